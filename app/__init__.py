@@ -1,0 +1,1 @@
+"""The ways in which a person uses the instrument. Floor 3."""

@@ -1,0 +1,41 @@
+"""The suffix table: a number that has a unit ends in it. `_per_` makes a ratio: um_per_px."""
+
+from __future__ import annotations
+
+SUFFIXES: dict[str, str] = {
+    "px": "px",
+    "um": "µm",
+    "nm": "nm",
+    "um2": "µm²",
+    "s": "s",
+    "ns": "ns",
+    "hz": "Hz",
+    "fps": "fps",
+    "mw": "mW",
+    "kt": "kT",
+    "v": "V",
+    "pn": "pN",
+    "rad": "rad",
+    "deg": "°",
+    "counts": "counts",
+    "electrons": "e",
+    "k": "K",
+}
+
+
+def unit_of(name: str) -> str:
+    """The unit that a field's name ends in, as a person reads it; "" for a count, an index or a pure ratio.
+
+    >>> unit_of("stiffness_pn_per_um"), unit_of("drag_pn_s_per_um"), unit_of("number")
+    ('pN/µm', 'pN s/µm', '')
+    """
+    over, _, under = name.partition("_per_")
+    above = []
+    for word in reversed(over.split("_")[1:] if not under else over.split("_")):
+        if word not in SUFFIXES:
+            break
+        above.insert(0, SUFFIXES[word])
+    below = SUFFIXES.get(under.split("_")[0], under) if under else ""
+    if under and not above:
+        return f"1/{below}"
+    return " ".join(above) + (f"/{below}" if below else "")
