@@ -51,5 +51,6 @@ class Experiment:
     )
     trap: Trap = Trap()
     policy: AnyPolicy
+    species: Annotated[tuple[int, ...], Doc("species of particles 0, 1, 2, ... in the order of first sight")] = ()
     keep_in_field: Annotated[KeepInField | None, Doc("bring particles back before they leave the field")] = None
     set: Annotated[dict[str, Any], Doc("values of the rig, by dotted key")] = field(default_factory=dict)
