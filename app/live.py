@@ -54,7 +54,7 @@ class NoRecord:
 
 
 class _Gate:
-    """The camera, with a door: where it is shut, the camera has no more frames, and the turn that was asked for ends."""
+    """The camera, with a door: while it is shut, the camera has no more frames, and the run ends."""
 
     def __init__(self, camera: Camera) -> None:
         self.camera = camera
@@ -125,7 +125,7 @@ class Live:
             self._gate.shut.set()
 
     def recent(self, after: int = 0) -> list[tuple[int, Turn]]:
-        """The turns since the turn that was counted `after`, oldest first, each with its count and without its image."""
+        """The turns after the one that was counted `after`, oldest first, with their counts, without images."""
         with self._lock:
             missing = min(self._count - after, len(self._turns))
             return [self._turns[index] for index in range(-missing, 0)]
@@ -146,7 +146,8 @@ class Live:
         """From the middle of the exposure to the command's sending, of the last turns [K]."""
         with self._lock:
             latency_s = self._measured[:, 1].copy()
-        return latency_s[np.isfinite(latency_s)]
+        known: NDArray[np.float64] = latency_s[np.isfinite(latency_s)]
+        return known
 
     def close(self, patience_s: float = 5.0) -> None:
         """End the loop: the camera is closed, the beam dark and its devices let go."""

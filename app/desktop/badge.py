@@ -8,7 +8,7 @@ from PyQt6.QtCore import QPointF, QRectF, QSize, Qt
 from PyQt6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPaintEvent, QPolygonF
 from PyQt6.QtWidgets import QSizePolicy, QWidget
 
-SIDES = {"triangle": (3, -90.0), "square": (4, -45.0), "diamond": (4, -90.0), "octagon": (8, 22.5)}
+SIDES = {"triangle": (3, -90.0), "right": (3, 0.0), "square": (4, -45.0), "diamond": (4, -90.0), "octagon": (8, 22.5)}
 
 
 class Badge(QWidget):

@@ -1,4 +1,4 @@
-"""Colours with a meaning, and the dark scheme. Data are in Okabe and Ito's colours (2008), which everybody can tell apart."""
+"""Colours with a meaning, and the dark scheme. Data are in Okabe and Ito's colours (2008), told apart by everybody."""
 
 from __future__ import annotations
 

@@ -35,6 +35,7 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         self.ci.setContentsMargins(0, 0, 0, 0)
         self.box = self.addViewBox(lockAspect=True, invertY=True, enableMenu=False)
         self.image = pg.ImageItem(axisOrder="row-major")
+        self.image.setZValue(-100)
         self.trails = Trails(self.box)
         self.forces = pg.PlotCurveItem(pen=pg.mkPen(theme.GREEN, width=2), connect="finite")
         self.spots = pg.ScatterPlotItem(pen=pg.mkPen(None), brush=pg.mkBrush(229, 72, 77, 190), symbol="o")
@@ -74,7 +75,7 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         if self._shape:
             self.box.setRange(self._rectangle(), padding=0.01)
 
-    def _show_image(self, image: NDArray[np.generic]) -> None:
+    def _show_image(self, image: NDArray[np.float64]) -> None:
         if self._levels is None or image.shape != self._shape:
             low, high = np.percentile(image[:: max(image.shape[0] // 256, 1)], [0.5, 99.9])
             self._levels = (float(low), float(max(high, low + 1)))
@@ -135,7 +136,7 @@ def _rings(pen: object) -> pg.ScatterPlotItem:
 
 
 def arrows(tail_um: Floats, arrow_um: Floats) -> Floats:
-    """One path [6 N, 2] of arrows, broken by nan: shaft, and a head of two strokes. Arrows shorter than 0.05 um vanish."""
+    """One path [6 N, 2] of arrows, broken by nan: shaft and head. Arrows shorter than 0.05 um vanish."""
     long = np.hypot(arrow_um[:, 0], arrow_um[:, 1]) > 0.05
     tail_um, arrow_um = tail_um[long], arrow_um[long]
     tip = tail_um + arrow_um
