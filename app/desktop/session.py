@@ -17,11 +17,6 @@ class Instrument(Protocol):
     """What is plugged together for one running."""
 
     @property
-    def kind(self) -> str:
-        """REAL, SIMULATED or REPLAY."""
-        ...
-
-    @property
     def machine(self) -> Machine: ...
 
     @property
@@ -38,13 +33,12 @@ class Instrument(Protocol):
 class Wiring:
     """How an instrument is made from a rig and an experiment: functions of app.rig, or of a test."""
 
-    kind: str
+    kind: str  # REAL, SIMULATED or REPLAY
     um_per_px: float
     diameter_um: float
-    experiment_class: type
     open_instrument: Callable[[Any], Instrument]  # of an experiment
     build_machine: Callable[[Any], Machine]  # of an experiment
-    open_recorder: Callable[[Any, Path], Recorder]  # of an experiment
+    open_recorder: Callable[[Any, Any, Path], Recorder]  # of an instrument and the experiment in force
 
 
 class Session:
@@ -54,6 +48,7 @@ class Session:
         self.wiring = wiring
         self.experiment = experiment  # as it is in force
         self.live: Live | None = None
+        self.instrument: Instrument | None = None
 
     @property
     def running(self) -> bool:
@@ -67,7 +62,7 @@ class Session:
         """Open the instrument and turn the loop. Raises Refused and Fault."""
         if self.running:
             return
-        instrument = self.wiring.open_instrument(self.experiment)
+        self.instrument = instrument = self.wiring.open_instrument(self.experiment)
         self.live = Live(instrument.machine, instrument.camera, instrument.beam, instrument.clock)
         self.live.start()
 
@@ -85,7 +80,8 @@ class Session:
     def record(self, path: Path | None) -> None:
         """Write every turn to this new file; None ends the record."""
         if self.live is not None and self.running:
-            self.live.record(self.wiring.open_recorder(self.experiment, path) if path is not None else None)
+            begun = path is not None and self.wiring.open_recorder(self.instrument, self.experiment, path)
+            self.live.record(begun or None)
 
     def close(self) -> None:
         """However it is called, the beam is dark after it."""

@@ -165,11 +165,11 @@ def wiring() -> tuple[Wiring, list[Toy], list[Recorder]]:
         toys.append(Toy(experiment))
         return toys[-1]
 
-    def record(experiment: Any, path: object) -> Recorder:
+    def record(instrument: Any, experiment: Any, path: object) -> Recorder:
         recorders.append(Recorder())
         return recorders[-1]
 
     def build(experiment: Any) -> Machine:
         return toys[-1].build(experiment)
 
-    return Wiring("SIMULATED", UM_PER_PX, 2.0, ToyExperiment, open_toy, build, record), toys, recorders
+    return Wiring("SIMULATED", UM_PER_PX, 2.0, open_toy, build, record), toys, recorders
