@@ -25,7 +25,7 @@ class Rings:
     """Light about one centre. A ring of radius 0 is a spot.
 
     `total_kt` is the depth that a ring's light would have, were it all in one spot. `residual_kt` is the largest
-    difference between what was asked and what is painted; nan where nothing had to be fitted.
+    difference within the reach of the potential between what was asked and what is painted; nan where it never ends.
     """
 
     radius_um: Floats  # [M]
@@ -45,7 +45,7 @@ def paint(shape: Shape, *, waist_um: float, kt_pn_um: float) -> Rings:
     radius_um, depth_kt = (np.array(column) for column in lines)
     peak_um = np.array([_peak_um(float(radius), waist_um) for radius in radius_um])
     total_kt, _ = nnls(_depth(peak_um[:, None], radius_um[None], waist_um), depth_kt)
-    return Rings(radius_um, total_kt)
+    return _judged(shape, radius_um, total_kt, waist_um, kt_pn_um)
 
 
 def painted_energy_pn_um(rings: Rings, r_um: Floats, *, waist_um: float, kt_pn_um: float) -> Floats:
@@ -58,7 +58,8 @@ def painted_force_pn(rings: Rings, r_um: Floats, *, waist_um: float, kt_pn_um: f
     r_um, ring_um = r_um[..., None], rings.radius_um
     pull = 4.0 / waist_um**2 * np.exp(-2.0 * ((r_um - ring_um) / waist_um) ** 2)  # [..., M]
     overlap = 4.0 * r_um * ring_um / waist_um**2
-    return kt_pn_um * ((pull * (ring_um * i1e(overlap) - r_um * i0e(overlap))) @ rings.total_kt)
+    outward: Floats = (pull * (ring_um * i1e(overlap) - r_um * i0e(overlap))) @ rings.total_kt
+    return kt_pn_um * outward
 
 
 def spots_on_ring(radius_um: float, waist_um: float) -> int:
@@ -108,13 +109,10 @@ def _peak_um(ring_um: float, waist_um: float) -> float:
 
 def _fitted(shape: Central, waist_um: float, kt_pn_um: float) -> Rings:
     """Rings by non-negative least squares on a radial grid; the far value of the potential is where it is dark."""
-    reach_um = shape.reach_um
-    if not math.isfinite(reach_um):
+    if not math.isfinite(shape.reach_um):
         raise Refused("a painted landscape needs a potential that ends somewhere; this one never does")
-    ring_um = np.arange(0.0, reach_um + waist_um / 4.0, waist_um / 2.0)  # [M]
-    r_um = np.linspace(0.0, reach_um, 4 * len(ring_um) + 1)  # [K]
-    energy_kt = shape.radial_energy_pn_um(r_um, kt_pn_um=kt_pn_um) / kt_pn_um
-    wanted_kt = energy_kt[-1] - energy_kt  # [K] depth
+    ring_um = np.arange(0.0, shape.reach_um + waist_um / 4.0, waist_um / 2.0)  # [M]
+    r_um, wanted_kt = _wanted(shape, 4 * len(ring_um), kt_pn_um)
     highest = int(np.argmin(wanted_kt))
     if -wanted_kt[highest] > REPULSIVE * max(float(wanted_kt.max()), 0.0):
         raise Refused(
@@ -124,5 +122,20 @@ def _fitted(shape: Central, waist_um: float, kt_pn_um: float) -> Rings:
     depth = _depth(r_um[:, None], ring_um[None], waist_um)  # [K, M]
     total_kt, _ = nnls(depth, np.maximum(wanted_kt, 0.0), maxiter=100 * len(ring_um))
     keep = total_kt > FEEBLE * total_kt.max()
-    residual_kt = float(np.abs(depth[:, keep] @ total_kt[keep] - wanted_kt).max())
-    return Rings(ring_um[keep], total_kt[keep], residual_kt)
+    return _judged(shape, ring_um[keep], total_kt[keep], waist_um, kt_pn_um)
+
+
+def _wanted(shape: Central, number: int, kt_pn_um: float) -> tuple[Floats, Floats]:
+    """Distances [number + 1] up to the reach, and how far below its far value the potential is there, kT."""
+    r_um = np.linspace(0.0, shape.reach_um, number + 1)
+    energy_kt = shape.radial_energy_pn_um(r_um, kt_pn_um=kt_pn_um) / kt_pn_um
+    return r_um, energy_kt[-1] - energy_kt
+
+
+def _judged(shape: Central, ring_um: Floats, total_kt: Floats, waist_um: float, kt_pn_um: float) -> Rings:
+    """These rings, with how far they miss the shape."""
+    if not math.isfinite(shape.reach_um):
+        return Rings(ring_um, total_kt)
+    r_um, wanted_kt = _wanted(shape, 400, kt_pn_um)
+    painted_kt = _depth(r_um[:, None], ring_um, waist_um) @ total_kt
+    return Rings(ring_um, total_kt, float(np.abs(painted_kt - wanted_kt).max()))
