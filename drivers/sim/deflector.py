@@ -71,7 +71,7 @@ class SimulatedDeflectorDriver:
         efficiency = np.maximum(1.0 - (1.0 - made.efficiency_edge) * far**2, 0.0)
         settle_ns = round(made.settle_s * 1e9)
         self._laser.aim = Aim(self._v_to_um(position_v), efficiency, dwell_ns, settle_ns, due_ns)
-        return Steered(position_v, dwell_ns * 1e-9, due_ns * 1e-9)
+        return Steered(position_v, dwell_ns.astype(np.float64) * 1e-9, due_ns * 1e-9)
 
     def status(self) -> str:
         return "ready" if self._open else "closed"
