@@ -51,12 +51,23 @@ class Fields(Editor):
             self.rows[form.name] = editor
             editor.edited.connect(self.edited)
             editor.setToolTip(help_of(form))
-            if isinstance(editor, (Fields, Variant, Items)) or _is_wide(editor):
-                layout.addRow(_group(form.name, editor, form.help))
-            else:
-                label = QLabel(words(form.name))
-                label.setToolTip(help_of(form))
-                layout.addRow(label, editor)
+            self._add(layout, form, editor)
+
+    def _add(self, layout: QFormLayout, form: FieldForm, editor: Editor) -> None:
+        label = QLabel(words(form.name))
+        label.setToolTip(help_of(form))
+        if isinstance(editor, Variant):
+            layout.addRow(label, editor.kind)
+            layout.addRow(editor)
+        elif isinstance(editor, Fields):
+            box = QGroupBox(words(form.name))
+            box.setToolTip(form.help)
+            stacked(box, margin=theme.GRID).addWidget(editor)
+            layout.addRow(box)
+        elif isinstance(editor, (Items, OptionalGroup)):
+            layout.addRow(editor)
+        else:
+            layout.addRow(label, editor)
 
     def get(self) -> dict[str, Any]:
         return {**self._kept, **{name: editor.get() for name, editor in self.rows.items()}}
@@ -79,8 +90,7 @@ class Variant(Editor):
             self.kind.setItemData(index, (cls.__doc__ or "").strip(), Qt.ItemDataRole.ToolTipRole)
         self.fields: Editor | None = None
         self._shown = ""
-        self._column = stacked(self, QVBoxLayout())
-        self._column.addWidget(self.kind)
+        self._column = stacked(self, QVBoxLayout())  # of the fields; whoever holds this gives `kind` its place
         self.kind.activated.connect(self._chosen)
 
     def get(self) -> dict[str, Any]:
@@ -121,7 +131,7 @@ class Items(Editor):
         self.items: list[Editor] = []
         self._boxes: list[QWidget] = []
         self._column = stacked(self, QVBoxLayout())
-        self.more = QPushButton(f"Add to {words(form.name)}")
+        self.more = QPushButton(f"Add a {words(form.name).removesuffix('s')}")
         self.more.clicked.connect(self._add)
         self._column.addWidget(self.more)
 
@@ -139,15 +149,19 @@ class Items(Editor):
     def _grow(self) -> None:
         item = editor_of(dataclasses.replace(self.form, type=self.inner))
         item.edited.connect(self.edited)
-        box = QGroupBox(f"{words(self.form.name)} {len(self.items) + 1}")
-        row = stacked(box, QHBoxLayout(), margin=theme.GRID)
-        row.addWidget(item, 1)
+        box = QGroupBox(f"{words(self.form.name).removesuffix('s')} {len(self.items) + 1}")
+        column = stacked(box, margin=theme.GRID)
+        row = QHBoxLayout()
+        if isinstance(item, Variant):
+            row.addWidget(item.kind, 1)
         less = QToolButton()
         less.setText("✕")
         less.setAutoRaise(True)
         less.setToolTip("remove this one")
         less.clicked.connect(lambda: self._remove(self.items.index(item)))
-        row.addWidget(less, 0, Qt.AlignmentFlag.AlignTop)
+        row.addWidget(less, 0, Qt.AlignmentFlag.AlignRight)
+        column.addLayout(row)
+        column.addWidget(item)
         self.items.append(item)
         self._boxes.append(box)
         self._column.insertWidget(len(self._boxes) - 1, box)
@@ -171,6 +185,31 @@ class Items(Editor):
         self.edited.emit()
 
 
+class OptionalGroup(Editor):
+    """A group of fields that may be left out as a whole."""
+
+    def __init__(self, inner: Editor, default: Any, form: FieldForm) -> None:
+        super().__init__()
+        self.inner, self.default = inner, default
+        self.box = QGroupBox(words(form.name))
+        self.box.setCheckable(True)
+        self.box.setToolTip(help_of(form))
+        stacked(self.box, margin=theme.GRID).addWidget(inner)
+        stacked(self).addWidget(self.box)
+        self.box.toggled.connect(lambda on: self.edited.emit())
+        inner.edited.connect(self.edited)
+
+    def get(self) -> Any:
+        return self.inner.get() if self.box.isChecked() else None
+
+    def put(self, value: Any) -> None:
+        self.box.blockSignals(True)
+        self.box.setChecked(value is not None)
+        self.box.blockSignals(False)
+        self.inner.put(self.default if value is None else value)
+        self.inner.setEnabled(value is not None)
+
+
 SPECIAL: dict[type, Callable[[type], Editor]] = {}  # settings classes with an editor of their own
 
 
@@ -185,7 +224,10 @@ def editor_of(form: FieldForm) -> Editor:
     if type(None) in options:
         rest = [option for option in options if option is not type(None)]
         inner = dataclasses.replace(form, type=functools.reduce(operator.or_, rest))
-        return Optional(editor_of(inner), fallback(inner))
+        editor = editor_of(inner)
+        if isinstance(editor, Fields):
+            return OptionalGroup(editor, fallback(inner), form)
+        return Optional(editor, fallback(inner))
     if form.choices:
         return choice(form)
     if len(options) > 1 and all(dataclasses.is_dataclass(option) for option in options):
@@ -197,14 +239,3 @@ def editor_of(form: FieldForm) -> Editor:
         return Items(form, get_args(hint)[0])
     simple = {float: number, int: count, bool: truth, str: text}
     return simple.get(hint, yaml_line)(form)
-
-
-def _is_wide(editor: Editor) -> bool:
-    return isinstance(editor, Optional) and isinstance(editor.inner, (Fields, Variant, Items))
-
-
-def _group(name: str, editor: Editor, said: str) -> QGroupBox:
-    box = QGroupBox(words(name))
-    box.setToolTip(said)
-    stacked(box, margin=theme.GRID).addWidget(editor)
-    return box

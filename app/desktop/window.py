@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from PyQt6.QtCore import Qt, QTimer
-from PyQt6.QtGui import QCloseEvent, QKeySequence, QShortcut
+from PyQt6.QtGui import QCloseEvent
 from PyQt6.QtWidgets import QDockWidget, QMainWindow, QVBoxLayout, QWidget
 
 from app.desktop import theme
 from app.desktop.actions import Actions
+from app.desktop.escape import Escape
 from app.desktop.experiment_panel import ExperimentPanel
 from app.desktop.session import Session
 from app.desktop.state_strip import StateStrip
@@ -77,9 +78,7 @@ class Window(QMainWindow):
         acts.arm.triggered.connect(lambda: self.session.order(OrderKind.ARM))
         acts.stop.triggered.connect(self.stop)
         acts.reset.triggered.connect(lambda: self.session.order(OrderKind.RESET))
-        escape = QShortcut(QKeySequence(Qt.Key.Key_Escape), self)
-        escape.setContext(Qt.ShortcutContext.ApplicationShortcut)
-        escape.activated.connect(self.stop)
+        self.escape = Escape(self, self.stop)
         self.panel.applied.connect(self.apply)
 
     # what a person does ---------------------------------------------------------------------------------------------
