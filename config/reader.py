@@ -68,7 +68,7 @@ def parse(text: str, source: str) -> Document:
             return Document(source, {}, {(): source})
         where: dict[Place, str] = {}
         _index(node, (), source, where)
-        data = loader.construct_document(node)  # type: ignore[no-untyped-call]
+        data = loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f", line {mark.line + 1}" if mark else ""
@@ -76,7 +76,7 @@ def parse(text: str, source: str) -> Document:
     except yaml.YAMLError as error:
         raise Refused(f"{source}: this is not YAML ({' '.join(str(error).split())})") from None
     finally:
-        loader.dispose()  # type: ignore[no-untyped-call]
+        loader.dispose()
     if not isinstance(data, dict):
         raise Refused(f"{source}: found {_say(data)} at the top, where a mapping (key: value) is needed")
     return Document(source, data, where)
@@ -100,7 +100,7 @@ def _index(node: yaml.Node, at: Place, source: str, where: dict[Place, str]) -> 
 def override(document: Document, key: str, text: str, source: str) -> Document:
     """With one value set: key "camera.fps" or "forces.0.delay_s", text as it would stand in YAML."""
     try:
-        value = yaml.load(text, _Loader)  # noqa: S506 (a SafeLoader)
+        value = yaml.load(text, _Loader)  # a SafeLoader
     except yaml.YAMLError:
         raise Refused(f"{source}: '{text}' is not a YAML value") from None
     return put(document, key, value, source)
@@ -112,19 +112,22 @@ def put(document: Document, key: str, value: Any, source: str) -> Document:
     data = json.loads(json.dumps(document.data))
     inside: Any = data
     for depth, part in enumerate(parts[:-1]):
-        if isinstance(inside, dict):
-            inside = inside.setdefault(part, {})
-        elif isinstance(inside, list) and isinstance(part, int) and part < len(inside):
-            inside = inside[part]
-        else:
+        if isinstance(inside, dict) and part not in inside:
+            inside[part] = {}
+        if not _has(inside, part):
             raise Refused(f"{source}: there is nothing at '{'.'.join(map(str, parts[: depth + 1]))}' to set a value in")
-    last = parts[-1]
-    if isinstance(inside, dict) or (isinstance(inside, list) and isinstance(last, int) and last < len(inside)):
-        inside[last] = value
-    else:
+        inside = inside[part]
+    if not (isinstance(inside, dict) or _has(inside, parts[-1])):
         raise Refused(f"{source}: there is nothing at '{key}' to set")
+    inside[parts[-1]] = value
     where = {place: said for place, said in document.where.items() if place[: len(parts)] != tuple(parts)}
     return replace(document, data=data, where={**where, tuple(parts): source})
+
+
+def _has(inside: Any, part: str | int) -> bool:
+    if isinstance(inside, list):
+        return isinstance(part, int) and part < len(inside)
+    return isinstance(inside, dict) and part in inside
 
 
 def build(document: Document, cls: type[T] | Any, at: Place = ()) -> T:
