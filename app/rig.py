@@ -258,7 +258,7 @@ def open_instrument(made: Plan) -> Instrument:
     )
 
 
-def open_recorder(instrument: Instrument, path: Path, *, frames: bool, told: str = "") -> Journal:
+def open_recorder(instrument: Instrument, path: Path, *, frames: bool, source: str = "") -> Journal:
     """A journal for this run. It waits for the disk only where nobody waits for the particles."""
     from config.reader import write
 
@@ -274,7 +274,7 @@ def open_recorder(instrument: Instrument, path: Path, *, frames: bool, told: str
         fps=made.rig.camera.fps,
         um_per_px=made.rig.optics.um_per_px,
         seed=made.experiment.seed if made.kind is Kind.SIMULATED else None,
-        source=told,
+        source=source,
         field_um=(*low_um, *high_um),
         calibration={"px_to_um": made.rig.optics.um_per_px, "origin": "estimate, not calibrated"},
         versions=versions(),
