@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from control.contract import Command, Forces, State, Tracks
 from control.plant import spot_largest_force, spot_stiffness
+from control.potentials.painting import spots_on_ring
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -110,9 +111,7 @@ def _rings(waist_um: float, wanted: Forces) -> tuple[Floats, Floats, Ints]:
 
 def circle(radius_um: float, waist_um: float) -> Floats:
     """Spots [n, 2] on a circle about the origin, not further apart than one waist: 1.5 % ripple (physics brief 2.5)."""
-    if radius_um == 0.0:
-        return np.zeros((1, 2))
-    number = max(3, math.ceil(2.0 * math.pi * radius_um / waist_um))
+    number = spots_on_ring(radius_um, waist_um)
     angle_rad = 2.0 * math.pi * np.arange(number) / number
     return radius_um * np.stack([np.cos(angle_rad), np.sin(angle_rad)], axis=1)
 

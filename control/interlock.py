@@ -30,6 +30,7 @@ SAYS = {
     OrderKind.ARM: "armed by the operator",
     OrderKind.STOP: "stopped by the operator",
     OrderKind.RESET: "reset by the operator",
+    OrderKind.TRIP: "tripped",
 }
 
 

@@ -46,6 +46,7 @@ class Machine:
     latency_s: float  # from the beginning of a turn to when its command acts
     hold_s: float  # one frame period: how long a command acts
     stale_s: float  # a frame older than this puts the beam in doubt
+    species: tuple[int, ...] = ()  # of the particles by identity, as the operator named them; the others: the tracker's
 
     def start(self) -> Memory:
         return Memory(self.tracker.start(), self.policy.start(), History(self.depth_s))
@@ -157,10 +158,20 @@ def look(machine: Machine, memory: Memory, frame: Frame | None, now_s: float) ->
     if frame is None or out_of_order(memory, frame):
         return memory, Tracks(now_s)
     tracker, tracks = machine.tracker.step(memory.tracker, frame)
+    tracks = named(machine.species, tracks)
     history = memory.history.push(Sighting(tracks.time_s, tracks.particle, tracks.position_um))
     missed = max(frame.number - memory.last_frame - 1, 0) if memory.last_frame >= 0 else 0
     dropped = memory.dropped + missed
     return replace(memory, tracker=tracker, history=history, last_frame=frame.number, dropped=dropped), tracks
+
+
+def named(species: tuple[int, ...], tracks: Tracks) -> Tracks:
+    """With the species that the operator gave to particles 0, 1, 2, ..."""
+    if not species:
+        return tracks
+    told = tracks.particle < len(species)  # [N]
+    given = np.asarray(species)[np.minimum(tracks.particle, len(species) - 1)]
+    return replace(tracks, species=np.where(told, given, tracks.species))
 
 
 def out_of_order(memory: Memory, frame: Frame) -> bool:

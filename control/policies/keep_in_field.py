@@ -63,7 +63,8 @@ class Kept:
         """[N] within the margin of the edge, or beyond it."""
         low = np.asarray(self.low_um) + self.keep.margin_um
         high = np.asarray(self.high_um) - self.keep.margin_um
-        return ((position_um < low) | (position_um > high)).any(axis=1)
+        beyond: NDArray[np.bool_] = np.any((position_um < low) | (position_um > high), axis=1)
+        return beyond
 
     def aim(self, position_um: Floats) -> Floats:
         """[N, 2] the nearest point of the middle region."""

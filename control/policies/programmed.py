@@ -84,7 +84,7 @@ class Landscape:
 def painted(force: Force, rings: Rings, now: Now, unknown: NDArray[np.bool_]) -> tuple[NDArray[np.generic], ...]:
     """One force's rings: whose [M], centre [M, 2], radius [M], depth kT [M], delay [M]."""
     glow = force.glow(now)
-    known = np.isfinite(glow.centre_um).all(axis=1)  # [C]
+    known = np.all(np.isfinite(glow.centre_um), axis=1)  # [C]
     if len(known) == len(unknown):
         known &= ~unknown
     count, number = int(np.count_nonzero(known)), len(rings.radius_um)

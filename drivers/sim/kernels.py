@@ -1,0 +1,294 @@
+"""The motion of the simulated world: overdamped Brownian dynamics between events, on an integer-nanosecond clock.
+
+    gamma dr/dt = F_light + F_WCA + F_hidden + gamma drift + sqrt(2 gamma kT) xi        (physics brief 2.1)
+
+Heun's method with additive noise (one noise, two forces: Greiner, Strittmatter and Honerkamp, J. Stat. Phys. 51, 95
+(1988)). An event is a tick of 1 ms, a sub-exposure of the camera, a jump of the beam or a new command; the time
+between two events is divided into equal steps, none longer than the light's `step_ns`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from drivers.sim.philox import GALVO, LASER, MOTION, normals
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+TICK_NS = 1_000_000  # the laser's noise and the beam's jitter are constant over a tick
+SKIN = 0.4  # neighbours are listed up to (1 + SKIN) times the WCA's reach ...
+MOVED = 0.15  # ... and anew when one has moved by this part of the largest diameter
+WCA_REACH = 2.0 ** (1.0 / 6.0)
+FAR_WAISTS = 3.0  # beyond this a spot's depth is exp(-18) of itself
+NEVER_NS = 2**62
+ALL, NONE = -1, -2  # which spot is lit: all at once by their duty, or none; else its row
+
+
+class Beads(NamedTuple):
+    drag: Floats  # [N] pN s/um
+    spread: Floats  # [N] sqrt(2 kT / drag), um/sqrt(s)
+    response: Floats  # [N] how deep the light is for it
+    diameter: Floats  # [N] um
+    cell: Ints  # [N] particles of different cells never interact
+
+
+class Medium(NamedTuple):
+    seed: int
+    replica: int
+    wca: float  # pN um
+    waist: float  # um
+    drift: Floats  # [2] um/s
+    force: Floats  # [2] pN
+    gradient: Floats  # [2] pN/um
+    middle: Floats  # [2] um
+    walls: bool
+    low: Floats  # [2] um
+    high: Floats  # [2] um
+    warm_up_ns: float
+    laser_noise: float
+    jitter: float  # um
+
+
+class Light(NamedTuple):
+    spot: Floats  # [M, 2] um
+    depth: Floats  # [M] pN um, while the beam is on it
+    duty: Floats  # [M] part of the cycle that the beam is on it
+    dwell_ns: Ints  # [M]
+    settle_ns: int  # dark time of a jump
+    cycle_ns: int
+    due_ns: int  # when the first visit begins
+    jumped: bool  # whether a lone spot was reached by a jump
+    resolved: bool  # whether visits are simulated one by one
+    step_ns: int
+
+
+class Timing(NamedTuple):
+    period_ns: int
+    offset_ns: Ints  # [S] the sub-exposures' middles, from the beginning of the exposure
+
+
+class Neighbours(NamedTuple):
+    pair: NDArray[np.int32]  # [P, 2]
+    listed: Ints  # [1] how many rows of `pair` hold, or -1: none were listed yet
+    where: Floats  # [N, 2] positions when they were listed
+
+
+@njit(cache=True, nogil=True)
+def list_pairs(position: Floats, beads: Beads, near: Neighbours) -> None:
+    """List the pairs that may come into contact, if somebody has moved far enough since the last time."""
+    largest = beads.diameter.max()
+    moved = near.listed[0] < 0
+    for i in range(len(position)):
+        dx = position[i, 0] - near.where[i, 0]
+        dy = position[i, 1] - near.where[i, 1]
+        moved = moved or dx * dx + dy * dy > (MOVED * largest) ** 2
+    if not moved:
+        return
+    count = 0
+    for i in range(len(position)):
+        near.where[i] = position[i]
+        for j in range(i):
+            reach = 0.5 * (beads.diameter[i] + beads.diameter[j]) * WCA_REACH + SKIN * largest
+            dx = position[i, 0] - position[j, 0]
+            dy = position[i, 1] - position[j, 1]
+            if beads.cell[i] == beads.cell[j] and dx * dx + dy * dy < reach * reach:
+                near.pair[count, 0], near.pair[count, 1] = i, j
+                count += 1
+    near.listed[0] = count
+
+
+@njit(cache=True, nogil=True)
+def add_light(position: Floats, beads: Beads, waist: float, light: Light, on: int, power: float, out: Floats) -> None:
+    """Add the light's force, pN: U = -depth exp(-2 rho^2 / waist^2) a spot (physics brief 2.2). `power` is relative."""
+    if on == NONE:
+        return
+    first, last = (0, len(light.depth)) if on == ALL else (on, on + 1)
+    narrow = 2.0 / (waist * waist)
+    far = (FAR_WAISTS * waist) ** 2
+    for i in range(len(position)):
+        for m in range(first, last):
+            dx = light.spot[m, 0] - position[i, 0]
+            dy = light.spot[m, 1] - position[i, 1]
+            square = dx * dx + dy * dy
+            if square < far:
+                depth = light.depth[m] * (light.duty[m] if on == ALL else 1.0)
+                pull = 2.0 * narrow * power * beads.response[i] * depth * math.exp(-narrow * square)
+                out[i, 0] += pull * dx
+                out[i, 1] += pull * dy
+
+
+@njit(cache=True, nogil=True)
+def add_contacts(position: Floats, beads: Beads, wca: float, near: Neighbours, out: Floats) -> None:
+    """Add the WCA force, pN (Weeks, Chandler and Andersen 1971), of the listed pairs."""
+    for row in range(near.listed[0]):
+        i, j = near.pair[row, 0], near.pair[row, 1]
+        sigma = 0.5 * (beads.diameter[i] + beads.diameter[j])
+        dx = position[i, 0] - position[j, 0]
+        dy = position[i, 1] - position[j, 1]
+        square = dx * dx + dy * dy
+        if square < (WCA_REACH * sigma) ** 2:
+            square = max(square, 0.25 * sigma * sigma)  # closer than that only where a sample began so
+            six = (sigma * sigma / square) ** 3
+            push = 24.0 * wca * six * (2.0 * six - 1.0) / square
+            out[i, 0] += push * dx
+            out[i, 1] += push * dy
+            out[j, 0] -= push * dx
+            out[j, 1] -= push * dy
+
+
+@njit(cache=True, nogil=True)
+def velocity(
+    position: Floats, beads: Beads, medium: Medium, light: Light, on: int, power: float, near: Neighbours, out: Floats
+) -> None:
+    """Fill out [N, 2] with the deterministic velocity, um/s."""
+    for i in range(len(position)):
+        for axis in range(2):
+            reach = position[i, axis] - medium.middle[axis]
+            out[i, axis] = medium.force[axis] + medium.gradient[axis] * reach
+    add_light(position, beads, medium.waist, light, on, power, out)
+    if medium.wca > 0.0:
+        add_contacts(position, beads, medium.wca, near, out)
+    for i in range(len(position)):
+        for axis in range(2):
+            out[i, axis] = out[i, axis] / beads.drag[i] + medium.drift[axis]
+
+
+@njit(cache=True, nogil=True)
+def reflect(position: Floats, low: Floats, high: Floats) -> None:
+    """Who went through a wall comes back by as much; centres stay in [low, high]."""
+    for i in range(len(position)):
+        for axis in range(2):
+            x = position[i, axis]
+            if x < low[axis]:
+                x = 2.0 * low[axis] - x
+            elif x > high[axis]:
+                x = 2.0 * high[axis] - x
+            position[i, axis] = min(max(x, low[axis]), high[axis])
+
+
+@njit(cache=True, nogil=True)
+def heun(
+    position: Floats, work: Floats, dt_s: float, step: int, beads: Beads, medium: Medium, light: Light, on: int,
+    power: float, near: Neighbours,
+) -> None:  # fmt: skip
+    """One step. work is [3, N, 2] scratch space."""
+    before, after, guess = work[0], work[1], work[2]
+    if medium.wca > 0.0 and len(position) > 1:
+        list_pairs(position, beads, near)
+    velocity(position, beads, medium, light, on, power, near, before)
+    root = math.sqrt(dt_s)
+    for i in range(len(position)):
+        x, y = normals(medium.seed, medium.replica, MOTION, i, step)
+        position[i, 0] += beads.spread[i] * root * x
+        position[i, 1] += beads.spread[i] * root * y
+        guess[i, 0] = position[i, 0] + before[i, 0] * dt_s
+        guess[i, 1] = position[i, 1] + before[i, 1] * dt_s
+    velocity(guess, beads, medium, light, on, power, near, after)
+    for i in range(len(position)):
+        for axis in range(2):
+            position[i, axis] += 0.5 * (before[i, axis] + after[i, axis]) * dt_s
+    if medium.walls:
+        reflect(position, medium.low, medium.high)
+
+
+@njit(cache=True, nogil=True)
+def lit(now_ns: int, light: Light) -> tuple[int, int]:
+    """(which spot is lit from now on, when that changes): ALL, NONE or its row; a time far ahead if it does not."""
+    number = len(light.depth)
+    if number == 0:
+        return NONE, NEVER_NS
+    since_ns = now_ns - light.due_ns
+    if number == 1 and light.jumped and since_ns < light.settle_ns:
+        return NONE, light.due_ns + light.settle_ns
+    if number == 1 or not light.resolved:
+        return ALL, NEVER_NS
+    phase_ns = since_ns % light.cycle_ns
+    edge_ns = now_ns - phase_ns
+    for m in range(number):
+        if now_ns < edge_ns + light.settle_ns:
+            return NONE, edge_ns + light.settle_ns
+        edge_ns += light.settle_ns + light.dwell_ns[m]
+        if now_ns < edge_ns:
+            return m, edge_ns
+    return NONE, edge_ns
+
+
+@njit(cache=True, nogil=True)
+def next_sample(now_ns: int, timing: Timing) -> int:
+    """When the first sub-exposure after now has its middle."""
+    frame_ns: int = (now_ns // timing.period_ns) * timing.period_ns
+    for offset_ns in timing.offset_ns:
+        if frame_ns + offset_ns > now_ns:
+            return int(frame_ns + offset_ns)
+    return int(frame_ns + timing.period_ns + timing.offset_ns[0])
+
+
+@njit(cache=True, nogil=True)
+def expose(now_ns: int, position: Floats, timing: Timing, exposed: Floats) -> None:
+    """If a sub-exposure has its middle now, keep the positions: exposed [frames, S, N, 2] is a ring of frames."""
+    number = now_ns // timing.period_ns
+    for s in range(len(timing.offset_ns)):
+        if number * timing.period_ns + timing.offset_ns[s] == now_ns:
+            exposed[number % len(exposed), s] = position
+
+
+@njit(cache=True, nogil=True)
+def relative_power(now_ns: int, medium: Medium) -> float:
+    """The laser's power, relative to what was asked: warming up from the start, noisy from tick to tick."""
+    power = 1.0
+    if medium.warm_up_ns > 0:
+        power = -math.expm1(-now_ns / medium.warm_up_ns)
+    if medium.laser_noise > 0:
+        power *= max(1.0 + medium.laser_noise * normals(medium.seed, medium.replica, LASER, 0, now_ns // TICK_NS)[0], 0)
+    return power
+
+
+@njit(cache=True, nogil=True)
+def advance(
+    position: Floats, work: Floats, now_ns: int, to_ns: int, at_end: bool, step: int, beads: Beads, medium: Medium,
+    light: Light, timing: Timing, near: Neighbours, exposed: Floats,
+) -> tuple[int, int]:  # fmt: skip
+    """Move on to the last event that is not after to_ns (at_end: to_ns is one). Returns its time, and the step."""
+    steady = light.spot.copy()
+    while now_ns < to_ns:
+        on, edge_ns = lit(now_ns, light)
+        next_ns = min((now_ns // TICK_NS + 1) * TICK_NS, next_sample(now_ns, timing), edge_ns)
+        if at_end:
+            next_ns = min(next_ns, to_ns)
+        if next_ns > to_ns:
+            break
+        if medium.jitter > 0:
+            x, y = normals(medium.seed, medium.replica, GALVO, 0, now_ns // TICK_NS)
+            for m in range(len(steady)):
+                light.spot[m, 0] = steady[m, 0] + medium.jitter * x
+                light.spot[m, 1] = steady[m, 1] + medium.jitter * y
+        power = relative_power(now_ns, medium)
+        number = (next_ns - now_ns + light.step_ns - 1) // light.step_ns
+        dt_s = (next_ns - now_ns) * 1e-9 / number
+        for _ in range(number):
+            heun(position, work, dt_s, step, beads, medium, light, on, power, near)
+            step += 1
+        now_ns = next_ns
+        expose(now_ns, position, timing, exposed)
+    light.spot[:] = steady
+    return now_ns, step
+
+
+@njit(cache=True, nogil=True)
+def crowding(spot: Floats, depth: Floats, waist: float) -> float:
+    """The largest sum of depths of spots within two waists of one spot: a bound of what acts at one place."""
+    largest = 0.0
+    for m in range(len(depth)):
+        total = 0.0
+        for n in range(len(depth)):
+            dx, dy = spot[m, 0] - spot[n, 0], spot[m, 1] - spot[n, 1]
+            if dx * dx + dy * dy < 4.0 * waist * waist:
+                total += depth[n]
+        largest = max(largest, total)
+    return largest

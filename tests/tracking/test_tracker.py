@@ -1,0 +1,80 @@
+"""The Tracker plug: px in, um out, and nothing but its arguments in the answer."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from config.geometry import Affine
+from config.reader import build, parse
+from config.refused import Refused
+from control.contract import Frame, State
+from tests.tracking.footage import scattered, spots
+from tracking.settings import Tracking
+from tracking.tracker import Tracker
+
+SCALE = Affine.scale("px", "um", 0.1, (3.0, -2.0))
+SETTINGS = Tracking(diameter_px=11, minmass=400, search_px=5)
+
+
+def frame(number: int, image: NDArray[np.uint8]) -> Frame:
+    return Frame(number, 0.01 * number, image)
+
+
+def test_positions_in_um_are_the_mapped_positions_in_px() -> None:
+    there = scattered((128, 160), 12, 20, seed=3)
+    _, tracks = Tracker(SETTINGS, SCALE).step(Tracker(SETTINGS, SCALE).start(), frame(0, spots((128, 160), there)))
+    assert len(tracks) == 12
+    nearest = np.linalg.norm(tracks.position_px[:, None] - there[None], axis=-1).min(axis=1)
+    assert nearest.max() < 0.2
+    np.testing.assert_allclose(tracks.position_um, 0.1 * tracks.position_px + [3.0, -2.0])
+    for name in ("mass", "size_px", "ecc", "signal", "raw_mass", "ep_px", "species", "cell", "state"):
+        assert len(getattr(tracks, name)) == 12
+
+
+def test_rows_rise_and_the_answer_depends_on_nothing_else() -> None:
+    there = scattered((128, 128), 15, 18, seed=4)
+    chance = np.random.default_rng(0)
+    images = [spots((128, 128), there + chance.normal(0, 1, there.shape), seed=n) for n in range(6)]
+    tracker = Tracker(SETTINGS, SCALE)
+    memory = tracker.start()
+    for number, image in enumerate(images):
+        again = memory
+        memory, tracks = tracker.step(memory, frame(number, image))
+        assert (np.diff(tracks.particle) > 0).all()
+        _, same = Tracker(SETTINGS, SCALE).step(again, frame(number, image))
+        for column in dataclasses.fields(tracks):
+            np.testing.assert_array_equal(getattr(tracks, column.name), getattr(same, column.name))
+
+
+def test_a_black_frame_has_no_tracks_and_loses_nobody_at_once() -> None:
+    there = scattered((96, 96), 5, 20)
+    tracker = Tracker(SETTINGS, SCALE)
+    memory, first = tracker.step(tracker.start(), frame(0, spots((96, 96), there)))
+    memory, black = tracker.step(memory, frame(1, np.zeros((96, 96), np.uint8)))
+    assert len(black) == 0
+    assert black.lost.tolist() == first.particle.tolist()
+    _, back = tracker.step(memory, frame(2, spots((96, 96), there)))
+    assert back.particle.tolist() == first.particle.tolist()
+    assert (back.state == State.GOOD).all()
+
+
+def test_a_map_with_other_ends_is_refused() -> None:
+    with pytest.raises(ValueError, match="px to um"):
+        Tracker(SETTINGS, SCALE.inverse)
+
+
+def test_an_even_diameter_is_refused_in_one_sentence() -> None:
+    with pytest.raises(Refused, match="diameter_px is 10"):
+        build(parse("diameter_px: 10\n", "tracking.yaml"), Tracking)
+
+
+def test_the_tracker_starts_without_trackpy_and_pandas() -> None:
+    """They take a second to import."""
+    code = "import sys, tracking.tracker; sys.exit('trackpy' in sys.modules or 'pandas' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,62 @@
+"""How particles are found and followed: one frozen set of numbers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from config.fields import Doc, Ge, Gt, Le, settings
+
+Locator = Literal["trackpy"]
+
+
+@settings
+class Tracking:
+    """Finding particles in a frame (trackpy's parameters of the same names) and linking them to those seen before."""
+
+    locator: Annotated[Locator, Doc("which locator finds the particles")] = "trackpy"
+    diameter_px: Annotated[int, Ge(3), Doc("an odd number a little larger than a particle's image")] = 11
+    minmass: Annotated[float, Ge(0), Doc("least integrated brightness of a particle, grey levels")] = 100.0
+    maxsize_px: Annotated[float | None, Gt(0), Doc("largest radius of gyration; empty: any")] = None
+    separation_px: Annotated[float | None, Gt(0), Doc("least distance of two particles; empty: diameter + 1")] = None
+    threshold: Annotated[float | None, Gt(0), Doc("band-passed pixels below it are black; empty: 1 grey level")] = None
+    percentile: Annotated[float, Ge(0), Le(100), Doc("a peak must be brighter than this share of pixels")] = 64.0
+    invert: Annotated[bool, Doc("dark particles on a bright background")] = False
+    preprocess: Annotated[bool, Doc("band-pass the frame first")] = True
+    noise_size_px: Annotated[float, Ge(0), Doc("width of the Gaussian that smoothes pixel noise")] = 1.0
+    smoothing_size_px: Annotated[int | None, Ge(3), Doc("odd side of the background box; empty: diameter")] = None
+    max_iterations: Annotated[int, Ge(1), Le(100), Doc("most steps of one centroid refinement")] = 10
+    search_px: Annotated[float, Gt(0), Doc("largest move of a particle from frame to frame")] = 5.0
+    memory: Annotated[int, Ge(0), Doc("frames for which an unseen particle is remembered")] = 3
+    gate: Annotated[
+        Literal["constant", "sqrt_time"],
+        Doc("constant: search_px whatever the gap; sqrt_time: it grows with the root of the time unseen"),
+    ] = "constant"
+    confirm: Annotated[int, Ge(0), Le(3), Doc("sightings after the first before a new particle may get light")] = 0
+    doubt: Annotated[
+        float, Ge(0), Le(1), Doc("an identity is uncertain if another link is worse by less than doubt * search^2")
+    ] = 0.1
+
+    def __post_init__(self) -> None:
+        for name in ("diameter_px", "smoothing_size_px"):
+            value = getattr(self, name)
+            if value is not None and value % 2 == 0:
+                raise ValueError(f"{name} is {value}, and it should be odd ({value - 1} or {value + 1})")
+        if self.noise_size_px >= self.smoothing_px:
+            raise ValueError(
+                f"noise_size_px is {self.noise_size_px:g}, and it should be less than the background box "
+                f"({self.smoothing_px} px)"
+            )
+
+    @property
+    def radius_px(self) -> int:
+        return self.diameter_px // 2
+
+    @property
+    def least_distance_px(self) -> float:
+        """separation_px, or trackpy's default."""
+        return self.diameter_px + 1.0 if self.separation_px is None else self.separation_px
+
+    @property
+    def smoothing_px(self) -> int:
+        """smoothing_size_px, or trackpy's default."""
+        return self.diameter_px if self.smoothing_size_px is None else self.smoothing_size_px
