@@ -114,6 +114,15 @@ class World:
     def exposure_ns(self) -> int:
         return round(self.stage.exposure_s * 1e9)
 
+    @property
+    def description(self) -> str:
+        """What is simulated, and how finely, in words: for the journal."""
+        shared = "each visit of the beam is simulated" if self._light.resolved else "spots act as their mean over time"
+        return (
+            f"{self.sample.number} particles, overdamped, Heun steps of at most {self._light.step_ns / 1e3:.4g} us "
+            f"between events; {shared} (visits shorter than {SHARED:.0%} of a spot's relaxation time are averaged)"
+        )
+
     def exposed(self, number: int) -> Floats:
         """[S, N, 2] true positions at the middles of the sub-exposures of a recent frame, already exposed."""
         newest = (self._state_ns - int(self._timing.offset_ns[-1])) // self.period_ns
@@ -173,7 +182,7 @@ class World:
         depth = visits.depth_kt * hidden * self._kt  # [M] pN um
         cycle_ns = int(visits.dwell_ns.sum()) + visits.settle_ns * len(depth)
         duty = visits.dwell_ns / max(cycle_ns, 1) if len(depth) > 1 else np.ones(len(depth))
-        quickest = (self._beads.response / self._beads.drag).max(initial=0.0)
+        quickest = (self._beads.response / self._beads.drag_pn_s_per_um).max(initial=0.0)
         rate_hz = 4.0 * depth / self.stage.waist_um**2 * quickest  # [M] 1 / relaxation time
         resolved = len(depth) > 1 and bool((visits.dwell_ns * 1e-9 * rate_hz > SHARED).any())
         steepest = depth.max(initial=0.0) if resolved else kernels.crowding(
