@@ -173,11 +173,8 @@ def reflect(position_um: Floats, low_um: Floats, high_um: Floats) -> None:
     """Who went through a wall comes back by as much; centres stay in [low_um, high_um]."""
     for i in range(len(position_um)):
         for axis in range(2):
-            x = position_um[i, axis]
-            if x < low_um[axis]:
-                x = 2.0 * low_um[axis] - x
-            elif x > high_um[axis]:
-                x = 2.0 * high_um[axis] - x
+            x = max(position_um[i, axis], 2.0 * low_um[axis] - position_um[i, axis])
+            x = min(x, 2.0 * high_um[axis] - x)
             position_um[i, axis] = min(max(x, low_um[axis]), high_um[axis])
 
 
@@ -193,11 +190,10 @@ def heun(
     velocity(position_um, beads, medium, light, on, power, near, before)
     root = math.sqrt(dt_s)
     for i in range(len(position_um)):
-        x, y = normals(medium.seed, medium.replica, MOTION, i, step)
-        position_um[i, 0] += beads.spread[i] * root * x
-        position_um[i, 1] += beads.spread[i] * root * y
-        guess[i, 0] = position_um[i, 0] + before[i, 0] * dt_s
-        guess[i, 1] = position_um[i, 1] + before[i, 1] * dt_s
+        kick = normals(medium.seed, medium.replica, MOTION, i, step)
+        for axis in range(2):
+            position_um[i, axis] += beads.spread[i] * root * kick[axis]
+            guess[i, axis] = position_um[i, axis] + before[i, axis] * dt_s
     velocity(guess, beads, medium, light, on, power, near, after)
     for i in range(len(position_um)):
         for axis in range(2):
@@ -231,11 +227,11 @@ def lit(now_ns: int, light: Light) -> tuple[int, int]:
 @njit(cache=True, nogil=True)
 def next_sample(now_ns: int, timing: Timing) -> int:
     """When the first sub-exposure after now has its middle."""
-    frame_ns: int = (now_ns // timing.period_ns) * timing.period_ns
+    since_ns = now_ns % timing.period_ns
     for offset_ns in timing.offset_ns:
-        if frame_ns + offset_ns > now_ns:
-            return int(frame_ns + offset_ns)
-    return int(frame_ns + timing.period_ns + timing.offset_ns[0])
+        if offset_ns > since_ns:
+            return int(now_ns - since_ns + offset_ns)
+    return int(now_ns - since_ns + timing.period_ns + timing.offset_ns[0])
 
 
 @njit(cache=True, nogil=True)
@@ -253,9 +249,8 @@ def relative_power(now_ns: int, medium: Medium) -> float:
     power = 1.0
     if medium.warm_up_ns > 0:
         power = -math.expm1(-now_ns / medium.warm_up_ns)
-    if medium.laser_noise > 0:
-        power *= max(1.0 + medium.laser_noise * normals(medium.seed, medium.replica, LASER, 0, now_ns // TICK_NS)[0], 0)
-    return power
+    noise, _ = normals(medium.seed, medium.replica, LASER, 0, now_ns // TICK_NS)
+    return power * max(1.0 + medium.laser_noise * noise, 0.0)
 
 
 @njit(cache=True, nogil=True)
@@ -273,10 +268,9 @@ def advance(
         if next_ns > to_ns:
             break
         if medium.jitter_um > 0:
-            x, y = normals(medium.seed, medium.replica, GALVO, 0, now_ns // TICK_NS)
-            for m in range(len(steady)):
-                light.spot_um[m, 0] = steady[m, 0] + medium.jitter_um * x
-                light.spot_um[m, 1] = steady[m, 1] + medium.jitter_um * y
+            kick = normals(medium.seed, medium.replica, GALVO, 0, now_ns // TICK_NS)
+            for axis in range(2):
+                light.spot_um[:, axis] = steady[:, axis] + medium.jitter_um * kick[axis]
         power = relative_power(now_ns, medium)
         number = (next_ns - now_ns + light.step_ns - 1) // light.step_ns
         dt_s = (next_ns - now_ns) * 1e-9 / number
@@ -291,7 +285,7 @@ def advance(
 
 @njit(cache=True, nogil=True)
 def crowding(spot_um: Floats, depth_pn_um: Floats, waist_um: float) -> float:
-    """The largest sum of depths of spots within two waists of one spot: a bound of what acts at one place."""
+    """The largest sum of depths within two waists of a spot: a bound of what acts at one place."""
     largest = 0.0
     for m in range(len(depth_pn_um)):
         total = 0.0
