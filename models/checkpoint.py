@@ -32,7 +32,7 @@ class Units:
     """Of positions and of answers."""
 
     length: Literal["um", "1"] = "um"
-    answer: Literal["pN", "um", "1"] = "pN"
+    answer: Literal["pN", "kT/um", "um", "1"] = "pN"
 
 
 @settings

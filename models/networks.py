@@ -120,13 +120,15 @@ class PonitaSettings:
     widening: Annotated[int, Gt(0), Doc("of the channel mixing")] = 4
     layer_scale: Annotated[float | None, Gt(0), Doc("what a layer adds at first; left out: all of it")] = None
     cutoff: Cutoff = None
+    radial: Radial = 0
     length: Annotated[float, Gt(0), Doc("unit in which a kernel sees distances")] = 1.0
 
     def build(self, shape: Shape) -> nn.Module:
         return Ponita(
             dimension=shape.dimension, group=self.group, grid=self.grid, scalars=shape.scalars, vectors=shape.vectors,
             attributes=shape.attributes, width=self.width, basis=self.basis, layers=self.layers, degree=self.degree,
-            widening=self.widening, layer_scale=self.layer_scale, cutoff=self.cutoff, length=self.length,
+            widening=self.widening, layer_scale=self.layer_scale, cutoff=self.cutoff, radial=self.radial,
+            length=self.length,
         )  # fmt: skip
 
     def symmetry(self, dimension: int) -> str:

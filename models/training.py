@@ -5,6 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from config.fields import Doc, Field, Ge, Gt, Le, settings
+from control.potentials import AnyShape
+from models.data.clone import clone
+from models.data.nbody import nbody
+from models.data.task import Task
 from models.networks import AnyNetwork
 
 
@@ -14,8 +18,32 @@ class NBodyTask:
 
     kind: Literal["nbody"] = "nbody"
 
+    def make(self) -> Task:
+        return nbody()
 
-AnyTask = Annotated[NBodyTask, Field()]
+
+@settings
+class CloneTask:
+    """A programmed pair law, shown configurations as they are met at the rig."""
+
+    kind: Literal["clone"] = "clone"
+    shape: AnyShape
+    examples: Annotated[int, Ge(10), Doc("configurations to train on")] = 3000
+    points_least: Annotated[int, Ge(2), Doc("fewest particles")] = 2
+    points_most: Annotated[int, Ge(2), Doc("most particles")] = 37
+    spacing_um: Annotated[float, Gt(0), Doc("of crystals, about")] = 2.5
+    nearest_um: Annotated[float, Gt(0), Doc("smallest distance between two particles of a gas")] = 1.5
+    reach_um: Annotated[float, Gt(0), Doc("beyond this distance nobody is heard")] = 4.5
+    seed: Annotated[int, Ge(0), Doc("of the configurations")] = 1
+
+    def make(self) -> Task:
+        return clone(
+            self.shape, examples=self.examples, points_least=self.points_least, points_most=self.points_most,
+            spacing_um=self.spacing_um, nearest_um=self.nearest_um, reach_um=self.reach_um, seed=self.seed,
+        )  # fmt: skip
+
+
+AnyTask = Annotated[NBodyTask | CloneTask, Field(discriminator="kind")]
 
 
 @settings

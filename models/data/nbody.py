@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -22,7 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from models.cloud import Cloud, cloud
-from models.data.task import Part, Range, Shape
+from models.data.task import Part, Range, Shape, Units
 from models.graph import all_edges
 
 Floats = NDArray[np.float64]
@@ -95,7 +94,7 @@ class NBody:
     sha256: str
     shape: Shape = Shape(dimension=3, scalars=1, vectors=1, attributes=1)
     scale: float = 1.0
-    units: tuple[Literal["um", "1"], Literal["pN", "um", "1"]] = ("1", "1")
+    units: Units = ("1", "1")
     reach: float | None = None
     species: tuple[int, ...] = ()
 

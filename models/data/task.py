@@ -10,6 +10,7 @@ from torch import Tensor
 from models.cloud import Cloud
 
 Part = Literal["train", "valid", "test"]
+Units = tuple[Literal["um", "1"], Literal["pN", "kT/um", "um", "1"]]
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Task(Protocol):
         ...
 
     @property
-    def units(self) -> tuple[Literal["um", "1"], Literal["pN", "um", "1"]]:
+    def units(self) -> Units:
         """Of positions, and of targets."""
         ...
 
