@@ -69,7 +69,11 @@ def run(
     """
     from app.headless import run_experiment
 
-    run_experiment(experiment, rig, tuple(sets or ()), seconds=seconds, seed=seed, out=out, frames=frames, json=json)
+    raise typer.Exit(
+        run_experiment(
+            experiment, rig, tuple(sets or ()), seconds=seconds, seed=seed, out=out, frames=frames, json=json
+        )
+    )
 
 
 @app.command()
@@ -90,7 +94,7 @@ def replay(
     """
     from app.replay import replay_recording
 
-    replay_recording(recording, rig, experiment, tuple(sets or ()), out=out, frames=frames, json=json)
+    raise typer.Exit(replay_recording(recording, rig, experiment, tuple(sets or ()), out=out, frames=frames, json=json))
 
 
 @app.command()
@@ -134,15 +138,10 @@ def info(run: Annotated[Path, typer.Argument(help="run file")], json: Json = Non
 def main() -> int:
     """Run the verb; bad input is one sentence and exit code 2, a run that tripped or failed is 1."""
     try:
-        app(standalone_mode=False)
+        app()
     except Refused as refused:
         print(f"cybloids: {refused}", file=sys.stderr)
         return 2
-    except typer.Exit as done:
-        return int(done.exit_code)
-    except typer.Abort:
-        print("cybloids: stopped; the laser is dark", file=sys.stderr)
-        return 130
     return 0
 
 

@@ -76,7 +76,9 @@ class Unrecorded:
     def close(self) -> None: ...
 
 
-def fly(made: Plan, seconds: float | None, out: Path | None, frames: bool, title: str, source: str = "") -> dict[str, Any]:
+def fly(
+    made: Plan, seconds: float | None, out: Path | None, frames: bool, title: str, source: str = ""
+) -> dict[str, Any]:
     """One armed run from its beginning to its end, as a summary. The laser is dark after it, however it ends."""
     instrument = open_instrument(made)
     try:
@@ -175,9 +177,7 @@ def run_experiment(
     return flown(made, made.experiment.seconds if seconds is None else seconds, out, frames, json)
 
 
-def flown(
-    made: Plan, seconds: float | None, out: Path, frames: bool, json: Path | None, source: str = ""
-) -> int:
+def flown(made: Plan, seconds: float | None, out: Path, frames: bool, json: Path | None, source: str = "") -> int:
     """Fly, tell, and answer with an exit code: 1 if it tripped or failed, with one sentence."""
     try:
         done = fly(made, seconds, out, frames, made.experiment.title, source)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 from config.fields import Doc, Ge, Gt, settings
 from config.geometry import Affine
-from config.reader import Document, build, override, put, read
+from config.reader import Document, build, override, parse, put, read
 from config.refused import Refused
 from control.allocate import Light
-from control.contract import Beam, Camera, Clock, Ended, Frame, Policy, Tracker
+from control.contract import Beam, Camera, Clock, Policy, Tracker
 from control.experiment import Experiment, Learned, Programmed
 from control.limits import Limits
 from control.loop import Machine
@@ -22,16 +22,13 @@ from control.policies.programmed import Landscape, Steered
 from control.potentials.painting import paint
 from drivers.cameras import AnyCamera
 from drivers.deflectors import AnyDeflector
-from drivers.journal import Header, Journal, Kind
+from drivers.journal import Header, Journal, Kind, git_hash, versions
 from drivers.journal import now as wall_clock
-from drivers.journal.header import git_hash, versions
 from drivers.lasers import AnyLaser
 from drivers.sim.bench import open_bench
-from drivers.sim.camera import SimulatedCamera
 from drivers.sim.deflector import SimulatedDeflector
 from drivers.sim.laser import SimulatedLaser
 from drivers.sim.sample import Sample
-from drivers.video import VideoCamera, open_video
 from tracking.settings import Tracking
 from tracking.tracker import Tracker as FrameTracker
 
@@ -136,6 +133,15 @@ def planned(wanted: Document, rig: Path | str | None, sets: Sequence[str], folde
     return made
 
 
+def plan_of(header: Header, experiment: str | None = None) -> Plan:
+    """The plan of a recorded run; with the experiment's text as an APPLY brought it, where there was one."""
+    folder = Path(header.extra.get("folder", "."))
+    rig: Rig = build(parse(header.rig, "the run's rig"), Rig)
+    source = "the run's experiment"
+    text = header.experiment if experiment is None else experiment
+    return Plan(rig, build(parse(text, source), Experiment), folder)
+
+
 RIG_KEYS = ("title", "rate", "optics", "plant", "camera", "deflector", "laser", "tracking", "loop", "sample")
 
 
@@ -238,8 +244,6 @@ def open_instrument(made: Plan) -> Instrument:
     rig = made.rig
     if not (isinstance(rig.deflector, SimulatedDeflector) and isinstance(rig.laser, SimulatedLaser)):
         raise Refused(f"{rig.title}: this deflector and laser can't be opened together")
-    if isinstance(rig.camera, VideoCamera):
-        return open_replay(made, machine, rig.camera, rig.deflector, rig.laser)
     bench = open_bench(
         rig.sample,
         rig.camera,
@@ -254,7 +258,15 @@ def open_instrument(made: Plan) -> Instrument:
     )
     pixel_type = "uint8" if rig.camera.bits <= 8 else "uint16"
     return Instrument(
-        made, machine, bench.camera, bench.beam, bench.clock, rig.camera.height_px, rig.camera.width_px, pixel_type, None
+        made,
+        machine,
+        bench.camera,
+        bench.beam,
+        bench.clock,
+        rig.camera.height_px,
+        rig.camera.width_px,
+        pixel_type,
+        None,
     )
 
 
@@ -278,7 +290,7 @@ def open_recorder(instrument: Instrument, path: Path, *, frames: bool, source: s
         field_um=(*low_um, *high_um),
         calibration={"px_to_um": made.rig.optics.um_per_px, "origin": "estimate, not calibrated"},
         versions=versions(),
-        git_hash=git_hash(),
+        git_hash=git_hash(Path(__file__).parent),
         extra={"folder": str(made.folder)},
         started=wall_clock(),
     )

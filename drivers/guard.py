@@ -170,5 +170,19 @@ class Guard:
     def _watch(self) -> None:
         """The watchdog: darkens a lit beam that nobody has spoken to for a heartbeat."""
         while not self._closed.wait(self.bounds.heartbeat_s / 4.0):
-            with self._lock:
-                self._check_heartbeat()
+            if self._lock.acquire(timeout=self.bounds.heartbeat_s / 4.0):
+                try:
+                    self._check_heartbeat()
+                finally:
+                    self._lock.release()
+            else:
+                self._put_out_a_hung_beam()
+
+    def _put_out_a_hung_beam(self) -> None:
+        """A device call holds the lock and does not come back: the laser is told without it."""
+        if self._lit and self._clock.now_s() - self._last_s > self.bounds.heartbeat_s:
+            self._silent = "a device did not answer within the heartbeat, and the beam went dark"
+            try:
+                self.laser.off()
+            except Exception as trouble:  # noqa: BLE001 - tried again at the next beat; whoever sends next is told
+                self._silent = f"a device did not answer, and the laser could not be put out: {trouble}"

@@ -20,6 +20,7 @@ class Cloud:
     attribute: Tensor  # [E, A] features of pairs that do not rotate
     graph: Tensor  # [N] which graph a point belongs to, rising
     graphs: int = 1
+    paired: bool = False  # edge e + E/2 is edge e reversed, and both have the same attributes
 
     @property
     def points(self) -> int:
@@ -54,8 +55,13 @@ def cloud(
     vector: Tensor | None = None,
     scalar: Tensor | None = None,
     attribute: Tensor | None = None,
+    graphs: int = 1,
 ) -> Cloud:
-    """One graph. edges is [2, E]: receivers above senders; what is not given has no features."""
+    """`graphs` graphs of equally many points, with edges of `graph.radius_edges` or `graph.all_edges`.
+
+    edges is [2, E]: receivers above senders, paired, and so are the rows of `attribute` [E, A]. What is not given has
+    no features.
+    """
     points, dimension = position.shape
     empty = position.new_zeros
     return Cloud(
@@ -65,7 +71,9 @@ def cloud(
         edges[0],
         edges[1],
         empty(edges.shape[1], 0) if attribute is None else attribute,
-        torch.zeros(points, dtype=torch.long, device=position.device),
+        torch.arange(graphs, device=position.device).repeat_interleave(points // graphs),
+        graphs,
+        paired=True,
     )
 
 

@@ -30,5 +30,10 @@ class Harmonic(Central):
         return np.where(r_um > self.reach_um, 0.0, -self.stiffness_pn_per_um * r_um)
 
     def lines(self, *, waist_um: float, kt_pn_um: float) -> Lines | None:
-        """One spot of depth k waist^2 / 4, which has this stiffness at its centre (physics brief 2.2)."""
+        """One spot of depth k waist^2 / 4, which has this stiffness at its centre (physics brief 2.2).
+
+        A spring that is to hold further out than a spot does has to be fitted.
+        """
+        if self.cutoff_um is not None and self.cutoff_um > waist_um / 2.0:
+            return None
         return (0.0,), (self.stiffness_pn_per_um * waist_um**2 / 4.0 / kt_pn_um,)

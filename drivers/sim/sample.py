@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from config.fields import Doc, Ge, Gt, settings
+from config.fields import Doc, Ge, Gt, Interval, settings
 from config.refused import Refused
 from drivers.sim.philox import START, fill_normals, uniform
 
@@ -34,7 +34,7 @@ class Kind:
 class Sample:
     """The true sample: who is there, where, in what fluid. Its middle is the middle of the camera's field."""
 
-    number: Annotated[int, Ge(0), Doc("number of particles")] = 1
+    number: Annotated[int, Interval(ge=0, le=5000), Doc("number of particles")] = 1
     arrangement: Annotated[Arrangement, Doc("where they start; 'points' takes points_um")] = "one"
     spacing_um: Annotated[float, Gt(0), Doc("distance of neighbours at the start")] = 2.5
     disturbance_um: Annotated[float, Ge(0), Doc("rms displacement from that arrangement, along each axis")] = 0.0

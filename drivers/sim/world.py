@@ -80,10 +80,12 @@ class World:
         )
         number = sample.number
         self._work = np.empty((3, number, 2))
-        pairs = np.empty((number * (number - 1) // 2, 2), np.int32)
+        touching = sample.wca_kt > 0
+        pairs = np.empty((number * (number - 1) // 2 if touching else 0, 2), np.int32)
         self._near = kernels.Neighbours(pairs, np.array([-1]), self._position_um.copy())
         self._exposed = np.full((stage.frames_kept, stage.sub_exposures, number, 2), np.nan)
-        self._light, self._until_ns = self._make_light(_DARK, False), FOREVER_NS
+        self.visits = _DARK  # the light that acts at `state_ns`
+        self._light = self._make_light(_DARK, False)
         self._pending: deque[Visits] = deque()
         self._now_ns = self._state_ns = self._step = 0
         self._spot_um = np.full(2, np.nan)  # where a lone beam stands
@@ -140,7 +142,7 @@ class World:
         with self._lock:
             while True:
                 due_ns = self._pending[0].due_ns if self._pending else FOREVER_NS
-                stop_ns = min(due_ns, self._until_ns)
+                stop_ns = min(due_ns, self.visits.until_ns)
                 if stop_ns > to_ns:
                     break
                 self._move(stop_ns, True)
@@ -163,7 +165,7 @@ class World:
         lone = len(visits.depth_kt) == 1
         jumped = not (lone and np.array_equal(visits.spot_um[0], self._spot_um))
         self._spot_um = visits.spot_um[0].copy() if lone else np.full(2, np.nan)
-        self._light, self._until_ns = self._make_light(visits, jumped), visits.until_ns
+        self.visits, self._light = visits, self._make_light(visits, jumped)
 
     def _make_light(self, visits: Visits, jumped: bool) -> kernels.Light:
         reach_um = visits.spot_um - np.array(self.stage.middle_um)  # [M, 2]

@@ -45,6 +45,7 @@ def seen_from(frame: Frame, seen: Cloud) -> Cloud:
         graph=seen.graph.repeat(poses)
         + torch.arange(poses, device=seen.graph.device).repeat_interleave(points) * seen.graphs,
         graphs=poses * seen.graphs,
+        paired=False,
     )
 
 

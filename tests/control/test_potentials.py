@@ -12,24 +12,51 @@ from hypothesis import strategies as st
 
 from config.fields import describe
 from config.reader import build, parse, write
-from control.potentials import AnyShape, Constant, DoubleRing, GaussianRing, Harmonic
+from control.potentials import (
+    WCA,
+    Annular,
+    AnyShape,
+    Constant,
+    DoubleRing,
+    Drawn,
+    Gaussian,
+    GaussianRing,
+    Harmonic,
+    LennardJones,
+    Yukawa,
+)
 from control.potentials.shape import Central, Floats, Shape
 
 KT = 4.07e-3
 MEMBERS: tuple[type, ...] = get_args(get_args(AnyShape)[0])
 
 length = st.floats(0.2, 4.0)
-DRAWN: dict[str, st.SearchStrategy[Any]] = {
+
+
+@st.composite
+def drawn_curves(draw: st.DrawFn) -> Drawn:
+    steps = draw(st.lists(st.floats(0.05, 1.0), min_size=2, max_size=7))
+    start_um = draw(st.sampled_from([0.0, 0.3]))
+    energies = draw(st.lists(st.floats(-20.0, 20.0), min_size=len(steps), max_size=len(steps)))
+    return Drawn(radius_um=tuple((start_um + np.cumsum([0.0, *steps[1:]])).tolist()), energy_kt=tuple(energies))
+
+
+BUILT: dict[str, st.SearchStrategy[Any]] = {
     "harmonic": st.builds(Harmonic, stiffness_pn_per_um=length),
-    "annular": st.builds(MEMBERS[1], radius_um=length, stiffness_pn_per_um=length),
+    "annular": st.builds(Annular, radius_um=length, stiffness_pn_per_um=length),
     "gaussian_ring": st.builds(GaussianRing, radius_um=length, width_um=length, depth_kt=length),
     "double_ring": st.builds(DoubleRing, radius_um=length, ratio=st.floats(1.1, 2.0), width_um=length),
+    "gaussian": st.builds(Gaussian, depth_kt=st.floats(-30.0, 30.0), width_um=length),
+    "yukawa": st.builds(Yukawa, strength_kt=st.floats(-30.0, 30.0), screening_um=length, contact_um=length),
+    "wca": st.builds(WCA, strength_kt=length, diameter_um=length, core=st.floats(0.8, 1.0)),
+    "lennard_jones": st.builds(LennardJones, depth_kt=length, diameter_um=length, core=st.floats(0.8, 1.0)),
+    "drawn": drawn_curves(),
     "constant": st.builds(Constant, magnitude_pn=length, direction_deg=st.floats(-360, 360)),
 }
 
 
 def shapes() -> st.SearchStrategy[Any]:
-    return st.one_of(*DRAWN.values())
+    return st.one_of(*BUILT.values())
 
 
 def offsets(count: int) -> st.SearchStrategy[Floats]:
@@ -49,7 +76,7 @@ def quotient(shape: Shape, offset_um: Floats, time_s: float = 0.0) -> Floats:
 
 
 def test_every_shape_of_the_list_page_is_tested_here() -> None:
-    assert {member().kind for member in MEMBERS} == set(DRAWN)
+    assert {member().kind for member in MEMBERS} == set(BUILT)
 
 
 @given(shapes(), offsets(5))
@@ -146,3 +173,68 @@ def test_central_shapes_are_told_from_the_others() -> None:
     assert Harmonic().central
     assert isinstance(Harmonic(), Central)
     assert not Constant().central
+
+
+def test_a_hill_repels_and_a_hole_attracts() -> None:
+    hole, hill = (Gaussian(depth_kt=depth).radial_force_pn(np.array([0.3]), kt_pn_um=KT)[0] for depth in (5.0, -5.0))
+    assert hole < 0.0 < hill
+
+
+def test_lennard_jones_at_its_marks() -> None:
+    shape = LennardJones(depth_kt=5.0, diameter_um=2.0)
+    lowest_um = 2.0 ** (1.0 / 6.0) * 2.0
+    np.testing.assert_allclose(
+        shape.radial_energy_pn_um(np.array([2.0, lowest_um]), kt_pn_um=1.0), [0.0, -5.0], atol=1e-12
+    )
+    np.testing.assert_allclose(shape.radial_force_pn(np.array([2.0, lowest_um]), kt_pn_um=1.0), [60.0, 0.0], atol=1e-12)
+
+
+def test_wca_is_lennard_jones_up_to_its_minimum() -> None:
+    r_um = np.linspace(1.8, 2.24, 50)
+    wca = WCA(strength_kt=5.0, diameter_um=2.0).radial_force_pn(r_um, kt_pn_um=KT)
+    both = LennardJones(depth_kt=5.0, diameter_um=2.0).radial_force_pn(r_um, kt_pn_um=KT)
+    np.testing.assert_allclose(wca, both)
+    assert not WCA(diameter_um=2.0).radial_force_pn(np.array([2.25, 9.0]), kt_pn_um=KT).any()
+
+
+def test_yukawa_has_its_strength_at_contact() -> None:
+    shape = Yukawa(strength_kt=7.0, screening_um=0.5, contact_um=2.0)
+    energy_kt = shape.radial_energy_pn_um(np.array([2.0, 2.5]), kt_pn_um=1.0)
+    np.testing.assert_allclose(energy_kt, [7.0, 7.0 * 0.8 / math.e])
+
+
+@pytest.mark.parametrize("shape", [Yukawa(), WCA(), LennardJones()])
+def test_within_the_core_the_force_is_held(shape: Yukawa | WCA | LennardJones) -> None:
+    r_um = np.linspace(0.0, shape.core_um, 5)
+    force_pn = shape.radial_force_pn(r_um, kt_pn_um=KT)
+    np.testing.assert_array_equal(force_pn, force_pn[-1])
+    assert force_pn[0] > 0.0
+
+
+@given(drawn_curves())
+@settings(deadline=None)
+def test_a_drawn_curve_goes_through_its_points_without_overshoot(curve: Drawn) -> None:
+    energy_kt = curve.radial_energy_pn_um(np.array(curve.radius_um), kt_pn_um=1.0)
+    np.testing.assert_allclose(energy_kt, curve.energy_kt, atol=1e-9)
+    for left, right, low, high in zip(
+        curve.radius_um, curve.radius_um[1:], curve.energy_kt, curve.energy_kt[1:], strict=False
+    ):
+        between_kt = curve.radial_energy_pn_um(np.linspace(left, right, 20), kt_pn_um=1.0)
+        assert between_kt.min() >= min(low, high) - 1e-9
+        assert between_kt.max() <= max(low, high) + 1e-9
+    assert curve.radial_force_pn(np.array([curve.reach_um]), kt_pn_um=1.0)[0] == pytest.approx(0.0, abs=1e-9)
+    assert curve.radial_energy_pn_um(np.array([99.0]), kt_pn_um=1.0)[0] == pytest.approx(curve.energy_kt[-1], abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("radius_um", "energy_kt", "said"),
+    [
+        ((0.0, 1.0), (0.0,), "as many"),
+        ((0.0,), (1.0,), "two points"),
+        ((0.0, 1.0, 1.0), (0.0, 1.0, 2.0), "rise"),
+        ((-0.1, 1.0), (0.0, 1.0), "rise"),
+    ],
+)
+def test_a_curve_that_is_none_is_refused(radius_um: tuple[float, ...], energy_kt: tuple[float, ...], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        Drawn(radius_um=radius_um, energy_kt=energy_kt)

@@ -10,7 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.refused import Refused
-from control.potentials import Annular, Constant, DoubleRing, GaussianRing, Harmonic
+from control.potentials import (
+    WCA,
+    Annular,
+    Constant,
+    DoubleRing,
+    Drawn,
+    Gaussian,
+    GaussianRing,
+    Harmonic,
+    LennardJones,
+    Yukawa,
+)
 from control.potentials.painting import (
     Floats,
     Rings,
@@ -20,6 +31,7 @@ from control.potentials.painting import (
     saddle_node_delay_s,
     spots_on_ring,
 )
+from control.potentials.shape import Central, Shape
 
 KT = 4.07e-3
 WAIST = 0.6
@@ -125,9 +137,45 @@ def test_a_wide_valley_is_painted_by_several_rings() -> None:
     assert rings.residual_kt < 0.2
 
 
-def test_what_light_can_not_do_is_refused() -> None:
-    with pytest.raises(Refused, match="distance r alone"):
-        paint(Constant(), waist_um=WAIST, kt_pn_um=KT)
+@pytest.mark.parametrize(
+    "shape",
+    [
+        Gaussian(depth_kt=10.0, width_um=0.8),
+        Drawn(radius_um=(0.0, 1.0, 2.0, 3.5), energy_kt=(2.0, -5.0, -10.0, 4.0)),
+        Yukawa(strength_kt=-5.0, screening_um=1.0),
+        Harmonic(stiffness_pn_per_um=0.05, cutoff_um=1.0),
+    ],
+)
+def test_wide_attractive_shapes_are_painted_as_they_are(shape: Central) -> None:
+    rings = paint(shape, waist_um=WAIST, kt_pn_um=KT)
+    r_um = np.linspace(0.0, shape.reach_um, 200)
+    wanted_kt, far_kt = (shape.radial_energy_pn_um(r, kt_pn_um=KT) / KT for r in (r_um, np.array([shape.reach_um])))
+    painted_kt = painted_energy_pn_um(rings, r_um, waist_um=WAIST, kt_pn_um=KT) / KT
+    missed_kt = np.abs(painted_kt - (wanted_kt - far_kt)).max()
+    assert missed_kt == pytest.approx(rings.residual_kt, rel=0.1)
+    assert missed_kt < 0.15 * np.ptp(wanted_kt)  # worst at an edge, which light can only round
+    assert (rings.total_kt > 0.0).all()
+
+
+def test_a_hole_as_wide_as_the_beam_is_one_spot() -> None:
+    rings = paint(Gaussian(depth_kt=10.0, width_um=WAIST / 2.0), waist_um=WAIST, kt_pn_um=KT)
+    np.testing.assert_allclose(rings.total_kt, [10.0])
+    assert rings.residual_kt < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("shape", "said"),
+    [
+        (Constant(), "distance r alone"),
+        (Gaussian(depth_kt=-5.0), "can't repel"),
+        (WCA(), "can't repel"),
+        (LennardJones(), "can't repel"),
+        (Drawn(radius_um=(0.0, 1.0, 2.0), energy_kt=(-5.0, 1.0, 0.0)), "1 kT above its far value at r = 1 um"),
+    ],
+)
+def test_what_light_can_not_do_is_refused(shape: Shape, said: str) -> None:
+    with pytest.raises(Refused, match=said):
+        paint(shape, waist_um=WAIST, kt_pn_um=KT)
 
 
 def test_saddle_node_of_a_narrow_ring_p20() -> None:

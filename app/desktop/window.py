@@ -1,0 +1,163 @@
+"""The main window: the image in the middle, everything else in its service."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from PyQt6.QtCore import Qt, QTimer
+from PyQt6.QtGui import QCloseEvent
+from PyQt6.QtWidgets import QDockWidget, QMainWindow, QVBoxLayout, QWidget
+
+from app.desktop import theme
+from app.desktop.actions import Actions
+from app.desktop.escape import Escape
+from app.desktop.experiment_panel import ExperimentPanel
+from app.desktop.session import Session
+from app.desktop.state_strip import StateStrip
+from app.desktop.status_line import StatusLine
+from app.desktop.view import View
+from app.live import sentence
+from config.refused import Refused
+from control.contract import Fault, OrderKind
+
+PAINT_MS = 16  # at most 60 Hz
+
+
+class Window(QMainWindow):
+    """Polls the newest Turn; writes orders. Closing it leaves the laser dark."""
+
+    def __init__(self, session: Session, runs: Path) -> None:
+        super().__init__()
+        self.session, self.runs = session, runs
+        self._count = 0  # of the newest turn shown
+        self._painted = [0.0] * 30
+        self._record_from_s = 0.0
+        self.setWindowTitle("Cybloids")
+        self.setDockOptions(QMainWindow.DockOption.AnimatedDocks | QMainWindow.DockOption.AllowTabbedDocks)
+        self.view = View(session.wiring.um_per_px, session.wiring.diameter_um)
+        self.strip = StateStrip(session.wiring.kind)
+        self.status = StatusLine()
+        self.panel = ExperimentPanel(session.experiment)
+        self.actions_bar = Actions(self)
+        self._lay_out()
+        self._connect()
+        self.view.say("Start turns the loop; the beam stays dark until Arm")
+        self.timer = QTimer(self)
+        self.timer.timeout.connect(self.poll)
+        self.timer.start(PAINT_MS)
+        self.poll()
+
+    def _lay_out(self) -> None:
+        middle = QWidget()
+        column = QVBoxLayout(middle)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.strip)
+        column.addWidget(self.view, 1)
+        self.setCentralWidget(middle)
+        self.addToolBar(self.actions_bar)
+        self.setStatusBar(self.status)
+        self.dock("Experiment", self.panel, Qt.DockWidgetArea.RightDockWidgetArea)
+        self.resize(1366, 768)
+
+    def dock(self, title: str, widget: QWidget, area: Qt.DockWidgetArea) -> QDockWidget:
+        dock = QDockWidget(title, self)
+        dock.setObjectName(title)
+        dock.setWidget(widget)
+        widget.setMinimumWidth(theme.PANEL_WIDTH)
+        self.addDockWidget(area, dock)
+        return dock
+
+    def _connect(self) -> None:
+        acts = self.actions_bar
+        acts.start.triggered.connect(self.start)
+        acts.record.triggered.connect(self.record)
+        acts.arm.triggered.connect(lambda: self.session.order(OrderKind.ARM))
+        acts.stop.triggered.connect(self.stop)
+        acts.reset.triggered.connect(lambda: self.session.order(OrderKind.RESET))
+        self.escape = Escape(self, self.stop)
+        self.panel.applied.connect(self.apply)
+
+    # what a person does ---------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        try:
+            self.session.start()
+        except (Fault, Refused) as error:
+            self.trouble(str(error))
+            return
+        self._count = 0
+        self.view.trails.clear()
+        self.view.say("waiting for the first frame")
+        self.status.clearMessage()
+
+    def stop(self) -> None:
+        """Dark, from any focus; and say so."""
+        self.session.order(OrderKind.STOP)
+        self.status.showMessage("STOP: the beam is dark", 4000)
+
+    def record(self, on: bool) -> None:
+        path = self.runs / f"{datetime.now():%Y-%m-%d_%H%M%S}.h5"
+        try:
+            self.session.record(path if on else None)
+        except (Fault, Refused) as error:
+            self.trouble(str(error))
+            return
+        self._record_from_s = time.monotonic()
+        self.status.showMessage(f"recording to {path}" if on else "the record is closed", 6000)
+
+    def apply(self, experiment: Any) -> None:
+        try:
+            self.session.apply(experiment)
+        except Refused as refused:
+            self.panel.say(str(refused))
+            return
+        self.panel.accepted(experiment)
+        self.status.showMessage("in force from the next turn on", 4000)
+
+    def trouble(self, said: str) -> None:
+        """A fault is a sentence where the eye is."""
+        self.strip.show_stopped(said, trouble=True)
+        self.view.say(said)
+
+    # what the instrument does ---------------------------------------------------------------------------------------
+
+    def poll(self) -> None:
+        """Show the newest turn, if there is one that has not been shown."""
+        live = self.session.live
+        self.actions_bar.follow(self.session)
+        if live is None:
+            return
+        fresh = live.recent(self._count)
+        if fresh:
+            self._count = fresh[-1][0]
+            newest = live.newest
+            assert newest is not None
+            self.view.show_turn(newest, [turn for _, turn in fresh])
+            self.strip.show_turn(newest)
+            self._painted = [*self._painted[1:], time.monotonic()]
+        if not live.running:
+            self.strip.show_stopped(live.trouble or "the camera has no more frames", trouble=bool(live.trouble))
+        self.strip.show_record(_lasting(time.monotonic() - self._record_from_s) if live.recording else "")
+        span_s = self._painted[-1] - self._painted[0]
+        painted_hz = (len(self._painted) - 1) / span_s if self._painted[0] else float("nan")
+        self.status.show_pace(live.pace(), live.newest, painted_hz)
+
+    def fail(self, error: BaseException) -> None:
+        """Whatever went wrong in the window: dark, and a sentence."""
+        self.session.order(OrderKind.TRIP, f"the window: {sentence(error)}")
+        self.status.showMessage(sentence(error))
+
+    def closeEvent(self, event: QCloseEvent | None) -> None:
+        self.timer.stop()
+        self.session.close()
+        super().closeEvent(event)
+
+
+def _lasting(seconds: float) -> str:
+    minutes, seconds = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:02d}:{minutes:02d}:{seconds:02d}"

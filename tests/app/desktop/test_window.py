@@ -1,0 +1,159 @@
+"""What a person does in the window, and what comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PyQt6.QtCore import Qt
+from PyQt6.QtTest import QTest
+from PyQt6.QtWidgets import QApplication, QComboBox
+from pytestqt.qtbot import QtBot
+
+from app.desktop import theme
+from app.desktop.session import Session
+from app.desktop.window import Window
+from app.live import beam_is_on
+from control.contract import Level
+from tests.app.desktop.toy import Recorder, Toy, ToyExperiment, wiring
+
+
+class Bench:
+    def __init__(self, qtbot: QtBot, runs: Path) -> None:
+        app = QApplication.instance()
+        assert isinstance(app, QApplication)
+        theme.dress(app)
+        wires, self.toys, self.recorders = wiring()
+        self.qtbot, self.window = qtbot, Window(Session(wires, ToyExperiment()), runs)
+        qtbot.addWidget(self.window)
+        self.window.show()
+
+    @property
+    def toy(self) -> Toy:
+        return self.toys[-1]
+
+    @property
+    def level(self) -> Level | None:
+        newest = self.window.session.newest
+        return newest.level if newest is not None else None
+
+    def armed(self) -> None:
+        self.window.actions_bar.start.trigger()
+        self.qtbot.waitUntil(self.window.actions_bar.arm.isEnabled)
+        self.window.actions_bar.arm.trigger()
+        self.qtbot.waitUntil(lambda: beam_is_on(self.window.session.newest))
+
+
+@pytest.fixture
+def bench(qtbot: QtBot, tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(qtbot, tmp_path)
+    yield made
+    made.window.close()
+
+
+def test_start_arm_escape(bench: Bench) -> None:
+    window = bench.window
+    assert window.strip.level.word == "OFF"
+    assert not window.actions_bar.arm.isEnabled()
+    bench.armed()
+    bench.qtbot.waitUntil(lambda: window.strip.beam.word.startswith("BEAM ON"))
+    assert window.strip.level.word == "ARMED"
+    form = window.panel.form.rows["delay_s"]
+    QTest.keyClick(form.focusProxy(), Qt.Key.Key_Escape)
+    bench.qtbot.waitUntil(lambda: window.strip.level.word == "SAFE")
+    assert window.strip.beam.word == "dark"
+    assert "dark" in window.status.currentMessage()
+    assert len(bench.toy.beam.last) == 0
+
+
+def test_a_trip_is_said_and_left_by_reset_then_arm(bench: Bench) -> None:
+    window = bench.window
+    bench.armed()
+    bench.toy.camera.fault = "the cable is out"
+    bench.qtbot.waitUntil(lambda: window.strip.level.word == "TRIPPED")
+    assert "the cable is out" in window.strip.reason.whole
+    bench.toy.camera.fault = ""
+    assert not window.actions_bar.arm.isEnabled()
+    bench.qtbot.waitUntil(window.actions_bar.reset.isEnabled)
+    window.actions_bar.reset.trigger()
+    bench.qtbot.waitUntil(window.actions_bar.arm.isEnabled)
+    window.actions_bar.arm.trigger()
+    bench.qtbot.waitUntil(lambda: beam_is_on(window.session.newest))
+
+
+def test_closing_is_dark(bench: Bench) -> None:
+    bench.armed()
+    bench.window.close()
+    assert bench.toy.beam.closed
+    assert len(bench.toy.beam.last) == 0
+
+
+def test_an_exception_in_the_window_trips(bench: Bench) -> None:
+    bench.armed()
+    bench.window.fail(RuntimeError("a plot without axes"))
+    bench.qtbot.waitUntil(lambda: bench.level is Level.TRIPPED)
+    bench.qtbot.waitUntil(lambda: "a plot without axes" in bench.window.strip.reason.whole)
+
+
+def test_edit_undo_redo_apply(bench: Bench) -> None:
+    window, panel = bench.window, bench.window.panel
+    bench.armed()
+    bench.window.actions_bar.record.trigger()
+    bench.qtbot.waitUntil(lambda: bool(bench.recorders) and len(bench.recorders[0].turns) > 2)
+    assert not panel.apply_button.isEnabled()
+    delay = panel.form.rows["delay_s"]
+    delay.put(0.25)
+    delay.edited.emit()
+    assert panel.apply_button.isEnabled()
+    panel.undo_button.click()
+    assert panel.read() == ToyExperiment()
+    assert not panel.apply_button.isEnabled()
+    panel.redo_button.click()
+    assert panel.read() == ToyExperiment(delay_s=0.25)
+    panel.apply_button.click()
+    assert window.session.experiment == ToyExperiment(delay_s=0.25)
+    bench.qtbot.waitUntil(lambda: bool(applied(bench.recorders[0])))
+    assert "delay_s: 0.25" in applied(bench.recorders[0])[0]
+    assert not panel.apply_button.isEnabled()
+
+
+def applied(recorder: Recorder) -> list[str]:
+    return [order.text for turn in recorder.turns for order in turn.orders if order.kind == "APPLY"]
+
+
+def test_what_the_reader_refuses_can_not_be_applied(bench: Bench) -> None:
+    panel = bench.window.panel
+    centre = panel.form.rows["centre_um"]
+    centre.put(["here", 2])
+    centre.edited.emit()
+    assert not panel.apply_button.isEnabled()
+    assert "centre_um.0" in panel.trouble.text()
+    assert "the text 'here'" in panel.trouble.text()
+    panel.undo_button.click()
+    assert panel.trouble.text() == ""
+
+
+def test_the_record_is_closed_with_the_window(bench: Bench) -> None:
+    bench.armed()
+    bench.window.actions_bar.record.trigger()
+    bench.qtbot.waitUntil(lambda: bench.window.strip.record.word.startswith("REC"))
+    bench.window.close()
+    assert bench.recorders[0].closed
+
+
+def test_one_press_of_escape_is_one_stop_even_from_an_open_list(bench: Bench) -> None:
+    window = bench.window
+    bench.armed()
+    window.actions_bar.record.trigger()
+    bench.qtbot.waitUntil(lambda: bool(bench.recorders) and len(bench.recorders[0].turns) > 2)
+    mode = window.panel.form.rows["mode"].focusProxy()
+    assert isinstance(mode, QComboBox)
+    mode.showPopup()
+    popup = mode.view()
+    assert popup is not None
+    QTest.keyClick(popup, Qt.Key.Key_Escape)
+    bench.qtbot.waitUntil(lambda: bench.level is Level.SAFE)
+    bench.qtbot.wait(100)
+    stops = [order for turn in bench.recorders[0].turns for order in turn.orders if order.kind == "STOP"]
+    assert len(stops) == 1
