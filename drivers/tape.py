@@ -80,8 +80,9 @@ class TapeTracker:
     def __init__(self, tape: Tape) -> None:
         self._tape = tape
 
-    def start(self) -> None:
-        """Nothing is remembered but the tape's place."""
+    def start(self) -> Any:
+        """Nothing is remembered: the tape knows its place."""
+        return None
 
     def step(self, memory: Any, frame: Frame) -> tuple[Any, Tracks]:
         turn = self._tape.turn
