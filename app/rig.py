@@ -157,7 +157,7 @@ def _pair(item: str) -> tuple[str, str, str]:
 
 
 def build_machine(made: Plan, source: str = "the experiment") -> Machine:
-    """The mathematics of a plan. Raises Refused for a delay that is too short, or a landscape that light can't paint."""
+    """The mathematics of a plan. Raises Refused for a delay that is too short, or what light can't paint."""
     rig, experiment = made.rig, made.experiment
     low_um, high_um = field_um(rig)
     light = Light(
@@ -226,8 +226,8 @@ def refuse_short_delays(law: Programmed, rig: Rig, source: str) -> None:
     for index, force in enumerate(law.forces):
         if force.delay_s is not None and force.delay_s < bound_s:
             raise Refused(
-                f"{source}: policy.forces.{index}.delay_s is {force.delay_s:g} s, and on this rig it can't be less than "
-                f"{bound_s:.4g} s (latency and half a frame); leave it out for the newest position seen"
+                f"{source}: policy.forces.{index}.delay_s is {force.delay_s:g} s, and on this rig it can't be less "
+                f"than {bound_s:.4g} s (latency and half a frame); leave it out for the newest position seen"
             )
 
 

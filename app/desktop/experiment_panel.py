@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Any
 
 from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtGui import QKeySequence, QUndoCommand, QUndoStack
-from PyQt6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QScrollArea, QTabWidget, QVBoxLayout, QWidget
 
 from app.desktop import theme
+from app.desktop.foreseen import ForeseenTable
 from app.desktop.form import Fields
+from app.desktop.potential_plot import PotentialPlot
+from app.predict import Means, predict
 from config.reader import Document, build, plain
 from config.refused import Refused
+from control.experiment import Experiment, Programmed
 
-T = TypeVar("T")
-LEFT_OUT = ("title", "about", "rig", "seconds", "seed", "set")  # of the file; not a thing to turn while it runs
+LAW, CARRYING = ("mode", "policy"), ("trap", "species", "keep_in_field")  # the rest is not turned while it runs
 
 
 class Edit(QUndoCommand):
@@ -37,16 +41,15 @@ class ExperimentPanel(QWidget):
     applied = pyqtSignal(object)
     edited = pyqtSignal(object, str)  # the experiment or None, and what is wrong with it
 
-    def __init__(self, experiment: Any, parent: QWidget | None = None) -> None:
+    def __init__(self, experiment: Experiment, means: Callable[[Any], Means], parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.cls: type = type(experiment)
+        self._means = means  # what an experiment would have to work with; raises Refused
         self.in_force = experiment
         self.undo_stack = QUndoStack(self)
-        self.title, self.about = QLabel(), QLabel()
+        self.title = QLabel()
         self.title.setStyleSheet("font-size: 15px; font-weight: bold")
-        self.about.setWordWrap(True)
-        self.about.setStyleSheet(f"color: {theme.FAINT}")
-        self.form = Fields(self.cls, LEFT_OUT)
+        self.law, self.carrying = Fields(Experiment, LAW), Fields(Experiment, CARRYING)
+        self.plot, self.foreseen = PotentialPlot(), ForeseenTable()
         self.trouble = QLabel()
         self.trouble.setWordWrap(True)
         self.trouble.setStyleSheet(f"color: {theme.RED}")
@@ -56,7 +59,8 @@ class ExperimentPanel(QWidget):
         self.apply_button.setToolTip("put the edited experiment in force between two turns (Ctrl+Enter)")
         self.undo_button, self.redo_button = QPushButton("Undo"), QPushButton("Redo")
         self._lay_out()
-        self.form.edited.connect(self._edited)
+        for form in (self.law, self.carrying):
+            form.edited.connect(self._edited)
         self.apply_button.clicked.connect(self.apply)
         self.undo_button.clicked.connect(self.undo_stack.undo)
         self.redo_button.clicked.connect(self.undo_stack.redo)
@@ -65,32 +69,27 @@ class ExperimentPanel(QWidget):
         self.show_experiment(experiment)
 
     def _lay_out(self) -> None:
-        inside = QWidget()
-        column = QVBoxLayout(inside)
-        column.addWidget(self.form)
-        column.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setWidget(inside)
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QScrollArea.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        tabs = QTabWidget()
+        tabs.setDocumentMode(True)
+        tabs.addTab(scrolled(self.law), "Law")
+        tabs.addTab(scrolled(self.carrying), "Trap and field")
         buttons = QHBoxLayout()
         buttons.addWidget(self.apply_button, 2)
         buttons.addWidget(self.undo_button, 1)
         buttons.addWidget(self.redo_button, 1)
         whole = QVBoxLayout(self)
         whole.setSpacing(theme.GRID)
-        for widget in (self.title, self.about):
-            whole.addWidget(widget)
-        whole.addWidget(scroll, 1)
-        whole.addWidget(self.trouble)
+        whole.addWidget(self.title)
+        whole.addWidget(tabs, 1)
+        for below in (self.plot, self.foreseen, self.trouble):
+            whole.addWidget(below)
         whole.addLayout(buttons)
 
-    def show_experiment(self, experiment: Any) -> None:
+    def show_experiment(self, experiment: Experiment) -> None:
         """Another experiment, in force from now on; its edits begin anew."""
         self.in_force = experiment
         self.title.setText(experiment.title)
-        self.about.setText(experiment.about)
+        self.title.setToolTip(experiment.about)
         self.undo_stack.clear()
         self.undo_button.setEnabled(False)
         self.redo_button.setEnabled(False)
@@ -98,12 +97,19 @@ class ExperimentPanel(QWidget):
 
     def show_data(self, data: Any) -> None:
         self._data = data
-        self.form.put(data)
+        self.law.put(data)
+        self.carrying.put(data)
         self._check()
 
-    def read(self) -> Any:
+    def read(self) -> Experiment:
         """The experiment as edited. Raises Refused."""
-        return build(Document("the experiment panel", self.form.get(), {}), self.cls)
+        experiment: Experiment = build(Document("the experiment panel", self.data(), {}), Experiment)
+        return experiment
+
+    def data(self) -> dict[str, Any]:
+        """The experiment as edited, as plain data."""
+        shown = {name: row.get() for form in (self.law, self.carrying) for name, row in form.rows.items()}
+        return {**self._data, **shown}
 
     def apply(self) -> None:
         """Hand the edited experiment over, if it is one."""
@@ -114,7 +120,7 @@ class ExperimentPanel(QWidget):
             return
         self.applied.emit(experiment)
 
-    def accepted(self, experiment: Any) -> None:
+    def accepted(self, experiment: Experiment) -> None:
         """It is in force by now."""
         self.in_force = experiment
         self._check()
@@ -124,7 +130,7 @@ class ExperimentPanel(QWidget):
         self.trouble.setVisible(bool(trouble))
 
     def _edited(self) -> None:
-        before, after = self._data, self.form.get()
+        before, after = self._data, self.data()
         if after != before:
             self.undo_stack.push(Edit(self, before, after))
 
@@ -132,6 +138,7 @@ class ExperimentPanel(QWidget):
         """Say at once what is wrong, and whether there is something to apply."""
         try:
             experiment, trouble = self.read(), ""
+            self._foresee(experiment)
         except Refused as refused:
             experiment, trouble = None, str(refused)
         self.say(trouble)
@@ -139,3 +146,25 @@ class ExperimentPanel(QWidget):
         self.apply_button.setEnabled(changed)
         self.apply_button.setText("Apply" if changed or experiment is None else "In force")
         self.edited.emit(experiment, trouble)
+
+    def _foresee(self, experiment: Experiment) -> None:
+        """The curves and the numbers of what it will do. Raises Refused for what can't fly."""
+        means = self._means(experiment)
+        forces = experiment.policy.forces if isinstance(experiment.policy, Programmed) else ()
+        self.plot.show_forces([force.shape for force in forces], experiment.mode, means)
+        self.foreseen.show_all(predict(experiment, means))
+
+
+def scrolled(inside: QWidget) -> QScrollArea:
+    """In a frame that scrolls up and down, where it does not fit."""
+    holder = QWidget()
+    column = QVBoxLayout(holder)
+    column.setContentsMargins(0, theme.GRID, theme.GRID, 0)
+    column.addWidget(inside)
+    column.addStretch(1)
+    scroll = QScrollArea()
+    scroll.setWidget(holder)
+    scroll.setWidgetResizable(True)
+    scroll.setFrameShape(QScrollArea.Shape.NoFrame)
+    scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    return scroll

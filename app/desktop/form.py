@@ -34,7 +34,7 @@ from config.fields import FieldForm, describe, variants
 class Fields(Editor):
     """All fields of one settings class, a row each."""
 
-    def __init__(self, cls: type, left_out: tuple[str, ...] = ()) -> None:
+    def __init__(self, cls: type, only: tuple[str, ...] = ()) -> None:
         super().__init__()
         self.cls = cls
         self.rows: dict[str, Editor] = {}
@@ -45,7 +45,7 @@ class Fields(Editor):
         layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         self.setLayout(layout)
         for form in describe(cls):
-            if form.name in ("kind", *left_out):
+            if form.name == "kind" or (only and form.name not in only):
                 continue
             editor = editor_of(form)
             self.rows[form.name] = editor

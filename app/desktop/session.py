@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from app.live import Live
+from app.predict import Means
 from config.reader import write
 from control.contract import Beam, Camera, Clock, OrderKind, Recorder, Turn
 from control.loop import Machine
+from control.plant import Plant
 
 
 class Instrument(Protocol):
@@ -35,7 +37,7 @@ class Wiring:
 
     kind: str  # REAL, SIMULATED or REPLAY
     um_per_px: float
-    diameter_um: float
+    plant: Plant
     open_instrument: Callable[[Any], Instrument]  # of an experiment
     build_machine: Callable[[Any], Machine]  # of an experiment
     open_recorder: Callable[[Any, Any, Path], Recorder]  # of an instrument and the experiment in force
@@ -53,6 +55,12 @@ class Session:
     @property
     def running(self) -> bool:
         return self.live is not None and self.live.running
+
+    def means(self, experiment: Any) -> Means:
+        """What an experiment would have to work with. Raises Refused."""
+        machine = self.wiring.build_machine(experiment)
+        particles = len(self.newest.tracks) if self.newest is not None else 1
+        return Means(self.wiring.plant, machine.light, machine.latency_s, machine.hold_s, max(particles, 1))
 
     @property
     def newest(self) -> Turn | None:

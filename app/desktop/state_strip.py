@@ -61,6 +61,7 @@ class StateStrip(QWidget):
         row.addWidget(self.reason, 1)
         for widget in (self.beam, self.record):
             row.addWidget(widget)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.show_kind(kind)
         self.show_stopped("not started")
         self.show_record("")

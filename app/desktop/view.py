@@ -18,7 +18,7 @@ from control.contract import State, Turn
 
 Floats = NDArray[np.float64]
 NOBODY = -1
-FORCE_UM_PER_PN = 12.0  # how long the arrow of a force is drawn
+FORCE_UM_PER_PN = 8.0  # how long the arrow of a force is drawn
 
 
 class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]

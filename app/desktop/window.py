@@ -9,7 +9,7 @@ from typing import Any
 
 from PyQt6.QtCore import Qt, QTimer
 from PyQt6.QtGui import QCloseEvent
-from PyQt6.QtWidgets import QDockWidget, QMainWindow, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QDockWidget, QMainWindow, QToolBar, QWidget
 
 from app.desktop import theme
 from app.desktop.actions import Actions
@@ -23,7 +23,7 @@ from app.live import sentence
 from config.refused import Refused
 from control.contract import Fault, OrderKind
 
-PAINT_MS = 16  # at most 60 Hz
+PAINT_MS = 25  # 40 Hz: the loop needs the processor more
 
 
 class Window(QMainWindow):
@@ -37,10 +37,10 @@ class Window(QMainWindow):
         self._record_from_s = 0.0
         self.setWindowTitle("Cybloids")
         self.setDockOptions(QMainWindow.DockOption.AnimatedDocks | QMainWindow.DockOption.AllowTabbedDocks)
-        self.view = View(session.wiring.um_per_px, session.wiring.diameter_um)
+        self.view = View(session.wiring.um_per_px, session.wiring.plant.diameter_um)
         self.strip = StateStrip(session.wiring.kind)
         self.status = StatusLine()
-        self.panel = ExperimentPanel(session.experiment)
+        self.panel = ExperimentPanel(session.experiment, session.means)
         self.actions_bar = Actions(self)
         self._lay_out()
         self._connect()
@@ -51,17 +51,24 @@ class Window(QMainWindow):
         self.poll()
 
     def _lay_out(self) -> None:
-        middle = QWidget()
-        column = QVBoxLayout(middle)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addWidget(self.strip)
-        column.addWidget(self.view, 1)
-        self.setCentralWidget(middle)
+        self.setCentralWidget(self.view)
         self.addToolBar(self.actions_bar)
+        self.addToolBarBreak()
+        self.addToolBar(self._state_bar())
         self.setStatusBar(self.status)
-        self.dock("Experiment", self.panel, Qt.DockWidgetArea.RightDockWidgetArea)
         self.resize(1366, 768)
+        right = self.dock("Experiment", self.panel, Qt.DockWidgetArea.RightDockWidgetArea)
+        self.resizeDocks([right], [theme.PANEL_WIDTH], Qt.Orientation.Horizontal)
+
+    def _state_bar(self) -> QToolBar:
+        bar = QToolBar("State")
+        bar.setObjectName("State")
+        bar.setMovable(False)
+        toggle = bar.toggleViewAction()
+        assert toggle is not None
+        toggle.setEnabled(False)  # always in sight
+        bar.addWidget(self.strip)
+        return bar
 
     def dock(self, title: str, widget: QWidget, area: Qt.DockWidgetArea) -> QDockWidget:
         dock = QDockWidget(title, self)

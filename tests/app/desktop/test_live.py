@@ -10,7 +10,7 @@ import pytest
 
 from app.live import Live, beam_is_on
 from control.contract import Level, OrderKind
-from tests.app.desktop.toy import Recorder, Toy, ToyExperiment
+from tests.app.desktop.toy import Recorder, Toy, planned
 
 
 def until(true: Callable[[], bool], patience_s: float = 10.0) -> None:
@@ -21,7 +21,7 @@ def until(true: Callable[[], bool], patience_s: float = 10.0) -> None:
 
 
 def opened() -> tuple[Toy, Live]:
-    toy = Toy(ToyExperiment())
+    toy = Toy(planned())
     return toy, Live(toy.machine, toy.camera, toy.beam, toy.clock)
 
 

@@ -8,15 +8,19 @@ from pathlib import Path
 import pytest
 from PyQt6.QtCore import Qt
 from PyQt6.QtTest import QTest
-from PyQt6.QtWidgets import QApplication, QComboBox
+from PyQt6.QtWidgets import QApplication, QComboBox, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.desktop import theme
+from app.desktop.editor import Editor
+from app.desktop.experiment_panel import ExperimentPanel
+from app.desktop.form import Fields, Items, Variant
 from app.desktop.session import Session
 from app.desktop.window import Window
 from app.live import beam_is_on
 from control.contract import Level
-from tests.app.desktop.toy import Recorder, Toy, ToyExperiment, wiring
+from control.experiment import Experiment, Programmed
+from tests.app.desktop.toy import Recorder, Toy, planned, wiring
 
 
 class Bench:
@@ -24,8 +28,9 @@ class Bench:
         app = QApplication.instance()
         assert isinstance(app, QApplication)
         theme.dress(app)
-        wires, self.toys, self.recorders = wiring()
-        self.qtbot, self.window = qtbot, Window(Session(wires, ToyExperiment()), runs)
+        made = planned()
+        wires, self.toys, self.recorders = wiring(made)
+        self.qtbot, self.window = qtbot, Window(Session(wires, made.experiment), runs)
         qtbot.addWidget(self.window)
         self.window.show()
 
@@ -59,8 +64,7 @@ def test_start_arm_escape(bench: Bench) -> None:
     bench.armed()
     bench.qtbot.waitUntil(lambda: window.strip.beam.word.startswith("BEAM ON"))
     assert window.strip.level.word == "ARMED"
-    form = window.panel.form.rows["delay_s"]
-    QTest.keyClick(form.focusProxy(), Qt.Key.Key_Escape)
+    press_escape(force(window.panel).rows["delay_s"])
     bench.qtbot.waitUntil(lambda: window.strip.level.word == "SAFE")
     assert window.strip.beam.word == "dark"
     assert "dark" in window.status.currentMessage()
@@ -96,42 +100,86 @@ def test_an_exception_in_the_window_trips(bench: Bench) -> None:
     bench.qtbot.waitUntil(lambda: "a plot without axes" in bench.window.strip.reason.whole)
 
 
-def test_edit_undo_redo_apply(bench: Bench) -> None:
+def force(panel: ExperimentPanel) -> Fields:
+    """The editors of the first force."""
+    policy = panel.law.rows["policy"]
+    assert isinstance(policy, Variant)
+    assert isinstance(policy.fields, Fields)
+    forces = policy.fields.rows["forces"]
+    assert isinstance(forces, Items)
+    first = forces.items[0]
+    assert isinstance(first, Variant)
+    assert isinstance(first.fields, Fields)
+    return first.fields
+
+
+def press_escape(widget: QWidget) -> None:
+    QTest.keyClick(widget, Qt.Key.Key_Escape)  # type: ignore[call-overload]  # the stubs ask for a self
+
+
+def write(editor: Editor, value: object) -> None:
+    """As a person does."""
+    editor.put(value)
+    editor.edited.emit()
+
+
+def delay_s(experiment: Experiment) -> float | None:
+    assert isinstance(experiment.policy, Programmed)
+    return experiment.policy.forces[0].delay_s
+
+
+def test_edit_foresee_undo_redo_apply(bench: Bench) -> None:
     window, panel = bench.window, bench.window.panel
+    before = window.session.experiment
     bench.armed()
-    bench.window.actions_bar.record.trigger()
+    window.actions_bar.record.trigger()
     bench.qtbot.waitUntil(lambda: bool(bench.recorders) and len(bench.recorders[0].turns) > 2)
     assert not panel.apply_button.isEnabled()
-    delay = panel.form.rows["delay_s"]
-    delay.put(0.25)
-    delay.edited.emit()
+    assert panel.foreseen.read()["speed"] == "1.85 µm/s"
+    write(force(panel).rows["delay_s"], 0.25)
+    assert panel.foreseen.read()["z = κτ"] == "6.28"
     assert panel.apply_button.isEnabled()
     panel.undo_button.click()
-    assert panel.read() == ToyExperiment()
+    assert panel.read() == before
     assert not panel.apply_button.isEnabled()
     panel.redo_button.click()
-    assert panel.read() == ToyExperiment(delay_s=0.25)
+    assert delay_s(panel.read()) == 0.25
     panel.apply_button.click()
-    assert window.session.experiment == ToyExperiment(delay_s=0.25)
+    assert delay_s(window.session.experiment) == 0.25
     bench.qtbot.waitUntil(lambda: bool(applied(bench.recorders[0])))
     assert "delay_s: 0.25" in applied(bench.recorders[0])[0]
     assert not panel.apply_button.isEnabled()
+    assert bench.level is Level.ARMED
 
 
 def applied(recorder: Recorder) -> list[str]:
     return [order.text for turn in recorder.turns for order in turn.orders if order.kind == "APPLY"]
 
 
-def test_what_the_reader_refuses_can_not_be_applied(bench: Bench) -> None:
+def test_what_can_not_fly_can_not_be_applied(bench: Bench) -> None:
     panel = bench.window.panel
-    centre = panel.form.rows["centre_um"]
-    centre.put(["here", 2])
-    centre.edited.emit()
+    write(force(panel).rows["delay_s"], 0.001)
     assert not panel.apply_button.isEnabled()
-    assert "centre_um.0" in panel.trouble.text()
-    assert "the text 'here'" in panel.trouble.text()
+    assert "delay_s is 0.001 s" in panel.trouble.text()
     panel.undo_button.click()
     assert panel.trouble.text() == ""
+    write(panel.carrying.rows["species"], ["here", 2])
+    assert "species.0" in panel.trouble.text()
+    assert "the text 'here'" in panel.trouble.text()
+
+
+def test_another_shape_keeps_what_it_can(bench: Bench) -> None:
+    panel = bench.window.panel
+    shape = force(panel).rows["shape"]
+    assert isinstance(shape, Variant)
+    write(shape.fields.rows["radius_um"], 1.7)  # type: ignore[union-attr]
+    shape.kind.setCurrentText("gaussian_ring")
+    shape.kind.activated.emit(shape.kind.currentIndex())
+    assert shape.get()["kind"] == "gaussian_ring"
+    assert shape.get()["radius_um"] == 1.7
+    panel.undo_button.click()
+    assert shape.get()["kind"] == "annular"
+    assert shape.get()["radius_um"] == 1.7
 
 
 def test_the_record_is_closed_with_the_window(bench: Bench) -> None:
@@ -147,12 +195,12 @@ def test_one_press_of_escape_is_one_stop_even_from_an_open_list(bench: Bench) ->
     bench.armed()
     window.actions_bar.record.trigger()
     bench.qtbot.waitUntil(lambda: bool(bench.recorders) and len(bench.recorders[0].turns) > 2)
-    mode = window.panel.form.rows["mode"].focusProxy()
+    mode = window.panel.law.rows["mode"].focusProxy()
     assert isinstance(mode, QComboBox)
     mode.showPopup()
     popup = mode.view()
     assert popup is not None
-    QTest.keyClick(popup, Qt.Key.Key_Escape)
+    press_escape(popup)
     bench.qtbot.waitUntil(lambda: bench.level is Level.SAFE)
     bench.qtbot.wait(100)
     stops = [order for turn in bench.recorders[0].turns for order in turn.orders if order.kind == "STOP"]

@@ -5,48 +5,17 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
 
 from app.desktop.session import Wiring
-from config.fields import Doc, Field, Gt, settings
-from control.allocate import Light
-from control.contract import Command, Ended, Fault, Forces, Frame, Seen, Tracks, Turn, dark
-from control.limits import Limits
+from app.rig import Plan, build_machine, plan
+from control.contract import Command, Ended, Fault, Frame, Tracks, Turn, dark
 from control.loop import Machine
+from control.plant import Plant
 
 SIZE_PX, UM_PER_PX = 256, 0.1
-
-
-@settings
-class Ring:
-    """A ring."""
-
-    kind: Literal["ring"] = "ring"
-    radius_um: Annotated[float, Gt(0), Doc("radius")] = 1.0
-    stiffness_pn_per_um: Annotated[float, Gt(0), Doc("stiffness")] = 0.9
-
-
-@settings
-class Push:
-    """A push."""
-
-    kind: Literal["push"] = "push"
-    force_pn: Annotated[float, Gt(0), Doc("force")] = 0.07
-
-
-@settings
-class ToyExperiment:
-    title: Annotated[str, Doc("what it is")] = "Toy"
-    about: Annotated[str, Doc("what to look for")] = "Discs that walk about."
-    mode: Annotated[Literal["steered", "landscape"], Doc("how")] = "steered"
-    delay_s: Annotated[float | None, Gt(0), Doc("delay")] = 0.5
-    forces: Annotated[tuple[Annotated[Ring | Push, Field(discriminator="kind")], ...], Doc("what they feel")] = (
-        Ring(),
-    )
-    centre_um: Annotated[tuple[float, float] | None, Doc("centre")] = None
-    seconds: float = 10.0
 
 
 class Clock:
@@ -113,21 +82,6 @@ class Tracker:
                             place / UM_PER_PX)  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Policy:
-    force_pn: float
-    longest_delay_s: float = 0.5
-
-    def start(self) -> None:
-        return None
-
-    def step(self, memory: None, seen: Seen) -> tuple[None, Forces]:
-        who = seen.tracks.particle
-        turn = seen.effect_s + np.arange(len(who))
-        force = self.force_pn * np.stack([np.cos(turn), np.sin(turn)], axis=1)
-        return None, Forces(who, force, np.full(len(who), 0.5), np.zeros(len(who), bool))
-
-
 class Recorder:
     def __init__(self) -> None:
         self.turns: list[Turn] = []
@@ -141,28 +95,28 @@ class Recorder:
 
 
 class Toy:
-    """An instrument, and what a test wants to look at."""
+    """An instrument whose camera, tracker and beam are toys, under a real law."""
 
-    kind = "SIMULATED"
-
-    def __init__(self, experiment: Any) -> None:
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
         self.clock = Clock()
         self.camera, self.beam = Camera(self.clock), Beam()
-        self.recorders: list[Recorder] = []
-        self.machine = self.build(experiment)
+        self.machine = self.build(plan)
 
-    def build(self, experiment: Any) -> Machine:
-        force = next((f.force_pn for f in experiment.forces if f.kind == "push"), 0.1)
-        light = Light(0.9, 5.0, 4.07e-3, 200.0)
-        return Machine(Tracker(self.camera), Policy(force), light, Limits((0, 0), (25.6, 25.6), 200.0), 0.01, 0.02, 0.5)
+    def build(self, plan: Plan) -> Machine:
+        return replace(build_machine(plan), tracker=Tracker(self.camera), stale_s=5.0)
 
 
-def wiring() -> tuple[Wiring, list[Toy], list[Recorder]]:
+def planned() -> Plan:
+    return plan("config/experiments/annular_activity.yaml", None, ("camera.fps=50",))
+
+
+def wiring(made: Plan) -> tuple[Wiring, list[Toy], list[Recorder]]:
     toys: list[Toy] = []
     recorders: list[Recorder] = []
 
     def open_toy(experiment: Any) -> Toy:
-        toys.append(Toy(experiment))
+        toys.append(Toy(replace(made, experiment=experiment)))
         return toys[-1]
 
     def record(instrument: Any, experiment: Any, path: object) -> Recorder:
@@ -170,6 +124,8 @@ def wiring() -> tuple[Wiring, list[Toy], list[Recorder]]:
         return recorders[-1]
 
     def build(experiment: Any) -> Machine:
-        return toys[-1].build(experiment)
+        if not toys:
+            return build_machine(replace(made, experiment=experiment))
+        return toys[-1].build(replace(made, experiment=experiment))
 
-    return Wiring("SIMULATED", UM_PER_PX, 2.0, open_toy, build, record), toys, recorders
+    return Wiring("SIMULATED", UM_PER_PX, Plant(), open_toy, build, record), toys, recorders
