@@ -23,6 +23,7 @@ from config.reader import build, plain, read
 from config.refused import Refused
 from models.data.task import Shape
 from models.networks import AnyNetwork
+from models.training import AnyTask
 
 FORMAT = "cybloids network 1"
 
@@ -39,7 +40,7 @@ class Units:
 class Trained:
     """What it was trained on: outside of it its answers are guesses."""
 
-    task: Annotated[str, Doc("which data set")]
+    task: Annotated[AnyTask, Doc("the data set, as it can be made again")]
     points_least: Annotated[int, Ge(0), Doc("fewest points in a cloud")]
     points_most: Annotated[int, Ge(0), Doc("most points in a cloud")]
     nearest: Annotated[float, Ge(0), Doc("smallest distance to a nearest neighbour, in the unit of length")]

@@ -203,7 +203,7 @@ class Trainer:
             network=wanted.network, dimension=shape.dimension, scalars=shape.scalars, vectors=shape.vectors,
             attributes=shape.attributes, symmetry=wanted.network.symmetry(shape.dimension), scale=task.scale,
             units=Units(length=task.units[0], answer=task.units[1]), reach=task.reach, species=task.species,
-            trained=Trained(task=wanted.task.kind, data_sha256=task.sha256, seed=wanted.seed, epochs=self.at.epoch,
+            trained=Trained(task=wanted.task, data_sha256=task.sha256, seed=wanted.seed, epochs=self.at.epoch,
                             **asdict(span)),
             metrics=metrics,
         )  # fmt: skip
