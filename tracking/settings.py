@@ -6,14 +6,14 @@ from typing import Annotated, Literal
 
 from config.fields import Doc, Ge, Gt, Le, settings
 
-Locator = Literal["trackpy"]
+Locator = Literal["centroid", "trackpy"]
 
 
 @settings
 class Tracking:
     """Finding particles in a frame (trackpy's parameters of the same names) and linking them to those seen before."""
 
-    locator: Annotated[Locator, Doc("which locator finds the particles")] = "trackpy"
+    locator: Annotated[Locator, Doc("which locator finds the particles")] = "centroid"
     diameter_px: Annotated[int, Ge(3), Doc("an odd number a little larger than a particle's image")] = 11
     minmass: Annotated[float, Ge(0), Doc("least integrated brightness of a particle, grey levels")] = 100.0
     maxsize_px: Annotated[float | None, Gt(0), Doc("largest radius of gyration; empty: any")] = None

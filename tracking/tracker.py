@@ -9,15 +9,17 @@ import numpy as np
 from config.geometry import Affine
 from control.contract import Frame, Tracks
 from tracking.link import Remembered, link
+from tracking.locate.centroid import Centroid
 from tracking.locate.features import Features, Locate
+from tracking.locate.trackpy_locate import TrackpyLocate
 from tracking.settings import Tracking
 
 
 def locator(settings: Tracking) -> Locate:
     """The locator that the settings name. The list page of locators."""
-    from tracking.locate.trackpy_locate import TrackpyLocate
-
-    return {"trackpy": TrackpyLocate}[settings.locator](settings)
+    if settings.locator == "trackpy":
+        return TrackpyLocate(settings)
+    return Centroid(settings)
 
 
 @dataclass(frozen=True)

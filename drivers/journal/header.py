@@ -89,8 +89,8 @@ def versions() -> dict[str, str]:
     return found
 
 
-def git_hash(folder: Path) -> str:
-    """The commit that `folder` stands at, "-dirty" behind it if files were changed; "unknown" outside a checkout."""
+def git_hash(folder: Path = Path(__file__).parent) -> str:
+    """The commit that the code stands at, "-dirty" behind it if files were changed; "unknown" outside a checkout."""
     try:
         answer = subprocess.run(
             ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40", "--match="],

@@ -37,7 +37,8 @@ class Packer:
             values = [getattr(turn, group.source) for turn in turns]
             tables[group.table], counts[group.table], rows[f"{group.table}_absent"] = pack_group(group, values, number)
         shift_s = np.array([turn.sent.effect_s - turn.effect_s for turn in turns])
-        tables["wanted"]["delay_achieved_s"] = tables["wanted"]["delay_s"] + np.repeat(shift_s, counts["wanted"])
+        for table in ("wanted", "rings"):
+            tables[table]["delay_achieved_s"] = tables[table]["delay_s"] + np.repeat(shift_s, counts[table])
         lists = _Lists(self.texts, self.ends["texts"], self.ends["text_bytes"])
         for row, turn in zip(rows, turns, strict=True):
             self._fill(row, turn, lists)

@@ -35,6 +35,8 @@ from drivers.journal.tables import (
 from drivers.journal.write import FORMAT, TURN_TABLES
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
+TEXTS = ("text", "reason", "allowed_reason", "sent_reason")  # columns that name a row of `texts`
+INNER = {*ENDS.values(), *(f"{table}_absent" for table in TABLES), "hash", "image_hash"}
 BATCH = 256  # turns that are read at once
 assert hdf5plugin  # importing it is what teaches HDF5 to read the frames
 
@@ -129,22 +131,25 @@ class Run:
         found: NDArray[Any] = self.rows(table)[name].copy()
         return found
 
+    def readable(self, rows: Rows) -> dict[str, NDArray[Any]]:
+        """Rows as columns for a person: texts as text, without what only the file itself needs."""
+        columns: dict[str, NDArray[Any]] = {}
+        for name in rows.dtype.names or ():
+            values = rows[name]
+            if name in TEXTS:
+                said = {row: self.text(row) for row in set(values.tolist())}
+                columns[name] = np.array([said[row] for row in values.tolist()], object)
+            elif values.dtype.kind == "S":
+                columns[name] = np.array([word.decode() for word in values.tolist()], object)
+            elif name in ("has_frame", "carried"):
+                columns[name] = values.astype(np.bool_)
+            elif name not in INNER:
+                columns[name] = values.copy()
+        return columns
+
     def table(self, name: str) -> pd.DataFrame:
-        """One table for a person: texts and kinds as text, without the columns that only the file itself needs."""
-        rows = self.rows(name)
-        inner = {*ENDS.values(), "hash", "image_hash", *(f"{table}_absent" for table in TABLES)}
-        columns: dict[str, Any] = {}
-        for column in rows.dtype.names or ():
-            if column in ("text", "reason", "allowed_reason", "sent_reason"):
-                said = {row: self.text(row) for row in set(rows[column].tolist())}
-                columns[column] = [said[row] for row in rows[column].tolist()]
-            elif rows.dtype[column].kind == "S":
-                columns[column] = [word.decode() for word in rows[column].tolist()]
-            elif column in ("has_frame", "carried"):
-                columns[column] = rows[column].astype(np.bool_)
-            elif column not in inner:
-                columns[column] = rows[column].copy()
-        return pd.DataFrame(columns)
+        """One table for a person: see `readable`."""
+        return pd.DataFrame(self.readable(self.rows(name)))
 
     def batches(
         self, start: int = 0, stop: int | None = None

@@ -73,6 +73,7 @@ RINGS = Group(
         Column("ring_um", ("x_um", "y_um")),
         Column("ring_radius_um", ("radius_um",)),
         Column("ring_kt", ("depth_kt",)),
+        Column("ring_delay_s", ("delay_s",)),
     ),
 )
 SPOTS = (
@@ -95,6 +96,7 @@ TABLES: dict[str, np.dtype[Any]] = {
     "texts": np.dtype([("turn", INT), ("end", INT)]),  # where each text ends in text_bytes
     **{group.table: _layout(group) for group in GROUPS},
     "wanted": _layout(WANTED, ("delay_achieved_s", FLOAT)),  # delay_s as the beam kept it: + sent - expected effect
+    "rings": _layout(RINGS, ("delay_achieved_s", FLOAT)),
     "orders": np.dtype([("turn", INT), ("kind", "S8"), ("text", INT)]),
     "events": np.dtype([("turn", INT), ("kind", "S16"), ("particle", INT), ("text", INT)]),
 }

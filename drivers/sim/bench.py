@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+import numpy as np
+
 from config.geometry import Affine
 from config.refused import Refused
 from drivers.guard import Bounds, Guard
@@ -15,7 +17,7 @@ from drivers.sim.clock import LockstepClock, PacedClock, SimulatedClock
 from drivers.sim.deflector import SimulatedDeflector, SimulatedDeflectorDriver, configured_map
 from drivers.sim.laser import SimulatedLaser, SimulatedLaserDriver
 from drivers.sim.sample import Sample
-from drivers.sim.world import Stage, World
+from drivers.sim.world import Stage, Visits, World
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,7 @@ def open_bench(
         raise Refused(f"rate: {rate} is not a positive number")
     middle_um = camera.middle_um(um_per_px)
     world = World(sample, stage_of(camera, deflector, laser, um_per_px), seed=seed, replica=replica)
+    rehearse(camera, world.stage, um_per_px)
     clock: SimulatedClock = LockstepClock(world, latency_s) if rate is None else PacedClock(rate)
     laser_driver = SimulatedLaserDriver(laser, world, clock)
     deflector_driver = SimulatedDeflectorDriver(deflector, middle_um, clock, laser_driver)
@@ -96,6 +99,15 @@ def open_bench(
     )  # fmt: skip
     eye = SimulatedCameraDriver(camera, um_per_px, world, clock, seed, replica)
     return Bench(eye, beam, clock, world, deflector_driver, laser_driver)
+
+
+def rehearse(camera: SimulatedCamera, stage: Stage, um_per_px: float) -> None:
+    """Compile the kernels on a world to throw away: a rig paced by the wall would otherwise begin seconds late."""
+    spare = World(Sample(number=2, arrangement="line"), stage)
+    spare.put(Visits(np.array([stage.middle_um]), np.ones(1), np.array([1_000_000])))
+    eye = SimulatedCameraDriver(camera, um_per_px, spare, LockstepClock(spare, 0.0), seed=0)
+    eye.read()
+    eye.render(0, spare.position_um[None])
 
 
 def stage_of(camera: SimulatedCamera, deflector: SimulatedDeflector, laser: SimulatedLaser, um_per_px: float) -> Stage:

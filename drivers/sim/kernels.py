@@ -31,33 +31,33 @@ ALL, NONE = -1, -2  # which spot is lit: all at once by their duty, or none; els
 
 
 class Beads(NamedTuple):
-    drag: Floats  # [N] pN s/um
+    drag_pn_s_per_um: Floats  # [N]
     spread: Floats  # [N] sqrt(2 kT / drag), um/sqrt(s)
     response: Floats  # [N] how deep the light is for it
-    diameter: Floats  # [N] um
+    diameter_um: Floats  # [N]
     cell: Ints  # [N] particles of different cells never interact
 
 
 class Medium(NamedTuple):
     seed: int
     replica: int
-    wca: float  # pN um
-    waist: float  # um
-    drift: Floats  # [2] um/s
-    force: Floats  # [2] pN
-    gradient: Floats  # [2] pN/um
-    middle: Floats  # [2] um
+    wca_pn_um: float
+    waist_um: float
+    drift_um_per_s: Floats  # [2]
+    force_pn: Floats  # [2]
+    gradient_pn_per_um: Floats  # [2]
+    middle_um: Floats  # [2]
     walls: bool
-    low: Floats  # [2] um
-    high: Floats  # [2] um
+    low_um: Floats  # [2]
+    high_um: Floats  # [2]
     warm_up_ns: float
     laser_noise: float
-    jitter: float  # um
+    jitter_um: float
 
 
 class Light(NamedTuple):
-    spot: Floats  # [M, 2] um
-    depth: Floats  # [M] pN um, while the beam is on it
+    spot_um: Floats  # [M, 2]
+    depth_pn_um: Floats  # [M] while the beam is on it
     duty: Floats  # [M] part of the cycle that the beam is on it
     dwell_ns: Ints  # [M]
     settle_ns: int  # dark time of a jump
@@ -76,27 +76,27 @@ class Timing(NamedTuple):
 class Neighbours(NamedTuple):
     pair: NDArray[np.int32]  # [P, 2]
     listed: Ints  # [1] how many rows of `pair` hold, or -1: none were listed yet
-    where: Floats  # [N, 2] positions when they were listed
+    where_um: Floats  # [N, 2] positions when they were listed
 
 
 @njit(cache=True, nogil=True)
-def list_pairs(position: Floats, beads: Beads, near: Neighbours) -> None:
+def list_pairs(position_um: Floats, beads: Beads, near: Neighbours) -> None:
     """List the pairs that may come into contact, if somebody has moved far enough since the last time."""
-    largest = beads.diameter.max()
+    largest = beads.diameter_um.max()
     moved = near.listed[0] < 0
-    for i in range(len(position)):
-        dx = position[i, 0] - near.where[i, 0]
-        dy = position[i, 1] - near.where[i, 1]
+    for i in range(len(position_um)):
+        dx = position_um[i, 0] - near.where_um[i, 0]
+        dy = position_um[i, 1] - near.where_um[i, 1]
         moved = moved or dx * dx + dy * dy > (MOVED * largest) ** 2
     if not moved:
         return
     count = 0
-    for i in range(len(position)):
-        near.where[i] = position[i]
+    for i in range(len(position_um)):
+        near.where_um[i] = position_um[i]
         for j in range(i):
-            reach = 0.5 * (beads.diameter[i] + beads.diameter[j]) * WCA_REACH + SKIN * largest
-            dx = position[i, 0] - position[j, 0]
-            dy = position[i, 1] - position[j, 1]
+            reach = 0.5 * (beads.diameter_um[i] + beads.diameter_um[j]) * WCA_REACH + SKIN * largest
+            dx = position_um[i, 0] - position_um[j, 0]
+            dy = position_um[i, 1] - position_um[j, 1]
             if beads.cell[i] == beads.cell[j] and dx * dx + dy * dy < reach * reach:
                 near.pair[count, 0], near.pair[count, 1] = i, j
                 count += 1
@@ -104,38 +104,40 @@ def list_pairs(position: Floats, beads: Beads, near: Neighbours) -> None:
 
 
 @njit(cache=True, nogil=True)
-def add_light(position: Floats, beads: Beads, waist: float, light: Light, on: int, power: float, out: Floats) -> None:
+def add_light(
+    position_um: Floats, beads: Beads, waist_um: float, light: Light, on: int, power: float, out: Floats
+) -> None:
     """Add the light's force, pN: U = -depth exp(-2 rho^2 / waist^2) a spot (physics brief 2.2). `power` is relative."""
     if on == NONE:
         return
-    first, last = (0, len(light.depth)) if on == ALL else (on, on + 1)
-    narrow = 2.0 / (waist * waist)
-    far = (FAR_WAISTS * waist) ** 2
-    for i in range(len(position)):
+    first, last = (0, len(light.depth_pn_um)) if on == ALL else (on, on + 1)
+    narrow = 2.0 / (waist_um * waist_um)
+    far = (FAR_WAISTS * waist_um) ** 2
+    for i in range(len(position_um)):
         for m in range(first, last):
-            dx = light.spot[m, 0] - position[i, 0]
-            dy = light.spot[m, 1] - position[i, 1]
+            dx = light.spot_um[m, 0] - position_um[i, 0]
+            dy = light.spot_um[m, 1] - position_um[i, 1]
             square = dx * dx + dy * dy
             if square < far:
-                depth = light.depth[m] * (light.duty[m] if on == ALL else 1.0)
+                depth = light.depth_pn_um[m] * (light.duty[m] if on == ALL else 1.0)
                 pull = 2.0 * narrow * power * beads.response[i] * depth * math.exp(-narrow * square)
                 out[i, 0] += pull * dx
                 out[i, 1] += pull * dy
 
 
 @njit(cache=True, nogil=True)
-def add_contacts(position: Floats, beads: Beads, wca: float, near: Neighbours, out: Floats) -> None:
+def add_contacts(position_um: Floats, beads: Beads, wca_pn_um: float, near: Neighbours, out: Floats) -> None:
     """Add the WCA force, pN (Weeks, Chandler and Andersen 1971), of the listed pairs."""
     for row in range(near.listed[0]):
         i, j = near.pair[row, 0], near.pair[row, 1]
-        sigma = 0.5 * (beads.diameter[i] + beads.diameter[j])
-        dx = position[i, 0] - position[j, 0]
-        dy = position[i, 1] - position[j, 1]
+        sigma = 0.5 * (beads.diameter_um[i] + beads.diameter_um[j])
+        dx = position_um[i, 0] - position_um[j, 0]
+        dy = position_um[i, 1] - position_um[j, 1]
         square = dx * dx + dy * dy
         if square < (WCA_REACH * sigma) ** 2:
             square = max(square, 0.25 * sigma * sigma)  # closer than that only where a sample began so
             six = (sigma * sigma / square) ** 3
-            push = 24.0 * wca * six * (2.0 * six - 1.0) / square
+            push = 24.0 * wca_pn_um * six * (2.0 * six - 1.0) / square
             out[i, 0] += push * dx
             out[i, 1] += push * dy
             out[j, 0] -= push * dx
@@ -144,63 +146,66 @@ def add_contacts(position: Floats, beads: Beads, wca: float, near: Neighbours, o
 
 @njit(cache=True, nogil=True)
 def velocity(
-    position: Floats, beads: Beads, medium: Medium, light: Light, on: int, power: float, near: Neighbours, out: Floats
+    position_um: Floats,
+    beads: Beads,
+    medium: Medium,
+    light: Light,
+    on: int,
+    power: float,
+    near: Neighbours,
+    out: Floats,
 ) -> None:
     """Fill out [N, 2] with the deterministic velocity, um/s."""
-    for i in range(len(position)):
+    for i in range(len(position_um)):
         for axis in range(2):
-            reach = position[i, axis] - medium.middle[axis]
-            out[i, axis] = medium.force[axis] + medium.gradient[axis] * reach
-    add_light(position, beads, medium.waist, light, on, power, out)
-    if medium.wca > 0.0:
-        add_contacts(position, beads, medium.wca, near, out)
-    for i in range(len(position)):
+            reach = position_um[i, axis] - medium.middle_um[axis]
+            out[i, axis] = medium.force_pn[axis] + medium.gradient_pn_per_um[axis] * reach
+    add_light(position_um, beads, medium.waist_um, light, on, power, out)
+    if medium.wca_pn_um > 0.0:
+        add_contacts(position_um, beads, medium.wca_pn_um, near, out)
+    for i in range(len(position_um)):
         for axis in range(2):
-            out[i, axis] = out[i, axis] / beads.drag[i] + medium.drift[axis]
+            out[i, axis] = out[i, axis] / beads.drag_pn_s_per_um[i] + medium.drift_um_per_s[axis]
 
 
 @njit(cache=True, nogil=True)
-def reflect(position: Floats, low: Floats, high: Floats) -> None:
-    """Who went through a wall comes back by as much; centres stay in [low, high]."""
-    for i in range(len(position)):
+def reflect(position_um: Floats, low_um: Floats, high_um: Floats) -> None:
+    """Who went through a wall comes back by as much; centres stay in [low_um, high_um]."""
+    for i in range(len(position_um)):
         for axis in range(2):
-            x = position[i, axis]
-            if x < low[axis]:
-                x = 2.0 * low[axis] - x
-            elif x > high[axis]:
-                x = 2.0 * high[axis] - x
-            position[i, axis] = min(max(x, low[axis]), high[axis])
+            x = max(position_um[i, axis], 2.0 * low_um[axis] - position_um[i, axis])
+            x = min(x, 2.0 * high_um[axis] - x)
+            position_um[i, axis] = min(max(x, low_um[axis]), high_um[axis])
 
 
 @njit(cache=True, nogil=True)
 def heun(
-    position: Floats, work: Floats, dt_s: float, step: int, beads: Beads, medium: Medium, light: Light, on: int,
+    position_um: Floats, work: Floats, dt_s: float, step: int, beads: Beads, medium: Medium, light: Light, on: int,
     power: float, near: Neighbours,
 ) -> None:  # fmt: skip
     """One step. work is [3, N, 2] scratch space."""
     before, after, guess = work[0], work[1], work[2]
-    if medium.wca > 0.0 and len(position) > 1:
-        list_pairs(position, beads, near)
-    velocity(position, beads, medium, light, on, power, near, before)
+    if medium.wca_pn_um > 0.0 and len(position_um) > 1:
+        list_pairs(position_um, beads, near)
+    velocity(position_um, beads, medium, light, on, power, near, before)
     root = math.sqrt(dt_s)
-    for i in range(len(position)):
-        x, y = normals(medium.seed, medium.replica, MOTION, i, step)
-        position[i, 0] += beads.spread[i] * root * x
-        position[i, 1] += beads.spread[i] * root * y
-        guess[i, 0] = position[i, 0] + before[i, 0] * dt_s
-        guess[i, 1] = position[i, 1] + before[i, 1] * dt_s
-    velocity(guess, beads, medium, light, on, power, near, after)
-    for i in range(len(position)):
+    for i in range(len(position_um)):
+        kick = normals(medium.seed, medium.replica, MOTION, i, step)
         for axis in range(2):
-            position[i, axis] += 0.5 * (before[i, axis] + after[i, axis]) * dt_s
+            position_um[i, axis] += beads.spread[i] * root * kick[axis]
+            guess[i, axis] = position_um[i, axis] + before[i, axis] * dt_s
+    velocity(guess, beads, medium, light, on, power, near, after)
+    for i in range(len(position_um)):
+        for axis in range(2):
+            position_um[i, axis] += 0.5 * (before[i, axis] + after[i, axis]) * dt_s
     if medium.walls:
-        reflect(position, medium.low, medium.high)
+        reflect(position_um, medium.low_um, medium.high_um)
 
 
 @njit(cache=True, nogil=True)
 def lit(now_ns: int, light: Light) -> tuple[int, int]:
     """(which spot is lit from now on, when that changes): ALL, NONE or its row; a time far ahead if it does not."""
-    number = len(light.depth)
+    number = len(light.depth_pn_um)
     if number == 0:
         return NONE, NEVER_NS
     since_ns = now_ns - light.due_ns
@@ -222,20 +227,20 @@ def lit(now_ns: int, light: Light) -> tuple[int, int]:
 @njit(cache=True, nogil=True)
 def next_sample(now_ns: int, timing: Timing) -> int:
     """When the first sub-exposure after now has its middle."""
-    frame_ns: int = (now_ns // timing.period_ns) * timing.period_ns
+    since_ns = now_ns % timing.period_ns
     for offset_ns in timing.offset_ns:
-        if frame_ns + offset_ns > now_ns:
-            return int(frame_ns + offset_ns)
-    return int(frame_ns + timing.period_ns + timing.offset_ns[0])
+        if offset_ns > since_ns:
+            return int(now_ns - since_ns + offset_ns)
+    return int(now_ns - since_ns + timing.period_ns + timing.offset_ns[0])
 
 
 @njit(cache=True, nogil=True)
-def expose(now_ns: int, position: Floats, timing: Timing, exposed: Floats) -> None:
+def expose(now_ns: int, position_um: Floats, timing: Timing, exposed: Floats) -> None:
     """If a sub-exposure has its middle now, keep the positions: exposed [frames, S, N, 2] is a ring of frames."""
     number = now_ns // timing.period_ns
     for s in range(len(timing.offset_ns)):
         if number * timing.period_ns + timing.offset_ns[s] == now_ns:
-            exposed[number % len(exposed), s] = position
+            exposed[number % len(exposed), s] = position_um
 
 
 @njit(cache=True, nogil=True)
@@ -244,18 +249,17 @@ def relative_power(now_ns: int, medium: Medium) -> float:
     power = 1.0
     if medium.warm_up_ns > 0:
         power = -math.expm1(-now_ns / medium.warm_up_ns)
-    if medium.laser_noise > 0:
-        power *= max(1.0 + medium.laser_noise * normals(medium.seed, medium.replica, LASER, 0, now_ns // TICK_NS)[0], 0)
-    return power
+    noise, _ = normals(medium.seed, medium.replica, LASER, 0, now_ns // TICK_NS)
+    return power * max(1.0 + medium.laser_noise * noise, 0.0)
 
 
 @njit(cache=True, nogil=True)
 def advance(
-    position: Floats, work: Floats, now_ns: int, to_ns: int, at_end: bool, step: int, beads: Beads, medium: Medium,
+    position_um: Floats, work: Floats, now_ns: int, to_ns: int, at_end: bool, step: int, beads: Beads, medium: Medium,
     light: Light, timing: Timing, near: Neighbours, exposed: Floats,
 ) -> tuple[int, int]:  # fmt: skip
     """Move on to the last event that is not after to_ns (at_end: to_ns is one). Returns its time, and the step."""
-    steady = light.spot.copy()
+    steady = light.spot_um.copy()
     while now_ns < to_ns:
         on, edge_ns = lit(now_ns, light)
         next_ns = min((now_ns // TICK_NS + 1) * TICK_NS, next_sample(now_ns, timing), edge_ns)
@@ -263,32 +267,31 @@ def advance(
             next_ns = min(next_ns, to_ns)
         if next_ns > to_ns:
             break
-        if medium.jitter > 0:
-            x, y = normals(medium.seed, medium.replica, GALVO, 0, now_ns // TICK_NS)
-            for m in range(len(steady)):
-                light.spot[m, 0] = steady[m, 0] + medium.jitter * x
-                light.spot[m, 1] = steady[m, 1] + medium.jitter * y
+        if medium.jitter_um > 0:
+            kick = normals(medium.seed, medium.replica, GALVO, 0, now_ns // TICK_NS)
+            for axis in range(2):
+                light.spot_um[:, axis] = steady[:, axis] + medium.jitter_um * kick[axis]
         power = relative_power(now_ns, medium)
         number = (next_ns - now_ns + light.step_ns - 1) // light.step_ns
         dt_s = (next_ns - now_ns) * 1e-9 / number
         for _ in range(number):
-            heun(position, work, dt_s, step, beads, medium, light, on, power, near)
+            heun(position_um, work, dt_s, step, beads, medium, light, on, power, near)
             step += 1
         now_ns = next_ns
-        expose(now_ns, position, timing, exposed)
-    light.spot[:] = steady
+        expose(now_ns, position_um, timing, exposed)
+    light.spot_um[:] = steady
     return now_ns, step
 
 
 @njit(cache=True, nogil=True)
-def crowding(spot: Floats, depth: Floats, waist: float) -> float:
-    """The largest sum of depths of spots within two waists of one spot: a bound of what acts at one place."""
+def crowding(spot_um: Floats, depth_pn_um: Floats, waist_um: float) -> float:
+    """The largest sum of depths within two waists of a spot: a bound of what acts at one place."""
     largest = 0.0
-    for m in range(len(depth)):
+    for m in range(len(depth_pn_um)):
         total = 0.0
-        for n in range(len(depth)):
-            dx, dy = spot[m, 0] - spot[n, 0], spot[m, 1] - spot[n, 1]
-            if dx * dx + dy * dy < 4.0 * waist * waist:
-                total += depth[n]
+        for n in range(len(depth_pn_um)):
+            dx, dy = spot_um[m, 0] - spot_um[n, 0], spot_um[m, 1] - spot_um[n, 1]
+            if dx * dx + dy * dy < 4.0 * waist_um * waist_um:
+                total += depth_pn_um[n]
         largest = max(largest, total)
     return largest

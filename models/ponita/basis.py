@@ -30,14 +30,19 @@ class Monomials(nn.Module):
 
 
 class KernelBasis(nn.Module):
-    """GELU(Lin(GELU(Lin(monomials)))): [..., inputs] -> [..., basis]."""
+    """GELU(Lin(GELU(Lin(monomials)))): [..., inputs] -> [..., basis]; `extra` more inputs are shown as they are."""
 
-    def __init__(self, inputs: int, hidden: int, basis: int, degree: int) -> None:
+    def __init__(self, inputs: int, hidden: int, basis: int, degree: int, extra: int = 0) -> None:
         super().__init__()
         self.monomials = Monomials(inputs, degree)
-        self.first = nn.Linear(len(self.monomials.terms), hidden)
+        self.first = nn.Linear(len(self.monomials.terms) + extra, hidden)
         self.second = nn.Linear(hidden, basis)
 
-    def forward(self, value: Tensor) -> Tensor:
-        inner = nn.functional.gelu(self.first(self.monomials(value)))
+    def forward(self, value: Tensor, extra: Tensor | None = None) -> Tensor:
+        """value [..., inputs]; extra [P, extra], the same for all orientations of a pair."""
+        terms = len(self.monomials.terms)
+        inner = nn.functional.linear(self.monomials(value), self.first.weight[:, :terms], self.first.bias)
+        if extra is not None:
+            inner = inner + nn.functional.linear(extra, self.first.weight[:, terms:])[:, None]
+        inner = nn.functional.gelu(inner)
         return nn.functional.gelu(self.second(inner))

@@ -63,10 +63,10 @@ class SeparableConvolution(nn.Module):
         return torch.einsum("noc,poc->npc", x, kernel / kernel.shape[1])
 
     def _calibrate(self, x: Tensor, first: Tensor, second: Tensor) -> None:
-        with torch.no_grad():
-            self.kernel.weight *= x.std() / first.std()
-            self.fibre_kernel.weight *= first.std() / second.std()
-            self.calibrated.fill_(True)
+        # through `data`: this very pass has yet to run backwards
+        self.kernel.weight.data.mul_((x.std() / first.std()).detach())
+        self.fibre_kernel.weight.data.mul_((first.std() / second.std()).detach())
+        self.calibrated.fill_(True)
 
 
 class Block(nn.Module):

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from models.cloud import Answer, Cloud
 from models.graph import envelope
+from models.layers import GaussianRadial
 from models.ponita.basis import KernelBasis
 from models.ponita.convolution import Block, Neighbours
 from models.ponita.grid import opposites, orientations
@@ -21,7 +22,8 @@ class Ponita(nn.Module):
     Exactly equivariant to permutations, translations and those rotations (for group "E" in the plane: and reflections)
     that map the grid onto itself; to the others approximately, better the finer the grid and if so trained. Chirality
     is felt in the plane with group "SE" only. Positions are measured in `length`; with a cut-off (same unit as the
-    positions) kernels fade by the polynomial window. Attributes of pairs, if any, join the spatial invariants.
+    positions) kernels fade by the polynomial window. The spatial basis also sees what a pair has that does not
+    turn: its attributes, and its distance through `radial` Gaussians, with which it resolves a sharp ring.
     """
 
     grid: Tensor
@@ -45,6 +47,7 @@ class Ponita(nn.Module):
         widening: int = 4,
         layer_scale: float | None = None,
         cutoff: float | None = None,
+        radial: int = 0,
         length: float = 1.0,
         self_loops: bool = True,
     ) -> None:
@@ -56,7 +59,8 @@ class Ponita(nn.Module):
         self.vectors_out, self.scalars_out, self.attributes = vectors_out, scalars_out, attributes
         self.register_buffer("grid", orientations(dimension, grid) if grid else torch.empty(0, dimension))
         self.register_buffer("opposite", opposites(self.grid))
-        self.spatial_basis = KernelBasis((2 if grid else 1) + attributes, width, basis, degree)
+        self.radial = GaussianRadial(radial, cutoff or 1.0)
+        self.spatial_basis = KernelBasis(2 if grid else 1, width, basis, degree, attributes + radial)
         self.fibre_basis = KernelBasis(fibre_count(dimension, self.chiral), width, basis, degree) if grid else None
         self.embedding = nn.Linear(max(scalars + vectors, 1), width, bias=False)
         self.blocks = nn.ModuleList(Block(width, basis, widening, layer_scale) for _ in range(layers))
@@ -102,9 +106,8 @@ class Ponita(nn.Module):
             shown = spatial(offset[:, None] / self.length, self.grid, self.chiral)  # [P, O, 2]
         else:
             shown = (distance / self.length)[:, None, None]
-        if self.attributes:
-            shown = torch.cat([shown, attribute[:, None].expand(-1, shown.shape[1], -1)], 2)
-        basis: Tensor = self.spatial_basis(shown)
+        extra = torch.cat([attribute, self.radial(distance)], 1)
+        basis: Tensor = self.spatial_basis(shown, extra if extra.shape[1] else None)
         return basis if self.cutoff is None else basis * envelope(distance, self.cutoff)[:, None, None]
 
     def _read(self, out: Tensor, seen: Cloud) -> Answer:

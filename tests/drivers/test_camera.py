@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import trackpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -136,3 +137,19 @@ def test_readout_may_take_longer_than_a_frame() -> None:
 def test_an_exposure_that_does_not_fit_is_refused() -> None:
     with pytest.raises(ValueError, match="does not fit"):
         SimulatedCamera(fps=100.0, exposure_s=0.02)
+
+
+@pytest.mark.parametrize(
+    ("image", "background", "diameter_px"), [("fluorescent", 20.0, 11), ("brightfield", 100.0, 17)]
+)
+def test_trackpy_finds_the_particles_where_they_are(image: str, background: float, diameter_px: int) -> None:
+    sample = Sample(number=9, arrangement="square", spacing_um=5.0, disturbance_um=0.3)
+    with bench_of(sample, image=image, background_counts=background, peak_counts=120.0) as bench:
+        frame = bench.camera.read()
+        assert frame is not None
+        truth_px = bench.world.exposed(frame.number).mean(axis=0) / 0.1
+        found = trackpy.locate(frame.image, diameter_px, minmass=500)
+    found_px = found[["x", "y"]].to_numpy()
+    apart_px = np.hypot(*(truth_px[:, None] - found_px[None]).transpose(2, 0, 1))
+    assert len(found) == 9
+    assert apart_px.min(axis=1).max() < 0.1

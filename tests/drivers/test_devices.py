@@ -16,6 +16,7 @@ from drivers.sim.camera import SimulatedCamera
 from drivers.sim.deflector import SimulatedDeflector, configured_map, true_map
 from drivers.sim.laser import SimulatedLaser
 from drivers.sim.sample import Sample
+from tests.drivers.test_motion import independent
 
 MIDDLE = (12.75, 12.75)
 
@@ -77,8 +78,6 @@ def test_short_visits_are_made_longer_and_said_so() -> None:
 
 def test_jumps_cost_light() -> None:
     """A particle in one of two shared spots, of which each visit is half dark, is held as by a quarter."""
-    from tests.drivers.test_motion import independent
-
     variances = []
     for rows, settle_s in (((MIDDLE, (20.0, 20.0)), 2e-5), ((MIDDLE,), 0.0)):
         power_mw = 80.0 if len(rows) == 2 else 20.0
@@ -172,7 +171,7 @@ def test_a_paced_beam_that_is_forgotten_goes_dark() -> None:
 
 def test_settings_come_from_yaml_and_say_what_is_wrong() -> None:
     text = "number: 7\narrangement: hexagonal\nspecies: [{share: 2}, {share: 1, diameter_ratio: 0.5}]\n"
-    made = build(parse(text, "sample.yaml"), Sample)
+    made: Sample = build(parse(text, "sample.yaml"), Sample)
     assert made.species[1].diameter_ratio == 0.5
     with pytest.raises(Refused, match=r"sample\.yaml, line 1.*points_um for 3"):
         build(parse("number: 3\narrangement: points\n", "sample.yaml"), Sample)

@@ -18,8 +18,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from config.refused import Refused
-from control.contract import Fault, Frame, Level, Order, OrderKind, Turn
+from control.contract import Command, Fault, Forces, Frame, Level, Order, OrderKind, Tracks, Turn
 from drivers.journal import Journal, check, compare, read_run, same_contents
+from drivers.journal.tables import GROUPS
 from tests.drivers.turns import header, plausible, turns
 
 
@@ -65,6 +66,14 @@ def test_compare_says_row_and_values() -> None:
     assert found is not None
     assert found.startswith("turn 4: tracks.position_um, row 1, column 1, is ")
     assert found.endswith("and 3.25")
+
+
+def test_the_journal_knows_every_field_of_the_page() -> None:
+    columns = {(group.source, column.attribute) for group in GROUPS for column in group.columns}
+    beside = {"time_s", "notes", "withheld", "reason", "effect_s"}  # of a row of `turns`, or events
+    for source, value in (("tracks", Tracks), ("wanted", Forces), ("allowed", Command), ("sent", Command)):
+        fields = {field.name for field in dataclasses.fields(value)}
+        assert {name for where, name in columns if where == source} == fields - beside
 
 
 def test_a_run_of_many_batches_reads_in_parts(tmp_path: Path) -> None:

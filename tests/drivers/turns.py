@@ -57,8 +57,8 @@ def forces(draw: st.DrawFn) -> Forces:
     return Forces(
         particle=draw(_ints(n)), force_pn=draw(_floats((n, 2))), delay_s=draw(_floats(n)),
         carried=draw(hnp.arrays(np.bool_, n)), ring_particle=draw(_ints(m)), ring_um=draw(_floats((m, 2))),
-        ring_radius_um=draw(_floats(m)), ring_kt=draw(_floats(m)), withheld=draw(withheld()),
-        notes=tuple(draw(st.lists(texts, max_size=2))),
+        ring_radius_um=draw(_floats(m)), ring_kt=draw(_floats(m)), ring_delay_s=draw(_floats(m)),
+        withheld=draw(withheld()), notes=tuple(draw(st.lists(texts, max_size=2))),
     )  # fmt: skip
 
 

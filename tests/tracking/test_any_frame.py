@@ -1,0 +1,65 @@
+"""Frames of any size and content give an answer or one clear sentence, never a crash."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from tracking.settings import Locator, Tracking
+from tracking.tracker import locator
+
+OURS = [name for name in get_args(Locator) if name != "trackpy"]
+DTYPES: list[Any] = [np.uint8, np.uint16, np.float64]
+
+
+@st.composite
+def frames(draw: st.DrawFn) -> NDArray[Any]:
+    """Odd shapes; black, saturated, flat, one hot pixel, noise, a gradient."""
+    shape = draw(st.tuples(st.integers(1, 48), st.integers(1, 48)))
+    dtype = draw(st.sampled_from(DTYPES))
+    top = np.iinfo(dtype).max if dtype != np.float64 else 1.0
+    kind = draw(st.sampled_from(["black", "saturated", "flat", "hot", "noise", "slope"]))
+    chance = np.random.default_rng(draw(st.integers(0, 999)))
+    image = np.zeros(shape)
+    if kind == "saturated":
+        image[:] = top
+    elif kind == "flat":
+        image[:] = top / 3
+    elif kind == "hot":
+        image[chance.integers(shape[0]), chance.integers(shape[1])] = top
+    elif kind == "noise":
+        image = chance.random(shape) * top
+    elif kind == "slope":
+        image += np.linspace(0, top, shape[1])
+    return image.astype(dtype)
+
+
+@pytest.mark.parametrize("name", OURS)
+@settings(max_examples=60, deadline=None)
+@given(image=frames(), invert=st.booleans(), diameter=st.sampled_from([3, 11, 21]))
+def test_any_frame_has_an_answer(name: Any, image: NDArray[Any], invert: bool, diameter: int) -> None:
+    found = locator(Tracking(locator=name, diameter_px=diameter, minmass=0.0, invert=invert))(image)
+    assert np.isfinite(found.position_px).all()
+    assert (found.position_px >= 0).all()
+    assert (found.position_px <= np.array(image.shape[::-1]) - 1).all()
+    assert (found.mass > 0).all()
+
+
+@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize(
+    ("image", "sentence"),
+    [
+        (np.full((20, 20), np.nan), "400 pixels of a frame are not finite"),
+        (np.zeros((20, 20, 3), np.uint8), r"shape \(20, 20, 3\)"),
+        (np.zeros((0, 20), np.uint8), r"shape \(0, 20\)"),
+        (np.zeros((20, 20), np.int64), "this one is int64"),
+    ],
+)
+def test_what_is_no_frame_is_refused_in_one_sentence(name: Any, image: NDArray[Any], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        locator(Tracking(locator=name))(image)

@@ -1,0 +1,83 @@
+"""trackpy's rule to the letter, for live frames: one thread, row by row.
+
+Crocker and Grier, J. Colloid Interface Sci. 179, 298 (1996), with the defaults and the columns of trackpy.locate 0.7.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracking.locate.bandpass import Image, bandpass
+from tracking.locate.distinct import distinct
+from tracking.locate.features import NOTHING, Features
+from tracking.locate.noise import dark
+from tracking.locate.peaks import above, peaks, whole
+from tracking.locate.refine import describe, disc, refine
+from tracking.settings import Tracking
+
+
+@dataclass(frozen=True, slots=True)
+class Centroid:
+    """The full-frame locator behind the Locate plug."""
+
+    settings: Tracking
+    every_column: bool = True
+
+    def __call__(self, image: NDArray[Any]) -> Features:
+        s = self.settings
+        raw = _checked(image, s.invert)
+        if s.preprocess:
+            threshold = s.threshold if s.threshold is not None else 1.0 if raw.dtype != np.float64 else 1 / 255
+            smooth, brightest = bandpass(raw, s.noise_size_px, s.smoothing_px, threshold)
+            bright, factor = whole(smooth, brightest, raw.dtype if raw.dtype != np.float64 else np.uint8)
+        elif raw.dtype == np.float64:
+            bright, factor = whole(np.maximum(raw, 0), float(raw.max()), np.uint8)
+        else:
+            bright, factor = raw, 1.0
+        least = above(bright, s.percentile)
+        if least is None:
+            return NOTHING
+        margin = max(s.radius_px, int(s.least_distance_px // 2 - 1), s.smoothing_px // 2)
+        found = peaks(bright, s.least_distance_px, least, margin)
+        return self._measure(bright, raw, factor, refine(bright, found, s.radius_px, s.max_iterations))
+
+    def _measure(self, bright: Image, raw: Image, factor: float, refined: tuple[Any, Any, Any]) -> Features:
+        """Drop the faint, the double and the large; give the rest their columns."""
+        s = self.settings
+        position, middle, mass = refined
+        # a feature that is too faint drops only fainter ones: it may go before the doubles do
+        bright_enough = mass / factor > s.minmass
+        position, middle, mass = position[bright_enough], middle[bright_enough], mass[bright_enough]
+        stay = distinct(position, mass, s.least_distance_px)
+        position, middle, mass = position[stay], middle[stay], mass[stay]
+        if len(mass) == 0:
+            return NOTHING
+        if not self.every_column and s.maxsize_px is None:
+            empty = np.full(len(mass), np.nan)
+            return Features(position[:, ::-1].copy(), mass / factor, empty, empty, empty, empty, empty)
+        size, ecc, signal, raw_mass = describe(bright, raw, middle, mass, s.radius_px).T
+        black, noise = dark(bright, raw, s.radius_px)
+        mask = disc(s.radius_px)
+        with np.errstate(divide="ignore", invalid="ignore"):  # no light in the raw frame: no estimate
+            ep = noise / (raw_mass - mask.pixels * black) * s.noise_size_px * mask.moment
+        columns = [mass / factor, size, ecc, signal / factor, raw_mass, ep]
+        small = slice(None) if s.maxsize_px is None else size < s.maxsize_px
+        return Features(position[small, ::-1].copy(), *(np.ascontiguousarray(column[small]) for column in columns))
+
+
+def _checked(image: NDArray[Any], invert: bool) -> Image:
+    """The frame as uint8, uint16 or float64, C-contiguous, dark particles turned bright. Raises ValueError."""
+    if image.ndim != 2 or 0 in image.shape:
+        raise ValueError(f"a frame has a height and a width, and this one has the shape {image.shape}")
+    if image.dtype in (np.uint8, np.uint16):
+        return np.invert(image) if invert else np.ascontiguousarray(image)
+    if not np.issubdtype(image.dtype, np.floating):
+        raise ValueError(f"a frame is uint8, uint16 or float, and this one is {image.dtype}")
+    raw = np.ascontiguousarray(image, np.float64)
+    if not np.isfinite(raw).all():
+        raise ValueError(f"{np.count_nonzero(~np.isfinite(raw))} pixels of a frame are not finite")
+    return 1.0 - raw if invert else raw

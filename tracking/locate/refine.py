@@ -1,0 +1,130 @@
+"""Centroids: the mask is moved until the centre of brightness is in its middle pixel.
+
+Crocker and Grier, J. Colloid Interface Sci. 179, 298 (1996), section 2.4, as trackpy 0.7 does it: steps of one pixel
+while the centroid is more than 0.6 px off, and the columns mass, size, ecc, signal, raw_mass of the last mask.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from tracking.locate.bandpass import Image
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+SHIFT_PX = 0.6  # a centroid farther off than this moves the mask
+EMPTY = 1e-6  # trackpy's guard against a division by 0
+
+
+@dataclass(frozen=True)
+class Disc:
+    """The pixels within `radius` of a centre pixel."""
+
+    radius: int
+    half: Ints  # [2 radius + 1] how far each row reaches to either side
+    cosine: Floats  # [2 radius + 1, 2 radius + 1] cos(2 theta), 0 outside
+    sine: Floats
+    pixels: int
+    moment: float  # root of the sum of x^2
+
+
+@functools.cache
+def disc(radius: int) -> Disc:
+    """Masks as trackpy makes them."""
+    line = np.arange(-radius, radius + 1)
+    y, x = np.meshgrid(line, line, indexing="ij")
+    inside = (y / radius) ** 2 + (x / radius) ** 2 <= 1
+    theta = np.arctan2(y, x)
+    half = inside.sum(axis=1) // 2
+    moment = float(np.sqrt((inside * x**2).sum()))
+    return Disc(radius, half, np.cos(2 * theta) * inside, np.sin(2 * theta) * inside, int(inside.sum()), moment)
+
+
+def refine(image: Image, peak: Ints, radius: int, max_iterations: int) -> tuple[Floats, Ints, Floats]:
+    """(position [N, 2] y, x; last middle pixel of the mask [N, 2]; mass [N]) from peaks [N, 2] y, x."""
+    position = np.empty((len(peak), 2))
+    middle = np.empty((len(peak), 2), np.int64)
+    mass = np.empty(len(peak))
+    _refine(image, peak, disc(radius).half, max_iterations, position, middle, mass)
+    return position, middle, mass
+
+
+@njit(cache=True, nogil=True)
+def _refine(
+    image: Image, peak: Ints, half: Ints, iterations: int, position: Floats, middle: Ints, mass: Floats
+) -> None:
+    height, width = image.shape
+    radius = half.size // 2
+    for n in range(peak.shape[0]):
+        y, x = peak[n]
+        for _ in range(iterations):
+            total, dy, dx = _moments(image, y, x, half)
+            dy = dy / total
+            dx = dx / total
+            middle[n, 0] = y
+            middle[n, 1] = x
+            if abs(dy) < SHIFT_PX and abs(dx) < SHIFT_PX:
+                break
+            y = min(max(y + (dy > SHIFT_PX) - (dy < -SHIFT_PX), radius), height - radius - 1)
+            x = min(max(x + (dx > SHIFT_PX) - (dx < -SHIFT_PX), radius), width - radius - 1)
+        position[n, 0] = middle[n, 0] + dy
+        position[n, 1] = middle[n, 1] + dx
+        mass[n] = total
+
+
+@njit(cache=True, nogil=True)
+def _moments(image: Image, y: int, x: int, half: Ints) -> tuple[float, float, float]:
+    """Sums of brightness, of brightness times y and times x, from the middle of the disc."""
+    radius = half.size // 2
+    total = np.int64(0)
+    in_y = np.int64(0)
+    in_x = np.int64(0)
+    for row in range(half.size):
+        reach = half[row]
+        line = image[y - radius + row, x - reach : x + reach + 1]
+        here = np.int64(0)
+        for column in range(line.size):
+            value = np.int64(line[column])
+            here += value
+            in_x += value * (column - reach)
+        total += here
+        in_y += here * (row - radius)
+    return float(total), float(in_y), float(in_x)
+
+
+def describe(image: Image, raw: Image, middle: Ints, mass: Floats, radius: int) -> Floats:
+    """[N, 4] size, ecc, signal, raw_mass of the discs about the pixels `middle` [N, 2] y, x."""
+    made = np.empty((len(middle), 4))
+    mask = disc(radius)
+    _describe(image, raw, middle, mass, mask.half, mask.cosine, mask.sine, made)
+    return made
+
+
+@njit(cache=True, nogil=True)
+def _describe(
+    image: Image, raw: Image, middle: Ints, mass: Floats, half: Ints, cosine: Floats, sine: Floats, made: Floats
+) -> None:
+    radius = half.size // 2
+    for n in range(middle.shape[0]):
+        y, x = middle[n]
+        second = cos2 = sin2 = raw_mass = 0.0
+        signal = image[y, x]
+        for row in range(half.size):
+            reach = half[row]
+            for column in range(radius - reach, radius + reach + 1):
+                value = image[y - radius + row, x - radius + column]
+                second += ((row - radius) ** 2 + (column - radius) ** 2) * float(value)
+                cos2 += cosine[row, column] * value
+                sin2 += sine[row, column] * value
+                raw_mass += raw[y - radius + row, x - radius + column]
+                signal = max(signal, value)
+        made[n, 0] = np.sqrt(second / mass[n])
+        made[n, 1] = np.sqrt(cos2**2 + sin2**2) / (mass[n] - image[y, x] + EMPTY)
+        made[n, 2] = signal
+        made[n, 3] = raw_mass
