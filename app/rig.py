@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
+from app.recording import open_recording
 from config.fields import Doc, Ge, Gt, settings
 from config.geometry import Affine
 from config.reader import Document, build, override, parse, put, read
@@ -28,11 +29,14 @@ from drivers.lasers import AnyLaser
 from drivers.sim.bench import open_bench
 from drivers.sim.deflector import SimulatedDeflector
 from drivers.sim.laser import SimulatedLaser
+from drivers.sim.playback import open_playback
 from drivers.sim.sample import Sample
+from drivers.video import VideoCamera
 from tracking.settings import Tracking
 from tracking.tracker import Tracker as FrameTracker
 
-SIMULATED_RIG = Path("config/rigs/simulated.yaml")
+RIGS = Path(__file__).parent.parent / "config" / "rigs"
+EXPERIMENTS = Path(__file__).parent.parent / "config" / "experiments"
 
 
 @settings
@@ -116,13 +120,13 @@ def plan(experiment: Path | str, rig: Path | str | None = None, sets: Sequence[s
     return planned(read(experiment), rig, sets, experiment.parent)
 
 
-def planned(wanted: Document, rig: Path | str | None, sets: Sequence[str], folder: Path) -> Plan:
-    """`plan` of an experiment that was read before."""
+def planned(wanted: Document, rig: Path | str | Document | None, sets: Sequence[str], folder: Path) -> Plan:
+    """`plan` of an experiment, and perhaps a rig, that were read before."""
     own = [item for item in sets if _first(item) not in RIG_KEYS]
     for item in own:
         wanted = override(wanted, *_pair(item))
     experiment: Experiment = build(wanted, Experiment)
-    bench = read(rig if rig is not None else folder / experiment.rig)
+    bench = rig if isinstance(rig, Document) else read(rig if rig is not None else folder / experiment.rig)
     for key, value in experiment.set.items():
         bench = put(bench, key, value, wanted.place(("set", key)))
     for item in sets:
@@ -169,6 +173,7 @@ def build_machine(made: Plan, source: str = "the experiment") -> Machine:
         dwell_s=rig.loop.dwell_s,
         shortest_dwell_s=rig.deflector.min_dwell_s,
         settle_s=rig.deflector.settle_s,
+        cycle_s=1.0 / rig.camera.fps,
     )
     policy = build_policy(made, light, source)
     if experiment.keep_in_field is not None:
@@ -232,10 +237,13 @@ def refuse_short_delays(law: Programmed, rig: Rig, source: str) -> None:
 
 
 def field_um(rig: Rig) -> tuple[tuple[float, float], tuple[float, float]]:
-    """The corners of what the camera sees and the deflector reaches."""
-    width_px, height_px = rig.camera.width_px, rig.camera.height_px
-    scale = rig.optics.um_per_px
-    return (0.0, 0.0), ((width_px - 1) * scale, (height_px - 1) * scale)
+    """The corners of what the camera sees and the deflector, centred on it, reaches."""
+    camera, scale = rig.camera, rig.optics.um_per_px
+    middle_um = [(size_px - 1) * scale / 2.0 for size_px in (camera.width_px, camera.height_px)]
+    reach_um = rig.deflector.range_v / rig.deflector.v_per_um * (1.0 - 1e-6)
+    half_um = [min(half, reach_um) for half in middle_um]
+    (x, y), (w, h) = middle_um, half_um
+    return (x - w, y - h), (x + w, y + h)
 
 
 def open_instrument(made: Plan) -> Instrument:
@@ -244,6 +252,8 @@ def open_instrument(made: Plan) -> Instrument:
     rig = made.rig
     if not (isinstance(rig.deflector, SimulatedDeflector) and isinstance(rig.laser, SimulatedLaser)):
         raise Refused(f"{rig.title}: this deflector and laser can't be opened together")
+    if isinstance(rig.camera, VideoCamera):
+        return open_replay(made, machine, rig.camera, rig.deflector, rig.laser)
     bench = open_bench(
         rig.sample,
         rig.camera,
@@ -268,6 +278,29 @@ def open_instrument(made: Plan) -> Instrument:
         pixel_type,
         None,
     )
+
+
+def open_replay(
+    made: Plan, machine: Machine, camera: VideoCamera, deflector: SimulatedDeflector, laser: SimulatedLaser
+) -> Instrument:
+    """A recorded video, or one of our own runs, in place of a camera. Raises Refused."""
+    recording = open_recording(camera)
+    low_um, high_um = field_um(made.rig)
+    eye, beam, clock = open_playback(
+        recording.camera,
+        recording.arrived_s,
+        deflector,
+        laser,
+        low_um=low_um,
+        high_um=high_um,
+        latency_s=made.rig.loop.latency_s,
+        power_cap_mw=made.rig.loop.power_cap_mw,
+        heartbeat_s=made.rig.loop.stale_periods / camera.fps,
+    )
+    if recording.tracker is not None:
+        machine = replace(machine, tracker=recording.tracker)
+    size = (recording.height_px, recording.width_px, recording.pixel_type)
+    return Instrument(made, machine, eye, beam, clock, *size, recording.frames)
 
 
 def open_recorder(instrument: Instrument, path: Path, *, frames: bool, source: str = "") -> Journal:

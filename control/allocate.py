@@ -31,6 +31,7 @@ class Light:
     dwell_s: float = 1e-4  # mean visit
     shortest_dwell_s: float = 2e-5
     settle_s: float = 0.0  # dark time of a jump
+    cycle_s: float = math.inf  # every spot is visited at least once in this time
 
     @property
     def stiffness_pn_per_um(self) -> float:
@@ -120,7 +121,8 @@ def _share(light: Light, mean_mw: Floats) -> tuple[Floats, Floats]:
     """(power while lit [M], dwell [M]) that give these mean powers over one cycle, jumps included."""
     number = len(mean_mw)
     share = mean_mw / mean_mw.sum()
-    dwell_s = np.maximum(number * light.dwell_s * share, light.shortest_dwell_s)
     settle_s = light.settle_s if number > 1 else 0.0
+    lit_s = min(number * light.dwell_s, light.cycle_s - number * settle_s)
+    dwell_s = np.maximum(lit_s * share, light.shortest_dwell_s)
     cycle_s = dwell_s.sum() + number * settle_s
     return mean_mw * cycle_s / dwell_s, dwell_s

@@ -12,7 +12,8 @@ import numpy as np
 
 from config.fields import Doc, settings
 from control.potentials.dual import Dual, constant
-from control.potentials.expression import RESERVED, FormulaError, column_of, culprit, evaluate, names_in, parse
+from control.potentials.expression import RESERVED, FormulaError, evaluate, names_in, parse
+from control.potentials.finite import refuse_infinities
 from control.potentials.shape import Central, Floats
 
 VARIABLES = ("r", "x", "y", "t")
@@ -112,30 +113,20 @@ class Formula(Central):
         return {name: constant(value) for name, value in (*self.parameters.items(), ("t", time_s))}
 
     def _refuse_infinities(self) -> None:
-        """Looks at points of the whole range, and at several times, for what is not a number."""
-        line_um = np.linspace(*self.limits_um, 1001 if self.central else 101)
-        points_um = (
-            line_um[:, None] if self.central else np.stack(np.meshgrid(line_um, line_um), axis=-1).reshape(-1, 2)
-        )
+        """Over the whole range and, if it is a formula of t, at several times."""
+        axes = ("r",) if self.central else ("x", "y")
         for time_s in TIMES_S[:1] if self.steady else TIMES_S:
-            value, gradient = (
-                self._radial(line_um, 1.0, time_s) if self.central else self._planar(points_um, 1.0, time_s)
-            )
-            sound = np.isfinite(value), np.isfinite(gradient.reshape(len(points_um), -1)).all(axis=1)
-            for what, finite in zip(("it is", "its slope is"), sound, strict=True):
-                if not finite.all():
-                    raise self._infinity(what, points_um[np.argmin(finite)], time_s)
 
-    def _infinity(self, what: str, place_um: Floats, time_s: float) -> FormulaError:
-        variables = _from_distance(place_um[0]) if self.central else _from_offset(place_um)
-        piece = culprit(self.tree, {**variables, **self._numbers(time_s)})
-        names = ("r",) if self.central else ("x", "y")
-        said = [f"{name} = {value:.4g} um" for name, value in zip(names, place_um, strict=True)]
-        where = ", ".join(said if self.steady else [*said, f"t = {time_s:g} s"])
-        lead = len(self.formula) - len(self.formula.lstrip())
-        return FormulaError(
-            f"{what} not finite at {where}, within range_um", self.formula, column_of(self.formula, piece, lead)
-        )
+            def at(points_um: Floats, time_s: float = time_s) -> dict[str, Dual]:
+                place = _from_distance(points_um[:, 0]) if self.central else _from_offset(points_um)
+                return {**place, **self._numbers(time_s)}
+
+            try:
+                refuse_infinities(self.tree, self.formula, at, axes, self.limits_um)
+            except FormulaError as error:
+                if self.steady:
+                    raise
+                raise FormulaError(f"at t = {time_s:g} s {error.sentence}", self.formula, error.column) from None
 
 
 def _from_distance(r_um: Floats) -> dict[str, Dual]:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
-from drivers.sim.camera import SimulatedCamera
+from typing import Annotated
 
-AnyCamera = SimulatedCamera
+from config.fields import Field
+from drivers.sim.camera import SimulatedCamera
+from drivers.video import VideoCamera
+
+AnyCamera = Annotated[SimulatedCamera | VideoCamera, Field(discriminator="kind")]

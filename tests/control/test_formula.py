@@ -227,7 +227,15 @@ def test_nearer_than_its_range_the_force_is_held_and_beyond_it_there_is_none() -
         ("k*sqrt(r)", 2, "slope is not finite at r = 0 um"),
         ("exp(9*k*r**3)", 0, "not finite at r ="),
         ("x/(y - 3)", 1, "x = -100 um, y = 3"),
-        ("r*exp(t)", 2, "t = 3600 s"),
+        ("r*exp(t)", 2, "at t = 3600 s it is not finite"),
+        ("3/(r - 1.23456)", 1, "r = 1.235 um"),
+        ("3 + 1/(2*(r - k*1.23456)**2)", 5, "r = 1.235 um"),
+        ("abs(r - 1.23456)**-0.5", 16, "r = 1.235 um"),
+        ("log(abs(r - 1.23456))", 0, "r = 1.235 um"),
+        ("tan(r)", 0, "r = 1.571 um"),
+        ("where(r > 1, 1/(r - 1.5005), 0)", 14, "r = 1.5 um"),
+        ("1/(y - 2.345)", 1, "y = 2.345 um"),
+        ("1/(x - 0.777)/(3 + y**2)", 1, "x = 0.777 um"),
         ("9**9**9", 1, "not finite"),
     ],
 )
@@ -235,6 +243,13 @@ def test_what_is_not_finite_is_refused_with_its_place(text: str, column: int, sa
     with pytest.raises(FormulaError, match=said) as caught:
         Formula(formula=text, parameters={"k": 1.0}, range_um=(-100.0, 3.0) if "y" in text else None)
     assert caught.value.column == column
+
+
+@pytest.mark.parametrize(
+    "text", ["where(r > 2, 1/(r - 1.2345), 5)", "log(r + 1)/(1 + r**2)", "sqrt(1 + r)", "1/cosine", "(r + 1)**-3"]
+)
+def test_what_is_finite_is_not_refused(text: str) -> None:
+    assert np.isfinite(Formula(formula=text, parameters={"cosine": 0.5}).force_pn(np.ones((3, 2)), kt_pn_um=KT)).all()
 
 
 @pytest.mark.parametrize("name", ["r", "t", "pi", "sin", "where", "a b", "µ", "2k", ""])
