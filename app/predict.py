@@ -225,3 +225,61 @@ def _painted(experiment: Experiment, means: Means) -> list[Rings]:
         except Refused:
             continue
     return made
+
+
+def longest_delay_s(experiment: Experiment) -> float:
+    """Of its programmed forces; 0.5 s where there is none."""
+    forces = experiment.policy.forces if isinstance(experiment.policy, Programmed) else ()
+    return max((force.delay_s or 0.0 for force in forces), default=0.0) or 0.5
+
+
+def foreseen_speed_um_per_s(experiment: Experiment, means: Means) -> float:
+    """Of a particle that runs from its own past; nan where the law is not of that kind."""
+    alone = _alone(experiment)
+    if alone is None:
+        return math.nan
+    delay_s = alone.delay_s or means.age_s
+    drag = means.plant.drag_pn_s_per_um
+    speed = swimming_speed_um_per_s(alone.shape, delay_s, drag, means.plant, _most_pn(experiment, means))
+    return speed or math.nan
+
+
+def foreseen_msd_um2(experiment: Experiment, means: Means, lag_s: Floats) -> Floats | None:
+    """[L] um^2, both axes, of a particle that feels its own past alone; None where there is no closed form."""
+    alone = _alone(experiment)
+    if alone is None:
+        return None
+    delay_s = alone.delay_s or means.age_s
+    d = means.plant.diffusion_um2_per_s
+    at_um, stiffness = minimum(alone.shape, means.plant)
+    kappa = means.plant.rate_hz(stiffness)
+    speed = foreseen_speed_um_per_s(experiment, means)
+    if math.isfinite(speed):
+        turns_hz = 4.0 * d / (speed * delay_s) ** 2  # D_phi (P18)
+        turned = turns_hz * lag_s
+        active = 2.0 * (speed / turns_hz) ** 2 * (turned + np.expm1(-turned))
+        return np.asarray(active + delayed_harmonic_msd_um2(lag_s, kappa, delay_s, d))
+    return delayed_harmonic_msd_um2(lag_s, kappa, delay_s, d) if at_um < 1e-3 else None
+
+
+def delayed_harmonic_msd_um2(lag_s: Floats, kappa_hz: float, delay_s: float, diffusion_um2_per_s: float) -> Floats:
+    """[L] um^2, both axes: 2 D t (1 - kappa t / (1 + z)) each up to the delay; its delay equation beyond (P7)."""
+    z = kappa_hz * delay_s
+    step_s = min(delay_s / 200.0, 0.02 / kappa_hz)
+    within = round(delay_s / step_s)
+    time_s = step_s * np.arange(max(int(lag_s.max() / step_s) + 2, within + 1))
+    one_axis = np.empty(len(time_s))
+    first = time_s[: within + 1]
+    one_axis[: within + 1] = 2.0 * diffusion_um2_per_s * first * (1.0 - kappa_hz * first / (1.0 + z))
+    for k in range(within, len(time_s) - 1):
+        slope = 2.0 * diffusion_um2_per_s - kappa_hz * (one_axis[k] + one_axis[within] - one_axis[k - within])
+        one_axis[k + 1] = one_axis[k] + step_s * slope
+    return np.asarray(2.0 * np.interp(lag_s, time_s, one_axis))
+
+
+def _alone(experiment: Experiment) -> Any:
+    """The one self force of a central shape that is the whole law; else None."""
+    forces = experiment.policy.forces if isinstance(experiment.policy, Programmed) else ()
+    if len(forces) == 1 and forces[0].kind == "self" and forces[0].shape.central:
+        return forces[0]
+    return None

@@ -7,6 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from PyQt6.QtCore import Qt, QTimer
 from PyQt6.QtGui import QCloseEvent
 from PyQt6.QtWidgets import QDockWidget, QMainWindow, QToolBar, QWidget
@@ -15,6 +17,8 @@ from app.desktop import theme
 from app.desktop.actions import Actions
 from app.desktop.escape import Escape
 from app.desktop.experiment_panel import ExperimentPanel
+from app.desktop.log_panel import LogPanel
+from app.desktop.plots import Plots
 from app.desktop.session import Session
 from app.desktop.state_strip import StateStrip
 from app.desktop.status_line import StatusLine
@@ -23,6 +27,7 @@ from app.live import sentence
 from config.refused import Refused
 from control.contract import Fault, OrderKind
 
+PLOT_MS = 1000
 PAINT_MS = 25  # 40 Hz: the loop needs the processor more
 
 
@@ -41,12 +46,16 @@ class Window(QMainWindow):
         self.strip = StateStrip(session.wiring.kind)
         self.status = StatusLine()
         self.panel = ExperimentPanel(session.experiment, session.means)
+        self.plots, self.log = Plots(self._latencies_s), LogPanel()
         self.actions_bar = Actions(self)
         self._lay_out()
         self._connect()
         self.view.say("Start turns the loop; the beam stays dark until Arm")
         self.timer = QTimer(self)
         self.timer.timeout.connect(self.poll)
+        self.plot_timer = QTimer(self)
+        self.plot_timer.timeout.connect(self.plots.draw)
+        self.plot_timer.start(PLOT_MS)
         self.timer.start(PAINT_MS)
         self.poll()
 
@@ -58,7 +67,13 @@ class Window(QMainWindow):
         self.setStatusBar(self.status)
         self.resize(1366, 768)
         right = self.dock("Experiment", self.panel, Qt.DockWidgetArea.RightDockWidgetArea)
+        self.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)
+        below = self.dock("Observables", self.plots, Qt.DockWidgetArea.BottomDockWidgetArea)
+        beside = self.dock("Log", self.log, Qt.DockWidgetArea.BottomDockWidgetArea)
+        self.splitDockWidget(below, beside, Qt.Orientation.Horizontal)
         self.resizeDocks([right], [theme.PANEL_WIDTH], Qt.Orientation.Horizontal)
+        self.resizeDocks([below, beside], [3, 2], Qt.Orientation.Horizontal)
+        self.resizeDocks([below], [190], Qt.Orientation.Vertical)
 
     def _state_bar(self) -> QToolBar:
         bar = QToolBar("State")
@@ -98,6 +113,8 @@ class Window(QMainWindow):
             return
         self._count = 0
         self.view.trails.clear()
+        self.plots.clear_tracks()
+        self._foresee()
         self.view.say("waiting for the first frame")
         self.status.clearMessage()
 
@@ -123,12 +140,23 @@ class Window(QMainWindow):
             self.panel.say(str(refused))
             return
         self.panel.accepted(experiment)
+        self._foresee()
         self.status.showMessage("in force from the next turn on", 4000)
+
+    def _foresee(self) -> None:
+        """What is in force, for the theory that is drawn on the plots."""
+        experiment = self.session.experiment
+        self.plots.experiment, self.plots.means = experiment, self.session.means(experiment)
+
+    def _latencies_s(self) -> NDArray[np.float64]:
+        live = self.session.live
+        return live.latencies_s() if live is not None else np.empty(0)
 
     def trouble(self, said: str) -> None:
         """A fault is a sentence where the eye is."""
         self.strip.show_stopped(said, trouble=True)
         self.view.say(said)
+        self.log.say(said, theme.RED)
 
     # what the instrument does ---------------------------------------------------------------------------------------
 
@@ -143,7 +171,10 @@ class Window(QMainWindow):
             self._count = fresh[-1][0]
             newest = live.newest
             assert newest is not None
-            self.view.show_turn(newest, [turn for _, turn in fresh])
+            turns = [turn for _, turn in fresh]
+            self.view.show_turn(newest, turns)
+            self.plots.add(turns)
+            self.log.add(turns)
             self.strip.show_turn(newest)
             self._painted = [*self._painted[1:], time.monotonic()]
         if not live.running:
@@ -157,9 +188,11 @@ class Window(QMainWindow):
         """Whatever went wrong in the window: dark, and a sentence."""
         self.session.order(OrderKind.TRIP, f"the window: {sentence(error)}")
         self.status.showMessage(sentence(error))
+        self.log.say(sentence(error), theme.RED)
 
     def closeEvent(self, event: QCloseEvent | None) -> None:
         self.timer.stop()
+        self.plot_timer.stop()
         self.session.close()
         super().closeEvent(event)
 

@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.predict import Means, curve, minimum, predict, swimming_speed_um_per_s
+from app.predict import (
+    Means,
+    curve,
+    delayed_harmonic_msd_um2,
+    foreseen_msd_um2,
+    foreseen_speed_um_per_s,
+    minimum,
+    predict,
+    swimming_speed_um_per_s,
+)
 from config.reader import build, parse
 from control.allocate import Light
 from control.experiment import Experiment
@@ -63,3 +72,36 @@ def test_the_annular_experiment_in_words() -> None:
     assert said["z = κτ"] == "12.6"
     assert said["speed"] == "1.85 µm/s"
     assert said["power"].startswith("2%")
+
+
+def ring(kind: str, numbers: str) -> Experiment:
+    law = f"{{kind: programmed, forces: [{{kind: self, delay_s: 0.5, shape: {{kind: {kind}, {numbers}}}}}]}}"
+    return build(parse(f"{{title: t, policy: {law}}}", "test"), Experiment)
+
+
+def test_the_active_msd_is_ballistic_then_diffusive_with_the_late_diffusion() -> None:
+    experiment = ring("annular", "radius_um: 1.0, stiffness_pn_per_um: 0.904")
+    lag_s = np.array([0.05, 200.0])
+    found = foreseen_msd_um2(experiment, MEANS, lag_s)
+    assert found is not None
+    v = foreseen_speed_um_per_s(experiment, MEANS)
+    assert found[0] == pytest.approx((v * 0.05) ** 2, rel=0.05)
+    late = {item.name: item.value for item in predict(experiment, MEANS)}["late diffusion"]
+    assert found[1] / (4 * 200.0) == pytest.approx(float(late.split()[0]), rel=0.03)
+
+
+def test_the_delayed_harmonic_msd_turns_back_and_then_creeps() -> None:
+    kappa, delay_s, d = 20.0, 0.5, 0.1  # z = 10
+    lag_s = np.array([delay_s / 2 + 1 / (2 * kappa), delay_s, 20.0])
+    found = delayed_harmonic_msd_um2(lag_s, kappa, delay_s, d)
+    assert found[0] == pytest.approx(d * 11 / kappa, rel=1e-3)  # P8, both axes
+    assert found[1] == pytest.approx(4 * d * delay_s / 11, rel=1e-3)  # P7
+    b = d * delay_s * 10 * (1 - 20 / 33 + 1 / 121) / 11
+    assert found[2] == pytest.approx(2 * (2 * d / 121 * 20.0 + b), rel=0.02)  # P10
+
+
+def test_a_crystal_has_no_closed_form() -> None:
+    text = "{title: t, policy: {kind: programmed, forces: [{kind: pair, shape: {kind: gaussian_ring}}]}}"
+    experiment: Experiment = build(parse(text, "test"), Experiment)
+    assert foreseen_msd_um2(experiment, MEANS, np.array([1.0])) is None
+    assert math.isnan(foreseen_speed_um_per_s(experiment, MEANS))
