@@ -53,6 +53,17 @@ def desktop(
 
 
 @app.command()
+def demo() -> None:
+    """Open the window with an experiment ready; without a display run it and leave a record and pictures.
+
+    Example: main.py demo
+    """
+    from app.demo import demo as show
+
+    raise typer.Exit(show())
+
+
+@app.command()
 def run(
     experiment: Annotated[Path, typer.Argument(help="experiment file")],
     rig: RigFile = None,

@@ -69,7 +69,6 @@ def _experiment(path: Path | None, opened: Recording, recording: Path) -> tuple[
     else:
         path = path or EXPERIMENTS / "annular_activity.yaml"
         wanted, folder = read(path), path.parent
-    kept = {
-        key: value for key, value in (wanted.data.get("set") or {}).items() if key.split(".")[0] not in OF_THE_SAMPLE
-    }
+    sets = wanted.data.get("set") or {}
+    kept = {key: value for key, value in sets.items() if key.split(".")[0] not in OF_THE_SAMPLE}
     return put(wanted, "set", kept, wanted.place(("set",))), folder

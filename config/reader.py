@@ -9,7 +9,7 @@ import re
 import types
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints, overload
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
@@ -130,16 +130,19 @@ def _has(inside: Any, part: str | int) -> bool:
     return isinstance(inside, dict) and part in inside
 
 
-def build(document: Document, cls: type[T] | Any, at: Place = ()) -> T:
+@overload
+def build(document: Document, cls: type[T], at: Place = ()) -> T: ...
+@overload
+def build(document: Document, cls: Any, at: Place = ()) -> Any: ...
+def build(document: Document, cls: Any, at: Place = ()) -> Any:
     """The settings `cls` from the document, or from its part at `at`. Raises Refused."""
     part: Any = document.data
     for step in at:
         part = part[step]
     try:
-        made: T = TypeAdapter(cls).validate_json(json.dumps(part, default=_not_json), strict=True)
+        return TypeAdapter(cls).validate_json(json.dumps(part, default=_not_json), strict=True)
     except ValidationError as error:
         raise Refused(_sentence(document, cls, at, part, error)) from None
-    return made
 
 
 def _not_json(value: Any) -> Any:

@@ -14,7 +14,7 @@ from models.data.clone import clone, crystal, gas, pair_force
 from models.data.nbody import NBody
 
 
-def plain_run(charge: np.ndarray, place: np.ndarray, speed: np.ndarray, steps: int) -> np.ndarray:  # type: ignore[type-arg]
+def plain_run(charge: np.ndarray, place: np.ndarray, speed: np.ndarray, steps: int) -> np.ndarray:
     """One trajectory, [3, 5], ball by ball."""
     x, v = place.copy(), speed.copy()
     for step in range(steps + 1):
@@ -71,7 +71,7 @@ def test_a_cloned_force_is_minus_the_gradient_of_the_law_s_energy() -> None:
     shape = GaussianRing(radius_um=2.5, width_um=0.3, depth_kt=10)
     place = np.random.default_rng(1).uniform(0, 6, (7, 2))
 
-    def energy(where: np.ndarray) -> float:  # type: ignore[type-arg]
+    def energy(where: np.ndarray) -> float:
         gaps = (where[:, None] - where[None])[np.triu_indices(7, 1)]
         return float(shape.energy_pn_um(gaps, kt_pn_um=1.0).sum())
 
