@@ -6,6 +6,7 @@ from typing import Annotated
 
 from config.fields import Field
 from drivers.sim.camera import SimulatedCamera
+from drivers.sim.plant import PlantCamera
 from drivers.video import VideoCamera
 
-AnyCamera = Annotated[SimulatedCamera | VideoCamera, Field(discriminator="kind")]
+AnyCamera = Annotated[SimulatedCamera | PlantCamera | VideoCamera, Field(discriminator="kind")]
