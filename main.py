@@ -146,6 +146,28 @@ def info(run: Annotated[Path, typer.Argument(help="run file")], json: Json = Non
     show_info(run, json=json)
 
 
+@app.command()
+def train(config: Annotated[Path, typer.Argument(help="training file")], json: Json = None) -> None:
+    """Train a network, or go on with a training that was interrupted.
+
+    Example: main.py train config/trainings/ring_egnn.yaml
+    """
+    from app.train import train_network
+
+    train_network(config, json=json)
+
+
+@app.command()
+def evaluate(checkpoint: Annotated[Path, typer.Argument(help="card of a checkpoint")], json: Json = None) -> None:
+    """Say what a trained network is worth: errors, symmetry, speed.
+
+    Example: main.py evaluate config/checkpoints/ring_egnn.json
+    """
+    from app.train import evaluate_network
+
+    evaluate_network(checkpoint, json=json)
+
+
 def main() -> int:
     """Run the verb; bad input is one sentence and exit code 2, a run that tripped or failed is 1."""
     try:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import csv
 import json
 import math
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
+from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -62,13 +64,14 @@ class Trainer:
         """Train to the end, and write the checkpoint of the best validation. Ctrl-C keeps the state to go on from."""
         if resume and self._state.exists():
             self._restore()
+        console = Console(file=sys.stderr)
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
             TextColumn("{task.fields[said]}"),
             TimeRemainingColumn(),
         )
-        with Progress(*columns, transient=True) as bar:
+        with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
             shown = bar.add_task(self.wanted.title, total=1.0, said="")
             while not self._over():
                 self._epoch()

@@ -44,7 +44,7 @@ class Tracker:
         """Who is where in `frame`; rows in order of rising particle."""
         found = self.locate(frame.image)
         after, linked = link(memory, frame.number, found.position_px, self.settings)
-        order = np.argsort(linked.particle)
+        order = linked.order
         found = _rows(found, order)
         return after, Tracks(
             time_s=frame.time_s,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from PyQt6.QtCore import Qt, pyqtSignal
@@ -10,6 +11,7 @@ from PyQt6.QtGui import QKeySequence, QUndoCommand, QUndoStack
 from PyQt6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QScrollArea, QTabWidget, QVBoxLayout, QWidget
 
 from app.desktop import theme
+from app.desktop.experiment_list import ExperimentList
 from app.desktop.foreseen import ForeseenTable
 from app.desktop.form import Fields
 from app.desktop.potential_plot import PotentialPlot
@@ -41,13 +43,14 @@ class ExperimentPanel(QWidget):
     applied = pyqtSignal(object)
     edited = pyqtSignal(object, str)  # the experiment or None, and what is wrong with it
 
-    def __init__(self, experiment: Experiment, means: Callable[[Any], Means], parent: QWidget | None = None) -> None:
+    def __init__(
+        self, experiment: Experiment, means: Callable[[Any], Means], folder: Path, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
         self._means = means  # what an experiment would have to work with; raises Refused
         self.in_force = experiment
         self.undo_stack = QUndoStack(self)
-        self.title = QLabel()
-        self.title.setStyleSheet("font-size: 15px; font-weight: bold")
+        self.list = ExperimentList(folder)
         self.law, self.carrying = Fields(Experiment, LAW), Fields(Experiment, CARRYING)
         self.plot, self.foreseen = PotentialPlot(), ForeseenTable()
         self.trouble = QLabel()
@@ -79,7 +82,7 @@ class ExperimentPanel(QWidget):
         buttons.addWidget(self.redo_button, 1)
         whole = QVBoxLayout(self)
         whole.setSpacing(theme.GRID)
-        whole.addWidget(self.title)
+        whole.addWidget(self.list)
         whole.addWidget(tabs, 1)
         for below in (self.plot, self.foreseen, self.trouble):
             whole.addWidget(below)
@@ -88,8 +91,8 @@ class ExperimentPanel(QWidget):
     def show_experiment(self, experiment: Experiment) -> None:
         """Another experiment, in force from now on; its edits begin anew."""
         self.in_force = experiment
-        self.title.setText(experiment.title)
-        self.title.setToolTip(experiment.about)
+        self.list.show_title(experiment.title)
+        self.list.box.setToolTip(experiment.about)
         self.undo_stack.clear()
         self.undo_button.setEnabled(False)
         self.redo_button.setEnabled(False)

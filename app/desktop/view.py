@@ -54,6 +54,19 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         self._shape: tuple[int, ...] = ()
         self.scene().sigMouseClicked.connect(self._click)
 
+    def show_rig(self, um_per_px: float, diameter_um: float) -> None:
+        """Another bench: nothing of the one before is left."""
+        self.um_per_px, self.diameter_um, self.followed = um_per_px, diameter_um, NOBODY
+        self._levels, self._shape = None, ()
+        self.image.clear()
+        self.trails.clear()
+        self.trails.show()
+        for item in (self.good, self.doubtful, self.chosen, self.spots):
+            item.setData(x=[], y=[])
+        self.forces.setData([], [])
+        self.labels.show(np.empty(0, np.int64), np.empty((0, 2)), 0.0, NOBODY)
+        self.box.setBorder(pg.mkPen(theme.RAISED, width=1))
+
     def say(self, text: str) -> None:
         """In the middle of the image, where there is nothing to see yet."""
         self.notice.setText(text)

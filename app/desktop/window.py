@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,39 +19,53 @@ from app.desktop.actions import Actions
 from app.desktop.escape import Escape
 from app.desktop.experiment_panel import ExperimentPanel
 from app.desktop.log_panel import LogPanel
+from app.desktop.memory import Memory
 from app.desktop.plots import Plots
-from app.desktop.session import Session
+from app.desktop.session import Session, save_experiment
 from app.desktop.state_strip import StateStrip
 from app.desktop.status_line import StatusLine
 from app.desktop.view import View
 from app.live import sentence
+from app.rig import EXPERIMENTS, Plan
 from config.refused import Refused
 from control.contract import Fault, OrderKind
 
 PLOT_MS = 1000
+WELCOME = "Start turns the loop; the beam stays dark until Arm"
 PAINT_MS = 25  # 40 Hz: the loop needs the processor more
 
 
 class Window(QMainWindow):
     """Polls the newest Turn; writes orders. Closing it leaves the laser dark."""
 
-    def __init__(self, session: Session, runs: Path) -> None:
+    def __init__(
+        self,
+        session: Session,
+        path: Path,
+        runs: Path,
+        planner: Callable[[Path], Plan],
+        memory: Memory | None = None,
+    ) -> None:
         super().__init__()
-        self.session, self.runs = session, runs
+        self.session, self.path, self.runs = session, path, runs
+        self._planner, self._memory = planner, memory
         self._count = 0  # of the newest turn shown
         self._painted = [0.0] * 30
         self._record_from_s = 0.0
         self.setWindowTitle("Cybloids")
         self.setDockOptions(QMainWindow.DockOption.AnimatedDocks | QMainWindow.DockOption.AllowTabbedDocks)
-        self.view = View(session.wiring.um_per_px, session.wiring.plant.diameter_um)
-        self.strip = StateStrip(session.wiring.kind)
+        rig = session.plan.rig
+        self.view = View(rig.optics.um_per_px, rig.plant.diameter_um)
+        self.strip = StateStrip(str(session.plan.kind))
         self.status = StatusLine()
-        self.panel = ExperimentPanel(session.experiment, session.means)
+        self.panel = ExperimentPanel(session.plan.experiment, session.means, EXPERIMENTS)
         self.plots, self.log = Plots(self._latencies_s), LogPanel()
         self.actions_bar = Actions(self)
         self._lay_out()
         self._connect()
-        self.view.say("Start turns the loop; the beam stays dark until Arm")
+        self.view.say(WELCOME)
+        if memory is not None:
+            memory.restore(self)
         self.timer = QTimer(self)
         self.timer.timeout.connect(self.poll)
         self.plot_timer = QTimer(self)
@@ -102,6 +117,8 @@ class Window(QMainWindow):
         acts.reset.triggered.connect(lambda: self.session.order(OrderKind.RESET))
         self.escape = Escape(self, self.stop)
         self.panel.applied.connect(self.apply)
+        self.panel.list.chosen.connect(self.open)
+        self.panel.list.saved.connect(self.save)
 
     # what a person does ---------------------------------------------------------------------------------------------
 
@@ -133,6 +150,34 @@ class Window(QMainWindow):
         self._record_from_s = time.monotonic()
         self.status.showMessage(f"recording to {path}" if on else "the record is closed", 6000)
 
+    def open(self, path: Path) -> None:
+        """An experiment, a rig, a run or a video: what ran before is dark and closed."""
+        try:
+            plan = self._planner(path)
+            self.session.open(plan)
+        except (Fault, Refused) as error:
+            self.trouble(str(error))
+            self.panel.list.show_title(self.session.plan.experiment.title)
+            return
+        self.path = path
+        self.view.show_rig(plan.rig.optics.um_per_px, plan.rig.plant.diameter_um)
+        self.strip.show_kind(str(plan.kind))
+        self.strip.show_stopped("not started")
+        self.panel.show_experiment(plan.experiment)
+        self._foresee()
+        self.setWindowTitle(f"{plan.experiment.title} · {plan.rig.title} · Cybloids")
+        self.view.say(WELCOME)
+        self.poll()
+
+    def save(self, path: Path) -> None:
+        """The experiment as it stands in the form."""
+        try:
+            save_experiment(self.session.plan, self.panel.read(), path)
+        except (Fault, Refused) as error:
+            self.panel.say(str(error))
+            return
+        self.status.showMessage(f"saved to {path}", 6000)
+
     def apply(self, experiment: Any) -> None:
         try:
             self.session.apply(experiment)
@@ -145,7 +190,7 @@ class Window(QMainWindow):
 
     def _foresee(self) -> None:
         """What is in force, for the theory that is drawn on the plots."""
-        experiment = self.session.experiment
+        experiment = self.session.plan.experiment
         self.plots.experiment, self.plots.means = experiment, self.session.means(experiment)
 
     def _latencies_s(self) -> NDArray[np.float64]:
@@ -191,6 +236,8 @@ class Window(QMainWindow):
         self.log.say(sentence(error), theme.RED)
 
     def closeEvent(self, event: QCloseEvent | None) -> None:
+        if self._memory is not None and self.timer.isActive():
+            self._memory.keep(self, str(self.path))
         self.timer.stop()
         self.plot_timer.stop()
         self.session.close()
