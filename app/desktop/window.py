@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PyQt6.QtCore import Qt, QTimer
 from PyQt6.QtGui import QCloseEvent
-from PyQt6.QtWidgets import QDockWidget, QMainWindow, QToolBar, QWidget
+from PyQt6.QtWidgets import QApplication, QDockWidget, QMainWindow, QToolBar, QWidget
 
 from app.desktop import theme
 from app.desktop.actions import Actions
@@ -123,6 +123,8 @@ class Window(QMainWindow):
     # what a person does ---------------------------------------------------------------------------------------------
 
     def start(self) -> None:
+        self.view.say("getting ready")
+        QApplication.processEvents()
         try:
             self.session.start()
         except (Fault, Refused) as error:
