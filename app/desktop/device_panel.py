@@ -23,7 +23,7 @@ REOPEN = ("camera", "deflector", "laser", "loop", "optics", "plant", "sample")  
 
 
 class DevicePanel(QWidget):
-    """`changed` carries the values that differ from the rig in force, by dotted key, and whether devices are opened anew."""
+    """`changed` carries what differs from the rig in force, by dotted key, and whether devices are opened anew."""
 
     changed = pyqtSignal(dict, bool)
 
@@ -95,7 +95,7 @@ class DevicePanel(QWidget):
 class Answers(QWidget):
     """Asked and done, side by side; a difference is amber."""
 
-    NAMES = ("frame rate", "image", "latency", "laser", "spots", "largest step", "cycle")
+    NAMES = ("frame rate", "image", "latency", "laser", "spots", "placing", "cycle")
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -142,12 +142,19 @@ class Answers(QWidget):
         asked_mw = _mean_mw(turn.allowed) if on else 0.0
         done_mw = float(mean_power_mw(turn).sum()) if on else 0.0
         self._say("laser", f"{asked_mw:.3g} mW", f"{done_mw:.3g} mW", not math.isclose(asked_mw, done_mw, rel_tol=0.02))
-        self._say("spots", f"{len(turn.allowed)}", f"{len(turn.sent) if on else 0}", on and len(turn.allowed) != len(turn.sent))
+        self._say(
+            "spots",
+            f"{len(turn.allowed)}",
+            f"{len(turn.sent) if on else 0}",
+            on and len(turn.allowed) != len(turn.sent),
+        )
         if on and len(turn.allowed) == len(turn.sent):
             step_nm = 1e3 * float(np.hypot(*(turn.sent.position_um - turn.allowed.position_um).T).max())
-            self._say("largest step", "0 nm", f"{step_nm:.2g} nm", step_nm > 20)
+            self._say("placing", "0 nm", f"{step_nm:.2g} nm", step_nm > 20)
             asked_ms, done_ms = 1e3 * turn.allowed.dwell_s.sum(), 1e3 * turn.sent.dwell_s.sum()
-            self._say("cycle", f"{asked_ms:.3g} ms", f"{done_ms:.3g} ms", not math.isclose(asked_ms, done_ms, rel_tol=0.05))
+            self._say(
+                "cycle", f"{asked_ms:.3g} ms", f"{done_ms:.3g} ms", not math.isclose(asked_ms, done_ms, rel_tol=0.05)
+            )
 
     def _say(self, name: str, asked: str, done: str, differs: bool = False) -> None:
         first, second = self.cells[name]
