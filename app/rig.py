@@ -140,10 +140,13 @@ def planned(wanted: Document, rig: Path | str | Document | None, sets: Sequence[
 def plan_of(header: Header, experiment: str | None = None) -> Plan:
     """The plan of a recorded run; with the experiment's text as an APPLY brought it, where there was one."""
     folder = Path(header.extra.get("folder", "."))
-    rig: Rig = build(parse(header.rig, "the run's rig"), Rig)
     source = "the run's experiment"
     text = header.experiment if experiment is None else experiment
-    return Plan(rig, build(parse(text, source), Experiment), folder)
+    made: Experiment = build(parse(text, source), Experiment)
+    bench = parse(header.rig, "the run's rig")
+    for key, value in made.set.items():  # an APPLY may have brought other values of the rig
+        bench = put(bench, key, value, source)
+    return Plan(build(bench, Rig), made, folder)
 
 
 RIG_KEYS = ("title", "rate", "optics", "plant", "camera", "deflector", "laser", "tracking", "loop", "sample")
