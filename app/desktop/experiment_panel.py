@@ -124,6 +124,10 @@ class ExperimentPanel(QWidget):
             return
         self.applied.emit(experiment)
 
+    def refresh(self) -> None:
+        """What is foreseen, anew."""
+        self._check()
+
     def accepted(self, experiment: Experiment) -> None:
         """It is in force by now."""
         self.in_force = experiment
