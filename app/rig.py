@@ -332,4 +332,4 @@ def open_recorder(instrument: Instrument, path: Path, *, frames: bool, source: s
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     lockstep = made.rig.rate == "lockstep"
-    return Journal(path, header, frames, queue_turns=256, wait_s=30.0 if lockstep else 0.0)
+    return Journal(path, header, frames, queue_turns=256 if lockstep else 64, wait_s=30.0 if lockstep else 0.0)
