@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -30,8 +30,21 @@ class Features:
     def __len__(self) -> int:
         return len(self.mass)
 
+    def only(self, rows: NDArray[Any]) -> Features:
+        """Some of the rows: a mask or an order."""
+        return Features(*(getattr(self, column.name)[rows] for column in fields(self)))
+
+    def moved(self, x_px: float, y_px: float) -> Features:
+        """The same features in a frame whose corner lies elsewhere."""
+        return replace(self, position_px=self.position_px + np.array([x_px, y_px]))
+
 
 NOTHING = Features()
+
+
+def joined(one: Features, other: Features) -> Features:
+    """The rows of both."""
+    return Features(*(np.concatenate([getattr(one, c.name), getattr(other, c.name)]) for c in fields(Features)))
 
 
 class Locate(Protocol):
