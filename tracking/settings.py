@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from config.fields import Doc, Ge, Gt, Le, settings
 
-Locator = Literal["centroid", "windows", "trackpy"]
+Locator = Literal["auto", "centroid", "windows", "radial", "gaussian", "trackpy"]
 
 
 @settings

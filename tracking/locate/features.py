@@ -51,3 +51,10 @@ class Locate(Protocol):
     """Particles in one image [height, width] of uint8, uint16 or float."""
 
     def __call__(self, image: NDArray[Any]) -> Features: ...
+
+
+def sharpened(found: Features, better: Floats) -> Features:
+    """The features at other places: `better` [N, 3] holds x, y and standard error, or nan where the old place stays."""
+    good: NDArray[np.bool_] = np.isfinite(better.sum(axis=1))
+    position_px = np.where(good[:, None], better[:, :2], found.position_px)
+    return replace(found, position_px=position_px, ep_px=np.where(good, better[:, 2], found.ep_px))
