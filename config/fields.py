@@ -1,4 +1,4 @@
-"""Settings: frozen dataclasses whose fields are the one source for the strict reader, the panel's form and the reference.
+"""Settings: frozen dataclasses whose fields make the strict reader, the panel's form and the reference page.
 
 @settings
 class Annular:

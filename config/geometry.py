@@ -38,7 +38,9 @@ class Affine:
 
     def __call__(self, points: Any) -> Floats:
         """Points [..., 2] in `source` to points [..., 2] in `target`."""
-        return np.asarray(points, np.float64) @ np.asarray(self.matrix).T + np.asarray(self.shift)
+        turned: Floats = np.asarray(points, np.float64) @ np.asarray(self.matrix).T
+        moved: Floats = turned + np.asarray(self.shift)
+        return moved
 
     def __matmul__(self, first: Affine) -> Affine:
         """self after `first`. ValueError if first does not end where self begins."""

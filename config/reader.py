@@ -9,7 +9,7 @@ import re
 import types
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints, overload
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
@@ -68,7 +68,7 @@ def parse(text: str, source: str) -> Document:
             return Document(source, {}, {(): source})
         where: dict[Place, str] = {}
         _index(node, (), source, where)
-        data = loader.construct_document(node)  # type: ignore[no-untyped-call]
+        data = loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f", line {mark.line + 1}" if mark else ""
@@ -76,7 +76,7 @@ def parse(text: str, source: str) -> Document:
     except yaml.YAMLError as error:
         raise Refused(f"{source}: this is not YAML ({' '.join(str(error).split())})") from None
     finally:
-        loader.dispose()  # type: ignore[no-untyped-call]
+        loader.dispose()
     if not isinstance(data, dict):
         raise Refused(f"{source}: found {_say(data)} at the top, where a mapping (key: value) is needed")
     return Document(source, data, where)
@@ -100,7 +100,7 @@ def _index(node: yaml.Node, at: Place, source: str, where: dict[Place, str]) -> 
 def override(document: Document, key: str, text: str, source: str) -> Document:
     """With one value set: key "camera.fps" or "forces.0.delay_s", text as it would stand in YAML."""
     try:
-        value = yaml.load(text, _Loader)  # noqa: S506 (a SafeLoader)
+        value = yaml.load(text, _Loader)  # a SafeLoader
     except yaml.YAMLError:
         raise Refused(f"{source}: '{text}' is not a YAML value") from None
     return put(document, key, value, source)
@@ -112,31 +112,37 @@ def put(document: Document, key: str, value: Any, source: str) -> Document:
     data = json.loads(json.dumps(document.data))
     inside: Any = data
     for depth, part in enumerate(parts[:-1]):
-        if isinstance(inside, dict):
-            inside = inside.setdefault(part, {})
-        elif isinstance(inside, list) and isinstance(part, int) and part < len(inside):
-            inside = inside[part]
-        else:
+        if isinstance(inside, dict) and part not in inside:
+            inside[part] = {}
+        if not _has(inside, part):
             raise Refused(f"{source}: there is nothing at '{'.'.join(map(str, parts[: depth + 1]))}' to set a value in")
-    last = parts[-1]
-    if isinstance(inside, dict) or (isinstance(inside, list) and isinstance(last, int) and last < len(inside)):
-        inside[last] = value
-    else:
+        inside = inside[part]
+    if not (isinstance(inside, dict) or _has(inside, parts[-1])):
         raise Refused(f"{source}: there is nothing at '{key}' to set")
+    inside[parts[-1]] = value
     where = {place: said for place, said in document.where.items() if place[: len(parts)] != tuple(parts)}
     return replace(document, data=data, where={**where, tuple(parts): source})
 
 
-def build(document: Document, cls: type[T] | Any, at: Place = ()) -> T:
+def _has(inside: Any, part: str | int) -> bool:
+    if isinstance(inside, list):
+        return isinstance(part, int) and part < len(inside)
+    return isinstance(inside, dict) and part in inside
+
+
+@overload
+def build(document: Document, cls: type[T], at: Place = ()) -> T: ...
+@overload
+def build(document: Document, cls: Any, at: Place = ()) -> Any: ...
+def build(document: Document, cls: Any, at: Place = ()) -> Any:
     """The settings `cls` from the document, or from its part at `at`. Raises Refused."""
     part: Any = document.data
     for step in at:
         part = part[step]
     try:
-        made: T = TypeAdapter(cls).validate_json(json.dumps(part, default=_not_json), strict=True)
+        return TypeAdapter(cls).validate_json(json.dumps(part, default=_not_json), strict=True)
     except ValidationError as error:
         raise Refused(_sentence(document, cls, at, part, error)) from None
-    return made
 
 
 def _not_json(value: Any) -> Any:
@@ -144,12 +150,14 @@ def _not_json(value: Any) -> Any:
 
 
 def _sentence(document: Document, cls: Any, at: Place, part: Any, error: ValidationError) -> str:
-    problem = error.errors(include_url=False)[0]
+    problems = error.errors(include_url=False)
+    unknown = ("extra_forbidden", "unexpected_keyword_argument")  # said first: it is often why another is missing
+    problem = next((one for one in problems if one["type"] in unknown), problems[0])
     loc = _real(part, problem["loc"])
     place = document.place((*at, *loc))
     key = ".".join(str(step) for step in (*at, *loc))
     kind = problem["type"]
-    if kind == "extra_forbidden" or kind == "unexpected_keyword_argument":
+    if kind in unknown:
         known = _keys(cls, part, loc[:-1])
         near = difflib.get_close_matches(str(loc[-1]), known, 1)
         hint = f"; did you mean '{near[0]}'?" if near else ""
@@ -176,17 +184,13 @@ def _sentence(document: Document, cls: Any, at: Place, part: Any, error: Validat
 def _real(part: Any, loc: tuple[int | str, ...]) -> Place:
     """pydantic's location without the union tags that stand in it but not in the data."""
     real: list[str | int] = []
-    inside = part
-    for index, step in enumerate(loc):
-        last = index == len(loc) - 1
-        if isinstance(inside, dict) and step in inside and not (inside.get("kind") == step and not last):
-            inside = inside[str(step)]
-            real.append(step)
-        elif isinstance(inside, list) and isinstance(step, int) and step < len(inside):
-            inside = inside[step]
-            real.append(step)
-        elif last and isinstance(inside, dict) and inside.get("kind") != step:
-            real.append(step)
+    inside, tagged = part, False  # whether the union tag of this mapping has been passed
+    for step in loc:
+        if isinstance(inside, dict) and inside.get("kind") == step and not tagged:
+            tagged = True
+            continue
+        real.append(step)
+        inside, tagged = (inside[step] if _has(inside, step) else None), False
     return tuple(real)
 
 

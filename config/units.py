@@ -30,7 +30,7 @@ def unit_of(name: str) -> str:
     ('pN/µm', 'pN s/µm', '')
     """
     over, _, under = name.partition("_per_")
-    above = []
+    above: list[str] = []
     for word in reversed(over.split("_")[1:] if not under else over.split("_")):
         if word not in SUFFIXES:
             break

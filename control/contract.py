@@ -115,6 +115,7 @@ class Forces:
     ring_um: Floats = field(default_factory=lambda: np.empty((0, 2)))  # [M, 2] centres
     ring_radius_um: Floats = field(default_factory=lambda: np.empty(0))  # [M]
     ring_kt: Floats = field(default_factory=lambda: np.empty(0))  # [M]
+    ring_delay_s: Floats = field(default_factory=lambda: np.empty(0))  # [M] mean age of the centres; nan: newest seen
     withheld: tuple[tuple[int, str], ...] = ()  # (particle, why it gets no light)
     notes: tuple[str, ...] = ()  # what began or ended in this turn
 

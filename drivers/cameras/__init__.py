@@ -1,0 +1,11 @@
+"""The list page of cameras: a new one is one file, and one line here."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from config.fields import Field
+from drivers.sim.camera import SimulatedCamera
+from drivers.video import VideoCamera
+
+AnyCamera = Annotated[SimulatedCamera | VideoCamera, Field(discriminator="kind")]

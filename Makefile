@@ -1,0 +1,30 @@
+# Two commands do everything: `make run` opens the instrument, `make test` checks it.
+.PHONY: run test test-slow lint setup clean
+
+export OMP_NUM_THREADS = 1
+export OPENBLAS_NUM_THREADS = 1
+export MKL_NUM_THREADS = 1
+PY = .venv/bin/python
+
+run:
+	@sh setup.sh run
+	@$(PY) main.py demo
+
+test: lint
+	QT_QPA_PLATFORM=offscreen $(PY) -m pytest -q
+
+lint:
+	@sh setup.sh test
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	.venv/bin/lint-imports
+
+# Physics and training of minutes to hours.
+test-slow:
+	@sh setup.sh test
+	QT_QPA_PLATFORM=offscreen $(PY) -m pytest -q -m slow
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

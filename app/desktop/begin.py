@@ -1,0 +1,84 @@
+"""What a new form begins with, and how a field is called."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from config.fields import FieldForm, describe, variants
+from config.reader import plain
+from config.units import SUFFIXES
+
+
+def begin(cls: type, like: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Plain data to begin with: what `like` has under the same names, then the defaults, then something allowed."""
+    made = {}
+    for form in describe(cls):
+        if form.name == "kind":
+            made["kind"] = form.default
+        elif like is not None and form.name in like:
+            made[form.name] = like[form.name]
+        elif form.default is not dataclasses.MISSING:
+            made[form.name] = plain(form.default)
+        else:
+            made[form.name] = fallback(form)
+    return made
+
+
+def fallback(form: FieldForm) -> Any:
+    """Something allowed for a field that has no default."""
+    hint = bare(form.type)
+    if form.default is not dataclasses.MISSING and form.default is not None:
+        return plain(form.default)
+    if form.choices:
+        return form.choices[0]
+    if holds_settings(hint):
+        return begin(next(iter(variants(hint).values())) if is_union(hint) else hint)
+    if get_origin(hint) is tuple:
+        inner = get_args(hint)
+        few = [inner[0]] if inner[-1] is Ellipsis else inner
+        return [fallback(dataclasses.replace(form, type=part)) for part in few]
+    if hint in (float, int):
+        near = next((n for n in (1, form.minimum + 1, form.maximum - 1) if form.minimum < n < form.maximum), 0)
+        return hint(near)
+    return {bool: False, str: "", dict: {}}.get(get_origin(hint) or hint)
+
+
+def words(name: str) -> str:
+    """A field's name as a person reads it; its unit stands behind the number.
+
+    >>> words("stiffness_pn_per_um"), words("keep_in_field")
+    ('stiffness', 'keep in field')
+    """
+    over, _, under = name.partition("_per_")
+    parts = over.split("_")
+    while len(parts) > 1 and parts[-1] in SUFFIXES:
+        parts.pop()
+    if under and len(over.split("_")) == 1:
+        return name.replace("_", " ")
+    return " ".join(parts)
+
+
+def help_of(form: FieldForm) -> str:
+    limits = []
+    if form.minimum > float("-inf"):
+        limits.append(f"from {form.minimum:g}")
+    if form.maximum < float("inf"):
+        limits.append(f"to {form.maximum:g}")
+    said = f"{form.help} ({' '.join(limits)} {form.unit})" if limits else form.help
+    return f"<b>{form.name}</b><br>{said}"
+
+
+def bare(hint: Any) -> Any:
+    return bare(get_args(hint)[0]) if get_origin(hint) is Annotated else hint
+
+
+def is_union(hint: Any) -> bool:
+    return get_origin(hint) in (Union, types.UnionType)
+
+
+def holds_settings(hint: Any) -> bool:
+    hint = bare(hint)
+    options = get_args(hint) if is_union(hint) else (hint,)
+    return all(dataclasses.is_dataclass(bare(option)) for option in options)

@@ -1,0 +1,32 @@
+"""Escape darkens the beam from any focus: from a form, a menu, a list that hangs open, another window of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PyQt6.QtCore import QEvent, QObject, Qt
+from PyQt6.QtGui import QKeyEvent
+from PyQt6.QtWidgets import QApplication
+
+
+class Escape(QObject):
+    """Sees every key of the application before anybody else does; takes none away."""
+
+    def __init__(self, parent: QObject, stop: Callable[[], None]) -> None:
+        super().__init__(parent)
+        self._stop, self._last = stop, -1
+        app = QApplication.instance()
+        assert app is not None
+        app.installEventFilter(self)
+
+    def eventFilter(self, seen: QObject | None, event: QEvent | None) -> bool:
+        if (
+            isinstance(event, QKeyEvent)
+            and event.type() == QEvent.Type.KeyPress
+            and event.key() == Qt.Key.Key_Escape
+            and not event.isAutoRepeat()
+            and event.timestamp() != self._last  # the same press, on its way from widget to widget
+        ):
+            self._last = event.timestamp()
+            self._stop()
+        return False

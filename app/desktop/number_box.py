@@ -1,0 +1,94 @@
+"""A number with its unit: shown with the digits it needs, stepped in its second digit, refused beyond its limits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from PyQt6.QtCore import Qt
+from PyQt6.QtGui import QValidator, QWheelEvent
+from PyQt6.QtWidgets import QAbstractSpinBox, QDoubleSpinBox, QSpinBox, QWidget
+
+LARGEST = 1e15
+_FOCUS = Qt.FocusPolicy.StrongFocus
+
+
+def significant(value: float) -> str:
+    """As few digits as say the same number, and not more than eight.
+
+    >>> significant(0.904), significant(20.0), significant(0.00002)
+    ('0.904', '20', '2e-05')
+    """
+    return format(value, ".8g")
+
+
+class NumberBox(QDoubleSpinBox):
+    """A float. The wheel changes it only where it has the focus, so that scrolling a panel changes nothing."""
+
+    def __init__(
+        self, unit: str, low: float = -math.inf, high: float = math.inf, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self.setDecimals(12)
+        self.setRange(max(low, -LARGEST), min(high, LARGEST))
+        self.setSuffix(f" {unit}" if unit else "")
+        self.setKeyboardTracking(False)
+        self.setCorrectionMode(QAbstractSpinBox.CorrectionMode.CorrectToPreviousValue)
+        self.setFocusPolicy(_FOCUS)
+        self.setMinimumWidth(90)
+
+    def textFromValue(self, value: float) -> str:
+        return significant(value)
+
+    def valueFromText(self, text: str | None) -> float:
+        number = _number(self._bare(text or ""))
+        return self.value() if number is None else number
+
+    def validate(self, text: str | None, at: int) -> tuple[QValidator.State, str, int]:
+        text = text or ""
+        number = _number(self._bare(text))
+        good = number is not None and self.minimum() <= number <= self.maximum()
+        return (QValidator.State.Acceptable if good else QValidator.State.Intermediate), text, at
+
+    def stepBy(self, steps: int) -> None:
+        value = self.value()
+        size = 10.0 ** (math.floor(math.log10(abs(value))) - 1) if value else 0.1
+        self.setValue(float(significant(value + steps * size)))
+
+    def wheelEvent(self, event: QWheelEvent | None) -> None:
+        _wheel(self, event, super().wheelEvent)
+
+    def _bare(self, text: str) -> str:
+        return text.removesuffix(self.suffix()).strip().replace(",", ".")
+
+
+class CountBox(QSpinBox):
+    """A whole number."""
+
+    def __init__(
+        self, unit: str, low: float = -math.inf, high: float = math.inf, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self.setRange(int(max(low, -(2**31) + 1)), int(min(high, 2**31 - 1)))
+        self.setSuffix(f" {unit}" if unit else "")
+        self.setKeyboardTracking(False)
+        self.setFocusPolicy(_FOCUS)
+        self.setMinimumWidth(90)
+
+    def wheelEvent(self, event: QWheelEvent | None) -> None:
+        _wheel(self, event, super().wheelEvent)
+
+
+def _wheel(box: QAbstractSpinBox, event: QWheelEvent | None, turn: Callable[[QWheelEvent | None], None]) -> None:
+    if box.hasFocus():
+        turn(event)
+    elif event is not None:
+        event.ignore()
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None

@@ -1,0 +1,101 @@
+"""Open the window on a rig, an experiment, a run or a video."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from app.replay import plan_replay
+from app.rig import EXPERIMENTS, Plan, plan
+from config.reader import read
+
+FIRST = EXPERIMENTS / "annular_activity.yaml"
+RUNS = Path("runs")
+PATIENT = ("loop.stale_periods=25",)  # a computer that is busy with a window does not hurt a simulated sample
+
+
+def open_desktop(
+    rig: Path | None,
+    experiment: Path | None,
+    sets: tuple[str, ...] = (),
+    *,
+    picture: Path | None = None,
+    seconds: float = 20.0,
+) -> int:
+    """The window, until it is closed; with `picture`, its looks after `seconds` of running, without a display.
+
+    Returns:
+        The exit code. Raises Refused, Fault.
+    """
+    if picture is not None:
+        os.environ["QT_QPA_PLATFORM"] = "offscreen"
+    app = application()
+    from app.desktop.memory import Memory
+    from app.desktop.picture import take_picture
+    from app.desktop.session import Session
+    from app.desktop.window import Window
+
+    memory = Memory() if picture is None else None
+    if memory is not None and rig is None and experiment is None:
+        experiment = memory.experiment
+    path, made = planner(rig, experiment, sets)
+    window = Window(Session(made), path, RUNS, lambda chosen: planner(chosen, None, sets)[1], memory)
+    sys.excepthook = _hook(window)
+    try:
+        if picture is not None:
+            take_picture(window, picture, seconds)
+            return 0
+        window.show()
+        return int(app.exec())
+    finally:
+        sys.excepthook = sys.__excepthook__
+        window.close()
+
+
+def application() -> Any:
+    """The one QApplication, dressed. cv2 points Qt to plugins and fonts of its own: not to be followed."""
+    for name in ("QT_QPA_PLATFORM_PLUGIN_PATH", "QT_QPA_FONTDIR"):
+        os.environ.pop(name, None)
+    from PyQt6.QtCore import QCoreApplication
+    from PyQt6.QtWidgets import QApplication
+
+    from app.desktop import theme
+
+    QCoreApplication.setApplicationName("Cybloids")
+    found = QApplication.instance()
+    app = found if isinstance(found, QApplication) else QApplication(sys.argv[:1])
+    theme.dress(app)
+    if not theme.has_fonts():
+        print("there are no fonts: install fonts-dejavu-core for readable text", file=sys.stderr)
+    sys.setswitchinterval(1e-3)  # the loop must not wait long for the window's Python
+    return app
+
+
+def planner(rig: Path | None, experiment: Path | None, sets: tuple[str, ...] = ()) -> tuple[Path, Plan]:
+    """The file that was opened, and its plan: a rig, an experiment, a run or a video. Raises Refused."""
+    if rig is not None and rig.suffix not in (".yaml", ".yml"):
+        return rig, plan_replay(rig, None, experiment, sets)
+    if rig is not None and experiment is None and "policy" in read(rig).data:
+        rig, experiment = None, rig
+    path = experiment if experiment is not None else FIRST
+    made = plan(path, rig, ("rate=real time", *sets))
+    if made.kind == "SIMULATED":
+        made = plan(path, rig, ("rate=real time", *PATIENT, *sets))
+    return path, made
+
+
+def _hook(window: Any) -> Callable[[type[BaseException], BaseException, TracebackType | None], None]:
+    """An exception in the window darkens the beam and is read in words, with its traceback on stderr."""
+
+    def hook(kind: type[BaseException], error: BaseException, at: TracebackType | None) -> None:
+        sys.__excepthook__(kind, error, at)
+        if issubclass(kind, KeyboardInterrupt):
+            window.close()
+        else:
+            window.fail(error)
+
+    return hook

@@ -1,0 +1,195 @@
+"""The observables, drawn while they happen: only the one that is looked at is computed, once a second."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import pyqtgraph as pg
+from numpy.typing import NDArray
+from PyQt6.QtCore import QSize, Qt
+from PyQt6.QtWidgets import QTabWidget, QWidget
+
+from app.desktop import theme
+from app.observables import (
+    Paths,
+    hexatic_order,
+    lags,
+    mean_square_displacement,
+    pair_correlation,
+    paths,
+    speed_um_per_s,
+    steps_um,
+)
+from app.predict import Means, foreseen_msd_um2, foreseen_speed_um_per_s, longest_delay_s
+from control.contract import Tracks, Turn
+from control.experiment import Experiment
+
+Floats = NDArray[np.float64]
+REMEMBERED = 3000  # tracks
+RECENT = 300  # tracks that order and pairs are taken over
+RANDOM_GAS = 0.366  # mean |psi6| over six neighbours that stand anyhow (physics brief P25)
+
+
+class Plots(QTabWidget):
+    """MSD, steps, speed, pairs, order, latency."""
+
+    def __init__(self, latencies_s: Callable[[], Floats], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setDocumentMode(True)
+        self._tracks: deque[Tracks] = deque(maxlen=REMEMBERED)
+        self._latencies_s = latencies_s
+        self.experiment: Experiment | None = None
+        self.means: Means | None = None
+        self.msd = Plot("lag  s", "MSD  µm²", log=True)
+        self.steps = Plot("step over one frame  nm", "number")
+        self.speed = Plot("time  s", "speed  µm/s")
+        self.pairs = Plot("r  µm", "g(r)")
+        self.order = Plot("time  s", "|ψ₆|")
+        self.latency = Plot("exposure to command  ms", "turns")
+        self.drawn: dict[QWidget, Callable[[], None]] = {}
+        for plot, name, draw, said in (
+            (self.msd, "MSD", self.draw_msd, "mean square displacement: measured, free, foreseen"),
+            (self.steps, "Steps", self.draw_steps, "displacements over one frame, with those of free diffusion"),
+            (self.speed, "Speed", self.draw_speed, "|r(t) - r(t - τ)| / τ, mean over the particles"),
+            (self.pairs, "g(r)", self.draw_pairs, "pairs found over those of an ideal gas"),
+            (
+                self.order,
+                "ψ₆",
+                self.draw_order,
+                "hexagonal order of each particle's six nearest, and of anyhow placed ones",
+            ),
+            (self.latency, "Latency", self.draw_latency, "from the middle of the exposure to the command's sending"),
+        ):
+            index = self.addTab(plot, name)
+            self.setTabToolTip(index, said)
+            self.drawn[plot] = draw
+        self.currentChanged.connect(self.draw)
+
+    def sizeHint(self) -> QSize:
+        return QSize(400, 190)
+
+    def add(self, turns: Iterable[Turn]) -> None:
+        for turn in turns:
+            if len(turn.tracks):
+                if self._tracks and turn.tracks.time_s <= self._tracks[-1].time_s:
+                    self._tracks.clear()  # another run, or an earlier place in a recording
+                self._tracks.append(turn.tracks)
+
+    def clear_tracks(self) -> None:
+        self._tracks.clear()
+
+    def draw(self) -> None:
+        """The plot that is looked at, if anybody can see it."""
+        current = self.currentWidget()
+        if self.isVisible() and current in self.drawn:
+            self.drawn[current]()
+
+    def draw_msd(self) -> None:
+        made = self._paths()
+        lag = lags(len(made.position_um) // 3)
+        lag_s: Floats = np.asarray(lag * made.period_s, np.float64)
+        self.msd.line("measured", lag_s, mean_square_displacement(made, lag), theme.WHITE, dots=True)
+        if self.means is None or len(lag) == 0:
+            return
+        self.msd.line("free", lag_s, 4.0 * self.means.plant.diffusion_um2_per_s * lag_s, theme.SKY, dash=True)
+        foreseen = foreseen_msd_um2(self.experiment, self.means, lag_s) if self.experiment is not None else None
+        self.msd.line("foreseen", lag_s if foreseen is not None else [], foreseen, theme.ORANGE)
+
+    def draw_steps(self) -> None:
+        made = self._paths()
+        steps_nm = 1e3 * steps_um(made)
+        if len(steps_nm) < 10:
+            return
+        low_nm, high_nm = np.percentile(steps_nm, [0.2, 99.8]).tolist()
+        edges = np.linspace(low_nm, high_nm, 41)
+        self.steps.bars("measured", edges, np.histogram(steps_nm, edges)[0], theme.FAINT)
+        if self.means is not None:
+            sigma_nm = 1e3 * np.sqrt(2.0 * self.means.plant.diffusion_um2_per_s * made.period_s)
+            x = np.linspace(edges[0], edges[-1], 200)
+            density = np.exp(-0.5 * (x / sigma_nm) ** 2) / (sigma_nm * np.sqrt(2.0 * np.pi))
+            self.steps.line("free", x, density * len(steps_nm) * (edges[1] - edges[0]), theme.SKY, dash=True)
+
+    def draw_speed(self) -> None:
+        made = self._paths()
+        over_s = longest_delay_s(self.experiment) if self.experiment is not None else 0.5
+        self.speed.line("measured", made.time_s, speed_um_per_s(made, over_s), theme.WHITE)
+        if self.experiment is not None and self.means is not None and len(made.time_s):
+            foreseen = foreseen_speed_um_per_s(self.experiment, self.means)
+            self.speed.line("foreseen", made.time_s[[0, -1]], np.full(2, foreseen), theme.ORANGE)
+
+    def draw_pairs(self) -> None:
+        frames = [seen.position_um for seen in list(self._tracks)[-RECENT:]]
+        if not any(len(place) > 1 for place in frames):
+            return
+        every = np.concatenate(frames)
+        size = np.ptp(every, axis=0)
+        edges = np.linspace(0.0, max(0.5 * float(size.max()), 1.0), 61)
+        found = pair_correlation(frames, edges, float(np.prod(np.maximum(size, 1.0))))
+        self.pairs.line("measured", 0.5 * (edges[1:] + edges[:-1]), found, theme.WHITE)
+        self.pairs.line("ideal gas", edges[[0, -1]], np.ones(2), theme.SKY, dash=True)
+
+    def draw_order(self) -> None:
+        recent = list(self._tracks)[-RECENT:]
+        chosen = recent[:: max(len(recent) // 60, 1)]
+        time_s = np.array([seen.time_s for seen in chosen])
+        order = [hexatic_order(seen.position_um) for seen in chosen]
+        best = np.array([found.max(initial=np.nan) if len(found) else np.nan for found in order])
+        mean = np.array([found.mean() if len(found) else np.nan for found in order])
+        self.order.line("best", time_s, best, theme.GREEN)
+        self.order.line("mean", time_s, mean, theme.WHITE)
+        if len(time_s):
+            self.order.line("anyhow", time_s[[0, -1]], np.full(2, RANDOM_GAS), theme.SKY, dash=True)
+
+    def draw_latency(self) -> None:
+        latency_ms = 1e3 * self._latencies_s()
+        if len(latency_ms) > 10:
+            edges = np.linspace(0.0, 1.2 * float(np.percentile(latency_ms, 99.5)), 61)
+            self.latency.bars("measured", edges, np.histogram(latency_ms, edges)[0], theme.FAINT)
+
+    def _paths(self) -> Paths:
+        period_s = self.means.hold_s if self.means is not None else 0.01
+        return paths(list(self._tracks), period_s)
+
+
+class Plot(pg.PlotWidget):  # type: ignore[misc]
+    """Axes with named curves, each made once; a legend names them."""
+
+    def __init__(self, bottom: str, left: str, log: bool = False) -> None:
+        axes = {side: Decades(side) for side in ("bottom", "left")} if log else {}
+        super().__init__(background=theme.GROUND, axisItems=axes)
+        self.setLabel("bottom", bottom)
+        self.setLabel("left", left)
+        self.setLogMode(log, log)
+        self.showGrid(x=True, y=True, alpha=0.15)
+        self.setDownsampling(auto=True, mode="peak")
+        self.setClipToView(True)
+        self.legend = self.addLegend(offset=(8 if log else -8, 8), labelTextColor=theme.INK)
+        self.curves: dict[str, pg.PlotDataItem] = {}
+
+    def line(
+        self, name: str, x: Floats | list[float], y: Floats | None, colour: str, dots: bool = False, dash: bool = False
+    ) -> None:
+        """(x, y) under this name; nothing where y is None or never finite."""
+        if name not in self.curves:
+            style = Qt.PenStyle.DashLine if dash else Qt.PenStyle.SolidLine
+            marks = {"symbol": "o", "symbolSize": 5, "symbolBrush": colour, "symbolPen": None} if dots else {}
+            pen = pg.mkPen(colour, width=1.5, style=style)
+            self.curves[name] = self.plot([], [], name=name, pen=pen, connect="finite", **marks)
+        there = y is not None and bool(np.isfinite(y).any())
+        self.curves[name].setData(x if there else [], y if there else [])
+
+    def bars(self, name: str, edges: Floats, height: NDArray[np.int64], colour: str) -> None:
+        if name not in self.curves:
+            self.curves[name] = self.plot(
+                [0, 1], [0], name=name, stepMode="center", fillLevel=0, brush=colour, pen=pg.mkPen(colour)
+            )
+        self.curves[name].setData(edges, height)
+
+
+class Decades(pg.AxisItem):  # type: ignore[misc]
+    """A logarithmic axis that names its powers of ten only."""
+
+    def logTickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:
+        return [f"{10.0**value:g}" if abs(value - round(value)) < 1e-9 else "" for value in values]

@@ -1,0 +1,133 @@
+"""The instrument as the window sees it: a plan, and a running of it. The window gives orders here and nowhere else."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from app.live import Live, NoRecord
+from app.predict import Means
+from app.rig import Plan, build_machine, open_instrument, open_recorder, planned
+from config.reader import Document, plain, write
+from control.contract import Fault, Order, OrderKind, Recorder, Turn
+from control.experiment import Experiment
+from control.loop import Machine, run
+
+
+def _recorder(instrument: Any, path: Path) -> Recorder:
+    return open_recorder(instrument, path, frames=True)
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """How a plan becomes an instrument: as app.rig does it, or a test."""
+
+    open_instrument: Callable[[Plan], Any] = open_instrument
+    build_machine: Callable[[Plan, str], Machine] = build_machine
+    open_recorder: Callable[[Any, Path], Recorder] = _recorder
+
+
+class Session:
+    """One window's instrument: opened by start, closed by close, dark whenever nobody runs it."""
+
+    def __init__(self, plan: Plan, wiring: Wiring | None = None) -> None:
+        self.wiring = wiring or Wiring()
+        self.plan = plan  # as it is in force
+        self.live: Live | None = None
+        self.instrument: Any = None
+        self._rehearsed = False
+
+    @property
+    def running(self) -> bool:
+        return self.live is not None and self.live.running
+
+    @property
+    def newest(self) -> Turn | None:
+        return self.live.newest if self.live is not None else None
+
+    def means(self, experiment: Experiment) -> Means:
+        """What an experiment would have to work with. Raises Refused."""
+        plan = self.planned(experiment)
+        machine = self.wiring.build_machine(plan, "the experiment panel")
+        particles = len(self.newest.tracks) if self.newest is not None else plan.rig.sample.number
+        return Means(plan.rig.plant, machine.light, machine.latency_s, machine.hold_s, max(particles, 1))
+
+    def planned(self, experiment: Experiment) -> Plan:
+        """The plan with another experiment, whose `set` goes into the rig. Raises Refused."""
+        if experiment == self.plan.experiment:
+            return self.plan
+        if experiment.set == self.plan.experiment.set:
+            return replace(self.plan, experiment=experiment)
+        wanted, rig = (Document("the panel", plain(value), {}) for value in (experiment, self.plan.rig))
+        return planned(wanted, rig, (), self.plan.folder)
+
+    def start(self) -> None:
+        """Open the instrument and turn the loop. Raises Refused and Fault."""
+        if self.running:
+            return
+        if self.plan.kind == "SIMULATED" and not self._rehearsed:
+            rehearse(self.wiring, self.plan)
+            self._rehearsed = True
+        self.instrument = opened = self.wiring.open_instrument(self.plan)
+        self.live = Live(opened.machine, opened.camera, opened.beam, opened.clock)
+        self.live.start()
+
+    def order(self, kind: OrderKind, text: str = "") -> None:
+        if self.live is not None:
+            self.live.order(kind, text)
+
+    def apply(self, experiment: Experiment) -> None:
+        """This experiment from the next turn on. Raises Refused, and then nothing has changed."""
+        plan = self.planned(experiment)
+        machine = self.wiring.build_machine(plan, "the experiment panel")
+        self.plan = plan
+        if self.live is not None and self.running:
+            self.live.apply(machine, write(experiment))
+
+    def record(self, path: Path | None) -> None:
+        """Write every turn to this new file; None ends the record. Raises Refused, Fault."""
+        if self.live is not None and self.running:
+            if path is None:
+                self.live.record(None)
+            else:
+                self.live.record(self.wiring.open_recorder(replace(self.instrument, plan=self.plan), path))
+
+    def open(self, plan: Plan) -> None:
+        """Another plan: what ran is dark and closed. Raises Fault."""
+        self.close()
+        self.plan = plan
+
+    def close(self) -> None:
+        """However it is called, the beam is dark after it."""
+        if self.live is not None:
+            live, self.live = self.live, None
+            live.close()
+
+
+def rehearse(wiring: Wiring, plan: Plan, turns: int = 4) -> None:
+    """A few turns of a throwaway simulated instrument: what has to be compiled is, before particles move."""
+    opened = wiring.open_instrument(replace(plan, rig=replace(plan.rig, rate="lockstep")))
+    told = iter([(Order(OrderKind.ARM),)])
+    seen: list[Turn] = []
+
+    def watch(turn: Turn) -> None:
+        seen.append(turn)
+        if len(seen) >= turns:
+            opened.camera.close()
+
+    try:
+        run(opened.machine, opened.camera, opened.beam, opened.clock, NoRecord(), lambda: next(told, ()), watch)
+    finally:
+        opened.beam.close()
+
+
+def save_experiment(plan: Plan, experiment: Experiment, path: Path) -> None:
+    """As YAML that a person can read, with the rig's path as seen from there. Raises Fault."""
+    rig = os.path.relpath(plan.folder / experiment.rig, path.parent)
+    try:
+        path.write_text(write(replace(experiment, rig=rig)), encoding="utf-8")
+    except OSError as error:
+        raise Fault(f"{path}: this file can't be written ({error.strerror})") from None

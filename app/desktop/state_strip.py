@@ -1,0 +1,103 @@
+"""What the instrument is and does, in sight at all times: rig kind, interlock and reason, beam, record."""
+
+from __future__ import annotations
+
+from PyQt6.QtCore import Qt
+from PyQt6.QtGui import QResizeEvent
+from PyQt6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QWidget
+
+from app.desktop import theme
+from app.desktop.badge import Badge
+from app.live import beam_is_on, mean_power_mw
+from control.contract import Level, Turn
+
+KINDS = {
+    "REAL": (theme.ORANGE, "diamond"),
+    "SIMULATED": (theme.SKY, "circle"),
+    "REPLAY": (theme.PURPLE, "triangle"),
+}
+LEVELS = {
+    Level.SAFE: (theme.GREEN, "square", True),
+    Level.ARMED: (theme.AMBER, "triangle", False),
+    Level.TRIPPED: (theme.RED, "octagon", False),
+}
+
+
+class Elided(QLabel):
+    """One line of text that ends in an ellipsis where it does not fit; the tooltip has it whole."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.whole = ""
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+
+    def say(self, text: str) -> None:
+        if text != self.whole:
+            self.whole = text
+            self.setToolTip(text)
+            self._fit()
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        self.setText(self.fontMetrics().elidedText(self.whole, Qt.TextElideMode.ElideRight, self.width()))
+
+
+class StateStrip(QWidget):
+    def __init__(self, kind: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.kind, self.level = Badge("SIMULATED"), Badge("TRIPPED")
+        self.beam, self.record = Badge("BEAM ON 000.0 mW"), Badge("REC 00:00:00")
+        self.reason = Elided()
+        self.reason.setAccessibleName("why the interlock is where it is")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(theme.GRID, 4, theme.GRID, 4)
+        row.setSpacing(theme.GRID)
+        for widget in (self.kind, self.level):
+            row.addWidget(widget)
+        row.addWidget(self.reason, 1)
+        for widget in (self.beam, self.record):
+            row.addWidget(widget)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.show_kind(kind)
+        self.show_stopped("not started")
+        self.show_record("")
+
+    def show_kind(self, kind: str) -> None:
+        colour, shape = KINDS[kind]
+        self.kind.show_state(kind, colour, shape, quiet=kind != "REAL")
+
+    def show_stopped(self, why: str, trouble: bool = False) -> None:
+        """No loop is running."""
+        self.level.show_state("OFF", theme.RED if trouble else theme.CALM, "octagon" if trouble else "square", True)
+        self.reason.say(why)
+        self.beam.show_state("dark", theme.CALM, "hollow", True)
+
+    def show_turn(self, turn: Turn) -> None:
+        colour, shape, quiet = LEVELS[turn.level]
+        self.level.show_state(str(turn.level), colour, shape, quiet)
+        self.reason.say(said(turn))
+        if beam_is_on(turn):
+            power_mw = float(mean_power_mw(turn).sum())
+            self.beam.show_state(f"BEAM ON {power_mw:.3g} mW", theme.RED, "circle")
+        else:
+            self.beam.show_state("dark", theme.CALM, "hollow", True)
+
+    def show_record(self, lasting: str) -> None:
+        """`lasting`: how long the record is by now; empty where nothing is recorded."""
+        if lasting:
+            self.record.show_state(f"REC {lasting}", theme.RED, "circle", True)
+        else:
+            self.record.show_state("no record", theme.CALM, "hollow", True)
+
+
+def said(turn: Turn) -> str:
+    """The reason of the level, and why an armed beam is dark all the same."""
+    if turn.level is Level.ARMED and turn.sent.reason and turn.sent.reason != turn.reason:
+        return f"{turn.reason}; dark now: {turn.sent.reason}"
+    if turn.level is Level.TRIPPED:
+        return f"{turn.reason} (Reset, then Arm)"
+    return turn.reason

@@ -1,0 +1,62 @@
+"""The numbers at the foot of the window: how the loop keeps up. Of fixed width, so that they do not dance."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from PyQt6.QtGui import QFontMetrics
+from PyQt6.QtWidgets import QLabel, QStatusBar, QWidget
+
+from app.desktop import theme
+from app.live import Pace
+from control.contract import State, Turn
+
+WIDEST = {
+    "frame": "frame 0 000 000",
+    "rate": "0000.0 fps",
+    "drops": "drops 000 000",
+    "latency": "latency 000.0 / 000.0 ms",
+    "identities": "identities 0000 (000 doubtful, 000 lost)",
+    "window": "window 00 Hz",
+}
+HELP = {
+    "frame": "number of the newest frame, as the camera counts",
+    "rate": "frames a second that went through the loop",
+    "drops": "frames that the loop did not see, since the start",
+    "latency": "from the middle of the exposure to the command's sending: median / 99 in 100",
+    "identities": "particles that are tracked; doubtful ones are new or uncertain and get no light",
+    "window": "how often the window paints",
+}
+
+
+class StatusLine(QStatusBar):
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setSizeGripEnabled(False)
+        self.numbers: dict[str, QLabel] = {}
+        font = theme.figures_font(12)
+        for name, widest in WIDEST.items():
+            label = QLabel()
+            label.setFont(font)
+            label.setMinimumWidth(QFontMetrics(font).horizontalAdvance(widest) + theme.GRID)
+            label.setToolTip(HELP[name])
+            self.addPermanentWidget(label)
+            self.numbers[name] = label
+
+    def show_pace(self, pace: Pace, turn: Turn | None, painted_hz: float) -> None:
+        say = {name: label.setText for name, label in self.numbers.items()}
+        number = turn.frame.number if turn is not None and turn.frame is not None else 0
+        say["frame"](f"frame {number:,}".replace(",", " "))
+        say["rate"](f"{_or_dash(pace.rate_hz, '.1f')} fps")
+        say["drops"](f"drops {pace.dropped:,}".replace(",", " "))
+        p50_ms, p99_ms = 1e3 * pace.latency_p50_s, 1e3 * pace.latency_p99_s
+        say["latency"](f"latency {_or_dash(p50_ms, '.1f')} / {_or_dash(p99_ms, '.1f')} ms")
+        say["window"](f"window {_or_dash(painted_hz, '.0f')} Hz")
+        if turn is not None:
+            doubtful = int(np.count_nonzero(turn.tracks.state != State.GOOD))
+            say["identities"](f"identities {len(turn.tracks)} ({doubtful} doubtful, {len(turn.tracks.lost)} lost)")
+
+
+def _or_dash(number: float, form: str) -> str:
+    return format(number, form) if math.isfinite(number) else "–"

@@ -1,0 +1,158 @@
+"""The live image and what the instrument knows about it. Nothing is created per frame; everything is in um."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyqtgraph as pg
+from numpy.typing import NDArray
+from PyQt6.QtCore import QRectF, Qt, pyqtSignal
+from PyQt6.QtGui import QFont
+from PyQt6.QtWidgets import QWidget
+
+from app.desktop import theme
+from app.desktop.labels import Labels
+from app.desktop.scale_bar import ScaleBar
+from app.desktop.trails import Trails
+from app.live import beam_is_on, mean_power_mw
+from control.contract import State, Turn
+
+Floats = NDArray[np.float64]
+NOBODY = -1
+FORCE_UM_PER_PN = 8.0  # how long the arrow of a force is drawn
+
+
+class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
+    """Image, particles, identities, trails, forces and spots of one Turn."""
+
+    clicked = pyqtSignal(float, float, object)  # x um, y um, the button
+    hovered = pyqtSignal(float, float)
+
+    def __init__(self, um_per_px: float, diameter_um: float, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.um_per_px, self.diameter_um = um_per_px, diameter_um
+        self.followed = NOBODY
+        self.setBackground(theme.GROUND)
+        self.ci.setContentsMargins(0, 0, 0, 0)
+        self.box = self.addViewBox(lockAspect=True, invertY=True, enableMenu=False)
+        self.image = pg.ImageItem(axisOrder="row-major")
+        self.image.setZValue(-100)
+        self.trails = Trails(self.box)
+        self.forces = pg.PlotCurveItem(pen=pg.mkPen(theme.GREEN, width=2), connect="finite")
+        self.spots = pg.ScatterPlotItem(pen=pg.mkPen(None), brush=pg.mkBrush(229, 72, 77, 190), symbol="o")
+        ring, dash = pg.mkPen(theme.ACCENT, width=1.5), pg.mkPen(theme.AMBER, width=1.5, style=Qt.PenStyle.DashLine)
+        self.good = _rings(ring)
+        self.doubtful = _rings(dash)
+        self.chosen = _rings(pg.mkPen(theme.WHITE, width=3))
+        self.labels = Labels(self.box)
+        self.scale_bar = ScaleBar(self.box)
+        for item in (self.image, self.forces, self.good, self.doubtful, self.chosen, self.spots):
+            self.box.addItem(item)
+        self.notice = pg.TextItem(color=theme.FAINT, anchor=(0.5, 0.5))
+        self.notice.setFont(QFont(self.font().family(), 14))
+        self.box.addItem(self.notice)
+        self._levels: tuple[float, float] | None = None
+        self._shape: tuple[int, ...] = ()
+        self.scene().sigMouseClicked.connect(self._click)
+
+    def show_rig(self, um_per_px: float, diameter_um: float) -> None:
+        """Another bench: nothing of the one before is left."""
+        self.um_per_px, self.diameter_um, self.followed = um_per_px, diameter_um, NOBODY
+        self._levels, self._shape = None, ()
+        self.image.clear()
+        self.trails.clear()
+        self.trails.show()
+        for item in (self.good, self.doubtful, self.chosen, self.spots):
+            item.setData(x=[], y=[])
+        self.forces.setData([], [])
+        self.labels.show(np.empty(0, np.int64), np.empty((0, 2)), 0.0, NOBODY)
+        self.box.setBorder(pg.mkPen(theme.RAISED, width=1))
+
+    def say(self, text: str) -> None:
+        """In the middle of the image, where there is nothing to see yet."""
+        self.notice.setText(text)
+        self.notice.setPos(self.box.viewRect().center())
+
+    def show_turn(self, turn: Turn, recent: list[Turn]) -> None:
+        """The newest turn; `recent` is what came since the last time, for the trails."""
+        if turn.frame is not None:
+            self._show_image(turn.frame.image)
+        self._show_particles(turn)
+        self._show_spots(turn)
+        self._show_forces(turn)
+        self.trails.add(recent)
+        self.trails.show()
+        self.box.setBorder(pg.mkPen(theme.RED, width=6) if beam_is_on(turn) else pg.mkPen(theme.RAISED, width=1))
+
+    def fit(self) -> None:
+        """The whole image, edge to edge."""
+        if self._shape:
+            self.box.setRange(self._rectangle(), padding=0.01)
+
+    def _show_image(self, image: NDArray[np.float64]) -> None:
+        if self._levels is None or image.shape != self._shape:
+            low, high = np.percentile(image[:: max(image.shape[0] // 256, 1)], [0.5, 99.9])
+            self._levels = (float(low), float(max(high, low + 1)))
+        self.image.setImage(image, autoLevels=False, levels=self._levels)
+        if image.shape != self._shape:
+            self._shape = image.shape
+            self.image.setRect(self._rectangle())
+            self.notice.setText("")
+            self.fit()
+
+    def set_levels(self, low: float, high: float) -> None:
+        self._levels = (low, high)
+
+    def auto_levels(self) -> None:
+        """Levels from the next image."""
+        self._levels = None
+
+    def set_colours(self, name: str) -> None:
+        """A colour map: grey, viridis, inferno."""
+        self.image.setColorMap(pg.colormap.get(name) if name != "grey" else pg.ColorMap(None, ["k", "w"]))
+
+    def _rectangle(self) -> QRectF:
+        height, width = self._shape[0] * self.um_per_px, self._shape[1] * self.um_per_px
+        return QRectF(-0.5 * self.um_per_px, -0.5 * self.um_per_px, width, height)
+
+    def _show_particles(self, turn: Turn) -> None:
+        tracks = turn.tracks
+        good, chosen = tracks.state == State.GOOD, tracks.particle == self.followed
+        for item, rows in ((self.good, good & ~chosen), (self.doubtful, ~good & ~chosen), (self.chosen, chosen)):
+            place = tracks.position_um[rows]
+            item.setData(x=place[:, 0], y=place[:, 1], size=self.diameter_um)
+        self.labels.show(tracks.particle, tracks.position_um, 0.28 * self.diameter_um, self.followed)
+
+    def _show_spots(self, turn: Turn) -> None:
+        if not beam_is_on(turn):
+            self.spots.setData(x=[], y=[])
+            return
+        mean_mw = mean_power_mw(turn)  # [M]
+        size = 4.0 + 12.0 * np.sqrt(mean_mw / max(mean_mw.max(), 1e-12))  # area goes with power
+        place = turn.sent.position_um
+        self.spots.setData(x=place[:, 0], y=place[:, 1], size=size)
+
+    def _show_forces(self, turn: Turn) -> None:
+        row = np.searchsorted(turn.tracks.particle, turn.wanted.particle)
+        known = row < len(turn.tracks)
+        row, force_pn = row[known], turn.wanted.force_pn[known]
+        known = turn.tracks.particle[row] == turn.wanted.particle[known]
+        path = arrows(turn.tracks.position_um[row[known]], force_pn[known] * FORCE_UM_PER_PN)
+        self.forces.setData(path[:, 0], path[:, 1])
+
+    def _click(self, event: object) -> None:
+        at = self.box.mapSceneToView(event.scenePos())  # type: ignore[attr-defined]
+        self.clicked.emit(at.x(), at.y(), event.button())  # type: ignore[attr-defined]
+
+
+def _rings(pen: object) -> pg.ScatterPlotItem:
+    return pg.ScatterPlotItem(pen=pen, brush=pg.mkBrush(None), symbol="o", pxMode=False)
+
+
+def arrows(tail_um: Floats, arrow_um: Floats) -> Floats:
+    """One path [6 N, 2] of arrows, broken by nan: shaft and head. Arrows shorter than 0.05 um vanish."""
+    long = np.hypot(arrow_um[:, 0], arrow_um[:, 1]) > 0.05
+    tail_um, arrow_um = tail_um[long], arrow_um[long]
+    tip = tail_um + arrow_um
+    back, side = -0.25 * arrow_um, 0.12 * np.stack([-arrow_um[:, 1], arrow_um[:, 0]], axis=1)
+    gap = np.full_like(tip, np.nan)
+    return np.stack([tail_um, tip, tip + back + side, tip, tip + back - side, gap], axis=1).reshape(-1, 2)

@@ -1,0 +1,282 @@
+"""The main window: the image in the middle, everything else in its service."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PyQt6.QtCore import Qt, QTimer
+from PyQt6.QtGui import QCloseEvent
+from PyQt6.QtWidgets import QApplication, QDockWidget, QMainWindow, QToolBar, QWidget
+
+from app.desktop import theme
+from app.desktop.actions import Actions
+from app.desktop.device_panel import DevicePanel, with_edits
+from app.desktop.escape import Escape
+from app.desktop.experiment_panel import ExperimentPanel
+from app.desktop.log_panel import LogPanel
+from app.desktop.memory import Memory
+from app.desktop.plots import Plots
+from app.desktop.session import Session, save_experiment
+from app.desktop.state_strip import StateStrip
+from app.desktop.status_line import StatusLine
+from app.desktop.view import View
+from app.live import sentence
+from app.rig import EXPERIMENTS, Plan
+from config.refused import Refused
+from control.contract import Fault, OrderKind
+
+PLOT_MS = 1000
+WELCOME = "Start turns the loop; the beam stays dark until Arm"
+PAINT_MS = 25  # 40 Hz: the loop needs the processor more
+
+
+class Window(QMainWindow):
+    """Polls the newest Turn; writes orders. Closing it leaves the laser dark."""
+
+    def __init__(
+        self,
+        session: Session,
+        path: Path,
+        runs: Path,
+        planner: Callable[[Path], Plan],
+        memory: Memory | None = None,
+    ) -> None:
+        super().__init__()
+        self.session, self.path, self.runs = session, path, runs
+        self._planner, self._memory = planner, memory
+        self._count = 0  # of the newest turn shown
+        self._painted = [0.0] * 30
+        self._record_from_s = 0.0
+        self.setWindowTitle("Cybloids")
+        self.setDockOptions(QMainWindow.DockOption.AnimatedDocks | QMainWindow.DockOption.AllowTabbedDocks)
+        rig = session.plan.rig
+        self.view = View(rig.optics.um_per_px, rig.plant.diameter_um)
+        self.strip = StateStrip(str(session.plan.kind))
+        self.status = StatusLine()
+        self.panel = ExperimentPanel(session.plan.experiment, session.means, EXPERIMENTS)
+        self.devices = DevicePanel(session.plan)
+        self.plots, self.log = Plots(self._latencies_s), LogPanel()
+        self.actions_bar = Actions(self)
+        self._lay_out()
+        self._connect()
+        self.view.say(WELCOME)
+        if memory is not None:
+            memory.restore(self)
+        self.timer = QTimer(self)
+        self.timer.timeout.connect(self.poll)
+        self.plot_timer = QTimer(self)
+        self.plot_timer.timeout.connect(self.plots.draw)
+        self.plot_timer.start(PLOT_MS)
+        self.timer.start(PAINT_MS)
+        self.poll()
+
+    def _lay_out(self) -> None:
+        self.setCentralWidget(self.view)
+        self.addToolBar(self.actions_bar)
+        self.addToolBarBreak()
+        self.addToolBar(self._state_bar())
+        self.setStatusBar(self.status)
+        self.resize(1366, 768)
+        right = self.dock("Experiment", self.panel, Qt.DockWidgetArea.RightDockWidgetArea)
+        left = self.dock("Devices", self.devices, Qt.DockWidgetArea.LeftDockWidgetArea)
+        self.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea)
+        self.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)
+        below = self.dock("Observables", self.plots, Qt.DockWidgetArea.BottomDockWidgetArea)
+        beside = self.dock("Log", self.log, Qt.DockWidgetArea.BottomDockWidgetArea)
+        self.splitDockWidget(below, beside, Qt.Orientation.Horizontal)
+        self.resizeDocks([left, right], [270, theme.PANEL_WIDTH], Qt.Orientation.Horizontal)
+        self.resizeDocks([below, beside], [3, 2], Qt.Orientation.Horizontal)
+        self.resizeDocks([below], [190], Qt.Orientation.Vertical)
+
+    def _state_bar(self) -> QToolBar:
+        bar = QToolBar("State")
+        bar.setObjectName("State")
+        bar.setMovable(False)
+        toggle = bar.toggleViewAction()
+        assert toggle is not None
+        toggle.setEnabled(False)  # always in sight
+        bar.addWidget(self.strip)
+        return bar
+
+    def dock(self, title: str, widget: QWidget, area: Qt.DockWidgetArea) -> QDockWidget:
+        dock = QDockWidget(title, self)
+        dock.setObjectName(title)
+        dock.setWidget(widget)
+        widget.setMinimumWidth(theme.PANEL_WIDTH)
+        self.addDockWidget(area, dock)
+        return dock
+
+    def _connect(self) -> None:
+        acts = self.actions_bar
+        acts.start.triggered.connect(self.start)
+        acts.record.triggered.connect(self.record)
+        acts.arm.triggered.connect(lambda: self.session.order(OrderKind.ARM))
+        acts.stop.triggered.connect(self.stop)
+        acts.reset.triggered.connect(lambda: self.session.order(OrderKind.RESET))
+        self.escape = Escape(self, self.stop)
+        self.panel.applied.connect(self.apply)
+        self.devices.changed.connect(self.change_rig)
+        self.panel.list.chosen.connect(self.open)
+        self.panel.list.saved.connect(self.save)
+
+    # what a person does ---------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        self.view.say("getting ready")
+        QApplication.processEvents()
+        try:
+            self.session.start()
+        except (Fault, Refused) as error:
+            self.trouble(str(error))
+            return
+        self._count = 0
+        self.view.trails.clear()
+        self.plots.clear_tracks()
+        self._foresee()
+        self.view.say("waiting for the first frame")
+        self.status.clearMessage()
+
+    def stop(self) -> None:
+        """Dark, from any focus; and say so."""
+        self.session.order(OrderKind.STOP)
+        self.status.showMessage("STOP: the beam is dark", 4000)
+
+    def record(self, on: bool) -> None:
+        path = self.runs / f"{datetime.now():%Y-%m-%d_%H%M%S}.h5"
+        try:
+            self.session.record(path if on else None)
+        except (Fault, Refused) as error:
+            self.trouble(str(error))
+            return
+        self._record_from_s = time.monotonic()
+        self.status.showMessage(f"recording to {path}" if on else "the record is closed", 6000)
+
+    def open(self, path: Path) -> None:
+        """An experiment, a rig, a run or a video: what ran before is dark and closed."""
+        try:
+            self.show_plan(self._planner(path))
+        except (Fault, Refused) as error:
+            self.trouble(str(error))
+            self.panel.list.show_title(self.session.plan.experiment.title)
+            return
+        self.path = path
+        self.panel.show_experiment(self.session.plan.experiment)
+
+    def show_plan(self, plan: Plan) -> None:
+        """Another plan, not yet started; what ran before is dark and closed. Raises Fault."""
+        self.session.open(plan)
+        self.view.show_rig(plan.rig.optics.um_per_px, plan.rig.plant.diameter_um)
+        self.strip.show_kind(str(plan.kind))
+        self.strip.show_stopped("not started")
+        self.devices.show_plan(plan)
+        self._foresee()
+        self.setWindowTitle(f"{plan.experiment.title} · {plan.rig.title} · Cybloids")
+        self.view.say(WELCOME)
+        self.poll()
+
+    def change_rig(self, edits: dict[str, Any], reopens: bool) -> None:
+        """Other values of the rig: of tracking between two turns, of devices by opening them anew, dark."""
+        try:
+            experiment = with_edits(self.session.plan.experiment, edits)
+            if reopens:
+                self.show_plan(self.session.planned(experiment))
+            else:
+                self.session.apply(experiment)
+        except (Fault, Refused) as error:
+            self.devices.say(str(error))
+            return
+        self.panel.show_set(experiment.set)
+        self.devices.show_plan(self.session.plan)
+        self._foresee()
+        self.status.showMessage("the devices are opened anew by Start" if reopens else "in force from the next turn on")
+
+    def save(self, path: Path) -> None:
+        """The experiment as it stands in the form."""
+        try:
+            save_experiment(self.session.plan, self.panel.read(), path)
+        except (Fault, Refused) as error:
+            self.panel.say(str(error))
+            return
+        self.status.showMessage(f"saved to {path}", 6000)
+
+    def apply(self, experiment: Any) -> None:
+        try:
+            self.session.apply(experiment)
+        except Refused as refused:
+            self.panel.say(str(refused))
+            return
+        self.panel.accepted(experiment)
+        self._foresee()
+        self.status.showMessage("in force from the next turn on", 4000)
+
+    def _foresee(self) -> None:
+        """What is in force, for the theory that is drawn on the plots."""
+        experiment = self.session.plan.experiment
+        self.plots.experiment, self.plots.means = experiment, self.session.means(experiment)
+
+    def _latencies_s(self) -> NDArray[np.float64]:
+        live = self.session.live
+        return live.latencies_s() if live is not None else np.empty(0)
+
+    def trouble(self, said: str) -> None:
+        """A fault is a sentence where the eye is."""
+        self.strip.show_stopped(said, trouble=True)
+        self.view.say(said)
+        self.log.say(said, theme.RED)
+
+    # what the instrument does ---------------------------------------------------------------------------------------
+
+    def poll(self) -> None:
+        """Show the newest turn, if there is one that has not been shown."""
+        live = self.session.live
+        self.actions_bar.follow(self.session)
+        if live is None:
+            return
+        fresh = live.recent(self._count)
+        if fresh:
+            self._count = fresh[-1][0]
+            newest = live.newest
+            assert newest is not None
+            turns = [turn for _, turn in fresh]
+            self.view.show_turn(newest, turns)
+            self.plots.add(turns)
+            self.log.add(turns)
+            self.strip.show_turn(newest)
+            self._painted = [*self._painted[1:], time.monotonic()]
+        if not live.running:
+            self.strip.show_stopped(live.trouble or "the camera has no more frames", trouble=bool(live.trouble))
+        self.strip.show_record(_lasting(time.monotonic() - self._record_from_s) if live.recording else "")
+        span_s = self._painted[-1] - self._painted[0]
+        painted_hz = (len(self._painted) - 1) / span_s if self._painted[0] else float("nan")
+        pace = live.pace()
+        self.status.show_pace(pace, live.newest, painted_hz)
+        rig = self.session.plan.rig
+        planned_s = rig.camera.exposure_s / 2.0 + rig.camera.readout_s + rig.loop.latency_s
+        if live.newest is not None:
+            self.devices.answers.show_turn(rig, live.newest, pace, planned_s)
+
+    def fail(self, error: BaseException) -> None:
+        """Whatever went wrong in the window: dark, and a sentence."""
+        self.session.order(OrderKind.TRIP, f"the window: {sentence(error)}")
+        self.status.showMessage(sentence(error))
+        self.log.say(sentence(error), theme.RED)
+
+    def closeEvent(self, event: QCloseEvent | None) -> None:
+        if self._memory is not None and self.timer.isActive():
+            self._memory.keep(self, str(self.path))
+        self.timer.stop()
+        self.plot_timer.stop()
+        self.session.close()
+        super().closeEvent(event)
+
+
+def _lasting(seconds: float) -> str:
+    minutes, seconds = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:02d}:{minutes:02d}:{seconds:02d}"

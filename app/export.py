@@ -1,0 +1,139 @@
+"""A run as tidy tables (Parquet, CSV) or as a video (OME-TIFF) that other programs open."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+import tifffile
+from numpy.typing import NDArray
+
+from app.tidy import TIDY, Columns, tidy, units
+from config.refused import Refused
+from drivers.journal import Run, read_run
+
+FORMATS = ("parquet", "csv", "ome-tiff")
+
+Step = Callable[[int], None]  # told how many turns, or frames, are done
+ARROW = {"i": pa.int64(), "u": pa.int64(), "f": pa.float64(), "b": pa.bool_(), "O": pa.string()}
+
+
+def export(run_path: Path | str, to: str, out: Path | str, step: Step = lambda done: None) -> list[Path]:
+    """Write a run into the folder `out`, and say which files were made.
+
+    Args:
+        run_path: the run; an unfinished one as far as it goes.
+        to: "parquet", "csv" or "ome-tiff".
+        out: a folder, which is made if it is not there. Files of an earlier export are replaced.
+        step: told how far it is.
+
+    Raises Refused for a format that is not known, a run that can't be read, or one without frames as OME-TIFF.
+    """
+    out = Path(out)
+    if to not in FORMATS:
+        raise Refused(f"--to {to}: this format is not known (allowed: {', '.join(FORMATS)})")
+    if out.exists() and not out.is_dir():
+        raise Refused(f"{out}: found a file, where a folder for the exported files is needed")
+    with read_run(run_path) as run:
+        if to == "ome-tiff" and run.image_count == 0:
+            raise Refused(f"{run_path}: this run has no frames to export (it was recorded without them)")
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            return [_video(run, out / "frames.ome.tif", step)] if to == "ome-tiff" else _tables(run, to, out, step)
+        except OSError as error:
+            raise Refused(f"{out}: the exported files can't be written ({error})") from None
+
+
+def _tables(run: Run, to: str, out: Path, step: Step) -> list[Path]:
+    """Every tidy table, some hundred turns at a time: a long run does not need to fit in memory."""
+    made = {name: out / f"{name}.{to}" for name in TIDY}
+    parts = {name: path.with_name(f".{path.name}.part") for name, path in made.items()}
+    try:
+        with ExitStack() as open_files:
+            writers: dict[str, Any] = {}
+            schemas: dict[str, Any] = {}
+            for name, columns in tidy(run, run.batches(0, 0)).items():
+                schemas[name] = _schema(run, columns)
+                kind = pa.parquet.ParquetWriter if to == "parquet" else pa.csv.CSVWriter
+                writers[name] = open_files.enter_context(kind(parts[name], schemas[name]))
+            for done, batch in _counted(run):
+                for name, columns in tidy(run, iter([batch])).items():
+                    arrays = [pa.array(values, ARROW[values.dtype.kind]) for values in columns.values()]
+                    writers[name].write_table(pa.Table.from_arrays(arrays, schema=schemas[name]))
+                step(done)
+        for name, path in made.items():
+            os.replace(parts[name], path)
+    finally:
+        for part in parts.values():
+            part.unlink(missing_ok=True)
+    return list(made.values())
+
+
+def _counted(run: Run) -> Iterator[tuple[int, Any]]:
+    done = 0
+    for batch in run.batches():
+        done += len(batch[0])
+        yield done, batch
+
+
+def _schema(run: Run, columns: Columns) -> Any:
+    """The columns with their units, beside each and as `attrs["units"]` of the pandas table."""
+    known = units(columns)
+    fields = [
+        pa.field(name, ARROW[values.dtype.kind], metadata={"unit": known[name]} if known[name] else None)
+        for name, values in columns.items()
+    ]
+    empty = pd.DataFrame({name: pd.Series(dtype="str" if values.dtype == object else values.dtype)
+                          for name, values in columns.items()})  # fmt: skip
+    empty.attrs = {"units": {name: unit for name, unit in known.items() if unit}}
+    pandas = pa.Schema.from_pandas(empty, preserve_index=False).metadata[b"pandas"]
+    about = {"pandas": pandas, "units": json.dumps(empty.attrs["units"]), "run": run.header.text()}
+    return pa.schema(fields, metadata=about)
+
+
+def _video(run: Run, path: Path, step: Step) -> Path:
+    """The frames as OME-TIFF, with the size of a pixel, the frame interval and each frame's own time."""
+    header = run.header
+    turns = run.rows("turns")
+    kept = turns[turns["image"] >= 0]
+    about: dict[str, Any] = {
+        "axes": "TYX",
+        "Name": run.path.stem,
+        "Plane": {"DeltaT": kept["frame_time_s"].tolist(), "DeltaTUnit": ["s"] * len(kept)},
+    }
+    if header.um_per_px > 0:
+        about |= {"PhysicalSizeX": header.um_per_px, "PhysicalSizeXUnit": "µm"}
+        about |= {"PhysicalSizeY": header.um_per_px, "PhysicalSizeYUnit": "µm"}
+    if header.fps > 0:
+        about |= {"TimeIncrement": 1.0 / header.fps, "TimeIncrementUnit": "s"}
+    part = path.with_name(f".{path.name}.part")
+    shape = (len(kept), header.height_px, header.width_px)
+    large = bool(np.prod(shape, dtype=np.int64) * np.dtype(header.pixel_type).itemsize > 2**32 - 2**25)
+    try:
+        with tifffile.TiffWriter(part, ome=True, bigtiff=large) as file:
+            file.write(
+                _images(run, kept["image"], step),
+                shape=shape,
+                dtype=header.pixel_type,
+                photometric="minisblack",
+                metadata=about,
+            )
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+    return path
+
+
+def _images(run: Run, rows: NDArray[np.int64], step: Step) -> Iterator[NDArray[Any]]:
+    for done, row in enumerate(rows.tolist(), 1):
+        yield run.image(row)
+        step(done)

@@ -1,0 +1,200 @@
+"""Run an experiment without a window, and say what happened."""
+
+from __future__ import annotations
+
+import json as json_text
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from app.progress import progress
+from app.rig import Instrument, Plan, open_instrument, open_recorder, plan
+from app.stopwatch import Stopwatch, TimedBeam, TimedCamera, TimedPolicy, TimedRecorder, TimedTracker
+from config.refused import Refused
+from control.contract import Camera, Ended, Fault, Frame, Level, Order, OrderKind, Recorder, Turn
+from control.loop import run
+
+RUNS = Path("runs")
+
+
+@dataclass
+class Until:
+    """A camera that has no more frames after `last_s`, or once it is told to stop."""
+
+    camera: Camera
+    last_s: float
+    stopped: bool = False
+
+    def read(self) -> Frame | None:
+        if self.stopped:
+            raise Ended
+        frame = self.camera.read()
+        if frame is not None and frame.time_s > self.last_s:
+            raise Ended
+        return frame
+
+    def close(self) -> None:
+        self.camera.close()
+
+
+@dataclass
+class Tally:
+    """What a run's turns add up to; it also stops a run that nobody is there to reset."""
+
+    stop: Callable[[], None]
+    step: Callable[[int], None]
+    turns: int = 0
+    dark_turns: int = 0
+    last: Turn | None = None
+    trips: list[str] = field(default_factory=list)
+    latency_s: list[float] = field(default_factory=list)
+    carried: int = 0
+
+    def watch(self, turn: Turn) -> None:
+        self.turns += 1
+        self.dark_turns += len(turn.allowed) == 0
+        self.carried += bool(turn.wanted.carried.any())
+        if turn.frame is not None:
+            self.latency_s.append(turn.sent.effect_s - turn.frame.time_s)
+        if turn.level is Level.TRIPPED and (self.last is None or self.last.level is not Level.TRIPPED):
+            self.trips.append(turn.reason)
+            self.stop()
+        self.last = turn
+        self.step(self.turns)
+
+
+class Unrecorded:
+    """A recorder for a run that nobody wants to keep."""
+
+    def write(self, turn: Turn) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def fly(
+    made: Plan, seconds: float | None, out: Path | None, frames: bool, title: str, source: str = "", armed: bool = True
+) -> dict[str, Any]:
+    """One armed run from its beginning to its end, as a summary. The laser is dark after it, however it ends."""
+    instrument = open_instrument(made)
+    try:
+        recorder = open_recorder(instrument, out, frames=frames, source=source) if out else Unrecorded()
+        try:
+            return _fly(instrument, recorder, seconds, out, title, armed)
+        finally:
+            instrument.beam.close()  # dark before the file is closed
+            recorder.close()
+    finally:
+        instrument.close()
+
+
+def _fly(
+    instrument: Instrument, recorder: Recorder, seconds: float | None, out: Path | None, title: str, armed: bool
+) -> dict[str, Any]:
+    watch = Stopwatch()
+    until = Until(TimedCamera(watch, instrument.camera), float("inf") if seconds is None else seconds)
+    machine = replace(
+        instrument.machine,
+        tracker=TimedTracker(watch, instrument.machine.tracker),
+        policy=TimedPolicy(watch, instrument.machine.policy),
+    )
+    total = instrument.frames or (round(seconds * instrument.plan.rig.camera.fps) if seconds else None)
+    first = [(Order(OrderKind.ARM),)] if armed else []
+
+    def told() -> tuple[Order, ...]:
+        return first.pop() if first else ()
+
+    with progress(title, total) as step:
+        tally = Tally(lambda: setattr(until, "stopped", True), step)
+        began_s = time.perf_counter()
+        beam, kept = TimedBeam(watch, instrument.beam), TimedRecorder(watch, recorder)
+        run(machine, until, beam, instrument.clock, kept, told, tally.watch)
+        wall_s = time.perf_counter() - began_s
+    return summary(tally, watch, wall_s, instrument, out)
+
+
+def summary(tally: Tally, watch: Stopwatch, wall_s: float, instrument: Instrument, out: Path | None) -> dict[str, Any]:
+    """What a run was, for people and programs."""
+    last = tally.last
+    if last is None:
+        raise Refused("there was not one frame")
+    run_s = tally.turns / instrument.plan.rig.camera.fps
+    latency_s = np.percentile(tally.latency_s, [50, 99]) if tally.latency_s else np.full(2, np.nan)
+    stages_ms = {stage: round(spent_ms, 4) for stage, spent_ms in watch.ms_a_call().items()}
+    return {
+        "experiment": instrument.plan.experiment.title,
+        "kind": str(instrument.plan.kind),
+        "turns": tally.turns,
+        "seconds": run_s,
+        "dark_turns": tally.dark_turns,
+        "carried_turns": tally.carried,
+        "dropped_frames": last.dropped,
+        "trips": tally.trips,
+        "level": str(last.level),
+        "reason": last.reason,
+        "latency_p50_ms": 1e3 * float(latency_s[0]),
+        "latency_p99_ms": 1e3 * float(latency_s[1]),
+        "wall_seconds": wall_s,
+        "times_real_time": run_s / wall_s,
+        "stages_ms_a_frame": {**stages_ms, "all": round(1e3 * wall_s / tally.turns, 4)},
+        "out": str(out) if out else None,
+    }
+
+
+def tell(summary: dict[str, Any], json: Path | None) -> None:
+    """The summary on the console, and as JSON where that is wanted."""
+    stages = ", ".join(f"{stage} {spent_ms:.2f}" for stage, spent_ms in summary["stages_ms_a_frame"].items())
+    print(f"{summary['experiment']} ({summary['kind']}): {summary['turns']} turns, {summary['seconds']:.1f} s, "
+          f"{summary['times_real_time']:.2f} times real time")  # fmt: skip
+    print(f"  ended {summary['level']}: {summary['reason']}; {summary['dark_turns']} dark turns, "
+          f"{summary['dropped_frames']} frames dropped")  # fmt: skip
+    print(f"  ms a frame: {stages}")
+    if summary["out"]:
+        print(f"  recorded in {summary['out']}")
+    if json is not None:
+        json.write_text(json_text.dumps(summary, indent=1) + "\n")
+
+
+def run_experiment(
+    experiment: Path,
+    rig: Path | None,
+    sets: Sequence[str],
+    *,
+    seconds: float | None,
+    seed: int | None,
+    out: Path | None,
+    frames: bool,
+    json: Path | None,
+    armed: bool = True,
+) -> int:
+    """The verb `run`. 0, or 1 if the run tripped or failed."""
+    seeded = [*sets, f"seed={seed}"] if seed is not None else sets
+    made = plan(experiment, rig, seeded)
+    out = out or new_run(experiment.stem)
+    return flown(made, made.experiment.seconds if seconds is None else seconds, out, frames, json, armed=armed)
+
+
+def flown(
+    made: Plan, seconds: float | None, out: Path, frames: bool, json: Path | None, source: str = "", armed: bool = True
+) -> int:
+    """Fly, tell, and answer with an exit code: 1 if it tripped or failed, with one sentence."""
+    try:
+        done = fly(made, seconds, out, frames, made.experiment.title, source, armed)
+    except Fault as fault:
+        print(f"cybloids: {fault}; the laser is dark", file=sys.stderr)
+        return 1
+    tell(done, json)
+    if done["trips"]:
+        print(f"cybloids: the interlock tripped: {done['trips'][0]}; the laser is dark", file=sys.stderr)
+        return 1
+    return 0
+
+
+def new_run(name: str) -> Path:
+    """A file name in runs/ that is not taken yet."""
+    taken = {path.name for path in RUNS.glob(f"{name}-*.h5")}
+    return next(RUNS / f"{name}-{index:03d}.h5" for index in range(1, 10**6) if f"{name}-{index:03d}.h5" not in taken)

@@ -1,0 +1,102 @@
+"""What a run was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from drivers.journal import Run, read_run
+
+SHOWN_VERSIONS = ("cybloids", "python", "numpy", "trackpy", "h5py")
+
+
+def info(run_path: Path | str) -> dict[str, Any]:
+    """What a run was, as plain data. Raises Refused for what is not a run."""
+    with read_run(run_path) as run:
+        return about(run)
+
+
+def about(run: Run) -> dict[str, Any]:
+    """`info` of a run that is open."""
+    header, turns = run.header, run.rows("turns")
+    seen = turns[turns["has_frame"] != 0]
+    tracked = run.column("tracks", "particle")
+    return {
+        "run": str(run.path),
+        "kind": header.kind.value,
+        "ended": "cleanly" if run.ended_cleanly else "unfinished",
+        "started": header.started,
+        "experiment": _title(header.experiment),
+        "rig": _title(header.rig),
+        "source": header.source,
+        "seed": header.seed,
+        "turns": len(run),
+        "frames": len(seen),
+        "frames_kept": run.image_count,
+        "frames_dropped": int(turns["dropped"][-1]) if len(turns) else 0,
+        "duration_s": float(np.ptp(turns["now_s"])) if len(turns) else 0.0,
+        "fps": header.fps,
+        "width_px": header.width_px,
+        "height_px": header.height_px,
+        "um_per_px": header.um_per_px,
+        "particles": len(np.unique(tracked)),
+        "positions": len(tracked),
+        "turns_lit": int(np.count_nonzero(np.diff(turns["sent_end"], prepend=0))),
+        "trips": _changes(run, "TRIPPED"),
+        "levels": _changes(run),
+        "orders": len(run.rows("orders")),
+        "megabytes": round(run.path.stat().st_size / 1e6, 3),
+        "versions": dict(header.versions),
+        "git_hash": header.git_hash,
+    }
+
+
+def text(found: dict[str, Any]) -> str:
+    """`info` for the console."""
+    ended = "ended cleanly" if found["ended"] == "cleanly" else "ended unfinished (killed, or still being recorded)"
+    frames = f"{found['frames']} frames, {found['width_px']}x{found['height_px']} px, {found['fps']:g} fps"
+    kept = "all kept" if found["frames_kept"] == found["frames"] else f"{found['frames_kept']} kept"
+    known = found["versions"]
+    lines = [
+        ("run", f"{found['run']} ({found['megabytes']:g} MB)"),
+        ("kind", f"{found['kind']}, {ended}, {found['turns']} turns in {found['duration_s']:.2f} s"),
+        ("started", found["started"] or "not known"),
+        ("experiment", f"{found['experiment']}, on {found['rig']}"),
+        ("source", found["source"]),
+        ("seed", "none" if found["seed"] is None else found["seed"]),
+        ("frames", f"{frames}, {kept}, {found['frames_dropped']} dropped"),
+        ("tracks", f"{found['positions']} positions of {found['particles']} particles"),
+        ("light", f"in {found['turns_lit']} of {found['turns']} turns"),
+        ("trips", "none" if not found["trips"] else ""),
+        *(("", f"turn {trip['turn']}, {trip['time_s']:.3f} s: {trip['reason']}") for trip in found["trips"]),
+        ("versions", ", ".join(f"{name} {known[name]}" for name in SHOWN_VERSIONS if name in known)),
+        ("code", found["git_hash"] or "not known"),
+    ]
+    return "\n".join(f"{name:<11} {said}".rstrip() for name, said in lines if said != "" or name == "trips")
+
+
+def _changes(run: Run, only: str = "") -> list[dict[str, Any]]:
+    """The turns in which the interlock's level changed (to `only`): what to, and why."""
+    turns = run.rows("turns")
+    level = turns["level"]
+    changed = np.flatnonzero(np.r_[True, level[1:] != level[:-1]][: len(level)])
+    return [
+        {
+            "turn": int(row["turn"]), "time_s": float(row["now_s"]), "level": row["level"].decode(),
+            "reason": run.text(int(row["reason"])),
+        }
+        for row in turns[changed] if only in ("", row["level"].decode())
+    ]  # fmt: skip
+
+
+def _title(settings: str) -> str:
+    """The title in a YAML text, or its first line."""
+    try:
+        found = yaml.safe_load(settings)
+    except yaml.YAMLError:
+        found = None
+    named = found.get("title") if isinstance(found, dict) else None
+    return str(named) if named else (settings.strip().splitlines() or ["not known"])[0]

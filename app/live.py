@@ -1,0 +1,243 @@
+"""The loop in a thread of its own, and what a window may ask of it. No Qt here, and no device is called."""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from collections import deque
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from config.refused import Refused
+from control.contract import (
+    Beam,
+    Camera,
+    Clock,
+    Ended,
+    Fault,
+    Frame,
+    Level,
+    Order,
+    OrderKind,
+    Recorder,
+    Turn,
+)
+from control.loop import Machine, run
+
+REMEMBERED = 4000  # turns without their images, for trails and plots
+MEASURED = 500  # turns over which rate and latency are taken
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How the loop keeps up. nan where nothing has been measured yet."""
+
+    rate_hz: float
+    latency_p50_s: float
+    latency_p99_s: float
+    dropped: int
+    turns: int
+
+
+class NoRecord:
+    """A recorder that keeps nothing: the operator has not asked for a record."""
+
+    def write(self, turn: Turn) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+class _Gate:
+    """The camera, with a door: while it is shut, the camera has no more frames, and the run ends."""
+
+    def __init__(self, camera: Camera) -> None:
+        self.camera = camera
+        self.shut = threading.Event()
+
+    def read(self) -> Frame | None:
+        if self.shut.is_set():
+            raise Ended
+        return self.camera.read()
+
+    def close(self) -> None:
+        self.camera.close()
+
+
+class Live:
+    """One running of an instrument.
+
+    The window writes orders into the inbox, which the loop drains once a turn, and polls `newest`. A recording begins
+    with a fresh memory, so that a record is whole and can be verified; level and identities begin anew with it, and
+    an armed or tripped instrument is so again from the first turn of the record.
+    """
+
+    def __init__(self, machine: Machine, camera: Camera, beam: Beam, clock: Clock) -> None:
+        self.machine = machine
+        self.newest: Turn | None = None
+        self.trouble = ""  # why the loop stopped, in words
+        self.details = ""  # the traceback of what stopped it
+        self.recording = False
+        self.recorder_trouble = ""
+        self._gate, self._beam, self._clock = _Gate(camera), beam, clock
+        self._inbox: deque[Order] = deque()
+        self._next: Recorder | None = None
+        self._again = self._closing = False
+        self._lock = threading.Lock()
+        self._turns: deque[tuple[int, Turn]] = deque(maxlen=REMEMBERED)
+        self._count = 0
+        self._measured = np.full((MEASURED, 2), np.nan)  # [turn, (frame time, latency)] s
+        self._thread = threading.Thread(target=self._live, name="loop", daemon=True)
+
+    def __enter__(self) -> Live:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    # what the window asks -------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        self._thread.start()
+
+    @property
+    def running(self) -> bool:
+        return self._thread.is_alive()
+
+    def order(self, kind: OrderKind, text: str = "", machine: Machine | None = None) -> None:
+        """Into the inbox; it is obeyed in the next turn."""
+        self._inbox.append(Order(kind, text, machine))
+
+    def apply(self, machine: Machine, text: str) -> None:
+        """Another machine from the next turn on. `text`: the settings it was made from, for the journal."""
+        self.order(OrderKind.APPLY, text, machine)
+
+    def record(self, recorder: Recorder | None) -> None:
+        """Keep every turn from now on; None ends the record."""
+        with self._lock:
+            self._next, self._again = recorder, True
+            self._gate.shut.set()
+
+    def recent(self, after: int = 0) -> list[tuple[int, Turn]]:
+        """The turns after the one that was counted `after`, oldest first, with their counts, without images."""
+        with self._lock:
+            missing = min(self._count - after, len(self._turns))
+            return [self._turns[index] for index in range(-missing, 0)]
+
+    def pace(self) -> Pace:
+        with self._lock:
+            measured, turns, newest = self._measured.copy(), self._count, self.newest
+        dropped = newest.dropped if newest is not None else 0
+        measured = measured[np.isfinite(measured).all(axis=1)]
+        if len(measured) < 2:
+            return Pace(np.nan, np.nan, np.nan, dropped, turns)
+        span_s = float(np.ptp(measured[:, 0]))
+        rate_hz = (len(measured) - 1) / span_s if span_s > 0 else np.nan
+        p50_s, p99_s = np.percentile(measured[:, 1], [50, 99]).tolist()
+        return Pace(rate_hz, p50_s, p99_s, dropped, turns)
+
+    def latencies_s(self) -> NDArray[np.float64]:
+        """From the middle of the exposure to the command's sending, of the last turns [K]."""
+        with self._lock:
+            latency_s = self._measured[:, 1].copy()
+        known: NDArray[np.float64] = latency_s[np.isfinite(latency_s)]
+        return known
+
+    def close(self, patience_s: float = 5.0) -> None:
+        """End the loop: the camera is closed, the beam dark and its devices let go."""
+        self._closing = True
+        self._gate.shut.set()
+        self._gate.close()
+        if self._thread.ident is None:
+            self._beam.close()
+            return
+        self._thread.join(patience_s)
+        if self._thread.is_alive():
+            self._beam.dark("the loop did not end in time")
+            raise Fault(f"the loop did not end within {patience_s:g} s; the beam was told to be dark")
+
+    # the loop's own thread ------------------------------------------------------------------------------------------
+
+    def _live(self) -> None:
+        try:
+            while self._runs():
+                pass
+        except Exception as error:  # noqa: BLE001  whatever it is, the operator reads it and the beam is dark
+            self.trouble, self.details = sentence(error), traceback.format_exc()
+        finally:
+            self._beam.close()
+
+    def _runs(self) -> bool:
+        """One run, with one recorder; whether there is to be another."""
+        with self._lock:
+            recorder: Recorder = self._next or NoRecord()
+            self.recording, self._next, self._again = self._next is not None, None, False
+            if not self._closing:
+                self._gate.shut.clear()
+            self._measured[:] = np.nan
+        try:
+            run(self.machine, self._gate, self._beam, self._clock, recorder, self._told, self._watch)
+        finally:
+            self.recording = False
+            self._close_record(recorder)
+        self._keep_level()
+        return self._again and not self._closing
+
+    def _close_record(self, recorder: Recorder) -> None:
+        try:
+            recorder.close()
+        except Fault as fault:
+            self.recorder_trouble = f"the record was not closed: {fault}"
+
+    def _keep_level(self) -> None:
+        """An armed instrument stays armed, and a tripped one tripped, when its record begins or ends."""
+        if self.newest is None:
+            return
+        if self.newest.level is Level.ARMED:
+            self._inbox.appendleft(Order(OrderKind.ARM, "armed before the record began or ended"))
+        elif self.newest.level is Level.TRIPPED:
+            self._inbox.appendleft(Order(OrderKind.TRIP, self.newest.reason))
+
+    def _told(self) -> tuple[Order, ...]:
+        orders = []
+        while self._inbox:
+            orders.append(self._inbox.popleft())
+        for order in orders:
+            if order.kind is OrderKind.APPLY and order.machine is not None:
+                self.machine = order.machine
+        return tuple(orders)
+
+    def _watch(self, turn: Turn) -> None:
+        slim = replace(turn, frame=None)
+        with self._lock:
+            self.newest = turn
+            self._count += 1
+            self._turns.append((self._count, slim))
+            if turn.frame is not None:
+                latency_s = turn.sent_s - turn.frame.time_s
+                self._measured[self._count % MEASURED] = turn.frame.time_s, latency_s
+
+
+def sentence(error: BaseException) -> str:
+    """What went wrong, in words for the operator."""
+    if isinstance(error, (Fault, Refused)):
+        return str(error)
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def beam_is_on(turn: Turn | None) -> bool:
+    """Whether light left the instrument in this turn."""
+    return turn is not None and turn.level is Level.ARMED and not turn.sent.reason and bool(len(turn.sent))
+
+
+def mean_power_mw(turn: Turn) -> Any:
+    """[M] mean power of each spot that was sent, over one cycle of visits without the jumps."""
+    sent = turn.sent
+    total_s = sent.dwell_s.sum()
+    return sent.power_mw * sent.dwell_s / total_s if total_s > 0 else sent.power_mw

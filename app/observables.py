@@ -1,0 +1,106 @@
+"""What a physicist reads off the tracks: displacements, speeds, pairs, order. Lengths in um, times in s."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from control.contract import Tracks
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Who was where, on an even grid of times. nan where a particle was not seen."""
+
+    period_s: float
+    time_s: Floats  # [T]
+    particle: Ints  # [P]
+    position_um: Floats  # [T, P, 2]
+
+
+def paths(tracks: list[Tracks], period_s: float) -> Paths:
+    """Tracks on a grid of their frame period; a dropped frame is a row of nan."""
+    tracks = [seen for seen in tracks if len(seen)]
+    if not tracks:
+        return Paths(period_s, np.empty(0), np.empty(0, np.int64), np.empty((0, 0, 2)))
+    start_s = tracks[0].time_s
+    rows = [round((seen.time_s - start_s) / period_s) for seen in tracks]
+    particle = np.unique(np.concatenate([seen.particle for seen in tracks]))
+    position_um = np.full((max(rows) + 1, len(particle), 2), np.nan)
+    for row, seen in zip(rows, tracks, strict=True):
+        position_um[row, np.searchsorted(particle, seen.particle)] = seen.position_um
+    time_s: Floats = start_s + period_s * np.arange(len(position_um), dtype=np.float64)
+    return Paths(period_s, time_s, particle, position_um)
+
+
+def lags(longest: int, number: int = 24) -> Ints:
+    """Whole numbers of frames up to `longest`, evenly spaced in their logarithm."""
+    if longest < 1:
+        return np.empty(0, np.int64)
+    return np.unique(np.round(np.geomspace(1, longest, number)).astype(np.int64))
+
+
+def mean_square_displacement(made: Paths, lag: Ints) -> Floats:
+    """[L] um^2, over all particles and all starting times; nan where there is no pair."""
+    found = np.full(len(lag), np.nan)
+    for index, step in enumerate(lag):
+        if step < len(made.position_um):
+            moved = made.position_um[step:] - made.position_um[:-step]
+            square = (moved**2).sum(axis=2)
+            known = np.isfinite(square)
+            if known.any():
+                found[index] = square[known].mean()
+    return found
+
+
+def steps_um(made: Paths, lag: int = 1) -> Floats:
+    """[K] displacements along x and y together, over `lag` frames."""
+    moved = (made.position_um[lag:] - made.position_um[:-lag]).ravel() if len(made.position_um) > lag else np.empty(0)
+    known: Floats = moved[np.isfinite(moved)]
+    return known
+
+
+def speed_um_per_s(made: Paths, over_s: float) -> Floats:
+    """[T] mean over the particles of |r(t) - r(t - over)| / over; nan before there is a past."""
+    lag = max(round(over_s / made.period_s), 1)
+    speed = np.full(len(made.position_um), np.nan)
+    if len(made.position_um) > lag:
+        moved = made.position_um[lag:] - made.position_um[:-lag]
+        length = np.hypot(moved[..., 0], moved[..., 1])  # [T - lag, P]
+        count = np.isfinite(length).sum(axis=1)
+        total = np.nansum(length, axis=1)
+        speed[lag:] = np.where(count > 0, total / np.maximum(count, 1), np.nan) / (lag * made.period_s)
+    return speed
+
+
+def pair_correlation(frames: list[Floats], edges_um: Floats, area_um2: float) -> Floats:
+    """g(r) [B] of frames of positions [N, 2]: pairs found over those of an ideal gas as dense; edges ignored."""
+    found = np.zeros(len(edges_um) - 1)
+    expected = np.zeros(len(edges_um) - 1)
+    shell_um2 = np.pi * np.diff(edges_um**2)
+    for place in frames:
+        if len(place) > 1:
+            rows, columns = np.triu_indices(len(place), 1)
+            distance = np.hypot(*(place[rows] - place[columns]).T)
+            found += np.histogram(distance, edges_um)[0]
+            expected += len(rows) * shell_um2 / area_um2
+    return np.divide(found, expected, out=np.full_like(found, np.nan), where=expected > 0)
+
+
+def hexatic_order(place_um: Floats) -> Floats:
+    """|psi6| [N] over each particle's six nearest (Nelson and Halperin 1979), by freud; nan for fewer than 7."""
+    if len(place_um) < 7:
+        return np.full(len(place_um), np.nan)
+    import freud
+
+    middle = place_um - place_um.mean(axis=0)
+    box = freud.box.Box.square(6.0 * float(np.abs(middle).max()) + 1.0)  # so wide that it never wraps
+    order = freud.order.Hexatic(k=6)
+    order.compute((box, np.column_stack([middle, np.zeros(len(middle))])), {"num_neighbors": 6, "exclude_ii": True})
+    found: Floats = np.abs(order.particle_order).astype(np.float64)
+    return found

@@ -1,0 +1,285 @@
+"""What an experiment will do to a particle, before it is put in force: the closed forms of the physics brief."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from config.refused import Refused
+from control.allocate import Light
+from control.experiment import Experiment, Programmed
+from control.plant import Plant
+from control.potentials.painting import Rings, paint, painted_energy_pn_um, painted_force_pn
+from control.potentials.shape import Central
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Means:
+    """What the experiment has to work with."""
+
+    plant: Plant
+    light: Light
+    latency_s: float  # from the beginning of a turn to when its command acts
+    hold_s: float
+    particles: int = 1
+
+    @property
+    def age_s(self) -> float:
+        """Mean age of what a steered trap was aimed at."""
+        return self.latency_s + 0.5 * self.hold_s
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """One consequence: its name, its value in words, and where it comes from."""
+
+    name: str
+    value: str
+    source: str
+    warning: bool = False
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A potential as a function of the distance, as it was asked for and as it will act."""
+
+    r_um: Floats  # [K]
+    energy_kt: Floats  # [K]
+    force_pn: Floats  # [K] positive is outward
+    acts_kt: Floats  # [K]
+    acts_pn: Floats  # [K]
+    reach_pn: float  # the largest force that the light can give; inf where it is the painted light itself
+
+
+def curve(shape: Any, mode: str, means: Means, points: int = 240) -> Curve | None:
+    """Of a shape that depends on the distance alone; None for the others."""
+    if not (isinstance(shape, Central) and shape.central):
+        return None
+    r_um = np.linspace(0.0, span_um(shape), points + 1)[1:]
+    kt_pn_um = means.plant.kt_pn_um
+    energy_kt = shape.radial_energy_pn_um(r_um, kt_pn_um=kt_pn_um) / kt_pn_um
+    force_pn = np.asarray(shape.radial_force_pn(r_um, kt_pn_um=kt_pn_um))
+    if mode == "steered":
+        reach_pn = means.light.largest_force_pn
+        acts_pn = np.clip(force_pn, -reach_pn, reach_pn)
+        steps = 0.5 * (acts_pn[1:] + acts_pn[:-1]) * np.diff(r_um)
+        acts_kt = -np.concatenate([[0.0], np.cumsum(steps)]) / kt_pn_um
+        acts_kt += energy_kt.min() - acts_kt.min()
+        return Curve(r_um, energy_kt, force_pn, acts_kt, acts_pn, reach_pn)
+    try:
+        rings = paint(shape, waist_um=means.light.waist_um, kt_pn_um=kt_pn_um)
+    except Refused:
+        return Curve(r_um, energy_kt, force_pn, np.full_like(r_um, np.nan), np.full_like(r_um, np.nan), math.inf)
+    acts_kt = painted_energy_pn_um(rings, r_um, waist_um=means.light.waist_um, kt_pn_um=kt_pn_um) / kt_pn_um
+    acts_pn = painted_force_pn(rings, r_um, waist_um=means.light.waist_um, kt_pn_um=kt_pn_um)
+    return Curve(r_um, energy_kt, force_pn, acts_kt, acts_pn, math.inf)
+
+
+def span_um(shape: Any) -> float:
+    """How far out a plot of it should go."""
+    lengths = [value for name, value in vars(shape).items() if name.endswith("_um") and isinstance(value, float)]
+    span = 2.0 * max([*lengths, 0.5])
+    return min(span, shape.reach_um) if math.isfinite(shape.reach_um) else span
+
+
+def predict(experiment: Experiment, means: Means) -> tuple[Foreseen, ...]:
+    """What will come of it, force by force, and what it costs."""
+    if not isinstance(experiment.policy, Programmed):
+        return (*power(experiment, means),)
+    said: list[Foreseen] = []
+    for force in experiment.policy.forces:
+        about = {"self": of_self, "pair": of_pair, "external": of_external}[force.kind]
+        said += about(force, experiment, means)
+    return (*said, *power(experiment, means))
+
+
+def minimum(shape: Any, plant: Plant) -> tuple[float, float]:
+    """(distance of the deepest point um, stiffness there pN/um) of a central shape."""
+    r_um = np.linspace(0.0, span_um(shape), 4001)
+    energy = shape.radial_energy_pn_um(r_um, kt_pn_um=plant.kt_pn_um)
+    at_um = float(r_um[int(np.nanargmin(energy))])
+    step_um = 1e-4
+    beyond, before = (
+        float(shape.radial_force_pn(np.array([max(at_um + side, 1e-9)]), kt_pn_um=plant.kt_pn_um)[0])
+        for side in (step_um, -step_um if at_um > step_um else 0.0)
+    )
+    return at_um, (before - beyond) / (2.0 * step_um if at_um > step_um else step_um)
+
+
+def swimming_speed_um_per_s(shape: Any, delay_s: float, drag_pn_s_per_um: float, plant: Plant, most_pn: float) -> float:
+    """The largest v with drag v = F(v delay): how fast a particle runs from its own past (physics brief P17, P20)."""
+    reach_um = span_um(shape)
+    v = np.linspace(reach_um / delay_s, 0.0, 20001)[:-1]  # from above
+    push_pn = np.clip(shape.radial_force_pn(v * delay_s, kt_pn_um=plant.kt_pn_um), -most_pn, most_pn)
+    runs = np.flatnonzero(push_pn >= drag_pn_s_per_um * v)
+    return float(v[runs[0]]) if len(runs) else 0.0
+
+
+def _most_pn(experiment: Experiment, means: Means) -> float:
+    return means.light.largest_force_pn if experiment.mode == "steered" else math.inf
+
+
+def of_self(force: Any, experiment: Experiment, means: Means) -> list[Foreseen]:
+    shape, plant = force.shape, means.plant
+    if not shape.central:
+        return []
+    at_um, stiffness = minimum(shape, plant)
+    delay_s = force.delay_s or means.age_s
+    z = plant.rate_hz(stiffness) * delay_s
+    said = [Foreseen("z = κτ", f"{z:.3g}", "κ of the minimum times the delay")]
+    speed = swimming_speed_um_per_s(shape, delay_s, plant.drag_pn_s_per_um, plant, _most_pn(experiment, means))
+    d = plant.diffusion_um2_per_s
+    if speed > 0:
+        persistence_s = (speed * delay_s) ** 2 / (4.0 * d)
+        late = speed**2 * persistence_s / 2.0 + d / (2.0 * (1.0 + z) ** 2)
+        said += [
+            Foreseen("speed", f"{speed:.3g} µm/s", "γ v = F(v τ); of a harmonic ring κR/(1 + z) (P17, P20)"),
+            Foreseen("persistence", f"{persistence_s:.3g} s", "(vτ)²/4D (P18)"),
+            Foreseen("late diffusion", f"{late:.3g} µm²/s ({late / d:.3g} D)", "v⁴τ²/8D + D/2(1 + z)² (P19)"),
+        ]
+        if speed * delay_s < 1.5 * math.sqrt(d * delay_s):
+            said.append(Foreseen("activity", "hidden by diffusion", "vτ is below 1.5 √(Dτ) (P19)", True))
+    elif at_um < 1e-3:
+        said += [
+            Foreseen("T_eff", f"{plant.temperature_k / (1.0 + z):.3g} K", "T/(1 + z), slow motion (P9)"),
+            Foreseen("late diffusion", f"{d / (1.0 + z) ** 2:.3g} µm²/s", "D/(1 + z)² (P9)"),
+        ]
+        if z > 1:
+            top = 4.0 * d * (1.0 + z) / (4.0 * plant.rate_hz(stiffness))
+            said.append(Foreseen("MSD turns back at", f"{top:.3g} µm²", "D(1 + z)/κ, both axes (P8)"))
+    return said
+
+
+def of_pair(force: Any, experiment: Experiment, means: Means) -> list[Foreseen]:
+    shape, plant = force.shape, means.plant
+    if not shape.central:
+        return []
+    at_um, stiffness = minimum(shape, plant)
+    if stiffness <= 0 or at_um < 1e-3:
+        return []
+    delay_s = force.delay_s or means.age_s
+    kappa = plant.rate_hz(stiffness)
+    z = kappa * delay_s
+    bond_um = math.sqrt(plant.diffusion_um2_per_s / kappa * (1.0 + z))
+    said = [
+        Foreseen("lattice constant", f"{at_um:.3g} µm", "the potential's minimum (P23)"),
+        Foreseen("z = κτ", f"{z:.3g}", "κ of the minimum times the age of what was seen"),
+        Foreseen("bond, rms", f"{1e3 * bond_um:.3g} nm", "√(D(1 + z)/κ), one bond (P21)"),
+    ]
+    if at_um < plant.diameter_um:
+        said.append(Foreseen("contact", "the ring is inside the particle", f"d = {plant.diameter_um:g} µm", True))
+    return said
+
+
+def of_external(force: Any, experiment: Experiment, means: Means) -> list[Foreseen]:
+    shape, plant = force.shape, means.plant
+    if not shape.central:
+        push_pn = np.asarray(shape.force_pn(np.zeros((1, 2)), kt_pn_um=plant.kt_pn_um))[0]
+        speed = float(np.hypot(*push_pn)) / plant.drag_pn_s_per_um
+        return [Foreseen("drift", f"{speed:.3g} µm/s", "F/γ at the centre")]
+    at_um, stiffness = minimum(shape, plant)
+    if stiffness <= 0:
+        return []
+    kappa = plant.rate_hz(stiffness)
+    rms_um = math.sqrt(plant.kt_pn_um / stiffness)
+    said = [Foreseen("rms about the minimum", f"{1e3 * rms_um:.3g} nm", "√(kT/k) (P4)")]
+    if force.delay_s is not None and at_um < 1e-3:
+        z = kappa * force.delay_s
+        stays = "stable" if z < math.pi / 2 else "never settles"
+        said.append(Foreseen("z = κτ", f"{z:.3g}, {stays}", "stable below π/2 (P14)", z >= math.pi / 2))
+    return said
+
+
+def power(experiment: Experiment, means: Means) -> tuple[Foreseen, ...]:
+    """What part of the beam it takes for all particles at once."""
+    light = means.light
+    if experiment.mode == "steered":
+        each_kt = experiment.trap.depth_kt
+    else:
+        each_kt = sum(float(rings.total_kt.sum()) for rings in _painted(experiment, means))
+    share = means.particles * each_kt / light.depth_kt_per_mw / light.power_mw
+    said = [Foreseen("power", f"{share:.0%} of {light.power_mw:.3g} mW", f"{means.particles} particles", share > 1)]
+    if experiment.mode == "steered":
+        pn, drag = light.largest_force_pn, means.plant.drag_pn_s_per_um
+        z = means.plant.rate_hz(light.stiffness_pn_per_um) * means.age_s
+        said += [
+            Foreseen("largest force", f"{1e3 * pn:.3g} fN, {pn / drag:.3g} µm/s", "of one trap, at half its waist"),
+            Foreseen("1 + z of latency", f"{1.0 + z:.3g}", "a steered potential is as much slower and colder (P9)"),
+        ]
+    return tuple(said)
+
+
+def _painted(experiment: Experiment, means: Means) -> list[Rings]:
+    if not isinstance(experiment.policy, Programmed):
+        return []
+    made = []
+    for force in experiment.policy.forces:
+        try:
+            made.append(paint(force.shape, waist_um=means.light.waist_um, kt_pn_um=means.plant.kt_pn_um))
+        except Refused:
+            continue
+    return made
+
+
+def longest_delay_s(experiment: Experiment) -> float:
+    """Of its programmed forces; 0.5 s where there is none."""
+    forces = experiment.policy.forces if isinstance(experiment.policy, Programmed) else ()
+    return max((force.delay_s or 0.0 for force in forces), default=0.0) or 0.5
+
+
+def foreseen_speed_um_per_s(experiment: Experiment, means: Means) -> float:
+    """Of a particle that runs from its own past; nan where the law is not of that kind."""
+    alone = _alone(experiment)
+    if alone is None:
+        return math.nan
+    delay_s = alone.delay_s or means.age_s
+    drag = means.plant.drag_pn_s_per_um
+    speed = swimming_speed_um_per_s(alone.shape, delay_s, drag, means.plant, _most_pn(experiment, means))
+    return speed or math.nan
+
+
+def foreseen_msd_um2(experiment: Experiment, means: Means, lag_s: Floats) -> Floats | None:
+    """[L] um^2, both axes, of a particle that feels its own past alone; None where there is no closed form."""
+    alone = _alone(experiment)
+    if alone is None:
+        return None
+    delay_s = alone.delay_s or means.age_s
+    d = means.plant.diffusion_um2_per_s
+    at_um, stiffness = minimum(alone.shape, means.plant)
+    kappa = means.plant.rate_hz(stiffness)
+    speed = foreseen_speed_um_per_s(experiment, means)
+    if math.isfinite(speed):
+        turns_hz = 4.0 * d / (speed * delay_s) ** 2  # D_phi (P18)
+        turned = turns_hz * lag_s
+        active = 2.0 * (speed / turns_hz) ** 2 * (turned + np.expm1(-turned))
+        return np.asarray(active + delayed_harmonic_msd_um2(lag_s, kappa, delay_s, d))
+    return delayed_harmonic_msd_um2(lag_s, kappa, delay_s, d) if at_um < 1e-3 else None
+
+
+def delayed_harmonic_msd_um2(lag_s: Floats, kappa_hz: float, delay_s: float, diffusion_um2_per_s: float) -> Floats:
+    """[L] um^2, both axes: 2 D t (1 - kappa t / (1 + z)) each up to the delay; its delay equation beyond (P7)."""
+    z = kappa_hz * delay_s
+    step_s = min(delay_s / 200.0, 0.02 / kappa_hz)
+    within = round(delay_s / step_s)
+    time_s = step_s * np.arange(max(int(lag_s.max() / step_s) + 2, within + 1))
+    one_axis = np.empty(len(time_s))
+    first = time_s[: within + 1]
+    one_axis[: within + 1] = 2.0 * diffusion_um2_per_s * first * (1.0 - kappa_hz * first / (1.0 + z))
+    for k in range(within, len(time_s) - 1):
+        slope = 2.0 * diffusion_um2_per_s - kappa_hz * (one_axis[k] + one_axis[within] - one_axis[k - within])
+        one_axis[k + 1] = one_axis[k] + step_s * slope
+    return np.asarray(2.0 * np.interp(lag_s, time_s, one_axis))
+
+
+def _alone(experiment: Experiment) -> Any:
+    """The one self force of a central shape that is the whole law; else None."""
+    forces = experiment.policy.forces if isinstance(experiment.policy, Programmed) else ()
+    if len(forces) == 1 and forces[0].kind == "self" and forces[0].shape.central:
+        return forces[0]
+    return None

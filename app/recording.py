@@ -1,0 +1,56 @@
+"""A recording, whatever it is: a video in a file or folder, or one of our own runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from control.contract import Camera, Frame, Tracker
+from drivers.journal import Header, read_run
+from drivers.tape import Tape, TapeCamera, TapeTracker
+from drivers.video import VideoCamera, open_video
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A recording that is open, and what is known of it."""
+
+    camera: Camera
+    arrived_s: Callable[[Frame], float]  # when the computer had a frame, on the recording's clock
+    frames: int
+    height_px: int
+    width_px: int
+    pixel_type: str
+    tracker: Tracker | None = None  # of a run that kept no frames: its tracks
+    header: Header | None = None  # of a run
+
+
+def is_run(path: Path | str) -> bool:
+    """Whether a file is one of our own runs, by its name."""
+    return Path(path).suffix.lower() in (".h5", ".hdf5")
+
+
+def open_recording(made: VideoCamera) -> Recording:
+    """The recording at `made.path`. Raises Refused."""
+    if is_run(made.path):
+        return _run(Path(made.path))
+    video = open_video(made)
+    late_s = made.exposure_s / 2.0 + made.readout_s
+    return Recording(
+        video, lambda frame: frame.time_s + late_s, len(video), video.height_px, video.width_px, video.pixel_type
+    )
+
+
+def _run(path: Path) -> Recording:
+    run = read_run(path)
+    tape = Tape(run)
+    header = run.header
+    tracker = TapeTracker(tape) if run.image_count == 0 else None
+
+    def arrived_s(frame: Frame) -> float:
+        return tape.turn.now_s if tape.turn is not None else frame.time_s
+
+    return Recording(
+        TapeCamera(tape), arrived_s, len(run), header.height_px, header.width_px, header.pixel_type, tracker, header
+    )

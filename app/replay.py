@@ -1,0 +1,74 @@
+"""Recorded frames through tracking, policy, limits, interlock and a simulated deflector, exactly as live ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from app.headless import flown, new_run
+from app.recording import Recording, is_run, open_recording
+from app.rig import EXPERIMENTS, RIGS, Plan, planned
+from config.reader import Document, build, override, parse, put, read
+from config.refused import Refused
+from drivers.video import VideoCamera
+
+OF_THE_SAMPLE = ("sample", "camera")  # what an experiment sets of these is of its own rig, not of a recording
+
+
+def replay_recording(
+    recording: Path,
+    rig: Path | None,
+    experiment: Path | None,
+    sets: Sequence[str],
+    *,
+    out: Path | None,
+    frames: bool,
+    json: Path | None,
+) -> int:
+    """The verb `replay`. 0, or 1 if the replay tripped or failed."""
+    made = plan_replay(recording, rig, experiment, sets)
+    print("A recorded particle can't react: what follows is what would have been sent.")
+    return flown(made, None, out or new_run(recording.stem), frames, json, source=str(recording))
+
+
+def plan_replay(recording: Path, rig: Path | None, experiment: Path | None, sets: Sequence[str]) -> Plan:
+    """The plan of a replay: a run brings its own rig and experiment, a video takes the video rig. Raises Refused."""
+    if not recording.exists():
+        raise Refused(f"{recording}: there is no such file or folder")
+    bench = read(rig or RIGS / "video.yaml")
+    camera = put(bench, "camera.path", str(recording), str(recording))
+    for item in sets:
+        if item.startswith("camera."):
+            camera = override(camera, item.partition("=")[0], item.partition("=")[2], f"--set {item}")
+    opened = open_recording(build(camera, VideoCamera, ("camera",)))
+    opened.camera.close()
+    if opened.header is not None and rig is None:
+        bench = parse(opened.header.rig, f"{recording}: the run's rig")
+    wanted, folder = _experiment(experiment, opened, recording)
+    return planned(wanted, _camera(bench, recording, opened), sets, folder)
+
+
+def _camera(bench: Document, recording: Path, opened: Recording) -> Document:
+    """The rig with the recording in the place of its camera."""
+    was = bench.data.get("camera", {})
+    camera = {"kind": "video", "path": str(recording)} | {
+        key: was[key] for key in ("fps", "exposure_s", "readout_s", "channel") if key in was
+    }
+    bench = put(bench, "camera", camera, bench.place(("camera",)))
+    bench = put(bench, "rate", "lockstep", str(recording))
+    for key, size_px in (("width_px", opened.width_px), ("height_px", opened.height_px)):
+        bench = put(bench, f"camera.{key}", size_px, str(recording))
+    return bench
+
+
+def _experiment(path: Path | None, opened: Recording, recording: Path) -> tuple[Document, Path]:
+    """The experiment that was asked for, or the run's own, or the annular one; and its folder."""
+    if path is None and opened.header is not None and is_run(recording):
+        wanted = parse(opened.header.experiment, f"{recording}: the run's experiment")
+        folder = Path(str(opened.header.extra.get("folder", ".")))
+    else:
+        path = path or EXPERIMENTS / "annular_activity.yaml"
+        wanted, folder = read(path), path.parent
+    sets = wanted.data.get("set") or {}
+    kept = {key: value for key, value in sets.items() if key.split(".")[0] not in OF_THE_SAMPLE}
+    return put(wanted, "set", kept, wanted.place(("set",))), folder

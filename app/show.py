@@ -1,0 +1,29 @@
+"""The verbs `export` and `info`: what a run holds, as files and in words."""
+
+from __future__ import annotations
+
+import json as json_text
+from pathlib import Path
+
+from app.export import export
+from app.info import info, text
+from app.progress import progress
+
+
+def export_run(path: Path, to: str, out: Path | None, *, json: Path | None) -> None:
+    """Write a run's tables or frames into a folder, and say which files were made."""
+    folder = out or path.with_suffix("")
+    with progress("export", None, "rows") as step:
+        made = export(path, to, folder, step)
+    for file in made:
+        print(file)
+    if json is not None:
+        json.write_text(json_text.dumps({"run": str(path), "files": [str(file) for file in made]}, indent=1) + "\n")
+
+
+def show_info(path: Path, *, json: Path | None) -> None:
+    """Say what a run was."""
+    found = info(path)
+    print(text(found))
+    if json is not None:
+        json.write_text(json_text.dumps(found, indent=1) + "\n")

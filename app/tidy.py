@@ -1,0 +1,107 @@
+"""The tables of a run as a physicist wants them: one observation a row, units in the names, no indices of our own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from config.units import unit_of
+from drivers.journal import Run
+from drivers.journal.tables import TABLES, TURNS, Rows
+
+Columns = dict[str, NDArray[Any]]
+Batch = tuple[Rows, dict[str, Rows], dict[str, int]]
+
+TIDY = ("tracks", "forces", "rings", "commands", "turns", "orders", "events")
+TRACKPY_NAMES = {"size_px": "size", "ep_px": "ep"}  # the columns that trackpy calls otherwise
+TRACKS_ORDER = (
+    "frame", "time_s", "particle", "x_um", "y_um", "x_px", "y_px", "mass", "size", "ecc", "signal", "raw_mass", "ep",
+    "state", "species", "cell", "carried", "turn",
+)  # fmt: skip
+NO_SUFFIX = {"size": "px", "ep": "px"}
+
+
+def tidy_tracks(run: Run) -> pd.DataFrame:
+    """All tracks of a run: the table `tracks`."""
+    return pd.DataFrame(tidy(run, run.batches())["tracks"])
+
+
+def tidy(run: Run, batches: Iterable[Batch]) -> dict[str, Columns]:
+    """The columns of every table in TIDY, over some batches of a run.
+
+    tracks: a particle in a frame. `carried`: it was being brought back into the field, which no law did.
+    forces: what the policy wanted on a particle; rings: what light it wanted painted.
+    commands: a spot; `command` tells what was allowed from what was sent.
+    turns, orders, events: one of those.
+    """
+    turns, tables = _joined(batches)
+    ends = {table: turns[f"{table}_end"] for table in TABLES}
+    lines = {table: _lines(ends[table], len(tables[table])) for table in tables}
+    columns = {table: run.readable(rows) for table, rows in tables.items() if rows.dtype.names and table != "texts"}
+    for table, values in columns.items():
+        values["frame"] = turns["frame"][lines[table]]
+        values["time_s"] = turns["now_s"][lines[table]]
+    tracks = columns["tracks"]
+    tracks["time_s"] = turns["tracks_time_s"][lines["tracks"]]
+    tracks["carried"] = _carried(lines, tables)
+    tracks = {TRACKPY_NAMES.get(name, name): values for name, values in tracks.items()}
+    for command in ("allowed", "sent"):
+        columns[command]["effect_s"] = turns[f"{command}_effect_s"][lines[command]]
+    return {
+        "tracks": {name: tracks[name] for name in TRACKS_ORDER},
+        "forces": _first(columns["wanted"], "frame", "time_s"),
+        "rings": _first(columns["rings"], "frame", "time_s"),
+        "commands": _commands(columns["allowed"], columns["sent"]),
+        "turns": _first(run.readable(turns), "frame", "frame_time_s"),
+        "orders": _first(columns["orders"], "frame", "time_s"),
+        "events": _first(columns["events"], "frame", "time_s"),
+    }
+
+
+def units(columns: Iterable[str]) -> dict[str, str]:
+    """The unit of each column, "" where it has none."""
+    return {name: NO_SUFFIX.get(name) or unit_of(name) for name in columns}
+
+
+def _joined(batches: Iterable[Batch]) -> tuple[Rows, dict[str, Rows]]:
+    """Batches as one; the ends then count from its beginning."""
+    parts = list(batches)
+    tables = {
+        table: np.concatenate([part[1][table] for part in parts]) if parts else np.empty(0, layout)
+        for table, layout in TABLES.items()
+    }
+    turns = np.concatenate([part[0] for part in parts]) if parts else np.empty(0, TURNS)
+    for table in TABLES if parts else ():
+        turns[f"{table}_end"] -= parts[0][2][table]
+    return turns, tables
+
+
+def _lines(ends: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """[count] which turn of the batch each row belongs to."""
+    return np.repeat(np.arange(len(ends)), np.diff(ends, prepend=0)) if count else np.empty(0, np.int64)
+
+
+def _carried(lines: dict[str, NDArray[np.int64]], tables: dict[str, Rows]) -> NDArray[np.bool_]:
+    """[N] whether each tracked particle was being brought back in its turn."""
+    back = tables["wanted"]["carried"] != 0
+    who = zip(lines["wanted"][back].tolist(), tables["wanted"]["particle"][back].tolist(), strict=True)
+    index = pd.MultiIndex.from_arrays([lines["tracks"], tables["tracks"]["particle"]])
+    return np.asarray(index.isin(list(who)) if back.any() else np.zeros(len(index), np.bool_))
+
+
+def _commands(allowed: Columns, sent: Columns) -> Columns:
+    joined = {name: np.concatenate([allowed[name], sent[name]]) for name in allowed}
+    joined["command"] = np.repeat(np.array(["allowed", "sent"], object), [len(allowed["turn"]), len(sent["turn"])])
+    order = np.argsort(joined["turn"], kind="stable")
+    joined = {name: values[order] for name, values in joined.items()}
+    return _first(joined, "frame", "time_s", "effect_s", "command", "particle")
+
+
+def _first(columns: Columns, *names: str) -> Columns:
+    """With these columns first, and `turn` last."""
+    rest = [name for name in columns if name not in (*names, "turn")]
+    return {name: columns[name] for name in (*names, *rest, "turn")}

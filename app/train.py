@@ -1,0 +1,48 @@
+"""The verbs `train` and `evaluate`: networks, and what they are worth."""
+
+from __future__ import annotations
+
+import json as json_text
+from pathlib import Path
+from typing import Any
+
+from config.reader import build, read
+
+
+def train_network(config: Path, *, json: Path | None) -> int:
+    """Train by a settings file, or go on with a training that was interrupted. Raises Refused."""
+    from models.train import Trainer  # nobody waits for torch who does not use it
+    from models.training import Training
+
+    wanted: Training = build(read(config), Training)
+    path = config.parent / wanted.out
+    card = Trainer(wanted, wanted.task.make(), path).run()
+    said = {"checkpoint": str(path), "epochs": card.trained.epochs, **card.metrics}
+    return _tell(f"{wanted.title}: {path}", said, json)
+
+
+def evaluate_network(checkpoint: Path, *, json: Path | None) -> int:
+    """Errors on data made anew, symmetry and speed of a checkpoint. Raises Refused."""
+    from models.evaluate import evaluate
+
+    found = evaluate(checkpoint)
+    said = {
+        "network": found.card.network.kind,
+        "symmetry": found.card.symmetry,
+        f"valid_rms_{found.card.units.answer}": found.valid,
+        f"test_rms_{found.card.units.answer}": found.test,
+        "test_rms_over_spread": found.relative,
+        "broken_by_rotations": found.rotation,
+        "broken_by_reflections": found.reflection,
+        "decision_ms": found.decision_ms,
+    }
+    return _tell(f"{checkpoint}", said, json)
+
+
+def _tell(title: str, said: dict[str, Any], json: Path | None) -> int:
+    print(title)
+    for name, value in said.items():
+        print(f"  {name.replace('_', ' '):24} {value:.4g}" if isinstance(value, float) else f"  {name:24} {value}")
+    if json is not None:
+        json.write_text(json_text.dumps(said, indent=2) + "\n", encoding="utf-8")
+    return 0

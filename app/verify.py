@@ -1,0 +1,81 @@
+"""A run through the same machine again: equal, or the first turn that differs and how."""
+
+from __future__ import annotations
+
+import json as json_text
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from app.progress import progress
+from app.rig import build_machine, plan_of
+from control.contract import Frame, Order, OrderKind, Tracks, Turn
+from control.loop import Machine, applied, turn
+from drivers.journal import Run, check, compare, read_run
+
+
+@dataclass
+class RecordedTracks:
+    """A Tracker that answers what was tracked, for a run that kept no frames."""
+
+    tracks: Tracks = Tracks(0.0)
+
+    def start(self) -> None:
+        return None
+
+    def step(self, memory: None, frame: Frame) -> tuple[None, Tracks]:
+        return None, self.tracks
+
+
+def verify_run(path: Path, *, json: Path | None) -> int:
+    """The verb `verify`. 0 if equal, 1 if not."""
+    with read_run(path) as run:
+        damage = check(run)
+        with progress("verify", len(run), "turns") as step:
+            difference = damage or first_difference(run, step)
+        kept = run.image_count > 0
+        said = f"{path}: " + ("equal" if difference is None else "differs") + f", {len(run)} turns"
+        if not kept:
+            said += ", from the recorded tracks (the run kept no frames)"
+        if not run.ended_cleanly:
+            said += "; the run ended unfinished"
+    print(said if difference is None else f"{said}\n  {difference}")
+    if json is not None:
+        answer = {"run": str(path), "equal": difference is None, "difference": difference, "turns": len(run),
+                  "from": "frames" if kept else "tracks"}  # fmt: skip
+        json.write_text(json_text.dumps(answer, indent=1) + "\n")
+    return 0 if difference is None else 1
+
+
+def first_difference(run: Run, step: Any = lambda done: None) -> str | None:
+    """The first turn that the machine now makes otherwise than it was recorded, in words; None if there is none."""
+    for done, (recorded, again) in enumerate(again_turns(run), 1):
+        if difference := compare(recorded, again):
+            return difference
+        step(done)
+    return None
+
+
+def again_turns(run: Run) -> Iterator[tuple[Turn, Turn]]:
+    """Each recorded turn, and what the same machine makes of the same frame, time and orders."""
+    machine = build_machine(plan_of(run.header))
+    recorded_tracks = RecordedTracks()
+    from_tracks = run.image_count == 0
+    if from_tracks:
+        machine = replace(machine, tracker=recorded_tracks)
+    memory = machine.start()
+    for recorded in run.turns():
+        recorded_tracks.tracks = recorded.tracks
+        orders = tuple(told_again(run, order, machine, from_tracks) for order in recorded.orders)
+        machine, memory = applied(machine, memory, orders)
+        memory, again = turn(machine, memory, recorded.frame, recorded.now_s, orders)
+        yield recorded, replace(again, sent=recorded.sent, sent_s=recorded.sent_s)
+
+
+def told_again(run: Run, order: Order, machine: Machine, from_tracks: bool) -> Order:
+    """The order as it was given: an APPLY gets its machine back from its text."""
+    if order.kind is not OrderKind.APPLY:
+        return order
+    made = build_machine(plan_of(run.header, order.text))
+    return replace(order, machine=replace(made, tracker=machine.tracker) if from_tracks else made)

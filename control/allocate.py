@@ -1,0 +1,128 @@
+"""Forces and rings of light -> spots that one beam visits in turn, within its budget."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from control.contract import Command, Forces, State, Tracks
+from control.plant import spot_largest_force, spot_stiffness
+from control.potentials.painting import spots_on_ring
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Light:
+    """The beam as the instrument believes it to be, and how it is shared.
+
+    `trap_kt` is the depth of a steered trap; `depth_kt_per_mw` that of a spot that has the whole beam.
+    """
+
+    waist_um: float
+    depth_kt_per_mw: float
+    kt_pn_um: float
+    power_mw: float  # the budget
+    trap_kt: float = 20.0
+    dwell_s: float = 1e-4  # mean visit
+    shortest_dwell_s: float = 2e-5
+    settle_s: float = 0.0  # dark time of a jump
+    cycle_s: float = math.inf  # every spot is visited at least once in this time
+
+    @property
+    def stiffness_pn_per_um(self) -> float:
+        """Of a steered trap."""
+        return spot_stiffness(self.trap_kt * self.kt_pn_um, self.waist_um)
+
+    @property
+    def largest_force_pn(self) -> float:
+        """Of a steered trap."""
+        return spot_largest_force(self.trap_kt * self.kt_pn_um, self.waist_um)
+
+
+def allocate(light: Light, tracks: Tracks, wanted: Forces) -> tuple[Command, tuple[str, ...]]:
+    """One beam's spots for what a policy wants, and what was clipped.
+
+    A force F becomes a trap at r + F/k, not further than waist/2 from where the particle was seen (physics brief 2.3 S,
+    2.2: beyond that a Gaussian spot pulls less). A ring becomes spots not further apart than one waist (2.5).
+    The spots share the beam: each is visited for a time in proportion to its mean power (2.6).
+    Only a particle that is seen and GOOD gets a trap, whatever the policy says.
+    """
+    wanted = trusted(tracks, wanted)
+    steered_um, clipped = _steer(light, tracks, wanted)
+    ring_um, ring_kt, ring_particle = _rings(light.waist_um, wanted)
+    position_um = np.concatenate([steered_um, ring_um])  # [M, 2]
+    particle = np.concatenate([wanted.particle, ring_particle])
+    mean_mw = np.concatenate([np.full(len(steered_um), light.trap_kt), ring_kt]) / light.depth_kt_per_mw  # [M]
+    notes = [clipped] if clipped else []
+    if len(mean_mw) == 0:
+        return Command(reason="no particle is to be steered"), tuple(notes)
+    power_mw, dwell_s = _share(light, mean_mw)
+    if power_mw.max() > light.power_mw:
+        part = light.power_mw / power_mw.max()
+        notes.append(f"power: {power_mw.max():.4g} mW asked of {light.power_mw:.4g}; all spots scaled to {part:.1%}")
+        power_mw = power_mw * part
+    return Command(position_um, power_mw, dwell_s, particle), tuple(notes)
+
+
+def trusted(tracks: Tracks, wanted: Forces) -> Forces:
+    """Without the forces that are meant for particles which are new, lost, uncertain or unknown."""
+    good = tracks.particle[tracks.state == State.GOOD]
+    keep = np.isin(wanted.particle, good)  # [N]
+    if keep.all():
+        return wanted
+    return replace(
+        wanted,
+        particle=wanted.particle[keep],
+        force_pn=wanted.force_pn[keep],
+        delay_s=wanted.delay_s[keep],
+        carried=wanted.carried[keep],
+    )
+
+
+def _steer(light: Light, tracks: Tracks, wanted: Forces) -> tuple[Floats, str]:
+    """Trap positions [N, 2], and what was clipped."""
+    row = np.searchsorted(tracks.particle, wanted.particle)
+    offset_um = wanted.force_pn / light.stiffness_pn_per_um  # [N, 2]
+    length_um = np.hypot(offset_um[:, 0], offset_um[:, 1])
+    reach_um = light.waist_um / 2.0
+    over = length_um > reach_um * (1.0 + 1e-9)
+    offset_um[over] *= (reach_um / length_um[over])[:, None]
+    said = ""
+    if over.any():
+        largest_pn = float(np.hypot(*wanted.force_pn[over].T).max())
+        said = f"{np.count_nonzero(over)} forces clipped, the largest from {largest_pn:.3g} pN"
+    return tracks.position_um[row] + offset_um, said
+
+
+def _rings(waist_um: float, wanted: Forces) -> tuple[Floats, Floats, Ints]:
+    """The spots of all rings: positions [K, 2], mean depths kT [K], whose [K]."""
+    if len(wanted.ring_kt) == 0:
+        return np.empty((0, 2)), np.empty(0), np.empty(0, np.int64)
+    circles = {float(radius): circle(float(radius), waist_um) for radius in np.unique(wanted.ring_radius_um)}
+    spots = [circles[float(radius)] for radius in wanted.ring_radius_um]
+    count = np.array([len(spot) for spot in spots])
+    position_um = np.concatenate([centre + spot for centre, spot in zip(wanted.ring_um, spots, strict=True)])
+    return position_um, np.repeat(wanted.ring_kt / count, count), np.repeat(wanted.ring_particle, count)
+
+
+def circle(radius_um: float, waist_um: float) -> Floats:
+    """Spots [n, 2] on a circle about the origin, not further apart than one waist: 1.5 % ripple (physics brief 2.5)."""
+    number = spots_on_ring(radius_um, waist_um)
+    angle_rad = 2.0 * math.pi * np.arange(number) / number
+    return radius_um * np.stack([np.cos(angle_rad), np.sin(angle_rad)], axis=1)
+
+
+def _share(light: Light, mean_mw: Floats) -> tuple[Floats, Floats]:
+    """(power while lit [M], dwell [M]) that give these mean powers over one cycle, jumps included."""
+    number = len(mean_mw)
+    share = mean_mw / mean_mw.sum()
+    settle_s = light.settle_s if number > 1 else 0.0
+    lit_s = min(number * light.dwell_s, light.cycle_s - number * settle_s)
+    dwell_s = np.maximum(lit_s * share, light.shortest_dwell_s)
+    cycle_s = dwell_s.sum() + number * settle_s
+    return mean_mw * cycle_s / dwell_s, dwell_s

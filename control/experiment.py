@@ -1,0 +1,56 @@
+"""What a person wants the particles to feel, and for how long: the experiment's settings."""
+
+from __future__ import annotations
+
+from dataclasses import field
+from typing import Annotated, Any, Literal
+
+from config.fields import Doc, Field, Ge, Gt, settings
+from control.policies import AnyForce
+from control.policies.keep_in_field import KeepInField
+
+
+@settings
+class Programmed:
+    """A law written as a sum of forces."""
+
+    kind: Literal["programmed"] = "programmed"
+    forces: Annotated[tuple[AnyForce, ...], Doc("what each particle feels; they add up")]
+
+
+@settings
+class Learned:
+    """A law that was learned: a checkpoint of models/."""
+
+    kind: Literal["learned"] = "learned"
+    checkpoint: Annotated[str, Doc("file, from the experiment's folder")]
+
+
+AnyPolicy = Annotated[Programmed | Learned, Field(discriminator="kind")]
+
+
+@settings
+class Trap:
+    """The trap that steers a particle in mode steered, and brings it back in both."""
+
+    depth_kt: Annotated[float, Gt(0), Doc("depth of one trap")] = 20.0
+    compensate_latency: Annotated[bool, Doc("divide forces by 1 + z of the latency")] = False
+
+
+@settings
+class Experiment:
+    """One experiment. `set` holds the values of the rig that it needs otherwise than the rig file has them."""
+
+    title: Annotated[str, Doc("what it is, in a few words")]
+    about: Annotated[str, Doc("what to look for")] = ""
+    rig: Annotated[str, Doc("rig file, from the experiment's folder")] = "../rigs/simulated.yaml"
+    seconds: Annotated[float, Gt(0), Doc("how long it runs without a window")] = 60.0
+    seed: Annotated[int, Ge(0), Doc("of everything that chance decides in a simulated rig")] = 1
+    mode: Annotated[Literal["steered", "landscape"], Doc("one trap a particle, or light painted about centres")] = (
+        "steered"
+    )
+    trap: Trap = Trap()
+    policy: AnyPolicy
+    species: Annotated[tuple[int, ...], Doc("species of particles 0, 1, 2, ... in the order of first sight")] = ()
+    keep_in_field: Annotated[KeepInField | None, Doc("bring particles back before they leave the field")] = None
+    set: Annotated[dict[str, Any], Doc("values of the rig, by dotted key")] = field(default_factory=dict)

@@ -1,0 +1,212 @@
+"""One turn of the loop, and the loop. What the instrument does depends on what it saw and what it was told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from control.allocate import Light, allocate
+from control.contract import (
+    DARK,
+    Beam,
+    Camera,
+    Clock,
+    Ended,
+    Fault,
+    Forces,
+    Frame,
+    Level,
+    Order,
+    OrderKind,
+    Policy,
+    Recorder,
+    Seen,
+    State,
+    Tracker,
+    Tracks,
+    Turn,
+    dark,
+)
+from control.history import History, Sighting
+from control.interlock import interlock
+from control.limits import Limits, doubts_about
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The instrument's mathematics, as it is set: everything that one turn needs beside what it sees and is told."""
+
+    tracker: Tracker
+    policy: Policy
+    light: Light
+    limits: Limits
+    latency_s: float  # from the beginning of a turn to when its command acts
+    hold_s: float  # one frame period: how long a command acts
+    stale_s: float  # a frame older than this puts the beam in doubt
+    species: tuple[int, ...] = ()  # of the particles by identity, as the operator named them; the others: the tracker's
+
+    def start(self) -> Memory:
+        return Memory(self.tracker.start(), self.policy.start(), History(self.depth_s))
+
+    @property
+    def depth_s(self) -> float:
+        """How far back the history reaches."""
+        return self.policy.longest_delay_s + 10.0 * self.hold_s
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What one turn leaves for the next."""
+
+    tracker: Any
+    policy: Any
+    history: History
+    level: Level = Level.SAFE
+    reason: str = "not yet armed"
+    number: int = 0
+    last_frame: int = -1
+    dropped: int = 0
+
+
+def turn(
+    machine: Machine, memory: Memory, frame: Frame | None, now_s: float, orders: tuple[Order, ...]
+) -> tuple[Memory, Turn]:
+    """A frame becomes a command. Pure: same arguments, same answer."""
+    before, (memory, tracks) = memory, look(machine, memory, frame, now_s)
+    seen = Seen(tracks, memory.history, now_s + machine.latency_s, machine.hold_s)
+    policy, wanted = machine.policy.step(memory.policy, seen)
+    command, clipped = allocate(machine.light, tracks, wanted)
+    command, limited = machine.limits.clip(command)
+    doubts = (*stale(machine, before, frame, now_s), *not_finite(wanted), *doubts_about(command))
+    level, reason = interlock(memory.level, memory.reason, orders, doubts)
+    allowed = command if level is Level.ARMED else dark(reason)
+    notes = (*tracks.notes, *wanted.notes, *clipped, *limited)
+    withheld = (*untrusted(tracks), *wanted.withheld)
+    done = Turn(
+        memory.number, frame, now_s, orders, tracks, wanted, allowed, DARK, level, reason, seen.effect_s,
+        withheld, notes, dropped=memory.dropped,
+    )  # fmt: skip
+    return replace(memory, policy=policy, level=level, reason=reason, number=memory.number + 1), done
+
+
+def run(
+    machine: Machine,
+    camera: Camera,
+    beam: Beam,
+    clock: Clock,
+    recorder: Recorder,
+    told: Callable[[], tuple[Order, ...]],
+    watch: Callable[[Turn], None],
+) -> None:
+    """Turn after turn until the camera has no more frames. However it ends, the beam is dark."""
+    memory = machine.start()
+    faults: tuple[Order, ...] = ()
+    try:
+        while True:
+            frame, silent = wait(camera)
+            orders = (*faults, *silent, *told())
+            machine, memory = applied(machine, memory, orders)
+            memory, done = turn(machine, memory, frame, clock.now_s(), orders)
+            done, faults = act(beam, clock, recorder, done)
+            watch(done)
+    except Ended:
+        return
+    finally:
+        beam.dark("the run is over")
+
+
+def wait(camera: Camera) -> tuple[Frame | None, tuple[Order, ...]]:
+    """The next frame; a camera that fails is a silent one, and a trip."""
+    try:
+        return camera.read(), ()
+    except Fault as fault:
+        return None, (Order(OrderKind.TRIP, f"camera: {fault}"),)
+
+
+def act(beam: Beam, clock: Clock, recorder: Recorder, done: Turn) -> tuple[Turn, tuple[Order, ...]]:
+    """Steer, then record. What fails darkens the beam at once and trips the next turn."""
+    faults: tuple[Order, ...] = ()
+    try:
+        sent = beam.send(done.allowed)
+    except Fault as fault:
+        sent = beam.dark(str(fault))
+        faults = (Order(OrderKind.TRIP, f"beam: {fault}"),)
+    done = replace(done, sent=sent, sent_s=clock.now_s())
+    try:
+        recorder.write(done)
+    except Fault as fault:
+        beam.dark(str(fault))
+        faults = (*faults, Order(OrderKind.TRIP, f"no record, no beam: {fault}"))
+    return done, faults
+
+
+def applied(machine: Machine, memory: Memory, orders: Iterable[Order]) -> tuple[Machine, Memory]:
+    """With the machine that an APPLY brings, between two turns. Identities and history stay; the law begins anew."""
+    for order in orders:
+        if order.kind is OrderKind.APPLY and order.machine is not None:
+            machine = order.machine
+            history = replace(memory.history, depth_s=max(machine.depth_s, memory.history.depth_s))
+            memory = replace(memory, policy=machine.policy.start(), history=history)
+    return machine, memory
+
+
+def look(machine: Machine, memory: Memory, frame: Frame | None, now_s: float) -> tuple[Memory, Tracks]:
+    """Track, and remember where everyone was and how many frames were never seen."""
+    if frame is None or out_of_order(memory, frame):
+        return memory, Tracks(now_s)
+    tracker, tracks = machine.tracker.step(memory.tracker, frame)
+    tracks = named(machine.species, tracks)
+    history = memory.history.push(Sighting(tracks.time_s, tracks.particle, tracks.position_um))
+    missed = max(frame.number - memory.last_frame - 1, 0) if memory.last_frame >= 0 else 0
+    dropped = memory.dropped + missed
+    return replace(memory, tracker=tracker, history=history, last_frame=frame.number, dropped=dropped), tracks
+
+
+def named(species: tuple[int, ...], tracks: Tracks) -> Tracks:
+    """With the species that the operator gave to particles 0, 1, 2, ..."""
+    if not species:
+        return tracks
+    told = tracks.particle < len(species)  # [N]
+    given = np.asarray(species)[np.minimum(tracks.particle, len(species) - 1)]
+    return replace(tracks, species=np.where(told, given, tracks.species))
+
+
+def out_of_order(memory: Memory, frame: Frame) -> bool:
+    sightings = memory.history.sightings
+    return bool(sightings) and frame.time_s <= sightings[-1].time_s
+
+
+def stale(machine: Machine, memory: Memory, frame: Frame | None, now_s: float) -> tuple[str, ...]:
+    """A beam steered by an old picture is in doubt."""
+    if frame is None:
+        return ("the camera is silent",)
+    if out_of_order(memory, frame):
+        return (f"frame {frame.number} is not newer than the one before it",)
+    age_s = now_s - frame.time_s
+    if age_s > machine.stale_s:
+        return (f"the newest frame is {age_s * 1e3:.0f} ms old, and {machine.stale_s * 1e3:.0f} ms is allowed",)
+    return ()
+
+
+def not_finite(wanted: Forces) -> tuple[str, ...]:
+    """A policy whose answer is not a number puts the beam in doubt."""
+    bad = ~np.isfinite(wanted.force_pn).all(axis=1)  # [N]
+    if bad.any():
+        return (f"the policy's force on particle {wanted.particle[bad][0]} is not finite",)
+    rings = (wanted.ring_um, wanted.ring_radius_um, wanted.ring_kt)
+    if not all(np.isfinite(column).all() for column in rings):
+        return ("the policy's ring of light is not finite",)
+    return ()
+
+
+WHY = {State.NEW: "new", State.UNCERTAIN: "its identity is uncertain"}
+
+
+def untrusted(tracks: Tracks) -> tuple[tuple[int, str], ...]:
+    """Who gets no light because of what the tracker says, and why."""
+    doubtful = np.flatnonzero(tracks.state != State.GOOD)
+    said = [(int(tracks.particle[row]), WHY[State(int(tracks.state[row]))]) for row in doubtful]
+    return (*said, *((int(particle), "lost") for particle in tracks.lost))

@@ -1,0 +1,81 @@
+"""What one programmed force sees: the trusted particles of this turn, their past, and the plant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from control.contract import Seen, State
+from control.plant import Plant
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Now:
+    """Rows are the particles that may get light."""
+
+    seen: Seen
+    plant: Plant
+    middle_um: tuple[float, float]
+    particle: Ints  # [N]
+    position_um: Floats  # [N, 2]
+    species: Ints  # [N]
+    cell: Ints  # [N]
+
+    @classmethod
+    def of(cls, seen: Seen, plant: Plant, middle_um: tuple[float, float]) -> Now:
+        tracks = seen.tracks
+        good = tracks.state == State.GOOD
+        return cls(
+            seen, plant, middle_um,
+            tracks.particle[good], tracks.position_um[good], tracks.species[good], tracks.cell[good],
+        )  # fmt: skip
+
+    @property
+    def acts_s(self) -> float:
+        """Middle of the time for which the answer acts."""
+        return self.seen.effect_s + self.seen.hold_s / 2.0
+
+    def past_um(self, delay_s: float | None) -> Floats:
+        """[N, 2] where each was `delay_s` before the answer acts, on average; None: where it was seen last.
+
+        A position that is not known is nan (physics brief 2.7: looked up by timestamp, never by frame index).
+        """
+        if delay_s is None:
+            return self.position_um
+        return self.seen.history.at(self.acts_s - delay_s, self.particle)
+
+
+@dataclass(frozen=True)
+class Pull:
+    """One programmed force on the trusted particles; nan where a past position is not known."""
+
+    force_pn: Floats  # [N, 2]
+
+
+@dataclass(frozen=True)
+class Glow:
+    """One programmed force as light: rings about centres."""
+
+    particle: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # [M] whose past, or -1
+    centre_um: Floats = field(default_factory=lambda: np.empty((0, 2)))  # [M, 2]
+
+
+class Force(Protocol):
+    """A programmed force: how it pulls a steered trap, and round what it is painted."""
+
+    @property
+    def delay_s(self) -> float | None: ...
+
+    def pull(self, now: Now) -> Pull: ...
+
+    def glow(self, now: Now) -> Glow: ...
+
+    def why_not_painted(self) -> str:
+        """Why light can't do this, in words; empty where it can."""
+        ...

@@ -1,0 +1,98 @@
+"""Looks for the places where a formula is not finite, also between the points that it looks at."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from control.potentials.dual import Dual
+from control.potentials.expression import FormulaError, column_of, culprit, evaluate
+
+Floats = NDArray[np.float64]
+At = Callable[[Floats], Mapping[str, Dual]]  # points [P, D] -> the variables there
+
+POINTS = {1: 1001, 2: 101}  # along each axis, in one dimension and in two
+HALVINGS = 60  # of the way between two points, down to the spacing of float64
+STEEP = 1e6  # so much larger than anywhere looked at: a pole
+
+
+def refuse_infinities(tree: ast.expr, text: str, at: At, axes: tuple[str, ...], limits_um: tuple[float, float]) -> None:
+    """Raises FormulaError where the value or a slope of a checked tree is not finite within the limits of each axis."""
+    line_um = np.linspace(*limits_um, POINTS[len(axes)])
+    grid_um = np.stack(np.meshgrid(*(line_um,) * len(axes), indexing="ij"), axis=-1)  # [n, D] or [n, n, D]
+    points_um = grid_um.reshape(-1, len(axes))
+    size, slope = _size(tree, at, points_um)
+    for what, found in (("it is", size), ("its slope is", slope)):
+        if not np.isfinite(found).all():
+            place_um = points_um[np.argmin(np.isfinite(found))]
+            raise _fault(what, culprit(tree, at(place_um[None])), place_um, text, axes)
+    usual = float(max(size.max(), slope.max(), 1.0))
+    for axis in range(len(axes)):
+        low, high = (np.delete(grid_um, end, axis).reshape(-1, len(axes)) for end in (-1, 0))
+        for piece, divisor in _divisors(tree):
+            near_um = _zeros(divisor, at, low, high)
+            size, slope = _size(tree, at, near_um)
+            steep = ~((size < STEEP * usual) & (slope < STEEP * usual))  # nan is steep
+            if steep.any():
+                raise _fault("it is", piece, near_um[np.argmax(steep)], text, axes)
+
+
+def _size(tree: ast.expr, at: At, points_um: Floats) -> tuple[Floats, Floats]:
+    """Absolute value [P] and largest slope [P]."""
+    found = evaluate(tree, at(points_um))
+    number = len(points_um)
+    slopes = [np.broadcast_to(np.abs(slope), number) for slope in found.slopes] or [np.zeros(number)]
+    return np.broadcast_to(np.abs(found.value), number), np.max(slopes, axis=0)
+
+
+def _divisors(tree: ast.expr) -> Iterator[tuple[ast.expr, ast.expr]]:
+    """What a checked tree divides by, openly or in a power, a root, a logarithm or a tangent; each with its place."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.BinOp(op=ast.Div(), right=below):
+                yield from ((node, factor) for factor in _factors(below))
+            case ast.BinOp(left=base, op=ast.Pow(), right=power) if not isinstance(power, ast.Constant):
+                yield from ((node, factor) for factor in _factors(base))
+            case ast.Call(func=ast.Name(id="log" | "sqrt"), args=[inner]):
+                yield from ((node, factor) for factor in _factors(inner))
+            case ast.Call(func=ast.Name(id="tan"), args=[angle]):
+                yield node, ast.Call(func=ast.Name(id="cos"), args=[angle], keywords=[])
+
+
+def _factors(node: ast.expr) -> Iterator[ast.expr]:
+    """The pieces whose zeros are those of a product: (r - 1)**2 does not change its sign at 1, but r - 1 does."""
+    match node:
+        case ast.BinOp(left=left, op=ast.Mult(), right=right):
+            yield from _factors(left)
+            yield from _factors(right)
+        case ast.BinOp(left=inner, op=ast.Pow()) | ast.UnaryOp(operand=inner):
+            yield from _factors(inner)
+        case ast.Call(func=ast.Name(id="abs" | "sqrt"), args=[inner]):
+            yield from _factors(inner)
+        case _:
+            yield node
+
+
+def _zeros(divisor: ast.expr, at: At, low: Floats, high: Floats) -> Floats:
+    """Points [Q, D] between low [P, D] and high [P, D], on either side of each change of sign."""
+
+    def sign(points: Floats) -> Floats:
+        return np.broadcast_to(np.sign(evaluate(divisor, at(points)).value), len(points))
+
+    before = sign(low)
+    change = before * sign(high) < 0.0
+    low, high, before = low[change], high[change], before[change]
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2.0
+        same = (sign(middle) == before)[:, None]
+        low, high = np.where(same, middle, low), np.where(same, high, middle)
+    return np.concatenate([low, high])
+
+
+def _fault(what: str, piece: ast.expr, place_um: Floats, text: str, axes: tuple[str, ...]) -> FormulaError:
+    where = ", ".join(f"{axis} = {value:.4g} um" for axis, value in zip(axes, place_um, strict=True))
+    lead = len(text) - len(text.lstrip())
+    return FormulaError(f"{what} not finite at {where}, within range_um", text, column_of(text, piece, lead))

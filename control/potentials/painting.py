@@ -1,0 +1,141 @@
+"""Painting a potential with light: rings of Gaussian spots, which can only attract (physics brief 2.3 L, 2.5)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar, nnls
+from scipy.special import i0e, i1e
+
+from config.refused import Refused
+from control.potentials.shape import Central, Shape
+
+Floats = NDArray[np.float64]
+
+FEEBLE = 1e-3  # rings with less than this share of the deepest one are left out of a fit
+REPULSIVE = 0.02  # how far above its far value a potential may rise, as a share of its depth, and still be painted
+
+
+@dataclass(frozen=True)
+class Rings:
+    """Light about one centre. A ring of radius 0 is a spot.
+
+    `total_kt` is the depth that a ring's light would have, were it all in one spot. `residual_kt` is the largest
+    difference within the reach of the potential between what was asked and what is painted; nan where it never ends.
+    """
+
+    radius_um: Floats  # [M]
+    total_kt: Floats  # [M]
+    residual_kt: float = math.nan
+
+
+def paint(shape: Shape, *, waist_um: float, kt_pn_um: float) -> Rings:
+    """The rings of light of this waist that make the potential. Raises Refused for what light can't do."""
+    if not (isinstance(shape, Central) and shape.central):
+        raise Refused("a painted landscape needs a potential of the distance r alone; use mode: steered for this one")
+    if not shape.steady:
+        raise Refused("a painted landscape can't change with time t; use mode: steered for this potential")
+    lines = shape.lines(waist_um=waist_um, kt_pn_um=kt_pn_um)
+    if lines is None:
+        return _fitted(shape, waist_um, kt_pn_um)
+    radius_um, depth_kt = (np.array(column) for column in lines)
+    peak_um = np.array([_peak_um(float(radius), waist_um) for radius in radius_um])
+    total_kt, _ = nnls(_depth(peak_um[:, None], radius_um[None], waist_um), depth_kt)
+    return _judged(shape, radius_um, total_kt, waist_um, kt_pn_um)
+
+
+def painted_energy_pn_um(rings: Rings, r_um: Floats, *, waist_um: float, kt_pn_um: float) -> Floats:
+    """[...] the potential as it acts, at distances [...] from the centre of the rings."""
+    return -kt_pn_um * (_depth(r_um[..., None], rings.radius_um, waist_um) @ rings.total_kt)
+
+
+def painted_force_pn(rings: Rings, r_um: Floats, *, waist_um: float, kt_pn_um: float) -> Floats:
+    """[...] the radial force as it acts; positive is outward."""
+    r_um, ring_um = r_um[..., None], rings.radius_um
+    pull = 4.0 / waist_um**2 * np.exp(-2.0 * ((r_um - ring_um) / waist_um) ** 2)  # [..., M]
+    overlap = 4.0 * r_um * ring_um / waist_um**2
+    outward: Floats = (pull * (ring_um * i1e(overlap) - r_um * i0e(overlap))) @ rings.total_kt
+    return kt_pn_um * outward
+
+
+def spots_on_ring(radius_um: float, waist_um: float) -> int:
+    """How many spots, not further apart than one waist, make a ring: 1.5 % ripple (physics brief 2.5, P27)."""
+    return 1 if radius_um == 0.0 else max(3, math.ceil(2.0 * math.pi * radius_um / waist_um))
+
+
+def saddle_node_delay_s(outward_pn: Callable[[Floats], Floats], *, drag_pn_s_per_um: float, reach_um: float) -> float:
+    """The delay beyond which a particle can run from its own past: min over r of r gamma / F(r) (physics brief P20).
+
+    Args:
+        outward_pn: radial force [...] at distances [...], positive outward.
+        drag_pn_s_per_um: gamma.
+        reach_um: how far out to look.
+
+    Returns:
+        Seconds; inf where nothing pushes outward. A cusp at the centre (a harmonic ring) gives almost 0.
+    """
+    r_um = np.linspace(0.0, reach_um, 4001)[1:]
+    rate = outward_pn(r_um) / r_um  # [4000] F / r; its largest value carries first
+    best = int(np.argmax(rate))
+    if rate[best] <= 0.0:
+        return math.inf
+    around = (r_um[max(best - 1, 0)], r_um[min(best + 1, len(r_um) - 1)])
+    finer = minimize_scalar(lambda r: -outward_pn(np.array([r]))[0] / r, bounds=around, method="bounded")
+    return drag_pn_s_per_um / max(float(rate[best]), -float(finer.fun))
+
+
+def _depth(r_um: Floats, ring_um: Floats, waist_um: float) -> Floats:
+    """Depth at r of a ring of light whose depth in one spot is 1: the mean of the spot over the circle.
+
+    exp(-2 (r - R)^2 / w^2) I0e(4 r R / w^2), exact for a continuous ring; at r = R >> w it is w / (R sqrt(8 pi)).
+    """
+    gap = np.exp(-2.0 * ((r_um - ring_um) / waist_um) ** 2)
+    return np.asarray(gap * i0e(4.0 * r_um * ring_um / waist_um**2))
+
+
+def _peak_um(ring_um: float, waist_um: float) -> float:
+    """Where a painted ring is deepest: a little within its radius; at the centre if it is smaller than the spot."""
+    if ring_um <= waist_um / math.sqrt(2.0):
+        return 0.0
+    within = (max(0.0, ring_um - waist_um), ring_um)
+    ring = np.array(ring_um)
+    found = minimize_scalar(lambda r: -float(_depth(np.array(r), ring, waist_um)), bounds=within, method="bounded")
+    return float(found.x)
+
+
+def _fitted(shape: Central, waist_um: float, kt_pn_um: float) -> Rings:
+    """Rings by non-negative least squares on a radial grid; the far value of the potential is where it is dark."""
+    if not math.isfinite(shape.reach_um):
+        raise Refused("a painted landscape needs a potential that ends somewhere; this one never does")
+    ring_um = np.arange(0.0, shape.reach_um + waist_um / 4.0, waist_um / 2.0)  # [M]
+    r_um, wanted_kt = _wanted(shape, 4 * len(ring_um), kt_pn_um)
+    highest = int(np.argmin(wanted_kt))
+    if -wanted_kt[highest] > REPULSIVE * max(float(wanted_kt.max()), 0.0):
+        raise Refused(
+            f"a painted landscape can't repel, and this potential is {-wanted_kt[highest]:.3g} kT above its far value "
+            f"at r = {r_um[highest]:.3g} um; use mode: steered for it"
+        )
+    depth = _depth(r_um[:, None], ring_um[None], waist_um)  # [K, M]
+    total_kt, _ = nnls(depth, np.maximum(wanted_kt, 0.0), maxiter=100 * len(ring_um))
+    keep = total_kt > FEEBLE * total_kt.max()
+    return _judged(shape, ring_um[keep], total_kt[keep], waist_um, kt_pn_um)
+
+
+def _wanted(shape: Central, number: int, kt_pn_um: float) -> tuple[Floats, Floats]:
+    """Distances [number + 1] up to the reach, and how far below its far value the potential is there, kT."""
+    r_um = np.linspace(0.0, shape.reach_um, number + 1)
+    energy_kt = shape.radial_energy_pn_um(r_um, kt_pn_um=kt_pn_um) / kt_pn_um
+    return r_um, energy_kt[-1] - energy_kt
+
+
+def _judged(shape: Central, ring_um: Floats, total_kt: Floats, waist_um: float, kt_pn_um: float) -> Rings:
+    """These rings, with how far they miss the shape."""
+    if not math.isfinite(shape.reach_um):
+        return Rings(ring_um, total_kt)
+    r_um, wanted_kt = _wanted(shape, 400, kt_pn_um)
+    painted_kt = _depth(r_um[:, None], ring_um, waist_um) @ total_kt
+    return Rings(ring_um, total_kt, float(np.abs(painted_kt - wanted_kt).max()))

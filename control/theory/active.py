@@ -1,0 +1,83 @@
+"""A particle that runs from its own past (P17 to P20), in the plane."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+
+Floats = NDArray[np.float64]
+
+
+def ring_speed_um_per_s(rate_hz: float, radius_um: float, delay_s: float) -> float:
+    """P17: a harmonic ring about its own past carries it at v = kappa R / (1 + z)."""
+    return rate_hz * radius_um / (1.0 + rate_hz * delay_s)
+
+
+def run_speed_um_per_s(
+    outward_pn: Callable[[Floats], Floats], *, drag_pn_s_per_um: float, delay_s: float, reach_um: float
+) -> float:
+    """P20: the fastest steady speed in a self-potential, gamma v = F(v tau); 0 where nothing carries.
+
+    Args:
+        outward_pn: radial force [...] at distances [...], positive outward.
+        drag_pn_s_per_um: gamma.
+        delay_s: tau.
+        reach_um: how far out to look for v tau.
+    """
+
+    def surplus_pn(r_um: float) -> float:
+        return float(outward_pn(np.array([r_um]))[0]) - drag_pn_s_per_um * r_um / delay_s
+
+    r_um = np.linspace(0.0, reach_um, 4001)[1:]
+    carries = np.flatnonzero(outward_pn(r_um) > drag_pn_s_per_um * r_um / delay_s)
+    if len(carries) == 0:
+        return 0.0
+    inner_um = float(r_um[carries[-1]])
+    if carries[-1] == len(r_um) - 1:
+        raise ValueError(f"the force still carries at {reach_um:g} um; look further out")
+    return float(brentq(surplus_pn, inner_um, float(r_um[carries[-1] + 1]), xtol=1e-12)) / delay_s
+
+
+def hill_speed_um_per_s(height_pn_um: float, width_um: float, delay_s: float, drag_pn_s_per_um: float) -> float:
+    """P20 of a repulsive Gaussian A exp(-r^2 / (2 b^2)): (b / tau) sqrt(2 ln(A tau / (gamma b^2))); 0 below its onset.
+
+    (Kopp and Klapp, PRE 107, 024611 (2023)).
+    """
+    drive = height_pn_um * delay_s / (drag_pn_s_per_um * width_um**2)
+    return width_um / delay_s * math.sqrt(2.0 * math.log(drive)) if drive > 1.0 else 0.0
+
+
+def narrow_ring_onset_s(depth_pn_um: float, width_um: float, radius_um: float, drag_pn_s_per_um: float) -> float:
+    """P20 of a Gaussian ring, R >> w: the saddle-node delay, about gamma (R - w) w / (.607 depth)."""
+    return drag_pn_s_per_um * (radius_um - width_um) * width_um / (math.exp(-0.5) * depth_pn_um)
+
+
+def heading_diffusion_rad2_per_s(diffusion_um2_per_s: float, speed_um_per_s: float, delay_s: float) -> float:
+    """P18: how fast a runner forgets its direction, 4 D / (v tau)^2, whatever the shape of its ring."""
+    return 4.0 * diffusion_um2_per_s / (speed_um_per_s * delay_s) ** 2
+
+
+def persistence(diffusion_um2_per_s: float, speed_um_per_s: float, delay_s: float) -> tuple[float, float]:
+    """P18: (time s, length um) over which a runner keeps its direction."""
+    time_s = 1.0 / heading_diffusion_rad2_per_s(diffusion_um2_per_s, speed_um_per_s, delay_s)
+    return time_s, speed_um_per_s * time_s
+
+
+def long_diffusion_um2_per_s(
+    diffusion_um2_per_s: float, rate_hz: float, speed_um_per_s: float, delay_s: float
+) -> float:
+    """P19: late D in the plane, v^4 tau^2 / (8 D) + D / (2 (1 + z)^2)."""
+    run = speed_um_per_s**4 * delay_s**2 / (8.0 * diffusion_um2_per_s)
+    return run + diffusion_um2_per_s / (2.0 * (1.0 + rate_hz * delay_s) ** 2)
+
+
+def crossover_radius_um(diffusion_um2_per_s: float, rate_hz: float, delay_s: float) -> float:
+    """P19: radius from which a delayed ring enhances diffusion, as measured: 1.5 (1 + 1/z) sqrt(D tau).
+
+    The formula of P19 alone would put 8^(1/4) = 1.68 in place of 1.5.
+    """
+    return 1.5 * (1.0 + 1.0 / (rate_hz * delay_s)) * math.sqrt(diffusion_um2_per_s * delay_s)

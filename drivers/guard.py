@@ -1,0 +1,188 @@
+"""The guard: the Beam plug over one deflector and one laser, and the last word on every photon.
+
+Dark at birth, when closed, at an exception, at the end of the process, at a command that it refuses, and when nobody
+has sent a command for a while (the heartbeat).
+"""
+
+from __future__ import annotations
+
+import atexit
+import threading
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from config.geometry import Affine
+from control.contract import Clock, Command, Fault
+from control.contract import dark as dark_command
+from drivers.light import Deflector, Laser
+
+ROUNDING = 1e-9  # a power or a place that is over its limit by this part is not over it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bounds:
+    """What no command may exceed."""
+
+    low_um: tuple[float, float]  # the field that the beam may visit
+    high_um: tuple[float, float]
+    power_mw: float
+    heartbeat_s: float = 0.5  # longest time that light stays on without a new command
+
+
+class Guard:
+    """Checks, converts um to V, steers, shines, and answers what was done.
+
+    Args:
+        um_to_v: the calibrated map from the sample to the deflector.
+        watch: whether a thread of its own keeps the heartbeat (rigs in real time). Without it the laser's own
+            countdown does, which the simulated laser has, in the simulated world's time.
+    """
+
+    def __init__(
+        self, deflector: Deflector, laser: Laser, clock: Clock, um_to_v: Affine, bounds: Bounds, *, watch: bool
+    ) -> None:
+        if (um_to_v.source, um_to_v.target) != ("um", "v"):
+            raise ValueError(f"the guard needs a map from um to v, not from {um_to_v.source} to {um_to_v.target}")
+        self.deflector, self.laser, self.bounds = deflector, laser, bounds
+        self._clock, self._um_to_v, self._v_to_um = clock, um_to_v, um_to_v.inverse
+        self._lock = threading.RLock()
+        self._lit = False
+        self._silent = ""  # that the heartbeat was missed, until somebody was told
+        self._last_s = 0.0
+        self._closed = threading.Event()
+        laser.off()
+        atexit.register(self.close)
+        self._watcher = threading.Thread(target=self._watch, name="watchdog", daemon=True) if watch else None
+        if self._watcher:
+            self._watcher.start()
+
+    def send(self, command: Command) -> Command:
+        """Steer and shine; a command without spots is dark. Answers what was done. Raises Fault, and is dark then."""
+        with self._lock:
+            try:
+                self._check_alive()
+                if len(command) == 0:
+                    return self._off(command.reason or "no spots")
+                self._check(command)
+                return self._light(command)
+            except BaseException as trouble:
+                failed = self.dark(str(trouble))
+                if isinstance(trouble, Fault | KeyboardInterrupt | SystemExit):
+                    raise
+                raise Fault(f"{failed.reason} ({type(trouble).__name__})") from trouble
+
+    def dark(self, reason: str) -> Command:
+        """Dark now. Never raises: a laser that does not answer is named in the reason that comes back."""
+        with self._lock:
+            try:
+                return self._off(reason)
+            except Exception as trouble:  # noqa: BLE001 - whatever it is, the operator reads it
+                self._silent = f"the laser could not be put out: {trouble}"
+                return dark_command(f"{reason}; {self._silent}")
+
+    def close(self) -> None:
+        """Dark, and let the devices go."""
+        if self._closed.is_set():
+            return
+        self._closed.set()
+        atexit.unregister(self.close)
+        with self._lock:
+            self.dark("closed")
+            try:
+                self.laser.close()
+            finally:
+                self.deflector.close()
+        if self._watcher and self._watcher is not threading.current_thread():
+            self._watcher.join(timeout=2.0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _light(self, command: Command) -> Command:
+        steered = self.deflector.steer(self._um_to_v(command.position_um), command.dwell_s)
+        self._lit = True  # from here on it may be
+        power_mw = self.laser.shine(command.power_mw, self.bounds.heartbeat_s)
+        self._last_s = self._clock.now_s()
+        position_um = self._v_to_um(steered.position_v)
+        return Command(position_um, power_mw, steered.dwell_s, command.particle, "", steered.effect_s)
+
+    def _off(self, reason: str) -> Command:
+        self.laser.off()
+        self._lit = False
+        return Command(reason=reason, effect_s=self._clock.now_s())
+
+    def _check_alive(self) -> None:
+        if self._closed.is_set():
+            raise Fault("the beam is closed")
+        self._check_heartbeat()
+        if self._silent:
+            said, self._silent = self._silent, ""
+            raise Fault(said)
+
+    def _check_heartbeat(self) -> None:
+        silence_s = self._clock.now_s() - self._last_s
+        if self._lit and silence_s > self.bounds.heartbeat_s:
+            self.dark("the heartbeat was missed")
+            self._silent = self._silent or f"no command came for {silence_s:.3g} s, and the beam went dark"
+
+    def _check(self, command: Command) -> None:
+        """Raises Fault for a command that no beam may carry out."""
+        number = len(command)
+        shapes = (command.position_um.shape, command.dwell_s.shape, command.particle.shape)
+        if shapes != ((number, 2), (number,), (number,)):
+            raise Fault(f"a command's columns have the shapes {shapes} for {number} spots")
+        for name, column in (
+            ("position", command.position_um),
+            ("power", command.power_mw),
+            ("dwell", command.dwell_s),
+        ):
+            if not np.isfinite(column).all():
+                raise Fault(f"a spot's {name} is not finite")
+        if (command.power_mw < 0).any():
+            raise Fault(f"a spot's power is negative: {command.power_mw.min():.4g} mW")
+        if (command.dwell_s <= 0).any():
+            raise Fault(f"a spot's dwell is not a positive time: {command.dwell_s.min():.4g} s")
+        strongest_mw = command.power_mw.max()
+        if strongest_mw > self.bounds.power_mw * (1.0 + ROUNDING):
+            raise Fault(f"a spot of {strongest_mw:.4g} mW was asked, and {self.bounds.power_mw:.4g} mW is allowed")
+        self._check_places(command)
+
+    def _check_places(self, command: Command) -> None:
+        low, high = np.array(self.bounds.low_um) - ROUNDING, np.array(self.bounds.high_um) + ROUNDING
+        out = ~((command.position_um >= low) & (command.position_um <= high)).all(axis=1)  # [M]
+        if out.any():
+            x, y = command.position_um[out][0]
+            raise Fault(f"a spot at ({x:.4g}, {y:.4g}) um lies outside of the field that the beam may visit")
+        position_v = self._um_to_v(command.position_um)
+        reach = (position_v >= np.array(self.deflector.low_v)) & (position_v <= np.array(self.deflector.high_v))
+        if not reach.all():
+            x, y = command.position_um[~reach.all(axis=1)][0]
+            raise Fault(f"a spot at ({x:.4g}, {y:.4g}) um is beyond the deflector's range of volts")
+
+    def _watch(self) -> None:
+        """The watchdog: darkens a lit beam that nobody has spoken to for a heartbeat."""
+        while not self._closed.wait(self.bounds.heartbeat_s / 4.0):
+            if self._lock.acquire(timeout=self.bounds.heartbeat_s / 4.0):
+                try:
+                    self._check_heartbeat()
+                finally:
+                    self._lock.release()
+            else:
+                self._put_out_a_hung_beam()
+
+    def _put_out_a_hung_beam(self) -> None:
+        """A device call holds the lock and does not come back: the laser is told without it."""
+        if self._lit and self._clock.now_s() - self._last_s > self.bounds.heartbeat_s:
+            self._silent = "a device did not answer within the heartbeat, and the beam went dark"
+            try:
+                self.laser.off()
+            except Exception as trouble:  # noqa: BLE001 - tried again at the next beat; whoever sends next is told
+                self._silent = f"a device did not answer, and the laser could not be put out: {trouble}"

@@ -1,0 +1,101 @@
+"""What is known of a run before its first turn."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import platform
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from hashlib import blake2b
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from config.refused import Refused
+
+RECORDED_PACKAGES = (
+    "cybloids", "numpy", "scipy", "numba", "opencv-python", "trackpy", "pandas", "h5py", "hdf5plugin", "tifffile",
+    "torch",
+)  # fmt: skip
+
+
+class Kind(StrEnum):
+    """Where the frames came from."""
+
+    SIMULATED = "SIMULATED"
+    REPLAY = "REPLAY"
+    REAL = "REAL"
+
+
+@dataclass(frozen=True)
+class Header:
+    """Everything that is needed to say what a run was, and to run it again."""
+
+    kind: Kind
+    rig: str  # the effective settings, YAML
+    experiment: str  # the effective settings, YAML
+    height_px: int
+    width_px: int
+    pixel_type: str = "uint8"  # or "uint16"
+    fps: float = 0.0
+    um_per_px: float = 0.0
+    seed: int | None = None
+    source: str = ""  # the video or the run that was replayed
+    field_um: tuple[float, ...] = ()  # where the beam may go: left, top, right, bottom
+    calibration: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    git_hash: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    started: str = ""  # wall clock, ISO 8601
+
+    def text(self) -> str:
+        """As JSON with sorted keys."""
+        return json.dumps(dataclasses.asdict(self), sort_keys=True, indent=1, ensure_ascii=True)
+
+    def seal(self) -> bytes:
+        """BLAKE2b of what the run was made from, the wall-clock stamp aside: the first link of the chain."""
+        timeless = dataclasses.replace(self, started="")
+        return blake2b(timeless.text().encode(), digest_size=32).digest()
+
+
+def header_of(text: str, source: str) -> Header:
+    """The header from its JSON; `source` is what an error calls it."""
+    try:
+        data = json.loads(text)
+        data["kind"] = Kind(data["kind"])
+        data["field_um"] = tuple(data["field_um"])
+        return Header(**data)
+    except (ValueError, KeyError, TypeError) as error:
+        raise Refused(f"{source}: the header can't be read ({error})") from None
+
+
+def now() -> str:
+    """The wall clock, for `started`."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that a result may depend on."""
+    found = {"python": platform.python_version()}
+    for package in RECORDED_PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def git_hash(folder: Path = Path(__file__).parent) -> str:
+    """The commit that the code stands at, "-dirty" behind it if files were changed; "unknown" outside a checkout."""
+    try:
+        answer = subprocess.run(
+            ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40", "--match="],
+            capture_output=True, text=True, timeout=10, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return answer.stdout.strip()

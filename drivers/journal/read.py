@@ -1,0 +1,297 @@
+"""A run file back as the Turns it was made of: a finished one, one that still grows, or one that was killed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from hashlib import blake2b
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import h5py
+import hdf5plugin
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from config.refused import Refused
+from control.contract import Command, Forces, Frame, Level, Order, OrderKind, Tracks, Turn
+from drivers.journal.header import header_of
+from drivers.journal.tables import (
+    ALLOWED,
+    ENDS,
+    HASH_BYTES,
+    LOST,
+    RINGS,
+    SENT,
+    TABLES,
+    TRACKS,
+    WANTED,
+    Group,
+    Rows,
+    unpack_group,
+)  # fmt: skip
+from drivers.journal.write import FORMAT, TURN_TABLES
+
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+TEXTS = ("text", "reason", "allowed_reason", "sent_reason")  # columns that name a row of `texts`
+INNER = {*ENDS.values(), *(f"{table}_absent" for table in TABLES), "hash", "image_hash"}
+BATCH = 256  # turns that are read at once
+assert hdf5plugin  # importing it is what teaches HDF5 to read the frames
+
+
+class Run:
+    """A recorded run, as it was when it was opened. Make it with `read_run`; close it, or use it in a `with`.
+
+    Attributes:
+        header: what was known before the first turn.
+        ended_cleanly: False where the recording was killed, or still goes on.
+        keep_frames: whether the images are in the file.
+    """
+
+    def __init__(self, path: Path, file: Any) -> None:
+        self.path, self._file = path, file
+        self.keep_frames = bool(file.attrs["keep_frames"])
+        self.ended_cleanly = bool(file["digest"][...].any())
+        self.header = header_of(self._header_text(), str(path))
+        self._count = len(file["turns"]) if self.ended_cleanly else self._complete()
+        last = self._rows("turns", self._count - 1, self._count)[0] if self._count else None
+        self._ends = {table: int(last[end]) if last is not None else 0 for table, end in ENDS.items()}
+        self._texts: tuple[bytes, NDArray[np.int64]] | None = None
+
+    def __len__(self) -> int:
+        """Turns."""
+        return self._count
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._file.close()
+
+    def turns(self, start: int = 0, stop: int | None = None) -> Iterator[Turn]:
+        """The turns from the `start`-th on, exactly as they were written.
+
+        Two things are not kept: the machine of an APPLY order, whose text is; and, without frames, the image, which is
+        then [0, 0]. Raises Refused where the file is damaged.
+        """
+        for turns, tables, begins in self.batches(start, stop):
+            at = dict(begins)
+            for row in turns:
+                own = {}
+                for table, end in ENDS.items():
+                    own[table] = tables[table][at[table] - begins[table] : int(row[end]) - begins[table]]
+                    at[table] = int(row[end])
+                try:
+                    yield self._turn(row, own)
+                except (ValueError, UnicodeDecodeError) as error:
+                    raise Refused(f"{self.path}: turn {row['turn']} is damaged ({error})") from None
+
+    def turn(self, index: int) -> Turn:
+        """The `index`-th turn."""
+        if not 0 <= index < self._count:
+            raise IndexError(f"{self.path}: there is no turn {index} among {self._count}")
+        return next(self.turns(index, index + 1))
+
+    def image(self, row: int) -> NDArray[Any]:
+        """The `row`-th image that was kept: [height, width], read-only."""
+        try:
+            image: NDArray[Any] = self._file["frames"][row]
+        except (OSError, RuntimeError) as error:
+            raise Refused(f"{self.path}: 'frames': image {row} can't be read ({_one_line(error)})") from None
+        image.setflags(write=False)
+        return image
+
+    @property
+    def image_count(self) -> int:
+        """Images in the file that belong to a complete turn."""
+        kept = self.column("turns", "image")
+        return int(kept.max()) + 1 if len(kept) else 0
+
+    def text(self, row: int) -> str:
+        """A text by its row in `texts`."""
+        if self._texts is None:
+            said = self._rows("text_bytes", 0, self._ends["text_bytes"]).tobytes()
+            self._texts = said, self._rows("texts", 0, self._ends["texts"])["end"].copy()
+        said, ends = self._texts
+        if not 0 <= row < len(ends):
+            raise ValueError(f"there is no text {row}")
+        return said[int(ends[row - 1]) if row else 0 : int(ends[row])].decode("utf-8", "surrogatepass")
+
+    def rows(self, table: str) -> Rows:
+        """One table as a structured array: `turns`, or one of `drivers.journal.tables.TABLES`."""
+        return self._rows(table, 0, self._count if table == "turns" else self._ends[table])
+
+    def column(self, table: str, name: str) -> NDArray[Any]:
+        """One column of a table."""
+        found: NDArray[Any] = self.rows(table)[name].copy()
+        return found
+
+    def readable(self, rows: Rows) -> dict[str, NDArray[Any]]:
+        """Rows as columns for a person: texts as text, without what only the file itself needs."""
+        columns: dict[str, NDArray[Any]] = {}
+        for name in rows.dtype.names or ():
+            values = rows[name]
+            if name in TEXTS:
+                said = {row: self.text(row) for row in set(values.tolist())}
+                columns[name] = np.array([said[row] for row in values.tolist()], object)
+            elif values.dtype.kind == "S":
+                columns[name] = np.array([word.decode() for word in values.tolist()], object)
+            elif name in ("has_frame", "carried"):
+                columns[name] = values.astype(np.bool_)
+            elif name not in INNER:
+                columns[name] = values.copy()
+        return columns
+
+    def table(self, name: str) -> pd.DataFrame:
+        """One table for a person: see `readable`."""
+        return pd.DataFrame(self.readable(self.rows(name)))
+
+    def batches(
+        self, start: int = 0, stop: int | None = None
+    ) -> Iterator[tuple[Rows, dict[str, Rows], dict[str, int]]]:
+        """(rows of `turns`, their rows by table, where those begin in each table), a few hundred turns at a time."""
+        stop = self._count if stop is None else min(stop, self._count)
+        for first in range(start, stop, BATCH):
+            turns = self._rows("turns", first, min(first + BATCH, stop))
+            before = self._rows("turns", first - 1, first)[0] if first else None
+            begins = {table: int(before[end]) if before is not None else 0 for table, end in ENDS.items()}
+            for table, end in ENDS.items():
+                ends = turns[end]
+                wrong = (np.diff(ends, prepend=begins[table]) < 0) | (ends > len(self._file[table]))
+                if wrong.any():
+                    number = turns["turn"][int(np.argmax(wrong))]
+                    raise Refused(f"{self.path}: turn {number} is damaged (its row in 'turns')")
+            tables = {table: self._rows(table, begins[table], int(turns[end][-1])) for table, end in ENDS.items()}
+            yield turns, tables, begins
+
+    def digests(self) -> tuple[list[bytes], list[bytes], bytes]:
+        """(digest of every table as it is now, as it was written, digest of the whole as it was written)."""
+        found = []
+        for table in TURN_TABLES:
+            seen = blake2b(digest_size=HASH_BYTES)
+            length = len(self._file[table])
+            for first in range(0, length, 1 << 16):
+                rows = self._rows(table, first, min(first + (1 << 16), length))
+                seen.update(rows.view(np.uint8).data)
+            found.append(seen.digest())
+        return found, [row.tobytes() for row in self._file["digests"][...]], self._file["digest"][...].tobytes()
+
+    def header_is_whole(self) -> bool:
+        """Whether the header has the hash that it was written with."""
+        text = self._file["header"][...]
+        return bool(blake2b(text.data, digest_size=HASH_BYTES).hexdigest() == self._file["header"].attrs["blake2b"])
+
+    def _header_text(self) -> str:
+        try:
+            return str(self._file["header"][...].tobytes().decode())
+        except UnicodeDecodeError as error:
+            raise Refused(f"{self.path}: the header can't be read ({error})") from None
+
+    def _rows(self, table: str, begin: int, end: int) -> Rows:
+        try:
+            rows: Rows = self._file[table][begin:end]
+        except (OSError, RuntimeError) as error:
+            raise Refused(f"{self.path}: '{table}' can't be read from row {begin} on ({_one_line(error)})") from None
+        return rows
+
+    def _complete(self) -> int:
+        """How many turns have all of their rows on the disk: what was flushed last may be torn."""
+        count = len(self._file["turns"])
+        lengths = {table: len(self._file[table]) for table in TABLES}
+        frames = len(self._file["frames"])
+        while count:
+            row = self._rows("turns", count - 1, count)[0]
+            whole = row["hash"].any() and row["image"] < frames
+            if whole and all(row[end] <= lengths[table] for table, end in ENDS.items()):
+                break
+            count -= 1
+        return count
+
+    def _turn(self, row: Any, own: dict[str, Rows]) -> Turn:
+        """One turn from its row and its rows in every table."""
+        said: dict[str, list[Any]] = {"withheld": [], "policy_withheld": []}
+        said |= {"note": [], "policy_note": [], "tracker_note": [], "level": []}
+        for event in own["events"]:
+            text = self.text(int(event["text"]))
+            kind = event["kind"].decode()
+            said[kind].append((int(event["particle"]), text) if kind.endswith("withheld") else text)
+
+        def group(which: Group) -> dict[str, Any]:
+            return unpack_group(which, own[which.table], int(row[f"{which.table}_absent"]))
+
+        def command(which: Group) -> Command:
+            reason = self.text(int(row[f"{which.table}_reason"]))
+            return Command(**group(which), reason=reason, effect_s=float(row[f"{which.table}_effect_s"]))
+
+        return Turn(
+            number=int(row["turn"]),
+            frame=self._frame(row),
+            now_s=float(row["now_s"]),
+            orders=tuple(
+                Order(OrderKind(order["kind"].decode()), self.text(int(order["text"]))) for order in own["orders"]
+            ),
+            tracks=Tracks(
+                time_s=float(row["tracks_time_s"]), **group(TRACKS), **group(LOST), notes=tuple(said["tracker_note"])
+            ),
+            wanted=Forces(
+                **group(WANTED),
+                **group(RINGS),
+                withheld=tuple(said["policy_withheld"]),
+                notes=tuple(said["policy_note"]),
+            ),
+            allowed=command(ALLOWED),
+            sent=command(SENT),
+            level=Level(row["level"].decode()),
+            reason=self.text(int(row["reason"])),
+            effect_s=float(row["effect_s"]),
+            withheld=tuple(said["withheld"]),
+            notes=tuple(said["note"]),
+            sent_s=float(row["sent_s"]),
+            dropped=int(row["dropped"]),
+        )
+
+    def _frame(self, row: Any) -> Frame | None:
+        if not row["has_frame"]:
+            return None
+        kept = int(row["image"])
+        image = self.image(kept) if kept >= 0 else np.empty((0, 0), self.header.pixel_type)
+        return Frame(int(row["frame"]), float(row["frame_time_s"]), image)
+
+
+def read_run(path: Path | str) -> Run:
+    """Open a run file. Refused, in one sentence, where it is missing, no run of ours, or cut off."""
+    path = Path(path)
+    if not path.is_file():
+        raise Refused(f"{path}: there is no such file")
+    with path.open("rb") as raw:
+        begin = raw.read(12)  # signature, version, two sizes, consistency flags (HDF5 file format 3.0, II.A)
+    if len(begin) < 12 or begin[:8] != SIGNATURE:
+        raise Refused(f"{path}: this file is not a run (it is no HDF5 file)")
+    try:
+        file = h5py.File(path, "r", swmr=begin[8] >= 3 and begin[11] != 0)  # flagged: being written, or killed
+    except OSError as error:
+        raise Refused(f"{path}: this file is cut off or damaged ({_one_line(error)})") from None
+    try:
+        if file.attrs.get("format") != FORMAT:
+            raise Refused(f"{path}: this HDF5 file is not a run ('{FORMAT}')")
+        return Run(path, file)
+    except (OSError, RuntimeError, KeyError) as error:
+        _close(file)
+        raise Refused(f"{path}: this run is cut off or damaged ({_one_line(error)})") from None
+    except Refused:
+        _close(file)
+        raise
+
+
+def _close(file: Any) -> None:
+    with suppress(OSError, RuntimeError):  # a damaged file: what matters is being said already
+        file.close()
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,163 @@
+"""The tables of a run file: one row layout each, and which columns carry which field of the page.
+
+Every table is flat, begins with the number of its turn, and names the unit at the end of a column. A row of `turns`
+says where the turn's rows end in every other table, and carries the running hash.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Rows = NDArray[Any]  # of one of the layouts below
+
+INT, FLOAT, BYTE = "<i8", "<f8", "u1"
+HASH_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One array of a value on the page, and its column in the table (two columns for x and y)."""
+
+    attribute: str
+    names: tuple[str, ...]
+    type: str = FLOAT
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Arrays that stand side by side on the page: one table."""
+
+    table: str
+    source: str  # the field of a Turn that has them
+    columns: tuple[Column, ...]
+
+
+TRACKS = Group(
+    "tracks",
+    "tracks",
+    (
+        Column("particle", ("particle",), INT),
+        Column("position_um", ("x_um", "y_um")),
+        Column("state", ("state",), BYTE),
+        Column("species", ("species",), INT),
+        Column("cell", ("cell",), INT),
+        Column("position_px", ("x_px", "y_px")),
+        Column("mass", ("mass",)),
+        Column("size_px", ("size_px",)),
+        Column("ecc", ("ecc",)),
+        Column("signal", ("signal",)),
+        Column("raw_mass", ("raw_mass",)),
+        Column("ep_px", ("ep_px",)),
+    ),
+)
+LOST = Group("lost", "tracks", (Column("lost", ("particle",), INT),))
+WANTED = Group(
+    "wanted",
+    "wanted",
+    (
+        Column("particle", ("particle",), INT),
+        Column("force_pn", ("fx_pn", "fy_pn")),
+        Column("delay_s", ("delay_s",)),
+        Column("carried", ("carried",), BYTE),
+    ),
+)
+RINGS = Group(
+    "rings",
+    "wanted",
+    (
+        Column("ring_particle", ("particle",), INT),
+        Column("ring_um", ("x_um", "y_um")),
+        Column("ring_radius_um", ("radius_um",)),
+        Column("ring_kt", ("depth_kt",)),
+        Column("ring_delay_s", ("delay_s",)),
+    ),
+)
+SPOTS = (
+    Column("position_um", ("x_um", "y_um")),
+    Column("power_mw", ("power_mw",)),
+    Column("dwell_s", ("dwell_s",)),
+    Column("particle", ("particle",), INT),
+)
+ALLOWED, SENT = Group("allowed", "allowed", SPOTS), Group("sent", "sent", SPOTS)
+GROUPS = (TRACKS, LOST, WANTED, RINGS, ALLOWED, SENT)
+
+
+def _layout(group: Group, *more: tuple[str, str]) -> np.dtype[Any]:
+    columns = [(name, column.type) for column in group.columns for name in column.names]
+    return np.dtype([("turn", INT), *columns, *more])
+
+
+TABLES: dict[str, np.dtype[Any]] = {
+    "text_bytes": np.dtype(BYTE),  # UTF-8 of every text of the run, one after the other
+    "texts": np.dtype([("turn", INT), ("end", INT)]),  # where each text ends in text_bytes
+    **{group.table: _layout(group) for group in GROUPS},
+    "wanted": _layout(WANTED, ("delay_achieved_s", FLOAT)),  # delay_s as the beam kept it: + sent - expected effect
+    "rings": _layout(RINGS, ("delay_achieved_s", FLOAT)),
+    "orders": np.dtype([("turn", INT), ("kind", "S8"), ("text", INT)]),
+    "events": np.dtype([("turn", INT), ("kind", "S16"), ("particle", INT), ("text", INT)]),
+}
+
+TURNS = np.dtype(
+    [
+        ("turn", INT),
+        ("frame", INT),  # the camera's counter; -1 where it was silent
+        ("frame_time_s", FLOAT),
+        ("has_frame", BYTE),
+        ("image", INT),  # row in `frames`; -1 where it was not kept
+        ("now_s", FLOAT),
+        ("sent_s", FLOAT),
+        ("effect_s", FLOAT),
+        ("tracks_time_s", FLOAT),
+        ("allowed_effect_s", FLOAT),
+        ("sent_effect_s", FLOAT),
+        ("dropped", INT),
+        ("level", "S8"),
+        ("reason", INT),  # a row of `texts`, as are the next two
+        ("allowed_reason", INT),
+        ("sent_reason", INT),
+        *[(f"{table}_end", INT) for table in TABLES],
+        *[(f"{group.table}_absent", "<u4") for group in GROUPS],  # bit c: column c was left empty on the page
+        ("image_hash", BYTE, (HASH_BYTES,)),
+        ("hash", BYTE, (HASH_BYTES,)),
+    ]
+)
+
+ENDS = {table: f"{table}_end" for table in TABLES}
+HASHED = TURNS.itemsize - HASH_BYTES  # a turn's hash covers its own row up to the hash
+
+
+def pack_group(group: Group, values: list[Any], turn: NDArray[np.int64]) -> tuple[Rows, NDArray[np.int64], list[int]]:
+    """The rows of one table for a batch of values, how many each value has, and its bits of absent columns.
+
+    ValueError where arrays that should stand side by side differ in length.
+    """
+    arrays = [[getattr(value, column.attribute) for value in values] for column in group.columns]
+    lengths = np.array([[len(array) for array in column] for column in arrays], np.int64)  # [columns, values]
+    counts = lengths.max(0)
+    absent = (lengths == 0) & (counts > 0)
+    if ((lengths != counts) & ~absent).any():
+        raise ValueError(f"the columns of '{group.table}' differ in length")
+    rows = np.zeros(int(counts.sum()), TABLES[group.table])
+    rows["turn"] = np.repeat(turn, counts)
+    for column, pieces, missing in zip(group.columns, arrays, absent, strict=True):
+        where: Any = slice(None) if not missing.any() else np.repeat(~missing, counts)
+        full = np.concatenate([np.reshape(piece, (-1, len(column.names))) for piece in pieces])
+        for axis, name in enumerate(column.names):
+            rows[name][where] = full[:, axis]
+    bits = absent.T @ (1 << np.arange(len(group.columns)))
+    return rows, counts, bits.tolist()
+
+
+def unpack_group(group: Group, rows: Rows, absent: int) -> dict[str, NDArray[Any]]:
+    """The arrays of one value on the page, by attribute."""
+    found: dict[str, NDArray[Any]] = {}
+    for index, column in enumerate(group.columns):
+        own = rows[:0] if absent >> index & 1 else rows
+        pieces = [own[name] for name in column.names]
+        array = np.stack(pieces, 1) if len(pieces) > 1 else pieces[0].copy()
+        found[column.attribute] = array.astype(np.bool_) if column.attribute == "carried" else array
+    return found

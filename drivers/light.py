@@ -1,0 +1,77 @@
+"""What drives the light: the plugs that every deflector and every laser driver fills, simulated or real.
+
+Neither is called by anybody but the guard (drivers/guard.py), in this order: steer, then shine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Steered:
+    """What a deflector did: its converter's steps and its shortest visit are in it."""
+
+    position_v: Floats  # [M, 2]
+    dwell_s: Floats  # [M]
+    effect_s: float  # when the first visit begins, on the run's clock
+
+
+class Deflector(Protocol):
+    """Points the beam at places in turn, over and over. A jump between two of them is dark."""
+
+    @property
+    def firmware(self) -> str:
+        """Maker, model and version, for the journal."""
+        ...
+
+    @property
+    def low_v(self) -> tuple[float, float]: ...
+
+    @property
+    def high_v(self) -> tuple[float, float]: ...
+
+    def steer(self, position_v: Floats, dwell_s: Floats) -> Steered:
+        """Visit position_v [M, 2], each for dwell_s [M], M > 0. Answers what was done. Raises Fault."""
+        ...
+
+    def status(self) -> str:
+        """'ready', or what is wrong."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Laser(Protocol):
+    """Gives each visit of the deflector its power."""
+
+    @property
+    def firmware(self) -> str:
+        """Maker, model and version, for the journal."""
+        ...
+
+    @property
+    def max_power_mw(self) -> float: ...
+
+    def shine(self, power_mw: Floats, at_most_s: float) -> Floats:
+        """power_mw [M] while on each spot of the last `steer`. Answers the powers that it gives. Raises Fault.
+
+        The light goes out after at_most_s if nobody asks again, where the device can count for itself.
+        """
+        ...
+
+    def off(self) -> None:
+        """No light, at once. Raises Fault only if the light may still be on."""
+        ...
+
+    def status(self) -> str:
+        """'ready', or what is wrong."""
+        ...
+
+    def close(self) -> None: ...

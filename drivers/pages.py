@@ -1,0 +1,264 @@
+"""The images of a recording, by their number: a multi-page TIFF, a folder of images, a film. Read only when asked for.
+
+What is wrong with a recording is refused when it is opened, as far as it can be known without decoding all of it: cut
+off, empty, of mixed sizes, not 8 or 16 bit. `image` gives [height, width] or, in colour, [height, width, 3] (red,
+green, blue).
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+import cv2
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from config.refused import Refused
+from control.contract import Fault
+
+TIFFS = (".tif", ".tiff", ".btf", ".tf8")
+PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".pgm", *TIFFS)
+FILMS = (".avi", ".mp4", ".mov", ".mkv", ".m4v", ".webm", ".mpg", ".mpeg", ".wmv")
+DEPTHS = ("uint8", "uint16")
+LOSSY_COUNTS = 8  # by how much the channels of a grey image differ after MJPG (2), MPEG-4 (6 in pure noise)
+
+
+class Pages(Protocol):
+    """The images of one recording. In those of a lossy format, grey is only nearly so: by `off_grey_counts`."""
+
+    @property
+    def off_grey_counts(self) -> int: ...
+
+    def __len__(self) -> int:
+        """How many there are."""
+        ...
+
+    def image(self, number: int) -> NDArray[Any]:
+        """One image. Raises Fault where it can't be decoded."""
+        ...
+
+    def close(self) -> None: ...
+
+
+def open_pages(path: Path | str) -> Pages:
+    """The images of a file or folder. Raises Refused."""
+    path = Path(path)
+    if path.is_dir():
+        return Folder(path)
+    if not path.is_file():
+        raise Refused(f"{path}: there is no such file or folder")
+    suffix = path.suffix.lower()
+    if suffix in TIFFS:
+        return Tiff(path)
+    if suffix in FILMS:
+        return Film(path)
+    raise Refused(f"{path}: found the ending '{suffix}' (allowed: a folder, {', '.join((*TIFFS, *FILMS))})")
+
+
+class Tiff:
+    """A TIFF of one or many pages; or an ImageJ stack of more than 4 GB, which has one page and the rest behind it."""
+
+    off_grey_counts = 0
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        assert_tiff_is_whole(path)
+        with ExitStack() as refusing:
+            try:
+                self._tiff = refusing.enter_context(tifffile.TiffFile(path))
+                first = self._tiff.pages[0]
+                self._behind = self._stack(first)
+                self._assert_uniform(first)
+            except (tifffile.TiffFileError, ValueError, IndexError, struct.error) as error:
+                raise Refused(f"{path}: this TIFF can't be read ({_one_line(error)})") from None
+            refusing.pop_all()  # it stays open
+        self._count = len(self._tiff.pages) if self._behind is None else len(self._behind)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def image(self, number: int) -> NDArray[Any]:
+        if self._behind is not None:
+            return np.asarray(self._behind[number])
+        page: Any = self._tiff.pages[number]
+        try:
+            image: NDArray[Any] = page.asarray()
+        except (tifffile.TiffFileError, ValueError, RuntimeError, OSError, struct.error) as error:
+            raise Fault(f"{self.path}, page {number + 1}: it can't be decoded ({_one_line(error)})") from None
+        planar = image.ndim == 3 and page.planarconfig == tifffile.PLANARCONFIG.SEPARATE
+        return image.transpose(1, 2, 0) if planar else image
+
+    def close(self) -> None:
+        self._tiff.close()
+
+    def _stack(self, first: Any) -> NDArray[Any] | None:
+        """The images of an ImageJ stack that has but one page for all of them."""
+        images = int((self._tiff.imagej_metadata or {}).get("images", 1))
+        if images <= 1 or len(self._tiff.pages) > 1 or first.samplesperpixel > 1:
+            return None
+        size = images * first.imagelength * first.imagewidth * first.dtype.itemsize
+        if first.dataoffsets[0] + size > self.path.stat().st_size:
+            raise Refused(f"{self.path}: this ImageJ stack is cut off: it says that it has {images} images")
+        shape = (images, first.imagelength, first.imagewidth)
+        dtype = first.dtype.newbyteorder(self._tiff.byteorder)
+        return np.memmap(self.path, dtype, "r", first.dataoffsets[0], shape)
+
+    def _assert_uniform(self, first: Any) -> None:
+        length = self.path.stat().st_size
+        for number, page in enumerate(self._tiff.pages):
+            at = f"{self.path}, page {number + 1}"
+            _assert_depth(page.dtype.name if page.dtype is not None else "a type of its own", at)
+            if page.shape != first.shape or page.dtype != first.dtype:
+                raise Refused(f"{at}: found {_size(page.shape)} {page.dtype}, where page 1 is {_size(first.shape)} "
+                              f"{first.dtype}; all pages must be of one size and type")  # fmt: skip
+            ends = [offset + count for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True)]
+            if max(ends, default=0) > length:
+                raise Refused(f"{at}: the file is cut off: the page needs {max(ends)} bytes, and {length} are there")
+
+
+class Folder:
+    """The images in a folder, by the natural order of their names: 2.png before 10.png."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        found = [file for file in path.iterdir() if file.suffix.lower() in PICTURES and not file.name.startswith(".")]
+        if not found:
+            raise Refused(f"{path}: there is no image in this folder (allowed: {', '.join(PICTURES)})")
+        self._files = sorted(found, key=lambda file: natural(file.name))
+        self.off_grey_counts = LOSSY_COUNTS if {".jpg", ".jpeg"} & {file.suffix.lower() for file in found} else 0
+        self._assert_uniform()
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def image(self, number: int) -> NDArray[Any]:
+        file = self._files[number]
+        if file.suffix.lower() in TIFFS:
+            tiff = Tiff(file)
+            try:
+                return tiff.image(0)
+            finally:
+                tiff.close()
+        read: NDArray[Any] | None = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
+        if read is None:
+            raise Fault(f"{file}: this image can't be decoded")
+        return read if read.ndim == 2 else np.ascontiguousarray(read[:, :, 2::-1])  # OpenCV: blue, green, red
+
+    def close(self) -> None:
+        """Nothing is open between two images."""
+
+    def _assert_uniform(self) -> None:
+        first = self._files[0]
+        size = picture_size(first)
+        for file in self._files[1:]:
+            if (found := picture_size(file)) != size:
+                raise Refused(
+                    f"{file}: found {_size(found)}, where {first.name} is {_size(size)}; all must be of one size"
+                )
+
+
+class Film:
+    """An AVI, MP4 or the like, through OpenCV."""
+
+    off_grey_counts = LOSSY_COUNTS
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._film = cv2.VideoCapture(str(path))
+        self._count = int(self._film.get(cv2.CAP_PROP_FRAME_COUNT)) if self._film.isOpened() else 0
+        self._next = 0
+        if self._count < 1:
+            raise Refused(f"{path}: this film can't be opened; its format is not known, or it is cut off")
+
+    def __len__(self) -> int:
+        return self._count
+
+    def image(self, number: int) -> NDArray[Any]:
+        if number != self._next:
+            self._film.set(cv2.CAP_PROP_POS_FRAMES, number)
+        got, image = self._film.read()
+        self._next = number + 1
+        if not got:
+            raise Fault(f"{self.path}: frame {number + 1} of {self._count} can't be decoded; the film may be cut off")
+        return image if image.ndim == 2 else np.ascontiguousarray(image[:, :, ::-1])
+
+    def close(self) -> None:
+        self._film.release()
+
+
+def natural(name: str) -> tuple[list[tuple[int, str]], str]:
+    """A sort key that orders numbers in a name by their value."""
+    pieces = re.split(r"(\d+)", name.lower())
+    return [(int(piece), "") if piece.isdigit() else (-1, piece) for piece in pieces], name
+
+
+def picture_size(file: Path) -> tuple[int, ...]:
+    """(height, width) of an image file, from its header. Raises Refused; also for a TIFF with many pages."""
+    if file.suffix.lower() in TIFFS:
+        tiff = Tiff(file)
+        try:
+            if len(tiff) > 1:
+                raise Refused(
+                    f"{file}: found {len(tiff)} pages, where one image a file is needed; give the file itself"
+                )
+            return tiff.image(0).shape[:2]
+        finally:
+            tiff.close()
+    try:
+        with Image.open(file) as picture:
+            return picture.height, picture.width
+    except (UnidentifiedImageError, OSError, ValueError) as error:
+        raise Refused(f"{file}: this image can't be read ({_one_line(error)})") from None
+
+
+def assert_tiff_is_whole(path: Path) -> None:
+    """Follow the chain of pages (TIFF 6.0, section 2; BigTIFF) to its end. Raises Refused where it leaves the file."""
+    with path.open("rb") as file:
+        begin = file.read(8)
+        order = {b"II": "<", b"MM": ">"}.get(begin[:2])
+        version = struct.unpack(order + "H", begin[2:4])[0] if order and len(begin) == 8 else 0
+        if version not in (42, 43):
+            raise Refused(f"{path}: this file is not a TIFF")
+        big = version == 43
+        file.seek(8 if big else 4)
+        page = 0
+        try:
+            offset = _number(file, f"{order}{'Q' if big else 'I'}")
+            seen = set[int]()
+            while offset:
+                page += 1
+                if offset in seen:
+                    raise Refused(f"{path}, page {page}: the chain of pages runs in a circle")
+                seen.add(offset)
+                file.seek(offset)
+                entries = _number(file, f"{order}{'Q' if big else 'H'}")
+                file.seek(entries * (20 if big else 12), 1)
+                offset = _number(file, f"{order}{'Q' if big else 'I'}")
+        except struct.error:
+            raise Refused(f"{path}, page {max(page, 1)}: the file is cut off before this page's end") from None
+        if page == 0:
+            raise Refused(f"{path}: this TIFF has no page")
+
+
+def _number(file: BinaryIO, layout: str) -> int:
+    found: int = struct.unpack(layout, file.read(struct.calcsize(layout)))[0]
+    return found
+
+
+def _assert_depth(name: str, at: str) -> None:
+    if name not in DEPTHS:
+        raise Refused(f"{at}: found pixels of type {name} (allowed: {', '.join(DEPTHS)})")
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return "x".join(str(step) for step in shape)
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,151 @@
+"""A simulated camera: exposes the simulated world, with motion blur, noise, uneven light and dropped frames."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from config.fields import Doc, Ge, Gt, Interval, settings
+from config.geometry import Affine
+from control.contract import Ended, Frame
+from drivers.sim import render
+from drivers.sim.clock import SimulatedClock
+from drivers.sim.philox import CAMERA, uniform
+from drivers.sim.world import World
+
+Floats = NDArray[np.float64]
+
+SILENT_S = 0.5  # a camera that gives no frame for so long (and for 5 periods) is silent
+
+
+@settings
+class SimulatedCamera:
+    """A camera that exists in the simulated world only. Its `true_` optics are not known to the instrument."""
+
+    kind: Literal["simulated"] = "simulated"
+    fps: Annotated[float, Gt(0), Doc("frame rate")] = 100.0
+    exposure_s: Annotated[float, Gt(0), Doc("exposure time")] = 0.005
+    readout_s: Annotated[float, Ge(0), Doc("from the end of the exposure until the computer has the frame")] = 0.005
+    width_px: Annotated[int, Interval(ge=16, le=8192), Doc("width of the image")] = 256
+    height_px: Annotated[int, Interval(ge=16, le=8192), Doc("height of the image")] = 256
+    image: Annotated[Literal["fluorescent", "brightfield"], Doc("what a particle looks like")] = "fluorescent"
+    spot_um: Annotated[float, Gt(0), Doc("fluorescent: standard deviation of the spot of a particle")] = 0.25
+    bits: Annotated[int, Interval(ge=4, le=16), Doc("bits of a pixel; up to 8 the image is uint8, else uint16")] = 8
+    background_counts: Annotated[float, Ge(0), Doc("brightness where no particle is")] = 20.0
+    peak_counts: Annotated[float, Doc("brightness that a particle's middle adds")] = 150.0
+    read_noise_counts: Annotated[float, Ge(0), Doc("rms read noise")] = 1.0
+    electrons_per_count: Annotated[float, Ge(0), Doc("sets the shot noise; 0: there is none")] = 40.0
+    uneven: Annotated[float, Interval(ge=0, le=1), Doc("by what part the corners are darker than the middle")] = 0.0
+    drop: Annotated[float, Interval(ge=0, le=1), Doc("part of the frames that never arrive")] = 0.0
+    sub_exposures: Annotated[int, Interval(ge=1, le=64), Doc("instants that an exposure is made of")] = 4
+    true_um_per_px: Annotated[float, Ge(0), Doc("the real size of a pixel; 0: as the optics say")] = 0.0
+    true_rotation_deg: Annotated[float, Doc("by how much the image is turned about its middle")] = 0.0
+    true_mirror: Annotated[bool, Doc("whether left and right are exchanged")] = False
+
+    def __post_init__(self) -> None:
+        if self.exposure_s > 1.0 / self.fps:
+            raise ValueError(f"an exposure of {self.exposure_s:g} s does not fit in a frame of {1 / self.fps:g} s")
+
+    def middle_um(self, um_per_px: float) -> tuple[float, float]:
+        """The middle of the image; the middle of its top left pixel is (0, 0)."""
+        return (self.width_px - 1) / 2.0 * um_per_px, (self.height_px - 1) / 2.0 * um_per_px
+
+
+class SimulatedCameraDriver:
+    """The Camera plug over a simulated world."""
+
+    def __init__(
+        self, made: SimulatedCamera, um_per_px: float, world: World, clock: SimulatedClock, seed: int, replica: int = 0
+    ) -> None:
+        self._made, self._world, self._clock = made, world, clock
+        self._seed, self._replica = seed, replica
+        to_px = true_map(made, um_per_px)
+        self._to_px = np.column_stack([np.array(to_px.matrix), np.array(to_px.shift)])  # [2, 3]
+        scale = math.sqrt(abs(to_px.determinant))
+        ratio = world.diameter_um / world.sample.diameter_um  # [N]
+        self._sigma_px = made.spot_um * ratio * scale
+        self._radius_px = world.diameter_um / 2.0 * scale
+        self._peak_counts = made.peak_counts * world.brightness
+        self._light = illumination(made)  # [H, W] relative
+        self._background = (made.background_counts * self._light).astype(np.float32)
+        self._even = made.uneven == 0.0
+        self._table, self._profile = render.normal_table(), render.ring_profile()
+        self._next = 0
+        self._open = True
+
+    def read(self) -> Frame | None:
+        """Wait for (paced) or step to (lockstep) the next frame's arrival; late, the newest one. Raises Ended."""
+        silent_ns = self._clock.now_ns() + max(round(SILENT_S * 1e9), 5 * self._world.period_ns)
+        while self._open:
+            number = max(self._next, self._newest(self._clock.now_ns()))
+            arrival_ns = self._arrival_ns(number)
+            if arrival_ns > silent_ns:
+                self._clock.wait_until(silent_ns)
+                self._world.advance(silent_ns)
+                return None
+            self._clock.wait_until(arrival_ns)
+            self._world.advance(arrival_ns)
+            self._next = number + 1
+            if not self._dropped(number):
+                return self._frame(number)
+        raise Ended("the simulated camera is closed")
+
+    def close(self) -> None:
+        self._open = False
+
+    def _arrival_ns(self, number: int) -> int:
+        return number * self._world.period_ns + self._world.exposure_ns + round(self._made.readout_s * 1e9)
+
+    def _newest(self, now_ns: int) -> int:
+        """The last frame that has arrived by now, or -1."""
+        return (now_ns - self._arrival_ns(0)) // self._world.period_ns
+
+    def _dropped(self, number: int) -> bool:
+        drop = self._made.drop
+        return drop > 0 and uniform(self._seed, self._replica, CAMERA, 0xFFFFFFFF, number) < drop
+
+    def _frame(self, number: int) -> Frame:
+        time_s = (number * self._world.period_ns + self._world.exposure_ns / 2.0) * 1e-9
+        image = self.render(number, self._world.exposed(number))
+        return Frame(number, time_s, image)
+
+    def render(self, number: int, place_um: Floats) -> NDArray[np.uint8] | NDArray[np.uint16]:
+        """The image [H, W], read-only, of particles at place_um [S, N, 2]; `number` chooses the noise."""
+        made = self._made
+        light = self._background.copy() if self._even else np.zeros_like(self._background)
+        if made.image == "fluorescent":
+            render.stamp_spots(light, place_um, self._sigma_px, self._peak_counts, self._to_px)
+        else:
+            render.stamp_rings(light, place_um, self._radius_px, self._peak_counts, self._to_px, self._profile)
+        if not self._even:
+            light = light * self._light + self._background
+        image = np.empty(light.shape, np.uint8 if made.bits <= 8 else np.uint16)
+        shot = 1.0 / made.electrons_per_count if made.electrons_per_count > 0 else 0.0
+        render.expose(
+            light, shot, made.read_noise_counts, 2**made.bits - 1, self._seed, self._replica, number, self._table, image
+        )
+        image.flags.writeable = False
+        return image
+
+
+def illumination(made: SimulatedCamera) -> NDArray[np.float32]:
+    """[H, W] how bright the lamp is, 1 in the middle, falling with the square of the distance from it."""
+    y, x = np.mgrid[0 : made.height_px, 0 : made.width_px].astype(np.float64)
+    x0, y0 = (made.width_px - 1) / 2.0, (made.height_px - 1) / 2.0
+    square = ((x - x0) ** 2 + (y - y0) ** 2) / (x0**2 + y0**2)
+    return np.asarray(1.0 - made.uneven * square, np.float32)
+
+
+def true_map(made: SimulatedCamera, um_per_px: float) -> Affine:
+    """um (of the instrument's coordinates) to px, as the optics really are."""
+    scale = 1.0 / (made.true_um_per_px or um_per_px)
+    turn = math.radians(made.true_rotation_deg)
+    mirror = np.diag([-1.0 if made.true_mirror else 1.0, 1.0])
+    matrix = scale * mirror @ np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
+    middle_px = np.array([(made.width_px - 1) / 2.0, (made.height_px - 1) / 2.0])
+    shift = middle_px - matrix @ np.array(made.middle_um(um_per_px))
+    (a, b), (c, d) = matrix.tolist()
+    return Affine("um", "px", ((a, b), (c, d)), (float(shift[0]), float(shift[1])))

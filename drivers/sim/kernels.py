@@ -1,0 +1,297 @@
+"""The motion of the simulated world: overdamped Brownian dynamics between events, on an integer-nanosecond clock.
+
+    gamma dr/dt = F_light + F_WCA + F_hidden + gamma drift + sqrt(2 gamma kT) xi        (physics brief 2.1)
+
+Heun's method with additive noise (one noise, two forces: Greiner, Strittmatter and Honerkamp, J. Stat. Phys. 51, 95
+(1988)). An event is a tick of 1 ms, a sub-exposure of the camera, a jump of the beam or a new command; the time
+between two events is divided into equal steps, none longer than the light's `step_ns`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from drivers.sim.philox import GALVO, LASER, MOTION, normals
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+TICK_NS = 1_000_000  # the laser's noise and the beam's jitter are constant over a tick
+SKIN = 0.4  # neighbours are listed up to (1 + SKIN) times the WCA's reach ...
+MOVED = 0.15  # ... and anew when one has moved by this part of the largest diameter
+WCA_REACH = 2.0 ** (1.0 / 6.0)
+FAR_WAISTS = 3.0  # beyond this a spot's depth is exp(-18) of itself
+NEVER_NS = 2**62
+ALL, NONE = -1, -2  # which spot is lit: all at once by their duty, or none; else its row
+
+
+class Beads(NamedTuple):
+    drag_pn_s_per_um: Floats  # [N]
+    spread: Floats  # [N] sqrt(2 kT / drag), um/sqrt(s)
+    response: Floats  # [N] how deep the light is for it
+    diameter_um: Floats  # [N]
+    cell: Ints  # [N] particles of different cells never interact
+
+
+class Medium(NamedTuple):
+    seed: int
+    replica: int
+    wca_pn_um: float
+    waist_um: float
+    drift_um_per_s: Floats  # [2]
+    force_pn: Floats  # [2]
+    gradient_pn_per_um: Floats  # [2]
+    middle_um: Floats  # [2]
+    walls: bool
+    low_um: Floats  # [2]
+    high_um: Floats  # [2]
+    warm_up_ns: float
+    laser_noise: float
+    jitter_um: float
+
+
+class Light(NamedTuple):
+    spot_um: Floats  # [M, 2]
+    depth_pn_um: Floats  # [M] while the beam is on it
+    duty: Floats  # [M] part of the cycle that the beam is on it
+    dwell_ns: Ints  # [M]
+    settle_ns: int  # dark time of a jump
+    cycle_ns: int
+    due_ns: int  # when the first visit begins
+    jumped: bool  # whether a lone spot was reached by a jump
+    resolved: bool  # whether visits are simulated one by one
+    step_ns: int
+
+
+class Timing(NamedTuple):
+    period_ns: int
+    offset_ns: Ints  # [S] the sub-exposures' middles, from the beginning of the exposure
+
+
+class Neighbours(NamedTuple):
+    pair: NDArray[np.int32]  # [P, 2]
+    listed: Ints  # [1] how many rows of `pair` hold, or -1: none were listed yet
+    where_um: Floats  # [N, 2] positions when they were listed
+
+
+@njit(cache=True, nogil=True)
+def list_pairs(position_um: Floats, beads: Beads, near: Neighbours) -> None:
+    """List the pairs that may come into contact, if somebody has moved far enough since the last time."""
+    largest = beads.diameter_um.max()
+    moved = near.listed[0] < 0
+    for i in range(len(position_um)):
+        dx = position_um[i, 0] - near.where_um[i, 0]
+        dy = position_um[i, 1] - near.where_um[i, 1]
+        moved = moved or dx * dx + dy * dy > (MOVED * largest) ** 2
+    if not moved:
+        return
+    count = 0
+    for i in range(len(position_um)):
+        near.where_um[i] = position_um[i]
+        for j in range(i):
+            reach = 0.5 * (beads.diameter_um[i] + beads.diameter_um[j]) * WCA_REACH + SKIN * largest
+            dx = position_um[i, 0] - position_um[j, 0]
+            dy = position_um[i, 1] - position_um[j, 1]
+            if beads.cell[i] == beads.cell[j] and dx * dx + dy * dy < reach * reach:
+                near.pair[count, 0], near.pair[count, 1] = i, j
+                count += 1
+    near.listed[0] = count
+
+
+@njit(cache=True, nogil=True)
+def add_light(
+    position_um: Floats, beads: Beads, waist_um: float, light: Light, on: int, power: float, out: Floats
+) -> None:
+    """Add the light's force, pN: U = -depth exp(-2 rho^2 / waist^2) a spot (physics brief 2.2). `power` is relative."""
+    if on == NONE:
+        return
+    first, last = (0, len(light.depth_pn_um)) if on == ALL else (on, on + 1)
+    narrow = 2.0 / (waist_um * waist_um)
+    far = (FAR_WAISTS * waist_um) ** 2
+    for i in range(len(position_um)):
+        for m in range(first, last):
+            dx = light.spot_um[m, 0] - position_um[i, 0]
+            dy = light.spot_um[m, 1] - position_um[i, 1]
+            square = dx * dx + dy * dy
+            if square < far:
+                depth = light.depth_pn_um[m] * (light.duty[m] if on == ALL else 1.0)
+                pull = 2.0 * narrow * power * beads.response[i] * depth * math.exp(-narrow * square)
+                out[i, 0] += pull * dx
+                out[i, 1] += pull * dy
+
+
+@njit(cache=True, nogil=True)
+def add_contacts(position_um: Floats, beads: Beads, wca_pn_um: float, near: Neighbours, out: Floats) -> None:
+    """Add the WCA force, pN (Weeks, Chandler and Andersen 1971), of the listed pairs."""
+    for row in range(near.listed[0]):
+        i, j = near.pair[row, 0], near.pair[row, 1]
+        sigma = 0.5 * (beads.diameter_um[i] + beads.diameter_um[j])
+        dx = position_um[i, 0] - position_um[j, 0]
+        dy = position_um[i, 1] - position_um[j, 1]
+        square = dx * dx + dy * dy
+        if square < (WCA_REACH * sigma) ** 2:
+            square = max(square, 0.25 * sigma * sigma)  # closer than that only where a sample began so
+            six = (sigma * sigma / square) ** 3
+            push = 24.0 * wca_pn_um * six * (2.0 * six - 1.0) / square
+            out[i, 0] += push * dx
+            out[i, 1] += push * dy
+            out[j, 0] -= push * dx
+            out[j, 1] -= push * dy
+
+
+@njit(cache=True, nogil=True)
+def velocity(
+    position_um: Floats,
+    beads: Beads,
+    medium: Medium,
+    light: Light,
+    on: int,
+    power: float,
+    near: Neighbours,
+    out: Floats,
+) -> None:
+    """Fill out [N, 2] with the deterministic velocity, um/s."""
+    for i in range(len(position_um)):
+        for axis in range(2):
+            reach = position_um[i, axis] - medium.middle_um[axis]
+            out[i, axis] = medium.force_pn[axis] + medium.gradient_pn_per_um[axis] * reach
+    add_light(position_um, beads, medium.waist_um, light, on, power, out)
+    if medium.wca_pn_um > 0.0:
+        add_contacts(position_um, beads, medium.wca_pn_um, near, out)
+    for i in range(len(position_um)):
+        for axis in range(2):
+            out[i, axis] = out[i, axis] / beads.drag_pn_s_per_um[i] + medium.drift_um_per_s[axis]
+
+
+@njit(cache=True, nogil=True)
+def reflect(position_um: Floats, low_um: Floats, high_um: Floats) -> None:
+    """Who went through a wall comes back by as much; centres stay in [low_um, high_um]."""
+    for i in range(len(position_um)):
+        for axis in range(2):
+            x = max(position_um[i, axis], 2.0 * low_um[axis] - position_um[i, axis])
+            x = min(x, 2.0 * high_um[axis] - x)
+            position_um[i, axis] = min(max(x, low_um[axis]), high_um[axis])
+
+
+@njit(cache=True, nogil=True)
+def heun(
+    position_um: Floats, work: Floats, dt_s: float, step: int, beads: Beads, medium: Medium, light: Light, on: int,
+    power: float, near: Neighbours,
+) -> None:  # fmt: skip
+    """One step. work is [3, N, 2] scratch space."""
+    before, after, guess = work[0], work[1], work[2]
+    if medium.wca_pn_um > 0.0 and len(position_um) > 1:
+        list_pairs(position_um, beads, near)
+    velocity(position_um, beads, medium, light, on, power, near, before)
+    root = math.sqrt(dt_s)
+    for i in range(len(position_um)):
+        kick = normals(medium.seed, medium.replica, MOTION, i, step)
+        for axis in range(2):
+            position_um[i, axis] += beads.spread[i] * root * kick[axis]
+            guess[i, axis] = position_um[i, axis] + before[i, axis] * dt_s
+    velocity(guess, beads, medium, light, on, power, near, after)
+    for i in range(len(position_um)):
+        for axis in range(2):
+            position_um[i, axis] += 0.5 * (before[i, axis] + after[i, axis]) * dt_s
+    if medium.walls:
+        reflect(position_um, medium.low_um, medium.high_um)
+
+
+@njit(cache=True, nogil=True)
+def lit(now_ns: int, light: Light) -> tuple[int, int]:
+    """(which spot is lit from now on, when that changes): ALL, NONE or its row; a time far ahead if it does not."""
+    number = len(light.depth_pn_um)
+    if number == 0:
+        return NONE, NEVER_NS
+    since_ns = now_ns - light.due_ns
+    if number == 1 and light.jumped and since_ns < light.settle_ns:
+        return NONE, light.due_ns + light.settle_ns
+    if number == 1 or not light.resolved:
+        return ALL, NEVER_NS
+    phase_ns = since_ns % light.cycle_ns
+    edge_ns = now_ns - phase_ns
+    for m in range(number):
+        if now_ns < edge_ns + light.settle_ns:
+            return NONE, edge_ns + light.settle_ns
+        edge_ns += light.settle_ns + light.dwell_ns[m]
+        if now_ns < edge_ns:
+            return m, edge_ns
+    return NONE, edge_ns
+
+
+@njit(cache=True, nogil=True)
+def next_sample(now_ns: int, timing: Timing) -> int:
+    """When the first sub-exposure after now has its middle."""
+    since_ns = now_ns % timing.period_ns
+    for offset_ns in timing.offset_ns:
+        if offset_ns > since_ns:
+            return int(now_ns - since_ns + offset_ns)
+    return int(now_ns - since_ns + timing.period_ns + timing.offset_ns[0])
+
+
+@njit(cache=True, nogil=True)
+def expose(now_ns: int, position_um: Floats, timing: Timing, exposed: Floats) -> None:
+    """If a sub-exposure has its middle now, keep the positions: exposed [frames, S, N, 2] is a ring of frames."""
+    number = now_ns // timing.period_ns
+    for s in range(len(timing.offset_ns)):
+        if number * timing.period_ns + timing.offset_ns[s] == now_ns:
+            exposed[number % len(exposed), s] = position_um
+
+
+@njit(cache=True, nogil=True)
+def relative_power(now_ns: int, medium: Medium) -> float:
+    """The laser's power, relative to what was asked: warming up from the start, noisy from tick to tick."""
+    power = 1.0
+    if medium.warm_up_ns > 0:
+        power = -math.expm1(-now_ns / medium.warm_up_ns)
+    noise, _ = normals(medium.seed, medium.replica, LASER, 0, now_ns // TICK_NS)
+    return power * max(1.0 + medium.laser_noise * noise, 0.0)
+
+
+@njit(cache=True, nogil=True)
+def advance(
+    position_um: Floats, work: Floats, now_ns: int, to_ns: int, at_end: bool, step: int, beads: Beads, medium: Medium,
+    light: Light, timing: Timing, near: Neighbours, exposed: Floats,
+) -> tuple[int, int]:  # fmt: skip
+    """Move on to the last event that is not after to_ns (at_end: to_ns is one). Returns its time, and the step."""
+    steady = light.spot_um.copy()
+    while now_ns < to_ns:
+        on, edge_ns = lit(now_ns, light)
+        next_ns = min((now_ns // TICK_NS + 1) * TICK_NS, next_sample(now_ns, timing), edge_ns)
+        if at_end:
+            next_ns = min(next_ns, to_ns)
+        if next_ns > to_ns:
+            break
+        if medium.jitter_um > 0:
+            kick = normals(medium.seed, medium.replica, GALVO, 0, now_ns // TICK_NS)
+            for axis in range(2):
+                light.spot_um[:, axis] = steady[:, axis] + medium.jitter_um * kick[axis]
+        power = relative_power(now_ns, medium)
+        number = (next_ns - now_ns + light.step_ns - 1) // light.step_ns
+        dt_s = (next_ns - now_ns) * 1e-9 / number
+        for _ in range(number):
+            heun(position_um, work, dt_s, step, beads, medium, light, on, power, near)
+            step += 1
+        now_ns = next_ns
+        expose(now_ns, position_um, timing, exposed)
+    light.spot_um[:] = steady
+    return now_ns, step
+
+
+@njit(cache=True, nogil=True)
+def crowding(spot_um: Floats, depth_pn_um: Floats, waist_um: float) -> float:
+    """The largest sum of depths within two waists of a spot: a bound of what acts at one place."""
+    largest = 0.0
+    for m in range(len(depth_pn_um)):
+        total = 0.0
+        for n in range(len(depth_pn_um)):
+            dx, dy = spot_um[m, 0] - spot_um[n, 0], spot_um[m, 1] - spot_um[n, 1]
+            if dx * dx + dy * dy < 4.0 * waist_um * waist_um:
+                total += depth_pn_um[n]
+        largest = max(largest, total)
+    return largest

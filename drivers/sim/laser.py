@@ -1,0 +1,101 @@
+"""A simulated laser: power in, depth of a spot out, with its cap, warm-up, noise and interlock input."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from config.fields import Doc, Ge, Gt, settings
+from control.contract import Fault
+from drivers.sim.clock import SimulatedClock
+from drivers.sim.world import Visits, World
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@settings
+class SimulatedLaser:
+    """A laser that exists in the simulated world only."""
+
+    kind: Literal["simulated"] = "simulated"
+    max_power_mw: Annotated[float, Gt(0), Doc("the most that it gives")] = 200.0
+    depth_kt_per_mw: Annotated[float, Gt(0), Doc("depth of a spot that has the whole beam, at 1 mW (estimate)")] = 5.0
+    waist_um: Annotated[float, Gt(0), Doc("waist of the spot (estimate)")] = 0.6
+    warm_up_s: Annotated[float, Ge(0), Doc("time constant in which the power comes up after the start")] = 0.0
+    noise: Annotated[float, Ge(0), Doc("rms of the power, relative to it")] = 0.0
+    interlock: Annotated[Literal["closed", "open"], Doc("the interlock input; open: no light")] = "closed"
+
+
+@dataclass(frozen=True)
+class Aim:
+    """Where the deflector points the beam, from when on."""
+
+    spot_um: Floats  # [M, 2] true places
+    efficiency: Floats  # [M]
+    dwell_ns: Ints  # [M]
+    settle_ns: int
+    due_ns: int
+
+
+class SimulatedLaserDriver:
+    """The Laser plug over a simulated world."""
+
+    firmware = "simulated laser"
+
+    def __init__(self, made: SimulatedLaser, world: World, clock: SimulatedClock) -> None:
+        self._made, self._world, self._clock = made, world, clock
+        self.max_power_mw = made.max_power_mw
+        self.aim: Aim | None = None  # the deflector's
+        self._latched = made.interlock == "open"
+        self._closed = made.interlock == "closed"  # the interlock's circuit
+        self._open = True
+
+    def shine(self, power_mw: Floats, at_most_s: float) -> Floats:
+        """Powers are cut at max_power_mw and follow the warm-up. Raises Fault if the interlock has opened."""
+        if not self._open:
+            raise Fault("the simulated laser is closed")
+        if self._latched:
+            raise Fault("the laser's interlock is open" if not self._closed else "the laser's interlock was open")
+        aim = self.aim
+        if aim is None or len(aim.dwell_ns) != len(power_mw):
+            raise Fault("the simulated laser was asked to shine before the deflector was steered")
+        given_mw = np.minimum(power_mw, self._made.max_power_mw)  # [M]
+        depth_kt = given_mw * self._made.depth_kt_per_mw * aim.efficiency
+        until_ns = aim.due_ns + math.ceil(at_most_s * 1e9)
+        self._world.put(Visits(aim.spot_um, depth_kt, aim.dwell_ns, aim.settle_ns, aim.due_ns, until_ns))
+        warm_s = self._made.warm_up_s
+        return given_mw * (-math.expm1(-aim.due_ns * 1e-9 / warm_s) if warm_s > 0 else 1.0)
+
+    def off(self) -> None:
+        """No light from when this leaves the computer."""
+        self.aim = None
+        self._world.darken(self._clock.acts_ns())
+
+    def set_interlock(self, closed: bool) -> None:
+        """The interlock input, as a door would move it. Opening takes the light at once, and is latched."""
+        self._closed = closed
+        if not closed:
+            self._latched = True
+            self.aim = None
+            self._world.darken(self._world.now_ns)
+
+    def reset(self) -> None:
+        """Leave the latch. Raises Fault while the interlock is open."""
+        if not self._closed:
+            raise Fault("the laser's interlock is open")
+        self._latched = False
+
+    def status(self) -> str:
+        if not self._open:
+            return "closed"
+        return "interlock open" if self._latched else "ready"
+
+    def close(self) -> None:
+        if self._open:
+            self.off()
+        self._open = False

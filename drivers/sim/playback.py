@@ -1,0 +1,64 @@
+"""Simulated light for recorded frames: a deflector and a laser over an empty world, whose time is the recording's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from config.geometry import Affine
+from control.contract import Camera, Frame
+from drivers.guard import Bounds, Guard
+from drivers.sim.clock import LockstepClock
+from drivers.sim.deflector import SimulatedDeflector, SimulatedDeflectorDriver, configured_map
+from drivers.sim.laser import SimulatedLaser, SimulatedLaserDriver
+from drivers.sim.sample import Sample
+from drivers.sim.world import Stage, World
+
+
+@dataclass
+class Playback:
+    """The Camera plug over a recording. Each frame carries the empty world to the time at which it had arrived."""
+
+    camera: Camera
+    world: World
+    arrived_s: Callable[[Frame], float]
+
+    def read(self) -> Frame | None:
+        frame = self.camera.read()
+        if frame is not None:
+            self.world.advance(max(round(self.arrived_s(frame) * 1e9), self.world.now_ns))
+        return frame
+
+    def close(self) -> None:
+        self.camera.close()
+
+
+def open_playback(
+    camera: Camera,
+    arrived_s: Callable[[Frame], float],
+    deflector: SimulatedDeflector,
+    laser: SimulatedLaser,
+    *,
+    low_um: tuple[float, float],
+    high_um: tuple[float, float],
+    latency_s: float,
+    power_cap_mw: float,
+    heartbeat_s: float,
+) -> tuple[Playback, Guard, LockstepClock]:
+    """Camera, beam and clock of a recording. A recorded particle can't react: there is nobody in this world.
+
+    Args:
+        arrived_s: when the computer had a frame, on the recording's clock.
+        low_um, high_um: corners of the field that the beam may visit; the deflector's range is centred in it.
+        latency_s: from the frame's arrival to the command's way out.
+    """
+    middle_um = ((low_um[0] + high_um[0]) / 2.0, (low_um[1] + high_um[1]) / 2.0)
+    extent_um = (high_um[0] - low_um[0], high_um[1] - low_um[1])
+    world = World(Sample(number=0), Stage(middle_um=middle_um, extent_um=extent_um, waist_um=laser.waist_um))
+    clock = LockstepClock(world, latency_s)
+    shining = SimulatedLaserDriver(laser, world, clock)
+    steering = SimulatedDeflectorDriver(deflector, middle_um, clock, shining)
+    bounds = Bounds(low_um=low_um, high_um=high_um, power_mw=power_cap_mw, heartbeat_s=heartbeat_s)
+    um_to_v: Affine = configured_map(deflector, middle_um)
+    beam = Guard(steering, shining, clock, um_to_v, bounds, watch=False)
+    return Playback(camera, world, arrived_s), beam, clock

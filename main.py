@@ -1,0 +1,184 @@
+"""Cybloids: the command line. One short function a verb; nobody imports this file."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from config.refused import Refused
+
+
+class Verbs(TyperGroup):
+    """A first word that is no verb is a rig file for the desktop, which is the verb where there is none."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args or (args[0] not in self.commands and not args[0].startswith("-")):
+            args = ["desktop", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    cls=Verbs,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="A microscope with a steerable laser as a place where particles obey any law you can write, draw or learn.",
+)
+
+Out = Annotated[Path | None, typer.Option("--out", help="file to write the run to")]
+Json = Annotated[Path | None, typer.Option("--json", help="file for a summary that a program can read")]
+Sets = Annotated[list[str] | None, typer.Option("--set", help="key=value, as in camera.fps=50; may be repeated")]
+RigFile = Annotated[Path | None, typer.Option("--rig", help="rig file; else the one that the experiment names")]
+
+
+@app.command()
+def desktop(
+    rig: Annotated[Path | None, typer.Argument(help="rig file, experiment file, run or video to open")] = None,
+    experiment: Annotated[Path | None, typer.Option("--experiment", help="experiment file")] = None,
+    sets: Sets = None,
+    picture: Annotated[Path | None, typer.Option("--picture", help="render the window to this PNG, no display")] = None,
+    seconds: Annotated[float, typer.Option("--seconds", help="with --picture: run for so long first")] = 20.0,
+) -> None:
+    """Open the window (the default).
+
+    Example: main.py desktop config/rigs/simulated.yaml --experiment config/experiments/annular_activity.yaml
+    """
+    from app.desktop.open import open_desktop
+
+    raise typer.Exit(open_desktop(rig, experiment, tuple(sets or ()), picture=picture, seconds=seconds))
+
+
+@app.command()
+def demo() -> None:
+    """Open the window with an experiment ready; without a display run it and leave a record and pictures.
+
+    Example: main.py demo
+    """
+    from app.demo import demo as show
+
+    raise typer.Exit(show())
+
+
+@app.command()
+def run(
+    experiment: Annotated[Path, typer.Argument(help="experiment file")],
+    rig: RigFile = None,
+    seconds: Annotated[float | None, typer.Option("--seconds", help="how long; else as the experiment says")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="of the simulated rig; else the experiment's")] = None,
+    sets: Sets = None,
+    out: Out = None,
+    frames: Annotated[bool, typer.Option("--frames/--no-frames", help="keep the camera frames in the run file")] = True,
+    armed: Annotated[bool, typer.Option("--armed/--dark", help="dark: watch only, the laser is never armed")] = True,
+    json: Json = None,
+) -> None:
+    """Run an experiment without a window.
+
+    Example: main.py run config/experiments/annular_activity.yaml --seconds 30 --set mode=landscape --out ring.h5
+    """
+    from app.headless import run_experiment
+
+    sets = sets or []
+    raise typer.Exit(
+        run_experiment(
+            experiment, rig, sets, seconds=seconds, seed=seed, out=out, frames=frames, json=json, armed=armed
+        )
+    )
+
+
+@app.command()
+def replay(
+    recording: Annotated[Path, typer.Argument(help="multi-page TIFF, folder of images, AVI, MP4, or a run")],
+    rig: RigFile = None,
+    experiment: Annotated[Path | None, typer.Option("--experiment", help="experiment file")] = None,
+    sets: Sets = None,
+    out: Out = None,
+    frames: Annotated[bool, typer.Option("--frames/--no-frames", help="copy the frames into the run file")] = False,
+    json: Json = None,
+) -> None:
+    """Send recorded frames through tracking, policy, limits, interlock and a simulated deflector.
+
+    A recorded particle can't react: what is recorded is what would have been sent.
+
+    Example: main.py replay beads.tif --set tracking.diameter_px=11 --set tracking.invert=true --set camera.fps=24
+    """
+    from app.replay import replay_recording
+
+    raise typer.Exit(replay_recording(recording, rig, experiment, tuple(sets or ()), out=out, frames=frames, json=json))
+
+
+@app.command()
+def verify(run: Annotated[Path, typer.Argument(help="run file")], json: Json = None) -> None:
+    """Put a run through the same machine again: equal, or the first turn that differs and how.
+
+    Example: main.py verify runs/annular_activity.h5
+    """
+    from app.verify import verify_run
+
+    raise typer.Exit(verify_run(run, json=json))
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="run file")],
+    to: Annotated[str, typer.Option("--to", help="parquet, csv or ome-tiff")],
+    out: Annotated[Path | None, typer.Option("--out", help="folder; else beside the run")] = None,
+    json: Json = None,
+) -> None:
+    """Write a run's tracks, commands and turns as tidy tables, or its frames as OME-TIFF.
+
+    Example: main.py export runs/annular_activity.h5 --to parquet --out tables
+    """
+    from app.show import export_run
+
+    export_run(run, to, out, json=json)
+
+
+@app.command()
+def info(run: Annotated[Path, typer.Argument(help="run file")], json: Json = None) -> None:
+    """Say what a run was.
+
+    Example: main.py info runs/annular_activity.h5
+    """
+    from app.show import show_info
+
+    show_info(run, json=json)
+
+
+@app.command()
+def train(config: Annotated[Path, typer.Argument(help="training file")], json: Json = None) -> None:
+    """Train a network, or go on with a training that was interrupted.
+
+    Example: main.py train config/trainings/ring_egnn.yaml
+    """
+    from app.train import train_network
+
+    train_network(config, json=json)
+
+
+@app.command()
+def evaluate(checkpoint: Annotated[Path, typer.Argument(help="card of a checkpoint")], json: Json = None) -> None:
+    """Say what a trained network is worth: errors, symmetry, speed.
+
+    Example: main.py evaluate config/checkpoints/ring_egnn.json
+    """
+    from app.train import evaluate_network
+
+    evaluate_network(checkpoint, json=json)
+
+
+def main() -> int:
+    """Run the verb; bad input is one sentence and exit code 2, a run that tripped or failed is 1."""
+    try:
+        app()
+    except Refused as refused:
+        print(f"cybloids: {refused}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,141 @@
+"""A trained network on disk: weights as safetensors beside a card in JSON. Never a pickle.
+
+`NAME.safetensors` holds tensors and nothing else; `NAME.json`, the card, says what they are, in which units and for
+which symmetry, and what they were trained on. The card names the SHA-256 of the weights and of itself, so that one
+changed byte in either is found.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor, nn
+
+from config.fields import Doc, Ge, Gt, settings
+from config.reader import build, plain, read
+from config.refused import Refused
+from models.data.task import Shape
+from models.networks import AnyNetwork
+from models.training import AnyTask
+
+FORMAT = "cybloids network 1"
+
+
+@settings
+class Units:
+    """Of positions and of answers."""
+
+    length: Literal["um", "1"] = "um"
+    answer: Literal["pN", "kT/um", "um", "1"] = "pN"
+
+
+@settings
+class Trained:
+    """What it was trained on: outside of it its answers are guesses."""
+
+    task: Annotated[AnyTask, Doc("the data set, as it can be made again")]
+    points_least: Annotated[int, Ge(0), Doc("fewest points in a cloud")]
+    points_most: Annotated[int, Ge(0), Doc("most points in a cloud")]
+    nearest: Annotated[float, Ge(0), Doc("smallest distance to a nearest neighbour, in the unit of length")]
+    farthest: Annotated[float, Ge(0), Doc("largest distance to a nearest neighbour, in the unit of length")]
+    data_sha256: Annotated[str, Doc("of the data set")]
+    seed: Annotated[int, Ge(0), Doc("of the training")]
+    epochs: Annotated[int, Ge(0), Doc("trained")]
+
+
+@settings
+class Card:
+    """What the weights are."""
+
+    format: Literal["cybloids network 1"] = "cybloids network 1"
+    network: AnyNetwork
+    dimension: Annotated[int, Ge(2), Doc("of space")]
+    scalars: Annotated[int, Ge(0), Doc("scalar features of a point")]
+    vectors: Annotated[int, Ge(0), Doc("vector features of a point")]
+    attributes: Annotated[int, Ge(0), Doc("features of a pair")]
+    symmetry: Annotated[str, Doc("the group that its answers follow")]
+    units: Units = Units()
+    scale: Annotated[float, Gt(0), Doc("the network's answer times this is in the unit of answer")] = 1.0
+    reach: Annotated[float | None, Gt(0), Doc("radius of its graph, in the unit of length; none: all pairs")] = None
+    species: Annotated[tuple[int, ...], Doc("that it knows, in the order of their scalars")] = ()
+    trained: Trained
+    metrics: Annotated[dict[str, float], Doc("measured at the end of the training")]
+    weights_sha256: Annotated[str, Doc("of the file of weights")] = ""
+    card_sha256: Annotated[str, Doc("of all of the above")] = ""
+
+    @property
+    def shape(self) -> Shape:
+        return Shape(self.dimension, self.scalars, self.vectors, self.attributes)
+
+
+def write(network: nn.Module, card: Card, path: Path) -> Card:
+    """Both files; `path` ends in .json. Answers the card as it was written."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    weights = save({name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()})
+    card = replace(card, weights_sha256=hashlib.sha256(weights).hexdigest())
+    card = replace(card, card_sha256=_digest(card))
+    path.with_suffix(".safetensors").write_bytes(weights)
+    path.write_text(json.dumps(plain(card), indent=2) + "\n", encoding="utf-8")
+    return card
+
+
+def load_checkpoint(path: Path) -> tuple[nn.Module, Card]:
+    """The network in evaluation mode, float32 on the CPU, and its card. Raises Refused for anything not whole."""
+    card = read_card(path)
+    weights = path.with_suffix(".safetensors")
+    network = card.network.build(card.shape)
+    _fill(network, _tensors(weights, card), weights)
+    return network.eval(), card
+
+
+def read_card(path: Path) -> Card:
+    """The card alone, checked. Raises Refused."""
+    if path.suffix != ".json":
+        raise Refused(f"{path}: a checkpoint is named by its card, a .json file beside the .safetensors file")
+    card: Card = build(read(path), Card)
+    if card.card_sha256 != _digest(card):
+        raise Refused(f"{path}: the card was changed after the training (its SHA-256 is not the one that it states)")
+    wanted = card.network.symmetry(card.dimension)
+    if card.symmetry != wanted:
+        raise Refused(f"{path}: the card claims the symmetry {card.symmetry}, and its network has {wanted}")
+    return card
+
+
+def _digest(card: Card) -> str:
+    body: dict[str, Any] = plain(replace(card, card_sha256=""))
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+
+
+def _tensors(path: Path, card: Card) -> dict[str, Tensor]:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise Refused(f"{path}: the weights can't be read ({error.strerror})") from None
+    if hashlib.sha256(data).hexdigest() != card.weights_sha256:
+        raise Refused(f"{path}: these are not the weights of the card (truncated, changed or another file)")
+    try:
+        return load(data)
+    except (SafetensorError, ValueError) as error:
+        raise Refused(f"{path}: this is not a safetensors file ({error})") from None
+
+
+def _fill(network: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
+    wanted = network.state_dict()
+    if tensors.keys() != wanted.keys():
+        odd = sorted(tensors.keys() ^ wanted.keys())[0]
+        raise Refused(f"{path}: the tensor '{odd}' is in only one of the file and the network of the card")
+    for name, value in tensors.items():
+        if value.shape != wanted[name].shape:
+            raise Refused(
+                f"{path}: '{name}' is {list(value.shape)}, and the card's network has {list(wanted[name].shape)}"
+            )
+        if not bool(torch.isfinite(value).all()):
+            raise Refused(f"{path}: '{name}' holds numbers that are not finite")
+    network.load_state_dict(tensors)

@@ -1,0 +1,86 @@
+"""What a checkpoint is worth: errors on data made anew, symmetry after training, time of a decision."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from config.refused import Refused
+from models.checkpoint import Card, load_checkpoint
+from models.cloud import moved
+from models.data.task import Task
+from models.train import measure, random_rotation
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Errors are root mean squares in the task's unit; symmetry errors are relative to the answer."""
+
+    card: Card
+    valid: float
+    test: float
+    spread: float  # standard deviation of the targets of the training part
+    rotation: float
+    reflection: float
+    decision_ms: float
+
+    @property
+    def relative(self) -> float:
+        return self.test / self.spread
+
+
+def evaluate(path: Path) -> Evaluation:
+    """Raises Refused, also where the data made anew are not those of the training."""
+    torch.set_num_threads(1)
+    network, card = load_checkpoint(path)
+    task = card.trained.task.make()
+    if task.sha256 != card.trained.data_sha256:
+        raise Refused(
+            f"{path}: the data made anew are not those that it was trained on (other version of the program?)"
+        )
+    rotation, reflection = broken_symmetry(network, task)
+    return Evaluation(
+        card, math.sqrt(measure(network, task, "valid")), math.sqrt(measure(network, task, "test")), spread(task),
+        rotation, reflection, decision_ms(network, task),
+    )  # fmt: skip
+
+
+def spread(task: Task) -> float:
+    _, target = task.batch("train", torch.arange(task.count("train")))
+    return float(target.std())
+
+
+def broken_symmetry(network: nn.Module, task: Task, motions: int = 9) -> tuple[float, float]:
+    """Largest ||f(g X) - g f(X)|| / ||f(X)|| over random rotations, and over random reflections, in float32."""
+    seen, _ = task.batch("test", torch.arange(min(8, task.count("test"))))
+    worst = [0.0, 0.0]
+    with torch.inference_mode():
+        here = network(seen).vector
+        for index in range(2 * motions):
+            turn = random_rotation(seen.dimension, (7, index)).float()
+            if index % 2:
+                turn[:, 0] = -turn[:, 0]
+            there = network(moved(seen, turn, torch.zeros(seen.dimension))).vector
+            worst[index % 2] = max(worst[index % 2], float((there - here @ turn.T).norm() / here.norm()))
+    return worst[0], worst[1]
+
+
+def decision_ms(network: nn.Module, task: Task, repeats: int = 50) -> float:
+    """Median time of one answer to the largest of some test clouds."""
+    sizes = [
+        (task.batch("test", torch.tensor([index]))[0].points, index) for index in range(min(20, task.count("test")))
+    ]
+    seen, _ = task.batch("test", torch.tensor([max(sizes)[1]]))
+    spans = []
+    with torch.inference_mode():
+        for _ in range(repeats):
+            began = time.perf_counter()
+            network(seen)
+            spans.append(time.perf_counter() - began)
+    return 1000 * statistics.median(spans)

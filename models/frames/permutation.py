@@ -1,0 +1,74 @@
+"""Frames of S_n for graphs, from eigenvectors of the Laplacian (Frame Averaging, section 3.3).
+
+The rows of S(A) = [diag(P_1), .., diag(P_k)], P_i the projector on the i-th eigenspace of L = D - A, follow their
+points; the frame holds the permutations that sort them. Points with equal rows come in every order, so the frame is the
+product of the permutations of ties: exact, at a price that grows with the symmetry of the graph. Ties are cut down by
+asking, round by round, which rows a point's neighbours have (Weisfeiler and Leman 1968), which also follows the points.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+SAME = 1e-6  # eigenvalues and rows nearer than this are equal
+
+
+def spectral_rows(adjacency: Floats) -> Floats:
+    """[n, k]: for each of k distinct eigenvalues of the Laplacian, rising, the diagonal of its projector.
+
+    The eigenvalue itself is not among the columns: graphs with unlike spectra are told apart by their adjacency.
+    """
+    laplacian = np.diag(adjacency.sum(axis=1)) - adjacency
+    spectrum, vectors = np.linalg.eigh(laplacian)
+    spaces = np.split(np.arange(len(spectrum)), np.flatnonzero(np.diff(spectrum) > SAME) + 1)
+    return np.stack([(vectors[:, space] ** 2).sum(axis=1) for space in spaces], axis=1)
+
+
+def ranks(adjacency: Floats) -> Ints:
+    """[n] a class for every point, numbered in an order that does not depend on the points' names."""
+    rows = np.round(spectral_rows(adjacency) / SAME).astype(np.int64)
+    rank = _ranked([tuple(row) for row in rows.tolist()])
+    while True:
+        around = [
+            (int(rank[i]), *sorted((float(adjacency[i, j]), int(rank[j])) for j in np.flatnonzero(adjacency[i])))
+            for i in range(len(rank))
+        ]
+        finer = _ranked(around)
+        if finer.max(initial=0) == rank.max(initial=0):
+            return finer
+        rank = finer
+
+
+def _ranked(keys: list[tuple[object, ...]]) -> Ints:
+    order = {key: index for index, key in enumerate(sorted(set(keys), key=repr))}
+    return np.array([order[key] for key in keys], np.int64)
+
+
+def sorting_frame(adjacency: Floats) -> Ints:
+    """[K, n]: every order of the points that sorts their classes."""
+    rank = ranks(adjacency)
+    classes = [np.flatnonzero(rank == value).tolist() for value in range(int(rank.max(initial=-1)) + 1)]
+    orders = itertools.product(*(itertools.permutations(members) for members in classes))
+    return np.array([list(itertools.chain.from_iterable(order)) for order in orders], np.int64)
+
+
+class PermutationAveraged(nn.Module):
+    """<phi>_F(A): any network of an adjacency matrix, made invariant to the names of points."""
+
+    def __init__(self, backbone: nn.Module) -> None:
+        super().__init__()
+        self.backbone = backbone
+
+    def forward(self, adjacency: Tensor) -> Tensor:
+        """[n, n] -> [out]; the backbone maps [K, n, n] -> [K, out]."""
+        order = torch.from_numpy(sorting_frame(adjacency.detach().cpu().numpy().astype(np.float64)))
+        posed = adjacency[order[:, :, None], order[:, None, :]]  # [K, n, n]
+        return torch.mean(self.backbone(posed), 0)

@@ -1,0 +1,52 @@
+"""Small layers that several networks share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+def perceptron(*widths: int, activation: Callable[[], nn.Module] = nn.SiLU, last: bool = False) -> nn.Sequential:
+    """Linear layers of these widths with an activation between them, and after the last if `last`."""
+    layers: list[nn.Module] = []
+    for index in range(len(widths) - 1):
+        layers.append(nn.Linear(widths[index], widths[index + 1]))
+        if last or index < len(widths) - 2:
+            layers.append(activation())
+    return nn.Sequential(*layers)
+
+
+class PairLinear(nn.Linear):
+    """W [h_i, h_j, e_ij] + b for every edge, computed at the points: W1 h_i and W2 h_j once a point, then gathered.
+
+    The same weights and the same map as a Linear on the concatenation, with 2 N instead of 2 E rows through it.
+    """
+
+    def __init__(self, width: int, extra: int, out: int) -> None:
+        super().__init__(2 * width + extra, out)
+        self.width = width
+
+    def pairs(self, point: Tensor, extra: Tensor, receiver: Tensor, sender: Tensor) -> Tensor:
+        """point [N, width], extra [E, extra] -> [E, out]."""
+        width = self.width
+        both = functional.linear(point, torch.cat([self.weight[:, :width], self.weight[:, width : 2 * width]]))
+        here, there = both[:, : self.out_features], both[:, self.out_features :]
+        own = functional.linear(extra, self.weight[:, 2 * width :], self.bias)
+        return own.add(here.index_select(0, receiver)).add_(there.index_select(0, sender))
+
+
+class GaussianRadial(nn.Module):
+    """Distances seen through `count` Gaussians between 0 and `radius` (SchNet, Schuett et al. 2017, eq. for e_k)."""
+
+    def __init__(self, count: int, radius: float) -> None:
+        super().__init__()
+        self.centre: Tensor
+        self.register_buffer("centre", torch.linspace(0, radius, count) if count else torch.empty(0))
+        self.sharpness = 0.5 * (max(count - 1, 1) / radius) ** 2
+
+    def forward(self, distance: Tensor) -> Tensor:
+        """[E] -> [E, count]."""
+        return torch.exp(-self.sharpness * (distance[:, None] - self.centre) ** 2)

@@ -1,0 +1,134 @@
+"""A checkpoint behind the Policy plug. It enters by the same door as a programmed law and is trusted no more:
+the loop judges its forces, the limits clip them, the interlock decides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from config.refused import Refused
+from control.contract import Forces, Seen, State
+from control.plant import Plant
+from models.checkpoint import Card, load_checkpoint
+from models.cloud import Cloud, cloud
+from models.graph import all_edges, radius_edges
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+WARM_UP = (1, 2, 7, 30, 100)  # particles in the clouds on which a policy is tried before it may fly
+CLOSER = 0.8  # of the smallest distance that it was trained on: nearer than this it says so
+
+
+@dataclass(frozen=True)
+class LearnedPolicy:
+    """Forces from a network on the graph of the trusted particles: float32, one thread. Its memory is what it said."""
+
+    network: nn.Module
+    card: Card
+    plant: Plant
+
+    @property
+    def longest_delay_s(self) -> float:
+        return 0.0
+
+    def start(self) -> tuple[str, ...]:
+        return ()
+
+    def step(self, memory: tuple[str, ...], seen: Seen) -> tuple[tuple[str, ...], Forces]:
+        tracks = seen.tracks
+        good = tracks.state == State.GOOD
+        known = good & np.isin(tracks.species, self.card.species)
+        withheld = tuple(
+            (int(who), f"the checkpoint does not know species {kind}")
+            for who, kind in zip(tracks.particle[good & ~known], tracks.species[good & ~known], strict=True)
+        )
+        place_um, cell = tracks.position_um[known], tracks.cell[known]
+        said = outside(self.card, place_um, cell)
+        force_pn = self.forces_pn(place_um, tracks.species[known], cell)
+        began = tuple(one for one in said if one not in memory)
+        return said, Forces(
+            particle=tracks.particle[known],
+            force_pn=force_pn,
+            delay_s=np.full(len(force_pn), np.nan),
+            carried=np.zeros(len(force_pn), np.bool_),
+            withheld=withheld,
+            notes=began,
+        )
+
+    def forces_pn(self, place_um: Floats, species: Ints, cell: Ints) -> Floats:
+        """[N, 2] pN on particles at [N, 2] um."""
+        if not len(place_um):
+            return np.empty((0, 2))
+        with torch.inference_mode():
+            found = self.network(cloud_of(self.card, place_um, species, cell)).vector[:, 0]
+        per_answer = self.plant.kt_pn_um if self.card.units.answer == "kT/um" else 1.0
+        return np.asarray(found.numpy(), np.float64) * (self.card.scale * per_answer)
+
+
+def fly(path: Path | str, plant: Plant) -> LearnedPolicy:
+    """The policy of a checkpoint, checked and warmed up. Raises Refused."""
+    path = Path(path)
+    torch.set_num_threads(1)  # a second thread in the control process costs tens of milliseconds under load
+    network, card = load_checkpoint(path)
+    refuse(card, path)
+    policy = LearnedPolicy(network, card, plant)
+    draw = np.random.default_rng(0)
+    for count in WARM_UP:
+        place_um = draw.uniform(0, 2.5 * np.sqrt(count), (count, 2))
+        species = np.full(count, card.species[0], np.int64)
+        force_pn = policy.forces_pn(place_um, species, np.zeros(count, np.int64))
+        if not np.isfinite(force_pn).all():
+            raise Refused(f"{path}: the network's answer for {count} particles is not finite")
+    return policy
+
+
+def refuse(card: Card, path: Path) -> None:
+    """What can't fly is refused here, in one sentence."""
+    if card.units.length != "um" or card.units.answer not in ("pN", "kT/um"):
+        raise Refused(
+            f"{path}: the card's units are {card.units.length} and {card.units.answer}; "
+            "a policy needs um, and pN or kT/um"
+        )
+    if card.dimension != 2:
+        raise Refused(f"{path}: the network is for {card.dimension} dimensions, and a policy needs 2")
+    if not card.species or card.scalars != len(card.species):
+        raise Refused(
+            f"{path}: the card names {len(card.species)} species for {card.scalars} scalars (one each is needed)"
+        )
+    if card.vectors or card.attributes:
+        raise Refused(f"{path}: the network needs features that the instrument does not have (vectors or pairs)")
+
+
+def cloud_of(card: Card, place_um: Floats, species: Ints, cell: Ints) -> Cloud:
+    """What the network sees: positions about their mean, a one-hot species, neighbours within its reach and cell."""
+    place_um = place_um - place_um.mean(axis=0)  # float32 then resolves picometres
+    edges = _edges(card, place_um, cell)
+    kinds = (species[:, None] == np.asarray(card.species)).astype(np.float32)  # [N, S]
+    return cloud(torch.from_numpy(place_um.astype(np.float32)), edges, scalar=torch.from_numpy(kinds))
+
+
+def _edges(card: Card, place_um: Floats, cell: Ints) -> Tensor:
+    edges = all_edges(len(place_um)) if card.reach is None else radius_edges(place_um, card.reach)
+    if cell.min() == cell.max():
+        return edges
+    where = torch.from_numpy(cell)
+    return edges[:, where[edges[0]] == where[edges[1]]]
+
+
+def outside(card: Card, place_um: Floats, cell: Ints) -> tuple[str, ...]:
+    """How what is seen differs from all that the network was trained on, in words."""
+    said = []
+    trained = card.trained
+    if len(place_um) > trained.points_most:
+        said.append(f"more particles than the policy was trained on ({trained.points_most})")
+    if len(place_um) > 1:
+        near = radius_edges(place_um, CLOSER * trained.nearest)
+        if near.shape[1]:
+            said.append(f"particles nearer to each other than the policy was trained on ({trained.nearest:.2f} um)")
+    return tuple(said)

@@ -1,0 +1,163 @@
+"""The list page of networks: each with its settings, and how it is built for a task."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated, Literal
+
+from torch import nn
+
+from config.fields import Doc, Field, Ge, Gt, settings
+from models.data.task import Shape
+from models.egnn import EGNN
+from models.frames.average import FrameAveraged
+from models.frames.harmonic import harmonic
+from models.frames.message import MessagePassing
+from models.frames.network import FrameAveragingNetwork
+from models.frames.pca import gated, principal
+from models.linear import Linear
+from models.ponita.cloud import PonitaPoints
+from models.ponita.network import Ponita
+
+Width = Annotated[int, Gt(0), Doc("channels of a layer")]
+Layers = Annotated[int, Gt(0), Doc("rounds of messages")]
+Cutoff = Annotated[float | None, Gt(0), Doc("beyond this distance nobody is heard; left out: everybody is")]
+Radial = Annotated[int, Ge(0), Doc("Gaussians through which distances are also seen; needs a cut-off")]
+
+
+@settings
+class LinearSettings:
+    """x + sum_k a_k v_k: what a network has to beat."""
+
+    kind: Literal["linear"] = "linear"
+
+    def build(self, shape: Shape) -> nn.Module:
+        return Linear(shape.vectors)
+
+    def symmetry(self, dimension: int) -> str:
+        return f"E({dimension})"
+
+
+@settings
+class EgnnSettings:
+    """E(n)-equivariant graph neural network; without a cut-off the published one."""
+
+    kind: Literal["egnn"] = "egnn"
+    width: Width = 64
+    layers: Layers = 4
+    cutoff: Cutoff = None
+    radial: Radial = 0
+
+    def build(self, shape: Shape) -> nn.Module:
+        return EGNN(scalars=shape.scalars, vectors=shape.vectors, attributes=shape.attributes, width=self.width,
+                    layers=self.layers, cutoff=self.cutoff, radial=self.radial)  # fmt: skip
+
+    def symmetry(self, dimension: int) -> str:
+        return f"E({dimension})"
+
+
+@settings
+class FrameSettings:
+    """Message passing averaged over frames; an EGNN answers where frames are not to be trusted."""
+
+    kind: Literal["fa_egnn"] = "fa_egnn"
+    frame: Annotated[
+        Literal["gated", "harmonic", "principal"],
+        Doc("principal axes, gated near symmetric clouds; weighted harmonics"),
+    ] = "gated"
+    group: Annotated[Literal["E", "SE"], Doc("SE: left and right may differ")] = "E"
+    width: Width = 32
+    layers: Layers = 2
+    cutoff: Cutoff = None
+    radial: Radial = 0
+
+    def build(self, shape: Shape) -> nn.Module:
+        frames = {"gated": partial(gated, group=self.group), "harmonic": partial(harmonic, group=self.group),
+                  "principal": partial(principal, group=self.group)}  # fmt: skip
+        backbone = MessagePassing(
+            dimension=shape.dimension, scalars=shape.scalars, vectors=shape.vectors, attributes=shape.attributes,
+            width=self.width, layers=self.layers, cutoff=self.cutoff, radial=self.radial, places=self.cutoff is None,
+        )  # fmt: skip
+        fallback = EgnnSettings(width=self.width, layers=self.layers, cutoff=self.cutoff, radial=self.radial).build(
+            shape
+        )
+        return FrameAveraged(backbone, frames[self.frame], None if self.frame == "principal" else fallback)
+
+    def symmetry(self, dimension: int) -> str:
+        return f"{self.group}({dimension})"
+
+
+@settings
+class FrameNetworkSettings:
+    """FA-GNN: a new frame between layers, from the latent vectors. Everybody hears everybody."""
+
+    kind: Literal["fa_gnn"] = "fa_gnn"
+    group: Annotated[Literal["E", "SE"], Doc("SE: left and right may differ")] = "E"
+    width: Annotated[int, Gt(0), Doc("channels; a multiple of the dimension")] = 60
+    layers: Layers = 4
+
+    def build(self, shape: Shape) -> nn.Module:
+        return FrameAveragingNetwork(
+            dimension=shape.dimension, scalars=shape.scalars, vectors=shape.vectors, attributes=shape.attributes,
+            width=self.width, layers=self.layers, group=self.group,
+        )  # fmt: skip
+
+    def symmetry(self, dimension: int) -> str:
+        return f"{self.group}({dimension})"
+
+
+@settings
+class PonitaSettings:
+    """PONITA on a grid of orientations."""
+
+    kind: Literal["ponita"] = "ponita"
+    group: Annotated[Literal["E", "SE"], Doc("SE: left and right may differ (in the plane)")] = "E"
+    grid: Annotated[int, Gt(0), Doc("orientations")] = 8
+    width: Width = 32
+    basis: Annotated[int | None, Gt(0), Doc("functions that kernels are made of; left out: as many as channels")] = None
+    layers: Layers = 2
+    degree: Annotated[int, Gt(0), Doc("of the monomials of the invariants")] = 3
+    widening: Annotated[int, Gt(0), Doc("of the channel mixing")] = 4
+    layer_scale: Annotated[float | None, Gt(0), Doc("what a layer adds at first; left out: all of it")] = None
+    cutoff: Cutoff = None
+    radial: Radial = 0
+    length: Annotated[float, Gt(0), Doc("unit in which a kernel sees distances")] = 1.0
+
+    def build(self, shape: Shape) -> nn.Module:
+        return Ponita(
+            dimension=shape.dimension, group=self.group, grid=self.grid, scalars=shape.scalars, vectors=shape.vectors,
+            attributes=shape.attributes, width=self.width, basis=self.basis, layers=self.layers, degree=self.degree,
+            widening=self.widening, layer_scale=self.layer_scale, cutoff=self.cutoff, radial=self.radial,
+            length=self.length,
+        )  # fmt: skip
+
+    def symmetry(self, dimension: int) -> str:
+        return f"{self.group}({dimension})"
+
+
+@settings
+class PonitaPointsSettings:
+    """PONITA with one orientation a neighbour: exact at every angle, and slow."""
+
+    kind: Literal["ponita_points"] = "ponita_points"
+    group: Annotated[Literal["E", "SE"], Doc("SE: left and right may differ (in the plane)")] = "E"
+    width: Width = 32
+    layers: Layers = 2
+    degree: Annotated[int, Gt(0), Doc("of the monomials of the invariants")] = 3
+    cutoff: Cutoff = None
+    length: Annotated[float, Gt(0), Doc("unit in which a kernel sees distances")] = 1.0
+
+    def build(self, shape: Shape) -> nn.Module:
+        return PonitaPoints(
+            dimension=shape.dimension, group=self.group, scalars=shape.scalars, vectors=shape.vectors, width=self.width,
+            layers=self.layers, degree=self.degree, cutoff=self.cutoff, length=self.length,
+        )  # fmt: skip
+
+    def symmetry(self, dimension: int) -> str:
+        return f"{self.group}({dimension})"
+
+
+AnyNetwork = Annotated[
+    LinearSettings | EgnnSettings | FrameSettings | FrameNetworkSettings | PonitaSettings | PonitaPointsSettings,
+    Field(discriminator="kind"),
+]

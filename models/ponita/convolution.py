@@ -1,0 +1,86 @@
+"""Separable, depth-wise convolution over positions and then over orientations, and the ConvNeXt block around it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from models.graph import add_at
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """Who hears whom, and the kernel basis of each pair.
+
+    With `opposite`, only the first half of the pairs has a basis: the other half is the same pair seen from the other
+    end, where r becomes -r, so that its kernel at o is that of the first at -o.
+    """
+
+    receiver: Tensor  # [P]
+    sender: Tensor  # [P]
+    basis: Tensor  # [P, O, B], window included
+    opposite: Tensor | None  # [O]
+    own: Tensor | None  # [1, O, B] basis of a point with itself
+
+
+class SeparableConvolution(nn.Module):
+    """x1[i, o] = sum_j k1(o_i . r, ..)[o] x[j, o];  x2[i, p] = 1/O sum_o k2(o_p . o_o) x1[i, o]  (PONITA, eqs. 9, 10).
+
+    The first training batch scales both kernels so that they keep the size of what passes through them.
+    """
+
+    calibrated: Tensor
+
+    def __init__(self, width: int, basis: int) -> None:
+        super().__init__()
+        self.kernel = nn.Linear(basis, width, bias=False)
+        self.fibre_kernel = nn.Linear(basis, width, bias=False)
+        self.bias = nn.Parameter(torch.zeros(width))
+        self.register_buffer("calibrated", torch.tensor(False))
+
+    def forward(self, x: Tensor, near: Neighbours, fibre_basis: Tensor | None) -> Tensor:
+        """x [N, O, C], fibre_basis [O(receiving), O, B] -> [N, O, C]; without a fibre basis only the first step."""
+        first = self.over_positions(x, near)
+        second = first if fibre_basis is None else self.over_orientations(first, fibre_basis)
+        if self.training and not bool(self.calibrated):
+            self._calibrate(x, first, second)
+        return second + self.bias
+
+    def over_positions(self, x: Tensor, near: Neighbours) -> Tensor:
+        kernel = self.kernel(near.basis)  # [P, O, C]
+        heard: Tensor = add_at(kernel * x.index_select(0, near.sender), near.receiver, len(x))
+        if near.opposite is not None:
+            back = kernel.index_select(1, near.opposite) * x.index_select(0, near.receiver)
+            heard.index_add_(0, near.sender, back)
+        if near.own is not None:
+            heard = heard + self.kernel(near.own) * x
+        return heard
+
+    def over_orientations(self, x: Tensor, fibre_basis: Tensor) -> Tensor:
+        kernel = self.fibre_kernel(fibre_basis)  # [P, O, C]
+        return torch.einsum("noc,poc->npc", x, kernel / kernel.shape[1])
+
+    def _calibrate(self, x: Tensor, first: Tensor, second: Tensor) -> None:
+        # through `data`: this very pass has yet to run backwards
+        self.kernel.weight.data.mul_((x.std() / first.std()).detach())
+        self.fibre_kernel.weight.data.mul_((first.std() / second.std()).detach())
+        self.calibrated.fill_(True)
+
+
+class Block(nn.Module):
+    """x + scale * Lin(GELU(Lin(LayerNorm(conv(x))))) (ConvNeXt, Liu et al. 2022)."""
+
+    def __init__(self, width: int, basis: int, widening: int, layer_scale: float | None) -> None:
+        super().__init__()
+        self.convolution = SeparableConvolution(width, basis)
+        self.norm = nn.LayerNorm(width)
+        self.widen = nn.Linear(width, widening * width)
+        self.narrow = nn.Linear(widening * width, width)
+        self.scale = None if layer_scale is None else nn.Parameter(torch.full((width,), layer_scale))
+
+    def forward(self, x: Tensor, near: Neighbours, fibre_basis: Tensor | None) -> Tensor:
+        inner = self.norm(self.convolution(x, near, fibre_basis))
+        new: Tensor = self.narrow(nn.functional.gelu(self.widen(inner)))
+        return x + new if self.scale is None else torch.addcmul(x, self.scale, new)

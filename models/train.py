@@ -1,0 +1,258 @@
+"""One trainer for every network and task: Adam, a schedule, a running mean of weights, a log, and a way back in.
+
+Everything that chance decides comes from (seed, epoch), so that a training that was interrupted goes on as if it had
+not been. Its state is kept as safetensors and JSON, like the checkpoint.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from config.refused import Refused
+from models.checkpoint import Card, Trained, Units, write
+from models.cloud import moved
+from models.data.task import Part, Task
+from models.training import Training
+
+COLUMNS = ("epoch", "seconds", "learning_rate", "train_mse", "valid_mse")
+
+
+@dataclass
+class Progressed:
+    """Where a training is."""
+
+    epoch: int = 0
+    seconds: float = 0.0
+    best: float = math.inf
+    best_epoch: int = 0
+    stale: int = 0
+    rows: list[list[float]] = field(default_factory=list)
+
+
+class Trainer:
+    """One training. `run` begins it or goes on with it; `path` is the checkpoint's card."""
+
+    def __init__(self, wanted: Training, task: Task, path: Path) -> None:
+        if wanted.device == "cuda" and not torch.cuda.is_available():
+            raise Refused(f"{wanted.title}: 'device' is cuda, and this machine has no CUDA device (allowed here: cpu)")
+        self.wanted, self.task, self.path = wanted, task, path
+        torch.manual_seed(wanted.seed)
+        self.network = wanted.network.build(task.shape).to(wanted.device)
+        self.mean = {name: value.clone() for name, value in self.network.state_dict().items()}
+        self.best = {name: value.clone() for name, value in self.mean.items()}
+        self.optimiser = _adam(self.network, wanted)
+        self.at = Progressed()
+
+    @property
+    def _state(self) -> Path:
+        return self.path.with_suffix(".state.safetensors")
+
+    def run(self, resume: bool = True) -> Card:
+        """Train to the end, and write the checkpoint of the best validation. Ctrl-C keeps the state to go on from."""
+        if resume and self._state.exists():
+            self._restore()
+        console = Console(file=sys.stderr)
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[said]}"),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
+            shown = bar.add_task(self.wanted.title, total=1.0, said="")
+            while not self._over():
+                self._epoch()
+                bar.update(shown, completed=self._share(), said=f"epoch {self.at.epoch}, best {self.at.best:.5f}")
+        return self._finish()
+
+    def _share(self) -> float:
+        """How much of the schedule is over."""
+        share = self.at.epoch / self.wanted.epochs
+        if self.wanted.minutes is not None:
+            share = max(share, self.at.seconds / (60 * self.wanted.minutes))
+        return min(share, 1.0)
+
+    def _over(self) -> bool:
+        return self._share() >= 1.0 or (0 < self.wanted.patience <= self.at.stale)
+
+    def _epoch(self) -> None:
+        began = time.perf_counter()
+        total, rate, start = 0.0, 0.0, self._share()
+        step_share = max(1 / self.wanted.epochs, self._last_share())
+        batches = list(self._order())
+        self.network.train()
+        for index, examples in enumerate(batches):
+            rate = _rate(self.wanted, min(start + step_share * index / len(batches), 1.0))
+            total += self._step(examples, rate, index) * len(examples)
+        self.at.epoch += 1
+        self.at.seconds += time.perf_counter() - began
+        if self.at.epoch % self.wanted.validate_every == 0 or self._share() >= 1.0:
+            self._validate(total / self.task.count("train"), rate)
+
+    def _last_share(self) -> float:
+        return 0.0 if self.wanted.minutes is None or not self.at.epoch else (
+            self.at.seconds / self.at.epoch / (60 * self.wanted.minutes))  # fmt: skip
+
+    def _order(self) -> Iterator[Tensor]:
+        draw = torch.Generator().manual_seed(self.wanted.seed * 1_000_003 + self.at.epoch)
+        return iter(torch.split(torch.randperm(self.task.count("train"), generator=draw), self.wanted.batch))
+
+    def _step(self, examples: Tensor, rate: float, index: int) -> float:
+        seen, target = self.task.batch("train", examples)
+        seen, target = seen.to(self.wanted.device, torch.float32), target.to(self.wanted.device, torch.float32)
+        if self.wanted.augment:
+            turn = random_rotation(seen.dimension, (self.wanted.seed, self.at.epoch, index)).to(target)
+            seen, target = moved(seen, turn, torch.zeros_like(turn[0])), target @ turn.T
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.optimiser.zero_grad(set_to_none=True)
+        loss = (self.network(seen).vector[:, 0] - target / self.task.scale).square().mean()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.wanted.gradient)
+        self.optimiser.step()
+        self._average()
+        return float(loss.detach()) * self.task.scale**2
+
+    def _average(self) -> None:
+        steps = self.at.epoch * max(1, self.task.count("train") // self.wanted.batch)
+        keep = min(self.wanted.average, (1 + steps) / (10 + steps))
+        with torch.no_grad():
+            for name, value in self.network.state_dict().items():
+                if keep and value.is_floating_point():
+                    self.mean[name].lerp_(value, 1 - keep)
+                else:
+                    self.mean[name].copy_(value)
+
+    def _validate(self, train_mse: float, rate: float) -> None:
+        began = time.perf_counter()
+        found = self._measure(self.mean, "valid")
+        if not math.isfinite(found):
+            raise Refused(f"{self.wanted.title}: the training diverged in epoch {self.at.epoch}; lower learning_rate")
+        self.at.stale += 1
+        if found < self.at.best:
+            self.at.best, self.at.best_epoch, self.at.stale = found, self.at.epoch, 0
+            self.best = {name: value.clone() for name, value in self.mean.items()}
+        self.at.seconds += time.perf_counter() - began
+        self.at.rows.append([self.at.epoch, round(self.at.seconds, 3), rate, train_mse, found])
+        self._keep()
+
+    def _measure(self, weights: dict[str, Tensor], part: Part) -> float:
+        now = {name: value.clone() for name, value in self.network.state_dict().items()}
+        self.network.load_state_dict(weights)
+        found = measure(self.network, self.task, part, self.wanted.device)
+        self.network.load_state_dict(now)
+        return found
+
+    def _keep(self) -> None:
+        """State and log on disk, whole or not at all."""
+        tensors = {f"{kind}.{name}": value for kind, held in (("now", self.network.state_dict()), ("mean", self.mean),
+                   ("best", self.best)) for name, value in held.items()}  # fmt: skip
+        for index, held in self.optimiser.state_dict()["state"].items():
+            tensors |= {f"adam.{index}.{name}": value for name, value in held.items()}
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        partial = self._state.with_suffix(".partial")
+        save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, partial,
+                  metadata={"at": json.dumps(asdict(self.at)), "settings": repr(self.wanted)})  # fmt: skip
+        partial.replace(self._state)
+        with self.path.with_suffix(".csv").open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([COLUMNS, *self.at.rows])
+
+    def _restore(self) -> None:
+        from safetensors import safe_open
+
+        with safe_open(self._state, "pt") as file:
+            said = file.metadata()
+        if said["settings"] != repr(self.wanted):
+            raise Refused(f"{self._state}: this training was begun with other settings; move it away or begin anew")
+        self.at = Progressed(**json.loads(said["at"]))
+        tensors = load_file(self._state, device=self.wanted.device)
+        parts: dict[str, dict[str, Tensor]] = {"now": {}, "mean": {}, "best": {}, "adam": {}}
+        for name, value in tensors.items():
+            kind, _, rest = name.partition(".")
+            parts[kind][rest] = value
+        self.network.load_state_dict(parts["now"])
+        self.mean, self.best = parts["mean"], parts["best"]
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, value in parts["adam"].items():
+            index, _, rest = name.partition(".")
+            state.setdefault(int(index), {})[rest] = value
+        self.optimiser.load_state_dict({"state": state, "param_groups": self.optimiser.state_dict()["param_groups"]})
+
+    def _finish(self) -> Card:
+        self.network.load_state_dict(self.best)
+        wanted, task, span = self.wanted, self.task, self.task.range
+        metrics = {
+            "valid_mse": self.at.best,
+            "test_mse": measure(self.network, task, "test", wanted.device),
+            "best_epoch": float(self.at.best_epoch),
+            "minutes": self.at.seconds / 60,
+            "parameters": float(sum(value.numel() for value in self.network.parameters())),
+        }
+        shape = task.shape
+        card = Card(
+            network=wanted.network, dimension=shape.dimension, scalars=shape.scalars, vectors=shape.vectors,
+            attributes=shape.attributes, symmetry=wanted.network.symmetry(shape.dimension), scale=task.scale,
+            units=Units(length=task.units[0], answer=task.units[1]), reach=task.reach, species=task.species,
+            trained=Trained(task=wanted.task, data_sha256=task.sha256, seed=wanted.seed, epochs=self.at.epoch,
+                            **asdict(span)),
+            metrics=metrics,
+        )  # fmt: skip
+        return write(self.network, card, self.path)
+
+
+def measure(network: nn.Module, task: Task, part: Part, device: str = "cpu", batch: int = 500) -> float:
+    """Mean square of the components' errors over a part, in the task's own unit squared."""
+    network.eval()
+    total, count = 0.0, 0
+    with torch.inference_mode():
+        for examples in torch.split(torch.arange(task.count(part)), batch):
+            seen, target = task.batch(part, examples)
+            found = network(seen.to(device, torch.float32)).vector[:, 0].cpu() * task.scale
+            total += float((found - target).square().sum())
+            count += target.numel()
+    return total / max(count, 1)
+
+
+def random_rotation(dimension: int, seed: tuple[int, ...]) -> Tensor:
+    """A rotation [d, d] drawn evenly (QR of a Gaussian matrix, Mezzadri 2007)."""
+    number = 0
+    for part in seed:
+        number = number * 1_000_003 + part + 1
+    draw = torch.Generator().manual_seed(number % (1 << 62))
+    unit: Tensor
+    unit, upper = torch.linalg.qr(torch.randn(dimension, dimension, generator=draw, dtype=torch.float64))
+    unit = unit * upper.diagonal().sign()
+    if torch.linalg.det(unit) < 0:
+        unit[:, 0] = -unit[:, 0]
+    return unit
+
+
+def _rate(wanted: Training, share: float) -> float:
+    """The learning rate after `share` of the schedule."""
+    if wanted.schedule == "constant":
+        return wanted.learning_rate
+    rise = 0.3 if wanted.schedule == "one_cycle" else 0.02
+    low = 0.04 * wanted.learning_rate
+    if share < rise:
+        return low + (wanted.learning_rate - low) * 0.5 * (1 - math.cos(math.pi * share / rise))
+    return wanted.learning_rate * max(1e-4, 0.5 * (1 + math.cos(math.pi * (share - rise) / (1 - rise))))
+
+
+def _adam(network: nn.Module, wanted: Training) -> torch.optim.Adam:
+    matrices = [value for value in network.parameters() if value.dim() > 1]
+    others = [value for value in network.parameters() if value.dim() <= 1]
+    groups = [{"params": matrices, "weight_decay": wanted.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    return torch.optim.Adam([group for group in groups if group["params"]], lr=wanted.learning_rate)

@@ -1,0 +1,71 @@
+"""The settings of one training, as a YAML file gives them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from config.fields import Doc, Field, Ge, Gt, Le, settings
+from control.potentials import AnyShape
+from models.data.clone import clone
+from models.data.nbody import nbody
+from models.data.task import Task
+from models.networks import AnyNetwork
+
+
+@settings
+class NBodyTask:
+    """Five charges in space, seed 43: where will they have gone?"""
+
+    kind: Literal["nbody"] = "nbody"
+
+    def make(self) -> Task:
+        return nbody()
+
+
+@settings
+class CloneTask:
+    """A programmed pair law, shown configurations as they are met at the rig."""
+
+    kind: Literal["clone"] = "clone"
+    shape: AnyShape
+    examples: Annotated[int, Ge(10), Doc("configurations to train on")] = 3000
+    points_least: Annotated[int, Ge(2), Doc("fewest particles")] = 2
+    points_most: Annotated[int, Ge(2), Doc("most particles")] = 37
+    spacing_um: Annotated[float, Gt(0), Doc("of crystals, about")] = 2.5
+    nearest_um: Annotated[float, Gt(0), Doc("smallest distance between two particles of a gas")] = 1.5
+    reach_um: Annotated[float, Gt(0), Doc("beyond this distance nobody is heard")] = 4.5
+    seed: Annotated[int, Ge(0), Doc("of the configurations")] = 1
+
+    def make(self) -> Task:
+        return clone(
+            self.shape, examples=self.examples, points_least=self.points_least, points_most=self.points_most,
+            spacing_um=self.spacing_um, nearest_um=self.nearest_um, reach_um=self.reach_um, seed=self.seed,
+        )  # fmt: skip
+
+
+AnyTask = Annotated[NBodyTask | CloneTask, Field(discriminator="kind")]
+
+
+@settings
+class Training:
+    """One network, one task, one protocol."""
+
+    title: Annotated[str, Doc("what it is, in a few words")]
+    task: AnyTask
+    network: AnyNetwork
+    out: Annotated[str, Doc("card of the checkpoint, from the file's folder; its log lies beside it")]
+    seed: Annotated[int, Ge(0), Doc("of the first weights, the order of examples and their augmentation")] = 1
+    epochs: Annotated[int, Gt(0), Doc("passes through the examples")] = 100
+    minutes: Annotated[float | None, Gt(0), Doc("the schedule is laid out over so long, and ends then")] = None
+    batch: Annotated[int, Gt(0), Doc("examples in a step")] = 100
+    learning_rate: Annotated[float, Gt(0), Doc("largest step of Adam")] = 1e-3
+    schedule: Annotated[Literal["one_cycle", "cosine", "constant"], Doc("how the step rises and falls")] = "one_cycle"
+    weight_decay: Annotated[float, Ge(0), Doc("of weights, not of biases")] = 1e-12
+    gradient: Annotated[float, Gt(0), Doc("longest gradient")] = 10.0
+    average: Annotated[float, Ge(0), Le(0.99999), Doc("memory of the running mean of weights; 0: none")] = 0.999
+    patience: Annotated[int, Ge(0), Doc("validations without a better one before it stops; 0: never stops")] = 0
+    validate_every: Annotated[int, Gt(0), Doc("epochs")] = 1
+    augment: Annotated[bool, Doc("turn every example at random: for networks that are symmetric on a grid only")] = (
+        False
+    )
+    device: Annotated[Literal["cpu", "cuda"], Doc("where it is trained")] = "cpu"

@@ -1,0 +1,309 @@
+"""What a person does in the window, and what comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PyQt6.QtCore import Qt
+from PyQt6.QtTest import QTest
+from PyQt6.QtWidgets import QApplication, QComboBox, QDockWidget, QWidget
+from pytestqt.qtbot import QtBot
+
+from app.desktop import theme
+from app.desktop.editor import Editor
+from app.desktop.experiment_panel import ExperimentPanel
+from app.desktop.form import Fields, Items, Variant
+from app.desktop.memory import Memory
+from app.desktop.open import FIRST, planner
+from app.desktop.session import Session
+from app.desktop.window import Window
+from app.live import beam_is_on
+from control.contract import Level
+from control.experiment import Experiment, Programmed
+from tests.app.desktop.toy import Recorder, Toy, planned, wiring
+
+
+class Bench:
+    def __init__(self, qtbot: QtBot, runs: Path) -> None:
+        app = QApplication.instance()
+        assert isinstance(app, QApplication)
+        theme.dress(app)
+        made = planned()
+        wires, self.toys, self.recorders = wiring()
+        self.qtbot, self.window = qtbot, Window(Session(made, wires), FIRST, runs, lambda path: planner(path, None)[1])
+        qtbot.addWidget(self.window)
+        self.window.show()
+
+    @property
+    def toy(self) -> Toy:
+        return self.toys[-1]
+
+    @property
+    def level(self) -> Level | None:
+        newest = self.window.session.newest
+        return newest.level if newest is not None else None
+
+    def armed(self) -> None:
+        self.window.actions_bar.start.trigger()
+        self.qtbot.waitUntil(self.window.actions_bar.arm.isEnabled)
+        self.window.actions_bar.arm.trigger()
+        self.qtbot.waitUntil(lambda: beam_is_on(self.window.session.newest))
+
+
+@pytest.fixture
+def bench(qtbot: QtBot, tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(qtbot, tmp_path)
+    yield made
+    made.window.close()
+
+
+def test_start_arm_escape(bench: Bench) -> None:
+    window = bench.window
+    assert window.strip.level.word == "OFF"
+    assert not window.actions_bar.arm.isEnabled()
+    bench.armed()
+    bench.qtbot.waitUntil(lambda: window.strip.beam.word.startswith("BEAM ON"))
+    assert window.strip.level.word == "ARMED"
+    press_escape(force(window.panel).rows["delay_s"])
+    bench.qtbot.waitUntil(lambda: window.strip.level.word == "SAFE")
+    assert window.strip.beam.word == "dark"
+    assert "dark" in window.status.currentMessage()
+    assert len(bench.toy.beam.last) == 0
+
+
+def test_a_trip_is_said_and_left_by_reset_then_arm(bench: Bench) -> None:
+    window = bench.window
+    bench.armed()
+    bench.toy.camera.fault = "the cable is out"
+    bench.qtbot.waitUntil(lambda: window.strip.level.word == "TRIPPED")
+    assert "the cable is out" in window.strip.reason.whole
+    bench.toy.camera.fault = ""
+    assert not window.actions_bar.arm.isEnabled()
+    bench.qtbot.waitUntil(window.actions_bar.reset.isEnabled)
+    window.actions_bar.reset.trigger()
+    bench.qtbot.waitUntil(window.actions_bar.arm.isEnabled)
+    window.actions_bar.arm.trigger()
+    bench.qtbot.waitUntil(lambda: beam_is_on(window.session.newest))
+
+
+def test_closing_is_dark(bench: Bench) -> None:
+    bench.armed()
+    bench.window.close()
+    assert bench.toy.beam.closed
+    assert len(bench.toy.beam.last) == 0
+
+
+def test_an_exception_in_the_window_trips(bench: Bench) -> None:
+    bench.armed()
+    bench.window.fail(RuntimeError("a plot without axes"))
+    bench.qtbot.waitUntil(lambda: bench.level is Level.TRIPPED)
+    bench.qtbot.waitUntil(lambda: "a plot without axes" in bench.window.strip.reason.whole)
+
+
+def force(panel: ExperimentPanel) -> Fields:
+    """The editors of the first force."""
+    policy = panel.law.rows["policy"]
+    assert isinstance(policy, Variant)
+    assert isinstance(policy.fields, Fields)
+    forces = policy.fields.rows["forces"]
+    assert isinstance(forces, Items)
+    first = forces.items[0]
+    assert isinstance(first, Variant)
+    assert isinstance(first.fields, Fields)
+    return first.fields
+
+
+def press_escape(widget: QWidget) -> None:
+    QTest.keyClick(widget, Qt.Key.Key_Escape)  # type: ignore[call-overload]  # the stubs ask for a self
+
+
+def write(editor: Editor, value: object) -> None:
+    """As a person does."""
+    editor.put(value)
+    editor.edited.emit()
+
+
+def delay_s(experiment: Experiment) -> float | None:
+    assert isinstance(experiment.policy, Programmed)
+    return experiment.policy.forces[0].delay_s
+
+
+def test_edit_foresee_undo_redo_apply(bench: Bench) -> None:
+    window, panel = bench.window, bench.window.panel
+    before = window.session.plan.experiment
+    bench.armed()
+    window.actions_bar.record.trigger()
+    bench.qtbot.waitUntil(lambda: bool(bench.recorders) and len(bench.recorders[0].turns) > 2)
+    assert not panel.apply_button.isEnabled()
+    assert panel.foreseen.read()["speed"] == "1.85 µm/s"
+    write(force(panel).rows["delay_s"], 0.25)
+    assert panel.foreseen.read()["z = κτ"] == "6.28"
+    assert panel.apply_button.isEnabled()
+    panel.undo_button.click()
+    assert panel.read() == before
+    assert not panel.apply_button.isEnabled()
+    panel.redo_button.click()
+    assert delay_s(panel.read()) == 0.25
+    panel.apply_button.click()
+    assert delay_s(window.session.plan.experiment) == 0.25
+    bench.qtbot.waitUntil(lambda: bool(applied(bench.recorders[0])))
+    assert "delay_s: 0.25" in applied(bench.recorders[0])[0]
+    assert not panel.apply_button.isEnabled()
+    assert bench.level is Level.ARMED
+
+
+def applied(recorder: Recorder) -> list[str]:
+    return [order.text for turn in recorder.turns for order in turn.orders if order.kind == "APPLY"]
+
+
+def test_what_can_not_fly_can_not_be_applied(bench: Bench) -> None:
+    panel = bench.window.panel
+    write(force(panel).rows["delay_s"], 0.001)
+    assert not panel.apply_button.isEnabled()
+    assert "delay_s is 0.001 s" in panel.trouble.text()
+    panel.undo_button.click()
+    assert panel.trouble.text() == ""
+    write(panel.carrying.rows["species"], ["here", 2])
+    assert "species.0" in panel.trouble.text()
+    assert "the text 'here'" in panel.trouble.text()
+
+
+def test_another_shape_keeps_what_it_can(bench: Bench) -> None:
+    panel = bench.window.panel
+    shape = force(panel).rows["shape"]
+    assert isinstance(shape, Variant)
+    write(shape.fields.rows["radius_um"], 1.7)  # type: ignore[union-attr]
+    shape.kind.setCurrentText("gaussian_ring")
+    shape.kind.activated.emit(shape.kind.currentIndex())
+    assert shape.get()["kind"] == "gaussian_ring"
+    assert shape.get()["radius_um"] == 1.7
+    panel.undo_button.click()
+    assert shape.get()["kind"] == "annular"
+    assert shape.get()["radius_um"] == 1.7
+
+
+def test_the_record_is_closed_with_the_window(bench: Bench) -> None:
+    bench.armed()
+    bench.window.actions_bar.record.trigger()
+    bench.qtbot.waitUntil(lambda: bench.window.strip.record.word.startswith("REC"))
+    bench.window.close()
+    assert bench.recorders[0].closed
+
+
+def test_one_press_of_escape_is_one_stop_even_from_an_open_list(bench: Bench) -> None:
+    window = bench.window
+    bench.armed()
+    window.actions_bar.record.trigger()
+    bench.qtbot.waitUntil(lambda: bool(bench.recorders) and len(bench.recorders[0].turns) > 2)
+    mode = window.panel.law.rows["mode"].focusProxy()
+    assert isinstance(mode, QComboBox)
+    mode.showPopup()
+    popup = mode.view()
+    assert popup is not None
+    press_escape(popup)
+    bench.qtbot.waitUntil(lambda: bench.level is Level.SAFE)
+    bench.qtbot.wait(100)
+    stops = [order for turn in bench.recorders[0].turns for order in turn.orders if order.kind == "STOP"]
+    assert len(stops) == 1
+
+
+def test_another_experiment_darkens_and_is_ready(bench: Bench) -> None:
+    window = bench.window
+    bench.armed()
+    beam = bench.toy.beam
+    window.panel.list.chosen.emit(FIRST.parent / "ring_crystal.yaml")
+    assert beam.closed
+    assert window.session.plan.experiment.title == "Ring crystal"
+    assert window.session.plan.rig.sample.number == 7
+    assert window.panel.list.box.currentText() == "Ring crystal"
+    assert window.panel.foreseen.read()["lattice constant"] == "2.5 µm"
+    assert window.strip.level.word == "OFF"
+    assert window.actions_bar.start.isEnabled()
+
+
+def test_save_and_open_again(bench: Bench, tmp_path: Path) -> None:
+    window, panel = bench.window, bench.window.panel
+    write(force(panel).rows["delay_s"], 0.75)
+    wanted = panel.read()
+    panel.list.saved.emit(tmp_path / "mine" / "slow.yaml")
+    assert "can't be written" in panel.trouble.text()
+    panel.list.saved.emit(tmp_path / "slow.yaml")
+    panel.list.chosen.emit(tmp_path / "slow.yaml")
+    assert delay_s(window.session.plan.experiment) == 0.75
+    assert window.session.plan.experiment.policy == wanted.policy
+    assert (tmp_path / window.session.plan.experiment.rig).resolve().is_file()
+
+
+def test_a_bad_file_is_a_sentence_and_nothing_changes(bench: Bench, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("title: bad\npolicy: {kind: programed}\n")
+    bench.window.panel.list.chosen.emit(bad)
+    assert "programed" in bench.window.strip.reason.whole
+    assert bench.window.session.plan.experiment.title == "Annular activity"
+
+
+def test_the_layout_is_remembered(bench: Bench, tmp_path: Path, qtbot: QtBot) -> None:
+    memory = Memory(tmp_path)
+    made = planned()
+    first = Window(Session(made), FIRST, tmp_path, lambda path: planner(path, None)[1], memory)
+    qtbot.addWidget(first)
+    first.resize(1500, 820)
+    first.show()
+    log = first.findChild(QDockWidget, "Log")
+    assert log is not None
+    log.hide()
+    first.close()
+    again = Memory(tmp_path)
+    assert again.experiment == FIRST
+    second = Window(Session(made), FIRST, tmp_path, lambda path: planner(path, None)[1], again)
+    qtbot.addWidget(second)
+    second.show()
+    hidden = second.findChild(QDockWidget, "Log")
+    assert hidden is not None
+    assert not hidden.isVisible()
+    assert second.findChild(QDockWidget, "Observables").isVisible()
+
+
+def test_tracking_is_changed_between_two_turns_and_the_journal_can_tell(bench: Bench) -> None:
+    window = bench.window
+    bench.armed()
+    window.actions_bar.record.trigger()
+    bench.qtbot.waitUntil(lambda: bool(bench.recorders) and len(bench.recorders[0].turns) > 2)
+    write(window.devices.forms["tracking"].rows["minmass"], 777.0)
+    assert window.devices.edits() == {"tracking.minmass": 777.0}
+    window.devices.button.click()
+    bench.qtbot.waitUntil(lambda: bool(applied(bench.recorders[0])))
+    assert "tracking.minmass: 777" in applied(bench.recorders[0])[0]
+    assert window.session.plan.rig.tracking.minmass == 777.0
+    assert window.devices.edits() == {}
+    assert not window.panel.apply_button.isEnabled()
+    assert bench.level is Level.ARMED
+
+
+def test_a_device_is_opened_anew_and_dark(bench: Bench) -> None:
+    window = bench.window
+    bench.armed()
+    beam = bench.toy.beam
+    write(window.devices.forms["camera"].rows["exposure_s"], 0.004)
+    window.devices.button.click()
+    assert beam.closed
+    assert window.session.plan.rig.camera.exposure_s == 0.004
+    assert not window.session.running
+
+
+def test_what_the_rig_refuses_is_said_there(bench: Bench) -> None:
+    window = bench.window
+    write(window.devices.forms["tracking"].rows["diameter_px"], 12)
+    window.devices.button.click()
+    assert "odd" in window.devices.trouble.text()
+    assert window.session.plan.rig.tracking.diameter_px != 12
+
+
+def test_asked_and_done_stand_side_by_side(bench: Bench) -> None:
+    bench.armed()
+    cells = bench.window.devices.answers.cells
+    bench.qtbot.waitUntil(lambda: cells["spots"][1].text() not in ("–", "0"))
+    assert cells["frame rate"][0].text() == "50 fps"
+    assert cells["spots"][0].text() == cells["spots"][1].text()

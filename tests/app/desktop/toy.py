@@ -1,0 +1,132 @@
+"""A bench of toys for the window's tests: a few discs that walk about, seen at 50 frames a second."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from app.desktop.session import Wiring
+from app.rig import Plan, build_machine, plan
+from control.contract import Command, Ended, Fault, Frame, Tracks, Turn, dark
+from control.loop import Machine
+
+SIZE_PX, UM_PER_PX = 256, 0.1
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.began_s = time.monotonic()
+
+    def now_s(self) -> float:
+        return time.monotonic() - self.began_s
+
+
+class Camera:
+    def __init__(self, clock: Clock) -> None:
+        self.clock, self.number, self.closed = clock, 0, threading.Event()
+        self.chance = np.random.default_rng(1)
+        self.place_um = self.chance.uniform(4, 21, (7, 2))
+        self.fault = ""
+        self.y, self.x = np.mgrid[:SIZE_PX, :SIZE_PX] * UM_PER_PX
+
+    def read(self) -> Frame:
+        if self.closed.wait(0.02):
+            raise Ended
+        if self.fault:
+            raise Fault(self.fault)
+        self.number += 1
+        self.place_um = np.clip(self.place_um + self.chance.normal(0, 0.05, (7, 2)), 2, 23)
+        light = sum(np.exp(-((self.x - x) ** 2 + (self.y - y) ** 2) / 0.3) for x, y in self.place_um)
+        image = (self.chance.normal(400, 20, self.x.shape) + 3000 * light).astype(np.uint16)
+        return Frame(self.number, self.clock.now_s() - 0.004, image)
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+class Beam:
+    def __init__(self) -> None:
+        self.last = dark("at birth")
+        self.closed = False
+
+    def send(self, command: Command) -> Command:
+        self.last = replace(command, effect_s=1.0)
+        return self.last
+
+    def dark(self, reason: str) -> Command:
+        self.last = dark(reason)
+        return self.last
+
+    def close(self) -> None:
+        self.dark("closed")
+        self.closed = True
+
+
+@dataclass(frozen=True)
+class Tracker:
+    camera: Camera
+
+    def start(self) -> None:
+        return None
+
+    def step(self, memory: None, frame: Frame) -> tuple[None, Tracks]:
+        place = self.camera.place_um.copy()
+        state = np.zeros(7, np.uint8)
+        state[2] = 2
+        return None, Tracks(frame.time_s, np.arange(7) + 10, place, state, np.zeros(7, int), np.zeros(7, int),
+                            place / UM_PER_PX)  # fmt: skip
+
+
+class Recorder:
+    def __init__(self) -> None:
+        self.turns: list[Turn] = []
+        self.closed = False
+
+    def write(self, turn: Turn) -> None:
+        self.turns.append(turn)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@dataclass(frozen=True)
+class Toy:
+    """An instrument whose camera, tracker and beam are toys, under a real law."""
+
+    plan: Plan
+    clock: Clock = field(default_factory=Clock)
+    camera: Camera = field(init=False)
+    beam: Beam = field(default_factory=Beam)
+    machine: Machine = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "camera", Camera(self.clock))
+        machine = replace(build_machine(self.plan), tracker=Tracker(self.camera), stale_s=5.0)
+        object.__setattr__(self, "machine", machine)
+
+
+def planned() -> Plan:
+    return plan("config/experiments/annular_activity.yaml", None, ("camera.fps=50",))
+
+
+def wiring() -> tuple[Wiring, list[Toy], list[Recorder]]:
+    toys: list[Toy] = []
+    recorders: list[Recorder] = []
+
+    def open_toy(made: Plan) -> Toy:
+        toys.append(Toy(made))
+        return toys[-1]
+
+    def record(instrument: Any, path: object) -> Recorder:
+        recorders.append(Recorder())
+        return recorders[-1]
+
+    def build(made: Plan, source: str) -> Machine:
+        machine = build_machine(made, source)
+        return replace(machine, tracker=Tracker(toys[-1].camera), stale_s=5.0) if toys else machine
+
+    return Wiring(open_toy, build, record), toys, recorders

@@ -1,0 +1,162 @@
+"""A run as tables and as a video that pandas, trackpy and tifffile open."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet
+import pytest
+import tifffile
+import trackpy
+
+from app.export import export
+from app.info import info, text
+from app.tidy import tidy_tracks
+from config.refused import Refused
+from control.contract import Order, OrderKind, Turn
+from drivers.journal import Journal, read_run
+from tests.drivers.turns import header, plausible
+
+TRACKPY_COLUMNS = ["frame", "time_s", "particle", "x_um", "y_um", "x_px", "y_px", "mass", "size", "ecc"]
+
+
+def given(count: int = 300) -> list[Turn]:
+    """Turns of 0 to 4 particles; particle 1 is carried in turns 10 to 19; one order, one silent turn."""
+    turns = [plausible(number, particles=number % 5) for number in range(count)]
+    for number in range(10, min(20, count)):
+        turn = turns[number]
+        carried = turn.wanted.particle == 1
+        turns[number] = dataclasses.replace(turn, wanted=dataclasses.replace(turn.wanted, carried=carried))
+    turns[3] = dataclasses.replace(turns[3], orders=(Order(OrderKind.MARK, "look, here"),))
+    turns[5] = dataclasses.replace(turns[5], frame=None)  # 5 has no particles
+    return turns
+
+
+def record(path: Path, turns: list[Turn], frames: bool = True) -> Path:
+    journal = Journal(path, header(), frames, wait_s=30.0)
+    for turn in turns:
+        journal.write(turn)
+    journal.close()
+    return path
+
+
+@pytest.mark.parametrize("to", ["parquet", "csv"])
+def test_the_tables_hold_what_was_seen(tmp_path: Path, to: str) -> None:
+    turns = given()
+    path = record(tmp_path / "run.h5", turns)
+    done: list[int] = []
+    made = export(path, to, tmp_path / "out", done.append)
+    assert done[-1] == 300
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == sorted(file.name for file in made)
+    read = pd.read_parquet if to == "parquet" else pd.read_csv
+    tables = {file.stem: read(file) for file in made}
+    assert {*tables} == {"tracks", "forces", "rings", "commands", "turns", "orders", "events"}
+    tracks = tables["tracks"]
+    assert list(tracks.columns[: len(TRACKPY_COLUMNS)]) == TRACKPY_COLUMNS
+    for name, values in (
+        ("particle", [turn.tracks.particle for turn in turns]),
+        ("x_um", [turn.tracks.position_um[:, 0] for turn in turns]),
+        ("y_px", [turn.tracks.position_px[:, 1] for turn in turns]),
+        ("size", [turn.tracks.size_px for turn in turns]),
+        ("time_s", [np.full(len(turn.tracks), turn.tracks.time_s) for turn in turns]),
+        ("frame", [np.full(len(turn.tracks), turn.frame.number if turn.frame else -1) for turn in turns]),
+        ("turn", [np.full(len(turn.tracks), turn.number) for turn in turns]),
+    ):
+        np.testing.assert_array_equal(tracks[name], np.concatenate(values))
+    carried = tracks[tracks["carried"]]
+    assert {*carried["particle"]} == {1}
+    assert {*carried["turn"]} == {12, 13, 14, 17, 18, 19}
+    assert len(tables["commands"]) == 2 * sum(len(turn.sent) for turn in turns)
+    assert list(tables["orders"]["text"]) == ["look, here"]
+    assert len(tables["turns"]) == 300
+    assert list(tables["turns"]["reason"]) == ["armed"] * 300
+    assert not tables["turns"]["has_frame"][5]
+
+
+def test_units_are_in_the_parquet_file(tmp_path: Path) -> None:
+    made = export(record(tmp_path / "run.h5", given(20)), "parquet", tmp_path / "out")
+    tracks = next(file for file in made if file.stem == "tracks")
+    schema = pyarrow.parquet.read_schema(tracks)
+    units = {name: (schema.field(name).metadata or {}).get(b"unit", b"").decode() for name in schema.names}
+    assert units["x_um"] == "µm"
+    assert units["x_px"] == units["size"] == "px"
+    assert units["time_s"] == "s"
+    assert units["mass"] == units["particle"] == ""
+    assert pd.read_parquet(tracks).attrs["units"]["y_um"] == "µm"
+
+
+def test_trackpy_reads_the_tracks(tmp_path: Path) -> None:
+    turns = [plausible(number, 3) for number in range(40)]
+    path = record(tmp_path / "run.h5", turns)
+    with read_run(path) as run:
+        tracks = tidy_tracks(run).rename(columns={"x_um": "x", "y_um": "y"})
+    drift = trackpy.compute_drift(tracks)
+    moved = trackpy.subtract_drift(tracks, drift)
+    spread = trackpy.emsd(moved, mpp=1.0, fps=100.0, max_lagtime=5)
+    assert np.isfinite(spread).all()
+    assert len(spread) == 5
+
+
+def test_a_run_without_turns_gives_tables_without_rows(tmp_path: Path) -> None:
+    path = record(tmp_path / "run.h5", [])
+    for file in export(path, "parquet", tmp_path / "out"):
+        assert len(pd.read_parquet(file)) == 0
+    assert list(pd.read_parquet(tmp_path / "out" / "tracks.parquet").columns[:3]) == ["frame", "time_s", "particle"]
+
+
+def test_the_video_keeps_pixels_scale_and_times(tmp_path: Path) -> None:
+    turns = given(30)
+    path = record(tmp_path / "run.h5", turns)
+    done: list[int] = []
+    (made,) = export(path, "ome-tiff", tmp_path / "out", done.append)
+    assert done == list(range(1, 30))
+    with tifffile.TiffFile(made) as file:
+        assert file.is_ome
+        assert file.series[0].axes == "TYX"
+        np.testing.assert_array_equal(file.asarray(), [turn.frame.image for turn in turns if turn.frame])
+        about = tifffile.xml2dict(file.ome_metadata or "")["OME"]["Image"]["Pixels"]
+    assert about["PhysicalSizeX"] == about["PhysicalSizeY"] == 0.1
+    assert about["PhysicalSizeXUnit"] == "µm"
+    assert about["TimeIncrement"] == pytest.approx(0.01)
+    times_s = [plane["DeltaT"] for plane in about["Plane"]]
+    np.testing.assert_allclose(times_s, [turn.frame.time_s for turn in turns if turn.frame])
+
+
+def test_what_can_not_be_exported_is_refused(tmp_path: Path) -> None:
+    path = record(tmp_path / "run.h5", given(10), frames=False)
+    with pytest.raises(Refused, match="no frames to export"):
+        export(path, "ome-tiff", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(Refused, match="allowed: parquet, csv, ome-tiff"):
+        export(path, "xlsx", tmp_path / "out")
+    with pytest.raises(Refused, match="a folder for the exported files"):
+        export(path, "csv", path)
+    with pytest.raises(Refused, match="no such file"):
+        export(tmp_path / "none.h5", "csv", tmp_path / "out")
+
+
+def test_an_unfinished_run_is_exported_as_far_as_it_goes(tmp_path: Path) -> None:
+    live, cut = tmp_path / "live.h5", tmp_path / "cut.h5"
+    journal = Journal(live, header(), True, wait_s=30.0)
+    for number in range(100):
+        journal.write(plausible(number))
+    until_s = time.monotonic() + 20.0
+    turns = 0
+    while turns < 100 and time.monotonic() < until_s:
+        time.sleep(0.05)
+        with read_run(live) as run:
+            turns = len(run)
+    shutil.copy(live, cut)  # what a kill would leave
+    journal.close()
+    found = info(cut)
+    assert found["ended"] == "unfinished"
+    assert found["turns"] == 100
+    assert "unfinished" in text(found)
+    tables = {file.stem: pd.read_parquet(file) for file in export(cut, "parquet", tmp_path / "out")}
+    assert len(tables["tracks"]) == 300
+    assert export(cut, "ome-tiff", tmp_path / "out")

@@ -1,0 +1,60 @@
+"""Observables against closed forms."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from app.observables import (
+    hexatic_order,
+    lags,
+    mean_square_displacement,
+    pair_correlation,
+    paths,
+    speed_um_per_s,
+    steps_um,
+)
+from control.contract import Tracks
+
+
+def walk(
+    number: int, particles: int, drift_um: float, spread_um: float, skip: frozenset[int] = frozenset()
+) -> list[Tracks]:
+    chance = np.random.default_rng(3)
+    place = np.cumsum(chance.normal(0, spread_um, (number, particles, 2)), axis=0)
+    place[..., 0] += drift_um * np.arange(number)[:, None]
+    return [Tracks(0.01 * k, np.arange(particles), place[k]) for k in range(number) if k not in skip]
+
+
+def test_diffusion_is_linear_and_drift_quadratic() -> None:
+    lag = lags(50)
+    free = mean_square_displacement(paths(walk(4000, 10, 0.0, 0.05), 0.01), lag)
+    assert free == pytest.approx(2 * 0.05**2 * lag, rel=0.1)
+    driven = mean_square_displacement(paths(walk(400, 3, 0.1, 0.0), 0.01), lag)
+    assert driven == pytest.approx((0.1 * lag) ** 2, rel=1e-9)
+
+
+def test_a_dropped_frame_leaves_a_gap_and_no_jump() -> None:
+    made = paths(walk(400, 3, 0.1, 0.0, skip=frozenset({17, 18, 100})), 0.01)
+    assert np.isnan(made.position_um[17]).all()
+    assert np.allclose(steps_um(made)[::2], 0.1)
+
+
+def test_speed_over_a_delay() -> None:
+    speed = speed_um_per_s(paths(walk(400, 3, 0.1, 0.0), 0.01), 0.5)
+    assert np.isnan(speed[:50]).all()
+    assert speed[50:] == pytest.approx(10.0)
+
+
+def test_an_ideal_gas_has_no_pairs_to_speak_of() -> None:
+    chance = np.random.default_rng(5)
+    frames = [chance.uniform(0, 100, (60, 2)) for _ in range(200)]
+    found = pair_correlation(frames, np.linspace(0, 4, 9), 100.0**2)
+    assert found == pytest.approx(np.ones(8), abs=0.15)
+
+
+def test_a_hexagon_is_ordered_and_a_turned_one_too() -> None:
+    angle = np.arange(6) * np.pi / 3 + 0.2
+    place = np.vstack([[0, 0], 2.5 * np.stack([np.cos(angle), np.sin(angle)], axis=1)]) + 30.0
+    assert hexatic_order(place)[0] == pytest.approx(1.0, abs=1e-5)
+    assert np.isnan(hexatic_order(place[:6])).all()

@@ -1,0 +1,108 @@
+"""What is foreseen agrees with the closed forms, and with the curve that is plotted."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.predict import (
+    Means,
+    curve,
+    delayed_harmonic_msd_um2,
+    foreseen_msd_um2,
+    foreseen_speed_um_per_s,
+    minimum,
+    predict,
+    swimming_speed_um_per_s,
+)
+from config.reader import build, parse
+from control.allocate import Light
+from control.experiment import Experiment
+from control.plant import Plant
+from control.potentials import Annular, DoubleRing, GaussianRing, Harmonic
+
+PLANT = Plant()
+MEANS = Means(PLANT, Light(0.6, 5.0, PLANT.kt_pn_um, 200.0), latency_s=0.015, hold_s=0.01)
+
+
+@given(radius_um=st.floats(0.2, 5.0), stiffness=st.floats(0.1, 3.0), delay_s=st.floats(0.05, 3.0))
+def test_a_harmonic_ring_swims_at_kappa_r_over_one_plus_z(radius_um: float, stiffness: float, delay_s: float) -> None:
+    shape = Annular(radius_um=radius_um, stiffness_pn_per_um=stiffness)
+    kappa = PLANT.rate_hz(stiffness)
+    v = swimming_speed_um_per_s(shape, delay_s, PLANT.drag_pn_s_per_um, PLANT, math.inf)
+    assert v == pytest.approx(kappa * radius_um / (1.0 + kappa * delay_s), rel=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("shape", "at_um", "stiffness"),
+    [
+        (Annular(radius_um=1.3, stiffness_pn_per_um=0.7), 1.3, 0.7),
+        (Harmonic(stiffness_pn_per_um=0.4), 0.0, 0.4),
+        (GaussianRing(radius_um=2.5, width_um=0.3, depth_kt=10.0), 2.5, 10 * PLANT.kt_pn_um / 0.3**2),
+    ],
+)
+def test_minimum(shape: object, at_um: float, stiffness: float) -> None:
+    found_um, found = minimum(shape, PLANT)
+    assert found_um == pytest.approx(at_um, abs=2e-3)
+    assert found == pytest.approx(stiffness, rel=2e-3)
+
+
+@pytest.mark.parametrize("shape", [Annular(), Harmonic(), GaussianRing(), DoubleRing()])
+@pytest.mark.parametrize("mode", ["steered", "landscape"])
+def test_the_force_plotted_is_the_slope_of_the_energy_plotted(shape: object, mode: str) -> None:
+    plotted = curve(shape, mode, MEANS, points=4000)
+    assert plotted is not None
+    if np.isfinite(plotted.acts_kt).all():
+        slope_pn = -np.gradient(plotted.acts_kt, plotted.r_um) * PLANT.kt_pn_um
+        assert np.abs(slope_pn - plotted.acts_pn)[2:-2].max() < 0.02 * np.abs(plotted.acts_pn).max()
+    assert np.abs(plotted.acts_pn[np.isfinite(plotted.acts_pn)]).max(initial=0.0) <= plotted.reach_pn + 1e-12
+
+
+def test_the_annular_experiment_in_words() -> None:
+    text = """
+    title: ring
+    policy: {kind: programmed, forces: [{kind: self, delay_s: 0.5,
+      shape: {kind: annular, radius_um: 1.0, stiffness_pn_per_um: 0.904}}]}
+    """
+    said = {item.name: item.value for item in predict(build(parse(text, "test"), Experiment), MEANS)}
+    assert said["z = κτ"] == "12.6"
+    assert said["speed"] == "1.85 µm/s"
+    assert said["power"].startswith("2%")
+
+
+def ring(kind: str, numbers: str) -> Experiment:
+    law = f"{{kind: programmed, forces: [{{kind: self, delay_s: 0.5, shape: {{kind: {kind}, {numbers}}}}}]}}"
+    return build(parse(f"{{title: t, policy: {law}}}", "test"), Experiment)
+
+
+def test_the_active_msd_is_ballistic_then_diffusive_with_the_late_diffusion() -> None:
+    experiment = ring("annular", "radius_um: 1.0, stiffness_pn_per_um: 0.904")
+    lag_s = np.array([0.05, 200.0])
+    found = foreseen_msd_um2(experiment, MEANS, lag_s)
+    assert found is not None
+    v = foreseen_speed_um_per_s(experiment, MEANS)
+    held = 4 * MEANS.plant.diffusion_um2_per_s * 0.05 * (1 - MEANS.plant.rate_hz(0.904) * 0.05 / (1 + 12.56))
+    assert found[0] == pytest.approx((v * 0.05) ** 2 + held, rel=0.02)
+    late = {item.name: item.value for item in predict(experiment, MEANS)}["late diffusion"]
+    assert found[1] / (4 * 200.0) == pytest.approx(float(late.split()[0]), rel=0.03)
+
+
+def test_the_delayed_harmonic_msd_turns_back_and_then_creeps() -> None:
+    kappa, delay_s, d = 20.0, 0.5, 0.1  # z = 10
+    lag_s = np.array([delay_s / 2 + 1 / (2 * kappa), delay_s, 20.0])
+    found = delayed_harmonic_msd_um2(lag_s, kappa, delay_s, d)
+    assert found[0] == pytest.approx(d * 11 / kappa, rel=1e-3)  # P8, both axes
+    assert found[1] == pytest.approx(4 * d * delay_s / 11, rel=1e-3)  # P7
+    b = d * delay_s * 10 * (1 - 20 / 33 + 1 / 121) / 11
+    assert found[2] == pytest.approx(2 * (2 * d / 121 * 20.0 + b), rel=0.02)  # P10
+
+
+def test_a_crystal_has_no_closed_form() -> None:
+    text = "{title: t, policy: {kind: programmed, forces: [{kind: pair, shape: {kind: gaussian_ring}}]}}"
+    experiment: Experiment = build(parse(text, "test"), Experiment)
+    assert foreseen_msd_um2(experiment, MEANS, np.array([1.0])) is None
+    assert math.isnan(foreseen_speed_um_per_s(experiment, MEANS))

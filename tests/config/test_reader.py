@@ -1,0 +1,121 @@
+"""The strict reader: what it takes, and the one sentence with which it refuses."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from config.fields import Doc, Field, Gt, describe, settings, variants
+from config.reader import build, override, parse, plain, read, write
+from config.refused import Refused
+
+
+@settings
+class Ring:
+    """A ring."""
+
+    kind: Literal["ring"] = "ring"
+    radius_um: Annotated[float, Gt(0), Doc("radius of the ring")] = 1.0
+
+
+@settings
+class Drawn:
+    kind: Literal["drawn"] = "drawn"
+    points: tuple[tuple[float, float], ...] = ()
+
+
+AnyShape = Annotated[Ring | Drawn, Field(discriminator="kind")]
+
+
+@settings
+class Plan:
+    title: str
+    number: int = 1
+    shape: AnyShape = Ring()
+    others: tuple[AnyShape, ...] = ()
+
+
+def plan(text: str) -> Plan:
+    made: Plan = build(parse(text, "plan.yaml"), Plan)
+    return made
+
+
+def test_reads_nested_settings_and_numbers_as_a_physicist_writes_them() -> None:
+    made = plan("title: x\nshape: {kind: ring, radius_um: 2e-1}\nothers:\n - {kind: drawn, points: [[0, 1], [1, 2.5]]}")
+    assert made == Plan(title="x", shape=Ring(radius_um=0.2), others=(Drawn(points=((0.0, 1.0), (1.0, 2.5))),))
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        (
+            "title: x\nshape:\n  kind: ring\n  radius_umm: 2\n",
+            ["line 4", "'shape.radius_umm'", "did you mean 'radius_um'"],
+        ),
+        ("title: x\nshape:\n  kind: ring\n  radius_um: -2\n", ["line 4", "'shape.radius_um' is -2", "greater than 0"]),
+        ("title: x\nshape: {kind: ring, radius_um: big}", ["line 2", "the text 'big'", "valid number"]),
+        ("title: x\nshape: {kind: ring, radius_um: .inf}", ["line 2", "finite"]),
+        ("title: x\nshape: {kind: ring, radius_um: true}", ["line 2", "is true", "valid number"]),
+        ("title: x\nshape: {kind: rink}", ["line 2", "'rink'", "did you mean 'ring'", "allowed: ring, drawn"]),
+        ("title: x\nshape: {radius_um: 2}", ["line 2", "'kind'", "allowed: ring, drawn"]),
+        ("title: x\nothers:\n- kind: drawn\n  ptz: 3", ["line 4", "'others.0.ptz'", "allowed here: kind, points"]),
+        ("title: x\nnumber: 1\ntitle: y", ["line 3", "written twice", "line 1"]),
+        ("shape: {kind: ring}", ["'title' is missing"]),
+        ("title: x\nnumber: 1.5", ["line 2", "'number' is 1.5", "valid integer"]),
+        ("title: [", ["not YAML"]),
+        ("- a\n- b", ["a list at the top"]),
+        ("title: !!python/object/apply:os.system [ls]", ["not YAML"]),
+    ],
+)
+def test_refuses_in_one_sentence_with_file_line_and_key(text: str, parts: list[str]) -> None:
+    with pytest.raises(Refused) as refused:
+        plan(text)
+    said = str(refused.value)
+    assert said.startswith("plan.yaml")
+    assert "\n" not in said
+    for part in parts:
+        assert part in said, said
+
+
+def test_missing_file_names_the_nearest(tmp_path: Path) -> None:
+    (tmp_path / "rig.yaml").write_text("title: x")
+    with pytest.raises(Refused, match=r"no such file; did you mean .*rig\.yaml"):
+        read(tmp_path / "rigg.yaml")
+
+
+def test_override_sets_a_value_and_is_named_where_it_is_wrong() -> None:
+    document = parse("title: x\nshape: {kind: ring}\nothers: [{kind: ring}]", "plan.yaml")
+    made: Plan = build(override(document, "others.0.radius_um", "3", "--set"), Plan)
+    assert made.others == (Ring(radius_um=3.0),)
+    with pytest.raises(Refused, match=r"^--set shape\.radius_um=-1: 'shape\.radius_um' is -1"):
+        build(override(document, "shape.radius_um", "-1", "--set shape.radius_um=-1"), Plan)
+    with pytest.raises(Refused, match="nothing at"):
+        override(document, "others.7.radius_um", "3", "--set")
+    assert build(document, Plan) == plan("title: x\nothers: [{kind: ring}]")  # the original is as it was
+
+
+@given(
+    st.text(max_size=20),
+    st.integers(1, 9),
+    st.floats(1e-6, 1e6),
+    st.lists(st.tuples(st.floats(0, 9), st.floats(-9, 9))),
+)
+def test_what_is_written_is_read_back_the_same(
+    title: str, number: int, radius_um: float, points: list[tuple[float, float]]
+) -> None:
+    made = Plan(title=title, number=number, shape=Ring(radius_um=radius_um), others=(Drawn(points=tuple(points)),))
+    assert build(parse(write(made), "back"), Plan) == made
+    assert plain(made)["shape"] == {"kind": "ring", "radius_um": radius_um}
+
+
+def test_forms_come_from_the_same_fields() -> None:
+    form = {field.name: field for field in describe(Ring)}
+    assert (form["radius_um"].unit, form["radius_um"].minimum, form["radius_um"].help) == (
+        "µm",
+        0.0,
+        "radius of the ring",
+    )
+    assert form["kind"].choices == ("ring",)
+    assert variants(AnyShape) == {"ring": Ring, "drawn": Drawn}

@@ -1,0 +1,43 @@
+"""The interlock's whole table, and what no sequence of orders may do."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from control.contract import Level, Order, OrderKind
+from control.interlock import AFTER, interlock
+
+SAFE, ARMED, TRIPPED = Level.SAFE, Level.ARMED, Level.TRIPPED
+
+
+@pytest.mark.parametrize(
+    ("level", "kind", "after"),
+    [
+        (SAFE, "ARM", ARMED), (SAFE, "STOP", SAFE), (SAFE, "RESET", SAFE), (SAFE, "TRIP", TRIPPED),
+        (SAFE, "APPLY", SAFE), (SAFE, "MARK", SAFE),
+        (ARMED, "ARM", ARMED), (ARMED, "STOP", SAFE), (ARMED, "RESET", ARMED), (ARMED, "TRIP", TRIPPED),
+        (ARMED, "APPLY", ARMED), (ARMED, "MARK", ARMED),
+        (TRIPPED, "ARM", TRIPPED), (TRIPPED, "STOP", TRIPPED), (TRIPPED, "RESET", SAFE), (TRIPPED, "TRIP", TRIPPED),
+        (TRIPPED, "APPLY", TRIPPED), (TRIPPED, "MARK", TRIPPED),
+    ],
+)  # fmt: skip
+def test_every_pair_of_level_and_order(level: Level, kind: str, after: Level) -> None:
+    assert interlock(level, "before", [Order(OrderKind(kind))], [])[0] is after
+
+
+def test_the_table_is_whole() -> None:
+    assert set(AFTER) == {(level, kind) for level in Level for kind in OrderKind}
+
+
+@given(st.lists(st.sampled_from([kind for kind in OrderKind if kind is not OrderKind.RESET])))
+def test_a_trip_is_left_by_reset_only(kinds: list[OrderKind]) -> None:
+    level, reason = interlock(TRIPPED, "no frame", [Order(kind) for kind in kinds], [])
+    assert (level, reason) == (TRIPPED, "no frame")  # and its reason is not overwritten
+
+
+@given(st.sampled_from(list(Level)), st.lists(st.sampled_from(list(OrderKind))))
+def test_no_orders_leave_it_armed_in_doubt(level: Level, kinds: list[OrderKind]) -> None:
+    after, reason = interlock(level, "", [Order(kind) for kind in kinds], ["the camera is silent"])
+    assert after is not ARMED
+    if interlock(level, "", [Order(kind) for kind in kinds], [])[0] is ARMED:
+        assert (after, reason) == (TRIPPED, "the camera is silent")

@@ -1,0 +1,241 @@
+"""The turn and the run, with fakes behind the plugs: latching, faults, silence, apply. However it ends, it is dark."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pytest
+
+from control.allocate import Light
+from control.contract import (
+    Command,
+    Ended,
+    Fault,
+    Forces,
+    Frame,
+    Level,
+    Order,
+    OrderKind,
+    Seen,
+    State,
+    Tracks,
+    Turn,
+    dark,
+)
+from control.limits import Limits
+from control.loop import Machine, run, turn
+
+PICTURE = np.zeros((4, 4), np.uint8)
+ARM, STOP, RESET = Order(OrderKind.ARM), Order(OrderKind.STOP), Order(OrderKind.RESET)
+
+
+@dataclass(frozen=True)
+class OneBead:
+    """A tracker that always sees one particle, at a place that its frame number tells."""
+
+    state: State = State.GOOD
+
+    def start(self) -> int:
+        return 0
+
+    def step(self, memory: int, frame: Frame) -> tuple[int, Tracks]:
+        one = np.zeros(1, np.int64)
+        position_um = np.array([[1.0 + 0.01 * frame.number, 2.0]])
+        return memory + 1, Tracks(frame.time_s, one, position_um, np.array([self.state], np.uint8), one, one)
+
+
+@dataclass(frozen=True)
+class Push:
+    """A policy that pushes everyone by a number of pN along x."""
+
+    force_pn: float = 0.01
+    longest_delay_s: float = 0.0
+
+    def start(self) -> None:
+        return None
+
+    def step(self, memory: None, seen: Seen) -> tuple[None, Forces]:
+        number = len(seen.tracks)
+        force_pn = np.tile([self.force_pn, 0.0], (number, 1))
+        return None, Forces(seen.tracks.particle, force_pn, np.full(number, np.nan), np.zeros(number, np.bool_))
+
+
+MACHINE = Machine(
+    OneBead(),
+    Push(),
+    Light(waist_um=0.6, depth_kt_per_mw=5.0, kt_pn_um=4e-3, power_mw=200.0),
+    Limits((0.0, 0.0), (10.0, 10.0), 200.0),
+    latency_s=0.005,
+    hold_s=0.01,
+    stale_s=0.05,
+)
+
+
+@dataclass
+class Bench:
+    """Camera, beam, clock and recorder of one run; every part may be told to fail at a turn."""
+
+    frames: int = 10
+    silent: tuple[int, ...] = ()
+    camera_fault: int = -1
+    beam_fault: int = -1
+    record_fault: int = -1
+    late_s: float = 0.0
+    orders: dict[int, tuple[Order, ...]] = field(default_factory=dict)
+    count: int = -1
+    lit: bool = False
+    turns: list[Turn] = field(default_factory=list)
+
+    def read(self) -> Frame | None:
+        self.count += 1
+        if self.count >= self.frames:
+            raise Ended
+        if self.count == self.camera_fault:
+            raise Fault("unplugged")
+        return None if self.count in self.silent else Frame(self.count, 0.01 * self.count, PICTURE)
+
+    def now_s(self) -> float:
+        return 0.01 * self.count + 0.004 + self.late_s
+
+    def send(self, command: Command) -> Command:
+        if self.count == self.beam_fault:
+            raise Fault("no answer")
+        self.lit = len(command) > 0
+        return replace(command, effect_s=self.now_s() + 0.005)
+
+    def dark(self, reason: str) -> Command:
+        self.lit = False
+        return dark(reason)
+
+    def write(self, done: Turn) -> None:
+        if self.count == self.record_fault:
+            raise Fault("the disk is full")
+
+    def close(self) -> None:
+        self.lit = False
+
+    def told(self) -> tuple[Order, ...]:
+        return self.orders.get(self.count, ())
+
+    def run(self, machine: Machine = MACHINE, watch: Callable[[Turn], None] | None = None) -> list[Turn]:
+        run(machine, self, self, self, self, self.told, watch or self.turns.append)
+        return self.turns
+
+
+def levels(turns: list[Turn]) -> list[Level]:
+    return [done.level for done in turns]
+
+
+def test_light_only_between_arm_and_stop_and_dark_at_the_end() -> None:
+    bench = Bench(orders={2: (ARM,), 6: (STOP,)})
+    turns = bench.run()
+    assert [len(done.allowed) for done in turns] == [0, 0, 1, 1, 1, 1, 0, 0, 0, 0]
+    assert turns[7].allowed.reason == "stopped by the operator"
+    assert not bench.lit
+
+
+def test_what_was_wanted_allowed_and_sent_stand_side_by_side() -> None:
+    done = Bench(orders={0: (ARM,)}).run()[3]
+    np.testing.assert_allclose(done.wanted.force_pn, [[0.01, 0.0]])
+    np.testing.assert_allclose(done.allowed.position_um, [[1.03 + 0.01 / MACHINE.light.stiffness_pn_per_um, 2.0]])
+    assert done.sent.effect_s == pytest.approx(done.effect_s)
+    assert done.sent_s >= done.now_s
+
+
+@pytest.mark.parametrize(
+    ("bench", "reason", "at"),
+    [
+        (Bench(silent=(4,)), "the camera is silent", 4),
+        (Bench(camera_fault=4), "camera: unplugged", 4),
+        (Bench(beam_fault=4), "beam: no answer", 5),
+        (Bench(record_fault=4), "no record, no beam: the disk is full", 5),
+        (Bench(late_s=0.1), "100 ms", 0),
+    ],
+)
+def test_doubt_is_dark_and_latched(bench: Bench, reason: str, at: int) -> None:
+    bench.orders = {0: (ARM,), 7: (STOP, ARM), 8: (ARM,)}
+    turns = bench.run()
+    assert all(done.level is Level.ARMED for done in turns[:at])
+    assert all(done.level is Level.TRIPPED for done in turns[at:])
+    assert all(len(done.allowed) == 0 and (reason in done.allowed.reason or at == 0) for done in turns[at:])
+    assert not bench.lit
+
+
+def test_a_failing_beam_or_record_is_dark_at_once_not_a_turn_later() -> None:
+    for bench in (Bench(beam_fault=4), Bench(record_fault=4)):
+        lit: list[bool] = []
+
+        def watch(done: Turn, bench: Bench = bench, lit: list[bool] = lit) -> None:
+            lit.append(bench.lit)
+
+        bench.orders = {0: (ARM,)}
+        bench.run(watch=watch)
+        assert lit == [True] * 4 + [False] * 6
+
+
+def test_reset_then_arm_leaves_a_trip() -> None:
+    bench = Bench(silent=(2,), orders={0: (ARM,), 5: (RESET,), 6: (ARM,)})
+    expected = [Level.ARMED] * 2 + [Level.TRIPPED] * 3 + [Level.SAFE] + [Level.ARMED] * 4
+    assert levels(bench.run()) == expected
+
+
+def test_a_policy_that_answers_nan_trips() -> None:
+    bench = Bench(orders={0: (ARM,)})
+    turns = bench.run(replace(MACHINE, policy=Push(float("nan"))))
+    assert levels(turns) == [Level.TRIPPED] * 10
+    assert "force on particle 0 is not finite" in turns[0].reason
+
+
+@pytest.mark.parametrize(("state", "why"), [(State.NEW, "new"), (State.UNCERTAIN, "its identity is uncertain")])
+def test_who_is_not_trusted_gets_no_spot_and_the_turn_says_why_without_a_trip(state: State, why: str) -> None:
+    turns = Bench(orders={0: (ARM,)}).run(replace(MACHINE, tracker=OneBead(state)))
+    assert levels(turns) == [Level.ARMED] * 10
+    assert all(len(done.allowed) == 0 and done.withheld == ((0, why),) for done in turns)
+
+
+def test_apply_swaps_the_law_between_two_turns_and_keeps_the_history() -> None:
+    stronger = replace(MACHINE, policy=Push(0.02, longest_delay_s=3.0))
+    bench = Bench(orders={0: (ARM,), 5: (Order(OrderKind.APPLY, "force_pn: 0.02", stronger),)})
+    turns = bench.run()
+    assert [done.wanted.force_pn[0, 0] for done in turns] == [0.01] * 5 + [0.02] * 5
+    assert levels(turns) == [Level.ARMED] * 10
+
+
+def test_frames_that_were_never_seen_are_counted() -> None:
+    def skipping() -> Iterator[Frame]:
+        for number in (0, 1, 4, 5, 9):
+            yield Frame(number, 0.01 * number, PICTURE)
+
+    memory = MACHINE.start()
+    for frame in skipping():
+        memory, done = turn(MACHINE, memory, frame, frame.time_s, ())
+    assert done.dropped == 5
+
+
+def test_a_frame_that_is_not_newer_is_a_doubt() -> None:
+    memory, _ = turn(MACHINE, MACHINE.start(), Frame(0, 1.0, PICTURE), 1.0, (ARM,))
+    _, done = turn(MACHINE, memory, Frame(1, 1.0, PICTURE), 1.0, ())
+    assert (done.level, done.reason) == (Level.TRIPPED, "frame 1 is not newer than the one before it")
+
+
+def test_an_exception_leaves_the_beam_dark() -> None:
+    class Broken(Push):
+        def step(self, memory: None, seen: Seen) -> tuple[None, Forces]:
+            if seen.tracks.time_s > 0.05:
+                raise ZeroDivisionError
+            return super().step(memory, seen)
+
+    bench = Bench(orders={0: (ARM,)})
+    with pytest.raises(ZeroDivisionError):
+        bench.run(replace(MACHINE, policy=Broken()))
+    assert not bench.lit
+
+
+def test_a_turn_is_a_pure_function() -> None:
+    memory = MACHINE.start()
+    frame = Frame(0, 0.0, PICTURE)
+    first, second = (turn(MACHINE, memory, frame, 0.004, (ARM,))[1] for _ in range(2))
+    np.testing.assert_array_equal(first.allowed.position_um, second.allowed.position_um)
+    assert memory == MACHINE.start()

@@ -1,0 +1,159 @@
+"""P17 to P22 and P25 against the delay equation itself, quadrature and averages over chance."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from control.potentials import Annular, Gaussian, GaussianRing
+from control.potentials.painting import saddle_node_delay_s
+from control.theory import active, many
+from tests.control.theory.oracles import Floats, spectral_msd, spectral_variance, stepped
+
+
+@pytest.mark.parametrize("z", [0.5, 4.0, 20.0])
+def test_a_ring_carries_p17(z: float) -> None:
+    ring = Annular(radius_um=2.0, stiffness_pn_per_um=1.0)
+
+    def velocity(now: Floats, then: Floats) -> Floats:
+        away = now - then
+        return np.where(away == 0.0, 1.0, np.sign(away)) * ring.radial_force_pn(np.abs(away), kt_pn_um=1.0)
+
+    path = stepped(velocity, np.array([0.0]), delay=z, until=150.0 * z, steps=200)
+    measured = float((path[-1] - path[-201]).item() / z)
+    assert active.ring_speed_um_per_s(1.0, 2.0, z) == pytest.approx(measured, rel=0.01)
+    solved = active.run_speed_um_per_s(
+        lambda r: ring.radial_force_pn(r, kt_pn_um=1.0), drag_pn_s_per_um=1.0, delay_s=z, reach_um=5.0
+    )
+    assert solved == pytest.approx(active.ring_speed_um_per_s(1.0, 2.0, z))
+
+
+@pytest.mark.parametrize(("drive", "figure"), [(0.9, 0.0), (1.5, 0.9005), (3.0, 1.4823)])
+def test_a_hill_behind_carries_p20(drive: float, figure: float) -> None:
+    hill = Gaussian(depth_kt=-drive, width_um=1.0)
+    solved = active.run_speed_um_per_s(
+        lambda r: hill.radial_force_pn(r, kt_pn_um=1.0), drag_pn_s_per_um=1.0, delay_s=1.0, reach_um=6.0
+    )
+    assert solved == pytest.approx(figure, abs=1e-4)
+    assert active.hill_speed_um_per_s(drive, 1.0, 1.0, 1.0) == pytest.approx(figure, abs=1e-4)
+
+
+@pytest.mark.parametrize("drive", [0.9, 1.5, 3.0])
+def test_the_hill_speed_is_reached_p20(drive: float) -> None:
+    hill = Gaussian(depth_kt=-drive, width_um=1.0)
+    tilt = 1e-3
+
+    def velocity(now: Floats, then: Floats) -> Floats:
+        return tilt + hill.radial_force_pn(now - then, kt_pn_um=1.0)
+
+    path = stepped(velocity, np.array([0.0]), delay=1.0, until=60.0, steps=200)
+    measured = float((path[-1] - path[-201]).item())
+    assert measured == pytest.approx(active.hill_speed_um_per_s(drive, 1.0, 1.0, 1.0), abs=0.02)
+
+
+def test_a_narrow_ring_lets_go_and_carries_at_its_saddle_node_p20() -> None:
+    ring = GaussianRing(radius_um=1.5, width_um=0.15, depth_kt=8.0)
+
+    def outward(r_um: Floats) -> Floats:
+        return ring.radial_force_pn(r_um, kt_pn_um=1.0)
+
+    onset = saddle_node_delay_s(outward, drag_pn_s_per_um=1.0, reach_um=ring.reach_um)
+    assert active.narrow_ring_onset_s(8.0, 0.15, 1.5, 1.0) == pytest.approx(onset, rel=0.01)
+    below, above = (
+        active.run_speed_um_per_s(outward, drag_pn_s_per_um=1.0, delay_s=onset * share, reach_um=ring.reach_um)
+        for share in (0.99, 1.01)
+    )
+    assert below == 0.0
+    assert above * onset * 1.01 / 1.5 == pytest.approx(0.916, abs=0.02)
+
+
+def test_looking_not_far_enough_is_said() -> None:
+    with pytest.raises(ValueError, match="further"):
+        active.run_speed_um_per_s(lambda r: r, drag_pn_s_per_um=1.0, delay_s=10.0, reach_um=2.0)
+
+
+def run(number: int, duration: float) -> tuple[Floats, float, float, float, float]:
+    """Displacements over tau [frames, number, 2] of runners on a harmonic ring, from chance with a fixed seed."""
+    rate, radius, delay, diffusion, steps = 20.0, 1.0, 0.5, 0.1, 500
+    step = delay / steps
+    chance = np.random.default_rng(20240831)
+    path = np.zeros((steps + 1, number, 2))
+    path[:] = np.linspace(-1.0, 0.0, steps + 1)[:, None, None] * np.array([0.9, 0.0])
+    kept = []
+    for index in range(int(duration / step)):
+        now, then = path[index % (steps + 1)], path[(index + 1) % (steps + 1)]
+        away = now - then
+        r = np.hypot(away[:, 0], away[:, 1])[:, None]
+        kick = math.sqrt(2.0 * diffusion * step) * chance.standard_normal((number, 2))
+        path[(index + 1) % (steps + 1)] = now + rate * step * (radius - r) / r * away + kick
+        if index % 50 == 0:
+            kept.append(away.copy())
+    return np.array(kept), rate, radius, delay, diffusion
+
+
+def test_a_runner_forgets_its_heading_p18_p19() -> None:
+    """The mean of |r(t) - r(t - tau)| / tau, and the growth of the heading's variance."""
+    away, rate, radius, delay, diffusion = run(400, 5.0)
+    speed = active.ring_speed_um_per_s(rate, radius, delay)
+    late = away[20:]  # after 1 s
+    assert np.hypot(late[..., 0], late[..., 1]).mean() / delay == pytest.approx(speed, rel=0.05)
+    angle = np.unwrap(np.arctan2(late[..., 1], late[..., 0]), axis=0)
+    between = 40 * 50 * delay / 500  # s
+    turned = angle[40:] - angle[:-40]
+    heading = active.heading_diffusion_rad2_per_s(diffusion, speed, delay)
+    assert turned.var() / (2.0 * between) == pytest.approx(heading, rel=0.2)
+    time_s, length_um = active.persistence(diffusion, speed, delay)
+    assert time_s == pytest.approx(1.0 / heading)
+    assert length_um == pytest.approx(speed**3 * delay**2 / (4.0 * diffusion))
+    # a persistent walk of these has v^2 / (2 D_phi), beside what is left of its own diffusion
+    late_d = active.long_diffusion_um2_per_s(diffusion, rate, speed, delay)
+    assert late_d == pytest.approx(speed**2 / (2.0 * heading) + diffusion / 2.0 / (1.0 + rate * delay) ** 2)
+
+
+def test_the_crossover_of_p19() -> None:
+    assert active.crossover_radius_um(0.1, 20.0, 0.5) == pytest.approx(0.37, abs=0.005)
+
+
+@pytest.mark.parametrize("z", [0.0, 0.5, 3.0])
+def test_a_bound_pair_p21(z: float) -> None:
+    """The distance obeys u' = -kappa (u + u(t - tau)) + noise of 2 D; the middle is a delayed trap with D / 2."""
+    variance = 2.0 * spectral_variance(lambda w: 1j * w + 1.0 + np.exp(-1j * w * z), highest=1000.0)
+    assert many.bond_variance_um2(1.0, 1.0, z) == pytest.approx(variance, rel=2e-3)
+    short, long = (
+        0.5 * spectral_msd(lambda w: 1j * w + 1.0 - np.exp(-1j * w * z), lag, highest=200.0) for lag in (60.0, 160.0)
+    )
+    late = (long - short) / (2.0 * 100.0)
+    assert many.dimer_diffusion_um2_per_s(1.0, 1.0, z) == pytest.approx(late, rel=0.02)
+
+
+@pytest.mark.parametrize(("first", "second"), [(2.0, 5.0), (5.0, 2.0), (3.0, 3.0)])
+def test_an_unequal_pair_runs_p22(first: float, second: float) -> None:
+    """.4984 against .5000: kappa = 1, tau = 2, R_b - R_a = 3."""
+
+    def velocity(now: Floats, then: Floats) -> Floats:
+        return -np.array([now[0] - then[1] + first, now[1] - then[0] - second])
+
+    path = stepped(velocity, np.array([0.0, 3.0]), delay=2.0, until=60.0, steps=200)
+    measured = float((path[-1] - path[-201]).mean() / 2.0)
+    assert many.dimer_speed_um_per_s(1.0, first, second, 2.0) == pytest.approx(measured, abs=1e-4)
+
+
+@pytest.mark.parametrize(("neighbours", "wobble", "figure"), [(6, 0.05, 0.914), (6, 0.08, 0.794), (4, 0.05, 0.961)])
+def test_bond_order_of_a_wobbling_lattice_p25(neighbours: int, wobble: float, figure: float) -> None:
+    chance = np.random.default_rng(25)
+    angle = 2.0 * math.pi * np.arange(neighbours) / neighbours
+    bond = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    moved = bond + wobble * (chance.standard_normal((20000, neighbours, 2)) - chance.standard_normal((20000, 1, 2)))
+    psi = np.exp(1j * neighbours * np.arctan2(moved[..., 1], moved[..., 0])).mean(axis=1)
+    assert abs(psi.mean()) == pytest.approx(many.bond_order(neighbours, wobble), abs=0.01)
+    assert many.bond_order(neighbours, wobble) == pytest.approx(figure, abs=1e-3)
+
+
+@pytest.mark.parametrize("neighbours", [4, 6, 12])
+def test_random_bonds_are_not_without_order_p25(neighbours: int) -> None:
+    chance = np.random.default_rng(26)
+    angle = chance.uniform(0.0, 2.0 * math.pi, (200000, neighbours))
+    measured = np.abs(np.exp(1j * angle).mean(axis=1)).mean()
+    assert many.random_bond_order(neighbours) == pytest.approx(measured, abs=0.003)

@@ -1,0 +1,282 @@
+"""The guard: every way in which a beam can be in doubt ends in the dark."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from config.geometry import Affine
+from control.contract import Command, Fault, Floats, dark
+from drivers.guard import Bounds, Guard
+from drivers.light import Steered
+
+BOUNDS = Bounds(low_um=(0.0, 0.0), high_um=(20.0, 20.0), power_mw=100.0, heartbeat_s=0.5)
+
+
+class Time:
+    def __init__(self) -> None:
+        self.at_s = 0.0
+
+    def now_s(self) -> float:
+        return self.at_s
+
+
+class Mirror:
+    """A deflector that rounds to tenths of a volt."""
+
+    firmware, low_v, high_v = "mirror", (-5.0, -5.0), (5.0, 5.0)
+    fails: BaseException | None = None
+    closed = False
+
+    def steer(self, position_v: Floats, dwell_s: Floats) -> Steered:
+        if self.fails:
+            raise self.fails
+        return Steered(np.round(position_v, 1), np.maximum(dwell_s, 1e-5), 1.5)
+
+    def status(self) -> str:
+        return "ready"
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Lamp:
+    """A laser that gives nine tenths of what it is asked, and remembers whether it is lit."""
+
+    firmware, max_power_mw = "lamp", 200.0
+    fails: BaseException | None = None
+    stuck: BaseException | None = None
+    lit = True  # as somebody may have left it
+    closed = False
+
+    def shine(self, power_mw: Floats, at_most_s: float) -> Floats:
+        self.lit = True
+        if self.fails:
+            raise self.fails
+        return 0.9 * power_mw
+
+    def off(self) -> None:
+        if self.stuck:
+            raise self.stuck
+        self.lit = False
+
+    def status(self) -> str:
+        return "ready"
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def make(watch: bool = False, heartbeat_s: float = 0.5) -> tuple[Guard, Mirror, Lamp, Time]:
+    mirror, lamp, clock = Mirror(), Lamp(), Time()
+    um_to_v = Affine.scale("um", "v", 0.5, (-5.0, -5.0))
+    bounds = replace(BOUNDS, heartbeat_s=heartbeat_s)
+    return Guard(mirror, lamp, clock, um_to_v, bounds, watch=watch), mirror, lamp, clock
+
+
+def two(**changes: Any) -> Command:
+    command = Command(
+        np.array([[4.03, 5.0], [6.0, 7.0]]), np.array([10.0, 20.0]), np.array([1e-4, 1e-6]), np.array([3, 5])
+    )
+    return replace(command, **changes)
+
+
+def test_it_is_dark_at_birth() -> None:
+    guard, _, lamp, _ = make()
+    assert not lamp.lit
+    guard.close()
+
+
+def test_it_answers_what_was_done() -> None:
+    guard, _, lamp, _ = make()
+    sent = guard.send(two())
+    assert lamp.lit
+    np.testing.assert_allclose(sent.position_um, [[4.0, 5.0], [6.0, 7.0]])
+    np.testing.assert_allclose(sent.power_mw, [9.0, 18.0])
+    np.testing.assert_allclose(sent.dwell_s, [1e-4, 1e-5])
+    assert sent.particle.tolist() == [3, 5]
+    assert sent.effect_s == 1.5
+    assert sent.reason == ""
+    guard.close()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"position_um": np.array([[np.nan, 5.0], [6.0, 7.0]])}, "position is not finite"),
+        ({"power_mw": np.array([np.inf, 1.0])}, "power is not finite"),
+        ({"dwell_s": np.array([np.nan, 1.0])}, "dwell is not finite"),
+        ({"dwell_s": np.array([0.0, 1.0])}, "not a positive time"),
+        ({"power_mw": np.array([-1.0, 1.0])}, "negative"),
+        ({"power_mw": np.array([100.1, 1.0])}, "100 mW is allowed"),
+        ({"position_um": np.array([[4.0, 5.0], [20.1, 7.0]])}, "outside of the field"),
+        ({"position_um": np.array([[4.0, 5.0]])}, "shapes"),
+        ({"dwell_s": np.array([1e-4])}, "shapes"),
+        ({"particle": np.array([1])}, "shapes"),
+    ],
+)
+def test_a_command_in_doubt_is_a_fault_and_dark(changes: dict[str, Any], said: str) -> None:
+    guard, _, lamp, _ = make()
+    guard.send(two())
+    with pytest.raises(Fault, match=said):
+        guard.send(two(**changes))
+    assert not lamp.lit
+    assert guard.send(two()).reason == ""  # the latch is the interlock's
+    guard.close()
+
+
+def test_what_the_deflector_cannot_reach_is_a_fault() -> None:
+    mirror, lamp = Mirror(), Lamp()
+    guard = Guard(mirror, lamp, Time(), Affine.scale("um", "v", 1.0), BOUNDS, watch=False)
+    with pytest.raises(Fault, match="range of volts"):
+        guard.send(two())
+    assert not lamp.lit
+    guard.close()
+
+
+@pytest.mark.parametrize("trouble", [Fault("no answer"), OSError("port gone"), ZeroDivisionError("bug")])
+@pytest.mark.parametrize("device", ["mirror", "lamp"])
+def test_a_failing_device_is_a_fault_and_dark(trouble: Exception, device: str) -> None:
+    guard, mirror, lamp, _ = make()
+    guard.send(two())
+    (mirror if device == "mirror" else lamp).fails = trouble
+    with pytest.raises(Fault, match=str(trouble)):
+        guard.send(two())
+    assert not lamp.lit
+    guard.close()
+
+
+def test_an_interrupt_passes_through_in_the_dark() -> None:
+    guard, mirror, lamp, _ = make()
+    guard.send(two())
+    mirror.fails = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        guard.send(two())
+    assert not lamp.lit
+    guard.close()
+
+
+def test_dark_never_raises_and_names_a_laser_that_stays_on() -> None:
+    guard, _, lamp, _ = make()
+    guard.send(two())
+    lamp.stuck = OSError("cable")
+    said = guard.dark("the run is over").reason
+    assert said.startswith("the run is over")
+    assert "could not be put out: cable" in said
+    with pytest.raises(Fault, match="could not be put out"):
+        guard.send(two())
+    lamp.stuck = None
+    guard.close()
+    assert not lamp.lit
+
+
+def test_no_spots_is_dark_with_its_reason() -> None:
+    guard, _, lamp, _ = make()
+    guard.send(two())
+    assert guard.send(dark("stopped")).reason == "stopped"
+    assert not lamp.lit
+    guard.close()
+
+
+def test_closing_is_dark_and_final() -> None:
+    guard, mirror, lamp, _ = make()
+    guard.send(two())
+    guard.close()
+    assert (lamp.lit, lamp.closed, mirror.closed) == (False, True, True)
+    with pytest.raises(Fault, match="closed"):
+        guard.send(two())
+    guard.close()
+
+
+def test_an_exception_in_its_block_is_dark() -> None:
+    guard, _, lamp, _ = make()
+
+    def fly() -> None:
+        with guard:
+            guard.send(two())
+            raise RuntimeError("elsewhere")
+
+    with pytest.raises(RuntimeError, match="elsewhere"):
+        fly()
+    assert not lamp.lit
+
+
+def test_a_missed_heartbeat_is_told_once() -> None:
+    guard, _, lamp, clock = make()
+    guard.send(two())
+    clock.at_s = 0.51
+    with pytest.raises(Fault, match=r"no command came for 0\.51 s"):
+        guard.send(two())
+    assert not lamp.lit
+    guard.send(two())
+    clock.at_s = 1.0
+    guard.send(dark("waiting"))
+    clock.at_s = 9.0  # a dark beam needs no heartbeat
+    guard.send(two())
+    guard.close()
+
+
+def eventually(true: Callable[[], bool]) -> bool:
+    for _ in range(1000):
+        if true():
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def test_the_watchdog_darkens_a_forgotten_beam() -> None:
+    guard, _, lamp, clock = make(watch=True, heartbeat_s=0.04)
+    guard.send(two())
+    clock.at_s = 1.0
+    assert eventually(lambda: not lamp.lit)
+    with pytest.raises(Fault, match="no command came"):
+        guard.send(two())
+    guard.close()
+
+
+def test_the_watchdog_darkens_a_beam_whose_deflector_hangs() -> None:
+    guard, mirror, lamp, clock = make(watch=True, heartbeat_s=0.04)
+    guard.send(two())
+    seen_dark = []
+
+    def hang(position_v: Floats, dwell_s: Floats) -> Steered:
+        clock.at_s = 1.0
+        seen_dark.append(eventually(lambda: not lamp.lit))
+        raise Fault("came back late")
+
+    mirror.steer = hang  # type: ignore[method-assign]
+    with pytest.raises(Fault, match="late"):
+        guard.send(two())
+    assert seen_dark == [True]
+    guard.close()
+
+
+def test_the_map_must_lead_from_um_to_volts() -> None:
+    with pytest.raises(ValueError, match="from um to v"):
+        Guard(Mirror(), Lamp(), Time(), Affine.scale("px", "v", 1.0), BOUNDS, watch=False)
+
+
+PROGRAM = """
+import sys
+from tests.drivers.test_guard import Lamp, make, two
+def off(self):
+    self.lit = False
+    sys.stdout.write("off ")
+Lamp.off = off
+guard, *_ = make()
+guard.send(two())
+sys.stdout.write("lit ")
+sys.stdout.flush()
+{end}
+"""
+
+
+@pytest.mark.parametrize("end", ["", "raise SystemExit(3)", "1 / 0"])
+def test_the_end_of_the_process_is_dark(end: str) -> None:
+    done = subprocess.run([sys.executable, "-c", PROGRAM.format(end=end)], capture_output=True, text=True, timeout=120)
+    assert done.stdout.split() == ["off", "lit", "off"]

@@ -1,0 +1,202 @@
+"""Recorded videos: every frame once, in order, in grey; what can't be used is refused in one sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import tifffile
+from numpy.typing import NDArray
+
+from config.reader import Document, build
+from config.refused import Refused
+from control.contract import Ended, Fault
+from drivers.pages import natural
+from drivers.video import Video, VideoCamera, VideoClock, open_video
+
+FOOTAGE = Path(__file__).parents[3] / "shared" / "data" / "bulk_water.tif"
+
+
+def images(count: int = 7, dtype: str = "uint8", shape: tuple[int, ...] = (16, 24)) -> NDArray[Any]:
+    chance = np.random.default_rng(1)
+    return chance.integers(0, np.iinfo(dtype).max, (count, *shape), dtype, endpoint=True)
+
+
+def frames(video: Video) -> list[NDArray[Any]]:
+    found = []
+    try:
+        while True:
+            found.append(video.read().image)
+    except Ended:
+        video.close()
+    return found
+
+
+def refused(path: Path, **given: Any) -> str:
+    """The sentence with which a video is refused, at the latest when it is read."""
+    with pytest.raises((Refused, Fault)) as problem:
+        frames(open_video(VideoCamera(**given), path))
+    said = str(problem.value)
+    assert "\n" not in said
+    assert str(path) in said
+    return said
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+@pytest.mark.parametrize("how", [{}, {"compression": "zlib"}, {"bigtiff": True}, {"imagej": True}, {"byteorder": ">"}])
+def test_a_tiff_gives_every_page(tmp_path: Path, dtype: str, how: dict[str, Any]) -> None:
+    given = images(dtype=dtype)
+    tifffile.imwrite(tmp_path / "a.tif", given, photometric="minisblack", **how)
+    video = open_video(VideoCamera(fps=50.0), tmp_path / "a.tif")
+    assert (len(video), video.height_px, video.width_px, video.pixel_type) == (7, 16, 24, dtype)
+    first = video.read()
+    assert (first.number, first.time_s) == (0, 0.0)
+    assert not first.image.flags.writeable
+    second = video.read()
+    assert (second.number, second.time_s) == (1, 0.02)
+    assert VideoClock(video, 0.003).now_s() == 0.023
+    np.testing.assert_array_equal([first.image, second.image, *frames(video)], given)
+
+
+def test_a_folder_is_read_in_natural_order(tmp_path: Path) -> None:
+    given = images(12)
+    for number, image in enumerate(given):
+        cv2.imwrite(str(tmp_path / f"frame{number}.{'png' if number % 2 else 'tif'}"), image)
+    (tmp_path / "notes.txt").write_text("not an image")
+    np.testing.assert_array_equal(frames(open_video(VideoCamera(), tmp_path)), given)
+    assert sorted(["b10", "b9", "a", "b09x"], key=natural) == ["a", "b9", "b09x", "b10"]
+
+
+def test_a_16_bit_picture_keeps_its_depth(tmp_path: Path) -> None:
+    given = images(2, "uint16")
+    for number, image in enumerate(given):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), image)
+    np.testing.assert_array_equal(frames(open_video(VideoCamera(), tmp_path)), given)
+
+
+def film(path: Path, given: NDArray[Any], code: str) -> Path:
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*code), 25.0, (given.shape[2], given.shape[1]))
+    for image in given:
+        writer.write(image if image.ndim == 3 else cv2.cvtColor(image, cv2.COLOR_GRAY2BGR))
+    writer.release()
+    return path
+
+
+@pytest.mark.parametrize(("name", "code"), [("a.avi", "FFV1"), ("a.avi", "MJPG"), ("a.mp4", "mp4v")])
+def test_a_grey_film_is_grey(tmp_path: Path, name: str, code: str) -> None:
+    ramp = np.linspace(20, 220, 64, dtype=np.uint8)
+    given = np.stack([np.tile(np.roll(ramp, shift), (48, 1)) for shift in range(9)])
+    found = frames(open_video(VideoCamera(), film(tmp_path / name, given, code)))
+    assert len(found) == 9
+    assert np.abs(np.array(found, int) - given).mean() < (0.1 if code == "FFV1" else 12.0)
+
+
+def test_a_channel_of_a_colour_video_is_chosen(tmp_path: Path) -> None:
+    given = images(3, shape=(16, 24, 3))
+    tifffile.imwrite(tmp_path / "a.tif", given, photometric="rgb")
+    cv2.imwrite(str(tmp_path / "0.png"), given[0][:, :, ::-1])
+    said = refused(tmp_path / "a.tif")
+    assert "colour video; choose a channel" in said
+    assert "frame 1" in said
+    for index, channel in enumerate(("red", "green", "blue")):
+        made = VideoCamera(channel=channel)  # type: ignore[arg-type]
+        np.testing.assert_array_equal(frames(open_video(made, tmp_path / "a.tif")), given[..., index])
+    luma = frames(open_video(VideoCamera(channel="grey"), tmp_path / "a.tif"))
+    np.testing.assert_allclose(luma[0], cv2.cvtColor(given[0], cv2.COLOR_RGB2GRAY), atol=1)
+    (tmp_path / "a.tif").unlink()
+    np.testing.assert_array_equal(frames(open_video(VideoCamera(channel="red"), tmp_path))[0], given[0, :, :, 0])
+
+
+def test_equal_channels_are_grey(tmp_path: Path) -> None:
+    given = images(3)
+    tifffile.imwrite(tmp_path / "a.tif", np.repeat(given[..., None], 3, -1), photometric="rgb")
+    tifffile.imwrite(tmp_path / "b.tif", np.repeat(given[:, None], 3, 1), photometric="rgb", planarconfig="separate")
+    np.testing.assert_array_equal(frames(open_video(VideoCamera(), tmp_path / "a.tif")), given)
+    np.testing.assert_array_equal(frames(open_video(VideoCamera(), tmp_path / "b.tif")), given)
+
+
+@pytest.mark.parametrize("part", [0.02, 0.3, 0.7, 0.95, 0.999])
+@pytest.mark.parametrize("how", ["plain", "zlib", "big", "imagej", "page by page"])
+def test_a_cut_tiff_is_refused(tmp_path: Path, how: str, part: float) -> None:
+    whole = tmp_path / "whole.tif"
+    with tifffile.TiffWriter(whole, bigtiff=how == "big", imagej=how == "imagej") as file:
+        for image in images(9, shape=(64, 64)):
+            packed = "zlib" if how == "zlib" else None
+            file.write(image, contiguous=how in ("plain", "imagej"), compression=packed, photometric="minisblack")
+    cut = tmp_path / "cut.tif"
+    cut.write_bytes(whole.read_bytes()[: int(part * whole.stat().st_size)])
+    said = refused(cut)
+    assert "cut off" in said or "can't be read" in said or "not a TIFF" in said
+
+
+def test_what_is_no_video_is_refused(tmp_path: Path) -> None:
+    assert "no such file" in refused(tmp_path / "none.tif")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert "no image in this folder" in refused(empty)
+    for name in ("zero.tif", "zero.avi", "zero.xyz"):
+        (tmp_path / name).write_bytes(b"")
+        refused(tmp_path / name)
+    (tmp_path / "text.tif").write_text("nothing of the kind")
+    assert "not a TIFF" in refused(tmp_path / "text.tif")
+    (tmp_path / "text.mp4").write_text("nothing of the kind")
+    assert "can't be opened" in refused(tmp_path / "text.mp4")
+    assert "allowed" in refused(tmp_path / "zero.xyz")
+    with pytest.raises(Refused, match=r"camera\.path"):
+        open_video(VideoCamera())
+
+
+def test_mixed_sizes_and_types_are_refused_with_file_and_page(tmp_path: Path) -> None:
+    mixed = tmp_path / "mixed.tif"
+    with tifffile.TiffWriter(mixed) as file:
+        file.write(images(2))
+        file.write(images(1, shape=(8, 8)))
+    assert "page 3: found 8x8 uint8, where page 1 is 16x24 uint8" in refused(mixed)
+    real = tmp_path / "real.tif"
+    tifffile.imwrite(real, images(2).astype(np.float32))
+    assert "page 1: found pixels of type float32 (allowed: uint8, uint16)" in refused(real)
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    cv2.imwrite(str(folder / "1.png"), images(1)[0])
+    cv2.imwrite(str(folder / "2.png"), images(1, shape=(8, 8))[0])
+    assert "2.png: found 8x8, where 1.png is 16x24" in refused(folder)
+    (folder / "2.png").unlink()
+    tifffile.imwrite(folder / "2.tif", images(2), photometric="minisblack")
+    assert "2.tif: found 2 pages" in refused(folder)
+    (folder / "2.tif").write_text("broken")
+    assert "2.tif: this file is not a TIFF" in refused(folder)
+    cv2.imwrite(str(folder / "2.png"), images(1)[0])
+    (folder / "2.tif").unlink()
+    (folder / "2.png").write_bytes((folder / "2.png").read_bytes()[:20])
+    assert "2.png: this image can't be read" in refused(folder)
+
+
+def test_a_page_that_breaks_later_is_a_fault_and_the_next_one_is_read(tmp_path: Path) -> None:
+    given = images(3)
+    for number, image in enumerate(given):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), image)
+    video = open_video(VideoCamera(), tmp_path)
+    video.read()
+    (tmp_path / "1.png").write_bytes(b"gone")
+    with pytest.raises(Fault, match=r"1\.png: this image can't be decoded"):
+        video.read()
+    assert video.read().number == 2
+
+
+def test_settings_say_what_the_video_must_be(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", images(), photometric="minisblack")
+    assert "camera.width_px is 25, and the video has 24" in refused(tmp_path / "a.tif", width_px=25)
+    data = {"kind": "video", "fps": 24.0, "channel": "purple"}
+    with pytest.raises(Refused, match="channel"):
+        build(Document("rig.yaml", data, {}), VideoCamera)
+
+
+@pytest.mark.skipif(not FOOTAGE.exists(), reason="the recorded videos are not beside the repository")
+def test_real_footage_opens() -> None:
+    video = open_video(VideoCamera(fps=24.0), FOOTAGE)
+    assert (len(video), video.height_px, video.width_px, video.pixel_type) == (300, 424, 640, "uint8")
+    video.close()
+    assert len(frames(open_video(VideoCamera(fps=24.0), FOOTAGE))) == 300

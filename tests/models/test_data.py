@@ -1,0 +1,121 @@
+"""Data sets made anew: the published n-body recipe by a second, plain program; the cloned law by its potential."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from control.potentials.gaussian_ring import GaussianRing
+from models.data import nbody
+from models.data.clone import clone, crystal, gas, pair_force
+from models.data.nbody import NBody
+
+
+def plain_run(charge: np.ndarray, place: np.ndarray, speed: np.ndarray, steps: int) -> np.ndarray:
+    """One trajectory, [3, 5], ball by ball."""
+    x, v = place.copy(), speed.copy()
+    for step in range(steps + 1):
+        if step:
+            x += 1e-3 * v
+        if step == steps:
+            break
+        force = np.zeros_like(x)
+        for i in range(5):
+            for j in range(5):
+                if i != j:
+                    gap = x[:, i] - x[:, j]
+                    force[:, i] += charge[i] * charge[j] * gap / math.dist(x[:, i], x[:, j]) ** 3
+        v += 1e-3 * np.clip(force, -100, 100)
+    return np.asarray(x)
+
+
+def test_trajectories_agree_with_a_plain_program() -> None:
+    charge, place, speed = nbody.starts(np.random.RandomState(43), 3)
+    assert set(np.unique(charge)) == {-1.0, 1.0}
+    assert np.linalg.norm(speed, axis=1) == pytest.approx(0.5 * np.ones((3, 5)), rel=1e-12)
+    ((x, _),) = nbody.run(charge, place, speed, (150,))
+    for index in range(3):
+        assert np.abs(x[index] - plain_run(charge[index], place[index], speed[index], 150)).max() < 1e-10
+
+
+def test_the_draws_are_those_of_the_recipe() -> None:
+    """Charges, positions, directions, and the (unused) noise of 49 frames, one trajectory after another."""
+    random = np.random.RandomState(43)
+    _, place, _ = nbody.starts(np.random.RandomState(43), 2)
+    random.choice([-1.0, 0.0, 1.0], size=(5, 1), p=[0.5, 0, 0.5])
+    assert np.array_equal(place[0], random.randn(3, 5))
+    random.randn(3, 5)
+    random.randn(49, 3, 5)
+    random.randn(49, 3, 5)
+    random.choice([-1.0, 0.0, 1.0], size=(5, 1), p=[0.5, 0, 0.5])
+    assert np.array_equal(place[1], random.randn(3, 5))
+
+
+def test_nbody_batches_show_products_of_charges() -> None:
+    values = nbody.generate({"train": 4, "valid": 1, "test": 1}, {"train": 4, "valid": 1, "test": 1}, (5, 15))
+    task = NBody(values, "0")
+    seen, target = task.batch("train", torch.tensor([2, 0]))
+    assert seen.points == 10
+    assert seen.graphs == 2
+    assert len(seen.receiver) == 40
+    charge = values["train.charge"][[2, 0]].flatten()
+    assert torch.equal(seen.attribute[:, 0], charge[seen.receiver] * charge[seen.sender])
+    assert torch.allclose(target[:5], values["train.target"][2] - values["train.place"][2])
+    assert target.abs().max() > 0.001
+
+
+def test_a_cloned_force_is_minus_the_gradient_of_the_law_s_energy() -> None:
+    shape = GaussianRing(radius_um=2.5, width_um=0.3, depth_kt=10)
+    place = np.random.default_rng(1).uniform(0, 6, (7, 2))
+
+    def energy(where: np.ndarray) -> float:
+        gaps = (where[:, None] - where[None])[np.triu_indices(7, 1)]
+        return float(shape.energy_pn_um(gaps, kt_pn_um=1.0).sum())
+
+    force = pair_force(shape, place)
+    for row in range(7):
+        for axis in range(2):
+            step = np.zeros_like(place)
+            step[row, axis] = 1e-5
+            slope = (energy(place + step) - energy(place - step)) / 2e-5
+            assert force[row, axis] == pytest.approx(-slope, rel=1e-6, abs=1e-6)
+
+
+def test_configurations_are_what_they_are_called() -> None:
+    draw = np.random.default_rng(2)
+    place = gas(draw, 30, 2.5, 1.5)
+    gaps = np.linalg.norm(place[:, None] - place[None], axis=2) + 9 * np.eye(30)
+    assert gaps.min() > 1.5
+    sites = crystal(draw, 19, 2.5, 1.5)
+    gaps = np.linalg.norm(sites[:, None] - sites[None], axis=2) + 9 * np.eye(19)
+    assert np.median(gaps.min(axis=1)) == pytest.approx(2.5, rel=0.3)
+
+
+def test_a_clone_task_is_the_same_every_time_it_is_made() -> None:
+    ring = GaussianRing()
+
+    def made(seed: int) -> str:
+        return clone(ring, examples=20, points_least=2, points_most=9, spacing_um=2.5, nearest_um=1.5, reach_um=4.5,
+                     seed=seed).sha256  # fmt: skip
+
+    assert made(1) == made(1)
+    assert made(1) != made(2)
+
+
+def test_batches_join_clouds_without_mixing_them() -> None:
+    task = clone(GaussianRing(), examples=20, points_least=2, points_most=9, spacing_um=2.5, nearest_um=1.5,
+                 reach_um=4.5, seed=1)  # fmt: skip
+    seen, target = task.batch("train", torch.tensor([3, 7, 1]))
+    assert seen.graphs == 3
+    assert torch.equal(seen.graph[seen.receiver], seen.graph[seen.sender])
+    half = len(seen.receiver) // 2
+    assert torch.equal(seen.receiver[:half], seen.sender[half:])
+    single, alone = task.batch("train", torch.tensor([7]))
+    rows = seen.graph == 1
+    assert torch.equal(seen.position[rows], single.position)
+    assert torch.equal(target[rows], alone)
+    apart = (seen.position[seen.receiver] - seen.position[seen.sender]).norm(dim=1)
+    assert bool((apart <= 4.5001).all())

@@ -1,0 +1,127 @@
+"""The trainer learns, stops, keeps its best, and goes on after an interruption as if there had been none."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from config.reader import build, parse
+from config.refused import Refused
+from models.checkpoint import load_checkpoint
+from models.data.task import Task
+from models.evaluate import evaluate
+from models.train import Trainer, measure, random_rotation
+from models.training import Training
+
+TEXT = """
+title: short
+task:
+  kind: clone
+  shape: {kind: gaussian_ring, radius_um: 2.5, width_um: 0.6, depth_kt: 5}
+  examples: 120
+  points_most: 12
+network: {kind: egnn, width: 16, layers: 1, cutoff: 4.5, radial: 16}
+out: short.json
+epochs: 6
+batch: 10
+learning_rate: 1e-2
+average: 0.9
+"""
+
+
+@pytest.fixture(autouse=True)
+def single() -> None:
+    torch.set_default_dtype(torch.float32)
+
+
+def training(**changes: object) -> Training:
+    made: Training = build(parse(TEXT, "short.yaml"), Training)
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def task() -> Task:
+    torch.set_default_dtype(torch.float32)
+    return training().task.make()
+
+
+def test_it_learns_and_says_so(tmp_path: Path, task: Task) -> None:
+    path = tmp_path / "short.json"
+    card = Trainer(training(), task, path).run()
+    with path.with_suffix(".csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["epoch"]) for row in rows] == [1, 2, 3, 4, 5, 6]
+    first, last = float(rows[0]["valid_mse"]), float(rows[-1]["valid_mse"])
+    assert last < 0.2 * first
+    network, read = load_checkpoint(path)
+    assert read == card
+    assert card.metrics["valid_mse"] == min(float(row["valid_mse"]) for row in rows)
+    assert measure(network, task, "test") == pytest.approx(card.metrics["test_mse"], rel=1e-6)
+    assert card.trained.data_sha256 == task.sha256
+    assert card.units.answer == "kT/um"
+    assert card.species == (0,)
+
+
+def test_an_interrupted_training_goes_on_as_if_it_had_not_been(tmp_path: Path, task: Task) -> None:
+    whole = Trainer(training(), task, tmp_path / "whole.json").run()
+    for _ in range(2):
+        begun = Trainer(training(), task, tmp_path / "parts.json")
+        if begun._state.exists():
+            begun._restore()
+        begun._epoch()
+        begun._epoch()
+    parts = Trainer(training(), task, tmp_path / "parts.json").run()
+    assert parts.weights_sha256 == whole.weights_sha256
+    assert parts.metrics["test_mse"] == whole.metrics["test_mse"]
+
+
+def test_other_settings_do_not_go_on_from_there(tmp_path: Path, task: Task) -> None:
+    Trainer(training(epochs=1), task, tmp_path / "one.json").run()
+    with pytest.raises(Refused, match="other settings"):
+        Trainer(training(epochs=2), task, tmp_path / "one.json").run()
+
+
+def test_it_stops_when_nothing_gets_better(tmp_path: Path, task: Task) -> None:
+    card = Trainer(
+        training(learning_rate=1e-9, schedule="constant", patience=2, average=0.0, epochs=50),
+        task,
+        tmp_path / "still.json",
+    ).run()
+    assert card.trained.epochs < 50
+
+
+def test_a_device_that_is_not_there_is_refused(tmp_path: Path, task: Task) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a CUDA device")
+    with pytest.raises(Refused, match="no CUDA device"):
+        Trainer(training(device="cuda"), task, tmp_path / "none.json")
+
+
+def test_wrong_keys_are_refused_by_the_strict_reader() -> None:
+    with pytest.raises(Refused, match="did you mean 'learning_rate'"):
+        build(parse(TEXT.replace("learning_rate", "learning_rte"), "short.yaml"), Training)
+    with pytest.raises(Refused, match="egnn"):
+        build(parse(TEXT.replace("kind: egnn", "kind: egn"), "short.yaml"), Training)
+
+
+def test_evaluation_makes_the_data_anew(tmp_path: Path, task: Task) -> None:
+    path = tmp_path / "short.json"
+    card = Trainer(training(augment=True), task, path).run()
+    found = evaluate(path)
+    assert found.test**2 == pytest.approx(card.metrics["test_mse"], rel=1e-6)
+    assert found.rotation < 1e-4
+    assert found.reflection < 1e-4
+    assert 0 < found.relative < 1
+
+
+def test_random_rotations_are_rotations_and_repeat() -> None:
+    for dimension in (2, 3):
+        turn = random_rotation(dimension, (1, 2, 3))
+        assert torch.allclose(turn @ turn.T, torch.eye(dimension, dtype=torch.float64), atol=1e-12)
+        assert torch.linalg.det(turn).item() == pytest.approx(1)
+        assert torch.equal(turn, random_rotation(dimension, (1, 2, 3)))
+        assert not torch.equal(turn, random_rotation(dimension, (1, 2, 4)))

@@ -1,0 +1,93 @@
+"""The import floors hold, and each of them, broken on purpose, is caught."""
+
+import ast
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+ROOMS = ("app", "config", "control", "drivers", "models", "tracking")
+
+
+def lint(folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [str(Path(sys.executable).parent / "lint-imports"), "--config", "pyproject.toml", "--no-cache"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project's own source, and nothing else."""
+    folder = tmp_path_factory.mktemp("house")
+    for room in ROOMS:
+        shutil.copytree(
+            ROOT / room, folder / room, ignore=shutil.ignore_patterns("__pycache__", "*.yaml", "*.safetensors")
+        )
+    shutil.copy(ROOT / "pyproject.toml", folder / "pyproject.toml")
+    return folder
+
+
+def test_floors_hold(copy: Path) -> None:
+    answer = lint(copy)
+    assert answer.returncode == 0, answer.stdout
+
+
+@pytest.mark.parametrize(
+    ("room", "line", "contract"),
+    [
+        ("config", "import control.plant", "Floors"),
+        ("control", "import tracking.tracker", "Floors"),
+        ("drivers", "import tracking.tracker", "Floors"),
+        ("tracking", "import drivers.guard", "Floors"),
+        ("models", "import drivers.guard", "Floors"),
+        ("drivers", "import app.rig", "Floors"),
+        ("drivers", "import control.loop", "open shelf"),
+        ("tracking", "import control.interlock", "open shelf"),
+        ("models", "import control.policies", "open shelf"),
+        ("app/desktop", "import drivers.guard", "desktop sees"),
+        ("app/desktop", "import tracking.tracker", "desktop sees"),
+        ("control", "import PyQt6.QtCore", "Qt only"),
+        ("drivers", "import pyqtgraph", "Qt only"),
+        ("tracking", "import torch", "torch only"),
+        ("control", "import time", "No time"),
+        ("control", "import os", "No time"),
+        ("tracking", "import threading", "No time"),
+        ("tracking", "import pathlib", "No time"),
+    ],
+)
+def test_a_broken_floor_is_caught(copy: Path, room: str, line: str, contract: str) -> None:
+    place = copy / room / "broken_on_purpose.py"
+    place.write_text(f"{line}\n")
+    try:
+        answer = lint(copy)
+    finally:
+        place.unlink()
+    assert answer.returncode != 0, answer.stdout
+    broken = [text for text in answer.stdout.splitlines() if text.endswith("BROKEN")]
+    assert any(contract in text for text in broken), answer.stdout
+
+
+def imported(text: str) -> set[str]:
+    """The top-level packages that a module's text imports."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            found |= {name.name.split(".")[0] for name in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.split(".")[0])
+    return found
+
+
+def above_its_floor(text: str) -> set[str]:
+    """What main.py may not import (it is no package, so that the linter does not see it)."""
+    return imported(text) & {"control", "drivers", "tracking", "models"}
+
+
+def test_main_sees_app_and_config_only_and_nobody_imports_it() -> None:
+    text = (ROOT / "main.py").read_text()
+    assert above_its_floor(text) == set()
+    assert above_its_floor(text + "\nfrom control.loop import run\n") == {"control"}
+    importers = [path for room in ROOMS for path in (ROOT / room).rglob("*.py") if "main" in imported(path.read_text())]
+    assert importers == []
