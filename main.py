@@ -72,6 +72,7 @@ def run(
     sets: Sets = None,
     out: Out = None,
     frames: Annotated[bool, typer.Option("--frames/--no-frames", help="keep the camera frames in the run file")] = True,
+    armed: Annotated[bool, typer.Option("--armed/--dark", help="dark: watch only, the laser is never armed")] = True,
     json: Json = None,
 ) -> None:
     """Run an experiment without a window.
@@ -80,9 +81,10 @@ def run(
     """
     from app.headless import run_experiment
 
+    sets = sets or []
     raise typer.Exit(
         run_experiment(
-            experiment, rig, tuple(sets or ()), seconds=seconds, seed=seed, out=out, frames=frames, json=json
+            experiment, rig, sets, seconds=seconds, seed=seed, out=out, frames=frames, json=json, armed=armed
         )
     )
 

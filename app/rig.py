@@ -143,10 +143,13 @@ def planned(wanted: Document, rig: Path | str | Document | None, sets: Sequence[
 def plan_of(header: Header, experiment: str | None = None) -> Plan:
     """The plan of a recorded run; with the experiment's text as an APPLY brought it, where there was one."""
     folder = Path(header.extra.get("folder", "."))
-    rig: Rig = build(parse(header.rig, "the run's rig"), Rig)
     source = "the run's experiment"
     text = header.experiment if experiment is None else experiment
-    return Plan(rig, build(parse(text, source), Experiment), folder)
+    made: Experiment = build(parse(text, source), Experiment)
+    bench = parse(header.rig, "the run's rig")
+    for key, value in made.set.items():  # an APPLY may have brought other values of the rig
+        bench = put(bench, key, value, source)
+    return Plan(build(bench, Rig), made, folder)
 
 
 RIG_KEYS = (
@@ -338,4 +341,4 @@ def open_recorder(instrument: Instrument, path: Path, *, frames: bool, source: s
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     lockstep = made.rig.rate == "lockstep"
-    return Journal(path, header, frames, queue_turns=256, wait_s=30.0 if lockstep else 0.0)
+    return Journal(path, header, frames, queue_turns=256 if lockstep else 64, wait_s=30.0 if lockstep else 0.0)

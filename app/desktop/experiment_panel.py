@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,11 @@ class ExperimentPanel(QWidget):
         """It is in force by now."""
         self.in_force = experiment
         self._check()
+
+    def show_set(self, values: dict[str, Any]) -> None:
+        """Other values of the rig are in force; what is being edited stays."""
+        self.in_force = replace(self.in_force, set=values)
+        self.show_data({**self.data(), "set": values})
 
     def say(self, trouble: str) -> None:
         self.trouble.setText(trouble)

@@ -157,7 +157,8 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]
     """Axes with named curves, each made once; a legend names them."""
 
     def __init__(self, bottom: str, left: str, log: bool = False) -> None:
-        super().__init__(background=theme.GROUND)
+        axes = {side: Decades(side) for side in ("bottom", "left")} if log else {}
+        super().__init__(background=theme.GROUND, axisItems=axes)
         self.setLabel("bottom", bottom)
         self.setLabel("left", left)
         self.setLogMode(log, log)
@@ -165,8 +166,6 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]
         self.setDownsampling(auto=True, mode="peak")
         self.setClipToView(True)
         self.legend = self.addLegend(offset=(8 if log else -8, 8), labelTextColor=theme.INK)
-        for side in ("bottom", "left"):
-            self.getAxis(side).setStyle(maxTextLevel=0 if log else 2)
         self.curves: dict[str, pg.PlotDataItem] = {}
 
     def line(
@@ -187,3 +186,10 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]
                 [0, 1], [0], name=name, stepMode="center", fillLevel=0, brush=colour, pen=pg.mkPen(colour)
             )
         self.curves[name].setData(edges, height)
+
+
+class Decades(pg.AxisItem):  # type: ignore[misc]
+    """A logarithmic axis that names its powers of ten only."""
+
+    def logTickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:
+        return [f"{10.0**value:g}" if abs(value - round(value)) < 1e-9 else "" for value in values]

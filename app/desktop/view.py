@@ -120,7 +120,7 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         for item, rows in ((self.good, good & ~chosen), (self.doubtful, ~good & ~chosen), (self.chosen, chosen)):
             place = tracks.position_um[rows]
             item.setData(x=place[:, 0], y=place[:, 1], size=self.diameter_um)
-        self.labels.show(tracks.particle, tracks.position_um, 0.6 * self.diameter_um, self.followed)
+        self.labels.show(tracks.particle, tracks.position_um, 0.28 * self.diameter_um, self.followed)
 
     def _show_spots(self, turn: Turn) -> None:
         if not beam_is_on(turn):

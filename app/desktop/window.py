@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PyQt6.QtCore import Qt, QTimer
 from PyQt6.QtGui import QCloseEvent
-from PyQt6.QtWidgets import QDockWidget, QMainWindow, QToolBar, QWidget
+from PyQt6.QtWidgets import QApplication, QDockWidget, QMainWindow, QToolBar, QWidget
 
 from app.desktop import theme
 from app.desktop.actions import Actions
+from app.desktop.device_panel import DevicePanel, with_edits
 from app.desktop.escape import Escape
 from app.desktop.experiment_panel import ExperimentPanel
 from app.desktop.log_panel import LogPanel
@@ -59,6 +60,7 @@ class Window(QMainWindow):
         self.strip = StateStrip(str(session.plan.kind))
         self.status = StatusLine()
         self.panel = ExperimentPanel(session.plan.experiment, session.means, EXPERIMENTS)
+        self.devices = DevicePanel(session.plan)
         self.plots, self.log = Plots(self._latencies_s), LogPanel()
         self.actions_bar = Actions(self)
         self._lay_out()
@@ -82,11 +84,13 @@ class Window(QMainWindow):
         self.setStatusBar(self.status)
         self.resize(1366, 768)
         right = self.dock("Experiment", self.panel, Qt.DockWidgetArea.RightDockWidgetArea)
+        left = self.dock("Devices", self.devices, Qt.DockWidgetArea.LeftDockWidgetArea)
+        self.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea)
         self.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)
         below = self.dock("Observables", self.plots, Qt.DockWidgetArea.BottomDockWidgetArea)
         beside = self.dock("Log", self.log, Qt.DockWidgetArea.BottomDockWidgetArea)
         self.splitDockWidget(below, beside, Qt.Orientation.Horizontal)
-        self.resizeDocks([right], [theme.PANEL_WIDTH], Qt.Orientation.Horizontal)
+        self.resizeDocks([left, right], [270, theme.PANEL_WIDTH], Qt.Orientation.Horizontal)
         self.resizeDocks([below, beside], [3, 2], Qt.Orientation.Horizontal)
         self.resizeDocks([below], [190], Qt.Orientation.Vertical)
 
@@ -117,12 +121,15 @@ class Window(QMainWindow):
         acts.reset.triggered.connect(lambda: self.session.order(OrderKind.RESET))
         self.escape = Escape(self, self.stop)
         self.panel.applied.connect(self.apply)
+        self.devices.changed.connect(self.change_rig)
         self.panel.list.chosen.connect(self.open)
         self.panel.list.saved.connect(self.save)
 
     # what a person does ---------------------------------------------------------------------------------------------
 
     def start(self) -> None:
+        self.view.say("getting ready")
+        QApplication.processEvents()
         try:
             self.session.start()
         except (Fault, Refused) as error:
@@ -153,21 +160,41 @@ class Window(QMainWindow):
     def open(self, path: Path) -> None:
         """An experiment, a rig, a run or a video: what ran before is dark and closed."""
         try:
-            plan = self._planner(path)
-            self.session.open(plan)
+            self.show_plan(self._planner(path))
         except (Fault, Refused) as error:
             self.trouble(str(error))
             self.panel.list.show_title(self.session.plan.experiment.title)
             return
         self.path = path
+        self.panel.show_experiment(self.session.plan.experiment)
+
+    def show_plan(self, plan: Plan) -> None:
+        """Another plan, not yet started; what ran before is dark and closed. Raises Fault."""
+        self.session.open(plan)
         self.view.show_rig(plan.rig.optics.um_per_px, plan.rig.plant.diameter_um)
         self.strip.show_kind(str(plan.kind))
         self.strip.show_stopped("not started")
-        self.panel.show_experiment(plan.experiment)
+        self.devices.show_plan(plan)
         self._foresee()
         self.setWindowTitle(f"{plan.experiment.title} · {plan.rig.title} · Cybloids")
         self.view.say(WELCOME)
         self.poll()
+
+    def change_rig(self, edits: dict[str, Any], reopens: bool) -> None:
+        """Other values of the rig: of tracking between two turns, of devices by opening them anew, dark."""
+        try:
+            experiment = with_edits(self.session.plan.experiment, edits)
+            if reopens:
+                self.show_plan(self.session.planned(experiment))
+            else:
+                self.session.apply(experiment)
+        except (Fault, Refused) as error:
+            self.devices.say(str(error))
+            return
+        self.panel.show_set(experiment.set)
+        self.devices.show_plan(self.session.plan)
+        self._foresee()
+        self.status.showMessage("the devices are opened anew by Start" if reopens else "in force from the next turn on")
 
     def save(self, path: Path) -> None:
         """The experiment as it stands in the form."""
@@ -227,7 +254,12 @@ class Window(QMainWindow):
         self.strip.show_record(_lasting(time.monotonic() - self._record_from_s) if live.recording else "")
         span_s = self._painted[-1] - self._painted[0]
         painted_hz = (len(self._painted) - 1) / span_s if self._painted[0] else float("nan")
-        self.status.show_pace(live.pace(), live.newest, painted_hz)
+        pace = live.pace()
+        self.status.show_pace(pace, live.newest, painted_hz)
+        rig = self.session.plan.rig
+        planned_s = rig.camera.exposure_s / 2.0 + rig.camera.readout_s + rig.loop.latency_s
+        if live.newest is not None:
+            self.devices.answers.show_turn(rig, live.newest, pace, planned_s)
 
     def fail(self, error: BaseException) -> None:
         """Whatever went wrong in the window: dark, and a sentence."""

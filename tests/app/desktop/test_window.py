@@ -264,3 +264,46 @@ def test_the_layout_is_remembered(bench: Bench, tmp_path: Path, qtbot: QtBot) ->
     assert hidden is not None
     assert not hidden.isVisible()
     assert second.findChild(QDockWidget, "Observables").isVisible()
+
+
+def test_tracking_is_changed_between_two_turns_and_the_journal_can_tell(bench: Bench) -> None:
+    window = bench.window
+    bench.armed()
+    window.actions_bar.record.trigger()
+    bench.qtbot.waitUntil(lambda: bool(bench.recorders) and len(bench.recorders[0].turns) > 2)
+    write(window.devices.forms["tracking"].rows["minmass"], 777.0)
+    assert window.devices.edits() == {"tracking.minmass": 777.0}
+    window.devices.button.click()
+    bench.qtbot.waitUntil(lambda: bool(applied(bench.recorders[0])))
+    assert "tracking.minmass: 777" in applied(bench.recorders[0])[0]
+    assert window.session.plan.rig.tracking.minmass == 777.0
+    assert window.devices.edits() == {}
+    assert not window.panel.apply_button.isEnabled()
+    assert bench.level is Level.ARMED
+
+
+def test_a_device_is_opened_anew_and_dark(bench: Bench) -> None:
+    window = bench.window
+    bench.armed()
+    beam = bench.toy.beam
+    write(window.devices.forms["camera"].rows["exposure_s"], 0.004)
+    window.devices.button.click()
+    assert beam.closed
+    assert window.session.plan.rig.camera.exposure_s == 0.004
+    assert not window.session.running
+
+
+def test_what_the_rig_refuses_is_said_there(bench: Bench) -> None:
+    window = bench.window
+    write(window.devices.forms["tracking"].rows["diameter_px"], 12)
+    window.devices.button.click()
+    assert "odd" in window.devices.trouble.text()
+    assert window.session.plan.rig.tracking.diameter_px != 12
+
+
+def test_asked_and_done_stand_side_by_side(bench: Bench) -> None:
+    bench.armed()
+    cells = bench.window.devices.answers.cells
+    bench.qtbot.waitUntil(lambda: cells["spots"][1].text() not in ("–", "0"))
+    assert cells["frame rate"][0].text() == "50 fps"
+    assert cells["spots"][0].text() == cells["spots"][1].text()
