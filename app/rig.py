@@ -22,7 +22,9 @@ from control.policies.keep_in_field import Kept
 from control.policies.programmed import Landscape, Steered
 from control.potentials.painting import paint
 from drivers.cameras import AnyCamera
+from drivers.cameras.opencv_capture import OpenCVCamera
 from drivers.deflectors import AnyDeflector
+from drivers.emulate.settings import Emulated
 from drivers.journal import Header, Journal, Kind, git_hash, versions
 from drivers.journal import now as wall_clock
 from drivers.lasers import AnyLaser
@@ -72,6 +74,7 @@ class Rig:
     tracking: Tracking
     loop: Loop = Loop()
     sample: Sample = Sample()
+    emulated: Emulated | None = None
 
 
 @dataclass(frozen=True)
@@ -149,7 +152,9 @@ def plan_of(header: Header, experiment: str | None = None) -> Plan:
     return Plan(build(bench, Rig), made, folder)
 
 
-RIG_KEYS = ("title", "rate", "optics", "plant", "camera", "deflector", "laser", "tracking", "loop", "sample")
+RIG_KEYS = (
+    "title", "rate", "optics", "plant", "camera", "deflector", "laser", "tracking", "loop", "sample", "emulated",
+)  # fmt: skip
 
 
 def _first(item: str) -> str:
@@ -254,7 +259,11 @@ def open_instrument(made: Plan) -> Instrument:
     machine = build_machine(made)
     rig = made.rig
     if not (isinstance(rig.deflector, SimulatedDeflector) and isinstance(rig.laser, SimulatedLaser)):
-        raise Refused(f"{rig.title}: this deflector and laser can't be opened together")
+        from app.serial_rig import open_serial  # nobody waits for the serial devices who does not use them
+
+        return open_serial(made, machine)
+    if isinstance(rig.camera, OpenCVCamera):
+        raise Refused(f"{rig.title}: a real camera can't see what a simulated laser does")
     if isinstance(rig.camera, VideoCamera):
         return open_replay(made, machine, rig.camera, rig.deflector, rig.laser)
     bench = open_bench(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Annotated
 
 from config.fields import Field
+from drivers.cameras.opencv_capture import OpenCVCamera
 from drivers.sim.camera import SimulatedCamera
 from drivers.video import VideoCamera
 
-AnyCamera = Annotated[SimulatedCamera | VideoCamera, Field(discriminator="kind")]
+AnyCamera = Annotated[SimulatedCamera | VideoCamera | OpenCVCamera, Field(discriminator="kind")]
