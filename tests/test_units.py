@@ -25,7 +25,6 @@ UNKNOWN_UNITS = {
     "nm",
     "micron",
     "microns",
-    "degree",
     "degrees",
     "watt",
     "w",
