@@ -165,6 +165,11 @@ class ExperimentPanel(QWidget):
         if after != before:
             self.undo_stack.push(Edit(self, before, after))
 
+    def put_in_force(self, data: dict[str, Any]) -> None:
+        """An edit that somebody else has made, at once; undone like any other. Edits not yet applied go too."""
+        self.undo_stack.push(Edit(self, self._data, data))
+        self.apply()
+
     def _dragged(self, index: int, points: Any) -> None:
         """A point of a drawn curve is where a person has put it."""
         data = copy.deepcopy(self.data())
