@@ -88,6 +88,14 @@ class CoboltDriver:
         if len(troubles) == 2:
             raise Fault("; ".join(troubles))
 
+    def reset(self) -> None:
+        """Leave a fault that is over. Raises Fault while the interlock is open."""
+        if self._number("ilk?") != 0:
+            raise Fault("the laser's interlock is open")
+        self._text("cf", expect="OK")
+        if (fault := self._text("f?")) != "0":
+            raise Fault(f"the laser has the fault '{FAULTS.get(fault, fault)}', and it does not go away")
+
     def status(self) -> str:
         try:
             self._line.connect()
@@ -141,7 +149,7 @@ class CoboltDriver:
             if not self._told:
                 self._told = True
                 raise Fault(f"the laser has the fault '{FAULTS.get(fault, fault)}'")
-            self._text("cf", expect="OK")
+            self.reset()
         self._told = False
         self._text("l1", expect="OK")
         if self._text("l?") != "1":
