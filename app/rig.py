@@ -31,10 +31,12 @@ from drivers.lasers import AnyLaser
 from drivers.sim.bench import open_bench
 from drivers.sim.deflector import SimulatedDeflector
 from drivers.sim.laser import SimulatedLaser
+from drivers.sim.plant import PlantCamera, open_plant
 from drivers.sim.playback import open_playback
 from drivers.sim.sample import Sample
 from drivers.video import VideoCamera
 from tracking.settings import Tracking
+from tracking.table import TableTracker
 from tracking.tracker import Tracker as FrameTracker
 
 RIGS = Path(__file__).parent.parent / "config" / "rigs"
@@ -87,7 +89,7 @@ class Plan:
 
     @property
     def kind(self) -> Kind:
-        kinds = {"simulated": Kind.SIMULATED, "video": Kind.REPLAY}
+        kinds = {"simulated": Kind.SIMULATED, "plant": Kind.SIMULATED, "video": Kind.REPLAY}
         return kinds.get(self.rig.camera.kind, Kind.REAL)
 
 
@@ -201,6 +203,8 @@ def build_machine(made: Plan, source: str = "the experiment") -> Machine:
 
 def build_tracker(rig: Rig) -> Tracker:
     """The tracker, with the map that gives um their meaning: the middle of the top left pixel is (0, 0)."""
+    if isinstance(rig.camera, PlantCamera):
+        return TableTracker()
     return FrameTracker(rig.tracking, Affine.scale("px", "um", rig.optics.um_per_px))
 
 
@@ -266,6 +270,8 @@ def open_instrument(made: Plan) -> Instrument:
         raise Refused(f"{rig.title}: a real camera can't see what a simulated laser does")
     if isinstance(rig.camera, VideoCamera):
         return open_replay(made, machine, rig.camera, rig.deflector, rig.laser)
+    if isinstance(rig.camera, PlantCamera):
+        return open_springs(made, machine, rig.camera)
     bench = open_bench(
         rig.sample,
         rig.camera,
@@ -290,6 +296,22 @@ def open_instrument(made: Plan) -> Instrument:
         pixel_type,
         None,
     )
+
+
+def open_springs(made: Plan, machine: Machine, camera: PlantCamera) -> Instrument:
+    """The simulated world without optics. Raises Refused."""
+    rig = made.rig
+    bench = open_plant(
+        rig.sample,
+        camera,
+        um_per_px=rig.optics.um_per_px,
+        waist_um=rig.laser.waist_um,
+        depth_kt_per_mw=rig.laser.depth_kt_per_mw,
+        latency_s=rig.loop.latency_s,
+        seed=made.experiment.seed,
+    )
+    number = len(bench.world.cell)
+    return Instrument(made, machine, bench.camera, bench.beam, bench.clock, number, 4, "float64", None)
 
 
 def open_replay(

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PyQt6.QtCore import Qt, QTimer
-from PyQt6.QtGui import QCloseEvent
-from PyQt6.QtWidgets import QApplication, QDockWidget, QMainWindow, QToolBar, QWidget
+from PyQt6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
+from PyQt6.QtWidgets import QApplication, QDockWidget, QMainWindow, QToolBar, QVBoxLayout, QWidget
 
 from app.desktop import theme
 from app.desktop.actions import Actions
@@ -21,10 +21,12 @@ from app.desktop.escape import Escape
 from app.desktop.experiment_panel import ExperimentPanel
 from app.desktop.log_panel import LogPanel
 from app.desktop.memory import Memory
+from app.desktop.playback import Playback
 from app.desktop.plots import Plots
 from app.desktop.session import Session, save_experiment
 from app.desktop.state_strip import StateStrip
 from app.desktop.status_line import StatusLine
+from app.desktop.transport import Transport
 from app.desktop.view import View
 from app.live import sentence
 from app.rig import EXPERIMENTS, Plan
@@ -62,22 +64,32 @@ class Window(QMainWindow):
         self.panel = ExperimentPanel(session.plan.experiment, session.means, EXPERIMENTS)
         self.devices = DevicePanel(session.plan)
         self.plots, self.log = Plots(self._latencies_s), LogPanel()
+        self.transport = Transport()
+        self.playback = Playback(self.view, self.strip, self.plots, self.transport)
         self.actions_bar = Actions(self)
         self._lay_out()
         self._connect()
         self.view.say(WELCOME)
         if memory is not None:
             memory.restore(self)
+        self._open_recording()
+        self.setAcceptDrops(True)
         self.timer = QTimer(self)
         self.timer.timeout.connect(self.poll)
         self.plot_timer = QTimer(self)
-        self.plot_timer.timeout.connect(self.plots.draw)
+        self.plot_timer.timeout.connect(self.each_second)
         self.plot_timer.start(PLOT_MS)
         self.timer.start(PAINT_MS)
         self.poll()
 
     def _lay_out(self) -> None:
-        self.setCentralWidget(self.view)
+        middle = QWidget()
+        column = QVBoxLayout(middle)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.view, 1)
+        column.addWidget(self.transport)
+        self.setCentralWidget(middle)
         self.addToolBar(self.actions_bar)
         self.addToolBarBreak()
         self.addToolBar(self._state_bar())
@@ -166,11 +178,32 @@ class Window(QMainWindow):
             self.panel.list.show_title(self.session.plan.experiment.title)
             return
         self.path = path
+        self._open_recording()
         self.panel.show_experiment(self.session.plan.experiment)
+
+    def _open_recording(self) -> None:
+        """If that is what it is."""
+        if self.session.plan.kind == "REPLAY":
+            try:
+                self.playback.open(self.path, self.session.plan)
+                self._foresee()
+            except Refused as refused:
+                self.trouble(str(refused))
+
+    def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:
+        data = event.mimeData() if event is not None else None
+        if event is not None and data is not None and len(data.urls()) == 1:
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent | None) -> None:
+        data = event.mimeData() if event is not None else None
+        if data is not None and data.urls():
+            self.open(Path(data.urls()[0].toLocalFile()))
 
     def show_plan(self, plan: Plan) -> None:
         """Another plan, not yet started; what ran before is dark and closed. Raises Fault."""
         self.session.open(plan)
+        self.playback.close()
         self.view.show_rig(plan.rig.optics.um_per_px, plan.rig.plant.diameter_um)
         self.strip.show_kind(str(plan.kind))
         self.strip.show_stopped("not started")
@@ -184,7 +217,10 @@ class Window(QMainWindow):
         """Other values of the rig: of tracking between two turns, of devices by opening them anew, dark."""
         try:
             experiment = with_edits(self.session.plan.experiment, edits)
-            if reopens:
+            if self.playback.reel is not None:
+                self.session.plan = self.session.planned(experiment)
+                self.playback.edit(self.session.plan)
+            elif reopens:
                 self.show_plan(self.session.planned(experiment))
             else:
                 self.session.apply(experiment)
@@ -208,12 +244,16 @@ class Window(QMainWindow):
     def apply(self, experiment: Any) -> None:
         try:
             self.session.apply(experiment)
+            self.playback.edit(self.session.plan)
         except Refused as refused:
             self.panel.say(str(refused))
             return
         self.panel.accepted(experiment)
         self._foresee()
-        self.status.showMessage("in force from the next turn on", 4000)
+        recorded = self.playback.reel is not None
+        self.status.showMessage(
+            "squares: what it would have sent" if recorded else "in force from the next turn on", 6000
+        )
 
     def _foresee(self) -> None:
         """What is in force, for the theory that is drawn on the plots."""
@@ -236,6 +276,7 @@ class Window(QMainWindow):
         """Show the newest turn, if there is one that has not been shown."""
         live = self.session.live
         self.actions_bar.follow(self.session)
+        self.playback.poll()
         if live is None:
             return
         fresh = live.recent(self._count)
@@ -261,6 +302,15 @@ class Window(QMainWindow):
         if live.newest is not None:
             self.devices.answers.show_turn(rig, live.newest, pace, planned_s)
 
+    def each_second(self) -> None:
+        """Plots, and how many particles there are to share the light."""
+        self.plots.draw()
+        seen = self.playback.shown if self.playback.reel is not None else self.session.newest
+        particles = len(seen.tracks) if seen is not None else 0
+        if particles and particles != self.session.particles:
+            self.session.particles = particles
+            self.panel.refresh()
+
     def fail(self, error: BaseException) -> None:
         """Whatever went wrong in the window: dark, and a sentence."""
         self.session.order(OrderKind.TRIP, f"the window: {sentence(error)}")
@@ -273,6 +323,7 @@ class Window(QMainWindow):
         self.timer.stop()
         self.plot_timer.stop()
         self.session.close()
+        self.playback.close()
         super().closeEvent(event)
 
 

@@ -52,15 +52,18 @@ class SeparableConvolution(nn.Module):
         kernel = self.kernel(near.basis)  # [P, O, C]
         heard: Tensor = add_at(kernel * x.index_select(0, near.sender), near.receiver, len(x))
         if near.opposite is not None:
-            back = kernel.index_select(1, near.opposite) * x.index_select(0, near.receiver)
-            heard.index_add_(0, near.sender, back)
+            # the kernel at -o meets x at o: turned about at the points, which are fewer than the pairs
+            turned = x.index_select(1, near.opposite)
+            back = add_at(kernel * turned.index_select(0, near.receiver), near.sender, len(x))
+            heard = heard + back.index_select(1, near.opposite)
         if near.own is not None:
             heard = heard + self.kernel(near.own) * x
         return heard
 
     def over_orientations(self, x: Tensor, fibre_basis: Tensor) -> Tensor:
-        kernel = self.fibre_kernel(fibre_basis)  # [P, O, C]
-        return torch.einsum("noc,poc->npc", x, kernel / kernel.shape[1])
+        kernel = self.fibre_kernel(fibre_basis) / x.shape[1]  # [P, O, C]
+        # einsum "noc,poc->npc", laid out so that the products read memory in order
+        return torch.bmm(x.permute(2, 0, 1).contiguous(), kernel.permute(2, 1, 0).contiguous()).permute(1, 2, 0)
 
     def _calibrate(self, x: Tensor, first: Tensor, second: Tensor) -> None:
         # through `data`: this very pass has yet to run backwards

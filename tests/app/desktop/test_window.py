@@ -197,7 +197,7 @@ def test_one_press_of_escape_is_one_stop_even_from_an_open_list(bench: Bench) ->
     bench.armed()
     window.actions_bar.record.trigger()
     bench.qtbot.waitUntil(lambda: bool(bench.recorders) and len(bench.recorders[0].turns) > 2)
-    mode = window.panel.law.rows["mode"].focusProxy()
+    mode = window.panel.carrying.rows["mode"].focusProxy()
     assert isinstance(mode, QComboBox)
     mode.showPopup()
     popup = mode.view()
