@@ -271,7 +271,7 @@ def open_instrument(made: Plan) -> Instrument:
     if isinstance(rig.camera, VideoCamera):
         return open_replay(made, machine, rig.camera, rig.deflector, rig.laser)
     if isinstance(rig.camera, PlantCamera):
-        return open_springs(made, machine, rig.camera)
+        return open_springs(made, machine, rig.camera, rig.laser)
     bench = open_bench(
         rig.sample,
         rig.camera,
@@ -298,15 +298,15 @@ def open_instrument(made: Plan) -> Instrument:
     )
 
 
-def open_springs(made: Plan, machine: Machine, camera: PlantCamera) -> Instrument:
+def open_springs(made: Plan, machine: Machine, camera: PlantCamera, laser: SimulatedLaser) -> Instrument:
     """The simulated world without optics. Raises Refused."""
     rig = made.rig
     bench = open_plant(
         rig.sample,
         camera,
         um_per_px=rig.optics.um_per_px,
-        waist_um=rig.laser.waist_um,
-        depth_kt_per_mw=rig.laser.depth_kt_per_mw,
+        waist_um=laser.waist_um,
+        depth_kt_per_mw=laser.depth_kt_per_mw,
         latency_s=rig.loop.latency_s,
         seed=made.experiment.seed,
     )
