@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from config.fields import Doc, Ge, Gt, settings
 from control.contract import Fault
 from drivers.light import Modulator
+from drivers.returned import Returned
 from drivers.serial_line import SerialLine
 
 Floats = NDArray[np.float64]
@@ -87,6 +88,11 @@ class CoboltDriver:
                 troubles.append(str(fault))
         if len(troubles) == 2:
             raise Fault("; ".join(troubles))
+
+    @property
+    def returned(self) -> tuple[Returned, ...]:
+        """Its set point, as it was last read back."""
+        return (Returned("laser.max_power_mw", self._made.max_power_mw, self.set_point_mw),)
 
     def reset(self) -> None:
         """Leave a fault that is over. Raises Fault while the interlock is open."""

@@ -115,7 +115,7 @@ def test_every_setting_is_read_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cv2.VideoCapture", lambda source: Webcam())
     monkeypatch.setattr("sys.platform", "linux")
     camera = OpenCVCapture(OpenCVCamera(fps=60.0, exposure_s=0.0104, gain=3.0), PacedClock(1.0))
-    found = {setting.name: setting for setting in camera.settings}
+    found = {setting.name.removeprefix("camera."): setting for setting in camera.returned}
     assert found["exposure_s"].asked == 0.0104
     assert found["exposure_s"].returned == pytest.approx(0.010)
     assert found["exposure_s"].agrees
