@@ -1,9 +1,8 @@
 """Who is who from frame to frame: online linking with memory.
 
 The rule is that of Crocker and Grier (J. Colloid Interface Sci. 179, 298, 1996). Sources (particles seen before) and
-sights (features of this frame) closer than the gate are candidates. Candidates fall apart into subnets; in each, the
-links of least sum d^2 are taken, where an unlinked source costs its gate^2. The optimum is found by linear assignment,
-so a subnet may have any size.
+sights (features of this frame) closer than the gate are candidates; of all ways to link them the one of least sum d^2
+is taken, where an unlinked source costs its gate^2.
 """
 
 from __future__ import annotations
@@ -11,39 +10,37 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
-from scipy.spatial import cKDTree
 
 from control.contract import State
+from tracking.assign import assign
+from tracking.candidates import candidates
 from tracking.settings import Tracking
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-NEIGHBOURS = 10  # nearest sources that a sight considers, as in trackpy
 SLACK_PX = 1e-7  # a distance equal to the gate is within it, as in trackpy
-LARGE = 60  # members from which on a subnet's identities are uncertain
-
-
-def _ints() -> Ints:
-    return np.empty(0, np.int64)
+GOOD, NEW, UNCERTAIN = int(State.GOOD), int(State.NEW), int(State.UNCERTAIN)
+DRIFT_SHARE = 0.05  # of the newest move in the running drift
+FEWEST = 8  # linked particles that a drift is read from
+NUMBER, MISSED, CLEAR, DOUBTED = 0, 1, 2, 3  # columns of Remembered.count
 
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
     """Every particle that may still be seen again, in order of rising `particle`."""
 
-    particle: Ints = field(default_factory=_ints)  # [M]
+    particle: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # [M]
     position_px: Floats = field(default_factory=lambda: np.empty((0, 2)))  # [M, 2] where it was seen last
-    number: Ints = field(default_factory=_ints)  # [M] the frame it was seen in
-    missed: Ints = field(default_factory=_ints)  # [M] looks since then
-    clear: Ints = field(default_factory=_ints)  # [M] sightings without doubt since the first, or since a doubt
-    doubted: Bools = field(default_factory=lambda: np.empty(0, np.bool_))  # [M] that there was a doubt
+    expected_px: Floats = field(default_factory=lambda: np.empty((0, 2)))  # [M, 2] where it is expected next
+    # [M, 4] the frame it was seen in; looks since then; sightings without doubt since the first or since a doubt;
+    # whether there was a doubt
+    count: Ints = field(default_factory=lambda: np.empty((0, 4), np.int64))
     next_particle: int = 0
+    drift_px: tuple[float, float] = (0.0, 0.0)  # a frame, common to all
 
     def __len__(self) -> int:
         return len(self.particle)
@@ -55,6 +52,7 @@ class Linked:
 
     particle: Ints  # [N]
     state: NDArray[np.uint8]  # [N] State
+    order: Ints  # [N] rows of the features, by rising particle
     lost: Ints  # [L] remembered and not seen
     notes: tuple[str, ...] = ()
 
@@ -65,112 +63,140 @@ def link(before: Remembered, number: int, position_px: Floats, s: Tracking) -> t
     With the gate `constant` the partition is that of trackpy.link with the same search range and memory.
     """
     gate_px = _gate(before, number, s)
-    source, sight, distance_px = _candidates(before.position_px, gate_px, position_px)
-    links, doubt = _assign(len(before), len(position_px), source, sight, distance_px, gate_px, s.doubt)
-    seen = links >= 0  # [M]
-    particle = np.full(len(position_px), -1, np.int64)
-    particle[links[seen]] = before.particle[seen]
-    fresh = particle < 0
-    particle[fresh] = before.next_particle + np.arange(np.count_nonzero(fresh))
-    clear = np.zeros(len(particle), np.int64)
-    clear[links[seen]] = before.clear[seen] + 1
-    clear[doubt] = 0
-    doubted = doubt.copy()
-    doubted[links[seen]] |= before.doubted[seen] & (before.clear[seen] < s.confirm)
-    state = np.where(doubted, State.UNCERTAIN, np.where(clear < s.confirm, State.NEW, State.GOOD)).astype(np.uint8)
-    kept = ~seen & (before.missed < s.memory)
-    after = _remember(before, kept, particle, position_px, number, clear, doubted)
-    return after, Linked(particle, state, before.particle[kept])
+    first, sight, square = candidates(before.expected_px, gate_px, position_px)
+    taken, owner, doubt = assign(first, sight, square, gate_px**2, len(position_px), s.doubt, s.least_distance_px)
+    particle, state, order, lost, known, where, count, doubts = _settle(
+        before.particle, before.position_px, before.count, before.next_particle, number, position_px,
+        taken, owner, doubt, s.memory, s.confirm,
+    )  # fmt: skip
+    drift_px = _drift(before, number, taken, position_px) if s.predict == "drift" else before.drift_px
+    ahead = where if s.predict == "last" else where + np.multiply(drift_px, 1 + count[:, MISSED, None])
+    next_particle = before.next_particle + int(np.count_nonzero(owner < 0))
+    after = Remembered(known, where, ahead, count, next_particle, drift_px)
+    return after, Linked(particle, state, order, lost, _notes(doubts))
+
+
+def _drift(before: Remembered, number: int, taken: Ints, position_px: Floats) -> tuple[float, float]:
+    """The median move a frame of all that were linked, low-passed; Brownian moves have a median of 0."""
+    seen = (taken >= 0) & (before.count[:, MISSED] == 0)
+    if np.count_nonzero(seen) < FEWEST:
+        return before.drift_px
+    frames = np.maximum(number - before.count[seen, NUMBER], 1)
+    move = np.median((position_px[taken[seen]] - before.position_px[seen]) / frames[:, None], axis=0)
+    x, y = before.drift_px
+    return x + DRIFT_SHARE * (float(move[0]) - x), y + DRIFT_SHARE * (float(move[1]) - y)
+
+
+def _notes(doubts: Ints) -> tuple[str, ...]:
+    return tuple(f"particle {particle} may be another from here on" for particle in doubts.tolist())
 
 
 def _gate(before: Remembered, number: int, s: Tracking) -> Floats:
     """[M] how far each remembered particle may have moved. Brownian steps grow with the root of time."""
-    if s.gate == "constant":
-        return np.full(len(before), s.search_px)
-    return s.search_px * np.sqrt(np.maximum(number - before.number, 1))
+    gate_px = np.full(len(before), s.search_px)
+    if s.gate == "sqrt_time":
+        gate_px *= np.sqrt(np.maximum(number - before.count[:, NUMBER], 1))
+    if s.crowd_share > 0:
+        gate_px = np.minimum(gate_px, s.crowd_share * _apart(before.expected_px, gate_px / s.crowd_share))
+    return gate_px + SLACK_PX
 
 
-def _candidates(source_px: Floats, gate_px: Floats, sight_px: Floats) -> tuple[Ints, Ints, Floats]:
-    """(source, sight, distance_px), each [P]: every pair within the source's gate, at most NEIGHBOURS a sight."""
-    if len(source_px) == 0 or len(sight_px) == 0:
-        return _ints(), _ints(), np.empty(0)
-    distance_px, source = cKDTree(source_px, 15).query(
-        sight_px, NEIGHBOURS, distance_upper_bound=float(gate_px.max()) + SLACK_PX
-    )  # [N, NEIGHBOURS]
-    near = np.isfinite(distance_px)
-    near[near] = distance_px[near] < gate_px[source[near]] + SLACK_PX
-    sight = np.broadcast_to(np.arange(len(sight_px))[:, None], near.shape)
-    return source[near].astype(np.int64), sight[near].astype(np.int64), distance_px[near]
+def _apart(position_px: Floats, reach_px: Floats) -> Floats:
+    """[M] distance to the nearest other, inf where none is within reach_px [M]."""
+    first, other, square = candidates(position_px, reach_px, position_px)
+    source = np.repeat(np.arange(len(position_px)), np.diff(first))
+    nearest = np.full(len(position_px), np.inf)
+    different = source != other
+    np.minimum.at(nearest, source[different], square[different])
+    distance: Floats = np.sqrt(nearest)
+    return distance
 
 
-def _assign(
-    sources: int, sights: int, source: Ints, sight: Ints, distance_px: Floats, gate_px: Floats, doubt: float
-) -> tuple[Ints, Bools]:
-    """(sight of each source or -1 [M], whether the identity of a sight is in doubt [N])."""
-    links = np.full(sources, -1, np.int64)
-    doubted = np.zeros(sights, np.bool_)
-    alone = (np.bincount(source, minlength=sources)[source] == 1) & (np.bincount(sight, minlength=sights)[sight] == 1)
-    links[source[alone]] = sight[alone]
-    if alone.all():
-        return links, doubted
-    source, sight, distance_px = source[~alone], sight[~alone], distance_px[~alone]
-    graph = coo_array((np.ones(len(source)), (source, sources + sight)), shape=(sources + sights,) * 2)
-    label = connected_components(graph, directed=False)[1][source]
-    order = np.argsort(label, kind="stable")
-    for pairs in np.split(order, np.flatnonzero(np.diff(label[order])) + 1):
-        _solve(links, doubted, source[pairs], sight[pairs], distance_px[pairs], gate_px, doubt)
-    return links, doubted
+# Every kernel calls kernels of its own file only: numba's cache does not see a change in another one.
+@njit(cache=True, nogil=True)
+def _settle(
+    known: Ints, where_px: Floats, count: Ints, next_particle: int, number: int, position_px: Floats,
+    taken: Ints, owner: Ints, doubt: Bools, memory: int, confirm: int,
+) -> tuple[Ints, NDArray[np.uint8], Ints, Ints, Ints, Floats, Ints, Ints]:  # fmt: skip
+    """(particle, state, order, lost; Remembered's particle, position_px, count; who has become uncertain)."""
+    particle, order, lost = _name(known, count, taken, owner, next_particle, memory)
+    tally, state, doubts = _judge(count, owner, doubt, particle, number, confirm)
+    everyone, where, counts = _keep(known, where_px, count, taken, owner, particle, position_px, tally, order, memory)
+    return particle, state, order, lost, everyone, where, counts, doubts
 
 
-def _solve(
-    links: Ints, doubted: Bools, source: Ints, sight: Ints, distance_px: Floats, gate_px: Floats, doubt: float
-) -> None:
-    """Least sum of d^2 and gate^2 of one subnet, written into `links` and `doubted`."""
-    rows, row = np.unique(source, return_inverse=True)
-    columns, column = np.unique(sight, return_inverse=True)
-    gain = np.zeros((len(rows), len(columns)))  # what a link saves against no link
-    gain[row, column] = np.maximum(gate_px[source] ** 2 - distance_px**2, 1e-12)
-    best_row, best_column = linear_sum_assignment(gain, maximize=True)
-    real = gain[best_row, best_column] > 0
-    best_row, best_column = best_row[real], best_column[real]
-    links[rows[best_row]] = columns[best_column]
-    if doubt > 0:
-        margin = _margin(gain, best_row, best_column)
-        close = margin < doubt * gate_px[rows[best_row]] ** 2
-        if len(rows) + len(columns) > LARGE:
-            close[:] = True
-        doubted[columns[best_column[close]]] = True
+@njit(cache=True, nogil=True)
+def _name(
+    known: Ints, count: Ints, taken: Ints, owner: Ints, next_particle: int, memory: int
+) -> tuple[Ints, Ints, Ints]:
+    """(particle [N], rows by rising particle [N], lost [L]): known ones are older than new ones."""
+    particle = np.empty(owner.size, np.int64)
+    order = np.empty(owner.size, np.int64)
+    lost = np.empty(known.size, np.int64)
+    seen = unseen = 0
+    for i in range(known.size):
+        if taken[i] >= 0:
+            particle[taken[i]] = known[i]
+            order[seen] = taken[i]
+            seen += 1
+        elif count[i, MISSED] < memory:
+            lost[unseen] = known[i]
+            unseen += 1
+    for j in range(owner.size):
+        if owner[j] < 0:
+            particle[j] = next_particle
+            next_particle += 1
+            order[seen] = j
+            seen += 1
+    return particle, order, lost[:unseen]
 
 
-def _margin(gain: Floats, row: Ints, column: Ints) -> Floats:
-    """[K] how much worse the best simple change of each link is: another sight, another source, or a swap of two."""
-    taken = gain[row, column]  # [K]
-    free_row = np.ones(len(gain), np.bool_)
-    free_row[row] = False
-    free_column = np.ones(gain.shape[1], np.bool_)
-    free_column[column] = False
-    barred = np.where(gain > 0, gain, -np.inf)
-    other_column = np.max(barred[row][:, free_column], axis=1, initial=-np.inf)
-    other_row = np.max(barred[free_row][:, column], axis=0, initial=-np.inf)
-    crossed = barred[np.ix_(row, column)]  # [K, K]
-    swap = taken[:, None] + taken[None, :] - crossed - crossed.T
-    np.fill_diagonal(swap, np.inf)
-    least: Floats = np.minimum(taken - np.maximum(other_column, other_row), np.min(swap, axis=1, initial=np.inf))
-    return least
+@njit(cache=True, nogil=True)
+def _judge(
+    count: Ints, owner: Ints, doubt: Bools, particle: Ints, number: int, confirm: int
+) -> tuple[Ints, NDArray[np.uint8], Ints]:
+    """(Remembered.count of the seen [N, 4], State [N], who was sure and is not any more)."""
+    tally = np.zeros((owner.size, 4), np.int64)
+    state = np.empty(owner.size, np.uint8)
+    doubts = np.empty(owner.size, np.int64)
+    fallen = 0
+    for j in range(owner.size):
+        tally[j, NUMBER] = number
+        i = owner[j]
+        if i >= 0:
+            tally[j, CLEAR] = count[i, CLEAR] + 1
+            tally[j, DOUBTED] = count[i, DOUBTED] and count[i, CLEAR] < confirm
+        if doubt[j]:
+            if i >= 0 and not tally[j, DOUBTED] and tally[j, CLEAR] > confirm:
+                doubts[fallen] = particle[j]
+                fallen += 1
+            tally[j, CLEAR] = 0
+            tally[j, DOUBTED] = 1
+        state[j] = UNCERTAIN if tally[j, DOUBTED] else NEW if tally[j, CLEAR] < confirm else GOOD
+    return tally, state, doubts[:fallen]
 
 
-def _remember(
-    before: Remembered, kept: Bools, particle: Ints, position_px: Floats, number: int, clear: Ints, doubted: Bools
-) -> Remembered:
-    everyone = np.concatenate([before.particle[kept], particle])
-    order = np.argsort(everyone)
-    count = len(particle)
-    return Remembered(
-        everyone[order],
-        np.concatenate([before.position_px[kept], position_px])[order],
-        np.concatenate([before.number[kept], np.full(count, number)])[order],
-        np.concatenate([before.missed[kept] + 1, np.zeros(count, np.int64)])[order],
-        np.concatenate([before.clear[kept], clear])[order],
-        np.concatenate([before.doubted[kept], doubted])[order],
-        max(before.next_particle, int(particle.max(initial=-1)) + 1),
-    )
+@njit(cache=True, nogil=True)
+def _keep(
+    known: Ints, where_px: Floats, count: Ints, taken: Ints, owner: Ints, particle: Ints, position_px: Floats,
+    tally: Ints, order: Ints, memory: int,
+) -> tuple[Ints, Floats, Ints]:  # fmt: skip
+    """Remembered's particle, position_px and count after this frame, by rising particle."""
+    everyone = np.empty(known.size + owner.size, np.int64)
+    where = np.empty((known.size + owner.size, 2))
+    counts = np.empty((known.size + owner.size, 4), np.int64)
+    size = 0
+    for i in range(known.size):
+        j = taken[i]
+        if j >= 0:
+            everyone[size], where[size], counts[size] = known[i], position_px[j], tally[j]
+            size += 1
+        elif count[i, MISSED] < memory:
+            everyone[size], where[size], counts[size] = known[i], where_px[i], count[i]
+            counts[size, MISSED] += 1
+            size += 1
+    for j in order:
+        if owner[j] < 0:
+            everyone[size], where[size], counts[size] = particle[j], position_px[j], tally[j]
+            size += 1
+    return everyone[:size].copy(), where[:size].copy(), counts[:size].copy()

@@ -41,8 +41,9 @@ class Actions(QToolBar):
     def follow(self, session: Session) -> None:
         """Only what makes sense now can be pressed; STOP always can."""
         running, newest = session.running, session.newest
+        recorded = session.plan.kind == "REPLAY"
         level = newest.level if newest is not None and running else None
-        self.start.setEnabled(not running)
+        self.start.setEnabled(not running and not recorded)
         self.record.setEnabled(running)
         self.record.setChecked(session.live is not None and session.live.recording)
         self.arm.setEnabled(level is Level.SAFE)

@@ -2,97 +2,134 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from app.live import Live
+from app.live import Live, NoRecord
 from app.predict import Means
-from config.reader import write
-from control.contract import Beam, Camera, Clock, OrderKind, Recorder, Turn
-from control.loop import Machine
-from control.plant import Plant
+from app.rig import Plan, build_machine, open_instrument, open_recorder, planned
+from config.reader import Document, plain, write
+from control.contract import Fault, Order, OrderKind, Recorder, Turn
+from control.experiment import Experiment
+from control.loop import Machine, run
 
 
-class Instrument(Protocol):
-    """What is plugged together for one running."""
-
-    @property
-    def machine(self) -> Machine: ...
-
-    @property
-    def camera(self) -> Camera: ...
-
-    @property
-    def beam(self) -> Beam: ...
-
-    @property
-    def clock(self) -> Clock: ...
+def _recorder(instrument: Any, path: Path) -> Recorder:
+    return open_recorder(instrument, path, frames=True)
 
 
 @dataclass(frozen=True)
 class Wiring:
-    """How an instrument is made from a rig and an experiment: functions of app.rig, or of a test."""
+    """How a plan becomes an instrument: as app.rig does it, or a test."""
 
-    kind: str  # REAL, SIMULATED or REPLAY
-    um_per_px: float
-    plant: Plant
-    open_instrument: Callable[[Any], Instrument]  # of an experiment
-    build_machine: Callable[[Any], Machine]  # of an experiment
-    open_recorder: Callable[[Any, Any, Path], Recorder]  # of an instrument and the experiment in force
+    open_instrument: Callable[[Plan], Any] = open_instrument
+    build_machine: Callable[[Plan, str], Machine] = build_machine
+    open_recorder: Callable[[Any, Path], Recorder] = _recorder
 
 
 class Session:
     """One window's instrument: opened by start, closed by close, dark whenever nobody runs it."""
 
-    def __init__(self, wiring: Wiring, experiment: Any) -> None:
-        self.wiring = wiring
-        self.experiment = experiment  # as it is in force
+    def __init__(self, plan: Plan, wiring: Wiring | None = None) -> None:
+        self.wiring = wiring or Wiring()
+        self.plan = plan  # as it is in force
         self.live: Live | None = None
-        self.instrument: Instrument | None = None
+        self.instrument: Any = None
+        self._rehearsed = False
+        self.particles = 0  # as many as were seen last
 
     @property
     def running(self) -> bool:
         return self.live is not None and self.live.running
 
-    def means(self, experiment: Any) -> Means:
-        """What an experiment would have to work with. Raises Refused."""
-        machine = self.wiring.build_machine(experiment)
-        particles = len(self.newest.tracks) if self.newest is not None else 1
-        return Means(self.wiring.plant, machine.light, machine.latency_s, machine.hold_s, max(particles, 1))
-
     @property
     def newest(self) -> Turn | None:
         return self.live.newest if self.live is not None else None
+
+    def means(self, experiment: Experiment) -> Means:
+        """What an experiment would have to work with. Raises Refused."""
+        plan = self.planned(experiment)
+        machine = self.wiring.build_machine(plan, "the experiment panel")
+        return Means(
+            plan.rig.plant, machine.light, machine.latency_s, machine.hold_s, self.particles or plan.rig.sample.number
+        )
+
+    def planned(self, experiment: Experiment) -> Plan:
+        """The plan with another experiment, whose `set` goes into the rig. Raises Refused."""
+        if experiment == self.plan.experiment:
+            return self.plan
+        if experiment.set == self.plan.experiment.set:
+            return replace(self.plan, experiment=experiment)
+        wanted, rig = (Document("the panel", plain(value), {}) for value in (experiment, self.plan.rig))
+        return planned(wanted, rig, (), self.plan.folder)
 
     def start(self) -> None:
         """Open the instrument and turn the loop. Raises Refused and Fault."""
         if self.running:
             return
-        self.instrument = instrument = self.wiring.open_instrument(self.experiment)
-        self.live = Live(instrument.machine, instrument.camera, instrument.beam, instrument.clock)
+        if self.plan.kind == "SIMULATED" and not self._rehearsed:
+            rehearse(self.wiring, self.plan)
+            self._rehearsed = True
+        self.instrument = opened = self.wiring.open_instrument(self.plan)
+        self.live = Live(opened.machine, opened.camera, opened.beam, opened.clock)
         self.live.start()
 
     def order(self, kind: OrderKind, text: str = "") -> None:
         if self.live is not None:
             self.live.order(kind, text)
 
-    def apply(self, experiment: Any) -> None:
+    def apply(self, experiment: Experiment) -> None:
         """This experiment from the next turn on. Raises Refused, and then nothing has changed."""
-        machine = self.wiring.build_machine(experiment)
-        self.experiment = experiment
+        plan = self.planned(experiment)
+        machine = self.wiring.build_machine(plan, "the experiment panel")
+        self.plan = plan
         if self.live is not None and self.running:
             self.live.apply(machine, write(experiment))
 
     def record(self, path: Path | None) -> None:
-        """Write every turn to this new file; None ends the record."""
+        """Write every turn to this new file; None ends the record. Raises Refused, Fault."""
         if self.live is not None and self.running:
-            begun = path is not None and self.wiring.open_recorder(self.instrument, self.experiment, path)
-            self.live.record(begun or None)
+            if path is None:
+                self.live.record(None)
+            else:
+                self.live.record(self.wiring.open_recorder(replace(self.instrument, plan=self.plan), path))
+
+    def open(self, plan: Plan) -> None:
+        """Another plan: what ran is dark and closed. Raises Fault."""
+        self.close()
+        self.plan, self.particles = plan, 0
 
     def close(self) -> None:
         """However it is called, the beam is dark after it."""
         if self.live is not None:
             live, self.live = self.live, None
             live.close()
+
+
+def rehearse(wiring: Wiring, plan: Plan, turns: int = 4) -> None:
+    """A few turns of a throwaway simulated instrument: what has to be compiled is, before particles move."""
+    opened = wiring.open_instrument(replace(plan, rig=replace(plan.rig, rate="lockstep")))
+    told = iter([(Order(OrderKind.ARM),)])
+    seen: list[Turn] = []
+
+    def watch(turn: Turn) -> None:
+        seen.append(turn)
+        if len(seen) >= turns:
+            opened.camera.close()
+
+    try:
+        run(opened.machine, opened.camera, opened.beam, opened.clock, NoRecord(), lambda: next(told, ()), watch)
+    finally:
+        opened.beam.close()
+
+
+def save_experiment(plan: Plan, experiment: Experiment, path: Path) -> None:
+    """As YAML that a person can read, with the rig's path as seen from there. Raises Fault."""
+    rig = os.path.relpath(plan.folder / experiment.rig, path.parent)
+    try:
+        path.write_text(write(replace(experiment, rig=rig)), encoding="utf-8")
+    except OSError as error:
+        raise Fault(f"{path}: this file can't be written ({error.strerror})") from None

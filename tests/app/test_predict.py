@@ -85,7 +85,8 @@ def test_the_active_msd_is_ballistic_then_diffusive_with_the_late_diffusion() ->
     found = foreseen_msd_um2(experiment, MEANS, lag_s)
     assert found is not None
     v = foreseen_speed_um_per_s(experiment, MEANS)
-    assert found[0] == pytest.approx((v * 0.05) ** 2, rel=0.05)
+    held = 4 * MEANS.plant.diffusion_um2_per_s * 0.05 * (1 - MEANS.plant.rate_hz(0.904) * 0.05 / (1 + 12.56))
+    assert found[0] == pytest.approx((v * 0.05) ** 2 + held, rel=0.02)
     late = {item.name: item.value for item in predict(experiment, MEANS)}["late diffusion"]
     assert found[1] / (4 * 200.0) == pytest.approx(float(late.split()[0]), rel=0.03)
 

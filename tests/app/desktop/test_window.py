@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 from PyQt6.QtCore import Qt
 from PyQt6.QtTest import QTest
-from PyQt6.QtWidgets import QApplication, QComboBox, QWidget
+from PyQt6.QtWidgets import QApplication, QComboBox, QDockWidget, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.desktop import theme
 from app.desktop.editor import Editor
 from app.desktop.experiment_panel import ExperimentPanel
 from app.desktop.form import Fields, Items, Variant
+from app.desktop.memory import Memory
+from app.desktop.open import FIRST, planner
 from app.desktop.session import Session
 from app.desktop.window import Window
 from app.live import beam_is_on
@@ -29,8 +31,8 @@ class Bench:
         assert isinstance(app, QApplication)
         theme.dress(app)
         made = planned()
-        wires, self.toys, self.recorders = wiring(made)
-        self.qtbot, self.window = qtbot, Window(Session(wires, made.experiment), runs)
+        wires, self.toys, self.recorders = wiring()
+        self.qtbot, self.window = qtbot, Window(Session(made, wires), FIRST, runs, lambda path: planner(path, None)[1])
         qtbot.addWidget(self.window)
         self.window.show()
 
@@ -130,7 +132,7 @@ def delay_s(experiment: Experiment) -> float | None:
 
 def test_edit_foresee_undo_redo_apply(bench: Bench) -> None:
     window, panel = bench.window, bench.window.panel
-    before = window.session.experiment
+    before = window.session.plan.experiment
     bench.armed()
     window.actions_bar.record.trigger()
     bench.qtbot.waitUntil(lambda: bool(bench.recorders) and len(bench.recorders[0].turns) > 2)
@@ -145,7 +147,7 @@ def test_edit_foresee_undo_redo_apply(bench: Bench) -> None:
     panel.redo_button.click()
     assert delay_s(panel.read()) == 0.25
     panel.apply_button.click()
-    assert delay_s(window.session.experiment) == 0.25
+    assert delay_s(window.session.plan.experiment) == 0.25
     bench.qtbot.waitUntil(lambda: bool(applied(bench.recorders[0])))
     assert "delay_s: 0.25" in applied(bench.recorders[0])[0]
     assert not panel.apply_button.isEnabled()
@@ -195,7 +197,7 @@ def test_one_press_of_escape_is_one_stop_even_from_an_open_list(bench: Bench) ->
     bench.armed()
     window.actions_bar.record.trigger()
     bench.qtbot.waitUntil(lambda: bool(bench.recorders) and len(bench.recorders[0].turns) > 2)
-    mode = window.panel.law.rows["mode"].focusProxy()
+    mode = window.panel.carrying.rows["mode"].focusProxy()
     assert isinstance(mode, QComboBox)
     mode.showPopup()
     popup = mode.view()
@@ -205,3 +207,103 @@ def test_one_press_of_escape_is_one_stop_even_from_an_open_list(bench: Bench) ->
     bench.qtbot.wait(100)
     stops = [order for turn in bench.recorders[0].turns for order in turn.orders if order.kind == "STOP"]
     assert len(stops) == 1
+
+
+def test_another_experiment_darkens_and_is_ready(bench: Bench) -> None:
+    window = bench.window
+    bench.armed()
+    beam = bench.toy.beam
+    window.panel.list.chosen.emit(FIRST.parent / "ring_crystal.yaml")
+    assert beam.closed
+    assert window.session.plan.experiment.title == "Ring crystal"
+    assert window.session.plan.rig.sample.number == 7
+    assert window.panel.list.box.currentText() == "Ring crystal"
+    assert window.panel.foreseen.read()["lattice constant"] == "2.5 µm"
+    assert window.strip.level.word == "OFF"
+    assert window.actions_bar.start.isEnabled()
+
+
+def test_save_and_open_again(bench: Bench, tmp_path: Path) -> None:
+    window, panel = bench.window, bench.window.panel
+    write(force(panel).rows["delay_s"], 0.75)
+    wanted = panel.read()
+    panel.list.saved.emit(tmp_path / "mine" / "slow.yaml")
+    assert "can't be written" in panel.trouble.text()
+    panel.list.saved.emit(tmp_path / "slow.yaml")
+    panel.list.chosen.emit(tmp_path / "slow.yaml")
+    assert delay_s(window.session.plan.experiment) == 0.75
+    assert window.session.plan.experiment.policy == wanted.policy
+    assert (tmp_path / window.session.plan.experiment.rig).resolve().is_file()
+
+
+def test_a_bad_file_is_a_sentence_and_nothing_changes(bench: Bench, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("title: bad\npolicy: {kind: programed}\n")
+    bench.window.panel.list.chosen.emit(bad)
+    assert "programed" in bench.window.strip.reason.whole
+    assert bench.window.session.plan.experiment.title == "Annular activity"
+
+
+def test_the_layout_is_remembered(bench: Bench, tmp_path: Path, qtbot: QtBot) -> None:
+    memory = Memory(tmp_path)
+    made = planned()
+    first = Window(Session(made), FIRST, tmp_path, lambda path: planner(path, None)[1], memory)
+    qtbot.addWidget(first)
+    first.resize(1500, 820)
+    first.show()
+    log = first.findChild(QDockWidget, "Log")
+    assert log is not None
+    log.hide()
+    first.close()
+    again = Memory(tmp_path)
+    assert again.experiment == FIRST
+    second = Window(Session(made), FIRST, tmp_path, lambda path: planner(path, None)[1], again)
+    qtbot.addWidget(second)
+    second.show()
+    hidden = second.findChild(QDockWidget, "Log")
+    assert hidden is not None
+    assert not hidden.isVisible()
+    assert second.findChild(QDockWidget, "Observables").isVisible()
+
+
+def test_tracking_is_changed_between_two_turns_and_the_journal_can_tell(bench: Bench) -> None:
+    window = bench.window
+    bench.armed()
+    window.actions_bar.record.trigger()
+    bench.qtbot.waitUntil(lambda: bool(bench.recorders) and len(bench.recorders[0].turns) > 2)
+    write(window.devices.forms["tracking"].rows["minmass"], 777.0)
+    assert window.devices.edits() == {"tracking.minmass": 777.0}
+    window.devices.button.click()
+    bench.qtbot.waitUntil(lambda: bool(applied(bench.recorders[0])))
+    assert "tracking.minmass: 777" in applied(bench.recorders[0])[0]
+    assert window.session.plan.rig.tracking.minmass == 777.0
+    assert window.devices.edits() == {}
+    assert not window.panel.apply_button.isEnabled()
+    assert bench.level is Level.ARMED
+
+
+def test_a_device_is_opened_anew_and_dark(bench: Bench) -> None:
+    window = bench.window
+    bench.armed()
+    beam = bench.toy.beam
+    write(window.devices.forms["camera"].rows["exposure_s"], 0.004)
+    window.devices.button.click()
+    assert beam.closed
+    assert window.session.plan.rig.camera.exposure_s == 0.004
+    assert not window.session.running
+
+
+def test_what_the_rig_refuses_is_said_there(bench: Bench) -> None:
+    window = bench.window
+    write(window.devices.forms["tracking"].rows["diameter_px"], 12)
+    window.devices.button.click()
+    assert "odd" in window.devices.trouble.text()
+    assert window.session.plan.rig.tracking.diameter_px != 12
+
+
+def test_asked_and_done_stand_side_by_side(bench: Bench) -> None:
+    bench.armed()
+    cells = bench.window.devices.answers.cells
+    bench.qtbot.waitUntil(lambda: cells["spots"][1].text() not in ("–", "0"))
+    assert cells["frame rate"][0].text() == "50 fps"
+    assert cells["spots"][0].text() == cells["spots"][1].text()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,6 @@ from app.desktop.session import Wiring
 from app.rig import Plan, build_machine, plan
 from control.contract import Command, Ended, Fault, Frame, Tracks, Turn, dark
 from control.loop import Machine
-from control.plant import Plant
 
 SIZE_PX, UM_PER_PX = 256, 0.1
 
@@ -94,38 +93,40 @@ class Recorder:
         self.closed = True
 
 
+@dataclass(frozen=True)
 class Toy:
     """An instrument whose camera, tracker and beam are toys, under a real law."""
 
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
-        self.clock = Clock()
-        self.camera, self.beam = Camera(self.clock), Beam()
-        self.machine = self.build(plan)
+    plan: Plan
+    clock: Clock = field(default_factory=Clock)
+    camera: Camera = field(init=False)
+    beam: Beam = field(default_factory=Beam)
+    machine: Machine = field(init=False)
 
-    def build(self, plan: Plan) -> Machine:
-        return replace(build_machine(plan), tracker=Tracker(self.camera), stale_s=5.0)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "camera", Camera(self.clock))
+        machine = replace(build_machine(self.plan), tracker=Tracker(self.camera), stale_s=5.0)
+        object.__setattr__(self, "machine", machine)
 
 
 def planned() -> Plan:
     return plan("config/experiments/annular_activity.yaml", None, ("camera.fps=50",))
 
 
-def wiring(made: Plan) -> tuple[Wiring, list[Toy], list[Recorder]]:
+def wiring() -> tuple[Wiring, list[Toy], list[Recorder]]:
     toys: list[Toy] = []
     recorders: list[Recorder] = []
 
-    def open_toy(experiment: Any) -> Toy:
-        toys.append(Toy(replace(made, experiment=experiment)))
+    def open_toy(made: Plan) -> Toy:
+        toys.append(Toy(made))
         return toys[-1]
 
-    def record(instrument: Any, experiment: Any, path: object) -> Recorder:
+    def record(instrument: Any, path: object) -> Recorder:
         recorders.append(Recorder())
         return recorders[-1]
 
-    def build(experiment: Any) -> Machine:
-        if not toys:
-            return build_machine(replace(made, experiment=experiment))
-        return toys[-1].build(replace(made, experiment=experiment))
+    def build(made: Plan, source: str) -> Machine:
+        machine = build_machine(made, source)
+        return replace(machine, tracker=Tracker(toys[-1].camera), stale_s=5.0) if toys else machine
 
-    return Wiring("SIMULATED", UM_PER_PX, Plant(), open_toy, build, record), toys, recorders
+    return Wiring(open_toy, build, record), toys, recorders

@@ -1,0 +1,244 @@
+"""What is measured on the tracks of a run. Pure functions of the tidy table `tracks` (app/tidy.py), or of positions.
+
+Stretches in which a particle was `carried` back into the field are no law's doing: no displacement over one is counted.
+Averages over time use frame numbers, and a particle that was missed in a frame leaves a gap, not a guess.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import freud
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+POSITION = ["x_um", "y_um"]
+
+
+def speeds(tracks: pd.DataFrame, tau_s: float, settle_s: float = 0.0) -> pd.DataFrame:
+    """|r(t) - r(t - tau)| / tau of every sighting that has a past (physics brief 2.7, P20).
+
+    A frame-to-frame speed would be noise. r(t - tau) is interpolated between two sightings in successive frames.
+
+    Args:
+        tracks: the tidy table.
+        tau_s: over which time.
+        settle_s: how long after being carried a particle still does not count, beside the window itself.
+
+    Returns:
+        columns frame, time_s, particle, speed_um_per_s: those that were not carried in [t - tau - settle, t].
+    """
+    found = [_speeds(own, tau_s, settle_s) for _, own in tracks.groupby("particle", sort=True)]
+    columns = {"frame": "int64", "time_s": "float64", "particle": "int64", "speed_um_per_s": "float64"}
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=[*columns]).astype(columns)
+
+
+def _speeds(own: pd.DataFrame, tau_s: float, settle_s: float) -> pd.DataFrame:
+    """`speeds` of one particle."""
+    own = own.sort_values("frame")
+    time_s, frame = own["time_s"].to_numpy(), own["frame"].to_numpy()
+    place_um = own[POSITION].to_numpy(np.float64)  # [T, 2]
+    then_s = time_s - tau_s
+    after = np.searchsorted(time_s, then_s - 1e-9)  # the first sighting at t - tau or later
+    known = after < np.arange(len(own))
+    exact = np.abs(time_s[after] - then_s) <= 1e-9
+    before = np.where(exact, after, after - 1)
+    known &= exact | ((before >= 0) & (frame[after] - frame[before] == 1))
+    share = np.where(exact, 0.0, (then_s - time_s[before]) / np.where(exact, 1.0, time_s[after] - time_s[before]))
+    then_um = place_um[before] + share[:, None] * (place_um[after] - place_um[before])
+    known &= carried_between(own, then_s - settle_s) == 0
+    speed = np.linalg.norm(place_um - then_um, axis=1) / tau_s
+    seen = pd.DataFrame({"frame": frame, "time_s": time_s, "particle": own["particle"], "speed_um_per_s": speed})
+    return seen[known]
+
+
+def carried_between(own: pd.DataFrame, since_s: Floats) -> NDArray[np.int64]:
+    """[T] in how many sightings of one particle, from since_s [T] until each sighting, it was carried."""
+    carried = own["carried"].to_numpy(np.bool_) if "carried" in own else np.zeros(len(own), np.bool_)
+    so_far = np.concatenate([[0], np.cumsum(carried)])
+    # one sighting earlier: a stretch that ended between two sightings has reached into the window
+    first = np.maximum(np.searchsorted(own["time_s"].to_numpy(), since_s - 1e-9) - 1, 0)
+    between: NDArray[np.int64] = so_far[1:] - so_far[first]
+    return between
+
+
+def msd_each(tracks: pd.DataFrame, fps: float, largest_lag_s: float) -> pd.DataFrame:
+    """Time-averaged mean square displacement of every particle, um^2.
+
+    Returns:
+        [lags, particles], indexed by lag_s, one column a particle; nan where no two sightings are so far apart.
+    """
+    total, count, particles, lag_s = _displacements(tracks, fps, largest_lag_s)
+    mean = np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
+    return pd.DataFrame(mean, index=pd.Index(lag_s, name="lag_s"), columns=pd.Index(particles, name="particle"))
+
+
+def msd(tracks: pd.DataFrame, fps: float, largest_lag_s: float) -> pd.Series[float]:
+    """Mean square displacement over all times and particles, um^2, by lag_s: every displacement counts once."""
+    total, count, _, lag_s = _displacements(tracks, fps, largest_lag_s)
+    total_all, count_all = total.sum(1), count.sum(1)
+    mean = np.divide(total_all, count_all, out=np.full_like(total_all, np.nan), where=count_all > 0)
+    return pd.Series(mean, index=pd.Index(lag_s, name="lag_s"), name="msd_um2")
+
+
+def _displacements(tracks: pd.DataFrame, fps: float, largest_lag_s: float) -> tuple[Floats, Floats, Any, Floats]:
+    """(sum of square displacements [lags, particles], how many, the particles, lag_s [lags])."""
+    lags = np.arange(1, int(largest_lag_s * fps + 1e-6) + 1)
+    groups = list(tracks.groupby("particle", sort=True))
+    total, count = np.zeros((len(lags), len(groups))), np.zeros((len(lags), len(groups)))
+    for column, (_, own) in enumerate(groups):
+        place_um, stretch = _by_frame(own)
+        for row, lag in enumerate(lags[: max(len(place_um) - 1, 0)]):
+            square = ((place_um[lag:] - place_um[:-lag]) ** 2).sum(1)
+            square = square[(stretch[lag:] == stretch[:-lag]) & np.isfinite(square)]
+            total[row, column], count[row, column] = square.sum(), len(square)
+    return total, count, [particle for particle, _ in groups], lags / fps
+
+
+def _by_frame(own: pd.DataFrame) -> tuple[Floats, NDArray[np.int64]]:
+    """One particle over all frames from its first to its last: positions (nan: missed, carried), and its stretch.
+
+    Two frames belong to the same stretch if it was not carried between them.
+    """
+    frame = own["frame"].to_numpy()
+    row = frame - frame.min()
+    place_um = np.full((row.max() + 1, 2), np.nan)
+    carried = np.zeros(len(place_um), np.int64)
+    place_um[row] = own[POSITION].to_numpy(np.float64)
+    if "carried" in own:
+        carried[row] = own["carried"].to_numpy(np.bool_)
+    place_um[carried > 0] = np.nan
+    return place_um, np.cumsum(carried)
+
+
+def power_law(spread: pd.Series[float]) -> tuple[float, float]:
+    """(exponent n, amplitude A) of A t^n, by least squares in the logarithms."""
+    known = spread[np.isfinite(spread) & (spread > 0)]
+    slope, offset = np.polyfit(np.log(known.index.to_numpy(np.float64)), np.log(known.to_numpy()), 1)
+    return float(slope), float(np.exp(offset))
+
+
+def drift(tracks: pd.DataFrame) -> pd.DataFrame:
+    """How far all particles together have moved since the first frame: x_um, y_um by frame.
+
+    The mean displacement of those seen in both of two successive frames, summed up (Crocker and Grier 1996).
+    """
+    ordered = tracks.sort_values(["particle", "frame"])
+    step = ordered[POSITION].diff()
+    same = (ordered["particle"].diff() == 0) & (ordered["frame"].diff() == 1)
+    if "carried" in ordered:
+        same &= ~(ordered["carried"] | ordered["carried"].shift(1, fill_value=False))
+    mean = step[same].groupby(ordered.loc[same, "frame"]).mean()
+    every = pd.Index(np.arange(ordered["frame"].min(), ordered["frame"].max() + 1), name="frame")
+    return mean.reindex(every).fillna(0.0).cumsum()
+
+
+def without_drift(tracks: pd.DataFrame) -> pd.DataFrame:
+    """The tracks in the frame of reference that drifts along; x_um and y_um are changed, nothing else."""
+    if len(tracks) == 0:
+        return tracks.copy()
+    moved = drift(tracks).loc[tracks["frame"]].to_numpy()
+    return tracks.assign(**{name: tracks[name].to_numpy() - moved[:, axis] for axis, name in enumerate(POSITION)})
+
+
+@dataclass(frozen=True)
+class Bonds:
+    """The bonds of one frame, and the bond order of every particle.
+
+    psi_k = mean over a particle's bonds of exp(i k angle) (Nelson and Halperin 1979).
+    """
+
+    neighbours: NDArray[np.int64]  # [N] bonds of each particle
+    psi: NDArray[np.complex128]  # [N] nan for one without a bond
+    length_um: Floats  # [B] each bond once
+
+    def mean_order(self, neighbours: int) -> float:
+        """Mean |psi| over the particles that have so many neighbours; nan if none has."""
+        chosen = self.psi[self.neighbours == neighbours]
+        return float(np.abs(chosen).mean()) if len(chosen) else float("nan")
+
+    @property
+    def mean_length_um(self) -> float:
+        return float(self.length_um.mean()) if len(self.length_um) else float("nan")
+
+
+def bonds(position_um: Floats, cutoff_um: float, order: int = 6) -> Bonds:
+    """Bonds between particles [N, 2] that are closer than `cutoff_um` (1.25 R for a ring of radius R), by freud."""
+    count = len(position_um)
+    if count < 2:
+        none = np.zeros(count, np.int64)
+        return Bonds(none, np.full(count, np.nan + 0j), np.empty(0))
+    system = _open(position_um, cutoff_um)
+    pairs = (
+        freud.locality.AABBQuery(*system).query(system[1], {"r_max": cutoff_um, "exclude_ii": True}).toNeighborList()
+    )
+    neighbours = np.asarray(pairs.neighbor_counts, np.int64)
+    psi = np.asarray(freud.order.Hexatic(k=order).compute(system, pairs).particle_order, np.complex128)
+    one, other = np.asarray(pairs[:])[pairs[:, 0] < pairs[:, 1]].T
+    length_um = np.linalg.norm(position_um[one] - position_um[other], axis=1)  # freud's own are float32
+    return Bonds(neighbours, np.where(neighbours > 0, psi, np.nan), length_um)
+
+
+def bonds_by_frame(tracks: pd.DataFrame, cutoff_um: float, order: int = 6) -> pd.DataFrame:
+    """By frame: mean bond length, |psi| of the particles with `order` neighbours, of all, and how many there are."""
+    rows = []
+    for frame, own in tracks.groupby("frame", sort=True):
+        found = bonds(own[POSITION].to_numpy(np.float64), cutoff_um, order)
+        bonded = np.abs(found.psi[found.neighbours > 0])
+        rows.append(
+            {
+                "frame": frame,
+                "time_s": own["time_s"].iloc[0],
+                "bond_um": found.mean_length_um,
+                "order_inner": found.mean_order(order),
+                "order_all": float(bonded.mean()) if len(bonded) else float("nan"),
+                "particles": len(own),
+                "bonds": len(found.length_um),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def pair_correlation(
+    tracks: pd.DataFrame, low_um: tuple[float, float], high_um: tuple[float, float], largest_um: float, bins: int = 100
+) -> pd.Series[float]:
+    """g(r) of the particles in a rectangle with open edges, averaged over frames, by r_um (the middles of the bins).
+
+    Pairs are counted by freud. They are divided by what an ideal gas in the same rectangle of sides a, b would show:
+    N (N - 1) / 2 times the chance of a distance, (2 pi r / A^2) (a b - 2 r (a + b) / pi + r^2 / pi) for r <= min(a, b)
+    (the isotropised set covariance of a rectangle; Stoyan and Stoyan 1994, appendix).
+
+    Raises ValueError if `largest_um` is beyond the shorter side.
+    """
+    a, b = high_um[0] - low_um[0], high_um[1] - low_um[1]
+    if largest_um > min(a, b):
+        raise ValueError(f"g(r) is known up to the shorter side of the field, {min(a, b):g} um")
+    edges = np.linspace(0.0, largest_um, bins + 1)
+    seen, expected = np.zeros(bins), np.zeros(bins)
+    chance = np.diff(_distance_chance(edges, a, b))
+    place_um = tracks[POSITION].to_numpy(np.float64)
+    inside = tracks[((place_um >= np.asarray(low_um)) & (place_um <= np.asarray(high_um))).all(axis=1)]
+    for _, own in inside.groupby("frame"):
+        seen += np.histogram(bonds(own[POSITION].to_numpy(np.float64), largest_um).length_um, edges)[0]
+        expected += len(own) * (len(own) - 1) / 2.0 * chance
+    ratio = np.divide(seen, expected, out=np.full(bins, np.nan), where=expected > 0)
+    return pd.Series(ratio, index=pd.Index((edges[1:] + edges[:-1]) / 2.0, name="r_um"), name="g")
+
+
+def _distance_chance(r: Floats, a: float, b: float) -> Floats:
+    """Chance that two points of a rectangle of sides a, b are closer than r <= min(a, b)."""
+    area: Floats = 2.0 * np.pi * (a * b * r**2 / 2.0 - 2.0 * (a + b) * r**3 / (3.0 * np.pi) + r**4 / (4.0 * np.pi))
+    return area / (a * b) ** 2
+
+
+def _open(position_um: Floats, reach_um: float) -> tuple[Any, NDArray[np.float32]]:
+    """freud's box and points [N, 3], with so much room about them that nobody meets an image of another."""
+    middle = (position_um.min(0) + position_um.max(0)) / 2.0
+    side_um = float(2.0 * np.ptp(position_um, axis=0).max() + 4.0 * reach_um)
+    points = np.zeros((len(position_um), 3), np.float32)
+    points[:, :2] = position_um - middle
+    return freud.box.Box.square(side_um), points

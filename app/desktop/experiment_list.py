@@ -1,0 +1,65 @@
+"""The experiments at hand: a list of titles, Open and Save."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PyQt6.QtCore import Qt, pyqtSignal
+from PyQt6.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QToolButton, QWidget
+
+from app.desktop import theme
+from config.reader import read
+from config.refused import Refused
+
+YAML = "Experiments (*.yaml *.yml)"
+ALL = "Experiments, runs, videos (*.yaml *.yml *.h5 *.hdf5 *.tif *.tiff *.avi *.mp4);;All files (*)"
+
+
+class ExperimentList(QWidget):
+    chosen = pyqtSignal(Path)
+    saved = pyqtSignal(Path)
+
+    def __init__(self, folder: Path, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.folder = folder
+        self.box, self.open_button, self.save_button = QComboBox(), QToolButton(), QToolButton()
+        self.open_button.setText("Open…")
+        self.open_button.setToolTip(
+            "open an experiment, a rig, a run or a video (or drop it on the window); the beam goes dark"
+        )
+        self.save_button.setText("Save…")
+        self.save_button.setToolTip("save the experiment as it is in the form, as YAML")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(theme.GRID // 2)
+        row.addWidget(self.box, 1)
+        row.addWidget(self.open_button)
+        row.addWidget(self.save_button)
+        for path in sorted(folder.glob("*.yaml")):
+            self._add(path)
+        self.box.setPlaceholderText("an experiment of its own")
+        self.box.activated.connect(lambda index: self.chosen.emit(self.box.itemData(index)))
+        self.open_button.clicked.connect(self._open)
+        self.save_button.clicked.connect(self._save)
+
+    def show_title(self, title: str) -> None:
+        self.box.setCurrentIndex(self.box.findText(title))
+
+    def _add(self, path: Path) -> None:
+        try:
+            data = read(path).data
+        except Refused:
+            return  # whoever opens it is told what is wrong with it
+        self.box.addItem(str(data.get("title", path.stem)), path)
+        self.box.setItemData(self.box.count() - 1, str(data.get("about", "")), Qt.ItemDataRole.ToolTipRole)
+
+    def _open(self) -> None:
+        name, _ = QFileDialog.getOpenFileName(self, "Open an experiment, a run or a video", str(self.folder), ALL)
+        if name:
+            self.chosen.emit(Path(name))
+
+    def _save(self) -> None:
+        name, _ = QFileDialog.getSaveFileName(self, "Save the experiment", str(self.folder), YAML)
+        if name:
+            path = Path(name)
+            self.saved.emit(path if path.suffix else path.with_suffix(".yaml"))

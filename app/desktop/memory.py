@@ -1,0 +1,36 @@
+"""What the window remembers from one day to the next: its layout and the last experiment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from platformdirs import user_config_path
+from PyQt6.QtCore import QByteArray, QSettings
+from PyQt6.QtWidgets import QMainWindow
+
+LAYOUT = 1  # of the window; another number forgets layouts of older windows
+
+
+class Memory:
+    def __init__(self, folder: Path | None = None) -> None:
+        folder = folder or user_config_path("cybloids", ensure_exists=True)
+        self._kept = QSettings(str(folder / "desktop.ini"), QSettings.Format.IniFormat)
+
+    def keep(self, window: QMainWindow, experiment: str) -> None:
+        self._kept.setValue("geometry", window.saveGeometry())
+        self._kept.setValue("layout", window.saveState(LAYOUT))
+        self._kept.setValue("experiment", experiment)
+        self._kept.sync()
+
+    def restore(self, window: QMainWindow) -> None:
+        """The layout of last time, if there was one; what does not fit is left as it is."""
+        geometry, layout = self._kept.value("geometry"), self._kept.value("layout")
+        if isinstance(geometry, QByteArray) and isinstance(layout, QByteArray):
+            window.restoreGeometry(geometry)
+            window.restoreState(layout, LAYOUT)
+
+    @property
+    def experiment(self) -> Path | None:
+        """The experiment file that was open last, if it is still there."""
+        kept = self._kept.value("experiment")
+        return Path(kept) if isinstance(kept, str) and kept and Path(kept).is_file() else None
