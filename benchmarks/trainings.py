@@ -54,8 +54,9 @@ def table() -> str:
             spreads[task] = spread(trained.task.make())
         name = trained.task.kind + (f" {trained.task.variant}" if trained.task.kind == "colloid" else "")
         relative = metrics["test_mse"] ** 0.5 / spreads[task]
-        cells = (name, card.network.kind, f"{metrics['parameters']:.0f}", trained.epochs, f"{metrics['best_epoch']:.0f}",
-                 f"{metrics['minutes']:.1f}", trained.seed, f"{metrics['test_mse']:.5f}", f"{relative:.4f}")  # fmt: skip
+        size, best = round(metrics["parameters"]), round(metrics["best_epoch"])
+        cells = (name, card.network.kind, size, trained.epochs, best, f"{metrics['minutes']:.1f}", trained.seed,
+                 f"{metrics['test_mse']:.5f}", f"{relative:.4f}")  # fmt: skip
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     return "\n".join(lines) + "\n"
 
