@@ -6,7 +6,7 @@ import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
 from PyQt6.QtCore import QRectF, Qt, pyqtSignal
-from PyQt6.QtGui import QFont
+from PyQt6.QtGui import QFont, QPaintEvent
 from PyQt6.QtWidgets import QWidget
 
 from app.desktop import theme
@@ -32,6 +32,7 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         super().__init__(parent)
         self.um_per_px, self.diameter_um = um_per_px, diameter_um
         self.followed = NOBODY
+        self.paints = 0  # how often the image was really drawn
         self.setBackground(theme.GROUND)
         self.ci.setContentsMargins(0, 0, 0, 0)
         self.box = self.addViewBox(lockAspect=True, invertY=True, enableMenu=False)
@@ -59,6 +60,10 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         self._levels: tuple[float, float] | None = None
         self._shape: tuple[int, ...] = ()
         self.scene().sigMouseClicked.connect(self._click)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        self.paints += 1
+        super().paintEvent(event)
 
     def show_rig(self, um_per_px: float, diameter_um: float) -> None:
         """Another bench: nothing of the one before is left."""
