@@ -112,7 +112,7 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
 
     def _show_image(self, image: NDArray[np.float64]) -> None:
         if self._levels is None or image.shape != self._shape:
-            low, high = np.percentile(image[:: max(image.shape[0] // 256, 1)], [0.5, 99.9])
+            low, high = np.percentile(image, [1.0, 99.99])
             self._levels = (float(low), float(max(high, low + 1)))
         self.image.setImage(image, autoLevels=False, levels=self._levels)
         if image.shape != self._shape:
