@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -28,6 +28,7 @@ from drivers.emulate.settings import Emulated
 from drivers.journal import Header, Journal, Kind, git_hash, versions
 from drivers.journal import now as wall_clock
 from drivers.lasers import AnyLaser
+from drivers.returned import Returned
 from drivers.sim.bench import open_bench
 from drivers.sim.deflector import SimulatedDeflector
 from drivers.sim.laser import SimulatedLaser
@@ -106,6 +107,7 @@ class Instrument:
     width_px: int
     pixel_type: str
     frames: int | None  # how many there will be, where that is known
+    returned: Callable[[], tuple[Returned, ...]] = tuple  # settings as the devices gave them back; asks no device
 
     def close(self) -> None:
         """Dark first, then the camera."""

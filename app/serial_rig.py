@@ -36,7 +36,7 @@ def open_serial(made: Plan, machine: Machine) -> Instrument:
         bench = open_emulated_bench(rig.sample, camera, galvo, laser, rig.emulated, means, seed=seed)
     else:
         raise Refused(f"{rig.title}: a simulated camera needs 'emulated', and emulated devices a simulated camera")
-    return Instrument(made, machine, bench.camera, bench.beam, bench.clock, *size, None)
+    return Instrument(made, machine, bench.camera, bench.beam, bench.clock, *size, None, bench.returned)
 
 
 def rehearse(tracker: Tracker, height_px: int, width_px: int, pixel_type: str) -> None:

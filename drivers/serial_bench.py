@@ -17,6 +17,7 @@ from drivers.emulate.light_path import LightPath, Listener
 from drivers.emulate.settings import Emulated
 from drivers.guard import Bounds, Guard
 from drivers.lasers.cobolt import Cobolt, CoboltDriver
+from drivers.returned import Returned
 from drivers.sim.bench import rehearse
 from drivers.sim.camera import SimulatedCamera, SimulatedCameraDriver
 from drivers.sim.clock import PacedClock
@@ -66,6 +67,11 @@ class SerialBench:
     laser: CoboltDriver
     world: World | None = None
     emulators: tuple[Child, ...] = ()
+
+    def returned(self) -> tuple[Returned, ...]:
+        """The settings as the devices gave them back, when they last did; no device is asked now."""
+        eye = self.camera.returned if isinstance(self.camera, OpenCVCapture) else ()
+        return (*eye, *self.galvo.returned, *self.laser.returned)
 
     def close(self) -> None:
         """Dark first, then the camera."""
