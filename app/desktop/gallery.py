@@ -125,7 +125,7 @@ def compared(folder: Path) -> Any:
 
 def devices(folder: Path) -> Any:
     window = running("double_ring_square")
-    window.devices.tabs.setCurrentIndex(1)
+    window.devices.part.setCurrentText("camera")
     window.plots.setCurrentWidget(window.plots.latency)
     window.plots.draw()
     return window

@@ -6,7 +6,7 @@ import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
 from PyQt6.QtCore import QRectF, Qt, pyqtSignal
-from PyQt6.QtGui import QFont
+from PyQt6.QtGui import QFont, QPaintEvent
 from PyQt6.QtWidgets import QWidget
 
 from app.desktop import theme
@@ -29,6 +29,7 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
     hovered = pyqtSignal(float, float)
 
     def __init__(self, um_per_px: float, diameter_um: float, parent: QWidget | None = None) -> None:
+        self.paintings = 0
         super().__init__(parent)
         self.um_per_px, self.diameter_um = um_per_px, diameter_um
         self.followed = NOBODY
@@ -59,6 +60,10 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         self._levels: tuple[float, float] | None = None
         self._shape: tuple[int, ...] = ()
         self.scene().sigMouseClicked.connect(self._click)
+
+    def paintEvent(self, event: QPaintEvent | None) -> None:
+        self.paintings += 1
+        super().paintEvent(event)
 
     def show_rig(self, um_per_px: float, diameter_um: float) -> None:
         """Another bench: nothing of the one before is left."""
