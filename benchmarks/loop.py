@@ -168,9 +168,9 @@ def _with_window(asked: Plan, opening_it: Opening, seconds: float) -> tuple[Live
     session.order(OrderKind.ARM)
     live = session.live
     assert live is not None
-    began_s, before = time.perf_counter(), window.view.paints
+    began_s, before = time.perf_counter(), window.view.paintings
     wait(seconds + 5.0, lambda: not live.running)
-    painted_hz = (window.view.paints - before) / (time.perf_counter() - began_s)
+    painted_hz = (window.view.paintings - before) / (time.perf_counter() - began_s)
     window.close()
     return live, painted_hz
 

@@ -59,6 +59,8 @@ class LogPanel(QWidget):
         self.filter.textChanged.connect(self.shown.setFilterFixedString)
         self.list.setModel(self.shown)
         self.list.setUniformItemSizes(True)
+        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.list.setTextElideMode(Qt.TextElideMode.ElideRight)
         self.list.setFont(theme.figures_font(12))
         copy.setToolTip("put the lines that are shown on the clipboard")
         copy.clicked.connect(self.copy)

@@ -21,6 +21,11 @@ WIDEST = {
     "window": "window 00 Hz",
     "disk": "0000 GB free",
 }
+KEY = (
+    f"<span style='color:{theme.ACCENT}'>○</span> tracked &nbsp; "
+    f"<span style='color:{theme.AMBER}'>◌</span> doubtful &nbsp; "
+    f"<span style='color:{theme.RED}'>●</span> light &nbsp; <span style='color:{theme.GREEN}'>→</span> force"
+)
 HELP = {
     "frame": "number of the newest frame, as the camera counts",
     "rate": "frames a second that went through the loop",
@@ -36,6 +41,7 @@ class StatusLine(QStatusBar):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setSizeGripEnabled(False)
+        self.addWidget(QLabel(KEY))
         self.numbers: dict[str, QLabel] = {}
         font = theme.figures_font(12)
         for name, widest in WIDEST.items():

@@ -6,8 +6,8 @@ import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
 from PyQt6.QtCore import QRectF, Qt, pyqtSignal
-from PyQt6.QtGui import QFont, QPaintEvent
-from PyQt6.QtWidgets import QWidget
+from PyQt6.QtGui import QPaintEvent, QResizeEvent
+from PyQt6.QtWidgets import QLabel, QWidget
 
 from app.desktop import theme
 from app.desktop.arrows import Arrows
@@ -29,10 +29,10 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
     hovered = pyqtSignal(float, float)
 
     def __init__(self, um_per_px: float, diameter_um: float, parent: QWidget | None = None) -> None:
+        self.paintings = 0
         super().__init__(parent)
         self.um_per_px, self.diameter_um = um_per_px, diameter_um
         self.followed = NOBODY
-        self.paints = 0  # how often the image was really drawn
         self.setBackground(theme.GROUND)
         self.ci.setContentsMargins(0, 0, 0, 0)
         self.box = self.addViewBox(lockAspect=True, invertY=True, enableMenu=False)
@@ -54,15 +54,23 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         )
         for item in (self.image, self.good, self.doubtful, self.chosen, self.spots, self.compared):
             self.box.addItem(item)
-        self.notice = pg.TextItem(color=theme.FAINT, anchor=(0.5, 0.5))
-        self.notice.setFont(QFont(self.font().family(), 14))
-        self.box.addItem(self.notice)
+        self.scale_bar.setVisible(False)
+        self.notice = QLabel(self)
+        self.notice.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.notice.setWordWrap(True)
+        self.notice.setStyleSheet(f"color: {theme.FAINT}; font-size: 18px; background: transparent")
+        self.notice.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self._levels: tuple[float, float] | None = None
         self._shape: tuple[int, ...] = ()
         self.scene().sigMouseClicked.connect(self._click)
 
-    def paintEvent(self, event: QPaintEvent) -> None:
-        self.paints += 1
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        super().resizeEvent(event)
+        if hasattr(self, "notice"):  # pyqtgraph resizes while it makes itself
+            self.notice.setGeometry(self.rect().adjusted(40, 40, -40, -40))
+
+    def paintEvent(self, event: QPaintEvent | None) -> None:
+        self.paintings += 1
         super().paintEvent(event)
 
     def show_rig(self, um_per_px: float, diameter_um: float) -> None:
@@ -70,6 +78,7 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         self.um_per_px, self.diameter_um, self.followed = um_per_px, diameter_um, NOBODY
         self._levels, self._shape = None, ()
         self.image.clear()
+        self.scale_bar.setVisible(False)
         self.trails.clear()
         self.trails.show()
         for item in (self.good, self.doubtful, self.chosen, self.spots, self.compared):
@@ -81,7 +90,6 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
     def say(self, text: str) -> None:
         """In the middle of the image, where there is nothing to see yet."""
         self.notice.setText(text)
-        self.notice.setPos(self.box.viewRect().center())
 
     def show_turn(self, turn: Turn, recent: list[Turn]) -> None:
         """The newest turn; `recent` is what came since the last time, for the trails."""
@@ -117,12 +125,13 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
 
     def _show_image(self, image: NDArray[np.float64]) -> None:
         if self._levels is None or image.shape != self._shape:
-            low, high = np.percentile(image[:: max(image.shape[0] // 256, 1)], [0.5, 99.9])
+            low, high = np.percentile(image, [1.0, 99.99])
             self._levels = (float(low), float(max(high, low + 1)))
         self.image.setImage(image, autoLevels=False, levels=self._levels)
         if image.shape != self._shape:
             self._shape = image.shape
             self.image.setRect(self._rectangle())
+            self.scale_bar.setVisible(True)
             self.notice.setText("")
             self.fit()
 
