@@ -20,7 +20,7 @@ from app.live import Live
 from app.rig import EXPERIMENTS, Plan, open_instrument, open_recorder, plan
 from app.tidy import tidy_tracks
 from config.refused import Refused
-from control.contract import Level, OrderKind, Turn
+from control.contract import Fault, Level, OrderKind, Turn
 from drivers.emulate.child import ROOT, Child
 from drivers.journal import read_run
 from drivers.serial_bench import LastOut
@@ -147,6 +147,13 @@ def test_devices_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
         open_instrument(
             plan(EXPERIMENTS / "annular_activity.yaml", None, ["camera={kind: opencv, width_px: 64, height_px: 64}"])
         )
+
+
+def test_the_real_rig_says_which_device_is_not_there() -> None:
+    made = plan(EXPERIMENTS / "annular_activity.yaml", RIG.with_name("serial.yaml"), ["camera.source=no camera"])
+    assert made.kind == "REAL"
+    with pytest.raises(Fault, match="the camera 'no camera' can't be opened"):
+        open_instrument(made)
 
 
 def speed_um_per_s(made: Plan, path: Path, seconds: float) -> tuple[float, float]:
