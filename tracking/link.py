@@ -14,8 +14,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from control.contract import State
-from tracking.assign import assign
-from tracking.candidates import candidates
+from tracking.assign import assign, candidates
 from tracking.settings import Tracking
 
 Floats = NDArray[np.float64]
@@ -63,8 +62,7 @@ def link(before: Remembered, number: int, position_px: Floats, s: Tracking) -> t
     With the gate `constant` the partition is that of trackpy.link with the same search range and memory.
     """
     gate_px = _gate(before, number, s)
-    first, sight, square = candidates(before.expected_px, gate_px, position_px)
-    taken, owner, doubt = assign(first, sight, square, gate_px**2, len(position_px), s.doubt, s.least_distance_px)
+    taken, owner, doubt = assign(before.expected_px, gate_px, position_px, s.doubt, s.least_distance_px)
     particle, state, order, lost, known, where, count, doubts = _settle(
         before.particle, before.position_px, before.count, before.next_particle, number, position_px,
         taken, owner, doubt, s.memory, s.confirm,
@@ -112,7 +110,6 @@ def _apart(position_px: Floats, reach_px: Floats) -> Floats:
     return distance
 
 
-# Every kernel calls kernels of its own file only: numba's cache does not see a change in another one.
 @njit(cache=True, nogil=True)
 def _settle(
     known: Ints, where_px: Floats, count: Ints, next_particle: int, number: int, position_px: Floats,

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from models.graph import add_at
 
+PIECE = 24_000  # numbers of the wide middle of a block that are computed at once
+
 
 @dataclass(frozen=True)
 class Neighbours:
@@ -84,6 +86,17 @@ class Block(nn.Module):
         self.scale = None if layer_scale is None else nn.Parameter(torch.full((width,), layer_scale))
 
     def forward(self, x: Tensor, near: Neighbours, fibre_basis: Tensor | None) -> Tensor:
-        inner = self.norm(self.convolution(x, near, fibre_basis))
-        new: Tensor = self.narrow(nn.functional.gelu(self.widen(inner)))
+        new = self._mixed(self.norm(self.convolution(x, near, fibre_basis)))
         return x + new if self.scale is None else torch.addcmul(x, self.scale, new)
+
+    def _mixed(self, x: Tensor) -> Tensor:
+        """Lin(GELU(Lin(x))); without a gradient in pieces whose wide middle stays in the cache."""
+        if torch.is_grad_enabled():
+            return self._mix(x)
+        return torch.cat(
+            [self._mix(part) for part in torch.split(x.flatten(0, 1), max(1, PIECE // self.widen.out_features))]
+        ).view_as(x)
+
+    def _mix(self, x: Tensor) -> Tensor:
+        wide = nn.functional.gelu(nn.functional.linear(x, self.widen.weight, self.widen.bias))
+        return nn.functional.linear(wide, self.narrow.weight, self.narrow.bias)

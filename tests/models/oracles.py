@@ -1,13 +1,13 @@
 """Our side of the comparison with the authors' own programs: the same weights, the same inputs, in float64.
 
 Their programs are not part of this project. `oracles.json` records, for each comparison, the commit of theirs, hashes
-of the inputs, of the weights and of our outputs (rounded to nine digits), and the largest difference of theirs from ours.
+of the inputs and of our outputs (rounded to nine digits), and the largest difference of theirs from ours.
 Weights and inputs come from NumPy seeds and are made again by these functions.
 
 Where definitions differ on purpose, and are therefore not compared:
-- PONITA in the plane: ponita-torch f3a35de sums the components of the perpendicular vector, which no rotation respects;
-  ponita a584aa2 is right there, and its invariants are compared; its fibre sees the cosine only, ours of SE(2)
-  the sine too.
+- PONITA in the plane: ponita-torch f3a35de sums the components of the perpendicular vector, which no rotation keeps;
+  ponita a584aa2 is right there, and its invariants are compared. Its fibre sees the cosine only, ours of SE(2) the sine
+  too.
 - PONITA's grid: theirs is drawn anew at each construction and not kept in the checkpoint; ours is kept.
 - FA-GNN: theirs answers positions, drops the mean of the latent vectors at each new frame and does not add a layer's
   input to its output; `drop_centre`, `about_centre` and `residual` say which.
