@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+import json
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from config.geometry import Affine
 from config.reader import build, parse
 from config.refused import Refused
 from control.contract import Command, Fault
@@ -23,13 +28,16 @@ from drivers.emulate.child import ROOT, Child
 from drivers.emulate.cobolt import CoboltDevice
 from drivers.emulate.faults import Trouble, ordered
 from drivers.emulate.kinds import galvo
-from drivers.emulate.light_path import Listener
+from drivers.emulate.light_path import LightPath, Listener
+from drivers.emulate.process import LOOPBACK
 from drivers.emulate.settings import Emulated as EmulatedRig
 from drivers.galvo_protocol import Packet
 from drivers.lasers.cobolt import Cobolt
 from drivers.serial_bench import Means, SerialBench, open_emulated_bench
 from drivers.sim.camera import SimulatedCamera
+from drivers.sim.clock import PacedClock
 from drivers.sim.sample import Sample
+from drivers.sim.world import Stage, World
 from tests.drivers.emulated import Emulated, beam_of, eventually
 
 CAMERA = SimulatedCamera(fps=100.0, exposure_s=0.002, readout_s=0.001, width_px=64, height_px=64)
@@ -112,6 +120,40 @@ def test_an_emulator_that_is_not_there_is_a_fault(monkeypatch: pytest.MonkeyPatc
 
 codes = st.integers(-32768, 32767)
 rows = st.tuples(codes, codes, st.integers(0, 65535), st.integers(10**4, 10**6))
+
+
+def visits_at(world: World, at_ns: int) -> int:
+    world.advance(at_ns)
+    return len(world.visits.depth_kt)
+
+
+@pytest.mark.parametrize("nonsense", [b"{\n", b"7\n", b'{"beam": "lit"}\n', b"\xff\xfe\n", b""])
+def test_a_stream_that_makes_no_sense_is_dark(nonsense: bytes) -> None:
+    world = World(Sample(), Stage())
+    path = LightPath(world, PacedClock(1.0), Affine.scale("v", "um", 1.0), 5.0)
+    path.hear_laser({"time_ns": 0, "power_mw": 100.0})
+    lit = {
+        "beam": "lit", "time_ns": 0, "position_v": [[0, 0]], "fraction": [0.5], "dwell_ns": [1000], "settle_ns": 0,
+        "until_ns": 2**61,
+    }  # fmt: skip
+    with socket.create_server((LOOPBACK, 0)) as server:
+        listener = Listener("the galvo", server.getsockname()[1], path.hear_galvo)
+        opening = threading.Thread(target=listener.start)
+        opening.start()
+        line, _ = server.accept()
+        with line:
+            line.sendall(json.dumps(lit).encode() + b"\n")
+            opening.join()
+            world.advance(1_000_000)
+            assert world.visits.depth_kt.tolist() == [250.0]
+            line.sendall(nonsense)
+            if not nonsense:
+                line.close()
+            now_ns = itertools.count(2_000_000, 1_000_000)
+            assert eventually(lambda: visits_at(world, next(now_ns)) == 0)
+        listener.close()
+
+
 words = st.one_of(
     st.binary(max_size=40),
     st.builds(
