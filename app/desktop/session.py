@@ -70,7 +70,7 @@ class Session:
         """Open the instrument and turn the loop. Raises Refused and Fault."""
         if self.running:
             return
-        if self.plan.kind == "SIMULATED" and not self._rehearsed:
+        if self.plan.kind == "SIMULATED" and self.plan.rig.emulated is None and not self._rehearsed:
             rehearse(self.wiring, self.plan)
             self._rehearsed = True
         self.instrument = opened = self.wiring.open_instrument(self.plan)
