@@ -129,3 +129,10 @@ def stacked(widget: QWidget, layout: Any = None, margin: int = 0) -> Any:
 def _write(line: QLineEdit, value: str) -> None:
     line.setText(value)
     line.setCursorPosition(0)
+
+
+def discard(widget: QWidget) -> None:
+    """Out of sight at once; deleted when Qt has time."""
+    widget.hide()
+    widget.setParent(None)
+    widget.deleteLater()

@@ -86,12 +86,26 @@ class StateStrip(QWidget):
         else:
             self.beam.show_state("dark", theme.CALM, "hollow", True)
 
+    def show_recorded(self, turn: Turn, again: Turn | None, sent: bool) -> None:
+        """What was `sent`, or would have been, quietly: no light comes of it now."""
+        colour, shape, _ = LEVELS[turn.level]
+        self.level.show_state(str(turn.level), colour, shape, True)
+        then = f"{'sent then' if sent else 'would be sent'} ●: {_in_words(turn)}"
+        self.reason.say(then if again is None else f"{then}; with the edits □: {_in_words(again)}")
+        self.beam.show_state("dark", theme.CALM, "hollow", True)
+
     def show_record(self, lasting: str) -> None:
         """`lasting`: how long the record is by now; empty where nothing is recorded."""
         if lasting:
             self.record.show_state(f"REC {lasting}", theme.RED, "circle", True)
         else:
             self.record.show_state("no record", theme.CALM, "hollow", True)
+
+
+def _in_words(turn: Turn) -> str:
+    if not beam_is_on(turn):
+        return f"dark, {turn.sent.reason or turn.reason}"
+    return f"{len(turn.sent)} spots, {float(mean_power_mw(turn).sum()):.3g} mW"
 
 
 def said(turn: Turn) -> str:

@@ -19,6 +19,7 @@ WIDEST = {
     "latency": "latency 000.0 / 000.0 ms",
     "identities": "identities 0000 (000 doubtful, 000 lost)",
     "window": "window 00 Hz",
+    "disk": "0000 GB free",
 }
 HELP = {
     "frame": "number of the newest frame, as the camera counts",
@@ -27,6 +28,7 @@ HELP = {
     "latency": "from the middle of the exposure to the command's sending: median / 99 in 100",
     "identities": "particles that are tracked; doubtful ones are new or uncertain and get no light",
     "window": "how often the window paints",
+    "disk": "size of the record, and what is left of the disk it goes to",
 }
 
 
@@ -44,6 +46,10 @@ class StatusLine(QStatusBar):
             self.addPermanentWidget(label)
             self.numbers[name] = label
 
+    def show_disk(self, size: int, free: int) -> None:
+        record = f"{gigabytes(size)}, " if size else ""
+        self.numbers["disk"].setText(f"{record}{gigabytes(free)} free")
+
     def show_pace(self, pace: Pace, turn: Turn | None, painted_hz: float) -> None:
         say = {name: label.setText for name, label in self.numbers.items()}
         number = turn.frame.number if turn is not None and turn.frame is not None else 0
@@ -56,6 +62,15 @@ class StatusLine(QStatusBar):
         if turn is not None:
             doubtful = int(np.count_nonzero(turn.tracks.state != State.GOOD))
             say["identities"](f"identities {len(turn.tracks)} ({doubtful} doubtful, {len(turn.tracks.lost)} lost)")
+
+
+def gigabytes(size: int) -> str:
+    """A size as people read it.
+
+    >>> gigabytes(48_300_000_000), gigabytes(1_240_000)
+    ('48.3 GB', '1.24 MB')
+    """
+    return f"{size / 1e9:.3g} GB" if size >= 1e9 else f"{size / 1e6:.3g} MB"
 
 
 def _or_dash(number: float, form: str) -> str:
