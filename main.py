@@ -170,6 +170,26 @@ def evaluate(checkpoint: Annotated[Path, typer.Argument(help="card of a checkpoi
     evaluate_network(checkpoint, json=json)
 
 
+@app.command()
+def emulate(
+    device: Annotated[str, typer.Argument(help="galvo or cobolt")],
+    link: Annotated[Path | None, typer.Option("--link", help="a name for its serial port")] = None,
+    stream: Annotated[int, typer.Option("--stream", help="loopback port of its beam's stream; 0: any")] = 0,
+    log: Annotated[Path | None, typer.Option("--log", help="file for its log (JSON lines); else the console")] = None,
+    fault: Annotated[list[str] | None, typer.Option("--fault", help="an order to begin with; may be repeated")] = None,
+) -> None:
+    """Emulate a serial device, in a process of its own.
+
+    Orders on standard input: well, silence, garbage, half, late SECONDS, disconnect, connect, interlock open, interlock
+    closed, end.
+
+    Example: main.py emulate galvo --link runs/emulated/galvo --stream 47801
+    """
+    from app.emulate import emulate_device
+
+    raise typer.Exit(emulate_device(device, link, stream, log, tuple(fault or ())))
+
+
 def main() -> int:
     """Run the verb; bad input is one sentence and exit code 2, a run that tripped or failed is 1."""
     try:

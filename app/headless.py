@@ -15,6 +15,7 @@ import numpy as np
 from app.progress import progress
 from app.rig import Instrument, Plan, open_instrument, open_recorder, plan
 from app.stopwatch import Stopwatch, TimedBeam, TimedCamera, TimedPolicy, TimedRecorder, TimedTracker
+from app.warn import warnings_of
 from config.refused import Refused
 from control.contract import Camera, Ended, Fault, Frame, Level, Order, OrderKind, Recorder, Turn
 from control.loop import run
@@ -182,6 +183,8 @@ def flown(
     made: Plan, seconds: float | None, out: Path, frames: bool, json: Path | None, source: str = "", armed: bool = True
 ) -> int:
     """Fly, tell, and answer with an exit code: 1 if it tripped or failed, with one sentence."""
+    for warning in warnings_of(made):
+        print(f"note: {warning}", file=sys.stderr)
     try:
         done = fly(made, seconds, out, frames, made.experiment.title, source, armed)
     except Fault as fault:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -22,17 +22,22 @@ from control.policies.keep_in_field import Kept
 from control.policies.programmed import Landscape, Steered
 from control.potentials.painting import paint
 from drivers.cameras import AnyCamera
+from drivers.cameras.opencv_capture import OpenCVCamera
 from drivers.deflectors import AnyDeflector
+from drivers.emulate.settings import Emulated
 from drivers.journal import Header, Journal, Kind, git_hash, versions
 from drivers.journal import now as wall_clock
 from drivers.lasers import AnyLaser
+from drivers.returned import Returned
 from drivers.sim.bench import open_bench
 from drivers.sim.deflector import SimulatedDeflector
 from drivers.sim.laser import SimulatedLaser
+from drivers.sim.plant import PlantCamera, open_plant
 from drivers.sim.playback import open_playback
 from drivers.sim.sample import Sample
 from drivers.video import VideoCamera
 from tracking.settings import Tracking
+from tracking.table import TableTracker
 from tracking.tracker import Tracker as FrameTracker
 
 RIGS = Path(__file__).parent.parent / "config" / "rigs"
@@ -72,6 +77,7 @@ class Rig:
     tracking: Tracking
     loop: Loop = Loop()
     sample: Sample = Sample()
+    emulated: Emulated | None = None
 
 
 @dataclass(frozen=True)
@@ -84,7 +90,7 @@ class Plan:
 
     @property
     def kind(self) -> Kind:
-        kinds = {"simulated": Kind.SIMULATED, "video": Kind.REPLAY}
+        kinds = {"simulated": Kind.SIMULATED, "plant": Kind.SIMULATED, "video": Kind.REPLAY}
         return kinds.get(self.rig.camera.kind, Kind.REAL)
 
 
@@ -101,6 +107,7 @@ class Instrument:
     width_px: int
     pixel_type: str
     frames: int | None  # how many there will be, where that is known
+    returned: Callable[[], tuple[Returned, ...]] = tuple  # settings as the devices gave them back; asks no device
 
     def close(self) -> None:
         """Dark first, then the camera."""
@@ -149,7 +156,9 @@ def plan_of(header: Header, experiment: str | None = None) -> Plan:
     return Plan(build(bench, Rig), made, folder)
 
 
-RIG_KEYS = ("title", "rate", "optics", "plant", "camera", "deflector", "laser", "tracking", "loop", "sample")
+RIG_KEYS = (
+    "title", "rate", "optics", "plant", "camera", "deflector", "laser", "tracking", "loop", "sample", "emulated",
+)  # fmt: skip
 
 
 def _first(item: str) -> str:
@@ -196,6 +205,8 @@ def build_machine(made: Plan, source: str = "the experiment") -> Machine:
 
 def build_tracker(rig: Rig) -> Tracker:
     """The tracker, with the map that gives um their meaning: the middle of the top left pixel is (0, 0)."""
+    if isinstance(rig.camera, PlantCamera):
+        return TableTracker()
     return FrameTracker(rig.tracking, Affine.scale("px", "um", rig.optics.um_per_px))
 
 
@@ -254,9 +265,15 @@ def open_instrument(made: Plan) -> Instrument:
     machine = build_machine(made)
     rig = made.rig
     if not (isinstance(rig.deflector, SimulatedDeflector) and isinstance(rig.laser, SimulatedLaser)):
-        raise Refused(f"{rig.title}: this deflector and laser can't be opened together")
+        from app.serial_rig import open_serial  # nobody waits for the serial devices who does not use them
+
+        return open_serial(made, machine)
+    if isinstance(rig.camera, OpenCVCamera):
+        raise Refused(f"{rig.title}: a real camera can't see what a simulated laser does")
     if isinstance(rig.camera, VideoCamera):
         return open_replay(made, machine, rig.camera, rig.deflector, rig.laser)
+    if isinstance(rig.camera, PlantCamera):
+        return open_springs(made, machine, rig.camera, rig.laser)
     bench = open_bench(
         rig.sample,
         rig.camera,
@@ -281,6 +298,22 @@ def open_instrument(made: Plan) -> Instrument:
         pixel_type,
         None,
     )
+
+
+def open_springs(made: Plan, machine: Machine, camera: PlantCamera, laser: SimulatedLaser) -> Instrument:
+    """The simulated world without optics. Raises Refused."""
+    rig = made.rig
+    bench = open_plant(
+        rig.sample,
+        camera,
+        um_per_px=rig.optics.um_per_px,
+        waist_um=laser.waist_um,
+        depth_kt_per_mw=laser.depth_kt_per_mw,
+        latency_s=rig.loop.latency_s,
+        seed=made.experiment.seed,
+    )
+    number = len(bench.world.cell)
+    return Instrument(made, machine, bench.camera, bench.beam, bench.clock, number, 4, "float64", None)
 
 
 def open_replay(

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 from PyQt6.QtCore import Qt, pyqtSignal
-from PyQt6.QtWidgets import QGridLayout, QLabel, QPushButton, QTabWidget, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QComboBox, QGridLayout, QLabel, QPushButton, QStackedWidget, QVBoxLayout, QWidget
 
 from app.desktop import theme
+from app.desktop.editor import discard
 from app.desktop.experiment_panel import scrolled
 from app.desktop.form import Fields
 from app.live import Pace, beam_is_on, mean_power_mw
@@ -30,8 +31,9 @@ class DevicePanel(QWidget):
     def __init__(self, plan: Plan, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.answers = Answers()
-        self.tabs = QTabWidget()
-        self.tabs.setDocumentMode(True)
+        self.part, self.pages = QComboBox(), QStackedWidget()
+        self.part.setToolTip("which part of the rig is shown")
+        self.part.currentIndexChanged.connect(self.pages.setCurrentIndex)
         self.forms: dict[str, Fields] = {}
         self.trouble = QLabel()
         self.trouble.setWordWrap(True)
@@ -41,7 +43,8 @@ class DevicePanel(QWidget):
         column = QVBoxLayout(self)
         column.setSpacing(theme.GRID)
         column.addWidget(self.answers)
-        column.addWidget(self.tabs, 1)
+        column.addWidget(self.part)
+        column.addWidget(self.pages, 1)
         column.addWidget(self.trouble)
         column.addWidget(self.button)
         self.show_plan(plan)
@@ -50,8 +53,13 @@ class DevicePanel(QWidget):
         """The settings of this rig, in force from now on."""
         self.plan = plan
         self.answers.clear()
-        current = self.tabs.currentIndex()
-        self.tabs.clear()
+        shown = self.part.currentText()
+        while self.pages.count():
+            page = self.pages.widget(0)
+            assert page is not None
+            self.pages.removeWidget(page)
+            discard(page)
+        self.part.clear()
         self.forms = {}
         for part in (*LIVE, *REOPEN):
             value = getattr(plan.rig, part)
@@ -61,8 +69,9 @@ class DevicePanel(QWidget):
             form.put(plain(value))
             form.edited.connect(self._edited)
             self.forms[part] = form
-            self.tabs.addTab(scrolled(form), part)
-        self.tabs.setCurrentIndex(max(current, 0))
+            self.pages.addWidget(scrolled(form))
+            self.part.addItem(part)
+        self.part.setCurrentIndex(max(self.part.findText(shown), 0))
         self._edited()
 
     def edits(self) -> dict[str, Any]:
@@ -113,7 +122,7 @@ class Answers(QWidget):
             grid.addWidget(label, row, 0)
             cells = QLabel("–"), QLabel("–")
             for column, cell in enumerate(cells, 1):
-                cell.setFont(theme.figures_font(13))
+                cell.setFont(theme.figures_font(12))
                 grid.addWidget(cell, row, column, Qt.AlignmentFlag.AlignRight)
             self.cells[name] = cells
         grid.setColumnStretch(1, 1)
@@ -148,7 +157,10 @@ class Answers(QWidget):
             f"{len(turn.sent) if on else 0}",
             on and len(turn.allowed) != len(turn.sent),
         )
-        if on and len(turn.allowed) == len(turn.sent):
+        if not on:
+            for name in ("placing", "cycle"):
+                self._say(name, "–", "–")
+        elif len(turn.allowed) == len(turn.sent):
             step_nm = 1e3 * float(np.hypot(*(turn.sent.position_um - turn.allowed.position_um).T).max())
             self._say("placing", "0 nm", f"{step_nm:.2g} nm", step_nm > 20)
             asked_ms, done_ms = 1e3 * turn.allowed.dwell_s.sum(), 1e3 * turn.sent.dwell_s.sum()

@@ -77,6 +77,11 @@ class Plots(QTabWidget):
                     self._tracks.clear()  # another run, or an earlier place in a recording
                 self._tracks.append(turn.tracks)
 
+    def put(self, tracks: Iterable[Tracks]) -> None:
+        """These, and no others."""
+        self._tracks.clear()
+        self._tracks.extend(seen for seen in tracks if len(seen))
+
     def clear_tracks(self) -> None:
         self._tracks.clear()
 
@@ -95,7 +100,8 @@ class Plots(QTabWidget):
             return
         self.msd.line("free", lag_s, 4.0 * self.means.plant.diffusion_um2_per_s * lag_s, theme.SKY, dash=True)
         foreseen = foreseen_msd_um2(self.experiment, self.means, lag_s) if self.experiment is not None else None
-        self.msd.line("foreseen", lag_s if foreseen is not None else [], foreseen, theme.ORANGE)
+        if foreseen is not None or "foreseen" in self.msd.curves:
+            self.msd.line("foreseen", lag_s, foreseen, theme.ORANGE)
 
     def draw_steps(self) -> None:
         made = self._paths()
@@ -162,6 +168,8 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]
         self.setLabel("bottom", bottom)
         self.setLabel("left", left)
         self.setLogMode(log, log)
+        for side in ("bottom", "left"):
+            self.getAxis(side).enableAutoSIPrefix(False)
         self.showGrid(x=True, y=True, alpha=0.15)
         self.setDownsampling(auto=True, mode="peak")
         self.setClipToView(True)

@@ -39,6 +39,7 @@ class Session:
         self.live: Live | None = None
         self.instrument: Any = None
         self._rehearsed = False
+        self.particles = 0  # as many as were seen last
 
     @property
     def running(self) -> bool:
@@ -52,8 +53,9 @@ class Session:
         """What an experiment would have to work with. Raises Refused."""
         plan = self.planned(experiment)
         machine = self.wiring.build_machine(plan, "the experiment panel")
-        particles = len(self.newest.tracks) if self.newest is not None else plan.rig.sample.number
-        return Means(plan.rig.plant, machine.light, machine.latency_s, machine.hold_s, max(particles, 1))
+        return Means(
+            plan.rig.plant, machine.light, machine.latency_s, machine.hold_s, self.particles or plan.rig.sample.number
+        )
 
     def planned(self, experiment: Experiment) -> Plan:
         """The plan with another experiment, whose `set` goes into the rig. Raises Refused."""
@@ -68,7 +70,7 @@ class Session:
         """Open the instrument and turn the loop. Raises Refused and Fault."""
         if self.running:
             return
-        if self.plan.kind == "SIMULATED" and not self._rehearsed:
+        if self.plan.kind == "SIMULATED" and self.plan.rig.emulated is None and not self._rehearsed:
             rehearse(self.wiring, self.plan)
             self._rehearsed = True
         self.instrument = opened = self.wiring.open_instrument(self.plan)
@@ -98,7 +100,7 @@ class Session:
     def open(self, plan: Plan) -> None:
         """Another plan: what ran is dark and closed. Raises Fault."""
         self.close()
-        self.plan = plan
+        self.plan, self.particles = plan, 0
 
     def close(self) -> None:
         """However it is called, the beam is dark after it."""

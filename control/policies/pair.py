@@ -28,16 +28,20 @@ class Pair:
             raise ValueError("the species matrix needs as many columns as rows")
 
     def pull(self, now: Now) -> Pull:
-        offset_um = now.position_um[:, None] - now.past_um(self.delay_s)[None]  # [N, N, 2]
+        feels, acts = np.nonzero(now.cell[:, None] == now.cell[None])  # [P] pairs of one cell
+        others = feels != acts
+        feels, acts = feels[others], acts[others]
+        offset_um = now.position_um[feels] - now.past_um(self.delay_s)[acts]  # [P, 2]
         force_pn = self.shape.force_pn(offset_um, kt_pn_um=now.plant.kt_pn_um, time_s=now.seen.effect_s)
         matrix = np.asarray(self.matrix)
         species = np.minimum(now.species, len(matrix) - 1)  # a species that the matrix does not name acts as its last
-        strength = matrix[species[:, None], species[None]]  # [N, N]
-        strength = np.where(now.cell[:, None] == now.cell[None], strength, 0.0)
-        np.fill_diagonal(strength, 0.0)
+        strength = matrix[species[feels], species[acts]]  # [P]
         # a source without a known past does not act; it is withheld from light by its own self force, if it has one
-        acts = (strength != 0.0) & np.isfinite(offset_um).all(axis=2)
-        return Pull(np.where(acts[..., None], strength[..., None] * force_pn, 0.0).sum(axis=1))
+        known = (strength != 0.0) & np.isfinite(offset_um).all(axis=1)
+        pull_pn = np.where(known[:, None], strength[:, None] * force_pn, 0.0)
+        total_pn = np.zeros_like(now.position_um)
+        np.add.at(total_pn, feels, pull_pn)
+        return Pull(total_pn)
 
     def glow(self, now: Now) -> Glow:
         return Glow(now.particle, now.past_um(self.delay_s))

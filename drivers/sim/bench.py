@@ -81,6 +81,8 @@ def open_bench(
         raise Refused(f"optics.um_per_px: {um_per_px} is not a positive number")
     if rate is not None and not (math.isfinite(rate) and rate > 0):
         raise Refused(f"rate: {rate} is not a positive number")
+    if sample.cells > 1:
+        raise Refused(f"sample.cells: {sample.cells} cells lie over each other; only a plant camera tells them apart")
     middle_um = camera.middle_um(um_per_px)
     world = World(sample, stage_of(camera, deflector, laser, um_per_px), seed=seed, replica=replica)
     rehearse(camera, world.stage, um_per_px)

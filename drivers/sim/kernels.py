@@ -10,12 +10,12 @@ between two events is divided into equal steps, none longer than the light's `st
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from drivers.sim.parts import Beads, Light, Medium, Neighbours, Timing
 from drivers.sim.philox import GALVO, LASER, MOTION, normals
 
 Floats = NDArray[np.float64]
@@ -28,55 +28,6 @@ WCA_REACH = 2.0 ** (1.0 / 6.0)
 FAR_WAISTS = 3.0  # beyond this a spot's depth is exp(-18) of itself
 NEVER_NS = 2**62
 ALL, NONE = -1, -2  # which spot is lit: all at once by their duty, or none; else its row
-
-
-class Beads(NamedTuple):
-    drag_pn_s_per_um: Floats  # [N]
-    spread: Floats  # [N] sqrt(2 kT / drag), um/sqrt(s)
-    response: Floats  # [N] how deep the light is for it
-    diameter_um: Floats  # [N]
-    cell: Ints  # [N] particles of different cells never interact
-
-
-class Medium(NamedTuple):
-    seed: int
-    replica: int
-    wca_pn_um: float
-    waist_um: float
-    drift_um_per_s: Floats  # [2]
-    force_pn: Floats  # [2]
-    gradient_pn_per_um: Floats  # [2]
-    middle_um: Floats  # [2]
-    walls: bool
-    low_um: Floats  # [2]
-    high_um: Floats  # [2]
-    warm_up_ns: float
-    laser_noise: float
-    jitter_um: float
-
-
-class Light(NamedTuple):
-    spot_um: Floats  # [M, 2]
-    depth_pn_um: Floats  # [M] while the beam is on it
-    duty: Floats  # [M] part of the cycle that the beam is on it
-    dwell_ns: Ints  # [M]
-    settle_ns: int  # dark time of a jump
-    cycle_ns: int
-    due_ns: int  # when the first visit begins
-    jumped: bool  # whether a lone spot was reached by a jump
-    resolved: bool  # whether visits are simulated one by one
-    step_ns: int
-
-
-class Timing(NamedTuple):
-    period_ns: int
-    offset_ns: Ints  # [S] the sub-exposures' middles, from the beginning of the exposure
-
-
-class Neighbours(NamedTuple):
-    pair: NDArray[np.int32]  # [P, 2]
-    listed: Ints  # [1] how many rows of `pair` hold, or -1: none were listed yet
-    where_um: Floats  # [N, 2] positions when they were listed
 
 
 @njit(cache=True, nogil=True)
@@ -93,14 +44,28 @@ def list_pairs(position_um: Floats, beads: Beads, near: Neighbours) -> None:
     count = 0
     for i in range(len(position_um)):
         near.where_um[i] = position_um[i]
-        for j in range(i):
+        for j in range(i - beads.who[i], i):
             reach = 0.5 * (beads.diameter_um[i] + beads.diameter_um[j]) * WCA_REACH + SKIN * largest
             dx = position_um[i, 0] - position_um[j, 0]
             dy = position_um[i, 1] - position_um[j, 1]
-            if beads.cell[i] == beads.cell[j] and dx * dx + dy * dy < reach * reach:
+            if dx * dx + dy * dy < reach * reach:
                 near.pair[count, 0], near.pair[count, 1] = i, j
                 count += 1
     near.listed[0] = count
+
+
+@njit(cache=True, nogil=True)
+def add_springs(
+    position_um: Floats, beads: Beads, waist_um: float, light: Light, on: int, power: float, out: Floats
+) -> None:
+    """Add ideal spots' forces, pN: k = 4 depth / waist^2 at any distance, of its own spot on each particle."""
+    for i in range(len(position_um)):
+        m = light.spring[i]
+        if m >= 0 and on in (ALL, m):
+            share = light.duty[m] if on == ALL else 1.0
+            stiffness = 4.0 * power * beads.response[i] * share * light.depth_pn_um[m] / (waist_um * waist_um)
+            for axis in range(2):
+                out[i, axis] += stiffness * (light.spot_um[m, axis] - position_um[i, axis])
 
 
 @njit(cache=True, nogil=True)
@@ -109,6 +74,9 @@ def add_light(
 ) -> None:
     """Add the light's force, pN: U = -depth exp(-2 rho^2 / waist^2) a spot (physics brief 2.2). `power` is relative."""
     if on == NONE:
+        return
+    if len(light.spring) > 0:
+        add_springs(position_um, beads, waist_um, light, on, power, out)
         return
     first, last = (0, len(light.depth_pn_um)) if on == ALL else (on, on + 1)
     narrow = 2.0 / (waist_um * waist_um)
@@ -190,7 +158,7 @@ def heun(
     velocity(position_um, beads, medium, light, on, power, near, before)
     root = math.sqrt(dt_s)
     for i in range(len(position_um)):
-        kick = normals(medium.seed, medium.replica, MOTION, i, step)
+        kick = normals(medium.seed, medium.replica + beads.cell[i], MOTION, beads.who[i], step)
         for axis in range(2):
             position_um[i, axis] += beads.spread[i] * root * kick[axis]
             guess[i, axis] = position_um[i, axis] + before[i, axis] * dt_s

@@ -35,6 +35,9 @@ class Sample:
     """The true sample: who is there, where, in what fluid. Its middle is the middle of the camera's field."""
 
     number: Annotated[int, Interval(ge=0, le=5000), Doc("number of particles")] = 1
+    cells: Annotated[
+        int, Interval(ge=1, le=5000), Doc("independent copies of the sample, which never meet (plant camera only)")
+    ] = 1
     arrangement: Annotated[Arrangement, Doc("where they start; 'points' takes points_um")] = "one"
     spacing_um: Annotated[float, Gt(0), Doc("distance of neighbours at the start")] = 2.5
     disturbance_um: Annotated[float, Ge(0), Doc("rms displacement from that arrangement, along each axis")] = 0.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from config.refused import Refused
 from control.contract import Fault
 from control.plant import BOLTZMANN_PN_UM_PER_K
-from drivers.sim import kernels
+from drivers.sim import kernels, parts
 from drivers.sim.sample import Kind, Sample, arrange, species_of
 
 Floats = NDArray[np.float64]
@@ -49,6 +49,8 @@ class Visits:
     settle_ns: int = 0
     due_ns: int = 0
     until_ns: int = FOREVER_NS  # the light goes out then, if no new command came
+    particle: Ints | None = None  # [M] ideal springs: whom alone each spot holds; None: Gaussian spots, for everyone
+    together: bool = False  # whether all spots are lit at all times, as if each had a beam of its own
 
 
 class World:
@@ -60,6 +62,9 @@ class World:
 
     Spots that share the beam are simulated visit by visit where a visit lasts longer than 2 % of the relaxation time
     of its spot; shorter ones act as their duty-weighted sum (physics brief, P26: an error below 0.1 %).
+
+    A sample of several cells is as many replicas in one world, which nothing crosses: cell c moves bit for bit as the
+    only cell of replica + c does under the same light. All cells have the same coordinates.
     """
 
     def __init__(self, sample: Sample, stage: Stage = Stage(), *, seed: int = 0, replica: int = 0) -> None:
@@ -67,22 +72,25 @@ class World:
             raise Refused(f"seed: {seed} (replica {replica}) is not between 0 and {2**32 - 1}")
         self.sample, self.stage = sample, stage
         kinds = sample.species or (Kind(),)
-        self.species = species_of(sample, seed, replica)  # [N]
-        self.cell = np.zeros(sample.number, np.int64)  # [N]
+        cells = range(replica, replica + sample.cells)
+        self.species = np.concatenate([species_of(sample, seed, own) for own in cells])  # [N]
+        self.cell = np.repeat(np.arange(sample.cells), sample.number)  # [N]
         self.brightness = np.array([kinds[s].brightness for s in self.species])  # [N]
         self.diameter_um = sample.diameter_um * np.array([kinds[s].diameter_ratio for s in self.species])
         self._kt = BOLTZMANN_PN_UM_PER_K * sample.temperature_k
         self._beads = self._make_beads(kinds)
         self._medium = self._make_medium(seed, replica)
         self._timing = self._make_timing()
-        self._position_um = arrange(
-            sample, np.array(stage.middle_um), np.array(stage.extent_um), self.diameter_um, seed, replica
+        place = np.array(stage.middle_um), np.array(stage.extent_um)
+        sizes_um = np.split(self.diameter_um, sample.cells)
+        self._position_um = np.concatenate(
+            [arrange(sample, *place, size_um, seed, own) for own, size_um in zip(cells, sizes_um, strict=True)]
         )
-        number = sample.number
+        number = len(self.species)
         self._work = np.empty((3, number, 2))
         touching = sample.wca_kt > 0
-        pairs = np.empty((number * (number - 1) // 2 if touching else 0, 2), np.int32)
-        self._near = kernels.Neighbours(pairs, np.array([-1]), self._position_um.copy())
+        pairs = np.empty((number * (sample.number - 1) // 2 if touching else 0, 2), np.int32)
+        self._near = parts.Neighbours(pairs, np.array([-1]), self._position_um.copy())
         self._exposed = np.full((stage.frames_kept, stage.sub_exposures, number, 2), np.nan)
         self.visits = _DARK  # the light that acts at `state_ns`
         self._light = self._make_light(_DARK, False)
@@ -138,9 +146,7 @@ class World:
             while self._pending and self._pending[-1].due_ns >= due_ns:
                 self._pending.pop()
             until_ns = max(visits.until_ns, due_ns)
-            self._pending.append(
-                Visits(visits.spot_um, visits.depth_kt, visits.dwell_ns, visits.settle_ns, due_ns, until_ns)
-            )
+            self._pending.append(replace(visits, due_ns=due_ns, until_ns=until_ns))
 
     def darken(self, at_ns: int) -> None:
         """No light from at_ns on, until new visits are due."""
@@ -176,25 +182,36 @@ class World:
         self._spot_um = visits.spot_um[0].copy() if lone else np.full(2, np.nan)
         self.visits, self._light = visits, self._make_light(visits, jumped)
 
-    def _make_light(self, visits: Visits, jumped: bool) -> kernels.Light:
+    def _make_light(self, visits: Visits, jumped: bool) -> parts.Light:
         spot_um, dwell_ns = np.array(visits.spot_um, order="C"), np.array(visits.dwell_ns)  # copies, of one layout
         reach_um = spot_um - np.array(self.stage.middle_um)  # [M, 2]
         hidden = np.maximum(1.0 + reach_um @ np.array(self.sample.light_gradient_per_um), 0.0)
         depth = visits.depth_kt * hidden * self._kt  # [M] pN um
         cycle_ns = int(dwell_ns.sum()) + visits.settle_ns * len(depth)
-        duty = dwell_ns / max(cycle_ns, 1) if len(depth) > 1 else np.ones(len(depth))
+        shared = len(depth) > 1 and not visits.together
+        duty = dwell_ns / max(cycle_ns, 1) if shared else np.ones(len(depth))
         quickest = (self._beads.response / self._beads.drag_pn_s_per_um).max(initial=0.0)
         rate_hz = 4.0 * depth / self.stage.waist_um**2 * quickest  # [M] 1 / relaxation time
-        resolved = len(depth) > 1 and bool((dwell_ns * 1e-9 * rate_hz > SHARED).any())
+        resolved = shared and bool((dwell_ns * 1e-9 * rate_hz > SHARED).any())
         waist_um = self.stage.waist_um
-        steepest = depth.max() if resolved else kernels.crowding(spot_um, depth * duty, waist_um)
+        springs = visits.particle is not None
+        crowded = not (resolved or springs)
+        steepest = kernels.crowding(spot_um, depth * duty, waist_um) if crowded else depth.max(initial=0.0)
         step_s = self._longest_step_s(4.0 * steepest / self.stage.waist_um**2 * quickest)
         if resolved:
             step_s = min(step_s, dwell_ns.min() * 0.25e-9)
-        return kernels.Light(
+        return parts.Light(
             spot_um, depth, duty, dwell_ns, visits.settle_ns, cycle_ns, visits.due_ns,
-            jumped, resolved, max(int(step_s * 1e9), 1),
+            jumped, resolved, self._springs(visits), max(int(step_s * 1e9), 1),
         )  # fmt: skip
+
+    def _springs(self, visits: Visits) -> Ints:
+        """[N] the spot that holds each particle, or -1; empty where spots are no springs."""
+        if visits.particle is None:
+            return np.empty(0, np.int64)
+        spring = np.full(len(self.species), -1)
+        spring[visits.particle] = np.arange(len(visits.particle))
+        return spring
 
     def _longest_step_s(self, rate_hz: float) -> float:
         """min(.1 gamma/k, 1e-4 sigma^2/D, exposure/4).
@@ -210,30 +227,31 @@ class World:
             longest_s = min(longest_s, 1e-4 * float(self.diameter_um.min()) ** 2 / diffusion)
         return longest_s
 
-    def _make_beads(self, kinds: tuple[Kind, ...]) -> kernels.Beads:
+    def _make_beads(self, kinds: tuple[Kind, ...]) -> parts.Beads:
         drag = self.sample.drag_pn_s_per_um * np.array([kinds[s].drag_ratio for s in self.species])
         response = np.array([kinds[s].response for s in self.species])
-        return kernels.Beads(drag, np.sqrt(2.0 * self._kt / drag), response, self.diameter_um, self.cell)
+        index = np.tile(np.arange(self.sample.number), self.sample.cells)
+        return parts.Beads(drag, np.sqrt(2.0 * self._kt / drag), response, self.diameter_um, self.cell, index)
 
-    def _make_medium(self, seed: int, replica: int) -> kernels.Medium:
+    def _make_medium(self, seed: int, replica: int) -> parts.Medium:
         sample, stage = self.sample, self.stage
         box_um = np.array(sample.box_um if min(sample.box_um) > 0 else stage.extent_um)
         middle = np.array(stage.middle_um)
-        return kernels.Medium(
+        return parts.Medium(
             seed, replica, sample.wca_kt * self._kt, stage.waist_um, np.array(sample.drift_um_per_s, np.float64),
             np.array(sample.force_pn, np.float64), np.array(sample.force_gradient_pn_per_um, np.float64), middle,
             sample.walls, middle - box_um / 2.0, middle + box_um / 2.0, stage.warm_up_s * 1e9, stage.laser_noise,
             stage.jitter_um,
         )  # fmt: skip
 
-    def _make_timing(self) -> kernels.Timing:
+    def _make_timing(self) -> parts.Timing:
         stage = self.stage
         if not 0 < stage.exposure_s <= stage.period_s or math.floor(stage.exposure_s * 1e9) < 2 * stage.sub_exposures:
             raise Refused(
                 f"camera.exposure_s: {stage.exposure_s:.6g} s does not fit between two frames, {stage.period_s:.6g} s"
             )
         share = (2 * np.arange(stage.sub_exposures) + 1) / (2 * stage.sub_exposures)
-        return kernels.Timing(round(stage.period_s * 1e9), np.rint(share * stage.exposure_s * 1e9).astype(np.int64))
+        return parts.Timing(round(stage.period_s * 1e9), np.rint(share * stage.exposure_s * 1e9).astype(np.int64))
 
 
 _DARK = Visits(np.empty((0, 2)), np.empty(0), np.empty(0, np.int64))

@@ -124,10 +124,10 @@ def test_short_visits_act_as_their_mean() -> None:
 def test_touching_pairs_are_as_far_apart_as_boltzmann_says() -> None:
     """Pairs in a harmonic bowl, each in a cell of its own; also: different cells do not interact."""
     pairs, bowl = 300, 0.02  # pN/um
-    points = tuple((x, 0.0) for _ in range(pairs) for x in (-1.05, 1.05))
-    sample = Sample(number=2 * pairs, arrangement="points", points_um=points, force_gradient_pn_per_um=(-bowl, -bowl))
+    points = ((-1.05, 0.0), (1.05, 0.0))
+    gradient = (-bowl, -bowl)
+    sample = Sample(number=2, cells=pairs, arrangement="points", points_um=points, force_gradient_pn_per_um=gradient)
     world = World(sample, STAGE, seed=18)
-    world.cell[:] = np.arange(2 * pairs) // 2
     seen = watch(world, 2000, 30, 300 * MILLI).reshape(-1, pairs, 2, 2)
     apart = np.hypot(*np.moveaxis(seen[:, :, 0] - seen[:, :, 1], -1, 0))
     sigma = 2.0
