@@ -1,7 +1,7 @@
 """Our locators and linker against trackpy (numba engine): same answers asked for, interleaved in one process.
 
-A ratio is trackpy's median processor time over ours; low and high are the tenth and ninetieth percentile of the ratios of
-the single repeats. `ratio` has all columns on both sides, `ratio_bare` positions and mass only.
+A ratio is trackpy's median processor time over ours; low and high are the tenth and ninetieth percentile of the
+ratios of the single repeats. `ratio` has all columns on both sides, `ratio_bare` positions and mass only.
 
     python -m benchmarks.tracking [--quick] [--json FILE] [--docs FILE]
 """

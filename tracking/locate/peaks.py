@@ -9,14 +9,14 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from tracking.locate.bandpass import FAST, Image
+from tracking.locate.bandpass import FAST, TOP, Image
 
 Ints = NDArray[np.int64]
 
 
 def whole(smooth: Image, brightest: float, dtype: Any) -> tuple[Image, float]:
     """(the frame in whole numbers of `dtype` up to its largest, rounded down; the factor between them)."""
-    factor = np.iinfo(dtype).max / brightest if brightest > 0 else 1.0
+    factor = TOP[np.dtype(dtype)] / brightest if brightest > 0 else 1.0
     image = np.empty(smooth.shape, dtype)
     _scale(image, smooth, smooth.dtype.type(factor))
     return image, factor
