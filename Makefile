@@ -1,5 +1,5 @@
 # Two commands do everything: `make run` opens the instrument, `make test` checks it.
-.PHONY: run test test-slow lint setup clean
+.PHONY: run test test-slow train-benchmarks lint setup clean
 
 export OMP_NUM_THREADS = 1
 export OPENBLAS_NUM_THREADS = 1
@@ -24,6 +24,11 @@ lint:
 test-slow:
 	@sh setup.sh test
 	QT_QPA_PLATFORM=offscreen $(PY) -m pytest -q -m slow
+
+# Every benchmark training that is not yet done, and one table of all; can be interrupted.
+train-benchmarks:
+	@sh setup.sh run
+	$(PY) -m benchmarks.trainings
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

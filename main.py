@@ -72,6 +72,7 @@ def run(
     sets: Sets = None,
     out: Out = None,
     frames: Annotated[bool, typer.Option("--frames/--no-frames", help="keep the camera frames in the run file")] = True,
+    armed: Annotated[bool, typer.Option("--armed/--dark", help="dark: watch only, the laser is never armed")] = True,
     json: Json = None,
 ) -> None:
     """Run an experiment without a window.
@@ -80,9 +81,10 @@ def run(
     """
     from app.headless import run_experiment
 
+    sets = sets or []
     raise typer.Exit(
         run_experiment(
-            experiment, rig, tuple(sets or ()), seconds=seconds, seed=seed, out=out, frames=frames, json=json
+            experiment, rig, sets, seconds=seconds, seed=seed, out=out, frames=frames, json=json, armed=armed
         )
     )
 
@@ -182,6 +184,26 @@ def evaluate(checkpoint: Annotated[Path, typer.Argument(help="card of a checkpoi
     from app.train import evaluate_network
 
     evaluate_network(checkpoint, json=json)
+
+
+@app.command()
+def emulate(
+    device: Annotated[str, typer.Argument(help="galvo or cobolt")],
+    link: Annotated[Path | None, typer.Option("--link", help="a name for its serial port")] = None,
+    stream: Annotated[int, typer.Option("--stream", help="loopback port of its beam's stream; 0: any")] = 0,
+    log: Annotated[Path | None, typer.Option("--log", help="file for its log (JSON lines); else the console")] = None,
+    fault: Annotated[list[str] | None, typer.Option("--fault", help="an order to begin with; may be repeated")] = None,
+) -> None:
+    """Emulate a serial device, in a process of its own.
+
+    Orders on standard input: well, silence, garbage, half, late SECONDS, disconnect, connect, interlock open, interlock
+    closed, end.
+
+    Example: main.py emulate galvo --link runs/emulated/galvo --stream 47801
+    """
+    from app.emulate import emulate_device
+
+    raise typer.Exit(emulate_device(device, link, stream, log, tuple(fault or ())))
 
 
 def main() -> int:

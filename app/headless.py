@@ -15,6 +15,7 @@ import numpy as np
 from app.progress import progress
 from app.rig import Instrument, Plan, open_instrument, open_recorder, plan
 from app.stopwatch import Stopwatch, TimedBeam, TimedCamera, TimedPolicy, TimedRecorder, TimedTracker
+from app.warn import warnings_of
 from config.refused import Refused
 from control.contract import Camera, Ended, Fault, Frame, Level, Order, OrderKind, Recorder, Turn
 from control.loop import run
@@ -77,14 +78,14 @@ class Unrecorded:
 
 
 def fly(
-    made: Plan, seconds: float | None, out: Path | None, frames: bool, title: str, source: str = ""
+    made: Plan, seconds: float | None, out: Path | None, frames: bool, title: str, source: str = "", armed: bool = True
 ) -> dict[str, Any]:
     """One armed run from its beginning to its end, as a summary. The laser is dark after it, however it ends."""
     instrument = open_instrument(made)
     try:
         recorder = open_recorder(instrument, out, frames=frames, source=source) if out else Unrecorded()
         try:
-            return _fly(instrument, recorder, seconds, out, title)
+            return _fly(instrument, recorder, seconds, out, title, armed)
         finally:
             instrument.beam.close()  # dark before the file is closed
             recorder.close()
@@ -93,7 +94,7 @@ def fly(
 
 
 def _fly(
-    instrument: Instrument, recorder: Recorder, seconds: float | None, out: Path | None, title: str
+    instrument: Instrument, recorder: Recorder, seconds: float | None, out: Path | None, title: str, armed: bool
 ) -> dict[str, Any]:
     watch = Stopwatch()
     until = Until(TimedCamera(watch, instrument.camera), float("inf") if seconds is None else seconds)
@@ -103,7 +104,7 @@ def _fly(
         policy=TimedPolicy(watch, instrument.machine.policy),
     )
     total = instrument.frames or (round(seconds * instrument.plan.rig.camera.fps) if seconds else None)
-    first = [(Order(OrderKind.ARM),)]
+    first = [(Order(OrderKind.ARM),)] if armed else []
 
     def told() -> tuple[Order, ...]:
         return first.pop() if first else ()
@@ -169,18 +170,23 @@ def run_experiment(
     out: Path | None,
     frames: bool,
     json: Path | None,
+    armed: bool = True,
 ) -> int:
     """The verb `run`. 0, or 1 if the run tripped or failed."""
     seeded = [*sets, f"seed={seed}"] if seed is not None else sets
     made = plan(experiment, rig, seeded)
     out = out or new_run(experiment.stem)
-    return flown(made, made.experiment.seconds if seconds is None else seconds, out, frames, json)
+    return flown(made, made.experiment.seconds if seconds is None else seconds, out, frames, json, armed=armed)
 
 
-def flown(made: Plan, seconds: float | None, out: Path, frames: bool, json: Path | None, source: str = "") -> int:
+def flown(
+    made: Plan, seconds: float | None, out: Path, frames: bool, json: Path | None, source: str = "", armed: bool = True
+) -> int:
     """Fly, tell, and answer with an exit code: 1 if it tripped or failed, with one sentence."""
+    for warning in warnings_of(made):
+        print(f"note: {warning}", file=sys.stderr)
     try:
-        done = fly(made, seconds, out, frames, made.experiment.title, source)
+        done = fly(made, seconds, out, frames, made.experiment.title, source, armed)
     except Fault as fault:
         print(f"cybloids: {fault}; the laser is dark", file=sys.stderr)
         return 1

@@ -59,6 +59,7 @@ def text(found: dict[str, Any]) -> str:
     ended = "ended cleanly" if found["ended"] == "cleanly" else "ended unfinished (killed, or still being recorded)"
     frames = f"{found['frames']} frames, {found['width_px']}x{found['height_px']} px, {found['fps']:g} fps"
     kept = "all kept" if found["frames_kept"] == found["frames"] else f"{found['frames_kept']} kept"
+    known = found["versions"]
     lines = [
         ("run", f"{found['run']} ({found['megabytes']:g} MB)"),
         ("kind", f"{found['kind']}, {ended}, {found['turns']} turns in {found['duration_s']:.2f} s"),
@@ -71,7 +72,7 @@ def text(found: dict[str, Any]) -> str:
         ("light", f"in {found['turns_lit']} of {found['turns']} turns"),
         ("trips", "none" if not found["trips"] else ""),
         *(("", f"turn {trip['turn']}, {trip['time_s']:.3f} s: {trip['reason']}") for trip in found["trips"]),
-        ("versions", ", ".join(f"{name} {found['versions'].get(name, '?')}" for name in SHOWN_VERSIONS)),
+        ("versions", ", ".join(f"{name} {known[name]}" for name in SHOWN_VERSIONS if name in known)),
         ("code", found["git_hash"] or "not known"),
     ]
     return "\n".join(f"{name:<11} {said}".rstrip() for name, said in lines if said != "" or name == "trips")

@@ -83,7 +83,10 @@ def curve(shape: Any, mode: str, means: Means, points: int = 240) -> Curve | Non
 
 def span_um(shape: Any) -> float:
     """How far out a plot of it should go."""
-    lengths = [value for name, value in vars(shape).items() if name.endswith("_um") and isinstance(value, float)]
+    numbers = {**vars(shape), **{f"{name}_um": value for name, value in getattr(shape, "parameters", {}).items()}}
+    lengths = [value for name, value in numbers.items() if name.endswith("_um") and isinstance(value, float)]
+    if not lengths:
+        return float(shape.reach_um) if math.isfinite(shape.reach_um) else 2.0
     span = 2.0 * max([*lengths, 0.5])
     return min(span, shape.reach_um) if math.isfinite(shape.reach_um) else span
 

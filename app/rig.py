@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -22,10 +22,13 @@ from control.policies.keep_in_field import Kept
 from control.policies.programmed import Landscape, Steered
 from control.potentials.painting import paint
 from drivers.cameras import AnyCamera
+from drivers.cameras.opencv_capture import OpenCVCamera
 from drivers.deflectors import AnyDeflector
+from drivers.emulate.settings import Emulated
 from drivers.journal import Header, Journal, Kind, git_hash, versions
 from drivers.journal import now as wall_clock
 from drivers.lasers import AnyLaser
+from drivers.returned import Returned
 from drivers.sim.bench import open_bench
 from drivers.sim.deflector import SimulatedDeflector
 from drivers.sim.laser import SimulatedLaser
@@ -74,6 +77,7 @@ class Rig:
     tracking: Tracking
     loop: Loop = Loop()
     sample: Sample = Sample()
+    emulated: Emulated | None = None
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,7 @@ class Instrument:
     width_px: int
     pixel_type: str
     frames: int | None  # how many there will be, where that is known
+    returned: Callable[[], tuple[Returned, ...]] = tuple  # settings as the devices gave them back; asks no device
 
     def close(self) -> None:
         """Dark first, then the camera."""
@@ -142,13 +147,18 @@ def planned(wanted: Document, rig: Path | str | Document | None, sets: Sequence[
 def plan_of(header: Header, experiment: str | None = None) -> Plan:
     """The plan of a recorded run; with the experiment's text as an APPLY brought it, where there was one."""
     folder = Path(header.extra.get("folder", "."))
-    rig: Rig = build(parse(header.rig, "the run's rig"), Rig)
     source = "the run's experiment"
     text = header.experiment if experiment is None else experiment
-    return Plan(rig, build(parse(text, source), Experiment), folder)
+    made: Experiment = build(parse(text, source), Experiment)
+    bench = parse(header.rig, "the run's rig")
+    for key, value in made.set.items():  # an APPLY may have brought other values of the rig
+        bench = put(bench, key, value, source)
+    return Plan(build(bench, Rig), made, folder)
 
 
-RIG_KEYS = ("title", "rate", "optics", "plant", "camera", "deflector", "laser", "tracking", "loop", "sample")
+RIG_KEYS = (
+    "title", "rate", "optics", "plant", "camera", "deflector", "laser", "tracking", "loop", "sample", "emulated",
+)  # fmt: skip
 
 
 def _first(item: str) -> str:
@@ -255,11 +265,15 @@ def open_instrument(made: Plan) -> Instrument:
     machine = build_machine(made)
     rig = made.rig
     if not (isinstance(rig.deflector, SimulatedDeflector) and isinstance(rig.laser, SimulatedLaser)):
-        raise Refused(f"{rig.title}: this deflector and laser can't be opened together")
+        from app.serial_rig import open_serial  # nobody waits for the serial devices who does not use them
+
+        return open_serial(made, machine)
+    if isinstance(rig.camera, OpenCVCamera):
+        raise Refused(f"{rig.title}: a real camera can't see what a simulated laser does")
     if isinstance(rig.camera, VideoCamera):
         return open_replay(made, machine, rig.camera, rig.deflector, rig.laser)
     if isinstance(rig.camera, PlantCamera):
-        return open_springs(made, machine, rig.camera)
+        return open_springs(made, machine, rig.camera, rig.laser)
     bench = open_bench(
         rig.sample,
         rig.camera,
@@ -286,15 +300,15 @@ def open_instrument(made: Plan) -> Instrument:
     )
 
 
-def open_springs(made: Plan, machine: Machine, camera: PlantCamera) -> Instrument:
+def open_springs(made: Plan, machine: Machine, camera: PlantCamera, laser: SimulatedLaser) -> Instrument:
     """The simulated world without optics. Raises Refused."""
     rig = made.rig
     bench = open_plant(
         rig.sample,
         camera,
         um_per_px=rig.optics.um_per_px,
-        waist_um=rig.laser.waist_um,
-        depth_kt_per_mw=rig.laser.depth_kt_per_mw,
+        waist_um=laser.waist_um,
+        depth_kt_per_mw=laser.depth_kt_per_mw,
         latency_s=rig.loop.latency_s,
         seed=made.experiment.seed,
     )
@@ -351,4 +365,4 @@ def open_recorder(instrument: Instrument, path: Path, *, frames: bool, source: s
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     lockstep = made.rig.rate == "lockstep"
-    return Journal(path, header, frames, queue_turns=256, wait_s=30.0 if lockstep else 0.0)
+    return Journal(path, header, frames, queue_turns=256 if lockstep else 64, wait_s=30.0 if lockstep else 0.0)

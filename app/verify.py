@@ -52,7 +52,7 @@ def first_difference(run: Run, step: Any = lambda done: None) -> str | None:
     """The first turn that the machine now makes otherwise than it was recorded, in words; None if there is none."""
     for done, (recorded, again) in enumerate(again_turns(run), 1):
         if difference := compare(recorded, again):
-            return f"turn {recorded.number}: {difference}"
+            return difference
         step(done)
     return None
 

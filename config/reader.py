@@ -150,12 +150,14 @@ def _not_json(value: Any) -> Any:
 
 
 def _sentence(document: Document, cls: Any, at: Place, part: Any, error: ValidationError) -> str:
-    problem = error.errors(include_url=False)[0]
+    problems = error.errors(include_url=False)
+    unknown = ("extra_forbidden", "unexpected_keyword_argument")  # said first: it is often why another is missing
+    problem = next((one for one in problems if one["type"] in unknown), problems[0])
     loc = _real(part, problem["loc"])
     place = document.place((*at, *loc))
     key = ".".join(str(step) for step in (*at, *loc))
     kind = problem["type"]
-    if kind == "extra_forbidden" or kind == "unexpected_keyword_argument":
+    if kind in unknown:
         known = _keys(cls, part, loc[:-1])
         near = difflib.get_close_matches(str(loc[-1]), known, 1)
         hint = f"; did you mean '{near[0]}'?" if near else ""
@@ -182,17 +184,13 @@ def _sentence(document: Document, cls: Any, at: Place, part: Any, error: Validat
 def _real(part: Any, loc: tuple[int | str, ...]) -> Place:
     """pydantic's location without the union tags that stand in it but not in the data."""
     real: list[str | int] = []
-    inside = part
-    for index, step in enumerate(loc):
-        last = index == len(loc) - 1
-        if isinstance(inside, dict) and step in inside and not (inside.get("kind") == step and not last):
-            inside = inside[str(step)]
-            real.append(step)
-        elif isinstance(inside, list) and isinstance(step, int) and step < len(inside):
-            inside = inside[step]
-            real.append(step)
-        elif last and isinstance(inside, dict) and inside.get("kind") != step:
-            real.append(step)
+    inside, tagged = part, False  # whether the union tag of this mapping has been passed
+    for step in loc:
+        if isinstance(inside, dict) and inside.get("kind") == step and not tagged:
+            tagged = True
+            continue
+        real.append(step)
+        inside, tagged = (inside[step] if _has(inside, step) else None), False
     return tuple(real)
 
 

@@ -9,6 +9,7 @@ SUFFIXES: dict[str, str] = {
     "um2": "µm²",
     "s": "s",
     "ns": "ns",
+    "ms": "ms",
     "hz": "Hz",
     "fps": "fps",
     "mw": "mW",

@@ -1,6 +1,9 @@
 """What drives the light: the plugs that every deflector and every laser driver fills, simulated or real.
 
 Neither is called by anybody but the guard (drivers/guard.py), in this order: steer, then shine.
+
+Where the deflector also dims the beam (a Modulator), its laser's driver asks it to: `steer` then keeps the places, and
+the laser's `shine` hands them their fractions of its set point, upon which both go to the device in one message.
 """
 
 from __future__ import annotations
@@ -75,3 +78,18 @@ class Laser(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+class Modulator(Protocol):
+    """A deflector that also dims: each visit of the last `steer` gets a fraction of the laser's set point."""
+
+    def modulate(self, fraction: Floats, at_most_s: float) -> Floats:
+        """fraction [M], 0 to 1. Answers the fractions that it gives. Raises Fault, also if it was gone since.
+
+        The light goes out after at_most_s if nobody asks again: the device counts for itself.
+        """
+        ...
+
+    def blank(self) -> None:
+        """No light, at once; a device that was gone is looked for again. Raises Fault if it may not be dark."""
+        ...

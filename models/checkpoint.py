@@ -131,7 +131,7 @@ def _fill(network: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
     if tensors.keys() != wanted.keys():
         odd = sorted(tensors.keys() ^ wanted.keys())[0]
         raise Refused(f"{path}: the tensor '{odd}' is in only one of the file and the network of the card")
-    for name, value in tensors.items():
+    for name, value in sorted(tensors.items()):
         if value.shape != wanted[name].shape:
             raise Refused(
                 f"{path}: '{name}' is {list(value.shape)}, and the card's network has {list(wanted[name].shape)}"

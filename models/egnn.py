@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from models.cloud import Answer, Cloud
 from models.graph import add_at, count_at, envelope
-from models.layers import GaussianRadial, PairLinear, perceptron
+from models.layers import GaussianRadial, PairLinear, perceptron, silu, through
 
 
 class Layer(nn.Module):
@@ -26,10 +26,11 @@ class Layer(nn.Module):
         self.push = perceptron(width, width, vectors) if vectors else None
         self.node = perceptron(2 * width, width, width)
 
-    def message(self, feature: Tensor, extra: Tensor, seen: Cloud) -> Tensor:
+    def message(self, feature: Tensor, extra: Tensor, receiver: Tensor, sender: Tensor) -> Tensor:
         """Eq. 3: m_ij from h_i, h_j and what the pair shows, [E, width]."""
-        first = functional.silu(self.edge_first.pairs(feature, extra, seen.receiver, seen.sender))
-        return functional.silu(self.edge_second(first))
+        first = silu(self.edge_first.pairs(feature, extra, receiver, sender))
+        second = self.edge_second
+        return silu(functional.linear(first, second.weight, second.bias))
 
     def pull(self, feature: Tensor, vector: Tensor) -> Tensor:
         """sum_k phi_v(h_i)_k v_ik, [N, d]: what eq. 7 adds for known velocities."""
@@ -39,8 +40,7 @@ class Layer(nn.Module):
 
     def update(self, feature: Tensor, heard: Tensor) -> Tensor:
         """Eq. 6 with the residual of the authors' code."""
-        new: Tensor = self.node(torch.cat([feature, heard], 1))
-        return feature + new
+        return feature + through(self.node, torch.cat([feature, heard], 1))
 
 
 class EGNN(nn.Module):
@@ -97,26 +97,59 @@ class EGNN(nn.Module):
         for layer in self._rounds():
             apart = place.index_select(0, seen.receiver) - place.index_select(0, seen.sender)  # [E, d]
             extra = torch.cat([apart.square().sum(1, keepdim=True), seen.attribute, first], 1)
-            message = layer.message(feature, extra, seen)
-            pushed = add_at(apart * layer.reach(message), seen.receiver, seen.points) / count
+            message = layer.message(feature, extra, seen.receiver, seen.sender)
+            pushed = add_at(apart * through(layer.reach, message), seen.receiver, seen.points) / count
             place = place + pushed + layer.pull(feature, seen.vector)
             feature = layer.update(feature, add_at(message, seen.receiver, seen.points))
         return place - seen.position, feature
 
     def _staying(self, seen: Cloud, feature: Tensor) -> tuple[Tensor, Tensor]:
         assert self.cutoff is not None
-        apart = seen.position[seen.receiver] - seen.position[seen.sender]  # [E, d]
+        # a pair shows the same from both ends: half of the edges is enough
+        edges = slice(len(seen.receiver) // 2) if seen.paired else slice(None)
+        place = seen.position
+        apart = place.index_select(0, seen.receiver[edges]) - place.index_select(0, seen.sender[edges])  # [E or E/2, d]
         square = apart.square().sum(1, keepdim=True)
         distance = square.squeeze(1).clamp(min=1e-24).sqrt()
         fade = envelope(distance, self.cutoff)[:, None]
-        extra = torch.cat([square / self.cutoff**2, seen.attribute, self.radial(distance)], 1)
+        extra = torch.cat([square / self.cutoff**2, seen.attribute[edges], self.radial(distance)], 1)
         fading = apart * (fade / self.cutoff)
-        force = torch.zeros_like(seen.position)
-        for index, layer in enumerate(self._rounds()):
-            message = layer.message(feature, extra, seen)
+        if seen.paired:
+            fading, fade = torch.cat([fading, -fading]), torch.cat([fade, fade])
+        force = torch.zeros_like(place)
+        rounds = self._rounds()
+        for index, layer in enumerate(rounds):
             force = force + layer.pull(feature, seen.vector)
-            force = force + add_at(fading * layer.reach(message), seen.receiver, seen.points)
-            if index < len(self.layers) - 1 or self.scalar is not None:
-                heard = add_at(message * fade, seen.receiver, seen.points)
+            last = index == len(rounds) - 1 and self.scalar is None
+            if index == 0 and seen.paired and all_alike(seen):
+                heard = _mirrored(layer, feature, extra, fading, fade, seen, force, last)
+            else:
+                message = layer.message(feature, extra, seen.receiver, seen.sender)
+                force = force + add_at(fading * through(layer.reach, message), seen.receiver, seen.points)
+                heard = feature if last else add_at(message * fade, seen.receiver, seen.points)
+            if not last:
                 feature = layer.update(feature, heard)
         return force, feature
+
+
+def _mirrored(
+    layer: Layer, feature: Tensor, extra: Tensor, fading: Tensor, fade: Tensor, seen: Cloud, force: Tensor, last: bool
+) -> Tensor:
+    """A round where all points are alike, so that the two messages of a pair are one, computed once.
+
+    Adds to `force` [N, d], and answers what each point heard, [N, width].
+    """
+    half = len(seen.receiver) // 2
+    one, other = seen.receiver[:half], seen.sender[:half]
+    message = layer.message(feature, extra, one, other)
+    pulled = fading[:half] * through(layer.reach, message)
+    force.index_add_(0, one, pulled).index_add_(0, other, pulled, alpha=-1)
+    if last:
+        return feature
+    message = message * fade[:half]
+    return torch.zeros_like(feature).index_add_(0, one, message).index_add_(0, other, message)
+
+
+def all_alike(seen: Cloud) -> bool:
+    """Whether no point differs from any other but by its place."""
+    return not seen.vector.shape[1] and bool((seen.scalar == seen.scalar[:1]).all())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,18 @@ def perceptron(*widths: int, activation: Callable[[], nn.Module] = nn.SiLU, last
     return nn.Sequential(*layers)
 
 
+def silu(value: Tensor) -> Tensor:
+    """x sigmoid(x); in place where no gradient will ask for x again."""
+    return functional.silu(value, inplace=not torch.is_grad_enabled())
+
+
+def through(layers: nn.Sequential, value: Tensor) -> Tensor:
+    """A perceptron of `Linear`, `SiLU`, `Linear` as plain calls: at a hundred particles the calls are the price."""
+    first, last = cast(nn.Linear, layers[0]), cast(nn.Linear, layers[2])
+    inner = silu(functional.linear(value, first.weight, first.bias))
+    return functional.linear(inner, last.weight, last.bias)
+
+
 class PairLinear(nn.Linear):
     """W [h_i, h_j, e_ij] + b for every edge, computed at the points: W1 h_i and W2 h_j once a point, then gathered.
 
@@ -30,12 +43,18 @@ class PairLinear(nn.Linear):
         self.width = width
 
     def pairs(self, point: Tensor, extra: Tensor, receiver: Tensor, sender: Tensor) -> Tensor:
-        """point [N, width], extra [E, extra] -> [E, out]."""
+        """point [N, width], extra [E, extra] -> [E, out].
+
+        extra may have half as many rows, if edge e + E/2 is edge e reversed and shows the same.
+        """
         width = self.width
         both = functional.linear(point, torch.cat([self.weight[:, :width], self.weight[:, width : 2 * width]]))
         here, there = both[:, : self.out_features], both[:, self.out_features :]
         own = functional.linear(extra, self.weight[:, 2 * width :], self.bias)
-        return own.add(here.index_select(0, receiver)).add_(there.index_select(0, sender))
+        ends = here.index_select(0, receiver).add_(there.index_select(0, sender))
+        if len(extra) == len(receiver):
+            return ends.add_(own)
+        return ends.view(2, *own.shape).add_(own).view(-1, self.out_features)
 
 
 class GaussianRadial(nn.Module):
@@ -49,4 +68,7 @@ class GaussianRadial(nn.Module):
 
     def forward(self, distance: Tensor) -> Tensor:
         """[E] -> [E, count]."""
-        return torch.exp(-self.sharpness * (distance[:, None] - self.centre) ** 2)
+        away = distance[:, None] - self.centre
+        if torch.is_grad_enabled():
+            return torch.exp(-self.sharpness * away.square())
+        return away.square_().mul_(-self.sharpness).exp_()

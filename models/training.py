@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from config.fields import Doc, Field, Ge, Gt, Le, settings
 from control.potentials import AnyShape
 from models.data.clone import clone
+from models.data.colloid import colloid
 from models.data.nbody import nbody
 from models.data.task import Task
 from models.networks import AnyNetwork
@@ -43,7 +44,30 @@ class CloneTask:
         )  # fmt: skip
 
 
-AnyTask = Annotated[NBodyTask | CloneTask, Field(discriminator="kind")]
+@settings
+class ColloidTask:
+    """colloid2d: forces among colloids, with a symmetry kept or broken."""
+
+    kind: Literal["colloid"] = "colloid"
+    variant: Annotated[
+        Literal["h", "d", "t", "l", "c", "H", "R"],
+        Doc("homogeneous, drift, tilt, laser profile, chiral, hexagonal patches, hydrodynamic"),
+    ] = "h"
+    points: Annotated[int, Ge(2), Doc("particles in a configuration")] = 20
+    target: Annotated[Literal["force", "displacement"], Doc("what is asked")] = "force"
+    noise: Annotated[bool, Doc("displacements with their Brownian noise")] = False
+    train: Annotated[int, Ge(1), Doc("configurations to train on")] = 3000
+    test: Annotated[int, Ge(1), Doc("configurations each to validate and to test")] = 2000
+    seed: Annotated[int, Ge(0), Doc("of the configurations")] = 1
+
+    def make(self) -> Task:
+        return colloid(
+            self.variant, points=self.points, examples=(self.train, self.test, self.test), target=self.target,
+            noise=self.noise, seed=self.seed,
+        )  # fmt: skip
+
+
+AnyTask = Annotated[NBodyTask | CloneTask | ColloidTask, Field(discriminator="kind")]
 
 
 @settings

@@ -14,8 +14,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from control.contract import State
-from tracking.assign import assign
-from tracking.candidates import candidates
+from tracking.assign import assign, candidates
 from tracking.settings import Tracking
 
 Floats = NDArray[np.float64]
@@ -24,6 +23,8 @@ Bools = NDArray[np.bool_]
 
 SLACK_PX = 1e-7  # a distance equal to the gate is within it, as in trackpy
 GOOD, NEW, UNCERTAIN = int(State.GOOD), int(State.NEW), int(State.UNCERTAIN)
+DRIFT_SHARE = 0.05  # of the newest move in the running drift
+FEWEST = 8  # linked particles that a drift is read from
 NUMBER, MISSED, CLEAR, DOUBTED = 0, 1, 2, 3  # columns of Remembered.count
 
 
@@ -33,10 +34,12 @@ class Remembered:
 
     particle: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # [M]
     position_px: Floats = field(default_factory=lambda: np.empty((0, 2)))  # [M, 2] where it was seen last
+    expected_px: Floats = field(default_factory=lambda: np.empty((0, 2)))  # [M, 2] where it is expected next
     # [M, 4] the frame it was seen in; looks since then; sightings without doubt since the first or since a doubt;
     # whether there was a doubt
     count: Ints = field(default_factory=lambda: np.empty((0, 4), np.int64))
     next_particle: int = 0
+    drift_px: tuple[float, float] = (0.0, 0.0)  # a frame, common to all
 
     def __len__(self) -> int:
         return len(self.particle)
@@ -59,15 +62,27 @@ def link(before: Remembered, number: int, position_px: Floats, s: Tracking) -> t
     With the gate `constant` the partition is that of trackpy.link with the same search range and memory.
     """
     gate_px = _gate(before, number, s)
-    first, sight, square = candidates(before.position_px, gate_px, position_px)
-    taken, owner, doubt = assign(first, sight, square, gate_px**2, len(position_px), s.doubt, s.least_distance_px)
+    taken, owner, doubt = assign(before.expected_px, gate_px, position_px, s.doubt, s.least_distance_px)
     particle, state, order, lost, known, where, count, doubts = _settle(
         before.particle, before.position_px, before.count, before.next_particle, number, position_px,
         taken, owner, doubt, s.memory, s.confirm,
     )  # fmt: skip
-    newest = int(particle.max()) if len(particle) else -1
-    after = Remembered(known, where, count, max(before.next_particle, newest + 1))
+    drift_px = _drift(before, number, taken, position_px) if s.predict == "drift" else before.drift_px
+    ahead = where if s.predict == "last" else where + np.multiply(drift_px, 1 + count[:, MISSED, None])
+    next_particle = before.next_particle + int(np.count_nonzero(owner < 0))
+    after = Remembered(known, where, ahead, count, next_particle, drift_px)
     return after, Linked(particle, state, order, lost, _notes(doubts))
+
+
+def _drift(before: Remembered, number: int, taken: Ints, position_px: Floats) -> tuple[float, float]:
+    """The median move a frame of all that were linked, low-passed; Brownian moves have a median of 0."""
+    seen = (taken >= 0) & (before.count[:, MISSED] == 0)
+    if np.count_nonzero(seen) < FEWEST:
+        return before.drift_px
+    frames = np.maximum(number - before.count[seen, NUMBER], 1)
+    move = np.median((position_px[taken[seen]] - before.position_px[seen]) / frames[:, None], axis=0)
+    x, y = before.drift_px
+    return x + DRIFT_SHARE * (float(move[0]) - x), y + DRIFT_SHARE * (float(move[1]) - y)
 
 
 def _notes(doubts: Ints) -> tuple[str, ...]:
@@ -76,12 +91,25 @@ def _notes(doubts: Ints) -> tuple[str, ...]:
 
 def _gate(before: Remembered, number: int, s: Tracking) -> Floats:
     """[M] how far each remembered particle may have moved. Brownian steps grow with the root of time."""
-    if s.gate == "constant":
-        return np.full(len(before), s.search_px + SLACK_PX)
-    return s.search_px * np.sqrt(np.maximum(number - before.count[:, NUMBER], 1)) + SLACK_PX
+    gate_px = np.full(len(before), s.search_px)
+    if s.gate == "sqrt_time":
+        gate_px *= np.sqrt(np.maximum(number - before.count[:, NUMBER], 1))
+    if s.crowd_share > 0:
+        gate_px = np.minimum(gate_px, s.crowd_share * _apart(before.expected_px, gate_px / s.crowd_share))
+    return gate_px + SLACK_PX
 
 
-# Every kernel calls kernels of its own file only: numba's cache does not see a change in another one.
+def _apart(position_px: Floats, reach_px: Floats) -> Floats:
+    """[M] distance to the nearest other, inf where none is within reach_px [M]."""
+    first, other, square = candidates(position_px, reach_px, position_px)
+    source = np.repeat(np.arange(len(position_px)), np.diff(first))
+    nearest = np.full(len(position_px), np.inf)
+    different = source != other
+    np.minimum.at(nearest, source[different], square[different])
+    distance: Floats = np.sqrt(nearest)
+    return distance
+
+
 @njit(cache=True, nogil=True)
 def _settle(
     known: Ints, where_px: Floats, count: Ints, next_particle: int, number: int, position_px: Floats,

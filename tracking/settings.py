@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from config.fields import Doc, Ge, Gt, Le, settings
 
-Locator = Literal["centroid", "trackpy"]
+Locator = Literal["auto", "centroid", "windows", "radial", "gaussian", "trackpy"]
 
 
 @settings
@@ -31,6 +31,13 @@ class Tracking:
         Literal["constant", "sqrt_time"],
         Doc("constant: search_px whatever the gap; sqrt_time: it grows with the root of the time unseen"),
     ] = "constant"
+    predict: Annotated[
+        Literal["last", "drift"],
+        Doc("where a particle is expected: where it was seen last, or moved on with the drift common to all"),
+    ] = "last"
+    crowd_share: Annotated[
+        float, Ge(0), Le(1), Doc("the gate is at most this share of the distance to the nearest other; 0: it is not")
+    ] = 0.0
     confirm: Annotated[int, Ge(0), Le(3), Doc("sightings after the first before a new particle may get light")] = 0
     doubt: Annotated[
         float, Ge(0), Le(1), Doc("an identity is uncertain if another link is worse by less than doubt * search^2")

@@ -2,24 +2,52 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from config.geometry import Affine
 from control.contract import Frame, Tracks
-from tracking.link import Remembered, link
+from tracking.link import Linked, Remembered, link
+from tracking.locate import gaussian, radial
+from tracking.locate.auto import Choice, choose
 from tracking.locate.centroid import Centroid
 from tracking.locate.features import Features, Locate
+from tracking.locate.gaussian import Gaussian
+from tracking.locate.radial import Radial
 from tracking.locate.trackpy_locate import TrackpyLocate
+from tracking.locate.windows import Expected, Windows
 from tracking.settings import Tracking
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+NEWEST_SHARE = 0.125  # of the newest sighting in a particle's running brightness
+
+
+LOCATORS: dict[str, Callable[[Tracking], Locate]] = {
+    "centroid": Centroid,
+    "radial": Radial,
+    "gaussian": Gaussian,
+    "trackpy": TrackpyLocate,
+}
 
 
 def locator(settings: Tracking) -> Locate:
-    """The locator that the settings name. The list page of locators."""
-    if settings.locator == "trackpy":
-        return TrackpyLocate(settings)
-    return Centroid(settings)
+    """The full-frame locator that the settings name; `windows` and `auto` look at a full frame with `centroid`."""
+    return LOCATORS.get(settings.locator, Centroid)(settings)
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What the tracker knows when a frame comes."""
+
+    seen: Remembered = field(default_factory=Remembered)
+    mass: Floats = field(default_factory=lambda: np.empty(0))  # [M] running means of the remembered
+    signal: Floats = field(default_factory=lambda: np.empty(0))  # [M]
+    choice: Choice | None = None  # of `auto`
 
 
 @dataclass(frozen=True)
@@ -32,27 +60,54 @@ class Tracker:
 
     def __post_init__(self) -> None:
         if (self.px_to_um.source, self.px_to_um.target) != ("px", "um"):
-            raise ValueError(
-                f"a tracker needs a map from px to um, not {self.px_to_um.source} to {self.px_to_um.target}"
-            )
+            ends = f"{self.px_to_um.source} to {self.px_to_um.target}"
+            raise ValueError(f"a tracker needs a map from px to um, not {ends}")
         object.__setattr__(self, "locate", locator(self.settings))
 
-    def start(self) -> Remembered:
-        return Remembered()
+    def start(self) -> Memory:
+        return Memory()
 
-    def step(self, memory: Remembered, frame: Frame) -> tuple[Remembered, Tracks]:
+    def step(self, memory: Memory, frame: Frame) -> tuple[Memory, Tracks]:
         """Who is where in `frame`; rows in order of rising particle."""
-        found = self.locate(frame.image)
-        after, linked = link(memory, frame.number, found.position_px, self.settings)
-        order = linked.order
-        found = _rows(found, order)
-        return after, Tracks(
-            time_s=frame.time_s,
-            particle=linked.particle[order],
+        found, choice = self._find(memory, frame)
+        seen, linked = link(memory.seen, frame.number, found.position_px, self.settings)
+        mass = _running(memory.seen.particle, memory.mass, seen.particle, linked, found.mass)
+        signal = _running(memory.seen.particle, memory.signal, seen.particle, linked, found.signal)
+        notes = (choice.why,) if choice and choice != memory.choice else ()
+        tracks = self._tracks(frame.time_s, found.only(linked.order), linked, notes)
+        return Memory(seen, mass, signal, choice), tracks
+
+    def _find(self, memory: Memory, frame: Frame) -> tuple[Features, Choice | None]:
+        """The features of one frame, and what `auto` has chosen."""
+        s = self.settings
+        if s.locator not in ("windows", "auto"):
+            return self.locate(frame.image), None
+        found = Windows(s)(frame.image, Expected(memory.seen.expected_px, memory.mass, memory.signal), frame.number)
+        choice = memory.choice
+        if s.locator == "auto" and choice is None:
+            choice = choose(frame.image, found, s)
+        if choice and choice.name != "centroid":
+            sharpen = radial.sharpen if choice.name == "radial" else gaussian.sharpen
+            found = sharpen(frame.image, found, s)
+        return found, choice
+
+    def expect(self, memory: Memory, particle: Ints, position_um: Floats) -> Memory:
+        """The memory with other places [N, 2] where some particles [N] are expected next: a trapped one's command."""
+        seen = memory.seen
+        row = np.searchsorted(seen.particle, particle)
+        known = (row < len(seen)) & (seen.particle[np.minimum(row, len(seen) - 1)] == particle if len(seen) else False)
+        expected_px = seen.expected_px.copy()
+        expected_px[row[known]] = self.px_to_um.inverse(position_um[known])
+        return replace(memory, seen=replace(seen, expected_px=expected_px))
+
+    def _tracks(self, time_s: float, found: Features, linked: Linked, notes: tuple[str, ...]) -> Tracks:
+        return Tracks(
+            time_s=time_s,
+            particle=linked.particle[linked.order],
             position_um=self.px_to_um(found.position_px),
-            state=linked.state[order],
-            species=np.zeros(len(order), np.int64),
-            cell=np.zeros(len(order), np.int64),
+            state=linked.state[linked.order],
+            species=np.zeros(len(found), np.int64),
+            cell=np.zeros(len(found), np.int64),
             position_px=found.position_px,
             mass=found.mass,
             size_px=found.size_px,
@@ -61,9 +116,18 @@ class Tracker:
             raw_mass=found.raw_mass,
             ep_px=found.ep_px,
             lost=linked.lost,
-            notes=linked.notes,
+            notes=notes + linked.notes,
         )
 
 
-def _rows(found: Features, order: np.typing.NDArray[np.int64]) -> Features:
-    return Features(*(getattr(found, column.name)[order] for column in fields(Features)))
+def _running(old: Ints, before: Floats, now: Ints, linked: Linked, value: Floats) -> Floats:
+    """[M] running means of the remembered `now` [M], from those of the remembered `old` and this frame's values."""
+    made = np.full(len(now), np.nan)
+    at = np.searchsorted(now, old)
+    kept = at < len(now)
+    kept[kept] = now[at[kept]] == old[kept]
+    made[at[kept]] = before[kept]
+    row = np.searchsorted(now, linked.particle)
+    last = made[row]
+    made[row] = np.where(np.isnan(last), value, last + NEWEST_SHARE * (value - last))
+    return made

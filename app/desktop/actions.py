@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PyQt6.QtCore import QPointF, QSize, Qt
 from PyQt6.QtGui import QAction, QColor, QIcon, QPainter, QPixmap
-from PyQt6.QtWidgets import QMainWindow, QToolBar, QToolButton
+from PyQt6.QtWidgets import QDockWidget, QMainWindow, QSizePolicy, QToolBar, QToolButton, QWidget
 
 from app.desktop import theme
 from app.desktop.badge import draw_shape
@@ -38,11 +38,23 @@ class Actions(QToolBar):
         self.addAction(action)
         return action
 
+    def add_panels(self, docks: list[QDockWidget]) -> None:
+        """Buttons, to the right, that show and hide the panels."""
+        gap = QWidget()
+        gap.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        self.addWidget(gap)
+        for dock in docks:
+            toggle = dock.toggleViewAction()
+            assert toggle is not None
+            toggle.setToolTip(f"show or hide the panel {dock.windowTitle()}")
+            self.addAction(toggle)
+
     def follow(self, session: Session) -> None:
         """Only what makes sense now can be pressed; STOP always can."""
         running, newest = session.running, session.newest
+        recorded = session.plan.kind == "REPLAY"
         level = newest.level if newest is not None and running else None
-        self.start.setEnabled(not running)
+        self.start.setEnabled(not running and not recorded)
         self.record.setEnabled(running)
         self.record.setChecked(session.live is not None and session.live.recording)
         self.arm.setEnabled(level is Level.SAFE)

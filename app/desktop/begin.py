@@ -10,6 +10,8 @@ from config.fields import FieldForm, describe, variants
 from config.reader import plain
 from config.units import SUFFIXES
 
+BEGINNINGS: dict[type, dict[str, Any]] = {}  # of settings classes that need more than their defaults
+
 
 def begin(cls: type, like: dict[str, Any] | None = None) -> dict[str, Any]:
     """Plain data to begin with: what `like` has under the same names, then the defaults, then something allowed."""
@@ -17,13 +19,14 @@ def begin(cls: type, like: dict[str, Any] | None = None) -> dict[str, Any]:
     for form in describe(cls):
         if form.name == "kind":
             made["kind"] = form.default
-        elif like is not None and form.name in like:
-            made[form.name] = like[form.name]
-        elif form.default is not dataclasses.MISSING:
-            made[form.name] = plain(form.default)
         else:
-            made[form.name] = fallback(form)
-    return made
+            own = plain(form.default) if form.default is not dataclasses.MISSING else fallback(form)
+            made[form.name] = like[form.name] if like is not None and _alike(like.get(form.name), own) else own
+    return made | BEGINNINGS.get(cls, {})
+
+
+def _alike(value: Any, own: Any) -> bool:
+    return value is not None and (own is None or type(value) is type(own))
 
 
 def fallback(form: FieldForm) -> Any:

@@ -48,7 +48,7 @@ class Single(Editor):
 
 def number(form: FieldForm) -> Editor:
     box = NumberBox(form.unit, form.minimum, form.maximum)
-    return Single(box, box.value, lambda value: box.setValue(float(value)), box.valueChanged)
+    return Single(box, box.number, lambda value: box.setValue(float(value)), box.valueChanged)
 
 
 def count(form: FieldForm) -> Editor:
@@ -129,3 +129,10 @@ def stacked(widget: QWidget, layout: Any = None, margin: int = 0) -> Any:
 def _write(line: QLineEdit, value: str) -> None:
     line.setText(value)
     line.setCursorPosition(0)
+
+
+def discard(widget: QWidget) -> None:
+    """Out of sight at once; deleted when Qt has time."""
+    widget.hide()
+    widget.setParent(None)
+    widget.deleteLater()

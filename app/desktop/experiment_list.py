@@ -12,6 +12,7 @@ from config.reader import read
 from config.refused import Refused
 
 YAML = "Experiments (*.yaml *.yml)"
+ALL = "Experiments, runs, videos (*.yaml *.yml *.h5 *.hdf5 *.tif *.tiff *.avi *.mp4);;All files (*)"
 
 
 class ExperimentList(QWidget):
@@ -23,7 +24,9 @@ class ExperimentList(QWidget):
         self.folder = folder
         self.box, self.open_button, self.save_button = QComboBox(), QToolButton(), QToolButton()
         self.open_button.setText("Open…")
-        self.open_button.setToolTip("open an experiment file; the beam goes dark")
+        self.open_button.setToolTip(
+            "open an experiment, a rig, a run or a video (or drop it on the window); the beam goes dark"
+        )
         self.save_button.setText("Save…")
         self.save_button.setToolTip("save the experiment as it is in the form, as YAML")
         row = QHBoxLayout(self)
@@ -51,7 +54,7 @@ class ExperimentList(QWidget):
         self.box.setItemData(self.box.count() - 1, str(data.get("about", "")), Qt.ItemDataRole.ToolTipRole)
 
     def _open(self) -> None:
-        name, _ = QFileDialog.getOpenFileName(self, "Open an experiment", str(self.folder), YAML)
+        name, _ = QFileDialog.getOpenFileName(self, "Open an experiment, a run or a video", str(self.folder), ALL)
         if name:
             self.chosen.emit(Path(name))
 

@@ -27,7 +27,7 @@ from PyQt6.QtWidgets import (
 
 from app.desktop import theme
 from app.desktop.begin import bare, begin, fallback, help_of, holds_settings, is_union, words
-from app.desktop.editor import Editor, Optional, choice, count, number, stacked, text, truth, yaml_line
+from app.desktop.editor import Editor, Optional, choice, count, discard, number, stacked, text, truth, yaml_line
 from config.fields import FieldForm, describe, variants
 
 
@@ -108,7 +108,7 @@ class Variant(Editor):
             return
         if self.fields is not None:
             self._column.removeWidget(self.fields)
-            self.fields.deleteLater()
+            discard(self.fields)
         self.fields = fields_of(self.kinds[kind])
         self.fields.edited.connect(self.edited)
         self._column.addWidget(self.fields)
@@ -170,7 +170,7 @@ class Items(Editor):
         self.items.pop(index)
         box = self._boxes.pop(index)
         self._column.removeWidget(box)
-        box.deleteLater()
+        discard(box)
 
     def _remove(self, index: int) -> None:
         value = self.get()

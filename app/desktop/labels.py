@@ -43,5 +43,5 @@ class Labels:
                 text.setText(str(name))
                 self._said[index] = name
             x, y = position_um[rows[index]].tolist()
-            text.setPos(x + 0.7 * offset_um, y + 0.7 * offset_um)
+            text.setPos(x + offset_um, y + offset_um)
             text.setVisible(True)

@@ -59,6 +59,8 @@ class LogPanel(QWidget):
         self.filter.textChanged.connect(self.shown.setFilterFixedString)
         self.list.setModel(self.shown)
         self.list.setUniformItemSizes(True)
+        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.list.setTextElideMode(Qt.TextElideMode.ElideRight)
         self.list.setFont(theme.figures_font(12))
         copy.setToolTip("put the lines that are shown on the clipboard")
         copy.clicked.connect(self.copy)
@@ -96,7 +98,9 @@ class LogPanel(QWidget):
             text = order.text.splitlines()[0] if order.text and order.kind is not OrderKind.APPLY else ""
             found.append((f"{at}{order.kind}{': ' + text if text else ''}", theme.ACCENT))
         if turn.level is not self._level:
-            colour = {Level.TRIPPED: theme.RED, Level.ARMED: theme.AMBER}.get(turn.level, theme.GREEN)
+            colour = {Level.TRIPPED: theme.RED, Level.ARMED: theme.AMBER, Level.PROBING: theme.AMBER}.get(
+                turn.level, theme.GREEN
+            )
             found.append((f"{at}{turn.level}: {turn.reason}", colour))
         found += [(at + note, theme.INK) for note in turn.notes]
         withheld = frozenset(turn.withheld)

@@ -34,6 +34,8 @@ def open_desktop(
     if picture is not None:
         os.environ["QT_QPA_PLATFORM"] = "offscreen"
     app = application()
+    from PyQt6 import sip
+
     from app.desktop.memory import Memory
     from app.desktop.picture import take_picture
     from app.desktop.session import Session
@@ -54,6 +56,7 @@ def open_desktop(
     finally:
         sys.excepthook = sys.__excepthook__
         window.close()
+        sip.delete(window)  # before the QApplication, whatever order Python would take at its end
 
 
 def application() -> Any:
@@ -77,7 +80,7 @@ def application() -> Any:
 
 def planner(rig: Path | None, experiment: Path | None, sets: tuple[str, ...] = ()) -> tuple[Path, Plan]:
     """The file that was opened, and its plan: a rig, an experiment, a run or a video. Raises Refused."""
-    if rig is not None and rig.suffix not in (".yaml", ".yml"):
+    if rig is not None and rig.suffix.lower() not in (".yaml", ".yml"):
         return rig, plan_replay(rig, None, experiment, sets)
     if rig is not None and experiment is None and "policy" in read(rig).data:
         rig, experiment = None, rig

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from PyQt6.QtWidgets import QApplication
@@ -11,25 +12,41 @@ from app.desktop.window import Window
 from control.contract import Fault, OrderKind
 
 
-def take_picture(window: Window, path: Path, seconds: float, arm: bool = True) -> None:
-    """Start, arm, run for `seconds` of wall time, and save what the window shows. Raises Fault."""
+def take_picture(window: Window, path: Path, seconds: float) -> None:
+    """Start, arm, run for `seconds` of wall time, and save what the window shows. A recording is tracked and scrubbed.
+
+    Raises Fault.
+    """
     window.show()
-    window.start()
+    reel = window.playback.reel
+    if reel is not None:
+        wait(seconds, lambda: not reel.busy)
+        window.transport.go(len(reel) // 2)
+    else:
+        window.start()
+        began_s = time.monotonic()
+        wait(seconds, lambda: window.session.newest is not None)
+        window.session.order(OrderKind.ARM)
+        wait(seconds - (time.monotonic() - began_s))
+    window.each_second()
+    save(window, path)
+
+
+def wait(seconds: float, enough: Callable[[], bool] = lambda: False) -> None:
+    """Let the window live for so long, or until it is enough."""
     until_s = time.monotonic() + seconds
-    armed = not arm
-    while time.monotonic() < until_s:
+    while time.monotonic() < until_s and not enough():
         QApplication.processEvents()
         time.sleep(0.005)
-        if not armed and window.session.newest is not None:
-            window.session.order(OrderKind.ARM)
-            armed = True
-    save(window, path)
 
 
 def save(window: Window, path: Path) -> None:
     """What the window shows now, as a PNG. Raises Fault."""
     window.poll()
     QApplication.processEvents()
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Fault(f"the picture {path} can't be written ({error.strerror})") from None
     if not window.grab().save(str(path)):
         raise Fault(f"the picture {path} can't be written")

@@ -77,6 +77,11 @@ class Plots(QTabWidget):
                     self._tracks.clear()  # another run, or an earlier place in a recording
                 self._tracks.append(turn.tracks)
 
+    def put(self, tracks: Iterable[Tracks]) -> None:
+        """These, and no others."""
+        self._tracks.clear()
+        self._tracks.extend(seen for seen in tracks if len(seen))
+
     def clear_tracks(self) -> None:
         self._tracks.clear()
 
@@ -95,7 +100,8 @@ class Plots(QTabWidget):
             return
         self.msd.line("free", lag_s, 4.0 * self.means.plant.diffusion_um2_per_s * lag_s, theme.SKY, dash=True)
         foreseen = foreseen_msd_um2(self.experiment, self.means, lag_s) if self.experiment is not None else None
-        self.msd.line("foreseen", lag_s if foreseen is not None else [], foreseen, theme.ORANGE)
+        if foreseen is not None or "foreseen" in self.msd.curves:
+            self.msd.line("foreseen", lag_s, foreseen, theme.ORANGE)
 
     def draw_steps(self) -> None:
         made = self._paths()
@@ -157,16 +163,17 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]
     """Axes with named curves, each made once; a legend names them."""
 
     def __init__(self, bottom: str, left: str, log: bool = False) -> None:
-        super().__init__(background=theme.GROUND)
+        axes = {side: Decades(side) for side in ("bottom", "left")} if log else {}
+        super().__init__(background=theme.GROUND, axisItems=axes)
         self.setLabel("bottom", bottom)
         self.setLabel("left", left)
         self.setLogMode(log, log)
+        for side in ("bottom", "left"):
+            self.getAxis(side).enableAutoSIPrefix(False)
         self.showGrid(x=True, y=True, alpha=0.15)
         self.setDownsampling(auto=True, mode="peak")
         self.setClipToView(True)
         self.legend = self.addLegend(offset=(8 if log else -8, 8), labelTextColor=theme.INK)
-        for side in ("bottom", "left"):
-            self.getAxis(side).setStyle(maxTextLevel=0 if log else 2)
         self.curves: dict[str, pg.PlotDataItem] = {}
 
     def line(
@@ -187,3 +194,10 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]
                 [0, 1], [0], name=name, stepMode="center", fillLevel=0, brush=colour, pen=pg.mkPen(colour)
             )
         self.curves[name].setData(edges, height)
+
+
+class Decades(pg.AxisItem):  # type: ignore[misc]
+    """A logarithmic axis that names its powers of ten only."""
+
+    def logTickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:
+        return [f"{10.0**value:g}" if abs(value - round(value)) < 1e-9 else "" for value in values]

@@ -25,9 +25,9 @@ class PotentialPlot(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.energy, self.force = _plot("V  kT"), _plot("F  fN")
+        self.setToolTip("over the distance r in µm: as asked (dashed), as it acts (solid), out of reach (shaded)")
         self.force.setXLink(self.energy)
         self.energy.getAxis("bottom").setStyle(showValues=False)
-        self.force.setLabel("bottom", "r  µm")
         self._asked = [(_line(self.energy, c, True), _line(self.force, c, True)) for c in COLOURS]
         self._acts = [(_line(self.energy, c, False), _line(self.force, c, False)) for c in COLOURS]
         self.shades = [_shade(self.force) for _ in (1, -1)]
@@ -38,7 +38,7 @@ class PotentialPlot(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        for plot, height in ((self.energy, 80), (self.force, 104)):
+        for plot, height in ((self.energy, 80), (self.force, 88)):
             plot.setFixedHeight(height)
             plot.setMinimumWidth(0)
             plot.sizeHint = lambda: QSize(theme.PANEL_WIDTH, 80)
@@ -146,6 +146,7 @@ def _plot(label: str) -> pg.PlotWidget:
     plot.setMouseEnabled(x=False, y=False)
     plot.setLabel("left", label)
     plot.getAxis("left").setWidth(48)
+    plot.getAxis("left").enableAutoSIPrefix(False)
     plot.showGrid(x=True, y=True, alpha=0.15)
     return plot
 

@@ -17,19 +17,25 @@ class ScaleBar:
         self.box = box
         self.length_um = 0.0
         self.line = pg.PlotCurveItem(pen=pg.mkPen(theme.WHITE, width=4))
-        self.text = pg.TextItem(color=theme.WHITE, anchor=(0.5, 1.0))
-        for item in (self.line, self.text):
+        self.text = pg.TextItem(color=theme.WHITE, anchor=(0.5, 1.0), fill=pg.mkBrush(16, 20, 24, 200))
+        self.shade = pg.PlotCurveItem(pen=pg.mkPen(16, 20, 24, 200, width=10))
+        for item in (self.shade, self.line, self.text):
             item.setZValue(100)
             box.addItem(item, ignoreBounds=True)
         box.sigRangeChanged.connect(self.place)
         box.sigResized.connect(self.place)
+
+    def setVisible(self, visible: bool) -> None:
+        for item in (self.shade, self.line, self.text):
+            item.setVisible(visible)
 
     def place(self, *_: object) -> None:
         seen = self.box.viewRect()
         self.length_um = round_length(SHARE * seen.width())
         corner: QPointF = seen.bottomRight()  # y runs down: this is the lower right
         right, y = corner.x() - 0.03 * seen.width(), corner.y() - 0.03 * seen.height()
-        self.line.setData([right - self.length_um, right], [y, y])
+        for line in (self.shade, self.line):
+            line.setData([right - self.length_um, right], [y, y])
         self.text.setPos(right - 0.5 * self.length_um, y - 0.005 * seen.height())
         length = f"{self.length_um:g} µm" if self.length_um >= 1 else f"{1e3 * self.length_um:g} nm"
         self.text.setText(length)

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from app.live import Live
+from app.live import Live, NoRecord
 from app.predict import Means
 from app.rig import Plan, build_machine, open_instrument, open_recorder, planned
 from config.reader import Document, plain, write
-from control.contract import Fault, OrderKind, Recorder, Turn
+from control.contract import Fault, Order, OrderKind, Recorder, Turn
 from control.experiment import Experiment
-from control.loop import Machine
+from control.loop import Machine, run
 
 
 def _recorder(instrument: Any, path: Path) -> Recorder:
@@ -38,6 +38,8 @@ class Session:
         self.plan = plan  # as it is in force
         self.live: Live | None = None
         self.instrument: Any = None
+        self._rehearsed = False
+        self.particles = 0  # as many as were seen last
 
     @property
     def running(self) -> bool:
@@ -51,8 +53,9 @@ class Session:
         """What an experiment would have to work with. Raises Refused."""
         plan = self.planned(experiment)
         machine = self.wiring.build_machine(plan, "the experiment panel")
-        particles = len(self.newest.tracks) if self.newest is not None else 1
-        return Means(plan.rig.plant, machine.light, machine.latency_s, machine.hold_s, max(particles, 1))
+        return Means(
+            plan.rig.plant, machine.light, machine.latency_s, machine.hold_s, self.particles or plan.rig.sample.number
+        )
 
     def planned(self, experiment: Experiment) -> Plan:
         """The plan with another experiment, whose `set` goes into the rig. Raises Refused."""
@@ -67,6 +70,9 @@ class Session:
         """Open the instrument and turn the loop. Raises Refused and Fault."""
         if self.running:
             return
+        if self.plan.kind == "SIMULATED" and self.plan.rig.emulated is None and not self._rehearsed:
+            rehearse(self.wiring, self.plan)
+            self._rehearsed = True
         self.instrument = opened = self.wiring.open_instrument(self.plan)
         self.live = Live(opened.machine, opened.camera, opened.beam, opened.clock)
         self.live.start()
@@ -94,13 +100,30 @@ class Session:
     def open(self, plan: Plan) -> None:
         """Another plan: what ran is dark and closed. Raises Fault."""
         self.close()
-        self.plan = plan
+        self.plan, self.particles = plan, 0
 
     def close(self) -> None:
         """However it is called, the beam is dark after it."""
         if self.live is not None:
             live, self.live = self.live, None
             live.close()
+
+
+def rehearse(wiring: Wiring, plan: Plan, turns: int = 4) -> None:
+    """A few turns of a throwaway simulated instrument: what has to be compiled is, before particles move."""
+    opened = wiring.open_instrument(replace(plan, rig=replace(plan.rig, rate="lockstep")))
+    told = iter([(Order(OrderKind.ARM),)])
+    seen: list[Turn] = []
+
+    def watch(turn: Turn) -> None:
+        seen.append(turn)
+        if len(seen) >= turns:
+            opened.camera.close()
+
+    try:
+        run(opened.machine, opened.camera, opened.beam, opened.clock, NoRecord(), lambda: next(told, ()), watch)
+    finally:
+        opened.beam.close()
 
 
 def save_experiment(plan: Plan, experiment: Experiment, path: Path) -> None:

@@ -18,6 +18,7 @@ KINDS = {
 }
 LEVELS = {
     Level.SAFE: (theme.GREEN, "square", True),
+    Level.PROBING: (theme.AMBER, "diamond", False),
     Level.ARMED: (theme.AMBER, "triangle", False),
     Level.TRIPPED: (theme.RED, "octagon", False),
 }
@@ -86,6 +87,14 @@ class StateStrip(QWidget):
         else:
             self.beam.show_state("dark", theme.CALM, "hollow", True)
 
+    def show_recorded(self, turn: Turn, again: Turn | None, sent: bool) -> None:
+        """What was `sent`, or would have been, quietly: no light comes of it now."""
+        colour, shape, _ = LEVELS[turn.level]
+        self.level.show_state(str(turn.level), colour, shape, True)
+        then = f"{'sent then' if sent else 'would be sent'} ●: {_in_words(turn)}"
+        self.reason.say(then if again is None else f"{then}; with the edits □: {_in_words(again)}")
+        self.beam.show_state("dark", theme.CALM, "hollow", True)
+
     def show_record(self, lasting: str) -> None:
         """`lasting`: how long the record is by now; empty where nothing is recorded."""
         if lasting:
@@ -94,9 +103,15 @@ class StateStrip(QWidget):
             self.record.show_state("no record", theme.CALM, "hollow", True)
 
 
+def _in_words(turn: Turn) -> str:
+    if not beam_is_on(turn):
+        return f"dark, {turn.sent.reason or turn.reason}"
+    return f"{len(turn.sent)} spots, {float(mean_power_mw(turn).sum()):.3g} mW"
+
+
 def said(turn: Turn) -> str:
     """The reason of the level, and why an armed beam is dark all the same."""
-    if turn.level is Level.ARMED and turn.sent.reason and turn.sent.reason != turn.reason:
+    if turn.level in (Level.ARMED, Level.PROBING) and turn.sent.reason and turn.sent.reason != turn.reason:
         return f"{turn.reason}; dark now: {turn.sent.reason}"
     if turn.level is Level.TRIPPED:
         return f"{turn.reason} (Reset, then Arm)"

@@ -8,7 +8,7 @@ import numpy as np
 import pyqtgraph as pg
 
 from app.desktop import theme
-from control.contract import Turn
+from control.contract import Tracks, Turn
 
 BANDS = 6  # curves, from faint to bright
 SPAN_S = 3.0
@@ -36,6 +36,13 @@ class Trails:
                 self._rows.append((turn.tracks.time_s, row))
         while self._rows and self._rows[-1][0] - self._rows[0][0] > SPAN_S:
             self._rows.popleft()
+
+    def put(self, tracks: list[Tracks]) -> None:
+        """These, and no others."""
+        self._rows.clear()
+        for seen in tracks:
+            if len(seen):
+                self._rows.append((seen.time_s, np.column_stack([seen.particle, seen.position_um])))
 
     def clear(self) -> None:
         self._rows.clear()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import sys
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -10,25 +10,31 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PyQt6.QtCore import Qt, QTimer
-from PyQt6.QtGui import QCloseEvent
-from PyQt6.QtWidgets import QDockWidget, QMainWindow, QToolBar, QWidget
+from PyQt6.QtCore import QTimer
+from PyQt6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
+from PyQt6.QtWidgets import QApplication, QMainWindow
 
 from app.desktop import theme
 from app.desktop.actions import Actions
+from app.desktop.device_panel import DevicePanel, with_edits
 from app.desktop.escape import Escape
 from app.desktop.experiment_panel import ExperimentPanel
+from app.desktop.hand import Hand
+from app.desktop.layout import lay_out
 from app.desktop.log_panel import LogPanel
 from app.desktop.memory import Memory
+from app.desktop.playback import Playback
 from app.desktop.plots import Plots
 from app.desktop.session import Session, save_experiment
 from app.desktop.state_strip import StateStrip
 from app.desktop.status_line import StatusLine
+from app.desktop.transport import Transport
 from app.desktop.view import View
+from app.desktop.watching import Watching
 from app.live import sentence
 from app.rig import EXPERIMENTS, Plan
 from config.refused import Refused
-from control.contract import Fault, OrderKind
+from control.contract import Fault, OrderKind, Tracks
 
 PLOT_MS = 1000
 WELCOME = "Start turns the loop; the beam stays dark until Arm"
@@ -49,64 +55,33 @@ class Window(QMainWindow):
         super().__init__()
         self.session, self.path, self.runs = session, path, runs
         self._planner, self._memory = planner, memory
-        self._count = 0  # of the newest turn shown
-        self._painted = [0.0] * 30
-        self._record_from_s = 0.0
         self.setWindowTitle("Cybloids")
-        self.setDockOptions(QMainWindow.DockOption.AnimatedDocks | QMainWindow.DockOption.AllowTabbedDocks)
         rig = session.plan.rig
         self.view = View(rig.optics.um_per_px, rig.plant.diameter_um)
         self.strip = StateStrip(str(session.plan.kind))
         self.status = StatusLine()
         self.panel = ExperimentPanel(session.plan.experiment, session.means, EXPERIMENTS)
+        self.devices = DevicePanel(session.plan)
         self.plots, self.log = Plots(self._latencies_s), LogPanel()
+        self.transport = Transport()
+        self.playback = Playback(self.view, self.strip, self.plots, self.transport)
+        self.watching = Watching(self.view, self.strip, self.plots, self.log, self.status, self.devices)
+        self.hand = Hand(self.view, self.panel.data, self._tracks)
         self.actions_bar = Actions(self)
-        self._lay_out()
+        lay_out(self)
         self._connect()
         self.view.say(WELCOME)
         if memory is not None:
             memory.restore(self)
+        self._open_recording()
+        self.setAcceptDrops(True)
         self.timer = QTimer(self)
         self.timer.timeout.connect(self.poll)
         self.plot_timer = QTimer(self)
-        self.plot_timer.timeout.connect(self.plots.draw)
+        self.plot_timer.timeout.connect(self.each_second)
         self.plot_timer.start(PLOT_MS)
         self.timer.start(PAINT_MS)
         self.poll()
-
-    def _lay_out(self) -> None:
-        self.setCentralWidget(self.view)
-        self.addToolBar(self.actions_bar)
-        self.addToolBarBreak()
-        self.addToolBar(self._state_bar())
-        self.setStatusBar(self.status)
-        self.resize(1366, 768)
-        right = self.dock("Experiment", self.panel, Qt.DockWidgetArea.RightDockWidgetArea)
-        self.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)
-        below = self.dock("Observables", self.plots, Qt.DockWidgetArea.BottomDockWidgetArea)
-        beside = self.dock("Log", self.log, Qt.DockWidgetArea.BottomDockWidgetArea)
-        self.splitDockWidget(below, beside, Qt.Orientation.Horizontal)
-        self.resizeDocks([right], [theme.PANEL_WIDTH], Qt.Orientation.Horizontal)
-        self.resizeDocks([below, beside], [3, 2], Qt.Orientation.Horizontal)
-        self.resizeDocks([below], [190], Qt.Orientation.Vertical)
-
-    def _state_bar(self) -> QToolBar:
-        bar = QToolBar("State")
-        bar.setObjectName("State")
-        bar.setMovable(False)
-        toggle = bar.toggleViewAction()
-        assert toggle is not None
-        toggle.setEnabled(False)  # always in sight
-        bar.addWidget(self.strip)
-        return bar
-
-    def dock(self, title: str, widget: QWidget, area: Qt.DockWidgetArea) -> QDockWidget:
-        dock = QDockWidget(title, self)
-        dock.setObjectName(title)
-        dock.setWidget(widget)
-        widget.setMinimumWidth(theme.PANEL_WIDTH)
-        self.addDockWidget(area, dock)
-        return dock
 
     def _connect(self) -> None:
         acts = self.actions_bar
@@ -117,20 +92,22 @@ class Window(QMainWindow):
         acts.reset.triggered.connect(lambda: self.session.order(OrderKind.RESET))
         self.escape = Escape(self, self.stop)
         self.panel.applied.connect(self.apply)
+        self.panel.edited.connect(self._edited)
+        self.hand.edited.connect(self.panel.put_in_force)
+        self.devices.changed.connect(self.change_rig)
         self.panel.list.chosen.connect(self.open)
         self.panel.list.saved.connect(self.save)
 
     # what a person does ---------------------------------------------------------------------------------------------
 
     def start(self) -> None:
+        self.view.say("getting ready")
+        QApplication.processEvents()
         try:
             self.session.start()
         except (Fault, Refused) as error:
             self.trouble(str(error))
             return
-        self._count = 0
-        self.view.trails.clear()
-        self.plots.clear_tracks()
         self._foresee()
         self.view.say("waiting for the first frame")
         self.status.clearMessage()
@@ -147,27 +124,71 @@ class Window(QMainWindow):
         except (Fault, Refused) as error:
             self.trouble(str(error))
             return
-        self._record_from_s = time.monotonic()
+        self.watching.begin_record(path if on else None)
         self.status.showMessage(f"recording to {path}" if on else "the record is closed", 6000)
 
     def open(self, path: Path) -> None:
         """An experiment, a rig, a run or a video: what ran before is dark and closed."""
         try:
-            plan = self._planner(path)
-            self.session.open(plan)
+            self.show_plan(self._planner(path))
         except (Fault, Refused) as error:
             self.trouble(str(error))
             self.panel.list.show_title(self.session.plan.experiment.title)
             return
         self.path = path
+        self._open_recording()
+        self.panel.show_experiment(self.session.plan.experiment)
+
+    def _open_recording(self) -> None:
+        """If that is what it is."""
+        if self.session.plan.kind == "REPLAY":
+            try:
+                self.playback.open(self.path, self.session.plan)
+                self._foresee()
+            except Refused as refused:
+                self.trouble(str(refused))
+
+    def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:
+        data = event.mimeData() if event is not None else None
+        if event is not None and data is not None and len(data.urls()) == 1:
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent | None) -> None:
+        data = event.mimeData() if event is not None else None
+        if data is not None and data.urls():
+            self.open(Path(data.urls()[0].toLocalFile()))
+
+    def show_plan(self, plan: Plan) -> None:
+        """Another plan, not yet started; what ran before is dark and closed. Raises Fault."""
+        self.session.open(plan)
+        self.playback.close()
         self.view.show_rig(plan.rig.optics.um_per_px, plan.rig.plant.diameter_um)
         self.strip.show_kind(str(plan.kind))
         self.strip.show_stopped("not started")
-        self.panel.show_experiment(plan.experiment)
+        self.devices.show_plan(plan)
         self._foresee()
         self.setWindowTitle(f"{plan.experiment.title} · {plan.rig.title} · Cybloids")
         self.view.say(WELCOME)
         self.poll()
+
+    def change_rig(self, edits: dict[str, Any], reopens: bool) -> None:
+        """Other values of the rig: of tracking between two turns, of devices by opening them anew, dark."""
+        try:
+            experiment = with_edits(self.session.plan.experiment, edits)
+            if self.playback.reel is not None:
+                self.session.plan = self.session.planned(experiment)
+                self.playback.edit(self.session.plan)
+            elif reopens:
+                self.show_plan(self.session.planned(experiment))
+            else:
+                self.session.apply(experiment)
+        except (Fault, Refused) as error:
+            self.devices.say(str(error))
+            return
+        self.panel.show_set(experiment.set)
+        self.devices.show_plan(self.session.plan)
+        self._foresee()
+        self.status.showMessage("the devices are opened anew by Start" if reopens else "in force from the next turn on")
 
     def save(self, path: Path) -> None:
         """The experiment as it stands in the form."""
@@ -181,17 +202,29 @@ class Window(QMainWindow):
     def apply(self, experiment: Any) -> None:
         try:
             self.session.apply(experiment)
+            self.playback.edit(self.session.plan)
         except Refused as refused:
             self.panel.say(str(refused))
             return
         self.panel.accepted(experiment)
         self._foresee()
-        self.status.showMessage("in force from the next turn on", 4000)
+        recorded = self.playback.reel is not None
+        self.status.showMessage(
+            "squares: what it would have sent" if recorded else "in force from the next turn on", 6000
+        )
 
     def _foresee(self) -> None:
         """What is in force, for the theory that is drawn on the plots."""
         experiment = self.session.plan.experiment
         self.plots.experiment, self.plots.means = experiment, self.session.means(experiment)
+
+    def _tracks(self) -> Tracks | None:
+        seen = self.playback.shown if self.playback.reel is not None else self.session.newest
+        return seen.tracks if seen is not None else None
+
+    def _edited(self, experiment: object, trouble: str) -> None:
+        if not trouble:
+            self.hand.show_traps()
 
     def _latencies_s(self) -> NDArray[np.float64]:
         live = self.session.live
@@ -199,35 +232,30 @@ class Window(QMainWindow):
 
     def trouble(self, said: str) -> None:
         """A fault is a sentence where the eye is."""
-        self.strip.show_stopped(said, trouble=True)
-        self.view.say(said)
+        if self.session.running:
+            self.status.showMessage(said)  # the strip goes on saying what the instrument does
+        else:
+            self.strip.show_stopped(said, trouble=True)
+            self.view.say(said)
         self.log.say(said, theme.RED)
 
     # what the instrument does ---------------------------------------------------------------------------------------
 
     def poll(self) -> None:
-        """Show the newest turn, if there is one that has not been shown."""
-        live = self.session.live
+        """What is new, on screen."""
         self.actions_bar.follow(self.session)
-        if live is None:
-            return
-        fresh = live.recent(self._count)
-        if fresh:
-            self._count = fresh[-1][0]
-            newest = live.newest
-            assert newest is not None
-            turns = [turn for _, turn in fresh]
-            self.view.show_turn(newest, turns)
-            self.plots.add(turns)
-            self.log.add(turns)
-            self.strip.show_turn(newest)
-            self._painted = [*self._painted[1:], time.monotonic()]
-        if not live.running:
-            self.strip.show_stopped(live.trouble or "the camera has no more frames", trouble=bool(live.trouble))
-        self.strip.show_record(_lasting(time.monotonic() - self._record_from_s) if live.recording else "")
-        span_s = self._painted[-1] - self._painted[0]
-        painted_hz = (len(self._painted) - 1) / span_s if self._painted[0] else float("nan")
-        self.status.show_pace(live.pace(), live.newest, painted_hz)
+        self.playback.poll()
+        self.watching.poll(self.session)
+
+    def each_second(self) -> None:
+        """Plots, the disk, and how many particles there are to share the light."""
+        self.plots.draw()
+        self.watching.each_second(self.runs)
+        tracks = self._tracks()
+        particles = len(tracks) if tracks is not None else 0
+        if particles and particles != self.session.particles:
+            self.session.particles = particles
+            self.panel.refresh()
 
     def fail(self, error: BaseException) -> None:
         """Whatever went wrong in the window: dark, and a sentence."""
@@ -240,11 +268,9 @@ class Window(QMainWindow):
             self._memory.keep(self, str(self.path))
         self.timer.stop()
         self.plot_timer.stop()
-        self.session.close()
+        try:
+            self.session.close()
+        except Fault as fault:
+            print(f"cybloids: {fault}", file=sys.stderr)
+        self.playback.close()
         super().closeEvent(event)
-
-
-def _lasting(seconds: float) -> str:
-    minutes, seconds = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours:02d}:{minutes:02d}:{seconds:02d}"

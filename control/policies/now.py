@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from control.contract import Seen, State
 from control.plant import Plant
+from control.potentials.shape import Shape
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -68,6 +69,12 @@ class Glow:
 
 class Force(Protocol):
     """A programmed force: how it pulls a steered trap, and round what it is painted."""
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def shape(self) -> Shape: ...
 
     @property
     def delay_s(self) -> float | None: ...

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 from config.fields import Field
+from drivers.cameras.opencv_capture import OpenCVCamera
 from drivers.sim.camera import SimulatedCamera
 from drivers.sim.plant import PlantCamera
 from drivers.video import VideoCamera
 
-AnyCamera = Annotated[SimulatedCamera | PlantCamera | VideoCamera, Field(discriminator="kind")]
+AnyCamera = Annotated[SimulatedCamera | PlantCamera | VideoCamera | OpenCVCamera, Field(discriminator="kind")]

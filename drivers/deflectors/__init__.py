@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from config.fields import Field
+from drivers.deflectors.serial_galvo import SerialGalvo
 from drivers.sim.deflector import SimulatedDeflector
 
-AnyDeflector = SimulatedDeflector
+AnyDeflector = Annotated[SimulatedDeflector | SerialGalvo, Field(discriminator="kind")]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from control.contract import Turn
 from drivers.journal.tables import ENDS, GROUPS, HASH_BYTES, HASHED, TABLES, TURNS, Rows, pack_group
 
+EVENTS = ("level", "withheld", "policy_withheld", "note", "policy_note", "tracker_note")
 LARGEST_MEMORY = 1 << 16  # texts that are remembered, so that a text said again takes no room
 
 
@@ -43,7 +44,7 @@ class Packer:
         for row, turn in zip(rows, turns, strict=True):
             self._fill(row, turn, lists)
         counts.update(lists.counts())
-        tables.update(lists.rows())
+        tables.update(lists.rows(number))
         for table, end in ENDS.items():
             rows[end] = self.ends[table] + np.cumsum(counts[table])
         images = self._images(rows, turns)
@@ -67,15 +68,13 @@ class Packer:
         for order in turn.orders:
             lists.orders.append((turn.number, order.kind.value, lists.text(order.text)))
         if turn.level.value != self.level:
-            lists.event("level", -1, turn.level.value)
+            lists.events("level", [-1], [turn.level.value])
             self.level = turn.level.value
         for kind, withheld in (("withheld", turn.withheld), ("policy_withheld", turn.wanted.withheld)):
-            for particle, why in withheld:
-                lists.event(kind, particle, why)
+            lists.events(kind, [particle for particle, _ in withheld], [why for _, why in withheld])
         notes = (("note", turn.notes), ("policy_note", turn.wanted.notes), ("tracker_note", turn.tracks.notes))
         for kind, texts in notes:
-            for said in texts:
-                lists.event(kind, -1, said)
+            lists.events(kind, [-1] * len(texts), texts)
         lists.finish()
         if len(self.texts) > LARGEST_MEMORY:
             self.texts.clear()
@@ -103,14 +102,16 @@ class _Lists:
         self.bytes = bytearray()
         self.ends: list[tuple[int, int]] = []
         self.orders: list[tuple[int, str, int]] = []
-        self.events: list[tuple[int, str, int, int]] = []
+        self.kinds: list[int] = []  # of events, as rows of EVENTS; beside it their particles and texts
+        self.particles: list[int] = []
+        self.said: list[int] = []
         self.lengths: list[tuple[int, int, int, int]] = []  # after each turn
 
     def begin(self, turn: int) -> None:
         self.turn = turn
 
     def finish(self) -> None:
-        self.lengths.append((len(self.bytes), len(self.ends), len(self.orders), len(self.events)))
+        self.lengths.append((len(self.bytes), len(self.ends), len(self.orders), len(self.said)))
 
     def text(self, said: str) -> int:
         """The row of a text, which is added if it is new."""
@@ -121,20 +122,29 @@ class _Lists:
             self.ends.append((self.turn, self.end + len(self.bytes)))
         return row
 
-    def event(self, kind: str, particle: int, said: str) -> None:
-        self.events.append((self.turn, kind, particle, self.text(said)))
+    def events(self, kind: str, particles: Sequence[int], texts: Sequence[str]) -> None:
+        """Events of one kind. There may be one a particle, so this has to be quick."""
+        known = self.known
+        self.said += [known[said] if said in known else self.text(said) for said in texts]
+        self.particles += particles
+        self.kinds += [EVENTS.index(kind)] * len(texts)
 
     def counts(self) -> dict[str, Any]:
         """How many rows each turn has, by table."""
         lengths = np.diff(np.array(self.lengths), axis=0, prepend=0)
         return dict(zip(("text_bytes", "texts", "orders", "events"), lengths.T, strict=True))
 
-    def rows(self) -> dict[str, Rows]:
+    def rows(self, number: NDArray[np.int64]) -> dict[str, Rows]:
+        """The rows of the batch whose turns have these numbers."""
+        events = np.zeros(len(self.said), TABLES["events"])
+        events["turn"] = np.repeat(number, self.counts()["events"])
+        events["kind"] = np.array(EVENTS, "S16")[self.kinds] if self.kinds else b""
+        events["particle"], events["text"] = self.particles, self.said
         return {
             "text_bytes": np.frombuffer(bytes(self.bytes), np.uint8),
             "texts": np.array(self.ends, TABLES["texts"]),
             "orders": np.array(self.orders, TABLES["orders"]),
-            "events": np.array(self.events, TABLES["events"]),
+            "events": events,
         }
 
 

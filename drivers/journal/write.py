@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections import deque
 from hashlib import blake2b
 from pathlib import Path
-from queue import Empty, Full, Queue
 from typing import Any
 
 import h5py
@@ -23,6 +23,8 @@ from drivers.journal.tables import HASH_BYTES, TABLES, TURNS
 
 FORMAT = "cybloids run 1"
 FLUSH_S = 0.1  # a killed process loses this much, and what was in the queue
+LOOK_S = 0.02  # how often the writer looks for turns
+ROOM_S = 0.002  # how often one who may wait looks for room
 LARGEST_BATCH = 16  # turns that are packed at once: short stretches of Python, so that the loop's thread gets its turn
 CHUNK_ROWS = 1024
 TURN_TABLES = {**TABLES, "turns": TURNS}
@@ -50,7 +52,8 @@ class Journal:
     ) -> None:
         self.path, self.header, self.wait_s = Path(path), header, wait_s
         self._packer = Packer(header.seal(), keep_frames)
-        self._queue: Queue[Turn] = Queue(queue_turns)
+        self.queue_turns = queue_turns
+        self._waiting: deque[Turn] = deque()
         self._closing = threading.Event()
         self._closed = False
         self._failure = ""
@@ -66,16 +69,10 @@ class Journal:
             found = (*frame.image.shape, frame.image.dtype.name)
             if found != (header.height_px, header.width_px, header.pixel_type):
                 raise Fault(f"{self.path}: frame {frame.number} is {found}, which is not what the run began with")
-        until_s = time.monotonic() + self.wait_s
-        while True:
-            self._assert_alive()
-            try:
-                return self._queue.put(turn, block=self.wait_s > 0, timeout=0.05)
-            except Full:
-                if time.monotonic() >= until_s:
-                    raise Fault(
-                        f"{self.path}: the disk does not keep up ({self._queue.maxsize} turns wait to be written)"
-                    ) from None
+        self._assert_alive()
+        if len(self._waiting) >= self.queue_turns:
+            self._wait_for_room()
+        self._waiting.append(turn)
 
     def close(self) -> None:
         """Write what waits, and the digest of the whole. Raises Fault if the end of the run could not be kept."""
@@ -100,23 +97,30 @@ class Journal:
         except FAILURES as error:
             self._failure = f"{self.path}: the record can't be written ({' '.join(str(error).split())})"
 
+    def _wait_for_room(self) -> None:
+        until_s = time.monotonic() + self.wait_s
+        while len(self._waiting) >= self.queue_turns:
+            if time.monotonic() >= until_s:
+                raise Fault(f"{self.path}: the disk does not keep up ({self.queue_turns} turns wait to be written)")
+            time.sleep(ROOM_S)
+            self._assert_alive()
+
     def _keep(self) -> None:
-        """Until the run is closed: gather, pack, append, flush."""
-        pending: list[Turn] = []
-        due_s = time.monotonic() + FLUSH_S
+        """Until the run is closed: gather, pack, append, flush. It looks now and then: nobody waits for a lock."""
+        due_s, flushed = time.monotonic() + FLUSH_S, True
         while True:
-            try:
-                pending.append(self._queue.get(timeout=max(due_s - time.monotonic(), 1e-3)))
-            except Empty:
-                if self._closing.is_set() and not pending:
-                    return
-            late = time.monotonic() >= due_s
-            if pending and (late or self._closing.is_set() or len(pending) >= LARGEST_BATCH):
-                self._append(pending)
-                pending.clear()
-            if late:
-                due_s = time.monotonic() + FLUSH_S
+            closing = self._closing.is_set()  # asked first: what came before it is in the queue by now
+            turns = [self._waiting.popleft() for _ in range(min(len(self._waiting), LARGEST_BATCH))]
+            if turns:
+                self._append(turns)
+                flushed = False
+            if not flushed and time.monotonic() >= due_s:
                 self._file.flush()
+                due_s, flushed = time.monotonic() + FLUSH_S, True
+            if closing and not turns:
+                return
+            if len(self._waiting) < LARGEST_BATCH:
+                self._closing.wait(LOOK_S)
 
     def _append(self, turns: list[Turn]) -> None:
         tables, images = self._packer.pack(turns)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from config.fields import Field
+from drivers.lasers.cobolt import Cobolt
 from drivers.sim.laser import SimulatedLaser
 
-AnyLaser = SimulatedLaser
+AnyLaser = Annotated[SimulatedLaser | Cobolt, Field(discriminator="kind")]

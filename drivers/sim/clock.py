@@ -39,7 +39,11 @@ class PacedClock:
         return self.now_ns() * 1e-9
 
     def now_ns(self) -> int:
-        return int((time.monotonic_ns() - self._start_ns) * self.rate)
+        return self.at_ns(time.monotonic_ns())
+
+    def at_ns(self, monotonic_ns: int) -> int:
+        """What the clock said, or will say, when the computer's monotonic clock says so."""
+        return int((monotonic_ns - self._start_ns) * self.rate)
 
     def acts_ns(self) -> int:
         """When a command that is sent now leaves the computer: now."""

@@ -28,6 +28,7 @@ def harmonic(seen: Cloud, group: Literal["E", "SE"] = "E", orders: tuple[int, ..
     """sum(orders) poses of a cloud in the plane for SE(2), twice as many for E(2). Detached."""
     if seen.dimension != 2:
         raise ValueError(f"harmonic frames are for clouds in the plane, not in {seen.dimension} dimensions")
+    tiny = torch.finfo(seen.position.dtype).tiny
     with torch.no_grad():
         centre = mean_of_graphs(seen.position, seen.graph, seen.graphs)  # [G, 2]
         order = _orders(seen, centre, orders)  # [G, M] complex
@@ -35,16 +36,17 @@ def harmonic(seen: Cloud, group: Literal["E", "SE"] = "E", orders: tuple[int, ..
         total = share.sum(1)
         mirrors = (1.0, -1.0) if group == "E" else (1.0,)
         rotation = torch.cat([_rotation(turn, mirror) for mirror in mirrors], 1)
-        share = torch.cat([share / len(mirrors)] * len(mirrors), 1) / total.clamp(min=1e-300)[:, None]
+        share = torch.cat([share / len(mirrors)] * len(mirrors), 1) / total.clamp(min=tiny)[:, None]
     return Frame(rotation, centre, share, total / (total + FLOOR))
 
 
 def _orders(seen: Cloud, centre: Tensor, orders: tuple[int, ...]) -> Tensor:
+    tiny = torch.finfo(seen.position.dtype).tiny
     apart = seen.position - centre[seen.graph]
     square = apart.square().sum(1)
-    size = mean_of_graphs(square, seen.graph, seen.graphs).clamp(min=1e-300)
+    size = mean_of_graphs(square, seen.graph, seen.graphs).clamp(min=tiny)
     ratio = square / size[seen.graph]
-    unit = torch.view_as_complex(apart.contiguous()) / square.clamp(min=1e-300).sqrt()
+    unit = torch.view_as_complex(apart.contiguous()) / square.clamp(min=tiny).sqrt()
     weight = ratio * torch.exp(-ratio)
     powers = torch.stack([weight * unit**m for m in orders], 1)  # [N, M]
     parts = torch.view_as_real(powers).flatten(1)

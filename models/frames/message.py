@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from models.cloud import Answer, Cloud
 from models.graph import add_at, envelope
-from models.layers import GaussianRadial, PairLinear, perceptron
+from models.layers import GaussianRadial, PairLinear, perceptron, silu, through
 
 
 class Round(nn.Module):
@@ -24,11 +24,11 @@ class Round(nn.Module):
         self.residual = residual
 
     def forward(self, feature: Tensor, extra: Tensor, seen: Cloud, fade: Tensor | None = None) -> Tensor:
-        first = functional.silu(self.edge_first.pairs(feature, extra, seen.receiver, seen.sender))
-        message = functional.silu(self.edge_second(first))
+        first = silu(self.edge_first.pairs(feature, extra, seen.receiver, seen.sender))
+        message = silu(functional.linear(first, self.edge_second.weight, self.edge_second.bias))
         if fade is not None:
             message = message * fade
-        new: Tensor = self.node(torch.cat([feature, add_at(message, seen.receiver, len(feature))], 1))
+        new = through(self.node, torch.cat([feature, add_at(message, seen.receiver, len(feature))], 1))
         return feature + new if self.residual else new
 
 

@@ -34,7 +34,7 @@ def gated(seen: Cloud, group: Group = "E") -> Frame:
     With an equivariant fallback the sum is exactly equivariant and continuous everywhere, at one more pass.
     """
     axes, spectrum = axes_of(seen)
-    gap = (spectrum[:, 1:] - spectrum[:, :-1]).amin(1) / spectrum.sum(1).clamp(min=1e-300)
+    gap = (spectrum[:, 1:] - spectrum[:, :-1]).amin(1) / spectrum.sum(1).clamp(min=torch.finfo(spectrum.dtype).tiny)
     ratio = (gap / GATE).clamp(0, 1)
     return _frame(seen, axes, group, ratio * ratio * (3 - 2 * ratio))
 

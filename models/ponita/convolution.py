@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from models.graph import add_at
 
+PIECE = 24_000  # numbers of the wide middle of a block that are computed at once
+
 
 @dataclass(frozen=True)
 class Neighbours:
@@ -52,15 +54,18 @@ class SeparableConvolution(nn.Module):
         kernel = self.kernel(near.basis)  # [P, O, C]
         heard: Tensor = add_at(kernel * x.index_select(0, near.sender), near.receiver, len(x))
         if near.opposite is not None:
-            back = kernel.index_select(1, near.opposite) * x.index_select(0, near.receiver)
-            heard.index_add_(0, near.sender, back)
+            # the kernel at -o meets x at o: turned about at the points, which are fewer than the pairs
+            turned = x.index_select(1, near.opposite)
+            back = add_at(kernel * turned.index_select(0, near.receiver), near.sender, len(x))
+            heard = heard + back.index_select(1, near.opposite)
         if near.own is not None:
             heard = heard + self.kernel(near.own) * x
         return heard
 
     def over_orientations(self, x: Tensor, fibre_basis: Tensor) -> Tensor:
-        kernel = self.fibre_kernel(fibre_basis)  # [P, O, C]
-        return torch.einsum("noc,poc->npc", x, kernel / kernel.shape[1])
+        kernel = self.fibre_kernel(fibre_basis) / x.shape[1]  # [P, O, C]
+        # einsum "noc,poc->npc", laid out so that the products read memory in order
+        return torch.bmm(x.permute(2, 0, 1).contiguous(), kernel.permute(2, 1, 0).contiguous()).permute(1, 2, 0)
 
     def _calibrate(self, x: Tensor, first: Tensor, second: Tensor) -> None:
         # through `data`: this very pass has yet to run backwards
@@ -81,6 +86,17 @@ class Block(nn.Module):
         self.scale = None if layer_scale is None else nn.Parameter(torch.full((width,), layer_scale))
 
     def forward(self, x: Tensor, near: Neighbours, fibre_basis: Tensor | None) -> Tensor:
-        inner = self.norm(self.convolution(x, near, fibre_basis))
-        new: Tensor = self.narrow(nn.functional.gelu(self.widen(inner)))
+        new = self._mixed(self.norm(self.convolution(x, near, fibre_basis)))
         return x + new if self.scale is None else torch.addcmul(x, self.scale, new)
+
+    def _mixed(self, x: Tensor) -> Tensor:
+        """Lin(GELU(Lin(x))); without a gradient in pieces whose wide middle stays in the cache."""
+        if torch.is_grad_enabled():
+            return self._mix(x)
+        return torch.cat(
+            [self._mix(part) for part in torch.split(x.flatten(0, 1), max(1, PIECE // self.widen.out_features))]
+        ).view_as(x)
+
+    def _mix(self, x: Tensor) -> Tensor:
+        wide = nn.functional.gelu(nn.functional.linear(x, self.widen.weight, self.widen.bias))
+        return nn.functional.linear(wide, self.narrow.weight, self.narrow.bias)

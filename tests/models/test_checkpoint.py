@@ -161,7 +161,7 @@ def test_other_weights_than_the_card_s_network_are_refused(tmp_path: Path) -> No
     wanted = card(EgnnSettings(width=8, layers=2, cutoff=4.0))
     other = card(EgnnSettings(width=9, layers=2, cutoff=4.0))
     write(other.network.build(other.shape), wanted, tmp_path / "policy.json")
-    with pytest.raises(Refused, match=r"is \[9, .*\], and the card's network has \[8, "):
+    with pytest.raises(Refused, match="and the card's network has"):
         load_checkpoint(tmp_path / "policy.json")
 
 

@@ -11,6 +11,7 @@ import torch
 from control.potentials.gaussian_ring import GaussianRing
 from models.data import nbody
 from models.data.clone import clone, crystal, gas, pair_force
+from models.data.colloid import Scene, Variant, colloid, crowd, rotne_prager
 from models.data.nbody import NBody
 
 
@@ -119,3 +120,46 @@ def test_batches_join_clouds_without_mixing_them() -> None:
     assert torch.equal(target[rows], alone)
     apart = (seen.position[seen.receiver] - seen.position[seen.sender]).norm(dim=1)
     assert bool((apart <= 4.5001).all())
+
+
+TURN = np.array([[0.6, -0.8], [0.8, 0.6]])
+MIRROR = np.array([[1.0, 0.0], [0.0, -1.0]])
+
+
+@pytest.mark.parametrize(("variant", "turns", "mirrors", "shifts"), [
+    ("h", True, True, True), ("d", False, True, True), ("t", False, True, False), ("l", True, True, False),
+    ("c", True, False, True), ("R", True, True, True),
+])  # fmt: skip
+def test_each_variant_breaks_what_it_says(variant: Variant, turns: bool, mirrors: bool, shifts: bool) -> None:
+    draw = np.random.default_rng(4)
+    place, kind = crowd(draw, 8), draw.integers(0, 2, 8)
+    trap = place + draw.normal(0, 0.2, place.shape)
+
+    def answer(motion: np.ndarray, shift: np.ndarray) -> np.ndarray:
+        return Scene(variant, kind, trap @ motion.T + shift).displacement(place @ motion.T + shift, None)
+
+    here, none = answer(np.eye(2), np.zeros(2)), np.zeros(2)
+
+    def kept(motion: np.ndarray, shift: np.ndarray) -> bool:
+        return bool(np.abs(answer(motion, shift) - here @ motion.T).max() < 1e-8)
+
+    assert kept(TURN, none) == turns
+    assert kept(MIRROR, none) == mirrors
+    assert kept(np.eye(2), np.array([2.0, 1.0])) == shifts
+
+
+def test_two_spheres_in_a_fluid_drag_each_other() -> None:
+    """Far apart, Oseen's 3 a / 2 r along the line and half of it across."""
+    place = np.array([[0.0, 0.0], [50.0, 0.0]])
+    assert rotne_prager(place, np.array([[1.0, 0.0], [0.0, 0.0]]))[1] == pytest.approx([1.5 * 0.5 / 50, 0], rel=1e-3)
+    assert rotne_prager(place, np.array([[0.0, 1.0], [0.0, 0.0]]))[1] == pytest.approx([0, 0.75 * 0.5 / 50], rel=1e-3)
+
+
+def test_mean_displacements_scatter_about_the_drift_by_the_noise_floor() -> None:
+    made = {noise: colloid("h", points=5, examples=(60, 1, 1), target="displacement", noise=noise, seed=3)
+            for noise in (False, True)}  # fmt: skip
+    force = colloid("h", points=5, examples=(60, 1, 1), target="force", noise=False, seed=3)
+    first, asked = made[False].batch("train", torch.tensor([0]))[1], force.batch("train", torch.tensor([0]))[1]
+    assert torch.allclose(first, asked, rtol=0.05, atol=0.1)
+    _, noisy = made[True].batch("train", torch.arange(60))
+    assert float(noisy.std()) == pytest.approx(math.sqrt(2 / 1e-3), rel=0.15)  # 2 D / t, over a frame of t = 1e-3

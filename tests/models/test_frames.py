@@ -218,3 +218,16 @@ def test_graphs_of_a_batch_do_not_see_one_another() -> None:
         with torch.no_grad():
             alone, together = network(single).vector, network(both).vector[:6]
         assert torch.allclose(alone, together, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64])
+@pytest.mark.parametrize("frame", [gated, harmonic])
+@pytest.mark.parametrize("points", [0, 1, 2, 3])
+def test_clouds_without_any_axes_get_finite_answers(
+    frame: Callable[[Cloud], Frame], points: int, kind: torch.dtype
+) -> None:
+    network = FrameAveraged(passing(2), frame, fallback()).to(kind)
+    for place in (torch.zeros(points, 2), torch.arange(2.0 * points).reshape(points, 2) / 5):
+        seen = cloud(place, radius_edges(place.numpy(), 1.0), torch.ones(points, 1, 2), torch.ones(points, 2))
+        answer = network(seen.to("cpu", kind))
+        assert bool(torch.isfinite(answer.vector).all())

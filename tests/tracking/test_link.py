@@ -147,6 +147,23 @@ def test_the_root_of_time_gate_grows_after_a_gap(gate: Literal["constant", "sqrt
     assert found.particle.tolist() == [particle]
 
 
+def test_a_common_drift_is_followed_if_it_is_asked_for() -> None:
+    chance = np.random.default_rng(0)
+    there = chance.uniform(0, 300, (40, 2))
+    still, drifting = Tracking(search_px=3.0, doubt=0.0), Tracking(search_px=3.0, doubt=0.0, predict="drift")
+    speed = np.minimum(0.05 * np.arange(120), 4.0)  # px a frame: in the end farther than the search range
+    frames = [there + np.array([x, 0.0]) + chance.normal(0, 0.1, there.shape) for x in np.cumsum(speed)]
+    assert np.concatenate(linked(frames, drifting)).max() == 39
+    assert np.concatenate(linked(frames, still)).max() > 39
+
+
+def test_a_crowd_narrows_the_gate() -> None:
+    settings = Tracking(search_px=8.0, crowd_share=0.45, doubt=0.0)
+    memory, _ = link(Remembered(), 0, np.array([[10.0, 10.0], [20.0, 10.0], [80.0, 10.0]]), settings)
+    _, found = link(memory, 1, np.array([[10.0, 15.0], [20.0, 14.0], [80.0, 15.0]]), settings)
+    assert found.particle.tolist() == [3, 1, 2]  # 5 px is beyond 0.45 of 10 px, but nobody is near the third
+
+
 def bulk_water(frames: int | None) -> pd.DataFrame:
     settings = Tracking(diameter_px=11, minmass=20, invert=True, search_px=5, memory=3)
     find, memory, rows = locator(settings), Remembered(), []

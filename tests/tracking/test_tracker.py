@@ -78,3 +78,27 @@ def test_the_tracker_starts_without_trackpy_and_pandas() -> None:
     """They take a second to import."""
     code = "import sys, tracking.tracker; sys.exit('trackpy' in sys.modules or 'pandas' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_auto_notes_its_choice_once() -> None:
+    there = scattered((128, 128), 10, 22)
+    tracker = Tracker(Tracking(locator="auto", minmass=400), SCALE)
+    memory, notes = tracker.start(), []
+    for number in range(3):
+        memory, tracks = tracker.step(memory, frame(number, spots((128, 128), there, seed=number)))
+        notes.append(tracks.notes)
+    assert len(notes[0]) == 1
+    assert notes[0][0].startswith("auto: gaussian, since")
+    assert notes[1:] == [(), ()]
+
+
+def test_an_expected_place_widens_what_can_be_followed() -> None:
+    """A trapped particle is where its command sends it, farther than the search range."""
+    there = scattered((128, 128), 6, 30)
+    tracker = Tracker(SETTINGS, SCALE)
+    memory, tracks = tracker.step(tracker.start(), frame(0, spots((128, 128), there)))
+    moved = tracks.position_px + np.array([12.0, 0.0])
+    told = tracker.expect(memory, np.append(tracks.particle, 99), SCALE(np.vstack([moved, [[0.0, 0.0]]])))
+    image = spots((128, 144), moved)
+    assert tracker.step(told, frame(1, image))[1].particle.tolist() == tracks.particle.tolist()
+    assert tracker.step(memory, frame(1, image))[1].particle.tolist() != tracks.particle.tolist()

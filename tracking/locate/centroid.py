@@ -29,7 +29,7 @@ class Centroid:
 
     def __call__(self, image: NDArray[Any]) -> Features:
         s = self.settings
-        raw = _checked(image, s.invert)
+        raw = checked(image, s.invert)
         if s.preprocess:
             threshold = s.threshold if s.threshold is not None else 1.0 if raw.dtype != np.float64 else 1 / 255
             smooth, brightest = bandpass(raw, s.noise_size_px, s.smoothing_px, threshold)
@@ -69,7 +69,7 @@ class Centroid:
         return Features(position[small, ::-1].copy(), *(np.ascontiguousarray(column[small]) for column in columns))
 
 
-def _checked(image: NDArray[Any], invert: bool) -> Image:
+def checked(image: NDArray[Any], invert: bool) -> Image:
     """The frame as uint8, uint16 or float64, C-contiguous, dark particles turned bright. Raises ValueError."""
     if image.ndim != 2 or 0 in image.shape:
         raise ValueError(f"a frame has a height and a width, and this one has the shape {image.shape}")

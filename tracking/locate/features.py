@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -30,11 +30,31 @@ class Features:
     def __len__(self) -> int:
         return len(self.mass)
 
+    def only(self, rows: NDArray[Any]) -> Features:
+        """Some of the rows: a mask or an order."""
+        return Features(*(getattr(self, column.name)[rows] for column in fields(self)))
+
+    def moved(self, x_px: float, y_px: float) -> Features:
+        """The same features in a frame whose corner lies elsewhere."""
+        return replace(self, position_px=self.position_px + np.array([x_px, y_px]))
+
 
 NOTHING = Features()
+
+
+def joined(one: Features, other: Features) -> Features:
+    """The rows of both."""
+    return Features(*(np.concatenate([getattr(one, c.name), getattr(other, c.name)]) for c in fields(Features)))
 
 
 class Locate(Protocol):
     """Particles in one image [height, width] of uint8, uint16 or float."""
 
     def __call__(self, image: NDArray[Any]) -> Features: ...
+
+
+def sharpened(found: Features, better: Floats) -> Features:
+    """The features at other places: `better` [N, 3] holds x, y and standard error, or nan where the old place stays."""
+    good: NDArray[np.bool_] = np.isfinite(better.sum(axis=1))
+    position_px = np.where(good[:, None], better[:, :2], found.position_px)
+    return replace(found, position_px=position_px, ep_px=np.where(good, better[:, 2], found.ep_px))

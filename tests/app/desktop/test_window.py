@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -197,7 +198,7 @@ def test_one_press_of_escape_is_one_stop_even_from_an_open_list(bench: Bench) ->
     bench.armed()
     window.actions_bar.record.trigger()
     bench.qtbot.waitUntil(lambda: bool(bench.recorders) and len(bench.recorders[0].turns) > 2)
-    mode = window.panel.law.rows["mode"].focusProxy()
+    mode = window.panel.carrying.rows["mode"].focusProxy()
     assert isinstance(mode, QComboBox)
     mode.showPopup()
     popup = mode.view()
@@ -264,3 +265,104 @@ def test_the_layout_is_remembered(bench: Bench, tmp_path: Path, qtbot: QtBot) ->
     assert hidden is not None
     assert not hidden.isVisible()
     assert second.findChild(QDockWidget, "Observables").isVisible()
+
+
+def test_tracking_is_changed_between_two_turns_and_the_journal_can_tell(bench: Bench) -> None:
+    window = bench.window
+    bench.armed()
+    window.actions_bar.record.trigger()
+    bench.qtbot.waitUntil(lambda: bool(bench.recorders) and len(bench.recorders[0].turns) > 2)
+    write(window.devices.forms["tracking"].rows["minmass"], 777.0)
+    assert window.devices.edits() == {"tracking.minmass": 777.0}
+    window.devices.button.click()
+    bench.qtbot.waitUntil(lambda: bool(applied(bench.recorders[0])))
+    assert "tracking.minmass: 777" in applied(bench.recorders[0])[0]
+    assert window.session.plan.rig.tracking.minmass == 777.0
+    assert window.devices.edits() == {}
+    assert not window.panel.apply_button.isEnabled()
+    assert bench.level is Level.ARMED
+
+
+def test_a_device_is_opened_anew_and_dark(bench: Bench) -> None:
+    window = bench.window
+    bench.armed()
+    beam = bench.toy.beam
+    write(window.devices.forms["camera"].rows["exposure_s"], 0.004)
+    window.devices.button.click()
+    assert beam.closed
+    assert window.session.plan.rig.camera.exposure_s == 0.004
+    assert not window.session.running
+
+
+def test_what_the_rig_refuses_is_said_there(bench: Bench) -> None:
+    window = bench.window
+    write(window.devices.forms["tracking"].rows["diameter_px"], 12)
+    window.devices.button.click()
+    assert "odd" in window.devices.trouble.text()
+    assert window.session.plan.rig.tracking.diameter_px != 12
+
+
+def test_asked_and_done_stand_side_by_side(bench: Bench) -> None:
+    bench.armed()
+    cells = bench.window.devices.answers.cells
+    bench.qtbot.waitUntil(lambda: cells["spots"][1].text() not in ("–", "0"))
+    assert cells["frame rate"][0].text() == "50 fps"
+    assert cells["spots"][0].text() == cells["spots"][1].text()
+
+
+def test_click_to_follow_and_again_to_let_go(bench: Bench) -> None:
+    bench.armed()
+    window = bench.window
+    x, y = bench.toy.camera.place_um[3]
+    window.hand.follow(window.hand.nearest(x, y))
+    assert window.view.followed == 13
+    bench.qtbot.waitUntil(lambda: len(window.view.chosen.data) == 1)
+    window.hand.follow(13)
+    assert window.view.followed == -1
+    assert window.hand.nearest(-50.0, -50.0) == -1
+
+
+def test_a_trap_is_dropped_dragged_undone(bench: Bench) -> None:
+    bench.armed()
+    window = bench.window
+    before = window.session.plan.experiment
+    actions = {action.text(): action for action in window.hand.menu(12.0, 9.0).actions()}
+    actions["Drop a trap here"].trigger()
+    policy = window.session.plan.experiment.policy
+    assert isinstance(policy, Programmed)
+    assert policy.forces[1].centre_um == (12.0, 9.0)  # type: ignore[union-attr]
+    handle = window.hand.traps[0]
+    assert handle.isVisible()
+    handle.setPos(14.0, 8.0)
+    handle.sigPositionChangeFinished.emit(handle)
+    policy = window.session.plan.experiment.policy
+    assert isinstance(policy, Programmed)
+    assert policy.forces[1].centre_um == (14.0, 8.0)  # type: ignore[union-attr]
+    assert bench.level is Level.ARMED
+    window.panel.undo_stack.undo()
+    window.panel.undo_stack.undo()
+    assert window.panel.read() == before
+    assert not handle.isVisible()
+
+
+def test_a_particle_is_given_a_species(bench: Bench) -> None:
+    bench.window.hand.give_species(2, 1)
+    assert bench.window.session.plan.experiment.species == (0, 0, 1)
+
+
+def test_an_exception_in_the_loop_is_read_in_words_and_copied(bench: Bench) -> None:
+    window = bench.window
+    bench.armed()
+    assert window.session.live is not None
+    window.session.live.apply(replace(bench.toy.machine, policy=None), "")  # type: ignore[arg-type]
+    bench.qtbot.waitUntil(lambda: window.strip.level.word == "OFF")
+    assert "NoneType" in window.strip.reason.whole
+    assert bench.toy.beam.closed
+    assert any("Traceback" in line for line in window.log.read())
+    window.log.filter.setText("NoneType")
+    window.log.copy()
+    clipboard = QApplication.clipboard()
+    assert clipboard is not None
+    assert "NoneType" in clipboard.text()
+    assert "Traceback" not in clipboard.text()
+    assert window.actions_bar.start.isEnabled()

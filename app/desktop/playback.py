@@ -1,0 +1,80 @@
+"""A recording in the window: the turn where one is, what was sent then, and what the edited law would send now."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from app.desktop.plots import REMEMBERED, Plots
+from app.desktop.state_strip import StateStrip
+from app.desktop.transport import Transport
+from app.desktop.view import View
+from app.reel import Reel
+from app.rig import Plan
+from config.refused import Refused
+from control.contract import Turn
+
+TRAIL_S = 3.0
+
+
+class Playback:
+    """Shows a reel's turns; holds none of its own."""
+
+    def __init__(self, view: View, strip: StateStrip, plots: Plots, transport: Transport) -> None:
+        self.view, self.strip, self.plots, self.transport = view, strip, plots, transport
+        self.reel: Reel | None = None
+        self.shown: Turn | None = None
+        self._compared = -1
+        transport.moved.connect(self.show_turn)
+        transport.load(None)
+
+    def open(self, path: Path, plan: Plan) -> None:
+        """Raises Refused."""
+        self.close()
+        self.reel = Reel(path, plan)
+        self.transport.load(self.reel)
+        self.strip.show_stopped("a recording: nothing here reaches a laser")
+        self.view.say("tracking the first frames")
+
+    def close(self) -> None:
+        if self.reel is not None:
+            self.reel.close()
+        self.reel, self.shown, self._compared = None, None, -1
+        self.transport.load(None)
+        self.view.compare(None)
+
+    def edit(self, plan: Plan) -> None:
+        """What would this plan have sent? Raises Refused."""
+        if self.reel is not None:
+            self.reel.edit(plan)
+            self._compared = -1
+
+    def poll(self) -> None:
+        """On with the film; and again where one is, once there is something to compare with."""
+        if self.reel is None:
+            return
+        self.transport.tick()
+        index = int(self.transport.position)
+        if (self.shown is None and self.reel.ready > 0) or self._compared < index < self.reel.compared:
+            self.show_turn(index)
+        if self.reel.trouble:
+            self.strip.show_stopped(self.reel.trouble, trouble=True)
+
+    def show_turn(self, index: int) -> None:
+        """The image, the tracks, and both commands."""
+        if self.reel is None:
+            return
+        try:
+            turn = self.reel.turn(index)
+        except Refused as refused:
+            self.strip.show_stopped(str(refused), trouble=True)
+            return
+        again = self.reel.again(index)
+        if again is not None:
+            self._compared = index
+        self.shown = turn
+        first = index - round(TRAIL_S * self.reel.fps)
+        self.view.trails.put(self.reel.tracks(first, index + 1))
+        self.view.show_recorded(turn)
+        self.view.compare(again)
+        self.strip.show_recorded(turn, again, self.reel.first is None)
+        self.plots.put(self.reel.tracks(index + 1 - REMEMBERED, index + 1))

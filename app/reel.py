@@ -1,0 +1,206 @@
+"""A recording, turn by turn in any order: what was sent then, and what a law would have sent now. No Qt here."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.live import NoRecord, sentence
+from app.recording import is_run
+from app.rig import Instrument, Plan, open_instrument
+from control.contract import Ended, Frame, Order, OrderKind, Tracks, Turn
+from control.loop import run
+from drivers.journal import Run, read_run
+from drivers.video import Video, VideoCamera, open_video
+
+Image = NDArray[Any]
+
+
+class Pass:
+    """A recording through a plan's machine, from its first frame to its last, in a thread, as fast as it goes."""
+
+    def __init__(self, plan: Plan, opened: Callable[[Plan], Instrument] = open_instrument) -> None:
+        self.plan = plan
+        self.turns: list[Turn] = []  # without their images; it only grows
+        self.trouble = ""
+        self._instrument = opened(plan)
+        self._closing = False
+        self._first = [(Order(OrderKind.ARM),)]
+        self._thread = threading.Thread(target=self._go, name="pass", daemon=True)
+        self._thread.start()
+
+    @property
+    def running(self) -> bool:
+        return self._thread.is_alive()
+
+    def close(self) -> None:
+        self._closing = True
+        self._thread.join(10.0)
+
+    def read(self) -> Frame | None:
+        """The camera, until it is enough."""
+        if self._closing:
+            raise Ended
+        return self._instrument.camera.read()
+
+    def _go(self) -> None:
+        opened = self._instrument
+        try:
+            run(opened.machine, self, opened.beam, opened.clock, NoRecord(), self._told, self._watch)
+        except Exception as error:  # noqa: BLE001  the operator reads it; there is no light in a recording
+            self.trouble = sentence(error)
+        finally:
+            opened.close()
+
+    def _told(self) -> tuple[Order, ...]:
+        return self._first.pop() if self._first else ()
+
+    def _watch(self, turn: Turn) -> None:
+        slim = None if turn.frame is None else replace(turn.frame, image=EMPTY)
+        self.turns.append(replace(turn, frame=slim))
+
+
+EMPTY: Image = np.empty((0, 0), np.uint8)
+
+
+class Source(Protocol):
+    """What was recorded: turns as they were, or images only."""
+
+    def __len__(self) -> int: ...
+
+    def turn(self, index: int) -> Turn | None:
+        """As it was recorded, with its image; None where nothing but images was."""
+        ...
+
+    def image(self, index: int) -> Image: ...
+
+    def tracks(self, begin: int, end: int) -> list[Tracks] | None: ...
+
+    def close(self) -> None: ...
+
+
+class RunSource:
+    """One of our own runs: its tracks are read, not computed again."""
+
+    def __init__(self, path: Path) -> None:
+        self.run: Run = read_run(path)
+        rows, turns = self.run.rows("tracks"), self.run.rows("turns")
+        self._particle = rows["particle"].copy()
+        self._position_um = np.column_stack([rows["x_um"], rows["y_um"]])
+        self._ends = turns["tracks_end"].copy()
+        self._time_s = turns["tracks_time_s"].copy()
+
+    def __len__(self) -> int:
+        return len(self.run)
+
+    def turn(self, index: int) -> Turn:
+        return self.run.turn(index)
+
+    def image(self, index: int) -> Image:
+        frame = self.run.turn(index).frame
+        return EMPTY if frame is None else frame.image
+
+    def tracks(self, begin: int, end: int) -> list[Tracks]:
+        found = []
+        for index in range(begin, end):
+            rows = slice(int(self._ends[index - 1]) if index else 0, int(self._ends[index]))
+            found.append(Tracks(float(self._time_s[index]), self._particle[rows], self._position_um[rows]))
+        return found
+
+    def close(self) -> None:
+        self.run.close()
+
+
+class VideoSource:
+    """Images only: what there is to know of them, a pass has to find out."""
+
+    def __init__(self, camera: VideoCamera) -> None:
+        self.video: Video = open_video(camera)
+
+    def __len__(self) -> int:
+        return len(self.video)
+
+    def turn(self, index: int) -> None:
+        return None
+
+    def image(self, index: int) -> Image:
+        return self.video.image(index)
+
+    def tracks(self, begin: int, end: int) -> None:
+        return None
+
+    def close(self) -> None:
+        self.video.close()
+
+
+class Reel:
+    """A recording to be looked at: `turn` is what was, `again` what the law that was edited would have done."""
+
+    def __init__(self, path: Path, plan: Plan) -> None:
+        self.path, self.plan = path, plan
+        camera = plan.rig.camera
+        assert isinstance(camera, VideoCamera)
+        self.source: Source = RunSource(path) if is_run(path) else VideoSource(camera)
+        self.first: Pass | None = None if is_run(path) else Pass(plan)
+        self.edited: Pass | None = None
+        self.fps = camera.fps
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    @property
+    def ready(self) -> int:
+        """How many turns can be shown by now."""
+        return len(self.source) if self.first is None else len(self.first.turns)
+
+    @property
+    def compared(self) -> int:
+        """How many turns the edited law has seen by now."""
+        return len(self.edited.turns) if self.edited is not None else 0
+
+    @property
+    def busy(self) -> bool:
+        return any(at is not None and at.running for at in (self.first, self.edited))
+
+    @property
+    def trouble(self) -> str:
+        return next((at.trouble for at in (self.edited, self.first) if at is not None and at.trouble), "")
+
+    def turn(self, index: int) -> Turn:
+        """What was sent then, with the image. Raises Refused where it is damaged, IndexError where it is not ready."""
+        recorded = self.source.turn(index)
+        if recorded is not None:
+            return recorded
+        assert self.first is not None
+        turn = self.first.turns[index]
+        return turn if turn.frame is None else replace(turn, frame=replace(turn.frame, image=self.source.image(index)))
+
+    def again(self, index: int) -> Turn | None:
+        """What the edited law sends for the same frame; None where it has not got so far, or nothing was edited."""
+        return self.edited.turns[index] if self.edited is not None and index < len(self.edited.turns) else None
+
+    def tracks(self, begin: int, end: int) -> list[Tracks]:
+        begin, end = max(begin, 0), min(end, self.ready)
+        recorded = self.source.tracks(begin, end)
+        if recorded is not None:
+            return recorded
+        assert self.first is not None
+        return [turn.tracks for turn in self.first.turns[begin:end]]
+
+    def edit(self, plan: Plan) -> None:
+        """Send the recording through another plan's machine, beside what was. Raises Refused."""
+        if self.edited is not None:
+            self.edited.close()
+        self.edited, self.plan = Pass(plan), plan
+
+    def close(self) -> None:
+        for at in (self.edited, self.first):
+            if at is not None:
+                at.close()
+        self.source.close()

@@ -1,0 +1,49 @@
+"""The part of the wiring diagram that has serial ports: real devices, or emulated ones under a simulated sample."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from app.rig import Instrument, Plan, field_um
+from config.refused import Refused
+from control.contract import Frame, Tracker
+from control.loop import Machine
+from drivers.cameras.opencv_capture import OpenCVCamera
+from drivers.deflectors.serial_galvo import SerialGalvo
+from drivers.lasers.cobolt import Cobolt
+from drivers.serial_bench import Means, open_emulated_bench, open_serial_bench
+from drivers.sim.camera import SimulatedCamera
+
+
+def open_serial(made: Plan, machine: Machine) -> Instrument:
+    """Open the devices of a rig with a serial galvo and laser, dark. Raises Refused, Fault."""
+    rig = made.rig
+    galvo, laser, camera = rig.deflector, rig.laser, rig.camera
+    if not (isinstance(galvo, SerialGalvo) and isinstance(laser, Cobolt)):
+        raise Refused(f"{rig.title}: a {galvo.kind} deflector and a {laser.kind} laser can't be opened together")
+    if rig.rate != "real time":
+        raise Refused(f"{rig.title}: rate is '{rig.rate}', and devices at serial ports need 'real time'")
+    size = (camera.height_px, camera.width_px, "uint16" if getattr(camera, "bits", 8) > 8 else "uint8")
+    rehearse(machine.tracker, *size)
+    means = Means(
+        um_per_px=rig.optics.um_per_px, field_um=field_um(rig), power_cap_mw=rig.loop.power_cap_mw,
+        heartbeat_s=rig.loop.stale_periods / camera.fps,
+    )  # fmt: skip
+    if isinstance(camera, OpenCVCamera) and rig.emulated is None:
+        bench = open_serial_bench(camera, galvo, laser, means)
+    elif isinstance(camera, SimulatedCamera) and rig.emulated is not None:
+        seed = made.experiment.seed
+        bench = open_emulated_bench(rig.sample, camera, galvo, laser, rig.emulated, means, seed=seed)
+    else:
+        raise Refused(f"{rig.title}: a simulated camera needs 'emulated', and emulated devices a simulated camera")
+    return Instrument(made, machine, bench.camera, bench.beam, bench.clock, *size, None, bench.returned)
+
+
+def rehearse(tracker: Tracker, height_px: int, width_px: int, pixel_type: str) -> None:
+    """Compile the tracker on pictures to throw away: the first frames would otherwise be seconds old."""
+    image = np.zeros((height_px, width_px), pixel_type)
+    y, x = np.ogrid[:height_px, :width_px]
+    image[(y - height_px // 2) ** 2 + (x - width_px // 2) ** 2 < 20] = 200
+    memory = tracker.start()
+    for number in range(3):
+        memory, _ = tracker.step(memory, Frame(number, number * 0.02, image))

@@ -1,0 +1,139 @@
+"""Any camera that OpenCV can open: a webcam by its number, or a stream or film by its address."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Annotated, Literal
+
+import cv2
+import numpy as np
+
+from config.fields import Doc, Ge, Gt, Interval, settings
+from config.refused import Refused
+from control.contract import Clock, Ended, Fault, Frame
+from drivers.latest import Latest
+from drivers.returned import Returned
+from drivers.video import Channel, grey
+
+SILENT_S = 0.5  # a camera that gives no frame for so long (and for 5 periods) is silent
+V4L2_S = 1e-4  # the unit of an exposure time in V4L2 (V4L2_CID_EXPOSURE_ABSOLUTE)
+MANUAL = 1.0  # CAP_PROP_AUTO_EXPOSURE in V4L2: V4L2_EXPOSURE_MANUAL
+
+
+@settings
+class OpenCVCamera:
+    """A webcam, or anything else that OpenCV opens. Cameras of this class drop frames and do not say so."""
+
+    kind: Literal["opencv"] = "opencv"
+    source: Annotated[str, Doc("the camera's number, or the address of a stream or a film")] = "0"
+    fps: Annotated[float, Gt(0), Doc("frame rate")] = 30.0
+    exposure_s: Annotated[float, Gt(0), Doc("exposure time")] = 0.01
+    gain: Annotated[float, Ge(0), Doc("in the camera's own numbers; 0: left as it is")] = 0.0
+    readout_s: Annotated[float, Ge(0), Doc("from the end of the exposure until the computer has the frame")] = 0.03
+    width_px: Annotated[int, Interval(ge=16, le=8192), Doc("width of the image")] = 640
+    height_px: Annotated[int, Interval(ge=16, le=8192), Doc("height of the image")] = 480
+    channel: Annotated[Channel, Doc("of a colour image; 'as it is' is for grey ones")] = "grey"
+
+    def __post_init__(self) -> None:
+        if self.exposure_s > 1.0 / self.fps:
+            raise ValueError(f"an exposure of {self.exposure_s:g} s does not fit in a frame of {1 / self.fps:g} s")
+
+    def middle_um(self, um_per_px: float) -> tuple[float, float]:
+        """The middle of the image; the middle of its top left pixel is (0, 0)."""
+        return (self.width_px - 1) / 2.0 * um_per_px, (self.height_px - 1) / 2.0 * um_per_px
+
+
+class OpenCVCapture:
+    """The Camera plug: a thread grabs, the newest frame waits, an older one that nobody saw is a gap in the numbers.
+
+    A frame's time is that of its arrival less the readout and half of the exposure. A film plays at `fps`, as if it
+    were live. Raises Fault if it can't be opened, Refused if its image has another size than the settings say.
+    """
+
+    def __init__(self, made: OpenCVCamera, clock: Clock) -> None:
+        self._made, self._clock = made, clock
+        self._film = Path(made.source).is_file()
+        self._capture = cv2.VideoCapture(int(made.source)) if made.source.isdigit() else cv2.VideoCapture(made.source)
+        if not self._capture.isOpened():
+            self._capture.release()
+            raise Fault(f"the camera '{made.source}' can't be opened")
+        self.returned = () if self._film else self._set()
+        self._box: Latest[Frame] = Latest()
+        self._stop = threading.Event()
+        try:
+            self._box.put(self._frame(0))
+        except (Fault, Ended, Refused):
+            self._capture.release()
+            raise
+        self._thread = threading.Thread(target=self._grab, name="camera", daemon=True)
+        self._thread.start()
+
+    @property
+    def replaced(self) -> int:
+        """Frames that nobody took before the next one came."""
+        return self._box.replaced
+
+    def read(self) -> Frame | None:
+        return self._box.take(max(SILENT_S, 5.0 / self._made.fps))
+
+    def close(self) -> None:
+        self._stop.set()
+        self._box.close()
+        self._thread.join(timeout=2.0)
+
+    def _set(self) -> tuple[Returned, ...]:
+        """Ask for every setting, and read each back."""
+        made = self._made
+        asked = [
+            ("width_px", cv2.CAP_PROP_FRAME_WIDTH, float(made.width_px), 1.0),
+            ("height_px", cv2.CAP_PROP_FRAME_HEIGHT, float(made.height_px), 1.0),
+            ("fps", cv2.CAP_PROP_FPS, made.fps, 1.0),
+        ]
+        if sys.platform == "linux":  # elsewhere the number means something else on every system
+            self._capture.set(cv2.CAP_PROP_AUTO_EXPOSURE, MANUAL)
+            asked.append(("exposure_s", cv2.CAP_PROP_EXPOSURE, made.exposure_s, V4L2_S))
+        if made.gain > 0:
+            asked.append(("gain", cv2.CAP_PROP_GAIN, made.gain, 1.0))
+        found = []
+        for name, number, value, unit in asked:
+            self._capture.set(number, value / unit)
+            returned = self._capture.get(number)
+            found.append(Returned(f"camera.{name}", value, returned * unit if returned > 0 else float("nan")))
+        return tuple(found)
+
+    def _grab(self) -> None:
+        number, began_s = 0, time.monotonic()
+        try:
+            while not self._stop.is_set():
+                number += 1
+                if self._film:
+                    self._stop.wait(max(began_s + number / self._made.fps - time.monotonic(), 0.0))
+                self._box.put(self._frame(number))
+        except Ended:
+            self._box.close()
+        except Exception as trouble:  # noqa: BLE001 - whoever reads is told
+            self._box.fail(trouble if isinstance(trouble, Fault) else Fault(f"the camera failed: {trouble}"))
+        finally:
+            self._capture.release()
+
+    def _frame(self, number: int) -> Frame:
+        """The next frame. Raises Ended after a film's last, Fault, Refused."""
+        made = self._made
+        got, image = self._capture.read()
+        arrived_s = self._clock.now_s()
+        if not got and self._film:
+            raise Ended(f"{made.source}: the film is over")
+        if not got:
+            raise Fault(f"the camera '{made.source}' gives no more frames")
+        image = image if image.ndim == 2 else image[:, :, ::-1]  # OpenCV: blue, green, red
+        image = np.ascontiguousarray(grey(image, made.channel, f"camera '{made.source}'"))
+        if image.shape != (made.height_px, made.width_px):
+            raise Refused(
+                f"camera '{made.source}': its image is {image.shape[1]}x{image.shape[0]}, and the settings say "
+                f"{made.width_px}x{made.height_px}"
+            )
+        image.setflags(write=False)
+        return Frame(number, arrived_s - made.readout_s - made.exposure_s / 2.0, image)

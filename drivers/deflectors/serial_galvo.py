@@ -1,0 +1,219 @@
+"""A galvo behind a serial line that speaks the protocol of docs/galvo-protocol.md: it steers, dims, and watches."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from contextlib import suppress
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from config.fields import Doc, Ge, Gt, settings
+from control.contract import Clock, Fault
+from drivers import galvo_protocol as protocol
+from drivers.galvo_protocol import Damaged, Done, Info, Message, Packet
+from drivers.light import Steered
+from drivers.returned import Returned
+from drivers.serial_line import SerialLine
+
+Floats = NDArray[np.float64]
+
+TRIES = 2  # every request may be repeated: the device knows a sequence number that it has seen
+REMEMBERED = 1000  # round trips
+ROUNDING = 1e-6  # of a power's step
+
+
+@settings
+class SerialGalvo:
+    """A galvo of our own open protocol (docs/galvo-protocol.md) at a serial port."""
+
+    kind: Literal["serial_galvo"] = "serial_galvo"
+    port: Annotated[str, Doc("/dev/ttyACM0, COM3, or what an emulator was linked to")]
+    baud: Annotated[int, Gt(0), Doc("bits per second; a USB port ignores it")] = 115200
+    v_per_um: Annotated[float, Gt(0), Doc("voltage that moves the spot by 1 um in the sample")] = 0.25
+    range_v: Annotated[float, Gt(0), Doc("the field is -range_v to +range_v on each axis, or the device's")] = 10.0
+    watchdog_s: Annotated[float, Gt(0), Doc("the device blanks the beam after so long without a new batch")] = 0.1
+    timeout_s: Annotated[float, Gt(0), Doc("longest wait for an answer; a request is sent twice")] = 0.02
+    settle_s: Annotated[float, Ge(0), Doc("dark time of a jump, planned for; not below the device's")] = 1e-5
+    delay_s: Annotated[float, Ge(0), Doc("from the command to the first visit, planned for")] = 1e-3
+    min_dwell_s: Annotated[float, Ge(0), Doc("shortest visit, planned for; not below the device's")] = 2e-5
+
+
+class SerialGalvoDriver:
+    """The Deflector plug, and the Modulator, over a serial line. Raises Fault if no galvo answers.
+
+    `steer` keeps a batch, `modulate` sends it with its powers, and compares the check sum of what the device holds with
+    that of what was sent. A device that was gone, or started anew, gets no light by itself: `modulate` is a Fault then,
+    and only `blank` looks for it again.
+    """
+
+    def __init__(self, made: SerialGalvo, clock: Clock) -> None:
+        self._made, self._clock = made, clock
+        self._sequence = 0
+        self._reader = protocol.Reader()
+        self._staged: NDArray[np.void] | None = None
+        self._info: Info | None = None
+        self._watchdogs = 0
+        self._trips_s: deque[float] = deque(maxlen=REMEMBERED)
+        self._line = SerialLine("the galvo", made.port, made.baud, made.timeout_s, self._greet)
+        self._line.connect()
+
+    @property
+    def info(self) -> Info:
+        """What the device said of itself when it was last greeted. Raises Fault before that."""
+        if self._info is None:
+            raise Fault(self._line.trouble)
+        return self._info
+
+    @property
+    def firmware(self) -> str:
+        return self.info.name
+
+    @property
+    def low_v(self) -> tuple[float, float]:
+        x, y = self.info.low
+        return max(x * self._step_v, -self._made.range_v), max(y * self._step_v, -self._made.range_v)
+
+    @property
+    def high_v(self) -> tuple[float, float]:
+        x, y = self.info.high
+        return min(x * self._step_v, self._made.range_v), min(y * self._step_v, self._made.range_v)
+
+    @property
+    def returned(self) -> tuple[Returned, ...]:
+        """What it said of itself, beside what was planned for; and the median of the last round trips."""
+        made, info = self._made, self.info
+        return (
+            Returned("deflector.range_v", made.range_v, info.range_v),
+            Returned("deflector.settle_s", made.settle_s, info.settle_ns * 1e-9),
+            Returned("deflector.min_dwell_s", made.min_dwell_s, info.min_dwell_ns * 1e-9),
+            Returned("deflector.delay_s", made.delay_s, info.delay_ns * 1e-9 + float(np.median(self.round_trip_s))),
+        )
+
+    @property
+    def round_trip_s(self) -> Floats:
+        """[K] from a request to its answer, of the last ones."""
+        return np.array(self._trips_s)
+
+    def steer(self, position_v: Floats, dwell_s: Floats) -> Steered:
+        """Rounded to the converter's steps and to nanoseconds; the beam moves when it gets its powers."""
+        self._staged = None
+        if self._line.trouble:
+            raise Fault(self._line.trouble)
+        info = self.info
+        codes = np.rint(position_v / self._step_v)  # [M, 2]
+        if not ((position_v >= self.low_v) & (position_v <= self.high_v)).all():
+            raise Fault(f"{self._line.what}: a spot is outside of the field that it can reach")
+        if not 0 < len(codes) <= info.spots:
+            raise Fault(f"{self._line.what}: {len(codes)} spots were asked, and it holds {info.spots}")
+        dwell_ns = np.rint(np.maximum(dwell_s, self._made.min_dwell_s) * 1e9)  # [M]
+        dwell_ns = np.clip(dwell_ns, max(info.min_dwell_ns, 1), 2**32 - 1)
+        spots = np.zeros(len(codes), protocol.SPOT)
+        spots["x"], spots["y"], spots["dwell_ns"] = codes[:, 0], codes[:, 1], dwell_ns
+        self._staged = spots
+        return Steered(codes * self._step_v, dwell_ns * 1e-9, self._clock.now_s() + self._made.delay_s)
+
+    def modulate(self, fraction: Floats, at_most_s: float) -> Floats:
+        """Rounded down to the modulator's steps. The places of the last `steer` go out with them."""
+        spots, self._staged = self._staged, None
+        if spots is None or len(spots) != len(fraction):
+            raise Fault(f"{self._line.what} was asked for light before it was steered")
+        if not ((fraction >= 0) & (fraction <= 1)).all():
+            raise Fault(f"{self._line.what}: a power is not between nothing and the laser's set point")
+        power = np.floor(fraction * protocol.FULL_POWER + ROUNDING)  # [M]
+        spots["power"] = power
+        longest_s = min(self._made.watchdog_s, at_most_s, self.info.longest_watchdog_ms * 1e-3)
+        done = self._do(Message.BATCH, protocol.batch(max(int(longest_s * 1e3), 1), spots))
+        self._check(done, spots)
+        return np.asarray(power / protocol.FULL_POWER, np.float64)
+
+    def blank(self) -> None:
+        self._staged = None
+        self._line.connect()
+        if self._do(Message.BLANK).lit:
+            raise Fault(f"{self._line.what} says that its beam is lit, and it was told to be dark")
+
+    def status(self) -> str:
+        try:
+            self._line.connect()
+            self._do(Message.STATUS)
+        except Fault as fault:
+            return str(fault)
+        return "ready"
+
+    def close(self) -> None:
+        """Dark, and let the port go. Whoever needs to know that it is dark asks `blank` first, as the guard does."""
+        if not self._line.trouble:
+            with suppress(Fault):
+                self.blank()
+        self._line.close()
+
+    @property
+    def _step_v(self) -> float:
+        return self.info.range_v / protocol.LARGEST_CODE
+
+    def _check(self, done: Done, spots: NDArray[np.void]) -> None:
+        """Raises Fault unless the device did what it was asked."""
+        if not done.lit:
+            raise Fault(f"{self._line.what} stays dark: {done.cause.name.lower().replace('_', ' ')}")
+        if (done.spots, done.table_crc) != (len(spots), protocol.crc16(spots.tobytes())):
+            raise Fault(f"{self._line.what} holds other spots than it was sent")
+        if done.watchdogs != self._watchdogs:
+            self._watchdogs = done.watchdogs
+            raise Fault(f"{self._line.what} had gone dark by itself: its watchdog had not heard of us in time")
+
+    def _greet(self) -> None:
+        """Who is there; and dark. Raises Fault if it is not what the settings say."""
+        self._reader = protocol.Reader()
+        answer = self._ask(Message.HELLO, Message.INFO)
+        try:
+            info = protocol.uninfo(answer.payload)
+        except Damaged as damaged:
+            raise Fault(f"{self._line.what}: {damaged}") from None
+        for name, planned_s, needed_ns in (
+            ("settle_s", self._made.settle_s, info.settle_ns),
+            ("min_dwell_s", self._made.min_dwell_s, info.min_dwell_ns),
+            ("delay_s", self._made.delay_s, info.delay_ns),
+        ):
+            if round(planned_s * 1e9) < needed_ns:
+                raise Fault(f"{self._line.what}: deflector.{name} is {planned_s:g} s, and the device needs "
+                            f"{needed_ns * 1e-9:g} s")  # fmt: skip
+        self._info = info
+        done = self._do(Message.BLANK)
+        self._watchdogs = done.watchdogs
+        if done.lit:
+            raise Fault(f"{self._line.what} can't be made dark")
+
+    def _do(self, kind: Message, payload: bytes = b"") -> Done:
+        """Ask for something to be done. Raises Fault if the device was started anew since it was greeted."""
+        answer = self._ask(kind, Message.DONE, payload)
+        try:
+            done = protocol.undone(answer.payload)
+        except Damaged as damaged:
+            raise Fault(f"{self._line.what}: {damaged}") from None
+        if done.boot != self.info.boot:
+            raise self._line.lost("it was started anew")
+        return done
+
+    def _ask(self, kind: Message, expected: Message, payload: bytes = b"") -> Packet:
+        self._sequence = (self._sequence + 1) % 2**16
+        sequence = self._sequence
+
+        def read(piece: bytes) -> Packet | None:
+            for packet in self._reader.feed(piece + protocol.END):
+                if packet.sequence == sequence and packet.kind in (expected, Message.REFUSED):
+                    return packet
+            return None
+
+        began_s = time.perf_counter()
+        tries = 1 if kind is Message.HELLO else TRIES  # who is not there is looked for again soon enough
+        answer = self._line.ask(protocol.frame(Packet(kind, sequence, payload)), protocol.END, read, tries=tries)
+        self._trips_s.append(time.perf_counter() - began_s)
+        if answer.kind == Message.REFUSED:
+            try:
+                raise Fault(f"{self._line.what} refused: {protocol.why_refused(answer.payload)}")
+            except Damaged as damaged:
+                raise Fault(f"{self._line.what} refused, and did not say why ({damaged})") from None
+        return answer

@@ -1,0 +1,104 @@
+"""An emulated Cobolt laser: the commands that the driver uses, answered as the maker's own driver expects them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+OFF, CONTINUOUS, FAULT = 0, 2, 5  # gom?
+INTERLOCK = 3  # f?
+SYNTAX = "Syntax error: illegal command"
+
+
+class CoboltDevice:
+    """Commands in, answers out. `tell` hears what its emission does, in ns of its own clock."""
+
+    deadline_ns = None  # it has no watchdog
+
+    def __init__(self, max_power_mw: float, tell: Callable[[dict[str, Any]], None], now_ns: int) -> None:
+        self._max_power_mw, self._tell = max_power_mw, tell
+        self._set_point_mw = 0.0
+        self._emits = False
+        self._closed = True  # the interlock's circuit
+        self._fault = 0
+        self._autostart = True
+        self._begun = b""
+        self._since_ns = now_ns
+        self._say("off", "power up", now_ns)
+
+    def expire(self, now_ns: int) -> None:
+        """Nothing happens by itself."""
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "beam": "lit" if self._emits else "dark",
+            "time_ns": self._since_ns,
+            "power_mw": self._set_point_mw if self._emits else 0.0,
+        }
+
+    def receive(self, data: bytes, now_ns: int) -> list[bytes]:
+        """The answers to the commands that are complete."""
+        *commands, self._begun = (self._begun + data).split(b"\r")
+        self._begun = self._begun[-256:]
+        return [self._answer(command.decode("ascii", "replace").strip(), now_ns).encode() + b"\r\n"
+                for command in commands]  # fmt: skip
+
+    def interlock(self, closed: bool, now_ns: int) -> None:
+        """Opening takes the light at once, and is a fault until it is cleared."""
+        self._closed = closed
+        if not closed:
+            self._fault = INTERLOCK
+            self._switch(False, "interlock open", now_ns)
+
+    def _answer(self, command: str, now_ns: int) -> str:
+        questions = {
+            "?": "OK", "glm?": "0488-06-01-0200-100", "sn?": "EMULATED", "gfv?": "1.0", "hrs?": "0.0",
+            "gmlp?": f"{self._max_power_mw:.1f}", "gam?": "1", "ilk?": str(int(not self._closed)),
+            "f?": str(self._fault), "l?": str(int(self._emits)), "p?": f"{self._set_point_mw * 1e-3:.5f}",
+            "pa?": f"{self._set_point_mw * 1e-3 if self._emits else 0.0:.5f}", "@cobas?": str(int(self._autostart)),
+            "gom?": str(FAULT if self._fault else CONTINUOUS if self._emits else OFF),
+        }  # fmt: skip
+        if command in questions:
+            return questions[command]
+        return self._obey(command, now_ns)
+
+    def _obey(self, command: str, now_ns: int) -> str:
+        word, _, value = command.partition(" ")
+        match word:
+            case "l0":
+                self._switch(False, "l0", now_ns)
+            case "l1" | "@cob1":
+                if self._closed and not self._fault:
+                    self._switch(True, word, now_ns)
+            case "cf":
+                self._fault = 0 if self._closed else INTERLOCK
+            case "p":
+                return self._set_power(value, now_ns)
+            case "@cobas" if value in ("0", "1"):
+                self._autostart = value == "1"
+            case "cp":
+                pass  # the only mode that this one has
+            case _:
+                return SYNTAX
+        return "OK"
+
+    def _set_power(self, value: str, now_ns: int) -> str:
+        try:
+            asked_mw = float(value) * 1e3
+        except ValueError:
+            return SYNTAX
+        if not 0 <= asked_mw <= self._max_power_mw * (1 + 1e-9):
+            return SYNTAX
+        self._set_point_mw = asked_mw
+        if self._emits:
+            self._say("lit", "p", now_ns)
+        return "OK"
+
+    def _switch(self, emits: bool, why: str, now_ns: int) -> None:
+        if emits is not self._emits:
+            self._emits = emits
+            self._say("lit" if emits else "off", why, now_ns)
+
+    def _say(self, event: str, why: str, now_ns: int) -> None:
+        self._since_ns = now_ns
+        self._tell({"event": event, "why": why, **self.state()})

@@ -1,0 +1,63 @@
+"""Faults to order: what happens to an answer on its way to the host, and to the line and the interlock."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from config.refused import Refused
+
+Way = Literal["well", "silence", "garbage", "half", "late"]
+
+WORDS = "well, silence, garbage, half, late SECONDS, disconnect, connect, interlock open, interlock closed, end"
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """How the device's answers fare."""
+
+    way: Way = "well"
+    late_s: float = 0.0
+    plugged: bool = True
+    interlock_closed: bool = True
+    ended: bool = False
+
+
+def ordered(trouble: Trouble, words: str) -> Trouble:
+    """After one line of the control channel. Raises Refused for what is not among WORDS."""
+    match words.split():
+        case ["well" | "silence" | "garbage" | "half" as way]:
+            return replace(trouble, way=way)
+        case ["late", number]:
+            try:
+                late_s = float(number)
+            except ValueError:
+                late_s = -1.0
+            if not 0 <= late_s < 60:
+                raise Refused(f"'{words}': a time from 0 to 60 s is needed")
+            return replace(trouble, way="late", late_s=late_s)
+        case ["disconnect"]:
+            return replace(trouble, plugged=False)
+        case ["connect"]:
+            return replace(trouble, plugged=True)
+        case ["interlock", "open" | "closed" as state]:
+            return replace(trouble, interlock_closed=state == "closed")
+        case ["end"]:
+            return replace(trouble, ended=True)
+    raise Refused(f"'{words}' is not an order to an emulator (allowed: {WORDS})")
+
+
+def spoiled(trouble: Trouble, answer: bytes, chance: random.Random) -> tuple[float, bytes]:
+    """(seconds to wait, what really goes over the line) for an answer."""
+    match trouble.way:
+        case "silence":
+            return 0.0, b""
+        case "garbage":
+            return 0.0, chance.randbytes(len(answer))
+        case "half":
+            return 0.0, answer[: len(answer) // 2]
+        case "late":
+            return trouble.late_s, answer
+        case "well":
+            return 0.0, answer

@@ -1,0 +1,171 @@
+"""An emulator's process: its line, its control channel (stdin), its log, and the stream of what its beam does."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import selectors
+import socket
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TextIO
+
+from config.refused import Refused
+from drivers.emulate.faults import Trouble, ordered, spoiled
+from drivers.emulate.terminal import Terminal
+
+LOOPBACK = "127.0.0.1"
+LONGEST_WAIT_S = 1.0
+LINGER_NS = 2_000_000_000  # after its input ended, where it is to end with it: the watchdog still gets its time
+
+
+class Device(Protocol):
+    """What is emulated."""
+
+    @property
+    def deadline_ns(self) -> int | None: ...
+
+    def expire(self, now_ns: int) -> None: ...
+
+    def state(self) -> dict[str, Any]: ...
+
+    def receive(self, data: bytes, now_ns: int) -> list[bytes]: ...
+
+    def interlock(self, closed: bool, now_ns: int) -> None: ...
+
+
+Tell = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Options:
+    link: Path | None = None  # a name for the line
+    stream_port: int = 0  # where the World listens in; 0: any
+    log: Path | None = None  # JSON lines; None: standard output
+    faults: tuple[str, ...] = ()  # obeyed at the start
+    ends_with_input: bool = False
+
+
+class Emulator:
+    """Runs one device until it is told to end."""
+
+    def __init__(self, make: Callable[[Tell, int], Device], options: Options) -> None:
+        self._options = options
+        self._log: TextIO = options.log.open("a", buffering=1, encoding="utf-8") if options.log else sys.stdout
+        self._listeners: list[socket.socket] = []
+        self._stream = socket.create_server((LOOPBACK, options.stream_port))
+        self._stream.setblocking(False)
+        self._trouble = Trouble()
+        self._chance = random.Random(0)
+        self._late: list[tuple[int, bytes]] = []  # (when, what), in order
+        self._end_ns: int | None = None
+        self._words = b""
+        self._terminal = Terminal(options.link)
+        self._device = make(self._tell, time.monotonic_ns())
+        self._selector = selectors.DefaultSelector()
+
+    def run(self) -> None:
+        """Until `end`, or a while after its input ended if it is to end with it."""
+        self._selector.register(self._stream, selectors.EVENT_READ, self._accept)
+        self._watch_input()
+        self._watch_line()
+        host, port = self._stream.getsockname()[:2]
+        self._write({"event": "ready", "port": self._terminal.port, "stream": f"{host}:{port}", "pid": os.getpid()})
+        for words in self._options.faults:
+            self._obey(words)
+        try:
+            while not self._trouble.ended and not (self._end_ns is not None and time.monotonic_ns() > self._end_ns):
+                for key, _ in self._selector.select(self._wait_s()):
+                    key.data()
+                self._device.expire(time.monotonic_ns())
+                self._send_late()
+        finally:
+            self._terminal.unplug()
+            self._write({"event": "ended"})
+
+    def _wait_s(self) -> float:
+        """Until something is due."""
+        due_ns = [self._device.deadline_ns, self._late[0][0] if self._late else None, self._end_ns]
+        first_ns = min((at_ns for at_ns in due_ns if at_ns is not None), default=None)
+        if first_ns is None:
+            return LONGEST_WAIT_S
+        return min(max((first_ns - time.monotonic_ns()) * 1e-9, 0.0), LONGEST_WAIT_S)
+
+    def _watch_line(self) -> None:
+        if self._terminal.device is not None:
+            self._selector.register(self._terminal.device, selectors.EVENT_READ, self._hear)
+
+    def _watch_input(self) -> None:
+        try:
+            self._selector.register(sys.stdin.fileno(), selectors.EVENT_READ, self._read_input)
+        except (ValueError, OSError, AttributeError):  # there is no input, or it is a file: nothing to wait for
+            return
+
+    def _hear(self) -> None:
+        for answer in self._device.receive(self._terminal.read(), time.monotonic_ns()):
+            wait_s, answer = spoiled(self._trouble, answer, self._chance)
+            if wait_s > 0:
+                self._late.append((time.monotonic_ns() + round(wait_s * 1e9), answer))
+                self._late.sort()
+            else:
+                self._terminal.write(answer)
+
+    def _send_late(self) -> None:
+        while self._late and self._late[0][0] <= time.monotonic_ns():
+            self._terminal.write(self._late.pop(0)[1])
+
+    def _read_input(self) -> None:
+        said = os.read(sys.stdin.fileno(), 4096)
+        *lines, self._words = (self._words + said).split(b"\n")
+        for line in lines:
+            self._obey(line.decode("utf-8", "replace").strip())
+        if said:
+            return
+        self._selector.unregister(sys.stdin.fileno())
+        if self._options.ends_with_input:
+            self._end_ns = time.monotonic_ns() + LINGER_NS
+
+    def _obey(self, words: str) -> None:
+        try:
+            after = ordered(self._trouble, words)
+        except Refused as refused:
+            self._write({"event": "refused", "why": str(refused)})
+            return
+        before, self._trouble = self._trouble, after
+        self._write({"event": "order", "order": words})
+        if before.plugged and not after.plugged and self._terminal.device is not None:
+            self._selector.unregister(self._terminal.device)
+            self._terminal.unplug()
+        elif after.plugged and not before.plugged:
+            self._terminal.plug()
+            self._watch_line()
+        if after.interlock_closed is not before.interlock_closed:
+            self._device.interlock(after.interlock_closed, time.monotonic_ns())
+
+    def _accept(self) -> None:
+        listener, _ = self._stream.accept()
+        listener.setblocking(False)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._listeners.append(listener)
+        self._say(listener, self._device.state())
+
+    def _tell(self, said: dict[str, Any]) -> None:
+        """Into the log, and to whoever listens."""
+        self._write(said)
+        for listener in tuple(self._listeners):
+            self._say(listener, said)
+
+    def _say(self, listener: socket.socket, said: dict[str, Any]) -> None:
+        try:
+            listener.sendall(json.dumps(said).encode() + b"\n")
+        except OSError:  # it has gone, or it does not listen: its end of the line then means dark
+            listener.close()
+            self._listeners.remove(listener)
+
+    def _write(self, said: dict[str, Any]) -> None:
+        self._log.write(json.dumps({**said, "logged_ns": time.monotonic_ns()}) + "\n")
+        self._log.flush()

@@ -1,0 +1,73 @@
+"""A pseudo-terminal with a name of its own: the serial port of an emulated device."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from config.refused import Refused
+
+
+class Terminal:
+    """The device's end. A host opens `port`, or `link`, which stays the same when the line comes back."""
+
+    def __init__(self, link: Path | None) -> None:
+        self._link = link
+        self.port = ""
+        self.device: int | None = None  # file descriptor of the device's end; None: unplugged
+        self._host: int | None = None  # kept open, so that the line lasts when no host has it
+        self.plug()
+
+    def plug(self) -> None:
+        """Make the line, if it is not there. Raises Refused."""
+        if self.device is not None:
+            return
+        try:
+            import tty
+        except ImportError:
+            raise Refused("emulate: this system has no pseudo-terminals (Linux and macOS have)") from None
+        self.device, self._host = os.openpty()
+        tty.setraw(self.device)
+        tty.setraw(self._host)
+        os.set_blocking(self.device, False)
+        self.port = os.ttyname(self._host)
+        if self._link is not None:
+            self._point_link(self._link)
+
+    def unplug(self) -> None:
+        """As when somebody pulls the cable."""
+        if self.device is None or self._host is None:
+            return
+        if self._link is not None and self._ours(self._link):
+            self._link.unlink()
+        os.close(self.device)
+        os.close(self._host)
+        self.device = self._host = None
+
+    def write(self, data: bytes) -> None:
+        """What does not fit, because the host does not read, is lost, as on a wire."""
+        if self.device is not None:
+            try:
+                os.write(self.device, data)
+            except BlockingIOError:
+                return
+
+    def read(self) -> bytes:
+        try:
+            return os.read(self.device, 65536) if self.device is not None else b""
+        except BlockingIOError:
+            return b""
+
+    def _point_link(self, link: Path) -> None:
+        if link.is_symlink():
+            link.unlink()  # of an emulator that was killed
+        elif link.exists():
+            raise Refused(f"--link {link}: there is a file of this name, and it is no link")
+        try:
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(self.port)
+        except OSError as error:
+            raise Refused(f"--link {link}: this link can't be made ({error.strerror})") from None
+
+    def _ours(self, link: Path) -> bool:
+        return link.is_symlink() and os.readlink(link) == self.port

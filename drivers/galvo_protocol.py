@@ -1,0 +1,264 @@
+"""The galvo protocol, as bytes (in words: docs/galvo-protocol.md). Pure; the driver and the emulator share it.
+
+    frame = COBS(kind u8, sequence u16, length u16, payload) + 3 bytes of CRC + 0x00
+
+COBS: Cheshire and Baker, IEEE/ACM Trans. Networking 7, 159 (1999). The CRC is CRC-16/CCITT-FALSE of the stuffed
+bytes, so that a byte which is damaged on the line is a burst of at most 8 bits, and such a burst is always caught.
+"""
+
+from __future__ import annotations
+
+import struct
+from binascii import crc_hqx
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+VERSION = 1
+END = b"\0"
+LARGEST_CODE = 32767  # +range of the converter; -range is -32767
+FULL_POWER = 65535  # the laser's whole set point
+HEADER = struct.Struct("<BHH")
+INFO = struct.Struct("<BIHhhhhHIIIHB")
+DONE = struct.Struct("<BBHHIHI")
+BATCH = struct.Struct("<HH")
+REFUSED = struct.Struct("<BH")
+SPOT = np.dtype([("x", "<i2"), ("y", "<i2"), ("power", "<u2"), ("dwell_ns", "<u4")])  # packed: 10 bytes
+
+
+class Damaged(Exception):
+    """These bytes are no message."""
+
+
+class Message(IntEnum):
+    """What a frame is. Answers have the top bit set."""
+
+    HELLO = 0x01
+    BATCH = 0x02
+    BLANK = 0x03
+    STATUS = 0x04
+    INFO = 0x81
+    DONE = 0x82
+    REFUSED = 0xFF
+
+
+class Cause(IntEnum):
+    """Why the beam is dark."""
+
+    LIT = 0
+    POWER_UP = 1
+    BLANKED = 2
+    WATCHDOG = 3
+    REFUSED = 4
+
+
+class Refusal(IntEnum):
+    """Why a request was not carried out."""
+
+    UNKNOWN = 1
+    LENGTH = 2
+    TOO_MANY = 3
+    OUTSIDE = 4
+    DWELL = 5
+    WATCHDOG = 6
+
+
+REFUSALS = {
+    Refusal.UNKNOWN: "it does not know this message",
+    Refusal.LENGTH: "the message has the wrong length",
+    Refusal.TOO_MANY: "there are more spots than it can hold, or none",
+    Refusal.OUTSIDE: "a spot is outside of its field",
+    Refusal.DWELL: "a visit is shorter than it can make",
+    Refusal.WATCHDOG: "the watchdog's time is 0 or too long",
+}
+
+
+@dataclass(frozen=True)
+class Packet:
+    kind: int
+    sequence: int
+    payload: bytes = b""
+
+
+@dataclass(frozen=True)
+class Info:
+    """What a device is. `boot` is another number after each power-up."""
+
+    boot: int
+    range_v: float
+    low: tuple[int, int]  # its field, in codes of the converter
+    high: tuple[int, int]
+    spots: int  # the most in a batch
+    min_dwell_ns: int
+    settle_ns: int
+    delay_ns: int  # from the end of a batch to its first visit
+    longest_watchdog_ms: int
+    name: str
+    version: int = VERSION
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a device did. `table_crc` is that of the spots as they stand in its memory."""
+
+    cause: Cause
+    spots: int
+    table_crc: int
+    visits: int  # since it was switched on, modulo 2**32
+    watchdogs: int  # how often the watchdog has blanked the beam since then
+    boot: int
+
+    @property
+    def lit(self) -> bool:
+        return self.cause is Cause.LIT
+
+
+def crc16(data: bytes) -> int:
+    """CRC-16/CCITT-FALSE: polynomial 0x1021, begins at 0xFFFF, nothing reflected; of b"123456789" it is 0x29B1."""
+    return crc_hqx(data, 0xFFFF)
+
+
+def stuff(data: bytes) -> bytes:
+    """COBS: the same data without a zero byte."""
+    out = bytearray()
+    for run in data.split(b"\0"):
+        while len(run) >= 254:
+            out += b"\xff" + run[:254]
+            run = run[254:]
+        out += bytes([len(run) + 1]) + run
+    return bytes(out)
+
+
+def unstuff(data: bytes) -> bytes:
+    """The inverse of `stuff`. Raises Damaged."""
+    out = bytearray()
+    at = 0
+    while at < len(data):
+        code = data[at]
+        run = data[at + 1 : at + code]
+        at += code
+        if code == 0 or len(run) != code - 1:
+            raise Damaged("a block of the frame is cut off")
+        out += run
+        if code < 255 and at < len(data):
+            out.append(0)
+    return bytes(out)
+
+
+def frame(packet: Packet) -> bytes:
+    """A packet as it goes over the line, with its end."""
+    body = stuff(HEADER.pack(packet.kind, packet.sequence, len(packet.payload)) + packet.payload)
+    crc = crc16(body)
+    return body + bytes([0x80 | crc >> 14, 0x80 | crc >> 7 & 0x7F, 0x80 | crc & 0x7F]) + END
+
+
+def unframe(piece: bytes) -> Packet:
+    """The packet of what stood between two ends. Raises Damaged."""
+    body, digits = piece[:-3], piece[-3:]
+    crc = crc16(body)
+    if digits != bytes([0x80 | crc >> 14, 0x80 | crc >> 7 & 0x7F, 0x80 | crc & 0x7F]):
+        raise Damaged("the check sum is wrong")
+    data = unstuff(body)
+    if len(data) < HEADER.size:
+        raise Damaged("the frame is too short")
+    kind, sequence, length = HEADER.unpack_from(data)
+    if length != len(data) - HEADER.size:
+        raise Damaged("the frame has another length than it says")
+    return Packet(kind, sequence, data[HEADER.size :])
+
+
+class Reader:
+    """Bytes in, packets out; what is damaged is counted and left out, and the next end begins anew."""
+
+    def __init__(self, longest: int = 65536) -> None:
+        self.damaged = 0
+        self._longest = longest
+        self._begun = b""
+
+    def feed(self, data: bytes) -> list[Packet]:
+        """The packets that these bytes complete."""
+        *pieces, self._begun = (self._begun + data).split(END)
+        packets = []
+        for piece in pieces:
+            try:
+                if piece:
+                    packets.append(unframe(piece))
+            except Damaged:
+                self.damaged += 1
+        if len(self._begun) > self._longest:
+            self._begun = b""
+            self.damaged += 1
+        return packets
+
+
+def batch(watchdog_ms: int, spots: NDArray[np.void]) -> bytes:
+    """The payload of a BATCH; spots [M] of SPOT."""
+    return BATCH.pack(watchdog_ms, len(spots)) + spots.tobytes()
+
+
+def unbatch(payload: bytes) -> tuple[int, NDArray[np.void]]:
+    """(watchdog_ms, spots [M]). Raises Damaged."""
+    if len(payload) < BATCH.size:
+        raise Damaged("a batch is too short")
+    watchdog_ms, count = BATCH.unpack_from(payload)
+    if len(payload) != BATCH.size + count * SPOT.itemsize:
+        raise Damaged("a batch has another length than its number of spots says")
+    return watchdog_ms, np.frombuffer(payload, SPOT, offset=BATCH.size)
+
+
+def info(made: Info) -> bytes:
+    """The payload of an INFO."""
+    name = made.name.encode("ascii")
+    return INFO.pack(
+        made.version, made.boot, round(made.range_v * 1e3), *made.low, *made.high, made.spots, made.min_dwell_ns,
+        made.settle_ns, made.delay_ns, made.longest_watchdog_ms, len(name),
+    ) + name  # fmt: skip
+
+
+def uninfo(payload: bytes) -> Info:
+    """Raises Damaged; also for a version that is not ours."""
+    if len(payload) < INFO.size:
+        raise Damaged("its description is too short")
+    version, boot, range_mv, low_x, low_y, high_x, high_y, *rest, length = INFO.unpack_from(payload)
+    name = payload[INFO.size :]
+    if version != VERSION:
+        raise Damaged(f"it speaks version {version} of the protocol, and {VERSION} is needed")
+    if len(name) != length or not name.isascii():
+        raise Damaged("its name is not readable")
+    spots, min_dwell_ns, settle_ns, delay_ns, longest_ms = rest
+    return Info(
+        boot, range_mv / 1e3, (low_x, low_y), (high_x, high_y), spots, min_dwell_ns, settle_ns, delay_ns, longest_ms,
+        name.decode("ascii"),
+    )  # fmt: skip
+
+
+def done(made: Done) -> bytes:
+    """The payload of a DONE."""
+    return DONE.pack(made.lit, made.cause, made.spots, made.table_crc, made.visits, made.watchdogs, made.boot)
+
+
+def undone(payload: bytes) -> Done:
+    """Raises Damaged."""
+    if len(payload) != DONE.size:
+        raise Damaged("its status has the wrong length")
+    lit, cause, spots, table_crc, visits, watchdogs, boot = DONE.unpack(payload)
+    if cause not in set(Cause) or bool(lit) is not (cause == Cause.LIT):
+        raise Damaged("its status contradicts itself")
+    return Done(Cause(cause), spots, table_crc, visits, watchdogs, boot)
+
+
+def refused(code: Refusal, spot: int = 0) -> bytes:
+    """The payload of a REFUSED; `spot` is the first one that it does not like."""
+    return REFUSED.pack(code, spot)
+
+
+def why_refused(payload: bytes) -> str:
+    """In words. Raises Damaged."""
+    if len(payload) != REFUSED.size:
+        raise Damaged("its refusal has the wrong length")
+    code, spot = REFUSED.unpack(payload)
+    if code not in set(Refusal):
+        return f"code {code}"
+    return REFUSALS[Refusal(code)] + (f" (spot {spot})" if code in (Refusal.OUTSIDE, Refusal.DWELL) else "")

@@ -1,0 +1,211 @@
+"""A Cobolt (HÜBNER Photonics) laser behind a serial line, dimmed by a modulator.
+
+Commands and their meanings are those of the maker's own driver (github.com/cobolt-lasers/pycobolt): ASCII at 115200
+baud, 8N1; a command ends with CR, an answer with CR LF; powers are in W.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from config.fields import Doc, Ge, Gt, settings
+from control.contract import Fault
+from drivers.light import Modulator
+from drivers.returned import Returned
+from drivers.serial_line import SerialLine
+
+Floats = NDArray[np.float64]
+
+FAULTS = {"1": "temperature", "3": "interlock", "4": "constant power timeout"}
+QUESTIONS = {"f?": "0", "ilk?": "0", "l?": "1"}  # asked in turn while it is lit, and what the answer should be
+PART = 0.01  # the set point may differ from what was asked by this part of it
+
+
+@settings
+class Cobolt:
+    """A Cobolt 04, 06 or 08 laser at a serial port. Its set point is fixed; the modulator makes the powers of spots."""
+
+    kind: Literal["cobolt"] = "cobolt"
+    port: Annotated[str, Doc("/dev/ttyUSB0, COM4, or what an emulator was linked to")]
+    baud: Annotated[int, Gt(0), Doc("bits per second")] = 115200
+    max_power_mw: Annotated[float, Gt(0), Doc("its set point: the power of a spot with the fraction 1")] = 200.0
+    timeout_s: Annotated[float, Gt(0), Doc("longest wait for an answer")] = 0.05
+    linger_s: Annotated[
+        float, Ge(0), Doc("emission stays on for so long behind a modulator that is confirmed dark; 0: never")
+    ] = 0.0
+
+
+class CoboltDriver:
+    """The Laser plug. Two shutters stand in a row: the modulator's, and the laser's own emission.
+
+    `shine` sees that emission is on, gives each spot power_mw / set point through the modulator, and asks the laser one
+    question (fault, interlock, emission, set point: in turn). `off` shuts both, and is content if one is confirmed.
+    After a fault of the laser, the next `shine` is the operator's (the interlock is latched): it clears the fault.
+    """
+
+    def __init__(self, made: Cobolt, modulator: Modulator) -> None:
+        self._made, self._modulator = made, modulator
+        self.max_power_mw = made.max_power_mw
+        self.set_point_mw = 0.0  # as the laser returned it
+        self._firmware = ""
+        self._emits = False
+        self._lit_s = -1e9
+        self._turn = 0
+        self._told = False  # whether somebody was told of a fault that is still in the laser
+        self._line = SerialLine("the laser", made.port, made.baud, made.timeout_s, self._greet)
+        self._line.connect()
+
+    @property
+    def firmware(self) -> str:
+        return self._firmware
+
+    def shine(self, power_mw: Floats, at_most_s: float) -> Floats:
+        """Powers above the set point are cut to it."""
+        if not self._emits:
+            self._begin()
+        fraction = np.minimum(power_mw / self.set_point_mw, 1.0)
+        given = self._modulator.modulate(fraction, at_most_s)
+        self._lit_s = time.monotonic()
+        self._ask_one()
+        return given * self.set_point_mw
+
+    def off(self) -> None:
+        troubles = []
+        try:
+            self._modulator.blank()
+        except Fault as fault:
+            troubles.append(str(fault))
+        if troubles or time.monotonic() - self._lit_s >= self._made.linger_s:
+            try:
+                self._line.connect()
+                self._end()
+            except Fault as fault:
+                troubles.append(str(fault))
+        if len(troubles) == 2:
+            raise Fault("; ".join(troubles))
+
+    @property
+    def returned(self) -> tuple[Returned, ...]:
+        """Its set point, as it was last read back."""
+        return (Returned("laser.max_power_mw", self._made.max_power_mw, self.set_point_mw),)
+
+    def reset(self) -> None:
+        """Leave a fault that is over. Raises Fault while the interlock is open."""
+        if self._number("ilk?") != 0:
+            raise Fault("the laser's interlock is open")
+        self._text("cf", expect="OK")
+        if (fault := self._text("f?")) != "0":
+            raise Fault(f"the laser has the fault '{FAULTS.get(fault, fault)}', and it does not go away")
+
+    def status(self) -> str:
+        try:
+            self._line.connect()
+            if self._number("ilk?") != 0:
+                return "interlock open"
+            fault = self._text("f?")
+        except Fault as trouble:
+            return str(trouble)
+        return "ready" if fault == "0" else f"fault: {FAULTS.get(fault, fault)}"
+
+    def actual_power_mw(self) -> float:
+        """What its own meter says. Raises Fault."""
+        return self._number("pa?") * 1e3
+
+    def close(self) -> None:
+        """Off, and let the port go. Whoever needs to know that it is off asks `off` first, as the guard does."""
+        if not self._line.trouble:
+            with suppress(Fault):
+                self._end()
+        self._line.close()
+
+    def _greet(self) -> None:
+        """Who is there; dark; no start by itself; constant power at the set point. Raises Fault."""
+        self._emits = False
+        self._text("?", expect="OK")
+        self._line.hush(0.02)
+        self._end()
+        self._firmware = (
+            f"Cobolt {self._text('glm?')}, serial number {self._text('sn?')}, firmware {self._text('gfv?')}"
+        )
+        self._text("@cobas 0", expect="OK")
+        most_mw = self._number("gmlp?")
+        if self._made.max_power_mw > most_mw * (1 + 1e-9):
+            raise Fault(
+                f"{self._line.what}: laser.max_power_mw is {self._made.max_power_mw:g}, and it gives {most_mw:g} mW"
+            )
+        self._text("cp", expect="OK")
+        if (mode := self._text("gam?")) != "1":
+            raise Fault(f"{self._line.what} was set to constant power, and says that its mode is {mode}")
+        self._text(f"p {self._made.max_power_mw * 1e-3:.5f}", expect="OK")
+        self.set_point_mw = self._read_set_point()
+
+    def _begin(self) -> None:
+        """Emission on. Raises Fault while the interlock is open, and once after a fault."""
+        if self._line.trouble:
+            raise Fault(self._line.trouble)
+        if self._number("ilk?") != 0:
+            self._told = True
+            raise Fault("the laser's interlock is open")
+        if (fault := self._text("f?")) != "0":
+            if not self._told:
+                self._told = True
+                raise Fault(f"the laser has the fault '{FAULTS.get(fault, fault)}'")
+            self.reset()
+        self._told = False
+        self._text("l1", expect="OK")
+        if self._text("l?") != "1":
+            raise Fault(f"{self._line.what} was switched on, and says that it is off")
+        self._emits = True
+
+    def _end(self) -> None:
+        self._emits = False
+        self._text("l0", expect="OK")
+        if self._text("l?") != "0":
+            raise Fault(f"{self._line.what} was switched off, and says that it is on")
+
+    def _ask_one(self) -> None:
+        """One of the questions, each in its turn. Raises Fault if the laser is not as it should be."""
+        self._turn = (self._turn + 1) % (len(QUESTIONS) + 1)
+        if self._turn == len(QUESTIONS):
+            self.set_point_mw = self._read_set_point()
+            return
+        question, good = list(QUESTIONS.items())[self._turn]
+        if self._text(question) != good:
+            why = self.status()
+            self._told = True
+            raise Fault("the laser has switched itself off" if why == "ready" else f"the laser: {why}")
+
+    def _read_set_point(self) -> float:
+        found_mw = self._number("p?") * 1e3
+        if abs(found_mw - self._made.max_power_mw) > PART * self._made.max_power_mw:
+            raise Fault(f"{self._line.what}: a set point of {self._made.max_power_mw:g} mW was asked, and it says "
+                        f"{found_mw:g} mW")  # fmt: skip
+        return found_mw
+
+    def _number(self, question: str) -> float:
+        answer = self._text(question)
+        try:
+            number = float(answer)
+        except ValueError:
+            number = float("nan")
+        if not np.isfinite(number):
+            raise self._line.lost(f"it answered '{answer}' to '{question}', where a number is needed")
+        return number
+
+    def _text(self, command: str, expect: str = "") -> str:
+        """What it answers. Raises Fault for 'Syntax error', and for anything but `expect` where that is given."""
+
+        def read(piece: bytes) -> str | None:
+            answer = piece.decode("ascii", "replace").strip()
+            if command == "?" and answer != expect:
+                return None  # what was left over from before
+            if answer.startswith("Syntax error") or "\ufffd" in answer or (expect and answer != expect):
+                raise Fault(f"{self._line.what} answered '{answer}' to '{command}'")
+            return answer or None
+
+        return self._line.ask(command.encode("ascii") + b"\r", b"\r\n", read)

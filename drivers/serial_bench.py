@@ -1,0 +1,169 @@
+"""A rig whose deflector and laser are at serial ports: with a real camera, or emulated under a simulated sample."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from config.geometry import Affine
+from control.contract import Beam, Camera, Command
+from drivers.cameras.opencv_capture import OpenCVCamera, OpenCVCapture
+from drivers.deflectors.serial_galvo import SerialGalvo, SerialGalvoDriver
+from drivers.emulate.child import Child
+from drivers.emulate.light_path import LightPath, Listener
+from drivers.emulate.settings import Emulated
+from drivers.guard import Bounds, Guard
+from drivers.lasers.cobolt import Cobolt, CoboltDriver
+from drivers.returned import Returned
+from drivers.sim.bench import rehearse
+from drivers.sim.camera import SimulatedCamera, SimulatedCameraDriver
+from drivers.sim.clock import PacedClock
+from drivers.sim.sample import Sample
+from drivers.sim.world import Stage, World
+
+Corners = tuple[tuple[float, float], tuple[float, float]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Means:
+    """What both kinds of rig need to know beside their devices."""
+
+    um_per_px: float
+    field_um: Corners  # that the beam may visit
+    power_cap_mw: float
+    heartbeat_s: float
+
+
+class LastOut:
+    """The Beam plug: a guard, and what has to stay until it is closed: the listeners and the emulators."""
+
+    def __init__(self, guard: Guard, others: ExitStack) -> None:
+        self._guard, self._others = guard, others
+
+    def send(self, command: Command) -> Command:
+        return self._guard.send(command)
+
+    def dark(self, reason: str) -> Command:
+        return self._guard.dark(reason)
+
+    def close(self) -> None:
+        try:
+            self._guard.close()
+        finally:
+            self._others.close()
+
+
+@dataclass(frozen=True)
+class SerialBench:
+    """A rig, ready: the laser is dark."""
+
+    camera: Camera
+    beam: Beam
+    clock: PacedClock
+    galvo: SerialGalvoDriver
+    laser: CoboltDriver
+    world: World | None = None
+    emulators: tuple[Child, ...] = ()
+
+    def returned(self) -> tuple[Returned, ...]:
+        """The settings as the devices gave them back, when they last did; no device is asked now."""
+        eye = self.camera.returned if isinstance(self.camera, OpenCVCapture) else ()
+        return (*eye, *self.galvo.returned, *self.laser.returned)
+
+    def close(self) -> None:
+        """Dark first, then the camera."""
+        self.beam.close()
+        self.camera.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_serial_bench(camera: OpenCVCamera, galvo: SerialGalvo, laser: Cobolt, means: Means) -> SerialBench:
+    """Real devices. Raises Fault, Refused; what was opened until then is closed."""
+    clock = PacedClock(1.0)
+    with ExitStack() as opened:
+        eye = OpenCVCapture(camera, clock)
+        opened.callback(eye.close)
+        mirrors, lamp = _open_light(galvo, laser, clock, opened)
+        beam = _guard(mirrors, lamp, clock, galvo, means, camera.middle_um(means.um_per_px))
+        opened.pop_all()
+    return SerialBench(eye, beam, clock, mirrors, lamp)
+
+
+def open_emulated_bench(
+    sample: Sample, camera: SimulatedCamera, galvo: SerialGalvo, laser: Cobolt, emulated: Emulated, means: Means,
+    *, seed: int = 0,
+) -> SerialBench:  # fmt: skip
+    """Emulated devices over a simulated sample, in real time. Raises Fault, Refused."""
+    stage = _stage(camera, emulated, means.um_per_px)
+    world = World(sample, stage, seed=seed)
+    rehearse(camera, stage, means.um_per_px)
+    um_to_v = _um_to_v(galvo, stage.middle_um)
+    with ExitStack() as opened:
+        children: tuple[Child, ...] = ()
+        if emulated.start:
+            children = tuple(
+                opened.enter_context(Child(kind, Path(port)))
+                for kind, port in (("galvo", galvo.port), ("cobolt", laser.port))
+            )
+            emulated = replace(emulated, galvo_stream=children[0].stream_port, laser_stream=children[1].stream_port)
+        clock = PacedClock(1.0)
+        path = LightPath(world, clock, um_to_v.inverse, emulated.depth_kt_per_mw)
+        for listener in (
+            Listener("the galvo", emulated.galvo_stream, path.hear_galvo),
+            Listener("the laser", emulated.laser_stream, path.hear_laser),
+        ):
+            opened.callback(listener.close)
+            listener.start()
+        mirrors, lamp = _open_light(galvo, laser, clock, opened)
+        beam = _guard(mirrors, lamp, clock, galvo, means, stage.middle_um)
+        eye = SimulatedCameraDriver(camera, means.um_per_px, world, clock, seed)
+        others = opened.pop_all()
+    return SerialBench(eye, LastOut(beam, others), clock, mirrors, lamp, world, children)
+
+
+def _open_light(
+    galvo: SerialGalvo, laser: Cobolt, clock: PacedClock, opened: ExitStack
+) -> tuple[SerialGalvoDriver, CoboltDriver]:
+    mirrors = SerialGalvoDriver(galvo, clock)
+    opened.callback(mirrors.close)
+    lamp = CoboltDriver(laser, mirrors)
+    opened.callback(lamp.close)
+    return mirrors, lamp
+
+
+def _guard(
+    mirrors: SerialGalvoDriver, lamp: CoboltDriver, clock: PacedClock, galvo: SerialGalvo, means: Means,
+    middle_um: tuple[float, float],
+) -> Guard:  # fmt: skip
+    low_um, high_um = means.field_um
+    power_mw = min(means.power_cap_mw, lamp.max_power_mw)
+    bounds = Bounds(low_um=low_um, high_um=high_um, power_mw=power_mw, heartbeat_s=means.heartbeat_s)
+    return Guard(mirrors, lamp, clock, _um_to_v(galvo, middle_um), bounds, watch=True)
+
+
+def _um_to_v(galvo: SerialGalvo, middle_um: tuple[float, float]) -> Affine:
+    """As the settings say it: 0 V points to the middle of the image."""
+    x_um, y_um = middle_um
+    return Affine.scale("um", "v", galvo.v_per_um, (-galvo.v_per_um * x_um, -galvo.v_per_um * y_um))
+
+
+def _stage(camera: SimulatedCamera, emulated: Emulated, um_per_px: float) -> Stage:
+    return Stage(
+        middle_um=camera.middle_um(um_per_px),
+        extent_um=(camera.width_px * um_per_px, camera.height_px * um_per_px),
+        waist_um=emulated.waist_um,
+        period_s=1.0 / camera.fps,
+        exposure_s=camera.exposure_s,
+        sub_exposures=camera.sub_exposures,
+        frames_kept=8,
+    )

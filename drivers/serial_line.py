@@ -1,0 +1,135 @@
+"""A device at the end of a serial line: ask, and be answered in time, or know why not."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from threading import RLock
+from typing import TypeVar
+
+import serial
+
+from control.contract import Fault
+
+T = TypeVar("T")
+
+AGAIN_S = 0.25  # a device that is gone is looked for so often
+BLOCKED_S = 0.25  # a line that takes no bytes for so long is gone
+
+
+class SerialLine:
+    """One device's line. What goes wrong on it is a Fault that names the device, and closes the line.
+
+    Args:
+        what: the device in words, as an error begins.
+        greet: called after the line was opened, also when it comes back: identifies the device and puts it in order.
+    """
+
+    def __init__(self, what: str, port: str, baud: int, timeout_s: float, greet: Callable[[], None]) -> None:
+        self.what, self.port = f"{what} at {port}", port
+        self.trouble = "not yet open"  # "" while the line is good
+        self._baud, self._timeout_s, self._greet = baud, timeout_s, greet
+        self._lock = RLock()
+        self._serial: serial.Serial | None = None
+        self._begun = b""
+        self._again_s = -1.0
+        self._closed = False
+
+    def connect(self) -> None:
+        """Open the line, if it is not, and greet. Raises Fault; asked too soon after a failure, the same one."""
+        with self._lock:
+            if self._serial is not None:
+                return
+            if self._closed:
+                raise Fault(f"{self.what} is closed")
+            if time.monotonic() < self._again_s:
+                raise Fault(self.trouble)
+            try:
+                self._serial = serial.Serial(
+                    self.port, self._baud, timeout=self._timeout_s, write_timeout=BLOCKED_S, exclusive=True
+                )
+            except (serial.SerialException, OSError, ValueError) as error:
+                raise self.lost(f"it can't be opened ({_plain(error)})") from None
+            self._begun = b""
+            try:
+                self._greet()
+            except Fault as fault:
+                self._drop(str(fault))
+                raise
+            self.trouble = ""
+
+    def ask(self, request: bytes, end: bytes, read: Callable[[bytes], T | None], *, tries: int = 1) -> T:
+        """Send `request`, and answer what `read` makes of the first piece for which it makes something.
+
+        Args:
+            end: pieces end with it; `read` gets them without.
+            read: None for a piece that is not the answer (a late one, a damaged one); it may raise Fault.
+            tries: how often the request is sent; more than once only where that does no harm.
+
+        Raises Fault: no answer, or the line is gone; it never opens the line by itself.
+        """
+        with self._lock:
+            if self._serial is None:
+                raise Fault(f"{self.what} is closed" if self._closed else self.trouble)
+            for _ in range(tries):
+                try:
+                    self._serial.write(request)
+                    found = self._read(self._serial, end, read)
+                except Fault as fault:  # an answer that makes no sense: nobody knows what the next one would belong to
+                    self._drop(str(fault))
+                    raise
+                except (serial.SerialException, OSError, TypeError) as error:  # pyserial: TypeError once it is closed
+                    raise self.lost(f"it is gone ({_plain(error)})") from None
+                if found is not None:
+                    return found
+            raise self.lost(f"no answer within {self._timeout_s * 1e3:.0f} ms")
+
+    def hush(self, quiet_s: float) -> None:
+        """Let the line fall quiet, and forget what came over it. Raises Fault."""
+        with self._lock:
+            if self._serial is None:
+                raise Fault(self.trouble)
+            time.sleep(quiet_s)
+            try:
+                self._serial.reset_input_buffer()
+            except (serial.SerialException, OSError) as error:
+                raise self.lost(f"it is gone ({_plain(error)})") from None
+            self._begun = b""
+
+    def close(self) -> None:
+        """For good."""
+        with self._lock:
+            self._closed = True
+            self._drop(f"{self.what} is closed")
+
+    def _read(self, line: serial.Serial, end: bytes, read: Callable[[bytes], T | None]) -> T | None:
+        until_s = time.monotonic() + self._timeout_s
+        while True:
+            *pieces, self._begun = self._begun.split(end)
+            for index, piece in enumerate(pieces):
+                found = read(piece)
+                if found is not None:
+                    self._begun = end.join((*pieces[index + 1 :], self._begun))
+                    return found
+            late_s = time.monotonic() - until_s
+            if late_s > self._timeout_s or (late_s > 0 and not line.in_waiting):
+                return None  # not earlier: who was kept from reading finds the answer waiting
+            self._begun += line.read(max(line.in_waiting, 1))
+
+    def lost(self, why: str) -> Fault:
+        """Give the line up: the Fault to raise. It is looked for again at the next `connect`."""
+        self._drop(f"{self.what}: {why}")
+        return Fault(self.trouble)
+
+    def _drop(self, trouble: str) -> None:
+        self.trouble = trouble
+        self._again_s = time.monotonic() + AGAIN_S
+        line, self._serial = self._serial, None
+        if line is not None:
+            line.close()
+
+
+def _plain(error: Exception) -> str:
+    """The system's own words, without what pyserial wraps round them."""
+    words = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return words.removeprefix("write failed: ").removeprefix("read failed: ")

@@ -1,0 +1,86 @@
+"""A recording in the window: play, step, scrub, and compare."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from app.desktop.open import application, planner
+from app.desktop.session import Session
+from app.desktop.window import Window
+from app.headless import fly
+from app.rig import EXPERIMENTS, plan
+from tests.app.desktop.test_window import force, write
+
+SMALL = ("camera.width_px=128", "camera.height_px=128", "sample.number=1", "sample.arrangement=one")
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("runs") / "run.h5"
+    fly(plan(EXPERIMENTS / "annular_activity.yaml", None, SMALL), 1.2, path, True, "a run")
+    return path
+
+
+@pytest.fixture
+def window(qtbot: QtBot, recorded: Path) -> Iterator[Window]:
+    application()
+    path, made = planner(recorded, None)
+    opened = Window(Session(made), path, recorded.parent, lambda chosen: planner(chosen, None)[1])
+    qtbot.addWidget(opened)
+    opened.show()
+    yield opened
+    opened.close()
+
+
+def test_it_says_that_it_is_a_recording(window: Window, qtbot: QtBot) -> None:
+    qtbot.waitUntil(lambda: window.playback.shown is not None)
+    assert window.strip.kind.word == "REPLAY"
+    assert window.strip.beam.word == "dark"
+    assert "can't react" in window.transport.remark.text()
+    assert window.transport.remark.isVisible()
+    assert not window.actions_bar.start.isEnabled()
+    assert not window.actions_bar.arm.isEnabled()
+
+
+def test_scrub_step_and_play(window: Window, qtbot: QtBot) -> None:
+    window.transport.slider.setValue(100)
+    assert window.playback.shown is not None
+    assert window.playback.shown.number == 100
+    window.transport.forth.click()
+    assert window.playback.shown.number == 101
+    window.transport.back.click()
+    assert window.playback.shown.number == 100
+    window.transport.play.click()
+    qtbot.waitUntil(lambda: window.playback.shown is not None and window.playback.shown.number > 103)
+    window.transport.play.click()
+    stopped = window.playback.shown.number
+    qtbot.wait(100)
+    assert window.playback.shown.number == stopped
+    window.transport.go(10_000)
+    assert window.playback.shown.number == len(window.transport.reel or ()) - 1
+
+
+def test_an_edited_law_is_compared_with_what_was_sent(window: Window, qtbot: QtBot) -> None:
+    window.transport.go(110)
+    assert len(window.view.compared.data) == 0
+    shape = force(window.panel).rows["shape"]
+    write(shape.fields.rows["radius_um"], 0.2)  # type: ignore[attr-defined]
+    window.panel.apply_button.click()
+    qtbot.waitUntil(lambda: len(window.view.compared.data) == 1, timeout=20_000)
+    assert "with the edits" in window.strip.reason.whole
+    then, now = window.view.spots.data[0], window.view.compared.data[0]
+    assert (then["x"], then["y"]) != (now["x"], now["y"])
+
+
+def test_from_a_recording_to_an_experiment_and_back(window: Window, recorded: Path) -> None:
+    window.open(EXPERIMENTS / "ring_crystal.yaml")
+    assert window.strip.kind.word == "SIMULATED"
+    assert not window.transport.isVisible()
+    assert window.actions_bar.start.isEnabled()
+    window.open(recorded)
+    assert window.strip.kind.word == "REPLAY"
+    assert window.transport.isVisible()

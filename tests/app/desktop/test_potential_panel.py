@@ -1,0 +1,132 @@
+"""Potentials edited on screen: formulas with the fault at its character, and curves that are dragged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pytestqt.qtbot import QtBot
+
+from app.desktop.drawn_editor import DrawnEditor
+from app.desktop.experiment_panel import ExperimentPanel, difference
+from app.desktop.form import Variant
+from app.desktop.formula_editor import FormulaEditor
+from app.desktop.open import FIRST, application, planner
+from app.desktop.session import Session
+from control.experiment import Programmed
+from control.potentials import Drawn, Formula
+from tests.app.desktop.test_window import force
+
+
+@pytest.fixture
+def panel(qtbot: QtBot) -> ExperimentPanel:
+    application()
+    made = planner(None, FIRST)[1]
+    opened = ExperimentPanel(made.experiment, Session(made).means, Path("."))
+    qtbot.addWidget(opened)
+    opened.show()
+    return opened
+
+
+def choose(panel: ExperimentPanel, kind: str) -> Variant:
+    """As a person does, from the list of shapes."""
+    shape = force(panel).rows["shape"]
+    assert isinstance(shape, Variant)
+    shape.kind.setCurrentText(kind)
+    shape.kind.activated.emit(shape.kind.currentIndex())
+    return shape
+
+
+def shape_of(panel: ExperimentPanel) -> object:
+    policy = panel.read().policy
+    assert isinstance(policy, Programmed)
+    return policy.forces[0].shape
+
+
+@pytest.mark.parametrize("kind", ["harmonic", "gaussian_ring", "double_ring", "yukawa", "wca"])
+def test_every_shape_can_be_chosen_and_read(panel: ExperimentPanel, kind: str) -> None:
+    choose(panel, kind)
+    assert panel.trouble.text() == ""
+    assert shape_of(panel).kind == kind  # type: ignore[attr-defined]
+
+
+def test_a_formula_gets_its_parameters_from_its_names(panel: ExperimentPanel) -> None:
+    editor = choose(panel, "formula").fields
+    assert isinstance(editor, FormulaEditor)
+    editor.text.setPlainText("0.5*k*(r-R)**2 + A*exp(-r)")
+    assert list(editor.numbers) == ["k", "R", "A"]
+    editor.numbers["R"].setValue(1.5)
+    found = shape_of(panel)
+    assert isinstance(found, Formula)
+    assert found.parameters == {"k": 0.9, "R": 1.5, "A": 1.0}
+    editor.text.setPlainText("0.5*k*r**2")
+    assert list(editor.numbers) == ["k"]
+
+
+@pytest.mark.parametrize(
+    ("text", "at", "said"),
+    [
+        ("0.5*k*(r-R)**2 +", None, ""),
+        ("exp(r", 3, "("),
+        ("__import__('os')", None, ""),
+        ("log(r - 3)", None, ""),
+        ("", None, "empty"),
+    ],
+)
+def test_a_fault_is_said_marked_and_not_applied(panel: ExperimentPanel, text: str, at: int | None, said: str) -> None:
+    editor = choose(panel, "formula").fields
+    assert isinstance(editor, FormulaEditor)
+    editor.text.setPlainText(text)
+    assert said in editor.fault.text()
+    assert editor.fault.text()
+    marks = editor.text.extraSelections()
+    assert len(marks) == 1
+    if at is not None:
+        assert marks[0].cursor.selectionStart() == at
+    assert panel.trouble.text()
+    assert not panel.apply_button.isEnabled()
+    panel.undo_button.click()
+    assert panel.trouble.text() == ""
+    assert not panel.undo_stack.canRedo() or panel.foreseen.isVisible()
+
+
+def test_typing_is_one_edit(panel: ExperimentPanel) -> None:
+    editor = choose(panel, "formula").fields
+    assert isinstance(editor, FormulaEditor)
+    before = panel.undo_stack.count()
+    for end in range(1, len("0.5*r**2") + 1):
+        editor.text.setPlainText("0.5*r**2"[:end])
+    assert panel.undo_stack.count() == before + 1
+
+
+def test_a_drawn_curve_is_dragged_in_the_plot(panel: ExperimentPanel) -> None:
+    editor = choose(panel, "drawn").fields
+    assert isinstance(editor, DrawnEditor)
+    panel.plot.points.move(2, 1.7, -14.0)
+    found = shape_of(panel)
+    assert isinstance(found, Drawn)
+    assert found.radius_um == (0.0, 1.0, 1.7, 3.0)
+    assert found.energy_kt == (0.0, -1.0, -14.0, 0.0)
+    panel.plot.points.move(2, 7.0, -14.0)  # no further than its neighbour
+    assert shape_of(panel).radius_um[2] < 3.0  # type: ignore[attr-defined]
+    panel.undo_stack.undo()
+    panel.undo_stack.undo()
+    assert np.array_equal(panel.plot.points.place, np.column_stack([[0, 1, 2, 3], [0, -1, -10, 0]]))
+
+
+def test_points_are_added_and_removed(panel: ExperimentPanel) -> None:
+    editor = choose(panel, "drawn").fields
+    assert isinstance(editor, DrawnEditor)
+    editor.more.click()
+    assert shape_of(panel).radius_um == (0.0, 0.5, 1.0, 2.0, 3.0)  # type: ignore[attr-defined]
+    for _ in range(3):
+        editor.fewer.click()
+    assert shape_of(panel).radius_um == (0.0, 3.0)  # type: ignore[attr-defined]
+    assert not editor.fewer.isEnabled()
+
+
+def test_difference_names_the_one_key() -> None:
+    assert difference({"a": [1, {"b": 2}]}, {"a": [1, {"b": 3}]}) == ("a", 1, "b")
+    assert difference({"a": 1, "b": 1}, {"a": 2, "b": 2}) == ("a",)
+    assert difference({"a": {"b": 1}}, {"a": {"c": 1}}) == ("a",)

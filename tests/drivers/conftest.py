@@ -1,0 +1,31 @@
+"""Emulators that the tests of the serial devices share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from drivers.emulate.child import Child
+from tests.drivers.emulated import Emulated
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulated]:
+    """A galvo and a laser, each a process of its own."""
+    if not hasattr(os, "openpty"):
+        pytest.skip("this system has no pseudo-terminals")
+    folder = tmp_path_factory.mktemp("emulated")
+    with Child("galvo", folder / "galvo") as galvo, Child("cobolt", folder / "laser") as laser:
+        yield Emulated(galvo, laser)
+
+
+@pytest.fixture
+def emulated(running: Emulated) -> Emulated:
+    """The same two, in order again after what a test did to them."""
+    for child in (running.galvo, running.laser):
+        for words in ("well", "connect", "interlock closed"):
+            child.order(words)
+            assert child.wait_for("order", order=words) is not None
+    return running

@@ -1,0 +1,57 @@
+"""What tests say to emulated devices, and read of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from drivers.deflectors.serial_galvo import SerialGalvo, SerialGalvoDriver
+from drivers.emulate.child import Child
+from drivers.lasers.cobolt import Cobolt, CoboltDriver
+from drivers.sim.clock import PacedClock
+
+
+def eventually(true: Callable[[], Any], timeout_s: float = 10.0) -> bool:
+    until_s = time.monotonic() + timeout_s
+    while time.monotonic() < until_s:
+        if true():
+            return True
+        time.sleep(0.002)
+    return bool(true())
+
+
+def beam_of(child: Child) -> dict[str, Any]:
+    """What its beam does, by its log."""
+    return next(event for event in reversed(child.events) if "beam" in event)
+
+
+@dataclass(frozen=True)
+class Emulated:
+    """Two emulators, and drivers for them that are patient with a busy computer."""
+
+    galvo: Child
+    laser: Child
+
+    def order(self, child: Child, words: str) -> None:
+        child.order(words)
+        assert child.wait_for("order", order=words) is not None
+
+    def open_galvo(self, **changes: Any) -> SerialGalvoDriver:
+        made: dict[str, Any] = {"timeout_s": 0.25, "watchdog_s": 1.0, **changes}
+        return SerialGalvoDriver(SerialGalvo(port=str(self.galvo.link), **made), PacedClock(1.0))
+
+    def open_laser(self, galvo: SerialGalvoDriver, **changes: Any) -> CoboltDriver:
+        laser = CoboltDriver(Cobolt(port=str(self.laser.link), **{"timeout_s": 0.25, **changes}), galvo)
+        laser.reset()  # of the faults of other tests
+        return laser
+
+    @property
+    def lit(self) -> bool:
+        """Whether light reaches the sample."""
+        galvo, laser = beam_of(self.galvo), beam_of(self.laser)
+        return galvo["beam"] == "lit" and laser["beam"] == "lit" and any(galvo["fraction"])
+
+    def becomes(self, lit: bool) -> bool:
+        return eventually(lambda: self.lit is lit)

@@ -1,0 +1,150 @@
+"""The Cobolt laser's driver against its emulator, dimmed by the emulated galvo."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from control.contract import Fault
+from drivers.deflectors.serial_galvo import SerialGalvoDriver
+from drivers.emulate.cobolt import CoboltDevice
+from drivers.lasers.cobolt import CoboltDriver
+from tests.drivers.emulated import Emulated, beam_of, eventually
+
+Bench = tuple[SerialGalvoDriver, CoboltDriver]
+
+
+@pytest.fixture
+def bench(emulated: Emulated) -> Iterator[Bench]:
+    galvo = emulated.open_galvo()
+    laser = emulated.open_laser(galvo, max_power_mw=150.0)
+    yield galvo, laser
+    laser.close()
+    galvo.close()
+
+
+def shine(bench: Bench, *power_mw: float) -> np.ndarray:
+    galvo, laser = bench
+    galvo.steer(np.zeros((len(power_mw), 2)), np.full(len(power_mw), 1e-4))
+    return laser.shine(np.array(power_mw), 1.0)
+
+
+def shine_often(bench: Bench, turns: int) -> None:
+    for _ in range(turns):
+        shine(bench, 10.0)
+
+
+def test_it_says_who_it_is(bench: Bench, emulated: Emulated) -> None:
+    assert "EMULATED" in bench[1].firmware
+    assert bench[1].set_point_mw == pytest.approx(150.0)
+    assert bench[1].status() == "ready"
+    assert beam_of(emulated.laser)["beam"] == "dark"
+
+
+def test_powers_are_fractions_of_its_set_point(bench: Bench, emulated: Emulated) -> None:
+    given_mw = shine(bench, 15.0, 150.0, 200.0)
+    assert given_mw == pytest.approx([15.0, 150.0, 150.0], abs=150.0 / 65535)
+    assert emulated.becomes(True)
+    np.testing.assert_allclose(
+        np.array(beam_of(emulated.galvo)["fraction"]) * beam_of(emulated.laser)["power_mw"], given_mw, rtol=1e-9
+    )
+    assert bench[1].actual_power_mw() == pytest.approx(150.0)
+
+
+def test_off_shuts_both(bench: Bench, emulated: Emulated) -> None:
+    shine(bench, 10.0)
+    bench[1].off()
+    assert eventually(lambda: beam_of(emulated.laser)["beam"] == "dark")
+    assert beam_of(emulated.galvo)["beam"] == "dark"
+
+
+def test_emission_may_linger_behind_a_dark_modulator(emulated: Emulated) -> None:
+    galvo = emulated.open_galvo()
+    laser = emulated.open_laser(galvo, linger_s=60.0)
+    shine((galvo, laser), 10.0)
+    laser.off()
+    assert eventually(lambda: beam_of(emulated.galvo)["beam"] == "dark")
+    assert beam_of(emulated.laser)["beam"] == "lit"
+    emulated.order(emulated.galvo, "disconnect")
+    laser.off()  # the modulator is not confirmed, so the emission goes
+    assert eventually(lambda: beam_of(emulated.laser)["beam"] == "dark")
+    laser.close()
+    galvo.close()
+
+
+def test_one_shutter_is_enough_and_none_is_a_fault(bench: Bench, emulated: Emulated) -> None:
+    shine(bench, 10.0)
+    emulated.order(emulated.laser, "disconnect")
+    bench[1].off()
+    assert eventually(lambda: beam_of(emulated.galvo)["beam"] == "dark")
+    emulated.order(emulated.galvo, "disconnect")
+    with pytest.raises(Fault, match=r"galvo.*; the laser.*"):
+        bench[1].off()
+
+
+def test_the_interlock_is_a_fault_until_it_was_told_and_cleared(bench: Bench, emulated: Emulated) -> None:
+    shine(bench, 10.0)
+    emulated.order(emulated.laser, "interlock open")
+    assert emulated.becomes(False)
+    with pytest.raises(Fault, match="interlock"):
+        shine_often(bench, 4)  # it is asked within so many turns
+    bench[1].off()
+    assert bench[1].status() == "interlock open"
+    with pytest.raises(Fault, match="interlock is open"):
+        shine(bench, 10.0)
+    emulated.order(emulated.laser, "interlock closed")
+    assert shine(bench, 10.0) == pytest.approx([10.0], abs=0.01)
+
+
+def test_a_fault_that_nobody_was_told_of_is_told_first(bench: Bench, emulated: Emulated) -> None:
+    bench[1].off()
+    emulated.order(emulated.laser, "interlock open")
+    emulated.order(emulated.laser, "interlock closed")
+    assert bench[1].status() == "fault: interlock"
+    with pytest.raises(Fault, match="the fault 'interlock'"):
+        shine(bench, 10.0)
+    assert shine(bench, 10.0) == pytest.approx([10.0], abs=0.01)
+
+
+@pytest.mark.parametrize("way", ["silence", "garbage", "half", "late 5", "disconnect"])
+def test_a_laser_that_does_not_answer_well_is_a_fault_and_comes_back(emulated: Emulated, way: str) -> None:
+    galvo = emulated.open_galvo()
+    laser = emulated.open_laser(galvo, timeout_s=0.05)
+    shine((galvo, laser), 10.0)
+    emulated.order(emulated.laser, way)
+    with pytest.raises(Fault, match="the laser"):
+        shine((galvo, laser), 10.0)
+    laser.off()  # the modulator does it
+    assert eventually(lambda: beam_of(emulated.galvo)["beam"] == "dark")
+    with pytest.raises(Fault):
+        shine((galvo, laser), 10.0)
+    emulated.order(emulated.laser, "connect" if way == "disconnect" else "well")
+    assert eventually(lambda: laser.status() == "ready")
+    assert eventually(lambda: beam_of(emulated.laser)["beam"] == "dark")
+    assert shine((galvo, laser), 10.0) == pytest.approx([10.0], abs=0.01)
+    laser.close()
+    galvo.close()
+
+
+def test_more_than_the_laser_gives_is_a_fault(emulated: Emulated) -> None:
+    galvo = emulated.open_galvo()
+    with pytest.raises(Fault, match=r"max_power_mw is 201, and it gives 200 mW"):
+        emulated.open_laser(galvo, max_power_mw=201.0)
+    galvo.close()
+
+
+@pytest.mark.parametrize(
+    ("command", "answer"),
+    [
+        (b"?", b"OK"), (b"l0", b"OK"), (b"l?", b"0"), (b"ilk?", b"0"), (b"f?", b"0"), (b"p 0.05", b"OK"),
+        (b"p?", b"0.05000"), (b"pa?", b"0.00000"), (b"gmlp?", b"200.0"), (b"gom?", b"0"), (b"gam?", b"1"),
+        (b"p 9", b"Syntax error: illegal command"), (b"p x", b"Syntax error: illegal command"),
+        (b"fire", b"Syntax error: illegal command"), (b"", b"Syntax error: illegal command"),
+    ],
+)  # fmt: skip
+def test_the_emulator_speaks_the_dialect(command: bytes, answer: bytes) -> None:
+    device = CoboltDevice(200.0, lambda said: None, 0)
+    device.receive(b"p 0.05\r", 0)
+    assert device.receive(command + b"\r", 0) == [answer + b"\r\n"]

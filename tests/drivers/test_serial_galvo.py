@@ -1,0 +1,177 @@
+"""The serial galvo's driver against its emulator, over a pseudo-terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from control.contract import Fault
+from drivers.deflectors.serial_galvo import SerialGalvoDriver
+from tests.drivers.emulated import Emulated, beam_of, eventually
+
+SPOTS_V = np.array([[0.5, -1.0], [2.0, 3.0], [-4.0, 0.0]])
+DWELL_S = np.array([1e-4, 2e-4, 3e-4])
+POWER = np.array([0.1, 0.2, 1.0])
+
+
+@pytest.fixture
+def galvo(emulated: Emulated) -> Iterator[SerialGalvoDriver]:
+    driver = emulated.open_galvo()
+    yield driver
+    driver.close()
+
+
+def light(galvo: SerialGalvoDriver, at_most_s: float = 1.0) -> np.ndarray:
+    galvo.steer(SPOTS_V, DWELL_S)
+    return galvo.modulate(POWER, at_most_s)
+
+
+def test_it_says_who_it_is_and_what_it_can(galvo: SerialGalvoDriver) -> None:
+    assert "emulated galvo" in galvo.firmware
+    assert galvo.low_v == pytest.approx((-10.0, -10.0))
+    assert galvo.high_v == pytest.approx((10.0, 10.0))
+    assert galvo.status() == "ready"
+
+
+def test_what_was_sent_is_what_the_device_did(galvo: SerialGalvoDriver, emulated: Emulated) -> None:
+    steered = galvo.steer(SPOTS_V, DWELL_S)
+    given = galvo.modulate(POWER, 1.0)
+    beam = beam_of(emulated.galvo)
+    assert eventually(lambda: beam_of(emulated.galvo)["beam"] == "lit")
+    beam = beam_of(emulated.galvo)
+    np.testing.assert_allclose(beam["position_v"], steered.position_v, atol=1e-12)
+    np.testing.assert_allclose(beam["fraction"], given, atol=1e-12)
+    np.testing.assert_allclose(np.array(beam["dwell_ns"]) * 1e-9, steered.dwell_s, rtol=1e-12)
+    assert np.abs(steered.position_v - SPOTS_V).max() <= 10.0 / 32767 / 2 * (1 + 1e-9)
+    assert ((POWER - given >= 0) & (POWER - given < 1 / 65535)).all()
+    assert beam["until_ns"] == beam["received_ns"] + 1_000_000_000
+
+
+def test_short_visits_are_made_longer_and_said_so(galvo: SerialGalvoDriver) -> None:
+    assert galvo.steer(SPOTS_V, np.full(3, 1e-9)).dwell_s == pytest.approx([2e-5] * 3)
+
+
+def test_the_watchdog_blanks_at_its_time_and_the_next_batch_tells(galvo: SerialGalvoDriver, emulated: Emulated) -> None:
+    light(galvo, at_most_s=0.05)
+    batch = emulated.galvo.wait_for("batch")
+    dark = emulated.galvo.wait_for("dark", cause="WATCHDOG")
+    assert batch is not None
+    assert dark is not None
+    assert dark["time_ns"] == batch["received_ns"] + 50_000_000
+    with pytest.raises(Fault, match="its watchdog had not heard of us"):
+        light(galvo)
+    light(galvo)
+
+
+@pytest.mark.parametrize("way", ["silence", "garbage", "half", "late 5"])
+def test_a_device_that_does_not_answer_well_is_a_fault_and_comes_back(emulated: Emulated, way: str) -> None:
+    galvo = emulated.open_galvo(timeout_s=0.05)
+    light(galvo)
+    emulated.order(emulated.galvo, way)
+    with pytest.raises(Fault, match=r"no answer within 50 ms"):
+        light(galvo)
+    with pytest.raises(Fault):  # gone: no light, until somebody has looked for it in the dark
+        light(galvo)
+    emulated.order(emulated.galvo, "well")
+    assert eventually(lambda: galvo.status() == "ready")
+    assert eventually(lambda: beam_of(emulated.galvo)["beam"] == "dark")
+    light(galvo)
+    galvo.close()
+
+
+def test_a_late_answer_is_not_taken_for_the_next(emulated: Emulated) -> None:
+    galvo = emulated.open_galvo(timeout_s=0.2)
+    emulated.order(emulated.galvo, "late 0.25")
+    np.testing.assert_allclose(light(galvo), POWER, atol=1e-4)  # the first try's answer comes during the second
+    emulated.order(emulated.galvo, "well")
+    for _ in range(5):
+        light(galvo)
+    galvo.blank()
+    assert eventually(lambda: beam_of(emulated.galvo)["beam"] == "dark")
+    galvo.close()
+
+
+def test_an_answer_that_was_lost_is_asked_for_again_and_nothing_is_done_twice(emulated: Emulated) -> None:
+    galvo = emulated.open_galvo(timeout_s=0.2)
+    before = len([event for event in emulated.galvo.events if event["event"] == "batch"])
+    emulated.order(emulated.galvo, "late 0.3")  # both tries reach the device
+    light(galvo)
+    emulated.order(emulated.galvo, "well")
+    galvo.blank()
+    after = len([event for event in emulated.galvo.events if event["event"] == "batch"])
+    assert after == before + 1
+    galvo.close()
+
+
+def test_a_cable_that_was_pulled_is_a_fault_and_comes_back(galvo: SerialGalvoDriver, emulated: Emulated) -> None:
+    light(galvo)
+    emulated.order(emulated.galvo, "disconnect")
+    with pytest.raises(Fault, match="it is gone"):
+        light(galvo)
+    with pytest.raises(Fault, match=r"gone|can't be opened"):
+        galvo.blank()
+    emulated.order(emulated.galvo, "connect")
+    assert eventually(lambda: galvo.status() == "ready")
+    light(galvo)
+
+
+@pytest.mark.parametrize(
+    ("spots_v", "powers", "said"),
+    [
+        (np.array([[10.1, 0.0]]), np.ones(1), "outside of the field"),
+        (np.array([[np.nan, 0.0]]), np.ones(1), "outside of the field"),
+        (np.zeros((513, 2)), np.ones(513), "holds 512"),
+        (np.zeros((1, 2)), np.array([1.01]), "between nothing and"),
+        (np.zeros((1, 2)), np.array([-0.01]), "between nothing and"),
+        (np.zeros((1, 2)), np.ones(2), "before it was steered"),
+    ],
+)
+def test_what_it_cannot_do_is_a_fault(
+    galvo: SerialGalvoDriver, spots_v: np.ndarray, powers: np.ndarray, said: str
+) -> None:
+    def ask() -> None:
+        galvo.steer(spots_v, np.full(len(spots_v), 1e-4))
+        galvo.modulate(powers, 1.0)
+
+    with pytest.raises(Fault, match=said):
+        ask()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"settle_s": 1e-6}, "deflector.settle_s is 1e-06 s, and the device needs 1e-05 s"),
+        ({"min_dwell_s": 1e-6}, "deflector.min_dwell_s"),
+        ({"delay_s": 1e-6}, "deflector.delay_s"),
+    ],
+)
+def test_settings_that_the_device_cannot_keep_are_a_fault(
+    emulated: Emulated, changes: dict[str, float], said: str
+) -> None:
+    with pytest.raises(Fault, match=said):
+        emulated.open_galvo(**changes)
+
+
+def test_nobody_else_gets_the_port(galvo: SerialGalvoDriver, emulated: Emulated) -> None:
+    with pytest.raises(Fault, match="can't be opened"):
+        emulated.open_galvo()
+
+
+def test_round_trips_are_measured(galvo: SerialGalvoDriver) -> None:
+    for _ in range(200):
+        light(galvo)
+    p50_s, p99_s = np.percentile(galvo.round_trip_s, [50, 99])
+    print(f"galvo round trip: p50 {p50_s * 1e6:.0f} us, p99 {p99_s * 1e6:.0f} us")
+    assert 0 < p50_s <= p99_s
+
+
+def test_closing_is_dark(emulated: Emulated) -> None:
+    galvo = emulated.open_galvo()
+    light(galvo)
+    galvo.close()
+    assert eventually(lambda: beam_of(emulated.galvo).get("cause") == "BLANKED")
+    with pytest.raises(Fault, match="closed"):
+        light(galvo)
+    assert "closed" in galvo.status()

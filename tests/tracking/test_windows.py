@@ -1,0 +1,121 @@
+"""The predictive locator: trackpy's places where particles are expected, guards, and new particles."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from config.geometry import Affine
+from control.contract import Frame
+from tests.tracking.footage import scattered, spots
+from tests.tracking.test_any_frame import frames
+from tracking.locate.features import Features
+from tracking.locate.trackpy_locate import TrackpyLocate
+from tracking.locate.windows import STRIPS, Expected, Windows
+from tracking.settings import Tracking
+from tracking.tracker import Tracker
+
+SPOTS = Tracking(locator="windows", diameter_px=11, minmass=400, search_px=5)
+PX_TO_UM = Affine.scale("px", "um", 0.1)
+
+
+def expected(found: Features, off_px: float = 0.7) -> Expected:
+    shift = np.random.default_rng(0).normal(0, off_px, found.position_px.shape)
+    return Expected(found.position_px + shift, found.mass, found.signal)
+
+
+@pytest.mark.parametrize(("dtype", "levels"), [(np.uint8, 1.0), (np.uint16, 60.0), (np.float64, 1 / 255)])
+@pytest.mark.parametrize("ring_px", [0.0, 5.0])
+@pytest.mark.parametrize("invert", [False, True])
+def test_places_and_columns_are_trackpys(dtype: Any, levels: float, ring_px: float, invert: bool) -> None:
+    s = replace(SPOTS, minmass=400 * levels, diameter_px=17 if ring_px else 11, invert=invert)
+    there = scattered((200, 240), 20, 24)
+    image = spots((200, 240), there, ring_px=ring_px, width_px=1.5 if ring_px else 2.2, dtype=dtype)
+    if invert:
+        image = np.iinfo(dtype).max - image if dtype != np.float64 else 1.0 - image
+    theirs = TrackpyLocate(s)(image)
+    ours = Windows(s).near(image, expected(theirs))
+    assert len(ours) == len(theirs)
+    gap = np.linalg.norm(ours.position_px - theirs.position_px, axis=1)
+    assert np.median(gap) < 0.005
+    assert gap.max() < (0.3 if ring_px else 0.01)  # a ring's mask may come to rest on either of two pixels
+    np.testing.assert_allclose(ours.mass, theirs.mass, rtol=0.05)
+    np.testing.assert_allclose(ours.size_px, theirs.size_px, rtol=0.03)
+
+
+def test_a_particle_in_the_margin_is_no_crash_and_no_wrong_place() -> None:
+    there = np.array([[3.0, 3.0], [60.0, 60.0], [117.0, 30.0], [61.0, 118.5]])
+    image = spots((120, 120), there)
+    ours = Windows(SPOTS).near(image, Expected(there, np.full(4, 1500.0), np.full(4, 60.0)))
+    assert (np.linalg.norm(ours.position_px[:, None] - there[None], axis=-1).min(axis=1) < 1.5).all()
+    assert (np.linalg.norm(ours.position_px - there[1], axis=1) < 0.1).any()
+
+
+@pytest.mark.parametrize("factor", [0.3, 3.0])
+def test_a_feature_of_another_mass_is_not_taken(factor: float) -> None:
+    there = np.array([[40.0, 40.0]])
+    found = TrackpyLocate(SPOTS)(spots((80, 80), there))
+    wrong = Expected(found.position_px, factor * found.mass, found.signal)
+    assert len(Windows(SPOTS).near(spots((80, 80), there), wrong)) == 0
+
+
+def test_two_windows_on_one_feature_give_one_feature() -> None:
+    there = np.array([[40.0, 40.0]])
+    image = spots((160, 160), there)
+    found = TrackpyLocate(SPOTS)(image)
+    twice = Expected(np.array([[38.0, 40.0], [42.0, 41.0]]), np.tile(found.mass, 2), np.tile(found.signal, 2))
+    assert len(Windows(SPOTS)(image, twice, 0)) == 1
+
+
+def lattice(side: int, spacing_px: float) -> NDArray[np.float64]:
+    columns, rows = np.meshgrid(np.arange(side), np.arange(side))
+    x = 24 + spacing_px * (columns + 0.5 * (rows % 2))
+    return np.stack([x, 24 + spacing_px * np.sqrt(0.75) * rows], -1).reshape(-1, 2)
+
+
+def test_identities_hold_in_a_crystal() -> None:
+    """A hexagonal packing of 16 px with steps of 0.6 px: no window hops to a neighbour for good."""
+    there = lattice(6, 16.0)
+    chance = np.random.default_rng(2)
+    tracker = Tracker(replace(SPOTS, diameter_px=9, separation_px=9.0), PX_TO_UM)
+    memory, site = tracker.start(), there.copy()
+    for number in range(40):
+        site = site + chance.normal(0, 0.6, site.shape) - 0.15 * (site - there)
+        image = spots((160, 200), site, seed=number, width_px=1.8)
+        memory, tracks = tracker.step(memory, Frame(number, 0.01 * number, image))
+        if number == 0:
+            owner = {
+                int(p): int(np.linalg.norm(site - x, axis=1).argmin())
+                for p, x in zip(tracks.particle, tracks.position_px, strict=True)
+            }
+    assert len(tracks) == len(there)
+    for particle, x in zip(tracks.particle.tolist(), tracks.position_px, strict=True):
+        assert np.linalg.norm(site[owner[particle]] - x) < 2.0
+
+
+def test_a_new_particle_is_found_when_its_strip_comes() -> None:
+    there = scattered((256, 256), 8, 40, seed=1)
+    tracker = Tracker(SPOTS, PX_TO_UM)
+    memory, _ = tracker.step(tracker.start(), Frame(0, 0.0, spots((256, 256), there[:-1])))
+    counts = []
+    for number in range(1, STRIPS + 1):
+        memory, tracks = tracker.step(memory, Frame(number, 0.01 * number, spots((256, 256), there)))
+        counts.append(len(tracks))
+    assert counts[-1] == 8
+    assert sorted(counts) == counts
+
+
+@settings(max_examples=40, deadline=None)
+@given(image=frames(), x=st.floats(-5, 60), y=st.floats(-5, 60), invert=st.booleans())
+def test_any_window_of_any_frame_has_an_answer(image: NDArray[Any], x: float, y: float, invert: bool) -> None:
+    s = replace(SPOTS, minmass=0.0, invert=invert)
+    found = Windows(s)(image, Expected(np.array([[x, y]]), np.array([1.0]), np.array([0.1])), 3)
+    assert np.isfinite(found.position_px).all()
+    assert (found.position_px >= 0).all()
+    assert (found.position_px <= np.array(image.shape[::-1]) - 1).all()

@@ -1,0 +1,298 @@
+"""A small window about each expected particle: band-pass, nearest maximum, centroid; all of it stays in cache.
+
+The rule is trackpy's (tracking.locate.bandpass, refine), with two differences: brightness is not rounded to whole grey
+levels, and the maximum nearest the expected place is taken instead of every maximum of the frame.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Image = NDArray[Any]
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+FAST = {"contract", "nnan", "ninf", "nsz"}
+CREST_PX = 3  # a maximum is the brightest of the pixels within this many
+SHIFT_PX = 0.6
+EMPTY = 1e-6
+X, Y, MASS, SIZE, ECC, SIGNAL, RAW_MASS, FOUND = range(8)  # columns of the answer
+
+
+def scratch(reach: int, weights: Image, box: int) -> Image:
+    """Room for one window of `look`."""
+    side = 2 * (reach + max(box // 2, weights.size // 2)) + 1
+    return np.empty((7, side * side), weights.dtype)
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def look(
+    raw: Image, expected: Floats, reach: int, weights: Image, box: int, whole: bool, threshold: float, top: float,
+    half: Ints, cosine: Floats, sine: Floats, least_signal: Floats, search_px: float, iterations: int, work: Image,
+) -> Floats:  # fmt: skip
+    """[M, 8] x, y, mass, size, ecc, signal, raw_mass, found (0 or 1) of the particle expected at each x, y [M, 2].
+
+    Args:
+        raw: [height, width].
+        reach: half side of the band-passed window.
+        whole: whether the running mean is rounded down, as it is of whole-number frames.
+        top: 0, or what grey levels are subtracted from where particles are dark.
+        half, cosine, sine: the mask (tracking.locate.refine.disc).
+        least_signal: [M] a maximum below it is noise.
+        work: `scratch`.
+    """
+    made = np.zeros((expected.shape[0], 8))
+    other = np.zeros(8)
+    height, width = raw.shape
+    pad = max(box // 2, weights.size // 2)
+    side = 2 * (reach + pad) + 1
+    radius = half.size // 2
+    for n in range(expected.shape[0]):
+        x, y = int(np.rint(expected[n, 0])) - reach, int(np.rint(expected[n, 1])) - reach
+        if not (-reach <= x < width - reach and -reach <= y < height - reach):
+            continue
+        _cut(raw, y - pad, x - pad, side, top, work[0], work[1])
+        band = _band(work, side, pad, reach, weights, box, whole, threshold)
+        # where the mask still fits into the frame and the window: low y, high y, low x, high x
+        fits = (
+            max(radius, radius - y), min(2 * reach - radius, height - 1 - radius - y),
+            max(radius, radius - x), min(2 * reach - radius, width - 1 - radius - x),
+        )  # fmt: skip
+        at = (expected[n, 1] - y, expected[n, 0] - x)
+        row, column = _nearest(band, side, fits, at, search_px, least_signal[n], half, iterations, made[n], other)
+        if row >= 0:
+            _describe(band, work[1][pad * side + pad :], side, row, column, half, cosine, sine, made[n])
+            made[n, X] += x
+            made[n, Y] += y
+    return made
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def _cut(raw: Image, above: int, left: int, side: int, top: float, dark: Image, edge: Image) -> None:
+    """The window, flat: black beyond the frame in `dark`, the frame's edge repeated in `edge`."""
+    height, width = raw.shape
+    whole = left >= 0 and above >= 0 and left + side <= width and above + side <= height
+    for r in range(side):
+        row = min(max(above + r, 0), height - 1)
+        line, other = edge[r * side : (r + 1) * side], dark[r * side : (r + 1) * side]
+        if whole:
+            _copy(line, raw[row, left : left + side])
+        else:
+            for c in range(side):
+                line[c] = raw[row, min(max(left + c, 0), width - 1)]
+        if top > 0:
+            _flip(line, edge.dtype.type(top))
+        _copy(other, line)
+        if row != above + r:
+            other[:] = 0
+        if not whole:
+            for c in range(side):
+                if not 0 <= left + c < width:
+                    other[c] = 0
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def _band(
+    work: Image, side: int, pad: int, reach: int, weights: Image, box: int, whole: bool, threshold: float
+) -> Image:
+    """The band-passed window, flat with rows of `side`; its pixel 0, 0 is `pad` into the window."""
+    tail, far = weights.size // 2, box // 2
+    smooth = _smooth(_smooth(work[0], work[2], weights, side), work[3], weights, 1)
+    mean = _mean(work[1], work[4], work[5], work[2], box, side, whole)
+    mean = _mean(mean, work[4], work[5], work[6], box, 1, whole)
+    band: Image = work[4][: (2 * reach + 1) * side - 2 * pad]
+    start_smooth, start_mean = (pad - tail) * (side + 1), (pad - far) * (side + 1)
+    _subtract(
+        band, smooth[start_smooth : start_smooth + band.size], mean[start_mean : start_mean + band.size],
+        band.dtype.type(threshold),
+    )  # fmt: skip
+    return band
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def _smooth(line: Image, out: Image, weights: Image, step: int) -> Image:
+    """Weighted sums of pixels `step` apart, each from its first on."""
+    tail = weights.size // 2
+    size = line.size - 2 * tail * step
+    out = out[:size]
+    _scale(out, line[tail * step : tail * step + size], weights[tail])
+    for k in range(tail):
+        mirror = (2 * tail - k) * step
+        _add_pair(out, line[k * step : k * step + size], line[mirror : mirror + size], weights[k])
+    return out
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def _mean(line: Image, power: Image, other: Image, out: Image, count: int, step: int, whole: bool) -> Image:
+    """Means of `count` (odd) pixels `step` apart, each from its first on, by sums of 2, 4, 8, ... of them."""
+    size = line.size
+    out = out[: size - (count - 1) * step]
+    _copy(out, line)
+    done = 1
+    reach = 1
+    source = line
+    while 2 * reach <= count:
+        size -= reach * step
+        _pair(power[:size], source[:size], source[reach * step : reach * step + size])
+        reach *= 2
+        source, power, other = power, other, power
+        if count & reach:
+            _add(out, source[done * step : done * step + out.size])
+            done += reach
+    _divide(out, out.dtype.type(0.5 if whole else 0.0), out.dtype.type(1.0 / count), whole)
+    return out
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def _copy(out: Image, line: Image) -> None:
+    for x in range(out.size):
+        out[x] = line[x]
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def _flip(line: Image, top: Any) -> None:
+    for x in range(line.size):
+        line[x] = top - line[x]
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def _scale(out: Image, line: Image, weight: Any) -> None:
+    for x in range(out.size):
+        out[x] = line[x] * weight
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def _add_pair(out: Image, one: Image, other: Image, weight: Any) -> None:
+    for x in range(out.size):
+        out[x] += (one[x] + other[x]) * weight
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def _pair(out: Image, one: Image, other: Image) -> None:
+    for x in range(out.size):
+        out[x] = one[x] + other[x]
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def _add(out: Image, line: Image) -> None:
+    for x in range(out.size):
+        out[x] += line[x]
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def _divide(line: Image, half: Any, inverse: Any, whole: bool) -> None:
+    if whole:
+        for x in range(line.size):
+            line[x] = np.int32((line[x] + half) * inverse)
+    else:
+        for x in range(line.size):
+            line[x] = line[x] * inverse
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def _subtract(band: Image, smooth: Image, mean: Image, threshold: Any) -> None:
+    for x in range(band.size):
+        value = smooth[x] - mean[x]
+        band[x] = value if value >= threshold else band.dtype.type(0)
+
+
+@njit(cache=True, nogil=True)
+def _nearest(
+    band: Image, side: int, fits: tuple[int, int, int, int], at: tuple[float, float], search_px: float, least: float,
+    half: Ints, iterations: int, best: Floats, made: Floats,
+) -> tuple[int, int]:  # fmt: skip
+    """Row and column of the mask on the feature nearest `at`; -1, -1 if no maximum is within search_px of it.
+
+    Every maximum is a start. Of starts that come to rest on one feature the greatest mass stays, as in trackpy: a mask
+    may rest on the rim of a ring. `best` gets the feature's place and mass.
+    """
+    y, x = at
+    low_y, high_y, low_x, high_x = fits
+    middle = (-1, -1)
+    for row in range(max(low_y, int(np.ceil(y - search_px))), min(high_y, int(y + search_px)) + 1):
+        for column in range(max(low_x, int(np.ceil(x - search_px))), min(high_x, int(x + search_px)) + 1):
+            value = band[row * side + column]
+            if value < least or value <= 0 or (row - y) ** 2 + (column - x) ** 2 > search_px**2:
+                continue
+            if not _tops(band, side, row, column, value):
+                continue
+            here = _centre(band, side, row, column, half, iterations, fits, made)
+            apart = (made[Y] - best[Y]) ** 2 + (made[X] - best[X]) ** 2
+            nearer = (made[Y] - y) ** 2 + (made[X] - x) ** 2 < (best[Y] - y) ** 2 + (best[X] - x) ** 2
+            same = apart < (half.size // 2) ** 2
+            if middle[0] < 0 or (same and made[MASS] > best[MASS]) or (not same and nearer):
+                best[:] = made
+                middle = here
+    return middle
+
+
+@njit(cache=True, nogil=True)
+def _tops(band: Image, side: int, row: int, column: int, value: Any) -> bool:
+    """Whether nothing within CREST_PX is brighter; the window is always larger than that."""
+    for r in range(max(row - CREST_PX, 0), row + CREST_PX + 1):
+        for c in range(max(column - CREST_PX, 0), column + CREST_PX + 1):
+            if r * side + c < band.size and band[r * side + c] > value:
+                return False
+    return True
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def _centre(
+    band: Image, side: int, row: int, column: int, half: Ints, iterations: int, fits: tuple[int, int, int, int],
+    made: Floats,
+) -> tuple[int, int]:  # fmt: skip
+    """Move the mask until its centre of brightness is in its middle pixel; that pixel."""
+    low_y, high_y, low_x, high_x = fits
+    radius = half.size // 2
+    for _ in range(iterations):
+        total = in_y = in_x = 0.0
+        for r in range(-radius, radius + 1):
+            reach = half[r + radius]
+            line = band[(row + r) * side + column - reach : (row + r) * side + column + reach + 1]
+            here = 0.0
+            for c in range(line.size):
+                here += line[c]
+                in_x += line[c] * (c - reach)
+            total += here
+            in_y += here * r
+        in_y /= total
+        in_x /= total
+        middle = (row, column)
+        if abs(in_y) < SHIFT_PX and abs(in_x) < SHIFT_PX:
+            break
+        row = min(max(row + (in_y > SHIFT_PX) - (in_y < -SHIFT_PX), low_y), high_y)
+        column = min(max(column + (in_x > SHIFT_PX) - (in_x < -SHIFT_PX), low_x), high_x)
+    made[Y] = middle[0] + in_y
+    made[X] = middle[1] + in_x
+    made[MASS] = total
+    made[FOUND] = 1.0
+    return middle
+
+
+@njit(cache=True, nogil=True, fastmath=FAST | {"reassoc"})
+def _describe(
+    band: Image, raw: Image, side: int, row: int, column: int, half: Ints, cosine: Floats, sine: Floats, made: Floats
+) -> None:
+    """size, ecc, signal and raw_mass of the mask about a pixel."""
+    radius = half.size // 2
+    second = cos2 = sin2 = raw_mass = 0.0
+    signal = band[row * side + column]
+    for r in range(2 * radius + 1):
+        reach = half[r]
+        start = (row + r - radius) * side + column - reach
+        for c in range(2 * reach + 1):
+            value = band[start + c]
+            away = c - reach
+            second += ((r - radius) ** 2 + away**2) * value
+            cos2 += cosine[r, radius - reach + c] * value
+            sin2 += sine[r, radius - reach + c] * value
+            raw_mass += raw[start + c]
+            signal = max(signal, value)
+    made[SIZE] = np.sqrt(second / made[MASS])
+    made[ECC] = np.sqrt(cos2**2 + sin2**2) / (made[MASS] - band[row * side + column] + EMPTY)
+    made[SIGNAL] = signal
+    made[RAW_MASS] = raw_mass

@@ -1,0 +1,100 @@
+"""Only where particles are expected: a window about each known one, and a strip of the frame for new ones.
+
+Guards: the maximum nearest the expected place, not the brightest; found within the search range; of a mass like the
+particle's own so far; no two windows on one feature. A particle that fails them is not seen in this frame. One strip in
+STRIPS is searched in full each frame, so every place is looked at every STRIPS frames, and new particles are found.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracking.locate.bandpass import TOP, gaussian
+from tracking.locate.centroid import Centroid, checked
+from tracking.locate.distinct import distinct
+from tracking.locate.features import Features, joined
+from tracking.locate.refine import disc
+from tracking.locate.window import FOUND, MASS, RAW_MASS, SIZE, X, Y, look, scratch
+from tracking.settings import Tracking
+
+Floats = NDArray[np.float64]
+
+STRIPS = 8
+WINDOW_COST_PX = 1200.0  # a window costs as much as this many pixels of the full frame (benchmarks: windows)
+LEAST_MASS, LARGEST_MASS = 0.6, 1.6  # of the particle's mass so far
+LEAST_SIGNAL = 0.4  # of the particle's brightest pixel so far
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What is known of the particles before a frame is looked at."""
+
+    position_px: Floats  # [M, 2] x, y
+    mass: Floats  # [M] running means
+    signal: Floats  # [M]
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """The predictive locator. `everywhere` is the locator of strips and of frames where windows do not pay."""
+
+    settings: Tracking
+
+    def __call__(self, image: NDArray[Any], expected: Expected, number: int) -> Features:
+        """Features of one frame; `number` says whose strip's turn it is."""
+        if len(expected.mass) == 0 or len(expected.mass) * WINDOW_COST_PX > image.size:
+            return Centroid(self.settings)(image)
+        known = self.near(image, expected)
+        return self._without_doubles(joined(known, self.strip(image, number % STRIPS)), len(known))
+
+    def near(self, image: NDArray[Any], expected: Expected) -> Features:
+        """The features at the expected places that pass the guards."""
+        s = self.settings
+        raw = checked(image, invert=False)
+        whole = raw.dtype != np.float64
+        top = float(TOP.get(raw.dtype, 1)) if s.invert else 0.0
+        weights = gaussian(s.noise_size_px).astype(np.float32 if raw.dtype == np.uint8 else np.float64)
+        threshold = s.threshold if s.threshold is not None else 1.0 if whole else 1 / 255
+        reach = int(np.ceil(s.search_px)) + s.radius_px + 1
+        mask = disc(s.radius_px)
+        found = look(
+            raw, expected.position_px, reach, weights, s.smoothing_px, whole, threshold, top,
+            mask.half, mask.cosine, mask.sine, LEAST_SIGNAL * expected.signal, s.search_px, s.max_iterations,
+            scratch(reach, weights, s.smoothing_px),
+        )  # fmt: skip
+        off = np.hypot(found[:, X] - expected.position_px[:, 0], found[:, Y] - expected.position_px[:, 1])
+        mass = found[:, MASS]
+        good = (found[:, FOUND] > 0) & (off <= s.search_px) & (mass > s.minmass)
+        good &= (mass >= LEAST_MASS * expected.mass) & (mass <= LARGEST_MASS * expected.mass)
+        if s.maxsize_px is not None:
+            good &= found[:, SIZE] < s.maxsize_px
+        found = found[good]
+        mass, size_px, ecc, signal, raw_mass = np.ascontiguousarray(found[:, MASS : RAW_MASS + 1].T)
+        unknown = np.full(len(found), np.nan)  # one window does not tell the frame's noise
+        return Features(found[:, :MASS].copy(), mass, size_px, ecc, signal, raw_mass, unknown)
+
+    def strip(self, image: NDArray[Any], turn: int) -> Features:
+        """The features whose middle is in strip `turn` of STRIPS, by the full-frame rule."""
+        s = self.settings
+        height = image.shape[0]
+        first, last = turn * height // STRIPS, (turn + 1) * height // STRIPS
+        margin = max(s.radius_px, int(s.least_distance_px // 2 - 1), s.smoothing_px // 2)
+        pad = margin + int(s.least_distance_px) // 2 + 1
+        start = max(first - pad, 0)
+        found = Centroid(s)(image[start : last + pad])
+        y = found.position_px[:, 1] + start
+        moved = found.moved(0.0, float(start))
+        return moved.only((y >= first) & (y < last)) if len(found) else found
+
+    def _without_doubles(self, found: Features, known: int) -> Features:
+        """A feature of the strip that a window has found too goes, and of two windows on one feature the fainter."""
+        if len(found) < 2:
+            return found
+        # windows before the strip, whatever their mass: their centroids started from what is known
+        weight = found.mass.copy()
+        weight[:known] += weight.max() + 1.0
+        return found.only(distinct(found.position_px[:, ::-1], weight, self.settings.least_distance_px))
