@@ -47,10 +47,12 @@ def test_another_check_is_measured_anew(tmp_path: Path) -> None:
     check, document = load()["P28-plant"]
     effort = check.quick
     assert effort is not None
-    mark = fingerprint(check, effort, rig_text(document))
-    keep(tmp_path, check, mark, measure(check, document, effort))
-    assert kept(tmp_path, check, mark) is not None
-    assert kept(tmp_path, check, fingerprint(replace(check, tolerance=0.5), effort, rig_text(document))) is None
+    mark = fingerprint(check, effort, rig=rig_text(document))
+    keep(tmp_path, check.name, mark, measure(check, document, effort))
+    assert kept(tmp_path, check.name, mark) is not None
+    assert (
+        kept(tmp_path, check.name, fingerprint(replace(check, tolerance=0.5), effort, rig=rig_text(document))) is None
+    )
 
 
 def test_an_unknown_name_is_refused(tmp_path: Path) -> None:
