@@ -149,6 +149,22 @@ def info(run: Annotated[Path, typer.Argument(help="run file")], json: Json = Non
 
 
 @app.command()
+def reproduce(
+    names: Annotated[list[str] | None, typer.Argument(help="checks, as P7 or P7-plant; else all")] = None,
+    full: Annotated[bool, typer.Option("--full/--quick", help="all in depth, or a quick look at most")] = False,
+    out: Annotated[Path, typer.Option("--out", help="folder of the report, and of what was measured")] = Path("runs"),
+    json: Json = None,
+) -> None:
+    """Hold the instrument against the known physics: a table and a report; goes on where it stopped.
+
+    Example: main.py reproduce P7 P17 --full --out reproduced
+    """
+    from app.reproduce.verb import reproduce as reproduced
+
+    raise typer.Exit(reproduced(names or [], full=full, out=out, json=json))
+
+
+@app.command()
 def train(config: Annotated[Path, typer.Argument(help="training file")], json: Json = None) -> None:
     """Train a network, or go on with a training that was interrupted.
 
