@@ -99,6 +99,12 @@ class Rig:
         most_mw = min(self.loop.power_cap_mw, self.laser.max_power_mw)
         return most_mw if self.confirmed else min(most_mw, self.loop.probe_power_mw)
 
+    @property
+    def middle_um(self) -> tuple[float, float]:
+        """The middle of the image; the middle of its top left pixel is (0, 0)."""
+        scale = self.optics.um_per_px / 2.0
+        return (self.camera.width_px - 1) * scale, (self.camera.height_px - 1) * scale
+
     def um_to_v(self) -> Map | None:
         """The calibrated map, for this cut and binning of the sensor; None: as the deflector's settings say."""
         if self.calibration.plane is None:
