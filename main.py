@@ -187,6 +187,31 @@ def evaluate(checkpoint: Annotated[Path, typer.Argument(help="card of a checkpoi
 
 
 @app.command()
+def calibrate(
+    what: Annotated[str, typer.Argument(help="um-per-px, map, stiffness, diffusion, latency, power, drift or all")],
+    rig: Annotated[Path, typer.Argument(help="rig file")],
+    sets: Sets = None,
+    out: Annotated[Path | None, typer.Option("--out", help="calibration file; else the rig's own")] = None,
+    seconds: Annotated[float | None, typer.Option("--seconds", help="length of every run, instead of its own")] = None,
+    seed: Annotated[int, typer.Option("--seed", help="of a simulated rig")] = 1,
+    pitch_um: Annotated[float, typer.Option("--pitch-um", help="um-per-px: pitch of the slide's square grid")] = 2.5,
+    undo: Annotated[bool, typer.Option("--undo", help="take the newest calibration of the file back")] = False,
+    json: Json = None,
+) -> None:
+    """Measure what the rig is, and keep it in its calibration file.
+
+    Example: main.py calibrate all config/rigs/simulated.yaml --out bench.calibration.yaml
+    """
+    from app.calibrate import calibrate_rig
+
+    raise typer.Exit(
+        calibrate_rig(
+            what, rig, tuple(sets or ()), out=out, seconds=seconds, seed=seed, pitch_um=pitch_um, undone=undo, json=json
+        )
+    )
+
+
+@app.command()
 def emulate(
     device: Annotated[str, typer.Argument(help="galvo or cobolt")],
     link: Annotated[Path | None, typer.Option("--link", help="a name for its serial port")] = None,
