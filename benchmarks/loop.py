@@ -159,10 +159,13 @@ def _with_window(asked: Plan, opening_it: Opening, seconds: float) -> tuple[Live
     from app.desktop.session import Session, Wiring
     from app.desktop.window import Window
 
-    application()
+    qt = application()
+    from PyQt6 import sip
+
     session = Session(asked, Wiring(open_instrument=opening_it))
     session._rehearsed = True  # both cases leave their first two seconds out instead
     window = Window(session, Path("loop"), Path("runs"), lambda path: asked)
+    qt.processEvents()
     window.show()
     window.start()
     session.order(OrderKind.ARM)
@@ -172,6 +175,7 @@ def _with_window(asked: Plan, opening_it: Opening, seconds: float) -> tuple[Live
     wait(seconds + 5.0, lambda: not live.running)
     painted_hz = (window.view.paintings - before) / (time.perf_counter() - began_s)
     window.close()
+    sip.delete(window)  # before the QApplication, whatever order Python would take at its end
     return live, painted_hz
 
 

@@ -52,6 +52,10 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         self.compared = pg.ScatterPlotItem(
             pen=pg.mkPen(theme.ORANGE, width=2), brush=pg.mkBrush(None), symbol="s", pxMode=False
         )
+        self.kept = pg.ScatterPlotItem(pen=pg.mkPen(theme.GREEN, width=2), symbol="+", size=13)
+        self.rejected = pg.ScatterPlotItem(pen=pg.mkPen(theme.VERMILION, width=1), symbol="x", size=8)
+        self.box.addItem(self.kept)
+        self.box.addItem(self.rejected)
         for item in (self.image, self.good, self.doubtful, self.chosen, self.spots, self.compared):
             self.box.addItem(item)
         self.scale_bar.setVisible(False)
@@ -81,7 +85,7 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         self.scale_bar.setVisible(False)
         self.trails.clear()
         self.trails.show()
-        for item in (self.good, self.doubtful, self.chosen, self.spots, self.compared):
+        for item in (self.good, self.doubtful, self.chosen, self.spots, self.compared, self.kept, self.rejected):
             item.setData(x=[], y=[])
         self.arrows.clear()
         self.labels.show(np.empty(0, np.int64), np.empty((0, 2)), 0.0, NOBODY)
@@ -105,6 +109,11 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
             self._show_image(turn.frame.image)
         self._show_marks(turn)
         self.box.setBorder(pg.mkPen(theme.PURPLE, width=2))
+
+    def show_candidates(self, kept_px: Floats, rejected_px: Floats) -> None:
+        """Green plus: kept; vermilion cross: rejected. Both [N, 2]."""
+        for item, place_px in ((self.kept, kept_px), (self.rejected, rejected_px)):
+            item.setData(x=place_px[:, 0] * self.um_per_px, y=place_px[:, 1] * self.um_per_px)
 
     def compare(self, turn: Turn | None) -> None:
         """Open squares where another law would have sent the light."""
