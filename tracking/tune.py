@@ -25,7 +25,7 @@ LEAST = 1e-4  # of the brightest pixel: less contrast is rounding
 APART = 2.0  # noise and particles differ at least by this factor in mass
 PHASES = 10
 ALARM = 0.15  # of the mean: a sub-pixel phase that is so much too frequent or too rare is an alarm
-CHANCE = 4.0  # standard deviations that chance is granted on top
+CHANCE = 4.0  # standard deviations that chance is granted in any case
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def suggest(frames: Sequence[Image], start: Tracking | None = None) -> Suggestio
     why.append(f"their mean profile ends {radius_px:.1f} px from the centre, so diameter_px is {sized.diameter_px}")
     found = [Centroid(sized)(frame) for frame in frames]
     masses = np.concatenate([f.mass for f in found])
-    minmass = _gap(masses)
+    minmass = float(f"{_gap(masses):.3g}")
     share = np.count_nonzero(masses > minmass) / max(len(masses), 1)
     why.append(f"minmass {minmass:.4g} parts the masses: {100 * share:.0f} % of {len(masses)} candidates are kept")
     apart_px = _nearest([f.only(f.mass > minmass) for f in found], sized.diameter_px)
@@ -111,7 +111,7 @@ def phases(position_px: Floats) -> tuple[Floats, str]:
     even = len(position_px) / PHASES
     share: Floats = counts / even
     worst = float(np.abs(share - 1).max())
-    if worst > ALARM + CHANCE / np.sqrt(even):
+    if worst > max(ALARM, CHANCE / np.sqrt(even)):
         axis, at = np.unravel_index(np.abs(share - 1).argmax(), share.shape)
         return share, (
             f"sub-pixel bias: phase {at / PHASES:.1f} of {'xy'[axis]} is {share[axis, at]:.2f} times as frequent as it "
