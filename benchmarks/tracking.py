@@ -1,7 +1,7 @@
 """Our locators and linker against trackpy (numba engine): same answers asked for, interleaved in one process.
 
-A ratio is trackpy's median time over ours; low and high are the tenth and ninetieth percentile of the ratios of the
-single repeats. `ratio` has all columns on both sides, `ratio_bare` positions and mass only.
+A ratio is trackpy's median processor time over ours; low and high are the tenth and ninetieth percentile of the
+ratios of the single repeats. `ratio` has all columns on both sides, `ratio_bare` positions and mass only.
 
     python -m benchmarks.tracking [--quick] [--json FILE] [--docs FILE]
 """
@@ -49,13 +49,16 @@ PRECISE: list[tuple[Locator, Profile, float, int]] = [
 
 
 def interleaved(repeats: int, *calls: Callable[[], object]) -> Any:
-    """[repeats, calls] seconds of each call, in turn; the first round, with compilation, is not counted."""
+    """[repeats, calls] seconds of processor time of each call, in turn; the first round, with compilation, is left out.
+
+    Processor time, not wall time: other work on the machine must not decide which of two calls was fast.
+    """
     seconds = np.empty((repeats + 1, len(calls)))
     for repeat in seconds:
         for index, call in enumerate(calls):
-            start = time.perf_counter()
+            start = time.process_time()
             call()
-            repeat[index] = time.perf_counter() - start
+            repeat[index] = time.process_time() - start
     return seconds[1:]
 
 

@@ -103,7 +103,9 @@ class LogPanel(QWidget):
             text = order.text.splitlines()[0] if order.text and order.kind is not OrderKind.APPLY else ""
             found.append((f"{at}{order.kind}{': ' + text if text else ''}", theme.ACCENT))
         if turn.level is not self._level:
-            colour = {Level.TRIPPED: theme.RED, Level.ARMED: theme.AMBER}.get(turn.level, theme.GREEN)
+            colour = {Level.TRIPPED: theme.RED, Level.ARMED: theme.AMBER, Level.PROBING: theme.AMBER}.get(
+                turn.level, theme.GREEN
+            )
             found.append((f"{at}{turn.level}: {turn.reason}", colour))
         found += [(at + note, theme.INK) for note in turn.notes if self._is_news(note, turn.now_s)]
         withheld = frozenset(turn.withheld)

@@ -208,7 +208,8 @@ class SerialGalvoDriver:
             return None
 
         began_s = time.perf_counter()
-        answer = self._line.ask(protocol.frame(Packet(kind, sequence, payload)), protocol.END, read, tries=TRIES)
+        tries = 1 if kind is Message.HELLO else TRIES  # who is not there is looked for again soon enough
+        answer = self._line.ask(protocol.frame(Packet(kind, sequence, payload)), protocol.END, read, tries=tries)
         self._trips_s.append(time.perf_counter() - began_s)
         if answer.kind == Message.REFUSED:
             try:

@@ -20,10 +20,11 @@ from app.live import Live
 from app.rig import EXPERIMENTS, Plan, open_instrument, open_recorder, plan
 from app.tidy import tidy_tracks
 from config.refused import Refused
-from control.contract import Level, OrderKind, Turn
+from control.contract import Fault, Level, OrderKind, Turn
 from drivers.emulate.child import ROOT, Child
 from drivers.journal import read_run
 from drivers.serial_bench import LastOut
+from tests.drivers.emulated import beam_of
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "openpty"), reason="this system has no pseudo-terminals")
 
@@ -51,6 +52,12 @@ def eventually(true: Callable[[], Any], timeout_s: float = 30.0) -> bool:
             return True
         time.sleep(0.005)
     return bool(true())
+
+
+def some_turns_later(live: Live, number: int = 50) -> bool:
+    """Time enough for a device to be looked for, and found."""
+    count = live.pace().turns
+    return eventually(lambda: live.pace().turns > count + number)
 
 
 def lit(turn: Turn | None) -> bool:
@@ -113,8 +120,7 @@ def test_an_emulator_killed_in_a_run(tmp_path: Path, which: str) -> None:
             live.order(OrderKind.ARM)
             assert eventually(lambda: live.newest is not None and live.newest.level is Level.TRIPPED)
             with Child(made_of[which], victim.link, stream_port=victim.stream_port):
-                count = live.pace().turns
-                assert eventually(lambda: live.pace().turns > count + 40)  # it was looked for, and found
+                assert some_turns_later(live)
                 assert live.newest.level is Level.TRIPPED
                 assert not lit(live.newest)
                 live.order(OrderKind.RESET)
@@ -136,6 +142,40 @@ def test_an_emulator_killed_in_a_run(tmp_path: Path, which: str) -> None:
     assert len(after) > 40
 
 
+QUICK = (("galvo", "silence", "well"), ("laser", "interlock open", "interlock closed"))
+OTHERS = (
+    ("galvo", "garbage", "well"), ("galvo", "half", "well"), ("galvo", "late 1", "well"),
+    ("galvo", "disconnect", "connect"), ("laser", "silence", "well"), ("laser", "garbage", "well"),
+    ("laser", "half", "well"), ("laser", "late 1", "well"), ("laser", "disconnect", "connect"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("faults", [QUICK, pytest.param(OTHERS, marks=pytest.mark.slow)], ids=["quick", "others"])
+def test_faults_to_order_in_a_run(tmp_path: Path, faults: tuple[tuple[str, str, str], ...]) -> None:
+    """Each trips the interlock with the device's name, is dark, and lets itself be reset and armed when it is over."""
+    with Child("galvo", tmp_path / "galvo") as galvo, Child("cobolt", tmp_path / "laser") as laser:
+        sets = (*sets_for(galvo, laser), "deflector.timeout_s=0.1", "laser.timeout_s=0.1")
+        instrument = open_instrument(planned(*sets))
+        with Live(instrument.machine, instrument.camera, instrument.beam, instrument.clock) as live:
+            for which, fault, cure in faults:
+                live.order(OrderKind.RESET)
+                live.order(OrderKind.ARM)
+                assert eventually(lambda: lit(live.newest)), (
+                    f"after {which} {fault}: {live.newest and live.newest.reason}"
+                )
+                child = galvo if which == "galvo" else laser
+                child.order(fault)
+                assert eventually(lambda: live.newest is not None and live.newest.level is Level.TRIPPED)
+                assert live.newest is not None
+                assert which in live.newest.reason
+                assert eventually(lambda: beam_of(galvo)["beam"] == "dark" or beam_of(laser)["beam"] == "dark")
+                child.order(cure)
+                assert some_turns_later(live)
+                assert not lit(live.newest)
+            assert live.running
+            assert live.trouble == ""
+
+
 def test_devices_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="'real time'"):
         open_instrument(planned("rate=lockstep"))
@@ -147,6 +187,13 @@ def test_devices_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
         open_instrument(
             plan(EXPERIMENTS / "annular_activity.yaml", None, ["camera={kind: opencv, width_px: 64, height_px: 64}"])
         )
+
+
+def test_the_real_rig_says_which_device_is_not_there() -> None:
+    made = plan(EXPERIMENTS / "annular_activity.yaml", RIG.with_name("serial.yaml"), ["camera.source=no camera"])
+    assert made.kind == "REAL"
+    with pytest.raises(Fault, match="the camera 'no camera' can't be opened"):
+        open_instrument(made)
 
 
 def speed_um_per_s(made: Plan, path: Path, seconds: float) -> tuple[float, float]:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+import json
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,19 +15,29 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from config.geometry import Affine
 from config.reader import build, parse
 from config.refused import Refused
 from control.contract import Command, Fault
+from drivers import galvo_protocol as protocol
 from drivers.deflectors.serial_galvo import SerialGalvo
 from drivers.emulate.child import ROOT, Child
+from drivers.emulate.cobolt import CoboltDevice
 from drivers.emulate.faults import Trouble, ordered
-from drivers.emulate.light_path import Listener
+from drivers.emulate.kinds import galvo
+from drivers.emulate.light_path import LightPath, Listener
+from drivers.emulate.process import LOOPBACK
 from drivers.emulate.settings import Emulated as EmulatedRig
+from drivers.galvo_protocol import Packet
 from drivers.lasers.cobolt import Cobolt
 from drivers.serial_bench import Means, SerialBench, open_emulated_bench
 from drivers.sim.camera import SimulatedCamera
+from drivers.sim.clock import PacedClock
 from drivers.sim.sample import Sample
+from drivers.sim.world import Stage, World
 from tests.drivers.emulated import Emulated, beam_of, eventually
 
 CAMERA = SimulatedCamera(fps=100.0, exposure_s=0.002, readout_s=0.001, width_px=64, height_px=64)
@@ -102,6 +116,89 @@ def test_an_emulator_that_is_not_there_is_a_fault(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(Fault, match="no emulator streams at"):
         Listener("the galvo", 1, heard.append).start()
     assert set(heard) == {None}
+
+
+codes = st.integers(-32768, 32767)
+rows = st.tuples(codes, codes, st.integers(0, 65535), st.integers(10**4, 10**6))
+
+
+def visits_at(world: World, at_ns: int) -> int:
+    world.advance(at_ns)
+    return len(world.visits.depth_kt)
+
+
+@pytest.mark.parametrize("nonsense", [b"{\n", b"7\n", b'{"beam": "lit"}\n', b"\xff\xfe\n", b""])
+def test_a_stream_that_makes_no_sense_is_dark(nonsense: bytes) -> None:
+    world = World(Sample(), Stage())
+    path = LightPath(world, PacedClock(1.0), Affine.scale("v", "um", 1.0), 5.0)
+    path.hear_laser({"time_ns": 0, "power_mw": 100.0})
+    lit = {
+        "beam": "lit", "time_ns": 0, "position_v": [[0, 0]], "fraction": [0.5], "dwell_ns": [1000], "settle_ns": 0,
+        "until_ns": 2**61,
+    }  # fmt: skip
+    with socket.create_server((LOOPBACK, 0)) as server:
+        listener = Listener("the galvo", server.getsockname()[1], path.hear_galvo)
+        opening = threading.Thread(target=listener.start)
+        opening.start()
+        line, _ = server.accept()
+        with line:
+            line.sendall(json.dumps(lit).encode() + b"\n")
+            opening.join()
+            world.advance(1_000_000)
+            assert world.visits.depth_kt.tolist() == [250.0]
+            line.sendall(nonsense)
+            if not nonsense:
+                line.close()
+            now_ns = itertools.count(2_000_000, 1_000_000)
+            assert eventually(lambda: visits_at(world, next(now_ns)) == 0)
+        listener.close()
+
+
+words = st.one_of(
+    st.binary(max_size=40),
+    st.builds(
+        lambda kind, sequence, watchdog_ms, rows: protocol.frame(
+            Packet(kind, sequence, protocol.batch(watchdog_ms, np.array(rows, protocol.SPOT)) if kind == 2 else b"")
+        ),
+        st.integers(0, 5), st.integers(0, 3), st.integers(0, 1200),
+        st.lists(rows, max_size=4),
+    ),
+)  # fmt: skip
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**9), words), max_size=30))
+def test_whatever_comes_over_its_line_a_galvo_is_lit_by_whole_batches_only_and_not_for_long(
+    said: list[tuple[int, bytes]],
+) -> None:
+    told: list[dict[str, Any]] = []
+    device = galvo(told.append, 0)
+    now_ns = 0
+    for wait_ns, data in said:
+        now_ns += wait_ns
+        before = device.deadline_ns
+        for answer in device.receive(data, now_ns):
+            (packet,) = protocol.Reader().feed(answer)
+            if packet.kind == protocol.Message.DONE:
+                assert protocol.undone(packet.payload).lit == (device.deadline_ns is not None)
+        if before is not None and now_ns >= before:
+            assert any(event.get("cause") == "WATCHDOG" and event["time_ns"] == before for event in told)
+        if device.deadline_ns is not None:
+            assert now_ns < device.deadline_ns <= now_ns + 10**9
+            assert device.state()["beam"] == "lit"
+            low_v, high_v = -10.0, 10.0
+            assert all(low_v <= v <= high_v for place in device.state()["position_v"] for v in place)
+
+
+@given(
+    st.lists(st.one_of(st.binary(max_size=12), st.sampled_from([b"l1\r", b"l0\r", b"p 0.1\r", b"cf\r", b"@cob1\r"])))
+)
+def test_whatever_comes_over_its_line_a_laser_is_dark_while_its_interlock_is_open(said: list[bytes]) -> None:
+    device = CoboltDevice(200.0, lambda event: None, 0)
+    device.interlock(False, 0)
+    for data in said:
+        for answer in device.receive(data, 1):
+            assert answer.endswith(b"\r\n")
+        assert device.state()["power_mw"] == 0.0
 
 
 @pytest.fixture
