@@ -201,6 +201,8 @@ class Live:
             return
         if self.newest.level is Level.ARMED:
             self._inbox.appendleft(Order(OrderKind.ARM, "armed before the record began or ended"))
+        elif self.newest.level is Level.PROBING:
+            self._inbox.appendleft(Order(OrderKind.PROBE, "probing before the record began or ended"))
         elif self.newest.level is Level.TRIPPED:
             self._inbox.appendleft(Order(OrderKind.TRIP, self.newest.reason))
 
@@ -233,7 +235,12 @@ def sentence(error: BaseException) -> str:
 
 def beam_is_on(turn: Turn | None) -> bool:
     """Whether light left the instrument in this turn."""
-    return turn is not None and turn.level is Level.ARMED and not turn.sent.reason and bool(len(turn.sent))
+    return (
+        turn is not None
+        and turn.level in (Level.ARMED, Level.PROBING)
+        and not turn.sent.reason
+        and bool(len(turn.sent))
+    )
 
 
 def mean_power_mw(turn: Turn) -> Any:

@@ -26,7 +26,7 @@ def open_serial(made: Plan, machine: Machine) -> Instrument:
     size = (camera.height_px, camera.width_px, "uint16" if getattr(camera, "bits", 8) > 8 else "uint8")
     rehearse(machine.tracker, *size)
     means = Means(
-        um_per_px=rig.optics.um_per_px, field_um=field_um(rig), power_cap_mw=rig.loop.power_cap_mw,
+        um_per_px=rig.optics.um_per_px, field_um=field_um(rig), power_cap_mw=rig.power_mw, um_to_v=rig.um_to_v(),
         heartbeat_s=rig.loop.stale_periods / camera.fps,
     )  # fmt: skip
     if isinstance(camera, OpenCVCamera) and rig.emulated is None:
@@ -36,7 +36,7 @@ def open_serial(made: Plan, machine: Machine) -> Instrument:
         bench = open_emulated_bench(rig.sample, camera, galvo, laser, rig.emulated, means, seed=seed)
     else:
         raise Refused(f"{rig.title}: a simulated camera needs 'emulated', and emulated devices a simulated camera")
-    return Instrument(made, machine, bench.camera, bench.beam, bench.clock, *size, None)
+    return Instrument(made, machine, bench.camera, bench.beam, bench.clock, *size, None, bench.returned)
 
 
 def rehearse(tracker: Tracker, height_px: int, width_px: int, pixel_type: str) -> None:

@@ -36,15 +36,17 @@ class State(IntEnum):
 
 
 class Level(StrEnum):
-    """The interlock. Light leaves the instrument at ARMED only."""
+    """The interlock. Light leaves the instrument at ARMED, and, at probe power and to calibrate, at PROBING."""
 
     SAFE = "SAFE"
+    PROBING = "PROBING"
     ARMED = "ARMED"
     TRIPPED = "TRIPPED"
 
 
 class OrderKind(StrEnum):
     ARM = "ARM"
+    PROBE = "PROBE"  # arm to calibrate, at probe power: all that a rig whose map is not confirmed may do
     STOP = "STOP"
     RESET = "RESET"
     TRIP = "TRIP"  # a device's or the recorder's fault, found outside of the turn

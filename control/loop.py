@@ -14,6 +14,7 @@ from control.contract import (
     Beam,
     Camera,
     Clock,
+    Command,
     Ended,
     Fault,
     Forces,
@@ -31,8 +32,11 @@ from control.contract import (
     dark,
 )
 from control.history import History, Sighting
-from control.interlock import interlock
+from control.interlock import LIT, interlock
 from control.limits import Limits, doubts_about
+
+UNCONFIRMED = "the map from camera to deflector is not confirmed: calibrate the map first"
+NO_CALIBRATION = "probing is for calibrations, and this policy is none"
 
 
 @dataclass(frozen=True)
@@ -47,9 +51,28 @@ class Machine:
     hold_s: float  # one frame period: how long a command acts
     stale_s: float  # a frame older than this puts the beam in doubt
     species: tuple[int, ...] = ()  # of the particles by identity, as the operator named them; the others: the tracker's
+    confirmed: bool = True  # whether the map from camera to deflector is; ARM is refused where it is not
+    probe_mw: float | None = None  # the most a spot gets in PROBING; None: this is no calibration, PROBE is refused
 
     def start(self) -> Memory:
         return Memory(self.tracker.start(), self.policy.start(), History(self.depth_s))
+
+    @property
+    def refused(self) -> dict[OrderKind, str]:
+        """The orders that this machine does not obey, and why."""
+        map_refused = {} if self.confirmed else {OrderKind.ARM: UNCONFIRMED}
+        return map_refused if self.probe_mw is not None else {**map_refused, OrderKind.PROBE: NO_CALIBRATION}
+
+    @property
+    def arming(self) -> OrderKind:
+        """The order that gives this machine light: ARM, or PROBE for the calibration of an unconfirmed map."""
+        return OrderKind.PROBE if self.probe_mw is not None and not self.confirmed else OrderKind.ARM
+
+    def permitted(self, level: Level, command: Command) -> tuple[Command, tuple[str, ...]]:
+        """What a level lets through of a command, and what was taken from it."""
+        if level is Level.PROBING and self.probe_mw is not None:
+            return replace(self.limits, power_mw=min(self.probe_mw, self.limits.power_mw)).clip(command)
+        return command, ()
 
     @property
     def depth_s(self) -> float:
@@ -81,9 +104,10 @@ def turn(
     command, clipped = allocate(machine.light, tracks, wanted)
     command, limited = machine.limits.clip(command)
     doubts = (*stale(machine, before, frame, now_s), *not_finite(wanted), *doubts_about(command))
-    level, reason = interlock(memory.level, memory.reason, orders, doubts)
-    allowed = command if level is Level.ARMED else dark(reason)
-    notes = (*tracks.notes, *wanted.notes, *clipped, *limited)
+    level, reason = interlock(memory.level, memory.reason, orders, doubts, machine.refused)
+    command, probed = machine.permitted(level, command)
+    allowed = command if level in LIT else dark(reason)
+    notes = (*tracks.notes, *wanted.notes, *clipped, *limited, *probed)
     withheld = (*untrusted(tracks), *wanted.withheld)
     done = Turn(
         memory.number, frame, now_s, orders, tracks, wanted, allowed, DARK, level, reason, seen.effect_s,

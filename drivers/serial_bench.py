@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from config.geometry import Affine
+from config.warp import Map
 from control.contract import Beam, Camera, Command
 from drivers.cameras.opencv_capture import OpenCVCamera, OpenCVCapture
 from drivers.deflectors.serial_galvo import SerialGalvo, SerialGalvoDriver
@@ -17,6 +18,7 @@ from drivers.emulate.light_path import LightPath, Listener
 from drivers.emulate.settings import Emulated
 from drivers.guard import Bounds, Guard
 from drivers.lasers.cobolt import Cobolt, CoboltDriver
+from drivers.returned import Returned
 from drivers.sim.bench import rehearse
 from drivers.sim.camera import SimulatedCamera, SimulatedCameraDriver
 from drivers.sim.clock import PacedClock
@@ -34,6 +36,7 @@ class Means:
     field_um: Corners  # that the beam may visit
     power_cap_mw: float
     heartbeat_s: float
+    um_to_v: Map | None = None  # the calibrated map; None: as the galvo's settings say
 
 
 class LastOut:
@@ -66,6 +69,11 @@ class SerialBench:
     laser: CoboltDriver
     world: World | None = None
     emulators: tuple[Child, ...] = ()
+
+    def returned(self) -> tuple[Returned, ...]:
+        """The settings as the devices gave them back, when they last did; no device is asked now."""
+        eye = self.camera.returned if isinstance(self.camera, OpenCVCapture) else ()
+        return (*eye, *self.galvo.returned, *self.laser.returned)
 
     def close(self) -> None:
         """Dark first, then the camera."""
@@ -142,7 +150,7 @@ def _guard(
     low_um, high_um = means.field_um
     power_mw = min(means.power_cap_mw, lamp.max_power_mw)
     bounds = Bounds(low_um=low_um, high_um=high_um, power_mw=power_mw, heartbeat_s=means.heartbeat_s)
-    return Guard(mirrors, lamp, clock, _um_to_v(galvo, middle_um), bounds, watch=True)
+    return Guard(mirrors, lamp, clock, means.um_to_v or _um_to_v(galvo, middle_um), bounds, watch=True)
 
 
 def _um_to_v(galvo: SerialGalvo, middle_um: tuple[float, float]) -> Affine:

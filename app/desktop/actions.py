@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PyQt6.QtCore import QPointF, QSize, Qt
 from PyQt6.QtGui import QAction, QColor, QIcon, QPainter, QPixmap
-from PyQt6.QtWidgets import QMainWindow, QToolBar, QToolButton
+from PyQt6.QtWidgets import QDockWidget, QMainWindow, QSizePolicy, QToolBar, QToolButton, QWidget
 
 from app.desktop import theme
 from app.desktop.badge import draw_shape
@@ -37,6 +37,17 @@ class Actions(QToolBar):
         action.setToolTip(f"{said} ({keys})" if keys else said)
         self.addAction(action)
         return action
+
+    def add_panels(self, docks: list[QDockWidget]) -> None:
+        """Buttons, to the right, that show and hide the panels."""
+        gap = QWidget()
+        gap.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        self.addWidget(gap)
+        for dock in docks:
+            toggle = dock.toggleViewAction()
+            assert toggle is not None
+            toggle.setToolTip(f"show or hide the panel {dock.windowTitle()}")
+            self.addAction(toggle)
 
     def follow(self, session: Session) -> None:
         """Only what makes sense now can be pressed; STOP always can."""

@@ -48,7 +48,7 @@ class Single(Editor):
 
 def number(form: FieldForm) -> Editor:
     box = NumberBox(form.unit, form.minimum, form.maximum)
-    return Single(box, box.value, lambda value: box.setValue(float(value)), box.valueChanged)
+    return Single(box, box.number, lambda value: box.setValue(float(value)), box.valueChanged)
 
 
 def count(form: FieldForm) -> Editor:

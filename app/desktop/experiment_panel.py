@@ -43,7 +43,7 @@ class Edit(QUndoCommand):
     def mergeWith(self, other: QUndoCommand | None) -> bool:
         if not isinstance(other, Edit) or other.at_s - self.at_s > IN_ONE_GO_S:
             return False
-        if not self.where or other.where != self.where[: len(other.where)]:
+        if not self.where or other.where != self.where:
             return False
         self.after, self.at_s = other.after, other.at_s
         return True
@@ -165,6 +165,11 @@ class ExperimentPanel(QWidget):
         if after != before:
             self.undo_stack.push(Edit(self, before, after))
 
+    def put_in_force(self, data: dict[str, Any]) -> None:
+        """An edit that somebody else has made, at once; undone like any other. Edits not yet applied go too."""
+        self.undo_stack.push(Edit(self, self._data, data))
+        self.apply()
+
     def _dragged(self, index: int, points: Any) -> None:
         """A point of a drawn curve is where a person has put it."""
         data = copy.deepcopy(self.data())
@@ -195,14 +200,14 @@ class ExperimentPanel(QWidget):
 
 
 def difference(before: Any, after: Any) -> tuple[Any, ...]:
-    """The key of the one value that differs; empty where several do."""
+    """The key of the value that differs, or of the first of several side by side; empty where there are other keys."""
     if isinstance(before, dict) and isinstance(after, dict) and before.keys() == after.keys():
         keys: list[Any] = [key for key in before if before[key] != after[key]]
     elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
         keys = [index for index in range(len(before)) if before[index] != after[index]]
     else:
         return ()
-    return (keys[0], *difference(before[keys[0]], after[keys[0]])) if len(keys) == 1 else tuple(keys)
+    return (keys[0], *difference(before[keys[0]], after[keys[0]])) if len(keys) == 1 else tuple(keys[:1])
 
 
 def scrolled(inside: QWidget) -> QScrollArea:

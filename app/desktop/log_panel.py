@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterable
 
 from PyQt6.QtCore import QAbstractListModel, QModelIndex, QSortFilterProxyModel, Qt
@@ -12,6 +14,8 @@ from app.desktop import theme
 from control.contract import Level, OrderKind, Turn
 
 MOST = 5000  # lines kept
+QUIET_S = 2.0  # what goes on and on is said once
+NUMBERS = re.compile(r"\d+\.?\d*(e-?\d+)?")
 
 
 class Lines(QAbstractListModel):
@@ -59,6 +63,8 @@ class LogPanel(QWidget):
         self.filter.textChanged.connect(self.shown.setFilterFixedString)
         self.list.setModel(self.shown)
         self.list.setUniformItemSizes(True)
+        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.list.setTextElideMode(Qt.TextElideMode.ElideRight)
         self.list.setFont(theme.figures_font(12))
         copy.setToolTip("put the lines that are shown on the clipboard")
         copy.clicked.connect(self.copy)
@@ -69,6 +75,7 @@ class LogPanel(QWidget):
         column.setContentsMargins(theme.GRID, 4, theme.GRID, 4)
         column.addLayout(row)
         column.addWidget(self.list, 1)
+        self._noted: dict[str, float] = {}  # when a note of this kind came last
         self._level: Level | None = None
         self._withheld: frozenset[tuple[int, str]] = frozenset()
 
@@ -96,13 +103,21 @@ class LogPanel(QWidget):
             text = order.text.splitlines()[0] if order.text and order.kind is not OrderKind.APPLY else ""
             found.append((f"{at}{order.kind}{': ' + text if text else ''}", theme.ACCENT))
         if turn.level is not self._level:
-            colour = {Level.TRIPPED: theme.RED, Level.ARMED: theme.AMBER}.get(turn.level, theme.GREEN)
+            colour = {Level.TRIPPED: theme.RED, Level.ARMED: theme.AMBER, Level.PROBING: theme.AMBER}.get(
+                turn.level, theme.GREEN
+            )
             found.append((f"{at}{turn.level}: {turn.reason}", colour))
-        found += [(at + note, theme.INK) for note in turn.notes]
+        found += [(at + note, theme.INK) for note in turn.notes if self._is_news(note, turn.now_s)]
         withheld = frozenset(turn.withheld)
         found += [(f"{at}no light for {who}: {why}", theme.FAINT) for who, why in sorted(withheld - self._withheld)]
         self._level, self._withheld = turn.level, withheld
         return found
+
+    def _is_news(self, note: str, now_s: float) -> bool:
+        """Whether the like of it, other numbers aside, was not said a moment ago."""
+        kind = NUMBERS.sub("", note)
+        before_s, self._noted[kind] = self._noted.get(kind, -math.inf), now_s
+        return not 0.0 <= now_s - before_s < QUIET_S
 
     def _add(self, lines: list[tuple[str, str]]) -> None:
         bar = self.list.verticalScrollBar()

@@ -29,6 +29,7 @@ class NumberBox(QDoubleSpinBox):
         self, unit: str, low: float = -math.inf, high: float = math.inf, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
+        self._exact = self._shown = 0.0  # what was set, and how the box has rounded it
         self.setDecimals(12)
         self.setRange(max(low, -LARGEST), min(high, LARGEST))
         self.setSuffix(f" {unit}" if unit else "")
@@ -36,6 +37,14 @@ class NumberBox(QDoubleSpinBox):
         self.setCorrectionMode(QAbstractSpinBox.CorrectionMode.CorrectToPreviousValue)
         self.setFocusPolicy(_FOCUS)
         self.setMinimumWidth(90)
+
+    def number(self) -> float:
+        """The value, with all the digits that it was set with."""
+        return self._exact if self.value() == self._shown else self.value()
+
+    def setValue(self, value: float) -> None:
+        super().setValue(value)
+        self._exact, self._shown = value, self.value()
 
     def textFromValue(self, value: float) -> str:
         return significant(value)

@@ -168,6 +168,8 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]
         self.setLabel("bottom", bottom)
         self.setLabel("left", left)
         self.setLogMode(log, log)
+        for side in ("bottom", "left"):
+            self.getAxis(side).enableAutoSIPrefix(False)
         self.showGrid(x=True, y=True, alpha=0.15)
         self.setDownsampling(auto=True, mode="peak")
         self.setClipToView(True)

@@ -146,6 +146,7 @@ def _plot(label: str) -> pg.PlotWidget:
     plot.setMouseEnabled(x=False, y=False)
     plot.setLabel("left", label)
     plot.getAxis("left").setWidth(48)
+    plot.getAxis("left").enableAutoSIPrefix(False)
     plot.showGrid(x=True, y=True, alpha=0.15)
     return plot
 

@@ -25,6 +25,10 @@ class ScaleBar:
         box.sigRangeChanged.connect(self.place)
         box.sigResized.connect(self.place)
 
+    def setVisible(self, visible: bool) -> None:
+        for item in (self.shade, self.line, self.text):
+            item.setVisible(visible)
+
     def place(self, *_: object) -> None:
         seen = self.box.viewRect()
         self.length_um = round_length(SHARE * seen.width())

@@ -70,12 +70,17 @@ class Session:
         """Open the instrument and turn the loop. Raises Refused and Fault."""
         if self.running:
             return
-        if self.plan.kind == "SIMULATED" and not self._rehearsed:
+        if self.plan.rig.rate == "real time" and self.plan.rig.laser.kind == "simulated" and not self._rehearsed:
             rehearse(self.wiring, self.plan)
             self._rehearsed = True
         self.instrument = opened = self.wiring.open_instrument(self.plan)
         self.live = Live(opened.machine, opened.camera, opened.beam, opened.clock)
         self.live.start()
+
+    @property
+    def returned(self) -> tuple[Any, ...]:
+        """Settings as the devices gave them back: name, asked, returned."""
+        return tuple(self.instrument.returned()) if self.running else ()
 
     def order(self, kind: OrderKind, text: str = "") -> None:
         if self.live is not None:

@@ -18,6 +18,7 @@ KINDS = {
 }
 LEVELS = {
     Level.SAFE: (theme.GREEN, "square", True),
+    Level.PROBING: (theme.AMBER, "diamond", False),
     Level.ARMED: (theme.AMBER, "triangle", False),
     Level.TRIPPED: (theme.RED, "octagon", False),
 }
@@ -110,7 +111,7 @@ def _in_words(turn: Turn) -> str:
 
 def said(turn: Turn) -> str:
     """The reason of the level, and why an armed beam is dark all the same."""
-    if turn.level is Level.ARMED and turn.sent.reason and turn.sent.reason != turn.reason:
+    if turn.level in (Level.ARMED, Level.PROBING) and turn.sent.reason and turn.sent.reason != turn.reason:
         return f"{turn.reason}; dark now: {turn.sent.reason}"
     if turn.level is Level.TRIPPED:
         return f"{turn.reason} (Reset, then Arm)"

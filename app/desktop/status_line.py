@@ -19,7 +19,13 @@ WIDEST = {
     "latency": "latency 000.0 / 000.0 ms",
     "identities": "identities 0000 (000 doubtful, 000 lost)",
     "window": "window 00 Hz",
+    "disk": "0000 GB free",
 }
+KEY = (
+    f"<span style='color:{theme.ACCENT}'>○</span> tracked &nbsp; "
+    f"<span style='color:{theme.AMBER}'>◌</span> doubtful &nbsp; "
+    f"<span style='color:{theme.RED}'>●</span> light &nbsp; <span style='color:{theme.GREEN}'>→</span> force"
+)
 HELP = {
     "frame": "number of the newest frame, as the camera counts",
     "rate": "frames a second that went through the loop",
@@ -27,6 +33,7 @@ HELP = {
     "latency": "from the middle of the exposure to the command's sending: median / 99 in 100",
     "identities": "particles that are tracked; doubtful ones are new or uncertain and get no light",
     "window": "how often the window paints",
+    "disk": "size of the record, and what is left of the disk it goes to",
 }
 
 
@@ -34,6 +41,7 @@ class StatusLine(QStatusBar):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setSizeGripEnabled(False)
+        self.addWidget(QLabel(KEY))
         self.numbers: dict[str, QLabel] = {}
         font = theme.figures_font(12)
         for name, widest in WIDEST.items():
@@ -43,6 +51,10 @@ class StatusLine(QStatusBar):
             label.setToolTip(HELP[name])
             self.addPermanentWidget(label)
             self.numbers[name] = label
+
+    def show_disk(self, size: int, free: int) -> None:
+        record = f"{gigabytes(size)}, " if size else ""
+        self.numbers["disk"].setText(f"{record}{gigabytes(free)} free")
 
     def show_pace(self, pace: Pace, turn: Turn | None, painted_hz: float) -> None:
         say = {name: label.setText for name, label in self.numbers.items()}
@@ -56,6 +68,15 @@ class StatusLine(QStatusBar):
         if turn is not None:
             doubtful = int(np.count_nonzero(turn.tracks.state != State.GOOD))
             say["identities"](f"identities {len(turn.tracks)} ({doubtful} doubtful, {len(turn.tracks.lost)} lost)")
+
+
+def gigabytes(size: int) -> str:
+    """A size as people read it.
+
+    >>> gigabytes(48_300_000_000), gigabytes(1_240_000)
+    ('48.3 GB', '1.24 MB')
+    """
+    return f"{size / 1e9:.3g} GB" if size >= 1e9 else f"{size / 1e6:.3g} MB"
 
 
 def _or_dash(number: float, form: str) -> str:

@@ -6,10 +6,11 @@ import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
 from PyQt6.QtCore import QRectF, Qt, pyqtSignal
-from PyQt6.QtGui import QFont
-from PyQt6.QtWidgets import QWidget
+from PyQt6.QtGui import QPaintEvent, QResizeEvent
+from PyQt6.QtWidgets import QLabel, QWidget
 
 from app.desktop import theme
+from app.desktop.arrows import Arrows
 from app.desktop.labels import Labels
 from app.desktop.scale_bar import ScaleBar
 from app.desktop.trails import Trails
@@ -19,7 +20,6 @@ from control.contract import State, Turn
 Floats = NDArray[np.float64]
 NOBODY = -1
 SPOT = 0.4  # diameter of the strongest spot, of a particle's
-FORCE_UM_PER_PN = 8.0  # how long the arrow of a force is drawn
 
 
 class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
@@ -29,6 +29,7 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
     hovered = pyqtSignal(float, float)
 
     def __init__(self, um_per_px: float, diameter_um: float, parent: QWidget | None = None) -> None:
+        self.paintings = 0
         super().__init__(parent)
         self.um_per_px, self.diameter_um = um_per_px, diameter_um
         self.followed = NOBODY
@@ -38,7 +39,7 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         self.image = pg.ImageItem(axisOrder="row-major")
         self.image.setZValue(-100)
         self.trails = Trails(self.box)
-        self.forces = pg.PlotCurveItem(pen=pg.mkPen(theme.GREEN, width=2), connect="finite")
+        self.arrows = Arrows(self.box)
         self.spots = pg.ScatterPlotItem(
             pen=pg.mkPen(None), brush=pg.mkBrush(229, 72, 77, 190), symbol="o", pxMode=False
         )
@@ -51,32 +52,48 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         self.compared = pg.ScatterPlotItem(
             pen=pg.mkPen(theme.ORANGE, width=2), brush=pg.mkBrush(None), symbol="s", pxMode=False
         )
-        for item in (self.image, self.forces, self.good, self.doubtful, self.chosen, self.spots, self.compared):
+        self.kept = pg.ScatterPlotItem(pen=pg.mkPen(theme.GREEN, width=2), symbol="+", size=13)
+        self.rejected = pg.ScatterPlotItem(pen=pg.mkPen(theme.VERMILION, width=1), symbol="x", size=8)
+        self.box.addItem(self.kept)
+        self.box.addItem(self.rejected)
+        for item in (self.image, self.good, self.doubtful, self.chosen, self.spots, self.compared):
             self.box.addItem(item)
-        self.notice = pg.TextItem(color=theme.FAINT, anchor=(0.5, 0.5))
-        self.notice.setFont(QFont(self.font().family(), 14))
-        self.box.addItem(self.notice)
+        self.scale_bar.setVisible(False)
+        self.notice = QLabel(self)
+        self.notice.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.notice.setWordWrap(True)
+        self.notice.setStyleSheet(f"color: {theme.FAINT}; font-size: 18px; background: transparent")
+        self.notice.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self._levels: tuple[float, float] | None = None
         self._shape: tuple[int, ...] = ()
         self.scene().sigMouseClicked.connect(self._click)
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        super().resizeEvent(event)
+        if hasattr(self, "notice"):  # pyqtgraph resizes while it makes itself
+            self.notice.setGeometry(self.rect().adjusted(40, 40, -40, -40))
+
+    def paintEvent(self, event: QPaintEvent | None) -> None:
+        self.paintings += 1
+        super().paintEvent(event)
 
     def show_rig(self, um_per_px: float, diameter_um: float) -> None:
         """Another bench: nothing of the one before is left."""
         self.um_per_px, self.diameter_um, self.followed = um_per_px, diameter_um, NOBODY
         self._levels, self._shape = None, ()
         self.image.clear()
+        self.scale_bar.setVisible(False)
         self.trails.clear()
         self.trails.show()
-        for item in (self.good, self.doubtful, self.chosen, self.spots, self.compared):
+        for item in (self.good, self.doubtful, self.chosen, self.spots, self.compared, self.kept, self.rejected):
             item.setData(x=[], y=[])
-        self.forces.setData([], [])
+        self.arrows.clear()
         self.labels.show(np.empty(0, np.int64), np.empty((0, 2)), 0.0, NOBODY)
         self.box.setBorder(pg.mkPen(theme.RAISED, width=1))
 
     def say(self, text: str) -> None:
         """In the middle of the image, where there is nothing to see yet."""
         self.notice.setText(text)
-        self.notice.setPos(self.box.viewRect().center())
 
     def show_turn(self, turn: Turn, recent: list[Turn]) -> None:
         """The newest turn; `recent` is what came since the last time, for the trails."""
@@ -93,6 +110,11 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         self._show_marks(turn)
         self.box.setBorder(pg.mkPen(theme.PURPLE, width=2))
 
+    def show_candidates(self, kept_px: Floats, rejected_px: Floats) -> None:
+        """Green plus: kept; vermilion cross: rejected. Both [N, 2]."""
+        for item, place_px in ((self.kept, kept_px), (self.rejected, rejected_px)):
+            item.setData(x=place_px[:, 0] * self.um_per_px, y=place_px[:, 1] * self.um_per_px)
+
     def compare(self, turn: Turn | None) -> None:
         """Open squares where another law would have sent the light."""
         place, size = _spots(turn) if turn is not None else (np.empty((0, 2)), np.empty(0))
@@ -102,7 +124,7 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         self._show_particles(turn)
         place, size = _spots(turn)
         self.spots.setData(x=place[:, 0], y=place[:, 1], size=size * SPOT * self.diameter_um)
-        self._show_forces(turn)
+        self.arrows.show(turn)
         self.trails.show()
 
     def fit(self) -> None:
@@ -112,12 +134,13 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
 
     def _show_image(self, image: NDArray[np.float64]) -> None:
         if self._levels is None or image.shape != self._shape:
-            low, high = np.percentile(image[:: max(image.shape[0] // 256, 1)], [0.5, 99.9])
+            low, high = np.percentile(image, [1.0, 99.99])
             self._levels = (float(low), float(max(high, low + 1)))
         self.image.setImage(image, autoLevels=False, levels=self._levels)
         if image.shape != self._shape:
             self._shape = image.shape
             self.image.setRect(self._rectangle())
+            self.scale_bar.setVisible(True)
             self.notice.setText("")
             self.fit()
 
@@ -144,14 +167,6 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
             item.setData(x=place[:, 0], y=place[:, 1], size=self.diameter_um)
         self.labels.show(tracks.particle, tracks.position_um, 0.28 * self.diameter_um, self.followed)
 
-    def _show_forces(self, turn: Turn) -> None:
-        row = np.searchsorted(turn.tracks.particle, turn.wanted.particle)
-        known = row < len(turn.tracks)
-        row, force_pn = row[known], turn.wanted.force_pn[known]
-        known = turn.tracks.particle[row] == turn.wanted.particle[known]
-        path = arrows(turn.tracks.position_um[row[known]], force_pn[known] * FORCE_UM_PER_PN)
-        self.forces.setData(path[:, 0], path[:, 1])
-
     def _click(self, event: object) -> None:
         at = self.box.mapSceneToView(event.scenePos())  # type: ignore[attr-defined]
         self.clicked.emit(at.x(), at.y(), event.button())  # type: ignore[attr-defined]
@@ -167,13 +182,3 @@ def _spots(turn: Turn) -> tuple[Floats, Floats]:
 
 def _rings(pen: object) -> pg.ScatterPlotItem:
     return pg.ScatterPlotItem(pen=pen, brush=pg.mkBrush(None), symbol="o", pxMode=False)
-
-
-def arrows(tail_um: Floats, arrow_um: Floats) -> Floats:
-    """One path [6 N, 2] of arrows, broken by nan: shaft and head. Arrows shorter than 0.05 um vanish."""
-    long = np.hypot(arrow_um[:, 0], arrow_um[:, 1]) > 0.05
-    tail_um, arrow_um = tail_um[long], arrow_um[long]
-    tip = tail_um + arrow_um
-    back, side = -0.25 * arrow_um, 0.12 * np.stack([-arrow_um[:, 1], arrow_um[:, 0]], axis=1)
-    gap = np.full_like(tip, np.nan)
-    return np.stack([tail_um, tip, tip + back + side, tip, tip + back - side, gap], axis=1).reshape(-1, 2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import sys
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -10,15 +10,18 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PyQt6.QtCore import Qt, QTimer
+from PyQt6.QtCore import QTimer
 from PyQt6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
-from PyQt6.QtWidgets import QApplication, QDockWidget, QMainWindow, QToolBar, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QApplication, QMainWindow
 
+from app.candidates import candidates
 from app.desktop import theme
 from app.desktop.actions import Actions
 from app.desktop.device_panel import DevicePanel, with_edits
 from app.desktop.escape import Escape
 from app.desktop.experiment_panel import ExperimentPanel
+from app.desktop.hand import Hand
+from app.desktop.layout import lay_out
 from app.desktop.log_panel import LogPanel
 from app.desktop.memory import Memory
 from app.desktop.playback import Playback
@@ -28,10 +31,11 @@ from app.desktop.state_strip import StateStrip
 from app.desktop.status_line import StatusLine
 from app.desktop.transport import Transport
 from app.desktop.view import View
+from app.desktop.watching import Watching
 from app.live import sentence
 from app.rig import EXPERIMENTS, Plan
 from config.refused import Refused
-from control.contract import Fault, OrderKind
+from control.contract import Fault, OrderKind, Tracks
 
 PLOT_MS = 1000
 WELCOME = "Start turns the loop; the beam stays dark until Arm"
@@ -52,11 +56,7 @@ class Window(QMainWindow):
         super().__init__()
         self.session, self.path, self.runs = session, path, runs
         self._planner, self._memory = planner, memory
-        self._count = 0  # of the newest turn shown
-        self._painted = [0.0] * 30
-        self._record_from_s = 0.0
         self.setWindowTitle("Cybloids")
-        self.setDockOptions(QMainWindow.DockOption.AnimatedDocks | QMainWindow.DockOption.AllowTabbedDocks)
         rig = session.plan.rig
         self.view = View(rig.optics.um_per_px, rig.plant.diameter_um)
         self.strip = StateStrip(str(session.plan.kind))
@@ -66,8 +66,10 @@ class Window(QMainWindow):
         self.plots, self.log = Plots(self._latencies_s), LogPanel()
         self.transport = Transport()
         self.playback = Playback(self.view, self.strip, self.plots, self.transport)
+        self.watching = Watching(self.view, self.strip, self.plots, self.log, self.status, self.devices)
+        self.hand = Hand(self.view, self.panel.data, self._tracks)
         self.actions_bar = Actions(self)
-        self._lay_out()
+        lay_out(self)
         self._connect()
         self.view.say(WELCOME)
         if memory is not None:
@@ -82,48 +84,6 @@ class Window(QMainWindow):
         self.timer.start(PAINT_MS)
         self.poll()
 
-    def _lay_out(self) -> None:
-        middle = QWidget()
-        column = QVBoxLayout(middle)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addWidget(self.view, 1)
-        column.addWidget(self.transport)
-        self.setCentralWidget(middle)
-        self.addToolBar(self.actions_bar)
-        self.addToolBarBreak()
-        self.addToolBar(self._state_bar())
-        self.setStatusBar(self.status)
-        self.resize(1366, 768)
-        right = self.dock("Experiment", self.panel, Qt.DockWidgetArea.RightDockWidgetArea)
-        left = self.dock("Devices", self.devices, Qt.DockWidgetArea.LeftDockWidgetArea)
-        self.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea)
-        self.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)
-        below = self.dock("Observables", self.plots, Qt.DockWidgetArea.BottomDockWidgetArea)
-        beside = self.dock("Log", self.log, Qt.DockWidgetArea.BottomDockWidgetArea)
-        self.splitDockWidget(below, beside, Qt.Orientation.Horizontal)
-        self.resizeDocks([left, right], [270, theme.PANEL_WIDTH], Qt.Orientation.Horizontal)
-        self.resizeDocks([below, beside], [3, 2], Qt.Orientation.Horizontal)
-        self.resizeDocks([below], [190], Qt.Orientation.Vertical)
-
-    def _state_bar(self) -> QToolBar:
-        bar = QToolBar("State")
-        bar.setObjectName("State")
-        bar.setMovable(False)
-        toggle = bar.toggleViewAction()
-        assert toggle is not None
-        toggle.setEnabled(False)  # always in sight
-        bar.addWidget(self.strip)
-        return bar
-
-    def dock(self, title: str, widget: QWidget, area: Qt.DockWidgetArea) -> QDockWidget:
-        dock = QDockWidget(title, self)
-        dock.setObjectName(title)
-        dock.setWidget(widget)
-        widget.setMinimumWidth(theme.PANEL_WIDTH)
-        self.addDockWidget(area, dock)
-        return dock
-
     def _connect(self) -> None:
         acts = self.actions_bar
         acts.start.triggered.connect(self.start)
@@ -133,7 +93,10 @@ class Window(QMainWindow):
         acts.reset.triggered.connect(lambda: self.session.order(OrderKind.RESET))
         self.escape = Escape(self, self.stop)
         self.panel.applied.connect(self.apply)
+        self.panel.edited.connect(self._edited)
+        self.hand.edited.connect(self.panel.put_in_force)
         self.devices.changed.connect(self.change_rig)
+        self.devices.candidates.toggled.connect(self.show_candidates)
         self.panel.list.chosen.connect(self.open)
         self.panel.list.saved.connect(self.save)
 
@@ -147,9 +110,6 @@ class Window(QMainWindow):
         except (Fault, Refused) as error:
             self.trouble(str(error))
             return
-        self._count = 0
-        self.view.trails.clear()
-        self.plots.clear_tracks()
         self._foresee()
         self.view.say("waiting for the first frame")
         self.status.clearMessage()
@@ -166,7 +126,7 @@ class Window(QMainWindow):
         except (Fault, Refused) as error:
             self.trouble(str(error))
             return
-        self._record_from_s = time.monotonic()
+        self.watching.begin_record(path if on else None)
         self.status.showMessage(f"recording to {path}" if on else "the record is closed", 6000)
 
     def open(self, path: Path) -> None:
@@ -260,56 +220,64 @@ class Window(QMainWindow):
         experiment = self.session.plan.experiment
         self.plots.experiment, self.plots.means = experiment, self.session.means(experiment)
 
+    def _tracks(self) -> Tracks | None:
+        seen = self.playback.shown if self.playback.reel is not None else self.session.newest
+        return seen.tracks if seen is not None else None
+
+    def _edited(self, experiment: object, trouble: str) -> None:
+        if not trouble:
+            self.hand.show_traps()
+
     def _latencies_s(self) -> NDArray[np.float64]:
         live = self.session.live
         return live.latencies_s() if live is not None else np.empty(0)
 
     def trouble(self, said: str) -> None:
         """A fault is a sentence where the eye is."""
-        self.strip.show_stopped(said, trouble=True)
-        self.view.say(said)
+        if self.session.running:
+            self.status.showMessage(said)  # the strip goes on saying what the instrument does
+        else:
+            self.strip.show_stopped(said, trouble=True)
+            self.view.say(said)
         self.log.say(said, theme.RED)
 
     # what the instrument does ---------------------------------------------------------------------------------------
 
     def poll(self) -> None:
-        """Show the newest turn, if there is one that has not been shown."""
-        live = self.session.live
+        """What is new, on screen."""
         self.actions_bar.follow(self.session)
         self.playback.poll()
-        if live is None:
-            return
-        fresh = live.recent(self._count)
-        if fresh:
-            self._count = fresh[-1][0]
-            newest = live.newest
-            assert newest is not None
-            turns = [turn for _, turn in fresh]
-            self.view.show_turn(newest, turns)
-            self.plots.add(turns)
-            self.log.add(turns)
-            self.strip.show_turn(newest)
-            self._painted = [*self._painted[1:], time.monotonic()]
-        if not live.running:
-            self.strip.show_stopped(live.trouble or "the camera has no more frames", trouble=bool(live.trouble))
-        self.strip.show_record(_lasting(time.monotonic() - self._record_from_s) if live.recording else "")
-        span_s = self._painted[-1] - self._painted[0]
-        painted_hz = (len(self._painted) - 1) / span_s if self._painted[0] else float("nan")
-        pace = live.pace()
-        self.status.show_pace(pace, live.newest, painted_hz)
-        rig = self.session.plan.rig
-        planned_s = rig.camera.exposure_s / 2.0 + rig.camera.readout_s + rig.loop.latency_s
-        if live.newest is not None:
-            self.devices.answers.show_turn(rig, live.newest, pace, planned_s)
+        self.watching.poll(self.session)
 
     def each_second(self) -> None:
-        """Plots, and how many particles there are to share the light."""
+        """Plots, the disk, and how many particles there are to share the light."""
         self.plots.draw()
-        seen = self.playback.shown if self.playback.reel is not None else self.session.newest
-        particles = len(seen.tracks) if seen is not None else 0
+        self.watching.each_second(self.runs)
+        self.devices.answers.show_returned(self.session.returned)
+        self.show_candidates()
+        tracks = self._tracks()
+        particles = len(tracks) if tracks is not None else 0
         if particles and particles != self.session.particles:
             self.session.particles = particles
             self.panel.refresh()
+
+    def show_candidates(self) -> None:
+        """What the tracking settings in the form would keep and reject, if that is asked for."""
+        turn = self.playback.shown if self.playback.reel is not None else self.session.newest
+        nothing = np.empty((0, 2))
+        kept_px, rejected_px = nothing, nothing
+        if (
+            self.devices.candidates.isChecked()
+            and turn is not None
+            and turn.frame is not None
+            and turn.frame.image.size
+        ):
+            try:
+                found = candidates(self.devices.tracking(), turn.frame.image)
+                kept_px, rejected_px = found.kept_px, found.rejected_px
+            except Refused as refused:
+                self.devices.say(str(refused))
+        self.view.show_candidates(kept_px, rejected_px)
 
     def fail(self, error: BaseException) -> None:
         """Whatever went wrong in the window: dark, and a sentence."""
@@ -322,12 +290,9 @@ class Window(QMainWindow):
             self._memory.keep(self, str(self.path))
         self.timer.stop()
         self.plot_timer.stop()
-        self.session.close()
+        try:
+            self.session.close()
+        except Fault as fault:
+            print(f"cybloids: {fault}", file=sys.stderr)
         self.playback.close()
         super().closeEvent(event)
-
-
-def _lasting(seconds: float) -> str:
-    minutes, seconds = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours:02d}:{minutes:02d}:{seconds:02d}"

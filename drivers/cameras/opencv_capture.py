@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,6 +15,7 @@ from config.fields import Doc, Ge, Gt, Interval, settings
 from config.refused import Refused
 from control.contract import Clock, Ended, Fault, Frame
 from drivers.latest import Latest
+from drivers.returned import Returned
 from drivers.video import Channel, grey
 
 SILENT_S = 0.5  # a camera that gives no frame for so long (and for 5 periods) is silent
@@ -46,19 +46,6 @@ class OpenCVCamera:
         return (self.width_px - 1) / 2.0 * um_per_px, (self.height_px - 1) / 2.0 * um_per_px
 
 
-@dataclass(frozen=True)
-class Returned:
-    """A setting as it was asked for, and as the camera returned it; nan where it does not say."""
-
-    name: str
-    asked: float
-    returned: float
-
-    @property
-    def agrees(self) -> bool:
-        return abs(self.returned - self.asked) <= 0.05 * abs(self.asked)
-
-
 class OpenCVCapture:
     """The Camera plug: a thread grabs, the newest frame waits, an older one that nobody saw is a gap in the numbers.
 
@@ -73,7 +60,7 @@ class OpenCVCapture:
         if not self._capture.isOpened():
             self._capture.release()
             raise Fault(f"the camera '{made.source}' can't be opened")
-        self.settings = () if self._film else self._set()
+        self.returned = () if self._film else self._set()
         self._box: Latest[Frame] = Latest()
         self._stop = threading.Event()
         try:
@@ -114,7 +101,7 @@ class OpenCVCapture:
         for name, number, value, unit in asked:
             self._capture.set(number, value / unit)
             returned = self._capture.get(number)
-            found.append(Returned(name, value, returned * unit if returned > 0 else float("nan")))
+            found.append(Returned(f"camera.{name}", value, returned * unit if returned > 0 else float("nan")))
         return tuple(found)
 
     def _grab(self) -> None:

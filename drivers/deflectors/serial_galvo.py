@@ -15,6 +15,7 @@ from control.contract import Clock, Fault
 from drivers import galvo_protocol as protocol
 from drivers.galvo_protocol import Damaged, Done, Info, Message, Packet
 from drivers.light import Steered
+from drivers.returned import Returned
 from drivers.serial_line import SerialLine
 
 Floats = NDArray[np.float64]
@@ -79,6 +80,17 @@ class SerialGalvoDriver:
     def high_v(self) -> tuple[float, float]:
         x, y = self.info.high
         return min(x * self._step_v, self._made.range_v), min(y * self._step_v, self._made.range_v)
+
+    @property
+    def returned(self) -> tuple[Returned, ...]:
+        """What it said of itself, beside what was planned for; and the median of the last round trips."""
+        made, info = self._made, self.info
+        return (
+            Returned("deflector.range_v", made.range_v, info.range_v),
+            Returned("deflector.settle_s", made.settle_s, info.settle_ns * 1e-9),
+            Returned("deflector.min_dwell_s", made.min_dwell_s, info.min_dwell_ns * 1e-9),
+            Returned("deflector.delay_s", made.delay_s, info.delay_ns * 1e-9 + float(np.median(self.round_trip_s))),
+        )
 
     @property
     def round_trip_s(self) -> Floats:
@@ -196,7 +208,8 @@ class SerialGalvoDriver:
             return None
 
         began_s = time.perf_counter()
-        answer = self._line.ask(protocol.frame(Packet(kind, sequence, payload)), protocol.END, read, tries=TRIES)
+        tries = 1 if kind is Message.HELLO else TRIES  # who is not there is looked for again soon enough
+        answer = self._line.ask(protocol.frame(Packet(kind, sequence, payload)), protocol.END, read, tries=tries)
         self._trips_s.append(time.perf_counter() - began_s)
         if answer.kind == Message.REFUSED:
             try:

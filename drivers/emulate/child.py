@@ -29,15 +29,10 @@ class Child:
         self.kind, self.link = kind, link
         self.events: list[dict[str, Any]] = []
         self._news: queue.Queue[dict[str, Any] | None] = queue.Queue()
+        pipe = subprocess.PIPE
         self.process = subprocess.Popen(
-            command,
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            bufsize=1,
-        )
+            command, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe, text=True, bufsize=1, start_new_session=True
+        )  # Ctrl-C is for the application, which puts out the light before it ends its emulators
         self._reader = threading.Thread(target=self._read, name=f"log of {kind}", daemon=True)
         self._reader.start()
         ready = self.wait_for("ready", BEGIN_S)

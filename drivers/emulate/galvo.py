@@ -26,7 +26,7 @@ class GalvoDevice:
         self._since_ns = now_ns
         self._visits = 0
         self._watchdogs = 0
-        self._seen: tuple[int, Packet] | None = None  # the last batch's sequence number, and its answer
+        self._seen: tuple[int, Packet | None] | None = None  # the request before, if a batch: its number, its refusal
         self._dark(Cause.POWER_UP, now_ns)
 
     @property
@@ -64,15 +64,16 @@ class GalvoDevice:
         """It has none; the laser has."""
 
     def _answer(self, packet: Packet, now_ns: int) -> Packet:
+        seen, self._seen = self._seen, None
         match packet.kind:
             case Message.HELLO:
-                self._seen = None
                 return Packet(Message.INFO, packet.sequence, protocol.info(self.info))
+            case Message.BATCH if seen is not None and seen[0] == packet.sequence:
+                self._seen = seen
+                return seen[1] or self._done(packet.sequence, now_ns)
             case Message.BATCH:
-                if self._seen is not None and self._seen[0] == packet.sequence:
-                    return self._seen[1]
                 answer = self._batch(packet, now_ns)
-                self._seen = packet.sequence, answer
+                self._seen = packet.sequence, answer if answer.kind == Message.REFUSED else None
                 return answer
             case Message.BLANK:
                 self._dark(Cause.BLANKED, now_ns)

@@ -91,7 +91,7 @@ class Listener:
                     line.settimeout(None)
                     self._socket = line
                     self._hear_all(line)
-            except OSError:  # not there yet, or not there any more: dark until it is
+            except (OSError, ValueError, KeyError, TypeError):  # not there, or it makes no sense: dark until it does
                 self._hear(None)
             self._socket = None
             self._closed.wait(AGAIN_S)

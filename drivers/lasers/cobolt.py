@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from config.fields import Doc, Ge, Gt, settings
 from control.contract import Fault
 from drivers.light import Modulator
+from drivers.returned import Returned
 from drivers.serial_line import SerialLine
 
 Floats = NDArray[np.float64]
@@ -88,6 +89,19 @@ class CoboltDriver:
         if len(troubles) == 2:
             raise Fault("; ".join(troubles))
 
+    @property
+    def returned(self) -> tuple[Returned, ...]:
+        """Its set point, as it was last read back."""
+        return (Returned("laser.max_power_mw", self._made.max_power_mw, self.set_point_mw),)
+
+    def reset(self) -> None:
+        """Leave a fault that is over. Raises Fault while the interlock is open."""
+        if self._number("ilk?") != 0:
+            raise Fault("the laser's interlock is open")
+        self._text("cf", expect="OK")
+        if (fault := self._text("f?")) != "0":
+            raise Fault(f"the laser has the fault '{FAULTS.get(fault, fault)}', and it does not go away")
+
     def status(self) -> str:
         try:
             self._line.connect()
@@ -141,7 +155,7 @@ class CoboltDriver:
             if not self._told:
                 self._told = True
                 raise Fault(f"the laser has the fault '{FAULTS.get(fault, fault)}'")
-            self._text("cf", expect="OK")
+            self.reset()
         self._told = False
         self._text("l1", expect="OK")
         if self._text("l?") != "1":

@@ -239,3 +239,29 @@ def test_a_turn_is_a_pure_function() -> None:
     first, second = (turn(MACHINE, memory, frame, 0.004, (ARM,))[1] for _ in range(2))
     np.testing.assert_array_equal(first.allowed.position_um, second.allowed.position_um)
     assert memory == MACHINE.start()
+
+
+PROBE = Order(OrderKind.PROBE)
+
+
+def test_an_unconfirmed_map_is_probed_at_probe_power_and_never_armed() -> None:
+    calibration = replace(MACHINE, confirmed=False, probe_mw=2.0)
+    turns = Bench(orders={0: (ARM,), 3: (PROBE,), 6: (ARM,), 8: (STOP, ARM)}).run(calibration)
+    assert levels(turns) == [Level.SAFE] * 3 + [Level.PROBING] * 5 + [Level.SAFE] * 2
+    assert all("not confirmed" in done.reason and not len(done.allowed) for done in (*turns[:3], *turns[8:]))
+    assert all(done.allowed.power_mw.max() == 2.0 for done in turns[3:8])
+    assert all(any("power clipped" in note for note in done.notes) for done in turns[3:8])
+
+
+def test_a_confirmed_map_is_armed_at_full_power_and_what_is_no_calibration_does_not_probe() -> None:
+    assert levels(Bench(orders={0: (PROBE,)}).run()) == [Level.SAFE] * 10
+    armed = Bench(orders={0: (ARM,)}).run(replace(MACHINE, probe_mw=2.0))
+    assert levels(armed) == [Level.ARMED] * 10
+    assert armed[0].allowed.power_mw.max() > 2.0
+
+
+def test_an_unconfirmed_machine_that_is_applied_to_an_armed_instrument_trips_it() -> None:
+    doubtful = replace(MACHINE, confirmed=False)
+    bench = Bench(orders={0: (ARM,), 5: (Order(OrderKind.APPLY, "map: unconfirmed", doubtful),)})
+    assert levels(bench.run()) == [Level.ARMED] * 5 + [Level.TRIPPED] * 5
+    assert not bench.lit

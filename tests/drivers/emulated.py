@@ -43,7 +43,9 @@ class Emulated:
         return SerialGalvoDriver(SerialGalvo(port=str(self.galvo.link), **made), PacedClock(1.0))
 
     def open_laser(self, galvo: SerialGalvoDriver, **changes: Any) -> CoboltDriver:
-        return CoboltDriver(Cobolt(port=str(self.laser.link), **{"timeout_s": 0.25, **changes}), galvo)
+        laser = CoboltDriver(Cobolt(port=str(self.laser.link), **{"timeout_s": 0.25, **changes}), galvo)
+        laser.reset()  # of the faults of other tests
+        return laser
 
     @property
     def lit(self) -> bool:

@@ -9,14 +9,14 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from tracking.locate.bandpass import FAST, Image
+from tracking.locate.bandpass import FAST, TOP, Image
 
 Ints = NDArray[np.int64]
 
 
 def whole(smooth: Image, brightest: float, dtype: Any) -> tuple[Image, float]:
     """(the frame in whole numbers of `dtype` up to its largest, rounded down; the factor between them)."""
-    factor = np.iinfo(dtype).max / brightest if brightest > 0 else 1.0
+    factor = TOP[np.dtype(dtype)] / brightest if brightest > 0 else 1.0
     image = np.empty(smooth.shape, dtype)
     _scale(image, smooth, smooth.dtype.type(factor))
     return image, factor
@@ -39,14 +39,26 @@ def above(image: Image, percentile: float) -> int | None:
 
     A peak exceeds numpy's interpolated percentile if and only if it exceeds the level below it in rank.
     """
-    levels = np.iinfo(image.dtype).max + 1
-    counts = cv2.calcHist([image], [0], None, [levels], [0, levels]).ravel()[1:]
-    upto = np.cumsum(counts, dtype=np.float64)
-    count = int(upto[-1])
+    count = np.count_nonzero(image)
     if count == 0:
         return None
-    rank = int((count - 1) * (percentile / 100.0))
-    return 1 + int(np.searchsorted(upto, rank, side="right"))
+    above_it = int(count) - int((count - 1) * (percentile / 100.0))  # the level's pixel itself and those beyond
+    if image.dtype != np.uint8:
+        counts = np.bincount(image.ravel())
+        return int(np.flatnonzero(np.cumsum(counts[::-1]) >= above_it)[0] * -1 + counts.size - 1)
+    # guessed from every 16th row; counting a whole frame once is much faster than sorting its pixels into levels
+    level = _guess(image[::16], above_it / image.size)
+    while level > 1 and np.count_nonzero(image >= level) < above_it:
+        level -= 1
+    while np.count_nonzero(image > level) >= above_it:
+        level += 1
+    return level
+
+
+def _guess(sample: Image, share: float) -> int:
+    """The level that this share of the sample reaches."""
+    reached = np.cumsum(np.bincount(sample.ravel(), minlength=256)[::-1])
+    return 255 - int(np.searchsorted(reached, share * sample.size))
 
 
 def peaks(image: Image, separation_px: float, least: int, margin_px: int) -> Ints:
@@ -58,38 +70,31 @@ def peaks(image: Image, separation_px: float, least: int, margin_px: int) -> Int
     anchor = (side - 1) // 2  # of an even box, the centre is the pixel left of and above the middle
     box = np.ones((side, side), np.uint8)
     largest = cv2.dilate(image, box, anchor=(anchor, anchor), borderType=cv2.BORDER_CONSTANT, borderValue=0.0)
-    found = np.empty((image.size // 16 + 64, 2), np.int64)
-    while True:
-        count = _equal(image, largest, least, margin_px, found)
-        if count <= len(found):
-            return found[:count]
-        found = np.empty((count, 2), np.int64)
-
-
-@njit(cache=True, nogil=True)
-def _equal(image: Image, largest: Image, least: int, margin: int, found: Ints) -> int:
-    """How many peaks there are; as many as fit are in `found`."""
-    height, width = image.shape
-    block = 64
-    flag = np.zeros(-(-width // block) * block, np.uint8)
-    words = flag.view(np.uint64)
-    level = image.dtype.type(least)
-    count = 0
-    for y in range(margin, height - margin):
-        _mark(flag[:width], image[y], largest[y], level)
-        for word in range(words.size):
-            if words[word] == 0:
-                continue
-            for x in range(max(8 * word, margin), min(8 * word + 8, width - margin)):
-                if flag[x]:
-                    if count < found.shape[0]:
-                        found[count, 0] = y
-                        found[count, 1] = x
-                    count += 1
-    return count
+    flag = np.empty(-(-image.size // 8) * 8, np.uint8)
+    flag[image.size :] = 0
+    _mark(flag[: image.size], image.reshape(-1), largest.reshape(-1), image.dtype.type(least))
+    found = np.empty((int(np.count_nonzero(flag)), 2), np.int64)
+    return found[: _places(flag.view(np.uint64), flag, margin_px, height, width, found)]
 
 
 @njit(cache=True, nogil=True)
 def _mark(flag: Image, image: Image, largest: Image, level: Any) -> None:
     for x in range(flag.size):
         flag[x] = (image[x] == largest[x]) & (image[x] > level)
+
+
+@njit(cache=True, nogil=True)
+def _places(words: Image, flag: Image, margin: int, height: int, width: int, found: Ints) -> int:
+    """How many flags are set off the margin; y, x of each into `found`. Eight are looked at at once: few are set."""
+    count = 0
+    for word in range(words.size):
+        if words[word] != 0:
+            for at in range(8 * word, 8 * word + 8):
+                if flag[at]:
+                    y = at // width
+                    x = at - y * width
+                    if margin <= x < width - margin and margin <= y < height - margin:
+                        found[count, 0] = y
+                        found[count, 1] = x
+                        count += 1
+    return count

@@ -106,24 +106,29 @@ def describe(image: Image, raw: Image, middle: Ints, mass: Floats, radius: int) 
     return made
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
 def _describe(
     image: Image, raw: Image, middle: Ints, mass: Floats, half: Ints, cosine: Floats, sine: Floats, made: Floats
 ) -> None:
     radius = half.size // 2
     for n in range(middle.shape[0]):
         y, x = middle[n]
-        second = cos2 = sin2 = raw_mass = 0.0
+        second = 0
+        cos2 = sin2 = raw_mass = 0.0
         signal = image[y, x]
         for row in range(half.size):
             reach = half[row]
-            for column in range(radius - reach, radius + reach + 1):
-                value = image[y - radius + row, x - radius + column]
-                second += ((row - radius) ** 2 + (column - radius) ** 2) * float(value)
-                cos2 += cosine[row, column] * value
-                sin2 += sine[row, column] * value
-                raw_mass += raw[y - radius + row, x - radius + column]
-                signal = max(signal, value)
+            line = image[y - radius + row, x - reach : x + reach + 1]
+            other = raw[y - radius + row, x - reach : x + reach + 1]
+            cosines = cosine[row, radius - reach : radius + reach + 1]
+            sines = sine[row, radius - reach : radius + reach + 1]
+            for column in range(line.size):
+                value = np.int64(line[column])
+                second += ((row - radius) ** 2 + (column - reach) ** 2) * value
+                cos2 += cosines[column] * float(value)
+                sin2 += sines[column] * float(value)
+                raw_mass += other[column]
+                signal = max(signal, line[column])
         made[n, 0] = np.sqrt(second / mass[n])
         made[n, 1] = np.sqrt(cos2**2 + sin2**2) / (mass[n] - image[y, x] + EMPTY)
         made[n, 2] = signal

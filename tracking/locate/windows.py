@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tracking.locate.bandpass import gaussian
+from tracking.locate.bandpass import TOP, gaussian
 from tracking.locate.centroid import Centroid, checked
 from tracking.locate.distinct import distinct
 from tracking.locate.features import Features, joined
@@ -56,7 +56,7 @@ class Windows:
         s = self.settings
         raw = checked(image, invert=False)
         whole = raw.dtype != np.float64
-        top = float(np.iinfo(raw.dtype).max if whole else 1.0) if s.invert else 0.0
+        top = float(TOP.get(raw.dtype, 1)) if s.invert else 0.0
         weights = gaussian(s.noise_size_px).astype(np.float32 if raw.dtype == np.uint8 else np.float64)
         threshold = s.threshold if s.threshold is not None else 1.0 if whole else 1 / 255
         reach = int(np.ceil(s.search_px)) + s.radius_px + 1
@@ -83,7 +83,7 @@ class Windows:
         height = image.shape[0]
         first, last = turn * height // STRIPS, (turn + 1) * height // STRIPS
         margin = max(s.radius_px, int(s.least_distance_px // 2 - 1), s.smoothing_px // 2)
-        pad = 2 * margin + int(s.least_distance_px) + 1
+        pad = margin + int(s.least_distance_px) // 2 + 1
         start = max(first - pad, 0)
         found = Centroid(s)(image[start : last + pad])
         y = found.position_px[:, 1] + start

@@ -128,4 +128,5 @@ def test_points_are_added_and_removed(panel: ExperimentPanel) -> None:
 
 def test_difference_names_the_one_key() -> None:
     assert difference({"a": [1, {"b": 2}]}, {"a": [1, {"b": 3}]}) == ("a", 1, "b")
-    assert difference({"a": 1, "b": 1}, {"a": 2, "b": 2}) == ("a", "b")
+    assert difference({"a": 1, "b": 1}, {"a": 2, "b": 2}) == ("a",)
+    assert difference({"a": {"b": 1}}, {"a": {"c": 1}}) == ("a",)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,9 @@ from app.desktop.open import FIRST, planner
 from app.desktop.session import Session
 from app.desktop.window import Window
 from app.live import beam_is_on
-from control.contract import Level
+from control.contract import DARK, Forces, Level, Tracks, Turn
 from control.experiment import Experiment, Programmed
+from drivers.returned import Returned
 from tests.app.desktop.toy import Recorder, Toy, planned, wiring
 
 
@@ -307,3 +309,101 @@ def test_asked_and_done_stand_side_by_side(bench: Bench) -> None:
     bench.qtbot.waitUntil(lambda: cells["spots"][1].text() not in ("–", "0"))
     assert cells["frame rate"][0].text() == "50 fps"
     assert cells["spots"][0].text() == cells["spots"][1].text()
+
+
+def test_click_to_follow_and_again_to_let_go(bench: Bench) -> None:
+    bench.armed()
+    window = bench.window
+    x, y = bench.toy.camera.place_um[3]
+    window.hand.follow(window.hand.nearest(x, y))
+    assert window.view.followed == 13
+    bench.qtbot.waitUntil(lambda: len(window.view.chosen.data) == 1)
+    window.hand.follow(13)
+    assert window.view.followed == -1
+    assert window.hand.nearest(-50.0, -50.0) == -1
+
+
+def test_a_trap_is_dropped_dragged_undone(bench: Bench) -> None:
+    bench.armed()
+    window = bench.window
+    before = window.session.plan.experiment
+    actions = {action.text(): action for action in window.hand.menu(12.0, 9.0).actions()}
+    actions["Drop a trap here"].trigger()
+    policy = window.session.plan.experiment.policy
+    assert isinstance(policy, Programmed)
+    assert policy.forces[1].centre_um == (12.0, 9.0)  # type: ignore[union-attr]
+    handle = window.hand.traps[0]
+    assert handle.isVisible()
+    handle.setPos(14.0, 8.0)
+    handle.sigPositionChangeFinished.emit(handle)
+    policy = window.session.plan.experiment.policy
+    assert isinstance(policy, Programmed)
+    assert policy.forces[1].centre_um == (14.0, 8.0)  # type: ignore[union-attr]
+    assert bench.level is Level.ARMED
+    window.panel.undo_stack.undo()
+    window.panel.undo_stack.undo()
+    assert window.panel.read() == before
+    assert not handle.isVisible()
+
+
+def test_a_particle_is_given_a_species(bench: Bench) -> None:
+    bench.window.hand.give_species(2, 1)
+    assert bench.window.session.plan.experiment.species == (0, 0, 1)
+
+
+def test_an_exception_in_the_loop_is_read_in_words_and_copied(bench: Bench) -> None:
+    window = bench.window
+    bench.armed()
+    assert window.session.live is not None
+    window.session.live.apply(replace(bench.toy.machine, policy=None), "")  # type: ignore[arg-type]
+    bench.qtbot.waitUntil(lambda: window.strip.level.word == "OFF")
+    assert "NoneType" in window.strip.reason.whole
+    assert bench.toy.beam.closed
+    assert any("Traceback" in line for line in window.log.read())
+    window.log.filter.setText("NoneType")
+    window.log.copy()
+    clipboard = QApplication.clipboard()
+    assert clipboard is not None
+    assert "NoneType" in clipboard.text()
+    assert "Traceback" not in clipboard.text()
+    assert window.actions_bar.start.isEnabled()
+
+
+def test_candidates_are_drawn_as_the_form_stands(bench: Bench) -> None:
+    window = bench.window
+    bench.armed()
+    window.devices.candidates.setChecked(True)
+    assert len(window.view.kept.data) == 7
+    write(window.devices.forms["tracking"].rows["minmass"], 1e6)
+    window.show_candidates()
+    assert len(window.view.kept.data) == 0
+    assert len(window.view.rejected.data) >= 7
+    write(window.devices.forms["tracking"].rows["diameter_px"], 12)
+    window.show_candidates()
+    assert "odd" in window.devices.trouble.text()
+    window.devices.candidates.setChecked(False)
+    assert len(window.view.rejected.data) == 0
+
+
+def test_what_a_device_gave_back_stands_beside_what_was_asked(bench: Bench) -> None:
+    answers = bench.window.devices.answers
+    answers.show_returned([Returned("camera.exposure_s", 0.01, 0.02), Returned("laser.power_mw", 5.0, float("nan"))])
+    assert [cell.text() for cell in answers.cells["camera exposure"]] == ["0.01 s", "0.02 s"]
+    assert "color" in answers.cells["camera exposure"][1].styleSheet()
+    assert answers.cells["laser power"][1].text() == "not said"
+
+
+def test_what_goes_on_is_logged_once(bench: Bench) -> None:
+    log = bench.window.log
+    turns = [blank(number, (f"{number} forces clipped, the largest from 0.{number} pN",)) for number in range(1, 90)]
+    log.add(turns)
+    assert sum("forces clipped" in line for line in log.read()) == 1
+    log.add([blank(1000, ("3 forces clipped, the largest from 0.2 pN",))])
+    assert sum("forces clipped" in line for line in log.read()) == 2
+
+
+def blank(number: int, notes: tuple[str, ...]) -> Turn:
+    now_s = 0.01 * number
+    return Turn(
+        number, None, now_s, (), Tracks(now_s), Forces(), DARK, DARK, Level.SAFE, "not yet armed", now_s, (), notes
+    )

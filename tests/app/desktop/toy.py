@@ -13,6 +13,7 @@ from app.desktop.session import Wiring
 from app.rig import Plan, build_machine, plan
 from control.contract import Command, Ended, Fault, Frame, Tracks, Turn, dark
 from control.loop import Machine
+from drivers.returned import Returned
 
 SIZE_PX, UM_PER_PX = 256, 0.1
 
@@ -26,22 +27,24 @@ class Clock:
 
 
 class Camera:
-    def __init__(self, clock: Clock) -> None:
-        self.clock, self.number, self.closed = clock, 0, threading.Event()
+    def __init__(self, clock: Clock, period_s: float) -> None:
+        self.clock, self.number, self.closed, self.period_s = clock, 0, threading.Event(), period_s
         self.chance = np.random.default_rng(1)
         self.place_um = self.chance.uniform(4, 21, (7, 2))
         self.fault = ""
-        self.y, self.x = np.mgrid[:SIZE_PX, :SIZE_PX] * UM_PER_PX
+        y, x = np.mgrid[-5:6, -5:6]
+        self.disc = (400 + 3000 * np.exp(-(x**2 + y**2) / 12.0)).astype(np.uint16)
 
     def read(self) -> Frame:
-        if self.closed.wait(0.02):
+        if self.closed.wait(self.period_s):
             raise Ended
         if self.fault:
             raise Fault(self.fault)
         self.number += 1
         self.place_um = np.clip(self.place_um + self.chance.normal(0, 0.05, (7, 2)), 2, 23)
-        light = sum(np.exp(-((self.x - x) ** 2 + (self.y - y) ** 2) / 0.3) for x, y in self.place_um)
-        image = (self.chance.normal(400, 20, self.x.shape) + 3000 * light).astype(np.uint16)
+        image = np.full((SIZE_PX, SIZE_PX), 400, np.uint16)
+        for column, row in np.round(self.place_um / UM_PER_PX).astype(int):
+            image[row - 5 : row + 6, column - 5 : column + 6] = self.disc
         return Frame(self.number, self.clock.now_s() - 0.004, image)
 
     def close(self) -> None:
@@ -50,7 +53,7 @@ class Camera:
 
 class Beam:
     def __init__(self) -> None:
-        self.last = dark("at birth")
+        self.last: Command = dark("at birth")
         self.closed = False
 
     def send(self, command: Command) -> Command:
@@ -98,13 +101,17 @@ class Toy:
     """An instrument whose camera, tracker and beam are toys, under a real law."""
 
     plan: Plan
+    period_s: float = 0.02
     clock: Clock = field(default_factory=Clock)
     camera: Camera = field(init=False)
     beam: Beam = field(default_factory=Beam)
     machine: Machine = field(init=False)
 
+    def returned(self) -> tuple[Returned, ...]:
+        return (Returned("camera.exposure_s", 0.005, 0.005),)
+
     def __post_init__(self) -> None:
-        object.__setattr__(self, "camera", Camera(self.clock))
+        object.__setattr__(self, "camera", Camera(self.clock, self.period_s))
         machine = replace(build_machine(self.plan), tracker=Tracker(self.camera), stale_s=5.0)
         object.__setattr__(self, "machine", machine)
 
@@ -113,12 +120,12 @@ def planned() -> Plan:
     return plan("config/experiments/annular_activity.yaml", None, ("camera.fps=50",))
 
 
-def wiring() -> tuple[Wiring, list[Toy], list[Recorder]]:
+def wiring(period_s: float = 0.02) -> tuple[Wiring, list[Toy], list[Recorder]]:
     toys: list[Toy] = []
     recorders: list[Recorder] = []
 
     def open_toy(made: Plan) -> Toy:
-        toys.append(Toy(made))
+        toys.append(Toy(made, period_s))
         return toys[-1]
 
     def record(instrument: Any, path: object) -> Recorder:

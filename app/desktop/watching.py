@@ -1,0 +1,105 @@
+"""The running instrument in the window: the newest turn on the image, in the strip, in the plots, in the log."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+
+from app.desktop import theme
+from app.desktop.device_panel import DevicePanel
+from app.desktop.log_panel import LogPanel
+from app.desktop.plots import Plots
+from app.desktop.session import Session
+from app.desktop.state_strip import StateStrip
+from app.desktop.status_line import StatusLine
+from app.desktop.view import View
+from app.live import Live
+
+OVER = 30  # paintings over which the window's own rate is taken
+
+
+class Watching:
+    """Polls the newest Turn. Nothing comes from the loop's thread by itself."""
+
+    def __init__(
+        self, view: View, strip: StateStrip, plots: Plots, log: LogPanel, status: StatusLine, devices: DevicePanel
+    ) -> None:
+        self.view, self.strip, self.plots, self.log = view, strip, plots, log
+        self.status, self.devices = status, devices
+        self.record: Path | None = None
+        self._record_from_s = 0.0
+        self._live: Live | None = None
+        self._count = 0  # of the newest turn shown
+        self._painted: list[float] = []
+        self._said: set[str] = set()
+
+    def begin_record(self, path: Path | None) -> None:
+        self.record, self._record_from_s = path, time.monotonic()
+
+    def poll(self, session: Session) -> None:
+        """Show the newest turn, if there is one that has not been shown."""
+        live = session.live
+        if live is None:
+            return
+        if live is not self._live:
+            self._begin(live)
+        fresh = live.recent(self._count)
+        newest = live.newest
+        if fresh and newest is not None:
+            self._count = fresh[-1][0]
+            turns = [turn for _, turn in fresh]
+            self.view.show_turn(newest, turns)
+            self.plots.add(turns)
+            self.log.add(turns)
+            self.strip.show_turn(newest)
+            self._painted = [*self._painted[-OVER:], time.monotonic()]
+        if not live.running:
+            self.strip.show_stopped(live.trouble or "the camera has no more frames", trouble=bool(live.trouble))
+        self._say(live)
+        pace = live.pace()
+        self.status.show_pace(pace, newest, self._painted_hz())
+        if newest is not None:
+            rig = session.plan.rig
+            planned_s = rig.camera.exposure_s / 2.0 + rig.camera.readout_s + rig.loop.latency_s
+            self.devices.answers.show_turn(rig, newest, pace, planned_s)
+
+    def each_second(self, runs: Path) -> None:
+        """The record's length, and the disk it goes to."""
+        there = next(folder for folder in (runs, *runs.absolute().parents) if folder.exists())
+        size = self.record.stat().st_size if self.record is not None and self.record.exists() else 0
+        self.status.show_disk(size, shutil.disk_usage(there).free)
+
+    def _begin(self, live: Live) -> None:
+        """Another running: nothing of the one before is drawn on."""
+        self._live, self._count, self._painted = live, 0, []
+        self._said.clear()
+        self.view.trails.clear()
+        self.plots.clear_tracks()
+
+    def _say(self, live: Live) -> None:
+        """What went wrong in the loop's thread, once; its details are lines of the log."""
+        for said, details in ((live.trouble, live.details), (live.recorder_trouble, "")):
+            if said and said not in self._said:
+                self._said.add(said)
+                for line in details.splitlines():
+                    self.log.say(line, theme.FAINT)
+                self.log.say(said, theme.RED)
+        seconds = time.monotonic() - self._record_from_s
+        self.strip.show_record(lasting(seconds) if live.recording else "")
+
+    def _painted_hz(self) -> float:
+        if len(self._painted) < 2:
+            return float("nan")
+        return (len(self._painted) - 1) / (self._painted[-1] - self._painted[0])
+
+
+def lasting(seconds: float) -> str:
+    """Hours, minutes, seconds.
+
+    >>> lasting(3723.4)
+    '01:02:03'
+    """
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:02d}:{minutes:02d}:{rest:02d}"

@@ -1,0 +1,240 @@
+"""The loop's jitter: the real loop at a fixed frame rate, with the window open and painting, and without.
+
+Frames are rendered beforehand and handed out at their times, so that neither the simulated sample nor its camera costs
+the loop anything. Measured from the moment at which a frame is there to the moment at which its command was sent.
+Each case runs in a process of its own; the cases take turns.
+
+    python -m benchmarks.loop [--quick] [--json FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.live import Live
+from app.rig import EXPERIMENTS, Instrument, Plan, build_machine, open_instrument, plan
+from control.contract import Clock, Ended, Frame, OrderKind
+from drivers.sim.bench import Bench, open_bench
+from drivers.sim.camera import SimulatedCamera
+from drivers.sim.deflector import SimulatedDeflector
+from drivers.sim.laser import SimulatedLaser
+
+PICTURES = 150  # frames that are shown over and over, forth and back
+Row = dict[str, Any]
+Opening = Callable[[Plan], Instrument]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One size of job."""
+
+    name: str
+    side_px: int
+    particles: int
+    fps: float
+    locator: str
+
+
+CASES = (
+    Case("512x512, 50 particles, 100 fps", 512, 50, 100.0, "windows"),
+    Case("1024x1024, 200 particles, 60 fps", 1024, 200, 60.0, "windows"),
+    Case("256x256, 20 particles, 30 fps", 256, 20, 30.0, "centroid"),
+)
+
+
+class Projector:
+    """The Camera plug: pictures from memory at fixed times. A late reader gets the newest one; the others are gaps."""
+
+    def __init__(self, pictures: list[NDArray[Any]], fps: float, clock: Clock, last_s: float, bench: Bench) -> None:
+        self._pictures, self._fps, self._clock, self._last_s = pictures, fps, clock, last_s
+        self._bench = bench  # the empty world that the light falls into
+        self._first = 0
+        self._next = 0
+        self._open = True
+
+    def read(self) -> Frame | None:
+        if not self._next:
+            self._first = int(self._clock.now_s() * self._fps) + 5
+            self._next = self._first
+        number = max(self._next, int(self._clock.now_s() * self._fps))
+        due_s = number / self._fps
+        while (left_s := due_s - self._clock.now_s()) > 0:
+            time.sleep(left_s)
+        if not self._open or due_s - self._first / self._fps > self._last_s:
+            raise Ended("the pictures are over")
+        self._bench.world.advance(int(due_s * 1e9))
+        self._next = number + 1
+        turn = number % (2 * len(self._pictures) - 2)
+        return Frame(number, due_s, self._pictures[min(turn, 2 * len(self._pictures) - 2 - turn)])
+
+    def close(self) -> None:
+        self._open = False
+
+
+def made(case: Case) -> Plan:
+    """Particles on a loose square lattice, each in a delayed ring of its own."""
+    spacing_um = 0.8 * case.side_px * 0.1 / np.ceil(np.sqrt(case.particles))
+    sets = (
+        "rate=real time", f"camera.width_px={case.side_px}", f"camera.height_px={case.side_px}",
+        f"camera.fps={case.fps}", "camera.exposure_s=0.002", "camera.readout_s=0", f"sample.number={case.particles}",
+        "sample.arrangement=square", f"sample.spacing_um={spacing_um}", f"tracking.locator={case.locator}",
+        "loop.stale_periods=100", "keep_in_field=null", "deflector.v_per_um=0.05",
+    )  # fmt: skip
+    return plan(EXPERIMENTS / "annular_activity.yaml", None, sets)
+
+
+def pictures_of(asked: Plan) -> list[NDArray[Any]]:
+    """Frames of the simulated sample, without light."""
+    opened = open_instrument(replace(asked, rig=replace(asked.rig, rate="lockstep")))
+    frames = [opened.camera.read() for _ in range(PICTURES)]
+    opened.close()
+    return [frame.image for frame in frames if frame is not None]
+
+
+def opening(seconds: float, pictures: list[NDArray[Any]]) -> Opening:
+    """`open_instrument` with the projector for a camera."""
+
+    def open_with_projector(asked: Plan) -> Instrument:
+        rig = asked.rig
+        assert isinstance(rig.camera, SimulatedCamera)
+        assert isinstance(rig.deflector, SimulatedDeflector)
+        assert isinstance(rig.laser, SimulatedLaser)
+        sample = replace(rig.sample, number=0, arrangement="one")
+        bench = open_bench(
+            sample, rig.camera, rig.deflector, rig.laser, um_per_px=rig.optics.um_per_px, rate=1.0, heartbeat_s=5.0
+        )
+        eye = Projector(pictures, rig.camera.fps, bench.clock, seconds, bench)
+        return Instrument(
+            asked, build_machine(asked), eye, bench.beam, bench.clock, rig.camera.height_px, rig.camera.width_px,
+            "uint8", None,
+        )  # fmt: skip
+
+    return open_with_projector
+
+
+def measure(case: Case, seconds: float, window: bool) -> Row:
+    """One run in this process; its first two seconds are left out."""
+    asked = made(case)
+    opening_it = opening(seconds, pictures_of(asked))
+    live, painted_hz = _with_window(asked, opening_it, seconds) if window else (_alone(asked, opening_it), 0.0)
+    if live.trouble:
+        raise RuntimeError(live.details)
+    turns = [turn for _, turn in live.recent()]
+    turns = [turn for turn in turns if turn.tracks.time_s > turns[0].tracks.time_s + 2.0]
+    late_ms = 1e3 * np.array([turn.sent_s - turn.tracks.time_s for turn in turns])
+    dropped = turns[-1].dropped - turns[0].dropped
+    p50, p99, p999 = np.percentile(late_ms, [50, 99, 99.9]).tolist()
+    missed = (dropped + int((late_ms > 1e3 / case.fps).sum())) / (len(turns) + dropped)
+    return {
+        "case": case.name, "window": window, "p50_ms": p50, "p99_ms": p99, "p999_ms": p999, "missed": missed,
+        "frames": len(turns) + dropped, "painted_hz": painted_hz,
+    }  # fmt: skip
+
+
+def _alone(asked: Plan, opening_it: Opening) -> Live:
+    instrument = opening_it(asked)
+    with Live(instrument.machine, instrument.camera, instrument.beam, instrument.clock) as live:
+        live.order(OrderKind.ARM)
+        while live.running:
+            time.sleep(0.1)
+    return live
+
+
+def _with_window(asked: Plan, opening_it: Opening, seconds: float) -> tuple[Live, float]:
+    """The loop under the window, and paints per second of the live image."""
+    from app.desktop.open import application  # Qt only where it is wanted
+    from app.desktop.picture import wait
+    from app.desktop.session import Session, Wiring
+    from app.desktop.window import Window
+
+    qt = application()
+    from PyQt6 import sip
+
+    session = Session(asked, Wiring(open_instrument=opening_it))
+    session._rehearsed = True  # both cases leave their first two seconds out instead
+    window = Window(session, Path("loop"), Path("runs"), lambda path: asked)
+    qt.processEvents()
+    window.show()
+    window.start()
+    session.order(OrderKind.ARM)
+    live = session.live
+    assert live is not None
+    began_s, before = time.perf_counter(), window.view.paintings
+    wait(seconds + 5.0, lambda: not live.running)
+    painted_hz = (window.view.paintings - before) / (time.perf_counter() - began_s)
+    window.close()
+    sip.delete(window)  # before the QApplication, whatever order Python would take at its end
+    return live, painted_hz
+
+
+def compared(case: Case, seconds: float, repeats: int) -> Row:
+    """The case with and without the window, in turn, each in a process of its own."""
+    rows: dict[bool, list[Row]] = {False: [], True: []}
+    for _ in range(repeats):
+        for window in (False, True):
+            rows[window].append(_child(case, seconds, window))
+    both = {
+        window: {key: float(np.median([row[key] for row in found])) for key in KEYS} for window, found in rows.items()
+    }
+    ratio = both[True]["p99_ms"] / both[False]["p99_ms"]
+    return {"case": case.name, "alone": both[False], "window": both[True], "p99_ratio": ratio}
+
+
+KEYS = ("p50_ms", "p99_ms", "p999_ms", "missed", "painted_hz")
+
+
+def _child(case: Case, seconds: float, window: bool) -> Row:
+    command = [sys.executable, "-m", "benchmarks.loop", "--case", case.name, "--seconds", str(seconds)]
+    answer = subprocess.run(
+        [*command, *(["--window"] if window else [])], check=True, capture_output=True, text=True,
+        env={**os.environ, "QT_QPA_PLATFORM": "offscreen"}, cwd=Path(__file__).parent.parent,
+    )  # fmt: skip
+    row: Row = json.loads(answer.stdout.splitlines()[-1])
+    return row
+
+
+def bench(quick: bool, file: Path | None) -> list[Row]:
+    """The table, on the console and as JSON."""
+    rows = []
+    print(f"{'case':36} {'':7} {'p50':>7} {'p99':>7} {'p99.9':>7} ms {'missed':>8} {'painted':>8}")
+    for case in CASES:
+        row = compared(case, 8.0 if quick else 30.0, 1 if quick else 5)
+        rows.append(row)
+        for name in ("alone", "window"):
+            of = row[name]
+            print(f"{case.name:36} {name:7} {of['p50_ms']:7.2f} {of['p99_ms']:7.2f} {of['p999_ms']:7.2f}    "
+                  f"{of['missed']:8.2%} {of['painted_hz']:5.0f} Hz")  # fmt: skip
+        print(f"{'':36} p99 with window / without: {row['p99_ratio']:.2f}")
+    if file is not None:
+        file.write_text(json.dumps({"loop": rows}, indent=1) + "\n")
+    return rows
+
+
+def _asked() -> argparse.Namespace:
+    ask = argparse.ArgumentParser(description=__doc__)
+    ask.add_argument("--quick", action="store_true")
+    ask.add_argument("--json", type=Path)
+    ask.add_argument("--case")
+    ask.add_argument("--seconds", type=float, default=10.0)
+    ask.add_argument("--window", action="store_true")
+    return ask.parse_args()
+
+
+if __name__ == "__main__":
+    given = _asked()
+    if given.case:
+        print(json.dumps(measure(next(case for case in CASES if case.name == given.case), given.seconds, given.window)))
+    else:
+        bench(given.quick, given.json)

@@ -1,0 +1,70 @@
+"""The potential itself from where a particle is: U = -kT ln p (P4), and its stiffness in the middle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from control.calibrate.estimate import Estimate
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Inverted:
+    """A round potential by Boltzmann inversion."""
+
+    stiffness_pn_per_um: Estimate  # in the middle
+    r_um: Floats  # [B] where the potential was measured
+    energy_kt: Floats  # [B] above its middle
+    softening_per_um2: float  # U = k r^2 (1 - softening r^2) / 2: 1 / w^2 for a Gaussian spot
+
+
+def invert(
+    offset_um: Floats, *, kt_pn_um: float, sharpen: float = 1.0, bins: int = 24, independent: float = 1.0
+) -> Inverted:
+    """The potential of a round trap from offsets [M, 2] about its middle.
+
+    In s = r^2 all bins have the same area, so that ln(counts) is -U / kT directly; -U / kT = c - a s + b s^2 is fitted
+    with Poisson weights up to where 98 % of the offsets lie, and k = 2 kT a.
+
+    Args:
+        offset_um: [M, 2], M at least some hundred.
+        kt_pn_um: thermal energy.
+        sharpen: by what the offsets are stretched, true rms over seen rms: blur and localisation error (P6).
+        bins: number of bins.
+        independent: what part of the offsets is independent of the others, for the standard error.
+    """
+    square_um2 = (np.asarray(offset_um, np.float64) ** 2).sum(axis=1) * sharpen**2
+    square_um2 = square_um2[np.isfinite(square_um2)]
+    if len(square_um2) < 20 * bins:
+        raise ValueError(f"{len(square_um2)} positions are too few for {bins} bins of a potential")
+    edges = np.linspace(0.0, float(np.quantile(square_um2, 0.98)), bins + 1)
+    count = np.histogram(square_um2, edges)[0].astype(np.float64)
+    middle = (edges[1:] + edges[:-1]) / 2.0
+    scale = edges[-1]
+    design = np.stack([np.ones(bins), -middle / scale, (middle / scale) ** 2], axis=1)
+    coefficient, covariance = _poisson(design, count)
+    slope = coefficient[1] / scale
+    error = float(np.sqrt(covariance[1, 1] / independent)) / scale
+    stiffness = Estimate(2.0 * kt_pn_um * slope, 2.0 * kt_pn_um * error)
+    seen = count > 0
+    energy = coefficient[0] - np.log(count[seen])
+    return Inverted(stiffness, np.sqrt(middle[seen]), energy, float(coefficient[2] / scale**2 / slope))
+
+
+def _poisson(design: Floats, count: Floats) -> tuple[Floats, Floats]:
+    """Coefficients and their covariance of ln(mean count) = design @ c, the likeliest (iterated least squares)."""
+    expected = count + 0.5
+    for _ in range(100):
+        before = expected
+        target = np.log(expected) + (count - expected) / expected
+        weighted = design * expected[:, None]
+        covariance = np.linalg.inv(design.T @ weighted)
+        coefficient = covariance @ (weighted.T @ target)
+        expected = np.exp(np.clip(design @ coefficient, -20.0, 50.0))
+        if np.allclose(before, expected, rtol=1e-10):
+            break
+    return np.asarray(coefficient, np.float64), np.asarray(covariance, np.float64)

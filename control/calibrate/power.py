@@ -1,0 +1,66 @@
+"""Equal traps from unequal light: how the efficiency varies over the field, from measured stiffness."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Efficiency:
+    """Stiffness for the same power, relative to the middle: 1 + a X + b Y + c X^2 + d X Y + e Y^2.
+
+    (X, Y) = (p - centre) / radius. It is never taken to be below `least`, so that no power runs away.
+    """
+
+    centre_um: tuple[float, float]
+    radius_um: float
+    terms: tuple[float, float, float, float, float]
+    least: float = 0.2
+
+    def __call__(self, position_um: Floats) -> Floats:
+        """[...] at positions [..., 2]."""
+        scaled = (np.asarray(position_um, np.float64) - np.asarray(self.centre_um)) / self.radius_um
+        return np.asarray(np.maximum(1.0 + _columns(scaled) @ np.asarray(self.terms), self.least))
+
+
+def _columns(scaled: Floats) -> Floats:
+    x, y = scaled[..., 0], scaled[..., 1]
+    return np.stack([x, y, x * x, x * y, y * y], axis=-1)
+
+
+def fit_efficiency(
+    position_um: Floats,
+    stiffness_per_mw: Floats,
+    error: Floats,
+    *,
+    centre_um: tuple[float, float],
+    radius_um: float,
+) -> tuple[Efficiency, float]:
+    """(the efficiency, the stiffness of 1 mW in the middle), from traps [K] at positions [K, 2].
+
+    Quadratic where the traps can tell (12 and more), else flat. `error` [K] are standard errors.
+    """
+    weight = 1.0 / np.asarray(error)
+    if len(position_um) < 12:
+        middle = float(np.average(stiffness_per_mw, weights=weight**2))
+        return Efficiency(centre_um, radius_um, (0.0, 0.0, 0.0, 0.0, 0.0)), middle
+    scaled = (position_um - np.asarray(centre_um)) / radius_um
+    design = np.column_stack([np.ones(len(scaled)), _columns(scaled)])
+    found = np.linalg.lstsq(design * weight[:, None], stiffness_per_mw * weight, rcond=None)[0]
+    middle = float(found[0])
+    a, b, c, d, e = (found[1:] / middle).tolist()
+    return Efficiency(centre_um, radius_um, (a, b, c, d, e)), middle
+
+
+def trimmed(power: Floats, stiffness: Floats, gain: float = 1.0) -> Floats:
+    """[K] the powers of time-shared traps that will be equally stiff, from what they showed: one step of the loop.
+
+    p_i (k_mean / k_i)^gain, scaled so that the total stays what it is.
+    """
+    wanted = power * (stiffness.mean() / stiffness) ** gain
+    return np.asarray(wanted * power.sum() / wanted.sum())

@@ -1,0 +1,184 @@
+"""Stiffness four ways, on particles of known stiffness seen with blur, noise and few frames a second."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from control.calibrate import boltzmann, drag, equipartition, spectrum
+from control.calibrate.estimate import Estimate, disagreement, mean_of
+from control.theory.trapped import blur_ratio, sampled_spectrum_um2_per_hz, spectrum_um2_per_hz, spot_variance_um2
+from tests.control.calibrate.seen import trapped_um
+
+KT, DRAG = 4.07e-3, 0.036
+RATE_HZ = 25.0
+STIFFNESS = RATE_HZ * DRAG
+VARIANCE = KT / STIFFNESS
+
+
+@given(
+    stiffness=st.floats(0.05, 50.0), exposure_s=st.floats(0.0, 0.05), error_um=st.floats(0.0, 0.05),
+    seconds=st.sampled_from([math.inf, 1000.0]),
+)  # fmt: skip
+def test_equipartition_inverts_what_a_camera_does(
+    stiffness: float, exposure_s: float, error_um: float, seconds: float
+) -> None:
+    rate_hz = stiffness / DRAG
+    kept = 1.0 if math.isinf(seconds) else equipartition.kept_by_mean(rate_hz, seconds)
+    seen = KT / stiffness * blur_ratio(rate_hz, exposure_s) * kept + error_um**2
+    found = equipartition.stiffness_pn_per_um(
+        seen, kt_pn_um=KT, drag_pn_s_per_um=DRAG, exposure_s=exposure_s, error_um=error_um, seconds=seconds
+    )
+    assert found == pytest.approx(stiffness, rel=1e-6)
+
+
+def test_a_variance_that_is_all_noise_is_refused() -> None:
+    with pytest.raises(ValueError, match="all localisation error"):
+        equipartition.stiffness_pn_per_um(1e-4, kt_pn_um=KT, drag_pn_s_per_um=DRAG, error_um=0.02)
+
+
+def test_equipartition_needs_its_corrections() -> None:
+    exposure_s, error_um = 0.02, 0.02
+    trace = trapped_um(1, frames=6000, fps=50.0, variance_um2=VARIANCE, rate_hz=RATE_HZ, exposure_s=exposure_s,
+                       error_um=error_um, traces=8)  # fmt: skip
+    seen = float(equipartition.variance_um2(trace).mean())
+    plain = equipartition.stiffness_pn_per_um(seen, kt_pn_um=KT, drag_pn_s_per_um=DRAG)
+    whole = equipartition.stiffness_pn_per_um(
+        seen, kt_pn_um=KT, drag_pn_s_per_um=DRAG, exposure_s=exposure_s, error_um=error_um, seconds=120.0
+    )
+    assert whole == pytest.approx(STIFFNESS, rel=0.03)
+    assert abs(plain / STIFFNESS - 1.0) > 0.06
+
+
+def test_the_mean_of_a_short_trace_takes_its_share() -> None:
+    trace = trapped_um(2, frames=50, fps=100.0, variance_um2=1.0, rate_hz=10.0, traces=4000)
+    assert trace.var(axis=0).mean() == pytest.approx(equipartition.kept_by_mean(10.0, 0.5), rel=0.02)
+
+
+@pytest.mark.parametrize("depth_kt", [20.0, 60.0, 200.0])
+def test_the_middle_of_a_gaussian_spot_from_the_variance_in_it(depth_kt: float) -> None:
+    waist_um = 0.6
+    true = 4.0 * depth_kt * KT / waist_um**2
+    effective = KT / spot_variance_um2(depth_kt, waist_um, within_um=1.2 * waist_um)
+    found = equipartition.centre_stiffness_pn_per_um(effective, waist_um=waist_um, kt_pn_um=KT)
+    assert found == pytest.approx(true, rel=0.012 if depth_kt < 50 else 0.002)
+    assert effective < true
+
+
+def test_the_seen_spectrum_has_the_known_limits() -> None:
+    f = np.linspace(0.5, 199.0, 400)
+    seen = spectrum.seen_spectrum_um2_per_hz(VARIANCE, RATE_HZ, f, fps=400.0, exposure_s=0.0, error_um=0.0)
+    aliased = sampled_spectrum_um2_per_hz(VARIANCE * RATE_HZ, RATE_HZ, f, sampling_hz=400.0)
+    np.testing.assert_allclose(seen, aliased, rtol=1e-12)
+    fast = spectrum.seen_spectrum_um2_per_hz(VARIANCE, RATE_HZ, f[:50], fps=1e5, exposure_s=0.0, error_um=0.0)
+    np.testing.assert_allclose(fast, spectrum_um2_per_hz(VARIANCE * RATE_HZ, RATE_HZ, f[:50]), rtol=1e-3)
+    whole = spectrum.seen_spectrum_um2_per_hz(VARIANCE, RATE_HZ, f, fps=400.0, exposure_s=2e-3, error_um=0.01)
+    total = np.trapezoid(whole, f) + whole[0] * 0.5 + whole[-1]
+    assert total == pytest.approx(VARIANCE * blur_ratio(RATE_HZ, 2e-3) + 1e-4, rel=2e-3)
+
+
+@pytest.mark.parametrize(("rate_hz", "exposure_s", "error_um"), [(25.0, 5e-3, 0.01), (80.0, 9e-3, 0.005), (5.0, 0, 0)])
+def test_the_spectrum_gives_stiffness_variance_and_noise(rate_hz: float, exposure_s: float, error_um: float) -> None:
+    trace = trapped_um(3, frames=6000, fps=100.0, variance_um2=KT / (rate_hz * DRAG), rate_hz=rate_hz,
+                       exposure_s=exposure_s, error_um=error_um, traces=16)  # fmt: skip
+    f, power = spectrum.periodogram_um2_per_hz(trace, 100.0)
+    fit = spectrum.fit_spectrum(f, power, fps=100.0, exposure_s=exposure_s, averaged=16, error_um=error_um)
+    assert fit.rate_hz.value == pytest.approx(rate_hz, rel=0.03)
+    assert abs(fit.rate_hz.value - rate_hz) < 4.0 * fit.rate_hz.error
+    assert fit.variance_um2.value == pytest.approx(KT / (rate_hz * DRAG), rel=0.03)
+    assert fit.stiffness_pn_per_um(DRAG).value == pytest.approx(rate_hz * DRAG, rel=0.03)
+
+
+def test_the_spectrum_finds_the_noise_by_itself() -> None:
+    trace = trapped_um(4, frames=12000, fps=200.0, variance_um2=VARIANCE, rate_hz=RATE_HZ, exposure_s=2.5e-3,
+                       error_um=0.02, traces=8)  # fmt: skip
+    f, power = spectrum.periodogram_um2_per_hz(trace, 200.0)
+    fit = spectrum.fit_spectrum(f, power, fps=200.0, exposure_s=2.5e-3, averaged=8)
+    assert fit.error_um == pytest.approx(0.02, rel=0.05)
+    assert fit.rate_hz.value == pytest.approx(RATE_HZ, rel=0.04)
+
+
+def test_the_spectrum_agrees_with_pylake_on_the_same_trace() -> None:
+    """A fast detector, as that program wants it: no blur, sampled far above the corner."""
+    pylake = pytest.importorskip("lumicks.pylake", reason="lumicks.pylake is not installed (a second opinion only)")
+    fs, diameter_um, viscosity, celsius = 78_125.0, 1.0, 1.002e-3, 20.0
+    drag_si = 3.0 * math.pi * viscosity * diameter_um * 1e-6
+    kt = 1.380649e-23 * (273.15 + celsius) * 1e18  # pN um
+    drag_pn_s_per_um = drag_si * 1e6
+    rate_hz = 2.0 * math.pi * 200.0
+    trace = trapped_um(5, frames=2_000_000, fps=fs, variance_um2=kt / (rate_hz * drag_pn_s_per_um), rate_hz=rate_hz)[
+        :, 0
+    ]
+    volts = trace / 0.5  # a detector of 0.5 um/V
+    theirs = pylake.calibrate_force(
+        volts, bead_diameter=diameter_um, temperature=celsius, viscosity=viscosity, sample_rate=fs,
+        num_points_per_block=200, fit_range=(20.0, 5000.0), fast_sensor=True,
+    )  # fmt: skip
+    f, power = spectrum.periodogram_um2_per_hz(trace, fs)
+    part = (f > 20.0) & (f < 5000.0)
+    ours = spectrum.fit_spectrum(f[part], power[part], fps=fs, error_um=0.0)
+    assert ours.stiffness_pn_per_um(drag_pn_s_per_um).value == pytest.approx(theirs.stiffness * 1e3, rel=0.02)
+    assert kt / ours.variance_um2.value == pytest.approx(theirs.stiffness * 1e3, rel=0.02)
+
+
+def test_boltzmann_inversion_of_a_harmonic_trap() -> None:
+    offset = np.random.default_rng(6).normal(0.0, math.sqrt(VARIANCE), (60_000, 2))
+    found = boltzmann.invert(offset, kt_pn_um=KT)
+    assert found.stiffness_pn_per_um.value == pytest.approx(STIFFNESS, rel=0.04)
+    assert abs(found.stiffness_pn_per_um.value - STIFFNESS) < 4.0 * found.stiffness_pn_per_um.error
+    inner = found.r_um < 1.5 * math.sqrt(VARIANCE)
+    np.testing.assert_allclose(found.energy_kt[inner], 0.5 * STIFFNESS * found.r_um[inner] ** 2 / KT, atol=0.12)
+    blurred = boltzmann.invert(0.8 * offset, kt_pn_um=KT, sharpen=1.25)
+    assert blurred.stiffness_pn_per_um.value == pytest.approx(found.stiffness_pn_per_um.value, rel=1e-6)
+
+
+def test_boltzmann_inversion_finds_the_middle_of_a_gaussian_spot() -> None:
+    depth_kt, waist_um, chance = 20.0, 0.6, np.random.default_rng(7)
+    proposed = chance.uniform(-0.5, 0.5, (3_000_000, 2))  # by rejection from the density itself
+    energy = -depth_kt * np.exp(-2.0 * (proposed**2).sum(axis=1) / waist_um**2)
+    offset = proposed[chance.uniform(size=len(proposed)) < np.exp(-(energy + depth_kt))]
+    found = boltzmann.invert(offset, kt_pn_um=KT)
+    true = 4.0 * depth_kt * KT / waist_um**2
+    assert found.stiffness_pn_per_um.value == pytest.approx(true, rel=0.03)
+    assert found.softening_per_um2 == pytest.approx(1.0 / waist_um**2, rel=0.5)
+
+
+def test_a_potential_needs_positions() -> None:
+    with pytest.raises(ValueError, match="too few"):
+        boltzmann.invert(np.zeros((100, 2)), kt_pn_um=KT)
+
+
+def test_drag_inverts_the_lag() -> None:
+    speed, seconds, fps = 2.0, 40.0, 100.0
+    time_s = np.arange(int(seconds * fps)) / fps
+    way = np.where(np.floor(time_s) % 2 == 0, speed, -speed)  # to and fro, 1 s each
+    noise = trapped_um(8, frames=len(time_s), fps=fps, variance_um2=VARIANCE, rate_hz=RATE_HZ, traces=2)
+    offset = noise + 0.05  # and a map that is off
+    steady = (time_s % 1.0) > 5.0 / RATE_HZ
+    offset[:, 0] -= way * (DRAG / STIFFNESS + 0.004)  # the command acted 4 ms later than it was said
+    velocity = np.stack([way, np.zeros_like(way)], axis=1)
+    found = Estimate(drag.lag_s(offset[steady], velocity[steady]), 1e-4)
+    stiffness = drag.stiffness_pn_per_um(found, DRAG, late_s=0.004)
+    assert stiffness.value == pytest.approx(STIFFNESS, rel=0.04)
+    with pytest.raises(ValueError, match="latency"):
+        drag.stiffness_pn_per_um(found, DRAG, late_s=1.0)
+
+
+def test_methods_that_disagree_are_named() -> None:
+    good = {"equipartition": Estimate(1.0, 0.01), "spectrum": Estimate(1.03, 0.02)}
+    assert disagreement(good) == ""
+    assert "drag" in disagreement({**good, "drag": Estimate(1.4, 0.02)})
+    assert "drag" in disagreement({**good, "drag": Estimate(math.nan, 0.02)})
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 2**31))
+def test_the_mean_of_independent_values_has_an_honest_error(seed: int) -> None:
+    values = np.random.default_rng(seed).normal(3.0, 0.5, 200)
+    found = mean_of(np.append(values, np.nan))
+    assert abs(found.value - 3.0) < 6.0 * found.error
+    assert found.error == pytest.approx(0.5 / math.sqrt(200), rel=0.35)

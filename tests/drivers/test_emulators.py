@@ -1,0 +1,291 @@
+"""The emulators as processes: orders, logs, lines that come and go; and their light in the simulated World."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from config.geometry import Affine
+from config.reader import build, parse
+from config.refused import Refused
+from control.contract import Command, Fault
+from drivers import galvo_protocol as protocol
+from drivers.deflectors.serial_galvo import SerialGalvo
+from drivers.emulate.child import ROOT, Child
+from drivers.emulate.cobolt import CoboltDevice
+from drivers.emulate.faults import Trouble, ordered
+from drivers.emulate.kinds import galvo
+from drivers.emulate.light_path import LightPath, Listener
+from drivers.emulate.process import LOOPBACK
+from drivers.emulate.settings import Emulated as EmulatedRig
+from drivers.galvo_protocol import Packet
+from drivers.lasers.cobolt import Cobolt
+from drivers.serial_bench import Means, SerialBench, open_emulated_bench
+from drivers.sim.camera import SimulatedCamera
+from drivers.sim.clock import PacedClock
+from drivers.sim.sample import Sample
+from drivers.sim.world import Stage, World
+from tests.drivers.emulated import Emulated, beam_of, eventually
+
+CAMERA = SimulatedCamera(fps=100.0, exposure_s=0.002, readout_s=0.001, width_px=64, height_px=64)
+MEANS = Means(um_per_px=0.1, field_um=((0.0, 0.0), (6.3, 6.3)), power_cap_mw=100.0, heartbeat_s=1.0)
+MIDDLE_UM = 3.15
+
+
+@pytest.mark.parametrize(
+    ("words", "after"),
+    [
+        ("silence", Trouble("silence")),
+        ("garbage", Trouble("garbage")),
+        ("half", Trouble("half")),
+        ("late 0.5", Trouble("late", 0.5)),
+        ("well", Trouble()),
+        ("disconnect", Trouble(plugged=False)),
+        ("interlock open", Trouble(interlock_closed=False)),
+        ("end", Trouble(ended=True)),
+    ],
+)
+def test_orders(words: str, after: Trouble) -> None:
+    assert ordered(Trouble(), words) == after
+
+
+@pytest.mark.parametrize("words", ["", "late", "late x", "late -1", "late nan", "interlock", "interlock ajar", "dance"])
+def test_what_is_no_order_is_refused(words: str) -> None:
+    with pytest.raises(Refused):
+        ordered(Trouble(), words)
+
+
+def test_an_order_that_is_none_is_logged_and_changes_nothing(emulated: Emulated) -> None:
+    emulated.galvo.order("dance")
+    said = emulated.galvo.wait_for("refused")
+    assert said is not None
+    assert "'dance' is not an order" in said["why"]
+    emulated.open_galvo().close()
+
+
+def test_several_orders_at_once(emulated: Emulated) -> None:
+    emulated.galvo.order("silence\nhalf\nwell")
+    for words in ("silence", "half", "well"):
+        assert emulated.galvo.wait_for("order", order=words) is not None
+
+
+def test_faults_may_be_ordered_from_the_beginning(tmp_path: Path) -> None:
+    with Child("cobolt", tmp_path / "laser", faults=("interlock open",)) as laser:
+        assert laser.wait_for("order", order="interlock open") is not None
+
+
+def test_a_link_is_taken_over_from_the_dead_and_no_file_is_lost(tmp_path: Path) -> None:
+    with Child("galvo", tmp_path / "link") as first:
+        first.kill()
+        with Child("galvo", tmp_path / "link"):
+            assert (tmp_path / "link").resolve().exists()
+    assert not (tmp_path / "link").is_symlink()
+    (tmp_path / "file").write_text("precious")
+    with pytest.raises(Fault, match="there is a file of this name"):
+        Child("galvo", tmp_path / "file")
+    assert (tmp_path / "file").read_text() == "precious"
+
+
+def test_the_verb(tmp_path: Path) -> None:
+    command = [sys.executable, "main.py", "emulate", "galvo", "--link", str(tmp_path / "g"), "--fault", "silence"]
+    done = subprocess.run(command, input="end\n", cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert '"event": "ready"' in done.stdout
+    assert '"event": "ended"' in done.stdout
+    done = subprocess.run([*command[:3], "laser"], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 2
+    assert "found 'laser' (allowed: galvo, cobolt)" in done.stderr
+
+
+def test_an_emulator_that_is_not_there_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("drivers.emulate.light_path.BEGIN_S", 0.2)
+    heard: list[Any] = []
+    with pytest.raises(Fault, match="no emulator streams at"):
+        Listener("the galvo", 1, heard.append).start()
+    assert set(heard) == {None}
+
+
+codes = st.integers(-32768, 32767)
+rows = st.tuples(codes, codes, st.integers(0, 65535), st.integers(10**4, 10**6))
+
+
+def visits_at(world: World, at_ns: int) -> int:
+    world.advance(at_ns)
+    return len(world.visits.depth_kt)
+
+
+@pytest.mark.parametrize("nonsense", [b"{\n", b"7\n", b'{"beam": "lit"}\n', b"\xff\xfe\n", b""])
+def test_a_stream_that_makes_no_sense_is_dark(nonsense: bytes) -> None:
+    world = World(Sample(), Stage())
+    path = LightPath(world, PacedClock(1.0), Affine.scale("v", "um", 1.0), 5.0)
+    path.hear_laser({"time_ns": 0, "power_mw": 100.0})
+    lit = {
+        "beam": "lit", "time_ns": 0, "position_v": [[0, 0]], "fraction": [0.5], "dwell_ns": [1000], "settle_ns": 0,
+        "until_ns": 2**61,
+    }  # fmt: skip
+    with socket.create_server((LOOPBACK, 0)) as server:
+        listener = Listener("the galvo", server.getsockname()[1], path.hear_galvo)
+        opening = threading.Thread(target=listener.start)
+        opening.start()
+        line, _ = server.accept()
+        with line:
+            line.sendall(json.dumps(lit).encode() + b"\n")
+            opening.join()
+            world.advance(1_000_000)
+            assert world.visits.depth_kt.tolist() == [250.0]
+            line.sendall(nonsense)
+            if not nonsense:
+                line.close()
+            now_ns = itertools.count(2_000_000, 1_000_000)
+            assert eventually(lambda: visits_at(world, next(now_ns)) == 0)
+        listener.close()
+
+
+words = st.one_of(
+    st.binary(max_size=40),
+    st.builds(
+        lambda kind, sequence, watchdog_ms, rows: protocol.frame(
+            Packet(kind, sequence, protocol.batch(watchdog_ms, np.array(rows, protocol.SPOT)) if kind == 2 else b"")
+        ),
+        st.integers(0, 5), st.integers(0, 3), st.integers(0, 1200),
+        st.lists(rows, max_size=4),
+    ),
+)  # fmt: skip
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**9), words), max_size=30))
+def test_whatever_comes_over_its_line_a_galvo_is_lit_by_whole_batches_only_and_not_for_long(
+    said: list[tuple[int, bytes]],
+) -> None:
+    told: list[dict[str, Any]] = []
+    device = galvo(told.append, 0)
+    now_ns = 0
+    for wait_ns, data in said:
+        now_ns += wait_ns
+        before = device.deadline_ns
+        for answer in device.receive(data, now_ns):
+            (packet,) = protocol.Reader().feed(answer)
+            if packet.kind == protocol.Message.DONE:
+                assert protocol.undone(packet.payload).lit == (device.deadline_ns is not None)
+        if before is not None and now_ns >= before:
+            assert any(event.get("cause") == "WATCHDOG" and event["time_ns"] == before for event in told)
+        if device.deadline_ns is not None:
+            assert now_ns < device.deadline_ns <= now_ns + 10**9
+            assert device.state()["beam"] == "lit"
+            low_v, high_v = -10.0, 10.0
+            assert all(low_v <= v <= high_v for place in device.state()["position_v"] for v in place)
+
+
+@given(
+    st.lists(st.one_of(st.binary(max_size=12), st.sampled_from([b"l1\r", b"l0\r", b"p 0.1\r", b"cf\r", b"@cob1\r"])))
+)
+def test_whatever_comes_over_its_line_a_laser_is_dark_while_its_interlock_is_open(said: list[bytes]) -> None:
+    device = CoboltDevice(200.0, lambda event: None, 0)
+    device.interlock(False, 0)
+    for data in said:
+        for answer in device.receive(data, 1):
+            assert answer.endswith(b"\r\n")
+        assert device.state()["power_mw"] == 0.0
+
+
+@pytest.fixture
+def bench(emulated: Emulated) -> Iterator[SerialBench]:
+    with open_with(emulated) as opened:
+        yield opened
+
+
+def open_with(emulated: Emulated, **changes: Any) -> SerialBench:
+    galvo = SerialGalvo(port=str(emulated.galvo.link), timeout_s=0.25, watchdog_s=1.0, **changes)
+    laser = Cobolt(port=str(emulated.laser.link), timeout_s=0.25, max_power_mw=150.0)
+    streams = EmulatedRig(start=False, galvo_stream=emulated.galvo.stream_port, laser_stream=emulated.laser.stream_port)
+    opened = open_emulated_bench(Sample(), CAMERA, galvo, laser, streams, MEANS, seed=3)
+    opened.laser.reset()
+    return opened
+
+
+def spot(x_um: float = MIDDLE_UM, y_um: float = MIDDLE_UM, power_mw: float = 4.0) -> Command:
+    return Command(np.array([[x_um, y_um]]), np.array([power_mw]), np.array([1e-3]), np.array([0]))
+
+
+def depth_kt(bench: SerialBench) -> Any:
+    """Of the light that is on the World now."""
+    assert bench.world is not None
+    bench.world.advance(bench.clock.now_ns())
+    return bench.world.visits.depth_kt
+
+
+def test_light_goes_through_the_line_to_the_world(bench: SerialBench) -> None:
+    assert bench.world is not None
+    sent = bench.beam.send(spot(2.0, 4.0))
+    assert eventually(lambda: len(depth_kt(bench)) == 1)
+    np.testing.assert_allclose(bench.world.visits.spot_um, sent.position_um, atol=1e-9)
+    assert depth_kt(bench) == pytest.approx(5.0 * sent.power_mw, rel=1e-6)
+    bench.beam.dark("enough")
+    assert eventually(lambda: len(depth_kt(bench)) == 0)
+
+
+def test_a_particle_follows_the_light(bench: SerialBench) -> None:
+    """Pulled 1 um away in steps of 0.2 um by a trap of 20 kT; a free particle's rms over this time is 0.5 um."""
+    assert bench.world is not None
+    for step in range(60):
+        frame = bench.camera.read()
+        assert frame is not None
+        bench.beam.send(spot(MIDDLE_UM + 0.2 * min(step // 10, 5)))
+    assert np.abs(bench.world.position_um[0] - [MIDDLE_UM + 1.0, MIDDLE_UM]).max() < 0.5
+
+
+@pytest.mark.parametrize("which", ["galvo", "laser"])
+def test_an_emulator_that_is_killed_is_dark_a_fault_and_comes_back(tmp_path: Path, which: str) -> None:
+    kinds = {"galvo": "galvo", "laser": "cobolt"}
+    with Child("galvo", tmp_path / "galvo") as galvo, Child("cobolt", tmp_path / "laser") as laser:
+        pair = Emulated(galvo, laser)
+        with open_with(pair) as bench:
+            bench.beam.send(spot())
+            assert eventually(lambda: len(depth_kt(bench)) == 1)
+            victim: Child = getattr(pair, which)
+            victim.kill()
+            assert eventually(lambda: len(depth_kt(bench)) == 0)
+            with pytest.raises(Fault, match=f"the {which} at"):
+                bench.beam.send(spot())
+            with pytest.raises(Fault, match=f"the {which} at"):
+                bench.beam.send(spot())
+            with Child(kinds[which], victim.link, stream_port=victim.stream_port) as again:
+                assert eventually(lambda: (bench.beam.dark("tripped"), bench.laser.status())[1] == "ready")
+                assert eventually(lambda: bench.galvo.status() == "ready")
+                assert beam_of(again)["beam"] == "dark"
+                bench.beam.send(spot())
+                assert eventually(lambda: len(depth_kt(bench)) == 1)
+
+
+def test_a_galvo_that_started_anew_behind_our_back_gets_no_light(emulated: Emulated) -> None:
+    """Its boot number tells, even where its line stayed."""
+    galvo = emulated.open_galvo()
+    galvo._info = replace(galvo.info, boot=galvo.info.boot ^ 1)
+    galvo.steer(np.zeros((1, 2)), np.array([1e-4]))
+    with pytest.raises(Fault, match="started anew"):
+        galvo.modulate(np.ones(1), 1.0)
+    assert eventually(lambda: galvo.status() == "ready")
+    galvo.close()
+
+
+def test_the_settings_of_the_list_pages_come_from_yaml() -> None:
+    from drivers.deflectors import AnyDeflector
+    from drivers.lasers import AnyLaser
+
+    assert build(parse("kind: serial_galvo\nport: COM3\n", "rig.yaml"), AnyDeflector) == SerialGalvo(port="COM3")
+    assert build(parse("kind: cobolt\nport: COM4\n", "rig.yaml"), AnyLaser) == Cobolt(port="COM4")
+    with pytest.raises(Refused, match="did you mean 'serial_galvo'"):
+        build(parse("kind: serial_galvos\nport: COM3\n", "rig.yaml"), AnyDeflector)
