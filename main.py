@@ -187,6 +187,21 @@ def evaluate(checkpoint: Annotated[Path, typer.Argument(help="card of a checkpoi
 
 
 @app.command()
+def analyse(
+    run: Annotated[Path, typer.Argument(help="run file")],
+    out: Annotated[Path | None, typer.Option("--out", help="HTML report; else beside the run")] = None,
+    json: Json = None,
+) -> None:
+    """Measure what a run shows, beside what was foreseen, as one HTML page.
+
+    Example: main.py analyse runs/annular_activity.h5 --out report.html
+    """
+    from app.analyse import analyse_run
+
+    raise typer.Exit(analyse_run(run, out, json=json))
+
+
+@app.command()
 def calibrate(
     what: Annotated[str, typer.Argument(help="um-per-px, map, stiffness, diffusion, latency, power, drift or all")],
     rig: Annotated[Path, typer.Argument(help="rig file")],
