@@ -149,6 +149,22 @@ def info(run: Annotated[Path, typer.Argument(help="run file")], json: Json = Non
 
 
 @app.command()
+def reproduce(
+    names: Annotated[list[str] | None, typer.Argument(help="checks, as P7 or P7-plant; else all")] = None,
+    full: Annotated[bool, typer.Option("--full/--quick", help="all in depth, or a quick look at most")] = False,
+    out: Annotated[Path, typer.Option("--out", help="folder of the report, and of what was measured")] = Path("runs"),
+    json: Json = None,
+) -> None:
+    """Hold the instrument against the known physics: a table and a report; goes on where it stopped.
+
+    Example: main.py reproduce P7 P17 --full --out reproduced
+    """
+    from app.reproduce.verb import reproduce as reproduced
+
+    raise typer.Exit(reproduced(names or [], full=full, out=out, json=json))
+
+
+@app.command()
 def train(config: Annotated[Path, typer.Argument(help="training file")], json: Json = None) -> None:
     """Train a network, or go on with a training that was interrupted.
 
@@ -168,6 +184,31 @@ def evaluate(checkpoint: Annotated[Path, typer.Argument(help="card of a checkpoi
     from app.train import evaluate_network
 
     evaluate_network(checkpoint, json=json)
+
+
+@app.command()
+def calibrate(
+    what: Annotated[str, typer.Argument(help="um-per-px, map, stiffness, diffusion, latency, power, drift or all")],
+    rig: Annotated[Path, typer.Argument(help="rig file")],
+    sets: Sets = None,
+    out: Annotated[Path | None, typer.Option("--out", help="calibration file; else the rig's own")] = None,
+    seconds: Annotated[float | None, typer.Option("--seconds", help="length of every run, instead of its own")] = None,
+    seed: Annotated[int, typer.Option("--seed", help="of a simulated rig")] = 1,
+    pitch_um: Annotated[float, typer.Option("--pitch-um", help="um-per-px: pitch of the slide's square grid")] = 2.5,
+    undo: Annotated[bool, typer.Option("--undo", help="take the newest calibration of the file back")] = False,
+    json: Json = None,
+) -> None:
+    """Measure what the rig is, and keep it in its calibration file.
+
+    Example: main.py calibrate all config/rigs/simulated.yaml --out bench.calibration.yaml
+    """
+    from app.calibrate import calibrate_rig
+
+    raise typer.Exit(
+        calibrate_rig(
+            what, rig, tuple(sets or ()), out=out, seconds=seconds, seed=seed, pitch_um=pitch_um, undone=undo, json=json
+        )
+    )
 
 
 @app.command()

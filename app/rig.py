@@ -5,19 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
+import numpy as np
+
+from app.calibration.record import Calibration, calibrated
 from app.recording import open_recording
 from config.fields import Doc, Ge, Gt, settings
 from config.geometry import Affine
-from config.reader import Document, build, override, parse, put, read
+from config.reader import Document, build, override, parse, plain, put, read
 from config.refused import Refused
+from config.warp import Map
 from control.allocate import Light
+from control.calibrate.plane import sensor_map
 from control.contract import Beam, Camera, Clock, Policy, Tracker
 from control.experiment import Experiment, Learned, Programmed
 from control.limits import Limits
 from control.loop import Machine
 from control.plant import Plant
+from control.policies.calibrating import Calibrating, calibrating
 from control.policies.keep_in_field import Kept
 from control.policies.programmed import Landscape, Steered
 from control.potentials.painting import paint
@@ -61,6 +67,7 @@ class Loop:
     stale_periods: Annotated[float, Gt(0), Doc("a frame older than so many frame periods puts the beam in doubt")] = 5.0
     power_cap_mw: Annotated[float, Gt(0), Doc("no spot gets more")] = 200.0
     dwell_s: Annotated[float, Gt(0), Doc("mean visit of a spot where several share the beam")] = 1e-4
+    probe_power_mw: Annotated[float, Gt(0), Doc("no spot gets more while the map is not confirmed")] = 20.0
 
 
 @settings
@@ -78,6 +85,33 @@ class Rig:
     loop: Loop = Loop()
     sample: Sample = Sample()
     emulated: Emulated | None = None
+    calibration: Calibration = Calibration()
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether the map from camera to deflector may be trusted: by a probe move, or as it is simulated."""
+        simulated = isinstance(self.deflector, SimulatedDeflector) or self.emulated is not None
+        return self.calibration.map == "confirmed" or (self.calibration.map == "simulated" and simulated)
+
+    @property
+    def power_mw(self) -> float:
+        """The most that a spot may get."""
+        most_mw = min(self.loop.power_cap_mw, self.laser.max_power_mw)
+        return most_mw if self.confirmed else min(most_mw, self.loop.probe_power_mw)
+
+    @property
+    def middle_um(self) -> tuple[float, float]:
+        """The middle of the image; the middle of its top left pixel is (0, 0)."""
+        scale = self.optics.um_per_px / 2.0
+        return (self.camera.width_px - 1) * scale, (self.camera.height_px - 1) * scale
+
+    def um_to_v(self) -> Map | None:
+        """The calibrated map, for this cut and binning of the sensor; None: as the deflector's settings say."""
+        if self.calibration.plane is None:
+            return None
+        corner_px = (getattr(self.camera, "left_px", 0), getattr(self.camera, "top_px", 0))
+        to_sensor = sensor_map(corner_px, getattr(self.camera, "binning", 1))
+        return self.calibration.plane.warp().after(to_sensor @ Affine.scale("um", "px", 1.0 / self.optics.um_per_px))
 
 
 @dataclass(frozen=True)
@@ -134,10 +168,14 @@ def planned(wanted: Document, rig: Path | str | Document | None, sets: Sequence[
         wanted = override(wanted, *_pair(item))
     experiment: Experiment = build(wanted, Experiment)
     bench = rig if isinstance(rig, Document) else read(rig if rig is not None else folder / experiment.rig)
+    for item in sets:
+        if item.partition("=")[0].strip() == "calibration":
+            bench = override(bench, *_pair(item))
+    bench = calibrated(bench)
     for key, value in experiment.set.items():
         bench = put(bench, key, value, wanted.place(("set", key)))
     for item in sets:
-        if item not in own:
+        if item not in own and item.partition("=")[0].strip() != "calibration":
             bench = override(bench, *_pair(item))
     made = Plan(build(bench, Rig), experiment, folder)
     build_machine(made, wanted.source)  # what can't fly is refused here, before anything is opened
@@ -162,6 +200,7 @@ def plan_from(rig: str, experiment: str, folder: Path) -> Plan:
 
 RIG_KEYS = (
     "title", "rate", "optics", "plant", "camera", "deflector", "laser", "tracking", "loop", "sample", "emulated",
+    "calibration",
 )  # fmt: skip
 
 
@@ -184,12 +223,13 @@ def build_machine(made: Plan, source: str = "the experiment") -> Machine:
         waist_um=rig.optics.waist_um,
         depth_kt_per_mw=rig.optics.depth_kt_per_mw,
         kt_pn_um=rig.plant.kt_pn_um,
-        power_mw=min(rig.loop.power_cap_mw, rig.laser.max_power_mw),
+        power_mw=rig.power_mw,
         trap_kt=experiment.trap.depth_kt,
         dwell_s=rig.loop.dwell_s,
         shortest_dwell_s=rig.deflector.min_dwell_s,
         settle_s=rig.deflector.settle_s,
         cycle_s=1.0 / rig.camera.fps,
+        efficiency=rig.calibration.evenness.efficiency() if rig.calibration.evenness is not None else None,
     )
     policy = build_policy(made, light, source)
     if experiment.keep_in_field is not None:
@@ -204,6 +244,8 @@ def build_machine(made: Plan, source: str = "the experiment") -> Machine:
         hold_s=period_s,
         stale_s=rig.loop.stale_periods * period_s,
         species=experiment.species,
+        confirmed=rig.confirmed,
+        probe_mw=rig.loop.probe_power_mw if isinstance(experiment.policy, Calibrating) else None,
     )
 
 
@@ -221,8 +263,10 @@ def build_policy(made: Plan, light: Light, source: str) -> Policy:
         from models.learned import fly  # nobody waits for torch who does not use it
 
         return fly(made.folder / law.checkpoint, rig.plant)
-    refuse_short_delays(law, rig, source)
     low_um, high_um = field_um(rig)
+    if isinstance(law, Calibrating):
+        return calibrating(law, low_um, high_um, rig.optics.waist_um)
+    refuse_short_delays(law, rig, source)
     middle_um = ((low_um[0] + high_um[0]) / 2.0, (low_um[1] + high_um[1]) / 2.0)
     if made.experiment.mode == "steered":
         return Steered(law.forces, rig.plant, light, middle_um, made.experiment.trap.compensate_latency)
@@ -258,10 +302,25 @@ def field_um(rig: Rig) -> tuple[tuple[float, float], tuple[float, float]]:
     """The corners of what the camera sees and the deflector, centred on it, reaches."""
     camera, scale = rig.camera, rig.optics.um_per_px
     middle_um = [(size_px - 1) * scale / 2.0 for size_px in (camera.width_px, camera.height_px)]
+    um_to_v = rig.um_to_v()
+    if um_to_v is not None:
+        return _reached(um_to_v, middle_um, rig.deflector.range_v * (1.0 - 1e-6), rig.title)
     reach_um = rig.deflector.range_v / rig.deflector.v_per_um * (1.0 - 1e-6)
     half_um = [min(half, reach_um) for half in middle_um]
     (x, y), (w, h) = middle_um, half_um
     return (x - w, y - h), (x + w, y + h)
+
+
+def _reached(
+    um_to_v: Map, middle_um: list[float], range_v: float, title: str
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """The largest rectangle about the middle of the image, as long and wide as it in proportion, within +-range_v."""
+    x, y = middle_um
+    sides = np.array([(-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1)], np.float64)
+    for share in np.linspace(1.0, 0.02, 99).tolist():
+        if (np.abs(um_to_v((1.0 + share * sides) * middle_um)) <= range_v).all():
+            return (x - share * x, y - share * y), (x + share * x, y + share * y)
+    raise Refused(f"{title}: the calibrated map leads out of the deflector's range; calibrate the map again")
 
 
 def open_instrument(made: Plan) -> Instrument:
@@ -287,7 +346,8 @@ def open_instrument(made: Plan) -> Instrument:
         latency_s=rig.loop.latency_s,
         rate=None if rig.rate == "lockstep" else 1.0,
         seed=made.experiment.seed,
-        power_cap_mw=rig.loop.power_cap_mw,
+        power_cap_mw=rig.power_mw,
+        um_to_v=rig.um_to_v(),
         heartbeat_s=rig.loop.stale_periods / rig.camera.fps,
     )
     pixel_type = "uint8" if rig.camera.bits <= 8 else "uint16"
@@ -343,6 +403,17 @@ def open_replay(
     return Instrument(made, machine, eye, beam, clock, *size, recording.frames)
 
 
+def header_of_calibration(rig: Rig) -> dict[str, Any]:
+    """What every run's header says of what was measured of its rig."""
+    calibration = rig.calibration
+    return {
+        "px_to_um": rig.optics.um_per_px,
+        "origin": calibration.file or "estimate, not calibrated",
+        "map": calibration.map if rig.confirmed else "unconfirmed",
+        "made": [plain(made) for made in calibration.made],
+    }
+
+
 def open_recorder(instrument: Instrument, path: Path, *, frames: bool, source: str = "") -> Journal:
     """A journal for this run. It waits for the disk only where nobody waits for the particles."""
     from config.reader import write
@@ -361,7 +432,7 @@ def open_recorder(instrument: Instrument, path: Path, *, frames: bool, source: s
         seed=made.experiment.seed if made.kind is Kind.SIMULATED else None,
         source=source,
         field_um=(*low_um, *high_um),
-        calibration={"px_to_um": made.rig.optics.um_per_px, "origin": "estimate, not calibrated"},
+        calibration=header_of_calibration(made.rig),
         versions=versions(),
         git_hash=git_hash(Path(__file__).parent),
         extra={"folder": str(made.folder)},

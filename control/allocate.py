@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -32,6 +33,7 @@ class Light:
     shortest_dwell_s: float = 2e-5
     settle_s: float = 0.0  # dark time of a jump
     cycle_s: float = math.inf  # every spot is visited at least once in this time
+    efficiency: Callable[[Floats], Floats] | None = None  # of the light at places [M, 2], relative to the middle
 
     @property
     def stiffness_pn_per_um(self) -> float:
@@ -58,6 +60,8 @@ def allocate(light: Light, tracks: Tracks, wanted: Forces) -> tuple[Command, tup
     position_um = np.concatenate([steered_um, ring_um])  # [M, 2]
     particle = np.concatenate([wanted.particle, ring_particle])
     mean_mw = np.concatenate([np.full(len(steered_um), light.trap_kt), ring_kt]) / light.depth_kt_per_mw  # [M]
+    if light.efficiency is not None:
+        mean_mw = mean_mw / light.efficiency(position_um)
     notes = [clipped] if clipped else []
     if len(mean_mw) == 0:
         return Command(reason="no particle is to be steered"), tuple(notes)

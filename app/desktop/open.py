@@ -12,6 +12,7 @@ from typing import Any
 from app.replay import plan_replay
 from app.rig import EXPERIMENTS, Plan, open_instrument, plan
 from config.reader import read
+from config.refused import Refused
 
 FIRST = EXPERIMENTS / "annular_activity.yaml"
 RUNS = Path("runs")
@@ -87,6 +88,8 @@ def planner(rig: Path | None, experiment: Path | None, sets: tuple[str, ...] = (
         rig, experiment = None, rig
     path = experiment if experiment is not None else FIRST
     made = plan(path, rig, ("rate=real time", *sets))
+    if made.rig.camera.kind == "plant":
+        raise Refused(f"{made.rig.title}: this rig has no images for a window; main.py run is for it")
     if made.kind == "SIMULATED":
         made = plan(path, rig, ("rate=real time", *PATIENT, *sets))
     return path, made

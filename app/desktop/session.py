@@ -79,7 +79,7 @@ class Session:
             apart.start()
             self.live = self.instrument = apart
             return
-        if self.plan.kind == "SIMULATED" and self.plan.rig.emulated is None and not self._rehearsed:
+        if self.plan.rig.rate == "real time" and self.plan.rig.laser.kind == "simulated" and not self._rehearsed:
             rehearse(self.wiring.open_instrument, self.plan)
             self._rehearsed = True
         self.instrument = opened = self.wiring.open_instrument(self.plan)

@@ -1,0 +1,1 @@
+"""The physics, proved by the instrument's own loop: experiments whose outcome is known, measured and judged."""

@@ -1,0 +1,119 @@
+"""One check: an experiment whose outcome is known, how it is judged, and how it is shown to fail."""
+
+from __future__ import annotations
+
+from dataclasses import field, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from app.rig import EXPERIMENTS, RIG_KEYS, Plan, planned
+from config.fields import Doc, Ge, Gt, Interval, settings
+from config.reader import Document, build, plain, read
+from config.refused import Refused
+from control.plant import spot_stiffness
+
+CHECKS = EXPERIMENTS / "reproduce"
+Level = Literal["plant", "instrument"]
+
+
+@settings
+class Effort:
+    """How much is measured."""
+
+    seconds: Annotated[float, Gt(0), Doc("length of a run")] = 10.0
+    cells: Annotated[int, Interval(ge=1, le=5000), Doc("replicas in one world; plant level only")] = 1
+    runs: Annotated[int, Ge(1), Doc("runs, with the experiment's seed and those after it")] = 1
+
+
+@settings
+class Sabotage:
+    """What is put wrong, so that the check has to fail."""
+
+    keys: Annotated[tuple[str, ...], Doc("values of the rig or of the experiment, by dotted key")]
+    factor: Annotated[float, Gt(0), Doc("by how much they are wrong: 20 %")] = 1.2
+
+
+@settings
+class Check:
+    """A prediction of the physics brief, and the experiment that tests it."""
+
+    id: Annotated[str, Doc("number of the prediction in the physics brief, section 3")]
+    title: Annotated[str, Doc("what is measured, in a few words")]
+    honest: Annotated[str, Doc("what the experiment leaves out or does otherwise than the formula, and what it costs")]
+    level: Annotated[Level, Doc("plant: exact forces, no optics; instrument: images, tracking, spots, latency")]
+    verdict: Annotated[Literal["exact", "approximate"], Doc("which test it has to pass")]
+    tolerance: Annotated[float, Interval(ge=0, le=1), Doc("of an approximate prediction")] = 0.0
+    precision: Annotated[float, Interval(gt=0, le=0.04), Doc("largest standard error, relative to the prediction")] = (
+        0.04
+    )
+    settle_s: Annotated[float, Ge(0), Doc("how long after the start nothing counts")] = 0.0
+    trap_pn_per_um: Annotated[float | None, Gt(0), Doc("stiffness of the steered trap; left out: the trap's depth")] = (
+        None
+    )
+    armed: Annotated[bool, Doc("false: the light stays dark")] = True
+    options: Annotated[dict[str, float], Doc("numbers that the measurement needs, such as the lag")] = field(
+        default_factory=dict
+    )
+    sabotage: Sabotage
+    quick: Annotated[Effort | None, Doc("for --quick; left out: this check belongs to --full only")] = None
+    full: Effort
+    experiment: Annotated[dict[str, Any], Doc("the experiment, as in an experiment file")]
+
+    @property
+    def name(self) -> str:
+        return f"{self.id}-{self.level}"
+
+
+def load(folder: Path = CHECKS) -> dict[str, tuple[Check, Document]]:
+    """Every check of a folder by its name, in the order of their numbers. Raises Refused."""
+    found: dict[str, tuple[Check, Document]] = {}
+    for path in sorted(folder.glob("*.yaml")):
+        document = read(path)
+        check: Check = build(document, Check)
+        if check.name in found:
+            raise Refused(f"{path}: the check {check.name} is also in {found[check.name][1].source}")
+        found[check.name] = check, document
+    return dict(sorted(found.items(), key=lambda item: (item[1][0].level != "plant", number(item[1][0].id))))
+
+
+def number(identity: str) -> int:
+    """The 7 of P7."""
+    digits = "".join(letter for letter in identity if letter.isdigit())
+    return int(digits) if digits else 0
+
+
+def plan_of(check: Check, document: Document, effort: Effort, run: int = 0, *, sabotaged: bool = False) -> Plan:
+    """The plan of one run of a check; sabotaged: with its parameters put wrong. Raises Refused."""
+    inner = _experiment_of(document)
+    folder = Path(document.source).parent
+    made = planned(inner, None, (), folder)
+    sets = [f"seconds={effort.seconds!r}", f"seed={made.experiment.seed + run}"]
+    if effort.cells > 1:
+        sets.append(f"sample.cells={effort.cells}")
+    if check.trap_pn_per_um is not None:
+        one_kt = spot_stiffness(made.rig.plant.kt_pn_um, made.rig.optics.waist_um)
+        sets.append(f"trap.depth_kt={check.trap_pn_per_um / one_kt!r}")
+    made = planned(inner, None, sets, folder)
+    if not sabotaged:
+        return made
+    wrong = [f"{key}={check.sabotage.factor * value_at(made, key)!r}" for key in check.sabotage.keys]
+    return planned(inner, None, (*sets, *wrong), folder)
+
+
+def value_at(made: Plan, key: str) -> float:
+    """The number that a dotted key stands for. Raises Refused."""
+    inside: Any = plain(made.rig if key.split(".")[0] in RIG_KEYS else made.experiment)
+    for part in key.split("."):
+        try:
+            inside = inside[int(part)] if isinstance(inside, list) else inside[part]
+        except (KeyError, IndexError, ValueError):
+            raise Refused(f"sabotage.keys: there is nothing at '{key}'") from None
+    if not isinstance(inside, int | float):
+        raise Refused(f"sabotage.keys: '{key}' is {inside!r}, and it should be a number")
+    return float(inside)
+
+
+def _experiment_of(document: Document) -> Document:
+    """The experiment that stands in a check's file, with the places of its lines."""
+    where = {place[1:]: said for place, said in document.where.items() if place[:1] == ("experiment",)}
+    return replace(document, data=document.data["experiment"], where=where)

@@ -1,0 +1,73 @@
+"""One check, from its file to its line in the table."""
+
+from __future__ import annotations
+
+import base64
+import io
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.reproduce.check import Check, Effort, plan_of
+from app.reproduce.fly import fly
+from app.reproduce.rows import ROWS
+from app.reproduce.rows.row import Known, Row
+from app.reproduce.seen import Seen
+from app.reproduce.verdict import Verdict, judge
+from config.reader import Document
+from config.refused import Refused
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A check that was made."""
+
+    verdict: Verdict
+    turns: int
+    spent_s: float  # of the processor
+    figure: str  # SVG in base64
+
+
+def row_of(check: Check) -> Row:
+    """Raises Refused."""
+    if check.id not in ROWS:
+        raise Refused(f"there is no prediction '{check.id}' (known: {', '.join(sorted(ROWS))})")
+    return ROWS[check.id]
+
+
+def measure(check: Check, document: Document, effort: Effort, *, sabotaged: bool = False) -> Outcome:
+    """Fly the check's experiment and judge it. Raises Refused, Fault.
+
+    Sabotaged: the experiment is flown with its parameter put wrong, and held against the prediction all the same.
+    """
+    row, began_s = row_of(check), time.process_time()
+    known = Known(plan_of(check, document, effort))
+    runs = [_fly(check, document, effort, run, row, sabotaged) for run in range(effort.runs)]
+    values = np.concatenate([row.measure(known, check.options, seen) for seen in runs])
+    verdict = judge(
+        values, float(row.predict(known, check.options)), exact=check.verdict == "exact", tolerance=check.tolerance,
+        precision=check.precision, level=check.level,
+    )  # fmt: skip
+    if row.demand is not None and (missed := row.demand(known, check.options, runs[0])):
+        verdict = Verdict(verdict.predicted, verdict.measured, verdict.stderr, verdict.blocks, False, missed)
+    turns = sum(len(seen.time_s) for seen in runs)
+    return Outcome(verdict, turns, time.process_time() - began_s, figure(row, known, check, runs[0]))
+
+
+def _fly(check: Check, document: Document, effort: Effort, run: int, row: Row, sabotaged: bool) -> Seen:
+    made = plan_of(check, document, effort, run, sabotaged=sabotaged)
+    return fly(made, armed=check.armed, centres=row.centres).after(check.settle_s)
+
+
+def figure(row: Row, known: Known, check: Check, seen: Seen) -> str:
+    """The check's picture, as SVG in base64."""
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    picture = Figure(figsize=(5.0, 3.4), layout="constrained")
+    row.draw(picture.subplots(), known, check.options, seen)
+    written = io.BytesIO()
+    picture.set_canvas(FigureCanvasSVG(picture))
+    picture.savefig(written, format="svg")
+    return base64.b64encode(written.getvalue()).decode()

@@ -1,0 +1,13 @@
+"""The list page of predictions: a new one is a Row, and one line here."""
+
+from __future__ import annotations
+
+from app.reproduce.rows import active, delayed, feedback, free, many, trapped
+from app.reproduce.rows.row import Row
+
+ROWS: dict[str, Row] = {
+    name: getattr(module, name)
+    for module in (free, trapped, delayed, feedback, active, many)
+    for name in vars(module)
+    if name.startswith("P") and name[1:].isdigit()
+}

@@ -1,0 +1,102 @@
+"""A particle that runs from its own past (P17 to P20), in the plane."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from app.reproduce.rows.row import Axes, Floats, Known, Options, Row
+from app.reproduce.seen import Seen
+from app.reproduce.statistics import by_cell, lags_about, mean, msd_plane, slope
+from control.theory import active
+
+
+def leaps(known: Known, seen: Seen) -> Floats:
+    """[T - tau, P, 2] how far each came in a delay (to the nearest frame; the next line corrects for that)."""
+    lag = known.frames(known.delay_s())
+    return np.asarray(seen.free_um[lag:] - seen.free_um[:-lag])
+
+
+def ring_speed(known: Known, options: Options) -> float:
+    """P17."""
+    return active.ring_speed_um_per_s(known.shape_hz(), known.shape().radius_um, known.running_delay_s())
+
+
+def seen_speed(known: Known, options: Options, seen: Seen) -> Floats:
+    """[cells] <|r(t) - r(t - tau)|> / tau."""
+    over_s = known.frames(known.delay_s()) * known.frame_s
+    length_um = np.linalg.norm(leaps(known, seen), axis=2)
+    return by_cell(mean(length_um, axis=0) / over_s, seen.cell)
+
+
+def draw_paths(axes: Axes, known: Known, options: Options, seen: Seen) -> None:
+    for one in range(min(seen.place_um.shape[1], 12)):
+        path_um = seen.free_um[:, one] - seen.free_um[0, one]
+        axes.plot(path_um[:, 0], path_um[:, 1], lw=0.8)
+    axes.set(xlabel="x / µm", ylabel="y / µm", aspect="equal", title="trajectories")
+
+
+def heading(known: Known, options: Options) -> float:
+    """P18."""
+    return active.heading_diffusion_rad2_per_s(
+        known.diffusion_um2_per_s, ring_speed(known, options), known.delay_s()
+    )  # fmt: skip
+
+
+def headings(known: Known, seen: Seen) -> Floats:
+    """[T - tau, P] direction of what was covered in a delay, unwrapped."""
+    leap = leaps(known, seen)
+    return np.asarray(np.unwrap(np.arctan2(leap[..., 1], leap[..., 0]), axis=0))
+
+
+def seen_heading(known: Known, options: Options, seen: Seen) -> Floats:
+    """[cells] half the slope of the mean square turn between two lags, given in s."""
+    angle = headings(known, seen)
+    near, far = known.frames(options["near_s"]), known.frames(options["far_s"])
+    turns = [mean((angle[lag:] - angle[:-lag]) ** 2, axis=0) for lag in (near, far)]
+    return by_cell((turns[1] - turns[0]) / (2.0 * (far - near) * known.frame_s), seen.cell)
+
+
+def draw_heading(axes: Axes, known: Known, options: Options, seen: Seen) -> None:
+    angle = headings(known, seen)
+    lags = lags_about(known.frames(options["far_s"]))
+    time_s = lags * known.frame_s
+    axes.loglog(time_s, [float(mean((angle[lag:] - angle[:-lag]) ** 2)) for lag in lags], "o", ms=3, label="measured")
+    axes.loglog(time_s, 2.0 * heading(known, options) * time_s, label="2 D_phi t")
+    axes.set(xlabel="lag / s", ylabel="mean square turn / rad²")
+    axes.legend()
+
+
+def far_diffusion(known: Known, options: Options) -> float:
+    """P19, both axes: MSD = 4 D_L t."""
+    return active.long_diffusion_um2_per_s(
+        known.diffusion_um2_per_s, known.trap_hz, ring_speed(known, options), known.delay_s()
+    )  # fmt: skip
+
+
+def seen_far_diffusion(known: Known, options: Options, seen: Seen) -> Floats:
+    near, far = known.frames(options["near_s"]), known.frames(options["far_s"])
+    return by_cell(slope(seen.free_um, near, far, known.frame_s), seen.cell)
+
+
+def draw_far(axes: Axes, known: Known, options: Options, seen: Seen) -> None:
+    lags = lags_about(known.frames(options["far_s"]))
+    time_s = lags * known.frame_s
+    axes.loglog(time_s, mean(msd_plane(seen.free_um, lags), axis=1), "o", ms=3, label="measured")
+    axes.loglog(time_s, 4.0 * known.diffusion_um2_per_s * time_s, "--", label="free")
+    axes.loglog(time_s, 4.0 * far_diffusion(known, options) * time_s, label="4 D_L t")
+    axes.set(xlabel="lag / s", ylabel="MSD / µm²")
+    axes.legend()
+
+
+def hill_speed(known: Known, options: Options) -> float:
+    """P20. The held force knows a place that is half a frame old on average, which shortens the delay by as much."""
+    hill = known.shape()
+    return active.hill_speed_um_per_s(
+        -hill.depth_kt * known.kt_pn_um, hill.width_um, known.delay_s() - known.age_s, known.plant.drag_pn_s_per_um
+    )  # fmt: skip
+
+
+P17 = Row("µm/s", ring_speed, seen_speed, draw_paths)
+P18 = Row("rad²/s", heading, seen_heading, draw_heading)
+P19 = Row("µm²/s", far_diffusion, seen_far_diffusion, draw_far)
+P20 = Row("µm/s", hill_speed, seen_speed, draw_paths)

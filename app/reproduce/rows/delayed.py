@@ -1,0 +1,148 @@
+"""A trap centred where the particle was (P7 to P13)."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.optimize import curve_fit
+
+from app.reproduce.rows.row import Axes, Floats, Known, Options, Row
+from app.reproduce.seen import Seen
+from app.reproduce.statistics import by_cell, mean, msd, slope
+from control.theory import delayed
+
+
+def at_lag(known: Known, options: Options) -> float:
+    """P7, P10: MSD per axis at a lag, given in delays."""
+    lag_s = known.frames(options["lag"] * known.delay_s()) * known.frame_s
+    return float(delayed.msd_um2(known.diffusion_um2_per_s, known.trap_hz, known.delay_s(), np.array([lag_s]))[0])
+
+
+def seen_at_lag(known: Known, options: Options, seen: Seen) -> Floats:
+    lag = np.array([known.frames(options["lag"] * known.delay_s())])
+    return by_cell(msd(seen.free_um, lag)[0], seen.cell)
+
+
+def draw_msd(axes: Axes, known: Known, options: Options, seen: Seen) -> None:
+    delay_s = known.delay_s()
+    longest = min(known.frames(4.0 * delay_s), len(seen.time_s) // 2)
+    lags = np.unique(np.linspace(1, longest, 120).astype(np.int64))
+    time_s = np.concatenate([[0.0], lags * known.frame_s])
+    axes.plot(time_s[1:], mean(msd(seen.free_um, lags), axis=1), "o", ms=3, label="measured")
+    curve = delayed.msd_um2(known.diffusion_um2_per_s, known.trap_hz, delay_s, time_s)
+    axes.plot(time_s, curve, "-", label="predicted")
+    axes.axvline(delay_s, color="grey", lw=0.5)
+    axes.set(xlabel="lag / s", ylabel="MSD per axis / µm²", ylim=(0, None))
+    axes.legend()
+
+
+def highest(known: Known, options: Options) -> float:
+    """P8: the height from which the particle comes back."""
+    found = delayed.peak(known.diffusion_um2_per_s, known.trap_hz, known.delay_s())
+    assert found is not None, "kappa tau is not above 1"
+    return found[1]
+
+
+def seen_highest(known: Known, options: Options, seen: Seen) -> Floats:
+    """[cells] vertex of the parabola through M about its maximum, where M is a parabola (P7)."""
+    delay_s = known.delay_s()
+    lags = np.arange(known.frames(0.3 * delay_s), known.frames(0.9 * delay_s) + 1)
+    found = []
+    for part in seen.groups(int(options["blocks"])):
+        a, b, c = np.polyfit(lags, mean(msd(part.free_um, lags), axis=1), 2)
+        found.append(c - b**2 / (4.0 * a))
+    return np.array(found)
+
+
+def late(known: Known, options: Options) -> float:
+    """P9."""
+    return delayed.long_diffusion_um2_per_s(known.diffusion_um2_per_s, known.trap_hz, known.delay_s())
+
+
+def seen_late(known: Known, options: Options, seen: Seen) -> Floats:
+    """[cells] half the slope of M between two late lags, given in delays."""
+    near, far = (known.frames(options[end] * known.delay_s()) for end in ("near", "far"))
+    return by_cell(slope(seen.free_um, near, far, known.frame_s), seen.cell)
+
+
+def echo_period(known: Known, options: Options) -> float:
+    """P11, from the exact mode."""
+    return delayed.echo(known.trap_hz, known.delay_s())[0]
+
+
+def seen_echo(known: Known, options: Options, seen: Seen) -> Floats:
+    """[groups] period of a line with a decaying wave on it, fitted to M from one delay on."""
+    parts = seen.groups(int(options["blocks"]))
+    return np.array([_fit_echo(known, options, part)[2] for part in parts])
+
+
+def _wave(t: Floats, height: float, decay_s: float, period_s: float, phase: float, line: float, rise: float) -> Floats:
+    return np.asarray(height * np.exp(-t / decay_s) * np.cos(2 * np.pi * t / period_s + phase) + line + rise * t)
+
+
+def _fit_echo(known: Known, options: Options, seen: Seen) -> tuple[float, ...]:
+    delay_s = known.delay_s()
+    lags = np.arange(known.frames(delay_s), known.frames(options["far"] * delay_s))
+    time_s, spread = lags * known.frame_s, mean(msd(seen.free_um, lags), axis=1)
+    level, swing = float(spread.mean()), float(np.ptp(spread)) / 2
+    begin = (swing, 5 * delay_s, 1.2 * delay_s, np.pi, level, 0.0)
+    found, _ = curve_fit(_wave, time_s, spread, begin, maxfev=20000)
+    return tuple(float(value) for value in found)
+
+
+def heat(known: Known, options: Options) -> float:
+    """P12, in kT/s per axis."""
+    return delayed.heat_kt_per_s(known.trap_hz, known.delay_s())
+
+
+def seen_heat(known: Known, options: Options, seen: Seen) -> Floats:
+    """[cells] work of moving the trap, kT/s per axis; in the steady state all of it becomes heat.
+
+    W = sum of the energy in the new trap minus that in the old one, at the place where the particle was then.
+    """
+    new = (seen.place_um[1:] - seen.centre_um[1:]) ** 2
+    old = (seen.place_um[1:] - seen.centre_um[:-1]) ** 2
+    work_kt = 0.5 * known.trap_pn_per_um / known.kt_pn_um * (new - old)
+    return by_cell(mean(work_kt, axis=(0, 2)) / known.frame_s, seen.cell)
+
+
+def draw_heat(axes: Axes, known: Known, options: Options, seen: Seen) -> None:
+    new = (seen.place_um[1:] - seen.centre_um[1:]) ** 2
+    old = (seen.place_um[1:] - seen.centre_um[:-1]) ** 2
+    work_kt = np.cumsum(mean(0.5 * known.trap_pn_per_um / known.kt_pn_um * (new - old), axis=(1, 2)))
+    time_s = seen.time_s[1:] - seen.time_s[0]
+    axes.plot(time_s, work_kt, label="measured")
+    axes.plot(time_s, heat(known, options) * time_s, "--", label="predicted")
+    axes.set(xlabel="time / s", ylabel="heat / kT per axis")
+    axes.legend()
+
+
+def sampled(known: Known, options: Options) -> float:
+    """P13: the trap is moved once a frame to where the particle was seen a whole number of frames before."""
+    late_frames = round(known.plan.rig.loop.latency_s / known.frame_s)
+    return delayed.sampled_diffusion_um2_per_s(
+        known.diffusion_um2_per_s, known.trap_hz, frame_s=known.frame_s, frames_late=late_frames,
+        error_um=float(getattr(known.plan.rig.camera, "error_um", 0.0)),
+    )  # fmt: skip
+
+
+def seen_sampled(known: Known, options: Options, seen: Seen) -> Floats:
+    return by_cell(slope(seen.free_um, int(options["near"]), int(options["far"]), known.frame_s), seen.cell)
+
+
+def draw_sampled(axes: Axes, known: Known, options: Options, seen: Seen) -> None:
+    lags = np.arange(1, int(options["far"]) + 1)
+    spread = mean(msd(seen.free_um, lags), axis=1)
+    axes.plot(lags * known.frame_s, spread, "o", ms=3, label="measured")
+    line = 2.0 * sampled(known, options) * (lags - options["far"]) * known.frame_s + spread[-1]
+    axes.plot(lags * known.frame_s, line, label="predicted slope")
+    axes.set(xlabel="lag / s", ylabel="MSD per axis / µm²")
+    axes.legend()
+
+
+P7 = Row("µm²", at_lag, seen_at_lag, draw_msd)
+P8 = Row("µm²", highest, seen_highest, draw_msd)
+P9 = Row("µm²/s", late, seen_late, draw_msd)
+P10 = Row("µm²", at_lag, seen_at_lag, draw_msd)
+P11 = Row("s", echo_period, seen_echo, draw_msd)
+P12 = Row("kT/s", heat, seen_heat, draw_heat, centres=True)
+P13 = Row("µm²/s", sampled, seen_sampled, draw_sampled)

@@ -1,0 +1,151 @@
+"""Particles bound to each other, or to the past of each other (P21 to P25)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from app.analysis import bonds
+from app.reproduce.rows.row import Axes, Floats, Known, Options, Row
+from app.reproduce.seen import Seen
+from app.reproduce.statistics import mean
+from control.theory import many
+
+NEAR = 1.25  # pairs closer than this many ring radii are bonded
+
+
+def pairs_um(seen: Seen) -> Floats:
+    """[T, C, 2] from the first to the second of each cell's two particles."""
+    return np.asarray(seen.free_um[:, 1::2] - seen.free_um[:, ::2])
+
+
+def bond_variance(known: Known, options: Options) -> float:
+    """P21."""
+    return many.bond_variance_um2(known.diffusion_um2_per_s, known.shape_hz(), known.delay_s())
+
+
+def seen_bond_variance(known: Known, options: Options, seen: Seen) -> Floats:
+    length_um = np.linalg.norm(pairs_um(seen), axis=2)
+    return np.asarray(mean((length_um - known.shape().radius_um) ** 2, axis=0))
+
+
+def draw_bond(axes: Axes, known: Known, options: Options, seen: Seen) -> None:
+    stretch_um = np.linalg.norm(pairs_um(seen), axis=2).ravel() - known.shape().radius_um
+    variance_um2 = bond_variance(known, options)
+    axes.hist(stretch_um, bins=80, density=True, alpha=0.5, label="measured")
+    x = np.linspace(-4, 4, 200) * variance_um2**0.5
+    axes.plot(x, np.exp(-(x**2) / (2 * variance_um2)) / np.sqrt(2 * np.pi * variance_um2), label="predicted")
+    axes.set(xlabel="bond length - R / µm", ylabel="P / µm⁻¹")
+    axes.legend()
+
+
+def dimer_speed(known: Known, options: Options) -> float:
+    """P22."""
+    first_um, second_um = known.shape(0).radius_um, known.shape(1).radius_um
+    return many.dimer_speed_um_per_s(known.shape_hz(), first_um, second_um, known.delay_s())
+
+
+def seen_dimer_speed(known: Known, options: Options, seen: Seen) -> Floats:
+    """[C] what the middle of each pair covers along its bond, from the first to the second, per time."""
+    along = pairs_um(seen)
+    middle_um = 0.5 * (seen.free_um[:, ::2] + seen.free_um[:, 1::2])
+    along = along / np.linalg.norm(along, axis=2, keepdims=True)
+    covered_um = (np.diff(middle_um, axis=0) * 0.5 * (along[1:] + along[:-1])).sum(axis=2)
+    return np.asarray(mean(covered_um, axis=0) / known.frame_s)
+
+
+def draw_dimer(axes: Axes, known: Known, options: Options, seen: Seen) -> None:
+    axes.plot(seen.free_um[:, 0, 0], seen.free_um[:, 0, 1], label="first")
+    axes.plot(seen.free_um[:, 1, 0], seen.free_um[:, 1, 1], label="second")
+    axes.set(xlabel="x / µm", ylabel="y / µm", aspect="equal")
+    axes.legend()
+
+
+def ring_radius(known: Known, options: Options) -> float:
+    """P23, P24: the lattice constant is the radius of the ring."""
+    return float(known.shape().radius_um)
+
+
+def pictures(seen: Seen, number: int) -> list[Floats]:
+    """`number` frames [P, 2] of one cell, evenly over the run, of those in which everybody was seen."""
+    whole = np.flatnonzero(np.isfinite(seen.free_um).all(axis=(1, 2)))
+    rows = whole[np.linspace(0, len(whole) - 1, min(number, len(whole))).astype(int)] if len(whole) else whole
+    return [seen.free_um[row] for row in rows]
+
+
+def lattice_constant(known: Known, options: Options, seen: Seen) -> Floats:
+    """[cells or stretches] mean bond length."""
+    cutoff_um = NEAR * known.shape().radius_um
+    many_cells = len(np.unique(seen.cell)) > 1
+    parts = seen.groups(10**6) if many_cells else seen.stretches(int(options["blocks"]))
+    return np.array(
+        [
+            float(np.mean([bonds(place_um, cutoff_um).mean_length_um for place_um in pictures(part, 25)]))
+            for part in parts
+        ]
+    )
+
+
+def bond_order(known: Known, order: int, seen: Seen) -> float:
+    """Mean |psi| of the particles with `order` neighbours, over all cells."""
+    cutoff_um = NEAR * known.shape().radius_um
+    found = [
+        bonds(place_um, cutoff_um, order).mean_order(order)
+        for part in seen.groups(50)
+        for place_um in pictures(part, 25)
+    ]
+    return float(mean(np.array(found)))
+
+
+def order_of(order: int) -> Callable[[Known, Options, Seen], str]:
+    """What a crystal has to show beside its lattice constant."""
+
+    def demand(known: Known, options: Options, seen: Seen) -> str:
+        found = bond_order(known, order, seen)
+        return (
+            "" if found >= options["order"] else f"mean |psi{order}| is {found:.3f}, not {options['order']:g} or more"
+        )
+
+    return demand
+
+
+def draw_crystal(axes: Axes, known: Known, options: Options, seen: Seen) -> None:
+    first = seen.of(np.flatnonzero(seen.cell == seen.cell[0]))
+    pictured = pictures(first, 25)
+    for place_um in pictured:
+        axes.plot(place_um[:, 0], place_um[:, 1], ".", color="C0", alpha=0.15)
+    if pictured:
+        axes.plot(pictured[-1][:, 0], pictured[-1][:, 1], "o", color="C1")
+    axes.set(xlabel="x / µm", ylabel="y / µm", aspect="equal")
+
+
+def wobble(known: Known) -> float:
+    """Per-axis rms u of an ideal spring, over the distance of its neighbours."""
+    centres = np.array([force.centre_um for force in known.plan.experiment.policy.forces])  # type: ignore[union-attr]
+    apart_um = float(np.linalg.norm(centres[1] - centres[0]))
+    return float(np.sqrt(known.kt_pn_um / known.trap_pn_per_um)) / apart_um
+
+
+def hexagon_order(known: Known, options: Options) -> float:
+    """P25 of six neighbours."""
+    return many.bond_order(6, wobble(known))
+
+
+def psi_six(seen: Seen) -> Floats:
+    """[T, C] real part of psi6 of each cell's first particle, with the six others as its neighbours."""
+    place = seen.free_um.reshape(len(seen.time_s), -1, 7, 2)
+    bond = place[:, :, 1:] - place[:, :, :1]
+    return np.asarray(np.cos(6.0 * np.arctan2(bond[..., 1], bond[..., 0])).mean(axis=2))
+
+
+def seen_hexagon_order(known: Known, options: Options, seen: Seen) -> Floats:
+    """[cells] <psi6>: bonds point along x and every 60 degrees from it, where psi6 is 1."""
+    return np.asarray(mean(psi_six(seen), axis=0))
+
+
+P21 = Row("µm²", bond_variance, seen_bond_variance, draw_bond)
+P22 = Row("µm/s", dimer_speed, seen_dimer_speed, draw_dimer)
+P23 = Row("µm", ring_radius, lattice_constant, draw_crystal, demand=order_of(6))
+P24 = Row("µm", ring_radius, lattice_constant, draw_crystal, demand=order_of(4))
+P25 = Row("", hexagon_order, seen_hexagon_order, draw_crystal)

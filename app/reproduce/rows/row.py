@@ -1,0 +1,106 @@
+"""What a prediction is made of: its number, how it is measured, and its figure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.reproduce.seen import Seen
+from app.rig import Plan, field_um, shortest_delay_s
+from control.experiment import Programmed
+from control.plant import Plant, spot_stiffness
+from control.policies import AnyForce
+
+Floats = NDArray[np.float64]
+Options = Mapping[str, float]
+Axes = Any  # matplotlib's, which has no types
+
+
+@dataclass(frozen=True)
+class Row:
+    """One prediction. `measure` answers one number a block: blocks know nothing of each other."""
+
+    unit: str
+    predict: Callable[[Known, Options], float]
+    measure: Callable[[Known, Options, Seen], Floats]  # [B]
+    draw: Callable[[Axes, Known, Options, Seen], None]
+    centres: bool = False  # whether the measurement needs to know where the light was
+    demand: Callable[[Known, Options, Seen], str] | None = None  # what else has to be true: why it is not, or ""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the instrument believes of an experiment: what its prediction is made of."""
+
+    plan: Plan
+
+    @property
+    def plant(self) -> Plant:
+        return self.plan.rig.plant
+
+    @property
+    def kt_pn_um(self) -> float:
+        return self.plant.kt_pn_um
+
+    @property
+    def diffusion_um2_per_s(self) -> float:
+        return self.plant.diffusion_um2_per_s
+
+    @property
+    def trap_pn_per_um(self) -> float:
+        """Stiffness of the steered trap."""
+        depth_pn_um = self.plan.experiment.trap.depth_kt * self.kt_pn_um
+        return spot_stiffness(depth_pn_um, self.plan.rig.optics.waist_um)
+
+    @property
+    def trap_hz(self) -> float:
+        """kappa of the steered trap."""
+        return self.plant.rate_hz(self.trap_pn_per_um)
+
+    @property
+    def frame_s(self) -> float:
+        return 1.0 / float(self.plan.rig.camera.fps)
+
+    @property
+    def age_s(self) -> float:
+        """Mean age of the newest position while the light acts that was aimed with it."""
+        return shortest_delay_s(self.plan.rig)
+
+    @property
+    def middle_um(self) -> Floats:
+        """[2] middle of the field."""
+        low_um, high_um = field_um(self.plan.rig)
+        return np.asarray((np.array(low_um) + np.array(high_um)) / 2.0)
+
+    def force(self, index: int = 0) -> AnyForce:
+        law = self.plan.experiment.policy
+        assert isinstance(law, Programmed)
+        return law.forces[index]
+
+    def shape(self, index: int = 0) -> Any:
+        return self.force(index).shape
+
+    def shape_hz(self, index: int = 0) -> float:
+        """kappa of a shape that has a stiffness."""
+        return self.plant.rate_hz(float(self.shape(index).stiffness_pn_per_um))
+
+    def delay_s(self, index: int = 0) -> float:
+        """Of a force; of one without, the age of what the loop saw."""
+        delay_s = self.force(index).delay_s
+        return self.age_s if delay_s is None else delay_s
+
+    def running_delay_s(self, index: int = 0) -> float:
+        """The delay that a self force has for a particle that runs straight on.
+
+        A trap of rate kappa that is moved by F / k pulls continuously, while F (of rate kappa_v) knows a place of an
+        age: -kappa (x - x_seen) - kappa_v (x_seen - x_past), at a speed v -kappa_v v [tau + (kappa / kappa_v - 1) age].
+        """
+        return self.delay_s(index) + (self.trap_hz / self.shape_hz(index) - 1.0) * self.age_s
+
+    def frames(self, time_s: float) -> int:
+        """The nearest whole number of frames, at least one."""
+        return max(round(time_s / self.frame_s), 1)

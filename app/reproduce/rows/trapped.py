@@ -1,0 +1,131 @@
+"""A particle in a trap that does not know the past (P4, P26, P28 to P30)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from app.reproduce.rows.row import Axes, Floats, Known, Options, Row
+from app.reproduce.seen import Seen
+from app.reproduce.statistics import by_cell, mean
+from control.theory import trapped
+
+
+def square_about_middle(known: Known, options: Options, seen: Seen) -> Floats:
+    """[cells] <x^2> per axis about the middle of the field."""
+    return by_cell(mean((seen.free_um - known.middle_um) ** 2, axis=(0, 2)), seen.cell)
+
+
+def draw_density(axes: Axes, variance_um2: float, known: Known, seen: Seen) -> None:
+    """P(x) of both axes, with the Gaussian of a variance."""
+    from_middle = (seen.free_um - known.middle_um).ravel()
+    from_middle = from_middle[np.isfinite(from_middle)]
+    axes.hist(from_middle, bins=80, density=True, alpha=0.5, label="measured")
+    x = np.linspace(-4, 4, 200) * math.sqrt(variance_um2)
+    axes.plot(x, np.exp(-(x**2) / (2 * variance_um2)) / math.sqrt(2 * math.pi * variance_um2), label="predicted")
+    axes.set(xlabel="x / µm", ylabel="P(x) / µm⁻¹")
+    axes.legend()
+
+
+def equipartition(known: Known, options: Options) -> float:
+    return trapped.variance_um2(known.kt_pn_um, known.trap_pn_per_um)
+
+
+def shared(known: Known, options: Options) -> float:
+    """P26: `sharers` particles share one beam, `cycle_s` a round."""
+    return trapped.shared_variance_um2(
+        known.diffusion_um2_per_s, known.trap_hz * options["sharers"], share=1.0 / options["sharers"],
+        cycle_s=options["cycle_s"],
+    )  # fmt: skip
+
+
+def shared_square(known: Known, options: Options, seen: Seen) -> Floats:
+    """[stretches] <x^2>: the particles of one beam are at all phases of its round, so that time makes the blocks."""
+    parts = seen.stretches(int(options["blocks"]))
+    return np.array([float(mean(square_about_middle(known, options, part))) for part in parts])
+
+
+def harvest(known: Known, options: Options) -> float:
+    return trapped.harvest_kt(known.trap_hz, known.frame_s)
+
+
+def harvested(known: Known, options: Options, seen: Seen) -> Floats:
+    """[cells] energy per axis and re-centring, kT: what the trap held when it was moved onto the particle."""
+    away_um = seen.place_um[1:] - seen.centre_um[:-1]
+    return by_cell(mean(0.5 * known.trap_pn_per_um / known.kt_pn_um * away_um**2, axis=(0, 2)), seen.cell)
+
+
+def draw_harvest(axes: Axes, known: Known, options: Options, seen: Seen) -> None:
+    held_kt = 0.5 * known.trap_pn_per_um / known.kt_pn_um * (seen.place_um[1:] - seen.centre_um[:-1]) ** 2
+    axes.plot(np.cumsum(mean(held_kt, axis=(1, 2))), label="measured")
+    axes.plot(harvest(known, options) * np.arange(len(held_kt)), "--", label="predicted")
+    axes.set(xlabel="updates", ylabel="energy from the bath / kT per axis")
+    axes.legend()
+
+
+def ramp(known: Known, time_s: Floats) -> Floats:
+    """[T] the stiffness of the trap at these times, as its formula has it."""
+    number = known.shape().parameters
+    done = np.clip((time_s - number["start"]) / number["length"], 0.0, 1.0)
+    return np.asarray(number["soft"] + (number["stiff"] - number["soft"]) * done)
+
+
+def jarzynski(known: Known, options: Options) -> float:
+    number = known.shape().parameters
+    return trapped.jarzynski_mean(number["soft"], number["stiff"])
+
+
+def work_kt(known: Known, seen: Seen) -> Floats:
+    """[P, 2] work of the ramp per axis: the stiffness steps when a frame is seen, at the place that was seen."""
+    stiffness = ramp(known, seen.time_s)
+    step = np.diff(stiffness)[:, None, None]
+    away_um = seen.place_um[1:] - known.middle_um
+    return np.asarray((0.5 * step * away_um**2).sum(axis=0) / known.kt_pn_um)
+
+
+def exponential_work(known: Known, options: Options, seen: Seen) -> Floats:
+    """[groups] mean of exp(-W / kT) per axis."""
+    value = np.exp(-work_kt(known, seen)).mean(axis=1)
+    return np.array([float(part.mean()) for part in np.array_split(value, int(options["blocks"]))])
+
+
+def draw_work(axes: Axes, known: Known, options: Options, seen: Seen) -> None:
+    number = known.shape().parameters
+    work = work_kt(known, seen).ravel()
+    axes.hist(work, bins=80, density=True, alpha=0.5, label="work")
+    axes.axvline(work.mean(), color="k", label="mean work")
+    axes.axvline(trapped.free_energy_kt(number["soft"], number["stiff"]), color="r", ls="--", label="ΔF")
+    axes.set(xlabel="W / kT per axis", ylabel="P(W)")
+    axes.legend()
+
+
+def drag_lag(known: Known, options: Options) -> float:
+    return trapped.drag_lag_um(known.plant.drag_pn_s_per_um, known.shape().parameters["u"], known.trap_pn_per_um)
+
+
+def lagged(known: Known, options: Options, seen: Seen) -> Floats:
+    """[cells] how far a particle is behind its moving trap; at a frame the trap is between two of its steps."""
+    trap_um = 0.5 * (seen.centre_um[1:, :, 0] + seen.centre_um[:-1, :, 0])
+    return by_cell(mean(trap_um - seen.place_um[1:, :, 0], axis=0), seen.cell)
+
+
+def draw_lag(axes: Axes, known: Known, options: Options, seen: Seen) -> None:
+    one = slice(0, min(len(seen.time_s), 400))
+    axes.plot(seen.time_s[one], seen.centre_um[one, 0, 0] - known.middle_um[0], label="trap")
+    axes.plot(seen.time_s[one], seen.place_um[one, 0, 0] - known.middle_um[0], label="particle")
+    axes.set(xlabel="time / s", ylabel="x / µm")
+    axes.legend()
+
+
+P4 = Row(
+    "µm²", equipartition, square_about_middle,
+    lambda axes, known, options, seen: draw_density(axes, equipartition(known, options), known, seen),
+)  # fmt: skip
+P26 = Row(
+    "µm²", shared, shared_square,
+    lambda axes, known, options, seen: draw_density(axes, shared(known, options), known, seen),
+)  # fmt: skip
+P28 = Row("kT", harvest, harvested, draw_harvest, centres=True)
+P29 = Row("", jarzynski, exponential_work, draw_work)
+P30 = Row("µm", drag_lag, lagged, draw_lag, centres=True)

@@ -1,0 +1,99 @@
+"""What a check keeps of a run: who was seen where, and where each particle's light was."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from control.contract import DARK, Command, Forces, Tracks, Turn
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A run, frame by frame. What is not known (unseen, dark) is nan."""
+
+    time_s: Floats  # [T]
+    place_um: Floats  # [T, P, 2] as seen
+    centre_um: Floats  # [T, P, 2] the light that was then sent for each; [T, 0, 2] where it was not kept
+    carried: NDArray[np.bool_]  # [T, P] being brought back into the field, which is no law's doing
+    cell: Ints  # [P]
+
+    @property
+    def frame_s(self) -> float:
+        return float((self.time_s[-1] - self.time_s[0]) / (len(self.time_s) - 1))
+
+    @cached_property
+    def free_um(self) -> Floats:
+        """[T, P, 2] places, nan while carried."""
+        return np.where(self.carried[..., None], np.nan, self.place_um)
+
+    def after(self, settle_s: float) -> Seen:
+        """Without what came before settle_s."""
+        first = int(np.searchsorted(self.time_s, settle_s))
+        return Seen(self.time_s[first:], self.place_um[first:], self.centre_um[first:], self.carried[first:], self.cell)
+
+    def of(self, chosen: Ints) -> Seen:
+        """Some of the particles."""
+        return Seen(
+            self.time_s,
+            self.place_um[:, chosen],
+            self.centre_um[:, chosen if self.centre_um.shape[1] else chosen[:0]],
+            self.carried[:, chosen],
+            self.cell[chosen],
+        )
+
+    def groups(self, number: int) -> list[Seen]:
+        """The cells, dealt into so many groups (or each its own, if there are fewer)."""
+        cells = np.unique(self.cell)
+        dealt = np.array_split(cells, min(number, len(cells)))
+        return [self.of(np.flatnonzero(np.isin(self.cell, own))) for own in dealt]
+
+    def stretches(self, number: int) -> list[Seen]:
+        """The time, cut into so many equal parts."""
+        edges = np.linspace(0, len(self.time_s), number + 1).astype(int)
+        return [
+            Seen(self.time_s[a:b], self.place_um[a:b], self.centre_um[a:b], self.carried[a:b], self.cell)
+            for a, b in pairwise(edges)
+        ]
+
+
+@dataclass
+class Keeper:
+    """The Recorder plug that keeps what a check needs, in memory: turns without a frame are left out."""
+
+    centres: bool  # whether the light is kept as well
+    kept: list[tuple[Tracks, Command, Forces]] = field(default_factory=list)
+
+    def write(self, turn: Turn) -> None:
+        if turn.frame is None:
+            return
+        seen = turn.tracks
+        tracks = Tracks(seen.time_s, seen.particle, seen.position_um, cell=seen.cell)
+        back = Forces(particle=turn.wanted.particle[turn.wanted.carried])
+        sent = Command(turn.sent.position_um, particle=turn.sent.particle) if self.centres else DARK
+        self.kept.append((tracks, sent, back))
+
+    def close(self) -> None: ...
+
+    def seen(self) -> Seen:
+        """All of it, as arrays."""
+        particles = np.unique(np.concatenate([tracks.particle for tracks, _, _ in self.kept]))
+        shape = (len(self.kept), len(particles))
+        place_um = np.full((*shape, 2), np.nan)
+        centre_um = np.full((*shape, 2) if self.centres else (shape[0], 0, 2), np.nan)
+        carried, cell = np.zeros(shape, np.bool_), np.zeros(len(particles), np.int64)
+        for row, (tracks, sent, back) in enumerate(self.kept):
+            who = np.searchsorted(particles, tracks.particle)
+            place_um[row, who], cell[who] = tracks.position_um, tracks.cell
+            carried[row, np.searchsorted(particles, back.particle)] = True
+            lit = sent.particle >= 0
+            centre_um[row, np.searchsorted(particles, sent.particle[lit])] = sent.position_um[lit]
+        time_s = np.array([tracks.time_s for tracks, _, _ in self.kept])
+        return Seen(time_s, place_um, centre_um, carried, cell)

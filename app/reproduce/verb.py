@@ -1,0 +1,111 @@
+"""The verb `reproduce`: the checks, flown and told."""
+
+from __future__ import annotations
+
+import json as json_text
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+
+from app.progress import progress
+from app.reproduce.check import CHECKS, Check, Effort, load
+from app.reproduce.measure import Outcome, measure
+from app.reproduce.report import report
+from app.reproduce.rows import ROWS
+from app.reproduce.store import fingerprint, keep, kept, rig_text
+from config.reader import Document
+from config.refused import Refused
+
+WORKERS = 2
+Job = tuple[Check, Document, Effort]
+
+
+def reproduce(names: Sequence[str], *, full: bool, out: Path, json: Path | None, folder: Path = CHECKS) -> int:
+    """0 if every check agrees, else 1. Raises Refused."""
+    jobs = chosen(load(folder), names, full)
+    store = out / ("full" if full else "quick")
+    done: dict[str, Outcome] = {}
+    left: list[tuple[Job, str]] = []
+    for job in jobs:
+        mark = fingerprint(job[0], job[2], rig_text(job[1]))
+        before = kept(store, job[0], mark)
+        if before is None:
+            left.append((job, mark))
+        else:
+            done[job[0].name] = before
+    with progress("reproduce", len(jobs), "checks") as step:
+        step(len(done))
+        for (check, _, _), mark, outcome in flown(left):
+            keep(store, check, mark, outcome)
+            done[check.name] = outcome
+            step(len(done))
+    lines = [(check, done[check.name]) for check, _, _ in jobs]
+    heading = f"Cybloids: predictions reproduced ({'full' if full else 'quick'})"
+    page = out / f"reproduce-{'full' if full else 'quick'}.html"
+    page.write_text(report(lines, heading), encoding="utf-8")
+    tell(lines, page)
+    if json is not None:
+        json.write_text(json_text.dumps({"checks": as_json(lines)}, indent=1) + "\n", encoding="utf-8")
+    return 0 if all(outcome.verdict.passed for _, outcome in lines) else 1
+
+
+def chosen(checks: dict[str, tuple[Check, Document]], names: Sequence[str], full: bool) -> list[Job]:
+    """The checks that were named (P7, or P7-plant), or all that are meant for this effort. Raises Refused."""
+    for name in names:
+        if not any(name in (check.id, check.name) for check, _ in checks.values()):
+            raise Refused(f"there is no check '{name}' (there are {', '.join(checks)})")
+    jobs: list[Job] = []
+    for check, document in checks.values():
+        wanted = check.id in names or check.name in names
+        effort = check.full if full else check.quick
+        if names and wanted:
+            jobs.append((check, document, effort or check.full))
+        elif not names and effort is not None:
+            jobs.append((check, document, effort))
+    return jobs
+
+
+def flown(left: Sequence[tuple[Job, str]]) -> Iterator[tuple[Job, str, Outcome]]:
+    """Every outcome, as it comes; the longest are begun first. Two processes, each with one thread."""
+    if not left:
+        return
+    if len(left) == 1:
+        yield *left[0], measure(*left[0][0])
+        return
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    order = sorted(left, key=lambda item: item[0][0].level == "plant")
+    with ProcessPoolExecutor(min(WORKERS, len(left)), mp_context=get_context("spawn")) as pool:
+        waiting = {pool.submit(measure, *job): (job, mark) for job, mark in order}
+        for future in as_completed(waiting):
+            yield *waiting[future], future.result()
+
+
+def as_json(lines: Sequence[tuple[Check, Outcome]]) -> list[dict[str, object]]:
+    """What a program reads."""
+    return [
+        {
+            "id": check.id,
+            "level": check.level,
+            "predicted": outcome.verdict.predicted,
+            "measured": outcome.verdict.measured,
+            "stderr": outcome.verdict.stderr,
+            "verdict": outcome.verdict.word,
+        }
+        for check, outcome in lines
+    ]
+
+
+def tell(lines: Sequence[tuple[Check, Outcome]], page: Path) -> None:
+    """The table, on the console."""
+    for check, outcome in lines:
+        verdict = outcome.verdict
+        print(
+            f"{check.id:4} {check.level:10} {check.title:44.44} {verdict.predicted:11.5g} {verdict.measured:11.5g} "
+            f"+- {verdict.stderr:9.2g} {ROWS[check.id].unit:6} {verdict.word}"
+        )
+        if not verdict.passed:
+            print(f"     {verdict.why}")
+    failed = sum(not outcome.verdict.passed for _, outcome in lines)
+    print(f"{len(lines) - failed} of {len(lines)} agree; the report is {page}")

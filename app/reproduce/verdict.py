@@ -1,0 +1,64 @@
+"""Whether a measurement agrees with its prediction."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import t as student
+
+Floats = NDArray[np.float64]
+
+CHANCE = 0.0027  # a true prediction is called false so often: three sigma
+LEAST_BLOCKS = {"plant": 16, "instrument": 8}
+SIGMAS = 3.0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One line of the table."""
+
+    predicted: float
+    measured: float
+    stderr: float
+    blocks: int
+    passed: bool
+    why: str  # in words, passed or not
+
+    @property
+    def word(self) -> Literal["pass", "fail"]:
+        return "pass" if self.passed else "fail"
+
+
+def judge(values: Floats, predicted: float, *, exact: bool, tolerance: float, precision: float, level: str) -> Verdict:
+    """Hold independent measurements against a prediction.
+
+    Exact: Student's t over the blocks, p > 0.0027. Approximate: |difference| <= tolerance * prediction + 3 s.e.
+    Both: a standard error of at most precision * prediction, and enough blocks.
+
+    Args:
+        values: [B] one a block.
+    """
+    values = values[np.isfinite(values)]
+    count = len(values)
+    least = LEAST_BLOCKS[level]
+    if count < least:
+        return Verdict(
+            predicted, math.nan, math.nan, count, False, f"{count} independent blocks, and {least} are needed"
+        )
+    measured, stderr = float(values.mean()), float(values.std(ddof=1) / math.sqrt(count))
+    off = abs(measured - predicted)
+    if stderr > precision * abs(predicted):
+        part = stderr / abs(predicted) if predicted else math.inf
+        why = f"the standard error is {part:.1%} of the prediction, and {precision:.1%} is allowed"
+        return Verdict(predicted, measured, stderr, count, False, why)
+    if exact:
+        chance = float(2.0 * student.sf(off / stderr, count - 1)) if stderr > 0 else float(off == 0)
+        why = f"p = {chance:.3g} of {count} blocks, and more than {CHANCE} is needed"
+        return Verdict(predicted, measured, stderr, count, chance > CHANCE, why)
+    allowed = tolerance * abs(predicted) + SIGMAS * stderr
+    why = f"off by {off / abs(predicted):.2%}, and {allowed / abs(predicted):.2%} is allowed"
+    return Verdict(predicted, measured, stderr, count, off <= allowed, why)

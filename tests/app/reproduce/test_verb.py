@@ -1,0 +1,58 @@
+"""The verb: table, JSON and page; it goes on where it stopped."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from app.reproduce import verb
+from app.reproduce.check import CHECKS, Check, load
+from app.reproduce.measure import Outcome, measure
+from app.reproduce.store import fingerprint, keep, kept, rig_text
+from config.refused import Refused
+
+
+def test_the_table_the_json_and_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out, file = tmp_path / "out", tmp_path / "checks.json"
+    assert verb.reproduce(["P1", "P28-plant"], full=False, out=out, json=file) in (0, 1)
+    checks = json.loads(file.read_text())["checks"]
+    assert [check["id"] for check in checks] == ["P1", "P28"]
+    assert set(checks[0]) == {"id", "level", "predicted", "measured", "stderr", "verdict"}
+    assert all(check["verdict"] == "pass" for check in checks)
+    page = (out / "reproduce-quick.html").read_text()
+    assert page.count("data:image/svg+xml;base64,") == 2
+    assert "http://" not in page.replace("http://www.w3.org", "")
+    assert "2 of 2 agree" in capsys.readouterr().out
+
+
+def test_it_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+
+    def counted(check: Check, *rest: object) -> Outcome:
+        made.append(check.name)
+        return measure(check, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(verb, "measure", counted)
+    for _ in range(2):
+        verb.reproduce(["P28-plant"], full=False, out=tmp_path, json=None)
+    assert made == ["P28-plant"]
+    stored = tmp_path / "quick" / "P28-plant.json"
+    stored.write_text(stored.read_text()[:40])  # the disk was full
+    verb.reproduce(["P28-plant"], full=False, out=tmp_path, json=None)
+    assert made == ["P28-plant"] * 2
+
+
+def test_another_check_is_measured_anew(tmp_path: Path) -> None:
+    check, document = load()["P28-plant"]
+    effort = check.quick
+    assert effort is not None
+    mark = fingerprint(check, effort, rig_text(document))
+    keep(tmp_path, check, mark, measure(check, document, effort))
+    assert kept(tmp_path, check, mark) is not None
+    assert kept(tmp_path, check, fingerprint(replace(check, tolerance=0.5), effort, rig_text(document))) is None
+
+
+def test_an_unknown_name_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="no check 'P99'"):
+        verb.reproduce(["P99"], full=False, out=tmp_path, json=None, folder=CHECKS)

@@ -1,0 +1,53 @@
+"""Judging a measurement: what passes, what does not, and how often chance calls a true prediction false."""
+
+import numpy as np
+import pytest
+
+from app.reproduce.verdict import CHANCE, Verdict, judge
+
+EXACT = {"exact": True, "tolerance": 0.0, "precision": 0.04, "level": "plant"}
+
+
+def drawn(mean: float, spread: float, blocks: int, seed: int = 1) -> np.typing.NDArray[np.float64]:
+    return mean + spread * np.random.default_rng(seed).standard_normal(blocks)
+
+
+def test_a_true_prediction_is_called_false_as_often_as_chance_says() -> None:
+    chance = np.random.default_rng(5)
+    false = sum(not judge(1.0 + 0.05 * chance.standard_normal(16), 1.0, **EXACT).passed for _ in range(4000))  # type: ignore[arg-type]
+    assert 2 <= false <= 25  # 10.8 expected
+    assert CHANCE == 0.0027
+
+
+def test_twenty_percent_off_is_seen() -> None:
+    assert not judge(drawn(1.2, 0.1, 16), 1.0, **EXACT).passed  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("blocks", "level", "passes"), [(15, "plant", False), (16, "plant", True), (8, "instrument", True)]
+)
+def test_blocks_are_counted(blocks: int, level: str, passes: bool) -> None:
+    values = np.tile([0.999, 1.001], 20)[:blocks]
+    verdict = judge(values, 1.0, exact=True, tolerance=0.0, precision=0.04, level=level)
+    assert verdict.passed is passes
+    assert passes or "are needed" in verdict.why
+
+
+def test_blocks_that_saw_nothing_do_not_count() -> None:
+    values = np.where(np.arange(20) < 10, np.nan, 1.0)
+    assert judge(values, 1.0, **EXACT).blocks == 10  # type: ignore[arg-type]
+
+
+def test_a_wide_error_proves_nothing() -> None:
+    verdict = judge(drawn(1.0, 0.5, 16), 1.0, **EXACT)  # type: ignore[arg-type]
+    assert not verdict.passed
+    assert "standard error" in verdict.why
+
+
+def test_an_approximate_one_has_its_tolerance_and_three_standard_errors() -> None:
+    def near(mean: float) -> Verdict:
+        values = mean + np.tile([-0.04, 0.04], 8)  # s.e. 0.01033
+        return judge(values, 1.0, exact=False, tolerance=0.05, precision=0.04, level="plant")
+
+    assert near(1.08).passed
+    assert not near(1.082).passed
