@@ -99,7 +99,7 @@ def _steer(light: Light, tracks: Tracks, wanted: Forces) -> tuple[Floats, str]:
     said = ""
     if over.any():
         largest_pn = float(np.hypot(*wanted.force_pn[over].T).max())
-        number = np.count_nonzero(over)
+        number = int(np.count_nonzero(over))
         said = f"{number} force{'s' * (number > 1)} clipped, the largest from {largest_pn:.3g} pN"
     return tracks.position_um[row] + offset_um, said
 
