@@ -280,6 +280,22 @@ def emulate(
     raise typer.Exit(emulate_device(device, link, stream, log, tuple(fault or ())))
 
 
+@app.command()
+def symmetry(
+    run: Annotated[Path, typer.Argument(help="run file")],
+    lag: Annotated[float, typer.Option("--lag", help="duration of the displacements that are judged, in s")] = 0.5,
+    figure: Annotated[Path | None, typer.Option("--figure", help="file for a figure")] = None,
+    json: Json = None,
+) -> None:
+    """Say which symmetries the motion in a run keeps: rotation, reflections, translations.
+
+    Example: main.py symmetry runs/annular_activity-001.h5
+    """
+    from app.symmetry import show_symmetry
+
+    show_symmetry(run, lag_s=lag, json=json, figure=figure)
+
+
 def main() -> int:
     """Run the verb; bad input is one sentence and exit code 2, a run that tripped or failed is 1."""
     try:
