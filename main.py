@@ -187,6 +187,21 @@ def evaluate(checkpoint: Annotated[Path, typer.Argument(help="card of a checkpoi
 
 
 @app.command()
+def analyse(
+    run: Annotated[Path, typer.Argument(help="run file")],
+    out: Annotated[Path | None, typer.Option("--out", help="HTML report; else beside the run")] = None,
+    json: Json = None,
+) -> None:
+    """Measure what a run shows, beside what was foreseen, as one HTML page.
+
+    Example: main.py analyse runs/annular_activity.h5 --out report.html
+    """
+    from app.analyse import analyse_run
+
+    raise typer.Exit(analyse_run(run, out, json=json))
+
+
+@app.command()
 def calibrate(
     what: Annotated[str, typer.Argument(help="um-per-px, map, stiffness, diffusion, latency, power, drift or all")],
     rig: Annotated[Path, typer.Argument(help="rig file")],
@@ -263,6 +278,22 @@ def emulate(
     from app.emulate import emulate_device
 
     raise typer.Exit(emulate_device(device, link, stream, log, tuple(fault or ())))
+
+
+@app.command()
+def symmetry(
+    run: Annotated[Path, typer.Argument(help="run file")],
+    lag: Annotated[float, typer.Option("--lag", help="duration of the displacements that are judged, in s")] = 0.5,
+    figure: Annotated[Path | None, typer.Option("--figure", help="file for a figure")] = None,
+    json: Json = None,
+) -> None:
+    """Say which symmetries the motion in a run keeps: rotation, reflections, translations.
+
+    Example: main.py symmetry runs/annular_activity-001.h5
+    """
+    from app.symmetry import show_symmetry
+
+    show_symmetry(run, lag_s=lag, json=json, figure=figure)
 
 
 def main() -> int:

@@ -97,7 +97,7 @@ def serve(told: Connection, telling: Connection, written: Written, opening: Open
     sys.setswitchinterval(SWITCH_S)
     try:
         plan = written.read()
-        if not rehearsed and plan.rig.laser.kind == "simulated":
+        if not rehearsed and plan.rig.rate == "real time" and plan.rig.laser.kind == "simulated":
             rehearse(opening, plan)
         host = Host(opening(plan), plan, told, telling)
     except Exception as error:  # noqa: BLE001  whatever it is, the operator reads it; nothing is lit

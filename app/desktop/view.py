@@ -27,7 +27,6 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
     """Image, particles, identities, trails, forces and spots of one Turn."""
 
     clicked = pyqtSignal(float, float, object)  # x um, y um, the button
-    hovered = pyqtSignal(float, float)
 
     def __init__(self, um_per_px: float, diameter_um: float, parent: QWidget | None = None) -> None:
         self.paintings = 0
@@ -137,9 +136,6 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
             self.scale_bar.setVisible(True)
             self.notice.setText("")
             self.fit()
-
-    def set_levels(self, low: float, high: float) -> None:
-        self._levels = (low, high)
 
     def auto_levels(self) -> None:
         """Levels from the next image."""

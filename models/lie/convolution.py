@@ -28,9 +28,9 @@ class Siren(nn.Module):
         self.last = nn.Linear(hidden, outputs)
         with torch.no_grad():
             self.first.weight.uniform_(-1 / inputs, 1 / inputs)
-            bound = math.sqrt(6 / hidden) / frequency
-            self.second.weight.uniform_(-bound, bound)
-            self.last.weight.uniform_(-bound, bound)
+            bound = math.sqrt(6 / hidden)
+            self.second.weight.uniform_(-bound / frequency, bound / frequency)
+            self.last.weight.uniform_(-bound, bound)  # the kernel begins with unit variance
 
     def forward(self, x: Tensor) -> Tensor:
         inner = torch.sin(self.frequency * self.first(x))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from models.lie.convolution import GroupConvolution, Lift
-from models.lie.sampling import elements
+from models.lie.sampling import SPREAD, elements
 
 
 class AffineNetwork(nn.Module):
@@ -18,9 +20,19 @@ class AffineNetwork(nn.Module):
     """
 
     def __init__(
-        self, classes: int, *, width: int = 12, group: int = 6, special: bool = False, size: int = 5, hidden: int = 64
+        self,
+        classes: int,
+        *,
+        width: int = 12,
+        group: int = 6,
+        special: bool = False,
+        size: int = 5,
+        hidden: int = 64,
+        spread: float = SPREAD,
+        turn_rad: float = math.pi,
     ) -> None:
         super().__init__()
+        self.spread, self.turn_rad = spread, turn_rad
         self.group, self.special, self.drawn = group, special, 0
         self.lift = Lift(1, width, size, special)
         self.second = GroupConvolution(width, width, size, special)
@@ -30,7 +42,7 @@ class AffineNetwork(nn.Module):
         self.kept: list[Tensor] | None = None
 
     def kernels(self, seed: int) -> list[Tensor]:
-        a, inverse = elements(self.group, self.special, seed)
+        a, inverse = elements(self.group, self.special, seed, self.spread, self.turn_rad)
         weight = next(self.parameters())
         a, inverse = a.to(weight), inverse.to(weight)
         return [self.lift.kernels(inverse), self.second.kernels(a, inverse), self.third.kernels(a, inverse)]

@@ -25,10 +25,16 @@ def symmetric(count: int, special: bool, draw: torch.Generator, spread: float = 
     return x if special else x + size[:, 2, None, None] * torch.eye(2)
 
 
-def elements(count: int, special: bool, seed: int, spread: float = SPREAD) -> tuple[Tensor, Tensor]:
-    """A and A^-1, each [G, 2, 2]; rotations stand evenly on the circle, from a common random angle on."""
+def elements(
+    count: int, special: bool, seed: int, spread: float = SPREAD, turn_rad: float = math.pi
+) -> tuple[Tensor, Tensor]:
+    """A and A^-1, each [G, 2, 2]; rotations stand evenly between -turn and turn, from a common random angle on.
+
+    On the whole circle (turn = pi) the domain does not change under rotations; a smaller one keeps what is upright
+    apart from what is not, and is equivariant to small rotations only.
+    """
     draw = torch.Generator().manual_seed(seed)
     x = symmetric(count, special, draw, spread)
-    begin = 2 * math.pi * torch.rand(1, generator=draw)
-    r = rotation(begin + torch.arange(count) * (2 * math.pi / count))
+    step = (torch.arange(count) + torch.rand(1, generator=draw)) / count  # in 0 .. 1
+    r = rotation(turn_rad * (2 * step - 1))
     return exp_symmetric(0.5 * x) @ r, r.transpose(1, 2) @ exp_symmetric(-0.5 * x)
