@@ -187,6 +187,21 @@ def evaluate(checkpoint: Annotated[Path, typer.Argument(help="card of a checkpoi
 
 
 @app.command()
+def analyse(
+    run: Annotated[Path, typer.Argument(help="run file")],
+    out: Annotated[Path | None, typer.Option("--out", help="HTML report; else beside the run")] = None,
+    json: Json = None,
+) -> None:
+    """Measure what a run shows, beside what was foreseen, as one HTML page.
+
+    Example: main.py analyse runs/annular_activity.h5 --out report.html
+    """
+    from app.analyse import analyse_run
+
+    raise typer.Exit(analyse_run(run, out, json=json))
+
+
+@app.command()
 def calibrate(
     what: Annotated[str, typer.Argument(help="um-per-px, map, stiffness, diffusion, latency, power, drift or all")],
     rig: Annotated[Path, typer.Argument(help="rig file")],
@@ -209,6 +224,40 @@ def calibrate(
             what, rig, tuple(sets or ()), out=out, seconds=seconds, seed=seed, pitch_um=pitch_um, undone=undo, json=json
         )
     )
+
+
+@app.command()
+def tune(
+    recording: Annotated[Path, typer.Argument(help="multi-page TIFF, folder of images, AVI, MP4, or a run")],
+    sets: Sets = None,
+    out: Annotated[Path | None, typer.Option("--out", help="picture (PNG) of what is kept and rejected")] = None,
+    json: Json = None,
+) -> None:
+    """Suggest tracking settings for a recording, and show what they keep and reject.
+
+    Example: main.py tune beads.tif --out beads.png
+    """
+    from app.tune import tune_recording
+
+    raise typer.Exit(tune_recording(recording, tuple(sets or ()), out=out, json=json))
+
+
+@app.command()
+def bench(
+    what: Annotated[str, typer.Argument(help="tracking")] = "tracking",
+    quick: Annotated[bool, typer.Option("--quick", help="the first case of each table")] = False,
+    docs: Annotated[Path | None, typer.Option("--docs", help="page (Markdown) to write the tables to")] = None,
+    json: Json = None,
+) -> None:
+    """Measure speed and accuracy of tracking, with trackpy beside it in the same process.
+
+    Example: main.py bench tracking --quick --json bench.json
+    """
+    if what != "tracking":
+        raise Refused(f"bench: found '{what}' (allowed: tracking)")
+    from app.bench import bench_tracking
+
+    raise typer.Exit(bench_tracking(quick=quick, docs=docs, json=json))
 
 
 @app.command()

@@ -22,9 +22,9 @@ STEPS: dict[str, Callable[[Job], Record]] = {
     "um-per-px": um_per_px,
     "map": camera_to_deflector,
     "diffusion": diffusion,
+    "latency": latency,
     "stiffness": stiffness,
     "power": power,
-    "latency": latency,
     "drift": drift,
 }
 

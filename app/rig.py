@@ -185,11 +185,15 @@ def planned(wanted: Document, rig: Path | str | Document | None, sets: Sequence[
 def plan_of(header: Header, experiment: str | None = None) -> Plan:
     """The plan of a recorded run; with the experiment's text as an APPLY brought it, where there was one."""
     folder = Path(header.extra.get("folder", "."))
+    return plan_from(header.rig, header.experiment if experiment is None else experiment, folder)
+
+
+def plan_from(rig: str, experiment: str, folder: Path) -> Plan:
+    """The plan that was written as two texts; an APPLY's experiment may bring other values of the rig."""
     source = "the run's experiment"
-    text = header.experiment if experiment is None else experiment
-    made: Experiment = build(parse(text, source), Experiment)
-    bench = parse(header.rig, "the run's rig")
-    for key, value in made.set.items():  # an APPLY may have brought other values of the rig
+    made: Experiment = build(parse(experiment, source), Experiment)
+    bench = parse(rig, "the run's rig")
+    for key, value in made.set.items():
         bench = put(bench, key, value, source)
     return Plan(build(bench, Rig), made, folder)
 

@@ -99,7 +99,8 @@ def _steer(light: Light, tracks: Tracks, wanted: Forces) -> tuple[Floats, str]:
     said = ""
     if over.any():
         largest_pn = float(np.hypot(*wanted.force_pn[over].T).max())
-        said = f"{np.count_nonzero(over)} forces clipped, the largest from {largest_pn:.3g} pN"
+        number = int(np.count_nonzero(over))
+        said = f"{number} force{'s' * (number > 1)} clipped, the largest from {largest_pn:.3g} pN"
     return tracks.position_um[row] + offset_um, said
 
 
@@ -122,11 +123,18 @@ def circle(radius_um: float, waist_um: float) -> Floats:
 
 
 def _share(light: Light, mean_mw: Floats) -> tuple[Floats, Floats]:
-    """(power while lit [M], dwell [M]) that give these mean powers over one cycle, jumps included."""
+    """(power while lit [M], dwell [M]) that give these mean powers over one cycle, jumps included.
+
+    A new command begins a new cycle. So that nobody gets a visit more than another in the time of one command, a whole
+    number of cycles fits in it: otherwise 16 spots of 0.11 ms, in commands of 10 ms, differ by 20 %.
+    """
     number = len(mean_mw)
     share = mean_mw / mean_mw.sum()
     settle_s = light.settle_s if number > 1 else 0.0
-    lit_s = min(number * light.dwell_s, light.cycle_s - number * settle_s)
+    cycle_s = number * (light.dwell_s + settle_s)
+    if math.isfinite(light.cycle_s):
+        cycle_s = light.cycle_s / max(round(light.cycle_s / cycle_s), 1)
+    lit_s = cycle_s - number * settle_s
     dwell_s = np.maximum(lit_s * share, light.shortest_dwell_s)
     cycle_s = dwell_s.sum() + number * settle_s
     return mean_mw * cycle_s / dwell_s, dwell_s

@@ -50,6 +50,11 @@ class Check:
     trap_pn_per_um: Annotated[float | None, Gt(0), Doc("stiffness of the steered trap; left out: the trap's depth")] = (
         None
     )
+    alone: Annotated[bool, Doc("every particle is a replica, far from the others; instrument level only")] = False
+    rest_s: Annotated[float, Ge(0), Doc("how long a particle does not count after it was carried back")] = 0.0
+    stretches: Annotated[
+        int, Ge(1), Doc("a run is cut into so many, each long enough to know nothing of the others")
+    ] = 1
     armed: Annotated[bool, Doc("false: the light stays dark")] = True
     options: Annotated[dict[str, float], Doc("numbers that the measurement needs, such as the lag")] = field(
         default_factory=dict

@@ -1,0 +1,18 @@
+"""The verb `bench`: how fast and how exact the tracking is, against trackpy in the same process."""
+
+from __future__ import annotations
+
+import json as json_text
+from pathlib import Path
+
+from benchmarks.tracking import markdown, measure
+
+
+def bench_tracking(*, quick: bool, docs: Path | None, json: Path | None) -> int:
+    """Every table of benchmarks.tracking, as lines while they are measured, as JSON and as a page."""
+    tables = measure(quick)
+    if json is not None:
+        json.write_text(json_text.dumps(tables, indent=1) + "\n")
+    if docs is not None:
+        docs.write_text(markdown(tables))
+    return 0
