@@ -39,9 +39,9 @@ def run(seed: int, epochs: int, special: bool) -> dict[str, Any]:
     said: dict[str, Any] = {"seed": seed, "epochs": epochs, "group": "SL(2)" if special else "GL+(2)"}
     for name in ("affine", "plain"):
         torch.manual_seed(seed)
-        network = AffineNetwork(10, special=special)
+        network = AffineNetwork(10, width=10, special=special, spread=0.04, turn_rad=0.5)
         chosen = network if name == "affine" else matched(10, network)
-        fit_classes(chosen, image[train], label[train], epochs=epochs, seed=seed)
+        fit_classes(chosen, image[train], label[train], epochs=epochs, batch=32, learning_rate=5e-3, seed=seed)
         if isinstance(chosen, AffineNetwork):
             chosen.freeze()
         straight, crooked = accuracy(chosen, image[test], label[test]), accuracy(chosen, bent, label[test])
@@ -54,7 +54,7 @@ def run(seed: int, epochs: int, special: bool) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--epochs", type=int, default=15)
     parser.add_argument("--special", action="store_true", help="SL(2) instead of GL+(2)")
     asked = parser.parse_args()
     torch.set_num_threads(1)

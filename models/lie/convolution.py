@@ -40,8 +40,8 @@ class Siren(nn.Module):
 
 
 def grid(size: int) -> Tensor:
-    """[size, size, 2] (x, y) of a kernel's taps, from -1 to 1."""
-    line = torch.linspace(-1, 1, size)
+    """[size, size, 2] (x, y) of a kernel's taps: the middles of the pixels that fill the square from -1 to 1."""
+    line = torch.linspace(-1, 1, size) * (1 - 1 / size)
     y, x = torch.meshgrid(line, line, indexing="ij")
     return torch.stack([x, y], -1)
 

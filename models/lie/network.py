@@ -11,6 +11,8 @@ from torch.nn import functional
 from models.lie.convolution import GroupConvolution, Lift
 from models.lie.sampling import SPREAD, elements
 
+SOFT = 0.01  # of the norm's variance: where an image is blank, nothing is blown up
+
 
 class AffineNetwork(nn.Module):
     """Lift, group convolutions with norm and GELU (the second with a residue), global maximum over group and places.
@@ -37,7 +39,7 @@ class AffineNetwork(nn.Module):
         self.lift = Lift(1, width, size, special)
         self.second = GroupConvolution(width, width, size, special)
         self.third = GroupConvolution(width, width, 3, special)
-        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(3))
+        self.norms = nn.ModuleList(nn.LayerNorm(width, eps=SOFT) for _ in range(3))
         self.head = nn.Sequential(nn.Linear(width, hidden), nn.LayerNorm(hidden), nn.GELU(), nn.Linear(hidden, classes))
         self.kept: list[Tensor] | None = None
 
@@ -80,7 +82,7 @@ class PlainNetwork(nn.Module):
         self.first = nn.Conv2d(1, width, size)
         self.second = nn.Conv2d(width, width, size)
         self.third = nn.Conv2d(width, width, 3)
-        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(3))
+        self.norms = nn.ModuleList(nn.LayerNorm(width, eps=SOFT) for _ in range(3))
         self.head = nn.Sequential(nn.Linear(width, hidden), nn.LayerNorm(hidden), nn.GELU(), nn.Linear(hidden, classes))
 
     def forward(self, image: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.lie.convolution import GroupConvolution, Lift
+from models.lie.convolution import GroupConvolution, Lift, grid
 from models.lie.decomposition import (
     coordinates,
     exp,
@@ -122,10 +122,9 @@ def lifted(layer: Lift, f: object, place: Tensor, inverse: Tensor, spacing: floa
     """The lifting at points [P, 2] and elements [G]: a sum over the taps, [P, G, C]."""
     size = layer.size
     kernels = layer.kernels(inverse).reshape(len(inverse), layer.out, size, size)
-    line = torch.linspace(-1, 1, size) * spacing
-    y, x = torch.meshgrid(line, line, indexing="ij")
-    taps = waves(place[:, None, None] + torch.stack([x, y], -1)) if f is None else f(  # type: ignore[operator]
-        place[:, None, None] + torch.stack([x, y], -1))  # fmt: skip
+    offset = grid(size) * spacing
+    taps = waves(place[:, None, None] + offset) if f is None else f(  # type: ignore[operator]
+        place[:, None, None] + offset)  # fmt: skip
     return torch.einsum("pyx,gcyx->pgc", taps, kernels).detach()
 
 
@@ -152,9 +151,7 @@ def test_the_error_of_the_sum_over_the_group_falls_as_one_over_the_root_of_its_s
     lift = Lift(1, 2, 11, False)
     turn = rotation(torch.tensor(0.7))
     out = rotation(torch.tensor([0.2]))
-    line = torch.linspace(-1, 1, 11)
-    y, x = torch.meshgrid(line, line, indexing="ij")
-    taps = torch.stack([x, y], -1).reshape(-1, 2)
+    taps = grid(11).reshape(-1, 2)
 
     def answer(count: int, seed: int, motion: Tensor) -> Tensor:
         b, b_inverse = elements(count, False, seed)
@@ -178,8 +175,8 @@ def test_integer_translations_are_exact_inside() -> None:
     torch.manual_seed(2)
     network = AffineNetwork(3, width=4, group=3)
     network.freeze()
-    image = torch.zeros(1, 1, 32, 32)
-    image[0, 0, 10:18, 9:17] = torch.rand(8, 8)
+    image = torch.zeros(1, 1, 48, 48)
+    image[0, 0, 18:26, 17:25] = torch.rand(8, 8)
     shifted = torch.roll(image, (4, 6), (2, 3))
     with torch.no_grad():
         here, there, flipped = network(image), network(shifted), network(image.flip(3))
