@@ -244,19 +244,21 @@ def tune(
 
 @app.command()
 def bench(
-    what: Annotated[str, typer.Argument(help="tracking")] = "tracking",
+    what: Annotated[str, typer.Argument(help="tracking or loop")] = "tracking",
     quick: Annotated[bool, typer.Option("--quick", help="the first case of each table")] = False,
     docs: Annotated[Path | None, typer.Option("--docs", help="page (Markdown) to write the tables to")] = None,
     json: Json = None,
 ) -> None:
-    """Measure speed and accuracy of tracking, with trackpy beside it in the same process.
+    """Measure: tracking, with trackpy beside it in the same process; or the loop's jitter, with the window and without.
 
     Example: main.py bench tracking --quick --json bench.json
     """
-    if what != "tracking":
-        raise Refused(f"bench: found '{what}' (allowed: tracking)")
-    from app.bench import bench_tracking
+    from app.bench import bench_loop, bench_tracking
 
+    if what == "loop":
+        raise typer.Exit(bench_loop(quick=quick, json=json))
+    if what != "tracking":
+        raise Refused(f"bench: found '{what}' (allowed: tracking, loop)")
     raise typer.Exit(bench_tracking(quick=quick, docs=docs, json=json))
 
 

@@ -1,4 +1,4 @@
-"""The verb `bench`: how fast and how exact the tracking is, against trackpy in the same process."""
+"""The verb `bench`: the tracking against trackpy in the same process, and the loop with the window and without."""
 
 from __future__ import annotations
 
@@ -15,4 +15,12 @@ def bench_tracking(*, quick: bool, docs: Path | None, json: Path | None) -> int:
         json.write_text(json_text.dumps(tables, indent=1) + "\n")
     if docs is not None:
         docs.write_text(markdown(tables))
+    return 0
+
+
+def bench_loop(*, quick: bool, json: Path | None) -> int:
+    """The loop's latency at a fixed frame rate, with the desktop open and painting, and without."""
+    from benchmarks import loop  # a window is opened for this one only
+
+    loop.bench(quick, json)
     return 0

@@ -37,51 +37,52 @@ def work_kt(
     Returns:
         columns time_s, particle, work_kt; one row a change of light between two successive sightings.
     """
-    sent = commands[commands["command"] == "sent"].sort_values(["turn"], kind="stable")
-    lights = [_spots(own, depth_kt_per_mw, settle_s, efficiency) for _, own in sent.groupby("turn", sort=True)]
-    frames = [
-        (float(own["time_s"].iloc[0]), own["particle"].to_numpy(), own[POSITION].to_numpy(np.float64))
-        for _, own in tracks.sort_values(["frame", "particle"]).groupby("frame", sort=True)
-    ]
-    times_s = np.array([time_s for time_s, _, _ in frames])
-    period_s = float(np.median(np.diff(times_s))) if len(times_s) > 1 else 0.0
-    rows: list[pd.DataFrame] = []
-    for (before, after), (old, new) in zip(_between(times_s, lights), _pairs(lights), strict=True):
-        if before < 0 or times_s[after] - times_s[before] > 1.5 * period_s:
+    lights = _lights(commands, depth_kt_per_mw, settle_s, efficiency)
+    frame, time_s, particle, place_um = _frames(tracks)
+    period_s = float(np.median(np.diff(time_s))) if len(time_s) > 1 else 0.0
+    found: list[tuple[Floats, Floats, Floats]] = []
+    for old, new in pairwise(lights):
+        after = int(np.searchsorted(time_s, new[0]))
+        if not 0 < after < len(time_s) or time_s[after] - time_s[after - 1] > 1.5 * period_s:
             continue
-        who, first, second = np.intersect1d(frames[before][1], frames[after][1], return_indices=True)
-        share = (new[0] - times_s[before]) / (times_s[after] - times_s[before])
-        place = frames[before][2][first] * (1.0 - share) + frames[after][2][second] * share
+        first, last = (slice(frame[k], frame[k + 1]) for k in (after - 1, after))
+        who, one, other = np.intersect1d(particle[first], particle[last], True, return_indices=True)
+        share = (new[0] - time_s[after - 1]) / (time_s[after] - time_s[after - 1])
+        place = place_um[first][one] * (1.0 - share) + place_um[last][other] * share
         work = _energy_kt(place, new, waist_um) - _energy_kt(place, old, waist_um)
-        rows.append(pd.DataFrame({"time_s": new[0], "particle": who, "work_kt": work}))
-    empty = pd.DataFrame({"time_s": np.empty(0), "particle": np.empty(0, np.int64), "work_kt": np.empty(0)})
-    return pd.concat(rows, ignore_index=True) if rows else empty
+        found.append((np.full(len(who), new[0]), who.astype(np.float64), work))
+    columns = [np.concatenate(column) for column in zip(*found, strict=True)] if found else [np.empty(0)] * 3
+    return pd.DataFrame({"time_s": columns[0], "particle": columns[1].astype(np.int64), "work_kt": columns[2]})
 
 
 Spots = tuple[float, Floats, Floats]  # in effect from then on; places [M, 2]; mean depths kT [M]
 
 
-def _spots(own: pd.DataFrame, depth_kt_per_mw: float, settle_s: float, efficiency: Any) -> Spots:
-    place_um = own[["x_um", "y_um"]].to_numpy(np.float64)
-    dwell_s = own["dwell_s"].to_numpy(np.float64)
-    cycle_s = dwell_s.sum() + (len(own) * settle_s if len(own) > 1 else 0.0)
-    depth_kt = own["power_mw"].to_numpy(np.float64) * dwell_s / cycle_s * depth_kt_per_mw
-    if efficiency is not None:
-        depth_kt = depth_kt * efficiency(place_um)
-    return float(own["effect_s"].iloc[0]), place_um, depth_kt
-
-
-def _pairs(lights: list[Spots]) -> list[tuple[Spots, Spots]]:
-    return list(pairwise(lights))
-
-
-def _between(times_s: Floats, lights: list[Spots]) -> list[tuple[int, int]]:
-    """The frames before and after each change of light; (-1, -1) where there is none on one side."""
+def _lights(commands: pd.DataFrame, depth_kt_per_mw: float, settle_s: float, efficiency: Any) -> list[Spots]:
+    """The light of every turn that had any, in order."""
+    sent = commands[commands["command"] == "sent"].sort_values("turn", kind="stable")
+    turn, effect_s = sent["turn"].to_numpy(), sent["effect_s"].to_numpy(np.float64)
+    place_um, dwell_s = sent[["x_um", "y_um"]].to_numpy(np.float64), sent["dwell_s"].to_numpy(np.float64)
+    energy = sent["power_mw"].to_numpy(np.float64) * dwell_s * depth_kt_per_mw
+    if efficiency is not None and len(place_um):
+        energy = energy * efficiency(place_um)
+    edges = np.r_[np.flatnonzero(np.r_[True, np.diff(turn) != 0]), len(turn)] if len(turn) else np.zeros(1, np.int64)
     found = []
-    for effect_s, _, _ in lights[1:]:
-        after = int(np.searchsorted(times_s, effect_s))
-        found.append((after - 1, after) if 0 < after < len(times_s) else (-1, -1))
+    for first, last in pairwise(edges.tolist()):
+        number = last - first
+        cycle_s = dwell_s[first:last].sum() + (number * settle_s if number > 1 else 0.0)
+        found.append((float(effect_s[first]), place_um[first:last], energy[first:last] / cycle_s))
     return found
+
+
+def _frames(tracks: pd.DataFrame) -> tuple[NDArray[np.int64], Floats, NDArray[np.int64], Floats]:
+    """(first row of each frame [T + 1], its time [T], particle [rows], position [rows, 2]), in order."""
+    ordered = tracks.sort_values(["frame", "particle"])
+    number = ordered["frame"].to_numpy()
+    first = np.flatnonzero(np.r_[True, np.diff(number) != 0])
+    time_s = ordered["time_s"].to_numpy(np.float64)[first]
+    rows = np.r_[first, len(number)].astype(np.int64)
+    return rows, time_s, ordered["particle"].to_numpy(np.int64), ordered[POSITION].to_numpy(np.float64)
 
 
 def _energy_kt(place_um: Floats, light: Spots, waist_um: float) -> Floats:

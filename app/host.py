@@ -22,7 +22,7 @@ import numpy as np
 from app.live import Live, sentence
 from app.rehearse import rehearse
 from app.remembered import REMEMBERED
-from app.rig import Instrument, Plan, build_machine, open_recorder, plan_from
+from app.rig import Instrument, Plan, build_machine, open_recorder, plan_after, plan_from
 from app.ring import Place, Ring
 from config.reader import write
 from config.refused import Refused
@@ -172,7 +172,7 @@ class Host:
     def _apply(self, told: Order) -> None:
         """The machine is built from the text here as `verify` will build it. The window built one before it asked."""
         try:
-            plan = replace(Written.of(self._plan), experiment=told.text).read()
+            plan = plan_after(self._plan, told.text)
             machine = build_machine(plan, "the experiment panel")
         except Exception as error:  # noqa: BLE001  another law than the window shows would be in force: dark
             self._live.order(OrderKind.TRIP, f"the new settings are not in force: {sentence(error)}")

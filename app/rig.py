@@ -182,20 +182,28 @@ def planned(wanted: Document, rig: Path | str | Document | None, sets: Sequence[
     return made
 
 
-def plan_of(header: Header, experiment: str | None = None) -> Plan:
-    """The plan of a recorded run; with the experiment's text as an APPLY brought it, where there was one."""
-    folder = Path(header.extra.get("folder", "."))
-    return plan_from(header.rig, header.experiment if experiment is None else experiment, folder)
+def plan_of(header: Header) -> Plan:
+    """The plan of a recorded run."""
+    return plan_from(header.rig, header.experiment, Path(header.extra.get("folder", ".")))
 
 
 def plan_from(rig: str, experiment: str, folder: Path) -> Plan:
-    """The plan that was written as two texts; an APPLY's experiment may bring other values of the rig."""
-    source = "the run's experiment"
-    made: Experiment = build(parse(experiment, source), Experiment)
-    bench = parse(rig, "the run's rig")
+    """The plan that was written as two texts; the rig has the values in it that the experiment set."""
+    return Plan(
+        build(parse(rig, "the run's rig"), Rig), build(parse(experiment, "the run's experiment"), Experiment), folder
+    )
+
+
+def plan_after(before: Plan, text: str) -> Plan:
+    """What an APPLY with this experiment's text makes of a plan: another `set` brings other values of the rig."""
+    source = "the experiment of an APPLY"
+    made: Experiment = build(parse(text, source), Experiment)
+    if made.set == before.experiment.set:
+        return replace(before, experiment=made)
+    bench = Document(source, plain(before.rig), {})
     for key, value in made.set.items():
         bench = put(bench, key, value, source)
-    return Plan(build(bench, Rig), made, folder)
+    return replace(before, rig=build(bench, Rig), experiment=made)
 
 
 RIG_KEYS = (

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from app.apart import Apart
 from app.live import Live
+from app.rehearse import rehearse
 from app.rig import EXPERIMENTS, Instrument, Plan, build_machine, open_instrument, plan
 from control.contract import Clock, Ended, Frame, OrderKind
 from drivers.sim.bench import Bench, open_bench
@@ -112,6 +113,7 @@ def projected(asked: Plan, seconds: float) -> Instrument:
     assert isinstance(rig.camera, SimulatedCamera)
     assert isinstance(rig.deflector, SimulatedDeflector)
     assert isinstance(rig.laser, SimulatedLaser)
+    rehearse(open_instrument, asked, turns=20)
     pictures = pictures_of(asked)
     sample = replace(rig.sample, number=0, arrangement="one")
     bench = open_bench(

@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 
 def diffusion(job: Job) -> Record:
     """D by covariance, and by MSD with optimal lags; sets the drag."""
-    made, seen = job.fly("diffusion", dark(), 60.0, armed=False)
+    made, seen = job.fly("diffusion", dark(), job.lasting(60.0), armed=False)
     rig = made.rig
     place_um = free(seen)
     trace = place_um.reshape(len(place_um), -1)
@@ -40,7 +40,7 @@ def diffusion(job: Job) -> Record:
 
 def drift(job: Job) -> Record:
     """How fast everybody moves together. It sets nothing: it tells whether the stage and the fluid are quiet."""
-    _, seen = job.fly("drift", dark(), 60.0, armed=False)
+    _, seen = job.fly("drift", dark(), job.lasting(60.0), armed=False)
     place_um = free(seen)
     x, y = drift_um_per_s(place_um, frame_s=1.0 / seen.fps)
     found = {"x_um_per_s": x, "y_um_per_s": y, "particles": place_um.shape[1]}

@@ -33,7 +33,7 @@ class Job:
     sets: tuple[str, ...]
     file: Path
     seed: int = 1
-    seconds: float | None = None  # instead of what each calibration takes by itself
+    seconds: float | None = None  # of measuring at rest, instead of what each calibration takes by itself
     pitch_um: float = 2.5  # of the slide
     runs: list[str] = field(default_factory=list)  # of the calibration that is being made
 
@@ -74,9 +74,8 @@ class Job:
         self, title: str, motion: AnyMotion, seconds: float, *, armed: bool = True, rig: Mapping[str, Any] | None = None
     ) -> tuple[Plan, SeenRun]:
         """One run, with these values of the rig. Raises Refused, Fault (also where the interlock tripped)."""
-        motion_s = self.seconds if self.seconds is not None else seconds
         wanted = {
-            "title": f"Calibration: {title}", "rig": str(self.rig_path), "seconds": motion_s,
+            "title": f"Calibration: {title}", "rig": str(self.rig_path), "seconds": seconds,
             "seed": self.seed + 101 * len(self.runs), "policy": plain(Calibrating(motion=motion)),
         }  # fmt: skip
         bench = self.bench()
@@ -85,7 +84,7 @@ class Job:
         document = Document(f"calibration: {title}", json.loads(json.dumps(wanted)), {})
         made = planned(document, bench, (), self.rig_path.parent)
         path = self._path(title)
-        done = fly(made, motion_s, path, False, title, armed=armed)
+        done = fly(made, seconds, path, False, title, armed=armed)
         if done["trips"]:
             raise Fault(f"the interlock tripped in the calibration ({title}): {done['trips'][0]}")
         self.runs.append(str(path.relative_to(self.file.parent)))
@@ -102,6 +101,10 @@ class Job:
         self.runs = []
         add(self.file, self.rig().title, record)
         return record
+
+    def lasting(self, seconds: float) -> float:
+        """How long to measure: as was asked for, else `seconds`."""
+        return self.seconds if self.seconds is not None else seconds
 
     def _path(self, title: str) -> Path:
         folder = self.file.parent / self.file.name.removesuffix(".yaml")

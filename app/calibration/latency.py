@@ -22,7 +22,7 @@ def latency(job: Job) -> Record:
     motion = Carry(
         number=number, depth_kt=share_of_budget_kt(rig, number), shake_um=SHAKE.shake_um, shake_hz=SHAKE.shake_hz
     )
-    _, seen = job.fly("latency", motion, 30.0)
+    _, seen = job.fly("latency", motion, job.lasting(30.0))
     tones = np.array(motion.shake_hz)
     found = []
     for who, path in seen.spot.items():

@@ -18,12 +18,13 @@ from config.refused import Refused
 from control.calibrate.plane import fit_map, sensor_map
 from control.calibrate.scan import where_light_lands
 from control.contract import Fault
-from control.policies.calibrating import Carry, Scan, Scanning
+from control.policies.calibrating import Carry, Carrying, Scan, Scanning
 
 Floats = NDArray[np.float64]
 
 PROBES = 4  # particles that are moved to see whether they follow
-FOLLOWS = 0.3  # largest error of the slope with which they follow, of 1
+FOLLOWS = 0.3  # largest error of the slope with which they follow, of 1: so its determinant is positive
+HELD_UM = 0.25  # how far from the move that was told a particle may stray, rms, to count as held
 STEP_UM = 1.5
 CROSS = ((0.0, 0.0), (1.2, 0.0), (1.2, 1.2), (0.0, 1.2))
 AROUND = tuple((STEP_UM * x, STEP_UM * y) for x, y in (
@@ -109,27 +110,35 @@ def pulls(seen: SeenRun, turns: int) -> tuple[Floats, Floats, Floats]:
 
 
 def probed(job: Job, plane: dict[str, Any]) -> Floats:
-    """[2, 2] slopes with which held particles follow their spots: determinant and sign are checked, or Fault."""
+    """[2, 2] slopes with which particles follow a move of their spots: determinant and sign are checked, or Fault.
+
+    A particle is held against the move that was told, not against its spot: a spot that lost its particle is put where
+    the particle is, and so would seem to be followed.
+    """
     rig = job.rig()
     motion = Carry(
         number=PROBES, depth_kt=share_of_budget_kt(rig, PROBES), path_um=CROSS, rest_s=0.6, speed_um_per_s=1.2
     )
-    _, seen = job.fly("probe", motion, 8.0, rig={"calibration.plane": plane})
-    spot, place = [], []
+    made, seen = job.fly("probe", motion, 8.0, rig={"calibration.plane": plane})
+    low_um, high_um = field_um(made.rig)
+    carrying = Carrying(motion, low_um, high_um, rig.optics.waist_um)
+    slopes, probes = [], 0
     for who, path in seen.spot.items():
-        at = path.at(seen.time_s)
         own = seen.place_um[:, seen.column(who)]
-        held = np.isfinite(own).all(axis=1) & (np.hypot(*(own - at).T) < 0.8)
-        if held.mean() > 0.5:
-            spot.append(at[held] - at[held].mean(axis=0))
-            place.append(own[held] - own[held].mean(axis=0))
-    if not spot:
-        raise Fault("probe move: no particle stayed with its spot, so that the map is not confirmed")
-    slopes = np.linalg.lstsq(np.concatenate(spot), np.concatenate(place), rcond=None)[0].T
-    if np.linalg.det(slopes) <= 0 or np.abs(slopes - np.eye(2)).max() > FOLLOWS:
-        said = np.array2string(slopes, precision=2).replace("\n", "")
-        raise Fault(f"probe move: particles follow their spots by {said} instead of 1; the map is not confirmed")
-    return np.asarray(slopes)
+        caught = seen.time_s > path.effect_s[0] + 0.5
+        known = caught & np.isfinite(own).all(axis=1)
+        if known.sum() < 0.5 * len(seen.time_s):
+            continue
+        probes += 1
+        told = np.array([carrying.offset_um(time_s - path.effect_s[0]) for time_s in seen.time_s[known]])
+        design = np.column_stack([told, np.ones(len(told))])
+        found, *_ = np.linalg.lstsq(design, own[known], rcond=None)
+        left_um = float(np.sqrt(((own[known] - design @ found) ** 2).sum(axis=1).mean()))
+        if left_um < HELD_UM and np.abs(found[:2].T - np.eye(2)).max() < FOLLOWS:
+            slopes.append(found[:2].T)
+    if 2 * len(slopes) <= probes or not slopes:
+        raise Fault(f"probe move: {len(slopes)} of {probes} particles followed their spots; the map is not confirmed")
+    return np.asarray(np.mean(slopes, axis=0))
 
 
 def rests(made: Plan, seen: SeenRun, settle_s: float = 0.35, least_s: float = 0.5) -> tuple[Floats, Floats]:

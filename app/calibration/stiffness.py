@@ -41,9 +41,9 @@ def stiffness(job: Job) -> Record:
     number = max(rig.sample.number, 16)
     depth_kt = share_of_budget_kt(rig, number)
     hold = Carry(number=number, depth_kt=depth_kt)
-    _, seen = job.fly("stiffness", hold, 60.0)
+    _, seen = job.fly("stiffness", hold, job.lasting(60.0))
     shift = Carry(number=number, depth_kt=depth_kt, path_um=TO_AND_FRO, rest_s=0.0, speed_um_per_s=2.0)
-    _, moved = job.fly("drag", shift, 20.0)
+    _, moved = job.fly("drag", shift, job.lasting(20.0))
     held = trapped(seen)
     if len(held) < 2:
         raise Refused("less than two particles stayed in their traps; look at the map and at the power")
@@ -68,7 +68,7 @@ def power(job: Job) -> Record:
     """How the stiffness of one mW varies over the field; from then on the powers make up for it."""
     rig = job.rig()
     number = max(rig.sample.number, 16)
-    _, seen = job.fly("power", Carry(number=number, depth_kt=share_of_budget_kt(rig, number)), 30.0)
+    _, seen = job.fly("power", Carry(number=number, depth_kt=share_of_budget_kt(rig, number)), job.lasting(30.0))
     held = trapped(seen)
     if len(held) < 2:
         raise Refused("less than two particles stayed in their traps; look at the map and at the power")

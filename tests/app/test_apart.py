@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 
 from app.apart import Apart
+from app.host import Written
 from app.live import Live, beam_is_on
-from app.rig import EXPERIMENTS, Instrument, Plan, build_machine, open_instrument, plan
+from app.rig import EXPERIMENTS, Instrument, Plan, build_machine, open_instrument, plan, plan_after
 from app.verify import first_difference
 from config.reader import write
 from config.refused import Refused
@@ -31,7 +32,10 @@ RETURNED = Returned("camera.exposure_s", 0.005, 0.0049)
 
 
 def planned(*sets: str) -> Plan:
-    return plan(EXPERIMENTS / "annular_activity.yaml", None, (*SIZE, *sets))
+    """More particles than the experiment itself asks for: what was set by hand must reach the other process."""
+    return plan(
+        EXPERIMENTS / "annular_activity.yaml", None, (*SIZE, "sample.number=2", "sample.arrangement=line", *sets)
+    )
 
 
 def until(true: Callable[[], bool], patience_s: float = 60.0) -> None:
@@ -119,6 +123,7 @@ def test_the_same_turns_as_in_this_process() -> None:
     assert len(ours) == len(theirs) == 40
     assert [compare(a, b) for a, b in zip(ours, theirs, strict=True)] == [None] * 40
     assert any(beam_is_on(turn) for turn in theirs)
+    assert max(len(turn.tracks) for turn in theirs) == 2
     assert here.newest is not None
     assert here.newest.frame is not None
     assert there.newest is not None
@@ -162,7 +167,7 @@ def test_orders_are_obeyed_and_the_record_is_verified(tmp_path: Path) -> None:
         assert live.newest is not None
         assert live.newest.reason.startswith("the new settings are not in force")
         assert live.returned() == (RETURNED,)
-        assert live.pace().rate_hz > 0
+        until(lambda: live.pace().rate_hz > 0)  # measured anew since the record ended
     assert not live.running
     assert (live.trouble, live.recorder_trouble) == ("", "")
     assert log.read_text() == "dark"
@@ -239,3 +244,15 @@ def test_one_that_never_started_closes() -> None:
     live = Apart(planned())
     live.close()
     assert not live.running
+
+
+def test_a_plan_is_whole_after_its_way_as_text() -> None:
+    """Also where a value that the experiment sets was set otherwise by hand; a new `set` brings its values."""
+    made = planned("tracking.minmass=123")
+    made = replace(made, experiment=replace(made.experiment, set={**made.experiment.set, "tracking.minmass": 200.0}))
+    assert Written.of(made).read() == made
+    assert plan_after(made, write(made.experiment)) == made
+    other = replace(made.experiment, set={"tracking.minmass": 77.0})
+    after = plan_after(made, write(other))
+    assert (after.rig.tracking.minmass, after.rig.sample.number) == (77.0, 2)
+    assert plan_after(after, write(other)) == after
