@@ -285,7 +285,7 @@ def emulate(
 @app.command()
 def symmetry(
     run: Annotated[Path, typer.Argument(help="run file")],
-    lag: Annotated[float, typer.Option("--lag", help="duration of the displacements that are judged, in s")] = 0.5,
+    lag: Annotated[float | None, typer.Option("--lag", help="duration of a displacement, in s; else a frame")] = None,
     figure: Annotated[Path | None, typer.Option("--figure", help="file for a figure")] = None,
     json: Json = None,
 ) -> None:

@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 FEWEST = 400  # displacements
 
 
-def show_symmetry(path: Path, *, lag_s: float, json: Path | None, figure: Path | None) -> int:
+def show_symmetry(path: Path, *, lag_s: float | None, json: Path | None, figure: Path | None) -> int:
     """Say it as text, and as JSON and as a figure where that is wanted. Raises Refused."""
+    if lag_s is None:
+        with read_run(path) as run:
+            lag_s = 1.0 / run.header.fps
     found = symmetry(path, lag_s)
     print(f"{path}: symmetries of the mean motion over {lag_s:g} s")
     for one in found:

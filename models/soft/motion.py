@@ -28,7 +28,7 @@ class Motion:
 
     position_um: Floats  # [M, 2] at the beginning
     velocity_um_per_s: Floats  # [M, 2]
-    force_pn: Floats  # [M, 2] that was asked for; zeros where no light was
+    force_pn: Floats  # [M, 2] that was asked for at the beginning; zeros where no light was
 
 
 @dataclass(frozen=True)
@@ -143,23 +143,24 @@ def displacements(
 ) -> Motion:  # fmt: skip
     """Displacements over about `lag_s` from tracks (rows of a run: time, who, where, force, may it be used).
 
-    A displacement counts where the particle was seen at both ends and was usable all the way; they do not overlap.
-    The force is its mean over the way.
+    Forces relax while a particle moves, so that a lag well below the relaxation time is needed where there are any: one
+    frame is a good choice. A displacement counts where the particle was seen at both ends and was usable all the way;
+    displacements do not overlap.
+    The force is that at its beginning: a mean over the way would answer to the very noise that made the displacement.
     """
     starts, moves, pulls, begun = [], [], [], []
     for who in np.unique(particle):
         rows = np.flatnonzero(particle == who)
         rows = rows[np.argsort(time_s[rows], kind="stable")]
         at = time_s[rows]
-        stops = np.searchsorted(at, np.arange(at[0], at[-1] + lag_s, lag_s))
+        stops = np.searchsorted(at, np.arange(at[0], at[-1] + lag_s, lag_s) - 1e-3 * lag_s)
         bad = np.concatenate([[0], np.cumsum(~usable[rows])])
-        total = np.concatenate([np.zeros((1, 2)), np.cumsum(force_pn[rows], axis=0)])
         for first, last in zip(stops[:-1], np.minimum(stops[1:], len(rows) - 1), strict=True):
             span_s = at[last] - at[first]
             if 0.8 * lag_s < span_s < 1.2 * lag_s and bad[last] == bad[first]:
                 starts.append(position_um[rows[first]])
                 moves.append((position_um[rows[last]] - position_um[rows[first]]) / span_s)
-                pulls.append((total[last] - total[first]) / (last - first))
+                pulls.append(force_pn[rows[first]])
                 begun.append(at[first])
     order = np.argsort(np.array(begun), kind="stable")
     return Motion(*(np.asarray(column).reshape(-1, 2)[order] for column in (starts, moves, pulls)))
