@@ -152,6 +152,7 @@ def info(run: Annotated[Path, typer.Argument(help="run file")], json: Json = Non
 def reproduce(
     names: Annotated[list[str] | None, typer.Argument(help="checks, as P7 or P7-plant; else all")] = None,
     full: Annotated[bool, typer.Option("--full/--quick", help="all in depth, or a quick look at most")] = False,
+    families: Annotated[bool, typer.Option("--families", help="the families of experiments (a, b, ...)")] = False,
     out: Annotated[Path, typer.Option("--out", help="folder of the report, and of what was measured")] = Path("runs"),
     json: Json = None,
 ) -> None:
@@ -159,9 +160,11 @@ def reproduce(
 
     Example: main.py reproduce P7 P17 --full --out reproduced
     """
-    from app.reproduce.verb import reproduce as reproduced
+    from app.reproduce import verb
 
-    raise typer.Exit(reproduced(names or [], full=full, out=out, json=json))
+    if families:
+        raise typer.Exit(verb.families(names or [], out=out, json=json))
+    raise typer.Exit(verb.reproduce(names or [], full=full, out=out, json=json))
 
 
 @app.command()

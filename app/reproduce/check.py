@@ -89,7 +89,7 @@ def number(identity: str) -> int:
 
 def plan_of(check: Check, document: Document, effort: Effort, run: int = 0, *, sabotaged: bool = False) -> Plan:
     """The plan of one run of a check; sabotaged: with its parameters put wrong. Raises Refused."""
-    inner = _experiment_of(document)
+    inner = experiment_of(document)
     folder = Path(document.source).parent
     made = planned(inner, None, (), folder)
     sets = [f"seconds={effort.seconds!r}", f"seed={made.experiment.seed + run}"]
@@ -118,7 +118,7 @@ def value_at(made: Plan, key: str) -> float:
     return float(inside)
 
 
-def _experiment_of(document: Document) -> Document:
+def experiment_of(document: Document) -> Document:
     """The experiment that stands in a check's file, with the places of its lines."""
     where = {place[1:]: said for place, said in document.where.items() if place[:1] == ("experiment",)}
     return replace(document, data=document.data["experiment"], where=where)
