@@ -190,6 +190,82 @@ def evaluate(checkpoint: Annotated[Path, typer.Argument(help="card of a checkpoi
 
 
 @app.command()
+def analyse(
+    run: Annotated[Path, typer.Argument(help="run file")],
+    out: Annotated[Path | None, typer.Option("--out", help="HTML report; else beside the run")] = None,
+    json: Json = None,
+) -> None:
+    """Measure what a run shows, beside what was foreseen, as one HTML page.
+
+    Example: main.py analyse runs/annular_activity.h5 --out report.html
+    """
+    from app.analyse import analyse_run
+
+    raise typer.Exit(analyse_run(run, out, json=json))
+
+
+@app.command()
+def calibrate(
+    what: Annotated[str, typer.Argument(help="um-per-px, map, stiffness, diffusion, latency, power, drift or all")],
+    rig: Annotated[Path, typer.Argument(help="rig file")],
+    sets: Sets = None,
+    out: Annotated[Path | None, typer.Option("--out", help="calibration file; else the rig's own")] = None,
+    seconds: Annotated[float | None, typer.Option("--seconds", help="length of every run, instead of its own")] = None,
+    seed: Annotated[int, typer.Option("--seed", help="of a simulated rig")] = 1,
+    pitch_um: Annotated[float, typer.Option("--pitch-um", help="um-per-px: pitch of the slide's square grid")] = 2.5,
+    undo: Annotated[bool, typer.Option("--undo", help="take the newest calibration of the file back")] = False,
+    json: Json = None,
+) -> None:
+    """Measure what the rig is, and keep it in its calibration file.
+
+    Example: main.py calibrate all config/rigs/simulated.yaml --out bench.calibration.yaml
+    """
+    from app.calibrate import calibrate_rig
+
+    raise typer.Exit(
+        calibrate_rig(
+            what, rig, tuple(sets or ()), out=out, seconds=seconds, seed=seed, pitch_um=pitch_um, undone=undo, json=json
+        )
+    )
+
+
+@app.command()
+def tune(
+    recording: Annotated[Path, typer.Argument(help="multi-page TIFF, folder of images, AVI, MP4, or a run")],
+    sets: Sets = None,
+    out: Annotated[Path | None, typer.Option("--out", help="picture (PNG) of what is kept and rejected")] = None,
+    json: Json = None,
+) -> None:
+    """Suggest tracking settings for a recording, and show what they keep and reject.
+
+    Example: main.py tune beads.tif --out beads.png
+    """
+    from app.tune import tune_recording
+
+    raise typer.Exit(tune_recording(recording, tuple(sets or ()), out=out, json=json))
+
+
+@app.command()
+def bench(
+    what: Annotated[str, typer.Argument(help="tracking or loop")] = "tracking",
+    quick: Annotated[bool, typer.Option("--quick", help="the first case of each table")] = False,
+    docs: Annotated[Path | None, typer.Option("--docs", help="page (Markdown) to write the tables to")] = None,
+    json: Json = None,
+) -> None:
+    """Measure: tracking, with trackpy beside it in the same process; or the loop's jitter, with the window and without.
+
+    Example: main.py bench tracking --quick --json bench.json
+    """
+    from app.bench import bench_loop, bench_tracking
+
+    if what == "loop":
+        raise typer.Exit(bench_loop(quick=quick, json=json))
+    if what != "tracking":
+        raise Refused(f"bench: found '{what}' (allowed: tracking, loop)")
+    raise typer.Exit(bench_tracking(quick=quick, docs=docs, json=json))
+
+
+@app.command()
 def emulate(
     device: Annotated[str, typer.Argument(help="galvo or cobolt")],
     link: Annotated[Path | None, typer.Option("--link", help="a name for its serial port")] = None,
@@ -207,6 +283,22 @@ def emulate(
     from app.emulate import emulate_device
 
     raise typer.Exit(emulate_device(device, link, stream, log, tuple(fault or ())))
+
+
+@app.command()
+def symmetry(
+    run: Annotated[Path, typer.Argument(help="run file")],
+    lag: Annotated[float | None, typer.Option("--lag", help="duration of a displacement, in s; else a frame")] = None,
+    figure: Annotated[Path | None, typer.Option("--figure", help="file for a figure")] = None,
+    json: Json = None,
+) -> None:
+    """Say which symmetries the motion in a run keeps: rotation, reflections, translations.
+
+    Example: main.py symmetry runs/annular_activity-001.h5
+    """
+    from app.symmetry import show_symmetry
+
+    show_symmetry(run, lag_s=lag, json=json, figure=figure)
 
 
 def main() -> int:

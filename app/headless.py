@@ -12,13 +12,16 @@ from typing import Any
 
 import numpy as np
 
+from app.plan import plan
 from app.progress import progress
-from app.rig import Instrument, Plan, open_instrument, open_recorder, plan
+from app.rig import Instrument, open_instrument, open_recorder
+from app.rig_file import Plan
 from app.stopwatch import Stopwatch, TimedBeam, TimedCamera, TimedPolicy, TimedRecorder, TimedTracker
 from app.warn import warnings_of
 from config.refused import Refused
-from control.contract import Camera, Ended, Fault, Frame, Level, Order, OrderKind, Recorder, Turn
-from control.loop import run
+from control.contract import Camera, Ended, Fault, Frame, Level, Order, Recorder, Turn
+from control.loop import UNCONFIRMED, run
+from control.policies.calibrating import Calibrating
 
 RUNS = Path("runs")
 
@@ -81,6 +84,7 @@ def fly(
     made: Plan, seconds: float | None, out: Path | None, frames: bool, title: str, source: str = "", armed: bool = True
 ) -> dict[str, Any]:
     """One armed run from its beginning to its end, as a summary. The laser is dark after it, however it ends."""
+    refuse_unconfirmed(made, armed)
     instrument = open_instrument(made)
     try:
         recorder = open_recorder(instrument, out, frames=frames, source=source) if out else Unrecorded()
@@ -91,6 +95,12 @@ def fly(
             recorder.close()
     finally:
         instrument.close()
+
+
+def refuse_unconfirmed(made: Plan, armed: bool) -> None:
+    """Raises Refused where ARM would be: nobody is there to read why the run stays dark."""
+    if armed and not made.rig.confirmed and not isinstance(made.experiment.policy, Calibrating):
+        raise Refused(f"{made.rig.title}: {UNCONFIRMED} (main.py calibrate map), or run it with --dark")
 
 
 def _fly(
@@ -104,7 +114,7 @@ def _fly(
         policy=TimedPolicy(watch, instrument.machine.policy),
     )
     total = instrument.frames or (round(seconds * instrument.plan.rig.camera.fps) if seconds else None)
-    first = [(Order(OrderKind.ARM),)] if armed else []
+    first = [(Order(machine.arming),)] if armed else []
 
     def told() -> tuple[Order, ...]:
         return first.pop() if first else ()

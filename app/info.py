@@ -49,6 +49,7 @@ def about(run: Run) -> dict[str, Any]:
         "levels": _changes(run),
         "orders": len(run.rows("orders")),
         "megabytes": round(run.path.stat().st_size / 1e6, 3),
+        "calibration": dict(header.calibration),
         "versions": dict(header.versions),
         "git_hash": header.git_hash,
     }
@@ -72,10 +73,18 @@ def text(found: dict[str, Any]) -> str:
         ("light", f"in {found['turns_lit']} of {found['turns']} turns"),
         ("trips", "none" if not found["trips"] else ""),
         *(("", f"turn {trip['turn']}, {trip['time_s']:.3f} s: {trip['reason']}") for trip in found["trips"]),
+        ("calibration", _calibrated(found["calibration"])),
         ("versions", ", ".join(f"{name} {known[name]}" for name in SHOWN_VERSIONS if name in known)),
         ("code", found["git_hash"] or "not known"),
     ]
     return "\n".join(f"{name:<11} {said}".rstrip() for name, said in lines if said != "" or name == "trips")
+
+
+def _calibrated(calibration: dict[str, Any]) -> str:
+    """What of the rig was measured, in words."""
+    made = ", ".join(f"{one['what']} {one['date'][:10]}" for one in calibration.get("made", []))
+    place = f"map {calibration['map']}" if "map" in calibration else ""
+    return "; ".join(said for said in (made or str(calibration.get("origin", "not known")), place) if said)
 
 
 def _changes(run: Run, only: str = "") -> list[dict[str, Any]]:

@@ -1,97 +1,30 @@
-"""The wiring diagram: the only file that names concrete classes of several rooms."""
+"""The wiring diagram: from a plan to an open instrument and its recorder."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Any
 
+from app.machine import build_machine
 from app.recording import open_recording
-from config.fields import Doc, Ge, Gt, settings
-from config.geometry import Affine
-from config.reader import Document, build, override, parse, put, read
+from app.rig_file import Plan, Rig, field_um
+from config.reader import Document, build, parse, plain, put
 from config.refused import Refused
-from control.allocate import Light
-from control.contract import Beam, Camera, Clock, Policy, Tracker
-from control.experiment import Experiment, Learned, Programmed
-from control.limits import Limits
+from control.contract import Beam, Camera, Clock
+from control.experiment import Experiment
 from control.loop import Machine
-from control.plant import Plant
-from control.policies.keep_in_field import Kept
-from control.policies.programmed import Landscape, Steered
-from control.potentials.painting import paint
-from drivers.cameras import AnyCamera
 from drivers.cameras.opencv_capture import OpenCVCamera
-from drivers.deflectors import AnyDeflector
-from drivers.emulate.settings import Emulated
 from drivers.journal import Header, Journal, Kind, git_hash, versions
 from drivers.journal import now as wall_clock
-from drivers.lasers import AnyLaser
 from drivers.returned import Returned
 from drivers.sim.bench import open_bench
 from drivers.sim.deflector import SimulatedDeflector
 from drivers.sim.laser import SimulatedLaser
 from drivers.sim.plant import PlantCamera, open_plant
 from drivers.sim.playback import open_playback
-from drivers.sim.sample import Sample
 from drivers.video import VideoCamera
-from tracking.settings import Tracking
-from tracking.table import TableTracker
-from tracking.tracker import Tracker as FrameTracker
-
-RIGS = Path(__file__).parent.parent / "config" / "rigs"
-EXPERIMENTS = Path(__file__).parent.parent / "config" / "experiments"
-
-
-@settings
-class Optics:
-    """What the instrument believes of its optics; estimates until they are calibrated."""
-
-    um_per_px: Annotated[float, Gt(0), Doc("size of a pixel in the sample")] = 0.1
-    waist_um: Annotated[float, Gt(0), Doc("waist of the laser spot (estimate)")] = 0.6
-    depth_kt_per_mw: Annotated[float, Gt(0), Doc("depth of a spot that has the whole beam, at 1 mW (estimate)")] = 5.0
-
-
-@settings
-class Loop:
-    """The closed loop's times and its cap of power."""
-
-    latency_s: Annotated[float, Ge(0), Doc("computing time of a turn that is planned for")] = 0.003
-    stale_periods: Annotated[float, Gt(0), Doc("a frame older than so many frame periods puts the beam in doubt")] = 5.0
-    power_cap_mw: Annotated[float, Gt(0), Doc("no spot gets more")] = 200.0
-    dwell_s: Annotated[float, Gt(0), Doc("mean visit of a spot where several share the beam")] = 1e-4
-
-
-@settings
-class Rig:
-    """One bench: what it is made of, and what is believed of it."""
-
-    title: Annotated[str, Doc("what it is, in a few words")]
-    rate: Annotated[Literal["lockstep", "real time"], Doc("lockstep: as fast as it goes, nobody waits")] = "lockstep"
-    optics: Optics = Optics()
-    plant: Plant = Plant()
-    camera: AnyCamera
-    deflector: AnyDeflector
-    laser: AnyLaser
-    tracking: Tracking
-    loop: Loop = Loop()
-    sample: Sample = Sample()
-    emulated: Emulated | None = None
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What was asked for: a rig and an experiment, read, checked and meant for each other."""
-
-    rig: Rig
-    experiment: Experiment
-    folder: Path  # of the experiment: where its checkpoints are
-
-    @property
-    def kind(self) -> Kind:
-        kinds = {"simulated": Kind.SIMULATED, "plant": Kind.SIMULATED, "video": Kind.REPLAY}
-        return kinds.get(self.rig.camera.kind, Kind.REAL)
 
 
 @dataclass(frozen=True)
@@ -115,149 +48,16 @@ class Instrument:
         self.camera.close()
 
 
-def plan(experiment: Path | str, rig: Path | str | None = None, sets: Sequence[str] = ()) -> Plan:
-    """Read an experiment and its rig. Raises Refused.
-
-    Args:
-        experiment: its file.
-        rig: a rig file instead of the one that the experiment names.
-        sets: "key=value"; the first word of the key says whether it is the rig's or the experiment's.
-    """
-    experiment = Path(experiment)
-    return planned(read(experiment), rig, sets, experiment.parent)
-
-
-def planned(wanted: Document, rig: Path | str | Document | None, sets: Sequence[str], folder: Path) -> Plan:
-    """`plan` of an experiment, and perhaps a rig, that were read before."""
-    own = [item for item in sets if _first(item) not in RIG_KEYS]
-    for item in own:
-        wanted = override(wanted, *_pair(item))
-    experiment: Experiment = build(wanted, Experiment)
-    bench = rig if isinstance(rig, Document) else read(rig if rig is not None else folder / experiment.rig)
-    for key, value in experiment.set.items():
-        bench = put(bench, key, value, wanted.place(("set", key)))
-    for item in sets:
-        if item not in own:
-            bench = override(bench, *_pair(item))
-    made = Plan(build(bench, Rig), experiment, folder)
-    build_machine(made, wanted.source)  # what can't fly is refused here, before anything is opened
-    return made
-
-
-def plan_of(header: Header, experiment: str | None = None) -> Plan:
-    """The plan of a recorded run; with the experiment's text as an APPLY brought it, where there was one."""
-    folder = Path(header.extra.get("folder", "."))
-    source = "the run's experiment"
-    text = header.experiment if experiment is None else experiment
+def plan_after(before: Plan, text: str) -> Plan:
+    """What an APPLY with this experiment's text makes of a plan: another `set` brings other values of the rig."""
+    source = "the experiment of an APPLY"
     made: Experiment = build(parse(text, source), Experiment)
-    bench = parse(header.rig, "the run's rig")
-    for key, value in made.set.items():  # an APPLY may have brought other values of the rig
+    if made.set == before.experiment.set:
+        return replace(before, experiment=made)
+    bench = Document(source, plain(before.rig), {})
+    for key, value in made.set.items():
         bench = put(bench, key, value, source)
-    return Plan(build(bench, Rig), made, folder)
-
-
-RIG_KEYS = (
-    "title", "rate", "optics", "plant", "camera", "deflector", "laser", "tracking", "loop", "sample", "emulated",
-)  # fmt: skip
-
-
-def _first(item: str) -> str:
-    return item.partition("=")[0].split(".")[0].strip()
-
-
-def _pair(item: str) -> tuple[str, str, str]:
-    key, equals, value = item.partition("=")
-    if not equals:
-        raise Refused(f"--set {item}: 'key=value' is needed, as in camera.fps=50")
-    return key.strip(), value, f"--set {item}"
-
-
-def build_machine(made: Plan, source: str = "the experiment") -> Machine:
-    """The mathematics of a plan. Raises Refused for a delay that is too short, or what light can't paint."""
-    rig, experiment = made.rig, made.experiment
-    low_um, high_um = field_um(rig)
-    light = Light(
-        waist_um=rig.optics.waist_um,
-        depth_kt_per_mw=rig.optics.depth_kt_per_mw,
-        kt_pn_um=rig.plant.kt_pn_um,
-        power_mw=min(rig.loop.power_cap_mw, rig.laser.max_power_mw),
-        trap_kt=experiment.trap.depth_kt,
-        dwell_s=rig.loop.dwell_s,
-        shortest_dwell_s=rig.deflector.min_dwell_s,
-        settle_s=rig.deflector.settle_s,
-        cycle_s=1.0 / rig.camera.fps,
-    )
-    policy = build_policy(made, light, source)
-    if experiment.keep_in_field is not None:
-        policy = Kept(policy, experiment.keep_in_field, light, low_um, high_um)
-    period_s = 1.0 / rig.camera.fps
-    return Machine(
-        tracker=build_tracker(rig),
-        policy=policy,
-        light=light,
-        limits=Limits(low_um, high_um, light.power_mw),
-        latency_s=rig.loop.latency_s + rig.deflector.delay_s,
-        hold_s=period_s,
-        stale_s=rig.loop.stale_periods * period_s,
-        species=experiment.species,
-    )
-
-
-def build_tracker(rig: Rig) -> Tracker:
-    """The tracker, with the map that gives um their meaning: the middle of the top left pixel is (0, 0)."""
-    if isinstance(rig.camera, PlantCamera):
-        return TableTracker()
-    return FrameTracker(rig.tracking, Affine.scale("px", "um", rig.optics.um_per_px))
-
-
-def build_policy(made: Plan, light: Light, source: str) -> Policy:
-    """The law of an experiment. Raises Refused."""
-    law, rig = made.experiment.policy, made.rig
-    if isinstance(law, Learned):
-        from models.learned import fly  # nobody waits for torch who does not use it
-
-        return fly(made.folder / law.checkpoint, rig.plant)
-    refuse_short_delays(law, rig, source)
-    low_um, high_um = field_um(rig)
-    middle_um = ((low_um[0] + high_um[0]) / 2.0, (low_um[1] + high_um[1]) / 2.0)
-    if made.experiment.mode == "steered":
-        return Steered(law.forces, rig.plant, light, middle_um, made.experiment.trap.compensate_latency)
-    rings = []
-    for index, force in enumerate(law.forces):
-        if why := force.why_not_painted():
-            raise Refused(f"{source}: policy.forces.{index}: {why}")
-        try:
-            rings.append(paint(force.shape, waist_um=light.waist_um, kt_pn_um=light.kt_pn_um))
-        except Refused as refused:
-            raise Refused(f"{source}: policy.forces.{index}.shape: {refused}") from None
-    return Landscape(law.forces, tuple(rings), rig.plant, middle_um)
-
-
-def shortest_delay_s(rig: Rig) -> float:
-    """Mid-exposure to effect, and half of the hold: a programmed delay can't be shorter (physics brief 2.7)."""
-    camera = rig.camera
-    return camera.exposure_s / 2.0 + camera.readout_s + rig.loop.latency_s + rig.deflector.delay_s + 0.5 / camera.fps
-
-
-def refuse_short_delays(law: Programmed, rig: Rig, source: str) -> None:
-    """Raises Refused if a delay would need a position that was not yet seen."""
-    bound_s = shortest_delay_s(rig)
-    for index, force in enumerate(law.forces):
-        if force.delay_s is not None and force.delay_s < bound_s:
-            raise Refused(
-                f"{source}: policy.forces.{index}.delay_s is {force.delay_s:g} s, and on this rig it can't be less "
-                f"than {bound_s:.4g} s (latency and half a frame); leave it out for the newest position seen"
-            )
-
-
-def field_um(rig: Rig) -> tuple[tuple[float, float], tuple[float, float]]:
-    """The corners of what the camera sees and the deflector, centred on it, reaches."""
-    camera, scale = rig.camera, rig.optics.um_per_px
-    middle_um = [(size_px - 1) * scale / 2.0 for size_px in (camera.width_px, camera.height_px)]
-    reach_um = rig.deflector.range_v / rig.deflector.v_per_um * (1.0 - 1e-6)
-    half_um = [min(half, reach_um) for half in middle_um]
-    (x, y), (w, h) = middle_um, half_um
-    return (x - w, y - h), (x + w, y + h)
+    return replace(before, rig=build(bench, Rig), experiment=made)
 
 
 def open_instrument(made: Plan) -> Instrument:
@@ -283,7 +83,8 @@ def open_instrument(made: Plan) -> Instrument:
         latency_s=rig.loop.latency_s,
         rate=None if rig.rate == "lockstep" else 1.0,
         seed=made.experiment.seed,
-        power_cap_mw=rig.loop.power_cap_mw,
+        power_cap_mw=rig.power_mw,
+        um_to_v=rig.um_to_v(),
         heartbeat_s=rig.loop.stale_periods / rig.camera.fps,
     )
     pixel_type = "uint8" if rig.camera.bits <= 8 else "uint16"
@@ -339,6 +140,17 @@ def open_replay(
     return Instrument(made, machine, eye, beam, clock, *size, recording.frames)
 
 
+def header_of_calibration(rig: Rig) -> dict[str, Any]:
+    """What every run's header says of what was measured of its rig."""
+    calibration = rig.calibration
+    return {
+        "px_to_um": rig.optics.um_per_px,
+        "origin": calibration.file or "estimate, not calibrated",
+        "map": calibration.map if rig.confirmed else "unconfirmed",
+        "made": [plain(made) for made in calibration.made],
+    }
+
+
 def open_recorder(instrument: Instrument, path: Path, *, frames: bool, source: str = "") -> Journal:
     """A journal for this run. It waits for the disk only where nobody waits for the particles."""
     from config.reader import write
@@ -357,7 +169,7 @@ def open_recorder(instrument: Instrument, path: Path, *, frames: bool, source: s
         seed=made.experiment.seed if made.kind is Kind.SIMULATED else None,
         source=source,
         field_um=(*low_um, *high_um),
-        calibration={"px_to_um": made.rig.optics.um_per_px, "origin": "estimate, not calibrated"},
+        calibration=header_of_calibration(made.rig),
         versions=versions(),
         git_hash=git_hash(Path(__file__).parent),
         extra={"folder": str(made.folder)},

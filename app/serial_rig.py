@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from app.rig import Instrument, Plan, field_um
+from app.rig import Instrument
+from app.rig_file import Plan, field_um
 from config.refused import Refused
 from control.contract import Frame, Tracker
 from control.loop import Machine
@@ -26,7 +27,7 @@ def open_serial(made: Plan, machine: Machine) -> Instrument:
     size = (camera.height_px, camera.width_px, "uint16" if getattr(camera, "bits", 8) > 8 else "uint8")
     rehearse(machine.tracker, *size)
     means = Means(
-        um_per_px=rig.optics.um_per_px, field_um=field_um(rig), power_cap_mw=rig.loop.power_cap_mw,
+        um_per_px=rig.optics.um_per_px, field_um=field_um(rig), power_cap_mw=rig.power_mw, um_to_v=rig.um_to_v(),
         heartbeat_s=rig.loop.stale_periods / camera.fps,
     )  # fmt: skip
     if isinstance(camera, OpenCVCamera) and rig.emulated is None:

@@ -82,6 +82,14 @@ class Warp:
     def inverse(self) -> Map:
         return Unwarp(self) if self.terms else self.affine.inverse
 
+    def after(self, first: Affine) -> Warp:
+        """self after a map that only scales, evenly, and shifts. ValueError for one that turns, or does not meet."""
+        (a, b), (c, d) = first.matrix
+        if (b, c) != (0.0, 0.0) or a != d or a <= 0:
+            raise ValueError("only an even scale may come before a map with a polynomial")
+        centre = first.inverse(np.asarray(self.centre)).tolist()
+        return Warp(self.affine @ first, (centre[0], centre[1]), self.radius / a, self.terms)
+
     def _scaled(self, points: Any) -> Floats:
         place: Floats = (np.asarray(points, np.float64) - np.asarray(self.centre)) / self.radius
         return place

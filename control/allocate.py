@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -32,6 +33,7 @@ class Light:
     shortest_dwell_s: float = 2e-5
     settle_s: float = 0.0  # dark time of a jump
     cycle_s: float = math.inf  # every spot is visited at least once in this time
+    efficiency: Callable[[Floats], Floats] | None = None  # of the light at places [M, 2], relative to the middle
 
     @property
     def stiffness_pn_per_um(self) -> float:
@@ -58,6 +60,8 @@ def allocate(light: Light, tracks: Tracks, wanted: Forces) -> tuple[Command, tup
     position_um = np.concatenate([steered_um, ring_um])  # [M, 2]
     particle = np.concatenate([wanted.particle, ring_particle])
     mean_mw = np.concatenate([np.full(len(steered_um), light.trap_kt), ring_kt]) / light.depth_kt_per_mw  # [M]
+    if light.efficiency is not None:
+        mean_mw = mean_mw / light.efficiency(position_um)
     notes = [clipped] if clipped else []
     if len(mean_mw) == 0:
         return Command(reason="no particle is to be steered"), tuple(notes)
@@ -95,7 +99,8 @@ def _steer(light: Light, tracks: Tracks, wanted: Forces) -> tuple[Floats, str]:
     said = ""
     if over.any():
         largest_pn = float(np.hypot(*wanted.force_pn[over].T).max())
-        said = f"{np.count_nonzero(over)} forces clipped, the largest from {largest_pn:.3g} pN"
+        number = int(np.count_nonzero(over))
+        said = f"{number} force{'s' * (number > 1)} clipped, the largest from {largest_pn:.3g} pN"
     return tracks.position_um[row] + offset_um, said
 
 
@@ -118,11 +123,18 @@ def circle(radius_um: float, waist_um: float) -> Floats:
 
 
 def _share(light: Light, mean_mw: Floats) -> tuple[Floats, Floats]:
-    """(power while lit [M], dwell [M]) that give these mean powers over one cycle, jumps included."""
+    """(power while lit [M], dwell [M]) that give these mean powers over one cycle, jumps included.
+
+    A new command begins a new cycle. So that nobody gets a visit more than another in the time of one command, a whole
+    number of cycles fits in it: otherwise 16 spots of 0.11 ms, in commands of 10 ms, differ by 20 %.
+    """
     number = len(mean_mw)
     share = mean_mw / mean_mw.sum()
     settle_s = light.settle_s if number > 1 else 0.0
-    lit_s = min(number * light.dwell_s, light.cycle_s - number * settle_s)
+    cycle_s = number * (light.dwell_s + settle_s)
+    if math.isfinite(light.cycle_s):
+        cycle_s = light.cycle_s / max(round(light.cycle_s / cycle_s), 1)
+    lit_s = cycle_s - number * settle_s
     dwell_s = np.maximum(lit_s * share, light.shortest_dwell_s)
     cycle_s = dwell_s.sum() + number * settle_s
     return mean_mw * cycle_s / dwell_s, dwell_s

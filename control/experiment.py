@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from config.fields import Doc, Field, Ge, Gt, settings
 from control.policies import AnyForce
+from control.policies.calibrating import Calibrating
 from control.policies.keep_in_field import KeepInField
 
 
@@ -26,7 +27,7 @@ class Learned:
     checkpoint: Annotated[str, Doc("file, from the experiment's folder")]
 
 
-AnyPolicy = Annotated[Programmed | Learned, Field(discriminator="kind")]
+AnyPolicy = Annotated[Programmed | Learned | Calibrating, Field(discriminator="kind")]
 
 
 @settings

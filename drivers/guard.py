@@ -14,7 +14,7 @@ from typing import Self
 
 import numpy as np
 
-from config.geometry import Affine
+from config.warp import Map
 from control.contract import Clock, Command, Fault
 from control.contract import dark as dark_command
 from drivers.light import Deflector, Laser
@@ -42,7 +42,7 @@ class Guard:
     """
 
     def __init__(
-        self, deflector: Deflector, laser: Laser, clock: Clock, um_to_v: Affine, bounds: Bounds, *, watch: bool
+        self, deflector: Deflector, laser: Laser, clock: Clock, um_to_v: Map, bounds: Bounds, *, watch: bool
     ) -> None:
         if (um_to_v.source, um_to_v.target) != ("um", "v"):
             raise ValueError(f"the guard needs a map from um to v, not from {um_to_v.source} to {um_to_v.target}")

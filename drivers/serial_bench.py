@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from config.geometry import Affine
+from config.warp import Map
 from control.contract import Beam, Camera, Command
 from drivers.cameras.opencv_capture import OpenCVCamera, OpenCVCapture
 from drivers.deflectors.serial_galvo import SerialGalvo, SerialGalvoDriver
@@ -35,6 +36,7 @@ class Means:
     field_um: Corners  # that the beam may visit
     power_cap_mw: float
     heartbeat_s: float
+    um_to_v: Map | None = None  # the calibrated map; None: as the galvo's settings say
 
 
 class LastOut:
@@ -148,7 +150,7 @@ def _guard(
     low_um, high_um = means.field_um
     power_mw = min(means.power_cap_mw, lamp.max_power_mw)
     bounds = Bounds(low_um=low_um, high_um=high_um, power_mw=power_mw, heartbeat_s=means.heartbeat_s)
-    return Guard(mirrors, lamp, clock, _um_to_v(galvo, middle_um), bounds, watch=True)
+    return Guard(mirrors, lamp, clock, means.um_to_v or _um_to_v(galvo, middle_um), bounds, watch=True)
 
 
 def _um_to_v(galvo: SerialGalvo, middle_um: tuple[float, float]) -> Affine:

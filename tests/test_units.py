@@ -13,7 +13,8 @@ ROOMS = ("config", "control", "tracking", "drivers", "models", "app")
 PURE = {
     "average", "brightness", "core", "crowd_share", "diameter_ratio", "doubt", "drag_ratio", "drop", "efficiency_edge",
     "gain", "gradient", "layer_scale", "learning_rate", "matrix", "minmass", "noise", "parameters", "percentile",
-    "ratio", "response", "share", "stale_periods", "threshold", "uneven", "weight_decay",
+    "factor", "options", "precision", "tolerance", "values", "want",  # of a check and of a family
+    "ratio", "residual", "response", "share", "stale_periods", "terms", "threshold", "uneven", "weight_decay",
     "fps", "seconds", "minutes",
 }  # fmt: skip
 UNKNOWN_UNITS = {

@@ -63,15 +63,14 @@ def link(before: Remembered, number: int, position_px: Floats, s: Tracking) -> t
     """
     gate_px = _gate(before, number, s)
     taken, owner, doubt = assign(before.expected_px, gate_px, position_px, s.doubt, s.least_distance_px)
-    particle, state, order, lost, known, where, count, doubts = _settle(
+    particle, state, order, lost, known, where, count, doubts, next_particle = _settle(
         before.particle, before.position_px, before.count, before.next_particle, number, position_px,
         taken, owner, doubt, s.memory, s.confirm,
     )  # fmt: skip
     drift_px = _drift(before, number, taken, position_px) if s.predict == "drift" else before.drift_px
     ahead = where if s.predict == "last" else where + np.multiply(drift_px, 1 + count[:, MISSED, None])
-    next_particle = before.next_particle + int(np.count_nonzero(owner < 0))
     after = Remembered(known, where, ahead, count, next_particle, drift_px)
-    return after, Linked(particle, state, order, lost, _notes(doubts))
+    return after, Linked(particle, state, order, lost, _notes(doubts) if len(doubts) else ())
 
 
 def _drift(before: Remembered, number: int, taken: Ints, position_px: Floats) -> tuple[float, float]:
@@ -114,12 +113,12 @@ def _apart(position_px: Floats, reach_px: Floats) -> Floats:
 def _settle(
     known: Ints, where_px: Floats, count: Ints, next_particle: int, number: int, position_px: Floats,
     taken: Ints, owner: Ints, doubt: Bools, memory: int, confirm: int,
-) -> tuple[Ints, NDArray[np.uint8], Ints, Ints, Ints, Floats, Ints, Ints]:  # fmt: skip
-    """(particle, state, order, lost; Remembered's particle, position_px, count; who has become uncertain)."""
+) -> tuple[Ints, NDArray[np.uint8], Ints, Ints, Ints, Floats, Ints, Ints, int]:  # fmt: skip
+    """(particle, state, order, lost; Remembered's particle, position_px, count; who has become uncertain; next)."""
     particle, order, lost = _name(known, count, taken, owner, next_particle, memory)
     tally, state, doubts = _judge(count, owner, doubt, particle, number, confirm)
     everyone, where, counts = _keep(known, where_px, count, taken, owner, particle, position_px, tally, order, memory)
-    return particle, state, order, lost, everyone, where, counts, doubts
+    return particle, state, order, lost, everyone, where, counts, doubts, next_particle + (owner < 0).sum()
 
 
 @njit(cache=True, nogil=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterable
 
 from PyQt6.QtCore import QAbstractListModel, QModelIndex, QSortFilterProxyModel, Qt
@@ -12,6 +14,8 @@ from app.desktop import theme
 from control.contract import Level, OrderKind, Turn
 
 MOST = 5000  # lines kept
+QUIET_S = 2.0  # what goes on and on is said once
+NUMBERS = re.compile(r"\d+\.?\d*(e-?\d+)?")
 
 
 class Lines(QAbstractListModel):
@@ -71,6 +75,7 @@ class LogPanel(QWidget):
         column.setContentsMargins(theme.GRID, 4, theme.GRID, 4)
         column.addLayout(row)
         column.addWidget(self.list, 1)
+        self._noted: dict[str, float] = {}  # when a note of this kind came last
         self._level: Level | None = None
         self._withheld: frozenset[tuple[int, str]] = frozenset()
 
@@ -102,11 +107,17 @@ class LogPanel(QWidget):
                 turn.level, theme.GREEN
             )
             found.append((f"{at}{turn.level}: {turn.reason}", colour))
-        found += [(at + note, theme.INK) for note in turn.notes]
+        found += [(at + note, theme.INK) for note in turn.notes if self._is_news(note, turn.now_s)]
         withheld = frozenset(turn.withheld)
         found += [(f"{at}no light for {who}: {why}", theme.FAINT) for who, why in sorted(withheld - self._withheld)]
         self._level, self._withheld = turn.level, withheld
         return found
+
+    def _is_news(self, note: str, now_s: float) -> bool:
+        """Whether the like of it, other numbers aside, was not said a moment ago."""
+        kind = NUMBERS.sub("", note)
+        before_s, self._noted[kind] = self._noted.get(kind, -math.inf), now_s
+        return not 0.0 <= now_s - before_s < QUIET_S
 
     def _add(self, lines: list[tuple[str, str]]) -> None:
         bar = self.list.verticalScrollBar()

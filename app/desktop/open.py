@@ -9,9 +9,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from app.plan import plan
 from app.replay import plan_replay
-from app.rig import EXPERIMENTS, Plan, plan
+from app.rig import open_instrument
+from app.rig_file import EXPERIMENTS, Plan
 from config.reader import read
+from config.refused import Refused
 
 FIRST = EXPERIMENTS / "annular_activity.yaml"
 RUNS = Path("runs")
@@ -38,14 +41,15 @@ def open_desktop(
 
     from app.desktop.memory import Memory
     from app.desktop.picture import take_picture
-    from app.desktop.session import Session
+    from app.desktop.session import Session, Wiring
     from app.desktop.window import Window
 
     memory = Memory() if picture is None else None
     if memory is not None and rig is None and experiment is None:
         experiment = memory.experiment
     path, made = planner(rig, experiment, sets)
-    window = Window(Session(made), path, RUNS, lambda chosen: planner(chosen, None, sets)[1], memory)
+    session = Session(made, Wiring(apart=open_instrument))
+    window = Window(session, path, RUNS, lambda chosen: planner(chosen, None, sets)[1], memory)
     sys.excepthook = _hook(window)
     try:
         if picture is not None:
@@ -86,6 +90,8 @@ def planner(rig: Path | None, experiment: Path | None, sets: tuple[str, ...] = (
         rig, experiment = None, rig
     path = experiment if experiment is not None else FIRST
     made = plan(path, rig, ("rate=real time", *sets))
+    if made.rig.camera.kind == "plant":
+        raise Refused(f"{made.rig.title}: this rig has no images for a window; main.py run is for it")
     if made.kind == "SIMULATED":
         made = plan(path, rig, ("rate=real time", *PATIENT, *sets))
     return path, made

@@ -8,13 +8,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from app.live import Live, NoRecord
+from app.apart import Apart
+from app.host import Opening
+from app.live import Live
+from app.machine import build_machine
+from app.plan import planned
 from app.predict import Means
-from app.rig import Plan, build_machine, open_instrument, open_recorder, planned
+from app.rehearse import rehearse
+from app.rig import open_instrument, open_recorder
+from app.rig_file import Plan
 from config.reader import Document, plain, write
-from control.contract import Fault, Order, OrderKind, Recorder, Turn
+from control.contract import Fault, OrderKind, Recorder, Turn
 from control.experiment import Experiment
-from control.loop import Machine, run
+from control.loop import Machine
 
 
 def _recorder(instrument: Any, path: Path) -> Recorder:
@@ -28,6 +34,7 @@ class Wiring:
     open_instrument: Callable[[Plan], Any] = open_instrument
     build_machine: Callable[[Plan, str], Machine] = build_machine
     open_recorder: Callable[[Any, Path], Recorder] = _recorder
+    apart: Opening | None = None  # opens rigs in real time in a process of their own; None: everything is here
 
 
 class Session:
@@ -36,7 +43,7 @@ class Session:
     def __init__(self, plan: Plan, wiring: Wiring | None = None) -> None:
         self.wiring = wiring or Wiring()
         self.plan = plan  # as it is in force
-        self.live: Live | None = None
+        self.live: Live | Apart | None = None
         self.instrument: Any = None
         self._rehearsed = False
         self.particles = 0  # as many as were seen last
@@ -70,12 +77,22 @@ class Session:
         """Open the instrument and turn the loop. Raises Refused and Fault."""
         if self.running:
             return
-        if self.plan.kind == "SIMULATED" and self.plan.rig.emulated is None and not self._rehearsed:
-            rehearse(self.wiring, self.plan)
+        if self.wiring.apart is not None and self.plan.rig.rate == "real time":
+            apart = Apart(self.plan, self.wiring.apart, self._rehearsed)
+            apart.start()
+            self.live = self.instrument = apart
+            return
+        if self.plan.rig.rate == "real time" and self.plan.rig.laser.kind == "simulated" and not self._rehearsed:
+            rehearse(self.wiring.open_instrument, self.plan)
             self._rehearsed = True
         self.instrument = opened = self.wiring.open_instrument(self.plan)
         self.live = Live(opened.machine, opened.camera, opened.beam, opened.clock)
         self.live.start()
+
+    @property
+    def returned(self) -> tuple[Any, ...]:
+        """Settings as the devices gave them back: name, asked, returned."""
+        return tuple(self.instrument.returned()) if self.running else ()
 
     def order(self, kind: OrderKind, text: str = "") -> None:
         if self.live is not None:
@@ -94,6 +111,8 @@ class Session:
         if self.live is not None and self.running:
             if path is None:
                 self.live.record(None)
+            elif isinstance(self.live, Apart):
+                self.live.record(path)
             else:
                 self.live.record(self.wiring.open_recorder(replace(self.instrument, plan=self.plan), path))
 
@@ -107,23 +126,6 @@ class Session:
         if self.live is not None:
             live, self.live = self.live, None
             live.close()
-
-
-def rehearse(wiring: Wiring, plan: Plan, turns: int = 4) -> None:
-    """A few turns of a throwaway simulated instrument: what has to be compiled is, before particles move."""
-    opened = wiring.open_instrument(replace(plan, rig=replace(plan.rig, rate="lockstep")))
-    told = iter([(Order(OrderKind.ARM),)])
-    seen: list[Turn] = []
-
-    def watch(turn: Turn) -> None:
-        seen.append(turn)
-        if len(seen) >= turns:
-            opened.camera.close()
-
-    try:
-        run(opened.machine, opened.camera, opened.beam, opened.clock, NoRecord(), lambda: next(told, ()), watch)
-    finally:
-        opened.beam.close()
 
 
 def save_experiment(plan: Plan, experiment: Experiment, path: Path) -> None:

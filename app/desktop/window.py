@@ -14,6 +14,7 @@ from PyQt6.QtCore import QTimer
 from PyQt6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
 from PyQt6.QtWidgets import QApplication, QMainWindow
 
+from app.candidates import candidates
 from app.desktop import theme
 from app.desktop.actions import Actions
 from app.desktop.device_panel import DevicePanel, with_edits
@@ -32,7 +33,7 @@ from app.desktop.transport import Transport
 from app.desktop.view import View
 from app.desktop.watching import Watching
 from app.live import sentence
-from app.rig import EXPERIMENTS, Plan
+from app.rig_file import EXPERIMENTS, Plan
 from config.refused import Refused
 from control.contract import Fault, OrderKind, Tracks
 
@@ -95,6 +96,7 @@ class Window(QMainWindow):
         self.panel.edited.connect(self._edited)
         self.hand.edited.connect(self.panel.put_in_force)
         self.devices.changed.connect(self.change_rig)
+        self.devices.candidates.toggled.connect(self.show_candidates)
         self.panel.list.chosen.connect(self.open)
         self.panel.list.saved.connect(self.save)
 
@@ -251,11 +253,31 @@ class Window(QMainWindow):
         """Plots, the disk, and how many particles there are to share the light."""
         self.plots.draw()
         self.watching.each_second(self.runs)
+        self.devices.answers.show_returned(self.session.returned)
+        self.show_candidates()
         tracks = self._tracks()
         particles = len(tracks) if tracks is not None else 0
         if particles and particles != self.session.particles:
             self.session.particles = particles
             self.panel.refresh()
+
+    def show_candidates(self) -> None:
+        """What the tracking settings in the form would keep and reject, if that is asked for."""
+        turn = self.playback.shown if self.playback.reel is not None else self.session.newest
+        nothing = np.empty((0, 2))
+        kept_px, rejected_px = nothing, nothing
+        if (
+            self.devices.candidates.isChecked()
+            and turn is not None
+            and turn.frame is not None
+            and turn.frame.image.size
+        ):
+            try:
+                found = candidates(self.devices.tracking(), turn.frame.image)
+                kept_px, rejected_px = found.kept_px, found.rejected_px
+            except Refused as refused:
+                self.devices.say(str(refused))
+        self.view.show_candidates(kept_px, rejected_px)
 
     def fail(self, error: BaseException) -> None:
         """Whatever went wrong in the window: dark, and a sentence."""

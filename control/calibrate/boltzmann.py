@@ -34,13 +34,14 @@ def invert(
         offset_um: [M, 2], M at least some hundred.
         kt_pn_um: thermal energy.
         sharpen: by what the offsets are stretched, true rms over seen rms: blur and localisation error (P6).
-        bins: number of bins.
+        bins: largest number of bins; each gets 20 positions on average.
         independent: what part of the offsets is independent of the others, for the standard error.
     """
     square_um2 = (np.asarray(offset_um, np.float64) ** 2).sum(axis=1) * sharpen**2
     square_um2 = square_um2[np.isfinite(square_um2)]
-    if len(square_um2) < 20 * bins:
-        raise ValueError(f"{len(square_um2)} positions are too few for {bins} bins of a potential")
+    bins = min(bins, len(square_um2) // 20)
+    if bins < 6:
+        raise ValueError(f"{len(square_um2)} positions are too few for a potential")
     edges = np.linspace(0.0, float(np.quantile(square_um2, 0.98)), bins + 1)
     count = np.histogram(square_um2, edges)[0].astype(np.float64)
     middle = (edges[1:] + edges[:-1]) / 2.0

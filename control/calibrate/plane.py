@@ -94,7 +94,7 @@ def _fit(point: Floats, target: Floats, order: int, end: str) -> tuple[Plane, fl
         if rank < design.shape[1]:
             raise ValueError("the points lie on a line, and a map needs them all over the field")
         left = target - design @ found
-        before, weight = weight, biweight(np.hypot(*left.T), design.shape[1])
+        before, weight = weight, biweight(np.hypot(*left.T), design.shape[1], least=1e-9 * float(np.ptp(target)))
         if np.allclose(before, weight, atol=1e-6):
             break
     matrix = (found[1:3] / radius).T
@@ -112,11 +112,14 @@ def _fit(point: Floats, target: Floats, order: int, end: str) -> tuple[Plane, fl
     return Plane(warp, point, left @ back.T, used), float(np.sqrt((alone**2).sum(axis=1).mean()))
 
 
-def biweight(distance: Floats, parameters: int) -> Floats:
-    """[K] Tukey's weights of residual distances [K]; 0 for an outlier. Their scale is from the median."""
+def biweight(distance: Floats, parameters: int, least: float = 0.0) -> Floats:
+    """[K] Tukey's weights of residual distances [K]; 0 for an outlier. Their scale is from the median.
+
+    Nothing is an outlier where that scale is not above `least`: rounding has no outliers.
+    """
     free = max(len(distance) / max(len(distance) - parameters / 2.0, 1.0), 1.0)
     scale = float(np.median(distance)) / 1.1774 * math.sqrt(free)  # of a 2D normal's Rayleigh distance
-    if scale <= 0:
+    if scale <= least:
         return np.ones(len(distance))
     return np.where(distance < TUKEY * scale, (1.0 - (distance / (TUKEY * scale)) ** 2) ** 2, 0.0)
 

@@ -9,8 +9,8 @@ from typing import Self
 
 import numpy as np
 
-from config.geometry import Affine
 from config.refused import Refused
+from config.warp import Map
 from drivers.guard import Bounds, Guard
 from drivers.sim.camera import SimulatedCamera, SimulatedCameraDriver
 from drivers.sim.clock import LockstepClock, PacedClock, SimulatedClock
@@ -57,7 +57,7 @@ def open_bench(
     seed: int = 0,
     replica: int = 0,
     power_cap_mw: float | None = None,
-    um_to_v: Affine | None = None,
+    um_to_v: Map | None = None,
     field_um: tuple[tuple[float, float], tuple[float, float]] | None = None,
     heartbeat_s: float = 0.5,
 ) -> Bench:

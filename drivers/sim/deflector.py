@@ -35,6 +35,7 @@ class SimulatedDeflector:
     jitter_um: Annotated[float, Ge(0), Doc("rms wander of the spot, along each axis")] = 0.0
     true_rotation_deg: Annotated[float, Doc("by how much the deflector's axes are turned against the image's")] = 0.0
     true_shift_um: Annotated[tuple[float, float], Doc("where 0 V really points, from the middle of the field")] = (0, 0)
+    true_delay_s: Annotated[float, Ge(0), Doc("the real delay_s; 0: as configured")] = 0.0
     true_v_per_um: Annotated[float, Ge(0), Doc("the real v_per_um; 0: as configured")] = 0.0
 
 
@@ -70,7 +71,8 @@ class SimulatedDeflectorDriver:
         far = np.hypot(*(position_v / made.range_v).T)  # [M] 1 at the end of an axis
         efficiency = np.maximum(1.0 - (1.0 - made.efficiency_edge) * far**2, 0.0)
         settle_ns = round(made.settle_s * 1e9)
-        self._laser.aim = Aim(self._v_to_um(position_v), efficiency, dwell_ns, settle_ns, due_ns)
+        really_ns = self._clock.acts_ns() + round((made.true_delay_s or made.delay_s) * 1e9)
+        self._laser.aim = Aim(self._v_to_um(position_v), efficiency, dwell_ns, settle_ns, really_ns)
         return Steered(position_v, dwell_ns.astype(np.float64) * 1e-9, due_ns * 1e-9)
 
     def status(self) -> str:

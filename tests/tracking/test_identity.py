@@ -23,7 +23,8 @@ def moved(position_px: Floats, step_px: float, chance: np.random.Generator) -> F
     push = np.where(distance < DIAMETER_PX, 0.5 * (DIAMETER_PX - distance), 0.0) - np.where(distance < 40, 0.02, 0.0)
     force = (push / distance)[..., None] * gap
     step = np.clip(force.sum(axis=1), -2.0, 2.0) + step_px * chance.standard_normal(position_px.shape)
-    return np.clip(position_px + step, 0.0, SIDE_PX)
+    inside: Floats = np.clip(position_px + step, 0.0, SIDE_PX)
+    return inside
 
 
 @pytest.mark.parametrize(("step_px", "search_px"), [(0.8, 5.0), (1.6, 8.0)])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-import pandas as pd
 import pytest
 import trackpy
 from numpy.typing import NDArray
@@ -162,27 +161,3 @@ def test_a_crowd_narrows_the_gate() -> None:
     memory, _ = link(Remembered(), 0, np.array([[10.0, 10.0], [20.0, 10.0], [80.0, 10.0]]), settings)
     _, found = link(memory, 1, np.array([[10.0, 15.0], [20.0, 14.0], [80.0, 15.0]]), settings)
     assert found.particle.tolist() == [3, 1, 2]  # 5 px is beyond 0.45 of 10 px, but nobody is near the third
-
-
-def bulk_water(frames: int | None) -> pd.DataFrame:
-    settings = Tracking(diameter_px=11, minmass=20, invert=True, search_px=5, memory=3)
-    find, memory, rows = locator(settings), Remembered(), []
-    for number, image in enumerate(recorded("bulk_water.tif", frames)):
-        features = find(image)
-        memory, found = link(memory, number, features.position_px, settings)
-        rows.append(pd.DataFrame({"frame": number, "particle": found.particle}))
-    return pd.concat(rows)
-
-
-def test_bulk_water_is_linked_as_trackpy_links_it() -> None:
-    """60 frames of the walkthrough: what trackpy 0.7 (locate, then link) makes of them."""
-    lengths = bulk_water(60).groupby("particle").size()
-    assert len(lengths) == pytest.approx(3056, rel=0.005)
-    assert np.count_nonzero(lengths >= 25) == pytest.approx(515, rel=0.005)
-
-
-@pytest.mark.slow
-def test_bulk_water_has_the_published_number_of_tracks() -> None:
-    lengths = bulk_water(None).groupby("particle").size()
-    assert len(lengths) == pytest.approx(13715, rel=0.005)
-    assert np.count_nonzero(lengths >= 25) == pytest.approx(1505, rel=0.005)

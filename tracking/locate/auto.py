@@ -35,7 +35,7 @@ def choose(image: NDArray[Any], found: Features, s: Tracking) -> Choice | None:
         return None
     if len(found) > MOST:
         return Choice("centroid", f"auto: centroid, since fits of {len(found)} particles would take too long")
-    profile, noise = _profile(checked(image, s.invert).astype(np.float64), found.position_px, s.radius_px + 2)
+    profile, noise = mean_profile(checked(image, s.invert).astype(np.float64), found.position_px, s.radius_px + 2)
     contrast = float(np.ptp(profile)) / max(noise, 1e-9)
     if contrast < FAINT:
         return Choice("centroid", f"auto: centroid, since the contrast is only {contrast:.1f} times the noise")
@@ -48,7 +48,7 @@ def choose(image: NDArray[Any], found: Features, s: Tracking) -> Choice | None:
     return Choice("gaussian", f"auto: gaussian, since the particles are spots of {contrast:.0f} times the noise")
 
 
-def _profile(raw: Floats, position_px: Floats, reach: int) -> tuple[Floats, float]:
+def mean_profile(raw: Floats, position_px: Floats, reach: int) -> tuple[Floats, float]:
     """(mean brightness [reach + 1] by whole px of distance, spread of one pixel about it)."""
     rows, columns = np.mgrid[-reach : reach + 1, -reach : reach + 1]
     total = np.zeros(reach + 1)

@@ -7,7 +7,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from PyQt6 import sip
@@ -173,6 +173,7 @@ def test_random_walks(qapp: QApplication) -> None:
         max_examples=5,
         stateful_step_count=100,
         deadline=None,
+        phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
         derandomize=True,
     )

@@ -21,8 +21,9 @@ from app.desktop.open import FIRST, planner
 from app.desktop.session import Session
 from app.desktop.window import Window
 from app.live import beam_is_on
-from control.contract import Level
+from control.contract import DARK, Forces, Level, Tracks, Turn
 from control.experiment import Experiment, Programmed
+from drivers.returned import Returned
 from tests.app.desktop.toy import Recorder, Toy, planned, wiring
 
 
@@ -366,3 +367,43 @@ def test_an_exception_in_the_loop_is_read_in_words_and_copied(bench: Bench) -> N
     assert "NoneType" in clipboard.text()
     assert "Traceback" not in clipboard.text()
     assert window.actions_bar.start.isEnabled()
+
+
+def test_candidates_are_drawn_as_the_form_stands(bench: Bench) -> None:
+    window = bench.window
+    bench.armed()
+    window.devices.candidates.setChecked(True)
+    assert len(window.view.kept.data) == 7
+    write(window.devices.forms["tracking"].rows["minmass"], 1e6)
+    window.show_candidates()
+    assert len(window.view.kept.data) == 0
+    assert len(window.view.rejected.data) >= 7
+    write(window.devices.forms["tracking"].rows["diameter_px"], 12)
+    window.show_candidates()
+    assert "odd" in window.devices.trouble.text()
+    window.devices.candidates.setChecked(False)
+    assert len(window.view.rejected.data) == 0
+
+
+def test_what_a_device_gave_back_stands_beside_what_was_asked(bench: Bench) -> None:
+    answers = bench.window.devices.answers
+    answers.show_returned([Returned("camera.exposure_s", 0.01, 0.02), Returned("laser.power_mw", 5.0, float("nan"))])
+    assert [cell.text() for cell in answers.cells["camera exposure"]] == ["0.01 s", "0.02 s"]
+    assert "color" in answers.cells["camera exposure"][1].styleSheet()
+    assert answers.cells["laser power"][1].text() == "not said"
+
+
+def test_what_goes_on_is_logged_once(bench: Bench) -> None:
+    log = bench.window.log
+    turns = [blank(number, (f"{number} forces clipped, the largest from 0.{number} pN",)) for number in range(1, 90)]
+    log.add(turns)
+    assert sum("forces clipped" in line for line in log.read()) == 1
+    log.add([blank(1000, ("3 forces clipped, the largest from 0.2 pN",))])
+    assert sum("forces clipped" in line for line in log.read()) == 2
+
+
+def blank(number: int, notes: tuple[str, ...]) -> Turn:
+    now_s = 0.01 * number
+    return Turn(
+        number, None, now_s, (), Tracks(now_s), Forces(), DARK, DARK, Level.SAFE, "not yet armed", now_s, (), notes
+    )

@@ -10,9 +10,12 @@ from typing import Any
 import numpy as np
 
 from app.desktop.session import Wiring
-from app.rig import Plan, build_machine, plan
+from app.machine import build_machine
+from app.plan import plan
+from app.rig_file import Plan
 from control.contract import Command, Ended, Fault, Frame, Tracks, Turn, dark
 from control.loop import Machine
+from drivers.returned import Returned
 
 SIZE_PX, UM_PER_PX = 256, 0.1
 
@@ -105,6 +108,9 @@ class Toy:
     camera: Camera = field(init=False)
     beam: Beam = field(default_factory=Beam)
     machine: Machine = field(init=False)
+
+    def returned(self) -> tuple[Returned, ...]:
+        return (Returned("camera.exposure_s", 0.005, 0.005),)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "camera", Camera(self.clock, self.period_s))

@@ -1,0 +1,168 @@
+"""The verb `analyse`: a run's observables beside what was foreseen, as one HTML page."""
+
+from __future__ import annotations
+
+import json as json_text
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from app.analysis import bonds_by_frame, msd, pair_correlation
+from app.findings import Finding, RunTables, alone, cutoff_um, findings, means_of
+from app.heading import heading_memory
+from app.page import Page
+from app.plan import plan_of
+from app.predict import foreseen_msd_um2, longest_delay_s
+from app.tidy import tidy
+from config.refused import Refused
+from control.theory.many import random_bond_order
+from drivers.journal import read_run
+
+
+def analyse_run(path: Path, out: Path | None, *, json: Path | None) -> int:
+    """Write the page, and say the findings. Raises Refused for a run in which nobody was seen."""
+    run, about, calibration = tables(path)
+    found = findings(run)
+    page = Page(f"{run.plan.experiment.title}: {path.name}")
+    page.text(about)
+    page.text(calibration)
+    page.heading("Measured beside foreseen")
+    page.table(("observable", "foreseen", "measured", "unit", "from"), [row(one) for one in found])
+    page.heading("Figures")
+    draw_all(page, run)
+    page.heading("Settings")
+    from config.reader import write
+
+    page.folded("experiment", write(run.plan.experiment))
+    page.folded("rig", write(run.plan.rig))
+    target = out or path.with_suffix(".html")
+    page.save(target)
+    for one in found:
+        name, foreseen, measured, unit, _ = row(one)
+        print(f"{name:<32} {measured:>22} {unit:<6} foreseen {foreseen}")
+    print(f"report: {target}")
+    if json is not None:
+        json.write_text(json_text.dumps({"run": str(path), "findings": [plain(one) for one in found]}, indent=1) + "\n")
+    return 0
+
+
+def tables(path: Path) -> tuple[RunTables, str, str]:
+    """The tables of a run, what it was, and how it was calibrated, in words. Raises Refused."""
+    with read_run(path) as run:
+        header = run.header
+        found = {name: pd.DataFrame(columns) for name, columns in tidy(run, run.batches()).items()}
+    if not len(found["tracks"]):
+        raise Refused(f"{path}: no particle was seen in this run, so that there is nothing to analyse")
+    made = plan_of(header)
+    particles = int(found["tracks"]["particle"].nunique())
+    turns = found["turns"]
+    span_s = float(np.ptp(turns["now_s"]))
+    about = (
+        f"{header.kind.value}, {len(turns)} turns in {span_s:.1f} s at {header.fps:g} frames/s, {particles} particles, "
+        f"started {header.started}, code {header.git_hash[:12]}. {made.experiment.about}"
+    )
+    run_tables = RunTables(
+        made, means_of(made, particles), header.fps, found["tracks"], found["commands"], found["forces"],
+        found["rings"], turns,
+    )  # fmt: skip
+    return run_tables, about, calibration_in_words(header.calibration)
+
+
+def calibration_in_words(calibration: Any) -> str:
+    """One sentence about what of the rig was measured."""
+    made = calibration.get("made", [])
+    if not made:
+        return f"Calibration: {calibration.get('origin', 'not known')}; the rig's numbers are estimates."
+    said = ", ".join(
+        f"{one['what']} ({one['date'][:10]}, residual {one['residual']:.3g} {one['unit']})" for one in made
+    )
+    return f"Calibration: {said}; map {calibration.get('map', 'not known')}; file {calibration.get('origin')}."
+
+
+def row(one: Finding) -> tuple[str, str, str, str, str]:
+    foreseen = f"{one.foreseen:.4g}" if math.isfinite(one.foreseen) else "–"
+    measured = f"{one.measured:.4g}" if math.isfinite(one.measured) else "–"
+    if math.isfinite(one.error):
+        measured += f" ± {one.error:.2g}"
+    return one.name, foreseen, measured, one.unit, one.source
+
+
+def plain(one: Finding) -> dict[str, Any]:
+    values = {"foreseen": one.foreseen, "measured": one.measured, "stderr": one.error}
+    known = {name: value if math.isfinite(value) else None for name, value in values.items()}
+    return {"name": one.name, "unit": one.unit, "from": one.source, **known}
+
+
+def draw_all(page: Page, run: RunTables) -> None:
+    """Every figure that says something about this run."""
+    tau_s = longest_delay_s(run.plan.experiment)
+    span_s = float(np.ptp(run.tracks["time_s"]))
+    page.figure(lambda axes: draw_tracks(axes, run), "Where the particles were.")
+    longest_s = min(max(10.0 * tau_s, 2.0), span_s / 4.0)
+    if longest_s * run.fps >= 2:
+        page.figure(lambda axes: draw_msd(axes, run, longest_s), "Mean square displacement in the plane.")
+    page.figure(lambda axes: draw_latency(axes, run), "From mid-exposure to effect: the achieved delay and its jitter.")
+    if alone(run.plan.experiment) is not None:
+        page.figure(lambda axes: draw_memory(axes, run, tau_s), "How long a direction is kept.")
+    if run.tracks["particle"].nunique() >= 5:
+        page.figure(lambda axes: draw_order(axes, run), "Bond order, with what random directions would show (dashed).")
+        page.figure(lambda axes: draw_pairs(axes, run), "Pair correlation.")
+
+
+def draw_tracks(axes: Any, run: RunTables) -> None:
+    for _, own in run.tracks.groupby("particle"):
+        axes.plot(own["x_um"], own["y_um"], lw=0.6)
+    axes.set(xlabel="x (µm)", ylabel="y (µm)", aspect="equal")
+    axes.invert_yaxis()
+
+
+def draw_msd(axes: Any, run: RunTables, longest_s: float) -> None:
+    spread = msd(run.tracks, run.fps, longest_s).dropna()
+    lag_s = spread.index.to_numpy(np.float64)
+    axes.loglog(lag_s, spread.to_numpy(), "o", ms=3, label="measured")
+    axes.loglog(lag_s, 4.0 * run.plan.rig.plant.diffusion_um2_per_s * lag_s, "--", color="grey", label="free, 4Dt")
+    foreseen = foreseen_msd_um2(run.plan.experiment, run.means, lag_s)
+    if foreseen is not None:
+        axes.loglog(lag_s, foreseen, "-", label="foreseen (P7, P10, P18)")
+    axes.set(xlabel="lag (s)", ylabel="MSD (µm²)")
+    axes.legend()
+
+
+def draw_latency(axes: Any, run: RunTables) -> None:
+    late_ms = 1e3 * (run.turns["sent_effect_s"] - run.turns["frame_time_s"]).dropna()
+    if len(late_ms):
+        middle = float(late_ms.median())
+        axes.hist(
+            late_ms, bins=np.linspace(middle - max(late_ms.std() * 4, 0.5), middle + max(late_ms.std() * 4, 0.5), 60)
+        )
+    axes.set(xlabel="mid-exposure to effect (ms)", ylabel="turns")
+
+
+def draw_memory(axes: Any, run: RunTables, tau_s: float) -> None:
+    memory = heading_memory(run.tracks, tau_s, run.fps, max(10.0 * tau_s, 2.0))
+    axes.plot(memory.index, memory.to_numpy())
+    axes.axhline(0.0, color="grey", lw=0.5)
+    axes.set(xlabel="lag (s)", ylabel="⟨cos Δφ⟩")
+
+
+def draw_order(axes: Any, run: RunTables) -> None:
+    every = run.tracks[run.tracks["frame"] % max(round(run.fps / 5.0), 1) == 0]
+    for order, colour in ((6, "#0072b2"), (4, "#d55e00")):
+        seen = bonds_by_frame(every, cutoff_um(run), order)
+        axes.plot(seen["time_s"], seen["order_all"], color=colour, label=f"|ψ{order}|")
+        axes.axhline(random_bond_order(order), color=colour, ls="--", lw=0.8)
+    axes.set(xlabel="time (s)", ylim=(0, 1.02))
+    axes.legend()
+
+
+def draw_pairs(axes: Any, run: RunTables) -> None:
+    low, high = run.tracks[["x_um", "y_um"]].min().to_numpy(), run.tracks[["x_um", "y_um"]].max().to_numpy()
+    largest_um = min(4.0 * cutoff_um(run), 0.95 * float((high - low).min()))
+    every = run.tracks[run.tracks["frame"] % max(round(run.fps / 5.0), 1) == 0]
+    found = pair_correlation(every, (low[0], low[1]), (high[0], high[1]), largest_um)
+    axes.plot(found.index, found.to_numpy())
+    axes.axhline(1.0, color="grey", lw=0.5)
+    axes.set(xlabel="r (µm)", ylabel="g(r)")

@@ -1,0 +1,82 @@
+"""The verb `calibrate`: measure what the rig is, through the ordinary loop, and keep it."""
+
+from __future__ import annotations
+
+import json as json_text
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from app.calibration.diffusion import diffusion, drift
+from app.calibration.job import Job
+from app.calibration.latency import latency
+from app.calibration.map import camera_to_deflector
+from app.calibration.record import Record, undo
+from app.calibration.stiffness import power, stiffness
+from app.calibration.um_per_px import um_per_px
+from config.reader import plain, read
+from config.refused import Refused
+
+STEPS: dict[str, Callable[[Job], Record]] = {
+    "um-per-px": um_per_px,
+    "map": camera_to_deflector,
+    "diffusion": diffusion,
+    "latency": latency,
+    "stiffness": stiffness,
+    "power": power,
+    "drift": drift,
+}
+
+
+def calibrate_rig(
+    what: str, rig: Path, sets: Sequence[str], *, out: Path | None, seconds: float | None, seed: int, pitch_um: float,
+    undone: bool, json: Path | None,
+) -> int:  # fmt: skip
+    """The verb. Raises Refused, Fault; what was measured before that is kept."""
+    if what not in (*STEPS, "all"):
+        raise Refused(f"calibrate {what}: there is no such calibration (allowed: {', '.join(STEPS)}, all)")
+    file = out or default_file(rig)
+    if undone:
+        record = undo(file)
+        print(f"undone: {record.what} of {record.date}; {file}")
+        return 0
+    job = Job(rig, tuple(sets), file, seed=seed, seconds=seconds, pitch_um=pitch_um)
+    made = []
+    for name in STEPS if what == "all" else (what,):
+        record = STEPS[name](job)
+        made.append(record)
+        tell(record)
+    print(f"kept in {file}; it is in force where the rig file says 'calibration: {file.name}', or with "
+          f"--set calibration={file}")  # fmt: skip
+    if json is not None:
+        json.write_text(json_text.dumps([plain(record) for record in made], indent=1) + "\n")
+    return 0
+
+
+def default_file(rig: Path) -> Path:
+    """The file that the rig names, or one beside it."""
+    named = read(rig).data.get("calibration")
+    return rig.parent / (named if isinstance(named, str) else f"{rig.stem}.calibration.yaml")
+
+
+def tell(record: Record) -> None:
+    """What was found, on the console."""
+    left = "" if record.residual is None else f" (residual {record.residual:.3g} {record.unit})"
+    print(f"{record.what}{left}")
+    for name, value in record.found.items():
+        print(f"  {name}: {said(value)}")
+    for name, value in record.set.items():
+        if not isinstance(value, dict):
+            print(f"  -> {name} = {said(value)}")
+
+
+def said(value: object) -> str:
+    if isinstance(value, dict) and set(value) == {"value", "error"}:
+        error = value["error"] if value["error"] is not None else float("nan")
+        return f"{value['value']:.5g} ± {error:.2g}"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {said(inner)}" for name, inner in value.items())
+    if isinstance(value, (list, tuple)):
+        return np.array2string(np.asarray(value, np.float64), precision=3).replace("\n", "")
+    return f"{value:.5g}" if isinstance(value, float) else str(value)

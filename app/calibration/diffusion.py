@@ -1,0 +1,55 @@
+"""Diffusion, localisation error and drift of free particles, in the dark."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.calibration.job import Job, dark
+from app.calibration.record import Record
+from app.calibration.seen import SeenRun
+from config.refused import Refused
+from control.calibrate.diffusion import by_covariance, by_msd
+from control.calibrate.drift import drift_um_per_s
+from control.calibrate.estimate import disagreement
+
+Floats = NDArray[np.float64]
+
+
+def diffusion(job: Job) -> Record:
+    """D by covariance, and by MSD with optimal lags; sets the drag."""
+    made, seen = job.fly("diffusion", dark(), job.lasting(60.0), armed=False)
+    rig = made.rig
+    place_um = free(seen)
+    trace = place_um.reshape(len(place_um), -1)
+    frame_s, exposure_s = 1.0 / seen.fps, rig.camera.exposure_s
+    covariance = by_covariance(trace, frame_s=frame_s, exposure_s=exposure_s)
+    msd = by_msd(trace, frame_s=frame_s, exposure_s=exposure_s)
+    d = covariance.diffusion_um2_per_s
+    flag = disagreement({"covariance": d, "msd": msd.diffusion_um2_per_s})
+    found = {
+        "covariance_um2_per_s": d, "msd_um2_per_s": msd.diffusion_um2_per_s, "disagreement": flag,
+        "error_um": covariance.error_um, "msd_error_um": msd.error_um, "particles": place_um.shape[1],
+        "over_believed": d.value / rig.plant.diffusion_um2_per_s,
+    }  # fmt: skip
+    sets = {"plant.drag_pn_s_per_um": rig.plant.kt_pn_um / d.value}
+    return job.keep("diffusion", d.error / d.value, "relative", sets, found)
+
+
+def drift(job: Job) -> Record:
+    """How fast everybody moves together. It sets nothing: it tells whether the stage and the fluid are quiet."""
+    _, seen = job.fly("drift", dark(), job.lasting(60.0), armed=False)
+    place_um = free(seen)
+    x, y = drift_um_per_s(place_um, frame_s=1.0 / seen.fps)
+    found = {"x_um_per_s": x, "y_um_per_s": y, "particles": place_um.shape[1]}
+    return job.keep("drift", math.hypot(x.error, y.error), "um/s", {}, found)
+
+
+def free(seen: SeenRun) -> Floats:
+    """[T, N, 2] who was seen long enough. Raises Refused for less than two."""
+    chosen = seen.long(0.2)
+    if chosen.sum() < 2:
+        raise Refused("less than two particles were seen long enough; look at the tracking")
+    return np.asarray(seen.place_um[:, chosen])

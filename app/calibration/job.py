@@ -1,0 +1,154 @@
+"""A calibration run: the ordinary loop with a calibration's policy, recorded like any other run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from app.calibration.record import CalibrationFile, Record, add, calibrated, load, today
+from app.calibration.seen import SeenRun, seen_run
+from app.headless import fly
+from app.plan import planned
+from app.rig_file import Plan, Rig
+from config.reader import Document, build, override, plain, put, read
+from config.refused import Refused
+from config.warp import Map
+from control.calibrate.estimate import Estimate
+from control.contract import Fault
+from control.policies.calibrating import AnyMotion, Calibrating, Carry
+from drivers.sim.deflector import configured_map
+
+SAMPLE = {"number": 16, "arrangement": "square", "spacing_um": 5.0, "disturbance_um": 0.7}  # for a simulated rig
+
+
+@dataclass
+class Job:
+    """What is to be calibrated, and where it is kept. Each run is a file beside the calibration file."""
+
+    rig_path: Path
+    sets: tuple[str, ...]
+    file: Path
+    seed: int = 1
+    seconds: float | None = None  # of measuring at rest, instead of what each calibration takes by itself
+    pitch_um: float = 2.5  # of the slide
+    runs: list[str] = field(default_factory=list)  # of the calibration that is being made
+
+    def bench(self) -> Document:
+        """The rig as it was calibrated so far: its file, then what was set, then its records."""
+        bench = read(self.rig_path)
+        if bench.data.get("camera", {}).get("kind") == "simulated":
+            for key, value in SAMPLE.items():
+                bench = put(bench, f"sample.{key}", value, "the calibration's sample")
+        for item in self.sets:
+            key, equals, value = item.partition("=")
+            if not equals:
+                raise Refused(f"--set {item}: 'key=value' is needed, as in camera.fps=50")
+            bench = override(bench, key.strip(), value, f"--set {item}")
+        before = bench.data.get("calibration")
+        if self.file.exists():
+            bench = put(bench, "calibration", str(self.file.resolve()), str(self.file))
+            bench = calibrated(bench)
+            if isinstance(before, dict) and "map" in before and bench.data["calibration"].get("map") is None:
+                bench = put(bench, "calibration.map", before["map"], "--set calibration.map")
+        elif isinstance(before, str):
+            bench = calibrated(bench)
+        return bench
+
+    def rig(self) -> Rig:
+        made: Rig = build(self.bench(), Rig)
+        return made
+
+    def saved(self) -> CalibrationFile | None:
+        return load(self.file) if self.file.exists() else None
+
+    def newest(self, what: str) -> Record | None:
+        """The newest record of one kind."""
+        saved = self.saved()
+        return next((one for one in reversed(saved.records) if one.what == what), None) if saved else None
+
+    def fly(
+        self, title: str, motion: AnyMotion, seconds: float, *, armed: bool = True, rig: Mapping[str, Any] | None = None
+    ) -> tuple[Plan, SeenRun]:
+        """One run, with these values of the rig. Raises Refused, Fault (also where the interlock tripped)."""
+        wanted = {
+            "title": f"Calibration: {title}", "rig": str(self.rig_path), "seconds": seconds,
+            "seed": self.seed + 101 * len(self.runs), "policy": plain(Calibrating(motion=motion)),
+        }  # fmt: skip
+        bench = self.bench()
+        for key, value in (rig or {}).items():
+            bench = put(bench, key, value, f"calibration: {title}")
+        document = Document(f"calibration: {title}", json.loads(json.dumps(wanted)), {})
+        made = planned(document, bench, (), self.rig_path.parent)
+        path = self._path(title)
+        done = fly(made, seconds, path, False, title, armed=armed)
+        if done["trips"]:
+            raise Fault(f"the interlock tripped in the calibration ({title}): {done['trips'][0]}")
+        self.runs.append(str(path.relative_to(self.file.parent)))
+        return made, seen_run(path, map_of(made.rig), made.rig.deflector.settle_s)
+
+    def keep(
+        self, what: str, residual: float, unit: str, sets: dict[str, Any], found: dict[str, Any], **data: Any
+    ) -> Record:
+        """Into the calibration file."""
+        record = Record(
+            what=what, date=today(), residual=rounded(residual), unit=unit, set=sets, found=rounded(found),
+            runs=tuple(self.runs), data=rounded(data),
+        )  # fmt: skip
+        self.runs = []
+        add(self.file, self.rig().title, record)
+        return record
+
+    def lasting(self, seconds: float) -> float:
+        """How long to measure: as was asked for, else `seconds`."""
+        return self.seconds if self.seconds is not None else seconds
+
+    def _path(self, title: str) -> Path:
+        folder = self.file.parent / self.file.name.removesuffix(".yaml")
+        folder.mkdir(parents=True, exist_ok=True)
+        taken = {path.name for path in folder.glob("*.h5")}
+        name = title.replace(" ", "-")
+        return folder / next(f"{name}-{n:03d}.h5" for n in range(1, 10**6) if f"{name}-{n:03d}.h5" not in taken)
+
+
+def map_of(rig: Rig) -> Map:
+    """um to V as the rig has it now: measured, or as its settings say."""
+    found = rig.um_to_v()
+    if found is not None:
+        return found
+    middle_um = rig.middle_um
+    return configured_map(rig.deflector, middle_um)  # type: ignore[arg-type]  # every deflector has v_per_um
+
+
+def share_of_budget_kt(rig: Rig, number: int, most_kt: float = 60.0) -> float:
+    """Depth of each of `number` spots that the beam can give at once, as believed, and not more than most_kt."""
+    lit = 1.0 - rig.deflector.settle_s / (rig.deflector.settle_s + rig.loop.dwell_s)
+    return min(0.98 * lit * rig.power_mw * rig.optics.depth_kt_per_mw / number, most_kt)
+
+
+def dark() -> Carry:
+    """The motion of a run in which nothing is lit."""
+    return Carry()
+
+
+def rounded(value: Any) -> Any:
+    """As plain numbers of 7 digits, for a file that a person reads."""
+    if isinstance(value, Estimate):
+        return {"value": rounded(value.value), "error": rounded(value.error)}
+    if isinstance(value, Mapping):
+        return {key: rounded(inner) for key, inner in value.items()}
+    if isinstance(value, np.ndarray):
+        return rounded(value.tolist())
+    if isinstance(value, (list, tuple)):
+        return [rounded(inner) for inner in value]
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    if isinstance(value, (int, np.integer)):
+        return int(value)
+    if isinstance(value, (float, np.floating)):
+        return float(f"{float(value):.7g}") if np.isfinite(value) else None
+    return value

@@ -1,0 +1,53 @@
+"""Latency: by how held particles follow their shaken spots, beside what the stages' time stamps say."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from app.calibration.job import Job, share_of_budget_kt
+from app.calibration.record import Record
+from config.refused import Refused
+from control.calibrate.dither import by_phase, response
+from control.calibrate.latency import by_stages
+from control.policies.calibrating import Carry
+
+SHAKE = Carry(shake_um=(0.1, 0.1), shake_hz=(3.0, 9.0))
+BEGIN_S = 1.0
+
+
+def latency(job: Job) -> Record:
+    """From the beginning of a turn to when its command acts. Sets the deflector's delay, the rest being the loop's."""
+    rig = job.rig()
+    number = max(rig.sample.number, 16)
+    motion = Carry(
+        number=number, depth_kt=share_of_budget_kt(rig, number), shake_um=SHAKE.shake_um, shake_hz=SHAKE.shake_hz
+    )
+    _, seen = job.fly("latency", motion, job.lasting(30.0))
+    tones = np.array(motion.shake_hz)
+    found = []
+    for who, path in seen.spot.items():
+        late = seen.time_s > path.effect_s[0] + BEGIN_S
+        told = path.told_s > path.told_s[0] + BEGIN_S
+        own = seen.place_um[:, seen.column(who)]
+        jumped = np.hypot(*np.diff(path.place_um, axis=0).T).max(initial=0.0) > 0.2  # it was caught anew
+        if jumped or late.mean() < 0.5 or np.isfinite(own[late, 0]).mean() < 0.98:
+            continue
+        time_s, told_s = seen.time_s[late], path.told_s[told]
+        both = [response(time_s, own[late, k], told_s, path.place_um[told, k], float(tones[k])) for k in (0, 1)]
+        found.append(both)
+    if len(found) < 2:
+        raise Refused("less than two particles followed their shaken spots; look at the map and at the power")
+    guess_s = rig.loop.latency_s + rig.deflector.delay_s
+    followed = by_phase(
+        tones, np.array(found), hold_s=1.0 / seen.fps, exposure_s=rig.camera.exposure_s, guess_s=guess_s
+    )
+    stages = by_stages(*seen.stamps_s.T)
+    whole = {name: {"p50_s": p50, "p99_s": p99} for name, (p50, p99) in stages.summary().items()}
+    said_s = stages.summary()["effect_s"][0] - stages.summary()["arrival_s"][0]
+    values = {
+        "latency_s": followed.latency_s, "rate_hz": followed.rate_hz, "stages": whole, "said_by_beam_s": said_s,
+        "from_mid_exposure_s": followed.latency_s.value + stages.summary()["arrival_s"][0], "particles": len(found),
+        "flash": "not seen: the laser's light does not reach this camera",
+    }  # fmt: skip
+    delay_s = max(followed.latency_s.value - rig.loop.latency_s, 0.0)
+    return job.keep("latency", followed.latency_s.error, "s", {"deflector.delay_s": delay_s}, values)

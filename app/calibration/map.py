@@ -1,0 +1,181 @@
+"""The map from camera to deflector: found blind, checked by a probe move, then measured with many held particles."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.calibration.job import Job, map_of, share_of_budget_kt
+from app.calibration.record import Plane, Record
+from app.calibration.seen import SeenRun
+from app.rig_file import Plan, Rig, field_um
+from config.reader import plain
+from config.refused import Refused
+from control.calibrate.plane import fit_map, sensor_map
+from control.calibrate.scan import where_light_lands
+from control.contract import Fault
+from control.policies.calibrating import Carry, Carrying, Scan, Scanning
+
+Floats = NDArray[np.float64]
+
+PROBES = 4  # particles that are moved to see whether they follow
+FOLLOWS = 0.3  # largest error of the slope with which they follow, of 1: so its determinant is positive
+HELD_UM = 0.25  # how far from the move that was told a particle may stray, rms, to count as held
+STEP_UM = 1.5
+CROSS = ((0.0, 0.0), (1.2, 0.0), (1.2, 1.2), (0.0, 1.2))
+AROUND = tuple((STEP_UM * x, STEP_UM * y) for x, y in (
+    (0, 0), (1, 0), (1, 1), (0, 1), (-1, 1), (-1, 0), (-1, -1), (0, -1), (1, -1),
+))  # fmt: skip
+
+
+def camera_to_deflector(job: Job) -> Record:
+    """Blind and at probe power where the map is not confirmed; then with the light that the rig has.
+
+    Raises Refused where no map explains what was seen; Fault where the particles do not follow.
+    """
+    plane = None if job.rig().confirmed else plain(scanned(job))
+    slopes = probed(job, plane) if plane is not None else np.eye(2)
+    sure = {"calibration.plane": plane, "calibration.map": "confirmed"} if plane is not None else {}
+    number = 64
+    rig = job.rig()
+    many = min(number, max(rig.sample.number, 16))
+    motion = Carry(number=number, depth_kt=share_of_budget_kt(rig_with(job, sure), many), path_um=AROUND)
+    made, seen = job.fly("map", motion, 20.5, rig=sure)
+    point_px, target_v = rests(made, seen)
+    try:
+        fit = fit_map(point_px, target_v)
+    except ValueError as error:
+        raise Refused(f"the map can't be fitted: {error}") from None
+    coarse = map_of(made.rig)
+    middle_px = point_px.mean(axis=0)
+    if np.sign(_determinant(coarse, made.rig)) != np.sign(fit.warp.affine.determinant):
+        raise Fault("the fine map has another sense of rotation than the probed one: nothing was kept")
+    um = made.rig.optics.um_per_px
+    found = {**_words(fit.warp.jacobian(middle_px), um), "order": fit.warp.order, "points": len(point_px),
+             "outliers": int((~fit.used).sum()), "residual_um": fit.rms_px * um, "followed": slopes}  # fmt: skip
+    sets = {"calibration.map": "confirmed", "calibration.plane": plain(Plane.of(fit.warp))}
+    return job.keep(
+        "map", fit.rms_px * um, "um", sets, found, point_px=point_px, target_v=target_v, left_px=fit.left_px
+    )
+
+
+def rig_with(job: Job, sets: dict[str, Any]) -> Rig:
+    """The rig as it will be with these values."""
+    from config.reader import build, put
+
+    bench = job.bench()
+    for key, value in sets.items():
+        bench = put(bench, key, value, "calibration")
+    made: Rig = build(bench, Rig)
+    return made
+
+
+def scanned(job: Job) -> Plane:
+    """A first map, to about a tenth of a um, from who was pulled where by a spot that went everywhere."""
+    rig = job.rig()
+    low_um, high_um = field_um(rig)
+    scan = Scan(depth_kt=rig.power_mw * rig.optics.depth_kt_per_mw)
+    seconds = (Scanning(scan, low_um, high_um).turns + 8) / rig.camera.fps
+    made, seen = job.fly("scan", scan, seconds)
+    spot_um, place_um, kick_um = pulls(seen, scan.turns)
+    try:
+        lands, number = where_light_lands(spot_um, place_um, kick_um, reach=0.8, seed=job.seed)
+    except ValueError as error:
+        raise Refused(f"the scan found no map: {error}") from None
+    width, height = rig.camera.width_px, rig.camera.height_px
+    corner_px = np.array([(0, 0), (width, 0), (0, height), (width, height), (width / 2, height / 2)], np.float64)
+    told_um = lands.inverse(corner_px * rig.optics.um_per_px)
+    sensor_px = sensor_of(rig)(corner_px)
+    warp = fit_map(sensor_px, map_of(made.rig)(told_um), order=1).warp
+    print(f"  scan: {number} pulls; light lands within {_words(warp.jacobian(corner_px[4]), rig.optics.um_per_px)}")
+    return Plane.of(warp)
+
+
+def pulls(seen: SeenRun, turns: int) -> tuple[Floats, Floats, Floats]:
+    """(spot [K, 2] as commanded, place [K, 2] before, displacement [K, 2]) of every particle at every stop."""
+    path = seen.spot[-1]
+    stop = np.flatnonzero(np.r_[True, (np.diff(path.place_um, axis=0) != 0).any(axis=1)])
+    before = np.searchsorted(seen.time_s, path.effect_s[stop] + 1e-9) - 1  # the last frame before the light came
+    known = (before >= 0) & (before + turns < len(seen.time_s))
+    stop, before = stop[known], before[known]
+    place, after = seen.place_um[before], seen.place_um[before + turns]  # [S, P, 2]
+    spot = np.broadcast_to(path.place_um[stop][:, None], place.shape)
+    kick = after - place
+    whole = np.isfinite(kick).all(axis=-1)
+    return spot[whole], place[whole], kick[whole]
+
+
+def probed(job: Job, plane: dict[str, Any]) -> Floats:
+    """[2, 2] slopes with which particles follow a move of their spots: determinant and sign are checked, or Fault.
+
+    A particle is held against the move that was told, not against its spot: a spot that lost its particle is put where
+    the particle is, and so would seem to be followed.
+    """
+    rig = job.rig()
+    motion = Carry(
+        number=PROBES, depth_kt=share_of_budget_kt(rig, PROBES), path_um=CROSS, rest_s=0.6, speed_um_per_s=1.2
+    )
+    made, seen = job.fly("probe", motion, 8.0, rig={"calibration.plane": plane})
+    low_um, high_um = field_um(made.rig)
+    carrying = Carrying(motion, low_um, high_um, rig.optics.waist_um)
+    slopes, probes = [], 0
+    for who, path in seen.spot.items():
+        own = seen.place_um[:, seen.column(who)]
+        caught = seen.time_s > path.effect_s[0] + 0.5
+        known = caught & np.isfinite(own).all(axis=1)
+        if known.sum() < 0.5 * len(seen.time_s):
+            continue
+        probes += 1
+        told = np.array([carrying.offset_um(time_s - path.effect_s[0]) for time_s in seen.time_s[known]])
+        design = np.column_stack([told, np.ones(len(told))])
+        found, *_ = np.linalg.lstsq(design, own[known], rcond=None)
+        left_um = float(np.sqrt(((own[known] - design @ found) ** 2).sum(axis=1).mean()))
+        if left_um < HELD_UM and np.abs(found[:2].T - np.eye(2)).max() < FOLLOWS:
+            slopes.append(found[:2].T)
+    if 2 * len(slopes) <= probes or not slopes:
+        raise Fault(f"probe move: {len(slopes)} of {probes} particles followed their spots; the map is not confirmed")
+    return np.asarray(np.mean(slopes, axis=0))
+
+
+def rests(made: Plan, seen: SeenRun, settle_s: float = 0.35, least_s: float = 0.5) -> tuple[Floats, Floats]:
+    """(sensor px [K, 2] where a held particle was on average, V [K, 2] of its spot) for each rest of each spot."""
+    to_sensor = sensor_of(made.rig)
+    point, target = [], []
+    for who, path in seen.spot.items():
+        moved = (np.diff(path.place_um, axis=0) != 0).any(axis=1) | (np.diff(path.effect_s) > 2.5 / seen.fps)
+        edges = np.r_[0, np.flatnonzero(moved) + 1, len(path.effect_s)]
+        for first, last in pairwise(edges):
+            begin_s, end_s = path.effect_s[first] + settle_s, path.effect_s[last - 1]
+            inside = (seen.time_s >= begin_s) & (seen.time_s <= end_s)
+            own = seen.place_px[inside, seen.column(who)]
+            own = own[np.isfinite(own).all(axis=1)]
+            if len(own) >= least_s * seen.fps:
+                point.append(to_sensor(own.mean(axis=0)))
+                target.append(seen.light_v(path.place_um[first]))
+    return np.array(point).reshape(-1, 2), np.array(target).reshape(-1, 2)
+
+
+def sensor_of(rig: Rig) -> Any:
+    """px of this rig's image to px of the whole sensor."""
+    corner_px = (getattr(rig.camera, "left_px", 0), getattr(rig.camera, "top_px", 0))
+    return sensor_map(corner_px, getattr(rig.camera, "binning", 1))
+
+
+def _determinant(um_to_v: Any, rig: Rig) -> float:
+    """Of a map at the middle of the field; um and px have the same sense of rotation."""
+    middle = np.array(rig.middle_um)
+    columns = [um_to_v(middle + step) - um_to_v(middle - step) for step in 0.5 * np.eye(2)]
+    return float(np.linalg.det(np.array(columns)))
+
+
+def _words(jacobian_v_per_px: Floats, um_per_px: float) -> dict[str, Any]:
+    """Turn, mirror and scale of a map."""
+    determinant = float(np.linalg.det(jacobian_v_per_px))
+    mirror = determinant < 0
+    straight = jacobian_v_per_px @ np.diag([-1.0 if mirror else 1.0, 1.0])
+    turn = math.degrees(math.atan2(straight[1, 0] - straight[0, 1], straight[0, 0] + straight[1, 1]))
+    return {"turn_deg": turn, "mirror": mirror, "v_per_um": math.sqrt(abs(determinant)) / um_per_px}

@@ -1,0 +1,153 @@
+"""A rig's calibration file: records, newest last. Each says what it set; the rig is the sum of them."""
+
+from __future__ import annotations
+
+from dataclasses import field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from config.fields import Doc, Gt, settings
+from config.geometry import Affine
+from config.reader import Document, build, plain, put, read, write
+from config.refused import Refused
+from config.warp import Warp
+from control.calibrate.power import Efficiency
+from control.contract import Fault
+
+Pair = tuple[float, float]
+
+
+@settings
+class Plane:
+    """The map from camera to deflector, in px of the whole sensor: affine, and a polynomial of low order."""
+
+    matrix_v_per_px: Annotated[tuple[Pair, Pair], Doc("its affine part")]
+    shift_v: Annotated[Pair, Doc("where px (0, 0) goes")]
+    centre_px: Annotated[Pair, Doc("origin of the polynomial")] = (0.0, 0.0)
+    radius_px: Annotated[float, Gt(0), Doc("unit of length of the polynomial")] = 1.0
+    terms_v: Annotated[tuple[Pair, ...], Doc("coefficients of X^2, X Y, Y^2, X^3, ...; none: affine")] = ()
+
+    def warp(self) -> Warp:
+        return Warp(
+            Affine("sensor_px", "v", self.matrix_v_per_px, self.shift_v), self.centre_px, self.radius_px, self.terms_v
+        )
+
+    @classmethod
+    def of(cls, warp: Warp) -> Plane:
+        return cls(
+            matrix_v_per_px=warp.affine.matrix, shift_v=warp.affine.shift, centre_px=warp.centre,
+            radius_px=warp.radius, terms_v=warp.terms,
+        )  # fmt: skip
+
+
+@settings
+class Evenness:
+    """How the efficiency of the light varies over the field (control.calibrate.power.Efficiency)."""
+
+    centre_um: Annotated[Pair, Doc("where it is 1")]
+    radius_um: Annotated[float, Gt(0), Doc("unit of length")]
+    terms: Annotated[tuple[float, float, float, float, float], Doc("of X, Y, X^2, X Y, Y^2")]
+
+    def efficiency(self) -> Efficiency:
+        return Efficiency(self.centre_um, self.radius_um, self.terms)
+
+
+@settings
+class Made:
+    """That something was calibrated: what stands in every run's header."""
+
+    what: Annotated[str, Doc("what was measured")]
+    date: Annotated[str, Doc("when (UTC)")]
+    residual: Annotated[float | None, Doc("what the fit left over, or its standard error")] = None
+    unit: Annotated[str, Doc("unit of the residual")] = ""
+
+
+@settings
+class Calibration:
+    """What of a rig was measured, and whether its map may be armed."""
+
+    file: Annotated[str, Doc("the calibration file that this comes from")] = ""
+    map: Annotated[
+        Literal["simulated", "unconfirmed", "confirmed"],
+        Doc("simulated: as the settings of a simulated deflector say; confirmed: a probe move has shown it right"),
+    ] = "simulated"
+    plane: Annotated[Plane | None, Doc("the measured map; left out: as the deflector's settings say")] = None
+    evenness: Annotated[Evenness | None, Doc("the measured efficiency over the field; left out: even")] = None
+    made: Annotated[tuple[Made, ...], Doc("what was calibrated, newest last")] = ()
+
+
+@settings
+class Record(Made):
+    """One calibration, whole: what it set in the rig, what it found, and its data."""
+
+    set: Annotated[dict[str, Any], Doc("values of the rig, by dotted key")] = field(default_factory=dict)
+    found: Annotated[dict[str, Any], Doc("everything that was measured, with standard errors")] = field(
+        default_factory=dict
+    )
+    runs: Annotated[tuple[str, ...], Doc("run files it was measured in, from the calibration file's folder")] = ()
+    data: Annotated[dict[str, Any], Doc("the points that were fitted")] = field(default_factory=dict)
+
+    def brief(self) -> Made:
+        return Made(what=self.what, date=self.date, residual=self.residual, unit=self.unit)
+
+
+@settings
+class CalibrationFile:
+    """All calibrations of one rig."""
+
+    rig: Annotated[str, Doc("title of the rig")]
+    records: tuple[Record, ...] = ()
+
+
+def load(path: Path) -> CalibrationFile:
+    """Raises Refused."""
+    found: CalibrationFile = build(read(path), CalibrationFile)
+    return found
+
+
+def save(path: Path, made: CalibrationFile) -> None:
+    """Whole or not at all. Raises Fault."""
+    beside = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_text(write(made), encoding="utf-8")
+        beside.replace(path)
+    except OSError as error:
+        raise Fault(f"{path}: the calibration could not be saved ({error})") from None
+
+
+def add(path: Path, rig: str, record: Record) -> None:
+    """One more record in the file, which is made where there is none. Raises Refused, Fault."""
+    before = load(path) if path.exists() else CalibrationFile(rig=rig)
+    save(path, replace(before, records=(*before.records, record)))
+
+
+def undo(path: Path) -> Record:
+    """The newest record is taken back; it is what comes back. Raises Refused where there is none, Fault."""
+    before = load(path)
+    if not before.records:
+        raise Refused(f"{path}: there is no calibration left to undo")
+    save(path, replace(before, records=before.records[:-1]))
+    return before.records[-1]
+
+
+def today() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def calibrated(bench: Document) -> Document:
+    """The rig with its calibration file, where `calibration` names one, in it. Raises Refused."""
+    name = bench.data.get("calibration")
+    if not isinstance(name, str):
+        return bench
+    place = bench.place(("calibration",))
+    path = next((at for at in (Path(bench.source).parent / name, Path(name)) if at.exists()), None)
+    if path is None:
+        raise Refused(f"{place}: there is no calibration file {name}")
+    saved = load(path)
+    bench = put(bench, "calibration", {"file": str(path)}, str(path))
+    for record in saved.records:
+        for key, value in record.set.items():
+            bench = put(bench, key, value, f"{path}: {record.what} of {record.date}")
+    return put(bench, "calibration.made", [plain(record.brief()) for record in saved.records], str(path))

@@ -1,0 +1,183 @@
+"""Stiffness of the traps four ways, side by side; and how the light's efficiency varies over the field."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.calibration.job import Job, share_of_budget_kt
+from app.calibration.record import Evenness, Record
+from app.calibration.seen import SeenRun
+from app.rig_file import Rig
+from config.reader import plain
+from config.refused import Refused
+from control.calibrate import boltzmann, drag, equipartition, spectrum
+from control.calibrate.estimate import Estimate, disagreement, mean_of
+from control.calibrate.power import fit_efficiency
+from control.policies.calibrating import Carry
+from control.theory.trapped import blur_ratio
+
+Floats = NDArray[np.float64]
+
+SETTLE_S = 0.5  # from when a spot is still
+TO_AND_FRO = ((0.0, 0.0), (2.0, 0.0))
+
+
+@dataclass(frozen=True)
+class Trapped:
+    """A particle that stayed in a spot that stood still."""
+
+    place_um: Floats  # [T, 2] on every frame, gaps bridged
+    mean_mw: float
+    spot_um: Floats  # [2]
+
+
+def stiffness(job: Job) -> Record:
+    """Hold everybody, and shift everybody to and fro; k per mW by each method. The first of them is what is set."""
+    rig = job.rig()
+    number = max(rig.sample.number, 16)
+    depth_kt = share_of_budget_kt(rig, number)
+    hold = Carry(number=number, depth_kt=depth_kt)
+    _, seen = job.fly("stiffness", hold, job.lasting(60.0))
+    shift = Carry(number=number, depth_kt=depth_kt, path_um=TO_AND_FRO, rest_s=0.0, speed_um_per_s=2.0)
+    _, moved = job.fly("drag", shift, job.lasting(20.0))
+    held = trapped(seen)
+    if len(held) < 2:
+        raise Refused("less than two particles stayed in their traps; look at the map and at the power")
+    error_um = known_error_um(job)
+    per_mw = {**by_rest(rig, held, error_um), "drag": by_drag(rig, moved)}
+    flag = disagreement(per_mw)
+    best = per_mw["equipartition"]
+    kt_per_mw = best.value * rig.optics.waist_um**2 / (4.0 * rig.plant.kt_pn_um)
+    believed = 4.0 * rig.optics.depth_kt_per_mw * rig.plant.kt_pn_um / rig.optics.waist_um**2
+    found = {
+        **{f"{name}_pn_per_um_per_mw": estimate for name, estimate in per_mw.items()}, "disagreement": flag,
+        "over_believed": best.value / believed, "particles": len(held), "error_um": error_um,
+        "rate_hz": {name: e.value / rig.plant.drag_pn_s_per_um for name, e in per_mw.items()},
+    }  # fmt: skip
+    data = {"spot_um": [one.spot_um for one in held], "mean_mw": [one.mean_mw for one in held]}
+    return job.keep(
+        "stiffness", best.error / best.value, "relative", {"optics.depth_kt_per_mw": kt_per_mw}, found, **data
+    )
+
+
+def power(job: Job) -> Record:
+    """How the stiffness of one mW varies over the field; from then on the powers make up for it."""
+    rig = job.rig()
+    number = max(rig.sample.number, 16)
+    _, seen = job.fly("power", Carry(number=number, depth_kt=share_of_budget_kt(rig, number)), job.lasting(30.0))
+    held = trapped(seen)
+    if len(held) < 2:
+        raise Refused("less than two particles stayed in their traps; look at the map and at the power")
+    each = np.array([equal(rig, one, known_error_um(job)) for one in held])
+    place_um = np.array([one.spot_um for one in held])
+    # a variance over T, of two axes, has the relative standard error 1 / sqrt(kappa T)
+    many = [rate_of(rig, one, k) * len(one.place_um) / seen.fps for one, k in zip(held, each, strict=True)]
+    error = each / np.sqrt(many)
+    middle_um = rig.middle_um
+    radius_um = float(np.hypot(*middle_um)) / math.sqrt(2.0)
+    efficiency, middle = fit_efficiency(place_um, each, error, centre_um=middle_um, radius_um=radius_um)
+    left = each / efficiency(place_um)
+    found = {
+        "middle_pn_per_um_per_mw": middle, "uneven_before": float(each.std() / each.mean()),
+        "uneven_after": float(left.std() / left.mean()), "expected_error": float((error / each).mean()),
+        "particles": len(held),
+    }  # fmt: skip
+    evenness = Evenness(centre_um=efficiency.centre_um, radius_um=radius_um, terms=efficiency.terms)
+    kt_per_mw = middle * rig.optics.waist_um**2 / (4.0 * rig.plant.kt_pn_um)
+    sets = {"calibration.evenness": plain(evenness), "optics.depth_kt_per_mw": kt_per_mw}
+    return job.keep("power", found["uneven_after"], "relative", sets, found, spot_um=place_um, per_mw=each)
+
+
+def trapped(seen: SeenRun, least: float = 0.5) -> list[Trapped]:
+    """Who stayed in a spot at rest for at least this share of the run: its longest such stretch."""
+    found = []
+    for who, path in seen.spot.items():
+        moved = (np.diff(path.place_um, axis=0) != 0).any(axis=1)
+        edges = np.r_[0, np.flatnonzero(moved) + 1, len(path.effect_s)]
+        longest = int(np.argmax(np.diff(edges)))
+        first, last = edges[longest], edges[longest + 1] - 1
+        inside = (seen.time_s > path.effect_s[first] + SETTLE_S) & (seen.time_s < path.effect_s[last])
+        own = seen.place_um[inside, seen.column(who)]
+        missing = ~np.isfinite(own[:, 0])
+        if inside.mean() < least or missing.mean() > 0.02:
+            continue
+        row = np.arange(len(own))
+        whole = np.stack([np.interp(row, row[~missing], own[~missing, axis]) for axis in (0, 1)], axis=1)
+        found.append(Trapped(whole, float(path.mean_mw[first : last + 1].mean()), path.place_um[first]))
+    return found
+
+
+def by_rest(rig: Rig, held: list[Trapped], error_um: float) -> dict[str, Estimate]:
+    """k per mW in the middle of a spot, from particles at rest: three ways."""
+    kt, gamma = rig.plant.kt_pn_um, rig.plant.drag_pn_s_per_um
+    found: dict[str, list[float]] = {"equipartition": [], "spectrum": [], "boltzmann": []}
+    for one in held:
+        k = equal(rig, one, error_um)
+        found["equipartition"].append(k)
+        f, spectrum_um2 = spectrum.periodogram_um2_per_hz(one.place_um, rig.camera.fps)
+        fit = spectrum.fit_spectrum(
+            f, spectrum_um2, fps=rig.camera.fps, exposure_s=rig.camera.exposure_s, averaged=2, error_um=error_um
+        )
+        found["spectrum"].append(centred(rig, fit.rate_hz.value * gamma) / one.mean_mw)
+        rate_hz = rate_of(rig, one, k)
+        seen_um2 = float(one.place_um.var(axis=0).mean())
+        true_um2 = (seen_um2 - error_um**2) / blur_ratio(rate_hz, rig.camera.exposure_s)
+        inverted = boltzmann.invert(
+            one.place_um - one.place_um.mean(axis=0), kt_pn_um=kt, sharpen=math.sqrt(true_um2 / seen_um2)
+        )
+        found["boltzmann"].append(inverted.stiffness_pn_per_um.value / one.mean_mw)
+    return {name: mean_of(np.array(values)) for name, values in found.items()}
+
+
+def by_drag(rig: Rig, moved: SeenRun) -> Estimate:
+    """k per mW from how far particles lag behind spots that go to and fro."""
+    gamma, period_s = rig.plant.drag_pn_s_per_um, 1.0 / rig.camera.fps
+    found = []
+    for who, path in moved.spot.items():
+        # a spot that is moved once a frame is half a frame behind the line it follows, on average
+        at = path.at(moved.time_s)
+        ahead = np.stack([np.interp(moved.time_s, path.effect_s, path.place_um[:, axis]) for axis in (0, 1)], axis=1)
+        own = moved.place_um[:, moved.column(who)]
+        velocity = np.gradient(ahead, moved.time_s, axis=0)
+        steady = np.zeros(len(own), np.bool_)
+        window = round(0.3 / period_s)
+        for row in range(window, len(own) - 2):
+            back = velocity[row - window : row + 2, 0]
+            steady[row] = abs(velocity[row, 0]) > 0.1 and np.ptp(back) < 0.2 * abs(velocity[row, 0])
+        near = steady & np.isfinite(at[:, 0]) & (np.hypot(*(own - at).T) < rig.optics.waist_um)
+        if near.sum() < 2.0 / period_s:
+            continue
+        lag_s = drag.lag_s(own[near] - ahead[near], velocity[near])
+        k = drag.stiffness_pn_per_um(Estimate(lag_s, 0.0), gamma, late_s=period_s / 2.0).value
+        found.append(centred(rig, k) / float(path.mean_mw.mean()))
+    return mean_of(np.array(found)) if len(found) > 1 else Estimate(math.nan, math.nan)
+
+
+def equal(rig: Rig, one: Trapped, error_um: float) -> float:
+    """k per mW in the middle of a spot, by equipartition over both axes."""
+    k = equipartition.stiffness_pn_per_um(
+        float(one.place_um.var(axis=0).mean()), kt_pn_um=rig.plant.kt_pn_um,
+        drag_pn_s_per_um=rig.plant.drag_pn_s_per_um, exposure_s=rig.camera.exposure_s, error_um=error_um,
+        seconds=len(one.place_um) / rig.camera.fps,
+    )  # fmt: skip
+    return centred(rig, k) / one.mean_mw
+
+
+def centred(rig: Rig, effective_pn_per_um: float) -> float:
+    return equipartition.centre_stiffness_pn_per_um(
+        effective_pn_per_um, waist_um=rig.optics.waist_um, kt_pn_um=rig.plant.kt_pn_um
+    )
+
+
+def rate_of(rig: Rig, one: Trapped, per_mw: float) -> float:
+    return per_mw * one.mean_mw / rig.plant.drag_pn_s_per_um
+
+
+def known_error_um(job: Job) -> float:
+    """The localisation error that the diffusion's calibration found; 0 before there is one."""
+    newest = job.newest("diffusion")
+    return float(newest.found["error_um"]) if newest is not None else 0.0

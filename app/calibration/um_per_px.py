@@ -1,0 +1,27 @@
+"""um per px, from a slide with a square grid of known pitch."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from app.calibration.job import Job, dark
+from app.calibration.record import Record
+from control.calibrate.lattice import fit_grid
+
+SLIDE = {"number": 81, "arrangement": "square", "disturbance_um": 0.0, "drag_pn_s_per_um": 1e9, "wca_kt": 0.0}
+
+
+def um_per_px(job: Job) -> Record:
+    """Look at the slide, dark. A simulated rig is given one; at a real one the operator puts it in."""
+    sample = {**SLIDE, "spacing_um": job.pitch_um}
+    rig = {f"sample.{key}": value for key, value in sample.items()} if job.rig().camera.kind == "simulated" else {}
+    _, seen = job.fly("um per px", dark(), 0.5, armed=False, rig=rig)
+    point_px = np.nanmean(seen.place_px[:, seen.long(0.8)], axis=0)
+    grid = fit_grid(point_px)
+    scale = job.pitch_um / grid.pitch_px.value
+    error = scale * grid.pitch_px.error / grid.pitch_px.value
+    found = {
+        "um_per_px": {"value": scale, "error": error}, "anisotropy": grid.anisotropy, "skew_rad": grid.skew_rad,
+        "marks": len(point_px), "left_px": grid.left_px, "pitch_um": job.pitch_um,
+    }  # fmt: skip
+    return job.keep("um per px", grid.left_px * scale, "um", {"optics.um_per_px": scale}, found, point_px=point_px)

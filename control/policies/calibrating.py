@@ -1,0 +1,184 @@
+"""How spots move while the instrument is being calibrated: over a grid, or with the particles that they hold."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from config.fields import Doc, Field, Ge, Gt, settings
+from control.calibrate.scan import scattered
+from control.contract import Forces, Policy, Seen, State
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Corner = tuple[float, float]
+
+
+@settings
+class Scan:
+    """One spot visits a grid over the whole field in scattered order, knowing nothing of where light lands."""
+
+    kind: Literal["scan"] = "scan"
+    pitch_um: Annotated[float, Gt(0), Doc("distance of neighbours on the grid")] = 0.8
+    turns: Annotated[int, Ge(1), Doc("how many frames the spot stays at each")] = 2
+    depth_kt: Annotated[float, Gt(0), Doc("depth of the spot, as believed")] = 100.0
+
+
+@settings
+class Carry:
+    """Each particle is held by a spot of its own; all spots move together along a path, and shake if they should."""
+
+    kind: Literal["carry"] = "carry"
+    number: Annotated[int, Ge(1), Doc("how many particles are held at most")] = 16
+    depth_kt: Annotated[float, Gt(0), Doc("depth of each spot, as believed")] = 20.0
+    path_um: Annotated[tuple[tuple[float, float], ...], Doc("places along the path, from where a particle stood")] = (
+        (0.0, 0.0),
+    )
+    speed_um_per_s: Annotated[float, Gt(0), Doc("along the path")] = 1.5
+    rest_s: Annotated[float, Ge(0), Doc("how long the spots rest at each place of the path")] = 1.0
+    shake_um: Annotated[tuple[float, float], Doc("amplitude of a shaking along x and along y")] = (0.0, 0.0)
+    shake_hz: Annotated[tuple[float, float], Doc("its frequencies")] = (3.0, 9.0)
+    apart_um: Annotated[float, Ge(0), Doc("who has another one nearer than this is left alone")] = 2.2
+    edge_um: Annotated[float, Ge(0), Doc("spots stay so far from the field's edge")] = 1.0
+
+
+AnyMotion = Annotated[Scan | Carry, Field(discriminator="kind")]
+
+
+@settings
+class Calibrating:
+    """A calibration's own policy. It is the only one that an unconfirmed map may be probed with."""
+
+    kind: Literal["calibrating"] = "calibrating"
+    motion: Annotated[AnyMotion, Doc("how the spots move")] = Carry()
+
+
+def calibrating(made: Calibrating, low_um: Corner, high_um: Corner, waist_um: float) -> Policy:
+    """The Policy plug of a calibration over a field with these corners."""
+    if isinstance(made.motion, Scan):
+        return Scanning(made.motion, low_um, high_um)
+    return Carrying(made.motion, low_um, high_um, waist_um)
+
+
+@dataclass(frozen=True)
+class Scanning:
+    """The policy of a Scan. Its memory is how many turns have passed."""
+
+    scan: Scan
+    low_um: Corner
+    high_um: Corner
+
+    @property
+    def longest_delay_s(self) -> float:
+        return 0.0
+
+    @property
+    def grid_um(self) -> Floats:
+        """[M, 2] the places, in the order of the visits."""
+        axes = [
+            low + (high - low - pitch * math.floor((high - low) / pitch)) / 2.0
+            + pitch * np.arange(math.floor((high - low) / pitch) + 1)
+            for low, high, pitch in zip(self.low_um, self.high_um, (self.scan.pitch_um,) * 2, strict=True)
+        ]  # fmt: skip
+        places = np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 2)
+        return np.asarray(places[scattered(len(places))])
+
+    @property
+    def turns(self) -> int:
+        """How many turns one round takes."""
+        return len(self.grid_um) * self.scan.turns
+
+    def start(self) -> int:
+        return 0
+
+    def step(self, memory: int, seen: Seen) -> tuple[int, Forces]:
+        grid_um = self.grid_um
+        place_um = grid_um[memory // self.scan.turns % len(grid_um)]
+        return memory + 1, spots(np.array([-1]), place_um[None], self.scan.depth_kt)
+
+
+@dataclass(frozen=True)
+class Held:
+    """Who is held, and where the path begins for each."""
+
+    since_s: float = math.nan  # when the path began
+    particle: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # [K] rising
+    anchor_um: Floats = field(default_factory=lambda: np.empty((0, 2)))  # [K, 2]
+
+
+@dataclass(frozen=True)
+class Carrying:
+    """The policy of a Carry. Who strays further than a waist from its spot is caught again where it is."""
+
+    carry: Carry
+    low_um: Corner
+    high_um: Corner
+    waist_um: float
+
+    @property
+    def longest_delay_s(self) -> float:
+        return 0.0
+
+    def start(self) -> Held:
+        return Held()
+
+    def step(self, memory: Held, seen: Seen) -> tuple[Held, Forces]:
+        now_s = seen.effect_s
+        since_s = now_s if math.isnan(memory.since_s) else memory.since_s
+        offset_um = self.offset_um(now_s - since_s)
+        particle, place_um, free = self._catchable(seen)
+        known = np.isin(particle, memory.particle)
+        anchor_um = place_um - offset_um  # [N, 2] of whom is caught now
+        old = memory.anchor_um[np.searchsorted(memory.particle, particle[known])]
+        near = np.hypot(*(self._inside(old + offset_um) - place_um[known]).T) <= self.waist_um
+        anchor_um[known] = np.where(near[:, None], old, anchor_um[known])
+        held = known | (free & (np.cumsum(free & ~known) + known.sum() <= self.carry.number))
+        particle, anchor_um = particle[held], anchor_um[held]
+        gone = np.isin(memory.particle, seen.tracks.lost)  # not seen now, perhaps in the next frame
+        everyone = np.concatenate([particle, memory.particle[gone]])
+        anchors = np.concatenate([anchor_um, memory.anchor_um[gone]])
+        order = np.argsort(everyone, kind="stable")
+        after = Held(since_s, everyone[order], anchors[order])
+        return after, spots(particle, self._inside(anchor_um + offset_um), self.carry.depth_kt)
+
+    def offset_um(self, time_s: float) -> Floats:
+        """[2] how far along path and shaking all spots are, `time_s` after the beginning."""
+        carry = self.carry
+        way = np.array([*carry.path_um, carry.path_um[0]])  # [P + 1, 2] round and round
+        travel_s = np.hypot(*np.diff(way, axis=0).T) / carry.speed_um_per_s  # [P]
+        leg_s = np.where(travel_s > 0, travel_s, 0.0) + carry.rest_s  # rest, then travel
+        total_s = float(leg_s.sum())
+        shake = np.array(carry.shake_um) * np.sin(2.0 * np.pi * np.array(carry.shake_hz) * time_s)
+        if total_s <= 0:
+            return np.asarray(way[0] + shake)
+        left_s = time_s % total_s
+        leg = min(int(np.searchsorted(np.cumsum(leg_s), left_s, side="right")), len(leg_s) - 1)
+        within_s = left_s - (np.cumsum(leg_s)[leg] - leg_s[leg]) - carry.rest_s
+        share = min(max(within_s / travel_s[leg], 0.0), 1.0) if travel_s[leg] > 0 else 0.0
+        return np.asarray(way[leg] + share * (way[leg + 1] - way[leg]) + shake)
+
+    def _catchable(self, seen: Seen) -> tuple[Ints, Floats, NDArray[np.bool_]]:
+        """(particle, position, whether it stands alone) of all that are GOOD."""
+        tracks = seen.tracks
+        good = tracks.state == State.GOOD
+        place_um = tracks.position_um[good]
+        between = np.hypot(*np.moveaxis(place_um[:, None] - tracks.position_um[None], -1, 0))  # [N, all]
+        between[between == 0.0] = np.inf
+        return tracks.particle[good], place_um, between.min(axis=1, initial=np.inf) > self.carry.apart_um
+
+    def _inside(self, place_um: Floats) -> Floats:
+        edge_um = self.carry.edge_um
+        return np.asarray(np.clip(place_um, np.array(self.low_um) + edge_um, np.array(self.high_um) - edge_um))
+
+
+def spots(particle: Ints, place_um: Floats, depth_kt: float) -> Forces:
+    """Spots of light at places [K, 2], each for a particle [K] or -1."""
+    number = len(particle)
+    return Forces(
+        ring_particle=particle, ring_um=place_um, ring_radius_um=np.zeros(number),
+        ring_kt=np.full(number, depth_kt), ring_delay_s=np.full(number, np.nan),
+    )  # fmt: skip

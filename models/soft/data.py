@@ -1,0 +1,69 @@
+"""Data with symmetries that are kept or broken on purpose (PER, section 5, and one of colloids in the plane)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from models.soft.groups import Group, orthogonal, plane_orthogonal, reflection, rotations, scale
+from models.soft.representation import Representation
+
+Data = tuple[Tensor, Tensor]
+PLANES = ((0, 1), (1, 2), (0, 2))
+
+
+def inertia(axis: int, eps: float, count: int, seed: int) -> Data:
+    """Five masses and positions -> tensor of inertia + eps (I e_a) e_a^T: a along z leaves O(2) of the x y plane."""
+    draw = torch.Generator().manual_seed(seed)
+    mass = torch.nn.functional.softplus(torch.randn(count, 5, generator=draw))
+    place = torch.randn(count, 5, 3, generator=draw)
+    square = place.square().sum(2)
+    tensor = torch.einsum("bn,bn,ij->bij", mass, square, torch.eye(3))
+    tensor = tensor - torch.einsum("bn,bni,bnj->bij", mass, place, place)
+    axis_vector = torch.eye(3)[axis]
+    tensor = tensor + eps * torch.einsum("bij,j,k->bik", tensor, axis_vector, axis_vector)
+    return torch.cat([mass, place.flatten(1)], 1), tensor.flatten(1) / 10
+
+
+def inertia_shapes() -> tuple[Representation, Representation, tuple[Group, ...]]:
+    """Input, output, and groups: O(3) first, which is only looked at, then O(2) of xy, yz, xz."""
+    groups = (orthogonal(3), *(plane_orthogonal(*plane) for plane in PLANES))
+    return Representation(3, scalars=5, vectors=5), Representation(3, tensors=1), groups
+
+
+def similarity(radius: float, lopsided: float, count: int, seed: int) -> Data:
+    """Three vectors -> their mean cosine, minus radius x mean length (breaks scale), plus lopsided x mean |x| / length
+    (breaks rotations)."""
+    draw = torch.Generator().manual_seed(seed)
+    place = torch.randn(count, 3, 3, generator=draw)
+    length = place.norm(dim=2)
+    unit = place / length[:, :, None]
+    cosine = (unit @ unit.transpose(1, 2))[:, [0, 0, 1], [1, 2, 2]].mean(1)
+    wanted = cosine - radius * length.mean(1) + lopsided * unit[:, :, 0].abs().mean(1)
+    return place.flatten(1), wanted[:, None]
+
+
+def similarity_shapes() -> tuple[Representation, Representation, tuple[Group, ...]]:
+    return Representation(3, vectors=3), Representation(3, scalars=1), (rotations(3), scale(3))
+
+
+def field(eps: float, delta: float, count: int, seed: int, neighbours: int = 4) -> Data:
+    """The force on a colloid from charged neighbours in the plane, F + eps J F + delta e_x.
+
+    F is that of a Gaussian core (Stillinger 1976). Scalars are charges, vectors the ways to the neighbours. eps breaks
+    reflections, delta rotations.
+    """
+    draw = torch.Generator().manual_seed(seed)
+    charge = 0.5 + torch.rand(count, neighbours, generator=draw)
+    way = torch.randn(count, neighbours, 2, generator=draw)
+    push = charge * torch.exp(-way.square().sum(2) / 2)
+    force = -(push[:, :, None] * way).sum(1)
+    turned = torch.stack([-force[:, 1], force[:, 0]], 1)
+    wanted = force + eps * turned + delta * torch.tensor([1.0, 0.0])
+    return torch.cat([charge, way.flatten(1)], 1), wanted
+
+
+def field_shapes(neighbours: int = 4) -> tuple[Representation, Representation, tuple[Group, ...]]:
+    """Groups: O(2) first, which is only looked at, then SO(2) and the reflection of y."""
+    groups = (orthogonal(2), rotations(2), reflection(2, 1))
+    return Representation(2, scalars=neighbours, vectors=neighbours), Representation(2, vectors=1), groups

@@ -1,0 +1,104 @@
+"""Fitting a soft network: loss + sum_k lambda_k R_k, with one adjustment of the strengths on the way."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from models.soft.network import SoftPerceptron, adjusted
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """PER's protocol: one adjustment after `adjust` of the epochs; the best validation counts after twice that."""
+
+    epochs: int = 400
+    batch: int = 100
+    learning_rate: float = 1e-3
+    strength: float = 0.03
+    power: float = 2.0
+    adjust: float = 0.25
+    residue: float = 1.0
+    normalised: bool = True  # compare R_k per direction that the group takes away, not R_k itself
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What was found: strengths before and after, penalties when they were adjusted, errors at the best validation."""
+
+    before: Tensor  # [K]
+    after: Tensor  # [K]
+    penalty: Tensor  # [K], per direction if so asked
+    valid: float
+    test: float
+
+
+Data = tuple[Tensor, Tensor]
+
+
+def fit(network: nn.Module, train: Data, valid: Data, test: Data, recipe: Recipe, seed: int,
+        free: tuple[int, ...] = (), exact: int | None = None) -> Fit:  # fmt: skip
+    """Train a SoftPerceptron with its penalties (none for the groups `free`), or any other network without.
+
+    With `exact` it is kept exactly equivariant to that group: the network that the soft one is compared with.
+    """
+    soft = network if isinstance(network, SoftPerceptron) else None
+    strength = torch.full((len(soft.groups) if soft else 0,), recipe.strength)
+    for index in free:
+        strength[index] = 0.0
+    before, kept = strength.clone(), strength.clone()
+    optimiser = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate)
+    draw = torch.Generator().manual_seed(seed)
+    best, best_weights, seen = math.inf, network.state_dict(), _Watch()
+    at = round(recipe.adjust * recipe.epochs)
+    for epoch in range(recipe.epochs):
+        for group in optimiser.param_groups:
+            group["lr"] = recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * epoch / recipe.epochs))
+        for rows in torch.split(torch.randperm(len(train[0]), generator=draw), recipe.batch):
+            optimiser.zero_grad(set_to_none=True)
+            loss = (network(train[0][rows]) - train[1][rows]).square().mean()
+            if soft is not None:
+                for index in torch.nonzero(strength)[:, 0].tolist():
+                    loss = loss + strength[index] * soft.penalty(index)
+                loss = loss + recipe.residue * soft.residue()
+            torch.autograd.backward(loss)
+            optimiser.step()
+            if soft is not None and exact is not None:
+                soft.project(exact)
+        if soft is not None and epoch < at and epoch >= at // 2:
+            seen.look(_penalties(soft, recipe))
+        if soft is not None and epoch == at - 1:
+            strength = adjusted(strength, seen.kept, recipe.power)
+        if epoch >= min(2 * at, recipe.epochs - 1):
+            error = mean_square(network, valid)
+            if error < best:
+                best, best_weights = error, {name: value.clone() for name, value in network.state_dict().items()}
+    network.load_state_dict(best_weights)
+    return Fit(before, strength, seen.kept if soft is not None else kept, best, mean_square(network, test))
+
+
+class _Watch:
+    """The penalties at the last epoch at which any of them fell below all that it had been."""
+
+    def __init__(self) -> None:
+        self.kept = torch.empty(0)
+        self.least = torch.empty(0)
+
+    def look(self, penalty: Tensor) -> None:
+        if not len(self.kept) or bool((penalty < self.least).any()):
+            self.kept = penalty
+        self.least = penalty if not len(self.least) else torch.minimum(self.least, penalty)
+
+
+def _penalties(network: SoftPerceptron, recipe: Recipe) -> Tensor:
+    with torch.no_grad():
+        found = network.penalties()
+    return found / network.complements().clamp(min=1) if recipe.normalised else found
+
+
+def mean_square(network: nn.Module, data: Data) -> float:
+    with torch.no_grad():
+        return float((network(data[0]) - data[1]).square().mean())

@@ -1,0 +1,107 @@
+"""The projector of a linear map on those that a group leaves alone: by null space, in closed form, by Haar average.
+
+W is equivariant if rho_out(g) W = W rho_in(g). Rows of constraints are d rho_out(A) W - W d rho_in(A) = 0 for Lie
+generators and the same with rho for discrete ones (Finzi, Welling, Wilson 2021); an orthonormal basis Q of their null
+space gives P = Q Q^T. For compact groups P W = int rho_out(g) W rho_in(g)^-1 dg. Channels of one type transform alike,
+so that a projector is kept for each pair of types, whatever the number of channels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.soft.groups import Group
+from models.soft.representation import Block, Floats, Representation, derivative, matrix
+
+ZERO = 1e-9  # singular values below this are zero
+
+
+@dataclass(frozen=True)
+class Projector:
+    """Of maps from one representation to another: for each pair of blocks, [so si, so si] on one pair of channels."""
+
+    parts: tuple[tuple[Block, Block, Tensor], ...]
+
+    def __call__(self, weight: Tensor) -> Tensor:
+        """The part of weight [out, in] that the group leaves alone."""
+        found = torch.zeros_like(weight)
+        for out, into, small in self.parts:
+            piece = weight[out.start : out.stop, into.start : into.stop]
+            shape = (out.count, out.size, into.count, into.size)
+            rows = piece.reshape(shape).permute(0, 2, 1, 3).reshape(-1, out.size * into.size)
+            kept = (rows @ small.to(weight).T).reshape(out.count, into.count, out.size, into.size)
+            found[out.start : out.stop, into.start : into.stop] = kept.permute(0, 2, 1, 3).reshape(piece.shape)
+        return found
+
+    @property
+    def complement(self) -> int:
+        """How many directions it takes away."""
+        return round(
+            sum(out.count * into.count * (len(small) - float(small.trace())) for out, into, small in self.parts)
+        )
+
+
+def projector(group: Group, into: Representation, out: Representation) -> Projector:
+    """By null space, exact for every group."""
+    cache: dict[tuple[str, str], Tensor] = {}
+    parts = []
+    for high in out.blocks():
+        for low in into.blocks():
+            key = (high.type, low.type)
+            if key not in cache:
+                cache[key] = torch.from_numpy(null_space(group, low.type, high.type, into.points, out.points))
+            parts.append((high, low, cache[key]))
+    return Projector(tuple(parts))
+
+
+def null_space(group: Group, into: str, out: str, points_in: int, points_out: int) -> Floats:
+    """P = Q Q^T of one pair of types, for W written row by row."""
+    rows = []
+    for one in group.lie:
+        high, low = derivative(out, one, points_out), derivative(into, one, points_in)
+        rows.append(np.kron(high, np.eye(len(low))) - np.kron(np.eye(len(high)), low.T))
+    for one in group.discrete:
+        high, low = matrix(out, one, points_out), matrix(into, one, points_in)
+        rows.append(np.kron(high, np.eye(len(low))) - np.kron(np.eye(len(high)), low.T))
+    size = rows[0].shape[1]
+    _, singular, right = np.linalg.svd(np.concatenate(rows))
+    rank = int((singular > ZERO).sum())
+    basis = right[rank:].T.reshape(size, -1)
+    return np.asarray(basis @ basis.T)
+
+
+def haar(group: Group, into: str, out: str, count: int, seed: int, points: tuple[int, int] = (1, 1)) -> Floats:
+    """The average of rho_out(g) (x) rho_in(g)^-T over `count` elements: what P is, up to 1 / sqrt(count)."""
+    draw = np.random.default_rng(seed)
+    total = np.zeros(1)
+    for _ in range(count):
+        one = group.sample(draw)
+        high, low = matrix(out, one, points[1]), matrix(into, one, points[0])
+        total = total + np.kron(high, np.linalg.inv(low).T)
+    return np.asarray(total / count)
+
+
+def closed(name: str, into: str, out: str) -> Floats:
+    """P of one pair of types in the plane: SO(2) (and every C_n, n > 2), O(2), C_2, reflection of y.
+
+    Scalars s, vectors v. SO(2): s->s free, s<->v nothing, v->v: a 1 + b J, a = (W00 + W11) / 2, b = (W10 - W01) / 2.
+    O(2): the same with b = 0. C_2: s<->v nothing, the rest free. y -> -y: s<->v by x only, v->v diagonal only.
+    """
+    pair = (into, out)
+    if pair == ("scalar", "scalar"):
+        return np.eye(1)
+    if pair != ("vector", "vector"):
+        keep_x = np.diag([1.0, 0.0])
+        return keep_x if name == "reflection of y" else np.zeros((2, 2))
+    same, turn = np.array([1.0, 0, 0, 1]) / np.sqrt(2), np.array([0.0, -1, 1, 0]) / np.sqrt(2)
+    if name == "O(2)":
+        return np.outer(same, same)
+    if name == "C_2":
+        return np.eye(4)
+    if name == "reflection of y":
+        return np.diag([1.0, 0.0, 0.0, 1.0])
+    return np.outer(same, same) + np.outer(turn, turn)

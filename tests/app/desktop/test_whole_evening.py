@@ -1,0 +1,72 @@
+"""The real simulated rig through the real window: run, edit, trip, record, verify, open the record, scrub."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from app.desktop.open import FIRST, application, planner
+from app.desktop.session import Session, Wiring
+from app.desktop.window import Window
+from app.live import beam_is_on
+from app.rig import open_instrument
+from app.verify import verify_run
+from control.contract import Level, OrderKind
+from tests.app.desktop.test_window import force, write
+
+SETS = ("camera.width_px=128", "camera.height_px=128", "camera.fps=50", "loop.stale_periods=500")
+PATIENCE_MS = 30_000
+
+
+@pytest.mark.parametrize("apart", [False, True], ids=["the loop here", "the loop apart"])
+def test_a_whole_evening(qtbot: QtBot, tmp_path: Path, capsys: pytest.CaptureFixture[str], apart: bool) -> None:
+    application()
+    path, made = planner(None, FIRST, SETS)
+    session = Session(made, Wiring(apart=open_instrument if apart else None))
+    window = Window(session, path, tmp_path, lambda chosen: planner(chosen, None, ())[1])
+    qtbot.addWidget(window)
+    window.show()
+    acts = window.actions_bar
+
+    def level() -> Level | None:
+        return session.newest.level if session.newest is not None else None
+
+    acts.start.trigger()
+    qtbot.waitUntil(acts.arm.isEnabled, timeout=PATIENCE_MS)
+    acts.arm.trigger()
+    qtbot.waitUntil(lambda: beam_is_on(session.newest), timeout=PATIENCE_MS)
+    acts.record.trigger()
+    qtbot.waitUntil(lambda: session.live is not None and session.live.recording, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: beam_is_on(session.newest) and session.newest.number > 20, timeout=PATIENCE_MS)  # type: ignore[union-attr]
+    write(force(window.panel).rows["delay_s"], 0.25)
+    window.panel.apply()
+    write(window.devices.forms["tracking"].rows["minmass"], 400.0)
+    window.devices.apply()
+    applied = session.newest.number if session.newest is not None else 0
+    qtbot.waitUntil(lambda: session.newest.number > applied + 10, timeout=PATIENCE_MS)  # type: ignore[union-attr]
+    session.order(OrderKind.TRIP, "a hand in the beam")
+    qtbot.waitUntil(lambda: level() is Level.TRIPPED, timeout=PATIENCE_MS)
+    qtbot.waitUntil(acts.reset.isEnabled, timeout=PATIENCE_MS)
+    acts.reset.trigger()
+    qtbot.waitUntil(lambda: level() is Level.SAFE, timeout=PATIENCE_MS)
+    acts.record.trigger()
+    qtbot.waitUntil(lambda: session.live is not None and not session.live.recording, timeout=PATIENCE_MS)
+    (record,) = tmp_path.glob("*.h5")
+    assert verify_run(record, json=None) == 0, capsys.readouterr().out
+
+    window.open(record)
+    assert not session.running
+    qtbot.waitUntil(lambda: window.playback.shown is not None, timeout=PATIENCE_MS)
+    assert window.strip.kind.word == "REPLAY"
+    last = len(window.transport.reel or ()) - 1
+    window.transport.go(last)
+    assert window.playback.shown is not None
+    assert window.playback.shown.level is Level.SAFE
+    levels = set()
+    for index in range(last + 1):
+        window.transport.slider.setValue(index)
+        levels.add(window.playback.shown.level)
+    assert levels == {Level.SAFE, Level.ARMED, Level.TRIPPED}
+    window.close()

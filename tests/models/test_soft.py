@@ -1,0 +1,99 @@
+"""Soft networks: projected ones are exact, penalties vanish with them, strengths follow the rule, data are as said."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from models.soft.data import field, field_shapes, inertia, inertia_shapes, similarity, similarity_shapes
+from models.soft.discover import acting, equivariance_error
+from models.soft.fit import Recipe, fit
+from models.soft.groups import Group
+from models.soft.network import SoftPerceptron, adjusted
+from models.soft.representation import Representation
+
+
+def made(shapes: str) -> tuple[SoftPerceptron, Representation, Representation, tuple[Group, ...]]:
+    into, out, groups = {"field": field_shapes, "inertia": inertia_shapes, "cosine": similarity_shapes}[shapes]()
+    torch.manual_seed(2)
+    tensors = 2 if shapes == "inertia" else 0
+    hidden = Representation(into.dimension, scalars=8, vectors=5, tensors=tensors)
+    return SoftPerceptron(into, out, hidden, groups), into, out, groups
+
+
+@pytest.mark.parametrize("shapes", ["field", "inertia"])
+@pytest.mark.parametrize("group", [0, 1, 2])
+def test_a_projected_network_is_exactly_equivariant(shapes: str, group: int) -> None:
+    network, into, out, groups = made(shapes)
+    x = torch.randn(20, into.size)
+    assert float(network.penalties()[group].detach()) > 1e-3
+    assert equivariance_error(network, groups[group], into, out, x, 6) > 1e-3
+    network.project(group)
+    assert float(network.penalties()[group].detach()) <= 1e-24
+    assert equivariance_error(network, groups[group], into, out, x, 6) <= 1e-12
+    with torch.no_grad():
+        assert float(network(x).norm()) > 1e-3
+
+
+def test_the_rule_keeps_the_least_penalty_and_divides_the_others() -> None:
+    strength = torch.tensor([0.0, 100.0, 100.0, 100.0])
+    found = adjusted(strength, torch.tensor([5.0, 1.0, 4.0, 10.0]), 2.0)
+    assert found.tolist() == [0.0, 100.0, 100.0 / 16, 1.0]
+    assert adjusted(strength * 0, strength, 2.0).tolist() == [0.0] * 4
+
+
+@pytest.mark.parametrize(("eps", "delta", "turns", "mirrors"), [
+    (0, 0, True, True), (0.6, 0, True, False), (0, 0.6, False, True), (0.6, 0.6, False, False),
+])  # fmt: skip
+def test_the_field_breaks_what_it_says(eps: float, delta: float, turns: bool, mirrors: bool) -> None:
+    into, out, groups = field_shapes()
+    x, y = field(eps, delta, 50, 1)
+    for group, kept in ((groups[1], turns), (groups[2], mirrors)):
+        element = next(one for one in (group.sample(np.random.default_rng(seed)) for seed in range(20))
+                       if np.abs(one.linear - np.eye(2)).max() > 0.1)  # fmt: skip
+        moved = x @ acting(into, element).T
+        charge, way = moved[:, :4], moved[:, 4:].reshape(50, 4, 2)
+        force = -(charge[:, :, None] * torch.exp(-way.square().sum(2) / 2)[:, :, None] * way).sum(1)
+        again = force + eps * torch.stack([-force[:, 1], force[:, 0]], 1) + delta * torch.tensor([1.0, 0.0])
+        assert (float((again - y @ acting(out, element).T).abs().max()) < 1e-12) == kept
+
+
+def test_inertia_keeps_the_plane_across_its_axis_only() -> None:
+    into, out, groups = inertia_shapes()
+    for axis, kept in ((2, "O(2) xy"), (0, "O(2) yz"), (1, "O(2) xz")):
+        x, y = inertia(axis, -1.0, 40, 3)
+        assert float(y.std()) > 0.1
+        for group in groups[1:]:
+            element = group.sample(np.random.default_rng(5))
+            moved = x @ acting(into, element).T
+            mass, place = moved[:, :5], moved[:, 5:].reshape(40, 5, 3)
+            tensor = torch.einsum("bn,bn,ij->bij", mass, place.square().sum(2), torch.eye(3))
+            tensor = tensor - torch.einsum("bn,bni,bnj->bij", mass, place, place)
+            e = torch.eye(3)[axis]
+            tensor = (tensor - torch.einsum("bij,j,k->bik", tensor, e, e)).flatten(1) / 10
+            same = float((tensor - y @ acting(out, element).T).abs().max()) < 1e-10
+            assert same == (group.name == kept)
+
+
+def test_cosines_keep_scale_unless_told_otherwise() -> None:
+    torch.manual_seed(0)
+    _, y = similarity(0.0, 0.0, 2000, 1)
+    assert abs(float(y.mean())) < 0.05
+    _, z = similarity(0.3, 0.0, 2000, 1)
+    assert float((y - z).mean()) == pytest.approx(0.3 * np.sqrt(8 / np.pi), rel=0.05)
+
+
+def test_a_short_fit_tells_kept_from_broken() -> None:
+    torch.set_default_dtype(torch.float32)
+    into, out, groups = field_shapes(2)
+    train, valid, test = (field(0.8, 0.0, 400, seed, 2) for seed in (1, 2, 3))
+    torch.manual_seed(1)
+    network = SoftPerceptron(into, out, Representation(2, scalars=8, vectors=6), groups, layers=2)
+    found = fit(
+        network, train, valid, test, Recipe(epochs=40, learning_rate=1e-2, strength=0.1, batch=50), 1, free=(0,)
+    )
+    rotation, mirror = (equivariance_error(network, group, into, out, test[0], 8) for group in groups[1:])
+    assert mirror > 4 * rotation
+    assert found.test < 0.6 * float(test[1].square().mean())
+    assert float(found.after[1]) > float(found.after[2])

@@ -1,0 +1,104 @@
+"""Projectors: idempotent, symmetric, null space = closed form = Haar average; what they leave is equivariant."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from models.soft.groups import (
+    Group,
+    cyclic,
+    orthogonal,
+    permutations,
+    plane_orthogonal,
+    reflection,
+    rotations,
+    scale,
+    translations,
+)
+from models.soft.projector import closed, haar, null_space, projector
+from models.soft.representation import Representation, matrix
+
+GROUPS = [rotations(2), orthogonal(2), reflection(2, 1), reflection(2, 0), cyclic(2), cyclic(3), cyclic(5),
+          rotations(3), orthogonal(3), plane_orthogonal(0, 1), plane_orthogonal(1, 2), scale(2), scale(3),
+          translations(2)]  # fmt: skip
+
+
+def full(dimension: int, points: int = 1) -> Representation:
+    return Representation(dimension, scalars=3, odd=1, vectors=2, tensors=1, positions=1, points=points)
+
+
+@pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.name)
+def test_what_a_projector_leaves_is_equivariant(group: Group) -> None:
+    rep = full(group.dimension)
+    made = projector(group, rep, rep)
+    weight = torch.from_numpy(np.random.default_rng(1).normal(size=(rep.size, rep.size)))
+    kept = made(weight)
+    assert float((made(kept) - kept).norm() / kept.norm()) <= 1e-12
+    other = torch.from_numpy(np.random.default_rng(2).normal(size=(rep.size, rep.size)))
+    assert float((made(other) * weight).sum() - (other * kept).sum()) == pytest.approx(0, abs=1e-10)
+    draw = np.random.default_rng(3)
+    for _ in range(5):
+        high = whole(rep, group, draw)
+        assert float((high @ kept - kept @ high).norm() / kept.norm()) <= 1e-12
+    assert 0 < made.complement < rep.size**2
+    assert float((weight - kept).norm()) > 0.1
+
+
+def whole(rep: Representation, group: Group, draw: np.random.Generator) -> torch.Tensor:
+    one = group.sample(draw)
+    blocks = [np.kron(np.eye(block.count), matrix(block.type, one, rep.points)) for block in rep.blocks()]
+    found = np.zeros((rep.size, rep.size))
+    at = 0
+    for block in blocks:
+        found[at : at + len(block), at : at + len(block)] = block
+        at += len(block)
+    return torch.from_numpy(found)
+
+
+@pytest.mark.parametrize("group", [rotations(2), orthogonal(2), reflection(2, 1), cyclic(2), cyclic(4), cyclic(7)],
+                         ids=lambda group: group.name)  # fmt: skip
+@pytest.mark.parametrize("into", ["scalar", "vector"])
+@pytest.mark.parametrize("out", ["scalar", "vector"])
+def test_closed_forms_in_the_plane(group: Group, into: str, out: str) -> None:
+    assert np.abs(closed(group.name, into, out) - null_space(group, into, out, 1, 1)).max() <= 1e-12
+
+
+@pytest.mark.parametrize("group", [group for group in GROUPS if group.compact], ids=lambda group: group.name)
+def test_the_haar_average_is_the_null_space(group: Group) -> None:
+    pairs = [("vector", "vector"), ("scalar", "vector"), ("odd", "vector")]
+    if group.dimension == 2:
+        pairs.append(("vector", "tensor"))
+    for into, out in pairs:
+        assert np.abs(haar(group, into, out, 1200, 1) - null_space(group, into, out, 1, 1)).max() <= 0.1
+
+
+def test_the_haar_average_closes_in_on_it() -> None:
+    group = orthogonal(2)
+    exact = null_space(group, "vector", "vector", 1, 1)
+    errors = [np.abs(haar(group, "vector", "vector", count, 2) - exact).max() for count in (100, 5_000)]
+    assert errors[1] < 0.02
+    assert errors[1] < errors[0] / 3
+
+
+def test_permutations_leave_a_one_and_b_all() -> None:
+    """W = a 1 + b 1 1^T for each pair of channels (Zaheer et al. 2017)."""
+    group = permutations(5, 2)
+    small = null_space(group, "scalar", "scalar", 5, 5)
+    assert round(float(np.trace(small))) == 2
+    weight = (small @ np.random.default_rng(0).normal(size=25)).reshape(5, 5)
+    assert np.ptp(np.diag(weight)) <= 1e-12
+    off = weight[~np.eye(5, dtype=bool)]
+    assert np.ptp(off) <= 1e-12
+    rep = Representation(2, scalars=2, vectors=1, points=5)
+    kept = projector(group, rep, rep)(torch.from_numpy(np.random.default_rng(1).normal(size=(rep.size, rep.size))))
+    high = whole(rep, group, np.random.default_rng(4))
+    assert float((high @ kept - kept @ high).norm() / kept.norm()) <= 1e-12
+    assert float((high - torch.eye(rep.size)).norm()) > 1
+
+
+def test_translations_read_differences_of_positions_only() -> None:
+    """From (x, 1) of one point to a scalar: only the 1 is left."""
+    small = null_space(translations(2), "position", "scalar", 1, 1)
+    assert np.allclose(small, np.diag([0.0, 0.0, 1.0]), atol=1e-12)

@@ -1,0 +1,86 @@
+"""Suggestions for unseen footage."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.tracking.footage import recorded, scattered, spots
+from tracking.locate.centroid import Centroid
+from tracking.settings import Tracking
+from tracking.tune import PHASES, inspect, phases, suggest
+
+
+@pytest.mark.parametrize(
+    ("width_px", "ring_px", "low", "high"),
+    [(1.4, 0.0, 7, 9), (2.2, 0.0, 9, 13), (3.5, 0.0, 15, 19), (1.5, 5.0, 15, 21)],
+)
+@pytest.mark.parametrize("dark", [False, True])
+def test_suggestions_find_what_is_there(width_px: float, ring_px: float, low: int, high: int, dark: bool) -> None:
+    frames = []
+    for seed in range(3):
+        image = spots((300, 300), scattered((300, 300), 30, 30, seed), width_px=width_px, ring_px=ring_px, seed=seed)
+        frames.append(255 - image if dark else image)
+    made = suggest(frames)
+    assert made.settings.invert == dark
+    assert low <= made.settings.diameter_px <= high
+    found = [len(Centroid(made.settings)(frame)) for frame in frames]
+    assert all(28 <= count <= 31 for count in found)
+    assert len(made.why) >= 3
+
+
+def test_recorded_footage() -> None:
+    """The walkthrough uses diameter 11, inverted, and finds 535 to 560 particles a frame with minmass 20."""
+    frames = list(recorded("bulk_water.tif", 3))
+    made = suggest(frames)
+    assert made.settings.invert
+    assert 7 <= made.settings.diameter_px <= 13
+    assert len(Centroid(made.settings)(frames[0])) > 100
+
+
+def test_a_crowd_gets_a_smaller_separation() -> None:
+    columns, rows = np.meshgrid(np.arange(18), np.arange(18))
+    there = np.stack([20 + 9.5 * (columns + 0.5 * (rows % 2)), 20 + 9.5 * np.sqrt(0.75) * rows], -1).reshape(-1, 2)
+    there = there + np.random.default_rng(0).uniform(-0.5, 0.5, there.shape)
+    image = spots((220, 240), there, width_px=2.0, noise=2.0)
+    made = suggest([image], Tracking())
+    assert made.settings.separation_px is not None
+    assert made.settings.separation_px < 9.5
+    assert len(Centroid(made.settings)(image)) > 0.75 * len(there)
+
+
+@pytest.mark.parametrize("frame", [np.zeros((64, 64), np.uint8), np.full((64, 64), 255, np.uint8)])
+def test_a_level_frame_is_refused_in_one_sentence(frame: Any) -> None:
+    with pytest.raises(ValueError, match="nothing stands out"):
+        suggest([frame])
+
+
+def test_no_frame_is_refused() -> None:
+    with pytest.raises(ValueError, match="no frame"):
+        suggest([])
+
+
+def test_kept_and_rejected_are_all_candidates() -> None:
+    image = spots((200, 200), scattered((200, 200), 20, 25))
+    seen = inspect([image, image], Tracking(minmass=400))
+    kept, rejected = seen.mass
+    assert len(kept) == 40
+    assert kept.min() > 400 >= rejected.max()
+    assert len(kept) + len(rejected) == 2 * len(Centroid(Tracking(minmass=0))(image))
+
+
+def test_even_phases_raise_no_alarm_and_uneven_ones_do() -> None:
+    chance = np.random.default_rng(0)
+    share, alarm = phases(chance.uniform(0, 100, (20_000, 2)))
+    assert share.shape == (2, PHASES)
+    assert alarm == ""
+    _, alarm = phases(np.round(chance.uniform(0, 100, (20_000, 2))) + chance.normal(0, 0.2, (20_000, 2)))
+    assert alarm.startswith("sub-pixel bias")
+
+
+def test_too_small_a_diameter_is_alarming() -> None:
+    frames = [spots((400, 400), scattered((400, 400), 250, 18, seed), seed=seed, noise=1.0) for seed in range(6)]
+    assert inspect(frames, Tracking(diameter_px=5, minmass=50)).alarm
+    assert not inspect(frames, Tracking(diameter_px=11, minmass=400)).alarm

@@ -1,0 +1,224 @@
+"""What to set for footage that is seen for the first time, and how good a setting is. Pure functions of frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from tracking.locate.auto import mean_profile
+from tracking.locate.centroid import Centroid, checked
+from tracking.locate.features import Features
+from tracking.settings import Tracking
+
+Floats = NDArray[np.float64]
+Image = NDArray[Any]
+
+SCALES_PX = 1.0 * 1.25 ** np.arange(13)  # 1 to 14.6 px: widths of spots that are looked for
+STRONG = 0.5  # of the strongest blobs' contrast: a blob that counts
+RIM = 0.08  # of its height, to which a particle's profile falls at its rim
+LEAST = 1e-4  # of the brightest pixel: less contrast is rounding
+APART = 2.0  # noise and particles differ at least by this factor in mass
+LARGER = 4  # px by which the diameter grows at most for the sake of even phases
+CROWDED = 0.7  # of the diameter: neighbours nearer than this are not told apart
+PHASES = 10
+ALARM = 0.15  # of the mean: a sub-pixel phase that is so much too frequent or too rare is an alarm
+CHANCE = 4.0  # standard deviations that chance is granted in any case
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """Settings for this footage, and a sentence on each."""
+
+    settings: Tracking
+    why: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What a setting keeps and rejects in some frames."""
+
+    kept: tuple[Features, ...]  # a frame each
+    rejected: tuple[Features, ...]  # too faint or too large
+    phase: Floats  # [2, PHASES] share of x and of y in each tenth of a pixel, 1 is even
+    alarm: str  # empty, or what is wrong with the phases
+
+    @property
+    def mass(self) -> tuple[Floats, Floats]:
+        """(of the kept, of the rejected), all frames together."""
+        kept, rejected = (np.concatenate([f.mass for f in found]) for found in (self.kept, self.rejected))
+        return kept, rejected
+
+
+def suggest(frames: Sequence[Image], start: Tracking | None = None) -> Suggestion:
+    """diameter_px, minmass, separation_px and invert for some frames of one video.
+
+    The size is that of the blobs of most contrast among all scales (Lindeberg, Int. J. Comput. Vis. 30, 79, 1998), then
+    the radius at which their mean profile has fallen to RIM; minmass lies in the gap of the masses between noise and
+    particles (Otsu, IEEE Trans. SMC 9, 62, 1979, on their logarithms). Raises ValueError where nothing stands out.
+    """
+    if not frames:
+        raise ValueError("there is no frame to look at")
+    base = start or Tracking()
+    width_px, invert, contrast = _blobs([checked(frame, invert=False).astype(np.float32) for frame in frames])
+    why = [f"{'dark' if invert else 'bright'} blobs {width_px:.1f} px wide stand out most ({contrast:.0f} grey levels)"]
+    rough = replace(
+        base, invert=invert, diameter_px=_odd(5 * width_px), minmass=0.0, maxsize_px=None, separation_px=None,
+        smoothing_size_px=None,
+    )  # fmt: skip
+    radius_px, bright = _rim(frames, rough)
+    if not bright:  # the middle of a ring stands out the other way
+        rough = replace(rough, invert=not invert)
+        why.append(f"but it is their {'bright' if invert else 'dark'} rim that is strongest: rings")
+    sized = replace(rough, diameter_px=max(_odd(2 * radius_px), 5))
+    why.append(f"their mean profile ends {radius_px:.1f} px from the centre, so diameter_px is {sized.diameter_px}")
+    sized, found, minmass = _even(frames, sized)
+    if sized.diameter_px > max(_odd(2 * radius_px), 5):
+        why.append(f"places favour a part of the pixel below diameter_px {sized.diameter_px}, so it is that")
+    # neighbours nearer than the default separation are seen with a smaller one only
+    closer = replace(sized, separation_px=CROWDED * sized.diameter_px)
+    near = [Centroid(closer)(frame) for frame in frames]
+    apart_px = _nearest([f.only(f.mass > minmass) for f in near], sized.diameter_px)
+    if apart_px is not None:
+        found, minmass = near, float(f"{_gap(np.concatenate([f.mass for f in near])):.3g}")
+        why.append(f"neighbours come closer than diameter + 1, so separation_px is {apart_px:g}")
+    masses = np.concatenate([f.mass for f in found])
+    share = np.count_nonzero(masses > minmass) / max(len(masses), 1)
+    why.append(f"minmass {minmass:.4g} parts the masses: {100 * share:.0f} % of {len(masses)} candidates are kept")
+    made = replace(sized, minmass=minmass, separation_px=apart_px)
+    return Suggestion(made, tuple(why))
+
+
+def inspect(frames: Sequence[Image], s: Tracking) -> Inspection:
+    """What `s` keeps and rejects, and whether the places favour a part of the pixel."""
+    every = Centroid(replace(s, minmass=0.0, maxsize_px=None))
+    kept, rejected = [], []
+    for frame in frames:
+        found = every(frame)
+        good = found.mass > s.minmass
+        if s.maxsize_px is not None:
+            good &= found.size_px < s.maxsize_px
+        kept.append(found.only(good))
+        rejected.append(found.only(~good))
+    place = np.concatenate([f.position_px for f in kept]) if kept else np.empty((0, 2))
+    phase, alarm = phases(place)
+    return Inspection(tuple(kept), tuple(rejected), phase, alarm)
+
+
+def phases(position_px: Floats) -> tuple[Floats, str]:
+    """(share of x and y in each tenth of a pixel [2, PHASES], a sentence if one is off by more than chance)."""
+    if len(position_px) == 0:
+        return np.ones((2, PHASES)), ""
+    tenth = np.minimum((position_px % 1.0 * PHASES).astype(int), PHASES - 1)
+    counts = np.stack([np.bincount(tenth[:, axis], minlength=PHASES) for axis in (0, 1)])
+    even = len(position_px) / PHASES
+    share: Floats = counts / even
+    worst = float(np.abs(share - 1).max())
+    if worst > max(ALARM, CHANCE / np.sqrt(even)):
+        axis, at = np.unravel_index(np.abs(share - 1).argmax(), share.shape)
+        return share, (
+            f"sub-pixel bias: phase {at / PHASES:.1f} of {'xy'[axis]} is {share[axis, at]:.2f} times as frequent as it "
+            "should be; a larger diameter_px helps"
+        )
+    return share, ""
+
+
+def _odd(value: float) -> int:
+    return max(2 * round((value - 1) / 2) + 1, 3)
+
+
+def _blobs(frames: Sequence[Image]) -> tuple[float, bool, float]:
+    """(width of the blobs of most contrast, whether they are dark, their contrast)."""
+    response = np.zeros((2, len(SCALES_PX)))
+    for raw in frames:
+        blurred = [cv2.GaussianBlur(raw, (0, 0), float(scale)) for scale in (*SCALES_PX, SCALES_PX[-1] * 1.25)]
+        for k in range(len(SCALES_PX)):
+            # a difference of Gaussians is sigma^2 Laplacian up to a constant of the ratio of the scales
+            change = blurred[k] - blurred[k + 1]
+            top = max(change.size // 20_000, 3)
+            flat = np.partition(change.ravel(), (top, change.size - top))
+            response[0, k] += flat[-top:].mean() / len(frames)
+            response[1, k] -= flat[:top].mean() / len(frames)
+    if response.max() < LEAST * max(float(np.abs(frames[0]).max()), 1e-9):
+        raise ValueError("nothing stands out in these frames: they are level")
+    dark = bool(response[1].max() > response[0].max())
+    scale = int(response[int(dark)].argmax())
+    return float(SCALES_PX[scale] * 1.12), dark, float(response.max() * 4)
+
+
+def _rim(frames: Sequence[Image], s: Tracking) -> tuple[float, bool]:
+    """(where the mean profile of the brightest features has fallen to RIM, whether its extreme is bright)."""
+    reach = int(1.5 * s.diameter_px) + 1
+    profiles = []
+    for frame in frames:
+        found = Centroid(s)(frame)
+        strong = found.mass > STRONG * np.quantile(found.mass, 0.95) if len(found) else np.empty(0, np.bool_)
+        if strong.any():
+            profiles.append(
+                mean_profile(checked(frame, s.invert).astype(np.float64), found.position_px[strong], reach)[0]
+            )
+    if not profiles:
+        return s.diameter_px / 2, True
+    profile = np.mean(profiles, axis=0)
+    profile -= np.median(profile[-max(reach // 4, 2) :])
+    height = np.abs(profile)
+    bright = bool(profile[height.argmax()] >= 0)
+    last = int(height.argmax())
+    while last < reach and RIM * height.max() < height[last + 1] < height[last]:  # a rise is a neighbour's
+        last += 1
+    if last >= reach:
+        return s.diameter_px / 2, bright
+    if height[last + 1] >= height[last]:
+        return float(last), bright
+    # between the last bin above and the first below
+    drop = height[last] - height[last + 1]
+    part = (height[last] - RIM * height.max()) / drop if drop > 0 else 0.5
+    return float(last + part), bright
+
+
+def _even(frames: Sequence[Image], s: Tracking) -> tuple[Tracking, list[Features], float]:
+    """(settings with the least diameter, up to LARGER more, whose phases are even; candidates; minmass)."""
+    tried = []
+    for more in range(0, LARGER + 1, 2):
+        trial = replace(s, diameter_px=s.diameter_px + more)
+        found = [Centroid(trial)(frame) for frame in frames]
+        minmass = float(f"{_gap(np.concatenate([f.mass for f in found])):.3g}")
+        tried.append((trial, found, minmass))
+        if not phases(np.concatenate([f.position_px[f.mass > minmass] for f in found]))[1]:
+            return tried[-1]
+    return tried[0]
+
+
+def _gap(masses: Floats) -> float:
+    """The mass that parts candidates into two kinds with the least spread within each."""
+    if len(masses) < 4 or masses.min() <= 0:
+        return 0.0
+    logs = np.sort(np.log(masses))
+    count = np.arange(1, len(logs))
+    low = np.cumsum(logs)[:-1] / count
+    high = (logs.sum() - np.cumsum(logs)[:-1]) / (len(logs) - count)
+    between = count * (len(logs) - count) * (high - low) ** 2
+    cut = int(between.argmax())
+    if high[cut] - low[cut] < np.log(APART):
+        return float(0.5 * np.exp(logs[len(logs) // 20]))  # one kind only
+    return float(np.exp(0.5 * (logs[cut] + logs[cut + 1])))
+
+
+def _nearest(found: Sequence[Features], diameter_px: int) -> float | None:
+    """A separation below diameter + 1 where particles come closer than that; None where they do not."""
+    closest = []
+    for features in found:
+        if len(features) > 1:
+            gap = np.linalg.norm(features.position_px[:, None] - features.position_px[None], axis=-1)
+            np.fill_diagonal(gap, np.inf)
+            closest.append(gap.min(axis=1))
+    if not closest:
+        return None
+    typical = float(np.quantile(np.concatenate(closest), 0.5))
+    if typical > diameter_px + 1:
+        return None
+    return float(max(round(0.7 * typical), diameter_px // 2 + 1))
