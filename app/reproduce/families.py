@@ -162,7 +162,47 @@ def draw_crystal(axes: Any, flights: Flights, options: Options) -> None:
     axes.legend()
 
 
+def speeds(flight: Flight, options: Options) -> tuple[float, float, float]:
+    """(radius of gyration at the end over that at the start, share that moves at the end, um/s), over the cells."""
+    ratio, moving = [], []
+    for own in flight.seen.groups(10**6):
+        size_um = gyration_um(own.place_um)
+        tenth = max(len(size_um) // 10, 1)
+        ratio.append(float(mean(size_um[-tenth:]) / mean(size_um[:tenth])))
+        lag = flight.known.frames(1.0)
+        moving.append(float(np.median(np.linalg.norm(own.place_um[-1] - own.place_um[-1 - lag], axis=1))))
+    return float(np.mean(ratio)), float(np.median(moving)), float(np.std(ratio))
+
+
+def swarm(flights: Flights, options: Options) -> dict[str, float]:
+    """(e): whether a group holds together, and how fast its median particle is at the end."""
+    found = {}
+    for flight in flights:
+        ratio, speed, spread = speeds(flight, options)
+        found[f"size over that at the start, at {flight.value:g}"] = ratio
+        found[f"... its spread over the replicas, at {flight.value:g}"] = spread
+        found[f"median displacement in the last 1 s, at {flight.value:g} / um"] = speed
+    return found
+
+
+def drift(flights: Flights, options: Options) -> dict[str, float]:
+    """(e): mean velocity along x over that which the programmed force gives."""
+    seen, known = flights[0].seen, flights[0].known
+    covered_um = mean(seen.place_um[-1] - seen.place_um[0], axis=0)
+    expected = options["force_pn"] / known.plant.drag_pn_s_per_um * (seen.time_s[-1] - seen.time_s[0])
+    return {"speed over F / gamma": float(covered_um[0] / expected), "sideways": float(covered_um[1] / expected)}
+
+
+def draw_drift(axes: Any, flights: Flights, options: Options) -> None:
+    for one in range(min(flights[0].seen.place_um.shape[1], 20)):
+        path_um = flights[0].seen.place_um[:, one] - flights[0].seen.place_um[0, one]
+        axes.plot(path_um[:, 0], path_um[:, 1], lw=0.6)
+    axes.set(xlabel="x / µm", ylabel="y / µm", aspect="equal")
+
+
 FAMILIES: dict[str, Way] = {
+    "swarm": Way(swarm, draw_cluster),
+    "drift": Way(drift, draw_drift),
     "plateau": Way(plateau, draw_plateau),
     "crossover": Way(crossover, draw_crossover),
     "cluster": Way(cluster, draw_cluster),

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from config.fields import Doc, Gt, Interval, settings
 from control.policies.now import Floats, Glow, Now, Pull
+from control.potentials import Constant
 
 
 @settings
@@ -36,6 +37,11 @@ class Motile:
     def __post_init__(self) -> None:
         if self.delay_s is None:
             raise ValueError("a motile particle needs a delay_s: its heading is the way that it has come since then")
+
+    @property
+    def shape(self) -> Constant:
+        """What carries it while it moves; its direction is the particle's own."""
+        return Constant(magnitude_pn=self.drive_pn)
 
     def pull(self, now: Now) -> Pull:
         way_um = now.position_um - now.past_um(self.delay_s)  # [N, 2]
