@@ -1,5 +1,5 @@
 # Two commands do everything: `make run` opens the instrument, `make test` checks it.
-.PHONY: run test test-slow train-benchmarks lint setup clean
+.PHONY: run test test-slow train-benchmarks bench lint setup clean
 
 export OMP_NUM_THREADS = 1
 export OPENBLAS_NUM_THREADS = 1
@@ -29,6 +29,11 @@ test-slow:
 train-benchmarks:
 	@sh setup.sh run
 	$(PY) -m benchmarks.trainings
+
+# Tracking beside trackpy: the tables of docs/benchmarks.md, in about three minutes.
+bench:
+	@sh setup.sh run
+	$(PY) main.py bench tracking --docs docs/benchmarks.md
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

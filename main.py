@@ -152,6 +152,7 @@ def info(run: Annotated[Path, typer.Argument(help="run file")], json: Json = Non
 def reproduce(
     names: Annotated[list[str] | None, typer.Argument(help="checks, as P7 or P7-plant; else all")] = None,
     full: Annotated[bool, typer.Option("--full/--quick", help="all in depth, or a quick look at most")] = False,
+    families: Annotated[bool, typer.Option("--families", help="the families of experiments (a, b, ...)")] = False,
     out: Annotated[Path, typer.Option("--out", help="folder of the report, and of what was measured")] = Path("runs"),
     json: Json = None,
 ) -> None:
@@ -159,9 +160,11 @@ def reproduce(
 
     Example: main.py reproduce P7 P17 --full --out reproduced
     """
-    from app.reproduce.verb import reproduce as reproduced
+    from app.reproduce import verb
 
-    raise typer.Exit(reproduced(names or [], full=full, out=out, json=json))
+    if families:
+        raise typer.Exit(verb.families(names or [], out=out, json=json))
+    raise typer.Exit(verb.reproduce(names or [], full=full, out=out, json=json))
 
 
 @app.command()
@@ -227,6 +230,42 @@ def calibrate(
 
 
 @app.command()
+def tune(
+    recording: Annotated[Path, typer.Argument(help="multi-page TIFF, folder of images, AVI, MP4, or a run")],
+    sets: Sets = None,
+    out: Annotated[Path | None, typer.Option("--out", help="picture (PNG) of what is kept and rejected")] = None,
+    json: Json = None,
+) -> None:
+    """Suggest tracking settings for a recording, and show what they keep and reject.
+
+    Example: main.py tune beads.tif --out beads.png
+    """
+    from app.tune import tune_recording
+
+    raise typer.Exit(tune_recording(recording, tuple(sets or ()), out=out, json=json))
+
+
+@app.command()
+def bench(
+    what: Annotated[str, typer.Argument(help="tracking or loop")] = "tracking",
+    quick: Annotated[bool, typer.Option("--quick", help="the first case of each table")] = False,
+    docs: Annotated[Path | None, typer.Option("--docs", help="page (Markdown) to write the tables to")] = None,
+    json: Json = None,
+) -> None:
+    """Measure: tracking, with trackpy beside it in the same process; or the loop's jitter, with the window and without.
+
+    Example: main.py bench tracking --quick --json bench.json
+    """
+    from app.bench import bench_loop, bench_tracking
+
+    if what == "loop":
+        raise typer.Exit(bench_loop(quick=quick, json=json))
+    if what != "tracking":
+        raise Refused(f"bench: found '{what}' (allowed: tracking, loop)")
+    raise typer.Exit(bench_tracking(quick=quick, docs=docs, json=json))
+
+
+@app.command()
 def emulate(
     device: Annotated[str, typer.Argument(help="galvo or cobolt")],
     link: Annotated[Path | None, typer.Option("--link", help="a name for its serial port")] = None,
@@ -244,6 +283,22 @@ def emulate(
     from app.emulate import emulate_device
 
     raise typer.Exit(emulate_device(device, link, stream, log, tuple(fault or ())))
+
+
+@app.command()
+def symmetry(
+    run: Annotated[Path, typer.Argument(help="run file")],
+    lag: Annotated[float | None, typer.Option("--lag", help="duration of a displacement, in s; else a frame")] = None,
+    figure: Annotated[Path | None, typer.Option("--figure", help="file for a figure")] = None,
+    json: Json = None,
+) -> None:
+    """Say which symmetries the motion in a run keeps: rotation, reflections, translations.
+
+    Example: main.py symmetry runs/annular_activity-001.h5
+    """
+    from app.symmetry import show_symmetry
+
+    show_symmetry(run, lag_s=lag, json=json, figure=figure)
 
 
 def main() -> int:

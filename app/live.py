@@ -5,13 +5,15 @@ from __future__ import annotations
 import threading
 import traceback
 from collections import deque
-from dataclasses import dataclass, replace
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from app.remembered import Pace as Pace
+from app.remembered import Remembered
 from config.refused import Refused
 from control.contract import (
     Beam,
@@ -27,20 +29,6 @@ from control.contract import (
     Turn,
 )
 from control.loop import Machine, run
-
-REMEMBERED = 4000  # turns without their images, for trails and plots
-MEASURED = 500  # turns over which rate and latency are taken
-
-
-@dataclass(frozen=True)
-class Pace:
-    """How the loop keeps up. nan where nothing has been measured yet."""
-
-    rate_hz: float
-    latency_p50_s: float
-    latency_p99_s: float
-    dropped: int
-    turns: int
 
 
 class NoRecord:
@@ -75,11 +63,15 @@ class Live:
     The window writes orders into the inbox, which the loop drains once a turn, and polls `newest`. A recording begins
     with a fresh memory, so that a record is whole and can be verified; level and identities begin anew with it, and
     an armed or tripped instrument is so again from the first turn of the record.
+
+    Args:
+        also: called with every turn in the loop's thread, when its command was sent; it must be quick.
     """
 
-    def __init__(self, machine: Machine, camera: Camera, beam: Beam, clock: Clock) -> None:
+    def __init__(
+        self, machine: Machine, camera: Camera, beam: Beam, clock: Clock, also: Callable[[Turn], None] | None = None
+    ) -> None:
         self.machine = machine
-        self.newest: Turn | None = None
         self.trouble = ""  # why the loop stopped, in words
         self.details = ""  # the traceback of what stopped it
         self.recording = False
@@ -89,9 +81,7 @@ class Live:
         self._next: Recorder | None = None
         self._again = self._closing = False
         self._lock = threading.Lock()
-        self._turns: deque[tuple[int, Turn]] = deque(maxlen=REMEMBERED)
-        self._count = 0
-        self._measured = np.full((MEASURED, 2), np.nan)  # [turn, (frame time, latency)] s
+        self._seen, self._also = Remembered(), also or nobody
         self._thread = threading.Thread(target=self._live, name="loop", daemon=True)
 
     def __enter__(self) -> Live:
@@ -105,6 +95,11 @@ class Live:
 
     def start(self) -> None:
         self._thread.start()
+
+    @property
+    def newest(self) -> Turn | None:
+        """The newest turn, with its image."""
+        return self._seen.newest
 
     @property
     def running(self) -> bool:
@@ -126,28 +121,14 @@ class Live:
 
     def recent(self, after: int = 0) -> list[tuple[int, Turn]]:
         """The turns after the one that was counted `after`, oldest first, with their counts, without images."""
-        with self._lock:
-            missing = min(self._count - after, len(self._turns))
-            return [self._turns[index] for index in range(-missing, 0)]
+        return self._seen.recent(after)
 
     def pace(self) -> Pace:
-        with self._lock:
-            measured, turns, newest = self._measured.copy(), self._count, self.newest
-        dropped = newest.dropped if newest is not None else 0
-        measured = measured[np.isfinite(measured).all(axis=1)]
-        if len(measured) < 2:
-            return Pace(np.nan, np.nan, np.nan, dropped, turns)
-        span_s = float(np.ptp(measured[:, 0]))
-        rate_hz = (len(measured) - 1) / span_s if span_s > 0 else np.nan
-        p50_s, p99_s = np.percentile(measured[:, 1], [50, 99]).tolist()
-        return Pace(rate_hz, p50_s, p99_s, dropped, turns)
+        return self._seen.pace()
 
     def latencies_s(self) -> NDArray[np.float64]:
         """From the middle of the exposure to the command's sending, of the last turns [K]."""
-        with self._lock:
-            latency_s = self._measured[:, 1].copy()
-        known: NDArray[np.float64] = latency_s[np.isfinite(latency_s)]
-        return known
+        return self._seen.latencies_s()
 
     def close(self, patience_s: float = 5.0) -> None:
         """End the loop: the camera is closed, the beam dark and its devices let go."""
@@ -180,7 +161,6 @@ class Live:
             self.recording, self._next, self._again = self._next is not None, None, False
             if not self._closing:
                 self._gate.shut.clear()
-            self._measured[:] = np.nan
         try:
             run(self.machine, self._gate, self._beam, self._clock, recorder, self._told, self._watch)
         finally:
@@ -216,14 +196,12 @@ class Live:
         return tuple(orders)
 
     def _watch(self, turn: Turn) -> None:
-        slim = replace(turn, frame=None)
-        with self._lock:
-            self.newest = turn
-            self._count += 1
-            self._turns.append((self._count, slim))
-            if turn.frame is not None:
-                latency_s = turn.sent_s - turn.frame.time_s
-                self._measured[self._count % MEASURED] = turn.frame.time_s, latency_s
+        self._seen.add(turn)
+        self._also(turn)
+
+
+def nobody(turn: Turn) -> None:
+    """Nobody else watches."""
 
 
 def sentence(error: BaseException) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from control.contract import Tracks
 
@@ -23,17 +24,23 @@ class Paths:
     position_um: Floats  # [T, P, 2]
 
 
-def paths(tracks: list[Tracks], period_s: float) -> Paths:
-    """Tracks on a grid of their frame period; a dropped frame is a row of nan."""
+def paths(tracks: list[Tracks], period_s: float, most: int | None = None) -> Paths:
+    """Tracks on a grid of their frame period; a dropped frame is a row of nan.
+
+    `most`: of more particles than that, those that were seen most often.
+    """
     tracks = [seen for seen in tracks if len(seen)]
     if not tracks:
         return Paths(period_s, np.empty(0), np.empty(0, np.int64), np.empty((0, 0, 2)))
     start_s = tracks[0].time_s
     rows = [round((seen.time_s - start_s) / period_s) for seen in tracks]
-    particle = np.unique(np.concatenate([seen.particle for seen in tracks]))
+    particle, times = np.unique(np.concatenate([seen.particle for seen in tracks]), return_counts=True)
+    if most is not None and len(particle) > most:
+        particle = np.sort(particle[np.argsort(-times, kind="stable")[:most]])
     position_um = np.full((max(rows) + 1, len(particle), 2), np.nan)
     for row, seen in zip(rows, tracks, strict=True):
-        position_um[row, np.searchsorted(particle, seen.particle)] = seen.position_um
+        known = np.isin(seen.particle, particle)
+        position_um[row, np.searchsorted(particle, seen.particle[known])] = seen.position_um[known]
     time_s: Floats = start_s + period_s * np.arange(len(position_um), dtype=np.float64)
     return Paths(period_s, time_s, particle, position_um)
 
@@ -85,10 +92,10 @@ def pair_correlation(frames: list[Floats], edges_um: Floats, area_um2: float) ->
     shell_um2 = np.pi * np.diff(edges_um**2)
     for place in frames:
         if len(place) > 1:
-            rows, columns = np.triu_indices(len(place), 1)
-            distance = np.hypot(*(place[rows] - place[columns]).T)
-            found += np.histogram(distance, edges_um)[0]
-            expected += len(rows) * shell_um2 / area_um2
+            tree = cKDTree(place)
+            within = tree.count_neighbors(tree, edges_um) - len(place)  # [B + 1] each pair twice, nobody with itself
+            found += np.diff(within) / 2.0
+            expected += len(place) * (len(place) - 1) / 2.0 * shell_um2 / area_um2
     return np.divide(found, expected, out=np.full_like(found, np.nan), where=expected > 0)
 
 

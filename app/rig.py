@@ -183,16 +183,28 @@ def planned(wanted: Document, rig: Path | str | Document | None, sets: Sequence[
     return made
 
 
-def plan_of(header: Header, experiment: str | None = None) -> Plan:
-    """The plan of a recorded run; with the experiment's text as an APPLY brought it, where there was one."""
-    folder = Path(header.extra.get("folder", "."))
-    source = "the run's experiment"
-    text = header.experiment if experiment is None else experiment
+def plan_of(header: Header) -> Plan:
+    """The plan of a recorded run."""
+    return plan_from(header.rig, header.experiment, Path(header.extra.get("folder", ".")))
+
+
+def plan_from(rig: str, experiment: str, folder: Path) -> Plan:
+    """The plan that was written as two texts; the rig has the values in it that the experiment set."""
+    return Plan(
+        build(parse(rig, "the run's rig"), Rig), build(parse(experiment, "the run's experiment"), Experiment), folder
+    )
+
+
+def plan_after(before: Plan, text: str) -> Plan:
+    """What an APPLY with this experiment's text makes of a plan: another `set` brings other values of the rig."""
+    source = "the experiment of an APPLY"
     made: Experiment = build(parse(text, source), Experiment)
-    bench = parse(header.rig, "the run's rig")
-    for key, value in made.set.items():  # an APPLY may have brought other values of the rig
+    if made.set == before.experiment.set:
+        return replace(before, experiment=made)
+    bench = Document(source, plain(before.rig), {})
+    for key, value in made.set.items():
         bench = put(bench, key, value, source)
-    return Plan(build(bench, Rig), made, folder)
+    return replace(before, rig=build(bench, Rig), experiment=made)
 
 
 RIG_KEYS = (

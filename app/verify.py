@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from app.progress import progress
-from app.rig import build_machine, plan_of
-from control.contract import Frame, Order, OrderKind, Tracks, Turn
-from control.loop import Machine, applied, turn
+from app.rig import Plan, build_machine, plan_after, plan_of
+from control.contract import Frame, Order, OrderKind, Tracker, Tracks, Turn
+from control.loop import applied, turn
 from drivers.journal import Run, check, compare, read_run
 
 
@@ -59,7 +59,8 @@ def first_difference(run: Run, step: Any = lambda done: None) -> str | None:
 
 def again_turns(run: Run) -> Iterator[tuple[Turn, Turn]]:
     """Each recorded turn, and what the same machine makes of the same frame, time and orders."""
-    machine = build_machine(plan_of(run.header))
+    made = plan_of(run.header)
+    machine = build_machine(made)
     recorded_tracks = RecordedTracks()
     from_tracks = run.image_count == 0
     if from_tracks:
@@ -67,15 +68,19 @@ def again_turns(run: Run) -> Iterator[tuple[Turn, Turn]]:
     memory = machine.start()
     for recorded in run.turns():
         recorded_tracks.tracks = recorded.tracks
-        orders = tuple(told_again(run, order, machine, from_tracks) for order in recorded.orders)
+        made, orders = told_again(made, recorded.orders, machine.tracker if from_tracks else None)
         machine, memory = applied(machine, memory, orders)
         memory, again = turn(machine, memory, recorded.frame, recorded.now_s, orders)
         yield recorded, replace(again, sent=recorded.sent, sent_s=recorded.sent_s)
 
 
-def told_again(run: Run, order: Order, machine: Machine, from_tracks: bool) -> Order:
-    """The order as it was given: an APPLY gets its machine back from its text."""
-    if order.kind is not OrderKind.APPLY:
-        return order
-    made = build_machine(plan_of(run.header, order.text))
-    return replace(order, machine=replace(made, tracker=machine.tracker) if from_tracks else made)
+def told_again(made: Plan, recorded: tuple[Order, ...], tracker: Tracker | None) -> tuple[Plan, tuple[Order, ...]]:
+    """The orders as they were given, and the plan after them: an APPLY gets its machine back from its text."""
+    orders = []
+    for order in recorded:
+        if order.kind is OrderKind.APPLY:
+            made = plan_after(made, order.text)
+            machine = build_machine(made)
+            order = replace(order, machine=replace(machine, tracker=tracker) if tracker is not None else machine)
+        orders.append(order)
+    return made, tuple(orders)

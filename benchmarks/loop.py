@@ -1,8 +1,9 @@
-"""The loop's jitter: the real loop at a fixed frame rate, with the window open and painting, and without.
+"""The loop's jitter: the real loop at a fixed frame rate, alone, under the open and painting window, and apart from it.
 
 Frames are rendered beforehand and handed out at their times, so that neither the simulated sample nor its camera costs
 the loop anything. Measured from the moment at which a frame is there to the moment at which its command was sent.
-Each case runs in a process of its own; the cases take turns.
+Each way runs in a process of its own, and the ways take turns: the loop alone; the window and the loop in one process;
+the window, and the loop in a process apart, as the desktop has it.
 
     python -m benchmarks.loop [--quick] [--json FILE]
 """
@@ -17,13 +18,16 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from app.apart import Apart
 from app.live import Live
+from app.rehearse import rehearse
 from app.rig import EXPERIMENTS, Instrument, Plan, build_machine, open_instrument, plan
 from control.contract import Clock, Ended, Frame, OrderKind
 from drivers.sim.bench import Bench, open_bench
@@ -103,34 +107,31 @@ def pictures_of(asked: Plan) -> list[NDArray[Any]]:
     return [frame.image for frame in frames if frame is not None]
 
 
-def opening(seconds: float, pictures: list[NDArray[Any]]) -> Opening:
-    """`open_instrument` with the projector for a camera."""
-
-    def open_with_projector(asked: Plan) -> Instrument:
-        rig = asked.rig
-        assert isinstance(rig.camera, SimulatedCamera)
-        assert isinstance(rig.deflector, SimulatedDeflector)
-        assert isinstance(rig.laser, SimulatedLaser)
-        sample = replace(rig.sample, number=0, arrangement="one")
-        bench = open_bench(
-            sample, rig.camera, rig.deflector, rig.laser, um_per_px=rig.optics.um_per_px, rate=1.0, heartbeat_s=5.0
-        )
-        eye = Projector(pictures, rig.camera.fps, bench.clock, seconds, bench)
-        return Instrument(
-            asked, build_machine(asked), eye, bench.beam, bench.clock, rig.camera.height_px, rig.camera.width_px,
-            "uint8", None,
-        )  # fmt: skip
-
-    return open_with_projector
+def projected(asked: Plan, seconds: float) -> Instrument:
+    """`open_instrument` with the projector for a camera. Found by its name in the loop's own process."""
+    rig = asked.rig
+    assert isinstance(rig.camera, SimulatedCamera)
+    assert isinstance(rig.deflector, SimulatedDeflector)
+    assert isinstance(rig.laser, SimulatedLaser)
+    rehearse(open_instrument, asked, turns=20)
+    pictures = pictures_of(asked)
+    sample = replace(rig.sample, number=0, arrangement="one")
+    bench = open_bench(
+        sample, rig.camera, rig.deflector, rig.laser, um_per_px=rig.optics.um_per_px, rate=1.0, heartbeat_s=5.0
+    )
+    eye = Projector(pictures, rig.camera.fps, bench.clock, seconds, bench)
+    return Instrument(
+        asked, build_machine(asked), eye, bench.beam, bench.clock, rig.camera.height_px, rig.camera.width_px,
+        "uint8", None,
+    )  # fmt: skip
 
 
-def measure(case: Case, seconds: float, window: bool) -> Row:
-    """One run in this process; its first two seconds are left out."""
-    asked = made(case)
-    opening_it = opening(seconds, pictures_of(asked))
-    live, painted_hz = _with_window(asked, opening_it, seconds) if window else (_alone(asked, opening_it), 0.0)
+def measure(case: Case, seconds: float, way: str) -> Row:
+    """One run; its first two seconds are left out."""
+    asked, opening = made(case), partial(projected, seconds=seconds)
+    live, painted_hz = (_alone(asked, opening), 0.0) if way == "alone" else _with_window(asked, opening, seconds, way)
     if live.trouble:
-        raise RuntimeError(live.details)
+        raise RuntimeError(live.details or live.trouble)
     turns = [turn for _, turn in live.recent()]
     turns = [turn for turn in turns if turn.tracks.time_s > turns[0].tracks.time_s + 2.0]
     late_ms = 1e3 * np.array([turn.sent_s - turn.tracks.time_s for turn in turns])
@@ -138,13 +139,13 @@ def measure(case: Case, seconds: float, window: bool) -> Row:
     p50, p99, p999 = np.percentile(late_ms, [50, 99, 99.9]).tolist()
     missed = (dropped + int((late_ms > 1e3 / case.fps).sum())) / (len(turns) + dropped)
     return {
-        "case": case.name, "window": window, "p50_ms": p50, "p99_ms": p99, "p999_ms": p999, "missed": missed,
+        "case": case.name, "way": way, "p50_ms": p50, "p99_ms": p99, "p999_ms": p999, "missed": missed,
         "frames": len(turns) + dropped, "painted_hz": painted_hz,
     }  # fmt: skip
 
 
-def _alone(asked: Plan, opening_it: Opening) -> Live:
-    instrument = opening_it(asked)
+def _alone(asked: Plan, opening: Opening) -> Live:
+    instrument = opening(asked)
     with Live(instrument.machine, instrument.camera, instrument.beam, instrument.clock) as live:
         live.order(OrderKind.ARM)
         while live.running:
@@ -152,7 +153,7 @@ def _alone(asked: Plan, opening_it: Opening) -> Live:
     return live
 
 
-def _with_window(asked: Plan, opening_it: Opening, seconds: float) -> tuple[Live, float]:
+def _with_window(asked: Plan, opening: Opening, seconds: float, way: str) -> tuple[Live | Apart, float]:
     """The loop under the window, and paints per second of the live image."""
     from app.desktop.open import application  # Qt only where it is wanted
     from app.desktop.picture import wait
@@ -162,8 +163,8 @@ def _with_window(asked: Plan, opening_it: Opening, seconds: float) -> tuple[Live
     qt = application()
     from PyQt6 import sip
 
-    session = Session(asked, Wiring(open_instrument=opening_it))
-    session._rehearsed = True  # both cases leave their first two seconds out instead
+    session = Session(asked, Wiring(open_instrument=opening, apart=opening if way == "apart" else None))
+    session._rehearsed = True  # every way leaves its first two seconds out instead
     window = Window(session, Path("loop"), Path("runs"), lambda path: asked)
     qt.processEvents()
     window.show()
@@ -180,25 +181,24 @@ def _with_window(asked: Plan, opening_it: Opening, seconds: float) -> tuple[Live
 
 
 def compared(case: Case, seconds: float, repeats: int) -> Row:
-    """The case with and without the window, in turn, each in a process of its own."""
-    rows: dict[bool, list[Row]] = {False: [], True: []}
+    """The case in each way, in turn; medians over the repeats, and of each p99 its ratio to the loop alone."""
+    rows: dict[str, list[Row]] = {way: [] for way in WAYS}
     for _ in range(repeats):
-        for window in (False, True):
-            rows[window].append(_child(case, seconds, window))
-    both = {
-        window: {key: float(np.median([row[key] for row in found])) for key in KEYS} for window, found in rows.items()
-    }
-    ratio = both[True]["p99_ms"] / both[False]["p99_ms"]
-    return {"case": case.name, "alone": both[False], "window": both[True], "p99_ratio": ratio}
+        for way, found in rows.items():
+            found.append(_child(case, seconds, way))
+    medians = {way: {key: float(np.median([row[key] for row in found])) for key in KEYS} for way, found in rows.items()}
+    ratio = {way: medians[way]["p99_ms"] / medians["alone"]["p99_ms"] for way in WAYS}
+    return {"case": case.name, **medians, "p99_ratio": ratio, "load": os.getloadavg()[0]}
 
 
+WAYS = ("alone", "window", "apart")
 KEYS = ("p50_ms", "p99_ms", "p999_ms", "missed", "painted_hz")
 
 
-def _child(case: Case, seconds: float, window: bool) -> Row:
-    command = [sys.executable, "-m", "benchmarks.loop", "--case", case.name, "--seconds", str(seconds)]
+def _child(case: Case, seconds: float, way: str) -> Row:
+    command = [sys.executable, "-m", "benchmarks.loop", "--case", case.name, "--seconds", str(seconds), "--way", way]
     answer = subprocess.run(
-        [*command, *(["--window"] if window else [])], check=True, capture_output=True, text=True,
+        command, check=True, stdout=subprocess.PIPE, text=True,
         env={**os.environ, "QT_QPA_PLATFORM": "offscreen"}, cwd=Path(__file__).parent.parent,
     )  # fmt: skip
     row: Row = json.loads(answer.stdout.splitlines()[-1])
@@ -208,15 +208,14 @@ def _child(case: Case, seconds: float, window: bool) -> Row:
 def bench(quick: bool, file: Path | None) -> list[Row]:
     """The table, on the console and as JSON."""
     rows = []
-    print(f"{'case':36} {'':7} {'p50':>7} {'p99':>7} {'p99.9':>7} ms {'missed':>8} {'painted':>8}")
+    print(f"{'case':36} {'':7} {'p50':>7} {'p99':>7} {'p99.9':>7} ms {'p99 ratio':>10} {'missed':>8} {'painted':>8}")
     for case in CASES:
         row = compared(case, 8.0 if quick else 30.0, 1 if quick else 5)
         rows.append(row)
-        for name in ("alone", "window"):
-            of = row[name]
-            print(f"{case.name:36} {name:7} {of['p50_ms']:7.2f} {of['p99_ms']:7.2f} {of['p999_ms']:7.2f}    "
-                  f"{of['missed']:8.2%} {of['painted_hz']:5.0f} Hz")  # fmt: skip
-        print(f"{'':36} p99 with window / without: {row['p99_ratio']:.2f}")
+        for way in WAYS:
+            of = row[way]
+            print(f"{case.name:36} {way:7} {of['p50_ms']:7.2f} {of['p99_ms']:7.2f} {of['p999_ms']:7.2f}    "
+                  f"{row['p99_ratio'][way]:10.2f} {of['missed']:8.2%} {of['painted_hz']:5.0f} Hz")  # fmt: skip
     if file is not None:
         file.write_text(json.dumps({"loop": rows}, indent=1) + "\n")
     return rows
@@ -228,13 +227,13 @@ def _asked() -> argparse.Namespace:
     ask.add_argument("--json", type=Path)
     ask.add_argument("--case")
     ask.add_argument("--seconds", type=float, default=10.0)
-    ask.add_argument("--window", action="store_true")
+    ask.add_argument("--way", choices=WAYS, default="alone")
     return ask.parse_args()
 
 
 if __name__ == "__main__":
     given = _asked()
     if given.case:
-        print(json.dumps(measure(next(case for case in CASES if case.name == given.case), given.seconds, given.window)))
+        print(json.dumps(measure(next(case for case in CASES if case.name == given.case), given.seconds, given.way)))
     else:
         bench(given.quick, given.json)

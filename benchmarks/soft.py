@@ -34,7 +34,7 @@ from models.soft.representation import Representation
 
 OUT = Path("benchmarks/results/soft.json")
 FIELD = Recipe(epochs=200, learning_rate=5e-3, strength=0.1)
-INERTIA = Recipe(epochs=160, learning_rate=2e-3, strength=1.0, batch=100, normalised=False)
+INERTIA = Recipe(epochs=100, batch=50, learning_rate=2e-3, strength=3.0, adjust=0.5, normalised=False)
 COSINE = Recipe(epochs=160, learning_rate=3e-3, strength=0.1)
 
 
@@ -73,7 +73,7 @@ def cases(which: str, seed: int) -> dict[str, Callable[[], dict[str, Any]]]:
     if which == "inertia":
         return {f"inertia axis={axis} seed={seed}": lambda axis=axis: compare(  # type: ignore[misc]
                     lambda number: inertia(axis, -1.0, 1000, number), inertia_shapes(),
-                    Representation(3, scalars=24, vectors=12, tensors=6), INERTIA, seed, False)
+                    Representation(3, scalars=16, vectors=8, tensors=4), INERTIA, seed, False)
                 for axis in range(3)}  # fmt: skip
     return {f"cosine radius={radius} lopsided={lopsided} seed={seed}":
                 lambda radius=radius, lopsided=lopsided: compare(  # type: ignore[misc]

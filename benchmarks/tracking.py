@@ -221,7 +221,7 @@ def markdown(tables: dict[str, list[Row]]) -> str:
     """The tables as a page."""
     parts = [
         "# Benchmarks of tracking\n",
-        "Made by `python -m benchmarks.tracking --docs docs/benchmarks.md`; one thread, trackpy 0.7 with its numba",
+        "Made by `make bench`; one thread, trackpy 0.7 with its numba",
         "engine and ours interleaved in one process, medians of 15 repeats. Ratios are trackpy's time over ours.\n",
     ]
     for name, rows in tables.items():

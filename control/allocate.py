@@ -99,7 +99,8 @@ def _steer(light: Light, tracks: Tracks, wanted: Forces) -> tuple[Floats, str]:
     said = ""
     if over.any():
         largest_pn = float(np.hypot(*wanted.force_pn[over].T).max())
-        said = f"{np.count_nonzero(over)} forces clipped, the largest from {largest_pn:.3g} pN"
+        number = int(np.count_nonzero(over))
+        said = f"{number} force{'s' * (number > 1)} clipped, the largest from {largest_pn:.3g} pN"
     return tracks.position_um[row] + offset_um, said
 
 

@@ -157,20 +157,9 @@ def _solve(first: Ints, sight: Ints, square: Floats, price: Floats, sights: int)
 
 @njit(cache=True, nogil=True)
 def _augment(
-    root: int,
-    first: Ints,
-    sight: Ints,
-    square: Floats,
-    price: Floats,
-    taken: Ints,
-    owner: Ints,
-    source_dual: Floats,
-    sight_dual: Floats,
-    cost: Floats,
-    came_from: Ints,
-    touched: Ints,
-    done: Bools,
-) -> None:
+    root: int, first: Ints, sight: Ints, square: Floats, price: Floats, taken: Ints, owner: Ints, source_dual: Floats,
+    sight_dual: Floats, cost: Floats, came_from: Ints, touched: Ints, done: Bools,
+) -> None:  # fmt: skip
     """Link `root` along the cheapest path that ends at a free sight or at a source left unlinked (Dijkstra)."""
     count = 0
     source, base = root, 0.0
@@ -208,6 +197,12 @@ def _augment(
             sight_dual[j] -= end - cost[j]
             done[j] = False
         cost[j] = np.inf
+    _relink(root, end_source, end_sight, taken, owner, came_from)
+
+
+@njit(cache=True, nogil=True)
+def _relink(root: int, end_source: int, end_sight: int, taken: Ints, owner: Ints, came_from: Ints) -> None:
+    """Every source on the path takes the sight after it; the last is left unlinked if no free sight was reached."""
     j = end_sight
     if j < 0:
         j = taken[end_source]

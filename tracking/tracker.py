@@ -45,8 +45,7 @@ class Memory:
     """What the tracker knows when a frame comes."""
 
     seen: Remembered = field(default_factory=Remembered)
-    mass: Floats = field(default_factory=lambda: np.empty(0))  # [M] running means of the remembered
-    signal: Floats = field(default_factory=lambda: np.empty(0))  # [M]
+    light: Floats = field(default_factory=lambda: np.empty((0, 2)))  # [M, 2] running means of mass and signal
     choice: Choice | None = None  # of `auto`
 
 
@@ -71,18 +70,17 @@ class Tracker:
         """Who is where in `frame`; rows in order of rising particle."""
         found, choice = self._find(memory, frame)
         seen, linked = link(memory.seen, frame.number, found.position_px, self.settings)
-        mass = _running(memory.seen.particle, memory.mass, seen.particle, linked, found.mass)
-        signal = _running(memory.seen.particle, memory.signal, seen.particle, linked, found.signal)
+        light = _running(memory, seen.particle, linked, np.column_stack([found.mass, found.signal]))
         notes = (choice.why,) if choice and choice != memory.choice else ()
         tracks = self._tracks(frame.time_s, found.only(linked.order), linked, notes)
-        return Memory(seen, mass, signal, choice), tracks
+        return Memory(seen, light, choice), tracks
 
     def _find(self, memory: Memory, frame: Frame) -> tuple[Features, Choice | None]:
         """The features of one frame, and what `auto` has chosen."""
         s = self.settings
         if s.locator not in ("windows", "auto"):
             return self.locate(frame.image), None
-        found = Windows(s)(frame.image, Expected(memory.seen.expected_px, memory.mass, memory.signal), frame.number)
+        found = Windows(s)(frame.image, Expected(memory.seen.expected_px, *memory.light.T), frame.number)
         choice = memory.choice
         if s.locator == "auto" and choice is None:
             choice = choose(frame.image, found, s)
@@ -120,14 +118,15 @@ class Tracker:
         )
 
 
-def _running(old: Ints, before: Floats, now: Ints, linked: Linked, value: Floats) -> Floats:
-    """[M] running means of the remembered `now` [M], from those of the remembered `old` and this frame's values."""
-    made = np.full(len(now), np.nan)
-    at = np.searchsorted(now, old)
-    kept = at < len(now)
-    kept[kept] = now[at[kept]] == old[kept]
-    made[at[kept]] = before[kept]
+def _running(memory: Memory, now: Ints, linked: Linked, light: Floats) -> Floats:
+    """[M, 2] running means of the remembered `now` [M], with this frame's mass and signal [N, 2]."""
+    made = np.full((len(now), 2), np.nan)
+    old = memory.seen.particle
+    if len(now) and len(old):
+        at = np.minimum(np.searchsorted(now, old), len(now) - 1)
+        kept = now[at] == old
+        made[at[kept]] = memory.light[kept]
     row = np.searchsorted(now, linked.particle)
     last = made[row]
-    made[row] = np.where(np.isnan(last), value, last + NEWEST_SHARE * (value - last))
+    made[row] = np.where(np.isnan(last), light, last + NEWEST_SHARE * (light - last))
     return made

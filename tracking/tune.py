@@ -23,9 +23,11 @@ STRONG = 0.5  # of the strongest blobs' contrast: a blob that counts
 RIM = 0.08  # of its height, to which a particle's profile falls at its rim
 LEAST = 1e-4  # of the brightest pixel: less contrast is rounding
 APART = 2.0  # noise and particles differ at least by this factor in mass
+LARGER = 4  # px by which the diameter grows at most for the sake of even phases
+CROWDED = 0.7  # of the diameter: neighbours nearer than this are not told apart
 PHASES = 10
 ALARM = 0.15  # of the mean: a sub-pixel phase that is so much too frequent or too rare is an alarm
-CHANCE = 4.0  # standard deviations that chance is granted on top
+CHANCE = 4.0  # standard deviations that chance is granted in any case
 
 
 @dataclass(frozen=True)
@@ -71,18 +73,23 @@ def suggest(frames: Sequence[Image], start: Tracking | None = None) -> Suggestio
     radius_px, bright = _rim(frames, rough)
     if not bright:  # the middle of a ring stands out the other way
         rough = replace(rough, invert=not invert)
-        why.append(f"but in all the particles are {'bright' if invert else 'dark'}: rings")
+        why.append(f"but it is their {'bright' if invert else 'dark'} rim that is strongest: rings")
     sized = replace(rough, diameter_px=max(_odd(2 * radius_px), 5))
     why.append(f"their mean profile ends {radius_px:.1f} px from the centre, so diameter_px is {sized.diameter_px}")
-    found = [Centroid(sized)(frame) for frame in frames]
+    sized, found, minmass = _even(frames, sized)
+    if sized.diameter_px > max(_odd(2 * radius_px), 5):
+        why.append(f"places favour a part of the pixel below diameter_px {sized.diameter_px}, so it is that")
+    # neighbours nearer than the default separation are seen with a smaller one only
+    closer = replace(sized, separation_px=CROWDED * sized.diameter_px)
+    near = [Centroid(closer)(frame) for frame in frames]
+    apart_px = _nearest([f.only(f.mass > minmass) for f in near], sized.diameter_px)
+    if apart_px is not None:
+        found, minmass = near, float(f"{_gap(np.concatenate([f.mass for f in near])):.3g}")
+        why.append(f"neighbours come closer than diameter + 1, so separation_px is {apart_px:g}")
     masses = np.concatenate([f.mass for f in found])
-    minmass = _gap(masses)
     share = np.count_nonzero(masses > minmass) / max(len(masses), 1)
     why.append(f"minmass {minmass:.4g} parts the masses: {100 * share:.0f} % of {len(masses)} candidates are kept")
-    apart_px = _nearest([f.only(f.mass > minmass) for f in found], sized.diameter_px)
     made = replace(sized, minmass=minmass, separation_px=apart_px)
-    if apart_px is not None:
-        why.append(f"neighbours come closer than diameter + 1, so separation_px is {apart_px:g}")
     return Suggestion(made, tuple(why))
 
 
@@ -111,7 +118,7 @@ def phases(position_px: Floats) -> tuple[Floats, str]:
     even = len(position_px) / PHASES
     share: Floats = counts / even
     worst = float(np.abs(share - 1).max())
-    if worst > ALARM + CHANCE / np.sqrt(even):
+    if worst > max(ALARM, CHANCE / np.sqrt(even)):
         axis, at = np.unravel_index(np.abs(share - 1).argmax(), share.shape)
         return share, (
             f"sub-pixel bias: phase {at / PHASES:.1f} of {'xy'[axis]} is {share[axis, at]:.2f} times as frequent as it "
@@ -144,7 +151,7 @@ def _blobs(frames: Sequence[Image]) -> tuple[float, bool, float]:
 
 
 def _rim(frames: Sequence[Image], s: Tracking) -> tuple[float, bool]:
-    """(where the mean profile of the brightest features has fallen to RIM, whether it is bright in all)."""
+    """(where the mean profile of the brightest features has fallen to RIM, whether its extreme is bright)."""
     reach = int(1.5 * s.diameter_px) + 1
     profiles = []
     for frame in frames:
@@ -158,16 +165,32 @@ def _rim(frames: Sequence[Image], s: Tracking) -> tuple[float, bool]:
         return s.diameter_px / 2, True
     profile = np.mean(profiles, axis=0)
     profile -= np.median(profile[-max(reach // 4, 2) :])
-    bright = bool((profile * (np.arange(reach + 1) + 0.25))[: s.diameter_px].sum() >= 0)
     height = np.abs(profile)
-    beyond = np.flatnonzero(height > RIM * height.max())
-    last = int(beyond[-1]) if len(beyond) else s.radius_px
+    bright = bool(profile[height.argmax()] >= 0)
+    last = int(height.argmax())
+    while last < reach and RIM * height.max() < height[last + 1] < height[last]:  # a rise is a neighbour's
+        last += 1
     if last >= reach:
         return s.diameter_px / 2, bright
+    if height[last + 1] >= height[last]:
+        return float(last), bright
     # between the last bin above and the first below
     drop = height[last] - height[last + 1]
     part = (height[last] - RIM * height.max()) / drop if drop > 0 else 0.5
     return float(last + part), bright
+
+
+def _even(frames: Sequence[Image], s: Tracking) -> tuple[Tracking, list[Features], float]:
+    """(settings with the least diameter, up to LARGER more, whose phases are even; candidates; minmass)."""
+    tried = []
+    for more in range(0, LARGER + 1, 2):
+        trial = replace(s, diameter_px=s.diameter_px + more)
+        found = [Centroid(trial)(frame) for frame in frames]
+        minmass = float(f"{_gap(np.concatenate([f.mass for f in found])):.3g}")
+        tried.append((trial, found, minmass))
+        if not phases(np.concatenate([f.position_px[f.mass > minmass] for f in found]))[1]:
+            return tried[-1]
+    return tried[0]
 
 
 def _gap(masses: Floats) -> float:
@@ -196,6 +219,6 @@ def _nearest(found: Sequence[Features], diameter_px: int) -> float | None:
     if not closest:
         return None
     typical = float(np.quantile(np.concatenate(closest), 0.5))
-    if typical > 1.3 * (diameter_px + 1):
+    if typical > diameter_px + 1:
         return None
     return float(max(round(0.7 * typical), diameter_px // 2 + 1))

@@ -12,7 +12,6 @@ from PyQt6.QtWidgets import QGridLayout, QLabel, QWidget
 
 from app.desktop import theme
 from app.desktop.begin import words
-from app.desktop.number_box import significant
 from app.live import Pace, beam_is_on, mean_power_mw
 from app.rig import Rig
 from config.units import unit_of
@@ -40,9 +39,10 @@ class Answers(QWidget):
         grid.setColumnStretch(1, 1)
         grid.setColumnStretch(2, 1)
 
-    def _row(self, name: str) -> None:
+    def _row(self, name: str, shown: str = "") -> None:
         row = len(self.cells) + 1
-        label = QLabel(name)
+        label = QLabel(shown or name)
+        label.setToolTip(name)
         label.setStyleSheet(f"color: {theme.FAINT}")
         self._grid.addWidget(label, row, 0)
         cells = QLabel("–"), QLabel("–")
@@ -61,9 +61,9 @@ class Answers(QWidget):
             part, _, field = setting.name.rpartition(".")
             name, unit = f"{part} {words(field)}".strip(), unit_of(field)
             if name not in self.cells:
-                self._row(name)
-            done = f"{significant(setting.returned)} {unit}" if math.isfinite(setting.returned) else "not said"
-            self._say(name, f"{significant(setting.asked)} {unit}", done, not setting.agrees)
+                self._row(name, words(field))
+            done = f"{format(setting.returned, '.4g')} {unit}" if math.isfinite(setting.returned) else "not said"
+            self._say(name, f"{format(setting.asked, '.4g')} {unit}", done, not setting.agrees)
 
     def show_turn(self, rig: Rig, turn: Turn, pace: Pace, planned_s: float) -> None:
         camera = rig.camera

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from app.replay import plan_replay
-from app.rig import EXPERIMENTS, Plan, plan
+from app.rig import EXPERIMENTS, Plan, open_instrument, plan
 from config.reader import read
 from config.refused import Refused
 
@@ -39,14 +39,15 @@ def open_desktop(
 
     from app.desktop.memory import Memory
     from app.desktop.picture import take_picture
-    from app.desktop.session import Session
+    from app.desktop.session import Session, Wiring
     from app.desktop.window import Window
 
     memory = Memory() if picture is None else None
     if memory is not None and rig is None and experiment is None:
         experiment = memory.experiment
     path, made = planner(rig, experiment, sets)
-    window = Window(Session(made), path, RUNS, lambda chosen: planner(chosen, None, sets)[1], memory)
+    session = Session(made, Wiring(apart=open_instrument))
+    window = Window(session, path, RUNS, lambda chosen: planner(chosen, None, sets)[1], memory)
     sys.excepthook = _hook(window)
     try:
         if picture is not None:

@@ -11,7 +11,7 @@ from app.desktop.view import View
 from app.reel import Reel
 from app.rig import Plan
 from config.refused import Refused
-from control.contract import Turn
+from control.contract import Tracks, Turn
 
 TRAIL_S = 3.0
 
@@ -32,6 +32,7 @@ class Playback:
         self.close()
         self.reel = Reel(path, plan)
         self.transport.load(self.reel)
+        self.plots.source = self.past
         self.strip.show_stopped("a recording: nothing here reaches a laser")
         self.view.say("tracking the first frames")
 
@@ -39,6 +40,7 @@ class Playback:
         if self.reel is not None:
             self.reel.close()
         self.reel, self.shown, self._compared = None, None, -1
+        self.plots.source = None
         self.transport.load(None)
         self.view.compare(None)
 
@@ -59,6 +61,13 @@ class Playback:
         if self.reel.trouble:
             self.strip.show_stopped(self.reel.trouble, trouble=True)
 
+    def past(self) -> list[Tracks]:
+        """The tracks up to where one is."""
+        if self.reel is None:
+            return []
+        end = int(self.transport.position) + 1
+        return self.reel.tracks(end - REMEMBERED, end)
+
     def show_turn(self, index: int) -> None:
         """The image, the tracks, and both commands."""
         if self.reel is None:
@@ -77,4 +86,3 @@ class Playback:
         self.view.show_recorded(turn)
         self.view.compare(again)
         self.strip.show_recorded(turn, again, self.reel.first is None)
-        self.plots.put(self.reel.tracks(index + 1 - REMEMBERED, index + 1))

@@ -28,7 +28,8 @@ from control.experiment import Experiment
 
 Floats = NDArray[np.float64]
 REMEMBERED = 3000  # tracks
-RECENT = 300  # tracks that order and pairs are taken over
+MOST_PLACES = 150_000  # particles times frames that one plot is made from
+RECENT = 60  # tracks that order and pairs are taken over, spread over the last 300
 RANDOM_GAS = 0.366  # mean |psi6| over six neighbours that stand anyhow (physics brief P25)
 
 
@@ -40,6 +41,7 @@ class Plots(QTabWidget):
         self.setDocumentMode(True)
         self._tracks: deque[Tracks] = deque(maxlen=REMEMBERED)
         self._latencies_s = latencies_s
+        self.source: Callable[[], list[Tracks]] | None = None  # of a recording; None: the turns that were added
         self.experiment: Experiment | None = None
         self.means: Means | None = None
         self.msd = Plot("lag  s", "MSD  µm²", log=True)
@@ -77,11 +79,6 @@ class Plots(QTabWidget):
                     self._tracks.clear()  # another run, or an earlier place in a recording
                 self._tracks.append(turn.tracks)
 
-    def put(self, tracks: Iterable[Tracks]) -> None:
-        """These, and no others."""
-        self._tracks.clear()
-        self._tracks.extend(seen for seen in tracks if len(seen))
-
     def clear_tracks(self) -> None:
         self._tracks.clear()
 
@@ -89,6 +86,9 @@ class Plots(QTabWidget):
         """The plot that is looked at, if anybody can see it."""
         current = self.currentWidget()
         if self.isVisible() and current in self.drawn:
+            if self.source is not None:
+                self._tracks.clear()
+                self._tracks.extend(seen for seen in self.source() if len(seen))
             self.drawn[current]()
 
     def draw_msd(self) -> None:
@@ -126,19 +126,19 @@ class Plots(QTabWidget):
             self.speed.line("foreseen", made.time_s[[0, -1]], np.full(2, foreseen), theme.ORANGE)
 
     def draw_pairs(self) -> None:
-        frames = [seen.position_um for seen in list(self._tracks)[-RECENT:]]
+        frames = [seen.position_um for seen in self._recent()]
         if not any(len(place) > 1 for place in frames):
             return
         every = np.concatenate(frames)
         size = np.ptp(every, axis=0)
-        edges = np.linspace(0.0, max(0.5 * float(size.max()), 1.0), 61)
+        far_um = 10.0 * (self.means.plant.diameter_um if self.means is not None else 2.0)
+        edges = np.linspace(0.0, min(max(0.5 * float(size.max()), 1.0), far_um), 61)
         found = pair_correlation(frames, edges, float(np.prod(np.maximum(size, 1.0))))
         self.pairs.line("measured", 0.5 * (edges[1:] + edges[:-1]), found, theme.WHITE)
         self.pairs.line("ideal gas", edges[[0, -1]], np.ones(2), theme.SKY, dash=True)
 
     def draw_order(self) -> None:
-        recent = list(self._tracks)[-RECENT:]
-        chosen = recent[:: max(len(recent) // 60, 1)]
+        chosen = self._recent()
         time_s = np.array([seen.time_s for seen in chosen])
         order = [hexatic_order(seen.position_um) for seen in chosen]
         best = np.array([found.max(initial=np.nan) if len(found) else np.nan for found in order])
@@ -154,9 +154,16 @@ class Plots(QTabWidget):
             edges = np.linspace(0.0, 1.2 * float(np.percentile(latency_ms, 99.5)), 61)
             self.latency.bars("measured", edges, np.histogram(latency_ms, edges)[0], theme.FAINT)
 
+    def _recent(self) -> list[Tracks]:
+        """A few of the last tracks; the fewer, the more particles there are."""
+        last = list(self._tracks)[-300:]
+        number = max(min(RECENT, MOST_PLACES // 10 // max(len(last[-1]), 1)), 2) if last else 1
+        return last[:: max(len(last) // number, 1)]
+
     def _paths(self) -> Paths:
         period_s = self.means.hold_s if self.means is not None else 0.01
-        return paths(list(self._tracks), period_s)
+        tracks = list(self._tracks)
+        return paths(tracks, period_s, most=max(MOST_PLACES // max(len(tracks), 1), 1))
 
 
 class Plot(pg.PlotWidget):  # type: ignore[misc]

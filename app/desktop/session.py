@@ -8,13 +8,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from app.live import Live, NoRecord
+from app.apart import Apart
+from app.host import Opening
+from app.live import Live
 from app.predict import Means
+from app.rehearse import rehearse
 from app.rig import Plan, build_machine, open_instrument, open_recorder, planned
 from config.reader import Document, plain, write
-from control.contract import Fault, Order, OrderKind, Recorder, Turn
+from control.contract import Fault, OrderKind, Recorder, Turn
 from control.experiment import Experiment
-from control.loop import Machine, run
+from control.loop import Machine
 
 
 def _recorder(instrument: Any, path: Path) -> Recorder:
@@ -28,6 +31,7 @@ class Wiring:
     open_instrument: Callable[[Plan], Any] = open_instrument
     build_machine: Callable[[Plan, str], Machine] = build_machine
     open_recorder: Callable[[Any, Path], Recorder] = _recorder
+    apart: Opening | None = None  # opens rigs in real time in a process of their own; None: everything is here
 
 
 class Session:
@@ -36,7 +40,7 @@ class Session:
     def __init__(self, plan: Plan, wiring: Wiring | None = None) -> None:
         self.wiring = wiring or Wiring()
         self.plan = plan  # as it is in force
-        self.live: Live | None = None
+        self.live: Live | Apart | None = None
         self.instrument: Any = None
         self._rehearsed = False
         self.particles = 0  # as many as were seen last
@@ -70,8 +74,13 @@ class Session:
         """Open the instrument and turn the loop. Raises Refused and Fault."""
         if self.running:
             return
+        if self.wiring.apart is not None and self.plan.rig.rate == "real time":
+            apart = Apart(self.plan, self.wiring.apart, self._rehearsed)
+            apart.start()
+            self.live = self.instrument = apart
+            return
         if self.plan.rig.rate == "real time" and self.plan.rig.laser.kind == "simulated" and not self._rehearsed:
-            rehearse(self.wiring, self.plan)
+            rehearse(self.wiring.open_instrument, self.plan)
             self._rehearsed = True
         self.instrument = opened = self.wiring.open_instrument(self.plan)
         self.live = Live(opened.machine, opened.camera, opened.beam, opened.clock)
@@ -99,6 +108,8 @@ class Session:
         if self.live is not None and self.running:
             if path is None:
                 self.live.record(None)
+            elif isinstance(self.live, Apart):
+                self.live.record(path)
             else:
                 self.live.record(self.wiring.open_recorder(replace(self.instrument, plan=self.plan), path))
 
@@ -112,23 +123,6 @@ class Session:
         if self.live is not None:
             live, self.live = self.live, None
             live.close()
-
-
-def rehearse(wiring: Wiring, plan: Plan, turns: int = 4) -> None:
-    """A few turns of a throwaway simulated instrument: what has to be compiled is, before particles move."""
-    opened = wiring.open_instrument(replace(plan, rig=replace(plan.rig, rate="lockstep")))
-    told = iter([(Order(OrderKind.ARM),)])
-    seen: list[Turn] = []
-
-    def watch(turn: Turn) -> None:
-        seen.append(turn)
-        if len(seen) >= turns:
-            opened.camera.close()
-
-    try:
-        run(opened.machine, opened.camera, opened.beam, opened.clock, NoRecord(), lambda: next(told, ()), watch)
-    finally:
-        opened.beam.close()
 
 
 def save_experiment(plan: Plan, experiment: Experiment, path: Path) -> None:

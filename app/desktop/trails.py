@@ -12,6 +12,7 @@ from control.contract import Tracks, Turn
 
 BANDS = 6  # curves, from faint to bright
 SPAN_S = 3.0
+MOST_POINTS = 12_000
 
 
 class Trails:
@@ -36,6 +37,7 @@ class Trails:
                 self._rows.append((turn.tracks.time_s, row))
         while self._rows and self._rows[-1][0] - self._rows[0][0] > SPAN_S:
             self._rows.popleft()
+        self._thin()
 
     def put(self, tracks: list[Tracks]) -> None:
         """These, and no others."""
@@ -43,6 +45,12 @@ class Trails:
         for seen in tracks:
             if len(seen):
                 self._rows.append((seen.time_s, np.column_stack([seen.particle, seen.position_um])))
+        self._thin()
+
+    def _thin(self) -> None:
+        """Of very many particles, a shorter past."""
+        while len(self._rows) > 2 and sum(len(row) for _, row in self._rows) > MOST_POINTS:
+            self._rows.popleft()
 
     def clear(self) -> None:
         self._rows.clear()

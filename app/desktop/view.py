@@ -12,6 +12,7 @@ from PyQt6.QtWidgets import QLabel, QWidget
 from app.desktop import theme
 from app.desktop.arrows import Arrows
 from app.desktop.labels import Labels
+from app.desktop.mark import Mark
 from app.desktop.scale_bar import ScaleBar
 from app.desktop.trails import Trails
 from app.live import beam_is_on, mean_power_mw
@@ -26,7 +27,6 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
     """Image, particles, identities, trails, forces and spots of one Turn."""
 
     clicked = pyqtSignal(float, float, object)  # x um, y um, the button
-    hovered = pyqtSignal(float, float)
 
     def __init__(self, um_per_px: float, diameter_um: float, parent: QWidget | None = None) -> None:
         self.paintings = 0
@@ -40,24 +40,17 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         self.image.setZValue(-100)
         self.trails = Trails(self.box)
         self.arrows = Arrows(self.box)
-        self.spots = pg.ScatterPlotItem(
-            pen=pg.mkPen(None), brush=pg.mkBrush(229, 72, 77, 190), symbol="o", pxMode=False
-        )
         ring, dash = pg.mkPen(theme.ACCENT, width=1.5), pg.mkPen(theme.AMBER, width=1.5, style=Qt.PenStyle.DashLine)
-        self.good = _rings(ring)
-        self.doubtful = _rings(dash)
-        self.chosen = _rings(pg.mkPen(theme.WHITE, width=3))
+        self.good, self.doubtful = Mark(self.box, ring), Mark(self.box, dash)
+        self.chosen = Mark(self.box, pg.mkPen(theme.WHITE, width=3))
+        self.spots = Mark(self.box, None, brush=(229, 72, 77, 190))
+        self.compared = Mark(self.box, pg.mkPen(theme.ORANGE, width=2), symbol="s")
+        self.kept = Mark(self.box, pg.mkPen(theme.GREEN, width=2), symbol="+")
+        self.rejected = Mark(self.box, pg.mkPen(theme.VERMILION, width=1), symbol="x")
+        self.marks = (self.good, self.doubtful, self.chosen, self.spots, self.compared, self.kept, self.rejected)
         self.labels = Labels(self.box)
         self.scale_bar = ScaleBar(self.box)
-        self.compared = pg.ScatterPlotItem(
-            pen=pg.mkPen(theme.ORANGE, width=2), brush=pg.mkBrush(None), symbol="s", pxMode=False
-        )
-        self.kept = pg.ScatterPlotItem(pen=pg.mkPen(theme.GREEN, width=2), symbol="+", size=13)
-        self.rejected = pg.ScatterPlotItem(pen=pg.mkPen(theme.VERMILION, width=1), symbol="x", size=8)
-        self.box.addItem(self.kept)
-        self.box.addItem(self.rejected)
-        for item in (self.image, self.good, self.doubtful, self.chosen, self.spots, self.compared):
-            self.box.addItem(item)
+        self.box.addItem(self.image)
         self.scale_bar.setVisible(False)
         self.notice = QLabel(self)
         self.notice.setAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -85,8 +78,8 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         self.scale_bar.setVisible(False)
         self.trails.clear()
         self.trails.show()
-        for item in (self.good, self.doubtful, self.chosen, self.spots, self.compared, self.kept, self.rejected):
-            item.setData(x=[], y=[])
+        for mark in self.marks:
+            mark.clear_all()
         self.arrows.clear()
         self.labels.show(np.empty(0, np.int64), np.empty((0, 2)), 0.0, NOBODY)
         self.box.setBorder(pg.mkPen(theme.RAISED, width=1))
@@ -112,18 +105,18 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
 
     def show_candidates(self, kept_px: Floats, rejected_px: Floats) -> None:
         """Green plus: kept; vermilion cross: rejected. Both [N, 2]."""
-        for item, place_px in ((self.kept, kept_px), (self.rejected, rejected_px)):
-            item.setData(x=place_px[:, 0] * self.um_per_px, y=place_px[:, 1] * self.um_per_px)
+        self.kept.put(kept_px * self.um_per_px, 0.7 * self.diameter_um)
+        self.rejected.put(rejected_px * self.um_per_px, 0.4 * self.diameter_um)
 
     def compare(self, turn: Turn | None) -> None:
         """Open squares where another law would have sent the light."""
         place, size = _spots(turn) if turn is not None else (np.empty((0, 2)), np.empty(0))
-        self.compared.setData(x=place[:, 0], y=place[:, 1], size=(size * SPOT + 0.15) * self.diameter_um)
+        self.compared.put(place, (size * SPOT + 0.15) * self.diameter_um)
 
     def _show_marks(self, turn: Turn) -> None:
         self._show_particles(turn)
         place, size = _spots(turn)
-        self.spots.setData(x=place[:, 0], y=place[:, 1], size=size * SPOT * self.diameter_um)
+        self.spots.put(place, size * SPOT * self.diameter_um)
         self.arrows.show(turn)
         self.trails.show()
 
@@ -144,9 +137,6 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
             self.notice.setText("")
             self.fit()
 
-    def set_levels(self, low: float, high: float) -> None:
-        self._levels = (low, high)
-
     def auto_levels(self) -> None:
         """Levels from the next image."""
         self._levels = None
@@ -163,8 +153,7 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         tracks = turn.tracks
         good, chosen = tracks.state == State.GOOD, tracks.particle == self.followed
         for item, rows in ((self.good, good & ~chosen), (self.doubtful, ~good & ~chosen), (self.chosen, chosen)):
-            place = tracks.position_um[rows]
-            item.setData(x=place[:, 0], y=place[:, 1], size=self.diameter_um)
+            item.put(tracks.position_um[rows], self.diameter_um)
         self.labels.show(tracks.particle, tracks.position_um, 0.28 * self.diameter_um, self.followed)
 
     def _click(self, event: object) -> None:
@@ -178,7 +167,3 @@ def _spots(turn: Turn) -> tuple[Floats, Floats]:
         return np.empty((0, 2)), np.empty(0)
     mean_mw = mean_power_mw(turn)  # [M]
     return turn.sent.position_um, np.sqrt(mean_mw / max(float(mean_mw.max()), 1e-12))
-
-
-def _rings(pen: object) -> pg.ScatterPlotItem:
-    return pg.ScatterPlotItem(pen=pen, brush=pg.mkBrush(None), symbol="o", pxMode=False)

@@ -6,6 +6,7 @@ import shutil
 import time
 from pathlib import Path
 
+from app.apart import Apart
 from app.desktop import theme
 from app.desktop.device_panel import DevicePanel
 from app.desktop.log_panel import LogPanel
@@ -20,7 +21,7 @@ OVER = 30  # paintings over which the window's own rate is taken
 
 
 class Watching:
-    """Polls the newest Turn. Nothing comes from the loop's thread by itself."""
+    """Polls the newest Turn. Nothing comes from the loop by itself."""
 
     def __init__(
         self, view: View, strip: StateStrip, plots: Plots, log: LogPanel, status: StatusLine, devices: DevicePanel
@@ -29,7 +30,7 @@ class Watching:
         self.status, self.devices = status, devices
         self.record: Path | None = None
         self._record_from_s = 0.0
-        self._live: Live | None = None
+        self._live: Live | Apart | None = None
         self._count = 0  # of the newest turn shown
         self._painted: list[float] = []
         self._said: set[str] = set()
@@ -70,15 +71,15 @@ class Watching:
         size = self.record.stat().st_size if self.record is not None and self.record.exists() else 0
         self.status.show_disk(size, shutil.disk_usage(there).free)
 
-    def _begin(self, live: Live) -> None:
+    def _begin(self, live: Live | Apart) -> None:
         """Another running: nothing of the one before is drawn on."""
         self._live, self._count, self._painted = live, 0, []
         self._said.clear()
         self.view.trails.clear()
         self.plots.clear_tracks()
 
-    def _say(self, live: Live) -> None:
-        """What went wrong in the loop's thread, once; its details are lines of the log."""
+    def _say(self, live: Live | Apart) -> None:
+        """What went wrong in the loop, once; its details are lines of the log."""
         for said, details in ((live.trouble, live.details), (live.recorder_trouble, "")):
             if said and said not in self._said:
                 self._said.add(said)

@@ -50,6 +50,11 @@ class Check:
     trap_pn_per_um: Annotated[float | None, Gt(0), Doc("stiffness of the steered trap; left out: the trap's depth")] = (
         None
     )
+    alone: Annotated[bool, Doc("every particle is a replica, far from the others; instrument level only")] = False
+    rest_s: Annotated[float, Ge(0), Doc("how long a particle does not count after it was carried back")] = 0.0
+    stretches: Annotated[
+        int, Ge(1), Doc("a run is cut into so many, each long enough to know nothing of the others")
+    ] = 1
     armed: Annotated[bool, Doc("false: the light stays dark")] = True
     options: Annotated[dict[str, float], Doc("numbers that the measurement needs, such as the lag")] = field(
         default_factory=dict
@@ -84,7 +89,7 @@ def number(identity: str) -> int:
 
 def plan_of(check: Check, document: Document, effort: Effort, run: int = 0, *, sabotaged: bool = False) -> Plan:
     """The plan of one run of a check; sabotaged: with its parameters put wrong. Raises Refused."""
-    inner = _experiment_of(document)
+    inner = experiment_of(document)
     folder = Path(document.source).parent
     made = planned(inner, None, (), folder)
     sets = [f"seconds={effort.seconds!r}", f"seed={made.experiment.seed + run}"]
@@ -113,7 +118,7 @@ def value_at(made: Plan, key: str) -> float:
     return float(inside)
 
 
-def _experiment_of(document: Document) -> Document:
+def experiment_of(document: Document) -> Document:
     """The experiment that stands in a check's file, with the places of its lines."""
     where = {place[1:]: said for place, said in document.where.items() if place[:1] == ("experiment",)}
     return replace(document, data=document.data["experiment"], where=where)

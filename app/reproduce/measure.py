@@ -36,15 +36,20 @@ def row_of(check: Check) -> Row:
     return ROWS[check.id]
 
 
-def measure(check: Check, document: Document, effort: Effort, *, sabotaged: bool = False) -> Outcome:
+def measure(
+    check: Check, document: Document, effort: Effort, *, sabotaged: bool = False, drawn: bool = True
+) -> Outcome:
     """Fly the check's experiment and judge it. Raises Refused, Fault.
 
-    Sabotaged: the experiment is flown with its parameter put wrong, and held against the prediction all the same.
+    Args:
+        sabotaged: the experiment is flown with its parameter put wrong, and held against the prediction all the same.
+        drawn: whether there is a picture.
     """
     row, began_s = row_of(check), time.process_time()
     known = Known(plan_of(check, document, effort))
     runs = [_fly(check, document, effort, run, row, sabotaged) for run in range(effort.runs)]
-    values = np.concatenate([row.measure(known, check.options, seen) for seen in runs])
+    parts = [part for seen in runs for part in seen.stretches(check.stretches)]
+    values = np.concatenate([row.measure(known, check.options, part) for part in parts])
     verdict = judge(
         values, float(row.predict(known, check.options)), exact=check.verdict == "exact", tolerance=check.tolerance,
         precision=check.precision, level=check.level,
@@ -52,12 +57,14 @@ def measure(check: Check, document: Document, effort: Effort, *, sabotaged: bool
     if row.demand is not None and (missed := row.demand(known, check.options, runs[0])):
         verdict = Verdict(verdict.predicted, verdict.measured, verdict.stderr, verdict.blocks, False, missed)
     turns = sum(len(seen.time_s) for seen in runs)
-    return Outcome(verdict, turns, time.process_time() - began_s, figure(row, known, check, runs[0]))
+    return Outcome(verdict, turns, time.process_time() - began_s, figure(row, known, check, runs[0]) if drawn else "")
 
 
 def _fly(check: Check, document: Document, effort: Effort, run: int, row: Row, sabotaged: bool) -> Seen:
     made = plan_of(check, document, effort, run, sabotaged=sabotaged)
-    return fly(made, armed=check.armed, centres=row.centres).after(check.settle_s)
+    seen = fly(made, armed=check.armed, centres=row.centres).after(check.settle_s)
+    seen = seen.replicas() if check.alone else seen
+    return seen.rested(check.rest_s) if seen.carried.any() else seen
 
 
 def figure(row: Row, known: Known, check: Check, seen: Seen) -> str:

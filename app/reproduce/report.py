@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from app.reproduce.check import Check
+from app.reproduce.family import Family, Found
 from app.reproduce.measure import Outcome
 from app.reproduce.rows import ROWS
 
@@ -27,6 +28,30 @@ def report(lines: Lines, heading: str) -> str:
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(heading)}</title>'
         f"<style>{STYLE}</style><h1>{escape(heading)}</h1><p>{len(lines)} predictions. {said}</p>"
         f"{_table(lines)}{''.join(_section(check, outcome) for check, outcome in lines)}</html>\n"
+    )
+
+
+def family_report(lines: Sequence[tuple[Family, Found]]) -> str:
+    """The page of the families."""
+    heading = "Cybloids: the families of experiments"
+    sections = "".join(_family(family, found) for family, found in lines)
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{heading}</title>'
+        f"<style>{STYLE}</style><h1>{heading}</h1>{sections}</html>\n"
+    )
+
+
+def _family(family: Family, found: Found) -> str:
+    rows = "".join(
+        f'<tr><td>{escape(name)}</td><td class="n">{value:.5g}</td></tr>' for name, value in found.numbers.items()
+    )
+    said = "".join(f'<p class="fail">{escape(one)}</p>' for one in found.missed)
+    return (
+        f'<section id="{escape(family.id)}"><h2>({escape(family.id)}) {escape(family.title)}</h2>'
+        f"<p>{escape(family.about)}</p>"
+        f'<img alt="{escape(family.title)}" src="data:image/svg+xml;base64,{found.figure}">'
+        f"<table>{rows}</table>{said}<p><small>{found.turns} turns of the loop, {found.spent_s:.1f} s of the processor"
+        f"</small></p></section>"
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 
@@ -33,6 +33,18 @@ class Seen:
     def free_um(self) -> Floats:
         """[T, P, 2] places, nan while carried."""
         return np.where(self.carried[..., None], np.nan, self.place_um)
+
+    def replicas(self) -> Seen:
+        """With every particle in a cell of its own, without those that were seen in less than half of the frames."""
+        often = np.flatnonzero(np.isfinite(self.place_um[..., 0]).mean(axis=0) > 0.5)
+        return replace(self.of(often), cell=np.arange(len(often)))
+
+    def rested(self, rest_s: float) -> Seen:
+        """With everybody counted as carried for rest_s after being carried."""
+        frames = round(rest_s / self.frame_s) + 1
+        since = np.cumsum(self.carried, axis=0)
+        before = np.concatenate([np.zeros_like(since[:frames]), since[:-frames]])[: len(since)]
+        return replace(self, carried=since > before)
 
     def after(self, settle_s: float) -> Seen:
         """Without what came before settle_s."""

@@ -11,10 +11,11 @@ from pathlib import Path
 
 from app.progress import progress
 from app.reproduce.check import CHECKS, Check, Effort, load
+from app.reproduce.family import Family, Found, explore, load_families
 from app.reproduce.measure import Outcome, measure
-from app.reproduce.report import report
+from app.reproduce.report import family_report, report
 from app.reproduce.rows import ROWS
-from app.reproduce.store import fingerprint, keep, kept, rig_text
+from app.reproduce.store import fingerprint, found_of, keep, kept, outcome_of, rig_text
 from config.reader import Document
 from config.refused import Refused
 
@@ -29,16 +30,16 @@ def reproduce(names: Sequence[str], *, full: bool, out: Path, json: Path | None,
     done: dict[str, Outcome] = {}
     left: list[tuple[Job, str]] = []
     for job in jobs:
-        mark = fingerprint(job[0], job[2], rig_text(job[1]))
-        before = kept(store, job[0], mark)
+        mark = fingerprint(job[0], job[2], rig=rig_text(job[1]))
+        before = kept(store, job[0].name, mark)
         if before is None:
             left.append((job, mark))
         else:
-            done[job[0].name] = before
+            done[job[0].name] = outcome_of(before)
     with progress("reproduce", len(jobs), "checks") as step:
         step(len(done))
         for (check, _, _), mark, outcome in flown(left):
-            keep(store, check, mark, outcome)
+            keep(store, check.name, mark, outcome)
             done[check.name] = outcome
             step(len(done))
     lines = [(check, done[check.name]) for check, _, _ in jobs]
@@ -109,3 +110,32 @@ def tell(lines: Sequence[tuple[Check, Outcome]], page: Path) -> None:
             print(f"     {verdict.why}")
     failed = sum(not outcome.verdict.passed for _, outcome in lines)
     print(f"{len(lines) - failed} of {len(lines)} agree; the report is {page}")
+
+
+def families(names: Sequence[str], *, out: Path, json: Path | None) -> int:
+    """The families of experiments: what they show, and whether it is what is known. Raises Refused."""
+    every = load_families()
+    for name in names:
+        if name not in every:
+            raise Refused(f"there is no family '{name}' (there are {', '.join(every)})")
+    lines: list[tuple[Family, Found]] = []
+    with progress("families", len(names or every), "families") as step:
+        for name in names or every:
+            family, document = every[name]
+            mark = fingerprint(family, rig=rig_text(document))
+            before = kept(out / "families", name, mark)
+            found = explore(family, document) if before is None else found_of(before)
+            keep(out / "families", name, mark, found)
+            lines.append((family, found))
+            step(len(lines))
+            print(f"({family.id}) {family.title}")
+            for what, value in found.numbers.items():
+                print(f"    {what:52} {value:10.5g}")
+            print("".join(f"    but {missed}\n" for missed in found.missed), end="")
+    page = out / "families.html"
+    page.write_text(family_report(lines), encoding="utf-8")
+    print(f"the report is {page}")
+    if json is not None:
+        told = [{"id": family.id, **found.numbers, "missed": list(found.missed)} for family, found in lines]
+        json.write_text(json_text.dumps({"families": told}, indent=1) + "\n", encoding="utf-8")
+    return 1 if any(found.missed for _, found in lines) else 0

@@ -72,5 +72,5 @@ def adjusted(strength: Tensor, penalty: Tensor, power: float) -> Tensor:
     asked = strength > 0
     if not bool(asked.any()):
         return strength
-    least = penalty[asked].min().clamp(min=1e-30)
-    return torch.where(asked, strength / (penalty / least).clamp(min=1e-30) ** power, strength)
+    penalty = penalty.clamp(min=1e-20)  # what is kept exactly has none
+    return torch.where(asked, strength / (penalty / penalty[asked].min()) ** power, strength)

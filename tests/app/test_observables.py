@@ -58,3 +58,9 @@ def test_a_hexagon_is_ordered_and_a_turned_one_too() -> None:
     place = np.vstack([[0, 0], 2.5 * np.stack([np.cos(angle), np.sin(angle)], axis=1)]) + 30.0
     assert hexatic_order(place)[0] == pytest.approx(1.0, abs=1e-5)
     assert np.isnan(hexatic_order(place[:6])).all()
+
+
+def test_of_too_many_those_seen_most_are_taken() -> None:
+    tracks = [Tracks(0.01 * k, np.arange(5 if k % 2 else 3), np.zeros((5 if k % 2 else 3, 2))) for k in range(10)]
+    assert paths(tracks, 0.01, most=3).particle.tolist() == [0, 1, 2]
+    assert paths(tracks, 0.01, most=9).particle.tolist() == [0, 1, 2, 3, 4]

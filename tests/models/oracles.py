@@ -9,6 +9,8 @@ Where definitions differ on purpose, and are therefore not compared:
   ponita a584aa2 is right there, and its invariants are compared. Its fibre sees the cosine only, ours of SE(2) the sine
   too.
 - PONITA's grid: theirs is drawn anew at each construction and not kept in the checkpoint; ours is kept.
+- SO(2): rgenn df54466 wraps the angle of its logarithm to [0, 2 pi), with a jump at the identity, scales it, takes a
+  sine below 1e-6 for zero; ours is the matrix logarithm. Polar and Cartan decompositions are compared.
 - FA-GNN: theirs answers positions, drops the mean of the latent vectors at each new frame and does not add a layer's
   input to its output; `drop_centre`, `about_centre` and `residual` say which.
 """
@@ -26,6 +28,7 @@ from models.cloud import Cloud, cloud
 from models.egnn import EGNN
 from models.frames.network import FrameAveragingNetwork
 from models.graph import all_edges, envelope
+from models.lie.decomposition import log, polar
 from models.ponita.invariants import spatial
 from models.ponita.network import Ponita
 
@@ -101,6 +104,21 @@ def windows() -> Tensor:
     return envelope(torch.linspace(0, 2.5, 60, dtype=torch.float64), 2.0)
 
 
+def matrices() -> Tensor:
+    """A hundred 2 x 2 matrices with det > 0.1."""
+    a = np.random.default_rng(6).normal(size=(400, 2, 2))
+    return torch.from_numpy(a[np.linalg.det(a) > 0.1][:100])
+
+
+def polar_parts() -> Tensor:
+    return torch.cat(polar(matrices()))
+
+
+def cartan_parts() -> Tensor:
+    """log P, and R itself: the logarithm of R is where the definitions part."""
+    return torch.cat([log(matrices())[0], polar(matrices())[1]])
+
+
 OURS: dict[str, Callable[[], Tensor]] = {
     "EGNN with velocities": lambda: answers(egnn(), charges()),
     "FA-GNN with frames between layers": lambda: answers(frames(), charges()),
@@ -108,6 +126,8 @@ OURS: dict[str, Callable[[], Tensor]] = {
     "PONITA R3xS2, without self-loops": lambda: answers(ponita(False), labelled()),
     "PONITA R2xS1, spatial invariants": plane_invariants,
     "polynomial window": windows,
+    "GL+(2) polar decomposition": polar_parts,
+    "GL+(2) Cartan decomposition, log P and R": cartan_parts,
 }
 
 
@@ -124,5 +144,6 @@ def input_digest() -> str:
         labelled().position,
         labelled().scalar,
         *offsets(),
+        matrices(),
     ]
     return hashlib.sha256(b"".join(digest(part).encode() for part in parts)).hexdigest()

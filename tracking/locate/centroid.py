@@ -26,6 +26,7 @@ class Centroid:
 
     settings: Tracking
     every_column: bool = True
+    error: bool = True  # whether ep_px is estimated, from the dark of the frame
 
     def __call__(self, image: NDArray[Any]) -> Features:
         s = self.settings
@@ -60,13 +61,18 @@ class Centroid:
             empty = np.full(len(mass), np.nan)
             return Features(position[:, ::-1].copy(), mass / factor, empty, empty, empty, empty, empty)
         size, ecc, signal, raw_mass = describe(bright, raw, middle, mass, s.radius_px).T
-        black, noise = dark(bright, raw, s.radius_px)
-        mask = disc(s.radius_px)
-        with np.errstate(divide="ignore", invalid="ignore"):  # no light in the raw frame: no estimate
-            ep = noise / (raw_mass - mask.pixels * black) * s.noise_size_px * mask.moment
+        ep = self._error(bright, raw, raw_mass) if self.error else np.full(len(mass), np.nan)
         columns = [mass / factor, size, ecc, signal / factor, raw_mass, ep]
         small = slice(None) if s.maxsize_px is None else size < s.maxsize_px
         return Features(position[small, ::-1].copy(), *(np.ascontiguousarray(column[small]) for column in columns))
+
+    def _error(self, bright: Image, raw: Image, raw_mass: NDArray[np.float64]) -> NDArray[np.float64]:
+        """[N] standard error of the places (Savin and Doyle, Biophys. J. 88, 623, 2005, as in trackpy)."""
+        black, noise = dark(bright, raw, self.settings.radius_px)
+        mask = disc(self.settings.radius_px)
+        with np.errstate(divide="ignore", invalid="ignore"):  # no light in the raw frame: no estimate
+            ep: NDArray[np.float64] = noise / (raw_mass - mask.pixels * black)
+            return ep * self.settings.noise_size_px * mask.moment
 
 
 def checked(image: NDArray[Any], invert: bool) -> Image:

@@ -18,8 +18,7 @@ Ints = NDArray[np.int64]
 
 FAST = {"contract", "nnan", "ninf", "nsz"}
 CREST_PX = 3  # a maximum is the brightest of the pixels within this many
-SHIFT_PX = 0.6
-EMPTY = 1e-6
+SHIFT_PX, EMPTY = 0.6, 1e-6  # as in refine
 X, Y, MASS, SIZE, ECC, SIGNAL, RAW_MASS, FOUND = range(8)  # columns of the answer
 
 
@@ -75,24 +74,26 @@ def look(
 def _cut(raw: Image, above: int, left: int, side: int, top: float, dark: Image, edge: Image) -> None:
     """The window, flat: black beyond the frame in `dark`, the frame's edge repeated in `edge`."""
     height, width = raw.shape
-    whole = left >= 0 and above >= 0 and left + side <= width and above + side <= height
+    if left >= 0 and above >= 0 and left + side <= width and above + side <= height:
+        for r in range(side):
+            _copy(edge[r * side : (r + 1) * side], raw[above + r, left : left + side])
+    else:
+        for r in range(side):
+            row = min(max(above + r, 0), height - 1)
+            for c in range(side):
+                edge[r * side + c] = raw[row, min(max(left + c, 0), width - 1)]
+    if top > 0:
+        _flip(edge, edge.dtype.type(top))
+    _copy(dark, edge)
+    for r in range(max(-above, 0)):
+        dark[r * side : (r + 1) * side] = 0
+    for r in range(max(height - above, 0), side):
+        dark[r * side : (r + 1) * side] = 0
     for r in range(side):
-        row = min(max(above + r, 0), height - 1)
-        line, other = edge[r * side : (r + 1) * side], dark[r * side : (r + 1) * side]
-        if whole:
-            _copy(line, raw[row, left : left + side])
-        else:
-            for c in range(side):
-                line[c] = raw[row, min(max(left + c, 0), width - 1)]
-        if top > 0:
-            _flip(line, edge.dtype.type(top))
-        _copy(other, line)
-        if row != above + r:
-            other[:] = 0
-        if not whole:
-            for c in range(side):
-                if not 0 <= left + c < width:
-                    other[c] = 0
+        for c in range(max(-left, 0)):
+            dark[r * side + c] = 0
+        for c in range(max(width - left, 0), side):
+            dark[r * side + c] = 0
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)

@@ -85,7 +85,7 @@ class Windows:
         margin = max(s.radius_px, int(s.least_distance_px // 2 - 1), s.smoothing_px // 2)
         pad = margin + int(s.least_distance_px) // 2 + 1
         start = max(first - pad, 0)
-        found = Centroid(s)(image[start : last + pad])
+        found = Centroid(s, error=False)(image[start : last + pad])
         y = found.position_px[:, 1] + start
         moved = found.moved(0.0, float(start))
         return moved.only((y >= first) & (y < last)) if len(found) else found

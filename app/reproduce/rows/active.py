@@ -36,10 +36,15 @@ def draw_paths(axes: Axes, known: Known, options: Options, seen: Seen) -> None:
 
 
 def heading(known: Known, options: Options) -> float:
-    """P18."""
-    return active.heading_diffusion_rad2_per_s(
-        known.diffusion_um2_per_s, ring_speed(known, options), known.delay_s()
-    )  # fmt: skip
+    """P18, 4 D / (v tau)^2, with tau + a + kappa a tau in place of tau where the place that is seen has an age a.
+
+    Across a straight run, with the ring's force in the direction that was seen and a trap of rate kappa about the place
+    that was seen, y' = -kappa (y - y_a) + (1 + kappa a) (y_a - y_tau) / (tau - a) + noise. To second order in the
+    frequency that is y'' (tau + a + kappa a tau) / 2 = noise: the direction diffuses.
+    """
+    delay_s, age_s = known.delay_s(), known.age_s
+    held_s = delay_s + age_s + known.trap_hz * age_s * delay_s
+    return active.heading_diffusion_rad2_per_s(known.diffusion_um2_per_s, ring_speed(known, options), held_s)
 
 
 def headings(known: Known, seen: Seen) -> Floats:

@@ -12,9 +12,10 @@ from control.theory import delayed
 
 
 def at_lag(known: Known, options: Options) -> float:
-    """P7, P10: MSD per axis at a lag, given in delays."""
+    """P7, P10: MSD per axis at a lag, given in delays, as an exposure blurs it."""
     lag_s = known.frames(options["lag"] * known.delay_s()) * known.frame_s
-    return float(delayed.msd_um2(known.diffusion_um2_per_s, known.trap_hz, known.delay_s(), np.array([lag_s]))[0])
+    sharp = delayed.msd_um2(known.diffusion_um2_per_s, known.trap_hz, known.delay_s(), np.array([lag_s]))
+    return float(sharp[0]) + known.blur_um2
 
 
 def seen_at_lag(known: Known, options: Options, seen: Seen) -> Floats:

@@ -11,7 +11,9 @@ from control.theory import feedback
 
 
 def late_force(known: Known, options: Options) -> float:
-    """P14."""
+    """P14. A real trap is not infinitely soft; of one that is only ten times softer than the force, P15 is true."""
+    if known.force().delay_s is None:
+        return virtual_spring(known, options)
     return feedback.late_force_variance_um2(known.diffusion_um2_per_s, known.shape_hz(), known.delay_s())
 
 
@@ -34,7 +36,7 @@ def draw_with(predict: Callable[[Known, Options], float]) -> Callable[[Axes, Kno
     """The density of the places, with a Gaussian of the predicted variance."""
 
     def draw(axes: Axes, known: Known, options: Options, seen: Seen) -> None:
-        draw_density(axes, predict(known, options), known, seen)
+        draw_density(axes, predict(known, options), known, options, seen)
 
     return draw
 

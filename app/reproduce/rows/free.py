@@ -33,4 +33,38 @@ def draw(axes: Axes, known: Known, options: Options, seen: Seen) -> None:
     axes.legend()
 
 
+def seen_spread(known: Known, options: Options) -> float:
+    """P2: MSD of both axes, blurred by the exposure, with the error of a position (`error_um`)."""
+    exposure_s = float(known.plan.rig.camera.exposure_s)
+    at_s = np.array([lag_s(known, options)])
+    curve = free.seen_msd_um2(known.diffusion_um2_per_s, at_s, exposure_s=exposure_s, error_um=options["error_um"])
+    return float(curve[0])
+
+
+def estimate(known: Known, options: Options, seen: Seen) -> Floats:
+    """[cells] P3: D of the covariance estimator, of both axes."""
+    step_um = np.diff(seen.free_um, axis=0)
+    square = by_cell(mean(step_um**2, axis=(0, 2)), seen.cell)
+    neighbour = by_cell(mean(step_um[1:] * step_um[:-1], axis=(0, 2)), seen.cell)
+    exposure_s = float(known.plan.rig.camera.exposure_s)
+    pairs = zip(square, neighbour, strict=True)
+    return np.array([free.covariance_estimate(a, b, frame_s=known.frame_s, exposure_s=exposure_s)[0] for a, b in pairs])
+
+
+def draw_seen(axes: Axes, known: Known, options: Options, seen: Seen) -> None:
+    lags = np.arange(1, 21)
+    time_s = np.asarray(lags * known.frame_s, np.float64)
+    exposure_s = float(known.plan.rig.camera.exposure_s)
+    blurred = free.seen_msd_um2(
+        known.diffusion_um2_per_s, time_s, exposure_s=exposure_s, error_um=options.get("error_um", 0.0)
+    )
+    axes.plot(time_s, mean(msd_plane(seen.free_um, lags), axis=1), "o", ms=3, label="measured")
+    axes.plot(time_s, blurred, label="4 D (t - t_E/3) + 4 σ²")
+    axes.plot(time_s, free.msd_um2(known.diffusion_um2_per_s, time_s), "--", label="4 D t")
+    axes.set(xlabel="lag / s", ylabel="MSD / µm²", xlim=(0, None), ylim=(0, None))
+    axes.legend()
+
+
+P2 = Row("µm²", seen_spread, spread, draw_seen)
+P3 = Row("µm²/s", lambda known, options: known.diffusion_um2_per_s, estimate, draw_seen)
 P1 = Row("µm²", diffusion, spread, draw)

@@ -75,16 +75,12 @@ def pictures(seen: Seen, number: int) -> list[Floats]:
 
 
 def lattice_constant(known: Known, options: Options, seen: Seen) -> Floats:
-    """[cells or stretches] mean bond length."""
+    """[cells] mean bond length."""
     cutoff_um = NEAR * known.shape().radius_um
-    many_cells = len(np.unique(seen.cell)) > 1
-    parts = seen.groups(10**6) if many_cells else seen.stretches(int(options["blocks"]))
-    return np.array(
-        [
-            float(np.mean([bonds(place_um, cutoff_um).mean_length_um for place_um in pictures(part, 25)]))
-            for part in parts
-        ]
-    )
+    found = [
+        [bonds(place_um, cutoff_um).mean_length_um for place_um in pictures(part, 25)] for part in seen.groups(10**6)
+    ]
+    return np.array([float(mean(np.array(lengths))) for lengths in found])
 
 
 def bond_order(known: Known, order: int, seen: Seen) -> float:

@@ -76,6 +76,13 @@ class Known:
         low_um, high_um = field_um(self.plan.rig)
         return np.asarray((np.array(low_um) + np.array(high_um)) / 2.0)
 
+    @property
+    def blur_um2(self) -> float:
+        """What an exposure and a localisation error add to an MSD per axis: -2 D t_E / 3 + 2 sigma^2 (P2)."""
+        camera = self.plan.rig.camera
+        error_um = float(getattr(camera, "error_um", 0.0))  # an image's own error, 1 nm here, is of no account
+        return 2.0 * error_um**2 - 2.0 * self.diffusion_um2_per_s * float(camera.exposure_s) / 3.0
+
     def force(self, index: int = 0) -> AnyForce:
         law = self.plan.experiment.policy
         assert isinstance(law, Programmed)

@@ -13,13 +13,22 @@ from control.theory import trapped
 
 
 def square_about_middle(known: Known, options: Options, seen: Seen) -> Floats:
-    """[cells] <x^2> per axis about the middle of the field."""
-    return by_cell(mean((seen.free_um - known.middle_um) ** 2, axis=(0, 2)), seen.cell)
+    """[cells] <x^2> per axis about the middle of the field, or about the sites of a grid."""
+    return by_cell(mean(from_sites(known, options, seen) ** 2, axis=(0, 2)), seen.cell)
 
 
-def draw_density(axes: Axes, variance_um2: float, known: Known, seen: Seen) -> None:
+def from_sites(known: Known, options: Options, seen: Seen) -> Floats:
+    """[T, P, 2] from the middle of the field, or from the nearest site of a grid of `period_um` about `shift_um`."""
+    away_um = seen.free_um - known.middle_um
+    if "period_um" not in options:
+        return np.asarray(away_um)
+    period_um, shift_um = options["period_um"], options["shift_um"]
+    return np.asarray(away_um - shift_um - period_um * np.round((away_um - shift_um) / period_um))
+
+
+def draw_density(axes: Axes, variance_um2: float, known: Known, options: Options, seen: Seen) -> None:
     """P(x) of both axes, with the Gaussian of a variance."""
-    from_middle = (seen.free_um - known.middle_um).ravel()
+    from_middle = from_sites(known, options, seen).ravel()
     from_middle = from_middle[np.isfinite(from_middle)]
     axes.hist(from_middle, bins=80, density=True, alpha=0.5, label="measured")
     x = np.linspace(-4, 4, 200) * math.sqrt(variance_um2)
@@ -38,6 +47,24 @@ def shared(known: Known, options: Options) -> float:
         known.diffusion_um2_per_s, known.trap_hz * options["sharers"], share=1.0 / options["sharers"],
         cycle_s=options["cycle_s"],
     )  # fmt: skip
+
+
+def shaken(known: Known, axis_um: Floats, time_s: Floats) -> complex:
+    """Amplitude and phase of positions [T, P] along x at the frequency with which the trap is shaken."""
+    wave = np.exp(-1j * known.shape().parameters["w"] * time_s)[:, None]
+    return complex(np.nanmean((axis_um - known.middle_um[0]) * wave))
+
+
+def latency(known: Known, options: Options) -> float:
+    """P32: from the middle of an exposure to the middle of the hold of the command that it led to."""
+    return known.age_s
+
+
+def seen_latency(known: Known, options: Options, seen: Seen) -> Floats:
+    """[1] from the phase of the particle behind its command, both by the time of the frame."""
+    command, answer = (shaken(known, place[..., 0], seen.time_s) for place in (seen.centre_um, seen.place_um))
+    frequency_hz = known.shape().parameters["w"] / (2.0 * math.pi)
+    return np.array([trapped.dither_latency_s(float(np.angle(answer / command)), frequency_hz, known.trap_hz)])
 
 
 def shared_square(known: Known, options: Options, seen: Seen) -> Floats:
@@ -120,12 +147,13 @@ def draw_lag(axes: Axes, known: Known, options: Options, seen: Seen) -> None:
 
 P4 = Row(
     "µm²", equipartition, square_about_middle,
-    lambda axes, known, options, seen: draw_density(axes, equipartition(known, options), known, seen),
+    lambda axes, known, options, seen: draw_density(axes, equipartition(known, options), known, options, seen),
 )  # fmt: skip
 P26 = Row(
     "µm²", shared, shared_square,
-    lambda axes, known, options, seen: draw_density(axes, shared(known, options), known, seen),
+    lambda axes, known, options, seen: draw_density(axes, shared(known, options), known, options, seen),
 )  # fmt: skip
 P28 = Row("kT", harvest, harvested, draw_harvest, centres=True)
 P29 = Row("", jarzynski, exponential_work, draw_work)
+P32 = Row("s", latency, seen_latency, draw_lag, centres=True)
 P30 = Row("µm", drag_lag, lagged, draw_lag, centres=True)

@@ -8,14 +8,16 @@ import pytest
 
 from app.reproduce import verb
 from app.reproduce.check import CHECKS, Check, load
+from app.reproduce.family import explore, load_families
 from app.reproduce.measure import Outcome, measure
-from app.reproduce.store import fingerprint, keep, kept, rig_text
+from app.reproduce.report import family_report
+from app.reproduce.store import fingerprint, found_of, keep, kept, rig_text
 from config.refused import Refused
 
 
 def test_the_table_the_json_and_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out, file = tmp_path / "out", tmp_path / "checks.json"
-    assert verb.reproduce(["P1", "P28-plant"], full=False, out=out, json=file) in (0, 1)
+    assert verb.reproduce(["P1-plant", "P28"], full=False, out=out, json=file) in (0, 1)
     checks = json.loads(file.read_text())["checks"]
     assert [check["id"] for check in checks] == ["P1", "P28"]
     assert set(checks[0]) == {"id", "level", "predicted", "measured", "stderr", "verdict"}
@@ -47,12 +49,47 @@ def test_another_check_is_measured_anew(tmp_path: Path) -> None:
     check, document = load()["P28-plant"]
     effort = check.quick
     assert effort is not None
-    mark = fingerprint(check, effort, rig_text(document))
-    keep(tmp_path, check, mark, measure(check, document, effort))
-    assert kept(tmp_path, check, mark) is not None
-    assert kept(tmp_path, check, fingerprint(replace(check, tolerance=0.5), effort, rig_text(document))) is None
+    mark = fingerprint(check, effort, rig=rig_text(document))
+    keep(tmp_path, check.name, mark, measure(check, document, effort))
+    assert kept(tmp_path, check.name, mark) is not None
+    assert (
+        kept(tmp_path, check.name, fingerprint(replace(check, tolerance=0.5), effort, rig=rig_text(document))) is None
+    )
 
 
 def test_an_unknown_name_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="no check 'P99'"):
         verb.reproduce(["P99"], full=False, out=tmp_path, json=None, folder=CHECKS)
+
+
+def test_a_family_is_flown_and_kept(tmp_path: Path) -> None:
+    """In little: two rings and less time."""
+    family, document = load_families()["b"]
+    assert family.sweep is not None
+    inner = {**document.data["experiment"], "seconds": 12.0}
+    little = replace(family, sweep=replace(family.sweep, values=(0.15, 0.4)), want={"R_c / um": (0.2, 0.4)})
+    found = explore(little, replace(document, data={**document.data, "experiment": inner}))
+    assert found.numbers["D_L / D at R = 0.15 um"] < 0.6
+    assert found.numbers["D_L / D at R = 0.4 um"] > 2.0
+    assert found.missed == ()
+    keep(tmp_path, "b", "mark", found)
+    again = kept(tmp_path, "b", "mark")
+    assert again is not None
+    assert found_of(again) == found
+    assert found.figure in family_report([(family, found)])
+
+
+def test_a_family_that_misses_what_is_wanted_says_so() -> None:
+    family, document = load_families()["b"]
+    assert family.sweep is not None
+    inner = {**document.data["experiment"], "seconds": 12.0}
+    name = "D_L / D at R = 0.15 um"
+    little = replace(family, sweep=replace(family.sweep, values=(0.15,)), want={name: (2.0, 3.0)})
+    found = explore(little, replace(document, data={**document.data, "experiment": inner}))
+    assert len(found.missed) == 1
+    assert "not 2 to 3" in found.missed[0]
+
+
+def test_an_unknown_family_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="no family 'z'"):
+        verb.families(["z"], out=tmp_path, json=None)

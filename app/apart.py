@@ -1,0 +1,250 @@
+"""The loop in a process of its own, with the face of `Live`: a window that paints does not take the loop's time."""
+
+from __future__ import annotations
+
+import signal
+import time
+from contextlib import suppress
+from dataclasses import replace
+from multiprocessing import get_context
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.host import Answer, News, Opening, Over, Record, Written, serve
+from app.remembered import Pace, Remembered
+from app.rig import Plan, open_instrument
+from app.ring import Place, Ring
+from config.refused import Refused
+from control.contract import Fault, Order, OrderKind, Turn
+from control.loop import Machine
+from drivers.returned import Returned
+
+START_S = 180.0  # until the instrument is open: a first start compiles kernels
+ANSWER_S = 15.0
+
+
+class Apart:
+    """One running of an instrument, in a spawned process that opens the instrument itself from its plan.
+
+    Orders go over a pipe and are obeyed in the next turn; an APPLY goes as its text, from which the machine is built
+    there as `verify` builds it. Turns come back over another pipe, in batches; the newest image through shared memory.
+    Recorders live there. All this is to be asked from one thread, and only `start`, `record` and `close` ever wait.
+
+    If that process dies, `running` is False and `trouble` says so. A simulated beam is gone with its process; a real
+    laser and deflector are darkened by their own watchdogs, which no process needs to ask. If this process dies, the
+    system closes the pipe: the other one wakes, darkens the beam and ends.
+
+    Args:
+        opening: opens the instrument there; importable by its name (or a `functools.partial` of such a function).
+        rehearsed: whether the rehearsal is left out.
+    """
+
+    def __init__(self, plan: Plan, opening: Opening = open_instrument, rehearsed: bool = False) -> None:
+        spawn = get_context("spawn")  # the same on every system, and nothing of this process is inherited
+        hears, self._orders = spawn.Pipe(duplex=False)
+        self._news, tells = spawn.Pipe(duplex=False)
+        self._theirs = (hears, tells)
+        self._process = spawn.Process(
+            target=serve, args=(hears, tells, Written.of(plan), opening, rehearsed), name="loop", daemon=True
+        )
+        self.trouble = ""  # why the loop stopped, in words
+        self.details = ""  # the traceback of what stopped it
+        self.recorder_trouble = ""
+        self._recording = self._begun = self._over = False
+        self._seen = Remembered()
+        self._newest: Turn | None = None
+        self._returned: tuple[Returned, ...] = ()
+        self._ring: Ring | None = None
+        self._answers: list[Answer] = []
+
+    def __enter__(self) -> Apart:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Open the instrument there and turn the loop. Raises Refused and Fault, and then the process has ended."""
+        self._begun = True
+        self._process.start()
+        for end in self._theirs:
+            end.close()
+        try:
+            self._wait(START_S)
+        except BaseException:
+            self._put_down(1.0)
+            raise
+
+    @property
+    def pid(self) -> int | None:
+        """The number of the process."""
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        self._hear()
+        return self._begun and not self._over
+
+    @property
+    def newest(self) -> Turn | None:
+        """The newest turn, with its image."""
+        self._hear()
+        return self._newest
+
+    @property
+    def recording(self) -> bool:
+        self._hear()
+        return self._recording and not self._over
+
+    def returned(self) -> tuple[Returned, ...]:
+        """Settings as the devices gave them back."""
+        self._hear()
+        return self._returned
+
+    def order(self, kind: OrderKind, text: str = "", machine: Machine | None = None) -> None:
+        """It is obeyed in the next turn. An APPLY is its text; `machine` stays here."""
+        self._say(Order(kind, text))
+
+    def apply(self, machine: Machine, text: str) -> None:
+        """Another machine from the next turn on, built there from `text`: the settings that `machine` was made from."""
+        self.order(OrderKind.APPLY, text)
+
+    def record(self, path: Path | None) -> None:
+        """Keep every turn from now on in a new file; None ends the record. Raises Refused and Fault."""
+        if self.running:
+            self._answers.clear()
+            self._say(Record(path))
+            self._wait(ANSWER_S)
+
+    def recent(self, after: int = 0) -> list[tuple[int, Turn]]:
+        """The turns after the one that was counted `after`, oldest first, with their counts, without images."""
+        self._hear()
+        return self._seen.recent(after)
+
+    def pace(self) -> Pace:
+        self._hear()
+        return self._seen.pace()
+
+    def latencies_s(self) -> NDArray[np.float64]:
+        """From the middle of the exposure to the command's sending, of the last turns [K]."""
+        self._hear()
+        return self._seen.latencies_s()
+
+    def close(self, patience_s: float = 10.0) -> None:
+        """End the loop: the camera is closed, the beam dark and its devices let go. Raises Fault if that was late."""
+        if not self._begun:
+            self._let_go()
+            return
+        self._say(None)
+        until_s = time.monotonic() + patience_s
+        while not self._over and self._is_told(until_s):
+            self._hear()
+        late = not self._over
+        self._put_down(max(until_s - time.monotonic(), 1.0))
+        if late:
+            raise Fault(f"the loop's process did not end within {patience_s:g} s; it was ended by force")
+
+    # the pipes ------------------------------------------------------------------------------------------------------
+
+    def _say(self, told: Order | Record | None) -> None:
+        if not self._over:
+            with suppress(OSError):  # it is gone, which the other pipe tells
+                self._orders.send(told)
+
+    def _wait(self, patience_s: float) -> None:
+        """For an answer. Raises what it says."""
+        until_s = time.monotonic() + patience_s
+        while not self._answers:
+            if self._over:
+                raise Fault(self.trouble or "the loop has ended")
+            if not self._is_told(until_s):
+                raise Fault(f"the loop's process did not answer within {patience_s:g} s")
+            self._hear()
+        answer = self._answers.pop()
+        if answer.trouble:
+            self.details = answer.details
+            raise Refused(answer.trouble) if answer.refused else Fault(answer.trouble)
+
+    def _is_told(self, until_s: float = 0.0) -> bool:
+        """Whether there is something to hear, if only that the pipe is broken."""
+        try:
+            return self._news.poll(max(until_s - time.monotonic(), 0.0))
+        except OSError:
+            return True
+
+    def _hear(self) -> None:
+        """Everything that was told since the last time. Never waits."""
+        newest: News | None = None
+        try:
+            while self._begun and not self._over and self._is_told():
+                told = self._news.recv()
+                self._take(told)
+                newest = told if isinstance(told, News) and told.turns else newest
+        except (EOFError, OSError):
+            self._lost()
+        if newest is not None:
+            self._newest = self._pictured(newest)
+        if self._over:
+            self._let_go()
+
+    def _take(self, told: News | Answer | Over) -> None:
+        if isinstance(told, Answer):
+            self._answers.append(told)
+        elif isinstance(told, Over):
+            self.trouble, self.details, self._over = told.trouble, told.details, True
+        else:
+            for turn in told.turns:
+                self._seen.add(turn)
+            self._recording, self.recorder_trouble = told.recording, told.recorder_trouble
+            self._returned = told.returned
+            self._attach(told.place)
+
+    def _attach(self, place: Place | None) -> None:
+        if place is None or (self._ring is not None and self._ring.place == place):
+            return
+        if self._ring is not None:
+            self._ring.close()
+        try:
+            self._ring = Ring.at(place)
+        except FileNotFoundError:  # its process is gone, and so is the picture
+            self._ring = None
+
+    def _pictured(self, news: News) -> Turn:
+        """The last turn of these, with its image, or without a frame where newer ones have come over it."""
+        turn = news.turns[-1]
+        if turn.frame is None:
+            return turn
+        image = self._ring.get(news.sequence) if self._ring is not None else None
+        return replace(turn, frame=replace(turn.frame, image=image) if image is not None else None)
+
+    def _lost(self) -> None:
+        """The pipe ended without a last word."""
+        self._over = True
+        self._process.join(2.0)
+        code = self._process.exitcode
+        how = f"was killed by {signal.Signals(-code).name}" if code is not None and code < 0 else f"ended with {code}"
+        self.trouble = f"the loop's process {how}: its light is out, a real laser's by the laser's own watchdog"
+
+    def _put_down(self, patience_s: float) -> None:
+        """See that the process ends, if need be by force."""
+        self._over = True
+        self._process.join(patience_s)
+        if self._process.is_alive():
+            self._process.terminate()
+            self._process.join(2.0)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        for end in (*self._theirs, self._orders, self._news):
+            end.close()
+        if self._ring is not None:
+            with suppress(FileNotFoundError):
+                self._ring.remove()
+            self._ring = None

@@ -1,0 +1,40 @@
+"""One kind of mark in the image, for all particles at once; its size is in um, and drawn from a cache of pictures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyqtgraph as pg
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+SMALLEST_PX = 4.0
+
+
+class Mark(pg.ScatterPlotItem):  # type: ignore[misc]
+    """A scatter whose symbols grow with the image. Whole pixels only: each size is a picture in the cache."""
+
+    def __init__(self, box: pg.ViewBox, pen: Any, brush: Any = None, symbol: str = "o") -> None:
+        super().__init__(pen=pen, brush=pg.mkBrush(brush), symbol=symbol, pxMode=True)
+        self.box = box
+        self._diameter_um: Floats = np.empty(0)
+        box.addItem(self)
+        box.sigRangeChanged.connect(self._rescale)
+        box.sigResized.connect(self._rescale)
+
+    def put(self, place_um: Floats, diameter_um: float | Floats) -> None:
+        """Marks at `place_um` [N, 2] of these diameters."""
+        self._diameter_um = np.broadcast_to(np.asarray(diameter_um, np.float64), len(place_um))
+        self.setData(x=place_um[:, 0], y=place_um[:, 1], size=self._size_px())
+
+    def clear_all(self) -> None:
+        self.put(np.empty((0, 2)), 0.0)
+
+    def _size_px(self) -> Floats:
+        um_per_screen_px = float(self.box.viewPixelSize()[0])
+        return np.maximum(np.round(self._diameter_um / um_per_screen_px), SMALLEST_PX)
+
+    def _rescale(self, *_: object) -> None:
+        if len(self._diameter_um):
+            self.setSize(self._size_px())

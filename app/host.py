@@ -1,0 +1,242 @@
+"""The process that has the loop: it opens the instrument, takes orders at one pipe and tells turns at another."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from app.live import Live, sentence
+from app.rehearse import rehearse
+from app.remembered import REMEMBERED
+from app.rig import Instrument, Plan, build_machine, open_recorder, plan_after, plan_from
+from app.ring import Place, Ring
+from config.reader import write
+from config.refused import Refused
+from control.contract import Fault, Order, OrderKind, Turn
+from drivers.returned import Returned
+
+PACE_S = 0.01  # the shortest time between two tellings
+SILENCE_S = 0.1  # the longest
+SWITCH_S = 1e-4  # the loop does not wait longer for the Python of the thread that tells
+EMPTY = np.empty((0, 0), np.uint8)
+Opening = Callable[[Plan], Instrument]
+
+
+@dataclass(frozen=True)
+class Written:
+    """A plan as texts."""
+
+    rig: str
+    experiment: str
+    folder: str
+
+    @classmethod
+    def of(cls, plan: Plan) -> Written:
+        return cls(write(plan.rig), write(plan.experiment), str(plan.folder))
+
+    def read(self) -> Plan:
+        """Raises Refused."""
+        return plan_from(self.rig, self.experiment, Path(self.folder))
+
+
+@dataclass(frozen=True)
+class Record:
+    """An order to keep every turn in a new file; None ends the record. It is answered."""
+
+    path: Path | None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Whether what was asked was done: `trouble` is empty if it was."""
+
+    trouble: str = ""
+    refused: bool = False
+    details: str = ""
+
+
+@dataclass(frozen=True)
+class News:
+    """The turns since the last telling, with empty images; the picture of the last one is in the ring."""
+
+    turns: tuple[Turn, ...]
+    place: Place | None
+    sequence: int
+    recording: bool
+    recorder_trouble: str
+    returned: tuple[Returned, ...]
+
+
+@dataclass(frozen=True)
+class Over:
+    """The loop has ended, dark; why, in words, where it was not the camera's end."""
+
+    trouble: str
+    details: str
+
+
+def serve(told: Connection, telling: Connection, written: Written, opening: Opening, rehearsed: bool) -> None:
+    """The process, from its beginning to its end. However the window's process ends, the beam is dark after it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the window, which ends this process in order
+    signal.signal(signal.SIGTERM, _end)
+    cv2.setNumThreads(1)
+    sys.setswitchinterval(SWITCH_S)
+    try:
+        plan = written.read()
+        if not rehearsed and plan.rig.rate == "real time" and plan.rig.laser.kind == "simulated":
+            rehearse(opening, plan)
+        host = Host(opening(plan), plan, told, telling)
+    except Exception as error:  # noqa: BLE001  whatever it is, the operator reads it; nothing is lit
+        telling.send(Answer(sentence(error), isinstance(error, Refused), traceback.format_exc()))
+        return
+    gc.collect()
+    gc.freeze()  # what is there now stays: later collections need not look at it
+    telling.send(Answer())
+    host.serve()
+
+
+def _end(number: int, frame: object) -> None:
+    sys.exit(128 + number)
+
+
+class Host:
+    """A Live, and the two pipes. The loop's thread never waits for a pipe."""
+
+    def __init__(self, instrument: Instrument, plan: Plan, told: Connection, telling: Connection) -> None:
+        self._instrument, self._plan, self._told, self._telling = instrument, plan, told, telling
+        self._live = Live(instrument.machine, instrument.camera, instrument.beam, instrument.clock, self._seen)
+        self._fresh, self._closing, self._alone = threading.Event(), threading.Event(), False
+        self._turns: deque[Turn] = deque(maxlen=REMEMBERED)  # not yet told; a window that hangs will miss the oldest
+        self._ring: Ring | None = None
+        self._sending = threading.Lock()
+
+    def serve(self) -> None:
+        """Until the loop ends, the window says so, or the window's process is gone."""
+        self._obey_what_waits()
+        self._live.start()
+        threading.Thread(target=self._listen, name="orders", daemon=True).start()
+        try:
+            while self._live.running and not self._closing.is_set():
+                self._tell()
+                time.sleep(PACE_S)
+                self._fresh.clear()
+                self._fresh.wait(SILENCE_S)  # told right after a turn: the loop has time then
+        finally:
+            self._close()
+
+    # orders ---------------------------------------------------------------------------------------------------------
+
+    def _obey_what_waits(self) -> None:
+        """What was said before the start is obeyed in the first turn."""
+        try:
+            while self._told.poll():
+                self._obey(self._told.recv())
+        except (EOFError, OSError):
+            self._alone = True
+            self._closing.set()
+
+    def _listen(self) -> None:
+        """The other end is closed at once by the system when the window's process dies: this thread wakes then."""
+        try:
+            while not self._closing.is_set():
+                self._obey(self._told.recv())
+        except (EOFError, OSError):
+            self._alone = True
+            self._closing.set()
+        self._fresh.set()
+
+    def _obey(self, told: Order | Record | None) -> None:
+        if told is None:
+            self._closing.set()
+        elif isinstance(told, Record):
+            self._send(self._record(told.path))
+        elif told.kind is OrderKind.APPLY:
+            self._apply(told)
+        else:
+            self._live.order(told.kind, told.text)
+
+    def _apply(self, told: Order) -> None:
+        """The machine is built from the text here as `verify` will build it. The window built one before it asked."""
+        try:
+            plan = plan_after(self._plan, told.text)
+            machine = build_machine(plan, "the experiment panel")
+        except Exception as error:  # noqa: BLE001  another law than the window shows would be in force: dark
+            self._live.order(OrderKind.TRIP, f"the new settings are not in force: {sentence(error)}")
+            return
+        self._plan = plan
+        self._live.apply(machine, told.text)
+
+    def _record(self, path: Path | None) -> Answer:
+        try:
+            plan = replace(self._instrument, plan=self._plan)
+            self._live.record(None if path is None else open_recorder(plan, path, frames=True))
+        except (Refused, Fault) as error:
+            return Answer(str(error), isinstance(error, Refused))
+        return Answer()
+
+    # news -----------------------------------------------------------------------------------------------------------
+
+    def _seen(self, turn: Turn) -> None:
+        """In the loop's thread."""
+        self._turns.append(turn)
+        self._fresh.set()
+
+    def _tell(self) -> None:
+        turns = [self._turns.popleft() for _ in range(len(self._turns))]
+        place, sequence = self._show(turns[-1]) if turns else (None, 0)
+        live = self._live
+        returned = tuple(self._instrument.returned())
+        slim = tuple(slimmed(turn) for turn in turns)
+        self._send(News(slim, place, sequence, live.recording, live.recorder_trouble, returned))
+
+    def _show(self, turn: Turn) -> tuple[Place | None, int]:
+        """The turn's image into the ring."""
+        if turn.frame is None:
+            return None, 0
+        if self._ring is None or not self._ring.place.fits(turn.frame.image):
+            if self._ring is not None:
+                self._ring.remove()
+            self._ring = Ring.like(turn.frame.image)
+        return self._ring.place, self._ring.put(turn.frame.image)
+
+    def _send(self, said: Any) -> None:
+        try:
+            with self._sending:
+                self._telling.send(said)
+        except OSError:  # nobody reads any more
+            self._alone = True
+            self._closing.set()
+
+    def _close(self) -> None:
+        """Dark, and then the last words."""
+        trouble = ""
+        try:
+            self._live.close()
+        except Fault as fault:
+            trouble = str(fault)
+        self._tell()
+        self._send(Over(trouble or self._live.trouble, self._live.details))
+        if self._ring is not None:
+            (self._ring.remove if self._alone else self._ring.close)()
+        if trouble:
+            os._exit(1)  # a device hangs; its own watchdog darkens, and nobody waits for it any longer
+
+
+def slimmed(turn: Turn) -> Turn:
+    """Without what does not go through a pipe: the image, and the machines of orders."""
+    orders = tuple(replace(order, machine=None) for order in turn.orders)
+    return replace(turn, orders=orders, frame=replace(turn.frame, image=EMPTY) if turn.frame is not None else None)

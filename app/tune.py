@@ -1,0 +1,138 @@
+"""The verb `tune`: tracking settings for footage seen for the first time, and a picture of what they do."""
+
+from __future__ import annotations
+
+import json as json_text
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.progress import progress
+from app.recording import open_recording
+from config.reader import build, override, parse, plain
+from config.refused import Refused
+from control.contract import Ended
+from drivers.video import VideoCamera
+from tracking.settings import Tracking
+from tracking.tune import PHASES, Inspection, Suggestion, inspect, suggest
+
+Image = NDArray[Any]
+Axes = Any  # matplotlib's, which has no types
+
+LOOKED_AT = 8  # frames, spread over the recording
+SUGGESTED = ("diameter_px", "minmass", "separation_px", "invert")
+
+
+def tune_recording(recording: Path, sets: Sequence[str], *, out: Path | None, json: Path | None) -> int:
+    """Say which settings suit the recording, and leave a picture. `sets` override what is suggested."""
+    frames = spread_frames(recording, sets)
+    try:
+        made = suggest(frames)
+    except ValueError as error:
+        raise Refused(f"{recording}: {error}") from None
+    s = _overridden(made.settings, sets)
+    seen = inspect(frames, s)
+    picture = out or Path("runs") / f"{recording.stem}.tuned.png"
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    draw(frames[0], s, seen, picture)
+    values = {name: plain(getattr(s, name)) for name in SUGGESTED}
+    for sentence in made.why:
+        print(sentence)
+    print(
+        " ".join(f"--set tracking.{name}={str(value).lower()}" for name, value in values.items() if value is not None)
+    )
+    print(seen.alarm or "sub-pixel phases are even")
+    print(picture)
+    if json is not None:
+        json.write_text(json_text.dumps(summary(recording, made, values, seen, picture), indent=1) + "\n")
+    return 0
+
+
+def spread_frames(recording: Path, sets: Sequence[str]) -> list[Image]:
+    """LOOKED_AT images, from the first to the last. Raises Refused."""
+    camera = parse(f"kind: video\npath: {json_text.dumps(str(recording))}\n", str(recording))
+    for item in sets:
+        if item.startswith("camera."):
+            key, _, value = item.partition("=")
+            camera = override(camera, key.removeprefix("camera."), value, f"--set {item}")
+    opened = open_recording(build(camera, VideoCamera))
+    wanted = set(np.linspace(0, max(opened.frames - 1, 0), LOOKED_AT).astype(int).tolist())
+    images: list[Image] = []
+    with progress("look", opened.frames) as step:
+        try:
+            for index in range(opened.frames):
+                frame = opened.camera.read()
+                if frame is not None and index in wanted:
+                    images.append(frame.image)
+                step(index + 1)
+        except Ended:
+            pass  # a recording may end before the frames it promises
+        finally:
+            opened.camera.close()
+    if not images:
+        raise Refused(f"{recording}: there is no frame in it to look at")
+    return images
+
+
+def _overridden(s: Tracking, sets: Sequence[str]) -> Tracking:
+    document = parse("\n".join(_lines(s)), "the suggestion")
+    for item in sets:
+        if item.startswith("tracking."):
+            key, _, value = item.partition("=")
+            document = override(document, key.removeprefix("tracking."), value, f"--set {item}")
+    return build(document, Tracking)
+
+
+def _lines(s: Tracking) -> list[str]:
+    values = plain(s)
+    return [f"{name}: {'null' if value is None else str(value).lower()}" for name, value in values.items()]
+
+
+def summary(
+    recording: Path, made: Suggestion, values: dict[str, Any], seen: Inspection, picture: Path
+) -> dict[str, Any]:
+    """What a program reads."""
+    kept, rejected = seen.mass
+    return {
+        "recording": str(recording), "suggested": values, "why": list(made.why), "frames": len(seen.kept),
+        "kept": len(kept), "rejected": len(rejected), "phase": seen.phase.tolist(), "alarm": seen.alarm,
+        "picture": str(picture),
+    }  # fmt: skip
+
+
+def draw(image: Image, s: Tracking, seen: Inspection, picture: Path) -> None:
+    """Candidates kept and rejected, the histogram of masses, the histogram of sub-pixel phases."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(12, 8), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplot_mosaic([["image", "mass"], ["image", "phase"]], width_ratios=[2, 1])
+    frame: Axes = axes["image"]
+    frame.imshow(image, cmap="gray")
+    for found, colour, name in ((seen.rejected[0], "#d95f02", "rejected"), (seen.kept[0], "#1b9e77", "kept")):
+        x, y = found.position_px.T
+        frame.plot(x, y, "o", mfc="none", mec=colour, ms=6, label=f"{len(found)} {name}")
+    frame.set_title(f"first frame, diameter {s.diameter_px} px, minmass {s.minmass:.4g}")
+    frame.legend(loc="upper right")
+    kept, rejected = seen.mass
+    every = np.concatenate([kept, rejected])
+    mass: Axes = axes["mass"]
+    if len(every):
+        bins = np.geomspace(max(every.min(), 1e-3), every.max() * 1.001, 50)
+        mass.hist([rejected, kept], bins, stacked=True, color=["#d95f02", "#1b9e77"], label=["rejected", "kept"])
+        mass.axvline(max(s.minmass, bins[0]), color="k", lw=1)
+        mass.set_xscale("log")
+    mass.set_xlabel("mass / grey levels")
+    phase: Axes = axes["phase"]
+    tenths = (np.arange(PHASES) + 0.5) / PHASES
+    for share, shift, name in ((seen.phase[0], -0.02, "x"), (seen.phase[1], 0.02, "y")):
+        phase.bar(tenths + shift, share, 0.04, label=name)
+    phase.axhline(1, color="k", lw=1)
+    phase.set_xlabel("sub-pixel phase / px")
+    phase.set_title(seen.alarm.split(";")[0] or "even", fontsize=9)
+    phase.legend()
+    figure.savefig(picture, dpi=100)

@@ -1,0 +1,137 @@
+"""GL+(n) and SL(n) by polar (Cartan) and by Iwasawa decomposition; exp and log through them.
+
+exp is not onto GL+(n): a matrix with a simple negative eigenvalue has no real logarithm. Every A with det A > 0 is
+A = P R with P = (A A^T)^(1/2) symmetric positive and R a rotation, and both have logarithms:
+    xi(X, Y) = exp(X) exp(Y),   xi^-1(A) = (log(A A^T) / 2, log(P^-1 A))   (paper, section 4).
+All of it from one eigendecomposition of A A^T.
+
+Differs on purpose from the authors' code (rgenn df54466): their logarithm of SO(2) wraps the angle to [0, 2 pi), so
+that it jumps at the identity, scales it, and sets sin < 1e-6 to zero; ours is the matrix logarithm, with angles in
+(-pi, pi], so that exp(log R) = R.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def polar(a: Tensor) -> tuple[Tensor, Tensor]:
+    """A [..., n, n], det > 0 -> P symmetric positive and R a rotation, A = P R."""
+    value, vector = _spectrum(a)
+    root = value.sqrt()
+    p = _of(vector, root)
+    return p, _of(vector, 1 / root) @ a
+
+
+def iwasawa(a: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """A = K D N: K a rotation, D diagonal, positive (as [..., n]), N upper triangular with ones (Gram-Schmidt)."""
+    k, upper = torch.linalg.qr(a)
+    sign = torch.sign(torch.diagonal(upper, dim1=-2, dim2=-1))
+    k, upper = k * sign[..., None, :], upper * sign[..., None]
+    diagonal = torch.diagonal(upper, dim1=-2, dim2=-1)
+    return k, diagonal, upper / diagonal[..., None]
+
+
+def from_iwasawa(k: Tensor, diagonal: Tensor, n: Tensor) -> Tensor:
+    return k @ (diagonal[..., None] * n)
+
+
+def log(a: Tensor) -> tuple[Tensor, Tensor]:
+    """xi^-1: (X symmetric, Y antisymmetric) with exp(X) exp(Y) = A."""
+    value, vector = _spectrum(a)
+    x = _of(vector, 0.5 * value.log())
+    return x, log_rotation(_of(vector, value.rsqrt()) @ a)
+
+
+def exp(x: Tensor, y: Tensor) -> Tensor:
+    """xi: exp(X) exp(Y)."""
+    return exp_symmetric(x) @ exp_rotation(y)
+
+
+def exp_symmetric(x: Tensor) -> Tensor:
+    value, vector = torch.linalg.eigh(x)
+    return _of(vector, value.exp())
+
+
+def exp_rotation(y: Tensor) -> Tensor:
+    """exp of an antisymmetric matrix; for n = 2 by cosine and sine."""
+    if y.shape[-1] == 2:
+        return rotation(y[..., 1, 0])
+    return torch.matrix_exp(y)
+
+
+def log_rotation(r: Tensor) -> Tensor:
+    """The antisymmetric logarithm with angles in (-pi, pi]; n = 2 or 3."""
+    if r.shape[-1] == 2:
+        angle = torch.atan2(r[..., 1, 0] - r[..., 0, 1], r[..., 0, 0] + r[..., 1, 1])
+        zero = torch.zeros_like(angle)
+        return torch.stack([torch.stack([zero, -angle], -1), torch.stack([angle, zero], -1)], -2)
+    if r.shape[-1] != 3:
+        raise ValueError(f"logarithms of rotations are written for 2 and 3 dimensions, not {r.shape[-1]}")
+    q = _quaternion(r)
+    size = q[..., 1:].norm(dim=-1)
+    factor = torch.where(size > 0, 2 * torch.atan2(size, q[..., 0]) / size.clamp(min=1e-300), torch.full_like(size, 2))
+    x, y, z = (q[..., 1:] * factor[..., None]).unbind(-1)
+    zero = torch.zeros_like(x)
+    rows = [torch.stack(row, -1) for row in ((zero, -z, y), (z, zero, -x), (-y, x, zero))]
+    return torch.stack(rows, -2)
+
+
+def _quaternion(r: Tensor) -> Tensor:
+    """[..., 3, 3] -> [..., 4] with a real part that is not negative (Shepperd 1978: by the largest of four pivots)."""
+    a, b, c = r[..., 0, 0], r[..., 1, 1], r[..., 2, 2]
+    pivots = torch.stack([1 + a + b + c, 1 + a - b - c, 1 - a + b - c, 1 - a - b + c], -1)
+    minus = [r[..., 2, 1] - r[..., 1, 2], r[..., 0, 2] - r[..., 2, 0], r[..., 1, 0] - r[..., 0, 1]]
+    plus = [r[..., 2, 1] + r[..., 1, 2], r[..., 0, 2] + r[..., 2, 0], r[..., 1, 0] + r[..., 0, 1]]
+    rows = torch.stack([
+        torch.stack([pivots[..., 0], minus[0], minus[1], minus[2]], -1),
+        torch.stack([minus[0], pivots[..., 1], plus[2], plus[1]], -1),
+        torch.stack([minus[1], plus[2], pivots[..., 2], plus[0]], -1),
+        torch.stack([minus[2], plus[1], plus[0], pivots[..., 3]], -1),
+    ], -2)  # fmt: skip
+    best = pivots.argmax(-1)[..., None, None].expand(*pivots.shape[:-1], 1, 4)
+    q = torch.nn.functional.normalize(rows.gather(-2, best)[..., 0, :], dim=-1)
+    return q * torch.where(q[..., :1] < 0, -1.0, 1.0)
+
+
+def rotation(angle: Tensor) -> Tensor:
+    """[...] -> [..., 2, 2]."""
+    cos, sin = angle.cos(), angle.sin()
+    return torch.stack([torch.stack([cos, -sin], -1), torch.stack([sin, cos], -1)], -2)
+
+
+def coordinates(a: Tensor, special: bool) -> Tensor:
+    """A of GL+(2) or SL(2) -> [..., 4] or [..., 3]: two (and a half trace) of X, and (cos, sin) of R less 1.
+
+    The angle is given by its cosine and sine, so that a kernel of these numbers has no cut. SL: X has no trace.
+    """
+    value, vector = _spectrum(a)
+    x = _of(vector, 0.5 * value.log())
+    r = _of(vector, value.rsqrt()) @ a
+    cos, sin = 0.5 * (r[..., 0, 0] + r[..., 1, 1]), 0.5 * (r[..., 1, 0] - r[..., 0, 1])
+    parts = [0.5 * (x[..., 0, 0] - x[..., 1, 1]), x[..., 0, 1], cos - 1, sin]
+    if not special:
+        parts.append(0.5 * (x[..., 0, 0] + x[..., 1, 1]))
+    return torch.stack(parts, -1)
+
+
+def haar_density(a: Tensor) -> Tensor:
+    """Density of the Haar measure of GL+(n) with respect to Lebesgue measure of its entries: |det A|^-n."""
+    return torch.as_tensor(torch.linalg.det(a).abs() ** (-a.shape[-1]))
+
+
+def haar_density_positive(s: Tensor) -> Tensor:
+    """Density |det S|^(-(n + 1) / 2) of the invariant measure of symmetric positive S = A A^T."""
+    return torch.as_tensor(torch.linalg.det(s).abs() ** (-(s.shape[-1] + 1) / 2))
+
+
+def _spectrum(a: Tensor) -> tuple[Tensor, Tensor]:
+    """Eigenvalues and vectors of A A^T, from the singular values of A: no digits are lost by squaring."""
+    vector, singular, _ = torch.linalg.svd(a)
+    return singular.square(), vector
+
+
+def _of(vector: Tensor, value: Tensor) -> Tensor:
+    """V diag(value) V^T."""
+    return (vector * value[..., None, :]) @ vector.transpose(-1, -2)

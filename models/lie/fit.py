@@ -1,0 +1,42 @@
+"""Fitting a classifier of images."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+def fit_classes(
+    network: nn.Module, image: Tensor, label: Tensor, *, epochs: int, batch: int = 64, learning_rate: float = 3e-3,
+    weight_decay: float = 1e-3, seed: int = 1, shift: int = 0,
+) -> None:  # fmt: skip
+    """Cross-entropy, AdamW, cosine. `shift`: examples are moved by up to so many pixels, and not otherwise changed."""
+    optimiser = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=weight_decay)
+    draw = torch.Generator().manual_seed(seed)
+    network.train()
+    for epoch in range(epochs):
+        for group in optimiser.param_groups:
+            group["lr"] = learning_rate * min(1.0, 0.5 * (1 + math.cos(math.pi * epoch / epochs)) + 1e-3)
+        for rows in torch.split(torch.randperm(len(image), generator=draw), batch):
+            seen = image[rows]
+            if shift:
+                dy, dx = torch.randint(-shift, shift + 1, (2,), generator=draw).tolist()
+                seen = torch.roll(seen, (dy, dx), (2, 3))
+            optimiser.zero_grad(set_to_none=True)
+            loss = functional.cross_entropy(network(seen), label[rows])
+            torch.autograd.backward(loss)
+            nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+            optimiser.step()
+    network.eval()
+
+
+def accuracy(network: nn.Module, image: Tensor, label: Tensor, batch: int = 256) -> float:
+    network.eval()
+    right = 0
+    with torch.no_grad():
+        for rows in torch.split(torch.arange(len(image)), batch):
+            right += int((network(image[rows]).argmax(1) == label[rows]).sum())
+    return right / len(image)

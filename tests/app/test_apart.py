@@ -1,0 +1,258 @@
+"""The loop in a process of its own: the same turns, the same orders, and dark when either process dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.apart import Apart
+from app.host import Written
+from app.live import Live, beam_is_on
+from app.rig import EXPERIMENTS, Instrument, Plan, build_machine, open_instrument, plan, plan_after
+from app.verify import first_difference
+from config.reader import write
+from config.refused import Refused
+from control.contract import Beam, Camera, Command, Ended, Fault, Frame, Level, OrderKind
+from drivers.journal import compare, read_run
+from drivers.returned import Returned
+
+SIZE = ("camera.width_px=96", "camera.height_px=96", "camera.fps=50")
+PATIENT = ("rate=real time", "loop.stale_periods=500")
+RETURNED = Returned("camera.exposure_s", 0.005, 0.0049)
+
+
+def planned(*sets: str) -> Plan:
+    """More particles than the experiment itself asks for: what was set by hand must reach the other process."""
+    return plan(
+        EXPERIMENTS / "annular_activity.yaml", None, (*SIZE, "sample.number=2", "sample.arrangement=line", *sets)
+    )
+
+
+def until(true: Callable[[], bool], patience_s: float = 60.0) -> None:
+    end_s = time.monotonic() + patience_s
+    while not true():
+        assert time.monotonic() < end_s, "waited in vain"
+        time.sleep(0.005)
+
+
+@dataclass
+class Counted:
+    """A camera that has so many frames."""
+
+    camera: Camera
+    left: int
+
+    def read(self) -> Frame | None:
+        self.left -= 1
+        if self.left < 0:
+            raise Ended
+        return self.camera.read()
+
+    def close(self) -> None:
+        self.camera.close()
+
+
+@dataclass
+class Watched:
+    """A beam whose end is written to a file."""
+
+    beam: Beam
+    log: Path
+
+    def send(self, command: Command) -> Command:
+        return self.beam.send(command)
+
+    def dark(self, reason: str) -> Command:
+        return self.beam.dark(reason)
+
+    def close(self) -> None:
+        self.beam.close()
+        self.log.write_text("dark")
+
+
+class Broken:
+    longest_delay_s = 0.0
+
+    def start(self) -> None:
+        return None
+
+    def step(self, memory: None, seen: object) -> None:
+        raise ZeroDivisionError("no law without a number")
+
+
+def counted(made: Plan, frames: int) -> Instrument:
+    opened = open_instrument(made)
+    return replace(opened, camera=Counted(opened.camera, frames))
+
+
+def watched(made: Plan, log: Path) -> Instrument:
+    opened = open_instrument(made)
+    return replace(opened, beam=Watched(opened.beam, log), returned=lambda: (RETURNED,))
+
+
+def broken(made: Plan) -> Instrument:
+    opened = open_instrument(made)
+    return replace(opened, machine=replace(opened.machine, policy=Broken()))  # type: ignore[arg-type]
+
+
+def absent(made: Plan) -> Instrument:
+    raise Refused("there is no such bench")
+
+
+def test_the_same_turns_as_in_this_process() -> None:
+    made = planned()
+    opened = counted(made, 40)
+    here = Live(opened.machine, opened.camera, opened.beam, opened.clock)
+    there = Apart(made, partial(counted, frames=40))
+    for live in (here, there):
+        live.order(OrderKind.ARM, "before the start")
+        live.start()
+        until(lambda live=live: not live.running)  # type: ignore[misc]
+        live.close()
+    ours, theirs = ([turn for _, turn in live.recent()] for live in (here, there))
+    assert len(ours) == len(theirs) == 40
+    assert [compare(a, b) for a, b in zip(ours, theirs, strict=True)] == [None] * 40
+    assert any(beam_is_on(turn) for turn in theirs)
+    assert max(len(turn.tracks) for turn in theirs) == 2
+    assert here.newest is not None
+    assert here.newest.frame is not None
+    assert there.newest is not None
+    assert there.newest.frame is not None
+    np.testing.assert_array_equal(here.newest.frame.image, there.newest.frame.image)
+    np.testing.assert_array_equal(here.latencies_s(), there.latencies_s())
+    assert here.pace() == there.pace()
+    assert there.trouble == ""
+
+
+def test_orders_are_obeyed_and_the_record_is_verified(tmp_path: Path) -> None:
+    made = planned(*PATIENT)
+    out, log = tmp_path / "run.h5", tmp_path / "log"
+
+    def level() -> Level | None:
+        return live.newest.level if live.newest is not None else None
+
+    def number() -> int:
+        return live.newest.number if live.newest is not None else -1
+
+    with Apart(made, partial(watched, log=log), rehearsed=True) as live:
+        until(lambda: level() is Level.SAFE)
+        live.order(OrderKind.ARM)
+        until(lambda: beam_is_on(live.newest))
+        live.record(out)
+        until(lambda: live.recording and number() > 5)
+        with pytest.raises((Refused, Fault), match=r"run\.h5"):
+            live.record(out)
+        other = replace(made.experiment, trap=replace(made.experiment.trap, depth_kt=made.experiment.trap.depth_kt / 2))
+        other = replace(other, set={**other.set, "tracking.minmass": 150.0})
+        live.apply(build_machine(replace(made, experiment=other)), write(other))
+        until(lambda: any(order.kind is OrderKind.APPLY for _, turn in live.recent() for order in turn.orders))
+        applied = number()
+        until(lambda: number() > applied + 5)
+        live.order(OrderKind.STOP)
+        until(lambda: level() is Level.SAFE)
+        live.record(None)
+        until(lambda: not live.recording)
+        live.apply(build_machine(made), "title: nothing else")
+        until(lambda: level() is Level.TRIPPED)
+        assert live.newest is not None
+        assert live.newest.reason.startswith("the new settings are not in force")
+        assert live.returned() == (RETURNED,)
+        until(lambda: live.pace().rate_hz > 0)  # measured anew since the record ended
+    assert not live.running
+    assert (live.trouble, live.recorder_trouble) == ("", "")
+    assert log.read_text() == "dark"
+    with read_run(out) as run:
+        assert run.ended_cleanly
+        assert first_difference(run) is None
+        assert OrderKind.APPLY in {order.kind for turn in run.turns() for order in turn.orders}
+
+
+def test_a_killed_loop_is_said_in_words() -> None:
+    live = Apart(planned(*PATIENT), rehearsed=True)
+    live.start()
+    live.order(OrderKind.ARM)
+    until(lambda: beam_is_on(live.newest))
+    assert live.pid is not None
+    os.kill(live.pid, signal.SIGKILL)
+    until(lambda: not live.running)
+    assert "SIGKILL" in live.trouble
+    live.order(OrderKind.STOP)
+    live.record(None)
+    assert live.recent()
+    live.close()
+    live.close()
+
+
+PARENT = """
+import sys, time
+from functools import partial
+from pathlib import Path
+from app.apart import Apart
+from app.live import beam_is_on
+from control.contract import OrderKind
+from tests.app.test_apart import PATIENT, planned, until, watched
+live = Apart(planned(*PATIENT), partial(watched, log=Path(sys.argv[1])), rehearsed=True)
+live.start()
+live.order(OrderKind.ARM)
+until(lambda: beam_is_on(live.newest))
+print("lit", flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_loop_whose_window_is_killed_is_dark_and_ends(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    command = [sys.executable, "-c", PARENT, str(log)]
+    root = Path(__file__).parents[2]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=root) as window:
+        assert window.stdout is not None
+        try:
+            assert window.stdout.readline() == "lit\n"
+            assert not log.exists()
+        finally:
+            window.kill()
+        assert window.stdout.read() == ""  # its end comes when the loop's process, which has it too, is gone
+    assert log.read_text() == "dark"
+
+
+def test_what_can_not_be_opened_is_refused() -> None:
+    live = Apart(planned(), absent)
+    with pytest.raises(Refused, match="there is no such bench"):
+        live.start()
+    assert not live.running
+    live.close()
+
+
+def test_an_exception_in_the_law_is_read_here() -> None:
+    with Apart(planned(), broken) as live:
+        until(lambda: not live.running)
+        assert live.trouble == "ZeroDivisionError: no law without a number"
+        assert "step" in live.details
+
+
+def test_one_that_never_started_closes() -> None:
+    live = Apart(planned())
+    live.close()
+    assert not live.running
+
+
+def test_a_plan_is_whole_after_its_way_as_text() -> None:
+    """Also where a value that the experiment sets was set otherwise by hand; a new `set` brings its values."""
+    made = planned("tracking.minmass=123")
+    made = replace(made, experiment=replace(made.experiment, set={**made.experiment.set, "tracking.minmass": 200.0}))
+    assert Written.of(made).read() == made
+    assert plan_after(made, write(made.experiment)) == made
+    other = replace(made.experiment, set={"tracking.minmass": 77.0})
+    after = plan_after(made, write(other))
+    assert (after.rig.tracking.minmass, after.rig.sample.number) == (77.0, 2)
+    assert plan_after(after, write(other)) == after

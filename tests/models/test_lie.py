@@ -1,0 +1,215 @@
+"""Decompositions of GL+ and SL, samples of them, and convolutions over them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from models.lie.convolution import GroupConvolution, Lift, grid
+from models.lie.decomposition import (
+    coordinates,
+    exp,
+    from_iwasawa,
+    haar_density,
+    haar_density_positive,
+    iwasawa,
+    log,
+    log_rotation,
+    polar,
+    rotation,
+)
+from models.lie.network import AffineNetwork, matched, random_warps, warped
+from models.lie.sampling import SPREAD, elements, symmetric
+
+
+def positive(dimension: int, count: int, seed: int) -> Tensor:
+    """Matrices with det > 0 and condition up to 100."""
+    draw = torch.Generator().manual_seed(seed)
+    left, _ = torch.linalg.qr(torch.randn(count, dimension, dimension, generator=draw))
+    right, _ = torch.linalg.qr(torch.randn(count, dimension, dimension, generator=draw))
+    size = torch.exp(torch.rand(count, dimension, generator=draw) * math.log(100) - math.log(10))
+    a = left @ (size[..., None] * right)
+    sign = torch.sign(torch.linalg.det(a))
+    a[:, 0] *= sign[:, None]
+    return torch.as_tensor(a)
+
+
+@pytest.mark.parametrize("dimension", [2, 3])
+def test_exp_of_log_is_the_matrix_itself(dimension: int) -> None:
+    a = positive(dimension, 10_000, 1)
+    x, y = log(a)
+    error = (exp(x, y) - a).flatten(1).norm(dim=1) / a.flatten(1).norm(dim=1)
+    assert float(error.max()) <= 1e-12
+    assert float((x - x.transpose(1, 2)).abs().max()) <= 1e-12
+    assert float((y + y.transpose(1, 2)).abs().max()) <= 1e-12
+    eigen = torch.linalg.eigvals(a)
+    negative = (eigen.imag.abs() < 1e-12) & (eigen.real < 0)
+    assert int(negative.any(1).sum()) > 100  # among them many without a real logarithm
+
+
+@pytest.mark.parametrize("dimension", [2, 3])
+def test_polar_and_iwasawa(dimension: int) -> None:
+    a = positive(dimension, 2000, 2)
+    p, r = polar(a)
+    eye = torch.eye(dimension)
+    assert float(((p @ r - a).flatten(1).norm(dim=1) / a.flatten(1).norm(dim=1)).max()) <= 1e-12
+    assert float((r @ r.transpose(1, 2) - eye).abs().max()) <= 1e-11
+    assert float(torch.linalg.eigvalsh(p).min()) > 0
+    k, d, n = iwasawa(a)
+    assert float(((from_iwasawa(k, d, n) - a).flatten(1).norm(dim=1) / a.flatten(1).norm(dim=1)).max()) <= 1e-12
+    assert float(d.min()) > 0
+    assert float((torch.linalg.det(k) - 1).abs().max()) <= 1e-12
+    assert float((n.tril() - eye).abs().max()) <= 1e-12
+
+
+def test_the_logarithm_of_a_rotation_is_continuous_at_the_identity() -> None:
+    angle = torch.tensor([-1e-9, 0.0, 1e-9, 3.0, -3.0])
+    assert torch.allclose(log_rotation(rotation(angle))[:, 1, 0], angle, rtol=1e-9, atol=1e-16)
+
+
+@pytest.mark.parametrize("special", [True, False])
+def test_samples_are_of_their_group_and_come_with_their_inverse(special: bool) -> None:
+    a, inverse = elements(500, special, 3)
+    assert float((a @ inverse - torch.eye(2)).abs().max()) <= 1e-12
+    det = torch.linalg.det(a)
+    if special:
+        assert float((det - 1).abs().max()) <= 1e-12
+    else:
+        assert float(det.std()) > 0.1
+    assert float(det.min()) > 0
+
+
+def test_moments_of_the_symmetric_part_are_those_of_a_log_normal_law() -> None:
+    x = symmetric(40_000, False, torch.Generator().manual_seed(1))
+    trace = torch.diagonal(x, dim1=1, dim2=2).sum(1)  # sqrt(2) times a normal number of variance SPREAD
+    assert float(trace.mean()) == pytest.approx(0, abs=0.01)
+    assert float(trace.var()) == pytest.approx(2 * SPREAD, rel=0.03)
+    det = torch.exp(trace)
+    assert float(det.mean()) == pytest.approx(math.exp(SPREAD), rel=0.02)
+    assert float(x[:, 0, 1].var()) == pytest.approx(SPREAD / 2, rel=0.03)
+
+
+def test_haar_densities_undo_the_stretch_of_a_translation() -> None:
+    """|d(g A)/dA| = |det g|^n and |d(g S g^T)/dS| = |det g|^(n+1), which the densities take back."""
+    g, a = positive(2, 50, 4), positive(2, 50, 5)
+    assert torch.allclose(haar_density(g @ a) * torch.linalg.det(g) ** 2, haar_density(a), rtol=1e-10)
+    s = a @ a.transpose(1, 2)
+    moved = g @ s @ g.transpose(1, 2)
+    assert torch.allclose(haar_density_positive(moved) * torch.linalg.det(g) ** 3, haar_density_positive(s), rtol=1e-9)
+
+
+def test_coordinates_tell_elements_apart_and_are_zero_at_one() -> None:
+    assert float(coordinates(torch.eye(2)[None], False).abs().max()) <= 1e-15
+    a, _ = elements(40, False, 6)
+    assert float(torch.pdist(coordinates(a, False)).min()) > 1e-3
+
+
+def waves(place: Tensor) -> Tensor:
+    """A band-limited image: a few plane waves, [..., 2] -> [...]."""
+    draw = np.random.default_rng(3)
+    total = torch.zeros(place.shape[:-1])
+    for _ in range(6):
+        wave = torch.from_numpy(draw.normal(0, 1.0, 2))
+        total = total + torch.cos((place * wave).sum(-1) + draw.uniform(0, 6))
+    return total
+
+
+def lifted(layer: Lift, f: object, place: Tensor, inverse: Tensor, spacing: float) -> Tensor:
+    """The lifting at points [P, 2] and elements [G]: a sum over the taps, [P, G, C]."""
+    size = layer.size
+    kernels = layer.kernels(inverse).reshape(len(inverse), layer.out, size, size)
+    offset = grid(size) * spacing
+    taps = waves(place[:, None, None] + offset) if f is None else f(  # type: ignore[operator]
+        place[:, None, None] + offset)  # fmt: skip
+    return torch.einsum("pyx,gcyx->pgc", taps, kernels).detach()
+
+
+def test_lifting_follows_linear_maps() -> None:
+    """(lift of f o g^-1)(g x, g A) = |det g| (lift of f)(x, A) up to the quadrature of the kernel's taps."""
+    torch.manual_seed(0)
+    layer = Lift(1, 3, 41, False)
+    a, inverse = elements(5, False, 7, spread=0.02)
+    g = torch.tensor([[1.05, 0.15], [-0.1, 0.98]])
+    back = torch.linalg.inv(g)
+    place = torch.randn(10, 2)
+    here = lifted(layer, waves, place, inverse, 1.0) * 41
+    there = lifted(layer, lambda at: waves(at @ back.T), place @ g.T, inverse @ back, 1.0) * 41
+    assert float((there - here).norm() / here.norm()) < 0.02
+    wrong = lifted(layer, lambda at: waves(at @ back.T), place @ g.T, inverse, 1.0) * 41
+    assert float((wrong - here).norm() / here.norm()) > 0.05
+    assert len(a) == 5
+
+
+def test_the_error_of_the_sum_over_the_group_falls_as_one_over_the_root_of_its_size() -> None:
+    """A rotated image, a rotated output element, and independent draws of the group elements that are summed over."""
+    torch.manual_seed(1)
+    layer = GroupConvolution(2, 2, 11, False)
+    lift = Lift(1, 2, 11, False)
+    turn = rotation(torch.tensor(0.7))
+    out = rotation(torch.tensor([0.2]))
+    taps = grid(11).reshape(-1, 2)
+
+    def answer(count: int, seed: int, motion: Tensor) -> Tensor:
+        b, b_inverse = elements(count, False, seed)
+        kernels = layer.kernels(b, torch.linalg.inv(motion @ out)).reshape(2, count, 2, -1)
+        seen = lifted(lift, lambda at: waves(at @ motion), taps, b_inverse, 1.0)  # [taps, G, C]
+        return torch.einsum("ogcp,pgc->o", kernels, seen)
+
+    def error(count: int) -> float:
+        with torch.no_grad():
+            pairs = [answer(count, 10 * s, turn) - answer(count, 10 * s + 5, torch.eye(2)) for s in range(1, 11)]
+        return float(torch.stack(pairs).norm(dim=1).square().mean().sqrt())
+
+    few, many = error(6), error(96)
+    with torch.no_grad():
+        assert float(answer(96, 3, torch.eye(2)).norm()) > 5 * many
+    assert few / many == pytest.approx(4.0, rel=0.6)  # sqrt(96 / 6)
+
+
+def test_integer_translations_are_exact_inside() -> None:
+    torch.set_default_dtype(torch.float32)
+    torch.manual_seed(2)
+    network = AffineNetwork(3, width=4, group=3)
+    network.freeze()
+    image = torch.zeros(1, 1, 48, 48)
+    image[0, 0, 18:26, 17:25] = torch.rand(8, 8)
+    shifted = torch.roll(image, (4, 6), (2, 3))
+    with torch.no_grad():
+        here, there, flipped = network(image), network(shifted), network(image.flip(3))
+    assert float((here - there).abs().max()) <= 1e-6 * max(1.0, float(here.abs().max()))
+    assert float((flipped - here).abs().max()) > 1e-4
+
+
+def test_samples_are_fixed_after_training_and_kernels_can_be_kept() -> None:
+    torch.set_default_dtype(torch.float32)
+    torch.manual_seed(3)
+    network = AffineNetwork(3, width=4, group=3)
+    image = torch.rand(2, 1, 24, 24)
+    with torch.no_grad():
+        assert not torch.equal(network(image), network(image))  # drawn anew while training
+        network.eval()
+        first = network(image)
+        network.freeze()
+        assert torch.allclose(network(image), first, rtol=1e-5, atol=1e-6)
+
+
+def test_a_matched_network_has_as_many_parameters() -> None:
+    network = AffineNetwork(5)
+    wanted = sum(value.numel() for value in network.parameters())
+    plain = sum(value.numel() for value in matched(5, network).parameters())
+    assert plain == pytest.approx(wanted, rel=0.05)
+
+
+def test_warps_move_the_image_as_said() -> None:
+    image = torch.zeros(1, 1, 33, 33)
+    image[0, 0, 16, 26] = 1.0  # ten to the right of the middle
+    turned = warped(image, rotation(torch.tensor([math.pi / 2])))
+    row, column = divmod(int(turned[0, 0].argmax()), 33)
+    assert (row, column) == (26, 16)  # down: y runs down in an image
+    a = random_warps(500, 1)
+    assert float(torch.linalg.det(a).min()) > 0.6
+    assert float(torch.linalg.det(a).max()) < 1.5
