@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from app.host import Answer, News, Opening, Over, Record, Written, serve
 from app.remembered import Pace, Remembered
-from app.rig import Plan, open_instrument
+from app.rig import open_instrument
+from app.rig_file import Plan
 from app.ring import Place, Ring
 from config.refused import Refused
 from control.contract import Fault, Order, OrderKind, Turn

@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 from app.headless import flown, new_run
-from app.rig import EXPERIMENTS, plan
+from app.plan import plan
+from app.rig_file import EXPERIMENTS
 from drivers.journal import read_run
 
 DEMO = EXPERIMENTS / "annular_activity.yaml"

@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from app.plan import plan
 from app.progress import progress
-from app.rig import Instrument, Plan, open_instrument, open_recorder, plan
+from app.rig import Instrument, open_instrument, open_recorder
+from app.rig_file import Plan
 from app.stopwatch import Stopwatch, TimedBeam, TimedCamera, TimedPolicy, TimedRecorder, TimedTracker
 from app.warn import warnings_of
 from config.refused import Refused

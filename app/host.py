@@ -20,9 +20,12 @@ import cv2
 import numpy as np
 
 from app.live import Live, sentence
+from app.machine import build_machine
+from app.plan import plan_from
 from app.rehearse import rehearse
 from app.remembered import REMEMBERED
-from app.rig import Instrument, Plan, build_machine, open_recorder, plan_after, plan_from
+from app.rig import Instrument, open_recorder, plan_after
+from app.rig_file import Plan
 from app.ring import Place, Ring
 from config.reader import write
 from config.refused import Refused

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from app.live import NoRecord, sentence
 from app.recording import is_run
-from app.rig import Instrument, Plan, open_instrument
+from app.rig import Instrument, open_instrument
+from app.rig_file import Plan
 from control.contract import Ended, Frame, Order, OrderKind, Tracks, Turn
 from control.loop import run
 from drivers.journal import Run, read_run

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from app.live import NoRecord
-from app.rig import Plan
+from app.rig_file import Plan
 from control.contract import Order, OrderKind, Turn
 from control.loop import run
 

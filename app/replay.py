@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from app.headless import flown, new_run
+from app.plan import planned
 from app.recording import Recording, is_run, open_recording
-from app.rig import EXPERIMENTS, RIGS, Plan, planned
+from app.rig_file import EXPERIMENTS, RIGS, Plan
 from config.reader import Document, build, override, parse, put, read
 from config.refused import Refused
 from drivers.video import VideoCamera

@@ -1,132 +1,30 @@
-"""The wiring diagram: the only file that names concrete classes of several rooms."""
+"""The wiring diagram: from a plan to an open instrument and its recorder."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-import numpy as np
-
-from app.calibration.record import Calibration, calibrated
+from app.machine import build_machine
 from app.recording import open_recording
-from config.fields import Doc, Ge, Gt, settings
-from config.geometry import Affine
-from config.reader import Document, build, override, parse, plain, put, read
+from app.rig_file import Plan, Rig, field_um
+from config.reader import Document, build, parse, plain, put
 from config.refused import Refused
-from config.warp import Map
-from control.allocate import Light
-from control.calibrate.plane import sensor_map
-from control.contract import Beam, Camera, Clock, Policy, Tracker
-from control.experiment import Experiment, Learned, Programmed
-from control.limits import Limits
+from control.contract import Beam, Camera, Clock
+from control.experiment import Experiment
 from control.loop import Machine
-from control.plant import Plant
-from control.policies.calibrating import Calibrating, calibrating
-from control.policies.keep_in_field import Kept
-from control.policies.predictive import Predictive
-from control.policies.programmed import Landscape, Steered
-from control.potentials.painting import paint
-from drivers.cameras import AnyCamera
 from drivers.cameras.opencv_capture import OpenCVCamera
-from drivers.deflectors import AnyDeflector
-from drivers.emulate.settings import Emulated
 from drivers.journal import Header, Journal, Kind, git_hash, versions
 from drivers.journal import now as wall_clock
-from drivers.lasers import AnyLaser
 from drivers.returned import Returned
 from drivers.sim.bench import open_bench
 from drivers.sim.deflector import SimulatedDeflector
 from drivers.sim.laser import SimulatedLaser
 from drivers.sim.plant import PlantCamera, open_plant
 from drivers.sim.playback import open_playback
-from drivers.sim.sample import Sample
 from drivers.video import VideoCamera
-from tracking.settings import Tracking
-from tracking.table import TableTracker
-from tracking.tracker import Tracker as FrameTracker
-
-RIGS = Path(__file__).parent.parent / "config" / "rigs"
-EXPERIMENTS = Path(__file__).parent.parent / "config" / "experiments"
-
-
-@settings
-class Optics:
-    """What the instrument believes of its optics; estimates until they are calibrated."""
-
-    um_per_px: Annotated[float, Gt(0), Doc("size of a pixel in the sample")] = 0.1
-    waist_um: Annotated[float, Gt(0), Doc("waist of the laser spot (estimate)")] = 0.6
-    depth_kt_per_mw: Annotated[float, Gt(0), Doc("depth of a spot that has the whole beam, at 1 mW (estimate)")] = 5.0
-
-
-@settings
-class Loop:
-    """The closed loop's times and its cap of power."""
-
-    latency_s: Annotated[float, Ge(0), Doc("computing time of a turn that is planned for")] = 0.003
-    stale_periods: Annotated[float, Gt(0), Doc("a frame older than so many frame periods puts the beam in doubt")] = 5.0
-    power_cap_mw: Annotated[float, Gt(0), Doc("no spot gets more")] = 200.0
-    dwell_s: Annotated[float, Gt(0), Doc("mean visit of a spot where several share the beam")] = 1e-4
-    probe_power_mw: Annotated[float, Gt(0), Doc("no spot gets more while the map is not confirmed")] = 20.0
-
-
-@settings
-class Rig:
-    """One bench: what it is made of, and what is believed of it."""
-
-    title: Annotated[str, Doc("what it is, in a few words")]
-    rate: Annotated[Literal["lockstep", "real time"], Doc("lockstep: as fast as it goes, nobody waits")] = "lockstep"
-    optics: Optics = Optics()
-    plant: Plant = Plant()
-    camera: AnyCamera
-    deflector: AnyDeflector
-    laser: AnyLaser
-    tracking: Tracking
-    loop: Loop = Loop()
-    sample: Sample = Sample()
-    emulated: Emulated | None = None
-    calibration: Calibration = Calibration()
-
-    @property
-    def confirmed(self) -> bool:
-        """Whether the map from camera to deflector may be trusted: by a probe move, or as it is simulated."""
-        simulated = isinstance(self.deflector, SimulatedDeflector) or self.emulated is not None
-        return self.calibration.map == "confirmed" or (self.calibration.map == "simulated" and simulated)
-
-    @property
-    def power_mw(self) -> float:
-        """The most that a spot may get."""
-        most_mw = min(self.loop.power_cap_mw, self.laser.max_power_mw)
-        return most_mw if self.confirmed else min(most_mw, self.loop.probe_power_mw)
-
-    @property
-    def middle_um(self) -> tuple[float, float]:
-        """The middle of the image; the middle of its top left pixel is (0, 0)."""
-        scale = self.optics.um_per_px / 2.0
-        return (self.camera.width_px - 1) * scale, (self.camera.height_px - 1) * scale
-
-    def um_to_v(self) -> Map | None:
-        """The calibrated map, for this cut and binning of the sensor; None: as the deflector's settings say."""
-        if self.calibration.plane is None:
-            return None
-        corner_px = (getattr(self.camera, "left_px", 0), getattr(self.camera, "top_px", 0))
-        to_sensor = sensor_map(corner_px, getattr(self.camera, "binning", 1))
-        return self.calibration.plane.warp().after(to_sensor @ Affine.scale("um", "px", 1.0 / self.optics.um_per_px))
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What was asked for: a rig and an experiment, read, checked and meant for each other."""
-
-    rig: Rig
-    experiment: Experiment
-    folder: Path  # of the experiment: where its checkpoints are
-
-    @property
-    def kind(self) -> Kind:
-        kinds = {"simulated": Kind.SIMULATED, "plant": Kind.SIMULATED, "video": Kind.REPLAY}
-        return kinds.get(self.rig.camera.kind, Kind.REAL)
 
 
 @dataclass(frozen=True)
@@ -150,51 +48,6 @@ class Instrument:
         self.camera.close()
 
 
-def plan(experiment: Path | str, rig: Path | str | None = None, sets: Sequence[str] = ()) -> Plan:
-    """Read an experiment and its rig. Raises Refused.
-
-    Args:
-        experiment: its file.
-        rig: a rig file instead of the one that the experiment names.
-        sets: "key=value"; the first word of the key says whether it is the rig's or the experiment's.
-    """
-    experiment = Path(experiment)
-    return planned(read(experiment), rig, sets, experiment.parent)
-
-
-def planned(wanted: Document, rig: Path | str | Document | None, sets: Sequence[str], folder: Path) -> Plan:
-    """`plan` of an experiment, and perhaps a rig, that were read before."""
-    own = [item for item in sets if _first(item) not in RIG_KEYS]
-    for item in own:
-        wanted = override(wanted, *_pair(item))
-    experiment: Experiment = build(wanted, Experiment)
-    bench = rig if isinstance(rig, Document) else read(rig if rig is not None else folder / experiment.rig)
-    for item in sets:
-        if item.partition("=")[0].strip() == "calibration":
-            bench = override(bench, *_pair(item))
-    bench = calibrated(bench)
-    for key, value in experiment.set.items():
-        bench = put(bench, key, value, wanted.place(("set", key)))
-    for item in sets:
-        if item not in own and item.partition("=")[0].strip() != "calibration":
-            bench = override(bench, *_pair(item))
-    made = Plan(build(bench, Rig), experiment, folder)
-    build_machine(made, wanted.source)  # what can't fly is refused here, before anything is opened
-    return made
-
-
-def plan_of(header: Header) -> Plan:
-    """The plan of a recorded run."""
-    return plan_from(header.rig, header.experiment, Path(header.extra.get("folder", ".")))
-
-
-def plan_from(rig: str, experiment: str, folder: Path) -> Plan:
-    """The plan that was written as two texts; the rig has the values in it that the experiment set."""
-    return Plan(
-        build(parse(rig, "the run's rig"), Rig), build(parse(experiment, "the run's experiment"), Experiment), folder
-    )
-
-
 def plan_after(before: Plan, text: str) -> Plan:
     """What an APPLY with this experiment's text makes of a plan: another `set` brings other values of the rig."""
     source = "the experiment of an APPLY"
@@ -205,133 +58,6 @@ def plan_after(before: Plan, text: str) -> Plan:
     for key, value in made.set.items():
         bench = put(bench, key, value, source)
     return replace(before, rig=build(bench, Rig), experiment=made)
-
-
-RIG_KEYS = (
-    "title", "rate", "optics", "plant", "camera", "deflector", "laser", "tracking", "loop", "sample", "emulated",
-    "calibration",
-)  # fmt: skip
-
-
-def _first(item: str) -> str:
-    return item.partition("=")[0].split(".")[0].strip()
-
-
-def _pair(item: str) -> tuple[str, str, str]:
-    key, equals, value = item.partition("=")
-    if not equals:
-        raise Refused(f"--set {item}: 'key=value' is needed, as in camera.fps=50")
-    return key.strip(), value, f"--set {item}"
-
-
-def build_machine(made: Plan, source: str = "the experiment") -> Machine:
-    """The mathematics of a plan. Raises Refused for a delay that is too short, or what light can't paint."""
-    rig, experiment = made.rig, made.experiment
-    low_um, high_um = field_um(rig)
-    light = Light(
-        waist_um=rig.optics.waist_um,
-        depth_kt_per_mw=rig.optics.depth_kt_per_mw,
-        kt_pn_um=rig.plant.kt_pn_um,
-        power_mw=rig.power_mw,
-        trap_kt=experiment.trap.depth_kt,
-        dwell_s=rig.loop.dwell_s,
-        shortest_dwell_s=rig.deflector.min_dwell_s,
-        settle_s=rig.deflector.settle_s,
-        cycle_s=1.0 / rig.camera.fps,
-        efficiency=rig.calibration.evenness.efficiency() if rig.calibration.evenness is not None else None,
-    )
-    policy = build_policy(made, light, source)
-    if experiment.keep_in_field is not None:
-        policy = Kept(policy, experiment.keep_in_field, light, low_um, high_um)
-    period_s = 1.0 / rig.camera.fps
-    return Machine(
-        tracker=build_tracker(rig),
-        policy=policy,
-        light=light,
-        limits=Limits(low_um, high_um, light.power_mw),
-        latency_s=rig.loop.latency_s + rig.deflector.delay_s,
-        hold_s=period_s,
-        stale_s=rig.loop.stale_periods * period_s,
-        species=experiment.species,
-        confirmed=rig.confirmed,
-        probe_mw=rig.loop.probe_power_mw if isinstance(experiment.policy, Calibrating) else None,
-    )
-
-
-def build_tracker(rig: Rig) -> Tracker:
-    """The tracker, with the map that gives um their meaning: the middle of the top left pixel is (0, 0)."""
-    if isinstance(rig.camera, PlantCamera):
-        return TableTracker()
-    return FrameTracker(rig.tracking, Affine.scale("px", "um", rig.optics.um_per_px))
-
-
-def build_policy(made: Plan, light: Light, source: str) -> Policy:
-    """The law of an experiment. Raises Refused."""
-    law, rig = made.experiment.policy, made.rig
-    if isinstance(law, Learned):
-        from models.learned import fly  # nobody waits for torch who does not use it
-
-        return fly(made.folder / law.checkpoint, rig.plant)
-    low_um, high_um = field_um(rig)
-    if isinstance(law, Calibrating):
-        return calibrating(law, low_um, high_um, rig.optics.waist_um)
-    refuse_short_delays(law, rig, source)
-    middle_um = ((low_um[0] + high_um[0]) / 2.0, (low_um[1] + high_um[1]) / 2.0)
-    if made.experiment.mode == "steered":
-        if made.experiment.trap.predict:
-            return Predictive(law.forces, rig.plant, light, middle_um, rig.camera.exposure_s)
-        return Steered(law.forces, rig.plant, light, middle_um, made.experiment.trap.compensate_latency)
-    rings = []
-    for index, force in enumerate(law.forces):
-        if why := force.why_not_painted():
-            raise Refused(f"{source}: policy.forces.{index}: {why}")
-        try:
-            rings.append(paint(force.shape, waist_um=light.waist_um, kt_pn_um=light.kt_pn_um))
-        except Refused as refused:
-            raise Refused(f"{source}: policy.forces.{index}.shape: {refused}") from None
-    return Landscape(law.forces, tuple(rings), rig.plant, middle_um)
-
-
-def shortest_delay_s(rig: Rig) -> float:
-    """Mid-exposure to effect, and half of the hold: a programmed delay can't be shorter (physics brief 2.7)."""
-    camera = rig.camera
-    return camera.exposure_s / 2.0 + camera.readout_s + rig.loop.latency_s + rig.deflector.delay_s + 0.5 / camera.fps
-
-
-def refuse_short_delays(law: Programmed, rig: Rig, source: str) -> None:
-    """Raises Refused if a delay would need a position that was not yet seen."""
-    bound_s = shortest_delay_s(rig)
-    for index, force in enumerate(law.forces):
-        if force.delay_s is not None and force.delay_s < bound_s:
-            raise Refused(
-                f"{source}: policy.forces.{index}.delay_s is {force.delay_s:g} s, and on this rig it can't be less "
-                f"than {bound_s:.4g} s (latency and half a frame); leave it out for the newest position seen"
-            )
-
-
-def field_um(rig: Rig) -> tuple[tuple[float, float], tuple[float, float]]:
-    """The corners of what the camera sees and the deflector, centred on it, reaches."""
-    camera, scale = rig.camera, rig.optics.um_per_px
-    middle_um = [(size_px - 1) * scale / 2.0 for size_px in (camera.width_px, camera.height_px)]
-    um_to_v = rig.um_to_v()
-    if um_to_v is not None:
-        return _reached(um_to_v, middle_um, rig.deflector.range_v * (1.0 - 1e-6), rig.title)
-    reach_um = rig.deflector.range_v / rig.deflector.v_per_um * (1.0 - 1e-6)
-    half_um = [min(half, reach_um) for half in middle_um]
-    (x, y), (w, h) = middle_um, half_um
-    return (x - w, y - h), (x + w, y + h)
-
-
-def _reached(
-    um_to_v: Map, middle_um: list[float], range_v: float, title: str
-) -> tuple[tuple[float, float], tuple[float, float]]:
-    """The largest rectangle about the middle of the image, as long and wide as it in proportion, within +-range_v."""
-    x, y = middle_um
-    sides = np.array([(-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1)], np.float64)
-    for share in np.linspace(1.0, 0.02, 99).tolist():
-        if (np.abs(um_to_v((1.0 + share * sides) * middle_um)) <= range_v).all():
-            return (x - share * x, y - share * y), (x + share * x, y + share * y)
-    raise Refused(f"{title}: the calibrated map leads out of the deflector's range; calibrate the map again")
 
 
 def open_instrument(made: Plan) -> Instrument:

@@ -8,8 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from app.machine import build_machine
+from app.plan import plan_of
 from app.progress import progress
-from app.rig import Plan, build_machine, plan_after, plan_of
+from app.rig import plan_after
+from app.rig_file import Plan
 from control.contract import Frame, Order, OrderKind, Tracker, Tracks, Turn
 from control.loop import applied, turn
 from drivers.journal import Run, check, compare, read_run

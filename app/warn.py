@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from app.rig import Plan, build_machine
+from app.machine import build_machine
+from app.rig_file import Plan
 from control.experiment import Programmed
 from control.loop import Machine
 from control.policies.now import Force

@@ -13,7 +13,8 @@ import time
 import numpy as np
 
 from app.desktop.session import Session
-from app.rig import EXPERIMENTS, plan
+from app.plan import plan
+from app.rig_file import EXPERIMENTS
 from control.contract import OrderKind
 
 SETS = ("rate=real time", "camera.fps=30", "loop.stale_periods=25", "sample.number=20", "sample.spacing_um=4.5")

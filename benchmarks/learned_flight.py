@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.headless import fly
-from app.rig import plan
+from app.plan import plan
 from app.verify import verify_run
 from drivers.journal import read_run
 

@@ -27,8 +27,11 @@ from numpy.typing import NDArray
 
 from app.apart import Apart
 from app.live import Live
+from app.machine import build_machine
+from app.plan import plan
 from app.rehearse import rehearse
-from app.rig import EXPERIMENTS, Instrument, Plan, build_machine, open_instrument, plan
+from app.rig import Instrument, open_instrument
+from app.rig_file import EXPERIMENTS, Plan
 from control.contract import Clock, Ended, Frame, OrderKind
 from drivers.sim.bench import Bench, open_bench
 from drivers.sim.camera import SimulatedCamera

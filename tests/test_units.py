@@ -13,7 +13,7 @@ ROOMS = ("config", "control", "tracking", "drivers", "models", "app")
 PURE = {
     "average", "brightness", "core", "crowd_share", "diameter_ratio", "doubt", "drag_ratio", "drop", "efficiency_edge",
     "gain", "gradient", "layer_scale", "learning_rate", "matrix", "minmass", "noise", "parameters", "percentile",
-    "factor", "options", "precision", "tolerance",  # of a check
+    "factor", "options", "precision", "tolerance", "values", "want",  # of a check and of a family
     "ratio", "residual", "response", "share", "stale_periods", "terms", "threshold", "uneven", "weight_decay",
     "fps", "seconds", "minutes",
 }  # fmt: skip

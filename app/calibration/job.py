@@ -13,7 +13,8 @@ import numpy as np
 from app.calibration.record import CalibrationFile, Record, add, calibrated, load, today
 from app.calibration.seen import SeenRun, seen_run
 from app.headless import fly
-from app.rig import Plan, Rig, planned
+from app.plan import planned
+from app.rig_file import Plan, Rig
 from config.reader import Document, build, override, plain, put, read
 from config.refused import Refused
 from config.warp import Map

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from app.calibration.job import Job, map_of, share_of_budget_kt
 from app.calibration.record import Plane, Record
 from app.calibration.seen import SeenRun
-from app.rig import Plan, Rig, field_um
+from app.rig_file import Plan, Rig, field_um
 from config.reader import plain
 from config.refused import Refused
 from control.calibrate.plane import fit_map, sensor_map

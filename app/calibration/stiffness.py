@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from app.calibration.job import Job, share_of_budget_kt
 from app.calibration.record import Evenness, Record
 from app.calibration.seen import SeenRun
-from app.rig import Rig
+from app.rig_file import Rig
 from config.reader import plain
 from config.refused import Refused
 from control.calibrate import boltzmann, drag, equipartition, spectrum

@@ -13,7 +13,7 @@ from PyQt6.QtWidgets import QGridLayout, QLabel, QWidget
 from app.desktop import theme
 from app.desktop.begin import words
 from app.live import Pace, beam_is_on, mean_power_mw
-from app.rig import Rig
+from app.rig_file import Rig
 from config.units import unit_of
 from control.contract import Turn
 

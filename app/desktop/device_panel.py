@@ -13,7 +13,7 @@ from app.desktop.answers import Answers
 from app.desktop.editor import discard
 from app.desktop.experiment_panel import scrolled
 from app.desktop.form import Fields
-from app.rig import Plan
+from app.rig_file import Plan
 from config.reader import Document, build, plain
 
 LIVE = ("tracking",)  # parts that are changed between two turns

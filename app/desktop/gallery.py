@@ -47,7 +47,7 @@ def opened(path: Path) -> Any:
 def running(experiment: str) -> Any:
     """Armed, and running for a while."""
     from app.desktop.picture import wait
-    from app.rig import EXPERIMENTS
+    from app.rig_file import EXPERIMENTS
 
     window = opened(EXPERIMENTS / f"{experiment}.yaml")
     window.start()
@@ -107,7 +107,8 @@ def tripped(folder: Path) -> Any:
 def compared(folder: Path) -> Any:
     from app.desktop.picture import wait
     from app.headless import fly
-    from app.rig import EXPERIMENTS, plan
+    from app.plan import plan
+    from app.rig_file import EXPERIMENTS
 
     run = folder / "crystal.h5"
     run.unlink(missing_ok=True)

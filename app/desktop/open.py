@@ -9,8 +9,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from app.plan import plan
 from app.replay import plan_replay
-from app.rig import EXPERIMENTS, Plan, open_instrument, plan
+from app.rig import open_instrument
+from app.rig_file import EXPERIMENTS, Plan
 from config.reader import read
 from config.refused import Refused
 

@@ -9,7 +9,7 @@ from app.desktop.state_strip import StateStrip
 from app.desktop.transport import Transport
 from app.desktop.view import View
 from app.reel import Reel
-from app.rig import Plan
+from app.rig_file import Plan
 from config.refused import Refused
 from control.contract import Tracks, Turn
 

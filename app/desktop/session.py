@@ -11,9 +11,12 @@ from typing import Any
 from app.apart import Apart
 from app.host import Opening
 from app.live import Live
+from app.machine import build_machine
+from app.plan import planned
 from app.predict import Means
 from app.rehearse import rehearse
-from app.rig import Plan, build_machine, open_instrument, open_recorder, planned
+from app.rig import open_instrument, open_recorder
+from app.rig_file import Plan
 from config.reader import Document, plain, write
 from control.contract import Fault, OrderKind, Recorder, Turn
 from control.experiment import Experiment

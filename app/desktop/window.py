@@ -33,7 +33,7 @@ from app.desktop.transport import Transport
 from app.desktop.view import View
 from app.desktop.watching import Watching
 from app.live import sentence
-from app.rig import EXPERIMENTS, Plan
+from app.rig_file import EXPERIMENTS, Plan
 from config.refused import Refused
 from control.contract import Fault, OrderKind, Tracks
 

@@ -6,7 +6,8 @@ from dataclasses import field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from app.rig import EXPERIMENTS, RIG_KEYS, Plan, planned
+from app.plan import planned
+from app.rig_file import EXPERIMENTS, RIG_KEYS, Plan
 from config.fields import Doc, Ge, Gt, Interval, settings
 from config.reader import Document, build, plain, read
 from config.refused import Refused

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
+from app.plan import planned
 from app.reproduce.check import experiment_of
 from app.reproduce.families import FAMILIES
 from app.reproduce.fly import fly
 from app.reproduce.rows.row import Known
 from app.reproduce.seen import Seen
-from app.rig import EXPERIMENTS, planned
+from app.rig_file import EXPERIMENTS
 from config.fields import Doc, Ge, Gt, settings
 from config.reader import Document, build, read
 from config.refused import Refused

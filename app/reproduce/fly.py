@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from app.headless import Until
 from app.reproduce.seen import Keeper, Seen
-from app.rig import Plan, open_instrument
+from app.rig import open_instrument
+from app.rig_file import Plan
 from control.contract import Fault, Level, Order, OrderKind, Turn
 from control.loop import run
 

@@ -16,7 +16,8 @@ from app.findings import findings
 from app.heading import heading_memory, persistence_s
 from app.headless import fly
 from app.page import Page
-from app.rig import EXPERIMENTS, plan
+from app.plan import plan
+from app.rig_file import EXPERIMENTS
 from config.refused import Refused
 from control.theory.delayed import heat_kt_per_s
 

@@ -18,7 +18,10 @@ import pytest
 from app.apart import Apart
 from app.host import Written
 from app.live import Live, beam_is_on
-from app.rig import EXPERIMENTS, Instrument, Plan, build_machine, open_instrument, plan, plan_after
+from app.machine import build_machine
+from app.plan import plan
+from app.rig import Instrument, open_instrument, plan_after
+from app.rig_file import EXPERIMENTS, Plan
 from app.verify import first_difference
 from config.reader import write
 from config.refused import Refused

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from app.density import divergence, independent_number, least_gain, written
 from app.headless import fly
-from app.rig import RIGS, planned
+from app.plan import planned
+from app.rig_file import RIGS
 from app.tidy import tidy_tracks
 from config.reader import Document
 from control.plant import Plant

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from app.analysis import bonds_by_frame, msd, speeds
 from app.headless import fly
-from app.rig import EXPERIMENTS, plan
+from app.plan import plan
+from app.rig_file import EXPERIMENTS
 from app.tidy import tidy_tracks
 from app.verify import verify_run
 from control.contract import Level

@@ -11,9 +11,10 @@ import pytest
 import tifffile
 
 from app.headless import fly
+from app.plan import plan
 from app.reel import Reel
 from app.replay import plan_replay
-from app.rig import EXPERIMENTS, plan
+from app.rig_file import EXPERIMENTS
 from config.reader import build, parse
 from control.experiment import Experiment
 

@@ -17,7 +17,9 @@ import pytest
 from app.analysis import speeds
 from app.headless import fly
 from app.live import Live
-from app.rig import EXPERIMENTS, Plan, open_instrument, open_recorder, plan
+from app.plan import plan
+from app.rig import open_instrument, open_recorder
+from app.rig_file import EXPERIMENTS, Plan
 from app.tidy import tidy_tracks
 from config.refused import Refused
 from control.contract import Fault, Level, OrderKind, Turn

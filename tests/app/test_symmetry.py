@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.headless import fly
-from app.rig import plan
+from app.plan import plan
 from app.symmetry import show_symmetry
 from config.refused import Refused
 

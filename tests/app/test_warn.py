@@ -2,7 +2,8 @@
 
 import pytest
 
-from app.rig import EXPERIMENTS, plan
+from app.plan import plan
+from app.rig_file import EXPERIMENTS
 from app.warn import warnings_of
 
 PAINTED = "mode=landscape"

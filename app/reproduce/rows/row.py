@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.reproduce.seen import Seen
-from app.rig import Plan, field_um, shortest_delay_s
+from app.rig_file import Plan, field_um, shortest_delay_s
 from control.experiment import Programmed
 from control.plant import Plant, spot_stiffness
 from control.policies import AnyForce

@@ -18,7 +18,8 @@ from app.calibration.job import Job, map_of
 from app.calibration.record import Plane, Record, add, load, undo
 from app.headless import fly
 from app.info import about
-from app.rig import EXPERIMENTS, RIGS, plan
+from app.plan import plan
+from app.rig_file import EXPERIMENTS, RIGS
 from config.reader import plain
 from config.refused import Refused
 from control.contract import Fault
@@ -92,7 +93,7 @@ def flies_as_calibrated(job: Job, tmp_path: Path) -> None:
     unconfirmed = plan(EXPERIMENTS / "ring_crystal.yaml", RIG, (*WRONG, *SMALL, *held))
     with pytest.raises(Refused, match="not confirmed"):
         fly(unconfirmed, 1.0, None, False, "unconfirmed")
-    from app.rig import planned
+    from app.plan import planned
     from config.reader import read
 
     flown = planned(read(EXPERIMENTS / "ring_crystal.yaml"), bench, held, EXPERIMENTS)

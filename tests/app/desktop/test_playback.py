@@ -12,7 +12,8 @@ from app.desktop.open import application, planner
 from app.desktop.session import Session
 from app.desktop.window import Window
 from app.headless import fly
-from app.rig import EXPERIMENTS, plan
+from app.plan import plan
+from app.rig_file import EXPERIMENTS
 from tests.app.desktop.test_window import force, write
 
 SMALL = ("camera.width_px=128", "camera.height_px=128", "sample.number=1", "sample.arrangement=one")

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from app.desktop.session import Wiring
-from app.rig import Plan, build_machine, plan
+from app.machine import build_machine
+from app.plan import plan
+from app.rig_file import Plan
 from control.contract import Command, Ended, Fault, Frame, Tracks, Turn, dark
 from control.loop import Machine
 from drivers.returned import Returned

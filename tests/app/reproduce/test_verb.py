@@ -66,7 +66,7 @@ def test_a_family_is_flown_and_kept(tmp_path: Path) -> None:
     """In little: two rings and less time."""
     family, document = load_families()["b"]
     assert family.sweep is not None
-    inner = {**document.data["experiment"], "seconds": 12.0}
+    inner = {**document.data["experiment"], "seconds": 16.0}
     little = replace(family, sweep=replace(family.sweep, values=(0.15, 0.4)), want={"R_c / um": (0.2, 0.4)})
     found = explore(little, replace(document, data={**document.data, "experiment": inner}))
     assert found.numbers["D_L / D at R = 0.15 um"] < 0.6
@@ -82,7 +82,7 @@ def test_a_family_is_flown_and_kept(tmp_path: Path) -> None:
 def test_a_family_that_misses_what_is_wanted_says_so() -> None:
     family, document = load_families()["b"]
     assert family.sweep is not None
-    inner = {**document.data["experiment"], "seconds": 12.0}
+    inner = {**document.data["experiment"], "seconds": 16.0}
     name = "D_L / D at R = 0.15 um"
     little = replace(family, sweep=replace(family.sweep, values=(0.15,)), want={name: (2.0, 3.0)})
     found = explore(little, replace(document, data={**document.data, "experiment": inner}))

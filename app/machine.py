@@ -1,0 +1,99 @@
+"""From a plan to the mathematics that flies it: tracker, policy, light and limits in one Machine."""
+
+from __future__ import annotations
+
+from app.rig_file import Plan, Rig, field_um, shortest_delay_s
+from config.geometry import Affine
+from config.refused import Refused
+from control.allocate import Light
+from control.contract import Policy, Tracker
+from control.experiment import Learned, Programmed
+from control.limits import Limits
+from control.loop import Machine
+from control.policies.calibrating import Calibrating, calibrating
+from control.policies.keep_in_field import Kept
+from control.policies.predictive import Predictive
+from control.policies.programmed import Landscape, Steered
+from control.potentials.painting import paint
+from drivers.sim.plant import PlantCamera
+from tracking.table import TableTracker
+from tracking.tracker import Tracker as FrameTracker
+
+
+def build_machine(made: Plan, source: str = "the experiment") -> Machine:
+    """The mathematics of a plan. Raises Refused for a delay that is too short, or what light can't paint."""
+    rig, experiment = made.rig, made.experiment
+    low_um, high_um = field_um(rig)
+    light = Light(
+        waist_um=rig.optics.waist_um,
+        depth_kt_per_mw=rig.optics.depth_kt_per_mw,
+        kt_pn_um=rig.plant.kt_pn_um,
+        power_mw=rig.power_mw,
+        trap_kt=experiment.trap.depth_kt,
+        dwell_s=rig.loop.dwell_s,
+        shortest_dwell_s=rig.deflector.min_dwell_s,
+        settle_s=rig.deflector.settle_s,
+        cycle_s=1.0 / rig.camera.fps,
+        efficiency=rig.calibration.evenness.efficiency() if rig.calibration.evenness is not None else None,
+    )
+    policy = build_policy(made, light, source)
+    if experiment.keep_in_field is not None:
+        policy = Kept(policy, experiment.keep_in_field, light, low_um, high_um)
+    period_s = 1.0 / rig.camera.fps
+    return Machine(
+        tracker=build_tracker(rig),
+        policy=policy,
+        light=light,
+        limits=Limits(low_um, high_um, light.power_mw),
+        latency_s=rig.loop.latency_s + rig.deflector.delay_s,
+        hold_s=period_s,
+        stale_s=rig.loop.stale_periods * period_s,
+        species=experiment.species,
+        confirmed=rig.confirmed,
+        probe_mw=rig.loop.probe_power_mw if isinstance(experiment.policy, Calibrating) else None,
+    )
+
+
+def build_tracker(rig: Rig) -> Tracker:
+    """The tracker, with the map that gives um their meaning: the middle of the top left pixel is (0, 0)."""
+    if isinstance(rig.camera, PlantCamera):
+        return TableTracker()
+    return FrameTracker(rig.tracking, Affine.scale("px", "um", rig.optics.um_per_px))
+
+
+def build_policy(made: Plan, light: Light, source: str) -> Policy:
+    """The law of an experiment. Raises Refused."""
+    law, rig = made.experiment.policy, made.rig
+    if isinstance(law, Learned):
+        from models.learned import fly  # nobody waits for torch who does not use it
+
+        return fly(made.folder / law.checkpoint, rig.plant)
+    low_um, high_um = field_um(rig)
+    if isinstance(law, Calibrating):
+        return calibrating(law, low_um, high_um, rig.optics.waist_um)
+    refuse_short_delays(law, rig, source)
+    middle_um = ((low_um[0] + high_um[0]) / 2.0, (low_um[1] + high_um[1]) / 2.0)
+    if made.experiment.mode == "steered":
+        if made.experiment.trap.predict:
+            return Predictive(law.forces, rig.plant, light, middle_um, rig.camera.exposure_s)
+        return Steered(law.forces, rig.plant, light, middle_um, made.experiment.trap.compensate_latency)
+    rings = []
+    for index, force in enumerate(law.forces):
+        if why := force.why_not_painted():
+            raise Refused(f"{source}: policy.forces.{index}: {why}")
+        try:
+            rings.append(paint(force.shape, waist_um=light.waist_um, kt_pn_um=light.kt_pn_um))
+        except Refused as refused:
+            raise Refused(f"{source}: policy.forces.{index}.shape: {refused}") from None
+    return Landscape(law.forces, tuple(rings), rig.plant, middle_um)
+
+
+def refuse_short_delays(law: Programmed, rig: Rig, source: str) -> None:
+    """Raises Refused if a delay would need a position that was not yet seen."""
+    bound_s = shortest_delay_s(rig)
+    for index, force in enumerate(law.forces):
+        if force.delay_s is not None and force.delay_s < bound_s:
+            raise Refused(
+                f"{source}: policy.forces.{index}.delay_s is {force.delay_s:g} s, and on this rig it can't be less "
+                f"than {bound_s:.4g} s (latency and half a frame); leave it out for the newest position seen"
+            )
