@@ -6,7 +6,8 @@ from typing import Annotated
 
 from config.fields import Field
 from control.policies.external import External
+from control.policies.motile import Motile
 from control.policies.pair import Pair
 from control.policies.self_force import Self
 
-AnyForce = Annotated[Self | Pair | External, Field(discriminator="kind")]
+AnyForce = Annotated[Self | Pair | External | Motile, Field(discriminator="kind")]

@@ -1,0 +1,67 @@
+"""A particle that moves by itself as long as it sees enough, or few enough, of the others."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from config.fields import Doc, Gt, Interval, settings
+from control.policies.now import Floats, Glow, Now, Pull
+
+
+@settings
+class Motile:
+    """A constant drive along the particle's own heading, switched by what it perceives of the others.
+
+    Its heading is the way that it has come in the last delay_s. What it perceives is a sum over all others in its cone
+    of view: of 1 / (2 pi r) (vision: Lavergne, Wendehenne, Baeuerle and Bechinger, Science 364, 70 (2019)), or of
+    exp(-r / length) (a quorum, with the whole circle as its cone: Baeuerle, Fischer, Speck and Bechinger, Nat. Commun.
+    9, 3232 (2018)).
+    """
+
+    kind: Literal["motile"] = "motile"
+    drive_pn: Annotated[float, Gt(0), Doc("the force that carries it")] = 0.1
+    delay_s: Annotated[float | None, Gt(0), Doc("over which its heading is taken; it is needed")] = 0.5
+    half_angle_deg: Annotated[float, Interval(gt=0, le=180), Doc("half of its cone of view; 180: all round")] = 180.0
+    perceives: Annotated[
+        Literal["vision", "quorum"], Doc("vision: others count 1 / (2 pi r), in 1/um; quorum: exp(-r / length)")
+    ] = "vision"
+    length_um: Annotated[float, Gt(0), Doc("of a quorum's signal")] = 5.0
+    threshold: Annotated[float, Gt(0), Doc("of what is perceived")] = 0.1
+    moves: Annotated[Literal["above", "below"], Doc("on which side of the threshold it moves")] = "above"
+
+    def __post_init__(self) -> None:
+        if self.delay_s is None:
+            raise ValueError("a motile particle needs a delay_s: its heading is the way that it has come since then")
+
+    def pull(self, now: Now) -> Pull:
+        way_um = now.position_um - now.past_um(self.delay_s)  # [N, 2]
+        length_um = np.hypot(way_um[:, 0], way_um[:, 1])
+        heading = way_um / np.where(length_um == 0.0, 1.0, length_um)[:, None]
+        perceived = self.perceived(now, heading)
+        moves = perceived >= self.threshold if self.moves == "above" else perceived < self.threshold
+        return Pull(np.where(moves[:, None], self.drive_pn * heading, np.where(np.isnan(heading), np.nan, 0.0)))
+
+    def perceived(self, now: Now, heading: Floats) -> Floats:
+        """[N] the sum over the others in each one's cone of view."""
+        sees, seen = np.nonzero(now.cell[:, None] == now.cell[None])  # [P] pairs of one cell
+        others = sees != seen
+        sees, seen = sees[others], seen[others]
+        apart_um = now.position_um[seen] - now.position_um[sees]  # [P, 2]
+        distance_um = np.maximum(np.hypot(apart_um[:, 0], apart_um[:, 1]), 1e-9)
+        ahead = (apart_um * heading[sees]).sum(axis=1) / distance_um
+        inside: NDArray[np.bool_] = ahead >= math.cos(math.radians(self.half_angle_deg)) - 1e-12
+        if self.perceives == "vision":
+            weight = 1.0 / (2.0 * math.pi * distance_um)
+        else:
+            weight = np.exp(-distance_um / self.length_um)
+        return np.bincount(sees, np.where(inside, weight, 0.0), minlength=len(now.particle)).astype(np.float64)
+
+    def glow(self, now: Now) -> Glow:
+        return Glow()
+
+    def why_not_painted(self) -> str:
+        return "light acts on everybody alike, so a particle that moves by itself needs mode: steered"
