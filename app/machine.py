@@ -12,6 +12,7 @@ from control.limits import Limits
 from control.loop import Machine
 from control.policies.calibrating import Calibrating, calibrating
 from control.policies.keep_in_field import Kept
+from control.policies.predictive import Predictive
 from control.policies.programmed import Landscape, Steered
 from control.potentials.painting import paint
 from drivers.sim.plant import PlantCamera
@@ -73,6 +74,8 @@ def build_policy(made: Plan, light: Light, source: str) -> Policy:
     refuse_short_delays(law, rig, source)
     middle_um = ((low_um[0] + high_um[0]) / 2.0, (low_um[1] + high_um[1]) / 2.0)
     if made.experiment.mode == "steered":
+        if made.experiment.trap.predict:
+            return Predictive(law.forces, rig.plant, light, middle_um, rig.camera.exposure_s)
         return Steered(law.forces, rig.plant, light, middle_um, made.experiment.trap.compensate_latency)
     rings = []
     for index, force in enumerate(law.forces):

@@ -24,7 +24,8 @@ class External:
     ] = None
 
     def pull(self, now: Now) -> Pull:
-        offset_um = now.past_um(self.delay_s) - (self.centre_um or now.middle_um)
+        place_um = now.position_um if self.delay_s is None else now.past_um(self.delay_s)
+        offset_um = place_um - (self.centre_um or now.middle_um)
         force_pn = self.shape.force_pn(offset_um, kt_pn_um=now.plant.kt_pn_um, time_s=now.seen.effect_s)
         if self.species is not None:
             force_pn = np.where(np.isin(now.species, self.species)[:, None], force_pn, 0.0)

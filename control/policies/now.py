@@ -27,6 +27,7 @@ class Now:
     position_um: Floats  # [N, 2]
     species: Ints  # [N]
     cell: Ints  # [N]
+    newest_um: Floats | None = None  # [N, 2] where they are, as far as is known; left out: where they were seen
 
     @classmethod
     def of(cls, seen: Seen, plant: Plant, middle_um: tuple[float, float]) -> Now:
@@ -48,7 +49,7 @@ class Now:
         A position that is not known is nan (physics brief 2.7: looked up by timestamp, never by frame index).
         """
         if delay_s is None:
-            return self.position_um
+            return self.position_um if self.newest_um is None else self.newest_um
         return self.seen.history.at(self.acts_s - delay_s, self.particle)
 
 

@@ -1,0 +1,76 @@
+"""How far a measured density is from exp(-U / kT) of the U that was written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Energy = Callable[[Floats], Floats]
+
+FINE = 200  # points a bin at which the written density is integrated
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """Kullback-Leibler divergence of a measured density from a written one, in nats."""
+
+    value: float  # with its bias, (bins - 1) / (2 independent), subtracted
+    bias: float
+    independent: float  # how many independent positions the density rests on
+
+
+def written(energy_kt: Energy, edges: Floats) -> Floats:
+    """[B] share of exp(-U) in each bin of [edges]."""
+    fine = np.linspace(edges[:-1], edges[1:], 2 * FINE + 1, axis=-1)[:, 1::2]  # [B, FINE] middles
+    weight = np.exp(-energy_kt(fine)).sum(axis=1) * np.diff(edges)
+    return np.asarray(weight / weight.sum())
+
+
+def raw_divergence(count: Floats, share: Floats) -> float:
+    """sum p ln(p / q) of counts [B] against shares [B]."""
+    p = count / count.sum()
+    seen = p > 0
+    return float((p[seen] * np.log(p[seen] / share[seen])).sum())
+
+
+def independent_number(value: Floats, longest: int = 2000) -> float:
+    """How many independent values [T, N] has: T N / (1 + 2 sum of its autocorrelation, up to where it is noise)."""
+    frames, number = value.shape
+    moved = value - value.mean()
+    power = np.abs(np.fft.rfft(moved, 2 * frames, axis=0)) ** 2
+    together = np.fft.irfft(power.mean(axis=1))[: min(longest, frames)]
+    together = together / (frames - np.arange(len(together)))
+    together /= together[0]
+    noise = np.flatnonzero(together < 0.02)
+    until = int(noise[0]) if len(noise) else len(together)
+    return float(frames * number / (1.0 + 2.0 * float(together[1:until].sum())))
+
+
+def divergence(value: Floats, energy_kt: Energy, edges: Floats) -> Divergence:
+    """Of positions [T, N] (time, particle) from exp(-energy_kt), over the bins of [edges]."""
+    count = np.histogram(value, edges)[0].astype(np.float64)
+    independent = independent_number(value)
+    bias = (len(edges) - 2) / (2.0 * independent)
+    return Divergence(raw_divergence(count, written(energy_kt, edges)) - bias, bias, independent)
+
+
+def least_gain(
+    before: Floats, after: Floats, energy_kt: Energy, edges: Floats, *, seed: int = 0, tries: int = 1000
+) -> float:
+    """By what factor the divergence fell, lower 95 % bound: particles [T, N] drawn again and again (bootstrap)."""
+    chance, share = np.random.default_rng(seed), written(energy_kt, edges)
+
+    def drawn(value: Floats) -> Floats:
+        each = np.stack([np.histogram(column, edges)[0] for column in value.T]).astype(np.float64)  # [N, B]
+        bias = (len(edges) - 2) / (2.0 * independent_number(value))
+        picks = chance.integers(0, len(each), (tries, len(each)))
+        # a draw from a sample scatters by as much again as the sample from the truth: it has the bias twice
+        return np.array([raw_divergence(each[pick].sum(axis=0), share) - 2.0 * bias for pick in picks])
+
+    worse, better = drawn(before), drawn(after)
+    floor = (len(edges) - 2) / (2.0 * independent_number(after)) / 10.0  # what can't be told from none
+    return float(np.quantile(worse / np.maximum(better, floor), 0.05))

@@ -1,0 +1,125 @@
+"""The estimator behind the compensation: where a particle will be, how surely, and the limits that are known."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from control.allocate import Light
+from control.contract import Seen, Tracks
+from control.history import History
+from control.plant import Plant, spot_stiffness
+from control.policies.external import External
+from control.policies.now import Now
+from control.policies.pair import Pair
+from control.policies.predictive import Predictive, Told, within
+from control.potentials.harmonic import Harmonic
+
+Floats = NDArray[np.float64]
+
+PLANT = Plant()
+LIGHT = Light(waist_um=2000.0, depth_kt_per_mw=1e12, kt_pn_um=PLANT.kt_pn_um, power_mw=1e9, trap_kt=2.2e8)
+MIDDLE = (5.0, 5.0)
+SPRING = External(shape=Harmonic(stiffness_pn_per_um=0.3))
+POLICY = Predictive((SPRING,), PLANT, LIGHT, MIDDLE, exposure_s=0.0)
+K = spot_stiffness(LIGHT.trap_kt * LIGHT.kt_pn_um, LIGHT.waist_um)
+KAPPA_HZ = PLANT.rate_hz(K)
+
+
+def seen(place_um: Floats, time_s: float = 1.0, late_s: float = 0.01, hold_s: float = 0.01) -> Seen:
+    number = len(place_um)
+    who = np.arange(number)
+    tracks = Tracks(
+        time_s, who, place_um, np.zeros(number, np.uint8), np.zeros(number, np.int64), np.zeros(number, np.int64)
+    )
+    return Seen(tracks, History(1.0), time_s + late_s, hold_s)
+
+
+def now(made: Seen) -> Now:
+    return Now.of(made, PLANT, MIDDLE)
+
+
+def test_without_latency_and_hold_it_is_the_force_itself() -> None:
+    place = np.array([[5.3, 5.0], [5.0, 4.2]])
+    _, wanted = POLICY.step((), seen(place, late_s=0.0, hold_s=1e-7))
+    np.testing.assert_allclose(wanted.force_pn, -0.3 * (place - MIDDLE), rtol=1e-3)
+
+
+@given(late_s=st.floats(1e-3, 0.05), before_s=st.floats(-0.02, 0.05))
+def test_the_prediction_is_that_of_a_particle_in_a_known_trap(late_s: float, before_s: float) -> None:
+    """The trap acted from before_s after the sight on (or before it): free until then, relaxing after."""
+    place, trap = np.array([[5.0, 5.0]]), np.array([[5.2, 4.9]])
+    made = seen(place, late_s=late_s)
+    told = (Told(1.0 + before_s, np.array([0]), trap),)
+    found, variance = POLICY.predicted(told, now(made))
+    free_s = min(max(before_s, 0.0), late_s)
+    held_s = late_s - free_s
+    keep = math.exp(-KAPPA_HZ * held_s)
+    np.testing.assert_allclose(found, trap + keep * (place - trap))
+    d = PLANT.diffusion_um2_per_s
+    assert variance[0] == pytest.approx(2 * d * free_s * keep**2 + d / KAPPA_HZ * (1 - keep**2))
+
+
+def test_a_particle_without_a_trap_is_free_and_blur_and_noise_count() -> None:
+    made, d = seen(np.array([[5.0, 5.0], [6.0, 6.0]])), PLANT.diffusion_um2_per_s
+    policy = replace(POLICY, exposure_s=0.006, error_um=0.02)
+    found, variance = policy.predicted((Told(0.9, np.array([1]), np.array([[6.0, 6.0]])),), now(made))
+    np.testing.assert_allclose(found[0], [5.0, 5.0])
+    assert variance[0] == pytest.approx(2 * d * (0.01 - 0.001) + 0.02**2)
+    assert variance[1] < variance[0]
+
+
+@pytest.mark.parametrize("z", [0.2, 0.5, 1.0])
+def test_a_harmonic_law_gets_the_gain_of_the_exact_walk(z: float) -> None:
+    """(1 - g)^2 (V - P) + s^2 = V - P: the walk of the estimates keeps the density that the law wants."""
+    late_s = z / KAPPA_HZ - 0.005
+    soft = Predictive((External(shape=Harmonic(stiffness_pn_per_um=0.15 * K)),), PLANT, LIGHT, MIDDLE, exposure_s=0.0)
+    place = np.array([[5.1, 5.0]])
+    made = seen(place, late_s=late_s)
+    trap = Told(0.5, np.array([0]), place)
+    at, blur = soft.predicted((trap,), now(made))
+    way = soft.way_um(now(made), at, blur)
+    keep = math.exp(-KAPPA_HZ * 0.01)
+    gain = -float(way[0, 0] / (at[0, 0] - 5.0)) * (1.0 - keep)
+    wide, p = PLANT.kt_pn_um / (0.15 * K), float(blur[0])
+    step = (keep**2 - 1.0) * p + PLANT.diffusion_um2_per_s / KAPPA_HZ * (1.0 - keep**2)
+    kept = (1.0 - gain) ** 2 * (wide - p) + step
+    assert kept == pytest.approx(wide - p, rel=0.01)
+
+
+def test_steep_walls_stay_stable() -> None:
+    wall = replace(POLICY, forces=(External(shape=Harmonic(stiffness_pn_per_um=1000.0 * K)),))
+    made = seen(np.array([[5.5, 5.0]]))
+    way = wall.way_um(now(made), made.tracks.position_um, np.array([1e-3]))
+    assert np.isfinite(way).all()
+    assert np.hypot(*way[0]) < 0.5
+
+
+def test_pairs_are_drawn_to_where_the_others_will_be() -> None:
+    """Two particles: the law is asked with the other one where it is predicted, not where it was seen."""
+    pair = Predictive((Pair(shape=Harmonic(stiffness_pn_per_um=0.1)),), PLANT, LIGHT, MIDDLE, exposure_s=0.0)
+    place = np.array([[4.0, 5.0], [6.0, 5.0]])
+    made = seen(place, late_s=0.05)
+    still = Told(0.5, np.array([0, 1]), place)
+    moved = Told(0.5, np.array([0, 1]), np.array([[4.0, 5.0], [9.0, 5.0]]))
+    one, other = (pair.step((told,), made)[1].force_pn for told in (still, moved))
+    assert other[0, 0] > one[0, 0] * 1.2
+
+
+def test_what_was_told_is_kept_as_long_as_it_acts() -> None:
+    memory: tuple[Told, ...] = ()
+    place = np.array([[5.0, 5.0]])
+    for frame in range(20):
+        memory, _ = POLICY.step(memory, seen(place, time_s=1.0 + 0.01 * frame, late_s=0.025))
+    assert [round(told.effect_s - 1.19, 6) for told in memory] == [-0.005, 0.005, 0.015, 0.025]
+
+
+def test_within() -> None:
+    short = within(np.array([[3.0, 4.0], [0.3, 0.4], [0.0, 0.0]]), 1.0)
+    np.testing.assert_allclose(short, np.array([[0.6, 0.8], [0.3, 0.4], [0.0, 0.0]]))
