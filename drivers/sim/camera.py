@@ -129,7 +129,6 @@ class SimulatedCameraDriver:
         unlike = np.zeros((count, 2))
         fill_normals(unlike, self._seed, self._replica, CAMERA, UNLIKE)
         size, shine = np.exp(made.unlike * np.clip(unlike, -2.5, 2.5)).T
-        size = np.round(size, 2)  # pictures are kept by size
         self._peak_counts = self._peak_counts * shine
         own, length_um = ("spot", made.spot_um) if made.image == "fluorescent" else ("ring", 0.0)
         radius_um = world.diameter_um / 2.0
@@ -148,8 +147,8 @@ class SimulatedCameraDriver:
         light = self._background.copy() if self._even else np.zeros_like(self._background)
         if self._shapes is not None:
             drawn = self._shapes
-            stamp_shapes(light, place_um, self._peak_counts, self._to_px, drawn.table, drawn.reach_um, drawn.kind,
-                         drawn.blur_um, drawn.step_um)  # fmt: skip
+            stamp_shapes(light, place_um, self._peak_counts, self._to_px, drawn.table, drawn.reach, drawn.kind,
+                         drawn.length_um, drawn.blur_um, drawn.step)  # fmt: skip
         elif made.image == "fluorescent":
             render.stamp_spots(light, place_um, self._sigma_px, self._peak_counts, self._to_px)
         else:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -22,7 +23,8 @@ Look = Literal["own", "bead", "shell", "halo"]
 Ints = NDArray[np.int64]
 
 LEVELS = 24  # of blur, from none to the field's most
-POINTS = 400  # of a profile, where it is blurred
+POINTS = 240  # of a profile, where it is blurred
+SHARP = 0.02  # lengths; less blur is none
 BLUR_REACH = 3.5  # standard deviations of the blur that a picture grows by
 
 
@@ -56,54 +58,50 @@ PROFILES: dict[str, tuple[Callable[[Floats], Floats], float]] = {  # and where e
 
 @dataclass(frozen=True)
 class Shapes:
-    """Pictures of kinds of particles at levels of blur, and who is of which kind."""
+    """Pictures of kinds of particles at levels of blur, in units of each particle's own length."""
 
-    table: Singles  # [K, LEVELS, PROFILE + 2] over the square of the distance, which ends at reach_um
-    reach_um: Floats  # [K, LEVELS]
+    table: Singles  # [K, LEVELS, PROFILE + 2] over the square of the distance, which ends at reach
+    reach: Floats  # [K, LEVELS]
     kind: Ints  # [N] row of the table
+    length_um: Floats  # [N]
     blur_um: Floats  # [3] of a place: blur = |b0 x + b1 y + b2|
-    step_um: float  # of blur, from level to level
+    step: float  # of blur, from level to level
 
 
 def shapes(names: list[str], length_um: Floats, blur_um: Floats, most_um: float) -> Shapes:
     """Shapes for particles that are drawn by these profiles [N], with these lengths [N]; no blur above `most_um`."""
-    step_um = max(most_um, 1e-9) / (LEVELS - 1)
-    known: dict[tuple[str, float], int] = {}
-    kind = np.array(
-        [known.setdefault(one, len(known)) for one in zip(names, length_um.tolist(), strict=True)], np.int64
-    )
-    rows = [[blurred(name, length, step_um * level) for level in range(LEVELS)] for name, length in known]
-    table = np.array([[picture for picture, _ in row] for row in rows], np.float32)
-    reach_um = np.array([[reach for _, reach in row] for row in rows], np.float64)
-    empty = not len(known)
-    return Shapes(
-        np.zeros((0, LEVELS, PROFILE + 2), np.float32) if empty else table,
-        np.zeros((0, LEVELS)) if empty else reach_um, kind, blur_um, step_um,
-    )  # fmt: skip
+    step = max(most_um / length_um.min(initial=np.inf), 1e-9) / (LEVELS - 1)
+    known = sorted(set(names))
+    kind = np.array([known.index(name) for name in names], np.int64)
+    table, reach = np.zeros((len(known), LEVELS, PROFILE + 2), np.float32), np.zeros((len(known), LEVELS))
+    for row, name in enumerate(known):
+        for level in range(LEVELS):
+            table[row, level], reach[row, level] = blurred(name, step * level)
+    return Shapes(table, reach, kind, length_um, blur_um, step)
 
 
-def blurred(name: str, length_um: float, blur_um: float) -> tuple[Singles, float]:
-    """A profile [PROFILE + 2] after a Gaussian blur, over the square of the distance, and where it ends in um.
+@cache
+def blurred(name: str, blur: float) -> tuple[Singles, float]:
+    """A profile [PROFILE + 2] after a Gaussian blur, over the square of the distance, and where it ends.
 
     The blur of f(r) is int f(q) q / s^2 exp(-(r^2 + q^2) / 2 s^2) I_0(r q / s^2) dq; the light stays the same.
     """
-    profile, ends = PROFILES[name]
-    own_um = ends * length_um
-    reach_um = own_um + BLUR_REACH * blur_um
-    at_um = reach_um * np.sqrt(np.arange(PROFILE + 2) / PROFILE)
-    if blur_um < 0.02 * length_um:
-        return np.asarray(np.where(at_um <= own_um, profile(at_um / length_um), 0.0), np.float32), reach_um
-    q_um = (np.arange(POINTS) + 0.5) * own_um / POINTS
-    r_um = np.linspace(0.0, reach_um * 1.01, POINTS)
-    spread = np.exp(-0.5 * ((r_um[:, None] - q_um) / blur_um) ** 2) * ive(0, r_um[:, None] * q_um / blur_um**2)
-    soft = spread @ (profile(q_um / length_um) * q_um) * (own_um / POINTS) / blur_um**2
-    return np.asarray(np.interp(at_um, r_um, soft), np.float32), reach_um
+    profile, own = PROFILES[name]
+    reach = own + BLUR_REACH * blur
+    at = reach * np.sqrt(np.arange(PROFILE + 2) / PROFILE)
+    if blur < SHARP:
+        return np.asarray(np.where(at <= own, profile(at), 0.0), np.float32), reach
+    q = (np.arange(POINTS) + 0.5) * own / POINTS
+    r = np.linspace(0.0, reach * 1.01, POINTS)
+    spread = np.exp(-0.5 * ((r[:, None] - q) / blur) ** 2) * ive(0, r[:, None] * q / blur**2)
+    soft = spread @ (profile(q) * q) * (own / POINTS) / blur**2
+    return np.asarray(np.interp(at, r, soft), np.float32), reach
 
 
 @njit(cache=True, nogil=True)
 def stamp_shapes(
     light: Singles, place: Floats, peak: Floats, to_px: Floats, table: Singles, reach: Floats, kind: Ints,
-    blur: Floats, step: float,
+    length: Floats, blur: Floats, step: float,
 ) -> None:  # fmt: skip
     """Add pictures to light [H, W]; place [S, N, 2] um, peak [N] counts, to_px [2, 3] from um to px; then a Shapes."""
     height, width = light.shape
@@ -115,8 +113,8 @@ def stamp_shapes(
         for s in range(place.shape[0]):
             x_um, y_um = place[s, n, 0], place[s, n, 1]
             soft = abs(blur[0] * x_um + blur[1] * y_um + blur[2])
-            level = min(int(soft / step + 0.5), table.shape[1] - 1)
-            profile, ends = table[kind[n], level], reach[kind[n], level]
+            level = min(int(soft / (step * length[n]) + 0.5), table.shape[1] - 1)
+            profile, ends = table[kind[n], level], reach[kind[n], level] * length[n]
             x = a * x_um + b * y_um + to_px[0, 2]
             y = c * x_um + d * y_um + to_px[1, 2]
             across, down = ends * wide, ends * high

@@ -36,18 +36,16 @@ def moments(light: Floats) -> tuple[Floats, Floats]:
 
 @pytest.mark.parametrize("name", sorted(PROFILES))
 def test_blur_keeps_the_light_and_adds_its_variance(name: str) -> None:
-    blur_um = 0.3
-
     def sums(blur: float) -> tuple[float, float]:
-        table, reach_um = blurred(name, 0.5, blur)
-        square = (np.arange(PROFILE) + 0.5) / PROFILE * reach_um**2  # dA = pi d(r^2)
+        table, reach = blurred(name, blur)
+        square = (np.arange(PROFILE) + 0.5) / PROFILE * reach**2  # dA = pi d(r^2)
         middle = 0.5 * (table[:PROFILE] + table[1 : PROFILE + 1]).astype(np.float64)
-        return float(middle.sum() * reach_um**2), float((middle * square).sum() * reach_um**2)
+        return float(middle.mean() * reach**2), float((middle * square).mean() * reach**2)
 
     light, spread = sums(0.0)
-    soft_light, soft_spread = sums(blur_um)
-    assert soft_light == pytest.approx(light, rel=0.01, abs=2.0)
-    assert soft_spread - spread == pytest.approx(2 * blur_um**2 * light, rel=0.05, abs=1.0)
+    soft_light, soft_spread = sums(0.6)
+    assert soft_light == pytest.approx(light, rel=0.01, abs=2e-3)
+    assert soft_spread - spread == pytest.approx(2 * 0.6**2 * light, rel=0.05, abs=2e-3)
 
 
 @settings(deadline=None, max_examples=8)
