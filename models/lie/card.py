@@ -36,8 +36,8 @@ class AffineShape:
         if self.group % self.levels:
             raise ValueError(f"{self.group} elements can't be shared evenly by {self.levels} levels of blur")
         return AffineNetwork(
-            classes, width=self.width, deep=self.deep, group=self.group, special=self.special, stride=2, hidden=16, stretch=self.stretch,
-            turn_rad=self.turn_rad, levels=self.levels, blur_px=self.blur_px,
+            classes, width=self.width, deep=self.deep, group=self.group, special=self.special, stride=2, hidden=16,
+            stretch=self.stretch, turn_rad=self.turn_rad, levels=self.levels, blur_px=self.blur_px,
         )  # fmt: skip
 
 
