@@ -256,7 +256,7 @@ def bench(
 
     Example: main.py bench tracking --quick --json bench.json
     """
-    from app.bench import bench_loop, bench_tracking
+    from benchmarks.verb import bench_loop, bench_tracking
 
     if what == "loop":
         raise typer.Exit(bench_loop(quick=quick, json=json))
