@@ -10,8 +10,10 @@ import pytest
 
 from control.allocate import Light
 from control.contract import (
+    NOBODY,
     Command,
     Ended,
+    Expected,
     Fault,
     Forces,
     Frame,
@@ -40,7 +42,7 @@ class OneBead:
     def start(self) -> int:
         return 0
 
-    def step(self, memory: int, frame: Frame) -> tuple[int, Tracks]:
+    def step(self, memory: int, frame: Frame, expected: Expected = NOBODY) -> tuple[int, Tracks]:
         one = np.zeros(1, np.int64)
         position_um = np.array([[1.0 + 0.01 * frame.number, 2.0]])
         return memory + 1, Tracks(frame.time_s, one, position_um, np.array([self.state], np.uint8), one, one)
