@@ -77,6 +77,8 @@ class Whereabouts:
 
     def seen(self, tracks: Tracks) -> Whereabouts:
         """Those in `tracks` are where they were seen; the lost ones are where they were thought to be."""
+        if len(tracks.lost) == 0:
+            return Whereabouts(tracks.time_s, tracks.particle, tracks.position_um, np.zeros(len(tracks), np.bool_))
         still = np.isin(self.particle, tracks.lost)
         particle = np.concatenate([tracks.particle, self.particle[still]])
         order = np.argsort(particle, kind="stable")

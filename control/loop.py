@@ -191,7 +191,8 @@ def look(machine: Machine, memory: Memory, frame: Frame | None, now_s: float) ->
     there = memory.whereabouts.at(frame.time_s, memory.holds)
     tracker, tracks = machine.tracker.step(memory.tracker, frame, there.expected)
     tracks = named(machine.species, tracks)
-    history = memory.history.push(Sighting(tracks.time_s, tracks.particle, tracks.position_um))
+    uncertain = tracks.particle[tracks.state == State.UNCERTAIN]
+    history = memory.history.push(Sighting(tracks.time_s, tracks.particle, tracks.position_um), uncertain)
     missed = max(frame.number - memory.last_frame - 1, 0) if memory.last_frame >= 0 else 0
     dropped = memory.dropped + missed
     there = there.seen(tracks) if machine.plant is not None else memory.whereabouts
