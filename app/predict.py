@@ -25,7 +25,7 @@ class Means:
 
     plant: Plant
     light: Light
-    latency_s: float  # from the beginning of a turn to when its command acts
+    latency_s: float  # from mid-exposure to when a command acts
     hold_s: float
     particles: int = 1
 
