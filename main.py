@@ -252,8 +252,7 @@ def bench(
     docs: Annotated[Path | None, typer.Option("--docs", help="page (Markdown) to write the tables to")] = None,
     json: Json = None,
 ) -> None:
-    """Measure: tracking, with trackpy beside it in the same process; identities in the closed loop, against the truth; or
-    the loop's jitter, with the window and without.
+    """Measure: tracking, with trackpy beside it; identities in the closed loop; the loop's jitter, with the window too.
 
     Example: main.py bench tracking --quick --json bench.json
     """

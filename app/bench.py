@@ -1,4 +1,4 @@
-"""The verb `bench`: the tracking beside trackpy, identities in the closed loop, the loop with and without the window."""
+"""The verb `bench`: the tracking beside trackpy, identities in the closed loop, the loop with the window and without."""
 
 from __future__ import annotations
 
