@@ -1,4 +1,4 @@
-"""The verb `bench`: the tracking beside trackpy, identities in the closed loop, the loop with the window and without."""
+"""The verb `bench`: the tracking beside trackpy, identities in the closed loop, the loop under the window."""
 
 from __future__ import annotations
 
