@@ -132,6 +132,16 @@ def devices(folder: Path) -> Any:
     return window
 
 
+def tuning(folder: Path) -> Any:
+    from app.desktop.picture import wait
+
+    window = running("double_ring_square")
+    window.tuning.parentWidget().raise_()
+    window.tuning.look()
+    wait(20.0, lambda: window.tuning.shown is not None)
+    return window
+
+
 STATES: dict[str, Callable[[Path], Any]] = {
     "activity": activity,
     "crystal": crystal,
@@ -140,6 +150,7 @@ STATES: dict[str, Callable[[Path], Any]] = {
     "tripped": tripped,
     "compared": compared,
     "devices": devices,
+    "tuning": tuning,
 }
 
 if __name__ == "__main__":

@@ -389,11 +389,11 @@ def test_candidates_are_drawn_as_the_form_stands(bench: Bench) -> None:
     window.devices.candidates.setChecked(True)
     assert len(window.view.kept.data) == 7
     write(window.devices.forms["tracking"].rows["minmass"], 1e6)
-    window.show_candidates()
+    window.judging.show()
     assert len(window.view.kept.data) == 0
     assert len(window.view.rejected.data) >= 7
     write(window.devices.forms["tracking"].rows["diameter_px"], 12)
-    window.show_candidates()
+    window.judging.show()
     assert "odd" in window.devices.trouble.text()
     window.devices.candidates.setChecked(False)
     assert len(window.view.rejected.data) == 0
