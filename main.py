@@ -157,6 +157,7 @@ def reproduce(
         bool, typer.Option("--sabotage", help="put each check's parameter wrong: is it caught?")
     ] = False,
     out: Annotated[Path, typer.Option("--out", help="folder of the report, and of what was measured")] = Path("runs"),
+    docs: Annotated[Path | None, typer.Option("--docs", help="page (Markdown) to make of the --json file")] = None,
     json: Json = None,
 ) -> None:
     """Hold the instrument against the known physics: a table and a report; goes on where it stopped.
@@ -165,6 +166,8 @@ def reproduce(
     """
     from app.reproduce import verb
 
+    if docs is not None:
+        raise typer.Exit(verb.document(docs, json, out))
     if families:
         raise typer.Exit(verb.families(names or [], out=out, json=json))
     if sabotage:

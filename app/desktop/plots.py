@@ -14,6 +14,8 @@ from PyQt6.QtWidgets import QTabWidget, QWidget
 
 from app.desktop import theme
 from app.desktop.numbers import Numbers
+from app.means import Means
+from app.motion import foreseen_msd_um2, foreseen_speed_um_per_s, longest_delay_s
 from app.observables import (
     Paths,
     bond_order,
@@ -24,7 +26,6 @@ from app.observables import (
     speed_um_per_s,
     steps_um,
 )
-from app.predict import Means, foreseen_msd_um2, foreseen_speed_um_per_s, longest_delay_s
 from app.recent import Recent
 from app.rig_file import Plan
 from control.contract import Tracks, Turn

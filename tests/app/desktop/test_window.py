@@ -429,6 +429,6 @@ def test_the_families_are_in_the_chooser(bench: Bench) -> None:
     titles = [box.itemText(index) for index in range(box.count())]
     assert "Many particles, two rings: square" in titles
     assert "One particle, delayed ring" not in titles  # positions without images
-    made = planner(None, FIRST.parent / "families" / "d_square.yaml")[1]
+    made = planner(FIRST.parent / "families" / "d_square.yaml", None)[1]
     assert made.experiment.trap.depth_kt == pytest.approx(199, abs=1)
     assert made.experiment.about.startswith("Sixteen particles")
