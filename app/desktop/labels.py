@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from app.desktop import theme
 
-MOST = 60  # beyond that, numbers would hide what they name; only the followed one keeps its own
+MOST = 60  # beyond that, numbers would hide what they name: only who is followed or pointed at keeps one
 
 
 class Labels:
@@ -20,13 +20,17 @@ class Labels:
         self._said: list[int] = []
 
     def show(
-        self, particle: NDArray[np.int64], position_um: NDArray[np.float64], offset_um: float, followed: int
+        self,
+        particle: NDArray[np.int64],  # [N]
+        position_um: NDArray[np.float64],  # [N, 2]
+        offset_um: float,
+        named: NDArray[np.bool_],  # [N] who keeps a name in a crowd
     ) -> None:
         """The identity of each particle, to its lower right."""
         if not self.on:
             rows = np.empty(0, np.int64)
         elif len(particle) > MOST:
-            rows = np.flatnonzero(particle == followed)
+            rows = np.flatnonzero(named)
         else:
             rows = np.arange(len(particle))
         while len(self.texts) < len(rows):

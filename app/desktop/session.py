@@ -61,9 +61,9 @@ class Session:
         """What an experiment would have to work with. Raises Refused."""
         plan = self.planned(experiment)
         machine = self.wiring.build_machine(plan, "the experiment panel")
-        return Means(
-            plan.rig.plant, machine.light, machine.latency_s, machine.hold_s, self.particles or plan.rig.sample.number
-        )
+        seen_s = plan.rig.camera.exposure_s / 2.0 + plan.rig.camera.readout_s
+        particles = self.particles or plan.rig.sample.number
+        return Means(plan.rig.plant, machine.light, seen_s + machine.latency_s, machine.hold_s, particles)
 
     def planned(self, experiment: Experiment) -> Plan:
         """The plan with another experiment, whose `set` goes into the rig. Raises Refused."""

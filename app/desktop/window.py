@@ -63,7 +63,7 @@ class Window(QMainWindow):
         self.status = StatusLine()
         self.panel = ExperimentPanel(session.plan.experiment, session.means, EXPERIMENTS)
         self.devices = DevicePanel(session.plan)
-        self.plots, self.log = Plots(self._latencies_s), LogPanel()
+        self.plots, self.log = Plots(self._latencies_s, lambda: session.plan), LogPanel()
         self.transport = Transport()
         self.playback = Playback(self.view, self.strip, self.plots, self.transport)
         self.watching = Watching(self.view, self.strip, self.plots, self.log, self.status, self.devices)
@@ -295,4 +295,5 @@ class Window(QMainWindow):
         except Fault as fault:
             print(f"cybloids: {fault}", file=sys.stderr)
         self.playback.close()
+        self.plots.numbers.close_worker()
         super().closeEvent(event)
