@@ -13,7 +13,8 @@ from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtGui import QKeySequence, QUndoCommand, QUndoStack
 from PyQt6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QScrollArea, QTabWidget, QVBoxLayout, QWidget
 
-from app.desktop import drawn_editor as drawn_editor  # these two put themselves into the form
+from app.desktop import checkpoint_editor as checkpoint_editor  # these put themselves into the form
+from app.desktop import drawn_editor as drawn_editor
 from app.desktop import formula_editor as formula_editor
 from app.desktop import theme
 from app.desktop.experiment_list import ExperimentList
