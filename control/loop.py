@@ -92,6 +92,7 @@ class Memory:
     number: int = 0
     last_frame: int = -1
     dropped: int = 0
+    allowed: Command = DARK  # the newest command, and when it was planned to act
 
 
 def turn(
@@ -99,7 +100,7 @@ def turn(
 ) -> tuple[Memory, Turn]:
     """A frame becomes a command. Pure: same arguments, same answer."""
     before, (memory, tracks) = memory, look(machine, memory, frame, now_s)
-    seen = Seen(tracks, memory.history, now_s + machine.latency_s, machine.hold_s)
+    seen = Seen(tracks, memory.history, now_s + machine.latency_s, machine.hold_s, memory.allowed)
     policy, wanted = machine.policy.step(memory.policy, seen)
     command, clipped = allocate(machine.light, tracks, wanted)
     command, limited = machine.limits.clip(command)
@@ -113,7 +114,8 @@ def turn(
         memory.number, frame, now_s, orders, tracks, wanted, allowed, DARK, level, reason, seen.effect_s,
         withheld, notes, dropped=memory.dropped,
     )  # fmt: skip
-    return replace(memory, policy=policy, level=level, reason=reason, number=memory.number + 1), done
+    kept = replace(allowed, effect_s=seen.effect_s)
+    return replace(memory, policy=policy, level=level, reason=reason, number=memory.number + 1, allowed=kept), done
 
 
 def run(
