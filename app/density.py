@@ -78,10 +78,11 @@ def gain(before: Floats, after: Floats, energy_kt: Energy, edges: Floats, *, see
     def drawn(value: Floats) -> Floats:
         each = np.stack([np.histogram(column, edges)[0] for column in value.T]).astype(np.float64)  # [N, B]
         picks = chance.integers(0, len(each), (tries, len(each)))
-        return np.array([raw_divergence(each[pick].sum(axis=0), share) for pick in picks])
+        draws = np.array([raw_divergence(each[pick].sum(axis=0), share) for pick in picks])
+        # a draw from a sample is further off than the sample, as that is from the truth: about the sample's own value
+        return np.asarray(draws - draws.mean() + raw_divergence(each.sum(axis=0), share))
 
-    # a draw from a sample scatters by as much again as the sample from the truth: it has the bias twice
-    twice = (len(edges) - 2) / independent_number(before)
-    low = float(np.quantile(drawn(before), 0.05) - twice)
+    bias = (len(edges) - 2) / (2.0 * independent_number(before))
+    low = float(np.quantile(drawn(before), 0.05) - bias)
     high = float(np.quantile(drawn(after), 0.95))
     return Gain(low / high, low, high)

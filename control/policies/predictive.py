@@ -88,16 +88,14 @@ class Predictive:
         offset_um = within(trap_um - now.position_um, self.light.waist_um / 2.0)
         unknown, withheld = without_past(now, self.forces)
         keep = ~unknown & np.isfinite(offset_um).all(axis=1)
-        said, notes = known.said_hz, ()
-        if abs(response.rate_hz / said - 1.0) > NOTICE:
-            said, notes = response.rate_hz, (self.words(response),)
-        return replace(known, said_hz=said), Forces(
+        said = abs(response.rate_hz / known.said_hz - 1.0) > NOTICE
+        return replace(known, said_hz=response.rate_hz if said else known.said_hz), Forces(
             particle=now.particle[keep],
             force_pn=self.light.stiffness_pn_per_um * offset_um[keep],
             delay_s=np.full(int(np.count_nonzero(keep)), achieved_s(self.forces)),
             carried=np.zeros(int(np.count_nonzero(keep)), np.bool_),
             withheld=withheld,
-            notes=notes,
+            notes=(self.words(response),) if said else (),
         )
 
     def informed(self, known: Known, seen: Seen) -> Known:
@@ -107,7 +105,7 @@ class Predictive:
             told = (*told, Told.by(seen.allowed, known.seen_s))
         sights = seen.history.sightings
         oldest_s = min((sight.time_s for sight in sights[-3:]), default=seen.tracks.time_s) - seen.hold_s
-        told = tuple(one for one, after in pairwise((*told, None)) if after is None or after.effect_s > oldest_s)
+        told = (*(one for one, after in pairwise(told) if after.effect_s > oldest_s), *told[-1:])
         learning = known.learning
         if self.learn and told and sights and sights[-1].time_s == seen.tracks.time_s:
             learning = learning.step(sights, told, seen.hold_s, alone(seen.tracks, self.plant.diameter_um))

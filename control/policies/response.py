@@ -7,8 +7,8 @@ itself but against an instrument that y0 is not in, the way from the sight befor
 theta <- theta + S^-1 sum(zeta e), S <- forget S + sum(zeta dyhat/dtheta^T), a recursive instrumental variable method
 (Soederstroem and Stoica 1983, Instrumental Variable Methods for System Identification; Ljung 1999, System
 Identification, sections 7.6 and 11.3). What was believed at first is worth so much information as its error says. Of
-the latency the slope itself is taken; where a trap was put upon y0 itself, it has a part of y0's error, too, which e
-has -a of: what that adds to sum(zeta e) is known from how the slope goes with the innovation before, and taken off.
+the latency the slope itself is taken. But a trap that was put upon y0 itself has a part of y0's error, and late light
+can't be told from bad sight: where commands act before the next sight, the latency stays what it was calibrated to be.
 
 The innovations' variance is q + v (1 + a^2) and their covariance from one sight to the next -a v, where a = exp(-kappa
 h), v is the variance of a sight (noise less motion blur) and q = D / kappa (1 - a^2): so v and D are learned (the
@@ -134,15 +134,13 @@ class Learning:
         who, error, tilt, long_ago = who[fits], error[fits], tilt[fits], long_ago[fits]
         there = trap_at(told, before.time_s - self.now.late_s, who)
         strength = self.now.rate_hz * lasting_s * math.exp(-self.now.rate_hz * lasting_s)
+        if any(one.seen_s >= before.time_s and one.effect_s < newest.time_s for one in told):
+            tilt[..., 1] = 0.0
         instrument = np.stack([strength * (there - long_ago), tilt[..., 1]], axis=-1)  # [N, 2 axes, 2]
         forget = math.exp(-lasting_s / FORGET_S)
-        new = any(one.seen_s >= before.time_s and one.effect_s < newest.time_s for one in told)
-        shared = forget * self.shared + self._shared(who, tilt[..., 1]) if new else self.shared
-        told_of = np.einsum("nai,na->i", instrument, error)
-        told_of[1] += error.size * self._in_common(shared, lasting_s) if new else 0.0
-        theta, information = self._moved(told_of, np.einsum("nai,naj->ij", instrument, tilt), forget, sums[0] / sums[1])
+        theta, information = self._moved(error, tilt, instrument, forget, sums[0] / sums[1])
         sums = forget * sums + self._squares(who, error)
-        after = Learning(self.first, self.now, theta, information, who, error, sums, shared)
+        after = Learning(self.first, self.now, theta, information, who, error, sums)
         return replace(after, now=after._response(lasting_s, hold_s))
 
     def _interrupted(self) -> Learning:
@@ -167,24 +165,14 @@ class Learning:
         v = self.first.sight_um2
         return BELIEF_PAIRS * np.array([q + v * (1.0 + keep**2), 1.0, -keep * v, 1.0])
 
-    def _moved(self, told: Floats, information: Floats, forget: float, noise_um2: float) -> tuple[Floats, Floats]:
-        """(theta, its information) with one more [2] sum(zeta e) and [2, 2] sum(zeta dyhat/dtheta^T)."""
+    def _moved(
+        self, error: Floats, tilt: Floats, instrument: Floats, forget: float, noise_um2: float
+    ) -> tuple[Floats, Floats]:
+        """(theta, its information)."""
         before = np.diag(noise_um2 / BELIEF**2) if self.information is None else self.information
-        information = forget * before + information
-        theta = self.theta + np.linalg.solve(information, told)
+        information = forget * before + np.einsum("nai,naj->ij", instrument, tilt)
+        theta = self.theta + np.linalg.solve(information, np.einsum("nai,na->i", instrument, error))
         return np.clip(theta, -FARTHEST, FARTHEST), information
-
-    def _in_common(self, shared: Floats, lasting_s: float) -> float:
-        """a times the covariance of y0's error with dyhat/dlatency, from new traps' covariance with innovations."""
-        if shared[1] == 0.0:
-            return 0.0
-        keep, v = math.exp(-self.now.rate_hz * lasting_s), self.now.sight_um2
-        q = self.now.diffusion_um2_per_s / self.now.rate_hz * (1.0 - keep**2)
-        return float(keep * v * shared[0] / shared[1] / (q + v * (1.0 + keep)))
-
-    def _shared(self, who: Ints, slope: Floats) -> Floats:
-        last = self._last(who)
-        return np.array([(last * slope).sum(), 2 * len(np.intersect1d(who, self.particle, assume_unique=True))])
 
     def _last(self, who: Ints) -> Floats:
         """[N, 2] the last innovation of each; 0 where it is not known."""
@@ -218,13 +206,12 @@ def trap_at(told: tuple[Told, ...], time_s: float, particle: Ints) -> Floats:
 
 def alone(tracks: Tracks, diameter_um: float) -> Ints:
     """Who is trusted, and has nobody so near that it would be pushed."""
-    good = tracks.state == State.GOOD
-    # cells are so far apart in a third dimension that they never meet
-    place = np.column_stack([tracks.position_um, 1e6 * tracks.cell])
-    if len(place) < 2:
-        return tracks.particle[good]
-    apart_um = cKDTree(place).query(place, k=2)[0][:, 1]  # [N]
-    return tracks.particle[good & (apart_um > ALONE * diameter_um)]
+    trusted = tracks.state == State.GOOD
+    if len(tracks) > 1:
+        # cells are so far apart in a third dimension that they never meet
+        place = np.column_stack([tracks.position_um, 1e6 * tracks.cell])
+        trusted &= cKDTree(place).query(place, k=2)[0][:, 1] > ALONE * diameter_um
+    return np.asarray(tracks.particle[trusted], np.int64)
 
 
 def _rows(sight: Sighting, particle: Ints) -> Floats:
