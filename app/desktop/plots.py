@@ -29,7 +29,7 @@ from control.experiment import Experiment
 
 Floats = NDArray[np.float64]
 REMEMBERED = 3000  # tracks
-MOST_PLACES = 150_000  # particles times frames that one plot is made from
+MOST_PLACES = 60_000  # particles times frames that one plot is made from
 RECENT = 60  # tracks that order and pairs are taken over, spread over the last 300
 RANDOM_GAS = 0.366  # mean |psi6| over six neighbours that stand anyhow (physics brief P25)
 

@@ -91,7 +91,7 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         for mark in self.marks:
             mark.clear_all()
         self.arrows.clear()
-        self.labels.show(np.empty(0, np.int64), np.empty((0, 2)), 0.0, NOBODY)
+        self.labels.show_all(np.empty(0, np.int64), np.empty((0, 2)), 0.0, NOBODY)
         self.box.setBorder(pg.mkPen(theme.RAISED, width=1))
 
     def say(self, text: str) -> None:
@@ -165,7 +165,7 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         for item, state in ((self.good, State.GOOD), (self.new, State.NEW), (self.uncertain, State.UNCERTAIN)):
             item.put(tracks.position_um[(tracks.state == state) & ~chosen], self.diameter_um)
         self.chosen.put(tracks.position_um[chosen], self.diameter_um)
-        self.labels.show(tracks.particle, tracks.position_um, 0.28 * self.diameter_um, self.followed)
+        self.labels.show_all(tracks.particle, tracks.position_um, 0.28 * self.diameter_um, self.followed)
 
     def _click(self, event: object) -> None:
         at = self.box.mapSceneToView(event.scenePos())  # type: ignore[attr-defined]
