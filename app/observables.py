@@ -33,14 +33,17 @@ def paths(tracks: list[Tracks], period_s: float, most: int | None = None) -> Pat
     if not tracks:
         return Paths(period_s, np.empty(0), np.empty(0, np.int64), np.empty((0, 0, 2)))
     start_s = tracks[0].time_s
-    rows = [round((seen.time_s - start_s) / period_s) for seen in tracks]
-    particle, times = np.unique(np.concatenate([seen.particle for seen in tracks]), return_counts=True)
+    row = np.array([round((seen.time_s - start_s) / period_s) for seen in tracks])
+    rows = np.repeat(row, [len(seen) for seen in tracks])  # [S] and below: of every sighting
+    who = np.concatenate([seen.particle for seen in tracks])
+    place_um = np.concatenate([seen.position_um for seen in tracks])
+    particle, times = np.unique(who, return_counts=True)
     if most is not None and len(particle) > most:
         particle = np.sort(particle[np.argsort(-times, kind="stable")[:most]])
-    position_um = np.full((max(rows) + 1, len(particle), 2), np.nan)
-    for row, seen in zip(rows, tracks, strict=True):
-        known = np.isin(seen.particle, particle)
-        position_um[row, np.searchsorted(particle, seen.particle[known])] = seen.position_um[known]
+        known = np.isin(who, particle)
+        rows, who, place_um = rows[known], who[known], place_um[known]
+    position_um = np.full((int(row.max()) + 1, len(particle), 2), np.nan)
+    position_um[rows, np.searchsorted(particle, who)] = place_um
     time_s: Floats = start_s + period_s * np.arange(len(position_um), dtype=np.float64)
     return Paths(period_s, time_s, particle, position_um)
 
