@@ -75,8 +75,9 @@ def build_policy(made: Plan, light: Light, source: str) -> Policy:
     refuse_short_delays(law, rig, source)
     middle_um = ((low_um[0] + high_um[0]) / 2.0, (low_um[1] + high_um[1]) / 2.0)
     if made.experiment.mode == "steered":
-        if made.experiment.trap.predict:
-            return Predictive(law.forces, rig.plant, light, middle_um, rig.camera.exposure_s)
+        trap = made.experiment.trap
+        if trap.predict:
+            return Predictive(law.forces, rig.plant, light, middle_um, rig.camera.exposure_s, learn=trap.learn)
         return Steered(law.forces, rig.plant, light, middle_um, made.experiment.trap.compensate_latency)
     rings = []
     for index, force in enumerate(law.forces):

@@ -158,12 +158,16 @@ DARK = dark("dark")
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a policy may know. `effect_s`: when its answer acts; `hold_s`: for how long."""
+    """What a policy may know. `effect_s`: when its answer acts; `hold_s`: for how long.
+
+    `allowed` is the command of the turn before, as the interlock let it through, and when it was planned to act.
+    """
 
     tracks: Tracks
     history: History
     effect_s: float
     hold_s: float
+    allowed: Command = DARK
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ class Trap:
     depth_kt: Annotated[float, Gt(0), Doc("depth of one trap")] = 20.0
     compensate_latency: Annotated[bool, Doc("divide forces by 1 + z of the latency")] = False
     predict: Annotated[bool, Doc("aim at where particles will be, so that a potential acts as it is written")] = False
+    learn: Annotated[bool, Doc("with predict: learn stiffness, latency and noise from the run, too")] = True
 
 
 @settings

@@ -21,7 +21,8 @@ from app.desktop.experiment_list import ExperimentList
 from app.desktop.foreseen import ForeseenTable
 from app.desktop.form import Fields
 from app.desktop.potential_plot import PotentialPlot
-from app.predict import Means, predict
+from app.means import Means
+from app.predict import predict
 from config.reader import Document, build, plain
 from config.refused import Refused
 from control.experiment import Experiment, Programmed

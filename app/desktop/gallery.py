@@ -143,6 +143,16 @@ def devices(folder: Path) -> Any:
     return window
 
 
+def tuning(folder: Path) -> Any:
+    from app.desktop.picture import wait
+
+    window = running("double_ring_square")
+    window.tuning.parentWidget().raise_()
+    window.tuning.look()
+    wait(20.0, lambda: window.tuning.shown is not None)
+    return window
+
+
 STATES: dict[str, Callable[[Path], Any]] = {
     "activity": activity,
     "crystal": crystal,
@@ -152,6 +162,7 @@ STATES: dict[str, Callable[[Path], Any]] = {
     "tripped": tripped,
     "compared": compared,
     "devices": devices,
+    "tuning": tuning,
 }
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ from app.apart import Apart
 from app.host import Opening
 from app.live import Live
 from app.machine import build_machine, ready_for_learned
+from app.means import Means
 from app.plan import planned
-from app.predict import Means
 from app.rehearse import rehearse
 from app.rig import open_instrument, open_recorder
 from app.rig_file import Plan
