@@ -187,14 +187,18 @@ def train(config: Annotated[Path, typer.Argument(help="training file")], json: J
 
 
 @app.command()
-def evaluate(checkpoint: Annotated[Path, typer.Argument(help="card of a checkpoint")], json: Json = None) -> None:
+def evaluate(
+    checkpoint: Annotated[Path, typer.Argument(help="card of a checkpoint")],
+    onnx: Annotated[bool, typer.Option("--onnx", help="also write it as ONNX, beside the card")] = False,
+    json: Json = None,
+) -> None:
     """Say what a trained network is worth: errors, symmetry, speed.
 
     Example: main.py evaluate config/checkpoints/ring_egnn.json
     """
     from app.train import evaluate_network
 
-    evaluate_network(checkpoint, json=json)
+    evaluate_network(checkpoint, json=json, onnx=onnx)
 
 
 @app.command()
