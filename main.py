@@ -300,6 +300,26 @@ def emulate(
 
 
 @app.command()
+def species(
+    runs: Annotated[list[Path], typer.Argument(help="run files with frames, one for each species")],
+    out: Annotated[Path, typer.Option("--out", help="checkpoint to write (.json)")],
+    names: Annotated[str, typer.Option("--names", help="of the species, as bead,shell; else the files' names")] = "",
+    patch_px: Annotated[int, typer.Option("--patch-px", help="width of the piece of image about a particle")] = 28,
+    epochs: Annotated[int, typer.Option("--epochs", help="passes over the patches")] = 20,
+    seed: Annotated[int, typer.Option("--seed", help="of the training")] = 1,
+    json: Json = None,
+) -> None:
+    """Learn to tell species by their images, from a run of each; tracking.classifier then names them, live.
+
+    Example: main.py species beads.h5 shells.h5 --out config/checkpoints/my_species.json
+    """
+    from app.species import learn_species
+
+    called = tuple(name for name in names.split(",") if name)
+    learn_species(runs, out, names=called, patch_px=patch_px, epochs=epochs, seed=seed, json=json)
+
+
+@app.command()
 def symmetry(
     run: Annotated[Path, typer.Argument(help="run file")],
     lag: Annotated[float | None, typer.Option("--lag", help="duration of a displacement, in s; else a frame")] = None,
