@@ -153,6 +153,9 @@ def reproduce(
     names: Annotated[list[str] | None, typer.Argument(help="checks, as P7 or P7-plant; else all")] = None,
     full: Annotated[bool, typer.Option("--full/--quick", help="all in depth, or a quick look at most")] = False,
     families: Annotated[bool, typer.Option("--families", help="the families of experiments (a, b, ...)")] = False,
+    sabotage: Annotated[
+        bool, typer.Option("--sabotage", help="put each check's parameter wrong: is it caught?")
+    ] = False,
     out: Annotated[Path, typer.Option("--out", help="folder of the report, and of what was measured")] = Path("runs"),
     json: Json = None,
 ) -> None:
@@ -164,6 +167,8 @@ def reproduce(
 
     if families:
         raise typer.Exit(verb.families(names or [], out=out, json=json))
+    if sabotage:
+        raise typer.Exit(verb.sabotage(names or [], full=full, out=out, json=json))
     raise typer.Exit(verb.reproduce(names or [], full=full, out=out, json=json))
 
 

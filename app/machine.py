@@ -51,6 +51,7 @@ def build_machine(made: Plan, source: str = "the experiment") -> Machine:
         species=experiment.species,
         confirmed=rig.confirmed,
         probe_mw=rig.loop.probe_power_mw if isinstance(experiment.policy, Calibrating) else None,
+        plant=None if isinstance(rig.camera, PlantCamera) else rig.plant,  # a table of particles is not linked
     )
 
 

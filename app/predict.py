@@ -25,7 +25,7 @@ class Means:
 
     plant: Plant
     light: Light
-    latency_s: float  # from the beginning of a turn to when its command acts
+    latency_s: float  # from mid-exposure to when a command acts
     hold_s: float
     particles: int = 1
 
@@ -97,7 +97,7 @@ def predict(experiment: Experiment, means: Means) -> tuple[Foreseen, ...]:
         return (*power(experiment, means),)
     said: list[Foreseen] = []
     for force in experiment.policy.forces:
-        about = {"self": of_self, "pair": of_pair, "external": of_external}[force.kind]
+        about = {"self": of_self, "pair": of_pair, "external": of_external, "motile": of_motile}[force.kind]
         said += about(force, experiment, means)
     return (*said, *power(experiment, means))
 
@@ -196,6 +196,16 @@ def of_external(force: Any, experiment: Experiment, means: Means) -> list[Forese
         z = kappa * force.delay_s
         stays = "stable" if z < math.pi / 2 else "never settles"
         said.append(Foreseen("z = κτ", f"{z:.3g}, {stays}", "stable below π/2 (P14)", z >= math.pi / 2))
+    return said
+
+
+def of_motile(force: Any, experiment: Experiment, means: Means) -> list[Foreseen]:
+    drive_pn = min(force.drive_pn, _most_pn(experiment, means))
+    speed = drive_pn / means.plant.drag_pn_s_per_um
+    hidden = speed * force.delay_s < math.sqrt(4.0 * means.plant.diffusion_um2_per_s * force.delay_s)
+    said = [Foreseen("speed while it moves", f"{speed:.3g} µm/s", "F/γ along its own heading")]
+    if hidden:
+        said.append(Foreseen("heading", "hidden by diffusion", "vτ is below √(4Dτ)", True))
     return said
 
 

@@ -70,7 +70,8 @@ def link(before: Remembered, number: int, position_px: Floats, s: Tracking) -> t
     drift_px = _drift(before, number, taken, position_px) if s.predict == "drift" else before.drift_px
     ahead = where if s.predict == "last" else where + np.multiply(drift_px, 1 + count[:, MISSED, None])
     after = Remembered(known, where, ahead, count, next_particle, drift_px)
-    return after, Linked(particle, state, order, lost, _notes(doubts) if len(doubts) else ())
+    notes = _merged(before, taken, owner, position_px, s) + _notes(doubts) if s.doubt > 0 else ()
+    return after, Linked(particle, state, order, lost, notes)
 
 
 def _drift(before: Remembered, number: int, taken: Ints, position_px: Floats) -> tuple[float, float]:
@@ -82,6 +83,18 @@ def _drift(before: Remembered, number: int, taken: Ints, position_px: Floats) ->
     move = np.median((position_px[taken[seen]] - before.position_px[seen]) / frames[:, None], axis=0)
     x, y = before.drift_px
     return x + DRIFT_SHARE * (float(move[0]) - x), y + DRIFT_SHARE * (float(move[1]) - y)
+
+
+def _merged(before: Remembered, taken: Ints, owner: Ints, position_px: Floats, s: Tracking) -> tuple[str, ...]:
+    """Who has just vanished nearer to another than two features can be told apart."""
+    vanished = np.flatnonzero((taken < 0) & (before.count[:, MISSED] == 0))
+    if len(position_px) == 0 or len(vanished) == 0:
+        return ()
+    away_px = np.linalg.norm(before.expected_px[vanished, None] - position_px, axis=-1)  # [V, N]
+    sight = away_px.argmin(axis=1)
+    near = (away_px.min(axis=1) < s.least_distance_px) & (owner[sight] >= 0)
+    pairs = np.stack([before.particle[vanished[near]], before.particle[owner[sight[near]]]], axis=1)
+    return tuple(f"particles {one} and {other} are seen as one" for one, other in np.sort(pairs, axis=1).tolist())
 
 
 def _notes(doubts: Ints) -> tuple[str, ...]:

@@ -89,7 +89,8 @@ def power(job: Job) -> Record:
     evenness = Evenness(centre_um=efficiency.centre_um, radius_um=radius_um, terms=efficiency.terms)
     kt_per_mw = middle * rig.optics.waist_um**2 / (4.0 * rig.plant.kt_pn_um)
     sets = {"calibration.evenness": plain(evenness), "optics.depth_kt_per_mw": kt_per_mw}
-    return job.keep("power", found["uneven_after"], "relative", sets, found, spot_um=place_um, per_mw=each)
+    return job.keep("power", found["uneven_after"], "relative", sets, found, spot_um=place_um, per_mw=each,
+                    mean_mw=[one.mean_mw for one in held])  # fmt: skip
 
 
 def trapped(seen: SeenRun, least: float = 0.5) -> list[Trapped]:

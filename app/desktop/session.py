@@ -21,6 +21,7 @@ from config.reader import Document, plain, write
 from control.contract import Fault, OrderKind, Recorder, Turn
 from control.experiment import Experiment
 from control.loop import Machine
+from control.policies.calibrating import Calibrating
 
 
 def _recorder(instrument: Any, path: Path) -> Recorder:
@@ -60,9 +61,9 @@ class Session:
         """What an experiment would have to work with. Raises Refused."""
         plan = self.planned(experiment)
         machine = self.wiring.build_machine(plan, "the experiment panel")
-        return Means(
-            plan.rig.plant, machine.light, machine.latency_s, machine.hold_s, self.particles or plan.rig.sample.number
-        )
+        seen_s = plan.rig.camera.exposure_s / 2.0 + plan.rig.camera.readout_s
+        particles = self.particles or plan.rig.sample.number
+        return Means(plan.rig.plant, machine.light, seen_s + machine.latency_s, machine.hold_s, particles)
 
     def planned(self, experiment: Experiment) -> Plan:
         """The plan with another experiment, whose `set` goes into the rig. Raises Refused."""
@@ -97,6 +98,11 @@ class Session:
     def order(self, kind: OrderKind, text: str = "") -> None:
         if self.live is not None:
             self.live.order(kind, text)
+
+    def arm(self) -> None:
+        """Light; of an unconfirmed rig only for a calibration, at probe power. An order that is refused says why."""
+        probing = not self.plan.rig.confirmed and isinstance(self.plan.experiment.policy, Calibrating)
+        self.order(OrderKind.PROBE if probing else OrderKind.ARM)
 
     def apply(self, experiment: Experiment) -> None:
         """This experiment from the next turn on. Raises Refused, and then nothing has changed."""

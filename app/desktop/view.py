@@ -41,13 +41,23 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         self.trails = Trails(self.box)
         self.arrows = Arrows(self.box)
         ring, dash = pg.mkPen(theme.ACCENT, width=1.5), pg.mkPen(theme.AMBER, width=1.5, style=Qt.PenStyle.DashLine)
-        self.good, self.doubtful = Mark(self.box, ring), Mark(self.box, dash)
+        self.good, self.new = Mark(self.box, ring), Mark(self.box, dash)
+        self.uncertain = Mark(self.box, pg.mkPen(theme.AMBER, width=2), symbol="d")
         self.chosen = Mark(self.box, pg.mkPen(theme.WHITE, width=3))
         self.spots = Mark(self.box, None, brush=(229, 72, 77, 190))
         self.compared = Mark(self.box, pg.mkPen(theme.ORANGE, width=2), symbol="s")
         self.kept = Mark(self.box, pg.mkPen(theme.GREEN, width=2), symbol="+")
         self.rejected = Mark(self.box, pg.mkPen(theme.VERMILION, width=1), symbol="x")
-        self.marks = (self.good, self.doubtful, self.chosen, self.spots, self.compared, self.kept, self.rejected)
+        self.marks = (
+            self.good,
+            self.new,
+            self.uncertain,
+            self.chosen,
+            self.spots,
+            self.compared,
+            self.kept,
+            self.rejected,
+        )
         self.labels = Labels(self.box)
         self.scale_bar = ScaleBar(self.box)
         self.box.addItem(self.image)
@@ -158,10 +168,11 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
 
     def _show_particles(self, turn: Turn) -> None:
         tracks = turn.tracks
-        good, chosen = tracks.state == State.GOOD, tracks.particle == self.followed
-        for item, rows in ((self.good, good & ~chosen), (self.doubtful, ~good & ~chosen), (self.chosen, chosen)):
-            item.put(tracks.position_um[rows], self.diameter_um)
-        named = tracks.particle == self.followed
+        chosen = tracks.particle == self.followed
+        for item, state in ((self.good, State.GOOD), (self.new, State.NEW), (self.uncertain, State.UNCERTAIN)):
+            item.put(tracks.position_um[(tracks.state == state) & ~chosen], self.diameter_um)
+        self.chosen.put(tracks.position_um[chosen], self.diameter_um)
+        named = chosen.copy()
         if self._pointed_um is not None and len(named):
             away_um = np.linalg.norm(tracks.position_um - self._pointed_um, axis=1)
             named |= (away_um == away_um.min()) & (away_um < self.diameter_um)

@@ -106,3 +106,9 @@ def test_a_crystal_has_no_closed_form() -> None:
     experiment: Experiment = build(parse(text, "test"), Experiment)
     assert foreseen_msd_um2(experiment, MEANS, np.array([1.0])) is None
     assert math.isnan(foreseen_speed_um_per_s(experiment, MEANS))
+
+
+def test_a_motile_particle_is_foreseen_too() -> None:
+    text = "{title: t, policy: {kind: programmed, forces: [{kind: motile, drive_pn: 0.05}]}}"
+    said = {one.name: one.value for one in predict(build(parse(text, "here"), Experiment), MEANS)}
+    assert said["speed while it moves"] == f"{0.05 / PLANT.drag_pn_s_per_um:.3g} µm/s"

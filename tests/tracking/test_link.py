@@ -135,6 +135,10 @@ def test_a_merger_makes_the_one_that_is_left_uncertain() -> None:
     _, found = link(memory, 1, np.array([[12.1, 10.0]]), Tracking())
     assert State(int(found.state[0])) is State.UNCERTAIN
     assert found.lost.tolist() == [0]
+    assert found.notes[0] == "particles 0 and 1 are seen as one"
+    _, again = link(link(Remembered(), 0, np.array([[10.0, 10.0], [40.0, 10.0]]), Tracking())[0], 1,
+                    np.array([[10.0, 10.0]]), Tracking())  # fmt: skip
+    assert (again.lost.tolist(), again.notes) == ([1], ())  # too far for that
 
 
 @pytest.mark.parametrize(("gate", "particle"), [("constant", 1), ("sqrt_time", 0)])

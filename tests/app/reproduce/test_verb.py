@@ -20,7 +20,7 @@ def test_the_table_the_json_and_the_page(tmp_path: Path, capsys: pytest.CaptureF
     assert verb.reproduce(["P1-plant", "P28"], full=False, out=out, json=file) in (0, 1)
     checks = json.loads(file.read_text())["checks"]
     assert [check["id"] for check in checks] == ["P1", "P28"]
-    assert set(checks[0]) == {"id", "level", "predicted", "measured", "stderr", "verdict"}
+    assert {"id", "level", "predicted", "measured", "stderr", "verdict"} <= set(checks[0])
     assert all(check["verdict"] == "pass" for check in checks)
     page = (out / "reproduce-quick.html").read_text()
     assert page.count("data:image/svg+xml;base64,") == 2
@@ -28,12 +28,29 @@ def test_the_table_the_json_and_the_page(tmp_path: Path, capsys: pytest.CaptureF
     assert "2 of 2 agree" in capsys.readouterr().out
 
 
+def test_sabotages_are_caught_and_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "checks.json"
+    verb.reproduce(["P28"], full=False, out=tmp_path, json=file)
+    assert verb.sabotage(["P28"], full=False, out=tmp_path, json=file) == 0
+    told = json.loads(file.read_text())
+    assert [row["id"] for row in told["checks"]] == ["P28"]  # what was there stays
+    assert told["sabotages"][0]["caught"] is True
+    assert told["sabotages"][0]["factor"] == 1.2
+    assert "1 of 1 sabotages are caught" in capsys.readouterr().out
+
+
+def test_a_sabotage_that_is_not_caught_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put right, it agrees: then nothing was caught."""
+    monkeypatch.setattr(verb, "measure", lambda *job, sabotaged, drawn: measure(*job, drawn=drawn))
+    assert verb.sabotage(["P28"], full=False, out=tmp_path, json=None) == 1
+
+
 def test_it_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[str] = []
 
-    def counted(check: Check, *rest: object) -> Outcome:
+    def counted(check: Check, *rest: object, **how: bool) -> Outcome:
         made.append(check.name)
-        return measure(check, *rest)  # type: ignore[arg-type]
+        return measure(check, *rest, **how)  # type: ignore[arg-type]
 
     monkeypatch.setattr(verb, "measure", counted)
     for _ in range(2):
