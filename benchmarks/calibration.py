@@ -37,7 +37,7 @@ WRONG = (
     "deflector.true_shift_um=[0.4, -0.3]", "deflector.true_delay_s=0.006", "optics.depth_kt_per_mw=10",
     "optics.waist_um=0.66", "plant.drag_pn_s_per_um=0.05", "sample.drift_um_per_s=[0.05, -0.03]",
 )  # fmt: skip
-UNEVEN = ("deflector.efficiency_edge=0.2", "sample.number=36", "sample.spacing_um=4.0")
+UNEVEN = ("deflector.efficiency_edge=0.2", "deflector.range_v=6", "sample.number=36", "sample.spacing_um=4.2")
 ASKED = {
     "map_rms_nm": 50.0, "stiffness": 0.03, "stiffness_middle": 0.03, "diffusion": 0.03, "diffusion_msd": 0.03,
     "latency_ms": 1.0,
