@@ -157,6 +157,7 @@ def reproduce(
         bool, typer.Option("--sabotage", help="put each check's parameter wrong: is it caught?")
     ] = False,
     out: Annotated[Path, typer.Option("--out", help="folder of the report, and of what was measured")] = Path("runs"),
+    docs: Annotated[Path | None, typer.Option("--docs", help="page (Markdown) to make of the --json file")] = None,
     json: Json = None,
 ) -> None:
     """Hold the instrument against the known physics: a table and a report; goes on where it stopped.
@@ -165,6 +166,8 @@ def reproduce(
     """
     from app.reproduce import verb
 
+    if docs is not None:
+        raise typer.Exit(verb.document(docs, json, out))
     if families:
         raise typer.Exit(verb.families(names or [], out=out, json=json))
     if sabotage:
@@ -252,21 +255,23 @@ def tune(
 
 @app.command()
 def bench(
-    what: Annotated[str, typer.Argument(help="tracking or loop")] = "tracking",
+    what: Annotated[str, typer.Argument(help="tracking, identities or loop")] = "tracking",
     quick: Annotated[bool, typer.Option("--quick", help="the first case of each table")] = False,
     docs: Annotated[Path | None, typer.Option("--docs", help="page (Markdown) to write the tables to")] = None,
     json: Json = None,
 ) -> None:
-    """Measure: tracking, with trackpy beside it in the same process; or the loop's jitter, with the window and without.
+    """Measure: tracking, with trackpy beside it; identities in the closed loop; the loop's jitter, with the window too.
 
     Example: main.py bench tracking --quick --json bench.json
     """
-    from benchmarks.verb import bench_loop, bench_tracking
+    from benchmarks.verb import bench_identities, bench_loop, bench_tracking
 
     if what == "loop":
         raise typer.Exit(bench_loop(quick=quick, json=json))
+    if what == "identities":
+        raise typer.Exit(bench_identities(quick=quick, json=json))
     if what != "tracking":
-        raise Refused(f"bench: found '{what}' (allowed: tracking, loop)")
+        raise Refused(f"bench: found '{what}' (allowed: tracking, identities, loop)")
     raise typer.Exit(bench_tracking(quick=quick, docs=docs, json=json))
 
 

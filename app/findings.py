@@ -14,7 +14,8 @@ from app.analysis import bonds_by_frame, msd, speeds
 from app.energetics import work_kt
 from app.heading import heading_memory, persistence_s
 from app.machine import build_machine
-from app.predict import Means, foreseen_speed_um_per_s, longest_delay_s, minimum
+from app.means import Means, minimum
+from app.motion import foreseen_speed_um_per_s, longest_delay_s
 from app.rig_file import Plan
 from control.experiment import Experiment, Programmed
 from control.theory import active, delayed

@@ -90,6 +90,12 @@ def build_policy(made: Plan, light: Light, source: str) -> Policy:
     return Landscape(law.forces, tuple(rings), rig.plant, middle_um)
 
 
+def ready_for_learned() -> None:
+    """Import what a learned law needs. It takes a second, in which nobody else gets Python's lock: before the loop
+    turns, so that such a law can be chosen while the beam is on."""
+    import models.learned  # noqa: F401
+
+
 def refuse_short_delays(law: Programmed, rig: Rig, source: str) -> None:
     """Raises Refused if a delay would need a position that was not yet seen."""
     bound_s = shortest_delay_s(rig)

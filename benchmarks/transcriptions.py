@@ -20,6 +20,12 @@ from models.ponita.convolution import Block
 from models.ponita.network import Ponita
 
 
+def edges(position: Tensor, radius: float) -> Tensor:
+    """All pairs nearer than `radius`, both ways: [2, E]."""
+    near = torch.cdist(position, position) < radius
+    return (near & ~torch.eye(len(position), dtype=torch.bool)).nonzero().T
+
+
 def window(distance: Tensor, radius: float, p: int = 6) -> Tensor:
     u = distance / radius
     fade = 1 - (p + 1) * (p + 2) / 2 * u**p + p * (p + 2) * u ** (p + 1) - p * (p + 1) / 2 * u ** (p + 2)
@@ -74,8 +80,7 @@ def message_passing(network: MessagePassing, seen: Cloud) -> Tensor:
 
 def gated_frames(network: FrameAveraged, seen: Cloud) -> Tensor:
     """s FA(X) + (1 - s) EGNN(X), frame by frame, for one cloud: [N, d]."""
-    centre = seen.position.mean(0)
-    apart = seen.position - centre
+    apart = seen.position - seen.position.mean(0)
     spectrum, axes = torch.linalg.eigh(apart.T @ apart)
     mean = torch.zeros_like(seen.position)
     for one in (1.0, -1.0):
@@ -86,6 +91,8 @@ def gated_frames(network: FrameAveraged, seen: Cloud) -> Tensor:
             mean = mean + message_passing(cast(MessagePassing, network.backbone), posed) @ turn.T / 4
     gap = ((spectrum[1] - spectrum[0]) / spectrum.sum() / 0.15).clamp(0, 1)
     share = gap * gap * (3 - 2 * gap)
+    if share == 1:
+        return mean
     return torch.as_tensor(share * mean + (1 - share) * egnn(cast(EGNN, network.fallback), seen))
 
 

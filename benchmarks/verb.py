@@ -1,4 +1,4 @@
-"""The verb `bench`: the tracking against trackpy in the same process, and the loop with the window and without."""
+"""The verb `bench`: the tracking beside trackpy, identities in the closed loop, the loop under the window."""
 
 from __future__ import annotations
 
@@ -15,6 +15,14 @@ def bench_tracking(*, quick: bool, docs: Path | None, json: Path | None) -> int:
         json.write_text(json_text.dumps(tables, indent=1) + "\n")
     if docs is not None:
         docs.write_text(markdown(tables))
+    return 0
+
+
+def bench_identities(*, quick: bool, json: Path | None) -> int:
+    """Swaps, announced and silent, over 10,000 frames of a closed loop (600 if quick)."""
+    from benchmarks import identities  # the simulated rig is opened for this one only
+
+    identities.bench(600 if quick else identities.FRAMES, json)
     return 0
 
 

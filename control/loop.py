@@ -120,9 +120,9 @@ def turn(
         withheld, notes, dropped=memory.dropped,
     )  # fmt: skip
     holds = held(machine, memory, allowed, seen.effect_s)
-    kept = replace(allowed, effect_s=seen.effect_s)
-    memory = replace(memory, policy=policy, holds=holds, allowed=kept, level=level, reason=reason)
-    return replace(memory, number=memory.number + 1), done
+    newest = replace(allowed, effect_s=seen.effect_s)
+    left = replace(memory, policy=policy, holds=holds, allowed=newest, level=level, reason=reason)
+    return replace(left, number=memory.number + 1), done
 
 
 def run(

@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from config.refused import Refused
 from control.contract import Forces, Seen, State
 from control.plant import Plant
 from models.checkpoint import Card, load_checkpoint
 from models.cloud import Cloud, cloud
+from models.flight.pack import Flight, pack
 from models.graph import all_edges, radius_edges
 
 Floats = NDArray[np.float64]
@@ -29,7 +30,7 @@ CLOSER = 0.8  # of the smallest distance that it was trained on: nearer than thi
 class LearnedPolicy:
     """Forces from a network on the graph of the trusted particles: float32, one thread. Its memory is what it said."""
 
-    network: nn.Module
+    flight: Flight
     card: Card
     plant: Plant
 
@@ -66,7 +67,7 @@ class LearnedPolicy:
         if not len(place_um):
             return np.empty((0, 2))
         with torch.inference_mode():
-            found = self.network(cloud_of(self.card, place_um, species, cell)).vector[:, 0]
+            found = self.flight(cloud_of(self.card, place_um, species, cell))
         per_answer = self.plant.kt_pn_um if self.card.units.answer == "kT/um" else 1.0
         return np.asarray(found.numpy(), np.float64) * (self.card.scale * per_answer)
 
@@ -77,7 +78,7 @@ def fly(path: Path | str, plant: Plant) -> LearnedPolicy:
     torch.set_num_threads(1)  # a second thread in the control process costs tens of milliseconds under load
     network, card = load_checkpoint(path)
     refuse(card, path)
-    policy = LearnedPolicy(network, card, plant)
+    policy = LearnedPolicy(pack(network, card), card, plant)
     draw = np.random.default_rng(0)
     for count in WARM_UP:
         place_um = draw.uniform(0, 2.5 * np.sqrt(count), (count, 2))

@@ -11,7 +11,8 @@ ROOMS = ("config", "control", "tracking", "drivers", "models", "app")
 
 # Counts, indices, pure ratios and grey levels of trackpy's own names; and words that are units themselves.
 PURE = {
-    "average", "brightness", "core", "crowd_share", "diameter_ratio", "doubt", "drag_ratio", "drop", "efficiency_edge",
+    "average", "blink", "brightness", "core", "crowd_share", "diameter_ratio", "doubt", "drag_ratio", "drop",
+    "efficiency_edge",
     "gain", "gradient", "layer_scale", "learning_rate", "matrix", "minmass", "noise", "parameters", "percentile",
     "factor", "options", "precision", "tolerance", "values", "want",  # of a check and of a family
     "ratio", "residual", "response", "share", "stale_periods", "terms", "threshold", "uneven", "weight_decay",

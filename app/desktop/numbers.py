@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -24,7 +25,6 @@ class Numbers(QTableWidget):
         self._tables = tables
         self._worker = ThreadPoolExecutor(1, "findings")
         self._pending: Future[list[Finding]] | None = None
-        self.found: list[Finding] = []
         self.setHorizontalHeaderLabels(COLUMNS)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
@@ -42,8 +42,12 @@ class Numbers(QTableWidget):
         if self._pending is not None:
             if not self._pending.done():
                 return
-            self.found, self._pending = self._pending.result(), None
-            self.show_all(self.found)
+            done, self._pending = self._pending, None
+            error = done.exception()
+            if error is None:
+                self.show_all(done.result())
+            else:  # a number that can't be had is no reason for the beam to go dark
+                self.show_all([Finding(f"not measured: {error}", "", math.nan, math.nan, math.nan, repr(error))])
         tables = self._tables()
         if tables is not None:
             self._pending = self._worker.submit(findings, tables)
@@ -59,6 +63,12 @@ class Numbers(QTableWidget):
                 if column in (1, 2):
                     item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
                 self.setItem(index, column, item)
+
+    def read(self) -> dict[str, tuple[str, str]]:
+        """What stands there: (foreseen, measured) by observable."""
+        texts = [[self.item(row, column) for column in range(3)] for row in range(self.rowCount())]
+        said = [[item.text() if item is not None else "" for item in items] for items in texts]
+        return {name: (foreseen, measured) for name, foreseen, measured in said}
 
     def close_worker(self) -> None:
         self._worker.shutdown(wait=True, cancel_futures=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
@@ -13,6 +14,8 @@ from PyQt6.QtWidgets import QTabWidget, QWidget
 
 from app.desktop import theme
 from app.desktop.numbers import Numbers
+from app.means import Means
+from app.motion import foreseen_msd_um2, foreseen_speed_um_per_s, longest_delay_s
 from app.observables import (
     Paths,
     bond_order,
@@ -23,7 +26,6 @@ from app.observables import (
     speed_um_per_s,
     steps_um,
 )
-from app.predict import Means, foreseen_msd_um2, foreseen_speed_um_per_s, longest_delay_s
 from app.recent import Recent
 from app.rig_file import Plan
 from control.contract import Tracks, Turn
@@ -49,7 +51,7 @@ class Plots(QTabWidget):
         self.source: Callable[[], list[Tracks]] | None = None  # of a recording; None: the turns that were added
         self.experiment: Experiment | None = None
         self.means: Means | None = None
-        self.msd = Plot("lag  s", "MSD  µm²", log=True)
+        self.msd = Plot("lag  s", "MSD  µm²", log="xy")
         self.steps = Plot("step over one frame  nm", "number")
         self.speed = Plot("time  s", "speed  µm/s")
         self.pairs = Plot("r  µm", "g(r)")
@@ -186,18 +188,18 @@ class Plots(QTabWidget):
 class Plot(pg.PlotWidget):  # type: ignore[misc]
     """Axes with named curves, each made once; a legend names them."""
 
-    def __init__(self, bottom: str, left: str, log: bool = False) -> None:
-        axes = {side: Decades(side) for side in ("bottom", "left")} if log else {}
+    def __init__(self, bottom: str, left: str, log: str = "") -> None:
+        axes = {side: Decades(side) for side, axis in (("bottom", "x"), ("left", "y")) if axis in log}
         super().__init__(background=theme.GROUND, axisItems=axes)
         self.setLabel("bottom", bottom)
         self.setLabel("left", left)
-        self.setLogMode(log, log)
+        self.setLogMode("x" in log, "y" in log)
         for side in ("bottom", "left"):
             self.getAxis(side).enableAutoSIPrefix(False)
         self.showGrid(x=True, y=True, alpha=0.15)
         self.setDownsampling(auto=True, mode="peak")
         self.setClipToView(True)
-        self.legend = self.addLegend(offset=(8 if log else -8, 8), labelTextColor=theme.INK)
+        self.legend = self.addLegend(offset=(8 if log == "xy" else -8, 8), labelTextColor=theme.INK)
         self.curves: dict[str, pg.PlotDataItem] = {}
 
     def line(
@@ -212,12 +214,23 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]
         there = y is not None and bool(np.isfinite(y).any())
         self.curves[name].setData(x if there else [], y if there else [])
 
-    def bars(self, name: str, edges: Floats, height: NDArray[np.int64], colour: str) -> None:
+    def bars(self, name: str, edges: Floats, height: NDArray[Any], colour: str) -> None:
         if name not in self.curves:
             self.curves[name] = self.plot(
                 [0, 1], [0], name=name, stepMode="center", fillLevel=0, brush=colour, pen=pg.mkPen(colour)
             )
         self.curves[name].setData(edges, height)
+
+    def steps(self, name: str, edges: Floats, height: Floats, colour: str) -> None:
+        """The outline of a histogram."""
+        if name not in self.curves:
+            self.curves[name] = self.plot([0, 1], [0], name=name, stepMode="center", pen=pg.mkPen(colour, width=1.5))
+        self.curves[name].setData(edges, height)
+
+    def empty(self) -> None:
+        """Without its curves."""
+        for name in tuple(self.curves):
+            self.removeItem(self.curves.pop(name))
 
 
 class Decades(pg.AxisItem):  # type: ignore[misc]

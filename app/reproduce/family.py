@@ -71,7 +71,7 @@ class Found:
 
     numbers: dict[str, float]
     missed: tuple[str, ...]  # what was wanted otherwise, in words
-    figure: str  # SVG in base64
+    figure: str  # PNG in base64
     turns: int
     spent_s: float
 
@@ -113,12 +113,12 @@ def _flight(family: Family, document: Document, value: float, across: float) -> 
 
 
 def _figure(way: Any, flights: list[Flight], family: Family) -> str:
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     picture = Figure(figsize=(6.0, 4.0), layout="constrained")
-    picture.set_canvas(FigureCanvasSVG(picture))
+    picture.set_canvas(FigureCanvasAgg(picture))
     way.draw(picture.subplots(), flights, family.options)
     written = io.BytesIO()
-    picture.savefig(written, format="svg")
+    picture.savefig(written, format="png", dpi=120)
     return base64.b64encode(written.getvalue()).decode()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from app.progress import progress
 from app.reproduce.check import CHECKS, Check, Effort, load
+from app.reproduce.docs import write_page
 from app.reproduce.family import Family, Found, explore, load_families
 from app.reproduce.measure import Outcome, measure
 from app.reproduce.report import family_report, report
@@ -64,6 +65,15 @@ def sabotage(names: Sequence[str], *, full: bool, out: Path, json: Path | None, 
         ]
         add_to(json, "sabotages", told)
     return 1 if missed else 0
+
+
+def document(page: Path, json: Path | None, out: Path) -> int:
+    """Write the page of what was measured, from its JSON. Raises Refused."""
+    if json is None:
+        raise Refused("--docs needs --json: the file that reproduce --full, --sabotage and --families have written to")
+    write_page(page, json, out)
+    print(f"written: {page}")
+    return 0
 
 
 def effort_name(full: bool) -> str:
@@ -191,7 +201,13 @@ def families(names: Sequence[str], *, out: Path, json: Path | None) -> int:
     print(f"the report is {page}")
     if json is not None:
         told: list[dict[str, object]] = [
-            {"id": family.id, "title": family.title, "numbers": found.numbers, "missed": list(found.missed)}
+            {
+                "id": family.id,
+                "title": family.title,
+                "about": family.about,
+                "numbers": found.numbers,
+                "missed": list(found.missed),
+            }
             for family, found in lines
         ]
         add_to(json, "families", told)

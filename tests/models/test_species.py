@@ -90,8 +90,8 @@ def test_a_short_training_tells_the_kinds_apart() -> None:
     torch.manual_seed(1)
     kind = torch.arange(240) % 3
     image = torch.from_numpy(normalised(draw_patches(kind, straight(240), seed=2)[:, 0].numpy()))
-    network = AffineNetwork(3, width=6, group=3, special=True, spread=0.05)
-    fit_classes(network, image, kind, epochs=4, batch=24, learning_rate=5e-3)
+    network = AffineNetwork(3, width=4, deep=8, group=3, special=True)
+    fit_classes(network, image, kind, epochs=6, batch=24)
     network.freeze()
     again = torch.from_numpy(normalised(draw_patches(kind, straight(240), seed=3)[:, 0].numpy()))
     assert accuracy(network, again, kind) > 0.6

@@ -389,11 +389,11 @@ def test_candidates_are_drawn_as_the_form_stands(bench: Bench) -> None:
     window.devices.candidates.setChecked(True)
     assert len(window.view.kept.data) == 7
     write(window.devices.forms["tracking"].rows["minmass"], 1e6)
-    window.show_candidates()
+    window.judging.show()
     assert len(window.view.kept.data) == 0
     assert len(window.view.rejected.data) >= 7
     write(window.devices.forms["tracking"].rows["diameter_px"], 12)
-    window.show_candidates()
+    window.judging.show()
     assert "odd" in window.devices.trouble.text()
     window.devices.candidates.setChecked(False)
     assert len(window.view.rejected.data) == 0
@@ -429,6 +429,6 @@ def test_the_families_are_in_the_chooser(bench: Bench) -> None:
     titles = [box.itemText(index) for index in range(box.count())]
     assert "Many particles, two rings: square" in titles
     assert "One particle, delayed ring" not in titles  # positions without images
-    made = planner(None, FIRST.parent / "families" / "d_square.yaml")[1]
+    made = planner(FIRST.parent / "families" / "d_square.yaml", None)[1]
     assert made.experiment.trap.depth_kt == pytest.approx(199, abs=1)
     assert made.experiment.about.startswith("Sixteen particles")
