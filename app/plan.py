@@ -59,10 +59,11 @@ def planned(wanted: Document, rig: Path | str | Document | None, sets: Sequence[
         wanted = override(wanted, *_pair(item))
     experiment: Experiment = build(wanted, Experiment)
     bench = rig if isinstance(rig, Document) else read(rig if rig is not None else folder / experiment.rig)
+    before = bench.data.get("calibration")
     for item in sets:
         if item.partition("=")[0].strip() == "calibration":
             bench = override(bench, *_pair(item))
-    bench = calibrated(bench)
+    bench = calibrated(bench, before)
     for key, value in experiment.set.items():
         bench = put(bench, key, value, wanted.place(("set", key)))
     for item in sets:

@@ -37,6 +37,7 @@ WRONG = (
     "deflector.true_shift_um=[0.4, -0.3]", "deflector.true_delay_s=0.006", "optics.depth_kt_per_mw=10",
     "optics.waist_um=0.66", "plant.drag_pn_s_per_um=0.05", "sample.drift_um_per_s=[0.05, -0.03]",
 )  # fmt: skip
+UNEVEN = ("deflector.efficiency_edge=0.2", "deflector.range_v=6", "sample.number=36", "sample.spacing_um=4.2")
 ASKED = {
     "map_rms_nm": 50.0, "stiffness": 0.03, "stiffness_middle": 0.03, "diffusion": 0.03, "diffusion_msd": 0.03,
     "latency_ms": 1.0,
@@ -126,11 +127,11 @@ def recorded_s(job: Job, record: Record) -> dict[str, float]:
 
 
 def calibrated(folder: Path, seed: int, seconds: float | None = 60.0, wrong: tuple[str, ...] = WRONG) -> dict[str, Any]:
-    """One seed of the whole verb, beside the truth; a whole file is taken as it is. Raises Refused, Fault."""
+    """One seed of the whole verb, beside the truth; what is done is not done again. Raises Refused, Fault."""
     file = folder / f"seed{seed}.calibration.yaml"
-    if not file.exists() or len(load(file).records) < len(STEPS):
-        file.unlink(missing_ok=True)
-        calibrate_rig("all", RIG, wrong, out=file, seconds=seconds, seed=seed, pitch_um=2.5, undone=False, json=None)
+    done = len(load(file).records) if file.exists() else 0
+    for what in list(STEPS)[done:] if done else ["all"]:
+        calibrate_rig(what, RIG, wrong, out=file, seconds=seconds, seed=seed, pitch_um=2.5, undone=False, json=None)
     job = Job(RIG, wrong, file, seed=seed)
     found = dict(zip(STEPS, load(file).records, strict=True))
     return {
@@ -141,6 +142,26 @@ def calibrated(folder: Path, seed: int, seconds: float | None = 60.0, wrong: tup
         "errors": {name: float(f"{error:.5g}") for name, error in errors(job, found).items()},
         "found": {name: one.found for name, one in found.items()},
     }
+
+
+def evened(folder: Path, seed: int) -> dict[str, float]:
+    """Powers that make up for very uneven light, over 36 time-shared spots all over the field; and measured again."""
+    job = Job(RIG, UNEVEN, folder / f"uneven{seed}.calibration.yaml", seed=seed, seconds=60.0)
+    saved = load(job.file).records if job.file.exists() else ()
+    if len(saved) < 3:
+        job.file.unlink(missing_ok=True)
+        saved = (STEPS["diffusion"](job), STEPS["power"](job), STEPS["power"](job))
+    truly, measured = {}, {}
+    for name, record in (("before", saved[1]), ("after", saved[2])):
+        mean_mw, per_mw = np.array(record.data["mean_mw"]), np.array(record.data["per_mw"])
+        true = true_stiffness_pn_per_um(job.rig(), np.array(record.data["spot_um"])) * mean_mw
+        truly[name], measured[name] = float(true.std() / true.mean()), float((per_mw * mean_mw).std() / true.mean())
+    return {
+        "seed": seed, "particles": saved[1].found["particles"],
+        **{f"truly_{name}": float(f"{one:.4g}") for name, one in truly.items()},
+        **{f"measured_{name}": float(f"{one:.4g}") for name, one in measured.items()},
+        "measured_by_chance": saved[1].found["expected_error"],
+    }  # fmt: skip
 
 
 def summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
@@ -171,8 +192,11 @@ def main() -> None:
     table = summary(runs)
     for name, row in table.items():
         print(name, row)
+    uneven = [evened(asked.folder, seed) for seed in asked.seeds]
+    print(uneven)
     if asked.out is not None:
-        asked.out.write_text(json.dumps({"wrong": WRONG, "summary": table, "runs": runs}, indent=1) + "\n")
+        made = {"wrong": WRONG, "summary": table, "uneven": uneven, "runs": runs}
+        asked.out.write_text(json.dumps(made, indent=1) + "\n")
 
 
 if __name__ == "__main__":

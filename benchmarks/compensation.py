@@ -181,8 +181,8 @@ def compared(well: Well, found: dict[str, Floats], energy_kt: Callable[[Floats],
     for way, value in found.items():
         apart = divergence(value, energy_kt, well.edges)
         table[way] = {"kl": apart.value, "bias": apart.bias, "independent": apart.independent}
-        for other in ("none", "leading"):
-            if way not in ("none", "leading") and other in found:
+        for other in {"predict": ("none", "leading", "configured"), "configured": ("none", "leading")}.get(way, ()):
+            if other in found:
                 table[way][f"over_{other}"] = asdict(gain(found[other], value, energy_kt, well.edges))
     return table
 

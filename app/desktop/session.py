@@ -22,6 +22,7 @@ from config.reader import Document, plain, write
 from control.contract import Fault, OrderKind, Recorder, Turn
 from control.experiment import Experiment, Learned
 from control.loop import Machine
+from control.policies.calibrating import Calibrating
 
 
 def _recorder(instrument: Any, path: Path) -> Recorder:
@@ -99,6 +100,11 @@ class Session:
     def order(self, kind: OrderKind, text: str = "") -> None:
         if self.live is not None:
             self.live.order(kind, text)
+
+    def arm(self) -> None:
+        """Light; of an unconfirmed rig only for a calibration, at probe power. An order that is refused says why."""
+        probing = not self.plan.rig.confirmed and isinstance(self.plan.experiment.policy, Calibrating)
+        self.order(OrderKind.PROBE if probing else OrderKind.ARM)
 
     def apply(self, experiment: Experiment) -> None:
         """This experiment from the next turn on. Raises Refused, and then nothing has changed."""
