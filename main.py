@@ -153,7 +153,11 @@ def reproduce(
     names: Annotated[list[str] | None, typer.Argument(help="checks, as P7 or P7-plant; else all")] = None,
     full: Annotated[bool, typer.Option("--full/--quick", help="all in depth, or a quick look at most")] = False,
     families: Annotated[bool, typer.Option("--families", help="the families of experiments (a, b, ...)")] = False,
+    sabotage: Annotated[
+        bool, typer.Option("--sabotage", help="put each check's parameter wrong: is it caught?")
+    ] = False,
     out: Annotated[Path, typer.Option("--out", help="folder of the report, and of what was measured")] = Path("runs"),
+    docs: Annotated[Path | None, typer.Option("--docs", help="page (Markdown) to make of the --json file")] = None,
     json: Json = None,
 ) -> None:
     """Hold the instrument against the known physics: a table and a report; goes on where it stopped.
@@ -162,8 +166,12 @@ def reproduce(
     """
     from app.reproduce import verb
 
+    if docs is not None:
+        raise typer.Exit(verb.document(docs, json, out))
     if families:
         raise typer.Exit(verb.families(names or [], out=out, json=json))
+    if sabotage:
+        raise typer.Exit(verb.sabotage(names or [], full=full, out=out, json=json))
     raise typer.Exit(verb.reproduce(names or [], full=full, out=out, json=json))
 
 
@@ -179,14 +187,18 @@ def train(config: Annotated[Path, typer.Argument(help="training file")], json: J
 
 
 @app.command()
-def evaluate(checkpoint: Annotated[Path, typer.Argument(help="card of a checkpoint")], json: Json = None) -> None:
+def evaluate(
+    checkpoint: Annotated[Path, typer.Argument(help="card of a checkpoint")],
+    onnx: Annotated[bool, typer.Option("--onnx", help="also write it as ONNX, beside the card")] = False,
+    json: Json = None,
+) -> None:
     """Say what a trained network is worth: errors, symmetry, speed.
 
     Example: main.py evaluate config/checkpoints/ring_egnn.json
     """
     from app.train import evaluate_network
 
-    evaluate_network(checkpoint, json=json)
+    evaluate_network(checkpoint, json=json, onnx=onnx)
 
 
 @app.command()
@@ -247,21 +259,23 @@ def tune(
 
 @app.command()
 def bench(
-    what: Annotated[str, typer.Argument(help="tracking or loop")] = "tracking",
+    what: Annotated[str, typer.Argument(help="tracking, identities or loop")] = "tracking",
     quick: Annotated[bool, typer.Option("--quick", help="the first case of each table")] = False,
     docs: Annotated[Path | None, typer.Option("--docs", help="page (Markdown) to write the tables to")] = None,
     json: Json = None,
 ) -> None:
-    """Measure: tracking, with trackpy beside it in the same process; or the loop's jitter, with the window and without.
+    """Measure: tracking, with trackpy beside it; identities in the closed loop; the loop's jitter, with the window too.
 
     Example: main.py bench tracking --quick --json bench.json
     """
-    from app.bench import bench_loop, bench_tracking
+    from benchmarks.verb import bench_identities, bench_loop, bench_tracking
 
     if what == "loop":
         raise typer.Exit(bench_loop(quick=quick, json=json))
+    if what == "identities":
+        raise typer.Exit(bench_identities(quick=quick, json=json))
     if what != "tracking":
-        raise Refused(f"bench: found '{what}' (allowed: tracking, loop)")
+        raise Refused(f"bench: found '{what}' (allowed: tracking, identities, loop)")
     raise typer.Exit(bench_tracking(quick=quick, docs=docs, json=json))
 
 

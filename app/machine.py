@@ -51,6 +51,7 @@ def build_machine(made: Plan, source: str = "the experiment") -> Machine:
         species=experiment.species,
         confirmed=rig.confirmed,
         probe_mw=rig.loop.probe_power_mw if isinstance(experiment.policy, Calibrating) else None,
+        plant=None if isinstance(rig.camera, PlantCamera) else rig.plant,  # a table of particles is not linked
     )
 
 
@@ -78,15 +79,16 @@ def build_policy(made: Plan, light: Light, source: str) -> Policy:
     if isinstance(law, Learned):
         from models.learned import fly  # nobody waits for torch who does not use it
 
-        return fly(made.folder / law.checkpoint, rig.plant)
+        return fly(made.folder / law.checkpoint, rig.plant, law.runtime)
     low_um, high_um = field_um(rig)
     if isinstance(law, Calibrating):
         return calibrating(law, low_um, high_um, rig.optics.waist_um)
     refuse_short_delays(law, rig, source)
     middle_um = ((low_um[0] + high_um[0]) / 2.0, (low_um[1] + high_um[1]) / 2.0)
     if made.experiment.mode == "steered":
-        if made.experiment.trap.predict:
-            return Predictive(law.forces, rig.plant, light, middle_um, rig.camera.exposure_s)
+        trap = made.experiment.trap
+        if trap.predict:
+            return Predictive(law.forces, rig.plant, light, middle_um, rig.camera.exposure_s, learn=trap.learn)
         return Steered(law.forces, rig.plant, light, middle_um, made.experiment.trap.compensate_latency)
     rings = []
     for index, force in enumerate(law.forces):
@@ -97,6 +99,12 @@ def build_policy(made: Plan, light: Light, source: str) -> Policy:
         except Refused as refused:
             raise Refused(f"{source}: policy.forces.{index}.shape: {refused}") from None
     return Landscape(law.forces, tuple(rings), rig.plant, middle_um)
+
+
+def ready_for_learned() -> None:
+    """Import what a learned law needs. It takes a second, in which nobody else gets Python's lock: before the loop
+    turns, so that such a law can be chosen while the beam is on."""
+    import models.learned  # noqa: F401
 
 
 def refuse_short_delays(law: Programmed, rig: Rig, source: str) -> None:

@@ -33,14 +33,17 @@ def paths(tracks: list[Tracks], period_s: float, most: int | None = None) -> Pat
     if not tracks:
         return Paths(period_s, np.empty(0), np.empty(0, np.int64), np.empty((0, 0, 2)))
     start_s = tracks[0].time_s
-    rows = [round((seen.time_s - start_s) / period_s) for seen in tracks]
-    particle, times = np.unique(np.concatenate([seen.particle for seen in tracks]), return_counts=True)
+    row = np.array([round((seen.time_s - start_s) / period_s) for seen in tracks])
+    rows = np.repeat(row, [len(seen) for seen in tracks])  # [S] and below: of every sighting
+    who = np.concatenate([seen.particle for seen in tracks])
+    place_um = np.concatenate([seen.position_um for seen in tracks])
+    particle, times = np.unique(who, return_counts=True)
     if most is not None and len(particle) > most:
         particle = np.sort(particle[np.argsort(-times, kind="stable")[:most]])
-    position_um = np.full((max(rows) + 1, len(particle), 2), np.nan)
-    for row, seen in zip(rows, tracks, strict=True):
-        known = np.isin(seen.particle, particle)
-        position_um[row, np.searchsorted(particle, seen.particle[known])] = seen.position_um[known]
+        known = np.isin(who, particle)
+        rows, who, place_um = rows[known], who[known], place_um[known]
+    position_um = np.full((int(row.max()) + 1, len(particle), 2), np.nan)
+    position_um[rows, np.searchsorted(particle, who)] = place_um
     time_s: Floats = start_s + period_s * np.arange(len(position_um), dtype=np.float64)
     return Paths(period_s, time_s, particle, position_um)
 
@@ -99,15 +102,16 @@ def pair_correlation(frames: list[Floats], edges_um: Floats, area_um2: float) ->
     return np.divide(found, expected, out=np.full_like(found, np.nan), where=expected > 0)
 
 
-def hexatic_order(place_um: Floats) -> Floats:
-    """|psi6| [N] over each particle's six nearest (Nelson and Halperin 1979), by freud; nan for fewer than 7."""
-    if len(place_um) < 7:
+def bond_order(place_um: Floats, neighbours: int) -> Floats:
+    """|psi_n| [N] over each particle's n nearest (Nelson and Halperin 1979), by freud; nan for fewer than n + 1."""
+    if len(place_um) <= neighbours:
         return np.full(len(place_um), np.nan)
     import freud
 
     middle = place_um - place_um.mean(axis=0)
     box = freud.box.Box.square(6.0 * float(np.abs(middle).max()) + 1.0)  # so wide that it never wraps
-    order = freud.order.Hexatic(k=6)
-    order.compute((box, np.column_stack([middle, np.zeros(len(middle))])), {"num_neighbors": 6, "exclude_ii": True})
+    order = freud.order.Hexatic(k=neighbours)
+    points = np.column_stack([middle, np.zeros(len(middle))])
+    order.compute((box, points), {"num_neighbors": neighbours, "exclude_ii": True})
     found: Floats = np.abs(order.particle_order).astype(np.float64)
     return found

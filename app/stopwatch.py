@@ -7,7 +7,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from control.contract import Beam, Camera, Command, Frame, Policy, Recorder, Seen, Tracker, Tracks, Turn
+from control.contract import (
+    NOBODY,
+    Beam,
+    Camera,
+    Command,
+    Expected,
+    Frame,
+    Policy,
+    Recorder,
+    Seen,
+    Tracker,
+    Tracks,
+    Turn,
+)
 
 
 @dataclass
@@ -50,8 +63,8 @@ class TimedTracker:
     def start(self) -> Any:
         return self.tracker.start()
 
-    def step(self, memory: Any, frame: Frame) -> tuple[Any, Tracks]:
-        answer: tuple[Any, Tracks] = self.watch.of("tracker", self.tracker.step, memory, frame)
+    def step(self, memory: Any, frame: Frame, expected: Expected = NOBODY) -> tuple[Any, Tracks]:
+        answer: tuple[Any, Tracks] = self.watch.of("tracker", self.tracker.step, memory, frame, expected)
         return answer
 
 

@@ -13,7 +13,7 @@ from app.plan import plan_of
 from app.progress import progress
 from app.rig import plan_after
 from app.rig_file import Plan
-from control.contract import Frame, Order, OrderKind, Tracker, Tracks, Turn
+from control.contract import NOBODY, Expected, Frame, Order, OrderKind, Tracker, Tracks, Turn
 from control.loop import applied, turn
 from drivers.journal import Run, check, compare, read_run
 
@@ -27,7 +27,7 @@ class RecordedTracks:
     def start(self) -> None:
         return None
 
-    def step(self, memory: None, frame: Frame) -> tuple[None, Tracks]:
+    def step(self, memory: None, frame: Frame, expected: Expected = NOBODY) -> tuple[None, Tracks]:
         return None, self.tracks
 
 

@@ -28,7 +28,7 @@ from config.geometry import Affine
 from control.contract import Frame
 from tracking.link import Remembered, link
 from tracking.locate.centroid import Centroid
-from tracking.locate.windows import Expected, Windows
+from tracking.locate.windows import Known, Windows
 from tracking.settings import Locator, Tracking
 from tracking.tracker import Tracker
 
@@ -119,7 +119,7 @@ def windows(quick: bool, say: Say) -> list[Row]:
         s = Tracking(locator="windows", diameter_px=11, minmass=400, separation_px=10.0, search_px=5.0)
         theirs = _trackpy(s, images[0], every_column=True)
         found = Centroid(s)(images[0])
-        expected = Expected(found.position_px + 0.5, found.mass, found.signal)
+        expected = Known(found.position_px + 0.5, found.mass, found.signal)
         tracker = Tracker(s, Affine.scale("px", "um", 0.1))
         state = [tracker.start(), 0]
 

@@ -38,7 +38,20 @@ class Light:
     @property
     def stiffness_pn_per_um(self) -> float:
         """Of a steered trap."""
-        return spot_stiffness(self.trap_kt * self.kt_pn_um, self.waist_um)
+        return self.stiffness_of(self.trap_kt)
+
+    def stiffness_of(self, depth_kt: float) -> float:
+        """pN/um in the middle of a spot of this depth."""
+        return spot_stiffness(depth_kt * self.kt_pn_um, self.waist_um)
+
+    def depth_kt(self, command: Command) -> Floats:
+        """[M] the depth of each spot of a command, on average over its cycle."""
+        number = len(command)
+        cycle_s = command.dwell_s.sum() + (number * self.settle_s if number > 1 else 0.0)
+        mean_mw = command.power_mw * command.dwell_s / max(cycle_s, self.shortest_dwell_s)
+        if self.efficiency is not None and number:
+            mean_mw = mean_mw * self.efficiency(command.position_um)
+        return np.asarray(mean_mw * self.depth_kt_per_mw)
 
     @property
     def largest_force_pn(self) -> float:

@@ -108,6 +108,17 @@ class Tracks:
 
 
 @dataclass(frozen=True, slots=True)
+class Expected:
+    """Where some particles are thought to be by the middle of a frame's exposure: those that light has moved."""
+
+    particle: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # [N] rising
+    position_um: Floats = field(default_factory=lambda: np.empty((0, 2)))  # [N, 2]
+
+
+NOBODY = Expected()
+
+
+@dataclass(frozen=True, slots=True)
 class Forces:
     """What a policy wants: forces on particles (steered traps), rings of light (painted landscape), or both.
 
@@ -152,12 +163,16 @@ DARK = dark("dark")
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a policy may know. `effect_s`: when its answer acts; `hold_s`: for how long."""
+    """What a policy may know. `effect_s`: when its answer acts; `hold_s`: for how long.
+
+    `allowed` is the command of the turn before, as the interlock let it through, and when it was planned to act.
+    """
 
     tracks: Tracks
     history: History
     effect_s: float
     hold_s: float
+    allowed: Command = DARK
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +235,9 @@ class Recorder(Protocol):
 class Tracker(Protocol):
     def start(self) -> Any: ...
 
-    def step(self, memory: Any, frame: Frame) -> tuple[Any, Tracks]: ...
+    def step(self, memory: Any, frame: Frame, expected: Expected = NOBODY) -> tuple[Any, Tracks]:
+        """Who is where in `frame`. Of whom `expected` tells nothing, the tracker has expectations of its own."""
+        ...
 
 
 class Policy(Protocol):

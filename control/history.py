@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,14 +28,21 @@ class History:
 
     depth_s: float
     sightings: tuple[Sighting, ...] = ()
+    begun_s: Mapping[int, float] = field(default_factory=dict)  # whose past may be another's before that time
 
-    def push(self, sighting: Sighting) -> History:
-        """With one more sighting; one that is not newer than the last is refused (ValueError)."""
+    def push(self, sighting: Sighting, uncertain: Ints | None = None) -> History:
+        """With one more sighting; one that is not newer than the last is refused (ValueError).
+
+        uncertain: [U] whose identity this sighting does not settle: what was known of them may be another's past.
+        """
         if self.sightings and sighting.time_s <= self.sightings[-1].time_s:
             raise ValueError(f"a frame of {sighting.time_s:.6f} s came after one of {self.sightings[-1].time_s:.6f} s")
         oldest_s = sighting.time_s - self.depth_s
         keep = bisect_right(self.sightings, oldest_s, key=lambda old: old.time_s) - 1
-        return History(self.depth_s, (*self.sightings[max(keep, 0) :], sighting))
+        begun_s = {who: time_s for who, time_s in self.begun_s.items() if time_s > oldest_s}
+        if uncertain is not None:
+            begun_s |= dict.fromkeys(uncertain.tolist(), sighting.time_s)
+        return History(self.depth_s, (*self.sightings[max(keep, 0) :], sighting), begun_s)
 
     def at(self, time_s: float, particle: Ints) -> Floats:
         """Positions of `particle` at `time_s`, interpolated between the sightings on either side.
@@ -44,8 +52,17 @@ class History:
             particle: [N] identities.
 
         Returns:
-            [N, 2] um; nan where the particle was not seen within LARGEST_GAP sightings on both sides.
+            [N, 2] um; nan where the particle was not seen within LARGEST_GAP sightings on both sides, and before the
+            last doubt about who it is.
         """
+        found = self._seen_at(time_s, particle)
+        if self.begun_s:
+            later = [who for who, begun_s in self.begun_s.items() if time_s < begun_s]
+            found[np.isin(particle, later)] = np.nan
+        return found
+
+    def _seen_at(self, time_s: float, particle: Ints) -> Floats:
+        """[N, 2] um, doubts or no doubts."""
         found = np.full((len(particle), 2), np.nan)
         after = bisect_right(self.sightings, time_s, key=lambda old: old.time_s)
         if after == 0 or len(particle) == 0:

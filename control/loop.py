@@ -31,9 +31,11 @@ from control.contract import (
     Turn,
     dark,
 )
+from control.expected import Hold, Whereabouts, still_acting
 from control.history import History, Sighting
 from control.interlock import LIT, interlock
 from control.limits import Limits, doubts_about
+from control.plant import Plant
 
 UNCONFIRMED = "the map from camera to deflector is not confirmed: calibrate the map first"
 NO_CALIBRATION = "probing is for calibrations, and this policy is none"
@@ -53,6 +55,7 @@ class Machine:
     species: tuple[int, ...] = ()  # of the particles by identity, as the operator named them; the others: the tracker's
     confirmed: bool = True  # whether the map from camera to deflector is; ARM is refused where it is not
     probe_mw: float | None = None  # the most a spot gets in PROBING; None: this is no calibration, PROBE is refused
+    plant: Plant | None = None  # how particles follow their traps; None: the tracker is told nothing of the light
 
     def start(self) -> Memory:
         return Memory(self.tracker.start(), self.policy.start(), History(self.depth_s))
@@ -87,11 +90,14 @@ class Memory:
     tracker: Any
     policy: Any
     history: History
+    whereabouts: Whereabouts = Whereabouts()
+    holds: tuple[Hold, ...] = ()  # the light that has acted since, or will
     level: Level = Level.SAFE
     reason: str = "not yet armed"
     number: int = 0
     last_frame: int = -1
     dropped: int = 0
+    allowed: Command = DARK  # the newest command, and when it was planned to act
 
 
 def turn(
@@ -99,7 +105,7 @@ def turn(
 ) -> tuple[Memory, Turn]:
     """A frame becomes a command. Pure: same arguments, same answer."""
     before, (memory, tracks) = memory, look(machine, memory, frame, now_s)
-    seen = Seen(tracks, memory.history, now_s + machine.latency_s, machine.hold_s)
+    seen = Seen(tracks, memory.history, now_s + machine.latency_s, machine.hold_s, memory.allowed)
     policy, wanted = machine.policy.step(memory.policy, seen)
     command, clipped = allocate(machine.light, tracks, wanted)
     command, limited = machine.limits.clip(command)
@@ -113,7 +119,10 @@ def turn(
         memory.number, frame, now_s, orders, tracks, wanted, allowed, DARK, level, reason, seen.effect_s,
         withheld, notes, dropped=memory.dropped,
     )  # fmt: skip
-    return replace(memory, policy=policy, level=level, reason=reason, number=memory.number + 1), done
+    holds = held(machine, memory, allowed, seen.effect_s)
+    newest = replace(allowed, effect_s=seen.effect_s)
+    left = replace(memory, policy=policy, holds=holds, allowed=newest, level=level, reason=reason)
+    return replace(left, number=memory.number + 1), done
 
 
 def run(
@@ -181,12 +190,24 @@ def look(machine: Machine, memory: Memory, frame: Frame | None, now_s: float) ->
     """Track, and remember where everyone was and how many frames were never seen."""
     if frame is None or out_of_order(memory, frame):
         return memory, Tracks(now_s)
-    tracker, tracks = machine.tracker.step(memory.tracker, frame)
+    there = memory.whereabouts.at(frame.time_s, memory.holds)
+    tracker, tracks = machine.tracker.step(memory.tracker, frame, there.expected)
     tracks = named(machine.species, tracks)
-    history = memory.history.push(Sighting(tracks.time_s, tracks.particle, tracks.position_um))
+    uncertain = tracks.particle[tracks.state == State.UNCERTAIN]
+    history = memory.history.push(Sighting(tracks.time_s, tracks.particle, tracks.position_um), uncertain)
     missed = max(frame.number - memory.last_frame - 1, 0) if memory.last_frame >= 0 else 0
     dropped = memory.dropped + missed
-    return replace(memory, tracker=tracker, history=history, last_frame=frame.number, dropped=dropped), tracks
+    there = there.seen(tracks) if machine.plant is not None else memory.whereabouts
+    memory = replace(memory, tracker=tracker, history=history, whereabouts=there)
+    return replace(memory, last_frame=frame.number, dropped=dropped), tracks
+
+
+def held(machine: Machine, memory: Memory, allowed: Command, effect_s: float) -> tuple[Hold, ...]:
+    """The light that acts after the newest frame, with that of this turn."""
+    if machine.plant is None:
+        return ()
+    newest = Hold.of(allowed, effect_s, machine.light, machine.plant)
+    return still_acting(memory.holds, newest, memory.whereabouts.time_s)
 
 
 def named(species: tuple[int, ...], tracks: Tracks) -> Tracks:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from config.refused import Refused
-from control.contract import Ended, Fault, Frame, Order, Tracks, Turn
+from control.contract import NOBODY, Ended, Expected, Fault, Frame, Order, Tracks, Turn
 from drivers.journal import Run
 
 
@@ -84,7 +84,7 @@ class TapeTracker:
         """Nothing is remembered: the tape knows its place."""
         return None
 
-    def step(self, memory: Any, frame: Frame) -> tuple[Any, Tracks]:
+    def step(self, memory: Any, frame: Frame, expected: Expected = NOBODY) -> tuple[Any, Tracks]:
         turn = self._tape.turn
         if turn is None or turn.frame is None or turn.frame.number != frame.number:
             raise Fault(f"{self._tape.run.path}: there are no tracks of frame {frame.number} on the tape now")

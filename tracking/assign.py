@@ -24,22 +24,29 @@ WAITING = -2
 
 @njit(cache=True, nogil=True)
 def assign(
-    source_px: Floats, gate_px: Floats, sight_px: Floats, share: float, near_px: float
+    source_px: Floats, gate_px: Floats, sight_px: Floats, ease: Floats, extra: Floats, share: float, near_px: float
 ) -> tuple[Ints, Ints, Bools]:
     """(sight of each source or -1 [M], source of each sight or -1 [N], whether a sight's identity is in doubt [N]).
 
     Args:
         source_px: [M, 2] where each source is expected.
-        gate_px: [M] how far off it may be; its square is the price of leaving the source unlinked.
+        gate_px: [M] how far off it may be.
         sight_px: [N, 2]; each considers its NEIGHBOURS nearest sources.
+        ease, extra: [M] a link costs ease * distance^2 + extra, and leaving a source unlinked ease * gate^2. Ones and
+            zeros are Crocker and Grier's rule.
         share: an identity is in doubt if another is worse by less than this share of the price; 0: never.
         near_px: features closer than this are seen as one.
     """
     first, sight, square = candidates(source_px, gate_px, sight_px)
-    price = gate_px**2
-    taken, owner = _solve(first, sight, square, price, sight_px.shape[0])
+    price = ease * gate_px**2
+    cost = square.copy()
+    for i in range(price.size):
+        for k in range(first[i], first[i + 1]):
+            cost[k] = ease[i] * square[k] + extra[i]
+    taken, owner = _solve(first, sight, cost, price, sight_px.shape[0])
     if share > 0:
-        return taken, owner, _doubt(first, sight, square, price, taken, owner, share, near_px)
+        near = square < near_px**2
+        return taken, owner, _doubt(first, sight, cost, near, price, taken, owner, share)
     return taken, owner, np.zeros(owner.size, np.bool_)
 
 
@@ -221,12 +228,12 @@ def _relink(root: int, end_source: int, end_sight: int, taken: Ints, owner: Ints
 
 @njit(cache=True, nogil=True)
 def _doubt(
-    first: Ints, sight: Ints, square: Floats, price: Floats, taken: Ints, owner: Ints, share: float, near_px: float
+    first: Ints, sight: Ints, square: Floats, near: Bools, price: Floats, taken: Ints, owner: Ints, share: float
 ) -> Bools:
     """[N] whether another identity of a linked sight is worse by less than `share` * price.
 
     Other identities: the source takes a free sight, a source left unlinked takes the sight, two sources swap. And a
-    source that is not seen, but within its gate and `near_px` of a sight, may have merged with it.
+    source that is not seen, but within its gate and `near` a sight, may have merged with it.
     """
     doubt = np.zeros(owner.size, np.bool_)
     for i in range(price.size):
@@ -237,7 +244,7 @@ def _doubt(
             if taken[i] < 0:  # the sight is another's, or this one had it
                 theirs = _square(first, sight, square, other, j)
                 worse = square[k] - theirs + price[other] - price[i]
-                if worse < share * price[other] or square[k] < near_px**2:
+                if worse < share * price[other] or near[k]:
                     doubt[j] = True
             elif other < 0:
                 if square[k] - mine < share * price[i]:
@@ -253,7 +260,7 @@ def _doubt(
 
 @njit(cache=True, nogil=True)
 def _square(first: Ints, sight: Ints, square: Floats, source: int, wanted: int) -> float:
-    """distance^2 of a source and a sight; inf if they are no candidates."""
+    """What the link of a source and a sight costs; inf if they are no candidates."""
     for k in range(first[source], first[source + 1]):
         if sight[k] == wanted:
             return float(square[k])

@@ -23,6 +23,7 @@ Bools = NDArray[np.bool_]
 
 SLACK_PX = 1e-7  # a distance equal to the gate is within it, as in trackpy
 GOOD, NEW, UNCERTAIN = int(State.GOOD), int(State.NEW), int(State.UNCERTAIN)
+SIGMAS = 5.0  # of a particle's steps that a well-chosen search range has
 DRIFT_SHARE = 0.05  # of the newest move in the running drift
 FEWEST = 8  # linked particles that a drift is read from
 NUMBER, MISSED, CLEAR, DOUBTED = 0, 1, 2, 3  # columns of Remembered.count
@@ -61,8 +62,8 @@ def link(before: Remembered, number: int, position_px: Floats, s: Tracking) -> t
 
     With the gate `constant` the partition is that of trackpy.link with the same search range and memory.
     """
-    gate_px = _gate(before, number, s)
-    taken, owner, doubt = assign(before.expected_px, gate_px, position_px, s.doubt, s.least_distance_px)
+    gate_px, ease, extra = _gate(before, number, s)
+    taken, owner, doubt = assign(before.expected_px, gate_px, position_px, ease, extra, s.doubt, s.least_distance_px)
     particle, state, order, lost, known, where, count, doubts, next_particle = _settle(
         before.particle, before.position_px, before.count, before.next_particle, number, position_px,
         taken, owner, doubt, s.memory, s.confirm,
@@ -70,7 +71,8 @@ def link(before: Remembered, number: int, position_px: Floats, s: Tracking) -> t
     drift_px = _drift(before, number, taken, position_px) if s.predict == "drift" else before.drift_px
     ahead = where if s.predict == "last" else where + np.multiply(drift_px, 1 + count[:, MISSED, None])
     after = Remembered(known, where, ahead, count, next_particle, drift_px)
-    return after, Linked(particle, state, order, lost, _notes(doubts) if len(doubts) else ())
+    notes = _merged(before, taken, owner, position_px, s) + _notes(doubts) if s.doubt > 0 else ()
+    return after, Linked(particle, state, order, lost, notes)
 
 
 def _drift(before: Remembered, number: int, taken: Ints, position_px: Floats) -> tuple[float, float]:
@@ -84,18 +86,38 @@ def _drift(before: Remembered, number: int, taken: Ints, position_px: Floats) ->
     return x + DRIFT_SHARE * (float(move[0]) - x), y + DRIFT_SHARE * (float(move[1]) - y)
 
 
+def _merged(before: Remembered, taken: Ints, owner: Ints, position_px: Floats, s: Tracking) -> tuple[str, ...]:
+    """Who has just vanished nearer to another than two features can be told apart."""
+    vanished = np.flatnonzero((taken < 0) & (before.count[:, MISSED] == 0))
+    if len(position_px) == 0 or len(vanished) == 0:
+        return ()
+    away_px = np.linalg.norm(before.expected_px[vanished, None] - position_px, axis=-1)  # [V, N]
+    sight = away_px.argmin(axis=1)
+    near = (away_px.min(axis=1) < s.least_distance_px) & (owner[sight] >= 0)
+    pairs = np.stack([before.particle[vanished[near]], before.particle[owner[sight[near]]]], axis=1)
+    return tuple(f"particles {one} and {other} are seen as one" for one, other in np.sort(pairs, axis=1).tolist())
+
+
 def _notes(doubts: Ints) -> tuple[str, ...]:
     return tuple(f"particle {particle} may be another from here on" for particle in doubts.tolist())
 
 
-def _gate(before: Remembered, number: int, s: Tracking) -> Floats:
-    """[M] how far each remembered particle may have moved. Brownian steps grow with the root of time."""
-    gate_px = np.full(len(before), s.search_px)
+def _gate(before: Remembered, number: int, s: Tracking) -> tuple[Floats, Floats, Floats]:
+    """([M] how far each remembered particle may have moved; ease and extra of its links, see assign).
+
+    Brownian steps grow with the root of time: after n frames the density of a place at distance d is that of a normal
+    distribution of variance n sigma^2 in the plane, whose -2 sigma^2 log is d^2 / n + 2 sigma^2 log n, if the gate is
+    SIGMAS sigma. A particle that was just seen so goes before one that was not: without the logarithm two that stand
+    for one body would change places for ever.
+    """
+    gate_px, ease, extra = np.full(len(before), s.search_px), np.ones(len(before)), np.zeros(len(before))
     if s.gate == "sqrt_time":
-        gate_px *= np.sqrt(np.maximum(number - before.count[:, NUMBER], 1))
+        frames = np.maximum(number - before.count[:, NUMBER], 1)
+        gate_px, ease = gate_px * np.sqrt(frames), 1.0 / frames
+        extra = 2.0 * (s.search_px / SIGMAS) ** 2 * np.log(frames)
     if s.crowd_share > 0:
         gate_px = np.minimum(gate_px, s.crowd_share * _apart(before.expected_px, gate_px / s.crowd_share))
-    return gate_px + SLACK_PX
+    return gate_px + SLACK_PX, ease, extra
 
 
 def _apart(position_px: Floats, reach_px: Floats) -> Floats:

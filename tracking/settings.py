@@ -50,6 +50,10 @@ class Tracking:
         Literal["last", "drift"],
         Doc("where a particle is expected: where it was seen last, or moved on with the drift common to all"),
     ] = "last"
+    trapped: Annotated[
+        Literal["commanded", "last"],
+        Doc("where a particle is expected that a trap holds: where its command has moved it, or as any other one"),
+    ] = "commanded"
     crowd_share: Annotated[
         float, Ge(0), Le(1), Doc("the gate is at most this share of the distance to the nearest other; 0: it is not")
     ] = 0.0

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from config.geometry import Affine
-from control.contract import Classifier, Frame, Tracks
+from control.contract import NOBODY, Classifier, Expected, Frame, Tracks
 from tracking.link import Linked, Remembered, link
 from tracking.locate import gaussian, radial
 from tracking.locate.auto import Choice, choose
@@ -19,7 +19,7 @@ from tracking.locate.features import Features, Locate
 from tracking.locate.gaussian import Gaussian
 from tracking.locate.radial import Radial
 from tracking.locate.trackpy_locate import TrackpyLocate
-from tracking.locate.windows import Expected, Windows
+from tracking.locate.windows import Known, Windows
 from tracking.patches import sorted_by
 from tracking.settings import Tracking
 
@@ -70,8 +70,10 @@ class Tracker:
     def start(self) -> Memory:
         return Memory()
 
-    def step(self, memory: Memory, frame: Frame) -> tuple[Memory, Tracks]:
+    def step(self, memory: Memory, frame: Frame, expected: Expected = NOBODY) -> tuple[Memory, Tracks]:
         """Who is where in `frame`; rows in order of rising particle."""
+        if self.settings.trapped == "commanded":
+            memory = self.expect(memory, expected)
         found, choice = self._find(memory, frame)
         seen, linked = link(memory.seen, frame.number, found.position_px, self.settings)
         light = _running(memory, seen.particle, linked, np.column_stack([found.mass, found.signal]))
@@ -85,7 +87,7 @@ class Tracker:
         s = self.settings
         if s.locator not in ("windows", "auto"):
             return self.locate(frame.image), None
-        found = Windows(s)(frame.image, Expected(memory.seen.expected_px, *memory.light.T), frame.number)
+        found = Windows(s)(frame.image, Known(memory.seen.expected_px, *memory.light.T), frame.number)
         choice = memory.choice
         if s.locator == "auto" and choice is None:
             choice = choose(frame.image, found, s)
@@ -94,13 +96,15 @@ class Tracker:
             found = sharpen(frame.image, found, s)
         return found, choice
 
-    def expect(self, memory: Memory, particle: Ints, position_um: Floats) -> Memory:
-        """The memory with other places [N, 2] where some particles [N] are expected next: a trapped one's command."""
+    def expect(self, memory: Memory, expected: Expected) -> Memory:
+        """The memory with these places for those of `expected` that are remembered: trapped ones follow the command."""
         seen = memory.seen
-        row = np.searchsorted(seen.particle, particle)
-        known = (row < len(seen)) & (seen.particle[np.minimum(row, len(seen) - 1)] == particle if len(seen) else False)
+        if len(expected.particle) == 0 or len(seen) == 0:
+            return memory
+        row = np.minimum(np.searchsorted(seen.particle, expected.particle), len(seen) - 1)
+        known = seen.particle[row] == expected.particle
         expected_px = seen.expected_px.copy()
-        expected_px[row[known]] = self.px_to_um.inverse(position_um[known])
+        expected_px[row[known]] = self.px_to_um.inverse(expected.position_um[known])
         return replace(memory, seen=replace(seen, expected_px=expected_px))
 
     def _tracks(self, time_s: float, found: Features, linked: Linked, notes: tuple[str, ...]) -> Tracks:

@@ -94,6 +94,17 @@ def drawn(folder: Path) -> Any:
     return window
 
 
+def learned(folder: Path) -> Any:
+    """Another kind of law, chosen while armed."""
+    from app.desktop.picture import wait
+
+    window = running("ring_crystal")
+    data = plain(window.panel.read())
+    window.panel.put_in_force({**data, "policy": {"kind": "learned", "checkpoint": "../checkpoints/ring_ponita.json"}})
+    wait(SECONDS)
+    return window
+
+
 def tripped(folder: Path) -> Any:
     from app.desktop.picture import wait
 
@@ -132,14 +143,26 @@ def devices(folder: Path) -> Any:
     return window
 
 
+def tuning(folder: Path) -> Any:
+    from app.desktop.picture import wait
+
+    window = running("double_ring_square")
+    window.tuning.parentWidget().raise_()
+    window.tuning.look()
+    wait(20.0, lambda: window.tuning.shown is not None)
+    return window
+
+
 STATES: dict[str, Callable[[Path], Any]] = {
     "activity": activity,
     "crystal": crystal,
     "formula": formula,
     "drawn": drawn,
+    "learned": learned,
     "tripped": tripped,
     "compared": compared,
     "devices": devices,
+    "tuning": tuning,
 }
 
 if __name__ == "__main__":

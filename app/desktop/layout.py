@@ -33,6 +33,10 @@ def lay_out(window: Window) -> None:
     window.resize(1366, 768)
     right = dock(window, "Experiment", window.panel, RIGHT)
     left = dock(window, "Devices", window.devices, LEFT)
+    tuning = dock(window, "Tuning", window.tuning, LEFT)
+    tuning.visibilityChanged.connect(window.tuning.see)
+    window.tabifyDockWidget(left, tuning)
+    left.raise_()
     window.setCorner(Qt.Corner.BottomLeftCorner, LEFT)
     window.setCorner(Qt.Corner.BottomRightCorner, RIGHT)
     below = dock(window, "Observables", window.plots, BELOW)
@@ -41,7 +45,7 @@ def lay_out(window: Window) -> None:
     window.resizeDocks([left, right], [270, theme.PANEL_WIDTH], Qt.Orientation.Horizontal)
     window.resizeDocks([below, beside], [3, 2], Qt.Orientation.Horizontal)
     window.resizeDocks([below], [190], Qt.Orientation.Vertical)
-    window.actions_bar.add_panels([left, right, below, beside])
+    window.actions_bar.add_panels([left, tuning, right, below, beside])
 
 
 def state_bar(strip: QWidget) -> QToolBar:

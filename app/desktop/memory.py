@@ -8,7 +8,7 @@ from platformdirs import user_config_path
 from PyQt6.QtCore import QByteArray, QSettings
 from PyQt6.QtWidgets import QMainWindow
 
-LAYOUT = 1  # of the window; another number forgets layouts of older windows
+LAYOUT = 2  # of the window; another number forgets layouts of older windows
 
 
 class Memory:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
@@ -12,9 +13,12 @@ from PyQt6.QtCore import QSize, Qt
 from PyQt6.QtWidgets import QTabWidget, QWidget
 
 from app.desktop import theme
+from app.desktop.numbers import Numbers
+from app.means import Means
+from app.motion import foreseen_msd_um2, foreseen_speed_um_per_s, longest_delay_s
 from app.observables import (
     Paths,
-    hexatic_order,
+    bond_order,
     lags,
     mean_square_displacement,
     pair_correlation,
@@ -22,21 +26,24 @@ from app.observables import (
     speed_um_per_s,
     steps_um,
 )
-from app.predict import Means, foreseen_msd_um2, foreseen_speed_um_per_s, longest_delay_s
+from app.recent import Recent
+from app.rig_file import Plan
 from control.contract import Tracks, Turn
 from control.experiment import Experiment
+from control.theory.many import random_bond_order
 
 Floats = NDArray[np.float64]
 REMEMBERED = 3000  # tracks
-MOST_PLACES = 150_000  # particles times frames that one plot is made from
+MOST_PLACES = 60_000  # particles times frames that one plot is made from
 RECENT = 60  # tracks that order and pairs are taken over, spread over the last 300
-RANDOM_GAS = 0.366  # mean |psi6| over six neighbours that stand anyhow (physics brief P25)
 
 
 class Plots(QTabWidget):
-    """MSD, steps, speed, pairs, order, latency."""
+    """MSD, steps, speed, pairs, order, latency; and all that is foreseen beside what is measured, as a table."""
 
-    def __init__(self, latencies_s: Callable[[], Floats], parent: QWidget | None = None) -> None:
+    def __init__(
+        self, latencies_s: Callable[[], Floats], plan: Callable[[], Plan] | None = None, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
         self.setDocumentMode(True)
         self._tracks: deque[Tracks] = deque(maxlen=REMEMBERED)
@@ -44,12 +51,14 @@ class Plots(QTabWidget):
         self.source: Callable[[], list[Tracks]] | None = None  # of a recording; None: the turns that were added
         self.experiment: Experiment | None = None
         self.means: Means | None = None
-        self.msd = Plot("lag  s", "MSD  µm²", log=True)
+        self.msd = Plot("lag  s", "MSD  µm²", log="xy")
         self.steps = Plot("step over one frame  nm", "number")
         self.speed = Plot("time  s", "speed  µm/s")
         self.pairs = Plot("r  µm", "g(r)")
-        self.order = Plot("time  s", "|ψ₆|")
+        self.order = Plot("time  s", "|ψ|")
         self.latency = Plot("exposure to command  ms", "turns")
+        self.recent = Recent()
+        self.numbers = Numbers(lambda: self.recent.tables(plan()) if plan is not None else None)
         self.drawn: dict[QWidget, Callable[[], None]] = {}
         for plot, name, draw, said in (
             (self.msd, "MSD", self.draw_msd, "mean square displacement: measured, free, foreseen"),
@@ -58,11 +67,17 @@ class Plots(QTabWidget):
             (self.pairs, "g(r)", self.draw_pairs, "pairs found over those of an ideal gas"),
             (
                 self.order,
-                "ψ₆",
+                "ψ",
                 self.draw_order,
-                "hexagonal order of each particle's six nearest, and of anyhow placed ones",
+                "mean order of the bonds to the six and to the four nearest; dashed: of bonds that point anywhere",
             ),
             (self.latency, "Latency", self.draw_latency, "from the middle of the exposure to the command's sending"),
+            (
+                self.numbers,
+                "Numbers",
+                self.numbers.draw,
+                "z, T_eff, D_eff, delay, heat, speed, order: foreseen, measured",
+            ),
         ):
             index = self.addTab(plot, name)
             self.setTabToolTip(index, said)
@@ -72,7 +87,8 @@ class Plots(QTabWidget):
     def sizeHint(self) -> QSize:
         return QSize(400, 190)
 
-    def add(self, turns: Iterable[Turn]) -> None:
+    def add(self, turns: Sequence[Turn]) -> None:
+        self.recent.add(turns)
         for turn in turns:
             if len(turn.tracks):
                 if self._tracks and turn.tracks.time_s <= self._tracks[-1].time_s:
@@ -81,6 +97,7 @@ class Plots(QTabWidget):
 
     def clear_tracks(self) -> None:
         self._tracks.clear()
+        self.recent.clear()
 
     def draw(self) -> None:
         """The plot that is looked at, if anybody can see it."""
@@ -140,13 +157,15 @@ class Plots(QTabWidget):
     def draw_order(self) -> None:
         chosen = self._recent()
         time_s = np.array([seen.time_s for seen in chosen])
-        order = [hexatic_order(seen.position_um) for seen in chosen]
-        best = np.array([found.max(initial=np.nan) if len(found) else np.nan for found in order])
-        mean = np.array([found.mean() if len(found) else np.nan for found in order])
-        self.order.line("best", time_s, best, theme.GREEN)
-        self.order.line("mean", time_s, mean, theme.WHITE)
-        if len(time_s):
-            self.order.line("anyhow", time_s[[0, -1]], np.full(2, RANDOM_GAS), theme.SKY, dash=True)
+        for neighbours, colour in ((6, theme.WHITE), (4, theme.ORANGE)):
+            order = [
+                float(bond_order(seen.position_um, neighbours).mean()) for seen in chosen if len(seen) > neighbours
+            ]
+            seen_s = [seen.time_s for seen in chosen if len(seen) > neighbours]
+            self.order.line(f"|ψ{neighbours}|", seen_s, np.array(order), colour)
+            if len(time_s):
+                level = np.full(2, random_bond_order(neighbours))
+                self.order.line(f"of random bonds, {neighbours}", time_s[[0, -1]], level, colour, dash=True)
 
     def draw_latency(self) -> None:
         latency_ms = 1e3 * self._latencies_s()
@@ -169,18 +188,18 @@ class Plots(QTabWidget):
 class Plot(pg.PlotWidget):  # type: ignore[misc]
     """Axes with named curves, each made once; a legend names them."""
 
-    def __init__(self, bottom: str, left: str, log: bool = False) -> None:
-        axes = {side: Decades(side) for side in ("bottom", "left")} if log else {}
+    def __init__(self, bottom: str, left: str, log: str = "") -> None:
+        axes = {side: Decades(side) for side, axis in (("bottom", "x"), ("left", "y")) if axis in log}
         super().__init__(background=theme.GROUND, axisItems=axes)
         self.setLabel("bottom", bottom)
         self.setLabel("left", left)
-        self.setLogMode(log, log)
+        self.setLogMode("x" in log, "y" in log)
         for side in ("bottom", "left"):
             self.getAxis(side).enableAutoSIPrefix(False)
         self.showGrid(x=True, y=True, alpha=0.15)
         self.setDownsampling(auto=True, mode="peak")
         self.setClipToView(True)
-        self.legend = self.addLegend(offset=(8 if log else -8, 8), labelTextColor=theme.INK)
+        self.legend = self.addLegend(offset=(8 if log == "xy" else -8, 8), labelTextColor=theme.INK)
         self.curves: dict[str, pg.PlotDataItem] = {}
 
     def line(
@@ -195,12 +214,23 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]
         there = y is not None and bool(np.isfinite(y).any())
         self.curves[name].setData(x if there else [], y if there else [])
 
-    def bars(self, name: str, edges: Floats, height: NDArray[np.int64], colour: str) -> None:
+    def bars(self, name: str, edges: Floats, height: NDArray[Any], colour: str) -> None:
         if name not in self.curves:
             self.curves[name] = self.plot(
                 [0, 1], [0], name=name, stepMode="center", fillLevel=0, brush=colour, pen=pg.mkPen(colour)
             )
         self.curves[name].setData(edges, height)
+
+    def steps(self, name: str, edges: Floats, height: Floats, colour: str) -> None:
+        """The outline of a histogram."""
+        if name not in self.curves:
+            self.curves[name] = self.plot([0, 1], [0], name=name, stepMode="center", pen=pg.mkPen(colour, width=1.5))
+        self.curves[name].setData(edges, height)
+
+    def empty(self) -> None:
+        """Without its curves."""
+        for name in tuple(self.curves):
+            self.removeItem(self.curves.pop(name))
 
 
 class Decades(pg.AxisItem):  # type: ignore[misc]

@@ -17,13 +17,14 @@ WIDEST = {
     "rate": "0000.0 fps",
     "drops": "drops 000 000",
     "latency": "latency 000.0 / 000.0 ms",
-    "identities": "identities 0000 (000 doubtful, 000 lost)",
+    "identities": "identities 0000 (000 new, 000 uncertain, 000 lost)",
     "window": "window 00 Hz",
     "disk": "0000 GB free",
 }
 KEY = (
     f"<span style='color:{theme.ACCENT}'>○</span> tracked &nbsp; "
-    f"<span style='color:{theme.AMBER}'>◌</span> doubtful &nbsp; "
+    f"<span style='color:{theme.AMBER}'>◌</span> new &nbsp; "
+    f"<span style='color:{theme.AMBER}'>◇</span> uncertain &nbsp; "
     f"<span style='color:{theme.RED}'>●</span> light &nbsp; <span style='color:{theme.GREEN}'>→</span> force"
 )
 HELP = {
@@ -31,7 +32,7 @@ HELP = {
     "rate": "frames a second that went through the loop",
     "drops": "frames that the loop did not see, since the start",
     "latency": "from the middle of the exposure to the command's sending: median / 99 in 100",
-    "identities": "particles that are tracked; doubtful ones are new or uncertain and get no light",
+    "identities": "particles that are tracked; new and uncertain (perhaps another) ones get no light",
     "window": "how often the window paints",
     "disk": "size of the record, and what is left of the disk it goes to",
 }
@@ -66,8 +67,11 @@ class StatusLine(QStatusBar):
         say["latency"](f"latency {_or_dash(p50_ms, '.1f')} / {_or_dash(p99_ms, '.1f')} ms")
         say["window"](f"window {_or_dash(painted_hz, '.0f')} Hz")
         if turn is not None:
-            doubtful = int(np.count_nonzero(turn.tracks.state != State.GOOD))
-            say["identities"](f"identities {len(turn.tracks)} ({doubtful} doubtful, {len(turn.tracks.lost)} lost)")
+            new, uncertain = (
+                int(np.count_nonzero(turn.tracks.state == state)) for state in (State.NEW, State.UNCERTAIN)
+            )
+            lost = len(turn.tracks.lost)
+            say["identities"](f"identities {len(turn.tracks)} ({new} new, {uncertain} uncertain, {lost} lost)")
 
 
 def gigabytes(size: int) -> str:

@@ -14,32 +14,34 @@ from PyQt6.QtCore import QTimer
 from PyQt6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
 from PyQt6.QtWidgets import QApplication, QMainWindow
 
-from app.candidates import candidates
+from app.apart import Apart
 from app.desktop import theme
 from app.desktop.actions import Actions
 from app.desktop.device_panel import DevicePanel, with_edits
 from app.desktop.escape import Escape
 from app.desktop.experiment_panel import ExperimentPanel
 from app.desktop.hand import Hand
+from app.desktop.judging import Judging, spread_images
 from app.desktop.layout import lay_out
 from app.desktop.log_panel import LogPanel
 from app.desktop.memory import Memory
 from app.desktop.playback import Playback
 from app.desktop.plots import Plots
+from app.desktop.pulse import Pulse
 from app.desktop.session import Session, save_experiment
 from app.desktop.state_strip import StateStrip
 from app.desktop.status_line import StatusLine
 from app.desktop.transport import Transport
+from app.desktop.tuning_panel import TuningPanel
 from app.desktop.view import View
 from app.desktop.watching import Watching
 from app.live import sentence
 from app.rig_file import EXPERIMENTS, Plan
 from config.refused import Refused
-from control.contract import Fault, OrderKind, Tracks
+from control.contract import Fault, OrderKind, Tracks, Turn
 
 PLOT_MS = 1000
 WELCOME = "Start turns the loop; the beam stays dark until Arm"
-PAINT_MS = 25  # 40 Hz: the loop needs the processor more
 
 
 class Window(QMainWindow):
@@ -59,14 +61,16 @@ class Window(QMainWindow):
         self.setWindowTitle("Cybloids")
         rig = session.plan.rig
         self.view = View(rig.optics.um_per_px, rig.plant.diameter_um)
-        self.strip = StateStrip(str(session.plan.kind))
+        self.strip = StateStrip(str(session.plan.kind), rig.confirmed)
         self.status = StatusLine()
         self.panel = ExperimentPanel(session.plan.experiment, session.means, EXPERIMENTS)
         self.devices = DevicePanel(session.plan)
-        self.plots, self.log = Plots(self._latencies_s), LogPanel()
+        self.tuning = TuningPanel(lambda: self.session.plan.rig.tracking)
+        self.plots, self.log = Plots(self._latencies_s, lambda: session.plan), LogPanel()
         self.transport = Transport()
         self.playback = Playback(self.view, self.strip, self.plots, self.transport)
         self.watching = Watching(self.view, self.strip, self.plots, self.log, self.status, self.devices)
+        self.judging = Judging(self.view, self.devices, self.tuning, self._shown)
         self.hand = Hand(self.view, self.panel.data, self._tracks)
         self.actions_bar = Actions(self)
         lay_out(self)
@@ -76,19 +80,18 @@ class Window(QMainWindow):
             memory.restore(self)
         self._open_recording()
         self.setAcceptDrops(True)
-        self.timer = QTimer(self)
-        self.timer.timeout.connect(self.poll)
+        self.pulse = Pulse(self._handle, self)
+        self.pulse.beat.connect(self.poll)
         self.plot_timer = QTimer(self)
         self.plot_timer.timeout.connect(self.each_second)
         self.plot_timer.start(PLOT_MS)
-        self.timer.start(PAINT_MS)
-        self.poll()
+        self.pulse.start()
 
     def _connect(self) -> None:
         acts = self.actions_bar
         acts.start.triggered.connect(self.start)
         acts.record.triggered.connect(self.record)
-        acts.arm.triggered.connect(lambda: self.session.order(OrderKind.ARM))
+        acts.arm.triggered.connect(self.session.arm)
         acts.stop.triggered.connect(self.stop)
         acts.reset.triggered.connect(lambda: self.session.order(OrderKind.RESET))
         self.escape = Escape(self, self.stop)
@@ -96,7 +99,7 @@ class Window(QMainWindow):
         self.panel.edited.connect(self._edited)
         self.hand.edited.connect(self.panel.put_in_force)
         self.devices.changed.connect(self.change_rig)
-        self.devices.candidates.toggled.connect(self.show_candidates)
+        self.tuning.used.connect(lambda edits: self.change_rig(edits, False))
         self.panel.list.chosen.connect(self.open)
         self.panel.list.saved.connect(self.save)
 
@@ -146,6 +149,7 @@ class Window(QMainWindow):
         if self.session.plan.kind == "REPLAY":
             try:
                 self.playback.open(self.path, self.session.plan)
+                self.tuning.source = lambda: spread_images(self.playback)
                 self._foresee()
             except Refused as refused:
                 self.trouble(str(refused))
@@ -164,8 +168,9 @@ class Window(QMainWindow):
         """Another plan, not yet started; what ran before is dark and closed. Raises Fault."""
         self.session.open(plan)
         self.playback.close()
+        self.tuning.forget()
         self.view.show_rig(plan.rig.optics.um_per_px, plan.rig.plant.diameter_um)
-        self.strip.show_kind(str(plan.kind))
+        self.strip.show_kind(str(plan.kind), plan.rig.confirmed)
         self.strip.show_stopped("not started")
         self.devices.show_plan(plan)
         self._foresee()
@@ -189,6 +194,7 @@ class Window(QMainWindow):
             return
         self.panel.show_set(experiment.set)
         self.devices.show_plan(self.session.plan)
+        self.tuning.accepted()
         self._foresee()
         self.status.showMessage("the devices are opened anew by Start" if reopens else "in force from the next turn on")
 
@@ -220,8 +226,11 @@ class Window(QMainWindow):
         experiment = self.session.plan.experiment
         self.plots.experiment, self.plots.means = experiment, self.session.means(experiment)
 
+    def _shown(self) -> Turn | None:
+        return self.playback.shown if self.playback.reel is not None else self.session.newest
+
     def _tracks(self) -> Tracks | None:
-        seen = self.playback.shown if self.playback.reel is not None else self.session.newest
+        seen = self._shown()
         return seen.tracks if seen is not None else None
 
     def _edited(self, experiment: object, trouble: str) -> None:
@@ -241,43 +250,30 @@ class Window(QMainWindow):
             self.view.say(said)
         self.log.say(said, theme.RED)
 
+    def _handle(self) -> int | None:
+        live = self.session.live
+        return live.handle if isinstance(live, Apart) else None
+
     # what the instrument does ---------------------------------------------------------------------------------------
 
     def poll(self) -> None:
         """What is new, on screen."""
-        self.actions_bar.follow(self.session)
         self.playback.poll()
         self.watching.poll(self.session)
+        self.actions_bar.follow(self.session)
 
     def each_second(self) -> None:
         """Plots, the disk, and how many particles there are to share the light."""
         self.plots.draw()
         self.watching.each_second(self.runs)
         self.devices.answers.show_returned(self.session.returned)
-        self.show_candidates()
+        self.judging.collect()
+        self.judging.show()
         tracks = self._tracks()
         particles = len(tracks) if tracks is not None else 0
         if particles and particles != self.session.particles:
             self.session.particles = particles
             self.panel.refresh()
-
-    def show_candidates(self) -> None:
-        """What the tracking settings in the form would keep and reject, if that is asked for."""
-        turn = self.playback.shown if self.playback.reel is not None else self.session.newest
-        nothing = np.empty((0, 2))
-        kept_px, rejected_px = nothing, nothing
-        if (
-            self.devices.candidates.isChecked()
-            and turn is not None
-            and turn.frame is not None
-            and turn.frame.image.size
-        ):
-            try:
-                found = candidates(self.devices.tracking(), turn.frame.image)
-                kept_px, rejected_px = found.kept_px, found.rejected_px
-            except Refused as refused:
-                self.devices.say(str(refused))
-        self.view.show_candidates(kept_px, rejected_px)
 
     def fail(self, error: BaseException) -> None:
         """Whatever went wrong in the window: dark, and a sentence."""
@@ -286,13 +282,14 @@ class Window(QMainWindow):
         self.log.say(sentence(error), theme.RED)
 
     def closeEvent(self, event: QCloseEvent | None) -> None:
-        if self._memory is not None and self.timer.isActive():
+        if self._memory is not None and self.pulse.active:
             self._memory.keep(self, str(self.path))
-        self.timer.stop()
+        self.pulse.stop()
         self.plot_timer.stop()
         try:
             self.session.close()
         except Fault as fault:
             print(f"cybloids: {fault}", file=sys.stderr)
         self.playback.close()
+        self.plots.numbers.close_worker()
         super().closeEvent(event)

@@ -54,7 +54,7 @@ class Kept:
             *(f"particle {who} is brought back" for who in particle[now & ~was]),
             *(f"particle {who} is free again" for who in particle[was & ~now]),
         )
-        gone = carried - {int(who) for who in particle}  # not seen now: still to be brought back when it is
+        gone = carried & {int(who) for who in tracks.lost}  # not seen now: still to be brought back when it is
         return (gone | {int(who) for who in particle[now]}, inner), self.carry(
             wanted, particle[now], aim_um[now] - position_um[now], notes
         )

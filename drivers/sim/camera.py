@@ -19,6 +19,7 @@ from drivers.sim.world import World
 
 Floats = NDArray[np.float64]
 
+BLINK = 0x80000000  # of the counters of chance: those below are of the pixels
 UNLIKE = 2**40  # step at which it is drawn how unlike the particles are; no frame has this number
 SILENT_S = 0.5  # a camera that gives no frame for so long (and for 5 periods) is silent
 
@@ -42,6 +43,7 @@ class SimulatedCamera:
     electrons_per_count: Annotated[float, Ge(0), Doc("sets the shot noise; 0: there is none")] = 40.0
     uneven: Annotated[float, Interval(ge=0, le=1), Doc("by what part the corners are darker than the middle")] = 0.0
     drop: Annotated[float, Interval(ge=0, le=1), Doc("part of the frames that never arrive")] = 0.0
+    blink: Annotated[float, Interval(ge=0, le=1), Doc("part of the particles that an image does not show")] = 0.0
     sub_exposures: Annotated[int, Interval(ge=1, le=64), Doc("instants that an exposure is made of")] = 4
     true_um_per_px: Annotated[float, Ge(0), Doc("the real size of a pixel; 0: as the optics say")] = 0.0
     true_rotation_deg: Annotated[float, Doc("by how much the image is turned about its middle")] = 0.0
@@ -114,6 +116,13 @@ class SimulatedCameraDriver:
         """The last frame that has arrived by now, or -1."""
         return (now_ns - self._arrival_ns(0)) // self._world.period_ns
 
+    def shown(self, number: int) -> NDArray[np.bool_]:
+        """[N] whom the image of a frame shows."""
+        chance = [
+            uniform(self._seed, self._replica, CAMERA, BLINK + who, number) for who in range(len(self._radius_px))
+        ]
+        return np.array(chance, np.float64) >= self._made.blink
+
     def _dropped(self, number: int) -> bool:
         drop = self._made.drop
         return drop > 0 and uniform(self._seed, self._replica, CAMERA, 0xFFFFFFFF, number) < drop
@@ -147,14 +156,15 @@ class SimulatedCameraDriver:
         """The image [H, W], read-only, of particles at place_um [S, N, 2]; `number` chooses the noise."""
         made = self._made
         light = self._background.copy() if self._even else np.zeros_like(self._background)
+        peak_counts = np.where(self.shown(number), self._peak_counts, 0.0) if made.blink > 0 else self._peak_counts
         if self._shapes is not None:
             drawn = self._shapes
-            stamp_shapes(light, place_um, self._peak_counts, self._to_px, drawn.table, drawn.reach, drawn.kind,
+            stamp_shapes(light, place_um, peak_counts, self._to_px, drawn.table, drawn.reach, drawn.kind,
                          drawn.length_um, drawn.blur_um, drawn.step)  # fmt: skip
         elif made.image == "fluorescent":
-            render.stamp_spots(light, place_um, self._sigma_px, self._peak_counts, self._to_px)
+            render.stamp_spots(light, place_um, self._sigma_px, peak_counts, self._to_px)
         else:
-            render.stamp_rings(light, place_um, self._radius_px, self._peak_counts, self._to_px, self._profile)
+            render.stamp_rings(light, place_um, self._radius_px, peak_counts, self._to_px, self._profile)
         if not self._even:
             light = light * self._light + self._background
         image = np.empty(light.shape, np.uint8 if made.bits <= 8 else np.uint16)

@@ -51,3 +51,22 @@ def test_it_forgets_what_is_older_than_its_depth_but_can_still_look_that_far_bac
 def test_time_runs_forward() -> None:
     with pytest.raises(ValueError, match="came after"):
         of(seen(1.0), seen(1.0))
+
+
+def test_nothing_is_carried_across_a_doubt_about_who_it_is() -> None:
+    """What was seen before may be another's past; what was seen since is its own. Others are as before."""
+    both = [seen(float(t), (1, float(t), 0.0), (2, 0.0, float(t))) for t in range(6)]
+    history = History(100.0)
+    for sighting in both:
+        history = history.push(sighting, np.array([1]) if sighting.time_s in (2.0, 3.0) else None)
+    who = np.array([1, 2])
+    assert np.isnan(history.at(2.9, who)).any(axis=1).tolist() == [True, False]
+    np.testing.assert_allclose(history.at(3.0, who), [[3.0, 0.0], [0.0, 3.0]])
+    np.testing.assert_allclose(history.at(4.5, who), [[4.5, 0.0], [0.0, 4.5]])
+    assert np.isnan(history.push(seen(6.0, (1, 0.0, 0.0)), np.array([1])).at(4.5, who)[0]).all()
+
+
+def test_a_doubt_is_forgotten_when_nothing_older_is_remembered() -> None:
+    history = of(seen(0.0, (1, 0.0, 0.0)), depth_s=2.0).push(seen(1.0, (1, 0.0, 0.0)), np.array([1]))
+    assert dict(history.begun_s) == {1: 1.0}
+    assert not history.push(seen(3.5, (1, 0.0, 0.0))).begun_s

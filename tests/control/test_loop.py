@@ -10,8 +10,10 @@ import pytest
 
 from control.allocate import Light
 from control.contract import (
+    NOBODY,
     Command,
     Ended,
+    Expected,
     Fault,
     Forces,
     Frame,
@@ -40,7 +42,7 @@ class OneBead:
     def start(self) -> int:
         return 0
 
-    def step(self, memory: int, frame: Frame) -> tuple[int, Tracks]:
+    def step(self, memory: int, frame: Frame, expected: Expected = NOBODY) -> tuple[int, Tracks]:
         one = np.zeros(1, np.int64)
         position_um = np.array([[1.0 + 0.01 * frame.number, 2.0]])
         return memory + 1, Tracks(frame.time_s, one, position_um, np.array([self.state], np.uint8), one, one)
@@ -193,6 +195,16 @@ def test_who_is_not_trusted_gets_no_spot_and_the_turn_says_why_without_a_trip(st
     turns = Bench(orders={0: (ARM,)}).run(replace(MACHINE, tracker=OneBead(state)))
     assert levels(turns) == [Level.ARMED] * 10
     assert all(len(done.allowed) == 0 and done.withheld == ((0, why),) for done in turns)
+
+
+def test_what_was_seen_of_a_particle_before_a_doubt_is_not_its_past() -> None:
+    sure, unsure = replace(MACHINE), replace(MACHINE, tracker=OneBead(State.UNCERTAIN))
+    memory = MACHINE.start()
+    for number in range(8):
+        machine = unsure if number == 4 else sure
+        memory, _ = turn(machine, memory, Frame(number, 0.01 * number, PICTURE), 0.01 * number, ())
+    past_um = [memory.history.at(0.01 * number, np.zeros(1, np.int64))[0, 0] for number in range(8)]
+    np.testing.assert_allclose(past_um, [*[np.nan] * 4, 1.04, 1.05, 1.06, 1.07])
 
 
 def test_apply_swaps_the_law_between_two_turns_and_keeps_the_history() -> None:

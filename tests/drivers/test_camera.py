@@ -120,6 +120,19 @@ def test_dropped_frames_leave_gaps_in_the_numbers() -> None:
     assert all(frame.time_s == pytest.approx(frame.number * 0.01 + 0.0025) for frame in frames if frame is not None)
 
 
+def test_who_blinks_is_not_in_the_image_and_the_same_seed_blinks_alike() -> None:
+    sample = Sample(number=9, arrangement="square", spacing_um=5.0)
+    with bench_of(sample, **QUIET, peak_counts=30000.0, blink=0.3) as bench, bench_of(sample, blink=0.3) as again:
+        place_um = bench.world.position_um
+        shown = np.array([bench.camera.shown(number) for number in range(300)])
+        np.testing.assert_array_equal(shown, [again.camera.shown(number) for number in range(300)])
+        for number in range(5):
+            image = bench.camera.render(number, place_um[None])
+            there = np.rint(place_um / 0.1).astype(int)
+            np.testing.assert_array_equal(image[there[:, 1], there[:, 0]] > 5000, shown[number])
+    assert shown.mean(axis=0) == pytest.approx(np.full(9, 0.7), abs=0.1)
+
+
 def test_a_camera_that_drops_all_is_silent_and_time_goes_on() -> None:
     with bench_of(drop=1.0) as bench:
         for turn in range(1, 4):

@@ -20,6 +20,7 @@ from control.history import History
 from control.plant import Plant
 from control.potentials.gaussian_ring import GaussianRing
 from models.checkpoint import Card, Trained, Units, load_checkpoint, write
+from models.flight.pack import pack
 from models.learned import Floats, LearnedPolicy, fly
 from models.networks import AnyNetwork, EgnnSettings, FrameSettings, PonitaSettings
 from models.training import CloneTask
@@ -251,11 +252,13 @@ def test_nobody_in_sight_is_nobody_pulled(policy: LearnedPolicy) -> None:
     assert len(forces.particle) == 0
 
 
-def test_a_network_that_answers_nan_trips_the_loop(policy: LearnedPolicy) -> None:
+def test_a_network_that_answers_nan_trips_the_loop(tmp_path: Path) -> None:
     from control.loop import not_finite
 
+    network, card = load_checkpoint(made(tmp_path))
     with torch.no_grad():
-        next(policy.network.parameters()).fill_(float("nan"))
+        next(network.parameters()).fill_(float("nan"))
+    policy = LearnedPolicy(pack(network, card), card, Plant())
     _, forces = policy.step(policy.start(), seen_of(crowd()))
     assert not_finite(forces)
 

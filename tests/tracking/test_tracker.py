@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from config.geometry import Affine
 from config.reader import build, parse
 from config.refused import Refused
-from control.contract import Frame, State
+from control.contract import Expected, Frame, State
 from tests.tracking.footage import scattered, spots
 from tracking.settings import Tracking
 from tracking.tracker import Tracker
@@ -98,7 +98,9 @@ def test_an_expected_place_widens_what_can_be_followed() -> None:
     tracker = Tracker(SETTINGS, SCALE)
     memory, tracks = tracker.step(tracker.start(), frame(0, spots((128, 128), there)))
     moved = tracks.position_px + np.array([12.0, 0.0])
-    told = tracker.expect(memory, np.append(tracks.particle, 99), SCALE(np.vstack([moved, [[0.0, 0.0]]])))
+    told = Expected(np.append(tracks.particle, 99), SCALE(np.vstack([moved, [[0.0, 0.0]]])))
     image = spots((128, 144), moved)
-    assert tracker.step(told, frame(1, image))[1].particle.tolist() == tracks.particle.tolist()
+    deaf = Tracker(dataclasses.replace(SETTINGS, trapped="last"), SCALE)
+    assert tracker.step(memory, frame(1, image), told)[1].particle.tolist() == tracks.particle.tolist()
     assert tracker.step(memory, frame(1, image))[1].particle.tolist() != tracks.particle.tolist()
+    assert deaf.step(memory, frame(1, image), told)[1].particle.tolist() != tracks.particle.tolist()

@@ -17,7 +17,7 @@ from tests.tracking.footage import scattered, spots
 from tests.tracking.test_any_frame import frames
 from tracking.locate.features import Features
 from tracking.locate.trackpy_locate import TrackpyLocate
-from tracking.locate.windows import STRIPS, Expected, Windows
+from tracking.locate.windows import STRIPS, Known, Windows
 from tracking.settings import Tracking
 from tracking.tracker import Tracker
 
@@ -25,9 +25,9 @@ SPOTS = Tracking(locator="windows", diameter_px=11, minmass=400, search_px=5)
 PX_TO_UM = Affine.scale("px", "um", 0.1)
 
 
-def expected(found: Features, off_px: float = 0.7) -> Expected:
+def expected(found: Features, off_px: float = 0.7) -> Known:
     shift = np.random.default_rng(0).normal(0, off_px, found.position_px.shape)
-    return Expected(found.position_px + shift, found.mass, found.signal)
+    return Known(found.position_px + shift, found.mass, found.signal)
 
 
 @pytest.mark.parametrize(("dtype", "levels"), [(np.uint8, 1.0), (np.uint16, 60.0), (np.float64, 1 / 255)])
@@ -52,7 +52,7 @@ def test_places_and_columns_are_trackpys(dtype: Any, levels: float, ring_px: flo
 def test_a_particle_in_the_margin_is_no_crash_and_no_wrong_place() -> None:
     there = np.array([[3.0, 3.0], [60.0, 60.0], [117.0, 30.0], [61.0, 118.5]])
     image = spots((120, 120), there)
-    ours = Windows(SPOTS).near(image, Expected(there, np.full(4, 1500.0), np.full(4, 60.0)))
+    ours = Windows(SPOTS).near(image, Known(there, np.full(4, 1500.0), np.full(4, 60.0)))
     assert (np.linalg.norm(ours.position_px[:, None] - there[None], axis=-1).min(axis=1) < 1.5).all()
     assert (np.linalg.norm(ours.position_px - there[1], axis=1) < 0.1).any()
 
@@ -61,7 +61,7 @@ def test_a_particle_in_the_margin_is_no_crash_and_no_wrong_place() -> None:
 def test_a_feature_of_another_mass_is_not_taken(factor: float) -> None:
     there = np.array([[40.0, 40.0]])
     found = TrackpyLocate(SPOTS)(spots((80, 80), there))
-    wrong = Expected(found.position_px, factor * found.mass, found.signal)
+    wrong = Known(found.position_px, factor * found.mass, found.signal)
     assert len(Windows(SPOTS).near(spots((80, 80), there), wrong)) == 0
 
 
@@ -69,7 +69,7 @@ def test_two_windows_on_one_feature_give_one_feature() -> None:
     there = np.array([[40.0, 40.0]])
     image = spots((160, 160), there)
     found = TrackpyLocate(SPOTS)(image)
-    twice = Expected(np.array([[38.0, 40.0], [42.0, 41.0]]), np.tile(found.mass, 2), np.tile(found.signal, 2))
+    twice = Known(np.array([[38.0, 40.0], [42.0, 41.0]]), np.tile(found.mass, 2), np.tile(found.signal, 2))
     assert len(Windows(SPOTS)(image, twice, 0)) == 1
 
 
@@ -115,7 +115,7 @@ def test_a_new_particle_is_found_when_its_strip_comes() -> None:
 @given(image=frames(), x=st.floats(-5, 60), y=st.floats(-5, 60), invert=st.booleans())
 def test_any_window_of_any_frame_has_an_answer(image: NDArray[Any], x: float, y: float, invert: bool) -> None:
     s = replace(SPOTS, minmass=0.0, invert=invert)
-    found = Windows(s)(image, Expected(np.array([[x, y]]), np.array([1.0]), np.array([0.1])), 3)
+    found = Windows(s)(image, Known(np.array([[x, y]]), np.array([1.0]), np.array([0.1])), 3)
     assert np.isfinite(found.position_px).all()
     assert (found.position_px >= 0).all()
     assert (found.position_px <= np.array(image.shape[::-1]) - 1).all()

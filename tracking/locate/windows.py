@@ -30,7 +30,7 @@ LEAST_SIGNAL = 0.4  # of the particle's brightest pixel so far
 
 
 @dataclass(frozen=True, slots=True)
-class Expected:
+class Known:
     """What is known of the particles before a frame is looked at."""
 
     position_px: Floats  # [M, 2] x, y
@@ -44,14 +44,14 @@ class Windows:
 
     settings: Tracking
 
-    def __call__(self, image: NDArray[Any], expected: Expected, number: int) -> Features:
+    def __call__(self, image: NDArray[Any], expected: Known, number: int) -> Features:
         """Features of one frame; `number` says whose strip's turn it is."""
         if len(expected.mass) == 0 or len(expected.mass) * WINDOW_COST_PX > image.size:
             return Centroid(self.settings)(image)
         known = self.near(image, expected)
         return self._without_doubles(joined(known, self.strip(image, number % STRIPS)), len(known))
 
-    def near(self, image: NDArray[Any], expected: Expected) -> Features:
+    def near(self, image: NDArray[Any], expected: Known) -> Features:
         """The features at the expected places that pass the guards."""
         s = self.settings
         raw = checked(image, invert=False)

@@ -311,6 +311,20 @@ def test_asked_and_done_stand_side_by_side(bench: Bench) -> None:
     assert cells["spots"][0].text() == cells["spots"][1].text()
 
 
+def test_who_is_uncertain_is_marked_and_counted(bench: Bench) -> None:
+    """One of the toy's seven always is; it stands in a diamond, and gets no light."""
+    bench.armed()
+    bench.window.poll()
+    view = bench.window.view
+    assert [len(mark.data) for mark in (view.good, view.new, view.uncertain)] == [6, 0, 1]
+    assert view.uncertain.opts["symbol"] == "d"
+    assert bench.window.status.numbers["identities"].text() == "identities 7 (0 new, 1 uncertain, 0 lost)"
+    newest = bench.window.session.newest
+    assert newest is not None
+    assert 12 not in newest.allowed.particle
+    assert (12, "its identity is uncertain") in newest.withheld
+
+
 def test_click_to_follow_and_again_to_let_go(bench: Bench) -> None:
     bench.armed()
     window = bench.window
@@ -375,11 +389,11 @@ def test_candidates_are_drawn_as_the_form_stands(bench: Bench) -> None:
     window.devices.candidates.setChecked(True)
     assert len(window.view.kept.data) == 7
     write(window.devices.forms["tracking"].rows["minmass"], 1e6)
-    window.show_candidates()
+    window.judging.show()
     assert len(window.view.kept.data) == 0
     assert len(window.view.rejected.data) >= 7
     write(window.devices.forms["tracking"].rows["diameter_px"], 12)
-    window.show_candidates()
+    window.judging.show()
     assert "odd" in window.devices.trouble.text()
     window.devices.candidates.setChecked(False)
     assert len(window.view.rejected.data) == 0
@@ -407,3 +421,14 @@ def blank(number: int, notes: tuple[str, ...]) -> Turn:
     return Turn(
         number, None, now_s, (), Tracks(now_s), Forces(), DARK, DARK, Level.SAFE, "not yet armed", now_s, (), notes
     )
+
+
+def test_the_families_are_in_the_chooser(bench: Bench) -> None:
+    """Those with images; and one opens like any other experiment, with its trap."""
+    box = bench.window.panel.list.box
+    titles = [box.itemText(index) for index in range(box.count())]
+    assert "Many particles, two rings: square" in titles
+    assert "One particle, delayed ring" not in titles  # positions without images
+    made = planner(FIRST.parent / "families" / "d_square.yaml", None)[1]
+    assert made.experiment.trap.depth_kt == pytest.approx(199, abs=1)
+    assert made.experiment.about.startswith("Sixteen particles")

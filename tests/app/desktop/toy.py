@@ -13,7 +13,7 @@ from app.desktop.session import Wiring
 from app.machine import build_machine
 from app.plan import plan
 from app.rig_file import Plan
-from control.contract import Command, Ended, Fault, Frame, Tracks, Turn, dark
+from control.contract import NOBODY, Command, Ended, Expected, Fault, Frame, Tracks, Turn, dark
 from control.loop import Machine
 from drivers.returned import Returned
 
@@ -78,7 +78,7 @@ class Tracker:
     def start(self) -> None:
         return None
 
-    def step(self, memory: None, frame: Frame) -> tuple[None, Tracks]:
+    def step(self, memory: None, frame: Frame, expected: Expected = NOBODY) -> tuple[None, Tracks]:
         place = self.camera.place_um.copy()
         state = np.zeros(7, np.uint8)
         state[2] = 2

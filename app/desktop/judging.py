@@ -1,0 +1,62 @@
+"""What tracking settings would keep and reject, drawn on the image: those in the form, or those of the tuning panel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.candidates import candidates
+from app.desktop.device_panel import DevicePanel
+from app.desktop.playback import Playback
+from app.desktop.tuning_panel import TuningPanel
+from app.desktop.view import View
+from app.tuning import LOOKED_AT
+from config.refused import Refused
+from control.contract import Turn
+
+Image = NDArray[Any]
+NOTHING = np.empty((0, 2))
+
+
+class Judging:
+    """Looks at the turn that the window shows, once a second and when somebody asks."""
+
+    def __init__(self, view: View, devices: DevicePanel, tuning: TuningPanel, shown: Callable[[], Turn | None]) -> None:
+        self.view, self.devices, self.tuning, self._shown = view, devices, tuning, shown
+        devices.candidates.toggled.connect(self.show)
+        tuning.judged.connect(self.show)
+        tuning.wanted.connect(self.collect)
+
+    def image(self) -> Image | None:
+        turn = self._shown()
+        return turn.frame.image if turn is not None and turn.frame is not None and turn.frame.image.size else None
+
+    def collect(self) -> None:
+        """One more image for the tuning panel."""
+        if (image := self.image()) is not None:
+            self.tuning.add(image)
+
+    def show(self) -> None:
+        """Kept and rejected, if that is asked for."""
+        image, judged = self.image(), self.tuning.judgement
+        kept_px, rejected_px = NOTHING, NOTHING
+        if image is not None and (judged is not None or self.devices.candidates.isChecked()):
+            try:
+                found = candidates(self.devices.tracking() if judged is None else judged.settings, image)
+                kept_px, rejected_px = found.kept_px, found.rejected_px
+            except Refused as refused:
+                self.devices.say(str(refused))
+        self.view.show_candidates(kept_px, rejected_px)
+
+
+def spread_images(playback: Playback) -> list[Image]:
+    """Of a recording, from its first frame to the last that is ready. Raises Refused."""
+    reel = playback.reel
+    if reel is None or reel.ready == 0:
+        return []
+    rows = np.unique(np.linspace(0, reel.ready - 1, LOOKED_AT).astype(int)).tolist()
+    frames = [reel.turn(row).frame for row in rows]
+    return [frame.image for frame in frames if frame is not None and frame.image.size]

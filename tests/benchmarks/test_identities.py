@@ -1,0 +1,60 @@
+"""T12: identities in the closed loop, with dropped frames and blinking particles, against the world's own truth."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from benchmarks.identities import FRAMES, SCENES, Scene, Score, follow
+from control.contract import State, Tracks
+
+SWIMMERS = SCENES[-1]
+
+
+@pytest.mark.parametrize("scene", SCENES[2:], ids=lambda scene: scene.name)
+def test_no_swap_is_silent(scene: Scene) -> None:
+    row = follow(scene, 600)
+    assert row["lit"] > 500
+    assert row["dropped"] > 0
+    assert row["silent"] == 0
+    assert row["false_alarms"] == 0
+    if scene is SWIMMERS:
+        assert row["swaps"] > 0
+        assert row["alarms"] > row["swaps"]
+    else:  # nobody overlaps: nobody is taken for another, nobody is lost
+        assert (row["swaps"], row["alarms"], row["identities"]) == (0, 0, 50)
+
+
+def test_without_doubts_the_same_count_finds_silent_swaps() -> None:
+    """The sabotage: a linker that is always sure. In the dark, so that its answers do not change what happens."""
+    sure, unsure = (follow(SWIMMERS, 300, f"tracking.doubt={share}", armed=False) for share in (0, 0.1))
+    assert sure["swaps"] == unsure["swaps"] >= 3
+    assert (sure["silent"], unsure["silent"]) == (sure["swaps"], 0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
+def test_no_swap_is_silent_over_ten_thousand_frames(scene: Scene) -> None:
+    row = follow(scene, FRAMES)
+    assert row["lit"] > 0.95 * FRAMES
+    assert row["silent"] == 0
+
+
+def seen(x_um: float, state: State) -> Tracks:
+    return Tracks(0.0, np.zeros(1, np.int64), np.array([[x_um, 0.0]]), np.array([state], np.uint8))
+
+
+@pytest.mark.parametrize(("state", "silent"), [(State.GOOD, 1), (State.UNCERTAIN, 0)])
+def test_the_score_tells_a_silent_swap_from_an_announced_one(state: State, silent: int) -> None:
+    """A track that jumps from one body to another; a second sighting there is no second swap."""
+    truth_um, score = np.array([[0.0, 0.0], [5.0, 0.0]]), Score(1.0)
+    for x_um, how in ((0.1, State.GOOD), (4.9, state), (5.0, State.GOOD), (5.0, State.GOOD)):
+        score.look(seen(x_um, how), truth_um)
+    assert (score.swaps, score.silent, score.false_alarms) == (1, silent, 0)
+
+
+def test_the_score_counts_an_alarm_without_a_cause() -> None:
+    truth_um, score = np.array([[0.0, 0.0], [5.0, 0.0]]), Score(1.0)
+    for state in (State.GOOD, State.UNCERTAIN, State.UNCERTAIN, State.GOOD):
+        score.look(seen(0.1, state), truth_um)
+    assert (score.swaps, score.alarms, score.false_alarms, score.uncertain) == (0, 1, 1, 2)

@@ -1,0 +1,113 @@
+"""Where the tracker is told to look for those whom the light has moved."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.integrate import solve_ivp
+
+from control.allocate import Light, allocate
+from control.contract import DARK, Command, Forces, State, Tracks
+from control.expected import Hold, Whereabouts, still_acting
+from control.plant import Plant
+
+LIGHT = Light(waist_um=0.6, depth_kt_per_mw=5.0, kt_pn_um=4.07e-3, power_mw=200.0, settle_s=1e-5, cycle_s=0.01)
+PLANT = Plant()
+KAPPA_HZ = PLANT.rate_hz(LIGHT.stiffness_pn_per_um)
+
+
+def tracks(position_um: Any, time_s: float = 0.0, particle: Any = None, lost: Any = ()) -> Tracks:
+    place = np.asarray(position_um, float).reshape(-1, 2)
+    who = np.arange(len(place)) if particle is None else np.asarray(particle, np.int64)
+    return Tracks(time_s, who, place, np.full(len(place), State.GOOD, np.uint8), lost=np.asarray(lost, np.int64))
+
+
+def steered(seen: Tracks, offset_um: Any) -> Command:
+    force_pn = LIGHT.stiffness_pn_per_um * np.asarray(offset_um, float)
+    number = len(seen)
+    wanted = Forces(seen.particle, force_pn, np.full(number, np.nan), np.zeros(number, np.bool_))
+    return allocate(LIGHT, seen, wanted)[0]
+
+
+def hold(command: Command, effect_s: float) -> Hold:
+    return Hold.of(command, effect_s, LIGHT, PLANT)
+
+
+def test_the_depth_of_a_shared_beam_is_that_of_the_trap() -> None:
+    """What allocate has made of a trap's depth comes back, whatever the number of spots."""
+    for number in (1, 2, 7):
+        seen = tracks([(3.0 * k, 5.0) for k in range(number)])
+        command = steered(seen, np.zeros((number, 2)))
+        np.testing.assert_allclose(LIGHT.depth_kt(command), LIGHT.trap_kt, rtol=1e-9)
+
+
+@given(st.floats(0.02, 0.3), st.floats(0.0, 0.02), st.floats(0.001, 0.03))
+def test_a_held_particle_goes_where_the_gaussian_trap_draws_it(
+    offset_um: float, late_s: float, lasting_s: float
+) -> None:
+    """The oracle is the equation of motion in the whole Gaussian, not only in its middle."""
+    seen = tracks([(5.0, 5.0)])
+    command = steered(seen, [(offset_um, 0.0)])
+    where = Whereabouts().seen(seen).at(late_s + lasting_s, (hold(command, late_s),))
+
+    def slide(_: float, x: Any) -> Any:
+        away = x - offset_um
+        return -KAPPA_HZ * away * np.exp(-2.0 * away**2 / LIGHT.waist_um**2)
+
+    moved_um = float(solve_ivp(slide, (0.0, lasting_s), [0.0], rtol=1e-8).y[0, -1])
+    assert where.expected.particle.tolist() == [0]
+    assert where.position_um[0, 1] == 5.0
+    assert where.position_um[0, 0] - 5.0 == pytest.approx(moved_um, rel=0.1, abs=1e-6)
+
+
+def test_before_the_command_acts_nobody_is_expected_elsewhere() -> None:
+    seen = tracks([(5.0, 5.0)])
+    acting = hold(steered(seen, [(0.2, 0.0)]), 0.008)
+    assert len(Whereabouts().seen(seen).at(0.008, (acting,)).expected.particle) == 0
+    assert len(Whereabouts().seen(seen).at(0.010, (acting,)).expected.particle) == 1
+
+
+def test_each_command_acts_until_the_next_one() -> None:
+    seen = tracks([(5.0, 5.0)])
+    right, left = steered(seen, [(0.2, 0.0)]), steered(seen, [(-0.2, 0.0)])
+    both = Whereabouts().seen(seen).at(0.02, (hold(right, 0.0), hold(left, 0.01)))
+    one = Whereabouts().seen(seen).at(0.01, (hold(right, 0.0),))
+    then = replace(one, time_s=0.01).at(0.02, (hold(left, 0.01),))
+    np.testing.assert_allclose(both.position_um, then.position_um)
+    dark = Whereabouts().seen(seen).at(0.02, (hold(right, 0.0), hold(DARK, 0.01)))
+    np.testing.assert_array_equal(dark.position_um, one.position_um)
+
+
+def test_a_lost_particle_stays_where_the_light_has_brought_it_and_a_seen_one_is_where_it_was_seen() -> None:
+    seen = tracks([(5.0, 5.0), (9.0, 5.0)])
+    before = Whereabouts().seen(seen).at(0.01, (hold(steered(seen, [(0.2, 0.0), (0.2, 0.0)]), 0.0),))
+    after = before.seen(tracks([(9.1, 5.0)], 0.01, particle=[1], lost=[0]))
+    assert after.particle.tolist() == [0, 1]
+    np.testing.assert_array_equal(after.position_um, [before.position_um[0], (9.1, 5.0)])
+    assert after.expected.particle.tolist() == [0]
+    assert after.seen(tracks([], 0.02)).particle.tolist() == []
+
+
+def test_a_ring_of_spots_holds_nobody() -> None:
+    ring = Forces(
+        ring_particle=np.array([0, -1]), ring_um=np.array([(5.0, 5.0), (8.0, 8.0)]),
+        ring_radius_um=np.array([1.0, 0.0]), ring_kt=np.full(2, 20.0), ring_delay_s=np.full(2, np.nan),
+    )  # fmt: skip
+    command = allocate(LIGHT, tracks([(5.0, 5.0)]), ring)[0]
+    assert len(hold(command, 0.0).particle) == 0
+
+
+def test_what_has_ended_is_forgotten_and_darkness_is_kept_once() -> None:
+    lit = [hold(steered(tracks([(5.0, 5.0)]), [(0.1, 0.0)]), 0.01 * k) for k in range(4)]
+    holds: tuple[Hold, ...] = ()
+    for one in lit:
+        holds = still_acting(holds, one, 0.015)
+    assert [one.effect_s for one in holds] == [0.01, 0.02, 0.03]
+    for k in range(1000):
+        holds = still_acting(holds, hold(DARK, 0.04 + 0.5 * k), 0.015)
+    assert [one.effect_s for one in holds] == [0.01, 0.02, 0.03, 0.04]
