@@ -29,6 +29,7 @@ test-slow:
 train-benchmarks:
 	@sh setup.sh run
 	$(PY) -m benchmarks.trainings
+	$(PY) -m benchmarks.colloids
 
 # Tracking beside trackpy: the tables of docs/benchmarks.md, in about three minutes.
 bench:

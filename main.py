@@ -153,7 +153,11 @@ def reproduce(
     names: Annotated[list[str] | None, typer.Argument(help="checks, as P7 or P7-plant; else all")] = None,
     full: Annotated[bool, typer.Option("--full/--quick", help="all in depth, or a quick look at most")] = False,
     families: Annotated[bool, typer.Option("--families", help="the families of experiments (a, b, ...)")] = False,
+    sabotage: Annotated[
+        bool, typer.Option("--sabotage", help="put each check's parameter wrong: is it caught?")
+    ] = False,
     out: Annotated[Path, typer.Option("--out", help="folder of the report, and of what was measured")] = Path("runs"),
+    docs: Annotated[Path | None, typer.Option("--docs", help="page (Markdown) to make of the --json file")] = None,
     json: Json = None,
 ) -> None:
     """Hold the instrument against the known physics: a table and a report; goes on where it stopped.
@@ -162,8 +166,12 @@ def reproduce(
     """
     from app.reproduce import verb
 
+    if docs is not None:
+        raise typer.Exit(verb.document(docs, json, out))
     if families:
         raise typer.Exit(verb.families(names or [], out=out, json=json))
+    if sabotage:
+        raise typer.Exit(verb.sabotage(names or [], full=full, out=out, json=json))
     raise typer.Exit(verb.reproduce(names or [], full=full, out=out, json=json))
 
 
@@ -179,14 +187,18 @@ def train(config: Annotated[Path, typer.Argument(help="training file")], json: J
 
 
 @app.command()
-def evaluate(checkpoint: Annotated[Path, typer.Argument(help="card of a checkpoint")], json: Json = None) -> None:
+def evaluate(
+    checkpoint: Annotated[Path, typer.Argument(help="card of a checkpoint")],
+    onnx: Annotated[bool, typer.Option("--onnx", help="also write it as ONNX, beside the card")] = False,
+    json: Json = None,
+) -> None:
     """Say what a trained network is worth: errors, symmetry, speed.
 
     Example: main.py evaluate config/checkpoints/ring_egnn.json
     """
     from app.train import evaluate_network
 
-    evaluate_network(checkpoint, json=json)
+    evaluate_network(checkpoint, json=json, onnx=onnx)
 
 
 @app.command()
@@ -256,7 +268,7 @@ def bench(
 
     Example: main.py bench tracking --quick --json bench.json
     """
-    from app.bench import bench_identities, bench_loop, bench_tracking
+    from benchmarks.verb import bench_identities, bench_loop, bench_tracking
 
     if what == "loop":
         raise typer.Exit(bench_loop(quick=quick, json=json))
@@ -285,6 +297,26 @@ def emulate(
     from app.emulate import emulate_device
 
     raise typer.Exit(emulate_device(device, link, stream, log, tuple(fault or ())))
+
+
+@app.command()
+def species(
+    runs: Annotated[list[Path], typer.Argument(help="run files with frames, one for each species")],
+    out: Annotated[Path, typer.Option("--out", help="checkpoint to write (.json)")],
+    names: Annotated[str, typer.Option("--names", help="of the species, as bead,shell; else the files' names")] = "",
+    patch_px: Annotated[int, typer.Option("--patch-px", help="width of the piece of image about a particle")] = 28,
+    epochs: Annotated[int, typer.Option("--epochs", help="passes over the patches")] = 20,
+    seed: Annotated[int, typer.Option("--seed", help="of the training")] = 1,
+    json: Json = None,
+) -> None:
+    """Learn to tell species by their images, from a run of each; tracking.classifier then names them, live.
+
+    Example: main.py species beads.h5 shells.h5 --out config/checkpoints/my_species.json
+    """
+    from app.species import learn_species
+
+    called = tuple(name for name in names.split(",") if name)
+    learn_species(runs, out, names=called, patch_px=patch_px, epochs=epochs, seed=seed, json=json)
 
 
 @app.command()

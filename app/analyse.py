@@ -13,9 +13,9 @@ import pandas as pd
 from app.analysis import bonds_by_frame, msd, pair_correlation
 from app.findings import Finding, RunTables, alone, cutoff_um, findings, means_of
 from app.heading import heading_memory
+from app.motion import foreseen_msd_um2, longest_delay_s
 from app.page import Page
 from app.plan import plan_of
-from app.predict import foreseen_msd_um2, longest_delay_s
 from app.tidy import tidy
 from config.refused import Refused
 from control.theory.many import random_bond_order

@@ -58,19 +58,31 @@ def divergence(value: Floats, energy_kt: Energy, edges: Floats) -> Divergence:
     return Divergence(raw_divergence(count, written(energy_kt, edges)) - bias, bias, independent)
 
 
-def least_gain(
-    before: Floats, after: Floats, energy_kt: Energy, edges: Floats, *, seed: int = 0, tries: int = 1000
-) -> float:
-    """By what factor the divergence fell, lower 95 % bound: particles [T, N] drawn again and again (bootstrap)."""
+@dataclass(frozen=True)
+class Gain:
+    """By what factor a divergence fell, from particles [T, N] that are drawn again and again (bootstrap)."""
+
+    least: float  # lower 95 % bound: `before` over `after`
+    before: float  # lower 95 % bound of the one divergence, bias subtracted
+    after: float  # upper 95 % bound of the other, nothing subtracted
+
+
+def gain(before: Floats, after: Floats, energy_kt: Energy, edges: Floats, *, seed: int = 0, tries: int = 1000) -> Gain:
+    """Of independent particles, as columns of [T, N].
+
+    What is gained on is small: with its bias subtracted it is less than its error, or less than nothing. So its upper
+    bound is that of the raw divergence, which chance can only have made larger.
+    """
     chance, share = np.random.default_rng(seed), written(energy_kt, edges)
 
     def drawn(value: Floats) -> Floats:
         each = np.stack([np.histogram(column, edges)[0] for column in value.T]).astype(np.float64)  # [N, B]
-        bias = (len(edges) - 2) / (2.0 * independent_number(value))
         picks = chance.integers(0, len(each), (tries, len(each)))
-        # a draw from a sample scatters by as much again as the sample from the truth: it has the bias twice
-        return np.array([raw_divergence(each[pick].sum(axis=0), share) - 2.0 * bias for pick in picks])
+        draws = np.array([raw_divergence(each[pick].sum(axis=0), share) for pick in picks])
+        # a draw from a sample is further off than the sample, as that is from the truth: about the sample's own value
+        return np.asarray(draws - draws.mean() + raw_divergence(each.sum(axis=0), share))
 
-    worse, better = drawn(before), drawn(after)
-    floor = (len(edges) - 2) / (2.0 * independent_number(after)) / 10.0  # what can't be told from none
-    return float(np.quantile(worse / np.maximum(better, floor), 0.05))
+    bias = (len(edges) - 2) / (2.0 * independent_number(before))
+    low = float(np.quantile(drawn(before), 0.05) - bias)
+    high = float(np.quantile(drawn(after), 0.95))
+    return Gain(low / high, low, high)

@@ -14,7 +14,8 @@ from app.analysis import bonds_by_frame, msd, speeds
 from app.energetics import work_kt
 from app.heading import heading_memory, persistence_s
 from app.machine import build_machine
-from app.predict import Means, foreseen_speed_um_per_s, longest_delay_s, minimum
+from app.means import Means, minimum
+from app.motion import foreseen_speed_um_per_s, longest_delay_s
 from app.rig_file import Plan
 from control.experiment import Experiment, Programmed
 from control.theory import active, delayed
@@ -97,6 +98,13 @@ def of_delay(run: RunTables) -> list[Finding]:
             Finding("latency, mid-exposure to effect", "s", run.means.latency_s, float(np.median(late_s)),
                     float(late_s.std()), "time stamps; the error is the jitter, rms")
         )  # fmt: skip
+        if run.plan.experiment.mode == "steered":
+            kappa, hold_s = run.plan.rig.plant.rate_hz(run.means.light.stiffness_pn_per_um), run.means.hold_s
+            measured = kappa * (float(np.median(late_s)) + 0.5 * hold_s)
+            source = "κ of the trap times the age of what it was aimed at: 1 + z times slower and colder (P9)"
+            found.append(
+                Finding("z of the latency", "", kappa * run.means.age_s, measured, kappa * float(late_s.std()), source)
+            )
     for table in (run.forces, run.rings):
         if len(table) and np.isfinite(table["delay_achieved_s"]).any():
             got, wanted = table["delay_achieved_s"].dropna(), table["delay_s"].dropna()
@@ -118,7 +126,9 @@ def of_memory(run: RunTables) -> list[Finding]:
     at_um, stiffness = minimum(shape, plant)
     kappa = plant.rate_hz(stiffness)
     z = kappa * tau_s
-    found = [Finding("z = κτ", "", z, math.nan, math.nan, "κ of the minimum times the delay")]
+    got_s = np.concatenate([table["delay_achieved_s"].dropna() for table in (run.forces, run.rings)])
+    achieved, jitter = (kappa * got_s.mean(), kappa * got_s.std()) if len(got_s) else (math.nan, math.nan)
+    found = [Finding("z = κτ", "", z, achieved, jitter, "κ of the minimum times the delay, as wanted and as achieved")]
     if at_um > 1e-3:
         return found
     d = plant.diffusion_um2_per_s

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from app.instrument import Instrument
 from app.plan import plan
 from app.progress import progress
-from app.rig import Instrument, open_instrument, open_recorder
+from app.rig import open_instrument, open_recorder
 from app.rig_file import Plan
 from app.stopwatch import Stopwatch, TimedBeam, TimedCamera, TimedPolicy, TimedRecorder, TimedTracker
 from app.warn import warnings_of

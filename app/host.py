@@ -20,12 +20,13 @@ from typing import Any
 import cv2
 import numpy as np
 
+from app.instrument import Instrument
 from app.live import Live, sentence
-from app.machine import build_machine
+from app.machine import build_machine, ready_for_learned
 from app.plan import plan_from
 from app.rehearse import rehearse
 from app.remembered import REMEMBERED
-from app.rig import Instrument, open_recorder, plan_after
+from app.rig import open_recorder, plan_after
 from app.rig_file import Plan
 from app.ring import Place, Ring
 from config.reader import write
@@ -102,6 +103,7 @@ def serve(told: Connection, telling: Connection, written: Written, opening: Open
     cv2.setNumThreads(1)
     sys.setswitchinterval(SWITCH_S)
     try:
+        ready_for_learned()
         plan = written.read()
         if not rehearsed and plan.rig.rate == "real time" and plan.rig.laser.kind == "simulated":
             rehearse(opening, plan)

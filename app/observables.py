@@ -102,15 +102,16 @@ def pair_correlation(frames: list[Floats], edges_um: Floats, area_um2: float) ->
     return np.divide(found, expected, out=np.full_like(found, np.nan), where=expected > 0)
 
 
-def hexatic_order(place_um: Floats) -> Floats:
-    """|psi6| [N] over each particle's six nearest (Nelson and Halperin 1979), by freud; nan for fewer than 7."""
-    if len(place_um) < 7:
+def bond_order(place_um: Floats, neighbours: int) -> Floats:
+    """|psi_n| [N] over each particle's n nearest (Nelson and Halperin 1979), by freud; nan for fewer than n + 1."""
+    if len(place_um) <= neighbours:
         return np.full(len(place_um), np.nan)
     import freud
 
     middle = place_um - place_um.mean(axis=0)
     box = freud.box.Box.square(6.0 * float(np.abs(middle).max()) + 1.0)  # so wide that it never wraps
-    order = freud.order.Hexatic(k=6)
-    order.compute((box, np.column_stack([middle, np.zeros(len(middle))])), {"num_neighbors": 6, "exclude_ii": True})
+    order = freud.order.Hexatic(k=neighbours)
+    points = np.column_stack([middle, np.zeros(len(middle))])
+    order.compute((box, points), {"num_neighbors": neighbours, "exclude_ii": True})
     found: Floats = np.abs(order.particle_order).astype(np.float64)
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from app.calibration.record import calibrated
@@ -11,6 +12,7 @@ from app.rig_file import RIG_KEYS, Plan, Rig
 from config.reader import Document, build, override, parse, put, read
 from config.refused import Refused
 from control.experiment import Experiment
+from control.plant import spot_stiffness
 from drivers.journal import Header
 
 
@@ -23,7 +25,31 @@ def plan(experiment: Path | str, rig: Path | str | None = None, sets: Sequence[s
         sets: "key=value"; the first word of the key says whether it is the rig's or the experiment's.
     """
     experiment = Path(experiment)
-    return planned(read(experiment), rig, sets, experiment.parent)
+    wanted = read(experiment)
+    if "experiment" in wanted.data:
+        return plan_inside(wanted, rig, sets)
+    return planned(wanted, rig, sets, experiment.parent)
+
+
+def plan_inside(wanted: Document, rig: Path | str | None = None, sets: Sequence[str] = ()) -> Plan:
+    """`plan` of the experiment in the file of a check or a family, with the trap whose stiffness stands there."""
+    inner, folder = experiment_of(wanted), Path(wanted.source).parent
+    made = planned(inner, rig, sets, folder)
+    stiffness = wanted.data.get("trap_pn_per_um")
+    if stiffness is None:
+        return made
+    one_kt = spot_stiffness(made.rig.plant.kt_pn_um, made.rig.optics.waist_um)
+    return planned(inner, rig, [f"trap.depth_kt={stiffness / one_kt!r}", *sets], folder)
+
+
+def experiment_of(document: Document) -> Document:
+    """The experiment that stands in the file of a check or a family, with the places of its lines. Raises Refused."""
+    inner = document.data["experiment"]
+    if not isinstance(inner, dict):
+        raise Refused(f"{document.place(('experiment',))}: experiment is {inner!r}, where a mapping is needed")
+    where = {place[1:]: said for place, said in document.where.items() if place[:1] == ("experiment",)}
+    about = {"about": document.data["about"]} if "about" in document.data else {}
+    return replace(document, data={**about, **inner}, where=where)
 
 
 def planned(wanted: Document, rig: Path | str | Document | None, sets: Sequence[str], folder: Path) -> Plan:
@@ -33,10 +59,11 @@ def planned(wanted: Document, rig: Path | str | Document | None, sets: Sequence[
         wanted = override(wanted, *_pair(item))
     experiment: Experiment = build(wanted, Experiment)
     bench = rig if isinstance(rig, Document) else read(rig if rig is not None else folder / experiment.rig)
+    before = bench.data.get("calibration")
     for item in sets:
         if item.partition("=")[0].strip() == "calibration":
             bench = override(bench, *_pair(item))
-    bench = calibrated(bench)
+    bench = calibrated(bench, before)
     for key, value in experiment.set.items():
         bench = put(bench, key, value, wanted.place(("set", key)))
     for item in sets:

@@ -9,30 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.means import Means, largest_force_pn, minimum, span_um
+from app.motion import speed_um_per_s
 from config.refused import Refused
-from control.allocate import Light
 from control.experiment import Experiment, Programmed
-from control.plant import Plant
 from control.potentials.painting import Rings, paint, painted_energy_pn_um, painted_force_pn
 from control.potentials.shape import Central
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Means:
-    """What the experiment has to work with."""
-
-    plant: Plant
-    light: Light
-    latency_s: float  # from the beginning of a turn to when its command acts
-    hold_s: float
-    particles: int = 1
-
-    @property
-    def age_s(self) -> float:
-        """Mean age of what a steered trap was aimed at."""
-        return self.latency_s + 0.5 * self.hold_s
 
 
 @dataclass(frozen=True)
@@ -81,51 +65,15 @@ def curve(shape: Any, mode: str, means: Means, points: int = 240) -> Curve | Non
     return Curve(r_um, energy_kt, force_pn, acts_kt, acts_pn, math.inf)
 
 
-def span_um(shape: Any) -> float:
-    """How far out a plot of it should go."""
-    numbers = {**vars(shape), **{f"{name}_um": value for name, value in getattr(shape, "parameters", {}).items()}}
-    lengths = [value for name, value in numbers.items() if name.endswith("_um") and isinstance(value, float)]
-    if not lengths:
-        return float(shape.reach_um) if math.isfinite(shape.reach_um) else 2.0
-    span = 2.0 * max([*lengths, 0.5])
-    return min(span, shape.reach_um) if math.isfinite(shape.reach_um) else span
-
-
 def predict(experiment: Experiment, means: Means) -> tuple[Foreseen, ...]:
     """What will come of it, force by force, and what it costs."""
     if not isinstance(experiment.policy, Programmed):
         return (*power(experiment, means),)
     said: list[Foreseen] = []
     for force in experiment.policy.forces:
-        about = {"self": of_self, "pair": of_pair, "external": of_external}[force.kind]
+        about = {"self": of_self, "pair": of_pair, "external": of_external, "motile": of_motile}[force.kind]
         said += about(force, experiment, means)
     return (*said, *power(experiment, means))
-
-
-def minimum(shape: Any, plant: Plant) -> tuple[float, float]:
-    """(distance of the deepest point um, stiffness there pN/um) of a central shape."""
-    r_um = np.linspace(0.0, span_um(shape), 4001)
-    energy = shape.radial_energy_pn_um(r_um, kt_pn_um=plant.kt_pn_um)
-    at_um = float(r_um[int(np.nanargmin(energy))])
-    step_um = 1e-4
-    beyond, before = (
-        float(shape.radial_force_pn(np.array([max(at_um + side, 1e-9)]), kt_pn_um=plant.kt_pn_um)[0])
-        for side in (step_um, -step_um if at_um > step_um else 0.0)
-    )
-    return at_um, (before - beyond) / (2.0 * step_um if at_um > step_um else step_um)
-
-
-def swimming_speed_um_per_s(shape: Any, delay_s: float, drag_pn_s_per_um: float, plant: Plant, most_pn: float) -> float:
-    """The largest v with drag v = F(v delay): how fast a particle runs from its own past (physics brief P17, P20)."""
-    reach_um = span_um(shape)
-    v = np.linspace(reach_um / delay_s, 0.0, 20001)[:-1]  # from above
-    push_pn = np.clip(shape.radial_force_pn(v * delay_s, kt_pn_um=plant.kt_pn_um), -most_pn, most_pn)
-    runs = np.flatnonzero(push_pn >= drag_pn_s_per_um * v)
-    return float(v[runs[0]]) if len(runs) else 0.0
-
-
-def _most_pn(experiment: Experiment, means: Means) -> float:
-    return means.light.largest_force_pn if experiment.mode == "steered" else math.inf
 
 
 def of_self(force: Any, experiment: Experiment, means: Means) -> list[Foreseen]:
@@ -136,7 +84,7 @@ def of_self(force: Any, experiment: Experiment, means: Means) -> list[Foreseen]:
     delay_s = force.delay_s or means.age_s
     z = plant.rate_hz(stiffness) * delay_s
     said = [Foreseen("z = κτ", f"{z:.3g}", "κ of the minimum times the delay")]
-    speed = swimming_speed_um_per_s(shape, delay_s, plant.drag_pn_s_per_um, plant, _most_pn(experiment, means))
+    speed = speed_um_per_s(force, experiment, means)
     d = plant.diffusion_um2_per_s
     if speed > 0:
         persistence_s = (speed * delay_s) ** 2 / (4.0 * d)
@@ -199,6 +147,16 @@ def of_external(force: Any, experiment: Experiment, means: Means) -> list[Forese
     return said
 
 
+def of_motile(force: Any, experiment: Experiment, means: Means) -> list[Foreseen]:
+    drive_pn = min(force.drive_pn, largest_force_pn(experiment, means))
+    speed = drive_pn / means.plant.drag_pn_s_per_um
+    hidden = speed * force.delay_s < math.sqrt(4.0 * means.plant.diffusion_um2_per_s * force.delay_s)
+    said = [Foreseen("speed while it moves", f"{speed:.3g} µm/s", "F/γ along its own heading")]
+    if hidden:
+        said.append(Foreseen("heading", "hidden by diffusion", "vτ is below √(4Dτ)", True))
+    return said
+
+
 def power(experiment: Experiment, means: Means) -> tuple[Foreseen, ...]:
     """What part of the beam it takes for all particles at once."""
     light = means.light
@@ -228,61 +186,3 @@ def _painted(experiment: Experiment, means: Means) -> list[Rings]:
         except Refused:
             continue
     return made
-
-
-def longest_delay_s(experiment: Experiment) -> float:
-    """Of its programmed forces; 0.5 s where there is none."""
-    forces = experiment.policy.forces if isinstance(experiment.policy, Programmed) else ()
-    return max((force.delay_s or 0.0 for force in forces), default=0.0) or 0.5
-
-
-def foreseen_speed_um_per_s(experiment: Experiment, means: Means) -> float:
-    """Of a particle that runs from its own past; nan where the law is not of that kind."""
-    alone = _alone(experiment)
-    if alone is None:
-        return math.nan
-    delay_s = alone.delay_s or means.age_s
-    drag = means.plant.drag_pn_s_per_um
-    speed = swimming_speed_um_per_s(alone.shape, delay_s, drag, means.plant, _most_pn(experiment, means))
-    return speed or math.nan
-
-
-def foreseen_msd_um2(experiment: Experiment, means: Means, lag_s: Floats) -> Floats | None:
-    """[L] um^2, both axes, of a particle that feels its own past alone; None where there is no closed form."""
-    alone = _alone(experiment)
-    if alone is None:
-        return None
-    delay_s = alone.delay_s or means.age_s
-    d = means.plant.diffusion_um2_per_s
-    at_um, stiffness = minimum(alone.shape, means.plant)
-    kappa = means.plant.rate_hz(stiffness)
-    speed = foreseen_speed_um_per_s(experiment, means)
-    if math.isfinite(speed):
-        turns_hz = 4.0 * d / (speed * delay_s) ** 2  # D_phi (P18)
-        turned = turns_hz * lag_s
-        active = 2.0 * (speed / turns_hz) ** 2 * (turned + np.expm1(-turned))
-        return np.asarray(active + delayed_harmonic_msd_um2(lag_s, kappa, delay_s, d))
-    return delayed_harmonic_msd_um2(lag_s, kappa, delay_s, d) if at_um < 1e-3 else None
-
-
-def delayed_harmonic_msd_um2(lag_s: Floats, kappa_hz: float, delay_s: float, diffusion_um2_per_s: float) -> Floats:
-    """[L] um^2, both axes: 2 D t (1 - kappa t / (1 + z)) each up to the delay; its delay equation beyond (P7)."""
-    z = kappa_hz * delay_s
-    step_s = min(delay_s / 200.0, 0.02 / kappa_hz)
-    within = round(delay_s / step_s)
-    time_s = step_s * np.arange(max(int(lag_s.max() / step_s) + 2, within + 1))
-    one_axis = np.empty(len(time_s))
-    first = time_s[: within + 1]
-    one_axis[: within + 1] = 2.0 * diffusion_um2_per_s * first * (1.0 - kappa_hz * first / (1.0 + z))
-    for k in range(within, len(time_s) - 1):
-        slope = 2.0 * diffusion_um2_per_s - kappa_hz * (one_axis[k] + one_axis[within] - one_axis[k - within])
-        one_axis[k + 1] = one_axis[k] + step_s * slope
-    return np.asarray(2.0 * np.interp(lag_s, time_s, one_axis))
-
-
-def _alone(experiment: Experiment) -> Any:
-    """The one self force of a central shape that is the whole law; else None."""
-    forces = experiment.policy.forces if isinstance(experiment.policy, Programmed) else ()
-    if len(forces) == 1 and forces[0].kind == "self" and forces[0].shape.central:
-        return forces[0]
-    return None

@@ -11,9 +11,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from app.instrument import Instrument
 from app.live import NoRecord, sentence
 from app.recording import is_run
-from app.rig import Instrument, open_instrument
+from app.rig import open_instrument
 from app.rig_file import Plan
 from control.contract import Ended, Frame, Order, OrderKind, Tracks, Turn
 from control.loop import run

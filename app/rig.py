@@ -2,50 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from app.instrument import Instrument
 from app.machine import build_machine
 from app.recording import open_recording
 from app.rig_file import Plan, Rig, field_um
 from config.reader import Document, build, parse, plain, put
 from config.refused import Refused
-from control.contract import Beam, Camera, Clock
 from control.experiment import Experiment
 from control.loop import Machine
 from drivers.cameras.opencv_capture import OpenCVCamera
 from drivers.journal import Header, Journal, Kind, git_hash, versions
 from drivers.journal import now as wall_clock
-from drivers.returned import Returned
 from drivers.sim.bench import open_bench
 from drivers.sim.deflector import SimulatedDeflector
 from drivers.sim.laser import SimulatedLaser
 from drivers.sim.plant import PlantCamera, open_plant
 from drivers.sim.playback import open_playback
 from drivers.video import VideoCamera
-
-
-@dataclass(frozen=True)
-class Instrument:
-    """Everything that one run needs beside a recorder. The beam is dark."""
-
-    plan: Plan
-    machine: Machine
-    camera: Camera
-    beam: Beam
-    clock: Clock
-    height_px: int
-    width_px: int
-    pixel_type: str
-    frames: int | None  # how many there will be, where that is known
-    returned: Callable[[], tuple[Returned, ...]] = tuple  # settings as the devices gave them back; asks no device
-
-    def close(self) -> None:
-        """Dark first, then the camera."""
-        self.beam.close()
-        self.camera.close()
 
 
 def plan_after(before: Plan, text: str) -> Plan:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from app.rig import Instrument
+from app.instrument import Instrument
 from app.rig_file import Plan, field_um
 from config.refused import Refused
 from control.contract import Frame, Tracker

@@ -1,5 +1,7 @@
 """How long a learned policy takes to decide: N = 100, one thread, beside the papers' equations in the same run.
 
+From positions to forces, the graph included: as they fly, and as the papers have them (benchmarks/transcriptions).
+
 python -m benchmarks.decisions --out benchmarks/results/decisions.json
 """
 
@@ -17,15 +19,16 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from benchmarks import transcriptions
-from models.cloud import Cloud, cloud
+from models.cloud import cloud
 from models.data.task import Shape
+from models.flight.pack import pack
 from models.graph import radius_edges
 from models.networks import AnyNetwork, EgnnSettings, FrameSettings, PonitaSettings
 
 Floats = NDArray[np.float64]
 
 POINTS, REACH_UM, SPACING_UM = 100, 4.5, 2.5
-SHAPE = Shape(dimension=2, scalars=1, vectors=0, attributes=0)
+WARM_UP = 50  # calls; a policy is warmed up before it is armed
 CASES: tuple[tuple[str, AnyNetwork, Callable[..., Tensor]], ...] = (
     ("egnn", EgnnSettings(width=32, layers=2, cutoff=REACH_UM, radial=24), transcriptions.egnn),
     ("fa_egnn", FrameSettings(width=32, layers=2, cutoff=REACH_UM, radial=24), transcriptions.gated_frames),
@@ -35,60 +38,88 @@ CASES: tuple[tuple[str, AnyNetwork, Callable[..., Tensor]], ...] = (
         transcriptions.ponita,
     ),
 )
+SPACE = PonitaSettings(width=32, layers=2, grid=12, cutoff=REACH_UM, radial=24, length=2.5)
 
 
-def scene(points: int = POINTS) -> Cloud:
-    """A disordered crystal, longer than wide, so that frames have their say in full."""
+def crystal(points: int = POINTS) -> Floats:
+    """A disordered crystal, longer than wide, so that frames have their say in full: [N, 2] um."""
     draw = np.random.default_rng(0)
     rows = max(1, round(np.sqrt(points / 2)))
     index = np.arange(points)
     place = np.stack([index // rows + (index % rows) / 2, (index % rows) * 0.866], 1) * SPACING_UM
-    place = place - place.mean(0) + draw.normal(0, 0.3, place.shape)
-    return cloud(torch.from_numpy(place).float(), radius_edges(place, REACH_UM), scalar=torch.ones(points, 1))
+    return np.asarray(place - place.mean(0) + draw.normal(0, 0.3, place.shape))
 
 
-def spans_ms(answer: Callable[[], object], repeats: int) -> Floats:
+def gas(points: int = POINTS) -> Floats:
+    """In space, with some twelve neighbours each: [N, 3] um."""
+    side = (points * 4.19 * REACH_UM**3 / 12) ** (1 / 3)
+    return np.asarray(np.random.default_rng(0).uniform(0, side, (points, 3)))
+
+
+def compare(network: nn.Module, transcription: Callable[..., Tensor], shape: Shape, repeats: int) -> dict[str, float]:
+    """From positions to forces, both by turns, a few calls at a time, so that other work meets both alike.
+
+    Spans are the thread's own processor time, in which the turns of other programs are not counted, and wall time.
+    """
+    place = crystal() if shape.dimension == 2 else gas()
+    kind = torch.eye(shape.scalars)[torch.from_numpy(np.random.default_rng(1).integers(0, shape.scalars, len(place)))]
+    answer = pack(network, shape)
+
+    def fast() -> Tensor:
+        return answer(cloud(torch.from_numpy(place).float(), radius_edges(place, REACH_UM), scalar=kind))
+
+    def plain() -> Tensor:
+        position = torch.from_numpy(place).float()
+        return transcription(network, cloud(position, transcriptions.edges(position, REACH_UM), scalar=kind))
+
+    spans: dict[str, list[tuple[float, float]]] = {"": [], "plain_": []}
+    with torch.inference_mode():
+        apart = float((fast() - plain()).norm() / plain().norm())
+        for _ in range(WARM_UP):
+            fast(), plain()
+        for _ in range(repeats // 10):
+            spans["plain_"] += spans_ms(plain, 10)
+            spans[""] += spans_ms(fast, 10)
+    found: dict[str, float] = {}
+    for clock, name in ((0, ""), (1, "wall_")):
+        for part in (50, 99):
+            times = {who: float(np.percentile([span[clock] for span in both], part)) for who, both in spans.items()}
+            found |= {f"{who}{name}p{part}_ms": value for who, value in times.items()}
+            found[f"{name}ratio_p{part}"] = times["plain_"] / times[""]
+    return found | {"relative_difference": apart}
+
+
+def spans_ms(answer: Callable[[], object], repeats: int) -> list[tuple[float, float]]:
+    """Processor time of this thread, and wall time, of each call."""
     spans = []
     for _ in range(repeats):
-        began = time.perf_counter()
+        began = time.thread_time(), time.perf_counter()
         answer()
-        spans.append(1e3 * (time.perf_counter() - began))
-    return np.array(spans)
+        spans.append((1e3 * (time.thread_time() - began[0]), 1e3 * (time.perf_counter() - began[1])))
+    return spans
 
 
-def compare(network: nn.Module, transcription: Callable[..., Tensor], seen: Cloud, repeats: int) -> dict[str, float]:
-    """Both by turns, a few calls at a time, so that the machine's other work meets both alike."""
-    with torch.inference_mode():
-        difference = (network(seen).vector[:, 0] - transcription(network, seen)).norm()
-        apart = float(difference / network(seen).vector.norm())
-        ours, plain = [], []
-        for _ in range(repeats // 10):
-            plain.append(spans_ms(lambda: transcription(network, seen), 10))
-            ours.append(spans_ms(lambda: network(seen), 10))
-    fast, slow = np.concatenate(ours), np.concatenate(plain)
-    return {
-        "p50_ms": float(np.percentile(fast, 50)), "p99_ms": float(np.percentile(fast, 99)),
-        "plain_p50_ms": float(np.percentile(slow, 50)), "plain_p99_ms": float(np.percentile(slow, 99)),
-        "ratio_p50": float(np.percentile(slow, 50) / np.percentile(fast, 50)), "relative_difference": apart,
-    }  # fmt: skip
+def shape_of(species: int, dimension: int = 2) -> Shape:
+    return Shape(dimension=dimension, scalars=species, vectors=0, attributes=0)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--repeats", type=int, default=300)
+    parser.add_argument("--repeats", type=int, default=1000)
     parser.add_argument("--out", type=Path, default=None)
     asked = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    seen = scene()
     found = {}
-    for name, wanted, transcription in CASES:
-        network = wanted.build(SHAPE).eval()
-        found[name] = compare(network, transcription, seen, asked.repeats)
+    cases = [(f"{name}{more}", wanted, plain, shape_of(species)) for species, more in ((1, ""), (2, ", two species"))
+             for name, wanted, plain in CASES]  # fmt: skip
+    for name, wanted, plain, shape in [*cases, ("ponita in space", SPACE, transcriptions.ponita, shape_of(1, 3))]:
+        found[name] = compare(wanted.build(shape).eval(), plain, shape, asked.repeats)
         print(name, {key: round(value, 7 if "diff" in key else 3) for key, value in found[name].items()})
     if asked.out is not None:
         asked.out.parent.mkdir(parents=True, exist_ok=True)
-        asked.out.write_text(json.dumps({"points": POINTS, "edges": len(seen.receiver), **found}, indent=1) + "\n")
+        edges = radius_edges(crystal(), REACH_UM).shape[1]
+        asked.out.write_text(json.dumps({"points": POINTS, "edges": edges, **found}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -26,11 +26,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.apart import Apart
+from app.instrument import Instrument
 from app.live import Live
 from app.machine import build_machine
 from app.plan import plan
 from app.rehearse import rehearse
-from app.rig import Instrument, open_instrument
+from app.rig import open_instrument
 from app.rig_file import EXPERIMENTS, Plan
 from control.contract import Clock, Ended, Frame, OrderKind
 from drivers.sim.bench import Bench, open_bench

@@ -55,9 +55,9 @@ def run(seed: int, epochs: int) -> dict[str, Any]:
     said: dict[str, Any] = {"seed": seed, "threshold_error": 1 - by_threshold(train, test)}
     for name in ("affine", "plain"):
         torch.manual_seed(seed)
-        made = AffineNetwork(3, width=8, group=6, special=True, spread=0.08)
+        made = AffineNetwork(3, special=True)
         network = made if name == "affine" else matched(3, made)
-        fit_classes(network, *train, epochs=epochs, batch=30, learning_rate=4e-3, seed=seed)
+        fit_classes(network, *train, epochs=epochs, batch=30, seed=seed)
         if isinstance(network, AffineNetwork):
             network.freeze()
         said[f"{name}_error"] = 1 - accuracy(network, *test)

@@ -52,18 +52,19 @@ def table() -> str:
         task = repr(trained.task)
         if task not in spreads:
             spreads[task] = spread(trained.task.make())
-        name = trained.task.kind + (f" {trained.task.variant}" if trained.task.kind == "colloid" else "")
         relative = metrics["test_mse"] ** 0.5 / spreads[task]
         size, best = round(metrics["parameters"]), round(metrics["best_epoch"])
-        cells = (name, card.network.kind, size, trained.epochs, best, f"{metrics['minutes']:.1f}", trained.seed,
-                 f"{metrics['test_mse']:.5f}", f"{relative:.4f}")  # fmt: skip
+        cells = (
+            trained.task.kind, card.network.kind, size, trained.epochs, best, f"{metrics['minutes']:.1f}",
+            trained.seed, f"{metrics['test_mse']:.5f}", f"{relative:.4f}",
+        )  # fmt: skip
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     return "\n".join(lines) + "\n"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("which", nargs="*", default=["nbody", "colloid"])
+    parser.add_argument("which", nargs="*", default=["nbody"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--epochs", type=int, default=None)
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")

@@ -20,6 +20,12 @@ from models.ponita.convolution import Block
 from models.ponita.network import Ponita
 
 
+def edges(position: Tensor, radius: float) -> Tensor:
+    """All pairs nearer than `radius`, both ways: [2, E]."""
+    near = torch.cdist(position, position) < radius
+    return (near & ~torch.eye(len(position), dtype=torch.bool)).nonzero().T
+
+
 def window(distance: Tensor, radius: float, p: int = 6) -> Tensor:
     u = distance / radius
     fade = 1 - (p + 1) * (p + 2) / 2 * u**p + p * (p + 2) * u ** (p + 1) - p * (p + 1) / 2 * u ** (p + 2)
@@ -74,8 +80,7 @@ def message_passing(network: MessagePassing, seen: Cloud) -> Tensor:
 
 def gated_frames(network: FrameAveraged, seen: Cloud) -> Tensor:
     """s FA(X) + (1 - s) EGNN(X), frame by frame, for one cloud: [N, d]."""
-    centre = seen.position.mean(0)
-    apart = seen.position - centre
+    apart = seen.position - seen.position.mean(0)
     spectrum, axes = torch.linalg.eigh(apart.T @ apart)
     mean = torch.zeros_like(seen.position)
     for one in (1.0, -1.0):
@@ -86,19 +91,25 @@ def gated_frames(network: FrameAveraged, seen: Cloud) -> Tensor:
             mean = mean + message_passing(cast(MessagePassing, network.backbone), posed) @ turn.T / 4
     gap = ((spectrum[1] - spectrum[0]) / spectrum.sum() / 0.15).clamp(0, 1)
     share = gap * gap * (3 - 2 * gap)
+    if share == 1:
+        return mean
     return torch.as_tensor(share * mean + (1 - share) * egnn(cast(EGNN, network.fallback), seen))
 
 
 def ponita(network: Ponita, seen: Cloud) -> Tensor:
-    """PONITA in the plane, for all directed edges and self-loops: [N, 2]."""
+    """PONITA on a grid, for all directed edges and self-loops: [N, d]."""
     assert network.cutoff is not None
     every = torch.arange(seen.points)
     i, j = torch.cat([seen.receiver, every]), torch.cat([seen.sender, every])
     gap = seen.position[j] - seen.position[i]
     grid = network.grid
     along = (gap[:, None] * grid[None]).sum(2)
-    across = gap[:, None, 1] * grid[None, :, 0] - gap[:, None, 0] * grid[None, :, 1]
-    shown = torch.stack([along, across if network.chiral else across.abs()], 2) / network.length
+    if grid.shape[1] == 3:
+        across = (gap[:, None] - along[:, :, None] * grid[None]).norm(dim=2)
+    else:
+        across = gap[:, None, 1] * grid[None, :, 0] - gap[:, None, 0] * grid[None, :, 1]
+        across = across if network.chiral else across.abs()
+    shown = torch.stack([along, across], 2) / network.length
     distance = gap.norm(dim=1)
     radial = torch.exp(-network.radial.sharpness * (distance[:, None] - network.radial.centre) ** 2)
     basis = network.spatial_basis
@@ -110,7 +121,7 @@ def ponita(network: Ponita, seen: Cloud) -> Tensor:
     cos = grid @ grid.T
     turned = torch.stack([cos, grid[:, None, 0] * grid[None, :, 1] - grid[:, None, 1] * grid[None, :, 0]], 2)
     assert network.fibre_basis is not None
-    across_basis = network.fibre_basis(turned if network.chiral else cos[:, :, None])
+    across_basis = network.fibre_basis(turned if network.chiral and grid.shape[1] == 2 else cos[:, :, None])
     x = network.embedding(network.lifted(seen))
     reads = []
     for block, read in zip(cast(list[Block], list(network.blocks)), network.reads, strict=True):

@@ -25,6 +25,9 @@ class Learned:
 
     kind: Literal["learned"] = "learned"
     checkpoint: Annotated[str, Doc("file, from the experiment's folder")]
+    runtime: Annotated[
+        Literal["eager", "onnx"], Doc("onnx: the .onnx file beside it, through ONNX Runtime where that is installed")
+    ] = "eager"
 
 
 AnyPolicy = Annotated[Programmed | Learned | Calibrating, Field(discriminator="kind")]
@@ -37,6 +40,7 @@ class Trap:
     depth_kt: Annotated[float, Gt(0), Doc("depth of one trap")] = 20.0
     compensate_latency: Annotated[bool, Doc("divide forces by 1 + z of the latency")] = False
     predict: Annotated[bool, Doc("aim at where particles will be, so that a potential acts as it is written")] = False
+    learn: Annotated[bool, Doc("with predict: learn stiffness, latency and noise from the run, too")] = True
 
 
 @settings

@@ -97,6 +97,7 @@ class Memory:
     number: int = 0
     last_frame: int = -1
     dropped: int = 0
+    allowed: Command = DARK  # the newest command, and when it was planned to act
 
 
 def turn(
@@ -104,7 +105,7 @@ def turn(
 ) -> tuple[Memory, Turn]:
     """A frame becomes a command. Pure: same arguments, same answer."""
     before, (memory, tracks) = memory, look(machine, memory, frame, now_s)
-    seen = Seen(tracks, memory.history, now_s + machine.latency_s, machine.hold_s)
+    seen = Seen(tracks, memory.history, now_s + machine.latency_s, machine.hold_s, memory.allowed)
     policy, wanted = machine.policy.step(memory.policy, seen)
     command, clipped = allocate(machine.light, tracks, wanted)
     command, limited = machine.limits.clip(command)
@@ -119,8 +120,9 @@ def turn(
         withheld, notes, dropped=memory.dropped,
     )  # fmt: skip
     holds = held(machine, memory, allowed, seen.effect_s)
-    memory = replace(memory, policy=policy, holds=holds, level=level, reason=reason, number=memory.number + 1)
-    return memory, done
+    newest = replace(allowed, effect_s=seen.effect_s)
+    left = replace(memory, policy=policy, holds=holds, allowed=newest, level=level, reason=reason)
+    return replace(left, number=memory.number + 1), done
 
 
 def run(
@@ -214,7 +216,8 @@ def named(species: tuple[int, ...], tracks: Tracks) -> Tracks:
         return tracks
     told = tracks.particle < len(species)  # [N]
     given = np.asarray(species)[np.minimum(tracks.particle, len(species) - 1)]
-    return replace(tracks, species=np.where(told, given, tracks.species))
+    state = np.where(told & (tracks.state == State.UNSORTED), np.uint8(State.GOOD), tracks.state)
+    return replace(tracks, species=np.where(told, given, tracks.species), state=state)
 
 
 def out_of_order(memory: Memory, frame: Frame) -> bool:
@@ -245,7 +248,11 @@ def not_finite(wanted: Forces) -> tuple[str, ...]:
     return ()
 
 
-WHY = {State.NEW: "new", State.UNCERTAIN: "its identity is uncertain"}
+WHY = {
+    State.NEW: "new",
+    State.UNCERTAIN: "its identity is uncertain",
+    State.UNSORTED: "its species is not known",
+}
 
 
 def untrusted(tracks: Tracks) -> tuple[tuple[int, str], ...]:

@@ -71,7 +71,9 @@ def cloud(
         edges[0],
         edges[1],
         empty(edges.shape[1], 0) if attribute is None else attribute,
-        torch.arange(graphs, device=position.device).repeat_interleave(points // graphs),
+        torch.arange(graphs, device=position.device).repeat_interleave(points // graphs)
+        if graphs > 1
+        else torch.zeros(points, dtype=torch.long, device=position.device),
         graphs,
         paired=True,
     )

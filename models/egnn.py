@@ -105,51 +105,19 @@ class EGNN(nn.Module):
 
     def _staying(self, seen: Cloud, feature: Tensor) -> tuple[Tensor, Tensor]:
         assert self.cutoff is not None
-        # a pair shows the same from both ends: half of the edges is enough
-        edges = slice(len(seen.receiver) // 2) if seen.paired else slice(None)
         place = seen.position
-        apart = place.index_select(0, seen.receiver[edges]) - place.index_select(0, seen.sender[edges])  # [E or E/2, d]
+        apart = place.index_select(0, seen.receiver) - place.index_select(0, seen.sender)  # [E, d]
         square = apart.square().sum(1, keepdim=True)
         distance = square.squeeze(1).clamp(min=1e-24).sqrt()
         fade = envelope(distance, self.cutoff)[:, None]
-        extra = torch.cat([square / self.cutoff**2, seen.attribute[edges], self.radial(distance)], 1)
+        extra = torch.cat([square / self.cutoff**2, seen.attribute, self.radial(distance)], 1)
         fading = apart * (fade / self.cutoff)
-        if seen.paired:
-            fading, fade = torch.cat([fading, -fading]), torch.cat([fade, fade])
         force = torch.zeros_like(place)
         rounds = self._rounds()
         for index, layer in enumerate(rounds):
-            force = force + layer.pull(feature, seen.vector)
-            last = index == len(rounds) - 1 and self.scalar is None
-            if index == 0 and seen.paired and all_alike(seen):
-                heard = _mirrored(layer, feature, extra, fading, fade, seen, force, last)
-            else:
-                message = layer.message(feature, extra, seen.receiver, seen.sender)
-                force = force + add_at(fading * through(layer.reach, message), seen.receiver, seen.points)
-                heard = feature if last else add_at(message * fade, seen.receiver, seen.points)
-            if not last:
-                feature = layer.update(feature, heard)
+            message = layer.message(feature, extra, seen.receiver, seen.sender)
+            pulled = add_at(fading * through(layer.reach, message), seen.receiver, seen.points)
+            force = force + pulled + layer.pull(feature, seen.vector)
+            if index < len(rounds) - 1 or self.scalar is not None:
+                feature = layer.update(feature, add_at(message * fade, seen.receiver, seen.points))
         return force, feature
-
-
-def _mirrored(
-    layer: Layer, feature: Tensor, extra: Tensor, fading: Tensor, fade: Tensor, seen: Cloud, force: Tensor, last: bool
-) -> Tensor:
-    """A round where all points are alike, so that the two messages of a pair are one, computed once.
-
-    Adds to `force` [N, d], and answers what each point heard, [N, width].
-    """
-    half = len(seen.receiver) // 2
-    one, other = seen.receiver[:half], seen.sender[:half]
-    message = layer.message(feature, extra, one, other)
-    pulled = fading[:half] * through(layer.reach, message)
-    force.index_add_(0, one, pulled).index_add_(0, other, pulled, alpha=-1)
-    if last:
-        return feature
-    message = message * fade[:half]
-    return torch.zeros_like(feature).index_add_(0, one, message).index_add_(0, other, message)
-
-
-def all_alike(seen: Cloud) -> bool:
-    """Whether no point differs from any other but by its place."""
-    return not seen.vector.shape[1] and bool((seen.scalar == seen.scalar[:1]).all())

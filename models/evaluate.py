@@ -15,6 +15,7 @@ from config.refused import Refused
 from models.checkpoint import Card, load_checkpoint
 from models.cloud import moved
 from models.data.task import Task
+from models.flight.pack import pack
 from models.train import measure, random_rotation
 
 
@@ -77,10 +78,10 @@ def decision_ms(network: nn.Module, task: Task, repeats: int = 50) -> float:
         (task.batch("test", torch.tensor([index]))[0].points, index) for index in range(min(20, task.count("test")))
     ]
     seen, _ = task.batch("test", torch.tensor([max(sizes)[1]]))
-    spans = []
+    spans, answer = [], pack(network, task.shape)
     with torch.inference_mode():
         for _ in range(repeats):
             began = time.perf_counter()
-            network(seen)
+            answer(seen)
             spans.append(time.perf_counter() - began)
     return 1000 * statistics.median(spans)

@@ -16,8 +16,9 @@ def radius_edges(position: NDArray[np.float64], radius: float) -> Tensor:
     neighbours: only then can a smooth cut-off make the edges come and go without a jump.
     """
     pairs = cKDTree(position).query_pairs(radius, output_type="ndarray") if len(position) > 1 else np.empty((0, 2))
-    first, second = pairs.T.astype(np.int64)
-    return torch.from_numpy(np.stack([np.concatenate([first, second]), np.concatenate([second, first])]))
+    edges = np.empty((2, 2 * len(pairs)), np.int64)
+    edges[:, : len(pairs)], edges[:, len(pairs) :] = pairs.T, pairs.T[::-1]
+    return torch.from_numpy(edges)
 
 
 def all_edges(points: int, graphs: int = 1) -> Tensor:
@@ -36,10 +37,10 @@ def envelope(distance: Tensor, radius: float | None, power: int = 6) -> Tensor:
     `radius` and beyond; 1 everywhere without a radius."""
     if radius is None:
         return torch.ones_like(distance)
-    ratio = (distance / radius).clamp(max=1.0)
-    high = ratio**power
-    fall = (power + 1) * (power + 2) / 2 - power * (power + 2) * ratio + power * (power + 1) / 2 * ratio * ratio
-    return 1 - high * fall
+    ratio = (distance * (1 / radius)).clamp(max=1.0)
+    fall = ratio * (power * (power + 1) / 2)
+    fall = (fall - power * (power + 2)) * ratio + (power + 1) * (power + 2) / 2
+    return 1 - ratio**power * fall
 
 
 def add_at(value: Tensor, index: Tensor, rows: int) -> Tensor:

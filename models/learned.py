@@ -5,17 +5,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from config.refused import Refused
 from control.contract import Forces, Seen, State
 from control.plant import Plant
 from models.checkpoint import Card, load_checkpoint
 from models.cloud import Cloud, cloud
+from models.flight.onnx import OnnxFlight
+from models.flight.pack import Flight, pack
 from models.graph import all_edges, radius_edges
 
 Floats = NDArray[np.float64]
@@ -29,7 +32,7 @@ CLOSER = 0.8  # of the smallest distance that it was trained on: nearer than thi
 class LearnedPolicy:
     """Forces from a network on the graph of the trusted particles: float32, one thread. Its memory is what it said."""
 
-    network: nn.Module
+    flight: Flight
     card: Card
     plant: Plant
 
@@ -66,18 +69,19 @@ class LearnedPolicy:
         if not len(place_um):
             return np.empty((0, 2))
         with torch.inference_mode():
-            found = self.network(cloud_of(self.card, place_um, species, cell)).vector[:, 0]
+            found = self.flight(cloud_of(self.card, place_um, species, cell))
         per_answer = self.plant.kt_pn_um if self.card.units.answer == "kT/um" else 1.0
         return np.asarray(found.numpy(), np.float64) * (self.card.scale * per_answer)
 
 
-def fly(path: Path | str, plant: Plant) -> LearnedPolicy:
+def fly(path: Path | str, plant: Plant, runtime: Literal["eager", "onnx"] = "eager") -> LearnedPolicy:
     """The policy of a checkpoint, checked and warmed up. Raises Refused."""
     path = Path(path)
     torch.set_num_threads(1)  # a second thread in the control process costs tens of milliseconds under load
     network, card = load_checkpoint(path)
     refuse(card, path)
-    policy = LearnedPolicy(network, card, plant)
+    eager = LearnedPolicy(pack(network, card), card, plant)
+    policy = eager if runtime == "eager" else LearnedPolicy(OnnxFlight(path), card, plant)
     draw = np.random.default_rng(0)
     for count in WARM_UP:
         place_um = draw.uniform(0, 2.5 * np.sqrt(count), (count, 2))
@@ -85,7 +89,14 @@ def fly(path: Path | str, plant: Plant) -> LearnedPolicy:
         force_pn = policy.forces_pn(place_um, species, np.zeros(count, np.int64))
         if not np.isfinite(force_pn).all():
             raise Refused(f"{path}: the network's answer for {count} particles is not finite")
+        if policy is not eager and not alike(force_pn, eager.forces_pn(place_um, species, np.zeros(count, np.int64))):
+            raise Refused(f"{path.with_suffix('.onnx')}: this is not the network of the card")
     return policy
+
+
+def alike(some_pn: Floats, other_pn: Floats) -> bool:
+    """Whether two answers [N, 2] differ by no more than what float32 loses."""
+    return bool(np.abs(some_pn - other_pn).max() <= 1e-3 * np.abs(other_pn).max() + 1e-6)
 
 
 def refuse(card: Card, path: Path) -> None:

@@ -39,6 +39,26 @@ class LinearSettings:
 
 
 @settings
+class PlainSettings:
+    """Message passing on raw components: it knows no direction from another, and has all to learn."""
+
+    kind: Literal["plain"] = "plain"
+    width: Width = 32
+    layers: Layers = 2
+    cutoff: Cutoff = None
+    radial: Radial = 0
+
+    def build(self, shape: Shape) -> nn.Module:
+        return MessagePassing(
+            dimension=shape.dimension, scalars=shape.scalars, vectors=shape.vectors, attributes=shape.attributes,
+            width=self.width, layers=self.layers, cutoff=self.cutoff, radial=self.radial,
+        )  # fmt: skip
+
+    def symmetry(self, dimension: int) -> str:
+        return "none"
+
+
+@settings
 class EgnnSettings:
     """E(n)-equivariant graph neural network; without a cut-off the published one."""
 
@@ -158,6 +178,12 @@ class PonitaPointsSettings:
 
 
 AnyNetwork = Annotated[
-    LinearSettings | EgnnSettings | FrameSettings | FrameNetworkSettings | PonitaSettings | PonitaPointsSettings,
+    LinearSettings
+    | PlainSettings
+    | EgnnSettings
+    | FrameSettings
+    | FrameNetworkSettings
+    | PonitaSettings
+    | PonitaPointsSettings,
     Field(discriminator="kind"),
 ]

@@ -52,9 +52,7 @@ class Job:
         before = bench.data.get("calibration")
         if self.file.exists():
             bench = put(bench, "calibration", str(self.file.resolve()), str(self.file))
-            bench = calibrated(bench)
-            if isinstance(before, dict) and "map" in before and bench.data["calibration"].get("map") is None:
-                bench = put(bench, "calibration.map", before["map"], "--set calibration.map")
+            bench = calibrated(bench, before)
         elif isinstance(before, str):
             bench = calibrated(bench)
         return bench

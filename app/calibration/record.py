@@ -136,8 +136,11 @@ def today() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def calibrated(bench: Document) -> Document:
-    """The rig with its calibration file, where `calibration` names one, in it. Raises Refused."""
+def calibrated(bench: Document, before: Any = None) -> Document:
+    """The rig with its calibration file, where `calibration` names one, in it. Raises Refused.
+
+    `before` is what stood there before a file was named: what it says of the map holds until a record says otherwise.
+    """
     name = bench.data.get("calibration")
     if not isinstance(name, str):
         return bench
@@ -146,7 +149,8 @@ def calibrated(bench: Document) -> Document:
     if path is None:
         raise Refused(f"{place}: there is no calibration file {name}")
     saved = load(path)
-    bench = put(bench, "calibration", {"file": str(path)}, str(path))
+    believed = {"map": before["map"]} if isinstance(before, dict) and "map" in before else {}
+    bench = put(bench, "calibration", {"file": str(path), **believed}, str(path))
     for record in saved.records:
         for key, value in record.set.items():
             bench = put(bench, key, value, f"{path}: {record.what} of {record.date}")

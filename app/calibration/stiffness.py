@@ -23,6 +23,7 @@ from control.theory.trapped import blur_ratio
 Floats = NDArray[np.float64]
 
 SETTLE_S = 0.5  # from when a spot is still
+ALONE = 1.3  # diameters to the nearest neighbour
 TO_AND_FRO = ((0.0, 0.0), (2.0, 0.0))
 
 
@@ -44,9 +45,7 @@ def stiffness(job: Job) -> Record:
     _, seen = job.fly("stiffness", hold, job.lasting(60.0))
     shift = Carry(number=number, depth_kt=depth_kt, path_um=TO_AND_FRO, rest_s=0.0, speed_um_per_s=2.0)
     _, moved = job.fly("drag", shift, job.lasting(20.0))
-    held = trapped(seen)
-    if len(held) < 2:
-        raise Refused("less than two particles stayed in their traps; look at the map and at the power")
+    held = trapped(seen, ALONE * rig.plant.diameter_um)
     error_um = known_error_um(job)
     per_mw = {**by_rest(rig, held, error_um), "drag": by_drag(rig, moved)}
     flag = disagreement(per_mw)
@@ -69,9 +68,7 @@ def power(job: Job) -> Record:
     rig = job.rig()
     number = max(rig.sample.number, 16)
     _, seen = job.fly("power", Carry(number=number, depth_kt=share_of_budget_kt(rig, number)), job.lasting(30.0))
-    held = trapped(seen)
-    if len(held) < 2:
-        raise Refused("less than two particles stayed in their traps; look at the map and at the power")
+    held = trapped(seen, ALONE * rig.plant.diameter_um)
     each = np.array([equal(rig, one, known_error_um(job)) for one in held])
     place_um = np.array([one.spot_um for one in held])
     # a variance over T, of two axes, has the relative standard error 1 / sqrt(kappa T)
@@ -89,11 +86,15 @@ def power(job: Job) -> Record:
     evenness = Evenness(centre_um=efficiency.centre_um, radius_um=radius_um, terms=efficiency.terms)
     kt_per_mw = middle * rig.optics.waist_um**2 / (4.0 * rig.plant.kt_pn_um)
     sets = {"calibration.evenness": plain(evenness), "optics.depth_kt_per_mw": kt_per_mw}
-    return job.keep("power", found["uneven_after"], "relative", sets, found, spot_um=place_um, per_mw=each)
+    return job.keep("power", found["uneven_after"], "relative", sets, found, spot_um=place_um, per_mw=each,
+                    mean_mw=[one.mean_mw for one in held])  # fmt: skip
 
 
-def trapped(seen: SeenRun, least: float = 0.5) -> list[Trapped]:
-    """Who stayed in a spot at rest for at least this share of the run: its longest such stretch."""
+def trapped(seen: SeenRun, alone_um: float, least: float = 0.5) -> list[Trapped]:
+    """Who stayed in a spot at rest for at least this share of the run: its longest such stretch. Raises Refused.
+
+    Who has a neighbour nearer than alone_um is held by it as well, and left out.
+    """
     found = []
     for who, path in seen.spot.items():
         moved = (np.diff(path.place_um, axis=0) != 0).any(axis=1)
@@ -108,6 +109,16 @@ def trapped(seen: SeenRun, least: float = 0.5) -> list[Trapped]:
         row = np.arange(len(own))
         whole = np.stack([np.interp(row, row[~missing], own[~missing, axis]) for axis in (0, 1)], axis=1)
         found.append(Trapped(whole, float(path.mean_mw[first : last + 1].mean()), path.place_um[first]))
+    spot_um = np.array([one.spot_um for one in found]).reshape(-1, 2)
+    apart_um = np.hypot(*np.moveaxis(spot_um[:, None] - spot_um[None], -1, 0))
+    np.fill_diagonal(apart_um, np.inf)
+    found = [
+        one
+        for one, nearest_um in zip(found, apart_um.min(axis=1, initial=np.inf), strict=True)
+        if nearest_um > alone_um
+    ]
+    if len(found) < 2:
+        raise Refused("less than two particles stayed in their traps, alone; look at the map and at the power")
     return found
 
 

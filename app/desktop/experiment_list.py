@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QToolButton, QWidget
@@ -37,6 +38,11 @@ class ExperimentList(QWidget):
         row.addWidget(self.save_button)
         for path in sorted(folder.glob("*.yaml")):
             self._add(path)
+        families = sorted(folder.glob("families/*.yaml"))
+        if families:
+            self.box.insertSeparator(self.box.count())
+        for path in families:
+            self._add(path)
         self.box.setPlaceholderText("an experiment of its own")
         self.box.activated.connect(lambda index: self.chosen.emit(self.box.itemData(index)))
         self.open_button.clicked.connect(self._open)
@@ -50,6 +56,8 @@ class ExperimentList(QWidget):
             data = read(path).data
         except Refused:
             return  # whoever opens it is told what is wrong with it
+        if _without_images(path, data.get("experiment", data)):
+            return  # main.py run is for it
         self.box.addItem(str(data.get("title", path.stem)), path)
         self.box.setItemData(self.box.count() - 1, str(data.get("about", "")), Qt.ItemDataRole.ToolTipRole)
 
@@ -63,3 +71,11 @@ class ExperimentList(QWidget):
         if name:
             path = Path(name)
             self.saved.emit(path if path.suffix else path.with_suffix(".yaml"))
+
+
+def _without_images(path: Path, experiment: Any) -> bool:
+    """Whether its rig shows positions in a table."""
+    try:
+        return bool(read(path.parent / experiment["rig"]).data["camera"]["kind"] == "plant")
+    except (Refused, KeyError, TypeError):
+        return False

@@ -13,14 +13,16 @@ from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtGui import QKeySequence, QUndoCommand, QUndoStack
 from PyQt6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QScrollArea, QTabWidget, QVBoxLayout, QWidget
 
-from app.desktop import drawn_editor as drawn_editor  # these two put themselves into the form
+from app.desktop import checkpoint_editor as checkpoint_editor  # these put themselves into the form
+from app.desktop import drawn_editor as drawn_editor
 from app.desktop import formula_editor as formula_editor
 from app.desktop import theme
 from app.desktop.experiment_list import ExperimentList
 from app.desktop.foreseen import ForeseenTable
 from app.desktop.form import Fields
 from app.desktop.potential_plot import PotentialPlot
-from app.predict import Means, predict
+from app.means import Means
+from app.predict import predict
 from config.reader import Document, build, plain
 from config.refused import Refused
 from control.experiment import Experiment, Programmed

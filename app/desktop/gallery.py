@@ -94,6 +94,17 @@ def drawn(folder: Path) -> Any:
     return window
 
 
+def learned(folder: Path) -> Any:
+    """Another kind of law, chosen while armed."""
+    from app.desktop.picture import wait
+
+    window = running("ring_crystal")
+    data = plain(window.panel.read())
+    window.panel.put_in_force({**data, "policy": {"kind": "learned", "checkpoint": "../checkpoints/ring_ponita.json"}})
+    wait(SECONDS)
+    return window
+
+
 def tripped(folder: Path) -> Any:
     from app.desktop.picture import wait
 
@@ -147,6 +158,7 @@ STATES: dict[str, Callable[[Path], Any]] = {
     "crystal": crystal,
     "formula": formula,
     "drawn": drawn,
+    "learned": learned,
     "tripped": tripped,
     "compared": compared,
     "devices": devices,

@@ -10,10 +10,11 @@ import numpy as np
 import pyqtgraph as pg
 from PyQt6.QtCore import QObject, Qt, pyqtSignal
 from PyQt6.QtGui import QCursor
-from PyQt6.QtWidgets import QMenu
+from PyQt6.QtWidgets import QMenu, QWidgetAction
 
 from app.desktop import theme
 from app.desktop.begin import begin
+from app.desktop.levels import Levels
 from app.desktop.view import NOBODY, View
 from control.contract import Tracks
 from control.policies.external import External
@@ -124,7 +125,11 @@ class Hand(QObject):
                 menu.addAction("Remove this trap", lambda index=handle.index: self.remove_trap(index))
         menu.addSeparator()
         menu.addAction("Whole image", self.view.fit)
-        menu.addAction("Levels from this image", self.view.auto_levels)
+        levels = menu.addMenu("Levels")
+        assert levels is not None
+        by_hand = QWidgetAction(levels)
+        by_hand.setDefaultWidget(Levels(self.view))
+        levels.addAction(by_hand)
         colours = menu.addMenu("Colours")
         assert colours is not None
         for name in COLOURS:

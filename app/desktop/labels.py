@@ -10,7 +10,7 @@ from PyQt6.QtGui import QColor, QPainter, QStaticText
 
 from app.desktop import theme
 
-MOST = 60  # beyond that, numbers would hide what they name; only the followed one keeps its own
+MOST = 60  # beyond that, numbers would hide what they name: only who is followed or pointed at keeps one
 LAID_OUT = 2000  # texts, at most: identities are never used again
 
 
@@ -28,10 +28,14 @@ class Labels(pg.GraphicsObject):  # type: ignore[misc]
         box.sigRangeChanged.connect(self.prepareGeometryChange)
 
     def show_all(
-        self, particle: NDArray[np.int64], position_um: NDArray[np.float64], offset_um: float, followed: int
+        self,
+        particle: NDArray[np.int64],  # [N]
+        position_um: NDArray[np.float64],  # [N, 2]
+        offset_um: float,
+        named: NDArray[np.bool_],  # [N] who keeps a name in a crowd
     ) -> None:
         """The identity of each particle, to its lower right."""
-        rows = slice(None) if len(particle) <= MOST else particle == followed
+        rows = slice(None) if len(particle) <= MOST else named
         if not self.on:
             rows = slice(0)
         who, corner_um = particle[rows].tolist(), (position_um[rows] + offset_um).tolist()

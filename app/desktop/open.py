@@ -86,7 +86,7 @@ def planner(rig: Path | None, experiment: Path | None, sets: tuple[str, ...] = (
     """The file that was opened, and its plan: a rig, an experiment, a run or a video. Raises Refused."""
     if rig is not None and rig.suffix.lower() not in (".yaml", ".yml"):
         return rig, plan_replay(rig, None, experiment, sets)
-    if rig is not None and experiment is None and "policy" in read(rig).data:
+    if rig is not None and experiment is None and {"policy", "experiment"} & set(read(rig).data):
         rig, experiment = None, rig
     path = experiment if experiment is not None else FIRST
     made = plan(path, rig, ("rate=real time", *sets))

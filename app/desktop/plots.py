@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,9 +13,12 @@ from PyQt6.QtCore import QSize, Qt
 from PyQt6.QtWidgets import QTabWidget, QWidget
 
 from app.desktop import theme
+from app.desktop.numbers import Numbers
+from app.means import Means
+from app.motion import foreseen_msd_um2, foreseen_speed_um_per_s, longest_delay_s
 from app.observables import (
     Paths,
-    hexatic_order,
+    bond_order,
     lags,
     mean_square_displacement,
     pair_correlation,
@@ -23,21 +26,24 @@ from app.observables import (
     speed_um_per_s,
     steps_um,
 )
-from app.predict import Means, foreseen_msd_um2, foreseen_speed_um_per_s, longest_delay_s
+from app.recent import Recent
+from app.rig_file import Plan
 from control.contract import Tracks, Turn
 from control.experiment import Experiment
+from control.theory.many import random_bond_order
 
 Floats = NDArray[np.float64]
 REMEMBERED = 3000  # tracks
 MOST_PLACES = 60_000  # particles times frames that one plot is made from
 RECENT = 60  # tracks that order and pairs are taken over, spread over the last 300
-RANDOM_GAS = 0.366  # mean |psi6| over six neighbours that stand anyhow (physics brief P25)
 
 
 class Plots(QTabWidget):
-    """MSD, steps, speed, pairs, order, latency."""
+    """MSD, steps, speed, pairs, order, latency; and all that is foreseen beside what is measured, as a table."""
 
-    def __init__(self, latencies_s: Callable[[], Floats], parent: QWidget | None = None) -> None:
+    def __init__(
+        self, latencies_s: Callable[[], Floats], plan: Callable[[], Plan] | None = None, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
         self.setDocumentMode(True)
         self._tracks: deque[Tracks] = deque(maxlen=REMEMBERED)
@@ -49,8 +55,10 @@ class Plots(QTabWidget):
         self.steps = Plot("step over one frame  nm", "number")
         self.speed = Plot("time  s", "speed  µm/s")
         self.pairs = Plot("r  µm", "g(r)")
-        self.order = Plot("time  s", "|ψ₆|")
+        self.order = Plot("time  s", "|ψ|")
         self.latency = Plot("exposure to command  ms", "turns")
+        self.recent = Recent()
+        self.numbers = Numbers(lambda: self.recent.tables(plan()) if plan is not None else None)
         self.drawn: dict[QWidget, Callable[[], None]] = {}
         for plot, name, draw, said in (
             (self.msd, "MSD", self.draw_msd, "mean square displacement: measured, free, foreseen"),
@@ -59,11 +67,17 @@ class Plots(QTabWidget):
             (self.pairs, "g(r)", self.draw_pairs, "pairs found over those of an ideal gas"),
             (
                 self.order,
-                "ψ₆",
+                "ψ",
                 self.draw_order,
-                "hexagonal order of each particle's six nearest, and of anyhow placed ones",
+                "mean order of the bonds to the six and to the four nearest; dashed: of bonds that point anywhere",
             ),
             (self.latency, "Latency", self.draw_latency, "from the middle of the exposure to the command's sending"),
+            (
+                self.numbers,
+                "Numbers",
+                self.numbers.draw,
+                "z, T_eff, D_eff, delay, heat, speed, order: foreseen, measured",
+            ),
         ):
             index = self.addTab(plot, name)
             self.setTabToolTip(index, said)
@@ -73,7 +87,8 @@ class Plots(QTabWidget):
     def sizeHint(self) -> QSize:
         return QSize(400, 190)
 
-    def add(self, turns: Iterable[Turn]) -> None:
+    def add(self, turns: Sequence[Turn]) -> None:
+        self.recent.add(turns)
         for turn in turns:
             if len(turn.tracks):
                 if self._tracks and turn.tracks.time_s <= self._tracks[-1].time_s:
@@ -82,6 +97,7 @@ class Plots(QTabWidget):
 
     def clear_tracks(self) -> None:
         self._tracks.clear()
+        self.recent.clear()
 
     def draw(self) -> None:
         """The plot that is looked at, if anybody can see it."""
@@ -141,13 +157,15 @@ class Plots(QTabWidget):
     def draw_order(self) -> None:
         chosen = self._recent()
         time_s = np.array([seen.time_s for seen in chosen])
-        order = [hexatic_order(seen.position_um) for seen in chosen]
-        best = np.array([found.max(initial=np.nan) if len(found) else np.nan for found in order])
-        mean = np.array([found.mean() if len(found) else np.nan for found in order])
-        self.order.line("best", time_s, best, theme.GREEN)
-        self.order.line("mean", time_s, mean, theme.WHITE)
-        if len(time_s):
-            self.order.line("anyhow", time_s[[0, -1]], np.full(2, RANDOM_GAS), theme.SKY, dash=True)
+        for neighbours, colour in ((6, theme.WHITE), (4, theme.ORANGE)):
+            order = [
+                float(bond_order(seen.position_um, neighbours).mean()) for seen in chosen if len(seen) > neighbours
+            ]
+            seen_s = [seen.time_s for seen in chosen if len(seen) > neighbours]
+            self.order.line(f"|ψ{neighbours}|", seen_s, np.array(order), colour)
+            if len(time_s):
+                level = np.full(2, random_bond_order(neighbours))
+                self.order.line(f"of random bonds, {neighbours}", time_s[[0, -1]], level, colour, dash=True)
 
     def draw_latency(self) -> None:
         latency_ms = 1e3 * self._latencies_s()

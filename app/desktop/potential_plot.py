@@ -11,7 +11,8 @@ from PyQt6.QtCore import QSize, Qt, pyqtSignal
 from PyQt6.QtWidgets import QVBoxLayout, QWidget
 
 from app.desktop import theme
-from app.predict import Curve, Means, curve
+from app.means import Means
+from app.predict import Curve, curve
 
 COLOURS = (theme.SKY, theme.ORANGE, theme.GREEN, theme.PURPLE, theme.YELLOW)
 MOST = len(COLOURS)  # forces drawn

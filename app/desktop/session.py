@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,16 +12,17 @@ from typing import Any
 from app.apart import Apart
 from app.host import Opening
 from app.live import Live
-from app.machine import build_machine
+from app.machine import build_machine, ready_for_learned
+from app.means import Means
 from app.plan import planned
-from app.predict import Means
 from app.rehearse import rehearse
 from app.rig import open_instrument, open_recorder
 from app.rig_file import Plan
 from config.reader import Document, plain, write
 from control.contract import Fault, OrderKind, Recorder, Turn
-from control.experiment import Experiment
+from control.experiment import Experiment, Learned
 from control.loop import Machine
+from control.policies.calibrating import Calibrating
 
 
 def _recorder(instrument: Any, path: Path) -> Recorder:
@@ -60,9 +62,9 @@ class Session:
         """What an experiment would have to work with. Raises Refused."""
         plan = self.planned(experiment)
         machine = self.wiring.build_machine(plan, "the experiment panel")
-        return Means(
-            plan.rig.plant, machine.light, machine.latency_s, machine.hold_s, self.particles or plan.rig.sample.number
-        )
+        seen_s = plan.rig.camera.exposure_s / 2.0 + plan.rig.camera.readout_s
+        particles = self.particles or plan.rig.sample.number
+        return Means(plan.rig.plant, machine.light, seen_s + machine.latency_s, machine.hold_s, particles)
 
     def planned(self, experiment: Experiment) -> Plan:
         """The plan with another experiment, whose `set` goes into the rig. Raises Refused."""
@@ -78,6 +80,7 @@ class Session:
         if self.running:
             return
         if self.wiring.apart is not None and self.plan.rig.rate == "real time":
+            threading.Thread(target=ready_for_learned, daemon=True).start()  # while the other process begins
             apart = Apart(self.plan, self.wiring.apart, self._rehearsed)
             apart.start()
             self.live = self.instrument = apart
@@ -97,6 +100,11 @@ class Session:
     def order(self, kind: OrderKind, text: str = "") -> None:
         if self.live is not None:
             self.live.order(kind, text)
+
+    def arm(self) -> None:
+        """Light; of an unconfirmed rig only for a calibration, at probe power. An order that is refused says why."""
+        probing = not self.plan.rig.confirmed and isinstance(self.plan.experiment.policy, Calibrating)
+        self.order(OrderKind.PROBE if probing else OrderKind.ARM)
 
     def apply(self, experiment: Experiment) -> None:
         """This experiment from the next turn on. Raises Refused, and then nothing has changed."""
@@ -129,9 +137,13 @@ class Session:
 
 
 def save_experiment(plan: Plan, experiment: Experiment, path: Path) -> None:
-    """As YAML that a person can read, with the rig's path as seen from there. Raises Fault."""
-    rig = os.path.relpath(plan.folder / experiment.rig, path.parent)
+    """As YAML that a person can read, with the paths in it as seen from there. Raises Fault."""
+    experiment = replace(experiment, rig=os.path.relpath(plan.folder / experiment.rig, path.parent))
+    law = experiment.policy
+    if isinstance(law, Learned):
+        there = os.path.relpath(plan.folder / law.checkpoint, path.parent)
+        experiment = replace(experiment, policy=replace(law, checkpoint=there))
     try:
-        path.write_text(write(replace(experiment, rig=rig)), encoding="utf-8")
+        path.write_text(write(experiment), encoding="utf-8")
     except OSError as error:
         raise Fault(f"{path}: this file can't be written ({error.strerror})") from None

@@ -10,6 +10,7 @@ from app.desktop import theme
 from app.desktop.badge import Badge
 from app.live import beam_is_on, mean_power_mw
 from control.contract import Level, Turn
+from control.loop import UNCONFIRMED
 
 KINDS = {
     "REAL": (theme.ORANGE, "diamond"),
@@ -48,28 +49,34 @@ class Elided(QLabel):
 
 
 class StateStrip(QWidget):
-    def __init__(self, kind: str, parent: QWidget | None = None) -> None:
+    def __init__(self, kind: str, confirmed: bool = True, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.kind, self.level = Badge("SIMULATED"), Badge("TRIPPED")
+        self.kind, self.map, self.level = Badge("SIMULATED"), Badge("MAP UNCONFIRMED"), Badge("TRIPPED")
+        self.map.setToolTip(
+            f"{UNCONFIRMED} (main.py calibrate map RIG). Only a calibration may be armed, at probe power."
+        )
         self.beam, self.record = Badge("BEAM ON 000.0 mW"), Badge("REC 00:00:00")
         self.reason = Elided()
         self.reason.setAccessibleName("why the interlock is where it is")
         row = QHBoxLayout(self)
         row.setContentsMargins(theme.GRID, 4, theme.GRID, 4)
         row.setSpacing(theme.GRID)
-        for widget in (self.kind, self.level):
+        for widget in (self.kind, self.map, self.level):
             row.addWidget(widget)
         row.addWidget(self.reason, 1)
         for widget in (self.beam, self.record):
             row.addWidget(widget)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.show_kind(kind)
+        self.show_kind(kind, confirmed)
         self.show_stopped("not started")
         self.show_record("")
 
-    def show_kind(self, kind: str) -> None:
+    def show_kind(self, kind: str, confirmed: bool = True) -> None:
+        """What rig it is; and that its map from camera to deflector is not confirmed, where it is not."""
         colour, shape = KINDS[kind]
         self.kind.show_state(kind, colour, shape, quiet=kind != "REAL")
+        self.map.show_state("MAP UNCONFIRMED", theme.AMBER, "diamond")
+        self.map.setVisible(not confirmed)
 
     def show_stopped(self, why: str, trouble: bool = False) -> None:
         """No loop is running."""

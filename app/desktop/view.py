@@ -67,9 +67,11 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         self.notice.setWordWrap(True)
         self.notice.setStyleSheet(f"color: {theme.FAINT}; font-size: 18px; background: transparent")
         self.notice.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-        self._levels: tuple[float, float] | None = None
+        self.levels: tuple[float, float] | None = None
         self._shape: tuple[int, ...] = ()
+        self._pointed_um: tuple[float, float] | None = None
         self.scene().sigMouseClicked.connect(self._click)
+        self.scene().sigMouseMoved.connect(self._point)
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
         super().resizeEvent(event)
@@ -83,7 +85,7 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
     def show_rig(self, um_per_px: float, diameter_um: float) -> None:
         """Another bench: nothing of the one before is left."""
         self.um_per_px, self.diameter_um, self.followed = um_per_px, diameter_um, NOBODY
-        self._levels, self._shape = None, ()
+        self.levels, self._shape = None, ()
         self.image.clear()
         self.scale_bar.setVisible(False)
         self.trails.clear()
@@ -91,7 +93,7 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         for mark in self.marks:
             mark.clear_all()
         self.arrows.clear()
-        self.labels.show_all(np.empty(0, np.int64), np.empty((0, 2)), 0.0, NOBODY)
+        self.labels.show_all(np.empty(0, np.int64), np.empty((0, 2)), 0.0, np.empty(0, np.bool_))
         self.box.setBorder(pg.mkPen(theme.RAISED, width=1))
 
     def say(self, text: str) -> None:
@@ -136,10 +138,10 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
             self.box.setRange(self._rectangle(), padding=0.01)
 
     def _show_image(self, image: NDArray[np.float64]) -> None:
-        if self._levels is None or image.shape != self._shape:
+        if self.levels is None or image.shape != self._shape:
             low, high = np.percentile(image, [1.0, 99.99])
-            self._levels = (float(low), float(max(high, low + 1)))
-        self.image.setImage(image, autoLevels=False, levels=self._levels)
+            self.levels = (float(low), float(max(high, low + 1)))
+        self.image.setImage(image, autoLevels=False, levels=self.levels)
         if image.shape != self._shape:
             self._shape = image.shape
             self.image.setRect(self._rectangle())
@@ -149,7 +151,12 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
 
     def auto_levels(self) -> None:
         """Levels from the next image."""
-        self._levels = None
+        self.levels = None
+
+    def set_levels(self, black_counts: float, white_counts: float) -> None:
+        """By hand; white below black turns the image into its negative."""
+        self.levels = (black_counts, white_counts)
+        self.image.setLevels(self.levels)
 
     def set_colours(self, name: str) -> None:
         """A colour map: grey, viridis, inferno."""
@@ -165,7 +172,15 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         for item, state in ((self.good, State.GOOD), (self.new, State.NEW), (self.uncertain, State.UNCERTAIN)):
             item.put(tracks.position_um[(tracks.state == state) & ~chosen], self.diameter_um)
         self.chosen.put(tracks.position_um[chosen], self.diameter_um)
-        self.labels.show_all(tracks.particle, tracks.position_um, 0.28 * self.diameter_um, self.followed)
+        named = chosen.copy()
+        if self._pointed_um is not None and len(named):
+            away_um = np.linalg.norm(tracks.position_um - self._pointed_um, axis=1)
+            named |= (away_um == away_um.min()) & (away_um < self.diameter_um)
+        self.labels.show_all(tracks.particle, tracks.position_um, 0.28 * self.diameter_um, named)
+
+    def _point(self, place: object) -> None:
+        at = self.box.mapSceneToView(place)
+        self._pointed_um = (at.x(), at.y())
 
     def _click(self, event: object) -> None:
         at = self.box.mapSceneToView(event.scenePos())  # type: ignore[attr-defined]

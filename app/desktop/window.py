@@ -61,12 +61,12 @@ class Window(QMainWindow):
         self.setWindowTitle("Cybloids")
         rig = session.plan.rig
         self.view = View(rig.optics.um_per_px, rig.plant.diameter_um)
-        self.strip = StateStrip(str(session.plan.kind))
+        self.strip = StateStrip(str(session.plan.kind), rig.confirmed)
         self.status = StatusLine()
         self.panel = ExperimentPanel(session.plan.experiment, session.means, EXPERIMENTS)
         self.devices = DevicePanel(session.plan)
         self.tuning = TuningPanel(lambda: self.session.plan.rig.tracking)
-        self.plots, self.log = Plots(self._latencies_s), LogPanel()
+        self.plots, self.log = Plots(self._latencies_s, lambda: session.plan), LogPanel()
         self.transport = Transport()
         self.playback = Playback(self.view, self.strip, self.plots, self.transport)
         self.watching = Watching(self.view, self.strip, self.plots, self.log, self.status, self.devices)
@@ -91,7 +91,7 @@ class Window(QMainWindow):
         acts = self.actions_bar
         acts.start.triggered.connect(self.start)
         acts.record.triggered.connect(self.record)
-        acts.arm.triggered.connect(lambda: self.session.order(OrderKind.ARM))
+        acts.arm.triggered.connect(self.session.arm)
         acts.stop.triggered.connect(self.stop)
         acts.reset.triggered.connect(lambda: self.session.order(OrderKind.RESET))
         self.escape = Escape(self, self.stop)
@@ -170,7 +170,7 @@ class Window(QMainWindow):
         self.playback.close()
         self.tuning.forget()
         self.view.show_rig(plan.rig.optics.um_per_px, plan.rig.plant.diameter_um)
-        self.strip.show_kind(str(plan.kind))
+        self.strip.show_kind(str(plan.kind), plan.rig.confirmed)
         self.strip.show_stopped("not started")
         self.devices.show_plan(plan)
         self._foresee()
@@ -291,4 +291,5 @@ class Window(QMainWindow):
         except Fault as fault:
             print(f"cybloids: {fault}", file=sys.stderr)
         self.playback.close()
+        self.plots.numbers.close_worker()
         super().closeEvent(event)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import field, replace
+from dataclasses import field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from app.plan import planned
+from app.plan import plan_inside
 from app.rig_file import EXPERIMENTS, RIG_KEYS, Plan
 from config.fields import Doc, Ge, Gt, Interval, settings
 from config.reader import Document, build, plain, read
 from config.refused import Refused
-from control.plant import spot_stiffness
 
 CHECKS = EXPERIMENTS / "reproduce"
 Level = Literal["plant", "instrument"]
@@ -90,20 +89,15 @@ def number(identity: str) -> int:
 
 def plan_of(check: Check, document: Document, effort: Effort, run: int = 0, *, sabotaged: bool = False) -> Plan:
     """The plan of one run of a check; sabotaged: with its parameters put wrong. Raises Refused."""
-    inner = experiment_of(document)
-    folder = Path(document.source).parent
-    made = planned(inner, None, (), folder)
-    sets = [f"seconds={effort.seconds!r}", f"seed={made.experiment.seed + run}"]
+    sets = [f"seconds={effort.seconds!r}", f"seed={plan_inside(document).experiment.seed + run}"]
     if effort.cells > 1:
         sets.append(f"sample.cells={effort.cells}")
-    if check.trap_pn_per_um is not None:
-        one_kt = spot_stiffness(made.rig.plant.kt_pn_um, made.rig.optics.waist_um)
-        sets.append(f"trap.depth_kt={check.trap_pn_per_um / one_kt!r}")
-    made = planned(inner, None, sets, folder)
+    made = plan_inside(document, None, sets)
     if not sabotaged:
         return made
+    depth_kt = made.experiment.trap.depth_kt  # the trap stays what it was meant to be
     wrong = [f"{key}={check.sabotage.factor * value_at(made, key)!r}" for key in check.sabotage.keys]
-    return planned(inner, None, (*sets, *wrong), folder)
+    return plan_inside(document, None, (f"trap.depth_kt={depth_kt!r}", *sets, *wrong))
 
 
 def value_at(made: Plan, key: str) -> float:
@@ -117,9 +111,3 @@ def value_at(made: Plan, key: str) -> float:
     if not isinstance(inside, int | float):
         raise Refused(f"sabotage.keys: '{key}' is {inside!r}, and it should be a number")
     return float(inside)
-
-
-def experiment_of(document: Document) -> Document:
-    """The experiment that stands in a check's file, with the places of its lines."""
-    where = {place[1:]: said for place, said in document.where.items() if place[:1] == ("experiment",)}
-    return replace(document, data=document.data["experiment"], where=where)

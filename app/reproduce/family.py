@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 import time
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
 
-from app.plan import planned
-from app.reproduce.check import experiment_of
+from app.plan import plan_inside
 from app.reproduce.families import FAMILIES
 from app.reproduce.fly import fly
 from app.reproduce.rows.row import Known
@@ -19,16 +20,15 @@ from app.rig_file import EXPERIMENTS
 from config.fields import Doc, Ge, Gt, settings
 from config.reader import Document, build, read
 from config.refused import Refused
-from control.plant import spot_stiffness
 
 FOLDER = EXPERIMENTS / "families"
 
 
 @settings
 class Sweep:
-    """One number of the experiment, or of the rig, and the values that it takes in turn."""
+    """A number of the experiment, or of the rig, and the values that it takes in turn."""
 
-    key: Annotated[str, Doc("dotted key")]
+    keys: Annotated[tuple[str, ...], Doc("dotted keys, which take the value together")]
     values: Annotated[tuple[float, ...], Doc("what it is set to")]
 
 
@@ -41,6 +41,9 @@ class Family:
     about: Annotated[str, Doc("what to look for, and what is predicted")]
     measure: Annotated[str, Doc("how its runs are measured: an entry of app/reproduce/families")]
     sweep: Sweep | None = None
+    across: Annotated[Sweep | None, Doc("a second number; every value of the first is flown with every one of it")] = (
+        None
+    )
     settle_s: Annotated[float, Ge(0), Doc("how long after the start nothing counts")] = 0.0
     rest_s: Annotated[float, Ge(0), Doc("how long a particle does not count after it was carried back")] = 0.0
     trap_pn_per_um: Annotated[float | None, Gt(0), Doc("stiffness of the steered trap; left out: its depth")] = None
@@ -57,6 +60,7 @@ class Flight:
     """One run of a family."""
 
     value: float  # of the number that is swept; nan where none is
+    across: float  # of the second one; nan where none is
     known: Known
     seen: Seen
 
@@ -67,7 +71,7 @@ class Found:
 
     numbers: dict[str, float]
     missed: tuple[str, ...]  # what was wanted otherwise, in words
-    figure: str  # SVG in base64
+    figure: str  # PNG in base64
     turns: int
     spent_s: float
 
@@ -84,8 +88,7 @@ def explore(family: Family, document: Document) -> Found:
     if family.measure not in FAMILIES:
         raise Refused(f"{document.source}: there is no measure '{family.measure}' (known: {', '.join(FAMILIES)})")
     began_s, way = time.process_time(), FAMILIES[family.measure]
-    values = family.sweep.values if family.sweep is not None else (float("nan"),)
-    flights = [_flight(family, document, value) for value in values]
+    flights = [_flight(family, document, *values) for values in product(*map(values_of, (family.sweep, family.across)))]
     numbers = way.measure(flights, family.options)
     missed = tuple(
         f"{name} is {numbers[name]:.4g}, not {low:g} to {high:g}"
@@ -96,25 +99,26 @@ def explore(family: Family, document: Document) -> Found:
     return Found(numbers, missed, _figure(way, flights, family), turns, time.process_time() - began_s)
 
 
-def _flight(family: Family, document: Document, value: float) -> Flight:
-    inner, folder = experiment_of(document), Path(document.source).parent
-    sets = [f"{family.sweep.key}={value!r}"] if family.sweep is not None else []
-    made = planned(inner, None, sets, folder)
-    if family.trap_pn_per_um is not None:
-        one_kt = spot_stiffness(made.rig.plant.kt_pn_um, made.rig.optics.waist_um)
-        made = planned(inner, None, [*sets, f"trap.depth_kt={family.trap_pn_per_um / one_kt!r}"], folder)
+def values_of(sweep: Sweep | None) -> tuple[float, ...]:
+    """One nan where nothing is swept."""
+    return sweep.values if sweep is not None else (math.nan,)
+
+
+def _flight(family: Family, document: Document, value: float, across: float) -> Flight:
+    swept = ((family.sweep, value), (family.across, across))
+    made = plan_inside(document, None, [f"{key}={number!r}" for sweep, number in swept if sweep for key in sweep.keys])
     seen = fly(made, armed=True).after(family.settle_s)
     seen = seen.replicas() if family.alone else seen
-    return Flight(value, Known(made), seen.rested(family.rest_s) if seen.carried.any() else seen)
+    return Flight(value, across, Known(made), seen.rested(family.rest_s) if seen.carried.any() else seen)
 
 
 def _figure(way: Any, flights: list[Flight], family: Family) -> str:
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     picture = Figure(figsize=(6.0, 4.0), layout="constrained")
-    picture.set_canvas(FigureCanvasSVG(picture))
+    picture.set_canvas(FigureCanvasAgg(picture))
     way.draw(picture.subplots(), flights, family.options)
     written = io.BytesIO()
-    picture.savefig(written, format="svg")
+    picture.savefig(written, format="png", dpi=120)
     return base64.b64encode(written.getvalue()).decode()

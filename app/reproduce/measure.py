@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 import time
 from dataclasses import dataclass
 
@@ -42,7 +43,8 @@ def measure(
     """Fly the check's experiment and judge it. Raises Refused, Fault.
 
     Args:
-        sabotaged: the experiment is flown with its parameter put wrong, and held against the prediction all the same.
+        sabotaged: the experiment is flown with its parameter put wrong, and held against the prediction all the same;
+            then only the number is judged, and not how sharp it is or what else is demanded.
         drawn: whether there is a picture.
     """
     row, began_s = row_of(check), time.process_time()
@@ -52,9 +54,9 @@ def measure(
     values = np.concatenate([row.measure(known, check.options, part) for part in parts])
     verdict = judge(
         values, float(row.predict(known, check.options)), exact=check.verdict == "exact", tolerance=check.tolerance,
-        precision=check.precision, level=check.level,
+        precision=math.inf if sabotaged else check.precision, level=check.level,
     )  # fmt: skip
-    if row.demand is not None and (missed := row.demand(known, check.options, runs[0])):
+    if row.demand is not None and not sabotaged and (missed := row.demand(known, check.options, runs[0])):
         verdict = Verdict(verdict.predicted, verdict.measured, verdict.stderr, verdict.blocks, False, missed)
     turns = sum(len(seen.time_s) for seen in runs)
     return Outcome(verdict, turns, time.process_time() - began_s, figure(row, known, check, runs[0]) if drawn else "")

@@ -49,7 +49,7 @@ def _family(family: Family, found: Found) -> str:
     return (
         f'<section id="{escape(family.id)}"><h2>({escape(family.id)}) {escape(family.title)}</h2>'
         f"<p>{escape(family.about)}</p>"
-        f'<img alt="{escape(family.title)}" src="data:image/svg+xml;base64,{found.figure}">'
+        f'<img alt="{escape(family.title)}" src="data:image/png;base64,{found.figure}">'
         f"<table>{rows}</table>{said}<p><small>{found.turns} turns of the loop, {found.spent_s:.1f} s of the processor"
         f"</small></p></section>"
     )

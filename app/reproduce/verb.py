@@ -11,6 +11,7 @@ from pathlib import Path
 
 from app.progress import progress
 from app.reproduce.check import CHECKS, Check, Effort, load
+from app.reproduce.docs import write_page
 from app.reproduce.family import Family, Found, explore, load_families
 from app.reproduce.measure import Outcome, measure
 from app.reproduce.report import family_report, report
@@ -26,7 +27,61 @@ Job = tuple[Check, Document, Effort]
 def reproduce(names: Sequence[str], *, full: bool, out: Path, json: Path | None, folder: Path = CHECKS) -> int:
     """0 if every check agrees, else 1. Raises Refused."""
     jobs = chosen(load(folder), names, full)
-    store = out / ("full" if full else "quick")
+    done = measured(jobs, out / effort_name(full), "reproduce")
+    lines = [(check, done[check.name]) for check, _, _ in jobs]
+    heading = f"Cybloids: predictions reproduced ({effort_name(full)})"
+    page = out / f"reproduce-{effort_name(full)}.html"
+    page.write_text(report(lines, heading), encoding="utf-8")
+    tell(lines, page)
+    if json is not None:
+        add_to(json, "checks", as_json(lines))
+    return 0 if all(outcome.verdict.passed for _, outcome in lines) else 1
+
+
+def sabotage(names: Sequence[str], *, full: bool, out: Path, json: Path | None, folder: Path = CHECKS) -> int:
+    """Every check with its parameter put wrong: 0 if each is caught, else 1. Raises Refused."""
+    checks = load(folder)
+    jobs = [
+        (check, document, check.full if full or check.quick is None else check.quick)
+        for check, document, _ in chosen(checks, names or [*checks], full)
+    ]
+    done = measured(jobs, out / f"{effort_name(full)}-sabotaged", "sabotage", sabotaged=True)
+    lines = [(check, done[check.name]) for check, _, _ in jobs]
+    for check, outcome in lines:
+        verdict = outcome.verdict
+        print(
+            f"{check.id:4} {check.level:10} {check.sabotage.factor:g} x {', '.join(check.sabotage.keys):50.50} "
+            f"{verdict.predicted:11.5g} {verdict.measured:11.5g} +- {verdict.stderr:9.2g} {ROWS[check.id].unit:6} "
+            f"{'NOT CAUGHT' if verdict.passed else 'caught'}: {verdict.why}"
+        )
+    missed = sum(outcome.verdict.passed for _, outcome in lines)
+    print(f"{len(lines) - missed} of {len(lines)} sabotages are caught")
+    if json is not None:
+        told = [
+            {**row, "keys": list(check.sabotage.keys), "factor": check.sabotage.factor, "caught": not verdict.passed}
+            for row, check, verdict in (
+                (row, check, outcome.verdict) for row, (check, outcome) in zip(as_json(lines), lines, strict=True)
+            )
+        ]
+        add_to(json, "sabotages", told)
+    return 1 if missed else 0
+
+
+def document(page: Path, json: Path | None, out: Path) -> int:
+    """Write the page of what was measured, from its JSON. Raises Refused."""
+    if json is None:
+        raise Refused("--docs needs --json: the file that reproduce --full, --sabotage and --families have written to")
+    write_page(page, json, out)
+    print(f"written: {page}")
+    return 0
+
+
+def effort_name(full: bool) -> str:
+    return "full" if full else "quick"
+
+
+def measured(jobs: Sequence[Job], store: Path, title: str, *, sabotaged: bool = False) -> dict[str, Outcome]:
+    """Every job's outcome by the check's name; what is in the store under the same mark is not flown again."""
     done: dict[str, Outcome] = {}
     left: list[tuple[Job, str]] = []
     for job in jobs:
@@ -36,20 +91,13 @@ def reproduce(names: Sequence[str], *, full: bool, out: Path, json: Path | None,
             left.append((job, mark))
         else:
             done[job[0].name] = outcome_of(before)
-    with progress("reproduce", len(jobs), "checks") as step:
+    with progress(title, len(jobs), "checks") as step:
         step(len(done))
-        for (check, _, _), mark, outcome in flown(left):
+        for (check, _, _), mark, outcome in flown(left, sabotaged=sabotaged):
             keep(store, check.name, mark, outcome)
             done[check.name] = outcome
             step(len(done))
-    lines = [(check, done[check.name]) for check, _, _ in jobs]
-    heading = f"Cybloids: predictions reproduced ({'full' if full else 'quick'})"
-    page = out / f"reproduce-{'full' if full else 'quick'}.html"
-    page.write_text(report(lines, heading), encoding="utf-8")
-    tell(lines, page)
-    if json is not None:
-        json.write_text(json_text.dumps({"checks": as_json(lines)}, indent=1) + "\n", encoding="utf-8")
-    return 0 if all(outcome.verdict.passed for _, outcome in lines) else 1
+    return done
 
 
 def chosen(checks: dict[str, tuple[Check, Document]], names: Sequence[str], full: bool) -> list[Job]:
@@ -68,19 +116,31 @@ def chosen(checks: dict[str, tuple[Check, Document]], names: Sequence[str], full
     return jobs
 
 
-def flown(left: Sequence[tuple[Job, str]]) -> Iterator[tuple[Job, str, Outcome]]:
+def flown(left: Sequence[tuple[Job, str]], *, sabotaged: bool = False) -> Iterator[tuple[Job, str, Outcome]]:
     """Every outcome, as it comes; the longest are begun first. Two processes, each with one thread."""
     if not left:
         return
     if len(left) == 1:
-        yield *left[0], measure(*left[0][0])
+        yield *left[0], measure(*left[0][0], sabotaged=sabotaged, drawn=not sabotaged)
         return
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     order = sorted(left, key=lambda item: item[0][0].level == "plant")
     with ProcessPoolExecutor(min(WORKERS, len(left)), mp_context=get_context("spawn")) as pool:
-        waiting = {pool.submit(measure, *job): (job, mark) for job, mark in order}
+        waiting = {
+            pool.submit(measure, *job, sabotaged=sabotaged, drawn=not sabotaged): (job, mark) for job, mark in order
+        }
         for future in as_completed(waiting):
             yield *waiting[future], future.result()
+
+
+def add_to(path: Path, name: str, rows: list[dict[str, object]]) -> None:
+    """Write rows under their name into a JSON file; what it has under other names stays."""
+    try:
+        before = json_text.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    except ValueError:
+        before = {}  # not a file of ours
+    whole = {**(before if isinstance(before, dict) else {}), name: rows}
+    path.write_text(json_text.dumps(whole, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def as_json(lines: Sequence[tuple[Check, Outcome]]) -> list[dict[str, object]]:
@@ -89,10 +149,14 @@ def as_json(lines: Sequence[tuple[Check, Outcome]]) -> list[dict[str, object]]:
         {
             "id": check.id,
             "level": check.level,
+            "title": check.title,
+            "unit": ROWS[check.id].unit,
             "predicted": outcome.verdict.predicted,
             "measured": outcome.verdict.measured,
             "stderr": outcome.verdict.stderr,
             "verdict": outcome.verdict.word,
+            "why": outcome.verdict.why,
+            "spent_s": round(outcome.spent_s, 1),
         }
         for check, outcome in lines
     ]
@@ -136,6 +200,15 @@ def families(names: Sequence[str], *, out: Path, json: Path | None) -> int:
     page.write_text(family_report(lines), encoding="utf-8")
     print(f"the report is {page}")
     if json is not None:
-        told = [{"id": family.id, **found.numbers, "missed": list(found.missed)} for family, found in lines]
-        json.write_text(json_text.dumps({"families": told}, indent=1) + "\n", encoding="utf-8")
+        told: list[dict[str, object]] = [
+            {
+                "id": family.id,
+                "title": family.title,
+                "about": family.about,
+                "numbers": found.numbers,
+                "missed": list(found.missed),
+            }
+            for family, found in lines
+        ]
+        add_to(json, "families", told)
     return 1 if any(found.missed for _, found in lines) else 0

@@ -43,17 +43,24 @@ def fit_efficiency(
 ) -> tuple[Efficiency, float]:
     """(the efficiency, the stiffness of 1 mW in the middle), from traps [K] at positions [K, 2].
 
-    Quadratic where the traps can tell (12 and more), else flat. `error` [K] are standard errors.
+    Flat, falling off with the distance from the centre, or quadratic: the one of least chi^2 + terms ln K (Schwarz
+    1978, Ann. Statist. 6, 461), so that chance is not made up for with power. `error` [K] are standard errors.
     """
     weight = 1.0 / np.asarray(error)
-    if len(position_um) < 12:
-        middle = float(np.average(stiffness_per_mw, weights=weight**2))
-        return Efficiency(centre_um, radius_um, (0.0, 0.0, 0.0, 0.0, 0.0)), middle
-    scaled = (position_um - np.asarray(centre_um)) / radius_um
-    design = np.column_stack([np.ones(len(scaled)), _columns(scaled)])
-    found = np.linalg.lstsq(design * weight[:, None], stiffness_per_mw * weight, rcond=None)[0]
-    middle = float(found[0])
-    a, b, c, d, e = (found[1:] / middle).tolist()
+    columns = _columns((position_um - np.asarray(centre_um)) / radius_um)  # [K, 5]
+    round_about = np.array([0.0, 0.0, 1.0, 0.0, 1.0])
+    best, least = np.zeros(6), np.inf
+    for basis in (np.empty((5, 0)), round_about[:, None], np.eye(5)):
+        if len(position_um) < 2 * (1 + basis.shape[1]):
+            continue
+        design = np.column_stack([np.ones(len(columns)), columns @ basis]) * weight[:, None]
+        found = np.linalg.lstsq(design, stiffness_per_mw * weight, rcond=None)[0]
+        chi2 = float(((design @ found - stiffness_per_mw * weight) ** 2).sum())
+        score = chi2 + len(found) * float(np.log(len(columns)))
+        if score < least:
+            best, least = np.concatenate([found[:1], basis @ found[1:]]), score
+    middle = float(best[0])
+    a, b, c, d, e = (best[1:] / middle).tolist()
     return Efficiency(centre_um, radius_um, (a, b, c, d, e)), middle
 
 

@@ -11,13 +11,15 @@ whose drift is free, and the particle is x blurred by P. It has the density exp(
 to second order in P and tau: a blurred density is sharpened by u + P (u'^2 - u'') / 2, and a walk with drift b and
 finite steps keeps a density if b is corrected by -(tau/2)(b'' + b b'). (Derived by integrating the walk's generator by
 parts; for a harmonic U the exact drift agrees to that order.) The first correction is the force at y = x - (P + tau/2)
-f(y), the second a stencil, so that only forces are asked for, of any law.
+f(y), the second a stencil, so that only forces are asked for, of any law. What a trap does, how late,
+and how surely a particle is seen, is learned meanwhile (control.policies.response).
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -28,22 +30,23 @@ from control.contract import Forces, Seen
 from control.plant import Plant
 from control.policies.now import Force, Now
 from control.policies.programmed import achieved_s, without_past
+from control.policies.response import Learning, Response, Told, alone
 
 Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-
 ROUNDS = 6  # of the fixed point y
 FARTHEST = 2.0  # standard deviations that a correction, or the drift of one step, may reach: steep walls stay stable
+NOTICE = 0.05  # relative change of the rate that the operator is told of
 AROUND = np.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
 
 
 @dataclass(frozen=True)
-class Told:
-    """Where the traps were put, and from when on."""
+class Known:
+    """What one turn leaves for the next: the traps that still act or were sighted acting, and what was learned."""
 
-    effect_s: float
-    particle: Ints  # [N] rising
-    trap_um: Floats  # [N, 2]
+    learning: Learning
+    told: tuple[Told, ...] = ()
+    seen_s: float = -math.inf  # when the newest sight was
+    said_hz: float = 0.0  # the rate that was told to the operator last
 
 
 @dataclass(frozen=True)
@@ -56,75 +59,78 @@ class Predictive:
     middle_um: tuple[float, float]
     exposure_s: float
     error_um: float = 0.0
+    learn: bool = True
 
     @property
     def longest_delay_s(self) -> float:
         return max((force.delay_s or 0.0 for force in self.forces), default=0.0)
 
-    @property
-    def rate_hz(self) -> float:
-        """kappa of a trap."""
-        return self.plant.rate_hz(self.light.stiffness_pn_per_um)
+    @cached_property
+    def believed(self) -> Response:
+        """How particles answer their traps, as configured.
 
-    def start(self) -> tuple[Told, ...]:
-        return ()
+        The mean over an exposure is as sure as a sharp sight a sixth of the exposure later (of free motion, at the
+        exposure's end).
+        """
+        d = self.plant.diffusion_um2_per_s
+        rate_hz = self.plant.rate_hz(self.light.stiffness_pn_per_um)
+        return Response(rate_hz, d, self.error_um**2 - d * self.exposure_s / 3.0)
 
-    def step(self, memory: tuple[Told, ...], seen: Seen) -> tuple[tuple[Told, ...], Forces]:
+    def start(self) -> Known:
+        return Known(Learning.of(self.believed), said_hz=self.believed.rate_hz)
+
+    def step(self, known: Known, seen: Seen) -> tuple[Known, Forces]:
+        known = self.informed(known, seen)
+        response = known.learning.now
         now = Now.of(seen, self.plant, self.middle_um)
-        place_um, variance_um2 = self.predicted(memory, now)
-        trap_um = place_um + self.way_um(now, place_um, variance_um2)
+        place_um, variance_um2 = self.predicted(known, now)
+        trap_um = place_um + self.way_um(response, now, place_um, variance_um2)
         offset_um = within(trap_um - now.position_um, self.light.waist_um / 2.0)
         unknown, withheld = without_past(now, self.forces)
         keep = ~unknown & np.isfinite(offset_um).all(axis=1)
-        number = int(np.count_nonzero(keep))
-        told = Told(seen.effect_s, now.particle[keep], (now.position_um + offset_um)[keep])
-        since_s = seen.tracks.time_s
-        newer = [one for one, after in pairwise((*memory, told)) if after.effect_s > since_s]
-        return (*newer, told), Forces(
+        said = abs(response.rate_hz / known.said_hz - 1.0) > NOTICE
+        return replace(known, said_hz=response.rate_hz if said else known.said_hz), Forces(
             particle=now.particle[keep],
             force_pn=self.light.stiffness_pn_per_um * offset_um[keep],
-            delay_s=np.full(number, achieved_s(self.forces)),
-            carried=np.zeros(number, np.bool_),
+            delay_s=np.full(int(np.count_nonzero(keep)), achieved_s(self.forces)),
+            carried=np.zeros(int(np.count_nonzero(keep)), np.bool_),
             withheld=withheld,
+            notes=(self.words(response),) if said else (),
         )
 
-    def predicted(self, memory: tuple[Told, ...], now: Now) -> tuple[Floats, Floats]:
-        """(place [N, 2], its variance [N] an axis) of each particle when the next command acts.
+    def informed(self, known: Known, seen: Seen) -> Known:
+        """With the traps that the turn before put, and with what the newest sighting says of how they act."""
+        told = known.told
+        if math.isfinite(seen.allowed.effect_s):
+            told = (*told, Told.by(seen.allowed, known.seen_s))
+        sights = seen.history.sightings
+        oldest_s = min((sight.time_s for sight in sights[-3:]), default=seen.tracks.time_s) - seen.hold_s
+        told = (*(one for one, after in pairwise(told) if after.effect_s > oldest_s), *told[-1:])
+        learning = known.learning
+        if self.learn and told and sights and sights[-1].time_s == seen.tracks.time_s:
+            learning = learning.step(sights, told, seen.hold_s, alone(seen.tracks, self.plant.diameter_um))
+        return Known(learning, told, sights[-1].time_s if sights else known.seen_s, known.said_hz)
 
-        A particle relaxes towards the trap that it was given, and is free before it was given one. The mean over an
-        exposure is as sure as a sharp sight a sixth of the exposure later (of free motion, at the exposure's end).
-        """
-        d = self.plant.diffusion_um2_per_s
-        place_um = now.position_um.copy()
-        variance = np.full(len(place_um), self.error_um**2 - d * self.exposure_s / 3.0)
-        starts_s = [now.seen.tracks.time_s, *(max(one.effect_s, now.seen.tracks.time_s) for one in memory)]
-        ends_s = [*starts_s[1:], now.seen.effect_s]
-        for one, start_s, end_s in zip((None, *memory), starts_s, ends_s, strict=True):
-            lasting_s = min(end_s, now.seen.effect_s) - start_s
-            if lasting_s <= 0:
-                continue
-            held, trap_um = self._held(one, now.particle)
-            keep = np.where(held, math.exp(-self.rate_hz * lasting_s), 1.0)  # [N]
-            place_um = trap_um + keep[:, None] * (place_um - trap_um) if held.all() else np.where(
-                held[:, None], trap_um + keep[:, None] * (place_um - trap_um), place_um
-            )  # fmt: skip
-            variance = keep**2 * variance + np.where(held, d / self.rate_hz * (1.0 - keep**2), 2.0 * d * lasting_s)
+    def words(self, response: Response) -> str:
+        stiffer = response.rate_hz / self.believed.rate_hz
+        return (
+            f"learned: a trap's rate is {stiffer:.3g} times the believed one, and {1e3 * response.late_s:.2g} ms late"
+        )
+
+    def predicted(self, known: Known, now: Now) -> tuple[Floats, Floats]:
+        """(place [N, 2], its variance [N] an axis) of each particle when the next command acts."""
+        response = known.learning.now
+        sure = np.full(len(now.particle), response.sight_um2)
+        acts_s = now.seen.effect_s + response.late_s
+        place_um, variance, _ = response.relaxed(
+            now.position_um, sure, now.particle, known.told, now.seen.tracks.time_s, acts_s
+        )
         return place_um, np.maximum(variance, 0.0)
 
-    def _held(self, one: Told | None, particle: Ints) -> tuple[NDArray[np.bool_], Floats]:
-        """([N] who has a trap, [N, 2] where it is; 0 where there is none)."""
-        trap_um = np.zeros((len(particle), 2))
-        if one is None or len(one.particle) == 0:
-            return np.zeros(len(particle), np.bool_), trap_um
-        row = np.minimum(np.searchsorted(one.particle, particle), len(one.particle) - 1)
-        held = one.particle[row] == particle
-        trap_um[held] = one.trap_um[row[held]]
-        return held, trap_um
-
-    def way_um(self, now: Now, place_um: Floats, variance_um2: Floats) -> Floats:
+    def way_um(self, response: Response, now: Now, place_um: Floats, variance_um2: Floats) -> Floats:
         """[N, 2] from the predicted place to the trap."""
-        keep = math.exp(-self.rate_hz * now.seen.hold_s)
-        later = keep**2 * variance_um2 + self.plant.diffusion_um2_per_s / self.rate_hz * (1.0 - keep**2)
+        keep = math.exp(-response.rate_hz * now.seen.hold_s)
+        later = keep**2 * variance_um2 + response.diffusion_um2_per_s / response.rate_hz * (1.0 - keep**2)
         # a particle that was long without a trap is less sure now than a hold later: it is only caught then
         tau = np.maximum(later - variance_um2, 0.0)[:, None] / 2.0  # [N, 1]
         blur = variance_um2[:, None]

@@ -13,12 +13,14 @@ from config.geometry import Affine
 from control.contract import Ended, Frame
 from drivers.sim import render
 from drivers.sim.clock import SimulatedClock
-from drivers.sim.philox import CAMERA, uniform
+from drivers.sim.philox import CAMERA, fill_normals, uniform
+from drivers.sim.shapes import Shapes, shapes, stamp_shapes
 from drivers.sim.world import World
 
 Floats = NDArray[np.float64]
 
 BLINK = 0x80000000  # of the counters of chance: those below are of the pixels
+UNLIKE = 2**40  # step at which it is drawn how unlike the particles are; no frame has this number
 SILENT_S = 0.5  # a camera that gives no frame for so long (and for 5 periods) is silent
 
 
@@ -46,6 +48,14 @@ class SimulatedCamera:
     true_um_per_px: Annotated[float, Ge(0), Doc("the real size of a pixel; 0: as the optics say")] = 0.0
     true_rotation_deg: Annotated[float, Doc("by how much the image is turned about its middle")] = 0.0
     true_mirror: Annotated[bool, Doc("whether left and right are exchanged")] = False
+    true_shear: Annotated[float, Interval(ge=-1, le=1), Doc("the image leans: x grows by so much of y")] = 0.0
+    true_stretch: Annotated[float, Interval(ge=0.25, le=4), Doc("length along one direction over length across")] = 1.0
+    true_stretch_deg: Annotated[float, Doc("that direction, in the sample")] = 0.0
+    true_tilt_deg: Annotated[float, Interval(ge=-60, le=60), Doc("the sample is tilted: it leaves focus along x")] = 0.0
+    true_defocus_um: Annotated[float, Doc("how far the sample's middle is out of focus")] = 0.0
+    blur: Annotated[float, Ge(0), Doc("rms blur that each um out of focus makes, in um")] = 0.2
+    size_spread: Annotated[float, Interval(ge=0, le=0.5), Doc("rms difference of particles' images in size")] = 0.0
+    light_spread: Annotated[float, Interval(ge=0, le=1), Doc("rms difference of their images in brightness")] = 0.0
 
     def __post_init__(self) -> None:
         if self.exposure_s > 1.0 / self.fps:
@@ -71,6 +81,7 @@ class SimulatedCameraDriver:
         self._sigma_px = made.spot_um * ratio * scale
         self._radius_px = world.diameter_um / 2.0 * scale
         self._peak_counts = made.peak_counts * world.brightness
+        self._shapes = self._bent(um_per_px) if is_bent(made, world) else None
         self._light = illumination(made)  # [H, W] relative
         self._background = (made.background_counts * self._light).astype(np.float32)
         self._even = made.uneven == 0.0
@@ -121,12 +132,36 @@ class SimulatedCameraDriver:
         image = self.render(number, self._world.exposed(number))
         return Frame(number, time_s, image)
 
+    def _bent(self, um_per_px: float) -> Shapes:
+        """What the particles look like through these optics, each a little unlike the others."""
+        made, world = self._made, self._world
+        count = len(world.look)
+        unlike = np.zeros((count, 2))
+        fill_normals(unlike, self._seed, self._replica, CAMERA, UNLIKE)
+        spread = np.array([made.size_spread, made.light_spread])
+        size, shine = np.exp(spread * np.clip(unlike, -2.5, 2.5)).T
+        self._peak_counts = self._peak_counts * shine
+        own, length_um = ("spot", made.spot_um) if made.image == "fluorescent" else ("ring", 0.0)
+        radius_um = world.diameter_um / 2.0
+        own_um = length_um * world.diameter_um / world.sample.diameter_um if length_um else radius_um
+        names = [own if look == "own" else look for look in world.look]
+        lengths_um = np.where([look == "own" for look in world.look], own_um, radius_um) * size
+        middle_um = made.middle_um(um_per_px)
+        slope = math.tan(math.radians(made.true_tilt_deg))
+        blur_um = made.blur * np.array([slope, 0.0, made.true_defocus_um - slope * middle_um[0]])
+        most_um = made.blur * (abs(made.true_defocus_um) + abs(slope) * made.width_px * um_per_px)
+        return shapes(names, lengths_um, blur_um, most_um)
+
     def render(self, number: int, place_um: Floats) -> NDArray[np.uint8] | NDArray[np.uint16]:
         """The image [H, W], read-only, of particles at place_um [S, N, 2]; `number` chooses the noise."""
         made = self._made
         light = self._background.copy() if self._even else np.zeros_like(self._background)
         peak_counts = np.where(self.shown(number), self._peak_counts, 0.0) if made.blink > 0 else self._peak_counts
-        if made.image == "fluorescent":
+        if self._shapes is not None:
+            drawn = self._shapes
+            stamp_shapes(light, place_um, peak_counts, self._to_px, drawn.table, drawn.reach, drawn.kind,
+                         drawn.length_um, drawn.blur_um, drawn.step)  # fmt: skip
+        elif made.image == "fluorescent":
             render.stamp_spots(light, place_um, self._sigma_px, peak_counts, self._to_px)
         else:
             render.stamp_rings(light, place_um, self._radius_px, peak_counts, self._to_px, self._profile)
@@ -149,13 +184,29 @@ def illumination(made: SimulatedCamera) -> NDArray[np.float32]:
     return np.asarray(1.0 - made.uneven * square, np.float32)
 
 
+def is_bent(made: SimulatedCamera, world: World) -> bool:
+    """Whether pictures are more than round spots or rings, all alike."""
+    optics = (made.true_shear, made.true_tilt_deg, made.true_defocus_um, made.true_stretch - 1.0)
+    return any((*optics, made.size_spread, made.light_spread)) or any(look != "own" for look in world.look)
+
+
 def true_map(made: SimulatedCamera, um_per_px: float) -> Affine:
-    """um (of the instrument's coordinates) to px, as the optics really are."""
+    """um (of the instrument's coordinates) to px, as the optics really are; a tilt makes x shorter."""
     scale = 1.0 / (made.true_um_per_px or um_per_px)
     turn = math.radians(made.true_rotation_deg)
     mirror = np.diag([-1.0 if made.true_mirror else 1.0, 1.0])
     matrix = scale * mirror @ np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
+    matrix = matrix @ bend(made)
     middle_px = np.array([(made.width_px - 1) / 2.0, (made.height_px - 1) / 2.0])
     shift = middle_px - matrix @ np.array(made.middle_um(um_per_px))
     (a, b), (c, d) = matrix.tolist()
     return Affine("um", "px", ((a, b), (c, d)), (float(shift[0]), float(shift[1])))
+
+
+def bend(made: SimulatedCamera) -> Floats:
+    """[2, 2] what shear, stretch and tilt do to the sample's plane; the stretch keeps areas."""
+    along = math.radians(made.true_stretch_deg)
+    turn = np.array([[math.cos(along), -math.sin(along)], [math.sin(along), math.cos(along)]])
+    stretch = turn @ np.diag([math.sqrt(made.true_stretch), 1.0 / math.sqrt(made.true_stretch)]) @ turn.T
+    lean = np.array([[1.0, made.true_shear], [0.0, 1.0]])
+    return np.asarray(lean @ stretch @ np.diag([math.cos(math.radians(made.true_tilt_deg)), 1.0]))

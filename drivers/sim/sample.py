@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from config.fields import Doc, Ge, Gt, Interval, settings
 from config.refused import Refused
 from drivers.sim.philox import START, fill_normals, uniform
+from drivers.sim.shapes import Look
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -28,6 +29,7 @@ class Kind:
     drag_ratio: Annotated[float, Gt(0), Doc("drag, relative to the sample's")] = 1.0
     response: Annotated[float, Ge(0), Doc("depth that the same light has for it, relative to the sample's")] = 1.0
     brightness: Annotated[float, Ge(0), Doc("brightness in the image, relative to the sample's")] = 1.0
+    look: Annotated[Look, Doc("shape in the image; own: what the camera's image says")] = "own"
 
 
 @settings

@@ -76,6 +76,7 @@ class World:
         self.species = np.concatenate([species_of(sample, seed, own) for own in cells])  # [N]
         self.cell = np.repeat(np.arange(sample.cells), sample.number)  # [N]
         self.brightness = np.array([kinds[s].brightness for s in self.species])  # [N]
+        self.look = [kinds[s].look for s in self.species]  # [N]
         self.diameter_um = sample.diameter_um * np.array([kinds[s].diameter_ratio for s in self.species])
         self._kt = BOLTZMANN_PN_UM_PER_K * sample.temperature_k
         self._beads = self._make_beads(kinds)

@@ -4,7 +4,9 @@ lift:  (f * k)(x, A)  = sum_y f(y) k(A^-1 (y - x)) |det A^-1|
 group: (f * k)(x, A)  = 1/G sum_B sum_y f(y, B) k(A^-1 (y - x), xi^-1(A^-1 B)) / |det B|
 
 The sum over B has a factor 1/|det B| on its own, input, index (the authors' code divides on the output index, which is
-the same for SL(2) only). Kernels live on the unit disc of the warped coordinates.
+the same for SL(2) only). Kernels live on the unit disc of the warped coordinates. Those of `LocalConvolution` live, in
+H, so near the identity that of all the samples B = A alone is met: nothing is left of the sum's noise, and a network
+of such layers is as many plain ones as there are samples.
 """
 
 from __future__ import annotations
@@ -75,6 +77,28 @@ class Lift(nn.Module):
     def apply_kernels(self, image: Tensor, kernels: Tensor, count: int) -> Tensor:
         found: Tensor = functional.conv2d(image, kernels, self.bias.repeat(count))
         return found.reshape(len(image), count, self.out, *found.shape[2:])
+
+
+class LocalConvolution(nn.Module):
+    """Functions on the group [B, G, C, H, W] -> [B, G, C', H', W'], each element for itself.
+
+    Its kernels have unit variance over all that is summed (channels and taps within the disc), so that signals neither
+    fade nor grow from layer to layer at the start.
+    """
+
+    def __init__(self, channels: int, out: int, size: int, hidden: int = 32, frequency: float = 6.0) -> None:
+        super().__init__()
+        self.channels, self.out, self.size = channels, out, size
+        self.kernel = Siren(2, channels * out, hidden, frequency)
+
+    def kernels(self, inverse: Tensor) -> Tensor:
+        """[G C', C, k, k] for A^-1 [G, 2, 2]."""
+        count, size = len(inverse), self.size
+        u = torch.einsum("gij,yxj->gyxi", inverse, grid(size).to(inverse))  # [G, k, k, 2]
+        weight: Tensor = self.kernel(u) * disc(u)[..., None] / (0.8 * size * math.sqrt(self.channels))
+        weight = weight * torch.linalg.det(inverse).abs()[:, None, None, None]
+        weight = weight.reshape(count, size, size, self.out, self.channels)
+        return weight.permute(0, 3, 4, 1, 2).reshape(count * self.out, self.channels, size, size)
 
 
 class GroupConvolution(nn.Module):

@@ -8,19 +8,27 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+WARM_UP = 50  # steps
+
 
 def fit_classes(
-    network: nn.Module, image: Tensor, label: Tensor, *, epochs: int, batch: int = 64, learning_rate: float = 3e-3,
+    network: nn.Module, image: Tensor, label: Tensor, *, epochs: int, batch: int = 64, learning_rate: float = 1e-2,
     weight_decay: float = 1e-3, seed: int = 1, shift: int = 0,
 ) -> None:  # fmt: skip
-    """Cross-entropy, AdamW, cosine. `shift`: examples are moved by up to so many pixels, and not otherwise changed."""
+    """Cross-entropy, AdamW, warm-up and cosine by steps.
+
+    `shift`: examples are moved by up to so many pixels, and not otherwise changed.
+    """
     optimiser = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=weight_decay)
     draw = torch.Generator().manual_seed(seed)
     network.train()
-    for epoch in range(epochs):
-        for group in optimiser.param_groups:
-            group["lr"] = learning_rate * min(1.0, 0.5 * (1 + math.cos(math.pi * epoch / epochs)) + 1e-3)
+    steps, step = epochs * math.ceil(len(image) / batch), 0
+    for _ in range(epochs):
         for rows in torch.split(torch.randperm(len(image), generator=draw), batch):
+            for group in optimiser.param_groups:
+                share = 0.5 * (1 + math.cos(math.pi * step / steps))
+                group["lr"] = learning_rate * share * min(1.0, (step + 1) / WARM_UP)
+            step += 1
             seen = image[rows]
             if shift:
                 dy, dx = torch.randint(-shift, shift + 1, (2,), generator=draw).tolist()

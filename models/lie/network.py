@@ -8,101 +8,172 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.lie.convolution import GroupConvolution, Lift
-from models.lie.sampling import SPREAD, elements
-
-SOFT = 0.01  # of the norm's variance: where an image is blank, nothing is blown up
+from models.lie.convolution import LocalConvolution
+from models.lie.sampling import nearby
 
 
 class AffineNetwork(nn.Module):
-    """Lift, group convolutions with norm and GELU (the second with a residue), global maximum over group and places.
+    """Lift, two group convolutions (the last with a residue), maximum over places; the group is summed out last.
 
-    While it is trained the group elements are drawn anew at every pass; afterwards they are fixed, and `freeze` keeps
-    the kernels as well, so that a pass is plain convolutions.
+    Each group element A gives class probabilities; the answer is the logarithm of their mean over the group,
+    log 1/G sum_A p(class | image, A): the pose is a hidden variable that is integrated out. So an element through
+    which the image looks like nothing known says little, and one through which it looks straight decides.
+
+    With `levels` > 1 defocus is summed out as well: the group is joined by the semigroup of Gaussian blurs (Worrall,
+    Welling 2019, 1905.11697), each level of blur of the image being seen through its share of the elements. An image
+    that is out of focus by b shows at level t what a sharp one shows at the root of b^2 + t^2.
+
+    While it is trained the elements are drawn anew at every pass; afterwards they are fixed, and `freeze` keeps
+    the kernels with their norms folded in, so that a pass is three plain convolutions.
     """
+
+    inverse: Tensor
 
     def __init__(
         self,
         classes: int,
         *,
-        width: int = 12,
-        group: int = 6,
+        width: int = 8,
+        deep: int = 20,
+        group: int = 12,
         special: bool = False,
-        size: int = 5,
-        hidden: int = 64,
-        spread: float = SPREAD,
-        turn_rad: float = math.pi,
+        sizes: tuple[int, int, int] = (7, 5, 3),
+        stride: int = 1,
+        hidden: int = 32,
+        stretch: float = 0.25,
+        turn_rad: float = 0.5,
+        levels: int = 1,
+        blur_px: float = 1.5,
     ) -> None:
         super().__init__()
-        self.spread, self.turn_rad = spread, turn_rad
-        self.group, self.special, self.drawn = group, special, 0
-        self.lift = Lift(1, width, size, special)
-        self.second = GroupConvolution(width, width, size, special)
-        self.third = GroupConvolution(width, width, 3, special)
-        self.norms = nn.ModuleList(nn.LayerNorm(width, eps=SOFT) for _ in range(3))
-        self.head = nn.Sequential(nn.Linear(width, hidden), nn.LayerNorm(hidden), nn.GELU(), nn.Linear(hidden, classes))
-        self.kept: list[Tensor] | None = None
+        self.group, self.special, self.stretch, self.turn_rad, self.stride = group, special, stretch, turn_rad, stride
+        self.levels, self.blur_px, self.drawn = levels, blur_px, 0
+        self.layers = nn.ModuleList([
+            LocalConvolution(1, width, sizes[0]), LocalConvolution(width, deep, sizes[1]),
+            LocalConvolution(deep, deep, sizes[2]),
+        ])  # fmt: skip
+        self.norms = nn.ModuleList(nn.BatchNorm2d(count) for count in (width, deep, deep))
+        self.head = head(deep, hidden, classes)
+        self.register_buffer("inverse", nearby(group, special, 0, stretch, turn_rad)[1].float())
+        self.kept: list[tuple[Tensor, Tensor]] | None = None
 
-    def kernels(self, seed: int) -> list[Tensor]:
-        a, inverse = elements(self.group, self.special, seed, self.spread, self.turn_rad)
-        weight = next(self.parameters())
-        a, inverse = a.to(weight), inverse.to(weight)
-        return [self.lift.kernels(inverse), self.second.kernels(a, inverse), self.third.kernels(a, inverse)]
+    def kernels(self, inverse: Tensor) -> list[Tensor]:
+        return [layer.kernels(inverse) for layer in self.layers if isinstance(layer, LocalConvolution)]
 
     def freeze(self) -> None:
-        """Keep the kernels of the fixed elements: from now on a pass is plain convolutions."""
+        """Keep the kernels of the fixed elements, with the norms folded in: same answers, without making them anew."""
         self.eval()
         with torch.no_grad():
-            self.kept = self.kernels(0)
+            made = self.kernels(self.inverse)
+            self.kept = [folded(weight, norm, len(self.inverse)) for weight, norm in zip(made, self.norms, strict=True)
+                         if isinstance(norm, nn.BatchNorm2d)]  # fmt: skip
 
     def forward(self, image: Tensor) -> Tensor:
-        """[B, 1, H, W] -> [B, classes]."""
-        return torch.as_tensor(self.head(self.features(image)))
+        """[B, 1, H, W] -> [B, classes] logarithms of probabilities."""
+        features = self.features(image)  # [B, G, deep]
+        answer = functional.log_softmax(self.head(features.flatten(0, 1)), 1).reshape(*features.shape[:2], -1)
+        return torch.logsumexp(answer, 1) - math.log(answer.shape[1])
 
     def features(self, image: Tensor) -> Tensor:
-        """[B, width]: the largest answer of each channel over group elements and places."""
+        """[B, G, deep]: the largest answer of each channel over all places."""
+        inverse = self.inverse
         if self.training:
             self.drawn, self.kept = self.drawn + 1, None
-        first, second, third = self.kept or self.kernels(self.drawn if self.training else 0)
-        x = functional.gelu(self._normed(0, self.lift.apply_kernels(image, first, self.group)))
-        x = functional.gelu(self._normed(1, self.second.apply_kernels(x, second, self.group)))
-        x = functional.max_pool2d(x.flatten(1, 2), 2).reshape(*x.shape[:3], x.shape[3] // 2, x.shape[4] // 2)
-        y = functional.gelu(self._normed(2, self.third.apply_kernels(x, third, self.group)))
-        return torch.amax(x[..., 1:-1, 1:-1] + y, (1, 3, 4))
+            inverse = nearby(self.group, self.special, self.drawn, self.stretch, self.turn_rad)[1].to(image)
+        made = self.kernels(inverse) if self.kept is None else [weight for weight, _ in self.kept]
+        count = len(inverse)
+        seen = image if self.levels == 1 else scale_space(image, self.variances())
+        x = self._step(0, functional.conv2d(seen, made[0], self._bias(0), self.stride, groups=self.levels), count)
+        if self.stride == 1:
+            x = functional.max_pool2d(x, 2)
+        x = self._step(1, functional.conv2d(x, made[1], self._bias(1), groups=count), count)
+        y = self._step(2, functional.conv2d(x, made[2], self._bias(2), groups=count), count)
+        cut = (x.shape[2] - y.shape[2]) // 2
+        y = y + x[:, :, cut : cut + y.shape[2], cut : cut + y.shape[3]]
+        return torch.amax(y, (2, 3)).reshape(len(image), count, -1)
 
-    def _normed(self, index: int, x: Tensor) -> Tensor:
-        return torch.as_tensor(self.norms[index](x.movedim(2, -1))).movedim(-1, 2)
+    def variances(self) -> Tensor:
+        """[levels] of the blurs in px^2: even from none on; while it is trained, drawn anew in between."""
+        step = self.blur_px**2 / (self.levels - 1)
+        rows = torch.arange(self.levels) * step
+        if self.training:
+            rows = rows + (torch.rand(self.levels, generator=torch.Generator().manual_seed(self.drawn)) - 0.5) * step
+        return rows.clamp(min=0.0)
+
+    def _bias(self, index: int) -> Tensor | None:
+        return None if self.kept is None else self.kept[index][1]
+
+    def _step(self, index: int, x: Tensor, count: int) -> Tensor:
+        """Norm over examples, group and places, unless it is folded in already; then ReLU."""
+        if self.kept is None:
+            x = self.norms[index](x.reshape(len(x) * count, -1, *x.shape[2:])).reshape(x.shape)
+        return functional.relu(x)
 
 
 class PlainNetwork(nn.Module):
     """Ordinary convolutions in the same arrangement; `width` chosen so that it has as many parameters."""
 
-    def __init__(self, classes: int, *, width: int = 16, size: int = 5, hidden: int = 64) -> None:
+    def __init__(self, classes: int, *, width: int = 8, sizes: tuple[int, int, int] = (7, 5, 3), stride: int = 1,
+                 hidden: int = 32) -> None:  # fmt: skip
         super().__init__()
-        self.first = nn.Conv2d(1, width, size)
-        self.second = nn.Conv2d(width, width, size)
-        self.third = nn.Conv2d(width, width, 3)
-        self.norms = nn.ModuleList(nn.LayerNorm(width, eps=SOFT) for _ in range(3))
-        self.head = nn.Sequential(nn.Linear(width, hidden), nn.LayerNorm(hidden), nn.GELU(), nn.Linear(hidden, classes))
+        deep = 2 * width
+        self.stride = stride
+        self.layers = nn.ModuleList([
+            nn.Conv2d(1, width, sizes[0], stride, bias=False), nn.Conv2d(width, deep, sizes[1], bias=False),
+            nn.Conv2d(deep, deep, sizes[2], bias=False),
+        ])  # fmt: skip
+        self.norms = nn.ModuleList(nn.BatchNorm2d(count) for count in (width, deep, deep))
+        self.head = head(deep, hidden, classes)
 
     def forward(self, image: Tensor) -> Tensor:
-        x = functional.gelu(self._normed(0, self.first(image)))
-        x = functional.max_pool2d(functional.gelu(self._normed(1, self.second(x))), 2)
-        y = functional.gelu(self._normed(2, self.third(x)))
-        return torch.as_tensor(self.head(torch.amax(x[..., 1:-1, 1:-1] + y, (2, 3))))
+        x = functional.relu(self.norms[0](self.layers[0](image)))
+        if self.stride == 1:
+            x = functional.max_pool2d(x, 2)
+        x = functional.relu(self.norms[1](self.layers[1](x)))
+        y = functional.relu(self.norms[2](self.layers[2](x)))
+        cut = (x.shape[2] - y.shape[2]) // 2
+        y = y + x[:, :, cut : cut + y.shape[2], cut : cut + y.shape[3]]
+        return torch.as_tensor(self.head(torch.amax(y, (2, 3))))
 
-    def _normed(self, index: int, x: Tensor) -> Tensor:
-        return torch.as_tensor(self.norms[index](x.movedim(1, -1))).movedim(-1, 1)
+
+def scale_space(image: Tensor, variance: Tensor) -> Tensor:
+    """[B, 1, H, W] -> [B, L, H, W]: blurred with these variances [L], each then with a mean square of one."""
+    reach = 4
+    line = torch.arange(-reach, reach + 1).to(image)
+    kernel = torch.exp(-0.5 * line.square() / variance.to(image).clamp(min=0.01)[:, None])  # [L, 9]
+    kernel = kernel / kernel.sum(1, keepdim=True)
+    found = functional.conv2d(image.expand(-1, len(variance), -1, -1), kernel[:, None, :, None], padding=(reach, 0),
+                              groups=len(variance))  # fmt: skip
+    found = functional.conv2d(found, kernel[:, None, None, :], padding=(0, reach), groups=len(variance))
+    return found * torch.rsqrt(found.square().mean((2, 3), keepdim=True) + 1e-6)
 
 
-def matched(classes: int, like: nn.Module) -> PlainNetwork:
-    """The plain network with the number of parameters nearest to another's."""
+def head(features: int, hidden: int, classes: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(features, hidden), nn.LayerNorm(hidden), nn.ReLU(), nn.Linear(hidden, classes))
+
+
+def folded(weight: Tensor, norm: nn.BatchNorm2d, count: int) -> tuple[Tensor, Tensor]:
+    """Kernels [G C, ...] and biases [G C] that do what the convolution and its norm, with fixed statistics, did."""
+    mean, variance = norm.running_mean, norm.running_var
+    assert mean is not None
+    assert variance is not None
+    scale = (norm.weight * torch.rsqrt(variance + norm.eps)).repeat(count)
+    return (weight * scale[:, None, None, None]).contiguous(), norm.bias.repeat(count) - mean.repeat(count) * scale
+
+
+def matched(classes: int, like: AffineNetwork) -> PlainNetwork:
+    """The plain network of the same arrangement with the number of parameters nearest to another's."""
     wanted = sum(value.numel() for value in like.parameters())
+    sizes = tuple(layer.size for layer in like.layers if isinstance(layer, LocalConvolution))
+    hidden = like.head[0].out_features
+
+    def made(width: int) -> PlainNetwork:
+        return PlainNetwork(classes, width=width, sizes=sizes, stride=like.stride, hidden=hidden)  # type: ignore[arg-type]
 
     def away(width: int) -> int:
-        return abs(sum(value.numel() for value in PlainNetwork(classes, width=width).parameters()) - wanted)
+        return abs(sum(value.numel() for value in made(width).parameters()) - wanted)
 
-    return PlainNetwork(classes, width=min(range(4, 80), key=away))
+    return made(min(range(2, 60), key=away))
 
 
 def warped(image: Tensor, a: Tensor) -> Tensor:

@@ -38,3 +38,19 @@ def elements(
     step = (torch.arange(count) + torch.rand(1, generator=draw)) / count  # in 0 .. 1
     r = rotation(turn_rad * (2 * step - 1))
     return exp_symmetric(0.5 * x) @ r, r.transpose(1, 2) @ exp_symmetric(-0.5 * x)
+
+
+def nearby(count: int, special: bool, seed: int, stretch: float, turn_rad: float) -> tuple[Tensor, Tensor]:
+    """A = exp(X) R near the identity and A^-1, each [G, 2, 2]; X along each basis element even within +-stretch, the
+    angle of R even within +-turn.
+
+    Scrambled Sobol points (Owen 1998) cover these four (three for SL) dimensions more evenly than random ones do.
+    """
+    engine = torch.quasirandom.SobolEngine(4, scramble=True, seed=seed)  # type: ignore[no-untyped-call]
+    share = 2 * engine.draw(count).to(torch.get_default_dtype()) - 1  # [G, 4] in -1 .. 1
+    one, two, three = (stretch * share[:, :3]).unbind(1)
+    x = torch.stack([torch.stack([one, two], 1), torch.stack([two, -one], 1)], 1)
+    if not special:
+        x = x + three[:, None, None] * torch.eye(2)
+    r = rotation(turn_rad * share[:, 3])
+    return exp_symmetric(x) @ r, r.transpose(1, 2) @ exp_symmetric(-x)

@@ -17,10 +17,11 @@ import pytest
 
 from app.apart import Apart
 from app.host import Written
+from app.instrument import Instrument
 from app.live import Live, beam_is_on
 from app.machine import build_machine
 from app.plan import plan
-from app.rig import Instrument, open_instrument, plan_after
+from app.rig import open_instrument, plan_after
 from app.rig_file import EXPERIMENTS, Plan
 from app.verify import first_difference
 from config.reader import write

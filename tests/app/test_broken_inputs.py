@@ -13,7 +13,8 @@ import tifffile
 
 import app.headless
 import main
-from app.rig import Instrument, open_instrument
+from app.instrument import Instrument
+from app.rig import open_instrument
 from app.rig_file import EXPERIMENTS, Plan
 from control.contract import Forces, Seen
 from drivers.journal import read_run

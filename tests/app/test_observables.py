@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from app.observables import (
-    hexatic_order,
+    bond_order,
     lags,
     mean_square_displacement,
     pair_correlation,
@@ -56,8 +56,8 @@ def test_an_ideal_gas_has_no_pairs_to_speak_of() -> None:
 def test_a_hexagon_is_ordered_and_a_turned_one_too() -> None:
     angle = np.arange(6) * np.pi / 3 + 0.2
     place = np.vstack([[0, 0], 2.5 * np.stack([np.cos(angle), np.sin(angle)], axis=1)]) + 30.0
-    assert hexatic_order(place)[0] == pytest.approx(1.0, abs=1e-5)
-    assert np.isnan(hexatic_order(place[:6])).all()
+    assert bond_order(place, 6)[0] == pytest.approx(1.0, abs=1e-5)
+    assert np.isnan(bond_order(place[:6], 6)).all()
 
 
 def test_of_too_many_those_seen_most_are_taken() -> None:

@@ -9,16 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.predict import (
-    Means,
-    curve,
-    delayed_harmonic_msd_um2,
-    foreseen_msd_um2,
-    foreseen_speed_um_per_s,
-    minimum,
-    predict,
-    swimming_speed_um_per_s,
-)
+from app.means import Means, minimum
+from app.motion import foreseen_msd_um2, foreseen_speed_um_per_s, swimming_speed_um_per_s
+from app.predict import curve, predict
 from config.reader import build, parse
 from control.allocate import Light
 from control.experiment import Experiment
@@ -33,8 +26,18 @@ MEANS = Means(PLANT, Light(0.6, 5.0, PLANT.kt_pn_um, 200.0), latency_s=0.015, ho
 def test_a_harmonic_ring_swims_at_kappa_r_over_one_plus_z(radius_um: float, stiffness: float, delay_s: float) -> None:
     shape = Annular(radius_um=radius_um, stiffness_pn_per_um=stiffness)
     kappa = PLANT.rate_hz(stiffness)
-    v = swimming_speed_um_per_s(shape, delay_s, PLANT.drag_pn_s_per_um, PLANT, math.inf)
+    v = swimming_speed_um_per_s(shape, delay_s, PLANT.drag_pn_s_per_um, math.inf, kt_pn_um=PLANT.kt_pn_um)
     assert v == pytest.approx(kappa * radius_um / (1.0 + kappa * delay_s), rel=2e-3)
+
+
+@given(radius_um=st.floats(0.5, 2.0), stiffness=st.floats(0.1, 0.9), delay_s=st.floats(0.3, 3.0))
+def test_a_steered_ring_swims_as_the_reproduction_has_it(radius_um: float, stiffness: float, delay_s: float) -> None:
+    """P17 with the delay that a self force has for a particle that runs straight on (rows/row.running_delay_s)."""
+    experiment = ring("annular", f"radius_um: {radius_um}, stiffness_pn_per_um: {stiffness}", delay_s)
+    kappa, trap = PLANT.rate_hz(stiffness), PLANT.rate_hz(MEANS.light.stiffness_pn_per_um)
+    v = kappa * radius_um / (1.0 + kappa * (delay_s + (trap / kappa - 1.0) * MEANS.age_s))
+    if kappa * (radius_um - v * (delay_s - MEANS.age_s)) * PLANT.drag_pn_s_per_um < MEANS.light.largest_force_pn:
+        assert foreseen_speed_um_per_s(experiment, MEANS) == pytest.approx(v, rel=2e-3)
 
 
 @pytest.mark.parametrize(
@@ -74,8 +77,8 @@ def test_the_annular_experiment_in_words() -> None:
     assert said["power"].startswith("2%")
 
 
-def ring(kind: str, numbers: str) -> Experiment:
-    law = f"{{kind: programmed, forces: [{{kind: self, delay_s: 0.5, shape: {{kind: {kind}, {numbers}}}}}]}}"
+def ring(kind: str, numbers: str, delay_s: float = 0.5) -> Experiment:
+    law = f"{{kind: programmed, forces: [{{kind: self, delay_s: {delay_s}, shape: {{kind: {kind}, {numbers}}}}}]}}"
     return build(parse(f"{{title: t, policy: {law}}}", "test"), Experiment)
 
 
@@ -92,13 +95,16 @@ def test_the_active_msd_is_ballistic_then_diffusive_with_the_late_diffusion() ->
 
 
 def test_the_delayed_harmonic_msd_turns_back_and_then_creeps() -> None:
-    kappa, delay_s, d = 20.0, 0.5, 0.1  # z = 10
+    experiment = ring("harmonic", "stiffness_pn_per_um: 0.72")
+    kappa, delay_s, d = PLANT.rate_hz(0.72), 0.5, PLANT.diffusion_um2_per_s
+    z = kappa * delay_s
     lag_s = np.array([delay_s / 2 + 1 / (2 * kappa), delay_s, 20.0])
-    found = delayed_harmonic_msd_um2(lag_s, kappa, delay_s, d)
-    assert found[0] == pytest.approx(d * 11 / kappa, rel=1e-3)  # P8, both axes
-    assert found[1] == pytest.approx(4 * d * delay_s / 11, rel=1e-3)  # P7
-    b = d * delay_s * 10 * (1 - 20 / 33 + 1 / 121) / 11
-    assert found[2] == pytest.approx(2 * (2 * d / 121 * 20.0 + b), rel=0.02)  # P10
+    found = foreseen_msd_um2(experiment, MEANS, lag_s)
+    assert found is not None
+    assert found[0] == pytest.approx(d * (1 + z) / kappa, rel=1e-3)  # P8, both axes
+    assert found[1] == pytest.approx(4 * d * delay_s / (1 + z), rel=1e-3)  # P7
+    b = d * delay_s * z * (1 - 2 * z / (3 * (1 + z)) + 1 / (1 + z) ** 2) / (1 + z)
+    assert found[2] == pytest.approx(2 * (2 * d / (1 + z) ** 2 * 20.0 + b), rel=1e-3)  # P10
 
 
 def test_a_crystal_has_no_closed_form() -> None:
@@ -106,3 +112,9 @@ def test_a_crystal_has_no_closed_form() -> None:
     experiment: Experiment = build(parse(text, "test"), Experiment)
     assert foreseen_msd_um2(experiment, MEANS, np.array([1.0])) is None
     assert math.isnan(foreseen_speed_um_per_s(experiment, MEANS))
+
+
+def test_a_motile_particle_is_foreseen_too() -> None:
+    text = "{title: t, policy: {kind: programmed, forces: [{kind: motile, drive_pn: 0.05}]}}"
+    said = {one.name: one.value for one in predict(build(parse(text, "here"), Experiment), MEANS)}
+    assert said["speed while it moves"] == f"{0.05 / PLANT.drag_pn_s_per_um:.3g} µm/s"

@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from control.allocate import Light
-from control.contract import Seen, Tracks
+from control.contract import Command, Seen, Tracks
 from control.history import History
 from control.plant import Plant, spot_stiffness
 from control.policies.external import External
 from control.policies.now import Now
 from control.policies.pair import Pair
-from control.policies.predictive import Predictive, Told, within
+from control.policies.predictive import Known, Predictive, within
+from control.policies.response import Told
 from control.potentials.harmonic import Harmonic
 
 Floats = NDArray[np.float64]
@@ -30,6 +31,10 @@ SPRING = External(shape=Harmonic(stiffness_pn_per_um=0.3))
 POLICY = Predictive((SPRING,), PLANT, LIGHT, MIDDLE, exposure_s=0.0)
 K = spot_stiffness(LIGHT.trap_kt * LIGHT.kt_pn_um, LIGHT.waist_um)
 KAPPA_HZ = PLANT.rate_hz(K)
+
+
+def known(policy: Predictive, *told: Told) -> Known:
+    return replace(policy.start(), told=told)
 
 
 def seen(place_um: Floats, time_s: float = 1.0, late_s: float = 0.01, hold_s: float = 0.01) -> Seen:
@@ -47,7 +52,7 @@ def now(made: Seen) -> Now:
 
 def test_without_latency_and_hold_it_is_the_force_itself() -> None:
     place = np.array([[5.3, 5.0], [5.0, 4.2]])
-    _, wanted = POLICY.step((), seen(place, late_s=0.0, hold_s=1e-7))
+    _, wanted = POLICY.step(POLICY.start(), seen(place, late_s=0.0, hold_s=1e-7))
     np.testing.assert_allclose(wanted.force_pn, -0.3 * (place - MIDDLE), rtol=1e-3)
 
 
@@ -57,7 +62,7 @@ def test_the_prediction_is_that_of_a_particle_in_a_known_trap(late_s: float, bef
     place, trap = np.array([[5.0, 5.0]]), np.array([[5.2, 4.9]])
     made = seen(place, late_s=late_s)
     told = (Told(1.0 + before_s, np.array([0]), trap),)
-    found, variance = POLICY.predicted(told, now(made))
+    found, variance = POLICY.predicted(known(POLICY, *told), now(made))
     free_s = min(max(before_s, 0.0), late_s)
     held_s = late_s - free_s
     keep = math.exp(-KAPPA_HZ * held_s)
@@ -69,7 +74,7 @@ def test_the_prediction_is_that_of_a_particle_in_a_known_trap(late_s: float, bef
 def test_a_particle_without_a_trap_is_free_and_blur_and_noise_count() -> None:
     made, d = seen(np.array([[5.0, 5.0], [6.0, 6.0]])), PLANT.diffusion_um2_per_s
     policy = replace(POLICY, exposure_s=0.006, error_um=0.02)
-    found, variance = policy.predicted((Told(0.9, np.array([1]), np.array([[6.0, 6.0]])),), now(made))
+    found, variance = policy.predicted(known(policy, Told(0.9, np.array([1]), np.array([[6.0, 6.0]]))), now(made))
     np.testing.assert_allclose(found[0], [5.0, 5.0])
     assert variance[0] == pytest.approx(2 * d * (0.01 - 0.001) + 0.02**2)
     assert variance[1] < variance[0]
@@ -83,8 +88,8 @@ def test_a_harmonic_law_gets_the_gain_of_the_exact_walk(z: float) -> None:
     place = np.array([[5.1, 5.0]])
     made = seen(place, late_s=late_s)
     trap = Told(0.5, np.array([0]), place)
-    at, blur = soft.predicted((trap,), now(made))
-    way = soft.way_um(now(made), at, blur)
+    at, blur = soft.predicted(known(soft, trap), now(made))
+    way = soft.way_um(soft.believed, now(made), at, blur)
     keep = math.exp(-KAPPA_HZ * 0.01)
     gain = -float(way[0, 0] / (at[0, 0] - 5.0)) * (1.0 - keep)
     wide, p = PLANT.kt_pn_um / (0.15 * K), float(blur[0])
@@ -96,7 +101,7 @@ def test_a_harmonic_law_gets_the_gain_of_the_exact_walk(z: float) -> None:
 def test_steep_walls_stay_stable() -> None:
     wall = replace(POLICY, forces=(External(shape=Harmonic(stiffness_pn_per_um=1000.0 * K)),))
     made = seen(np.array([[5.5, 5.0]]))
-    way = wall.way_um(now(made), made.tracks.position_um, np.array([1e-3]))
+    way = wall.way_um(wall.believed, now(made), made.tracks.position_um, np.array([1e-3]))
     assert np.isfinite(way).all()
     assert np.hypot(*way[0]) < 0.5
 
@@ -108,16 +113,17 @@ def test_pairs_are_drawn_to_where_the_others_will_be() -> None:
     made = seen(place, late_s=0.05)
     still = Told(0.5, np.array([0, 1]), place)
     moved = Told(0.5, np.array([0, 1]), np.array([[4.0, 5.0], [9.0, 5.0]]))
-    one, other = (pair.step((told,), made)[1].force_pn for told in (still, moved))
+    one, other = (pair.step(known(pair, told), made)[1].force_pn for told in (still, moved))
     assert other[0, 0] > one[0, 0] * 1.2
 
 
-def test_what_was_told_is_kept_as_long_as_it_acts() -> None:
-    memory: tuple[Told, ...] = ()
+def test_the_traps_that_were_allowed_are_kept_as_long_as_a_sight_may_need_them() -> None:
+    kept = POLICY.start()
     place = np.array([[5.0, 5.0]])
     for frame in range(20):
-        memory, _ = POLICY.step(memory, seen(place, time_s=1.0 + 0.01 * frame, late_s=0.025))
-    assert [round(told.effect_s - 1.19, 6) for told in memory] == [-0.005, 0.005, 0.015, 0.025]
+        lit = Command(place, np.ones(1), np.ones(1), np.array([0]), effect_s=1.015 + 0.01 * frame)
+        kept, _ = POLICY.step(kept, replace(seen(place, time_s=1.0 + 0.01 * frame, late_s=0.025), allowed=lit))
+    assert [round(told.effect_s - 1.19, 6) for told in kept.told] == [-0.015, -0.005, 0.005, 0.015]
 
 
 def test_within() -> None:

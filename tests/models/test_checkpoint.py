@@ -20,6 +20,7 @@ from control.history import History
 from control.plant import Plant
 from control.potentials.gaussian_ring import GaussianRing
 from models.checkpoint import Card, Trained, Units, load_checkpoint, write
+from models.flight.pack import pack
 from models.learned import Floats, LearnedPolicy, fly
 from models.networks import AnyNetwork, EgnnSettings, FrameSettings, PonitaSettings
 from models.training import CloneTask
@@ -83,15 +84,15 @@ def disguised_pickle(path: Path) -> None:
     path.with_suffix(".safetensors").write_bytes(pickle.dumps({"weight": [1.0]}))
 
 
-def disguised_pickle_with_its_own_digest(path: Path) -> None:
+def disguised_pickle_with_its_owndigest(path: Path) -> None:
     """Someone who also forges the card's digests still gets no pickle opened."""
     import hashlib
 
-    from models.checkpoint import _digest, read_card
+    from models.checkpoint import digest, read_card
 
     data = pickle.dumps({"weight": [1.0]})
     forged = replace(read_card(path), weights_sha256=hashlib.sha256(data).hexdigest())
-    forge(path, replace(forged, card_sha256=_digest(forged)))
+    forge(path, replace(forged, card_sha256=digest(forged)))
     path.with_suffix(".safetensors").write_bytes(data)
 
 
@@ -123,7 +124,7 @@ BREAKS: dict[Callable[[Path], None], str] = {
     changed_byte: "not the weights of the card",
     truncated: "not the weights of the card",
     disguised_pickle: "not the weights of the card",
-    disguised_pickle_with_its_own_digest: "not a safetensors file",
+    disguised_pickle_with_its_owndigest: "not a safetensors file",
     no_weights: "can't be read",
     edited_card: "changed after the training",
     card_is_no_json: "not YAML",
@@ -251,11 +252,13 @@ def test_nobody_in_sight_is_nobody_pulled(policy: LearnedPolicy) -> None:
     assert len(forces.particle) == 0
 
 
-def test_a_network_that_answers_nan_trips_the_loop(policy: LearnedPolicy) -> None:
+def test_a_network_that_answers_nan_trips_the_loop(tmp_path: Path) -> None:
     from control.loop import not_finite
 
+    network, card = load_checkpoint(made(tmp_path))
     with torch.no_grad():
-        next(policy.network.parameters()).fill_(float("nan"))
+        next(network.parameters()).fill_(float("nan"))
+    policy = LearnedPolicy(pack(network, card), card, Plant())
     _, forces = policy.step(policy.start(), seen_of(crowd()))
     assert not_finite(forces)
 

@@ -14,49 +14,24 @@ from numpy.typing import NDArray
 import main
 from app.calibrate import STEPS, calibrate_rig, default_file
 from app.calibration import map as map_module
-from app.calibration.job import Job, map_of
+from app.calibration.job import Job
 from app.calibration.record import Plane, Record, add, load, undo
 from app.headless import fly
 from app.info import about
-from app.plan import plan
+from app.plan import plan, planned
 from app.rig_file import EXPERIMENTS, RIGS
-from config.reader import plain
+from benchmarks.calibration import ASKED, RIG, WRONG, calibrated, evened, map_error_um
+from config.reader import plain, read
 from config.refused import Refused
 from control.contract import Fault
 from drivers.journal import read_run
-from drivers.sim.camera import SimulatedCamera
-from drivers.sim.camera import true_map as camera_map
-from drivers.sim.deflector import SimulatedDeflector
-from drivers.sim.deflector import true_map as deflector_map
 
-RIG = RIGS / "simulated.yaml"
 TRUE_D, TRUE_STIFFNESS = 0.11314, 0.22627  # um^2/s; pN/um for 1 mW in the middle of the field
 TRUE_LATENCY_S = 0.003 + 0.006
-WRONG = (
-    "calibration.map=unconfirmed", "camera.true_um_per_px=0.109", "camera.true_rotation_deg=7",
-    "camera.true_mirror=true", "deflector.true_v_per_um=0.2725", "deflector.true_rotation_deg=3",
-    "deflector.true_shift_um=[0.4, -0.3]", "deflector.true_delay_s=0.006", "optics.depth_kt_per_mw=10",
-    "plant.drag_pn_s_per_um=0.05",
-)  # fmt: skip
 SMALL = (
     "camera.width_px=160", "camera.height_px=160", "sample.number=9", "sample.spacing_um=4.2",
     "sample.disturbance_um=0.3",
 )  # fmt: skip
-
-
-def map_error_um(job: Job, reach: float = 0.7) -> float:
-    """Root mean square distance of where light is meant to land from where it lands, over the middle of the image."""
-    rig = job.rig()
-    camera, deflector = rig.camera, rig.deflector
-    assert isinstance(camera, SimulatedCamera)
-    assert isinstance(deflector, SimulatedDeflector)
-    side = np.linspace(-reach, reach, 9)
-    middle_px = np.array([camera.width_px - 1, camera.height_px - 1]) / 2.0
-    point_px = (np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2) + 1.0) * middle_px
-    told_v = map_of(rig)(point_px * rig.optics.um_per_px)
-    true_um = camera_map(camera, rig.optics.um_per_px).inverse(point_px)
-    lands_um = deflector_map(deflector, rig.middle_um).inverse(told_v)
-    return float(np.sqrt(((lands_um - true_um) ** 2).sum(axis=1).mean()))
 
 
 def value(record: Record, name: str) -> float:
@@ -70,10 +45,10 @@ def made(job: Job, *names: str) -> dict[str, Record]:
 def test_a_rig_that_is_wrong_in_everything_is_calibrated_from_images_alone(tmp_path: Path) -> None:
     job = Job(RIG, (*WRONG, *SMALL), tmp_path / "bench.calibration.yaml", seconds=5.0)
     assert not job.rig().confirmed
-    assert map_error_um(job) > 3.0
+    assert map_error_um(job.rig())[0] > 3.0
     found = made(job, "um-per-px", "map", "diffusion", "latency", "stiffness")
     assert value(found["um-per-px"], "um_per_px") == pytest.approx(0.109, rel=1e-3)
-    assert map_error_um(job) < 0.05
+    assert map_error_um(job.rig())[0] < 0.05
     assert found["map"].found["mirror"] is True
     assert found["map"].found["turn_deg"] == pytest.approx(-10.0, abs=0.3)
     assert value(found["diffusion"], "covariance_um2_per_s") == pytest.approx(TRUE_D, rel=0.10)
@@ -81,7 +56,8 @@ def test_a_rig_that_is_wrong_in_everything_is_calibrated_from_images_alone(tmp_p
     k = value(found["stiffness"], "equipartition_pn_per_um_per_mw")
     assert k == pytest.approx(TRUE_STIFFNESS, rel=0.12)
     assert job.rig().confirmed
-    assert job.rig().optics.depth_kt_per_mw == pytest.approx(5.0, rel=0.12)
+    # the stiffness is what is measured: of a spot that is believed to be wider, a deeper one
+    assert job.rig().optics.depth_kt_per_mw == pytest.approx(5.0 * (0.66 / 0.6) ** 2, rel=0.12)
     flies_as_calibrated(job, tmp_path)
 
 
@@ -93,9 +69,6 @@ def flies_as_calibrated(job: Job, tmp_path: Path) -> None:
     unconfirmed = plan(EXPERIMENTS / "ring_crystal.yaml", RIG, (*WRONG, *SMALL, *held))
     with pytest.raises(Refused, match="not confirmed"):
         fly(unconfirmed, 1.0, None, False, "unconfirmed")
-    from app.plan import planned
-    from config.reader import read
-
     flown = planned(read(EXPERIMENTS / "ring_crystal.yaml"), bench, held, EXPERIMENTS)
     done = fly(flown, 2.0, out, False, "held")
     assert done["trips"] == []
@@ -109,23 +82,24 @@ def flies_as_calibrated(job: Job, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_sixteen_beads_for_a_minute_each(tmp_path: Path) -> None:
-    """Map better than 50 nm rms, stiffness and D within 3 %, latency within 1 ms; the four methods agree."""
-    job = Job(RIG, WRONG, tmp_path / "bench.calibration.yaml", seconds=60.0)
-    found = made(job, *STEPS)
-    assert map_error_um(job, reach=0.9) < 0.05
-    assert value(found["diffusion"], "covariance_um2_per_s") == pytest.approx(TRUE_D, rel=0.03)
-    assert value(found["diffusion"], "msd_um2_per_s") == pytest.approx(TRUE_D, rel=0.03)
-    assert value(found["latency"], "latency_s") == pytest.approx(TRUE_LATENCY_S, abs=1e-3)
-    assert float(found["power"].found["middle_pn_per_um_per_mw"]) == pytest.approx(TRUE_STIFFNESS, rel=0.03)
-    place_um = np.array(found["stiffness"].data["spot_um"])
-    efficiency = 1.0 - 0.2 * ((place_um - np.array(job.rig().middle_um)) ** 2).sum(axis=1) * (0.02725) ** 2
-    mean = TRUE_STIFFNESS * float(efficiency.mean())
-    for method in ("equipartition", "spectrum", "boltzmann"):
-        k = value(found["stiffness"], f"{method}_pn_per_um_per_mw")
-        assert k == pytest.approx(mean, rel=0.03), method
-    assert found["stiffness"].found["disagreement"] == ""
-    assert abs(value(found["drift"], "x_um_per_s")) < 4.0 * found["drift"].found["x_um_per_s"]["error"]
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_sixteen_beads_for_a_minute_each(seed: int, tmp_path: Path) -> None:
+    """Map better than 50 nm rms over the whole image, stiffness and D within 3 %, latency within 1 ms."""
+    done = calibrated(tmp_path, seed)
+    for name, most in ASKED.items():
+        assert abs(done["errors"][name]) < most, name
+    for name in ("equipartition", "spectrum", "boltzmann"):
+        assert abs(done["errors"][f"stiffness_{name}"]) < 0.03, name
+    assert done["errors"]["drift_nm_per_s"] < 4.0 * done["errors"]["drift_stderr_nm_per_s"]
+    assert done["particles"]["stiffness"] == 16  # who leaves the image and comes back is a new one to the others
+    assert max(lasting for runs in done["recorded_s"].values() for lasting in runs.values()) < 60.01
+
+
+@pytest.mark.slow
+def test_uneven_light_is_made_up_for(tmp_path: Path) -> None:
+    found = evened(tmp_path, 1)
+    assert found["truly_before"] > 0.05
+    assert found["truly_after"] < 0.02
 
 
 def small_record(what: str, **sets: Any) -> Record:

@@ -421,3 +421,14 @@ def blank(number: int, notes: tuple[str, ...]) -> Turn:
     return Turn(
         number, None, now_s, (), Tracks(now_s), Forces(), DARK, DARK, Level.SAFE, "not yet armed", now_s, (), notes
     )
+
+
+def test_the_families_are_in_the_chooser(bench: Bench) -> None:
+    """Those with images; and one opens like any other experiment, with its trap."""
+    box = bench.window.panel.list.box
+    titles = [box.itemText(index) for index in range(box.count())]
+    assert "Many particles, two rings: square" in titles
+    assert "One particle, delayed ring" not in titles  # positions without images
+    made = planner(FIRST.parent / "families" / "d_square.yaml", None)[1]
+    assert made.experiment.trap.depth_kt == pytest.approx(199, abs=1)
+    assert made.experiment.about.startswith("Sixteen particles")

@@ -11,6 +11,8 @@ from app.reproduce.check import CHECKS, Check, load
 from app.reproduce.family import explore, load_families
 from app.reproduce.measure import Outcome, measure
 from app.reproduce.report import family_report
+from app.reproduce.rows import ROWS
+from app.reproduce.rows.formulas import FORMULAS
 from app.reproduce.store import fingerprint, found_of, keep, kept, rig_text
 from config.refused import Refused
 
@@ -20,7 +22,7 @@ def test_the_table_the_json_and_the_page(tmp_path: Path, capsys: pytest.CaptureF
     assert verb.reproduce(["P1-plant", "P28"], full=False, out=out, json=file) in (0, 1)
     checks = json.loads(file.read_text())["checks"]
     assert [check["id"] for check in checks] == ["P1", "P28"]
-    assert set(checks[0]) == {"id", "level", "predicted", "measured", "stderr", "verdict"}
+    assert {"id", "level", "predicted", "measured", "stderr", "verdict"} <= set(checks[0])
     assert all(check["verdict"] == "pass" for check in checks)
     page = (out / "reproduce-quick.html").read_text()
     assert page.count("data:image/svg+xml;base64,") == 2
@@ -28,12 +30,29 @@ def test_the_table_the_json_and_the_page(tmp_path: Path, capsys: pytest.CaptureF
     assert "2 of 2 agree" in capsys.readouterr().out
 
 
+def test_sabotages_are_caught_and_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "checks.json"
+    verb.reproduce(["P28"], full=False, out=tmp_path, json=file)
+    assert verb.sabotage(["P28"], full=False, out=tmp_path, json=file) == 0
+    told = json.loads(file.read_text())
+    assert [row["id"] for row in told["checks"]] == ["P28"]  # what was there stays
+    assert told["sabotages"][0]["caught"] is True
+    assert told["sabotages"][0]["factor"] == 1.2
+    assert "1 of 1 sabotages are caught" in capsys.readouterr().out
+
+
+def test_a_sabotage_that_is_not_caught_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put right, it agrees: then nothing was caught."""
+    monkeypatch.setattr(verb, "measure", lambda *job, sabotaged, drawn: measure(*job, drawn=drawn))
+    assert verb.sabotage(["P28"], full=False, out=tmp_path, json=None) == 1
+
+
 def test_it_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[str] = []
 
-    def counted(check: Check, *rest: object) -> Outcome:
+    def counted(check: Check, *rest: object, **how: bool) -> Outcome:
         made.append(check.name)
-        return measure(check, *rest)  # type: ignore[arg-type]
+        return measure(check, *rest, **how)  # type: ignore[arg-type]
 
     monkeypatch.setattr(verb, "measure", counted)
     for _ in range(2):
@@ -93,3 +112,34 @@ def test_a_family_that_misses_what_is_wanted_says_so() -> None:
 def test_an_unknown_family_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="no family 'z'"):
         verb.families(["z"], out=tmp_path, json=None)
+
+
+def test_the_page_is_made_of_the_json(tmp_path: Path) -> None:
+    page, data = tmp_path / "physics.md", tmp_path / "physics.json"
+    verb.reproduce(["P28"], full=False, out=tmp_path, json=data)
+    verb.sabotage(["P28"], full=False, out=tmp_path, json=data)
+    with pytest.raises(Refused, match="there are no families"):
+        verb.document(page, data, tmp_path)
+    told = json.loads(data.read_text())
+    told["families"] = [{"id": "b", "title": "Rings", "numbers": {"R_c / um": 0.2435}, "missed": ["R_c is far off"]}]
+    told["checks"].append({**told["checks"][0], "level": "instrument", "verdict": "fail", "why": "p = 0.001"})
+    data.write_text(json.dumps(told))
+    assert verb.document(page, data, tmp_path) == 0
+    said = page.read_text()
+    assert "1 of 2 rows pass" in said
+    assert "1 of 1 sabotages are caught" in said
+    assert "½kT(1 − e^(−2κΔt))" in said
+    assert "- P28, instrument: p = 0.001." in said
+    assert "| R_c / um | 0.2435 |" in said
+    assert "But R_c is far off." in said
+
+
+def test_every_prediction_has_its_formula() -> None:
+    assert set(FORMULAS) == set(ROWS)
+
+
+def test_a_page_without_its_json_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="needs --json"):
+        verb.document(tmp_path / "a.md", None, tmp_path)
+    with pytest.raises(Refused, match="not what reproduce"):
+        verb.document(tmp_path / "a.md", tmp_path / "none.json", tmp_path)

@@ -1,0 +1,74 @@
+"""What the last turns show beside what was foreseen: the findings of main.py analyse, while they happen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from PyQt6.QtCore import Qt
+from PyQt6.QtGui import QColor
+from PyQt6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
+
+from app.analyse import row
+from app.desktop import theme
+from app.findings import Finding, RunTables, findings
+
+COLUMNS = ("observable", "foreseen", "measured", "unit")
+
+
+class Numbers(QTableWidget):
+    """One row an observable; where it comes from is its tooltip. Measured beside the window, one table at a time."""
+
+    def __init__(self, tables: Callable[[], RunTables | None], parent: QWidget | None = None) -> None:
+        super().__init__(0, len(COLUMNS), parent)
+        self._tables = tables
+        self._worker = ThreadPoolExecutor(1, "findings")
+        self._pending: Future[list[Finding]] | None = None
+        self.setHorizontalHeaderLabels(COLUMNS)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setShowGrid(False)
+        head, side = self.horizontalHeader(), self.verticalHeader()
+        assert head is not None
+        assert side is not None
+        head.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        side.hide()
+        side.setDefaultSectionSize(22)
+
+    def draw(self) -> None:
+        """Show what is measured, and have the next measured."""
+        if self._pending is not None:
+            if not self._pending.done():
+                return
+            done, self._pending = self._pending, None
+            error = done.exception()
+            if error is None:
+                self.show_all(done.result())
+            else:  # a number that can't be had is no reason for the beam to go dark
+                self.show_all([Finding(f"not measured: {error}", "", math.nan, math.nan, math.nan, repr(error))])
+        tables = self._tables()
+        if tables is not None:
+            self._pending = self._worker.submit(findings, tables)
+
+    def show_all(self, found: Sequence[Finding]) -> None:
+        self.setRowCount(len(found))
+        for index, one in enumerate(found):
+            name, foreseen, measured, unit, source = row(one)
+            for column, text in enumerate((name, foreseen, measured, unit)):
+                item = QTableWidgetItem(text)
+                item.setToolTip(source)
+                item.setForeground(QColor(theme.FAINT if column in (0, 3) else theme.INK))
+                if column in (1, 2):
+                    item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+                self.setItem(index, column, item)
+
+    def read(self) -> dict[str, tuple[str, str]]:
+        """What stands there: (foreseen, measured) by observable."""
+        texts = [[self.item(row, column) for column in range(3)] for row in range(self.rowCount())]
+        said = [[item.text() if item is not None else "" for item in items] for items in texts]
+        return {name: (foreseen, measured) for name, foreseen, measured in said}
+
+    def close_worker(self) -> None:
+        self._worker.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,32 @@
+"""What the wiring diagram makes: one open instrument, a value that every way of use carries about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from app.rig_file import Plan
+from control.contract import Beam, Camera, Clock
+from control.loop import Machine
+from drivers.returned import Returned
+
+
+@dataclass(frozen=True)
+class Instrument:
+    """Everything that one run needs beside a recorder. The beam is dark."""
+
+    plan: Plan
+    machine: Machine
+    camera: Camera
+    beam: Beam
+    clock: Clock
+    height_px: int
+    width_px: int
+    pixel_type: str
+    frames: int | None  # how many there will be, where that is known
+    returned: Callable[[], tuple[Returned, ...]] = tuple  # settings as the devices gave them back; asks no device
+
+    def close(self) -> None:
+        """Dark first, then the camera."""
+        self.beam.close()
+        self.camera.close()

@@ -1,0 +1,57 @@
+"""What an experiment has to work with, and what a shape is: where predictions begin."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from control.allocate import Light
+from control.experiment import Experiment
+from control.plant import Plant
+
+
+@dataclass(frozen=True)
+class Means:
+    """What the experiment has to work with."""
+
+    plant: Plant
+    light: Light
+    latency_s: float  # from mid-exposure to when a command acts
+    hold_s: float
+    particles: int = 1
+
+    @property
+    def age_s(self) -> float:
+        """Mean age of what a steered trap was aimed at."""
+        return self.latency_s + 0.5 * self.hold_s
+
+
+def span_um(shape: Any) -> float:
+    """How far out a plot of it should go."""
+    numbers = {**vars(shape), **{f"{name}_um": value for name, value in getattr(shape, "parameters", {}).items()}}
+    lengths = [value for name, value in numbers.items() if name.endswith("_um") and isinstance(value, float)]
+    if not lengths:
+        return float(shape.reach_um) if math.isfinite(shape.reach_um) else 2.0
+    span = 2.0 * max([*lengths, 0.5])
+    return min(span, shape.reach_um) if math.isfinite(shape.reach_um) else span
+
+
+def minimum(shape: Any, plant: Plant) -> tuple[float, float]:
+    """(distance of the deepest point um, stiffness there pN/um) of a central shape."""
+    r_um = np.linspace(0.0, span_um(shape), 4001)
+    energy = shape.radial_energy_pn_um(r_um, kt_pn_um=plant.kt_pn_um)
+    at_um = float(r_um[int(np.nanargmin(energy))])
+    step_um = 1e-4
+    beyond, before = (
+        float(shape.radial_force_pn(np.array([max(at_um + side, 1e-9)]), kt_pn_um=plant.kt_pn_um)[0])
+        for side in (step_um, -step_um if at_um > step_um else 0.0)
+    )
+    return at_um, (before - beyond) / (2.0 * step_um if at_um > step_um else step_um)
+
+
+def largest_force_pn(experiment: Experiment, means: Means) -> float:
+    """That a law can give: of one trap at half its waist, where it is steered."""
+    return means.light.largest_force_pn if experiment.mode == "steered" else math.inf

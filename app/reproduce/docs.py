@@ -1,0 +1,122 @@
+"""The page docs/physics.md, from the JSON that the command has written: what was predicted, measured and caught."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from app.reproduce.rows.formulas import FORMULAS
+from config.refused import Refused
+
+Told = Mapping[str, Any]
+
+PICTURED = {
+    "b": "A particle that is drawn to a ring about its own past: the late diffusion over the ring's radius.",
+    "d-honeycomb": "Two species, two rings: a honeycomb from a disturbed start, steered on images.",
+    "e-pullers": "What the search among feedback-pullers found.",
+}
+INTRODUCTION = """# Physics
+
+Predictions with a formula, and what the instrument measured through its own loop: simulated photons or exact positions,
+the same turn, delays, limits and traps as on the rig. This page is written by the command, from [{data}]({data}):
+
+    python main.py reproduce --full --json {data}
+    python main.py reproduce --sabotage --json {data}
+    python main.py reproduce --families --json {data}
+    python main.py reproduce --docs {page} --json {data}
+
+Symbols: κ = k/γ, z = κτ, D = kT/γ; averages are per axis unless a formula says 4D. *Plant*: the exact force law,
+positions from a table. *Instrument*: rendered frames, tracking, latency, one beam that is shared in time. Exact rows
+pass by Student's t (p > 0.0027), approximate ones within their tolerance and three standard errors; the standard error
+is at most 4 % of the prediction (0.2 % for P23). Seeds were fixed before the first run.
+"""
+SABOTAGE = """The same check with one of its parameters wrong, held against the prediction of the right one. At quick
+effort where the check has one.
+"""
+FAMILIES = """Each is an experiment of config/experiments/families, which `main.py run` flies by itself; those with
+images stand in the window's list. Where something else was expected it is said.
+"""
+
+
+def write_page(page: Path, data: Path, out: Path) -> None:
+    """Write the page and, beside it, the pictures of families that were measured in `out`. Raises Refused."""
+    try:
+        told = json.loads(data.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise Refused(f"{data}: this is not what reproduce --json writes ({error})") from None
+    missing = [name for name in ("checks", "sabotages", "families") if name not in told]
+    if missing:
+        raise Refused(f"{data}: there are no {', '.join(missing)}; reproduce with --json {data} writes them")
+    for name in PICTURED:
+        kept = out / "families" / f"{name}.json"
+        if kept.is_file():
+            figure = json.loads(kept.read_text(encoding="utf-8"))["figure"]
+            (page.parent / picture(page, name)).write_bytes(base64.b64decode(figure))
+    page.write_text(page_of(told, page, data), encoding="utf-8")
+
+
+def picture(page: Path, name: str) -> str:
+    return f"{page.stem}-{name}.png"
+
+
+def page_of(told: Told, page: Path, data: Path) -> str:
+    """The whole page, as Markdown."""
+    checks, sabotages = told["checks"], told["sabotages"]
+    passed = sum(row["verdict"] == "pass" for row in checks)
+    caught = sum(row["caught"] for row in sabotages)
+    minutes = sum(row["spent_s"] for row in checks) / 60.0
+    parts = [
+        INTRODUCTION.format(data=data.name, page=page.name),
+        f"{passed} of {len(checks)} rows pass, in {minutes:.0f} minutes of one processor; "
+        f"{caught} of {len(sabotages)} sabotages are caught.\n",
+        "## Predictions\n",
+        checks_table(checks),
+        *(["## Rows that do not pass\n", failed(checks)] if passed < len(checks) else []),
+        "## Sabotage\n",
+        SABOTAGE,
+        sabotage_table(sabotages),
+        "## Families of experiments\n",
+        FAMILIES,
+        *(family(one, page) for one in told["families"]),
+    ]
+    return "\n".join(parts)
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
+
+
+def checks_table(rows: Sequence[Told]) -> str:
+    heads = ("", "level", "what", "prediction", "predicted", "measured ± s.e.", "unit", "verdict")
+    return table(heads, [
+        (row["id"], row["level"], row["title"], FORMULAS[row["id"]], f"{row['predicted']:.5g}",
+         f"{row['measured']:.5g} ± {row['stderr']:.2g}", row["unit"], row["verdict"])
+        for row in rows
+    ])  # fmt: skip
+
+
+def failed(rows: Sequence[Told]) -> str:
+    return "".join(f"- {row['id']}, {row['level']}: {row['why']}.\n" for row in rows if row["verdict"] != "pass")
+
+
+def sabotage_table(rows: Sequence[Told]) -> str:
+    heads = ("", "level", "what is wrong", "predicted", "measured ± s.e.", "unit", "caught")
+    return table(heads, [
+        (row["id"], row["level"], f"{row['factor']:g} × " + ", ".join(f"`{key}`" for key in row["keys"]),
+         f"{row['predicted']:.5g}", f"{row['measured']:.5g} ± {row['stderr']:.2g}", row["unit"],
+         f"yes, {row['measured'] / row['predicted'] - 1.0:+.0%}" if row["caught"] else "**no**")
+        for row in rows
+    ])  # fmt: skip
+
+
+def family(told: Told, page: Path) -> str:
+    """Its title, its numbers, and what was wanted otherwise."""
+    said = f"### ({told['id']}) {told['title']}\n\n{told.get('about', '')}\n\n"
+    if (page.parent / picture(page, told["id"])).is_file():
+        said += f"![{PICTURED[told['id']]}]({picture(page, told['id'])})\n\n"
+    said += table(("", "found"), [(name, f"{value:.4g}") for name, value in told["numbers"].items()])
+    return said + "".join(f"\nBut {missed}.\n" for missed in told["missed"])

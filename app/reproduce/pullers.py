@@ -1,0 +1,104 @@
+"""A search: what particles make of rings about the past of all, themselves included (arXiv 2504.00471), classified."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from app.analysis import bonds
+from app.reproduce.crowd import gyration_um
+from app.reproduce.rows.many import NEAR, pictures
+from app.reproduce.statistics import mean
+from app.reproduce.way import Flight, Flights, Options
+
+ORDERED = 0.75  # |psi| of a crystal; random bonds show .37 (six) and .45 (four)
+BOUND = 3  # neighbours of whoever has an order of bonds
+COMPACT = 1.1  # bonds shorter than so many diameters are contacts
+RUNS = 3.0  # times as far as chance would take the middle of so many particles
+COLOURS = {
+    "gas": "#56b4e9", "worms": "#e69f00", "liquid": "#999999", "square": "#cc79a7", "hexagonal": "#009e73",
+    "close-packed": "#0072b2",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Order:
+    """What the classifier looks at, over the last quarter of a run."""
+
+    psi4: float  # mean |psi| of those with three or more neighbours
+    psi6: float
+    neighbours: float  # mean number
+    bound: float  # share with three or more
+    bond_um: float
+    size: float  # radius of gyration over that of a full disc of as many
+    runs: float  # way of the middle over that which chance takes
+
+
+def order_of(flight: Flight) -> Order:
+    """Of one run."""
+    known = flight.known
+    quarter = flight.seen.after(float(np.quantile(flight.seen.time_s, 0.75)))
+    length_um = max(float(known.shape().radius_um), known.plant.diameter_um)
+    pictured = pictures(quarter, 20)
+    by_order = {order: [bonds(place_um, NEAR * length_um, order) for place_um in pictured] for order in (4, 6)}
+    psi = {
+        order: float(mean(np.concatenate([np.abs(one.psi[one.neighbours >= BOUND]) for one in found] + [np.zeros(0)])))
+        for order, found in by_order.items()
+    }
+    neighbours = np.concatenate([one.neighbours for one in by_order[6]])
+    bond_um = float(mean(np.concatenate([one.length_um for one in by_order[6]])))
+    number = flight.seen.place_um.shape[1]
+    disc_um = length_um * math.sqrt(number * math.sqrt(0.75) / (2.0 * math.pi))
+    middle_um = mean(quarter.place_um, axis=1)
+    chance_um = math.sqrt(4.0 * known.diffusion_um2_per_s / number * float(np.ptp(quarter.time_s)))
+    return Order(
+        psi[4], psi[6], float(neighbours.mean()), float((neighbours >= BOUND).mean()), bond_um,
+        float(mean(gyration_um(quarter.place_um))) / disc_um,
+        float(np.hypot(*(middle_um[-1] - middle_um[0]))) / chance_um,
+    )  # fmt: skip
+
+
+def phase(found: Order, diameter_um: float) -> str:
+    """A name for it: the first that fits."""
+    if found.neighbours < 1.0:
+        return "gas"
+    if found.bound < 0.4:
+        return "worms"
+    if found.psi6 >= ORDERED and found.psi6 >= found.psi4:
+        return "close-packed" if found.bond_um < COMPACT * diameter_um else "hexagonal"
+    return "square" if found.psi4 >= ORDERED else "liquid"
+
+
+def search(flights: Flights, options: Options) -> dict[str, float]:
+    """What was found, point by point: |psi6| under a name that says the phase; and how many points each phase has."""
+    numbers, phases = {}, []
+    for flight in flights:
+        found = order_of(flight)
+        phases.append(phase(found, flight.known.plant.diameter_um))
+        said = f"{phases[-1]}{', running' if found.runs > RUNS else ''}"
+        place = f"R = {flight.known.shape().radius_um:g} um, tau = {flight.known.delay_s():g} s: {said}"
+        numbers[f"{place}; size {found.size:.2f}, |psi4| {found.psi4:.2f}, |psi6|"] = found.psi6
+    return {**{f"points: {name}": float(phases.count(name)) for name in COLOURS}, **numbers}
+
+
+def draw_search(axes: Any, flights: Flights, options: Options) -> None:
+    """The map: delay in Brownian times across, radius in diameters up; a ring marks a cluster that runs."""
+    plant = flights[0].known.plant
+    brownian_s = plant.diameter_um**2 / plant.diffusion_um2_per_s
+    named: set[str] = set()
+    for flight in flights:
+        found = order_of(flight)
+        name = phase(found, plant.diameter_um)
+        x, y = flight.known.delay_s() / brownian_s, flight.known.shape().radius_um / plant.diameter_um
+        label = "" if name in named else name
+        axes.plot(x, y, "s", ms=13, color=COLOURS[name], label=label)
+        if found.runs > RUNS:
+            axes.plot(x, y, "o", ms=18, mfc="none", color="k", label="" if "runs" in named else "runs")
+            named.add("runs")
+        named.add(name)
+    axes.set(xscale="log", xlabel="delay / (d²/D)", ylabel="ring radius / d")
+    axes.margins(0.12)
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), labelspacing=1.2)

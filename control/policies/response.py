@@ -1,0 +1,219 @@
+"""How particles answer their traps, as it is believed and as it is learned from the run itself.
+
+A sight y1 is foreseen from the sight before it, y0, and from the traps that acted in between: y1 = yhat(y0) + e. What
+is left over, the innovation e, tells what is believed wrongly. If the rate kappa or the latency is wrong, e goes with
+dyhat/dkappa or dyhat/dlatency. But y0 errs, and e has a part of its error; so that e is not held against dyhat/dkappa
+itself but against an instrument that y0 is not in, the way from the sight before y0 to the trap that acted then:
+theta <- theta + S^-1 sum(zeta e), S <- forget S + sum(zeta dyhat/dtheta^T), a recursive instrumental variable method
+(Soederstroem and Stoica 1983, Instrumental Variable Methods for System Identification; Ljung 1999, System
+Identification, sections 7.6 and 11.3). What was believed at first is worth so much information as its error says. Of
+the latency the slope itself is taken. But a trap that was put upon y0 itself has a part of y0's error, and late light
+can't be told from bad sight: where commands act before the next sight, the latency stays what it was calibrated to be.
+
+The innovations' variance is q + v (1 + a^2) and their covariance from one sight to the next -a v, where a = exp(-kappa
+h), v is the variance of a sight (noise less motion blur) and q = D / kappa (1 - a^2): so v and D are learned (the
+covariance estimator of Vestergaard, Blainey and Flyvbjerg 2014, Phys. Rev. E 89, 022726, for a trapped particle).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from control.contract import Command, State, Tracks
+from control.history import Sighting
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+FORGET_S = 300.0  # how long ago counts 1/e
+BELIEF = np.array([0.3, 0.3])  # standard errors that are believed at first: of ln kappa, and of latency over hold
+FARTHEST = np.array([math.log(3.0), 1.0])  # how far from what was believed at first either may be learned
+BELIEF_PAIRS = 500.0  # how many innovations the first noise and diffusion are worth
+ALONE = 1.25  # diameters: who has a neighbour nearer than this is pushed by it, and nothing is learned from
+OUTLIER = 4.5  # standard deviations
+
+
+@dataclass(frozen=True)
+class Told:
+    """Where the traps are, and from when on."""
+
+    effect_s: float
+    particle: Ints  # [N] rising
+    trap_um: Floats  # [N, 2]
+    seen_s: float = -math.inf  # when that was seen which they were put upon
+
+    @classmethod
+    def by(cls, command: Command, seen_s: float) -> Told:
+        """What the last turn allowed, upon what it had seen."""
+        own = np.flatnonzero(command.particle >= 0)
+        own = own[np.argsort(command.particle[own], kind="stable")]
+        return cls(command.effect_s, command.particle[own], command.position_um[own], seen_s)
+
+    def of(self, particle: Ints) -> tuple[NDArray[np.bool_], Floats]:
+        """([N] who has a trap, [N, 2] where it is; 0 where there is none)."""
+        trap_um = np.zeros((len(particle), 2))
+        if len(self.particle) == 0:
+            return np.zeros(len(particle), np.bool_), trap_um
+        row = np.minimum(np.searchsorted(self.particle, particle), len(self.particle) - 1)
+        held = self.particle[row] == particle
+        trap_um[held] = self.trap_um[row[held]]
+        return held, trap_um
+
+
+@dataclass(frozen=True)
+class Response:
+    """How a particle answers its trap."""
+
+    rate_hz: float  # kappa
+    diffusion_um2_per_s: float
+    sight_um2: float  # variance of a sight along an axis, as of the middle of its exposure; blur makes it less
+    late_s: float = 0.0  # by how much later than planned a command acts
+
+    def relaxed(
+        self, place_um: Floats, variance_um2: Floats, particle: Ints, told: tuple[Told, ...], start_s: float,
+        end_s: float,
+    ) -> tuple[Floats, Floats, NDArray[np.bool_]]:  # fmt: skip
+        """(place [N, 2], its variance [N] an axis, [N] who had a trap all the time) at end_s.
+
+        A particle relaxes towards the trap that it was given, and is free before it was given one.
+        """
+        d = self.diffusion_um2_per_s
+        always = np.ones(len(particle), np.bool_)
+        starts_s = [start_s, *(max(one.effect_s + self.late_s, start_s) for one in told)]
+        ends_s = [*starts_s[1:], end_s]
+        for one, begin_s, until_s in zip((None, *told), starts_s, ends_s, strict=True):
+            lasting_s = min(until_s, end_s) - begin_s
+            if lasting_s <= 0:
+                continue
+            held, trap_um = (np.zeros_like(always), place_um) if one is None else one.of(particle)
+            keep = np.where(held, math.exp(-self.rate_hz * lasting_s), 1.0)  # [N]
+            place_um = np.where(held[:, None], trap_um + keep[:, None] * (place_um - trap_um), place_um)
+            grown = np.where(held, d / self.rate_hz * (1.0 - keep**2), 2.0 * d * lasting_s)
+            variance_um2, always = keep**2 * variance_um2 + grown, always & held
+        return place_um, variance_um2, always
+
+
+@dataclass(frozen=True)
+class Learning:
+    """What is believed now, and what it rests on."""
+
+    first: Response
+    now: Response
+    theta: Floats = field(default_factory=lambda: np.zeros(2))  # ln(kappa / first), later than planned / hold
+    information: Floats | None = None  # [2, 2] S
+    particle: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # whose last innovation is known
+    innovation_um: Floats = field(default_factory=lambda: np.empty((0, 2)))
+    sums: Floats = field(default_factory=lambda: np.zeros(4))  # of e^2, their number; of e e', their number
+    shared: Floats = field(
+        default_factory=lambda: np.zeros(2)
+    )  # of e' dyhat/dlatency where traps are new, their number
+
+    @classmethod
+    def of(cls, first: Response) -> Learning:
+        return cls(first, first)
+
+    def step(self, sights: tuple[Sighting, ...], told: tuple[Told, ...], hold_s: float, alone: Ints) -> Learning:
+        """With what the newest of the sightings says of the particles `alone`, which nothing but their traps pushes."""
+        if len(sights) < 3 or sights[-1].time_s - sights[-3].time_s > 2.5 * hold_s:
+            return self._interrupted()
+        older, before, newest = sights[-3:]
+        lasting_s = newest.time_s - before.time_s
+        who = np.intersect1d(np.intersect1d(alone, before.particle), older.particle)
+        place, was, long_ago = (_rows(sight, who) for sight in (newest, before, older))
+        yhat, tilt, always = self._foreseen(was, who, told, before.time_s, newest.time_s, hold_s)
+        error = place - yhat  # [N, 2]
+        sums = self.sums if self.sums[1] else self._believed(lasting_s)
+        fits = always & (np.abs(error) < OUTLIER * math.sqrt(sums[0] / sums[1])).all(axis=1)
+        if not fits.any():
+            return self._interrupted()
+        who, error, tilt, long_ago = who[fits], error[fits], tilt[fits], long_ago[fits]
+        there = trap_at(told, before.time_s - self.now.late_s, who)
+        strength = self.now.rate_hz * lasting_s * math.exp(-self.now.rate_hz * lasting_s)
+        if any(one.seen_s >= before.time_s and one.effect_s < newest.time_s for one in told):
+            tilt[..., 1] = 0.0
+        instrument = np.stack([strength * (there - long_ago), tilt[..., 1]], axis=-1)  # [N, 2 axes, 2]
+        forget = math.exp(-lasting_s / FORGET_S)
+        theta, information = self._moved(error, tilt, instrument, forget, sums[0] / sums[1])
+        sums = forget * sums + self._squares(who, error)
+        after = Learning(self.first, self.now, theta, information, who, error, sums)
+        return replace(after, now=after._response(lasting_s, hold_s))
+
+    def _interrupted(self) -> Learning:
+        return replace(self, particle=np.empty(0, np.int64), innovation_um=np.empty((0, 2)))
+
+    def _foreseen(
+        self, was_um: Floats, who: Ints, told: tuple[Told, ...], start_s: float, end_s: float, hold_s: float
+    ) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+        """(yhat [N, 2], its slopes with theta [N, 2, 2], [N] who had a trap all the time)."""
+        none = np.zeros(len(who))
+        step = 1e-4
+        yhat, _, always = self.now.relaxed(was_um, none, who, told, start_s, end_s)
+        faster = replace(self.now, rate_hz=self.now.rate_hz * (1.0 + step))
+        later = replace(self.now, late_s=self.now.late_s + step * hold_s)
+        moved = [one.relaxed(was_um, none, who, told, start_s, end_s)[0] for one in (faster, later)]
+        return yhat, np.stack([(one - yhat) / step for one in moved], axis=-1), always
+
+    def _believed(self, lasting_s: float) -> Floats:
+        """The sums that the first belief is worth."""
+        keep = math.exp(-self.first.rate_hz * lasting_s)
+        q = self.first.diffusion_um2_per_s / self.first.rate_hz * (1.0 - keep**2)
+        v = self.first.sight_um2
+        return BELIEF_PAIRS * np.array([q + v * (1.0 + keep**2), 1.0, -keep * v, 1.0])
+
+    def _moved(
+        self, error: Floats, tilt: Floats, instrument: Floats, forget: float, noise_um2: float
+    ) -> tuple[Floats, Floats]:
+        """(theta, its information)."""
+        before = np.diag(noise_um2 / BELIEF**2) if self.information is None else self.information
+        information = forget * before + np.einsum("nai,naj->ij", instrument, tilt)
+        theta = self.theta + np.linalg.solve(information, np.einsum("nai,na->i", instrument, error))
+        return np.clip(theta, -FARTHEST, FARTHEST), information
+
+    def _last(self, who: Ints) -> Floats:
+        """[N, 2] the last innovation of each; 0 where it is not known."""
+        last = np.zeros((len(who), 2))
+        _, row, column = np.intersect1d(who, self.particle, assume_unique=True, return_indices=True)
+        last[row] = self.innovation_um[column]
+        return last
+
+    def _squares(self, who: Ints, error: Floats) -> Floats:
+        """What these innovations add to the sums."""
+        product = error * self._last(who)
+        followed = 2 * len(np.intersect1d(who, self.particle, assume_unique=True))
+        return np.array([(error**2).sum(), error.size, product.sum(), followed])
+
+    def _response(self, lasting_s: float, hold_s: float) -> Response:
+        """What theta and the sums say."""
+        rate_hz = self.first.rate_hz * math.exp(self.theta[0])
+        keep = math.exp(-rate_hz * lasting_s)
+        square, product = self.sums[0] / self.sums[1], self.sums[2] / self.sums[3]
+        v = min(max(-product / keep, -0.3 * square), 0.4 * square)
+        d = (square - v * (1.0 + keep**2)) * rate_hz / (1.0 - keep**2)
+        d = min(max(d, self.first.diffusion_um2_per_s / 3.0), 3.0 * self.first.diffusion_um2_per_s)
+        return Response(rate_hz, d, v, hold_s * float(self.theta[1]))
+
+
+def trap_at(told: tuple[Told, ...], time_s: float, particle: Ints) -> Floats:
+    """[N, 2] of the traps that acted at this time, for particles that had one."""
+    acting = [one for one in told if one.effect_s <= time_s]
+    return (acting[-1] if acting else told[0]).of(particle)[1]
+
+
+def alone(tracks: Tracks, diameter_um: float) -> Ints:
+    """Who is trusted, and has nobody so near that it would be pushed."""
+    trusted = tracks.state == State.GOOD
+    if len(tracks) > 1:
+        # cells are so far apart in a third dimension that they never meet
+        place = np.column_stack([tracks.position_um, 1e6 * tracks.cell])
+        trusted &= cKDTree(place).query(place, k=2)[0][:, 1] > ALONE * diameter_um
+    return np.asarray(tracks.particle[trusted], np.int64)
+
+
+def _rows(sight: Sighting, particle: Ints) -> Floats:
+    """[N, 2] of particles that are in the sighting."""
+    return sight.position_um[np.searchsorted(sight.particle, particle)]

@@ -1,0 +1,155 @@
+"""A learned law, chosen and armed in the window: it holds the crystal, and what is broken is said and stays dark."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pytestqt.qtbot import QtBot
+
+from app.desktop.checkpoint_editor import CHECKPOINTS, CheckpointEditor
+from app.desktop.experiment_panel import ExperimentPanel
+from app.desktop.form import Variant
+from app.desktop.open import application, planner
+from app.desktop.session import Session, Wiring, save_experiment
+from app.desktop.window import Window
+from app.live import beam_is_on
+from app.rig import open_instrument
+from app.rig_file import EXPERIMENTS
+from app.verify import verify_run
+from control.contract import Level
+from control.experiment import Learned
+from drivers.journal import read_run
+
+RING = EXPERIMENTS / "ring_crystal.yaml"
+# slow particles, so that a busy computer does not lose the crystal before it is armed
+SETS = ("camera.fps=50", "loop.stale_periods=500", "plant.drag_pn_s_per_um=0.18")
+RING_UM = 2.5
+PATIENCE_MS = 30_000
+
+
+def opened(qtbot: QtBot, runs: Path, apart: bool = False) -> Window:
+    application()
+    path, made = planner(None, RING, SETS)
+    window = Window(
+        Session(made, Wiring(apart=open_instrument if apart else None)), path, runs,
+        lambda chosen: planner(chosen, None, SETS)[1],
+    )  # fmt: skip
+    qtbot.addWidget(window)
+    window.show()
+    return window
+
+
+def choose(panel: ExperimentPanel, checkpoint: str) -> None:
+    """As a person does: the kind of law, then which network."""
+    policy = panel.law.rows["policy"]
+    assert isinstance(policy, Variant)
+    policy.kind.setCurrentText("learned")
+    policy.kind.activated.emit(policy.kind.currentIndex())
+    assert isinstance(policy.fields, CheckpointEditor)
+    policy.fields.box.setCurrentText(checkpoint)
+    policy.fields.box.activated.emit(policy.fields.box.currentIndex())
+
+
+def lattice_um(record: Path) -> tuple[float, float]:
+    """Mean |psi6| of who has six neighbours, and mean bond, over the last 50 turns."""
+    from benchmarks.learned_flight import order
+
+    with read_run(record) as run:
+        found = [order(turn.tracks.position_um) for turn in run.turns(len(run) - 50)]
+    return float(np.nanmean([one[0] for one in found])), float(np.nanmean([one[1] for one in found]))
+
+
+@pytest.mark.parametrize(("network", "apart"), [("egnn", False), ("ponita", True)])
+def test_a_learned_law_is_chosen_armed_and_holds_the_crystal(
+    qtbot: QtBot, tmp_path: Path, network: str, apart: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    window = opened(qtbot, tmp_path, apart)
+    session, acts, panel = window.session, window.actions_bar, window.panel
+    acts.start.trigger()
+    qtbot.waitUntil(acts.arm.isEnabled, timeout=PATIENCE_MS)
+    acts.arm.trigger()
+    qtbot.waitUntil(lambda: beam_is_on(session.newest), timeout=PATIENCE_MS)
+    choose(panel, f"../checkpoints/ring_{network}.json")
+    assert panel.trouble.text() == ""
+    panel.apply_button.click()
+    assert isinstance(session.plan.experiment.policy, Learned)
+    acts.record.trigger()
+    qtbot.waitUntil(lambda: session.live is not None and session.live.recording, timeout=PATIENCE_MS)
+    first = session.newest.number  # type: ignore[union-attr]
+    qtbot.waitUntil(lambda: session.newest.number > first + 100, timeout=PATIENCE_MS)  # type: ignore[union-attr]
+    assert session.newest.level is Level.ARMED  # type: ignore[union-attr]
+    assert len(session.newest.wanted.force_pn) == 7  # type: ignore[union-attr]
+    acts.record.trigger()
+    qtbot.waitUntil(lambda: session.live is not None and not session.live.recording, timeout=PATIENCE_MS)
+    window.close()
+    (record,) = tmp_path.glob("*.h5")
+    assert verify_run(record, json=None) == 0, capsys.readouterr().out
+    psi6, bond_um = lattice_um(record)
+    assert psi6 > 0.9
+    assert abs(bond_um - RING_UM) < 0.02 * RING_UM
+
+
+def broken(folder: Path, how: str) -> Path:
+    """A copy of a checkpoint that must not fly."""
+    for path in CHECKPOINTS.glob("ring_egnn.*"):
+        shutil.copy(path, folder)
+    card, weights = folder / "ring_egnn.json", folder / "ring_egnn.safetensors"
+    data = bytearray(weights.read_bytes())
+    if how == "a changed byte":
+        data[-5] ^= 1
+        weights.write_bytes(data)
+    elif how == "truncated":
+        weights.write_bytes(data[:-100])
+    elif how == "a pickle in disguise":
+        weights.write_bytes(b"\x80\x04cos\nsystem\n.")
+    elif how == "other units":
+        card.write_text(card.read_text().replace('"length": "um"', '"length": "1"'))
+    else:
+        card.unlink()
+    return card
+
+
+@pytest.mark.parametrize("how", ["a changed byte", "truncated", "a pickle in disguise", "other units", "not there"])
+def test_a_broken_checkpoint_is_said_in_a_sentence_and_nothing_changes(qtbot: QtBot, tmp_path: Path, how: str) -> None:
+    window = opened(qtbot, tmp_path)
+    before = window.session.plan
+    choose(window.panel, str(broken(tmp_path, how)))
+    said = window.panel.trouble.text()
+    assert "ring_egnn" in said
+    assert "\n" not in said
+    assert not window.panel.apply_button.isEnabled()
+    window.panel.apply()  # even so
+    assert window.panel.trouble.text() == said
+    assert window.session.plan == before
+    assert not beam_is_on(window.session.newest)
+    window.panel.undo_button.click()
+    window.panel.undo_button.click()
+    assert window.panel.trouble.text() == ""
+    window.close()
+
+
+def test_it_names_what_is_at_hand_and_what_it_was_trained_on(qtbot: QtBot, tmp_path: Path) -> None:
+    window = opened(qtbot, tmp_path)
+    choose(window.panel, "../checkpoints/ring_ponita.json")
+    policy = window.panel.law.rows["policy"]
+    assert isinstance(policy, Variant)
+    assert isinstance(policy.fields, CheckpointEditor)
+    listed = [policy.fields.box.itemText(index) for index in range(policy.fields.box.count())]
+    assert [f"../checkpoints/ring_{name}.json" for name in ("egnn", "fa_egnn", "ponita")] == listed
+    assert "2 to 37 particles" in policy.fields.said.text()
+    window.close()
+
+
+def test_a_saved_experiment_finds_its_checkpoint(qtbot: QtBot, tmp_path: Path) -> None:
+    window = opened(qtbot, tmp_path)
+    choose(window.panel, "../checkpoints/ring_egnn.json")
+    path = tmp_path / "deep" / "own.yaml"
+    path.parent.mkdir()
+    save_experiment(window.session.plan, window.panel.read(), path)
+    window.close()
+    law = planner(None, path, SETS)[1].experiment.policy
+    assert isinstance(law, Learned)
+    assert (path.parent / law.checkpoint).resolve() == (CHECKPOINTS / "ring_egnn.json").resolve()

@@ -1,0 +1,65 @@
+"""The image by itself: its levels, and the names of particles in a crowd."""
+
+import numpy as np
+import pytest
+from PyQt6.QtCore import QPointF
+from pytestqt.qtbot import QtBot
+
+from app.desktop.labels import MOST
+from app.desktop.levels import Levels
+from app.desktop.view import View
+from control.contract import Forces, Frame, Level, Tracks, Turn, dark
+
+IMAGE = np.arange(100 * 100, dtype=np.uint16).reshape(100, 100)
+
+
+@pytest.fixture
+def view(qtbot: QtBot) -> View:
+    made = View(um_per_px=0.1, diameter_um=0.5)
+    qtbot.addWidget(made)
+    made.resize(400, 400)
+    made.show()
+    return made
+
+
+def crowd(number: int) -> Turn:
+    """Particles on a grid of 1 um."""
+    place_um = np.stack(np.divmod(np.arange(number), 10), axis=1)[:, ::-1].astype(float)
+    none = np.zeros(number, np.int64)
+    tracks = Tracks(0.0, np.arange(number), place_um, none.astype(np.uint8), none, none, place_um / 0.1)
+    nothing = dark("test")
+    return Turn(0, Frame(0, 0.0, IMAGE), 0.0, (), tracks, Forces(), nothing, nothing, Level.SAFE, "", 0.0)
+
+
+def names(view: View) -> set[str]:
+    return {str(name) for name, _ in view.labels.shown}
+
+
+def test_levels_are_found_and_then_those_that_a_person_sets(view: View, qtbot: QtBot) -> None:
+    turn = crowd(3)
+    view.show_turn(turn, [turn])
+    found = view.levels
+    assert found is not None
+    assert 0 < found[0] < found[1] <= IMAGE.max()
+    hand = Levels(view)
+    qtbot.addWidget(hand)
+    assert (hand.black.value(), hand.white.value()) == pytest.approx(found, abs=1)
+    hand.white.setValue(5000)
+    view.show_turn(turn, [turn])
+    assert view.levels == (hand.black.value(), 5000.0)
+    assert tuple(view.image.levels) == view.levels
+    view.auto_levels()
+    view.show_turn(turn, [turn])
+    assert view.levels == found
+
+
+def test_a_crowd_keeps_the_names_of_those_followed_and_pointed_at(view: View) -> None:
+    few, many = crowd(5), crowd(MOST + 1)
+    view.show_turn(few, [few])
+    assert names(view) == {"0", "1", "2", "3", "4"}
+    view.show_turn(many, [many])
+    assert names(view) == set()
+    view.followed = 7
+    view.box.scene().sigMouseMoved.emit(view.box.mapViewToScene(QPointF(2.0, 3.1)))
+    view.show_turn(many, [many])
+    assert names(view) == {"7", "32"}

@@ -1,0 +1,122 @@
+"""Networks as they fly: the very answers of the networks that were trained, whatever flew before."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from models.cloud import Cloud, cloud, moved
+from models.data.task import Shape
+from models.flight.egnn import EgnnFlight
+from models.flight.frames import FrameFlight
+from models.flight.pack import Flight, pack
+from models.flight.ponita import PonitaFlight
+from models.graph import radius_edges
+from models.networks import AnyNetwork, EgnnSettings, FrameSettings, PonitaSettings
+from tests.models.clouds import hexagonal, random_motion, randomised, relative
+
+SHAPE = Shape(dimension=2, scalars=2, vectors=0, attributes=0)
+CASES: tuple[tuple[type, AnyNetwork], ...] = (
+    (EgnnFlight, EgnnSettings(width=12, layers=1, cutoff=1.0)),
+    (EgnnFlight, EgnnSettings(width=12, layers=3, cutoff=1.0, radial=6)),
+    (FrameFlight, FrameSettings(width=12, layers=1, cutoff=1.0)),
+    (FrameFlight, FrameSettings(width=12, layers=3, cutoff=1.0, radial=6)),
+    (FrameFlight, FrameSettings(width=12, frame="principal", group="SE", cutoff=1.0, radial=6)),
+    (FrameFlight, FrameSettings(width=12, frame="harmonic", cutoff=1.0, radial=6)),
+    (PonitaFlight, PonitaSettings(width=12, layers=1, grid=4, cutoff=1.0)),
+    (PonitaFlight, PonitaSettings(width=12, layers=3, grid=8, cutoff=1.0, radial=6, length=0.7, layer_scale=0.5)),
+    (PonitaFlight, PonitaSettings(width=12, group="SE", grid=6, basis=5, degree=2, cutoff=1.0, radial=6)),
+)
+
+
+def crowd(points: int, kinds: int = 2, stretch: float = 1.6, seed: int = 0) -> Cloud:
+    """Two species by default; `stretch` says how far principal axes are to be trusted."""
+    draw = np.random.default_rng(seed)
+    place = draw.uniform(0, 0.5 * np.sqrt(points), (points, 2)) * [stretch, 1 / stretch]
+    species = torch.eye(2)[torch.from_numpy(draw.integers(0, kinds, points))]
+    return cloud(torch.from_numpy(place), radius_edges(place, 1.0), scalar=species)
+
+
+def flown(answer: Flight, seen: Cloud) -> Tensor:
+    with torch.inference_mode():
+        return answer(seen).clone()
+
+
+@pytest.mark.parametrize(("kind", "wanted"), CASES)
+@pytest.mark.parametrize("kinds", [1, 2])
+def test_a_flight_answers_as_its_network(kind: type, wanted: AnyNetwork, kinds: int) -> None:
+    network = randomised(wanted.build(SHAPE), scale=0.5)
+    answer = pack(network, SHAPE)
+    assert isinstance(answer, kind)
+    for points, stretch in ((40, 1.6), (80, 1.0), (80, 1.03), (2, 1.0), (40, 1.6)):  # memory grows, and is used again
+        seen = crowd(points, kinds, stretch)
+        found = flown(answer, seen)
+        with torch.no_grad():
+            expected = network(seen).vector[:, 0]
+        assert expected.norm() > 1e-4
+        assert relative(found, expected) <= 1e-12
+
+
+@pytest.mark.parametrize(("kind", "wanted"), CASES[:6])
+def test_a_flight_keeps_the_symmetry(kind: type, wanted: AnyNetwork) -> None:
+    answer, seen = pack(randomised(wanted.build(SHAPE), scale=0.5), SHAPE), crowd(60, stretch=1.1)
+    here = flown(answer, seen)
+    mirror = not (isinstance(wanted, FrameSettings) and wanted.group == "SE")
+    rotation, shift = random_motion(3, 2, mirror)
+    assert relative(flown(answer, moved(seen, rotation, shift)), here @ rotation.T) <= 1e-12
+
+
+def test_a_perfect_crystal_is_left_to_the_fallback() -> None:
+    wanted = FrameSettings(width=12, cutoff=1.1, radial=6)
+    network = randomised(wanted.build(SHAPE), scale=0.5)
+    place = hexagonal() + 1e-6 * torch.randn(37, 2, generator=torch.Generator().manual_seed(0))
+    seen = cloud(place, radius_edges(place.numpy(), 1.1), scalar=torch.eye(2)[torch.zeros(37, dtype=torch.long)])
+    with torch.no_grad():
+        assert relative(flown(pack(network, SHAPE), seen), network(seen).vector[:, 0]) <= 1e-12
+
+
+@pytest.mark.parametrize(("kind", "wanted"), CASES)
+def test_nobody_near_and_far_away(kind: type, wanted: AnyNetwork) -> None:
+    network = randomised(wanted.build(SHAPE), scale=0.5)
+    answer, one = pack(network, SHAPE), crowd(1)
+    assert torch.isfinite(flown(answer, one)).all()
+    if kind is not PonitaFlight:
+        return
+    with torch.no_grad():
+        assert torch.allclose(flown(answer, one), network(one).vector[:, 0], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(("layers", "radial"), [(1, 0), (2, 6)])
+def test_ponita_flies_in_space_too(layers: int, radial: int) -> None:
+    shape = replace(SHAPE, dimension=3)
+    wanted = PonitaSettings(width=12, layers=layers, grid=12, cutoff=1.0, radial=radial)
+    network = randomised(wanted.build(shape), scale=0.5)
+    answer = pack(network, shape)
+    assert isinstance(answer, PonitaFlight)
+    place = np.random.default_rng(0).uniform(0, 2, (50, 3))
+    seen = cloud(torch.from_numpy(place), radius_edges(place, 1.0), scalar=torch.randn(50, 2))
+    with torch.no_grad():
+        expected = network(seen).vector[:, 0]
+    assert expected.norm() > 1e-4
+    assert relative(flown(answer, seen), expected) <= 1e-12
+
+
+def test_weights_are_copied() -> None:
+    for _, wanted in CASES:
+        network = randomised(wanted.build(SHAPE), scale=0.5)
+        answer, seen = pack(network, SHAPE), crowd(30)
+        before = flown(answer, seen)
+        randomised(network, seed=1)
+        assert torch.equal(flown(answer, seen), before)
+
+
+def test_what_reads_more_than_scalars_flies_as_it_is() -> None:
+    shape = replace(SHAPE, vectors=1)
+    network = randomised(EgnnSettings(width=12, layers=2, cutoff=1.0).build(shape), scale=0.5)
+    seen = replace(crowd(30), vector=torch.randn(30, 1, 2, generator=torch.Generator().manual_seed(0)))
+    with torch.no_grad():
+        assert torch.equal(flown(pack(network, shape), seen), network(seen).vector[:, 0])
