@@ -301,9 +301,11 @@ def emulate(
 
 @app.command()
 def species(
-    runs: Annotated[list[Path], typer.Argument(help="run files with frames, one for each species")],
+    runs: Annotated[list[Path], typer.Argument(help="run files with frames, of one species each")],
     out: Annotated[Path, typer.Option("--out", help="checkpoint to write (.json)")],
-    names: Annotated[str, typer.Option("--names", help="of the species, as bead,shell; else the files' names")] = "",
+    names: Annotated[
+        str, typer.Option("--names", help="species of each run, as bead,bead,shell; else the files' names")
+    ] = "",
     patch_px: Annotated[int, typer.Option("--patch-px", help="width of the piece of image about a particle")] = 28,
     epochs: Annotated[int, typer.Option("--epochs", help="passes over the patches")] = 20,
     seed: Annotated[int, typer.Option("--seed", help="of the training")] = 1,

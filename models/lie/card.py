@@ -23,20 +23,21 @@ class AffineShape:
     """The arrangement of an AffineNetwork for patches of particles."""
 
     kind: Literal["affine"] = "affine"
-    width: Annotated[int, Ge(1), Doc("channels after the lifting")] = 6
-    deep: Annotated[int, Ge(1), Doc("channels after the group convolutions")] = 12
-    group: Annotated[int, Ge(1), Doc("elements of GL+(2)")] = 8
+    width: Annotated[int, Ge(1), Doc("channels after the lifting")] = 8
+    deep: Annotated[int, Ge(1), Doc("channels after the group convolutions")] = 16
+    group: Annotated[int, Ge(1), Doc("elements of the group")] = 8
+    special: Annotated[bool, Doc("SL(2), which keeps areas; else GL+(2)")] = True
     levels: Annotated[int, Ge(1), Doc("levels of blur that they are shared by")] = 4
-    blur_px: Annotated[float, Ge(0), Doc("the most blur")] = 1.0
-    stretch: Annotated[float, Ge(0), Doc("largest logarithm of a stretch along each direction of the algebra")] = 0.25
+    blur_px: Annotated[float, Ge(0), Doc("the most blur")] = 1.2
+    stretch: Annotated[float, Ge(0), Doc("largest logarithm of a stretch along each direction of the algebra")] = 0.2
     turn_rad: Annotated[float, Ge(0), Doc("largest rotation")] = 0.1
 
     def build(self, classes: int) -> AffineNetwork:
         if self.group % self.levels:
             raise ValueError(f"{self.group} elements can't be shared evenly by {self.levels} levels of blur")
         return AffineNetwork(
-            classes, width=self.width, deep=self.deep, group=self.group, stride=2, hidden=16, stretch=self.stretch,
-            turn_rad=self.turn_rad, levels=self.levels, blur_px=self.blur_px,
+            classes, width=self.width, deep=self.deep, group=self.group, special=self.special, stride=2, hidden=16,
+            stretch=self.stretch, turn_rad=self.turn_rad, levels=self.levels, blur_px=self.blur_px,
         )  # fmt: skip
 
 

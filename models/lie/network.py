@@ -176,11 +176,16 @@ def matched(classes: int, like: AffineNetwork) -> PlainNetwork:
     return made(min(range(2, 60), key=away))
 
 
-def warped(image: Tensor, a: Tensor) -> Tensor:
-    """Images [B, 1, H, W] seen through affine maps about their middle: f(A^-1 x), A [B, 2, 2]; dark outside."""
+def warped(image: Tensor, a: Tensor, tilt: Tensor | None = None) -> Tensor:
+    """Images [B, 1, H, W] seen through affine maps about their middle: f(A^-1 x), A [B, 2, 2]; dark outside.
+
+    With `tilt` t [B, 2] through homographies: f(y / (1 + t . y)), y = A^-1 x, in half widths of the image.
+    """
     inverse = torch.linalg.inv(a)
     theta = torch.cat([inverse, inverse.new_zeros(len(a), 2, 1)], 2)
-    grid = functional.affine_grid(theta, list(image.shape), align_corners=False)
+    grid = functional.affine_grid(theta, list(image.shape), align_corners=False)  # [B, H, W, 2]
+    if tilt is not None:
+        grid = grid / (1 + torch.einsum("bhwi,bi->bhw", grid, tilt))[..., None]
     return functional.grid_sample(image, grid, align_corners=False)
 
 
