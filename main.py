@@ -187,14 +187,18 @@ def train(config: Annotated[Path, typer.Argument(help="training file")], json: J
 
 
 @app.command()
-def evaluate(checkpoint: Annotated[Path, typer.Argument(help="card of a checkpoint")], json: Json = None) -> None:
+def evaluate(
+    checkpoint: Annotated[Path, typer.Argument(help="card of a checkpoint")],
+    onnx: Annotated[bool, typer.Option("--onnx", help="also write it as ONNX, beside the card")] = False,
+    json: Json = None,
+) -> None:
     """Say what a trained network is worth: errors, symmetry, speed.
 
     Example: main.py evaluate config/checkpoints/ring_egnn.json
     """
     from app.train import evaluate_network
 
-    evaluate_network(checkpoint, json=json)
+    evaluate_network(checkpoint, json=json, onnx=onnx)
 
 
 @app.command()
@@ -293,6 +297,28 @@ def emulate(
     from app.emulate import emulate_device
 
     raise typer.Exit(emulate_device(device, link, stream, log, tuple(fault or ())))
+
+
+@app.command()
+def species(
+    runs: Annotated[list[Path], typer.Argument(help="run files with frames, of one species each")],
+    out: Annotated[Path, typer.Option("--out", help="checkpoint to write (.json)")],
+    names: Annotated[
+        str, typer.Option("--names", help="species of each run, as bead,bead,shell; else the files' names")
+    ] = "",
+    patch_px: Annotated[int, typer.Option("--patch-px", help="width of the piece of image about a particle")] = 28,
+    epochs: Annotated[int, typer.Option("--epochs", help="passes over the patches")] = 20,
+    seed: Annotated[int, typer.Option("--seed", help="of the training")] = 1,
+    json: Json = None,
+) -> None:
+    """Learn to tell species by their images, from a run of each; tracking.classifier then names them, live.
+
+    Example: main.py species beads.h5 shells.h5 --out config/checkpoints/my_species.json
+    """
+    from app.species import learn_species
+
+    called = tuple(name for name in names.split(",") if name)
+    learn_species(runs, out, names=called, patch_px=patch_px, epochs=epochs, seed=seed, json=json)
 
 
 @app.command()

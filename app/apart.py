@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from contextlib import suppress
@@ -89,6 +90,11 @@ class Apart:
     def running(self) -> bool:
         self._hear()
         return self._begun and not self._over
+
+    @property
+    def handle(self) -> int | None:
+        """The file at which the next news will come, when all that has come is heard; None where nobody can wait so."""
+        return self._news.fileno() if self.running and os.name == "posix" else None
 
     @property
     def newest(self) -> Turn | None:

@@ -11,6 +11,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -35,6 +36,8 @@ from drivers.returned import Returned
 
 PACE_S = 0.01  # the shortest time between two tellings
 SILENCE_S = 0.1  # the longest
+PRIORITY = -10
+TIDY_DARK_S, TIDY_LIT_S = 5.0, 600.0  # between two collections of garbage, of which a turn leaves none
 SWITCH_S = 1e-4  # the loop does not wait longer for the Python of the thread that tells
 EMPTY = np.empty((0, 0), np.uint8)
 Opening = Callable[[Plan], Instrument]
@@ -110,8 +113,17 @@ def serve(told: Connection, telling: Connection, written: Written, opening: Open
         return
     gc.collect()
     gc.freeze()  # what is there now stays: later collections need not look at it
+    gc.disable()  # a collection stops every thread for milliseconds; the Host chooses when
+    go_first()
     telling.send(Answer())
     host.serve()
+
+
+def go_first() -> None:
+    """The loop before the window, where the system lets a program ask for that; elsewhere all are alike."""
+    if hasattr(os, "setpriority"):
+        with suppress(PermissionError):
+            os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
 
 
 def _end(number: int, frame: object) -> None:
@@ -128,6 +140,7 @@ class Host:
         self._turns: deque[Turn] = deque(maxlen=REMEMBERED)  # not yet told; a window that hangs will miss the oldest
         self._ring: Ring | None = None
         self._sending = threading.Lock()
+        self._tidied_s = time.monotonic()
 
     def serve(self) -> None:
         """Until the loop ends, the window says so, or the window's process is gone."""
@@ -137,6 +150,7 @@ class Host:
         try:
             while self._live.running and not self._closing.is_set():
                 self._tell()
+                self._tidy()
                 time.sleep(PACE_S)
                 self._fresh.clear()
                 self._fresh.wait(SILENCE_S)  # told right after a turn: the loop has time then
@@ -207,6 +221,14 @@ class Host:
         returned = tuple(self._instrument.returned())
         slim = tuple(slimmed(turn) for turn in turns)
         self._send(News(slim, place, sequence, live.recording, live.recorder_trouble, returned))
+
+    def _tidy(self) -> None:
+        """Collect garbage while the beam is dark, or, lit for long, once in a great while."""
+        newest = self._live.newest
+        wait_s = TIDY_LIT_S if newest is not None and len(newest.sent) else TIDY_DARK_S
+        if time.monotonic() - self._tidied_s > wait_s:
+            gc.collect()
+            self._tidied_s = time.monotonic()
 
     def _show(self, turn: Turn) -> tuple[Place | None, int]:
         """The turn's image into the ring."""

@@ -6,7 +6,7 @@ from app.rig_file import Plan, Rig, field_um, shortest_delay_s
 from config.geometry import Affine
 from config.refused import Refused
 from control.allocate import Light
-from control.contract import Policy, Tracker
+from control.contract import Classifier, Policy, Tracker
 from control.experiment import Learned, Programmed
 from control.limits import Limits
 from control.loop import Machine
@@ -41,7 +41,7 @@ def build_machine(made: Plan, source: str = "the experiment") -> Machine:
         policy = Kept(policy, experiment.keep_in_field, light, low_um, high_um)
     period_s = 1.0 / rig.camera.fps
     return Machine(
-        tracker=build_tracker(rig),
+        tracker=build_tracker(made),
         policy=policy,
         light=light,
         limits=Limits(low_um, high_um, light.power_mw),
@@ -55,11 +55,22 @@ def build_machine(made: Plan, source: str = "the experiment") -> Machine:
     )
 
 
-def build_tracker(rig: Rig) -> Tracker:
-    """The tracker, with the map that gives um their meaning: the middle of the top left pixel is (0, 0)."""
+def build_tracker(made: Plan) -> Tracker:
+    """The tracker, with the map that gives um their meaning: the middle of the top left pixel is (0, 0).
+
+    Raises Refused for a classifier's checkpoint that is not whole.
+    """
+    rig = made.rig
     if isinstance(rig.camera, PlantCamera):
         return TableTracker()
-    return FrameTracker(rig.tracking, Affine.scale("px", "um", rig.optics.um_per_px))
+    classifier: Classifier | None = None
+    if (sorting := rig.tracking.classifier) is not None:
+        from models.lie.species import open_classifier  # nobody waits for torch who does not use it
+
+        classifier = open_classifier(
+            made.folder / sorting.checkpoint, sorting.looks_a_frame, sorting.looks_kept, sorting.sure
+        )
+    return FrameTracker(rig.tracking, Affine.scale("px", "um", rig.optics.um_per_px), classifier)
 
 
 def build_policy(made: Plan, light: Light, source: str) -> Policy:
@@ -68,7 +79,7 @@ def build_policy(made: Plan, light: Light, source: str) -> Policy:
     if isinstance(law, Learned):
         from models.learned import fly  # nobody waits for torch who does not use it
 
-        return fly(made.folder / law.checkpoint, rig.plant)
+        return fly(made.folder / law.checkpoint, rig.plant, law.runtime)
     low_um, high_um = field_um(rig)
     if isinstance(law, Calibrating):
         return calibrating(law, low_um, high_um, rig.optics.waist_um)

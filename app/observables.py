@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from control.contract import Tracks
+from control.contract import State, Tracks
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -20,7 +20,7 @@ class Paths:
 
     period_s: float
     time_s: Floats  # [T]
-    particle: Ints  # [P]
+    particle: Ints  # [P] whose; one that was uncertain has a path before that and another one after it
     position_um: Floats  # [T, P, 2]
 
 
@@ -33,16 +33,30 @@ def paths(tracks: list[Tracks], period_s: float, most: int | None = None) -> Pat
     if not tracks:
         return Paths(period_s, np.empty(0), np.empty(0, np.int64), np.empty((0, 0, 2)))
     start_s = tracks[0].time_s
-    rows = [round((seen.time_s - start_s) / period_s) for seen in tracks]
-    particle, times = np.unique(np.concatenate([seen.particle for seen in tracks]), return_counts=True)
-    if most is not None and len(particle) > most:
-        particle = np.sort(particle[np.argsort(-times, kind="stable")[:most]])
-    position_um = np.full((max(rows) + 1, len(particle), 2), np.nan)
-    for row, seen in zip(rows, tracks, strict=True):
-        known = np.isin(seen.particle, particle)
-        position_um[row, np.searchsorted(particle, seen.particle[known])] = seen.position_um[known]
+    row = np.array([round((seen.time_s - start_s) / period_s) for seen in tracks])
+    rows = np.repeat(row, [len(seen) for seen in tracks])  # [S] and below: of every sighting
+    who = np.concatenate([seen.particle for seen in tracks])
+    place_um = np.concatenate([seen.position_um for seen in tracks])
+    state = np.concatenate([seen.state for seen in tracks])
+    path = _parted(who, state == State.UNCERTAIN) if (state == State.UNCERTAIN).any() else who
+    chosen, first, times = np.unique(path, return_index=True, return_counts=True)
+    if most is not None and len(chosen) > most:
+        kept = np.sort(np.argsort(-times, kind="stable")[:most])
+        chosen, first = chosen[kept], first[kept]
+    known = np.isin(path, chosen)
+    position_um = np.full((int(row.max()) + 1, len(chosen), 2), np.nan)
+    position_um[rows[known], np.searchsorted(chosen, path[known])] = place_um[known]
     time_s: Floats = start_s + period_s * np.arange(len(position_um), dtype=np.float64)
-    return Paths(period_s, time_s, particle, position_um)
+    return Paths(period_s, time_s, who[first], position_um)
+
+
+def _parted(who: Ints, doubted: NDArray[np.bool_]) -> Ints:
+    """[S] which path each sighting is of: a new one with every doubt about who it is."""
+    order = np.argsort(who, kind="stable")  # in time within each particle
+    begins = np.append(True, np.diff(who[order]) != 0) | doubted[order]
+    path = np.empty_like(who)
+    path[order] = np.cumsum(begins)
+    return path
 
 
 def lags(longest: int, number: int = 24) -> Ints:

@@ -20,7 +20,7 @@ TIDY = ("tracks", "forces", "rings", "commands", "turns", "orders", "events")
 TRACKPY_NAMES = {"size_px": "size", "ep_px": "ep"}  # the columns that trackpy calls otherwise
 TRACKS_ORDER = (
     "frame", "time_s", "particle", "x_um", "y_um", "x_px", "y_px", "mass", "size", "ecc", "signal", "raw_mass", "ep",
-    "state", "species", "cell", "carried", "turn",
+    "state", "species", "species_age", "cell", "carried", "turn",
 )  # fmt: skip
 NO_SUFFIX = {"size": "px", "ep": "px"}
 
@@ -52,7 +52,7 @@ def tidy(run: Run, batches: Iterable[Batch]) -> dict[str, Columns]:
     for command in ("allowed", "sent"):
         columns[command]["effect_s"] = turns[f"{command}_effect_s"][lines[command]]
     return {
-        "tracks": {name: tracks[name] for name in TRACKS_ORDER},
+        "tracks": {name: tracks[name] for name in TRACKS_ORDER if name in tracks},
         "forces": _first(columns["wanted"], "frame", "time_s"),
         "rings": _first(columns["rings"], "frame", "time_s"),
         "commands": _commands(columns["allowed"], columns["sent"]),

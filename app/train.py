@@ -21,10 +21,18 @@ def train_network(config: Path, *, json: Path | None) -> int:
     return _tell(f"{wanted.title}: {path}", said, json)
 
 
-def evaluate_network(checkpoint: Path, *, json: Path | None) -> int:
-    """Errors on data made anew, symmetry and speed of a checkpoint. Raises Refused."""
+def evaluate_network(checkpoint: Path, *, json: Path | None, onnx: bool = False) -> int:
+    """Errors on data made anew, symmetry and speed of a checkpoint; with `onnx` it is also written as ONNX.
+
+    Raises Refused.
+    """
     from models.evaluate import evaluate
 
+    if onnx:
+        from models.checkpoint import load_checkpoint
+        from models.flight.onnx import write_onnx
+
+        write_onnx(*load_checkpoint(checkpoint), checkpoint)
     found = evaluate(checkpoint)
     said = {
         "network": found.card.network.kind,

@@ -30,8 +30,8 @@ VARIANTS: dict[str, tuple[Variant, str]] = {
     "hydrodynamic": ("R", "E(2)"),
     "chiral": ("c", "SE(2)"),
     "laser": ("l", "O(2) about the beam"),
-    "drift": ("d", "translations"),
-    "tilt": ("t", "none"),
+    "drift": ("d", "translations, one reflection"),
+    "tilt": ("t", "one reflection"),
 }
 SIZE: dict[str, Any] = {"width": 32, "layers": 2, "cutoff": REACH, "radial": 16}
 NETWORKS: dict[str, tuple[AnyNetwork, int]] = {  # and epochs

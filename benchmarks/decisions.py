@@ -38,6 +38,7 @@ CASES: tuple[tuple[str, AnyNetwork, Callable[..., Tensor]], ...] = (
         transcriptions.ponita,
     ),
 )
+SPACE = PonitaSettings(width=32, layers=2, grid=12, cutoff=REACH_UM, radial=24, length=2.5)
 
 
 def crystal(points: int = POINTS) -> Floats:
@@ -49,14 +50,20 @@ def crystal(points: int = POINTS) -> Floats:
     return np.asarray(place - place.mean(0) + draw.normal(0, 0.3, place.shape))
 
 
-def compare(network: nn.Module, transcription: Callable[..., Tensor], species: int, repeats: int) -> dict[str, float]:
+def gas(points: int = POINTS) -> Floats:
+    """In space, with some twelve neighbours each: [N, 3] um."""
+    side = (points * 4.19 * REACH_UM**3 / 12) ** (1 / 3)
+    return np.asarray(np.random.default_rng(0).uniform(0, side, (points, 3)))
+
+
+def compare(network: nn.Module, transcription: Callable[..., Tensor], shape: Shape, repeats: int) -> dict[str, float]:
     """From positions to forces, both by turns, a few calls at a time, so that other work meets both alike.
 
     Spans are the thread's own processor time, in which the turns of other programs are not counted, and wall time.
     """
-    place = crystal()
-    kind = torch.eye(species)[torch.from_numpy(np.random.default_rng(1).integers(0, species, len(place)))]
-    answer = pack(network, shape_of(species))
+    place = crystal() if shape.dimension == 2 else gas()
+    kind = torch.eye(shape.scalars)[torch.from_numpy(np.random.default_rng(1).integers(0, shape.scalars, len(place)))]
+    answer = pack(network, shape)
 
     def fast() -> Tensor:
         return answer(cloud(torch.from_numpy(place).float(), radius_edges(place, REACH_UM), scalar=kind))
@@ -92,8 +99,8 @@ def spans_ms(answer: Callable[[], object], repeats: int) -> list[tuple[float, fl
     return spans
 
 
-def shape_of(species: int) -> Shape:
-    return Shape(dimension=2, scalars=species, vectors=0, attributes=0)
+def shape_of(species: int, dimension: int = 2) -> Shape:
+    return Shape(dimension=dimension, scalars=species, vectors=0, attributes=0)
 
 
 def main() -> None:
@@ -104,12 +111,11 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     found = {}
-    for species in (1, 2):
-        for name, wanted, transcription in CASES:
-            case = name if species == 1 else f"{name}, two species"
-            network = wanted.build(shape_of(species)).eval()
-            found[case] = compare(network, transcription, species, asked.repeats)
-            print(case, {key: round(value, 7 if "diff" in key else 3) for key, value in found[case].items()})
+    cases = [(f"{name}{more}", wanted, plain, shape_of(species)) for species, more in ((1, ""), (2, ", two species"))
+             for name, wanted, plain in CASES]  # fmt: skip
+    for name, wanted, plain, shape in [*cases, ("ponita in space", SPACE, transcriptions.ponita, shape_of(1, 3))]:
+        found[name] = compare(wanted.build(shape).eval(), plain, shape, asked.repeats)
+        print(name, {key: round(value, 7 if "diff" in key else 3) for key, value in found[name].items()})
     if asked.out is not None:
         asked.out.parent.mkdir(parents=True, exist_ok=True)
         edges = radius_edges(crystal(), REACH_UM).shape[1]

@@ -1,6 +1,6 @@
 """Identities in the closed loop: images of the simulated rig, the real tracker and law, and the world's own truth.
 
-Frames are dropped, particles blink, and they meet: in a crystal, in a crowd of touching discs, and as ghosts that pass
+Frames are dropped, particles blink, and they meet: in a crystal, in a crowd of touching discs, as swimmers that pass
 through each other. A swap is a track that goes over to another body; it is silent if the track was not UNCERTAIN at any
 sighting since it was last seen on the first one, and the count of silent swaps is what T12 is about. While two bodies
 overlap in the image nobody can say which of them a track is on; sightings as these are counted as `overlapped`.
@@ -59,8 +59,16 @@ SCENES = (
     Scene("crowd of touching discs", CROWD),
     Scene("crowd, locator windows", (*CROWD, "tracking.locator=windows")),
     Scene(
-        "ghosts that pass through each other",
-        (*CROWD[:4], "policy.forces.0.shape.radius_um=2", "sample.wca_kt=0", "sample.box_um=[18, 18]"),
+        "swimmers that pass through each other",
+        (
+            *CROWD[:4],
+            "sample.wca_kt=0",
+            "keep_in_field=null",
+            "sample.box_um=[34, 34]",
+            "camera.width_px=384",
+            "camera.height_px=384",
+        ),
+        "annular_activity",
     ),
 )
 
@@ -120,14 +128,14 @@ class Score:
             self.doubted[who] = self.excused[who] = False
 
 
-def follow(scene: Scene, frames: int, *sets: str) -> Row:
-    """So many frames of a scene, in the closed loop."""
+def follow(scene: Scene, frames: int, *sets: str, armed: bool = True) -> Row:
+    """So many frames of a scene, in the closed loop; not `armed`: in the dark."""
     made = plan(EXPERIMENTS / f"{scene.experiment}.yaml", None, [*TROUBLE, *scene.sets, *sets])
     least_um = made.rig.tracking.least_distance_px * made.rig.optics.um_per_px
     machine, score = build_machine(made), Score(least_um + MARGIN_UM)
     began_s = time.perf_counter()
     with opened(made) as bench:
-        lit, dropped = _fly(machine, bench, frames, score)
+        lit, dropped = _fly(machine, bench, frames, score, armed)
     row = {key: value for key, value in asdict(score).items() if isinstance(value, int)}
     return {
         "scene": scene.name, "frames": frames, "dropped": dropped, "lit": lit, **row,
@@ -135,10 +143,10 @@ def follow(scene: Scene, frames: int, *sets: str) -> Row:
     }  # fmt: skip
 
 
-def _fly(machine: Machine, bench: Bench, frames: int, score: Score) -> tuple[int, int]:
+def _fly(machine: Machine, bench: Bench, frames: int, score: Score, armed: bool) -> tuple[int, int]:
     """(turns with light, frames dropped)."""
     memory = machine.start()
-    orders: tuple[Order, ...] = (Order(machine.arming),)
+    orders: tuple[Order, ...] = (Order(machine.arming),) if armed else ()
     lit = dropped = number = 0
     while number < frames:
         frame = bench.camera.read()

@@ -3,6 +3,7 @@
     python -m benchmarks.soft field --seeds 1 2 3 4 5
     python -m benchmarks.soft inertia --seeds 1 2 3
     python -m benchmarks.soft cosine --seeds 1 2 3
+    python -m benchmarks.soft forecast --seeds 1 2 3
 
 Goes on where it was interrupted; results in benchmarks/results/soft.json.
 """
@@ -22,6 +23,8 @@ from models.soft.data import (
     Data,
     field,
     field_shapes,
+    forecast,
+    forecast_shapes,
     inertia,
     inertia_shapes,
     similarity,
@@ -35,6 +38,7 @@ from models.soft.representation import Representation
 OUT = Path("benchmarks/results/soft.json")
 FIELD = Recipe(epochs=200, learning_rate=5e-3, strength=0.1)
 INERTIA = Recipe(epochs=100, batch=50, learning_rate=2e-3, strength=3.0, adjust=0.5, normalised=False)
+FORECAST = Recipe(epochs=200, learning_rate=5e-3, strength=0.1)
 COSINE = Recipe(epochs=160, learning_rate=3e-3, strength=0.1)
 
 
@@ -75,6 +79,11 @@ def cases(which: str, seed: int) -> dict[str, Callable[[], dict[str, Any]]]:
                     lambda number: inertia(axis, -1.0, 1000, number), inertia_shapes(),
                     Representation(3, scalars=16, vectors=8, tensors=4), INERTIA, seed, False)
                 for axis in range(3)}  # fmt: skip
+    if which == "forecast":
+        return {f"forecast drift={drift} seed={seed}": lambda drift=drift: compare(  # type: ignore[misc]
+                    lambda number: forecast(drift, 1000, number), forecast_shapes(),
+                    Representation(2, scalars=24, vectors=12), FORECAST, seed, True)
+                for drift in (0.0, 0.6)}  # fmt: skip
     return {f"cosine radius={radius} lopsided={lopsided} seed={seed}":
                 lambda radius=radius, lopsided=lopsided: compare(  # type: ignore[misc]
                     lambda number: similarity(radius, lopsided, 1000, number), similarity_shapes(),
@@ -84,7 +93,7 @@ def cases(which: str, seed: int) -> dict[str, Callable[[], dict[str, Any]]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("which", nargs="+", choices=["field", "inertia", "cosine"])
+    parser.add_argument("which", nargs="+", choices=["field", "inertia", "cosine", "forecast"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     asked = parser.parse_args()
     torch.set_num_threads(1)

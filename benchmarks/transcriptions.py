@@ -97,15 +97,19 @@ def gated_frames(network: FrameAveraged, seen: Cloud) -> Tensor:
 
 
 def ponita(network: Ponita, seen: Cloud) -> Tensor:
-    """PONITA in the plane, for all directed edges and self-loops: [N, 2]."""
+    """PONITA on a grid, for all directed edges and self-loops: [N, d]."""
     assert network.cutoff is not None
     every = torch.arange(seen.points)
     i, j = torch.cat([seen.receiver, every]), torch.cat([seen.sender, every])
     gap = seen.position[j] - seen.position[i]
     grid = network.grid
     along = (gap[:, None] * grid[None]).sum(2)
-    across = gap[:, None, 1] * grid[None, :, 0] - gap[:, None, 0] * grid[None, :, 1]
-    shown = torch.stack([along, across if network.chiral else across.abs()], 2) / network.length
+    if grid.shape[1] == 3:
+        across = (gap[:, None] - along[:, :, None] * grid[None]).norm(dim=2)
+    else:
+        across = gap[:, None, 1] * grid[None, :, 0] - gap[:, None, 0] * grid[None, :, 1]
+        across = across if network.chiral else across.abs()
+    shown = torch.stack([along, across], 2) / network.length
     distance = gap.norm(dim=1)
     radial = torch.exp(-network.radial.sharpness * (distance[:, None] - network.radial.centre) ** 2)
     basis = network.spatial_basis
@@ -117,7 +121,7 @@ def ponita(network: Ponita, seen: Cloud) -> Tensor:
     cos = grid @ grid.T
     turned = torch.stack([cos, grid[:, None, 0] * grid[None, :, 1] - grid[:, None, 1] * grid[None, :, 0]], 2)
     assert network.fibre_basis is not None
-    across_basis = network.fibre_basis(turned if network.chiral else cos[:, :, None])
+    across_basis = network.fibre_basis(turned if network.chiral and grid.shape[1] == 2 else cos[:, :, None])
     x = network.embedding(network.lifted(seen))
     reads = []
     for block, read in zip(cast(list[Block], list(network.blocks)), network.reads, strict=True):

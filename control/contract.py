@@ -33,6 +33,10 @@ class State(IntEnum):
     GOOD = 0
     NEW = 1
     UNCERTAIN = 2
+    UNSORTED = 3  # a classifier is there, and has not yet said what it is
+
+
+UNKNOWN = -1  # the species of a particle that a classifier has not yet named
 
 
 class Level(StrEnum):
@@ -95,6 +99,7 @@ class Tracks:
     signal: Floats = field(default_factory=_floats)
     raw_mass: Floats = field(default_factory=_floats)
     ep_px: Floats = field(default_factory=_floats)
+    species_age: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # [N] frames since its image was read; -1
     lost: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # remembered, not seen in this frame
     notes: tuple[str, ...] = ()
 
@@ -247,8 +252,16 @@ class Policy(Protocol):
 
 
 class Classifier(Protocol):
-    """Names the species of particles from their image patches [N, size, size]."""
+    """Names the species of particles from their image patches, `patch_px` wide and high."""
+
+    @property
+    def patch_px(self) -> int: ...
 
     def start(self) -> Any: ...
 
-    def step(self, memory: Any, particle: Ints, patches: NDArray[Any]) -> tuple[Any, Ints]: ...
+    def step(
+        self, memory: Any, particle: Ints, patches: NDArray[Any], whole: NDArray[np.bool_]
+    ) -> tuple[Any, Ints, Ints]:
+        """Of particles [N], patches [N, size, size] and whether each lies within the image: species, UNKNOWN where it
+        can't yet be told, and how many frames ago each was looked at, -1 for never."""
+        ...

@@ -25,6 +25,9 @@ class Learned:
 
     kind: Literal["learned"] = "learned"
     checkpoint: Annotated[str, Doc("file, from the experiment's folder")]
+    runtime: Annotated[
+        Literal["eager", "onnx"], Doc("onnx: the .onnx file beside it, through ONNX Runtime where that is installed")
+    ] = "eager"
 
 
 AnyPolicy = Annotated[Programmed | Learned | Calibrating, Field(discriminator="kind")]

@@ -216,7 +216,8 @@ def named(species: tuple[int, ...], tracks: Tracks) -> Tracks:
         return tracks
     told = tracks.particle < len(species)  # [N]
     given = np.asarray(species)[np.minimum(tracks.particle, len(species) - 1)]
-    return replace(tracks, species=np.where(told, given, tracks.species))
+    state = np.where(told & (tracks.state == State.UNSORTED), np.uint8(State.GOOD), tracks.state)
+    return replace(tracks, species=np.where(told, given, tracks.species), state=state)
 
 
 def out_of_order(memory: Memory, frame: Frame) -> bool:
@@ -247,7 +248,11 @@ def not_finite(wanted: Forces) -> tuple[str, ...]:
     return ()
 
 
-WHY = {State.NEW: "new", State.UNCERTAIN: "its identity is uncertain"}
+WHY = {
+    State.NEW: "new",
+    State.UNCERTAIN: "its identity is uncertain",
+    State.UNSORTED: "its species is not known",
+}
 
 
 def untrusted(tracks: Tracks) -> tuple[tuple[int, str], ...]:

@@ -80,7 +80,7 @@ def write(network: nn.Module, card: Card, path: Path) -> Card:
     path.parent.mkdir(parents=True, exist_ok=True)
     weights = save({name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()})
     card = replace(card, weights_sha256=hashlib.sha256(weights).hexdigest())
-    card = replace(card, card_sha256=_digest(card))
+    card = replace(card, card_sha256=digest(card))
     path.with_suffix(".safetensors").write_bytes(weights)
     path.write_text(json.dumps(plain(card), indent=2) + "\n", encoding="utf-8")
     return card
@@ -91,7 +91,7 @@ def load_checkpoint(path: Path) -> tuple[nn.Module, Card]:
     card = read_card(path)
     weights = path.with_suffix(".safetensors")
     network = card.network.build(card.shape)
-    _fill(network, _tensors(weights, card), weights)
+    fill(network, tensors(weights, card.weights_sha256), weights)
     return network.eval(), card
 
 
@@ -100,7 +100,7 @@ def read_card(path: Path) -> Card:
     if path.suffix != ".json":
         raise Refused(f"{path}: a checkpoint is named by its card, a .json file beside the .safetensors file")
     card: Card = build(read(path), Card)
-    if card.card_sha256 != _digest(card):
+    if card.card_sha256 != digest(card):
         raise Refused(f"{path}: the card was changed after the training (its SHA-256 is not the one that it states)")
     wanted = card.network.symmetry(card.dimension)
     if card.symmetry != wanted:
@@ -108,17 +108,19 @@ def read_card(path: Path) -> Card:
     return card
 
 
-def _digest(card: Card) -> str:
+def digest(card: Any) -> str:
+    """SHA-256 of a card, but for the place where it stands itself."""
     body: dict[str, Any] = plain(replace(card, card_sha256=""))
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
-def _tensors(path: Path, card: Card) -> dict[str, Tensor]:
+def tensors(path: Path, sha256: str) -> dict[str, Tensor]:
+    """The tensors of a file with this SHA-256. Raises Refused."""
     try:
         data = path.read_bytes()
     except OSError as error:
         raise Refused(f"{path}: the weights can't be read ({error.strerror})") from None
-    if hashlib.sha256(data).hexdigest() != card.weights_sha256:
+    if hashlib.sha256(data).hexdigest() != sha256:
         raise Refused(f"{path}: these are not the weights of the card (truncated, changed or another file)")
     try:
         return load(data)
@@ -126,16 +128,17 @@ def _tensors(path: Path, card: Card) -> dict[str, Tensor]:
         raise Refused(f"{path}: this is not a safetensors file ({error})") from None
 
 
-def _fill(network: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
+def fill(network: nn.Module, found: dict[str, Tensor], path: Path) -> None:
+    """Load them, if they are just what the network needs, and finite. Raises Refused."""
     wanted = network.state_dict()
-    if tensors.keys() != wanted.keys():
-        odd = sorted(tensors.keys() ^ wanted.keys())[0]
+    if found.keys() != wanted.keys():
+        odd = sorted(found.keys() ^ wanted.keys())[0]
         raise Refused(f"{path}: the tensor '{odd}' is in only one of the file and the network of the card")
-    for name, value in sorted(tensors.items()):
+    for name, value in sorted(found.items()):
         if value.shape != wanted[name].shape:
             raise Refused(
                 f"{path}: '{name}' is {list(value.shape)}, and the card's network has {list(wanted[name].shape)}"
             )
         if not bool(torch.isfinite(value).all()):
             raise Refused(f"{path}: '{name}' holds numbers that are not finite")
-    network.load_state_dict(tensors)
+    network.load_state_dict(found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from control.contract import Forces, Seen, State
 from control.plant import Plant
 from models.checkpoint import Card, load_checkpoint
 from models.cloud import Cloud, cloud
+from models.flight.onnx import OnnxFlight
 from models.flight.pack import Flight, pack
 from models.graph import all_edges, radius_edges
 
@@ -72,13 +74,14 @@ class LearnedPolicy:
         return np.asarray(found.numpy(), np.float64) * (self.card.scale * per_answer)
 
 
-def fly(path: Path | str, plant: Plant) -> LearnedPolicy:
+def fly(path: Path | str, plant: Plant, runtime: Literal["eager", "onnx"] = "eager") -> LearnedPolicy:
     """The policy of a checkpoint, checked and warmed up. Raises Refused."""
     path = Path(path)
     torch.set_num_threads(1)  # a second thread in the control process costs tens of milliseconds under load
     network, card = load_checkpoint(path)
     refuse(card, path)
-    policy = LearnedPolicy(pack(network, card), card, plant)
+    eager = LearnedPolicy(pack(network, card), card, plant)
+    policy = eager if runtime == "eager" else LearnedPolicy(OnnxFlight(path), card, plant)
     draw = np.random.default_rng(0)
     for count in WARM_UP:
         place_um = draw.uniform(0, 2.5 * np.sqrt(count), (count, 2))
@@ -86,7 +89,14 @@ def fly(path: Path | str, plant: Plant) -> LearnedPolicy:
         force_pn = policy.forces_pn(place_um, species, np.zeros(count, np.int64))
         if not np.isfinite(force_pn).all():
             raise Refused(f"{path}: the network's answer for {count} particles is not finite")
+        if policy is not eager and not alike(force_pn, eager.forces_pn(place_um, species, np.zeros(count, np.int64))):
+            raise Refused(f"{path.with_suffix('.onnx')}: this is not the network of the card")
     return policy
+
+
+def alike(some_pn: Floats, other_pn: Floats) -> bool:
+    """Whether two answers [N, 2] differ by no more than what float32 loses."""
+    return bool(np.abs(some_pn - other_pn).max() <= 1e-3 * np.abs(other_pn).max() + 1e-6)
 
 
 def refuse(card: Card, path: Path) -> None:

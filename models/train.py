@@ -22,6 +22,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from config.refused import Refused
+from models.board import Board
 from models.checkpoint import Card, Trained, Units, write
 from models.cloud import moved
 from models.data.task import Part, Task
@@ -71,11 +72,15 @@ class Trainer:
             TextColumn("{task.fields[said]}"),
             TimeRemainingColumn(),
         )
+        board = Board(self.path.parent / "tensorboard" / self.path.stem)
         with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
             shown = bar.add_task(self.wanted.title, total=1.0, said="")
             while not self._over():
                 self._epoch()
+                if self.at.rows:
+                    board.show(self.at.epoch, train_mse=self.at.rows[-1][3], valid_mse=self.at.rows[-1][4])
                 bar.update(shown, completed=self._share(), said=f"epoch {self.at.epoch}, best {self.at.best:.5f}")
+        board.close()
         return self._finish()
 
     def _share(self) -> float:

@@ -17,6 +17,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
+SIGMAS = 5.0  # of a particle's steps that a well-chosen search range has
+SLACK_PX = 1e-7  # a distance equal to the gate is within it, as in trackpy
 NEIGHBOURS = 10  # nearest sources that a sight considers, as in trackpy
 UNLINKED = -1
 WAITING = -2
@@ -24,23 +26,50 @@ WAITING = -2
 
 @njit(cache=True, nogil=True)
 def assign(
-    source_px: Floats, gate_px: Floats, sight_px: Floats, share: float, near_px: float
-) -> tuple[Ints, Ints, Bools]:
-    """(sight of each source or -1 [M], source of each sight or -1 [N], whether a sight's identity is in doubt [N]).
+    source_px: Floats, sight_px: Floats, seen: Ints, number: int, search_px: float, sqrt_time: bool, crowd_px: Floats,
+    share: float, near_px: float,
+) -> tuple[Ints, Ints, Bools, bool]:  # fmt: skip
+    """(sight of each source or -1 [M], source of each sight or -1 [N], which sights are in doubt [N], whether any is).
+
+    Brownian steps grow with the root of time: after n frames the density of a place at distance d is that of a normal
+    distribution of variance n sigma^2 in the plane, whose -2 sigma^2 log is d^2 / n + 2 sigma^2 log n, if the gate is
+    SIGMAS sigma. So it is with `sqrt_time`. A source that was just seen then goes before one that was not: without the
+    logarithm two that stand for one body would change places for ever. Otherwise it is Crocker and Grier's rule.
 
     Args:
         source_px: [M, 2] where each source is expected.
-        gate_px: [M] how far off it may be; its square is the price of leaving the source unlinked.
         sight_px: [N, 2]; each considers its NEIGHBOURS nearest sources.
+        seen: [M, any] its first column: the number of the frame in which each source was seen.
+        number: of this frame.
+        search_px: how far a source may be off, after one frame with `sqrt_time`; the square is the price of leaving it
+            unlinked.
+        crowd_px: [M] how far off it may be at most, for the sake of its neighbours; [0]: there is no such bound.
         share: an identity is in doubt if another is worse by less than this share of the price; 0: never.
         near_px: features closer than this are seen as one.
     """
+    sources = source_px.shape[0]
+    gate_px = np.full(sources, search_px)
+    ease, extra = np.ones(sources), np.zeros(sources)
+    for i in range(sources):
+        frames = number - seen[i, 0]
+        if sqrt_time and frames > 1:
+            gate_px[i] = search_px * np.sqrt(frames)
+            ease[i] = 1.0 / frames
+            extra[i] = 2.0 * (search_px / SIGMAS) ** 2 * np.log(frames)
+        if crowd_px.size:
+            gate_px[i] = min(gate_px[i], crowd_px[i])
+        gate_px[i] += SLACK_PX
     first, sight, square = candidates(source_px, gate_px, sight_px)
-    price = gate_px**2
-    taken, owner = _solve(first, sight, square, price, sight_px.shape[0])
+    price = ease * gate_px**2
+    cost = square.copy()
+    for i in range(sources):
+        for k in range(first[i], first[i + 1]):
+            cost[k] = ease[i] * square[k] + extra[i]
+    taken, owner = _solve(first, sight, cost, price, sight_px.shape[0])
     if share > 0:
-        return taken, owner, _doubt(first, sight, square, price, taken, owner, share, near_px)
-    return taken, owner, np.zeros(owner.size, np.bool_)
+        doubt = _doubt(first, sight, cost, square < near_px**2, price, taken, owner, share)
+        return taken, owner, doubt, bool(doubt.any())
+    return taken, owner, np.zeros(owner.size, np.bool_), False
 
 
 @njit(cache=True, nogil=True)
@@ -221,12 +250,12 @@ def _relink(root: int, end_source: int, end_sight: int, taken: Ints, owner: Ints
 
 @njit(cache=True, nogil=True)
 def _doubt(
-    first: Ints, sight: Ints, square: Floats, price: Floats, taken: Ints, owner: Ints, share: float, near_px: float
+    first: Ints, sight: Ints, square: Floats, near: Bools, price: Floats, taken: Ints, owner: Ints, share: float
 ) -> Bools:
     """[N] whether another identity of a linked sight is worse by less than `share` * price.
 
     Other identities: the source takes a free sight, a source left unlinked takes the sight, two sources swap. And a
-    source that is not seen, but within its gate and `near_px` of a sight, may have merged with it.
+    source that is not seen, but within its gate and `near` a sight, may have merged with it.
     """
     doubt = np.zeros(owner.size, np.bool_)
     for i in range(price.size):
@@ -237,7 +266,7 @@ def _doubt(
             if taken[i] < 0:  # the sight is another's, or this one had it
                 theirs = _square(first, sight, square, other, j)
                 worse = square[k] - theirs + price[other] - price[i]
-                if worse < share * price[other] or square[k] < near_px**2:
+                if worse < share * price[other] or near[k]:
                     doubt[j] = True
             elif other < 0:
                 if square[k] - mine < share * price[i]:
@@ -253,7 +282,7 @@ def _doubt(
 
 @njit(cache=True, nogil=True)
 def _square(first: Ints, sight: Ints, square: Floats, source: int, wanted: int) -> float:
-    """distance^2 of a source and a sight; inf if they are no candidates."""
+    """What the link of a source and a sight costs; inf if they are no candidates."""
     for k in range(first[source], first[source + 1]):
         if sight[k] == wanted:
             return float(square[k])

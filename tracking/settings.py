@@ -10,6 +10,21 @@ Locator = Literal["auto", "centroid", "windows", "radial", "gaussian", "trackpy"
 
 
 @settings
+class Sorting:
+    """Naming the species of particles from their images, by a network that does not mind bent optics.
+
+    Only some particles are looked at in a frame, those that waited longest first, so that its price is bounded; a
+    species is what most of the last looks said. Until a particle's species is known it gets no light.
+    """
+
+    kind: Literal["affine"] = "affine"
+    checkpoint: Annotated[str, Doc("file, from the experiment's folder")]
+    looks_a_frame: Annotated[int, Ge(1), Le(1000), Doc("particles that are looked at in a frame, at most")] = 16
+    looks_kept: Annotated[int, Ge(1), Le(99), Doc("last looks at a particle that vote on its species")] = 7
+    sure: Annotated[float, Ge(0), Le(1), Doc("a look counts if its species is at least so probable")] = 0.7
+
+
+@settings
 class Tracking:
     """Finding particles in a frame (trackpy's parameters of the same names) and linking them to those seen before."""
 
@@ -46,6 +61,8 @@ class Tracking:
     doubt: Annotated[
         float, Ge(0), Le(1), Doc("an identity is uncertain if another link is worse by less than doubt * search^2")
     ] = 0.1
+
+    classifier: Annotated[Sorting | None, Doc("names species from images; left out: all are of species 0")] = None
 
     def __post_init__(self) -> None:
         for name in ("diameter_px", "smoothing_size_px"):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from config.geometry import Affine
-from control.contract import NOBODY, Expected, Frame, Tracks
+from control.contract import NOBODY, Classifier, Expected, Frame, Tracks
 from tracking.link import Linked, Remembered, link
 from tracking.locate import gaussian, radial
 from tracking.locate.auto import Choice, choose
@@ -19,6 +20,7 @@ from tracking.locate.gaussian import Gaussian
 from tracking.locate.radial import Radial
 from tracking.locate.trackpy_locate import TrackpyLocate
 from tracking.locate.windows import Known, Windows
+from tracking.patches import sorted_by
 from tracking.settings import Tracking
 
 Floats = NDArray[np.float64]
@@ -47,6 +49,7 @@ class Memory:
     seen: Remembered = field(default_factory=Remembered)
     light: Floats = field(default_factory=lambda: np.empty((0, 2)))  # [M, 2] running means of mass and signal
     choice: Choice | None = None  # of `auto`
+    labels: Any = None  # of the classifier
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ class Tracker:
 
     settings: Tracking
     px_to_um: Affine
+    classifier: Classifier | None = field(default=None, compare=False)
     locate: Locate = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -75,7 +79,8 @@ class Tracker:
         light = _running(memory, seen.particle, linked, np.column_stack([found.mass, found.signal]))
         notes = (choice.why,) if choice and choice != memory.choice else ()
         tracks = self._tracks(frame.time_s, found.only(linked.order), linked, notes)
-        return Memory(seen, light, choice), tracks
+        labels, tracks = sorted_by(self.classifier, memory.labels, frame.image, tracks)
+        return Memory(seen, light, choice, labels), tracks
 
     def _find(self, memory: Memory, frame: Frame) -> tuple[Features, Choice | None]:
         """The features of one frame, and what `auto` has chosen."""

@@ -43,6 +43,7 @@ class CheckpointEditor(Editor):
 
     def __init__(self, cls: type) -> None:
         super().__init__()
+        self._kept: dict[str, Any] = {}  # what has no place on screen
         self.box, self.said = QComboBox(), QLabel()
         self.box.setEditable(True)
         self.box.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
@@ -62,9 +63,10 @@ class CheckpointEditor(Editor):
         line.editingFinished.connect(self._changed)
 
     def get(self) -> dict[str, Any]:
-        return {"checkpoint": self.box.currentText()}
+        return {**self._kept, "checkpoint": self.box.currentText()}
 
     def put(self, value: dict[str, Any]) -> None:
+        self._kept = value
         self.box.blockSignals(True)
         self.box.setCurrentText(str(value["checkpoint"]))
         self.box.blockSignals(False)

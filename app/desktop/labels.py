@@ -1,25 +1,33 @@
-"""Identities beside the particles. The texts are made once and used again."""
+"""Identities beside the particles: one item for all of them, each text laid out once and drawn again and again."""
 
 from __future__ import annotations
 
 import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
+from PyQt6.QtCore import QPointF, QRectF
+from PyQt6.QtGui import QColor, QPainter, QStaticText
 
 from app.desktop import theme
 
 MOST = 60  # beyond that, numbers would hide what they name: only who is followed or pointed at keeps one
+LAID_OUT = 2000  # texts, at most: identities are never used again
 
 
-class Labels:
-    """A pool of texts in a view box, which grows to the largest number of particles seen."""
+class Labels(pg.GraphicsObject):  # type: ignore[misc]
+    """Texts of a fixed size in a view box, whatever its zoom."""
 
     def __init__(self, box: pg.ViewBox) -> None:
-        self.box, self.texts = box, list[pg.TextItem]()
+        super().__init__()
+        self.box = box
         self.on = True
-        self._said: list[int] = []
+        self._laid: dict[int, QStaticText] = {}
+        self._ink = QColor(theme.INK)
+        self.shown: list[tuple[int, QPointF]] = []  # identity, and the upper left corner of its text in um
+        box.addItem(self, ignoreBounds=True)
+        box.sigRangeChanged.connect(self.prepareGeometryChange)
 
-    def show(
+    def show_all(
         self,
         particle: NDArray[np.int64],  # [N]
         position_um: NDArray[np.float64],  # [N, 2]
@@ -27,25 +35,23 @@ class Labels:
         named: NDArray[np.bool_],  # [N] who keeps a name in a crowd
     ) -> None:
         """The identity of each particle, to its lower right."""
+        rows = slice(None) if len(particle) <= MOST else named
         if not self.on:
-            rows = np.empty(0, np.int64)
-        elif len(particle) > MOST:
-            rows = np.flatnonzero(named)
-        else:
-            rows = np.arange(len(particle))
-        while len(self.texts) < len(rows):
-            text = pg.TextItem(color=theme.INK, anchor=(0, 0))
-            self.box.addItem(text)
-            self.texts.append(text)
-            self._said.append(-1)
-        for index, text in enumerate(self.texts):
-            if index >= len(rows):
-                text.setVisible(False)
-                continue
-            name = int(particle[rows[index]])
-            if self._said[index] != name:
-                text.setText(str(name))
-                self._said[index] = name
-            x, y = position_um[rows[index]].tolist()
-            text.setPos(x + offset_um, y + offset_um)
-            text.setVisible(True)
+            rows = slice(0)
+        who, corner_um = particle[rows].tolist(), (position_um[rows] + offset_um).tolist()
+        self.shown = [(name, QPointF(x, y)) for name, (x, y) in zip(who, corner_um, strict=True)]
+        self.update()
+
+    def boundingRect(self) -> QRectF:
+        return QRectF(self.box.viewRect())
+
+    def paint(self, painter: QPainter, *_: object) -> None:
+        to_screen = painter.transform()
+        painter.resetTransform()
+        painter.setPen(self._ink)
+        if len(self._laid) > LAID_OUT:
+            self._laid.clear()
+        for name, corner in self.shown:
+            if name not in self._laid:
+                self._laid[name] = QStaticText(str(name))
+            painter.drawStaticText(to_screen.map(corner), self._laid[name])

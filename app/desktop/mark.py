@@ -25,6 +25,8 @@ class Mark(pg.ScatterPlotItem):  # type: ignore[misc]
 
     def put(self, place_um: Floats, diameter_um: float | Floats) -> None:
         """Marks at `place_um` [N, 2] of these diameters."""
+        if len(place_um) == 0 and len(self._diameter_um) == 0:
+            return  # most kinds have nobody, most of the time
         self._diameter_um = np.broadcast_to(np.asarray(diameter_um, np.float64), len(place_um))
         self.setData(x=place_um[:, 0], y=place_um[:, 1], size=self._size_px())
 

@@ -6,10 +6,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from PyQt6.QtCore import QEventLoop, QTimer
 from PyQt6.QtWidgets import QApplication
 
 from app.desktop.window import Window
 from control.contract import Fault, OrderKind
+
+LOOK_MS = 40  # between two looks whether it is enough
 
 
 def take_picture(window: Window, path: Path, seconds: float) -> None:
@@ -35,9 +38,11 @@ def take_picture(window: Window, path: Path, seconds: float) -> None:
 def wait(seconds: float, enough: Callable[[], bool] = lambda: False) -> None:
     """Let the window live for so long, or until it is enough."""
     until_s = time.monotonic() + seconds
-    while time.monotonic() < until_s and not enough():
-        QApplication.processEvents()
-        time.sleep(0.005)
+    loop, look = QEventLoop(), QTimer()
+    look.timeout.connect(lambda: loop.quit() if enough() or time.monotonic() >= until_s else None)
+    look.start(LOOK_MS)
+    loop.exec()
+    look.stop()
 
 
 def save(window: Window, path: Path) -> None:

@@ -34,7 +34,7 @@ from control.theory.many import random_bond_order
 
 Floats = NDArray[np.float64]
 REMEMBERED = 3000  # tracks
-MOST_PLACES = 150_000  # particles times frames that one plot is made from
+MOST_PLACES = 60_000  # particles times frames that one plot is made from
 RECENT = 60  # tracks that order and pairs are taken over, spread over the last 300
 
 

@@ -12,6 +12,7 @@ from control.contract import Tracks, Turn
 
 BANDS = 6  # curves, from faint to bright
 SPAN_S = 3.0
+EVERY_S = 0.1  # between two points of a trail
 MOST_POINTS = 12_000
 
 
@@ -21,6 +22,8 @@ class Trails:
     def __init__(self, box: pg.ViewBox) -> None:
         self.on = True
         self._rows: deque[tuple[float, np.ndarray]] = deque()  # (time_s, [N, 3] particle, x, y)
+        self._points = 0  # in all rows
+        self._stale = False  # the curves show other rows
         self.curves = []
         for band in range(BANDS):
             colour = pg.mkColor(theme.ACCENT)
@@ -30,50 +33,60 @@ class Trails:
 
     def add(self, turns: list[Turn]) -> None:
         for turn in turns:
-            if len(turn.tracks):
-                if self._rows and turn.tracks.time_s <= self._rows[-1][0]:
-                    self._rows.clear()  # another run, or an earlier place in a recording
-                row = np.column_stack([turn.tracks.particle, turn.tracks.position_um])
-                self._rows.append((turn.tracks.time_s, row))
+            if self._rows and turn.tracks.time_s <= self._rows[-1][0]:
+                self.clear()  # another run, or an earlier place in a recording
+            if not self._rows or turn.tracks.time_s - self._rows[-1][0] >= EVERY_S:
+                self._keep(turn.tracks)
         while self._rows and self._rows[-1][0] - self._rows[0][0] > SPAN_S:
-            self._rows.popleft()
+            self._drop()
         self._thin()
 
     def put(self, tracks: list[Tracks]) -> None:
         """These, and no others."""
-        self._rows.clear()
+        self.clear()
         for seen in tracks:
-            if len(seen):
-                self._rows.append((seen.time_s, np.column_stack([seen.particle, seen.position_um])))
+            self._keep(seen)
         self._thin()
+
+    def _keep(self, tracks: Tracks) -> None:
+        if len(tracks):
+            self._rows.append((tracks.time_s, np.column_stack([tracks.particle, tracks.position_um])))
+            self._points += len(tracks)
+            self._stale = True
+
+    def _drop(self) -> None:
+        self._points -= len(self._rows.popleft()[1])
 
     def _thin(self) -> None:
         """Of very many particles, a shorter past."""
-        while len(self._rows) > 2 and sum(len(row) for _, row in self._rows) > MOST_POINTS:
-            self._rows.popleft()
+        while len(self._rows) > 2 and self._points > MOST_POINTS:
+            self._drop()
 
     def clear(self) -> None:
         self._rows.clear()
+        self._points, self._stale = 0, True
 
     def show(self) -> None:
         if not self._rows or not self.on:
             for curve in self.curves:
                 curve.setData([], [])
+            self._stale = True
             return
+        if not self._stale:
+            return
+        self._stale = False
         now_s = self._rows[-1][0]
         time_s = np.repeat([time for time, _ in self._rows], [len(row) for _, row in self._rows])
         rows = np.concatenate([row for _, row in self._rows])  # [K, 3]
         order = np.lexsort((time_s, rows[:, 0]))
         rows, age_s = rows[order], now_s - time_s[order]
         # a band begins where the one before it ended, so that a trail has no gaps
-        ends = np.flatnonzero(np.diff(rows[:, 0], append=np.inf))  # last row of each particle
-        x, y = rows[:, 1].copy(), rows[:, 2].copy()
+        ends = np.diff(rows[:, 0], append=np.inf) != 0  # [K] last row of each particle
         band = np.minimum((BANDS * (1.0 - age_s / SPAN_S)).astype(int), BANDS - 1)
         for index, curve in enumerate(self.curves):
             mine = band == index
             mine[:-1] |= (band[1:] == index) & (rows[1:, 0] == rows[:-1, 0])
-            last = np.isin(np.arange(len(rows)), ends) | ~np.append(mine[1:], False)
-            path = np.column_stack([x, y])[mine]
+            last = ends | ~np.append(mine[1:], False)
             breaks = np.flatnonzero(last[mine]) + 1
-            path = np.insert(path, breaks, np.nan, axis=0)
+            path = np.insert(rows[mine, 1:], breaks, np.nan, axis=0)
             curve.setData(path[:, 0], path[:, 1])

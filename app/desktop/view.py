@@ -93,7 +93,7 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         for mark in self.marks:
             mark.clear_all()
         self.arrows.clear()
-        self.labels.show(np.empty(0, np.int64), np.empty((0, 2)), 0.0, np.empty(0, np.bool_))
+        self.labels.show_all(np.empty(0, np.int64), np.empty((0, 2)), 0.0, np.empty(0, np.bool_))
         self.box.setBorder(pg.mkPen(theme.RAISED, width=1))
 
     def say(self, text: str) -> None:
@@ -176,7 +176,7 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         if self._pointed_um is not None and len(named):
             away_um = np.linalg.norm(tracks.position_um - self._pointed_um, axis=1)
             named |= (away_um == away_um.min()) & (away_um < self.diameter_um)
-        self.labels.show(tracks.particle, tracks.position_um, 0.28 * self.diameter_um, named)
+        self.labels.show_all(tracks.particle, tracks.position_um, 0.28 * self.diameter_um, named)
 
     def _point(self, place: object) -> None:
         at = self.box.mapSceneToView(place)

@@ -17,6 +17,7 @@ from app.desktop.status_line import StatusLine
 from app.desktop.view import View
 from app.live import Live
 
+READ_S = 0.2  # between two showings of the numbers
 OVER = 30  # paintings over which the window's own rate is taken
 
 
@@ -34,6 +35,7 @@ class Watching:
         self._count = 0  # of the newest turn shown
         self._painted: list[float] = []
         self._said: set[str] = set()
+        self._read_s = 0.0  # when the numbers were shown
 
     def begin_record(self, path: Path | None) -> None:
         self.record, self._record_from_s = path, time.monotonic()
@@ -58,6 +60,9 @@ class Watching:
         if not live.running:
             self.strip.show_stopped(live.trouble or "the camera has no more frames", trouble=bool(live.trouble))
         self._say(live)
+        if time.monotonic() - self._read_s < READ_S:
+            return  # nobody reads numbers faster
+        self._read_s = time.monotonic()
         pace = live.pace()
         self.status.show_pace(pace, newest, self._painted_hz())
         if newest is not None:
@@ -73,7 +78,7 @@ class Watching:
 
     def _begin(self, live: Live | Apart) -> None:
         """Another running: nothing of the one before is drawn on."""
-        self._live, self._count, self._painted = live, 0, []
+        self._live, self._count, self._painted, self._read_s = live, 0, [], 0.0
         self._said.clear()
         self.view.trails.clear()
         self.plots.clear_tracks()

@@ -14,6 +14,7 @@ from PyQt6.QtCore import QTimer
 from PyQt6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
 from PyQt6.QtWidgets import QApplication, QMainWindow
 
+from app.apart import Apart
 from app.desktop import theme
 from app.desktop.actions import Actions
 from app.desktop.device_panel import DevicePanel, with_edits
@@ -26,6 +27,7 @@ from app.desktop.log_panel import LogPanel
 from app.desktop.memory import Memory
 from app.desktop.playback import Playback
 from app.desktop.plots import Plots
+from app.desktop.pulse import Pulse
 from app.desktop.session import Session, save_experiment
 from app.desktop.state_strip import StateStrip
 from app.desktop.status_line import StatusLine
@@ -40,7 +42,6 @@ from control.contract import Fault, OrderKind, Tracks, Turn
 
 PLOT_MS = 1000
 WELCOME = "Start turns the loop; the beam stays dark until Arm"
-PAINT_MS = 25  # 40 Hz: the loop needs the processor more
 
 
 class Window(QMainWindow):
@@ -79,13 +80,12 @@ class Window(QMainWindow):
             memory.restore(self)
         self._open_recording()
         self.setAcceptDrops(True)
-        self.timer = QTimer(self)
-        self.timer.timeout.connect(self.poll)
+        self.pulse = Pulse(self._handle, self)
+        self.pulse.beat.connect(self.poll)
         self.plot_timer = QTimer(self)
         self.plot_timer.timeout.connect(self.each_second)
         self.plot_timer.start(PLOT_MS)
-        self.timer.start(PAINT_MS)
-        self.poll()
+        self.pulse.start()
 
     def _connect(self) -> None:
         acts = self.actions_bar
@@ -250,6 +250,10 @@ class Window(QMainWindow):
             self.view.say(said)
         self.log.say(said, theme.RED)
 
+    def _handle(self) -> int | None:
+        live = self.session.live
+        return live.handle if isinstance(live, Apart) else None
+
     # what the instrument does ---------------------------------------------------------------------------------------
 
     def poll(self) -> None:
@@ -278,9 +282,9 @@ class Window(QMainWindow):
         self.log.say(sentence(error), theme.RED)
 
     def closeEvent(self, event: QCloseEvent | None) -> None:
-        if self._memory is not None and self.timer.isActive():
+        if self._memory is not None and self.pulse.active:
             self._memory.keep(self, str(self.path))
-        self.timer.stop()
+        self.pulse.stop()
         self.plot_timer.stop()
         try:
             self.session.close()

@@ -52,6 +52,7 @@ TRACKS = Group(
         Column("signal", ("signal",)),
         Column("raw_mass", ("raw_mass",)),
         Column("ep_px", ("ep_px",)),
+        Column("species_age", ("species_age",), INT),
     ),
 )
 LOST = Group("lost", "tracks", (Column("lost", ("particle",), INT),))
@@ -156,6 +157,9 @@ def unpack_group(group: Group, rows: Rows, absent: int) -> dict[str, NDArray[Any
     """The arrays of one value on the page, by attribute."""
     found: dict[str, NDArray[Any]] = {}
     for index, column in enumerate(group.columns):
+        if column.names[0] not in (rows.dtype.names or ()):  # of a run from before there was this column
+            found[column.attribute] = np.empty(0, column.type)
+            continue
         own = rows[:0] if absent >> index & 1 else rows
         pieces = [own[name] for name in column.names]
         array = np.stack(pieces, 1) if len(pieces) > 1 else pieces[0].copy()

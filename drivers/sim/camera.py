@@ -54,7 +54,8 @@ class SimulatedCamera:
     true_tilt_deg: Annotated[float, Interval(ge=-60, le=60), Doc("the sample is tilted: it leaves focus along x")] = 0.0
     true_defocus_um: Annotated[float, Doc("how far the sample's middle is out of focus")] = 0.0
     blur: Annotated[float, Ge(0), Doc("rms blur that each um out of focus makes, in um")] = 0.2
-    unlike: Annotated[float, Interval(ge=0, le=0.5), Doc("rms difference of particles in size and brightness")] = 0.0
+    size_spread: Annotated[float, Interval(ge=0, le=0.5), Doc("rms difference of particles' images in size")] = 0.0
+    light_spread: Annotated[float, Interval(ge=0, le=1), Doc("rms difference of their images in brightness")] = 0.0
 
     def __post_init__(self) -> None:
         if self.exposure_s > 1.0 / self.fps:
@@ -137,7 +138,8 @@ class SimulatedCameraDriver:
         count = len(world.look)
         unlike = np.zeros((count, 2))
         fill_normals(unlike, self._seed, self._replica, CAMERA, UNLIKE)
-        size, shine = np.exp(made.unlike * np.clip(unlike, -2.5, 2.5)).T
+        spread = np.array([made.size_spread, made.light_spread])
+        size, shine = np.exp(spread * np.clip(unlike, -2.5, 2.5)).T
         self._peak_counts = self._peak_counts * shine
         own, length_um = ("spot", made.spot_um) if made.image == "fluorescent" else ("ring", 0.0)
         radius_um = world.diameter_um / 2.0
@@ -184,10 +186,8 @@ def illumination(made: SimulatedCamera) -> NDArray[np.float32]:
 
 def is_bent(made: SimulatedCamera, world: World) -> bool:
     """Whether pictures are more than round spots or rings, all alike."""
-    straight = (
-        made.true_shear == made.true_tilt_deg == made.true_defocus_um == made.unlike == 0 == made.true_stretch - 1
-    )
-    return not straight or any(look != "own" for look in world.look)
+    optics = (made.true_shear, made.true_tilt_deg, made.true_defocus_um, made.true_stretch - 1.0)
+    return any((*optics, made.size_spread, made.light_spread)) or any(look != "own" for look in world.look)
 
 
 def true_map(made: SimulatedCamera, um_per_px: float) -> Affine:

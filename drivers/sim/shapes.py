@@ -19,7 +19,7 @@ from scipy.special import ive
 
 from drivers.sim.render import PROFILE, RING_REACH, Floats, Singles, ring_profile
 
-Look = Literal["own", "bead", "shell", "halo"]
+Look = Literal["own", "bead", "shell", "corona", "halo"]
 Ints = NDArray[np.int64]
 
 LEVELS = 24  # of blur, from none to the field's most
@@ -37,9 +37,14 @@ def _shell(u: Floats) -> Floats:
     return np.asarray(np.exp(-0.5 * ((u - 0.65) / 0.25) ** 2) + 0.5 * np.exp(-0.5 * (u / 0.35) ** 2))
 
 
+def _corona(u: Floats) -> Floats:
+    """A narrow core, and a faint ring close about it."""
+    return np.asarray(np.exp(-0.5 * (u / 0.3) ** 2) + 0.4 * np.exp(-0.5 * ((u - 0.8) / 0.17) ** 2))
+
+
 def _halo(u: Floats) -> Floats:
-    """A narrow core, and a faint ring apart from it."""
-    return np.asarray(np.exp(-0.5 * (u / 0.35) ** 2) + 0.35 * np.exp(-0.5 * ((u - 1.05) / 0.2) ** 2))
+    """A narrow core, and a faint ring farther out."""
+    return np.asarray(np.exp(-0.5 * (u / 0.3) ** 2) + 0.4 * np.exp(-0.5 * ((u - 1.05) / 0.17) ** 2))
 
 
 def _spot(u: Floats) -> Floats:
@@ -52,7 +57,8 @@ def _ring(u: Floats) -> Floats:
 
 
 PROFILES: dict[str, tuple[Callable[[Floats], Floats], float]] = {  # and where each ends, in its own lengths
-    "bead": (_bead, 2.4), "shell": (_shell, 2.0), "halo": (_halo, 2.2), "spot": (_spot, 5.0), "ring": (_ring, 1.8),
+    "bead": (_bead, 2.4), "shell": (_shell, 2.0), "corona": (_corona, 1.8), "halo": (_halo, 2.2),
+    "spot": (_spot, 5.0), "ring": (_ring, 1.8),
 }  # fmt: skip
 
 

@@ -38,7 +38,7 @@ def pack(network: nn.Module, reads: Reads) -> Flight:
             return EgnnFlight(network)
         if isinstance(network, FrameAveraged) and _is_local(network):
             return FrameFlight(network)
-        if isinstance(network, Ponita) and _is_plane(network):
+        if isinstance(network, Ponita) and _is_bundle(network):
             return PonitaFlight(network)
 
     def plain(seen: Cloud) -> Tensor:
@@ -56,6 +56,6 @@ def _is_local(network: FrameAveraged) -> bool:
     )  # fmt: skip
 
 
-def _is_plane(network: Ponita) -> bool:
+def _is_bundle(network: Ponita) -> bool:
     one_vector = network.vectors_out == 1 and not network.scalars_out
-    return network.cutoff is not None and one_vector and network.grid.shape[1] == 2 and len(network.opposite) > 0
+    return network.cutoff is not None and one_vector and len(network.opposite) > 0

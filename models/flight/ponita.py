@@ -1,4 +1,4 @@
-"""PONITA in the plane as it flies."""
+"""PONITA as it flies."""
 
 from __future__ import annotations
 
@@ -59,7 +59,8 @@ class FlyingBlock:
 
 
 class PonitaFlight:
-    """PONITA on an even grid of the circle, with a cut-off, reading scalars only, on one paired cloud: [N, 2]."""
+    """PONITA on a grid that has every direction's opposite, with a cut-off, reading scalars only, on one paired cloud:
+    [N, d]."""
 
     def __init__(self, network: Ponita) -> None:
         assert network.cutoff is not None
@@ -67,8 +68,8 @@ class PonitaFlight:
         self.chiral, self.opposite = network.chiral, network.opposite
         grid = network.grid
         self.grid, self.scratch = grid, Scratch(grid)
-        self.along = (grid.T / network.length).contiguous()  # [2, O]
-        self.across = torch.stack([-grid[:, 1], grid[:, 0]]) / network.length
+        self.along = (grid.T / network.length).contiguous()  # [d, O]
+        self.across = [part / network.length for part in crossing(grid)]
         self.sight = Sight(network.radial, network.cutoff, self.scratch)
         basis: KernelBasis = network.spatial_basis
         self.terms, split = basis.monomials.terms, len(basis.monomials.terms)
@@ -78,7 +79,7 @@ class PonitaFlight:
         self.lift = Linear(network.embedding.weight, None).weight
         with torch.no_grad():
             across = network.fibre_basis(fibre(grid[:, None], grid[None], self.chiral))
-            own = network._basis(grid.new_zeros(1, 2), grid.new_zeros(1, 0)) if network.self_loops else None
+            own = network._basis(grid[:1] * 0, grid.new_zeros(1, 0)) if network.self_loops else None
             blocks = cast(list[Block], list(network.blocks))
             self.blocks = [FlyingBlock(block, own, across, self.scratch) for block in blocks]
         self.reads = [packed(read) for read in network.reads]
@@ -102,10 +103,10 @@ class PonitaFlight:
         known: dict[tuple[int, ...], Tensor] = {}
         for index, term in enumerate(self.terms):
             row = known[term] = shown[index].view(count, grid)
-            if len(term) == 1:
-                torch.mm(offset, (self.along, self.across)[term[0]], out=row)
-                if term[0] == 1 and not self.chiral:
-                    row.abs_()
+            if term == (0,):
+                torch.mm(offset, self.along, out=row)
+            elif term == (1,):
+                self._across(offset, row)
             else:
                 torch.mul(known[term[:-1]], known[term[-1:]], out=row)
         inner = torch.addmm(self.first.bias, shown.T, self.first.weight,
@@ -115,3 +116,24 @@ class PonitaFlight:
         basis = self.second(torch.ops.aten.gelu_(inner), self.scratch("basis", len(inner), self.second.weight.shape[1]))
         torch.ops.aten.gelu_(basis).view(count, grid * basis.shape[1]).mul_(pairs.fade)
         return basis
+
+    def _across(self, offset: Tensor, out: Tensor) -> None:
+        """How far the sender is from the line of sight: signed in the plane where left and right differ, [P, O]."""
+        torch.mm(offset, self.across[0], out=out)
+        if len(self.across) == 1:
+            if not self.chiral:
+                out.abs_()
+            return
+        out.square_()
+        for part in self.across[1:]:
+            out.add_(torch.mm(offset, part).square_())
+        out.sqrt_()
+
+
+def crossing(grid: Tensor) -> list[Tensor]:
+    """Matrices [d, O] with r @ part = the components of o x r, for every o: one in the plane, three in space."""
+    if grid.shape[1] == 2:
+        return [torch.stack([-grid[:, 1], grid[:, 0]])]
+    x, y, z = grid.T
+    zero = torch.zeros_like(x)
+    return [torch.stack(rows) for rows in ([zero, -z, y], [z, zero, -x], [-y, x, zero])]

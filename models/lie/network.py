@@ -19,6 +19,10 @@ class AffineNetwork(nn.Module):
     log 1/G sum_A p(class | image, A): the pose is a hidden variable that is integrated out. So an element through
     which the image looks like nothing known says little, and one through which it looks straight decides.
 
+    With `levels` > 1 defocus is summed out as well: the group is joined by the semigroup of Gaussian blurs (Worrall,
+    Welling 2019, 1905.11697), each level of blur of the image being seen through its share of the elements. An image
+    that is out of focus by b shows at level t what a sharp one shows at the root of b^2 + t^2.
+
     While it is trained the elements are drawn anew at every pass; afterwards they are fixed, and `freeze` keeps
     the kernels with their norms folded in, so that a pass is three plain convolutions.
     """
@@ -38,10 +42,12 @@ class AffineNetwork(nn.Module):
         hidden: int = 32,
         stretch: float = 0.25,
         turn_rad: float = 0.5,
+        levels: int = 1,
+        blur_px: float = 1.5,
     ) -> None:
         super().__init__()
         self.group, self.special, self.stretch, self.turn_rad, self.stride = group, special, stretch, turn_rad, stride
-        self.drawn = 0
+        self.levels, self.blur_px, self.drawn = levels, blur_px, 0
         self.layers = nn.ModuleList([
             LocalConvolution(1, width, sizes[0]), LocalConvolution(width, deep, sizes[1]),
             LocalConvolution(deep, deep, sizes[2]),
@@ -76,7 +82,8 @@ class AffineNetwork(nn.Module):
             inverse = nearby(self.group, self.special, self.drawn, self.stretch, self.turn_rad)[1].to(image)
         made = self.kernels(inverse) if self.kept is None else [weight for weight, _ in self.kept]
         count = len(inverse)
-        x = self._step(0, functional.conv2d(image, made[0], self._bias(0), self.stride), count)
+        seen = image if self.levels == 1 else scale_space(image, self.variances())
+        x = self._step(0, functional.conv2d(seen, made[0], self._bias(0), self.stride, groups=self.levels), count)
         if self.stride == 1:
             x = functional.max_pool2d(x, 2)
         x = self._step(1, functional.conv2d(x, made[1], self._bias(1), groups=count), count)
@@ -84,6 +91,14 @@ class AffineNetwork(nn.Module):
         cut = (x.shape[2] - y.shape[2]) // 2
         y = y + x[:, :, cut : cut + y.shape[2], cut : cut + y.shape[3]]
         return torch.amax(y, (2, 3)).reshape(len(image), count, -1)
+
+    def variances(self) -> Tensor:
+        """[levels] of the blurs in px^2: even from none on; while it is trained, drawn anew in between."""
+        step = self.blur_px**2 / (self.levels - 1)
+        rows = torch.arange(self.levels) * step
+        if self.training:
+            rows = rows + (torch.rand(self.levels, generator=torch.Generator().manual_seed(self.drawn)) - 0.5) * step
+        return rows.clamp(min=0.0)
 
     def _bias(self, index: int) -> Tensor | None:
         return None if self.kept is None else self.kept[index][1]
@@ -121,6 +136,18 @@ class PlainNetwork(nn.Module):
         return torch.as_tensor(self.head(torch.amax(y, (2, 3))))
 
 
+def scale_space(image: Tensor, variance: Tensor) -> Tensor:
+    """[B, 1, H, W] -> [B, L, H, W]: blurred with these variances [L], each then with a mean square of one."""
+    reach = 4
+    line = torch.arange(-reach, reach + 1).to(image)
+    kernel = torch.exp(-0.5 * line.square() / variance.to(image).clamp(min=0.01)[:, None])  # [L, 9]
+    kernel = kernel / kernel.sum(1, keepdim=True)
+    found = functional.conv2d(image.expand(-1, len(variance), -1, -1), kernel[:, None, :, None], padding=(reach, 0),
+                              groups=len(variance))  # fmt: skip
+    found = functional.conv2d(found, kernel[:, None, None, :], padding=(0, reach), groups=len(variance))
+    return found * torch.rsqrt(found.square().mean((2, 3), keepdim=True) + 1e-6)
+
+
 def head(features: int, hidden: int, classes: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(features, hidden), nn.LayerNorm(hidden), nn.ReLU(), nn.Linear(hidden, classes))
 
@@ -149,11 +176,16 @@ def matched(classes: int, like: AffineNetwork) -> PlainNetwork:
     return made(min(range(2, 60), key=away))
 
 
-def warped(image: Tensor, a: Tensor) -> Tensor:
-    """Images [B, 1, H, W] seen through affine maps about their middle: f(A^-1 x), A [B, 2, 2]; dark outside."""
+def warped(image: Tensor, a: Tensor, tilt: Tensor | None = None) -> Tensor:
+    """Images [B, 1, H, W] seen through affine maps about their middle: f(A^-1 x), A [B, 2, 2]; dark outside.
+
+    With `tilt` t [B, 2] through homographies: f(y / (1 + t . y)), y = A^-1 x, in half widths of the image.
+    """
     inverse = torch.linalg.inv(a)
     theta = torch.cat([inverse, inverse.new_zeros(len(a), 2, 1)], 2)
-    grid = functional.affine_grid(theta, list(image.shape), align_corners=False)
+    grid = functional.affine_grid(theta, list(image.shape), align_corners=False)  # [B, H, W, 2]
+    if tilt is not None:
+        grid = grid / (1 + torch.einsum("bhwi,bi->bhw", grid, tilt))[..., None]
     return functional.grid_sample(image, grid, align_corners=False)
 
 

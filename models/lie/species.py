@@ -8,6 +8,7 @@ every label is known.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,16 +16,18 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-Ints = NDArray[np.int64]
+from control.contract import UNKNOWN
+from models.lie.card import read_classifier
 
-LOOKS = 5  # that are remembered of a particle
-UNKNOWN = 0  # species of a particle before its first look
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Labels:
     """What was seen so far: for each particle the species of its last looks, and in which step the newest was."""
 
+    of: str = ""  # the network that looked
     step: int = 0
     looks: dict[int, tuple[int, ...]] = field(default_factory=dict)
     newest: dict[int, int] = field(default_factory=dict)
@@ -41,30 +44,49 @@ class Labels:
 
 @dataclass(frozen=True)
 class PatchClassifier:
-    """A network of patches [B, 1, size, size] -> [B, classes] as a Classifier; `a_step` are looked at a frame."""
+    """A network of patches [B, 1, size, size] -> [B, classes], logarithms of probabilities, as a Classifier.
+
+    `a_step` particles are looked at a frame; a look counts where its species is at least `sure`; `kept` looks vote.
+    """
 
     network: nn.Module
+    patch_px: int = 28
     a_step: int = 16
+    kept: int = 7
+    sure: float = 0.0
+    name: str = ""
 
     def start(self) -> Labels:
-        return Labels()
+        return Labels(self.name)
 
-    def step(self, memory: Labels, particle: Ints, patches: NDArray[Any]) -> tuple[Labels, Ints]:
-        """particle [N], patches [N, size, size]; those who are gone are forgotten."""
-        waited = np.array([memory.newest.get(int(who), -1) for who in particle], np.int64)
-        chosen = np.argsort(waited, kind="stable")[: self.a_step]
-        here = {int(who) for who in particle}
+    def step(self, memory: Labels, particle: Ints, patches: NDArray[Any], whole: Bools) -> tuple[Labels, Ints, Ints]:
+        """particle [N], patches [N, size, size], whole [N]; those who are gone are forgotten.
+
+        Memory of another network's looks is none.
+        """
+        memory = memory if memory.of == self.name else self.start()
+        here = set(particle.tolist())
         looks = {who: seen for who, seen in memory.looks.items() if who in here}
         newest = {who: seen for who, seen in memory.newest.items() if who in here}
+        rows = np.flatnonzero(whole)
+        waited = np.array([newest.get(who, -1) for who in particle[rows].tolist()], np.int64)
+        chosen = rows[np.argsort(waited, kind="stable")[: self.a_step]]
         if len(chosen):
             with torch.inference_mode():
-                image = torch.from_numpy(normalised(patches[chosen]))
-                found = self.network(image).argmax(1).numpy()
-            for who, kind in zip(particle[chosen].tolist(), found.tolist(), strict=True):
-                looks[who] = (*looks.get(who, ()), int(kind))[-LOOKS:]
+                share, kind = self.network(torch.from_numpy(normalised(patches[chosen]))).exp().max(1)
+            for who, said, sure in zip(particle[chosen].tolist(), kind.tolist(), share.tolist(), strict=True):
                 newest[who] = memory.step + 1
-        after = Labels(memory.step + 1, looks, newest)
-        return after, after.species(particle)
+                if sure >= self.sure:
+                    looks[who] = (*looks.get(who, ()), said)[-self.kept :]
+        after = Labels(self.name, memory.step + 1, looks, newest)
+        return after, after.species(particle), after.age(particle)
+
+
+def open_classifier(path: Path, a_step: int, kept: int, sure: float) -> PatchClassifier:
+    """The classifier of a checkpoint. Raises Refused for one that is not whole."""
+    torch.set_num_threads(1)
+    network, card = read_classifier(path)
+    return PatchClassifier(network, card.patch_px, a_step, kept, sure, card.card_sha256)
 
 
 def normalised(patches: NDArray[Any]) -> NDArray[np.float32]:

@@ -63,6 +63,37 @@ def field(eps: float, delta: float, count: int, seed: int, neighbours: int = 4) 
     return torch.cat([charge, way.flatten(1)], 1), wanted
 
 
+def forecast(drift: float, count: int, seed: int, neighbours: int = 4, steps: int = 5, noise: float = 0.02) -> Data:
+    """Where a colloid among charged neighbours will have gone, in a flow that nobody speaks of.
+
+    Overdamped motion of all of them (mobility 1, steps of 0.1, Brownian steps of rms `noise`), in a flow along x. Known
+    are charges, ways to the neighbours, and everyone's last displacement relative to the first's; the flow shows in
+    nothing that is known, so that it breaks rotations and keeps the reflection across it.
+    """
+    draw = torch.Generator().manual_seed(seed)
+    charge = 0.5 + torch.rand(count, neighbours + 1, generator=draw)
+    place = torch.cat([torch.zeros(count, 1, 2), torch.randn(count, neighbours, 2, generator=draw)], 1)
+
+    def moved(at: Tensor) -> Tensor:
+        way = at[:, :, None] - at[:, None]  # [B, N, N, 2]
+        push = charge[:, :, None] * charge[:, None] * torch.exp(-way.square().sum(3) / 2)
+        kick = noise * torch.randn(at.shape, generator=draw)
+        return at + 0.1 * ((push[..., None] * way).sum(2) + drift * torch.tensor([1.0, 0.0])) + kick
+
+    before, now = place, moved(place)
+    then = now
+    for _ in range(steps):
+        then = moved(then)
+    last = now - before
+    known = [charge, (now[:, 1:] - now[:, :1]).flatten(1), (last[:, 1:] - last[:, :1]).flatten(1)]
+    return torch.cat(known, 1), (then - now)[:, 0]
+
+
+def forecast_shapes(neighbours: int = 4) -> tuple[Representation, Representation, tuple[Group, ...]]:
+    groups = (orthogonal(2), rotations(2), reflection(2, 1))
+    return Representation(2, scalars=neighbours + 1, vectors=2 * neighbours), Representation(2, vectors=1), groups
+
+
 def field_shapes(neighbours: int = 4) -> tuple[Representation, Representation, tuple[Group, ...]]:
     """Groups: O(2) first, which is only looked at, then SO(2) and the reflection of y."""
     groups = (orthogonal(2), rotations(2), reflection(2, 1))

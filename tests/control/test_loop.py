@@ -277,3 +277,17 @@ def test_an_unconfirmed_machine_that_is_applied_to_an_armed_instrument_trips_it(
     bench = Bench(orders={0: (ARM,), 5: (Order(OrderKind.APPLY, "map: unconfirmed", doubtful),)})
     assert levels(bench.run()) == [Level.ARMED] * 5 + [Level.TRIPPED] * 5
     assert not bench.lit
+
+
+def test_a_particle_of_unknown_species_gets_no_light_and_the_turn_says_why() -> None:
+    machine = replace(MACHINE, tracker=OneBead(State.UNSORTED))
+    frame = Frame(0, 0.0, PICTURE)
+    memory, _ = turn(machine, machine.start(), frame, 0.001, (ARM,))
+    _, done = turn(machine, memory, Frame(1, 0.01, PICTURE), 0.011, ())
+    assert done.level is Level.ARMED
+    assert len(done.allowed) == 0
+    assert (0, "its species is not known") in done.withheld
+    named = replace(machine, species=(2,))  # the operator knows
+    _, lit = turn(named, memory, Frame(1, 0.01, PICTURE), 0.011, ())
+    assert lit.tracks.species.tolist() == [2]
+    assert len(lit.allowed) == 1

@@ -88,8 +88,10 @@ def test_species_differ_in_shape_and_particles_a_little() -> None:
     assert rings[0].argmax() == 0  # a bead falls off
     assert rings[1].argmax() in (5, 6, 7)  # a shell is brightest at 0.65 radii of 10 px
     assert rings[2][11] > 1.5 * rings[2][7]  # a halo's ring stands apart
-    apart = picture(place_um, sample, unlike=0.1)
+    apart = picture(place_um, sample, size_spread=0.1, light_spread=0.1)
     ratio = [apart[115:142, x - 13 : x + 14].sum() / light[115:142, x - 13 : x + 14].sum() for x in (50, 128, 205)]
     assert len({round(value, 3) for value in ratio}) == 3
     assert 0.7 < min(ratio) < max(ratio) < 1.4
-    assert np.array_equal(apart, picture(place_um, sample, unlike=0.1))  # by the seed, not by chance
+    assert np.array_equal(
+        apart, picture(place_um, sample, size_spread=0.1, light_spread=0.1)
+    )  # by the seed, not by chance

@@ -84,15 +84,15 @@ def disguised_pickle(path: Path) -> None:
     path.with_suffix(".safetensors").write_bytes(pickle.dumps({"weight": [1.0]}))
 
 
-def disguised_pickle_with_its_own_digest(path: Path) -> None:
+def disguised_pickle_with_its_owndigest(path: Path) -> None:
     """Someone who also forges the card's digests still gets no pickle opened."""
     import hashlib
 
-    from models.checkpoint import _digest, read_card
+    from models.checkpoint import digest, read_card
 
     data = pickle.dumps({"weight": [1.0]})
     forged = replace(read_card(path), weights_sha256=hashlib.sha256(data).hexdigest())
-    forge(path, replace(forged, card_sha256=_digest(forged)))
+    forge(path, replace(forged, card_sha256=digest(forged)))
     path.with_suffix(".safetensors").write_bytes(data)
 
 
@@ -124,7 +124,7 @@ BREAKS: dict[Callable[[Path], None], str] = {
     changed_byte: "not the weights of the card",
     truncated: "not the weights of the card",
     disguised_pickle: "not the weights of the card",
-    disguised_pickle_with_its_own_digest: "not a safetensors file",
+    disguised_pickle_with_its_owndigest: "not a safetensors file",
     no_weights: "can't be read",
     edited_card: "changed after the training",
     card_is_no_json: "not YAML",

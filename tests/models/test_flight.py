@@ -90,6 +90,21 @@ def test_nobody_near_and_far_away(kind: type, wanted: AnyNetwork) -> None:
         assert torch.allclose(flown(answer, one), network(one).vector[:, 0], rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize(("layers", "radial"), [(1, 0), (2, 6)])
+def test_ponita_flies_in_space_too(layers: int, radial: int) -> None:
+    shape = replace(SHAPE, dimension=3)
+    wanted = PonitaSettings(width=12, layers=layers, grid=12, cutoff=1.0, radial=radial)
+    network = randomised(wanted.build(shape), scale=0.5)
+    answer = pack(network, shape)
+    assert isinstance(answer, PonitaFlight)
+    place = np.random.default_rng(0).uniform(0, 2, (50, 3))
+    seen = cloud(torch.from_numpy(place), radius_edges(place, 1.0), scalar=torch.randn(50, 2))
+    with torch.no_grad():
+        expected = network(seen).vector[:, 0]
+    assert expected.norm() > 1e-4
+    assert relative(flown(answer, seen), expected) <= 1e-12
+
+
 def test_weights_are_copied() -> None:
     for _, wanted in CASES:
         network = randomised(wanted.build(SHAPE), scale=0.5)

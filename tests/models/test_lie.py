@@ -24,7 +24,7 @@ from models.lie.decomposition import (
     rotation,
 )
 from models.lie.fit import accuracy, fit_classes
-from models.lie.network import AffineNetwork, matched, random_warps, warped
+from models.lie.network import AffineNetwork, matched, random_warps, scale_space, warped
 from models.lie.sampling import SPREAD, elements, nearby, symmetric
 
 
@@ -240,6 +240,41 @@ def test_more_samples_of_the_group_change_less() -> None:
     many = (answer(48, 1) - answer(48, 2)).norm()
     assert float(many) < 0.5 * float(few)
     assert float(answer(48, 1).std(0).max()) > 2 * float(many) / 80**0.5  # and it is an answer about the image
+
+
+def test_levels_of_blur_are_a_semigroup_and_bright_alike() -> None:
+    """Blurred by b and then by t is blurred by b + t (variances); each level has a mean square of one."""
+    image = torch.zeros(1, 1, 41, 41)
+    image[0, 0, 18:23, 17:21] = torch.rand(5, 4)
+    once = scale_space(image, torch.tensor([0.6]))
+    twice = scale_space(once, torch.tensor([0.9]))
+    straight = scale_space(3 * image, torch.tensor([0.0, 1.5]))
+    assert float((twice[:, 0] - straight[:, 1]).abs().max()) < 0.02 * float(straight[:, 1].max())
+    assert torch.allclose(straight.square().mean((2, 3)), torch.ones(1, 2), atol=1e-4)
+    assert torch.allclose(straight[:, :1], image * torch.rsqrt(image.square().mean()), atol=1e-4)
+
+
+def test_levels_share_the_elements_and_are_frozen_too() -> None:
+    torch.set_default_dtype(torch.float32)
+    torch.manual_seed(6)
+    network = AffineNetwork(3, width=4, deep=6, group=4, levels=2, stride=2).eval()
+    assert network.variances().tolist() == [0.0, 2.25]
+    image = torch.rand(3, 1, 28, 28)
+    with torch.no_grad():
+        first = network(image)
+        network.freeze()
+        assert torch.allclose(network(image), first, rtol=1e-4, atol=1e-5)
+        assert torch.allclose(network(5 * image), first, rtol=1e-4, atol=1e-4)  # whatever the light
+    network.train()
+    network(image)
+    assert float(network.variances()[1]) != 2.25  # drawn anew
+
+
+def test_a_homography_without_tilt_is_an_affine_map() -> None:
+    image = torch.rand(2, 1, 15, 15)
+    a = random_warps(2, 3)
+    assert torch.equal(warped(image, a), warped(image, a, torch.zeros(2, 2)))
+    assert float((warped(image, a) - warped(image, a, torch.full((2, 2), 0.2))).abs().max()) > 0.1
 
 
 def test_a_matched_network_has_as_many_parameters() -> None:

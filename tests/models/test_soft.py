@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from models.soft.data import field, field_shapes, inertia, inertia_shapes, similarity, similarity_shapes
+from models.soft.data import (
+    field,
+    field_shapes,
+    forecast,
+    forecast_shapes,
+    inertia,
+    inertia_shapes,
+    similarity,
+    similarity_shapes,
+)
 from models.soft.discover import acting, equivariance_error
 from models.soft.fit import Recipe, fit
 from models.soft.groups import Group
@@ -97,3 +106,22 @@ def test_a_short_fit_tells_kept_from_broken() -> None:
     assert mirror > 4 * rotation
     assert found.test < 0.6 * float(test[1].square().mean())
     assert float(found.after[1]) > float(found.after[2])
+
+
+@pytest.mark.parametrize(("drift", "turns"), [(0.0, True), (0.6, False)])
+def test_a_hidden_flow_breaks_rotations_of_a_forecast_and_keeps_the_reflection_across_it(
+    drift: float, turns: bool
+) -> None:
+    """The whole motion follows rotations of what is known, but for 5 steps of 0.1 drift along x."""
+    into, out, groups = forecast_shapes()
+    x, y = forecast(drift, 400, 1, noise=0.0)
+    assert x.shape == (400, into.size)
+    assert y.shape == (400, out.size)
+    assert float(y[:, 0].mean()) == pytest.approx(0.5 * drift, abs=0.05)
+    train, held = (x[:300], y[:300]), (x[300:], y[300:])
+    torch.manual_seed(3)
+    network = SoftPerceptron(into, out, Representation(2, scalars=12, vectors=6), groups)
+    fit(network, train, held, held, Recipe(epochs=30, learning_rate=1e-2, strength=0.1), 1, free=(0,))
+    turned, mirrored = (equivariance_error(network, group, into, out, held[0]) for group in groups[1:])
+    assert mirrored < 0.35
+    assert (turned < 0.35) == turns

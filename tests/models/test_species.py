@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
+import pytest
 import torch
 from torch import Tensor, nn
 
+from config.refused import Refused
+from control.contract import UNKNOWN
 from models.lie.fit import accuracy, fit_classes
+from models.lie.learn import learn
 from models.lie.network import AffineNetwork
 from models.lie.patches import KINDS, blurred, crooked, draw_patches, straight
-from models.lie.species import Labels, PatchClassifier, normalised
+from models.lie.species import Labels, PatchClassifier, normalised, open_classifier
 
 
 class Reads(nn.Module):
@@ -21,7 +28,7 @@ class Reads(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         self.asked += len(image)
-        return torch.nn.functional.one_hot((image[:, 0, 4, 4] > 0.5).long(), 2).float()
+        return torch.log_softmax(torch.nn.functional.one_hot((image[:, 0, 4, 4] > 0.5).long(), 2).float(), 1)
 
 
 def patches(kinds: list[int]) -> np.ndarray:
@@ -31,38 +38,83 @@ def patches(kinds: list[int]) -> np.ndarray:
     return made
 
 
+ALL = np.ones(9, np.bool_)
+
+
 def test_labels_follow_the_majority_and_have_an_age() -> None:
     plug = PatchClassifier(Reads(), a_step=10)
     memory, who = plug.start(), np.array([3, 8])
     for kinds in ([0, 1], [0, 1], [1, 1]):
-        memory, species = plug.step(memory, who, patches(kinds))
+        memory, species, age = plug.step(memory, who, patches(kinds), ALL[:2])
     assert species.tolist() == [0, 1]
-    memory, species = plug.step(memory, who, patches([1, 1]))
+    memory, species, age = plug.step(memory, who, patches([1, 1]), ALL[:2])
     assert species.tolist() == [1, 1]  # two against two: the later ones
-    assert memory.age(who).tolist() == [0, 0]
+    assert age.tolist() == [0, 0]
     assert memory.age(np.array([99])).tolist() == [-1]
 
 
-def test_the_price_of_a_step_is_bounded_and_everybody_is_looked_at() -> None:
+def test_a_frame_costs_so_many_looks_and_those_who_waited_longest_come_first() -> None:
     network = Reads()
-    plug = PatchClassifier(network, a_step=4)
-    memory, who = plug.start(), np.arange(10)
+    plug = PatchClassifier(network, a_step=2)
+    memory, who = plug.start(), np.arange(5)
+    ages = []
     for _ in range(3):
-        memory, _ = plug.step(memory, who, patches([1] * 10))
-    assert network.asked == 12
-    assert memory.species(who).tolist() == [1] * 10
-    assert int(memory.age(who).max()) <= 2
+        memory, species, age = plug.step(memory, who, patches([1] * 5), ALL[:5])
+        ages.append(age.tolist())
+    assert network.asked == 6
+    assert ages == [[0, 0, -1, -1, -1], [1, 1, 0, 0, -1], [0, 2, 1, 1, 0]]
+    assert species.tolist() == [1] * 5
 
 
-def test_the_gone_are_forgotten() -> None:
-    plug = PatchClassifier(Reads())
-    memory, _ = plug.step(plug.start(), np.array([1, 2]), patches([1, 1]))
-    memory, _ = plug.step(memory, np.array([2]), patches([1]))
+def test_who_is_not_yet_seen_at_the_edge_or_not_sure_is_unknown() -> None:
+    plug = PatchClassifier(Reads(), a_step=2)
+    _, species, age = plug.step(plug.start(), np.arange(3), patches([1, 1, 1]), np.array([False, True, True]))
+    assert species.tolist() == [UNKNOWN, 1, 1]
+    assert age.tolist() == [-1, 0, 0]
+    never = PatchClassifier(Reads(), sure=0.99)  # the network says e / (1 + e)
+    _, species, age = never.step(never.start(), np.arange(2), patches([1, 0]), ALL[:2])
+    assert species.tolist() == [UNKNOWN, UNKNOWN]
+    assert age.tolist() == [0, 0]
+
+
+def test_the_gone_and_another_networks_looks_are_forgotten() -> None:
+    plug = PatchClassifier(Reads(), name="one")
+    memory, _, _ = plug.step(plug.start(), np.array([1, 2]), patches([1, 1]), ALL[:2])
+    memory, _, _ = plug.step(memory, np.array([2]), patches([1]), ALL[:1])
     assert set(memory.looks) == {2}
-    memory, none = plug.step(memory, np.empty(0, np.int64), patches([]))
+    other, species, _ = replace(plug, name="two").step(memory, np.array([2]), patches([0]), ALL[:1])
+    assert other.looks == {2: (0,)}
+    assert species.tolist() == [0]
+    memory, none, _ = plug.step(memory, np.empty(0, np.int64), patches([]), ALL[:0])
     assert len(none) == 0
     assert memory.looks == {}
-    assert Labels().species(np.array([5])).tolist() == [0]
+    assert Labels().species(np.array([5])).tolist() == [UNKNOWN]
+
+
+def test_a_checkpoint_comes_back_and_a_changed_one_is_refused(tmp_path: Path) -> None:
+    torch.set_default_dtype(torch.float32)
+    kind = torch.arange(60) % 3
+    image = draw_patches(kind, straight(60), seed=2)[:, 0].numpy()
+    whose = np.arange(20)
+    seen = [(image[kind.numpy() == k], whose) for k in range(3)]
+    path = tmp_path / "kinds.json"
+    card = learn(seen, path, names=KINDS, patch_px=24, epochs=1, seed=1, data_sha256="none")
+    plug = open_classifier(path, 16, 7, 0.0)
+    assert plug.patch_px == 24
+    assert card.patches == (20, 20, 20)
+    again = open_classifier(path, 16, 7, 0.0)
+    here = np.arange(10)
+    one, two = (p.step(p.start(), here, image[:10], ALL.repeat(2)[:10])[1] for p in (plug, again))
+    assert one.tolist() == two.tolist()
+    text = path.read_text()
+    path.write_text(text.replace('"seed": 1', '"seed": 2'))
+    with pytest.raises(Refused, match="changed after the training"):
+        open_classifier(path, 16, 7, 0.0)
+    path.write_text(text)
+    weights = path.with_suffix(".safetensors")
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    with pytest.raises(Refused, match="not the weights of the card"):
+        open_classifier(path, 16, 7, 0.0)
 
 
 def test_patches_are_normalised_whatever_their_light() -> None:

@@ -165,3 +165,24 @@ def test_a_crowd_narrows_the_gate() -> None:
     memory, _ = link(Remembered(), 0, np.array([[10.0, 10.0], [20.0, 10.0], [80.0, 10.0]]), settings)
     _, found = link(memory, 1, np.array([[10.0, 15.0], [20.0, 14.0], [80.0, 15.0]]), settings)
     assert found.particle.tolist() == [3, 1, 2]  # 5 px is beyond 0.45 of 10 px, but nobody is near the third
+
+
+@pytest.mark.parametrize("gate", ["constant", "sqrt_time"])
+def test_two_identities_of_one_body_do_not_change_places_for_ever(gate: Literal["constant", "sqrt_time"]) -> None:
+    """Two particles become one feature, which goes on: one identity follows it, and the other one is forgotten."""
+    settings = Tracking(search_px=8.0, memory=3, confirm=2, gate=gate)
+    chance = np.random.default_rng(0)
+    memory = Remembered()
+    for number in range(5):
+        memory, _ = link(memory, number, np.array([[10.0, 10.0], [16.0, 10.0]]), settings)
+    place = np.array([[13.0, 10.0]])
+    states, owners = [], []
+    for number in range(5, 60):
+        place = place + chance.standard_normal((1, 2))
+        memory, found = link(memory, number, place, settings)
+        states.append(State(int(found.state[0])))
+        owners.append(int(found.particle[0]))
+    assert states[0] is State.UNCERTAIN
+    assert states[10:] == [State.GOOD] * 45
+    assert len(set(owners[10:])) == 1
+    assert len(memory) == 1

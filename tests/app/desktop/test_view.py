@@ -32,7 +32,7 @@ def crowd(number: int) -> Turn:
 
 
 def names(view: View) -> set[str]:
-    return {text.toPlainText() for text in view.labels.texts if text.isVisible()}
+    return {str(name) for name, _ in view.labels.shown}
 
 
 def test_levels_are_found_and_then_those_that_a_person_sets(view: View, qtbot: QtBot) -> None:

@@ -1,0 +1,81 @@
+"""The verb `species`: a classifier of species, learned from recorded runs of one species each."""
+
+from __future__ import annotations
+
+import hashlib
+import json as json_text
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from config.refused import Refused
+from control.contract import State
+from drivers.journal import read_run
+from tracking.patches import cut
+
+FEWEST = 100  # patches of a species
+MOST = 1500  # patches of a species that are kept, evenly over its runs
+
+
+def learn_species(
+    runs: Sequence[Path], out: Path, *, names: Sequence[str], patch_px: int, epochs: int, seed: int, json: Path | None
+) -> int:
+    """Each run shows particles of one species, its name's, and no others. Raises Refused."""
+    names = tuple(names) or tuple(path.stem for path in runs)
+    if len(names) != len(runs):
+        raise Refused(f"species: {len(names)} names for {len(runs)} runs")
+    if len(set(names)) < 2:
+        raise Refused("species: runs of at least two species are needed")
+    species = tuple(dict.fromkeys(names))
+    seen = [
+        joined(
+            [
+                patches(path, patch_px, MOST // names.count(one))
+                for path, name in zip(runs, names, strict=True)
+                if name == one
+            ]
+        )
+        for one in species
+    ]
+    from models.lie.learn import learn  # nobody waits for torch who does not use it
+
+    data = hashlib.sha256(b"".join(patch.tobytes() for patch, _ in seen)).hexdigest()
+    card = learn(seen, out, names=species, patch_px=patch_px, epochs=epochs, seed=seed, data_sha256=data)
+    said: dict[str, Any] = {"checkpoint": str(out), "species": list(species), **card.metrics}
+    print("\n".join(f"{key}: {value}" for key, value in said.items()))
+    if json is not None:
+        json.write_text(json_text.dumps(said, indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+def joined(runs: Sequence[tuple[NDArray[Any], NDArray[np.int64]]]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Patches and particles of several runs, nobody being in two of them."""
+    first = np.cumsum([0, *(int(whose.max()) + 1 for _, whose in runs)])
+    whose = [own + start for (_, own), start in zip(runs, first, strict=False)]
+    return np.concatenate([patch for patch, _ in runs]), np.concatenate(whose)
+
+
+def patches(path: Path, size_px: int, most: int) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Patches [N, size, size] of a run's trusted particles that lie within the image, and whose they are [N].
+
+    Raises Refused for a run without frames, or with too few particles in it.
+    """
+    found, whose = [], []
+    with read_run(path) as run:
+        if not run.keep_frames:
+            raise Refused(f"{path}: the run has no frames in it; record it with --frames")
+        for turn in run.turns():
+            if turn.frame is None or not len(turn.tracks):
+                continue
+            patch, whole = cut(turn.frame.image, turn.tracks.position_px, size_px)
+            good = whole & np.isin(turn.tracks.state, (State.GOOD, State.UNSORTED))
+            found.append(patch[good])
+            whose.append(turn.tracks.particle[good])
+    patch = np.concatenate(found) if found else np.empty((0, size_px, size_px))
+    if len(patch) < FEWEST:
+        raise Refused(f"{path}: {len(patch)} patches of particles are too few to learn from (at least {FEWEST})")
+    rows = np.unique(np.linspace(0, len(patch) - 1, most).round().astype(np.int64))
+    return patch[rows], np.concatenate(whose)[rows]

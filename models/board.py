@@ -1,0 +1,27 @@
+"""Curves of a training in TensorBoard, where that is installed."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+
+class Board:
+    """Writes nothing where TensorBoard is not installed."""
+
+    def __init__(self, folder: Path) -> None:
+        self._writer: Any = None
+        if importlib.util.find_spec("tensorboard") is not None:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._writer = SummaryWriter(str(folder))
+
+    def show(self, epoch: int, **values: float) -> None:
+        if self._writer is not None:
+            for name, value in values.items():
+                self._writer.add_scalar(name, value, epoch)
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()

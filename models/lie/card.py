@@ -1,0 +1,88 @@
+"""A classifier of species on disk: weights as safetensors beside a card in JSON, by models/checkpoint."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import torch
+from safetensors.torch import save
+
+from config.fields import Doc, Ge, Gt, settings
+from config.reader import build, plain, read
+from config.refused import Refused
+from models.checkpoint import digest, fill, tensors
+from models.lie.network import AffineNetwork
+
+
+@settings
+class AffineShape:
+    """The arrangement of an AffineNetwork for patches of particles."""
+
+    kind: Literal["affine"] = "affine"
+    width: Annotated[int, Ge(1), Doc("channels after the lifting")] = 8
+    deep: Annotated[int, Ge(1), Doc("channels after the group convolutions")] = 16
+    group: Annotated[int, Ge(1), Doc("elements of the group")] = 8
+    special: Annotated[bool, Doc("SL(2), which keeps areas; else GL+(2)")] = True
+    levels: Annotated[int, Ge(1), Doc("levels of blur that they are shared by")] = 4
+    blur_px: Annotated[float, Ge(0), Doc("the most blur")] = 1.2
+    stretch: Annotated[float, Ge(0), Doc("largest logarithm of a stretch along each direction of the algebra")] = 0.2
+    turn_rad: Annotated[float, Ge(0), Doc("largest rotation")] = 0.1
+
+    def build(self, classes: int) -> AffineNetwork:
+        if self.group % self.levels:
+            raise ValueError(f"{self.group} elements can't be shared evenly by {self.levels} levels of blur")
+        return AffineNetwork(
+            classes, width=self.width, deep=self.deep, group=self.group, special=self.special, stride=2, hidden=16,
+            stretch=self.stretch, turn_rad=self.turn_rad, levels=self.levels, blur_px=self.blur_px,
+        )  # fmt: skip
+
+
+@settings
+class SpeciesCard:
+    """What the weights are."""
+
+    format: Literal["cybloids classifier 1"] = "cybloids classifier 1"
+    network: AffineShape = AffineShape()
+    patch_px: Annotated[int, Ge(8), Doc("width and height of a patch")] = 28
+    species: Annotated[tuple[str, ...], Doc("names of species 0, 1, 2, ...")]
+    patches: Annotated[tuple[int, ...], Doc("patches of each that it was trained on")]
+    data_sha256: Annotated[str, Doc("of those patches")]
+    epochs: Annotated[int, Gt(0), Doc("trained")]
+    seed: Annotated[int, Ge(0), Doc("of the training")]
+    metrics: Annotated[dict[str, float], Doc("measured at the end of the training")]
+    weights_sha256: Annotated[str, Doc("of the file of weights")] = ""
+    card_sha256: Annotated[str, Doc("of all of the above")] = ""
+
+
+def write_classifier(network: AffineNetwork, card: SpeciesCard, path: Path) -> SpeciesCard:
+    """Both files; `path` ends in .json. Answers the card as it was written."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    weights = save({name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()})
+    card = replace(card, weights_sha256=hashlib.sha256(weights).hexdigest())
+    card = replace(card, card_sha256=digest(card))
+    path.with_suffix(".safetensors").write_bytes(weights)
+    path.write_text(json.dumps(plain(card), indent=2) + "\n", encoding="utf-8")
+    return card
+
+
+def read_classifier(path: Path) -> tuple[AffineNetwork, SpeciesCard]:
+    """The network with its kernels kept, float32, and its card. Raises Refused for anything not whole."""
+    if path.suffix != ".json":
+        raise Refused(f"{path}: a checkpoint is named by its card, a .json file beside the .safetensors file")
+    card: SpeciesCard = build(read(path), SpeciesCard)
+    if card.card_sha256 != digest(card):
+        raise Refused(f"{path}: the card was changed after the training (its SHA-256 is not the one that it states)")
+    before: Any = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        network = card.network.build(len(card.species))
+        weights = path.with_suffix(".safetensors")
+        fill(network, tensors(weights, card.weights_sha256), weights)
+        network.freeze()
+    finally:
+        torch.set_default_dtype(before)
+    return network, card

@@ -1,0 +1,48 @@
+"""Learning a classifier of species from patches of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from models.lie.card import AffineShape, SpeciesCard, write_classifier
+from models.lie.fit import accuracy, fit_classes
+from models.lie.species import normalised
+
+Ints = NDArray[np.int64]
+
+
+def learn(
+    seen: Sequence[tuple[NDArray[Any], Ints]], out: Path, *, names: Sequence[str], patch_px: int, epochs: int,
+    seed: int, data_sha256: str, held_out: float = 0.2, shape: AffineShape = AffineShape(),  # noqa: B008 - frozen
+) -> SpeciesCard:  # fmt: skip
+    """Train on patches [N, size, size] of species 0, 1, ..., each with its particles [N]; write the checkpoint.
+
+    Particles, not patches, are held out to say how often a single look is right.
+    """
+    torch.set_num_threads(1)
+    torch.manual_seed(seed)
+    kind = torch.from_numpy(np.repeat(np.arange(len(seen)), [len(patch) for patch, _ in seen]))
+    image = torch.from_numpy(np.concatenate([normalised(patch) for patch, _ in seen]))
+    held = torch.from_numpy(np.concatenate([_held(particle, held_out) for _, particle in seen]))
+    network = shape.build(len(seen))
+    fit_classes(network, image[~held], kind[~held], epochs=epochs, seed=seed, shift=1)
+    network.freeze()
+    metrics = {"held_out_error": 1 - accuracy(network, image[held], kind[held]), "held_out": float(held.sum())}
+    card = SpeciesCard(
+        network=shape, patch_px=patch_px, species=tuple(names), patches=tuple(len(patch) for patch, _ in seen),
+        data_sha256=data_sha256, epochs=epochs, seed=seed, metrics=metrics,
+    )  # fmt: skip
+    return write_classifier(network, card, out)
+
+
+def _held(particle: Ints, share: float) -> NDArray[np.bool_]:
+    """[N] the patches of the last particles that were seen, a `share` of them and at least one."""
+    everyone = np.unique(particle)
+    count = max(round(share * len(everyone)), 1)
+    return np.isin(particle, everyone[-count:])

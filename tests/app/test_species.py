@@ -1,0 +1,83 @@
+"""Species by their look: learned from recorded runs, named live, recorded with their age, and replayed equal."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from app.headless import run_experiment
+from app.rig_file import EXPERIMENTS
+from app.species import joined, learn_species
+from app.tidy import tidy_tracks
+from app.verify import verify_run
+from config.refused import Refused
+from drivers.journal import read_run
+
+SORTED = EXPERIMENTS / "species_by_look.yaml"
+
+
+def fly(out: Path, seconds: float, *sets: str, armed: bool = True) -> None:
+    run_experiment(SORTED, None, list(sets), seconds=seconds, seed=5, out=out, frames=True, json=None, armed=armed)
+
+
+def test_the_example_names_its_particles_pulls_them_apart_and_replays(tmp_path: Path) -> None:
+    run = tmp_path / "sorted.h5"
+    fly(run, 1.2, "tracking.classifier.looks_a_frame=4")
+    with read_run(run) as recorded:
+        tracks = tidy_tracks(recorded)
+        turns = list(recorded.turns())
+    last = tracks[tracks.frame == tracks.frame.max()]
+    counts = np.bincount(last.species[last.species >= 0], minlength=3)
+    assert np.abs(counts - 4).max() <= 1  # four of each are there; one look in thirty errs, and not always another
+    assert last.species_age.max() <= 3  # 12 particles, 4 looks a frame
+    first = turns[0]
+    assert (first.tracks.species_age == -1).sum() == len(first.tracks) - 4
+    unlit = {who for who, why in turns[3].withheld if why == "its species is not known"}
+    assert not unlit & set(turns[3].allowed.particle.tolist())
+    pulled = last.sort_values("particle").species.to_numpy()
+    wanted = turns[-1].wanted
+    force = dict(zip(wanted.particle.tolist(), np.hypot(*wanted.force_pn.T).tolist(), strict=True))
+    who = last.sort_values("particle").particle.tolist()
+    assert all((force.get(one, 0.0) > 0) == (kind in (0, 1)) for one, kind in zip(who, pulled, strict=True))
+    assert verify_run(run, json=None) == 0
+
+
+def test_species_are_learned_from_runs_of_one_species_each(tmp_path: Path) -> None:
+    torch.set_default_dtype(torch.float32)
+    runs = []
+    for look in ("shell", "halo"):
+        runs.append(tmp_path / f"{look}.h5")
+        fly(runs[-1], 0.3, "tracking.classifier=null", f"sample.species=[{{look: {look}}}]", armed=False)
+    out, said = tmp_path / "kinds.json", tmp_path / "said.json"
+    learn_species(runs, out, names=(), patch_px=28, epochs=6, seed=1, json=said)
+    found = json.loads(said.read_text())
+    assert found["species"] == ["shell", "halo"]
+    assert found["held_out_error"] < 0.2
+    fly(tmp_path / "named.h5", 0.3, f"tracking.classifier.checkpoint={out}", "sample.species=[{look: shell}]")
+    with read_run(tmp_path / "named.h5") as recorded:
+        species = list(recorded.turns())[-1].tracks.species
+    assert (species == 0).mean() > 0.7
+
+
+def test_bad_input_is_one_sentence(tmp_path: Path) -> None:
+    run = tmp_path / "dark.h5"
+    fly(run, 0.05, "tracking.classifier=null", "sample.number=1", "sample.arrangement=one", armed=False)
+    out = tmp_path / "no.json"
+    with pytest.raises(Refused, match="at least two species"):
+        learn_species([run], out, names=(), patch_px=28, epochs=1, seed=1, json=None)
+    with pytest.raises(Refused, match="3 names for 1 runs"):
+        learn_species([run], out, names=("a", "b", "c"), patch_px=28, epochs=1, seed=1, json=None)
+    with pytest.raises(Refused, match="too few to learn from"):
+        learn_species([run, run], out, names=("a", "b"), patch_px=28, epochs=1, seed=1, json=None)
+    with pytest.raises(Refused, match="missing"):
+        fly(run, 0.05, f"tracking.classifier.checkpoint={tmp_path / 'missing.json'}")
+
+
+def test_nobody_is_in_two_runs() -> None:
+    patch = np.zeros((3, 4, 4))
+    _, whose = joined([(patch, np.array([0, 1, 1])), (patch, np.array([0, 0, 2]))])
+    assert whose.tolist() == [0, 1, 1, 2, 2, 4]
