@@ -29,14 +29,11 @@ test-slow:
 train-benchmarks:
 	@sh setup.sh run
 	$(PY) -m benchmarks.trainings
-<<<<<<< HEAD
+	$(PY) -m benchmarks.colloids
 	$(PY) -m benchmarks.digits
 	$(PY) -m benchmarks.species
 	$(PY) -m benchmarks.soft field --seeds 1 2 3 4 5
 	$(PY) -m benchmarks.soft inertia cosine forecast --seeds 1 2 3
-=======
-	$(PY) -m benchmarks.colloids
->>>>>>> main
 
 # Tracking beside trackpy: the tables of docs/benchmarks.md, in about three minutes.
 bench:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from app.analysis import bonds_by_frame, msd, pair_correlation
+from app.analysis import bonds_by_frame, msd, pair_correlation, sure
 from app.findings import Finding, RunTables, alone, cutoff_um, findings, means_of
 from app.heading import heading_memory
 from app.motion import foreseen_msd_um2, longest_delay_s
@@ -65,7 +65,7 @@ def tables(path: Path) -> tuple[RunTables, str, str]:
         f"started {header.started}, code {header.git_hash[:12]}. {made.experiment.about}"
     )
     run_tables = RunTables(
-        made, means_of(made, particles), header.fps, found["tracks"], found["commands"], found["forces"],
+        made, means_of(made, particles), header.fps, sure(found["tracks"]), found["commands"], found["forces"],
         found["rings"], turns,
     )  # fmt: skip
     return run_tables, about, calibration_in_words(header.calibration)

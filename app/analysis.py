@@ -14,6 +14,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from control.contract import State
+
 Floats = NDArray[np.float64]
 
 POSITION = ["x_um", "y_um"]
@@ -54,6 +56,11 @@ def _speeds(own: pd.DataFrame, tau_s: float, settle_s: float) -> pd.DataFrame:
     speed = np.linalg.norm(place_um - then_um, axis=1) / tau_s
     seen = pd.DataFrame({"frame": frame, "time_s": time_s, "particle": own["particle"], "speed_um_per_s": speed})
     return seen[known]
+
+
+def sure(tracks: pd.DataFrame) -> pd.DataFrame:
+    """Tracks in which no displacement is counted over a doubt about who it was: as if it had been carried."""
+    return tracks.assign(carried=tracks["carried"] | (tracks["state"] == int(State.UNCERTAIN)))
 
 
 def carried_between(own: pd.DataFrame, since_s: Floats) -> NDArray[np.int64]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from control.contract import Tracks
+from control.contract import State, Tracks
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -20,7 +20,7 @@ class Paths:
 
     period_s: float
     time_s: Floats  # [T]
-    particle: Ints  # [P]
+    particle: Ints  # [P] whose; one that was uncertain has a path before that and another one after it
     position_um: Floats  # [T, P, 2]
 
 
@@ -37,15 +37,26 @@ def paths(tracks: list[Tracks], period_s: float, most: int | None = None) -> Pat
     rows = np.repeat(row, [len(seen) for seen in tracks])  # [S] and below: of every sighting
     who = np.concatenate([seen.particle for seen in tracks])
     place_um = np.concatenate([seen.position_um for seen in tracks])
-    particle, times = np.unique(who, return_counts=True)
-    if most is not None and len(particle) > most:
-        particle = np.sort(particle[np.argsort(-times, kind="stable")[:most]])
-        known = np.isin(who, particle)
-        rows, who, place_um = rows[known], who[known], place_um[known]
-    position_um = np.full((int(row.max()) + 1, len(particle), 2), np.nan)
-    position_um[rows, np.searchsorted(particle, who)] = place_um
+    state = np.concatenate([seen.state for seen in tracks])
+    path = _parted(who, state == State.UNCERTAIN) if (state == State.UNCERTAIN).any() else who
+    chosen, first, times = np.unique(path, return_index=True, return_counts=True)
+    if most is not None and len(chosen) > most:
+        kept = np.sort(np.argsort(-times, kind="stable")[:most])
+        chosen, first = chosen[kept], first[kept]
+    known = np.isin(path, chosen)
+    position_um = np.full((int(row.max()) + 1, len(chosen), 2), np.nan)
+    position_um[rows[known], np.searchsorted(chosen, path[known])] = place_um[known]
     time_s: Floats = start_s + period_s * np.arange(len(position_um), dtype=np.float64)
-    return Paths(period_s, time_s, particle, position_um)
+    return Paths(period_s, time_s, who[first], position_um)
+
+
+def _parted(who: Ints, doubted: NDArray[np.bool_]) -> Ints:
+    """[S] which path each sighting is of: a new one with every doubt about who it is."""
+    order = np.argsort(who, kind="stable")  # in time within each particle
+    begins = np.append(True, np.diff(who[order]) != 0) | doubted[order]
+    path = np.empty_like(who)
+    path[order] = np.cumsum(begins)
+    return path
 
 
 def lags(longest: int, number: int = 24) -> Ints:

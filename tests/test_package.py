@@ -14,8 +14,6 @@ def test_every_data_file_of_config_is_packed() -> None:
     packed = {path for pattern in told["package-data"]["config"] for path in folder.glob(pattern)}
     packed -= {path for pattern in told["exclude-package-data"]["config"] for path in folder.glob(pattern)}
     assert packed >= {path for kind in ("yaml", "json") for path in folder.rglob(f"*.{kind}")}
-    assert {path.name for path in packed if path.suffix == ".safetensors"} == {
-        f"ring_{name}.safetensors" for name in ("egnn", "fa_egnn", "ponita")
-    }
-    for card in folder.glob("checkpoints/*.json"):
-        assert card.with_suffix(".safetensors") in packed
+    weights = {card.with_suffix(".safetensors") for card in folder.glob("checkpoints/*.json")}
+    assert len(weights) >= 3
+    assert {path for path in packed if path.suffix == ".safetensors"} == weights

@@ -12,9 +12,9 @@ ROOMS = ("config", "control", "tracking", "drivers", "models", "app")
 # Counts, indices, pure ratios and grey levels of trackpy's own names; of a check and of a family; and words
 # that are units themselves.
 PURE = {
-    "average", "blink", "blur", "brightness", "core", "crowd_share", "diameter_ratio", "doubt", "drag_ratio",
-    "drop", "efficiency_edge", "factor", "fps", "gain", "gradient", "layer_scale", "learning_rate", "light_spread",
-    "matrix", "minmass", "minutes", "noise", "options", "parameters", "percentile", "precision", "ratio", "residual",
+    "average", "blink", "blur", "brightness", "core", "crowd_share", "diameter_ratio", "doubt", "drag_ratio", "drop",
+    "efficiency_edge", "factor", "fps", "gain", "gradient", "layer_scale", "learning_rate", "light_spread", "matrix",
+    "minmass", "minutes", "noise", "options", "parameters", "percentile", "precision", "ratio", "residual",
     "response", "seconds", "share", "size_spread", "stale_periods", "sure", "terms", "threshold", "tolerance",
     "true_shear", "true_stretch", "uneven", "values", "want", "weight_decay",
 }  # fmt: skip

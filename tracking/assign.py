@@ -17,6 +17,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
+SIGMAS = 5.0  # of a particle's steps that a well-chosen search range has
+SLACK_PX = 1e-7  # a distance equal to the gate is within it, as in trackpy
 NEIGHBOURS = 10  # nearest sources that a sight considers, as in trackpy
 UNLINKED = -1
 WAITING = -2
@@ -24,30 +26,50 @@ WAITING = -2
 
 @njit(cache=True, nogil=True)
 def assign(
-    source_px: Floats, gate_px: Floats, sight_px: Floats, ease: Floats, extra: Floats, share: float, near_px: float
-) -> tuple[Ints, Ints, Bools]:
-    """(sight of each source or -1 [M], source of each sight or -1 [N], whether a sight's identity is in doubt [N]).
+    source_px: Floats, sight_px: Floats, seen: Ints, number: int, search_px: float, sqrt_time: bool, crowd_px: Floats,
+    share: float, near_px: float,
+) -> tuple[Ints, Ints, Bools, bool]:  # fmt: skip
+    """(sight of each source or -1 [M], source of each sight or -1 [N], which sights are in doubt [N], whether any is).
+
+    Brownian steps grow with the root of time: after n frames the density of a place at distance d is that of a normal
+    distribution of variance n sigma^2 in the plane, whose -2 sigma^2 log is d^2 / n + 2 sigma^2 log n, if the gate is
+    SIGMAS sigma. So it is with `sqrt_time`. A source that was just seen then goes before one that was not: without the
+    logarithm two that stand for one body would change places for ever. Otherwise it is Crocker and Grier's rule.
 
     Args:
         source_px: [M, 2] where each source is expected.
-        gate_px: [M] how far off it may be.
         sight_px: [N, 2]; each considers its NEIGHBOURS nearest sources.
-        ease, extra: [M] a link costs ease * distance^2 + extra, and leaving a source unlinked ease * gate^2. Ones and
-            zeros are Crocker and Grier's rule.
+        seen: [M, any] its first column: the number of the frame in which each source was seen.
+        number: of this frame.
+        search_px: how far a source may be off, after one frame with `sqrt_time`; the square is the price of leaving it
+            unlinked.
+        crowd_px: [M] how far off it may be at most, for the sake of its neighbours; [0]: there is no such bound.
         share: an identity is in doubt if another is worse by less than this share of the price; 0: never.
         near_px: features closer than this are seen as one.
     """
+    sources = source_px.shape[0]
+    gate_px = np.full(sources, search_px)
+    ease, extra = np.ones(sources), np.zeros(sources)
+    for i in range(sources):
+        frames = number - seen[i, 0]
+        if sqrt_time and frames > 1:
+            gate_px[i] = search_px * np.sqrt(frames)
+            ease[i] = 1.0 / frames
+            extra[i] = 2.0 * (search_px / SIGMAS) ** 2 * np.log(frames)
+        if crowd_px.size:
+            gate_px[i] = min(gate_px[i], crowd_px[i])
+        gate_px[i] += SLACK_PX
     first, sight, square = candidates(source_px, gate_px, sight_px)
     price = ease * gate_px**2
     cost = square.copy()
-    for i in range(price.size):
+    for i in range(sources):
         for k in range(first[i], first[i + 1]):
             cost[k] = ease[i] * square[k] + extra[i]
     taken, owner = _solve(first, sight, cost, price, sight_px.shape[0])
     if share > 0:
-        near = square < near_px**2
-        return taken, owner, _doubt(first, sight, cost, near, price, taken, owner, share)
-    return taken, owner, np.zeros(owner.size, np.bool_)
+        doubt = _doubt(first, sight, cost, square < near_px**2, price, taken, owner, share)
+        return taken, owner, doubt, bool(doubt.any())
+    return taken, owner, np.zeros(owner.size, np.bool_), False
 
 
 @njit(cache=True, nogil=True)

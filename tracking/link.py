@@ -21,11 +21,10 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-SLACK_PX = 1e-7  # a distance equal to the gate is within it, as in trackpy
 GOOD, NEW, UNCERTAIN = int(State.GOOD), int(State.NEW), int(State.UNCERTAIN)
-SIGMAS = 5.0  # of a particle's steps that a well-chosen search range has
 DRIFT_SHARE = 0.05  # of the newest move in the running drift
 FEWEST = 8  # linked particles that a drift is read from
+NO_CROWD, STILL = np.empty(0), (0.0, 0.0)
 NUMBER, MISSED, CLEAR, DOUBTED = 0, 1, 2, 3  # columns of Remembered.count
 
 
@@ -62,16 +61,18 @@ def link(before: Remembered, number: int, position_px: Floats, s: Tracking) -> t
 
     With the gate `constant` the partition is that of trackpy.link with the same search range and memory.
     """
-    gate_px, ease, extra = _gate(before, number, s)
-    taken, owner, doubt = assign(before.expected_px, gate_px, position_px, ease, extra, s.doubt, s.least_distance_px)
-    particle, state, order, lost, known, where, count, doubts, next_particle = _settle(
-        before.particle, before.position_px, before.count, before.next_particle, number, position_px,
-        taken, owner, doubt, s.memory, s.confirm,
+    crowd_px = _crowd(before, number, s) if s.crowd_share > 0 else NO_CROWD
+    taken, owner, doubt, unsure = assign(
+        before.expected_px, position_px, before.count, number, s.search_px, s.gate == "sqrt_time", crowd_px,
+        s.doubt, s.least_distance_px,
     )  # fmt: skip
     drift_px = _drift(before, number, taken, position_px) if s.predict == "drift" else before.drift_px
-    ahead = where if s.predict == "last" else where + np.multiply(drift_px, 1 + count[:, MISSED, None])
+    particle, state, order, lost, known, where, ahead, count, doubts, next_particle = _settle(
+        before.particle, before.position_px, before.count, before.next_particle, number, position_px,
+        taken, owner, doubt, s.memory, s.confirm, drift_px if s.predict == "drift" else STILL,
+    )  # fmt: skip
     after = Remembered(known, where, ahead, count, next_particle, drift_px)
-    notes = _merged(before, taken, owner, position_px, s) + _notes(doubts) if s.doubt > 0 else ()
+    notes = _merged(before, taken, owner, position_px, s) + _notes(doubts) if unsure else ()
     return after, Linked(particle, state, order, lost, notes)
 
 
@@ -102,22 +103,12 @@ def _notes(doubts: Ints) -> tuple[str, ...]:
     return tuple(f"particle {particle} may be another from here on" for particle in doubts.tolist())
 
 
-def _gate(before: Remembered, number: int, s: Tracking) -> tuple[Floats, Floats, Floats]:
-    """([M] how far each remembered particle may have moved; ease and extra of its links, see assign).
-
-    Brownian steps grow with the root of time: after n frames the density of a place at distance d is that of a normal
-    distribution of variance n sigma^2 in the plane, whose -2 sigma^2 log is d^2 / n + 2 sigma^2 log n, if the gate is
-    SIGMAS sigma. A particle that was just seen so goes before one that was not: without the logarithm two that stand
-    for one body would change places for ever.
-    """
-    gate_px, ease, extra = np.full(len(before), s.search_px), np.ones(len(before)), np.zeros(len(before))
+def _crowd(before: Remembered, number: int, s: Tracking) -> Floats:
+    """[M] a share of the distance to the nearest other."""
+    gate_px = np.full(len(before), s.search_px)
     if s.gate == "sqrt_time":
-        frames = np.maximum(number - before.count[:, NUMBER], 1)
-        gate_px, ease = gate_px * np.sqrt(frames), 1.0 / frames
-        extra = 2.0 * (s.search_px / SIGMAS) ** 2 * np.log(frames)
-    if s.crowd_share > 0:
-        gate_px = np.minimum(gate_px, s.crowd_share * _apart(before.expected_px, gate_px / s.crowd_share))
-    return gate_px + SLACK_PX, ease, extra
+        gate_px *= np.sqrt(np.maximum(number - before.count[:, NUMBER], 1))
+    return s.crowd_share * _apart(before.expected_px, gate_px / s.crowd_share)
 
 
 def _apart(position_px: Floats, reach_px: Floats) -> Floats:
@@ -134,13 +125,17 @@ def _apart(position_px: Floats, reach_px: Floats) -> Floats:
 @njit(cache=True, nogil=True)
 def _settle(
     known: Ints, where_px: Floats, count: Ints, next_particle: int, number: int, position_px: Floats,
-    taken: Ints, owner: Ints, doubt: Bools, memory: int, confirm: int,
-) -> tuple[Ints, NDArray[np.uint8], Ints, Ints, Ints, Floats, Ints, Ints, int]:  # fmt: skip
-    """(particle, state, order, lost; Remembered's particle, position_px, count; who has become uncertain; next)."""
+    taken: Ints, owner: Ints, doubt: Bools, memory: int, confirm: int, drift_px: tuple[float, float],
+) -> tuple[Ints, NDArray[np.uint8], Ints, Ints, Ints, Floats, Floats, Ints, Ints, int]:  # fmt: skip
+    """(particle, state, order, lost; Remembered's particle, places, expected places, count; new doubts; next id)."""
     particle, order, lost = _name(known, count, taken, owner, next_particle, memory)
     tally, state, doubts = _judge(count, owner, doubt, particle, number, confirm)
     everyone, where, counts = _keep(known, where_px, count, taken, owner, particle, position_px, tally, order, memory)
-    return particle, state, order, lost, everyone, where, counts, doubts, next_particle + (owner < 0).sum()
+    ahead = where.copy()
+    for i in range(everyone.size):
+        ahead[i, 0] += drift_px[0] * (1 + counts[i, MISSED])
+        ahead[i, 1] += drift_px[1] * (1 + counts[i, MISSED])
+    return particle, state, order, lost, everyone, where, ahead, counts, doubts, next_particle + (owner < 0).sum()
 
 
 @njit(cache=True, nogil=True)

@@ -44,21 +44,23 @@ def fit_efficiency(
     """(the efficiency, the stiffness of 1 mW in the middle), from traps [K] at positions [K, 2].
 
     Flat, falling off with the distance from the centre, or quadratic: the one of least chi^2 + terms ln K (Schwarz
-    1978, Ann. Statist. 6, 461), so that chance is not made up for with power. `error` [K] are standard errors.
+    1978, Ann. Statist. 6, 461), so that chance is not made up for with power. `error` [K] are standard errors; where
+    the traps scatter more about the richest of these, they are taken to be as much larger.
     """
     weight = 1.0 / np.asarray(error)
     columns = _columns((position_um - np.asarray(centre_um)) / radius_um)  # [K, 5]
     round_about = np.array([0.0, 0.0, 1.0, 0.0, 1.0])
-    best, least = np.zeros(6), np.inf
+    number = len(columns)
+    fits: list[tuple[Floats, int, float]] = []  # (its six terms, how many of them are free, chi^2)
     for basis in (np.empty((5, 0)), round_about[:, None], np.eye(5)):
-        if len(position_um) < 2 * (1 + basis.shape[1]):
-            continue
-        design = np.column_stack([np.ones(len(columns)), columns @ basis]) * weight[:, None]
-        found = np.linalg.lstsq(design, stiffness_per_mw * weight, rcond=None)[0]
-        chi2 = float(((design @ found - stiffness_per_mw * weight) ** 2).sum())
-        score = chi2 + len(found) * float(np.log(len(columns)))
-        if score < least:
-            best, least = np.concatenate([found[:1], basis @ found[1:]]), score
+        if number >= 2 * (1 + basis.shape[1]) or not fits:
+            design = np.column_stack([np.ones(number), columns @ basis]) * weight[:, None]
+            found = np.linalg.lstsq(design, stiffness_per_mw * weight, rcond=None)[0]
+            chi2 = float(((design @ found - stiffness_per_mw * weight) ** 2).sum())
+            fits.append((np.concatenate([found[:1], basis @ found[1:]]), len(found), chi2))
+    _, terms, chi2 = fits[-1]
+    scatter = max(chi2 / max(number - terms, 1), 1.0)
+    best = min(fits, key=lambda fit: fit[2] / scatter + fit[1] * float(np.log(number)))[0]
     middle = float(best[0])
     a, b, c, d, e = (best[1:] / middle).tolist()
     return Efficiency(centre_um, radius_um, (a, b, c, d, e)), middle

@@ -79,3 +79,24 @@ def stepped_force_seen_variance_um2(
     if gain >= 2.0:
         return math.inf
     return (2.0 * diffusion_um2_per_s * frame_s + (gain * error_um) ** 2) / (gain * (2.0 - gain))
+
+
+def stepped_lead_s(rate_hz: float, hold_s: float, after_s: float, exposure_s: float = 0.0) -> float:
+    """How far ahead of its own mean line a particle is seen that follows a trap which is moved on once a hold.
+
+    A trap that runs at v by steps of v hold pulls it most just after a step: at a time s after one, x - X =
+    -v hold e^(-kappa s) / (1 - e^(-kappa hold)), and on average over the hold -v / kappa. Seen always at the same s, it
+    is ahead of (negative: behind) the line on which it runs by v times
+
+        1 / kappa - (s - hold / 2) - hold e^(-kappa s) sinhc(kappa t_E / 2) / (1 - e^(-kappa hold)),
+
+    so that a law that knows its past from these sightings acts with a delay that is shorter by as much.
+
+    Args:
+        after_s: s of the middle of the exposures, which must not reach back over the step.
+        exposure_s: t_E.
+    """
+    half = rate_hz * exposure_s / 2.0
+    blur = math.sinh(half) / half if half > 0.0 else 1.0
+    pulled_s = hold_s * math.exp(-rate_hz * after_s) * blur / -math.expm1(-rate_hz * hold_s)
+    return 1.0 / rate_hz - (after_s - hold_s / 2.0) - pulled_s

@@ -21,8 +21,10 @@ from app.analysis import (
     pair_correlation,
     power_law,
     speeds,
+    sure,
     without_drift,
 )
+from control.contract import State
 
 FPS = 50.0
 Floats = NDArray[np.float64]
@@ -225,3 +227,14 @@ def test_a_crystal_has_peaks_where_its_neighbours_are() -> None:
     np.testing.assert_allclose(peaks, [1.0, np.sqrt(2), 2.0, np.sqrt(5)], atol=0.026)
     with pytest.raises(ValueError, match="shorter side"):
         pair_correlation(table(square), (0.0, 0.0), (4.0, 9.0), 5.0)
+
+
+def test_no_displacement_is_counted_over_a_doubt() -> None:
+    place_um = np.zeros((100, 1, 2))
+    place_um[41:] += 7.0  # from then on it is another one
+    state = np.zeros((100, 1), np.int64)
+    state[41:44] = int(State.UNCERTAIN)
+    tracks = table(place_um, state=state)
+    assert msd(tracks, FPS, 0.3).max() > 1.0
+    assert msd(sure(tracks), FPS, 0.3).max() == 0.0
+    assert speeds(sure(tracks), 0.2)["speed_um_per_s"].max() == 0.0

@@ -14,7 +14,7 @@ from app.observables import (
     speed_um_per_s,
     steps_um,
 )
-from control.contract import Tracks
+from control.contract import State, Tracks
 
 
 def walk(
@@ -38,6 +38,20 @@ def test_a_dropped_frame_leaves_a_gap_and_no_jump() -> None:
     made = paths(walk(400, 3, 0.1, 0.0, skip=frozenset({17, 18, 100})), 0.01)
     assert np.isnan(made.position_um[17]).all()
     assert np.allclose(steps_um(made)[::2], 0.1)
+
+
+def test_no_step_is_counted_over_a_doubt() -> None:
+    """Two particles at rest are taken for each other: nobody has moved."""
+    here, there = np.array([[0.0, 0.0], [5.0, 0.0]]), np.array([[5.0, 0.0], [0.0, 0.0]])
+    sure, unsure = np.zeros(2, np.uint8), np.full(2, State.UNCERTAIN, np.uint8)
+    seen = [(here, sure)] * 20 + [(there, unsure)] * 3 + [(there, sure)] * 20
+    tracks = [Tracks(0.01 * k, np.arange(2), place, state) for k, (place, state) in enumerate(seen)]
+    made = paths(tracks, 0.01)
+    assert set(made.particle.tolist()) == {0, 1}
+    assert (steps_um(made) == 0).all()
+    assert np.nanmax(mean_square_displacement(made, lags(15))) == 0.0
+    assert len(steps_um(made)) == 2 * 2 * (19 + 20)  # the last doubt begins the new path
+    assert made.position_um.shape == (43, 2 + 2 * 3, 2)
 
 
 def test_speed_over_a_delay() -> None:

@@ -10,7 +10,7 @@ from app.analysis import bonds
 from app.reproduce.rows.row import Axes, Floats, Known, Options, Row
 from app.reproduce.seen import Seen
 from app.reproduce.statistics import mean
-from control.theory import many
+from control.theory import feedback, many
 
 NEAR = 1.25  # pairs closer than this many ring radii are bonded
 
@@ -41,9 +41,10 @@ def draw_bond(axes: Axes, known: Known, options: Options, seen: Seen) -> None:
 
 
 def dimer_speed(known: Known, options: Options) -> float:
-    """P22."""
+    """P22. Each knows the other by sightings at one moment of every hold, which are a little ahead of where it runs."""
     first_um, second_um = known.shape(0).radius_um, known.shape(1).radius_um
-    return many.dimer_speed_um_per_s(known.shape_hz(), first_um, second_um, known.delay_s())
+    lead_s = feedback.stepped_lead_s(known.trap_hz, known.frame_s, known.seen_after_s, known.exposure_s)
+    return many.dimer_speed_um_per_s(known.shape_hz(), first_um, second_um, known.delay_s() - lead_s)
 
 
 def seen_dimer_speed(known: Known, options: Options, seen: Seen) -> Floats:

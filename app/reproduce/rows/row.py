@@ -71,6 +71,15 @@ class Known:
         return shortest_delay_s(self.plan.rig)
 
     @property
+    def exposure_s(self) -> float:
+        return float(self.plan.rig.camera.exposure_s)
+
+    @property
+    def seen_after_s(self) -> float:
+        """From a command's taking effect to the middle of the next exposure."""
+        return (self.frame_s / 2.0 - self.age_s) % self.frame_s
+
+    @property
     def middle_um(self) -> Floats:
         """[2] middle of the field."""
         low_um, high_um = field_um(self.plan.rig)

@@ -127,3 +127,28 @@ def test_stepped_force_with_a_localisation_error_p16(gain: float) -> None:
     found = feedback.stepped_force_seen_variance_um2(1.0, gain=gain, frame_s=0.01, error_um=0.3)
     assert found == pytest.approx(expected)
     assert feedback.stepped_force_seen_variance_um2(1.0, gain=2.0, frame_s=1.0, error_um=0.1) == math.inf
+
+
+@pytest.mark.parametrize(
+    ("kappa", "after", "exposure"), [(2.5, 0.14, 0.1), (2.5, 0.9, 0.0), (0.4, 0.3, 0.2), (8.0, 0.5, 0.3)]
+)
+def test_a_particle_behind_a_stepping_trap_is_ahead_of_its_mean_line(
+    kappa: float, after: float, exposure: float
+) -> None:
+    """Integrated: a trap that is moved by 1 at every whole time; its particle, in the long run."""
+    fine = 4000
+    time = (np.arange(60 * fine) + 0.5) / fine
+    place = np.empty(len(time))
+    x = 0.0
+    for index, trap in enumerate(np.floor(time)):
+        place[index] = x = trap + (x - trap) * math.exp(-kappa / fine)
+    time += 0.5 / fine  # a place is that at the end of its step
+    last = time > 50.0
+    line = float((place - time)[last].mean())  # runs at 1
+    phase = np.abs(time % 1.0 - after) <= max(exposure / 2.0, 0.6 / fine)
+    seen = float((place - time)[last & phase].mean())
+    assert feedback.stepped_lead_s(kappa, 1.0, after, exposure) == pytest.approx(seen - line, abs=2e-3)
+
+
+def test_a_trap_that_hardly_steps_has_no_lead() -> None:
+    assert feedback.stepped_lead_s(1.0, 1e-3, 0.0) == pytest.approx(-1e-6 / 12.0, rel=1e-2)
