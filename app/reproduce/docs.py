@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from app.reproduce.check import load
 from app.reproduce.rows.formulas import FORMULAS
 from config.refused import Refused
 
@@ -21,7 +22,7 @@ PICTURED = {
 INTRODUCTION = """# Physics
 
 Predictions with a formula, and what the instrument measured through its own loop: simulated photons or exact positions,
-the same turn, delays, limits and traps as on the rig. This page is written by the command, from [{data}]({data}):
+the same turn, delays, limits and traps as on the rig. This page is written by the command, from [{name}]({name}):
 
     python main.py reproduce --full --json {data}
     python main.py reproduce --sabotage --json {data}
@@ -69,12 +70,14 @@ def page_of(told: Told, page: Path, data: Path) -> str:
     caught = sum(row["caught"] for row in sabotages)
     minutes = sum(row["spent_s"] for row in checks) / 60.0
     parts = [
-        INTRODUCTION.format(data=data.name, page=page.name),
+        INTRODUCTION.format(name=data.name, data=data, page=page),
         f"{passed} of {len(checks)} rows pass, in {minutes:.0f} minutes of one processor; "
-        f"{caught} of {len(sabotages)} sabotages are caught.\n",
+        f"{caught} of {len(sabotages)} sabotages are caught.{absent(checks, sabotages)}\n",
         "## Predictions\n",
         checks_table(checks),
         *(["## Rows that do not pass\n", failed(checks)] if passed < len(checks) else []),
+        "## What each experiment does otherwise than its formula\n",
+        "".join(f"- {row['id']}, {row['level']}: {row.get('honest', '')}\n" for row in checks),
         "## Sabotage\n",
         SABOTAGE,
         sabotage_table(sabotages),
@@ -83,6 +86,17 @@ def page_of(told: Told, page: Path, data: Path) -> str:
         *(family(one, page) for one in told["families"]),
     ]
     return "\n".join(parts)
+
+
+def absent(checks: Sequence[Told], sabotages: Sequence[Told]) -> str:
+    """Which of the files in config/experiments/reproduce are not in the JSON, in words."""
+    said = ""
+    for rows, what in ((checks, "measured"), (sabotages, "sabotaged")):
+        there = {f"{row['id']}-{row['level']}" for row in rows}
+        left = [name for name in load() if name not in there]
+        if left:
+            said += f" Not {what} here: {', '.join(left)}."
+    return said
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

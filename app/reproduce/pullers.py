@@ -73,15 +73,20 @@ def phase(found: Order, diameter_um: float) -> str:
 
 
 def search(flights: Flights, options: Options) -> dict[str, float]:
-    """What was found, point by point: |psi6| under a name that says the phase; and how many points each phase has."""
+    """What was found, point by point: the size under a name that says the phase; and how many points each phase has."""
     numbers, phases = {}, []
     for flight in flights:
         found = order_of(flight)
         phases.append(phase(found, flight.known.plant.diameter_um))
         said = f"{phases[-1]}{', running' if found.runs > RUNS else ''}"
         place = f"R = {flight.known.shape().radius_um:g} um, tau = {flight.known.delay_s():g} s: {said}"
-        numbers[f"{place}; size {found.size:.2f}, |psi4| {found.psi4:.2f}, |psi6|"] = found.psi6
+        order = ", ".join(f"{name} {in_words(value)}" for name, value in (("|ψ4|", found.psi4), ("|ψ6|", found.psi6)))
+        numbers[f"{place}; {order}; size over a full disc's"] = found.size
     return {**{f"points: {name}": float(phases.count(name)) for name in COLOURS}, **numbers}
+
+
+def in_words(value: float) -> str:
+    return f"{value:.2f}" if math.isfinite(value) else "–"
 
 
 def draw_search(axes: Any, flights: Flights, options: Options) -> None:

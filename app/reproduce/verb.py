@@ -150,6 +150,7 @@ def as_json(lines: Sequence[tuple[Check, Outcome]]) -> list[dict[str, object]]:
             "id": check.id,
             "level": check.level,
             "title": check.title,
+            "honest": check.honest,
             "unit": ROWS[check.id].unit,
             "predicted": outcome.verdict.predicted,
             "measured": outcome.verdict.measured,

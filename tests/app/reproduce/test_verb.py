@@ -127,6 +127,7 @@ def test_the_page_is_made_of_the_json(tmp_path: Path) -> None:
     assert verb.document(page, data, tmp_path) == 0
     said = page.read_text()
     assert "1 of 2 rows pass" in said
+    assert "Not measured here: P1-plant, P4-plant" in said
     assert "1 of 1 sabotages are caught" in said
     assert "½kT(1 − e^(−2κΔt))" in said
     assert "- P28, instrument: p = 0.001." in said
