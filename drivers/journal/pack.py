@@ -172,9 +172,9 @@ def links(chain: bytes, turns: Rows, tables: Mapping[str, Rows], begins: Mapping
     for row, line in zip(turns, own, strict=True):
         seen = blake2b(chain, digest_size=HASH_BYTES)
         seen.update(line[:HASHED].data)
-        for table, layout in TABLES.items():
+        for table in TABLES:
             stop = int(row[ENDS[table]])
-            size = layout.itemsize
+            size = tables[table].dtype.itemsize  # of the file, which may be from before a column was added
             piece = slice((starts[table] - begins[table]) * size, (stop - begins[table]) * size)
             seen.update(flat[table][piece].data)
             starts[table] = stop
