@@ -32,7 +32,7 @@ HELP = {
     "rate": "frames a second that went through the loop",
     "drops": "frames that the loop did not see, since the start",
     "latency": "from the middle of the exposure to the command's sending: median / 99 in 100",
-    "identities": "particles that are tracked; new ones, of no known species, and uncertain ones (perhaps another) get no light",
+    "identities": "particles that are tracked; new, unsorted and uncertain (perhaps another) ones get no light",
     "window": "how often the window paints",
     "disk": "size of the record, and what is left of the disk it goes to",
 }
