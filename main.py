@@ -313,7 +313,7 @@ def species(
 ) -> None:
     """Learn to tell species by their images, from a run of each; tracking.classifier then names them, live.
 
-    Example: main.py species beads.h5 shells.h5 --out config/checkpoints/my_species.json
+    Example: main.py species beads.h5 shells.h5 --out my_species.json
     """
     from app.species import learn_species
 

@@ -46,13 +46,14 @@ def tidy(run: Run, batches: Iterable[Batch]) -> dict[str, Columns]:
         values["frame"] = turns["frame"][lines[table]]
         values["time_s"] = turns["now_s"][lines[table]]
     tracks = columns["tracks"]
+    tracks.setdefault("species_age", np.full(len(tracks["particle"]), -1))  # of a run from before there was this column
     tracks["time_s"] = turns["tracks_time_s"][lines["tracks"]]
     tracks["carried"] = _carried(lines, tables)
     tracks = {TRACKPY_NAMES.get(name, name): values for name, values in tracks.items()}
     for command in ("allowed", "sent"):
         columns[command]["effect_s"] = turns[f"{command}_effect_s"][lines[command]]
     return {
-        "tracks": {name: tracks[name] for name in TRACKS_ORDER if name in tracks},
+        "tracks": {name: tracks[name] for name in TRACKS_ORDER},
         "forces": _first(columns["wanted"], "frame", "time_s"),
         "rings": _first(columns["rings"], "frame", "time_s"),
         "commands": _commands(columns["allowed"], columns["sent"]),

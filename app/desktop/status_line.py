@@ -32,7 +32,7 @@ HELP = {
     "rate": "frames a second that went through the loop",
     "drops": "frames that the loop did not see, since the start",
     "latency": "from the middle of the exposure to the command's sending: median / 99 in 100",
-    "identities": "particles that are tracked; new and uncertain (perhaps another) ones get no light",
+    "identities": "particles that are tracked; new, unsorted and uncertain (perhaps another) ones get no light",
     "window": "how often the window paints",
     "disk": "size of the record, and what is left of the disk it goes to",
 }
@@ -68,7 +68,8 @@ class StatusLine(QStatusBar):
         say["window"](f"window {_or_dash(painted_hz, '.0f')} Hz")
         if turn is not None:
             new, uncertain = (
-                int(np.count_nonzero(turn.tracks.state == state)) for state in (State.NEW, State.UNCERTAIN)
+                int(np.count_nonzero(np.isin(turn.tracks.state, states)))
+                for states in ((State.NEW, State.UNSORTED), (State.UNCERTAIN,))
             )
             lost = len(turn.tracks.lost)
             say["identities"](f"identities {len(turn.tracks)} ({new} new, {uncertain} uncertain, {lost} lost)")

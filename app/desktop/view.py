@@ -20,6 +20,8 @@ from control.contract import State, Turn
 
 Floats = NDArray[np.float64]
 NOBODY = -1
+NOT_YET = (State.NEW, State.UNSORTED)  # who it is, or of which species, is not known yet
+OTHER_SPECIES = ((theme.GREEN, "s"), (theme.PURPLE, "t1"), (theme.YELLOW, "p"))  # all above the third look alike
 SPOT = 0.4  # diameter of the strongest spot, of a particle's
 
 
@@ -42,6 +44,8 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         self.arrows = Arrows(self.box)
         ring, dash = pg.mkPen(theme.ACCENT, width=1.5), pg.mkPen(theme.AMBER, width=1.5, style=Qt.PenStyle.DashLine)
         self.good, self.new = Mark(self.box, ring), Mark(self.box, dash)
+        others = [Mark(self.box, pg.mkPen(colour, width=1.5), symbol=symbol) for colour, symbol in OTHER_SPECIES]
+        self.species = (self.good, *others)
         self.uncertain = Mark(self.box, pg.mkPen(theme.AMBER, width=2), symbol="d")
         self.chosen = Mark(self.box, pg.mkPen(theme.WHITE, width=3))
         self.spots = Mark(self.box, None, brush=(229, 72, 77, 190))
@@ -49,15 +53,8 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         self.kept = Mark(self.box, pg.mkPen(theme.GREEN, width=2), symbol="+")
         self.rejected = Mark(self.box, pg.mkPen(theme.VERMILION, width=1), symbol="x")
         self.marks = (
-            self.good,
-            self.new,
-            self.uncertain,
-            self.chosen,
-            self.spots,
-            self.compared,
-            self.kept,
-            self.rejected,
-        )
+            *self.species, self.new, self.uncertain, self.chosen, self.spots, self.compared, self.kept, self.rejected,
+        )  # fmt: skip
         self.labels = Labels(self.box)
         self.scale_bar = ScaleBar(self.box)
         self.box.addItem(self.image)
@@ -169,8 +166,13 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
     def _show_particles(self, turn: Turn) -> None:
         tracks = turn.tracks
         chosen = tracks.particle == self.followed
-        for item, state in ((self.good, State.GOOD), (self.new, State.NEW), (self.uncertain, State.UNCERTAIN)):
-            item.put(tracks.position_um[(tracks.state == state) & ~chosen], self.diameter_um)
+        good = (tracks.state == State.GOOD) & ~chosen
+        kind = np.clip(tracks.species, 0, len(self.species) - 1)
+        for number, item in enumerate(self.species):
+            item.put(tracks.position_um[good & (kind == number)], self.diameter_um)
+        new = np.isin(tracks.state, NOT_YET) & ~chosen
+        for item, rows in ((self.new, new), (self.uncertain, (tracks.state == State.UNCERTAIN) & ~chosen)):
+            item.put(tracks.position_um[rows], self.diameter_um)
         self.chosen.put(tracks.position_um[chosen], self.diameter_um)
         named = chosen.copy()
         if self._pointed_um is not None and len(named):

@@ -39,7 +39,8 @@ class Packer:
             tables[group.table], counts[group.table], rows[f"{group.table}_absent"] = pack_group(group, values, number)
         shift_s = np.array([turn.sent.effect_s - turn.effect_s for turn in turns])
         for table in ("wanted", "rings"):
-            tables[table]["delay_achieved_s"] = tables[table]["delay_s"] + np.repeat(shift_s, counts[table])
+            with np.errstate(invalid="ignore"):  # a policy may want what is not finite: it is kept as it came
+                tables[table]["delay_achieved_s"] = tables[table]["delay_s"] + np.repeat(shift_s, counts[table])
         lists = _Lists(self.texts, self.ends["texts"], self.ends["text_bytes"])
         for row, turn in zip(rows, turns, strict=True):
             self._fill(row, turn, lists)
@@ -171,9 +172,9 @@ def links(chain: bytes, turns: Rows, tables: Mapping[str, Rows], begins: Mapping
     for row, line in zip(turns, own, strict=True):
         seen = blake2b(chain, digest_size=HASH_BYTES)
         seen.update(line[:HASHED].data)
-        for table, layout in TABLES.items():
+        for table in TABLES:
             stop = int(row[ENDS[table]])
-            size = layout.itemsize
+            size = tables[table].dtype.itemsize  # of the file, which may be from before a column was added
             piece = slice((starts[table] - begins[table]) * size, (stop - begins[table]) * size)
             seen.update(flat[table][piece].data)
             starts[table] = stop

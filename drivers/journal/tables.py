@@ -25,6 +25,7 @@ class Column:
     attribute: str
     names: tuple[str, ...]
     type: str = FLOAT
+    empty: int = 0  # stands in the table where the page has nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ TRACKS = Group(
         Column("signal", ("signal",)),
         Column("raw_mass", ("raw_mass",)),
         Column("ep_px", ("ep_px",)),
-        Column("species_age", ("species_age",), INT),
+        Column("species_age", ("species_age",), INT, -1),
     ),
 )
 LOST = Group("lost", "tracks", (Column("lost", ("particle",), INT),))
@@ -148,6 +149,7 @@ def pack_group(group: Group, values: list[Any], turn: NDArray[np.int64]) -> tupl
         where: Any = slice(None) if not missing.any() else np.repeat(~missing, counts)
         full = np.concatenate([np.reshape(piece, (-1, len(column.names))) for piece in pieces])
         for axis, name in enumerate(column.names):
+            rows[name] = column.empty
             rows[name][where] = full[:, axis]
     bits = absent.T @ (1 << np.arange(len(group.columns)))
     return rows, counts, bits.tolist()

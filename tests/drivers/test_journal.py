@@ -16,11 +16,12 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from numpy.lib.recfunctions import drop_fields
 
 from config.refused import Refused
 from control.contract import Command, Fault, Forces, Frame, Level, Order, OrderKind, Tracks, Turn
 from drivers.journal import Journal, check, compare, read_run, same_contents
-from drivers.journal.tables import GROUPS
+from drivers.journal.tables import GROUPS, TRACKS, unpack_group
 from tests.drivers.turns import header, plausible, turns
 
 
@@ -315,3 +316,14 @@ def test_a_full_disk_is_a_fault(tmp_path: Path) -> None:
         command, capture_output=True, text=True, cwd=Path(__file__).parents[2], timeout=60, check=False
     )
     assert "the record can't be written" in done.stdout, done.stderr
+
+
+def test_a_run_from_before_species_had_an_age_is_read(tmp_path: Path) -> None:
+    given = [plausible(number, particles=2) for number in range(3)]
+    with read_run(record(tmp_path / "run.h5", given)) as run:
+        rows = run.rows("tracks")
+        assert set(rows["species_age"].tolist()) == {-1}  # nobody looked
+        old = drop_fields(rows, "species_age")
+    found = unpack_group(TRACKS, old[:2], 0)
+    assert len(found["species_age"]) == 0
+    assert found["particle"].tolist() == given[0].tracks.particle.tolist()

@@ -43,10 +43,10 @@ def tracks(draw: st.DrawFn) -> Tracks:
     optional = draw(st.sampled_from([0, n]))  # a tracker may leave columns out
     return Tracks(
         time_s=draw(floats), particle=draw(_ints(n)), position_um=draw(_floats((n, 2))),
-        state=draw(hnp.arrays(np.uint8, n, elements=st.integers(0, 2))), species=draw(_ints(optional)),
+        state=draw(hnp.arrays(np.uint8, n, elements=st.integers(0, 3))), species=draw(_ints(optional)),
         cell=draw(_ints(n)), position_px=draw(_floats((optional, 2))), mass=draw(_floats(n)),
         size_px=draw(_floats(optional)), ecc=draw(_floats(n)), signal=draw(_floats(n)), raw_mass=draw(_floats(n)),
-        ep_px=draw(_floats(n)), lost=draw(_ints(draw(st.integers(0, 2)))),
+        ep_px=draw(_floats(n)), species_age=draw(_ints(optional)), lost=draw(_ints(draw(st.integers(0, 2)))),
         notes=tuple(draw(st.lists(texts, max_size=2))),
     )  # fmt: skip
 

@@ -1,5 +1,7 @@
 """The image by itself: its levels, and the names of particles in a crowd."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PyQt6.QtCore import QPointF
@@ -8,7 +10,7 @@ from pytestqt.qtbot import QtBot
 from app.desktop.labels import MOST
 from app.desktop.levels import Levels
 from app.desktop.view import View
-from control.contract import Forces, Frame, Level, Tracks, Turn, dark
+from control.contract import Forces, Frame, Level, State, Tracks, Turn, dark
 
 IMAGE = np.arange(100 * 100, dtype=np.uint16).reshape(100, 100)
 
@@ -63,3 +65,14 @@ def test_a_crowd_keeps_the_names_of_those_followed_and_pointed_at(view: View) ->
     view.box.scene().sigMouseMoved.emit(view.box.mapViewToScene(QPointF(2.0, 3.1)))
     view.show_turn(many, [many])
     assert names(view) == {"7", "32"}
+
+
+def test_species_differ_in_shape_and_the_unsorted_are_not_yet(view: View) -> None:
+    turn = crowd(6)
+    species, state = np.array([0, 1, 1, 2, 9, -1]), np.zeros(6, np.uint8)
+    state[5] = State.UNSORTED
+    turn = replace(turn, tracks=replace(turn.tracks, species=species, state=state))
+    view.show_turn(turn, [turn])
+    assert [len(mark.data) for mark in view.species] == [1, 2, 1, 1]
+    assert len({mark.opts["symbol"] for mark in view.species}) == 4
+    assert len(view.new.data) == 1
