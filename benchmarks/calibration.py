@@ -192,7 +192,7 @@ def main() -> None:
     table = summary(runs)
     for name, row in table.items():
         print(name, row)
-    uneven = [evened(asked.folder, seed) for seed in asked.seeds]
+    uneven = [evened(asked.folder, seed) for seed in asked.seeds[:2]]
     print(uneven)
     if asked.out is not None:
         made = {"wrong": WRONG, "summary": table, "uneven": uneven, "runs": runs}

@@ -163,6 +163,7 @@ STATES: dict[str, Callable[[Path], Any]] = {
     "compared": compared,
     "devices": devices,
     "tuning": tuning,
+    "species": lambda folder: running("species_by_look"),
 }
 
 if __name__ == "__main__":

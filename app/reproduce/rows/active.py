@@ -48,24 +48,33 @@ def heading(known: Known, options: Options) -> float:
 
 
 def headings(known: Known, seen: Seen) -> Floats:
-    """[T - tau, P] direction of what was covered in a delay, unwrapped."""
+    """[T - tau, P] direction of what was covered in a delay, unwrapped along each flight; nan between two flights."""
     leap = leaps(known, seen)
-    return np.asarray(np.unwrap(np.arctan2(leap[..., 1], leap[..., 0]), axis=0))
+    angle = np.arctan2(leap[..., 1], leap[..., 0])
+    turn = np.nan_to_num(np.diff(angle, axis=0))
+    whole = -2.0 * np.pi * np.rint(turn / (2.0 * np.pi))
+    return np.asarray(angle + np.concatenate([np.zeros_like(angle[:1]), np.cumsum(whole, axis=0)]))
+
+
+def turns(angle: Floats, lag: int) -> Floats:
+    """[T - lag, P] turns over a lag in frames, of one and the same flight; else nan."""
+    flight = np.cumsum(np.isnan(angle), axis=0)
+    return np.where(flight[lag:] == flight[:-lag], angle[lag:] - angle[:-lag], np.nan)
 
 
 def seen_heading(known: Known, options: Options, seen: Seen) -> Floats:
     """[cells] half the slope of the mean square turn between two lags, given in s."""
     angle = headings(known, seen)
     near, far = known.frames(options["near_s"]), known.frames(options["far_s"])
-    turns = [mean((angle[lag:] - angle[:-lag]) ** 2, axis=0) for lag in (near, far)]
-    return by_cell((turns[1] - turns[0]) / (2.0 * (far - near) * known.frame_s), seen.cell)
+    square = [mean(turns(angle, lag) ** 2, axis=0) for lag in (near, far)]
+    return by_cell((square[1] - square[0]) / (2.0 * (far - near) * known.frame_s), seen.cell)
 
 
 def draw_heading(axes: Axes, known: Known, options: Options, seen: Seen) -> None:
     angle = headings(known, seen)
     lags = lags_about(known.frames(options["far_s"]))
     time_s = lags * known.frame_s
-    axes.loglog(time_s, [float(mean((angle[lag:] - angle[:-lag]) ** 2)) for lag in lags], "o", ms=3, label="measured")
+    axes.loglog(time_s, [float(mean(turns(angle, lag) ** 2)) for lag in lags], "o", ms=3, label="measured")
     axes.loglog(time_s, 2.0 * heading(known, options) * time_s, label="2 D_phi t")
     axes.set(xlabel="lag / s", ylabel="mean square turn / rad²")
     axes.legend()
