@@ -103,9 +103,8 @@ class Tracker:
             return memory
         row = np.minimum(np.searchsorted(seen.particle, expected.particle), len(seen) - 1)
         known = seen.particle[row] == expected.particle
-        expected_px = seen.expected_px.copy()
-        expected_px[row[known]] = self.px_to_um.inverse(expected.position_um[known])
-        return replace(memory, seen=replace(seen, expected_px=expected_px))
+        there_px = self.px_to_um.inverse(expected.position_um[known])
+        return replace(memory, seen=seen.expecting(row[known], there_px))
 
     def _tracks(self, time_s: float, found: Features, linked: Linked, notes: tuple[str, ...]) -> Tracks:
         return Tracks(
