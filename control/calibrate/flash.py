@@ -21,7 +21,7 @@ SEEN = 8.0  # standard deviations of chance that a pattern must stand out by, of
 STRETCHES = 8  # of the recording, each of which is left out once for the error
 WHITE = 1.5  # the variance of a time from differences of white noise, over what least squares takes it for
 FINE = 4  # latencies tried an exposure, where a flash is looked for
-TRIED = 20  # and a frame, where its latency is fitted
+TRIED = 10  # and a frame, where its latency is fitted
 
 
 @dataclass(frozen=True)
