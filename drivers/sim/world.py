@@ -143,7 +143,10 @@ class World:
         return kept
 
     def shone(self, number: int) -> tuple[Floats, Floats]:
-        """(true places [K, 2], mean power over the exposure [K], mW) of the light of a recent frame, already exposed."""
+        """(true places [K, 2], mean power [K], mW) of the light during a recent frame's exposure, which is over.
+
+        The beam's jitter is left out.
+        """
         begin_ns = number * self.period_ns
         end_ns = begin_ns + self.exposure_ns
         with self._lock:
