@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_text
 import math
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from app.analysis import bonds_by_frame, msd, pair_correlation, sure
+from app.answer import write_json
 from app.findings import Finding, RunTables, alone, cutoff_um, findings, means_of
 from app.heading import heading_memory
 from app.motion import foreseen_msd_um2, longest_delay_s
@@ -45,7 +45,7 @@ def analyse_run(path: Path, out: Path | None, *, json: Path | None) -> int:
         print(f"{name:<32} {measured:>22} {unit:<6} foreseen {foreseen}")
     print(f"report: {target}")
     if json is not None:
-        json.write_text(json_text.dumps({"run": str(path), "findings": [plain(one) for one in found]}, indent=1) + "\n")
+        write_json(json, {"run": str(path), "findings": [plain(one) for one in found]})
     return 0
 
 
