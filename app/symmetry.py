@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json as json_text
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from app.answer import write_json
 from app.tidy import tidy
 from config.refused import Refused
 from drivers.journal import read_run
@@ -31,7 +31,7 @@ def show_symmetry(path: Path, *, lag_s: float | None, json: Path | None, figure:
               f"   {one.broken_um_per_s:.4f} um/s ({one.relative:.0%} of the mean motion)")  # fmt: skip
     if json is not None:
         said = {"run": str(path), "lag_s": lag_s, "groups": [asdict(one) for one in found]}
-        json.write_text(json_text.dumps(said, indent=1) + "\n", encoding="utf-8")
+        write_json(json, said)
     if figure is not None:
         draw(found, figure)
     return 0
