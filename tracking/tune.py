@@ -200,7 +200,7 @@ def _rim(frames: Sequence[Image], s: Tracking) -> tuple[float, bool]:
 
 
 def _even(frames: Sequence[Image], s: Tracking) -> tuple[Tracking, list[Features], float]:
-    """(settings with the least diameter, up to LARGER more, whose phases are even, else most so; candidates; minmass)."""
+    """(settings of the least diameter, up to LARGER more, whose phases are even, else most so; candidates; minmass)."""
     tried: list[tuple[float, tuple[Tracking, list[Features], float]]] = []
     for more in range(0, LARGER + 1, 2):
         trial = replace(s, diameter_px=s.diameter_px + more)

@@ -57,6 +57,7 @@ def test_scrub_step_and_play(window: Window, qtbot: QtBot) -> None:
     assert window.playback.shown.number == 101
     window.transport.back.click()
     assert window.playback.shown.number == 100
+    window.transport.speed.setCurrentIndex(0)  # slowly, so that it does not end before it is stopped
     window.transport.play.click()
     qtbot.waitUntil(lambda: window.playback.shown is not None and window.playback.shown.number > 103)
     window.transport.play.click()
