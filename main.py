@@ -346,6 +346,14 @@ def main() -> int:
     except Refused as refused:
         print(f"cybloids: {refused}", file=sys.stderr)
         return 2
+    except Exception as error:
+        from app.answer import in_words
+
+        said = in_words(error)
+        if said is None:
+            raise
+        print(f"cybloids: {said}", file=sys.stderr)
+        return 1
     return 0
 
 

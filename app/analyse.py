@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json as json_text
 import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from app.analysis import bonds_by_frame, msd, pair_correlation, sure
-from app.findings import Finding, RunTables, alone, cutoff_um, findings, means_of
+from app.analysis import bonds_by_frame, msd, pair_correlation
+from app.answer import write_json
+from app.findings import Finding, RunTables, alone, cutoff_um, findings
 from app.heading import heading_memory
 from app.motion import foreseen_msd_um2, longest_delay_s
 from app.page import Page
 from app.plan import plan_of
-from app.tidy import tidy
+from app.recorded import tables_of
 from config.refused import Refused
 from control.theory.many import random_bond_order
 from drivers.journal import read_run
@@ -45,7 +44,7 @@ def analyse_run(path: Path, out: Path | None, *, json: Path | None) -> int:
         print(f"{name:<32} {measured:>22} {unit:<6} foreseen {foreseen}")
     print(f"report: {target}")
     if json is not None:
-        json.write_text(json_text.dumps({"run": str(path), "findings": [plain(one) for one in found]}, indent=1) + "\n")
+        write_json(json, {"run": str(path), "findings": [plain(one) for one in found]})
     return 0
 
 
@@ -53,22 +52,17 @@ def tables(path: Path) -> tuple[RunTables, str, str]:
     """The tables of a run, what it was, and how it was calibrated, in words. Raises Refused."""
     with read_run(path) as run:
         header = run.header
-        found = {name: pd.DataFrame(columns) for name, columns in tidy(run, run.batches()).items()}
-    if not len(found["tracks"]):
+        made = plan_of(header)
+        found = tables_of(run, made)
+    if found is None:
         raise Refused(f"{path}: no particle was seen in this run, so that there is nothing to analyse")
-    made = plan_of(header)
-    particles = int(found["tracks"]["particle"].nunique())
-    turns = found["turns"]
-    span_s = float(np.ptp(turns["now_s"]))
+    particles = found.means.particles
+    span_s = float(np.ptp(found.turns["now_s"]))
     about = (
-        f"{header.kind.value}, {len(turns)} turns in {span_s:.1f} s at {header.fps:g} frames/s, {particles} particles, "
-        f"started {header.started}, code {header.git_hash[:12]}. {made.experiment.about}"
+        f"{header.kind.value}, {len(found.turns)} turns in {span_s:.1f} s at {header.fps:g} frames/s, "
+        f"{particles} particles, started {header.started}, code {header.git_hash[:12]}. {made.experiment.about}"
     )
-    run_tables = RunTables(
-        made, means_of(made, particles), header.fps, sure(found["tracks"]), found["commands"], found["forces"],
-        found["rings"], turns,
-    )  # fmt: skip
-    return run_tables, about, calibration_in_words(header.calibration)
+    return found, about, calibration_in_words(header.calibration)
 
 
 def calibration_in_words(calibration: Any) -> str:

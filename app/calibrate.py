@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json as json_text
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from app.answer import write_json
 from app.calibration.diffusion import diffusion, drift
 from app.calibration.job import Job
 from app.calibration.latency import latency
@@ -50,7 +50,7 @@ def calibrate_rig(
     print(f"kept in {file}; it is in force where the rig file says 'calibration: {file.name}', or with "
           f"--set calibration={file}")  # fmt: skip
     if json is not None:
-        json.write_text(json_text.dumps([plain(record) for record in made], indent=1) + "\n")
+        write_json(json, [plain(record) for record in made])
     return 0
 
 

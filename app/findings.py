@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from app.analysis import bonds_by_frame, msd, speeds
 from app.energetics import work_kt
 from app.heading import heading_memory, persistence_s
-from app.machine import build_machine
+from app.machine import build_light, latency_s
 from app.means import Means, minimum
 from app.motion import foreseen_speed_um_per_s, longest_delay_s
 from app.rig_file import Plan
@@ -51,14 +51,14 @@ class RunTables:
     forces: pd.DataFrame
     rings: pd.DataFrame
     turns: pd.DataFrame
+    acted: bool = True  # whether light can have moved anybody: not in the dark, nor in a recording
 
 
 def means_of(made: Plan, particles: int) -> Means:
     """What the run's rig has to work with: from mid-exposure to effect."""
-    machine = build_machine(made)
-    camera = made.rig.camera
-    seen_s = camera.exposure_s / 2.0 + camera.readout_s
-    return Means(made.rig.plant, machine.light, seen_s + machine.latency_s, machine.hold_s, particles)
+    rig = made.rig
+    seen_s = rig.camera.exposure_s / 2.0 + rig.camera.readout_s
+    return Means(rig.plant, build_light(made), seen_s + latency_s(rig), 1.0 / rig.camera.fps, particles)
 
 
 def in_blocks(values: pd.DataFrame, column: str) -> tuple[float, float]:

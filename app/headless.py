@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_text
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -12,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from app.answer import write_json
 from app.instrument import Instrument
 from app.plan import plan
 from app.progress import progress
@@ -168,7 +168,7 @@ def tell(summary: dict[str, Any], json: Path | None) -> None:
     if summary["out"]:
         print(f"  recorded in {summary['out']}")
     if json is not None:
-        json.write_text(json_text.dumps(summary, indent=1) + "\n")
+        write_json(json, summary)
 
 
 def run_experiment(

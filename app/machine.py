@@ -24,18 +24,7 @@ def build_machine(made: Plan, source: str = "the experiment") -> Machine:
     """The mathematics of a plan. Raises Refused for a delay that is too short, or what light can't paint."""
     rig, experiment = made.rig, made.experiment
     low_um, high_um = field_um(rig)
-    light = Light(
-        waist_um=rig.optics.waist_um,
-        depth_kt_per_mw=rig.optics.depth_kt_per_mw,
-        kt_pn_um=rig.plant.kt_pn_um,
-        power_mw=rig.power_mw,
-        trap_kt=experiment.trap.depth_kt,
-        dwell_s=rig.loop.dwell_s,
-        shortest_dwell_s=rig.deflector.min_dwell_s,
-        settle_s=rig.deflector.settle_s,
-        cycle_s=1.0 / rig.camera.fps,
-        efficiency=rig.calibration.evenness.efficiency() if rig.calibration.evenness is not None else None,
-    )
+    light = build_light(made)
     policy = build_policy(made, light, source)
     if experiment.keep_in_field is not None:
         policy = Kept(policy, experiment.keep_in_field, light, low_um, high_um)
@@ -45,7 +34,7 @@ def build_machine(made: Plan, source: str = "the experiment") -> Machine:
         policy=policy,
         light=light,
         limits=Limits(low_um, high_um, light.power_mw),
-        latency_s=rig.loop.latency_s + rig.deflector.delay_s,
+        latency_s=latency_s(rig),
         hold_s=period_s,
         stale_s=rig.loop.stale_periods * period_s,
         species=experiment.species,
@@ -53,6 +42,28 @@ def build_machine(made: Plan, source: str = "the experiment") -> Machine:
         probe_mw=rig.loop.probe_power_mw if isinstance(experiment.policy, Calibrating) else None,
         plant=None if isinstance(rig.camera, PlantCamera) else rig.plant,  # a table of particles is not linked
     )
+
+
+def build_light(made: Plan) -> Light:
+    """What the one beam of a rig can give to the traps of an experiment."""
+    rig = made.rig
+    return Light(
+        waist_um=rig.optics.waist_um,
+        depth_kt_per_mw=rig.optics.depth_kt_per_mw,
+        kt_pn_um=rig.plant.kt_pn_um,
+        power_mw=rig.power_mw,
+        trap_kt=made.experiment.trap.depth_kt,
+        dwell_s=rig.loop.dwell_s,
+        shortest_dwell_s=rig.deflector.min_dwell_s,
+        settle_s=rig.deflector.settle_s,
+        cycle_s=1.0 / rig.camera.fps,
+        efficiency=rig.calibration.evenness.efficiency() if rig.calibration.evenness is not None else None,
+    )
+
+
+def latency_s(rig: Rig) -> float:
+    """From a decision to when its command acts."""
+    return rig.loop.latency_s + rig.deflector.delay_s
 
 
 def build_tracker(made: Plan) -> Tracker:

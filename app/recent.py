@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from app.findings import RunTables, means_of
 from app.rig_file import Plan
-from control.contract import Command, Forces, Tracks, Turn
+from control.contract import Command, Forces, State, Tracks, Turn
+from drivers.journal import Kind
 
 MOST = 4000  # turns
 MOST_PLACES = 120_000  # particles times turns
@@ -52,24 +53,34 @@ class Recent:
         """As main.py analyse has them; None before anybody was seen for a second."""
         fps = plan.rig.camera.fps
         particles = max((len(moment.tracks) for moment in self.moments), default=0)
-        moments = [*self.moments][-max(MOST_PLACES // max(particles, 1), 200) :]
+        moments = [*self.moments][-most(particles) :]
         if not particles or len(moments) < max(fps, 16.0):
             return None
         return RunTables(
             plan, means_of(plan, particles), fps, tracks_of(moments, fps), commands_of(moments),
             delays_of(moments, lambda wanted: wanted.delay_s), delays_of(moments, lambda wanted: wanted.ring_delay_s),
-            turns_of(moments),
+            turns_of(moments), plan.kind != Kind.REPLAY and any(len(each.sent) for each in moments),
         )  # fmt: skip
 
 
+def most(particles: float) -> int:
+    """Turns that findings are made of, with so many particles in each: more would take longer than they last."""
+    return min(MOST, max(int(MOST_PLACES / max(particles, 1.0)), 200))
+
+
 def tracks_of(moments: list[Moment], fps: float) -> pd.DataFrame:
-    """frame, time_s, particle, x_um, y_um, carried: a row a particle and turn; frames are counted by their times."""
+    """frame, time_s, particle, x_um, y_um, carried: a row a particle and turn; frames are counted by their times.
+
+    Who may be another counts as carried, as in `analyse`: no displacement over that is one of the law's.
+    """
     counts = [len(moment.tracks) for moment in moments]
-    carried = [np.isin(each.tracks.particle, each.wanted.particle[each.wanted.carried]) for each in moments]
+    carried = [apart(each.tracks, each.wanted) for each in moments]
+    first_s = moments[0].tracks.time_s
+    first = int(first_s * fps + 1e-6)
     place_um = np.concatenate([each.tracks.position_um for each in moments])
     return pd.DataFrame(
         {
-            "frame": np.repeat([int(each.tracks.time_s * fps + 1e-6) for each in moments], counts),
+            "frame": np.repeat([first + round((each.tracks.time_s - first_s) * fps) for each in moments], counts),
             "time_s": np.repeat([each.tracks.time_s for each in moments], counts),
             "particle": np.concatenate([each.tracks.particle for each in moments]),
             "x_um": place_um[:, 0],
@@ -77,6 +88,12 @@ def tracks_of(moments: list[Moment], fps: float) -> pd.DataFrame:
             "carried": np.concatenate(carried),
         }
     )
+
+
+def apart(tracks: Tracks, wanted: Forces) -> NDArray[np.bool_]:
+    """[N] whose displacement up to now is no law's doing: who is being carried, or may be another."""
+    held = np.isin(tracks.particle, wanted.particle[wanted.carried])
+    return held | (tracks.state == State.UNCERTAIN) if len(tracks.state) else held
 
 
 def commands_of(moments: list[Moment]) -> pd.DataFrame:
@@ -105,9 +122,10 @@ def delays_of(moments: list[Moment], delay_s: Callable[[Forces], NDArray[Any]]) 
 
 
 def turns_of(moments: list[Moment]) -> pd.DataFrame:
-    """now_s, frame_time_s, sent_effect_s: a row a turn."""
+    """turn, now_s, frame_time_s, sent_effect_s: a row a turn."""
     return pd.DataFrame(
         {
+            "turn": np.arange(len(moments)),
             "now_s": [each.now_s for each in moments],
             "frame_time_s": [each.tracks.time_s for each in moments],
             "sent_effect_s": [each.sent.effect_s for each in moments],

@@ -11,17 +11,22 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from app.findings import RunTables
 from app.instrument import Instrument
 from app.live import NoRecord, sentence
+from app.plan import plan_of
+from app.recent import Recent, most
+from app.recorded import tables_of
 from app.recording import is_run
 from app.rig import open_instrument
 from app.rig_file import Plan
-from control.contract import Ended, Frame, Order, OrderKind, Tracks, Turn
+from control.contract import Ended, Frame, Order, OrderKind, State, Tracks, Turn
 from control.loop import run
 from drivers.journal import Run, read_run
 from drivers.video import Video, VideoCamera, open_video
 
 Image = NDArray[Any]
+Floats = NDArray[np.float64]
 
 
 class Pass:
@@ -84,6 +89,10 @@ class Source(Protocol):
 
     def tracks(self, begin: int, end: int) -> list[Tracks] | None: ...
 
+    def tables(self, begin: int, end: int) -> RunTables | None: ...
+
+    def latencies_s(self, begin: int, end: int) -> Floats: ...
+
     def close(self) -> None: ...
 
 
@@ -92,11 +101,23 @@ class RunSource:
 
     def __init__(self, path: Path) -> None:
         self.run: Run = read_run(path)
+        self.plan = plan_of(self.run.header)
         rows, turns = self.run.rows("tracks"), self.run.rows("turns")
-        self._particle = rows["particle"].copy()
+        self._particle, self._state = rows["particle"].copy(), rows["state"].copy()
         self._position_um = np.column_stack([rows["x_um"], rows["y_um"]])
         self._ends = turns["tracks_end"].copy()
         self._time_s = turns["tracks_time_s"].copy()
+        self._latency_s = np.where(turns["has_frame"] != 0, turns["sent_s"] - turns["frame_time_s"], np.nan)
+        self._carried(rows)
+
+    def _carried(self, rows: Any) -> None:
+        """Who was being carried counts as doubtful: no displacement over that is one of the law's."""
+        wanted = self.run.rows("wanted")
+        back = wanted[wanted["carried"] != 0]
+        if len(back):
+            many = int(rows["particle"].max(initial=0)) + 1
+            held = np.isin(rows["turn"] * many + rows["particle"], back["turn"] * many + back["particle"])
+            self._state[held] = int(State.UNCERTAIN)
 
     def __len__(self) -> int:
         return len(self.run)
@@ -112,8 +133,18 @@ class RunSource:
         found = []
         for index in range(begin, end):
             rows = slice(int(self._ends[index - 1]) if index else 0, int(self._ends[index]))
-            found.append(Tracks(float(self._time_s[index]), self._particle[rows], self._position_um[rows]))
+            found.append(
+                Tracks(float(self._time_s[index]), self._particle[rows], self._position_um[rows], self._state[rows])
+            )
         return found
+
+    def tables(self, begin: int, end: int) -> RunTables | None:
+        each = (self._ends[end - 1] - (self._ends[begin - 1] if begin else 0)) / max(end - begin, 1) if end else 0.0
+        return tables_of(self.run, self.plan, max(begin, end - most(each)), end)
+
+    def latencies_s(self, begin: int, end: int) -> Floats:
+        known: Floats = self._latency_s[begin:end]
+        return known[np.isfinite(known)]
 
     def close(self) -> None:
         self.run.close()
@@ -136,6 +167,12 @@ class VideoSource:
 
     def tracks(self, begin: int, end: int) -> None:
         return None
+
+    def tables(self, begin: int, end: int) -> None:
+        return None
+
+    def latencies_s(self, begin: int, end: int) -> Floats:
+        return np.empty(0)
 
     def close(self) -> None:
         self.video.close()
@@ -194,6 +231,19 @@ class Reel:
             return recorded
         assert self.first is not None
         return [turn.tracks for turn in self.first.turns[begin:end]]
+
+    def tables(self, begin: int, end: int) -> RunTables | None:
+        """What main.py analyse measures, of the turns from `begin` to `end`. Raises Refused where it is damaged."""
+        begin, end = max(begin, 0), min(end, self.ready)
+        if self.first is None:
+            return self.source.tables(begin, end)
+        recent = Recent()
+        recent.add(self.first.turns[begin:end])
+        return recent.tables(self.first.plan)
+
+    def latencies_s(self, begin: int, end: int) -> Floats:
+        """From the middle of the exposure to the command's sending, as recorded; empty for a video."""
+        return self.source.latencies_s(max(begin, 0), max(end, 0))
 
     def edit(self, plan: Plan) -> None:
         """Send the recording through another plan's machine, beside what was. Raises Refused."""

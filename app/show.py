@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json as json_text
 from pathlib import Path
 
+from app.answer import write_json
 from app.export import export
 from app.info import info, text
 from app.progress import progress
@@ -18,7 +18,7 @@ def export_run(path: Path, to: str, out: Path | None, *, json: Path | None) -> N
     for file in made:
         print(file)
     if json is not None:
-        json.write_text(json_text.dumps({"run": str(path), "files": [str(file) for file in made]}, indent=1) + "\n")
+        write_json(json, {"run": str(path), "files": [str(file) for file in made]})
 
 
 def show_info(path: Path, *, json: Path | None) -> None:
@@ -26,4 +26,4 @@ def show_info(path: Path, *, json: Path | None) -> None:
     found = info(path)
     print(text(found))
     if json is not None:
-        json.write_text(json_text.dumps(found, indent=1) + "\n")
+        write_json(json, found)

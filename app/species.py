@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json as json_text
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.answer import write_json
 from config.refused import Refused
 from control.contract import State
 from drivers.journal import read_run
@@ -47,7 +47,7 @@ def learn_species(
     said: dict[str, Any] = {"checkpoint": str(out), "species": list(species), **card.metrics}
     print("\n".join(f"{key}: {value}" for key, value in said.items()))
     if json is not None:
-        json.write_text(json_text.dumps(said, indent=1) + "\n", encoding="utf-8")
+        write_json(json, said)
     return 0
 
 

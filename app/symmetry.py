@@ -5,7 +5,6 @@ The motion is a run's, or a table of tracks from anywhere: an exported run, or w
 
 from __future__ import annotations
 
-import json as json_text
 import math
 from dataclasses import asdict
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.answer import write_json
 from app.tidy import Columns, tidy
 from config.refused import Refused
 from drivers.journal import read_run
@@ -33,15 +33,12 @@ def show_symmetry(path: Path, *, lag_s: float | None, json: Path | None, figure:
     motion, lag_s = motion_of(path, lag_s)
     found = verdicts(motion)
     print(text(found, path, lag_s, len(motion.position_um)))
-    try:
-        if json is not None:
-            said = {"run": str(path), "lag_s": lag_s, "displacements": len(motion.position_um),
-                    "groups": [asdict(one) for one in found]}  # fmt: skip
-            json.write_text(json_text.dumps(said, indent=1) + "\n", encoding="utf-8")
-        if figure is not None:
-            draw(found, figure)
-    except (OSError, ValueError) as error:  # ValueError: a kind of picture that matplotlib does not know
-        raise Refused(f"symmetry: the JSON file or the figure can't be written ({error})") from None
+    if json is not None:
+        said = {"run": str(path), "lag_s": lag_s, "displacements": len(motion.position_um),
+                "groups": [asdict(one) for one in found]}  # fmt: skip
+        write_json(json, said)
+    if figure is not None:
+        draw(found, figure)
     return 0
 
 
@@ -149,4 +146,7 @@ def draw(found: list[Verdict], path: Path) -> None:
     error.set_xlabel("equivariance error on data held out")
     error.set_xlim(0, 1)
     sure.invert_yaxis()
-    figure.savefig(path)
+    try:
+        figure.savefig(path)
+    except (OSError, ValueError) as error:  # ValueError: a kind of picture that matplotlib does not know
+        raise Refused(f"{path}: the figure can't be written ({error})") from None

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json as json_text
 from pathlib import Path
 from typing import Any
 
+from app.answer import write_json
 from config.reader import build, read
 
 
@@ -52,5 +52,5 @@ def _tell(title: str, said: dict[str, Any], json: Path | None) -> int:
     for name, value in said.items():
         print(f"  {name.replace('_', ' '):24} {value:.4g}" if isinstance(value, float) else f"  {name:24} {value}")
     if json is not None:
-        json.write_text(json_text.dumps(said, indent=2) + "\n", encoding="utf-8")
+        write_json(json, said)
     return 0

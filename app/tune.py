@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.answer import write_json
 from app.progress import progress
 from app.recording import open_recording
 from config.reader import build, override, parse, plain
@@ -47,7 +48,7 @@ def tune_recording(recording: Path, sets: Sequence[str], *, out: Path | None, js
     print(seen.alarm or "sub-pixel phases are even")
     print(picture)
     if json is not None:
-        json.write_text(json_text.dumps(summary(recording, made, values, seen, picture), indent=1) + "\n")
+        write_json(json, summary(recording, made, values, seen, picture))
     return 0
 
 

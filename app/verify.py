@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json as json_text
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from app.answer import write_json
 from app.machine import build_machine
 from app.plan import plan_of
 from app.progress import progress
@@ -47,7 +47,7 @@ def verify_run(path: Path, *, json: Path | None) -> int:
     if json is not None:
         answer = {"run": str(path), "equal": difference is None, "difference": difference, "turns": len(run),
                   "from": "frames" if kept else "tracks"}  # fmt: skip
-        json.write_text(json_text.dumps(answer, indent=1) + "\n")
+        write_json(json, answer)
     return 0 if difference is None else 1
 
 

@@ -37,10 +37,11 @@ WRONG = (
     "deflector.true_shift_um=[0.4, -0.3]", "deflector.true_delay_s=0.006", "optics.depth_kt_per_mw=10",
     "optics.waist_um=0.66", "plant.drag_pn_s_per_um=0.05", "sample.drift_um_per_s=[0.05, -0.03]",
 )  # fmt: skip
+LEAK = "camera.laser_leak_counts_per_mw=0.1"  # as with another filter, for one more look at the latency
 UNEVEN = ("deflector.efficiency_edge=0.2", "deflector.range_v=6", "sample.number=36", "sample.spacing_um=4.2")
 ASKED = {
     "map_rms_nm": 50.0, "stiffness": 0.03, "stiffness_middle": 0.03, "diffusion": 0.03, "diffusion_msd": 0.03,
-    "latency_ms": 1.0,
+    "latency_ms": 1.0, "flash_ms": 1.0, "flash_off_ms": 1.0,
 }  # fmt: skip  # the largest errors that are allowed
 
 
@@ -74,7 +75,6 @@ def errors(job: Job, found: dict[str, Record]) -> dict[str, float]:
     if not isinstance(camera, SimulatedCamera) or not isinstance(rig.deflector, SimulatedDeflector):
         raise TypeError("only a simulated rig knows the truth")
     true_d = rig.plant.kt_pn_um / rig.sample.drag_pn_s_per_um
-    true_latency_s = rig.loop.latency_s + rig.deflector.true_delay_s
     rms_um, worst_um = map_error_um(rig)
     held, power = found["stiffness"], found["power"].data
     true_k = true_stiffness_pn_per_um(rig, np.array(held.data["spot_um"])).mean()
@@ -99,7 +99,7 @@ def errors(job: Job, found: dict[str, Record]) -> dict[str, float]:
         "map_residual_nm": 1e3 * (found["map"].residual or 0.0),
         "diffusion": value(found["diffusion"], "covariance_um2_per_s") / true_d - 1.0,
         "diffusion_msd": value(found["diffusion"], "msd_um2_per_s") / true_d - 1.0,
-        "latency_ms": 1e3 * (value(found["latency"], "latency_s") - true_latency_s),
+        "latency_ms": 1e3 * (value(found["latency"], "latency_s") - true_latency_s(rig)),
         "stiffness": each["stiffness_equipartition"], **each,
         "stiffness_middle": middle, "stiffness_over_field_rms": float(np.sqrt((over_field**2).mean())),
         "uneven_before": float(found["power"].found["uneven_before"]),
@@ -110,6 +110,23 @@ def errors(job: Job, found: dict[str, Record]) -> dict[str, float]:
         "drift_nm_per_s": 1e3 * float(np.hypot(*(seen - drift))),
         "drift_stderr_nm_per_s": 1e3 * float(found["drift"].residual or 0),
     }  # fmt: skip
+
+
+def true_latency_s(rig: Rig) -> float:
+    """From the beginning of a turn to when its light acts."""
+    if not isinstance(rig.deflector, SimulatedDeflector):
+        raise TypeError("only a simulated rig knows its true latency")
+    return rig.loop.latency_s + rig.deflector.true_delay_s
+
+
+def latencies(calibrated_job: Job, folder: Path, seed: int) -> dict[str, Any]:
+    """Three ways, of the rig as it is calibrated, with a filter that lets some of the laser's light through."""
+    file = folder / f"flash{seed}.calibration.yaml"
+    if not file.exists():
+        before = f"calibration={calibrated_job.file.resolve()}"
+        job = Job(RIG, (*calibrated_job.sets, before, LEAK), file, seed=seed, seconds=60.0)
+        STEPS["latency"](job)
+    return dict(load(file).records[-1].found)
 
 
 def value(record: Record, name: str) -> float:
@@ -134,12 +151,20 @@ def calibrated(folder: Path, seed: int, seconds: float | None = 60.0, wrong: tup
         calibrate_rig(what, RIG, wrong, out=file, seconds=seconds, seed=seed, pitch_um=2.5, undone=False, json=None)
     job = Job(RIG, wrong, file, seed=seed)
     found = dict(zip(STEPS, load(file).records, strict=True))
+    flashed = latencies(job, folder, seed)
+    true_off_s = job.rig().loop.latency_s
+    all_errors = {
+        **errors(job, found),
+        "flash_ms": 1e3 * (flashed["by"]["flash"]["value"] - true_latency_s(job.rig())),
+        "flash_off_ms": 1e3 * (flashed["light_off_s"]["value"] - true_off_s),
+    }
     return {
         "seed": seed,
         "particles": {name: one.found["particles"] for name, one in found.items() if "particles" in one.found},
         "recorded_s": {name: recorded_s(job, one) for name, one in found.items()},
         "disagreement": {name: found[name].found["disagreement"] for name in ("diffusion", "stiffness")},
-        "errors": {name: float(f"{error:.5g}") for name, error in errors(job, found).items()},
+        "errors": {name: float(f"{error:.5g}") for name, error in all_errors.items()},
+        "latency": {name: flashed[name] for name in ("by", "light_off_s", "disagreement")},
         "found": {name: one.found for name, one in found.items()},
     }
 

@@ -3,7 +3,7 @@
 python -m benchmarks.compensation --out benchmarks/results/compensation.json [--rows 0 1]
 
 At z = kappa (latency + hold / 2) = 0.5 and a virtual stiffness of 0.4 kappa: a harmonic and a double well of 2 kT, on
-the plant bench (exact springs, independent cells) and with rendered frames (16 wells, Gaussian spots, time sharing).
+the plant bench (exact springs, independent cells) and with rendered frames (36 wells, Gaussian spots, time sharing).
 What is believed of the rig is right, or wrong on purpose. Runs are kept in --folder, and not done again.
 """
 
@@ -53,7 +53,7 @@ class Well:
 
     name: str
     plant: dict[str, Any]  # its shape on the plant bench
-    rendered: dict[str, Any]  # 16 of it, SITE_UM apart
+    rendered: dict[str, Any]  # 36 of it, SITE_UM apart
     energy_kt: Callable[[Floats], Floats]
     rendered_kt: Callable[[Floats], Floats]
     edges: Floats
@@ -135,16 +135,22 @@ def flown_on_plant(
 
 
 def flown_rendered(
-    well: Well, way: str, out: Path, *, seconds: float, seed: int = 4, stiffness: float = 1.0, late_s: float = 0.0
-) -> Floats:
-    """[T, 16, 2] from the middles of 16 wells: images, tracking, time sharing, Gaussian spots; softer further out."""
+    well: Well, way: str, out: Path, *, seconds: float, particles: int = 16, seed: int = 4, stiffness: float = 1.0,
+    late_s: float = 0.0,
+) -> Floats:  # fmt: skip
+    """[T, particles, 2] from the middles of 16 or 36 wells: images, tracking, time sharing, Gaussian spots, which are
+    softer further out. More wells need a wider image and a stronger beam.
+    """
+    wide_px = 256 if particles <= 16 else 320
+    power_mw = 200.0 * math.ceil(particles / 16)
     wanted = {
         "title": f"{well.name}, {way}", "rig": str(RIGS / "simulated.yaml"), "seed": seed,
         "trap": {"depth_kt": STIFFNESS * WAIST_UM**2 / (4.0 * KT), **WAYS[way]},
         "policy": {"kind": "programmed", "forces": [{"kind": "external", "shape": well.rendered}]},
-        "set": {"sample.number": 16, "sample.arrangement": "square", "sample.spacing_um": SITE_UM,
-                "deflector.efficiency_edge": 1.0, "laser.depth_kt_per_mw": 5.0 * stiffness,
-                "deflector.true_delay_s": 1e-4 + late_s},
+        "set": {"sample.number": particles, "sample.arrangement": "square", "sample.spacing_um": SITE_UM,
+                "camera.width_px": wide_px, "camera.height_px": wide_px, "laser.max_power_mw": power_mw,
+                "loop.power_cap_mw": power_mw, "deflector.efficiency_edge": 1.0,
+                "laser.depth_kt_per_mw": 5.0 * stiffness, "deflector.true_delay_s": 1e-4 + late_s},
     }  # fmt: skip
     place = flown(wanted, seconds, out)
     site_um = SITE_UM * (np.floor(place[0] / SITE_UM) + 0.5)
@@ -198,13 +204,23 @@ def rounded(value: Any) -> Any:
 CASES = (  # level, well, what is true against what is believed, seconds of each flight, particles
     ("plant", "harmonic", "right", (61.0,), 128),
     ("plant", "double", "right", (81.0,), 256),
-    ("rendered", "harmonic", "right", (121.0, 61.0), 16),
+    ("rendered", "harmonic", "right", (121.0,), 36),
     ("plant", "harmonic", "20 % too stiff", (51.0,), 128),
     ("plant", "harmonic", "20 % too soft", (51.0,), 128),
-    ("rendered", "harmonic", "20 % too stiff", (121.0,), 16),
-    ("rendered", "harmonic", "3 ms later", (121.0,), 16),
-    ("rendered", "double", "right", (121.0, 121.0), 16),
+    ("rendered", "harmonic", "20 % too stiff", (121.0,), 36),
+    ("rendered", "harmonic", "3 ms later", (121.0,), 36),
+    ("rendered", "double", "right", (121.0,) * 4, 36),
 )
+
+
+def flight(row: int, way: str, number: int, folder: Path, seed: int) -> Floats:
+    """[T, particles, 2] of one flight of a row, in one of the WAYS: from now, or from `folder`."""
+    level, name, wrong, lasting_s, particles = CASES[row]
+    again = f"_{number}" if number else ""
+    out = folder / f"{level}_{name}_{wrong.replace(' ', '-').replace('%', 'pc')}_{way}{again}.npy"
+    kind: dict[str, Any] = {"seconds": lasting_s[number], "seed": seed + number, **WRONG[wrong]}
+    fly_it = flown_on_plant if level == "plant" else flown_rendered
+    return fly_it(WELLS[name], way, out, particles=particles, **kind)
 
 
 def case(row: int, folder: Path, seed: int) -> dict[str, Any]:
@@ -213,17 +229,8 @@ def case(row: int, folder: Path, seed: int) -> dict[str, Any]:
     well, found = WELLS[name], {}
     from_s = EQUILIBRIUM_S if wrong == "right" else LEARNED_S
     for way in WAYS:
-        flights = []
-        for number, seconds in enumerate(lasting_s):
-            again = f"_{number}" if number else ""
-            out = folder / f"{level}_{name}_{wrong.replace(' ', '-').replace('%', 'pc')}_{way}{again}.npy"
-            kind: dict[str, Any] = {"seconds": seconds, "seed": seed + number, **WRONG[wrong]}
-            if level == "plant":
-                place = flown_on_plant(well, way, out, particles=particles, **kind)
-            else:
-                place = flown_rendered(well, way, out, **kind)
-            flights.append(values(well, place, from_s))
-        found[way] = pieces(flights)
+        flights = [flight(row, way, number, folder, seed) for number in range(len(lasting_s))]
+        found[way] = pieces([values(well, place_um, from_s) for place_um in flights])
     table = rounded(compared(well, found, well.energy_kt if level == "plant" else well.rendered_kt))
     said = {way: (one["kl"], one.get("over_none", {}).get("least")) for way, one in table.items()}
     print(level, name, wrong, said, flush=True)

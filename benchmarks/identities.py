@@ -11,7 +11,6 @@ overlap in the image nobody can say which of them a track is on; sightings as th
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -21,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.answer import write_json
 from app.machine import build_machine
 from app.plan import plan
 from app.rig_file import EXPERIMENTS, Plan
@@ -190,7 +190,7 @@ def bench(frames: int, file: Path | None) -> list[Row]:
               f"{row['uncertain'] / row['sightings']:.2%} of sightings uncertain, "
               f"{row['overlapped'] / row['sightings']:.2%} overlapped; {row['identities']} identities")  # fmt: skip
     if file is not None:
-        file.write_text(json.dumps({"identities": rows}, indent=1) + "\n")
+        write_json(file, {"identities": rows})
     return rows
 
 

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.answer import write_json
 from app.apart import Apart
 from app.instrument import Instrument
 from app.live import Live
@@ -221,7 +222,7 @@ def bench(quick: bool, file: Path | None) -> list[Row]:
             print(f"{case.name:36} {way:7} {of['p50_ms']:7.2f} {of['p99_ms']:7.2f} {of['p999_ms']:7.2f}    "
                   f"{row['p99_ratio'][way]:10.2f} {of['missed']:8.2%} {of['painted_hz']:5.0f} Hz")  # fmt: skip
     if file is not None:
-        file.write_text(json.dumps({"loop": rows}, indent=1) + "\n")
+        write_json(file, {"loop": rows})
     return rows
 
 

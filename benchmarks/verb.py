@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json as json_text
 from pathlib import Path
 
+from app.answer import write_json
 from benchmarks.tracking import markdown, measure
 
 
@@ -12,7 +12,7 @@ def bench_tracking(*, quick: bool, docs: Path | None, json: Path | None) -> int:
     """Every table of benchmarks.tracking, as lines while they are measured, as JSON and as a page."""
     tables = measure(quick)
     if json is not None:
-        json.write_text(json_text.dumps(tables, indent=1) + "\n")
+        write_json(json, tables)
     if docs is not None:
         docs.write_text(markdown(tables))
     return 0

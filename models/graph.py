@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from numba import njit
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 from torch import Tensor
 
 
@@ -15,10 +15,38 @@ def radius_edges(position: NDArray[np.float64], radius: float) -> Tensor:
     position is [N, d], in the unit of `radius`. Edge e + E/2 is edge e reversed. A radius graph, and not the k nearest
     neighbours: only then can a smooth cut-off make the edges come and go without a jump.
     """
-    pairs = cKDTree(position).query_pairs(radius, output_type="ndarray") if len(position) > 1 else np.empty((0, 2))
-    edges = np.empty((2, 2 * len(pairs)), np.int64)
-    edges[:, : len(pairs)], edges[:, len(pairs) :] = pairs.T, pairs.T[::-1]
-    return torch.from_numpy(edges)
+    place = np.ascontiguousarray(position, np.float64)
+    if not np.isfinite(place).all():
+        raise ValueError("positions must be finite")
+    return torch.from_numpy(_sweep(place, np.argsort(place[:, 0], kind="stable"), radius))
+
+
+@njit(cache=True, nogil=True)
+def _sweep(position: NDArray[np.float64], order: NDArray[np.int64], radius: float) -> NDArray[np.int64]:
+    """Edges [2, E], by a look at those only who come next in the `order` along the first axis.
+
+    It takes a few us for a hundred points, where a tree takes longer to be planted.
+    """
+    edges = np.empty((2, 0), np.int64)
+    for counted in (False, True):
+        found, half = 0, edges.shape[1] // 2
+        for here in range(len(order)):
+            i = order[here]
+            for there in range(here + 1, len(order)):
+                j = order[there]
+                if position[j, 0] - position[i, 0] >= radius:
+                    break
+                square = 0.0
+                for axis in range(position.shape[1]):
+                    square += (position[j, axis] - position[i, axis]) ** 2
+                if square < radius * radius:
+                    if counted:
+                        edges[0, found] = edges[1, half + found] = i
+                        edges[1, found] = edges[0, half + found] = j
+                    found += 1
+        if not counted:
+            edges = np.empty((2, 2 * found), np.int64)
+    return edges
 
 
 def all_edges(points: int, graphs: int = 1) -> Tensor:

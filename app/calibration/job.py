@@ -72,7 +72,18 @@ class Job:
     def fly(
         self, title: str, motion: AnyMotion, seconds: float, *, armed: bool = True, rig: Mapping[str, Any] | None = None
     ) -> tuple[Plan, SeenRun]:
-        """One run, with these values of the rig. Raises Refused, Fault (also where the interlock tripped)."""
+        """One run, and what was seen in it. Raises Refused, Fault, as `record` does."""
+        made, path = self.record(title, motion, seconds, armed=armed, rig=rig)
+        return made, seen_run(path, map_of(made.rig), made.rig.deflector.settle_s)
+
+    def record(
+        self, title: str, motion: AnyMotion, seconds: float, *, armed: bool = True,
+        rig: Mapping[str, Any] | None = None, frames: bool = False,
+    ) -> tuple[Plan, Path]:  # fmt: skip
+        """One run with these values of the rig, in its file, with its images if they are wanted.
+
+        Raises Refused, Fault (also where the interlock tripped).
+        """
         wanted = {
             "title": f"Calibration: {title}", "rig": str(self.rig_path), "seconds": seconds,
             "seed": self.seed + 101 * len(self.runs), "policy": plain(Calibrating(motion=motion)),
@@ -83,11 +94,11 @@ class Job:
         document = Document(f"calibration: {title}", json.loads(json.dumps(wanted)), {})
         made = planned(document, bench, (), self.rig_path.parent)
         path = self._path(title)
-        done = fly(made, seconds, path, False, title, armed=armed)
+        done = fly(made, seconds, path, frames, title, armed=armed)
         if done["trips"]:
             raise Fault(f"the interlock tripped in the calibration ({title}): {done['trips'][0]}")
         self.runs.append(str(path.relative_to(self.file.parent)))
-        return made, seen_run(path, map_of(made.rig), made.rig.deflector.settle_s)
+        return made, path
 
     def keep(
         self, what: str, residual: float, unit: str, sets: dict[str, Any], found: dict[str, Any], **data: Any

@@ -1,22 +1,29 @@
-"""Latency: by how held particles follow their shaken spots, beside what the stages' time stamps say."""
+"""Latency three ways: what the stages' time stamps say, a flash of the laser's light, and shaken particles."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from app.calibration.flash import flash
 from app.calibration.job import Job, share_of_budget_kt
 from app.calibration.record import Record
 from config.refused import Refused
 from control.calibrate.dither import by_phase, response
+from control.calibrate.estimate import disagreement, mean_of
 from control.calibrate.latency import by_stages
 from control.policies.calibrating import Carry
 
 SHAKE = Carry(shake_um=(0.1, 0.1), shake_hz=(3.0, 9.0))
 BEGIN_S = 1.0
+APART_S = 1e-3  # ways that differ by less than this agree
 
 
 def latency(job: Job) -> Record:
-    """From the beginning of a turn to when its command acts. Sets the deflector's delay, the rest being the loop's."""
+    """From the beginning of a turn to when its command acts, three ways.
+
+    What sets the deflector's delay (the rest being the loop's) is how shaken particles follow, since that has
+    everything in it that a trap's motion has.
+    """
     rig = job.rig()
     number = max(rig.sample.number, 16)
     motion = Carry(
@@ -43,11 +50,17 @@ def latency(job: Job) -> Record:
     )
     stages = by_stages(*seen.stamps_s.T)
     whole = {name: {"p50_s": p50, "p99_s": p99} for name, (p50, p99) in stages.summary().items()}
-    said_s = stages.summary()["effect_s"][0] - stages.summary()["arrival_s"][0]
+    ways = {"stages": mean_of(stages.effect_s - stages.arrival_s), "dither": followed.latency_s}
+    try:
+        flashed = flash(job)
+        ways["flash"] = flashed.on_s
+        said: dict[str, object] = {"light_off_s": flashed.off_s, "flash_counts": flashed.height}
+    except ValueError as error:
+        said = {"flash": f"not seen: {error}"}
     values = {
-        "latency_s": followed.latency_s, "rate_hz": followed.rate_hz, "stages": whole, "said_by_beam_s": said_s,
+        "latency_s": followed.latency_s, "rate_hz": followed.rate_hz, "by": ways, **said,
+        "disagreement": disagreement(ways, tolerance=0.0, least=APART_S), "stages": whole,
         "from_mid_exposure_s": followed.latency_s.value + stages.summary()["arrival_s"][0], "particles": len(found),
-        "flash": "not seen: the laser's light does not reach this camera",
     }  # fmt: skip
     delay_s = max(followed.latency_s.value - rig.loop.latency_s, 0.0)
     return job.keep("latency", followed.latency_s.error, "s", {"deflector.delay_s": delay_s}, values)

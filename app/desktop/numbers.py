@@ -13,6 +13,7 @@ from PyQt6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTable
 from app.analyse import row
 from app.desktop import theme
 from app.findings import Finding, RunTables, findings
+from config.refused import Refused
 
 COLUMNS = ("observable", "foreseen", "measured", "unit")
 
@@ -25,6 +26,7 @@ class Numbers(QTableWidget):
         self._tables = tables
         self._worker = ThreadPoolExecutor(1, "findings")
         self._pending: Future[list[Finding]] | None = None
+        self._measured: RunTables | None = None  # a recording that stands still is measured once
         self.setHorizontalHeaderLabels(COLUMNS)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
@@ -48,8 +50,15 @@ class Numbers(QTableWidget):
                 self.show_all(done.result())
             else:  # a number that can't be had is no reason for the beam to go dark
                 self.show_all([Finding(f"not measured: {error}", "", math.nan, math.nan, math.nan, repr(error))])
-        tables = self._tables()
-        if tables is not None:
+        try:
+            tables = self._tables()
+        except Refused as refused:
+            self.show_all([Finding(f"not measured: {refused}", "", math.nan, math.nan, math.nan, repr(refused))])
+            return
+        if tables is None:
+            self.setRowCount(0)  # of what was opened before
+        elif tables is not self._measured:
+            self._measured = tables
             self._pending = self._worker.submit(findings, tables)
 
     def show_all(self, found: Sequence[Finding]) -> None:

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from app.desktop.plots import REMEMBERED, Plots
 from app.desktop.state_strip import StateStrip
 from app.desktop.transport import Transport
 from app.desktop.view import View
+from app.findings import RunTables
+from app.recent import MOST
 from app.reel import Reel
 from app.rig_file import Plan
 from config.refused import Refused
 from control.contract import Tracks, Turn
 
 TRAIL_S = 3.0
+
+Floats = NDArray[np.float64]
 
 
 class Playback:
@@ -24,6 +31,7 @@ class Playback:
         self.reel: Reel | None = None
         self.shown: Turn | None = None
         self._compared = -1
+        self._measured: tuple[tuple[int, int], RunTables | None] = ((0, 0), None)
         transport.moved.connect(self.show_turn)
         transport.load(None)
 
@@ -32,7 +40,7 @@ class Playback:
         self.close()
         self.reel = Reel(path, plan)
         self.transport.load(self.reel)
-        self.plots.source = self.past
+        self.plots.source = self
         self.strip.show_stopped("a recording: nothing here reaches a laser")
         self.view.say("tracking the first frames")
 
@@ -40,6 +48,7 @@ class Playback:
         if self.reel is not None:
             self.reel.close()
         self.reel, self.shown, self._compared = None, None, -1
+        self._measured = (0, 0), None
         self.plots.source = None
         self.transport.load(None)
         self.view.compare(None)
@@ -61,12 +70,26 @@ class Playback:
         if self.reel.trouble:
             self.strip.show_stopped(self.reel.trouble, trouble=True)
 
-    def past(self) -> list[Tracks]:
-        """The tracks up to where one is."""
+    def tracks(self) -> list[Tracks]:
+        """Up to where one is, and at its beginning what comes first: a figure of nothing tells nobody anything."""
+        return self.reel.tracks(*self._past(REMEMBERED)) if self.reel is not None else []
+
+    def tables(self) -> RunTables | None:
+        """Of the same turns; the same value until others are looked at."""
         if self.reel is None:
-            return []
-        end = int(self.transport.position) + 1
-        return self.reel.tracks(end - REMEMBERED, end)
+            return None
+        past = self._past(MOST)
+        if past != self._measured[0]:
+            self._measured = past, self.reel.tables(*past)
+        return self._measured[1]
+
+    def latencies_s(self) -> Floats:
+        return self.reel.latencies_s(*self._past(MOST)) if self.reel is not None else np.empty(0)
+
+    def _past(self, most: int) -> tuple[int, int]:
+        """The turns up to where one is, not more than `most`, and not less where there are as many."""
+        end = max(int(self.transport.position) + 1, min(most, self.reel.ready if self.reel is not None else 0))
+        return max(end - most, 0), end
 
     def show_turn(self, index: int) -> None:
         """The image, the tracks, and both commands."""

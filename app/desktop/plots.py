@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, Protocol
 
 import numpy as np
 import pyqtgraph as pg
@@ -14,6 +15,7 @@ from PyQt6.QtWidgets import QTabWidget, QWidget
 
 from app.desktop import theme
 from app.desktop.numbers import Numbers
+from app.findings import RunTables
 from app.means import Means
 from app.motion import foreseen_msd_um2, foreseen_speed_um_per_s, longest_delay_s
 from app.observables import (
@@ -26,9 +28,9 @@ from app.observables import (
     speed_um_per_s,
     steps_um,
 )
-from app.recent import Recent
+from app.recent import Recent, apart
 from app.rig_file import Plan
-from control.contract import Tracks, Turn
+from control.contract import State, Tracks, Turn
 from control.experiment import Experiment
 from control.theory.many import random_bond_order
 
@@ -36,6 +38,16 @@ Floats = NDArray[np.float64]
 REMEMBERED = 3000  # tracks
 MOST_PLACES = 60_000  # particles times frames that one plot is made from
 RECENT = 60  # tracks that order and pairs are taken over, spread over the last 300
+
+
+class Past(Protocol):
+    """What is drawn of a recording."""
+
+    def tracks(self) -> list[Tracks]: ...
+
+    def tables(self) -> RunTables | None: ...
+
+    def latencies_s(self) -> Floats: ...
 
 
 class Plots(QTabWidget):
@@ -48,7 +60,7 @@ class Plots(QTabWidget):
         self.setDocumentMode(True)
         self._tracks: deque[Tracks] = deque(maxlen=REMEMBERED)
         self._latencies_s = latencies_s
-        self.source: Callable[[], list[Tracks]] | None = None  # of a recording; None: the turns that were added
+        self.source: Past | None = None  # a recording; None: the turns that were added
         self.experiment: Experiment | None = None
         self.means: Means | None = None
         self.msd = Plot("lag  s", "MSD  µm²", log="xy")
@@ -58,7 +70,8 @@ class Plots(QTabWidget):
         self.order = Plot("time  s", "|ψ|")
         self.latency = Plot("exposure to command  ms", "turns")
         self.recent = Recent()
-        self.numbers = Numbers(lambda: self.recent.tables(plan()) if plan is not None else None)
+        self._plan = plan
+        self.numbers = Numbers(self._tables)
         self.drawn: dict[QWidget, Callable[[], None]] = {}
         for plot, name, draw, said in (
             (self.msd, "MSD", self.draw_msd, "mean square displacement: measured, free, foreseen"),
@@ -93,7 +106,7 @@ class Plots(QTabWidget):
             if len(turn.tracks):
                 if self._tracks and turn.tracks.time_s <= self._tracks[-1].time_s:
                     self._tracks.clear()  # another run, or an earlier place in a recording
-                self._tracks.append(turn.tracks)
+                self._tracks.append(self._marked(turn))
 
     def clear_tracks(self) -> None:
         self._tracks.clear()
@@ -105,8 +118,22 @@ class Plots(QTabWidget):
         if self.isVisible() and current in self.drawn:
             if self.source is not None:
                 self._tracks.clear()
-                self._tracks.extend(seen for seen in self.source() if len(seen))
+                self._tracks.extend(seen for seen in self.source.tracks() if len(seen))
             self.drawn[current]()
+
+    @staticmethod
+    def _marked(turn: Turn) -> Tracks:
+        """Who is being carried counts as doubtful: no displacement over that is one of the law's."""
+        tracks = turn.tracks
+        if not turn.wanted.carried.any():
+            return tracks
+        state = np.where(apart(tracks, turn.wanted), np.uint8(State.UNCERTAIN), tracks.state)
+        return replace(tracks, state=state)
+
+    def _tables(self) -> RunTables | None:
+        if self.source is not None:
+            return self.source.tables()
+        return self.recent.tables(self._plan()) if self._plan is not None else None
 
     def draw_msd(self) -> None:
         made = self._paths()
@@ -168,7 +195,7 @@ class Plots(QTabWidget):
                 self.order.line(f"of random bonds, {neighbours}", time_s[[0, -1]], level, colour, dash=True)
 
     def draw_latency(self) -> None:
-        latency_ms = 1e3 * self._latencies_s()
+        latency_ms = 1e3 * (self._latencies_s() if self.source is None else self.source.latencies_s())
         if len(latency_ms) > 10:
             edges = np.linspace(0.0, 1.2 * float(np.percentile(latency_ms, 99.5)), 61)
             self.latency.bars("measured", edges, np.histogram(latency_ms, edges)[0], theme.FAINT)

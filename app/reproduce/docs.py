@@ -15,9 +15,14 @@ from config.refused import Refused
 Told = Mapping[str, Any]
 
 PICTURED = {
+    "a": "Mean square displacement in a delayed harmonic trap, for four delays, and the closed form.",
     "b": "A particle that is drawn to a ring about its own past: the late diffusion over the ring's radius.",
+    "c": "Nineteen particles that are drawn to each other by springs: the radius of gyration over time.",
+    "d-hexagonal": "One ring: a hexagonal crystal of nineteen particles from a disturbed start, steered on images.",
     "d-honeycomb": "Two species, two rings: a honeycomb from a disturbed start, steered on images.",
+    "d-square": "Two rings: a square crystal of sixteen particles from a disturbed start, steered on images.",
     "e-pullers": "What the search among feedback-pullers found.",
+    "e-repulsion": "A particle that a hill about its own past repels: its speed over the height of the hill, and P20.",
 }
 INTRODUCTION = """# Physics
 

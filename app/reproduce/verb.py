@@ -9,6 +9,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
 
+from app.answer import write_json
 from app.progress import progress
 from app.reproduce.check import CHECKS, Check, Effort, load
 from app.reproduce.docs import write_page
@@ -140,7 +141,7 @@ def add_to(path: Path, name: str, rows: list[dict[str, object]]) -> None:
     except ValueError:
         before = {}  # not a file of ours
     whole = {**(before if isinstance(before, dict) else {}), name: rows}
-    path.write_text(json_text.dumps(whole, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_json(path, whole)
 
 
 def as_json(lines: Sequence[tuple[Check, Outcome]]) -> list[dict[str, object]]:

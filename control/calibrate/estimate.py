@@ -34,10 +34,11 @@ def mean_of(values: Floats) -> Estimate:
     return Estimate(float(known.mean()), float(known.std(ddof=1) / math.sqrt(len(known))))
 
 
-def disagreement(found: Mapping[str, Estimate], *, tolerance: float = 0.05) -> str:
+def disagreement(found: Mapping[str, Estimate], *, tolerance: float = 0.05, least: float = 0.0) -> str:
     """Which two methods disagree most, in words; empty where all agree.
 
-    Two disagree if they differ by more than `tolerance` of their mean and three standard errors together.
+    Two disagree if they differ by more than `tolerance` of their mean and three standard errors together, and by more
+    than `least`, which is in their unit.
     """
     worst, said = 0.0, ""
     names = sorted(found)
@@ -45,7 +46,7 @@ def disagreement(found: Mapping[str, Estimate], *, tolerance: float = 0.05) -> s
         for other in names[index + 1 :]:
             a, b = found[one], found[other]
             apart = abs(a.value - b.value)
-            allowed = tolerance * abs(a.value + b.value) / 2.0 + 3.0 * math.hypot(a.error, b.error)
+            allowed = max(tolerance * abs(a.value + b.value) / 2.0 + 3.0 * math.hypot(a.error, b.error), least)
             if not apart <= allowed and not apart / allowed <= worst:
                 worst = apart / allowed
                 said = f"{one} ({a.value:.4g} ± {a.error:.2g}) and {other} ({b.value:.4g} ± {b.error:.2g}) disagree"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Annotated, Literal
 
 import numpy as np
@@ -16,6 +17,9 @@ from control.contract import Forces, Policy, Seen, State
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Corner = tuple[float, float]
+
+PATTERN = 200  # flashes, until the pattern begins again
+GRID = 33  # places along each side, one of which a flash is at
 
 
 @settings
@@ -46,7 +50,19 @@ class Carry:
     edge_um: Annotated[float, Ge(0), Doc("spots stay so far from the field's edge")] = 1.0
 
 
-AnyMotion = Annotated[Scan | Carry, Field(discriminator="kind")]
+@settings
+class Flash:
+    """One spot goes on and off at a place where no particle is, each time for a number of frames drawn by chance."""
+
+    kind: Literal["flash"] = "flash"
+    depth_kt: Annotated[float, Gt(0), Doc("depth of the spot, as believed")] = 100.0
+    shortest: Annotated[int, Ge(1), Doc("least number of frames that the spot stays on, or off")] = 3
+    longest: Annotated[int, Ge(2), Doc("and the largest")] = 9
+    seed: Annotated[int, Ge(0), Doc("of the pattern")] = 0
+    edge_um: Annotated[float, Ge(0), Doc("the spot stays so far from the field's edge")] = 2.0
+
+
+AnyMotion = Annotated[Scan | Carry | Flash, Field(discriminator="kind")]
 
 
 @settings
@@ -61,6 +77,8 @@ def calibrating(made: Calibrating, low_um: Corner, high_um: Corner, waist_um: fl
     """The Policy plug of a calibration over a field with these corners."""
     if isinstance(made.motion, Scan):
         return Scanning(made.motion, low_um, high_um)
+    if isinstance(made.motion, Flash):
+        return Flashing(made.motion, low_um, high_um)
     return Carrying(made.motion, low_um, high_um, waist_um)
 
 
@@ -99,6 +117,51 @@ class Scanning:
         grid_um = self.grid_um
         place_um = grid_um[memory // self.scan.turns % len(grid_um)]
         return memory + 1, spots(np.array([-1]), place_um[None], self.scan.depth_kt)
+
+
+@dataclass(frozen=True)
+class Flashing:
+    """The policy of a Flash. Its memory is how many turns have passed, and where the spot is since the first of them.
+
+    The spot stands where it is furthest from everybody who was seen then.
+    """
+
+    flash: Flash
+    low_um: Corner
+    high_um: Corner
+
+    @property
+    def longest_delay_s(self) -> float:
+        return 0.0
+
+    @cached_property
+    def lit(self) -> NDArray[np.bool_]:
+        """[M] whether the spot is on, turn by turn; then it begins again, dark."""
+        lasting = np.random.default_rng(self.flash.seed).integers(
+            self.flash.shortest, self.flash.longest + 1, 2 * PATTERN
+        )
+        return np.repeat(np.arange(2 * PATTERN) % 2 == 1, lasting)
+
+    def start(self) -> tuple[int, Corner | None]:
+        return 0, None
+
+    def step(self, memory: tuple[int, Corner | None], seen: Seen) -> tuple[tuple[int, Corner], Forces]:
+        turn, place = memory
+        place = place or self.free_place(seen.tracks.position_um)
+        if not self.lit[turn % len(self.lit)]:
+            return (turn + 1, place), Forces()
+        return (turn + 1, place), spots(np.array([-1]), np.array([place]), self.flash.depth_kt)
+
+    def free_place(self, position_um: Floats) -> Corner:
+        """The place of a grid that is furthest from everybody [N, 2]; the middle of the field if nobody is seen."""
+        low_um, high_um = np.array(self.low_um) + self.flash.edge_um, np.array(self.high_um) - self.flash.edge_um
+        share = np.linspace(0.0, 1.0, GRID)
+        grid_um = low_um + np.stack(np.meshgrid(share, share), axis=-1).reshape(-1, 2) * (high_um - low_um)
+        if len(position_um) == 0:
+            grid_um = (low_um + high_um)[None] / 2.0
+        apart_um = np.hypot(*np.moveaxis(grid_um[:, None] - position_um[None], -1, 0)).min(axis=1, initial=np.inf)
+        x_um, y_um = grid_um[int(np.argmax(apart_um))]
+        return float(x_um), float(y_um)
 
 
 @dataclass(frozen=True)

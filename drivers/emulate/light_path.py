@@ -51,10 +51,11 @@ class LightPath:
             self._world.darken(at_ns)
             return
         spot_um = self._v_to_um(np.array(galvo["position_v"]))
-        depth_kt = np.array(galvo["fraction"]) * self._power_mw * self._depth_kt_per_mw
+        power_mw = np.array(galvo["fraction"]) * self._power_mw
         dwell_ns = np.array(galvo["dwell_ns"], np.int64)
         until_ns = self._clock.at_ns(galvo["until_ns"])
-        self._world.put(Visits(spot_um, depth_kt, dwell_ns, int(galvo["settle_ns"]), at_ns, until_ns))
+        depth_kt, settle_ns = power_mw * self._depth_kt_per_mw, int(galvo["settle_ns"])
+        self._world.put(Visits(spot_um, depth_kt, dwell_ns, settle_ns, at_ns, until_ns, power_mw=power_mw))
 
 
 class Listener:

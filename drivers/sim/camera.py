@@ -21,6 +21,7 @@ Floats = NDArray[np.float64]
 
 BLINK = 0x80000000  # of the counters of chance: those below are of the pixels
 UNLIKE = 2**40  # step at which it is drawn how unlike the particles are; no frame has this number
+NO_LIGHT = np.empty((0, 2)), np.empty(0)  # places [K, 2] um, powers [K] mW
 SILENT_S = 0.5  # a camera that gives no frame for so long (and for 5 periods) is silent
 
 
@@ -44,6 +45,9 @@ class SimulatedCamera:
     uneven: Annotated[float, Interval(ge=0, le=1), Doc("by what part the corners are darker than the middle")] = 0.0
     drop: Annotated[float, Interval(ge=0, le=1), Doc("part of the frames that never arrive")] = 0.0
     blink: Annotated[float, Interval(ge=0, le=1), Doc("part of the particles that an image does not show")] = 0.0
+    laser_leak_counts_per_mw: Annotated[
+        float, Ge(0), Doc("what the filter lets through: the laser's spot, at its peak, for 1 mW over an exposure")
+    ] = 0.0
     sub_exposures: Annotated[int, Interval(ge=1, le=64), Doc("instants that an exposure is made of")] = 4
     true_um_per_px: Annotated[float, Ge(0), Doc("the real size of a pixel; 0: as the optics say")] = 0.0
     true_rotation_deg: Annotated[float, Doc("by how much the image is turned about its middle")] = 0.0
@@ -81,6 +85,7 @@ class SimulatedCameraDriver:
         self._sigma_px = made.spot_um * ratio * scale
         self._radius_px = world.diameter_um / 2.0 * scale
         self._peak_counts = made.peak_counts * world.brightness
+        self._leak_px = world.stage.waist_um / 2.0 * scale  # exp(-2 r^2 / waist^2)
         self._shapes = self._bent(um_per_px) if is_bent(made, world) else None
         self._light = illumination(made)  # [H, W] relative
         self._background = (made.background_counts * self._light).astype(np.float32)
@@ -129,7 +134,8 @@ class SimulatedCameraDriver:
 
     def _frame(self, number: int) -> Frame:
         time_s = (number * self._world.period_ns + self._world.exposure_ns / 2.0) * 1e-9
-        image = self.render(number, self._world.exposed(number))
+        shone = self._world.shone(number) if self._made.laser_leak_counts_per_mw > 0 else NO_LIGHT
+        image = self.render(number, self._world.exposed(number), shone)
         return Frame(number, time_s, image)
 
     def _bent(self, um_per_px: float) -> Shapes:
@@ -152,8 +158,12 @@ class SimulatedCameraDriver:
         most_um = made.blur * (abs(made.true_defocus_um) + abs(slope) * made.width_px * um_per_px)
         return shapes(names, lengths_um, blur_um, most_um)
 
-    def render(self, number: int, place_um: Floats) -> NDArray[np.uint8] | NDArray[np.uint16]:
-        """The image [H, W], read-only, of particles at place_um [S, N, 2]; `number` chooses the noise."""
+    def render(
+        self, number: int, place_um: Floats, shone: tuple[Floats, Floats] = NO_LIGHT
+    ) -> NDArray[np.uint8] | NDArray[np.uint16]:
+        """The image [H, W], read-only, of particles at place_um [S, N, 2] and of the laser's light that leaks through:
+        where it shone [K, 2] um, and with what power over the exposure [K] mW. `number` chooses the noise.
+        """
         made = self._made
         light = self._background.copy() if self._even else np.zeros_like(self._background)
         peak_counts = np.where(self.shown(number), self._peak_counts, 0.0) if made.blink > 0 else self._peak_counts
@@ -167,6 +177,11 @@ class SimulatedCameraDriver:
             render.stamp_rings(light, place_um, self._radius_px, peak_counts, self._to_px, self._profile)
         if not self._even:
             light = light * self._light + self._background
+        if len(shone[1]):
+            leak_counts = made.laser_leak_counts_per_mw * shone[1]
+            render.stamp_spots(
+                light, shone[0][None], np.full(len(leak_counts), self._leak_px), leak_counts, self._to_px
+            )
         image = np.empty(light.shape, np.uint8 if made.bits <= 8 else np.uint16)
         shot = 1.0 / made.electrons_per_count if made.electrons_per_count > 0 else 0.0
         render.expose(

@@ -65,9 +65,12 @@ class SimulatedLaserDriver:
         if aim is None or len(aim.dwell_ns) != len(power_mw):
             raise Fault("the simulated laser was asked to shine before the deflector was steered")
         given_mw = np.minimum(power_mw, self._made.max_power_mw)  # [M]
-        depth_kt = given_mw * self._made.depth_kt_per_mw * aim.efficiency
+        arrives_mw = given_mw * aim.efficiency
+        depth_kt = arrives_mw * self._made.depth_kt_per_mw
         until_ns = aim.due_ns + math.ceil(at_most_s * 1e9)
-        self._world.put(Visits(aim.spot_um, depth_kt, aim.dwell_ns, aim.settle_ns, aim.due_ns, until_ns))
+        self._world.put(
+            Visits(aim.spot_um, depth_kt, aim.dwell_ns, aim.settle_ns, aim.due_ns, until_ns, power_mw=arrives_mw)
+        )
         warm_s = self._made.warm_up_s
         return given_mw * (-math.expm1(-aim.due_ns * 1e-9 / warm_s) if warm_s > 0 else 1.0)
 

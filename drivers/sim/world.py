@@ -51,6 +51,7 @@ class Visits:
     until_ns: int = FOREVER_NS  # the light goes out then, if no new command came
     particle: Ints | None = None  # [M] ideal springs: whom alone each spot holds; None: Gaussian spots, for everyone
     together: bool = False  # whether all spots are lit at all times, as if each had a beam of its own
+    power_mw: Floats | None = None  # [M] while lit, at the sample: what a camera may see of it; None: nothing
 
 
 class World:
@@ -96,6 +97,7 @@ class World:
         self.visits = _DARK  # the light that acts at `state_ns`
         self._light = self._make_light(_DARK, False)
         self._pending: deque[Visits] = deque()
+        self._shone: deque[tuple[Visits, int]] = deque()  # of recent frames: visits, and when a jump's dark time ended
         self._now_ns = self._state_ns = self._step = 0
         self._spot_um = np.full(2, np.nan)  # where a lone beam stands
         self._lock = Lock()
@@ -140,6 +142,29 @@ class World:
         kept: Floats = self._exposed[number % self.stage.frames_kept].copy()
         return kept
 
+    def shone(self, number: int) -> tuple[Floats, Floats]:
+        """(true places [K, 2], mean power [K], mW) of the light during a recent frame's exposure, which is over.
+
+        The beam's jitter is left out.
+        """
+        begin_ns = number * self.period_ns
+        end_ns = begin_ns + self.exposure_ns
+        with self._lock:
+            shone = list(self._shone)
+        ends_ns = [after.due_ns for after, _ in shone[1:]] + [FOREVER_NS]
+        place_um, mean_mw = [np.empty((0, 2))], [np.empty(0)]
+        for (visits, lit_ns), over_ns in zip(shone, ends_ns, strict=True):
+            from_ns, to_ns = max(begin_ns, lit_ns), min(end_ns, over_ns)
+            if visits.power_mw is None or from_ns >= to_ns:
+                continue
+            ticks_ns = np.arange(from_ns // kernels.TICK_NS + 1, -(-to_ns // kernels.TICK_NS)) * kernels.TICK_NS
+            edges_ns = np.concatenate([[from_ns], ticks_ns, [to_ns]]).astype(np.int64)
+            power = np.array([kernels.relative_power(int(at_ns), self._medium) for at_ns in edges_ns[:-1]])
+            lit_each_ns = np.diff(lit_until_ns(visits, edges_ns), axis=0)  # [E, M]
+            place_um.append(visits.spot_um)
+            mean_mw.append(visits.power_mw * (power @ lit_each_ns) / self.exposure_ns)
+        return np.concatenate(place_um), np.concatenate(mean_mw)
+
     def put(self, visits: Visits) -> None:
         """Light from `due_ns` on; what was to follow after that is forgotten. Not before now: the past is done."""
         with self._lock:
@@ -182,6 +207,10 @@ class World:
         jumped = not (lone and np.array_equal(visits.spot_um[0], self._spot_um))
         self._spot_um = visits.spot_um[0].copy() if lone else np.full(2, np.nan)
         self.visits, self._light = visits, self._make_light(visits, jumped)
+        self._shone.append((visits, visits.due_ns + (visits.settle_ns if lone and jumped else 0)))
+        old_ns = visits.due_ns - (self.stage.frames_kept + 1) * self.period_ns
+        while len(self._shone) > 1 and self._shone[1][0].due_ns < old_ns:
+            self._shone.popleft()
 
     def _make_light(self, visits: Visits, jumped: bool) -> parts.Light:
         spot_um, dwell_ns = np.array(visits.spot_um, order="C"), np.array(visits.dwell_ns)  # copies, of one layout
@@ -253,6 +282,18 @@ class World:
             )
         share = (2 * np.arange(stage.sub_exposures) + 1) / (2 * stage.sub_exposures)
         return parts.Timing(round(stage.period_s * 1e9), np.rint(share * stage.exposure_s * 1e9).astype(np.int64))
+
+
+def lit_until_ns(visits: Visits, time_ns: Ints) -> Floats:
+    """[T, M] for how long each spot was lit from the beginning of the visits to these times [T]."""
+    since_ns = (time_ns - visits.due_ns)[:, None]
+    if len(visits.dwell_ns) == 1 or visits.together:
+        return np.repeat(since_ns, len(visits.dwell_ns), axis=1).astype(np.float64)
+    step_ns = visits.dwell_ns + visits.settle_ns
+    begin_ns = np.cumsum(step_ns) - visits.dwell_ns  # [M] in the cycle, each after a jump
+    cycles, phase_ns = np.divmod(since_ns, step_ns.sum())
+    lit_ns = cycles * visits.dwell_ns + np.clip(phase_ns - begin_ns, 0, visits.dwell_ns)
+    return np.asarray(lit_ns, np.float64)
 
 
 _DARK = Visits(np.empty((0, 2)), np.empty(0), np.empty(0, np.int64))

@@ -4,35 +4,13 @@ from __future__ import annotations
 
 from typing import cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from models.cloud import Cloud
-from models.egnn import EGNN, Layer
-from models.flight.pairs import Linear, Messages, Pairs, Sight, packed, silu
-from models.flight.scratch import Scratch
-
-
-class Round:
-    """One layer: weights packed."""
-
-    def __init__(self, layer: Layer, shown: int, scratch: Scratch) -> None:
-        self.messages = Messages(layer.edge_first, layer.edge_second, shown, scratch)
-        self.reach = packed(layer.reach[0])
-        self.last = cast(nn.Linear, layer.reach[2]).weight.detach()[0].clone()
-        width = layer.edge_first.width
-        inner = cast(nn.Linear, layer.node[0])
-        self.known, self.heard = Linear(inner.weight[:, :width], inner.bias), Linear(inner.weight[:, width:], None)
-        self.node = packed(layer.node[2])
-
-    def pull(self, message: Tensor, spare: Tensor) -> Tensor:
-        """phi_x(m_ij), [E] or [P]; overwrites `spare`."""
-        return silu(self.reach(message, spare)).mv(self.last)
-
-    def update(self, feature: Tensor, heard: Tensor) -> Tensor:
-        """h + phi_h(h, heard), [N, width]; `feature` may be one row for all."""
-        inner = silu(torch.addmm(self.known(feature), heard, self.heard.weight))
-        return self.node(inner).add_(feature)
+from models.egnn import EGNN
+from models.flight.kernels import ROWS, Reals, Weights, forces
 
 
 class EgnnFlight:
@@ -40,50 +18,57 @@ class EgnnFlight:
 
     def __init__(self, network: EGNN) -> None:
         assert network.cutoff is not None
-        weight = network.embedding.weight.detach()
-        self.lift = Linear(weight[:, :-1], weight[:, -1] + network.embedding.bias.detach())  # a constant is shown too
-        scratch = Scratch(weight)
-        self.sight = Sight(network.radial, network.cutoff, scratch)
-        shown = len(self.sight.centre)
-        self.rounds = [Round(layer, shown, scratch) for layer in network._rounds()]
-        first = self.rounds[0].messages
-        ends = first.here.weight + first.there.weight  # of two points that are alike
-        self.alike = Linear((self.lift.weight @ ends).T, self.lift.bias @ ends + first.own.bias)
+        lift, radial, rounds = network.embedding, network.radial, network._rounds()
+        width = rounds[0].edge_first.width
+        shown = 1 + len(radial.centre)
+
+        def number(value: float) -> Tensor:
+            return lift.weight.new_tensor([value])
+
+        def packed(tensors: list[Tensor]) -> Reals:
+            """[L, ...] of matrices [W, ...] and biases [W], with rows and columns of nothing to whole `ROWS`."""
+            return np.stack([padded(one) for one in tensors])
+
+        first = [layer.edge_first.weight for layer in rounds]
+        reach = [cast(nn.Linear, layer.reach[0]) for layer in rounds]
+        last = [cast(nn.Linear, layer.reach[2]).weight[0] for layer in rounds]
+        inner = [cast(nn.Linear, layer.node[0]) for layer in rounds]
+        node = [cast(nn.Linear, layer.node[2]) for layer in rounds]
+        self.weights = Weights(
+            lift=padded(lift.weight[:, :-1]),
+            lift_bias=padded(lift.weight[:, -1] + lift.bias),  # a constant is shown too
+            per_cutoff=whole(number(1 / network.cutoff)),
+            sharpness=whole(number(radial.sharpness)),
+            centre=whole(radial.centre),
+            own=packed([one[:, 2 * width : 2 * width + shown] for one in first]),
+            own_bias=packed([layer.edge_first.bias for layer in rounds]),
+            here=packed([one[:, :width] for one in first]),
+            there=packed([one[:, width : 2 * width] for one in first]),
+            second=packed([layer.edge_second.weight for layer in rounds]),
+            second_bias=packed([layer.edge_second.bias for layer in rounds]),
+            reach=packed([one.weight for one in reach]),
+            reach_bias=packed([one.bias for one in reach]),
+            last=packed(last),
+            known=packed([one.weight[:, :width] for one in inner]),
+            known_bias=packed([one.bias for one in inner]),
+            heard=packed([one.weight[:, width:] for one in inner]),
+            node=packed([one.weight for one in node]),
+            node_bias=packed([one.bias for one in node]),
+        )
 
     def __call__(self, seen: Cloud) -> Tensor:
-        pairs = self.sight.pairs(seen)
-        half = len(pairs.one)
-        pull, feature = self._first(seen, pairs)  # [2, P] one way and the other; [1, P] if they are one
-        for index, layer in enumerate(self.rounds[1:], 1):
-            first = layer.messages.ends(feature, pairs, seen)
-            message = layer.messages.through(first)
-            pull = pull + layer.pull(message, first).view(2, half)
-            if index < len(self.rounds) - 1:
-                message.view(2, half, message.shape[1]).mul_(pairs.fade)
-                feature = layer.update(feature, _heard(message, seen))
-        fading = pairs.apart * (pairs.fade * (1 / self.sight.cutoff))
-        pulled = torch.cat([fading * pull[0, :, None], fading * -pull[-1, :, None]])  # [E, d]
-        return torch.zeros_like(seen.position).index_add_(0, seen.receiver, pulled)
-
-    def _first(self, seen: Cloud, pairs: Pairs) -> tuple[Tensor, Tensor]:
-        """The first round; where all points are alike both messages of a pair are one."""
-        layer, half = self.rounds[0], len(pairs.one)
-        if not bool((seen.scalar == seen.scalar[:1]).all()):
-            feature = self.lift(seen.scalar)
-            first = layer.messages.ends(feature, pairs, seen)
-            message = layer.messages.through(first)
-            pull = layer.pull(message, first).view(2, half)
-            message.view(2, half, message.shape[1]).mul_(pairs.fade)
-            return pull, layer.update(feature, _heard(message, seen))
-        first = layer.messages.alike(self.alike(seen.scalar[:1])[0], pairs)
-        message = layer.messages.through(first)
-        pull = layer.pull(message, first)[None]
-        message.mul_(pairs.fade)
-        heard = message.new_zeros(seen.points, message.shape[1])
-        heard.index_add_(0, pairs.one, message).index_add_(0, pairs.other, message)
-        return pull, layer.update(self.lift(seen.scalar[:1]), heard)
+        half = len(seen.receiver) // 2
+        one, other = seen.receiver.numpy()[:half], seen.sender.numpy()[:half]
+        return torch.from_numpy(forces(seen.position.numpy(), seen.scalar.numpy(), one, other, self.weights))
 
 
-def _heard(message: Tensor, seen: Cloud) -> Tensor:
-    """Sums over the neighbours of each point: [N, width]."""
-    return message.new_zeros(seen.points, message.shape[1]).index_add_(0, seen.receiver, message)
+def padded(value: Tensor) -> Reals:
+    """A copy with zeros to the next multiple of `ROWS`, in each dimension."""
+    found = np.zeros([-(-size // ROWS) * ROWS for size in value.shape], whole(value).dtype)
+    found[tuple(slice(size) for size in value.shape)] = whole(value)
+    return found
+
+
+def whole(value: Tensor | Reals) -> Reals:
+    """A copy of its own, contiguous."""
+    return np.array(value.detach().numpy() if isinstance(value, Tensor) else value, order="C")

@@ -82,10 +82,6 @@ class Messages:
         self.rest = Linear(weight[:, 2 * width + shown :], None).weight  # columns of what turns, if any
         self.second = packed(second)
 
-    def alike(self, bias: Tensor, pairs: Pairs) -> Tensor:
-        """W1 [h, h, shown] + b1 where all points have the same features, which bring `bias` [out]: [P, out]."""
-        return torch.addmm(bias, pairs.shown, self.own.weight, out=self.scratch("first", len(pairs.one), self.out))
-
     def ends(self, feature: Tensor, pairs: Pairs, seen: Cloud, own: Tensor | None = None) -> Tensor:
         """W1 [h_i, h_j, shown] + b1 for every edge, [E, out]."""
         half = len(pairs.one)

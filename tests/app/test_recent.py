@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from app.analyse import tables
 from app.findings import findings
 from app.headless import Until
 from app.plan import plan
-from app.recent import Recent
+from app.recent import Moment, Recent, apart, tracks_of
 from app.rig import open_instrument, open_recorder
 from app.rig_file import EXPERIMENTS
-from control.contract import Order, OrderKind, Turn
+from control.contract import DARK, Forces, Order, OrderKind, State, Tracks, Turn
 from control.loop import run
 
 
@@ -59,3 +60,22 @@ def test_another_run_begins_anew() -> None:
     recent.add(turns)
     recent.add(turns[:3])
     assert len(recent.moments) == 3
+
+
+def test_who_is_carried_or_in_doubt_counts_no_displacement() -> None:
+    tracks = Tracks(0.0, np.arange(4), np.zeros((4, 2)), np.array([0, 0, State.UNCERTAIN, 0], np.uint8))
+    wanted = Forces(np.array([1, 3]), np.zeros((2, 2)), np.full(2, np.nan), np.array([True, False]))
+    assert apart(tracks, wanted).tolist() == [False, True, True, False]
+    plain = Tracks(0.0, np.arange(4), np.zeros((4, 2)))
+    assert apart(plain, wanted).tolist() == [False, True, False, False]
+
+
+def test_frames_are_counted_by_their_times_whatever_their_jitter() -> None:
+    """A camera whose exposures come up to 0.4 of a period early or late: none is counted twice, none left out."""
+    late = np.random.default_rng(4).uniform(-0.4, 0.4, 200)
+    late[0] = 0.0
+    moments = [
+        Moment(t, Tracks(t, np.arange(1), np.zeros((1, 2))), Forces(), DARK, 0.0)
+        for t in (0.0075 + 0.01 * (np.arange(200) + late)).tolist()
+    ]
+    assert tracks_of(moments, 100.0)["frame"].tolist() == list(range(200))

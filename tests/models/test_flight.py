@@ -13,6 +13,7 @@ from models.cloud import Cloud, cloud, moved
 from models.data.task import Shape
 from models.flight.egnn import EgnnFlight
 from models.flight.frames import FrameFlight
+from models.flight.kernels import LANES, gaussian, silu
 from models.flight.pack import Flight, pack
 from models.flight.ponita import PonitaFlight
 from models.graph import radius_edges
@@ -23,6 +24,7 @@ SHAPE = Shape(dimension=2, scalars=2, vectors=0, attributes=0)
 CASES: tuple[tuple[type, AnyNetwork], ...] = (
     (EgnnFlight, EgnnSettings(width=12, layers=1, cutoff=1.0)),
     (EgnnFlight, EgnnSettings(width=12, layers=3, cutoff=1.0, radial=6)),
+    (EgnnFlight, EgnnSettings(width=11, layers=2, cutoff=1.0, radial=5)),
     (FrameFlight, FrameSettings(width=12, layers=1, cutoff=1.0)),
     (FrameFlight, FrameSettings(width=12, layers=3, cutoff=1.0, radial=6)),
     (FrameFlight, FrameSettings(width=12, frame="principal", group="SE", cutoff=1.0, radial=6)),
@@ -61,7 +63,43 @@ def test_a_flight_answers_as_its_network(kind: type, wanted: AnyNetwork, kinds: 
         assert relative(found, expected) <= 1e-12
 
 
-@pytest.mark.parametrize(("kind", "wanted"), CASES[:6])
+@pytest.mark.parametrize("kinds", [1, 2])
+def test_as_it_flies_egnn_is_right_to_what_float32_holds(kinds: int) -> None:
+    network = randomised(EgnnSettings(width=32, layers=2, cutoff=1.0, radial=24).build(SHAPE), scale=0.3)
+    seen = crowd(2 * LANES + 9, kinds)  # points in three blocks
+    with torch.no_grad():
+        expected = network(seen).vector[:, 0]
+    seen = seen.to("cpu", torch.float32)
+    answer = pack(network.float(), SHAPE)
+    found = flown(answer, seen)
+    assert found.dtype == torch.float32
+    assert relative(found.double(), expected) <= 1e-5
+    assert torch.equal(flown(answer, seen), found)
+
+
+def test_the_activations_of_the_kernel() -> None:
+    for kind, allowed in ((np.float32, 3e-7), (np.float64, 1e-15)):
+        value = np.linspace(-60, 60, 4 * LANES).astype(kind).reshape(4, LANES)
+        wanted = torch.nn.functional.silu(torch.from_numpy(value.astype(np.float64))).numpy()
+        found = value.copy()
+        silu(found)
+        assert np.abs(found - wanted).max() <= 60 * allowed
+        near = np.abs(value) < 4
+        assert np.abs(found - wanted)[near].max() <= 4 * allowed
+        distance, out = np.linspace(0, 5, LANES).astype(kind), np.empty(LANES, kind)
+        gaussian(distance, kind(2.0), kind(7.0), out)
+        assert np.abs(out - np.exp(-7 * (distance.astype(np.float64) - 2) ** 2)).max() <= 10 * allowed
+
+
+def test_what_is_not_a_number_stays_so() -> None:
+    network = randomised(EgnnSettings(width=12, layers=2, cutoff=1.0, radial=6).build(SHAPE), scale=0.5).float()
+    seen = crowd(20).to("cpu", torch.float32)
+    with torch.no_grad():
+        network.get_submodule("layers.1.edge_second").get_parameter("bias")[3] = torch.nan
+    assert torch.isnan(flown(pack(network, SHAPE), seen)[seen.receiver]).any(1).all()
+
+
+@pytest.mark.parametrize(("kind", "wanted"), CASES[:7])
 def test_a_flight_keeps_the_symmetry(kind: type, wanted: AnyNetwork) -> None:
     answer, seen = pack(randomised(wanted.build(SHAPE), scale=0.5), SHAPE), crowd(60, stretch=1.1)
     here = flown(answer, seen)

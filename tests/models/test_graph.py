@@ -25,6 +25,11 @@ def test_the_radius_graph_is_every_near_pair_both_ways(points: int, radius: floa
     assert torch.equal(sender[:half], receiver[half:])
 
 
+def test_a_place_that_is_not_finite_has_no_graph() -> None:
+    with pytest.raises(ValueError, match="finite"):
+        radius_edges(np.array([[0.0, 0.0], [np.nan, 1.0]]), 1.0)
+
+
 def test_all_edges_of_three_graphs() -> None:
     receiver, sender = all_edges(4, 3)
     assert len(receiver) == 3 * 12

@@ -57,8 +57,9 @@ def seen_dimer_speed(known: Known, options: Options, seen: Seen) -> Floats:
 
 
 def draw_dimer(axes: Axes, known: Known, options: Options, seen: Seen) -> None:
-    axes.plot(seen.free_um[:, 0, 0], seen.free_um[:, 0, 1], label="first")
-    axes.plot(seen.free_um[:, 1, 0], seen.free_um[:, 1, 1], label="second")
+    pair_um = seen.free_um[:, :2] - seen.free_um[0, 0]  # [frames, 2, 2], from where the first began
+    axes.plot(pair_um[:, 0, 0], pair_um[:, 0, 1], label="first")
+    axes.plot(pair_um[:, 1, 0], pair_um[:, 1, 1], label="second")
     axes.set(xlabel="x / µm", ylabel="y / µm", aspect="equal")
     axes.legend()
 
@@ -110,6 +111,7 @@ def order_of(order: int) -> Callable[[Known, Options, Seen], str]:
 def draw_crystal(axes: Axes, known: Known, options: Options, seen: Seen) -> None:
     first = seen.of(np.flatnonzero(seen.cell == seen.cell[0]))
     pictured = pictures(first, 25)
+    pictured = [place_um - pictured[-1].mean(axis=0) for place_um in pictured]  # cells lie far from the origin
     for place_um in pictured:
         axes.plot(place_um[:, 0], place_um[:, 1], ".", color="C0", alpha=0.15)
     if pictured:

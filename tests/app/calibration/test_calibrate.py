@@ -12,8 +12,9 @@ import pytest
 from numpy.typing import NDArray
 
 import main
-from app.calibrate import STEPS, calibrate_rig, default_file
+from app.calibrate import STEPS, calibrate_rig, default_file, tell
 from app.calibration import map as map_module
+from app.calibration.flash import flash
 from app.calibration.job import Job
 from app.calibration.record import Plane, Record, add, load, undo
 from app.headless import fly
@@ -23,11 +24,14 @@ from app.rig_file import EXPERIMENTS, RIGS
 from benchmarks.calibration import ASKED, RIG, WRONG, calibrated, evened, map_error_um
 from config.reader import plain, read
 from config.refused import Refused
+from control.calibrate.estimate import Estimate, disagreement
 from control.contract import Fault
 from drivers.journal import read_run
 
 TRUE_D, TRUE_STIFFNESS = 0.11314, 0.22627  # um^2/s; pN/um for 1 mW in the middle of the field
 TRUE_LATENCY_S = 0.003 + 0.006
+TRUE_OFF_S = 0.003  # a command to be dark goes to the laser alone
+LEAK, FAINT = "camera.laser_leak_counts_per_mw=0.3", "camera.laser_leak_counts_per_mw=0.1"
 SMALL = (
     "camera.width_px=160", "camera.height_px=160", "sample.number=9", "sample.spacing_um=4.2",
     "sample.disturbance_um=0.3",
@@ -53,6 +57,8 @@ def test_a_rig_that_is_wrong_in_everything_is_calibrated_from_images_alone(tmp_p
     assert found["map"].found["turn_deg"] == pytest.approx(-10.0, abs=0.3)
     assert value(found["diffusion"], "covariance_um2_per_s") == pytest.approx(TRUE_D, rel=0.10)
     assert value(found["latency"], "latency_s") == pytest.approx(TRUE_LATENCY_S, abs=2e-3)
+    assert found["latency"].found["flash"].startswith("not seen: the laser's light does not reach this camera")
+    assert set(found["latency"].found["by"]) == {"stages", "dither"}
     k = value(found["stiffness"], "equipartition_pn_per_um_per_mw")
     assert k == pytest.approx(TRUE_STIFFNESS, rel=0.12)
     assert job.rig().confirmed
@@ -79,6 +85,44 @@ def flies_as_calibrated(job: Job, tmp_path: Path) -> None:
     assert [one["what"] for one in kept["made"]] == ["um per px", "map", "diffusion", "latency", "stiffness"]
     assert kept["origin"].endswith("bench.calibration.yaml")
     assert said["calibration"]["map"] == "confirmed"
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_flash_dates_the_light_within_a_millisecond(seed: int, tmp_path: Path) -> None:
+    """With everything wrong and nothing calibrated: the light is looked for wherever it lands."""
+    job = Job(RIG, (*WRONG, *SMALL, LEAK), tmp_path / "bench.calibration.yaml", seed=seed, seconds=3.0)
+    found = flash(job)
+    for one, true_s in ((found.on_s, TRUE_LATENCY_S), (found.off_s, TRUE_OFF_S)):
+        assert one.value == pytest.approx(true_s, abs=1e-3)
+        assert one.error < 0.5e-3
+        assert abs(one.value - true_s) < 4.5 * one.error
+    with read_run(next((tmp_path / "bench.calibration").glob("flash-*.h5"))) as run:
+        assert set(run.rows("turns")["level"]) == {b"PROBING"}
+        assert 0.0 < run.column("sent", "power_mw").max() <= job.rig().loop.probe_power_mw * (1.0 + 1e-9)
+
+
+def test_latency_stands_side_by_side_and_what_disagrees_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The beam believes itself 6 ms quicker than it is; both others say what is true."""
+    late = ("deflector.true_delay_s=0.006", *SMALL, FAINT)
+    record = STEPS["latency"](Job(RIG, late, tmp_path / "c.yaml", seconds=4.0))
+    tell(record)
+    assert "by: stages 0.0031 ± " in capsys.readouterr().out
+    assert "stages" in record.found["disagreement"]
+    ways = {name: Estimate(one["value"], one["error"]) for name, one in record.found["by"].items()}
+    assert ways.pop("stages").value == pytest.approx(0.0031, abs=1e-9)
+    assert disagreement(ways, tolerance=0.0, least=1e-3) == ""
+    for name, most_s in (("flash", 1e-3), ("dither", 2e-3)):
+        assert ways[name].value == pytest.approx(TRUE_LATENCY_S, abs=most_s), name
+    assert record.found["light_off_s"]["value"] == pytest.approx(TRUE_OFF_S, abs=1e-3)
+
+
+def test_a_flash_that_saturates_the_camera_is_said(tmp_path: Path) -> None:
+    bright = ("camera.laser_leak_counts_per_mw=1e4", "laser.waist_um=50")  # all of the image, at once
+    job = Job(RIG, (*SMALL, *bright), tmp_path / "c.yaml", seconds=2.0)
+    with pytest.raises(ValueError, match="saturates the camera"):
+        flash(job)
 
 
 @pytest.mark.slow

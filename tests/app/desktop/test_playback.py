@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from pytestqt.qtbot import QtBot
 
+from app.analyse import row, tables
 from app.desktop.open import application, planner
 from app.desktop.session import Session
 from app.desktop.window import Window
+from app.findings import findings
 from app.headless import fly
 from app.plan import plan
 from app.rig_file import EXPERIMENTS
@@ -85,3 +87,29 @@ def test_from_a_recording_to_an_experiment_and_back(window: Window, recorded: Pa
     window.open(recorded)
     assert window.strip.kind.word == "REPLAY"
     assert window.transport.isVisible()
+
+
+def test_a_recording_has_its_numbers_and_latencies(window: Window, recorded: Path, qtbot: QtBot) -> None:
+    """Those of main.py analyse, as soon as it is opened; measured once while it stands still."""
+    qtbot.waitUntil(lambda: window.playback.shown is not None)
+    numbers = window.plots.numbers
+    window.plots.setCurrentWidget(numbers)
+
+    def there() -> bool:
+        window.plots.draw()
+        return numbers.rowCount() > 0
+
+    qtbot.waitUntil(there, timeout=20_000)
+    run, _, _ = tables(recorded)
+    assert numbers.read() == {name: (foreseen, measured) for name, foreseen, measured, *_ in map(row, findings(run))}
+    assert "speed over τ" in numbers.read()
+    assert window.playback.tables() is window.playback.tables()
+    window.plots.setCurrentWidget(window.plots.latency)
+    window.plots.draw()
+    latency_ms = 1e3 * window.playback.latencies_s()
+    assert len(latency_ms) == len(window.transport.reel or ())
+    assert window.plots.latency.curves["measured"].yData.sum() == len(latency_ms)
+    window.open(EXPERIMENTS / "ring_crystal.yaml")
+    window.plots.setCurrentWidget(numbers)
+    window.plots.draw()
+    assert numbers.rowCount() == 0

@@ -1,4 +1,4 @@
-"""Latency from a shaken trap, from a flash, from time stamps; all with known truth."""
+"""Latency from a shaken trap and from time stamps, with known truth."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from control.calibrate.dither import by_phase, expected_response, response
-from control.calibrate.latency import by_flash, by_stages
+from control.calibrate.latency import by_stages
 from control.theory.trapped import dither_latency_s
 
 Floats = NDArray[np.float64]
@@ -78,36 +78,6 @@ def test_without_hold_it_is_the_brief_s_formula() -> None:
 def test_one_tone_needs_the_rate() -> None:
     with pytest.raises(ValueError, match="two frequencies"):
         by_phase(np.array([3.0]), np.ones((2, 1), complex), hold_s=0.01, exposure_s=0.0)
-
-
-def flashes(latency_s: float, exposure_s: float, seed: int = 0) -> tuple[Floats, Floats, Floats]:
-    """(frame times, brightness, told at): 20 flashes of 16 frames, told at all phases of the frame."""
-    chance = np.random.default_rng(seed)
-    frames = 20 * 40
-    middle_s = np.arange(frames) / FPS + exposure_s / 2.0
-    told_s = (40 * np.arange(20) + 15 + chance.uniform(0, 1, 20)) / FPS
-    brightness = chance.normal(100.0, 0.2, frames)
-    for told in told_s:
-        start, end = told + latency_s, told + latency_s + 0.16
-        begin, over = middle_s - exposure_s / 2.0, middle_s + exposure_s / 2.0
-        lit = np.clip(np.minimum(over, end) - np.maximum(begin, start), 0.0, None) / exposure_s
-        brightness += 50.0 * lit
-    return middle_s, brightness, told_s
-
-
-@pytest.mark.parametrize("latency_s", [0.0, 0.004, 0.0137, 0.03])
-@pytest.mark.parametrize("exposure_s", [0.005, 0.0099])
-def test_a_flash_dates_itself_within_a_frame(latency_s: float, exposure_s: float) -> None:
-    middle_s, brightness, told_s = flashes(latency_s, exposure_s)
-    found = by_flash(middle_s, brightness, told_s, exposure_s=exposure_s)
-    assert found.value == pytest.approx(latency_s, abs=1e-3)
-    assert found.error < 5e-4
-
-
-def test_a_flash_that_is_not_seen_is_refused() -> None:
-    middle_s, brightness, told_s = flashes(0.01, EXPOSURE_S)
-    with pytest.raises(ValueError, match="saw 0 flashes"):
-        by_flash(middle_s, np.random.default_rng(1).normal(100, 1, len(brightness)), told_s, exposure_s=EXPOSURE_S)
 
 
 def test_stages_add_up() -> None:

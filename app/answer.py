@@ -1,0 +1,48 @@
+"""What a verb answers to a program: JSON in a file, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from config.refused import Refused
+from control.contract import Fault
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Into `path`, whose folder is made; a number that is not finite becomes null, which JSON has no other word for.
+
+    Raises Refused where it can't be written.
+    """
+    beside = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():
+            raise Refused(f"{path}: found a folder, where a file for the answer is needed")
+        beside.write_text(json.dumps(finite(value), indent=1, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
+        beside.replace(path)
+    except OSError as error:
+        raise Refused(f"{path}: the answer could not be written ({error.strerror})") from None
+
+
+def finite(value: Any) -> Any:
+    """The same plain data, with None for nan and inf."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: finite(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(inner) for inner in value]
+    return value
+
+
+def in_words(error: Exception) -> str | None:
+    """One sentence about what the world did not do (a device, a disk); None for a mistake of our own."""
+    if isinstance(error, Fault):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return None
