@@ -45,7 +45,8 @@ def show_symmetry(path: Path, *, lag_s: float | None, json: Path | None, figure:
 def text(found: list[Verdict], path: Path, lag_s: float, count: int) -> str:
     """A line a group. `least`: the smallest breaking that these data would have shown."""
     lines = [f"{path}: symmetries of the mean motion over {lag_s:g} s, from {count} displacements",
-             f"  {'group':28}{'':8}{'evidence':>11}{'breaking':>10}{'least':>8} um/s   equivariance error   penalty"]  # fmt: skip
+             f"  {'group':28}{'':8}{'evidence':>11}{'breaking':>10}{'least':>8} um/s   equivariance error"
+             "   penalty"]  # fmt: skip
     for one in found:
         lines.append(f"  {one.group:28}{'kept' if one.kept else 'BROKEN':8}{one.sigmas:5.1f} sigma"
                      f"{one.broken_um_per_s:10.4f}{one.least_um_per_s:8.4f}        {one.equivariance_error:18.3f}"
@@ -54,7 +55,7 @@ def text(found: list[Verdict], path: Path, lag_s: float, count: int) -> str:
 
 
 def motion_of(path: Path, lag_s: float | None) -> tuple[Motion, float]:
-    """The displacements of a run (.h5), a table of tracks (.csv, .parquet) or a folder with such a table, and their lag.
+    """The displacements of a run, of a table of tracks (.csv, .parquet) or of a folder with one, and their lag.
 
     A table has columns time_s, particle, x_um, y_um, and perhaps `carried` (rows not to be used) and fx_pn, fy_pn, the
     forces that were asked for; these may also be in a table `forces` beside a table `tracks`, as `export` writes them.
@@ -125,7 +126,7 @@ def _table(path: Path, needed: tuple[str, ...]) -> Columns:
     for name in needed:
         if name not in table:
             raise Refused(f"{path}: there is no column '{name}' (needed: {', '.join(needed)})")
-        if not np.issubdtype(table[name].dtype, np.number) or not np.isfinite(table[name]).all():
+        if not pd.api.types.is_numeric_dtype(table[name]) or not np.isfinite(table[name]).all():
             raise Refused(f"{path}: the column '{name}' holds something that is not a finite number")
     return {str(name): table[name].to_numpy() for name in table}
 

@@ -88,16 +88,19 @@ def test_exp_of_log_by_iwasawa_is_the_matrix_itself(dimension: int, special: boo
     assert (float(x.sum(1).abs().max()) <= 1e-12) == special
 
 
-@pytest.mark.parametrize("turn", [
-    torch.diag(torch.tensor([-1.0, -1.0, 1.0, 1.0])), -torch.eye(4), torch.eye(5),
-    torch.block_diag(rotation(torch.tensor(3.14159)), rotation(torch.tensor(-1e-7))),
-])  # fmt: skip
-def test_half_turns_and_hardly_any_turn_have_their_logarithm(turn: Tensor) -> None:
-    left, _ = torch.linalg.qr(torch.randn(*turn.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64))
-    r = left @ turn.double() @ left.T
+@pytest.mark.parametrize("angles", [(math.pi, 0.0), (math.pi, math.pi), (0.0, 0.0), (3.14159, -1e-7), (2.0, 2.0)])
+@pytest.mark.parametrize("dimension", [4, 5])
+def test_half_turns_and_hardly_any_turn_have_their_logarithm(angles: tuple[float, float], dimension: int) -> None:
+    planes = torch.eye(dimension)
+    for at, angle in zip((0, 2), angles, strict=True):
+        planes[at : at + 2, at : at + 2] = rotation(torch.tensor(angle))
+    basis, _ = torch.linalg.qr(torch.randn(dimension, dimension, generator=torch.Generator().manual_seed(1)))
+    r = basis @ planes @ basis.T
     y = log_rotation(r)
     assert float((y + y.T).abs().max()) <= 1e-12
     assert float((exp_rotation(y) - r).abs().max()) <= 1e-12
+    turned = torch.linalg.eigvals(y).imag.abs().sort().values[-4:]
+    assert torch.allclose(turned, torch.tensor(angles).abs().sort().values.repeat_interleave(2), atol=1e-7)
 
 
 def test_the_logarithm_of_a_rotation_is_continuous_at_the_identity() -> None:

@@ -95,7 +95,7 @@ def test_a_state_that_is_not_whole_is_refused(tmp_path: Path, task: Task) -> Non
 
 
 def test_a_checkpoint_is_named_by_its_card(tmp_path: Path, task: Task) -> None:
-    with pytest.raises(Refused, match="a .json file"):
+    with pytest.raises(Refused, match="named by its card"):
         Trainer(training(out="one.pt"), task, tmp_path / "one.pt")
 
 
