@@ -85,6 +85,20 @@ def test_other_settings_do_not_go_on_from_there(tmp_path: Path, task: Task) -> N
         Trainer(training(epochs=2), task, tmp_path / "one.json").run()
 
 
+def test_a_state_that_is_not_whole_is_refused(tmp_path: Path, task: Task) -> None:
+    path = tmp_path / "one.json"
+    Trainer(training(epochs=1), task, path).run()
+    state = path.with_suffix(".state.safetensors")
+    state.write_bytes(state.read_bytes()[:-50])
+    with pytest.raises(Refused, match="remove it to begin anew"):
+        Trainer(training(epochs=1), task, path).run()
+
+
+def test_a_checkpoint_is_named_by_its_card(tmp_path: Path, task: Task) -> None:
+    with pytest.raises(Refused, match="named by its card"):
+        Trainer(training(out="one.pt"), task, tmp_path / "one.pt")
+
+
 def test_it_stops_when_nothing_gets_better(tmp_path: Path, task: Task) -> None:
     card = Trainer(
         training(learning_rate=1e-9, schedule="constant", patience=2, average=0.0, epochs=50),
