@@ -145,7 +145,7 @@ def draw(found: list[Verdict], path: Path) -> None:
     sure.set_xlabel("evidence that it is broken, standard errors")
     error.barh(names, [one.equivariance_error for one in found], color=colour)
     error.set_xlabel("equivariance error on data held out")
-    error.set_xlim(0, 1)
+    error.set_xlim(left=0)
     sure.invert_yaxis()
     try:
         figure.savefig(path)

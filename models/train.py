@@ -29,6 +29,7 @@ from models.cloud import moved
 from models.data.task import Part, Task
 from models.training import Training
 
+QUIET_S = 20.0  # between two lines about a training that nobody watches in a terminal
 COLUMNS = ("epoch", "seconds", "learning_rate", "train_mse", "valid_mse")
 
 
@@ -75,6 +76,7 @@ class Trainer:
             TextColumn("{task.fields[said]}"),
             TimeRemainingColumn(),
         )
+        told_s = time.perf_counter()
         board = Board(self.path.parent / "tensorboard" / self.path.stem)
         with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
             shown = bar.add_task(self.wanted.title, total=1.0, said="")
@@ -82,7 +84,11 @@ class Trainer:
                 self._epoch()
                 if self.at.rows:
                     board.show(self.at.epoch, train_mse=self.at.rows[-1][3], valid_mse=self.at.rows[-1][4])
-                bar.update(shown, completed=self._share(), said=f"epoch {self.at.epoch}, best {self.at.best:.5f}")
+                said = f"epoch {self.at.epoch}, best {self.at.best:.5f}"
+                bar.update(shown, completed=self._share(), said=said)
+                if not console.is_terminal and time.perf_counter() - told_s > QUIET_S:
+                    print(f"{self.wanted.title}: {self._share():.0%}, {said}", file=sys.stderr, flush=True)
+                    told_s = time.perf_counter()
         board.close()
         return self._finish()
 

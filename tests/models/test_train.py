@@ -85,6 +85,15 @@ def test_other_settings_do_not_go_on_from_there(tmp_path: Path, task: Task) -> N
         Trainer(training(epochs=2), task, tmp_path / "one.json").run()
 
 
+def test_who_looks_at_no_terminal_is_told_lines(
+    tmp_path: Path, task: Task, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("models.train.QUIET_S", 0.0)
+    Trainer(training(epochs=2), task, tmp_path / "told.json").run()
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(",")[0] for line in lines] == ["short: 50%", "short: 100%"]
+
+
 def test_a_state_that_is_not_whole_is_refused(tmp_path: Path, task: Task) -> None:
     path = tmp_path / "one.json"
     Trainer(training(epochs=1), task, path).run()
