@@ -1,4 +1,4 @@
-"""A local EGNN through ONNX Runtime, where that is installed: quicker than PyTorch for some tens of particles.
+"""A local EGNN through ONNX Runtime, where that is installed: a second way to the same answers, slower than the kernel.
 
 `write_onnx` needs the packages onnx and onnxscript, `OnnxFlight` needs onnxruntime; nothing else in the project does.
 """
