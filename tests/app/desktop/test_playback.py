@@ -117,6 +117,10 @@ def test_a_recording_has_its_numbers_and_latencies(window: Window, recorded: Pat
     assert numbers.read() == {name: (foreseen, measured) for name, foreseen, measured, *_ in map(row, findings(run))}
     assert "speed over τ" in numbers.read()
     assert window.playback.tables() is window.playback.tables()
+    log = window.log.read()
+    assert [line[13:] for line in log[:2]] == ["ARM", "ARMED"]
+    assert len(log) == len(set(log)) < 10
+    assert any("where it was 0.5 s ago is not known" in line for line in log)
     window.plots.setCurrentWidget(window.plots.latency)
     window.plots.draw()
     latency_ms = 1e3 * window.playback.latencies_s()
