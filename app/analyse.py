@@ -20,6 +20,8 @@ from config.refused import Refused
 from control.theory.many import random_bond_order
 from drivers.journal import read_run
 
+ROUNDING = 1e-9  # of a value: a smaller error is that of the arithmetic
+
 
 def analyse_run(path: Path, out: Path | None, *, json: Path | None) -> int:
     """Write the page, and say the findings. Raises Refused for a run in which nobody was seen."""
@@ -80,7 +82,7 @@ def row(one: Finding) -> tuple[str, str, str, str, str]:
     foreseen = f"{one.foreseen:.4g}" if math.isfinite(one.foreseen) else "–"
     measured = f"{one.measured:.4g}" if math.isfinite(one.measured) else "–"
     if math.isfinite(one.error):
-        measured += f" ± {one.error:.2g}"
+        measured += f" ± {one.error if one.error > ROUNDING * abs(one.measured) else 0.0:.2g}"
     name = f"{one.name}  (random {one.random:.3f})" if math.isfinite(one.random) else one.name
     return name, foreseen, measured, one.unit, one.source
 
