@@ -28,7 +28,7 @@ test-slow:
 # Every benchmark training that is not yet done, and one table of all; can be interrupted.
 train-benchmarks:
 	@sh setup.sh run
-	$(PY) -m benchmarks.trainings
+	$(PY) -m benchmarks.trainings nbody --seeds 1 2 3
 	$(PY) -m benchmarks.colloids
 	$(PY) -m benchmarks.digits
 	$(PY) -m benchmarks.species

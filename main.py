@@ -323,12 +323,14 @@ def species(
 
 @app.command()
 def symmetry(
-    run: Annotated[Path, typer.Argument(help="run file")],
+    run: Annotated[Path, typer.Argument(help="run file, or tracks as .csv or .parquet, or an exported run's folder")],
     lag: Annotated[float | None, typer.Option("--lag", help="duration of a displacement, in s; else a frame")] = None,
     figure: Annotated[Path | None, typer.Option("--figure", help="file for a figure")] = None,
     json: Json = None,
 ) -> None:
     """Say which symmetries the motion in a run keeps: rotation, reflections, translations.
+
+    A table of tracks needs columns time_s, particle, x_um, y_um; fx_pn and fy_pn are forces that were asked for.
 
     Example: main.py symmetry runs/annular_activity-001.h5
     """

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from app.analysis import bonds_by_frame, msd, pair_correlation
+from app.analysis import msd, pair_correlation, speeds
 from app.answer import write_json
-from app.findings import Finding, RunTables, alone, cutoff_um, findings
+from app.findings import Finding, RunTables, alone, findings, heat_rates, of_heat, order_by_frame, ring_um
 from app.heading import heading_memory
-from app.motion import foreseen_msd_um2, longest_delay_s
+from app.motion import foreseen_msd_um2, foreseen_speed_um_per_s, longest_delay_s
 from app.page import Page
 from app.plan import plan_of
 from app.recorded import tables_of
@@ -81,11 +81,14 @@ def row(one: Finding) -> tuple[str, str, str, str, str]:
     measured = f"{one.measured:.4g}" if math.isfinite(one.measured) else "–"
     if math.isfinite(one.error):
         measured += f" ± {one.error:.2g}"
-    return one.name, foreseen, measured, one.unit, one.source
+    name = f"{one.name}  (random {one.random:.3f})" if math.isfinite(one.random) else one.name
+    return name, foreseen, measured, one.unit, one.source
 
 
 def plain(one: Finding) -> dict[str, Any]:
     values = {"foreseen": one.foreseen, "measured": one.measured, "stderr": one.error}
+    if math.isfinite(one.random):
+        values["random"] = one.random
     known = {name: value if math.isfinite(value) else None for name, value in values.items()}
     return {"name": one.name, "unit": one.unit, "from": one.source, **known}
 
@@ -99,8 +102,11 @@ def draw_all(page: Page, run: RunTables) -> None:
     if longest_s * run.fps >= 2:
         page.figure(lambda axes: draw_msd(axes, run, longest_s), "Mean square displacement in the plane.")
     page.figure(lambda axes: draw_latency(axes, run), "From mid-exposure to effect: the achieved delay and its jitter.")
-    if alone(run.plan.experiment) is not None:
+    if alone(run) is not None:
         page.figure(lambda axes: draw_memory(axes, run, tau_s), "How long a direction is kept.")
+    page.figure(lambda axes: draw_speed(axes, run, tau_s), f"Speed over {tau_s:g} s, mean over the particles.")
+    if run.acted:
+        page.figure(lambda axes: draw_heat(axes, run), "Heat that a particle has given to the bath.")
     if run.tracks["particle"].nunique() >= 5:
         page.figure(lambda axes: draw_order(axes, run), "Bond order, with what random directions would show (dashed).")
         page.figure(lambda axes: draw_pairs(axes, run), "Pair correlation.")
@@ -118,7 +124,7 @@ def draw_msd(axes: Any, run: RunTables, longest_s: float) -> None:
     lag_s = spread.index.to_numpy(np.float64)
     axes.loglog(lag_s, spread.to_numpy(), "o", ms=3, label="measured")
     axes.loglog(lag_s, 4.0 * run.plan.rig.plant.diffusion_um2_per_s * lag_s, "--", color="grey", label="free, 4Dt")
-    foreseen = foreseen_msd_um2(run.plan.experiment, run.means, lag_s)
+    foreseen = foreseen_msd_um2(run.plan.experiment, run.means, lag_s) if run.acted else None
     if foreseen is not None:
         axes.loglog(lag_s, foreseen, "-", label="foreseen (P7, P10, P18)")
     axes.set(xlabel="lag (s)", ylabel="MSD (µm²)")
@@ -135,6 +141,30 @@ def draw_latency(axes: Any, run: RunTables) -> None:
     axes.set(xlabel="mid-exposure to effect (ms)", ylabel="turns")
 
 
+def draw_speed(axes: Any, run: RunTables, tau_s: float) -> None:
+    seen = speeds(run.tracks, tau_s, settle_s=tau_s)
+    mean = seen.groupby("frame").agg({"time_s": "first", "speed_um_per_s": "mean"})
+    axes.plot(mean["time_s"], mean["speed_um_per_s"], ".", ms=2, label="measured")
+    foreseen = foreseen_speed_um_per_s(run.plan.experiment, run.means) if run.acted else math.nan
+    if math.isfinite(foreseen):
+        axes.axhline(foreseen, color="#d55e00", label="foreseen (P17, P20)")
+    axes.set(xlabel="time (s)", ylabel=f"|r(t) − r(t − {tau_s:g} s)| / {tau_s:g} s  (µm/s)", ylim=(0, None))
+    axes.legend()
+
+
+def draw_heat(axes: Any, run: RunTables) -> None:
+    work = heat_rates(run)
+    if work is not None and len(work):
+        mean = work.groupby("time_s")["work_kt"].mean()
+        axes.plot(mean.index, mean.cumsum(), label="measured")
+        foreseen = next((one.foreseen for one in of_heat(run)), math.nan)
+        if math.isfinite(foreseen):
+            time_s = mean.index.to_numpy(np.float64)
+            axes.plot(time_s, foreseen * (time_s - time_s[0]), "--", label="foreseen (P12)")
+        axes.legend()
+    axes.set(xlabel="time (s)", ylabel="heat (kT)")
+
+
 def draw_memory(axes: Any, run: RunTables, tau_s: float) -> None:
     memory = heading_memory(run.tracks, tau_s, run.fps, max(10.0 * tau_s, 2.0))
     axes.plot(memory.index, memory.to_numpy())
@@ -144,17 +174,19 @@ def draw_memory(axes: Any, run: RunTables, tau_s: float) -> None:
 
 def draw_order(axes: Any, run: RunTables) -> None:
     every = run.tracks[run.tracks["frame"] % max(round(run.fps / 5.0), 1) == 0]
+    radius_um = ring_um(run.plan.experiment, run.plan.rig.plant)
     for order, colour in ((6, "#0072b2"), (4, "#d55e00")):
-        seen = bonds_by_frame(every, cutoff_um(run), order)
-        axes.plot(seen["time_s"], seen["order_all"], color=colour, label=f"|ψ{order}|")
-        axes.axhline(random_bond_order(order), color=colour, ls="--", lw=0.8)
+        seen = order_by_frame(every, order, radius_um)
+        axes.plot(seen["time_s"], seen["order"], color=colour, label=f"|ψ{order}|")
+        axes.axhline(random_bond_order(order), color=colour, ls="--", lw=0.8, label=f"random, {order} bonds")
     axes.set(xlabel="time (s)", ylim=(0, 1.02))
     axes.legend()
 
 
 def draw_pairs(axes: Any, run: RunTables) -> None:
     low, high = run.tracks[["x_um", "y_um"]].min().to_numpy(), run.tracks[["x_um", "y_um"]].max().to_numpy()
-    largest_um = min(4.0 * cutoff_um(run), 0.95 * float((high - low).min()))
+    apart_um = ring_um(run.plan.experiment, run.plan.rig.plant) or 2.0 * run.plan.rig.plant.diameter_um
+    largest_um = min(5.0 * apart_um, 0.95 * float((high - low).min()))
     every = run.tracks[run.tracks["frame"] % max(round(run.fps / 5.0), 1) == 0]
     found = pair_correlation(every, (low[0], low[1]), (high[0], high[1]), largest_um)
     axes.plot(found.index, found.to_numpy())

@@ -50,7 +50,8 @@ def _speeds(own: pd.DataFrame, tau_s: float, settle_s: float) -> pd.DataFrame:
     exact = np.abs(time_s[after] - then_s) <= 1e-9
     before = np.where(exact, after, after - 1)
     known &= exact | ((before >= 0) & (frame[after] - frame[before] == 1))
-    share = np.where(exact, 0.0, (then_s - time_s[before]) / np.where(exact, 1.0, time_s[after] - time_s[before]))
+    gap_s = time_s[after] - time_s[before]
+    share = np.where(exact | (gap_s <= 0.0), 0.0, (then_s - time_s[before]) / np.where(gap_s > 0.0, gap_s, 1.0))
     then_um = place_um[before] + share[:, None] * (place_um[after] - place_um[before])
     known &= carried_between(own, then_s - settle_s) == 0
     speed = np.linalg.norm(place_um - then_um, axis=1) / tau_s
@@ -180,14 +181,21 @@ def bonds(position_um: Floats, cutoff_um: float, order: int = 6) -> Bonds:
         none = np.zeros(count, np.int64)
         return Bonds(none, np.full(count, np.nan + 0j), np.empty(0))
     system = _open(position_um, cutoff_um)
-    pairs = (
-        freud.locality.AABBQuery(*system).query(system[1], {"r_max": cutoff_um, "exclude_ii": True}).toNeighborList()
-    )
+    pairs, length_um = _pairs(position_um, cutoff_um)
     neighbours = np.asarray(pairs.neighbor_counts, np.int64)
     psi = np.asarray(freud.order.Hexatic(k=order).compute(system, pairs).particle_order, np.complex128)
-    one, other = np.asarray(pairs[:])[pairs[:, 0] < pairs[:, 1]].T
-    length_um = np.linalg.norm(position_um[one] - position_um[other], axis=1)  # freud's own are float32
     return Bonds(neighbours, np.where(neighbours > 0, psi, np.nan), length_um)
+
+
+def _pairs(position_um: Floats, cutoff_um: float) -> tuple[Any, Floats]:
+    """(freud's list of all who are closer than the cutoff, the length of each bond once [B])."""
+    if len(position_um) < 2:
+        return None, np.empty(0)
+    box, points = _open(position_um, cutoff_um)
+    found = freud.locality.AABBQuery(box, points).query(points, {"r_max": cutoff_um, "exclude_ii": True})
+    pairs = found.toNeighborList()
+    one, other = np.asarray(pairs[:])[pairs[:, 0] < pairs[:, 1]].T
+    return pairs, np.linalg.norm(position_um[one] - position_um[other], axis=1)  # freud's own are float32
 
 
 def bonds_by_frame(tracks: pd.DataFrame, cutoff_um: float, order: int = 6) -> pd.DataFrame:
@@ -230,7 +238,7 @@ def pair_correlation(
     place_um = tracks[POSITION].to_numpy(np.float64)
     inside = tracks[((place_um >= np.asarray(low_um)) & (place_um <= np.asarray(high_um))).all(axis=1)]
     for _, own in inside.groupby("frame"):
-        seen += np.histogram(bonds(own[POSITION].to_numpy(np.float64), largest_um).length_um, edges)[0]
+        seen += np.histogram(_pairs(own[POSITION].to_numpy(np.float64), largest_um)[1], edges)[0]
         expected += len(own) * (len(own) - 1) / 2.0 * chance
     ratio = np.divide(seen, expected, out=np.full(bins, np.nan), where=expected > 0)
     return pd.Series(ratio, index=pd.Index((edges[1:] + edges[:-1]) / 2.0, name="r_um"), name="g")

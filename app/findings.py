@@ -10,21 +10,25 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from app.analysis import bonds_by_frame, msd, speeds
+from app.analysis import POSITION, bonds, bonds_by_frame, msd, speeds
 from app.energetics import work_kt
 from app.heading import heading_memory, persistence_s
 from app.machine import build_light, latency_s
 from app.means import Means, minimum
-from app.motion import foreseen_speed_um_per_s, longest_delay_s
+from app.motion import foreseen_persistence_s, foreseen_speed_um_per_s, longest_delay_s
+from app.observables import bond_order
 from app.rig_file import Plan
 from control.experiment import Experiment, Programmed
-from control.theory import active, delayed
+from control.plant import Plant
+from control.theory import delayed
 from control.theory.many import random_bond_order
 
 Floats = NDArray[np.float64]
 
 BLOCKS = 8
 LONGEST_WORK_TURNS = 12_000
+NEAR = 1.25  # of the ring: particles nearer than that are bound
+MOST_ORDERED = 40_000  # places that bond order is taken over
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,7 @@ class Finding:
     measured: float
     error: float
     source: str
+    random: float = math.nan  # what mere chance shows, where that is not nothing
 
 
 @dataclass(frozen=True)
@@ -71,8 +76,11 @@ def in_blocks(values: pd.DataFrame, column: str) -> tuple[float, float]:
     return float(values[column].mean()), float(means.std(ddof=1) / math.sqrt(len(means)))
 
 
-def alone(experiment: Experiment) -> tuple[object, float | None] | None:
-    """(shape, delay) of the one self force that is the whole law; None for other laws."""
+def alone(run: RunTables) -> tuple[object, float | None] | None:
+    """(shape, delay) of the one self force that is the whole law; None for other laws, and where no law has acted."""
+    experiment = run.plan.experiment
+    if not run.acted:
+        return None
     forces = experiment.policy.forces if isinstance(experiment.policy, Programmed) else ()
     if len(forces) == 1 and forces[0].kind == "self" and getattr(forces[0].shape, "central", False):
         return forces[0].shape, forces[0].delay_s
@@ -90,7 +98,10 @@ def findings(run: RunTables) -> list[Finding]:
 
 def of_delay(run: RunTables) -> list[Finding]:
     """The delay that was achieved, its jitter, and the latency."""
-    turns = run.turns[np.isfinite(run.turns["sent_effect_s"])]
+    if not run.acted:
+        return []
+    lit = run.commands.loc[run.commands["command"] == "sent", "turn"]  # a dark beam acts at another time
+    turns = run.turns[np.isfinite(run.turns["sent_effect_s"]) & run.turns["turn"].isin(lit)]
     late_s = (turns["sent_effect_s"] - turns["frame_time_s"]).to_numpy(np.float64)
     found = []
     if len(late_s):
@@ -116,10 +127,13 @@ def of_delay(run: RunTables) -> list[Finding]:
 
 
 def of_memory(run: RunTables) -> list[Finding]:
-    """z, T_eff and D_eff of a particle that is bound to its own past."""
-    law = alone(run.plan.experiment)
+    """z, T_eff and D_eff of a particle that is bound to its own past, or runs from it; of any other D_eff alone."""
+    law = alone(run)
     if law is None:
-        return []
+        d = math.nan if run.acted else run.plan.rig.plant.diffusion_um2_per_s
+        late, error = late_diffusion(run, longest_delay_s(run.plan.experiment) if run.acted else 0.1)
+        source = "slope of the late MSD" if run.acted else "kT/γ: no light has acted; slope of the MSD (P1)"
+        return [Finding("D_eff", "µm²/s", d, late, error, source)]
     shape, delay_s = law
     plant = run.plan.rig.plant
     tau_s = delay_s or run.means.age_s
@@ -130,7 +144,7 @@ def of_memory(run: RunTables) -> list[Finding]:
     achieved, jitter = (kappa * got_s.mean(), kappa * got_s.std()) if len(got_s) else (math.nan, math.nan)
     found = [Finding("z = κτ", "", z, achieved, jitter, "κ of the minimum times the delay, as wanted and as achieved")]
     if at_um > 1e-3:
-        return found
+        return found + of_running(run, kappa, tau_s)
     d = plant.diffusion_um2_per_s
     late, error = late_diffusion(run, tau_s)
     late_foreseen = delayed.long_diffusion_um2_per_s(d, kappa, tau_s)
@@ -142,6 +156,43 @@ def of_memory(run: RunTables) -> list[Finding]:
         Finding("T_eff", "K", kelvin / (1.0 + z), kelvin * ratio, kelvin * ratio * error / (2.0 * late) if late > 0
                 else math.nan, "T/(1 + z) (P9); T √(D_eff/D)"),
     ]  # fmt: skip
+
+
+def of_running(run: RunTables, kappa: float, tau_s: float) -> list[Finding]:
+    """D_eff of a particle that runs from its own past, by how fast and how long it runs, and the T_eff that has it."""
+    experiment, plant = run.plan.experiment, run.plan.rig.plant
+    d = plant.diffusion_um2_per_s
+    rest = d / (2.0 * (1.0 + kappa * tau_s) ** 2)
+    lasting_s, speed = foreseen_persistence_s(experiment, run.means), foreseen_speed_um_per_s(experiment, run.means)
+    if not math.isfinite(lasting_s):
+        return []
+    seen_s, seen_error_s = lasting(run, tau_s, lasting_s)
+    measured, error = in_blocks(speeds(run.tracks, tau_s, settle_s=tau_s), "speed_um_per_s")
+    late = measured**2 * seen_s / 2.0 + rest
+    off = late * math.hypot(2.0 * error / measured, seen_error_s / seen_s) if late > 0 else math.nan
+    foreseen = speed**2 * lasting_s / 2.0 + rest
+    source = "v² times half of the persistence time, and D/2(1 + z)² (P19), of what was foreseen and what was measured"
+    hot = plant.temperature_k / d
+    return [
+        Finding("D_eff", "µm²/s", foreseen, late, off, source),
+        Finding("T_eff", "K", hot * foreseen, hot * late, hot * off, "T D_eff/D: how hot a bath would have to be"),
+    ]
+
+
+def lasting(run: RunTables, tau_s: float, about_s: float) -> tuple[float, float]:
+    """(how long a direction lasts, its standard error) in s: a jackknife over 8 stretches of time."""
+    longest_s = min(2.0 * about_s + tau_s, 20.0)
+
+    def seen_s(tracks: pd.DataFrame) -> float:
+        return persistence_s(heading_memory(tracks, tau_s, run.fps, longest_s), tau_s)
+
+    time_s = run.tracks["time_s"]
+    block = np.asarray(pd.cut(time_s, BLOCKS, labels=False))
+    if float(np.ptp(time_s)) < BLOCKS * tau_s:
+        return seen_s(run.tracks), math.nan
+    without = np.array([seen_s(run.tracks[block != one]) for one in range(BLOCKS)])
+    found, error = seen_s(run.tracks), math.sqrt((BLOCKS - 1) / BLOCKS * ((without - without.mean()) ** 2).sum())
+    return (found, error) if error < found else (math.nan, math.nan)  # too short a run to tell
 
 
 def late_diffusion(run: RunTables, tau_s: float) -> tuple[float, float]:
@@ -171,33 +222,28 @@ def of_speed(run: RunTables) -> list[Finding]:
     experiment = run.plan.experiment
     tau_s = longest_delay_s(experiment)
     measured, error = in_blocks(speeds(run.tracks, tau_s, settle_s=tau_s), "speed_um_per_s")
-    foreseen = foreseen_speed_um_per_s(experiment, run.means)
+    foreseen = foreseen_speed_um_per_s(experiment, run.means) if run.acted else math.nan
     found = [Finding("speed over τ", "µm/s", foreseen, measured, error, "γv = F(vτ) (P17, P20); |r(t) − r(t − τ)|/τ")]
     if math.isfinite(foreseen):
-        d = run.plan.rig.plant.diffusion_um2_per_s
-        lasting_s, length_um = active.persistence(d, foreseen, tau_s)
-        memory = heading_memory(run.tracks, tau_s, run.fps, min(2.0 * lasting_s + tau_s, 20.0))
-        seen_s = persistence_s(memory, tau_s)
-        found.append(Finding("persistence time", "s", lasting_s, seen_s, math.nan, "(vτ)²/4D (P18)"))
-        found.append(Finding("persistence length", "µm", length_um, seen_s * measured, math.nan, "v times that"))
+        lasting_s = foreseen_persistence_s(experiment, run.means)
+        seen_s, off_s = lasting(run, tau_s, lasting_s)
+        source = "(vτ)²/4D, with a longer τ where a trap is aimed at a place of some age (P18)"
+        found.append(Finding("persistence time", "s", lasting_s, seen_s, off_s, source))
+        way_um, off_um = measured * seen_s, measured * off_s
+        found.append(Finding("persistence length", "µm", foreseen * lasting_s, way_um, off_um, "v times that"))
     return found
 
 
 def of_heat(run: RunTables) -> list[Finding]:
     """Heat to the bath, per particle, both axes."""
     rig = run.plan.rig
-    turns = np.sort(run.commands["turn"].unique())[:LONGEST_WORK_TURNS]
-    if len(turns) < 2 * BLOCKS:
+    if not run.acted:
         return []
-    commands = run.commands[run.commands["turn"].isin(turns)]
-    work = work_kt(
-        run.tracks, commands, waist_um=rig.optics.waist_um, depth_kt_per_mw=rig.optics.depth_kt_per_mw,
-        settle_s=rig.deflector.settle_s,
-        efficiency=rig.calibration.evenness.efficiency() if rig.calibration.evenness is not None else None,
-    )  # fmt: skip
-    work["rate"] = work["work_kt"] * run.fps
+    work = heat_rates(run)
+    if work is None:
+        return []
     mean, error = in_blocks(work, "rate")
-    law, foreseen = alone(run.plan.experiment), math.nan
+    law, foreseen = alone(run), math.nan
     if law is not None:
         at_um, stiffness = minimum(law[0], rig.plant)
         if at_um < 1e-3:
@@ -205,16 +251,31 @@ def of_heat(run: RunTables) -> list[Finding]:
     return [Finding("heat to the bath", "kT/s", foreseen, mean, error, "2κ(z − 1)/(z + 1) (P12); work of the light")]
 
 
-def cutoff_um(run: RunTables) -> float:
-    """Bonds are shorter than 1.25 times the ring's radius; without a ring, than twice a particle's diameter."""
-    experiment = run.plan.experiment
+def heat_rates(run: RunTables) -> pd.DataFrame | None:
+    """time_s, particle, rate kT/s: the work of every change of the light; None where there was too little of it."""
+    rig = run.plan.rig
+    turns = np.sort(run.commands["turn"].unique())[:LONGEST_WORK_TURNS]
+    if len(turns) < 2 * BLOCKS:
+        return None
+    commands = run.commands[run.commands["turn"].isin(turns)]
+    work = work_kt(
+        run.tracks, commands, waist_um=rig.optics.waist_um, depth_kt_per_mw=rig.optics.depth_kt_per_mw,
+        settle_s=rig.deflector.settle_s,
+        efficiency=rig.calibration.evenness.efficiency() if rig.calibration.evenness is not None else None,
+    )  # fmt: skip
+    work["rate"] = work["work_kt"] * run.fps
+    return work
+
+
+def ring_um(experiment: Experiment, plant: Plant) -> float | None:
+    """The radius of the ring that pairs are drawn to; None where the law has none."""
     forces = experiment.policy.forces if isinstance(experiment.policy, Programmed) else ()
     for force in forces:
         if force.kind == "pair" and getattr(force.shape, "central", False):
-            at_um, _ = minimum(force.shape, run.plan.rig.plant)
-            if at_um > 0.5 * run.plan.rig.plant.diameter_um:
-                return 1.25 * at_um
-    return 2.0 * run.plan.rig.plant.diameter_um
+            at_um, _ = minimum(force.shape, plant)
+            if at_um > 0.5 * plant.diameter_um:
+                return at_um
+    return None
 
 
 def of_order(run: RunTables) -> list[Finding]:
@@ -222,11 +283,33 @@ def of_order(run: RunTables) -> list[Finding]:
     if run.tracks["particle"].nunique() < 5:
         return []
     found = []
-    every = run.tracks[run.tracks["frame"] % max(round(run.fps / 10.0), 1) == 0]  # ten times a second will do
+    step = max(round(run.fps / 10.0), 1)  # ten times a second will do, and less of a crowd
+    step *= max(len(run.tracks) // step // MOST_ORDERED, 1)
+    every = run.tracks[run.tracks["frame"] % step == 0]
+    radius_um = ring_um(run.plan.experiment, run.plan.rig.plant)
     for order in (6, 4):
-        seen = bonds_by_frame(every, cutoff_um(run), order)
-        mean, error = in_blocks(seen, "order_inner")
-        source = f"foreseen: random directions (P25); of those with {order} neighbours"
-        found.append(Finding(f"|ψ{order}|", "", random_bond_order(order), mean, error, source))
-    mean, error = in_blocks(seen, "bond_um")
-    return [*found, Finding("bond length", "µm", cutoff_um(run) / 1.25, mean, error, "the ring's radius (P23)")]
+        mean, error = in_blocks(order_by_frame(every, order, radius_um), "order")
+        whose = f"its {order} nearest" if radius_um is None else f"{order} within 1.25 R, of those who have as many"
+        source = f"bonds to {whose}; random: of bonds that point anywhere (P25)"
+        found.append(Finding(f"|ψ{order}|", "", math.nan, mean, error, source, random_bond_order(order)))
+    if radius_um is None:
+        return found
+    mean, error = in_blocks(bonds_by_frame(every, NEAR * radius_um), "bond_um")
+    foreseen = radius_um if run.acted else math.nan
+    return [*found, Finding("bond length", "µm", foreseen, mean, error, "the ring's radius (P23)")]
+
+
+def order_by_frame(tracks: pd.DataFrame, order: int, radius_um: float | None) -> pd.DataFrame:
+    """time_s, order by frame: mean |psi_n| of those with n bonds shorter than 1.25 R, or of everybody's n nearest."""
+    rows = [
+        (own["time_s"].iloc[0], mean_bond_order(own[POSITION].to_numpy(np.float64), order, radius_um))
+        for _, own in tracks.groupby("frame", sort=True)
+    ]
+    return pd.DataFrame(rows, columns=["time_s", "order"])
+
+
+def mean_bond_order(place_um: Floats, order: int, radius_um: float | None) -> float:
+    """Of one frame's places [N, 2]; nan where nobody has so many neighbours."""
+    if radius_um is not None:
+        return bonds(place_um, NEAR * radius_um, order).mean_order(order)
+    return float(np.mean(bond_order(place_um, order))) if len(place_um) > order else math.nan

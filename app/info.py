@@ -44,6 +44,7 @@ def about(run: Run) -> dict[str, Any]:
         "um_per_px": header.um_per_px,
         "particles": len(np.unique(tracked)),
         "positions": len(tracked),
+        "locator": _locator(run),
         "turns_lit": int(np.count_nonzero(np.diff(turns["sent_end"], prepend=0))),
         "trips": _changes(run, "TRIPPED"),
         "levels": _changes(run),
@@ -70,6 +71,7 @@ def text(found: dict[str, Any]) -> str:
         ("seed", "none" if found["seed"] is None else found["seed"]),
         ("frames", f"{frames}, {kept}, {found['frames_dropped']} dropped"),
         ("tracks", f"{found['positions']} positions of {found['particles']} particles"),
+        ("locator", found["locator"]),
         ("light", f"in {found['turns_lit']} of {found['turns']} turns"),
         ("trips", "none" if not found["trips"] else ""),
         *(("", f"turn {trip['turn']}, {trip['time_s']:.3f} s: {trip['reason']}") for trip in found["trips"]),
@@ -78,6 +80,16 @@ def text(found: dict[str, Any]) -> str:
         ("code", found["git_hash"] or "not known"),
     ]
     return "\n".join(f"{name:<11} {said}".rstrip() for name, said in lines if said != "" or name == "trips")
+
+
+def _locator(run: Run) -> str:
+    """Which locator found the particles, and, where that was `auto`, what it chose and why."""
+    settings = yaml.safe_load(run.header.rig)
+    named = settings.get("tracking", {}).get("locator", "") if isinstance(settings, dict) else ""
+    events = run.rows("events")
+    rows = events["text"][events["kind"] == b"tracker_note"]
+    said = dict.fromkeys(run.text(int(row)) for row in np.unique(rows))
+    return "; ".join([note for note in said if note.startswith("auto: ")]) or str(named or "")
 
 
 def _calibrated(calibration: dict[str, Any]) -> str:

@@ -44,15 +44,37 @@ def swimming_speed_um_per_s(
 def speed_um_per_s(force: Any, experiment: Experiment, means: Means) -> float:
     """Of a particle that runs from its own past by this force; 0 where it does not."""
     delay_s = force.delay_s or means.age_s
-    steered = experiment.mode == "steered" and not experiment.trap.predict
-    age_s = min(means.age_s, 0.99 * delay_s) if steered else 0.0
+    age_s = age_seen_s(experiment, means, delay_s)
     growth = 1.0 + means.plant.rate_hz(means.light.stiffness_pn_per_um) * age_s
-    if steered and experiment.trap.compensate_latency:
+    if age_s > 0.0 and experiment.trap.compensate_latency:
         growth *= growth  # the force is divided by as much
     return swimming_speed_um_per_s(
         force.shape, delay_s, means.plant.drag_pn_s_per_um, largest_force_pn(experiment, means),
         kt_pn_um=means.plant.kt_pn_um, drag_growth=growth, age_s=age_s,
     )  # fmt: skip
+
+
+def age_seen_s(experiment: Experiment, means: Means, delay_s: float) -> float:
+    """Age of the place that a trap pulls back to while it acts; 0 where light is painted, or aimed at what will be."""
+    steered = experiment.mode == "steered" and not experiment.trap.predict
+    return min(means.age_s, 0.99 * delay_s) if steered else 0.0
+
+
+def turning_delay_s(force: Any, experiment: Experiment, means: Means) -> float:
+    """What stands for tau in P18 and P19: tau + a + kappa a tau, since a trap that pulls back to a place of age a
+    also holds the particle across its way (app/reproduce/rows/active.py has the derivation); tau where a is 0."""
+    delay_s = force.delay_s or means.age_s
+    age_s = age_seen_s(experiment, means, delay_s)
+    return float(delay_s + age_s + means.plant.rate_hz(means.light.stiffness_pn_per_um) * age_s * delay_s)
+
+
+def foreseen_persistence_s(experiment: Experiment, means: Means) -> float:
+    """How long a particle that runs from its own past keeps its direction (P18); nan under another law."""
+    speed = foreseen_speed_um_per_s(experiment, means)
+    if not math.isfinite(speed):
+        return math.nan
+    tau_s = turning_delay_s(_alone(experiment), experiment, means)
+    return active.persistence(means.plant.diffusion_um2_per_s, speed, tau_s)[0]
 
 
 def longest_delay_s(experiment: Experiment) -> float:
@@ -80,7 +102,7 @@ def foreseen_msd_um2(experiment: Experiment, means: Means, lag_s: Floats) -> Flo
     held_um2 = 2.0 * delayed.msd_um2(d, means.plant.rate_hz(stiffness), delay_s, lag_s)
     speed = foreseen_speed_um_per_s(experiment, means)
     if math.isfinite(speed):
-        turns_hz = active.heading_diffusion_rad2_per_s(d, speed, delay_s)
+        turns_hz = 1.0 / foreseen_persistence_s(experiment, means)
         turned = turns_hz * lag_s
         return np.asarray(2.0 * (speed / turns_hz) ** 2 * (turned + np.expm1(-turned)) + held_um2)
     return held_um2 if at_um < 1e-3 else None

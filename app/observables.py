@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from control.contract import State, Tracks
 
@@ -97,20 +96,6 @@ def speed_um_per_s(made: Paths, over_s: float) -> Floats:
         total = np.nansum(length, axis=1)
         speed[lag:] = np.where(count > 0, total / np.maximum(count, 1), np.nan) / (lag * made.period_s)
     return speed
-
-
-def pair_correlation(frames: list[Floats], edges_um: Floats, area_um2: float) -> Floats:
-    """g(r) [B] of frames of positions [N, 2]: pairs found over those of an ideal gas as dense; edges ignored."""
-    found = np.zeros(len(edges_um) - 1)
-    expected = np.zeros(len(edges_um) - 1)
-    shell_um2 = np.pi * np.diff(edges_um**2)
-    for place in frames:
-        if len(place) > 1:
-            tree = cKDTree(place)
-            within = tree.count_neighbors(tree, edges_um) - len(place)  # [B + 1] each pair twice, nobody with itself
-            found += np.diff(within) / 2.0
-            expected += len(place) * (len(place) - 1) / 2.0 * shell_um2 / area_um2
-    return np.divide(found, expected, out=np.full_like(found, np.nan), where=expected > 0)
 
 
 def bond_order(place_um: Floats, neighbours: int) -> Floats:

@@ -10,13 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.means import Means, largest_force_pn, minimum, span_um
-from app.motion import speed_um_per_s
+from app.motion import speed_um_per_s, turning_delay_s
 from config.refused import Refused
 from control.experiment import Experiment, Programmed
 from control.potentials.painting import Rings, paint, painted_energy_pn_um, painted_force_pn
 from control.potentials.shape import Central
+from control.theory import active
 
 Floats = NDArray[np.float64]
+
+TURNS = "(vτ)²/4D, with a longer τ where a trap is aimed at a place of some age (P18)"
 
 
 @dataclass(frozen=True)
@@ -87,12 +90,12 @@ def of_self(force: Any, experiment: Experiment, means: Means) -> list[Foreseen]:
     speed = speed_um_per_s(force, experiment, means)
     d = plant.diffusion_um2_per_s
     if speed > 0:
-        persistence_s = (speed * delay_s) ** 2 / (4.0 * d)
+        persistence_s = active.persistence(d, speed, turning_delay_s(force, experiment, means))[0]
         late = speed**2 * persistence_s / 2.0 + d / (2.0 * (1.0 + z) ** 2)
         said += [
             Foreseen("speed", f"{speed:.3g} µm/s", "γ v = F(v τ); of a harmonic ring κR/(1 + z) (P17, P20)"),
-            Foreseen("persistence", f"{persistence_s:.3g} s", "(vτ)²/4D (P18)"),
-            Foreseen("late diffusion", f"{late:.3g} µm²/s ({late / d:.3g} D)", "v⁴τ²/8D + D/2(1 + z)² (P19)"),
+            Foreseen("persistence", f"{persistence_s:.3g} s", TURNS),
+            Foreseen("late diffusion", f"{late:.3g} µm²/s ({late / d:.3g} D)", "v²/2 times that, + D/2(1 + z)² (P19)"),
         ]
         if speed * delay_s < 1.5 * math.sqrt(d * delay_s):
             said.append(Foreseen("activity", "hidden by diffusion", "vτ is below 1.5 √(Dτ) (P19)", True))

@@ -27,6 +27,7 @@ from drivers.video import Video, VideoCamera, open_video
 
 Image = NDArray[Any]
 Floats = NDArray[np.float64]
+Said = tuple[float, str, str]  # when, in s; order, level, note or withheld; in words
 
 
 class Pass:
@@ -93,6 +94,8 @@ class Source(Protocol):
 
     def latencies_s(self, begin: int, end: int) -> Floats: ...
 
+    def said(self) -> list[Said]: ...
+
     def close(self) -> None: ...
 
 
@@ -142,6 +145,28 @@ class RunSource:
         each = (self._ends[end - 1] - (self._ends[begin - 1] if begin else 0)) / max(end - begin, 1) if end else 0.0
         return tables_of(self.run, self.plan, max(begin, end - most(each)), end)
 
+    def said(self) -> list[Said]:
+        """Orders, levels, notes, who got no light and why, in order; a darkness that lasts is said once."""
+        orders, events, turns = (self.run.rows(table) for table in ("orders", "events", "turns"))
+        now_s = dict(zip(turns["turn"].tolist(), turns["now_s"].tolist(), strict=True))
+        lines = [
+            (turn, "order", self._order(kind, text)) for turn, kind, text in orders[["turn", "kind", "text"]].tolist()
+        ]
+        dark: dict[tuple[int, int], int] = {}  # the turn in which someone got no light for a reason
+        for turn, kind, who, text in events[["turn", "kind", "particle", "text"]].tolist():
+            if kind in (b"level", b"note"):
+                lines.append((turn, kind.decode(), self.run.text(text)))
+            elif kind == b"withheld":
+                if dark.get((who, text), -2) < turn - 1:
+                    lines.append((turn, "withheld", f"no light for {who}: {self.run.text(text)}"))
+                dark[who, text] = turn
+        lines.sort(key=lambda line: line[0])
+        return [(now_s[turn], kind, words) for turn, kind, words in lines]
+
+    def _order(self, kind: bytes, text: int) -> str:
+        words = self.run.text(text) if kind != b"APPLY" else ""
+        return f"{kind.decode()}: {words}" if words else kind.decode()
+
     def latencies_s(self, begin: int, end: int) -> Floats:
         known: Floats = self._latency_s[begin:end]
         return known[np.isfinite(known)]
@@ -173,6 +198,9 @@ class VideoSource:
 
     def latencies_s(self, begin: int, end: int) -> Floats:
         return np.empty(0)
+
+    def said(self) -> list[Said]:
+        return []
 
     def close(self) -> None:
         self.video.close()
@@ -244,6 +272,10 @@ class Reel:
     def latencies_s(self, begin: int, end: int) -> Floats:
         """From the middle of the exposure to the command's sending, as recorded; empty for a video."""
         return self.source.latencies_s(max(begin, 0), max(end, 0))
+
+    def said(self) -> list[Said]:
+        """What happened in a run, in words; nothing of a video."""
+        return self.source.said()
 
     def edit(self, plan: Plan) -> None:
         """Send the recording through another plan's machine, beside what was. Raises Refused."""

@@ -39,7 +39,7 @@ def tune_recording(recording: Path, sets: Sequence[str], *, out: Path | None, js
     picture = out or Path("runs") / f"{recording.stem}.tuned.png"
     picture.parent.mkdir(parents=True, exist_ok=True)
     draw(frames[0], s, seen, picture)
-    values = {name: plain(getattr(s, name)) for name in SUGGESTED}
+    values = {name: plain(getattr(s, name)) for name in SUGGESTED} | {"separation_px": s.least_distance_px}
     for sentence in made.why:
         print(sentence)
     print(
@@ -108,6 +108,7 @@ def draw(image: Image, s: Tracking, seen: Inspection, picture: Path) -> None:
     """Candidates kept and rejected, the histogram of masses, the histogram of sub-pixel phases."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, NullFormatter
 
     figure = Figure(figsize=(12, 8), layout="constrained")
     FigureCanvasAgg(figure)
@@ -117,7 +118,9 @@ def draw(image: Image, s: Tracking, seen: Inspection, picture: Path) -> None:
     for found, colour, name in ((seen.rejected[0], "#d95f02", "rejected"), (seen.kept[0], "#1b9e77", "kept")):
         x, y = found.position_px.T
         frame.plot(x, y, "o", mfc="none", mec=colour, ms=6, label=f"{len(found)} {name}")
-    frame.set_title(f"first frame, diameter {s.diameter_px} px, minmass {s.minmass:.4g}")
+    frame.set_title(
+        f"first frame: diameter {s.diameter_px} px, minmass {s.minmass:.4g}, separation {s.least_distance_px:g} px"
+    )
     frame.legend(loc="upper right")
     kept, rejected = seen.mass
     every = np.concatenate([kept, rejected])
@@ -127,6 +130,9 @@ def draw(image: Image, s: Tracking, seen: Inspection, picture: Path) -> None:
         mass.hist([rejected, kept], bins, stacked=True, color=["#d95f02", "#1b9e77"], label=["rejected", "kept"])
         mass.axvline(max(s.minmass, bins[0]), color="k", lw=1)
         mass.set_xscale("log")
+        mass.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        mass.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        mass.xaxis.set_minor_formatter(NullFormatter())
     mass.set_xlabel("mass / grey levels")
     phase: Axes = axes["phase"]
     tenths = (np.arange(PHASES) + 0.5) / PHASES

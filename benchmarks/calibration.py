@@ -1,6 +1,6 @@
 """A simulated rig that is wrong in everything, calibrated from images alone, against the truth that only the rig knows.
 
-python -m benchmarks.calibration --seeds 1 2 3 --out benchmarks/results/calibration.json
+python -m benchmarks.calibration --seeds 1 2 3 --out benchmarks/results/calibration.json [--flash]
 
 Each seed is `main.py calibrate all config/rigs/simulated.yaml --set ... --seconds 60 --seed S`: 16 particles, and what
 is said of each quantity rests on one recording of 60 s (the map on its own: scan, probe move, rests; the drag's check
@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.calibrate import STEPS, calibrate_rig
+from app.calibration.flash import flash
 from app.calibration.job import Job, map_of
 from app.calibration.record import Record, load
 from app.rig_file import RIGS, Rig
@@ -37,7 +38,7 @@ WRONG = (
     "deflector.true_shift_um=[0.4, -0.3]", "deflector.true_delay_s=0.006", "optics.depth_kt_per_mw=10",
     "optics.waist_um=0.66", "plant.drag_pn_s_per_um=0.05", "sample.drift_um_per_s=[0.05, -0.03]",
 )  # fmt: skip
-LEAK = "camera.laser_leak_counts_per_mw=0.1"  # as with another filter, for one more look at the latency
+LEAK = "camera.laser_leak_counts_per_mw=0.1"  # as with another filter, for the flash alone
 UNEVEN = ("deflector.efficiency_edge=0.2", "deflector.range_v=6", "sample.number=36", "sample.spacing_um=4.2")
 ASKED = {
     "map_rms_nm": 50.0, "stiffness": 0.03, "stiffness_middle": 0.03, "diffusion": 0.03, "diffusion_msd": 0.03,
@@ -119,14 +120,14 @@ def true_latency_s(rig: Rig) -> float:
     return rig.loop.latency_s + rig.deflector.true_delay_s
 
 
-def latencies(calibrated_job: Job, folder: Path, seed: int) -> dict[str, Any]:
-    """Three ways, of the rig as it is calibrated, with a filter that lets some of the laser's light through."""
-    file = folder / f"flash{seed}.calibration.yaml"
-    if not file.exists():
-        before = f"calibration={calibrated_job.file.resolve()}"
-        job = Job(RIG, (*calibrated_job.sets, before, LEAK), file, seed=seed, seconds=60.0)
-        STEPS["latency"](job)
-    return dict(load(file).records[-1].found)
+def flashed(folder: Path, seed: int, seconds: float | None = None) -> dict[str, float]:
+    """Errors, and standard errors, of when the light goes on and off, in ms: nothing calibrated, and a filter leaks."""
+    job = Job(RIG, (*WRONG, LEAK), folder / f"flash{seed}.calibration.yaml", seed=seed, seconds=seconds)
+    rig, found = job.rig(), flash(job)
+    return {
+        "flash_ms": 1e3 * (found.on_s.value - true_latency_s(rig)), "flash_stderr_ms": 1e3 * found.on_s.error,
+        "flash_off_ms": 1e3 * (found.off_s.value - rig.loop.latency_s), "flash_off_stderr_ms": 1e3 * found.off_s.error,
+    }  # fmt: skip
 
 
 def value(record: Record, name: str) -> float:
@@ -151,20 +152,13 @@ def calibrated(folder: Path, seed: int, seconds: float | None = 60.0, wrong: tup
         calibrate_rig(what, RIG, wrong, out=file, seconds=seconds, seed=seed, pitch_um=2.5, undone=False, json=None)
     job = Job(RIG, wrong, file, seed=seed)
     found = dict(zip(STEPS, load(file).records, strict=True))
-    flashed = latencies(job, folder, seed)
-    true_off_s = job.rig().loop.latency_s
-    all_errors = {
-        **errors(job, found),
-        "flash_ms": 1e3 * (flashed["by"]["flash"]["value"] - true_latency_s(job.rig())),
-        "flash_off_ms": 1e3 * (flashed["light_off_s"]["value"] - true_off_s),
-    }
+    each = {**errors(job, found), **flashed(folder, seed, seconds)}
     return {
         "seed": seed,
         "particles": {name: one.found["particles"] for name, one in found.items() if "particles" in one.found},
         "recorded_s": {name: recorded_s(job, one) for name, one in found.items()},
         "disagreement": {name: found[name].found["disagreement"] for name in ("diffusion", "stiffness")},
-        "errors": {name: float(f"{error:.5g}") for name, error in all_errors.items()},
-        "latency": {name: flashed[name] for name in ("by", "light_off_s", "disagreement")},
+        "errors": {name: float(f"{error:.5g}") for name, error in each.items()},
         "found": {name: one.found for name, one in found.items()},
     }
 
@@ -208,8 +202,13 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--folder", type=Path, default=Path("runs") / "calibration")
     parser.add_argument("--out", type=Path, default=None)
+    parser.add_argument("--flash", action="store_true", help="the flash alone, for 8 s, with nothing calibrated")
     asked = parser.parse_args()
     asked.folder.mkdir(parents=True, exist_ok=True)
+    if asked.flash:
+        for seed in asked.seeds:
+            print(seed, {name: round(one, 3) for name, one in flashed(asked.folder, seed).items()}, flush=True)
+        return
     runs = []
     for seed in asked.seeds:
         runs.append(calibrated(asked.folder, seed))

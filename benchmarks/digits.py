@@ -69,7 +69,8 @@ def main() -> None:
     torch.set_num_threads(1)
     rows: list[dict[str, Any]] = json.loads(OUT.read_text()) if OUT.exists() else []
     for seed in asked.seeds:
-        if any(row["seed"] == seed and row["epochs"] == asked.epochs for row in rows):
+        group = "SL(2)" if asked.special else "GL+(2)"
+        if any((row["seed"], row["epochs"], row["group"]) == (seed, asked.epochs, group) for row in rows):
             continue
         rows.append(run(seed, asked.epochs, asked.special))
         print(rows[-1], flush=True)

@@ -18,6 +18,7 @@ from pathlib import Path
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -28,6 +29,7 @@ from models.cloud import moved
 from models.data.task import Part, Task
 from models.training import Training
 
+QUIET_S = 20.0  # between two lines about a training that nobody watches in a terminal
 COLUMNS = ("epoch", "seconds", "learning_rate", "train_mse", "valid_mse")
 
 
@@ -49,6 +51,8 @@ class Trainer:
     def __init__(self, wanted: Training, task: Task, path: Path) -> None:
         if wanted.device == "cuda" and not torch.cuda.is_available():
             raise Refused(f"{wanted.title}: 'device' is cuda, and this machine has no CUDA device (allowed here: cpu)")
+        if path.suffix != ".json":
+            raise Refused(f"{wanted.title}: 'out' is {wanted.out}, and a checkpoint is named by its card, a .json file")
         self.wanted, self.task, self.path = wanted, task, path
         torch.manual_seed(wanted.seed)
         self.network = wanted.network.build(task.shape).to(wanted.device)
@@ -72,6 +76,7 @@ class Trainer:
             TextColumn("{task.fields[said]}"),
             TimeRemainingColumn(),
         )
+        told_s = time.perf_counter()
         board = Board(self.path.parent / "tensorboard" / self.path.stem)
         with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
             shown = bar.add_task(self.wanted.title, total=1.0, said="")
@@ -79,7 +84,11 @@ class Trainer:
                 self._epoch()
                 if self.at.rows:
                     board.show(self.at.epoch, train_mse=self.at.rows[-1][3], valid_mse=self.at.rows[-1][4])
-                bar.update(shown, completed=self._share(), said=f"epoch {self.at.epoch}, best {self.at.best:.5f}")
+                said = f"epoch {self.at.epoch}, best {self.at.best:.5f}"
+                bar.update(shown, completed=self._share(), said=said)
+                if not console.is_terminal and time.perf_counter() - told_s > QUIET_S:
+                    print(f"{self.wanted.title}: {self._share():.0%}, {said}", file=sys.stderr, flush=True)
+                    told_s = time.perf_counter()
         board.close()
         return self._finish()
 
@@ -178,12 +187,17 @@ class Trainer:
     def _restore(self) -> None:
         from safetensors import safe_open
 
-        with safe_open(self._state, "pt") as file:
-            said = file.metadata()
-        if said["settings"] != repr(self.wanted):
-            raise Refused(f"{self._state}: this training was begun with other settings; move it away or begin anew")
+        try:
+            with safe_open(self._state, "pt") as file:
+                said = file.metadata() or {}
+            tensors = load_file(self._state, device=self.wanted.device)
+        except (SafetensorError, OSError) as error:
+            raise Refused(f"{self._state}: the state to go on from can't be read ({error}); "
+                          "remove it to begin anew") from None  # fmt: skip
+        if said.get("settings") != repr(self.wanted):
+            raise Refused(f"{self._state}: this training was begun with other settings; "
+                          "give this one another 'out', or remove the file to begin anew")  # fmt: skip
         self.at = Progressed(**json.loads(said["at"]))
-        tensors = load_file(self._state, device=self.wanted.device)
         parts: dict[str, dict[str, Tensor]] = {"now": {}, "mean": {}, "best": {}, "adam": {}}
         for name, value in tensors.items():
             kind, _, rest = name.partition(".")

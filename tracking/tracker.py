@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from config.geometry import Affine
@@ -76,7 +77,9 @@ class Tracker:
             memory = self.expect(memory, expected)
         found, choice = self._find(memory, frame)
         seen, linked = link(memory.seen, frame.number, found.position_px, self.settings)
-        light = _running(memory, seen.particle, linked, np.column_stack([found.mass, found.signal]))
+        light = _running(
+            memory.seen.who, memory.light, seen.who, linked.particle, linked.order, found.mass, found.signal
+        )
         notes = (choice.why,) if choice and choice != memory.choice else ()
         tracks = self._tracks(frame.time_s, found.only(linked.order), linked, notes)
         labels, tracks = sorted_by(self.classifier, memory.labels, frame.image, tracks)
@@ -87,7 +90,9 @@ class Tracker:
         s = self.settings
         if s.locator not in ("windows", "auto"):
             return self.locate(frame.image), None
-        found = Windows(s)(frame.image, Known(memory.seen.expected_px, *memory.light.T), frame.number)
+        found = Windows(s)(
+            frame.image, Known(memory.seen.expected_px, memory.light[:, 0], memory.light[:, 1]), frame.number
+        )
         choice = memory.choice
         if s.locator == "auto" and choice is None:
             choice = choose(frame.image, found, s)
@@ -103,9 +108,8 @@ class Tracker:
             return memory
         row = np.minimum(np.searchsorted(seen.particle, expected.particle), len(seen) - 1)
         known = seen.particle[row] == expected.particle
-        expected_px = seen.expected_px.copy()
-        expected_px[row[known]] = self.px_to_um.inverse(expected.position_um[known])
-        return replace(memory, seen=replace(seen, expected_px=expected_px))
+        there_px = self.px_to_um.inverse(expected.position_um[known])
+        return replace(memory, seen=seen.expecting(row[known], there_px))
 
     def _tracks(self, time_s: float, found: Features, linked: Linked, notes: tuple[str, ...]) -> Tracks:
         return Tracks(
@@ -127,15 +131,33 @@ class Tracker:
         )
 
 
-def _running(memory: Memory, now: Ints, linked: Linked, light: Floats) -> Floats:
-    """[M, 2] running means of the remembered `now` [M], with this frame's mass and signal [N, 2]."""
-    made = np.full((len(now), 2), np.nan)
-    old = memory.seen.particle
-    if len(now) and len(old):
-        at = np.minimum(np.searchsorted(now, old), len(now) - 1)
-        kept = now[at] == old
-        made[at[kept]] = memory.light[kept]
-    row = np.searchsorted(now, linked.particle)
-    last = made[row]
-    made[row] = np.where(np.isnan(last), light, last + NEWEST_SHARE * (light - last))
+@njit(cache=True, nogil=True)
+def _running(
+    before: Ints, light: Floats, now: Ints, particle: Ints, order: Ints, mass: Floats, signal: Floats
+) -> Floats:
+    """[M, 2] running means of mass and signal of the remembered.
+
+    Args:
+        before, light: [B, any], [B, 2] who was remembered before this frame, and their means.
+        now: [M, any] who is remembered; both by rising particle, which is the first column.
+        particle, order, mass, signal: [N] of the features, and their rows by rising particle.
+    """
+    made = np.empty((now.shape[0], 2))
+    old = seen = 0
+    for row in range(now.shape[0]):
+        name = now[row, 0]
+        while old < before.shape[0] and before[old, 0] < name:
+            old += 1
+        known = old < before.shape[0] and before[old, 0] == name
+        made[row] = np.nan
+        if known:
+            made[row] = light[old]
+        if seen < order.size and particle[order[seen]] == name:
+            j = order[seen]
+            if np.isnan(made[row, 0]):
+                made[row, 0], made[row, 1] = mass[j], signal[j]
+            else:
+                made[row, 0] += NEWEST_SHARE * (mass[j] - made[row, 0])
+                made[row, 1] += NEWEST_SHARE * (signal[j] - made[row, 1])
+            seen += 1
     return made

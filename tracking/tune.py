@@ -86,6 +86,8 @@ def suggest(frames: Sequence[Image], start: Tracking | None = None) -> Suggestio
     if apart_px is not None:
         found, minmass = near, float(f"{_gap(np.concatenate([f.mass for f in near])):.3g}")
         why.append(f"neighbours come closer than diameter + 1, so separation_px is {apart_px:g}")
+    else:
+        why.append(f"neighbours are farther apart than diameter + 1, so separation_px is {sized.least_distance_px:g}")
     masses = np.concatenate([f.mass for f in found])
     share = np.count_nonzero(masses > minmass) / max(len(masses), 1)
     why.append(f"minmass {minmass:.4g} parts the masses: {100 * share:.0f} % of {len(masses)} candidates are kept")
@@ -110,13 +112,25 @@ def inspect(frames: Sequence[Image], s: Tracking) -> Inspection:
 
 
 def phases(position_px: Floats) -> tuple[Floats, str]:
-    """(share of x and y in each tenth of a pixel [2, PHASES], a sentence if one is off by more than chance)."""
+    """(share of x and y in each tenth of a pixel [2, PHASES], a sentence if one is off by more than chance).
+
+    A bias of one period a pixel is seen in the mean of exp(2 pi i x), which takes fewer particles than a tenth does.
+    """
     if len(position_px) == 0:
         return np.ones((2, PHASES)), ""
     tenth = np.minimum((position_px % 1.0 * PHASES).astype(int), PHASES - 1)
     counts = np.stack([np.bincount(tenth[:, axis], minlength=PHASES) for axis in (0, 1)])
     even = len(position_px) / PHASES
     share: Floats = counts / even
+    wave = _wave(position_px)
+    drawn = float(np.abs(wave).max())
+    if drawn > max(ALARM, CHANCE * np.sqrt(2.0 / len(position_px))):
+        most = int(np.abs(wave).argmax())
+        phase = round(float(np.angle(wave[most]) / (2.0 * np.pi)), 1) % 1.0
+        return share, (
+            f"sub-pixel bias: phase {phase:.1f} of {'xy'[most]} is {1 + drawn:.2f} times as frequent as it should be, "
+            f"the opposite one {1 - drawn:.2f} times; a larger diameter_px helps"
+        )
     worst = float(np.abs(share - 1).max())
     if worst > max(ALARM, CHANCE / np.sqrt(even)):
         axis, at = np.unravel_index(np.abs(share - 1).argmax(), share.shape)
@@ -125,6 +139,11 @@ def phases(position_px: Floats) -> tuple[Floats, str]:
             "should be; a larger diameter_px helps"
         )
     return share, ""
+
+
+def _wave(position_px: Floats) -> NDArray[np.complex128]:
+    """[2] of x and y: the part of the phases' density that has a period of one pixel, which a bias mostly is."""
+    return np.asarray(2.0 * np.exp(2j * np.pi * position_px.T).mean(axis=1))
 
 
 def _odd(value: float) -> int:
@@ -181,16 +200,17 @@ def _rim(frames: Sequence[Image], s: Tracking) -> tuple[float, bool]:
 
 
 def _even(frames: Sequence[Image], s: Tracking) -> tuple[Tracking, list[Features], float]:
-    """(settings with the least diameter, up to LARGER more, whose phases are even; candidates; minmass)."""
-    tried = []
+    """(settings of the least diameter, up to LARGER more, whose phases are even, else most so; candidates; minmass)."""
+    tried: list[tuple[float, tuple[Tracking, list[Features], float]]] = []
     for more in range(0, LARGER + 1, 2):
         trial = replace(s, diameter_px=s.diameter_px + more)
         found = [Centroid(trial)(frame) for frame in frames]
         minmass = float(f"{_gap(np.concatenate([f.mass for f in found])):.3g}")
-        tried.append((trial, found, minmass))
-        if not phases(np.concatenate([f.position_px[f.mass > minmass] for f in found]))[1]:
-            return tried[-1]
-    return tried[0]
+        places = np.concatenate([f.position_px[f.mass > minmass] for f in found])
+        if not phases(places)[1]:
+            return trial, found, minmass
+        tried.append((float(np.abs(_wave(places)).max()), (trial, found, minmass)))
+    return min(tried, key=lambda one: one[0])[1]
 
 
 def _gap(masses: Floats) -> float:

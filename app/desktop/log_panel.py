@@ -83,6 +83,13 @@ class LogPanel(QWidget):
         """One line that is not a turn's."""
         self._add([(text, colour)])
 
+    def show_run(self, said: Iterable[tuple[float, str, str]]) -> None:
+        """What a recording has to tell (when, of which kind, in words), quietly: it is of long ago."""
+        self._noted.clear()
+        told = [(at_s, words) for at_s, kind, words in said if kind != "note" or self._is_news(words, at_s)]
+        self._noted.clear()
+        self._add([(f"{at_s:9.2f} s  {words}", theme.FAINT) for at_s, words in told[-MOST:]])
+
     def add(self, turns: Iterable[Turn]) -> None:
         self._add([line for turn in turns for line in self._of(turn)])
 

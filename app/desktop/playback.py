@@ -13,7 +13,7 @@ from app.desktop.transport import Transport
 from app.desktop.view import View
 from app.findings import RunTables
 from app.recent import MOST
-from app.reel import Reel
+from app.reel import Reel, Said
 from app.rig_file import Plan
 from config.refused import Refused
 from control.contract import Tracks, Turn
@@ -85,6 +85,10 @@ class Playback:
 
     def latencies_s(self) -> Floats:
         return self.reel.latencies_s(*self._past(MOST)) if self.reel is not None else np.empty(0)
+
+    def said(self) -> list[Said]:
+        """What happened in the recording."""
+        return self.reel.said() if self.reel is not None else []
 
     def _past(self, most: int) -> tuple[int, int]:
         """The turns up to where one is, not more than `most`, and not less where there are as many."""

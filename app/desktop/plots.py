@@ -8,22 +8,22 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
+import pandas as pd
 import pyqtgraph as pg
 from numpy.typing import NDArray
 from PyQt6.QtCore import QSize, Qt
 from PyQt6.QtWidgets import QTabWidget, QWidget
 
+from app.analysis import POSITION, pair_correlation
 from app.desktop import theme
 from app.desktop.numbers import Numbers
-from app.findings import RunTables
+from app.findings import RunTables, mean_bond_order, ring_um
 from app.means import Means
 from app.motion import foreseen_msd_um2, foreseen_speed_um_per_s, longest_delay_s
 from app.observables import (
     Paths,
-    bond_order,
     lags,
     mean_square_displacement,
-    pair_correlation,
     paths,
     speed_um_per_s,
     steps_um,
@@ -82,7 +82,8 @@ class Plots(QTabWidget):
                 self.order,
                 "ψ",
                 self.draw_order,
-                "mean order of the bonds to the six and to the four nearest; dashed: of bonds that point anywhere",
+                "order of the bonds of those with six or four neighbours on the ring, else to the six or four nearest; "
+                "dashed: of bonds that point anywhere",
             ),
             (self.latency, "Latency", self.draw_latency, "from the middle of the exposure to the command's sending"),
             (
@@ -173,23 +174,27 @@ class Plots(QTabWidget):
         frames = [seen.position_um for seen in self._recent()]
         if not any(len(place) > 1 for place in frames):
             return
-        every = np.concatenate(frames)
-        size = np.ptp(every, axis=0)
+        every = pd.DataFrame(np.concatenate(frames), columns=POSITION)
+        every["frame"] = np.repeat(np.arange(len(frames)), [len(place) for place in frames])
+        low, high = every[POSITION].min().to_numpy(), every[POSITION].max().to_numpy()
         far_um = 10.0 * (self.means.plant.diameter_um if self.means is not None else 2.0)
-        edges = np.linspace(0.0, min(max(0.5 * float(size.max()), 1.0), far_um), 61)
-        found = pair_correlation(frames, edges, float(np.prod(np.maximum(size, 1.0))))
-        self.pairs.line("measured", 0.5 * (edges[1:] + edges[:-1]), found, theme.WHITE)
-        self.pairs.line("ideal gas", edges[[0, -1]], np.ones(2), theme.SKY, dash=True)
+        largest_um = min(0.95 * float((high - low).min()), far_um)
+        if largest_um <= 0.0:
+            return
+        found = pair_correlation(every, (low[0], low[1]), (high[0], high[1]), largest_um, 60)
+        g: Floats = np.asarray(found.to_numpy(), np.float64)
+        self.pairs.line("measured", found.index.to_numpy(np.float64), g, theme.WHITE)
+        self.pairs.line("ideal gas", [0.0, largest_um], np.ones(2), theme.SKY, dash=True)
 
     def draw_order(self) -> None:
         chosen = self._recent()
         time_s = np.array([seen.time_s for seen in chosen])
+        radius_um = None
+        if self.experiment is not None and self.means is not None:
+            radius_um = ring_um(self.experiment, self.means.plant)
         for neighbours, colour in ((6, theme.WHITE), (4, theme.ORANGE)):
-            order = [
-                float(bond_order(seen.position_um, neighbours).mean()) for seen in chosen if len(seen) > neighbours
-            ]
-            seen_s = [seen.time_s for seen in chosen if len(seen) > neighbours]
-            self.order.line(f"|ψ{neighbours}|", seen_s, np.array(order), colour)
+            order = np.array([mean_bond_order(seen.position_um, neighbours, radius_um) for seen in chosen])
+            self.order.line(f"|ψ{neighbours}|", time_s, order, colour)
             if len(time_s):
                 level = np.full(2, random_bond_order(neighbours))
                 self.order.line(f"of random bonds, {neighbours}", time_s[[0, -1]], level, colour, dash=True)

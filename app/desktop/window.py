@@ -150,6 +150,7 @@ class Window(QMainWindow):
             try:
                 self.playback.open(self.path, self.session.plan)
                 self.tuning.source = lambda: spread_images(self.playback)
+                self.log.show_run(self.playback.said())
                 self._foresee()
             except Refused as refused:
                 self.trouble(str(refused))

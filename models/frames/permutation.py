@@ -9,6 +9,7 @@ asking, round by round, which rows a point's neighbours have (Weisfeiler and Lem
 from __future__ import annotations
 
 import itertools
+import math
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 SAME = 1e-6  # eigenvalues and rows nearer than this are equal
+MOST = 50_000  # orders of a frame
 
 
 def spectral_rows(adjacency: Floats) -> Floats:
@@ -53,9 +55,12 @@ def _ranked(keys: list[tuple[object, ...]]) -> Ints:
 
 
 def sorting_frame(adjacency: Floats) -> Ints:
-    """[K, n]: every order of the points that sorts their classes."""
+    """[K, n]: every order of the points that sorts their classes. Raises ValueError for more than MOST of them."""
     rank = ranks(adjacency)
     classes = [np.flatnonzero(rank == value).tolist() for value in range(int(rank.max(initial=-1)) + 1)]
+    count = math.prod(math.factorial(len(members)) for members in classes)
+    if count > MOST:
+        raise ValueError(f"the graph is too symmetric: its frame has {count} orders (at most {MOST})")
     orders = itertools.product(*(itertools.permutations(members) for members in classes))
     return np.array([list(itertools.chain.from_iterable(order)) for order in orders], np.int64)
 

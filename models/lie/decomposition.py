@@ -3,7 +3,9 @@
 exp is not onto GL+(n): a matrix with a simple negative eigenvalue has no real logarithm. Every A with det A > 0 is
 A = P R with P = (A A^T)^(1/2) symmetric positive and R a rotation, and both have logarithms:
     xi(X, Y) = exp(X) exp(Y),   xi^-1(A) = (log(A A^T) / 2, log(P^-1 A))   (paper, section 4).
-All of it from one eigendecomposition of A A^T.
+All of it from one eigendecomposition of A A^T. By Iwasawa A = K D N, and each factor has a logarithm too: of K an
+antisymmetric matrix, of D its logarithms, of N (ones on the diagonal) a strictly upper triangular matrix, whose series
+end after n - 1 terms. For SL(n) the logarithms of D add up to 0, and X has no trace.
 
 Differs on purpose from the authors' code (rgenn df54466): their logarithm of SO(2) wraps the angle to [0, 2 pi), so
 that it jumps at the identity, scales it, and sets sin < 1e-6 to zero; ours is the matrix logarithm, with angles in
@@ -12,7 +14,12 @@ that it jumps at the identity, scales it, and sets sin < 1e-6 to zero; ours is t
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from scipy.linalg import schur
 from torch import Tensor
 
 
@@ -35,6 +42,24 @@ def iwasawa(a: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 def from_iwasawa(k: Tensor, diagonal: Tensor, n: Tensor) -> Tensor:
     return k @ (diagonal[..., None] * n)
+
+
+def log_iwasawa(a: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """(Y antisymmetric, x [..., n], Z strictly upper triangular) with exp(Y) diag(exp x) exp(Z) = A."""
+    k, diagonal, n = iwasawa(a)
+    small = n - torch.eye(a.shape[-1]).to(a)
+    terms = [small]
+    for power in range(2, a.shape[-1]):
+        terms.append(terms[-1] @ small * (-(power - 1) / power))
+    return log_rotation(k), diagonal.log(), torch.stack(terms).sum(0)
+
+
+def exp_iwasawa(y: Tensor, x: Tensor, z: Tensor) -> Tensor:
+    """exp(Y) diag(exp x) exp(Z)."""
+    terms = [torch.eye(z.shape[-1]).to(z).expand_as(z), z]
+    for power in range(2, z.shape[-1]):
+        terms.append(terms[-1] @ z / power)
+    return from_iwasawa(exp_rotation(y), x.exp(), torch.stack(terms).sum(0))
 
 
 def log(a: Tensor) -> tuple[Tensor, Tensor]:
@@ -62,13 +87,14 @@ def exp_rotation(y: Tensor) -> Tensor:
 
 
 def log_rotation(r: Tensor) -> Tensor:
-    """The antisymmetric logarithm with angles in (-pi, pi]; n = 2 or 3."""
+    """The antisymmetric logarithm with angles in [-pi, pi]."""
     if r.shape[-1] == 2:
         angle = torch.atan2(r[..., 1, 0] - r[..., 0, 1], r[..., 0, 0] + r[..., 1, 1])
         zero = torch.zeros_like(angle)
         return torch.stack([torch.stack([zero, -angle], -1), torch.stack([angle, zero], -1)], -2)
     if r.shape[-1] != 3:
-        raise ValueError(f"logarithms of rotations are written for 2 and 3 dimensions, not {r.shape[-1]}")
+        every = [_log_by_planes(one) for one in r.detach().cpu().double().numpy().reshape(-1, *r.shape[-2:])]
+        return torch.from_numpy(np.array(every)).to(r).reshape(r.shape)
     q = _quaternion(r)
     size = q[..., 1:].norm(dim=-1)
     factor = torch.where(size > 0, 2 * torch.atan2(size, q[..., 0]) / size.clamp(min=1e-300), torch.full_like(size, 2))
@@ -76,6 +102,24 @@ def log_rotation(r: Tensor) -> Tensor:
     zero = torch.zeros_like(x)
     rows = [torch.stack(row, -1) for row in ((zero, -z, y), (z, zero, -x), (-y, x, zero))]
     return torch.stack(rows, -2)
+
+
+def _log_by_planes(r: NDArray[np.float64]) -> NDArray[np.float64]:
+    """[n, n] -> [n, n] through the planes that R turns: its real Schur form, with no gradient."""
+    block, basis = schur(r, output="real")
+    y, minus, row = np.zeros_like(r), [], 0
+    while row < len(r):
+        if row + 1 < len(r) and block[row + 1, row] != 0:
+            y[row + 1, row] = math.atan2(
+                block[row + 1, row] - block[row, row + 1], block[row, row] + block[row + 1, row + 1]
+            )
+            row += 1
+        elif block[row, row] < 0:
+            minus.append(row)
+        row += 1
+    for one, other in zip(minus[::2], minus[1::2], strict=True):  # an even number, since det R = 1: half turns
+        y[other, one] = math.pi
+    return np.asarray(basis @ (y - y.T) @ basis.T)
 
 
 def _quaternion(r: Tensor) -> Tensor:

@@ -1,9 +1,12 @@
 """Which symmetries the motion in a run keeps: rotation, reflections, translations, from displacements alone.
 
 Mean velocities are written as one soft layer: W on what transforms in known ways - a constant, the position x in the
-field, the force F that was asked for, and F (x) x - with the closed projectors P_k of every candidate group. Each group
+field, the force F that was asked for, and F (x) x - with the projectors P_k of every candidate group. Each group
 is judged on data held out: a fit inside its subspace against the free fit, block of time by block of time. A symmetry
-is broken where the free fit foretells the motion better than chance would have it.
+is broken where the free fit foretells the motion better than chance would have it, that of other times and that of
+other particles: in a crystal a place is a particle, and what is peculiar to its surroundings would pass for a law of
+places if the same particle were asked again. Where a symmetry is kept, the smallest breaking that would have been found
+says what that is worth: little data keep everything.
 """
 
 from __future__ import annotations
@@ -18,8 +21,10 @@ from models.soft.projector import null_space
 from models.soft.representation import Element, Floats
 
 TYPES = (("scalar", 1), ("vector", 2), ("vector", 2), ("tensor", 4))  # constant, x, F, F (x) x
-BLOCKS = 20
+BLOCKS = 20  # of time
+FEW, MANY = 8, 100  # particles: fewer are not held out one by one, more are held out in so many groups
 SURE = 3.5  # standard errors over blocks
+ROWS = 500  # of a block, for the equivariance error
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,7 @@ class Motion:
     position_um: Floats  # [M, 2] at the beginning
     velocity_um_per_s: Floats  # [M, 2]
     force_pn: Floats  # [M, 2] that was asked for at the beginning; zeros where no light was
+    particle: NDArray[np.int64] | None = None  # [M] whose; None: every row has a place of its own
 
 
 @dataclass(frozen=True)
@@ -37,9 +43,11 @@ class Verdict:
 
     group: str
     kept: bool
-    sigmas: float  # how many standard errors better the free fit is on data held out
+    sigmas: float  # how many standard errors better the free fit is on times, or particles, held out: the fewer
     broken_um_per_s: float  # root mean square of what the group takes away from the mean velocities
-    relative: float  # the same over the root mean square of the mean velocities
+    least_um_per_s: float  # the smallest such breaking that these data would have shown
+    relative: float  # broken_um_per_s over the root mean square of the mean velocities
+    equivariance_error: float  # mean |f(g x) - g f(x)| / (|f(g x)| + |g f(x)|) of free fits, on the block held out
     penalty: float  # |W - P W|^2 / 2 per direction that P takes away, columns in units of their spread
 
 
@@ -48,16 +56,54 @@ def verdicts(motion: Motion) -> list[Verdict]:
     shown = _features(motion)
     whole = np.eye(2 * shown.shape[1])
     drift = motion.velocity_um_per_s.mean(axis=0)
-    candidates = [
-        ("rotation", _subspace(rotations(2))),
-        ("reflection of x", _subspace(_mirror(np.pi / 2))),
-        ("reflection of y", _subspace(_mirror(0.0))),
-        ("reflection across the drift", _subspace(_mirror(float(np.arctan2(drift[1], drift[0]))))),
-        ("translation along x", _unmoved(0)),
-        ("translation along y", _unmoved(1)),
-    ]
-    free = _Fit(shown, motion.velocity_um_per_s, whole)
-    return [_judge(name, basis, shown, motion.velocity_um_per_s, free) for name, basis in candidates]
+    free = [_Fit(shown, motion.velocity_um_per_s, whole, blocks) for blocks in _held_out(motion)]
+    groups = candidates(float(np.arctan2(drift[1], drift[0])))
+    return [_judge(one, shown, motion.velocity_um_per_s, free) for one in groups]
+
+
+def _held_out(motion: Motion) -> list[list[NDArray[np.int64]]]:
+    """Rows by time, and by particle where there are enough of those."""
+    found = [np.array_split(np.arange(len(motion.position_um)), BLOCKS)]
+    if motion.particle is not None:
+        _, which = np.unique(motion.particle, return_inverse=True)
+        if which.max() + 1 >= FEW:
+            which = which % MANY
+            order = np.argsort(which, kind="stable")
+            found.append(np.split(order, np.flatnonzero(np.diff(which[order])) + 1))
+    return found
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A group: the W that it leaves alone, and some of its elements (x in units of its spread)."""
+
+    name: str
+    basis: Floats  # [2 P, B] orthonormal, W row by row
+    elements: tuple[Element, ...]
+
+
+def candidates(drift_rad: float) -> list[Candidate]:
+    turns = [2 * np.pi * step / 8 for step in range(1, 8)]
+    turned = tuple(Element(np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]]), np.zeros(2)) for a in turns)
+    found = [Candidate("rotation", _subspace(rotations(2)), turned)]
+    for name, angle in (("of x", np.pi / 2), ("of y", 0.0), ("across the drift", drift_rad)):
+        mirror = _mirror(angle)
+        found.append(Candidate(f"reflection {name}", _subspace(mirror), mirror.discrete))
+    for axis, name in enumerate("xy"):
+        moved = tuple(Element(np.eye(2), sign * np.eye(2)[axis]) for sign in (1.0, -1.0))
+        found.append(Candidate(f"translation along {name}", _unmoved(axis), moved))
+    return found
+
+
+def acting(element: Element) -> Floats:
+    """[9, 9] what an element makes of the features (1, x, F, F (x) x): x -> R x + s, F -> R F."""
+    turn, found = element.linear, np.zeros((9, 9))
+    found[0, 0] = 1.0
+    found[1:3, 1:3], found[1:3, 0] = turn, element.shift
+    found[3:5, 3:5] = turn
+    found[5:9, 5:9] = np.kron(turn, turn)
+    found[5:9, 3:5] = (turn[:, None, :] * element.shift[None, :, None]).reshape(4, 2)
+    return found
 
 
 def _features(motion: Motion) -> Floats:
@@ -70,19 +116,22 @@ def _features(motion: Motion) -> Floats:
 
 
 class _Fit:
-    """Least squares inside a subspace of W, by sums over blocks of time: each block is foretold from the others."""
+    """Least squares inside a subspace of W, by sums over blocks: each block is foretold from the others."""
 
-    def __init__(self, shown: Floats, wanted: Floats, basis: Floats) -> None:
-        self.blocks = np.array_split(np.arange(len(shown)), BLOCKS)
+    def __init__(self, shown: Floats, wanted: Floats, basis: Floats, blocks: list[NDArray[np.int64]]) -> None:
+        self.blocks = blocks
         size = shown.shape[1]
-        gram, cross = np.zeros((BLOCKS, size, size)), np.zeros((BLOCKS, size, 2))
-        for index, rows in enumerate(self.blocks):
+        gram, cross = np.zeros((len(blocks), size, size)), np.zeros((len(blocks), size, 2))
+        for index, rows in enumerate(blocks):
             gram[index], cross[index] = shown[rows].T @ shown[rows], shown[rows].T @ wanted[rows]
         self.weight = self._solve(gram.sum(0), cross.sum(0), basis)
-        self.errors = np.empty(BLOCKS)
-        for index, rows in enumerate(self.blocks):
+        # [blocks] mean squares of a component's error, times the share of the rows relative to an even one
+        self.errors, self.others = np.empty(len(blocks)), np.empty((len(blocks), 2, size))
+        for index, rows in enumerate(blocks):
             weight = self._solve(gram.sum(0) - gram[index], cross.sum(0) - cross[index], basis)
-            self.errors[index] = ((shown[rows] @ weight.T - wanted[rows]) ** 2).mean()
+            total = float(((shown[rows] @ weight.T - wanted[rows]) ** 2).sum())
+            self.errors[index] = 0.5 * total * len(blocks) / len(shown)
+            self.others[index] = weight  # from all blocks but this one
 
     @staticmethod
     def _solve(gram: Floats, cross: Floats, basis: Floats) -> Floats:
@@ -93,18 +142,39 @@ class _Fit:
         return np.asarray((basis @ beta).reshape(2, size))
 
 
-def _judge(name: str, basis: Floats, shown: Floats, wanted: Floats, free: _Fit) -> Verdict:
-    inside = _Fit(shown, wanted, basis)
-    worse = inside.errors - free.errors  # [BLOCKS]
-    sigmas = float(worse.mean() / max(worse.std(ddof=1) / np.sqrt(len(worse)), 1e-300))
-    flat = free.weight.reshape(-1)
+def _judge(one: Candidate, shown: Floats, wanted: Floats, free: list[_Fit]) -> Verdict:
+    basis, flat = one.basis, free[0].weight.reshape(-1)
+    complement = len(flat) - basis.shape[1]
+    sigmas, deviation = np.inf, 0.0
+    for fit in free:
+        worse = _Fit(shown, wanted, basis, fit.blocks).errors - fit.errors  # [blocks]
+        spread = max(float(worse.std(ddof=1) / np.sqrt(len(worse))), 1e-300)
+        sigmas, deviation = min(sigmas, float(worse.mean()) / spread), max(deviation, spread)
     away = flat - basis @ (basis.T @ flat)
     lost = shown @ away.reshape(2, -1).T
-    speed = shown @ free.weight.T
+    speed = shown @ free[0].weight.T
     lost_rms, speed_rms = (float(np.sqrt((value**2).sum(axis=1).mean())) for value in (lost, speed))
-    complement = len(flat) - basis.shape[1]
-    return Verdict(name, sigmas < SURE, sigmas, lost_rms, lost_rms / max(speed_rms, 1e-300),
-                   float(0.5 * (away**2).sum() / max(complement, 1)))  # fmt: skip
+    # a breaking b makes the errors differ by b^2 / 2, less what the free fit loses by what it has to guess
+    guessed = complement * float(free[0].errors.mean()) / len(shown)
+    return Verdict(
+        group=one.name, kept=sigmas < SURE, sigmas=sigmas, broken_um_per_s=lost_rms,
+        least_um_per_s=float(np.sqrt(2 * SURE * deviation + guessed)), relative=lost_rms / max(speed_rms, 1e-300),
+        equivariance_error=_equivariance_error(one.elements, shown, free[0]),
+        penalty=float(0.5 * (away**2).sum() / max(complement, 1)),
+    )  # fmt: skip
+
+
+def _equivariance_error(elements: tuple[Element, ...], shown: Floats, free: _Fit) -> float:
+    """Mean over elements and rows of each block, by the fit to the other blocks."""
+    total: list[float] = []
+    for rows, weight in zip(free.blocks, free.others, strict=True):
+        some = shown[rows[:: max(1, len(rows) // ROWS)]]
+        here = some @ weight.T
+        for element in elements:
+            there, wanted = some @ acting(element).T @ weight.T, here @ element.linear.T
+            sizes = np.linalg.norm(there, axis=1) + np.linalg.norm(wanted, axis=1)
+            total.append(float((np.linalg.norm(there - wanted, axis=1) / np.maximum(sizes, 1e-300)).mean()))
+    return float(np.mean(total))
 
 
 def _subspace(group: Group) -> Floats:
@@ -148,7 +218,7 @@ def displacements(
     displacements do not overlap.
     The force is that at its beginning: a mean over the way would answer to the very noise that made the displacement.
     """
-    starts, moves, pulls, begun = [], [], [], []
+    starts, moves, pulls, begun, whose = [], [], [], [], []
     for who in np.unique(particle):
         rows = np.flatnonzero(particle == who)
         rows = rows[np.argsort(time_s[rows], kind="stable")]
@@ -162,5 +232,9 @@ def displacements(
                 moves.append((position_um[rows[last]] - position_um[rows[first]]) / span_s)
                 pulls.append(force_pn[rows[first]])
                 begun.append(at[first])
+                whose.append(who)
     order = np.argsort(np.array(begun), kind="stable")
-    return Motion(*(np.asarray(column).reshape(-1, 2)[order] for column in (starts, moves, pulls)))
+    position_um, velocity_um_per_s, pull_pn = (
+        np.asarray(column, np.float64).reshape(-1, 2)[order] for column in (starts, moves, pulls)
+    )
+    return Motion(position_um, velocity_um_per_s, pull_pn, np.asarray(whose, np.int64)[order])

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from app.analyse import analyse_run, tables
+from app.analyse import analyse_run, plain, row, tables
 from app.energetics import work_kt
-from app.findings import findings
+from app.findings import findings, means_of
 from app.heading import heading_memory, persistence_s
 from app.headless import fly
+from app.motion import foreseen_persistence_s, foreseen_speed_um_per_s
 from app.page import Page
 from app.plan import plan
+from app.replay import replay_recording
 from app.rig_file import EXPERIMENTS
 from config.refused import Refused
 from control.theory.delayed import heat_kt_per_s
@@ -117,7 +120,7 @@ def test_a_run_s_report_has_what_was_foreseen_and_what_was_measured(swimming: Pa
     assert found["achieved delay τ"]["measured"] == pytest.approx(0.5)
     assert found["latency, mid-exposure to effect"]["foreseen"] == pytest.approx(0.0106)
     text = (tmp_path / "report.html").read_text()
-    assert text.count("<figure>") == 4
+    assert text.count("<figure>") == 6
     assert "estimate, not calibrated" in text
 
 
@@ -127,9 +130,52 @@ def test_many_particles_have_bonds_and_pairs(tmp_path: Path) -> None:
     run, _, _ = tables(out)
     found = {one.name: one for one in findings(run)}
     assert found["bond length"].measured == pytest.approx(2.5, rel=0.03)
-    assert found["|ψ6|"].measured > 0.8 > found["|ψ6|"].foreseen == pytest.approx(0.366, abs=0.002)
+    assert found["|ψ6|"].measured > 0.8 > found["|ψ6|"].random == pytest.approx(0.366, abs=0.002)
+    assert math.isnan(found["|ψ6|"].foreseen)  # what chance shows is no prediction
+    assert row(found["|ψ6|"])[0] == "|ψ6|  (random 0.366)"
+    assert plain(found["|ψ6|"])["random"] == found["|ψ6|"].random
     assert analyse_run(out, None, json=None) == 0
-    assert out.with_suffix(".html").read_text().count("<figure>") == 5
+    assert out.with_suffix(".html").read_text().count("<figure>") == 7
+
+
+def test_in_the_dark_no_law_is_foreseen(tmp_path: Path) -> None:
+    """The particle diffuses, and that is all that is said of it; so it is with what was recorded elsewhere."""
+    dark, again = tmp_path / "dark.h5", tmp_path / "again.h5"
+    fly(plan(EXPERIMENTS / "annular_activity.yaml"), 6.0, dark, True, "dark", armed=False)
+    assert replay_recording(dark, None, None, (), out=again, frames=False, json=None) == 0
+    for path in (dark, again):
+        found = {one.name: one for one in findings(tables(path)[0])}
+        assert [*found] == ["D_eff", "speed over τ"]
+        assert math.isnan(found["speed over τ"].foreseen)
+        assert found["D_eff"].foreseen == pytest.approx(0.113, abs=0.001)
+        assert abs(found["D_eff"].measured - 0.113) < 5.0 * found["D_eff"].error
+        assert analyse_run(path, None, json=None) == 0
+        assert path.with_suffix(".html").read_text().count("<figure>") == 4
+
+
+def test_how_long_a_direction_lasts_knows_the_age_of_what_a_trap_is_aimed_at() -> None:
+    """As `reproduce P18` has it, which holds the instrument to it; painted light has no age."""
+    made = plan(EXPERIMENTS / "annular_activity.yaml")
+    means = means_of(made, 1)
+    kappa, a, tau = means.plant.rate_hz(means.light.stiffness_pn_per_um), means.age_s, 0.5
+    speed, d = foreseen_speed_um_per_s(made.experiment, means), means.plant.diffusion_um2_per_s
+    expected = (speed * (tau + a + kappa * a * tau)) ** 2 / (4.0 * d)
+    assert foreseen_persistence_s(made.experiment, means) == pytest.approx(expected)
+    assert expected > 1.9 * (speed * tau) ** 2 / (4.0 * d)
+    painted = replace(made.experiment, mode="landscape")
+    speed = foreseen_speed_um_per_s(painted, means)
+    assert foreseen_persistence_s(painted, means) == pytest.approx((speed * tau) ** 2 / (4.0 * d))
+    assert math.isnan(foreseen_persistence_s(plan(EXPERIMENTS / "ring_crystal.yaml").experiment, means))
+
+
+def test_a_runner_s_late_diffusion_comes_of_its_speed_and_persistence(swimming: Path) -> None:
+    found = {one.name: one for one in findings(tables(swimming)[0])}
+    late, speed, lasting = found["D_eff"], found["speed over τ"], found["persistence time"]
+    assert late.foreseen == pytest.approx(speed.foreseen**2 * lasting.foreseen / 2.0, rel=1e-3)
+    assert found["T_eff"].foreseen == pytest.approx(295.0 * late.foreseen / 0.1131, rel=1e-3)
+    # twelve seconds tell little: either nothing, or a number with an error that is less than itself
+    assert math.isnan(lasting.measured) or lasting.error < lasting.measured
+    assert late.measured == pytest.approx(speed.measured**2 * lasting.measured / 2.0, rel=1e-3, nan_ok=True)
 
 
 def test_a_run_in_which_nobody_was_seen_is_refused(tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ from app.observables import (
     bond_order,
     lags,
     mean_square_displacement,
-    pair_correlation,
     paths,
     speed_um_per_s,
     steps_um,
@@ -58,13 +57,6 @@ def test_speed_over_a_delay() -> None:
     speed = speed_um_per_s(paths(walk(400, 3, 0.1, 0.0), 0.01), 0.5)
     assert np.isnan(speed[:50]).all()
     assert speed[50:] == pytest.approx(10.0)
-
-
-def test_an_ideal_gas_has_no_pairs_to_speak_of() -> None:
-    chance = np.random.default_rng(5)
-    frames = [chance.uniform(0, 100, (60, 2)) for _ in range(200)]
-    found = pair_correlation(frames, np.linspace(0, 4, 9), 100.0**2)
-    assert found == pytest.approx(np.ones(8), abs=0.15)
 
 
 def test_a_hexagon_is_ordered_and_a_turned_one_too() -> None:

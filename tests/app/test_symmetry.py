@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
+from app.export import export
 from app.headless import fly
 from app.plan import plan
-from app.symmetry import show_symmetry
+from app.symmetry import motion_of, show_symmetry
 from config.refused import Refused
 
 EXPERIMENT = """
@@ -48,7 +51,64 @@ def test_a_hidden_drift_breaks_rotations_and_keeps_its_own_axis(
     assert picture.stat().st_size > 1000
 
 
-def test_too_little_motion_is_refused(tmp_path: Path) -> None:
-    run = flown(tmp_path, 0.2)
-    with pytest.raises(Refused, match="too few to judge by"):
-        show_symmetry(run, lag_s=None, json=None, figure=None)
+@pytest.fixture(scope="module")
+def brief(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return flown(tmp_path_factory.mktemp("brief"), 4)
+
+
+def told(path: Path, folder: Path, lag_s: float | None = None) -> list[dict[str, float]]:
+    out = folder / "told.json"
+    show_symmetry(path, lag_s=lag_s, json=out, figure=None)
+    groups: list[dict[str, float]] = json.loads(out.read_text())["groups"]
+    return groups
+
+
+@pytest.mark.parametrize("to", ["csv", "parquet"])
+def test_an_exported_run_says_what_the_run_says(tmp_path: Path, brief: Path, to: str) -> None:
+    export(brief, to, tmp_path / "tables")
+    wanted = told(brief, tmp_path)
+    assert {"equivariance_error", "least_um_per_s", "penalty"} <= wanted[0].keys()
+    for given in (tmp_path / "tables", tmp_path / "tables" / f"tracks.{to}"):
+        for found, one in zip(told(given, tmp_path), wanted, strict=True):
+            assert {name: found[name] for name in ("group", "kept")} == {name: one[name] for name in ("group", "kept")}
+            for name in ("sigmas", "broken_um_per_s", "least_um_per_s", "equivariance_error", "penalty"):
+                assert found[name] == pytest.approx(one[name], rel=1e-6)
+
+
+def test_a_table_of_tracks_from_anywhere(tmp_path: Path) -> None:
+    """Free particles in a flow along y, as any program might have tracked them: no forces, no carried."""
+    draw = np.random.default_rng(2)
+    times, count, lag_s = 400, 20, 0.1
+    steps = draw.normal(0, 0.05, (times, count, 2)) + np.array([0.0, 0.5]) * lag_s
+    place = draw.uniform(0, 20, (count, 2)) + np.cumsum(steps, axis=0)
+    who, when = np.tile(np.arange(count), times), np.repeat(np.arange(times) * lag_s, count)
+    table = pd.DataFrame(
+        {"time_s": when, "particle": who, "x_um": place[..., 0].ravel(), "y_um": place[..., 1].ravel()}
+    )
+    table.to_csv(tmp_path / "beads.csv", index=False)
+    motion, lag = motion_of(tmp_path / "beads.csv", None)
+    assert lag == pytest.approx(lag_s)
+    assert motion.velocity_um_per_s.mean(axis=0) == pytest.approx([0.0, 0.5], abs=0.05)
+    broken = {str(one["group"]) for one in told(tmp_path / "beads.csv", tmp_path) if not one["kept"]}
+    assert broken == {"rotation", "reflection of y"}
+
+
+def test_what_can_not_be_judged_is_refused_in_a_sentence(tmp_path: Path, brief: Path) -> None:
+    for lag_s, said in ((100.0, "too few to judge by"), (0.0, "positive number"), (float("nan"), "positive number")):
+        with pytest.raises(Refused, match=said):
+            show_symmetry(brief, lag_s=lag_s, json=None, figure=None)
+    for name, body, said in (
+        ("a.csv", "time_s,particle,x_um\n0,0,1\n", "no column 'y_um'"),
+        ("b.csv", "time_s,particle,x_um,y_um\n0,0,1,here\n", "not a finite number"),
+        ("c.csv", "", "can't be read"), ("d.parquet", "no table", "can't be read"),
+    ):  # fmt: skip
+        (tmp_path / name).write_text(body, encoding="utf-8")
+        with pytest.raises(Refused, match=said):
+            show_symmetry(tmp_path / name, lag_s=None, json=None, figure=None)
+    with pytest.raises(Refused, match="no such file"):
+        show_symmetry(tmp_path / "none.csv", lag_s=None, json=None, figure=None)
+    with pytest.raises(Refused, match="no table tracks"):
+        show_symmetry(tmp_path, lag_s=None, json=None, figure=None)
+    for name in ("bars.xyz", "no/bars.png"):
+        with pytest.raises(Refused, match="the figure can't be written"):
+            show_symmetry(brief, lag_s=None, json=None, figure=tmp_path / name)

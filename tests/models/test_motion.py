@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from models.soft.motion import Motion, displacements, verdicts
+from models.soft.motion import Motion, acting, candidates, displacements, verdicts
+from models.soft.representation import Element
 
 DIFFUSION_UM2_PER_S, MOBILITY = 0.113, 27.8
 
@@ -53,6 +56,71 @@ def test_a_gradient_of_the_laser_breaks_translations_along_it() -> None:
     assert not found["rotation"].kept
 
 
+def test_what_a_group_leaves_alone_follows_its_elements_and_nothing_else_does() -> None:
+    """W rho(g) = g W for every W of the subspace and every element; for the first W outside of it, not."""
+    for one in candidates(0.7):
+        outside = np.eye(len(one.basis)) - one.basis @ one.basis.T
+        stray = outside[:, np.argmax(np.diag(outside))].reshape(2, -1)
+        for element in one.elements:
+            for weight in one.basis.T.reshape(-1, 2, 9):
+                assert np.abs(weight @ acting(element) - element.linear @ weight).max() < 1e-12
+        assert any(np.abs(stray @ acting(element) - element.linear @ stray).max() > 0.1 for element in one.elements)
+
+
+def test_features_move_as_said() -> None:
+    draw = np.random.default_rng(1)
+    x, force = draw.normal(size=(2, 2))
+    turn, shift = np.array([[0.6, -0.8], [0.8, 0.6]]), np.array([0.3, -2.0])
+    shown = np.concatenate([[1.0], x, force, np.outer(force, x).ravel()])
+    wanted = np.concatenate([[1.0], turn @ x + shift, turn @ force, np.outer(turn @ force, turn @ x + shift).ravel()])
+    assert np.allclose(acting(Element(turn, shift)) @ shown, wanted, atol=1e-12)
+
+
+def test_held_out_errors_tell_kept_from_broken() -> None:
+    found = {one.group: one for one in verdicts(moved(7, drift=(0.3, 0.0)))}
+    assert found["reflection of y"].equivariance_error < 0.05
+    assert found["rotation"].equivariance_error > 0.3
+    assert found["rotation"].penalty > 30 * found["reflection of y"].penalty
+
+
+@pytest.mark.parametrize("seed", [11, 12, 13])
+def test_a_breaking_of_twice_the_least_is_found_and_a_third_of_it_is_not(seed: int) -> None:
+    least = next(one for one in verdicts(moved(seed)) if one.group == "rotation").least_um_per_s
+    assert 0.005 < least < 0.05
+    assert "rotation" in broken(moved(seed, drift=(2 * least, 0.0)))
+    assert "rotation" not in broken(moved(seed, drift=(least / 3, 0.0)))
+
+
+def crystal(seed: int, gradient: float = 0.0, drift: float = 0.0, spread: float = 0.1) -> Motion:
+    """50 particles that stay where they are, each with a mobility of its own, as surroundings make it: 10 % apart.
+
+    Forces are strong and chance is weak, so that the times alone leave no doubt about each particle.
+    """
+    draw = np.random.default_rng(seed)
+    count, times = 50, 400
+    home = draw.uniform(-12, 12, (count, 2))
+    own = 1 + spread * draw.normal(size=count)
+    who = np.tile(np.arange(count), times)
+    force = draw.normal(0, 0.1, (count * times, 2))
+    slope = MOBILITY * own[who] * (1 + gradient * home[who, 0])
+    noise = draw.normal(0, 0.1, force.shape)
+    return Motion(home[who], slope[:, None] * force + np.array([drift, 0.0]) + noise, force, who)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_what_is_peculiar_to_each_particle_of_a_crystal_is_no_law_of_places(seed: int) -> None:
+    assert broken(crystal(seed)) == set()
+    along = broken(crystal(seed, gradient=0.02))
+    assert "translation along x" in along
+    assert "translation along y" not in along
+    assert broken(crystal(seed, drift=0.3)) == {"rotation", "reflection of x"}
+
+
+def test_who_asks_the_same_particles_again_takes_what_is_peculiar_to_them_for_a_law() -> None:
+    fooled = [broken(replace(crystal(seed), particle=None)) for seed in (1, 2, 3)]
+    assert sum(any(one.startswith("translation") for one in found) for found in fooled) >= 2
+
+
 def test_displacements_skip_what_was_carried_and_gaps() -> None:
     time_s = np.tile(np.arange(100) * 0.1, 2)
     particle = np.repeat([4, 9], 100)
@@ -62,5 +130,7 @@ def test_displacements_skip_what_was_carried_and_gaps() -> None:
     gone = ~((particle == 4) & (time_s > 7.0) & (time_s < 8.5))
     made = displacements(time_s[gone], particle[gone], position[gone], position[gone] * 0, usable[gone], 1.0)
     speed = made.velocity_um_per_s[:, 0]
+    assert made.particle is not None
+    assert np.allclose(speed, np.where(made.particle == 4, 1.0, 2.0))
     assert np.count_nonzero(np.isclose(speed, 1.0)) + np.count_nonzero(np.isclose(speed, 2.0)) == len(speed)
     assert 14 <= len(speed) <= 18

@@ -87,3 +87,8 @@ def test_rows_add_up_to_one_and_classes_are_whole() -> None:
     assert rank[1] == rank[3]
     assert len(set(rank.tolist())) == 3
     assert all(abs(one - other) <= 1 for one, other in pairwise(sorted(set(rank.tolist()))))
+
+
+def test_a_frame_that_is_too_large_is_refused() -> None:
+    with pytest.raises(ValueError, match="too symmetric"):
+        sorting_frame(networkx.to_numpy_array(networkx.star_graph(12)))

@@ -85,6 +85,29 @@ def test_other_settings_do_not_go_on_from_there(tmp_path: Path, task: Task) -> N
         Trainer(training(epochs=2), task, tmp_path / "one.json").run()
 
 
+def test_who_looks_at_no_terminal_is_told_lines(
+    tmp_path: Path, task: Task, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("models.train.QUIET_S", 0.0)
+    Trainer(training(epochs=2), task, tmp_path / "told.json").run()
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(",")[0] for line in lines] == ["short: 50%", "short: 100%"]
+
+
+def test_a_state_that_is_not_whole_is_refused(tmp_path: Path, task: Task) -> None:
+    path = tmp_path / "one.json"
+    Trainer(training(epochs=1), task, path).run()
+    state = path.with_suffix(".state.safetensors")
+    state.write_bytes(state.read_bytes()[:-50])
+    with pytest.raises(Refused, match="remove it to begin anew"):
+        Trainer(training(epochs=1), task, path).run()
+
+
+def test_a_checkpoint_is_named_by_its_card(tmp_path: Path, task: Task) -> None:
+    with pytest.raises(Refused, match="named by its card"):
+        Trainer(training(out="one.pt"), task, tmp_path / "one.pt")
+
+
 def test_it_stops_when_nothing_gets_better(tmp_path: Path, task: Task) -> None:
     card = Trainer(
         training(learning_rate=1e-9, schedule="constant", patience=2, average=0.0, epochs=50),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -165,6 +166,34 @@ def test_a_crowd_narrows_the_gate() -> None:
     memory, _ = link(Remembered(), 0, np.array([[10.0, 10.0], [20.0, 10.0], [80.0, 10.0]]), settings)
     _, found = link(memory, 1, np.array([[10.0, 15.0], [20.0, 14.0], [80.0, 15.0]]), settings)
     assert found.particle.tolist() == [3, 1, 2]  # 5 px is beyond 0.45 of 10 px, but nobody is near the third
+
+
+@pytest.mark.parametrize("gate", ["constant", "sqrt_time"])
+def test_a_whole_number_is_a_number(gate: Literal["constant", "sqrt_time"]) -> None:
+    """A search range of 5 is one of 5.0, also where the gate grows or is narrowed to what is no whole number."""
+    frames = walk(150, 20, 200.0, 1.2, 0.2, 3)
+    whole = Tracking(search_px=5, memory=4, gate=gate, crowd_share=0.4)
+    real = replace(whole, search_px=5.0)
+    for ours, theirs in zip(linked(frames, whole), linked(frames, real), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_what_was_remembered_is_not_touched() -> None:
+    """A memory is a value: the same frame after it has the same answer, bit for bit, whatever was asked in between."""
+    settings = Tracking(search_px=6.0, memory=3, predict="drift", confirm=1)
+    frames = walk(120, 12, 160.0, 1.5, 0.2, 9)
+    memory = Remembered()
+    for number, position_px in enumerate(frames):
+        before = (memory.who.copy(), memory.place_px.copy())
+        after, found = link(memory, number, position_px, settings)
+        link(memory, number, position_px[::-1].copy(), settings)
+        again, same = link(memory, number, position_px, settings)
+        np.testing.assert_array_equal(memory.who, before[0])
+        np.testing.assert_array_equal(memory.place_px, before[1])
+        np.testing.assert_array_equal(after.who, again.who)
+        np.testing.assert_array_equal(after.place_px, again.place_px)
+        np.testing.assert_array_equal(found.said, same.said)
+        memory = after
 
 
 @pytest.mark.parametrize("gate", ["constant", "sqrt_time"])

@@ -84,3 +84,16 @@ def test_too_small_a_diameter_is_alarming() -> None:
     frames = [spots((400, 400), scattered((400, 400), 250, 18, seed), seed=seed, noise=1.0) for seed in range(6)]
     assert inspect(frames, Tracking(diameter_px=5, minmass=50)).alarm
     assert not inspect(frames, Tracking(diameter_px=11, minmass=400)).alarm
+
+
+def test_a_bias_of_one_period_is_seen_in_few_particles() -> None:
+    """700 places, 25 % more of them near the middle of a pixel: no single tenth is off by four sigma."""
+    chance = np.random.default_rng(6)
+    place = chance.uniform(0, 100, (4000, 2))
+    kept = place[chance.uniform(size=4000) < (1.0 + 0.35 * np.cos(2 * np.pi * place[:, 0])) / 1.35][:700]
+    share, alarm = phases(kept)
+    assert len(kept) == 700
+    assert np.abs(share - 1.0).max() < 4.0 / np.sqrt(700 / PHASES)
+    assert "phase 0.0 of x" in alarm or "phase 0.1 of x" in alarm or "phase 0.9 of x" in alarm
+    even = [phases(chance.uniform(0, 100, (700, 2)))[1] for _ in range(200)]
+    assert even == [""] * 200

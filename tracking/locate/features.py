@@ -32,19 +32,20 @@ class Features:
 
     def only(self, rows: NDArray[Any]) -> Features:
         """Some of the rows: a mask or an order."""
-        return Features(*(getattr(self, column.name)[rows] for column in fields(self)))
+        return Features(*[getattr(self, name)[rows] for name in COLUMNS])
 
     def moved(self, x_px: float, y_px: float) -> Features:
         """The same features in a frame whose corner lies elsewhere."""
         return replace(self, position_px=self.position_px + np.array([x_px, y_px]))
 
 
+COLUMNS = tuple(column.name for column in fields(Features))
 NOTHING = Features()
 
 
 def joined(one: Features, other: Features) -> Features:
     """The rows of both."""
-    return Features(*(np.concatenate([getattr(one, c.name), getattr(other, c.name)]) for c in fields(Features)))
+    return Features(*[np.concatenate([getattr(one, name), getattr(other, name)]) for name in COLUMNS])
 
 
 class Locate(Protocol):
