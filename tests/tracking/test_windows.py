@@ -79,6 +79,17 @@ def lattice(side: int, spacing_px: float) -> NDArray[np.float64]:
     return np.stack([x, 24 + spacing_px * np.sqrt(0.75) * rows], -1).reshape(-1, 2)
 
 
+@pytest.mark.parametrize(("search_px", "whole"), [(3.0, False), (12.0, True)])
+def test_wide_windows_give_way_to_the_whole_frame_sooner(search_px: float, whole: bool) -> None:
+    """Ten small windows cost less than 128 x 128 px, and ten wide ones more. Only a whole frame tells the noise, and so ep."""
+    s = replace(SPOTS, search_px=search_px)
+    image = spots((128, 128), scattered((128, 128), 10, 24))
+    theirs = TrackpyLocate(s)(image)
+    found = Windows(s)(image, expected(theirs), 0)
+    assert len(found) == len(theirs) == 10
+    assert np.isfinite(found.ep_px).all() == whole
+
+
 def test_identities_hold_in_a_crystal() -> None:
     """A hexagonal packing of 16 px with steps of 0.6 px: no window hops to a neighbour for good."""
     there = lattice(6, 16.0)
