@@ -24,7 +24,7 @@ from tracking.settings import Tracking
 Floats = NDArray[np.float64]
 
 STRIPS = 8
-# What a window costs, in pixels of the full frame: measured for diameters of 7 to 31 px and searches of 3 to 15 px, to 15 %.
+# What a window costs in pixels of the full frame, to 15 %: measured for diameters of 7 to 31 px, searches of 3 to 15 px.
 WINDOW_COST_PX, COST_PER_WINDOW_PX = 800.0, 0.8
 LEAST_MASS, LARGEST_MASS = 0.6, 1.6  # of the particle's mass so far
 LEAST_SIGNAL = 0.4  # of the particle's brightest pixel so far
@@ -59,7 +59,7 @@ class Windows:
 
     @property
     def cost_px(self) -> float:
-        """Pixels of a full frame that take as long as one window; a table and no stopwatch, so that a replay chooses the same."""
+        """Pixels of a full frame that take as long as one window; no stopwatch, so that a replay chooses the same."""
         return WINDOW_COST_PX + COST_PER_WINDOW_PX * (2 * self.reach_px + 1) ** 2
 
     def near(self, image: NDArray[Any], expected: Known) -> Features:
