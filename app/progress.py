@@ -7,9 +7,25 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
 Step = Callable[[int], None]
+
+
+class Rate(ProgressColumn):
+    """Steps a second, worked out when the bar is drawn and not at each step."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:.0f}/s" if task.speed else "")
 
 
 @contextmanager
@@ -21,14 +37,9 @@ def progress(title: str, total: int | None, unit: str = "frames") -> Iterator[St
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn(unit),
-        TextColumn("{task.fields[rate]}"),
+        Rate(),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
-        task = bar.add_task(title, total=total, rate="")
-
-        def step(done: int) -> None:
-            speed = bar.tasks[task].speed
-            bar.update(task, completed=done, rate=f"{speed:.0f}/s" if speed else "")
-
-        yield step
+        task = bar.add_task(title, total=total)
+        yield lambda done: bar.update(task, completed=done)

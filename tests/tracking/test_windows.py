@@ -81,7 +81,7 @@ def lattice(side: int, spacing_px: float) -> NDArray[np.float64]:
 
 @pytest.mark.parametrize(("search_px", "whole"), [(3.0, False), (12.0, True)])
 def test_wide_windows_give_way_to_the_whole_frame_sooner(search_px: float, whole: bool) -> None:
-    """Ten small windows cost less than 128 x 128 px, ten wide ones more. Only a whole frame tells the noise, and so ep."""
+    """Ten small windows cost less than 128 x 128 px, ten wide ones more. Only a whole frame tells an ep."""
     s = replace(SPOTS, search_px=search_px)
     image = spots((128, 128), scattered((128, 128), 10, 24))
     theirs = TrackpyLocate(s)(image)

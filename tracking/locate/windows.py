@@ -24,7 +24,7 @@ from tracking.settings import Tracking
 Floats = NDArray[np.float64]
 
 STRIPS = 8
-# What a window costs in pixels of the full frame, to 15 %: measured for diameters of 7 to 31 px, searches of 3 to 15 px.
+# What a window costs in pixels of the full frame, to 15 %: measured for diameters of 7 to 31 px, searches of 3 to 15.
 WINDOW_COST_PX, COST_PER_WINDOW_PX = 800.0, 0.8
 LEAST_MASS, LARGEST_MASS = 0.6, 1.6  # of the particle's mass so far
 LEAST_SIGNAL = 0.4  # of the particle's brightest pixel so far
