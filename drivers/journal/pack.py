@@ -39,7 +39,7 @@ class Packer:
             tables[group.table], counts[group.table], rows[f"{group.table}_absent"] = pack_group(group, values, number)
         shift_s = np.array([turn.sent.effect_s - turn.effect_s for turn in turns])
         for table in ("wanted", "rings"):
-            with np.errstate(invalid="ignore"):  # a policy may want what is not finite: it is kept as it came
+            with np.errstate(invalid="ignore", over="ignore"):  # what is wanted is kept as it came, finite or not
                 tables[table]["delay_achieved_s"] = tables[table]["delay_s"] + np.repeat(shift_s, counts[table])
         lists = _Lists(self.texts, self.ends["texts"], self.ends["text_bytes"])
         for row, turn in zip(rows, turns, strict=True):

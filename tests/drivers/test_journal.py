@@ -45,6 +45,17 @@ def test_every_field_comes_back_bit_for_bit(tmp_path_factory: pytest.TempPathFac
         assert check(run) is None
 
 
+def test_a_delay_beyond_all_numbers_is_kept(tmp_path: Path) -> None:
+    turn = plausible(0)
+    wanted = dataclasses.replace(turn.wanted, delay_s=np.full(len(turn.wanted.particle), 1.7e308))
+    sent = dataclasses.replace(turn.sent, effect_s=turn.effect_s + 1.7e308)
+    turn = dataclasses.replace(turn, wanted=wanted, sent=sent)
+    assert len(wanted.delay_s) > 0
+    with read_run(record(tmp_path / "run.h5", [turn])) as run:
+        assert run.ended_cleanly
+        assert [compare(turn, found) for found in run.turns()] == [None]
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(a=turns(), data=st.data())
 def test_compare_names_the_field_that_differs(a: Turn, data: st.DataObject) -> None:
