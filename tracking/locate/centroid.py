@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tracking.locate.bandpass import Image, bandpass
 from tracking.locate.distinct import distinct
+from tracking.locate.faint import hopeful
 from tracking.locate.features import NOTHING, Features
 from tracking.locate.noise import dark
 from tracking.locate.peaks import above, peaks, whole
@@ -44,6 +45,7 @@ class Centroid:
             return NOTHING
         margin = max(s.radius_px, int(s.least_distance_px // 2 - 1), s.smoothing_px // 2)
         found = peaks(bright, s.least_distance_px, least, margin)
+        found = hopeful(bright, found, s.radius_px, s.max_iterations, factor, s.minmass)
         return self._measure(bright, raw, factor, refine(bright, found, s.radius_px, s.max_iterations))
 
     def _measure(self, bright: Image, raw: Image, factor: float, refined: tuple[Any, Any, Any]) -> Features:
