@@ -50,8 +50,10 @@ def _hope(image: Image, peak: Ints, radius: int, reach: int, least: int, stay: N
             for x in range(width):
                 line[x] += np.int32(image[y, x])
         for column in range(columns):
-            x = column * TILE
-            tiles[column] = np.int64(line[x]) + line[x + 1] + line[x + 2] + line[x + 3]  # TILE of them
+            tile = np.int64(0)
+            for x in range(column * TILE, (column + 1) * TILE):
+                tile += line[x]
+            tiles[column] = tile
         sliding = tiles[:over].sum()
         for column in range(columns):
             across[row, column] = sliding
