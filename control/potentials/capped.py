@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 import numpy as np
 
 from control.potentials.shape import Central, Floats
@@ -11,17 +13,17 @@ class Capped(Central):
     """A shape that says its bare energy and force, in kT; a feedback force from it is always finite."""
 
     @property
+    @abstractmethod
     def core_um(self) -> float:
         """Distance below which the force is held."""
-        raise NotImplementedError
 
+    @abstractmethod
     def bare_energy_kt(self, r_um: Floats) -> Floats:
         """[...] kT at distances [...] from core_um on."""
-        raise NotImplementedError
 
+    @abstractmethod
     def bare_force_kt_per_um(self, r_um: Floats) -> Floats:
         """[...] kT/um, positive outward, at distances [...] from core_um on."""
-        raise NotImplementedError
 
     def radial_energy_pn_um(self, r_um: Floats, *, kt_pn_um: float, time_s: float = 0.0) -> Floats:
         held_um = np.maximum(r_um, self.core_um)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from typing import Protocol
 
 import numpy as np
@@ -37,7 +38,7 @@ class Shape(Protocol):
         ...
 
 
-class Central:
+class Central(ABC):
     """A shape of the distance alone: it says its radial energy and force, and the rest follows."""
 
     @property
@@ -53,13 +54,13 @@ class Central:
         """Whether it is the same at all times."""
         return True
 
+    @abstractmethod
     def radial_energy_pn_um(self, r_um: Floats, *, kt_pn_um: float, time_s: float = 0.0) -> Floats:
         """[...] pN um at distances [...]."""
-        raise NotImplementedError
 
+    @abstractmethod
     def radial_force_pn(self, r_um: Floats, *, kt_pn_um: float, time_s: float = 0.0) -> Floats:
         """[...] pN at distances [...]; positive is outward."""
-        raise NotImplementedError
 
     def lines(self, *, waist_um: float, kt_pn_um: float) -> Lines | None:
         """The rings of light of this waist that are the shape itself (a spot is a ring of radius 0).
