@@ -69,8 +69,13 @@ class Guard:
                 self._check(command)
                 return self._light(command)
             except BaseException as trouble:
+                said, self._silent = self._silent, ""  # what the watchdog did meanwhile explains the rest
                 failed = self.dark(str(trouble))
-                if isinstance(trouble, Fault | KeyboardInterrupt | SystemExit):
+                if isinstance(trouble, KeyboardInterrupt | SystemExit):
+                    raise
+                if said:
+                    raise Fault(f"{said} ({trouble})") from trouble
+                if isinstance(trouble, Fault):
                     raise
                 raise Fault(f"{failed.reason} ({type(trouble).__name__})") from trouble
 
@@ -108,8 +113,11 @@ class Guard:
 
     def _light(self, command: Command) -> Command:
         steered = self.deflector.steer(self._um_to_v(command.position_um), command.dwell_s)
+        if not self._lit:
+            self._last_s = self._clock.now_s()  # the heartbeat of a dark beam begins with its light
         self._lit = True  # from here on it may be
         power_mw = self.laser.shine(command.power_mw, self.bounds.heartbeat_s)
+        self._tell_silence()
         self._last_s = self._clock.now_s()
         position_um = self._v_to_um(steered.position_v)
         return Command(position_um, power_mw, steered.dwell_s, command.particle, "", steered.effect_s)
@@ -123,6 +131,10 @@ class Guard:
         if self._closed.is_set():
             raise Fault("the beam is closed")
         self._check_heartbeat()
+        self._tell_silence()
+
+    def _tell_silence(self) -> None:
+        """Raises Fault, once, if the watchdog has put the beam out."""
         if self._silent:
             said, self._silent = self._silent, ""
             raise Fault(said)

@@ -250,9 +250,50 @@ def test_the_watchdog_darkens_a_beam_whose_deflector_hangs() -> None:
         raise Fault("came back late")
 
     mirror.steer = hang  # type: ignore[method-assign]
-    with pytest.raises(Fault, match="late"):
+    with pytest.raises(Fault, match=r"did not answer within the heartbeat.*came back late"):
         guard.send(two())
     assert seen_dark == [True]
+    mirror.steer = Mirror().steer  # type: ignore[method-assign]
+    guard.send(two())  # it was told once
+    guard.close()
+
+
+@pytest.mark.parametrize("forgotten", [False, True])
+def test_light_that_was_put_out_while_it_was_made_is_a_fault_and_dark(forgotten: bool) -> None:
+    """A laser that is slow to shine, and lights after the watchdog has told it to be dark."""
+    guard, _, lamp, clock = make(watch=True, heartbeat_s=0.04)
+    if not forgotten:
+        guard.send(two())
+    lights = lamp.shine
+    seen_dark = []
+
+    def hang(power_mw: Floats, at_most_s: float) -> Floats:
+        clock.at_s += 1.0
+        lamp.lit = True
+        seen_dark.append(eventually(lambda: not lamp.lit))
+        return lights(power_mw, at_most_s)
+
+    lamp.shine = hang  # type: ignore[method-assign]
+    with pytest.raises(Fault, match="did not answer within the heartbeat"):
+        guard.send(two())
+    assert seen_dark == [True]
+    assert not lamp.lit
+    guard.close()
+
+
+def test_the_first_light_after_a_long_dark_has_a_heartbeat_of_its_own() -> None:
+    """However long ago the last command was: nobody may take the beam for a hung one while it is being lit."""
+    guard, _, lamp, clock = make(watch=True, heartbeat_s=0.04)
+    clock.at_s = 1000.0
+    lights = lamp.shine
+
+    def slow(power_mw: Floats, at_most_s: float) -> Floats:
+        time.sleep(0.1)  # many beats of the watchdog, and none of the clock that it goes by
+        return lights(power_mw, at_most_s)
+
+    lamp.shine = slow  # type: ignore[method-assign]
+    guard.send(two())
+    assert lamp.lit
     guard.close()
 
 
