@@ -108,7 +108,8 @@ def _fly(
     instrument: Instrument, recorder: Recorder, seconds: float | None, out: Path | None, title: str, armed: bool
 ) -> dict[str, Any]:
     watch = Stopwatch()
-    until = Until(TimedCamera(watch, instrument.camera), float("inf") if seconds is None else seconds)
+    last_s = float("inf") if seconds is None else instrument.clock.now_s() + seconds  # a rig may take seconds to open
+    until = Until(TimedCamera(watch, instrument.camera), last_s)
     machine = replace(
         instrument.machine,
         tracker=TimedTracker(watch, instrument.machine.tracker),

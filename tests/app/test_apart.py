@@ -30,6 +30,8 @@ from control.contract import Beam, Camera, Command, Ended, Fault, Frame, Level, 
 from drivers.journal import compare, read_run
 from drivers.returned import Returned
 
+pytestmark = pytest.mark.real_time
+
 SIZE = ("camera.width_px=96", "camera.height_px=96", "camera.fps=50")
 PATIENT = ("rate=real time", "loop.stale_periods=500")
 RETURNED = Returned("camera.exposure_s", 0.005, 0.0049)

@@ -22,6 +22,8 @@ from control.contract import Order, OrderKind, Turn
 from drivers.journal import Journal, read_run
 from tests.drivers.turns import header, plausible
 
+pytestmark = pytest.mark.real_time
+
 TRACKPY_COLUMNS = ["frame", "time_s", "particle", "x_um", "y_um", "x_px", "y_px", "mass", "size", "ecc"]
 
 

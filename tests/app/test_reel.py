@@ -18,6 +18,8 @@ from app.rig_file import EXPERIMENTS
 from config.reader import build, parse
 from control.experiment import Experiment
 
+pytestmark = pytest.mark.real_time
+
 SMALL = ("camera.width_px=128", "camera.height_px=128", "sample.number=1", "sample.arrangement=one")
 
 

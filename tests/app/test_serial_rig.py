@@ -28,7 +28,10 @@ from drivers.journal import read_run
 from drivers.serial_bench import LastOut
 from tests.drivers.emulated import beam_of
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "openpty"), reason="this system has no pseudo-terminals")
+pytestmark = [
+    pytest.mark.real_time,
+    pytest.mark.skipif(not hasattr(os, "openpty"), reason="this system has no pseudo-terminals"),
+]
 
 RIG = ROOT / "config" / "rigs" / "serial_simulated.yaml"
 PATIENT = ("loop.stale_periods=50", "deflector.watchdog_s=0.8", "deflector.timeout_s=0.3", "laser.timeout_s=0.3")

@@ -13,6 +13,8 @@ from drivers.emulate.cobolt import CoboltDevice
 from drivers.lasers.cobolt import CoboltDriver
 from tests.drivers.emulated import Emulated, beam_of, eventually
 
+pytestmark = pytest.mark.real_time
+
 Bench = tuple[SerialGalvoDriver, CoboltDriver]
 
 

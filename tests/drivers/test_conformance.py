@@ -27,6 +27,8 @@ from drivers.sim.sample import Sample
 from drivers.video import VideoCamera, VideoClock, open_video
 from tests.drivers.emulated import Emulated, eventually
 
+pytestmark = pytest.mark.real_time
+
 SIZE = (48, 64)
 
 

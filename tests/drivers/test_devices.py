@@ -18,6 +18,8 @@ from drivers.sim.laser import SimulatedLaser
 from drivers.sim.sample import Sample
 from tests.drivers.test_motion import independent
 
+pytestmark = pytest.mark.real_time
+
 MIDDLE = (12.75, 12.75)
 
 

@@ -24,6 +24,8 @@ from drivers.journal import Journal, check, compare, read_run, same_contents
 from drivers.journal.tables import GROUPS, TRACKS, unpack_group
 from tests.drivers.turns import header, plausible, turns
 
+pytestmark = pytest.mark.real_time
+
 
 def record(path: Path, given: list[Turn], keep_frames: bool = True, **more: object) -> Path:
     journal = Journal(path, header(**more), keep_frames, wait_s=30.0)

@@ -16,6 +16,8 @@ from drivers.cameras.opencv_capture import OpenCVCamera, OpenCVCapture
 from drivers.sim.clock import PacedClock
 from tests.drivers.test_conformance import SIZE, film
 
+pytestmark = pytest.mark.real_time
+
 
 def opened(folder: Path, frames: int = 20, **changes: Any) -> tuple[OpenCVCapture, PacedClock]:
     clock = PacedClock(1.0)

@@ -11,6 +11,8 @@ from control.contract import Fault
 from drivers.deflectors.serial_galvo import SerialGalvoDriver
 from tests.drivers.emulated import Emulated, beam_of, eventually
 
+pytestmark = pytest.mark.real_time
+
 SPOTS_V = np.array([[0.5, -1.0], [2.0, 3.0], [-4.0, 0.0]])
 DWELL_S = np.array([1e-4, 2e-4, 3e-4])
 POWER = np.array([0.1, 0.2, 1.0])
