@@ -32,11 +32,11 @@ class Tracking:
     diameter_px: Annotated[int, Ge(3), Doc("an odd number a little larger than a particle's image")] = 11
     minmass: Annotated[float, Ge(0), Doc("least integrated brightness of a particle, grey levels")] = 100.0
     maxsize_px: Annotated[float | None, Gt(0), Doc("largest radius of gyration; empty: any")] = None
-    separation_px: Annotated[float | None, Gt(0), Doc("least distance of two particles; empty: diameter + 1")] = None
+    separation_px: Annotated[float | None, Ge(1), Doc("least distance of two particles; empty: diameter + 1")] = None
     threshold: Annotated[float | None, Gt(0), Doc("band-passed pixels below it are black; empty: 1 grey level")] = None
     percentile: Annotated[float, Ge(0), Le(100), Doc("a peak must be brighter than this share of pixels")] = 64.0
     invert: Annotated[bool, Doc("dark particles on a bright background")] = False
-    preprocess: Annotated[bool, Doc("band-pass the frame first")] = True
+    preprocess: Annotated[bool, Doc("band-pass the frame first; without it the whole frame is looked at")] = True
     noise_size_px: Annotated[float, Ge(0), Doc("width of the Gaussian that smoothes pixel noise")] = 1.0
     smoothing_size_px: Annotated[int | None, Ge(3), Doc("odd side of the background box; empty: diameter")] = None
     max_iterations: Annotated[int, Ge(1), Le(100), Doc("most steps of one centroid refinement")] = 10
@@ -83,6 +83,11 @@ class Tracking:
     def least_distance_px(self) -> float:
         """separation_px, or trackpy's default."""
         return self.diameter_px + 1.0 if self.separation_px is None else self.separation_px
+
+    @property
+    def margin_px(self) -> int:
+        """Nearer to the frame's edge there are no features: the mask and the background box would reach over it."""
+        return max(self.radius_px, int(self.least_distance_px // 2 - 1), self.smoothing_px // 2)
 
     @property
     def smoothing_px(self) -> int:

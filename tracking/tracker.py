@@ -14,13 +14,13 @@ from config.geometry import Affine
 from control.contract import NOBODY, Classifier, Expected, Frame, Tracks
 from tracking.link import Linked, Remembered, link
 from tracking.locate import gaussian, radial
-from tracking.locate.auto import Choice, choose
+from tracking.locate.auto import MOST, Choice, choose
 from tracking.locate.centroid import Centroid
 from tracking.locate.features import Features, Locate
 from tracking.locate.gaussian import Gaussian
 from tracking.locate.radial import Radial
 from tracking.locate.trackpy_locate import TrackpyLocate
-from tracking.locate.windows import Known, Windows
+from tracking.locate.windows import LARGEST_MASS, LEAST_MASS, LEAST_SIGNAL, Known, Windows
 from tracking.patches import sorted_by
 from tracking.settings import Tracking
 
@@ -28,7 +28,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 NEWEST_SHARE = 0.125  # of the newest sighting in a particle's running brightness
-
+AGAIN = 100  # looks after which `auto` judges the image anew
 
 LOCATORS: dict[str, Callable[[Tracking], Locate]] = {
     "centroid": Centroid,
@@ -51,6 +51,9 @@ class Memory:
     light: Floats = field(default_factory=lambda: np.empty((0, 2)))  # [M, 2] running means of mass and signal
     choice: Choice | None = None  # of `auto`
     labels: Any = None  # of the classifier
+    rival: Choice | None = None  # what `auto` would have chosen instead when it last judged
+    looks: int = 0  # frames looked at so far
+    settings: Tracking | None = None  # with which the light was measured
 
 
 @dataclass(frozen=True)
@@ -73,33 +76,54 @@ class Tracker:
 
     def step(self, memory: Memory, frame: Frame, expected: Expected = NOBODY) -> tuple[Memory, Tracks]:
         """Who is where in `frame`; rows in order of rising particle."""
+        memory = self._under_these_settings(memory)
         if self.settings.trapped == "commanded":
             memory = self.expect(memory, expected)
-        found, choice = self._find(memory, frame)
+        found = self._find(memory, frame)
+        choice, rival = self._chosen(memory, frame, found)
+        found = self._placed(frame, found, choice)
         seen, linked = link(memory.seen, frame.number, found.position_px, self.settings)
         light = _running(
-            memory.seen.who, memory.light, seen.who, linked.particle, linked.order, found.mass, found.signal
-        )
+            memory.seen.who, memory.light, seen.who, linked.particle, linked.order, found.mass, found.signal,
+            (LEAST_MASS, LARGEST_MASS, LEAST_SIGNAL),
+        )  # fmt: skip
         notes = (choice.why,) if choice and choice != memory.choice else ()
         tracks = self._tracks(frame.time_s, found.only(linked.order), linked, notes)
         labels, tracks = sorted_by(self.classifier, memory.labels, frame.image, tracks)
-        return Memory(seen, light, choice, labels), tracks
+        return Memory(seen, light, choice, labels, rival, memory.looks + 1, self.settings), tracks
 
-    def _find(self, memory: Memory, frame: Frame) -> tuple[Features, Choice | None]:
-        """The features of one frame, and what `auto` has chosen."""
-        s = self.settings
-        if s.locator not in ("windows", "auto"):
-            return self.locate(frame.image), None
-        found = Windows(s)(
-            frame.image, Known(memory.seen.expected_px, memory.light[:, 0], memory.light[:, 1]), frame.number
-        )
-        choice = memory.choice
-        if s.locator == "auto" and choice is None:
-            choice = choose(frame.image, found, s)
-        if choice and choice.name != "centroid":
-            sharpen = radial.sharpen if choice.name == "radial" else gaussian.sharpen
-            found = sharpen(frame.image, found, s)
-        return found, choice
+    def _under_these_settings(self, memory: Memory) -> Memory:
+        """Other settings measure other brightnesses: those so far are forgotten, identities are not."""
+        if memory.settings == self.settings:
+            return memory
+        return replace(memory, light=np.full_like(memory.light, np.nan), choice=None, rival=None)
+
+    def _find(self, memory: Memory, frame: Frame) -> Features:
+        """The features of one frame."""
+        if self.settings.locator not in ("windows", "auto"):
+            return self.locate(frame.image)
+        known = Known(memory.seen.expected_px, memory.light[:, 0], memory.light[:, 1])
+        return Windows(self.settings)(frame.image, known, memory.looks)
+
+    def _chosen(self, memory: Memory, frame: Frame, found: Features) -> tuple[Choice | None, Choice | None]:
+        """(what `auto` goes by, what it would change to if it judged so once more)."""
+        if self.settings.locator != "auto" or (memory.choice is not None and memory.looks % AGAIN):
+            return memory.choice, memory.rival
+        newest = choose(frame.image, found, self.settings)
+        if memory.choice is None:
+            return newest, None
+        if newest is None or newest.name == memory.choice.name:
+            return memory.choice, None
+        if memory.rival is not None and newest.name == memory.rival.name:
+            return newest, None
+        return memory.choice, newest
+
+    def _placed(self, frame: Frame, found: Features, choice: Choice | None) -> Features:
+        """The features with the places of the choice, unless it would take too long."""
+        if choice is None or choice.name == "centroid" or len(found) > MOST:
+            return found
+        sharpen = radial.sharpen if choice.name == "radial" else gaussian.sharpen
+        return sharpen(frame.image, found, self.settings)
 
     def expect(self, memory: Memory, expected: Expected) -> Memory:
         """The memory with these places for those of `expected` that are remembered: trapped ones follow the command."""
@@ -133,14 +157,19 @@ class Tracker:
 
 @njit(cache=True, nogil=True)
 def _running(
-    before: Ints, light: Floats, now: Ints, particle: Ints, order: Ints, mass: Floats, signal: Floats
-) -> Floats:
+    before: Ints, light: Floats, now: Ints, particle: Ints, order: Ints, mass: Floats, signal: Floats,
+    bounds: tuple[float, float, float],
+) -> Floats:  # fmt: skip
     """[M, 2] running means of mass and signal of the remembered.
+
+    A mean begins anew with a sighting that no window would have let through: the whole frame, or a strip, has found the
+    particle as it is now.
 
     Args:
         before, light: [B, any], [B, 2] who was remembered before this frame, and their means.
         now: [M, any] who is remembered; both by rising particle, which is the first column.
         particle, order, mass, signal: [N] of the features, and their rows by rising particle.
+        bounds: least and largest mass, least signal that a window lets through, as shares of the means.
     """
     made = np.empty((now.shape[0], 2))
     old = seen = 0
@@ -154,7 +183,9 @@ def _running(
             made[row] = light[old]
         if seen < order.size and particle[order[seen]] == name:
             j = order[seen]
-            if np.isnan(made[row, 0]):
+            least, largest, dimmest = bounds
+            like = least * made[row, 0] <= mass[j] <= largest * made[row, 0] and signal[j] >= dimmest * made[row, 1]
+            if not like:  # or not yet known
                 made[row, 0], made[row, 1] = mass[j], signal[j]
             else:
                 made[row, 0] += NEWEST_SHARE * (mass[j] - made[row, 0])

@@ -10,10 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from config.geometry import Affine
+from control.contract import Frame
 from tracking.settings import Locator, Tracking
-from tracking.tracker import locator
+from tracking.tracker import Tracker, locator
 
-OURS = [name for name in get_args(Locator) if name != "trackpy"]
+LOCATORS = get_args(Locator)
+WHOLE = [name for name in LOCATORS if name not in ("windows", "auto")]  # which look at whole frames only
 DTYPES: list[Any] = [np.uint8, np.uint16, np.float64]
 
 
@@ -39,7 +42,7 @@ def frames(draw: st.DrawFn) -> NDArray[Any]:
     return image.astype(dtype)
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", WHOLE)
 @settings(max_examples=60, deadline=None)
 @given(image=frames(), invert=st.booleans(), diameter=st.sampled_from([3, 11, 21]))
 def test_any_frame_has_an_answer(name: Any, image: NDArray[Any], invert: bool, diameter: int) -> None:
@@ -50,7 +53,7 @@ def test_any_frame_has_an_answer(name: Any, image: NDArray[Any], invert: bool, d
     assert (found.mass > 0).all()
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", WHOLE)
 @pytest.mark.parametrize(
     ("image", "sentence"),
     [
@@ -63,3 +66,25 @@ def test_any_frame_has_an_answer(name: Any, image: NDArray[Any], invert: bool, d
 def test_what_is_no_frame_is_refused_in_one_sentence(name: Any, image: NDArray[Any], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         locator(Tracking(locator=name))(image)
+
+
+@pytest.mark.parametrize("name", LOCATORS)
+@settings(max_examples=40, deadline=None)
+@given(
+    images=st.lists(frames(), min_size=1, max_size=4), invert=st.booleans(), preprocess=st.booleans(),
+    search_px=st.sampled_from([0.5, 5.0, 1e6]), memory=st.integers(0, 3),
+)  # fmt: skip
+def test_any_frames_in_a_row_have_answers(
+    name: Any, images: list[NDArray[Any]], invert: bool, preprocess: bool, search_px: float, memory: int
+) -> None:
+    """One after the other through the tracker, where windows have a past and `auto` a choice."""
+    made = Tracking(
+        locator=name, diameter_px=5, minmass=0.0, invert=invert, preprocess=preprocess, search_px=search_px,
+        memory=memory,
+    )  # fmt: skip
+    tracker = Tracker(made, Affine.scale("px", "um", 0.1))
+    known = tracker.start()
+    for number, image in enumerate(images):
+        known, tracks = tracker.step(known, Frame(number, 0.01 * number, image))
+        assert np.isfinite(tracks.position_px).all()
+        assert len(np.unique(tracks.particle)) == len(tracks)

@@ -15,8 +15,9 @@ from config.reader import build, parse
 from config.refused import Refused
 from control.contract import Expected, Frame, State
 from tests.tracking.footage import scattered, spots
+from tracking.locate.windows import STRIPS
 from tracking.settings import Tracking
-from tracking.tracker import Tracker
+from tracking.tracker import AGAIN, Tracker
 
 SCALE = Affine.scale("px", "um", 0.1, (3.0, -2.0))
 SETTINGS = Tracking(diameter_px=11, minmass=400, search_px=5)
@@ -90,6 +91,33 @@ def test_auto_notes_its_choice_once() -> None:
     assert len(notes[0]) == 1
     assert notes[0][0].startswith("auto: gaussian, since")
     assert notes[1:] == [(), ()]
+
+
+def test_auto_judges_anew_and_says_so_when_the_image_is_another_one() -> None:
+    """Spots become rings: after two judgements that agree, and not at the first."""
+    there = scattered((128, 128), 8, 26)
+    tracker = Tracker(Tracking(locator="auto", diameter_px=17, minmass=400, separation_px=18), SCALE)
+    memory, said = tracker.start(), []
+    for number in range(2 * AGAIN + 2):
+        image = spots((128, 128), there, seed=number, ring_px=5.0 if number > 5 else 0.0, width_px=1.5)
+        memory, tracks = tracker.step(memory, frame(number, image))
+        said += [(number, note.split(",")[0]) for note in tracks.notes if note.startswith("auto")]
+    assert said == [(0, "auto: gaussian"), (2 * AGAIN, "auto: radial")]
+
+
+def test_auto_does_not_fit_a_crowd_that_came_later() -> None:
+    line = np.arange(16.0, 250.0, 15.0)
+    there = np.array([[x, y] for y in line for x in line])
+    settings = Tracking(locator="auto", diameter_px=9, minmass=300)
+    tracker = Tracker(settings, SCALE)
+    memory, few = tracker.step(tracker.start(), frame(0, spots((256, 256), there[::10])))
+    for number in range(1, STRIPS + 2):
+        memory, many = tracker.step(memory, frame(number, spots((256, 256), there)))
+    assert few.notes[0].startswith("auto: gaussian")
+    assert len(many) == 256
+    whole = Tracker(dataclasses.replace(settings, locator="centroid"), SCALE)
+    _, centroids = whole.step(whole.start(), frame(1, spots((256, 256), there)))
+    np.testing.assert_allclose(np.sort(many.position_px[:, 0]), np.sort(centroids.position_px[:, 0]), atol=0.02)
 
 
 def test_an_expected_place_widens_what_can_be_followed() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from config.geometry import Affine
-from control.contract import Frame
+from control.contract import Frame, Tracks
 from tests.tracking.footage import scattered, spots
 from tests.tracking.test_any_frame import frames
 from tracking.locate.features import Features
@@ -130,3 +131,75 @@ def test_any_window_of_any_frame_has_an_answer(image: NDArray[Any], x: float, y:
     assert np.isfinite(found.position_px).all()
     assert (found.position_px >= 0).all()
     assert (found.position_px <= np.array(image.shape[::-1]) - 1).all()
+
+
+def flown(
+    trackers: dict[int, Tracker], frames_of: Callable[[int], NDArray[Any]], looks: int, stride: int = 1
+) -> list[Tracks]:
+    """Turn after turn; `trackers` says from which look on which one is in force."""
+    tracker = trackers[0]
+    memory, seen = tracker.start(), []
+    for look in range(looks):
+        tracker = trackers.get(look, tracker)
+        memory, tracks = tracker.step(memory, Frame(stride * look, 0.01 * look, frames_of(look)))
+        seen.append(tracks)
+    return seen
+
+
+@pytest.mark.parametrize("locator", ["windows", "auto"])
+@pytest.mark.parametrize("amplitude", [60.0, 200.0])
+def test_a_lamp_that_changes_costs_nobody_his_identity(locator: Any, amplitude: float) -> None:
+    there = scattered((256, 256), 12, 30)
+    tracker = Tracker(replace(SPOTS, locator=locator), PX_TO_UM)
+    seen = flown(
+        {0: tracker}, lambda look: spots((256, 256), there, amplitude=110.0 if look < 5 else amplitude, seed=look), 15
+    )
+    for tracks in seen:
+        assert tracks.particle.tolist() == seen[0].particle.tolist()
+
+
+def test_one_particle_that_has_changed_is_taken_as_it_is_when_its_strip_comes() -> None:
+    """A mass that no window lets through, found by a strip: from then on the window knows it."""
+    there = scattered((256, 256), 12, 30)
+    tracker = Tracker(replace(SPOTS, memory=STRIPS), PX_TO_UM)
+
+    def frame(look: int) -> NDArray[Any]:
+        image = spots((256, 256), there[1:], seed=look).astype(np.float64)
+        one = spots((256, 256), there[:1], amplitude=60.0 if look < 5 else 180.0, noise=0.0).astype(np.float64) - 20.0
+        return np.clip(image + one, 0, 255).astype(np.uint8)
+
+    seen = flown({0: tracker}, frame, 5 + 2 * STRIPS)
+    for tracks in seen[5 + STRIPS :]:
+        assert tracks.particle.tolist() == seen[0].particle.tolist()
+
+
+@pytest.mark.parametrize("changed", [{"diameter_px": 15}, {"smoothing_size_px": 7}, {"noise_size_px": 2.0}])
+def test_new_settings_keep_identities(changed: dict[str, Any]) -> None:
+    there = scattered((256, 256), 12, 30)
+    trackers = {0: Tracker(SPOTS, PX_TO_UM), 5: Tracker(replace(SPOTS, **changed), PX_TO_UM)}
+    for tracks in flown(trackers, lambda look: spots((256, 256), there, seed=look), 10):
+        assert tracks.particle.tolist() == list(range(12))
+
+
+@pytest.mark.parametrize("locator", ["windows", "auto"])
+def test_frames_that_are_not_to_be_band_passed_are_looked_at_whole(locator: Any) -> None:
+    there = scattered((256, 256), 12, 30)
+    s = replace(SPOTS, locator=locator, preprocess=False, minmass=3500.0)
+    found = flown({0: Tracker(s, PX_TO_UM)}, lambda look: spots((256, 256), there, seed=look), 12)
+    whole = flown(
+        {0: Tracker(replace(s, locator="centroid"), PX_TO_UM)}, lambda k: spots((256, 256), there, seed=k), 12
+    )
+    for tracks, theirs in zip(found, whole, strict=True):
+        assert tracks.particle.tolist() == theirs.particle.tolist()
+
+
+@pytest.mark.parametrize("stride", [1, 2, 4, 8])
+def test_every_strip_has_its_turn_whatever_the_numbers_of_the_frames(stride: int) -> None:
+    """A camera that is read at every eighth of its frames: the others count as never seen."""
+    there = scattered((256, 256), 24, 25)
+    seen = flown(
+        {0: Tracker(SPOTS, PX_TO_UM)}, lambda look: spots((256, 256), there[: 12 if look == 0 else 24], seed=look),
+        STRIPS + 1, stride,
+    )  # fmt: skip
+    assert len(seen[0]) == 12
+    assert len(seen[-1]) == 24

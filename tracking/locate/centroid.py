@@ -43,8 +43,7 @@ class Centroid:
         least = above(bright, s.percentile)
         if least is None:
             return NOTHING
-        margin = max(s.radius_px, int(s.least_distance_px // 2 - 1), s.smoothing_px // 2)
-        found = peaks(bright, s.least_distance_px, least, margin)
+        found = peaks(bright, s.least_distance_px, least, s.margin_px)
         found = hopeful(bright, found, s.radius_px, s.max_iterations, factor, s.minmass)
         return self._measure(bright, raw, factor, refine(bright, found, s.radius_px, s.max_iterations))
 

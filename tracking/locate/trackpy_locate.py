@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tracking.locate.centroid import checked
 from tracking.locate.features import NOTHING, Features
 from tracking.settings import Tracking
 
@@ -33,6 +34,9 @@ class TrackpyLocate:
 
     def __call__(self, image: NDArray[Any]) -> Features:
         s = self.settings
+        image = checked(image, invert=False)
+        if min(image.shape) <= 2 * s.margin_px:  # it falls over some of these
+            return NOTHING
         with warnings.catch_warnings():
             # its own deprecated pandas calls, invert, and "nothing found", which is an answer
             warnings.filterwarnings("ignore", module=r"trackpy\.|pandas\.")

@@ -1,8 +1,9 @@
 """Only where particles are expected: a window about each known one, and a strip of the frame for new ones.
 
 Guards: the maximum nearest the expected place, not the brightest; found within the search range; of a mass like the
-particle's own so far; no two windows on one feature. A particle that fails them is not seen in this frame. One strip in
-STRIPS is searched in full each frame, so every place is looked at every STRIPS frames, and new particles are found.
+particle's own so far; no two windows on one feature. A particle that fails them is not seen in this frame; where many
+fail at once the light or the settings have changed, and the whole frame is looked at. At each look one strip in STRIPS
+is searched in full, so that every place is looked at every STRIPS looks, and new particles are found.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ from tracking.settings import Tracking
 Floats = NDArray[np.float64]
 
 STRIPS = 8
-# What a window costs in pixels of the full frame, to 15 %: measured for diameters of 7 to 31 px, searches of 3 to 15.
-WINDOW_COST_PX, COST_PER_WINDOW_PX = 800.0, 0.8
+# What a window costs in pixels of the full frame: measured for diameters of 7 to 31 px, searches of 3 to 15.
+WINDOW_COST_PX, COST_PER_WINDOW_PX = 730.0, 0.39
+FEWEST = 0.7  # of the windows that must hold; below it the whole frame is looked at in the same turn
 LEAST_MASS, LARGEST_MASS = 0.6, 1.6  # of the particle's mass so far
 LEAST_SIGNAL = 0.4  # of the particle's brightest pixel so far
 
@@ -45,12 +47,18 @@ class Windows:
 
     settings: Tracking
 
-    def __call__(self, image: NDArray[Any], expected: Known, number: int) -> Features:
-        """Features of one frame; `number` says whose strip's turn it is."""
-        if len(expected.mass) == 0 or len(expected.mass) * self.cost_px > image.size:
+    def __call__(self, image: NDArray[Any], expected: Known, looks: int) -> Features:
+        """Features of one frame; `looks`, how many frames were looked at before, says which strip's turn it is."""
+        if not self._pays(len(expected.mass), image.size):
             return Centroid(self.settings)(image)
         known = self.near(image, expected)
-        return self._without_doubles(joined(known, self.strip(image, number % STRIPS)), len(known))
+        if len(known) < FEWEST * len(expected.mass):
+            return Centroid(self.settings)(image)
+        return self._without_doubles(joined(known, self.strip(image, looks % STRIPS)), len(known))
+
+    def _pays(self, windows: int, size: int) -> bool:
+        """Whether so many windows and a strip cost less than a frame of `size` pixels, which is band-passed there."""
+        return self.settings.preprocess and 0 < windows * self.cost_px < (1.0 - 1.0 / STRIPS) * size
 
     @property
     def reach_px(self) -> int:
@@ -60,7 +68,9 @@ class Windows:
     @property
     def cost_px(self) -> float:
         """Pixels of a full frame that take as long as one window; no stopwatch, so that a replay chooses the same."""
-        return WINDOW_COST_PX + COST_PER_WINDOW_PX * (2 * self.reach_px + 1) ** 2
+        s = self.settings
+        pad = max(s.smoothing_px // 2, gaussian(s.noise_size_px).size // 2)  # what the band-pass needs beyond it
+        return WINDOW_COST_PX + COST_PER_WINDOW_PX * (2 * (self.reach_px + pad) + 1) ** 2
 
     def near(self, image: NDArray[Any], expected: Known) -> Features:
         """The features at the expected places that pass the guards."""
@@ -93,8 +103,7 @@ class Windows:
         s = self.settings
         height = image.shape[0]
         first, last = turn * height // STRIPS, (turn + 1) * height // STRIPS
-        margin = max(s.radius_px, int(s.least_distance_px // 2 - 1), s.smoothing_px // 2)
-        pad = margin + int(s.least_distance_px) // 2 + 1
+        pad = s.margin_px + int(s.least_distance_px) // 2 + 1
         start = max(first - pad, 0)
         found = Centroid(s, error=False)(image[start : last + pad])
         y = found.position_px[:, 1] + start
