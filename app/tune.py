@@ -45,7 +45,7 @@ def tune_recording(recording: Path, sets: Sequence[str], *, out: Path | None, js
     print(
         " ".join(f"--set tracking.{name}={str(value).lower()}" for name, value in values.items() if value is not None)
     )
-    print(seen.alarm or "sub-pixel phases are even")
+    print(seen.verdict)
     print(picture)
     if json is not None:
         write_json(json, summary(recording, made, values, seen, picture))
@@ -140,6 +140,6 @@ def draw(image: Image, s: Tracking, seen: Inspection, picture: Path) -> None:
         phase.bar(tenths + shift, share, 0.04, label=name)
     phase.axhline(1, color="k", lw=1)
     phase.set_xlabel("sub-pixel phase / px")
-    phase.set_title(seen.alarm.split(";")[0] or "even", fontsize=9)
+    phase.set_title(seen.verdict.split(";")[0], fontsize=9)
     phase.legend()
     figure.savefig(picture, dpi=100)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from tracking.locate.auto import mean_profile
 from tracking.locate.centroid import Centroid, checked
@@ -28,6 +30,7 @@ CROWDED = 0.7  # of the diameter: neighbours nearer than this are not told apart
 PHASES = 10
 ALARM = 0.15  # of the mean: a sub-pixel phase that is so much too frequent or too rare is an alarm
 CHANCE = 4.0  # standard deviations that chance is granted in any case
+RESTING_PX = 0.5  # a place so near to one of the frame before is the same particle at the same phase
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,14 @@ class Inspection:
     rejected: tuple[Features, ...]  # too faint or too large
     phase: Floats  # [2, PHASES] share of x and of y in each tenth of a pixel, 1 is even
     alarm: str  # empty, or what is wrong with the phases
+    particles: int  # that tell: a resting one counts once, however many frames show it
+
+    @property
+    def verdict(self) -> str:
+        """The alarm, or how far the phases can be trusted."""
+        if self.particles == 0:
+            return "sub-pixel phases: no particle is kept that could tell"
+        return self.alarm or f"sub-pixel phases: even, as far as {self.particles} particles can tell"
 
     @property
     def mass(self) -> tuple[Floats, Floats]:
@@ -89,6 +100,8 @@ def suggest(frames: Sequence[Image], start: Tracking | None = None) -> Suggestio
     else:
         why.append(f"neighbours are farther apart than diameter + 1, so separation_px is {sized.least_distance_px:g}")
     masses = np.concatenate([f.mass for f in found])
+    if len(masses) == 0:
+        raise ValueError(f"nothing stands out in these frames: no spot about {sized.diameter_px} px wide is in them")
     share = np.count_nonzero(masses > minmass) / max(len(masses), 1)
     why.append(f"minmass {minmass:.4g} parts the masses: {100 * share:.0f} % of {len(masses)} candidates are kept")
     made = replace(sized, minmass=minmass, separation_px=apart_px)
@@ -106,33 +119,46 @@ def inspect(frames: Sequence[Image], s: Tracking) -> Inspection:
             good &= found.size_px < s.maxsize_px
         kept.append(found.only(good))
         rejected.append(found.only(~good))
-    place = np.concatenate([f.position_px for f in kept]) if kept else np.empty((0, 2))
-    phase, alarm = phases(place)
-    return Inspection(tuple(kept), tuple(rejected), phase, alarm)
+    places = [f.position_px for f in kept]
+    return Inspection(tuple(kept), tuple(rejected), *phases(places), particles(places))
 
 
-def phases(position_px: Floats) -> tuple[Floats, str]:
+def particles(places: Sequence[Floats]) -> int:
+    """How many of the places of some frames tell something new: none within RESTING_PX of one of the frame before."""
+    if not places:
+        return 0
+    told = len(places[0])
+    for before, now in pairwise(places):
+        if len(now):
+            away_px = cKDTree(before).query(now)[0] if len(before) else np.full(len(now), np.inf)
+            told += int(np.count_nonzero(away_px > RESTING_PX))
+    return told
+
+
+def phases(places: Sequence[Floats]) -> tuple[Floats, str]:
     """(share of x and y in each tenth of a pixel [2, PHASES], a sentence if one is off by more than chance).
 
-    A bias of one period a pixel is seen in the mean of exp(2 pi i x), which takes fewer particles than a tenth does.
+    `places` are those of each frame. A bias of one period a pixel is seen in the mean of exp(2 pi i x), which takes
+    fewer particles than a tenth does. A particle that rests is one draw by chance, however often it is seen.
     """
+    position_px = np.concatenate(places) if places else np.empty((0, 2))
     if len(position_px) == 0:
         return np.ones((2, PHASES)), ""
+    told = particles(places)
     tenth = np.minimum((position_px % 1.0 * PHASES).astype(int), PHASES - 1)
     counts = np.stack([np.bincount(tenth[:, axis], minlength=PHASES) for axis in (0, 1)])
-    even = len(position_px) / PHASES
-    share: Floats = counts / even
+    share: Floats = counts / (len(position_px) / PHASES)
     wave = _wave(position_px)
     drawn = float(np.abs(wave).max())
-    if drawn > max(ALARM, CHANCE * np.sqrt(2.0 / len(position_px))):
+    if drawn > max(ALARM, CHANCE * np.sqrt(2.0 / told)):
         most = int(np.abs(wave).argmax())
         phase = round(float(np.angle(wave[most]) / (2.0 * np.pi)), 1) % 1.0
         return share, (
             f"sub-pixel bias: phase {phase:.1f} of {'xy'[most]} is {1 + drawn:.2f} times as frequent as it should be, "
             f"the opposite one {1 - drawn:.2f} times; a larger diameter_px helps"
         )
-    worst = float(np.abs(share - 1).max())
-    if worst > max(ALARM, CHANCE / np.sqrt(even)):
+    worst, even = float(np.abs(share - 1).max()), told / PHASES
+    if worst > max(ALARM, CHANCE / np.sqrt(even) + 1 / even):  # few particles come whole: one more is chance, too
         axis, at = np.unravel_index(np.abs(share - 1).argmax(), share.shape)
         return share, (
             f"sub-pixel bias: phase {at / PHASES:.1f} of {'xy'[axis]} is {share[axis, at]:.2f} times as frequent as it "
@@ -158,8 +184,8 @@ def _blobs(frames: Sequence[Image]) -> tuple[float, bool, float]:
         for k in range(len(SCALES_PX)):
             # a difference of Gaussians is sigma^2 Laplacian up to a constant of the ratio of the scales
             change = blurred[k] - blurred[k + 1]
-            top = max(change.size // 20_000, 3)
-            flat = np.partition(change.ravel(), (top, change.size - top))
+            top = min(max(change.size // 20_000, 3), change.size)
+            flat = np.partition(change.ravel(), (top - 1, change.size - top))
             response[0, k] += flat[-top:].mean() / len(frames)
             response[1, k] -= flat[:top].mean() / len(frames)
     if response.max() < LEAST * max(float(np.abs(frames[0]).max()), 1e-9):
@@ -206,10 +232,10 @@ def _even(frames: Sequence[Image], s: Tracking) -> tuple[Tracking, list[Features
         trial = replace(s, diameter_px=s.diameter_px + more)
         found = [Centroid(trial)(frame) for frame in frames]
         minmass = float(f"{_gap(np.concatenate([f.mass for f in found])):.3g}")
-        places = np.concatenate([f.position_px[f.mass > minmass] for f in found])
+        places = [f.position_px[f.mass > minmass] for f in found]
         if not phases(places)[1]:
             return trial, found, minmass
-        tried.append((float(np.abs(_wave(places)).max()), (trial, found, minmass)))
+        tried.append((float(np.abs(_wave(np.concatenate(places))).max()), (trial, found, minmass)))
     return min(tried, key=lambda one: one[0])[1]
 
 
