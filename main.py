@@ -245,7 +245,7 @@ def calibrate(
 def tune(
     recording: Annotated[Path, typer.Argument(help="multi-page TIFF, folder of images, AVI, MP4, or a run")],
     sets: Sets = None,
-    out: Annotated[Path | None, typer.Option("--out", help="picture (PNG) of what is kept and rejected")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="picture (PNG, PDF, SVG) of what is kept and lost")] = None,
     json: Json = None,
 ) -> None:
     """Suggest tracking settings for a recording, and show what they keep and reject.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -65,47 +65,76 @@ class Inspection:
         return kept, rejected
 
 
-def suggest(frames: Sequence[Image], start: Tracking | None = None) -> Suggestion:
+def suggest(frames: Sequence[Image], start: Tracking | None = None, given: Collection[str] = ()) -> Suggestion:
     """diameter_px, minmass, separation_px and invert for some frames of one video.
 
     The size is that of the blobs of most contrast among all scales (Lindeberg, Int. J. Comput. Vis. 30, 79, 1998), then
     the radius at which their mean profile has fallen to RIM; minmass lies in the gap of the masses between noise and
-    particles (Otsu, IEEE Trans. SMC 9, 62, 1979, on their logarithms). Raises ValueError where nothing stands out.
+    particles (Otsu, IEEE Trans. SMC 9, 62, 1979, on their logarithms). The settings that `given` names stay as `start`
+    has them, and the others are chosen for these. Raises ValueError where nothing stands out.
     """
     if not frames:
         raise ValueError("there is no frame to look at")
     base = start or Tracking()
-    width_px, invert, contrast = _blobs([checked(frame, invert=False).astype(np.float32) for frame in frames])
-    why = [f"{'dark' if invert else 'bright'} blobs {width_px:.1f} px wide stand out most ({contrast:.0f} grey levels)"]
-    rough = replace(
-        base, invert=invert, diameter_px=_odd(5 * width_px), minmass=0.0, maxsize_px=None, separation_px=None,
-        smoothing_size_px=None,
-    )  # fmt: skip
-    radius_px, bright = _rim(frames, rough)
-    if not bright:  # the middle of a ring stands out the other way
-        rough = replace(rough, invert=not invert)
-        why.append(f"but it is their {'bright' if invert else 'dark'} rim that is strongest: rings")
-    sized = replace(rough, diameter_px=max(_odd(2 * radius_px), 5))
-    why.append(f"their mean profile ends {radius_px:.1f} px from the centre, so diameter_px is {sized.diameter_px}")
-    sized, found, minmass = _even(frames, sized)
-    if sized.diameter_px > max(_odd(2 * radius_px), 5):
-        why.append(f"places favour a part of the pixel below diameter_px {sized.diameter_px}, so it is that")
-    # neighbours nearer than the default separation are seen with a smaller one only
-    closer = replace(sized, separation_px=CROWDED * sized.diameter_px)
-    near = [Centroid(closer)(frame) for frame in frames]
-    apart_px = _nearest([f.only(f.mass > minmass) for f in near], sized.diameter_px)
-    if apart_px is not None:
-        found, minmass = near, float(f"{_gap(np.concatenate([f.mass for f in near])):.3g}")
-        why.append(f"neighbours come closer than diameter + 1, so separation_px is {apart_px:g}")
-    else:
-        why.append(f"neighbours are farther apart than diameter + 1, so separation_px is {sized.least_distance_px:g}")
+    kept = {name: getattr(base, name) for name in given}
+    sized, why = _sized(frames, base, kept)
+    made, found, reason = _parted(frames, sized, kept)
     masses = np.concatenate([f.mass for f in found])
     if len(masses) == 0:
-        raise ValueError(f"nothing stands out in these frames: no spot about {sized.diameter_px} px wide is in them")
-    share = np.count_nonzero(masses > minmass) / max(len(masses), 1)
-    why.append(f"minmass {minmass:.4g} parts the masses: {100 * share:.0f} % of {len(masses)} candidates are kept")
-    made = replace(sized, minmass=minmass, separation_px=apart_px)
-    return Suggestion(made, tuple(why))
+        raise ValueError(f"nothing stands out in these frames: no spot about {made.diameter_px} px wide is in them")
+    minmass = _least(found, kept)
+    share = np.count_nonzero(masses > minmass) / len(masses)
+    how = ", as given, keeps" if "minmass" in kept else " parts the masses, and keeps"
+    most = f"minmass {minmass:.4g}{how} {100 * share:.0f} % of {len(masses)} candidates"
+    return Suggestion(replace(made, minmass=minmass), (*why, reason, most))
+
+
+def _sized(frames: Sequence[Image], base: Tracking, kept: dict[str, Any]) -> tuple[Tracking, list[str]]:
+    """(settings with the size of the particles and whether they are dark, a sentence on each)."""
+    width_px, invert, contrast = _blobs([checked(frame, invert=False).astype(np.float32) for frame in frames])
+    why = [f"{'dark' if invert else 'bright'} blobs {width_px:.1f} px wide stand out most ({contrast:.0f} grey levels)"]
+    free = {
+        "invert": invert, "diameter_px": _odd(5 * width_px), "separation_px": None, "smoothing_size_px": None,
+    }  # fmt: skip
+    rough = replace(base, **(free | kept | {"minmass": 0.0, "maxsize_px": None}))
+    radius_px, bright = _rim(frames, rough)
+    if not bright and "invert" not in kept:  # the middle of a ring stands out the other way
+        rough = replace(rough, invert=not invert)
+        why.append(f"but it is their {'bright' if invert else 'dark'} rim that is strongest: rings")
+    rough = replace(rough, maxsize_px=kept.get("maxsize_px"))
+    if "diameter_px" in kept:
+        return rough, [*why, f"diameter_px is {rough.diameter_px}, as given"]
+    sized = replace(rough, diameter_px=max(_odd(2 * radius_px), 5))
+    why.append(f"their mean profile ends {radius_px:.1f} px from the centre, so diameter_px is {sized.diameter_px}")
+    even = _even(frames, sized, kept)
+    if even.diameter_px > sized.diameter_px:
+        why.append(f"places favour a part of the pixel below diameter_px {even.diameter_px}, so it is that")
+    return even, why
+
+
+def _parted(frames: Sequence[Image], s: Tracking, kept: dict[str, Any]) -> tuple[Tracking, list[Features], str]:
+    """(settings with the distance of neighbours, the candidates that these find, a sentence)."""
+    found = _candidates(frames, s)
+    if "separation_px" in kept:
+        return s, found, f"separation_px is {s.least_distance_px:g}, as given"
+    # neighbours nearer than the default separation are seen with a smaller one only
+    near = _candidates(frames, replace(s, separation_px=CROWDED * s.diameter_px))
+    least = _least(found, kept)
+    apart_px = _nearest([f.only(f.mass > least) for f in near], s.diameter_px)
+    if apart_px is None:
+        said = f"neighbours are farther apart than diameter + 1, so separation_px is {s.least_distance_px:g}"
+        return s, found, said
+    said = f"neighbours come closer than diameter + 1, so separation_px is {apart_px:g}"
+    return replace(s, separation_px=apart_px), near, said
+
+
+def _candidates(frames: Sequence[Image], s: Tracking) -> list[Features]:
+    return [Centroid(s)(frame) for frame in frames]
+
+
+def _least(found: Sequence[Features], kept: dict[str, Any]) -> float:
+    """minmass as given, or as it parts the candidates."""
+    return float(kept.get("minmass", f"{_gap(np.concatenate([f.mass for f in found])):.3g}"))
 
 
 def inspect(frames: Sequence[Image], s: Tracking) -> Inspection:
@@ -225,17 +254,17 @@ def _rim(frames: Sequence[Image], s: Tracking) -> tuple[float, bool]:
     return float(last + part), bright
 
 
-def _even(frames: Sequence[Image], s: Tracking) -> tuple[Tracking, list[Features], float]:
-    """(settings of the least diameter, up to LARGER more, whose phases are even, else most so; candidates; minmass)."""
-    tried: list[tuple[float, tuple[Tracking, list[Features], float]]] = []
+def _even(frames: Sequence[Image], s: Tracking, kept: dict[str, Any]) -> Tracking:
+    """Settings of the least diameter, up to LARGER more, whose phases are even; else those whose are most so."""
+    tried: list[tuple[float, Tracking]] = []
     for more in range(0, LARGER + 1, 2):
         trial = replace(s, diameter_px=s.diameter_px + more)
-        found = [Centroid(trial)(frame) for frame in frames]
-        minmass = float(f"{_gap(np.concatenate([f.mass for f in found])):.3g}")
-        places = [f.position_px[f.mass > minmass] for f in found]
+        found = _candidates(frames, trial)
+        least = _least(found, kept)
+        places = [f.position_px[f.mass > least] for f in found]
         if not phases(places)[1]:
-            return trial, found, minmass
-        tried.append((float(np.abs(_wave(np.concatenate(places))).max()), (trial, found, minmass)))
+            return trial
+        tried.append((float(np.abs(_wave(np.concatenate(places))).max()), trial))
     return min(tried, key=lambda one: one[0])[1]
 
 

@@ -146,3 +146,33 @@ def test_the_verdict_says_how_many_particles_tell() -> None:
     assert (seen.particles, len(seen.mass[0])) == (20, 160)
     assert seen.verdict == "sub-pixel phases: even, as far as 20 particles can tell"
     assert inspect([image], Tracking(minmass=1e7)).verdict == "sub-pixel phases: no particle is kept that could tell"
+
+
+GIVEN: list[dict[str, Any]] = [
+    {"diameter_px": 15},
+    {"invert": True},
+    {"separation_px": 30.0},
+    {"minmass": 123.0},
+    {"maxsize_px": 2.5, "smoothing_size_px": 21, "percentile": 80.0},
+    {"diameter_px": 7, "minmass": 50.0, "separation_px": 9.0, "invert": False},
+]
+
+
+@pytest.mark.parametrize("given", GIVEN)
+def test_what_is_given_stays_and_the_rest_is_chosen_for_it(given: dict[str, Any]) -> None:
+    frames = [spots((200, 200), scattered((200, 200), 20, 25), seed=seed) for seed in range(3)]
+    made = suggest(frames, Tracking(**given), given)
+    assert {name: getattr(made.settings, name) for name in given} == given
+    again = suggest(frames, made.settings, ("diameter_px", "invert", *given))
+    assert again.settings == made.settings
+
+
+def test_rings_keep_the_sign_that_is_given() -> None:
+    frames = [spots((300, 300), scattered((300, 300), 30, 30), width_px=1.5, ring_px=5.0, seed=k) for k in range(3)]
+    free, bright, dark = (
+        suggest(frames, Tracking(invert=sign), given)
+        for sign, given in ((True, ()), (False, ("invert",)), (True, ("invert",)))
+    )
+    assert free.settings == bright.settings
+    assert not free.settings.invert
+    assert dark.settings.invert
