@@ -26,13 +26,13 @@ def bench(what: str, *, quick: bool, json: Path | None, **options: Any) -> int:
 
 def bench_tracking(quick: bool, json: Path | None, docs: Path | None) -> None:
     """Every table of benchmarks.tracking, as lines while they are measured, as JSON and as a page."""
-    from benchmarks.tracking import markdown, measure
+    from benchmarks.tracking import markdown, measure, repeats_of
 
     tables = measure(quick)
     if json is not None:
         write_json(json, tables)
     if docs is not None:
-        docs.write_text(markdown(tables))
+        docs.write_text(markdown(tables, repeats_of(quick)))
 
 
 def bench_identities(quick: bool, json: Path | None) -> None:
