@@ -245,7 +245,7 @@ def calibrate(
 def tune(
     recording: Annotated[Path, typer.Argument(help="multi-page TIFF, folder of images, AVI, MP4, or a run")],
     sets: Sets = None,
-    out: Annotated[Path | None, typer.Option("--out", help="picture (PNG) of what is kept and rejected")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="picture (PNG, PDF, SVG) of what is kept and lost")] = None,
     json: Json = None,
 ) -> None:
     """Suggest tracking settings for a recording, and show what they keep and reject.
@@ -260,23 +260,21 @@ def tune(
 @app.command()
 def bench(
     what: Annotated[str, typer.Argument(help="tracking, identities or loop")] = "tracking",
-    quick: Annotated[bool, typer.Option("--quick", help="the first case of each table")] = False,
-    docs: Annotated[Path | None, typer.Option("--docs", help="page (Markdown) to write the tables to")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="fewer cases or shorter runs: a first look")] = False,
+    docs: Annotated[
+        Path | None, typer.Option("--docs", help="tracking: page (Markdown) to write the tables to")
+    ] = None,
+    repeats: Annotated[int | None, typer.Option("--repeats", help="loop: runs of each way, else 5")] = None,
+    seconds: Annotated[float | None, typer.Option("--seconds", help="loop: length of a run, else 30")] = None,
     json: Json = None,
 ) -> None:
     """Measure: tracking, with trackpy beside it; identities in the closed loop; the loop's jitter, with the window too.
 
     Example: main.py bench tracking --quick --json bench.json
     """
-    from benchmarks.verb import bench_identities, bench_loop, bench_tracking
+    from benchmarks.verb import bench as measure
 
-    if what == "loop":
-        raise typer.Exit(bench_loop(quick=quick, json=json))
-    if what == "identities":
-        raise typer.Exit(bench_identities(quick=quick, json=json))
-    if what != "tracking":
-        raise Refused(f"bench: found '{what}' (allowed: tracking, identities, loop)")
-    raise typer.Exit(bench_tracking(quick=quick, docs=docs, json=json))
+    raise typer.Exit(measure(what, quick=quick, json=json, docs=docs, repeats=repeats, seconds=seconds))
 
 
 @app.command()

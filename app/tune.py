@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from app.answer import write_json
 from app.progress import progress
 from app.recording import open_recording
-from config.reader import build, override, parse, plain
+from config.reader import Document, build, override, parse, plain
 from config.refused import Refused
 from control.contract import Ended
 from drivers.video import VideoCamera
@@ -24,41 +24,79 @@ Image = NDArray[Any]
 Axes = Any  # matplotlib's, which has no types
 
 LOOKED_AT = 8  # frames, spread over the recording
+PICTURES = (".png", ".pdf", ".svg")
 SUGGESTED = ("diameter_px", "minmass", "separation_px", "invert")
 
 
 def tune_recording(recording: Path, sets: Sequence[str], *, out: Path | None, json: Path | None) -> int:
-    """Say which settings suit the recording, and leave a picture. `sets` override what is suggested."""
+    """Say which settings suit the recording, and leave a picture. What `sets` give is kept, the rest chosen for it."""
+    picture = picture_file(recording, out)
+    start, given = given_settings(sets)
     frames = spread_frames(recording, sets)
     try:
-        made = suggest(frames)
+        made = suggest(frames, start, given)
     except ValueError as error:
         raise Refused(f"{recording}: {error}") from None
-    s = _overridden(made.settings, sets)
+    s = made.settings
     seen = inspect(frames, s)
-    picture = out or Path("runs") / f"{recording.stem}.tuned.png"
     picture.parent.mkdir(parents=True, exist_ok=True)
     draw(frames[0], s, seen, picture)
     values = {name: plain(getattr(s, name)) for name in SUGGESTED} | {"separation_px": s.least_distance_px}
     for sentence in made.why:
         print(sentence)
-    print(
-        " ".join(f"--set tracking.{name}={str(value).lower()}" for name, value in values.items() if value is not None)
-    )
-    print(seen.alarm or "sub-pixel phases are even")
+    print(command_line(values, sets))
+    print(seen.verdict)
     print(picture)
     if json is not None:
         write_json(json, summary(recording, made, values, seen, picture))
     return 0
 
 
+def picture_file(recording: Path, out: Path | None) -> Path:
+    """Where the picture goes. Raises Refused."""
+    picture = out or Path("runs") / f"{recording.stem}.tuned.png"
+    if picture.is_dir():
+        raise Refused(f"{picture}: found a folder, where a file for the picture is needed")
+    if picture.suffix.lower() not in PICTURES:
+        raise Refused(f"{picture}: found the ending '{picture.suffix}' of a picture (allowed: {', '.join(PICTURES)})")
+    return picture
+
+
+def given_settings(sets: Sequence[str]) -> tuple[Tracking, set[str]]:
+    """(the tracking settings that `sets` give, their names), before anything is looked at. Raises Refused."""
+    for item in sets:
+        part, dot, key = item.partition("=")[0].partition(".")
+        if "=" not in item or part not in ("camera", "tracking") or not (dot and key):
+            raise Refused(f"--set {item}: tune takes tracking.KEY=VALUE and camera.KEY=VALUE, as in camera.channel=red")
+    overrides = _of("tracking", sets)
+    document = Document(" ".join(source for _, _, source in overrides), plain(Tracking()), {})
+    for key, value, source in overrides:
+        document = override(document, key, value, source)
+    return build(document, Tracking), {key.partition(".")[0] for key, _, _ in overrides}
+
+
+def _of(part: str, sets: Sequence[str]) -> list[tuple[str, str, str]]:
+    """(key, value, what an error calls it) of the overrides of one part."""
+    found = []
+    for item in sets:
+        key, _, value = item.partition("=")
+        if key.startswith(f"{part}."):
+            found.append((key.removeprefix(f"{part}."), value, f"--set {item}"))
+    return found
+
+
+def command_line(values: dict[str, Any], sets: Sequence[str]) -> str:
+    """The suggestion as another verb takes it, with everything that it was made for."""
+    suggested = [f"tracking.{name}={str(value).lower()}" for name, value in values.items() if value is not None]
+    others = [item for item in sets if item.partition("=")[0] not in {f"tracking.{name}" for name in values}]
+    return " ".join(f"--set {item}" for item in (*suggested, *others))
+
+
 def spread_frames(recording: Path, sets: Sequence[str]) -> list[Image]:
     """LOOKED_AT images, from the first to the last. Raises Refused."""
     camera = parse(f"kind: video\npath: {json_text.dumps(str(recording))}\n", str(recording))
-    for item in sets:
-        if item.startswith("camera."):
-            key, _, value = item.partition("=")
-            camera = override(camera, key.removeprefix("camera."), value, f"--set {item}")
+    for key, value, source in _of("camera", sets):
+        camera = override(camera, key, value, source)
     opened = open_recording(build(camera, VideoCamera))
     wanted = set(np.linspace(0, max(opened.frames - 1, 0), LOOKED_AT).astype(int).tolist())
     images: list[Image] = []
@@ -76,20 +114,6 @@ def spread_frames(recording: Path, sets: Sequence[str]) -> list[Image]:
     if not images:
         raise Refused(f"{recording}: there is no frame in it to look at")
     return images
-
-
-def _overridden(s: Tracking, sets: Sequence[str]) -> Tracking:
-    document = parse("\n".join(_lines(s)), "the suggestion")
-    for item in sets:
-        if item.startswith("tracking."):
-            key, _, value = item.partition("=")
-            document = override(document, key.removeprefix("tracking."), value, f"--set {item}")
-    return build(document, Tracking)
-
-
-def _lines(s: Tracking) -> list[str]:
-    values = plain(s)
-    return [f"{name}: {'null' if value is None else str(value).lower()}" for name, value in values.items()]
 
 
 def summary(
@@ -140,6 +164,6 @@ def draw(image: Image, s: Tracking, seen: Inspection, picture: Path) -> None:
         phase.bar(tenths + shift, share, 0.04, label=name)
     phase.axhline(1, color="k", lw=1)
     phase.set_xlabel("sub-pixel phase / px")
-    phase.set_title(seen.alarm.split(";")[0] or "even", fontsize=9)
+    phase.set_title(seen.verdict.split(";")[0], fontsize=9)
     phase.legend()
     figure.savefig(picture, dpi=100)

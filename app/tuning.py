@@ -32,12 +32,13 @@ class Judged:
     rejected_mass: Floats  # [R]
     phase: Floats  # [2, PHASES] share of x and of y in each tenth of a pixel; 1 is even
     alarm: str  # empty, or what is wrong with the phases
+    verdict: str  # the alarm, or how many particles say that the phases are even
 
     @classmethod
     def of(cls, frames: Sequence[Image], settings: Tracking) -> Judged:
         seen = inspect(frames, settings)
         kept, rejected = seen.mass
-        return cls(settings, kept, rejected, seen.phase, seen.alarm)
+        return cls(settings, kept, rejected, seen.phase, seen.alarm, seen.verdict)
 
     def mass_histogram(self, bins: int = 40) -> tuple[Floats, NDArray[np.int64], NDArray[np.int64]]:
         """(edges [bins + 1], even in their logarithm; kept and rejected [bins])."""

@@ -5,7 +5,7 @@ the loop anything. Measured from the moment at which a frame is there to the mom
 Each way runs in a process of its own, and the ways take turns: the loop alone; the window and the loop in one process;
 the window, and the loop in a process apart, as the desktop has it.
 
-    python -m benchmarks.loop [--quick] [--json FILE]
+    python -m benchmarks.loop [--quick] [--repeats N] [--seconds S] [--json FILE]
 """
 
 from __future__ import annotations
@@ -32,8 +32,10 @@ from app.live import Live
 from app.machine import build_machine
 from app.plan import plan
 from app.rehearse import rehearse
+from app.remembered import REMEMBERED
 from app.rig import open_instrument
 from app.rig_file import EXPERIMENTS, Plan
+from config.refused import Refused
 from control.contract import Clock, Ended, Frame, OrderKind
 from drivers.sim.bench import Bench, open_bench
 from drivers.sim.camera import SimulatedCamera
@@ -41,6 +43,9 @@ from drivers.sim.deflector import SimulatedDeflector
 from drivers.sim.laser import SimulatedLaser
 
 PICTURES = 150  # frames that are shown over and over, forth and back
+LEFT_OUT_S = 2.0  # at the beginning of a run
+REPEATS, SECONDS = 5, 30.0
+QUICK_REPEATS, QUICK_SECONDS = 1, 8.0
 Row = dict[str, Any]
 Opening = Callable[[Plan], Instrument]
 
@@ -59,7 +64,6 @@ class Case:
 CASES = (
     Case("512x512, 50 particles, 100 fps", 512, 50, 100.0, "windows"),
     Case("1024x1024, 200 particles, 60 fps", 1024, 200, 60.0, "windows"),
-    Case("256x256, 20 particles, 30 fps", 256, 20, 30.0, "centroid"),
 )
 
 
@@ -131,14 +135,14 @@ def projected(asked: Plan, seconds: float) -> Instrument:
     )  # fmt: skip
 
 
-def measure(case: Case, seconds: float, way: str) -> Row:
-    """One run; its first two seconds are left out."""
+def measure(case: Case, seconds: float, way: str, left_out_s: float = LEFT_OUT_S) -> Row:
+    """One run, of which the beginning is left out."""
     asked, opening = made(case), partial(projected, seconds=seconds)
     live, painted_hz = (_alone(asked, opening), 0.0) if way == "alone" else _with_window(asked, opening, seconds, way)
     if live.trouble:
         raise RuntimeError(live.details or live.trouble)
     turns = [turn for _, turn in live.recent()]
-    turns = [turn for turn in turns if turn.tracks.time_s > turns[0].tracks.time_s + 2.0]
+    turns = [turn for turn in turns if turn.tracks.time_s > turns[0].tracks.time_s + left_out_s]
     late_ms = 1e3 * np.array([turn.sent_s - turn.tracks.time_s for turn in turns])
     dropped = turns[-1].dropped - turns[0].dropped
     p50, p99, p999 = np.percentile(late_ms, [50, 99, 99.9]).tolist()
@@ -169,7 +173,7 @@ def _with_window(asked: Plan, opening: Opening, seconds: float, way: str) -> tup
     from PyQt6 import sip
 
     session = Session(asked, Wiring(open_instrument=opening, apart=opening if way == "apart" else None))
-    session._rehearsed = True  # every way leaves its first two seconds out instead
+    session._rehearsed = True  # every way leaves its beginning out instead
     window = Window(session, Path("loop"), Path("runs"), lambda path: asked)
     qt.processEvents()
     window.show()
@@ -193,7 +197,8 @@ def compared(case: Case, seconds: float, repeats: int) -> Row:
             found.append(_child(case, seconds, way))
     medians = {way: {key: float(np.median([row[key] for row in found])) for key in KEYS} for way, found in rows.items()}
     ratio = {way: medians[way]["p99_ms"] / medians["alone"]["p99_ms"] for way in WAYS}
-    return {"case": case.name, **medians, "p99_ratio": ratio, "load": os.getloadavg()[0]}
+    return {"case": case.name, **medians, "p99_ratio": ratio, "load": os.getloadavg()[0],
+            "repeats": repeats, "seconds": seconds}  # fmt: skip
 
 
 WAYS = ("alone", "window", "apart")
@@ -210,12 +215,20 @@ def _child(case: Case, seconds: float, way: str) -> Row:
     return row
 
 
-def bench(quick: bool, file: Path | None) -> list[Row]:
-    """The table, on the console and as JSON."""
+def bench(quick: bool, file: Path | None, repeats: int | None = None, seconds: float | None = None) -> list[Row]:
+    """The table, on the console and as JSON. Raises Refused."""
     rows = []
+    repeats = repeats if repeats is not None else QUICK_REPEATS if quick else REPEATS
+    seconds = seconds if seconds is not None else QUICK_SECONDS if quick else SECONDS
+    least_s, most_s = LEFT_OUT_S + 1.0, REMEMBERED / max(case.fps for case in CASES)
+    if repeats < 1:
+        raise Refused(f"bench loop: --repeats is {repeats}, and it should be 1 or more")
+    if not least_s <= seconds <= most_s:
+        raise Refused(f"bench loop: --seconds is {seconds:g}, and it should be from {least_s:g} to {most_s:g}")
+    print(f"medians of {repeats} runs of {seconds:g} s")
     print(f"{'case':36} {'':7} {'p50':>7} {'p99':>7} {'p99.9':>7} ms {'p99 ratio':>10} {'missed':>8} {'painted':>8}")
     for case in CASES:
-        row = compared(case, 8.0 if quick else 30.0, 1 if quick else 5)
+        row = compared(case, seconds, repeats)
         rows.append(row)
         for way in WAYS:
             of = row[way]
@@ -231,7 +244,8 @@ def _asked() -> argparse.Namespace:
     ask.add_argument("--quick", action="store_true")
     ask.add_argument("--json", type=Path)
     ask.add_argument("--case")
-    ask.add_argument("--seconds", type=float, default=10.0)
+    ask.add_argument("--repeats", type=int)
+    ask.add_argument("--seconds", type=float)
     ask.add_argument("--way", choices=WAYS, default="alone")
     return ask.parse_args()
 
@@ -239,6 +253,7 @@ def _asked() -> argparse.Namespace:
 if __name__ == "__main__":
     given = _asked()
     if given.case:
-        print(json.dumps(measure(next(case for case in CASES if case.name == given.case), given.seconds, given.way)))
+        case = next(case for case in CASES if case.name == given.case)
+        print(json.dumps(measure(case, given.seconds or QUICK_SECONDS, given.way)))
     else:
-        bench(given.quick, given.json)
+        bench(given.quick, given.json, given.repeats, given.seconds)

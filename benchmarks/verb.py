@@ -2,33 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from app.answer import write_json
-from benchmarks.tracking import markdown, measure
+from config.refused import Refused
+
+ONLY = {"docs": "tracking", "repeats": "loop", "seconds": "loop"}  # options of one benchmark
 
 
-def bench_tracking(*, quick: bool, docs: Path | None, json: Path | None) -> int:
+def bench(what: str, *, quick: bool, json: Path | None, **options: Any) -> int:
+    """One of MEASURED; `options` are those of ONLY, None where they were not given. Raises Refused."""
+    if what not in MEASURED:
+        raise Refused(f"bench: found '{what}' (allowed: {', '.join(MEASURED)})")
+    for name, owner in ONLY.items():
+        if options.get(name) is not None and what != owner:
+            raise Refused(f"bench {what}: found --{name}, which only bench {owner} takes")
+    own = {name: options.get(name) for name, owner in ONLY.items() if what == owner}
+    MEASURED[what](quick, json, **own)
+    return 0
+
+
+def bench_tracking(quick: bool, json: Path | None, docs: Path | None) -> None:
     """Every table of benchmarks.tracking, as lines while they are measured, as JSON and as a page."""
+    from benchmarks.tracking import markdown, measure, repeats_of
+
     tables = measure(quick)
     if json is not None:
         write_json(json, tables)
     if docs is not None:
-        docs.write_text(markdown(tables))
-    return 0
+        docs.write_text(markdown(tables, repeats_of(quick)))
 
 
-def bench_identities(*, quick: bool, json: Path | None) -> int:
+def bench_identities(quick: bool, json: Path | None) -> None:
     """Swaps, announced and silent, over 10,000 frames of a closed loop (600 if quick)."""
     from benchmarks import identities  # the simulated rig is opened for this one only
 
     identities.bench(600 if quick else identities.FRAMES, json)
-    return 0
 
 
-def bench_loop(*, quick: bool, json: Path | None) -> int:
+def bench_loop(quick: bool, json: Path | None, repeats: int | None, seconds: float | None) -> None:
     """The loop's latency at a fixed frame rate, with the desktop open and painting, and without."""
     from benchmarks import loop  # a window is opened for this one only
 
-    loop.bench(quick, json)
-    return 0
+    loop.bench(quick, json, repeats, seconds)
+
+
+MEASURED: dict[str, Callable[..., None]] = {
+    "tracking": bench_tracking,
+    "identities": bench_identities,
+    "loop": bench_loop,
+}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from tracking.locate.auto import mean_profile
 from tracking.locate.centroid import Centroid, checked
@@ -28,6 +30,7 @@ CROWDED = 0.7  # of the diameter: neighbours nearer than this are not told apart
 PHASES = 10
 ALARM = 0.15  # of the mean: a sub-pixel phase that is so much too frequent or too rare is an alarm
 CHANCE = 4.0  # standard deviations that chance is granted in any case
+RESTING_PX = 0.5  # a place so near to one of the frame before is the same particle at the same phase
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,14 @@ class Inspection:
     rejected: tuple[Features, ...]  # too faint or too large
     phase: Floats  # [2, PHASES] share of x and of y in each tenth of a pixel, 1 is even
     alarm: str  # empty, or what is wrong with the phases
+    particles: int  # that tell: a resting one counts once, however many frames show it
+
+    @property
+    def verdict(self) -> str:
+        """The alarm, or how far the phases can be trusted."""
+        if self.particles == 0:
+            return "sub-pixel phases: no particle is kept that could tell"
+        return self.alarm or f"sub-pixel phases: even, as far as {self.particles} particles can tell"
 
     @property
     def mass(self) -> tuple[Floats, Floats]:
@@ -54,45 +65,76 @@ class Inspection:
         return kept, rejected
 
 
-def suggest(frames: Sequence[Image], start: Tracking | None = None) -> Suggestion:
+def suggest(frames: Sequence[Image], start: Tracking | None = None, given: Collection[str] = ()) -> Suggestion:
     """diameter_px, minmass, separation_px and invert for some frames of one video.
 
     The size is that of the blobs of most contrast among all scales (Lindeberg, Int. J. Comput. Vis. 30, 79, 1998), then
     the radius at which their mean profile has fallen to RIM; minmass lies in the gap of the masses between noise and
-    particles (Otsu, IEEE Trans. SMC 9, 62, 1979, on their logarithms). Raises ValueError where nothing stands out.
+    particles (Otsu, IEEE Trans. SMC 9, 62, 1979, on their logarithms). The settings that `given` names stay as `start`
+    has them, and the others are chosen for these. Raises ValueError where nothing stands out.
     """
     if not frames:
         raise ValueError("there is no frame to look at")
     base = start or Tracking()
+    kept = {name: getattr(base, name) for name in given}
+    sized, why = _sized(frames, base, kept)
+    made, found, reason = _parted(frames, sized, kept)
+    masses = np.concatenate([f.mass for f in found])
+    if len(masses) == 0:
+        raise ValueError(f"nothing stands out in these frames: no spot about {made.diameter_px} px wide is in them")
+    minmass = _least(found, kept)
+    share = np.count_nonzero(masses > minmass) / len(masses)
+    how = ", as given, keeps" if "minmass" in kept else " parts the masses, and keeps"
+    most = f"minmass {minmass:.4g}{how} {100 * share:.0f} % of {len(masses)} candidates"
+    return Suggestion(replace(made, minmass=minmass), (*why, reason, most))
+
+
+def _sized(frames: Sequence[Image], base: Tracking, kept: dict[str, Any]) -> tuple[Tracking, list[str]]:
+    """(settings with the size of the particles and whether they are dark, a sentence on each)."""
     width_px, invert, contrast = _blobs([checked(frame, invert=False).astype(np.float32) for frame in frames])
     why = [f"{'dark' if invert else 'bright'} blobs {width_px:.1f} px wide stand out most ({contrast:.0f} grey levels)"]
-    rough = replace(
-        base, invert=invert, diameter_px=_odd(5 * width_px), minmass=0.0, maxsize_px=None, separation_px=None,
-        smoothing_size_px=None,
-    )  # fmt: skip
+    free = {
+        "invert": invert, "diameter_px": _odd(5 * width_px), "separation_px": None, "smoothing_size_px": None,
+    }  # fmt: skip
+    rough = replace(base, **(free | kept | {"minmass": 0.0, "maxsize_px": None}))
     radius_px, bright = _rim(frames, rough)
-    if not bright:  # the middle of a ring stands out the other way
+    if not bright and "invert" not in kept:  # the middle of a ring stands out the other way
         rough = replace(rough, invert=not invert)
         why.append(f"but it is their {'bright' if invert else 'dark'} rim that is strongest: rings")
+    rough = replace(rough, maxsize_px=kept.get("maxsize_px"))
+    if "diameter_px" in kept:
+        return rough, [*why, f"diameter_px is {rough.diameter_px}, as given"]
     sized = replace(rough, diameter_px=max(_odd(2 * radius_px), 5))
     why.append(f"their mean profile ends {radius_px:.1f} px from the centre, so diameter_px is {sized.diameter_px}")
-    sized, found, minmass = _even(frames, sized)
-    if sized.diameter_px > max(_odd(2 * radius_px), 5):
-        why.append(f"places favour a part of the pixel below diameter_px {sized.diameter_px}, so it is that")
+    even = _even(frames, sized, kept)
+    if even.diameter_px > sized.diameter_px:
+        why.append(f"places favour a part of the pixel below diameter_px {even.diameter_px}, so it is that")
+    return even, why
+
+
+def _parted(frames: Sequence[Image], s: Tracking, kept: dict[str, Any]) -> tuple[Tracking, list[Features], str]:
+    """(settings with the distance of neighbours, the candidates that these find, a sentence)."""
+    found = _candidates(frames, s)
+    if "separation_px" in kept:
+        return s, found, f"separation_px is {s.least_distance_px:g}, as given"
     # neighbours nearer than the default separation are seen with a smaller one only
-    closer = replace(sized, separation_px=CROWDED * sized.diameter_px)
-    near = [Centroid(closer)(frame) for frame in frames]
-    apart_px = _nearest([f.only(f.mass > minmass) for f in near], sized.diameter_px)
-    if apart_px is not None:
-        found, minmass = near, float(f"{_gap(np.concatenate([f.mass for f in near])):.3g}")
-        why.append(f"neighbours come closer than diameter + 1, so separation_px is {apart_px:g}")
-    else:
-        why.append(f"neighbours are farther apart than diameter + 1, so separation_px is {sized.least_distance_px:g}")
-    masses = np.concatenate([f.mass for f in found])
-    share = np.count_nonzero(masses > minmass) / max(len(masses), 1)
-    why.append(f"minmass {minmass:.4g} parts the masses: {100 * share:.0f} % of {len(masses)} candidates are kept")
-    made = replace(sized, minmass=minmass, separation_px=apart_px)
-    return Suggestion(made, tuple(why))
+    near = _candidates(frames, replace(s, separation_px=CROWDED * s.diameter_px))
+    least = _least(found, kept)
+    apart_px = _nearest([f.only(f.mass > least) for f in near], s.diameter_px)
+    if apart_px is None:
+        said = f"neighbours are farther apart than diameter + 1, so separation_px is {s.least_distance_px:g}"
+        return s, found, said
+    said = f"neighbours come closer than diameter + 1, so separation_px is {apart_px:g}"
+    return replace(s, separation_px=apart_px), near, said
+
+
+def _candidates(frames: Sequence[Image], s: Tracking) -> list[Features]:
+    return [Centroid(s)(frame) for frame in frames]
+
+
+def _least(found: Sequence[Features], kept: dict[str, Any]) -> float:
+    """minmass as given, or as it parts the candidates."""
+    return float(kept.get("minmass", f"{_gap(np.concatenate([f.mass for f in found])):.3g}"))
 
 
 def inspect(frames: Sequence[Image], s: Tracking) -> Inspection:
@@ -106,33 +148,46 @@ def inspect(frames: Sequence[Image], s: Tracking) -> Inspection:
             good &= found.size_px < s.maxsize_px
         kept.append(found.only(good))
         rejected.append(found.only(~good))
-    place = np.concatenate([f.position_px for f in kept]) if kept else np.empty((0, 2))
-    phase, alarm = phases(place)
-    return Inspection(tuple(kept), tuple(rejected), phase, alarm)
+    places = [f.position_px for f in kept]
+    return Inspection(tuple(kept), tuple(rejected), *phases(places), particles(places))
 
 
-def phases(position_px: Floats) -> tuple[Floats, str]:
+def particles(places: Sequence[Floats]) -> int:
+    """How many of the places of some frames tell something new: none within RESTING_PX of one of the frame before."""
+    if not places:
+        return 0
+    told = len(places[0])
+    for before, now in pairwise(places):
+        if len(now):
+            away_px = cKDTree(before).query(now)[0] if len(before) else np.full(len(now), np.inf)
+            told += int(np.count_nonzero(away_px > RESTING_PX))
+    return told
+
+
+def phases(places: Sequence[Floats]) -> tuple[Floats, str]:
     """(share of x and y in each tenth of a pixel [2, PHASES], a sentence if one is off by more than chance).
 
-    A bias of one period a pixel is seen in the mean of exp(2 pi i x), which takes fewer particles than a tenth does.
+    `places` are those of each frame. A bias of one period a pixel is seen in the mean of exp(2 pi i x), which takes
+    fewer particles than a tenth does. A particle that rests is one draw by chance, however often it is seen.
     """
+    position_px = np.concatenate(places) if places else np.empty((0, 2))
     if len(position_px) == 0:
         return np.ones((2, PHASES)), ""
+    told = particles(places)
     tenth = np.minimum((position_px % 1.0 * PHASES).astype(int), PHASES - 1)
     counts = np.stack([np.bincount(tenth[:, axis], minlength=PHASES) for axis in (0, 1)])
-    even = len(position_px) / PHASES
-    share: Floats = counts / even
+    share: Floats = counts / (len(position_px) / PHASES)
     wave = _wave(position_px)
     drawn = float(np.abs(wave).max())
-    if drawn > max(ALARM, CHANCE * np.sqrt(2.0 / len(position_px))):
+    if drawn > max(ALARM, CHANCE * np.sqrt(2.0 / told)):
         most = int(np.abs(wave).argmax())
         phase = round(float(np.angle(wave[most]) / (2.0 * np.pi)), 1) % 1.0
         return share, (
             f"sub-pixel bias: phase {phase:.1f} of {'xy'[most]} is {1 + drawn:.2f} times as frequent as it should be, "
             f"the opposite one {1 - drawn:.2f} times; a larger diameter_px helps"
         )
-    worst = float(np.abs(share - 1).max())
-    if worst > max(ALARM, CHANCE / np.sqrt(even)):
+    worst, even = float(np.abs(share - 1).max()), told / PHASES
+    if worst > max(ALARM, CHANCE / np.sqrt(even) + 1 / even):  # few particles come whole: one more is chance, too
         axis, at = np.unravel_index(np.abs(share - 1).argmax(), share.shape)
         return share, (
             f"sub-pixel bias: phase {at / PHASES:.1f} of {'xy'[axis]} is {share[axis, at]:.2f} times as frequent as it "
@@ -158,8 +213,8 @@ def _blobs(frames: Sequence[Image]) -> tuple[float, bool, float]:
         for k in range(len(SCALES_PX)):
             # a difference of Gaussians is sigma^2 Laplacian up to a constant of the ratio of the scales
             change = blurred[k] - blurred[k + 1]
-            top = max(change.size // 20_000, 3)
-            flat = np.partition(change.ravel(), (top, change.size - top))
+            top = min(max(change.size // 20_000, 3), change.size)
+            flat = np.partition(change.ravel(), (top - 1, change.size - top))
             response[0, k] += flat[-top:].mean() / len(frames)
             response[1, k] -= flat[:top].mean() / len(frames)
     if response.max() < LEAST * max(float(np.abs(frames[0]).max()), 1e-9):
@@ -199,17 +254,17 @@ def _rim(frames: Sequence[Image], s: Tracking) -> tuple[float, bool]:
     return float(last + part), bright
 
 
-def _even(frames: Sequence[Image], s: Tracking) -> tuple[Tracking, list[Features], float]:
-    """(settings of the least diameter, up to LARGER more, whose phases are even, else most so; candidates; minmass)."""
-    tried: list[tuple[float, tuple[Tracking, list[Features], float]]] = []
+def _even(frames: Sequence[Image], s: Tracking, kept: dict[str, Any]) -> Tracking:
+    """Settings of the least diameter, up to LARGER more, whose phases are even; else those whose are most so."""
+    tried: list[tuple[float, Tracking]] = []
     for more in range(0, LARGER + 1, 2):
         trial = replace(s, diameter_px=s.diameter_px + more)
-        found = [Centroid(trial)(frame) for frame in frames]
-        minmass = float(f"{_gap(np.concatenate([f.mass for f in found])):.3g}")
-        places = np.concatenate([f.position_px[f.mass > minmass] for f in found])
+        found = _candidates(frames, trial)
+        least = _least(found, kept)
+        places = [f.position_px[f.mass > least] for f in found]
         if not phases(places)[1]:
-            return trial, found, minmass
-        tried.append((float(np.abs(_wave(places)).max()), (trial, found, minmass)))
+            return trial
+        tried.append((float(np.abs(_wave(np.concatenate(places))).max()), trial))
     return min(tried, key=lambda one: one[0])[1]
 
 

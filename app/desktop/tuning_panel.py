@@ -215,8 +215,7 @@ class TuningPanel(QWidget):
         self.phase.steps("y", TENTHS, judged.phase[1], theme.ORANGE)
         self.phase.line("even", [0.0, 1.0], np.ones(2), theme.FAINT, dash=True)
         self.phase.setYRange(0.0, max(2.0, 1.4 * float(judged.phase.max())))  # room for the legend
-        number = len(judged.kept_mass)
-        self.alarm.setText(judged.alarm or f"sub-pixel phases: even, as far as {number} particles can tell")
+        self.alarm.setText(judged.verdict)
         self.alarm.setStyleSheet(f"color: {theme.AMBER if judged.alarm else theme.FAINT}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,8 @@ import tifffile
 from app.tune import tune_recording
 from config.refused import Refused
 from tests.tracking.footage import scattered, spots
+from tracking.locate.centroid import Centroid
+from tracking.settings import Tracking
 
 
 def video(path: Path) -> Path:
@@ -40,10 +43,70 @@ def test_what_is_set_overrides_what_is_suggested(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "t.json").read_text())["kept"] == 0
 
 
-@pytest.mark.parametrize("sets", [["tracking.diameter_px=10"], ["tracking.diametre_px=11"], ["camera.fpz=3"]])
-def test_a_wrong_setting_is_refused(tmp_path: Path, sets: list[str]) -> None:
-    with pytest.raises(Refused):
-        tune_recording(video(tmp_path / "beads.tif"), sets, out=tmp_path / "t.png", json=None)
+@pytest.mark.parametrize("separation_px", [None, 20.0])
+def test_the_least_mass_is_chosen_for_what_is_set(
+    tmp_path: Path, separation_px: float | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As if the diameter had been suggested; and whoever takes the printed line gets the same."""
+    file = video(tmp_path / "beads.tif")
+    sets = ["tracking.diameter_px=15", "tracking.noise_size_px=1.5", "camera.fps=30"]
+    if separation_px is not None:
+        sets.append(f"tracking.separation_px={separation_px}")
+    tune_recording(file, sets, out=tmp_path / "t.png", json=tmp_path / "t.json")
+    found = json.loads((tmp_path / "t.json").read_text())
+    assert found["suggested"]["diameter_px"] == 15
+    assert found["suggested"]["separation_px"] == (separation_px or 16.0)
+    assert found["kept"] == 4 * 15
+    given = Tracking(diameter_px=15, noise_size_px=1.5, separation_px=separation_px, minmass=0)
+    masses = np.sort(np.concatenate([Centroid(given)(image).mass for image in tifffile.imread(file)]))
+    assert masses[-61] < found["suggested"]["minmass"] < masses[-60]  # in the gap below the sixty particles
+    said = capsys.readouterr().out
+    assert "diameter_px is 15, as given" in said
+    (line,) = (line for line in said.splitlines() if line.startswith("--set "))
+    assert line.count("diameter_px") == 1
+    assert line.endswith("--set tracking.noise_size_px=1.5 --set camera.fps=30")
+
+
+@pytest.mark.parametrize(
+    ("item", "said"),
+    [
+        ("tracking.diameter_px=10", "--set tracking.diameter_px=10: diameter_px is 10, and it should be odd"),
+        ("tracking.diametre_px=11", "--set tracking.diametre_px=11: found the unknown key"),
+        ("camera.fpz=3", "--set camera.fpz=3: found the unknown key"),
+        ("nonsense", "--set nonsense: tune takes"),
+        ("diameter_px=9", "--set diameter_px=9: tune takes"),
+        ("policy.x=9", "--set policy.x=9: tune takes"),
+        ("tracking.diameter_px", "--set tracking.diameter_px: tune takes"),
+        ("tracking=9", "--set tracking=9: tune takes"),
+    ],
+)
+def test_a_wrong_setting_is_refused(tmp_path: Path, item: str, said: str) -> None:
+    with pytest.raises(Refused, match=f"^{re.escape(said)}"):
+        tune_recording(video(tmp_path / "beads.tif"), [item], out=tmp_path / "t.png", json=None)
+    assert not (tmp_path / "t.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("a.xyz", "the ending '.xyz'"), ("none", "the ending ''"), ("folder", "folder"), ("f.png", "folder")],
+)
+def test_a_place_that_no_picture_can_have_is_refused_before_any_work(tmp_path: Path, name: str, said: str) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "f.png").mkdir()
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(Refused, match=f"found .*{said}"):
+        tune_recording(tmp_path / "not looked at.tif", [], out=tmp_path / name, json=None)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_the_picture_is_where_the_answer_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = video(tmp_path / "beads.tif")
+    for ending in (".png", ".PDF", ".svg"):
+        picture = tmp_path / f"new/tuned{ending}"
+        tune_recording(file, [], out=picture, json=tmp_path / "t.json")
+        assert picture.stat().st_size > 10_000
+        assert json.loads((tmp_path / "t.json").read_text())["picture"] == str(picture)
+        assert capsys.readouterr().out.splitlines()[-1] == str(picture)
 
 
 def test_a_level_recording_is_refused(tmp_path: Path) -> None:

@@ -5,10 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from benchmarks.accuracy import Profile, bound_px, errors
 from benchmarks.scenes import Scene
-from benchmarks.tracking import crystal_right, main
+from benchmarks.tracking import REPEATS, crystal_right, guarded, main, markdown
+from tracking.locate.centroid import Centroid
+from tracking.locate.windows import Known, Windows
+from tracking.settings import Locator, Tracking
 
 
 def test_quick_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -20,7 +25,9 @@ def test_quick_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
         assert row["found"] == row["found_trackpy"]
     assert all({"case", "ratio"} <= set(row) for row in tables["windows"])
     assert all(row["over_bound"] > 0.9 for row in tables["accuracy"])
-    assert "| case |" in (tmp_path / "t.md").read_text()
+    page = (tmp_path / "t.md").read_text()
+    assert "| case |" in page
+    assert "medians of 5 repeats" in page
     assert "512^2, 50 spots" in capsys.readouterr().out
 
 
@@ -31,3 +38,32 @@ def test_a_disturbed_crystal_keeps_its_identities() -> None:
 def test_scenes_hold_as_many_as_they_say() -> None:
     for side, count in ((512, 500), (1024, 2000), (2048, 5000)):
         assert len(Scene(side, count, "spots").places()) == count
+
+
+def test_windows_are_timed_with_every_guard() -> None:
+    """Two windows, of which one expects its particle where the other's is: both find it, and one stays."""
+    scene = Scene(128, 4, "spots")
+    s = Tracking(locator="windows", diameter_px=11, minmass=400, separation_px=10.0, search_px=5.0)
+    image = scene.frame(scene.places())
+    found = Centroid(s)(image)
+    twice = np.arange(5) % 4
+    expected = Known(found.position_px[twice], found.mass[twice], found.signal[twice])
+    assert len(Windows(s).near(image, expected)) == 5
+    assert len(guarded(Windows(s), image, expected)) == 4
+
+
+def test_the_page_of_the_docs_says_how_its_tables_were_made() -> None:
+    """Whatever the figures are."""
+    page = (Path(__file__).parents[2] / "docs" / "benchmarks.md").read_text()
+    made = markdown({name: [] for name in ("locate", "windows", "link", "accuracy")}, REPEATS)
+    words = [line for line in made.splitlines() if not line.startswith("|")]
+    assert [line for line in page.splitlines() if not line.startswith("|")] == words
+
+
+@pytest.mark.slow
+def test_the_centroid_depends_on_the_grey_levels_as_the_page_says() -> None:
+    profile, noise = Profile(60.0, 2.2, 0.0), 2.0
+    names: tuple[Locator, ...] = ("centroid", "trackpy")
+    for name in names:
+        off_px, _ = errors(name, profile, noise, 11, frames=8)
+        assert np.sqrt(np.mean(off_px**2)) / bound_px(profile, noise) == pytest.approx(1.155, abs=0.01)

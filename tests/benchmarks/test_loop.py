@@ -1,0 +1,80 @@
+"""The loop's benchmark runs, says how it was measured, and what was recorded of it can be measured again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import loop
+from benchmarks.loop import CASES, KEYS, WAYS, Case, bench, measure
+from config.refused import Refused
+
+RECORDED = Path(loop.__file__).parent / "results" / "loop.json"
+
+
+def test_a_second_of_the_loop_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "PICTURES", 20)
+    row = measure(Case("small", 128, 4, 30.0, "centroid"), 1.0, "alone", left_out_s=0.2)
+    assert {"case", "way", "frames", *KEYS} == set(row)
+    assert 10 <= row["frames"] <= 26
+    assert 0.0 < row["p50_ms"] <= row["p99_ms"] <= row["p999_ms"]
+    assert 0.0 <= row["missed"] <= 1.0
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, float, str]]:
+    """The runs that were asked for, none of them made."""
+    runs: list[tuple[str, float, str]] = []
+
+    def child(case: Case, seconds: float, way: str) -> dict[str, Any]:
+        runs.append((case.name, seconds, way))
+        return dict.fromkeys(KEYS, float(len(runs)))
+
+    monkeypatch.setattr(loop, "_child", child)
+    return runs
+
+
+@pytest.mark.parametrize(
+    ("quick", "repeats", "seconds", "done"),
+    [
+        (False, 3, 18.0, (3, 18.0)),
+        (False, None, None, (5, 30.0)),
+        (True, None, None, (1, 8.0)),
+        (True, 2, 4.0, (2, 4.0)),
+    ],
+)
+def test_the_answer_says_how_it_was_measured(
+    tmp_path: Path,
+    asked: list[tuple[str, float, str]],
+    quick: bool,
+    repeats: int | None,
+    seconds: float | None,
+    done: tuple[int, float],
+) -> None:
+    bench(quick, tmp_path / "loop.json", repeats, seconds)
+    rows = json.loads((tmp_path / "loop.json").read_text())["loop"]
+    assert [(row["repeats"], row["seconds"]) for row in rows] == [done] * len(CASES)
+    assert len(asked) == done[0] * len(CASES) * len(WAYS)
+    assert {length for _, length, _ in asked} == {done[1]}
+
+
+def test_what_was_recorded_can_be_measured_again(tmp_path: Path, asked: list[tuple[str, float, str]]) -> None:
+    recorded = json.loads(RECORDED.read_text())["loop"]
+    bench(False, tmp_path / "loop.json", recorded[0]["repeats"], recorded[0]["seconds"])
+    again = json.loads((tmp_path / "loop.json").read_text())["loop"]
+    assert [row.keys() for row in again] == [row.keys() for row in recorded]
+    assert [(row["case"], row["repeats"], row["seconds"]) for row in again] == [
+        (row["case"], row["repeats"], row["seconds"]) for row in recorded
+    ]
+
+
+@pytest.mark.parametrize(("repeats", "seconds"), [(0, None), (None, 2.0), (None, 41.0), (None, float("nan"))])
+def test_runs_that_say_nothing_are_refused(
+    asked: list[tuple[str, float, str]], repeats: int | None, seconds: float | None
+) -> None:
+    with pytest.raises(Refused, match="and it should be"):
+        bench(False, None, repeats, seconds)
+    assert not asked
