@@ -160,16 +160,6 @@ def coordinates(a: Tensor, special: bool) -> Tensor:
     return torch.stack(parts, -1)
 
 
-def haar_density(a: Tensor) -> Tensor:
-    """Density of the Haar measure of GL+(n) with respect to Lebesgue measure of its entries: |det A|^-n."""
-    return torch.as_tensor(torch.linalg.det(a).abs() ** (-a.shape[-1]))
-
-
-def haar_density_positive(s: Tensor) -> Tensor:
-    """Density |det S|^(-(n + 1) / 2) of the invariant measure of symmetric positive S = A A^T."""
-    return torch.as_tensor(torch.linalg.det(s).abs() ** (-(s.shape[-1] + 1) / 2))
-
-
 def _spectrum(a: Tensor) -> tuple[Tensor, Tensor]:
     """Eigenvalues and vectors of A A^T, from the singular values of A: no digits are lost by squaring."""
     vector, singular, _ = torch.linalg.svd(a)
