@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from benchmarks.digits import digits
-from models.lie.convolution import Lift, LocalConvolution, grid
+from models.lie.convolution import GroupConvolution, Lift, LocalConvolution, grid
 from models.lie.decomposition import (
     coordinates,
     exp,
@@ -193,18 +194,64 @@ def test_local_kernels_move_with_their_element_and_begin_with_unit_gain() -> Non
     assert float(gain) == pytest.approx(1, rel=0.4)
 
 
-def test_integer_translations_are_exact_inside() -> None:
-    torch.set_default_dtype(torch.float32)
-    torch.manual_seed(2)
-    network = AffineNetwork(3, width=4, deep=6, group=3)
-    network.freeze()
+SHIFTS = [(1, 0), (0, 1), (3, 5), (4, 6)]
+
+
+def spot() -> Tensor:
     image = torch.zeros(1, 1, 48, 48)
     image[0, 0, 18:26, 17:25] = torch.rand(8, 8)
-    shifted = torch.roll(image, (4, 6), (2, 3))
+    return image
+
+
+@pytest.mark.parametrize("shift", SHIFTS)
+def test_every_layer_follows_translations_by_whole_pixels(shift: tuple[int, int]) -> None:
+    torch.set_default_dtype(torch.float32)
+    torch.manual_seed(2)
+    a, inverse, weight = elements(5, False, 3)
+    lift, whole, local = Lift(1, 3, 7), GroupConvolution(3, 4, 5, False, reach=2.0), LocalConvolution(3, 4, 5)
+    image, (down, right) = torch.rand(1, 1, 48, 48), shift
     with torch.no_grad():
+        here, there = lift(image, inverse), lift(torch.roll(image, shift, (2, 3)), inverse)
+        pairs = [(here, there), (whole(here, a, inverse, weight), whole(there, a, inverse, weight))]
+        pairs.append(tuple(functional.conv2d(x.flatten(1, 2), local.kernels(inverse), groups=5) for x in pairs[0]))  # type: ignore[arg-type]
+    for before, after in pairs:
+        inside = after[..., down:, right:]
+        moved = before[..., : before.shape[-2] - down, : before.shape[-1] - right]
+        assert float((inside - moved).abs().max()) <= 1e-6 * float(before.abs().max())
+        assert float(before.std()) > 0.05 * float(before.abs().max())
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("shift", SHIFTS)
+def test_a_dense_network_answers_alike_wherever_the_image_lies(shift: tuple[int, int], stride: int) -> None:
+    torch.set_default_dtype(torch.float32)
+    torch.manual_seed(2)
+    network = AffineNetwork(3, width=4, deep=6, group=4, levels=2, stride=stride)
+    network.freeze()
+    image = spot()
+    shifted = torch.roll(image, shift, (2, 3))
+    with torch.no_grad():
+        skipped = float((network(image) - network(shifted)).abs().max())
+        network.dense = True
         here, there, flipped = network(image), network(shifted), network(image.flip(3))
-    assert float((here - there).abs().max()) <= 1e-6 * max(1.0, float(here.abs().max()))
+    size = max(1.0, float(here.abs().max()))
+    assert float((here - there).abs().max()) <= 1e-6 * size
     assert float((flipped - here).abs().max()) > 1e-4
+    even = all(number % 2 == 0 for number in shift)
+    assert (skipped <= 1e-6 * size) == even  # by the step only
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_a_dense_network_sees_what_the_same_network_saw_at_each_phase(stride: int) -> None:
+    torch.set_default_dtype(torch.float32)
+    torch.manual_seed(2)
+    network = AffineNetwork(3, width=4, deep=6, group=3, stride=stride)
+    network.freeze()
+    image = spot()
+    with torch.no_grad():
+        phases = [network.features(torch.roll(image, shift, (2, 3))) for shift in ((0, 0), (0, 1), (1, 0), (1, 1))]
+        network.dense = True
+        assert torch.allclose(network.features(image), torch.stack(phases).amax(0), rtol=1e-5, atol=1e-6)
 
 
 def test_samples_are_fixed_after_training_and_kernels_can_be_kept() -> None:
