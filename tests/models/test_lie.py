@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -68,6 +69,30 @@ def test_polar_and_iwasawa(dimension: int) -> None:
     assert float(d.min()) > 0
     assert float((torch.linalg.det(k) - 1).abs().max()) <= 1e-12
     assert float((n.tril() - eye).abs().max()) <= 1e-12
+
+
+@pytest.mark.parametrize("condition", [1e2, 1e6, 1e10])
+@pytest.mark.parametrize("dimension", [2, 3, 4])
+def test_rotations_stay_orthogonal_whatever_the_condition(dimension: int, condition: float) -> None:
+    draw = torch.Generator().manual_seed(9)
+    left, _ = torch.linalg.qr(torch.randn(50, dimension, dimension, generator=draw))
+    right, _ = torch.linalg.qr(torch.randn(50, dimension, dimension, generator=draw))
+    a = left @ (condition ** torch.linspace(-0.5, 0.5, dimension)[:, None] * right)
+    a[:, 0] *= torch.sign(torch.linalg.det(a))[:, None]
+    for r in (polar(a)[1], iwasawa(a)[0]):
+        assert float((r @ r.transpose(1, 2) - torch.eye(dimension)).abs().max()) <= 1e-13
+    x, y = log(a)
+    error = (exp(x, y) - a).flatten(1).norm(dim=1) / a.flatten(1).norm(dim=1)
+    assert float(error.max()) <= 1e-11
+
+
+@pytest.mark.parametrize("dimension", [1, 2, 3, 4])
+@pytest.mark.parametrize("split", [polar, iwasawa, log, log_iwasawa, lambda a: coordinates(a, False)])
+def test_reflections_and_flat_matrices_are_refused(split: Callable[[Tensor], object], dimension: int) -> None:
+    a = torch.eye(dimension).repeat(4, 1, 1)
+    a[1, 0, 0], a[2, 0, 0], a[3, 0, 0] = -1.0, 0.0, math.nan
+    with pytest.raises(ValueError, match=r"^3 of 4 matrices do not have det A > 0, as is needed$"):
+        split(a)
 
 
 @pytest.mark.parametrize("special", [False, True])
