@@ -24,8 +24,8 @@ from torch.nn import functional
 from models.lie.decomposition import coordinates
 from models.lie.haar import haar_density_affine
 
-RADIUS = 0.7  # of a kernel's disc, in half widths of its grid
-REACH = 0.3  # of a kernel in the logarithms of stretches
+RADIUS = 0.5  # of a kernel's disc, in half widths of its grid
+REACH = 0.4  # of a kernel in the logarithms of stretches
 
 
 class Siren(nn.Module):

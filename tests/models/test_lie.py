@@ -185,13 +185,13 @@ def test_lifting_follows_linear_maps() -> None:
     torch.manual_seed(0)
     layer = Lift(1, 3, 41)
     _, inverse, _ = elements(5, False, 7, spread=0.02)
-    g = torch.tensor([[1.05, 0.15], [-0.1, 0.98]])
+    g = torch.tensor([[1.2, 0.15], [-0.1, 1.1]])
     back = torch.linalg.inv(g)
     place = torch.randn(10, 2)
-    here = lifted(layer, waves, place, inverse, 1.0) * 41
-    there = lifted(layer, lambda at: waves(at @ back.T), place @ g.T, inverse @ back, 1.0) * 41
-    assert float((there - here).norm() / here.norm()) < 0.02
-    wrong = lifted(layer, lambda at: waves(at @ back.T), place @ g.T, inverse, 1.0) * 41
+    here = lifted(layer, waves, place, inverse, 2.0)
+    there = lifted(layer, lambda at: waves(at @ back.T), place @ g.T, inverse @ back, 2.0)
+    wrong = lifted(layer, lambda at: waves(at @ back.T), place @ g.T, inverse, 2.0)
+    assert float((there - here).norm() / here.norm()) < 1e-3
     assert float((wrong - here).norm() / here.norm()) > 0.05
 
 

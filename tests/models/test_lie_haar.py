@@ -202,7 +202,7 @@ def test_weighted_samples_integrate_alike_wherever_the_function_is_moved(special
 
 def test_the_weights_are_of_the_polar_measure() -> None:
     """An integral in closed form: of exp(-|X|^2 / 2 s^2) over SL(2), by its sinh."""
-    a, _, weight = elements(200_000, True, 6, spread=0.7)
+    a, _, weight = elements(200_000, True, 6)
     radius = coordinates(a, True)[:, :2].norm(dim=1)
     found = float((weight * torch.exp(-0.5 * (radius / 0.25) ** 2)).mean())
     line = torch.linspace(0, 2, 20_001)

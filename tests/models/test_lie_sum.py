@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.lie.convolution import GroupConvolution, Lift, Siren, grid, window
+from models.lie.convolution import REACH, GroupConvolution, Lift, Siren, grid, window
 from models.lie.decomposition import coordinates, from_iwasawa, rotation
 from models.lie.haar import haar_density_affine, haar_density_iwasawa
 from models.lie.sampling import elements
@@ -24,12 +24,11 @@ MOVES = {
     "stretch": torch.diag(torch.tensor([1.4**0.5, 1.4**-0.5], dtype=torch.float64)),
     "scale": 1.2 * torch.eye(2, dtype=torch.float64),
 }
-SPREAD, REACH, RADIUS = 0.7, 0.4, 0.5
 
 
 def small_layer(size: int, special: bool, channels: int, out: int) -> GroupConvolution:
     torch.manual_seed(1)
-    layer = GroupConvolution(channels, out, size, special, RADIUS, REACH)
+    layer = GroupConvolution(channels, out, size, special)
     layer.kernel = Siren(6 if special else 7, channels * out, 8, 6.0)
     return layer
 
@@ -125,7 +124,7 @@ def test_the_sum_tends_to_the_integral_over_the_group(special: bool) -> None:
     near = window(coordinates(node, special)[:, [0, 1] if special else [0, 1, 4]] / REACH) > 0
     node, volume = node[near], volume[near]
     exact = answer(out @ node, volume * len(node))
-    draws = torch.stack([answer(*elements(4000, special, seed, SPREAD)[::2]) for seed in range(16)])
+    draws = torch.stack([answer(*elements(4000, special, seed)[::2]) for seed in range(16)])
     doubt = draws.std(0) / math.sqrt(len(draws))
     assert float((doubt / exact.norm()).max()) < 0.02
     assert float(((draws.mean(0) - exact) / doubt).abs().max()) < 3.5
@@ -151,7 +150,7 @@ class Moved:
     def __init__(self, special: bool, size: int = 11) -> None:
         self.special, self.moves = special, [one for name, one in MOVES.items() if not (special and name == "scale")]
         torch.manual_seed(2)
-        self.lift, self.layer = Lift(1, 2, size, RADIUS), small_layer(size, special, 2, 3)
+        self.lift, self.layer = Lift(1, 2, size), small_layer(size, special, 2, 3)
         self.lift.kernel = Siren(2, 2, 8, 6.0)
         centre, out = torch.tensor([3.0, -2.0]), rotation(torch.tensor(0.2))
         every = [torch.eye(2), *self.moves]
@@ -160,7 +159,7 @@ class Moved:
 
     def answers(self, count: int, seed: int, *, weighted: bool = True) -> Tensor:
         """[1 + moves, C'] with the same samples of the group for all."""
-        a, inverse, weight = elements(count, self.special, seed, SPREAD)
+        a, inverse, weight = elements(count, self.special, seed)
         weight = weight if weighted else torch.full_like(weight, float(weight.mean()))
         with torch.no_grad():
             return torch.stack([self.layer(self.lift(image, inverse), a, out, weight).flatten()
