@@ -304,7 +304,9 @@ def species(
     names: Annotated[
         str, typer.Option("--names", help="species of each run, as bead,bead,shell; else the files' names")
     ] = "",
-    patch_px: Annotated[int, typer.Option("--patch-px", help="width of the piece of image about a particle")] = 28,
+    patch_px: Annotated[
+        int, typer.Option("--patch-px", help="width of the piece of image about a particle, 19 to 128 px")
+    ] = 28,
     epochs: Annotated[int, typer.Option("--epochs", help="passes over the patches")] = 20,
     seed: Annotated[int, typer.Option("--seed", help="of the training")] = 1,
     json: Json = None,
@@ -315,7 +317,7 @@ def species(
     """
     from app.species import learn_species
 
-    called = tuple(name for name in names.split(",") if name)
+    called = tuple(names.split(",")) if names else ()
     learn_species(runs, out, names=called, patch_px=patch_px, epochs=epochs, seed=seed, json=json)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,17 +19,17 @@ from tracking.patches import cut
 
 FEWEST = 100  # patches of a species
 MOST = 1500  # patches of a species that are kept, evenly over its runs
+LEAST_PX, MOST_PX = 19, 128  # width of a patch: the network's kernels fit in from 19 on
+MOST_SEED = 2**32 - 1
 
 
 def learn_species(
     runs: Sequence[Path], out: Path, *, names: Sequence[str], patch_px: int, epochs: int, seed: int, json: Path | None
 ) -> int:
-    """Each run shows particles of one species, its name's, and no others. Raises Refused."""
-    names = tuple(names) or tuple(path.stem for path in runs)
-    if len(names) != len(runs):
-        raise Refused(f"species: {len(names)} names for {len(runs)} runs")
-    if len(set(names)) < 2:
-        raise Refused("species: runs of at least two species are needed")
+    """Each run shows particles of one species, its name's, and no others. Raises Refused before anything is written."""
+    check_options(out, patch_px=patch_px, epochs=epochs, seed=seed, json=json)
+    names = checked_names(runs, names)
+    check_recordings(runs)
     species = tuple(dict.fromkeys(names))
     seen = [
         joined(
@@ -49,6 +50,41 @@ def learn_species(
     if json is not None:
         write_json(json, said)
     return 0
+
+
+def check_options(out: Path, *, patch_px: int, epochs: int, seed: int, json: Path | None) -> None:
+    """Raises Refused for what no training can be made with, or no checkpoint opened again."""
+    if out.suffix != ".json" or out.is_dir():
+        raise Refused(f"--out {out}: a checkpoint is named by its card, a .json file")
+    if json is not None and json.resolve() == out.resolve():
+        raise Refused(f"--json {json}: this is the checkpoint's own file; the answer needs another")
+    if not LEAST_PX <= patch_px <= MOST_PX:
+        raise Refused(f"--patch-px {patch_px}: a patch may be {LEAST_PX} to {MOST_PX} px wide")
+    if epochs < 1:
+        raise Refused(f"--epochs {epochs}: at least one pass over the patches is needed")
+    if not 0 <= seed <= MOST_SEED:
+        raise Refused(f"--seed {seed}: a seed may be 0 to {MOST_SEED}")
+
+
+def checked_names(runs: Sequence[Path], names: Sequence[str]) -> tuple[str, ...]:
+    """A name for each run, without blanks about it; the files' names where none are given. Raises Refused."""
+    names = tuple(name.strip() for name in names) or tuple(path.stem for path in runs)
+    if len(names) != len(runs):
+        raise Refused(f"species: {len(names)} names for {len(runs)} runs")
+    if not all(names):
+        raise Refused(f"--names: name {names.index('') + 1} of {len(names)} is blank")
+    if len(set(names)) < 2:
+        raise Refused("species: runs of at least two species are needed")
+    return names
+
+
+def check_recordings(runs: Sequence[Path]) -> None:
+    """Raises Refused for a recording that is given twice, be it as a copy."""
+    here = [path for path in runs if path.is_file()]
+    for number, path in enumerate(here):
+        for other in here[:number]:
+            if filecmp.cmp(other, path, shallow=False):
+                raise Refused(f"species: {other} and {path} are the same recording; each may be given once")
 
 
 def joined(runs: Sequence[tuple[NDArray[Any], NDArray[np.int64]]]) -> tuple[NDArray[Any], NDArray[np.int64]]:

@@ -47,7 +47,7 @@ class SpeciesCard:
 
     format: Literal["cybloids classifier 1"] = "cybloids classifier 1"
     network: AffineShape = AffineShape()
-    patch_px: Annotated[int, Ge(8), Doc("width and height of a patch")] = 28
+    patch_px: Annotated[int, Ge(19), Doc("width and height of a patch")] = 28
     species: Annotated[tuple[str, ...], Doc("names of species 0, 1, 2, ...")]
     patches: Annotated[tuple[int, ...], Doc("patches of each that it was trained on")]
     data_sha256: Annotated[str, Doc("of those patches")]

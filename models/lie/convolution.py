@@ -1,12 +1,16 @@
 """Lifting and group convolution on R^2 x| H, H = GL+(2) or SL(2), by Monte Carlo over H and SIREN kernels.
 
 lift:  (f * k)(x, A)  = sum_y f(y) k(A^-1 (y - x)) |det A^-1|
-group: (f * k)(x, A)  = 1/G sum_B sum_y f(y, B) k(A^-1 (y - x), xi^-1(A^-1 B)) / |det B|
+group: (f * k)(x, A)  = 1/G sum_B w(B) sum_y f(y, B) k(A^-1 (y - x), xi^-1(A^-1 B)) / |det B|
 
-The sum over B has a factor 1/|det B| on its own, input, index (the authors' code divides on the output index, which is
-the same for SL(2) only). Kernels live on the unit disc of the warped coordinates. Those of `LocalConvolution` live, in
-H, so near the identity that of all the samples B = A alone is met: nothing is left of the sum's noise, and a network
-of such layers is as many plain ones as there are samples.
+The second is an integral by the left invariant measure dy dmu(B) / |det B| of R^2 x| H (the authors' code divides on
+the output index, which is the same for SL(2) only). H is not compact and has no even draw: samples count by their
+weights w (`sampling.haar_weights`), and a kernel is zero unless A^-1 B stretches by less than `reach`, so that the
+integral is finite and the error of the sum falls as G^(-1/2), whatever linear map moves the image. Places are weighted
+by the same window on a disc of `radius` half widths of the grid; elements that stretch by more than 1 / radius are cut.
+
+The kernels of `LocalConvolution` live, in H, so near the identity that of all the samples B = A alone is met: nothing
+is left of the sum's noise, and a network of such layers is as many plain ones as there are samples.
 """
 
 from __future__ import annotations
@@ -18,6 +22,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.lie.decomposition import coordinates
+from models.lie.haar import haar_density_affine
+
+RADIUS = 0.5  # of a kernel's disc, in half widths of its grid
+REACH = 0.4  # of a kernel in the logarithms of stretches
 
 
 class Siren(nn.Module):
@@ -53,19 +61,29 @@ def disc(u: Tensor) -> Tensor:
     return torch.sigmoid(20 * (0.9 - u.norm(dim=-1)))
 
 
+def window(u: Tensor) -> Tensor:
+    """[..., d] -> [...]: (1 - |u|^2)^2 within the unit ball, 0 outside, with one derivative at its rim."""
+    return (1 - u.square().sum(-1)).clamp(min=0.0).square()
+
+
+def unit(radius: float, size: int, channels: int) -> float:
+    """What a windowed kernel is divided by so that its answer to white noise has unit variance."""
+    return size * radius * math.sqrt(channels * math.pi / 20)
+
+
 class Lift(nn.Module):
     """Images [B, C, H, W] -> functions on the group [B, G, C', H', W'], without padding."""
 
-    def __init__(self, channels: int, out: int, size: int, special: bool) -> None:
+    def __init__(self, channels: int, out: int, size: int, radius: float = RADIUS) -> None:
         super().__init__()
-        self.channels, self.out, self.size, self.special = channels, out, size, special
+        self.channels, self.out, self.size, self.radius = channels, out, size, radius
         self.kernel = Siren(2, channels * out)
         self.bias = nn.Parameter(torch.zeros(out))
 
     def kernels(self, inverse: Tensor) -> Tensor:
         """[G C', C, k, k] for A^-1 [G, 2, 2]."""
-        u = torch.einsum("gij,yxj->gyxi", inverse, grid(self.size).to(inverse))
-        weight: Tensor = self.kernel(u) * disc(u)[..., None] / self.size  # [G, k, k, C' C]
+        u = torch.einsum("gij,yxj->gyxi", inverse, grid(self.size).to(inverse) / self.radius)
+        weight: Tensor = self.kernel(u) * window(u)[..., None] / unit(self.radius, self.size, self.channels)
         weight = weight * torch.linalg.det(inverse).abs()[:, None, None, None]
         count = len(inverse)
         weight = weight.reshape(count, self.size, self.size, self.out, self.channels)
@@ -102,30 +120,40 @@ class LocalConvolution(nn.Module):
 
 
 class GroupConvolution(nn.Module):
-    """Functions on the group [B, G, C, H, W] -> [B, G, C', H', W']."""
+    """Functions on the group [B, G, C, H, W] -> [B, G, C', H', W'], without padding."""
 
-    def __init__(self, channels: int, out: int, size: int, special: bool) -> None:
+    def __init__(
+        self, channels: int, out: int, size: int, special: bool, radius: float = RADIUS, reach: float = REACH
+    ) -> None:
         super().__init__()
         self.channels, self.out, self.size, self.special = channels, out, size, special
+        self.radius, self.reach = radius, reach
         self.kernel = Siren(2 + (4 if special else 5), channels * out)
         self.bias = nn.Parameter(torch.zeros(out))
 
-    def kernels(self, a: Tensor, inverse: Tensor) -> Tensor:
-        """[G' C', G C, k, k]: from B = a [G, 2, 2] (input) to A, whose inverses are [G', 2, 2] (output)."""
+    def kernels(self, a: Tensor, inverse: Tensor, weight: Tensor) -> Tensor:
+        """[G' C', G C, k, k]: from B = a [G, 2, 2] (input), weights [G], to A, whose inverses are [G', 2, 2]."""
         into, out, size = len(a), len(inverse), self.size
-        u = torch.einsum("gij,yxj->gyxi", inverse, grid(size).to(a))  # [G', k, k, 2]
+        u = torch.einsum("gij,yxj->gyxi", inverse, grid(size).to(a) / self.radius)  # [G', k, k, 2]
         between = coordinates(inverse[:, None] @ a[None], self.special)  # [G', G, dim]
         shown = torch.cat([
             u[:, None].expand(-1, into, -1, -1, -1),
             between[:, :, None, None].expand(-1, -1, size, size, -1),
         ], -1)  # fmt: skip
-        weight: Tensor = self.kernel(shown) * disc(u)[:, None, :, :, None] / (size * math.sqrt(self.channels))
-        weight = weight / (torch.linalg.det(a).abs()[None, :, None, None, None] * into)
-        weight = weight.reshape(out, into, size, size, self.out, self.channels)
-        return weight.permute(0, 4, 1, 5, 2, 3).reshape(out * self.out, into * self.channels, size, size)
+        share = weight * haar_density_affine(a) * self.near(between) / into  # [G', G]
+        value: Tensor = self.kernel(shown) * window(u)[:, None, :, :, None] / unit(self.radius, size, self.channels)
+        value = value * share[:, :, None, None, None]
+        value = value.reshape(out, into, size, size, self.out, self.channels)
+        return value.permute(0, 4, 1, 5, 2, 3).reshape(out * self.out, into * self.channels, size, size)
 
-    def forward(self, x: Tensor, a: Tensor, inverse: Tensor) -> Tensor:
-        return self.apply_kernels(x, self.kernels(a, inverse), len(a))
+    def near(self, between: Tensor) -> Tensor:
+        """[..., dim] coordinates -> [...]: the window of the stretches, of integral one over them near the identity."""
+        stretches = between[..., [0, 1] if self.special else [0, 1, 4]]
+        volume = self.reach**2 * math.pi / 3 if self.special else self.reach**3 * math.pi * 32 / 105
+        return window(stretches / self.reach) / volume
+
+    def forward(self, x: Tensor, a: Tensor, inverse: Tensor, weight: Tensor) -> Tensor:
+        return self.apply_kernels(x, self.kernels(a, inverse, weight), len(inverse))
 
     def apply_kernels(self, x: Tensor, kernels: Tensor, count: int) -> Tensor:
         found: Tensor = functional.conv2d(x.flatten(1, 2), kernels, self.bias.repeat(count))

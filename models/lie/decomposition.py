@@ -3,7 +3,8 @@
 exp is not onto GL+(n): a matrix with a simple negative eigenvalue has no real logarithm. Every A with det A > 0 is
 A = P R with P = (A A^T)^(1/2) symmetric positive and R a rotation, and both have logarithms:
     xi(X, Y) = exp(X) exp(Y),   xi^-1(A) = (log(A A^T) / 2, log(P^-1 A))   (paper, section 4).
-All of it from one eigendecomposition of A A^T. By Iwasawa A = K D N, and each factor has a logarithm too: of K an
+All of it from one singular value decomposition A = U S V^T: P = U S U^T, and R = U V^T is orthogonal to the last digits
+whatever the condition of A, as P^-1 A is not. By Iwasawa A = K D N, and each factor has a logarithm too: of K an
 antisymmetric matrix, of D its logarithms, of N (ones on the diagonal) a strictly upper triangular matrix, whose series
 end after n - 1 terms. For SL(n) the logarithms of D add up to 0, and X has no trace.
 
@@ -24,15 +25,17 @@ from torch import Tensor
 
 
 def polar(a: Tensor) -> tuple[Tensor, Tensor]:
-    """A [..., n, n], det > 0 -> P symmetric positive and R a rotation, A = P R."""
-    value, vector = _spectrum(a)
-    root = value.sqrt()
-    p = _of(vector, root)
-    return p, _of(vector, 1 / root) @ a
+    """A [..., n, n], det > 0 -> P symmetric positive and R a rotation, A = P R. Raises ValueError for other A."""
+    size, vector, r = _spectrum(a)
+    return _of(vector, size), r
 
 
 def iwasawa(a: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """A = K D N: K a rotation, D diagonal, positive (as [..., n]), N upper triangular with ones (Gram-Schmidt)."""
+    """A = K D N: K a rotation, D diagonal, positive (as [..., n]), N upper triangular with ones (Gram-Schmidt).
+
+    Raises ValueError unless det > 0.
+    """
+    _refuse_reflections(a)
     k, upper = torch.linalg.qr(a)
     sign = torch.sign(torch.diagonal(upper, dim1=-2, dim2=-1))
     k, upper = k * sign[..., None, :], upper * sign[..., None]
@@ -64,9 +67,8 @@ def exp_iwasawa(y: Tensor, x: Tensor, z: Tensor) -> Tensor:
 
 def log(a: Tensor) -> tuple[Tensor, Tensor]:
     """xi^-1: (X symmetric, Y antisymmetric) with exp(X) exp(Y) = A."""
-    value, vector = _spectrum(a)
-    x = _of(vector, 0.5 * value.log())
-    return x, log_rotation(_of(vector, value.rsqrt()) @ a)
+    size, vector, r = _spectrum(a)
+    return _of(vector, size.log()), log_rotation(r)
 
 
 def exp(x: Tensor, y: Tensor) -> Tensor:
@@ -150,9 +152,8 @@ def coordinates(a: Tensor, special: bool) -> Tensor:
 
     The angle is given by its cosine and sine, so that a kernel of these numbers has no cut. SL: X has no trace.
     """
-    value, vector = _spectrum(a)
-    x = _of(vector, 0.5 * value.log())
-    r = _of(vector, value.rsqrt()) @ a
+    size, vector, r = _spectrum(a)
+    x = _of(vector, size.log())
     cos, sin = 0.5 * (r[..., 0, 0] + r[..., 1, 1]), 0.5 * (r[..., 1, 0] - r[..., 0, 1])
     parts = [0.5 * (x[..., 0, 0] - x[..., 1, 1]), x[..., 0, 1], cos - 1, sin]
     if not special:
@@ -160,20 +161,17 @@ def coordinates(a: Tensor, special: bool) -> Tensor:
     return torch.stack(parts, -1)
 
 
-def haar_density(a: Tensor) -> Tensor:
-    """Density of the Haar measure of GL+(n) with respect to Lebesgue measure of its entries: |det A|^-n."""
-    return torch.as_tensor(torch.linalg.det(a).abs() ** (-a.shape[-1]))
+def _spectrum(a: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Eigenvalues and vectors of P = (A A^T)^(1/2), and R = P^-1 A."""
+    _refuse_reflections(a)
+    vector, singular, other = torch.linalg.svd(a)
+    return singular, vector, vector @ other
 
 
-def haar_density_positive(s: Tensor) -> Tensor:
-    """Density |det S|^(-(n + 1) / 2) of the invariant measure of symmetric positive S = A A^T."""
-    return torch.as_tensor(torch.linalg.det(s).abs() ** (-(s.shape[-1] + 1) / 2))
-
-
-def _spectrum(a: Tensor) -> tuple[Tensor, Tensor]:
-    """Eigenvalues and vectors of A A^T, from the singular values of A: no digits are lost by squaring."""
-    vector, singular, _ = torch.linalg.svd(a)
-    return singular.square(), vector
+def _refuse_reflections(a: Tensor) -> None:
+    sign = torch.linalg.slogdet(a).sign
+    if not bool((sign > 0).all()):
+        raise ValueError(f"{int((~(sign > 0)).sum())} of {sign.numel()} matrices do not have det A > 0, as is needed")
 
 
 def _of(vector: Tensor, value: Tensor) -> Tensor:

@@ -25,9 +25,16 @@ class AffineNetwork(nn.Module):
 
     While it is trained the elements are drawn anew at every pass; afterwards they are fixed, and `freeze` keeps
     the kernels with their norms folded in, so that a pass is three plain convolutions.
+
+    Layers follow every translation by whole pixels; the step of two between the first and the second (maximum of 2 x 2,
+    or stride 2) lets the network follow those by even numbers only. With `dense` set, which needs no other training,
+    no place is skipped: the step is one and the later kernels are spread by two (a trous; Holschneider et al. 1989;
+    Sermanet et al., 1312.6229). The maximum is then over the places of all four phases of the step, and the answer the
+    same wherever the image lies, at two to four times the price.
     """
 
     inverse: Tensor
+    dense = False
 
     def __init__(
         self,
@@ -83,11 +90,12 @@ class AffineNetwork(nn.Module):
         made = self.kernels(inverse) if self.kept is None else [weight for weight, _ in self.kept]
         count = len(inverse)
         seen = image if self.levels == 1 else scale_space(image, self.variances())
-        x = self._step(0, functional.conv2d(seen, made[0], self._bias(0), self.stride, groups=self.levels), count)
+        stride, step, apart = (1, 1, 2) if self.dense else (self.stride, 2, 1)
+        x = self._step(0, functional.conv2d(seen, made[0], self._bias(0), stride, groups=self.levels), count)
         if self.stride == 1:
-            x = functional.max_pool2d(x, 2)
-        x = self._step(1, functional.conv2d(x, made[1], self._bias(1), groups=count), count)
-        y = self._step(2, functional.conv2d(x, made[2], self._bias(2), groups=count), count)
+            x = functional.max_pool2d(x, 2, step)
+        x = self._step(1, functional.conv2d(x, made[1], self._bias(1), dilation=apart, groups=count), count)
+        y = self._step(2, functional.conv2d(x, made[2], self._bias(2), dilation=apart, groups=count), count)
         cut = (x.shape[2] - y.shape[2]) // 2
         y = y + x[:, :, cut : cut + y.shape[2], cut : cut + y.shape[3]]
         return torch.amax(y, (2, 3)).reshape(len(image), count, -1)

@@ -2,6 +2,10 @@
 
 Three kinds of the same size and brightness, told apart by how their light lies: a filled bead, a shell, and a bead with
 a dark halo. Everything is drawn in closed form on the pixels of the patch.
+
+This is for trying a network in milliseconds, and for tests: no camera, no tracker, and the optics exactly known. What
+flies learns from patches that `tracking.patches` cuts from a run's frames, and is judged on those of the simulated
+microscope, which bends the light itself (`drivers/sim/camera`, `benchmarks/species`): such patches are never warped.
 """
 
 from __future__ import annotations

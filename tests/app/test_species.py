@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+import main
 from app.headless import run_experiment
 from app.rig_file import EXPERIMENTS
-from app.species import joined, learn_species
+from app.species import LEAST_PX, checked_names, joined, learn_species
 from app.tidy import tidy_tracks
 from app.verify import verify_run
 from config.refused import Refused
 from drivers.journal import read_run
+from models.lie.card import AffineShape
 
 SORTED = EXPERIMENTS / "species_by_look.yaml"
 
@@ -71,10 +74,59 @@ def test_bad_input_is_one_sentence(tmp_path: Path) -> None:
         learn_species([run], out, names=(), patch_px=28, epochs=1, seed=1, json=None)
     with pytest.raises(Refused, match="3 names for 1 runs"):
         learn_species([run], out, names=("a", "b", "c"), patch_px=28, epochs=1, seed=1, json=None)
+    other = tmp_path / "other.h5"
+    fly(other, 0.1, "tracking.classifier=null", "sample.number=1", "sample.arrangement=one", armed=False)
     with pytest.raises(Refused, match="too few to learn from"):
-        learn_species([run, run], out, names=("a", "b"), patch_px=28, epochs=1, seed=1, json=None)
+        learn_species([run, other], out, names=("a", "b"), patch_px=28, epochs=1, seed=1, json=None)
+    copy = Path(shutil.copy(run, tmp_path / "copy.h5"))
+    for again in (run, copy):
+        with pytest.raises(Refused, match="are the same recording; each may be given once"):
+            learn_species([run, again], out, names=("a", "b"), patch_px=28, epochs=1, seed=1, json=None)
+    assert not out.exists()
     with pytest.raises(Refused, match="missing"):
         fly(run, 0.05, f"tracking.classifier.checkpoint={tmp_path / 'missing.json'}")
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("--patch-px=0", "--patch-px 0: a patch may be 19 to 128 px wide"),
+        ("--patch-px=-5", "--patch-px -5: a patch may be 19 to 128 px wide"),
+        ("--patch-px=18", "--patch-px 18: a patch may be 19 to 128 px wide"),
+        ("--patch-px=5000", "--patch-px 5000: a patch may be 19 to 128 px wide"),
+        ("--epochs=0", "--epochs 0: at least one pass over the patches is needed"),
+        ("--epochs=-1", "--epochs -1: at least one pass over the patches is needed"),
+        ("--seed=-1", "--seed -1: a seed may be 0 to 4294967295"),
+        ("--out=k.txt", "--out k.txt: a checkpoint is named by its card, a .json file"),
+        ("--json=kinds.json", "--json kinds.json: this is the checkpoint's own file; the answer needs another"),
+        ("--names=a, ", "--names: name 2 of 2 is blank"),
+        ("--names= a ,a", "species: runs of at least two species are needed"),
+    ],
+)
+def test_options_are_bounded_before_anything_is_written(
+    option: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("kinds.json").write_text("as it was")
+    monkeypatch.setattr("sys.argv", ["main.py", "species", "a.h5", "b.h5", "--out", "kinds.json", option])
+    assert main.main() == 2
+    assert capsys.readouterr().err == f"cybloids: {said}\n"
+    assert Path("kinds.json").read_text() == "as it was"
+    assert [path.name for path in tmp_path.iterdir()] == ["kinds.json"]
+
+
+def test_names_lose_their_blanks() -> None:
+    runs = [Path("a.h5"), Path("b.h5")]
+    assert checked_names(runs, (" bead", "shell ")) == ("bead", "shell")
+    assert checked_names(runs, ()) == ("a", "b")
+
+
+def test_the_narrowest_patch_is_the_networks() -> None:
+    network = AffineShape().build(2).eval()
+    with torch.no_grad():
+        assert network(torch.rand(1, 1, LEAST_PX, LEAST_PX)).shape == (1, 2)
+        with pytest.raises(RuntimeError):
+            network(torch.rand(1, 1, LEAST_PX - 1, LEAST_PX - 1))
 
 
 def test_nobody_is_in_two_runs() -> None:
