@@ -37,7 +37,7 @@ def _pack(lit: Image, image: Image) -> None:
     height, width = image.shape
     whole = width // 8
     for y in range(height):
-        _pack_row(lit[y, :whole], image[y])
+        _pack_row(lit[y][:whole], image[y])
         for x in range(8 * whole, width):
             lit[y, whole] |= np.uint8(image[y, x] != 0) << np.uint8(x - 8 * whole)
 

@@ -124,31 +124,42 @@ def peaks(image: Image, separation_px: float, least: int, margin_px: int) -> Int
     anchor = (side - 1) // 2  # of an even box, the centre is the pixel left of and above the middle
     box = np.ones((side, side), np.uint8)
     largest = cv2.dilate(image, box, anchor=(anchor, anchor), borderType=cv2.BORDER_CONSTANT, borderValue=0.0)
-    flag = np.empty(-(-image.size // 8) * 8, np.uint8)
-    flag[image.size :] = 0
-    _mark(flag[: image.size], image.reshape(-1), largest.reshape(-1), image.dtype.type(least))
-    found = np.empty((int(np.count_nonzero(flag)), 2), np.int64)
-    return found[: _places(flag.view(np.uint64), flag, margin_px, height, width, found)]
+    found = np.empty((image.size // 64 + 64, 2), np.int64)
+    count = _peaks(image, largest, image.dtype.type(least), margin_px, found)
+    if count > len(found):  # a flat frame has very many
+        found = np.empty((count, 2), np.int64)
+        _peaks(image, largest, image.dtype.type(least), margin_px, found)
+    return found[:count]
+
+
+@njit(cache=True, nogil=True)
+def _peaks(image: Image, largest: Image, level: Any, margin: int, found: Ints) -> int:
+    """How many pixels off the margin equal the largest about them and exceed the level; y, x into `found`."""
+    height, width = image.shape
+    flag = np.zeros((width - 2 * margin + 7) // 8 * 8, np.uint8)
+    words = flag.view(np.uint64)
+    count = 0
+    for y in range(margin, height - margin):
+        _mark(flag, image[y][margin : width - margin], largest[y][margin : width - margin], level)
+        count = _places(words, flag, y, margin, found, count)
+    return count
 
 
 @njit(cache=True, nogil=True)
 def _mark(flag: Image, image: Image, largest: Image, level: Any) -> None:
-    for x in range(flag.size):
+    for x in range(image.size):
         flag[x] = (image[x] == largest[x]) & (image[x] > level)
 
 
 @njit(cache=True, nogil=True)
-def _places(words: Image, flag: Image, margin: int, height: int, width: int, found: Ints) -> int:
-    """How many flags are set off the margin; y, x of each into `found`. Eight are looked at at once: few are set."""
-    count = 0
+def _places(words: Image, flag: Image, y: int, left: int, found: Ints, count: int) -> int:
+    """The flags of a row that are set, as far as there is room. Eight are looked at at once: few are set."""
     for word in range(words.size):
         if words[word] != 0:
-            for at in range(8 * word, 8 * word + 8):
-                if flag[at]:
-                    y = at // width
-                    x = at - y * width
-                    if margin <= x < width - margin and margin <= y < height - margin:
+            for x in range(8 * word, 8 * word + 8):
+                if flag[x]:
+                    if count < len(found):
                         found[count, 0] = y
-                        found[count, 1] = x
-                        count += 1
+                        found[count, 1] = left + x
+                    count += 1
     return count
