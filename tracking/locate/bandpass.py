@@ -38,7 +38,7 @@ def bandpass(raw: Image, noise_px: float, box_px: int, threshold: float) -> tupl
     Args:
         raw: [height, width] uint8, uint16 or float64, C-contiguous.
         noise_px: width of the Gaussian.
-        box_px: odd side of the running mean.
+        box_px: odd side of the running mean, 3 or more.
     """
     whole = raw.dtype != np.float64
     real: Any = np.float32 if whole else np.float64
@@ -47,7 +47,7 @@ def bandpass(raw: Image, noise_px: float, box_px: int, threshold: float) -> tupl
     smooth: Image = cv2.sepFilter2D(raw, depth, weights, weights, borderType=cv2.BORDER_CONSTANT)
     sums, exact = _arithmetic(raw.dtype, box_px)
     stride = raw.shape[1] + box_px - 1
-    lines = np.empty((3, max(TILE // stride, 1) * stride), sums)
+    lines = np.empty((4, max(TILE // stride, 1) * stride), sums)
     half = 0.5 if whole else 0.0  # keeps whole means whole before they are rounded down
     ratio = np.array([half / box_px, 1.0 / box_px], exact)
     bits = smooth.view(np.int32 if whole else np.int64)  # of floats that are not negative: in the order of the floats
@@ -89,7 +89,7 @@ def _subtract_mean(
             for x in range(reach):
                 line[x] = line[reach]
                 line[reach + width + x] = line[reach + width - 1]
-        total = _run(means[: count * stride], lines[1], lines[2], box_px)
+        total = _run(means[: count * stride], lines[1], lines[2], lines[3], box_px)
         for row in range(count):
             _clip(smooth[top + row], total[row * stride : row * stride + width], ratio, threshold)
             largest = max(largest, _largest(bits[top + row]))
@@ -112,22 +112,24 @@ def _roll(mean: Image, total: Image, come: Image, gone: Image, ratio: Image) -> 
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)
-def _run(row: Image, one: Image, other: Image, count: int) -> Image:
-    """Sums of `count` neighbours, each from its first on, in `one` or `other`: of 11 by those of 2 and 5 of them."""
-    total = row
+def _run(row: Image, power: Image, other: Image, total: Image, count: int) -> Image:
+    """Sums of `count` (odd, 3 or more) neighbours, each from its first on, by sums of 2, 4, 8, ... of them."""
+    size = row.size
+    total = total[: size - count + 1]
     done = 1
-    bit = 0
-    while count >> (bit + 1) > 1:
-        bit += 1
-    while done < count:
-        here = one[: row.size - (count >> bit) + 1]
-        if (count >> bit) & 1:
-            _triple(here, total, total[done:], row[2 * done :])
-        else:
-            _pair(here, total, total[done:])
-        done = count >> bit
-        bit -= 1
-        total, one, other = here, other, one
+    step = 1
+    source = row
+    while 2 * step <= count:
+        size -= step
+        _pair(power[:size], source[:size], source[step : step + size])
+        step *= 2
+        source, power, other = power, other, power
+        if count & step:
+            if done == 1:
+                _pair(total, row[: total.size], source[1 : 1 + total.size])
+            else:
+                _add(total, source[done : done + total.size])
+            done += step
     return total
 
 
@@ -137,15 +139,9 @@ def _pair(total: Image, one: Image, other: Image) -> None:
         total[x] = one[x] + other[x]
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
-def _triple(total: Image, one: Image, other: Image, last: Image) -> None:
-    for x in range(total.size):
-        total[x] = one[x] + other[x] + last[x]
-
-
-@njit(cache=True, nogil=True, fastmath=FAST)
+@njit(cache=True, nogil=True, fastmath=FAST - {"contract"})
 def _clip(row: Image, total: Image, ratio: Image, threshold: Any) -> None:
-    """row - mean, or 0 if it is below the threshold. A mean of whole numbers is rounded down."""
+    """row - mean, or 0 if it is below the threshold. A mean of whole numbers is rounded down, any other once."""
     half, inverse = ratio[0], ratio[1]
     for x in range(row.size):
         mean = total.dtype.type(ratio.dtype.type(total[x]) * inverse + half)
