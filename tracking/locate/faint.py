@@ -43,18 +43,13 @@ def _hope(image: Image, peak: Ints, radius: int, reach: int, least: int, line: I
 
     `sums` [0] is of the type of the sums of tiles.
     """
-    height = image.shape[0]
-    rows, columns = (height + TILE - 1) // TILE, line.size // TILE
+    rows, columns = (image.shape[0] + TILE - 1) // TILE, line.size // TILE
     over = (2 * radius - 1) // TILE + 2  # tiles that a mask can touch along an axis
     moves = (2 * reach + TILE - 1) // TILE + 1  # tiles in which its first row can lie
     beyond = over + moves - 2  # tiles beyond the image are black
     stride = columns + beyond
     tiles = np.zeros((rows + beyond) * stride, sums.dtype)
-    for row in range(rows):
-        line[:] = 0
-        for y in range(row * TILE, min((row + 1) * TILE, height)):
-            _add(line, image[y])
-        _gather(tiles[row * stride : row * stride + columns], line)
+    _fill(tiles, stride, image, line)
     other = np.empty_like(tiles)
     for step in (1, stride):
         _copy(other, tiles)
@@ -81,6 +76,26 @@ def _hope(image: Image, peak: Ints, radius: int, reach: int, least: int, line: I
 
 
 @njit(cache=True, nogil=True)
+def _fill(tiles: Image, stride: int, image: Image, line: Image) -> None:
+    """The sums of the image's tiles; a row of tiles takes `stride`."""
+    height = image.shape[0]
+    for top in range(0, height, TILE):
+        line[:] = 0
+        for y in range(top, min(top + TILE, height)):
+            _add(line, image[y])
+        _gather(tiles[top // TILE * stride :][: line.size // TILE], line)
+
+
+@njit(cache=True, nogil=True)
+def _gather(tiles: Image, line: Image) -> None:
+    for column in range(tiles.size):
+        tile = np.int64(0)
+        for x in range(TILE):
+            tile += np.int64(line[column * TILE + x])
+        tiles[column] = tile
+
+
+@njit(cache=True, nogil=True)
 def _copy(total: Image, row: Image) -> None:
     for x in range(row.size):
         total[x] = row[x]
@@ -102,12 +117,3 @@ def _reaches(hope: Image, total: Image, least: int) -> None:
 def _join(wider: Image, hope: Image) -> None:
     for x in range(hope.size):
         wider[x] |= hope[x]
-
-
-@njit(cache=True, nogil=True)
-def _gather(tiles: Image, line: Image) -> None:
-    for column in range(tiles.size):
-        tile = np.int64(0)
-        for x in range(TILE):
-            tile += np.int64(line[column * TILE + x])
-        tiles[column] = tile

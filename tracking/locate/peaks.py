@@ -13,7 +13,7 @@ from tracking.locate.bandpass import FAST, TOP, Image
 
 Ints = NDArray[np.int64]
 
-BLOCK = 128  # pixels that are counted at once: the counts stay whole in a byte, and so does much in one register
+BLOCK = 128  # pixels that are counted at once, so few that a byte holds each count: many bytes fit in one register
 
 
 def whole(smooth: Image, brightest: float, dtype: Any) -> tuple[Image, float]:
@@ -43,7 +43,7 @@ def above(image: Image, percentile: float) -> int | None:
     """
     if image.dtype != np.uint8:
         return _sorted(image, percentile)
-    # guessed from every 16th row; counting a whole frame twice is faster than sorting its pixels into levels
+    # guessed from every 16th row: to count a whole frame once or twice is faster than to sort its pixels into levels
     level = _guess(image[::16], percentile)
     lit, reach, exceed = _count(image.reshape(-1), level)
     if lit == 0:
