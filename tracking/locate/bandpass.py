@@ -38,7 +38,7 @@ def bandpass(raw: Image, noise_px: float, box_px: int, threshold: float) -> tupl
     Args:
         raw: [height, width] uint8, uint16 or float64, C-contiguous.
         noise_px: width of the Gaussian.
-        box_px: odd side of the running mean.
+        box_px: odd side of the running mean, 3 or more.
     """
     whole = raw.dtype != np.float64
     real: Any = np.float32 if whole else np.float64
@@ -47,11 +47,12 @@ def bandpass(raw: Image, noise_px: float, box_px: int, threshold: float) -> tupl
     smooth: Image = cv2.sepFilter2D(raw, depth, weights, weights, borderType=cv2.BORDER_CONSTANT)
     sums, exact = _arithmetic(raw.dtype, box_px)
     stride = raw.shape[1] + box_px - 1
-    lines = np.empty((5, max(TILE // stride, 1) * stride), sums)
-    half = exact(0.5 if whole else 0.0)  # keeps whole means whole before they are rounded down
-    ratio = np.array([half, 1.0 / box_px], exact)
-    _subtract_mean(raw, smooth, lines, box_px, ratio, real(threshold))
-    return smooth, float(cv2.minMaxLoc(smooth)[1])
+    lines = np.empty((4, max(TILE // stride, 1) * stride), sums)
+    half = 0.5 if whole else 0.0  # keeps whole means whole before they are rounded down
+    ratio = np.array([half / box_px, 1.0 / box_px], exact)
+    bits = smooth.view(np.int32 if whole else np.int64)  # of floats that are not negative: in the order of the floats
+    largest = _subtract_mean(raw, smooth, bits, lines, box_px, ratio, real(threshold))
+    return smooth, float(bits.dtype.type(largest).view(real))
 
 
 def _arithmetic(dtype: Any, box_px: int) -> tuple[Any, Any]:
@@ -62,8 +63,13 @@ def _arithmetic(dtype: Any, box_px: int) -> tuple[Any, Any]:
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)
-def _subtract_mean(raw: Image, smooth: Image, lines: Image, box_px: int, ratio: Image, threshold: Any) -> None:
-    """smooth - mean of `raw` in a box, in place, a few rows at a time so that the sums stay in cache."""
+def _subtract_mean(
+    raw: Image, smooth: Image, bits: Image, lines: Image, box_px: int, ratio: Image, threshold: Any
+) -> int:
+    """smooth - mean of `raw` in a box, in place, a few rows at a time so that the sums stay in cache.
+
+    Returns the largest of its `bits`, which are the same memory as whole numbers.
+    """
     height, width = raw.shape
     reach = box_px // 2
     stride = width + 2 * reach
@@ -71,53 +77,23 @@ def _subtract_mean(raw: Image, smooth: Image, lines: Image, box_px: int, ratio: 
     column = np.zeros(width, lines.dtype)  # sums of box_px rows
     for k in range(-reach - 1, reach):
         _add(column, raw[min(max(k, 0), height - 1)])
-    means, mean = lines[0], lines[1]
+    means = lines[0]
+    largest = 0
     for top in range(0, height, rows):
         count = min(rows, height - top)
         for row in range(count):
             y = top + row
-            _roll(column, raw[min(y + reach, height - 1)], raw[max(y - reach - 1, 0)])
             line = means[row * stride : (row + 1) * stride]
-            _divide(line[reach : reach + width], column, ratio)
+            come, gone = raw[min(y + reach, height - 1)], raw[max(y - reach - 1, 0)]
+            _roll(line[reach : reach + width], column, come, gone, ratio)
             for x in range(reach):
                 line[x] = line[reach]
                 line[reach + width + x] = line[reach + width - 1]
-        total = _run(means[: count * stride], lines[2], lines[3], lines[4], box_px)
-        _divide(mean[: total.size], total, ratio)
+        total = _run(means[: count * stride], lines[1], lines[2], lines[3], box_px)
         for row in range(count):
-            _clip(smooth[top + row], mean[row * stride : row * stride + width], threshold)
-
-
-@njit(cache=True, nogil=True, fastmath=FAST)
-def _run(row: Image, power: Image, other: Image, total: Image, count: int) -> Image:
-    """Sums of `count` (odd) neighbours, each from its first on, by sums of 2, 4, 8, ... of them."""
-    size = row.size
-    total = total[: size - count + 1]
-    _copy(total, row)
-    done = 1
-    step = 1
-    source = row
-    while 2 * step <= count:
-        size -= step
-        _pair(power[:size], source[:size], source[step : step + size])
-        step *= 2
-        source, power, other = power, other, power
-        if count & step:
-            _add(total, source[done : done + total.size])
-            done += step
-    return total
-
-
-@njit(cache=True, nogil=True, fastmath=FAST)
-def _copy(total: Image, row: Image) -> None:
-    for x in range(total.size):
-        total[x] = row[x]
-
-
-@njit(cache=True, nogil=True, fastmath=FAST)
-def _pair(total: Image, one: Image, other: Image) -> None:
-    for x in range(total.size):
-        total[x] = one[x] + other[x]
+            _clip(smooth[top + row], total[row * stride : row * stride + width], ratio, threshold)
+            largest = max(largest, _largest(bits[top + row]))
+    return largest
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)
@@ -127,21 +103,55 @@ def _add(total: Image, row: Image) -> None:
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)
-def _roll(total: Image, come: Image, gone: Image) -> None:
+def _roll(mean: Image, total: Image, come: Image, gone: Image, ratio: Image) -> None:
+    """The sums move on by a row. Storing their means into whole numbers rounds down."""
+    half, inverse = ratio[0], ratio[1]
     for x in range(total.size):
         total[x] += come[x] - gone[x]
+        mean[x] = ratio.dtype.type(total[x]) * inverse + half
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)
-def _divide(mean: Image, total: Image, ratio: Image) -> None:
-    """Storing into whole numbers rounds down."""
+def _run(row: Image, power: Image, other: Image, total: Image, count: int) -> Image:
+    """Sums of `count` (odd, 3 or more) neighbours, each from its first on, by sums of 2, 4, 8, ... of them."""
+    size = row.size
+    total = total[: size - count + 1]
+    done = 1
+    step = 1
+    source = row
+    while 2 * step <= count:
+        size -= step
+        _pair(power[:size], source[:size], source[step : step + size])
+        step *= 2
+        source, power, other = power, other, power
+        if count & step:
+            if done == 1:
+                _pair(total, row[: total.size], source[1 : 1 + total.size])
+            else:
+                _add(total, source[done : done + total.size])
+            done += step
+    return total
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def _pair(total: Image, one: Image, other: Image) -> None:
+    for x in range(total.size):
+        total[x] = one[x] + other[x]
+
+
+@njit(cache=True, nogil=True, fastmath=FAST - {"contract"})
+def _clip(row: Image, total: Image, ratio: Image, threshold: Any) -> None:
+    """row - mean, or 0 if it is below the threshold. A mean of whole numbers is rounded down, any other once."""
     half, inverse = ratio[0], ratio[1]
-    for x in range(mean.size):
-        mean[x] = (ratio.dtype.type(total[x]) + half) * inverse
-
-
-@njit(cache=True, nogil=True, fastmath=FAST)
-def _clip(row: Image, mean: Image, threshold: Any) -> None:
     for x in range(row.size):
-        value = row[x] - row.dtype.type(mean[x])
+        mean = total.dtype.type(ratio.dtype.type(total[x]) * inverse + half)
+        value = row[x] - row.dtype.type(mean)
         row[x] = value if value >= threshold else row.dtype.type(0)
+
+
+@njit(cache=True, nogil=True)
+def _largest(row: Image) -> Any:
+    largest = row.dtype.type(0)
+    for x in range(row.size):
+        largest = max(largest, row[x])
+    return largest

@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from tracking.locate.bandpass import Image
+from tracking.locate.bandpass import TOP, Image
 
 Ints = NDArray[np.int64]
 
@@ -29,45 +29,91 @@ def hopeful(image: Image, peak: Ints, radius: int, max_iterations: int, factor: 
     """
     if len(peak) == 0 or not minmass > 0:
         return peak
-    stay = np.zeros(len(peak), np.bool_)
     least = math.floor(min(minmass * factor, MOST))  # what is as bright is let through: refinement decides
-    _hope(image, peak, radius, max_iterations - 1, least, stay)
-    return peak[stay]
+    line = np.zeros(-(-image.shape[1] // TILE) * TILE, np.uint16 if image.dtype == np.uint8 else np.uint32)
+    narrow = TOP[image.dtype] * (2 * radius + 2 * TILE) ** 2 < 2**32  # the sums are as narrow as is exact
+    sums = np.empty(0, np.uint32 if narrow else np.int64)
+    stay = np.empty_like(peak)
+    return stay[: _hope(image, peak, radius, max_iterations - 1, least, line, sums, stay)]
 
 
 @njit(cache=True, nogil=True)
-def _hope(image: Image, peak: Ints, radius: int, reach: int, least: int, stay: NDArray[np.bool_]) -> None:
-    height, width = image.shape
-    rows, columns = (height + TILE - 1) // TILE, (width + TILE - 1) // TILE
+def _hope(image: Image, peak: Ints, radius: int, reach: int, least: int, line: Image, sums: Image, stay: Ints) -> int:
+    """How many peaks stay; they go into `stay`. `line` [4 columns of tiles]: room for sums down a row of tiles.
+
+    `sums` [0] is of the type of the sums of tiles.
+    """
+    rows, columns = (image.shape[0] + TILE - 1) // TILE, line.size // TILE
     over = (2 * radius - 1) // TILE + 2  # tiles that a mask can touch along an axis
-    line = np.empty(columns * TILE, np.int32)
-    # sums of `over` tiles to the right of each, and of `over` such rows of tiles downwards; beyond the image all is 0
-    across = np.zeros((rows + over, columns), np.int64)
-    tiles = np.zeros(columns + over, np.int64)
-    for row in range(rows):
-        line[:] = 0
-        for y in range(row * TILE, min((row + 1) * TILE, height)):
-            for x in range(width):
-                line[x] += np.int32(image[y, x])
-        for column in range(columns):
-            tile = np.int64(0)
-            for x in range(column * TILE, (column + 1) * TILE):
-                tile += line[x]
-            tiles[column] = tile
-        sliding = tiles[:over].sum()
-        for column in range(columns):
-            across[row, column] = sliding
-            sliding += tiles[column + over] - tiles[column]
-    for row in range(rows):
-        for more in range(row + 1, row + over):
-            across[row] += across[more]
+    moves = (2 * reach + TILE - 1) // TILE + 1  # tiles in which its first row can lie
+    beyond = over + moves - 2  # tiles beyond the image are black
+    stride = columns + beyond
+    tiles = np.zeros((rows + beyond) * stride, sums.dtype)
+    _fill(tiles, stride, image, line)
+    other = np.empty_like(tiles)
+    for step in (1, stride):
+        _copy(other, tiles)
+        for k in range(step, over * step, step):
+            _add(other, tiles[k:])
+        tiles, other = other, tiles
+    hope = np.empty(tiles.size, np.uint8)
+    wider = np.empty(tiles.size, np.uint8)
+    _reaches(hope, tiles, least)
+    for step in (1, stride):
+        _copy(wider, hope)
+        for k in range(step, moves * step, step):
+            _join(wider, hope[k:])
+        hope, wider = wider, hope
+    count = 0
     for n in range(peak.shape[0]):
-        # the mask's first row and column, wherever it may come to rest
-        top, left = peak[n, 0] - radius, peak[n, 1] - radius
-        for row in range(max(top - reach, 0) // TILE, min((top + reach) // TILE + 1, rows)):
-            for column in range(max(left - reach, 0) // TILE, min((left + reach) // TILE + 1, columns)):
-                if across[row, column] >= least:
-                    stay[n] = True
-                    break
-            if stay[n]:
-                break
+        # the tile of the mask's first row and column, as far up and left as it may come to rest
+        row, column = max(peak[n, 0] - radius - reach, 0) // TILE, max(peak[n, 1] - radius - reach, 0) // TILE
+        if hope[row * stride + column]:
+            stay[count, 0] = peak[n, 0]
+            stay[count, 1] = peak[n, 1]
+            count += 1
+    return count
+
+
+@njit(cache=True, nogil=True)
+def _fill(tiles: Image, stride: int, image: Image, line: Image) -> None:
+    """The sums of the image's tiles; a row of tiles takes `stride`."""
+    height = image.shape[0]
+    for top in range(0, height, TILE):
+        line[:] = 0
+        for y in range(top, min(top + TILE, height)):
+            _add(line, image[y])
+        _gather(tiles[top // TILE * stride :][: line.size // TILE], line)
+
+
+@njit(cache=True, nogil=True)
+def _gather(tiles: Image, line: Image) -> None:
+    for column in range(tiles.size):
+        tile = np.int64(0)
+        for x in range(TILE):
+            tile += np.int64(line[column * TILE + x])
+        tiles[column] = tile
+
+
+@njit(cache=True, nogil=True)
+def _copy(total: Image, row: Image) -> None:
+    for x in range(row.size):
+        total[x] = row[x]
+
+
+@njit(cache=True, nogil=True)
+def _add(total: Image, row: Image) -> None:
+    for x in range(row.size):
+        total[x] += row[x]
+
+
+@njit(cache=True, nogil=True)
+def _reaches(hope: Image, total: Image, least: int) -> None:
+    for x in range(total.size):
+        hope[x] = total[x] >= least
+
+
+@njit(cache=True, nogil=True)
+def _join(wider: Image, hope: Image) -> None:
+    for x in range(hope.size):
+        wider[x] |= hope[x]

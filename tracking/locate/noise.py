@@ -21,9 +21,9 @@ ALL = np.uint64(2**64 - 1)
 def dark(image: Image, raw: Image, radius: int) -> tuple[float, float]:
     """(mean, standard deviation) of `raw` where `image` has no light within `radius`; nan where nothing is dark."""
     height, width = image.shape
-    words = -(-width // 64)
-    lit = np.zeros((height, 8 * words), np.uint8)
-    lit[:, : -(-width // 8)] = np.packbits(image != 0, axis=1, bitorder="little")
+    stride = -(-width // 64) + radius // 64 + 1  # words; after each row enough of them are dark to keep rows apart
+    lit = np.zeros((height + 2 * radius, 8 * stride), np.uint8)
+    _pack(lit[radius:], image)
     count, total, square = _dark_sums(lit.view(np.uint64), raw, disc(radius).half)
     if count == 0:
         return np.nan, np.nan
@@ -32,29 +32,47 @@ def dark(image: Image, raw: Image, radius: int) -> tuple[float, float]:
 
 
 @njit(cache=True, nogil=True)
+def _pack(lit: Image, image: Image) -> None:
+    """One bit a pixel, set where there is light."""
+    height, width = image.shape
+    whole = width // 8
+    for y in range(height):
+        _pack_row(lit[y][:whole], image[y])
+        for x in range(8 * whole, width):
+            lit[y, whole] |= np.uint8(image[y, x] != 0) << np.uint8(x - 8 * whole)
+
+
+@njit(cache=True, nogil=True)
+def _pack_row(lit: Image, row: Image) -> None:
+    for byte in range(lit.size):
+        bits = np.uint8(0)
+        for x in range(8):
+            bits |= np.uint8(row[8 * byte + x] != 0) << np.uint8(x)
+        lit[byte] = bits
+
+
+@njit(cache=True, nogil=True)
 def _dark_sums(lit: Words, raw: Image, half: Ints) -> tuple[int, float, float]:
-    """(count, sum, sum of squares) of the dark pixels; `lit` [height, words] has one bit a pixel."""
-    height, words = lit.shape
-    radius = half.size // 2
-    size = 2 * radius + 1
-    # ring[row % size, reach]: light within `reach` to either side, for the rows about the present one
-    ring = np.zeros((size, radius + 1, words), np.uint64)
-    near = np.empty(words, np.uint64)
+    """(count, sum, sum of squares) of the dark pixels.
+
+    `lit` [radius + height + radius, words] has one bit a pixel, dark around the image and after each row.
+    """
+    height, width = raw.shape
+    stride = lit.shape[1]
+    near = np.zeros(height * stride, np.uint64)
+    inner = lit.reshape(-1)  # light within `reach` to either side; all rows at once, as one long row
+    outer = np.zeros_like(inner)
+    for reach in range(half.size // 2 + 1):
+        for row in range(half.size):
+            if half[row] == reach:
+                _join(near, inner[row * stride : row * stride + near.size])
+        _spread(outer, inner)
+        inner, outer = outer, inner
     count = 0
     total = 0.0
     square = 0.0
-    for y in range(-radius, height):
-        come = y + radius
-        if come < height:
-            _spread(ring[come % size], lit[come])
-        else:
-            ring[come % size] = 0
-        if y < 0:
-            continue
-        near[:] = 0
-        for row in range(size):
-            _join(near, ring[(y - radius + row) % size, half[row]])
-        n, s, q = _sums(near, raw[y])
+    for y in range(height):
+        n, s, q = _sums(near[y * stride : y * stride + (width + 63) // 64], raw[y])
         count += n
         total += s
         square += q
@@ -62,22 +80,12 @@ def _dark_sums(lit: Words, raw: Image, half: Ints) -> tuple[int, float, float]:
 
 
 @njit(cache=True, nogil=True)
-def _spread(slot: Words, row: Words) -> None:
-    """slot[reach] = whether there is light in `row` within `reach`."""
+def _spread(outer: Words, inner: Words) -> None:
+    """Light one pixel farther to either side; the first and the last word are dark."""
     one, top = np.uint64(1), np.uint64(63)
-    words = row.size
-    for w in range(words):
-        slot[0, w] = row[w]
-    for reach in range(1, slot.shape[0]):
-        inner, outer = slot[reach - 1], slot[reach]
-        for w in range(words):
-            here = inner[w]
-            spread = here | (here << one) | (here >> one)
-            if w > 0:
-                spread |= inner[w - 1] >> top
-            if w + 1 < words:
-                spread |= inner[w + 1] << top
-            outer[w] = spread
+    for w in range(1, inner.size - 1):
+        here = inner[w]
+        outer[w] = here | (here << one) | (here >> one) | (inner[w - 1] >> top) | (inner[w + 1] << top)
 
 
 @njit(cache=True, nogil=True)

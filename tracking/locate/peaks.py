@@ -13,6 +13,8 @@ from tracking.locate.bandpass import FAST, TOP, Image
 
 Ints = NDArray[np.int64]
 
+BLOCK = 128  # pixels that are counted at once, so few that a byte holds each count: many bytes fit in one register
+
 
 def whole(smooth: Image, brightest: float, dtype: Any) -> tuple[Image, float]:
     """(the frame in whole numbers of `dtype` up to its largest, rounded down; the factor between them)."""
@@ -39,36 +41,78 @@ def above(image: Image, percentile: float) -> int | None:
 
     A peak exceeds numpy's interpolated percentile if and only if it exceeds the level below it in rank.
     """
-    count = np.count_nonzero(image)
-    if count == 0:
-        return None
-    above_it = int(count) - int((count - 1) * (percentile / 100.0))  # the level's pixel itself and those beyond
     if image.dtype != np.uint8:
-        counts = np.bincount(image.ravel())
-        return int(np.flatnonzero(np.cumsum(counts[::-1]) >= above_it)[0] * -1 + counts.size - 1)
-    # guessed from every 16th row; counting a whole frame once is much faster than sorting its pixels into levels
-    level = _guess(image[::16], above_it / image.size)
-    while level > 1 and np.count_nonzero(image >= level) < above_it:
+        return _sorted(image, percentile)
+    # guessed from every 16th row: to count a whole frame once or twice is faster than to sort its pixels into levels
+    level = _guess(image[::16], percentile)
+    lit, reach, exceed = _count(image.reshape(-1), level)
+    if lit == 0:
+        return None
+    above_it = _above_it(lit, percentile)
+    while level > 1 and reach < above_it:
         level -= 1
-    while np.count_nonzero(image > level) >= above_it:
+        _, reach, exceed = _count(image.reshape(-1), level)
+    while exceed >= above_it:
         level += 1
+        _, reach, exceed = _count(image.reshape(-1), level)
     return level
 
 
+def _sorted(image: Image, percentile: float) -> int | None:
+    """The same by sorting all pixels into levels."""
+    counts = np.bincount(image.ravel())
+    lit = image.size - int(counts[0])
+    if lit == 0:
+        return None
+    counts[0] = 0
+    return int(np.flatnonzero(np.cumsum(counts[::-1]) >= _above_it(lit, percentile))[0] * -1 + counts.size - 1)
+
+
 @njit(cache=True, nogil=True)
-def _guess(sample: Image, share: float) -> int:
-    """The level that this share of the sample reaches."""
+def _above_it(lit: int, percentile: float) -> int:
+    """Of `lit` pixels, how many are of the percentile's level or beyond it: the one of its rank and those after it."""
+    return lit - int((lit - 1) * (percentile / 100.0))
+
+
+@njit(cache=True, nogil=True)
+def _guess(sample: Image, percentile: float) -> int:
+    """The level in a sample."""
     counts = np.zeros((4, 256), np.int64)  # by turns, so that no count waits for the one before
     for y in range(sample.shape[0]):
         for x in range(sample.shape[1]):
             counts[x & 3, sample[y, x]] += 1
+    above_it = _above_it(sample.size - counts[:, 0].sum(), percentile)
     reached = 0
-    for level in range(255, 0, -1):
-        for turn in range(4):
-            reached += counts[turn, level]
-        if reached >= share * sample.size:
+    for level in range(255, 1, -1):
+        reached += counts[:, level].sum()
+        if reached >= above_it:
             return level
-    return 0
+    return 1
+
+
+@njit(cache=True, nogil=True)
+def _count(image: Image, level: int) -> tuple[int, int, int]:
+    """How many pixels are not black, how many reach the level (1 or more), how many exceed it."""
+    lit = reach = exceed = 0
+    rest = np.zeros(BLOCK, np.uint8)  # the last pixels, and black ones
+    rest[: image.size % BLOCK] = image[image.size // BLOCK * BLOCK :]
+    for start in range(0, image.size, BLOCK):
+        block = image[start : start + BLOCK] if start + BLOCK <= image.size else rest
+        here = _count_block(block, np.uint8(level))
+        lit += here[0]
+        reach += here[1]
+        exceed += here[2]
+    return lit, reach, exceed
+
+
+@njit(cache=True, nogil=True)
+def _count_block(block: Image, level: Any) -> tuple[Any, Any, Any]:
+    lit = reach = exceed = np.uint8(0)
+    for x in range(BLOCK):
+        lit = np.uint8(lit + (block[x] > 0))
+        reach = np.uint8(reach + (block[x] >= level))
+        exceed = np.uint8(exceed + (block[x] > level))
+    return lit, reach, exceed
 
 
 def peaks(image: Image, separation_px: float, least: int, margin_px: int) -> Ints:
@@ -80,31 +124,42 @@ def peaks(image: Image, separation_px: float, least: int, margin_px: int) -> Int
     anchor = (side - 1) // 2  # of an even box, the centre is the pixel left of and above the middle
     box = np.ones((side, side), np.uint8)
     largest = cv2.dilate(image, box, anchor=(anchor, anchor), borderType=cv2.BORDER_CONSTANT, borderValue=0.0)
-    flag = np.empty(-(-image.size // 8) * 8, np.uint8)
-    flag[image.size :] = 0
-    _mark(flag[: image.size], image.reshape(-1), largest.reshape(-1), image.dtype.type(least))
-    found = np.empty((int(np.count_nonzero(flag)), 2), np.int64)
-    return found[: _places(flag.view(np.uint64), flag, margin_px, height, width, found)]
+    found = np.empty((image.size // 64 + 64, 2), np.int64)
+    count = _peaks(image, largest, image.dtype.type(least), margin_px, found)
+    if count > len(found):  # a flat frame has very many
+        found = np.empty((count, 2), np.int64)
+        _peaks(image, largest, image.dtype.type(least), margin_px, found)
+    return found[:count]
+
+
+@njit(cache=True, nogil=True)
+def _peaks(image: Image, largest: Image, level: Any, margin: int, found: Ints) -> int:
+    """How many pixels off the margin equal the largest about them and exceed the level; y, x into `found`."""
+    height, width = image.shape
+    flag = np.zeros((width - 2 * margin + 7) // 8 * 8, np.uint8)
+    words = flag.view(np.uint64)
+    count = 0
+    for y in range(margin, height - margin):
+        _mark(flag, image[y][margin : width - margin], largest[y][margin : width - margin], level)
+        count = _places(words, flag, y, margin, found, count)
+    return count
 
 
 @njit(cache=True, nogil=True)
 def _mark(flag: Image, image: Image, largest: Image, level: Any) -> None:
-    for x in range(flag.size):
+    for x in range(image.size):
         flag[x] = (image[x] == largest[x]) & (image[x] > level)
 
 
 @njit(cache=True, nogil=True)
-def _places(words: Image, flag: Image, margin: int, height: int, width: int, found: Ints) -> int:
-    """How many flags are set off the margin; y, x of each into `found`. Eight are looked at at once: few are set."""
-    count = 0
+def _places(words: Image, flag: Image, y: int, left: int, found: Ints, count: int) -> int:
+    """The flags of a row that are set, as far as there is room. Eight are looked at at once: few are set."""
     for word in range(words.size):
         if words[word] != 0:
-            for at in range(8 * word, 8 * word + 8):
-                if flag[at]:
-                    y = at // width
-                    x = at - y * width
-                    if margin <= x < width - margin and margin <= y < height - margin:
+            for x in range(8 * word, 8 * word + 8):
+                if flag[x]:
+                    if count < len(found):
                         found[count, 0] = y
-                        found[count, 1] = x
-                        count += 1
+                        found[count, 1] = left + x
+                    count += 1
     return count
