@@ -88,3 +88,11 @@ def test_any_frames_in_a_row_have_answers(
         known, tracks = tracker.step(known, Frame(number, 0.01 * number, image))
         assert np.isfinite(tracks.position_px).all()
         assert len(np.unique(tracks.particle)) == len(tracks)
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_float_frame_of_absurd_brightness_has_an_answer(name: Any) -> None:
+    image = np.random.default_rng(0).random((40, 40))
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = locator(Tracking(locator=name, diameter_px=5, minmass=0.0))(image * 1e305)
+    assert np.isfinite(found.position_px).all()

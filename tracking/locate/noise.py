@@ -28,7 +28,7 @@ def dark(image: Image, raw: Image, radius: int) -> tuple[float, float]:
     if count == 0:
         return np.nan, np.nan
     mean = total / count
-    return mean, (np.sqrt(max(square / count - mean**2, 0.0)) if count > 1 else np.nan)
+    return mean, (np.sqrt(max(square / count - mean * mean, 0.0)) if count > 1 else np.nan)
 
 
 @njit(cache=True, nogil=True)

@@ -25,8 +25,8 @@ from tracking.settings import Tracking
 Floats = NDArray[np.float64]
 
 STRIPS = 8
-# What a window costs in pixels of the full frame: measured for diameters of 7 to 31 px, searches of 3 to 15.
-WINDOW_COST_PX, COST_PER_WINDOW_PX = 730.0, 0.39
+# What a window costs in pixels of the full frame, to 20 %: measured for searches of 3 to 15 px, boxes of 7 to 61 px.
+WINDOW_COST_PX, COST_PER_WINDOW_PX = 700.0, 0.7
 FEWEST = 0.7  # of the windows that must hold; below it the whole frame is looked at in the same turn
 LEAST_MASS, LARGEST_MASS = 0.6, 1.6  # of the particle's mass so far
 LEAST_SIGNAL = 0.4  # of the particle's brightest pixel so far
