@@ -166,6 +166,8 @@ def reproduce(
     """
     from app.reproduce import verb
 
+    if (docs is not None) + families + sabotage > 1:
+        raise Refused("reproduce: --families, --sabotage and --docs are three commands; give one of them")
     if docs is not None:
         raise typer.Exit(verb.document(docs, json, out))
     if families:

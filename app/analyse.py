@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from app.analysis import msd, pair_correlation, speeds
 from app.answer import write_json
+from app.calibration.record import made_in
 from app.findings import Finding, RunTables, alone, findings, heat_rates, of_heat, order_by_frame, ring_um
 from app.heading import heading_memory
 from app.motion import foreseen_msd_um2, foreseen_speed_um_per_s, longest_delay_s
@@ -25,6 +27,9 @@ ROUNDING = 1e-9  # of a value: a smaller error is that of the arithmetic
 
 def analyse_run(path: Path, out: Path | None, *, json: Path | None) -> int:
     """Write the page, and say the findings. Raises Refused for a run in which nobody was seen."""
+    target = out or path.with_suffix(".html")
+    if target.is_dir():
+        raise Refused(f"{target}: found a folder, where a file for the report is needed")
     run, about, calibration = tables(path)
     found = findings(run)
     page = Page(f"{run.plan.experiment.title}: {path.name}")
@@ -39,7 +44,6 @@ def analyse_run(path: Path, out: Path | None, *, json: Path | None) -> int:
 
     page.folded("experiment", write(run.plan.experiment))
     page.folded("rig", write(run.plan.rig))
-    target = out or path.with_suffix(".html")
     page.save(target)
     for one in found:
         name, foreseen, measured, unit, _ = row(one)
@@ -64,16 +68,18 @@ def tables(path: Path) -> tuple[RunTables, str, str]:
         f"{header.kind.value}, {len(found.turns)} turns in {span_s:.1f} s at {header.fps:g} frames/s, "
         f"{particles} particles, started {header.started}, code {header.git_hash[:12]}. {made.experiment.about}"
     )
-    return found, about, calibration_in_words(header.calibration)
+    return found, about, calibration_in_words(header.calibration, str(path))
 
 
-def calibration_in_words(calibration: Any) -> str:
-    """One sentence about what of the rig was measured."""
-    made = calibration.get("made", [])
+def calibration_in_words(calibration: Mapping[str, Any], source: str) -> str:
+    """One sentence about what of the rig was measured. Raises Refused where it can't be read."""
+    made = made_in(calibration, source)
     if not made:
         return f"Calibration: {calibration.get('origin', 'not known')}; the rig's numbers are estimates."
     said = ", ".join(
-        f"{one['what']} ({one['date'][:10]}, residual {one['residual']:.3g} {one['unit']})" for one in made
+        f"{one.what} ({one.date[:10]}"
+        + (f", residual {one.residual:.3g} {one.unit})" if one.residual is not None else ")")
+        for one in made
     )
     return f"Calibration: {said}; map {calibration.get('map', 'not known')}; file {calibration.get('origin')}."
 

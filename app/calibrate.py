@@ -36,6 +36,8 @@ def calibrate_rig(
     """The verb. Raises Refused, Fault; what was measured before that is kept."""
     if what not in (*STEPS, "all"):
         raise Refused(f"calibrate {what}: there is no such calibration (allowed: {', '.join(STEPS)}, all)")
+    if pitch_um <= 0 or (seconds is not None and seconds <= 0):
+        raise Refused("calibrate: --pitch-um and --seconds have to be more than 0")
     file = out or default_file(rig)
     if undone:
         record = undo(file)
@@ -44,7 +46,7 @@ def calibrate_rig(
     job = Job(rig, tuple(sets), file, seed=seed, seconds=seconds, pitch_um=pitch_um)
     made = []
     for name in STEPS if what == "all" else (what,):
-        record = STEPS[name](job)
+        record = measured(name, job)
         made.append(record)
         tell(record)
     print(f"kept in {file}; it is in force where the rig file says 'calibration: {file.name}', or with "
@@ -52,6 +54,14 @@ def calibrate_rig(
     if json is not None:
         write_json(json, [plain(record) for record in made])
     return 0
+
+
+def measured(name: str, job: Job) -> Record:
+    """One calibration. Raises Fault, and Refused, where what was seen does not suffice: then nothing of it is kept."""
+    try:
+        return STEPS[name](job)
+    except ValueError as error:  # an estimator's word for data that it can't make anything of
+        raise Refused(f"calibrate {name}: {error}; nothing was kept") from None
 
 
 def default_file(rig: Path) -> Path:
@@ -72,6 +82,8 @@ def tell(record: Record) -> None:
 
 
 def said(value: object) -> str:
+    if value is None or (isinstance(value, dict) and value.get("value", 0.0) is None):
+        return "not measured"
     if isinstance(value, dict) and set(value) == {"value", "error"}:
         error = value["error"] if value["error"] is not None else float("nan")
         return f"{value['value']:.5g} ± {error:.2g}"

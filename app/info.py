@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from app.calibration.record import made_in
 from drivers.journal import Run, read_run
 
 SHOWN_VERSIONS = ("cybloids", "python", "numpy", "trackpy", "h5py")
@@ -75,7 +76,7 @@ def text(found: dict[str, Any]) -> str:
         ("light", f"in {found['turns_lit']} of {found['turns']} turns"),
         ("trips", "none" if not found["trips"] else ""),
         *(("", f"turn {trip['turn']}, {trip['time_s']:.3f} s: {trip['reason']}") for trip in found["trips"]),
-        ("calibration", _calibrated(found["calibration"])),
+        ("calibration", _calibrated(found["calibration"], found["run"])),
         ("versions", ", ".join(f"{name} {known[name]}" for name in SHOWN_VERSIONS if name in known)),
         ("code", found["git_hash"] or "not known"),
     ]
@@ -92,9 +93,9 @@ def _locator(run: Run) -> str:
     return "; ".join([note for note in said if note.startswith("auto: ")]) or str(named or "")
 
 
-def _calibrated(calibration: dict[str, Any]) -> str:
-    """What of the rig was measured, in words."""
-    made = ", ".join(f"{one['what']} {one['date'][:10]}" for one in calibration.get("made", []))
+def _calibrated(calibration: dict[str, Any], source: str) -> str:
+    """What of the rig was measured, in words. Raises Refused where it can't be read."""
+    made = ", ".join(f"{one.what} {one.date[:10]}" for one in made_in(calibration, source))
     place = f"map {calibration['map']}" if "map" in calibration else ""
     return "; ".join(said for said in (made or str(calibration.get("origin", "not known")), place) if said)
 

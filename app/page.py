@@ -67,6 +67,8 @@ class Page:
 
     def save(self, path: Path) -> None:
         """Whole or not at all. Raises Fault."""
+        if path.is_dir():
+            raise Fault(f"{path}: found a folder, where a file for the report is needed")
         beside = path.with_name(f".{path.name}.part")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -17,6 +17,8 @@ from control.calibrate.estimate import disagreement
 
 Floats = NDArray[np.float64]
 
+LEAST_FRAMES = 20  # so that a fit of the MSD has lags enough
+
 
 def diffusion(job: Job) -> Record:
     """D by covariance, and by MSD with optimal lags; sets the drag."""
@@ -48,7 +50,9 @@ def drift(job: Job) -> Record:
 
 
 def free(seen: SeenRun) -> Floats:
-    """[T, N, 2] who was seen long enough. Raises Refused for less than two."""
+    """[T, N, 2] who was seen long enough. Raises Refused for less than two, and for a run of a few frames."""
+    if len(seen.place_um) < LEAST_FRAMES:
+        raise Refused(f"{len(seen.place_um)} frames are too few to measure diffusion or drift; measure longer")
     chosen = seen.long(0.2)
     if chosen.sum() < 2:
         raise Refused("less than two particles were seen long enough; look at the tracking")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -103,7 +104,9 @@ class Job:
     def keep(
         self, what: str, residual: float, unit: str, sets: dict[str, Any], found: dict[str, Any], **data: Any
     ) -> Record:
-        """Into the calibration file."""
+        """Into the calibration file. Raises Refused where nothing came of it."""
+        if any(isinstance(value, float) and not math.isfinite(value) for value in sets.values()):
+            raise Refused(f"calibrate {what}: too little was seen for a number; measure longer")
         record = Record(
             what=what, date=today(), residual=rounded(residual), unit=unit, set=sets, found=rounded(found),
             runs=tuple(self.runs), data=rounded(data),

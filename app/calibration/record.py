@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -98,6 +99,14 @@ class CalibrationFile:
 
     rig: Annotated[str, Doc("title of the rig")]
     records: tuple[Record, ...] = ()
+
+
+def made_in(calibration: Mapping[str, Any], source: str) -> tuple[Made, ...]:
+    """What was calibrated, as the header of the run `source` has it. Raises Refused."""
+    try:
+        return tuple(build(Document(source, dict(one), {}), Made) for one in calibration.get("made", ()))
+    except (TypeError, ValueError, AttributeError, Refused):
+        raise Refused(f"{source}: what the header says of the calibration can't be read") from None
 
 
 def load(path: Path) -> CalibrationFile:

@@ -59,6 +59,7 @@ class Check:
     options: Annotated[dict[str, float], Doc("numbers that the measurement needs, such as the lag")] = field(
         default_factory=dict
     )
+    formula: Annotated[str, Doc("what is predicted, where it is not the formula of this number as it stands")] = ""
     sabotage: Sabotage
     quick: Annotated[Effort | None, Doc("for --quick; left out: this check belongs to --full only")] = None
     full: Effort

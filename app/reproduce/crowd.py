@@ -41,7 +41,10 @@ def draw_cluster(axes: Any, flights: Flights, options: Options) -> None:
 
 
 def crystal(flights: Flights, options: Options) -> dict[str, float]:
-    """(d), the last half: mean bond length over R; for n = `order`, 4 and 6 mean |psi_n| of those with n neighbours."""
+    """(d), the last half: mean bond length over R; for n = `order`, 4 and 6 mean |psi_n| of those with n neighbours.
+
+    nan where nobody has so many.
+    """
     radius_um = options["radius_um"]
     half = flights[0].seen.after(float(np.mean(flights[0].seen.time_s)))
     pictured = pictures(half, 25)
@@ -49,9 +52,10 @@ def crystal(flights: Flights, options: Options) -> dict[str, float]:
     for order in (int(options["order"]), *sorted({4, 6} - {int(options["order"])})):
         found = [bonds(place_um, NEAR * radius_um, order) for place_um in pictured]
         numbers["bond length / R"] = float(mean(np.array([one.mean_length_um for one in found]))) / radius_um
-        numbers[f"share with {order} neighbours"] = float(np.mean([(one.neighbours == order).mean() for one in found]))
-        if numbers[f"share with {order} neighbours"] > 0:
-            numbers[f"mean |psi{order}| of those"] = float(mean(np.array([one.mean_order(order) for one in found])))
+        numbers[f"share with {order} neighbours"] = float(
+            mean(np.array([(one.neighbours == order).mean() for one in found]))
+        )
+        numbers[f"mean |psi{order}| of those"] = float(mean(np.array([one.mean_order(order) for one in found])))
     return numbers
 
 
@@ -59,8 +63,7 @@ def draw_crystal(axes: Any, flights: Flights, options: Options) -> None:
     seen = flights[0].seen
     for place_um in pictures(seen.after(float(np.mean(seen.time_s))), 25):
         axes.plot(place_um[:, 0], place_um[:, 1], ".", color="C0", alpha=0.15)
-    first, last = pictures(seen, 2)[0], pictures(seen, 2)[-1]
-    axes.plot(first[:, 0], first[:, 1], "x", color="grey", label="start")
-    axes.plot(last[:, 0], last[:, 1], "o", color="C1", label="end")
+    marks = (("x", "grey", "start"), ("o", "C1", "end"))
+    for place_um, (mark, color, label) in zip(pictures(seen, 2), marks, strict=False):
+        axes.plot(place_um[:, 0], place_um[:, 1], mark, color=color, label=label)
     axes.set(xlabel="x / µm", ylabel="y / µm", aspect="equal")
-    axes.legend()

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from app.reproduce.check import load
-from app.reproduce.rows.formulas import FORMULAS
-from config.refused import Refused
-
-Told = Mapping[str, Any]
+from app.reproduce.store import figure_of, figure_sha256
+from app.reproduce.told import Told, in_words, whole
 
 PICTURED = {
     "a": "Mean square displacement in a delayed harmonic trap, for four delays, and the closed form.",
@@ -34,7 +29,8 @@ the same turn, delays, limits and traps as on the rig. This page is written by t
     python main.py reproduce --families --json {data}
     python main.py reproduce --docs {page} --json {data}
 
-Symbols: κ = k/γ, z = κτ, D = kT/γ; averages are per axis unless a formula says 4D. *Plant*: the exact force law,
+Symbols: κ = k/γ, z = κτ, D = kT/γ; averages are per axis unless a formula says 4D; ϑ is the age of
+what was seen while the light acts, κ_t the rate of the trap, a = e^(−κΔt). *Plant*: the exact force law,
 positions from a table. *Instrument*: rendered frames, tracking, latency, one beam that is shared in time. Exact rows
 pass by Student's t (p > 0.0027), approximate ones within their tolerance and three standard errors; the standard error
 is at most 4 % of the prediction (0.2 % for P23). Seeds were fixed before the first run.
@@ -48,32 +44,31 @@ images stand in the window's list. Where something else was expected it is said.
 
 
 def write_page(page: Path, data: Path, out: Path) -> None:
-    """Write the page and, beside it, the pictures of families that were measured in `out`. Raises Refused."""
-    try:
-        told = json.loads(data.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise Refused(f"{data}: this is not what reproduce --json writes ({error})") from None
-    missing = [name for name in ("checks", "sabotages", "families") if name not in told]
-    if missing:
-        raise Refused(f"{data}: there are no {', '.join(missing)}; reproduce with --json {data} writes them")
-    for name in PICTURED:
-        kept = out / "families" / f"{name}.json"
-        if kept.is_file():
-            figure = json.loads(kept.read_text(encoding="utf-8"))["figure"]
-            (page.parent / picture(page, name)).write_bytes(base64.b64decode(figure))
+    """Write the page and, beside it, the families' pictures from `out` that were made with the JSON. Raises Refused."""
+    told = whole(data)
+    for one in told["families"]:
+        figure = figure_of(out / "families", one["id"]) if one["id"] in PICTURED else None
+        if figure is not None and figure_sha256(figure) == one["figure_sha256"]:
+            (page.parent / picture(page, one["id"])).write_bytes(figure)
     page.write_text(page_of(told, page, data), encoding="utf-8")
+
+
+def belongs(told: Told, page: Path) -> bool:
+    """Whether the picture that lies beside the page is the one that was made with these numbers."""
+    path = page.parent / picture(page, told["id"])
+    return told["id"] in PICTURED and path.is_file() and figure_sha256(path.read_bytes()) == told["figure_sha256"]
 
 
 def picture(page: Path, name: str) -> str:
     return f"{page.stem}-{name}.png"
 
 
-def page_of(told: Told, page: Path, data: Path) -> str:
+def page_of(told: Mapping[str, Sequence[Told]], page: Path, data: Path) -> str:
     """The whole page, as Markdown."""
     checks, sabotages = told["checks"], told["sabotages"]
     passed = sum(row["verdict"] == "pass" for row in checks)
     caught = sum(row["caught"] for row in sabotages)
-    minutes = sum(row["spent_s"] for row in checks) / 60.0
+    minutes = sum(row["spent_s"] or 0.0 for row in checks) / 60.0
     parts = [
         INTRODUCTION.format(name=data.name, data=data, page=page),
         f"{passed} of {len(checks)} rows pass, in {minutes:.0f} minutes of one processor; "
@@ -82,7 +77,7 @@ def page_of(told: Told, page: Path, data: Path) -> str:
         checks_table(checks),
         *(["## Rows that do not pass\n", failed(checks)] if passed < len(checks) else []),
         "## What each experiment does otherwise than its formula\n",
-        "".join(f"- {row['id']}, {row['level']}: {row.get('honest', '')}\n" for row in checks),
+        "".join(f"- {row['id']}, {row['level']}: {row['honest']}\n" for row in checks),
         "## Sabotage\n",
         SABOTAGE,
         sabotage_table(sabotages),
@@ -112,10 +107,19 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def checks_table(rows: Sequence[Told]) -> str:
     heads = ("", "level", "what", "prediction", "predicted", "measured ± s.e.", "unit", "verdict")
     return table(heads, [
-        (row["id"], row["level"], row["title"], FORMULAS[row["id"]], f"{row['predicted']:.5g}",
-         f"{row['measured']:.5g} ± {row['stderr']:.2g}", row["unit"], row["verdict"])
+        (row["id"], row["level"], row["title"], row["formula"], in_words(row["predicted"]), measured(row), row["unit"],
+         row["verdict"])
         for row in rows
     ])  # fmt: skip
+
+
+def measured(row: Told) -> str:
+    return f"{in_words(row['measured'])} ± {in_words(row['stderr'], 2)}"
+
+
+def moved(row: Told) -> str:
+    """How far a sabotage that was caught has moved what is measured, to a tenth of a percent."""
+    return f"yes, {row['measured'] / row['predicted'] - 1.0:+.1%}" if row["measured"] and row["predicted"] else "yes"
 
 
 def failed(rows: Sequence[Told]) -> str:
@@ -126,16 +130,15 @@ def sabotage_table(rows: Sequence[Told]) -> str:
     heads = ("", "level", "what is wrong", "predicted", "measured ± s.e.", "unit", "caught")
     return table(heads, [
         (row["id"], row["level"], f"{row['factor']:g} × " + ", ".join(f"`{key}`" for key in row["keys"]),
-         f"{row['predicted']:.5g}", f"{row['measured']:.5g} ± {row['stderr']:.2g}", row["unit"],
-         f"yes, {row['measured'] / row['predicted'] - 1.0:+.0%}" if row["caught"] else "**no**")
+         in_words(row["predicted"]), measured(row), row["unit"], moved(row) if row["caught"] else "**no**")
         for row in rows
     ])  # fmt: skip
 
 
 def family(told: Told, page: Path) -> str:
     """Its title, its numbers, and what was wanted otherwise."""
-    said = f"### ({told['id']}) {told['title']}\n\n{told.get('about', '')}\n\n"
-    if (page.parent / picture(page, told["id"])).is_file():
+    said = f"### ({told['id']}) {told['title']}\n\n{told['about']}\n\n"
+    if belongs(told, page):
         said += f"![{PICTURED[told['id']]}]({picture(page, told['id'])})\n\n"
-    said += table(("", "found"), [(name, f"{value:.4g}") for name, value in told["numbers"].items()])
+    said += table(("", "found"), [(name, in_words(value, 4)) for name, value in told["numbers"].items()])
     return said + "".join(f"\nBut {missed}.\n" for missed in told["missed"])

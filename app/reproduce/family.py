@@ -6,6 +6,7 @@ import base64
 import io
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
@@ -90,13 +91,19 @@ def explore(family: Family, document: Document) -> Found:
     began_s, way = time.process_time(), FAMILIES[family.measure]
     flights = [_flight(family, document, *values) for values in product(*map(values_of, (family.sweep, family.across)))]
     numbers = way.measure(flights, family.options)
-    missed = tuple(
-        f"{name} is {numbers[name]:.4g}, not {low:g} to {high:g}"
-        for name, (low, high) in family.want.items()
-        if not low <= numbers[name] <= high
-    )
+    missed = missed_of(numbers, family.want)
     turns = sum(len(flight.seen.time_s) for flight in flights)
     return Found(numbers, missed, _figure(way, flights, family), turns, time.process_time() - began_s)
+
+
+def missed_of(numbers: Mapping[str, float], want: Mapping[str, tuple[float, float]]) -> tuple[str, ...]:
+    """What was wanted otherwise, in words; what could not be measured is missed as well."""
+    found = [(name, numbers.get(name, math.nan), low, high) for name, (low, high) in want.items()]
+    return tuple(
+        f"{name} could not be measured" if math.isnan(value) else f"{name} is {value:.4g}, not {low:g} to {high:g}"
+        for name, value, low, high in found
+        if not low <= value <= high
+    )
 
 
 def values_of(sweep: Sweep | None) -> tuple[float, ...]:

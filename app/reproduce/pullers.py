@@ -72,13 +72,18 @@ def phase(found: Order, diameter_um: float) -> str:
     return "square" if found.psi4 >= ORDERED else "liquid"
 
 
+def runs(found: Order, name: str) -> bool:
+    """Whether a cluster moves as one; of a gas, in which each goes its own way, the middle says nothing."""
+    return name != "gas" and found.runs > RUNS
+
+
 def search(flights: Flights, options: Options) -> dict[str, float]:
     """What was found, point by point: the size under a name that says the phase; and how many points each phase has."""
     numbers, phases = {}, []
     for flight in flights:
         found = order_of(flight)
         phases.append(phase(found, flight.known.plant.diameter_um))
-        said = f"{phases[-1]}{', running' if found.runs > RUNS else ''}"
+        said = f"{phases[-1]}{', running' if runs(found, phases[-1]) else ''}"
         place = f"R = {flight.known.shape().radius_um:g} um, tau = {flight.known.delay_s():g} s: {said}"
         order = ", ".join(f"{name} {in_words(value)}" for name, value in (("|ψ4|", found.psi4), ("|ψ6|", found.psi6)))
         numbers[f"{place}; {order}; size over a full disc's"] = found.size
@@ -100,7 +105,7 @@ def draw_search(axes: Any, flights: Flights, options: Options) -> None:
         x, y = flight.known.delay_s() / brownian_s, flight.known.shape().radius_um / plant.diameter_um
         label = "" if name in named else name
         axes.plot(x, y, "s", ms=13, color=COLOURS[name], label=label)
-        if found.runs > RUNS:
+        if runs(found, name):
             axes.plot(x, y, "o", ms=18, mfc="none", color="k", label="" if "runs" in named else "runs")
             named.add("runs")
         named.add(name)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from app.reproduce.family import Found
 from app.reproduce.measure import Outcome
 from app.reproduce.verdict import Verdict
 from config.reader import Document, write
+from config.refused import Refused
+
+T = TypeVar("T")
 
 
 def fingerprint(*settings: Any, rig: str) -> str:
@@ -20,13 +25,17 @@ def fingerprint(*settings: Any, rig: str) -> str:
 
 
 def _source() -> str:
-    """Of every line of the rooms that fly an experiment: a changed instrument is measured anew."""
-    top = Path(__file__).parents[2]
-    rooms = ("config", "control", "drivers", "tracking", "app/reproduce")
+    """Of every line that flies an experiment: a changed instrument is measured anew."""
     digest = sha256()
-    for path in sorted(path for room in rooms for path in (top / room).rglob("*.py")):
+    for path in sources():
         digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+def sources(top: Path = Path(__file__).parents[2]) -> list[Path]:
+    """The rooms that fly an experiment, and the verbs' own files: the rig, the plan and the statistics are there."""
+    rooms = ("config", "control", "drivers", "tracking", "app/reproduce")
+    return sorted([*(top / "app").glob("*.py"), *(path for room in rooms for path in (top / room).rglob("*.py"))])
 
 
 def rig_text(document: Document) -> str:
@@ -43,16 +52,32 @@ def keep(folder: Path, name: str, mark: str, outcome: Outcome | Found) -> None:
     half.replace(folder / f"{name}.json")
 
 
-def kept(folder: Path, name: str, mark: str) -> dict[str, Any] | None:
+def kept(folder: Path, name: str, mark: str, make: Callable[[dict[str, Any]], T]) -> T | None:
     """What was measured before under the same mark, or None."""
     path = folder / f"{name}.json"
     if not path.is_file():
         return None
     try:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return found if found.pop("fingerprint") == mark else None
-    except (ValueError, KeyError, AttributeError):
+        return make(found) if found.pop("fingerprint") == mark else None
+    except (ValueError, KeyError, AttributeError, TypeError):
         return None  # not a file of ours: it is measured again, and written anew
+
+
+def figure_of(folder: Path, name: str) -> bytes | None:
+    """The picture of a family that was kept; None where there is none. Raises Refused for a file that is broken."""
+    path = folder / f"{name}.json"
+    if not path.is_file():
+        return None
+    try:
+        return base64.b64decode(json.loads(path.read_text(encoding="utf-8"))["figure"], validate=True)
+    except (ValueError, KeyError, TypeError, OSError):
+        raise Refused(f"{path}: this is not what reproduce --families keeps; without it, it is measured anew") from None
+
+
+def figure_sha256(figure: str | bytes) -> str:
+    """Of a picture, in base64 or as it is."""
+    return sha256(base64.b64decode(figure) if isinstance(figure, str) else figure).hexdigest()
 
 
 def outcome_of(found: dict[str, Any]) -> Outcome:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json as json_text
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
 
-from app.answer import write_json
 from app.progress import progress
 from app.reproduce.check import CHECKS, Check, Effort, load
 from app.reproduce.docs import write_page
@@ -17,7 +15,9 @@ from app.reproduce.family import Family, Found, explore, load_families
 from app.reproduce.measure import Outcome, measure
 from app.reproduce.report import family_report, report
 from app.reproduce.rows import ROWS
-from app.reproduce.store import fingerprint, found_of, keep, kept, outcome_of, rig_text
+from app.reproduce.rows.formulas import FORMULAS
+from app.reproduce.store import figure_sha256, fingerprint, found_of, keep, kept, outcome_of, rig_text
+from app.reproduce.told import add_to, told_in
 from config.reader import Document
 from config.refused import Refused
 
@@ -27,6 +27,7 @@ Job = tuple[Check, Document, Effort]
 
 def reproduce(names: Sequence[str], *, full: bool, out: Path, json: Path | None, folder: Path = CHECKS) -> int:
     """0 if every check agrees, else 1. Raises Refused."""
+    told_in(json)  # refused before anything is flown, if it is not ours
     jobs = chosen(load(folder), names, full)
     done = measured(jobs, out / effort_name(full), "reproduce")
     lines = [(check, done[check.name]) for check, _, _ in jobs]
@@ -41,6 +42,7 @@ def reproduce(names: Sequence[str], *, full: bool, out: Path, json: Path | None,
 
 def sabotage(names: Sequence[str], *, full: bool, out: Path, json: Path | None, folder: Path = CHECKS) -> int:
     """Every check with its parameter put wrong: 0 if each is caught, else 1. Raises Refused."""
+    told_in(json)
     checks = load(folder)
     jobs = [
         (check, document, check.full if full or check.quick is None else check.quick)
@@ -53,13 +55,13 @@ def sabotage(names: Sequence[str], *, full: bool, out: Path, json: Path | None, 
         print(
             f"{check.id:4} {check.level:10} {check.sabotage.factor:g} x {', '.join(check.sabotage.keys):50.50} "
             f"{verdict.predicted:11.5g} {verdict.measured:11.5g} +- {verdict.stderr:9.2g} {ROWS[check.id].unit:6} "
-            f"{'NOT CAUGHT' if verdict.passed else 'caught'}: {verdict.why}"
+            f"{'caught' if verdict.caught else 'NOT CAUGHT'}: {verdict.why}"
         )
-    missed = sum(outcome.verdict.passed for _, outcome in lines)
+    missed = sum(not outcome.verdict.caught for _, outcome in lines)
     print(f"{len(lines) - missed} of {len(lines)} sabotages are caught")
     if json is not None:
         told = [
-            {**row, "keys": list(check.sabotage.keys), "factor": check.sabotage.factor, "caught": not verdict.passed}
+            {**row, "keys": list(check.sabotage.keys), "factor": check.sabotage.factor, "caught": verdict.caught}
             for row, check, verdict in (
                 (row, check, outcome.verdict) for row, (check, outcome) in zip(as_json(lines), lines, strict=True)
             )
@@ -87,11 +89,11 @@ def measured(jobs: Sequence[Job], store: Path, title: str, *, sabotaged: bool = 
     left: list[tuple[Job, str]] = []
     for job in jobs:
         mark = fingerprint(job[0], job[2], rig=rig_text(job[1]))
-        before = kept(store, job[0].name, mark)
+        before = kept(store, job[0].name, mark, outcome_of)
         if before is None:
             left.append((job, mark))
         else:
-            done[job[0].name] = outcome_of(before)
+            done[job[0].name] = before
     with progress(title, len(jobs), "checks") as step:
         step(len(done))
         for (check, _, _), mark, outcome in flown(left, sabotaged=sabotaged):
@@ -134,16 +136,6 @@ def flown(left: Sequence[tuple[Job, str]], *, sabotaged: bool = False) -> Iterat
             yield *waiting[future], future.result()
 
 
-def add_to(path: Path, name: str, rows: list[dict[str, object]]) -> None:
-    """Write rows under their name into a JSON file; what it has under other names stays."""
-    try:
-        before = json_text.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    except ValueError:
-        before = {}  # not a file of ours
-    whole = {**(before if isinstance(before, dict) else {}), name: rows}
-    write_json(path, whole)
-
-
 def as_json(lines: Sequence[tuple[Check, Outcome]]) -> list[dict[str, object]]:
     """What a program reads."""
     return [
@@ -151,6 +143,7 @@ def as_json(lines: Sequence[tuple[Check, Outcome]]) -> list[dict[str, object]]:
             "id": check.id,
             "level": check.level,
             "title": check.title,
+            "formula": check.formula or FORMULAS[check.id],
             "honest": check.honest,
             "unit": ROWS[check.id].unit,
             "predicted": outcome.verdict.predicted,
@@ -180,6 +173,7 @@ def tell(lines: Sequence[tuple[Check, Outcome]], page: Path) -> None:
 
 def families(names: Sequence[str], *, out: Path, json: Path | None) -> int:
     """The families of experiments: what they show, and whether it is what is known. Raises Refused."""
+    told_in(json)
     every = load_families()
     for name in names:
         if name not in every:
@@ -189,8 +183,7 @@ def families(names: Sequence[str], *, out: Path, json: Path | None) -> int:
         for name in names or every:
             family, document = every[name]
             mark = fingerprint(family, rig=rig_text(document))
-            before = kept(out / "families", name, mark)
-            found = explore(family, document) if before is None else found_of(before)
+            found = kept(out / "families", name, mark, found_of) or explore(family, document)
             keep(out / "families", name, mark, found)
             lines.append((family, found))
             step(len(lines))
@@ -209,6 +202,7 @@ def families(names: Sequence[str], *, out: Path, json: Path | None) -> int:
                 "about": family.about,
                 "numbers": found.numbers,
                 "missed": list(found.missed),
+                "figure_sha256": figure_sha256(found.figure),
             }
             for family, found in lines
         ]

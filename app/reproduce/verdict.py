@@ -29,6 +29,11 @@ class Verdict:
     why: str  # in words, passed or not
 
     @property
+    def caught(self) -> bool:
+        """Of a sabotage: that it was measured, in enough blocks, and found false."""
+        return not self.passed and math.isfinite(self.measured) and math.isfinite(self.stderr)
+
+    @property
     def word(self) -> Literal["pass", "fail"]:
         return "pass" if self.passed else "fail"
 

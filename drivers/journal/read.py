@@ -54,6 +54,9 @@ class Run:
         self.path, self._file = path, file
         self.keep_frames = bool(file.attrs["keep_frames"])
         self.ended_cleanly = bool(file["digest"][...].any())
+        missing = [table for table in ("turns", *TABLES) if table not in file]
+        if missing:
+            raise Refused(f"{path}: this run is damaged: it has no '{missing[0]}'")
         self.header = header_of(self._header_text(), str(path))
         self._count = len(file["turns"]) if self.ended_cleanly else self._complete()
         last = self._rows("turns", self._count - 1, self._count)[0] if self._count else None
@@ -267,7 +270,8 @@ def read_run(path: Path | str) -> Run:
     """Open a run file. Refused, in one sentence, where it is missing, no run of ours, or cut off."""
     path = Path(path)
     if not path.is_file():
-        raise Refused(f"{path}: there is no such file")
+        found = "found a folder, where a run file is needed" if path.is_dir() else "there is no such file"
+        raise Refused(f"{path}: {found}")
     with path.open("rb") as raw:
         begin = raw.read(12)  # signature, version, two sizes, consistency flags (HDF5 file format 3.0, II.A)
     if len(begin) < 12 or begin[:8] != SIGNATURE:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,12 +18,14 @@ from app.energetics import work_kt
 from app.findings import findings, means_of
 from app.heading import heading_memory, persistence_s
 from app.headless import fly
+from app.info import info, text
 from app.motion import foreseen_persistence_s, foreseen_speed_um_per_s
 from app.page import Page
 from app.plan import plan
 from app.replay import replay_recording
 from app.rig_file import EXPERIMENTS
 from config.refused import Refused
+from control.contract import Fault
 from control.theory.delayed import heat_kt_per_s
 
 
@@ -176,6 +180,54 @@ def test_a_runner_s_late_diffusion_comes_of_its_speed_and_persistence(swimming: 
     # twelve seconds tell little: either nothing, or a number with an error that is less than itself
     assert math.isnan(lasting.measured) or lasting.error < lasting.measured
     assert late.measured == pytest.approx(speed.measured**2 * lasting.measured / 2.0, rel=1e-3, nan_ok=True)
+
+
+def changed(run: Path, path: Path, table: str = "", **calibration: object) -> Path:
+    """A copy of a run without a table, or with another calibration in its header."""
+    shutil.copy(run, path)
+    with h5py.File(path, "r+") as file:
+        if table:
+            del file[table]
+        else:
+            header = json.loads(bytes(file["header"][:]))
+            text = json.dumps({**header, "calibration": {**header["calibration"], **calibration}}).encode()
+            del file["header"]
+            file["header"] = np.frombuffer(text, np.uint8)
+    return path
+
+
+def test_a_calibration_without_a_residual_is_told(swimming: Path, tmp_path: Path) -> None:
+    made = [{"what": "drift", "date": "2026-01-02T03:04:05", "residual": None, "unit": "um/s"}]
+    run = changed(swimming, tmp_path / "run.h5", made=made)
+    assert analyse_run(run, None, json=None) == 0
+    assert "Calibration: drift (2026-01-02);" in (tmp_path / "run.html").read_text()
+    assert "drift 2026-01-02" in text(info(run))
+
+
+@pytest.mark.parametrize("made", [[{"wat": "drift"}], [3], 3, [{"what": "drift", "date": 5, "residual": "x"}]])
+def test_a_calibration_that_can_t_be_read_is_refused(swimming: Path, tmp_path: Path, made: object) -> None:
+    run = changed(swimming, tmp_path / "run.h5", made=made)
+    with pytest.raises(Refused, match=r"run\.h5: what the header says of the calibration"):
+        analyse_run(run, None, json=None)
+    with pytest.raises(Refused, match=r"run\.h5: what the header says of the calibration"):
+        text(info(run))
+
+
+def test_a_run_without_a_table_is_refused(swimming: Path, tmp_path: Path) -> None:
+    run = changed(swimming, tmp_path / "run.h5", "tracks")
+    with pytest.raises(Refused, match=r"run\.h5: this run is damaged: it has no 'tracks'"):
+        analyse_run(run, None, json=None)
+
+
+def test_a_folder_is_no_run_and_no_report(swimming: Path, tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="found a folder, where a run file"):
+        analyse_run(tmp_path, None, json=None)
+    (tmp_path / "reports").mkdir()
+    with pytest.raises(Refused, match="found a folder, where a file for the report"):
+        analyse_run(swimming, tmp_path / "reports", json=None)
+    with pytest.raises(Fault, match="found a folder"):
+        Page("").save(tmp_path / "reports")
+    assert [path.name for path in tmp_path.iterdir()] == ["reports"]
 
 
 def test_a_run_in_which_nobody_was_seen_is_refused(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import tifffile
 
 import app.headless
 import main
+from app.calibration.record import load
 from app.instrument import Instrument
 from app.rig import open_instrument
 from app.rig_file import EXPERIMENTS, Plan
@@ -156,3 +157,34 @@ def test_a_word_that_is_no_option_is_explained(verb: Verb) -> None:
     code, said = verb("run", "--bad")
     assert code == 2
     assert "--bad" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("um-per-px", "--pitch-um", "0.01"), "too few for a grid"),
+        (("um-per-px", "--pitch-um", "40"), "too few for a grid"),
+        (("um-per-px", "--pitch-um", "-1"), "more than 0"),
+        (("stiffness", "--seconds", "1.2"), "too few for a potential"),
+        (("diffusion", "--seconds", "0.02"), "too few to measure diffusion"),
+    ],
+)
+def test_a_calibration_of_too_little_is_one_sentence(verb: Verb, words: tuple[str, ...], said: str) -> None:
+    """And no record is kept."""
+    rig = EXPERIMENTS.parent / "rigs" / "simulated.yaml"
+    code, err = verb("calibrate", words[0], rig, *words[1:], "--out", "c.yaml")
+    told(code, err, said)
+    assert not Path("c.yaml").exists()
+
+
+def test_what_a_short_calibration_could_not_measure_is_said(verb: Verb) -> None:
+    """Too short for the drag: the other three are told, and kept."""
+    rig = EXPERIMENTS.parent / "rigs" / "simulated.yaml"
+    code, err = verb("calibrate", "stiffness", rig, "--seconds", "2.5", "--out", "c.yaml")
+    assert (code, err) == (0, "")
+    assert load(Path("c.yaml")).records[0].found["drag_pn_per_um_per_mw"]["value"] is None
+
+
+def test_one_command_of_reproduce_at_a_time(verb: Verb) -> None:
+    told(*verb("reproduce", "--families", "--sabotage"), "give one of them")
+    told(*verb("reproduce", "--families", "--docs", "p.md", "--json", "p.json"), "give one of them")

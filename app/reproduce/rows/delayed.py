@@ -11,21 +11,32 @@ from app.reproduce.statistics import by_cell, mean, msd, slope
 from control.theory import delayed
 
 
+def lag_in_frames(known: Known, options: Options) -> int:
+    """A lag that is given in delays."""
+    return known.frames(options["lag"] * known.delay_s())
+
+
 def at_lag(known: Known, options: Options) -> float:
-    """P7, P10: MSD per axis at a lag, given in delays, as an exposure blurs it."""
-    lag_s = known.frames(options["lag"] * known.delay_s()) * known.frame_s
-    sharp = delayed.msd_um2(known.diffusion_um2_per_s, known.trap_hz, known.delay_s(), np.array([lag_s]))
-    return float(sharp[0]) + known.blur_um2
+    """P7: MSD per axis at a lag, as an exposure blurs it."""
+    lag_s = np.array([lag_in_frames(known, options) * known.frame_s])
+    sharp_um2 = delayed.msd_um2(known.diffusion_um2_per_s, known.trap_hz, known.delay_s(), lag_s)
+    return float(sharp_um2[0]) + known.blur_um2
+
+
+def at_late_lag(known: Known, options: Options) -> float:
+    """P10: the late line 2 D_eff t + B at a lag, as an exposure blurs it."""
+    lag_s = np.array([lag_in_frames(known, options) * known.frame_s])
+    sharp_um2 = delayed.late_msd_um2(known.diffusion_um2_per_s, known.trap_hz, known.delay_s(), lag_s)
+    return float(sharp_um2[0]) + known.blur_um2
 
 
 def seen_at_lag(known: Known, options: Options, seen: Seen) -> Floats:
-    lag = np.array([known.frames(options["lag"] * known.delay_s())])
-    return by_cell(msd(seen.free_um, lag)[0], seen.cell)
+    return by_cell(msd(seen.free_um, np.array([lag_in_frames(known, options)]))[0], seen.cell)
 
 
 def draw_msd(axes: Axes, known: Known, options: Options, seen: Seen) -> None:
     delay_s = known.delay_s()
-    longest = min(known.frames(4.0 * delay_s), len(seen.time_s) // 2)
+    longest = min(known.frames(max(4.0, options.get("lag", 0.0)) * delay_s), len(seen.time_s) // 2)
     lags = np.unique(np.linspace(1, longest, 120).astype(np.int64))
     time_s = np.concatenate([[0.0], lags * known.frame_s])
     axes.plot(time_s[1:], mean(msd(seen.free_um, lags), axis=1), "o", ms=3, label="measured")
@@ -33,6 +44,14 @@ def draw_msd(axes: Axes, known: Known, options: Options, seen: Seen) -> None:
     axes.plot(time_s, curve, "-", label="predicted")
     axes.axvline(delay_s, color="grey", lw=0.5)
     axes.set(xlabel="lag / s", ylabel="MSD per axis / µm²", ylim=(0, None))
+    axes.legend()
+
+
+def draw_late(axes: Axes, known: Known, options: Options, seen: Seen) -> None:
+    draw_msd(axes, known, options, seen)
+    time_s = np.array([0.0, lag_in_frames(known, options) * known.frame_s])
+    line = delayed.late_msd_um2(known.diffusion_um2_per_s, known.trap_hz, known.delay_s(), time_s)
+    axes.plot(time_s, line, "--", label="2 D_eff t + B")
     axes.legend()
 
 
@@ -143,7 +162,7 @@ def draw_sampled(axes: Axes, known: Known, options: Options, seen: Seen) -> None
 P7 = Row("µm²", at_lag, seen_at_lag, draw_msd)
 P8 = Row("µm²", highest, seen_highest, draw_msd)
 P9 = Row("µm²/s", late, seen_late, draw_msd)
-P10 = Row("µm²", at_lag, seen_at_lag, draw_msd)
+P10 = Row("µm²", at_late_lag, seen_at_lag, draw_late)
 P11 = Row("s", echo_period, seen_echo, draw_msd)
 P12 = Row("kT/s", heat, seen_heat, draw_heat, centres=True)
 P13 = Row("µm²/s", sampled, seen_sampled, draw_sampled)

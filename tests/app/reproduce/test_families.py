@@ -7,13 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from app.plan import experiment_of, plan
+from app.reproduce.crowd import crystal, draw_crystal
 from app.reproduce.families import FAMILIES
-from app.reproduce.family import FOLDER, Family, load_families, values_of
+from app.reproduce.family import FOLDER, Family, load_families, missed_of, values_of
 from app.reproduce.movers import hill_drive, onward
-from app.reproduce.pullers import Order, order_of, phase
+from app.reproduce.pullers import Order, order_of, phase, search
 from app.reproduce.rows.row import Known
 from app.reproduce.seen import Seen
 from config.refused import Refused
@@ -103,6 +105,27 @@ def test_a_cluster_that_runs_is_seen() -> None:
     found = order_of(Flown(puller(2.4), seen(2.4 * lattice(5, 60.0) + moved, 0.5)))
     assert found.runs > 3.0
     assert phase(found, DIAMETER_UM) == "hexagonal"
+
+
+def test_a_gas_does_not_run() -> None:
+    """Each of its particles goes its own way, and their middle with the sum of them."""
+    moved = np.linspace(0.0, 40.0, 80)[:, None, None] * np.array([1.0, 0.0])
+    place_um = seen(6.0 * lattice(5, 90.0) + moved, 0.5)
+    told = search([Flown(puller(1.6), place_um)], {})
+    assert told["points: gas"] == 1.0
+    assert not any("running" in name for name in told)
+
+
+@pytest.mark.parametrize("place_um", [20.0 * lattice(4, 90.0), np.full((16, 2), np.nan)])
+def test_a_crystal_that_is_none_is_missed(place_um: NDArray[np.float64]) -> None:
+    """Nobody has a neighbour, or nobody was seen: said, and drawn all the same."""
+    family, _ = EVERY["d-hexagonal"]
+    flown = [Flown(puller(2.4), seen(np.tile(place_um, (40, 1, 1)), 0.5))]
+    numbers = crystal(flown, family.options)
+    missed = missed_of(numbers, family.want)
+    assert len(missed) == len(family.want)
+    assert "mean |psi6| of those could not be measured" in missed
+    draw_crystal(Figure().subplots(), flown, family.options)
 
 
 def test_an_empty_order_is_a_gas() -> None:

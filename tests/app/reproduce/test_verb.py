@@ -1,5 +1,6 @@
 """The verb: table, JSON and page; it goes on where it stopped."""
 
+import base64
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from app.reproduce.measure import Outcome, measure
 from app.reproduce.report import family_report
 from app.reproduce.rows import ROWS
 from app.reproduce.rows.formulas import FORMULAS
-from app.reproduce.store import fingerprint, found_of, keep, kept, rig_text
+from app.reproduce.store import figure_sha256, fingerprint, found_of, keep, kept, outcome_of, rig_text, sources
 from config.refused import Refused
 
 
@@ -70,10 +71,9 @@ def test_another_check_is_measured_anew(tmp_path: Path) -> None:
     assert effort is not None
     mark = fingerprint(check, effort, rig=rig_text(document))
     keep(tmp_path, check.name, mark, measure(check, document, effort))
-    assert kept(tmp_path, check.name, mark) is not None
-    assert (
-        kept(tmp_path, check.name, fingerprint(replace(check, tolerance=0.5), effort, rig=rig_text(document))) is None
-    )
+    assert kept(tmp_path, check.name, mark, outcome_of) is not None
+    other = fingerprint(replace(check, tolerance=0.5), effort, rig=rig_text(document))
+    assert kept(tmp_path, check.name, other, outcome_of) is None
 
 
 def test_an_unknown_name_is_refused(tmp_path: Path) -> None:
@@ -92,9 +92,9 @@ def test_a_family_is_flown_and_kept(tmp_path: Path) -> None:
     assert found.numbers["D_L / D at R = 0.4 um"] > 2.0
     assert found.missed == ()
     keep(tmp_path, "b", "mark", found)
-    again = kept(tmp_path, "b", "mark")
-    assert again is not None
-    assert found_of(again) == found
+    assert kept(tmp_path, "b", "mark", found_of) == found
+    (tmp_path / "b.json").write_text('{"fingerprint": "mark", "figure": 3}')
+    assert kept(tmp_path, "b", "mark", found_of) is None  # measured again
     assert found.figure in family_report([(family, found)])
 
 
@@ -121,7 +121,16 @@ def test_the_page_is_made_of_the_json(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="there are no families"):
         verb.document(page, data, tmp_path)
     told = json.loads(data.read_text())
-    told["families"] = [{"id": "b", "title": "Rings", "numbers": {"R_c / um": 0.2435}, "missed": ["R_c is far off"]}]
+    told["families"] = [
+        {
+            "id": "b",
+            "title": "Rings",
+            "about": "",
+            "numbers": {"R_c / um": 0.2435, "nobody": None},
+            "missed": ["R_c is far off"],
+            "figure_sha256": figure_sha256(b"b's own"),
+        }
+    ]
     told["checks"].append({**told["checks"][0], "level": "instrument", "verdict": "fail", "why": "p = 0.001"})
     data.write_text(json.dumps(told))
     assert verb.document(page, data, tmp_path) == 0
@@ -132,7 +141,68 @@ def test_the_page_is_made_of_the_json(tmp_path: Path) -> None:
     assert "½kT(1 − e^(−2κΔt))" in said
     assert "- P28, instrument: p = 0.001." in said
     assert "| R_c / um | 0.2435 |" in said
+    assert "| nobody | – |" in said
     assert "But R_c is far off." in said
+    assert "physics-b.png" not in said
+
+
+def test_a_picture_of_other_numbers_is_left_out(tmp_path: Path) -> None:
+    """Whatever lies in the folder of runs, or beside the page."""
+    page, data, runs = tmp_path / "physics.md", tmp_path / "physics.json", tmp_path / "families"
+    picture = tmp_path / "physics-b.png"
+    own, other = base64.b64encode(b"own").decode(), base64.b64encode(b"other").decode()
+    family = {"id": "b", "title": "", "about": "", "numbers": {}, "missed": [], "figure_sha256": figure_sha256(own)}
+    data.write_text(json.dumps({"checks": [], "sabotages": [], "families": [family]}))
+    runs.mkdir()
+    for figure, there in ((other, False), (own, True)):
+        (runs / "b.json").write_text(json.dumps({"figure": figure}))
+        verb.document(page, data, tmp_path)
+        assert picture.is_file() is there
+        assert ("physics-b.png" in page.read_text()) is there
+    picture.write_bytes(b"another's")
+    (runs / "b.json").unlink()
+    verb.document(page, data, tmp_path)
+    assert "physics-b.png" not in page.read_text()
+    (runs / "b.json").write_text("{")
+    with pytest.raises(Refused, match=r"b\.json: this is not what reproduce --families keeps"):
+        verb.document(page, data, tmp_path)
+
+
+def test_wrong_rows_are_refused(tmp_path: Path) -> None:
+    data = tmp_path / "physics.json"
+    for rows, said in (
+        ([{"id": "P1"}], "row 1 of checks has no right level"),
+        ([3], "row 1 of checks has no right id"),
+        (3, "left as it is"),
+    ):
+        data.write_text(json.dumps({"checks": rows, "sabotages": [], "families": []}))
+        with pytest.raises(Refused, match=said):
+            verb.document(tmp_path / "p.md", data, tmp_path)
+
+
+@pytest.mark.parametrize("fly", ["reproduce", "sabotage", "families"])
+def test_an_answer_that_is_not_ours_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fly: str) -> None:
+    """And nothing is flown first."""
+
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("flown")
+
+    monkeypatch.setattr(verb, "measure", never)
+    monkeypatch.setattr(verb, "explore", never)
+    how = {} if fly == "families" else {"full": False}
+    notes = tmp_path / "notes.json"
+    for text in ("my notes", '{"checks": [], "mine": 1}', "[1, 2]", '{"checks": 1}'):
+        notes.write_text(text)
+        with pytest.raises(Refused, match=r"notes\.json: this is not what reproduce --json writes"):
+            getattr(verb, fly)([], **how, out=tmp_path, json=notes)
+        assert notes.read_text() == text
+    with pytest.raises(Refused, match="found a folder"):
+        getattr(verb, fly)([], **how, out=tmp_path, json=tmp_path)
+
+
+def test_the_mark_is_of_all_that_flies() -> None:
+    names = {str(path.relative_to(Path(verb.__file__).parents[2])) for path in sources()}
+    assert {"app/rig.py", "app/plan.py", "app/analysis.py", "app/reproduce/fly.py", "drivers/sim/world.py"} <= names
 
 
 def test_every_prediction_has_its_formula() -> None:

@@ -38,6 +38,16 @@ def test_blocks_that_saw_nothing_do_not_count() -> None:
     assert judge(values, 1.0, **EXACT).blocks == 10  # type: ignore[arg-type]
 
 
+def test_what_was_not_measured_is_not_caught() -> None:
+    """Too few blocks, or none that saw anything: a sabotage is caught by a number only."""
+    assert judge(drawn(1.2, 0.1, 16), 1.0, **EXACT).caught  # type: ignore[arg-type]
+    assert not judge(drawn(1.0, 0.1, 16), 1.0, **EXACT).caught  # type: ignore[arg-type]
+    for values in (drawn(1.2, 0.1, 15), np.full(40, np.nan)):
+        verdict = judge(values, 1.0, **EXACT)  # type: ignore[arg-type]
+        assert not verdict.passed
+        assert not verdict.caught
+
+
 def test_a_wide_error_proves_nothing() -> None:
     verdict = judge(drawn(1.0, 0.5, 16), 1.0, **EXACT)  # type: ignore[arg-type]
     assert not verdict.passed

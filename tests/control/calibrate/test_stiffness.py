@@ -104,7 +104,7 @@ def test_the_spectrum_finds_the_noise_by_itself() -> None:
 
 def test_the_spectrum_agrees_with_pylake_on_the_same_trace() -> None:
     """A fast detector, as that program wants it: no blur, sampled far above the corner."""
-    pylake = pytest.importorskip("lumicks.pylake", reason="lumicks.pylake is not installed (a second opinion only)")
+    pylake = pytest.importorskip("lumicks.pylake", reason="lumicks.pylake is not installed: pip install -e '.[test]'")
     fs, diameter_um, viscosity, celsius = 78_125.0, 1.0, 1.002e-3, 20.0
     drag_si = 3.0 * math.pi * viscosity * diameter_um * 1e-6
     kt = 1.380649e-23 * (273.15 + celsius) * 1e18  # pN um
