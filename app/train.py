@@ -8,6 +8,8 @@ from typing import Any
 from app.answer import write_json
 from config.reader import build, read
 
+DIGITS = "other last digits than those trained on (another processor or NumPy?), with the same error"
+
 
 def train_network(config: Path, *, json: Path | None) -> int:
     """Train by a settings file, or go on with a training that was interrupted. Raises Refused."""
@@ -37,6 +39,7 @@ def evaluate_network(checkpoint: Path, *, json: Path | None, onnx: bool = False)
     said = {
         "network": found.card.network.kind,
         "symmetry": found.card.symmetry,
+        "data": "as trained on" if found.same_data else DIGITS,
         f"valid_rms_{found.card.units.answer}": found.valid,
         f"test_rms_{found.card.units.answer}": found.test,
         "test_rms_over_spread": found.relative,
