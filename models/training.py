@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from config.fields import Doc, Field, Ge, Gt, Le, settings
 from control.potentials import AnyShape
 from models.data.clone import clone
-from models.data.colloid import colloid
+from models.data.colloid import colloid, is_hexagon
 from models.data.nbody import nbody
 from models.data.task import Task
 from models.networks import AnyNetwork
@@ -59,6 +59,10 @@ class ColloidTask:
     train: Annotated[int, Ge(1), Doc("configurations to train on")] = 3000
     test: Annotated[int, Ge(1), Doc("configurations each to validate and to test")] = 2000
     seed: Annotated[int, Ge(0), Doc("of the configurations")] = 1
+
+    def __post_init__(self) -> None:
+        if self.variant == "H" and not is_hexagon(self.points):
+            raise ValueError(f"'points' is {self.points}, and hexagonal patches are of 7, 19, 37, ... points")
 
     def make(self) -> Task:
         return colloid(

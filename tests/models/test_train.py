@@ -173,7 +173,7 @@ def test_data_made_by_another_recipe_are_refused(tmp_path: Path, task: Task, mon
     Trainer(training(epochs=2), task, path).run()
     other = replace(training().task, seed=2).make()
     monkeypatch.setattr("models.training.CloneTask.make", lambda _: other)
-    with pytest.raises(Refused, match="its test error is .* on data made anew, and its card states"):
+    with pytest.raises(Refused, match=r"its test error is .* on data made anew, and its card states"):
         evaluate(path)
 
 
