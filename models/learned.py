@@ -10,7 +10,6 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from config.refused import Refused
 from control.contract import Forces, Seen, State
@@ -65,13 +64,22 @@ class LearnedPolicy:
         )
 
     def forces_pn(self, place_um: Floats, species: Ints, cell: Ints) -> Floats:
-        """[N, 2] pN on particles at [N, 2] um."""
-        if not len(place_um):
-            return np.empty((0, 2))
+        """[N, 2] pN on particles at [N, 2] um. Each cell is seen alone: frames, too, are of one cell's particles."""
+        force_pn = np.empty((len(place_um), 2))
+        for rows in rows_of(cell):
+            force_pn[rows] = self._alone_pn(place_um[rows], species[rows])
+        return force_pn
+
+    def _alone_pn(self, place_um: Floats, species: Ints) -> Floats:
         with torch.inference_mode():
-            found = self.flight(cloud_of(self.card, place_um, species, cell))
+            found = self.flight(cloud_of(self.card, place_um, species))
         per_answer = self.plant.kt_pn_um if self.card.units.answer == "kT/um" else 1.0
         return np.asarray(found.numpy(), np.float64) * (self.card.scale * per_answer)
+
+
+def rows_of(cell: Ints) -> list[NDArray[np.bool_]]:
+    """The rows [N] of each cell."""
+    return [cell == one for one in np.unique(cell)]
 
 
 def fly(path: Path | str, plant: Plant, runtime: Literal["eager", "onnx"] = "eager") -> LearnedPolicy:
@@ -116,30 +124,21 @@ def refuse(card: Card, path: Path) -> None:
         raise Refused(f"{path}: the network needs features that the instrument does not have (vectors or pairs)")
 
 
-def cloud_of(card: Card, place_um: Floats, species: Ints, cell: Ints) -> Cloud:
-    """What the network sees: positions about their mean, a one-hot species, neighbours within its reach and cell."""
+def cloud_of(card: Card, place_um: Floats, species: Ints) -> Cloud:
+    """What the network sees of a cell: positions about their mean, a one-hot species, neighbours within its reach."""
     place_um = place_um - place_um.mean(axis=0)  # float32 then resolves picometres
-    edges = _edges(card, place_um, cell)
+    edges = all_edges(len(place_um)) if card.reach is None else radius_edges(place_um, card.reach)
     kinds = (species[:, None] == np.asarray(card.species)).astype(np.float32)  # [N, S]
     return cloud(torch.from_numpy(place_um.astype(np.float32)), edges, scalar=torch.from_numpy(kinds))
 
 
-def _edges(card: Card, place_um: Floats, cell: Ints) -> Tensor:
-    edges = all_edges(len(place_um)) if card.reach is None else radius_edges(place_um, card.reach)
-    if cell.min() == cell.max():
-        return edges
-    where = torch.from_numpy(cell)
-    return edges[:, where[edges[0]] == where[edges[1]]]
-
-
 def outside(card: Card, place_um: Floats, cell: Ints) -> tuple[str, ...]:
-    """How what is seen differs from all that the network was trained on, in words."""
+    """How the fullest and the densest cell differ from all that the network was trained on, in words."""
     said = []
     trained = card.trained
-    if len(place_um) > trained.points_most:
+    alone_um = [place_um[rows] for rows in rows_of(cell)]
+    if any(len(one) > trained.points_most for one in alone_um):
         said.append(f"more particles than the policy was trained on ({trained.points_most})")
-    if len(place_um) > 1:
-        near = radius_edges(place_um, CLOSER * trained.nearest)
-        if near.shape[1]:
-            said.append(f"particles nearer to each other than the policy was trained on ({trained.nearest:.2f} um)")
+    if any(radius_edges(one, CLOSER * trained.nearest).shape[1] for one in alone_um):
+        said.append(f"particles nearer to each other than the policy was trained on ({trained.nearest:.2f} um)")
     return tuple(said)

@@ -21,7 +21,7 @@ from control.plant import Plant
 from control.potentials.gaussian_ring import GaussianRing
 from models.checkpoint import Card, Trained, Units, load_checkpoint, write
 from models.flight.pack import pack
-from models.learned import Floats, LearnedPolicy, fly
+from models.learned import Floats, LearnedPolicy, fly, outside
 from models.networks import AnyNetwork, EgnnSettings, FrameSettings, PonitaSettings
 from models.training import CloneTask
 from tests.models.clouds import random_cloud, randomised
@@ -220,11 +220,22 @@ def test_forces_are_in_kt_of_the_plant_and_follow_translations(tmp_path: Path) -
     assert np.allclose(moved.force_pn, first.force_pn, rtol=1e-3, atol=1e-5 * np.abs(first.force_pn).max())
 
 
-def test_cells_do_not_feel_one_another(policy: LearnedPolicy) -> None:
-    cell = np.array([0] * 6 + [1] * 6)
+@pytest.mark.parametrize("network", [*NETWORKS, FrameSettings(width=8, cutoff=4.0, frame="gated")])
+def test_cells_do_not_feel_one_another(tmp_path: Path, network: AnyNetwork) -> None:
+    policy = fly(made(tmp_path, network), Plant())
+    cell = np.array([0, 1] * 6)
     _, both = policy.step((), seen_of(crowd(), cell=cell))
-    _, alone = policy.step((), seen_of(crowd()[:6]))
-    assert np.allclose(both.force_pn[:6], alone.force_pn, rtol=1e-3, atol=1e-5)
+    for one in (0, 1):
+        _, alone = policy.step((), seen_of(crowd()[cell == one]))
+        assert np.array_equal(both.force_pn[cell == one], alone.force_pn)
+
+
+def test_what_lies_outside_of_the_training_is_asked_cell_by_cell(policy: LearnedPolicy) -> None:
+    """Thirty and thirty are not sixty, and who lies over a particle of another cell is not near to it."""
+    apart = np.array([[x, y] for x in range(6) for y in range(5)]) * 3.0
+    place, cell = np.concatenate([apart, apart + 0.1]), np.array([0] * 30 + [1] * 30)
+    assert outside(policy.card, place, cell) == ()
+    assert len(outside(policy.card, place, np.zeros(60, np.int64))) == 2
 
 
 def test_a_species_that_it_does_not_know_gets_no_light(policy: LearnedPolicy) -> None:
