@@ -18,7 +18,7 @@ from models.checkpoint import load_checkpoint
 from models.data.task import Task
 from models.evaluate import evaluate
 from models.train import Trainer, measure, random_rotation
-from models.training import Training
+from models.training import CloneTask, Training
 
 TEXT = """
 title: short
@@ -171,7 +171,7 @@ def test_shipped_checkpoints_are_evaluated_on_other_processors_too() -> None:
 def test_data_made_by_another_recipe_are_refused(tmp_path: Path, task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "short.json"
     Trainer(training(epochs=2), task, path).run()
-    other = replace(training().task, seed=2).make()
+    other = replace(build(parse(TEXT, "short.yaml"), CloneTask, ("task",)), seed=2).make()
     monkeypatch.setattr("models.training.CloneTask.make", lambda _: other)
     with pytest.raises(Refused, match=r"its test error is .* on data made anew, and its card states"):
         evaluate(path)
