@@ -22,7 +22,7 @@ from control.potentials.gaussian_ring import GaussianRing
 from models.checkpoint import Card, Trained, Units, load_checkpoint, write
 from models.flight.pack import pack
 from models.learned import Floats, LearnedPolicy, fly, outside
-from models.networks import AnyNetwork, EgnnSettings, FrameSettings, PonitaSettings
+from models.networks import AnyNetwork, EgnnSettings, FrameNetworkSettings, FrameSettings, PonitaSettings
 from models.training import CloneTask
 from tests.models.clouds import random_cloud, randomised
 
@@ -156,6 +156,27 @@ def test_a_broken_checkpoint_is_refused(tmp_path: Path, damage: Callable[[Path],
 def test_what_can_not_fly_is_refused(tmp_path: Path, changes: dict[str, object], said: str) -> None:
     with pytest.raises(Refused, match=said):
         fly(made(tmp_path, None, **changes), Plant())
+
+
+@pytest.mark.parametrize(
+    ("network", "said"),
+    [
+        (EgnnSettings(width=8, layers=2), "'network.cutoff' is left out"),
+        (EgnnSettings(width=8, layers=2, cutoff=4.1), "'network.cutoff' is 4.1, and nobody is shown from beyond"),
+        (FrameNetworkSettings(width=8), "'network.kind' is fa_gnn, which has no cut-off"),
+    ],
+)
+def test_forces_that_would_jump_at_the_reach_do_not_fly(tmp_path: Path, network: AnyNetwork, said: str) -> None:
+    with pytest.raises(Refused, match=rf"policy\.json: {said}"):
+        fly(made(tmp_path, network), Plant())
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_forces_fade_before_the_reach(tmp_path: Path, network: AnyNetwork) -> None:
+    policy, zero = fly(made(tmp_path, network), Plant()), np.zeros(2, np.int64)
+    just_in, just_out = (policy.forces_pn(np.array([[0, 0], [x, 0.0]]), zero, zero) for x in (3.9999, 4.0001))
+    near = policy.forces_pn(np.array([[0, 0], [2.0, 0]]), zero, zero)
+    assert np.abs(just_in - just_out).max() < 1e-4 * np.abs(near).max()
 
 
 def test_other_weights_than_the_card_s_network_are_refused(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from config.reader import build, parse
+from config.reader import build, parse, read
 from config.refused import Refused
 from models.checkpoint import load_checkpoint
 from models.data.task import Task
@@ -132,6 +132,32 @@ def test_wrong_keys_are_refused_by_the_strict_reader() -> None:
         build(parse(TEXT.replace("learning_rate", "learning_rte"), "short.yaml"), Training)
     with pytest.raises(Refused, match="egnn"):
         build(parse(TEXT.replace("kind: egnn", "kind: egn"), "short.yaml"), Training)
+
+
+NETWORK = "network: {kind: egnn, width: 16, layers: 1, cutoff: 4.5, radial: 16}"
+IMPOSSIBLE = {
+    ("points_most: 12", "points_most: 6\n  points_least: 9"): r"line 3: 'task': 'points_least' is 9, more than .* 6",
+    ("width: 16", "width: 10000000"): r"line 8: 'network.width' is 10000000, and it should be less",
+    (", cutoff: 4.5", ""): r"line 8: 'network': 'radial' is 16, and it needs a 'cutoff'",
+    (", cutoff: 4.5, radial: 16", ""): r"'network.cutoff' is left out, and within a reach",
+    ("cutoff: 4.5", "cutoff: 4.6"): r"'network.cutoff' is 4.6, and nobody is shown from beyond the reach of 4.5",
+    (NETWORK, "network: {kind: fa_gnn, width: 60}"): r"'network.kind' is fa_gnn, which has no cut-off",
+    (NETWORK, "network: {kind: fa_gnn, width: 61}"): r"'network.width' is 61, and fa_gnn needs a multiple .*, 2",
+}
+
+
+@pytest.mark.parametrize("change", IMPOSSIBLE)
+def test_what_can_not_be_trained_is_refused_by_file_and_key(change: tuple[str, str]) -> None:
+    with pytest.raises(Refused, match=rf"short\.yaml.*{IMPOSSIBLE[change]}"):
+        build(parse(TEXT.replace(*change), "short.yaml"), Training)
+
+
+def test_every_training_of_the_project_can_begin() -> None:
+    root = Path(__file__).parents[2]
+    files = [*root.glob("config/trainings/*.yaml"), *root.glob("benchmarks/nbody/*.yaml")]
+    assert len(files) == 7
+    for path in files:
+        build(read(path), Training)
 
 
 def test_evaluation_makes_the_data_anew(tmp_path: Path, task: Task) -> None:
