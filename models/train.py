@@ -211,6 +211,8 @@ class Trainer:
         self.optimiser.load_state_dict({"state": state, "param_groups": self.optimiser.state_dict()["param_groups"]})
 
     def _finish(self) -> Card:
+        if odd := [name for name, value in self.best.items() if not bool(torch.isfinite(value).all())]:
+            raise Refused(f"{self.wanted.title}: after the training '{odd[0]}' holds numbers that are not finite")
         self.network.load_state_dict(self.best)
         wanted, task, span = self.wanted, self.task, self.task.range
         metrics = {

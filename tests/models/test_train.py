@@ -171,6 +171,42 @@ def test_evaluation_makes_the_data_anew(tmp_path: Path, task: Task) -> None:
     assert found.same_data
 
 
+ALONE = """
+title: alone
+task:
+  kind: clone
+  shape: {kind: gaussian_ring, radius_um: 2.5, width_um: 0.6, depth_kt: 5}
+  examples: 30
+  points_most: 2
+  reach_um: 1.6
+network: NETWORK
+out: alone.json
+epochs: 2
+batch: 2
+learning_rate: 1e-2
+"""
+
+
+@pytest.mark.parametrize("kind", ["ponita", "ponita_points"])
+def test_a_first_batch_in_which_nobody_hears_anybody_leaves_weights_finite(tmp_path: Path, kind: str) -> None:
+    network = f"{{kind: {kind}, width: 8, layers: 1, cutoff: 1.6}}"
+    wanted: Training = build(parse(ALONE.replace("NETWORK", network), "alone.yaml"), Training)
+    task = wanted.task.make()
+    trainer = Trainer(wanted, task, tmp_path / "alone.json")
+    assert len(task.batch("train", next(trainer._order()))[0].receiver) == 0
+    trainer.run()
+    load_checkpoint(tmp_path / "alone.json")
+
+
+def test_weights_that_are_not_finite_are_no_checkpoint(tmp_path: Path, task: Task) -> None:
+    trainer = Trainer(training(epochs=1), task, tmp_path / "bad.json")
+    trainer._epoch()
+    next(iter(trainer.best.values()))[0] = float("nan")
+    with pytest.raises(Refused, match=r"short: after the training '.*' holds numbers that are not finite"):
+        trainer.run(resume=False)
+    assert not (tmp_path / "bad.json").exists()
+
+
 SHIPPED = sorted((Path(__file__).parents[2] / "config/checkpoints").glob("*.json"))
 EVALUATED = """
 import sys
