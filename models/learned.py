@@ -83,11 +83,21 @@ def rows_of(cell: Ints) -> list[NDArray[np.bool_]]:
     return [cell == one for one in np.unique(cell)]
 
 
-def fly(path: Path | str, plant: Plant, runtime: Literal["eager", "onnx"] = "eager") -> LearnedPolicy:
-    """The policy of a checkpoint, checked and warmed up. Raises Refused."""
+def fly(
+    path: Path | str, plant: Plant, runtime: Literal["eager", "onnx"] = "eager", card_sha256: str = ""
+) -> LearnedPolicy:
+    """The policy of a checkpoint, checked and warmed up; only that with this `card_sha256`, if there is one given.
+
+    Raises Refused.
+    """
     path = Path(path)
     torch.set_num_threads(1)  # a second thread in the control process costs tens of milliseconds under load
     network, card = load_checkpoint(path)
+    if card_sha256 not in ("", card.card_sha256):
+        raise Refused(
+            f"{path}: the checkpoint is not the one that flew "
+            f"(its card's SHA-256 begins with {card.card_sha256[:12]}, and was {card_sha256[:12]})"
+        )
     refuse(card, path)
     eager = LearnedPolicy(pack(network, card), card, plant)
     policy = eager if runtime == "eager" else LearnedPolicy(OnnxFlight(path), card, plant)

@@ -94,7 +94,9 @@ class Training:
     title: Annotated[str, Doc("what it is, in a few words")]
     task: AnyTask
     network: AnyNetwork
-    out: Annotated[str, Doc("card of the checkpoint, from the file's folder; its log lies beside it")]
+    out: Annotated[
+        str, Doc("card of the checkpoint, from the file's folder; its log lies beside it; left out: in runs/trained")
+    ] = ""
     seed: Annotated[
         int, Ge(0), Le(2**31 - 1), Doc("of the first weights, the order of examples and their augmentation")
     ] = 1

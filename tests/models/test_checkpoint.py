@@ -179,6 +179,13 @@ def test_forces_fade_before_the_reach(tmp_path: Path, network: AnyNetwork) -> No
     assert np.abs(just_in - just_out).max() < 1e-4 * np.abs(near).max()
 
 
+def test_only_the_checkpoint_that_is_meant_flies(tmp_path: Path) -> None:
+    path = made(tmp_path)
+    fly(path, Plant(), card_sha256=load_checkpoint(path)[1].card_sha256)
+    with pytest.raises(Refused, match=r"policy\.json: the checkpoint is not the one that flew"):
+        fly(path, Plant(), card_sha256="0" * 64)
+
+
 def test_other_weights_than_the_card_s_network_are_refused(tmp_path: Path) -> None:
     wanted = card(EgnnSettings(width=8, layers=2, cutoff=4.0))
     other = card(EgnnSettings(width=9, layers=2, cutoff=4.0))
