@@ -73,8 +73,8 @@ class Trainer:
         if resume and self._state.exists():
             self._restore()
         elif resume and self.path.exists():
-            raise Refused(f"{self.path}: a checkpoint of another training is there; "
-                          "give this one another 'out', or remove that file")  # fmt: skip
+            raise Refused(f"{self.path}: a checkpoint is there that this training has not made; "
+                          "give it another 'out' (or --out), or remove that file")  # fmt: skip
         console = Console(file=sys.stderr)
         columns = (
             TextColumn("{task.description}"),

@@ -62,7 +62,7 @@ def test_a_training_overwrites_no_checkpoint_but_its_own(tmp_path: Path, monkeyp
     (tmp_path / "short.yaml").write_text(TRAINING)
     put_checkpoint(tmp_path, "egnn")
     before = (tmp_path / "policy.json").read_bytes()
-    with pytest.raises(Refused, match=r"policy\.json: a checkpoint of another training is there"):
+    with pytest.raises(Refused, match=r"policy\.json: a checkpoint is there that this training has not made"):
         train_network(tmp_path / "short.yaml", tmp_path / "policy.json", json=None)
     assert (tmp_path / "policy.json").read_bytes() == before
     for _ in range(2):  # its own may be made again
