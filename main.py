@@ -178,14 +178,22 @@ def reproduce(
 
 
 @app.command()
-def train(config: Annotated[Path, typer.Argument(help="training file")], json: Json = None) -> None:
+def train(
+    config: Annotated[Path, typer.Argument(help="training file")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="card to write (.json); else as the file says, else in runs/trained")
+    ] = None,
+    json: Json = None,
+) -> None:
     """Train a network, or go on with a training that was interrupted.
+
+    A checkpoint that another training has made is never overwritten.
 
     Example: main.py train config/trainings/ring_egnn.yaml
     """
     from app.train import train_network
 
-    train_network(config, json=json)
+    train_network(config, out, json=json)
 
 
 @app.command()

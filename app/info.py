@@ -32,6 +32,7 @@ def about(run: Run) -> dict[str, Any]:
         "started": header.started,
         "experiment": _title(header.experiment),
         "rig": _title(header.rig),
+        "checkpoints": checkpoints(run),
         "source": header.source,
         "seed": header.seed,
         "turns": len(run),
@@ -68,6 +69,7 @@ def text(found: dict[str, Any]) -> str:
         ("kind", f"{found['kind']}, {ended}, {found['turns']} turns in {found['duration_s']:.2f} s"),
         ("started", found["started"] or "not known"),
         ("experiment", f"{found['experiment']}, on {found['rig']}"),
+        ("checkpoint", ", then ".join(f"{name} ({card[:12] or 'unknown'})" for name, card in found["checkpoints"])),
         ("source", found["source"]),
         ("seed", "none" if found["seed"] is None else found["seed"]),
         ("frames", f"{frames}, {kept}, {found['frames_dropped']} dropped"),
@@ -93,6 +95,17 @@ def _locator(run: Run) -> str:
     return "; ".join([note for note in said if note.startswith("auto: ")]) or str(named or "")
 
 
+def checkpoints(run: Run) -> list[tuple[str, str]]:
+    """The learned laws that were in force, one after another: the checkpoint, and the SHA-256 that its card states."""
+    orders = run.rows("orders")
+    applied = [run.text(int(row)) for row in orders["text"][orders["kind"] == b"APPLY"]]
+    laws = [experiment.get("policy", {}) for experiment in map(_mapping, [run.header.experiment, *applied])]
+    return [
+        (str(law.get("checkpoint", "")), str(law.get("card_sha256", "")))
+        for law in laws if law.get("kind") == "learned"
+    ]  # fmt: skip
+
+
 def _calibrated(calibration: dict[str, Any], source: str) -> str:
     """What of the rig was measured, in words. Raises Refused where it can't be read."""
     made = ", ".join(f"{one.what} {one.date[:10]}" for one in made_in(calibration, source))
@@ -114,11 +127,16 @@ def _changes(run: Run, only: str = "") -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def _title(settings: str) -> str:
-    """The title in a YAML text, or its first line."""
+def _mapping(settings: str) -> dict[str, Any]:
+    """A YAML text; empty if it is none."""
     try:
         found = yaml.safe_load(settings)
     except yaml.YAMLError:
-        found = None
-    named = found.get("title") if isinstance(found, dict) else None
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _title(settings: str) -> str:
+    """The title in a YAML text, or its first line."""
+    named = _mapping(settings).get("title")
     return str(named) if named else (settings.strip().splitlines() or ["not known"])[0]

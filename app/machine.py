@@ -90,7 +90,7 @@ def build_policy(made: Plan, light: Light, source: str) -> Policy:
     if isinstance(law, Learned):
         from models.learned import fly  # nobody waits for torch who does not use it
 
-        return fly(made.folder / law.checkpoint, rig.plant, law.runtime)
+        return fly(made.folder / law.checkpoint, rig.plant, law.runtime, law.card_sha256)
     low_um, high_um = field_um(rig)
     if isinstance(law, Calibrating):
         return calibrating(law, low_um, high_um, rig.optics.waist_um)

@@ -11,7 +11,7 @@ from app.machine import build_machine
 from app.rig_file import RIG_KEYS, Plan, Rig
 from config.reader import Document, build, override, parse, put, read
 from config.refused import Refused
-from control.experiment import Experiment
+from control.experiment import Experiment, Learned
 from control.plant import spot_stiffness
 from drivers.journal import Header
 
@@ -69,7 +69,7 @@ def planned(wanted: Document, rig: Path | str | Document | None, sets: Sequence[
     for item in sets:
         if item not in own and item.partition("=")[0].strip() != "calibration":
             bench = override(bench, *_pair(item))
-    made = Plan(build(bench, Rig), experiment, folder)
+    made = pinned(Plan(build(bench, Rig), experiment, folder))
     build_machine(made, wanted.source)  # what can't fly is refused here, before anything is opened
     return made
 
@@ -84,6 +84,23 @@ def plan_from(rig: str, experiment: str, folder: Path) -> Plan:
     return Plan(
         build(parse(rig, "the run's rig"), Rig), build(parse(experiment, "the run's experiment"), Experiment), folder
     )
+
+
+def pinned(made: Plan) -> Plan:
+    """The plan with the SHA-256 of the card that it finds, so that a record names the weights. Raises Refused."""
+    law = made.experiment.policy
+    if not isinstance(law, Learned) or law.card_sha256:
+        return made
+    from models.checkpoint import read_card  # nobody waits for torch who does not use it
+
+    found = read_card(made.folder / law.checkpoint).card_sha256
+    return replace(made, experiment=replace(made.experiment, policy=replace(law, card_sha256=found)))
+
+
+def unpinned(experiment: Experiment) -> Experiment:
+    """The experiment as a person edits and saves it: with whatever checkpoint will lie there."""
+    law = experiment.policy
+    return replace(experiment, policy=replace(law, card_sha256="")) if isinstance(law, Learned) else experiment
 
 
 def _first(item: str) -> str:

@@ -8,14 +8,20 @@ from typing import Any
 from app.answer import write_json
 from config.reader import build, read
 
+TRAINED = Path("runs/trained")
+DIGITS = "other last digits than those trained on (another processor or NumPy?), with the same error"
 
-def train_network(config: Path, *, json: Path | None) -> int:
-    """Train by a settings file, or go on with a training that was interrupted. Raises Refused."""
+
+def train_network(config: Path, out: Path | None = None, *, json: Path | None) -> int:
+    """Train by a settings file, or go on with a training that was interrupted. Raises Refused.
+
+    The checkpoint's card is `out`, or what the file says, or of the file's name in runs/trained.
+    """
     from models.train import Trainer  # nobody waits for torch who does not use it
     from models.training import Training
 
     wanted: Training = build(read(config), Training)
-    path = config.parent / wanted.out
+    path = out or (config.parent / wanted.out if wanted.out else TRAINED / f"{config.stem}.json")
     card = Trainer(wanted, wanted.task.make(), path).run()
     said = {"checkpoint": str(path), "epochs": card.trained.epochs, **card.metrics}
     return _tell(f"{wanted.title}: {path}", said, json)
@@ -37,6 +43,7 @@ def evaluate_network(checkpoint: Path, *, json: Path | None, onnx: bool = False)
     said = {
         "network": found.card.network.kind,
         "symmetry": found.card.symmetry,
+        "data": "as trained on" if found.same_data else DIGITS,
         f"valid_rms_{found.card.units.answer}": found.valid,
         f"test_rms_{found.card.units.answer}": found.test,
         "test_rms_over_spread": found.relative,

@@ -3,8 +3,9 @@
     python -m benchmarks.colloids                  # all variants and networks that are not yet done
     python -m benchmarks.colloids --seeds 1 2 3
 
-Twenty particles of two kinds in the plane, in seven variants (models/data/colloid); asked is the mean velocity over a
-frame, without noise. Checkpoints and logs go to runs/colloids; what was found to benchmarks/results/colloids.json.
+Twenty particles (hexagonal patches: 19) of two kinds in the plane, in seven variants (models/data/colloid); asked is
+the mean velocity over a frame, without noise. Checkpoints and logs go to runs/colloids; what was found to
+benchmarks/results/colloids.json.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ VARIANTS: dict[str, tuple[Variant, str]] = {
     "drift": ("d", "translations, one reflection"),
     "tilt": ("t", "one reflection"),
 }
+CROWD, PATCH = 20, 19  # particles; a patch has whole shells, or else it has a principal axis
 SIZE: dict[str, Any] = {"width": 32, "layers": 2, "cutoff": REACH, "radial": 16}
 NETWORKS: dict[str, tuple[AnyNetwork, int]] = {  # and epochs
     "plain": (PlainSettings(**SIZE), 30),
@@ -65,7 +67,8 @@ def row(name: str, variant: str, seed: int, task: Task) -> dict[str, Any]:
 
 
 def task_of(variant: str) -> ColloidTask:
-    return ColloidTask(variant=VARIANTS[variant][0], target="displacement")
+    points = PATCH if variant == "hexagonal" else CROWD
+    return ColloidTask(variant=VARIANTS[variant][0], points=points, target="displacement")
 
 
 def table(rows: list[dict[str, Any]]) -> str:

@@ -19,6 +19,8 @@ from config.refused import Refused
 T = TypeVar("T")
 Place = tuple[str | int, ...]
 
+DEEPEST = 60  # mappings and lists within one another
+
 
 @dataclass(frozen=True)
 class Document:
@@ -61,33 +63,45 @@ def read(path: Path | str) -> Document:
 
 def parse(text: str, source: str) -> Document:
     """YAML text; `source` is what an error calls it."""
-    loader = _Loader(text)
+    where: dict[Place, str] = {(): source}
     try:
-        node = loader.get_single_node()
-        if node is None:
-            return Document(source, {}, {(): source})
-        where: dict[Place, str] = {}
-        _index(node, (), source, where)
-        data = loader.construct_document(node)
+        data = _data(text, source, where)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f", line {mark.line + 1}" if mark else ""
         raise Refused(f"{source}{line}: this is not YAML ({error.problem})") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # a character, a date, a number that there can't be
         raise Refused(f"{source}: this is not YAML ({' '.join(str(error).split())})") from None
-    finally:
-        loader.dispose()
+    except RecursionError:
+        raise Refused(f"{source}: this is nested too deeply (allowed: {DEEPEST})") from None
     if not isinstance(data, dict):
         raise Refused(f"{source}: found {_say(data)} at the top, where a mapping (key: value) is needed")
     return Document(source, data, where)
 
 
+def _data(text: str, source: str, where: dict[Place, str]) -> Any:
+    """What the text says, an empty mapping if nothing; fills `where`."""
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return {}
+        _index(node, (), source, where)
+        return loader.construct_document(node)
+    finally:
+        loader.dispose()
+
+
 def _index(node: yaml.Node, at: Place, source: str, where: dict[Place, str]) -> None:
     where[at] = f"{source}, line {node.start_mark.line + 1}"
+    if len(at) > DEEPEST:
+        raise Refused(f"{where[at]}: this is nested too deeply (allowed: {DEEPEST})")
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
-            inner = (*at, key.value)
             line = f"{source}, line {key.start_mark.line + 1}"
+            if not isinstance(key, yaml.ScalarNode):
+                raise Refused(f"{line}: found a list or a mapping where a key is needed")
+            inner = (*at, key.value)
             if inner in where:
                 raise Refused(f"{line}: the key '{key.value}' is written twice (first at {where[inner]})")
             _index(value, inner, source, where)
@@ -101,7 +115,7 @@ def override(document: Document, key: str, text: str, source: str) -> Document:
     """With one value set: key "camera.fps" or "forces.0.delay_s", text as it would stand in YAML."""
     try:
         value = yaml.load(text, _Loader)  # a SafeLoader
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, RecursionError):
         raise Refused(f"{source}: '{text}' is not a YAML value") from None
     return put(document, key, value, source)
 

@@ -28,6 +28,7 @@ class Learned:
     runtime: Annotated[
         Literal["eager", "onnx"], Doc("onnx: the .onnx file beside it, through ONNX Runtime where that is installed")
     ] = "eager"
+    card_sha256: Annotated[str, Doc("of the checkpoint that is meant, as its card states it; left out: any")] = ""
 
 
 AnyPolicy = Annotated[Programmed | Learned | Calibrating, Field(discriminator="kind")]

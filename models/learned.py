@@ -10,7 +10,6 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from config.refused import Refused
 from control.contract import Forces, Seen, State
@@ -20,6 +19,7 @@ from models.cloud import Cloud, cloud
 from models.flight.onnx import OnnxFlight
 from models.flight.pack import Flight, pack
 from models.graph import all_edges, radius_edges
+from models.networks import why_not
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -65,20 +65,39 @@ class LearnedPolicy:
         )
 
     def forces_pn(self, place_um: Floats, species: Ints, cell: Ints) -> Floats:
-        """[N, 2] pN on particles at [N, 2] um."""
-        if not len(place_um):
-            return np.empty((0, 2))
+        """[N, 2] pN on particles at [N, 2] um. Each cell is seen alone: frames, too, are of one cell's particles."""
+        force_pn = np.empty((len(place_um), 2))
+        for rows in rows_of(cell):
+            force_pn[rows] = self._alone_pn(place_um[rows], species[rows])
+        return force_pn
+
+    def _alone_pn(self, place_um: Floats, species: Ints) -> Floats:
         with torch.inference_mode():
-            found = self.flight(cloud_of(self.card, place_um, species, cell))
+            found = self.flight(cloud_of(self.card, place_um, species))
         per_answer = self.plant.kt_pn_um if self.card.units.answer == "kT/um" else 1.0
         return np.asarray(found.numpy(), np.float64) * (self.card.scale * per_answer)
 
 
-def fly(path: Path | str, plant: Plant, runtime: Literal["eager", "onnx"] = "eager") -> LearnedPolicy:
-    """The policy of a checkpoint, checked and warmed up. Raises Refused."""
+def rows_of(cell: Ints) -> list[NDArray[np.bool_]]:
+    """The rows [N] of each cell."""
+    return [cell == one for one in np.unique(cell)]
+
+
+def fly(
+    path: Path | str, plant: Plant, runtime: Literal["eager", "onnx"] = "eager", card_sha256: str = ""
+) -> LearnedPolicy:
+    """The policy of a checkpoint, checked and warmed up; only that with this `card_sha256`, if there is one given.
+
+    Raises Refused.
+    """
     path = Path(path)
     torch.set_num_threads(1)  # a second thread in the control process costs tens of milliseconds under load
     network, card = load_checkpoint(path)
+    if card_sha256 not in ("", card.card_sha256):
+        raise Refused(
+            f"{path}: the checkpoint is not the one that flew "
+            f"(its card's SHA-256 begins with {card.card_sha256[:12]}, and was {card_sha256[:12]})"
+        )
     refuse(card, path)
     eager = LearnedPolicy(pack(network, card), card, plant)
     policy = eager if runtime == "eager" else LearnedPolicy(OnnxFlight(path), card, plant)
@@ -114,32 +133,25 @@ def refuse(card: Card, path: Path) -> None:
         )
     if card.vectors or card.attributes:
         raise Refused(f"{path}: the network needs features that the instrument does not have (vectors or pairs)")
+    if why := why_not(card.network, card.dimension, card.reach):
+        raise Refused(f"{path}: {why}")
 
 
-def cloud_of(card: Card, place_um: Floats, species: Ints, cell: Ints) -> Cloud:
-    """What the network sees: positions about their mean, a one-hot species, neighbours within its reach and cell."""
+def cloud_of(card: Card, place_um: Floats, species: Ints) -> Cloud:
+    """What the network sees of a cell: positions about their mean, a one-hot species, neighbours within its reach."""
     place_um = place_um - place_um.mean(axis=0)  # float32 then resolves picometres
-    edges = _edges(card, place_um, cell)
+    edges = all_edges(len(place_um)) if card.reach is None else radius_edges(place_um, card.reach)
     kinds = (species[:, None] == np.asarray(card.species)).astype(np.float32)  # [N, S]
     return cloud(torch.from_numpy(place_um.astype(np.float32)), edges, scalar=torch.from_numpy(kinds))
 
 
-def _edges(card: Card, place_um: Floats, cell: Ints) -> Tensor:
-    edges = all_edges(len(place_um)) if card.reach is None else radius_edges(place_um, card.reach)
-    if cell.min() == cell.max():
-        return edges
-    where = torch.from_numpy(cell)
-    return edges[:, where[edges[0]] == where[edges[1]]]
-
-
 def outside(card: Card, place_um: Floats, cell: Ints) -> tuple[str, ...]:
-    """How what is seen differs from all that the network was trained on, in words."""
+    """How the fullest and the densest cell differ from all that the network was trained on, in words."""
     said = []
     trained = card.trained
-    if len(place_um) > trained.points_most:
+    alone_um = [place_um[rows] for rows in rows_of(cell)]
+    if any(len(one) > trained.points_most for one in alone_um):
         said.append(f"more particles than the policy was trained on ({trained.points_most})")
-    if len(place_um) > 1:
-        near = radius_edges(place_um, CLOSER * trained.nearest)
-        if near.shape[1]:
-            said.append(f"particles nearer to each other than the policy was trained on ({trained.nearest:.2f} um)")
+    if any(radius_edges(one, CLOSER * trained.nearest).shape[1] for one in alone_um):
+        said.append(f"particles nearer to each other than the policy was trained on ({trained.nearest:.2f} um)")
     return tuple(said)

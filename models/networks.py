@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from torch import nn
 
-from config.fields import Doc, Field, Ge, Gt, settings
+from config.fields import Doc, Field, Ge, Gt, Le, settings
 from models.data.task import Shape
 from models.egnn import EGNN
 from models.frames.average import FrameAveraged
@@ -19,10 +19,17 @@ from models.linear import Linear
 from models.ponita.cloud import PonitaPoints
 from models.ponita.network import Ponita
 
-Width = Annotated[int, Gt(0), Doc("channels of a layer")]
-Layers = Annotated[int, Gt(0), Doc("rounds of messages")]
+Width = Annotated[int, Gt(0), Le(4096), Doc("channels of a layer")]
+Layers = Annotated[int, Gt(0), Le(64), Doc("rounds of messages")]
 Cutoff = Annotated[float | None, Gt(0), Doc("beyond this distance nobody is heard; left out: everybody is")]
-Radial = Annotated[int, Ge(0), Doc("Gaussians through which distances are also seen; needs a cut-off")]
+Radial = Annotated[int, Ge(0), Le(1024), Doc("Gaussians through which distances are also seen; needs a cut-off")]
+Degree = Annotated[int, Gt(0), Le(8), Doc("of the monomials of the invariants")]
+
+
+def refuse_lone_radial(cutoff: float | None, radial: int) -> None:
+    """Raises ValueError for Gaussians of the distance that have no cut-off to lie below."""
+    if radial and cutoff is None:
+        raise ValueError(f"'radial' is {radial}, and it needs a 'cutoff'")
 
 
 @settings
@@ -48,6 +55,9 @@ class PlainSettings:
     cutoff: Cutoff = None
     radial: Radial = 0
 
+    def __post_init__(self) -> None:
+        refuse_lone_radial(self.cutoff, self.radial)
+
     def build(self, shape: Shape) -> nn.Module:
         return MessagePassing(
             dimension=shape.dimension, scalars=shape.scalars, vectors=shape.vectors, attributes=shape.attributes,
@@ -67,6 +77,9 @@ class EgnnSettings:
     layers: Layers = 4
     cutoff: Cutoff = None
     radial: Radial = 0
+
+    def __post_init__(self) -> None:
+        refuse_lone_radial(self.cutoff, self.radial)
 
     def build(self, shape: Shape) -> nn.Module:
         return EGNN(scalars=shape.scalars, vectors=shape.vectors, attributes=shape.attributes, width=self.width,
@@ -91,6 +104,9 @@ class FrameSettings:
     cutoff: Cutoff = None
     radial: Radial = 0
 
+    def __post_init__(self) -> None:
+        refuse_lone_radial(self.cutoff, self.radial)
+
     def build(self, shape: Shape) -> nn.Module:
         frames = {"gated": partial(gated, group=self.group), "harmonic": partial(harmonic, group=self.group),
                   "principal": partial(principal, group=self.group)}  # fmt: skip
@@ -113,7 +129,7 @@ class FrameNetworkSettings:
 
     kind: Literal["fa_gnn"] = "fa_gnn"
     group: Annotated[Literal["E", "SE"], Doc("SE: left and right may differ")] = "E"
-    width: Annotated[int, Gt(0), Doc("channels; a multiple of the dimension")] = 60
+    width: Annotated[int, Gt(0), Le(4096), Doc("channels; a multiple of the dimension")] = 60
     layers: Layers = 4
 
     def build(self, shape: Shape) -> nn.Module:
@@ -132,16 +148,21 @@ class PonitaSettings:
 
     kind: Literal["ponita"] = "ponita"
     group: Annotated[Literal["E", "SE"], Doc("SE: left and right may differ (in the plane)")] = "E"
-    grid: Annotated[int, Gt(0), Doc("orientations")] = 8
+    grid: Annotated[int, Gt(0), Le(1024), Doc("orientations")] = 8
     width: Width = 32
-    basis: Annotated[int | None, Gt(0), Doc("functions that kernels are made of; left out: as many as channels")] = None
+    basis: Annotated[
+        int | None, Gt(0), Le(4096), Doc("functions that kernels are made of; left out: as many as channels")
+    ] = None
     layers: Layers = 2
-    degree: Annotated[int, Gt(0), Doc("of the monomials of the invariants")] = 3
-    widening: Annotated[int, Gt(0), Doc("of the channel mixing")] = 4
+    degree: Degree = 3
+    widening: Annotated[int, Gt(0), Le(16), Doc("of the channel mixing")] = 4
     layer_scale: Annotated[float | None, Gt(0), Doc("what a layer adds at first; left out: all of it")] = None
     cutoff: Cutoff = None
     radial: Radial = 0
     length: Annotated[float, Gt(0), Doc("unit in which a kernel sees distances")] = 1.0
+
+    def __post_init__(self) -> None:
+        refuse_lone_radial(self.cutoff, self.radial)
 
     def build(self, shape: Shape) -> nn.Module:
         return Ponita(
@@ -163,7 +184,7 @@ class PonitaPointsSettings:
     group: Annotated[Literal["E", "SE"], Doc("SE: left and right may differ (in the plane)")] = "E"
     width: Width = 32
     layers: Layers = 2
-    degree: Annotated[int, Gt(0), Doc("of the monomials of the invariants")] = 3
+    degree: Degree = 3
     cutoff: Cutoff = None
     length: Annotated[float, Gt(0), Doc("unit in which a kernel sees distances")] = 1.0
 
@@ -187,3 +208,21 @@ AnyNetwork = Annotated[
     | PonitaPointsSettings,
     Field(discriminator="kind"),
 ]
+
+
+def why_not(network: AnyNetwork, dimension: int, reach: float | None) -> str:
+    """Why a network is not for graphs of this `reach` in `dimension` dimensions; empty if it is.
+
+    Who hears others up to the very end of a graph's reach makes answers that jump when a neighbour comes or goes there.
+    """
+    if isinstance(network, FrameNetworkSettings) and network.width % dimension:
+        return f"'network.width' is {network.width}, and fa_gnn needs a multiple of the dimension, {dimension}"
+    if reach is None or isinstance(network, LinearSettings):
+        return ""
+    if isinstance(network, FrameNetworkSettings):
+        return f"'network.kind' is fa_gnn, which has no cut-off, and within a reach ({reach:g}) a network needs one"
+    if network.cutoff is None:
+        return f"'network.cutoff' is left out, and within a reach a network needs one ({reach:g} or less)"
+    if network.cutoff > reach:
+        return f"'network.cutoff' is {network.cutoff:g}, and nobody is shown from beyond the reach of {reach:g}"
+    return ""

@@ -52,7 +52,7 @@ class Trainer:
         if wanted.device == "cuda" and not torch.cuda.is_available():
             raise Refused(f"{wanted.title}: 'device' is cuda, and this machine has no CUDA device (allowed here: cpu)")
         if path.suffix != ".json":
-            raise Refused(f"{wanted.title}: 'out' is {wanted.out}, and a checkpoint is named by its card, a .json file")
+            raise Refused(f"{wanted.title}: 'out' is {path}, and a checkpoint is named by its card, a .json file")
         self.wanted, self.task, self.path = wanted, task, path
         torch.manual_seed(wanted.seed)
         self.network = wanted.network.build(task.shape).to(wanted.device)
@@ -66,9 +66,15 @@ class Trainer:
         return self.path.with_suffix(".state.safetensors")
 
     def run(self, resume: bool = True) -> Card:
-        """Train to the end, and write the checkpoint of the best validation. Ctrl-C keeps the state to go on from."""
+        """Train to the end, and write the checkpoint of the best validation. Ctrl-C keeps the state to go on from.
+
+        Raises Refused where a checkpoint is that this training has not made.
+        """
         if resume and self._state.exists():
             self._restore()
+        elif resume and self.path.exists():
+            raise Refused(f"{self.path}: a checkpoint is there that this training has not made; "
+                          "give it another 'out' (or --out), or remove that file")  # fmt: skip
         console = Console(file=sys.stderr)
         columns = (
             TextColumn("{task.description}"),
@@ -211,6 +217,8 @@ class Trainer:
         self.optimiser.load_state_dict({"state": state, "param_groups": self.optimiser.state_dict()["param_groups"]})
 
     def _finish(self) -> Card:
+        if odd := [name for name, value in self.best.items() if not bool(torch.isfinite(value).all())]:
+            raise Refused(f"{self.wanted.title}: after the training '{odd[0]}' holds numbers that are not finite")
         self.network.load_state_dict(self.best)
         wanted, task, span = self.wanted, self.task, self.task.range
         metrics = {

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from config.fields import Doc, Field, Ge, Gt, Le, settings
 from control.potentials import AnyShape
 from models.data.clone import clone
-from models.data.colloid import colloid
+from models.data.colloid import REACH, colloid, is_hexagon
 from models.data.nbody import nbody
 from models.data.task import Task
-from models.networks import AnyNetwork
+from models.networks import AnyNetwork, why_not
 
 
 @settings
@@ -18,6 +18,8 @@ class NBodyTask:
     """Five charges in space, seed 43: where will they have gone?"""
 
     kind: Literal["nbody"] = "nbody"
+    dimension: ClassVar[int] = 3
+    reach: ClassVar[None] = None
 
     def make(self) -> Task:
         return nbody()
@@ -28,6 +30,7 @@ class CloneTask:
     """A programmed pair law, shown configurations as they are met at the rig."""
 
     kind: Literal["clone"] = "clone"
+    dimension: ClassVar[int] = 2
     shape: AnyShape
     examples: Annotated[int, Ge(10), Doc("configurations to train on")] = 3000
     points_least: Annotated[int, Ge(2), Doc("fewest particles")] = 2
@@ -36,6 +39,14 @@ class CloneTask:
     nearest_um: Annotated[float, Gt(0), Doc("smallest distance between two particles of a gas")] = 1.5
     reach_um: Annotated[float, Gt(0), Doc("beyond this distance nobody is heard")] = 4.5
     seed: Annotated[int, Ge(0), Doc("of the configurations")] = 1
+
+    @property
+    def reach(self) -> float:
+        return self.reach_um
+
+    def __post_init__(self) -> None:
+        if self.points_least > self.points_most:
+            raise ValueError(f"'points_least' is {self.points_least}, more than 'points_most', {self.points_most}")
 
     def make(self) -> Task:
         return clone(
@@ -49,6 +60,8 @@ class ColloidTask:
     """colloid2d: forces among colloids, with a symmetry kept or broken."""
 
     kind: Literal["colloid"] = "colloid"
+    dimension: ClassVar[int] = 2
+    reach: ClassVar[float] = REACH
     variant: Annotated[
         Literal["h", "d", "t", "l", "c", "H", "R"],
         Doc("homogeneous, drift, tilt, laser profile, chiral, hexagonal patches, hydrodynamic"),
@@ -59,6 +72,10 @@ class ColloidTask:
     train: Annotated[int, Ge(1), Doc("configurations to train on")] = 3000
     test: Annotated[int, Ge(1), Doc("configurations each to validate and to test")] = 2000
     seed: Annotated[int, Ge(0), Doc("of the configurations")] = 1
+
+    def __post_init__(self) -> None:
+        if self.variant == "H" and not is_hexagon(self.points):
+            raise ValueError(f"'points' is {self.points}, and hexagonal patches are of 7, 19, 37, ... points")
 
     def make(self) -> Task:
         return colloid(
@@ -77,8 +94,12 @@ class Training:
     title: Annotated[str, Doc("what it is, in a few words")]
     task: AnyTask
     network: AnyNetwork
-    out: Annotated[str, Doc("card of the checkpoint, from the file's folder; its log lies beside it")]
-    seed: Annotated[int, Ge(0), Doc("of the first weights, the order of examples and their augmentation")] = 1
+    out: Annotated[
+        str, Doc("card of the checkpoint, from the file's folder; its log lies beside it; left out: in runs/trained")
+    ] = ""
+    seed: Annotated[
+        int, Ge(0), Le(2**31 - 1), Doc("of the first weights, the order of examples and their augmentation")
+    ] = 1
     epochs: Annotated[int, Gt(0), Doc("passes through the examples")] = 100
     minutes: Annotated[float | None, Gt(0), Doc("the schedule is laid out over so long, and ends then")] = None
     batch: Annotated[int, Gt(0), Doc("examples in a step")] = 100
@@ -93,3 +114,7 @@ class Training:
         False
     )
     device: Annotated[Literal["cpu", "cuda"], Doc("where it is trained")] = "cpu"
+
+    def __post_init__(self) -> None:
+        if why := why_not(self.network, self.task.dimension, self.task.reach):
+            raise ValueError(why)

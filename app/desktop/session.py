@@ -14,7 +14,7 @@ from app.host import Opening
 from app.live import Live
 from app.machine import build_machine, ready_for_learned
 from app.means import Means
-from app.plan import planned
+from app.plan import pinned, planned, unpinned
 from app.rehearse import rehearse
 from app.rig import open_instrument, open_recorder
 from app.rig_file import Plan
@@ -108,11 +108,11 @@ class Session:
 
     def apply(self, experiment: Experiment) -> None:
         """This experiment from the next turn on. Raises Refused, and then nothing has changed."""
-        plan = self.planned(experiment)
+        plan = pinned(self.planned(experiment))
         machine = self.wiring.build_machine(plan, "the experiment panel")
         self.plan = plan
         if self.live is not None and self.running:
-            self.live.apply(machine, write(experiment))
+            self.live.apply(machine, write(plan.experiment))
 
     def record(self, path: Path | None) -> None:
         """Write every turn to this new file; None ends the record. Raises Refused, Fault."""
@@ -138,7 +138,7 @@ class Session:
 
 def save_experiment(plan: Plan, experiment: Experiment, path: Path) -> None:
     """As YAML that a person can read, with the paths in it as seen from there. Raises Fault."""
-    experiment = replace(experiment, rig=os.path.relpath(plan.folder / experiment.rig, path.parent))
+    experiment = replace(unpinned(experiment), rig=os.path.relpath(plan.folder / experiment.rig, path.parent))
     law = experiment.policy
     if isinstance(law, Learned):
         there = os.path.relpath(plan.folder / law.checkpoint, path.parent)

@@ -36,6 +36,7 @@ from app.desktop.tuning_panel import TuningPanel
 from app.desktop.view import View
 from app.desktop.watching import Watching
 from app.live import sentence
+from app.plan import unpinned
 from app.rig_file import EXPERIMENTS, Plan
 from config.refused import Refused
 from control.contract import Fault, OrderKind, Tracks, Turn
@@ -63,7 +64,7 @@ class Window(QMainWindow):
         self.view = View(rig.optics.um_per_px, rig.plant.diameter_um)
         self.strip = StateStrip(str(session.plan.kind), rig.confirmed)
         self.status = StatusLine()
-        self.panel = ExperimentPanel(session.plan.experiment, session.means, EXPERIMENTS)
+        self.panel = ExperimentPanel(unpinned(session.plan.experiment), session.means, EXPERIMENTS)
         self.devices = DevicePanel(session.plan)
         self.tuning = TuningPanel(lambda: self.session.plan.rig.tracking)
         self.plots, self.log = Plots(self._latencies_s, lambda: session.plan), LogPanel()
@@ -142,7 +143,7 @@ class Window(QMainWindow):
             return
         self.path = path
         self._open_recording()
-        self.panel.show_experiment(self.session.plan.experiment)
+        self.panel.show_experiment(unpinned(self.session.plan.experiment))
 
     def _open_recording(self) -> None:
         """If that is what it is."""

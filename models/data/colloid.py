@@ -5,11 +5,11 @@ harmonic trap for each particle, steps of 1e-4, ten a frame. Asked is the force 
 displacement over it (divided by its length), with or without the Brownian noise that a camera would see.
 
     h  homogeneous                                  keeps E(2)
-    d  uniform drift of 0.3                         breaks rotations
-    t  drift that grows along x (a tilt)            breaks rotations and translations
+    d  uniform drift of 3 along x                   breaks rotations
+    t  drift along x of x itself (a tilt)           breaks rotations and translations
     l  trap stiffness 30 % lower off the beam axis  breaks translations
     c  transverse pair force                        breaks reflections, keeps SE(2)
-    H  disordered hexagonal patches                 keeps E(2); principal axes are degenerate
+    H  disordered hexagonal patches, turned at will keeps E(2); principal axes are degenerate
     R  hydrodynamic interactions (Rotne and Prager 1969, Yamakawa 1970)   keeps E(2)
 """
 
@@ -127,9 +127,21 @@ def crowd(draw: np.random.Generator, points: int) -> Floats:
 
 
 def hexagon(draw: np.random.Generator, points: int, spacing: float = 1.4) -> Floats:
-    """The sites of a hexagonal lattice nearest to one of them, slightly disturbed."""
+    """A hexagonal patch about one of its sites, slightly disturbed and turned at random.
+
+    Whole shells only (`is_hexagon`): one odd site is enough to give the patch a principal axis, always the same.
+    """
     reach = int(np.sqrt(points)) + 2
     a, b = np.mgrid[-reach : reach + 1, -reach : reach + 1].reshape(2, -1)
     lattice = np.stack([a + b / 2, b * np.sqrt(3) / 2], axis=1) * spacing
-    order = np.argsort(np.round((lattice**2).sum(axis=1), 9), kind="stable")
-    return np.asarray(lattice[order[:points]] + draw.normal(0, 0.02, (points, 2)))
+    steps = np.maximum(np.maximum(np.abs(a), np.abs(b)), np.abs(a + b))  # from the middle
+    site = lattice[np.argsort(steps, kind="stable")[:points]]
+    angle_rad = draw.uniform(0, 2 * np.pi)
+    cos, sin = np.cos(angle_rad), np.sin(angle_rad)
+    return np.asarray((site + draw.normal(0, 0.02, site.shape)) @ np.array([[cos, sin], [-sin, cos]]))
+
+
+def is_hexagon(points: int) -> bool:
+    """Whether so many make whole shells about a middle: 1, 7, 19, 37, ..."""
+    shells = round(np.sqrt(points / 3))
+    return bool(points in (1 + 3 * shells * (shells + 1), 1 + 3 * shells * (shells - 1)))

@@ -1,4 +1,4 @@
-"""Normals of a surface from its nearest points, by frames of O(3) (Frame Averaging, section 5.1, made small).
+"""Normals of a surface from its nearest points, by frames of SO(3) (Frame Averaging, section 5.1, made small).
 
 A patch is the k nearest points about the one whose normal is asked, in units of their spread. Principal axes alone are
 the classical answer; a network in their frame learns what they get wrong, at edges and with noise.
@@ -37,7 +37,7 @@ class PointNet(nn.Module):
 
 
 def estimator(width: int = 48) -> FrameAveraged:
-    """A vector along the normal for every point of a patch, all the same; equivariant to O(3)."""
+    """A vector along the normal for every point of a patch, all the same; equivariant to SO(3), not to reflections."""
     return FrameAveraged(PointNet(width), partial(principal, group="SO"))
 
 

@@ -30,7 +30,8 @@ class Neighbours:
 class SeparableConvolution(nn.Module):
     """x1[i, o] = sum_j k1(o_i . r, ..)[o] x[j, o];  x2[i, p] = 1/O sum_o k2(o_p . o_o) x1[i, o]  (PONITA, eqs. 9, 10).
 
-    The first training batch scales both kernels so that they keep the size of what passes through them.
+    The first training batch in which somebody is heard scales both kernels so that they keep the size of what passes
+    through them.
     """
 
     calibrated: Tensor
@@ -68,9 +69,14 @@ class SeparableConvolution(nn.Module):
         return torch.bmm(x.permute(2, 0, 1).contiguous(), kernel.permute(2, 1, 0).contiguous()).permute(1, 2, 0)
 
     def _calibrate(self, x: Tensor, first: Tensor, second: Tensor) -> None:
+        if x.numel() < 2:
+            return  # nobody is there: a later batch will tell
+        sizes = torch.stack([x.std(), first.std(), second.std()]).detach()
+        if not bool((torch.isfinite(sizes) & (sizes > 0)).all()):
+            return  # nobody heard anybody
         # through `data`: this very pass has yet to run backwards
-        self.kernel.weight.data.mul_((x.std() / first.std()).detach())
-        self.fibre_kernel.weight.data.mul_((first.std() / second.std()).detach())
+        self.kernel.weight.data.mul_(sizes[0] / sizes[1])
+        self.fibre_kernel.weight.data.mul_(sizes[1] / sizes[2])
         self.calibrated.fill_(True)
 
 

@@ -47,6 +47,30 @@ def test_reads_nested_settings_and_numbers_as_a_physicist_writes_them() -> None:
     assert made == Plan(title="x", shape=Ring(radius_um=0.2), others=(Drawn(points=((0.0, 1.0), (1.0, 2.5))),))
 
 
+UNREADABLE = {
+    "title: a\0b": "plan.yaml: this is not YAML \\(unacceptable character #x0000",
+    "title: [" + "[" * 3000: "plan.yaml: this is nested too deeply",
+    "title: " + "[" * 100 + "]" * 100: "plan.yaml, line 1: this is nested too deeply",
+    "title: &me [*me]": "plan.yaml, line 1: this is nested too deeply",
+    "title: 2001-99-99": "plan.yaml: this is not YAML \\(month",
+    "title: " + "9" * 5000: "plan.yaml: this is not YAML \\(Exceeds the limit",
+    "? [title]\n: x": "plan.yaml, line 1: found a list or a mapping where a key is needed",
+}
+
+
+@pytest.mark.parametrize("text", UNREADABLE, ids=range(len(UNREADABLE)))
+def test_what_can_not_be_read_is_refused_in_one_sentence(text: str) -> None:
+    with pytest.raises(Refused, match=UNREADABLE[text]) as refusal:
+        plan(text)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("text", ["a\0b", "[" * 3000, "2001-99-99"])
+def test_values_that_can_not_be_read_are_refused_too(text: str) -> None:
+    with pytest.raises(Refused, match=r"--set number: .* is not a YAML value"):
+        override(parse("title: x", "plan.yaml"), "number", text, "--set number")
+
+
 @pytest.mark.parametrize(
     ("text", "parts"),
     [

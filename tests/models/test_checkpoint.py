@@ -21,8 +21,8 @@ from control.plant import Plant
 from control.potentials.gaussian_ring import GaussianRing
 from models.checkpoint import Card, Trained, Units, load_checkpoint, write
 from models.flight.pack import pack
-from models.learned import Floats, LearnedPolicy, fly
-from models.networks import AnyNetwork, EgnnSettings, FrameSettings, PonitaSettings
+from models.learned import Floats, LearnedPolicy, fly, outside
+from models.networks import AnyNetwork, EgnnSettings, FrameNetworkSettings, FrameSettings, PonitaSettings
 from models.training import CloneTask
 from tests.models.clouds import random_cloud, randomised
 
@@ -158,6 +158,34 @@ def test_what_can_not_fly_is_refused(tmp_path: Path, changes: dict[str, object],
         fly(made(tmp_path, None, **changes), Plant())
 
 
+@pytest.mark.parametrize(
+    ("network", "said"),
+    [
+        (EgnnSettings(width=8, layers=2), "'network.cutoff' is left out"),
+        (EgnnSettings(width=8, layers=2, cutoff=4.1), "'network.cutoff' is 4.1, and nobody is shown from beyond"),
+        (FrameNetworkSettings(width=8), "'network.kind' is fa_gnn, which has no cut-off"),
+    ],
+)
+def test_forces_that_would_jump_at_the_reach_do_not_fly(tmp_path: Path, network: AnyNetwork, said: str) -> None:
+    with pytest.raises(Refused, match=rf"policy\.json: {said}"):
+        fly(made(tmp_path, network), Plant())
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_forces_fade_before_the_reach(tmp_path: Path, network: AnyNetwork) -> None:
+    policy, zero = fly(made(tmp_path, network), Plant()), np.zeros(2, np.int64)
+    just_in, just_out = (policy.forces_pn(np.array([[0, 0], [x, 0.0]]), zero, zero) for x in (3.9999, 4.0001))
+    near = policy.forces_pn(np.array([[0, 0], [2.0, 0]]), zero, zero)
+    assert np.abs(just_in - just_out).max() < 1e-4 * np.abs(near).max()
+
+
+def test_only_the_checkpoint_that_is_meant_flies(tmp_path: Path) -> None:
+    path = made(tmp_path)
+    fly(path, Plant(), card_sha256=load_checkpoint(path)[1].card_sha256)
+    with pytest.raises(Refused, match=r"policy\.json: the checkpoint is not the one that flew"):
+        fly(path, Plant(), card_sha256="0" * 64)
+
+
 def test_other_weights_than_the_card_s_network_are_refused(tmp_path: Path) -> None:
     wanted = card(EgnnSettings(width=8, layers=2, cutoff=4.0))
     other = card(EgnnSettings(width=9, layers=2, cutoff=4.0))
@@ -220,11 +248,22 @@ def test_forces_are_in_kt_of_the_plant_and_follow_translations(tmp_path: Path) -
     assert np.allclose(moved.force_pn, first.force_pn, rtol=1e-3, atol=1e-5 * np.abs(first.force_pn).max())
 
 
-def test_cells_do_not_feel_one_another(policy: LearnedPolicy) -> None:
-    cell = np.array([0] * 6 + [1] * 6)
+@pytest.mark.parametrize("network", [*NETWORKS, FrameSettings(width=8, cutoff=4.0, frame="gated")])
+def test_cells_do_not_feel_one_another(tmp_path: Path, network: AnyNetwork) -> None:
+    policy = fly(made(tmp_path, network), Plant())
+    cell = np.array([0, 1] * 6)
     _, both = policy.step((), seen_of(crowd(), cell=cell))
-    _, alone = policy.step((), seen_of(crowd()[:6]))
-    assert np.allclose(both.force_pn[:6], alone.force_pn, rtol=1e-3, atol=1e-5)
+    for one in (0, 1):
+        _, alone = policy.step((), seen_of(crowd()[cell == one]))
+        assert np.array_equal(both.force_pn[cell == one], alone.force_pn)
+
+
+def test_what_lies_outside_of_the_training_is_asked_cell_by_cell(policy: LearnedPolicy) -> None:
+    """Thirty and thirty are not sixty, and who lies over a particle of another cell is not near to it."""
+    apart = np.array([[x, y] for x in range(6) for y in range(5)]) * 3.0
+    place, cell = np.concatenate([apart, apart + 0.1]), np.array([0] * 30 + [1] * 30)
+    assert outside(policy.card, place, cell) == ()
+    assert len(outside(policy.card, place, np.zeros(60, np.int64))) == 2
 
 
 def test_a_species_that_it_does_not_know_gets_no_light(policy: LearnedPolicy) -> None:

@@ -8,11 +8,16 @@ import numpy as np
 import pytest
 import torch
 
+from config.reader import build, parse
+from config.refused import Refused
 from control.potentials.gaussian_ring import GaussianRing
+from models.cloud import cloud
 from models.data import nbody
 from models.data.clone import clone, crystal, gas, pair_force
-from models.data.colloid import Scene, Variant, colloid, crowd, rotne_prager
+from models.data.colloid import Scene, Variant, colloid, crowd, hexagon, is_hexagon, rotne_prager
 from models.data.nbody import NBody
+from models.frames.pca import axes_of, gated
+from models.training import ColloidTask
 
 
 def plain_run(charge: np.ndarray, place: np.ndarray, speed: np.ndarray, steps: int) -> np.ndarray:
@@ -128,11 +133,12 @@ MIRROR = np.array([[1.0, 0.0], [0.0, -1.0]])
 
 @pytest.mark.parametrize(("variant", "turns", "mirrors", "shifts"), [
     ("h", True, True, True), ("d", False, True, True), ("t", False, True, False), ("l", True, True, False),
-    ("c", True, False, True), ("R", True, True, True),
+    ("c", True, False, True), ("H", True, True, True), ("R", True, True, True),
 ])  # fmt: skip
 def test_each_variant_breaks_what_it_says(variant: Variant, turns: bool, mirrors: bool, shifts: bool) -> None:
     draw = np.random.default_rng(4)
-    place, kind = crowd(draw, 8), draw.integers(0, 2, 8)
+    place = hexagon(draw, 7) if variant == "H" else crowd(draw, 7)
+    kind = draw.integers(0, 2, 7)
     trap = place + draw.normal(0, 0.2, place.shape)
 
     def answer(motion: np.ndarray, shift: np.ndarray) -> np.ndarray:
@@ -146,6 +152,27 @@ def test_each_variant_breaks_what_it_says(variant: Variant, turns: bool, mirrors
     assert kept(TURN, none) == turns
     assert kept(MIRROR, none) == mirrors
     assert kept(np.eye(2), np.array([2.0, 1.0])) == shifts
+
+
+@pytest.mark.parametrize("points", [19, 37])
+def test_hexagonal_patches_have_no_principal_axis_and_no_direction(points: int) -> None:
+    """The gate does not trust their frames, their axes lie anywhere, and so do the lattice's own directions."""
+    draw = np.random.default_rng(5)
+    places = [hexagon(draw, points) for _ in range(200)]
+    nobody = torch.empty(2, 0, dtype=torch.long)
+    seen = [cloud(torch.from_numpy(place), nobody) for place in places]
+    assert np.mean([gated(one).trust.item() for one in seen]) < 0.05
+    axis = np.array([axes_of(one)[0][0, :, 1].numpy() for one in seen]) @ [1, 1j]
+    assert abs(np.mean(axis**2)) < 0.2
+    bond = np.array([place[1] - place[0] for place in places]) @ [1, 1j]
+    assert np.abs(bond) == pytest.approx(1.4, abs=0.15)
+    assert abs(np.mean((bond / np.abs(bond)) ** 6)) < 0.2
+
+
+def test_patches_that_are_not_whole_are_refused() -> None:
+    assert [points for points in range(2, 100) if is_hexagon(points)] == [7, 19, 37, 61, 91]
+    with pytest.raises(Refused, match=r"short.yaml.*'points' is 20, and hexagonal patches are of 7, 19, 37"):
+        build(parse("{variant: H, points: 20}", "short.yaml"), ColloidTask)
 
 
 def test_two_spheres_in_a_fluid_drag_each_other() -> None:

@@ -10,13 +10,19 @@ from models.frames.normals import edge_patches, estimator, normals, principal_no
 from tests.models.clouds import random_motion, randomised
 
 
-def test_normals_turn_with_the_surface() -> None:
+def test_normals_turn_with_the_surface_and_do_not_follow_a_mirror() -> None:
+    """SO(3), not O(3): normals are compared up to their sign."""
     network = randomised(estimator())
     place, _ = edge_patches(30, 24, 0.02, 1)
-    turn, _ = random_motion(1, 3, False)
     with torch.no_grad():
-        here, there = normals(network, place), normals(network, place @ turn.T)
-    assert float((there - here @ turn.T).norm(dim=1).max()) < 1e-9
+        here = normals(network, place)
+    for mirror in (False, True):
+        turn, _ = random_motion(1, 3, mirror)
+        with torch.no_grad():
+            there, wanted = normals(network, place @ turn.T), here @ turn.T
+        apart = torch.minimum((there - wanted).norm(dim=1), (there + wanted).norm(dim=1)).max()
+        assert (float(apart) > 1e-2) == mirror
+        assert mirror or float(apart) < 1e-9
     assert float((here - here[0]).norm(dim=1).max()) > 0.1
 
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import csv
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from config.reader import build, parse
+from config.reader import build, parse, read
 from config.refused import Refused
 from models.checkpoint import load_checkpoint
 from models.data.task import Task
 from models.evaluate import evaluate
 from models.train import Trainer, measure, random_rotation
-from models.training import Training
+from models.training import CloneTask, Training
 
 TEXT = """
 title: short
@@ -131,6 +134,32 @@ def test_wrong_keys_are_refused_by_the_strict_reader() -> None:
         build(parse(TEXT.replace("kind: egnn", "kind: egn"), "short.yaml"), Training)
 
 
+NETWORK = "network: {kind: egnn, width: 16, layers: 1, cutoff: 4.5, radial: 16}"
+IMPOSSIBLE = {
+    ("points_most: 12", "points_most: 6\n  points_least: 9"): r"line 3: 'task': 'points_least' is 9, more than .* 6",
+    ("width: 16", "width: 10000000"): r"line 8: 'network.width' is 10000000, and it should be less",
+    (", cutoff: 4.5", ""): r"line 8: 'network': 'radial' is 16, and it needs a 'cutoff'",
+    (", cutoff: 4.5, radial: 16", ""): r"'network.cutoff' is left out, and within a reach",
+    ("cutoff: 4.5", "cutoff: 4.6"): r"'network.cutoff' is 4.6, and nobody is shown from beyond the reach of 4.5",
+    (NETWORK, "network: {kind: fa_gnn, width: 60}"): r"'network.kind' is fa_gnn, which has no cut-off",
+    (NETWORK, "network: {kind: fa_gnn, width: 61}"): r"'network.width' is 61, and fa_gnn needs a multiple .*, 2",
+}
+
+
+@pytest.mark.parametrize("change", IMPOSSIBLE)
+def test_what_can_not_be_trained_is_refused_by_file_and_key(change: tuple[str, str]) -> None:
+    with pytest.raises(Refused, match=rf"short\.yaml.*{IMPOSSIBLE[change]}"):
+        build(parse(TEXT.replace(*change), "short.yaml"), Training)
+
+
+def test_every_training_of_the_project_can_begin() -> None:
+    root = Path(__file__).parents[2]
+    files = [*root.glob("config/trainings/*.yaml"), *root.glob("benchmarks/nbody/*.yaml")]
+    assert len(files) == 7
+    for path in files:
+        build(read(path), Training)
+
+
 def test_evaluation_makes_the_data_anew(tmp_path: Path, task: Task) -> None:
     path = tmp_path / "short.json"
     card = Trainer(training(augment=True), task, path).run()
@@ -139,6 +168,75 @@ def test_evaluation_makes_the_data_anew(tmp_path: Path, task: Task) -> None:
     assert found.rotation < 1e-4
     assert found.reflection < 1e-4
     assert 0 < found.relative < 1
+    assert found.same_data
+
+
+ALONE = """
+title: alone
+task:
+  kind: clone
+  shape: {kind: gaussian_ring, radius_um: 2.5, width_um: 0.6, depth_kt: 5}
+  examples: 30
+  points_most: 2
+  reach_um: 1.6
+network: NETWORK
+out: alone.json
+epochs: 2
+batch: 2
+learning_rate: 1e-2
+"""
+
+
+@pytest.mark.parametrize("kind", ["ponita", "ponita_points"])
+def test_a_first_batch_in_which_nobody_hears_anybody_leaves_weights_finite(tmp_path: Path, kind: str) -> None:
+    network = f"{{kind: {kind}, width: 8, layers: 1, cutoff: 1.6}}"
+    wanted: Training = build(parse(ALONE.replace("NETWORK", network), "alone.yaml"), Training)
+    task = wanted.task.make()
+    trainer = Trainer(wanted, task, tmp_path / "alone.json")
+    assert len(task.batch("train", next(trainer._order()))[0].receiver) == 0
+    trainer.run()
+    load_checkpoint(tmp_path / "alone.json")
+
+
+def test_weights_that_are_not_finite_are_no_checkpoint(tmp_path: Path, task: Task) -> None:
+    trainer = Trainer(training(epochs=1), task, tmp_path / "bad.json")
+    trainer._epoch()
+    next(iter(trainer.best.values()))[0] = float("nan")
+    with pytest.raises(Refused, match=r"short: after the training '.*' holds numbers that are not finite"):
+        trainer.run(resume=False)
+    assert not (tmp_path / "bad.json").exists()
+
+
+SHIPPED = sorted((Path(__file__).parents[2] / "config/checkpoints").glob("*.json"))
+EVALUATED = """
+import sys
+from pathlib import Path
+from models.evaluate import evaluate
+for path in sys.argv[1:]:
+    found = evaluate(Path(path))
+    print(found.test**2 / found.card.metrics["test_mse"])
+"""
+
+
+def test_shipped_checkpoints_are_evaluated_on_other_processors_too() -> None:
+    """Without AVX-512 NumPy's exp, sin and cos have other last digits, and so have the data."""
+    assert len(SHIPPED) == 3
+    simple = {**os.environ, "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL", "OMP_NUM_THREADS": "1"}
+    said = subprocess.run(
+        [sys.executable, "-c", EVALUATED, *map(str, SHIPPED)], env=simple, cwd=SHIPPED[0].parents[2],
+        capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert said.returncode == 0, said.stderr
+    assert [float(ratio) for ratio in said.stdout.split()] == pytest.approx([1.0] * 3, rel=1e-3)
+
+
+def test_data_made_by_another_recipe_are_refused(tmp_path: Path, task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "short.json"
+    Trainer(training(epochs=2), task, path).run()
+    other = replace(build(parse(TEXT, "short.yaml"), CloneTask, ("task",)), seed=2).make()
+    monkeypatch.setattr("models.training.CloneTask.make", lambda _: other)
+    with pytest.raises(Refused, match=r"its test error is .* on data made anew, and its card states"):
+        evaluate(path)
 
 
 def test_random_rotations_are_rotations_and_repeat() -> None:

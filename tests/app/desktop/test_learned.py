@@ -15,10 +15,12 @@ from app.desktop.form import Variant
 from app.desktop.open import application, planner
 from app.desktop.session import Session, Wiring, save_experiment
 from app.desktop.window import Window
+from app.info import info
 from app.live import beam_is_on
 from app.rig import open_instrument
 from app.rig_file import EXPERIMENTS
 from app.verify import verify_run
+from config.reader import read
 from control.contract import Level
 from control.experiment import Learned
 from drivers.journal import read_run
@@ -30,9 +32,9 @@ RING_UM = 2.5
 PATIENCE_MS = 30_000
 
 
-def opened(qtbot: QtBot, runs: Path, apart: bool = False) -> Window:
+def opened(qtbot: QtBot, runs: Path, apart: bool = False, experiment: Path = RING) -> Window:
     application()
-    path, made = planner(None, RING, SETS)
+    path, made = planner(None, experiment, SETS)
     window = Window(
         Session(made, Wiring(apart=open_instrument if apart else None)), path, runs,
         lambda chosen: planner(chosen, None, SETS)[1],
@@ -51,6 +53,11 @@ def choose(panel: ExperimentPanel, checkpoint: str) -> None:
     assert isinstance(policy.fields, CheckpointEditor)
     policy.fields.box.setCurrentText(checkpoint)
     policy.fields.box.activated.emit(policy.fields.box.currentIndex())
+
+
+def stated(network: str) -> str:
+    """The SHA-256 that a card states."""
+    return str(read(CHECKPOINTS / f"ring_{network}.json").data["card_sha256"])
 
 
 def lattice_um(record: Path) -> tuple[float, float]:
@@ -87,6 +94,7 @@ def test_a_learned_law_is_chosen_armed_and_holds_the_crystal(
     window.close()
     (record,) = tmp_path.glob("*.h5")
     assert verify_run(record, json=None) == 0, capsys.readouterr().out
+    assert info(record)["checkpoints"] == [(f"../checkpoints/ring_{network}.json", stated(network))]
     psi6, bond_um = lattice_um(record)
     assert psi6 > 0.9
     assert abs(bond_um - RING_UM) < 0.02 * RING_UM
@@ -143,6 +151,16 @@ def test_it_names_what_is_at_hand_and_what_it_was_trained_on(qtbot: QtBot, tmp_p
     window.close()
 
 
+def test_what_is_in_force_names_its_card_and_what_is_edited_does_not(qtbot: QtBot, tmp_path: Path) -> None:
+    window = opened(qtbot, tmp_path, experiment=EXPERIMENTS / "learned_ring_crystal_egnn.yaml")
+    flown, edited = window.session.plan.experiment.policy, window.panel.read().policy
+    assert isinstance(flown, Learned)
+    assert isinstance(edited, Learned)
+    assert (flown.card_sha256, edited.card_sha256) == (stated("egnn"), "")
+    assert not window.panel.apply_button.isEnabled()
+    window.close()
+
+
 def test_a_saved_experiment_finds_its_checkpoint(qtbot: QtBot, tmp_path: Path) -> None:
     window = opened(qtbot, tmp_path)
     choose(window.panel, "../checkpoints/ring_egnn.json")
@@ -150,6 +168,7 @@ def test_a_saved_experiment_finds_its_checkpoint(qtbot: QtBot, tmp_path: Path) -
     path.parent.mkdir()
     save_experiment(window.session.plan, window.panel.read(), path)
     window.close()
+    assert read(path).data["policy"]["card_sha256"] == ""  # whatever will lie there
     law = planner(None, path, SETS)[1].experiment.policy
     assert isinstance(law, Learned)
     assert (path.parent / law.checkpoint).resolve() == (CHECKPOINTS / "ring_egnn.json").resolve()

@@ -1,0 +1,75 @@
+"""A run names the weights that flew: with others in their place it is not verified, and info says which they were."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from app.headless import fly
+from app.info import info, text
+from app.plan import plan
+from app.rig_file import EXPERIMENTS
+from app.train import train_network
+from app.verify import verify_run
+from config.reader import read
+from config.refused import Refused
+from drivers.journal import read_run
+
+CHECKPOINTS = EXPERIMENTS.parent / "checkpoints"
+EXPERIMENT = f"""
+title: learned
+rig: {EXPERIMENTS.parent / "rigs/simulated.yaml"}
+set: {{camera.fps: 50, sample.number: 7, sample.arrangement: hexagonal, sample.spacing_um: 2.5}}
+policy: {{kind: learned, checkpoint: policy.json}}
+"""
+
+
+def put_checkpoint(folder: Path, name: str) -> None:
+    for ending in (".json", ".safetensors"):
+        shutil.copy(CHECKPOINTS / f"ring_{name}{ending}", folder / f"policy{ending}")
+
+
+def test_a_run_is_verified_by_the_weights_that_flew_only(tmp_path: Path) -> None:
+    put_checkpoint(tmp_path, "egnn")
+    (tmp_path / "learned.yaml").write_text(EXPERIMENT)
+    run_file = tmp_path / "run.h5"
+    fly(plan(tmp_path / "learned.yaml"), 0.2, run_file, False, "learned")
+    assert verify_run(run_file, json=None) == 0
+    card_sha256 = read(tmp_path / "policy.json").data["card_sha256"]
+    with read_run(run_file) as run:
+        assert card_sha256 in run.header.experiment
+    assert info(run_file)["checkpoints"] == [("policy.json", card_sha256)]
+    assert f"policy.json ({card_sha256[:12]})" in text(info(run_file))
+    put_checkpoint(tmp_path, "ponita")
+    with pytest.raises(
+        Refused, match=rf"policy\.json: the checkpoint is not the one that flew .* was {card_sha256[:12]}"
+    ):
+        verify_run(run_file, json=None)
+
+
+TRAINING = """
+title: short
+task: {kind: clone, shape: {kind: gaussian_ring}, examples: 20, points_most: 4}
+network: {kind: egnn, width: 4, layers: 1, cutoff: 4.5}
+epochs: 1
+"""
+
+
+def test_a_training_overwrites_no_checkpoint_but_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "short.yaml").write_text(TRAINING)
+    put_checkpoint(tmp_path, "egnn")
+    before = (tmp_path / "policy.json").read_bytes()
+    with pytest.raises(Refused, match=r"policy\.json: a checkpoint is there that this training has not made"):
+        train_network(tmp_path / "short.yaml", tmp_path / "policy.json", json=None)
+    assert (tmp_path / "policy.json").read_bytes() == before
+    for _ in range(2):  # its own may be made again
+        train_network(tmp_path / "short.yaml", json=None)
+    assert (tmp_path / "runs/trained/short.json").exists()
+
+
+def test_trainings_that_come_with_the_program_leave_its_checkpoints_alone() -> None:
+    for path in EXPERIMENTS.parent.glob("trainings/*.yaml"):
+        assert "out" not in read(path).data
