@@ -20,6 +20,10 @@ class Group:
     discrete: tuple[Element, ...] = ()
     compact: bool = True
 
+    def elements(self) -> tuple[Element, ...]:
+        """Some that generate all of it (its closure): exp of each Lie generator, and the discrete ones."""
+        return (*(Element(*_exp(one.linear, one.shift)) for one in self.lie), *self.discrete)
+
     def sample(self, draw: np.random.Generator) -> Element:
         """An element drawn by the Haar measure of a compact group; of the others, one not far from the identity."""
         every = _generated(self.discrete, self.dimension)
@@ -69,10 +73,14 @@ def _exponential(lie: tuple[Element, ...], draw: np.random.Generator, compact: b
             unit[:, 0] = -unit[:, 0]
         return unit, np.zeros(dimension)
     weight = draw.uniform(-np.pi, np.pi, len(lie)) if compact else draw.normal(0, 0.3, len(lie))
-    whole = np.zeros((dimension + 1, dimension + 1))
-    for one, size in zip(lie, weight, strict=True):
-        whole[:-1, :-1] += size * one.linear
-        whole[:-1, -1] += size * one.shift
+    linear, shift = (np.stack([getattr(one, part) for one in lie]) for part in ("linear", "shift"))
+    return _exp(np.tensordot(weight, linear, 1), np.tensordot(weight, shift, 1))
+
+
+def _exp(linear: Floats, shift: Floats) -> tuple[Floats, Floats]:
+    """x -> linear x + shift, for a time of 1."""
+    whole = np.zeros((len(linear) + 1, len(linear) + 1))
+    whole[:-1, :-1], whole[:-1, -1] = linear, shift
     full = expm(whole)
     return np.asarray(full[:-1, :-1]), np.asarray(full[:-1, -1])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -53,18 +54,25 @@ class Representation:
     def size(self) -> int:
         return sum(block.count * block.size for block in self.blocks())
 
+    @property
+    def counts(self) -> dict[str, int]:
+        return {"scalar": self.scalars, "odd": self.odd, "vector": self.vectors, "tensor": self.tensors,
+                "position": self.positions}  # fmt: skip
+
     def blocks(self) -> Iterator[Block]:
         start = 0
-        for name, count in (("scalar", self.scalars), ("odd", self.odd), ("vector", self.vectors),
-                            ("tensor", self.tensors), ("position", self.positions)):  # fmt: skip
+        for name, count in self.counts.items():
             if count:
-                size = len(matrix(name, identity(self.dimension), 1)) * self.points
+                size = math.prod(shape(name, self.dimension)) * self.points
                 yield Block(name, count, size, start)
                 start += count * size
 
 
-def identity(dimension: int) -> Element:
-    return Element(np.eye(dimension), np.zeros(dimension))
+def shape(name: str, dimension: int) -> tuple[int, ...]:
+    """Of one feature of a type."""
+    return {"scalar": (), "odd": (), "vector": (dimension,), "tensor": (dimension, dimension)}.get(
+        name, (dimension + 1,)
+    )
 
 
 def matrix(name: str, element: Element, points: int) -> Floats:

@@ -18,24 +18,37 @@ from models.soft.data import (
 )
 from models.soft.discover import acting, equivariance_error
 from models.soft.fit import Recipe, fit
-from models.soft.groups import Group
+from models.soft.groups import Group, rotations, scale, translations
 from models.soft.network import SoftPerceptron, adjusted
 from models.soft.representation import Representation
 
 
+def moving_shapes() -> tuple[Representation, Representation, tuple[Group, ...]]:
+    """Positions, vectors and tensors, and groups that are not within O(d)."""
+    into = Representation(2, scalars=2, vectors=3, tensors=1, positions=2)
+    return into, Representation(2, scalars=1, vectors=1), (translations(2), scale(2), rotations(2))
+
+
+SHAPES = {"field": field_shapes, "inertia": inertia_shapes, "cosine": similarity_shapes, "moving": moving_shapes}
+
+
 def made(shapes: str) -> tuple[SoftPerceptron, Representation, Representation, tuple[Group, ...]]:
-    into, out, groups = {"field": field_shapes, "inertia": inertia_shapes, "cosine": similarity_shapes}[shapes]()
+    into, out, groups = SHAPES[shapes]()
     torch.manual_seed(2)
-    tensors = 2 if shapes == "inertia" else 0
+    tensors = 2 if shapes in ("inertia", "moving") else 0
     hidden = Representation(into.dimension, scalars=8, vectors=5, tensors=tensors)
     return SoftPerceptron(into, out, hidden, groups), into, out, groups
 
 
-@pytest.mark.parametrize("shapes", ["field", "inertia"])
-@pytest.mark.parametrize("group", [0, 1, 2])
+@pytest.mark.parametrize(("shapes", "group"), [
+    *((shapes, group) for shapes in ("field", "inertia", "moving") for group in range(3)), ("cosine", 0), ("cosine", 1),
+])  # fmt: skip
 def test_a_projected_network_is_exactly_equivariant(shapes: str, group: int) -> None:
     network, into, out, groups = made(shapes)
     x = torch.randn(20, into.size)
+    for block in into.blocks():
+        if block.type == "position":
+            x[:, block.start + into.dimension : block.stop : into.dimension + 1] = 1.0
     assert float(network.penalties()[group].detach()) > 1e-3
     assert equivariance_error(network, groups[group], into, out, x, 6) > 1e-3
     network.project(group)
@@ -43,6 +56,21 @@ def test_a_projected_network_is_exactly_equivariant(shapes: str, group: int) -> 
     assert equivariance_error(network, groups[group], into, out, x, 6) <= 1e-12
     with torch.no_grad():
         assert float(network(x).norm()) > 1e-3
+        assert float(network(x).std(0).max()) > 1e-6  # it still asks what it is shown
+
+
+def test_what_keeps_a_scale_reads_directions_and_what_does_not_is_seen_by_the_penalty() -> None:
+    """v . v -> scalar breaks scale, v . v / (|v| |v|) does not; no network within O(d) has any of the latter."""
+    cosine, field_like = made("cosine")[0], made("field")[0]
+    for layer in cosine.bilinears():
+        assert layer.broken == [[], ["vv"]]
+        assert float(layer.penalty(1).detach()) == pytest.approx(
+            0.5 * float(layer.weight("vv").detach().square().sum())
+        )
+        assert {"vv", "uu"} <= {product.name for product in layer.products}
+    for layer in field_like.bilinears():
+        assert not any(layer.broken)
+        assert "uu" not in {product.name for product in layer.products}
 
 
 def test_the_rule_keeps_the_least_penalty_and_divides_the_others() -> None:
