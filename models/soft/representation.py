@@ -39,7 +39,8 @@ class Block:
 class Representation:
     """Types in this order: scalar, odd (changes sign under a reflection), vector, tensor (d x d), position (x, 1).
 
-    With `points` n, every feature is there n times, once a point, and S_n acts by renaming the points.
+    With `points` n, every feature is there n times, once a point, and S_n acts by renaming the points. With one it is
+    of all of them together, and S_n leaves it alone.
     """
 
     dimension: int
@@ -76,7 +77,7 @@ def shape(name: str, dimension: int) -> tuple[int, ...]:
 
 
 def matrix(name: str, element: Element, points: int) -> Floats:
-    """rho(g) on one feature of a type, for all points: [n s, n s], points first."""
+    """rho(g) on one feature of a type, for all points: [n s, n s], points first. A single point keeps its name."""
     linear, dimension = element.linear, len(element.linear)
     one: Floats
     if name == "scalar":
@@ -89,7 +90,7 @@ def matrix(name: str, element: Element, points: int) -> Floats:
         one = np.asarray(np.kron(linear, linear))
     else:
         one = np.block([[linear, element.shift[:, None]], [np.zeros((1, dimension)), np.ones((1, 1))]])
-    order = np.eye(points)[list(element.order)] if element.order else np.eye(points)
+    order = np.eye(points)[list(element.order)] if element.order and points > 1 else np.eye(points)
     return np.asarray(np.kron(order, one))
 
 
