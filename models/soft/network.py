@@ -71,12 +71,15 @@ class SoftPerceptron(nn.Module):
                 gate.residue.data.zero_()
 
 
-def adjusted(strength: Tensor, penalty: Tensor, power: float) -> Tensor:
+def adjusted(strength: Tensor, penalty: Tensor, power: float, real: Tensor | None = None) -> Tensor:
     """lambda_k / (R_k / min_j R_j)^p over the groups that are penalised at all (PER, section 4.3).
 
-    The rule compares ratios only: it can't tell that all are kept from that all are broken alike.
+    The rule compares ratios only: it can't tell that all are kept from that all are broken alike. What is not `real`, a
+    candidate that takes nothing away from any weight, has no penalty whatever the data are, and is left out.
     """
     asked = strength > 0
+    if real is not None:
+        asked = asked & real
     if not bool(asked.any()):
         return strength
     penalty = penalty.clamp(min=1e-20)  # what is kept exactly has none

@@ -18,7 +18,7 @@ from models.soft.data import (
 )
 from models.soft.discover import acting, equivariance_error
 from models.soft.fit import Recipe, fit
-from models.soft.groups import Group, rotations, scale, translations
+from models.soft.groups import Group, orthogonal, permutations, rotations, scale, translations
 from models.soft.network import SoftPerceptron, adjusted
 from models.soft.representation import Representation
 
@@ -71,6 +71,48 @@ def test_what_keeps_a_scale_reads_directions_and_what_does_not_is_seen_by_the_pe
     for layer in field_like.bilinears():
         assert not any(layer.broken)
         assert "uu" not in {product.name for product in layer.products}
+
+
+@pytest.mark.parametrize("out_points", [4, 1])
+def test_a_network_of_points_that_may_be_renamed(out_points: int) -> None:
+    """S_4 on four points, each with vectors, pseudo-scalars and tensors of its own; and O(2) on all of them at once."""
+    groups = (permutations(4, 2), orthogonal(2))
+    into = Representation(2, scalars=1, odd=1, vectors=2, points=4)
+    hidden = Representation(2, scalars=4, odd=2, vectors=3, tensors=1, points=4)
+    out = Representation(2, scalars=1, odd=1, vectors=1, points=out_points)
+    x = torch.randn(20, into.size)
+    for index, group in enumerate(groups):
+        torch.manual_seed(4)
+        network = SoftPerceptron(into, out, hidden, groups)
+        assert equivariance_error(network, group, into, out, x, 6) > 1e-3
+        network.project(index)
+        assert equivariance_error(network, group, into, out, x, 6) <= 1e-12
+        with torch.no_grad():
+            assert float(network(x).norm(dim=0).min()) > 1e-3
+
+
+def test_a_hidden_layer_holds_no_positions() -> None:
+    rep = Representation(2, vectors=1, positions=1)
+    with pytest.raises(ValueError, match="can't hold positions"):
+        SoftPerceptron(rep, rep, rep, (translations(2),))
+
+
+def test_a_group_that_moves_nothing_has_no_error() -> None:
+    rep = Representation(2, vectors=1)
+    assert np.isnan(equivariance_error(lambda x: x, translations(2), rep, rep, torch.ones(3, 2)))
+
+
+def test_a_candidate_that_takes_nothing_away_sends_no_other_to_nothing() -> None:
+    """Translations do not touch vectors: their penalty is 0 whatever the data are."""
+    into, out, _ = field_shapes()
+    network = SoftPerceptron(into, out, Representation(2, scalars=2, vectors=2), (translations(2), rotations(2)), 1)
+    assert network.complements()[0] == 0
+    strength, penalty = torch.tensor([0.1, 0.1, 0.1]), torch.tensor([0.0, 1e-3, 2e-3])
+    found = adjusted(strength, penalty, 2.0, torch.tensor([False, True, True]))
+    assert found.tolist() == pytest.approx([0.1, 0.1, 0.025])
+    data = field(0.0, 0.0, 40, 1)
+    fitted = fit(network, data, data, data, Recipe(epochs=4, strength=0.1), 1)
+    assert fitted.after.tolist() == pytest.approx([0.1, 0.1])
 
 
 def test_the_rule_keeps_the_least_penalty_and_divides_the_others() -> None:
