@@ -99,7 +99,7 @@ class Bilinear(nn.Module):
     """x + 0.1 products of random pairs of features, each with a weight.
 
     PRODUCTS keep all of O(d). A candidate that changes lengths (scale) is broken by v . v -> scalar and T v -> vector:
-    then their DIRECTIONS are there too, and what a group does not keep is penalised.
+    then their DIRECTIONS are there too, and what a group does not keep is penalised and begins at 1e-3, as residues do.
     """
 
     def __init__(self, rep: Representation, seed: int, groups: Sequence[Group] = ()) -> None:
@@ -111,6 +111,8 @@ class Bilinear(nn.Module):
             product for product in PRODUCTS + (DIRECTIONS if stretched else ()) if self._paired(product, draw)
         )
         self.broken = [[one.name for one in self.products if not one.kept_by(group)] for group in groups]
+        for name in {name for broken in self.broken for name in broken}:
+            self.weight(name).data.mul_(1e-3)
 
     def _paired(self, product: Product, draw: torch.Generator) -> bool:
         """Draw its pairs and weights; False where it has no features to work on."""
