@@ -30,7 +30,7 @@ CASES = {
     "gradient": ("sample.light_gradient_per_um=[0.03, 0.0]",),
 }
 TRANSLATIONS = {"translation along x", "translation along y"}
-WANTED: dict[str, tuple[set[str], set[str]]] = {  # what is to be broken, and kept (issue 7, shows 4)
+WANTED: dict[str, tuple[set[str], set[str]]] = {  # what is to be broken, and kept
     "nothing": (set(), {"rotation", "reflection of x", "reflection of y", *TRANSLATIONS}),
     "drift": ({"rotation"}, {"reflection of y", *TRANSLATIONS}),
     "gradient": ({"translation along x"}, set()),

@@ -146,11 +146,13 @@ class _Fit:
         for index, rows in enumerate(blocks):
             gram[index], cross[index] = shown[rows].T @ shown[rows], shown[rows].T @ wanted[rows]
         self.gram = gram.sum(0) / len(shown)
+        self.gram_others, self.cross_others = gram.sum(0) - gram, cross.sum(0) - cross  # of all blocks but one
+        self.basis = basis
         self.weight, self.rank = self._solve(gram.sum(0), cross.sum(0), basis)
         # [blocks] mean squares of a component's error, times the share of the rows relative to an even one
         self.errors, self.others = np.empty(len(blocks)), np.empty((len(blocks), 2, size))
         for index, rows in enumerate(blocks):
-            weight, _ = self._solve(gram.sum(0) - gram[index], cross.sum(0) - cross[index], basis)
+            weight, _ = self._solve(self.gram_others[index], self.cross_others[index], basis)
             total = float(((shown[rows] @ weight.T - wanted[rows]) ** 2).sum())
             self.errors[index] = 0.5 * total * len(blocks) / len(shown)
             self.others[index] = weight  # from all blocks but this one
@@ -167,6 +169,11 @@ class _Fit:
         normal = basis.T @ np.kron(np.eye(2), gram) @ basis
         beta, _, rank, _ = np.linalg.lstsq(normal, basis.T @ cross.T.reshape(-1), rcond=1e-10)
         return np.asarray((basis @ beta).reshape(2, size)), int(rank)
+
+    def without(self, lost: Floats) -> Floats:
+        """[blocks, 2, P] `others`, if the motion were without shown @ lost.T; lost [2, P]."""
+        cross = self.cross_others - self.gram_others @ lost.T
+        return np.stack([self._solve(*sums, self.basis)[0] for sums in zip(self.gram_others, cross, strict=True)])
 
     def mean_square(self, weight: Floats) -> float:
         """Of shown @ weight.T, summed over components; weight [2, P]."""
@@ -187,7 +194,7 @@ def _evidence(free: _Fit, held: _Fit) -> float:
 def _least(free: _Fit, held: _Fit) -> float:
     """The breaking that is found nine times in ten, if it is the same for all; nan: no data could show any.
 
-    From fits to what is left without the breaking that there is.
+    As if the breaking that there is were not.
 
     Chance makes a breaking of rms^2 C in `count` directions, by the jackknife over blocks (Efron, Stein 1981). One of b
     makes errors worse by b^2 / 2 - C / 2, with a standard error of (C^2 / count + b^2 C / count)^(1/2); their ratio has
@@ -196,7 +203,8 @@ def _least(free: _Fit, held: _Fit) -> float:
     count, blocks = free.rank - held.rank, len(free.blocks)
     if count <= 0:
         return np.nan
-    apart = free.others - held.others
+    lost = free.weight - held.weight
+    apart = free.without(lost) - held.without(lost)
     spread = apart - apart.mean(axis=0)
     chance = (blocks - 1) / blocks * sum(free.mean_square(one) for one in spread)
     freedom, least = blocks - 1, SURE
@@ -209,16 +217,13 @@ def _least(free: _Fit, held: _Fit) -> float:
 def _judge(one: Candidate, shown: Floats, wanted: Floats, free: list[_Fit], moving: bool) -> Verdict:
     held = [_Fit(shown, wanted, one.basis, fit.blocks) for fit in free]
     sigmas = min(_evidence(*pair) for pair in zip(free, held, strict=True))
-    unbroken = wanted - shown @ (free[0].weight - held[0].weight).T
-    whole = np.eye(len(one.basis))
-    pairs = [tuple(_Fit(shown, unbroken, basis, fit.blocks) for basis in (whole, one.basis)) for fit in free]
     speed_rms = np.sqrt(free[0].mean_square(free[0].weight))
     lost_rms = float(np.sqrt(free[0].mean_square(free[0].weight - held[0].weight)))
     flat = free[0].weight.reshape(-1)
     away = flat - one.basis @ (one.basis.T @ flat)
     return Verdict(
         group=one.name, kept=sigmas < SURE, sigmas=sigmas, broken_um_per_s=lost_rms,
-        least_um_per_s=max(_least(fit, inside) for fit, inside in pairs),
+        least_um_per_s=max(_least(*pair) for pair in zip(free, held, strict=True)),
         relative=lost_rms / speed_rms if moving else np.nan,
         equivariance_error=_equivariance_error(one.elements, shown, free[0]) if moving else np.nan,
         penalty=float(0.5 * (away**2).sum() / max(len(flat) - one.basis.shape[1], 1)),
