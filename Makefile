@@ -34,6 +34,7 @@ train-benchmarks:
 	$(PY) -m benchmarks.species
 	$(PY) -m benchmarks.soft field --seeds 1 2 3 4 5
 	$(PY) -m benchmarks.soft inertia cosine forecast --seeds 1 2 3
+	$(PY) -m benchmarks.symmetry --seeds 1 2 3
 
 # Tracking beside trackpy: the tables of docs/benchmarks.md, in about three minutes.
 bench:

@@ -340,9 +340,10 @@ def symmetry(
 ) -> None:
     """Say which symmetries the motion in a run keeps: rotation, reflections, translations.
 
-    A table of tracks needs columns time_s, particle, x_um, y_um; fx_pn and fy_pn are forces that were asked for.
+    A table of tracks needs columns time_s, particle, x_um, y_um; fx_pn and fy_pn are forces that were asked for. With
+    fewer than seven particles, what is a particle's own can't be told from a law.
 
-    Example: main.py symmetry runs/annular_activity-001.h5
+    Example: main.py symmetry runs/ring_crystal-001.h5
     """
     from app.symmetry import show_symmetry
 

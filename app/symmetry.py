@@ -8,13 +8,14 @@ from __future__ import annotations
 import math
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.answer import write_json
 from app.tidy import Columns, tidy
+from app.tracks_table import TABLES, read_tracks
 from config.refused import Refused
 from drivers.journal import read_run
 
@@ -22,19 +23,21 @@ if TYPE_CHECKING:
     from models.soft.motion import Motion, Verdict
 
 FEWEST = 400  # displacements
-TABLES = (".csv", ".parquet")
-NEEDED = ("time_s", "particle", "x_um", "y_um")
 
 
 def show_symmetry(path: Path, *, lag_s: float | None, json: Path | None, figure: Path | None) -> int:
     """Say it as text, and as JSON and as a figure where that is wanted. Raises Refused."""
-    from models.soft.motion import verdicts  # nobody waits for torch who does not use it
+    from models.soft.motion import held_out, verdicts  # nobody waits for torch who does not use it
 
     motion, lag_s = motion_of(path, lag_s)
-    found = verdicts(motion)
-    print(text(found, path, lag_s, len(motion.position_um)))
+    try:
+        found = verdicts(motion)
+    except ValueError as fault:
+        raise Refused(f"{path}: {fault}") from None
+    blocks = {one.of: len(one.blocks) for one in held_out(motion)}
+    print(text(found, path, lag_s, len(motion.position_um), blocks))
     if json is not None:
-        said = {"run": str(path), "lag_s": lag_s, "displacements": len(motion.position_um),
+        said = {"run": str(path), "lag_s": lag_s, "displacements": len(motion.position_um), "held_out": blocks,
                 "groups": [asdict(one) for one in found]}  # fmt: skip
         write_json(json, said)
     if figure is not None:
@@ -42,15 +45,23 @@ def show_symmetry(path: Path, *, lag_s: float | None, json: Path | None, figure:
     return 0
 
 
-def text(found: list[Verdict], path: Path, lag_s: float, count: int) -> str:
-    """A line a group. `least`: the smallest breaking that these data would have shown."""
+def text(found: list[Verdict], path: Path, lag_s: float, count: int, held_out: dict[str, int]) -> str:
+    """A line a group. `least`: a breaking of this size is found nine times in ten; -: nothing can be said."""
+    blocks = " and ".join(f"{number} blocks of {of}" for of, number in held_out.items())
     lines = [f"{path}: symmetries of the mean motion over {lag_s:g} s, from {count} displacements",
+             f"  evidence is what holds for {blocks} that were held out",
              f"  {'group':28}{'':8}{'evidence':>11}{'breaking':>10}{'least':>8} um/s   equivariance error"
              "   penalty"]  # fmt: skip
     for one in found:
-        lines.append(f"  {one.group:28}{'kept' if one.kept else 'BROKEN':8}{one.sigmas:5.1f} sigma"
-                     f"{one.broken_um_per_s:10.4f}{one.least_um_per_s:8.4f}        {one.equivariance_error:18.3f}"
-                     f"   {one.penalty:.1e}")  # fmt: skip
+        said = "untold" if math.isnan(one.least_um_per_s) else "kept" if one.kept else "BROKEN"
+        least, error = ("-" if math.isnan(value) else f"{value:.{digits}f}"
+                        for value, digits in ((one.least_um_per_s, 4), (one.equivariance_error, 3)))  # fmt: skip
+        lines.append(f"  {one.group:28}{said:8}{one.sigmas:5.1f} sigma{one.broken_um_per_s:10.4f}{least:>8}"
+                     f"        {error:>18}   {one.penalty:.1e}")  # fmt: skip
+    if any(math.isnan(one.equivariance_error) for one in found):
+        lines.append(
+            "  there is no mean motion beyond chance, so that the equivariance error would be chance over chance"
+        )
     return "\n".join(lines)
 
 
@@ -66,23 +77,36 @@ def motion_of(path: Path, lag_s: float | None) -> tuple[Motion, float]:
     if lag_s is not None and not (lag_s > 0 and math.isfinite(lag_s)):
         raise Refused(f"--lag {lag_s:g}: the duration of a displacement must be a positive number of seconds")
     if path.is_dir() or path.suffix.lower() in TABLES:
-        tracks, forces = _tables(path)
+        tracks, forces = read_tracks(path)
     else:
         with read_run(path) as run:
             lag_s = lag_s or 1.0 / run.header.fps
             tables = tidy(run, run.batches())
         tracks, forces = tables["tracks"], tables["forces"]
-    if lag_s is None:
-        steps = np.diff(np.unique(tracks["time_s"]))
-        lag_s = float(np.median(steps)) if len(steps) else 1.0
+    _, particle = np.unique(tracks["particle"], return_inverse=True)
+    lag_s = lag_s or _usual_step_s(tracks["time_s"], particle)
     position_um = np.stack([tracks["x_um"], tracks["y_um"]], axis=1)
     usable = ~np.asarray(tracks["carried"], np.bool_)
     pull_pn = _pulls(tracks, forces)
-    motion = displacements(tracks["time_s"], tracks["particle"], position_um, pull_pn, usable, lag_s)
+    motion = displacements(tracks["time_s"], particle, position_um, pull_pn, usable, lag_s)
+    refuse_unfit(motion, path, lag_s)
+    return motion, lag_s
+
+
+def _usual_step_s(time_s: NDArray[np.float64], particle: NDArray[np.int64]) -> float:
+    """Median time between two sightings of a particle."""
+    order = np.lexsort((time_s, particle))
+    steps = np.diff(time_s[order])[np.diff(particle[order]) == 0]
+    return float(np.median(steps[steps > 0])) if (steps > 0).any() else 1.0
+
+
+def refuse_unfit(motion: Motion, path: Path, lag_s: float) -> None:
+    """Raises Refused where nothing can be judged by these displacements."""
     if len(motion.position_um) < FEWEST:
         raise Refused(f"{path}: {len(motion.position_um)} displacements of {lag_s:g} s are too few to judge by "
                       f"(at least {FEWEST} are needed; a shorter --lag gives more)")  # fmt: skip
-    return motion, lag_s
+    if not motion.velocity_um_per_s.any():
+        raise Refused(f"{path}: nobody moves, so that nothing can be said of symmetries")
 
 
 def _pulls(tracks: Columns, forces: Columns | None) -> NDArray[np.float64]:
@@ -97,57 +121,29 @@ def _pulls(tracks: Columns, forces: Columns | None) -> NDArray[np.float64]:
     return pull_pn
 
 
-def _tables(path: Path) -> tuple[Columns, Columns | None]:
-    """Tracks, and forces where they stand in a table of their own."""
-    if path.is_dir():
-        there = [path / f"tracks{suffix}" for suffix in TABLES if (path / f"tracks{suffix}").exists()]
-        if not there:
-            raise Refused(f"{path}: this folder has no table tracks.csv or tracks.parquet")
-        path = there[0]
-    tracks = _table(path, NEEDED)
-    tracks.setdefault("carried", np.zeros(len(tracks["time_s"]), np.bool_))
-    if "fx_pn" in tracks and "fy_pn" in tracks:
-        return tracks, None
-    beside = path.with_name(f"forces{path.suffix}")
-    if path.stem == "tracks" and beside.exists() and "frame" in tracks:
-        return tracks, _table(beside, ("frame", "particle", "fx_pn", "fy_pn"))
-    return tracks | {name: np.zeros(len(tracks["time_s"])) for name in ("fx_pn", "fy_pn")}, None
-
-
-def _table(path: Path, needed: tuple[str, ...]) -> Columns:
-    import pandas as pd
-
-    try:
-        table: Any = pd.read_csv(path) if path.suffix.lower() == ".csv" else pd.read_parquet(path)
-    except FileNotFoundError:
-        raise Refused(f"{path}: there is no such file") from None
-    except (OSError, ValueError) as error:  # pandas' and pyarrow's faults of reading are ValueErrors
-        raise Refused(f"{path}: this table can't be read ({str(error).splitlines()[0]})") from None
-    for name in needed:
-        if name not in table:
-            raise Refused(f"{path}: there is no column '{name}' (needed: {', '.join(needed)})")
-        if not pd.api.types.is_numeric_dtype(table[name]) or not np.isfinite(table[name]).all():
-            raise Refused(f"{path}: the column '{name}' holds something that is not a finite number")
-    return {str(name): table[name].to_numpy() for name in table}
-
-
 def draw(found: list[Verdict], path: Path) -> None:
-    """Two bars for every group: how sure it is that it is broken, and the error under it on data held out."""
+    """Bars for every group: evidence, breaking beside the least that would be found, held-out error, penalty."""
     from matplotlib.figure import Figure
 
     from models.soft.motion import SURE
 
-    figure = Figure(figsize=(10, 0.5 * len(found) + 1.2), layout="constrained")
-    sure, error = figure.subplots(1, 2, sharey=True)
+    figure = Figure(figsize=(16, 0.5 * len(found) + 1.2), layout="constrained")
+    sure, breaking, error, penalty = figure.subplots(1, 4, sharey=True)
     names, colour = [one.group for one in found], ["tab:green" if one.kept else "tab:red" for one in found]
     sure.barh(names, [max(one.sigmas, 0.0) for one in found], color=colour)
     sure.axvline(SURE, color="black", linestyle=":")
     sure.set_xlabel("evidence that it is broken, standard errors")
+    breaking.barh(names, [one.broken_um_per_s for one in found], color=colour)
+    breaking.plot([one.least_um_per_s for one in found], names, "k|", markersize=18, label="least that is found")
+    breaking.set_xlabel("breaking (line: the least that is found), um/s")
     error.barh(names, [one.equivariance_error for one in found], color=colour)
     error.set_xlabel("equivariance error on data held out")
-    error.set_xlim(left=0)
+    penalty.barh(names, [one.penalty for one in found], color=colour)
+    penalty.set_xlabel("penalty of a direction")
+    for axes in (breaking, error, penalty):
+        axes.set_xlim(left=0)
     sure.invert_yaxis()
     try:
         figure.savefig(path)
-    except (OSError, ValueError) as error:  # ValueError: a kind of picture that matplotlib does not know
-        raise Refused(f"{path}: the figure can't be written ({error})") from None
+    except (OSError, ValueError) as fault:  # ValueError: a kind of picture that matplotlib does not know
+        raise Refused(f"{path}: the figure can't be written ({fault})") from None

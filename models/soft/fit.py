@@ -71,7 +71,7 @@ def fit(network: nn.Module, train: Data, valid: Data, test: Data, recipe: Recipe
         if soft is not None and epoch < at and epoch >= at // 2:
             seen.look(_penalties(soft, recipe))
         if soft is not None and epoch == at - 1:
-            strength = adjusted(strength, seen.kept, recipe.power)
+            strength = adjusted(strength, seen.kept, recipe.power, soft.complements() > 0)
         if epoch >= min(2 * at, recipe.epochs - 1):
             error = mean_square(network, valid)
             if error < best:

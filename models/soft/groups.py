@@ -12,16 +12,24 @@ from models.soft.representation import Element, Floats
 
 @dataclass(frozen=True)
 class Group:
-    """`lie` and `discrete` generate it; `compact` groups have a Haar average."""
+    """`lie` and `discrete` generate it; `compact` groups have a Haar average; with `points` it is all their orders."""
 
     name: str
     dimension: int
     lie: tuple[Element, ...] = ()
     discrete: tuple[Element, ...] = ()
     compact: bool = True
+    points: int = 0
+
+    def elements(self) -> tuple[Element, ...]:
+        """Some that generate all of it (its closure): exp of each Lie generator, and the discrete ones."""
+        return (*(Element(*_exp(one.linear, one.shift)) for one in self.lie), *self.discrete)
 
     def sample(self, draw: np.random.Generator) -> Element:
         """An element drawn by the Haar measure of a compact group; of the others, one not far from the identity."""
+        if self.points:
+            order = tuple(int(index) for index in draw.permutation(self.points))
+            return Element(np.eye(self.dimension), np.zeros(self.dimension), order)
         every = _generated(self.discrete, self.dimension)
         one = every[int(draw.integers(len(every)))]
         if not self.lie:
@@ -69,10 +77,14 @@ def _exponential(lie: tuple[Element, ...], draw: np.random.Generator, compact: b
             unit[:, 0] = -unit[:, 0]
         return unit, np.zeros(dimension)
     weight = draw.uniform(-np.pi, np.pi, len(lie)) if compact else draw.normal(0, 0.3, len(lie))
-    whole = np.zeros((dimension + 1, dimension + 1))
-    for one, size in zip(lie, weight, strict=True):
-        whole[:-1, :-1] += size * one.linear
-        whole[:-1, -1] += size * one.shift
+    linear, shift = (np.stack([getattr(one, part) for one in lie]) for part in ("linear", "shift"))
+    return _exp(np.tensordot(weight, linear, 1), np.tensordot(weight, shift, 1))
+
+
+def _exp(linear: Floats, shift: Floats) -> tuple[Floats, Floats]:
+    """x -> linear x + shift, for a time of 1."""
+    whole = np.zeros((len(linear) + 1, len(linear) + 1))
+    whole[:-1, :-1], whole[:-1, -1] = linear, shift
     full = expm(whole)
     return np.asarray(full[:-1, :-1]), np.asarray(full[:-1, -1])
 
@@ -130,7 +142,10 @@ def scale(dimension: int) -> Group:
 
 def permutations(points: int, dimension: int) -> Group:
     """S_n by a swap and a cycle."""
+    if points < 2:
+        raise ValueError(f"S_{points}: at least two points are needed to rename any")
     still, zero = np.eye(dimension), np.zeros(dimension)
     swap = (1, 0, *range(2, points))
     cycle = (*range(1, points), 0)
-    return Group(f"S_{points}", dimension, (), (Element(still, zero, swap), Element(still, zero, cycle)))
+    both = Element(still, zero, swap), Element(still, zero, cycle)
+    return Group(f"S_{points}", dimension, (), both, points=points)

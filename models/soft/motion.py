@@ -7,14 +7,18 @@ is broken where the free fit foretells the motion better than chance would have 
 other particles: in a crystal a place is a particle, and what is peculiar to its surroundings would pass for a law of
 places if the same particle were asked again. Where a symmetry is kept, the smallest breaking that would have been found
 says what that is worth: little data keep everything.
+
+Blocks that are few are held to Student's t: a ratio counts for as many standard errors as it would of BLOCKS of them.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import t as student
 
 from models.soft.groups import Group, rotations
 from models.soft.projector import null_space
@@ -22,8 +26,9 @@ from models.soft.representation import Element, Floats
 
 TYPES = (("scalar", 1), ("vector", 2), ("vector", 2), ("tensor", 4))  # constant, x, F, F (x) x
 BLOCKS = 20  # of time
-FEW, MANY = 8, 100  # particles: fewer are not held out one by one, more are held out in so many groups
+FEWEST, MANY = 7, 100  # particles: with fewer no breaking is surely found, more are held out in so many groups
 SURE = 3.5  # standard errors over blocks
+POWER = 1.28  # standard errors more: what is passed nine times in ten
 ROWS = 500  # of a block, for the equivariance error
 
 
@@ -45,31 +50,47 @@ class Verdict:
     kept: bool
     sigmas: float  # how many standard errors better the free fit is on times, or particles, held out: the fewer
     broken_um_per_s: float  # root mean square of what the group takes away from the mean velocities
-    least_um_per_s: float  # the smallest such breaking that these data would have shown
-    relative: float  # broken_um_per_s over the root mean square of the mean velocities
-    equivariance_error: float  # mean |f(g x) - g f(x)| / (|f(g x)| + |g f(x)|) of free fits, on the block held out
+    least_um_per_s: (
+        float  # such a breaking, alike for all, is found nine times in ten; nan: nothing here could show any
+    )
+    relative: float  # broken_um_per_s over the root mean square of the mean velocities; nan: those are chance
+    equivariance_error: float  # mean |f(g x) - g f(x)| / (|f(g x)| + |g f(x)|) of free fits, held out; nan: as above
     penalty: float  # |W - P W|^2 / 2 per direction that P takes away, columns in units of their spread
 
 
+@dataclass(frozen=True)
+class HeldOut:
+    """The rows of a motion in blocks, each of which is foretold from the others."""
+
+    of: str  # times or particles
+    blocks: list[NDArray[np.int64]]
+
+
 def verdicts(motion: Motion) -> list[Verdict]:
-    """Rotation, reflection of x, of y and across the mean drift, translation along x and along y."""
+    """Rotation, reflection of x, of y and across the mean drift, translation along x and along y.
+
+    Raises ValueError where whose the rows are is known, and they are of fewer than FEWEST particles.
+    """
     shown = _features(motion)
     whole = np.eye(2 * shown.shape[1])
     drift = motion.velocity_um_per_s.mean(axis=0)
-    free = [_Fit(shown, motion.velocity_um_per_s, whole, blocks) for blocks in _held_out(motion)]
+    free = [_Fit(shown, motion.velocity_um_per_s, whole, held.blocks) for held in held_out(motion)]
+    still = [_Fit(shown, motion.velocity_um_per_s, whole[:, :0], fit.blocks) for fit in free]
+    moving = min(_evidence(*both) for both in zip(free, still, strict=True)) >= SURE
     groups = candidates(float(np.arctan2(drift[1], drift[0])))
-    return [_judge(one, shown, motion.velocity_um_per_s, free) for one in groups]
+    return [_judge(one, shown, motion.velocity_um_per_s, free, moving) for one in groups]
 
 
-def _held_out(motion: Motion) -> list[list[NDArray[np.int64]]]:
-    """Rows by time, and by particle where there are enough of those."""
-    found = [np.array_split(np.arange(len(motion.position_um)), BLOCKS)]
+def held_out(motion: Motion) -> list[HeldOut]:
+    """By time, and by particle where it is known whose the rows are."""
+    found = [HeldOut("times", np.array_split(np.arange(len(motion.position_um)), BLOCKS))]
     if motion.particle is not None:
-        _, which = np.unique(motion.particle, return_inverse=True)
-        if which.max() + 1 >= FEW:
-            which = which % MANY
-            order = np.argsort(which, kind="stable")
-            found.append(np.split(order, np.flatnonzero(np.diff(which[order])) + 1))
+        names, which = np.unique(motion.particle, return_inverse=True)
+        if len(names) < FEWEST:
+            raise ValueError(f"what is a particle's own can't be told from a law with fewer than {FEWEST} particles")
+        which = which % MANY
+        order = np.argsort(which, kind="stable")
+        found.append(HeldOut("particles", np.split(order, np.flatnonzero(np.diff(which[order])) + 1)))
     return found
 
 
@@ -124,43 +145,88 @@ class _Fit:
         gram, cross = np.zeros((len(blocks), size, size)), np.zeros((len(blocks), size, 2))
         for index, rows in enumerate(blocks):
             gram[index], cross[index] = shown[rows].T @ shown[rows], shown[rows].T @ wanted[rows]
-        self.weight = self._solve(gram.sum(0), cross.sum(0), basis)
+        self.gram = gram.sum(0) / len(shown)
+        self.gram_others, self.cross_others = gram.sum(0) - gram, cross.sum(0) - cross  # of all blocks but one
+        self.basis = basis
+        self.weight, self.rank = self._solve(gram.sum(0), cross.sum(0), basis)
         # [blocks] mean squares of a component's error, times the share of the rows relative to an even one
         self.errors, self.others = np.empty(len(blocks)), np.empty((len(blocks), 2, size))
         for index, rows in enumerate(blocks):
-            weight = self._solve(gram.sum(0) - gram[index], cross.sum(0) - cross[index], basis)
+            weight, _ = self._solve(self.gram_others[index], self.cross_others[index], basis)
             total = float(((shown[rows] @ weight.T - wanted[rows]) ** 2).sum())
             self.errors[index] = 0.5 * total * len(blocks) / len(shown)
             self.others[index] = weight  # from all blocks but this one
 
     @staticmethod
-    def _solve(gram: Floats, cross: Floats, basis: Floats) -> Floats:
-        """W [2, P] = sum_b beta_b B_b with the least squared error; basis [2 P, B] orthonormal, W row by row."""
+    def _solve(gram: Floats, cross: Floats, basis: Floats) -> tuple[Floats, int]:
+        """W [2, P] = sum_b beta_b B_b with the least squared error, and how many of the B_b the data show.
+
+        basis [2 P, B] orthonormal, W row by row.
+        """
         size = len(gram)
+        if not basis.shape[1]:
+            return np.zeros((2, size)), 0
         normal = basis.T @ np.kron(np.eye(2), gram) @ basis
-        beta = np.linalg.lstsq(normal, basis.T @ cross.T.reshape(-1), rcond=1e-10)[0]
-        return np.asarray((basis @ beta).reshape(2, size))
+        beta, _, rank, _ = np.linalg.lstsq(normal, basis.T @ cross.T.reshape(-1), rcond=1e-10)
+        return np.asarray((basis @ beta).reshape(2, size)), int(rank)
+
+    def without(self, lost: Floats) -> Floats:
+        """[blocks, 2, P] `others`, if the motion were without shown @ lost.T; lost [2, P]."""
+        cross = self.cross_others - self.gram_others @ lost.T
+        return np.stack([self._solve(*sums, self.basis)[0] for sums in zip(self.gram_others, cross, strict=True)])
+
+    def mean_square(self, weight: Floats) -> float:
+        """Of shown @ weight.T, summed over components; weight [2, P]."""
+        return float(np.einsum("ip,pq,iq->", weight, self.gram, weight))
 
 
-def _judge(one: Candidate, shown: Floats, wanted: Floats, free: list[_Fit]) -> Verdict:
-    basis, flat = one.basis, free[0].weight.reshape(-1)
-    complement = len(flat) - basis.shape[1]
-    sigmas, deviation = np.inf, 0.0
-    for fit in free:
-        worse = _Fit(shown, wanted, basis, fit.blocks).errors - fit.errors  # [blocks]
-        spread = max(float(worse.std(ddof=1) / np.sqrt(len(worse))), 1e-300)
-        sigmas, deviation = min(sigmas, float(worse.mean()) / spread), max(deviation, spread)
-    away = flat - basis @ (basis.T @ flat)
-    lost = shown @ away.reshape(2, -1).T
-    speed = shown @ free[0].weight.T
-    lost_rms, speed_rms = (float(np.sqrt((value**2).sum(axis=1).mean())) for value in (lost, speed))
-    # a breaking b makes the errors differ by b^2 / 2, less what the free fit loses by what it has to guess
-    guessed = complement * float(free[0].errors.mean()) / len(shown)
+def _evidence(free: _Fit, held: _Fit) -> float:
+    """How many standard errors better the free fit foretells what was held out."""
+    worse = held.errors - free.errors  # [blocks]
+    least = 1e-12 * max(float(held.errors.mean()), 1e-300)  # of numbers of 53 bits
+    ratio = float(worse.mean()) / max(float(worse.std(ddof=1) / np.sqrt(len(worse))), least)
+    freedom = len(worse) - 1
+    if freedom >= BLOCKS - 1:
+        return ratio
+    return min(ratio, float(student.isf(student.sf(ratio, freedom), BLOCKS - 1)))
+
+
+def _least(free: _Fit, held: _Fit) -> float:
+    """The breaking that is found nine times in ten, if it is the same for all; nan: no data could show any.
+
+    As if the breaking that there is were not.
+
+    Chance makes a breaking of rms^2 C in `count` directions, by the jackknife over blocks (Efron, Stein 1981). One of b
+    makes errors worse by b^2 / 2 - C / 2, with a standard error of (C^2 / count + b^2 C / count)^(1/2); their ratio has
+    to pass Student's quantile by POWER of its own standard errors, (1 + quantile^2 / 2 freedom)^(1/2).
+    """
+    count, blocks = free.rank - held.rank, len(free.blocks)
+    if count <= 0:
+        return np.nan
+    lost = free.weight - held.weight
+    apart = free.without(lost) - held.without(lost)
+    spread = apart - apart.mean(axis=0)
+    chance = (blocks - 1) / blocks * sum(free.mean_square(one) for one in spread)
+    freedom, least = blocks - 1, SURE
+    if freedom < BLOCKS - 1:
+        least = float(student.isf(student.sf(SURE, BLOCKS - 1), freedom))
+    passed = least + POWER * np.sqrt(1 + least**2 / (2 * freedom))
+    return float(np.sqrt(chance / count * (count + 2 * passed**2 + 2 * passed * np.sqrt(passed**2 + 2 * count))))
+
+
+def _judge(one: Candidate, shown: Floats, wanted: Floats, free: list[_Fit], moving: bool) -> Verdict:
+    held = [_Fit(shown, wanted, one.basis, fit.blocks) for fit in free]
+    sigmas = min(_evidence(*pair) for pair in zip(free, held, strict=True))
+    speed_rms = np.sqrt(free[0].mean_square(free[0].weight))
+    lost_rms = float(np.sqrt(free[0].mean_square(free[0].weight - held[0].weight)))
+    flat = free[0].weight.reshape(-1)
+    away = flat - one.basis @ (one.basis.T @ flat)
     return Verdict(
         group=one.name, kept=sigmas < SURE, sigmas=sigmas, broken_um_per_s=lost_rms,
-        least_um_per_s=float(np.sqrt(2 * SURE * deviation + guessed)), relative=lost_rms / max(speed_rms, 1e-300),
-        equivariance_error=_equivariance_error(one.elements, shown, free[0]),
-        penalty=float(0.5 * (away**2).sum() / max(complement, 1)),
+        least_um_per_s=max(_least(*pair) for pair in zip(free, held, strict=True)),
+        relative=lost_rms / speed_rms if moving else np.nan,
+        equivariance_error=_equivariance_error(one.elements, shown, free[0]) if moving else np.nan,
+        penalty=float(0.5 * (away**2).sum() / max(len(flat) - one.basis.shape[1], 1)),
     )  # fmt: skip
 
 
@@ -218,23 +284,24 @@ def displacements(
     displacements do not overlap.
     The force is that at its beginning: a mean over the way would answer to the very noise that made the displacement.
     """
-    starts, moves, pulls, begun, whose = [], [], [], [], []
-    for who in np.unique(particle):
-        rows = np.flatnonzero(particle == who)
-        rows = rows[np.argsort(time_s[rows], kind="stable")]
-        at = time_s[rows]
-        stops = np.searchsorted(at, np.arange(at[0], at[-1] + lag_s, lag_s) - 1e-3 * lag_s)
-        bad = np.concatenate([[0], np.cumsum(~usable[rows])])
-        for first, last in zip(stops[:-1], np.minimum(stops[1:], len(rows) - 1), strict=True):
-            span_s = at[last] - at[first]
-            if 0.8 * lag_s < span_s < 1.2 * lag_s and bad[last] == bad[first]:
-                starts.append(position_um[rows[first]])
-                moves.append((position_um[rows[last]] - position_um[rows[first]]) / span_s)
-                pulls.append(force_pn[rows[first]])
-                begun.append(at[first])
-                whose.append(who)
-    order = np.argsort(np.array(begun), kind="stable")
-    position_um, velocity_um_per_s, pull_pn = (
-        np.asarray(column, np.float64).reshape(-1, 2)[order] for column in (starts, moves, pulls)
-    )
-    return Motion(position_um, velocity_um_per_s, pull_pn, np.asarray(whose, np.int64)[order])
+    order = np.lexsort((time_s, particle))
+    at, who = time_s[order], particle[order]
+    begins = _changed(who)
+    began_s = at[np.maximum.accumulate(np.where(begins, np.arange(len(at)), 0))]
+    cell = np.floor((at - began_s) / lag_s + 1e-3)  # how many lags after a particle was first seen
+    ends = np.append(begins[1:], True)[: len(at)]
+    stops = np.flatnonzero(begins | ends | _changed(cell))
+    first, last = stops[:-1], stops[1:]
+    bad = np.concatenate([[0], np.cumsum(~usable[order])])
+    span_s = at[last] - at[first]
+    good = (who[first] == who[last]) & (bad[first] == bad[last]) & (0.8 * lag_s < span_s) & (span_s < 1.2 * lag_s)
+    first, last, span_s = first[good], last[good], span_s[good]
+    by_time = np.argsort(at[first], kind="stable")
+    start, stop = order[first[by_time]], order[last[by_time]]
+    moved_um = position_um[stop] - position_um[start]
+    return Motion(position_um[start], moved_um / span_s[by_time, None], force_pn[start], particle[start])
+
+
+def _changed(values: NDArray[Any]) -> NDArray[np.bool_]:
+    """Where a value is not the one before it; the first is new."""
+    return np.append(True, values[1:] != values[:-1])[: len(values)]

@@ -30,7 +30,7 @@ class SoftPerceptron(nn.Module):
         at = into
         for index in range(layers):
             gate = Gated(hidden)
-            blocks += [SoftLinear(at, gate.before, self.groups), Bilinear(gate.before, index), gate]
+            blocks += [SoftLinear(at, gate.before, self.groups), Bilinear(gate.before, index, self.groups), gate]
             at = hidden
         self.blocks = nn.Sequential(*blocks, SoftLinear(at, out, self.groups))
 
@@ -40,36 +40,46 @@ class SoftPerceptron(nn.Module):
     def linears(self) -> list[SoftLinear]:
         return [layer for layer in self.blocks if isinstance(layer, SoftLinear)]
 
+    def bilinears(self) -> list[Bilinear]:
+        return [layer for layer in self.blocks if isinstance(layer, Bilinear)]
+
+    def judged(self) -> list[SoftLinear | Bilinear]:
+        return [*self.linears(), *self.bilinears()]
+
     def penalties(self) -> Tensor:
         """[K] R_k of every group."""
         return torch.stack([self.penalty(k) for k in range(len(self.groups))])
 
     def penalty(self, group: int) -> Tensor:
-        return torch.stack([layer.penalty(group) for layer in self.linears()]).sum()
+        linear = torch.stack([layer.penalty(group) for layer in self.linears()]).sum()
+        return linear + torch.stack([layer.penalty(group) for layer in self.bilinears()]).sum()
 
     def complements(self) -> Tensor:
         """[K] how many directions of the weights each group takes away."""
-        return torch.tensor([sum(layer.complement(k) for layer in self.linears()) for k in range(len(self.groups))])
+        return torch.tensor([sum(layer.complement(k) for layer in self.judged()) for k in range(len(self.groups))])
 
     def residue(self) -> Tensor:
-        """sum w^2 of the gates' residues, which the linear penalties do not see."""
+        """sum w^2 of the gates' residues, which the penalties do not see."""
         return torch.stack([gate.residue.square().sum() for gate in self.blocks if isinstance(gate, Gated)]).sum()
 
     def project(self, group: int) -> None:
         """Make the network exactly equivariant to one group."""
-        for layer in self.linears():
+        for layer in self.judged():
             layer.project(group)
         for gate in self.blocks:
             if isinstance(gate, Gated):
                 gate.residue.data.zero_()
 
 
-def adjusted(strength: Tensor, penalty: Tensor, power: float) -> Tensor:
+def adjusted(strength: Tensor, penalty: Tensor, power: float, real: Tensor | None = None) -> Tensor:
     """lambda_k / (R_k / min_j R_j)^p over the groups that are penalised at all (PER, section 4.3).
 
-    The rule compares ratios only: it can't tell that all are kept from that all are broken alike.
+    The rule compares ratios only: it can't tell that all are kept from that all are broken alike. What is not `real`, a
+    candidate that takes nothing away from any weight, has no penalty whatever the data are, and is left out.
     """
     asked = strength > 0
+    if real is not None:
+        asked = asked & real
     if not bool(asked.any()):
         return strength
     penalty = penalty.clamp(min=1e-20)  # what is kept exactly has none

@@ -46,7 +46,12 @@ class Projector:
 
 
 def projector(group: Group, into: Representation, out: Representation) -> Projector:
-    """By null space, exact for every group."""
+    """By null space, exact for every group. Raises ValueError where the features are not what the group acts on."""
+    for rep in (into, out):
+        if rep.dimension != group.dimension:
+            raise ValueError(f"{group.name} acts in {group.dimension} dimensions, these features have {rep.dimension}")
+        if group.points and rep.points not in (1, group.points):
+            raise ValueError(f"{group.name} renames {group.points} points, these features have {rep.points}")
     cache: dict[tuple[str, str], Tensor] = {}
     parts = []
     for high in out.blocks():
@@ -86,22 +91,41 @@ def haar(group: Group, into: str, out: str, count: int, seed: int, points: tuple
 
 
 def closed(name: str, into: str, out: str) -> Floats:
-    """P of one pair of types in the plane: SO(2) (and every C_n, n > 2), O(2), C_2, reflection of y.
+    """P of one pair of types in the plane. Raises ValueError where no closed form is known.
 
-    Scalars s, vectors v. SO(2): s->s free, s<->v nothing, v->v: a 1 + b J, a = (W00 + W11) / 2, b = (W10 - W01) / 2.
-    O(2): the same with b = 0. C_2: s<->v nothing, the rest free. y -> -y: s<->v by x only, v->v diagonal only.
+    Scalars s, vectors v. SO(2): s->s free, s<->v nothing, v->v: a 1 + b J, a = (W00 + W11) / 2, b = (W10 - W01) / 2; so
+    every C_n, n > 2. O(2): the same with b = 0. C_2: s<->v nothing, the rest free; so scale. A reflection, of y say:
+    s<->v by x only, v->v diagonal only. T(2) and C_1: everything, since these have no place. S_n, of n points each:
+    a 1 + b 1 1^T for each pair of components (Zaheer et al. 2017).
     """
-    pair = (into, out)
-    if pair == ("scalar", "scalar"):
-        return np.eye(1)
-    if pair != ("vector", "vector"):
-        keep_x = np.diag([1.0, 0.0])
-        return keep_x if name == "reflection of y" else np.zeros((2, 2))
+    if into not in SIZES or out not in SIZES:
+        raise ValueError(f"no closed form is known for {into} -> {out}")
+    low, high = SIZES[into], SIZES[out]
+    kind, _, order = name.partition("_")
+    if kind == "S" and order.isdigit():
+        return _renamed(int(order), low, high)
+    if name in ("T(2)", "C_1"):
+        return np.eye(low * high)
+    if name in ("reflection of x", "reflection of y"):
+        sign = {"scalar": np.ones(1), "vector": np.array([-1.0, 1.0] if name.endswith("x") else [1.0, -1.0])}
+        return np.diag((1 + np.kron(sign[out], sign[into])) / 2)
+    if name in ("scale", "C_2"):
+        return np.eye(low * high) * (low == high)
+    if name not in ("SO(2)", "O(2)") and not (kind == "C" and order.isdigit()):
+        raise ValueError(f"no closed form is known for the group {name}")
+    if low != high or low == 1:
+        return np.eye(low * high) * (low == high)
     same, turn = np.array([1.0, 0, 0, 1]) / np.sqrt(2), np.array([0.0, -1, 1, 0]) / np.sqrt(2)
-    if name == "O(2)":
-        return np.outer(same, same)
-    if name == "C_2":
-        return np.eye(4)
-    if name == "reflection of y":
-        return np.diag([1.0, 0.0, 0.0, 1.0])
-    return np.outer(same, same) + np.outer(turn, turn)
+    return np.asarray(np.outer(same, same) + np.outer(turn, turn) * (name != "O(2)"))
+
+
+SIZES = {"scalar": 1, "vector": 2}
+
+
+def _renamed(points: int, low: int, high: int) -> Floats:
+    """Of S_n: on the pairs of points the mean of the diagonal and the mean of the rest, components left alone."""
+    diagonal = np.eye(points).ravel()
+    basis = np.stack([diagonal / np.sqrt(points), (1 - diagonal) / np.sqrt(max(points * (points - 1), 1))])
+    pairs = (basis.T @ basis).reshape((points,) * 4)
+    whole = np.einsum("ijkl,ac,bd->iajbkcld", pairs, np.eye(high), np.eye(low))
+    return np.asarray(whole.reshape((points**2 * low * high,) * 2))

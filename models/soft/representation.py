@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -38,7 +39,8 @@ class Block:
 class Representation:
     """Types in this order: scalar, odd (changes sign under a reflection), vector, tensor (d x d), position (x, 1).
 
-    With `points` n, every feature is there n times, once a point, and S_n acts by renaming the points.
+    With `points` n, every feature is there n times, once a point, and S_n acts by renaming the points. With one it is
+    of all of them together, and S_n leaves it alone.
     """
 
     dimension: int
@@ -53,22 +55,29 @@ class Representation:
     def size(self) -> int:
         return sum(block.count * block.size for block in self.blocks())
 
+    @property
+    def counts(self) -> dict[str, int]:
+        return {"scalar": self.scalars, "odd": self.odd, "vector": self.vectors, "tensor": self.tensors,
+                "position": self.positions}  # fmt: skip
+
     def blocks(self) -> Iterator[Block]:
         start = 0
-        for name, count in (("scalar", self.scalars), ("odd", self.odd), ("vector", self.vectors),
-                            ("tensor", self.tensors), ("position", self.positions)):  # fmt: skip
+        for name, count in self.counts.items():
             if count:
-                size = len(matrix(name, identity(self.dimension), 1)) * self.points
+                size = math.prod(shape(name, self.dimension)) * self.points
                 yield Block(name, count, size, start)
                 start += count * size
 
 
-def identity(dimension: int) -> Element:
-    return Element(np.eye(dimension), np.zeros(dimension))
+def shape(name: str, dimension: int) -> tuple[int, ...]:
+    """Of one feature of a type."""
+    return {"scalar": (), "odd": (), "vector": (dimension,), "tensor": (dimension, dimension)}.get(
+        name, (dimension + 1,)
+    )
 
 
 def matrix(name: str, element: Element, points: int) -> Floats:
-    """rho(g) on one feature of a type, for all points: [n s, n s], points first."""
+    """rho(g) on one feature of a type, for all points: [n s, n s], points first. A single point keeps its name."""
     linear, dimension = element.linear, len(element.linear)
     one: Floats
     if name == "scalar":
@@ -81,7 +90,7 @@ def matrix(name: str, element: Element, points: int) -> Floats:
         one = np.asarray(np.kron(linear, linear))
     else:
         one = np.block([[linear, element.shift[:, None]], [np.zeros((1, dimension)), np.ones((1, 1))]])
-    order = np.eye(points)[list(element.order)] if element.order else np.eye(points)
+    order = np.eye(points)[list(element.order)] if element.order and points > 1 else np.eye(points)
     return np.asarray(np.kron(order, one))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -75,22 +76,81 @@ def test_an_exported_run_says_what_the_run_says(tmp_path: Path, brief: Path, to:
                 assert found[name] == pytest.approx(one[name], rel=1e-6)
 
 
-def test_a_table_of_tracks_from_anywhere(tmp_path: Path) -> None:
+def beads(count: int = 20, times: int = 400, flow_um_per_s: float = 0.0) -> pd.DataFrame:
     """Free particles in a flow along y, as any program might have tracked them: no forces, no carried."""
     draw = np.random.default_rng(2)
-    times, count, lag_s = 400, 20, 0.1
-    steps = draw.normal(0, 0.05, (times, count, 2)) + np.array([0.0, 0.5]) * lag_s
+    lag_s = 0.1
+    steps = draw.normal(0, 0.05, (times, count, 2)) + np.array([0.0, flow_um_per_s]) * lag_s
     place = draw.uniform(0, 20, (count, 2)) + np.cumsum(steps, axis=0)
     who, when = np.tile(np.arange(count), times), np.repeat(np.arange(times) * lag_s, count)
-    table = pd.DataFrame(
-        {"time_s": when, "particle": who, "x_um": place[..., 0].ravel(), "y_um": place[..., 1].ravel()}
-    )
-    table.to_csv(tmp_path / "beads.csv", index=False)
-    motion, lag = motion_of(tmp_path / "beads.csv", None)
-    assert lag == pytest.approx(lag_s)
+    return pd.DataFrame({"time_s": when, "particle": who, "x_um": place[..., 0].ravel(), "y_um": place[..., 1].ravel()})
+
+
+def test_a_table_of_tracks_from_anywhere(tmp_path: Path) -> None:
+    beads(flow_um_per_s=0.5).to_csv(tmp_path / "beads.csv", index=False)
+    motion, lag_s = motion_of(tmp_path / "beads.csv", None)
+    assert lag_s == pytest.approx(0.1)
     assert motion.velocity_um_per_s.mean(axis=0) == pytest.approx([0.0, 0.5], abs=0.05)
     broken = {str(one["group"]) for one in told(tmp_path / "beads.csv", tmp_path) if not one["kept"]}
     assert broken == {"rotation", "reflection of y"}
+
+
+def test_text_and_json_say_what_was_held_out_and_what_can_not_be_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    beads(8, 200).to_csv(tmp_path / "beads.csv", index=False)
+    groups = told(tmp_path / "beads.csv", tmp_path)
+    assert json.loads((tmp_path / "told.json").read_text())["held_out"] == {"times": 20, "particles": 8}
+    assert all(one["equivariance_error"] is None for one in groups)
+    said = capsys.readouterr().out
+    assert "20 blocks of times and 8 blocks of particles" in said
+    assert "no mean motion beyond chance" in said
+
+
+def test_time_stamps_need_not_be_those_of_one_clock(tmp_path: Path) -> None:
+    """Offsets from particle to particle, one row an age later, numbers that are not whole, rows twice over."""
+    table = beads()
+    kept = len(motion_of(saved(table, tmp_path), None)[0].position_um)
+    offset = table.assign(time_s=table["time_s"] + 1e-7 * table["particle"])
+    late = table.copy()
+    late.loc[len(late) - 1, "time_s"] = 1e9
+    for other, lost in (
+        (offset, 0), (late, 1), (table.assign(particle=table["particle"] + 0.5), 0),
+        (pd.concat([table, table[:500]]), 0),
+    ):  # fmt: skip
+        motion, lag_s = motion_of(saved(other, tmp_path), None)
+        assert lag_s == pytest.approx(0.1)
+        assert len(motion.position_um) == kept - lost
+
+
+def saved(table: pd.DataFrame, folder: Path) -> Path:
+    table.to_csv(folder / "table.csv", index=False)
+    return folder / "table.csv"
+
+
+@pytest.mark.parametrize(("change", "said"), [
+    ({"fx_pn": np.nan, "fy_pn": 0.0}, "'fx_pn' holds something that is not a finite number"),
+    ({"fx_pn": 0.0, "fy_pn": "weak"}, "'fy_pn' holds something that is not a finite number"),
+    ({"fx_pn": 0.0}, "'fx_pn' alone; a force needs both"),
+    ({"carried": np.nan}, "'carried' must say true or false"),
+    ({"carried": "no"}, "'carried' must say true or false"),
+    ({"particle": lambda table: table["particle"] * 1e20}, "'particle' holds numbers beyond 9.0072e\\+15"),
+    ({"x_um": lambda table: table["x_um"] * 1e200}, "'x_um' holds numbers beyond 1e\\+10"),
+    ({"x_um": 1.0, "y_um": 1.0}, "nobody moves"),
+    ({"time_s": 0.0}, "is at two places at 0 s"),
+    ({"particle": lambda table: table["particle"] % 2, "time_s": lambda table: np.arange(len(table)) * 0.1},
+     "fewer than 7 particles"),
+])  # fmt: skip
+def test_columns_that_say_nothing_are_refused_in_a_sentence(tmp_path: Path, change: Any, said: str) -> None:
+    with pytest.raises(Refused, match=said):
+        show_symmetry(saved(beads().assign(**change), tmp_path), lag_s=None, json=None, figure=None)
+
+
+def test_empty_tables_and_lags_shorter_than_a_frame_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="has no rows"):
+        motion_of(saved(beads()[:0], tmp_path), None)
+    with pytest.raises(Refused, match="too few to judge by"):
+        motion_of(saved(beads(), tmp_path), 1e-9)
 
 
 def test_what_can_not_be_judged_is_refused_in_a_sentence(tmp_path: Path, brief: Path) -> None:

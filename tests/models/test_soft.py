@@ -18,24 +18,37 @@ from models.soft.data import (
 )
 from models.soft.discover import acting, equivariance_error
 from models.soft.fit import Recipe, fit
-from models.soft.groups import Group
+from models.soft.groups import Group, orthogonal, permutations, rotations, scale, translations
 from models.soft.network import SoftPerceptron, adjusted
 from models.soft.representation import Representation
 
 
+def moving_shapes() -> tuple[Representation, Representation, tuple[Group, ...]]:
+    """Positions, vectors and tensors, and groups that are not within O(d)."""
+    into = Representation(2, scalars=2, vectors=3, tensors=1, positions=2)
+    return into, Representation(2, scalars=1, vectors=1), (translations(2), scale(2), rotations(2))
+
+
+SHAPES = {"field": field_shapes, "inertia": inertia_shapes, "cosine": similarity_shapes, "moving": moving_shapes}
+
+
 def made(shapes: str) -> tuple[SoftPerceptron, Representation, Representation, tuple[Group, ...]]:
-    into, out, groups = {"field": field_shapes, "inertia": inertia_shapes, "cosine": similarity_shapes}[shapes]()
+    into, out, groups = SHAPES[shapes]()
     torch.manual_seed(2)
-    tensors = 2 if shapes == "inertia" else 0
+    tensors = 2 if shapes in ("inertia", "moving") else 0
     hidden = Representation(into.dimension, scalars=8, vectors=5, tensors=tensors)
     return SoftPerceptron(into, out, hidden, groups), into, out, groups
 
 
-@pytest.mark.parametrize("shapes", ["field", "inertia"])
-@pytest.mark.parametrize("group", [0, 1, 2])
+@pytest.mark.parametrize(("shapes", "group"), [
+    *((shapes, group) for shapes in ("field", "inertia", "moving") for group in range(3)), ("cosine", 0), ("cosine", 1),
+])  # fmt: skip
 def test_a_projected_network_is_exactly_equivariant(shapes: str, group: int) -> None:
     network, into, out, groups = made(shapes)
     x = torch.randn(20, into.size)
+    for block in into.blocks():
+        if block.type == "position":
+            x[:, block.start + into.dimension : block.stop : into.dimension + 1] = 1.0
     assert float(network.penalties()[group].detach()) > 1e-3
     assert equivariance_error(network, groups[group], into, out, x, 6) > 1e-3
     network.project(group)
@@ -43,6 +56,63 @@ def test_a_projected_network_is_exactly_equivariant(shapes: str, group: int) -> 
     assert equivariance_error(network, groups[group], into, out, x, 6) <= 1e-12
     with torch.no_grad():
         assert float(network(x).norm()) > 1e-3
+        assert float(network(x).std(0).max()) > 1e-6  # it still asks what it is shown
+
+
+def test_what_keeps_a_scale_reads_directions_and_what_does_not_is_seen_by_the_penalty() -> None:
+    """v . v -> scalar breaks scale, v . v / (|v| |v|) does not; no network within O(d) has any of the latter."""
+    cosine, field_like = made("cosine")[0], made("field")[0]
+    for layer in cosine.bilinears():
+        assert layer.broken == [[], ["vv"]]
+        assert float(layer.penalty(1).detach()) == pytest.approx(
+            0.5 * float(layer.weight("vv").detach().square().sum())
+        )
+        assert {"vv", "uu"} <= {product.name for product in layer.products}
+    for layer in field_like.bilinears():
+        assert not any(layer.broken)
+        assert "uu" not in {product.name for product in layer.products}
+
+
+@pytest.mark.parametrize("out_points", [4, 1])
+def test_a_network_of_points_that_may_be_renamed(out_points: int) -> None:
+    """S_4 on four points, each with vectors, pseudo-scalars and tensors of its own; and O(2) on all of them at once."""
+    groups = (permutations(4, 2), orthogonal(2))
+    into = Representation(2, scalars=1, odd=1, vectors=2, points=4)
+    hidden = Representation(2, scalars=4, odd=2, vectors=3, tensors=1, points=4)
+    out = Representation(2, scalars=1, odd=1, vectors=1, points=out_points)
+    x = torch.randn(20, into.size)
+    for index, group in enumerate(groups):
+        torch.manual_seed(4)
+        network = SoftPerceptron(into, out, hidden, groups)
+        assert equivariance_error(network, group, into, out, x, 6) > 1e-3
+        network.project(index)
+        assert equivariance_error(network, group, into, out, x, 6) <= 1e-12
+        with torch.no_grad():
+            assert float(network(x).norm(dim=0).min()) > 1e-3
+
+
+def test_a_hidden_layer_holds_no_positions() -> None:
+    rep = Representation(2, vectors=1, positions=1)
+    with pytest.raises(ValueError, match="can't hold positions"):
+        SoftPerceptron(rep, rep, rep, (translations(2),))
+
+
+def test_a_group_that_moves_nothing_has_no_error() -> None:
+    rep = Representation(2, vectors=1)
+    assert np.isnan(equivariance_error(lambda x: x, translations(2), rep, rep, torch.ones(3, 2)))
+
+
+def test_a_candidate_that_takes_nothing_away_sends_no_other_to_nothing() -> None:
+    """Translations do not touch vectors: their penalty is 0 whatever the data are."""
+    into, out, _ = field_shapes()
+    network = SoftPerceptron(into, out, Representation(2, scalars=2, vectors=2), (translations(2), rotations(2)), 1)
+    assert network.complements()[0] == 0
+    strength, penalty = torch.tensor([0.1, 0.1, 0.1]), torch.tensor([0.0, 1e-3, 2e-3])
+    found = adjusted(strength, penalty, 2.0, torch.tensor([False, True, True]))
+    assert found.tolist() == pytest.approx([0.1, 0.1, 0.025])
+    data = field(0.0, 0.0, 40, 1)
+    fitted = fit(network, data, data, data, Recipe(epochs=4, strength=0.1), 1)
+    assert fitted.after.tolist() == pytest.approx([0.1, 0.1])
 
 
 def test_the_rule_keeps_the_least_penalty_and_divides_the_others() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -57,12 +59,45 @@ def whole(rep: Representation, group: Group, draw: np.random.Generator) -> torch
     return torch.from_numpy(found)
 
 
-@pytest.mark.parametrize("group", [rotations(2), orthogonal(2), reflection(2, 1), cyclic(2), cyclic(4), cyclic(7)],
-                         ids=lambda group: group.name)  # fmt: skip
+CLOSED = [rotations(2), orthogonal(2), reflection(2, 0), reflection(2, 1), cyclic(1), cyclic(2), cyclic(4), cyclic(7),
+          scale(2), translations(2), permutations(2, 2), permutations(4, 2)]  # fmt: skip
+
+
+@pytest.mark.parametrize("group", CLOSED, ids=lambda group: group.name)
 @pytest.mark.parametrize("into", ["scalar", "vector"])
 @pytest.mark.parametrize("out", ["scalar", "vector"])
 def test_closed_forms_in_the_plane(group: Group, into: str, out: str) -> None:
-    assert np.abs(closed(group.name, into, out) - null_space(group, into, out, 1, 1)).max() <= 1e-12
+    points = max(group.points, 1)
+    assert np.abs(closed(group.name, into, out) - null_space(group, into, out, points, points)).max() <= 1e-12
+
+
+@pytest.mark.parametrize(("name", "into", "out"), [
+    ("bogus", "vector", "vector"), ("SO(3)", "scalar", "scalar"), ("C_x", "vector", "vector"),
+    ("SO(2)", "tensor", "vector"), ("T(2)", "position", "scalar"),
+])  # fmt: skip
+def test_no_closed_form_is_said_so(name: str, into: str, out: str) -> None:
+    with pytest.raises(ValueError, match="no closed form is known"):
+        closed(name, into, out)
+
+
+def test_orders_of_many_points_are_drawn_not_listed() -> None:
+    """30! elements could not be listed."""
+    draw = np.random.default_rng(1)
+    orders = {permutations(30, 2).sample(draw).order for _ in range(10)}
+    assert len(orders) == 10
+    assert all(sorted(order) == list(range(30)) for order in orders)
+    found = [permutations(3, 2).sample(draw).order for _ in range(600)]
+    assert min(found.count(order) for order in set(found)) > 60
+    assert len(set(found)) == 6
+
+
+@pytest.mark.parametrize(("group", "rep", "said"), [
+    (permutations(4, 2), Representation(2, scalars=1, points=5), "S_4 renames 4 points, these features have 5"),
+    (rotations(3), Representation(2, scalars=1), "acts in 3 dimensions, these features have 2"),
+])  # fmt: skip
+def test_features_that_a_group_can_not_act_on_are_refused(group: Group, rep: Representation, said: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(said)):
+        projector(group, rep, rep)
 
 
 @pytest.mark.parametrize("group", [group for group in GROUPS if group.compact], ids=lambda group: group.name)

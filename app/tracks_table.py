@@ -1,0 +1,102 @@
+"""Tables of tracks from anywhere, checked: an exported run, or what another program tracked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from app.tidy import Columns
+from config.refused import Refused
+
+TABLES = (".csv", ".parquet")
+NEEDED = ("time_s", "particle", "x_um", "y_um")
+FORCES = ("fx_pn", "fy_pn")
+LARGEST = {"time_s": 1e12, "particle": 2.0**53, "x_um": 1e10, "y_um": 1e10, "fx_pn": 1e10, "fy_pn": 1e10}
+
+
+def read_tracks(path: Path) -> tuple[Columns, Columns | None]:
+    """Tracks, and forces where they stand in a table of their own. Raises Refused.
+
+    Tracks have columns time_s, particle, x_um, y_um, carried (nobody, where there is none), and fx_pn, fy_pn (0, where
+    there are none) unless those are in the table `forces` beside a table `tracks`, as `export` writes them.
+    """
+    path = _tracks_in(path)
+    tracks = _once_each(read_table(path, NEEDED), path)
+    tracks["carried"] = _carried(tracks, path)
+    given = [name for name in FORCES if name in tracks]
+    if len(given) == 1:
+        raise Refused(f"{path}: there is a column '{given[0]}' alone; a force needs both fx_pn and fy_pn")
+    if given:
+        check(tracks, FORCES, path)
+        return tracks, None
+    beside = path.with_name(f"forces{path.suffix}")
+    if path.stem == "tracks" and beside.exists() and "frame" in tracks:
+        return tracks, read_table(beside, ("frame", "particle", *FORCES), empty=True)
+    return tracks | {name: np.zeros(len(tracks["time_s"])) for name in FORCES}, None
+
+
+def _tracks_in(path: Path) -> Path:
+    if not path.is_dir():
+        return path
+    there = [path / f"tracks{suffix}" for suffix in TABLES if (path / f"tracks{suffix}").exists()]
+    if not there:
+        raise Refused(f"{path}: this folder has no table tracks.csv or tracks.parquet")
+    return there[0]
+
+
+def read_table(path: Path, needed: tuple[str, ...], empty: bool = False) -> Columns:
+    """The columns of a table; those that are needed are there, and finite numbers. Raises Refused."""
+    import pandas as pd
+
+    try:
+        table: Any = pd.read_csv(path) if path.suffix.lower() == ".csv" else pd.read_parquet(path)
+    except FileNotFoundError:
+        raise Refused(f"{path}: there is no such file") from None
+    except (OSError, ValueError) as error:  # pandas' and pyarrow's faults of reading are ValueErrors
+        raise Refused(f"{path}: this table can't be read ({str(error).splitlines()[0]})") from None
+    columns = {str(name): table[name].to_numpy() for name in table}
+    for name in needed:
+        if name not in columns:
+            raise Refused(f"{path}: there is no column '{name}' (needed: {', '.join(needed)})")
+    if not len(table):
+        if empty:
+            return {name: values.astype(np.float64) for name, values in columns.items()}
+        raise Refused(f"{path}: this table has no rows")
+    check(columns, needed, path)
+    return columns
+
+
+def check(columns: Columns, names: tuple[str, ...], path: Path) -> None:
+    """Raises Refused where one of these columns is not of numbers that a bench could have."""
+    for name in names:
+        values = columns[name]
+        if values.dtype.kind not in "biuf" or not np.isfinite(values).all():
+            raise Refused(f"{path}: the column '{name}' holds something that is not a finite number")
+        largest = LARGEST.get(name, np.inf)
+        if (np.abs(values.astype(np.float64)) > largest).any():
+            raise Refused(f"{path}: the column '{name}' holds numbers beyond {largest:g}")
+
+
+def _once_each(tracks: Columns, path: Path) -> Columns:
+    """Without rows that say the same twice. Raises Refused where one particle is at two places at once."""
+    order = np.lexsort((tracks["time_s"], tracks["particle"]))
+    who, when = tracks["particle"][order], tracks["time_s"][order]
+    again = np.concatenate([[False], (who[1:] == who[:-1]) & (when[1:] == when[:-1])])
+    for axis in ("x_um", "y_um"):
+        place = tracks[axis][order]
+        apart = np.flatnonzero(again[1:] & (place[1:] != place[:-1]))
+        if len(apart):
+            row = apart[0] + 1
+            raise Refused(f"{path}: particle {who[row]:g} is at two places at {when[row]:g} s")
+    keep = np.sort(order[~again])
+    return {name: values[keep] for name, values in tracks.items()}
+
+
+def _carried(tracks: Columns, path: Path) -> Any:
+    """[N] bool: rows that are not to be used."""
+    values = tracks.get("carried", np.zeros(len(tracks["time_s"]), np.bool_))
+    if values.dtype.kind not in "biuf" or not np.isin(values, (0, 1)).all():
+        raise Refused(f"{path}: the column 'carried' must say true or false in every row")
+    return values.astype(np.bool_)

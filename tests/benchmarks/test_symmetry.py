@@ -1,0 +1,28 @@
+"""The benchmark of hidden breakings on seconds of flight: it flies, judges, keeps, and goes on where it was."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks.symmetry import CASES, WANTED, main
+
+SMALL = ("camera.width_px=256", "camera.height_px=256", "sample.number=7")
+
+
+def test_it_flies_each_case_once_and_keeps_what_was_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "symmetry.json"
+    asked = ["--seeds", "1", "--cases", "drift", "--seconds", "4", "--set", *SMALL, "--out", str(out)]
+    main(asked)
+    (row,) = json.loads(out.read_text(encoding="utf-8"))
+    assert (row["case"], row["seed"], row["seconds"]) == ("drift", 1, 4.0)
+    assert row["set"] == [*CASES["drift"], *SMALL]
+    assert row["held_out"] == {"times": 20, "particles": 7}
+    assert not row["trips"]
+    names = {one["group"] for one in row["groups"]}
+    assert all(broken | kept <= names for broken, kept in WANTED.values())
+    assert "drift 1" in capsys.readouterr().out
+    main(asked)
+    assert capsys.readouterr().out == ""
