@@ -9,6 +9,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from app.progress import progress
+from app.reproduce import worker
 from app.reproduce.check import CHECKS, Check, Effort, load
 from app.reproduce.docs import write_page
 from app.reproduce.family import Family, Found, explore, load_families
@@ -128,7 +129,8 @@ def flown(left: Sequence[tuple[Job, str]], *, sabotaged: bool = False) -> Iterat
         return
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     order = sorted(left, key=lambda item: item[0][0].level == "plant")
-    with ProcessPoolExecutor(min(WORKERS, len(left)), mp_context=get_context("spawn")) as pool:
+    spawn = get_context("spawn")
+    with ProcessPoolExecutor(min(WORKERS, len(left)), mp_context=spawn, initializer=worker.begin) as pool:
         waiting = {
             pool.submit(measure, *job, sabotaged=sabotaged, drawn=not sabotaged): (job, mark) for job, mark in order
         }
