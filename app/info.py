@@ -87,8 +87,7 @@ def text(found: dict[str, Any]) -> str:
 
 def _locator(run: Run) -> str:
     """Which locator found the particles, and, where that was `auto`, what it chose and why."""
-    settings = yaml.safe_load(run.header.rig)
-    named = settings.get("tracking", {}).get("locator", "") if isinstance(settings, dict) else ""
+    named = _mapping(run.header.rig).get("tracking", {}).get("locator", "")
     events = run.rows("events")
     rows = events["text"][events["kind"] == b"tracker_note"]
     said = dict.fromkeys(run.text(int(row)) for row in np.unique(rows))
@@ -131,7 +130,7 @@ def _mapping(settings: str) -> dict[str, Any]:
     """A YAML text; empty if it is none."""
     try:
         found = yaml.safe_load(settings)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

@@ -80,7 +80,7 @@ def yaml_line(form: FieldForm) -> Editor:
     def read() -> Any:
         try:
             return yaml.safe_load(line.text())
-        except yaml.YAMLError:
+        except (yaml.YAMLError, ValueError, RecursionError):  # ValueError: a date or a number that there can't be
             return line.text()  # the strict reader says what is wrong with it
 
     def write(value: Any) -> None:
