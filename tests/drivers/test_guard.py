@@ -1,7 +1,9 @@
 """The guard: every way in which a beam can be in doubt ends in the dark."""
 
+import atexit
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,7 +14,7 @@ import pytest
 
 from config.geometry import Affine
 from control.contract import Command, Fault, Floats, dark
-from drivers.guard import Bounds, Guard
+from drivers.guard import ROUNDING, STILL_LIT, Bounds, Guard
 from drivers.light import Steered
 
 pytestmark = pytest.mark.real_time
@@ -303,6 +305,287 @@ def test_the_first_light_after_a_long_dark_has_a_heartbeat_of_its_own() -> None:
 def test_the_map_must_lead_from_um_to_volts() -> None:
     with pytest.raises(ValueError, match="from um to v"):
         Guard(Mirror(), Lamp(), Time(), Affine.scale("px", "v", 1.0), BOUNDS, watch=False)
+
+
+STUCK = Fault("the galvo is gone; the laser is gone")
+
+
+@pytest.mark.parametrize(
+    ("trouble", "words"),
+    [(Fault("no answer"), "no answer"), (OSError("port gone"), r"port gone \(OSError\)")],
+)
+def test_a_fault_says_that_the_laser_could_not_be_put_out(trouble: Exception, words: str) -> None:
+    guard, mirror, lamp, _ = make()
+    guard.send(two())
+    mirror.fails, lamp.stuck = trouble, STUCK
+    with pytest.raises(Fault, match=f"^{words}; {STILL_LIT}: {STUCK}$"):
+        guard.send(two())
+    mirror.fails = lamp.stuck = None
+    guard.send(two())  # it was said, and is not said again of a laser that answers
+    guard.close()
+
+
+def test_a_dark_command_that_cannot_be_carried_out_is_a_fault_that_says_so() -> None:
+    guard, _, lamp, _ = make()
+    guard.send(two())
+    lamp.stuck = STUCK
+    with pytest.raises(Fault, match=f"{STILL_LIT}: {STUCK}$"):
+        guard.send(dark("no particles"))
+    lamp.stuck = None
+    guard.close()
+
+
+def test_a_missed_heartbeat_and_a_laser_that_stays_on_are_both_named() -> None:
+    guard, _, lamp, clock = make()
+    guard.send(two())
+    clock.at_s, lamp.stuck = 1.0, STUCK
+    with pytest.raises(Fault, match=f"^no command came for 1 s; {STILL_LIT}: {STUCK}$"):
+        guard.send(two())
+    lamp.stuck = None
+    guard.close()
+
+
+def test_after_an_interrupt_the_next_command_says_that_the_laser_could_not_be_put_out() -> None:
+    guard, mirror, lamp, _ = make()
+    guard.send(two())
+    mirror.fails, lamp.stuck = KeyboardInterrupt(), STUCK
+    with pytest.raises(KeyboardInterrupt):
+        guard.send(two())
+    mirror.fails = lamp.stuck = None
+    with pytest.raises(Fault, match=STILL_LIT):
+        guard.send(two())
+    guard.close()
+
+
+def test_a_laser_that_could_not_be_put_out_is_put_out_as_soon_as_it_answers() -> None:
+    """It counts as lit until it is confirmed dark: the watchdog tries again at each beat."""
+    guard, _, lamp, clock = make(watch=True, heartbeat_s=0.04)
+    guard.send(two())
+    lamp.stuck = STUCK
+    guard.dark("stopped")
+    clock.at_s = 1.0
+    lamp.stuck = None
+    assert eventually(lambda: not lamp.lit)
+    with pytest.raises(Fault, match="^no command came for 1 s, and the beam went dark$"):
+        guard.send(two())
+    guard.close()
+
+
+def hanging(mirror: Mirror, guard: Guard) -> tuple[threading.Event, threading.Event, threading.Thread]:
+    """A steer that does not come back until `release`, in a thread of its own: it holds the guard's lock."""
+    began, release = threading.Event(), threading.Event()
+
+    def hang(position_v: Floats, dwell_s: Floats) -> Steered:
+        began.set()
+        release.wait(60.0)
+        raise Fault("came back late")
+
+    def send() -> None:
+        with pytest.raises(Fault):
+            guard.send(two())
+
+    mirror.steer = hang  # type: ignore[method-assign]
+    thread = threading.Thread(target=send)
+    thread.start()
+    assert began.wait(60.0)
+    return began, release, thread
+
+
+def test_the_watchdog_runs_while_close_waits_for_a_device_that_hangs() -> None:
+    guard, mirror, lamp, clock = make(watch=True, heartbeat_s=0.04)
+    guard.send(two())
+    _, release, sending = hanging(mirror, guard)
+    closing = threading.Thread(target=guard.close)
+    closing.start()
+    assert eventually(lambda: guard._closing)
+    clock.at_s = 1.0
+    dark_meanwhile = eventually(lambda: not lamp.lit)
+    release.set()
+    closing.join(60.0)
+    sending.join(60.0)
+    assert dark_meanwhile
+    assert (lamp.closed, mirror.closed, closing.is_alive()) == (True, True, False)
+    assert guard._watcher is not None
+    assert eventually(lambda: not guard._watcher.is_alive())
+
+
+def test_no_light_between_the_call_of_close_and_its_end() -> None:
+    guard, mirror, lamp, _ = make()
+    _, release, sending = hanging(mirror, guard)
+    closing = threading.Thread(target=guard.close)
+    closing.start()
+    assert eventually(lambda: guard._closing)
+    release.set()
+    mirror.steer = Mirror().steer  # type: ignore[method-assign]
+    with pytest.raises(Fault, match="the beam is closed"):
+        guard.send(two())
+    assert not lamp.lit
+    closing.join(60.0)
+    sending.join(60.0)
+
+
+def test_a_second_close_returns_when_the_devices_are_closed() -> None:
+    """Not while another thread is still at it: whoever opens the devices next would find them taken."""
+    guard, mirror, lamp, _ = make()
+    began, release, closed_then = threading.Event(), threading.Event(), []
+
+    def slow() -> None:
+        began.set()
+        release.wait(60.0)
+        lamp.lit = False
+
+    lamp.off = slow  # type: ignore[method-assign]
+    first = threading.Thread(target=guard.close)
+    first.start()
+    assert began.wait(60.0)
+
+    def again() -> None:
+        guard.close()
+        closed_then.append((lamp.closed, mirror.closed))
+
+    second = threading.Thread(target=again)
+    second.start()
+    second.join(0.3)
+    release.set()
+    second.join(60.0)
+    first.join(60.0)
+    assert closed_then == [(True, True)]
+
+
+@pytest.mark.parametrize("trouble", [Fault("stuck"), OSError("gone"), KeyboardInterrupt(), SystemExit(3)])
+@pytest.mark.parametrize("where", ["off", "close"])
+def test_both_devices_are_closed_whatever_the_laser_raises(trouble: BaseException, where: str) -> None:
+    guard, mirror, lamp, _ = make()
+    guard.send(two())
+    closes = lamp.close
+
+    def failing() -> None:
+        closes()
+        raise trouble
+
+    if where == "off":
+        lamp.stuck = trouble
+    else:
+        lamp.close = failing  # type: ignore[method-assign]
+    with pytest.raises(BaseException, match=str(trouble) or None):
+        guard.close()
+    assert (lamp.closed, mirror.closed) == (True, True)
+    guard.close()  # and it is final
+    with pytest.raises(Fault, match="closed"):
+        guard.send(two())
+
+
+def test_close_says_that_the_laser_could_not_be_put_out() -> None:
+    guard, mirror, lamp, _ = make()
+    guard.send(two())
+    lamp.stuck = STUCK
+    with pytest.raises(Fault, match=f"{STILL_LIT}: {STUCK}"):
+        guard.close()
+    assert (lamp.closed, mirror.closed) == (True, True)
+    with pytest.raises(Fault, match=f"the beam is closed; {STILL_LIT}"):
+        guard.send(two())
+    assert STILL_LIT in guard.dark("stopped").reason
+
+
+def test_a_beam_that_is_confirmed_dark_is_closed_without_its_devices() -> None:
+    """Devices that were unplugged after the light was out: there is nothing to warn of."""
+    guard, _, lamp, _ = make()
+    guard.send(two())
+    guard.dark("stopped")
+    lamp.stuck = STUCK
+    guard.close()
+    assert guard.dark("stopped").reason == "stopped"  # no device is asked any more
+    with pytest.raises(Fault, match="^the beam is closed$"):
+        guard.send(two())
+
+
+def test_a_closed_guard_is_forgotten_at_exit(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[Any] = []
+    monkeypatch.setattr(atexit, "register", kept.append)
+    monkeypatch.setattr(atexit, "unregister", kept.remove)
+    guard, *_ = make()
+    assert kept == [guard.close]
+    guard.close()
+    assert kept == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "fine"),
+    [
+        ({"power_mw": np.array([0.0, 100.0])}, True),
+        ({"power_mw": np.array([0.0, 100.0 * (1 + 0.5 * ROUNDING)])}, True),
+        ({"power_mw": np.array([0.0, 100.0 * (1 + 3 * ROUNDING)])}, False),
+        ({"power_mw": np.array([-1e-12, 1.0])}, False),
+        ({"dwell_s": np.array([1e-300, 1.0])}, True),
+        ({"dwell_s": np.array([-1e-300, 1.0])}, False),
+        ({"dwell_s": np.array([np.inf, 1.0])}, False),
+        ({"position_um": np.array([[0.0, 0.0], [20.0, 20.0]])}, True),
+        ({"position_um": np.array([[0.0, -3 * ROUNDING], [20.0, 20.0]])}, False),
+        ({"position_um": np.array([[0.0, 0.0], [20.0 + 3 * ROUNDING, 20.0]])}, False),
+        ({"position_um": np.array([[0.0, 0.0], [-5.0, 20.0]])}, False),
+        ({"position_um": np.array([[0.0, np.inf], [1.0, 2.0]])}, False),
+    ],
+)
+def test_the_edges_of_what_is_allowed(changes: dict[str, Any], fine: bool) -> None:
+    guard, _, lamp, _ = make()
+    if fine:
+        assert guard.send(two(**changes)).reason == ""
+    else:
+        with pytest.raises(Fault):
+            guard.send(two(**changes))
+    assert lamp.lit is fine
+    guard.close()
+
+
+@pytest.mark.parametrize(("place_um", "fine"), [(5.0, True), (5.1, False), (-5.0, True), (-5.1, False)])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_the_edges_of_the_deflector(place_um: float, fine: bool, axis: int) -> None:
+    lamp = Lamp()
+    bounds = replace(BOUNDS, low_um=(-20.0, -20.0))
+    guard = Guard(Mirror(), lamp, Time(), Affine.scale("um", "v", 1.0), bounds, watch=False)
+    position_um = np.zeros((2, 2))
+    position_um[1, axis] = place_um
+    if fine:
+        guard.send(two(position_um=position_um))
+    else:
+        with pytest.raises(Fault, match=f"{place_um:g}.*range of volts"):
+            guard.send(two(position_um=position_um))
+    assert lamp.lit is fine
+    guard.close()
+
+
+def test_a_command_just_in_time_is_no_missed_heartbeat() -> None:
+    guard, _, lamp, clock = make()
+    for beat in range(5):
+        clock.at_s = 0.5 * beat  # each as late as it may be: the heartbeat is counted from the one before
+        guard.send(two())
+    assert lamp.lit
+    guard.close()
+
+
+def test_the_laser_is_given_the_heartbeat_as_its_countdown() -> None:
+    guard, _, lamp, _ = make(heartbeat_s=0.25)
+    asked: list[float] = []
+    lights = lamp.shine
+
+    def remember(power_mw: Floats, at_most_s: float) -> Floats:
+        asked.append(at_most_s)
+        return lights(power_mw, at_most_s)
+
+    lamp.shine = remember  # type: ignore[method-assign]
+    guard.send(two())
+    guard.close()
+    assert asked == [0.25]
+
+
+def test_a_dark_command_says_when_and_why() -> None:
+    guard, _, _, clock = make()
+    guard.send(two())
+    clock.at_s = 0.25
+    for done in (guard.send(dark("")), guard.dark("stopped")):
+        assert (len(done), done.effect_s) == (0, 0.25)
+        assert done.reason in ("no spots", "stopped")
+    guard.close()
 
 
 PROGRAM = """
