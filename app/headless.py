@@ -23,6 +23,7 @@ from config.refused import Refused
 from control.contract import Camera, Ended, Fault, Frame, Level, Order, Recorder, Turn
 from control.loop import UNCONFIRMED, run
 from control.policies.calibrating import Calibrating
+from drivers.guard import STILL_LIT
 
 RUNS = Path("runs")
 
@@ -92,8 +93,10 @@ def fly(
         try:
             return _fly(instrument, recorder, seconds, out, title, armed)
         finally:
-            instrument.beam.close()  # dark before the file is closed
-            recorder.close()
+            try:
+                instrument.beam.close()  # dark before the file is closed
+            finally:
+                recorder.close()
     finally:
         instrument.close()
 
@@ -200,11 +203,13 @@ def flown(
     try:
         done = fly(made, seconds, out, frames, made.experiment.title, source, armed)
     except Fault as fault:
-        print(f"cybloids: {fault}; the laser is dark", file=sys.stderr)
+        dark = "" if STILL_LIT in str(fault) else "; the laser is dark"
+        print(f"cybloids: {fault}{dark}", file=sys.stderr)
         return 1
     tell(done, json)
     if done["trips"]:
-        print(f"cybloids: the interlock tripped: {done['trips'][0]}; the laser is dark", file=sys.stderr)
+        dark = "" if STILL_LIT in done["reason"] else "; the laser is dark"
+        print(f"cybloids: the interlock tripped: {done['trips'][0]}{dark}", file=sys.stderr)
         return 1
     return 0
 

@@ -28,5 +28,7 @@ class Instrument:
 
     def close(self) -> None:
         """Dark first, then the camera."""
-        self.beam.close()
-        self.camera.close()
+        try:
+            self.beam.close()
+        finally:
+            self.camera.close()

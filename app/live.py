@@ -152,7 +152,14 @@ class Live:
         except Exception as error:  # noqa: BLE001  whatever it is, the operator reads it and the beam is dark
             self.trouble, self.details = sentence(error), traceback.format_exc()
         finally:
+            self._close_beam()
+
+    def _close_beam(self) -> None:
+        """Dark, and its devices let go; a laser that could not be put out is named in `trouble`."""
+        try:
             self._beam.close()
+        except Fault as fault:
+            self.trouble = f"{self.trouble}; {fault}" if self.trouble else str(fault)
 
     def _runs(self) -> bool:
         """One run, with one recorder; whether there is to be another."""

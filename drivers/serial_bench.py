@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -43,7 +44,7 @@ class LastOut:
     """The Beam plug: a guard, and what has to stay until it is closed: the listeners and the emulators."""
 
     def __init__(self, guard: Guard, others: ExitStack) -> None:
-        self._guard, self._others = guard, others
+        self._guard, self._others, self._ending = guard, others, threading.Lock()
 
     def send(self, command: Command) -> Command:
         return self._guard.send(command)
@@ -52,10 +53,12 @@ class LastOut:
         return self._guard.dark(reason)
 
     def close(self) -> None:
-        try:
-            self._guard.close()
-        finally:
-            self._others.close()
+        """Returns when the devices, the listeners and the emulators are closed, whichever thread closes them."""
+        with self._ending:
+            try:
+                self._guard.close()
+            finally:
+                self._others.close()
 
 
 @dataclass(frozen=True)
@@ -77,8 +80,10 @@ class SerialBench:
 
     def close(self) -> None:
         """Dark first, then the camera."""
-        self.beam.close()
-        self.camera.close()
+        try:
+            self.beam.close()
+        finally:
+            self.camera.close()
 
     def __enter__(self) -> Self:
         return self
@@ -128,6 +133,7 @@ def open_emulated_bench(
             listener.start()
         mirrors, lamp = _open_light(galvo, laser, clock, opened)
         beam = _guard(mirrors, lamp, clock, galvo, means, stage.middle_um)
+        opened.callback(beam.close)
         eye = SimulatedCameraDriver(camera, means.um_per_px, world, clock, seed)
         others = opened.pop_all()
     return SerialBench(eye, LastOut(beam, others), clock, mirrors, lamp, world, children)

@@ -145,10 +145,12 @@ class SerialGalvoDriver:
 
     def close(self) -> None:
         """Dark, and let the port go. Whoever needs to know that it is dark asks `blank` first, as the guard does."""
-        if not self._line.trouble:
-            with suppress(Fault):
-                self.blank()
-        self._line.close()
+        try:
+            if not self._line.trouble:
+                with suppress(Fault):
+                    self.blank()
+        finally:
+            self._line.close()
 
     @property
     def _step_v(self) -> float:

@@ -118,10 +118,12 @@ class CoboltDriver:
 
     def close(self) -> None:
         """Off, and let the port go. Whoever needs to know that it is off asks `off` first, as the guard does."""
-        if not self._line.trouble:
-            with suppress(Fault):
-                self._end()
-        self._line.close()
+        try:
+            if not self._line.trouble:
+                with suppress(Fault):
+                    self._end()
+        finally:
+            self._line.close()
 
     def _greet(self) -> None:
         """Who is there; dark; no start by itself; constant power at the set point. Raises Fault."""

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from drivers.emulate.light_path import LightPath, Listener
 from drivers.emulate.process import LOOPBACK
 from drivers.emulate.settings import Emulated as EmulatedRig
 from drivers.galvo_protocol import Packet
+from drivers.guard import Bounds, Guard
 from drivers.lasers.cobolt import Cobolt
 from drivers.serial_bench import Means, SerialBench, open_emulated_bench
 from drivers.sim.camera import SimulatedCamera
@@ -202,6 +203,32 @@ def test_whatever_comes_over_its_line_a_laser_is_dark_while_its_interlock_is_ope
         assert device.state()["power_mw"] == 0.0
 
 
+def test_the_ports_are_free_when_close_returns_fifty_times(emulated: Emulated) -> None:
+    """Two threads close, as a loop that ends and whoever ended it do; the devices answer late; they are opened at once."""
+    for child in (emulated.galvo, emulated.laser):
+        emulated.order(child, "late 0.005")
+    for _ in range(50):
+        galvo = emulated.open_galvo()
+        laser = emulated.open_laser(galvo, max_power_mw=150.0)
+        bounds = Bounds(low_um=(0.0, 0.0), high_um=(6.3, 6.3), power_mw=100.0, heartbeat_s=60.0)
+        guard = Guard(galvo, laser, PacedClock(1.0), Affine.scale("um", "v", 0.25), bounds, watch=True)
+        guard.send(spot())
+        closing, blank = threading.Event(), galvo.blank
+
+        def slowly(closing: threading.Event = closing, blank: Callable[[], None] = blank) -> None:
+            closing.set()
+            blank()
+
+        galvo.blank = slowly  # type: ignore[method-assign]
+        other = threading.Thread(target=guard.close)
+        other.start()
+        assert closing.wait(60.0)
+        guard.close()
+        emulated.open_galvo().close()
+        emulated.open_laser(galvo).close()
+        other.join(60.0)
+
+
 @pytest.fixture
 def bench(emulated: Emulated) -> Iterator[SerialBench]:
     with open_with(emulated) as opened:
@@ -213,7 +240,11 @@ def open_with(emulated: Emulated, **changes: Any) -> SerialBench:
     laser = Cobolt(port=str(emulated.laser.link), timeout_s=0.25, max_power_mw=150.0)
     streams = EmulatedRig(start=False, galvo_stream=emulated.galvo.stream_port, laser_stream=emulated.laser.stream_port)
     opened = open_emulated_bench(Sample(), CAMERA, galvo, laser, streams, MEANS, seed=3)
-    opened.laser.reset()
+    try:
+        opened.laser.reset()
+    except BaseException:
+        opened.close()  # or the next attempt would find the ports taken
+        raise
     return opened
 
 
