@@ -147,11 +147,14 @@ def test_an_emulator_killed_in_a_run(tmp_path: Path, which: str) -> None:
     assert len(after) > 40
 
 
-QUICK = (("galvo", "silence", "well"), ("laser", "interlock open", "interlock closed"))
+QUICK = (
+    ("galvo", "silence", "well"), ("laser", "interlock open", "interlock closed"), ("laser", "power 10", "power 1"),
+    ("laser", "mode 0", "well"),
+)  # fmt: skip
 OTHERS = (
     ("galvo", "garbage", "well"), ("galvo", "half", "well"), ("galvo", "late 1", "well"),
     ("galvo", "disconnect", "connect"), ("laser", "silence", "well"), ("laser", "garbage", "well"),
-    ("laser", "half", "well"), ("laser", "late 1", "well"), ("laser", "disconnect", "connect"),
+    ("laser", "power 0", "power 1"), ("laser", "half", "well"), ("laser", "late 1", "well"), ("laser", "disconnect", "connect"),
 )  # fmt: skip
 
 

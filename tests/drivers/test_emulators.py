@@ -57,6 +57,9 @@ pytestmark = pytest.mark.real_time
         ("well", Trouble()),
         ("disconnect", Trouble(plugged=False)),
         ("interlock open", Trouble(interlock_closed=False)),
+        ("power 10", Trouble(power_factor=10.0)),
+        ("power 0", Trouble(power_factor=0.0)),
+        ("mode 0", Trouble(mode=0)),
         ("end", Trouble(ended=True)),
     ],
 )
@@ -64,7 +67,13 @@ def test_orders(words: str, after: Trouble) -> None:
     assert ordered(Trouble(), words) == after
 
 
-@pytest.mark.parametrize("words", ["", "late", "late x", "late -1", "late nan", "interlock", "interlock ajar", "dance"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "", "late", "late x", "late -1", "late nan", "interlock", "interlock ajar", "dance", "power", "power x",
+        "power -1", "power nan", "power 1e9", "mode", "mode 3", "mode 1.0",
+    ],
+)  # fmt: skip
 def test_what_is_no_order_is_refused(words: str) -> None:
     with pytest.raises(Refused):
         ordered(Trouble(), words)

@@ -499,6 +499,15 @@ def test_a_beam_that_is_confirmed_dark_is_closed_without_its_devices() -> None:
         guard.send(two())
 
 
+def test_close_waits_for_its_watchdog(monkeypatch: pytest.MonkeyPatch) -> None:
+    guard, *_ = make(watch=True)
+    joined: list[float] = []
+    assert guard._watcher is not None
+    monkeypatch.setattr(guard._watcher, "join", lambda timeout: joined.append(timeout))
+    guard.close()
+    assert len(joined) == 1
+
+
 def test_a_closed_guard_is_forgotten_at_exit(monkeypatch: pytest.MonkeyPatch) -> None:
     kept: list[Any] = []
     monkeypatch.setattr(atexit, "register", kept.append)
