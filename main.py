@@ -298,8 +298,8 @@ def emulate(
     """Emulate a serial device, in a process of its own.
 
     Orders on standard input: well, silence, garbage, half, late SECONDS, disconnect, connect, interlock open, interlock
-    closed, power FACTOR (the laser emits so many times its set point), mode NUMBER (the laser's mode: 0 constant current,
-    1 constant power, 2 modulation), end.
+    closed, power FACTOR (the laser emits so many times its set point), mode NUMBER (the laser's mode: 0 constant
+    current, 1 constant power, 2 modulation), end.
 
     Example: main.py emulate galvo --link runs/emulated/galvo --stream 47801
     """

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from app.answer import write_json
 from app.tidy import Columns, tidy
 from app.tracks_table import TABLES, read_tracks
+from config.atomic import fresh_file
 from config.refused import Refused
 from drivers.journal import read_run
 
@@ -144,6 +145,7 @@ def draw(found: list[Verdict], path: Path) -> None:
         axes.set_xlim(left=0)
     sure.invert_yaxis()
     try:
-        figure.savefig(path)
+        with fresh_file(path) as beside:
+            figure.savefig(beside, format=path.suffix.removeprefix(".") or "png")
     except (OSError, ValueError) as fault:  # ValueError: a kind of picture that matplotlib does not know
         raise Refused(f"{path}: the figure can't be written ({fault})") from None

@@ -123,7 +123,7 @@ class Guard:
         self.close()
 
     def _fail(self, trouble: BaseException) -> None:
-        """Dark after a command that failed. Raises Fault with all that is known, or returns if `trouble` says it all."""
+        """Dark after a command that failed. Raises Fault with all that is known; returns if `trouble` says it all."""
         said, self._silent = self._silent, ""  # what the watchdog did meanwhile explains the rest
         self.dark(str(trouble))
         if isinstance(trouble, KeyboardInterrupt | SystemExit):
@@ -168,10 +168,7 @@ class Guard:
         if self._lit and silence_s > self.bounds.heartbeat_s:
             missed = f"no command came for {silence_s:.3g} s"
             self.dark(missed)
-            if self._lit:
-                self._silent = f"{missed}; {self._silent}"
-            elif not self._silent or STILL_LIT in self._silent:
-                self._silent = f"{missed}, and the beam went dark"
+            self._silent = f"{missed}; {self._silent}" if self._lit else f"{missed}, and the beam went dark"
 
     def _check(self, command: Command) -> None:
         """Raises Fault for a command that no beam may carry out."""

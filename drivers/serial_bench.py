@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -10,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from config.geometry import Affine
+from config.refused import Refused
 from config.warp import Map
 from control.contract import Beam, Camera, Command
 from drivers.cameras.opencv_capture import OpenCVCamera, OpenCVCapture
@@ -25,6 +27,8 @@ from drivers.sim.camera import SimulatedCamera, SimulatedCameraDriver
 from drivers.sim.clock import PacedClock
 from drivers.sim.sample import Sample
 from drivers.sim.world import Stage, World
+
+EMULATED = Path("runs") / "emulated"  # where a rig file may have the links to its emulators
 
 Corners = tuple[tuple[float, float], tuple[float, float]]
 
@@ -118,6 +122,8 @@ def open_emulated_bench(
     with ExitStack() as opened:
         children: tuple[Child, ...] = ()
         if emulated.start:
+            for key, port in (("deflector.port", galvo.port), ("laser.port", laser.port)):
+                _refuse_link_outside(key, Path(port))
             children = tuple(
                 opened.enter_context(Child(kind, Path(port)))
                 for kind, port in (("galvo", galvo.port), ("cobolt", laser.port))
@@ -137,6 +143,19 @@ def open_emulated_bench(
         eye = SimulatedCameraDriver(camera, means.um_per_px, world, clock, seed)
         others = opened.pop_all()
     return SerialBench(eye, LastOut(beam, others), clock, mirrors, lamp, world, children)
+
+
+def _refuse_link_outside(key: str, link: Path) -> None:
+    """Raises Refused unless the link to an emulator's terminal is to lie in a folder that is ours to make links in.
+
+    A rig file names it, and opening a rig must neither make folders nor replace links anywhere else.
+    """
+    folders = [folder.resolve() for folder in (Path.cwd() / EMULATED, Path(tempfile.gettempdir()))]
+    if not any(link.parent.resolve().is_relative_to(folder) for folder in folders):
+        raise Refused(
+            f"{key}: found '{link}', and a rig that starts its emulators makes their links only in {EMULATED} or "
+            f"{folders[1]} (a port elsewhere needs 'emulated.start: false' and main.py emulate)"
+        )
 
 
 def _open_light(

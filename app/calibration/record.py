@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from config.atomic import write_file
 from config.fields import Doc, Gt, settings
 from config.geometry import Affine
 from config.reader import Document, build, plain, put, read, write
@@ -117,11 +118,8 @@ def load(path: Path) -> CalibrationFile:
 
 def save(path: Path, made: CalibrationFile) -> None:
     """Whole or not at all. Raises Fault."""
-    beside = path.with_name(f".{path.name}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(write(made), encoding="utf-8")
-        beside.replace(path)
+        write_file(path, write(made), "a calibration file")
     except OSError as error:
         raise Fault(f"{path}: the calibration could not be saved ({error})") from None
 

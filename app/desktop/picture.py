@@ -10,6 +10,7 @@ from PyQt6.QtCore import QEventLoop, QTimer
 from PyQt6.QtWidgets import QApplication
 
 from app.desktop.window import Window
+from config.atomic import fresh_file
 from control.contract import Fault, OrderKind
 
 LOOK_MS = 40  # between two looks whether it is enough
@@ -50,8 +51,8 @@ def save(window: Window, path: Path) -> None:
     window.poll()
     QApplication.processEvents()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        with fresh_file(path) as beside:
+            if not window.grab().save(str(beside), "PNG"):
+                raise Fault(f"the picture {path} can't be written")
     except OSError as error:
         raise Fault(f"the picture {path} can't be written ({error.strerror})") from None
-    if not window.grab().save(str(path)):
-        raise Fault(f"the picture {path} can't be written")

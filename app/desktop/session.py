@@ -18,6 +18,7 @@ from app.plan import pinned, planned, unpinned
 from app.rehearse import rehearse
 from app.rig import open_instrument, open_recorder
 from app.rig_file import Plan
+from config.atomic import write_file
 from config.reader import Document, plain, write
 from control.contract import Fault, OrderKind, Recorder, Turn
 from control.experiment import Experiment, Learned
@@ -144,6 +145,6 @@ def save_experiment(plan: Plan, experiment: Experiment, path: Path) -> None:
         there = os.path.relpath(plan.folder / law.checkpoint, path.parent)
         experiment = replace(experiment, policy=replace(law, checkpoint=there))
     try:
-        path.write_text(write(experiment), encoding="utf-8")
+        write_file(path, write(experiment))
     except OSError as error:
         raise Fault(f"{path}: this file can't be written ({error.strerror})") from None

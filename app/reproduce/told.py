@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from app.answer import write_json
+from config.atomic import refuse_what_is_no_file
 from config.refused import Refused
 
 Told = Mapping[str, Any]
@@ -25,8 +26,7 @@ def told_in(path: Path | None) -> dict[str, list[Any]]:
     """What was written before; nothing where there is no file. Raises Refused for a file that is not the command's."""
     if path is None or not path.exists():
         return {}
-    if path.is_dir():
-        raise Refused(f"{path}: found a folder, where a file for the answer is needed")
+    refuse_what_is_no_file(path, "a file for the answer")
     try:
         text = path.read_text(encoding="utf-8")
         found = json.loads(text) if text.strip() else {}

@@ -54,8 +54,9 @@ class CoboltDriver:
 
     `shine` sees that emission is on, gives each spot power_mw / set point through the modulator, and asks the laser one
     question: its measured power in every third turn or sooner; its fault, interlock, emission, mode and set point in
-    every eighth. An answer that is not as it should be is a Fault. `off` shuts both, and is content if one is confirmed.
-    After a fault of the laser, the next `shine` is the operator's (the interlock is latched): it clears the fault.
+    every eighth. An answer that is not as it should be is a Fault. `off` shuts both, and is content if one is
+    confirmed. After a fault of the laser, the next `shine` is the operator's (the interlock is latched): it clears the
+    fault.
     """
 
     def __init__(self, made: Cobolt, modulator: Modulator) -> None:

@@ -154,7 +154,8 @@ QUICK = (
 OTHERS = (
     ("galvo", "garbage", "well"), ("galvo", "half", "well"), ("galvo", "late 1", "well"),
     ("galvo", "disconnect", "connect"), ("laser", "silence", "well"), ("laser", "garbage", "well"),
-    ("laser", "power 0", "power 1"), ("laser", "half", "well"), ("laser", "late 1", "well"), ("laser", "disconnect", "connect"),
+    ("laser", "power 0", "power 1"), ("laser", "half", "well"), ("laser", "late 1", "well"),
+    ("laser", "disconnect", "connect"),
 )  # fmt: skip
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -108,6 +110,55 @@ def test_a_link_is_taken_over_from_the_dead_and_no_file_is_lost(tmp_path: Path) 
     with pytest.raises(Fault, match="there is a file of this name"):
         Child("galvo", tmp_path / "file")
     assert (tmp_path / "file").read_text() == "precious"
+
+
+@pytest.mark.parametrize("target", ["file", "/dev/pts/0", "/dev/null", "gone"])
+def test_a_link_that_no_emulator_made_is_left_as_it_is(tmp_path: Path, target: str) -> None:
+    (tmp_path / "file").write_text("precious")
+    (tmp_path / "link").symlink_to(target)
+    with pytest.raises(Fault, match=f"a link of this name to {target}, and no emulator made it"):
+        Child("galvo", tmp_path / "link")
+    assert os.readlink(tmp_path / "link") == target
+    assert (tmp_path / "file").read_text() == "precious"
+    assert {path.name for path in tmp_path.iterdir()} == {"file", "link"}
+
+
+def test_a_link_that_was_pointed_elsewhere_is_no_longer_the_emulators(tmp_path: Path) -> None:
+    with Child("galvo", tmp_path / "link") as first:
+        first.kill()
+    (tmp_path / "link").unlink()
+    (tmp_path / "link").symlink_to("elsewhere")
+    with pytest.raises(Fault, match="no emulator made it"):
+        Child("galvo", tmp_path / "link")
+    assert os.readlink(tmp_path / "link") == "elsewhere"
+
+
+def test_an_emulator_that_ends_leaves_nothing_beside_its_link(tmp_path: Path) -> None:
+    with Child("galvo", tmp_path / "galvo"):
+        assert (tmp_path / "galvo").is_symlink()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("which", ["deflector", "laser"])
+@pytest.mark.parametrize(
+    "place", ["outside/new/link", "runs/link", "runs/emulated/../../link", "runs/emulated/out/link"]
+)
+def test_a_rig_makes_links_in_folders_of_ours_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, which: str, place: str
+) -> None:
+    """A rig file names them: opening it must not make folders, or take the place of links, anywhere else."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs" / "emulated").mkdir(parents=True)
+    (tmp_path / "runs" / "emulated" / "out").symlink_to(tmp_path)
+    (tmp_path / "link").symlink_to("elsewhere")
+    before = sorted(tmp_path.rglob("*"))
+    ports = {"deflector": "runs/emulated/galvo", "laser": "runs/emulated/laser", which: place}
+    galvo, laser = SerialGalvo(port=ports["deflector"]), Cobolt(port=ports["laser"])
+    with pytest.raises(Refused, match=rf"{which}\.port: found '{place}', and a rig .* only in runs/emulated"):
+        open_emulated_bench(Sample(), CAMERA, galvo, laser, EmulatedRig(), MEANS, seed=3)
+    assert sorted(tmp_path.rglob("*")) == before
+    assert os.readlink(tmp_path / "link") == "elsewhere"
 
 
 def test_the_verb(tmp_path: Path) -> None:
@@ -213,7 +264,7 @@ def test_whatever_comes_over_its_line_a_laser_is_dark_while_its_interlock_is_ope
 
 
 def test_the_ports_are_free_when_close_returns_fifty_times(emulated: Emulated) -> None:
-    """Two threads close, as a loop that ends and whoever ended it do; the devices answer late; they are opened at once."""
+    """Two threads close, as a loop that ends and whoever ended it do; devices answer late; they are opened at once."""
     for child in (emulated.galvo, emulated.laser):
         emulated.order(child, "late 0.005")
     for _ in range(50):

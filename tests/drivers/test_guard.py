@@ -155,11 +155,12 @@ def test_a_failing_device_is_a_fault_and_dark(trouble: Exception, device: str) -
     guard.close()
 
 
-def test_an_interrupt_passes_through_in_the_dark() -> None:
+@pytest.mark.parametrize("interrupt", [KeyboardInterrupt(), SystemExit(3)])
+def test_an_interrupt_passes_through_in_the_dark(interrupt: BaseException) -> None:
     guard, mirror, lamp, _ = make()
     guard.send(two())
-    mirror.fails = KeyboardInterrupt()
-    with pytest.raises(KeyboardInterrupt):
+    mirror.fails = interrupt
+    with pytest.raises(type(interrupt)):
         guard.send(two())
     assert not lamp.lit
     guard.close()
@@ -254,7 +255,8 @@ def test_the_watchdog_darkens_a_beam_whose_deflector_hangs() -> None:
         raise Fault("came back late")
 
     mirror.steer = hang  # type: ignore[method-assign]
-    with pytest.raises(Fault, match=r"did not answer within the heartbeat.*came back late"):
+    said = r"^a device did not answer within the heartbeat, and the beam went dark \(came back late\)$"
+    with pytest.raises(Fault, match=said):
         guard.send(two())
     assert seen_dark == [True]
     mirror.steer = Mirror().steer  # type: ignore[method-assign]
@@ -366,7 +368,7 @@ def test_a_laser_that_could_not_be_put_out_is_put_out_as_soon_as_it_answers() ->
     clock.at_s = 1.0
     lamp.stuck = None
     assert eventually(lambda: not lamp.lit)
-    with pytest.raises(Fault, match="^no command came for 1 s, and the beam went dark$"):
+    with pytest.raises(Fault, match=r"^no command came for 1 s, and the beam went dark$"):
         guard.send(two())
     guard.close()
 
@@ -410,18 +412,63 @@ def test_the_watchdog_runs_while_close_waits_for_a_device_that_hangs() -> None:
 
 
 def test_no_light_between_the_call_of_close_and_its_end() -> None:
-    guard, mirror, lamp, _ = make()
-    _, release, sending = hanging(mirror, guard)
-    closing = threading.Thread(target=guard.close)
-    closing.start()
-    assert eventually(lambda: guard._closing)
-    release.set()
-    mirror.steer = Mirror().steer  # type: ignore[method-assign]
-    with pytest.raises(Fault, match="the beam is closed"):
+    """A command that comes while close is at work: here, while it puts the laser out."""
+    guard, _, lamp, _ = make()
+    puts_out, said = lamp.off, []
+
+    def off() -> None:
+        lamp.off = puts_out  # type: ignore[method-assign]
+        with pytest.raises(Fault, match="the beam is closed"):
+            guard.send(two())
+        said.append(lamp.lit)
+        puts_out()
+
+    guard.send(two())
+    lamp.off = off  # type: ignore[method-assign]
+    guard.close()
+    assert said == [False]
+
+
+def test_after_a_missed_heartbeat_nothing_is_lit_before_it_was_said() -> None:
+    guard, _, lamp, clock = make()
+    guard.send(two())
+    lit: list[bool] = []
+    lights = lamp.shine
+
+    def count(power_mw: Floats, at_most_s: float) -> Floats:
+        lit.append(True)
+        return lights(power_mw, at_most_s)
+
+    lamp.shine = count  # type: ignore[method-assign]
+    clock.at_s = 0.51
+    with pytest.raises(Fault, match="no command came"):
         guard.send(two())
-    assert not lamp.lit
-    closing.join(60.0)
-    sending.join(60.0)
+    assert lit == []
+    guard.send(two())
+    guard._silent = "the watchdog put it out"
+    with pytest.raises(Fault, match=r"^the watchdog put it out$"):
+        guard.send(two())
+    assert lit == [True]
+    guard.close()
+
+
+def test_a_hung_laser_is_dated_from_the_last_command() -> None:
+    """Light that is on already has no second heartbeat while the laser is asked for more."""
+    guard, _, lamp, clock = make(watch=True, heartbeat_s=0.04)
+    guard.send(two())
+    clock.at_s = 0.03  # in time
+    seen_dark = []
+
+    def hang(power_mw: Floats, at_most_s: float) -> Floats:
+        clock.at_s = 0.05  # too late for the command before, not for this one
+        seen_dark.append(eventually(lambda: not lamp.lit))
+        raise Fault("came back late")
+
+    lamp.shine = hang  # type: ignore[method-assign]
+    with pytest.raises(Fault, match="did not answer within the heartbeat"):
+        guard.send(two())
+    assert seen_dark == [True]
+    guard.close()
 
 
 def test_a_second_close_returns_when_the_devices_are_closed() -> None:
@@ -495,7 +542,7 @@ def test_a_beam_that_is_confirmed_dark_is_closed_without_its_devices() -> None:
     lamp.stuck = STUCK
     guard.close()
     assert guard.dark("stopped").reason == "stopped"  # no device is asked any more
-    with pytest.raises(Fault, match="^the beam is closed$"):
+    with pytest.raises(Fault, match=r"^the beam is closed$"):
         guard.send(two())
 
 

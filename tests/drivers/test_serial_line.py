@@ -1,4 +1,4 @@
-"""A serial line over a pseudo-terminal: a slow device, lines that end in the middle of things, and who holds the port."""
+"""A serial line over a pseudo-terminal: a slow device, lines that end in the middle of things, and a free port."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def test_what_the_system_says_of_a_terminal_that_is_gone_is_a_fault(
         raise termios.error(5, "Input/output error")
 
     monkeypatch.setattr(serial.Serial, "reset_input_buffer", gone)
-    with pytest.raises(Fault, match="the device at .*: it is gone"):
+    with pytest.raises(Fault, match=r"the device at .*: it is gone"):
         line.hush(0.0)
     monkeypatch.undo()
     opened(device).close()
