@@ -24,7 +24,7 @@ from control.contract import Fault, Order, OrderKind, Turn
 from control.loop import Machine
 from drivers.returned import Returned
 
-START_S = 180.0  # until the instrument is open: a first start compiles kernels
+START_S = 600.0  # until the instrument is open: a first start compiles kernels
 ANSWER_S = 15.0
 
 
@@ -41,16 +41,15 @@ class Apart:
 
     Args:
         opening: opens the instrument there; importable by its name (or a `functools.partial` of such a function).
-        rehearsed: whether the rehearsal is left out.
     """
 
-    def __init__(self, plan: Plan, opening: Opening = open_instrument, rehearsed: bool = False) -> None:
+    def __init__(self, plan: Plan, opening: Opening = open_instrument) -> None:
         spawn = get_context("spawn")  # the same on every system, and nothing of this process is inherited
         hears, self._orders = spawn.Pipe(duplex=False)
         self._news, tells = spawn.Pipe(duplex=False)
         self._theirs = (hears, tells)
         self._process = spawn.Process(
-            target=serve, args=(hears, tells, Written.of(plan), opening, rehearsed), name="loop", daemon=True
+            target=serve, args=(hears, tells, Written.of(plan), opening), name="loop", daemon=True
         )
         self.trouble = ""  # why the loop stopped, in words
         self.details = ""  # the traceback of what stopped it

@@ -125,15 +125,39 @@ def _fly(
         return first.pop() if first else ()
 
     with progress(title, total) as step:
+        first_s = instrument.clock.now_s()
         tally = Tally(lambda: setattr(until, "stopped", True), step)
         began_s = time.perf_counter()
         beam, kept = TimedBeam(watch, instrument.beam), TimedRecorder(watch, recorder)
         run(machine, until, beam, instrument.clock, kept, told, tally.watch)
         wall_s = time.perf_counter() - began_s
-    return summary(tally, watch, wall_s, instrument, out)
+    expected = expected_turns(instrument.plan, seconds, instrument.clock.now_s() - first_s)
+    return summary(tally, watch, wall_s, instrument, out, expected)
 
 
-def summary(tally: Tally, watch: Stopwatch, wall_s: float, instrument: Instrument, out: Path | None) -> dict[str, Any]:
+def expected_turns(made: Plan, seconds: float | None, lasted_s: float) -> int | None:
+    """How many turns the run should have had; None in lockstep, where the camera waits for every turn.
+
+    Args:
+        seconds: that were asked for.
+        lasted_s: after which the run was over, by its own clock: a film may end before that.
+    """
+    if made.rig.rate != "real time":
+        return None
+    return round(min(lasted_s if seconds is None else seconds, lasted_s) * made.rig.camera.fps)
+
+
+def too_few(summary: dict[str, Any]) -> str:
+    """One sentence where a run made fewer than half of its turns; empty where it did not."""
+    turns, expected = summary["turns"], summary["turns_expected"]
+    if expected is None or 2 * turns >= expected:
+        return ""
+    return f"the run made only {turns} of {expected} turns: the computer or the camera was too slow"
+
+
+def summary(
+    tally: Tally, watch: Stopwatch, wall_s: float, instrument: Instrument, out: Path | None, expected: int | None
+) -> dict[str, Any]:
     """What a run was, for people and programs."""
     last = tally.last
     if last is None:
@@ -145,6 +169,7 @@ def summary(tally: Tally, watch: Stopwatch, wall_s: float, instrument: Instrumen
         "experiment": instrument.plan.experiment.title,
         "kind": str(instrument.plan.kind),
         "turns": tally.turns,
+        "turns_expected": expected,
         "seconds": run_s,
         "dark_turns": tally.dark_turns,
         "carried_turns": tally.carried,
@@ -187,7 +212,7 @@ def run_experiment(
     json: Path | None,
     armed: bool = True,
 ) -> int:
-    """The verb `run`. 0, or 1 if the run tripped or failed."""
+    """The verb `run`. 0, or 1 if the run tripped, failed or made fewer than half of its turns."""
     seeded = [*sets, f"seed={seed}"] if seed is not None else sets
     made = plan(experiment, rig, seeded)
     out = out or new_run(experiment.stem)
@@ -197,7 +222,7 @@ def run_experiment(
 def flown(
     made: Plan, seconds: float | None, out: Path, frames: bool, json: Path | None, source: str = "", armed: bool = True
 ) -> int:
-    """Fly, tell, and answer with an exit code: 1 if it tripped or failed, with one sentence."""
+    """Fly, tell, and answer with an exit code: 1 if it tripped, failed or was too slow, with one sentence."""
     for warning in warnings_of(made):
         print(f"note: {warning}", file=sys.stderr)
     try:
@@ -210,6 +235,9 @@ def flown(
     if done["trips"]:
         dark = "" if STILL_LIT in done["reason"] else "; the laser is dark"
         print(f"cybloids: the interlock tripped: {done['trips'][0]}{dark}", file=sys.stderr)
+        return 1
+    if few := too_few(done):
+        print(f"cybloids: {few}", file=sys.stderr)
         return 1
     return 0
 

@@ -24,11 +24,11 @@ from app.instrument import Instrument
 from app.live import Live, sentence
 from app.machine import build_machine, ready_for_learned
 from app.plan import plan_from
-from app.rehearse import rehearse
 from app.remembered import REMEMBERED
 from app.rig import open_recorder, plan_after
 from app.rig_file import Plan
 from app.ring import Place, Ring
+from app.warm_up import warm_up
 from config.reader import write
 from config.refused import Refused
 from control.contract import Fault, Order, OrderKind, Turn
@@ -96,7 +96,7 @@ class Over:
     details: str
 
 
-def serve(told: Connection, telling: Connection, written: Written, opening: Opening, rehearsed: bool) -> None:
+def serve(told: Connection, telling: Connection, written: Written, opening: Opening) -> None:
     """The process, from its beginning to its end. However the window's process ends, the beam is dark after it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the window, which ends this process in order
     signal.signal(signal.SIGTERM, _end)
@@ -105,8 +105,6 @@ def serve(told: Connection, telling: Connection, written: Written, opening: Open
     try:
         ready_for_learned()
         plan = written.read()
-        if not rehearsed and plan.rig.rate == "real time" and plan.rig.laser.kind == "simulated":
-            rehearse(opening, plan)
         host = Host(opening(plan), plan, told, telling)
     except Exception as error:  # noqa: BLE001  whatever it is, the operator reads it; nothing is lit
         telling.send(Answer(sentence(error), isinstance(error, Refused), traceback.format_exc()))
@@ -189,10 +187,14 @@ class Host:
             self._live.order(told.kind, told.text)
 
     def _apply(self, told: Order) -> None:
-        """The machine is built from the text here as `verify` will build it. The window built one before it asked."""
+        """The machine is built from the text here as `verify` will build it. The window built one before it asked.
+
+        Until all that it needs is compiled, the machine before it flies on.
+        """
         try:
             plan = plan_after(self._plan, told.text)
             machine = build_machine(plan, "the experiment panel")
+            warm_up(plan, machine)
         except Exception as error:  # noqa: BLE001  another law than the window shows would be in force: dark
             self._live.order(OrderKind.TRIP, f"the new settings are not in force: {sentence(error)}")
             return

@@ -10,6 +10,7 @@ from app.instrument import Instrument
 from app.machine import build_machine
 from app.recording import open_recording
 from app.rig_file import Plan, Rig, field_um
+from app.warm_up import pixel_type, warm_up_once
 from config.reader import Document, build, parse, plain, put
 from config.refused import Refused
 from control.experiment import Experiment
@@ -38,7 +39,7 @@ def plan_after(before: Plan, text: str) -> Plan:
 
 
 def open_instrument(made: Plan) -> Instrument:
-    """Open the devices of a plan, dark. Raises Refused, Fault."""
+    """Open the devices of a plan, dark, when all that its run needs is compiled. Raises Refused, Fault."""
     machine = build_machine(made)
     rig = made.rig
     if not (isinstance(rig.deflector, SimulatedDeflector) and isinstance(rig.laser, SimulatedLaser)):
@@ -49,6 +50,7 @@ def open_instrument(made: Plan) -> Instrument:
         raise Refused(f"{rig.title}: a real camera can't see what a simulated laser does")
     if isinstance(rig.camera, VideoCamera):
         return open_replay(made, machine, rig.camera, rig.deflector, rig.laser)
+    warm_up_once(made, machine)  # a recording waits for its turns
     if isinstance(rig.camera, PlantCamera):
         return open_springs(made, machine, rig.camera, rig.laser)
     bench = open_bench(
@@ -64,7 +66,6 @@ def open_instrument(made: Plan) -> Instrument:
         um_to_v=rig.um_to_v(),
         heartbeat_s=rig.loop.stale_periods / rig.camera.fps,
     )
-    pixel_type = "uint8" if rig.camera.bits <= 8 else "uint16"
     return Instrument(
         made,
         machine,
@@ -73,7 +74,7 @@ def open_instrument(made: Plan) -> Instrument:
         bench.clock,
         rig.camera.height_px,
         rig.camera.width_px,
-        pixel_type,
+        pixel_type(made),
         None,
     )
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from app.instrument import Instrument
 from app.rig_file import Plan, field_um
+from app.warm_up import pixel_type, warm_up
 from config.refused import Refused
-from control.contract import Frame, Tracker
 from control.loop import Machine
 from drivers.cameras.opencv_capture import OpenCVCamera
 from drivers.deflectors.serial_galvo import SerialGalvo
@@ -24,8 +22,8 @@ def open_serial(made: Plan, machine: Machine) -> Instrument:
         raise Refused(f"{rig.title}: a {galvo.kind} deflector and a {laser.kind} laser can't be opened together")
     if rig.rate != "real time":
         raise Refused(f"{rig.title}: rate is '{rig.rate}', and devices at serial ports need 'real time'")
-    size = (camera.height_px, camera.width_px, "uint16" if getattr(camera, "bits", 8) > 8 else "uint8")
-    rehearse(machine.tracker, *size)
+    warm_up(made, machine)
+    size = (camera.height_px, camera.width_px, pixel_type(made))
     means = Means(
         um_per_px=rig.optics.um_per_px, field_um=field_um(rig), power_cap_mw=rig.power_mw, um_to_v=rig.um_to_v(),
         heartbeat_s=rig.loop.stale_periods / camera.fps,
@@ -38,13 +36,3 @@ def open_serial(made: Plan, machine: Machine) -> Instrument:
     else:
         raise Refused(f"{rig.title}: a simulated camera needs 'emulated', and emulated devices a simulated camera")
     return Instrument(made, machine, bench.camera, bench.beam, bench.clock, *size, None, bench.returned)
-
-
-def rehearse(tracker: Tracker, height_px: int, width_px: int, pixel_type: str) -> None:
-    """Compile the tracker on pictures to throw away: the first frames would otherwise be seconds old."""
-    image = np.zeros((height_px, width_px), pixel_type)
-    y, x = np.ogrid[:height_px, :width_px]
-    image[(y - height_px // 2) ** 2 + (x - width_px // 2) ** 2 < 20] = 200
-    memory = tracker.start()
-    for number in range(3):
-        memory, _ = tracker.step(memory, Frame(number, number * 0.02, image))

@@ -22,7 +22,7 @@ from drivers.emulate.settings import Emulated
 from drivers.guard import Bounds, Guard
 from drivers.lasers.cobolt import Cobolt, CoboltDriver
 from drivers.returned import Returned
-from drivers.sim.bench import rehearse
+from drivers.sim.bench import warm_up
 from drivers.sim.camera import SimulatedCamera, SimulatedCameraDriver
 from drivers.sim.clock import PacedClock
 from drivers.sim.sample import Sample
@@ -117,7 +117,7 @@ def open_emulated_bench(
     """Emulated devices over a simulated sample, in real time. Raises Fault, Refused."""
     stage = _stage(camera, emulated, means.um_per_px)
     world = World(sample, stage, seed=seed)
-    rehearse(camera, stage, means.um_per_px)
+    warm_up(sample, camera, stage, means.um_per_px)
     um_to_v = _um_to_v(galvo, stage.middle_um)
     with ExitStack() as opened:
         children: tuple[Child, ...] = ()

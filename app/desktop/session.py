@@ -15,7 +15,6 @@ from app.live import Live
 from app.machine import build_machine, ready_for_learned
 from app.means import Means
 from app.plan import pinned, planned, unpinned
-from app.rehearse import rehearse
 from app.rig import open_instrument, open_recorder
 from app.rig_file import Plan
 from config.atomic import write_file
@@ -48,7 +47,6 @@ class Session:
         self.plan = plan  # as it is in force
         self.live: Live | Apart | None = None
         self.instrument: Any = None
-        self._rehearsed = False
         self.particles = 0  # as many as were seen last
 
     @property
@@ -82,13 +80,10 @@ class Session:
             return
         if self.wiring.apart is not None and self.plan.rig.rate == "real time":
             threading.Thread(target=ready_for_learned, daemon=True).start()  # while the other process begins
-            apart = Apart(self.plan, self.wiring.apart, self._rehearsed)
+            apart = Apart(self.plan, self.wiring.apart)
             apart.start()
             self.live = self.instrument = apart
             return
-        if self.plan.rig.rate == "real time" and self.plan.rig.laser.kind == "simulated" and not self._rehearsed:
-            rehearse(self.wiring.open_instrument, self.plan)
-            self._rehearsed = True
         self.instrument = opened = self.wiring.open_instrument(self.plan)
         self.live = Live(opened.machine, opened.camera, opened.beam, opened.clock)
         self.live.start()

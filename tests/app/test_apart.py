@@ -150,7 +150,7 @@ def test_orders_are_obeyed_and_the_record_is_verified(tmp_path: Path) -> None:
     def number() -> int:
         return live.newest.number if live.newest is not None else -1
 
-    with Apart(made, partial(watched, log=log), rehearsed=True) as live:
+    with Apart(made, partial(watched, log=log)) as live:
         until(lambda: level() is Level.SAFE)
         live.order(OrderKind.ARM)
         until(lambda: beam_is_on(live.newest))
@@ -184,7 +184,7 @@ def test_orders_are_obeyed_and_the_record_is_verified(tmp_path: Path) -> None:
 
 
 def test_a_killed_loop_is_said_in_words() -> None:
-    live = Apart(planned(*PATIENT), rehearsed=True)
+    live = Apart(planned(*PATIENT))
     live.start()
     live.order(OrderKind.ARM)
     until(lambda: beam_is_on(live.newest))
@@ -207,7 +207,7 @@ from app.apart import Apart
 from app.live import beam_is_on
 from control.contract import OrderKind
 from tests.app.test_apart import PATIENT, planned, until, watched
-live = Apart(planned(*PATIENT), partial(watched, log=Path(sys.argv[1])), rehearsed=True)
+live = Apart(planned(*PATIENT), partial(watched, log=Path(sys.argv[1])))
 live.start()
 live.order(OrderKind.ARM)
 until(lambda: beam_is_on(live.newest))
