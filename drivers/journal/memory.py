@@ -1,8 +1,8 @@
 """The memory of a loop when a record began in flight, as bytes and back. Values only: nothing in them is run.
 
 The bytes are MAGIC, the length of a tree (8 bytes), the tree (JSON, ASCII), its arrays one after another, and BLAKE2b
-of all that. In the tree null, truth values, whole numbers and texts stand for themselves; the rest is a list that begins
-with a letter:
+of all that. In the tree null, truth values, whole numbers and texts stand for themselves; the rest is a list that
+begins with a letter:
 
     f float           its 8 bytes, hexadecimal        t tuple       its values
     n numpy number    type, its bytes                 s frozenset   its values
