@@ -8,6 +8,7 @@ from typing import Any
 
 from app.instrument import Instrument
 from app.machine import build_machine
+from app.memory import encoded
 from app.recording import open_recording
 from app.rig_file import Plan, Rig, field_um
 from app.warm_up import pixel_type, warm_up_once
@@ -155,4 +156,5 @@ def open_recorder(instrument: Instrument, path: Path, *, frames: bool, source: s
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     lockstep = made.rig.rate == "lockstep"
-    return Journal(path, header, frames, queue_turns=256 if lockstep else 64, wait_s=30.0 if lockstep else 0.0)
+    queue_turns, wait_s = (256, 30.0) if lockstep else (64, 0.0)
+    return Journal(path, header, frames, queue_turns, wait_s, encoded)

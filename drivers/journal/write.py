@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import numpy as np
 from config.refused import Refused
 from config.units import unit_of
 from control.contract import Fault, Turn
+from drivers.journal import memory
 from drivers.journal.header import Header
 from drivers.journal.pack import Packer
 from drivers.journal.tables import HASH_BYTES, TABLES, TURNS
@@ -45,15 +47,24 @@ class Journal:
         keep_frames: without frames the file still has each image's hash.
         queue_turns: turns that may wait for the disk.
         wait_s: how long `write` may wait for room in the queue: 0 on a live rig, seconds where time is simulated.
+        encoded: makes the bytes of the memory that a record in flight begins with; None: no memory is kept.
     """
 
     def __init__(
-        self, path: Path | str, header: Header, keep_frames: bool, queue_turns: int = 64, wait_s: float = 0.0
+        self,
+        path: Path | str,
+        header: Header,
+        keep_frames: bool,
+        queue_turns: int = 64,
+        wait_s: float = 0.0,
+        encoded: Callable[[Any], bytes] | None = None,
     ) -> None:
         self.path, self.header, self.wait_s = Path(path), header, wait_s
         self._packer = Packer(header.seal(), keep_frames)
         self.queue_turns = queue_turns
         self._waiting: deque[Turn] = deque()
+        self._encoded = encoded
+        self._memory: Any = None
         self._closing = threading.Event()
         self._closed = False
         self._failure = ""
@@ -61,6 +72,10 @@ class Journal:
         self._sums = {table: blake2b(digest_size=HASH_BYTES) for table in TURN_TABLES}
         self._thread = threading.Thread(target=self._work, name="journal", daemon=True)
         self._thread.start()
+
+    def begin(self, memory: Any) -> None:
+        """The record begins in flight, from this memory. It is written before the first turn."""
+        self._memory = memory
 
     def write(self, turn: Turn) -> None:
         """Keep the turn. Raises Fault if the writer is dead, the queue full, or the frame not of the run's size."""
@@ -122,7 +137,14 @@ class Journal:
             if len(self._waiting) < LARGEST_BATCH:
                 self._closing.wait(LOOK_S)
 
+    def _begin(self, encoded: Callable[[Any], bytes]) -> None:
+        stored, self._memory = encoded(self._memory), None
+        memory.store(self._file, stored)
+        self._packer.chain = memory.first_link(self.header.seal(), stored)
+
     def _append(self, turns: list[Turn]) -> None:
+        if self._memory is not None and self._encoded is not None:
+            self._begin(self._encoded)
         tables, images = self._packer.pack(turns)
         if images:
             _extend(self._file["frames"], np.stack(images))
@@ -175,6 +197,7 @@ def _create(path: Path, header: Header, keep_frames: bool) -> Any:
         rows = CHUNK_ROWS * 16 if layout.names is None else CHUNK_ROWS
         made = file.create_dataset(table, (0,), layout, maxshape=(None,), chunks=(rows,))
         made.attrs["units"] = json.dumps({name: unit_of(name) for name in layout.names or () if unit_of(name)})
+    memory.create(file)
     file.create_dataset("digests", (len(TURN_TABLES), HASH_BYTES), np.uint8)
     file["digests"].attrs["of"] = json.dumps(list(TURN_TABLES))
     file.create_dataset("digest", (HASH_BYTES,), np.uint8)

@@ -291,3 +291,116 @@ def test_a_particle_of_unknown_species_gets_no_light_and_the_turn_says_why() -> 
     _, lit = turn(named, memory, Frame(1, 0.01, PICTURE), 0.011, ())
     assert lit.tracks.species.tolist() == [2]
     assert len(lit.allowed) == 1
+
+
+# what mutants of the loop have survived -------------------------------------------------------------------------------
+
+
+def orders_of(done: Turn) -> list[tuple[str, str]]:
+    return [(order.kind.value, order.text) for order in done.orders]
+
+
+def test_faults_come_before_what_was_told_and_each_stands_in_the_turn_in_its_sequence() -> None:
+    """The beam's and the recorder's faults of the turn before, then the camera's of this one, then the operator's."""
+    bench = Bench(beam_fault=4, record_fault=4, camera_fault=5, orders={0: (ARM,), 5: (Order(OrderKind.MARK, "hm"),)})
+    turns = bench.run()
+    assert orders_of(turns[5]) == [
+        ("TRIP", "beam: no answer"), ("TRIP", "no record, no beam: the disk is full"), ("TRIP", "camera: unplugged"),
+        ("MARK", "hm"),
+    ]  # fmt: skip
+    assert turns[5].reason == "beam: no answer"
+    assert not any(orders_of(done) for done in turns[6:])  # each is said once
+
+
+def test_a_fault_and_reset_and_arm_in_one_turn_end_tripped_and_stand_in_it() -> None:
+    bench = Bench(beam_fault=4, orders={0: (ARM,), 5: (RESET, ARM), 6: (RESET, ARM)})
+    turns = bench.run()
+    assert levels(turns) == [Level.ARMED] * 5 + [Level.TRIPPED] + [Level.ARMED] * 4
+    assert turns[5].reason == "beam: no answer"
+    assert orders_of(turns[5])[0] == ("TRIP", "beam: no answer")
+    assert not len(turns[5].sent)
+
+
+def test_the_dark_command_of_a_beam_that_failed_is_what_was_sent() -> None:
+    turns = Bench(beam_fault=4, orders={0: (ARM,)}).run()
+    assert (len(turns[4].allowed), len(turns[4].sent), turns[4].sent.reason) == (1, 0, "no answer")
+    assert turns[4].sent_s == pytest.approx(0.044)
+
+
+def aged(age_s: float) -> Turn:
+    """The second turn of an armed machine, with a frame of this age."""
+    memory, _ = turn(MACHINE, MACHINE.start(), Frame(0, 0.0, PICTURE), 0.004, (ARM,))
+    return turn(MACHINE, memory, Frame(1, 0.5, PICTURE), 0.5 + age_s, ())[1]
+
+
+def test_a_frame_may_be_as_old_as_stale_s_and_no_older() -> None:
+    assert aged(0.0499).level is Level.ARMED
+    late = aged(0.0501)
+    assert late.level is Level.TRIPPED
+    assert late.reason == "the newest frame is 50 ms old, and 50 ms is allowed"
+    exact = replace(MACHINE, stale_s=0.5)
+    memory, _ = turn(exact, exact.start(), Frame(0, 0.0, PICTURE), 0.004, (ARM,))
+    assert turn(exact, memory, Frame(1, 1.0, PICTURE), 1.5, ())[1].level is Level.ARMED  # to the bit
+
+
+def test_probe_power_is_capped_by_the_limits_and_by_itself() -> None:
+    for probe_mw, cap_mw, allowed_mw in ((7.0, 3.0, 3.0), (2.0, 200.0, 2.0)):
+        weak = replace(MACHINE, probe_mw=probe_mw, limits=replace(MACHINE.limits, power_mw=cap_mw))
+        probing, done = turn(weak, weak.start(), Frame(0, 0.0, PICTURE), 0.004, (PROBE,))
+        assert done.level is Level.PROBING
+        assert done.allowed.power_mw.max() == allowed_mw
+        # whatever a command asks for
+        asked = replace(done.allowed, power_mw=np.full(len(done.allowed), 500.0))
+        assert weak.permitted(probing.level, asked)[0].power_mw.max() == allowed_mw
+        assert weak.permitted(Level.ARMED, asked) == (asked, ())
+
+
+def test_a_spot_outside_of_the_field_is_not_sent() -> None:
+    small = replace(MACHINE, limits=replace(MACHINE.limits, high_um=(1.0, 10.0)))
+    done = Bench(orders={0: (ARM,)}).run(small)[3]
+    assert (len(done.allowed), done.level) == (0, Level.ARMED)
+    assert "1 spots outside of the field were left out" in done.notes
+
+
+def test_each_turn_begins_from_what_the_one_before_has_left() -> None:
+    """`before` is called once a turn, when the orders were asked for, with the memory of the turn before."""
+    called: list[tuple[int, Level, int]] = []
+    bench = Bench(frames=4, orders={0: (ARM,)})
+
+    def told() -> tuple[Order, ...]:
+        called.append((-1, Level.SAFE, bench.count))
+        return bench.told()
+
+    run(
+        MACHINE, bench, bench, bench, bench, told, bench.turns.append,
+        lambda memory: called.append((memory.number, memory.level, bench.count)),
+    )  # fmt: skip
+    assert called[1::2] == [(0, Level.SAFE, 0), (1, Level.ARMED, 1), (2, Level.ARMED, 2), (3, Level.ARMED, 3)]
+    assert called[::2] == [(-1, Level.SAFE, count) for count in range(4)]
+
+
+def test_an_older_frame_is_not_tracked_and_counts_nothing() -> None:
+    memory, _ = turn(MACHINE, MACHINE.start(), Frame(5, 1.0, PICTURE), 1.0, (ARM,))
+    after, done = turn(MACHINE, memory, Frame(9, 0.5, PICTURE), 1.01, ())
+    assert (after.last_frame, after.dropped, len(after.history.sightings), len(done.tracks)) == (5, 0, 1, 0)
+
+
+def test_a_policy_whose_rings_are_not_finite_trips() -> None:
+    @dataclass(frozen=True)
+    class Ring(Push):
+        ring: tuple[float, float, float] = (1.0, 1.0, 5.0)
+
+        def step(self, memory: None, seen: Seen) -> tuple[None, Forces]:
+            x_um, radius_um, depth_kt = self.ring
+            return None, Forces(
+                ring_particle=np.array([-1]), ring_um=np.array([[x_um, 2.0]]), ring_radius_um=np.array([radius_um]),
+                ring_kt=np.array([depth_kt]), ring_delay_s=np.array([np.nan]),
+            )  # fmt: skip
+
+    good = turn(replace(MACHINE, policy=Ring()), MACHINE.start(), Frame(0, 0.0, PICTURE), 0.004, (ARM,))[1]
+    assert good.level is Level.ARMED
+    for ring in ((np.nan, 1.0, 5.0), (1.0, 1.0, np.nan), (1.0, 1.0, np.inf)):
+        machine = replace(MACHINE, policy=Ring(ring=ring))
+        with np.errstate(invalid="ignore"):
+            bad = turn(machine, MACHINE.start(), Frame(0, 0.0, PICTURE), 0.004, (ARM,))[1]
+        assert (bad.level, bad.reason) == (Level.TRIPPED, "the policy's ring of light is not finite")
