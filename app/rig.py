@@ -34,7 +34,7 @@ def plan_after(before: Plan, text: str) -> Plan:
     bench = Document(source, plain(before.rig), {})
     for key, value in made.set.items():
         bench = put(bench, key, value, source)
-    return replace(before, rig=build(bench, Rig), experiment=made)
+    return replace(before, rig=build(bench, type(before.rig)), experiment=made)
 
 
 def open_instrument(made: Plan) -> Instrument:

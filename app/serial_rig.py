@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from app.instrument import Instrument
-from app.rig_file import Plan, field_um
+from app.rig_file import Plan, RecordedRig, field_um
 from config.refused import Refused
 from control.contract import Frame, Tracker
 from control.loop import Machine
@@ -19,6 +19,8 @@ from drivers.sim.camera import SimulatedCamera
 def open_serial(made: Plan, machine: Machine) -> Instrument:
     """Open the devices of a rig with a serial galvo and laser, dark. Raises Refused, Fault."""
     rig = made.rig
+    if isinstance(rig, RecordedRig):
+        raise Refused(f"{rig.title}: this is the rig of a recorded run; open it from its rig file")
     galvo, laser, camera = rig.deflector, rig.laser, rig.camera
     if not (isinstance(galvo, SerialGalvo) and isinstance(laser, Cobolt)):
         raise Refused(f"{rig.title}: a {galvo.kind} deflector and a {laser.kind} laser can't be opened together")
