@@ -149,7 +149,7 @@ def open_recorder(instrument: Instrument, path: Path, *, frames: bool, source: s
         calibration=header_of_calibration(made.rig),
         versions=versions(),
         git_hash=git_hash(Path(__file__).parent),
-        extra={"folder": str(made.folder)},
+        extra={"folder": str(made.folder), **({"devices": dict(instrument.devices)} if instrument.devices else {})},
         started=wall_clock(),
     )
     path.parent.mkdir(parents=True, exist_ok=True)

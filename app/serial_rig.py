@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from app.calibration.probe import why_other_devices
 from app.instrument import Instrument
 from app.rig_file import Plan, RecordedRig, field_um
 from config.refused import Refused
@@ -39,7 +40,13 @@ def open_serial(made: Plan, machine: Machine) -> Instrument:
         bench = open_emulated_bench(rig.sample, camera, galvo, laser, rig.emulated, means, seed=seed)
     else:
         raise Refused(f"{rig.title}: a simulated camera needs 'emulated', and emulated devices a simulated camera")
-    return Instrument(made, machine, bench.camera, bench.beam, bench.clock, *size, None, bench.returned)
+    devices = {"deflector.device": bench.galvo.identity, "laser.device": bench.laser.identity}
+    if rig.confirmed and rig.calibration.probe is not None:
+        other = why_other_devices(rig.calibration.probe, devices)
+        if other:
+            bench.close()
+            raise Refused(f"{rig.title}: {other}")
+    return Instrument(made, machine, bench.camera, bench.beam, bench.clock, *size, None, devices, bench.returned)
 
 
 def rehearse(tracker: Tracker, height_px: int, width_px: int, pixel_type: str) -> None:

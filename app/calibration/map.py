@@ -21,6 +21,7 @@ from control.calibrate.plane import fit_map, sensor_map
 from control.calibrate.scan import where_light_lands
 from control.contract import Fault
 from control.policies.calibrating import Carry, Carrying, Scan, Scanning
+from drivers.journal import read_run
 
 Floats = NDArray[np.float64]
 
@@ -68,7 +69,9 @@ def confirmed_by(job: Job, plane: Plane, slopes: Floats) -> dict[str, Any]:
     """Values of the rig with this map, and the record of the probe move that was flown for it, sealed together."""
     run = next(run for run in reversed(job.runs) if "probe-" in run)
     (a, b), (c, d) = rounded(slopes)
-    probe = ProbeMove(date=today(), slopes=((a, b), (c, d)), run=run, rig=devices_of(job.rig()))
+    with read_run(job.file.parent / run) as flown:
+        answered = flown.header.extra.get("devices", {})
+    probe = ProbeMove(date=today(), slopes=((a, b), (c, d)), run=run, rig={**devices_of(job.rig()), **answered})
     return {"calibration.map": "confirmed", "calibration.plane": plain(plane),
             "calibration.probe": plain(probe.sealed(plane))}  # fmt: skip
 

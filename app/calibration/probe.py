@@ -20,6 +20,7 @@ FOLLOWS = 0.3  # largest error of the slope with which particles follow, of 1: s
 SAME_SCALE = 0.1  # um_per_px may have been measured again since, and differ by so large a part
 REFIT_V = 1e-3  # a map of an older file agrees with the points that it was fitted to
 AGAIN = "calibrate the map again (main.py calibrate map)"
+ASKED = ("deflector.device", "laser.device")  # who they say they are, which is known once they are open
 WHERE: Mapping[str, str] = {"camera": "source", "deflector": "port", "laser": "port"}
 
 
@@ -70,10 +71,18 @@ def why_it_does_not_count(plane: Plane | None, probe: ProbeMove | None, rig: Map
         return f"its map or the record of its probe move of {probe.date} was changed since; {AGAIN}"
     if not follows(probe.slopes):
         return f"in its probe move of {probe.date} particles did not follow their spots; {AGAIN}"
-    for name, then in probe.rig.items():
-        now = rig.get(name)
-        if not _same(then, now):
-            return f"its map was confirmed with {name} {then}, and this rig has {now}; {AGAIN}"
+    return _difference({name: then for name, then in probe.rig.items() if name not in ASKED}, rig)
+
+
+def why_other_devices(probe: ProbeMove, devices: Mapping[str, str]) -> str:
+    """Why a map does not count with the devices that answer at the ports; "" where it does."""
+    return _difference({name: then for name, then in probe.rig.items() if name in ASKED}, devices)
+
+
+def _difference(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    for name, value in then.items():
+        if not _same(value, now.get(name)):
+            return f"its map was confirmed with {name} {value}, and this rig has {now.get(name)}; {AGAIN}"
     return ""
 
 

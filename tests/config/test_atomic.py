@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from config import atomic
 from config.atomic import fresh_file, write_file
 from config.refused import Refused
 
@@ -102,7 +101,7 @@ def test_a_link_that_lies_in_wait_is_not_followed(tmp_path: Path, monkeypatch: p
     (tmp_path / "precious").write_text("precious")
     (tmp_path / ".answer.json.part").symlink_to(tmp_path / "precious")
     write_file(tmp_path / "answer.json", "{}")
-    monkeypatch.setattr(atomic.secrets, "token_hex", lambda _: "drawn")
+    monkeypatch.setattr("config.atomic.secrets.token_hex", lambda _: "drawn")
     (tmp_path / ".answer.json.drawn.part").symlink_to(tmp_path / "precious")
     with pytest.raises(FileExistsError):
         write_file(tmp_path / "answer.json", "[]")

@@ -407,8 +407,9 @@ def test_the_watchdog_runs_while_close_waits_for_a_device_that_hangs() -> None:
     sending.join(60.0)
     assert dark_meanwhile
     assert (lamp.closed, mirror.closed, closing.is_alive()) == (True, True, False)
-    assert guard._watcher is not None
-    assert eventually(lambda: not guard._watcher.is_alive())
+    watcher = guard._watcher
+    assert watcher is not None
+    assert eventually(lambda: not watcher.is_alive())
 
 
 def test_no_light_between_the_call_of_close_and_its_end() -> None:

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from app.calibration.plane import Plane
-from app.calibration.probe import ProbeMove, devices_of
+from app.calibration.probe import ProbeMove, devices_of, why_it_does_not_count, why_other_devices
 from app.calibration.record import Record, add
 from app.headless import fly
 from app.plan import plan, plan_from, plan_of
@@ -133,6 +133,17 @@ def test_a_file_of_another_rig_does_not_count(file: Path, change: str, why: str)
 @pytest.mark.parametrize("change", ["optics.um_per_px=0.105", "camera.width_px=320", "laser.max_power_mw=50"])
 def test_what_leaves_the_map_right_may_change(file: Path, change: str) -> None:
     assert planned(f"calibration={file}", change).rig.confirmed
+
+
+def test_other_devices_at_the_same_ports_are_refused_when_they_are_opened() -> None:
+    probe = ProbeMove(
+        date="", slopes=((1.0, 0.0), (0.0, 1.0)), run="",
+        rig={**devices_of(planned().rig), "laser.device": "Cobolt 0488, serial number 7", "deflector.device": "G 1"},
+    )  # fmt: skip
+    assert why_other_devices(probe, {"laser.device": "Cobolt 0488, serial number 7", "deflector.device": "G 1"}) == ""
+    said = why_other_devices(probe, {"laser.device": "Cobolt 0488, serial number 8", "deflector.device": "G 1"})
+    assert said.startswith("its map was confirmed with laser.device Cobolt 0488, serial number 7, and this rig has")
+    assert why_it_does_not_count(PLANE, probe.sealed(PLANE), devices_of(planned().rig)) == ""  # not known before
 
 
 def test_a_probe_move_in_which_nothing_followed_does_not_count(tmp_path: Path) -> None:
