@@ -27,6 +27,12 @@ def test_a_file_is_written_whole_into_a_folder_that_is_made(tmp_path: Path) -> N
     assert names(path.parent) == ["file.txt"]
 
 
+def test_a_folder_is_made_only_where_it_may_be(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        write_file(tmp_path / "new" / "file.txt", "", make_folder=False)
+    assert names(tmp_path) == []
+
+
 def test_it_has_the_rights_of_any_new_file(tmp_path: Path) -> None:
     write_file(tmp_path / "ours", "")
     (tmp_path / "usual").write_text("")
