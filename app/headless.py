@@ -104,7 +104,7 @@ def fly(
 def refuse_unconfirmed(made: Plan, armed: bool) -> None:
     """Raises Refused where ARM would be: nobody is there to read why the run stays dark."""
     if armed and not made.rig.confirmed and not isinstance(made.experiment.policy, Calibrating):
-        raise Refused(f"{made.rig.title}: {UNCONFIRMED} (main.py calibrate map), or run it with --dark")
+        raise Refused(f"{made.rig.title}: {UNCONFIRMED} ({made.rig.why_unconfirmed}), or run it with --dark")
 
 
 def _fly(

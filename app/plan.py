@@ -8,7 +8,7 @@ from pathlib import Path
 
 from app.calibration.record import calibrated
 from app.machine import build_machine
-from app.rig_file import RIG_KEYS, Plan, Rig
+from app.rig_file import RIG_KEYS, Plan, RecordedRig, Rig
 from config.reader import Document, build, override, parse, put, read
 from config.refused import Refused
 from control.experiment import Experiment, Learned
@@ -75,14 +75,17 @@ def planned(wanted: Document, rig: Path | str | Document | None, sets: Sequence[
 
 
 def plan_of(header: Header) -> Plan:
-    """The plan of a recorded run."""
-    return plan_from(header.rig, header.experiment, Path(header.extra.get("folder", ".")))
+    """The plan of a recorded run: its map counts if it counted then."""
+    made = plan_from(header.rig, header.experiment, Path(header.extra.get("folder", ".")), RecordedRig)
+    if header.calibration.get("map") != "unconfirmed":
+        return made
+    return replace(made, rig=replace(made.rig, calibration=replace(made.rig.calibration, map="unconfirmed")))
 
 
-def plan_from(rig: str, experiment: str, folder: Path) -> Plan:
+def plan_from(rig: str, experiment: str, folder: Path, kind: type[Rig] = Rig) -> Plan:
     """The plan that was written as two texts; the rig has the values in it that the experiment set."""
     return Plan(
-        build(parse(rig, "the run's rig"), Rig), build(parse(experiment, "the run's experiment"), Experiment), folder
+        build(parse(rig, "the run's rig"), kind), build(parse(experiment, "the run's experiment"), Experiment), folder
     )
 
 

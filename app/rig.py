@@ -36,7 +36,7 @@ def plan_after(before: Plan, text: str) -> Plan:
     bench = Document(source, plain(before.rig), {})
     for key, value in made.set.items():
         bench = put(bench, key, value, source)
-    return replace(before, rig=build(bench, Rig), experiment=made)
+    return replace(before, rig=build(bench, type(before.rig)), experiment=made)
 
 
 def open_instrument(made: Plan) -> Instrument:
@@ -151,7 +151,7 @@ def open_recorder(instrument: Instrument, path: Path, *, frames: bool, source: s
         calibration=header_of_calibration(made.rig),
         versions=versions(),
         git_hash=git_hash(Path(__file__).parent),
-        extra={"folder": str(made.folder)},
+        extra={"folder": str(made.folder), **({"devices": dict(instrument.devices)} if instrument.devices else {})},
         started=wall_clock(),
     )
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from app.calibration.probe import why_other_devices
 from app.instrument import Instrument
-from app.rig_file import Plan, field_um
+from app.rig_file import Plan, RecordedRig, field_um
 from app.warm_up import pixel_type, warm_up
 from config.refused import Refused
 from control.loop import Machine
@@ -17,6 +18,8 @@ from drivers.sim.camera import SimulatedCamera
 def open_serial(made: Plan, machine: Machine) -> Instrument:
     """Open the devices of a rig with a serial galvo and laser, dark. Raises Refused, Fault."""
     rig = made.rig
+    if isinstance(rig, RecordedRig):
+        raise Refused(f"{rig.title}: this is the rig of a recorded run; open it from its rig file")
     galvo, laser, camera = rig.deflector, rig.laser, rig.camera
     if not (isinstance(galvo, SerialGalvo) and isinstance(laser, Cobolt)):
         raise Refused(f"{rig.title}: a {galvo.kind} deflector and a {laser.kind} laser can't be opened together")
@@ -35,4 +38,10 @@ def open_serial(made: Plan, machine: Machine) -> Instrument:
         bench = open_emulated_bench(rig.sample, camera, galvo, laser, rig.emulated, means, seed=seed)
     else:
         raise Refused(f"{rig.title}: a simulated camera needs 'emulated', and emulated devices a simulated camera")
-    return Instrument(made, machine, bench.camera, bench.beam, bench.clock, *size, None, bench.returned)
+    devices = {"deflector.device": bench.galvo.identity, "laser.device": bench.laser.identity}
+    if rig.confirmed and rig.calibration.probe is not None:
+        other = why_other_devices(rig.calibration.probe, devices)
+        if other:
+            bench.close()
+            raise Refused(f"{rig.title}: {other}")
+    return Instrument(made, machine, bench.camera, bench.beam, bench.clock, *size, None, devices, bench.returned)

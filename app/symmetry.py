@@ -145,7 +145,7 @@ def draw(found: list[Verdict], path: Path) -> None:
         axes.set_xlim(left=0)
     sure.invert_yaxis()
     try:
-        with fresh_file(path) as beside:
+        with fresh_file(path, make_folder=False) as beside:
             figure.savefig(beside, format=path.suffix.removeprefix(".") or "png")
     except (OSError, ValueError) as fault:  # ValueError: a kind of picture that matplotlib does not know
         raise Refused(f"{path}: the figure can't be written ({fault})") from None

@@ -19,18 +19,20 @@ KINDS = {
 
 
 @contextmanager
-def fresh_file(path: Path, what: str = "a plain file") -> Iterator[Path]:
+def fresh_file(path: Path, what: str = "a plain file", *, make_folder: bool = True) -> Iterator[Path]:
     """A new, empty file beside `path`, to be filled by its name; at the end of the block it takes the place of `path`.
 
-    The folder is made. Where the block raises, `path` is as it was and nothing is left beside it.
+    Where the block raises, `path` is as it was and nothing is left beside it.
 
     Args:
         what: what is to be written there, for the sentence of a refusal.
+        make_folder: make the folder if it is not there.
 
     Raises Refused where there is something else than a plain file at `path` (a link, a device, a folder), OSError.
     """
     refuse_what_is_no_file(path, what)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if make_folder:
+        path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name[:60]}.{secrets.token_hex(8)}.part")
     os.close(os.open(beside, FRESH, 0o666))
     try:
@@ -42,9 +44,9 @@ def fresh_file(path: Path, what: str = "a plain file") -> Iterator[Path]:
         beside.unlink(missing_ok=True)
 
 
-def write_file(path: Path, content: str | bytes, what: str = "a plain file") -> None:
+def write_file(path: Path, content: str | bytes, what: str = "a plain file", *, make_folder: bool = True) -> None:
     """Write text (as UTF-8) or bytes. Raises as `fresh_file` does."""
-    with fresh_file(path, what) as beside:
+    with fresh_file(path, what, make_folder=make_folder) as beside:
         beside.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
 
 

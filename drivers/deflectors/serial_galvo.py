@@ -72,6 +72,11 @@ class SerialGalvoDriver:
         return self.info.name
 
     @property
+    def identity(self) -> str:
+        """What it calls itself."""
+        return self.info.name
+
+    @property
     def low_v(self) -> tuple[float, float]:
         x, y = self.info.low
         return max(x * self._step_v, -self._made.range_v), max(y * self._step_v, -self._made.range_v)

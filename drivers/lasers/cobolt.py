@@ -76,6 +76,11 @@ class CoboltDriver:
     def firmware(self) -> str:
         return self._firmware
 
+    @property
+    def identity(self) -> str:
+        """Model and serial number: the same after its firmware was renewed."""
+        return self._firmware.partition(", firmware ")[0]
+
     def shine(self, power_mw: Floats, at_most_s: float) -> Floats:
         """Powers above the set point are cut to it."""
         if not self._emits:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from config import atomic
 from config.atomic import fresh_file, write_file
 from config.refused import Refused
 
@@ -26,6 +25,12 @@ def test_a_file_is_written_whole_into_a_folder_that_is_made(tmp_path: Path) -> N
     write_file(path, b"\x00\r\n")
     assert path.read_bytes() == b"\x00\r\n"
     assert names(path.parent) == ["file.txt"]
+
+
+def test_a_folder_is_made_only_where_it_may_be(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        write_file(tmp_path / "new" / "file.txt", "", make_folder=False)
+    assert names(tmp_path) == []
 
 
 def test_it_has_the_rights_of_any_new_file(tmp_path: Path) -> None:
@@ -102,7 +107,7 @@ def test_a_link_that_lies_in_wait_is_not_followed(tmp_path: Path, monkeypatch: p
     (tmp_path / "precious").write_text("precious")
     (tmp_path / ".answer.json.part").symlink_to(tmp_path / "precious")
     write_file(tmp_path / "answer.json", "{}")
-    monkeypatch.setattr(atomic.secrets, "token_hex", lambda _: "drawn")
+    monkeypatch.setattr("config.atomic.secrets.token_hex", lambda _: "drawn")
     (tmp_path / ".answer.json.drawn.part").symlink_to(tmp_path / "precious")
     with pytest.raises(FileExistsError):
         write_file(tmp_path / "answer.json", "[]")

@@ -407,8 +407,9 @@ def test_the_watchdog_runs_while_close_waits_for_a_device_that_hangs() -> None:
     sending.join(60.0)
     assert dark_meanwhile
     assert (lamp.closed, mirror.closed, closing.is_alive()) == (True, True, False)
-    assert guard._watcher is not None
-    assert eventually(lambda: not guard._watcher.is_alive())
+    watcher = guard._watcher
+    assert watcher is not None
+    assert eventually(lambda: not watcher.is_alive())
 
 
 def test_no_light_between_the_call_of_close_and_its_end() -> None:
@@ -589,6 +590,29 @@ def test_the_edges_of_what_is_allowed(changes: dict[str, Any], fine: bool) -> No
     else:
         with pytest.raises(Fault):
             guard.send(two(**changes))
+    assert lamp.lit is fine
+    guard.close()
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize(
+    ("place_um", "fine"),
+    [
+        (0.0 - ROUNDING, True), (20.0 + ROUNDING, True), (0.0 - 5 * ROUNDING, False), (20.0 + 5 * ROUNDING, False),
+    ],
+)  # fmt: skip
+def test_the_edges_of_the_field(place_um: float, fine: bool, axis: int) -> None:
+    """Of a deflector that reaches farther."""
+    mirror, lamp = Mirror(), Lamp()
+    mirror.low_v, mirror.high_v = (-99.0, -99.0), (99.0, 99.0)  # type: ignore[misc]
+    guard = Guard(mirror, lamp, Time(), Affine.scale("um", "v", 1.0), BOUNDS, watch=False)
+    position_um = np.full((2, 2), 3.0)
+    position_um[1, axis] = place_um
+    if fine:
+        guard.send(two(position_um=position_um))
+    else:
+        with pytest.raises(Fault, match="outside of the field"):
+            guard.send(two(position_um=position_um))
     assert lamp.lit is fine
     guard.close()
 

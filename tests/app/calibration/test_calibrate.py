@@ -16,7 +16,8 @@ from app.calibrate import STEPS, calibrate_rig, default_file, tell
 from app.calibration import map as map_module
 from app.calibration.flash import flash
 from app.calibration.job import Job
-from app.calibration.record import Plane, Record, add, load, undo
+from app.calibration.plane import Plane
+from app.calibration.record import Record, add, load, undo
 from app.headless import fly
 from app.info import about
 from app.plan import plan, planned

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from pytestqt.qtbot import QtBot
 
-from app.calibration.record import Plane, Record, add
+from app.calibration.plane import Plane
+from app.calibration.record import Record, add
 from app.desktop.open import application
 from app.desktop.session import Session
 from app.desktop.window import Window
