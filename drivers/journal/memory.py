@@ -39,7 +39,9 @@ CHUNK_BYTES = 1 << 14
 MOST_DIMENSIONS = 4
 TYPES = frozenset({"|b1", "|u1", "<u2", "<i4", "<u4", "<i8", "<u8", "<f4", "<f8"})
 Names = Mapping[str, str]  # a class by its name in the file, as "module:class"
-DAMAGE = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError)
+DAMAGE = (
+    ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError, struct.error,
+)  # fmt: skip
 
 
 class NotStorable(TypeError):
