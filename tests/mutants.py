@@ -43,8 +43,9 @@ def mutants(tree: ast.Module) -> Iterator[tuple[int, str, ast.Module]]:
             before = ast.unparse(node)[:70]
             changes(twin)[number]()
             after = ast.unparse(twin)[:70]
-            if after != before or isinstance(node, ast.FunctionDef):
-                yield getattr(node, "lineno", 0), f"{before} -> {after}".replace("\n", " "), changed
+            if ast.dump(twin) != ast.dump(node):
+                line, what = left_out(node, twin) or (getattr(node, "lineno", 0), f"{before} -> {after}")
+                yield line, what.replace("\n", " "), changed
 
 
 def changes(node: ast.AST) -> list[Callable[[], None]]:
@@ -87,6 +88,16 @@ def changes(node: ast.AST) -> list[Callable[[], None]]:
             if isinstance(line, (ast.Assign, ast.AugAssign, ast.Expr, ast.If, ast.Raise)) and not is_text(line):
                 put(node, "body", [*body[:row], ast.Pass(), *body[row + 1 :]])
     return made
+
+
+def left_out(node: ast.AST, twin: ast.AST) -> tuple[int, str] | None:
+    """The line and the text of the statement that `twin` does not have."""
+    body = getattr(node, "body", None)
+    if isinstance(body, list):
+        for one, other in zip(body, getattr(twin, "body", []), strict=True):
+            if isinstance(other, ast.Pass) and not isinstance(one, ast.Pass):
+                return one.lineno, f"left out: {ast.unparse(one)[:90]}"
+    return None
 
 
 def is_text(line: ast.stmt) -> bool:
