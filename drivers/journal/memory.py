@@ -211,7 +211,8 @@ class _Reader:
 def _known_type(name: Any) -> np.dtype[Any]:
     if name not in TYPES:
         raise ValueError("numbers of an unknown type")
-    return np.dtype(name)
+    found: np.dtype[Any] = np.dtype(name)
+    return found
 
 
 def fits(value: Any, hint: Any) -> bool:

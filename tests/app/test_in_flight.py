@@ -20,19 +20,18 @@ from app.info import info, text
 from app.machine import build_machine
 from app.memory import NAMES, encoded, recalled
 from app.plan import plan
-from app.plan import planned as planned_of
 from app.reel import RunSource
 from app.replay import replay_recording
 from app.rig import plan_after
 from app.rig_file import EXPERIMENTS, Plan
 from app.verify import Beginning, first_difference, verify_run
-from config.reader import Document, write
+from config.reader import write
 from config.refused import Refused
 from control.contract import Fault, Level, OrderKind, Turn
 from control.loop import Memory
 from drivers.journal import Journal, check, compare, read_run
 from drivers.journal.memory import encode
-from tests.app.flights import Flight, planned
+from tests.app.flights import Flight, calibrating, planned
 
 OLD = Path(__file__).parent / "old_runs"
 
@@ -234,17 +233,6 @@ def test_a_record_keeps_the_level(tmp_path: Path, level: Level) -> None:
 
 
 # every memory that is shipped ----------------------------------------------------------------------------------------
-
-
-def calibrating(kind: str) -> Plan:
-    """A calibration's plan on the simulated rig, in lockstep."""
-    motion = {"carry": {"kind": "carry", "shake_um": [0.1, 0.1]}, "flash": {"kind": "flash", "longest": 4}}
-    wanted = {
-        "title": f"Calibration: {kind}", "rig": "../rigs/simulated.yaml",
-        "policy": {"kind": "calibrating", "motion": motion.get(kind, {"kind": kind})},
-        "set": {"sample.number": 5, "sample.arrangement": "line"},
-    }  # fmt: skip
-    return planned_of(Document(kind, wanted, {}), None, (), EXPERIMENTS)
 
 
 SHIPPED = [
