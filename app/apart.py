@@ -120,7 +120,10 @@ class Apart:
         self.order(OrderKind.APPLY, text)
 
     def record(self, path: Path | None) -> None:
-        """Keep every turn from now on in a new file; None ends the record. Raises Refused and Fault."""
+        """Keep every turn from the next one on in a new file; None ends the record, and nothing else changes.
+
+        Raises Refused and Fault, and then a record that was open goes on.
+        """
         if self.running:
             self._answers.clear()
             self._say(Record(path))

@@ -111,7 +111,10 @@ class Session:
             self.live.apply(machine, write(plan.experiment))
 
     def record(self, path: Path | None) -> None:
-        """Write every turn to this new file; None ends the record. Raises Refused, Fault."""
+        """Write every turn from the next one on to this new file; None ends the record. The loop goes on as it was.
+
+        Raises Refused, Fault, and then a record that was open goes on.
+        """
         if self.live is not None and self.running:
             if path is None:
                 self.live.record(None)

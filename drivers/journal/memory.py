@@ -39,7 +39,9 @@ CHUNK_BYTES = 1 << 14
 MOST_DIMENSIONS = 4
 TYPES = frozenset({"|b1", "|u1", "<u2", "<i4", "<u4", "<i8", "<u8", "<f4", "<f8"})
 Names = Mapping[str, str]  # a class by its name in the file, as "module:class"
-DAMAGE = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError)
+DAMAGE = (
+    ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError, struct.error,
+)  # fmt: skip
 
 
 class NotStorable(TypeError):
@@ -209,7 +211,8 @@ class _Reader:
 def _known_type(name: Any) -> np.dtype[Any]:
     if name not in TYPES:
         raise ValueError("numbers of an unknown type")
-    return np.dtype(name)
+    found: np.dtype[Any] = np.dtype(name)
+    return found
 
 
 def fits(value: Any, hint: Any) -> bool:

@@ -9,8 +9,10 @@ from pathlib import Path
 
 from app.live import Live
 from app.plan import plan
+from app.plan import planned as planned_of
 from app.rig import open_instrument, open_recorder
 from app.rig_file import EXPERIMENTS, Plan
+from config.reader import Document
 from control.contract import Beam, Camera, Command, Ended, Fault, Frame, OrderKind, Turn
 from drivers.journal import Journal
 
@@ -31,6 +33,17 @@ def planned(*sets: str, name: str = "annular_activity") -> Plan:
         "sample.spacing_um=3.5", "rate=lockstep",
     )  # fmt: skip
     return plan(EXPERIMENTS / f"{name}.yaml", None, (*small, *sets))
+
+
+def calibrating(kind: str) -> Plan:
+    """A calibration's plan on the simulated rig, in lockstep."""
+    motion = {"carry": {"kind": "carry", "shake_um": [0.1, 0.1]}, "flash": {"kind": "flash", "longest": 4}}
+    wanted = {
+        "title": f"Calibration: {kind}", "rig": "../rigs/simulated.yaml",
+        "policy": {"kind": "calibrating", "motion": motion.get(kind, {"kind": kind})},
+        "set": {"sample.number": 5, "sample.arrangement": "line"},
+    }  # fmt: skip
+    return planned_of(Document(kind, wanted, {}), None, (), EXPERIMENTS)
 
 
 @dataclass

@@ -26,7 +26,7 @@ from app.rig_file import EXPERIMENTS, Plan
 from app.verify import first_difference
 from config.reader import write
 from config.refused import Refused
-from control.contract import Beam, Camera, Command, Ended, Fault, Frame, Level, OrderKind
+from control.contract import Beam, Camera, Command, Ended, Fault, Frame, Level, OrderKind, Turn
 from drivers.journal import compare, read_run
 from drivers.returned import Returned
 
@@ -181,6 +181,51 @@ def test_orders_are_obeyed_and_the_record_is_verified(tmp_path: Path) -> None:
         assert run.ended_cleanly
         assert first_difference(run) is None
         assert OrderKind.APPLY in {order.kind for turn in run.turns() for order in turn.orders}
+
+
+def test_ten_records_in_flight_change_nothing_and_each_verifies(tmp_path: Path) -> None:
+    """Identities, the species that were given by hand, level and law go on, no turn is dark, each record verifies."""
+    made = planned(*PATIENT, "species=[4, 2]")
+    seen: list[Turn] = []
+
+    def taken() -> list[Turn]:
+        """Every turn once, in order."""
+        seen.extend(turn for _, turn in live.recent(len(seen)))
+        return seen
+
+    with Apart(made, rehearsed=True) as live:
+        live.order(OrderKind.ARM)
+        until(lambda: bool(taken()) and beam_is_on(seen[-1]) and len(seen) > 60)
+        began = len(seen)
+        for one in range(10):
+            live.record(tmp_path / f"{one}.h5")
+            until(lambda: live.recording)
+            first = len(taken())
+            until(lambda first=first: len(taken()) > first + 3)  # type: ignore[misc]
+            live.record(None)
+            until(lambda: not live.recording)
+        assert live.recorder_trouble == ""
+        last = len(taken())
+        until(lambda: len(taken()) > last + 3)
+    assert live.trouble == ""
+    assert [turn.number for turn in seen] == list(range(len(seen)))
+    flown = seen[began:]
+    assert {(turn.level, turn.reason) for turn in flown} == {(Level.ARMED, "armed by the operator")}
+    assert not any(turn.sent.reason for turn in flown)
+    for turn in flown:
+        assert turn.tracks.species.tolist() == [[4, 2][who] if who < 2 else 0 for who in turn.tracks.particle]
+    ended = -1
+    for one in range(10):
+        with read_run(tmp_path / f"{one}.h5") as run:
+            assert run.ended_cleanly
+            assert first_difference(run) is None
+            turns = list(run.turns())
+        assert len(turns) > 3
+        assert turns[0].number > ended
+        ended = turns[-1].number
+        assert [turn.number for turn in turns] == list(range(turns[0].number, ended + 1))
+        for turn in turns:  # as the window was told, images aside
+            assert compare(turn, replace(seen[turn.number], frame=turn.frame)) is None
 
 
 def test_a_killed_loop_is_said_in_words() -> None:

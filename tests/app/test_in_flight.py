@@ -8,27 +8,30 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from app.analyse import analyse_run
 from app.export import export
 from app.info import info, text
 from app.machine import build_machine
-from app.memory import encoded
+from app.memory import NAMES, encoded, recalled
 from app.plan import plan
-from app.plan import planned as planned_of
 from app.reel import RunSource
 from app.replay import replay_recording
 from app.rig import plan_after
 from app.rig_file import EXPERIMENTS, Plan
 from app.verify import Beginning, first_difference, verify_run
-from config.reader import Document, write
+from config.reader import write
+from config.refused import Refused
 from control.contract import Fault, Level, OrderKind, Turn
 from control.loop import Memory
-from drivers.journal import check, compare, read_run
-from tests.app.flights import Flight, planned
+from drivers.journal import Journal, check, compare, read_run
+from drivers.journal.memory import encode
+from tests.app.flights import Flight, calibrating, planned
 
 OLD = Path(__file__).parent / "old_runs"
 
@@ -232,17 +235,6 @@ def test_a_record_keeps_the_level(tmp_path: Path, level: Level) -> None:
 # every memory that is shipped ----------------------------------------------------------------------------------------
 
 
-def calibrating(kind: str) -> Plan:
-    """A calibration's plan on the simulated rig, in lockstep."""
-    motion = {"carry": {"kind": "carry", "shake_um": [0.1, 0.1]}, "flash": {"kind": "flash", "longest": 4}}
-    wanted = {
-        "title": f"Calibration: {kind}", "rig": "../rigs/simulated.yaml",
-        "policy": {"kind": "calibrating", "motion": motion.get(kind, {"kind": kind})},
-        "set": {"sample.number": 5, "sample.arrangement": "line"},
-    }  # fmt: skip
-    return planned_of(Document(kind, wanted, {}), None, (), EXPERIMENTS)
-
-
 SHIPPED = [
     *sorted(path for path in EXPERIMENTS.glob("*.yaml")), *sorted((EXPERIMENTS / "families").glob("*.yaml")),
 ]  # fmt: skip
@@ -393,3 +385,82 @@ def test_records_from_before_there_were_memories_verify(
     assert f"equal, {turns} turns, from the recorded tracks (the run kept no frames)\n" in capsys.readouterr().out
     assert json.loads((tmp_path / "v.json").read_text())["start"] == "a new memory and the recorded tracks"
     assert "begun in flight" not in text(info(path))
+
+
+# a memory that is not this loop's ------------------------------------------------------------------------------------
+
+
+def with_memory(record: Path, path: Path, memory: bytes) -> Path:
+    """The record with another memory, under true hashes."""
+    with read_run(record) as run:
+        journal = Journal(path, run.header, True, wait_s=30.0, encoded=bytes)
+        journal.begin(memory)
+        for turn in run.turns():
+            journal.write(turn)
+        journal.close()
+    with read_run(path) as run:
+        assert check(run) is None
+    return path
+
+
+def remembered(record: Path) -> Memory:
+    with read_run(record) as run:
+        memory = recalled(run)
+    assert memory is not None
+    return memory
+
+
+def other_sight(memory: Memory, **columns: object) -> Memory:
+    """With other columns of what the tracker remembers."""
+    return replace(memory, tracker=replace(memory.tracker, seen=replace(memory.tracker.seen, **columns)))
+
+
+def short_history(memory: Memory) -> Memory:
+    """One sighting, with fewer particles than places."""
+    one = replace(memory.history.sightings[0], particle=np.arange(3))
+    return replace(memory, history=replace(memory.history, sightings=(one,)))
+
+
+FOREIGN: dict[str, Callable[[Memory], object]] = {
+    "no loop's": lambda memory: memory.history,
+    "no tracker": lambda memory: replace(memory, tracker=None),
+    "another tracker": lambda memory: replace(memory, tracker=5),
+    "no law": lambda memory: replace(memory, policy=None),
+    "another law": lambda memory: replace(memory, policy=(1, 2, 3)),
+    "too few columns": lambda memory: other_sight(memory, who=memory.tracker.seen.who[:, :3].copy()),
+    "other numbers": lambda memory: other_sight(memory, who=memory.tracker.seen.who.astype(np.float64)),
+    "no rows": lambda memory: other_sight(memory, place_px=np.empty((0, 4))),
+    "not finite": lambda memory: other_sight(memory, place_px=memory.tracker.seen.place_px * np.inf),
+    "not sorted": lambda memory: other_sight(memory, who=memory.tracker.seen.who[::-1].copy()),
+    "far away": lambda memory: other_sight(memory, place_px=memory.tracker.seen.place_px + 1e7),
+    "a wild drift": lambda memory: other_sight(memory, drift_px=(np.nan, 0.0)),
+    "a name beyond": lambda memory: other_sight(memory, next_particle=2**70),
+    "a short history": lambda memory: short_history(memory),
+    "no places": lambda memory: replace(
+        memory, whereabouts=replace(memory.whereabouts, position_um=np.zeros(1))
+    ),
+    "another turn": lambda memory: replace(memory, number=5),
+    "another level": lambda memory: replace(memory, level=Level.TRIPPED),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_a_memory_that_is_not_the_records_is_refused_or_found_in_one_sentence(
+    kind: str, record: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    memory = encode(FOREIGN[kind](remembered(record)), NAMES)
+    path = with_memory(record, tmp_path / "b.h5", memory)
+    try:
+        assert verify_run(path, json=None) == 1
+        said = capsys.readouterr().out.partition("differs, 60 turns")[2]
+    except Refused as refused:
+        said = str(refused)
+        assert "the memory that the record begins with" in said
+    assert said
+    assert len(said) < 500
+
+
+def test_every_class_that_is_named_is_there() -> None:
+    for where in NAMES.values():
+        module, _, name = where.partition(":")
+        assert isinstance(getattr(import_module(module), name), type)

@@ -144,3 +144,10 @@ def test_reset_and_arm_in_a_turn_with_a_doubt_end_tripped_with_the_doubt() -> No
     orders = [Order(OrderKind.RESET), Order(OrderKind.ARM)]
     assert interlock(TRIPPED, "old", orders, ["the camera is silent"]) == (TRIPPED, "the camera is silent")
     assert interlock(TRIPPED, "old", orders[:1], ["the camera is silent"]) == (SAFE, "reset by the operator")
+
+
+def test_what_the_machine_may_not_do_is_the_reason_before_any_other_doubt() -> None:
+    refused = {OrderKind.ARM: "the map is not confirmed"}
+    assert interlock(ARMED, "", [], ["the camera is silent"], refused) == (TRIPPED, "the map is not confirmed")
+    assert interlock(PROBING, "", [], ["the camera is silent"], refused) == (TRIPPED, "the camera is silent")
+    assert interlock(ARMED, "", [], ["one", "two"]) == (TRIPPED, "one")

@@ -28,6 +28,7 @@ from control.contract import (
 )
 from control.limits import Limits
 from control.loop import Machine, run, turn
+from control.plant import Plant
 
 PICTURE = np.zeros((4, 4), np.uint8)
 ARM, STOP, RESET = Order(OrderKind.ARM), Order(OrderKind.STOP), Order(OrderKind.RESET)
@@ -404,3 +405,20 @@ def test_a_policy_whose_rings_are_not_finite_trips() -> None:
         with np.errstate(invalid="ignore"):
             bad = turn(machine, MACHINE.start(), Frame(0, 0.0, PICTURE), 0.004, (ARM,))[1]
         assert (bad.level, bad.reason) == (Level.TRIPPED, "the policy's ring of light is not finite")
+
+
+def test_where_the_light_has_moved_a_particle_is_remembered_if_the_plant_is_known() -> None:
+    known = replace(MACHINE, plant=Plant())
+    memory, done = turn(known, known.start(), Frame(0, 0.0, PICTURE), 0.004, (ARM,))
+    assert [hold.effect_s for hold in memory.holds] == [done.effect_s]
+    assert memory.holds[0].particle.tolist() == [0]
+    np.testing.assert_array_equal(memory.holds[0].trap_um, done.allowed.position_um)
+    assert (memory.whereabouts.time_s, memory.whereabouts.particle.tolist()) == (0.0, [0])
+    memory, done = turn(known, memory, Frame(1, 0.02, PICTURE), 0.024, ())
+    assert [hold.effect_s for hold in memory.holds] == pytest.approx([0.009, 0.029])
+    there = memory.whereabouts.at(0.04, memory.holds)
+    assert there.expected.particle.tolist() == [0]
+    unknown, _ = turn(MACHINE, MACHINE.start(), Frame(0, 0.0, PICTURE), 0.004, (ARM,))
+    assert unknown.holds == ()
+    assert len(unknown.whereabouts.particle) == 0
+    assert (unknown.allowed.effect_s, len(unknown.allowed)) == (pytest.approx(0.009), 1)
