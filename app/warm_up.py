@@ -7,6 +7,7 @@ that will fly, on images of the size and type that its camera will give.
 
 from __future__ import annotations
 
+import gc
 import math
 import sys
 import time
@@ -17,6 +18,7 @@ from typing import Any
 
 import numpy as np
 from numba.core import event
+from numba.core.dispatcher import Dispatcher
 from numpy.typing import NDArray
 
 from app.rig_file import Plan
@@ -46,9 +48,14 @@ def warm_up(plan: Plan, machine: Machine, say: Callable[[str], None] | None = No
     Returns:
         The turns that were made.
     """
-    with told_of_compiling(say or note):
-        turns = [made for easy in easier(machine) for made in rehearsed(easy, plan)]
-    return turns
+    say = say or note
+    with told_of_compiling(say):
+        try:
+            return rehearsed(machine, plan)
+        except OSError as error:  # of numba's cache: a turn asks no device and reads no file
+            say(f"numba's cache can't be written to ({error.strerror}): kernels are compiled anew in each run")
+            forgo_cache()
+            return rehearsed(machine, plan)
 
 
 _WARM: set[Hashable] = set()  # what lockstep runs of this process have compiled
@@ -96,6 +103,13 @@ def told_of_compiling(say: Callable[[str], None]) -> Iterator[None]:
         say(f"compiled {listener.count} kernels in {took_s:.1f} s")
 
 
+def forgo_cache() -> None:
+    """From now on this process keeps what it compiles, and reads, in memory only."""
+    for found in gc.get_objects():
+        if issubclass(type(found), Dispatcher):
+            found._cache.disable()
+
+
 def easier(machine: Machine) -> list[Machine]:
     """The machine with trackers that find what is drawn, whatever is bright enough for its own settings.
 
@@ -117,6 +131,11 @@ def easier(machine: Machine) -> list[Machine]:
 
 
 def rehearsed(machine: Machine, plan: Plan) -> list[Turn]:
+    """The turns of all scenes, with every way of finding particles that the machine may choose."""
+    return [made for easy in easier(machine) for made in acted(easy, plan)]
+
+
+def acted(machine: Machine, plan: Plan) -> list[Turn]:
     """The turns of all scenes, each begun with an empty memory."""
     tracker = machine.tracker
     if isinstance(tracker, TableTracker):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import json
 import os
@@ -263,6 +264,30 @@ def test_what_is_applied_in_flight_is_compiled_before_it_is_in_force() -> None:
     assert "loop" not in where.threads
     lit = next(turn.number for turn in turns if turn.level is Level.ARMED)
     assert {turn.level for turn in turns if turn.number >= lit} == {Level.ARMED}  # the law before it flew on meanwhile
+
+
+def test_a_cache_that_can_not_be_written_to_is_one_note(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = plan(EXPERIMENTS / "annular_activity.yaml")
+    machine = build_machine(made)
+    running = next(one for one in kernels() if one.py_func.__name__ == "_running")
+    running._reset_overloads()
+
+    def full(kind: Any, compiled: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(running._cache, "load_overload", lambda kind, target: None)
+    monkeypatch.setattr(running._cache, "save_overload", full)
+    said: list[str] = []
+    try:
+        with pytest.raises(OSError, match="No space left"):
+            warming.rehearsed(machine, made)
+        running._reset_overloads()
+        assert warm_up(made, machine, said.append)
+    finally:
+        for kernel in kernels():
+            kernel._cache.enable()
+    assert sum("can't be written to (No space left on device)" in one for one in said) == 1
+    assert running.signatures
 
 
 def cold(folder: Path, experiment: Path, rig: str, seconds: float, *sets: str) -> dict[str, Any]:
