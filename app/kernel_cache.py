@@ -1,4 +1,4 @@
-"""Where numba keeps what it has compiled. Where it finds no folder to write to, it refuses to import a kernel at all."""
+"""Where numba keeps what it has compiled. Where it finds no folder to write to, it imports no kernel at all."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from app.rig_file import Plan
 from control.contract import Expected, Frame, Order, OrderKind, Turn
 from control.experiment import Learned
 from control.loop import Machine, Memory, turn
-from tracking.settings import Tracking
+from tracking.settings import Locator, Tracking
 from tracking.table import TableTracker
 from tracking.tracker import Tracker
 
@@ -74,7 +74,7 @@ def note(sentence: str) -> None:
     print(f"note: {sentence}", file=sys.stderr, flush=True)
 
 
-class Compilations(event.Listener):  # type: ignore[misc]  # numba has no types
+class Compilations(event.Listener):
     """Says once, when the first kernel is compiled, that this takes a while. Reading numba's cache is no compiling."""
 
     def __init__(self, title: str, say: Callable[[str], None]) -> None:
@@ -92,12 +92,12 @@ class Compilations(event.Listener):  # type: ignore[misc]  # numba has no types
 def told_of_compiling(say: Callable[[str], None]) -> Iterator[None]:
     """While this lasts, the user is told that kernels are compiled, and afterwards how long it took."""
     listener = Compilations("compiling kernels for this experiment, once: it may take a minute; the laser is dark", say)
-    event.register("numba:compile", listener)
+    event.register("numba:compile", listener)  # type: ignore[no-untyped-call]
     began_s = time.monotonic()
     try:
         yield
     finally:
-        event.unregister("numba:compile", listener)
+        event.unregister("numba:compile", listener)  # type: ignore[no-untyped-call]
     took_s = time.monotonic() - began_s
     if listener.count and took_s > SLOW_S:
         say(f"compiled {listener.count} kernels in {took_s:.1f} s")
@@ -126,7 +126,7 @@ def easier(machine: Machine) -> list[Machine]:
         threshold=None if own.threshold is None else min(own.threshold, type(own.threshold)(1)),
         percentile=min(own.percentile, type(own.percentile)(64)),
     )
-    ways = ("auto", "radial", "gaussian") if own.locator == "auto" else (own.locator,)
+    ways: tuple[Locator, ...] = ("auto", "radial", "gaussian") if own.locator == "auto" else (own.locator,)
     return [replace(machine, tracker=replace(tracker, settings=replace(settings, locator=way))) for way in ways]
 
 
@@ -207,7 +207,7 @@ class Canvas:
             column = np.arange(self.width_px)[None, columns] - x
             light[rows, columns] += PEAK * np.exp(-(row**2 + column**2) / (2.0 * width_px**2))
         light = np.minimum(light, 1.0)
-        image = np.rint(self.top * (1.0 - light if settings.invert else light)).astype(self.pixel_type)
+        image: NDArray[Any] = np.rint(self.top * (1.0 - light if settings.invert else light)).astype(self.pixel_type)
         image.flags.writeable = False
         return image
 

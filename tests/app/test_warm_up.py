@@ -60,7 +60,7 @@ def forget() -> None:
     warming._WARM.clear()
 
 
-class Compilations(event.Listener):  # type: ignore[misc]  # numba has no types
+class Compilations(event.Listener):
     def __init__(self) -> None:
         self.names: list[str] = []
 
@@ -74,11 +74,11 @@ class Compilations(event.Listener):  # type: ignore[misc]  # numba has no types
 def compilations() -> Iterator[list[str]]:
     """The names of what is compiled meanwhile."""
     listener = Compilations()
-    event.register("numba:compile", listener)
+    event.register("numba:compile", listener)  # type: ignore[no-untyped-call]
     try:
         yield listener.names
     finally:
-        event.unregister("numba:compile", listener)
+        event.unregister("numba:compile", listener)  # type: ignore[no-untyped-call]
 
 
 MOST = 25
@@ -212,7 +212,7 @@ def test_warm_up_meets_every_argument_whatever_the_settings_of_tracking_and_came
     provoked(made)
 
 
-class Where(event.Listener):  # type: ignore[misc]  # numba has no types
+class Where(event.Listener):
     """In which threads kernels are compiled."""
 
     def __init__(self) -> None:
@@ -235,7 +235,7 @@ def test_what_is_applied_in_flight_is_compiled_before_it_is_in_force() -> None:
         kernel._reset_overloads()
         kernel._cache.disable()
     where, turns = Where(), list[Turn]()
-    event.register("numba:compile", where)
+    event.register("numba:compile", where)  # type: ignore[no-untyped-call]
     thread = threading.Thread(target=host.serve, name="host")
     thread.start()
 
@@ -256,7 +256,7 @@ def test_what_is_applied_in_flight_is_compiled_before_it_is_in_force() -> None:
     finally:
         orders.send(None)
         thread.join(60.0)
-        event.unregister("numba:compile", where)
+        event.unregister("numba:compile", where)  # type: ignore[no-untyped-call]
         for kernel in placing:
             kernel._cache.enable()
     assert not thread.is_alive()
