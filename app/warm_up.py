@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import gc
 import math
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
@@ -77,27 +79,60 @@ def note(sentence: str) -> None:
 class Compilations(event.Listener):
     """Says once, when the first kernel is compiled, that this takes a while. Reading numba's cache is no compiling."""
 
-    def __init__(self, title: str, say: Callable[[str], None]) -> None:
-        self.title, self.say, self.count = title, say, 0
+    def __init__(self, title: str, say: Callable[[str], None], between: Callable[[], None]) -> None:
+        self.title, self.say, self.between, self.count = title, say, between, 0
 
     def on_start(self, event: Any) -> None:
         self.count += 1
         if self.count == 1:
             self.say(self.title)
+        self.between()
 
-    def on_end(self, event: Any) -> None: ...
+    def on_end(self, event: Any) -> None:
+        self.between()
+
+
+@contextmanager
+def signals_held() -> Iterator[Callable[[], None]]:
+    """Signals with a handler wait until what this yields is called, or until the end.
+
+    A handler that raises while LLVM calls back loses its exception, or numba makes another one of it.
+    """
+    came: list[tuple[int, Any]] = []
+    before: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
+            number = getattr(signal, name, None)
+            if number is not None and callable(signal.getsignal(number)):
+                before[number] = signal.signal(number, lambda number, frame: came.append((number, frame)))
+
+    def heed() -> None:
+        if came:
+            number, frame = came.pop(0)
+            before[number](number, frame)
+
+    try:
+        yield heed
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        heed()
 
 
 @contextmanager
 def told_of_compiling(say: Callable[[str], None]) -> Iterator[None]:
-    """While this lasts, the user is told that kernels are compiled, and afterwards how long it took."""
-    listener = Compilations("compiling kernels for this experiment, once: it may take a minute; the laser is dark", say)
-    event.register("numba:compile", listener)  # type: ignore[no-untyped-call]
+    """While this lasts, the user is told that kernels are compiled, and afterwards how long it took.
+
+    Signals are obeyed between two kernels.
+    """
     began_s = time.monotonic()
-    try:
-        yield
-    finally:
-        event.unregister("numba:compile", listener)  # type: ignore[no-untyped-call]
+    with signals_held() as heed:
+        listener = Compilations("compiling kernels for this experiment, once: it may take a minute", say, heed)
+        event.register("numba:compile", listener)  # type: ignore[no-untyped-call]
+        try:
+            yield
+        finally:
+            event.unregister("numba:compile", listener)  # type: ignore[no-untyped-call]
     took_s = time.monotonic() - began_s
     if listener.count and took_s > SLOW_S:
         say(f"compiled {listener.count} kernels in {took_s:.1f} s")

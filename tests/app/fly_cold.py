@@ -39,7 +39,7 @@ def signatures() -> set[str]:
     return {
         f"{found.py_func.__module__}.{found.py_func.__qualname__}{signature}"
         for found in gc.get_objects()
-        if isinstance(found, Dispatcher)
+        if issubclass(type(found), Dispatcher)
         for signature in found.signatures
     }
 

@@ -6,6 +6,7 @@ import errno
 import gc
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -290,6 +291,43 @@ def test_a_cache_that_can_not_be_written_to_is_one_note(monkeypatch: pytest.Monk
     assert running.signatures
 
 
+class Halt(BaseException):
+    """What a handler of a signal raises."""
+
+
+def test_a_signal_ends_a_compilation_between_two_kernels() -> None:
+    made = plan(EXPERIMENTS / "annular_activity.yaml")
+    machine = build_machine(made)
+    warm_up(made, machine)
+    anew = [one for one in kernels() if one.py_func.__module__ == "tracking.locate.distinct"]
+    for kernel in anew:
+        kernel._reset_overloads()
+        kernel._cache.disable()
+
+    def halt(number: int, frame: Any) -> None:
+        raise Halt(number)
+
+    before = signal.signal(signal.SIGTERM, halt)
+    said: list[str] = []
+
+    def say(sentence: str) -> None:
+        said.append(sentence)
+        signal.raise_signal(signal.SIGTERM)
+
+    try:
+        with compilations() as compiled:
+            with pytest.raises(Halt):
+                warm_up(made, machine, say)
+            assert signal.getsignal(signal.SIGTERM) is halt
+            assert len(compiled) == 1  # of three
+            assert said[0].startswith("compiling kernels for this experiment, once")
+            assert warm_up(made, machine, said.append)  # and numba is whole
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        for kernel in anew:
+            kernel._cache.enable()
+
+
 def cold(folder: Path, experiment: Path, rig: str, seconds: float, *sets: str) -> dict[str, Any]:
     """What a process with an empty numba cache compiled before and after ARM."""
     command = [sys.executable, str(COLD), str(experiment), rig, str(seconds), str(folder / "run.h5"), *sets]
@@ -308,6 +346,7 @@ def test_emulated_rig_with_an_empty_cache_compiles_nothing_after_arm(tmp_path: P
 
 
 @pytest.mark.slow
+@pytest.mark.real_time
 @pytest.mark.parametrize("rig", ["-", str(RIGS / "serial_simulated.yaml")], ids=["simulated", "emulated"])
 @pytest.mark.parametrize("experiment", SHIPPED, ids=lambda path: path.stem)
 def test_empty_cache_compiles_nothing_after_arm_and_no_turn_is_late(experiment: Path, rig: str, tmp_path: Path) -> None:
