@@ -353,6 +353,9 @@ def symmetry(
 
 def main() -> int:
     """Run the verb; bad input is one sentence and exit code 2, a run that tripped or failed is 1."""
+    from app.kernel_cache import provide
+
+    provide()
     try:
         app()
     except Refused as refused:

@@ -7,8 +7,11 @@ that will fly, on images of the size and type that its camera will give.
 
 from __future__ import annotations
 
+import gc
 import math
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
@@ -17,13 +20,14 @@ from typing import Any
 
 import numpy as np
 from numba.core import event
+from numba.core.dispatcher import Dispatcher
 from numpy.typing import NDArray
 
 from app.rig_file import Plan
 from control.contract import Expected, Frame, Order, OrderKind, Turn
 from control.experiment import Learned
 from control.loop import Machine, Memory, turn
-from tracking.settings import Tracking
+from tracking.settings import Locator, Tracking
 from tracking.table import TableTracker
 from tracking.tracker import Tracker
 
@@ -46,9 +50,14 @@ def warm_up(plan: Plan, machine: Machine, say: Callable[[str], None] | None = No
     Returns:
         The turns that were made.
     """
-    with told_of_compiling(say or note):
-        turns = [made for easy in easier(machine) for made in rehearsed(easy, plan)]
-    return turns
+    say = say or note
+    with told_of_compiling(say):
+        try:
+            return rehearsed(machine, plan)
+        except OSError as error:  # of numba's cache: a turn asks no device and reads no file
+            say(f"numba's cache can't be written to ({error.strerror}): kernels are compiled anew in each run")
+            forgo_cache()
+            return rehearsed(machine, plan)
 
 
 _WARM: set[Hashable] = set()  # what lockstep runs of this process have compiled
@@ -67,33 +76,73 @@ def note(sentence: str) -> None:
     print(f"note: {sentence}", file=sys.stderr, flush=True)
 
 
-class Compilations(event.Listener):  # type: ignore[misc]  # numba has no types
+class Compilations(event.Listener):
     """Says once, when the first kernel is compiled, that this takes a while. Reading numba's cache is no compiling."""
 
-    def __init__(self, title: str, say: Callable[[str], None]) -> None:
-        self.title, self.say, self.count = title, say, 0
+    def __init__(self, title: str, say: Callable[[str], None], between: Callable[[], None]) -> None:
+        self.title, self.say, self.between, self.count = title, say, between, 0
 
     def on_start(self, event: Any) -> None:
         self.count += 1
         if self.count == 1:
             self.say(self.title)
+        self.between()
 
-    def on_end(self, event: Any) -> None: ...
+    def on_end(self, event: Any) -> None:
+        self.between()
+
+
+@contextmanager
+def signals_held() -> Iterator[Callable[[], None]]:
+    """Signals with a handler wait until what this yields is called, or until the end.
+
+    A handler that raises while LLVM calls back loses its exception, or numba makes another one of it.
+    """
+    came: list[tuple[int, Any]] = []
+    before: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
+            number = getattr(signal, name, None)
+            if number is not None and callable(signal.getsignal(number)):
+                before[number] = signal.signal(number, lambda number, frame: came.append((number, frame)))
+
+    def heed() -> None:
+        if came:
+            number, frame = came.pop(0)
+            before[number](number, frame)
+
+    try:
+        yield heed
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        heed()
 
 
 @contextmanager
 def told_of_compiling(say: Callable[[str], None]) -> Iterator[None]:
-    """While this lasts, the user is told that kernels are compiled, and afterwards how long it took."""
-    listener = Compilations("compiling kernels for this experiment, once: it may take a minute; the laser is dark", say)
-    event.register("numba:compile", listener)
+    """While this lasts, the user is told that kernels are compiled, and afterwards how long it took.
+
+    Signals are obeyed between two kernels.
+    """
     began_s = time.monotonic()
-    try:
-        yield
-    finally:
-        event.unregister("numba:compile", listener)
+    with signals_held() as heed:
+        listener = Compilations("compiling kernels for this experiment, once: it may take a minute", say, heed)
+        event.register("numba:compile", listener)  # type: ignore[no-untyped-call]
+        try:
+            yield
+        finally:
+            event.unregister("numba:compile", listener)  # type: ignore[no-untyped-call]
     took_s = time.monotonic() - began_s
     if listener.count and took_s > SLOW_S:
         say(f"compiled {listener.count} kernels in {took_s:.1f} s")
+
+
+def forgo_cache() -> None:
+    """From now on this process keeps what it compiles, and reads, in memory only."""
+    for found in gc.get_objects():
+        if issubclass(type(found), Dispatcher):
+            found._cache.disable()
 
 
 def easier(machine: Machine) -> list[Machine]:
@@ -112,11 +161,16 @@ def easier(machine: Machine) -> list[Machine]:
         threshold=None if own.threshold is None else min(own.threshold, type(own.threshold)(1)),
         percentile=min(own.percentile, type(own.percentile)(64)),
     )
-    ways = ("auto", "radial", "gaussian") if own.locator == "auto" else (own.locator,)
+    ways: tuple[Locator, ...] = ("auto", "radial", "gaussian") if own.locator == "auto" else (own.locator,)
     return [replace(machine, tracker=replace(tracker, settings=replace(settings, locator=way))) for way in ways]
 
 
 def rehearsed(machine: Machine, plan: Plan) -> list[Turn]:
+    """The turns of all scenes, with every way of finding particles that the machine may choose."""
+    return [made for easy in easier(machine) for made in acted(easy, plan)]
+
+
+def acted(machine: Machine, plan: Plan) -> list[Turn]:
     """The turns of all scenes, each begun with an empty memory."""
     tracker = machine.tracker
     if isinstance(tracker, TableTracker):
@@ -188,7 +242,7 @@ class Canvas:
             column = np.arange(self.width_px)[None, columns] - x
             light[rows, columns] += PEAK * np.exp(-(row**2 + column**2) / (2.0 * width_px**2))
         light = np.minimum(light, 1.0)
-        image = np.rint(self.top * (1.0 - light if settings.invert else light)).astype(self.pixel_type)
+        image: NDArray[Any] = np.rint(self.top * (1.0 - light if settings.invert else light)).astype(self.pixel_type)
         image.flags.writeable = False
         return image
 

@@ -11,6 +11,7 @@ import gc
 import json
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from control.contract import Turn
 compiled: list[tuple[float, str]] = []
 
 
-class Compilations(event.Listener):  # type: ignore[misc]  # numba has no types
+class Compilations(event.Listener):
     """Notes when each kernel was compiled."""
 
     def on_start(self, event: Any) -> None:
@@ -38,16 +39,17 @@ def signatures() -> set[str]:
     return {
         f"{found.py_func.__module__}.{found.py_func.__qualname__}{signature}"
         for found in gc.get_objects()
-        if isinstance(found, Dispatcher)
+        if issubclass(type(found), Dispatcher)
         for signature in found.signatures
     }
 
 
 def main(experiment: str, rig: str, seconds: str, out: str, *sets: str) -> None:
-    event.register("numba:compile", Compilations())
+    event.register("numba:compile", Compilations())  # type: ignore[no-untyped-call]
     began: dict[str, Any] = {}
     turns_s: list[float] = []
-    loop = app.headless.run
+    headless: Any = app.headless
+    loop = headless.run
 
     def run(machine: Any, camera: Any, beam: Any, clock: Any, recorder: Any, told: Any, watch: Any) -> None:
         """The loop itself, with a note of when it began and of the time of each turn."""
@@ -59,11 +61,11 @@ def main(experiment: str, rig: str, seconds: str, out: str, *sets: str) -> None:
         began["s"], began["signatures"] = time.perf_counter(), signatures()
         loop(machine, camera, beam, clock, recorder, told, watched)
 
-    app.headless.run = run
+    headless.run = run
     path = Path(experiment)
     made = plan(path, None if rig == "-" else Path(rig), sets)
     done = app.headless.fly(made, float(seconds), Path(out), False, path.stem)
-    gaps_s = [later - earlier for earlier, later in zip(turns_s, turns_s[1:], strict=False)]
+    gaps_s = [later - earlier for earlier, later in pairwise(turns_s)]
     late = sorted(signatures() - began["signatures"])
     late += [name for at_s, name in compiled if at_s >= began["s"]]
     print(json.dumps({

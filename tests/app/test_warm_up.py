@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -59,7 +61,7 @@ def forget() -> None:
     warming._WARM.clear()
 
 
-class Compilations(event.Listener):  # type: ignore[misc]  # numba has no types
+class Compilations(event.Listener):
     def __init__(self) -> None:
         self.names: list[str] = []
 
@@ -73,11 +75,11 @@ class Compilations(event.Listener):  # type: ignore[misc]  # numba has no types
 def compilations() -> Iterator[list[str]]:
     """The names of what is compiled meanwhile."""
     listener = Compilations()
-    event.register("numba:compile", listener)
+    event.register("numba:compile", listener)  # type: ignore[no-untyped-call]
     try:
         yield listener.names
     finally:
-        event.unregister("numba:compile", listener)
+        event.unregister("numba:compile", listener)  # type: ignore[no-untyped-call]
 
 
 MOST = 25
@@ -211,7 +213,7 @@ def test_warm_up_meets_every_argument_whatever_the_settings_of_tracking_and_came
     provoked(made)
 
 
-class Where(event.Listener):  # type: ignore[misc]  # numba has no types
+class Where(event.Listener):
     """In which threads kernels are compiled."""
 
     def __init__(self) -> None:
@@ -234,7 +236,7 @@ def test_what_is_applied_in_flight_is_compiled_before_it_is_in_force() -> None:
         kernel._reset_overloads()
         kernel._cache.disable()
     where, turns = Where(), list[Turn]()
-    event.register("numba:compile", where)
+    event.register("numba:compile", where)  # type: ignore[no-untyped-call]
     thread = threading.Thread(target=host.serve, name="host")
     thread.start()
 
@@ -255,7 +257,7 @@ def test_what_is_applied_in_flight_is_compiled_before_it_is_in_force() -> None:
     finally:
         orders.send(None)
         thread.join(60.0)
-        event.unregister("numba:compile", where)
+        event.unregister("numba:compile", where)  # type: ignore[no-untyped-call]
         for kernel in placing:
             kernel._cache.enable()
     assert not thread.is_alive()
@@ -263,6 +265,67 @@ def test_what_is_applied_in_flight_is_compiled_before_it_is_in_force() -> None:
     assert "loop" not in where.threads
     lit = next(turn.number for turn in turns if turn.level is Level.ARMED)
     assert {turn.level for turn in turns if turn.number >= lit} == {Level.ARMED}  # the law before it flew on meanwhile
+
+
+def test_a_cache_that_can_not_be_written_to_is_one_note(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = plan(EXPERIMENTS / "annular_activity.yaml")
+    machine = build_machine(made)
+    running = next(one for one in kernels() if one.py_func.__name__ == "_running")
+    running._reset_overloads()
+
+    def full(kind: Any, compiled: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(running._cache, "load_overload", lambda kind, target: None)
+    monkeypatch.setattr(running._cache, "save_overload", full)
+    said: list[str] = []
+    try:
+        with pytest.raises(OSError, match="No space left"):
+            warming.rehearsed(machine, made)
+        running._reset_overloads()
+        assert warm_up(made, machine, said.append)
+    finally:
+        for kernel in kernels():
+            kernel._cache.enable()
+    assert sum("can't be written to (No space left on device)" in one for one in said) == 1
+    assert running.signatures
+
+
+class Halt(BaseException):
+    """What a handler of a signal raises."""
+
+
+def test_a_signal_ends_a_compilation_between_two_kernels() -> None:
+    made = plan(EXPERIMENTS / "annular_activity.yaml")
+    machine = build_machine(made)
+    warm_up(made, machine)
+    anew = [one for one in kernels() if one.py_func.__module__ == "tracking.locate.distinct"]
+    for kernel in anew:
+        kernel._reset_overloads()
+        kernel._cache.disable()
+
+    def halt(number: int, frame: Any) -> None:
+        raise Halt(number)
+
+    before = signal.signal(signal.SIGTERM, halt)
+    said: list[str] = []
+
+    def say(sentence: str) -> None:
+        said.append(sentence)
+        signal.raise_signal(signal.SIGTERM)
+
+    try:
+        with compilations() as compiled:
+            with pytest.raises(Halt):
+                warm_up(made, machine, say)
+            assert signal.getsignal(signal.SIGTERM) is halt
+            assert len(compiled) == 1  # of three
+            assert said[0].startswith("compiling kernels for this experiment, once")
+            assert warm_up(made, machine, said.append)  # and numba is whole
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        for kernel in anew:
+            kernel._cache.enable()
 
 
 def cold(folder: Path, experiment: Path, rig: str, seconds: float, *sets: str) -> dict[str, Any]:
@@ -283,6 +346,7 @@ def test_emulated_rig_with_an_empty_cache_compiles_nothing_after_arm(tmp_path: P
 
 
 @pytest.mark.slow
+@pytest.mark.real_time
 @pytest.mark.parametrize("rig", ["-", str(RIGS / "serial_simulated.yaml")], ids=["simulated", "emulated"])
 @pytest.mark.parametrize("experiment", SHIPPED, ids=lambda path: path.stem)
 def test_empty_cache_compiles_nothing_after_arm_and_no_turn_is_late(experiment: Path, rig: str, tmp_path: Path) -> None:
