@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,6 +31,7 @@ app = typer.Typer(
     help="A microscope with a steerable laser as a place where particles obey any law you can write, draw or learn.",
 )
 
+UNREAD = "standard output was closed before all was printed; what was recorded is whole"
 Out = Annotated[Path | None, typer.Option("--out", help="file to write the run to")]
 Json = Annotated[Path | None, typer.Option("--json", help="file for a summary that a program can read")]
 Sets = Annotated[list[str] | None, typer.Option("--set", help="key=value, as in camera.fps=50; may be repeated")]
@@ -351,11 +354,34 @@ def symmetry(
 
 
 def main() -> int:
-    """Run the verb; bad input is one sentence and exit code 2, a run that tripped or failed is 1."""
+    """Run the verb; bad input is one sentence and exit code 2, a run that tripped or failed is 1.
+
+    A signal that stops the program is one sentence and 128 + its number; a standard output that was closed is 1.
+    """
+    from app import signals
+
+    with signals.caught():
+        code = verb()
+        with signals.held():
+            return code or (0 if flushed() else 1)
+
+
+def verb() -> int:
+    """The exit code of the verb, after the sentence that belongs to it."""
+    from app.signals import Stopped
+
+    out = sys.stdout
     try:
         app()
+    except Stopped as stopped:
+        complain(str(stopped))
+        return 128 + stopped.number
+    except SystemExit as ended:
+        if sys.stdout is not out:  # typer has met a standard output that is closed
+            complain(UNREAD)
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except Refused as refused:
-        print(f"cybloids: {refused}", file=sys.stderr)
+        complain(str(refused))
         return 2
     except Exception as error:
         from app.answer import in_words
@@ -363,9 +389,26 @@ def main() -> int:
         said = in_words(error)
         if said is None:
             raise
-        print(f"cybloids: {said}", file=sys.stderr)
+        complain(said)
         return 1
     return 0
+
+
+def complain(said: str) -> None:
+    """One sentence on standard error, where there still is one."""
+    with suppress(OSError):
+        print(f"cybloids: {said}", file=sys.stderr, flush=True)
+
+
+def flushed() -> bool:
+    """Whether all that was printed has gone out; a reader that has gone (`| head`) is said, and no traceback."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
+        complain(UNREAD)
+        return False
+    return True
 
 
 if __name__ == "__main__":

@@ -11,16 +11,18 @@ from typing import Any
 
 import numpy as np
 
+from app import signals
 from app.answer import write_json
 from app.instrument import Instrument
 from app.plan import plan
 from app.progress import progress
 from app.rig import open_instrument, open_recorder
 from app.rig_file import Plan
+from app.signals import Stopped
 from app.stopwatch import Stopwatch, TimedBeam, TimedCamera, TimedPolicy, TimedRecorder, TimedTracker
 from app.warn import warnings_of
 from config.refused import Refused
-from control.contract import Camera, Ended, Fault, Frame, Level, Order, Recorder, Turn
+from control.contract import Beam, Camera, Ended, Fault, Frame, Level, Order, Recorder, Turn
 from control.loop import UNCONFIRMED, run
 from control.policies.calibrating import Calibrating
 
@@ -45,6 +47,10 @@ class Until:
 
     def close(self) -> None:
         self.camera.close()
+
+    def stop(self) -> None:
+        """No more frames from now on."""
+        self.stopped = True
 
 
 @dataclass
@@ -73,6 +79,10 @@ class Tally:
         self.step(self.turns)
 
 
+class StillLit(Fault):
+    """The laser did not confirm that it is dark."""
+
+
 class Unrecorded:
     """A recorder for a run that nobody wants to keep."""
 
@@ -84,18 +94,45 @@ class Unrecorded:
 def fly(
     made: Plan, seconds: float | None, out: Path | None, frames: bool, title: str, source: str = "", armed: bool = True
 ) -> dict[str, Any]:
-    """One armed run from its beginning to its end, as a summary. The laser is dark after it, however it ends."""
+    """One armed run from its beginning to its end, as a summary. The laser is dark after it, however it ends.
+
+    Raises Refused, Fault; StillLit where the laser did not confirm that it is dark; Stopped if a signal came.
+    """
     refuse_unconfirmed(made, armed)
+    try:
+        return _opened(made, seconds, out, frames, title, source, armed)
+    except Stopped as stopped:
+        kept = f"; the record is closed: {out}" if out is not None and out.exists() else ""
+        stopped.outcome = f"the laser is dark{kept}"
+        raise
+
+
+def _opened(
+    made: Plan, seconds: float | None, out: Path | None, frames: bool, title: str, source: str, armed: bool
+) -> dict[str, Any]:
     instrument = open_instrument(made)
     try:
         recorder = open_recorder(instrument, out, frames=frames, source=source) if out else Unrecorded()
         try:
             return _fly(instrument, recorder, seconds, out, title, armed)
         finally:
-            instrument.beam.close()  # dark before the file is closed
-            recorder.close()
+            with signals.held():
+                close_dark(instrument.beam, recorder)
     finally:
-        instrument.close()
+        with signals.held():
+            instrument.close()
+
+
+def close_dark(beam: Beam, recorder: Recorder) -> None:
+    """Dark before the record is closed. Raises StillLit where no shutter confirmed it, Fault of the record."""
+    ended = "the run has ended"
+    try:
+        said = beam.dark(ended).reason
+        beam.close()
+    finally:
+        recorder.close()
+    if said != ended:
+        raise StillLit(f"{said.removeprefix(ended + '; ')}; switch the laser off by hand")
 
 
 def refuse_unconfirmed(made: Plan, armed: bool) -> None:
@@ -122,10 +159,12 @@ def _fly(
         return first.pop() if first else ()
 
     with progress(title, total) as step:
-        tally = Tally(lambda: setattr(until, "stopped", True), step)
+        tally = Tally(until.stop, step)
         began_s = time.perf_counter()
         beam, kept = TimedBeam(watch, instrument.beam), TimedRecorder(watch, recorder)
-        run(machine, until, beam, instrument.clock, kept, told, tally.watch)
+        with signals.ending(until.stop):
+            run(machine, until, beam, instrument.clock, kept, told, tally.watch)
+        signals.raise_if_stopped()
         wall_s = time.perf_counter() - began_s
     return summary(tally, watch, wall_s, instrument, out)
 
@@ -159,7 +198,9 @@ def summary(tally: Tally, watch: Stopwatch, wall_s: float, instrument: Instrumen
 
 
 def tell(summary: dict[str, Any], json: Path | None) -> None:
-    """The summary on the console, and as JSON where that is wanted."""
+    """The summary as JSON where that is wanted, and on the console, which may be gone."""
+    if json is not None:
+        write_json(json, summary)
     stages = ", ".join(f"{stage} {spent_ms:.2f}" for stage, spent_ms in summary["stages_ms_a_frame"].items())
     print(f"{summary['experiment']} ({summary['kind']}): {summary['turns']} turns, {summary['seconds']:.1f} s, "
           f"{summary['times_real_time']:.2f} times real time")  # fmt: skip
@@ -168,8 +209,6 @@ def tell(summary: dict[str, Any], json: Path | None) -> None:
     print(f"  ms a frame: {stages}")
     if summary["out"]:
         print(f"  recorded in {summary['out']}")
-    if json is not None:
-        write_json(json, summary)
 
 
 def run_experiment(
@@ -200,7 +239,8 @@ def flown(
     try:
         done = fly(made, seconds, out, frames, made.experiment.title, source, armed)
     except Fault as fault:
-        print(f"cybloids: {fault}; the laser is dark", file=sys.stderr)
+        dark = "" if isinstance(fault, StillLit) else "; the laser is dark"
+        print(f"cybloids: {fault}{dark}", file=sys.stderr)
         return 1
     tell(done, json)
     if done["trips"]:
