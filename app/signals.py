@@ -1,8 +1,8 @@
 """What a signal that stops the program does: the beam goes dark, the record is closed, one sentence says so.
 
 `main.py` catches the signals. Where nothing is lit, a signal raises Stopped in the main thread. While a loop turns, the
-first signal asks it to end, so that no exchange with a device is cut in two; one that comes PATIENCE_S later, because the
-loop did not end, raises. While devices and records are closed, signals change nothing.
+first signal asks it to end, so that no exchange with a device is cut in two; one that comes PATIENCE_S later, because
+the loop did not end, raises. While devices and records are closed, signals change nothing.
 """
 
 from __future__ import annotations

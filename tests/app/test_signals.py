@@ -39,7 +39,7 @@ def sets_for(galvo: Child, laser: Child) -> list[str]:
 
 @pytest.fixture(autouse=True)
 def _signals_are_not_ignored() -> Iterator[None]:
-    """A test that runs in the background of a shell may have been started with SIGINT ignored, which children inherit."""
+    """A shell starts its background jobs with SIGINT ignored, and children inherit that."""
     before = {number: signal.getsignal(number) for number in NUMBERS}
     for number, action in before.items():
         if action is signal.SIG_IGN:
