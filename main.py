@@ -141,8 +141,8 @@ def export(
 
 
 @app.command()
-def info(run: Annotated[Path, typer.Argument(help="run file")], json: Json = None) -> None:
-    """Say what a run was.
+def info(run: Annotated[Path, typer.Argument(help="run file, or rig file")], json: Json = None) -> None:
+    """Say what a run was; or what a rig is, and what becomes of each device's light when the program dies.
 
     Example: main.py info runs/annular_activity.h5
     """

@@ -72,9 +72,7 @@ def put_out(made: Plan) -> str:
         )
     if isinstance(galvo, SerialGalvo):
         why = _tried(lambda: serial_galvo.put_out(galvo, PacedClock(1.0)))
-        said.append(
-            f"the galvo did not confirm that its beam is dark ({why})" if why else "the galvo's beam is blanked"
-        )
+        said.append(f"the galvo did not confirm that it is dark ({why})" if why else "the galvo's beam is blanked")
     return "; ".join(said)
 
 
