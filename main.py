@@ -272,16 +272,17 @@ def tune(
 
 @app.command()
 def bench(
-    what: Annotated[str, typer.Argument(help="tracking, identities or loop")] = "tracking",
+    what: Annotated[str, typer.Argument(help="tracking, identities, loop or safety")] = "tracking",
     quick: Annotated[bool, typer.Option("--quick", help="fewer cases or shorter runs: a first look")] = False,
     docs: Annotated[
-        Path | None, typer.Option("--docs", help="tracking: page (Markdown) to write the tables to")
+        Path | None, typer.Option("--docs", help="tracking, safety: page (Markdown) to write the tables to")
     ] = None,
     repeats: Annotated[int | None, typer.Option("--repeats", help="loop: runs of each way, else 5")] = None,
     seconds: Annotated[float | None, typer.Option("--seconds", help="loop: length of a run, else 30")] = None,
     json: Json = None,
 ) -> None:
-    """Measure: tracking, with trackpy beside it; identities in the closed loop; the loop's jitter, with the window too.
+    """Measure: tracking, with trackpy beside it; identities in the closed loop; the loop's jitter, with the window too;
+    safety: what becomes of the light and the record when a program is killed, stopped or hangs.
 
     Example: main.py bench tracking --quick --json bench.json
     """

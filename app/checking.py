@@ -16,7 +16,7 @@ from typing import Any
 
 from app.host import Written
 from app.live import sentence
-from app.machine import build_light, build_machine, refuse_short_delays
+from app.machine import build_light, build_machine, needs_network, refuse_short_delays
 from app.plan import flyable
 from app.rig_file import Plan
 from config.reader import read
@@ -29,11 +29,6 @@ CHECKING = "the network is being loaded and checked"
 
 class StillChecking(Refused):
     """Not refused, and not yet accepted: the answer will come."""
-
-
-def needs_network(made: Plan) -> bool:
-    """Whether torch is needed to say whether it can fly."""
-    return isinstance(made.experiment.policy, Learned) or made.rig.tracking.classifier is not None
 
 
 def at_once(made: Plan, source: str) -> Plan:

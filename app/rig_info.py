@@ -75,6 +75,6 @@ def text(found: dict[str, Any]) -> str:
         ("stale", f"a frame older than {limits['stale_s']:.3g} s trips"),
         ("window", "not watched: the beam stays as it is if the window does not answer" if window_s is None
          else f"the beam trips if the window does not answer for {window_s:g} s"),
-        ("calibration", "; ".join(said for said in (f"map {calibration['map']}", measured or "nothing was measured") if said)),
+        ("calibration", f"map {calibration['map']}; {measured or 'nothing was measured'}"),
     ]  # fmt: skip
     return "\n".join(f"{name:<11} {said}".rstrip() for name, said in lines)

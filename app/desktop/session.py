@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from app.apart import Apart
-from app.checking import Checker, at_once, needs_network
+from app.checking import Checker, at_once
 from app.heartbeat import Heartbeat, Watcher
 from app.host import Opening
 from app.live import Live
-from app.machine import build_light, build_machine, latency_s
+from app.machine import build_light, build_machine, latency_s, needs_network
 from app.means import Means
 from app.plan import flyable, pinned, planned, unpinned
 from app.rehearse import rehearse
@@ -138,7 +138,7 @@ class Session:
         if self._apart and needs_network(plan):
             if self._checker is None:
                 self._checker = Checker(self.wiring.check)
-            self._checker.check(plan, PANEL)
+            self._checker.check(at_once(plan, PANEL), PANEL)
             return None
         return self.wiring.build_machine(plan, PANEL)
 

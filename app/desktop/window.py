@@ -298,6 +298,7 @@ class Window(QMainWindow):
         if self.session.checked:
             self.panel.refresh()
             self._foresee()
+        self.judging.poll()
         self.playback.poll()
         self.watching.poll(self.session)
         self.actions_bar.follow(self.session)
@@ -336,4 +337,5 @@ class Window(QMainWindow):
         self.session.close_checker()
         self.playback.close()
         self.plots.numbers.close_worker()
+        self.judging.close()
         super().closeEvent(event)
