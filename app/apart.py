@@ -29,7 +29,7 @@ from drivers.returned import Returned
 from drivers.sim.deflector import SimulatedDeflector
 from drivers.sim.laser import SimulatedLaser
 
-START_S = 180.0  # until the instrument is open: a first start compiles kernels
+START_S = 600.0  # until the instrument is open: a first start compiles kernels, and STOP ends it
 ANSWER_S = 15.0
 EXIT_S = 0.2  # for a process that has closed its pipe to be gone
 RESCUE_S = 5.0  # for a laser to be put out

@@ -22,9 +22,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from app.answer import write_json
 from app.rig_file import EXPERIMENTS, RIGS
+from app.verify import first_difference
 from config.refused import Refused
+from control.contract import Fault
 from drivers.emulate.child import ROOT, Child
 from drivers.journal import read_run
 
@@ -177,16 +181,20 @@ def last_end_ns(events: list[dict[str, Any]], deed_ns: int) -> int | None:
     return int(said[lit[-1] + 1]["time_ns"]) if lit else deed_ns
 
 
-def state_of(out: Path) -> str:
-    """The record in words."""
-    if not out.exists():
+def state_of(flown: Flight) -> str:
+    """The record in words: whether it was closed, whether its turns verify, and how many lit turns it has not."""
+    if not flown.out.exists():
         return "gone"
     try:
-        with read_run(out) as run:
+        with read_run(flown.out) as run:
             closed = "closed" if run.ended_cleanly else "readable, not closed"
-            return f"{closed}, {len(run)} turns"
-    except Refused as refused:
-        return f"not readable: {refused}"
+            lit = int(np.count_nonzero(np.diff(run.rows("turns")["sent_end"].astype(np.int64), prepend=0)))
+            lost = max(sum(event["event"] == "batch" for event in flown.galvo.events) - lit, 0)
+            difference = first_difference(run)
+            verifies = "verifies" if difference is None else f"differs: {difference}"
+            return f"{closed}, {verifies}, {len(run)} turns, {lost} lit ones lost"
+    except (Refused, Fault) as error:
+        return f"not readable: {error}"
 
 
 def measured(deed: str, way: str, do: Deed, folder: Path, wait_s: float) -> Row:
@@ -226,7 +234,7 @@ def done(deed: str, way: str, do: Deed, flown: Flight, wait_s: float) -> Row:
         flown.program.kill()
         said = flown.program.communicate()[1]
     lines = [line for line in said.strip().splitlines() if "propagateSizeHints" not in line]
-    return Row(deed, way, dark_s, off_s, ended, state_of(flown.out), lines[-1][-300:] if lines else "")
+    return Row(deed, way, dark_s, off_s, ended, state_of(flown), lines[-1][-300:] if lines else "")
 
 
 def sends(name: str, loop: bool = False) -> Deed:
@@ -327,8 +335,7 @@ def markdown(rows: list[Row]) -> str:
         table.append(f"| {row.deed} | {row.way} | " + " | ".join(cell.replace("|", "/") for cell in cells(row)) + " |")
     said = [f"- {row.deed}, {row.way}: {row.said}" for row in rows if row.said]
     where = f"{platform.system()}, {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f} at the end"
-    return PAGE.format(table="\n".join(table),
-        said="\n".join(said), where=where, watchdog=WATCHDOG_S)
+    return PAGE.format(table="\n".join(table), said="\n".join(said), where=where, watchdog=WATCHDOG_S)
 
 
 PAGE = """# Reliability: what ends a run, the light and the record
@@ -336,10 +343,11 @@ PAGE = """# Reliability: what ends a run, the light and the record
 Made by `main.py bench safety --docs docs/reliability.md`. Do not edit it by hand.
 
 A run with an emulated galvo and an emulated Cobolt laser, which are processes of their own and outlive the program.
-*Dark at the sample* is when the first of the two shutters closed (the galvo's modulator, or the laser's emission) and no
-light came after it; *emission off* is the laser's own switch. Both are times from the deed, by the emulators' logs.
+*Dark at the sample* is when the first of the two shutters closed (the galvo's modulator, or the laser's emission) and
+no light came after it; *emission off* is the laser's own switch. Both are times from the deed, by the emulators' logs.
 *Window* is the desktop, whose loop is a process of its own; signals go to the window's process unless the row says
-otherwise. The galvo's watchdog is set to {watchdog:g} s, and `loop.window_timeout_s` to its default, 2 s.
+otherwise. *Lost* turns are batches that the galvo took and the record has not. The galvo's watchdog is set to
+{watchdog:g} s, and `loop.window_timeout_s` to its default, 2 s.
 
 {table}
 

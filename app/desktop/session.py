@@ -91,6 +91,7 @@ class Session:
         self.instrument: Any = None
         self._opening: Apart | Here | None = None
         self._opening_s = 0.0  # since when
+        self._ending: threading.Thread | None = None  # of an opening that was ended
         self._opened_plan = plan
         self._rehearsed = False
         self._beats = 0
@@ -151,6 +152,7 @@ class Session:
         """Begin to open the instrument and to turn the loop, and return at once; `poll` says what comes of it."""
         if self.running or self._opening is not None:
             return
+        self._wait_for_the_last()
         real = self.plan.rig.rate == "real time"
         opening: Apart | Here
         if self.wiring.apart is not None and real:
@@ -204,11 +206,18 @@ class Session:
             self.live.beat()
 
     def cancel(self) -> bool:
-        """End an opening; whether there was one. Raises Fault."""
+        """End an opening, dark; whether there was one. The end of its process is not waited for here."""
         opening, self._opening = self._opening, None
         if opening is not None:
-            opening.close()
+            self._ending = threading.Thread(target=opening.close, name="end of opening", daemon=True)
+            self._ending.start()
         return opening is not None
+
+    def _wait_for_the_last(self) -> None:
+        """An opening that was ended lets its devices go before others are opened."""
+        if self._ending is not None:
+            self._ending.join()
+            self._ending = None
 
     @property
     def returned(self) -> tuple[Any, ...]:
@@ -266,8 +275,9 @@ class Session:
             live, self.live = self.live, None
             live.close()
 
-    def close_checker(self) -> None:
-        """With the window."""
+    def close_helpers(self) -> None:
+        """With the window: the checker's process, and an opening that is being ended."""
+        self._wait_for_the_last()
         if self._checker is not None:
             self._checker.close()
 

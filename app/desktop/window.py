@@ -133,11 +133,7 @@ class Window(QMainWindow):
         self.status.showMessage("STOP: the beam is dark", 4000)
 
     def _cancel(self) -> None:
-        try:
-            self.session.cancel()
-        except Fault as fault:
-            self.trouble(str(fault))
-            return
+        self.session.cancel()
         self.strip.show_stopped("not started: the opening of the rig was stopped")
         self.view.say(WELCOME)
         self.status.showMessage("STOP: the rig was not opened; the beam is dark", 4000)
@@ -334,7 +330,7 @@ class Window(QMainWindow):
             self.still_lit = str(fault)
             with suppress(OSError):  # a terminal that was closed
                 print(f"cybloids: {fault}", file=sys.stderr)
-        self.session.close_checker()
+        self.session.close_helpers()
         self.playback.close()
         self.plots.numbers.close_worker()
         self.judging.close()
