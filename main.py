@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,6 +31,7 @@ app = typer.Typer(
     help="A microscope with a steerable laser as a place where particles obey any law you can write, draw or learn.",
 )
 
+UNREAD = "standard output was closed before all was printed; what was recorded is whole"
 Out = Annotated[Path | None, typer.Option("--out", help="file to write the run to")]
 Json = Annotated[Path | None, typer.Option("--json", help="file for a summary that a program can read")]
 Sets = Annotated[list[str] | None, typer.Option("--set", help="key=value, as in camera.fps=50; may be repeated")]
@@ -138,8 +141,8 @@ def export(
 
 
 @app.command()
-def info(run: Annotated[Path, typer.Argument(help="run file")], json: Json = None) -> None:
-    """Say what a run was.
+def info(run: Annotated[Path, typer.Argument(help="run file, or rig file")], json: Json = None) -> None:
+    """Say what a run was; or what a rig is, and what becomes of each device's light when the program dies.
 
     Example: main.py info runs/annular_activity.h5
     """
@@ -269,16 +272,17 @@ def tune(
 
 @app.command()
 def bench(
-    what: Annotated[str, typer.Argument(help="tracking, identities or loop")] = "tracking",
+    what: Annotated[str, typer.Argument(help="tracking, identities, loop or safety")] = "tracking",
     quick: Annotated[bool, typer.Option("--quick", help="fewer cases or shorter runs: a first look")] = False,
     docs: Annotated[
-        Path | None, typer.Option("--docs", help="tracking: page (Markdown) to write the tables to")
+        Path | None, typer.Option("--docs", help="tracking, safety: page (Markdown) to write the tables to")
     ] = None,
     repeats: Annotated[int | None, typer.Option("--repeats", help="loop: runs of each way, else 5")] = None,
     seconds: Annotated[float | None, typer.Option("--seconds", help="loop: length of a run, else 30")] = None,
     json: Json = None,
 ) -> None:
-    """Measure: tracking, with trackpy beside it; identities in the closed loop; the loop's jitter, with the window too.
+    """Measure: tracking, with trackpy beside it; identities in the closed loop; the loop's jitter, with the window too;
+    safety: what becomes of the light and the record when a program is killed, stopped or hangs.
 
     Example: main.py bench tracking --quick --json bench.json
     """
@@ -352,14 +356,36 @@ def symmetry(
 
 
 def main() -> int:
-    """Run the verb; bad input is one sentence and exit code 2, a run that tripped or failed is 1."""
+    """Run the verb; bad input is one sentence and exit code 2, a run that tripped or failed is 1.
+
+    A signal that stops the program is one sentence and 128 + its number; a standard output that was closed is 1.
+    """
+    from app import signals
     from app.kernel_cache import provide
 
-    provide()
+    with signals.caught():
+        provide()
+        code = verb()
+        with signals.held():
+            return code or (0 if flushed() else 1)
+
+
+def verb() -> int:
+    """The exit code of the verb, after the sentence that belongs to it."""
+    from app.signals import Stopped
+
+    out = sys.stdout
     try:
         app()
+    except Stopped as stopped:
+        complain(str(stopped))
+        return 128 + stopped.number
+    except SystemExit as ended:
+        if sys.stdout is not out:  # typer has met a standard output that is closed
+            complain(UNREAD)
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except Refused as refused:
-        print(f"cybloids: {refused}", file=sys.stderr)
+        complain(str(refused))
         return 2
     except Exception as error:
         from app.answer import in_words
@@ -367,9 +393,26 @@ def main() -> int:
         said = in_words(error)
         if said is None:
             raise
-        print(f"cybloids: {said}", file=sys.stderr)
+        complain(said)
         return 1
     return 0
+
+
+def complain(said: str) -> None:
+    """One sentence on standard error, where there still is one."""
+    with suppress(OSError):
+        print(f"cybloids: {said}", file=sys.stderr, flush=True)
+
+
+def flushed() -> bool:
+    """Whether all that was printed has gone out; a reader that has gone (`| head`) is said, and no traceback."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
+        complain(UNREAD)
+        return False
+    return True
 
 
 if __name__ == "__main__":

@@ -11,16 +11,18 @@ from typing import Any
 
 import numpy as np
 
+from app import signals
 from app.answer import write_json
 from app.instrument import Instrument
 from app.plan import plan
 from app.progress import progress
 from app.rig import open_instrument, open_recorder
 from app.rig_file import Plan
+from app.signals import Stopped
 from app.stopwatch import Stopwatch, TimedBeam, TimedCamera, TimedPolicy, TimedRecorder, TimedTracker
 from app.warn import warnings_of
 from config.refused import Refused
-from control.contract import Camera, Ended, Fault, Frame, Level, Order, Recorder, Turn
+from control.contract import Beam, Camera, Ended, Fault, Frame, Level, Order, Recorder, Turn
 from control.loop import UNCONFIRMED, run
 from control.policies.calibrating import Calibrating
 from drivers.guard import STILL_LIT
@@ -46,6 +48,10 @@ class Until:
 
     def close(self) -> None:
         self.camera.close()
+
+    def stop(self) -> None:
+        """No more frames from now on."""
+        self.stopped = True
 
 
 @dataclass
@@ -85,20 +91,41 @@ class Unrecorded:
 def fly(
     made: Plan, seconds: float | None, out: Path | None, frames: bool, title: str, source: str = "", armed: bool = True
 ) -> dict[str, Any]:
-    """One armed run from its beginning to its end, as a summary. The laser is dark after it, however it ends."""
+    """One armed run from its beginning to its end, as a summary. The laser is dark after it, however it ends.
+
+    Raises Refused, Fault (with STILL_LIT in it where the laser could not be put out), Stopped if a signal came.
+    """
     refuse_unconfirmed(made, armed)
+    try:
+        return _opened(made, seconds, out, frames, title, source, armed)
+    except Stopped as stopped:
+        kept = f"; the record is closed: {out}" if out is not None and out.exists() else ""
+        stopped.outcome = f"the laser is dark{kept}"
+        raise
+
+
+def _opened(
+    made: Plan, seconds: float | None, out: Path | None, frames: bool, title: str, source: str, armed: bool
+) -> dict[str, Any]:
     instrument = open_instrument(made)
     try:
         recorder = open_recorder(instrument, out, frames=frames, source=source) if out else Unrecorded()
         try:
             return _fly(instrument, recorder, seconds, out, title, armed)
         finally:
-            try:
-                instrument.beam.close()  # dark before the file is closed
-            finally:
-                recorder.close()
+            with signals.held():
+                close_dark(instrument.beam, recorder)
     finally:
-        instrument.close()
+        with signals.held():
+            instrument.close()
+
+
+def close_dark(beam: Beam, recorder: Recorder) -> None:
+    """Dark before the record is closed. Raises Fault, with STILL_LIT in it where the laser could not be put out."""
+    try:
+        beam.close()
+    finally:
+        recorder.close()
 
 
 def refuse_unconfirmed(made: Plan, armed: bool) -> None:
@@ -126,10 +153,12 @@ def _fly(
 
     with progress(title, total) as step:
         first_s = instrument.clock.now_s()
-        tally = Tally(lambda: setattr(until, "stopped", True), step)
+        tally = Tally(until.stop, step)
         began_s = time.perf_counter()
         beam, kept = TimedBeam(watch, instrument.beam), TimedRecorder(watch, recorder)
-        run(machine, until, beam, instrument.clock, kept, told, tally.watch)
+        with signals.ending(until.stop):
+            run(machine, until, beam, instrument.clock, kept, told, tally.watch)
+        signals.raise_if_stopped()
         wall_s = time.perf_counter() - began_s
     expected = expected_turns(instrument.plan, seconds, instrument.clock.now_s() - first_s)
     return summary(tally, watch, wall_s, instrument, out, expected)
@@ -187,7 +216,9 @@ def summary(
 
 
 def tell(summary: dict[str, Any], json: Path | None) -> None:
-    """The summary on the console, and as JSON where that is wanted."""
+    """The summary as JSON where that is wanted, and on the console, which may be gone."""
+    if json is not None:
+        write_json(json, summary)
     stages = ", ".join(f"{stage} {spent_ms:.2f}" for stage, spent_ms in summary["stages_ms_a_frame"].items())
     print(f"{summary['experiment']} ({summary['kind']}): {summary['turns']} turns, {summary['seconds']:.1f} s, "
           f"{summary['times_real_time']:.2f} times real time")  # fmt: skip
@@ -196,8 +227,6 @@ def tell(summary: dict[str, Any], json: Path | None) -> None:
     print(f"  ms a frame: {stages}")
     if summary["out"]:
         print(f"  recorded in {summary['out']}")
-    if json is not None:
-        write_json(json, summary)
 
 
 def run_experiment(
@@ -228,18 +257,21 @@ def flown(
     try:
         done = fly(made, seconds, out, frames, made.experiment.title, source, armed)
     except Fault as fault:
-        dark = "" if STILL_LIT in str(fault) else "; the laser is dark"
-        print(f"cybloids: {fault}{dark}", file=sys.stderr)
+        print(f"cybloids: {fault}; {light_after(str(fault))}", file=sys.stderr)
         return 1
     tell(done, json)
     if done["trips"]:
-        dark = "" if STILL_LIT in done["reason"] else "; the laser is dark"
-        print(f"cybloids: the interlock tripped: {done['trips'][0]}{dark}", file=sys.stderr)
+        print(f"cybloids: the interlock tripped: {done['trips'][0]}; {light_after(done['reason'])}", file=sys.stderr)
         return 1
     if few := too_few(done):
         print(f"cybloids: {few}", file=sys.stderr)
         return 1
     return 0
+
+
+def light_after(reason: str) -> str:
+    """What is true of the laser after a run that ended for this reason."""
+    return "switch the laser off by hand" if STILL_LIT in reason else "the laser is dark"
 
 
 def new_run(name: str) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from rich.console import Console
 from rich.progress import (
@@ -40,6 +40,12 @@ def progress(title: str, total: int | None, unit: str = "frames") -> Iterator[St
         Rate(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
-        task = bar.add_task(title, total=total)
+    bar = Progress(*columns, console=console, disable=not console.is_terminal, transient=True)
+    task = bar.add_task(title, total=total)
+    with suppress(OSError):  # a terminal that was closed
+        bar.start()
+    try:
         yield lambda done: bar.update(task, completed=done)
+    finally:
+        with suppress(OSError):
+            bar.stop()

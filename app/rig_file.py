@@ -50,6 +50,9 @@ class Loop:
     power_cap_mw: Annotated[float, Gt(0), Doc("no spot gets more")] = 200.0
     dwell_s: Annotated[float, Gt(0), Doc("mean visit of a spot where several share the beam")] = 1e-4
     probe_power_mw: Annotated[float, Gt(0), Doc("no spot gets more while the map is not confirmed")] = 20.0
+    window_timeout_s: Annotated[
+        float | None, Gt(0), Doc("the beam trips if the window does not answer for so long; null: it is not watched")
+    ] = 2.0
 
 
 @settings

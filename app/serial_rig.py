@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 from app.calibration.probe import why_other_devices
 from app.instrument import Instrument
 from app.rig_file import Plan, RecordedRig, field_um
 from app.warm_up import pixel_type, warm_up
 from config.refused import Refused
+from control.contract import Fault
 from control.loop import Machine
 from drivers.cameras.opencv_capture import OpenCVCamera
+from drivers.deflectors import serial_galvo
 from drivers.deflectors.serial_galvo import SerialGalvo
+from drivers.lasers import cobolt
 from drivers.lasers.cobolt import Cobolt
 from drivers.serial_bench import Means, open_emulated_bench, open_serial_bench
 from drivers.sim.camera import SimulatedCamera
+from drivers.sim.clock import PacedClock
+
+PUT_OUT_TRIES = 3
+TRY_AGAIN_S = 0.2  # a port may stay locked for a moment after the program that had it
 
 
 def open_serial(made: Plan, machine: Machine) -> Instrument:
@@ -45,3 +55,35 @@ def open_serial(made: Plan, machine: Machine) -> Instrument:
             bench.close()
             raise Refused(f"{rig.title}: {other}")
     return Instrument(made, machine, bench.camera, bench.beam, bench.clock, *size, None, devices, bench.returned)
+
+
+def put_out(made: Plan) -> str:
+    """Darken the devices of a program that has died, over lines of our own; what came of it, in words. Never raises."""
+    said = []
+    galvo, laser = made.rig.deflector, made.rig.laser
+    if isinstance(laser, Cobolt):
+        why = _tried(lambda: cobolt.put_out(laser))
+        said.append(
+            f"the laser could not be put out from here ({why}): switch it off by hand"
+            if why
+            else "the laser was put out from here, and says that its emission is off"
+        )
+    if isinstance(galvo, SerialGalvo):
+        why = _tried(lambda: serial_galvo.put_out(galvo, PacedClock(1.0)))
+        said.append(f"the galvo did not confirm that it is dark ({why})" if why else "the galvo's beam is blanked")
+    return "; ".join(said)
+
+
+def _tried(darken: Callable[[], None]) -> str:
+    """Why it failed each time; empty where it did not."""
+    why = ""
+    for attempt in range(PUT_OUT_TRIES):
+        if attempt:
+            time.sleep(TRY_AGAIN_S)
+        try:
+            darken()
+        except Fault as fault:
+            why = str(fault)
+        else:
+            return ""
+    return why

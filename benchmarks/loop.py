@@ -178,6 +178,7 @@ def _with_window(asked: Plan, opening: Opening, seconds: float, way: str) -> tup
     qt.processEvents()
     window.show()
     window.start()
+    session.wait()
     session.order(OrderKind.ARM)
     live = session.live
     assert live is not None
