@@ -30,7 +30,7 @@ class SimulatedCamera:
     """A camera that exists in the simulated world only. Its `true_` optics are not known to the instrument."""
 
     kind: Literal["simulated"] = "simulated"
-    fps: Annotated[float, Gt(0), Doc("frame rate")] = 100.0
+    fps: Annotated[float, Interval(ge=0.1, le=1e5), Doc("frame rate")] = 100.0
     exposure_s: Annotated[float, Gt(0), Doc("exposure time")] = 0.005
     readout_s: Annotated[float, Ge(0), Doc("from the end of the exposure until the computer has the frame")] = 0.005
     width_px: Annotated[int, Interval(ge=16, le=8192), Doc("width of the image")] = 256
