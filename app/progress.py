@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -17,6 +18,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.text import Text
+
+from config.words import visible
 
 Step = Callable[[int], None]
 
@@ -41,5 +44,5 @@ def progress(title: str, total: int | None, unit: str = "frames") -> Iterator[St
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
-        task = bar.add_task(title, total=total)
+        task = bar.add_task(escape(visible(title, keep="")), total=total)
         yield lambda done: bar.update(task, completed=done)

@@ -9,6 +9,7 @@ from app.headless import flown, new_run
 from app.plan import planned
 from app.recording import Recording, is_run, open_recording
 from app.rig_file import EXPERIMENTS, RIGS, Plan
+from app.say import say
 from config.reader import Document, build, override, parse, put, read
 from config.refused import Refused
 from drivers.video import VideoCamera
@@ -28,7 +29,7 @@ def replay_recording(
 ) -> int:
     """The verb `replay`. 0, or 1 if the replay tripped or failed."""
     made = plan_replay(recording, rig, experiment, sets)
-    print("A recorded particle can't react: what follows is what would have been sent.")
+    say("A recorded particle can't react: what follows is what would have been sent.")
     return flown(made, None, out or new_run(recording.stem), frames, json, source=str(recording))
 
 

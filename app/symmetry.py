@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.answer import write_json
+from app.say import say
 from app.tidy import Columns, tidy
 from app.tracks_table import TABLES, read_tracks
 from config.refused import Refused
@@ -35,7 +36,7 @@ def show_symmetry(path: Path, *, lag_s: float | None, json: Path | None, figure:
     except ValueError as fault:
         raise Refused(f"{path}: {fault}") from None
     blocks = {one.of: len(one.blocks) for one in held_out(motion)}
-    print(text(found, path, lag_s, len(motion.position_um), blocks))
+    say(text(found, path, lag_s, len(motion.position_um), blocks))
     if json is not None:
         said = {"run": str(path), "lag_s": lag_s, "displacements": len(motion.position_um), "held_out": blocks,
                 "groups": [asdict(one) for one in found]}  # fmt: skip

@@ -13,6 +13,7 @@ from app.plan import plan_of
 from app.progress import progress
 from app.rig import plan_after
 from app.rig_file import Plan
+from app.say import say
 from control.contract import NOBODY, Expected, Frame, Order, OrderKind, Tracker, Tracks, Turn
 from control.loop import applied, turn
 from drivers.journal import Run, check, compare, read_run
@@ -43,7 +44,7 @@ def verify_run(path: Path, *, json: Path | None) -> int:
             said += ", from the recorded tracks (the run kept no frames)"
         if not run.ended_cleanly:
             said += "; the run ended unfinished"
-    print(said if difference is None else f"{said}\n  {difference}")
+    say(said if difference is None else f"{said}\n  {difference}")
     if json is not None:
         answer = {"run": str(path), "equal": difference is None, "difference": difference, "turns": len(run),
                   "from": "frames" if kept else "tracks"}  # fmt: skip

@@ -13,6 +13,7 @@ from app.plan import plan
 from app.replay import plan_replay
 from app.rig import open_instrument
 from app.rig_file import EXPERIMENTS, Plan
+from app.say import say
 from config.reader import read
 from config.refused import Refused
 
@@ -77,7 +78,7 @@ def application() -> Any:
     app = found if isinstance(found, QApplication) else QApplication(sys.argv[:1])
     theme.dress(app)
     if not theme.has_fonts():
-        print("there are no fonts: install fonts-dejavu-core for readable text", file=sys.stderr)
+        say("there are no fonts: install fonts-dejavu-core for readable text", error=True)
     sys.setswitchinterval(1e-3)  # the loop must not wait long for the window's Python
     return app
 

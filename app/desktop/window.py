@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -38,6 +37,7 @@ from app.desktop.watching import Watching
 from app.live import sentence
 from app.plan import unpinned
 from app.rig_file import EXPERIMENTS, Plan
+from app.say import say
 from config.refused import Refused
 from control.contract import Fault, OrderKind, Tracks, Turn
 
@@ -291,7 +291,7 @@ class Window(QMainWindow):
         try:
             self.session.close()
         except Fault as fault:
-            print(f"cybloids: {fault}", file=sys.stderr)
+            say(f"cybloids: {fault}", error=True)
         self.playback.close()
         self.plots.numbers.close_worker()
         super().closeEvent(event)
