@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from config.fields import Doc, Ge, Gt, settings
+from config.words import quoted
 from control.contract import Fault
 from drivers.light import Modulator
 from drivers.returned import Returned
@@ -23,6 +24,7 @@ Floats = NDArray[np.float64]
 
 FAULTS = {"1": "temperature", "3": "interlock", "4": "constant power timeout"}
 QUESTIONS = {"f?": "0", "ilk?": "0", "l?": "1"}  # asked in turn while it is lit, and what the answer should be
+LONGEST_ANSWER = 80  # characters
 PART = 0.01  # the set point may differ from what was asked by this part of it
 
 
@@ -201,7 +203,7 @@ class CoboltDriver:
         """What it answers. Raises Fault for 'Syntax error', and for anything but `expect` where that is given."""
 
         def read(piece: bytes) -> str | None:
-            answer = piece.decode("ascii", "replace").strip()
+            answer = quoted(piece.decode("ascii", "replace").strip(), LONGEST_ANSWER)
             if command == "?" and answer != expect:
                 return None  # what was left over from before
             if answer.startswith("Syntax error") or "\ufffd" in answer or (expect and answer != expect):
