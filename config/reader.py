@@ -8,6 +8,7 @@ import json
 import re
 import types
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints, overload
 
@@ -237,13 +238,19 @@ def build(document: Document, cls: Any, at: Place = ()) -> Any:
             raise Refused(f"{document.source}: the key '{'.'.join(map(str, at))}' is missing")
         part = part[step]
     try:
-        made = TypeAdapter(cls).validate_json(json.dumps(part), strict=True)
+        adapter = _adapter(cls) if isinstance(cls, type) else TypeAdapter(cls)
+        made = adapter.validate_json(json.dumps(part), strict=True)
     except ValidationError as error:
         raise Refused(_sentence(document, cls, at, part, error)) from None
     for inner, said in beyond(made):
         place = (*at, *inner)
         raise Refused(f"{document.place(place)}: '{'.'.join(map(str, place))}' {said}")
     return made
+
+
+@lru_cache(maxsize=256)
+def _adapter(cls: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(cls)
 
 
 def _sentence(document: Document, cls: Any, at: Place, part: Any, error: ValidationError) -> str:

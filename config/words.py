@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from typing import Any
 
 LONGEST_VALUE = 60  # characters of a value that a sentence quotes
@@ -55,7 +54,7 @@ def one_line(error: BaseException | str, most: int = 160) -> str:
 
 
 def _shown(one: str) -> bool:
-    return unicodedata.category(one) not in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+    return one.isprintable()
 
 
 def _code(one: str) -> str:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from benchmarks.fuzz.rules import NASTY, sentence, special, verb
+from config.fields import bounds
 from config.refused import Refused
 
 CONFIG = Path(__file__).parent.parent.parent / "config"
@@ -19,7 +22,6 @@ PIECES = (
     "-", "*", "/", "**", "^", "<", ">", ">=", "==", "!", "1", "2.5", "1e308", "1e-308", "64", "0", ".", " ", "__import__",
     "lambda", "[", "]", "'", '"', "é", "\n", "\0", "\x1b[31m", "r**r**r", "1/0", "0x10", "1_000", "1j", "9" * 400,
 )  # fmt: skip
-FORMULA = "mode: steered\nseconds: 1\npolicy: {kind: programmed, forces: [{kind: external, shape: {kind: formula, formula: %s, parameters: {k: 1.0, R: 2.0}}}]}"
 
 
 @dataclass
@@ -188,6 +190,42 @@ def bomb(chance: Random) -> str:
     if way == 5:
         return "'" + "x" * size
     return "&a {<<: *a, b: [*a, *a]}"
+
+
+@dataclass
+class Bounds:
+    """Numbers of a rig or an experiment at the end of what is allowed, in a run of a few frames: it may be refused."""
+
+    folder: Path
+    name: str = "bounds"
+    slow_s: float = 6.0  # a sound run of the largest size takes its time
+
+    def prepare(self) -> None:
+        from app.plan import plan
+
+        made = plan(EXPERIMENT)
+        self.ends = [*ends(made.rig), *ends(made.experiment)]
+        for _ in range(2):
+            verb("run", EXPERIMENT, "--seconds", "0.05", "--out", self.folder / f"{time.monotonic_ns()}.h5")
+
+    def case(self, chance: Random, folder: Path) -> float:
+        sets = [f"{key}={chance.choice(pair)!r}" for key, pair in chance.sample(self.ends, chance.choice((1, 1, 2)))]
+        words = [word for one in sets for word in ("--set", one)]
+        verb("run", EXPERIMENT, "--seconds", "0.03", "--out", folder / "run.h5", *words)
+        return self.slow_s
+
+
+def ends(settings: Any, at: str = "") -> list[tuple[str, tuple[float, float]]]:
+    """(dotted key, (least, largest)) of every number in settings."""
+    found: list[tuple[str, tuple[float, float]]] = []
+    for name, (low, high) in bounds(type(settings)).items():
+        inside = getattr(settings, name)
+        if dataclasses.is_dataclass(inside):
+            found += ends(inside, f"{at}{name}.")
+        elif isinstance(inside, (int, float)) and not isinstance(inside, bool):
+            kind = type(inside)
+            found.append((f"{at}{name}", (kind(low), kind(high))))
+    return found
 
 
 @dataclass

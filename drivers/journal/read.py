@@ -9,7 +9,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import h5py
 import hdf5plugin
 import numpy as np
 import pandas as pd
@@ -33,7 +32,15 @@ from drivers.journal.tables import (
     Rows,
     unpack_group,
 )  # fmt: skip
-from drivers.journal.trust import DAMAGE, attribute, reading, require_frames, require_own_data, require_tables
+from drivers.journal.trust import (
+    DAMAGE,
+    attribute,
+    open_file,
+    reading,
+    require_frames,
+    require_own_data,
+    require_tables,
+)
 from drivers.journal.write import FORMAT, TURN_TABLES
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -283,7 +290,7 @@ def read_run(path: Path | str) -> Run:
     if len(begin) < 12 or begin[:8] != SIGNATURE:
         raise Refused(f"{path}: this file is not a run (it is no HDF5 file)")
     with reading(path, "this file is cut off or damaged"):
-        file = h5py.File(path, "r", swmr=begin[8] >= 3 and begin[11] != 0)  # flagged: being written, or killed
+        file = open_file(path, growing=begin[8] >= 3 and begin[11] != 0)  # flagged: being written, or killed
     try:
         with reading(path, "this run is cut off or damaged"):
             if "format" not in file.attrs or attribute(file, "format", str) != FORMAT:

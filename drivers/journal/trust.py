@@ -6,9 +6,12 @@ tables is looked at and before memory is asked for.
 
 from __future__ import annotations
 
+import ctypes
 import math
+import os
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +26,30 @@ LARGEST_HEADER = 1 << 24  # bytes
 LARGEST_ATTRIBUTE = 1 << 16  # bytes
 LARGEST_CHUNK = 1 << 27  # bytes: one image
 SLACK = 1 << 26  # bytes that a killed run may claim beyond what was written
-PIXELS = ("uint8", "uint16")
+ATTEMPTS = 27  # of reading metadata that is being written: the pauses, 1 ns, 2 ns, 4 ns, ..., add up to 0.13 s
 
 # What HDF5, h5py and NumPy raise at a file that is damaged.
 DAMAGE = (OSError, RuntimeError, KeyError, IndexError, ValueError, TypeError, AttributeError, OverflowError,
           MemoryError, NotImplementedError)  # fmt: skip
+
+
+def open_file(path: Path, *, growing: bool) -> Any:
+    """The HDF5 file for reading; `growing`: it is being written, or its writer was killed (SWMR).
+
+    HDF5 reads damaged metadata of a growing file again, 100 times, each after twice the pause before: for ever. Here
+    it does so ATTEMPTS times, 0.13 s in all.
+    """
+    if not growing:
+        return h5py.File(path, "r")
+    access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
+    access.set_fclose_degree(h5py.h5f.CLOSE_STRONG)
+    with suppress(OSError, AttributeError):  # a library without that function reads as it likes
+        library = ctypes.CDLL("hdf5.dll" if sys.platform == "win32" else h5py.h5p.__file__)
+        limit = library.H5Pset_metadata_read_attempts
+        limit.argtypes, limit.restype = (ctypes.c_int64, ctypes.c_uint), ctypes.c_int
+        limit(access.id, ATTEMPTS)
+    flags = h5py.h5f.ACC_RDONLY | h5py.h5f.ACC_SWMR_READ
+    return h5py.File(h5py.h5f.open(os.fsencode(path), flags, fapl=access))
 
 
 @contextmanager
