@@ -12,6 +12,7 @@ from app.recording import open_recording
 from app.rig_file import Plan, Rig, field_um
 from config.reader import Document, build, parse, plain, put
 from config.refused import Refused
+from config.words import one_line, quoted
 from control.experiment import Experiment
 from control.loop import Machine
 from drivers.cameras.opencv_capture import OpenCVCamera
@@ -39,6 +40,13 @@ def plan_after(before: Plan, text: str) -> Plan:
 
 def open_instrument(made: Plan) -> Instrument:
     """Open the devices of a plan, dark. Raises Refused, Fault."""
+    try:
+        return _open(made)
+    except (ValueError, OverflowError, MemoryError) as error:  # numbers that do not go together
+        raise Refused(f"{quoted(made.rig.title)}: this rig can't be opened ({one_line(error)})") from None
+
+
+def _open(made: Plan) -> Instrument:
     machine = build_machine(made)
     rig = made.rig
     if not (isinstance(rig.deflector, SimulatedDeflector) and isinstance(rig.laser, SimulatedLaser)):

@@ -32,7 +32,8 @@ T = TypeVar("T")
 LARGEST = {"px": 1e6, "µm": 1e7, "s": 1e8, "Hz": 1e9, "mW": 1e6, "kT": 1e9, "V": 1e6, "pN": 1e9, "°": 1e6, "K": 1e5}
 LARGEST_NUMBER = 1e15  # of any other unit
 LARGEST_COUNT = 2**63 - 1  # of a whole number: a seed, for one
-SMALLEST = 1e-12  # of a number that must be more than 0
+SMALLEST = {"µm": 1e-6, "s": 1e-9, "px": 1e-3, "V": 1e-3}  # of a number that must be more than 0
+SMALLEST_NUMBER = 1e-12  # of any other unit
 LONGEST_TEXT = 20_000  # characters
 
 
@@ -107,7 +108,9 @@ def _bounds(form: FieldForm, hint: Any) -> tuple[float, float]:
     largest = LARGEST_COUNT if form.type is int else LARGEST.get(form.unit, LARGEST_NUMBER)
     marks = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
     positive = any(getattr(mark, "gt", None) == 0 for mark in marks) and form.type is not int
-    return max(form.minimum, SMALLEST if positive else -largest), min(form.maximum, largest)
+    return max(form.minimum, SMALLEST.get(form.unit, SMALLEST_NUMBER) if positive else -largest), min(
+        form.maximum, largest
+    )
 
 
 def beyond(value: Any, at: tuple[str | int, ...] = (), limits: tuple[float, float] | None = None) -> Iterator[

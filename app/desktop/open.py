@@ -37,6 +37,8 @@ def open_desktop(
     """
     if picture is not None:
         os.environ["QT_QPA_PLATFORM"] = "offscreen"
+    named = rig is not None or experiment is not None
+    opened = planner(rig, experiment, sets) if named else None  # refused before there is a window
     app = application()
     from PyQt6 import sip
 
@@ -48,7 +50,7 @@ def open_desktop(
     memory = Memory() if picture is None else None
     if memory is not None and rig is None and experiment is None:
         experiment = memory.experiment
-    path, made = planner(rig, experiment, sets)
+    path, made = opened or planner(rig, experiment, sets)
     session = Session(made, Wiring(apart=open_instrument))
     window = Window(session, path, RUNS, lambda chosen: planner(chosen, None, sets)[1], memory)
     sys.excepthook = _hook(window)
