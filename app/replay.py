@@ -10,6 +10,7 @@ from app.plan import planned
 from app.recording import Recording, is_run, open_recording
 from app.rig_file import EXPERIMENTS, RIGS, Plan
 from app.say import say
+from config.files import kind_of
 from config.reader import Document, build, override, parse, put, read
 from config.refused import Refused
 from drivers.video import VideoCamera
@@ -35,7 +36,7 @@ def replay_recording(
 
 def plan_replay(recording: Path, rig: Path | None, experiment: Path | None, sets: Sequence[str]) -> Plan:
     """The plan of a replay: a run brings its own rig and experiment, a video takes the video rig. Raises Refused."""
-    if not recording.exists():
+    if not kind_of(recording):
         raise Refused(f"{recording}: there is no such file or folder")
     bench = read(rig or RIGS / "video.yaml")
     camera = put(bench, "camera.path", str(recording), str(recording))

@@ -17,6 +17,7 @@ from app.answer import write_json
 from app.say import say
 from app.tidy import Columns, tidy
 from app.tracks_table import TABLES, read_tracks
+from config.files import kind_of
 from config.refused import Refused
 from drivers.journal import read_run
 
@@ -77,10 +78,12 @@ def motion_of(path: Path, lag_s: float | None) -> tuple[Motion, float]:
 
     if lag_s is not None and not (lag_s > 0 and math.isfinite(lag_s)):
         raise Refused(f"--lag {lag_s:g}: the duration of a displacement must be a positive number of seconds")
-    if path.is_dir() or path.suffix.lower() in TABLES:
+    if kind_of(path) == "a folder" or path.suffix.lower() in TABLES:
         tracks, forces = read_tracks(path)
     else:
         with read_run(path) as run:
+            if lag_s is None and run.header.fps <= 0:
+                raise Refused(f"{path}: the run does not state its frame rate; give --lag")
             lag_s = lag_s or 1.0 / run.header.fps
             tables = tidy(run, run.batches())
         tracks, forces = tables["tracks"], tables["forces"]
