@@ -32,8 +32,13 @@ class Videos:
         import tifffile
 
         images = np.random.default_rng(1).integers(0, 255, (4, 48, 64), np.uint8)
-        for name, more in (("a.tif", {}), ("b.tif", {"bigtiff": True}), ("c.tif", {"compression": "zlib"}), ("d.tif", {"imagej": True}),
-                           ("e.tif", {"tile": (16, 16)})):  # fmt: skip
+        for name, more in (
+            ("a.tif", {}),
+            ("b.tif", {"bigtiff": True}),
+            ("c.tif", {"compression": "zlib"}),
+            ("d.tif", {"imagej": True}),
+            ("e.tif", {"tile": (16, 16)}),
+        ):
             tifffile.imwrite(self.folder / name, images, photometric="minisblack", **more)
             self.sound[name] = (self.folder / name).read_bytes()
         self.sound["f.png"] = cv2.imencode(".png", images[0])[1].tobytes()
@@ -106,8 +111,15 @@ class Runs:
 
     folder: Path
     name: str = "runs"
-    verbs: tuple[tuple[str, ...], ...] = (("info",), ("verify",), ("export", "--to", "csv"), ("export", "--to", "ome-tiff"),
-                                          ("symmetry",), ("analyse",), ("replay",))  # fmt: skip
+    verbs: tuple[tuple[str, ...], ...] = (
+        ("info",),
+        ("verify",),
+        ("export", "--to", "csv"),
+        ("export", "--to", "ome-tiff"),
+        ("symmetry",),
+        ("analyse",),
+        ("replay",),
+    )
     cost_s: dict[tuple[str, ...], float] = field(default_factory=dict)
 
     def prepare(self) -> None:
@@ -191,8 +203,27 @@ def headed(chance: Random, path: Path) -> None:
         header = json.loads(file["header"][...].tobytes())
         for _ in range(chance.choice((1, 1, 2))):
             key = chance.choice(sorted(header))
-            header[key] = chance.choice((None, 5, "x", [], {}, [1], 1e308, -1, 2**70, True, "\x1b[31mred", "\ud800", {"made": 3},
-                                         {"folder": 7}, "a: &a [*a]", "x" * 20000, chance.choice(NASTY)))  # fmt: skip
+            header[key] = chance.choice(
+                (
+                    None,
+                    5,
+                    "x",
+                    [],
+                    {},
+                    [1],
+                    1e308,
+                    -1,
+                    2**70,
+                    True,
+                    "\x1b[31mred",
+                    "\ud800",
+                    {"made": 3},
+                    {"folder": 7},
+                    "a: &a [*a]",
+                    "x" * 20000,
+                    chance.choice(NASTY),
+                )
+            )
             if key in ("rig", "experiment") and chance.random() < 0.7:
                 from benchmarks.fuzz.texts import changed
 

@@ -15,6 +15,8 @@ from pathlib import Path
 from queue import Empty, Queue
 from typing import Any
 
+from config.words import shortened
+
 ROOT = Path(__file__).parent.parent.parent
 HANG_S = 10.0  # of the processor in one case
 STUCK_S = 120.0  # of the clock, for a case that waits: generous, as the machine may be busy
@@ -34,7 +36,7 @@ class Finding:
 
     def __str__(self) -> str:
         where = f"; its input is in {self.kept}" if self.kept else ""
-        return f"{self.domain} --seed {self.seed} --cases 1: {self.wrong}{where}"
+        return f"{self.domain} --seed {self.seed} --cases 1: {shortened(self.wrong, 1500)}{where}"
 
 
 class Watched:
@@ -77,9 +79,14 @@ class Watched:
         with (self.base / "worker.log").open("a", encoding="utf-8") as log:
             self._worker = worker = subprocess.Popen(
                 [sys.executable, "-m", "benchmarks.fuzz.worker", ",".join(self.names), str(self.base)],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, encoding="utf-8", cwd=ROOT,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                encoding="utf-8",
+                cwd=ROOT,
                 env=os.environ | more,
-            )  # fmt: skip
+            )
         self._lines = lines = Queue[str]()
         threading.Thread(target=_listen, args=(worker, lines), daemon=True).start()
         try:
@@ -130,9 +137,15 @@ def cpu_s(pid: int) -> float:
 
 
 def hunt(
-    names: Sequence[str], seed: int, base: Path, *, cases: int | None = None, until_s: float | None = None,
-    watched: Watched | None = None, told: Any = print,
-) -> tuple[dict[str, int], list[Finding]]:  # fmt: skip
+    names: Sequence[str],
+    seed: int,
+    base: Path,
+    *,
+    cases: int | None = None,
+    until_s: float | None = None,
+    watched: Watched | None = None,
+    told: Any = print,
+) -> tuple[dict[str, int], list[Finding]]:
     """Cases of every domain in turn, of the seeds from `seed` on; (cases by domain, what was wrong).
 
     Args:

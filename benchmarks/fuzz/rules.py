@@ -13,10 +13,38 @@ LONGEST_SENTENCE = 600  # characters
 SECONDS = 2.0  # of the processor, beyond what sound input takes
 MEMORY = 1 << 30  # bytes, beyond what the process had before
 NASTY = (
-    "nan", "inf", "-inf", "1e308", "-1e308", "1e-300", "-1", "0", "9223372036854775808", "0x" + "f" * 400, "9" * 5000,
-    "x" * 20000, "", "²", "\x1b[31mred\x1b[0m", "\udcff", "a\u202eb", "&a [*a]", "!!binary aGk=", "2020-01-01", "null",
-    "true", "[" * 2000, "{a: {b: [1, 2]}}", "~", "-", "../..", "/dev/zero", "1:2:3", "\n", "é" * 300,
-)  # fmt: skip
+    "nan",
+    "inf",
+    "-inf",
+    "1e308",
+    "-1e308",
+    "1e-300",
+    "-1",
+    "0",
+    "9223372036854775808",
+    "0x" + "f" * 400,
+    "9" * 5000,
+    "x" * 20000,
+    "",
+    "²",
+    "\x1b[31mred\x1b[0m",
+    "\udcff",
+    "a\u202eb",
+    "&a [*a]",
+    "!!binary aGk=",
+    "2020-01-01",
+    "null",
+    "true",
+    "[" * 2000,
+    "{a: {b: [1, 2]}}",
+    "~",
+    "-",
+    "../..",
+    "/dev/zero",
+    "1:2:3",
+    "\n",
+    "é" * 300,
+)
 
 
 class Broken(Exception):

@@ -72,10 +72,15 @@ class Chatter:
             sequence = 0
         kinds = [int(kind) for kind in protocol.Message]
         info = protocol.Info(1, 10.0, (-32000, -32000), (32000, 32000), 64, 0, 0, 0, 1000, "x")
-        payload = chance.choice((
-            protocol.info(info), chance.randbytes(protocol.INFO.size), chance.randbytes(chance.randrange(60)),
-            chance.randbytes(protocol.DONE.size), protocol.done(protocol.Done(chance.choice(list(protocol.Cause)), 0, 0, 0, 0, 1)),
-        ))  # fmt: skip
+        payload = chance.choice(
+            (
+                protocol.info(info),
+                chance.randbytes(protocol.INFO.size),
+                chance.randbytes(chance.randrange(60)),
+                chance.randbytes(protocol.DONE.size),
+                protocol.done(protocol.Done(chance.choice(list(protocol.Cause)), 0, 0, 0, 0, 1)),
+            )
+        )
         return protocol.frame(protocol.Packet(chance.choice((*kinds, chance.randrange(256))), sequence, payload))
 
 

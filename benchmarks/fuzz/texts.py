@@ -6,6 +6,7 @@ import dataclasses
 import re
 import time
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -18,10 +19,58 @@ CONFIG = Path(__file__).parent.parent.parent / "config"
 EXPERIMENT = CONFIG / "experiments" / "annular_activity.yaml"
 RIG = CONFIG / "rigs" / "simulated.yaml"
 PIECES = (
-    "r", "k", "R", "pi", "sin(", "exp(", "log(", "sqrt(", "abs(", "min(", "max(", "where(", "tanh(", ")", "(", ",", "+",
-    "-", "*", "/", "**", "^", "<", ">", ">=", "==", "!", "1", "2.5", "1e308", "1e-308", "64", "0", ".", " ", "__import__",
-    "lambda", "[", "]", "'", '"', "é", "\n", "\0", "\x1b[31m", "r**r**r", "1/0", "0x10", "1_000", "1j", "9" * 400,
-)  # fmt: skip
+    "r",
+    "k",
+    "R",
+    "pi",
+    "sin(",
+    "exp(",
+    "log(",
+    "sqrt(",
+    "abs(",
+    "min(",
+    "max(",
+    "where(",
+    "tanh(",
+    ")",
+    "(",
+    ",",
+    "+",
+    "-",
+    "*",
+    "/",
+    "**",
+    "^",
+    "<",
+    ">",
+    ">=",
+    "==",
+    "!",
+    "1",
+    "2.5",
+    "1e308",
+    "1e-308",
+    "64",
+    "0",
+    ".",
+    " ",
+    "__import__",
+    "lambda",
+    "[",
+    "]",
+    "'",
+    '"',
+    "é",
+    "\n",
+    "\0",
+    "\x1b[31m",
+    "r**r**r",
+    "1/0",
+    "0x10",
+    "1_000",
+    "1j",
+    "9" * 400,
+)
 
 
 @dataclass
@@ -159,8 +208,11 @@ def changed(chance: Random, path: Path) -> str:
         elif way == 8:
             text = "\n".join(lines)
             at = chance.randrange(len(text) + 1)
-            lines = (text[:at] + chance.choice((*NASTY, "\t", ":", "- ", "{", "}", "&a ", "*a", "!!", "%", "\0", "@"))
-                     + text[at + chance.randrange(9) :]).splitlines()  # fmt: skip
+            lines = (
+                text[:at]
+                + chance.choice((*NASTY, "\t", ":", "- ", "{", "}", "&a ", "*a", "!!", "%", "\0", "@"))
+                + text[at + chance.randrange(9) :]
+            ).splitlines()
         elif way == 9:
             lines = lines[:at]
         else:
@@ -174,10 +226,7 @@ def bomb(chance: Random) -> str:
     size = chance.choice((10, 100, 1000, 100_000))
     if way == 0:
         names = [f"a{level}" for level in range(9)]
-        more = [
-            f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]"
-            for before, name in zip(names, names[1:], strict=False)
-        ]
+        more = [f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]" for before, name in pairwise(names)]
         return "\n".join(["", "a0: &a0 [x, x, x, x, x, x, x, x, x, x]", *more])
     if way == 1:
         return "[" * size + "]" * size
@@ -245,18 +294,47 @@ class Lines:
             ("--out", "--json", "--set", "--rig", "--seed", "--seconds", "--experiment", "--lag", "--bad" + odd[:50])
         )
         lines: tuple[list[str], ...] = (
-            ["run", bad], ["run", str(EXPERIMENT), "--rig", bad], ["run", str(EXPERIMENT), "--seconds", wrong_number(chance)],
-            ["run", str(EXPERIMENT), "--set", setting(chance), "--seconds", "-1"], ["run", bad, "--json", odd], ["run", bad, known, odd],
-            ["replay", bad], ["replay", bad, known, odd], ["replay", bad, "--rig", bad], ["tune", bad], ["tune", bad, "--set", setting(chance)],
-            ["tune", bad, "--out", odd + ".png"], ["verify", bad], ["verify", bad, "--json", odd], ["info", bad], ["info", odd],
-            ["export", bad, "--to", "csv"], ["export", bad, "--to", odd], ["analyse", bad], ["analyse", bad, "--out", odd], ["train", bad],
-            ["evaluate", bad], ["evaluate", odd], ["calibrate", odd, bad], ["calibrate", "all", bad],
-            ["calibrate", "all", str(RIG), "--seconds", wrong_number(chance)], ["calibrate", "all", str(RIG), "--pitch-um", wrong_number(chance)],
-            ["symmetry", bad], ["symmetry", bad, "--lag", wrong_number(chance)], ["species", bad, bad, "--out", "a.json"],
-            ["species", bad, bad, "--out", odd], ["bench", odd], ["bench", "loop", "--seconds", wrong_number(chance)],
-            ["emulate", odd], ["emulate", "galvo", "--stream", wrong_number(chance)], ["reproduce", odd], ["reproduce", "P7", "--docs", bad, "--json", bad],
-            ["desktop", bad, "--picture", "a.png"], ["desktop", str(EXPERIMENT), "--picture", "a.png", "--seconds", wrong_number(chance)], [odd, known],
-        )  # fmt: skip
+            ["run", bad],
+            ["run", str(EXPERIMENT), "--rig", bad],
+            ["run", str(EXPERIMENT), "--seconds", wrong_number(chance)],
+            ["run", str(EXPERIMENT), "--set", setting(chance), "--seconds", "-1"],
+            ["run", bad, "--json", odd],
+            ["run", bad, known, odd],
+            ["replay", bad],
+            ["replay", bad, known, odd],
+            ["replay", bad, "--rig", bad],
+            ["tune", bad],
+            ["tune", bad, "--set", setting(chance)],
+            ["tune", bad, "--out", odd + ".png"],
+            ["verify", bad],
+            ["verify", bad, "--json", odd],
+            ["info", bad],
+            ["info", odd],
+            ["export", bad, "--to", "csv"],
+            ["export", bad, "--to", odd],
+            ["analyse", bad],
+            ["analyse", bad, "--out", odd],
+            ["train", bad],
+            ["evaluate", bad],
+            ["evaluate", odd],
+            ["calibrate", odd, bad],
+            ["calibrate", "all", bad],
+            ["calibrate", "all", str(RIG), "--seconds", wrong_number(chance)],
+            ["calibrate", "all", str(RIG), "--pitch-um", wrong_number(chance)],
+            ["symmetry", bad],
+            ["symmetry", bad, "--lag", wrong_number(chance)],
+            ["species", bad, bad, "--out", "a.json"],
+            ["species", bad, bad, "--out", odd],
+            ["bench", odd],
+            ["bench", "loop", "--seconds", wrong_number(chance)],
+            ["emulate", odd],
+            ["emulate", "galvo", "--stream", wrong_number(chance)],
+            ["reproduce", odd],
+            ["reproduce", "P7", "--docs", bad, "--json", bad],
+            ["desktop", bad, "--picture", "a.png"],
+            ["desktop", str(EXPERIMENT), "--picture", "a.png", "--seconds", wrong_number(chance)],
+            [odd, known],
+        )
         line = chance.choice(lines)
         if line[0] == "reproduce" and len(line) == 2 and not odd:
             return 0.0

@@ -10,7 +10,7 @@ from config.refused import Refused
 
 @pytest.mark.parametrize("text", ["nan", "inf", "-inf", "1e308", "0", "-1", "x", "", "²", "9" * 5000, "\x1b[31m"])
 def test_what_is_no_length_of_time_is_refused(text: str) -> None:
-    with pytest.raises(Refused, match="^--seconds: found ") as refused:
+    with pytest.raises(Refused, match=r"^--seconds: found ") as refused:
         number("--seconds", 0, 1e7)(text)
     assert len(str(refused.value)) < 200
     assert str(refused.value).isprintable()
@@ -18,7 +18,7 @@ def test_what_is_no_length_of_time_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["1.5", "65536", "-1", "x", "", "9" * 5000, "²"])
 def test_what_is_no_port_is_refused(text: str) -> None:
-    with pytest.raises(Refused, match="^--stream: found "):
+    with pytest.raises(Refused, match=r"^--stream: found "):
         whole("--stream", 0, 65535)(text)
 
 
@@ -31,6 +31,6 @@ def test_sound_values_pass() -> None:
 
 @pytest.mark.parametrize("text", ["", "a\udcffb", "a\0b", ".", "/"])
 def test_what_is_no_name_of_a_file_is_refused(text: str) -> None:
-    with pytest.raises(Refused, match="^--json: found ") as refused:
+    with pytest.raises(Refused, match=r"^--json: found ") as refused:
         path("--json", named=True)(text)
     assert str(refused.value).isprintable()

@@ -15,8 +15,15 @@ from benchmarks.fuzz.rules import Broken, flipped, printable, sentence
 from config.refused import Refused
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory and processor time are read from /proc")
-SAID = {"none": "", "traceback": "traceback: KeyError", "hang": "hang: killed", "wait": "hang: killed", "slow": "slow: ",
-        "memory": "memory: ", "died": "died: "}  # fmt: skip
+SAID = {
+    "none": "",
+    "traceback": "traceback: KeyError",
+    "hang": "hang: killed",
+    "wait": "hang: killed",
+    "slow": "slow: ",
+    "memory": "memory: ",
+    "died": "died: ",
+}
 
 
 @pytest.mark.parametrize("fault", FAULTS)

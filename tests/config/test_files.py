@@ -21,7 +21,7 @@ def test_a_file_is_read_up_to_its_limit(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="too large for a letter"):
         read_bytes(path, 4, "a letter")
     path.write_bytes(b"a\r\nb\xff")
-    with pytest.raises(Refused, match="can't be read as text .*byte 4"):
+    with pytest.raises(Refused, match=r"can't be read as text .*byte 4"):
         read_text(path, 100)
 
 
