@@ -11,11 +11,24 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from app.options import LARGEST_SEED, LONGEST_S, number, path, whole
+from app.say import say
 from config.refused import Refused
+from config.words import one_line, sentence
 
 
 class Verbs(TyperGroup):
     """A first word that is no verb is a rig file for the desktop, which is the verb where there is none."""
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Ends the process with the verb's exit code. Raises Refused for a command line that can't be understood."""
+        try:
+            code = super().main(*args, **{**options, "standalone_mode": False})
+        except Exception as error:
+            if not hasattr(error, "format_message"):  # of click: it knows what was wrong with the line
+                raise
+            raise Refused(f"{one_line(error.format_message(), 300)} (--help says what there is)") from None
+        sys.exit(code if isinstance(code, int) else 0)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if not args or (args[0] not in self.commands and not args[0].startswith("-")):
@@ -32,19 +45,41 @@ app = typer.Typer(
 )
 
 UNREAD = "standard output was closed before all was printed; what was recorded is whole"
-Out = Annotated[Path | None, typer.Option("--out", help="file to write the run to")]
-Json = Annotated[Path | None, typer.Option("--json", help="file for a summary that a program can read")]
+SECONDS, SEED = number("--seconds", 0, LONGEST_S), whole("--seed", 0, LARGEST_SEED)
+
+RunFile = Annotated[Path, typer.Argument(help="run file", parser=path("run file"))]
+RecordingFile = Annotated[
+    Path, typer.Argument(help="multi-page TIFF, folder of images, AVI, MP4, or a run", parser=path("recording"))
+]
+Out = Annotated[Path | None, typer.Option("--out", help="file to write the run to", parser=path("--out", named=True))]
+Json = Annotated[
+    Path | None,
+    typer.Option("--json", help="file for a summary that a program can read", parser=path("--json", named=True)),
+]
 Sets = Annotated[list[str] | None, typer.Option("--set", help="key=value, as in camera.fps=50; may be repeated")]
-RigFile = Annotated[Path | None, typer.Option("--rig", help="rig file; else the one that the experiment names")]
+RigFile = Annotated[
+    Path | None, typer.Option("--rig", help="rig file; else the one that the experiment names", parser=path("--rig"))
+]
 
 
 @app.command()
 def desktop(
-    rig: Annotated[Path | None, typer.Argument(help="rig file, experiment file, run or video to open")] = None,
-    experiment: Annotated[Path | None, typer.Option("--experiment", help="experiment file")] = None,
+    rig: Annotated[
+        Path | None, typer.Argument(help="rig file, experiment file, run or video to open", parser=path("desktop"))
+    ] = None,
+    experiment: Annotated[
+        Path | None, typer.Option("--experiment", help="experiment file", parser=path("--experiment"))
+    ] = None,
     sets: Sets = None,
-    picture: Annotated[Path | None, typer.Option("--picture", help="render the window to this PNG, no display")] = None,
-    seconds: Annotated[float, typer.Option("--seconds", help="with --picture: run for so long first")] = 20.0,
+    picture: Annotated[
+        Path | None,
+        typer.Option(
+            "--picture", help="render the window to this PNG, no display", parser=path("--picture", named=True)
+        ),
+    ] = None,
+    seconds: Annotated[
+        float, typer.Option("--seconds", help="with --picture: run for so long first", parser=SECONDS)
+    ] = 20.0,
 ) -> None:
     """Open the window (the default).
 
@@ -68,10 +103,14 @@ def demo() -> None:
 
 @app.command()
 def run(
-    experiment: Annotated[Path, typer.Argument(help="experiment file")],
+    experiment: Annotated[Path, typer.Argument(help="experiment file", parser=path("run"))],
     rig: RigFile = None,
-    seconds: Annotated[float | None, typer.Option("--seconds", help="how long; else as the experiment says")] = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="of the simulated rig; else the experiment's")] = None,
+    seconds: Annotated[
+        float | None, typer.Option("--seconds", help="how long; else as the experiment says", parser=SECONDS)
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", help="of the simulated rig; else the experiment's", parser=SEED)
+    ] = None,
     sets: Sets = None,
     out: Out = None,
     frames: Annotated[bool, typer.Option("--frames/--no-frames", help="keep the camera frames in the run file")] = True,
@@ -94,9 +133,11 @@ def run(
 
 @app.command()
 def replay(
-    recording: Annotated[Path, typer.Argument(help="multi-page TIFF, folder of images, AVI, MP4, or a run")],
+    recording: RecordingFile,
     rig: RigFile = None,
-    experiment: Annotated[Path | None, typer.Option("--experiment", help="experiment file")] = None,
+    experiment: Annotated[
+        Path | None, typer.Option("--experiment", help="experiment file", parser=path("--experiment"))
+    ] = None,
     sets: Sets = None,
     out: Out = None,
     frames: Annotated[bool, typer.Option("--frames/--no-frames", help="copy the frames into the run file")] = False,
@@ -114,7 +155,7 @@ def replay(
 
 
 @app.command()
-def verify(run: Annotated[Path, typer.Argument(help="run file")], json: Json = None) -> None:
+def verify(run: RunFile, json: Json = None) -> None:
     """Put a run through the same machine again: equal, or the first turn that differs and how.
 
     Example: main.py verify runs/annular_activity.h5
@@ -126,9 +167,9 @@ def verify(run: Annotated[Path, typer.Argument(help="run file")], json: Json = N
 
 @app.command()
 def export(
-    run: Annotated[Path, typer.Argument(help="run file")],
+    run: RunFile,
     to: Annotated[str, typer.Option("--to", help="parquet, csv or ome-tiff")],
-    out: Annotated[Path | None, typer.Option("--out", help="folder; else beside the run")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="folder; else beside the run", parser=path("--out"))] = None,
     json: Json = None,
 ) -> None:
     """Write a run's tracks, commands and turns as tidy tables, or its frames as OME-TIFF.
@@ -141,7 +182,9 @@ def export(
 
 
 @app.command()
-def info(run: Annotated[Path, typer.Argument(help="run file, or rig file")], json: Json = None) -> None:
+def info(
+    run: Annotated[Path, typer.Argument(help="run file, or rig file", parser=path("run file"))], json: Json = None
+) -> None:
     """Say what a run was; or what a rig is, and what becomes of each device's light when the program dies.
 
     Example: main.py info runs/annular_activity.h5
@@ -159,8 +202,13 @@ def reproduce(
     sabotage: Annotated[
         bool, typer.Option("--sabotage", help="put each check's parameter wrong: is it caught?")
     ] = False,
-    out: Annotated[Path, typer.Option("--out", help="folder of the report, and of what was measured")] = Path("runs"),
-    docs: Annotated[Path | None, typer.Option("--docs", help="page (Markdown) to make of the --json file")] = None,
+    out: Annotated[
+        Path, typer.Option("--out", help="folder of the report, and of what was measured", parser=path("--out"))
+    ] = Path("runs"),
+    docs: Annotated[
+        Path | None,
+        typer.Option("--docs", help="page (Markdown) to make of the --json file", parser=path("--docs", named=True)),
+    ] = None,
     json: Json = None,
 ) -> None:
     """Hold the instrument against the known physics: a table and a report; goes on where it stopped.
@@ -182,7 +230,7 @@ def reproduce(
 
 @app.command()
 def train(
-    config: Annotated[Path, typer.Argument(help="training file")],
+    config: Annotated[Path, typer.Argument(help="training file", parser=path("train"))],
     out: Annotated[
         Path | None, typer.Option("--out", help="card to write (.json); else as the file says, else in runs/trained")
     ] = None,
@@ -201,7 +249,7 @@ def train(
 
 @app.command()
 def evaluate(
-    checkpoint: Annotated[Path, typer.Argument(help="card of a checkpoint")],
+    checkpoint: Annotated[Path, typer.Argument(help="card of a checkpoint", parser=path("evaluate"))],
     onnx: Annotated[bool, typer.Option("--onnx", help="also write it as ONNX, beside the card")] = False,
     json: Json = None,
 ) -> None:
@@ -216,8 +264,10 @@ def evaluate(
 
 @app.command()
 def analyse(
-    run: Annotated[Path, typer.Argument(help="run file")],
-    out: Annotated[Path | None, typer.Option("--out", help="HTML report; else beside the run")] = None,
+    run: RunFile,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="HTML report; else beside the run", parser=path("--out", named=True))
+    ] = None,
     json: Json = None,
 ) -> None:
     """Measure what a run shows, beside what was foreseen, as one HTML page.
@@ -232,12 +282,22 @@ def analyse(
 @app.command()
 def calibrate(
     what: Annotated[str, typer.Argument(help="um-per-px, map, stiffness, diffusion, latency, power, drift or all")],
-    rig: Annotated[Path, typer.Argument(help="rig file")],
+    rig: Annotated[Path, typer.Argument(help="rig file", parser=path("calibrate"))],
     sets: Sets = None,
-    out: Annotated[Path | None, typer.Option("--out", help="calibration file; else the rig's own")] = None,
-    seconds: Annotated[float | None, typer.Option("--seconds", help="length of every run, instead of its own")] = None,
-    seed: Annotated[int, typer.Option("--seed", help="of a simulated rig")] = 1,
-    pitch_um: Annotated[float, typer.Option("--pitch-um", help="um-per-px: pitch of the slide's square grid")] = 2.5,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="calibration file; else the rig's own", parser=path("--out", named=True)),
+    ] = None,
+    seconds: Annotated[
+        float | None, typer.Option("--seconds", help="length of every run, instead of its own", parser=SECONDS)
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="of a simulated rig", parser=SEED)] = 1,
+    pitch_um: Annotated[
+        float,
+        typer.Option(
+            "--pitch-um", help="um-per-px: pitch of the slide's square grid", parser=number("--pitch-um", 0, 1e4)
+        ),
+    ] = 2.5,
     undo: Annotated[bool, typer.Option("--undo", help="take the newest calibration of the file back")] = False,
     json: Json = None,
 ) -> None:
@@ -256,9 +316,14 @@ def calibrate(
 
 @app.command()
 def tune(
-    recording: Annotated[Path, typer.Argument(help="multi-page TIFF, folder of images, AVI, MP4, or a run")],
+    recording: RecordingFile,
     sets: Sets = None,
-    out: Annotated[Path | None, typer.Option("--out", help="picture (PNG, PDF, SVG) of what is kept and lost")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", help="picture (PNG, PDF, SVG) of what is kept and lost", parser=path("--out", named=True)
+        ),
+    ] = None,
     json: Json = None,
 ) -> None:
     """Suggest tracking settings for a recording, and show what they keep and reject.
@@ -275,10 +340,18 @@ def bench(
     what: Annotated[str, typer.Argument(help="tracking, identities, loop or safety")] = "tracking",
     quick: Annotated[bool, typer.Option("--quick", help="fewer cases or shorter runs: a first look")] = False,
     docs: Annotated[
-        Path | None, typer.Option("--docs", help="tracking, safety: page (Markdown) to write the tables to")
+        Path | None,
+        typer.Option(
+            "--docs", help="tracking, safety: page (Markdown) to write the tables to", parser=path("--docs", named=True)
+        ),
     ] = None,
-    repeats: Annotated[int | None, typer.Option("--repeats", help="loop: runs of each way, else 5")] = None,
-    seconds: Annotated[float | None, typer.Option("--seconds", help="loop: length of a run, else 30")] = None,
+    repeats: Annotated[
+        int | None,
+        typer.Option("--repeats", help="loop: runs of each way, else 5", parser=whole("--repeats", 1, 10_000)),
+    ] = None,
+    seconds: Annotated[
+        float | None, typer.Option("--seconds", help="loop: length of a run, else 30", parser=SECONDS)
+    ] = None,
     json: Json = None,
 ) -> None:
     """Measure: tracking, with trackpy beside it; identities in the closed loop; the loop's jitter, with the window too;
@@ -294,9 +367,17 @@ def bench(
 @app.command()
 def emulate(
     device: Annotated[str, typer.Argument(help="galvo or cobolt")],
-    link: Annotated[Path | None, typer.Option("--link", help="a name for its serial port")] = None,
-    stream: Annotated[int, typer.Option("--stream", help="loopback port of its beam's stream; 0: any")] = 0,
-    log: Annotated[Path | None, typer.Option("--log", help="file for its log (JSON lines); else the console")] = None,
+    link: Annotated[
+        Path | None, typer.Option("--link", help="a name for its serial port", parser=path("--link", named=True))
+    ] = None,
+    stream: Annotated[
+        int,
+        typer.Option("--stream", help="loopback port of its beam's stream; 0: any", parser=whole("--stream", 0, 65535)),
+    ] = 0,
+    log: Annotated[
+        Path | None,
+        typer.Option("--log", help="file for its log (JSON lines); else the console", parser=path("--log", named=True)),
+    ] = None,
     fault: Annotated[list[str] | None, typer.Option("--fault", help="an order to begin with; may be repeated")] = None,
 ) -> None:
     """Emulate a serial device, in a process of its own.
@@ -314,16 +395,25 @@ def emulate(
 
 @app.command()
 def species(
-    runs: Annotated[list[Path], typer.Argument(help="run files with frames, of one species each")],
-    out: Annotated[Path, typer.Option("--out", help="checkpoint to write (.json)")],
+    runs: Annotated[
+        list[Path], typer.Argument(help="run files with frames, of one species each", parser=path("species"))
+    ],
+    out: Annotated[Path, typer.Option("--out", help="checkpoint to write (.json)", parser=path("--out", named=True))],
     names: Annotated[
         str, typer.Option("--names", help="species of each run, as bead,bead,shell; else the files' names")
     ] = "",
     patch_px: Annotated[
-        int, typer.Option("--patch-px", help="width of the piece of image about a particle, 19 to 128 px")
+        int,
+        typer.Option(
+            "--patch-px",
+            help="width of the piece of image about a particle, 19 to 128 px",
+            parser=whole("--patch-px", 19, 128),
+        ),
     ] = 28,
-    epochs: Annotated[int, typer.Option("--epochs", help="passes over the patches")] = 20,
-    seed: Annotated[int, typer.Option("--seed", help="of the training")] = 1,
+    epochs: Annotated[
+        int, typer.Option("--epochs", help="passes over the patches", parser=whole("--epochs", 1, 1_000_000))
+    ] = 20,
+    seed: Annotated[int, typer.Option("--seed", help="of the training", parser=whole("--seed", 0, 2**32 - 1))] = 1,
     json: Json = None,
 ) -> None:
     """Learn to tell species by their images, from a run of each; tracking.classifier then names them, live.
@@ -338,9 +428,21 @@ def species(
 
 @app.command()
 def symmetry(
-    run: Annotated[Path, typer.Argument(help="run file, or tracks as .csv or .parquet, or an exported run's folder")],
-    lag: Annotated[float | None, typer.Option("--lag", help="duration of a displacement, in s; else a frame")] = None,
-    figure: Annotated[Path | None, typer.Option("--figure", help="file for a figure")] = None,
+    run: Annotated[
+        Path,
+        typer.Argument(
+            help="run file, or tracks as .csv or .parquet, or an exported run's folder", parser=path("symmetry")
+        ),
+    ],
+    lag: Annotated[
+        float | None,
+        typer.Option(
+            "--lag", help="duration of a displacement, in s; else a frame", parser=number("--lag", 0, LONGEST_S)
+        ),
+    ] = None,
+    figure: Annotated[
+        Path | None, typer.Option("--figure", help="file for a figure", parser=path("--figure", named=True))
+    ] = None,
     json: Json = None,
 ) -> None:
     """Say which symmetries the motion in a run keeps: rotation, reflections, translations.
@@ -393,7 +495,7 @@ def verb() -> int:
         said = in_words(error)
         if said is None:
             raise
-        complain(said)
+        complain(sentence(said))
         return 1
     return 0
 
@@ -401,7 +503,8 @@ def verb() -> int:
 def complain(said: str) -> None:
     """One sentence on standard error, where there still is one."""
     with suppress(OSError):
-        print(f"cybloids: {said}", file=sys.stderr, flush=True)
+        say(f"cybloids: {said}", error=True)
+        sys.stderr.flush()
 
 
 def flushed() -> bool:

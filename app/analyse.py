@@ -18,6 +18,7 @@ from app.motion import foreseen_msd_um2, foreseen_speed_um_per_s, longest_delay_
 from app.page import Page
 from app.plan import plan_of
 from app.recorded import tables_of
+from app.say import say
 from config.refused import Refused
 from control.theory.many import random_bond_order
 from drivers.journal import read_run
@@ -47,8 +48,8 @@ def analyse_run(path: Path, out: Path | None, *, json: Path | None) -> int:
     page.save(target)
     for one in found:
         name, foreseen, measured, unit, _ = row(one)
-        print(f"{name:<32} {measured:>22} {unit:<6} foreseen {foreseen}")
-    print(f"report: {target}")
+        say(f"{name:<32} {measured:>22} {unit:<6} foreseen {foreseen}")
+    say(f"report: {target}")
     if json is not None:
         write_json(json, {"run": str(path), "findings": [plain(one) for one in found]})
     return 0

@@ -15,6 +15,7 @@ from app.calibration.map import camera_to_deflector
 from app.calibration.record import Record, undo
 from app.calibration.stiffness import power, stiffness
 from app.calibration.um_per_px import um_per_px
+from app.say import say
 from config.reader import plain, read
 from config.refused import Refused
 
@@ -41,7 +42,7 @@ def calibrate_rig(
     file = out or default_file(rig)
     if undone:
         record = undo(file)
-        print(f"undone: {record.what} of {record.date}; {file}")
+        say(f"undone: {record.what} of {record.date}; {file}")
         return 0
     job = Job(rig, tuple(sets), file, seed=seed, seconds=seconds, pitch_um=pitch_um)
     made = []
@@ -49,7 +50,7 @@ def calibrate_rig(
         record = measured(name, job)
         made.append(record)
         tell(record)
-    print(f"kept in {file}; it is in force where the rig file says 'calibration: {file.name}', or with "
+    say(f"kept in {file}; it is in force where the rig file says 'calibration: {file.name}', or with "
           f"--set calibration={file}")  # fmt: skip
     if json is not None:
         write_json(json, [plain(record) for record in made])
@@ -73,12 +74,12 @@ def default_file(rig: Path) -> Path:
 def tell(record: Record) -> None:
     """What was found, on the console."""
     left = "" if record.residual is None else f" (residual {record.residual:.3g} {record.unit})"
-    print(f"{record.what}{left}")
+    say(f"{record.what}{left}")
     for name, value in record.found.items():
-        print(f"  {name}: {said(value)}")
+        say(f"  {name}: {said(value)}")
     for name, value in record.set.items():
         if not isinstance(value, dict):
-            print(f"  -> {name} = {said(value)}")
+            say(f"  -> {name} = {said(value)}")
 
 
 def said(value: object) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from app.headless import flown, new_run
 from app.plan import plan
 from app.rig_file import EXPERIMENTS
+from app.say import say
 from config.atomic import fresh_file
 from drivers.journal import read_run
 
@@ -22,14 +23,14 @@ def demo(seconds: float = 20.0) -> int:
         from app.desktop.open import open_desktop
 
         return open_desktop(None, DEMO)
-    print(f"There is no display: running {DEMO.stem} for {seconds:g} s without one.")
+    say(f"There is no display: running {DEMO.stem} for {seconds:g} s without one.")
     out = new_run(DEMO.stem)
     code = flown(plan(DEMO), seconds, out, True, None)
     trajectories, window = out.with_name(f"{out.stem}-trajectories.png"), out.with_name(f"{out.stem}-window.png")
     plot_trajectories(out, trajectories)
-    print(f"Trajectories: {trajectories}")
+    say(f"Trajectories: {trajectories}")
     code = picture(window, seconds) or code
-    print(f"The window:   {window}")
+    say(f"The window:   {window}")
     return code
 
 

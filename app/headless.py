@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,6 +17,7 @@ from app.plan import plan
 from app.progress import progress
 from app.rig import open_instrument, open_recorder
 from app.rig_file import Plan
+from app.say import say
 from app.signals import Stopped
 from app.stopwatch import Stopwatch, TimedBeam, TimedCamera, TimedPolicy, TimedRecorder, TimedTracker
 from app.warn import warnings_of
@@ -220,13 +220,13 @@ def tell(summary: dict[str, Any], json: Path | None) -> None:
     if json is not None:
         write_json(json, summary)
     stages = ", ".join(f"{stage} {spent_ms:.2f}" for stage, spent_ms in summary["stages_ms_a_frame"].items())
-    print(f"{summary['experiment']} ({summary['kind']}): {summary['turns']} turns, {summary['seconds']:.1f} s, "
+    say(f"{summary['experiment']} ({summary['kind']}): {summary['turns']} turns, {summary['seconds']:.1f} s, "
           f"{summary['times_real_time']:.2f} times real time")  # fmt: skip
-    print(f"  ended {summary['level']}: {summary['reason']}; {summary['dark_turns']} dark turns, "
+    say(f"  ended {summary['level']}: {summary['reason']}; {summary['dark_turns']} dark turns, "
           f"{summary['dropped_frames']} frames dropped")  # fmt: skip
-    print(f"  ms a frame: {stages}")
+    say(f"  ms a frame: {stages}")
     if summary["out"]:
-        print(f"  recorded in {summary['out']}")
+        say(f"  recorded in {summary['out']}")
 
 
 def run_experiment(
@@ -253,18 +253,18 @@ def flown(
 ) -> int:
     """Fly, tell, and answer with an exit code: 1 if it tripped, failed or was too slow, with one sentence."""
     for warning in warnings_of(made):
-        print(f"note: {warning}", file=sys.stderr)
+        say(f"note: {warning}", error=True)
     try:
         done = fly(made, seconds, out, frames, made.experiment.title, source, armed)
     except Fault as fault:
-        print(f"cybloids: {fault}; {light_after(str(fault))}", file=sys.stderr)
+        say(f"cybloids: {fault}; {light_after(str(fault))}", error=True)
         return 1
     tell(done, json)
     if done["trips"]:
-        print(f"cybloids: the interlock tripped: {done['trips'][0]}; {light_after(done['reason'])}", file=sys.stderr)
+        say(f"cybloids: the interlock tripped: {done['trips'][0]}; {light_after(done['reason'])}", error=True)
         return 1
     if few := too_few(done):
-        print(f"cybloids: {few}", file=sys.stderr)
+        say(f"cybloids: {few}", error=True)
         return 1
     return 0
 

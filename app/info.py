@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from app.calibration.record import made_in
+from config.reader import parse
+from config.refused import Refused
 from drivers.journal import Run, read_run
 
 SHOWN_VERSIONS = ("cybloids", "python", "numpy", "trackpy", "h5py")
@@ -131,10 +132,9 @@ def _changes(run: Run, only: str = "") -> list[dict[str, Any]]:
 def _mapping(settings: str) -> dict[str, Any]:
     """A YAML text; empty if it is none."""
     try:
-        found = yaml.safe_load(settings)
-    except (yaml.YAMLError, ValueError, RecursionError):
+        return parse(settings, "settings").data
+    except Refused:
         return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _title(settings: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -17,6 +18,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.text import Text
+
+from config.words import visible
 
 Step = Callable[[int], None]
 
@@ -41,7 +44,7 @@ def progress(title: str, total: int | None, unit: str = "frames") -> Iterator[St
         TimeRemainingColumn(),
     )
     bar = Progress(*columns, console=console, disable=not console.is_terminal, transient=True)
-    task = bar.add_task(title, total=total)
+    task = bar.add_task(escape(visible(title, keep="")), total=total)
     with suppress(OSError):  # a terminal that was closed
         bar.start()
     try:

@@ -9,6 +9,8 @@ from app.headless import flown, new_run
 from app.plan import Check, flyable, planned
 from app.recording import Recording, is_run, open_recording
 from app.rig_file import EXPERIMENTS, RIGS, Plan
+from app.say import say
+from config.files import kind_of
 from config.reader import Document, build, override, parse, put, read
 from config.refused import Refused
 from drivers.video import VideoCamera
@@ -28,7 +30,7 @@ def replay_recording(
 ) -> int:
     """The verb `replay`. 0, or 1 if the replay tripped or failed."""
     made = plan_replay(recording, rig, experiment, sets)
-    print("A recorded particle can't react: what follows is what would have been sent.")
+    say("A recorded particle can't react: what follows is what would have been sent.")
     return flown(made, None, out or new_run(recording.stem), frames, json, source=str(recording))
 
 
@@ -36,7 +38,7 @@ def plan_replay(
     recording: Path, rig: Path | None, experiment: Path | None, sets: Sequence[str], check: Check = flyable
 ) -> Plan:
     """The plan of a replay: a run brings its own rig and experiment, a video takes the video rig. Raises Refused."""
-    if not recording.exists():
+    if not kind_of(recording):
         raise Refused(f"{recording}: there is no such file or folder")
     bench = read(rig or RIGS / "video.yaml")
     camera = put(bench, "camera.path", str(recording), str(recording))

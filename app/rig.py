@@ -14,6 +14,7 @@ from app.rig_file import Plan, Rig, field_um
 from app.warm_up import pixel_type, warm_up_once
 from config.reader import Document, build, parse, plain, put
 from config.refused import Refused
+from config.words import one_line, quoted
 from control.experiment import Experiment
 from control.loop import Machine
 from drivers.cameras.opencv_capture import OpenCVCamera
@@ -41,6 +42,13 @@ def plan_after(before: Plan, text: str) -> Plan:
 
 def open_instrument(made: Plan) -> Instrument:
     """Open the devices of a plan, dark, when all that its run needs is compiled. Raises Refused, Fault."""
+    try:
+        return _open(made)
+    except (ValueError, OverflowError, MemoryError) as error:  # numbers that do not go together
+        raise Refused(f"{quoted(made.rig.title)}: this rig can't be opened ({one_line(error)})") from None
+
+
+def _open(made: Plan) -> Instrument:
     machine = build_machine(made)
     rig = made.rig
     if not (isinstance(rig.deflector, SimulatedDeflector) and isinstance(rig.laser, SimulatedLaser)):

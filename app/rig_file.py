@@ -10,7 +10,7 @@ import numpy as np
 
 from app.calibration.probe import AGAIN, devices_of, why_it_does_not_count
 from app.calibration.record import Calibration
-from config.fields import Doc, Ge, Gt, settings
+from config.fields import Doc, Ge, Gt, Interval, settings
 from config.geometry import Affine
 from config.refused import Refused
 from config.warp import Map
@@ -36,8 +36,8 @@ EXPERIMENTS = Path(__file__).parent.parent / "config" / "experiments"
 class Optics:
     """What the instrument believes of its optics; estimates until they are calibrated."""
 
-    um_per_px: Annotated[float, Gt(0), Doc("size of a pixel in the sample")] = 0.1
-    waist_um: Annotated[float, Gt(0), Doc("waist of the laser spot (estimate)")] = 0.6
+    um_per_px: Annotated[float, Interval(ge=1e-4, le=1e3), Doc("size of a pixel in the sample")] = 0.1
+    waist_um: Annotated[float, Interval(ge=0.01, le=1e4), Doc("waist of the laser spot (estimate)")] = 0.6
     depth_kt_per_mw: Annotated[float, Gt(0), Doc("depth of a spot that has the whole beam, at 1 mW (estimate)")] = 5.0
 
 

@@ -9,6 +9,7 @@ from app.answer import write_json
 from app.export import export
 from app.info import info, text
 from app.progress import progress
+from app.say import say
 
 
 def export_run(path: Path, to: str, out: Path | None, *, json: Path | None) -> None:
@@ -17,7 +18,7 @@ def export_run(path: Path, to: str, out: Path | None, *, json: Path | None) -> N
     with progress("export", None, "rows") as step:
         made = export(path, to, folder, step)
     for file in made:
-        print(file)
+        say(file)
     if json is not None:
         write_json(json, {"run": str(path), "files": [str(file) for file in made]})
 
@@ -31,6 +32,6 @@ def show_info(path: Path, *, json: Path | None) -> None:
             write_json(json, found)
         return
     found = info(path)
-    print(text(found))
+    say(text(found))
     if json is not None:
         write_json(json, found)

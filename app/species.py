@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.answer import write_json
+from app.say import say
 from config.refused import Refused
 from control.contract import State
 from drivers.journal import read_run
@@ -46,7 +47,7 @@ def learn_species(
     data = hashlib.sha256(b"".join(patch.tobytes() for patch, _ in seen)).hexdigest()
     card = learn(seen, out, names=species, patch_px=patch_px, epochs=epochs, seed=seed, data_sha256=data)
     said: dict[str, Any] = {"checkpoint": str(out), "species": list(species), **card.metrics}
-    print("\n".join(f"{key}: {value}" for key, value in said.items()))
+    say("\n".join(f"{key}: {value}" for key, value in said.items()))
     if json is not None:
         write_json(json, said)
     return 0

@@ -14,9 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.answer import write_json
+from app.say import say
 from app.tidy import Columns, tidy
 from app.tracks_table import TABLES, read_tracks
 from config.atomic import fresh_file
+from config.files import kind_of
 from config.refused import Refused
 from drivers.journal import read_run
 
@@ -36,7 +38,7 @@ def show_symmetry(path: Path, *, lag_s: float | None, json: Path | None, figure:
     except ValueError as fault:
         raise Refused(f"{path}: {fault}") from None
     blocks = {one.of: len(one.blocks) for one in held_out(motion)}
-    print(text(found, path, lag_s, len(motion.position_um), blocks))
+    say(text(found, path, lag_s, len(motion.position_um), blocks))
     if json is not None:
         said = {"run": str(path), "lag_s": lag_s, "displacements": len(motion.position_um), "held_out": blocks,
                 "groups": [asdict(one) for one in found]}  # fmt: skip
@@ -77,10 +79,12 @@ def motion_of(path: Path, lag_s: float | None) -> tuple[Motion, float]:
 
     if lag_s is not None and not (lag_s > 0 and math.isfinite(lag_s)):
         raise Refused(f"--lag {lag_s:g}: the duration of a displacement must be a positive number of seconds")
-    if path.is_dir() or path.suffix.lower() in TABLES:
+    if kind_of(path) == "a folder" or path.suffix.lower() in TABLES:
         tracks, forces = read_tracks(path)
     else:
         with read_run(path) as run:
+            if lag_s is None and run.header.fps <= 0:
+                raise Refused(f"{path}: the run does not state its frame rate; give --lag")
             lag_s = lag_s or 1.0 / run.header.fps
             tables = tidy(run, run.batches())
         tracks, forces = tables["tracks"], tables["forces"]

@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 
 from app.tidy import Columns
+from config.files import kind_of, require_file
 from config.refused import Refused
+from config.words import one_line
 
 TABLES = (".csv", ".parquet")
 NEEDED = ("time_s", "particle", "x_um", "y_um")
 FORCES = ("fx_pn", "fy_pn")
+LARGEST_BYTES = 100_000_000  # of a table
 LARGEST = {"time_s": 1e12, "particle": 2.0**53, "x_um": 1e10, "y_um": 1e10, "fx_pn": 1e10, "fy_pn": 1e10}
 
 
@@ -38,7 +41,7 @@ def read_tracks(path: Path) -> tuple[Columns, Columns | None]:
 
 
 def _tracks_in(path: Path) -> Path:
-    if not path.is_dir():
+    if kind_of(path) != "a folder":
         return path
     there = [path / f"tracks{suffix}" for suffix in TABLES if (path / f"tracks{suffix}").exists()]
     if not there:
@@ -50,12 +53,22 @@ def read_table(path: Path, needed: tuple[str, ...], empty: bool = False) -> Colu
     """The columns of a table; those that are needed are there, and finite numbers. Raises Refused."""
     import pandas as pd
 
+    require_file(path, "a table")
+    if path.stat().st_size > LARGEST_BYTES:
+        raise Refused(f"{path}: this table is too large (allowed: {LARGEST_BYTES / 1e6:g} MB)")
     try:
         table: Any = pd.read_csv(path) if path.suffix.lower() == ".csv" else pd.read_parquet(path)
-    except FileNotFoundError:
-        raise Refused(f"{path}: there is no such file") from None
-    except (OSError, ValueError) as error:  # pandas' and pyarrow's faults of reading are ValueErrors
-        raise Refused(f"{path}: this table can't be read ({str(error).splitlines()[0]})") from None
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        OverflowError,
+        MemoryError,
+        RuntimeError,
+    ) as error:
+        raise Refused(f"{path}: this table can't be read ({one_line(error)})") from None
     columns = {str(name): table[name].to_numpy() for name in table}
     for name in needed:
         if name not in columns:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from app.answer import write_json
+from app.say import say
 from config.reader import build, read
 
 TRAINED = Path("runs/trained")
@@ -55,9 +56,9 @@ def evaluate_network(checkpoint: Path, *, json: Path | None, onnx: bool = False)
 
 
 def _tell(title: str, said: dict[str, Any], json: Path | None) -> int:
-    print(title)
+    say(title)
     for name, value in said.items():
-        print(f"  {name.replace('_', ' '):24} {value:.4g}" if isinstance(value, float) else f"  {name:24} {value}")
+        say(f"  {name.replace('_', ' '):24} {value:.4g}" if isinstance(value, float) else f"  {name:24} {value}")
     if json is not None:
         write_json(json, said)
     return 0

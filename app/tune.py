@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from app.answer import write_json
 from app.progress import progress
 from app.recording import open_recording
+from app.say import say
 from config.atomic import fresh_file
 from config.reader import Document, build, override, parse, plain
 from config.refused import Refused
@@ -43,10 +44,10 @@ def tune_recording(recording: Path, sets: Sequence[str], *, out: Path | None, js
     draw(frames[0], s, seen, picture)
     values = {name: plain(getattr(s, name)) for name in SUGGESTED} | {"separation_px": s.least_distance_px}
     for sentence in made.why:
-        print(sentence)
-    print(command_line(values, sets))
-    print(seen.verdict)
-    print(picture)
+        say(sentence)
+    say(command_line(values, sets))
+    say(seen.verdict)
+    say(picture)
     if json is not None:
         write_json(json, summary(recording, made, values, seen, picture))
     return 0

@@ -14,6 +14,7 @@ from app.plan import plan_of
 from app.progress import progress
 from app.rig import plan_after
 from app.rig_file import Plan
+from app.say import say
 from config.refused import Refused
 from control.contract import NOBODY, Expected, Forces, Frame, Order, OrderKind, Policy, Seen, Tracker, Tracks, Turn
 from control.loop import Machine, Memory, applied, turn
@@ -117,7 +118,7 @@ def verify_run(path: Path, *, json: Path | None) -> int:
             said += "; the run ended unfinished"
         first, words = run.first_turn, begin.words if begin is not None else None
         frames = kept if begin is None else begin.tracks is None
-    print(said if difference is None else f"{said}\n  {difference}")
+    say(said if difference is None else f"{said}\n  {difference}")
     if json is not None:
         answer = {"run": str(path), "equal": difference is None, "difference": difference, "turns": len(run),
                   "first_turn": first, "start": words, "from": "frames" if frames else "tracks"}  # fmt: skip

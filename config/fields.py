@@ -12,8 +12,9 @@ from __future__ import annotations
 import dataclasses
 import math
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import MISSING, dataclass
+from functools import lru_cache
 from typing import Annotated, Any, Literal, TypeVar, Union, dataclass_transform, get_args, get_origin, get_type_hints
 
 from annotated_types import Ge, Gt, Interval, Le, Lt
@@ -21,10 +22,19 @@ from pydantic import ConfigDict, Field
 from typing_extensions import Doc
 
 from config.units import unit_of
+from config.words import quoted
 
-__all__ = ["Doc", "Field", "FieldForm", "Ge", "Gt", "Interval", "Le", "Lt", "describe", "settings"]
+__all__ = ["Doc", "Field", "FieldForm", "Ge", "Gt", "Interval", "Le", "Lt", "beyond", "bounds", "describe", "settings"]
 
 T = TypeVar("T")
+
+# What a bench could have at most, where a field says no narrower bound: by the unit of the field, of either sign.
+LARGEST = {"px": 1e6, "µm": 1e7, "s": 1e8, "Hz": 1e9, "mW": 1e6, "kT": 1e9, "V": 1e6, "pN": 1e9, "°": 1e6, "K": 1e5}
+LARGEST_NUMBER = 1e15  # of any other unit
+LARGEST_COUNT = 2**63 - 1  # of a whole number: a seed, for one
+SMALLEST = {"µm": 1e-6, "s": 1e-9, "px": 1e-3, "V": 1e-3}  # of a number that must be more than 0
+SMALLEST_NUMBER = 1e-12  # of any other unit
+LONGEST_TEXT = 20_000  # characters
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
@@ -83,3 +93,44 @@ def variants(union: Any) -> dict[str, type]:
         union = get_args(union)[0]
     members = get_args(union) if get_origin(union) in (Union, types.UnionType) else (union,)
     return {get_args(get_type_hints(member)["kind"])[0]: member for member in members}
+
+
+@lru_cache(maxsize=1024)
+def bounds(cls: type) -> dict[str, tuple[float, float]]:
+    """(least, largest) of the numbers in each field of a settings class: as the field says, else as its unit says."""
+    hints = get_type_hints(cls, include_extras=True)
+    return {form.name: _bounds(form, hints[form.name]) for form in describe(cls)}
+
+
+def _bounds(form: FieldForm, hint: Any) -> tuple[float, float]:
+    if Any in (form.type, *get_args(form.type)):  # checked where it is put in the place of a number
+        return -math.inf, math.inf
+    largest = LARGEST_COUNT if form.type is int else LARGEST.get(form.unit, LARGEST_NUMBER)
+    marks = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
+    positive = any(getattr(mark, "gt", None) == 0 for mark in marks) and form.type is not int
+    return max(form.minimum, SMALLEST.get(form.unit, SMALLEST_NUMBER) if positive else -largest), min(
+        form.maximum, largest
+    )
+
+
+def beyond(value: Any, at: tuple[str | int, ...] = (), limits: tuple[float, float] | None = None) -> Iterator[
+    tuple[tuple[str | int, ...], str]
+]:  # fmt: skip
+    """(place, what is wrong) of every number in settings that is beyond its `bounds`, and of every overlong text."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        known = bounds(type(value))
+        for name, own in known.items():
+            yield from beyond(getattr(value, name), (*at, name), own)
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from beyond(inner, (*at, key), limits)
+    elif isinstance(value, (list, tuple)):
+        for index, inner in enumerate(value):
+            yield from beyond(inner, (*at, index), limits)
+    elif isinstance(value, str):
+        if len(value) > LONGEST_TEXT:
+            yield at, f"is a text of {len(value)} characters (allowed: {LONGEST_TEXT})"
+    elif isinstance(value, (int, float)) and not isinstance(value, bool) and limits is not None:
+        low, high = limits
+        if not low <= value <= high:
+            yield at, f"is {quoted(value)} (allowed: {low:g} to {high:g})"

@@ -8,18 +8,28 @@ import json
 import re
 import types
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints, overload
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from config.fields import beyond
+from config.files import kind_of, read_text
 from config.refused import Refused
+from config.words import one_line, quoted
 
 T = TypeVar("T")
 Place = tuple[str | int, ...]
 
 DEEPEST = 60  # mappings and lists within one another
+LONGEST = 4_000_000  # bytes of a file, characters of a text
+MOST = 50_000  # values of one text, those that an alias repeats included
+DIGITS = 40  # of a whole number
+TAG = "tag:yaml.org,2002:"
+PLAIN = frozenset(TAG + name for name in ("null", "bool", "int", "float", "str", "seq", "map"))
+MERGE = TAG + "merge"
 
 
 @dataclass(frozen=True)
@@ -38,10 +48,17 @@ class Document:
         return self.source
 
 
-class _Loader(yaml.SafeLoader):
-    """Safe YAML, with 1e3 read as a number (YAML 1.2), as a physicist writes it."""
+_Safe: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is twenty times faster
 
 
+class _Loader(_Safe):  # type: ignore[misc]
+    """Safe YAML, with 1e3 read as a number (YAML 1.2), as a physicist writes it, and a date as text."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in known if tag != "tag:yaml.org,2002:timestamp"]
+    for first, known in _Loader.yaml_implicit_resolvers.items()
+}
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
     re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"),
@@ -52,90 +69,155 @@ _Loader.add_implicit_resolver(
 def read(path: Path | str) -> Document:
     """A YAML file. Refuses a missing file, bad YAML, a key written twice, and anything but a mapping at the top."""
     path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise Refused(f"{path}: there is no such file{_near_file(path)}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise Refused(f"{path}: this file can't be read as text ({error})") from None
-    return parse(text, str(path))
+    if not kind_of(path):
+        raise Refused(f"{path}: there is no such file{_near_file(path)}")
+    return parse(read_text(path, LONGEST, "a file of settings"), str(path))
 
 
 def parse(text: str, source: str) -> Document:
     """YAML text; `source` is what an error calls it."""
     where: dict[Place, str] = {(): source}
-    try:
-        data = _data(text, source, where)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = f", line {mark.line + 1}" if mark else ""
-        raise Refused(f"{source}{line}: this is not YAML ({error.problem})") from None
-    except (yaml.YAMLError, ValueError) as error:  # a character, a date, a number that there can't be
-        raise Refused(f"{source}: this is not YAML ({' '.join(str(error).split())})") from None
-    except RecursionError:
-        raise Refused(f"{source}: this is nested too deeply (allowed: {DEEPEST})") from None
+    data = _value(text, source, where)
+    if data is None:
+        data = {}
     if not isinstance(data, dict):
         raise Refused(f"{source}: found {_say(data)} at the top, where a mapping (key: value) is needed")
     return Document(source, data, where)
 
 
+def value_of(text: str, source: str) -> Any:
+    """A value as it would stand in YAML: mappings, lists, numbers, texts, true, false and null. Raises Refused."""
+    return _value(text, source, {})
+
+
+def _value(text: str, source: str, where: dict[Place, str]) -> Any:
+    """What the text says, None if nothing; fills `where`. Raises Refused."""
+    try:
+        _measure(text, source)
+        return _data(text, source, where)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = f", line {mark.line + 1}" if mark else ""
+        raise Refused(f"{source}{line}: this is not YAML ({one_line(error.problem or error)})") from None
+    except (yaml.YAMLError, ValueError, KeyError) as error:  # a character, a number that there can't be
+        raise Refused(f"{source}: this is not YAML ({one_line(error)})") from None
+    except RecursionError:
+        raise Refused(f"{source}: this is nested too deeply (allowed: {DEEPEST})") from None
+
+
+def _measure(text: str, source: str) -> None:
+    """Raises Refused for what is too long, too deep or of too many values, before anything is made of it."""
+    if len(text) > LONGEST:
+        raise Refused(f"{source}: this text is too long (allowed: {LONGEST} characters)")
+    values = depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, (yaml.ScalarEvent, yaml.AliasEvent, yaml.CollectionStartEvent)):
+            values += 1
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if values > MOST or depth > DEEPEST + 1:
+            _refuse_size(f"{source}, line {event.start_mark.line + 1}", deep=depth > DEEPEST + 1)
+
+
+def _refuse_size(place: str, *, deep: bool) -> None:
+    if deep:
+        raise Refused(f"{place}: this is nested too deeply (allowed: {DEEPEST})")
+    raise Refused(f"{place}: there are too many values (allowed: {MOST}, with those that an alias repeats)")
+
+
 def _data(text: str, source: str, where: dict[Place, str]) -> Any:
-    """What the text says, an empty mapping if nothing; fills `where`."""
+    """What a text of bounded size says, None if nothing; fills `where`."""
     loader = _Loader(text)
     try:
         node = loader.get_single_node()
         if node is None:
-            return {}
-        _index(node, (), source, where)
+            return None
+        _Index(source, where).add(node, ())
         return loader.construct_document(node)
     finally:
         loader.dispose()
 
 
-def _index(node: yaml.Node, at: Place, source: str, where: dict[Place, str]) -> None:
-    where[at] = f"{source}, line {node.start_mark.line + 1}"
-    if len(at) > DEEPEST:
-        raise Refused(f"{where[at]}: this is nested too deeply (allowed: {DEEPEST})")
-    if isinstance(node, yaml.MappingNode):
+@dataclass
+class _Index:
+    """Where each value of a text stands; refuses what no setting can be."""
+
+    source: str
+    where: dict[Place, str]
+    values: int = 0
+
+    def add(self, node: yaml.Node, at: Place) -> None:
+        line = self.line(node)
+        self.where[at] = line
+        self.values += 1
+        if self.values > MOST or len(at) > DEEPEST:
+            _refuse_size(line, deep=len(at) > DEEPEST)
+        if node.tag not in PLAIN:
+            raise Refused(f"{line}: found a value of the type {quoted(node.tag.removeprefix(TAG))} "
+                          "(allowed: texts, numbers, true, false, null, lists and mappings)")  # fmt: skip
+        if isinstance(node, yaml.MappingNode):
+            self.mapping(node, at)
+        elif isinstance(node, yaml.SequenceNode):
+            for index, value in enumerate(node.value):
+                self.add(value, (*at, index))
+        else:
+            self.scalar(node, line)
+
+    def mapping(self, node: yaml.MappingNode, at: Place) -> None:
         for key, value in node.value:
-            line = f"{source}, line {key.start_mark.line + 1}"
+            line = self.line(key)
             if not isinstance(key, yaml.ScalarNode):
                 raise Refused(f"{line}: found a list or a mapping where a key is needed")
+            self.scalar(key, line)
+            if key.tag not in PLAIN and key.tag != MERGE:
+                raise Refused(f"{line}: found a key of the type {quoted(key.tag.removeprefix(TAG))} (allowed: a text)")
             inner = (*at, key.value)
-            if inner in where:
-                raise Refused(f"{line}: the key '{key.value}' is written twice (first at {where[inner]})")
-            _index(value, inner, source, where)
-            where[inner] = line
-    elif isinstance(node, yaml.SequenceNode):
-        for index, value in enumerate(node.value):
-            _index(value, (*at, index), source, where)
+            if inner in self.where:
+                first = self.where[inner]
+                raise Refused(f"{line}: the key '{quoted(key.value)}' is written twice (first at {first})")
+            self.add(value, inner)
+            self.where[inner] = line
+
+    def scalar(self, node: yaml.Node, line: str) -> None:
+        if node.tag.endswith(":int") and len(node.value) > DIGITS:
+            raise Refused(f"{line}: found a number of {len(node.value)} digits (allowed: {DIGITS})")
+        if any(one == "\0" or "\ud800" <= one <= "\udfff" for one in node.value):
+            raise Refused(f"{line}: found a character that no text may hold in '{quoted(node.value)}'")
+
+    def line(self, node: yaml.Node) -> str:
+        return f"{self.source}, line {node.start_mark.line + 1}"
 
 
 def override(document: Document, key: str, text: str, source: str) -> Document:
     """With one value set: key "camera.fps" or "forces.0.delay_s", text as it would stand in YAML."""
-    try:
-        value = yaml.load(text, _Loader)  # a SafeLoader
-    except (yaml.YAMLError, ValueError, RecursionError):
-        raise Refused(f"{source}: '{text}' is not a YAML value") from None
-    return put(document, key, value, source)
+    source = quoted(source, 120)
+    return put(document, key, value_of(text, source), source)
 
 
 def put(document: Document, key: str, value: Any, source: str) -> Document:
     """With one value set; `source` is what an error calls it."""
-    parts: list[str | int] = [int(part) if part.isdigit() else part for part in key.split(".")]
+    parts = [_step(part) for part in key.split(".", DEEPEST)]
     data = json.loads(json.dumps(document.data))
     inside: Any = data
     for depth, part in enumerate(parts[:-1]):
         if isinstance(inside, dict) and part not in inside:
             inside[part] = {}
         if not _has(inside, part):
-            raise Refused(f"{source}: there is nothing at '{'.'.join(map(str, parts[: depth + 1]))}' to set a value in")
+            there = ".".join(map(str, parts[: depth + 1]))
+            raise Refused(f"{source}: there is nothing at '{quoted(there)}' to set a value in")
         inside = inside[part]
     if not (isinstance(inside, dict) or _has(inside, parts[-1])):
-        raise Refused(f"{source}: there is nothing at '{key}' to set")
+        raise Refused(f"{source}: there is nothing at '{quoted(key)}' to set")
     inside[parts[-1]] = value
     where = {place: said for place, said in document.where.items() if place[: len(parts)] != tuple(parts)}
     return replace(document, data=data, where={**where, tuple(parts): source})
+
+
+def _step(part: str) -> str | int:
+    """A piece of a dotted key: the number of an item in a list, else a name."""
+    return int(part) if part.isascii() and part.isdigit() and len(part) < 10 else part
 
 
 def _has(inside: Any, part: str | int) -> bool:
@@ -152,15 +234,23 @@ def build(document: Document, cls: Any, at: Place = ()) -> Any:
     """The settings `cls` from the document, or from its part at `at`. Raises Refused."""
     part: Any = document.data
     for step in at:
+        if not _has(part, step):
+            raise Refused(f"{document.source}: the key '{'.'.join(map(str, at))}' is missing")
         part = part[step]
     try:
-        return TypeAdapter(cls).validate_json(json.dumps(part, default=_not_json), strict=True)
+        adapter = _adapter(cls) if isinstance(cls, type) else TypeAdapter(cls)
+        made = adapter.validate_json(json.dumps(part), strict=True)
     except ValidationError as error:
         raise Refused(_sentence(document, cls, at, part, error)) from None
+    for inner, said in beyond(made):
+        place = (*at, *inner)
+        raise Refused(f"{document.place(place)}: '{'.'.join(map(str, place))}' {said}")
+    return made
 
 
-def _not_json(value: Any) -> Any:
-    return f"{value}"  # dates and the like: YAML has them, no setting does
+@lru_cache(maxsize=256)
+def _adapter(cls: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(cls)
 
 
 def _sentence(document: Document, cls: Any, at: Place, part: Any, error: ValidationError) -> str:
@@ -169,13 +259,13 @@ def _sentence(document: Document, cls: Any, at: Place, part: Any, error: Validat
     problem = next((one for one in problems if one["type"] in unknown), problems[0])
     loc = _real(part, problem["loc"])
     place = document.place((*at, *loc))
-    key = ".".join(str(step) for step in (*at, *loc))
+    key = quoted(".".join(str(step) for step in (*at, *loc)), 120)
     kind = problem["type"]
     if kind in unknown:
         known = _keys(cls, part, loc[:-1])
-        near = difflib.get_close_matches(str(loc[-1]), known, 1)
+        near = difflib.get_close_matches(str(loc[-1])[:80], known, 1)
         hint = f"; did you mean '{near[0]}'?" if near else ""
-        return f"{place}: found the unknown key '{key}'{hint} (allowed here: {', '.join(known)})"
+        return f"{place}: found the unknown key '{quoted(key)}'{hint} (allowed here: {', '.join(known)})"
     if kind in ("missing", "missing_keyword_only_argument", "missing_argument"):
         return f"{place}: the key '{key}' is missing"
     if kind == "union_tag_not_found":
@@ -184,9 +274,9 @@ def _sentence(document: Document, cls: Any, at: Place, part: Any, error: Validat
         )
     if kind == "union_tag_invalid":
         tags = [tag.strip(" '") for tag in problem["ctx"]["expected_tags"].split(",")]
-        near = difflib.get_close_matches(problem["ctx"]["tag"], tags, 1)
+        near = difflib.get_close_matches(problem["ctx"]["tag"][:80], tags, 1)
         hint = f"; did you mean '{near[0]}'?" if near else ""
-        return (f"{document.place((*at, *loc, 'kind'))}: '{key}' has the kind '{problem['ctx']['tag']}'{hint} "
+        return (f"{document.place((*at, *loc, 'kind'))}: '{key}' has the kind '{quoted(problem['ctx']['tag'])}'{hint} "
                 f"(allowed: {', '.join(tags)})")  # fmt: skip
     if kind == "value_error":
         return f"{place}: '{key}': {problem['ctx']['error']}" if key else f"{place}: {problem['ctx']['error']}"
@@ -261,17 +351,20 @@ def _say(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return f"the text '{value}'"
+        return f"the text '{quoted(value)}'"
     if isinstance(value, dict):
         return "a mapping"
     if isinstance(value, list):
         return "a list"
-    return f"{value}"
+    return quoted(value)
 
 
 def _near_file(path: Path) -> str:
     folder = path.parent
-    names = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
+    try:
+        names = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
+    except OSError:  # a folder that may not be listed, or a name that there can't be
+        names = []
     near = difflib.get_close_matches(path.name, names, 1)
     return f"; did you mean {folder / near[0]}?" if near else ""
 

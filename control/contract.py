@@ -13,6 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from config.words import sentence
 from control.history import History
 
 Floats = NDArray[np.float64]
@@ -20,7 +21,13 @@ Ints = NDArray[np.int64]
 
 
 class Fault(Exception):
-    """The world did not do its part (a device, a disk). One sentence, for the operator. The beam is dark after it."""
+    """The world did not do its part (a device, a disk). One sentence, for the operator. The beam is dark after it.
+
+    Its text is safe to print, whatever a device has answered.
+    """
+
+    def __init__(self, said: str = "") -> None:
+        super().__init__(sentence(said))
 
 
 class Ended(Exception):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import field
 from typing import Annotated, Any, Literal
 
-from config.fields import Doc, Field, Ge, Gt, settings
+from config.fields import Doc, Field, Ge, Gt, Le, settings
 from control.policies import AnyForce
 from control.policies.calibrating import Calibrating
 from control.policies.keep_in_field import KeepInField
@@ -51,7 +51,7 @@ class Experiment:
     title: Annotated[str, Doc("what it is, in a few words")]
     about: Annotated[str, Doc("what to look for")] = ""
     rig: Annotated[str, Doc("rig file, from the experiment's folder")] = "../rigs/simulated.yaml"
-    seconds: Annotated[float, Gt(0), Doc("how long it runs without a window")] = 60.0
+    seconds: Annotated[float, Gt(0), Le(1e7), Doc("how long it runs without a window")] = 60.0
     seed: Annotated[int, Ge(0), Doc("of everything that chance decides in a simulated rig")] = 1
     mode: Annotated[Literal["steered", "landscape"], Doc("one trap a particle, or light painted about centres")] = (
         "steered"

@@ -225,7 +225,7 @@ def uninfo(payload: bytes) -> Info:
     name = payload[INFO.size :]
     if version != VERSION:
         raise Damaged(f"it speaks version {version} of the protocol, and {VERSION} is needed")
-    if len(name) != length or not name.isascii():
+    if len(name) != length or not name.decode("ascii", "replace").isprintable() or not name.isascii():
         raise Damaged("its name is not readable")
     spots, min_dwell_ns, settle_ns, delay_ns, longest_ms = rest
     return Info(

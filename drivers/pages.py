@@ -7,11 +7,13 @@ green, blue).
 
 from __future__ import annotations
 
+import math
 import re
 import struct
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
+from warnings import catch_warnings
 
 import cv2
 import numpy as np
@@ -19,13 +21,20 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from config.files import kind_of, require_file
 from config.refused import Refused
+from config.words import one_line, quoted
 from control.contract import Fault
 
 TIFFS = (".tif", ".tiff", ".btf", ".tf8")
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".pgm", *TIFFS)
 FILMS = (".avi", ".mp4", ".mov", ".mkv", ".m4v", ".webm", ".mpg", ".mpeg", ".wmv")
 DEPTHS = ("uint8", "uint16")
+MOST_PIXELS = 1 << 24  # of an image: 4096 x 4096
+MOST_FRAMES = 1 << 31
+DAMAGE = (tifffile.TiffFileError, ValueError, IndexError, KeyError, TypeError, AttributeError, ArithmeticError,
+          RuntimeError, OSError, MemoryError, struct.error)  # fmt: skip
+TIFF_BYTES = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}  # of a tag's value
 LOSSY_COUNTS = 8  # by how much the channels of a grey image differ after MJPG (2), MPEG-4 (6 in pure noise)
 
 
@@ -49,16 +58,18 @@ class Pages(Protocol):
 def open_pages(path: Path | str) -> Pages:
     """The images of a file or folder. Raises Refused."""
     path = Path(path)
-    if path.is_dir():
+    found = kind_of(path)
+    if found == "a folder":
         return Folder(path)
-    if not path.is_file():
+    if not found:
         raise Refused(f"{path}: there is no such file or folder")
+    require_file(path, "a recording")
     suffix = path.suffix.lower()
     if suffix in TIFFS:
         return Tiff(path)
     if suffix in FILMS:
         return Film(path)
-    raise Refused(f"{path}: found the ending '{suffix}' (allowed: a folder, {', '.join((*TIFFS, *FILMS))})")
+    raise Refused(f"{path}: found the ending '{quoted(suffix)}' (allowed: a folder, {', '.join((*TIFFS, *FILMS))})")
 
 
 class Tiff:
@@ -75,8 +86,8 @@ class Tiff:
                 first = self._tiff.pages[0]
                 self._behind = self._stack(first)
                 self._assert_uniform(first)
-            except (tifffile.TiffFileError, ValueError, IndexError, struct.error) as error:
-                raise Refused(f"{path}: this TIFF can't be read ({_one_line(error)})") from None
+            except DAMAGE as error:
+                raise Refused(f"{path}: this TIFF can't be read ({one_line(error)})") from None
             refusing.pop_all()  # it stays open
         self._count = len(self._tiff.pages) if self._behind is None else len(self._behind)
 
@@ -86,22 +97,29 @@ class Tiff:
     def image(self, number: int) -> NDArray[Any]:
         if self._behind is not None:
             return np.asarray(self._behind[number])
-        page: Any = self._tiff.pages[number]
         try:
+            page: Any = self._tiff.pages[number]
             image: NDArray[Any] = page.asarray()
-        except (tifffile.TiffFileError, ValueError, RuntimeError, OSError, struct.error) as error:
-            raise Fault(f"{self.path}, page {number + 1}: it can't be decoded ({_one_line(error)})") from None
+        except DAMAGE as error:
+            raise Fault(f"{self.path}, page {number + 1}: it can't be decoded ({one_line(error)})") from None
         planar = image.ndim == 3 and page.planarconfig == tifffile.PLANARCONFIG.SEPARATE
         return image.transpose(1, 2, 0) if planar else image
 
     def close(self) -> None:
         self._tiff.close()
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the first page, as its tags say."""
+        shape: tuple[int, ...] = self._tiff.pages[0].shape
+        return shape
+
     def _stack(self, first: Any) -> NDArray[Any] | None:
         """The images of an ImageJ stack that has but one page for all of them."""
         images = int((self._tiff.imagej_metadata or {}).get("images", 1))
         if images <= 1 or len(self._tiff.pages) > 1 or first.samplesperpixel > 1:
             return None
+        require_pixels((first.imagelength, first.imagewidth), f"{self.path}")
         size = images * first.imagelength * first.imagewidth * first.dtype.itemsize
         if first.dataoffsets[0] + size > self.path.stat().st_size:
             raise Refused(f"{self.path}: this ImageJ stack is cut off: it says that it has {images} images")
@@ -113,6 +131,8 @@ class Tiff:
         length = self.path.stat().st_size
         for number, page in enumerate(self._tiff.pages):
             at = f"{self.path}, page {number + 1}"
+            require_pixels(page.shape, at)
+            require_pixels(page.chunks, at)
             _assert_depth(page.dtype.name if page.dtype is not None else "a type of its own", at)
             if page.shape != first.shape or page.dtype != first.dtype:
                 raise Refused(f"{at}: found {_size(page.shape)} {page.dtype}, where page 1 is {_size(first.shape)} "
@@ -127,7 +147,11 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        found = [file for file in path.iterdir() if file.suffix.lower() in PICTURES and not file.name.startswith(".")]
+        try:
+            files = list(path.iterdir())
+        except OSError as error:
+            raise Refused(f"{path}: this folder can't be read ({error.strerror})") from None
+        found = [file for file in files if file.suffix.lower() in PICTURES and not file.name.startswith(".")]
         if not found:
             raise Refused(f"{path}: there is no image in this folder (allowed: {', '.join(PICTURES)})")
         self._files = sorted(found, key=lambda file: natural(file.name))
@@ -145,7 +169,10 @@ class Folder:
                 return tiff.image(0)
             finally:
                 tiff.close()
-        read: NDArray[Any] | None = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
+        try:
+            read: NDArray[Any] | None = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
+        except cv2.error:
+            read = None
         if read is None:
             raise Fault(f"{file}: this image can't be decoded")
         return read if read.ndim == 2 else np.ascontiguousarray(read[:, :, 2::-1])  # OpenCV: blue, green, red
@@ -171,7 +198,14 @@ class Film:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._film = cv2.VideoCapture(str(path))
-        self._count = int(self._film.get(cv2.CAP_PROP_FRAME_COUNT)) if self._film.isOpened() else 0
+        count, width_px, height_px = (
+            self._film.get(name) if self._film.isOpened() else 0.0
+            for name in (cv2.CAP_PROP_FRAME_COUNT, cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
+        )
+        if width_px * height_px > MOST_PIXELS:
+            self._film.release()
+        require_pixels((int(height_px), int(width_px)), f"{path}")
+        self._count = int(count) if 1 <= count <= MOST_FRAMES else 0
         self._next = 0
         if self._count < 1:
             raise Refused(f"{path}: this film can't be opened; its format is not known, or it is cut off")
@@ -182,9 +216,12 @@ class Film:
     def image(self, number: int) -> NDArray[Any]:
         if number != self._next:
             self._film.set(cv2.CAP_PROP_POS_FRAMES, number)
-        got, image = self._film.read()
+        try:
+            got, image = self._film.read()
+        except cv2.error:
+            got, image = False, None
         self._next = number + 1
-        if not got:
+        if not got or image is None:
             raise Fault(f"{self.path}: frame {number + 1} of {self._count} can't be decoded; the film may be cut off")
         return image if image.ndim == 2 else np.ascontiguousarray(image[:, :, ::-1])
 
@@ -200,6 +237,7 @@ def natural(name: str) -> tuple[list[tuple[int, str]], str]:
 
 def picture_size(file: Path) -> tuple[int, ...]:
     """(height, width) of an image file, from its header. Raises Refused; also for a TIFF with many pages."""
+    require_file(file, "an image")
     if file.suffix.lower() in TIFFS:
         tiff = Tiff(file)
         try:
@@ -207,18 +245,29 @@ def picture_size(file: Path) -> tuple[int, ...]:
                 raise Refused(
                     f"{file}: found {len(tiff)} pages, where one image a file is needed; give the file itself"
                 )
-            return tiff.image(0).shape[:2]
+            return tiff.shape[:2]
         finally:
             tiff.close()
     try:
-        with Image.open(file) as picture:
-            return picture.height, picture.width
-    except (UnidentifiedImageError, OSError, ValueError) as error:
-        raise Refused(f"{file}: this image can't be read ({_one_line(error)})") from None
+        with catch_warnings(action="ignore"), Image.open(file) as picture:
+            size = picture.height, picture.width
+    except Image.DecompressionBombError:
+        raise Refused(f"{file}: this image is too large (allowed: {MOST_PIXELS} pixels)") from None
+    except (UnidentifiedImageError, SyntaxError, *DAMAGE) as error:
+        raise Refused(f"{file}: this image can't be read ({one_line(error)})") from None
+    require_pixels(size, f"{file}")
+    return size
+
+
+def require_pixels(shape: tuple[int, ...], at: str) -> None:
+    """Raises Refused for an image (or a piece of one) of this size, where it is more than memory is asked for."""
+    if math.prod(shape[:2]) > MOST_PIXELS or math.prod(shape) > 4 * MOST_PIXELS:
+        raise Refused(f"{at}: this image is {_size(shape)}, which is too large (allowed: {MOST_PIXELS} pixels)")
 
 
 def assert_tiff_is_whole(path: Path) -> None:
     """Follow the chain of pages (TIFF 6.0, section 2; BigTIFF) to its end. Raises Refused where it leaves the file."""
+    length = path.stat().st_size
     with path.open("rb") as file:
         begin = file.read(8)
         order = {b"II": "<", b"MM": ">"}.get(begin[:2])
@@ -238,12 +287,23 @@ def assert_tiff_is_whole(path: Path) -> None:
                 seen.add(offset)
                 file.seek(offset)
                 entries = _number(file, f"{order}{'Q' if big else 'H'}")
-                file.seek(entries * (20 if big else 12), 1)
+                if entries * (20 if big else 12) > length:
+                    raise Refused(f"{path}, page {page}: the file is cut off before this page's end")
+                _assert_tags(file.read(entries * (20 if big else 12)), f"{order}HH{'QQ' if big else 'II'}", length,
+                             f"{path}, page {page}")  # fmt: skip
                 offset = _number(file, f"{order}{'Q' if big else 'I'}")
-        except struct.error:
+        except (struct.error, OverflowError, OSError, ValueError):  # a place that no file has
             raise Refused(f"{path}, page {max(page, 1)}: the file is cut off before this page's end") from None
         if page == 0:
             raise Refused(f"{path}: this TIFF has no page")
+
+
+def _assert_tags(tags: bytes, layout: str, length: int, at: str) -> None:
+    """Raises Refused for a tag that claims more values than the file has room for."""
+    size = struct.calcsize(layout)
+    for tag, kind, count, _ in struct.iter_unpack(layout, tags[: len(tags) // size * size]):
+        if count * TIFF_BYTES.get(kind, 1) > length:
+            raise Refused(f"{at}: tag {tag} claims {count} values, which the file has no room for")
 
 
 def _number(file: BinaryIO, layout: str) -> int:
@@ -258,7 +318,3 @@ def _assert_depth(name: str, at: str) -> None:
 
 def _size(shape: tuple[int, ...]) -> str:
     return "x".join(str(step) for step in shape)
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

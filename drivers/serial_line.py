@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import serial
 
+from config.words import quoted
 from control.contract import Fault
 
 try:
@@ -37,7 +38,7 @@ class SerialLine:
     """
 
     def __init__(self, what: str, port: str, baud: int, timeout_s: float, greet: Callable[[], None]) -> None:
-        self.what, self.port = f"{what} at {port}", port
+        self.what, self.port = f"{what} at {quoted(port, 120)}", port
         self.trouble = "not yet open"  # "" while the line is good
         self._baud, self._timeout_s, self._greet = baud, timeout_s, greet
         self._lock = RLock()

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from config.fields import Doc, Ge, Gt, settings
+from config.fields import Doc, Ge, Interval, settings
 from config.refused import Refused
 from control.contract import Ended, Fault, Frame
 from drivers.pages import DEPTHS, Pages, open_pages
@@ -25,14 +25,14 @@ class VideoCamera:
 
     kind: Literal["video"] = "video"
     path: Annotated[str, Doc("the video, where it is not given on the command line")] = ""
-    fps: Annotated[float, Gt(0), Doc("frame rate at which it was recorded")] = 24.0
+    fps: Annotated[float, Interval(ge=1e-4, le=1e5), Doc("frame rate at which it was recorded")] = 24.0
     channel: Annotated[Channel, Doc("of a colour video; 'as it is' is for grey ones, whose channels are equal")] = (
         "as it is"
     )
     exposure_s: Annotated[float, Ge(0), Doc("exposure time, where it is known")] = 0.0
     readout_s: Annotated[float, Ge(0), Doc("from the end of the exposure until the computer had the frame")] = 0.0
-    width_px: Annotated[int, Ge(0), Doc("width of the image; 0: as the video has it")] = 0
-    height_px: Annotated[int, Ge(0), Doc("height of the image; 0: as the video has it")] = 0
+    width_px: Annotated[int, Interval(ge=0, le=65535), Doc("width of the image; 0: as the video has it")] = 0
+    height_px: Annotated[int, Interval(ge=0, le=65535), Doc("height of the image; 0: as the video has it")] = 0
 
 
 class Video:

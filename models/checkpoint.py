@@ -19,14 +19,17 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from config.atomic import write_file
-from config.fields import Doc, Ge, Gt, settings
+from config.fields import Doc, Ge, Gt, Interval, Le, settings
+from config.files import read_bytes
 from config.reader import build, plain, read
 from config.refused import Refused
+from config.words import one_line, quoted
 from models.data.task import Shape
-from models.networks import AnyNetwork
+from models.networks import AnyNetwork, made
 from models.training import AnyTask
 
 FORMAT = "cybloids network 1"
+LARGEST_WEIGHTS = 256_000_000  # bytes
 
 
 @settings
@@ -57,14 +60,18 @@ class Card:
 
     format: Literal["cybloids network 1"] = "cybloids network 1"
     network: AnyNetwork
-    dimension: Annotated[int, Ge(2), Doc("of space")]
-    scalars: Annotated[int, Ge(0), Doc("scalar features of a point")]
-    vectors: Annotated[int, Ge(0), Doc("vector features of a point")]
-    attributes: Annotated[int, Ge(0), Doc("features of a pair")]
+    dimension: Annotated[int, Ge(2), Le(16), Doc("of space")]
+    scalars: Annotated[int, Ge(0), Le(1024), Doc("scalar features of a point")]
+    vectors: Annotated[int, Ge(0), Le(1024), Doc("vector features of a point")]
+    attributes: Annotated[int, Ge(0), Le(1024), Doc("features of a pair")]
     symmetry: Annotated[str, Doc("the group that its answers follow")]
     units: Units = Units()
-    scale: Annotated[float, Gt(0), Doc("the network's answer times this is in the unit of answer")] = 1.0
-    reach: Annotated[float | None, Gt(0), Doc("radius of its graph, in the unit of length; none: all pairs")] = None
+    scale: Annotated[
+        float, Interval(ge=1e-12, le=1e12), Doc("the network's answer times this is in the unit of answer")
+    ] = 1.0
+    reach: Annotated[
+        float | None, Gt(0), Le(1e6), Doc("radius of its graph, in the unit of length; none: all pairs")
+    ] = None
     species: Annotated[tuple[int, ...], Doc("that it knows, in the order of their scalars")] = ()
     trained: Trained
     metrics: Annotated[dict[str, float], Doc("measured at the end of the training")]
@@ -90,7 +97,7 @@ def load_checkpoint(path: Path) -> tuple[nn.Module, Card]:
     """The network in evaluation mode, float32 on the CPU, and its card. Raises Refused for anything not whole."""
     card = read_card(path)
     weights = path.with_suffix(".safetensors")
-    network = card.network.build(card.shape)
+    network = made(lambda: card.network.build(card.shape), str(path))
     fill(network, tensors(weights, card.weights_sha256), weights)
     return network.eval(), card
 
@@ -104,7 +111,7 @@ def read_card(path: Path) -> Card:
         raise Refused(f"{path}: the card was changed after the training (its SHA-256 is not the one that it states)")
     wanted = card.network.symmetry(card.dimension)
     if card.symmetry != wanted:
-        raise Refused(f"{path}: the card claims the symmetry {card.symmetry}, and its network has {wanted}")
+        raise Refused(f"{path}: the card claims the symmetry {quoted(card.symmetry)}, and its network has {wanted}")
     return card
 
 
@@ -116,16 +123,13 @@ def digest(card: Any) -> str:
 
 def tensors(path: Path, sha256: str) -> dict[str, Tensor]:
     """The tensors of a file with this SHA-256. Raises Refused."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise Refused(f"{path}: the weights can't be read ({error.strerror})") from None
+    data = read_bytes(path, LARGEST_WEIGHTS, "weights")
     if hashlib.sha256(data).hexdigest() != sha256:
         raise Refused(f"{path}: these are not the weights of the card (truncated, changed or another file)")
     try:
         return load(data)
-    except (SafetensorError, ValueError) as error:
-        raise Refused(f"{path}: this is not a safetensors file ({error})") from None
+    except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        raise Refused(f"{path}: this is not a safetensors file ({one_line(error)})") from None
 
 
 def fill(network: nn.Module, found: dict[str, Tensor], path: Path) -> None:
@@ -133,7 +137,7 @@ def fill(network: nn.Module, found: dict[str, Tensor], path: Path) -> None:
     wanted = network.state_dict()
     if found.keys() != wanted.keys():
         odd = sorted(found.keys() ^ wanted.keys())[0]
-        raise Refused(f"{path}: the tensor '{odd}' is in only one of the file and the network of the card")
+        raise Refused(f"{path}: the tensor '{quoted(odd)}' is in only one of the file and the network of the card")
     for name, value in sorted(found.items()):
         if value.shape != wanted[name].shape:
             raise Refused(

@@ -46,9 +46,16 @@ def evaluate(path: Path) -> Evaluation:
     """
     torch.set_num_threads(1)
     network, card = load_checkpoint(path)
+    if card.trained.task.dimension != card.dimension:
+        raise Refused(
+            f"{path}: the card is of {card.dimension} dimensions, and its task of {card.trained.task.dimension}"
+        )
     task = card.trained.task.make()
+    if task.shape != card.shape:
+        raise Refused(f"{path}: the card's network takes other features than its task has")
     test = math.sqrt(measure(network, task, "test"))
-    stated = math.sqrt(card.metrics.get("test_mse", math.nan))
+    mean_square = card.metrics.get("test_mse", math.nan)
+    stated = math.sqrt(mean_square) if mean_square >= 0 else math.nan
     if not abs(test - stated) <= ALIKE * stated:
         raise Refused(
             f"{path}: its test error is {test:.4g} on data made anew, and its card states {stated:.4g}: "

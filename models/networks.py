@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
+import torch
 from torch import nn
 
 from config.fields import Doc, Field, Ge, Gt, Le, settings
+from config.refused import Refused
+from config.words import one_line
 from models.data.task import Shape
 from models.egnn import EGNN
 from models.frames.average import FrameAveraged
@@ -18,6 +22,9 @@ from models.frames.pca import gated, principal
 from models.linear import Linear
 from models.ponita.cloud import PonitaPoints
 from models.ponita.network import Ponita
+
+LARGEST_NETWORK = 50_000_000  # numbers in it
+Net = TypeVar("Net", bound=nn.Module)
 
 Width = Annotated[int, Gt(0), Le(4096), Doc("channels of a layer")]
 Layers = Annotated[int, Gt(0), Le(64), Doc("rounds of messages")]
@@ -208,6 +215,18 @@ AnyNetwork = Annotated[
     | PonitaPointsSettings,
     Field(discriminator="kind"),
 ]
+
+
+def made(build: Callable[[], Net], source: str) -> Net:
+    """The network that `build` makes, once it is known to be of bearable size. Raises Refused."""
+    try:
+        with torch.device("meta"):  # shapes without memory
+            numbers = sum(value.numel() for value in build().state_dict().values())
+        if numbers > LARGEST_NETWORK:
+            raise Refused(f"{source}: this network would have {numbers} numbers (allowed: {LARGEST_NETWORK})")
+        return build()
+    except (ValueError, RuntimeError, OverflowError, MemoryError) as error:
+        raise Refused(f"{source}: this network can't be made ({one_line(error)})") from None
 
 
 def why_not(network: AnyNetwork, dimension: int, reach: float | None) -> str:

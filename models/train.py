@@ -25,10 +25,12 @@ from torch import Tensor, nn
 
 from config.atomic import fresh_file, write_file
 from config.refused import Refused
+from config.words import one_line
 from models.board import Board
 from models.checkpoint import Card, Trained, Units, write
 from models.cloud import moved
 from models.data.task import Part, Task
+from models.networks import made
 from models.training import Training
 
 QUIET_S = 20.0  # between two lines about a training that nobody watches in a terminal
@@ -57,7 +59,7 @@ class Trainer:
             raise Refused(f"{wanted.title}: 'out' is {path}, and a checkpoint is named by its card, a .json file")
         self.wanted, self.task, self.path = wanted, task, path
         torch.manual_seed(wanted.seed)
-        self.network = wanted.network.build(task.shape).to(wanted.device)
+        self.network = made(lambda: wanted.network.build(task.shape), wanted.title).to(wanted.device)
         self.mean = {name: value.clone() for name, value in self.network.state_dict().items()}
         self.best = {name: value.clone() for name, value in self.mean.items()}
         self.optimiser = _adam(self.network, wanted)
@@ -199,7 +201,7 @@ class Trainer:
                 said = file.metadata() or {}
             tensors = load_file(self._state, device=self.wanted.device)
         except (SafetensorError, OSError) as error:
-            raise Refused(f"{self._state}: the state to go on from can't be read ({error}); "
+            raise Refused(f"{self._state}: the state to go on from can't be read ({one_line(error)}); "
                           "remove it to begin anew") from None  # fmt: skip
         if said.get("settings") != repr(self.wanted):
             raise Refused(f"{self._state}: this training was begun with other settings; "

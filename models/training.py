@@ -32,9 +32,9 @@ class CloneTask:
     kind: Literal["clone"] = "clone"
     dimension: ClassVar[int] = 2
     shape: AnyShape
-    examples: Annotated[int, Ge(10), Doc("configurations to train on")] = 3000
-    points_least: Annotated[int, Ge(2), Doc("fewest particles")] = 2
-    points_most: Annotated[int, Ge(2), Doc("most particles")] = 37
+    examples: Annotated[int, Ge(10), Le(100_000), Doc("configurations to train on")] = 3000
+    points_least: Annotated[int, Ge(2), Le(1000), Doc("fewest particles")] = 2
+    points_most: Annotated[int, Ge(2), Le(1000), Doc("most particles")] = 37
     spacing_um: Annotated[float, Gt(0), Doc("of crystals, about")] = 2.5
     nearest_um: Annotated[float, Gt(0), Doc("smallest distance between two particles of a gas")] = 1.5
     reach_um: Annotated[float, Gt(0), Doc("beyond this distance nobody is heard")] = 4.5
@@ -66,11 +66,11 @@ class ColloidTask:
         Literal["h", "d", "t", "l", "c", "H", "R"],
         Doc("homogeneous, drift, tilt, laser profile, chiral, hexagonal patches, hydrodynamic"),
     ] = "h"
-    points: Annotated[int, Ge(2), Doc("particles in a configuration")] = 20
+    points: Annotated[int, Ge(2), Le(1000), Doc("particles in a configuration")] = 20
     target: Annotated[Literal["force", "displacement"], Doc("what is asked")] = "force"
     noise: Annotated[bool, Doc("displacements with their Brownian noise")] = False
-    train: Annotated[int, Ge(1), Doc("configurations to train on")] = 3000
-    test: Annotated[int, Ge(1), Doc("configurations each to validate and to test")] = 2000
+    train: Annotated[int, Ge(1), Le(100_000), Doc("configurations to train on")] = 3000
+    test: Annotated[int, Ge(1), Le(100_000), Doc("configurations each to validate and to test")] = 2000
     seed: Annotated[int, Ge(0), Doc("of the configurations")] = 1
 
     def __post_init__(self) -> None:
@@ -102,7 +102,7 @@ class Training:
     ] = 1
     epochs: Annotated[int, Gt(0), Doc("passes through the examples")] = 100
     minutes: Annotated[float | None, Gt(0), Doc("the schedule is laid out over so long, and ends then")] = None
-    batch: Annotated[int, Gt(0), Doc("examples in a step")] = 100
+    batch: Annotated[int, Gt(0), Le(100_000), Doc("examples in a step")] = 100
     learning_rate: Annotated[float, Gt(0), Doc("largest step of Adam")] = 1e-3
     schedule: Annotated[Literal["one_cycle", "cosine", "constant"], Doc("how the step rises and falls")] = "one_cycle"
     weight_decay: Annotated[float, Ge(0), Doc("of weights, not of biases")] = 1e-12

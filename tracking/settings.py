@@ -29,7 +29,7 @@ class Tracking:
     """Finding particles in a frame (trackpy's parameters of the same names) and linking them to those seen before."""
 
     locator: Annotated[Locator, Doc("which locator finds the particles")] = "centroid"
-    diameter_px: Annotated[int, Ge(3), Doc("an odd number a little larger than a particle's image")] = 11
+    diameter_px: Annotated[int, Ge(3), Le(501), Doc("an odd number a little larger than a particle's image")] = 11
     minmass: Annotated[float, Ge(0), Doc("least integrated brightness of a particle, grey levels")] = 100.0
     maxsize_px: Annotated[float | None, Gt(0), Doc("largest radius of gyration; empty: any")] = None
     separation_px: Annotated[float | None, Ge(1), Doc("least distance of two particles; empty: diameter + 1")] = None
@@ -37,11 +37,13 @@ class Tracking:
     percentile: Annotated[float, Ge(0), Le(100), Doc("a peak must be brighter than this share of pixels")] = 64.0
     invert: Annotated[bool, Doc("dark particles on a bright background")] = False
     preprocess: Annotated[bool, Doc("band-pass the frame first; without it the whole frame is looked at")] = True
-    noise_size_px: Annotated[float, Ge(0), Doc("width of the Gaussian that smoothes pixel noise")] = 1.0
-    smoothing_size_px: Annotated[int | None, Ge(3), Doc("odd side of the background box; empty: diameter")] = None
+    noise_size_px: Annotated[float, Ge(0), Le(100), Doc("width of the Gaussian that smoothes pixel noise")] = 1.0
+    smoothing_size_px: Annotated[
+        int | None, Ge(3), Le(2001), Doc("odd side of the background box; empty: diameter")
+    ] = None
     max_iterations: Annotated[int, Ge(1), Le(100), Doc("most steps of one centroid refinement")] = 10
     search_px: Annotated[float, Gt(0), Doc("largest move of a particle from frame to frame")] = 5.0
-    memory: Annotated[int, Ge(0), Doc("frames for which an unseen particle is remembered")] = 3
+    memory: Annotated[int, Ge(0), Le(100_000), Doc("frames for which an unseen particle is remembered")] = 3
     gate: Annotated[
         Literal["constant", "sqrt_time"],
         Doc("constant: search_px whatever the gap; sqrt_time: it grows with the root of the time unseen"),

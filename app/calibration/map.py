@@ -15,6 +15,7 @@ from app.calibration.probe import ProbeMove, devices_of, follows
 from app.calibration.record import Record, today
 from app.calibration.seen import SeenRun
 from app.rig_file import Plan, Rig, field_um
+from app.say import say
 from config.reader import plain
 from config.refused import Refused
 from control.calibrate.plane import fit_map, sensor_map
@@ -104,7 +105,7 @@ def scanned(job: Job) -> Plane:
     told_um = lands.inverse(corner_px * rig.optics.um_per_px)
     sensor_px = sensor_of(rig)(corner_px)
     warp = fit_map(sensor_px, map_of(made.rig)(told_um), order=1).warp
-    print(f"  scan: {number} pulls; light lands within {_words(warp.jacobian(corner_px[4]), rig.optics.um_per_px)}")
+    say(f"  scan: {number} pulls; light lands within {_words(warp.jacobian(corner_px[4]), rig.optics.um_per_px)}")
     return Plane.of(warp)
 
 

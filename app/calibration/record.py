@@ -12,6 +12,7 @@ from app.calibration.plane import Pair, Plane
 from app.calibration.probe import ProbeMove, probe_of_older_file
 from config.atomic import write_file
 from config.fields import Doc, Gt, settings
+from config.files import kind_of
 from config.reader import Document, build, plain, put, read, write
 from config.refused import Refused
 from control.calibrate.power import Efficiency
@@ -102,7 +103,7 @@ def save(path: Path, made: CalibrationFile) -> None:
 
 def add(path: Path, rig: str, record: Record) -> None:
     """One more record in the file, which is made where there is none. Raises Refused, Fault."""
-    before = load(path) if path.exists() else CalibrationFile(rig=rig)
+    before = load(path) if kind_of(path) else CalibrationFile(rig=rig)
     save(path, replace(before, records=(*before.records, record)))
 
 
@@ -128,7 +129,7 @@ def calibrated(bench: Document, before: Any = None) -> Document:
     if not isinstance(name, str):
         return bench
     place = bench.place(("calibration",))
-    path = next((at for at in (Path(bench.source).parent / name, Path(name)) if at.exists()), None)
+    path = next((at for at in (Path(bench.source).parent / name, Path(name)) if kind_of(at)), None)
     if path is None:
         raise Refused(f"{place}: there is no calibration file {name}")
     saved = load(path)

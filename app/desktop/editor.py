@@ -11,6 +11,8 @@ from PyQt6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLineEdit, QVBoxL
 
 from app.desktop.number_box import CountBox, NumberBox
 from config.fields import FieldForm
+from config.reader import value_of
+from config.refused import Refused
 
 
 class Editor(QWidget):
@@ -79,8 +81,8 @@ def yaml_line(form: FieldForm) -> Editor:
 
     def read() -> Any:
         try:
-            return yaml.safe_load(line.text())
-        except (yaml.YAMLError, ValueError, RecursionError):  # ValueError: a date or a number that there can't be
+            return value_of(line.text(), form.name)
+        except Refused:
             return line.text()  # the strict reader says what is wrong with it
 
     def write(value: Any) -> None:

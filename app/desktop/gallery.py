@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from app.say import say
 from config.reader import plain
 from control.contract import Level, OrderKind
 
@@ -24,7 +25,7 @@ def main(folder: Path) -> int:
     for name, state in STATES.items():
         window = state(folder)
         save(window, folder / f"{name}.png")
-        print(folder / f"{name}.png")
+        say(folder / f"{name}.png")
         window.close()
         app.processEvents()
     return 0

@@ -15,6 +15,7 @@ from app.plan import Check, flyable, plan
 from app.replay import plan_replay
 from app.rig import open_instrument
 from app.rig_file import EXPERIMENTS, Plan
+from app.say import say
 from app.signals import Stopped
 from config.reader import read
 from config.refused import Refused
@@ -39,6 +40,8 @@ def open_desktop(
     """
     if picture is not None:
         os.environ["QT_QPA_PLATFORM"] = "offscreen"
+    named = rig is not None or experiment is not None
+    opened = planner(rig, experiment, sets, at_once) if named else None  # refused before there is a window
     app = application()
     from PyQt6 import sip
     from PyQt6.QtCore import QTimer
@@ -51,7 +54,7 @@ def open_desktop(
     memory = Memory() if picture is None else None
     if memory is not None and rig is None and experiment is None:
         experiment = memory.experiment
-    path, made = planner(rig, experiment, sets, at_once)
+    path, made = opened or planner(rig, experiment, sets, at_once)
     session = Session(made, Wiring(apart=open_instrument))
     window = Window(session, path, RUNS, lambda chosen: planner(chosen, None, sets, at_once)[1], memory)
     sys.excepthook = _hook(window)
@@ -87,7 +90,7 @@ def application() -> Any:
     app = found if isinstance(found, QApplication) else QApplication(sys.argv[:1])
     theme.dress(app)
     if not theme.has_fonts():
-        print("there are no fonts: install fonts-dejavu-core for readable text", file=sys.stderr)
+        say("there are no fonts: install fonts-dejavu-core for readable text", error=True)
     sys.setswitchinterval(1e-3)  # the loop must not wait long for the window's Python
     return app
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
@@ -41,6 +40,7 @@ from app.desktop.watching import Watching
 from app.live import sentence
 from app.plan import unpinned
 from app.rig_file import EXPERIMENTS, Plan
+from app.say import say
 from config.refused import Refused
 from control.contract import Fault, OrderKind, Tracks, Turn
 
@@ -329,7 +329,7 @@ class Window(QMainWindow):
         except Fault as fault:
             self.still_lit = str(fault)
             with suppress(OSError):  # a terminal that was closed
-                print(f"cybloids: {fault}", file=sys.stderr)
+                say(f"cybloids: {fault}", error=True)
         self.session.close_helpers()
         self.playback.close()
         self.plots.numbers.close_worker()

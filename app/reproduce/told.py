@@ -9,12 +9,15 @@ from typing import Any
 
 from app.answer import write_json
 from config.atomic import refuse_what_is_no_file
+from config.files import kind_of, read_text, require_file
 from config.refused import Refused
+from config.words import one_line
 
 Told = Mapping[str, Any]
 
 _NUMBER = (int, float, type(None))  # null is what is not finite
 _LINE = {"id": str, "level": str, "unit": str, "predicted": _NUMBER, "measured": _NUMBER, "stderr": _NUMBER}
+LARGEST_BYTES = 100_000_000  # of what was written before
 ROWS: dict[str, dict[str, Any]] = {
     "checks": {**_LINE, "title": str, "formula": str, "honest": str, "verdict": str, "why": str, "spent_s": _NUMBER},
     "sabotages": {**_LINE, "keys": list, "factor": _NUMBER, "caught": bool},
@@ -24,14 +27,16 @@ ROWS: dict[str, dict[str, Any]] = {
 
 def told_in(path: Path | None) -> dict[str, list[Any]]:
     """What was written before; nothing where there is no file. Raises Refused for a file that is not the command's."""
-    if path is None or not path.exists():
+    if path is None or not kind_of(path):
         return {}
     refuse_what_is_no_file(path, "a file for the answer")
+    require_file(path, "a file for the answer")
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path, LARGEST_BYTES)
         found = json.loads(text) if text.strip() else {}
-    except (OSError, ValueError) as error:
-        raise Refused(f"{path}: this is not what reproduce --json writes, and it is left as it is ({error})") from None
+    except (ValueError, RecursionError) as error:
+        said = one_line(error)
+        raise Refused(f"{path}: this is not what reproduce --json writes, and it is left as it is ({said})") from None
     if not isinstance(found, dict) or not all(name in ROWS and isinstance(rows, list) for name, rows in found.items()):
         raise Refused(f"{path}: this is not what reproduce --json writes, and it is left as it is; name another file")
     return found
@@ -44,7 +49,7 @@ def add_to(path: Path, name: str, rows: list[dict[str, object]]) -> None:
 
 def whole(path: Path) -> dict[str, list[Told]]:
     """All three, every row with what a page needs of it. Raises Refused."""
-    if not path.is_file():
+    if not kind_of(path):
         raise Refused(f"{path}: this is not what reproduce --json writes (there is no such file)")
     told = told_in(path)
     missing = [name for name in ROWS if name not in told]

@@ -19,6 +19,7 @@ from app.reproduce.rows import ROWS
 from app.reproduce.rows.formulas import FORMULAS
 from app.reproduce.store import figure_sha256, fingerprint, found_of, keep, kept, outcome_of, rig_text
 from app.reproduce.told import add_to, told_in
+from app.say import say
 from config.atomic import write_file
 from config.reader import Document
 from config.refused import Refused
@@ -54,13 +55,13 @@ def sabotage(names: Sequence[str], *, full: bool, out: Path, json: Path | None, 
     lines = [(check, done[check.name]) for check, _, _ in jobs]
     for check, outcome in lines:
         verdict = outcome.verdict
-        print(
+        say(
             f"{check.id:4} {check.level:10} {check.sabotage.factor:g} x {', '.join(check.sabotage.keys):50.50} "
             f"{verdict.predicted:11.5g} {verdict.measured:11.5g} +- {verdict.stderr:9.2g} {ROWS[check.id].unit:6} "
             f"{'caught' if verdict.caught else 'NOT CAUGHT'}: {verdict.why}"
         )
     missed = sum(not outcome.verdict.caught for _, outcome in lines)
-    print(f"{len(lines) - missed} of {len(lines)} sabotages are caught")
+    say(f"{len(lines) - missed} of {len(lines)} sabotages are caught")
     if json is not None:
         told = [
             {**row, "keys": list(check.sabotage.keys), "factor": check.sabotage.factor, "caught": verdict.caught}
@@ -77,7 +78,7 @@ def document(page: Path, json: Path | None, out: Path) -> int:
     if json is None:
         raise Refused("--docs needs --json: the file that reproduce --full, --sabotage and --families have written to")
     write_page(page, json, out)
-    print(f"written: {page}")
+    say(f"written: {page}")
     return 0
 
 
@@ -164,14 +165,14 @@ def tell(lines: Sequence[tuple[Check, Outcome]], page: Path) -> None:
     """The table, on the console."""
     for check, outcome in lines:
         verdict = outcome.verdict
-        print(
+        say(
             f"{check.id:4} {check.level:10} {check.title:44.44} {verdict.predicted:11.5g} {verdict.measured:11.5g} "
             f"+- {verdict.stderr:9.2g} {ROWS[check.id].unit:6} {verdict.word}"
         )
         if not verdict.passed:
-            print(f"     {verdict.why}")
+            say(f"     {verdict.why}")
     failed = sum(not outcome.verdict.passed for _, outcome in lines)
-    print(f"{len(lines) - failed} of {len(lines)} agree; the report is {page}")
+    say(f"{len(lines) - failed} of {len(lines)} agree; the report is {page}")
 
 
 def families(names: Sequence[str], *, out: Path, json: Path | None) -> int:
@@ -190,13 +191,13 @@ def families(names: Sequence[str], *, out: Path, json: Path | None) -> int:
             keep(out / "families", name, mark, found)
             lines.append((family, found))
             step(len(lines))
-            print(f"({family.id}) {family.title}")
+            say(f"({family.id}) {family.title}")
             for what, value in found.numbers.items():
-                print(f"    {what:52} {value:10.5g}")
-            print("".join(f"    but {missed}\n" for missed in found.missed), end="")
+                say(f"    {what:52} {value:10.5g}")
+            say("".join(f"    but {missed}\n" for missed in found.missed), end="")
     page = out / "families.html"
     write_file(page, family_report(lines))
-    print(f"the report is {page}")
+    say(f"the report is {page}")
     if json is not None:
         told: list[dict[str, object]] = [
             {

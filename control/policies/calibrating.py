@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from config.fields import Doc, Field, Ge, Gt, settings
+from config.fields import Doc, Field, Ge, Gt, Interval, settings
 from control.calibrate.scan import scattered
 from control.contract import Forces, Policy, Seen, State
 
@@ -27,8 +27,8 @@ class Scan:
     """One spot visits a grid over the whole field in scattered order, knowing nothing of where light lands."""
 
     kind: Literal["scan"] = "scan"
-    pitch_um: Annotated[float, Gt(0), Doc("distance of neighbours on the grid")] = 0.8
-    turns: Annotated[int, Ge(1), Doc("how many frames the spot stays at each")] = 2
+    pitch_um: Annotated[float, Interval(ge=0.05, le=1e4), Doc("distance of neighbours on the grid")] = 0.8
+    turns: Annotated[int, Interval(ge=1, le=100_000), Doc("how many frames the spot stays at each")] = 2
     depth_kt: Annotated[float, Gt(0), Doc("depth of the spot, as believed")] = 100.0
 
 
@@ -37,7 +37,7 @@ class Carry:
     """Each particle is held by a spot of its own; all spots move together along a path, and shake if they should."""
 
     kind: Literal["carry"] = "carry"
-    number: Annotated[int, Ge(1), Doc("how many particles are held at most")] = 16
+    number: Annotated[int, Interval(ge=1, le=5000), Doc("how many particles are held at most")] = 16
     depth_kt: Annotated[float, Gt(0), Doc("depth of each spot, as believed")] = 20.0
     path_um: Annotated[tuple[tuple[float, float], ...], Doc("places along the path, from where a particle stood")] = (
         (0.0, 0.0),
@@ -56,8 +56,10 @@ class Flash:
 
     kind: Literal["flash"] = "flash"
     depth_kt: Annotated[float, Gt(0), Doc("depth of the spot, as believed")] = 100.0
-    shortest: Annotated[int, Ge(1), Doc("least number of frames that the spot stays on, or off")] = 3
-    longest: Annotated[int, Ge(2), Doc("and the largest")] = 9
+    shortest: Annotated[
+        int, Interval(ge=1, le=100_000), Doc("least number of frames that the spot stays on, or off")
+    ] = 3
+    longest: Annotated[int, Interval(ge=2, le=100_000), Doc("and the largest")] = 9
     seed: Annotated[int, Ge(0), Doc("of the pattern")] = 0
     edge_um: Annotated[float, Ge(0), Doc("the spot stays so far from the field's edge")] = 2.0
 

@@ -29,7 +29,7 @@ class OpenCVCamera:
 
     kind: Literal["opencv"] = "opencv"
     source: Annotated[str, Doc("the camera's number, or the address of a stream or a film")] = "0"
-    fps: Annotated[float, Gt(0), Doc("frame rate")] = 30.0
+    fps: Annotated[float, Interval(ge=0.1, le=1e5), Doc("frame rate")] = 30.0
     exposure_s: Annotated[float, Gt(0), Doc("exposure time")] = 0.01
     gain: Annotated[float, Ge(0), Doc("in the camera's own numbers; 0: left as it is")] = 0.0
     readout_s: Annotated[float, Ge(0), Doc("from the end of the exposure until the computer has the frame")] = 0.03

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from config.fields import Doc, Ge, Gt, settings
+from config.fields import Doc, Ge, Gt, Interval, settings
 from control.contract import Clock, Fault
 from drivers import galvo_protocol as protocol
 from drivers.galvo_protocol import Damaged, Done, Info, Message, Packet
@@ -32,7 +32,9 @@ class SerialGalvo:
     kind: Literal["serial_galvo"] = "serial_galvo"
     port: Annotated[str, Doc("/dev/ttyACM0, COM3, or what an emulator was linked to")]
     baud: Annotated[int, Gt(0), Doc("bits per second; a USB port ignores it")] = 115200
-    v_per_um: Annotated[float, Gt(0), Doc("voltage that moves the spot by 1 um in the sample")] = 0.25
+    v_per_um: Annotated[float, Interval(ge=1e-4, le=1e4), Doc("voltage that moves the spot by 1 um in the sample")] = (
+        0.25
+    )
     range_v: Annotated[float, Gt(0), Doc("the field is -range_v to +range_v on each axis, or the device's")] = 10.0
     watchdog_s: Annotated[float, Gt(0), Doc("the device blanks the beam after so long without a new batch")] = 0.1
     timeout_s: Annotated[float, Gt(0), Doc("longest wait for an answer; a request is sent twice")] = 0.02

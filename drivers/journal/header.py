@@ -6,7 +6,7 @@ import dataclasses
 import json
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -16,11 +16,16 @@ from pathlib import Path
 from typing import Any
 
 from config.refused import Refused
+from config.words import one_line, quoted
 
 RECORDED_PACKAGES = (
     "cybloids", "numpy", "scipy", "numba", "opencv-python", "trackpy", "pandas", "h5py", "hdf5plugin", "tifffile",
     "torch",
 )  # fmt: skip
+
+
+LARGEST_PX = 65535  # an image's side
+LARGEST_NUMBER = 1e15
 
 
 class Kind(StrEnum):
@@ -62,15 +67,50 @@ class Header:
         return blake2b(timeless.text().encode(), digest_size=32).digest()
 
 
+def _text(value: Any) -> bool:
+    return isinstance(value, str) and not any(one == "\0" or "\ud800" <= one <= "\udfff" for one in value)
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= LARGEST_NUMBER
+
+
+def _size_px(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST_PX
+
+
+def _mapping(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+# What the header of any run has, and what is checked of it: a run may come from anywhere.
+CHECKS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
+    *((name, _text, "a text") for name in ("rig", "experiment", "source", "git_hash", "started")),
+    *((name, _size_px, f"a whole number from 0 to {LARGEST_PX}") for name in ("height_px", "width_px")),
+    ("pixel_type", lambda value: value in ("uint8", "uint16"), "uint8 or uint16"),
+    *((name, lambda value: _number(value) and value >= 0, "a number, 0 or more") for name in ("fps", "um_per_px")),
+    ("seed", lambda value: value is None or (isinstance(value, int) and not isinstance(value, bool)), "a whole number"),
+    ("field_um", lambda value: len(value) in (0, 4) and all(map(_number, value)), "a list of four numbers"),
+    ("calibration", _mapping, "a mapping"),
+    ("extra", lambda value: _mapping(value) and _text(value.get("folder", "")), "a mapping, its folder a text,"),
+    ("versions", lambda value: _mapping(value) and all(map(_text, value.values())), "a mapping of texts"),
+)
+
+
 def header_of(text: str, source: str) -> Header:
     """The header from its JSON; `source` is what an error calls it."""
     try:
         data = json.loads(text)
         data["kind"] = Kind(data["kind"])
         data["field_um"] = tuple(data["field_um"])
-        return Header(**data)
-    except (ValueError, KeyError, TypeError) as error:
-        raise Refused(f"{source}: the header can't be read ({error})") from None
+        made = Header(**data)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise Refused(f"{source}: the header can't be read ({one_line(error)})") from None
+    for name, test, needed in CHECKS:
+        value = getattr(made, name)
+        if not test(value):
+            raise Refused(f"{source}: the header's '{name}' is {quoted(value)}, where {needed} is needed")
+    return made
 
 
 def now() -> str:

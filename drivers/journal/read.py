@@ -9,12 +9,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import h5py
 import hdf5plugin
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from config.files import require_file
 from config.refused import Refused
 from control.contract import Command, Forces, Frame, Level, Order, OrderKind, Tracks, Turn
 from drivers.journal import memory
@@ -33,6 +33,15 @@ from drivers.journal.tables import (
     Rows,
     unpack_group,
 )  # fmt: skip
+from drivers.journal.trust import (
+    DAMAGE,
+    attribute,
+    open_file,
+    reading,
+    require_frames,
+    require_own_data,
+    require_tables,
+)
 from drivers.journal.write import FORMAT, TURN_TABLES
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -54,13 +63,13 @@ class Run:
 
     def __init__(self, path: Path, file: Any) -> None:
         self.path, self._file = path, file
-        self.keep_frames = bool(file.attrs["keep_frames"])
+        require_own_data(path, file)
+        require_tables(path, file)
+        self.keep_frames = bool(attribute(file, "keep_frames", (bool, int)))
         self.ended_cleanly = bool(file["digest"][...].any())
-        missing = [table for table in ("turns", *TABLES) if table not in file]
-        if missing:
-            raise Refused(f"{path}: this run is damaged: it has no '{missing[0]}'")
         self.header = header_of(self._header_text(), str(path))
         self.memory = memory.stored(file, str(path))
+        require_frames(path, file, self.header.height_px, self.header.width_px, self.header.pixel_type)
         self._count = len(file["turns"]) if self.ended_cleanly else self._complete()
         last = self._rows("turns", self._count - 1, self._count)[0] if self._count else None
         self._ends = {table: int(last[end]) if last is not None else 0 for table, end in ENDS.items()}
@@ -92,10 +101,9 @@ class Run:
                 for table, end in ENDS.items():
                     own[table] = tables[table][at[table] - begins[table] : int(row[end]) - begins[table]]
                     at[table] = int(row[end])
-                try:
-                    yield self._turn(row, own)
-                except (ValueError, UnicodeDecodeError) as error:
-                    raise Refused(f"{self.path}: turn {row['turn']} is damaged ({error})") from None
+                with reading(self.path, f"turn {row['turn']} is damaged"):
+                    turn = self._turn(row, own)
+                yield turn
 
     def turn(self, index: int) -> Turn:
         """The `index`-th turn."""
@@ -105,10 +113,8 @@ class Run:
 
     def image(self, row: int) -> NDArray[Any]:
         """The `row`-th image that was kept: [height, width], read-only."""
-        try:
+        with reading(self.path, f"'frames': image {row} can't be read"):
             image: NDArray[Any] = self._file["frames"][row]
-        except (OSError, RuntimeError) as error:
-            raise Refused(f"{self.path}: 'frames': image {row} can't be read ({_one_line(error)})") from None
         image.setflags(write=False)
         return image
 
@@ -125,8 +131,9 @@ class Run:
             self._texts = said, self._rows("texts", 0, self._ends["texts"])["end"].copy()
         said, ends = self._texts
         if not 0 <= row < len(ends):
-            raise ValueError(f"there is no text {row}")
-        return said[int(ends[row - 1]) if row else 0 : int(ends[row])].decode("utf-8", "surrogatepass")
+            raise Refused(f"{self.path}: this run is damaged: there is no text {row}")
+        with reading(self.path, f"this run is damaged: text {row} can't be read"):
+            return said[int(ends[row - 1]) if row else 0 : int(ends[row])].decode("utf-8", "surrogatepass")
 
     def rows(self, table: str) -> Rows:
         """One table as a structured array: `turns`, or one of `drivers.journal.tables.TABLES`."""
@@ -139,6 +146,10 @@ class Run:
 
     def readable(self, rows: Rows) -> dict[str, NDArray[Any]]:
         """Rows as columns for a person: texts as text, without what only the file itself needs."""
+        with reading(self.path, "this run is damaged: a table can't be read"):
+            return self._readable(rows)
+
+    def _readable(self, rows: Rows) -> dict[str, NDArray[Any]]:
         columns: dict[str, NDArray[Any]] = {}
         for name in rows.dtype.names or ():
             values = rows[name]
@@ -177,6 +188,10 @@ class Run:
 
     def digests(self) -> tuple[list[bytes], list[bytes], bytes]:
         """(digest of every table as it is now, as it was written, digest of the whole as it was written)."""
+        with reading(self.path, "this run is damaged: its digests can't be read"):
+            return self._digests()
+
+    def _digests(self) -> tuple[list[bytes], list[bytes], bytes]:
         found = []
         for table in TURN_TABLES:
             seen = blake2b(digest_size=HASH_BYTES)
@@ -202,8 +217,10 @@ class Run:
 
     def header_is_whole(self) -> bool:
         """Whether the header has the hash that it was written with."""
-        text = self._file["header"][...]
-        return bool(blake2b(text.data, digest_size=HASH_BYTES).hexdigest() == self._file["header"].attrs["blake2b"])
+        with reading(self.path, "this run is damaged: its header can't be read"):
+            header = self._file["header"]
+            found = blake2b(header[...].data, digest_size=HASH_BYTES).hexdigest()
+            return bool(found == attribute(header, "blake2b", str))
 
     def _header_text(self) -> str:
         try:
@@ -212,10 +229,8 @@ class Run:
             raise Refused(f"{self.path}: the header can't be read ({error})") from None
 
     def _rows(self, table: str, begin: int, end: int) -> Rows:
-        try:
+        with reading(self.path, f"'{table}' can't be read from row {begin} on"):
             rows: Rows = self._file[table][begin:end]
-        except (OSError, RuntimeError) as error:
-            raise Refused(f"{self.path}: '{table}' can't be read from row {begin} on ({_one_line(error)})") from None
         return rows
 
     def _complete(self) -> int:
@@ -285,33 +300,23 @@ class Run:
 def read_run(path: Path | str) -> Run:
     """Open a run file. Refused, in one sentence, where it is missing, no run of ours, or cut off."""
     path = Path(path)
-    if not path.is_file():
-        found = "found a folder, where a run file is needed" if path.is_dir() else "there is no such file"
-        raise Refused(f"{path}: {found}")
-    with path.open("rb") as raw:
+    require_file(path, "a run file")
+    with reading(path, "this file can't be read"), path.open("rb") as raw:
         begin = raw.read(12)  # signature, version, two sizes, consistency flags (HDF5 file format 3.0, II.A)
     if len(begin) < 12 or begin[:8] != SIGNATURE:
         raise Refused(f"{path}: this file is not a run (it is no HDF5 file)")
+    with reading(path, "this file is cut off or damaged"):
+        file = open_file(path, growing=begin[8] >= 3 and begin[11] != 0)  # flagged: being written, or killed
     try:
-        file = h5py.File(path, "r", swmr=begin[8] >= 3 and begin[11] != 0)  # flagged: being written, or killed
-    except OSError as error:
-        raise Refused(f"{path}: this file is cut off or damaged ({_one_line(error)})") from None
-    try:
-        if file.attrs.get("format") != FORMAT:
-            raise Refused(f"{path}: this HDF5 file is not a run ('{FORMAT}')")
-        return Run(path, file)
-    except (OSError, RuntimeError, KeyError) as error:
-        _close(file)
-        raise Refused(f"{path}: this run is cut off or damaged ({_one_line(error)})") from None
+        with reading(path, "this run is cut off or damaged"):
+            if "format" not in file.attrs or attribute(file, "format", str) != FORMAT:
+                raise Refused(f"{path}: this HDF5 file is not a run ('{FORMAT}')")
+            return Run(path, file)
     except Refused:
         _close(file)
         raise
 
 
 def _close(file: Any) -> None:
-    with suppress(OSError, RuntimeError):  # a damaged file: what matters is being said already
+    with suppress(*DAMAGE):  # a damaged file: what matters is being said already
         file.close()
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())

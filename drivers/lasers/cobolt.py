@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from config.fields import Doc, Ge, Gt, settings
+from config.words import quoted
 from control.contract import Fault
 from drivers.light import Modulator
 from drivers.returned import Returned
@@ -26,6 +27,7 @@ FAULTS = {"1": "temperature", "3": "interlock", "4": "constant power timeout"}
 MODES = {"0": "constant current", "1": "constant power", "2": "modulation"}
 CONSTANT_POWER = "1"
 QUESTIONS = ("pa?", "f?", "ilk?", "pa?", "l?", "gam?", "pa?", "p?")  # while it is lit, one a turn, over and over
+LONGEST_ANSWER = 80  # characters
 GOOD = {"f?": "0", "ilk?": "0", "l?": "1"}  # what the answer should be
 PART = 0.01  # the set point may differ from what was asked by this part of it
 
@@ -275,7 +277,7 @@ class CoboltDriver:
         """What it answers. Raises Fault for 'Syntax error', and for anything but `expect` where that is given."""
 
         def read(piece: bytes) -> str | None:
-            answer = piece.decode("ascii", "replace").strip()
+            answer = quoted(piece.decode("ascii", "replace").strip(), LONGEST_ANSWER)
             if command == "?" and answer != expect:
                 return None  # what was left over from before
             if answer.startswith("Syntax error") or "\ufffd" in answer or (expect and answer != expect):

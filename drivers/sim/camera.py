@@ -30,13 +30,15 @@ class SimulatedCamera:
     """A camera that exists in the simulated world only. Its `true_` optics are not known to the instrument."""
 
     kind: Literal["simulated"] = "simulated"
-    fps: Annotated[float, Gt(0), Doc("frame rate")] = 100.0
+    fps: Annotated[float, Interval(ge=0.1, le=1e5), Doc("frame rate")] = 100.0
     exposure_s: Annotated[float, Gt(0), Doc("exposure time")] = 0.005
     readout_s: Annotated[float, Ge(0), Doc("from the end of the exposure until the computer has the frame")] = 0.005
     width_px: Annotated[int, Interval(ge=16, le=8192), Doc("width of the image")] = 256
     height_px: Annotated[int, Interval(ge=16, le=8192), Doc("height of the image")] = 256
     image: Annotated[Literal["fluorescent", "brightfield"], Doc("what a particle looks like")] = "fluorescent"
-    spot_um: Annotated[float, Gt(0), Doc("fluorescent: standard deviation of the spot of a particle")] = 0.25
+    spot_um: Annotated[
+        float, Interval(gt=0, le=100), Doc("fluorescent: standard deviation of the spot of a particle")
+    ] = 0.25
     bits: Annotated[int, Interval(ge=4, le=16), Doc("bits of a pixel; up to 8 the image is uint8, else uint16")] = 8
     background_counts: Annotated[float, Ge(0), Doc("brightness where no particle is")] = 20.0
     peak_counts: Annotated[float, Doc("brightness that a particle's middle adds")] = 150.0
@@ -49,7 +51,9 @@ class SimulatedCamera:
         float, Ge(0), Doc("what the filter lets through: the laser's spot, at its peak, for 1 mW over an exposure")
     ] = 0.0
     sub_exposures: Annotated[int, Interval(ge=1, le=64), Doc("instants that an exposure is made of")] = 4
-    true_um_per_px: Annotated[float, Ge(0), Doc("the real size of a pixel; 0: as the optics say")] = 0.0
+    true_um_per_px: Annotated[float, Interval(ge=0, le=1e3), Doc("the real size of a pixel; 0: as the optics say")] = (
+        0.0
+    )
     true_rotation_deg: Annotated[float, Doc("by how much the image is turned about its middle")] = 0.0
     true_mirror: Annotated[bool, Doc("whether left and right are exchanged")] = False
     true_shear: Annotated[float, Interval(ge=-1, le=1), Doc("the image leans: x grows by so much of y")] = 0.0

@@ -24,7 +24,9 @@ class SimulatedDeflector:
 
     kind: Literal["simulated"] = "simulated"
     range_v: Annotated[float, Gt(0), Doc("the converter gives -range_v to +range_v on each axis")] = 10.0
-    v_per_um: Annotated[float, Gt(0), Doc("voltage that moves the spot by 1 um in the sample")] = 0.25
+    v_per_um: Annotated[float, Interval(ge=1e-4, le=1e4), Doc("voltage that moves the spot by 1 um in the sample")] = (
+        0.25
+    )
     bits: Annotated[int, Interval(ge=4, le=32), Doc("resolution of the converter")] = 16
     settle_s: Annotated[float, Ge(0), Doc("dark time of a jump (estimate for an acousto-optic deflector)")] = 1e-5
     delay_s: Annotated[float, Ge(0), Doc("from the command to the first visit")] = 1e-4
@@ -36,7 +38,7 @@ class SimulatedDeflector:
     true_rotation_deg: Annotated[float, Doc("by how much the deflector's axes are turned against the image's")] = 0.0
     true_shift_um: Annotated[tuple[float, float], Doc("where 0 V really points, from the middle of the field")] = (0, 0)
     true_delay_s: Annotated[float, Ge(0), Doc("the real delay_s; 0: as configured")] = 0.0
-    true_v_per_um: Annotated[float, Ge(0), Doc("the real v_per_um; 0: as configured")] = 0.0
+    true_v_per_um: Annotated[float, Interval(ge=0, le=1e4), Doc("the real v_per_um; 0: as configured")] = 0.0
 
     @property
     def dead_man(self) -> str:

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from config.fields import Doc, Ge, Gt, Interval, settings
+from config.fields import Doc, Ge, Interval, settings
 from control.contract import Command, Ended, Fault, Frame
 from control.contract import dark as dark_command
 from drivers.sim.clock import LockstepClock
@@ -31,7 +31,7 @@ class PlantCamera:
     """A camera that is shown where the particles are, in a table. All cells of the sample have one field."""
 
     kind: Literal["plant"] = "plant"
-    fps: Annotated[float, Gt(0), Doc("frame rate")] = 100.0
+    fps: Annotated[float, Interval(ge=0.1, le=1e5), Doc("frame rate")] = 100.0
     error_um: Annotated[float, Ge(0), Doc("Gaussian error of a position, along each axis")] = 0.0
     width_px: Annotated[int, Interval(ge=2, le=10**9), Doc("width of the field")] = 100_001
     height_px: Annotated[int, Interval(ge=2, le=10**9), Doc("height of the field")] = 100_001

@@ -12,11 +12,12 @@ import torch
 from safetensors.torch import save
 
 from config.atomic import write_file
-from config.fields import Doc, Ge, Gt, settings
+from config.fields import Doc, Ge, Gt, Le, settings
 from config.reader import build, plain, read
 from config.refused import Refused
 from models.checkpoint import digest, fill, tensors
 from models.lie.network import AffineNetwork
+from models.networks import made
 
 
 @settings
@@ -24,14 +25,16 @@ class AffineShape:
     """The arrangement of an AffineNetwork for patches of particles."""
 
     kind: Literal["affine"] = "affine"
-    width: Annotated[int, Ge(1), Doc("channels after the lifting")] = 8
-    deep: Annotated[int, Ge(1), Doc("channels after the group convolutions")] = 16
-    group: Annotated[int, Ge(1), Doc("elements of the group")] = 8
+    width: Annotated[int, Ge(1), Le(256), Doc("channels after the lifting")] = 8
+    deep: Annotated[int, Ge(1), Le(512), Doc("channels after the group convolutions")] = 16
+    group: Annotated[int, Ge(1), Le(64), Doc("elements of the group")] = 8
     special: Annotated[bool, Doc("SL(2), which keeps areas; else GL+(2)")] = True
-    levels: Annotated[int, Ge(1), Doc("levels of blur that they are shared by")] = 4
-    blur_px: Annotated[float, Ge(0), Doc("the most blur")] = 1.2
-    stretch: Annotated[float, Ge(0), Doc("largest logarithm of a stretch along each direction of the algebra")] = 0.2
-    turn_rad: Annotated[float, Ge(0), Doc("largest rotation")] = 0.1
+    levels: Annotated[int, Ge(1), Le(16), Doc("levels of blur that they are shared by")] = 4
+    blur_px: Annotated[float, Ge(0), Le(32), Doc("the most blur")] = 1.2
+    stretch: Annotated[
+        float, Ge(0), Le(4), Doc("largest logarithm of a stretch along each direction of the algebra")
+    ] = 0.2
+    turn_rad: Annotated[float, Ge(0), Le(7), Doc("largest rotation")] = 0.1
 
     def build(self, classes: int) -> AffineNetwork:
         if self.group % self.levels:
@@ -48,7 +51,7 @@ class SpeciesCard:
 
     format: Literal["cybloids classifier 1"] = "cybloids classifier 1"
     network: AffineShape = AffineShape()
-    patch_px: Annotated[int, Ge(19), Doc("width and height of a patch")] = 28
+    patch_px: Annotated[int, Ge(19), Le(128), Doc("width and height of a patch")] = 28
     species: Annotated[tuple[str, ...], Doc("names of species 0, 1, 2, ...")]
     patches: Annotated[tuple[int, ...], Doc("patches of each that it was trained on")]
     data_sha256: Annotated[str, Doc("of those patches")]
@@ -79,7 +82,7 @@ def read_classifier(path: Path) -> tuple[AffineNetwork, SpeciesCard]:
     before: Any = torch.get_default_dtype()
     torch.set_default_dtype(torch.float32)
     try:
-        network = card.network.build(len(card.species))
+        network = made(lambda: card.network.build(len(card.species)), str(path))
         weights = path.with_suffix(".safetensors")
         fill(network, tensors(weights, card.weights_sha256), weights)
         network.freeze()

@@ -37,7 +37,7 @@ def sphere(count: int) -> Tensor:
 
 def opposites(grid: Tensor) -> Tensor:
     """[O] the index of -o for every o of the grid; [0] where one is not in it."""
-    if not len(grid):
+    if not len(grid) or grid.is_meta:  # a network that is only measured has no numbers
         return torch.empty(0, dtype=torch.long)
     apart = torch.cdist(grid.double(), -grid.double())
     nearest, index = apart.min(1)

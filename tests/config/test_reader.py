@@ -48,12 +48,15 @@ def test_reads_nested_settings_and_numbers_as_a_physicist_writes_them() -> None:
 
 
 UNREADABLE = {
-    "title: a\0b": "plan.yaml: this is not YAML \\(unacceptable character #x0000",
-    "title: [" + "[" * 3000: "plan.yaml: this is nested too deeply",
+    "title: a\0b": "plan.yaml.*: this is not YAML \\(.*control characters",
+    'title: "a\\0b"': "plan.yaml, line 1: found a character that no text may hold in 'a.x00b'",
+    "title: [" + "[" * 3000: "plan.yaml, line 1: this is nested too deeply",
     "title: " + "[" * 100 + "]" * 100: "plan.yaml, line 1: this is nested too deeply",
     "title: &me [*me]": "plan.yaml, line 1: this is nested too deeply",
-    "title: 2001-99-99": "plan.yaml: this is not YAML \\(month",
-    "title: " + "9" * 5000: "plan.yaml: this is not YAML \\(Exceeds the limit",
+    "title: !!timestamp 2001-99-99": "plan.yaml, line 1: found a value of the type timestamp",
+    "title: !!binary aGk=": "plan.yaml, line 1: found a value of the type binary",
+    "title: x\nnumber: 2001-01-01": "plan.yaml, line 2: .number. is the text .2001-01-01.",
+    "title: " + "9" * 5000: "plan.yaml, line 1: found a number of 5000 digits",
     "? [title]\n: x": "plan.yaml, line 1: found a list or a mapping where a key is needed",
 }
 
@@ -65,9 +68,9 @@ def test_what_can_not_be_read_is_refused_in_one_sentence(text: str) -> None:
     assert "\n" not in str(refusal.value)
 
 
-@pytest.mark.parametrize("text", ["a\0b", "[" * 3000, "2001-99-99"])
+@pytest.mark.parametrize("text", ["a\0b", "[" * 3000, "!!binary aGk=", "&a [*a]", "0x" + "f" * 5000])
 def test_values_that_can_not_be_read_are_refused_too(text: str) -> None:
-    with pytest.raises(Refused, match=r"--set number: .* is not a YAML value"):
+    with pytest.raises(Refused, match=r"^--set number(, line 1)?: (this is not YAML|this is nested|found)"):
         override(parse("title: x", "plan.yaml"), "number", text, "--set number")
 
 
@@ -90,7 +93,7 @@ def test_values_that_can_not_be_read_are_refused_too(text: str) -> None:
         ("title: x\nnumber: 1.5", ["line 2", "'number' is 1.5", "valid integer"]),
         ("title: [", ["not YAML"]),
         ("- a\n- b", ["a list at the top"]),
-        ("title: !!python/object/apply:os.system [ls]", ["not YAML"]),
+        ("title: !!python/object/apply:os.system [ls]", ["found a value of the type python"]),
     ],
 )
 def test_refuses_in_one_sentence_with_file_line_and_key(text: str, parts: list[str]) -> None:
@@ -121,7 +124,7 @@ def test_override_sets_a_value_and_is_named_where_it_is_wrong() -> None:
 
 
 @given(
-    st.text(max_size=20),
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20),
     st.integers(1, 9),
     st.floats(1e-6, 1e6),
     st.lists(st.tuples(st.floats(0, 9), st.floats(-9, 9))),

@@ -125,7 +125,7 @@ BREAKS: dict[Callable[[Path], None], str] = {
     truncated: "not the weights of the card",
     disguised_pickle: "not the weights of the card",
     disguised_pickle_with_its_owndigest: "not a safetensors file",
-    no_weights: "can't be read",
+    no_weights: "no such file",
     edited_card: "changed after the training",
     card_is_no_json: "not YAML",
     unknown_key: "did you mean 'scale'",

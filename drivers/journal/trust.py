@@ -1,0 +1,137 @@
+"""What a run file has to look like before anything in it is read: it may come from anywhere.
+
+HDF5 can name data in other files, and sizes that no file has. Here a file is refused for both, before a byte of its
+tables is looked at and before memory is asked for.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from config.refused import Refused
+from config.words import one_line, quoted
+from drivers.journal.tables import HASH_BYTES, TABLES, TURNS
+
+LARGEST_HEADER = 1 << 24  # bytes
+LARGEST_ATTRIBUTE = 1 << 16  # bytes
+LARGEST_CHUNK = 1 << 27  # bytes: one image
+SLACK = 1 << 26  # bytes that a killed run may claim beyond what was written
+ATTEMPTS = 27  # of reading metadata that is being written: the pauses, 1 ns, 2 ns, 4 ns, ..., add up to 0.13 s
+
+# What HDF5, h5py and NumPy raise at a file that is damaged.
+DAMAGE = (OSError, RuntimeError, KeyError, IndexError, ValueError, TypeError, AttributeError, OverflowError,
+          MemoryError, NotImplementedError)  # fmt: skip
+
+
+def open_file(path: Path, *, growing: bool) -> Any:
+    """The HDF5 file for reading; `growing`: it is being written, or its writer was killed (SWMR).
+
+    HDF5 reads damaged metadata of a growing file again, 100 times, each after twice the pause before: for ever. Here
+    it does so ATTEMPTS times, 0.13 s in all.
+    """
+    if not growing:
+        return h5py.File(path, "r")
+    access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
+    access.set_fclose_degree(h5py.h5f.CLOSE_STRONG)
+    with suppress(OSError, AttributeError):  # a library without that function reads as it likes
+        library = ctypes.CDLL("hdf5.dll" if sys.platform == "win32" else h5py.h5p.__file__)
+        limit = library.H5Pset_metadata_read_attempts
+        limit.argtypes, limit.restype = (ctypes.c_int64, ctypes.c_uint), ctypes.c_int
+        limit(access.id, ATTEMPTS)
+    flags = h5py.h5f.ACC_RDONLY | h5py.h5f.ACC_SWMR_READ
+    return h5py.File(h5py.h5f.open(os.fsencode(path), flags, fapl=access))
+
+
+@contextmanager
+def reading(path: Path, what: str) -> Iterator[None]:
+    """Every error of reading `what` becomes Refused."""
+    try:
+        yield
+    except DAMAGE as error:
+        raise Refused(f"{path}: {what} ({one_line(error)})") from None
+
+
+def attribute(thing: Any, name: str, kind: type) -> Any:
+    """A small attribute of this type. Raises ValueError where there is none."""
+    if name not in thing.attrs:
+        raise ValueError(f"there is no attribute '{name}'")
+    if h5py.h5a.open(thing.id, name.encode()).get_storage_size() > LARGEST_ATTRIBUTE:
+        raise ValueError(f"the attribute '{name}' is too large")
+    value = thing.attrs[name]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if not isinstance(value, kind):
+        raise ValueError(f"the attribute '{name}' is of another type")
+    return value
+
+
+def require_own_data(path: Path, file: Any) -> None:
+    """Raises Refused where anything at the top of the file is no data set, or has its data elsewhere."""
+    for name in file:
+        said = f"{path}: '{quoted(name)}'"
+        link = file.get(name, getlink=True)
+        if not isinstance(link, h5py.HardLink):
+            raise Refused(f"{said} is a link; a run has its data in its own file")
+        found = file[name]
+        if not isinstance(found, h5py.Dataset):
+            raise Refused(f"{said} is no table; a run has nothing but tables at its top")
+        made = found.id.get_create_plist()
+        if found.is_virtual or made.get_external_count():
+            raise Refused(f"{said} has its data in another file; a run has its data in its own file")
+        size = _size(found.shape, found.dtype.itemsize)
+        stored = found.id.get_storage_size()
+        compressed = bool(made.get_nfilters())
+        claimed = 0 if found.chunks is None else _size(found.chunks, found.dtype.itemsize)
+        if found.dtype.hasobject or claimed > LARGEST_CHUNK:
+            raise Refused(f"{said} is of a type or a size that no run has")
+        if not compressed and size > stored + SLACK:
+            raise Refused(f"{said} claims {size} bytes, and the file holds {stored} of it")
+
+
+def require_tables(path: Path, file: Any) -> None:
+    """Raises Refused where a table is missing, or is none of ours by its columns. Older runs may have fewer columns."""
+    for name in ("header", "frames", "turns", *TABLES, "digests", "digest"):
+        if name not in file:
+            raise Refused(f"{path}: this run is damaged: it has no '{name}'")
+    for name, layout in {"turns": TURNS, **TABLES}.items():
+        table = file[name]
+        if table.ndim != 1 or not _alike(table.dtype, layout, whole=name == "turns"):
+            raise Refused(f"{path}: this run is damaged: '{name}' is not a table of a run")
+    for name, ndim in (("header", 1), ("digests", 2), ("digest", 1)):
+        found = file[name]
+        if found.dtype != np.uint8 or found.ndim != ndim or found.size > LARGEST_HEADER:
+            raise Refused(f"{path}: this run is damaged: '{name}' is not what a run has there")
+    if file["digest"].shape != (HASH_BYTES,):
+        raise Refused(f"{path}: this run is damaged: 'digest' is not what a run has there")
+
+
+def require_frames(path: Path, file: Any, height_px: int, width_px: int, pixel_type: str) -> None:
+    """Raises Refused where the frames are not of the size that the header states."""
+    frames = file["frames"]
+    if frames.ndim != 3 or frames.shape[1:] != (height_px, width_px) or frames.dtype.name != pixel_type:
+        raise Refused(f"{path}: this run is damaged: 'frames' is {quoted(frames.shape)} {quoted(frames.dtype.name)}, "
+                      f"and the header says {height_px} x {width_px} {pixel_type}")  # fmt: skip
+
+
+def _alike(found: np.dtype[Any], layout: np.dtype[Any], *, whole: bool) -> bool:
+    """Whether a table has our columns with our types; unless `whole`, those after the first may be missing."""
+    if layout.fields is None or found.fields is None:
+        return found == layout
+    known = {name: layout.fields[name][0] for name in layout.fields}
+    if (layout.names or ("",))[0] not in found.fields or (whole and set(known) - set(found.fields)):
+        return False
+    return all(found.fields[name][0] == known[name] for name in found.fields if name in known)
+
+
+def _size(shape: tuple[int, ...], itemsize: int) -> int:
+    return math.prod(int(step) for step in shape) * itemsize

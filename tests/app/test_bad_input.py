@@ -1,0 +1,260 @@
+"""Bad input through the command line: one sentence, exit code 2, in bounded time and memory, whatever verb it meets."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+import main
+from app.rig_file import EXPERIMENTS, RIGS
+
+Verb = Callable[..., tuple[int, str]]
+EXPERIMENT, RIG = EXPERIMENTS / "annular_activity.yaml", RIGS / "simulated.yaml"
+pytestmark = pytest.mark.timeout(120)  # generous: the machine may be busy; what hangs would hang for ever
+
+
+@pytest.fixture
+def verb(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Verb:
+    """Runs the command line here; answers exit code and what it said on standard error."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*words: str | Path) -> tuple[int, str]:
+        monkeypatch.setattr("sys.argv", ["main.py", *map(str, words)])
+        try:
+            code = main.main()
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        return code, capsys.readouterr().err
+
+    return call
+
+
+def refused(code: int, said: str) -> None:
+    """One bounded sentence that a terminal can only show."""
+    assert code == 2, said
+    assert said.startswith("cybloids: ")
+    assert said.endswith("\n")
+    assert said[:-1].isprintable(), said
+    assert len(said) <= 520
+
+
+TENS = [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)]
+BOMB = "\n".join(["a0: &a0 [x, x, x, x, x, x, x, x, x, x]", *TENS])
+TEXTS = {
+    "bomb": BOMB,
+    "list": "title:\n" + "- 1\n" * 100_000,
+    "deep": "title: " + "[" * 100_000,
+    "flow": "title: {" + ", ".join(f"k{n}: 1" for n in range(100_000)) + "}",
+    "binary": "title: !!binary aGk=",
+    "recursive": "title: &a [*a]",
+    "long": "mode: " + "x" * 20_000,
+    "long key": "x" * 20_000 + ": 1",
+    "escape": 'title: "\\e[31mred"\nmode: "\\e[2J"',
+    "digits": "seed: " + "9" * 5000,
+    "hex": "seed: 0x" + "f" * 5000,
+    "sixty": "seed: " + "59:" * 3000 + "59",
+    "zero": 'rig: "a\\0b"',
+    "half": 'rig: "a\\ud800b"',
+    "name": "rig: " + "x" * 5000,
+    "merge": "<<: &a {<<: *a}\ntitle: x",
+    "empty": "",
+    "nothing": "null",
+}
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_a_text_that_is_no_experiment(verb: Verb, tmp_path: Path, text: str) -> None:
+    file = tmp_path / "plan.yaml"
+    file.write_text(TEXTS[text], encoding="utf-8")
+    for words in (("run", file), ("run", EXPERIMENT, "--rig", file), ("train", file), ("calibrate", "all", file)):
+        refused(*verb(*words))
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-inf", "1e308", "0", "-1", "", "x", "²", "9" * 5000])
+def test_a_length_of_time_that_can_not_be(verb: Verb, text: str) -> None:
+    for words in (
+        ("run", EXPERIMENT),
+        ("calibrate", "all", RIG),
+        ("desktop", EXPERIMENT, "--picture", "a.png"),
+        ("bench", "loop"),
+    ):
+        code, said = verb(*words, "--seconds", text)
+        refused(code, said)
+        assert said.startswith("cybloids: --seconds: found ")
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        "²=1",
+        "a=&a [*a]",
+        "seed=0x" + "f" * 5000,
+        "seed=" + "9" * 5000,
+        "optics.um_per_px=1e-300",
+        "tracking.diameter_px=100001",
+        "camera.width_px=8193",
+        "tracking.search_px=1e308",
+        "sample.number=!!binary aGk=",
+        "sample.number=2020-01-01",
+        "." * 5000 + "=1",
+        "=1",
+        "seed",
+        "tracking.locator=" + "x" * 20_000,
+        "tracking." + "x" * 20_000 + "=1",
+        "camera.fps=1e-300",
+        "tracking.locator=\x1b[31m",
+        "tracking.locator=\udcff",
+        "policy.forces.0.shape.kind=" + "x" * 20_000,
+        "policy.forces.99999999999999999999.delay_s=1",
+        "camera=[1, 2]",
+        "seed=-1",
+        "tracking=",
+        "set={a: &b [*b]}",
+        "camera.fps={a: 1}",
+        "experiment=5",
+    ],
+)
+def test_a_value_that_can_not_be(verb: Verb, item: str) -> None:
+    refused(*verb("run", EXPERIMENT, "--seconds", "0.01", "--set", item))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("emulate", "galvo", "--stream", "99999"),
+        ("emulate", "galvo", "--stream", "-1"),
+        ("emulate", "x" * 20_000),
+        ("run", EXPERIMENT, "--json", ""),
+        ("run", EXPERIMENT, "--out", ""),
+        ("run", ""),
+        ("run", EXPERIMENT, "--rig", ""),
+        ("run", EXPERIMENT, "--out", os.fsdecode(b"\xff") + ".h5"),
+        ("run", EXPERIMENT, "--seed", "9" * 5000),
+        ("run", EXPERIMENT, "--json", "."),
+        ("info", "a\x1b[31m.h5"),
+        ("info", "x" * 20_000),
+        ("bench", "x" * 20_000),
+        ("export", RIG, "--to", "x" * 20_000),
+        ("calibrate", "\x1b[31m" * 2000, RIG),
+        ("tune", "a.tif", "--set", "x" * 20_000),
+        ("reproduce", "x" * 20_000),
+        ("symmetry", "a.csv", "--lag", "nan"),
+        ("run", EXPERIMENT, "--" + "x" * 20_000),
+        ("run", EXPERIMENT, "--\x1b[31m"),
+        ("x" * 20_000,),
+        ("calibrate", "um-per-px", RIG, "--pitch-um", "nan"),
+        ("species", "a.h5", "b.h5", "--out", "a.json", "--seed", "-1"),
+        ("evaluate", "x" * 20_000 + ".json"),
+    ],
+    ids=lambda words: " ".join(map(repr, words))[:60],
+)
+def test_a_command_line_that_can_not_be(verb: Verb, words: tuple[str, ...]) -> None:
+    refused(*verb(*words))
+
+
+VERBS: tuple[tuple[str, ...], ...] = (
+    ("run", "{}"),
+    ("run", str(EXPERIMENT), "--rig", "{}"),
+    ("replay", "{}"),
+    ("replay", "{}", "--experiment", "{}"),
+    ("verify", "{}"),
+    ("export", "{}", "--to", "csv"),
+    ("info", "{}"),
+    ("train", "{}"),
+    ("evaluate", "{}"),
+    ("analyse", "{}"),
+    ("calibrate", "all", "{}"),
+    ("tune", "{}"),
+    ("symmetry", "{}"),
+    ("species", "{}", "{}", "--names", "a,b", "--out", "a.json"),
+    ("desktop", "{}", "--picture", "a.png"),
+    ("reproduce", "--docs", "a.md", "--json", "{}"),
+)
+KINDS = ("empty", "binary", "folder", "pipe", "missing", "loop", "device")
+ENDINGS = (".yaml", ".h5", ".json", ".tif", ".avi", ".csv", ".parquet")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes and devices in the file system")
+@pytest.mark.parametrize("words", VERBS, ids=" ".join)
+def test_what_is_no_file_of_ours(verb: Verb, tmp_path: Path, words: tuple[str, ...]) -> None:
+    """Empty, binary, a folder, a pipe, a device, missing, a link to itself: no verb hangs, none breaks."""
+    for ending in ENDINGS:
+        paths = [tmp_path / f"{kind}{ending}" for kind in KINDS]
+        empty, binary, folder, pipe, _, loop, device = paths
+        empty.touch()
+        binary.write_bytes(bytes(range(256)) * 40)
+        folder.mkdir()
+        os.mkfifo(pipe)
+        loop.symlink_to(loop)
+        device.symlink_to("/dev/zero")
+        for path in paths:
+            code, said = verb(*(word.replace("{}", str(path)) for word in words))
+            assert code in (1, 2), (path.name, said)
+            assert said.startswith("cybloids: "), (path.name, said)
+            assert said[:-1].isprintable(), (path.name, said)
+            assert len(said) <= 520, (path.name, said)
+
+
+def png(width_px: int, height_px: int) -> bytes:
+    """The beginning of a PNG of this size, and nothing of the image."""
+    import struct
+    import zlib
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width_px, height_px, 8, 0, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+    )
+
+
+def claims(tmp_path: Path) -> dict[str, Path]:
+    """Recordings of 900 million pixels, as their headers say."""
+    folder, tiff, many = tmp_path / "pngs", tmp_path / "large.tif", tmp_path / "count.tif"
+    folder.mkdir()
+    (folder / "1.png").write_bytes(png(30_000, 30_000))
+    image = np.zeros((48, 64), np.uint8)
+    tifffile.imwrite(tiff, image, photometric="minisblack", compression="zlib")
+    data = bytearray(tiff.read_bytes())
+    for tag in (256, 257, 278):  # width, height, rows of a strip
+        at = data.index(tag.to_bytes(2, "little"), 8)
+        data[at + 2 : at + 4], data[at + 8 : at + 12] = (4).to_bytes(2, "little"), (30_000).to_bytes(4, "little")
+    tiff.write_bytes(data)
+    at = data.index((273).to_bytes(2, "little"), 8)
+    data[at + 4 : at + 8] = (2**31).to_bytes(4, "little")
+    many.write_bytes(data)
+    return {"png": folder, "tiff": tiff, "count": many}
+
+
+@pytest.mark.parametrize("kind", ["png", "tiff", "count"])
+def test_a_recording_that_claims_a_size_that_no_memory_has(verb: Verb, tmp_path: Path, kind: str) -> None:
+    path = claims(tmp_path)[kind]
+    for words in (("replay", path), ("tune", path, "--out", "a.png")):
+        code, said = verb(*words)
+        refused(code, said)
+        assert "too large" in said or "no room for" in said, said
+
+
+def test_a_terminal_gets_no_orders_from_a_run(verb: Verb, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Escapes in a run's header and texts are shown as codes."""
+    from drivers.journal import Journal
+    from tests.drivers.turns import header, plausible
+
+    path = tmp_path / "run.h5"
+    made = header(rig='title: "\\e[31mred"', experiment='title: "\\e]0;owned\\a"', source="\x1b[2J", git_hash="\x9b1m")
+    journal = Journal(path, made, True, wait_s=30.0)
+    journal.write(plausible(0))
+    journal.close()
+    import app.show
+
+    app.show.show_info(path, json=None)
+    out = capsys.readouterr().out
+    assert "\\x1b[31mred" in out
+    assert all(one == "\n" or one.isprintable() for one in out)

@@ -1,0 +1,71 @@
+"""The fuzz command: does it find what is planted, and is nothing found in a few cases of every kind?"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from benchmarks.fuzz.domains import NAMES
+from benchmarks.fuzz.harness import Watched, hunt
+from benchmarks.fuzz.planted import FAULTS
+from benchmarks.fuzz.rules import Broken, flipped, printable, sentence
+from config.refused import Refused
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory and processor time are read from /proc")
+SAID = {
+    "none": "",
+    "traceback": "traceback: KeyError",
+    "hang": "hang: killed",
+    "wait": "hang: killed",
+    "slow": "slow: ",
+    "memory": "memory: ",
+    "died": "died: ",
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_planted_fault_is_found_and_its_input_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    monkeypatch.setenv("CYBLOIDS_PLANTED", fault)
+    watched = Watched(["planted"], tmp_path, hang_s=5.0, idle_s=5.0)
+    done, findings = hunt(["planted"], 7, tmp_path, cases=1, watched=watched, told=lambda said: None)
+    assert done == {"planted": 1}
+    assert [finding.wrong.startswith(SAID[fault]) for finding in findings] == [True] * (fault != "none")
+    if fault != "none":
+        assert "--seed 7" in str(findings[0])
+        assert findings[0].kept is not None
+        assert (findings[0].kept / "input.txt").read_text() == fault
+
+
+def test_it_goes_on_after_a_process_died(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CYBLOIDS_PLANTED", "died")
+    done, findings = hunt(["planted"], 1, tmp_path, cases=3, told=lambda said: None)
+    assert done == {"planted": 3}
+    assert [finding.seed for finding in findings] == [1, 2, 3]
+
+
+def test_rules_can_be_broken() -> None:
+    for text in ("\x1b[31m", "\x9b", "a\rb", "\udcff"):
+        with pytest.raises(Broken):
+            printable(text)
+    with pytest.raises(Broken):
+        sentence(ValueError("x" * 1000))
+    sentence(Refused("x" * 1000))
+
+
+def test_a_seed_makes_the_same_input() -> None:
+    data = bytes(range(256)) * 8
+    assert flipped(Random("runs 5"), data) == flipped(Random("runs 5"), data)
+    assert len({flipped(Random(f"runs {seed}"), data) for seed in range(20)}) > 15
+
+
+@pytest.mark.timeout(900)
+def test_a_few_cases_of_every_kind_break_nothing(tmp_path: Path) -> None:
+    """`make fuzz` is the long form."""
+    done, findings = hunt(NAMES, 1, tmp_path, cases=4)
+    assert done == dict.fromkeys(NAMES, 4)
+    assert [str(finding) for finding in findings] == []

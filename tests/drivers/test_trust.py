@@ -1,0 +1,227 @@
+"""A run file may come from anywhere: what is no run, or names data elsewhere, is refused before it is read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+from app.analyse import analyse_run
+from app.info import info
+from app.verify import verify_run
+from config.refused import Refused
+from drivers.journal import Journal, read_run
+from drivers.journal.header import Header, header_of
+from tests.drivers.turns import header, plausible
+
+LONGEST_S = 60  # generous: the machine may be busy
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    path = tmp_path_factory.mktemp("run") / "run.h5"
+    journal = Journal(path, header(), True, wait_s=30.0)
+    for number in range(20):
+        journal.write(plausible(number))
+    journal.close()
+    return path.read_bytes()
+
+
+def refused(path: Path) -> str:
+    """What the refusal says; it is the same for whoever reads a run."""
+    with pytest.raises(Refused) as error, read_run(path) as run:
+        list(run.turns())
+    said = str(error.value)
+    assert said.isprintable()
+    assert len(said) < 500
+    for read in (info, lambda path: verify_run(path, json=None), lambda path: analyse_run(path, None, json=None)):
+        with pytest.raises(Refused):
+            read(path)
+    return said
+
+
+def group(file: Any) -> None:
+    file.create_group("turns")
+
+
+def soft(file: Any) -> None:
+    file["turns"] = h5py.SoftLink("/events")
+
+
+def outside(file: Any) -> None:
+    file["turns"] = h5py.ExternalLink("other.h5", "/turns")
+
+
+def scalar(file: Any) -> None:
+    file["turns"] = 5
+
+
+def floats(file: Any) -> None:
+    file["turns"] = np.zeros(20)
+
+
+def words(file: Any) -> None:
+    file.create_dataset("turns", data=["a", "b"], dtype=h5py.string_dtype())
+
+
+def huge(file: Any) -> None:
+    file.create_dataset("turns", (2**40,), np.dtype([("turn", "<i8")]), chunks=(1024,), maxshape=(None,))
+
+
+def large_chunk(file: Any) -> None:
+    file.create_dataset("turns", (10,), np.uint8, chunks=(2**30,), maxshape=(None,))
+
+
+def virtual(file: Any) -> None:
+    layout = h5py.VirtualLayout((100,), np.uint8)
+    layout[:] = h5py.VirtualSource("other.h5", "turns", (100,))
+    file.create_virtual_dataset("turns", layout)
+
+
+CRAFTED: dict[Callable[[Any], None], str] = {
+    group: "'turns' is no table",
+    soft: "'turns' is a link",
+    outside: "'turns' is a link",
+    scalar: "'turns' is not a table of a run",
+    floats: "'turns' is not a table of a run",
+    words: "of a type or a size",
+    huge: "claims",
+    large_chunk: "of a type or a size",
+    virtual: "data in another file",
+}
+
+
+@pytest.mark.parametrize("craft", CRAFTED)
+def test_what_stands_in_place_of_a_table_is_refused(tmp_path: Path, sound: bytes, craft: Callable[[Any], None]) -> None:
+    path = tmp_path / "run.h5"
+    path.write_bytes(sound)
+    with h5py.File(path, "r+") as file:
+        del file["turns"]
+        craft(file)
+    assert CRAFTED[craft] in refused(path)
+
+
+def test_text_of_another_file_is_not_read_as_ours(tmp_path: Path, sound: bytes) -> None:
+    """`text_bytes` whose bytes lie in a file beside the run: what is in it must not come out as a run's text."""
+    path, secret = tmp_path / "run.h5", tmp_path / "secret"
+    path.write_bytes(sound)
+    secret.write_bytes(b"hidden " * 10_000)
+    with h5py.File(path, "r+") as file:
+        length = len(file["text_bytes"])
+        del file["text_bytes"]
+        file.create_dataset("text_bytes", (length,), np.uint8, external=[(str(secret), 0, length)])
+    said = refused(path)
+    assert "data in another file" in said
+    assert "hidden" not in said
+
+
+def resealed(path: Path, **changes: object) -> Path:
+    """The run with another header, whose hash is right."""
+    with h5py.File(path, "r+") as file:
+        made = json.loads(file["header"][...].tobytes()) | changes
+        text = np.frombuffer(json.dumps(made).encode(), np.uint8)
+        del file["header"]
+        file.create_dataset("header", data=text).attrs["blake2b"] = blake2b(text.data, digest_size=32).hexdigest()
+    return path
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("rig", 5),
+        ("rig", None),
+        ("experiment", None),
+        ("experiment", ["a"]),
+        ("fps", "x"),
+        ("fps", -1),
+        ("fps", 1e308),
+        ("height_px", 2.5),
+        ("height_px", 2**40),
+        ("width_px", "wide"),
+        ("pixel_type", "float64"),
+        ("pixel_type", [1]),
+        ("field_um", "abcd"),
+        ("field_um", [1, 2]),
+        ("field_um", 3),
+        ("um_per_px", None),
+        ("seed", "x"),
+        ("calibration", 5),
+        ("extra", {"folder": 5}),
+        ("versions", {"python": 3}),
+        ("started", {}),
+        ("source", "a\0b"),
+        ("kind", "SECRET"),
+    ],
+)
+def test_a_header_of_other_types_is_refused(tmp_path: Path, sound: bytes, key: str, value: object) -> None:
+    path = tmp_path / "run.h5"
+    path.write_bytes(sound)
+    assert "header" in refused(resealed(path, **{key: value}))
+
+
+def test_a_sound_header_comes_back(sound: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "run.h5"
+    path.write_bytes(sound)
+    with read_run(resealed(path)) as run:
+        assert run.header_is_whole()
+        assert header_of(run.header.text(), "here") == run.header
+        assert isinstance(run.header, Header)
+
+
+def test_an_alias_bomb_in_a_header_costs_nothing(tmp_path: Path, sound: bytes) -> None:
+    levels = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    levels += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)]
+    path = tmp_path / "run.h5"
+    path.write_bytes(sound)
+    resealed(path, rig="\n".join(levels))
+    info(path)
+    with pytest.raises(Refused, match="too many values"):
+        analyse_run(path, None, json=None)
+
+
+@pytest.mark.timeout(LONGEST_S)
+def test_a_damaged_run_that_says_that_it_grows_is_refused_soon(tmp_path: Path, sound: bytes) -> None:
+    """HDF5 itself would read it again for ever."""
+    path = tmp_path / "run.h5"
+    changed = bytearray(sound)
+    changed[11] |= 5  # being written, SWMR: the superblock's check sum is now wrong
+    path.write_bytes(changed)
+    with pytest.raises(Refused, match="cut off or damaged"):
+        read_run(path)
+
+
+@pytest.mark.timeout(LONGEST_S)
+@pytest.mark.parametrize("at", [8, 9, 10, 12, 20, 28, 36, 44])
+def test_a_bad_superblock_is_refused(tmp_path: Path, sound: bytes, at: int) -> None:
+    path = tmp_path / "run.h5"
+    changed = bytearray(sound)
+    changed[at] ^= 0xFF
+    path.write_bytes(changed)
+    with pytest.raises(Refused):
+        read_run(path)
+
+
+@pytest.mark.timeout(300)
+def test_flipped_bytes_are_refused_or_read_but_never_break(tmp_path: Path, sound: bytes) -> None:
+    path = tmp_path / "run.h5"
+    chance = np.random.default_rng(1)
+    said = []
+    for _ in range(150):
+        changed = bytearray(sound)
+        for at in chance.integers(0, 6000, 3):
+            changed[at] = int(chance.integers(256))
+        path.write_bytes(changed)
+        try:
+            with read_run(path) as run:
+                list(run.turns())
+                run.digests()
+        except Refused as error:
+            said.append(str(error))
+    assert len(said) > 30
+    assert all(one.isprintable() for one in said)
