@@ -604,7 +604,7 @@ def test_the_edges_of_what_is_allowed(changes: dict[str, Any], fine: bool) -> No
 def test_the_edges_of_the_field(place_um: float, fine: bool, axis: int) -> None:
     """Of a deflector that reaches farther."""
     mirror, lamp = Mirror(), Lamp()
-    mirror.low_v, mirror.high_v = (-99.0, -99.0), (99.0, 99.0)  # type: ignore[misc]
+    mirror.low_v, mirror.high_v = (-99.0, -99.0), (99.0, 99.0)
     guard = Guard(mirror, lamp, Time(), Affine.scale("um", "v", 1.0), BOUNDS, watch=False)
     position_um = np.full((2, 2), 3.0)
     position_um[1, axis] = place_um
