@@ -304,6 +304,21 @@ def test_the_first_light_after_a_long_dark_has_a_heartbeat_of_its_own() -> None:
     guard.close()
 
 
+def test_a_dark_beam_whose_deflector_is_slow_is_not_taken_for_a_lit_one() -> None:
+    guard, mirror, lamp, clock = make(watch=True, heartbeat_s=0.04)
+    clock.at_s = 1000.0
+    steers = mirror.steer
+
+    def slow(position_v: Floats, dwell_s: Floats) -> Steered:
+        time.sleep(0.2)  # many beats of the watchdog, which waits for the lock meanwhile
+        return steers(position_v, dwell_s)
+
+    mirror.steer = slow  # type: ignore[method-assign]
+    guard.send(two())
+    assert lamp.lit
+    guard.close()
+
+
 def test_the_map_must_lead_from_um_to_volts() -> None:
     with pytest.raises(ValueError, match="from um to v"):
         Guard(Mirror(), Lamp(), Time(), Affine.scale("px", "v", 1.0), BOUNDS, watch=False)
@@ -604,7 +619,7 @@ def test_the_edges_of_what_is_allowed(changes: dict[str, Any], fine: bool) -> No
 def test_the_edges_of_the_field(place_um: float, fine: bool, axis: int) -> None:
     """Of a deflector that reaches farther."""
     mirror, lamp = Mirror(), Lamp()
-    mirror.low_v, mirror.high_v = (-99.0, -99.0), (99.0, 99.0)  # type: ignore[misc]
+    mirror.low_v, mirror.high_v = (-99.0, -99.0), (99.0, 99.0)
     guard = Guard(mirror, lamp, Time(), Affine.scale("um", "v", 1.0), BOUNDS, watch=False)
     position_um = np.full((2, 2), 3.0)
     position_um[1, axis] = place_um
