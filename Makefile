@@ -1,5 +1,5 @@
 # Two commands do everything: `make run` opens the instrument, `make test` checks it.
-.PHONY: run test test-slow train-benchmarks bench lint setup clean
+.PHONY: run test test-slow train-benchmarks bench fuzz lint setup clean
 
 export OMP_NUM_THREADS = 1
 export OPENBLAS_NUM_THREADS = 1
@@ -40,6 +40,12 @@ train-benchmarks:
 bench:
 	@sh setup.sh run
 	$(PY) main.py bench tracking --docs docs/benchmarks.md
+
+# Broken input of every kind, for MINUTES; a case that was wrong is kept in runs/fuzz and comes back by its seed.
+MINUTES = 5
+fuzz:
+	@sh setup.sh test
+	$(PY) -m benchmarks.fuzz --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

@@ -61,7 +61,7 @@ def reading(path: Path, what: str) -> Iterator[None]:
         raise Refused(f"{path}: {what} ({one_line(error)})") from None
 
 
-def attribute(thing: Any, name: str, kind: type) -> Any:
+def attribute(thing: Any, name: str, kind: type | tuple[type, ...]) -> Any:
     """A small attribute of this type. Raises ValueError where there is none."""
     if name not in thing.attrs:
         raise ValueError(f"there is no attribute '{name}'")
