@@ -49,12 +49,16 @@ class Absent:
 
 def encoded(memory: Memory) -> bytes:
     """The bytes that a record in flight begins with. Raises NotStorable if even the rest of the memory can't be."""
-    for part in ("tracker", "policy"):
-        try:
-            encode(getattr(memory, part), NAMES)
-        except NotStorable as error:
-            memory = replace(memory, **{part: Absent(str(error))})
-    return encode(memory, NAMES)
+    return encode(replace(memory, tracker=_storable(memory.tracker), policy=_storable(memory.policy)), NAMES)
+
+
+def _storable(part: Any) -> Any:
+    """The part itself, or that it can't be stored."""
+    try:
+        encode(part, NAMES)
+    except NotStorable as error:
+        return Absent(str(error))
+    return part
 
 
 def recalled(run: Run) -> Memory | None:
@@ -69,8 +73,8 @@ def recalled(run: Run) -> Memory | None:
 
 def from_first_turn(machine: Machine, first: Turn) -> Memory:
     """What can be known of the memory where none is stored: the level, its reason and the counts."""
-    known = {"level": first.level, "reason": first.reason, "number": first.number, "dropped": first.dropped}
-    return replace(machine.start(), **known)
+    new = replace(machine.start(), level=first.level, reason=first.reason)
+    return replace(new, number=first.number, dropped=first.dropped)
 
 
 def _sound(memory: Any) -> bool:
@@ -80,7 +84,7 @@ def _sound(memory: Any) -> bool:
     who, place_px, light = memory.seen.who, memory.seen.place_px, memory.light
     rows = who.shape[:1]
     return (
-        (who.dtype, place_px.dtype, light.dtype) == (np.int64, np.float64, np.float64)
+        [column.dtype.str for column in (who, place_px, light)] == ["<i8", "<f8", "<f8"]
         and (who.shape, place_px.shape, light.shape) == ((*rows, 5), (*rows, 4), (*rows, 2))
         and bool((np.abs(place_px) < FARTHEST_PX).all() and (np.diff(who[:, 0]) > 0).all())
         and bool((np.abs(who) < MOST_COUNT).all() and max(map(abs, memory.seen.drift_px)) < FARTHEST_PX)

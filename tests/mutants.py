@@ -63,7 +63,7 @@ def changes(node: ast.AST) -> list[Callable[[], None]]:
         put(node, "op", OTHER[type(node.op)]())
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.Not, ast.Invert)):
         put(node, "op", ast.UAdd())
-    if isinstance(node, ast.Constant) and type(node.value) in (int, float):
+    if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)) and not isinstance(node.value, bool):
         put(node, "value", node.value + 1)
         put(node, "value", node.value * 2)
     if isinstance(node, ast.Name) and node.id in NAMES:

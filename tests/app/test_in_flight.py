@@ -79,10 +79,14 @@ def test_ten_records_in_flight_change_nothing_and_each_verifies(tmp_path: Path) 
 
 
 def test_records_that_follow_each_other_keep_every_turn_once(tmp_path: Path) -> None:
+    def two(flight: Flight) -> None:
+        flight.record(tmp_path / "2.h5")
+        flight.record(tmp_path / "3.h5")
+
     at: dict[int, Callable[[Flight], None]] = {
         -1: lambda flight: flight.record(tmp_path / "0.h5"),
         5: lambda flight: flight.record(tmp_path / "1.h5"),
-        9: lambda flight: (flight.record(tmp_path / "2.h5"), flight.record(tmp_path / "3.h5"))[0],
+        9: two,
         20: lambda flight: flight.record(None),
         22: lambda flight: flight.record(None),  # nothing is recorded
     }
@@ -105,6 +109,11 @@ def test_a_record_that_is_open_when_the_loop_ends_is_closed_and_so_is_one_that_c
 # trips ---------------------------------------------------------------------------------------------------------------
 
 
+def reset_and_arm(flight: Flight) -> None:
+    flight.live.order(OrderKind.RESET)
+    flight.live.order(OrderKind.ARM)
+
+
 @pytest.mark.parametrize("fault", ["camera", "beam"])
 def test_a_record_begun_in_the_turn_of_a_fault_stays_tripped_until_reset(tmp_path: Path, fault: str) -> None:
     at: dict[int, Callable[[Flight], None]] = {
@@ -112,7 +121,7 @@ def test_a_record_begun_in_the_turn_of_a_fault_stays_tripped_until_reset(tmp_pat
         10: lambda flight: flight.record(tmp_path / "in.h5"),
         11: lambda flight: flight.record(tmp_path / "after.h5"),
         14: lambda flight: flight.live.order(OrderKind.ARM),  # is not enough
-        17: lambda flight: (flight.live.order(OrderKind.RESET), flight.live.order(OrderKind.ARM))[0],
+        17: reset_and_arm,
     }
     faults = {"unplugged": (10,)} if fault == "camera" else {"silent": (10,)}
     flight = Flight(planned(), 25, at, **faults)  # type: ignore[arg-type]
@@ -171,7 +180,7 @@ def test_a_record_that_failed_trips_once_and_not_again_when_it_is_closed() -> No
     at: dict[int, Callable[[Flight], None]] = {
         5: lambda flight: flight.live.record(Unclosed(writes=False)),
         9: lambda flight: flight.live.record(None),
-        12: lambda flight: (flight.live.order(OrderKind.RESET), flight.live.order(OrderKind.ARM))[0],
+        12: reset_and_arm,
     }
     flight = Flight(planned(), 200, at)
     turns = flight.fly()
@@ -184,10 +193,12 @@ def test_a_record_that_failed_trips_once_and_not_again_when_it_is_closed() -> No
 # APPLY beside it ----------------------------------------------------------------------------------------------------
 
 
-def applying(flight: Flight, **trap: float) -> None:
+def applying(flight: Flight, depth_kt: float) -> None:
     """As a window does it: the plan that the next record's header has, and the order."""
     experiment = flight.made.experiment
-    other = replace(experiment, trap=replace(experiment.trap, **trap), set={**experiment.set, "tracking.minmass": 90.0})
+    other = replace(
+        experiment, trap=replace(experiment.trap, depth_kt=depth_kt), set={**experiment.set, "tracking.minmass": 90.0}
+    )
     flight.made = plan_after(flight.made, write(other))
     flight.live.apply(build_machine(flight.made), write(other))
 
@@ -361,7 +372,8 @@ def test_where_a_memory_can_not_be_stored_the_record_says_so_and_is_verified_fro
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     def stored(memory: Memory) -> bytes:
-        return encoded(replace(memory, **{part: object() for part in lost}))
+        tracker = object() if "tracker" in lost else memory.tracker
+        return encoded(replace(memory, tracker=tracker, policy=object() if "policy" in lost else memory.policy))
 
     monkeypatch.setattr("app.rig.encoded", None if lost == ("all",) else stored)
     path = tmp_path / "a.h5"

@@ -18,9 +18,10 @@ LIMITS = Limits((-1.0, 0.0), (10.0, 20.0), 50.0)
 
 def command(*spots: tuple[float, float, float]) -> Command:
     """Spots (x_um, y_um, power_mw); the n-th one is for particle n, with a dwell of n + 1 ms."""
-    x, y, power_mw = (np.array([spot[column] for spot in spots]) for column in range(3))
+    x, y, power_mw = np.array(spots, np.float64).reshape(-1, 3).T
     number = np.arange(len(spots))
-    return Command(np.stack([x, y], axis=1), power_mw, 1e-3 * (number + 1), number)
+    dwell_s = np.array([1e-3 * (one + 1) for one in range(len(spots))], np.float64)
+    return Command(np.stack([x, y], axis=1), power_mw, dwell_s, number)
 
 
 @pytest.mark.parametrize(

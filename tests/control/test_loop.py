@@ -421,4 +421,29 @@ def test_where_the_light_has_moved_a_particle_is_remembered_if_the_plant_is_know
     unknown, _ = turn(MACHINE, MACHINE.start(), Frame(0, 0.0, PICTURE), 0.004, (ARM,))
     assert unknown.holds == ()
     assert len(unknown.whereabouts.particle) == 0
-    assert (unknown.allowed.effect_s, len(unknown.allowed)) == (pytest.approx(0.009), 1)
+    assert unknown.allowed.effect_s == pytest.approx(0.009)
+    assert len(unknown.allowed) == 1
+
+
+def test_what_tracker_law_allocation_limits_and_probe_say_stands_in_the_turn() -> None:
+    @dataclass(frozen=True)
+    class Says(OneBead):
+        def step(self, memory: int, frame: Frame, expected: Expected = NOBODY) -> tuple[int, Tracks]:
+            memory, tracks = super().step(memory, frame, expected)
+            return memory, replace(tracks, notes=("of the tracker",), lost=np.array([7]))
+
+    @dataclass(frozen=True)
+    class SaysToo(Push):
+        def step(self, memory: None, seen: Seen) -> tuple[None, Forces]:
+            _, wanted = super().step(memory, seen)
+            wanted = replace(wanted, withheld=((3, "by the law"),), notes=("of the law",))
+            spot = {"ring_um": np.array([[1.0, 1.0], [50.0, 1.0]]), "ring_particle": np.array([-1, -1])}
+            kt, nan = np.array([900.0, 900.0]), np.full(2, np.nan)
+            return None, replace(wanted, ring_radius_um=np.zeros(2), ring_kt=kt, ring_delay_s=nan, **spot)
+
+    machine = replace(MACHINE, tracker=Says(), policy=SaysToo(1.0), probe_mw=1.0)
+    _, done = turn(machine, machine.start(), Frame(0, 0.0, PICTURE), 0.004, (PROBE,))
+    begins = ("of the tracker", "of the law", "1 force clipped", "power: ", "1 spots outside", "power clipped")
+    assert len(done.notes) == len(begins)
+    assert all(note.startswith(begin) for note, begin in zip(done.notes, begins, strict=True)), done.notes
+    assert done.withheld == ((7, "lost"), (3, "by the law"))
