@@ -25,6 +25,7 @@ from control.loop import UNCONFIRMED, run
 from control.policies.calibrating import Calibrating
 
 RUNS = Path("runs")
+NO_RECORD = "no record, no beam: "  # what the loop says before the recorder's words
 
 
 @dataclass
@@ -89,13 +90,28 @@ def fly(
     instrument = open_instrument(made)
     try:
         recorder = open_recorder(instrument, out, frames=frames, source=source) if out else Unrecorded()
+        trips: list[str] = []
         try:
-            return _fly(instrument, recorder, seconds, out, title, armed)
+            done = _fly(instrument, recorder, seconds, out, title, armed)
+            trips = done["trips"]
         finally:
             instrument.beam.close()  # dark before the file is closed
-            recorder.close()
+            close_record(recorder, trips)
+        return done
     finally:
         instrument.close()
+
+
+def close_record(recorder: Recorder, trips: Sequence[str]) -> None:
+    """Raises Fault where the record is not whole, with the trip that this, or something else, was the reason of."""
+    try:
+        recorder.close()
+    except Fault as fault:
+        if not trips:
+            raise
+        own = trips[0].removeprefix(NO_RECORD)
+        said = f"{NO_RECORD}{fault}" if str(fault).startswith(own) else f"{trips[0]}; {fault}"
+        raise Fault(f"the interlock tripped: {said}") from None
 
 
 def refuse_unconfirmed(made: Plan, armed: bool) -> None:
