@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,6 +20,7 @@ SIGNATURE = b"\x89HDF\r\n\x1a\n"
 END_OF_FILE = slice(28, 36)  # of the superblock
 METADATA_BYTES = 1 << 17  # HDF5's own bookkeeping of one append, at most
 FILTER_BYTES = 64  # what an image that can't be compressed may be longer by
+LOCKED_TRIES = 50
 VERSIONS = ("v110", "v110")  # what HDF5 1.10 and all later ones can read
 
 
@@ -46,7 +48,7 @@ class GrowingFile:
             self._room.reserve(len(blank), self._spare_bytes + chunks_bytes)
             self._room.give_back(len(blank))  # HDF5 would cut off on opening what is beyond the end that it knows
             with self._hdf5():
-                self._file = h5py.File(path, "r+", libver=VERSIONS, rdcc_nbytes=0)
+                self._file = _opened(path)
                 self._datasets = {name: self._file[name] for name in self._file}
                 self._file.swmr_mode = True
             self._flushed_bytes = self._used_bytes()
@@ -173,6 +175,15 @@ def _blank(fill: Callable[[Any], None]) -> tuple[bytes, dict[str, tuple[int, int
             for name, dataset in file.items() if dataset.chunks is not None
         }  # fmt: skip
         return file.id.get_file_image(), chunks
+
+
+def _opened(path: Path) -> Any:
+    """The file for writing. A reader that found it before its writer locks it for a moment: then again, for a second."""
+    for _ in range(LOCKED_TRIES):
+        with suppress(BlockingIOError):
+            return h5py.File(path, "r+", libver=VERSIONS, rdcc_nbytes=0)
+        time.sleep(1.0 / LOCKED_TRIES)
+    return h5py.File(path, "r+", libver=VERSIONS, rdcc_nbytes=0)
 
 
 def _nameless() -> IO[bytes]:

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -255,6 +256,29 @@ def test_an_append_takes_no_more_than_was_reserved(tmp_path: Path, monkeypatch: 
     assert (tmp_path / "grows.h5").stat().st_size == length_by_its_superblock(tmp_path / "grows.h5")
 
 
+@posix_only
+def test_a_reader_that_finds_the_file_before_its_writer_does_no_harm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It holds the lock that HDF5 asks for, and lets it go."""
+    import fcntl
+
+    path, give_back = tmp_path / "run.h5", Room.give_back
+
+    def read(self: Room, used_bytes: int) -> None:
+        give_back(self, used_bytes)
+        reader = path.open("rb")
+        fcntl.flock(reader, fcntl.LOCK_SH)
+        threading.Timer(0.2, reader.close).start()
+
+    monkeypatch.setattr(Room, "give_back", read)
+    journal = journal_at(path)
+    monkeypatch.undo()
+    journal.write(noisy(0))
+    journal.close()
+    assert turns_in(path) == 1
+
+
 CHILD = """
     import os, resource, sys
     from pathlib import Path
@@ -311,7 +335,7 @@ def assert_said_and_readable(said: list[str], words: str) -> bool:
 @posix_only
 def test_files_of_20_random_limits(tmp_path: Path) -> None:
     """RLIMIT_FSIZE; the limits are of the process, and its end is in order too."""
-    sizes = random_sizes(12, 20, 300_000, 8_000_000)
+    sizes = random_sizes(12, 20, 1_000_000, 5_000_000)
     script = """
         for number, size in enumerate(sys.argv[2:]):
             resource.setrlimit(resource.RLIMIT_FSIZE, (int(size), resource.RLIM_INFINITY))
@@ -326,7 +350,7 @@ def test_files_of_20_random_limits(tmp_path: Path) -> None:
 
 def test_disks_of_20_random_sizes(tmp_path: Path) -> None:
     """Real ones, in memory, filled to the last byte that can be had."""
-    with small_disks(tmp_path, random_sizes(13, 20, 100_000, 8_000_000)) as disks:
+    with small_disks(tmp_path, random_sizes(13, 20, 1_000_000, 5_000_000)) as disks:
         script = """
             for disk in sys.argv[1:]:
                 recorded(Path(disk) / "run.h5")
