@@ -43,7 +43,9 @@ class GrowingFile:
         self._spare_bytes = batch_bytes + chunks_bytes
         self._room = Room(path, blank)
         self._rows = dict.fromkeys(self._chunks, 0)
-        self._sound, self._file, self._datasets = True, None, {}
+        self._file: Any = None
+        self._datasets: dict[str, Any] = {}
+        self._sound = True
         try:
             self._room.reserve(len(blank), self._spare_bytes + chunks_bytes)
             self._room.give_back(len(blank))  # HDF5 would cut off on opening what is beyond the end that it knows
@@ -98,7 +100,7 @@ class GrowingFile:
             raise
 
     def close(self) -> None:
-        """Raises OSError and RuntimeError where what was appended since the last flush could not be kept, or is lost."""
+        """Raises OSError and RuntimeError where the file is not whole, or not in its place."""
         try:
             with suppress(OSError, RuntimeError):
                 self._room.give_back(self._used_bytes())  # a file system that copies on writing may need it
@@ -153,10 +155,11 @@ class GrowingFile:
                     os.dup2(instead.fileno(), self._file.id.get_vfd_handle(), inheritable=False)
             self._file.close()
         except Exception:  # why it is not sound was raised before
-            for kept in (self._file, self._file.id, *self._datasets.values()):
-                ctypes.pythonapi.Py_IncRef(ctypes.py_object(kept))  # closing it again, at the latest at the end, crashes
+            for opened in (self._file, self._file.id, *self._datasets.values()):
+                _keep_for_ever(opened)
             if self._sound:
                 raise
+
 
 def extend(dataset: Any, rows: Any) -> None:
     """Append rows to a dataset."""
@@ -171,19 +174,31 @@ def _blank(fill: Callable[[Any], None]) -> tuple[bytes, dict[str, tuple[int, int
         fill(file)
         file.flush()
         chunks = {
-            name: (dataset.chunks[0], int(np.prod(dataset.chunks[1:])) * dataset.dtype.itemsize + FILTER_BYTES * (dataset.ndim > 1))
-            for name, dataset in file.items() if dataset.chunks is not None
-        }  # fmt: skip
+            name: (dataset.chunks[0], _row_bytes(dataset))
+            for name, dataset in file.items()
+            if dataset.chunks is not None
+        }
         return file.id.get_file_image(), chunks
 
 
+def _row_bytes(dataset: Any) -> int:
+    """A row in the file, at most."""
+    own_bytes = int(np.prod(dataset.chunks[1:])) * int(dataset.dtype.itemsize)
+    return own_bytes + FILTER_BYTES if dataset.compression or dataset.fletcher32 else own_bytes
+
+
 def _opened(path: Path) -> Any:
-    """The file for writing. A reader that found it before its writer locks it for a moment: then again, for a second."""
+    """The file for writing; tried for a second, as a reader that found it first locks it for a moment."""
     for _ in range(LOCKED_TRIES):
         with suppress(BlockingIOError):
             return h5py.File(path, "r+", libver=VERSIONS, rdcc_nbytes=0)
         time.sleep(1.0 / LOCKED_TRIES)
     return h5py.File(path, "r+", libver=VERSIONS, rdcc_nbytes=0)
+
+
+def _keep_for_ever(opened: Any) -> None:
+    """Python never destroys it, not even at its end: that would close it again, and HDF5 crashes where it failed to."""
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(opened))
 
 
 def _nameless() -> IO[bytes]:

@@ -48,7 +48,7 @@ class Room:
             raise
 
     def reserve(self, used_bytes: int, more_bytes: int) -> None:
-        """See that the file can grow from `used_bytes` by `more_bytes`. Raises NoRoom, or another OSError of the disk."""
+        """See that the file can grow from `used_bytes` by `more_bytes`. Raises NoRoom."""
         wanted_bytes = used_bytes + more_bytes
         if self._reserves:
             self._held_bytes = min(self._held_bytes, os.fstat(self._file).st_size)  # HDF5 may have given some back
@@ -112,7 +112,6 @@ class Room:
         if free_bytes(self.path) < end_bytes - begin_bytes:
             raise NoRoom(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self._held_bytes = end_bytes
-
 
 
 def free_bytes(path: Path) -> int:

@@ -197,7 +197,7 @@ def assert_trips_in_the_loops_process(live: Apart, out: Path, log: Path, words: 
     assert level() is Level.TRIPPED
     assert all(len(turn.sent) == 0 for _, turn in live.recent() if turn.number >= number)
     live.record(None)
-    until(lambda: words in live.recorder_trouble)
+    until(lambda: live.running and words in live.recorder_trouble)  # asking whether it runs takes the news in
     done = log.read_text().splitlines()
     first_dark = next(index for index, line in enumerate(done) if line.startswith("dark ") and words in line)
     assert {line for line in done[first_dark:] if not line.startswith("dark")} <= {"0"}
