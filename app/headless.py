@@ -28,6 +28,7 @@ from control.policies.calibrating import Calibrating
 from drivers.guard import STILL_LIT
 
 RUNS = Path("runs")
+NO_RECORD = "no record, no beam: "  # what the loop says before the recorder's words
 
 
 @dataclass
@@ -110,22 +111,37 @@ def _opened(
     instrument = open_instrument(made)
     try:
         recorder = open_recorder(instrument, out, frames=frames, source=source) if out else Unrecorded()
+        trips: list[str] = []
         try:
-            return _fly(instrument, recorder, seconds, out, title, armed)
+            done = _fly(instrument, recorder, seconds, out, title, armed)
+            trips = done["trips"]
         finally:
             with signals.held():
-                close_dark(instrument.beam, recorder)
+                close_dark(instrument.beam, recorder, trips)
+        return done
     finally:
         with signals.held():
             instrument.close()
 
 
-def close_dark(beam: Beam, recorder: Recorder) -> None:
+def close_dark(beam: Beam, recorder: Recorder, trips: Sequence[str]) -> None:
     """Dark before the record is closed. Raises Fault, with STILL_LIT in it where the laser could not be put out."""
     try:
         beam.close()
     finally:
+        close_record(recorder, trips)
+
+
+def close_record(recorder: Recorder, trips: Sequence[str]) -> None:
+    """Raises Fault where the record is not whole, with the trip that this, or something else, was the reason of."""
+    try:
         recorder.close()
+    except Fault as fault:
+        if not trips:
+            raise
+        own = trips[0].removeprefix(NO_RECORD)
+        said = f"{NO_RECORD}{fault}" if str(fault).startswith(own) else f"{trips[0]}; {fault}"
+        raise Fault(f"the interlock tripped: {said}") from None
 
 
 def refuse_unconfirmed(made: Plan, armed: bool) -> None:

@@ -245,13 +245,6 @@ def create(file: Any) -> None:
     file.create_dataset(DATASET, (0,), np.uint8, maxshape=(None,), chunks=(CHUNK_BYTES,))
 
 
-def store(file: Any, data: bytes) -> None:
-    """Before the first turn is written."""
-    file[DATASET].resize(len(data), 0)
-    file[DATASET][...] = np.frombuffer(data, np.uint8)
-    file.flush()
-
-
 def stored(file: Any, source: str) -> bytes:
     """The bytes, none where there are none (the file may be from before there were any). Raises Refused."""
     if DATASET not in file:
