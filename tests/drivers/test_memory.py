@@ -247,7 +247,7 @@ def test_a_memory_that_was_taken_from_another_record_is_found(tmp_path: Path) ->
 
 
 def test_a_memory_that_can_not_be_stored_is_a_fault_of_the_record(tmp_path: Path) -> None:
-    with pytest.raises(Fault, match=r"a\.h5: the record can't be written \(a Foreign can't be kept in a record\)"):
+    with pytest.raises(Fault, match=r"a\.h5: the record can't be written: a Foreign can't be kept in a record"):
         recorded(tmp_path / "a.h5", Foreign())
 
 
