@@ -323,16 +323,18 @@ def test_a_hung_beam_that_could_not_be_put_out_is_named() -> None:
     guard, mirror, lamp, clock = make(watch=True, heartbeat_s=0.04)
     guard.send(two())
     lamp.stuck = STUCK
+    named = []
 
     def hang(position_v: Floats, dwell_s: Floats) -> Steered:
         clock.at_s = 1.0
-        assert eventually(lambda: STILL_LIT in guard._silent)
+        named.append(eventually(lambda: STILL_LIT in guard._silent))
         lamp.stuck = None
         raise Fault("came back late")
 
     mirror.steer = hang  # type: ignore[method-assign]
-    with pytest.raises(Fault, match=f"{STILL_LIT}: {STUCK}|did not answer within the heartbeat"):
+    with pytest.raises(Fault, match="a device did not answer"):
         guard.send(two())
+    assert named == [True]
     assert not lamp.lit
     guard.close()
 
