@@ -319,9 +319,41 @@ def test_a_dark_beam_whose_deflector_is_slow_is_not_taken_for_a_lit_one() -> Non
     guard.close()
 
 
+def test_a_hung_beam_that_could_not_be_put_out_is_named() -> None:
+    guard, mirror, lamp, clock = make(watch=True, heartbeat_s=0.04)
+    guard.send(two())
+    lamp.stuck = STUCK
+    named = []
+
+    def hang(position_v: Floats, dwell_s: Floats) -> Steered:
+        clock.at_s = 1.0
+        named.append(eventually(lambda: STILL_LIT in guard._silent))
+        lamp.stuck = None
+        raise Fault("came back late")
+
+    mirror.steer = hang  # type: ignore[method-assign]
+    with pytest.raises(Fault, match="a device did not answer"):
+        guard.send(two())
+    assert named == [True]
+    assert not lamp.lit
+    guard.close()
+
+
+def test_a_watchdog_where_it_is_wanted_which_does_not_keep_a_process_alive() -> None:
+    guard, *_ = make(watch=False)
+    assert guard._watcher is None
+    guard.close()
+    guard, *_ = make(watch=True)
+    assert guard._watcher is not None
+    assert guard._watcher.daemon
+    guard.close()
+
+
 def test_the_map_must_lead_from_um_to_volts() -> None:
     with pytest.raises(ValueError, match="from um to v"):
         Guard(Mirror(), Lamp(), Time(), Affine.scale("px", "v", 1.0), BOUNDS, watch=False)
+    with pytest.raises(ValueError, match="from um to v"):
+        Guard(Mirror(), Lamp(), Time(), Affine.scale("um", "px", 1.0), BOUNDS, watch=False)
 
 
 STUCK = Fault("the galvo is gone; the laser is gone")
