@@ -118,7 +118,8 @@ def _measure(text: str, source: str) -> None:
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         if values > MOST or depth > DEEPEST + 1:
-            _refuse_size(f"{source}, line {event.start_mark.line + 1 if event.start_mark else 0}", deep=depth > DEEPEST + 1)
+            mark: Any = event.start_mark
+            _refuse_size(f"{source}, line {mark.line + 1}", deep=depth > DEEPEST + 1)
 
 
 def _refuse_size(place: str, *, deep: bool) -> None:

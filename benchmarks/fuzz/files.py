@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Literal
 
 from benchmarks.fuzz.rules import NASTY, Broken, flipped, sentence, special, verb
 from benchmarks.fuzz.texts import CONFIG, EXPERIMENT
@@ -92,12 +92,13 @@ def claimed(chance: Random, name: str, data: bytes) -> bytes:
     """The same file with another width or height in its header."""
     changed = bytearray(data)
     size_px = chance.choice(LARGE_PX)
-    for length, order in ((4, "little"), (4, "big"), (2, "little"), (2, "big")):
+    orders: tuple[tuple[int, Literal["little", "big"]], ...] = ((4, "little"), (4, "big"), (2, "little"), (2, "big"))
+    for length, order in orders:
         for px in (64, 48):
-            old = px.to_bytes(length, order)  # type: ignore[arg-type]
+            old = px.to_bytes(length, order)
             at = changed.find(old)
             if at >= 0 and chance.random() < 0.5:
-                changed[at : at + length] = (size_px % 256**length).to_bytes(length, order)  # type: ignore[arg-type]
+                changed[at : at + length] = (size_px % 256**length).to_bytes(length, order)
     if name.endswith(".png"):
         import zlib
 

@@ -98,9 +98,10 @@ class Replies:
 
     def case(self, chance: Random, folder: Path) -> float:
         import numpy as np
+        import serial
 
         from control.contract import Fault
-        from drivers import galvo_protocol, serial_line
+        from drivers import galvo_protocol
         from drivers.deflectors.serial_galvo import SerialGalvo, SerialGalvoDriver
         from drivers.lasers.cobolt import Cobolt, CoboltDriver
 
@@ -116,14 +117,14 @@ class Replies:
 
         galvo = chance.random() < 0.5
         galvo_protocol.Reader().feed(chance.randbytes(chance.randrange(3000)))
-        real = serial_line.serial.Serial
-        serial_line.serial.Serial = lambda *args, **more: Chatter(chance, galvo)
+        real = serial.Serial
+        serial.Serial = lambda *args, **more: Chatter(chance, galvo)
         try:
             driver: Any
             if galvo:
                 driver = SerialGalvoDriver(SerialGalvo(port=chance.choice(NASTY), timeout_s=0.002), Clock())
             else:
-                driver = CoboltDriver(Cobolt(port="x", timeout_s=0.002), Modulator())  # type: ignore[arg-type]
+                driver = CoboltDriver(Cobolt(port="x", timeout_s=0.002), Modulator())
             for step in range(4):
                 try:
                     if galvo:
@@ -140,5 +141,5 @@ class Replies:
         except Fault as fault:
             sentence(fault)
         finally:
-            serial_line.serial.Serial = real
+            serial.Serial = real
         return 0.0

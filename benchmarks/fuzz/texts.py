@@ -267,7 +267,9 @@ class Bounds:
 def ends(settings: Any, at: str = "") -> list[tuple[str, tuple[float, float]]]:
     """(dotted key, (least, largest)) of every number in settings."""
     found: list[tuple[str, tuple[float, float]]] = []
-    for name, (low, high) in bounds(type(settings)).items():
+    cls: Any = type(settings)
+    limits: dict[str, tuple[float, float]] = bounds(cls)
+    for name, (low, high) in limits.items():
         inside = getattr(settings, name)
         if dataclasses.is_dataclass(inside):
             found += ends(inside, f"{at}{name}.")

@@ -67,7 +67,7 @@ def test_every_field_refuses_what_is_beyond_its_bounds() -> None:
             if Any in (form.type, *get_args(form.type)) or form.choices:
                 continue
             low, high = bounds(cls)[form.name]
-            made = object.__new__(cls)
+            made: Any = object.__new__(cls)
             for extreme in EXTREMES:
                 for field in dataclasses.fields(cls):
                     object.__setattr__(made, field.name, None)
