@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -447,3 +448,27 @@ def test_what_tracker_law_allocation_limits_and_probe_say_stands_in_the_turn() -
     assert len(done.notes) == len(begins)
     assert all(note.startswith(begin) for note, begin in zip(done.notes, begins, strict=True)), done.notes
     assert done.withheld == ((7, "lost"), (3, "by the law"))
+
+
+def test_a_command_whose_power_or_dwell_is_no_such_number_trips() -> None:
+    wrong = replace(MACHINE.light, efficiency=lambda place_um: -np.ones(len(place_um)))
+    turns = Bench(orders={0: (ARM,)}).run(replace(MACHINE, light=wrong))
+    assert levels(turns) == [Level.TRIPPED] * 10
+    assert turns[0].reason == "a spot's power is negative"
+
+
+def test_tracker_and_policy_are_given_what_they_have_left() -> None:
+    @dataclass(frozen=True)
+    class Counting(Push):
+        def start(self) -> Any:
+            return 0
+
+        def step(self, memory: Any, seen: Seen) -> tuple[Any, Forces]:
+            _, wanted = super().step(None, seen)
+            return memory + 1, replace(wanted, notes=(f"turn {memory} of the law",))
+
+    machine = replace(MACHINE, policy=Counting())
+    turns = Bench(frames=4).run(machine)
+    assert [done.notes for done in turns] == [(f"turn {number} of the law",) for number in range(4)]
+    memory, _ = turn(machine, replace(machine.start(), tracker=5), Frame(0, 0.0, PICTURE), 0.004, ())
+    assert (memory.tracker, memory.policy, memory.number, memory.last_frame) == (6, 1, 1, 0)
