@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -75,4 +76,6 @@ class Page:
             beside.write_text(self.html(), encoding="utf-8")
             beside.replace(path)
         except OSError as error:
+            with suppress(OSError):
+                beside.unlink()
             raise Fault(f"{path}: the report could not be saved ({error})") from None
