@@ -17,12 +17,13 @@ import pytest
 from app.apart import Apart
 from app.instrument import Instrument
 from app.live import beam_is_on
+from app.page import Page
 from app.plan import plan
 from app.rig import open_instrument
 from app.rig_file import EXPERIMENTS, Plan
 from app.verify import first_difference
 from config.refused import Refused
-from control.contract import Beam, Command, Level, OrderKind
+from control.contract import Beam, Command, Fault, Level, OrderKind
 from drivers.journal import check, read_run
 from tests.full_disk import ROOT, random_sizes, small_disks
 
@@ -143,6 +144,15 @@ def test_the_verbs_on_a_full_disk(tmp_path: Path) -> None:
         said = main("calibrate", "diffusion", rig, "--seconds", "20", "--out", kept, code=1)
         assert "the disk is full, " in said
         assert not kept.exists()
+
+
+def test_a_report_without_room_leaves_nothing(tmp_path: Path) -> None:
+    with small_disks(tmp_path, [65536]) as (disk,):
+        page = Page("Title")
+        page.text("x" * 200_000)
+        with pytest.raises(Fault, match="the report could not be saved"):
+            page.save(disk / "report.html")
+        assert list(disk.iterdir()) == []
 
 
 class Watched:
