@@ -31,6 +31,7 @@ from drivers.sim.laser import SimulatedLaser
 
 START_S = 600.0  # until the instrument is open: a first start compiles kernels, and STOP ends it
 ANSWER_S = 15.0
+HEAR_S = 0.02  # of hearing in one go, and of rest after it
 EXIT_S = 0.2  # for a process that has closed its pipe to be gone
 RESCUE_S = 5.0  # for a laser to be put out
 OPENING_S = 2.0  # for one that is still opening to close what it has
@@ -87,6 +88,7 @@ class Apart:
         self._letting_go = threading.Lock()
         self._open = False
         self._until_s = 0.0  # when it has to be open
+        self._rests_until_s = 0.0  # from hearing
         self.details = ""  # the traceback of what stopped it
         self.recorder_trouble = ""
         self._recording = self._begun = self._over = self._dead = False
@@ -264,13 +266,23 @@ class Apart:
             return True
 
     def _hear(self) -> None:
-        """Everything that was told since the last time. Never waits."""
+        """What was told since the last time. Never waits, and takes no more than half of this thread's time.
+
+        A process that is slower than the other one tells would hear for ever. It rests instead; the pipe fills, and the
+        other one waits with its news.
+        """
         newest: News | None = None
+        began_s = time.monotonic()
+        if began_s < self._rests_until_s:
+            return
         try:
             while self._begun and not self._over and self._is_told():
                 told = self._news.recv()
                 self._take(told)
                 newest = told if isinstance(told, News) and told.turns else newest
+                if time.monotonic() - began_s > HEAR_S:
+                    self._rests_until_s = time.monotonic() + HEAR_S
+                    break
         except (EOFError, OSError):
             self._lost()
         if newest is not None:

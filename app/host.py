@@ -42,6 +42,7 @@ SILENCE_S = 0.1  # the longest
 PRIORITY = -10
 TIDY_DARK_S, TIDY_LIT_S = 5.0, 600.0  # between two collections of garbage, of which a turn leaves none
 SWITCH_S = 1e-4  # the loop does not wait longer for the Python of the thread that tells
+MOST_TOLD = 100  # turns in one telling: the window must not be held up by taking them
 LAST_WORDS_S = 5.0  # for the main thread to end, after a signal
 DARKENS = (OrderKind.STOP, OrderKind.TRIP)
 EMPTY = np.empty((0, 0), np.uint8)
@@ -290,7 +291,7 @@ class Host:
         self._fresh.set()
 
     def _tell(self) -> None:
-        turns = [self._turns.popleft() for _ in range(len(self._turns))]
+        turns = [self._turns.popleft() for _ in range(min(len(self._turns), MOST_TOLD))]
         place, sequence = self._show(turns[-1]) if turns else (None, 0)
         live = self._live
         returned = tuple(self._instrument.returned())
@@ -331,6 +332,8 @@ class Host:
         except Fault as fault:
             trouble = str(fault)
         self._tell()
+        while self._turns and not self._alone:
+            self._tell()
         self._send(Over(trouble or self._live.trouble, self._live.details))
         if self._ring is not None:
             (self._ring.remove if self._alone else self._ring.close)()

@@ -309,10 +309,10 @@ def bench(quick: bool, json: Path | None, docs: Path | None) -> None:
                     row = measured(deed, way, do, folder, wait_s)
         rows.append(row)
         print(f"{number + 1} of {len(chosen)}: {line(row)}", flush=True)
-    if json is not None:
-        write_json(json, [asdict(row) for row in rows])
-    if docs is not None:
-        docs.write_text(markdown(rows), encoding="utf-8")
+        if json is not None:  # after each row: what was measured stays, whatever comes
+            write_json(json, [asdict(row) for row in rows])
+        if docs is not None:
+            docs.write_text(markdown(rows), encoding="utf-8")
 
 
 def line(row: Row) -> str:

@@ -107,7 +107,8 @@ def test_an_arm_that_waited_while_the_window_was_busy_is_not_obeyed(qtbot: QtBot
 
 
 def test_heartbeat_begins_with_the_first_beat_and_needs_light(monkeypatch: pytest.MonkeyPatch) -> None:
-    now_s, beats, trips = [0.0], [0], []
+    now_s, beats = [0.0], [0]
+    trips: list[str] = []
     turn = Turn(0, None, 0.0, (), None, None, None, None, Level.SAFE, "", 0.0)  # type: ignore[arg-type]
     level = [Level.ARMED]
     heart = Heartbeat(2.0, lambda: beats[0], lambda: replace(turn, level=level[0]), trips.append)

@@ -13,6 +13,7 @@ from PyQt6.QtCore import Qt
 from PyQt6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
+from app.apart import Apart
 from app.checking import CHECKING, Checker, StillChecking, at_once
 from app.desktop.open import application, planner
 from app.desktop.session import Session, Wiring
@@ -75,8 +76,10 @@ def test_an_opening_is_in_sight_and_can_be_left(qtbot: QtBot, tmp_path: Path, ho
     qtbot.waitUntil(lambda: window.strip.level.word == "OPENING", timeout=PATIENCE_MS)
     assert not window.actions_bar.start.isEnabled()
     opening = window.session._opening
-    assert opening is not None
-    pid: int = opening.pid  # type: ignore[union-attr]
+
+    assert isinstance(opening, Apart)
+    pid = opening.pid
+    assert pid is not None
     if how == "escape":
         escape(window)
         assert window.strip.level.word == "OFF"
