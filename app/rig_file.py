@@ -37,7 +37,7 @@ class Optics:
     """What the instrument believes of its optics; estimates until they are calibrated."""
 
     um_per_px: Annotated[float, Interval(ge=1e-4, le=1e3), Doc("size of a pixel in the sample")] = 0.1
-    waist_um: Annotated[float, Interval(ge=0.01, le=1e4), Doc("waist of the laser spot (estimate)")] = 0.6
+    waist_um: Annotated[float, Interval(ge=0.01, le=1e6), Doc("waist of the laser spot (estimate)")] = 0.6
     depth_kt_per_mw: Annotated[float, Gt(0), Doc("depth of a spot that has the whole beam, at 1 mW (estimate)")] = 5.0
 
 

@@ -32,7 +32,7 @@ class SerialGalvo:
     kind: Literal["serial_galvo"] = "serial_galvo"
     port: Annotated[str, Doc("/dev/ttyACM0, COM3, or what an emulator was linked to")]
     baud: Annotated[int, Gt(0), Doc("bits per second; a USB port ignores it")] = 115200
-    v_per_um: Annotated[float, Interval(ge=1e-4, le=1e4), Doc("voltage that moves the spot by 1 um in the sample")] = (
+    v_per_um: Annotated[float, Interval(ge=1e-6, le=1e4), Doc("voltage that moves the spot by 1 um in the sample")] = (
         0.25
     )
     range_v: Annotated[float, Gt(0), Doc("the field is -range_v to +range_v on each axis, or the device's")] = 10.0

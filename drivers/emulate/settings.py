@@ -20,7 +20,7 @@ class Emulated:
     laser_stream: Annotated[int, Interval(ge=1, le=65535), Doc("where the laser tells of its beam; if not started")] = (
         47802
     )
-    waist_um: Annotated[float, Interval(ge=0.01, le=1e4), Doc("the real waist of the spot in the simulated sample")] = (
+    waist_um: Annotated[float, Interval(ge=0.01, le=1e6), Doc("the real waist of the spot in the simulated sample")] = (
         0.6
     )
     depth_kt_per_mw: Annotated[float, Gt(0), Doc("the real depth of a spot that has the whole beam, at 1 mW")] = 5.0

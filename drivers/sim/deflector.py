@@ -24,7 +24,7 @@ class SimulatedDeflector:
 
     kind: Literal["simulated"] = "simulated"
     range_v: Annotated[float, Gt(0), Doc("the converter gives -range_v to +range_v on each axis")] = 10.0
-    v_per_um: Annotated[float, Interval(ge=1e-4, le=1e4), Doc("voltage that moves the spot by 1 um in the sample")] = (
+    v_per_um: Annotated[float, Interval(ge=1e-6, le=1e4), Doc("voltage that moves the spot by 1 um in the sample")] = (
         0.25
     )
     bits: Annotated[int, Interval(ge=4, le=32), Doc("resolution of the converter")] = 16

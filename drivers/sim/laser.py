@@ -25,7 +25,7 @@ class SimulatedLaser:
     kind: Literal["simulated"] = "simulated"
     max_power_mw: Annotated[float, Gt(0), Doc("the most that it gives")] = 200.0
     depth_kt_per_mw: Annotated[float, Gt(0), Doc("depth of a spot that has the whole beam, at 1 mW (estimate)")] = 5.0
-    waist_um: Annotated[float, Interval(ge=0.01, le=1e4), Doc("waist of the spot (estimate)")] = 0.6
+    waist_um: Annotated[float, Interval(ge=0.01, le=1e6), Doc("waist of the spot (estimate)")] = 0.6
     warm_up_s: Annotated[float, Ge(0), Doc("time constant in which the power comes up after the start")] = 0.0
     noise: Annotated[float, Ge(0), Doc("rms of the power, relative to it")] = 0.0
     interlock: Annotated[Literal["closed", "open"], Doc("the interlock input; open: no light")] = "closed"
