@@ -438,9 +438,9 @@ def test_what_tracker_law_allocation_limits_and_probe_say_stands_in_the_turn() -
         def step(self, memory: None, seen: Seen) -> tuple[None, Forces]:
             _, wanted = super().step(memory, seen)
             wanted = replace(wanted, withheld=((3, "by the law"),), notes=("of the law",))
-            spot = {"ring_um": np.array([[1.0, 1.0], [50.0, 1.0]]), "ring_particle": np.array([-1, -1])}
+            wanted = replace(wanted, ring_um=np.array([[1.0, 1.0], [50.0, 1.0]]), ring_particle=np.array([-1, -1]))
             kt, nan = np.array([900.0, 900.0]), np.full(2, np.nan)
-            return None, replace(wanted, ring_radius_um=np.zeros(2), ring_kt=kt, ring_delay_s=nan, **spot)
+            return None, replace(wanted, ring_radius_um=np.zeros(2), ring_kt=kt, ring_delay_s=nan)
 
     machine = replace(MACHINE, tracker=Says(), policy=SaysToo(1.0), probe_mw=1.0)
     _, done = turn(machine, machine.start(), Frame(0, 0.0, PICTURE), 0.004, (PROBE,))
