@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import html
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -72,6 +71,4 @@ class Page:
         try:
             write_file(path, self.html(), "a file for the report")
         except OSError as error:
-            with suppress(OSError):
-                beside.unlink()
             raise Fault(f"{path}: the report could not be saved ({error})") from None

@@ -218,7 +218,7 @@ def test_a_limit_on_files_trips_the_loops_process(tmp_path: Path) -> None:
     out, log = tmp_path / "run.h5", tmp_path / "log"
     log.touch()
     made = planned(*PATIENT)
-    with Apart(made, partial(limited, size_bytes=3_500_000, log=log), rehearsed=True) as live:
+    with Apart(made, partial(limited, size_bytes=3_500_000, log=log)) as live:
         assert_trips_in_the_loops_process(live, out, log, "a file may not grow any further here")
         assert not live.trouble
     assert not live.trouble
@@ -232,7 +232,7 @@ def test_a_full_disk_trips_the_loops_process(tmp_path: Path) -> None:
     log.touch()
     with small_disks(tmp_path, [3_500_000]) as (disk,):
         out = disk / "run.h5"
-        with Apart(planned(*PATIENT), partial(watched, log=log), rehearsed=True) as live:
+        with Apart(planned(*PATIENT), partial(watched, log=log)) as live:
             assert_trips_in_the_loops_process(live, out, log, "the disk is full, ")
             live.record(tmp_path / "elsewhere.h5")  # a disk with room: recorded again, by the same process
             until(lambda: live.recording)
@@ -249,7 +249,7 @@ def test_a_full_disk_trips_the_loops_process(tmp_path: Path) -> None:
 def test_a_record_that_is_deleted_trips_the_loops_process(tmp_path: Path) -> None:
     out, log = tmp_path / "run.h5", tmp_path / "log"
     log.touch()
-    with Apart(planned(*PATIENT), partial(watched, log=log), rehearsed=True) as live:
+    with Apart(planned(*PATIENT), partial(watched, log=log)) as live:
         live.record(out)
         until(lambda: live.recording)
         live.order(OrderKind.ARM)
