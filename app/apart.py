@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -96,7 +97,8 @@ class Apart:
         self._newest: Turn | None = None
         self._returned: tuple[Returned, ...] = ()
         self._ring: Ring | None = None
-        self._answers: list[Answer] = []
+        self._answers: deque[Answer] = deque()
+        self._asked = self._heard = 0  # records that were asked for, and answers to that
 
     def __enter__(self) -> Apart:
         self.start()
@@ -130,7 +132,7 @@ class Apart:
         try:
             self._hear()
             if self._answers:
-                self._heed(self._answers.pop())
+                self._heed(self._answers.popleft())
                 self._open = True
             elif self._over:
                 raise Fault(self.trouble or "the loop has ended")
@@ -194,12 +196,29 @@ class Apart:
     def record(self, path: Path | None) -> None:
         """Keep every turn from the next one on in a new file; None ends the record, and nothing else changes.
 
-        Raises Refused and Fault, and then a record that was open goes on.
+        It waits for the answer. Raises Refused and Fault, and then a record that was open goes on.
         """
         if self.running:
-            self._answers.clear()
-            self._say(Record(path))
+            self.ask_record(path)
             self._wait(ANSWER_S)
+
+    def ask_record(self, path: Path | None) -> None:
+        """As `record`, without waiting: `answered` says what came of it. Raises Fault while another has no answer."""
+        if self.running:
+            if self._asked > self._heard:
+                raise Fault("the loop's process has not answered the last order to record")
+            self._asked += 1
+            self._say(Record(path))
+
+    def answered(self) -> bool:
+        """Whether the last `ask_record` was done. Never waits. Raises what `record` raises, once."""
+        self._hear()
+        if self._answers:
+            self._heed(self._answers.popleft())
+        if self._asked > self._heard and self._over:
+            self._heard = self._asked
+            raise Fault(self.trouble or "the loop has ended")
+        return self._asked == self._heard
 
     def recent(self, after: int = 0) -> list[tuple[int, Turn]]:
         """The turns after the one that was counted `after`, oldest first, with their counts, without images."""
@@ -250,7 +269,7 @@ class Apart:
             if not self._is_told(until_s):
                 raise Fault(f"the loop's process did not answer within {patience_s:g} s")
             self._hear()
-        self._heed(self._answers.pop())
+        self._heed(self._answers.popleft())
 
     def _heed(self, answer: Answer) -> None:
         """Raises what it says."""
@@ -292,6 +311,7 @@ class Apart:
 
     def _take(self, told: News | Answer | Over) -> None:
         if isinstance(told, Answer):
+            self._heard += self._open
             self._answers.append(told)
         elif isinstance(told, Over):
             self._trouble, self.details, self._over = told.trouble, told.details, True

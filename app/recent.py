@@ -49,6 +49,12 @@ class Recent:
     def clear(self) -> None:
         self.moments.clear()
 
+    def copy(self) -> Recent:
+        """The same turns, for another thread: what is added here later is not in it."""
+        made = Recent()
+        made.moments = self.moments.copy()
+        return made
+
     def tables(self, plan: Plan) -> RunTables | None:
         """As main.py analyse has them; None before anybody was seen for a second."""
         fps = plan.rig.camera.fps

@@ -75,6 +75,7 @@ def crystal(folder: Path) -> Any:
     window = running("ring_crystal")
     window.plots.setCurrentWidget(window.plots.pairs)
     window.plots.draw()
+    window.plots.finish()
     return window
 
 
@@ -142,6 +143,7 @@ def devices(folder: Path) -> Any:
     window.devices.part.setCurrentText("camera")
     window.plots.setCurrentWidget(window.plots.latency)
     window.plots.draw()
+    window.plots.finish()
     return window
 
 

@@ -19,9 +19,15 @@ COLUMNS = ("observable", "foreseen", "measured", "unit")
 
 
 class Numbers(QTableWidget):
-    """One row an observable; where it comes from is its tooltip. Measured beside the window, one table at a time."""
+    """One row an observable; where it comes from is its tooltip. Measured beside the window, one table at a time.
 
-    def __init__(self, tables: Callable[[], RunTables | None], parent: QWidget | None = None) -> None:
+    Args:
+        tables: gives what is to be measured, or a function that makes it, which is called beside this thread too.
+    """
+
+    def __init__(
+        self, tables: Callable[[], RunTables | Callable[[], RunTables | None] | None], parent: QWidget | None = None
+    ) -> None:
         super().__init__(0, len(COLUMNS), parent)
         self._tables = tables
         self._worker = ThreadPoolExecutor(1, "findings")
@@ -57,6 +63,9 @@ class Numbers(QTableWidget):
             return
         if tables is None:
             self.setRowCount(0)  # of what was opened before
+        elif callable(tables):
+            self._measured = None
+            self._pending = self._worker.submit(measured, tables)
         elif tables is not self._measured:
             self._measured = tables
             self._pending = self._worker.submit(findings, tables)
@@ -81,3 +90,9 @@ class Numbers(QTableWidget):
 
     def close_worker(self) -> None:
         self._worker.shutdown(wait=True, cancel_futures=True)
+
+
+def measured(tables: Callable[[], RunTables | None]) -> list[Finding]:
+    """The findings of tables that are made now; none of no tables."""
+    made = tables()
+    return [] if made is None else findings(made)

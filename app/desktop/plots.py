@@ -1,43 +1,32 @@
-"""The observables, drawn while they happen: only the one that is looked at is computed, once a second."""
+"""The observables, drawn while they happen: only the one that is looked at is computed, once a second, beside Qt."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
-import pandas as pd
 import pyqtgraph as pg
 from numpy.typing import NDArray
 from PyQt6.QtCore import QSize, Qt
 from PyQt6.QtWidgets import QTabWidget, QWidget
 
-from app.analysis import POSITION, pair_correlation
-from app.desktop import theme
+from app.desktop import curves, theme
+from app.desktop.curves import Curve, Measurement
 from app.desktop.numbers import Numbers
-from app.findings import RunTables, mean_bond_order, ring_um
+from app.findings import RunTables
 from app.means import Means
-from app.motion import foreseen_msd_um2, foreseen_speed_um_per_s, longest_delay_s
-from app.observables import (
-    Paths,
-    lags,
-    mean_square_displacement,
-    paths,
-    speed_um_per_s,
-    steps_um,
-)
 from app.recent import Recent, apart
 from app.rig_file import Plan
 from control.contract import State, Tracks, Turn
 from control.experiment import Experiment
-from control.theory.many import random_bond_order
 
 Floats = NDArray[np.float64]
 REMEMBERED = 3000  # tracks
-MOST_PLACES = 60_000  # particles times frames that one plot is made from
-RECENT = 60  # tracks that order and pairs are taken over, spread over the last 300
 
 
 class Past(Protocol):
@@ -72,30 +61,34 @@ class Plots(QTabWidget):
         self.recent = Recent()
         self._plan = plan
         self.numbers = Numbers(self._tables)
-        self.drawn: dict[QWidget, Callable[[], None]] = {}
-        for plot, name, draw, said in (
-            (self.msd, "MSD", self.draw_msd, "mean square displacement: measured, free, foreseen"),
-            (self.steps, "Steps", self.draw_steps, "displacements over one frame, with those of free diffusion"),
-            (self.speed, "Speed", self.draw_speed, "|r(t) - r(t - τ)| / τ, mean over the particles"),
-            (self.pairs, "g(r)", self.draw_pairs, "pairs found over those of an ideal gas"),
+        self._worker = ThreadPoolExecutor(1, "plots")
+        self._pending: tuple[Plot, Future[list[Curve]]] | None = None
+        self.measured: dict[QWidget, Callable[[Measurement], list[Curve]]] = {
+            self.msd: curves.msd,
+            self.steps: curves.steps,
+            self.speed: curves.speed,
+            self.pairs: curves.pairs,
+            self.order: curves.order,
+        }
+        self.drawn: dict[QWidget, Callable[[], None]] = {
+            self.latency: self.draw_latency,
+            self.numbers: self.numbers.draw,
+        }
+        for plot, name, said in (
+            (self.msd, "MSD", "mean square displacement: measured, free, foreseen"),
+            (self.steps, "Steps", "displacements over one frame, with those of free diffusion"),
+            (self.speed, "Speed", "|r(t) - r(t - τ)| / τ, mean over the particles"),
+            (self.pairs, "g(r)", "pairs found over those of an ideal gas"),
             (
                 self.order,
                 "ψ",
-                self.draw_order,
                 "order of the bonds of those with six or four neighbours on the ring, else to the six or four nearest; "
                 "dashed: of bonds that point anywhere",
             ),
-            (self.latency, "Latency", self.draw_latency, "from the middle of the exposure to the command's sending"),
-            (
-                self.numbers,
-                "Numbers",
-                self.numbers.draw,
-                "z, T_eff, D_eff, delay, heat, speed, order: foreseen, measured",
-            ),
+            (self.latency, "Latency", "from the middle of the exposure to the command's sending"),
+            (self.numbers, "Numbers", "z, T_eff, D_eff, delay, heat, speed, order: foreseen, measured"),
         ):
-            index = self.addTab(plot, name)
-            self.setTabToolTip(index, said)
-            self.drawn[plot] = draw
+            self.setTabToolTip(self.addTab(plot, name), said)
         self.currentChanged.connect(self.draw)
 
     def sizeHint(self) -> QSize:
@@ -114,13 +107,37 @@ class Plots(QTabWidget):
         self.recent.clear()
 
     def draw(self) -> None:
-        """The plot that is looked at, if anybody can see it."""
+        """Have the plot that is looked at drawn, if anybody can see it: its curves are computed beside this thread."""
         current = self.currentWidget()
-        if self.isVisible() and current in self.drawn:
+        if not self.isVisible() or current is None:
+            return
+        if current in self.drawn:
+            self.drawn[current]()
+        elif self._pending is None and isinstance(current, Plot):
             if self.source is not None:
                 self._tracks.clear()
                 self._tracks.extend(seen for seen in self.source.tracks() if len(seen))
-            self.drawn[current]()
+            of = Measurement(tuple(self._tracks), self.experiment, self.means)
+            self._pending = current, self._worker.submit(self.measured[current], of)
+
+    def poll(self) -> None:
+        """Show the curves that were computed since. Raises what the computing raised."""
+        if self._pending is not None and self._pending[1].done():
+            (plot, done), self._pending = self._pending, None
+            plot.show_curves(done.result())
+            if plot is not self.currentWidget():
+                self.draw()  # another tab was chosen meanwhile
+
+    def finish(self) -> None:
+        """Wait for the curves that are being computed, for a program that takes a picture."""
+        while self._pending is not None:
+            wait([self._pending[1]])
+            self.poll()
+
+    def close_workers(self) -> None:
+        """Nothing is computed any more."""
+        self._worker.shutdown(wait=True, cancel_futures=True)
+        self.numbers.close_worker()
 
     @staticmethod
     def _marked(turn: Turn) -> Tracks:
@@ -131,90 +148,19 @@ class Plots(QTabWidget):
         state = np.where(apart(tracks, turn.wanted), np.uint8(State.UNCERTAIN), tracks.state)
         return replace(tracks, state=state)
 
-    def _tables(self) -> RunTables | None:
+    def _tables(self) -> RunTables | Callable[[], RunTables | None] | None:
+        """Of a recording, at once; of turns that go on, what will make them, beside this thread."""
         if self.source is not None:
             return self.source.tables()
-        return self.recent.tables(self._plan()) if self._plan is not None else None
-
-    def draw_msd(self) -> None:
-        made = self._paths()
-        lag = lags(len(made.position_um) // 3)
-        lag_s: Floats = np.asarray(lag * made.period_s, np.float64)
-        self.msd.line("measured", lag_s, mean_square_displacement(made, lag), theme.WHITE, dots=True)
-        if self.means is None or len(lag) == 0:
-            return
-        self.msd.line("free", lag_s, 4.0 * self.means.plant.diffusion_um2_per_s * lag_s, theme.SKY, dash=True)
-        foreseen = foreseen_msd_um2(self.experiment, self.means, lag_s) if self.experiment is not None else None
-        if foreseen is not None or "foreseen" in self.msd.curves:
-            self.msd.line("foreseen", lag_s, foreseen, theme.ORANGE)
-
-    def draw_steps(self) -> None:
-        made = self._paths()
-        steps_nm = 1e3 * steps_um(made)
-        if len(steps_nm) < 10:
-            return
-        low_nm, high_nm = np.percentile(steps_nm, [0.2, 99.8]).tolist()
-        edges = np.linspace(low_nm, high_nm, 41)
-        self.steps.bars("measured", edges, np.histogram(steps_nm, edges)[0], theme.FAINT)
-        if self.means is not None:
-            sigma_nm = 1e3 * np.sqrt(2.0 * self.means.plant.diffusion_um2_per_s * made.period_s)
-            x = np.linspace(edges[0], edges[-1], 200)
-            density = np.exp(-0.5 * (x / sigma_nm) ** 2) / (sigma_nm * np.sqrt(2.0 * np.pi))
-            self.steps.line("free", x, density * len(steps_nm) * (edges[1] - edges[0]), theme.SKY, dash=True)
-
-    def draw_speed(self) -> None:
-        made = self._paths()
-        over_s = longest_delay_s(self.experiment) if self.experiment is not None else 0.5
-        self.speed.line("measured", made.time_s, speed_um_per_s(made, over_s), theme.WHITE)
-        if self.experiment is not None and self.means is not None and len(made.time_s):
-            foreseen = foreseen_speed_um_per_s(self.experiment, self.means)
-            self.speed.line("foreseen", made.time_s[[0, -1]], np.full(2, foreseen), theme.ORANGE)
-
-    def draw_pairs(self) -> None:
-        frames = [seen.position_um for seen in self._recent()]
-        if not any(len(place) > 1 for place in frames):
-            return
-        every = pd.DataFrame(np.concatenate(frames), columns=POSITION)
-        every["frame"] = np.repeat(np.arange(len(frames)), [len(place) for place in frames])
-        low, high = every[POSITION].min().to_numpy(), every[POSITION].max().to_numpy()
-        far_um = 10.0 * (self.means.plant.diameter_um if self.means is not None else 2.0)
-        largest_um = min(0.95 * float((high - low).min()), far_um)
-        if largest_um <= 0.0:
-            return
-        found = pair_correlation(every, (low[0], low[1]), (high[0], high[1]), largest_um, 60)
-        g: Floats = np.asarray(found.to_numpy(), np.float64)
-        self.pairs.line("measured", found.index.to_numpy(np.float64), g, theme.WHITE)
-        self.pairs.line("ideal gas", [0.0, largest_um], np.ones(2), theme.SKY, dash=True)
-
-    def draw_order(self) -> None:
-        chosen = self._recent()
-        time_s = np.array([seen.time_s for seen in chosen])
-        radius_um = None
-        if self.experiment is not None and self.means is not None:
-            radius_um = ring_um(self.experiment, self.means.plant)
-        for neighbours, colour in ((6, theme.WHITE), (4, theme.ORANGE)):
-            order = np.array([mean_bond_order(seen.position_um, neighbours, radius_um) for seen in chosen])
-            self.order.line(f"|ψ{neighbours}|", time_s, order, colour)
-            if len(time_s):
-                level = np.full(2, random_bond_order(neighbours))
-                self.order.line(f"of random bonds, {neighbours}", time_s[[0, -1]], level, colour, dash=True)
+        if self._plan is None or not self.recent.moments:
+            return None
+        return partial(self.recent.copy().tables, self._plan())
 
     def draw_latency(self) -> None:
         latency_ms = 1e3 * (self._latencies_s() if self.source is None else self.source.latencies_s())
         if len(latency_ms) > 10:
             edges = np.linspace(0.0, 1.2 * float(np.percentile(latency_ms, 99.5)), 61)
             self.latency.bars("measured", edges, np.histogram(latency_ms, edges)[0], theme.FAINT)
-
-    def _recent(self) -> list[Tracks]:
-        """A few of the last tracks; the fewer, the more particles there are."""
-        last = list(self._tracks)[-300:]
-        number = max(min(RECENT, MOST_PLACES // 10 // max(len(last[-1]), 1)), 2) if last else 1
-        return last[:: max(len(last) // number, 1)]
-
-    def _paths(self) -> Paths:
-        period_s = self.means.hold_s if self.means is not None else 0.01
-        tracks = list(self._tracks)
-        return paths(tracks, period_s, most=max(MOST_PLACES // max(len(tracks), 1), 1))
 
 
 class Plot(pg.PlotWidget):  # type: ignore[misc]
@@ -233,6 +179,15 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]
         self.setClipToView(True)
         self.legend = self.addLegend(offset=(8 if log == "xy" else -8, 8), labelTextColor=theme.INK)
         self.curves: dict[str, pg.PlotDataItem] = {}
+
+    def show_curves(self, found: Sequence[Curve]) -> None:
+        """Draw these; a curve that is not among them stays as it was."""
+        for one in found:
+            if one.edges:
+                assert one.y is not None
+                self.bars(one.name, one.x, one.y, one.colour)
+            elif one.y is not None or one.name in self.curves:
+                self.line(one.name, one.x, one.y, one.colour, one.dots, one.dash)
 
     def line(
         self, name: str, x: Floats | list[float], y: Floats | None, colour: str, dots: bool = False, dash: bool = False

@@ -79,6 +79,40 @@ class Here:
             self._error = error
 
 
+class Recording:
+    """An order to record, or to end the record: obeyed by the loop's process, or in a thread of its own here.
+
+    Opening a file may take as long as its disk does.
+    """
+
+    def __init__(self, live: Live | Apart, path: Path | None, open_record: Callable[[Path], Recorder]) -> None:
+        self.path = path
+        self._live, self._open = live, open_record
+        self._error: Exception | None = None
+        self._thread = threading.Thread(target=self._record, name="record", daemon=True)
+
+    def begin(self) -> None:
+        if not isinstance(self._live, Apart):
+            self._thread.start()
+
+    def done(self) -> bool:
+        """Never waits. Raises Refused, Fault."""
+        if isinstance(self._live, Apart):
+            return self._live.answered()
+        if self._thread.is_alive():
+            return False
+        if self._error is not None:
+            raise self._error
+        return True
+
+    def _record(self) -> None:
+        assert isinstance(self._live, Live)
+        try:
+            self._live.record(None if self.path is None else self._open(self.path))
+        except Exception as error:  # noqa: BLE001  raised again in the window's thread
+            self._error = error
+
+
 class Session:
     """One window's instrument: opened by start, closed by close, dark whenever nobody runs it."""
 
@@ -94,6 +128,7 @@ class Session:
         self._beats = 0
         self._watcher: Watcher | None = None
         self._checker: Checker | None = None
+        self._recording: Recording | None = None  # asked for, and not yet obeyed
         self.particles = 0  # as many as were seen last
 
     @property
@@ -249,15 +284,36 @@ class Session:
     def record(self, path: Path | None) -> None:
         """Write every turn from the next one on to this new file; None ends the record. The loop goes on as it was.
 
-        Raises Refused, Fault, and then a record that was open goes on.
+        Never waits: `recorded` says what came of it. Raises Fault while the last order has no answer.
         """
-        if self.live is not None and self.running:
-            if path is None:
-                self.live.record(None)
-            elif isinstance(self.live, Apart):
-                self.live.record(path)
-            else:
-                self.live.record(self.wiring.open_recorder(replace(self.instrument, plan=self.plan), path))
+        if self.live is None or not self.running:
+            return
+        if self._recording is not None:
+            raise Fault("the last order to record is still being obeyed")
+        if isinstance(self.live, Apart):
+            self.live.ask_record(path)
+        self._recording = Recording(self.live, path, self._open_record)
+        self._recording.begin()
+
+    def _open_record(self, path: Path) -> Recorder:
+        return self.wiring.open_recorder(replace(self.instrument, plan=self.plan), path)
+
+    def recorded(self) -> Recording | None:
+        """The order to record that was obeyed just now. Never waits.
+
+        Raises Refused, Fault where it could not be, and then a record that was open goes on.
+        """
+        asked = self._recording
+        if asked is None:
+            return None
+        try:
+            if not asked.done():
+                return None
+        except BaseException:
+            self._recording = None
+            raise
+        self._recording = None
+        return asked
 
     def open(self, plan: Plan) -> None:
         """Another plan: what ran is dark and closed. Raises Fault."""
@@ -267,6 +323,7 @@ class Session:
     def close(self) -> None:
         """However it is called, the beam is dark after it, and nothing goes on opening."""
         self.cancel()
+        self._recording = None
         watcher, self._watcher = self._watcher, None
         if watcher is not None:
             watcher.close()

@@ -152,14 +152,25 @@ class Window(QMainWindow):
             self.view.say("opening the rig; STOP (Esc) ends that")
 
     def record(self, on: bool) -> None:
+        """Ask for a record, or for its end; `poll` says what comes of it."""
         path = self.runs / f"{datetime.now():%Y-%m-%d_%H%M%S}.h5"
         try:
             self.session.record(path if on else None)
+        except Fault as fault:
+            self.trouble(str(fault))
+
+    def _recorded(self) -> None:
+        """The record that was asked for, in sight."""
+        try:
+            asked = self.session.recorded()
         except (Fault, Refused) as error:
             self.trouble(str(error))
             return
-        self.watching.begin_record(path if on else None)
-        self.status.showMessage(f"recording to {path}" if on else "the record is closed", 6000)
+        if asked is not None:
+            self.watching.begin_record(asked.path)
+            self.status.showMessage(
+                f"recording to {asked.path}" if asked.path is not None else "the record is closed", 6000
+            )
 
     def open(self, path: Path) -> None:
         """An experiment, a rig, a run or a video: what ran before is dark and closed."""
@@ -291,10 +302,12 @@ class Window(QMainWindow):
     def poll(self) -> None:
         """What is new, on screen."""
         self._opened()
+        self._recorded()
         if self.session.checked:
             self.panel.refresh()
             self._foresee()
         self.judging.poll()
+        self.plots.poll()
         self.playback.poll()
         self.watching.poll(self.session)
         self.actions_bar.follow(self.session)
@@ -332,6 +345,6 @@ class Window(QMainWindow):
                 say(f"cybloids: {fault}", error=True)
         self.session.close_helpers()
         self.playback.close()
-        self.plots.numbers.close_worker()
+        self.plots.close_workers()
         self.judging.close()
         super().closeEvent(event)
