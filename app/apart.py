@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.host import Answer, News, Opening, Over, Record, Written, serve
+from app.host import Answer, News, Note, Opening, Over, Record, Written, serve
 from app.remembered import Pace, Remembered
 from app.rig import open_instrument
 from app.rig_file import Plan
@@ -32,6 +32,7 @@ from drivers.sim.laser import SimulatedLaser
 
 START_S = 600.0  # until the instrument is open: a first start compiles kernels, and STOP ends it
 ANSWER_S = 15.0
+SILENT_S = 2.0  # without news, of which a loop sends some every tenth of a second
 HEAR_S = 0.02  # of hearing in one go, and of rest after it
 EXIT_S = 0.2  # for a process that has closed its pipe to be gone
 RESCUE_S = 5.0  # for a laser to be put out
@@ -90,6 +91,8 @@ class Apart:
         self._open = False
         self._until_s = 0.0  # when it has to be open
         self._rests_until_s = 0.0  # from hearing
+        self._heard_s = 0.0  # when the last news came
+        self.note = ""  # what the opening does
         self.details = ""  # the traceback of what stopped it
         self.recorder_trouble = ""
         self._recording = self._begun = self._over = self._dead = False
@@ -180,6 +183,16 @@ class Apart:
         self._hear()
         return self._recording and not self._over
 
+    @property
+    def silence(self) -> str:
+        """That a running loop sends no news, and what becomes of its light, in words; empty while it sends some."""
+        self._hear()
+        silent_s = time.monotonic() - self._heard_s
+        if not self._open or self._over or silent_s <= SILENT_S:
+            return ""
+        by_hand = "" if isinstance(self._plan.rig.laser, SimulatedLaser) else "; switch the laser off by hand"
+        return f"the loop does not answer for {silent_s:.1f} s; {self._dead_men()}{by_hand}"
+
     def returned(self) -> tuple[Returned, ...]:
         """Settings as the devices gave them back."""
         self._hear()
@@ -204,11 +217,13 @@ class Apart:
 
     def ask_record(self, path: Path | None) -> None:
         """As `record`, without waiting: `answered` says what came of it. Raises Fault while another has no answer."""
-        if self.running:
-            if self._asked > self._heard:
-                raise Fault("the loop's process has not answered the last order to record")
-            self._asked += 1
-            self._say(Record(path))
+        if not self.running:
+            raise Fault(self.trouble or "the loop has ended")
+        if self._asked > self._heard:
+            raise Fault("the loop's process has not answered the last order to record")
+        self._answers.clear()
+        self._asked += 1
+        self._say(Record(path))
 
     def answered(self) -> bool:
         """Whether the last `ask_record` was done. Never waits. Raises what `record` raises, once."""
@@ -309,8 +324,11 @@ class Apart:
         if self._over:
             self._let_go()
 
-    def _take(self, told: News | Answer | Over) -> None:
-        if isinstance(told, Answer):
+    def _take(self, told: News | Answer | Over | Note) -> None:
+        self._heard_s = time.monotonic()
+        if isinstance(told, Note):
+            self.note = told.text
+        elif isinstance(told, Answer):
             self._heard += self._open
             self._answers.append(told)
         elif isinstance(told, Over):
@@ -351,9 +369,13 @@ class Apart:
         how = "does not answer any more" if code is None else f"ended with {code}"
         if code is not None and code < 0:
             how = f"was killed by {signal.Signals(-code).name}"
-        rig = self._plan.rig
-        light = f"; laser: {rig.laser.dead_man}; deflector: {rig.deflector.dead_man}" if self._open else ""
+        light = f"; {self._dead_men()}" if self._open else ""
         return f"the loop's process {how}{light}"
+
+    def _dead_men(self) -> str:
+        """What each device does by itself when the program does not answer."""
+        rig = self._plan.rig
+        return f"laser: {rig.laser.dead_man}; deflector: {rig.deflector.dead_man}"
 
     def _wait_for_its_end(self) -> None:
         """In a thread of its own, so that it does not depend on a window that is busy."""

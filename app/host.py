@@ -10,8 +10,8 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -31,7 +31,7 @@ from app.rig import open_recorder, plan_after
 from app.rig_file import Plan
 from app.ring import Place, Ring
 from app.signals import Stopped
-from app.warm_up import warm_up
+from app.warm_up import listeners, warm_up
 from config.reader import write
 from config.refused import Refused
 from control.contract import Fault, Order, OrderKind, Turn
@@ -83,6 +83,13 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Note:
+    """What the opening of the instrument does now, in words."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class News:
     """The turns since the last telling, with empty images; the picture of the last one is in the ring."""
 
@@ -114,7 +121,9 @@ def serve(told: Connection, telling: Connection, beats: Any, written: Written, o
     try:
         ready_for_learned()
         plan = written.read()
-        host = Host(opening(plan), plan, told, telling, beats)
+        with noted(telling):
+            opened = opening(plan)
+        host = Host(opened, plan, told, telling, beats)
     except (Exception, Stopped) as error:  # whatever it is, the operator reads it; nothing is lit
         said = f"the loop's process was {error}" if isinstance(error, Stopped) else sentence(error)
         with suppress(OSError):  # the window may have gone too
@@ -131,6 +140,21 @@ def serve(told: Connection, telling: Connection, beats: Any, written: Written, o
     go_first()
     telling.send(Answer())
     host.serve()
+
+
+@contextmanager
+def noted(telling: Connection) -> Iterator[None]:
+    """Notes of the warm-up go to the window, too, while this thread alone sends."""
+
+    def tell(text: str) -> None:
+        with suppress(OSError):  # the window has gone, which the next thing that is sent finds out
+            telling.send(Note(text))
+
+    listeners.append(tell)
+    try:
+        yield
+    finally:
+        listeners.remove(tell)
 
 
 def go_first() -> None:

@@ -72,8 +72,13 @@ def warm_up_once(plan: Plan, machine: Machine) -> None:
         _WARM.add(kernels)
 
 
+listeners: list[Callable[[str], None]] = []  # each gets every note, too: a window shows them
+
+
 def note(sentence: str) -> None:
     print(f"note: {sentence}", file=sys.stderr, flush=True)
+    for each in listeners:
+        each(sentence)
 
 
 class Compilations(event.Listener):

@@ -55,7 +55,7 @@ class Actions(QToolBar):
         recorded = session.plan.kind == "REPLAY"
         level = newest.level if newest is not None and running else None
         self.start.setEnabled(not running and not recorded and session.opening_s is None)
-        self.record.setEnabled(running)
+        self.record.setEnabled(running and not session.asked_to_record)
         self.record.setChecked(session.live is not None and session.live.recording)
         self.arm.setEnabled(level is Level.SAFE)
         self.reset.setEnabled(level is Level.TRIPPED)

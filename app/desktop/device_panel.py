@@ -54,9 +54,7 @@ class DevicePanel(QWidget):
         self.plan = plan
         self.answers.clear()
         values = {
-            part: getattr(plan.rig, part)
-            for part in (*LIVE, *REOPEN)
-            if part != "sample" or plan.kind == "SIMULATED"
+            part: getattr(plan.rig, part) for part in (*LIVE, *REOPEN) if part != "sample" or plan.kind == "SIMULATED"
         }
         if {part: form.cls for part, form in self.forms.items()} != {part: type(own) for part, own in values.items()}:
             self._make_forms(values)

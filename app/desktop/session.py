@@ -141,6 +141,21 @@ class Session:
         return time.monotonic() - self._opening_s if self._opening is not None else None
 
     @property
+    def opening_note(self) -> str:
+        """What the opening does, in words: it compiles."""
+        return self._opening.note if isinstance(self._opening, Apart) else ""
+
+    @property
+    def silence(self) -> str:
+        """That a loop in a process of its own sends no news, and what that means for the light; or empty."""
+        return self.live.silence if isinstance(self.live, Apart) else ""
+
+    @property
+    def asked_to_record(self) -> bool:
+        """Whether an order to record, or to end the record, is still being obeyed."""
+        return self._recording is not None
+
+    @property
     def newest(self) -> Turn | None:
         return self.live.newest if self.live is not None else None
 

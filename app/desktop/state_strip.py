@@ -49,12 +49,9 @@ class Elided(QLabel):
 
 
 class StateStrip(QWidget):
-    def __init__(self, kind: str, confirmed: bool = True, parent: QWidget | None = None) -> None:
+    def __init__(self, kind: str, why_unconfirmed: str = "", parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.kind, self.map, self.level = Badge("SIMULATED"), Badge("MAP UNCONFIRMED"), Badge("TRIPPED")
-        self.map.setToolTip(
-            f"{UNCONFIRMED} (main.py calibrate map RIG). Only a calibration may be armed, at probe power."
-        )
         self.watch = Badge("WINDOW NOT WATCHED")
         self.watch.setToolTip(
             "loop.window_timeout_s of this rig is null: the beam stays as it is if this window does not answer"
@@ -71,28 +68,39 @@ class StateStrip(QWidget):
         for widget in (self.beam, self.record):
             row.addWidget(widget)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.show_kind(kind, confirmed)
+        self.show_kind(kind, why_unconfirmed)
         self.show_watch(0.0)
         self.show_stopped("not started")
         self.show_record("")
 
-    def show_kind(self, kind: str, confirmed: bool = True) -> None:
-        """What rig it is; and that its map from camera to deflector is not confirmed, where it is not."""
+    def show_kind(self, kind: str, why_unconfirmed: str = "") -> None:
+        """What rig it is; and why its map from camera to deflector is not confirmed, where it is not."""
         colour, shape = KINDS[kind]
         self.kind.show_state(kind, colour, shape, quiet=kind != "REAL")
         self.map.show_state("MAP UNCONFIRMED", theme.AMBER, "diamond")
-        self.map.setVisible(not confirmed)
+        self.map.setToolTip(
+            f"{UNCONFIRMED}: {why_unconfirmed}. Only a calibration may be armed, at probe power "
+            "(main.py calibrate map RIG)."
+        )
+        self.map.setVisible(bool(why_unconfirmed))
 
     def show_watch(self, timeout_s: float | None) -> None:
         """Whether the beam goes dark when this window does not answer."""
         self.watch.show_state("WINDOW NOT WATCHED", theme.AMBER, "diamond")
         self.watch.setVisible(timeout_s is None)
 
-    def show_opening(self, since_s: float) -> None:
-        """The rig is being opened, dark."""
+    def show_opening(self, since_s: float, note: str = "") -> None:
+        """The rig is being opened, dark; `note` says what that does now."""
         self.level.show_state("OPENING", theme.AMBER, "circle", True)
-        self.reason.say(f"opening the rig, {since_s:.0f} s by now (a first start compiles); STOP (Esc) ends that")
+        doing = note or "a first start compiles"
+        self.reason.say(f"opening the rig, {since_s:.0f} s by now ({doing}); STOP (Esc) ends that")
         self.beam.show_state("dark", theme.CALM, "hollow", True)
+
+    def show_silent(self, why: str) -> None:
+        """The loop's process sends no news: nobody knows what the beam does."""
+        self.level.show_state("NO ANSWER", theme.RED, "octagon")
+        self.reason.say(why)
+        self.beam.show_state("unknown", theme.RED, "circle", True)
 
     def show_stopped(self, why: str, trouble: bool = False) -> None:
         """No loop is running."""

@@ -16,6 +16,7 @@ from app.desktop.state_strip import StateStrip
 from app.desktop.status_line import StatusLine
 from app.desktop.view import View
 from app.live import Live
+from control.contract import Turn
 
 READ_S = 0.2  # between two showings of the numbers
 OVER = 30  # paintings over which the window's own rate is taken
@@ -35,6 +36,7 @@ class Watching:
         self._count = 0  # of the newest turn shown
         self._painted: list[float] = []
         self._said: set[str] = set()
+        self._silent = False  # the loop sends no news
         self._read_s = 0.0  # when the numbers were shown
 
     def begin_record(self, path: Path | None) -> None:
@@ -57,6 +59,7 @@ class Watching:
             self.log.add(turns)
             self.strip.show_turn(newest)
             self._painted = [*self._painted[-OVER:], time.monotonic()]
+        self._show_silence(session.silence, newest)
         if not live.running:
             self.strip.show_stopped(live.trouble or "the camera has no more frames", trouble=bool(live.trouble))
         self._say(live)
@@ -69,6 +72,17 @@ class Watching:
             rig = session.plan.rig
             planned_s = rig.camera.exposure_s / 2.0 + rig.camera.readout_s + rig.loop.latency_s
             self.devices.answers.show_turn(rig, newest, pace, planned_s)
+
+    def _show_silence(self, why: str, newest: Turn | None) -> None:
+        """A loop that sends no news may give light: said where the eye is, as long as it lasts, and once in the log."""
+        if why:
+            self.strip.show_silent(why)
+            if not self._silent:
+                self.log.say(why, theme.RED)
+        elif self._silent and newest is not None:
+            self.strip.show_turn(newest)
+            self.log.say("the loop answers again", theme.INK)
+        self._silent = bool(why)
 
     def each_second(self, runs: Path) -> None:
         """The record's length, and the disk it goes to."""

@@ -65,7 +65,7 @@ class Window(QMainWindow):
         self.setWindowTitle("Cybloids")
         rig = session.plan.rig
         self.view = View(rig.optics.um_per_px, rig.plant.diameter_um)
-        self.strip = StateStrip(str(session.plan.kind), rig.confirmed)
+        self.strip = StateStrip(str(session.plan.kind), rig.why_unconfirmed)
         self.strip.show_watch(rig.loop.window_timeout_s)
         self.status = StatusLine()
         self.panel = ExperimentPanel(unpinned(session.plan.experiment), session.means, EXPERIMENTS)
@@ -130,7 +130,8 @@ class Window(QMainWindow):
         if self.session.opening_s is not None:
             self._cancel()
             return
-        self.status.showMessage("STOP: the beam is dark", 4000)
+        silence = self.session.silence
+        self.status.showMessage(f"STOP was sent, but {silence}" if silence else "STOP: the beam is dark", 4000)
 
     def _cancel(self) -> None:
         self.session.cancel()
@@ -148,7 +149,7 @@ class Window(QMainWindow):
             self.trouble(str(error))
         since_s = self.session.opening_s
         if since_s is not None:
-            self.strip.show_opening(since_s)
+            self.strip.show_opening(since_s, self.session.opening_note)
             self.view.say("opening the rig; STOP (Esc) ends that")
 
     def record(self, on: bool) -> None:
@@ -211,7 +212,7 @@ class Window(QMainWindow):
         self.playback.close()
         self.tuning.forget()
         self.view.show_rig(plan.rig.optics.um_per_px, plan.rig.plant.diameter_um)
-        self.strip.show_kind(str(plan.kind), plan.rig.confirmed)
+        self.strip.show_kind(str(plan.kind), plan.rig.why_unconfirmed)
         self.strip.show_watch(plan.rig.loop.window_timeout_s)
         self.strip.show_stopped("not started")
         self.devices.show_plan(plan)

@@ -19,8 +19,8 @@ import numpy as np
 import pytest
 
 from app import host as host_module
-from app.apart import Apart
-from app.host import Host, Written
+from app.apart import HEAR_S, Apart
+from app.host import Host, News, Written
 from app.instrument import Instrument
 from app.live import Live, beam_is_on
 from app.machine import build_machine
@@ -28,6 +28,7 @@ from app.plan import plan
 from app.rig import open_instrument, plan_after
 from app.rig_file import EXPERIMENTS, RIGS, Plan
 from app.verify import first_difference
+from app.warm_up import note
 from config.reader import write
 from config.refused import Refused
 from control.contract import Beam, Camera, Command, Ended, Fault, Frame, Level, Order, OrderKind, Turn
@@ -393,6 +394,65 @@ def test_a_loop_that_is_stopped_by_a_signal_is_dark_and_whole(tmp_path: Path, na
     with read_run(out) as run:
         assert run.ended_cleanly
         assert len(run) > 0
+
+
+def test_a_window_that_is_slower_than_the_news_goes_back_to_its_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With every piece of news that it takes there is another one: it took them for ever, and no key reached it."""
+    live = Apart(planned())
+    live._begun = live._open = True
+    _, tells = live._theirs
+    news = News((), None, 0, False, "", ())
+    now_s, taken, take = [100.0], [0], live._take
+
+    def slowly(told: News) -> None:
+        now_s[0] += 0.001
+        taken[0] += 1
+        assert taken[0] < 1000, "it hears for ever"
+        tells.send(news)
+        take(told)
+
+    monkeypatch.setattr(live, "_take", slowly)
+    tells.send(news)
+    with monkeypatch.context() as patched:
+        patched.setattr("app.apart.time.monotonic", lambda: now_s[0])
+        live._hear()
+        first = taken[0]
+        live._hear()  # at once: it rests
+        rested = taken[0] - first
+        now_s[0] += HEAR_S
+        live._hear()
+    assert 0 < first * 0.001 < 2.0 * HEAR_S
+    assert rested == 0
+    assert taken[0] > first
+    live._begun = False
+    live.close()
+
+
+def test_a_loop_without_news_is_said_with_what_its_devices_do() -> None:
+    """True of the rig: a real laser has to be switched off by hand."""
+    live = Apart(plan(EXPERIMENTS / "annular_activity.yaml", RIGS / "serial_simulated.yaml"))
+    live._begun = live._open = True
+    live._heard_s = time.monotonic()
+    assert live.silence == ""
+    live._heard_s -= 3.0
+    assert live.silence.startswith("the loop does not answer for 3.")
+    assert "laser: none: its emission stays on until it is switched off" in live.silence
+    assert live.silence.endswith("; switch the laser off by hand")
+    live._theirs[1].send(News((), None, 0, False, "", ()))
+    assert live.silence == ""
+    live._begun = False
+    live.close()
+
+
+def noting(made: Plan) -> Instrument:
+    note("compiling kernels for this experiment")
+    return open_instrument(made)
+
+
+def test_what_the_opening_compiles_is_read_here() -> None:
+    with Apart(planned(), noting) as live:
+        until(lambda: live.newest is not None)
+        assert live.note == "compiling kernels for this experiment"
 
 
 def test_an_opening_is_ended_by_close_and_by_a_signal() -> None:

@@ -60,6 +60,7 @@ def test_unconfirmed_then_probing_then_confirmed(qtbot: QtBot, tmp_path: Path) -
 
     assert strip.map.isVisible()
     assert strip.map.word == "MAP UNCONFIRMED"
+    assert session.plan.rig.why_unconfirmed in strip.map.toolTip()
     started()
     acts.arm.trigger()
     qtbot.waitUntil(lambda: UNCONFIRMED in strip.reason.whole, timeout=PATIENCE_MS)
@@ -92,7 +93,8 @@ def test_unconfirmed_then_probing_then_confirmed(qtbot: QtBot, tmp_path: Path) -
 def test_the_strip_says_it(qtbot: QtBot, confirmed: bool) -> None:
     from app.desktop.state_strip import StateStrip
 
-    strip = StateStrip("SIMULATED", confirmed)
+    strip = StateStrip("SIMULATED", "" if confirmed else "its probe move is missing")
     qtbot.addWidget(strip)
     strip.show()
     assert strip.map.isVisible() is not confirmed
+    assert ("its probe move is missing" in strip.map.toolTip()) is not confirmed

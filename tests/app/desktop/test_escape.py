@@ -1,0 +1,191 @@
+"""From Escape to the STOP in the loop's pipe, while the window does its heaviest work; and a loop that is silent.
+
+What is bounded is the CPU time of the window's thread between the two: on a busy computer it stays what it is.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PyQt6.QtCore import QEvent, Qt
+from PyQt6.QtGui import QKeyEvent
+from PyQt6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from app.apart import Apart
+from app.checking import at_once
+from app.desktop.open import application, planner
+from app.desktop.session import Session, Wiring
+from app.desktop.window import Window
+from app.live import beam_is_on
+from app.recent import MOST
+from app.rig import open_instrument
+from app.rig_file import EXPERIMENTS
+from control.contract import Level, Order, OrderKind
+from tests.app.desktop.test_learned import RING, SETS, choose
+from tests.app.desktop.test_window import force, write
+
+PATIENCE_MS = 120_000
+MOST_S = 0.2  # of CPU, from Escape to STOP
+THREAD_CLOCKS = pytest.mark.skipif(
+    not hasattr(time, "pthread_getcpuclockid"), reason="this system has no CPU clock of another thread"
+)
+
+
+class Flight:
+    """A window over a loop in its own process; it notes when an order that darkens is in that process's pipe."""
+
+    def __init__(self, qtbot: QtBot, runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        application()
+        path, made = planner(None, RING, SETS, at_once)
+        self.qtbot, self.session = qtbot, Session(made, Wiring(apart=open_instrument))
+        self.window = Window(self.session, path, runs, lambda chosen: planner(chosen, None, SETS, at_once)[1])
+        self.sent_s: list[float] = []  # CPU time of this thread when it was sent
+        self._presses = 0
+        say = Apart._say
+
+        def noted(live: Apart, told: object) -> None:
+            say(live, told)  # type: ignore[arg-type]
+            if told is None or (isinstance(told, Order) and told.kind is OrderKind.STOP):
+                self.sent_s.append(time.thread_time())
+
+        monkeypatch.setattr(Apart, "_say", noted)
+        qtbot.addWidget(self.window)
+        self.window.show()
+        self.start()
+
+    def start(self) -> None:
+        self.window.actions_bar.start.trigger()
+        self.qtbot.waitUntil(self.window.actions_bar.arm.isEnabled, timeout=PATIENCE_MS)
+
+    def lit(self) -> None:
+        self.session.arm()
+        self.qtbot.waitUntil(lambda: beam_is_on(self.session.newest), timeout=PATIENCE_MS)
+
+    @property
+    def pid(self) -> int:
+        live = self.session.live
+        assert isinstance(live, Apart)
+        assert live.pid is not None
+        return live.pid
+
+    def fill(self) -> None:
+        """As many turns in the plots as they keep, as after an evening."""
+        newest = self.session.newest
+        assert newest is not None
+        turns = []
+        for index in range(MOST, 0, -1):
+            tracks = replace(newest.tracks, time_s=newest.tracks.time_s - 0.01 * index)
+            turns.append(replace(newest, frame=None, now_s=newest.now_s - 0.01 * index, tracks=tracks))
+        self.window.plots.clear_tracks()
+        self.window.plots.add(turns)
+
+    def press(self) -> None:
+        """Escape from another thread: it waits in the queue of this one."""
+        self._presses += 1
+        number = self._presses
+
+        def post() -> None:
+            key = QKeyEvent(QEvent.Type.KeyPress, Qt.Key.Key_Escape, Qt.KeyboardModifier.NoModifier)
+            key.setTimestamp(1_000_000 + number)
+            QApplication.postEvent(self.window, key)
+
+        keyboard = threading.Thread(target=post)
+        keyboard.start()
+        keyboard.join()
+
+    def escaped_s(self, work: Callable[[], object]) -> float:
+        """CPU time of the window's thread from an Escape that comes as `work` begins to the order in the pipe."""
+        self.qtbot.wait(50)  # what the work before has left is done
+        self.sent_s.clear()
+        self.press()
+        began_s = time.thread_time()
+        work()
+        self.qtbot.waitUntil(lambda: bool(self.sent_s), timeout=PATIENCE_MS)
+        return self.sent_s[0] - began_s
+
+
+@pytest.fixture
+def flight(qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flight]:
+    made = Flight(qtbot, tmp_path, monkeypatch)
+    yield made
+    made.window.close()
+
+
+def heavy(window: Window) -> dict[str, Callable[[], object]]:
+    """What a person does in the window, in this order."""
+    plots, panel, devices = window.plots, window.panel, window.devices
+    tabs = {plots.tabText(index): index for index in range(plots.count())}
+    looks: dict[str, Callable[[], object]] = {
+        f"tab {name}": lambda index=index: (plots.setCurrentIndex(index), plots.draw())  # type: ignore[misc]
+        for name, index in tabs.items()
+    }
+    return {
+        "edit": lambda: write(force(panel).rows["gain"], 0.5) if "gain" in force(panel).rows else panel.refresh(),
+        "apply": panel.apply,
+        "tracking": lambda: (write(devices.forms["tracking"].rows["minmass"], 120.0), devices.apply()),
+        "candidates": lambda: devices.candidates.setChecked(True),
+        **looks,
+        "suggest": window.tuning.look,
+        "record": window.actions_bar.record.trigger,
+        "learned": lambda: choose(panel, "../checkpoints/ring_egnn.json"),
+        "save": lambda: window.save(window.runs / "saved.yaml"),
+        "each second": window.each_second,
+    }
+
+
+@THREAD_CLOCKS
+def test_escape_reaches_the_loop_whatever_the_window_does(flight: Flight) -> None:
+    """The tab Numbers took 0.3 s of this thread, Apply of other tracking settings 0.25 s."""
+    window, found = flight.window, dict[str, float]()
+    for name, work in heavy(window).items():
+        flight.lit()
+        if name.startswith("tab"):
+            flight.fill()
+        found[name] = flight.escaped_s(work)
+        flight.qtbot.waitUntil(
+            lambda: flight.session.newest is not None and flight.session.newest.level is Level.SAFE, timeout=PATIENCE_MS
+        )
+    for name, work in (
+        ("device", lambda: window.change_rig({"camera.exposure_s": 0.004}, True)),
+        ("another experiment", lambda: window.open(EXPERIMENTS / "annular_activity.yaml")),
+    ):
+        if not flight.session.running:
+            flight.start()
+        flight.lit()
+        found[name] = flight.escaped_s(work)
+    assert {name: took_s for name, took_s in found.items() if took_s > MOST_S} == {}, found
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="this system does not stop processes")
+def test_a_silent_loop_is_said_and_neither_record_nor_escape_waits_for_it(flight: Flight) -> None:
+    """The window waited 15 s for the answer to Record, and showed the last level as if it were now."""
+    window, session = flight.window, flight.session
+    flight.lit()
+    flight.sent_s.clear()
+    os.kill(flight.pid, signal.SIGSTOP)
+    try:
+        window.actions_bar.record.trigger()
+        assert session.asked_to_record  # no answer yet, and the window goes on
+        flight.press()
+        flight.qtbot.waitUntil(lambda: bool(flight.sent_s), timeout=PATIENCE_MS)
+        flight.qtbot.waitUntil(lambda: window.strip.level.word == "NO ANSWER", timeout=PATIENCE_MS)
+        assert window.strip.reason.whole.startswith("the loop does not answer for 2.")
+        assert "laser: simulated: its light ends with the program" in window.strip.reason.whole
+        assert window.strip.beam.word == "unknown"
+        assert not window.actions_bar.record.isEnabled()
+        flight.press()
+        flight.qtbot.waitUntil(lambda: "STOP was sent, but" in window.status.currentMessage(), timeout=PATIENCE_MS)
+    finally:
+        os.kill(flight.pid, signal.SIGCONT)
+    flight.qtbot.waitUntil(lambda: window.strip.level.word == "SAFE", timeout=PATIENCE_MS)
+    flight.qtbot.waitUntil(lambda: not session.asked_to_record, timeout=PATIENCE_MS)
+    flight.qtbot.waitUntil(lambda: session.live is not None and session.live.recording, timeout=PATIENCE_MS)
+    assert any("the loop answers again" in line for line in window.log.read())
