@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,7 @@ from app.rig import open_instrument
 from app.rig_file import EXPERIMENTS
 from control.contract import Level, Order, OrderKind
 from tests.app.desktop.test_learned import RING, SETS, choose
-from tests.app.desktop.test_window import force, write
+from tests.app.desktop.test_window import write
 
 PATIENCE_MS = 120_000
 MOST_S = 0.2  # of CPU, from Escape to STOP
@@ -48,7 +49,6 @@ class Flight:
         self.qtbot, self.session = qtbot, Session(made, Wiring(apart=open_instrument))
         self.window = Window(self.session, path, runs, lambda chosen: planner(chosen, None, SETS, at_once)[1])
         self.sent_s: list[float] = []  # CPU time of this thread when it was sent
-        self._presses = 0
         say = Apart._say
 
         def noted(live: Apart, told: object) -> None:
@@ -89,12 +89,10 @@ class Flight:
 
     def press(self) -> None:
         """Escape from another thread: it waits in the queue of this one."""
-        self._presses += 1
-        number = self._presses
+        self.window.escape._last = -1  # a key that is made here has no time of its own: it is another press
 
         def post() -> None:
             key = QKeyEvent(QEvent.Type.KeyPress, Qt.Key.Key_Escape, Qt.KeyboardModifier.NoModifier)
-            key.setTimestamp(1_000_000 + number)
             QApplication.postEvent(self.window, key)
 
         keyboard = threading.Thread(target=post)
@@ -123,14 +121,20 @@ def heavy(window: Window) -> dict[str, Callable[[], object]]:
     """What a person does in the window, in this order."""
     plots, panel, devices = window.plots, window.panel, window.devices
     tabs = {plots.tabText(index): index for index in range(plots.count())}
-    looks: dict[str, Callable[[], object]] = {
-        f"tab {name}": lambda index=index: (plots.setCurrentIndex(index), plots.draw())  # type: ignore[misc]
-        for name, index in tabs.items()
-    }
+
+    def look(index: int) -> None:
+        plots.setCurrentIndex(index)
+        plots.draw()
+
+    def track() -> None:
+        write(devices.forms["tracking"].rows["minmass"], 120.0)
+        devices.apply()
+
+    looks = {f"tab {name}": partial(look, index) for name, index in tabs.items()}
     return {
-        "edit": lambda: write(force(panel).rows["gain"], 0.5) if "gain" in force(panel).rows else panel.refresh(),
+        "foresee": panel.refresh,
         "apply": panel.apply,
-        "tracking": lambda: (write(devices.forms["tracking"].rows["minmass"], 120.0), devices.apply()),
+        "tracking": track,
         "candidates": lambda: devices.candidates.setChecked(True),
         **looks,
         "suggest": window.tuning.look,
@@ -153,14 +157,8 @@ def test_escape_reaches_the_loop_whatever_the_window_does(flight: Flight) -> Non
         flight.qtbot.waitUntil(
             lambda: flight.session.newest is not None and flight.session.newest.level is Level.SAFE, timeout=PATIENCE_MS
         )
-    for name, work in (
-        ("device", lambda: window.change_rig({"camera.exposure_s": 0.004}, True)),
-        ("another experiment", lambda: window.open(EXPERIMENTS / "annular_activity.yaml")),
-    ):
-        if not flight.session.running:
-            flight.start()
-        flight.lit()
-        found[name] = flight.escaped_s(work)
+    flight.lit()
+    found["another experiment"] = flight.escaped_s(lambda: window.open(EXPERIMENTS / "annular_activity.yaml"))
     assert {name: took_s for name, took_s in found.items() if took_s > MOST_S} == {}, found
 
 
