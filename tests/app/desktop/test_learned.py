@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 
+from app.checking import CHECKING
 from app.desktop.checkpoint_editor import CHECKPOINTS, CheckpointEditor
 from app.desktop.experiment_panel import ExperimentPanel
 from app.desktop.form import Variant
