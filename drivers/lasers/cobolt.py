@@ -103,6 +103,7 @@ class CoboltDriver:
         self._on_s = -1e9  # when emission was switched on
         self._turn = 0
         self._sent_blind = False  # whether `l0` was sent without an answer since the last one
+        self._closed = False
         self._told = False  # whether somebody was told of a fault that is still in the laser
         self._line = SerialLine("the laser", made.port, made.baud, made.timeout_s, self._greet)
         self._line.connect()
@@ -172,8 +173,12 @@ class CoboltDriver:
     def close(self) -> None:
         """Emission off, and let the port go. Raises Fault, with STILL_LIT, if the laser did not confirm it.
 
-        Behind a dark modulator too: once the ports are let go, nothing watches either shutter.
+        Behind a dark modulator too: once the ports are let go, nothing watches either shutter. Closed again, it does
+        nothing.
         """
+        if self._closed:
+            return
+        self._closed = True
         try:
             self._end_for_certain()
         finally:

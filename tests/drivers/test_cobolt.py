@@ -250,6 +250,7 @@ def test_an_answer_lost_once_leaves_no_emission_when_it_is_closed(bench: Bench, 
     emulated.order(emulated.laser, "well")
     bench[1].off()
     bench[1].close()
+    bench[1].close()
     assert eventually(lambda: beam_of(emulated.laser)["beam"] == "dark")
 
 
