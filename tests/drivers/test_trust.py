@@ -144,7 +144,7 @@ def resealed(path: Path, **changes: object) -> Path:
         ("height_px", 2.5),
         ("height_px", 2**40),
         ("width_px", "wide"),
-        ("pixel_type", "float64"),
+        ("pixel_type", "object"),
         ("pixel_type", [1]),
         ("field_um", "abcd"),
         ("field_um", [1, 2]),
