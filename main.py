@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -42,6 +44,7 @@ app = typer.Typer(
     help="A microscope with a steerable laser as a place where particles obey any law you can write, draw or learn.",
 )
 
+UNREAD = "standard output was closed before all was printed; what was recorded is whole"
 SECONDS, SEED = number("--seconds", 0, LONGEST_S), whole("--seed", 0, LARGEST_SEED)
 
 RunFile = Annotated[Path, typer.Argument(help="run file", parser=path("run file"))]
@@ -179,8 +182,10 @@ def export(
 
 
 @app.command()
-def info(run: RunFile, json: Json = None) -> None:
-    """Say what a run was.
+def info(
+    run: Annotated[Path, typer.Argument(help="run file, or rig file", parser=path("run file"))], json: Json = None
+) -> None:
+    """Say what a run was; or what a rig is, and what becomes of each device's light when the program dies.
 
     Example: main.py info runs/annular_activity.h5
     """
@@ -332,12 +337,12 @@ def tune(
 
 @app.command()
 def bench(
-    what: Annotated[str, typer.Argument(help="tracking, identities or loop")] = "tracking",
+    what: Annotated[str, typer.Argument(help="tracking, identities, loop or safety")] = "tracking",
     quick: Annotated[bool, typer.Option("--quick", help="fewer cases or shorter runs: a first look")] = False,
     docs: Annotated[
         Path | None,
         typer.Option(
-            "--docs", help="tracking: page (Markdown) to write the tables to", parser=path("--docs", named=True)
+            "--docs", help="tracking, safety: page (Markdown) to write the tables to", parser=path("--docs", named=True)
         ),
     ] = None,
     repeats: Annotated[
@@ -349,7 +354,8 @@ def bench(
     ] = None,
     json: Json = None,
 ) -> None:
-    """Measure: tracking, with trackpy beside it; identities in the closed loop; the loop's jitter, with the window too.
+    """Measure: tracking, with trackpy beside it; identities in the closed loop; the loop's jitter, with the window too;
+    safety: what becomes of the light and the record when a program is killed, stopped or hangs.
 
     Example: main.py bench tracking --quick --json bench.json
     """
@@ -377,7 +383,8 @@ def emulate(
     """Emulate a serial device, in a process of its own.
 
     Orders on standard input: well, silence, garbage, half, late SECONDS, disconnect, connect, interlock open, interlock
-    closed, end.
+    closed, power FACTOR (the laser emits so many times its set point), mode NUMBER (the laser's mode: 0 constant
+    current, 1 constant power, 2 modulation), end.
 
     Example: main.py emulate galvo --link runs/emulated/galvo --stream 47801
     """
@@ -451,11 +458,36 @@ def symmetry(
 
 
 def main() -> int:
-    """Run the verb; bad input is one sentence and exit code 2, a run that tripped or failed is 1."""
+    """Run the verb; bad input is one sentence and exit code 2, a run that tripped or failed is 1.
+
+    A signal that stops the program is one sentence and 128 + its number; a standard output that was closed is 1.
+    """
+    from app import signals
+    from app.kernel_cache import provide
+
+    with signals.caught():
+        provide()
+        code = verb()
+        with signals.held():
+            return code or (0 if flushed() else 1)
+
+
+def verb() -> int:
+    """The exit code of the verb, after the sentence that belongs to it."""
+    from app.signals import Stopped
+
+    out = sys.stdout
     try:
         app()
+    except Stopped as stopped:
+        complain(str(stopped))
+        return 128 + stopped.number
+    except SystemExit as ended:
+        if sys.stdout is not out:  # typer has met a standard output that is closed
+            complain(UNREAD)
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except Refused as refused:
-        say(f"cybloids: {refused}", error=True)
+        complain(str(refused))
         return 2
     except Exception as error:
         from app.answer import in_words
@@ -463,9 +495,27 @@ def main() -> int:
         said = in_words(error)
         if said is None:
             raise
-        say(sentence(f"cybloids: {said}"), error=True)
+        complain(sentence(said))
         return 1
     return 0
+
+
+def complain(said: str) -> None:
+    """One sentence on standard error, where there still is one."""
+    with suppress(OSError):
+        say(f"cybloids: {said}", error=True)
+        sys.stderr.flush()
+
+
+def flushed() -> bool:
+    """Whether all that was printed has gone out; a reader that has gone (`| head`) is said, and no traceback."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
+        complain(UNREAD)
+        return False
+    return True
 
 
 if __name__ == "__main__":

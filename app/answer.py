@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from config.atomic import write_file
 from config.refused import Refused
 from control.contract import Fault
 
@@ -15,15 +16,11 @@ from control.contract import Fault
 def write_json(path: Path, value: Any) -> None:
     """Into `path`, whose folder is made; a number that is not finite becomes null, which JSON has no other word for.
 
-    Raises Refused where it can't be written.
+    Raises Refused where it can't be written, and where `path` is no plain file (a link, a device, a folder).
     """
-    beside = path.with_name(f".{path.name}.part")
+    text = json.dumps(finite(value), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_dir():
-            raise Refused(f"{path}: found a folder, where a file for the answer is needed")
-        beside.write_text(json.dumps(finite(value), indent=1, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
-        beside.replace(path)
+        write_file(path, text, "a file for the answer")
     except OSError as error:
         raise Refused(f"{path}: the answer could not be written ({error.strerror})") from None
 

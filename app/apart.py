@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from multiprocessing import get_context
+from multiprocessing import connection, get_context
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +26,25 @@ from config.refused import Refused
 from control.contract import Fault, Order, OrderKind, Turn
 from control.loop import Machine
 from drivers.returned import Returned
+from drivers.sim.deflector import SimulatedDeflector
+from drivers.sim.laser import SimulatedLaser
 
-START_S = 180.0  # until the instrument is open: a first start compiles kernels
+START_S = 600.0  # until the instrument is open: a first start compiles kernels, and STOP ends it
 ANSWER_S = 15.0
+HEAR_S = 0.02  # of hearing in one go, and of rest after it
+EXIT_S = 0.2  # for a process that has closed its pipe to be gone
+RESCUE_S = 5.0  # for a laser to be put out
+OPENING_S = 2.0  # for one that is still opening to close what it has
+CRASHED = 1  # the exit code of a process whose devices hang, or that failed
+
+
+def put_out(plan: Plan) -> str:
+    """Darken the real devices of a plan whose process has died; what came of it, in words. Never raises."""
+    if isinstance(plan.rig.laser, SimulatedLaser) and isinstance(plan.rig.deflector, SimulatedDeflector):
+        return ""
+    from app import serial_rig  # nobody waits for the serial devices who does not use them
+
+    return serial_rig.put_out(plan)
 
 
 class Apart:
@@ -35,27 +54,44 @@ class Apart:
     there as `verify` builds it. Turns come back over another pipe, in batches; the newest image through shared memory.
     Recorders live there. All this is to be asked from one thread, and only `start`, `record` and `close` ever wait.
 
-    If that process dies, `running` is False and `trouble` says so. A simulated beam is gone with its process; a real
-    laser and deflector are darkened by their own watchdogs, which no process needs to ask. If this process dies, the
-    system closes the pipe: the other one wakes, darkens the beam and ends.
+    If that process dies, `running` is False and `trouble` says so. What becomes of its light is the devices' affair
+    (their `dead_man`), so a thread here, which waits for nothing else, tries at once to put a real laser out, and
+    `trouble` says what came of it. If this process dies, the system closes the pipe: the other one wakes, darkens the
+    beam and ends. If this process hangs, its `beat` stays away: see app.heartbeat.
 
     Args:
         opening: opens the instrument there; importable by its name (or a `functools.partial` of such a function).
-        rehearsed: whether the rehearsal is left out.
+        rescue: darkens the devices of a process that has died, and answers in words; None: as the plan's devices need.
     """
 
-    def __init__(self, plan: Plan, opening: Opening = open_instrument, rehearsed: bool = False) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        opening: Opening = open_instrument,
+        rescue: Callable[[Plan], str] | None = None,
+    ) -> None:
         spawn = get_context("spawn")  # the same on every system, and nothing of this process is inherited
         hears, self._orders = spawn.Pipe(duplex=False)
         self._news, tells = spawn.Pipe(duplex=False)
         self._theirs = (hears, tells)
+        self._beats: Any = spawn.RawValue("Q", 0)
         self._process = spawn.Process(
-            target=serve, args=(hears, tells, Written.of(plan), opening, rehearsed), name="loop", daemon=True
+            target=serve,
+            args=(hears, tells, self._beats, Written.of(plan), opening),
+            name="loop",
+            daemon=True,
         )
-        self.trouble = ""  # why the loop stopped, in words
+        self._plan, self._rescue = plan, rescue or put_out
+        self._trouble = ""
+        self._rescued = ""  # what came of putting the laser out
+        self._watch = threading.Thread(target=self._wait_for_its_end, name="rescue", daemon=True)
+        self._letting_go = threading.Lock()
+        self._open = False
+        self._until_s = 0.0  # when it has to be open
+        self._rests_until_s = 0.0  # from hearing
         self.details = ""  # the traceback of what stopped it
         self.recorder_trouble = ""
-        self._recording = self._begun = self._over = False
+        self._recording = self._begun = self._over = self._dead = False
         self._seen = Remembered()
         self._newest: Turn | None = None
         self._returned: tuple[Returned, ...] = ()
@@ -71,15 +107,50 @@ class Apart:
 
     def start(self) -> None:
         """Open the instrument there and turn the loop. Raises Refused and Fault, and then the process has ended."""
-        self._begun = True
+        self.begin()
+        try:
+            while not self.opened():
+                self._is_told(time.monotonic() + 1.0)
+        except BaseException:
+            self._process.join(1.0)
+            raise
+
+    def begin(self) -> None:
+        """Begin to open the instrument there, and return at once; `opened` says when it is."""
+        self._begun, self._until_s = True, time.monotonic() + START_S
         self._process.start()
+        self._watch.start()
         for end in self._theirs:
             end.close()
+
+    def opened(self) -> bool:
+        """Whether the loop turns by now. Never waits. Raises Refused and Fault, and then the process has ended."""
+        if self._open:
+            return True
         try:
-            self._wait(START_S)
+            self._hear()
+            if self._answers:
+                self._heed(self._answers.pop())
+                self._open = True
+            elif self._over:
+                raise Fault(self.trouble or "the loop has ended")
+            elif time.monotonic() > self._until_s:
+                raise Fault(f"the loop's process did not open the rig within {START_S:g} s")
         except BaseException:
-            self._put_down(1.0)
+            self._over = True
+            threading.Thread(target=self._put_down, args=(1.0,), name="end of loop", daemon=True).start()
             raise
+        return self._open
+
+    def beat(self) -> None:
+        """This process answers: to be called by whoever would notice if it did not (app.heartbeat)."""
+        self._beats.value += 1
+
+    @property
+    def trouble(self) -> str:
+        """Why the loop stopped, in words; and what was done about its light, where it died."""
+        why = self._how_it_died() if self._dead else self._trouble
+        return "; ".join(said for said in (why, self._rescued) if said)
 
     @property
     def pid(self) -> int | None:
@@ -121,7 +192,10 @@ class Apart:
         self.order(OrderKind.APPLY, text)
 
     def record(self, path: Path | None) -> None:
-        """Keep every turn from now on in a new file; None ends the record. Raises Refused and Fault."""
+        """Keep every turn from the next one on in a new file; None ends the record, and nothing else changes.
+
+        Raises Refused and Fault, and then a record that was open goes on.
+        """
         if self.running:
             self._answers.clear()
             self._say(Record(path))
@@ -146,6 +220,10 @@ class Apart:
         if not self._begun:
             self._let_go()
             return
+        if not self._open:
+            self._process.terminate()  # it is still opening, dark
+            self._put_down(OPENING_S)
+            return
         self._say(None)
         until_s = time.monotonic() + patience_s
         while not self._over and self._is_told(until_s):
@@ -153,7 +231,8 @@ class Apart:
         late = not self._over
         self._put_down(max(until_s - time.monotonic(), 1.0))
         if late:
-            raise Fault(f"the loop's process did not end within {patience_s:g} s; it was ended by force")
+            light = f"; {self._rescued}" if self._rescued else ""
+            raise Fault(f"the loop's process did not end within {patience_s:g} s; it was ended by force{light}")
 
     # the pipes ------------------------------------------------------------------------------------------------------
 
@@ -171,7 +250,10 @@ class Apart:
             if not self._is_told(until_s):
                 raise Fault(f"the loop's process did not answer within {patience_s:g} s")
             self._hear()
-        answer = self._answers.pop()
+        self._heed(self._answers.pop())
+
+    def _heed(self, answer: Answer) -> None:
+        """Raises what it says."""
         if answer.trouble:
             self.details = answer.details
             raise Refused(answer.trouble) if answer.refused else Fault(answer.trouble)
@@ -184,13 +266,23 @@ class Apart:
             return True
 
     def _hear(self) -> None:
-        """Everything that was told since the last time. Never waits."""
+        """What was told since the last time. Never waits, and takes no more than half of this thread's time.
+
+        A process that is slower than the other one tells would hear for ever. It rests instead; the pipe fills, and the
+        other one waits with its news.
+        """
         newest: News | None = None
+        began_s = time.monotonic()
+        if began_s < self._rests_until_s:
+            return
         try:
             while self._begun and not self._over and self._is_told():
                 told = self._news.recv()
                 self._take(told)
                 newest = told if isinstance(told, News) and told.turns else newest
+                if time.monotonic() - began_s > HEAR_S:
+                    self._rests_until_s = time.monotonic() + HEAR_S
+                    break
         except (EOFError, OSError):
             self._lost()
         if newest is not None:
@@ -202,7 +294,7 @@ class Apart:
         if isinstance(told, Answer):
             self._answers.append(told)
         elif isinstance(told, Over):
-            self.trouble, self.details, self._over = told.trouble, told.details, True
+            self._trouble, self.details, self._over = told.trouble, told.details, True
         else:
             for turn in told.turns:
                 self._seen.add(turn)
@@ -230,11 +322,26 @@ class Apart:
 
     def _lost(self) -> None:
         """The pipe ended without a last word."""
-        self._over = True
-        self._process.join(2.0)
+        self._over = self._dead = True
+        self._watch.join(EXIT_S)
+
+    def _how_it_died(self) -> str:
+        """And what becomes of its light: true of this rig, whether or not it could be put out from here."""
         code = self._process.exitcode
-        how = f"was killed by {signal.Signals(-code).name}" if code is not None and code < 0 else f"ended with {code}"
-        self.trouble = f"the loop's process {how}: its light is out, a real laser's by the laser's own watchdog"
+        how = "does not answer any more" if code is None else f"ended with {code}"
+        if code is not None and code < 0:
+            how = f"was killed by {signal.Signals(-code).name}"
+        rig = self._plan.rig
+        light = f"; laser: {rig.laser.dead_man}; deflector: {rig.deflector.dead_man}" if self._open else ""
+        return f"the loop's process {how}{light}"
+
+    def _wait_for_its_end(self) -> None:
+        """In a thread of its own, so that it does not depend on a window that is busy."""
+        connection.wait([self._process.sentinel])
+        self._process.join()
+        code = self._process.exitcode
+        if code is not None and (code < 0 or code == CRASHED):
+            self._rescued = self._rescue(self._plan)
 
     def _put_down(self, patience_s: float) -> None:
         """See that the process ends, if need be by force."""
@@ -246,11 +353,14 @@ class Apart:
         if self._process.is_alive():
             self._process.kill()
             self._process.join()
+        if self._open:
+            self._watch.join(RESCUE_S)
         self._let_go()
 
     def _let_go(self) -> None:
-        for end in (*self._theirs, self._orders, self._news):
-            end.close()
+        with self._letting_go:
+            for end in (*self._theirs, self._orders, self._news):
+                end.close()
         if self._ring is not None:
             with suppress(FileNotFoundError):
                 self._ring.remove()

@@ -11,6 +11,7 @@ from app.headless import flown, new_run
 from app.plan import plan
 from app.rig_file import EXPERIMENTS
 from app.say import say
+from config.atomic import fresh_file
 from drivers.journal import read_run
 
 DEMO = EXPERIMENTS / "annular_activity.yaml"
@@ -60,5 +61,6 @@ def plot_trajectories(run_path: Path, path: Path) -> None:
     left, top, right, bottom = header.field_um
     axes.set(xlim=(left, right), ylim=(bottom, top), xlabel="x (µm)", ylabel="y (µm)", aspect="equal")
     axes.set_title(f"Annular activity, {len(tracks) / header.fps:.0f} s")
-    figure.savefig(path, dpi=120)
+    with fresh_file(path) as beside:
+        figure.savefig(beside, dpi=120, format="png")
     pyplot.close(figure)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,6 +17,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from app.tidy import TIDY, Columns, tidy, units
+from config.atomic import fresh_file
 from config.refused import Refused
 from drivers.journal import Run, read_run
 
@@ -56,25 +56,19 @@ def export(run_path: Path | str, to: str, out: Path | str, step: Step = lambda d
 def _tables(run: Run, to: str, out: Path, step: Step) -> list[Path]:
     """Every tidy table, some hundred turns at a time: a long run does not need to fit in memory."""
     made = {name: out / f"{name}.{to}" for name in TIDY}
-    parts = {name: path.with_name(f".{path.name}.part") for name, path in made.items()}
-    try:
-        with ExitStack() as open_files:
-            writers: dict[str, Any] = {}
-            schemas: dict[str, Any] = {}
-            for name, columns in tidy(run, run.batches(0, 0)).items():
-                schemas[name] = _schema(run, columns)
-                kind = pa.parquet.ParquetWriter if to == "parquet" else pa.csv.CSVWriter
-                writers[name] = open_files.enter_context(kind(parts[name], schemas[name]))
-            for done, batch in _counted(run):
-                for name, columns in tidy(run, iter([batch])).items():
-                    arrays = [pa.array(values, ARROW[values.dtype.kind]) for values in columns.values()]
-                    writers[name].write_table(pa.Table.from_arrays(arrays, schema=schemas[name]))
-                step(done)
-        for name, path in made.items():
-            os.replace(parts[name], path)
-    finally:
-        for part in parts.values():
-            part.unlink(missing_ok=True)
+    with ExitStack() as files, ExitStack() as open_files:  # the writers are closed before the files take their places
+        parts = {name: files.enter_context(fresh_file(path)) for name, path in made.items()}
+        writers: dict[str, Any] = {}
+        schemas: dict[str, Any] = {}
+        for name, columns in tidy(run, run.batches(0, 0)).items():
+            schemas[name] = _schema(run, columns)
+            kind = pa.parquet.ParquetWriter if to == "parquet" else pa.csv.CSVWriter
+            writers[name] = open_files.enter_context(kind(parts[name], schemas[name]))
+        for done, batch in _counted(run):
+            for name, columns in tidy(run, iter([batch])).items():
+                arrays = [pa.array(values, ARROW[values.dtype.kind]) for values in columns.values()]
+                writers[name].write_table(pa.Table.from_arrays(arrays, schema=schemas[name]))
+            step(done)
     return list(made.values())
 
 
@@ -115,21 +109,16 @@ def _video(run: Run, path: Path, step: Step) -> Path:
         about |= {"PhysicalSizeY": header.um_per_px, "PhysicalSizeYUnit": "µm"}
     if header.fps > 0:
         about |= {"TimeIncrement": 1.0 / header.fps, "TimeIncrementUnit": "s"}
-    part = path.with_name(f".{path.name}.part")
     shape = (len(kept), header.height_px, header.width_px)
     large = bool(np.prod(shape, dtype=np.int64) * np.dtype(header.pixel_type).itemsize > 2**32 - 2**25)
-    try:
-        with tifffile.TiffWriter(part, ome=True, bigtiff=large) as file:
-            file.write(
-                _images(run, kept["image"], step),
-                shape=shape,
-                dtype=header.pixel_type,
-                photometric="minisblack",
-                metadata=about,
-            )
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with fresh_file(path) as part, tifffile.TiffWriter(part, ome=True, bigtiff=large) as file:
+        file.write(
+            _images(run, kept["image"], step),
+            shape=shape,
+            dtype=header.pixel_type,
+            photometric="minisblack",
+            metadata=about,
+        )
     return path
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from app import signals
 from app.answer import write_json
 from app.instrument import Instrument
 from app.plan import plan
@@ -17,14 +18,17 @@ from app.progress import progress
 from app.rig import open_instrument, open_recorder
 from app.rig_file import Plan
 from app.say import say
+from app.signals import Stopped
 from app.stopwatch import Stopwatch, TimedBeam, TimedCamera, TimedPolicy, TimedRecorder, TimedTracker
 from app.warn import warnings_of
 from config.refused import Refused
-from control.contract import Camera, Ended, Fault, Frame, Level, Order, Recorder, Turn
+from control.contract import Beam, Camera, Ended, Fault, Frame, Level, Order, Recorder, Turn
 from control.loop import UNCONFIRMED, run
 from control.policies.calibrating import Calibrating
+from drivers.guard import STILL_LIT
 
 RUNS = Path("runs")
+NO_RECORD = "no record, no beam: "  # what the loop says before the recorder's words
 
 
 @dataclass
@@ -45,6 +49,10 @@ class Until:
 
     def close(self) -> None:
         self.camera.close()
+
+    def stop(self) -> None:
+        """No more frames from now on."""
+        self.stopped = True
 
 
 @dataclass
@@ -84,24 +92,62 @@ class Unrecorded:
 def fly(
     made: Plan, seconds: float | None, out: Path | None, frames: bool, title: str, source: str = "", armed: bool = True
 ) -> dict[str, Any]:
-    """One armed run from its beginning to its end, as a summary. The laser is dark after it, however it ends."""
+    """One armed run from its beginning to its end, as a summary. The laser is dark after it, however it ends.
+
+    Raises Refused, Fault (with STILL_LIT in it where the laser could not be put out), Stopped if a signal came.
+    """
     refuse_unconfirmed(made, armed)
+    try:
+        return _opened(made, seconds, out, frames, title, source, armed)
+    except Stopped as stopped:
+        kept = f"; the record is closed: {out}" if out is not None and out.exists() else ""
+        stopped.outcome = f"the laser is dark{kept}"
+        raise
+
+
+def _opened(
+    made: Plan, seconds: float | None, out: Path | None, frames: bool, title: str, source: str, armed: bool
+) -> dict[str, Any]:
     instrument = open_instrument(made)
     try:
         recorder = open_recorder(instrument, out, frames=frames, source=source) if out else Unrecorded()
+        trips: list[str] = []
         try:
-            return _fly(instrument, recorder, seconds, out, title, armed)
+            done = _fly(instrument, recorder, seconds, out, title, armed)
+            trips = done["trips"]
         finally:
-            instrument.beam.close()  # dark before the file is closed
-            recorder.close()
+            with signals.held():
+                close_dark(instrument.beam, recorder, trips)
+        return done
     finally:
-        instrument.close()
+        with signals.held():
+            instrument.close()
+
+
+def close_dark(beam: Beam, recorder: Recorder, trips: Sequence[str]) -> None:
+    """Dark before the record is closed. Raises Fault, with STILL_LIT in it where the laser could not be put out."""
+    try:
+        beam.close()
+    finally:
+        close_record(recorder, trips)
+
+
+def close_record(recorder: Recorder, trips: Sequence[str]) -> None:
+    """Raises Fault where the record is not whole, with the trip that this, or something else, was the reason of."""
+    try:
+        recorder.close()
+    except Fault as fault:
+        if not trips:
+            raise
+        own = trips[0].removeprefix(NO_RECORD)
+        said = f"{NO_RECORD}{fault}" if str(fault).startswith(own) else f"{trips[0]}; {fault}"
+        raise Fault(f"the interlock tripped: {said}") from None
 
 
 def refuse_unconfirmed(made: Plan, armed: bool) -> None:
     """Raises Refused where ARM would be: nobody is there to read why the run stays dark."""
     if armed and not made.rig.confirmed and not isinstance(made.experiment.policy, Calibrating):
-        raise Refused(f"{made.rig.title}: {UNCONFIRMED} (main.py calibrate map), or run it with --dark")
+        raise Refused(f"{made.rig.title}: {UNCONFIRMED} ({made.rig.why_unconfirmed}), or run it with --dark")
 
 
 def _fly(
@@ -122,15 +168,41 @@ def _fly(
         return first.pop() if first else ()
 
     with progress(title, total) as step:
-        tally = Tally(lambda: setattr(until, "stopped", True), step)
+        first_s = instrument.clock.now_s()
+        tally = Tally(until.stop, step)
         began_s = time.perf_counter()
         beam, kept = TimedBeam(watch, instrument.beam), TimedRecorder(watch, recorder)
-        run(machine, until, beam, instrument.clock, kept, told, tally.watch)
+        with signals.ending(until.stop):
+            run(machine, until, beam, instrument.clock, kept, told, tally.watch)
+        signals.raise_if_stopped()
         wall_s = time.perf_counter() - began_s
-    return summary(tally, watch, wall_s, instrument, out)
+    expected = expected_turns(instrument.plan, seconds, instrument.clock.now_s() - first_s)
+    return summary(tally, watch, wall_s, instrument, out, expected)
 
 
-def summary(tally: Tally, watch: Stopwatch, wall_s: float, instrument: Instrument, out: Path | None) -> dict[str, Any]:
+def expected_turns(made: Plan, seconds: float | None, lasted_s: float) -> int | None:
+    """How many turns the run should have had; None in lockstep, where the camera waits for every turn.
+
+    Args:
+        seconds: that were asked for.
+        lasted_s: after which the run was over, by its own clock: a film may end before that.
+    """
+    if made.rig.rate != "real time":
+        return None
+    return round(min(lasted_s if seconds is None else seconds, lasted_s) * made.rig.camera.fps)
+
+
+def too_few(summary: dict[str, Any]) -> str:
+    """One sentence where a run made fewer than half of its turns; empty where it did not."""
+    turns, expected = summary["turns"], summary["turns_expected"]
+    if expected is None or 2 * turns >= expected:
+        return ""
+    return f"the run made only {turns} of {expected} turns: the computer or the camera was too slow"
+
+
+def summary(
+    tally: Tally, watch: Stopwatch, wall_s: float, instrument: Instrument, out: Path | None, expected: int | None
+) -> dict[str, Any]:
     """What a run was, for people and programs."""
     last = tally.last
     if last is None:
@@ -142,6 +214,7 @@ def summary(tally: Tally, watch: Stopwatch, wall_s: float, instrument: Instrumen
         "experiment": instrument.plan.experiment.title,
         "kind": str(instrument.plan.kind),
         "turns": tally.turns,
+        "turns_expected": expected,
         "seconds": run_s,
         "dark_turns": tally.dark_turns,
         "carried_turns": tally.carried,
@@ -159,7 +232,9 @@ def summary(tally: Tally, watch: Stopwatch, wall_s: float, instrument: Instrumen
 
 
 def tell(summary: dict[str, Any], json: Path | None) -> None:
-    """The summary on the console, and as JSON where that is wanted."""
+    """The summary as JSON where that is wanted, and on the console, which may be gone."""
+    if json is not None:
+        write_json(json, summary)
     stages = ", ".join(f"{stage} {spent_ms:.2f}" for stage, spent_ms in summary["stages_ms_a_frame"].items())
     say(f"{summary['experiment']} ({summary['kind']}): {summary['turns']} turns, {summary['seconds']:.1f} s, "
           f"{summary['times_real_time']:.2f} times real time")  # fmt: skip
@@ -168,8 +243,6 @@ def tell(summary: dict[str, Any], json: Path | None) -> None:
     say(f"  ms a frame: {stages}")
     if summary["out"]:
         say(f"  recorded in {summary['out']}")
-    if json is not None:
-        write_json(json, summary)
 
 
 def run_experiment(
@@ -184,7 +257,7 @@ def run_experiment(
     json: Path | None,
     armed: bool = True,
 ) -> int:
-    """The verb `run`. 0, or 1 if the run tripped or failed."""
+    """The verb `run`. 0, or 1 if the run tripped, failed or made fewer than half of its turns."""
     seeded = [*sets, f"seed={seed}"] if seed is not None else sets
     made = plan(experiment, rig, seeded)
     out = out or new_run(experiment.stem)
@@ -194,19 +267,27 @@ def run_experiment(
 def flown(
     made: Plan, seconds: float | None, out: Path, frames: bool, json: Path | None, source: str = "", armed: bool = True
 ) -> int:
-    """Fly, tell, and answer with an exit code: 1 if it tripped or failed, with one sentence."""
+    """Fly, tell, and answer with an exit code: 1 if it tripped, failed or was too slow, with one sentence."""
     for warning in warnings_of(made):
         say(f"note: {warning}", error=True)
     try:
         done = fly(made, seconds, out, frames, made.experiment.title, source, armed)
     except Fault as fault:
-        say(f"cybloids: {fault}; the laser is dark", error=True)
+        say(f"cybloids: {fault}; {light_after(str(fault))}", error=True)
         return 1
     tell(done, json)
     if done["trips"]:
-        say(f"cybloids: the interlock tripped: {done['trips'][0]}; the laser is dark", error=True)
+        say(f"cybloids: the interlock tripped: {done['trips'][0]}; {light_after(done['reason'])}", error=True)
+        return 1
+    if few := too_few(done):
+        say(f"cybloids: {few}", error=True)
         return 1
     return 0
+
+
+def light_after(reason: str) -> str:
+    """What is true of the laser after a run that ended for this reason."""
+    return "switch the laser off by hand" if STILL_LIT in reason else "the laser is dark"
 
 
 def new_run(name: str) -> Path:

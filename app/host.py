@@ -20,15 +20,18 @@ from typing import Any
 import cv2
 import numpy as np
 
+from app import signals
+from app.heartbeat import Heartbeat, Watcher
 from app.instrument import Instrument
 from app.live import Live, sentence
 from app.machine import build_machine, ready_for_learned
 from app.plan import plan_from
-from app.rehearse import rehearse
 from app.remembered import REMEMBERED
 from app.rig import open_recorder, plan_after
 from app.rig_file import Plan
 from app.ring import Place, Ring
+from app.signals import Stopped
+from app.warm_up import warm_up
 from config.reader import write
 from config.refused import Refused
 from control.contract import Fault, Order, OrderKind, Turn
@@ -39,6 +42,9 @@ SILENCE_S = 0.1  # the longest
 PRIORITY = -10
 TIDY_DARK_S, TIDY_LIT_S = 5.0, 600.0  # between two collections of garbage, of which a turn leaves none
 SWITCH_S = 1e-4  # the loop does not wait longer for the Python of the thread that tells
+MOST_TOLD = 100  # turns in one telling: the window must not be held up by taking them
+LAST_WORDS_S = 5.0  # for the main thread to end, after a signal
+DARKENS = (OrderKind.STOP, OrderKind.TRIP)
 EMPTY = np.empty((0, 0), np.uint8)
 Opening = Callable[[Plan], Instrument]
 
@@ -96,21 +102,29 @@ class Over:
     details: str
 
 
-def serve(told: Connection, telling: Connection, written: Written, opening: Opening, rehearsed: bool) -> None:
-    """The process, from its beginning to its end. However the window's process ends, the beam is dark after it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the window, which ends this process in order
-    signal.signal(signal.SIGTERM, _end)
+def serve(told: Connection, telling: Connection, beats: Any, written: Written, opening: Opening) -> None:
+    """The process, from its beginning to its end. However the window's process ends, the beam is dark after it.
+
+    `beats` is a shared number: how often the window has beaten.
+    """
+    for number in signals.numbers():
+        signal.signal(number, signal.SIG_IGN if number == signal.SIGINT else _end)  # Ctrl-C is for the window
     cv2.setNumThreads(1)
     sys.setswitchinterval(SWITCH_S)
     try:
         ready_for_learned()
         plan = written.read()
-        if not rehearsed and plan.rig.rate == "real time" and plan.rig.laser.kind == "simulated":
-            rehearse(opening, plan)
-        host = Host(opening(plan), plan, told, telling)
-    except Exception as error:  # noqa: BLE001  whatever it is, the operator reads it; nothing is lit
-        telling.send(Answer(sentence(error), isinstance(error, Refused), traceback.format_exc()))
+        host = Host(opening(plan), plan, told, telling, beats)
+    except (Exception, Stopped) as error:  # whatever it is, the operator reads it; nothing is lit
+        said = f"the loop's process was {error}" if isinstance(error, Stopped) else sentence(error)
+        with suppress(OSError):  # the window may have gone too
+            telling.send(Answer(said, isinstance(error, Refused), traceback.format_exc()))
+        if isinstance(error, Stopped):
+            raise
         return
+    for number in signals.numbers():
+        if number != signal.SIGINT:
+            signal.signal(number, host.stopped_by)
     gc.collect()
     gc.freeze()  # what is there now stays: later collections need not look at it
     gc.disable()  # a collection stops every thread for milliseconds; the Host chooses when
@@ -127,13 +141,18 @@ def go_first() -> None:
 
 
 def _end(number: int, frame: object) -> None:
-    sys.exit(128 + number)
+    """While the instrument is opened: once, so that its closing is not cut short."""
+    for each in signals.numbers():
+        signal.signal(each, signal.SIG_IGN)
+    raise Stopped(number)
 
 
 class Host:
-    """A Live, and the two pipes. The loop's thread never waits for a pipe."""
+    """A Live, and the two pipes. The loop's thread never waits for a pipe, and a STOP never waits for another order."""
 
-    def __init__(self, instrument: Instrument, plan: Plan, told: Connection, telling: Connection) -> None:
+    def __init__(
+        self, instrument: Instrument, plan: Plan, told: Connection, telling: Connection, beats: Any = None
+    ) -> None:
         self._instrument, self._plan, self._told, self._telling = instrument, plan, told, telling
         self._live = Live(instrument.machine, instrument.camera, instrument.beam, instrument.clock, self._seen)
         self._fresh, self._closing, self._alone = threading.Event(), threading.Event(), False
@@ -141,12 +160,24 @@ class Host:
         self._ring: Ring | None = None
         self._sending = threading.Lock()
         self._tidied_s = time.monotonic()
+        self._waiting: deque[Order | Record] = deque()  # behind an order that takes long
+        self._orderly = threading.Condition()
+        self._signal = 0  # that is to end this process
+        self._heart = Heartbeat(
+            plan.rig.loop.window_timeout_s,
+            lambda: 0 if beats is None else int(beats.value),
+            lambda: self._live.newest,
+            lambda why: self._live.order(OrderKind.TRIP, why),
+        )
+        self._watcher: Watcher | None = None
 
     def serve(self) -> None:
-        """Until the loop ends, the window says so, or the window's process is gone."""
+        """Until the loop ends, the window says so, the window's process is gone, or a signal comes."""
         self._obey_what_waits()
         self._live.start()
         threading.Thread(target=self._listen, name="orders", daemon=True).start()
+        threading.Thread(target=self._work, name="settings", daemon=True).start()
+        self._watcher = Watcher(self._look)
         try:
             while self._live.running and not self._closing.is_set():
                 self._tell()
@@ -157,13 +188,31 @@ class Host:
         finally:
             self._close()
 
+    def stopped_by(self, number: int, frame: object) -> None:
+        """A signal's handler, which may interrupt the main thread anywhere: the watcher's thread acts on it."""
+        self._signal = self._signal or number
+
+    def _look(self) -> None:
+        """Every few hundredths of a second, in a thread that no pipe and no order can block."""
+        self._heart.look()
+        if self._signal and not self._closing.is_set():
+            self._closing.set()
+            self._fresh.set()
+            with suppress(Fault):  # said by the main thread, which closes too
+                self._live.close()
+            time.sleep(LAST_WORDS_S)
+            os._exit(128 + self._signal)  # the main thread waits for a window that does not read
+
     # orders ---------------------------------------------------------------------------------------------------------
 
     def _obey_what_waits(self) -> None:
         """What was said before the start is obeyed in the first turn."""
         try:
             while self._told.poll():
-                self._obey(self._told.recv())
+                if (told := self._told.recv()) is None:
+                    self._closing.set()
+                else:
+                    self._do(told)
         except (EOFError, OSError):
             self._alone = True
             self._closing.set()
@@ -179,9 +228,32 @@ class Host:
         self._fresh.set()
 
     def _obey(self, told: Order | Record | None) -> None:
-        if told is None:
-            self._closing.set()
-        elif isinstance(told, Record):
+        """What darkens goes first, and takes back every order for light that still waits; the rest keeps its order."""
+        with self._orderly:
+            if told is None:
+                self._closing.set()
+            elif isinstance(told, Order) and told.kind in DARKENS:
+                self._waiting = deque(one for one in self._waiting if not lights(one))
+                self._live.order(told.kind, told.text)
+            else:
+                self._waiting.append(told)
+            self._orderly.notify()
+
+    def _work(self) -> None:
+        """Obeys what waits, in a thread of its own: building a machine may compile for a minute."""
+        while not self._closing.is_set():
+            with self._orderly:
+                if not self._waiting:
+                    self._orderly.wait(SILENCE_S)
+                    continue
+                told = self._waiting.popleft()
+                if not takes_long(told):
+                    self._do(told)  # under the lock: a STOP comes either before it or after it
+                    continue
+            self._do(told)
+
+    def _do(self, told: Order | Record) -> None:
+        if isinstance(told, Record):
             self._send(self._record(told.path))
         elif told.kind is OrderKind.APPLY:
             self._apply(told)
@@ -189,10 +261,14 @@ class Host:
             self._live.order(told.kind, told.text)
 
     def _apply(self, told: Order) -> None:
-        """The machine is built from the text here as `verify` will build it. The window built one before it asked."""
+        """The machine is built from the text here as `verify` will build it. The window built one before it asked.
+
+        Until all that it needs is compiled, the machine before it flies on.
+        """
         try:
             plan = plan_after(self._plan, told.text)
             machine = build_machine(plan, "the experiment panel")
+            warm_up(plan, machine)
         except Exception as error:  # noqa: BLE001  another law than the window shows would be in force: dark
             self._live.order(OrderKind.TRIP, f"the new settings are not in force: {sentence(error)}")
             return
@@ -215,7 +291,7 @@ class Host:
         self._fresh.set()
 
     def _tell(self) -> None:
-        turns = [self._turns.popleft() for _ in range(len(self._turns))]
+        turns = [self._turns.popleft() for _ in range(min(len(self._turns), MOST_TOLD))]
         place, sequence = self._show(turns[-1]) if turns else (None, 0)
         live = self._live
         returned = tuple(self._instrument.returned())
@@ -250,17 +326,30 @@ class Host:
 
     def _close(self) -> None:
         """Dark, and then the last words."""
-        trouble = ""
+        trouble = f"the loop's process was {Stopped(self._signal)}" if self._signal else ""
         try:
             self._live.close()
         except Fault as fault:
             trouble = str(fault)
         self._tell()
+        while self._turns and not self._alone:
+            self._tell()
         self._send(Over(trouble or self._live.trouble, self._live.details))
         if self._ring is not None:
             (self._ring.remove if self._alone else self._ring.close)()
-        if trouble:
-            os._exit(1)  # a device hangs; its own watchdog darkens, and nobody waits for it any longer
+        if self._live.running:
+            os._exit(1)  # a device hangs, and nobody waits for it any longer; the window tries to put the laser out
+        if self._signal:
+            raise Stopped(self._signal)
+
+
+def lights(told: Order | Record) -> bool:
+    """Whether it is an order on the way to light."""
+    return isinstance(told, Order) and told.kind in (OrderKind.ARM, OrderKind.PROBE, OrderKind.RESET)
+
+
+def takes_long(told: Order | Record) -> bool:
+    return isinstance(told, Record) or told.kind is OrderKind.APPLY
 
 
 def slimmed(turn: Turn) -> Turn:

@@ -37,9 +37,10 @@ def about(run: Run) -> dict[str, Any]:
         "source": header.source,
         "seed": header.seed,
         "turns": len(run),
+        "first_turn": run.first_turn,
         "frames": len(seen),
         "frames_kept": run.image_count,
-        "frames_dropped": int(turns["dropped"][-1]) if len(turns) else 0,
+        "frames_dropped": int(turns["dropped"][-1] - turns["dropped"][0]) if len(turns) else 0,
         "duration_s": float(np.ptp(turns["now_s"])) if len(turns) else 0.0,
         "fps": header.fps,
         "width_px": header.width_px,
@@ -64,10 +65,11 @@ def text(found: dict[str, Any]) -> str:
     ended = "ended cleanly" if found["ended"] == "cleanly" else "ended unfinished (killed, or still being recorded)"
     frames = f"{found['frames']} frames, {found['width_px']}x{found['height_px']} px, {found['fps']:g} fps"
     kept = "all kept" if found["frames_kept"] == found["frames"] else f"{found['frames_kept']} kept"
+    begun = f"begun in flight at turn {found['first_turn']}, " if found["first_turn"] else ""
     known = found["versions"]
     lines = [
         ("run", f"{found['run']} ({found['megabytes']:g} MB)"),
-        ("kind", f"{found['kind']}, {ended}, {found['turns']} turns in {found['duration_s']:.2f} s"),
+        ("kind", f"{found['kind']}, {begun}{ended}, {found['turns']} turns in {found['duration_s']:.2f} s"),
         ("started", found["started"] or "not known"),
         ("experiment", f"{found['experiment']}, on {found['rig']}"),
         ("checkpoint", ", then ".join(f"{name} ({card[:12] or 'unknown'})" for name, card in found["checkpoints"])),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from app.rig_file import Plan
 from control.contract import Beam, Camera, Clock
@@ -24,9 +24,12 @@ class Instrument:
     width_px: int
     pixel_type: str
     frames: int | None  # how many there will be, where that is known
+    devices: Mapping[str, str] = field(default_factory=dict)  # who the devices say they are, where they do
     returned: Callable[[], tuple[Returned, ...]] = tuple  # settings as the devices gave them back; asks no device
 
     def close(self) -> None:
         """Dark first, then the camera."""
-        self.beam.close()
-        self.camera.close()
+        try:
+            self.beam.close()
+        finally:
+            self.camera.close()

@@ -6,6 +6,7 @@ import threading
 import traceback
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
@@ -22,13 +23,14 @@ from control.contract import (
     Ended,
     Fault,
     Frame,
+    InFlightRecorder,
     Level,
     Order,
     OrderKind,
     Recorder,
     Turn,
 )
-from control.loop import Machine, run
+from control.loop import Machine, Memory, run
 
 
 class NoRecord:
@@ -41,8 +43,15 @@ class NoRecord:
         pass
 
 
+@dataclass(frozen=True)
+class _Exchange:
+    """In the inbox, between the orders: from the turn that takes it on, another recorder keeps the turns."""
+
+    recorder: Recorder
+
+
 class _Gate:
-    """The camera, with a door: while it is shut, the camera has no more frames, and the run ends."""
+    """The camera, with a door: once it is shut, the camera has no more frames, and the run ends."""
 
     def __init__(self, camera: Camera) -> None:
         self.camera = camera
@@ -60,9 +69,11 @@ class _Gate:
 class Live:
     """One running of an instrument.
 
-    The window writes orders into the inbox, which the loop drains once a turn, and polls `newest`. A recording begins
-    with a fresh memory, so that a record is whole and can be verified; level and identities begin anew with it, and
-    an armed or tripped instrument is so again from the first turn of the record.
+    The window writes orders into the inbox, which the loop drains once a turn, and polls `newest`. A record may begin
+    and end at any time: between two turns the recorder is exchanged, and nothing else. Identities, level, law and
+    history go on. A record that begins in flight keeps the memory that its first turn began from, if its recorder is
+    an InFlightRecorder. A recorder is closed in a thread of its own, so that the loop does not wait for a disk; one
+    that can't be closed trips the interlock: no record, no beam.
 
     Args:
         also: called with every turn in the loop's thread, when its command was sent; it must be quick.
@@ -74,13 +85,15 @@ class Live:
         self.machine = machine
         self.trouble = ""  # why the loop stopped, in words
         self.details = ""  # the traceback of what stopped it
-        self.recording = False
         self.recorder_trouble = ""
         self._gate, self._beam, self._clock = _Gate(camera), beam, clock
-        self._inbox: deque[Order] = deque()
-        self._next: Recorder | None = None
-        self._again = self._closing = False
-        self._lock = threading.Lock()
+        self._inbox: deque[Order | _Exchange] = deque()
+        self._recorder: Recorder = NoRecord()
+        self._exchanges: list[Recorder] = []  # of this turn
+        self._closers: list[threading.Thread] = []
+        self._failed: Recorder | None = None
+        self._ended = False
+        self._lock = threading.Lock()  # of what ends: after that no recorder is taken any more
         self._seen, self._also = Remembered(), also or nobody
         self._thread = threading.Thread(target=self._live, name="loop", daemon=True)
 
@@ -114,10 +127,21 @@ class Live:
         self.order(OrderKind.APPLY, text, machine)
 
     def record(self, recorder: Recorder | None) -> None:
-        """Keep every turn from now on; None ends the record."""
+        """Keep every turn from the next one on; None ends the record. The recorder of before is closed.
+
+        It has its place among the orders: what was ordered before it is obeyed at the latest in the record's first
+        turn. A loop that has ended closes the recorder at once.
+        """
         with self._lock:
-            self._next, self._again = recorder, True
-            self._gate.shut.set()
+            if not self._ended:
+                self._inbox.append(_Exchange(recorder or NoRecord()))
+                return
+        self._close_record(recorder or NoRecord())
+
+    @property
+    def recording(self) -> bool:
+        """Whether a recorder is open: it keeps turns, or is being closed."""
+        return not isinstance(self._recorder, NoRecord) or any(closer.is_alive() for closer in self._closers)
 
     def recent(self, after: int = 0) -> list[tuple[int, Turn]]:
         """The turns after the one that was counted `after`, oldest first, with their counts, without images."""
@@ -132,11 +156,11 @@ class Live:
 
     def close(self, patience_s: float = 5.0) -> None:
         """End the loop: the camera is closed, the beam dark and its devices let go."""
-        self._closing = True
         self._gate.shut.set()
         self._gate.close()
         if self._thread.ident is None:
             self._beam.close()
+            self._end_record()
             return
         self._thread.join(patience_s)
         if self._thread.is_alive():
@@ -147,53 +171,76 @@ class Live:
 
     def _live(self) -> None:
         try:
-            while self._runs():
-                pass
+            run(self.machine, self._gate, self._beam, self._clock, self, self._told, self._watch, self._before)
         except Exception as error:  # noqa: BLE001  whatever it is, the operator reads it and the beam is dark
             self.trouble, self.details = sentence(error), traceback.format_exc()
         finally:
+            try:
+                self._close_beam()  # dark before the loop waits for a disk
+            finally:
+                self._end_record()
+
+    def _close_beam(self) -> None:
+        """Dark, and its devices let go; a laser that could not be put out is named in `trouble`."""
+        try:
             self._beam.close()
-
-    def _runs(self) -> bool:
-        """One run, with one recorder; whether there is to be another."""
-        with self._lock:
-            recorder: Recorder = self._next or NoRecord()
-            self.recording, self._next, self._again = self._next is not None, None, False
-            if not self._closing:
-                self._gate.shut.clear()
-        try:
-            run(self.machine, self._gate, self._beam, self._clock, recorder, self._told, self._watch)
-        finally:
-            self.recording = False
-            self._close_record(recorder)
-        self._keep_level()
-        return self._again and not self._closing
-
-    def _close_record(self, recorder: Recorder) -> None:
-        try:
-            recorder.close()
         except Fault as fault:
-            self.recorder_trouble = f"the record was not closed: {fault}"
+            self.trouble = f"{self.trouble}; {fault}" if self.trouble else str(fault)
 
-    def _keep_level(self) -> None:
-        """An armed instrument stays armed, and a tripped one tripped, when its record begins or ends."""
-        if self.newest is None:
-            return
-        if self.newest.level is Level.ARMED:
-            self._inbox.appendleft(Order(OrderKind.ARM, "armed before the record began or ended"))
-        elif self.newest.level is Level.PROBING:
-            self._inbox.appendleft(Order(OrderKind.PROBE, "probing before the record began or ended"))
-        elif self.newest.level is Level.TRIPPED:
-            self._inbox.appendleft(Order(OrderKind.TRIP, self.newest.reason))
+    def write(self, turn: Turn) -> None:
+        """The loop's recorder is the one that is in use. Raises Fault as that does."""
+        try:
+            self._recorder.write(turn)
+        except Fault:
+            self._failed = self._recorder
+            raise
 
     def _told(self) -> tuple[Order, ...]:
-        orders = []
+        """The orders of this turn; exchanges of the recorder among them are done in `_before`."""
+        orders: list[Order] = []
         while self._inbox:
-            orders.append(self._inbox.popleft())
-        for order in orders:
-            if order.kind is OrderKind.APPLY and order.machine is not None:
-                self.machine = order.machine
+            taken = self._inbox.popleft()
+            if isinstance(taken, _Exchange):
+                self._exchanges.append(taken.recorder)
+                continue
+            orders.append(taken)
+            if taken.kind is OrderKind.APPLY and taken.machine is not None:
+                self.machine = taken.machine
         return tuple(orders)
+
+    def _before(self, memory: Memory) -> None:
+        """The recorder is exchanged; a new one is given the memory that its first turn begins from."""
+        for recorder in self._exchanges:
+            if memory.number > 0 and isinstance(recorder, InFlightRecorder):
+                recorder.begin(memory)
+            if not isinstance(self._recorder, NoRecord):
+                closer = threading.Thread(target=self._close_record, args=(self._recorder,), name="close", daemon=True)
+                closer.start()
+                self._closers = [*(other for other in self._closers if other.is_alive()), closer]
+            self._recorder = recorder
+        self._exchanges = []
+
+    def _close_record(self, recorder: Recorder) -> None:
+        """A record that could not be closed may lack its end: the light of it was not recorded."""
+        try:
+            recorder.close()
+        except Exception as error:  # noqa: BLE001  whatever it is, the operator reads it and the beam is dark
+            self.recorder_trouble = f"the record was not closed: {sentence(error)}"
+            if recorder is not self._failed:  # its turns have not tripped the interlock yet
+                self.order(OrderKind.TRIP, f"no record, no beam: {self.recorder_trouble}")
+
+    def _end_record(self) -> None:
+        """The loop has ended: every recorder is closed, also those that never began."""
+        with self._lock:
+            self._ended = True
+            waiting = [*self._exchanges, *(one.recorder for one in self._inbox if isinstance(one, _Exchange))]
+            self._exchanges = []
+            self._inbox.clear()
+        for closer in self._closers:
+            closer.join()
+        for recorder in (self._recorder, *waiting):
+            self._close_record(recorder)
+        self._recorder = NoRecord()
 
     def _watch(self, turn: Turn) -> None:
         self._seen.add(turn)

@@ -112,6 +112,11 @@ def build_policy(made: Plan, light: Light, source: str) -> Policy:
     return Landscape(law.forces, tuple(rings), rig.plant, middle_um)
 
 
+def needs_network(made: Plan) -> bool:
+    """Whether torch is needed to say whether it can fly."""
+    return isinstance(made.experiment.policy, Learned) or made.rig.tracking.classifier is not None
+
+
 def ready_for_learned() -> None:
     """Import what a learned law needs. It takes a second, in which nobody else gets Python's lock: before the loop
     turns, so that such a law can be chosen while the beam is on."""

@@ -10,6 +10,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from config.atomic import write_file
 from control.contract import Fault
 
 STYLE = """
@@ -66,13 +67,8 @@ class Page:
         )
 
     def save(self, path: Path) -> None:
-        """Whole or not at all. Raises Fault."""
-        if path.is_dir():
-            raise Fault(f"{path}: found a folder, where a file for the report is needed")
-        beside = path.with_name(f".{path.name}.part")
+        """Whole or not at all. Raises Refused, Fault."""
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            beside.write_text(self.html(), encoding="utf-8")
-            beside.replace(path)
+            write_file(path, self.html(), "a file for the report")
         except OSError as error:
             raise Fault(f"{path}: the report could not be saved ({error})") from None

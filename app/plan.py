@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from app.calibration.record import calibrated
 from app.machine import build_machine
-from app.rig_file import RIG_KEYS, Plan, Rig
+from app.rig_file import RIG_KEYS, Plan, RecordedRig, Rig
 from config.reader import Document, build, override, parse, put, read
 from config.refused import Refused
 from control.experiment import Experiment, Learned
@@ -16,30 +16,45 @@ from control.plant import spot_stiffness
 from drivers.journal import Header
 
 
-def plan(experiment: Path | str, rig: Path | str | None = None, sets: Sequence[str] = ()) -> Plan:
+def flyable(made: Plan, source: str) -> Plan:
+    """The plan, with the checkpoint that it finds. Raises Refused for what can't fly, before anything is opened."""
+    made = pinned(made)
+    build_machine(made, source)
+    return made
+
+
+Check = Callable[[Plan, str], Plan]
+
+
+def plan(
+    experiment: Path | str, rig: Path | str | None = None, sets: Sequence[str] = (), check: Check = flyable
+) -> Plan:
     """Read an experiment and its rig. Raises Refused.
 
     Args:
         experiment: its file.
         rig: a rig file instead of the one that the experiment names.
         sets: "key=value"; the first word of the key says whether it is the rig's or the experiment's.
+        check: what a plan has to pass, with the name of its source.
     """
     experiment = Path(experiment)
     wanted = read(experiment)
     if "experiment" in wanted.data:
-        return plan_inside(wanted, rig, sets)
-    return planned(wanted, rig, sets, experiment.parent)
+        return plan_inside(wanted, rig, sets, check)
+    return planned(wanted, rig, sets, experiment.parent, check)
 
 
-def plan_inside(wanted: Document, rig: Path | str | None = None, sets: Sequence[str] = ()) -> Plan:
+def plan_inside(
+    wanted: Document, rig: Path | str | None = None, sets: Sequence[str] = (), check: Check = flyable
+) -> Plan:
     """`plan` of the experiment in the file of a check or a family, with the trap whose stiffness stands there."""
     inner, folder = experiment_of(wanted), Path(wanted.source).parent
-    made = planned(inner, rig, sets, folder)
+    made = planned(inner, rig, sets, folder, check)
     stiffness = wanted.data.get("trap_pn_per_um")
     if stiffness is None:
         return made
     one_kt = spot_stiffness(made.rig.plant.kt_pn_um, made.rig.optics.waist_um)
-    return planned(inner, rig, [f"trap.depth_kt={stiffness / one_kt!r}", *sets], folder)
+    return planned(inner, rig, [f"trap.depth_kt={stiffness / one_kt!r}", *sets], folder, check)
 
 
 def experiment_of(document: Document) -> Document:
@@ -52,7 +67,9 @@ def experiment_of(document: Document) -> Document:
     return replace(document, data={**about, **inner}, where=where)
 
 
-def planned(wanted: Document, rig: Path | str | Document | None, sets: Sequence[str], folder: Path) -> Plan:
+def planned(
+    wanted: Document, rig: Path | str | Document | None, sets: Sequence[str], folder: Path, check: Check = flyable
+) -> Plan:
     """`plan` of an experiment, and perhaps a rig, that were read before."""
     own = [item for item in sets if _first(item) not in RIG_KEYS]
     for item in own:
@@ -69,20 +86,21 @@ def planned(wanted: Document, rig: Path | str | Document | None, sets: Sequence[
     for item in sets:
         if item not in own and item.partition("=")[0].strip() != "calibration":
             bench = override(bench, *_pair(item))
-    made = pinned(Plan(build(bench, Rig), experiment, folder))
-    build_machine(made, wanted.source)  # what can't fly is refused here, before anything is opened
-    return made
+    return check(Plan(build(bench, Rig), experiment, folder), wanted.source)
 
 
 def plan_of(header: Header) -> Plan:
-    """The plan of a recorded run."""
-    return plan_from(header.rig, header.experiment, Path(header.extra.get("folder", ".")))
+    """The plan of a recorded run: its map counts if it counted then."""
+    made = plan_from(header.rig, header.experiment, Path(header.extra.get("folder", ".")), RecordedRig)
+    if header.calibration.get("map") != "unconfirmed":
+        return made
+    return replace(made, rig=replace(made.rig, calibration=replace(made.rig.calibration, map="unconfirmed")))
 
 
-def plan_from(rig: str, experiment: str, folder: Path) -> Plan:
+def plan_from(rig: str, experiment: str, folder: Path, kind: type[Rig] = Rig) -> Plan:
     """The plan that was written as two texts; the rig has the values in it that the experiment set."""
     return Plan(
-        build(parse(rig, "the run's rig"), Rig), build(parse(experiment, "the run's experiment"), Experiment), folder
+        build(parse(rig, "the run's rig"), kind), build(parse(experiment, "the run's experiment"), Experiment), folder
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from rich.console import Console
 from rich.markup import escape
@@ -43,6 +43,12 @@ def progress(title: str, total: int | None, unit: str = "frames") -> Iterator[St
         Rate(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
-        task = bar.add_task(escape(visible(title, keep="")), total=total)
+    bar = Progress(*columns, console=console, disable=not console.is_terminal, transient=True)
+    task = bar.add_task(escape(visible(title, keep="")), total=total)
+    with suppress(OSError):  # a terminal that was closed
+        bar.start()
+    try:
         yield lambda done: bar.update(task, completed=done)
+    finally:
+        with suppress(OSError):
+            bar.stop()

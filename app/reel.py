@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from app.findings import RunTables
 from app.instrument import Instrument
 from app.live import NoRecord, sentence
+from app.machine import needs_network
 from app.plan import plan_of
 from app.recent import Recent, most
 from app.recorded import tables_of
@@ -37,7 +38,8 @@ class Pass:
         self.plan = plan
         self.turns: list[Turn] = []  # without their images; it only grows
         self.trouble = ""
-        self._instrument = opened(plan)
+        self._opened = opened
+        self._instrument: Instrument | None = None if needs_network(plan) else opened(plan)  # torch: in the thread
         self._closing = False
         self._first = [(Order(OrderKind.ARM),)]
         self._thread = threading.Thread(target=self._go, name="pass", daemon=True)
@@ -55,16 +57,18 @@ class Pass:
         """The camera, until it is enough."""
         if self._closing:
             raise Ended
+        assert self._instrument is not None
         return self._instrument.camera.read()
 
     def _go(self) -> None:
-        opened = self._instrument
         try:
-            run(opened.machine, self, opened.beam, opened.clock, NoRecord(), self._told, self._watch)
+            opened = self._instrument = self._instrument or self._opened(self.plan)
+            try:
+                run(opened.machine, self, opened.beam, opened.clock, NoRecord(), self._told, self._watch)
+            finally:
+                opened.close()
         except Exception as error:  # noqa: BLE001  the operator reads it; there is no light in a recording
             self.trouble = sentence(error)
-        finally:
-            opened.close()
 
     def _told(self) -> tuple[Order, ...]:
         return self._first.pop() if self._first else ()

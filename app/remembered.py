@@ -37,7 +37,7 @@ class Remembered:
         self._measured = np.full((MEASURED, 2), np.nan)  # [turn, (frame time, latency)] s
 
     def add(self, turn: Turn) -> None:
-        """One more turn; the first of a run begins the measuring anew."""
+        """One more turn; the first of a loop begins the measuring anew."""
         slim = replace(turn, frame=None)
         with self._lock:
             self.newest = turn

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from app.headless import flown, new_run
-from app.plan import planned
+from app.plan import Check, flyable, planned
 from app.recording import Recording, is_run, open_recording
 from app.rig_file import EXPERIMENTS, RIGS, Plan
 from app.say import say
@@ -34,7 +34,9 @@ def replay_recording(
     return flown(made, None, out or new_run(recording.stem), frames, json, source=str(recording))
 
 
-def plan_replay(recording: Path, rig: Path | None, experiment: Path | None, sets: Sequence[str]) -> Plan:
+def plan_replay(
+    recording: Path, rig: Path | None, experiment: Path | None, sets: Sequence[str], check: Check = flyable
+) -> Plan:
     """The plan of a replay: a run brings its own rig and experiment, a video takes the video rig. Raises Refused."""
     if not kind_of(recording):
         raise Refused(f"{recording}: there is no such file or folder")
@@ -48,7 +50,7 @@ def plan_replay(recording: Path, rig: Path | None, experiment: Path | None, sets
     if opened.header is not None and rig is None:
         bench = parse(opened.header.rig, f"{recording}: the run's rig")
     wanted, folder = _experiment(experiment, opened, recording)
-    return planned(wanted, _camera(bench, recording, opened), sets, folder)
+    return planned(wanted, _camera(bench, recording, opened), sets, folder, check)
 
 
 def _camera(bench: Document, recording: Path, opened: Recording) -> Document:

@@ -8,8 +8,10 @@ from typing import Any
 
 from app.instrument import Instrument
 from app.machine import build_machine
+from app.memory import encoded
 from app.recording import open_recording
 from app.rig_file import Plan, Rig, field_um
+from app.warm_up import pixel_type, warm_up_once
 from config.reader import Document, build, parse, plain, put
 from config.refused import Refused
 from config.words import one_line, quoted
@@ -35,11 +37,11 @@ def plan_after(before: Plan, text: str) -> Plan:
     bench = Document(source, plain(before.rig), {})
     for key, value in made.set.items():
         bench = put(bench, key, value, source)
-    return replace(before, rig=build(bench, Rig), experiment=made)
+    return replace(before, rig=build(bench, type(before.rig)), experiment=made)
 
 
 def open_instrument(made: Plan) -> Instrument:
-    """Open the devices of a plan, dark. Raises Refused, Fault."""
+    """Open the devices of a plan, dark, when all that its run needs is compiled. Raises Refused, Fault."""
     try:
         return _open(made)
     except (ValueError, OverflowError, MemoryError) as error:  # numbers that do not go together
@@ -57,6 +59,7 @@ def _open(made: Plan) -> Instrument:
         raise Refused(f"{rig.title}: a real camera can't see what a simulated laser does")
     if isinstance(rig.camera, VideoCamera):
         return open_replay(made, machine, rig.camera, rig.deflector, rig.laser)
+    warm_up_once(made, machine)  # a recording waits for its turns
     if isinstance(rig.camera, PlantCamera):
         return open_springs(made, machine, rig.camera, rig.laser)
     bench = open_bench(
@@ -72,7 +75,6 @@ def _open(made: Plan) -> Instrument:
         um_to_v=rig.um_to_v(),
         heartbeat_s=rig.loop.stale_periods / rig.camera.fps,
     )
-    pixel_type = "uint8" if rig.camera.bits <= 8 else "uint16"
     return Instrument(
         made,
         machine,
@@ -81,7 +83,7 @@ def _open(made: Plan) -> Instrument:
         bench.clock,
         rig.camera.height_px,
         rig.camera.width_px,
-        pixel_type,
+        pixel_type(made),
         None,
     )
 
@@ -157,9 +159,10 @@ def open_recorder(instrument: Instrument, path: Path, *, frames: bool, source: s
         calibration=header_of_calibration(made.rig),
         versions=versions(),
         git_hash=git_hash(Path(__file__).parent),
-        extra={"folder": str(made.folder)},
+        extra={"folder": str(made.folder), **({"devices": dict(instrument.devices)} if instrument.devices else {})},
         started=wall_clock(),
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     lockstep = made.rig.rate == "lockstep"
-    return Journal(path, header, frames, queue_turns=256 if lockstep else 64, wait_s=30.0 if lockstep else 0.0)
+    queue_turns, wait_s = (256, 30.0) if lockstep else (64, 0.0)
+    return Journal(path, header, frames, queue_turns, wait_s, encoded)

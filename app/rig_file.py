@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 
+from app.calibration.probe import AGAIN, devices_of, why_it_does_not_count
 from app.calibration.record import Calibration
 from config.fields import Doc, Ge, Gt, Interval, settings
 from config.geometry import Affine
@@ -49,6 +50,9 @@ class Loop:
     power_cap_mw: Annotated[float, Gt(0), Doc("no spot gets more")] = 200.0
     dwell_s: Annotated[float, Gt(0), Doc("mean visit of a spot where several share the beam")] = 1e-4
     probe_power_mw: Annotated[float, Gt(0), Doc("no spot gets more while the map is not confirmed")] = 20.0
+    window_timeout_s: Annotated[
+        float | None, Gt(0), Doc("the beam trips if the window does not answer for so long; null: it is not watched")
+    ] = 2.0
 
 
 @settings
@@ -69,10 +73,27 @@ class Rig:
     calibration: Calibration = Calibration()
 
     @property
+    def simulated(self) -> bool:
+        """Whether its light is simulated, so that its map is known."""
+        return isinstance(self.deflector, SimulatedDeflector) or self.emulated is not None
+
+    @property
     def confirmed(self) -> bool:
         """Whether the map from camera to deflector may be trusted: by a probe move, or as it is simulated."""
-        simulated = isinstance(self.deflector, SimulatedDeflector) or self.emulated is not None
-        return self.calibration.map == "confirmed" or (self.calibration.map == "simulated" and simulated)
+        return not self.why_unconfirmed
+
+    @property
+    def why_unconfirmed(self) -> str:
+        """Why the map may not be trusted, in words; "" where it may.
+
+        Of a real rig it counts with the sealed record of its probe move; of a simulated one also if it is said to.
+        """
+        calibration = self.calibration
+        if calibration.map == "unconfirmed" or (calibration.map == "simulated" and not self.simulated):
+            return f"no probe move has confirmed its map; {AGAIN}"
+        if calibration.map == "simulated" or (self.simulated and calibration.probe is None):
+            return ""
+        return why_it_does_not_count(calibration.plane, calibration.probe, devices_of(self))
 
     @property
     def power_mw(self) -> float:
@@ -93,6 +114,16 @@ class Rig:
         corner_px = (getattr(self.camera, "left_px", 0), getattr(self.camera, "top_px", 0))
         to_sensor = sensor_map(corner_px, getattr(self.camera, "binning", 1))
         return self.calibration.plane.warp().after(to_sensor @ Affine.scale("um", "px", 1.0 / self.optics.um_per_px))
+
+
+@settings
+class RecordedRig(Rig):
+    """The rig of a run that was recorded: whether its map counted is what stands there. It is not opened again."""
+
+    @property
+    def why_unconfirmed(self) -> str:
+        known = self.calibration.map == "confirmed" or (self.calibration.map == "simulated" and self.simulated)
+        return "" if known else "its map was not confirmed"
 
 
 @dataclass(frozen=True)

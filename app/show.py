@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from app import rig_info
 from app.answer import write_json
 from app.export import export
 from app.info import info, text
@@ -23,7 +24,13 @@ def export_run(path: Path, to: str, out: Path | None, *, json: Path | None) -> N
 
 
 def show_info(path: Path, *, json: Path | None) -> None:
-    """Say what a run was."""
+    """Say what a run was, or what a rig is."""
+    if rig_info.is_rig(path):
+        found = rig_info.rig_info(path)
+        print(rig_info.text(found))
+        if json is not None:
+            write_json(json, found)
+        return
     found = info(path)
     say(text(found))
     if json is not None:

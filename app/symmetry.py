@@ -17,6 +17,7 @@ from app.answer import write_json
 from app.say import say
 from app.tidy import Columns, tidy
 from app.tracks_table import TABLES, read_tracks
+from config.atomic import fresh_file
 from config.files import kind_of
 from config.refused import Refused
 from drivers.journal import read_run
@@ -148,6 +149,7 @@ def draw(found: list[Verdict], path: Path) -> None:
         axes.set_xlim(left=0)
     sure.invert_yaxis()
     try:
-        figure.savefig(path)
+        with fresh_file(path, make_folder=False) as beside:
+            figure.savefig(beside, format=path.suffix.removeprefix(".") or "png")
     except (OSError, ValueError) as fault:  # ValueError: a kind of picture that matplotlib does not know
         raise Refused(f"{path}: the figure can't be written ({fault})") from None

@@ -14,6 +14,7 @@ from app.answer import write_json
 from app.progress import progress
 from app.recording import open_recording
 from app.say import say
+from config.atomic import fresh_file
 from config.reader import Document, build, override, parse, plain
 from config.refused import Refused
 from control.contract import Ended
@@ -40,7 +41,6 @@ def tune_recording(recording: Path, sets: Sequence[str], *, out: Path | None, js
         raise Refused(f"{recording}: {error}") from None
     s = made.settings
     seen = inspect(frames, s)
-    picture.parent.mkdir(parents=True, exist_ok=True)
     draw(frames[0], s, seen, picture)
     values = {name: plain(getattr(s, name)) for name in SUGGESTED} | {"separation_px": s.least_distance_px}
     for sentence in made.why:
@@ -167,4 +167,5 @@ def draw(image: Image, s: Tracking, seen: Inspection, picture: Path) -> None:
     phase.set_xlabel("sub-pixel phase / px")
     phase.set_title(seen.verdict.split(";")[0], fontsize=9)
     phase.legend()
-    figure.savefig(picture, dpi=100)
+    with fresh_file(picture) as beside:
+        figure.savefig(beside, dpi=100, format="png")

@@ -9,14 +9,19 @@ from typing import Any
 
 from app.answer import write_json
 from app.machine import build_machine
+from app.memory import Absent, from_first_turn, recalled
 from app.plan import plan_of
 from app.progress import progress
 from app.rig import plan_after
 from app.rig_file import Plan
 from app.say import say
-from control.contract import NOBODY, Expected, Frame, Order, OrderKind, Tracker, Tracks, Turn
-from control.loop import applied, turn
+from config.refused import Refused
+from control.contract import NOBODY, Expected, Forces, Frame, Order, OrderKind, Policy, Seen, Tracker, Tracks, Turn
+from control.loop import Machine, Memory, applied, turn
 from drivers.journal import Run, check, compare, read_run
+
+# what a memory from a file raises in a turn that it does not belong to
+NOT_OF_THIS_LOOP = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
 @dataclass
@@ -32,28 +37,100 @@ class RecordedTracks:
         return None, self.tracks
 
 
+@dataclass
+class RecordedForces:
+    """A Policy that answers what was wanted, for a record in flight without the memory of its law."""
+
+    wanted: Forces = Forces()
+    longest_delay_s: float = 0.0
+
+    def start(self) -> None:
+        return None
+
+    def step(self, memory: None, seen: Seen) -> tuple[None, Forces]:
+        return None, self.wanted
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """Where a verification begins, and what it takes as it was recorded."""
+
+    first: Turn | None  # of a record that began in flight
+    memory: Memory | None = None  # as it is stored
+    tracks: RecordedTracks | None = None
+    forces: RecordedForces | None = None
+
+    @classmethod
+    def of(cls, run: Run) -> Beginning:
+        """Raises Refused for a stored memory that can't be read."""
+        memory = recalled(run)
+        first = run.turn(0) if run.first_turn > 0 else None
+        unknown = first is not None and memory is None
+        tracks = unknown or run.image_count == 0 or (memory is not None and isinstance(memory.tracker, Absent))
+        forces = unknown or (memory is not None and isinstance(memory.policy, Absent))
+        return cls(first, memory, RecordedTracks() if tracks else None, RecordedForces() if forces else None)
+
+    @property
+    def words(self) -> str:
+        """What the first turn is made from."""
+        stored = "a new memory" if self.first is None else "the stored memory"
+        recorded = "the recorded tracks" if self.tracks is not None else ""
+        recorded = " and ".join(filter(None, [recorded, "the recorded forces" if self.forces is not None else ""]))
+        if self.first is not None and self.memory is None:
+            return f"{recorded} (no memory is stored)"
+        return f"{stored} and {recorded}" if recorded else stored
+
+    def memory_of(self, machine: Machine) -> Memory:
+        """The memory that the first turn begins from."""
+        if self.memory is not None:
+            return self.memory
+        return machine.start() if self.first is None else from_first_turn(machine, self.first)
+
+    def take(self, recorded: Turn) -> None:
+        """What the recorded answers are in this turn."""
+        if self.tracks is not None:
+            self.tracks.tracks = recorded.tracks
+        if self.forces is not None:
+            self.forces.wanted = recorded.wanted
+
+    def into(self, machine: Machine) -> Machine:
+        """The machine with the recorded answers in it."""
+        tracker: Tracker = self.tracks or machine.tracker
+        policy: Policy = self.forces or machine.policy
+        return replace(machine, tracker=tracker, policy=policy)
+
+
 def verify_run(path: Path, *, json: Path | None) -> int:
     """The verb `verify`. 0 if equal, 1 if not."""
     with read_run(path) as run:
         damage = check(run)
+        begin = Beginning.of(run) if damage is None else None
         with progress("verify", len(run), "turns") as step:
             difference = damage or first_difference(run, step)
         kept = run.image_count > 0
         said = f"{path}: " + ("equal" if difference is None else "differs") + f", {len(run)} turns"
-        if not kept:
+        if run.first_turn > 0:
+            said += f", begun in flight at turn {run.first_turn}"
+            said += f", from {begin.words}" if begin is not None else ""
+        if not kept and run.first_turn == 0:
             said += ", from the recorded tracks (the run kept no frames)"
         if not run.ended_cleanly:
             said += "; the run ended unfinished"
+        first, words = run.first_turn, begin.words if begin is not None else None
+        frames = kept if begin is None else begin.tracks is None
     say(said if difference is None else f"{said}\n  {difference}")
     if json is not None:
         answer = {"run": str(path), "equal": difference is None, "difference": difference, "turns": len(run),
-                  "from": "frames" if kept else "tracks"}  # fmt: skip
+                  "first_turn": first, "start": words, "from": "frames" if frames else "tracks"}  # fmt: skip
         write_json(json, answer)
     return 0 if difference is None else 1
 
 
 def first_difference(run: Run, step: Any = lambda done: None) -> str | None:
-    """The first turn that the machine now makes otherwise than it was recorded, in words; None if there is none."""
+    """The first turn that the machine now makes otherwise than it was recorded, in words; None if there is none.
+
+    Raises Refused for a stored memory that does not belong to the record.
+    """
     for done, (recorded, again) in enumerate(again_turns(run), 1):
         if difference := compare(recorded, again):
             return difference
@@ -65,26 +142,31 @@ def again_turns(run: Run) -> Iterator[tuple[Turn, Turn]]:
     """Each recorded turn, and what the same machine makes of the same frame, time and orders."""
     made = plan_of(run.header)
     machine = build_machine(made)
-    recorded_tracks = RecordedTracks()
-    from_tracks = run.image_count == 0
-    if from_tracks:
-        machine = replace(machine, tracker=recorded_tracks)
-    memory = machine.start()
+    begin = Beginning.of(run)
+    machine = begin.into(machine)
+    memory = begin.memory_of(machine)
     for recorded in run.turns():
-        recorded_tracks.tracks = recorded.tracks
-        made, orders = told_again(made, recorded.orders, machine.tracker if from_tracks else None)
-        machine, memory = applied(machine, memory, orders)
-        memory, again = turn(machine, memory, recorded.frame, recorded.now_s, orders)
+        begin.take(recorded)
+        made, orders = told_again(made, recorded.orders, begin)
+        try:
+            machine, memory = applied(machine, memory, orders)
+            memory, again = turn(machine, memory, recorded.frame, recorded.now_s, orders)
+        except NOT_OF_THIS_LOOP as error:
+            if not run.memory:
+                raise
+            raise Refused(
+                f"{run.path}: the memory that the record begins with does not belong to it "
+                f"(turn {recorded.number}: {' '.join(str(error).split())[:200]})"
+            ) from None
         yield recorded, replace(again, sent=recorded.sent, sent_s=recorded.sent_s)
 
 
-def told_again(made: Plan, recorded: tuple[Order, ...], tracker: Tracker | None) -> tuple[Plan, tuple[Order, ...]]:
+def told_again(made: Plan, recorded: tuple[Order, ...], begin: Beginning) -> tuple[Plan, tuple[Order, ...]]:
     """The orders as they were given, and the plan after them: an APPLY gets its machine back from its text."""
     orders = []
     for order in recorded:
         if order.kind is OrderKind.APPLY:
             made = plan_after(made, order.text)
-            machine = build_machine(made)
-            order = replace(order, machine=replace(machine, tracker=tracker) if tracker is not None else machine)
+            order = replace(order, machine=begin.into(build_machine(made)))
         orders.append(order)
     return made, tuple(orders)

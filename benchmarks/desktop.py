@@ -36,6 +36,7 @@ def main(seconds: float) -> int:
         if window is not None:
             window.show()
         session.start()
+        session.wait()
         session.order(OrderKind.ARM)
         settle = wait if window is not None else (lambda for_s: time.sleep(for_s))
         settle(2.0)

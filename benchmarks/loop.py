@@ -31,10 +31,10 @@ from app.instrument import Instrument
 from app.live import Live
 from app.machine import build_machine
 from app.plan import plan
-from app.rehearse import rehearse
 from app.remembered import REMEMBERED
 from app.rig import open_instrument
 from app.rig_file import EXPERIMENTS, Plan
+from app.warm_up import warm_up
 from config.refused import Refused
 from control.contract import Clock, Ended, Frame, OrderKind
 from drivers.sim.bench import Bench, open_bench
@@ -122,7 +122,8 @@ def projected(asked: Plan, seconds: float) -> Instrument:
     assert isinstance(rig.camera, SimulatedCamera)
     assert isinstance(rig.deflector, SimulatedDeflector)
     assert isinstance(rig.laser, SimulatedLaser)
-    rehearse(open_instrument, asked, turns=20)
+    machine = build_machine(asked)
+    warm_up(asked, machine)
     pictures = pictures_of(asked)
     sample = replace(rig.sample, number=0, arrangement="one")
     bench = open_bench(
@@ -130,7 +131,7 @@ def projected(asked: Plan, seconds: float) -> Instrument:
     )
     eye = Projector(pictures, rig.camera.fps, bench.clock, seconds, bench)
     return Instrument(
-        asked, build_machine(asked), eye, bench.beam, bench.clock, rig.camera.height_px, rig.camera.width_px,
+        asked, machine, eye, bench.beam, bench.clock, rig.camera.height_px, rig.camera.width_px,
         "uint8", None,
     )  # fmt: skip
 
@@ -173,11 +174,11 @@ def _with_window(asked: Plan, opening: Opening, seconds: float, way: str) -> tup
     from PyQt6 import sip
 
     session = Session(asked, Wiring(open_instrument=opening, apart=opening if way == "apart" else None))
-    session._rehearsed = True  # every way leaves its beginning out instead
     window = Window(session, Path("loop"), Path("runs"), lambda path: asked)
     qt.processEvents()
     window.show()
     window.start()
+    session.wait()
     session.order(OrderKind.ARM)
     live = session.live
     assert live is not None

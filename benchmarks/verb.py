@@ -9,17 +9,17 @@ from typing import Any
 from app.answer import write_json
 from config.refused import Refused
 
-ONLY = {"docs": "tracking", "repeats": "loop", "seconds": "loop"}  # options of one benchmark
+ONLY = {"docs": ("tracking", "safety"), "repeats": ("loop",), "seconds": ("loop",)}  # who takes an option
 
 
 def bench(what: str, *, quick: bool, json: Path | None, **options: Any) -> int:
     """One of MEASURED; `options` are those of ONLY, None where they were not given. Raises Refused."""
     if what not in MEASURED:
         raise Refused(f"bench: found '{what}' (allowed: {', '.join(MEASURED)})")
-    for name, owner in ONLY.items():
-        if options.get(name) is not None and what != owner:
-            raise Refused(f"bench {what}: found --{name}, which only bench {owner} takes")
-    own = {name: options.get(name) for name, owner in ONLY.items() if what == owner}
+    for name, owners in ONLY.items():
+        if options.get(name) is not None and what not in owners:
+            raise Refused(f"bench {what}: found --{name}, which only bench {' and '.join(owners)} takes")
+    own = {name: options.get(name) for name, owners in ONLY.items() if what in owners}
     MEASURED[what](quick, json, **own)
     return 0
 
@@ -49,8 +49,16 @@ def bench_loop(quick: bool, json: Path | None, repeats: int | None, seconds: flo
     loop.bench(quick, json, repeats, seconds)
 
 
+def bench_safety(quick: bool, json: Path | None, docs: Path | None) -> None:
+    """What kills, signals, a full disk and a hung window do to the light and the record."""
+    from benchmarks import safety  # emulators are started for this one only
+
+    safety.bench(quick, json, docs)
+
+
 MEASURED: dict[str, Callable[..., None]] = {
     "tracking": bench_tracking,
     "identities": bench_identities,
     "loop": bench_loop,
+    "safety": bench_safety,
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -237,6 +237,16 @@ class Recorder(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class InFlightRecorder(Recorder, Protocol):
+    """A Recorder whose record may begin while the loop turns."""
+
+    def begin(self, memory: Any) -> None:
+        """The memory (control.loop.Memory) that the record's first turn begins from. Called before that turn is
+        written, in the loop's thread: it must be quick."""
+        ...
 
 
 class Tracker(Protocol):

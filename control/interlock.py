@@ -1,6 +1,7 @@
 """SAFE -> ARMED -> TRIPPED, latched, with a reason; PROBING is ARMED for a calibration only. Doubt is dark.
 
 STOP darkens and never clears a trip; only RESET, then ARM, leaves it. From PROBING the way to ARMED leads over STOP.
+A fault has the last word in its turn: no order of the same turn clears it, in whatever sequence they arrived.
 """
 
 from __future__ import annotations
@@ -52,10 +53,11 @@ def interlock(
     doubts: Iterable[str],
     refused: Mapping[OrderKind, str] | None = None,
 ) -> tuple[Level, str]:
-    """The level after these orders, in their sequence, and then these doubts; and why it is what it is.
+    """The level after these orders and then these doubts; and why it is what it is.
 
-    A doubt trips an instrument that gives light. In SAFE the beam is dark already, so that a doubt changes nothing
-    there.
+    Orders act in their sequence, but TRIP after all others: a RESET clears the faults of earlier turns only. Of several
+    faults the first one is the reason; the others stand in the turn's orders. A doubt trips an instrument that gives
+    light. In SAFE the beam is dark already, so that a doubt changes nothing there.
 
     Args:
         level, reason: before.
@@ -64,7 +66,7 @@ def interlock(
             that stands for a refused order (a machine may have come by APPLY) is a doubt.
     """
     refused = refused or {}
-    for order in orders:
+    for order in sorted(orders, key=lambda order: order.kind is OrderKind.TRIP):
         if order.kind in refused and level is SAFE:
             reason = refused[order.kind]
             continue

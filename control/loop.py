@@ -100,6 +100,10 @@ class Memory:
     allowed: Command = DARK  # the newest command, and when it was planned to act
 
 
+def ignored(memory: Memory) -> None:
+    """No recorder is ever exchanged."""
+
+
 def turn(
     machine: Machine, memory: Memory, frame: Frame | None, now_s: float, orders: tuple[Order, ...]
 ) -> tuple[Memory, Turn]:
@@ -133,14 +137,23 @@ def run(
     recorder: Recorder,
     told: Callable[[], tuple[Order, ...]],
     watch: Callable[[Turn], None],
+    before: Callable[[Memory], None] = ignored,
 ) -> None:
-    """Turn after turn until the camera has no more frames. However it ends, the beam is dark."""
+    """Turn after turn until the camera has no more frames. However it ends, the beam is dark.
+
+    Args:
+        told: the orders of a turn; asked once a turn.
+        watch: called with each turn, when it was sent and recorded.
+        before: called with the memory that a turn begins from, between `told` and the first of its orders being
+            obeyed: here a recorder may be exchanged, and the new one keeps this turn with all of its orders.
+    """
     memory = machine.start()
     faults: tuple[Order, ...] = ()
     try:
         while True:
             frame, silent = wait(camera)
             orders = (*faults, *silent, *told())
+            before(memory)
             machine, memory = applied(machine, memory, orders)
             memory, done = turn(machine, memory, frame, clock.now_s(), orders)
             done, faults = act(beam, clock, recorder, done)

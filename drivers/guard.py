@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import threading
+from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -20,6 +21,7 @@ from control.contract import dark as dark_command
 from drivers.light import Deflector, Laser
 
 ROUNDING = 1e-9  # a power or a place that is over its limit by this part is not over it
+STILL_LIT = "the laser could not be put out"  # every Fault after which light may be on has these words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +54,8 @@ class Guard:
         self._lit = False
         self._silent = ""  # that the heartbeat was missed, until somebody was told
         self._last_s = 0.0
+        self._closing = False  # no new command is accepted; the watchdog still runs
+        self._left = ""  # that light may have been left on when the devices were closed
         self._closed = threading.Event()
         laser.off()
         atexit.register(self.close)
@@ -60,8 +64,13 @@ class Guard:
             self._watcher.start()
 
     def send(self, command: Command) -> Command:
-        """Steer and shine; a command without spots is dark. Answers what was done. Raises Fault, and is dark then."""
+        """Steer and shine; a command without spots is dark. Answers what was done.
+
+        Raises Fault, and is dark then; the Fault says so if the laser could not be put out.
+        """
         with self._lock:
+            if self._closed.is_set():
+                raise Fault(_joined("the beam is closed", self._left))
             try:
                 self._check_alive()
                 if len(command) == 0:
@@ -69,39 +78,41 @@ class Guard:
                 self._check(command)
                 return self._light(command)
             except BaseException as trouble:
-                said, self._silent = self._silent, ""  # what the watchdog did meanwhile explains the rest
-                failed = self.dark(str(trouble))
-                if isinstance(trouble, KeyboardInterrupt | SystemExit):
-                    raise
-                if said:
-                    raise Fault(f"{said} ({trouble})") from trouble
-                if isinstance(trouble, Fault):
-                    raise
-                raise Fault(f"{failed.reason} ({type(trouble).__name__})") from trouble
+                self._fail(trouble)
+                raise
 
     def dark(self, reason: str) -> Command:
         """Dark now. Never raises: a laser that does not answer is named in the reason that comes back."""
         with self._lock:
+            if self._closed.is_set():
+                return dark_command(_joined(reason, self._left))
             try:
                 return self._off(reason)
             except Exception as trouble:  # noqa: BLE001 - whatever it is, the operator reads it
-                self._silent = f"the laser could not be put out: {trouble}"
+                self._silent = f"{STILL_LIT}: {trouble}"
                 return dark_command(f"{reason}; {self._silent}")
 
     def close(self) -> None:
-        """Dark, and let the devices go."""
-        if self._closed.is_set():
-            return
-        self._closed.set()
-        atexit.unregister(self.close)
+        """Dark, and let the devices go; returns when they are closed, whichever thread closes them.
+
+        The watchdog runs until then: while a device call holds the lock, it puts the laser out. Raises Fault, after the
+        devices were closed, if the laser could not be put out.
+        """
+        self._closing = True
         with self._lock:
-            self.dark("closed")
-            try:
-                self.laser.close()
-            finally:
-                self.deflector.close()
+            if self._closed.is_set():
+                return
+            with ExitStack() as ending:  # each of these happens, whatever the ones before raise
+                ending.callback(atexit.unregister, self.close)
+                ending.callback(self._closed.set)
+                ending.callback(self.deflector.close)
+                ending.callback(self.laser.close)
+                self.dark("closed")
+                self._left = self._silent if self._lit else ""
         if self._watcher and self._watcher is not threading.current_thread():
             self._watcher.join(timeout=2.0)
+        if self._left:
+            raise Fault(f"the beam was closed; {self._left}")
 
     def __enter__(self) -> Self:
         return self
@@ -110,6 +121,19 @@ class Guard:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _fail(self, trouble: BaseException) -> None:
+        """Dark after a command that failed. Raises Fault with all that is known; returns if `trouble` says it all."""
+        said, self._silent = self._silent, ""  # what the watchdog did meanwhile explains the rest
+        self.dark(str(trouble))
+        if isinstance(trouble, KeyboardInterrupt | SystemExit):
+            return  # if it is still lit, the next command raises that
+        lit, self._silent = self._silent, ""
+        if isinstance(trouble, Fault) and not said and not lit:
+            return
+        words = f"{trouble}" if isinstance(trouble, Fault) else f"{trouble} ({type(trouble).__name__})"
+        words = f"{said} ({trouble})" if said else words
+        raise Fault(words if STILL_LIT in words else _joined(words, lit)) from trouble
 
     def _light(self, command: Command) -> Command:
         steered = self.deflector.steer(self._um_to_v(command.position_um), command.dwell_s)
@@ -128,7 +152,7 @@ class Guard:
         return Command(reason=reason, effect_s=self._clock.now_s())
 
     def _check_alive(self) -> None:
-        if self._closed.is_set():
+        if self._closing:
             raise Fault("the beam is closed")
         self._check_heartbeat()
         self._tell_silence()
@@ -142,8 +166,9 @@ class Guard:
     def _check_heartbeat(self) -> None:
         silence_s = self._clock.now_s() - self._last_s
         if self._lit and silence_s > self.bounds.heartbeat_s:
-            self.dark("the heartbeat was missed")
-            self._silent = self._silent or f"no command came for {silence_s:.3g} s, and the beam went dark"
+            missed = f"no command came for {silence_s:.3g} s"
+            self.dark(missed)
+            self._silent = f"{missed}; {self._silent}" if self._lit else f"{missed}, and the beam went dark"
 
     def _check(self, command: Command) -> None:
         """Raises Fault for a command that no beam may carry out."""
@@ -198,3 +223,7 @@ class Guard:
                 self.laser.off()
             except Exception as trouble:  # noqa: BLE001 - tried again at the next beat; whoever sends next is told
                 self._silent = f"a device did not answer, and the laser could not be put out: {trouble}"
+
+
+def _joined(words: str, more: str) -> str:
+    return f"{words}; {more}" if more else words

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+import threading
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from config.geometry import Affine
+from config.refused import Refused
 from config.warp import Map
 from control.contract import Beam, Camera, Command
 from drivers.cameras.opencv_capture import OpenCVCamera, OpenCVCapture
@@ -19,11 +22,13 @@ from drivers.emulate.settings import Emulated
 from drivers.guard import Bounds, Guard
 from drivers.lasers.cobolt import Cobolt, CoboltDriver
 from drivers.returned import Returned
-from drivers.sim.bench import rehearse
+from drivers.sim.bench import warm_up
 from drivers.sim.camera import SimulatedCamera, SimulatedCameraDriver
 from drivers.sim.clock import PacedClock
 from drivers.sim.sample import Sample
 from drivers.sim.world import Stage, World
+
+EMULATED = Path("runs") / "emulated"  # where a rig file may have the links to its emulators
 
 Corners = tuple[tuple[float, float], tuple[float, float]]
 
@@ -43,7 +48,7 @@ class LastOut:
     """The Beam plug: a guard, and what has to stay until it is closed: the listeners and the emulators."""
 
     def __init__(self, guard: Guard, others: ExitStack) -> None:
-        self._guard, self._others = guard, others
+        self._guard, self._others, self._ending = guard, others, threading.Lock()
 
     def send(self, command: Command) -> Command:
         return self._guard.send(command)
@@ -52,10 +57,12 @@ class LastOut:
         return self._guard.dark(reason)
 
     def close(self) -> None:
-        try:
-            self._guard.close()
-        finally:
-            self._others.close()
+        """Returns when the devices, the listeners and the emulators are closed, whichever thread closes them."""
+        with self._ending:
+            try:
+                self._guard.close()
+            finally:
+                self._others.close()
 
 
 @dataclass(frozen=True)
@@ -77,8 +84,10 @@ class SerialBench:
 
     def close(self) -> None:
         """Dark first, then the camera."""
-        self.beam.close()
-        self.camera.close()
+        try:
+            self.beam.close()
+        finally:
+            self.camera.close()
 
     def __enter__(self) -> Self:
         return self
@@ -108,11 +117,13 @@ def open_emulated_bench(
     """Emulated devices over a simulated sample, in real time. Raises Fault, Refused."""
     stage = _stage(camera, emulated, means.um_per_px)
     world = World(sample, stage, seed=seed)
-    rehearse(camera, stage, means.um_per_px)
+    warm_up(sample, camera, stage, means.um_per_px)
     um_to_v = _um_to_v(galvo, stage.middle_um)
     with ExitStack() as opened:
         children: tuple[Child, ...] = ()
         if emulated.start:
+            for key, port in (("deflector.port", galvo.port), ("laser.port", laser.port)):
+                _refuse_link_outside(key, Path(port))
             children = tuple(
                 opened.enter_context(Child(kind, Path(port)))
                 for kind, port in (("galvo", galvo.port), ("cobolt", laser.port))
@@ -128,9 +139,23 @@ def open_emulated_bench(
             listener.start()
         mirrors, lamp = _open_light(galvo, laser, clock, opened)
         beam = _guard(mirrors, lamp, clock, galvo, means, stage.middle_um)
+        opened.callback(beam.close)
         eye = SimulatedCameraDriver(camera, means.um_per_px, world, clock, seed)
         others = opened.pop_all()
     return SerialBench(eye, LastOut(beam, others), clock, mirrors, lamp, world, children)
+
+
+def _refuse_link_outside(key: str, link: Path) -> None:
+    """Raises Refused unless the link to an emulator's terminal is to lie in a folder that is ours to make links in.
+
+    A rig file names it, and opening a rig must neither make folders nor replace links anywhere else.
+    """
+    folders = [folder.resolve() for folder in (Path.cwd() / EMULATED, Path(tempfile.gettempdir()))]
+    if not any(link.parent.resolve().is_relative_to(folder) for folder in folders):
+        raise Refused(
+            f"{key}: found '{link}', and a rig that starts its emulators makes their links only in {EMULATED} or "
+            f"{folders[1]} (a port elsewhere needs 'emulated.start: false' and main.py emulate)"
+        )
 
 
 def _open_light(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from threading import RLock
 from typing import TypeVar
 
@@ -11,6 +12,16 @@ import serial
 
 from config.words import quoted
 from control.contract import Fault
+
+try:
+    import fcntl
+    import termios
+
+    # what pyserial raises of a line that is gone or closed; termios.error is no OSError
+    GONE: tuple[type[Exception], ...] = (serial.SerialException, OSError, ValueError, TypeError, termios.error)
+except ImportError:  # Windows, where a port has one owner by itself
+    fcntl = None  # type: ignore[assignment]
+    GONE = (serial.SerialException, OSError, ValueError, TypeError)
 
 T = TypeVar("T")
 
@@ -49,13 +60,13 @@ class SerialLine:
                 self._serial = serial.Serial(
                     self.port, self._baud, timeout=self._timeout_s, write_timeout=BLOCKED_S, exclusive=True
                 )
-            except (serial.SerialException, OSError, ValueError) as error:
+            except GONE as error:
                 raise self.lost(f"it can't be opened ({_plain(error)})") from None
             self._begun = b""
             try:
                 self._greet()
-            except Fault as fault:
-                self._drop(str(fault))
+            except BaseException as error:  # whatever it is: a line that was not greeted is let go
+                self._drop(str(error) if isinstance(error, Fault) else f"{self.what}: it was not greeted to the end")
                 raise
             self.trouble = ""
 
@@ -79,7 +90,7 @@ class SerialLine:
                 except Fault as fault:  # an answer that makes no sense: nobody knows what the next one would belong to
                     self._drop(str(fault))
                     raise
-                except (serial.SerialException, OSError, TypeError) as error:  # pyserial: TypeError once it is closed
+                except GONE as error:
                     raise self.lost(f"it is gone ({_plain(error)})") from None
                 if found is not None:
                     return found
@@ -93,12 +104,12 @@ class SerialLine:
             time.sleep(quiet_s)
             try:
                 self._serial.reset_input_buffer()
-            except (serial.SerialException, OSError) as error:
+            except GONE as error:
                 raise self.lost(f"it is gone ({_plain(error)})") from None
             self._begun = b""
 
     def close(self) -> None:
-        """For good."""
+        """For good. When it returns, the port is free: a request that is under way in another thread ends first."""
         with self._lock:
             self._closed = True
             self._drop(f"{self.what} is closed")
@@ -127,7 +138,21 @@ class SerialLine:
         self._again_s = time.monotonic() + AGAIN_S
         line, self._serial = self._serial, None
         if line is not None:
-            line.close()
+            _let_go(line)
+
+
+def _let_go(line: serial.Serial) -> None:
+    """Unlock the port, and close it.
+
+    The lock belongs to the open file, and a process that is being forked by another thread holds a copy of it until it
+    has executed its program: closing our own does not free the port, unlocking does.
+    """
+    descriptor = getattr(line, "fd", None)
+    if fcntl is not None and descriptor is not None:
+        with suppress(OSError):  # the device is gone, and its lock with it
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+    with suppress(OSError):  # what the system says of a device that is gone
+        line.close()
 
 
 def _plain(error: Exception) -> str:

@@ -18,6 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
+from config.atomic import write_file
 from config.fields import Doc, Ge, Gt, Interval, Le, settings
 from config.files import read_bytes
 from config.reader import build, plain, read
@@ -84,12 +85,11 @@ class Card:
 
 def write(network: nn.Module, card: Card, path: Path) -> Card:
     """Both files; `path` ends in .json. Answers the card as it was written."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     weights = save({name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()})
     card = replace(card, weights_sha256=hashlib.sha256(weights).hexdigest())
     card = replace(card, card_sha256=digest(card))
-    path.with_suffix(".safetensors").write_bytes(weights)
-    path.write_text(json.dumps(plain(card), indent=2) + "\n", encoding="utf-8")
+    write_file(path.with_suffix(".safetensors"), weights)
+    write_file(path, json.dumps(plain(card), indent=2) + "\n")
     return card
 
 

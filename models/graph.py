@@ -18,7 +18,7 @@ def radius_edges(position: NDArray[np.float64], radius: float) -> Tensor:
     place = np.ascontiguousarray(position, np.float64)
     if not np.isfinite(place).all():
         raise ValueError("positions must be finite")
-    return torch.from_numpy(_sweep(place, np.argsort(place[:, 0], kind="stable"), radius))
+    return torch.from_numpy(_sweep(place, np.argsort(place[:, 0], kind="stable"), float(radius)))
 
 
 @njit(cache=True, nogil=True)

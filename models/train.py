@@ -7,6 +7,7 @@ not been. Its state is kept as safetensors and JSON, like the checkpoint.
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 import sys
@@ -22,6 +23,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from config.atomic import fresh_file, write_file
 from config.refused import Refused
 from config.words import one_line
 from models.board import Board
@@ -184,13 +186,12 @@ class Trainer:
                    ("best", self.best)) for name, value in held.items()}  # fmt: skip
         for index, held in self.optimiser.state_dict()["state"].items():
             tensors |= {f"adam.{index}.{name}": value for name, value in held.items()}
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self._state.with_suffix(".partial")
-        save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, partial,
-                  metadata={"at": json.dumps(asdict(self.at)), "settings": repr(self.wanted)})  # fmt: skip
-        partial.replace(self._state)
-        with self.path.with_suffix(".csv").open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows([COLUMNS, *self.at.rows])
+        with fresh_file(self._state) as partial:
+            save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, partial,
+                      metadata={"at": json.dumps(asdict(self.at)), "settings": repr(self.wanted)})  # fmt: skip
+        log = io.StringIO(newline="")
+        csv.writer(log).writerows([COLUMNS, *self.at.rows])
+        write_file(self.path.with_suffix(".csv"), log.getvalue())
 
     def _restore(self) -> None:
         from safetensors import safe_open

@@ -14,9 +14,9 @@ ROOMS = ("config", "control", "tracking", "drivers", "models", "app")
 PURE = {
     "average", "blink", "blur", "brightness", "core", "crowd_share", "diameter_ratio", "doubt", "drag_ratio", "drop",
     "efficiency_edge", "factor", "fps", "gain", "gradient", "layer_scale", "learning_rate", "light_spread", "matrix",
-    "minmass", "minutes", "noise", "options", "parameters", "percentile", "precision", "ratio", "residual",
-    "response", "seconds", "share", "size_spread", "stale_periods", "sure", "terms", "threshold", "tolerance",
-    "true_shear", "true_stretch", "uneven", "values", "want", "weight_decay",
+    "minmass", "minutes", "noise", "options", "parameters", "percentile", "power_factor", "precision", "ratio",
+    "residual", "response", "seconds", "share", "size_spread", "stale_periods", "sure", "terms", "threshold",
+    "tolerance", "true_shear", "true_stretch", "uneven", "values", "want", "weight_decay",
 }  # fmt: skip
 UNKNOWN_UNITS = {
     "sec",

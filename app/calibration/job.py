@@ -13,7 +13,7 @@ import numpy as np
 
 from app.calibration.record import CalibrationFile, Record, add, calibrated, load, today
 from app.calibration.seen import SeenRun, seen_run
-from app.headless import fly
+from app.headless import fly, too_few
 from app.plan import planned
 from app.rig_file import Plan, Rig
 from config.reader import Document, build, override, plain, put, read
@@ -83,7 +83,7 @@ class Job:
     ) -> tuple[Plan, Path]:  # fmt: skip
         """One run with these values of the rig, in its file, with its images if they are wanted.
 
-        Raises Refused, Fault (also where the interlock tripped).
+        Raises Refused, Fault (also where the interlock tripped, or fewer than half of the turns were made).
         """
         wanted = {
             "title": f"Calibration: {title}", "rig": str(self.rig_path), "seconds": seconds,
@@ -98,6 +98,8 @@ class Job:
         done = fly(made, seconds, path, frames, title, armed=armed)
         if done["trips"]:
             raise Fault(f"the interlock tripped in the calibration ({title}): {done['trips'][0]}")
+        if few := too_few(done):
+            raise Fault(f"calibration ({title}): {few}; nothing was kept")
         self.runs.append(str(path.relative_to(self.file.parent)))
         return made, path
 

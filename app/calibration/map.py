@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.calibration.job import Job, map_of, share_of_budget_kt
-from app.calibration.record import Plane, Record
+from app.calibration.job import Job, map_of, rounded, share_of_budget_kt
+from app.calibration.plane import Plane
+from app.calibration.probe import ProbeMove, devices_of, follows
+from app.calibration.record import Record, today
 from app.calibration.seen import SeenRun
 from app.rig_file import Plan, Rig, field_um
 from app.say import say
@@ -20,11 +22,11 @@ from control.calibrate.plane import fit_map, sensor_map
 from control.calibrate.scan import where_light_lands
 from control.contract import Fault
 from control.policies.calibrating import Carry, Carrying, Scan, Scanning
+from drivers.journal import read_run
 
 Floats = NDArray[np.float64]
 
 PROBES = 4  # particles that are moved to see whether they follow
-FOLLOWS = 0.3  # largest error of the slope with which they follow, of 1: so its determinant is positive
 HELD_UM = 0.25  # how far from the move that was told a particle may stray, rms, to count as held
 STEP_UM = 1.5
 CROSS = ((0.0, 0.0), (1.2, 0.0), (1.2, 1.2), (0.0, 1.2))
@@ -38,9 +40,9 @@ def camera_to_deflector(job: Job) -> Record:
 
     Raises Refused where no map explains what was seen; Fault where the particles do not follow.
     """
-    plane = None if job.rig().confirmed else plain(scanned(job))
-    slopes = probed(job, plane) if plane is not None else np.eye(2)
-    sure = {"calibration.plane": plane, "calibration.map": "confirmed"} if plane is not None else {}
+    first = None if job.rig().confirmed else scanned(job)
+    slopes = probed(job, plain(first) if first is not None else None)
+    sure = confirmed_by(job, first, slopes) if first is not None else {}
     number = 64
     rig = job.rig()
     many = min(number, max(rig.sample.number, 16))
@@ -58,10 +60,21 @@ def camera_to_deflector(job: Job) -> Record:
     um = made.rig.optics.um_per_px
     found = {**_words(fit.warp.jacobian(middle_px), um), "order": fit.warp.order, "points": len(point_px),
              "outliers": int((~fit.used).sum()), "residual_um": fit.rms_px * um, "followed": slopes}  # fmt: skip
-    sets = {"calibration.map": "confirmed", "calibration.plane": plain(Plane.of(fit.warp))}
+    sets = confirmed_by(job, Plane.of(fit.warp), slopes)
     return job.keep(
         "map", fit.rms_px * um, "um", sets, found, point_px=point_px, target_v=target_v, left_px=fit.left_px
     )
+
+
+def confirmed_by(job: Job, plane: Plane, slopes: Floats) -> dict[str, Any]:
+    """Values of the rig with this map, and the record of the probe move that was flown for it, sealed together."""
+    run = next(run for run in reversed(job.runs) if "probe-" in run)
+    (a, b), (c, d) = rounded(slopes)
+    with read_run(job.file.parent / run) as flown:
+        answered = flown.header.extra.get("devices", {})
+    probe = ProbeMove(date=today(), slopes=((a, b), (c, d)), run=run, rig={**devices_of(job.rig()), **answered})
+    return {"calibration.map": "confirmed", "calibration.plane": plain(plane),
+            "calibration.probe": plain(probe.sealed(plane))}  # fmt: skip
 
 
 def rig_with(job: Job, sets: dict[str, Any]) -> Rig:
@@ -110,8 +123,10 @@ def pulls(seen: SeenRun, turns: int) -> tuple[Floats, Floats, Floats]:
     return spot[whole], place[whole], kick[whole]
 
 
-def probed(job: Job, plane: dict[str, Any]) -> Floats:
+def probed(job: Job, plane: dict[str, Any] | None) -> Floats:
     """[2, 2] slopes with which particles follow a move of their spots: determinant and sign are checked, or Fault.
+
+    `plane` is the map that is probed; None: the one that the rig has.
 
     A particle is held against the move that was told, not against its spot: a spot that lost its particle is put where
     the particle is, and so would seem to be followed.
@@ -120,7 +135,8 @@ def probed(job: Job, plane: dict[str, Any]) -> Floats:
     motion = Carry(
         number=PROBES, depth_kt=share_of_budget_kt(rig, PROBES), path_um=CROSS, rest_s=0.6, speed_um_per_s=1.2
     )
-    made, seen = job.fly("probe", motion, 8.0, rig={"calibration.plane": plane})
+    tried = {} if plane is None else {"calibration.plane": plane}
+    made, seen = job.fly("probe", motion, 8.0, rig=tried)
     low_um, high_um = field_um(made.rig)
     carrying = Carrying(motion, low_um, high_um, rig.optics.waist_um)
     slopes, probes = [], 0
@@ -135,7 +151,7 @@ def probed(job: Job, plane: dict[str, Any]) -> Floats:
         design = np.column_stack([told, np.ones(len(told))])
         found, *_ = np.linalg.lstsq(design, own[known], rcond=None)
         left_um = float(np.sqrt(((own[known] - design @ found) ** 2).sum(axis=1).mean()))
-        if left_um < HELD_UM and np.abs(found[:2].T - np.eye(2)).max() < FOLLOWS:
+        if left_um < HELD_UM and follows(found[:2].T):
             slopes.append(found[:2].T)
     if 2 * len(slopes) <= probes or not slopes:
         raise Fault(f"probe move: {len(slopes)} of {probes} particles followed their spots; the map is not confirmed")

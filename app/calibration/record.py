@@ -8,39 +8,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from app.calibration.plane import Pair, Plane
+from app.calibration.probe import ProbeMove, probe_of_older_file
+from config.atomic import write_file
 from config.fields import Doc, Gt, settings
 from config.files import kind_of
-from config.geometry import Affine
 from config.reader import Document, build, plain, put, read, write
 from config.refused import Refused
-from config.warp import Warp
 from control.calibrate.power import Efficiency
 from control.contract import Fault
-
-Pair = tuple[float, float]
-
-
-@settings
-class Plane:
-    """The map from camera to deflector, in px of the whole sensor: affine, and a polynomial of low order."""
-
-    matrix_v_per_px: Annotated[tuple[Pair, Pair], Doc("its affine part")]
-    shift_v: Annotated[Pair, Doc("where px (0, 0) goes")]
-    centre_px: Annotated[Pair, Doc("origin of the polynomial")] = (0.0, 0.0)
-    radius_px: Annotated[float, Gt(0), Doc("unit of length of the polynomial")] = 1.0
-    terms_v: Annotated[tuple[Pair, ...], Doc("coefficients of X^2, X Y, Y^2, X^3, ...; none: affine")] = ()
-
-    def warp(self) -> Warp:
-        return Warp(
-            Affine("sensor_px", "v", self.matrix_v_per_px, self.shift_v), self.centre_px, self.radius_px, self.terms_v
-        )
-
-    @classmethod
-    def of(cls, warp: Warp) -> Plane:
-        return cls(
-            matrix_v_per_px=warp.affine.matrix, shift_v=warp.affine.shift, centre_px=warp.centre,
-            radius_px=warp.radius, terms_v=warp.terms,
-        )  # fmt: skip
 
 
 @settings
@@ -72,8 +48,9 @@ class Calibration:
     file: Annotated[str, Doc("the calibration file that this comes from")] = ""
     map: Annotated[
         Literal["simulated", "unconfirmed", "confirmed"],
-        Doc("simulated: as the settings of a simulated deflector say; confirmed: a probe move has shown it right"),
+        Doc("simulated: as the settings of a simulated deflector say; confirmed: `probe` has shown it right"),
     ] = "simulated"
+    probe: Annotated[ProbeMove | None, Doc("the probe move that confirmed the map; calibrate map writes it")] = None
     plane: Annotated[Plane | None, Doc("the measured map; left out: as the deflector's settings say")] = None
     evenness: Annotated[Evenness | None, Doc("the measured efficiency over the field; left out: even")] = None
     made: Annotated[tuple[Made, ...], Doc("what was calibrated, newest last")] = ()
@@ -118,11 +95,8 @@ def load(path: Path) -> CalibrationFile:
 
 def save(path: Path, made: CalibrationFile) -> None:
     """Whole or not at all. Raises Fault."""
-    beside = path.with_name(f".{path.name}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(write(made), encoding="utf-8")
-        beside.replace(path)
+        write_file(path, write(made), "a calibration file")
     except OSError as error:
         raise Fault(f"{path}: the calibration could not be saved ({error})") from None
 
@@ -161,7 +135,11 @@ def calibrated(bench: Document, before: Any = None) -> Document:
     saved = load(path)
     believed = {"map": before["map"]} if isinstance(before, dict) and "map" in before else {}
     bench = put(bench, "calibration", {"file": str(path), **believed}, str(path))
-    for record in saved.records:
+    for number, record in enumerate(saved.records, 1):
+        source = f"{path}: {record.what} of {record.date}"
         for key, value in record.set.items():
-            bench = put(bench, key, value, f"{path}: {record.what} of {record.date}")
+            bench = put(bench, key, value, source)
+        if "calibration.plane" in record.set and "calibration.probe" not in record.set:
+            older = probe_of_older_file(saved.records[:number], saved.rig, str(bench.data.get("title")))
+            bench = put(bench, "calibration.probe", plain(older) if older is not None else None, source)
     return put(bench, "calibration.made", [plain(record.brief()) for record in saved.records], str(path))

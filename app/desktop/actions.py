@@ -54,7 +54,7 @@ class Actions(QToolBar):
         running, newest = session.running, session.newest
         recorded = session.plan.kind == "REPLAY"
         level = newest.level if newest is not None and running else None
-        self.start.setEnabled(not running and not recorded)
+        self.start.setEnabled(not running and not recorded and session.opening_s is None)
         self.record.setEnabled(running)
         self.record.setChecked(session.live is not None and session.live.recording)
         self.arm.setEnabled(level is Level.SAFE)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.candidates import candidates
+from app.candidates import Candidates, candidates
 from app.desktop.device_panel import DevicePanel
 from app.desktop.playback import Playback
 from app.desktop.tuning_panel import TuningPanel
@@ -22,10 +23,13 @@ NOTHING = np.empty((0, 2))
 
 
 class Judging:
-    """Looks at the turn that the window shows, once a second and when somebody asks."""
+    """Looks at the turn that the window shows, once a second and when somebody asks, beside the window's thread."""
 
     def __init__(self, view: View, devices: DevicePanel, tuning: TuningPanel, shown: Callable[[], Turn | None]) -> None:
         self.view, self.devices, self.tuning, self._shown = view, devices, tuning, shown
+        self._worker = ThreadPoolExecutor(1, "candidates")  # a first look compiles
+        self._pending: Future[Candidates] | None = None
+        self._again = False  # another look was asked for meanwhile
         devices.candidates.toggled.connect(self.show)
         tuning.judged.connect(self.show)
         tuning.wanted.connect(self.collect)
@@ -40,16 +44,42 @@ class Judging:
             self.tuning.add(image)
 
     def show(self) -> None:
-        """Kept and rejected, if that is asked for."""
+        """Kept and rejected, if that is asked for; drawn by `poll` as soon as they are found."""
         image, judged = self.image(), self.tuning.judgement
-        kept_px, rejected_px = NOTHING, NOTHING
-        if image is not None and (judged is not None or self.devices.candidates.isChecked()):
-            try:
-                found = candidates(self.devices.tracking() if judged is None else judged.settings, image)
-                kept_px, rejected_px = found.kept_px, found.rejected_px
-            except Refused as refused:
-                self.devices.say(str(refused))
-        self.view.show_candidates(kept_px, rejected_px)
+        self._again = False
+        if image is None or (judged is None and not self.devices.candidates.isChecked()):
+            self._pending = None
+            self.view.show_candidates(NOTHING, NOTHING)
+            return
+        if self._pending is not None:
+            self._again = True
+            return
+        try:
+            settings = self.devices.tracking() if judged is None else judged.settings
+        except Refused as refused:
+            self.devices.say(str(refused))
+            self.view.show_candidates(NOTHING, NOTHING)
+            return
+        self._pending = self._worker.submit(candidates, settings, image)
+
+    def poll(self) -> None:
+        """Draw what was found since."""
+        if self._pending is None or not self._pending.done():
+            return
+        done, self._pending = self._pending, None
+        error = done.exception()
+        if isinstance(error, Refused):
+            self.devices.say(str(error))
+        elif error is not None:
+            raise error
+        else:
+            found = done.result()
+            self.view.show_candidates(found.kept_px, found.rejected_px)
+        if self._again:
+            self.show()
+
+    def close(self) -> None:
+        self._worker.shutdown(wait=True, cancel_futures=True)
 
 
 def spread_images(playback: Playback) -> list[Image]:

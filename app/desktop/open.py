@@ -9,11 +9,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from app.plan import plan
+from app import signals
+from app.checking import at_once
+from app.plan import Check, flyable, plan
 from app.replay import plan_replay
 from app.rig import open_instrument
 from app.rig_file import EXPERIMENTS, Plan
 from app.say import say
+from app.signals import Stopped
 from config.reader import read
 from config.refused import Refused
 
@@ -38,9 +41,10 @@ def open_desktop(
     if picture is not None:
         os.environ["QT_QPA_PLATFORM"] = "offscreen"
     named = rig is not None or experiment is not None
-    opened = planner(rig, experiment, sets) if named else None  # refused before there is a window
+    opened = planner(rig, experiment, sets, at_once) if named else None  # refused before there is a window
     app = application()
     from PyQt6 import sip
+    from PyQt6.QtCore import QTimer
 
     from app.desktop.memory import Memory
     from app.desktop.picture import take_picture
@@ -50,16 +54,22 @@ def open_desktop(
     memory = Memory() if picture is None else None
     if memory is not None and rig is None and experiment is None:
         experiment = memory.experiment
-    path, made = opened or planner(rig, experiment, sets)
+    path, made = opened or planner(rig, experiment, sets, at_once)
     session = Session(made, Wiring(apart=open_instrument))
-    window = Window(session, path, RUNS, lambda chosen: planner(chosen, None, sets)[1], memory)
+    window = Window(session, path, RUNS, lambda chosen: planner(chosen, None, sets, at_once)[1], memory)
     sys.excepthook = _hook(window)
     try:
-        if picture is not None:
-            take_picture(window, picture, seconds)
-            return 0
-        window.show()
-        return int(app.exec())
+        with signals.ending(lambda: QTimer.singleShot(0, lambda: end(app, window))):
+            if picture is not None:
+                take_picture(window, picture, seconds)
+            else:
+                window.show()
+                app.exec()
+        signals.raise_if_stopped()
+        return 0
+    except Stopped as stopped:
+        stopped.outcome = "the laser is dark" if not window.still_lit else window.still_lit
+        raise
     finally:
         sys.excepthook = sys.__excepthook__
         window.close()
@@ -85,18 +95,26 @@ def application() -> Any:
     return app
 
 
-def planner(rig: Path | None, experiment: Path | None, sets: tuple[str, ...] = ()) -> tuple[Path, Plan]:
+def end(app: Any, window: Any) -> None:
+    """A signal came: dark and closed, whatever dialog is open."""
+    window.close()
+    app.quit()
+
+
+def planner(
+    rig: Path | None, experiment: Path | None, sets: tuple[str, ...] = (), check: Check = flyable
+) -> tuple[Path, Plan]:
     """The file that was opened, and its plan: a rig, an experiment, a run or a video. Raises Refused."""
     if rig is not None and rig.suffix.lower() not in (".yaml", ".yml"):
-        return rig, plan_replay(rig, None, experiment, sets)
+        return rig, plan_replay(rig, None, experiment, sets, check)
     if rig is not None and experiment is None and {"policy", "experiment"} & set(read(rig).data):
         rig, experiment = None, rig
     path = experiment if experiment is not None else FIRST
-    made = plan(path, rig, ("rate=real time", *sets))
+    made = plan(path, rig, ("rate=real time", *sets), check)
     if made.rig.camera.kind == "plant":
         raise Refused(f"{made.rig.title}: this rig has no images for a window; main.py run is for it")
     if made.kind == "SIMULATED":
-        made = plan(path, rig, ("rate=real time", *PATIENT, *sets))
+        made = plan(path, rig, ("rate=real time", *PATIENT, *sets), check)
     return path, made
 
 

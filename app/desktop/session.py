@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from app.apart import Apart
+from app.checking import Checker, at_once
+from app.heartbeat import Heartbeat, Watcher
 from app.host import Opening
 from app.live import Live
-from app.machine import build_machine, ready_for_learned
+from app.machine import build_light, build_machine, latency_s, needs_network
 from app.means import Means
-from app.plan import pinned, planned, unpinned
-from app.rehearse import rehearse
+from app.plan import flyable, pinned, planned, unpinned
 from app.rig import open_instrument, open_recorder
 from app.rig_file import Plan
+from config.atomic import write_file
 from config.reader import Document, plain, write
 from control.contract import Fault, OrderKind, Recorder, Turn
 from control.experiment import Experiment, Learned
 from control.loop import Machine
 from control.policies.calibrating import Calibrating
+
+PANEL = "the experiment panel"
 
 
 def _recorder(instrument: Any, path: Path) -> Recorder:
@@ -37,6 +42,41 @@ class Wiring:
     build_machine: Callable[[Plan, str], Machine] = build_machine
     open_recorder: Callable[[Any, Path], Recorder] = _recorder
     apart: Opening | None = None  # opens rigs in real time in a process of their own; None: everything is here
+    check: Callable[[Plan, str], Any] = build_machine  # what a network has to pass, in the Checker's process
+
+
+class Here:
+    """The opening of an instrument in this process, in a thread: with the face of an Apart that begins."""
+
+    def __init__(self, wiring: Wiring, plan: Plan) -> None:
+        self._wiring, self._plan = wiring, plan
+        self.instrument: Any = None
+        self._error: Exception | None = None
+        self._thread = threading.Thread(target=self._open, name="opening", daemon=True)
+
+    def begin(self) -> None:
+        self._thread.start()
+
+    def opened(self) -> bool:
+        """Never waits. Raises Refused and Fault."""
+        if self._thread.is_alive():
+            return False
+        if self._error is not None:
+            raise self._error
+        return True
+
+    def close(self) -> None:
+        """What it has opened is dark and closed."""
+        self._thread.join()
+        if self.instrument is not None:
+            self.instrument.beam.close()
+            self.instrument.camera.close()
+
+    def _open(self) -> None:
+        try:
+            self.instrument = self._wiring.open_instrument(self._plan)
+        except Exception as error:  # noqa: BLE001  raised again in the window's thread
+            self._error = error
 
 
 class Session:
@@ -47,7 +87,13 @@ class Session:
         self.plan = plan  # as it is in force
         self.live: Live | Apart | None = None
         self.instrument: Any = None
-        self._rehearsed = False
+        self._opening: Apart | Here | None = None
+        self._opening_s = 0.0  # since when
+        self._ending: threading.Thread | None = None  # of an opening that was ended
+        self._opened_plan = plan
+        self._beats = 0
+        self._watcher: Watcher | None = None
+        self._checker: Checker | None = None
         self.particles = 0  # as many as were seen last
 
     @property
@@ -55,16 +101,22 @@ class Session:
         return self.live is not None and self.live.running
 
     @property
+    def opening_s(self) -> float | None:
+        """How long the instrument has been opening by now; None where it is not."""
+        return time.monotonic() - self._opening_s if self._opening is not None else None
+
+    @property
     def newest(self) -> Turn | None:
         return self.live.newest if self.live is not None else None
 
     def means(self, experiment: Experiment) -> Means:
-        """What an experiment would have to work with. Raises Refused."""
+        """What an experiment would have to work with. Raises Refused, StillChecking. Never waits for a network."""
         plan = self.planned(experiment)
-        machine = self.wiring.build_machine(plan, "the experiment panel")
-        seen_s = plan.rig.camera.exposure_s / 2.0 + plan.rig.camera.readout_s
-        particles = self.particles or plan.rig.sample.number
-        return Means(plan.rig.plant, machine.light, seen_s + machine.latency_s, machine.hold_s, particles)
+        self._check(plan)
+        rig = plan.rig
+        seen_s = rig.camera.exposure_s / 2.0 + rig.camera.readout_s
+        particles = self.particles or rig.sample.number
+        return Means(rig.plant, build_light(plan), seen_s + latency_s(rig), 1.0 / rig.camera.fps, particles)
 
     def planned(self, experiment: Experiment) -> Plan:
         """The plan with another experiment, whose `set` goes into the rig. Raises Refused."""
@@ -73,24 +125,95 @@ class Session:
         if experiment.set == self.plan.experiment.set:
             return replace(self.plan, experiment=experiment)
         wanted, rig = (Document("the panel", plain(value), {}) for value in (experiment, self.plan.rig))
-        return planned(wanted, rig, (), self.plan.folder)
+        return planned(wanted, rig, (), self.plan.folder, at_once if self._apart else flyable)
+
+    @property
+    def _apart(self) -> bool:
+        return self.wiring.apart is not None
+
+    def _check(self, plan: Plan) -> Machine | None:
+        """Raises Refused, StillChecking. The machine, where it is built in this process."""
+        if self._apart and needs_network(plan):
+            if self._checker is None:
+                self._checker = Checker(self.wiring.check)
+            self._checker.check(at_once(plan, PANEL), PANEL)
+            return None
+        return self.wiring.build_machine(plan, PANEL)
+
+    @property
+    def checked(self) -> bool:
+        """Whether the answer to a StillChecking has come since the last time."""
+        return self._checker is not None and self._checker.news()
 
     def start(self) -> None:
-        """Open the instrument and turn the loop. Raises Refused and Fault."""
-        if self.running:
+        """Begin to open the instrument and to turn the loop, and return at once; `poll` says what comes of it."""
+        if self.running or self._opening is not None:
             return
-        if self.wiring.apart is not None and self.plan.rig.rate == "real time":
-            threading.Thread(target=ready_for_learned, daemon=True).start()  # while the other process begins
-            apart = Apart(self.plan, self.wiring.apart, self._rehearsed)
-            apart.start()
-            self.live = self.instrument = apart
-            return
-        if self.plan.rig.rate == "real time" and self.plan.rig.laser.kind == "simulated" and not self._rehearsed:
-            rehearse(self.wiring.open_instrument, self.plan)
-            self._rehearsed = True
-        self.instrument = opened = self.wiring.open_instrument(self.plan)
-        self.live = Live(opened.machine, opened.camera, opened.beam, opened.clock)
-        self.live.start()
+        self._wait_for_the_last()
+        real = self.plan.rig.rate == "real time"
+        opening: Apart | Here
+        if self.wiring.apart is not None and real:
+            opening = Apart(self.plan, self.wiring.apart)
+        else:
+            opening = Here(self.wiring, self.plan)
+        self._opening, self._opening_s, self._opened_plan = opening, time.monotonic(), self.plan
+        opening.begin()
+
+    def poll(self) -> bool:
+        """Whether the loop begins to turn just now. Never waits. Raises Refused and Fault if it could not be opened."""
+        opening = self._opening
+        if opening is None:
+            return False
+        try:
+            if not opening.opened():
+                return False
+        except BaseException:
+            self._opening = None
+            raise
+        self._opening = None
+        if isinstance(opening, Apart):
+            self.live = self.instrument = opening
+        else:
+            self._begin_here(opening.instrument)
+        if self.plan is not self._opened_plan:  # another was applied meanwhile
+            self._apply(self.wiring.build_machine(self.plan, PANEL) if not self._apart else None)
+        return True
+
+    def _begin_here(self, opened: Any) -> None:
+        self._beats, self.instrument = 0, opened
+        self.live = live = Live(opened.machine, opened.camera, opened.beam, opened.clock)
+        live.start()
+        timeout_s = self._opened_plan.rig.loop.window_timeout_s
+        heart = Heartbeat(
+            timeout_s, lambda: self._beats, lambda: live.newest, lambda why: live.order(OrderKind.TRIP, why)
+        )
+        self._watcher = Watcher(heart.look)
+
+    def wait(self) -> None:
+        """Until it is open, for a program without a window. Raises Refused and Fault."""
+        while self._opening is not None:
+            if not self.poll():
+                time.sleep(0.02)
+
+    def beat(self) -> None:
+        """The window answers: to be called by a timer of its own thread (app.heartbeat)."""
+        self._beats += 1
+        if isinstance(self.live, Apart):
+            self.live.beat()
+
+    def cancel(self) -> bool:
+        """End an opening, dark; whether there was one. The end of its process is not waited for here."""
+        opening, self._opening = self._opening, None
+        if opening is not None:
+            self._ending = threading.Thread(target=opening.close, name="end of opening", daemon=True)
+            self._ending.start()
+        return opening is not None
+
+    def _wait_for_the_last(self) -> None:
+        """An opening that was ended lets its devices go before others are opened."""
+        if self._ending is not None:
+            self._ending.join()
+            self._ending = None
 
     @property
     def returned(self) -> tuple[Any, ...]:
@@ -108,14 +231,26 @@ class Session:
 
     def apply(self, experiment: Experiment) -> None:
         """This experiment from the next turn on. Raises Refused, and then nothing has changed."""
-        plan = pinned(self.planned(experiment))
-        machine = self.wiring.build_machine(plan, "the experiment panel")
+        plan = self.planned(experiment)
+        plan = at_once(plan, PANEL) if self._apart and needs_network(plan) else pinned(plan)
+        machine = self._check(plan)
         self.plan = plan
-        if self.live is not None and self.running:
-            self.live.apply(machine, write(plan.experiment))
+        self._apply(machine)
+
+    def _apply(self, machine: Machine | None) -> None:
+        """What is in force, to the loop; one in its own process builds the machine itself."""
+        if self.live is None or not self.running:
+            return
+        if isinstance(self.live, Apart):
+            self.live.order(OrderKind.APPLY, write(self.plan.experiment))
+        elif machine is not None:
+            self.live.apply(machine, write(self.plan.experiment))
 
     def record(self, path: Path | None) -> None:
-        """Write every turn to this new file; None ends the record. Raises Refused, Fault."""
+        """Write every turn from the next one on to this new file; None ends the record. The loop goes on as it was.
+
+        Raises Refused, Fault, and then a record that was open goes on.
+        """
         if self.live is not None and self.running:
             if path is None:
                 self.live.record(None)
@@ -130,10 +265,20 @@ class Session:
         self.plan, self.particles = plan, 0
 
     def close(self) -> None:
-        """However it is called, the beam is dark after it."""
+        """However it is called, the beam is dark after it, and nothing goes on opening."""
+        self.cancel()
+        watcher, self._watcher = self._watcher, None
+        if watcher is not None:
+            watcher.close()
         if self.live is not None:
             live, self.live = self.live, None
             live.close()
+
+    def close_helpers(self) -> None:
+        """With the window: the checker's process, and an opening that is being ended."""
+        self._wait_for_the_last()
+        if self._checker is not None:
+            self._checker.close()
 
 
 def save_experiment(plan: Plan, experiment: Experiment, path: Path) -> None:
@@ -144,6 +289,6 @@ def save_experiment(plan: Plan, experiment: Experiment, path: Path) -> None:
         there = os.path.relpath(plan.folder / law.checkpoint, path.parent)
         experiment = replace(experiment, policy=replace(law, checkpoint=there))
     try:
-        path.write_text(write(experiment), encoding="utf-8")
+        write_file(path, write(experiment), "an experiment file", make_folder=False)
     except OSError as error:
         raise Fault(f"{path}: this file can't be written ({error.strerror})") from None

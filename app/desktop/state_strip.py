@@ -55,19 +55,24 @@ class StateStrip(QWidget):
         self.map.setToolTip(
             f"{UNCONFIRMED} (main.py calibrate map RIG). Only a calibration may be armed, at probe power."
         )
+        self.watch = Badge("WINDOW NOT WATCHED")
+        self.watch.setToolTip(
+            "loop.window_timeout_s of this rig is null: the beam stays as it is if this window does not answer"
+        )
         self.beam, self.record = Badge("BEAM ON 000.0 mW"), Badge("REC 00:00:00")
         self.reason = Elided()
         self.reason.setAccessibleName("why the interlock is where it is")
         row = QHBoxLayout(self)
         row.setContentsMargins(theme.GRID, 4, theme.GRID, 4)
         row.setSpacing(theme.GRID)
-        for widget in (self.kind, self.map, self.level):
+        for widget in (self.kind, self.map, self.watch, self.level):
             row.addWidget(widget)
         row.addWidget(self.reason, 1)
         for widget in (self.beam, self.record):
             row.addWidget(widget)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.show_kind(kind, confirmed)
+        self.show_watch(0.0)
         self.show_stopped("not started")
         self.show_record("")
 
@@ -77,6 +82,17 @@ class StateStrip(QWidget):
         self.kind.show_state(kind, colour, shape, quiet=kind != "REAL")
         self.map.show_state("MAP UNCONFIRMED", theme.AMBER, "diamond")
         self.map.setVisible(not confirmed)
+
+    def show_watch(self, timeout_s: float | None) -> None:
+        """Whether the beam goes dark when this window does not answer."""
+        self.watch.show_state("WINDOW NOT WATCHED", theme.AMBER, "diamond")
+        self.watch.setVisible(timeout_s is None)
+
+    def show_opening(self, since_s: float) -> None:
+        """The rig is being opened, dark."""
+        self.level.show_state("OPENING", theme.AMBER, "circle", True)
+        self.reason.say(f"opening the rig, {since_s:.0f} s by now (a first start compiles); STOP (Esc) ends that")
+        self.beam.show_state("dark", theme.CALM, "hollow", True)
 
     def show_stopped(self, why: str, trouble: bool = False) -> None:
         """No loop is running."""

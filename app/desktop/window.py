@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,15 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PyQt6.QtCore import QTimer
 from PyQt6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
-from PyQt6.QtWidgets import QApplication, QMainWindow
+from PyQt6.QtWidgets import QMainWindow
 
 from app.apart import Apart
+from app.checking import StillChecking
 from app.desktop import theme
 from app.desktop.actions import Actions
 from app.desktop.device_panel import DevicePanel, with_edits
 from app.desktop.escape import Escape
 from app.desktop.experiment_panel import ExperimentPanel
 from app.desktop.hand import Hand
+from app.desktop.heart import Heart
 from app.desktop.judging import Judging, spread_images
 from app.desktop.layout import lay_out
 from app.desktop.log_panel import LogPanel
@@ -63,6 +66,7 @@ class Window(QMainWindow):
         rig = session.plan.rig
         self.view = View(rig.optics.um_per_px, rig.plant.diameter_um)
         self.strip = StateStrip(str(session.plan.kind), rig.confirmed)
+        self.strip.show_watch(rig.loop.window_timeout_s)
         self.status = StatusLine()
         self.panel = ExperimentPanel(unpinned(session.plan.experiment), session.means, EXPERIMENTS)
         self.devices = DevicePanel(session.plan)
@@ -74,6 +78,7 @@ class Window(QMainWindow):
         self.judging = Judging(self.view, self.devices, self.tuning, self._shown)
         self.hand = Hand(self.view, self.panel.data, self._tracks)
         self.actions_bar = Actions(self)
+        self.still_lit = ""  # what went wrong when it was closed
         lay_out(self)
         self._connect()
         self.view.say(WELCOME)
@@ -81,6 +86,7 @@ class Window(QMainWindow):
             memory.restore(self)
         self._open_recording()
         self.setAcceptDrops(True)
+        self.heart = Heart(self.session.beat, self)
         self.pulse = Pulse(self._handle, self)
         self.pulse.beat.connect(self.poll)
         self.plot_timer = QTimer(self)
@@ -92,7 +98,7 @@ class Window(QMainWindow):
         acts = self.actions_bar
         acts.start.triggered.connect(self.start)
         acts.record.triggered.connect(self.record)
-        acts.arm.triggered.connect(self.session.arm)
+        acts.arm.triggered.connect(self.arm)
         acts.stop.triggered.connect(self.stop)
         acts.reset.triggered.connect(lambda: self.session.order(OrderKind.RESET))
         self.escape = Escape(self, self.stop)
@@ -107,21 +113,43 @@ class Window(QMainWindow):
     # what a person does ---------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        self.view.say("getting ready")
-        QApplication.processEvents()
-        try:
-            self.session.start()
-        except (Fault, Refused) as error:
-            self.trouble(str(error))
-            return
-        self._foresee()
-        self.view.say("waiting for the first frame")
+        """Begin to open the rig; the window goes on, and `poll` says what comes of it."""
+        self.session.start()
         self.status.clearMessage()
 
+    def arm(self) -> None:
+        """Light, unless the click waited while the window was busy: who made it saw another state than there is."""
+        if self.heart.stalled:
+            self.status.showMessage("the window was busy when Arm was pressed: look, and press it again", 6000)
+            return
+        self.session.arm()
+
     def stop(self) -> None:
-        """Dark, from any focus; and say so."""
+        """Dark, from any focus; and say so. A rig that is being opened is closed."""
         self.session.order(OrderKind.STOP)
+        if self.session.opening_s is not None:
+            self._cancel()
+            return
         self.status.showMessage("STOP: the beam is dark", 4000)
+
+    def _cancel(self) -> None:
+        self.session.cancel()
+        self.strip.show_stopped("not started: the opening of the rig was stopped")
+        self.view.say(WELCOME)
+        self.status.showMessage("STOP: the rig was not opened; the beam is dark", 4000)
+
+    def _opened(self) -> None:
+        """Whether the rig is open by now, in sight; it was begun by `start`."""
+        try:
+            if self.session.poll():
+                self._foresee()
+                self.view.say("waiting for the first frame")
+        except (Fault, Refused) as error:
+            self.trouble(str(error))
+        since_s = self.session.opening_s
+        if since_s is not None:
+            self.strip.show_opening(since_s)
+            self.view.say("opening the rig; STOP (Esc) ends that")
 
     def record(self, on: bool) -> None:
         path = self.runs / f"{datetime.now():%Y-%m-%d_%H%M%S}.h5"
@@ -173,6 +201,7 @@ class Window(QMainWindow):
         self.tuning.forget()
         self.view.show_rig(plan.rig.optics.um_per_px, plan.rig.plant.diameter_um)
         self.strip.show_kind(str(plan.kind), plan.rig.confirmed)
+        self.strip.show_watch(plan.rig.loop.window_timeout_s)
         self.strip.show_stopped("not started")
         self.devices.show_plan(plan)
         self._foresee()
@@ -226,7 +255,8 @@ class Window(QMainWindow):
     def _foresee(self) -> None:
         """What is in force, for the theory that is drawn on the plots."""
         experiment = self.session.plan.experiment
-        self.plots.experiment, self.plots.means = experiment, self.session.means(experiment)
+        with suppress(StillChecking):  # told when the answer comes
+            self.plots.experiment, self.plots.means = experiment, self.session.means(experiment)
 
     def _shown(self) -> Turn | None:
         return self.playback.shown if self.playback.reel is not None else self.session.newest
@@ -260,6 +290,11 @@ class Window(QMainWindow):
 
     def poll(self) -> None:
         """What is new, on screen."""
+        self._opened()
+        if self.session.checked:
+            self.panel.refresh()
+            self._foresee()
+        self.judging.poll()
         self.playback.poll()
         self.watching.poll(self.session)
         self.actions_bar.follow(self.session)
@@ -287,11 +322,16 @@ class Window(QMainWindow):
         if self._memory is not None and self.pulse.active:
             self._memory.keep(self, str(self.path))
         self.pulse.stop()
+        self.heart.stop()
         self.plot_timer.stop()
         try:
             self.session.close()
         except Fault as fault:
-            say(f"cybloids: {fault}", error=True)
+            self.still_lit = str(fault)
+            with suppress(OSError):  # a terminal that was closed
+                say(f"cybloids: {fault}", error=True)
+        self.session.close_helpers()
         self.playback.close()
         self.plots.numbers.close_worker()
+        self.judging.close()
         super().closeEvent(event)

@@ -8,6 +8,7 @@ from pathlib import Path
 from app.reproduce.check import load
 from app.reproduce.store import figure_of, figure_sha256
 from app.reproduce.told import Told, in_words, whole
+from config.atomic import write_file
 
 PICTURED = {
     "a": "Mean square displacement in a delayed harmonic trap, for four delays, and the closed form.",
@@ -49,8 +50,8 @@ def write_page(page: Path, data: Path, out: Path) -> None:
     for one in told["families"]:
         figure = figure_of(out / "families", one["id"]) if one["id"] in PICTURED else None
         if figure is not None and figure_sha256(figure) == one["figure_sha256"]:
-            (page.parent / picture(page, one["id"])).write_bytes(figure)
-    page.write_text(page_of(told, page, data), encoding="utf-8")
+            write_file(page.parent / picture(page, one["id"]), figure)
+    write_file(page, page_of(told, page, data))
 
 
 def belongs(told: Told, page: Path) -> bool:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from app.reproduce.family import Found
 from app.reproduce.measure import Outcome
 from app.reproduce.verdict import Verdict
+from config.atomic import write_file
 from config.reader import Document, write
 from config.refused import Refused
 
@@ -45,11 +46,8 @@ def rig_text(document: Document) -> str:
 
 def keep(folder: Path, name: str, mark: str, outcome: Outcome | Found) -> None:
     """Written beside its place and moved there: a file that is there is whole."""
-    folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"fingerprint": mark, **asdict(outcome)}, indent=1)
-    half = folder / f"{name}.part"
-    half.write_text(text + "\n", encoding="utf-8")
-    half.replace(folder / f"{name}.json")
+    write_file(folder / f"{name}.json", text + "\n")
 
 
 def kept(folder: Path, name: str, mark: str, make: Callable[[dict[str, Any]], T]) -> T | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from app.answer import write_json
+from config.atomic import refuse_what_is_no_file
 from config.files import kind_of, read_text, require_file
 from config.refused import Refused
 from config.words import one_line
@@ -28,6 +29,7 @@ def told_in(path: Path | None) -> dict[str, list[Any]]:
     """What was written before; nothing where there is no file. Raises Refused for a file that is not the command's."""
     if path is None or not kind_of(path):
         return {}
+    refuse_what_is_no_file(path, "a file for the answer")
     require_file(path, "a file for the answer")
     try:
         text = read_text(path, LARGEST_BYTES)

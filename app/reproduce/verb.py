@@ -20,6 +20,7 @@ from app.reproduce.rows.formulas import FORMULAS
 from app.reproduce.store import figure_sha256, fingerprint, found_of, keep, kept, outcome_of, rig_text
 from app.reproduce.told import add_to, told_in
 from app.say import say
+from config.atomic import write_file
 from config.reader import Document
 from config.refused import Refused
 
@@ -35,7 +36,7 @@ def reproduce(names: Sequence[str], *, full: bool, out: Path, json: Path | None,
     lines = [(check, done[check.name]) for check, _, _ in jobs]
     heading = f"Cybloids: predictions reproduced ({effort_name(full)})"
     page = out / f"reproduce-{effort_name(full)}.html"
-    page.write_text(report(lines, heading), encoding="utf-8")
+    write_file(page, report(lines, heading))
     tell(lines, page)
     if json is not None:
         add_to(json, "checks", as_json(lines))
@@ -195,7 +196,7 @@ def families(names: Sequence[str], *, out: Path, json: Path | None) -> int:
                 say(f"    {what:52} {value:10.5g}")
             say("".join(f"    but {missed}\n" for missed in found.missed), end="")
     page = out / "families.html"
-    page.write_text(family_report(lines), encoding="utf-8")
+    write_file(page, family_report(lines))
     say(f"the report is {page}")
     if json is not None:
         told: list[dict[str, object]] = [

@@ -42,6 +42,16 @@ class SerialGalvo:
     delay_s: Annotated[float, Ge(0), Doc("from the command to the first visit, planned for")] = 1e-3
     min_dwell_s: Annotated[float, Ge(0), Doc("shortest visit, planned for; not below the device's")] = 2e-5
 
+    @property
+    def dead_man(self) -> str:
+        """What becomes of the light when the program dies."""
+        return f"its own watchdog: it blanks the beam {self.watchdog_s:g} s after the last command, or sooner"
+
+
+def put_out(made: SerialGalvo, clock: Clock) -> None:
+    """The beam blanked, over a line of its own: for a galvo whose program has died. Raises Fault."""
+    SerialGalvoDriver(made, clock).close()  # who greets it makes it dark, and asks whether it is
+
 
 class SerialGalvoDriver:
     """The Deflector plug, and the Modulator, over a serial line. Raises Fault if no galvo answers.
@@ -71,6 +81,11 @@ class SerialGalvoDriver:
 
     @property
     def firmware(self) -> str:
+        return self.info.name
+
+    @property
+    def identity(self) -> str:
+        """What it calls itself."""
         return self.info.name
 
     @property
@@ -147,10 +162,12 @@ class SerialGalvoDriver:
 
     def close(self) -> None:
         """Dark, and let the port go. Whoever needs to know that it is dark asks `blank` first, as the guard does."""
-        if not self._line.trouble:
-            with suppress(Fault):
-                self.blank()
-        self._line.close()
+        try:
+            if not self._line.trouble:
+                with suppress(Fault):
+                    self.blank()
+        finally:
+            self._line.close()
 
     @property
     def _step_v(self) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 OFF, CONTINUOUS, FAULT = 0, 2, 5  # gom?
+CONSTANT_POWER = 1  # gam?
 INTERLOCK = 3  # f?
 SYNTAX = "Syntax error: illegal command"
 
@@ -21,6 +22,8 @@ class CoboltDevice:
         self._emits = False
         self._closed = True  # the interlock's circuit
         self._fault = 0
+        self._factor = 1.0  # of its set point: what it emits, and measures
+        self._mode = CONSTANT_POWER
         self._autostart = True
         self._begun = b""
         self._since_ns = now_ns
@@ -33,7 +36,7 @@ class CoboltDevice:
         return {
             "beam": "lit" if self._emits else "dark",
             "time_ns": self._since_ns,
-            "power_mw": self._set_point_mw if self._emits else 0.0,
+            "power_mw": self._power_mw,
         }
 
     def receive(self, data: bytes, now_ns: int) -> list[bytes]:
@@ -50,12 +53,26 @@ class CoboltDevice:
             self._fault = INTERLOCK
             self._switch(False, "interlock open", now_ns)
 
+    def power(self, factor: float, now_ns: int) -> None:
+        """From now on it emits so many times its set point."""
+        self._factor = factor
+        if self._emits:
+            self._say("lit", "power", now_ns)
+
+    def mode(self, number: int) -> None:
+        """What it answers to gam? until it is set to constant power again."""
+        self._mode = number
+
+    @property
+    def _power_mw(self) -> float:
+        return self._set_point_mw * self._factor if self._emits else 0.0
+
     def _answer(self, command: str, now_ns: int) -> str:
         questions = {
             "?": "OK", "glm?": "0488-06-01-0200-100", "sn?": "EMULATED", "gfv?": "1.0", "hrs?": "0.0",
-            "gmlp?": f"{self._max_power_mw:.1f}", "gam?": "1", "ilk?": str(int(not self._closed)),
+            "gmlp?": f"{self._max_power_mw:.1f}", "gam?": str(self._mode), "ilk?": str(int(not self._closed)),
             "f?": str(self._fault), "l?": str(int(self._emits)), "p?": f"{self._set_point_mw * 1e-3:.5f}",
-            "pa?": f"{self._set_point_mw * 1e-3 if self._emits else 0.0:.5f}", "@cobas?": str(int(self._autostart)),
+            "pa?": f"{self._power_mw * 1e-3:.5f}", "@cobas?": str(int(self._autostart)),
             "gom?": str(FAULT if self._fault else CONTINUOUS if self._emits else OFF),
         }  # fmt: skip
         if command in questions:
@@ -77,7 +94,7 @@ class CoboltDevice:
             case "@cobas" if value in ("0", "1"):
                 self._autostart = value == "1"
             case "cp":
-                pass  # the only mode that this one has
+                self._mode = CONSTANT_POWER
             case _:
                 return SYNTAX
         return "OK"

@@ -1,4 +1,4 @@
-"""Faults to order: what happens to an answer on its way to the host, and to the line and the interlock."""
+"""Faults to order: what happens to an answer on its way to the host, to the line, the interlock, and the laser."""
 
 from __future__ import annotations
 
@@ -10,7 +10,12 @@ from config.refused import Refused
 
 Way = Literal["well", "silence", "garbage", "half", "late"]
 
-WORDS = "well, silence, garbage, half, late SECONDS, disconnect, connect, interlock open, interlock closed, end"
+WORDS = (
+    "well, silence, garbage, half, late SECONDS, disconnect, connect, interlock open, interlock closed, power FACTOR, "
+    "mode NUMBER, end"
+)
+MODES = ("0", "1", "2")  # of a laser: constant current, constant power, modulation
+LARGEST_FACTOR = 1000.0
 
 
 @dataclass(frozen=True)
@@ -21,6 +26,8 @@ class Trouble:
     late_s: float = 0.0
     plugged: bool = True
     interlock_closed: bool = True
+    power_factor: float = 1.0  # the laser's power is so many times its set point
+    mode: int | None = None  # that the laser changes to now; None: it does not
     ended: bool = False
 
 
@@ -30,11 +37,7 @@ def ordered(trouble: Trouble, words: str) -> Trouble:
         case ["well" | "silence" | "garbage" | "half" as way]:
             return replace(trouble, way=way)
         case ["late", number]:
-            try:
-                late_s = float(number)
-            except ValueError:
-                late_s = -1.0
-            if not 0 <= late_s < 60:
+            if not 0 <= (late_s := _number(number)) < 60:
                 raise Refused(f"'{words}': a time from 0 to 60 s is needed")
             return replace(trouble, way="late", late_s=late_s)
         case ["disconnect"]:
@@ -43,9 +46,23 @@ def ordered(trouble: Trouble, words: str) -> Trouble:
             return replace(trouble, plugged=True)
         case ["interlock", "open" | "closed" as state]:
             return replace(trouble, interlock_closed=state == "closed")
+        case ["power", number]:
+            if not 0 <= (factor := _number(number)) <= LARGEST_FACTOR:
+                raise Refused(f"'{words}': a factor from 0 to {LARGEST_FACTOR:g} is needed")
+            return replace(trouble, power_factor=factor)
+        case ["mode", number] if number in MODES:
+            return replace(trouble, mode=int(number))
         case ["end"]:
             return replace(trouble, ended=True)
     raise Refused(f"'{words}' is not an order to an emulator (allowed: {WORDS})")
+
+
+def _number(word: str) -> float:
+    """-1 for what is no number."""
+    try:
+        return float(word)
+    except ValueError:
+        return -1.0
 
 
 def spoiled(trouble: Trouble, answer: bytes, chance: random.Random) -> tuple[float, bytes]:

@@ -63,6 +63,12 @@ class GalvoDevice:
     def interlock(self, closed: bool, now_ns: int) -> None:
         """It has none; the laser has."""
 
+    def power(self, factor: float, now_ns: int) -> None:
+        """It makes no light; the laser does."""
+
+    def mode(self, number: int) -> None:
+        """It has none; the laser has."""
+
     def _answer(self, packet: Packet, now_ns: int) -> Packet:
         seen, self._seen = self._seen, None
         match packet.kind:

@@ -6,6 +6,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -78,10 +79,8 @@ class Listener:
         self._closed.set()
         line = self._socket
         if line is not None:
-            try:
+            with suppress(OSError):  # it has gone by itself
                 line.shutdown(socket.SHUT_RDWR)
-            except OSError:  # it has gone by itself
-                return
         if self._thread is not threading.current_thread():
             self._thread.join(timeout=2.0)
 

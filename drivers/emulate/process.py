@@ -10,7 +10,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
@@ -36,6 +36,10 @@ class Device(Protocol):
     def receive(self, data: bytes, now_ns: int) -> list[bytes]: ...
 
     def interlock(self, closed: bool, now_ns: int) -> None: ...
+
+    def power(self, factor: float, now_ns: int) -> None: ...
+
+    def mode(self, number: int) -> None: ...
 
 
 Tell = Callable[[dict[str, Any]], None]
@@ -145,6 +149,11 @@ class Emulator:
             self._watch_line()
         if after.interlock_closed is not before.interlock_closed:
             self._device.interlock(after.interlock_closed, time.monotonic_ns())
+        if after.power_factor != before.power_factor:
+            self._device.power(after.power_factor, time.monotonic_ns())
+        if after.mode is not None:
+            self._device.mode(after.mode)
+            self._trouble = replace(after, mode=None)
 
     def _accept(self) -> None:
         listener, _ = self._stream.accept()

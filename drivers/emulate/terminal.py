@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from config.atomic import write_file
 from config.refused import Refused
 
 
@@ -38,8 +39,9 @@ class Terminal:
         """As when somebody pulls the cable."""
         if self.device is None or self._host is None:
             return
-        if self._link is not None and self._ours(self._link):
+        if self._link is not None and _target(self._link) == self.port:
             self._link.unlink()
+            _mark_of(self._link).unlink(missing_ok=True)
         os.close(self.device)
         os.close(self._host)
         self.device = self._host = None
@@ -59,15 +61,35 @@ class Terminal:
             return b""
 
     def _point_link(self, link: Path) -> None:
-        if link.is_symlink():
-            link.unlink()  # of an emulator that was killed
-        elif link.exists():
+        """Make the link, and beside it a mark that says where an emulator pointed it. Raises Refused."""
+        target = _target(link)
+        if target is None and link.exists():
             raise Refused(f"--link {link}: there is a file of this name, and it is no link")
         try:
+            if target is not None and target != _marked(link):
+                raise Refused(f"--link {link}: there is a link of this name to {target}, and no emulator made it; "
+                              "remove it, or take another name")  # fmt: skip
             link.parent.mkdir(parents=True, exist_ok=True)
+            if target is not None:
+                link.unlink()  # of an emulator that was killed
+            write_file(_mark_of(link), self.port + "\n", "the mark of an emulator's link")
             link.symlink_to(self.port)
         except OSError as error:
             raise Refused(f"--link {link}: this link can't be made ({error.strerror})") from None
 
-    def _ours(self, link: Path) -> bool:
-        return link.is_symlink() and os.readlink(link) == self.port
+
+def _mark_of(link: Path) -> Path:
+    return link.with_name(f".{link.name}.emulated")
+
+
+def _target(link: Path) -> str | None:
+    """Where a symbolic link points; None for anything else."""
+    return os.readlink(link) if link.is_symlink() else None
+
+
+def _marked(link: Path) -> str | None:
+    """The terminal that an emulator pointed this link to; None where no emulator did."""
+    mark = _mark_of(link)
+    if mark.is_symlink() or not mark.is_file():
+        return None
+    return mark.read_text(encoding="utf-8", errors="replace")[:200].strip()

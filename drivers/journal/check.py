@@ -18,6 +18,8 @@ def check(run: Run) -> str | None:
     """None if every byte of the record is as written; else one sentence with the first turn or dataset that is not."""
     if not run.header_is_whole():
         return f"{run.path}: the header is not what was written"
+    if not run.memory_is_whole():
+        return f"{run.path}: the memory that the record begins with is not what was written"
     try:
         return _turns(run) or (_digests(run) if run.ended_cleanly else None)
     except Refused as error:
@@ -25,7 +27,7 @@ def check(run: Run) -> str | None:
 
 
 def _turns(run: Run) -> str | None:
-    chain = run.header.seal()
+    chain = run.first_link()
     for turns, tables, begins in run.batches():
         for row, found in zip(turns, links(chain, turns, tables, begins), strict=True):
             if found != row["hash"].tobytes():
@@ -69,6 +71,8 @@ def same_contents(a: Run, b: Run) -> str | None:
     """None if two runs hold the same, dataset by dataset, the wall-clock stamp aside; else the first difference."""
     if a.header.seal() != b.header.seal():
         return f"the headers differ ({', '.join(_different_fields(a, b))})"
+    if a.memory != b.memory:
+        return "the memories that the records begin with differ"
     if len(a) != len(b):
         return f"{a.path} has {len(a)} turns, {b.path} has {len(b)}"
     for (turns_a, tables_a, _), (turns_b, tables_b, _) in zip(a.batches(), b.batches(), strict=True):

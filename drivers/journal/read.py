@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from config.files import require_file
 from config.refused import Refused
 from control.contract import Command, Forces, Frame, Level, Order, OrderKind, Tracks, Turn
+from drivers.journal import memory
 from drivers.journal.header import header_of
 from drivers.journal.tables import (
     ALLOWED,
@@ -57,6 +58,7 @@ class Run:
         header: what was known before the first turn.
         ended_cleanly: False where the recording was killed, or still goes on.
         keep_frames: whether the images are in the file.
+        memory: the bytes of what the loop remembered when the record began in flight; empty where it has none.
     """
 
     def __init__(self, path: Path, file: Any) -> None:
@@ -66,6 +68,7 @@ class Run:
         self.keep_frames = bool(attribute(file, "keep_frames", (bool, int)))
         self.ended_cleanly = bool(file["digest"][...].any())
         self.header = header_of(self._header_text(), str(path))
+        self.memory = memory.stored(file, str(path))
         require_frames(path, file, self.header.height_px, self.header.width_px, self.header.pixel_type)
         self._count = len(file["turns"]) if self.ended_cleanly else self._complete()
         last = self._rows("turns", self._count - 1, self._count)[0] if self._count else None
@@ -198,6 +201,19 @@ class Run:
                 seen.update(rows.view(np.uint8).data)
             found.append(seen.digest())
         return found, [row.tobytes() for row in self._file["digests"][...]], self._file["digest"][...].tobytes()
+
+    @property
+    def first_turn(self) -> int:
+        """The number of the first turn: not 0 in a record that began in flight. 0 where there is none."""
+        return int(self._rows("turns", 0, 1)[0]["turn"]) if self._count else 0
+
+    def first_link(self) -> bytes:
+        """Where the chain of hashes begins."""
+        return memory.first_link(self.header.seal(), self.memory)
+
+    def memory_is_whole(self) -> bool:
+        """Whether the memory, if there is one, has the hash that it was written with."""
+        return not self.memory or memory.is_whole(self.memory)
 
     def header_is_whole(self) -> bool:
         """Whether the header has the hash that it was written with."""

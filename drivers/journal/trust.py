@@ -42,7 +42,6 @@ def open_file(path: Path, *, growing: bool) -> Any:
     if not growing:
         return h5py.File(path, "r")
     access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
-    access.set_fclose_degree(h5py.h5f.CLOSE_STRONG)
     with suppress(OSError, AttributeError):  # a library without that function reads as it likes
         library = ctypes.CDLL("hdf5.dll" if sys.platform == "win32" else h5py.h5p.__file__)
         limit = library.H5Pset_metadata_read_attempts

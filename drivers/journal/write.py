@@ -6,24 +6,30 @@ import json
 import threading
 import time
 from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-import h5py
 import hdf5plugin
 import numpy as np
 
 from config.refused import Refused
 from config.units import unit_of
 from control.contract import Fault, Turn
+from drivers.journal import memory
+from drivers.journal.growing import GrowingFile
 from drivers.journal.header import Header
 from drivers.journal.pack import Packer
+from drivers.journal.room import NoRoom, disk_trouble
 from drivers.journal.tables import HASH_BYTES, TABLES, TURNS
 
 FORMAT = "cybloids run 1"
 FLUSH_S = 0.1  # a killed process loses this much, and what was in the queue
 LOOK_S = 0.02  # how often the writer looks for turns
+PATIENCE_S = 120.0  # for the disk, when the record is closed
 ROOM_S = 0.002  # how often one who may wait looks for room
 LARGEST_BATCH = 16  # turns that are packed at once: short stretches of Python, so that the loop's thread gets its turn
 CHUNK_ROWS = 1024
@@ -45,22 +51,36 @@ class Journal:
         keep_frames: without frames the file still has each image's hash.
         queue_turns: turns that may wait for the disk.
         wait_s: how long `write` may wait for room in the queue: 0 on a live rig, seconds where time is simulated.
+        encoded: makes the bytes of the memory that a record in flight begins with; None: no memory is kept.
     """
 
     def __init__(
-        self, path: Path | str, header: Header, keep_frames: bool, queue_turns: int = 64, wait_s: float = 0.0
+        self,
+        path: Path | str,
+        header: Header,
+        keep_frames: bool,
+        queue_turns: int = 64,
+        wait_s: float = 0.0,
+        encoded: Callable[[Any], bytes] | None = None,
     ) -> None:
         self.path, self.header, self.wait_s = Path(path), header, wait_s
         self._packer = Packer(header.seal(), keep_frames)
         self.queue_turns = queue_turns
         self._waiting: deque[Turn] = deque()
+        self._encoded = encoded
+        self._memory: Any = None
         self._closing = threading.Event()
         self._closed = False
         self._failure = ""
         self._file = _create(self.path, header, keep_frames)
+        self._kept = 0
         self._sums = {table: blake2b(digest_size=HASH_BYTES) for table in TURN_TABLES}
         self._thread = threading.Thread(target=self._work, name="journal", daemon=True)
         self._thread.start()
+
+    def begin(self, memory: Any) -> None:
+        """The record begins in flight, from this memory. It is written before the first turn."""
+        self._memory = memory
 
     def write(self, turn: Turn) -> None:
         """Keep the turn. Raises Fault if the writer is dead, the queue full, or the frame not of the run's size."""
@@ -77,7 +97,9 @@ class Journal:
     def close(self) -> None:
         """Write what waits, and the digest of the whole. Raises Fault if the end of the run could not be kept."""
         self._closing.set()
-        self._thread.join()
+        self._thread.join(PATIENCE_S)
+        if self._thread.is_alive():
+            raise Fault(f"{self.path}: the disk did not answer for {PATIENCE_S:g} s, and the record is not closed")
         if not self._closed:
             self._closed = True
             if self._failure:
@@ -94,8 +116,13 @@ class Journal:
                 self._end()
             finally:
                 self._file.close()
+        except NoRoom:
+            self._failure += f"; its {self._kept} turns before that can be read"
         except FAILURES as error:
-            self._failure = f"{self.path}: the record can't be written ({' '.join(str(error).split())})"
+            self._failure = self._failure or self._said(error)
+
+    def _said(self, error: BaseException) -> str:
+        return f"{self.path}: the record can't be written: {disk_trouble(self.path, error)}"
 
     def _wait_for_room(self) -> None:
         until_s = time.monotonic() + self.wait_s
@@ -122,22 +149,51 @@ class Journal:
             if len(self._waiting) < LARGEST_BATCH:
                 self._closing.wait(LOOK_S)
 
+    def _begin(self, encoded: Callable[[Any], bytes]) -> None:
+        """The memory that a record in flight begins with, before its first turn."""
+        stored, self._memory = encoded(self._memory), None
+        try:
+            self._file.append({memory.DATASET: np.frombuffer(stored, np.uint8)})
+        except NoRoom as error:
+            self._failure = self._said(error)
+            raise
+        self._packer.chain = memory.first_link(self.header.seal(), stored)
+
     def _append(self, turns: list[Turn]) -> None:
+        if self._memory is not None and self._encoded is not None:
+            self._begin(self._encoded)
+        rows = self._packed(turns)
+        try:
+            self._file.append(rows)
+        except NoRoom as error:
+            self._failure = self._said(error)  # no turn is accepted any more
+            self._rescue(rows, len(turns))
+            raise
+        self._kept += len(turns)
+
+    def _rescue(self, rows: Mapping[str, Any], turns: int) -> None:
+        """What was accepted before the disk was full goes into the room that was kept for it, as far as it goes."""
+        with suppress(NoRoom):
+            while turns:
+                self._file.append(rows, last=True)
+                self._kept += turns
+                turns = min(len(self._waiting), 1)
+                rows = self._packed([self._waiting.popleft() for _ in range(turns)]) if turns else rows
+
+    def _packed(self, turns: list[Turn]) -> dict[str, Any]:
+        """The rows of a batch by dataset: images first and `turns` last, which says how much of the others is whole."""
         tables, images = self._packer.pack(turns)
-        if images:
-            _extend(self._file["frames"], np.stack(images))
         for table, rows in tables.items():
             self._sums[table].update(np.ascontiguousarray(rows).view(np.uint8).data)
-            if table != "turns" and len(rows):
-                _extend(self._file[table], rows)
-        _extend(self._file["turns"], tables["turns"])
+        own = tables.pop("turns")
+        return {**({"frames": np.stack(images)} if images else {}), **tables, "turns": own}
 
     def _end(self) -> None:
         """The digest of every table and of the whole: the mark of a run that was closed."""
         digests = [self._sums[table].digest() for table in TURN_TABLES]
         self._file.flush()
-        self._file["digests"][...] = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, HASH_BYTES)
-        self._file["digest"][...] = np.frombuffer(whole(self.header, digests), np.uint8)
+        self._file.put("digests", np.frombuffer(b"".join(digests), np.uint8).reshape(-1, HASH_BYTES))
+        self._file.put("digest", np.frombuffer(whole(self.header, digests), np.uint8))
         self._file.flush()
 
 
@@ -146,21 +202,20 @@ def whole(header: Header, digests: list[bytes]) -> bytes:
     return blake2b(header.text().encode() + b"".join(digests), digest_size=HASH_BYTES).digest()
 
 
-def _extend(dataset: Any, rows: Any) -> None:
-    begin = len(dataset)
-    dataset.resize(begin + len(rows), 0)
-    dataset[begin:] = rows
-
-
-def _create(path: Path, header: Header, keep_frames: bool) -> Any:
-    """The file with all its datasets, in SWMR mode, after which none can be added."""
+def _create(path: Path, header: Header, keep_frames: bool) -> GrowingFile:
+    """The file with all its datasets, in SWMR mode, after which none can be added. Raises Refused, Fault."""
+    batch_bytes = LARGEST_BATCH * header.height_px * header.width_px * np.dtype(header.pixel_type).itemsize
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = h5py.File(path, "x", libver=("v110", "v110"))  # what HDF5 1.10 and all later ones can read
+        return GrowingFile(path, partial(_fill, header=header, keep_frames=keep_frames), batch_bytes * keep_frames)
     except FileExistsError:
         raise Refused(f"{path}: there is a file of this name already, and a run is never written over") from None
-    except OSError as error:
-        raise Fault(f"{path}: the record can't be begun ({' '.join(str(error).split())})") from None
+    except FAILURES as error:
+        raise Fault(f"{path}: the record can't be begun: {disk_trouble(path, error)}") from None
+
+
+def _fill(file: Any, header: Header, keep_frames: bool) -> None:
+    """The datasets, without rows."""
     file.attrs["format"] = FORMAT
     file.attrs["keep_frames"] = keep_frames
     text = np.frombuffer(header.text().encode(), np.uint8)
@@ -175,8 +230,7 @@ def _create(path: Path, header: Header, keep_frames: bool) -> Any:
         rows = CHUNK_ROWS * 16 if layout.names is None else CHUNK_ROWS
         made = file.create_dataset(table, (0,), layout, maxshape=(None,), chunks=(rows,))
         made.attrs["units"] = json.dumps({name: unit_of(name) for name in layout.names or () if unit_of(name)})
-    file.create_dataset("digests", (len(TURN_TABLES), HASH_BYTES), np.uint8)
+    memory.create(file)
+    file.create_dataset("digests", data=np.zeros((len(TURN_TABLES), HASH_BYTES), np.uint8))
     file["digests"].attrs["of"] = json.dumps(list(TURN_TABLES))
-    file.create_dataset("digest", (HASH_BYTES,), np.uint8)
-    file.swmr_mode = True
-    return file
+    file.create_dataset("digest", data=np.zeros(HASH_BYTES, np.uint8))

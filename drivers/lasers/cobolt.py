@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from functools import partial
 from typing import Annotated, Literal
 
 import numpy as np
@@ -23,8 +24,11 @@ from drivers.serial_line import SerialLine
 Floats = NDArray[np.float64]
 
 FAULTS = {"1": "temperature", "3": "interlock", "4": "constant power timeout"}
-QUESTIONS = {"f?": "0", "ilk?": "0", "l?": "1"}  # asked in turn while it is lit, and what the answer should be
+MODES = {"0": "constant current", "1": "constant power", "2": "modulation"}
+CONSTANT_POWER = "1"
+QUESTIONS = ("pa?", "f?", "ilk?", "pa?", "l?", "gam?", "pa?", "p?")  # while it is lit, one a turn, over and over
 LONGEST_ANSWER = 80  # characters
+GOOD = {"f?": "0", "ilk?": "0", "l?": "1"}  # what the answer should be
 PART = 0.01  # the set point may differ from what was asked by this part of it
 
 
@@ -40,14 +44,44 @@ class Cobolt:
     linger_s: Annotated[
         float, Ge(0), Doc("emission stays on for so long behind a modulator that is confirmed dark; 0: never")
     ] = 0.0
+    power_factor: Annotated[
+        float, Gt(1), Doc("its measured power may be from 1/power_factor to power_factor of its set point")
+    ] = 1.5
+    power_settle_s: Annotated[
+        float, Ge(0), Doc("its measured power may be too low for so long after it was switched on; never too high")
+    ] = 1.0
+
+    @property
+    def dead_man(self) -> str:
+        """What becomes of the light when the program dies."""
+        return "none: its emission stays on until it is switched off"
+
+
+def put_out(made: Cobolt) -> None:
+    """Emission off, over a line of its own: for a laser whose program has died. Raises Fault unless it is confirmed."""
+    line = SerialLine("the laser", made.port, made.baud, made.timeout_s, lambda: None)
+    try:
+        line.connect()
+        line.hush(0.02)  # what the dead program asked may still be answered
+        for command, answer in ((b"l0", "OK"), (b"l?", "0")):
+            line.ask(command + b"\r", b"\r\n", partial(_answered, answer))
+    finally:
+        line.close()
+
+
+def _answered(expected: str, piece: bytes) -> str | None:
+    found = piece.decode("ascii", "replace").strip()
+    return found if found == expected else None
 
 
 class CoboltDriver:
     """The Laser plug. Two shutters stand in a row: the modulator's, and the laser's own emission.
 
     `shine` sees that emission is on, gives each spot power_mw / set point through the modulator, and asks the laser one
-    question (fault, interlock, emission, set point: in turn). `off` shuts both, and is content if one is confirmed.
-    After a fault of the laser, the next `shine` is the operator's (the interlock is latched): it clears the fault.
+    question: its measured power in every third turn or sooner; its fault, interlock, emission, mode and set point in
+    every eighth. An answer that is not as it should be is a Fault. `off` shuts both, and is content if one is
+    confirmed. After a fault of the laser, the next `shine` is the operator's (the interlock is latched): it clears the
+    fault.
     """
 
     def __init__(self, made: Cobolt, modulator: Modulator) -> None:
@@ -57,6 +91,7 @@ class CoboltDriver:
         self._firmware = ""
         self._emits = False
         self._lit_s = -1e9
+        self._on_s = -1e9  # when emission was switched on
         self._turn = 0
         self._told = False  # whether somebody was told of a fault that is still in the laser
         self._line = SerialLine("the laser", made.port, made.baud, made.timeout_s, self._greet)
@@ -65,6 +100,11 @@ class CoboltDriver:
     @property
     def firmware(self) -> str:
         return self._firmware
+
+    @property
+    def identity(self) -> str:
+        """Model and serial number: the same after its firmware was renewed."""
+        return self._firmware.partition(", firmware ")[0]
 
     def shine(self, power_mw: Floats, at_most_s: float) -> Floats:
         """Powers above the set point are cut to it."""
@@ -120,10 +160,12 @@ class CoboltDriver:
 
     def close(self) -> None:
         """Off, and let the port go. Whoever needs to know that it is off asks `off` first, as the guard does."""
-        if not self._line.trouble:
-            with suppress(Fault):
-                self._end()
-        self._line.close()
+        try:
+            if not self._line.trouble:
+                with suppress(Fault):
+                    self._end()
+        finally:
+            self._line.close()
 
     def _greet(self) -> None:
         """Who is there; dark; no start by itself; constant power at the set point. Raises Fault."""
@@ -140,9 +182,7 @@ class CoboltDriver:
             raise Fault(
                 f"{self._line.what}: laser.max_power_mw is {self._made.max_power_mw:g}, and it gives {most_mw:g} mW"
             )
-        self._text("cp", expect="OK")
-        if (mode := self._text("gam?")) != "1":
-            raise Fault(f"{self._line.what} was set to constant power, and says that its mode is {mode}")
+        self._set_constant_power()
         self._text(f"p {self._made.max_power_mw * 1e-3:.5f}", expect="OK")
         self.set_point_mw = self._read_set_point()
 
@@ -158,11 +198,15 @@ class CoboltDriver:
                 self._told = True
                 raise Fault(f"the laser has the fault '{FAULTS.get(fault, fault)}'")
             self.reset()
+        if (mode := self._text("gam?")) != CONSTANT_POWER:
+            if not self._told:
+                raise self._wrong_mode(mode)
+            self._set_constant_power()
         self._told = False
         self._text("l1", expect="OK")
         if self._text("l?") != "1":
             raise Fault(f"{self._line.what} was switched on, and says that it is off")
-        self._emits = True
+        self._emits, self._on_s, self._turn = True, time.monotonic(), 0
 
     def _end(self) -> None:
         self._emits = False
@@ -172,15 +216,45 @@ class CoboltDriver:
 
     def _ask_one(self) -> None:
         """One of the questions, each in its turn. Raises Fault if the laser is not as it should be."""
-        self._turn = (self._turn + 1) % (len(QUESTIONS) + 1)
-        if self._turn == len(QUESTIONS):
+        question = QUESTIONS[self._turn]
+        self._turn = (self._turn + 1) % len(QUESTIONS)
+        if question == "pa?":
+            self._check_power()
+        elif question == "p?":
             self.set_point_mw = self._read_set_point()
-            return
-        question, good = list(QUESTIONS.items())[self._turn]
-        if self._text(question) != good:
-            why = self.status()
-            self._told = True
-            raise Fault("the laser has switched itself off" if why == "ready" else f"the laser: {why}")
+        elif question == "gam?":
+            if (mode := self._text(question)) != CONSTANT_POWER:
+                raise self._wrong_mode(mode)
+        elif self._text(question) != GOOD[question]:
+            raise self._not_ready("the laser has switched itself off")
+
+    def _check_power(self) -> None:
+        """Raises Fault if its own meter disagrees with its set point."""
+        measured_mw, factor = self.actual_power_mw(), self._made.power_factor
+        low_mw, high_mw = self.set_point_mw / factor, self.set_point_mw * factor
+        settled = time.monotonic() - self._on_s >= self._made.power_settle_s
+        if measured_mw > high_mw or (settled and measured_mw < low_mw):
+            raise self._not_ready(
+                f"{self._line.what}: it measures {measured_mw:.4g} mW of its light at a set point of "
+                f"{self.set_point_mw:g} mW (allowed: {low_mw:.4g} to {high_mw:.4g} mW)"
+            )
+
+    def _not_ready(self, otherwise: str) -> Fault:
+        """The Fault to raise: what its status says is wrong, or `otherwise`."""
+        why = self.status()
+        self._told = True
+        return Fault(otherwise if why == "ready" else f"the laser: {why}")
+
+    def _wrong_mode(self, mode: str) -> Fault:
+        """The Fault to raise; the next `shine` is the operator's, and sets the mode again."""
+        self._told = True
+        return Fault(f"{self._line.what}: its mode is {mode} ({MODES.get(mode, 'unknown')}), and it was set to "
+                     f"{CONSTANT_POWER} ({MODES[CONSTANT_POWER]})")  # fmt: skip
+
+    def _set_constant_power(self) -> None:
+        self._text("cp", expect="OK")
+        if (mode := self._text("gam?")) != CONSTANT_POWER:
+            raise Fault(f"{self._line.what} was set to constant power, and says that its mode is {mode}")
 
     def _read_set_point(self) -> float:
         found_mw = self._number("p?") * 1e3

@@ -85,7 +85,7 @@ def open_bench(
         raise Refused(f"sample.cells: {sample.cells} cells lie over each other; only a plant camera tells them apart")
     middle_um = camera.middle_um(um_per_px)
     world = World(sample, stage_of(camera, deflector, laser, um_per_px), seed=seed, replica=replica)
-    rehearse(camera, world.stage, um_per_px)
+    warm_up(sample, camera, world.stage, um_per_px)
     clock: SimulatedClock = LockstepClock(world, latency_s) if rate is None else PacedClock(rate)
     laser_driver = SimulatedLaserDriver(laser, world, clock)
     deflector_driver = SimulatedDeflectorDriver(deflector, middle_um, clock, laser_driver)
@@ -103,13 +103,15 @@ def open_bench(
     return Bench(eye, beam, clock, world, deflector_driver, laser_driver)
 
 
-def rehearse(camera: SimulatedCamera, stage: Stage, um_per_px: float) -> None:
-    """Compile the kernels on a world to throw away: a rig paced by the wall would otherwise begin seconds late."""
-    spare = World(Sample(number=2, arrangement="line"), stage)
-    spare.put(Visits(np.array([stage.middle_um]), np.ones(1), np.array([1_000_000])))
+def warm_up(sample: Sample, camera: SimulatedCamera, stage: Stage, um_per_px: float) -> None:
+    """Compile the kernels on the same sample in a world to throw away: no frame of the real one waits for them."""
+    spare = World(sample, stage)
     eye = SimulatedCameraDriver(camera, um_per_px, spare, LockstepClock(spare, 0.0), seed=0)
     eye.read()
-    eye.render(0, spare.position_um[None])
+    for spots in (1, 2):
+        spot_um, depth_kt = np.tile(np.array(stage.middle_um), (spots, 1)), np.full(spots, 1e-3)
+        spare.put(Visits(spot_um, depth_kt, np.full(spots, 100_000), power_mw=np.full(spots, 1e-3)))
+        eye.read()
 
 
 def stage_of(camera: SimulatedCamera, deflector: SimulatedDeflector, laser: SimulatedLaser, um_per_px: float) -> Stage:

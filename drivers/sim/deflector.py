@@ -40,6 +40,11 @@ class SimulatedDeflector:
     true_delay_s: Annotated[float, Ge(0), Doc("the real delay_s; 0: as configured")] = 0.0
     true_v_per_um: Annotated[float, Interval(ge=0, le=1e4), Doc("the real v_per_um; 0: as configured")] = 0.0
 
+    @property
+    def dead_man(self) -> str:
+        """What becomes of the light when the program dies."""
+        return "simulated: it ends with the program"
+
 
 class SimulatedDeflectorDriver:
     """The Deflector plug over a simulated world."""

@@ -30,6 +30,11 @@ class SimulatedLaser:
     noise: Annotated[float, Ge(0), Doc("rms of the power, relative to it")] = 0.0
     interlock: Annotated[Literal["closed", "open"], Doc("the interlock input; open: no light")] = "closed"
 
+    @property
+    def dead_man(self) -> str:
+        """What becomes of the light when the program dies."""
+        return "simulated: its light ends with the program"
+
 
 @dataclass(frozen=True)
 class Aim:

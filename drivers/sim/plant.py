@@ -143,8 +143,20 @@ def open_plant(
     middle_um = ((camera.width_px - 1) / 2.0 * um_per_px, (camera.height_px - 1) / 2.0 * um_per_px)
     period_s = 1.0 / camera.fps
     stage = Stage(middle_um, extent_um, waist_um, period_s, exposure_s=period_s, sub_exposures=1)
+    warm_up(sample, stage, camera)
     world = World(sample, stage, seed=seed)
     clock = LockstepClock(world, latency_s)
     return PlantBench(
         PlantEye(camera, world, seed), Springs(world, clock, camera.beam == "at once", depth_kt_per_mw), clock, world
     )
+
+
+def warm_up(sample: Sample, stage: Stage, camera: PlantCamera) -> None:
+    """Compile the kernels on the same sample in a world to throw away."""
+    spare = World(sample, stage)
+    eye = PlantEye(camera, spare, 0)
+    eye.read()
+    if len(spare.cell):
+        held = np.zeros(1, np.int64)
+        spare.put(Visits(spare.position_um[held], np.full(1, 1e-3), np.full(1, 100_000), particle=held))
+        eye.read()

@@ -151,7 +151,7 @@ class World:
         end_ns = begin_ns + self.exposure_ns
         with self._lock:
             shone = list(self._shone)
-        ends_ns = [after.due_ns for after, _ in shone[1:]] + [FOREVER_NS]
+        ends_ns = [*(after.due_ns for after, _ in shone[1:]), FOREVER_NS][: len(shone)]  # none before the first light
         place_um, mean_mw = [np.empty((0, 2))], [np.empty(0)]
         for (visits, lit_ns), over_ns in zip(shone, ends_ns, strict=True):
             from_ns, to_ns = max(begin_ns, lit_ns), min(end_ns, over_ns)

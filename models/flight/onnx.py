@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from config.atomic import fresh_file
 from config.refused import Refused
 from models.checkpoint import Card
 from models.cloud import Cloud
@@ -50,7 +51,8 @@ def write_onnx(network: nn.Module, card: Card, path: Path) -> None:
         Written(network), example, dynamo=True, dynamic_shapes=sizes, input_names=NAMES, verbose=False
     )
     assert program is not None
-    program.save(path.with_suffix(".onnx"))
+    with fresh_file(path.with_suffix(".onnx")) as beside:
+        program.save(beside)
 
 
 class OnnxFlight:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import torch
 from safetensors.torch import save
 
+from config.atomic import write_file
 from config.fields import Doc, Ge, Gt, Le, settings
 from config.reader import build, plain, read
 from config.refused import Refused
@@ -63,12 +64,11 @@ class SpeciesCard:
 
 def write_classifier(network: AffineNetwork, card: SpeciesCard, path: Path) -> SpeciesCard:
     """Both files; `path` ends in .json. Answers the card as it was written."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     weights = save({name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()})
     card = replace(card, weights_sha256=hashlib.sha256(weights).hexdigest())
     card = replace(card, card_sha256=digest(card))
-    path.with_suffix(".safetensors").write_bytes(weights)
-    path.write_text(json.dumps(plain(card), indent=2) + "\n", encoding="utf-8")
+    write_file(path.with_suffix(".safetensors"), weights)
+    write_file(path, json.dumps(plain(card), indent=2) + "\n")
     return card
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,14 @@ import pytest
 import app.calibrate
 import main
 from app.answer import in_words, write_json
+from app.calibration.record import CalibrationFile, save
+from app.desktop.session import save_experiment
+from app.page import Page
+from app.plan import plan
+from app.reproduce.measure import Outcome
+from app.reproduce.store import keep
+from app.reproduce.verdict import Verdict
+from app.rig_file import EXPERIMENTS
 from config.refused import Refused
 from control.contract import Fault
 
@@ -29,6 +38,41 @@ def test_a_folder_or_a_file_in_the_way_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(Refused, match=r"could not be written \(.+\)"):
         write_json(tmp_path / "file" / "answer.json", {})
+
+
+def test_devices_and_links_are_left_as_they_are(tmp_path: Path) -> None:
+    """A device once was replaced by a file, and a link that lay in wait beside the answer was written through."""
+    with pytest.raises(Refused, match="/dev/null: found a device, where a file for the answer is needed"):
+        write_json(Path("/dev/null"), {})
+    (tmp_path / "precious").write_text("precious")
+    (tmp_path / ".answer.json.part").symlink_to(tmp_path / "precious")
+    (tmp_path / "link.json").symlink_to(tmp_path / "precious")
+    write_json(tmp_path / "answer.json", {"a": 1})
+    with pytest.raises(Refused, match=r"link\.json: found a symbolic link"):
+        write_json(tmp_path / "link.json", {"a": 1})
+    assert json.loads((tmp_path / "answer.json").read_text()) == {"a": 1}
+    assert (tmp_path / "precious").read_text() == "precious"
+
+
+OUTCOME = Outcome(Verdict(1.0, 1.0, 0.1, 3, True, ""), 1, 0.1, "")
+PLAN = plan(EXPERIMENTS / "annular_activity.yaml")
+WRITERS = [
+    ("app/page.py", lambda path: Page("title").save(path)),
+    ("app/calibration/record.py", lambda path: save(path, CalibrationFile(rig="bench"))),
+    ("app/reproduce/store.py", lambda path: keep(path.parent, path.stem, "", OUTCOME)),
+    ("app/desktop/session.py", lambda path: save_experiment(PLAN, PLAN.experiment, path)),
+]
+
+
+@pytest.mark.parametrize(("where", "writes"), WRITERS, ids=[where for where, _ in WRITERS])
+def test_every_writer_leaves_links_as_they_are(where: str, writes: Callable[[Path], object], tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("precious")
+    for name in ("answer.json", ".answer.json.part", "answer.part"):
+        (tmp_path / name).symlink_to(tmp_path / "precious")
+    with pytest.raises(Refused, match=r"answer\.json: found a symbolic link"):
+        writes(tmp_path / "answer.json")
+    assert (tmp_path / "precious").read_text() == "precious"
+    assert len(list(tmp_path.iterdir())) == 4
 
 
 def test_what_the_world_did_not_do_is_one_sentence() -> None:

@@ -6,27 +6,33 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from multiprocessing import Pipe
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from app import host as host_module
 from app.apart import Apart
-from app.host import Written
+from app.host import Host, Written
 from app.instrument import Instrument
 from app.live import Live, beam_is_on
 from app.machine import build_machine
 from app.plan import plan
 from app.rig import open_instrument, plan_after
-from app.rig_file import EXPERIMENTS, Plan
+from app.rig_file import EXPERIMENTS, RIGS, Plan
 from app.verify import first_difference
 from config.reader import write
 from config.refused import Refused
-from control.contract import Beam, Camera, Command, Ended, Fault, Frame, Level, OrderKind
+from control.contract import Beam, Camera, Command, Ended, Fault, Frame, Level, Order, OrderKind, Turn
+from control.loop import Machine
+from drivers.emulate.child import Child
 from drivers.journal import compare, read_run
 from drivers.returned import Returned
 
@@ -111,6 +117,12 @@ def broken(made: Plan) -> Instrument:
     return replace(opened, machine=replace(opened.machine, policy=Broken()))  # type: ignore[arg-type]
 
 
+def never(made: Plan) -> Instrument:
+    """A rig that takes longer to open than anybody waits."""
+    time.sleep(600.0)
+    raise AssertionError
+
+
 def absent(made: Plan) -> Instrument:
     raise Refused("there is no such bench")
 
@@ -150,7 +162,7 @@ def test_orders_are_obeyed_and_the_record_is_verified(tmp_path: Path) -> None:
     def number() -> int:
         return live.newest.number if live.newest is not None else -1
 
-    with Apart(made, partial(watched, log=log), rehearsed=True) as live:
+    with Apart(made, partial(watched, log=log)) as live:
         until(lambda: level() is Level.SAFE)
         live.order(OrderKind.ARM)
         until(lambda: beam_is_on(live.newest))
@@ -183,8 +195,53 @@ def test_orders_are_obeyed_and_the_record_is_verified(tmp_path: Path) -> None:
         assert OrderKind.APPLY in {order.kind for turn in run.turns() for order in turn.orders}
 
 
+def test_ten_records_in_flight_change_nothing_and_each_verifies(tmp_path: Path) -> None:
+    """Identities, the species that were given by hand, level and law go on, no turn is dark, each record verifies."""
+    made = planned(*PATIENT, "species=[4, 2]")
+    seen: list[Turn] = []
+
+    def taken() -> list[Turn]:
+        """Every turn once, in order."""
+        seen.extend(turn for _, turn in live.recent(len(seen)))
+        return seen
+
+    with Apart(made) as live:
+        live.order(OrderKind.ARM)
+        until(lambda: bool(taken()) and beam_is_on(seen[-1]) and len(seen) > 60)
+        began = len(seen)
+        for one in range(10):
+            live.record(tmp_path / f"{one}.h5")
+            until(lambda: live.recording)
+            first = len(taken())
+            until(lambda first=first: len(taken()) > first + 3)  # type: ignore[misc]
+            live.record(None)
+            until(lambda: not live.recording)
+        assert live.recorder_trouble == ""
+        last = len(taken())
+        until(lambda: len(taken()) > last + 3)
+    assert live.trouble == ""
+    assert [turn.number for turn in seen] == list(range(len(seen)))
+    flown = seen[began:]
+    assert {(turn.level, turn.reason) for turn in flown} == {(Level.ARMED, "armed by the operator")}
+    assert not any(turn.sent.reason for turn in flown)
+    for turn in flown:
+        assert turn.tracks.species.tolist() == [[4, 2][who] if who < 2 else 0 for who in turn.tracks.particle]
+    ended = -1
+    for one in range(10):
+        with read_run(tmp_path / f"{one}.h5") as run:
+            assert run.ended_cleanly
+            assert first_difference(run) is None
+            turns = list(run.turns())
+        assert len(turns) > 3
+        assert turns[0].number > ended
+        ended = turns[-1].number
+        assert [turn.number for turn in turns] == list(range(turns[0].number, ended + 1))
+        for turn in turns:  # as the window was told, images aside
+            assert compare(turn, replace(seen[turn.number], frame=turn.frame)) is None
+
+
 def test_a_killed_loop_is_said_in_words() -> None:
-    live = Apart(planned(*PATIENT), rehearsed=True)
+    live = Apart(planned(*PATIENT))
     live.start()
     live.order(OrderKind.ARM)
     until(lambda: beam_is_on(live.newest))
@@ -192,6 +249,7 @@ def test_a_killed_loop_is_said_in_words() -> None:
     os.kill(live.pid, signal.SIGKILL)
     until(lambda: not live.running)
     assert "SIGKILL" in live.trouble
+    assert "laser: simulated: its light ends with the program" in live.trouble
     live.order(OrderKind.STOP)
     live.record(None)
     assert live.recent()
@@ -202,12 +260,14 @@ def test_a_killed_loop_is_said_in_words() -> None:
 PARENT = """
 import sys, time
 from functools import partial
+from multiprocessing import Pipe
 from pathlib import Path
+from app import host as host_module
 from app.apart import Apart
 from app.live import beam_is_on
 from control.contract import OrderKind
 from tests.app.test_apart import PATIENT, planned, until, watched
-live = Apart(planned(*PATIENT), partial(watched, log=Path(sys.argv[1])), rehearsed=True)
+live = Apart(planned(*PATIENT), partial(watched, log=Path(sys.argv[1])))
 live.start()
 live.order(OrderKind.ARM)
 until(lambda: beam_is_on(live.newest))
@@ -262,3 +322,142 @@ def test_a_plan_is_whole_after_its_way_as_text() -> None:
     after = plan_after(made, write(other))
     assert (after.rig.tracking.minmass, after.rig.sample.number) == (77.0, 2)
     assert plan_after(after, write(other)) == after
+
+
+def serial(galvo: Child, laser: Child) -> Plan:
+    """Emulated devices that outlive the loop. Patient: only what is tested may darken within the test."""
+    sets = (
+        f"deflector.port={galvo.link}", f"laser.port={laser.link}", "emulated.start=false",
+        f"emulated.galvo_stream={galvo.stream_port}", f"emulated.laser_stream={laser.stream_port}",
+        "loop.stale_periods=500", "deflector.watchdog_s=1.0", "deflector.timeout_s=1.0", "laser.timeout_s=1.0",
+    )  # fmt: skip
+    return plan(EXPERIMENTS / "annular_activity.yaml", RIGS / "serial_simulated.yaml", sets)
+
+
+needs_terminals = pytest.mark.skipif(not hasattr(os, "openpty"), reason="this system has no pseudo-terminals")
+
+
+@needs_terminals
+def test_the_laser_of_a_killed_loop_is_put_out_from_here(tmp_path: Path) -> None:
+    """Nobody asks for news meanwhile: it does not depend on a window that has time."""
+    with Child("galvo", tmp_path / "galvo") as galvo, Child("cobolt", tmp_path / "laser") as laser:
+        live = Apart(serial(galvo, laser))
+        live.start()
+        live.order(OrderKind.ARM)
+        assert laser.wait_for("lit", 60.0) is not None
+        assert live.pid is not None
+        os.kill(live.pid, signal.SIGKILL)
+        assert laser.wait_for("off", 60.0, why="l0") is not None
+        until(lambda: not live.running and "emission is off" in live.trouble)
+        live.close()
+    assert "was killed by SIGKILL" in live.trouble
+    assert "laser: none: its emission stays on until it is switched off" in live.trouble
+    assert "the laser was put out from here, and says that its emission is off" in live.trouble
+    assert "own watchdog" not in live.trouble.partition("deflector")[0]
+
+
+@needs_terminals
+def test_a_laser_that_can_not_be_put_out_is_said_so(tmp_path: Path) -> None:
+    with Child("galvo", tmp_path / "galvo") as galvo, Child("cobolt", tmp_path / "laser") as laser:
+        live = Apart(serial(galvo, laser))
+        live.start()
+        live.order(OrderKind.ARM)
+        assert laser.wait_for("lit", 60.0) is not None
+        assert live.pid is not None
+        os.kill(live.pid, signal.SIGSTOP)  # so that the laser falls silent before anybody is told
+        laser.order("silence")
+        assert laser.wait_for("order", 60.0, order="silence") is not None
+        os.kill(live.pid, signal.SIGKILL)
+        until(lambda: not live.running and "switch it off by hand" in live.trouble)
+        live.close()
+    assert "the laser could not be put out from here (the laser at" in live.trouble
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_loop_that_is_stopped_by_a_signal_is_dark_and_whole(tmp_path: Path, name: str) -> None:
+    if not hasattr(signal, name):
+        pytest.skip(f"this system has no {name}")
+    out, log = tmp_path / "run.h5", tmp_path / "log"
+    live = Apart(planned(*PATIENT), partial(watched, log=log))
+    live.start()
+    live.order(OrderKind.ARM)
+    live.record(out)
+    until(lambda: live.recording and beam_is_on(live.newest))
+    assert live.pid is not None
+    for _ in range(3):
+        os.kill(live.pid, getattr(signal, name))
+    until(lambda: not live.running)
+    assert f"stopped by {name}" in live.trouble
+    live.close()
+    assert log.read_text() == "dark"
+    with read_run(out) as run:
+        assert run.ended_cleanly
+        assert len(run) > 0
+
+
+def test_an_opening_is_ended_by_close_and_by_a_signal() -> None:
+    closed = Apart(planned(), never)
+    closed.begin()
+    assert not closed.opened()
+    closed.close()
+    assert not closed.running
+    stopped = Apart(planned(), never)
+    stopped.begin()
+    pid = stopped.pid
+    assert pid is not None
+
+    def opened() -> bool:
+        with suppress(ProcessLookupError):  # it has ended already
+            os.kill(pid, signal.SIGTERM)
+        return stopped.opened()
+
+    with pytest.raises(Fault, match=r"stopped by SIGTERM|killed by SIGTERM"):
+        until(opened)
+
+
+def test_stop_overtakes_settings_that_are_still_being_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And takes back an ARM that waits behind them; the settings come into force, dark."""
+    made, building, built = planned(*PATIENT), threading.Event(), threading.Event()
+
+    def slowly(asked: Plan, source: str) -> Machine:
+        building.set()
+        assert built.wait(60.0)
+        return build_machine(asked, source)
+
+    monkeypatch.setattr(host_module, "build_machine", slowly)
+    (hears, orders), (news, tells) = Pipe(duplex=False), Pipe(duplex=False)
+    host = Host(open_instrument(made), made, hears, tells)
+    levels: list[Level] = []
+    seen: list[OrderKind] = []
+
+    def read() -> None:
+        try:
+            while True:
+                for turn in getattr(news.recv(), "turns", ()):
+                    levels.append(turn.level)
+                    seen.extend(order.kind for order in turn.orders)
+        except EOFError:
+            return
+
+    reader, serving = threading.Thread(target=read), threading.Thread(target=host.serve)
+    reader.start()
+    serving.start()
+    orders.send(Order(OrderKind.ARM))
+    until(lambda: bool(levels) and levels[-1] is Level.ARMED)
+    orders.send(Order(OrderKind.APPLY, write(made.experiment)))
+    orders.send(Order(OrderKind.ARM))
+    assert building.wait(60.0)
+    orders.send(Order(OrderKind.STOP))
+    until(lambda: levels[-1] is Level.SAFE)
+    assert not built.is_set()
+    built.set()
+    until(lambda: OrderKind.APPLY in seen)
+    count = len(levels)
+    until(lambda: len(levels) > count + 5)
+    assert levels[-1] is Level.SAFE
+    orders.send(None)
+    serving.join(60.0)
+    tells.close()
+    reader.join(60.0)
+    for end in (hears, orders, news):
+        end.close()

@@ -9,9 +9,15 @@ from pathlib import Path
 import pytest
 
 from app.info import info, text
+from app.rig_file import EXPERIMENTS, RIGS
+from app.rig_info import rig_info
+from app.rig_info import text as rig_text
+from config.fields import variants
 from config.refused import Refused
 from control.contract import Level, Turn, dark
+from drivers.deflectors import AnyDeflector
 from drivers.journal import Journal
+from drivers.lasers import AnyLaser
 from tests.drivers.turns import header, plausible
 
 
@@ -56,3 +62,39 @@ def test_an_empty_run_has_nothing_to_tell(tmp_path: Path) -> None:
 def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="no such file"):
         info(tmp_path / "none.h5")
+
+
+@pytest.mark.parametrize("rig", sorted(RIGS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_a_rig_names_what_becomes_of_its_light(rig: Path) -> None:
+    """In words of its own devices: a laser at a serial port has no watchdog, whatever the galvo has."""
+    found = rig_info(rig)
+    devices = found["devices"]
+    assert json.loads(json.dumps(found)) == found
+    assert all(one["dead_man"] for one in devices.values())
+    said = rig_text(found)
+    for one in devices.values():
+        assert one["dead_man"] in said
+    if devices["laser"]["kind"] == "cobolt":
+        assert devices["laser"]["dead_man"].startswith("none: its emission stays on")
+        assert "watchdog" in devices["deflector"]["dead_man"]
+    else:
+        assert devices["laser"]["dead_man"].startswith("simulated")
+    assert "does not answer for 2 s" in said
+
+
+def test_every_device_that_has_to_do_with_light_names_its_dead_man() -> None:
+    """A new driver's settings can't leave it out."""
+    for union in (AnyLaser, AnyDeflector):
+        for kind, settings in variants(union).items():
+            assert isinstance(vars(settings).get("dead_man"), property), kind
+
+
+def test_a_window_that_is_not_watched_is_said(tmp_path: Path) -> None:
+    rig = tmp_path / "rig.yaml"
+    rig.write_text((RIGS / "simulated.yaml").read_text().replace("loop: {", "loop: {window_timeout_s: null, "))
+    assert "not watched" in rig_text(rig_info(rig))
+
+
+def test_an_experiment_is_no_rig() -> None:
+    with pytest.raises(Refused, match=r"found an experiment \(allowed: a run, or a rig file\)"):
+        rig_info(EXPERIMENTS / "annular_activity.yaml")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -15,12 +16,15 @@ import numpy as np
 import pytest
 
 from app.analysis import speeds
+from app.calibration.plane import Plane
+from app.calibration.probe import ProbeMove, devices_of
 from app.headless import fly
 from app.live import Live
 from app.plan import plan
 from app.rig import open_instrument, open_recorder
 from app.rig_file import EXPERIMENTS, Plan
 from app.tidy import tidy_tracks
+from config.reader import plain
 from config.refused import Refused
 from control.contract import Fault, Level, OrderKind, Turn
 from drivers.emulate.child import ROOT, Child
@@ -147,11 +151,15 @@ def test_an_emulator_killed_in_a_run(tmp_path: Path, which: str) -> None:
     assert len(after) > 40
 
 
-QUICK = (("galvo", "silence", "well"), ("laser", "interlock open", "interlock closed"))
+QUICK = (
+    ("galvo", "silence", "well"), ("laser", "interlock open", "interlock closed"), ("laser", "power 10", "power 1"),
+    ("laser", "mode 0", "well"),
+)  # fmt: skip
 OTHERS = (
     ("galvo", "garbage", "well"), ("galvo", "half", "well"), ("galvo", "late 1", "well"),
     ("galvo", "disconnect", "connect"), ("laser", "silence", "well"), ("laser", "garbage", "well"),
-    ("laser", "half", "well"), ("laser", "late 1", "well"), ("laser", "disconnect", "connect"),
+    ("laser", "power 0", "power 1"), ("laser", "half", "well"), ("laser", "late 1", "well"),
+    ("laser", "disconnect", "connect"),
 )  # fmt: skip
 
 
@@ -192,6 +200,26 @@ def test_devices_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
         open_instrument(
             plan(EXPERIMENTS / "annular_activity.yaml", None, ["camera={kind: opencv, width_px: 64, height_px: 64}"])
         )
+
+
+def test_a_map_of_another_laser_is_refused_and_its_ports_are_free_again(tmp_path: Path) -> None:
+    """The same port, another serial number: known once the devices answer."""
+    plane = Plane(matrix_v_per_px=((0.025, 0.0), (0.0, 0.025)), shift_v=(-3.2, -3.2))
+    with Child("galvo", tmp_path / "galvo") as galvo, Child("cobolt", tmp_path / "laser") as laser:
+        rig = planned(*sets_for(galvo, laser)).rig
+        for serial_number, fine in (("EMULATED", True), ("OTHER", False)):
+            device = f"Cobolt 0488-06-01-0200-100, serial number {serial_number}"
+            known = {**devices_of(rig), "laser.device": device, "deflector.device": "Cybloids emulated galvo 1.0"}
+            probe = ProbeMove(date="today", slopes=((1.0, 0.0), (0.0, 1.0)), run="probe-001.h5", rig=known)
+            values = {"map": "confirmed", "plane": plain(plane), "probe": plain(probe.sealed(plane))}
+            made = planned(*sets_for(galvo, laser), f"calibration={json.dumps(values)}")
+            assert made.rig.confirmed
+            if fine:
+                open_instrument(made).close()
+            else:
+                with pytest.raises(Refused, match=f"confirmed with laser.device {device}, and this rig has .*EMULATED"):
+                    open_instrument(made)
+        open_instrument(planned(*sets_for(galvo, laser))).close()
 
 
 def test_the_real_rig_says_which_device_is_not_there() -> None:

@@ -69,3 +69,85 @@ def test_a_machine_that_may_not_be_lit_trips_a_lit_instrument(level: Level, kind
         "not with this machine",
     )
     assert interlock(TRIPPED, "first", [], [], {kind: "second"}) == (TRIPPED, "first")
+
+
+# an independent model: three questions instead of a table -----------------------------------------------------------
+
+
+def model(level: Level, reason: str, orders: list[Order], doubts: list[str]) -> tuple[Level, str]:
+    """What must hold after one turn, from three questions: was there a fault, is it latched, does light leave?"""
+    tripped, lit = level is TRIPPED, level if level in (ARMED, PROBING) else None
+    for order in orders:
+        said = order.text or {
+            "ARM": "armed by the operator", "PROBE": "armed by the operator to calibrate, at probe power",
+            "STOP": "stopped by the operator", "RESET": "reset by the operator",
+        }.get(order.kind.value, "")  # fmt: skip
+        if order.kind is OrderKind.RESET and tripped:
+            tripped, reason = False, said
+        elif order.kind is OrderKind.STOP and lit is not None:
+            lit, reason = None, said
+        elif order.kind in (OrderKind.ARM, OrderKind.PROBE) and lit is None and not tripped:
+            lit, reason = (ARMED if order.kind is OrderKind.ARM else PROBING), said
+    causes = [order.text or "tripped" for order in orders if order.kind is OrderKind.TRIP]
+    causes += doubts if lit is not None else []
+    if causes and not tripped:
+        tripped, lit, reason = True, None, causes[0]
+    if tripped:
+        return TRIPPED, reason
+    return (lit, reason) if lit is not None else (SAFE, reason)
+
+
+ORDERS = st.lists(st.builds(Order, st.sampled_from(list(OrderKind)), st.sampled_from(["", "one", "two"])), max_size=6)
+DOUBTS = st.lists(st.sampled_from(["the camera is silent", "a number is not finite"]), max_size=2)
+
+
+@given(st.lists(st.tuples(ORDERS, DOUBTS), max_size=8))
+def test_the_interlock_is_its_model_turn_after_turn(turns: list[tuple[list[Order], list[str]]]) -> None:
+    level, reason = SAFE, "not yet armed"
+    for orders, doubts in turns:
+        expected = model(level, reason, orders, doubts)
+        level, reason = interlock(level, reason, orders, doubts)
+        assert (level, reason) == expected
+
+
+@given(st.sampled_from(list(Level)), ORDERS, DOUBTS, st.integers(0, 6))
+def test_a_fault_leaves_its_turn_tripped_wherever_it_stands_among_the_orders(
+    level: Level, orders: list[Order], doubts: list[str], place: int
+) -> None:
+    others = [order for order in orders if order.kind is not OrderKind.TRIP]
+    fault = Order(OrderKind.TRIP, "beam: no answer")
+    after = interlock(level, "before", [*others[:place], fault, *others[place:]], doubts)
+    assert after[0] is TRIPPED
+    assert after == interlock(level, "before", [*others, fault], doubts)  # its place does not matter
+    if level is not TRIPPED or OrderKind.RESET in {order.kind for order in others}:
+        assert after[1] == "beam: no answer"
+    else:
+        assert after[1] == "before"  # the first reason is kept
+
+
+@pytest.mark.parametrize("level", list(Level))
+def test_trip_reset_arm_in_one_turn_is_tripped_with_the_reason_of_the_fault(level: Level) -> None:
+    kinds = (OrderKind.RESET, OrderKind.ARM)
+    orders = [Order(OrderKind.TRIP, "camera: unplugged"), *map(Order, kinds)]
+    expected = (TRIPPED, "camera: unplugged")
+    assert interlock(level, "before", orders, []) == expected
+    assert interlock(*expected, [Order(kind) for kind in kinds], [])[0] is ARMED  # the turn after it may leave
+
+
+def test_of_several_faults_in_a_turn_the_first_is_the_reason() -> None:
+    faults = [Order(OrderKind.TRIP, text) for text in ("beam: no answer", "no record, no beam: full")]
+    assert interlock(ARMED, "", faults, ["the camera is silent"]) == (TRIPPED, "beam: no answer")
+    assert interlock(TRIPPED, "camera: unplugged", faults, []) == (TRIPPED, "camera: unplugged")
+
+
+def test_reset_and_arm_in_a_turn_with_a_doubt_end_tripped_with_the_doubt() -> None:
+    orders = [Order(OrderKind.RESET), Order(OrderKind.ARM)]
+    assert interlock(TRIPPED, "old", orders, ["the camera is silent"]) == (TRIPPED, "the camera is silent")
+    assert interlock(TRIPPED, "old", orders[:1], ["the camera is silent"]) == (SAFE, "reset by the operator")
+
+
+def test_what_the_machine_may_not_do_is_the_reason_before_any_other_doubt() -> None:
+    refused = {OrderKind.ARM: "the map is not confirmed"}
+    assert interlock(ARMED, "", [], ["the camera is silent"], refused) == (TRIPPED, "the map is not confirmed")
+    assert interlock(PROBING, "", [], ["the camera is silent"], refused) == (TRIPPED, "the camera is silent")
+    assert interlock(ARMED, "", [], ["one", "two"]) == (TRIPPED, "one")

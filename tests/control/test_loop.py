@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,6 +29,7 @@ from control.contract import (
 )
 from control.limits import Limits
 from control.loop import Machine, run, turn
+from control.plant import Plant
 
 PICTURE = np.zeros((4, 4), np.uint8)
 ARM, STOP, RESET = Order(OrderKind.ARM), Order(OrderKind.STOP), Order(OrderKind.RESET)
@@ -291,3 +293,183 @@ def test_a_particle_of_unknown_species_gets_no_light_and_the_turn_says_why() -> 
     _, lit = turn(named, memory, Frame(1, 0.01, PICTURE), 0.011, ())
     assert lit.tracks.species.tolist() == [2]
     assert len(lit.allowed) == 1
+
+
+# what mutants of the loop have survived -------------------------------------------------------------------------------
+
+
+def orders_of(done: Turn) -> list[tuple[str, str]]:
+    return [(order.kind.value, order.text) for order in done.orders]
+
+
+def test_faults_come_before_what_was_told_and_each_stands_in_the_turn_in_its_sequence() -> None:
+    """The beam's and the recorder's faults of the turn before, then the camera's of this one, then the operator's."""
+    bench = Bench(beam_fault=4, record_fault=4, camera_fault=5, orders={0: (ARM,), 5: (Order(OrderKind.MARK, "hm"),)})
+    turns = bench.run()
+    assert orders_of(turns[5]) == [
+        ("TRIP", "beam: no answer"), ("TRIP", "no record, no beam: the disk is full"), ("TRIP", "camera: unplugged"),
+        ("MARK", "hm"),
+    ]  # fmt: skip
+    assert turns[5].reason == "beam: no answer"
+    assert not any(orders_of(done) for done in turns[6:])  # each is said once
+
+
+def test_a_fault_and_reset_and_arm_in_one_turn_end_tripped_and_stand_in_it() -> None:
+    bench = Bench(beam_fault=4, orders={0: (ARM,), 5: (RESET, ARM), 6: (RESET, ARM)})
+    turns = bench.run()
+    assert levels(turns) == [Level.ARMED] * 5 + [Level.TRIPPED] + [Level.ARMED] * 4
+    assert turns[5].reason == "beam: no answer"
+    assert orders_of(turns[5])[0] == ("TRIP", "beam: no answer")
+    assert not len(turns[5].sent)
+
+
+def test_the_dark_command_of_a_beam_that_failed_is_what_was_sent() -> None:
+    turns = Bench(beam_fault=4, orders={0: (ARM,)}).run()
+    assert (len(turns[4].allowed), len(turns[4].sent), turns[4].sent.reason) == (1, 0, "no answer")
+    assert turns[4].sent_s == pytest.approx(0.044)
+
+
+def aged(age_s: float) -> Turn:
+    """The second turn of an armed machine, with a frame of this age."""
+    memory, _ = turn(MACHINE, MACHINE.start(), Frame(0, 0.0, PICTURE), 0.004, (ARM,))
+    return turn(MACHINE, memory, Frame(1, 0.5, PICTURE), 0.5 + age_s, ())[1]
+
+
+def test_a_frame_may_be_as_old_as_stale_s_and_no_older() -> None:
+    assert aged(0.0499).level is Level.ARMED
+    late = aged(0.0501)
+    assert late.level is Level.TRIPPED
+    assert late.reason == "the newest frame is 50 ms old, and 50 ms is allowed"
+    exact = replace(MACHINE, stale_s=0.5)
+    memory, _ = turn(exact, exact.start(), Frame(0, 0.0, PICTURE), 0.004, (ARM,))
+    assert turn(exact, memory, Frame(1, 1.0, PICTURE), 1.5, ())[1].level is Level.ARMED  # to the bit
+
+
+def test_probe_power_is_capped_by_the_limits_and_by_itself() -> None:
+    for probe_mw, cap_mw, allowed_mw in ((7.0, 3.0, 3.0), (2.0, 200.0, 2.0)):
+        weak = replace(MACHINE, probe_mw=probe_mw, limits=replace(MACHINE.limits, power_mw=cap_mw))
+        probing, done = turn(weak, weak.start(), Frame(0, 0.0, PICTURE), 0.004, (PROBE,))
+        assert done.level is Level.PROBING
+        assert done.allowed.power_mw.max() == allowed_mw
+        # whatever a command asks for
+        asked = replace(done.allowed, power_mw=np.full(len(done.allowed), 500.0))
+        assert weak.permitted(probing.level, asked)[0].power_mw.max() == allowed_mw
+        assert weak.permitted(Level.ARMED, asked) == (asked, ())
+
+
+def test_a_spot_outside_of_the_field_is_not_sent() -> None:
+    small = replace(MACHINE, limits=replace(MACHINE.limits, high_um=(1.0, 10.0)))
+    done = Bench(orders={0: (ARM,)}).run(small)[3]
+    assert (len(done.allowed), done.level) == (0, Level.ARMED)
+    assert "1 spots outside of the field were left out" in done.notes
+
+
+def test_each_turn_begins_from_what_the_one_before_has_left() -> None:
+    """`before` is called once a turn, when the orders were asked for, with the memory of the turn before."""
+    called: list[tuple[int, Level, int]] = []
+    bench = Bench(frames=4, orders={0: (ARM,)})
+
+    def told() -> tuple[Order, ...]:
+        called.append((-1, Level.SAFE, bench.count))
+        return bench.told()
+
+    run(
+        MACHINE, bench, bench, bench, bench, told, bench.turns.append,
+        lambda memory: called.append((memory.number, memory.level, bench.count)),
+    )  # fmt: skip
+    assert called[1::2] == [(0, Level.SAFE, 0), (1, Level.ARMED, 1), (2, Level.ARMED, 2), (3, Level.ARMED, 3)]
+    assert called[::2] == [(-1, Level.SAFE, count) for count in range(4)]
+
+
+def test_an_older_frame_is_not_tracked_and_counts_nothing() -> None:
+    memory, _ = turn(MACHINE, MACHINE.start(), Frame(5, 1.0, PICTURE), 1.0, (ARM,))
+    after, done = turn(MACHINE, memory, Frame(9, 0.5, PICTURE), 1.01, ())
+    assert (after.last_frame, after.dropped, len(after.history.sightings), len(done.tracks)) == (5, 0, 1, 0)
+
+
+def test_a_policy_whose_rings_are_not_finite_trips() -> None:
+    @dataclass(frozen=True)
+    class Ring(Push):
+        ring: tuple[float, float, float] = (1.0, 1.0, 5.0)
+
+        def step(self, memory: None, seen: Seen) -> tuple[None, Forces]:
+            x_um, radius_um, depth_kt = self.ring
+            return None, Forces(
+                ring_particle=np.array([-1]), ring_um=np.array([[x_um, 2.0]]), ring_radius_um=np.array([radius_um]),
+                ring_kt=np.array([depth_kt]), ring_delay_s=np.array([np.nan]),
+            )  # fmt: skip
+
+    good = turn(replace(MACHINE, policy=Ring()), MACHINE.start(), Frame(0, 0.0, PICTURE), 0.004, (ARM,))[1]
+    assert good.level is Level.ARMED
+    for ring in ((np.nan, 1.0, 5.0), (1.0, 1.0, np.nan), (1.0, 1.0, np.inf)):
+        machine = replace(MACHINE, policy=Ring(ring=ring))
+        with np.errstate(invalid="ignore"):
+            bad = turn(machine, MACHINE.start(), Frame(0, 0.0, PICTURE), 0.004, (ARM,))[1]
+        assert (bad.level, bad.reason) == (Level.TRIPPED, "the policy's ring of light is not finite")
+
+
+def test_where_the_light_has_moved_a_particle_is_remembered_if_the_plant_is_known() -> None:
+    known = replace(MACHINE, plant=Plant())
+    memory, done = turn(known, known.start(), Frame(0, 0.0, PICTURE), 0.004, (ARM,))
+    assert [hold.effect_s for hold in memory.holds] == [done.effect_s]
+    assert memory.holds[0].particle.tolist() == [0]
+    np.testing.assert_array_equal(memory.holds[0].trap_um, done.allowed.position_um)
+    assert (memory.whereabouts.time_s, memory.whereabouts.particle.tolist()) == (0.0, [0])
+    memory, done = turn(known, memory, Frame(1, 0.02, PICTURE), 0.024, ())
+    assert [hold.effect_s for hold in memory.holds] == pytest.approx([0.009, 0.029])
+    there = memory.whereabouts.at(0.04, memory.holds)
+    assert there.expected.particle.tolist() == [0]
+    unknown, _ = turn(MACHINE, MACHINE.start(), Frame(0, 0.0, PICTURE), 0.004, (ARM,))
+    assert unknown.holds == ()
+    assert len(unknown.whereabouts.particle) == 0
+    assert unknown.allowed.effect_s == pytest.approx(0.009)
+    assert len(unknown.allowed) == 1
+
+
+def test_what_tracker_law_allocation_limits_and_probe_say_stands_in_the_turn() -> None:
+    @dataclass(frozen=True)
+    class Says(OneBead):
+        def step(self, memory: int, frame: Frame, expected: Expected = NOBODY) -> tuple[int, Tracks]:
+            memory, tracks = super().step(memory, frame, expected)
+            return memory, replace(tracks, notes=("of the tracker",), lost=np.array([7]))
+
+    @dataclass(frozen=True)
+    class SaysToo(Push):
+        def step(self, memory: None, seen: Seen) -> tuple[None, Forces]:
+            _, wanted = super().step(memory, seen)
+            wanted = replace(wanted, withheld=((3, "by the law"),), notes=("of the law",))
+            spots_um, nobody = np.array([[1.0, 1.0], [50.0, 1.0]]), np.array([-1, -1])
+            kt, nan = np.array([900.0, 900.0]), np.full(2, np.nan)
+            wanted = replace(wanted, ring_um=spots_um, ring_particle=nobody)
+            return None, replace(wanted, ring_radius_um=np.zeros(2), ring_kt=kt, ring_delay_s=nan)
+
+    machine = replace(MACHINE, tracker=Says(), policy=SaysToo(1.0), probe_mw=1.0)
+    _, done = turn(machine, machine.start(), Frame(0, 0.0, PICTURE), 0.004, (PROBE,))
+    begins = ("of the tracker", "of the law", "1 force clipped", "power: ", "1 spots outside", "power clipped")
+    assert len(done.notes) == len(begins)
+    assert all(note.startswith(begin) for note, begin in zip(done.notes, begins, strict=True)), done.notes
+    assert done.withheld == ((7, "lost"), (3, "by the law"))
+
+
+def test_a_command_whose_power_or_dwell_is_no_such_number_trips() -> None:
+    wrong = replace(MACHINE.light, efficiency=lambda place_um: -np.ones(len(place_um)))
+    turns = Bench(orders={0: (ARM,)}).run(replace(MACHINE, light=wrong))
+    assert levels(turns) == [Level.TRIPPED] * 10
+    assert turns[0].reason == "a spot's power is negative"
+
+
+def test_tracker_and_policy_are_given_what_they_have_left() -> None:
+    @dataclass(frozen=True)
+    class Counting(Push):
+        def start(self) -> Any:
+            return 0
+
+        def step(self, memory: Any, seen: Seen) -> tuple[Any, Forces]:
+            _, wanted = super().step(None, seen)
+            return memory + 1, replace(wanted, notes=(f"turn {memory} of the law",))
+
+    machine = replace(MACHINE, policy=Counting())
+    turns = Bench(frames=4).run(machine)
+    assert [done.notes for done in turns] == [(f"turn {number} of the law",) for number in range(4)]
+    memory, _ = turn(machine, replace(machine.start(), tracker=5), Frame(0, 0.0, PICTURE), 0.004, ())
+    assert (memory.tracker, memory.policy, memory.number, memory.last_frame) == (6, 1, 1, 0)

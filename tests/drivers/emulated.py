@@ -44,7 +44,11 @@ class Emulated:
 
     def open_laser(self, galvo: SerialGalvoDriver, **changes: Any) -> CoboltDriver:
         laser = CoboltDriver(Cobolt(port=str(self.laser.link), **{"timeout_s": 0.25, **changes}), galvo)
-        laser.reset()  # of the faults of other tests
+        try:
+            laser.reset()  # of the faults of other tests
+        except BaseException:
+            laser.close()  # or the next attempt would find the port taken
+            raise
         return laser
 
     @property

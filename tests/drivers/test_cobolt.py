@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from control.contract import Fault
 from drivers.deflectors.serial_galvo import SerialGalvoDriver
 from drivers.emulate.cobolt import CoboltDevice
-from drivers.lasers.cobolt import CoboltDriver
+from drivers.lasers.cobolt import QUESTIONS, CoboltDriver
 from tests.drivers.emulated import Emulated, beam_of, eventually
 
 pytestmark = pytest.mark.real_time
@@ -91,7 +92,7 @@ def test_the_interlock_is_a_fault_until_it_was_told_and_cleared(bench: Bench, em
     emulated.order(emulated.laser, "interlock open")
     assert emulated.becomes(False)
     with pytest.raises(Fault, match="interlock"):
-        shine_often(bench, 4)  # it is asked within so many turns
+        shine_often(bench, len(QUESTIONS))  # it is asked within so many turns
     bench[1].off()
     assert bench[1].status() == "interlock open"
     with pytest.raises(Fault, match="interlock is open"):
@@ -108,6 +109,92 @@ def test_a_fault_that_nobody_was_told_of_is_told_first(bench: Bench, emulated: E
     with pytest.raises(Fault, match="the fault 'interlock'"):
         shine(bench, 10.0)
     assert shine(bench, 10.0) == pytest.approx([10.0], abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("order", "said"),
+    [
+        ("power 10", r"measures 1500 mW of its light at a set point of 150 mW \(allowed: 100 to 225 mW\)"),
+        ("power 1.51", r"measures 226\.5 mW"),
+        ("power 0.66", r"measures 99 mW"),
+        ("power 0", r"measures 0 mW of its light at a set point of 150 mW"),
+    ],
+)
+def test_a_measured_power_that_is_not_the_set_point_is_a_fault_in_flight(
+    emulated: Emulated, order: str, said: str
+) -> None:
+    galvo = emulated.open_galvo()
+    laser = emulated.open_laser(galvo, max_power_mw=150.0, power_settle_s=0.0)
+    shine_often((galvo, laser), 2 * len(QUESTIONS))
+    emulated.order(emulated.laser, order)
+    with pytest.raises(Fault, match=said):
+        shine_often((galvo, laser), 3)  # it is asked in every third turn or sooner
+    laser.off()
+    assert eventually(lambda: beam_of(emulated.laser)["beam"] == "dark")
+    emulated.order(emulated.laser, "power 1")
+    shine_often((galvo, laser), 2 * len(QUESTIONS))
+    laser.close()
+    galvo.close()
+
+
+@pytest.mark.parametrize("factor", [1.49, 0.68])
+def test_a_measured_power_within_the_factor_is_fine(emulated: Emulated, factor: float) -> None:
+    galvo = emulated.open_galvo()
+    laser = emulated.open_laser(galvo, max_power_mw=150.0, power_settle_s=0.0)
+    emulated.order(emulated.laser, f"power {factor}")
+    shine_often((galvo, laser), 2 * len(QUESTIONS))
+    laser.close()
+    galvo.close()
+
+
+def test_a_laser_that_warms_up_may_be_weak_but_never_strong(emulated: Emulated) -> None:
+    galvo = emulated.open_galvo()
+    laser = emulated.open_laser(galvo, max_power_mw=150.0, power_settle_s=3600.0)
+    emulated.order(emulated.laser, "power 0.1")
+    shine_often((galvo, laser), 2 * len(QUESTIONS))
+    laser.off()
+    emulated.order(emulated.laser, "power 10")
+    with pytest.raises(Fault, match="measures 1500 mW"):
+        shine((galvo, laser), 10.0)  # in the first turn of its light
+    laser.close()
+    galvo.close()
+
+
+def test_a_laser_that_left_constant_power_is_a_fault_in_flight_and_is_set_again_after_it(
+    bench: Bench, emulated: Emulated
+) -> None:
+    shine_often(bench, 2 * len(QUESTIONS))
+    emulated.order(emulated.laser, "mode 0")
+    with pytest.raises(Fault, match=r"its mode is 0 \(constant current\), and it was set to 1 \(constant power\)"):
+        shine_often(bench, len(QUESTIONS))
+    bench[1].off()
+    shine_often(bench, 2 * len(QUESTIONS))  # the operator's: after Reset and Arm
+
+
+def test_a_mode_that_changed_in_the_dark_is_a_fault_before_there_is_light(bench: Bench, emulated: Emulated) -> None:
+    shine(bench, 10.0)
+    bench[1].off()
+    emulated.order(emulated.laser, "mode 2")
+    with pytest.raises(Fault, match=r"its mode is 2 \(modulation\)"):
+        shine(bench, 10.0)
+    assert eventually(lambda: beam_of(emulated.laser)["beam"] == "dark")
+    shine(bench, 10.0)
+
+
+def test_one_question_a_turn(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is read back costs the loop one request a turn, whatever is watched."""
+    asked: list[bytes] = []
+    shine(bench, 10.0)
+    asks = bench[1]._line.ask
+
+    def count(request: bytes, *others: Any, **named: Any) -> Any:
+        asked.append(request)
+        return asks(request, *others, **named)
+
+    monkeypatch.setattr(bench[1]._line, "ask", count)
+    shine_often(bench, 5 * len(QUESTIONS))
+    assert len(asked) == 5 * len(QUESTIONS)
+    assert {request.decode().strip() for request in asked} == set(QUESTIONS)
 
 
 @pytest.mark.parametrize("way", ["silence", "garbage", "half", "late 5", "disconnect"])

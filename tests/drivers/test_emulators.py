@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,7 @@ from drivers.emulate.light_path import LightPath, Listener
 from drivers.emulate.process import LOOPBACK
 from drivers.emulate.settings import Emulated as EmulatedRig
 from drivers.galvo_protocol import Packet
+from drivers.guard import Bounds, Guard
 from drivers.lasers.cobolt import Cobolt
 from drivers.serial_bench import Means, SerialBench, open_emulated_bench
 from drivers.sim.camera import SimulatedCamera
@@ -56,6 +59,9 @@ pytestmark = pytest.mark.real_time
         ("well", Trouble()),
         ("disconnect", Trouble(plugged=False)),
         ("interlock open", Trouble(interlock_closed=False)),
+        ("power 10", Trouble(power_factor=10.0)),
+        ("power 0", Trouble(power_factor=0.0)),
+        ("mode 0", Trouble(mode=0)),
         ("end", Trouble(ended=True)),
     ],
 )
@@ -63,7 +69,13 @@ def test_orders(words: str, after: Trouble) -> None:
     assert ordered(Trouble(), words) == after
 
 
-@pytest.mark.parametrize("words", ["", "late", "late x", "late -1", "late nan", "interlock", "interlock ajar", "dance"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "", "late", "late x", "late -1", "late nan", "interlock", "interlock ajar", "dance", "power", "power x",
+        "power -1", "power nan", "power 1e9", "mode", "mode 3", "mode 1.0",
+    ],
+)  # fmt: skip
 def test_what_is_no_order_is_refused(words: str) -> None:
     with pytest.raises(Refused):
         ordered(Trouble(), words)
@@ -98,6 +110,55 @@ def test_a_link_is_taken_over_from_the_dead_and_no_file_is_lost(tmp_path: Path) 
     with pytest.raises(Fault, match="there is a file of this name"):
         Child("galvo", tmp_path / "file")
     assert (tmp_path / "file").read_text() == "precious"
+
+
+@pytest.mark.parametrize("target", ["file", "/dev/pts/0", "/dev/null", "gone"])
+def test_a_link_that_no_emulator_made_is_left_as_it_is(tmp_path: Path, target: str) -> None:
+    (tmp_path / "file").write_text("precious")
+    (tmp_path / "link").symlink_to(target)
+    with pytest.raises(Fault, match=f"a link of this name to {target}, and no emulator made it"):
+        Child("galvo", tmp_path / "link")
+    assert os.readlink(tmp_path / "link") == target
+    assert (tmp_path / "file").read_text() == "precious"
+    assert {path.name for path in tmp_path.iterdir()} == {"file", "link"}
+
+
+def test_a_link_that_was_pointed_elsewhere_is_no_longer_the_emulators(tmp_path: Path) -> None:
+    with Child("galvo", tmp_path / "link") as first:
+        first.kill()
+    (tmp_path / "link").unlink()
+    (tmp_path / "link").symlink_to("elsewhere")
+    with pytest.raises(Fault, match="no emulator made it"):
+        Child("galvo", tmp_path / "link")
+    assert os.readlink(tmp_path / "link") == "elsewhere"
+
+
+def test_an_emulator_that_ends_leaves_nothing_beside_its_link(tmp_path: Path) -> None:
+    with Child("galvo", tmp_path / "galvo"):
+        assert (tmp_path / "galvo").is_symlink()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("which", ["deflector", "laser"])
+@pytest.mark.parametrize(
+    "place", ["outside/new/link", "runs/link", "runs/emulated/../../link", "runs/emulated/out/link"]
+)
+def test_a_rig_makes_links_in_folders_of_ours_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, which: str, place: str
+) -> None:
+    """A rig file names them: opening it must not make folders, or take the place of links, anywhere else."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs" / "emulated").mkdir(parents=True)
+    (tmp_path / "runs" / "emulated" / "out").symlink_to(tmp_path)
+    (tmp_path / "link").symlink_to("elsewhere")
+    before = sorted(tmp_path.rglob("*"))
+    ports = {"deflector": "runs/emulated/galvo", "laser": "runs/emulated/laser", which: place}
+    galvo, laser = SerialGalvo(port=ports["deflector"]), Cobolt(port=ports["laser"])
+    with pytest.raises(Refused, match=rf"{which}\.port: found '{place}', and a rig .* only in runs/emulated"):
+        open_emulated_bench(Sample(), CAMERA, galvo, laser, EmulatedRig(), MEANS, seed=3)
+    assert sorted(tmp_path.rglob("*")) == before
+    assert os.readlink(tmp_path / "link") == "elsewhere"
 
 
 def test_the_verb(tmp_path: Path) -> None:
@@ -202,6 +263,32 @@ def test_whatever_comes_over_its_line_a_laser_is_dark_while_its_interlock_is_ope
         assert device.state()["power_mw"] == 0.0
 
 
+def test_the_ports_are_free_when_close_returns_fifty_times(emulated: Emulated) -> None:
+    """Two threads close, as a loop that ends and whoever ended it do; devices answer late; they are opened at once."""
+    for child in (emulated.galvo, emulated.laser):
+        emulated.order(child, "late 0.005")
+    for _ in range(50):
+        galvo = emulated.open_galvo()
+        laser = emulated.open_laser(galvo, max_power_mw=150.0)
+        bounds = Bounds(low_um=(0.0, 0.0), high_um=(6.3, 6.3), power_mw=100.0, heartbeat_s=60.0)
+        guard = Guard(galvo, laser, PacedClock(1.0), Affine.scale("um", "v", 0.25), bounds, watch=True)
+        guard.send(spot())
+        closing, blank = threading.Event(), galvo.blank
+
+        def slowly(closing: threading.Event = closing, blank: Callable[[], None] = blank) -> None:
+            closing.set()
+            blank()
+
+        galvo.blank = slowly  # type: ignore[method-assign]
+        other = threading.Thread(target=guard.close)
+        other.start()
+        assert closing.wait(60.0)
+        guard.close()
+        emulated.open_galvo().close()
+        emulated.open_laser(galvo).close()
+        other.join(60.0)
+
+
 @pytest.fixture
 def bench(emulated: Emulated) -> Iterator[SerialBench]:
     with open_with(emulated) as opened:
@@ -213,7 +300,11 @@ def open_with(emulated: Emulated, **changes: Any) -> SerialBench:
     laser = Cobolt(port=str(emulated.laser.link), timeout_s=0.25, max_power_mw=150.0)
     streams = EmulatedRig(start=False, galvo_stream=emulated.galvo.stream_port, laser_stream=emulated.laser.stream_port)
     opened = open_emulated_bench(Sample(), CAMERA, galvo, laser, streams, MEANS, seed=3)
-    opened.laser.reset()
+    try:
+        opened.laser.reset()
+    except BaseException:
+        opened.close()  # or the next attempt would find the ports taken
+        raise
     return opened
 
 

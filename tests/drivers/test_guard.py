@@ -1,7 +1,9 @@
 """The guard: every way in which a beam can be in doubt ends in the dark."""
 
+import atexit
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,7 +14,7 @@ import pytest
 
 from config.geometry import Affine
 from control.contract import Command, Fault, Floats, dark
-from drivers.guard import Bounds, Guard
+from drivers.guard import ROUNDING, STILL_LIT, Bounds, Guard
 from drivers.light import Steered
 
 pytestmark = pytest.mark.real_time
@@ -153,11 +155,12 @@ def test_a_failing_device_is_a_fault_and_dark(trouble: Exception, device: str) -
     guard.close()
 
 
-def test_an_interrupt_passes_through_in_the_dark() -> None:
+@pytest.mark.parametrize("interrupt", [KeyboardInterrupt(), SystemExit(3)])
+def test_an_interrupt_passes_through_in_the_dark(interrupt: BaseException) -> None:
     guard, mirror, lamp, _ = make()
     guard.send(two())
-    mirror.fails = KeyboardInterrupt()
-    with pytest.raises(KeyboardInterrupt):
+    mirror.fails = interrupt
+    with pytest.raises(type(interrupt)):
         guard.send(two())
     assert not lamp.lit
     guard.close()
@@ -252,7 +255,8 @@ def test_the_watchdog_darkens_a_beam_whose_deflector_hangs() -> None:
         raise Fault("came back late")
 
     mirror.steer = hang  # type: ignore[method-assign]
-    with pytest.raises(Fault, match=r"did not answer within the heartbeat.*came back late"):
+    said = r"^a device did not answer within the heartbeat, and the beam went dark \(came back late\)$"
+    with pytest.raises(Fault, match=said):
         guard.send(two())
     assert seen_dark == [True]
     mirror.steer = Mirror().steer  # type: ignore[method-assign]
@@ -300,9 +304,415 @@ def test_the_first_light_after_a_long_dark_has_a_heartbeat_of_its_own() -> None:
     guard.close()
 
 
+def test_a_dark_beam_whose_deflector_is_slow_is_not_taken_for_a_lit_one() -> None:
+    guard, mirror, lamp, clock = make(watch=True, heartbeat_s=0.04)
+    clock.at_s = 1000.0
+    steers = mirror.steer
+
+    def slow(position_v: Floats, dwell_s: Floats) -> Steered:
+        time.sleep(0.2)  # many beats of the watchdog, which waits for the lock meanwhile
+        return steers(position_v, dwell_s)
+
+    mirror.steer = slow  # type: ignore[method-assign]
+    guard.send(two())
+    assert lamp.lit
+    guard.close()
+
+
+def test_a_hung_beam_that_could_not_be_put_out_is_named() -> None:
+    guard, mirror, lamp, clock = make(watch=True, heartbeat_s=0.04)
+    guard.send(two())
+    lamp.stuck = STUCK
+    named = []
+
+    def hang(position_v: Floats, dwell_s: Floats) -> Steered:
+        clock.at_s = 1.0
+        named.append(eventually(lambda: STILL_LIT in guard._silent))
+        lamp.stuck = None
+        raise Fault("came back late")
+
+    mirror.steer = hang  # type: ignore[method-assign]
+    with pytest.raises(Fault, match="a device did not answer"):
+        guard.send(two())
+    assert named == [True]
+    assert not lamp.lit
+    guard.close()
+
+
+def test_a_watchdog_where_it_is_wanted_which_does_not_keep_a_process_alive() -> None:
+    guard, *_ = make(watch=False)
+    assert guard._watcher is None
+    guard.close()
+    guard, *_ = make(watch=True)
+    assert guard._watcher is not None
+    assert guard._watcher.daemon
+    guard.close()
+
+
 def test_the_map_must_lead_from_um_to_volts() -> None:
     with pytest.raises(ValueError, match="from um to v"):
         Guard(Mirror(), Lamp(), Time(), Affine.scale("px", "v", 1.0), BOUNDS, watch=False)
+    with pytest.raises(ValueError, match="from um to v"):
+        Guard(Mirror(), Lamp(), Time(), Affine.scale("um", "px", 1.0), BOUNDS, watch=False)
+
+
+STUCK = Fault("the galvo is gone; the laser is gone")
+
+
+@pytest.mark.parametrize(
+    ("trouble", "words"),
+    [(Fault("no answer"), "no answer"), (OSError("port gone"), r"port gone \(OSError\)")],
+)
+def test_a_fault_says_that_the_laser_could_not_be_put_out(trouble: Exception, words: str) -> None:
+    guard, mirror, lamp, _ = make()
+    guard.send(two())
+    mirror.fails, lamp.stuck = trouble, STUCK
+    with pytest.raises(Fault, match=f"^{words}; {STILL_LIT}: {STUCK}$"):
+        guard.send(two())
+    mirror.fails = lamp.stuck = None
+    guard.send(two())  # it was said, and is not said again of a laser that answers
+    guard.close()
+
+
+def test_a_dark_command_that_cannot_be_carried_out_is_a_fault_that_says_so() -> None:
+    guard, _, lamp, _ = make()
+    guard.send(two())
+    lamp.stuck = STUCK
+    with pytest.raises(Fault, match=f"{STILL_LIT}: {STUCK}$"):
+        guard.send(dark("no particles"))
+    lamp.stuck = None
+    guard.close()
+
+
+def test_a_missed_heartbeat_and_a_laser_that_stays_on_are_both_named() -> None:
+    guard, _, lamp, clock = make()
+    guard.send(two())
+    clock.at_s, lamp.stuck = 1.0, STUCK
+    with pytest.raises(Fault, match=f"^no command came for 1 s; {STILL_LIT}: {STUCK}$"):
+        guard.send(two())
+    lamp.stuck = None
+    guard.close()
+
+
+def test_after_an_interrupt_the_next_command_says_that_the_laser_could_not_be_put_out() -> None:
+    guard, mirror, lamp, _ = make()
+    guard.send(two())
+    mirror.fails, lamp.stuck = KeyboardInterrupt(), STUCK
+    with pytest.raises(KeyboardInterrupt):
+        guard.send(two())
+    mirror.fails = lamp.stuck = None
+    with pytest.raises(Fault, match=STILL_LIT):
+        guard.send(two())
+    guard.close()
+
+
+def test_a_laser_that_could_not_be_put_out_is_put_out_as_soon_as_it_answers() -> None:
+    """It counts as lit until it is confirmed dark: the watchdog tries again at each beat."""
+    guard, _, lamp, clock = make(watch=True, heartbeat_s=0.04)
+    guard.send(two())
+    lamp.stuck = STUCK
+    guard.dark("stopped")
+    clock.at_s = 1.0
+    lamp.stuck = None
+    assert eventually(lambda: not lamp.lit)
+    with pytest.raises(Fault, match=r"^no command came for 1 s, and the beam went dark$"):
+        guard.send(two())
+    guard.close()
+
+
+def hanging(mirror: Mirror, guard: Guard) -> tuple[threading.Event, threading.Event, threading.Thread]:
+    """A steer that does not come back until `release`, in a thread of its own: it holds the guard's lock."""
+    began, release = threading.Event(), threading.Event()
+
+    def hang(position_v: Floats, dwell_s: Floats) -> Steered:
+        began.set()
+        release.wait(60.0)
+        raise Fault("came back late")
+
+    def send() -> None:
+        with pytest.raises(Fault):
+            guard.send(two())
+
+    mirror.steer = hang  # type: ignore[method-assign]
+    thread = threading.Thread(target=send)
+    thread.start()
+    assert began.wait(60.0)
+    return began, release, thread
+
+
+def test_the_watchdog_runs_while_close_waits_for_a_device_that_hangs() -> None:
+    guard, mirror, lamp, clock = make(watch=True, heartbeat_s=0.04)
+    guard.send(two())
+    _, release, sending = hanging(mirror, guard)
+    closing = threading.Thread(target=guard.close)
+    closing.start()
+    assert eventually(lambda: guard._closing)
+    clock.at_s = 1.0
+    dark_meanwhile = eventually(lambda: not lamp.lit)
+    release.set()
+    closing.join(60.0)
+    sending.join(60.0)
+    assert dark_meanwhile
+    assert (lamp.closed, mirror.closed, closing.is_alive()) == (True, True, False)
+    watcher = guard._watcher
+    assert watcher is not None
+    assert eventually(lambda: not watcher.is_alive())
+
+
+def test_no_light_between_the_call_of_close_and_its_end() -> None:
+    """A command that comes while close is at work: here, while it puts the laser out."""
+    guard, _, lamp, _ = make()
+    puts_out, said = lamp.off, []
+
+    def off() -> None:
+        lamp.off = puts_out  # type: ignore[method-assign]
+        with pytest.raises(Fault, match="the beam is closed"):
+            guard.send(two())
+        said.append(lamp.lit)
+        puts_out()
+
+    guard.send(two())
+    lamp.off = off  # type: ignore[method-assign]
+    guard.close()
+    assert said == [False]
+
+
+def test_after_a_missed_heartbeat_nothing_is_lit_before_it_was_said() -> None:
+    guard, _, lamp, clock = make()
+    guard.send(two())
+    lit: list[bool] = []
+    lights = lamp.shine
+
+    def count(power_mw: Floats, at_most_s: float) -> Floats:
+        lit.append(True)
+        return lights(power_mw, at_most_s)
+
+    lamp.shine = count  # type: ignore[method-assign]
+    clock.at_s = 0.51
+    with pytest.raises(Fault, match="no command came"):
+        guard.send(two())
+    assert lit == []
+    guard.send(two())
+    guard._silent = "the watchdog put it out"
+    with pytest.raises(Fault, match=r"^the watchdog put it out$"):
+        guard.send(two())
+    assert lit == [True]
+    guard.close()
+
+
+def test_a_hung_laser_is_dated_from_the_last_command() -> None:
+    """Light that is on already has no second heartbeat while the laser is asked for more."""
+    guard, _, lamp, clock = make(watch=True, heartbeat_s=0.04)
+    guard.send(two())
+    clock.at_s = 0.03  # in time
+    seen_dark = []
+
+    def hang(power_mw: Floats, at_most_s: float) -> Floats:
+        clock.at_s = 0.05  # too late for the command before, not for this one
+        seen_dark.append(eventually(lambda: not lamp.lit))
+        raise Fault("came back late")
+
+    lamp.shine = hang  # type: ignore[method-assign]
+    with pytest.raises(Fault, match="did not answer within the heartbeat"):
+        guard.send(two())
+    assert seen_dark == [True]
+    guard.close()
+
+
+def test_a_second_close_returns_when_the_devices_are_closed() -> None:
+    """Not while another thread is still at it: whoever opens the devices next would find them taken."""
+    guard, mirror, lamp, _ = make()
+    began, release, closed_then = threading.Event(), threading.Event(), []
+
+    def slow() -> None:
+        began.set()
+        release.wait(60.0)
+        lamp.lit = False
+
+    lamp.off = slow  # type: ignore[method-assign]
+    first = threading.Thread(target=guard.close)
+    first.start()
+    assert began.wait(60.0)
+
+    def again() -> None:
+        guard.close()
+        closed_then.append((lamp.closed, mirror.closed))
+
+    second = threading.Thread(target=again)
+    second.start()
+    second.join(0.3)
+    release.set()
+    second.join(60.0)
+    first.join(60.0)
+    assert closed_then == [(True, True)]
+
+
+@pytest.mark.parametrize("trouble", [Fault("stuck"), OSError("gone"), KeyboardInterrupt(), SystemExit(3)])
+@pytest.mark.parametrize("where", ["off", "close"])
+def test_both_devices_are_closed_whatever_the_laser_raises(trouble: BaseException, where: str) -> None:
+    guard, mirror, lamp, _ = make()
+    guard.send(two())
+    closes = lamp.close
+
+    def failing() -> None:
+        closes()
+        raise trouble
+
+    if where == "off":
+        lamp.stuck = trouble
+    else:
+        lamp.close = failing  # type: ignore[method-assign]
+    with pytest.raises(BaseException, match=str(trouble) or None):
+        guard.close()
+    assert (lamp.closed, mirror.closed) == (True, True)
+    guard.close()  # and it is final
+    with pytest.raises(Fault, match="closed"):
+        guard.send(two())
+
+
+def test_close_says_that_the_laser_could_not_be_put_out() -> None:
+    guard, mirror, lamp, _ = make()
+    guard.send(two())
+    lamp.stuck = STUCK
+    with pytest.raises(Fault, match=f"{STILL_LIT}: {STUCK}"):
+        guard.close()
+    assert (lamp.closed, mirror.closed) == (True, True)
+    with pytest.raises(Fault, match=f"the beam is closed; {STILL_LIT}"):
+        guard.send(two())
+    assert STILL_LIT in guard.dark("stopped").reason
+
+
+def test_a_beam_that_is_confirmed_dark_is_closed_without_its_devices() -> None:
+    """Devices that were unplugged after the light was out: there is nothing to warn of."""
+    guard, _, lamp, _ = make()
+    guard.send(two())
+    guard.dark("stopped")
+    lamp.stuck = STUCK
+    guard.close()
+    assert guard.dark("stopped").reason == "stopped"  # no device is asked any more
+    with pytest.raises(Fault, match=r"^the beam is closed$"):
+        guard.send(two())
+
+
+def test_close_waits_for_its_watchdog(monkeypatch: pytest.MonkeyPatch) -> None:
+    guard, *_ = make(watch=True)
+    joined: list[float] = []
+    assert guard._watcher is not None
+    monkeypatch.setattr(guard._watcher, "join", lambda timeout: joined.append(timeout))
+    guard.close()
+    assert len(joined) == 1
+
+
+def test_a_closed_guard_is_forgotten_at_exit(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[Any] = []
+    monkeypatch.setattr(atexit, "register", kept.append)
+    monkeypatch.setattr(atexit, "unregister", kept.remove)
+    guard, *_ = make()
+    assert kept == [guard.close]
+    guard.close()
+    assert kept == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "fine"),
+    [
+        ({"power_mw": np.array([0.0, 100.0])}, True),
+        ({"power_mw": np.array([0.0, 100.0 * (1 + 0.5 * ROUNDING)])}, True),
+        ({"power_mw": np.array([0.0, 100.0 * (1 + 3 * ROUNDING)])}, False),
+        ({"power_mw": np.array([-1e-12, 1.0])}, False),
+        ({"dwell_s": np.array([1e-300, 1.0])}, True),
+        ({"dwell_s": np.array([-1e-300, 1.0])}, False),
+        ({"dwell_s": np.array([np.inf, 1.0])}, False),
+        ({"position_um": np.array([[0.0, 0.0], [20.0, 20.0]])}, True),
+        ({"position_um": np.array([[0.0, -3 * ROUNDING], [20.0, 20.0]])}, False),
+        ({"position_um": np.array([[0.0, 0.0], [20.0 + 3 * ROUNDING, 20.0]])}, False),
+        ({"position_um": np.array([[0.0, 0.0], [-5.0, 20.0]])}, False),
+        ({"position_um": np.array([[0.0, np.inf], [1.0, 2.0]])}, False),
+    ],
+)
+def test_the_edges_of_what_is_allowed(changes: dict[str, Any], fine: bool) -> None:
+    guard, _, lamp, _ = make()
+    if fine:
+        assert guard.send(two(**changes)).reason == ""
+    else:
+        with pytest.raises(Fault):
+            guard.send(two(**changes))
+    assert lamp.lit is fine
+    guard.close()
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize(
+    ("place_um", "fine"),
+    [
+        (0.0 - ROUNDING, True), (20.0 + ROUNDING, True), (0.0 - 5 * ROUNDING, False), (20.0 + 5 * ROUNDING, False),
+    ],
+)  # fmt: skip
+def test_the_edges_of_the_field(place_um: float, fine: bool, axis: int) -> None:
+    """Of a deflector that reaches farther."""
+    mirror, lamp = Mirror(), Lamp()
+    mirror.low_v, mirror.high_v = (-99.0, -99.0), (99.0, 99.0)
+    guard = Guard(mirror, lamp, Time(), Affine.scale("um", "v", 1.0), BOUNDS, watch=False)
+    position_um = np.full((2, 2), 3.0)
+    position_um[1, axis] = place_um
+    if fine:
+        guard.send(two(position_um=position_um))
+    else:
+        with pytest.raises(Fault, match="outside of the field"):
+            guard.send(two(position_um=position_um))
+    assert lamp.lit is fine
+    guard.close()
+
+
+@pytest.mark.parametrize(("place_um", "fine"), [(5.0, True), (5.1, False), (-5.0, True), (-5.1, False)])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_the_edges_of_the_deflector(place_um: float, fine: bool, axis: int) -> None:
+    lamp = Lamp()
+    bounds = replace(BOUNDS, low_um=(-20.0, -20.0))
+    guard = Guard(Mirror(), lamp, Time(), Affine.scale("um", "v", 1.0), bounds, watch=False)
+    position_um = np.zeros((2, 2))
+    position_um[1, axis] = place_um
+    if fine:
+        guard.send(two(position_um=position_um))
+    else:
+        with pytest.raises(Fault, match=f"{place_um:g}.*range of volts"):
+            guard.send(two(position_um=position_um))
+    assert lamp.lit is fine
+    guard.close()
+
+
+def test_a_command_just_in_time_is_no_missed_heartbeat() -> None:
+    guard, _, lamp, clock = make()
+    for beat in range(5):
+        clock.at_s = 0.5 * beat  # each as late as it may be: the heartbeat is counted from the one before
+        guard.send(two())
+    assert lamp.lit
+    guard.close()
+
+
+def test_the_laser_is_given_the_heartbeat_as_its_countdown() -> None:
+    guard, _, lamp, _ = make(heartbeat_s=0.25)
+    asked: list[float] = []
+    lights = lamp.shine
+
+    def remember(power_mw: Floats, at_most_s: float) -> Floats:
+        asked.append(at_most_s)
+        return lights(power_mw, at_most_s)
+
+    lamp.shine = remember  # type: ignore[method-assign]
+    guard.send(two())
+    guard.close()
+    assert asked == [0.25]
+
+
+def test_a_dark_command_says_when_and_why() -> None:
+    guard, _, _, clock = make()
+    guard.send(two())
+    clock.at_s = 0.25
+    for done in (guard.send(dark("")), guard.dark("stopped")):
+        assert (len(done), done.effect_s) == (0, 0.25)
+        assert done.reason in ("no spots", "stopped")
+    guard.close()
 
 
 PROGRAM = """

@@ -202,13 +202,13 @@ def test_a_run_is_never_written_over(tmp_path: Path) -> None:
 
 
 def test_a_full_queue_and_a_dead_writer_are_faults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import drivers.journal.write as module
+    import drivers.journal.growing as module
 
     def slow(dataset: object, rows: object) -> None:
         time.sleep(0.2)
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(module, "_extend", slow)
+    monkeypatch.setattr(module, "extend", slow)
     journal = Journal(tmp_path / "run.h5", header(), True, queue_turns=4)
     faults: list[str] = []
     until_s = time.monotonic() + 10

@@ -14,7 +14,7 @@ MARGIN = 1e-7  # trackpy's: a distance equal to the separation is far enough
 def distinct(position: Floats, mass: Floats, separation_px: float) -> NDArray[np.bool_]:
     """[N] which features stay. Of two of equal mass the one nearer to the top left corner goes."""
     keep = np.ones(len(position), np.bool_)
-    if len(position) > 1:
+    if len(position) > 0:  # of one too, which stays: a frame with two does not meet the kernel as the first
         _drop(position / separation_px, mass, keep)
     return keep
 

@@ -43,8 +43,8 @@ def above(image: Image, percentile: float) -> int | None:
     """
     if image.dtype != np.uint8:
         return _sorted(image, percentile)
-    # guessed from every 16th row: to count a whole frame once or twice is faster than to sort its pixels into levels
-    level = _guess(image[::16], percentile)
+    # guessed from few rows: to count a whole frame once or twice is faster than to sort its pixels into levels
+    level = _guess(image, percentile)
     lit, reach, exceed = _count(image.reshape(-1), level)
     if lit == 0:
         return None
@@ -75,13 +75,13 @@ def _above_it(lit: int, percentile: float) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _guess(sample: Image, percentile: float) -> int:
-    """The level in a sample."""
+def _guess(image: Image, percentile: float) -> int:
+    """The level in every 16th row."""
     counts = np.zeros((4, 256), np.int64)  # by turns, so that no count waits for the one before
-    for y in range(sample.shape[0]):
-        for x in range(sample.shape[1]):
-            counts[x & 3, sample[y, x]] += 1
-    above_it = _above_it(sample.size - counts[:, 0].sum(), percentile)
+    for y in range(0, image.shape[0], 16):
+        for x in range(image.shape[1]):
+            counts[x & 3, image[y, x]] += 1
+    above_it = _above_it(counts[:, 1:].sum(), percentile)
     reached = 0
     for level in range(255, 1, -1):
         reached += counts[:, level].sum()

@@ -67,5 +67,6 @@ class TrackpyLocate:
 def _features(found: Any) -> Features:
     if len(found) == 0:
         return NOTHING
-    columns = [found[name].to_numpy(np.float64) for name in ("mass", "size", "ecc", "signal", "raw_mass", "ep")]
-    return Features(found[["x", "y"]].to_numpy(np.float64), *columns)
+    # copies of one layout: a table's columns lie in memory as its row count, or pandas, would have it
+    columns = [np.array(found[name], np.float64) for name in ("mass", "size", "ecc", "signal", "raw_mass", "ep")]
+    return Features(np.array(found[["x", "y"]], np.float64, order="C"), *columns)

@@ -82,8 +82,9 @@ class Windows:
         threshold = s.threshold if s.threshold is not None else 1.0 if whole else 1 / 255
         reach = self.reach_px
         mask = disc(s.radius_px)
+        place_px = np.ascontiguousarray(expected.position_px)  # one type of argument, however many there are
         found = look(
-            raw, expected.position_px, reach, weights, s.smoothing_px, whole, threshold, top,
+            raw, place_px, reach, weights, s.smoothing_px, whole, threshold, top,
             mask.half, mask.cosine, mask.sine, LEAST_SIGNAL * expected.signal, s.search_px, s.max_iterations,
             scratch(reach, weights, s.smoothing_px),
         )  # fmt: skip

@@ -27,7 +27,7 @@ from drivers.journal import read_run
 
 RING = EXPERIMENTS / "ring_crystal.yaml"
 # slow particles, so that a busy computer does not lose the crystal before it is armed
-SETS = ("camera.fps=50", "loop.stale_periods=500", "plant.drag_pn_s_per_um=0.18")
+SETS = ("camera.fps=50", "loop.stale_periods=500", "loop.window_timeout_s=60", "plant.drag_pn_s_per_um=0.18")
 RING_UM = 2.5
 PATIENCE_MS = 30_000
 

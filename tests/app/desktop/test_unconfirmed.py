@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from pytestqt.qtbot import QtBot
 
-from app.calibration.record import Plane, Record, add
+from app.calibration.plane import Plane
+from app.calibration.record import Record, add
 from app.desktop.open import application
 from app.desktop.session import Session
 from app.desktop.window import Window
@@ -19,7 +20,13 @@ from control.contract import Level, Turn
 from control.loop import UNCONFIRMED
 from control.policies.calibrating import Calibrating, Carry
 
-SETS = ("camera.width_px=128", "camera.height_px=128", "camera.fps=50", "loop.stale_periods=500")
+SETS = (
+    "camera.width_px=128",
+    "camera.height_px=128",
+    "camera.fps=50",
+    "loop.stale_periods=500",
+    "loop.window_timeout_s=60",
+)
 PATIENCE_MS = 30_000
 
 

@@ -16,7 +16,13 @@ from app.verify import verify_run
 from control.contract import Level, OrderKind
 from tests.app.desktop.test_window import force, write
 
-SETS = ("camera.width_px=128", "camera.height_px=128", "camera.fps=50", "loop.stale_periods=500")
+SETS = (
+    "camera.width_px=128",
+    "camera.height_px=128",
+    "camera.fps=50",
+    "loop.stale_periods=500",
+    "loop.window_timeout_s=60",
+)
 PATIENCE_MS = 30_000
 
 

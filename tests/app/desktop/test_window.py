@@ -387,10 +387,10 @@ def test_candidates_are_drawn_as_the_form_stands(bench: Bench) -> None:
     window = bench.window
     bench.armed()
     window.devices.candidates.setChecked(True)
-    assert len(window.view.kept.data) == 7
+    bench.qtbot.waitUntil(lambda: len(window.view.kept.data) == 7, timeout=30_000)
     write(window.devices.forms["tracking"].rows["minmass"], 1e6)
     window.judging.show()
-    assert len(window.view.kept.data) == 0
+    bench.qtbot.waitUntil(lambda: len(window.view.kept.data) == 0, timeout=30_000)
     assert len(window.view.rejected.data) >= 7
     write(window.devices.forms["tracking"].rows["diameter_px"], 12)
     window.judging.show()

@@ -119,7 +119,7 @@ class Toy:
 
 
 def planned() -> Plan:
-    return plan("config/experiments/annular_activity.yaml", None, ("camera.fps=50",))
+    return plan("config/experiments/annular_activity.yaml", None, ("camera.fps=50", "loop.window_timeout_s=60"))
 
 
 def wiring(period_s: float = 0.02) -> tuple[Wiring, list[Toy], list[Recorder]]:

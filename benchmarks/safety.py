@@ -1,0 +1,371 @@
+"""What ends a run badly, and what becomes of the light and of the record: the table of docs/reliability.md.
+
+Each row is done to a running program whose emulated galvo and laser are processes of their own, so that they outlive
+it. Times are those of the emulators' logs: from the deed to the first moment at which no light reached the sample, and
+to when the laser's own emission was off.
+
+    main.py bench safety [--quick] [--docs docs/reliability.md] [--json FILE]
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from app.answer import write_json
+from app.rig_file import EXPERIMENTS, RIGS
+from app.verify import first_difference
+from config.refused import Refused
+from control.contract import Fault
+from drivers.emulate.child import ROOT, Child
+from drivers.journal import read_run
+
+EXPERIMENT = EXPERIMENTS / "annular_activity.yaml"
+LIT_S = 180.0  # until the first light
+AFTER_S = 12.0  # how long the light is looked at after the deed
+END_S = 60.0  # for the program to end by itself
+RUNS_S = 2.0  # of light and record before the deed
+WATCHDOG_S = 0.5
+PATIENT = (
+    "loop.stale_periods=50", "deflector.timeout_s=0.2", "laser.timeout_s=0.2", f"deflector.watchdog_s={WATCHDOG_S}",
+)  # fmt: skip
+TRIES = 3  # a busy computer trips a run now and then, which is then not lit at the deed
+STOPPED_S = 6.0  # how long a program is stopped (SIGSTOP)
+
+Deed = Callable[["Flight"], None]
+
+
+@dataclass(frozen=True)
+class Row:
+    """What was done, to whom, and what came of it. Times in s; None: not within AFTER_S."""
+
+    deed: str
+    way: str
+    dark_s: float | None
+    emission_off_s: float | None
+    ended: str
+    record: str
+    said: str
+
+
+@dataclass
+class Flight:
+    """A program that flies on emulated devices, and what it has of files and processes."""
+
+    program: subprocess.Popen[str]
+    galvo: Child
+    laser: Child
+    out: Path
+    loop_pid: int | None = None  # of the window's loop
+
+    def signal(self, number: int, loop: bool = False) -> None:
+        pid = self.loop_pid if loop else self.program.pid
+        if pid is None:
+            raise Refused("bench safety: the loop's process did not say its number")
+        os.kill(pid, number)
+
+
+def sets_for(galvo: Child, laser: Child) -> tuple[str, ...]:
+    return (
+        f"deflector.port={galvo.link}", f"laser.port={laser.link}", "emulated.start=false",
+        f"emulated.galvo_stream={galvo.stream_port}", f"emulated.laser_stream={laser.stream_port}", *PATIENT,
+    )  # fmt: skip
+
+
+@contextmanager
+def flight(way: str, folder: Path) -> Iterator[Flight]:
+    """Lit and recording for RUNS_S."""
+    rig, out = RIGS / "serial_simulated.yaml", folder / "run.h5"
+    with ExitStack() as opened:
+        galvo = opened.enter_context(Child("galvo", folder / "galvo"))
+        laser = opened.enter_context(Child("cobolt", folder / "laser"))
+        sets = sets_for(galvo, laser)
+        if way == "headless":
+            words = [item for one in sets for item in ("--set", one)]
+            command = [sys.executable, "main.py", "run", str(EXPERIMENT), "--rig", str(rig), "--seconds", "600"]
+            command += ["--out", str(out), *words]
+        else:
+            command = [
+                sys.executable,
+                "-c",
+                "from benchmarks.safety import window; window()",
+                str(rig),
+                str(out),
+                *sets,
+            ]
+        pipe = subprocess.PIPE
+        environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen", "PYTHONPATH": str(ROOT)}
+        program = opened.enter_context(
+            subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=pipe, text=True, env=environment)
+        )
+        try:
+            made = Flight(program, galvo, laser, out)
+            if way != "headless":
+                assert program.stdout is not None
+                made.loop_pid = int(program.stdout.readline() or -1)
+            if laser.wait_for("lit", LIT_S) is None:
+                raise Refused(f"bench safety: no light within {LIT_S:g} s ({way})")
+            time.sleep(RUNS_S)
+            yield made
+        finally:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(program.pid, signal.SIGCONT)
+            program.kill()
+
+
+def window() -> None:
+    """The window as a program of its own, offscreen: started, recording to the second word, armed."""
+    from app import signals
+    from app.apart import Apart
+    from app.checking import at_once
+    from app.desktop.open import application, end, planner
+    from app.desktop.session import Session, Wiring
+    from app.desktop.window import Window
+    from app.rig import open_instrument
+
+    app = application()
+    from PyQt6.QtCore import QTimer
+
+    rig, out, *sets = sys.argv[1:]
+    path, made = planner(Path(rig), EXPERIMENT, tuple(sets), at_once)
+    session = Session(made, Wiring(apart=open_instrument))
+    main = Window(session, path, Path(out).parent, lambda chosen: planner(chosen, None)[1])
+    main.show()
+    begun: list[bool] = []
+
+    def look() -> None:
+        live = session.live
+        if isinstance(live, Apart) and not begun and session.newest is not None:
+            begun.append(True)
+            print(live.pid, flush=True)
+            session.record(Path(out))
+            session.arm()
+
+    timer = QTimer()
+    timer.timeout.connect(look)
+    timer.start(50)
+    main.start()
+    with signals.caught(), signals.ending(lambda: QTimer.singleShot(0, lambda: end(app, main))):
+        app.exec()
+        print(main.strip.reason.whole, file=sys.stderr)
+        sys.exit(128 + signals.came() if signals.came() else 0)
+
+
+def dark_after_s(flown: Flight, deed_ns: int) -> tuple[float | None, float | None]:
+    """From the deed to dark at the sample, and to the laser's emission off."""
+    blanked_ns = last_end_ns(flown.galvo.events, deed_ns)
+    off_ns = last_end_ns(flown.laser.events, deed_ns)
+    ends = [at_ns for at_ns in (blanked_ns, off_ns) if at_ns is not None]
+    first = max((min(ends) - deed_ns) * 1e-9, 0.0) if ends else None
+    return first, None if off_ns is None else max((off_ns - deed_ns) * 1e-9, 0.0)
+
+
+def last_end_ns(events: list[dict[str, Any]], deed_ns: int) -> int | None:
+    """When a beam was last lit, if it is dark by now; None if it is lit. One that was dark before: the deed."""
+    said = [event for event in events if "beam" in event]
+    if said[-1]["beam"] == "lit":
+        return None
+    lit = [index for index, event in enumerate(said) if event["beam"] == "lit"]
+    return int(said[lit[-1] + 1]["time_ns"]) if lit else deed_ns
+
+
+def state_of(flown: Flight) -> str:
+    """The record in words: whether it was closed, whether its turns verify, and how many lit turns it has not."""
+    if not flown.out.exists():
+        return "gone"
+    try:
+        with read_run(flown.out) as run:
+            closed = "closed" if run.ended_cleanly else "readable, not closed"
+            lit = int(np.count_nonzero(np.diff(run.rows("turns")["sent_end"].astype(np.int64), prepend=0)))
+            lost = max(sum(event["event"] == "batch" for event in flown.galvo.events) - lit, 0)
+            difference = first_difference(run)
+            verifies = "verifies" if difference is None else f"differs: {difference}"
+            return f"{closed}, {verifies}, {len(run)} turns, {lost} lit ones lost"
+    except (Refused, Fault) as error:
+        return f"not readable: {error}"
+
+
+def measured(deed: str, way: str, do: Deed, folder: Path, wait_s: float) -> Row:
+    """The row. Raises Refused where the run was never lit at the deed."""
+    for attempt in range(TRIES):
+        own = folder / str(attempt)
+        own.mkdir()
+        with flight(way, own) as flown:
+            if is_lit(flown):
+                return done(deed, way, do, flown, wait_s)
+    raise Refused(
+        f"bench safety: the run was not lit when it came to '{deed}', {TRIES} times: this computer is too busy"
+    )
+
+
+def is_lit(flown: Flight) -> bool:
+    return all(child.events[-1].get("beam") == "lit" for child in (flown.galvo, flown.laser))
+
+
+def done(deed: str, way: str, do: Deed, flown: Flight, wait_s: float) -> Row:
+    deed_ns = time.monotonic_ns()
+    do(flown)
+    ended, until_s = "goes on", time.monotonic() + wait_s
+    while flown.program.poll() is None and time.monotonic() < until_s:
+        time.sleep(0.02)
+    until_s = deed_ns * 1e-9 + AFTER_S
+    while dark_after_s(flown, deed_ns)[1] is None and time.monotonic() < until_s:
+        time.sleep(0.02)
+    dark_s, off_s = dark_after_s(flown, deed_ns)
+    if flown.program.poll() is not None:
+        ended = f"exit code {flown.program.returncode}"
+    else:
+        flown.program.terminate()
+    try:
+        said = flown.program.communicate(timeout=END_S)[1]
+    except subprocess.TimeoutExpired:
+        flown.program.kill()
+        said = flown.program.communicate()[1]
+    lines = [line for line in said.strip().splitlines() if "propagateSizeHints" not in line]
+    return Row(deed, way, dark_s, off_s, ended, state_of(flown), lines[-1][-300:] if lines else "")
+
+
+def sends(name: str, loop: bool = False) -> Deed:
+    return lambda flown: flown.signal(getattr(signal, name), loop)
+
+
+def stops_for_a_while(flown: Flight) -> None:
+    """SIGSTOP: a window or a program that hangs; it goes on after STOPPED_S."""
+    flown.signal(signal.SIGSTOP)
+    time.sleep(STOPPED_S)
+    flown.signal(signal.SIGCONT)
+
+
+def deletes(flown: Flight) -> None:
+    flown.out.unlink()
+
+
+def fills(flown: Flight) -> None:
+    """Every byte of the small disk that the record is on."""
+    with suppress(OSError), (flown.out.parent / "ballast").open("wb", buffering=0) as file:
+        while True:
+            file.write(b"\0" * 65536)
+
+
+@contextmanager
+def small_disk(folder: Path) -> Iterator[bool]:
+    """A disk of 24 MB at `folder`, where this user may mount one; answers whether it could."""
+    mount = ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(folder)]
+    with suppress(OSError):
+        if subprocess.run(mount, capture_output=True, check=False).returncode == 0:
+            try:
+                yield True
+            finally:
+                subprocess.run(["umount", "-l", str(folder)], capture_output=True, check=False)
+            return
+    yield False
+
+
+SIGNALS = ("SIGKILL", "SIGTERM", "SIGHUP", "SIGINT")
+WAYS = ("headless", "window")
+
+
+def deeds() -> list[tuple[str, str, Deed, float]]:
+    """Deed, way, how it is done, and how long the program is watched after it."""
+    rows: list[tuple[str, str, Deed, float]] = []
+    for way in WAYS:
+        rows += [(name, way, sends(name), END_S) for name in SIGNALS]
+        rows.append((f"stopped for {STOPPED_S:g} s (SIGSTOP)", way, stops_for_a_while, 3.0))
+        rows.append(("disk full", way, fills, AFTER_S))
+        rows.append(("output deleted", way, deletes, AFTER_S))
+    rows += [(f"{name} to the loop's process", "window", sends(name, loop=True), 5.0) for name in SIGNALS[:3]]
+    return rows
+
+
+def bench(quick: bool, json: Path | None, docs: Path | None) -> None:
+    """Every row, as lines while they are measured, as JSON and as a page. `quick`: signals to a headless run only."""
+    if not hasattr(os, "openpty"):
+        raise Refused("bench safety: this system has no pseudo-terminals for emulated devices")
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # else a shell's background job hands down that it ignores it
+    rows: list[Row] = []
+    chosen = [one for one in deeds() if not quick or (one[1] == "headless" and one[0] in SIGNALS)]
+    for number, (deed, way, do, wait_s) in enumerate(chosen):
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name) / "run"
+            folder.mkdir()
+            with ExitStack() as opened:
+                if do is fills and not opened.enter_context(small_disk(folder)):
+                    row = Row(deed, way, None, None, "not measured", "not measured", "no disk may be mounted here")
+                else:
+                    row = measured(deed, way, do, folder, wait_s)
+        rows.append(row)
+        print(f"{number + 1} of {len(chosen)}: {line(row)}", flush=True)
+        if json is not None:  # after each row: what was measured stays, whatever comes
+            write_json(json, [asdict(row) for row in rows])
+        if docs is not None:
+            docs.write_text(markdown(rows), encoding="utf-8")
+
+
+def line(row: Row) -> str:
+    return " | ".join((row.deed, row.way, *cells(row)))
+
+
+def cells(row: Row) -> tuple[str, ...]:
+    if row.ended == "not measured":
+        return ("not measured", "not measured", row.said, "")
+    never = f"not within {AFTER_S:g} s"
+    times = [never if at_s is None else f"{at_s:.2f} s" for at_s in (row.dark_s, row.emission_off_s)]
+    return (*times, row.ended, row.record)
+
+
+def markdown(rows: list[Row]) -> str:
+    """The page."""
+    head = "| what | to | dark at the sample | laser's emission off | the program | the record |"
+    table = [head, "|---|---|---|---|---|---|"]
+    for row in rows:
+        table.append(f"| {row.deed} | {row.way} | " + " | ".join(cell.replace("|", "/") for cell in cells(row)) + " |")
+    said = [f"- {row.deed}, {row.way}: {row.said}" for row in rows if row.said]
+    where = f"{platform.system()}, {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f} at the end"
+    return PAGE.format(table="\n".join(table), said="\n".join(said), where=where, watchdog=WATCHDOG_S)
+
+
+PAGE = """# Reliability: what ends a run, the light and the record
+
+Made by `main.py bench safety --docs docs/reliability.md`. Do not edit it by hand.
+
+A run with an emulated galvo and an emulated Cobolt laser, which are processes of their own and outlive the program.
+*Dark at the sample* is when the first of the two shutters closed (the galvo's modulator, or the laser's emission) and
+no light came after it; *emission off* is the laser's own switch. Both are times from the deed, by the emulators' logs.
+*Window* is the desktop, whose loop is a process of its own; signals go to the window's process unless the row says
+otherwise. *Lost* turns are batches that the galvo took and the record has not. The galvo's watchdog is set to
+{watchdog:g} s, and `loop.window_timeout_s` to its default, 2 s.
+
+{table}
+
+Measured on: {where}.
+
+## What the programs said
+
+{said}
+
+## What each device does when the program dies
+
+`main.py info config/rigs/serial.yaml` says it of every rig. A Cobolt laser has no dead-man: its emission stays on until
+it is switched off. The galvo blanks the beam by its own watchdog. So after SIGKILL of a headless run the sample is dark
+after the watchdog's time, and the laser's emission stays on behind the blanked modulator: switch the laser off by hand.
+When the loop of the desktop is killed, the window's process switches the emission off over a line of its own, and says
+whether the laser confirmed it. When the window is killed, its loop wakes by the closed pipe, darkens and closes the
+record.
+
+A window that does not answer for `loop.window_timeout_s` (null: not watched, and the window shows that) trips the beam.
+A stopped headless program is dark at the sample by the galvo's watchdog only; nothing else watches it.
+"""

@@ -1,0 +1,68 @@
+"""Files written whole or not at all: a fresh file of our own beside the place, moved there once it is complete."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from config.refused import Refused
+
+FRESH = os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+KINDS = {
+    stat.S_IFDIR: "a folder", stat.S_IFLNK: "a symbolic link", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device",
+    stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket",
+}  # fmt: skip
+
+
+@contextmanager
+def fresh_file(path: Path, what: str = "a plain file", *, make_folder: bool = True) -> Iterator[Path]:
+    """A new, empty file beside `path`, to be filled by its name; at the end of the block it takes the place of `path`.
+
+    Where the block raises, `path` is as it was and nothing is left beside it.
+
+    Args:
+        what: what is to be written there, for the sentence of a refusal.
+        make_folder: make the folder if it is not there.
+
+    Raises Refused where there is something else than a plain file at `path` (a link, a device, a folder), OSError.
+    """
+    refuse_what_is_no_file(path, what)
+    if make_folder:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name[:60]}.{secrets.token_hex(8)}.part")
+    os.close(os.open(beside, FRESH, 0o666))
+    try:
+        yield beside
+        _to_disk(beside)
+        refuse_what_is_no_file(path, what)
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def write_file(path: Path, content: str | bytes, what: str = "a plain file", *, make_folder: bool = True) -> None:
+    """Write text (as UTF-8) or bytes. Raises as `fresh_file` does."""
+    with fresh_file(path, what, make_folder=make_folder) as beside:
+        beside.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
+
+
+def refuse_what_is_no_file(path: Path, what: str = "a plain file") -> None:
+    """Raises Refused if what is at `path` is no plain file. A symbolic link is none, wherever it leads."""
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(mode):
+        raise Refused(f"{path}: found {KINDS.get(stat.S_IFMT(mode), 'something else')}, where {what} is needed")
+
+
+def _to_disk(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,269 @@
+"""The memory of a loop when a record began in flight, as bytes and back. Values only: nothing in them is run.
+
+The bytes are MAGIC, the length of a tree (8 bytes), the tree (JSON, ASCII), its arrays one after another, and BLAKE2b
+of all that. In the tree null, truth values, whole numbers and texts stand for themselves; the rest is a list that
+begins with a letter:
+
+    f float           its 8 bytes, hexadecimal        t tuple       its values
+    n numpy number    type, its bytes                 s frozenset   its values
+    a array           type, "C" or "F", its shape     m mapping     pairs of key and value
+    e enumeration     class, value                    d dataclass   class, {field: value}
+
+Classes are those that the caller names, and no others.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import struct
+import types
+from collections.abc import Mapping
+from enum import Enum
+from hashlib import blake2b
+from importlib import import_module
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from config.refused import Refused
+
+DATASET = "memory"
+MAGIC = b"cybloids memory 1\n"
+HASH_BYTES = 32
+MOST_TREE_BYTES, MOST_BYTES = 8 << 20, 128 << 20
+CHUNK_BYTES = 1 << 14
+MOST_DIMENSIONS = 4
+TYPES = frozenset({"|b1", "|u1", "<u2", "<i4", "<u4", "<i8", "<u8", "<f4", "<f8"})
+Names = Mapping[str, str]  # a class by its name in the file, as "module:class"
+DAMAGE = (
+    ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError, struct.error,
+)  # fmt: skip
+
+
+class NotStorable(TypeError):
+    """A value that has no place in a run file. One sentence."""
+
+
+# to bytes -----------------------------------------------------------------------------------------------------------
+
+
+def encode(value: Any, names: Names) -> bytes:
+    """The bytes of a value. Raises NotStorable for what is not made of the values above, or is too large."""
+    arrays: list[bytes] = []
+    tree = json.dumps(_node(value, {where: name for name, where in names.items()}, arrays), separators=(",", ":"))
+    size = len(tree) + sum(map(len, arrays))
+    if len(tree) > MOST_TREE_BYTES or size > MOST_BYTES:
+        raise NotStorable(f"the loop's memory of {size / 1e6:.0f} MB is more than a record holds")
+    data = b"".join([MAGIC, struct.pack("<Q", len(tree)), tree.encode(), *arrays])
+    return data + _digest(data)
+
+
+def _node(value: Any, names: Mapping[str, str], arrays: list[bytes]) -> Any:
+    """The tree of a value; what its arrays hold is added to `arrays`."""
+
+    def each(values: Any) -> list[Any]:
+        return [_node(one, names, arrays) for one in values]
+
+    if value is None or type(value) in (bool, int, str):
+        return value
+    if type(value) is float:
+        return ["f", struct.pack("<d", value).hex()]
+    if isinstance(value, Enum):
+        return ["e", _name(value, names), value.value]
+    if isinstance(value, np.generic):
+        return ["n", _type(value.dtype), value.tobytes().hex()]
+    if isinstance(value, np.ndarray):
+        order = "F" if value.flags.f_contiguous and not value.flags.c_contiguous else "C"
+        arrays.append(value.tobytes(order))  # type: ignore[arg-type]
+        return ["a", _type(value.dtype), order, *value.shape]
+    if type(value) is tuple:
+        return ["t", *each(value)]
+    if type(value) is frozenset:
+        return ["s", *each(sorted(value))]
+    if isinstance(value, dict):
+        return ["m", *(each(pair) for pair in value.items())]
+    if dataclasses.is_dataclass(value):
+        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        return ["d", _name(value, names), {name: _node(one, names, arrays) for name, one in fields.items()}]
+    raise NotStorable(f"a {type(value).__name__} can't be kept in a record")
+
+
+def _name(value: Any, names: Mapping[str, str]) -> str:
+    cls = type(value)
+    name = names.get(f"{cls.__module__}:{cls.__qualname__}")
+    if name is None:
+        raise NotStorable(f"a {cls.__name__} can't be kept in a record")
+    return name
+
+
+def _type(dtype: np.dtype[Any]) -> str:
+    if dtype.str not in TYPES:
+        raise NotStorable(f"numbers of the type {dtype} can't be kept in a record")
+    return dtype.str
+
+
+# and back -----------------------------------------------------------------------------------------------------------
+
+
+def decode(data: bytes, names: Names, source: str) -> Any:
+    """The value of these bytes. Raises Refused, which begins with `source`, for what no `encode` has made."""
+    if not is_whole(data):
+        raise Refused(f"{source}: the memory that the record begins with is damaged")
+    begin = len(MAGIC) + 8
+    (length,) = struct.unpack("<Q", data[len(MAGIC) : begin])
+    rest = memoryview(data)[begin + length : -HASH_BYTES]
+    try:
+        if length > MOST_TREE_BYTES:
+            raise ValueError(f"a tree of {length} bytes is too large")
+        reader = _Reader(names, rest)
+        value = reader.value(json.loads(data[begin : begin + length]))
+        if reader.at != len(rest):
+            raise ValueError("more bytes than arrays")
+    except DAMAGE as error:
+        said = " ".join(str(error).split())[:200]
+        raise Refused(f"{source}: the memory that the record begins with can't be read ({said})") from None
+    return value
+
+
+def is_whole(data: bytes) -> bool:
+    """Whether the bytes are those that `encode` made."""
+    long_enough = len(data) >= len(MAGIC) + 8 + HASH_BYTES
+    return long_enough and data.startswith(MAGIC) and data[-HASH_BYTES:] == _digest(data[:-HASH_BYTES])
+
+
+class _Reader:
+    """A tree back to values. Raises one of DAMAGE."""
+
+    def __init__(self, names: Names, data: memoryview) -> None:
+        self.names, self.data, self.at = names, data, 0
+        self.known: dict[str, tuple[type, dict[str, Any]]] = {}  # classes and what their fields are
+
+    def value(self, node: Any) -> Any:
+        if not isinstance(node, list):
+            if node is None or type(node) in (bool, int, str):
+                return node
+            raise ValueError(f"a {type(node).__name__} stands where a value is needed")
+        kind, *rest = node
+        made = {"f": self._float, "n": self._number, "a": self._array, "t": self._tuple, "s": self._set,
+                "m": self._mapping, "e": self._enumeration, "d": self._dataclass}[kind]  # fmt: skip
+        return made(rest)
+
+    def _float(self, rest: list[Any]) -> float:
+        (text,) = rest
+        return float(struct.unpack("<d", bytes.fromhex(text))[0])
+
+    def _number(self, rest: list[Any]) -> Any:
+        type_, text = rest
+        (number,) = np.frombuffer(bytes.fromhex(text), _known_type(type_))
+        return number
+
+    def _array(self, rest: list[Any]) -> NDArray[Any]:
+        type_, order, *shape = rest
+        dtype = _known_type(type_)
+        if len(shape) > MOST_DIMENSIONS or any(type(one) is not int or one < 0 for one in shape) or order not in "CF":
+            raise ValueError("an array has no such shape")
+        end = self.at + math.prod(shape) * dtype.itemsize
+        if end > len(self.data):
+            raise ValueError("an array is longer than what is stored")
+        flat = np.frombuffer(self.data[self.at : end], dtype).copy()
+        self.at = end
+        return flat.reshape(shape, order=order)
+
+    def _tuple(self, rest: list[Any]) -> tuple[Any, ...]:
+        return tuple(self.value(one) for one in rest)
+
+    def _set(self, rest: list[Any]) -> frozenset[Any]:
+        return frozenset(self.value(one) for one in rest)
+
+    def _mapping(self, rest: list[Any]) -> dict[Any, Any]:
+        return {self.value(key): self.value(one) for key, one in rest}
+
+    def _enumeration(self, rest: list[Any]) -> Enum:
+        name, value = rest
+        cls = self._class(name)
+        if not issubclass(cls, Enum):
+            raise ValueError(f"{name} is no enumeration")
+        return cls(value)
+
+    def _dataclass(self, rest: list[Any]) -> Any:
+        name, nodes = rest
+        if name not in self.known:
+            self.known[name] = self._class(name), get_type_hints(self._class(name))
+        cls, hints = self.known[name]
+        if not dataclasses.is_dataclass(cls):
+            raise ValueError(f"{name} has no fields")
+        values = {field: self.value(one) for field, one in nodes.items()}
+        for field, one in values.items():
+            if field not in hints or not fits(one, hints[field]):
+                raise ValueError(f"{name}.{field} is not what it has to be")
+        return cls(**values)
+
+    def _class(self, name: Any) -> type:
+        module, _, cls = self.names[name].partition(":")
+        found: type = getattr(import_module(module), cls)
+        return found
+
+
+def _known_type(name: Any) -> np.dtype[Any]:
+    if name not in TYPES:
+        raise ValueError("numbers of an unknown type")
+    found: np.dtype[Any] = np.dtype(name)
+    return found
+
+
+def fits(value: Any, hint: Any) -> bool:
+    """Whether a value is of the type that a field is annotated with; of arrays only that they are some."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return fits(value, arguments[0])
+    if origin in (Union, types.UnionType):
+        return any(fits(value, one) for one in arguments)
+    if origin is Literal:
+        return type(value) in (str, int) and value in arguments
+    if origin is tuple:
+        if len(arguments) == 2 and arguments[1] is Ellipsis:
+            return isinstance(value, tuple) and all(fits(one, arguments[0]) for one in value)
+        return isinstance(value, tuple) and len(value) == len(arguments) and all(map(fits, value, arguments))
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return isinstance(value, dict) and all(all(map(fits, pair, arguments)) for pair in value.items())
+    if hint is float:
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    if hint is int:
+        return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    return hint is Any or isinstance(value, origin or hint)
+
+
+# in the run file ----------------------------------------------------------------------------------------------------
+
+
+def create(file: Any) -> None:
+    """The dataset, empty: a record that begins with the loop has no memory."""
+    file.create_dataset(DATASET, (0,), np.uint8, maxshape=(None,), chunks=(CHUNK_BYTES,))
+
+
+def stored(file: Any, source: str) -> bytes:
+    """The bytes, none where there are none (the file may be from before there were any). Raises Refused."""
+    if DATASET not in file:
+        return b""
+    found = file[DATASET]
+    plain = isinstance(found, h5py.Dataset) and found.ndim == 1 and found.dtype == np.uint8 and not found.external
+    if not plain or found.is_virtual or len(found) > MOST_BYTES + (1 << 10):
+        raise Refused(f"{source}: '{DATASET}' is not what a record begins with")
+    try:
+        data: bytes = found[...].tobytes()
+    except (OSError, RuntimeError) as error:
+        raise Refused(f"{source}: '{DATASET}' can't be read ({' '.join(str(error).split())})") from None
+    return data
+
+
+def first_link(seal: bytes, memory: bytes) -> bytes:
+    """The chain of hashes begins with the header's seal and, in a record that began in flight, the memory."""
+    return _digest(seal + memory) if memory else seal
+
+
+def _digest(data: bytes) -> bytes:
+    return blake2b(data, digest_size=HASH_BYTES).digest()

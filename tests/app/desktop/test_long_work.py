@@ -1,0 +1,211 @@
+"""Work that takes long does not hold the window: Escape reaches the loop, and the opening of a rig can be ended."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PyQt6.QtCore import Qt
+from PyQt6.QtTest import QTest
+from pytestqt.qtbot import QtBot
+
+from app.apart import Apart
+from app.checking import CHECKING, Checker, StillChecking, at_once
+from app.desktop.open import application, planner
+from app.desktop.session import Session, Wiring
+from app.desktop.window import Window
+from app.instrument import Instrument
+from app.live import beam_is_on
+from app.rig import open_instrument
+from app.rig_file import EXPERIMENTS, Plan
+from config.refused import Refused
+from control.contract import Level
+from drivers.emulate.child import ROOT
+from tests.app.desktop.test_learned import RING, SETS, choose
+from tests.app.desktop.test_live import until
+
+PATIENCE_MS = 120_000
+PATIENCE_S = 120.0
+
+
+def never(made: Plan) -> Instrument:
+    """A rig that takes longer to open than anybody waits."""
+    time.sleep(600.0)
+    raise AssertionError
+
+
+def never_checked(made: Plan, source: str) -> None:
+    """A network that compiles for longer than anybody waits."""
+    time.sleep(600.0)
+
+
+def refused(made: Plan, source: str) -> None:
+    raise Refused("this network is of another bench")
+
+
+def opened(qtbot: QtBot, runs: Path, wiring: Wiring, experiment: Path = RING) -> Window:
+    application()
+    path, made = planner(None, experiment, SETS, at_once)
+    window = Window(Session(made, wiring), path, runs, lambda chosen: planner(chosen, None, SETS, at_once)[1])
+    qtbot.addWidget(window)
+    window.show()
+    return window
+
+
+def escape(window: Window) -> None:
+    QTest.keyClick(window, Qt.Key.Key_Escape)  # type: ignore[call-overload]  # the stubs ask for a self
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("how", ["escape", "close", "another experiment"])
+def test_an_opening_is_in_sight_and_can_be_left(qtbot: QtBot, tmp_path: Path, how: str) -> None:
+    """`start` waited for the rig, in the window's thread, for up to three minutes."""
+    window = opened(qtbot, tmp_path, Wiring(apart=never))
+    window.actions_bar.start.trigger()
+    qtbot.waitUntil(lambda: window.strip.level.word == "OPENING", timeout=PATIENCE_MS)
+    assert not window.actions_bar.start.isEnabled()
+    opening = window.session._opening
+
+    assert isinstance(opening, Apart)
+    pid = opening.pid
+    assert pid is not None
+    if how == "escape":
+        escape(window)
+        assert window.strip.level.word == "OFF"
+        qtbot.waitUntil(window.actions_bar.start.isEnabled, timeout=PATIENCE_MS)
+    elif how == "close":
+        window.close()
+    else:
+        window.open(EXPERIMENTS / "annular_activity.yaml")
+        assert window.strip.level.word == "OFF"
+    until(lambda: not alive(pid), PATIENCE_S)
+    window.close()
+
+
+def test_a_rig_that_can_not_be_opened_is_said(qtbot: QtBot, tmp_path: Path) -> None:
+    window = opened(qtbot, tmp_path, Wiring(apart=broken))
+    window.actions_bar.start.trigger()
+    qtbot.waitUntil(lambda: "there is no such bench" in window.strip.reason.whole, timeout=PATIENCE_MS)
+    qtbot.waitUntil(window.actions_bar.start.isEnabled, timeout=PATIENCE_MS)
+    window.close()
+
+
+def broken(made: Plan) -> Instrument:
+    raise Refused("there is no such bench")
+
+
+def test_escape_is_obeyed_while_a_network_is_checked(qtbot: QtBot, tmp_path: Path) -> None:
+    """It was loaded and compiled in the window's thread: 74 s without a repaint."""
+    window = opened(qtbot, tmp_path, Wiring(apart=open_instrument, check=never_checked))
+    acts, session = window.actions_bar, window.session
+    acts.start.trigger()
+    qtbot.waitUntil(acts.arm.isEnabled, timeout=PATIENCE_MS)
+    session.arm()
+    qtbot.waitUntil(lambda: beam_is_on(session.newest), timeout=PATIENCE_MS)
+    choose(window.panel, "../checkpoints/ring_egnn.json")
+    assert window.panel.trouble.text() == CHECKING
+    assert not window.panel.apply_button.isEnabled()
+    escape(window)
+    qtbot.waitUntil(lambda: session.newest is not None and session.newest.level is Level.SAFE, timeout=PATIENCE_MS)
+    assert window.panel.trouble.text() == CHECKING
+    window.close()
+
+
+def test_what_the_checker_refuses_is_said_in_the_panel(qtbot: QtBot, tmp_path: Path) -> None:
+    window = opened(qtbot, tmp_path, Wiring(apart=open_instrument, check=refused))
+    choose(window.panel, "../checkpoints/ring_egnn.json")
+    qtbot.waitUntil(lambda: "of another bench" in window.panel.trouble.text(), timeout=PATIENCE_MS)
+    assert not window.panel.apply_button.isEnabled()
+    window.close()
+
+
+def test_a_checker_asks_once_and_survives_its_process() -> None:
+    made = planner(None, EXPERIMENTS / "learned_ring_crystal_egnn.yaml", SETS, at_once)[1]
+    checker = Checker()
+
+    def verdict() -> bool:
+        try:
+            checker.check(made, "a test")
+        except StillChecking:
+            return False
+        return True
+
+    until(verdict, PATIENCE_S)
+    checker.close()
+    dying = Checker(never_checked)
+    with pytest.raises(StillChecking):
+        dying.check(made, "a test")
+    dying._process.kill()
+
+    def died() -> bool:
+        try:
+            dying.check(made, "a test")
+        except StillChecking:
+            return False
+        except Refused as refusal:
+            return "has died" in str(refusal)
+        return False
+
+    until(died, PATIENCE_S)
+    dying.close()
+
+
+WITHOUT_TORCH = """
+import sys
+from pathlib import Path
+from app.checking import at_once
+from app.desktop.open import application, planner
+from app.desktop.session import Session, Wiring
+from app.desktop.window import Window
+from app.rig import open_instrument
+from control.experiment import Learned
+from tests.app.desktop.test_learned import RING, SETS, choose
+from tests.app.desktop.test_live import until
+
+app = application()
+path, made = planner(None, RING, SETS, at_once)
+session = Session(made, Wiring(apart=open_instrument))
+window = Window(session, path, Path(sys.argv[1]), lambda chosen: planner(chosen, None, SETS, at_once)[1])
+window.show()
+
+def waited(true):
+    def look():
+        app.processEvents()
+        return true()
+    until(look, 200.0)
+
+before = set(sys.modules)
+window.start()
+waited(window.actions_bar.arm.isEnabled)
+choose(window.panel, "../checkpoints/ring_egnn.json")
+waited(window.panel.apply_button.isEnabled)
+window.panel.apply_button.click()
+assert isinstance(session.plan.experiment.policy, Learned)
+assert len(session.plan.experiment.policy.card_sha256) == 64
+session.arm()
+waited(lambda: session.newest.level == "ARMED" and len(session.newest.wanted.force_pn) > 0)
+window.open(path.parent / "learned_ring_crystal_egnn.yaml")
+assert isinstance(session.plan.experiment.policy, Learned)
+waited(lambda: not window.panel.trouble.text())
+print("torch" in set(sys.modules) - before, window.panel.foreseen.isHidden(), flush=True)
+window.close()
+"""
+
+
+def test_the_window_s_process_loads_no_network(tmp_path: Path) -> None:
+    """A learned law is chosen, checked, applied, armed and opened from a file, and torch is never imported there."""
+    command = [sys.executable, "-c", WITHOUT_TORCH, str(tmp_path)]
+    environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=500, check=False)
+    assert done.stdout.split() == ["False", "False"], done.stderr

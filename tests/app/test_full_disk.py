@@ -1,0 +1,293 @@
+"""No record, no beam: a whole run on a disk that is full, with the window's loop, and in every verb that records."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from app.apart import Apart
+from app.instrument import Instrument
+from app.live import beam_is_on
+from app.page import Page
+from app.plan import plan
+from app.rig import open_instrument
+from app.rig_file import EXPERIMENTS, Plan
+from app.verify import first_difference
+from config.refused import Refused
+from control.contract import Beam, Command, Fault, Level, OrderKind
+from drivers.journal import check, read_run
+from tests.full_disk import ROOT, random_sizes, small_disks
+
+SIZE = ("camera.width_px=160", "camera.height_px=160", "camera.fps=50", "sample.number=2", "sample.arrangement=line")
+PATIENT = ("rate=real time", "loop.stale_periods=500")
+posix_only = pytest.mark.skipif(os.name != "posix", reason="limits of POSIX systems")
+
+
+def planned(*sets: str) -> Plan:
+    return plan(EXPERIMENTS / "annular_activity.yaml", None, (*SIZE, *sets))
+
+
+def until(true: Callable[[], bool], patience_s: float = 120.0) -> None:
+    end_s = time.monotonic() + patience_s
+    while not true():
+        assert time.monotonic() < end_s, "waited in vain"
+        time.sleep(0.005)
+
+
+def main(*arguments: Path | str, code: int) -> str:
+    """A verb in a process of its own: what it printed. Its errors are one sentence, its end has this code."""
+    command = [sys.executable, "main.py", *map(str, arguments)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == code, done
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("note: ")]
+    assert len(lines) == (code != 0), done.stderr
+    assert all(line.startswith("cybloids: ") for line in lines)
+    return done.stdout + done.stderr
+
+
+RUNS = """
+    import resource, sys
+    from pathlib import Path
+    from app import headless
+    from tests.app.test_full_disk import planned
+
+    made = planned()
+    close_record, trips = headless.close_record, []
+    def noted(recorder, tripped):
+        trips.extend(tripped)
+        close_record(recorder, tripped)
+    headless.close_record = noted
+    for size, out in zip(sys.argv[1::2], sys.argv[2::2]):
+        trips.clear()
+        if int(size):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (int(size), resource.RLIM_INFINITY))
+        print("begin", flush=True)
+        print("begin", file=sys.stderr, flush=True)
+        code = headless.flown(made, 60.0, Path(out), frames=True, json=None)
+        print("code", code, len(trips), flush=True)
+"""
+
+
+@posix_only
+def test_runs_on_disks_of_20_random_sizes(tmp_path: Path) -> None:
+    """Real small disks, where they can be mounted; else limits on the size of a file. Tripped, or refused, and read."""
+    sizes = random_sizes(21, 20, 1_500_000, 4_500_000)
+    if os.geteuid() == 0:
+        with small_disks(tmp_path, sizes) as disks:
+            assert_told(runs([(0, disk / "run.h5") for disk in disks]), "the disk is full, ")
+    else:
+        assert_told(
+            runs([(size, tmp_path / f"{size}.h5") for size in sizes]), "a file may not grow any further here, the limit"
+        )
+
+
+def runs(wanted: list[tuple[int, Path]]) -> list[tuple[Path, list[str], list[str]]]:
+    """Runs one after another in one process: of each its file, and what it said on standard output and error."""
+    command = [sys.executable, "-c", textwrap.dedent(RUNS), *(str(item) for pair in wanted for item in pair)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=500, check=False)
+    assert done.returncode == 0, done
+    said, errors = ([part.splitlines()[1:] for part in text.split("begin")[1:]] for text in (done.stdout, done.stderr))
+    assert len(said) == len(errors) == len(wanted)
+    return [(path, out, error) for (_, path), out, error in zip(wanted, said, errors, strict=True)]
+
+
+def assert_told(told: list[tuple[Path, list[str], list[str]]], words: str) -> None:
+    begun = 0
+    for path, said, errors in told:
+        assert len(errors) == 1, errors
+        assert words in errors[0]
+        assert errors[0].endswith("; the laser is dark")
+        if "can't be begun" in errors[0]:
+            assert said == ["code 1 0"]
+            assert not path.exists()
+            continue
+        begun += 1
+        assert said == ["code 1 1"]  # one trip, and nothing is said to be recorded
+        assert errors[0].startswith(f"cybloids: the interlock tripped: no record, no beam: {path}: ")
+        with read_run(path) as run:
+            assert not run.ended_cleanly
+            assert check(run) is None
+            assert first_difference(run) is None
+            assert f"its {len(run)} turns before that can be read" in errors[0]
+    assert 5 <= begun < len(told)
+
+
+def test_the_verbs_on_a_full_disk(tmp_path: Path) -> None:
+    """`run`, `verify`, `info`, `export`, `replay` and `calibrate`, as they are typed."""
+    sets = [word for item in SIZE for word in ("--set", item)]
+    with small_disks(tmp_path, [3_500_000, 3_000_000, 3_500_000]) as (first, second, third):
+        run = first / "run.h5"
+        said = main("run", EXPERIMENTS / "annular_activity.yaml", *sets, "--seconds", "60", "--out", run, code=1)
+        assert "recorded in" not in said
+        assert "the interlock tripped: no record, no beam: " in said
+        assert "the disk is full, " in said
+        assert "the run ended unfinished" in main("verify", run, code=0)
+        assert "ended unfinished" in main("info", run, code=0)
+        main("export", run, "--to", "csv", "--out", tmp_path / "tables", code=0)
+        assert (tmp_path / "tables" / "turns.csv").stat().st_size > 0
+        whole = tmp_path / "whole.h5"
+        main("run", EXPERIMENTS / "annular_activity.yaml", *sets, "--seconds", "30", "--out", whole, code=0)
+        said = main("replay", whole, "--frames", "--out", second / "again.h5", code=1)
+        assert "the disk is full, " in said
+        assert "recorded in" not in said
+        assert main("verify", second / "again.h5", code=0).count("equal") == 1
+        rig, kept = ROOT / "config" / "rigs" / "simulated.yaml", third / "bench.calibration.yaml"
+        said = main("calibrate", "diffusion", rig, "--seconds", "20", "--out", kept, code=1)
+        assert "the disk is full, " in said
+        assert not kept.exists()
+
+
+def test_a_report_without_room_leaves_nothing(tmp_path: Path) -> None:
+    with small_disks(tmp_path, [65536]) as (disk,):
+        page = Page("Title")
+        page.text("x" * 200_000)
+        with pytest.raises(Fault, match="the report could not be saved"):
+            page.save(disk / "report.html")
+        assert list(disk.iterdir()) == []
+
+
+class Watched:
+    """A beam that notes what was sent after it was told to be dark for want of a record."""
+
+    def __init__(self, beam: Beam, log: Path) -> None:
+        self.beam, self.log = beam, log
+
+    def send(self, command: Command) -> Command:
+        sent = self.beam.send(command)
+        with self.log.open("a") as file:
+            file.write(f"{len(sent)}\n")
+        return sent
+
+    def dark(self, reason: str) -> Command:
+        with self.log.open("a") as file:
+            file.write(f"dark {reason}\n")
+        return self.beam.dark(reason)
+
+    def close(self) -> None:
+        self.beam.close()
+
+
+def limited(made: Plan, size_bytes: int, log: Path) -> Instrument:
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, resource.RLIM_INFINITY))
+    return watched(made, log)
+
+
+def watched(made: Plan, log: Path) -> Instrument:
+    opened = open_instrument(made)
+    return replace(opened, beam=Watched(opened.beam, log))
+
+
+def assert_trips_in_the_loops_process(live: Apart, out: Path, log: Path, words: str) -> None:
+    """Armed and recorded until there is no record: tripped, and dark from that turn on."""
+
+    def level() -> Level | None:
+        return live.newest.level if live.newest is not None else None
+
+    live.record(out)
+    until(lambda: live.recording)
+    live.order(OrderKind.ARM)
+    until(lambda: beam_is_on(live.newest))
+    until(lambda: level() is Level.TRIPPED)
+    assert live.newest is not None
+    assert live.newest.reason.startswith("no record, no beam: ")
+    assert words in live.newest.reason
+    number = live.newest.number
+    until(lambda: live.newest is not None and live.newest.number > number + 20)
+    assert level() is Level.TRIPPED
+    assert all(len(turn.sent) == 0 for _, turn in live.recent() if turn.number >= number)
+    live.record(None)
+    until(lambda: live.running and words in live.recorder_trouble)  # asking whether it runs takes the news in
+    done = log.read_text().splitlines()
+    first_dark = next(index for index, line in enumerate(done) if line.startswith("dark ") and words in line)
+    assert {line for line in done[first_dark:] if not line.startswith("dark")} <= {"0"}
+
+
+@posix_only
+def test_a_limit_on_files_trips_the_loops_process(tmp_path: Path) -> None:
+    out, log = tmp_path / "run.h5", tmp_path / "log"
+    log.touch()
+    made = planned(*PATIENT)
+    with Apart(made, partial(limited, size_bytes=3_500_000, log=log)) as live:
+        assert_trips_in_the_loops_process(live, out, log, "a file may not grow any further here")
+        assert not live.trouble
+    assert not live.trouble
+    with read_run(out) as run:
+        assert len(run) > 20
+        assert first_difference(run) is None
+
+
+def test_a_full_disk_trips_the_loops_process(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.touch()
+    with small_disks(tmp_path, [3_500_000]) as (disk,):
+        out = disk / "run.h5"
+        with Apart(planned(*PATIENT), partial(watched, log=log)) as live:
+            assert_trips_in_the_loops_process(live, out, log, "the disk is full, ")
+            live.record(tmp_path / "elsewhere.h5")  # a disk with room: recorded again, by the same process
+            until(lambda: live.recording)
+            live.record(None)
+            until(lambda: not live.recording)
+        assert not live.trouble
+        with read_run(out) as run:
+            assert check(run) is None
+        with read_run(tmp_path / "elsewhere.h5") as run:
+            assert run.ended_cleanly
+
+
+@posix_only
+def test_a_record_that_is_deleted_trips_the_loops_process(tmp_path: Path) -> None:
+    out, log = tmp_path / "run.h5", tmp_path / "log"
+    log.touch()
+    with Apart(planned(*PATIENT), partial(watched, log=log)) as live:
+        live.record(out)
+        until(lambda: live.recording)
+        live.order(OrderKind.ARM)
+        until(lambda: beam_is_on(live.newest))
+        out.unlink()
+        until(lambda: live.newest is not None and live.newest.level is Level.TRIPPED)
+        assert live.newest is not None
+        assert "no record, no beam" in live.newest.reason
+        assert "the file was deleted while it was being recorded" in live.newest.reason
+    assert not live.trouble
+
+
+@posix_only
+def test_a_run_whose_file_is_deleted_is_not_recorded(tmp_path: Path) -> None:
+    """Headless, in real time, so that there is time to delete it."""
+    out = tmp_path / "run.h5"
+    sets = [word for item in (*SIZE, *PATIENT) for word in ("--set", item)]
+    command = [sys.executable, "main.py", "run", str(EXPERIMENTS / "annular_activity.yaml"), *sets]
+    command += ["--seconds", "600", "--out", str(out)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            until(lambda: turns_in(out) > 5)
+            out.unlink()
+            said, errors = process.communicate(timeout=120)
+        finally:
+            process.kill()
+    assert process.returncode == 1
+    assert "recorded in" not in said
+    assert errors.splitlines()[-1] == (
+        f"cybloids: the interlock tripped: no record, no beam: {out}: the record can't be written: "
+        "the file was deleted while it was being recorded; the laser is dark"
+    )
+
+
+def turns_in(path: Path) -> int:
+    """0 where it is not even begun."""
+    try:
+        with read_run(path) as run:
+            return len(run)
+    except Refused:
+        return 0

@@ -1,0 +1,83 @@
+"""A run without a window: how many turns it should have had."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import app.headless
+from app.headless import expected_turns, flown, fly, too_few
+from app.plan import plan
+from app.rig import open_instrument
+from app.rig_file import EXPERIMENTS, Plan
+from control.contract import Forces, Policy, Seen
+
+SLOW = ("rate=real time", "camera.fps=20", "loop.stale_periods=100")
+PERIOD_S = 0.05
+
+
+@dataclass(frozen=True)
+class Late:
+    """A policy that takes several frames' time for an answer."""
+
+    policy: Policy
+    takes_s: float
+
+    @property
+    def longest_delay_s(self) -> float:
+        return self.policy.longest_delay_s
+
+    def start(self) -> Any:
+        return self.policy.start()
+
+    def step(self, memory: Any, seen: Seen) -> tuple[Any, Forces]:
+        time.sleep(self.takes_s)
+        return self.policy.step(memory, seen)
+
+
+def late(made: Plan, takes_s: float) -> Any:
+    instrument = open_instrument(made)
+    return replace(instrument, machine=replace(instrument.machine, policy=Late(instrument.machine.policy, takes_s)))
+
+
+def test_a_run_that_made_fewer_than_half_of_its_turns_is_not_exit_0(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(app.headless, "open_instrument", lambda made: late(made, 5.0 * PERIOD_S))
+    made = plan(EXPERIMENTS / "annular_activity.yaml", None, SLOW)
+    assert flown(made, 3.0, tmp_path / "run.h5", False, None) == 1
+    said = capsys.readouterr().err
+    assert "of 60 turns: the computer or the camera was too slow" in said
+    assert (tmp_path / "run.h5").exists()
+
+
+def test_one_turn_of_a_run_whose_first_frame_took_longer_than_the_run_is_not_exit_0(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As it was with an empty cache of numba: one turn, and exit 0."""
+    monkeypatch.setattr(app.headless, "open_instrument", lambda made: late(made, 2.0))
+    made = plan(EXPERIMENTS / "annular_activity.yaml", None, SLOW)
+    assert flown(made, 1.5, tmp_path / "run.h5", False, None) == 1
+    assert "made only 1 of 30 turns" in capsys.readouterr().err
+
+
+def test_a_run_in_time_and_one_in_lockstep_are_whole(tmp_path: Path) -> None:
+    slow = plan(EXPERIMENTS / "annular_activity.yaml", None, ("rate=real time", "camera.fps=2"))
+    done = fly(slow, 3.0, None, False, "")
+    assert done["turns_expected"] == 6
+    assert too_few(done) == ""
+    dropping = plan(EXPERIMENTS / "annular_activity.yaml", None, ("camera.drop=0.9",))
+    assert flown(dropping, 2.0, tmp_path / "run.h5", False, None, armed=False) == 0
+
+
+def test_a_run_that_ends_before_its_seconds_is_held_against_the_time_that_it_lasted() -> None:
+    made = plan(EXPERIMENTS / "annular_activity.yaml", None, SLOW)
+    assert expected_turns(made, 60.0, 2.0) == 40  # a film that was over
+    assert expected_turns(made, 60.0, 61.0) == 1200
+    assert expected_turns(made, None, 3.0) == 60
+    assert too_few({"turns": 30, "turns_expected": 60}) == ""
+    assert "29 of 60" in too_few({"turns": 29, "turns_expected": 60})

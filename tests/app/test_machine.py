@@ -1,0 +1,32 @@
+"""The numbers of a rig in the machine that flies it: limits, ages, powers."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.machine import build_machine
+from app.plan import plan
+from app.rig_file import EXPERIMENTS, field_um
+from control.contract import OrderKind
+from tests.app.flights import calibrating
+
+
+def test_the_machine_has_the_limits_and_the_ages_of_its_rig() -> None:
+    made = plan(
+        EXPERIMENTS / "annular_activity.yaml", None, ("camera.fps=50", "loop.stale_periods=3", "loop.power_cap_mw=77")
+    )
+    machine = build_machine(made)
+    assert machine.stale_s == pytest.approx(3 / 50)
+    assert machine.hold_s == pytest.approx(1 / 50)
+    assert machine.latency_s == pytest.approx(made.rig.loop.latency_s + made.rig.deflector.delay_s)
+    assert (machine.limits.low_um, machine.limits.high_um) == field_um(made.rig)
+    assert machine.limits.power_mw == machine.light.power_mw == made.rig.power_mw == 77.0
+    assert machine.probe_mw is None
+    assert OrderKind.PROBE in machine.refused
+
+
+def test_a_calibration_may_probe_with_the_rigs_probe_power() -> None:
+    made = calibrating("scan")
+    machine = build_machine(made)
+    assert machine.probe_mw == made.rig.loop.probe_power_mw
+    assert OrderKind.PROBE not in machine.refused

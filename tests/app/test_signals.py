@@ -1,0 +1,178 @@
+"""A run that is stopped by a signal: the laser is dark, the record is closed, and one sentence says so."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from drivers.emulate.child import ROOT, Child
+from drivers.journal import read_run
+from tests.drivers.emulated import beam_of, eventually
+
+pytestmark = [
+    pytest.mark.real_time,
+    pytest.mark.skipif(not hasattr(os, "openpty"), reason="this system has no pseudo-terminals"),
+]
+
+RIG = ROOT / "config" / "rigs" / "serial_simulated.yaml"
+EXPERIMENT = "config/experiments/annular_activity.yaml"
+PATIENCE_S = 120.0
+NUMBERS = [signal.SIGTERM, signal.SIGHUP, signal.SIGINT] if hasattr(signal, "SIGHUP") else [signal.SIGTERM]
+
+
+def sets_for(galvo: Child, laser: Child) -> list[str]:
+    """For emulators that run already; patient with a busy computer. The galvo's watchdog must not be what darkens."""
+    sets = (
+        f"deflector.port={galvo.link}", f"laser.port={laser.link}", "emulated.start=false",
+        f"emulated.galvo_stream={galvo.stream_port}", f"emulated.laser_stream={laser.stream_port}",
+        "loop.stale_periods=500", "deflector.watchdog_s=1.0", "deflector.timeout_s=1.0", "laser.timeout_s=1.0",
+    )  # fmt: skip
+    return [word for item in sets for word in ("--set", item)]
+
+
+@pytest.fixture(autouse=True)
+def _signals_are_not_ignored() -> Iterator[None]:
+    """A shell starts its background jobs with SIGINT ignored, and children inherit that."""
+    before = {number: signal.getsignal(number) for number in NUMBERS}
+    for number, action in before.items():
+        if action is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+    yield
+    for number, action in before.items():
+        signal.signal(number, action)
+
+
+@contextmanager
+def running(*words: str, stdout: int = subprocess.PIPE) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "main.py", *words]
+    with subprocess.Popen(command, cwd=ROOT, stdout=stdout, stderr=subprocess.PIPE, text=True) as program:
+        try:
+            yield program
+        finally:
+            program.kill()
+
+
+@contextmanager
+def serial_run(folder: Path) -> Iterator[tuple[subprocess.Popen[str], Child, Child, Path]]:
+    """`run` on emulated devices that are processes of their own, with its laser on."""
+    with Child("galvo", folder / "galvo") as galvo, Child("cobolt", folder / "laser") as laser:
+        out = folder / "run.h5"
+        words = ["run", EXPERIMENT, "--rig", str(RIG), "--out", str(out), "--seconds", "600", "--no-frames"]
+        with running(*words, *sets_for(galvo, laser)) as program:
+            lit = laser.wait_for("lit", PATIENCE_S)
+            assert lit is not None, program.communicate(timeout=1)[1] if program.poll() is not None else "not lit"
+            for _ in range(5):
+                assert galvo.wait_for("batch", PATIENCE_S) is not None
+            yield program, galvo, laser, out
+
+
+def whole(out: Path) -> bool:
+    with read_run(out) as run:
+        return run.ended_cleanly and len(run) > 0
+
+
+@pytest.mark.parametrize("number", NUMBERS, ids=lambda number: number.name)
+def test_a_stopped_run_is_dark_and_its_record_is_closed(tmp_path: Path, number: signal.Signals) -> None:
+    with serial_run(tmp_path) as (program, galvo, laser, out):
+        program.send_signal(number)
+        said = program.communicate(timeout=PATIENCE_S)[1]
+        assert program.returncode == 128 + number
+        assert eventually(lambda: laser.events[-1].get("why") == "l0", PATIENCE_S)
+        assert beam_of(laser)["beam"] == "dark"
+        assert beam_of(galvo)["beam"] == "dark"
+        assert f"stopped by {number.name}; the laser is dark" in said
+        assert str(out) in said
+        assert "Traceback" not in said
+    assert whole(out)
+
+
+def test_more_signals_while_it_closes_leave_no_light(tmp_path: Path) -> None:
+    with serial_run(tmp_path) as (program, _, laser, out):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
+            program.send_signal(number)
+            laser.wait_for("off", 0.03)
+        said = program.communicate(timeout=PATIENCE_S)[1]
+        assert program.returncode in (128 + signal.SIGTERM, 128 + signal.SIGINT)
+        assert eventually(lambda: beam_of(laser)["beam"] == "dark", PATIENCE_S)
+        assert "Traceback" not in said
+        assert "the laser is dark" in said
+    assert whole(out)
+
+
+def test_a_signal_while_the_rig_is_opened_ends_it_dark(tmp_path: Path) -> None:
+    with Child("galvo", tmp_path / "galvo") as galvo, Child("cobolt", tmp_path / "laser") as laser:
+        words = ["run", EXPERIMENT, "--rig", str(RIG), "--out", str(tmp_path / "run.h5"), "--seconds", "600"]
+        galvo.order("silence")  # it is asked who it is, and does not answer: opening takes its time
+        with running(*words, *sets_for(galvo, laser), "--set", "deflector.timeout_s=60") as program:
+            port = os.readlink(galvo.link)
+            assert eventually(lambda: is_open(program.pid, port), PATIENCE_S)
+            program.send_signal(signal.SIGTERM)
+            said = program.communicate(timeout=PATIENCE_S)[1]
+            assert program.returncode == 128 + signal.SIGTERM
+            assert "stopped by SIGTERM; the laser is dark" in said
+        assert "lit" not in [event["event"] for event in laser.events]
+
+
+def is_open(pid: int, path: str) -> bool:
+    """Whether a process has a file open."""
+    folder = Path(f"/proc/{pid}/fd")
+    if not folder.exists():
+        pytest.skip("this system does not list open files in /proc")
+    for item in folder.iterdir():
+        try:
+            if os.readlink(item) == path:
+                return True
+        except OSError:
+            continue
+    return False
+
+
+def test_standard_output_closed_loses_neither_record_nor_answer(tmp_path: Path) -> None:
+    out, answer = tmp_path / "run.h5", tmp_path / "run.json"
+    reader, writer = os.pipe()
+    os.close(reader)
+    words = ["run", EXPERIMENT, "--seconds", "1", "--out", str(out), "--json", str(answer), "--no-frames"]
+    with running(*words, stdout=writer) as program:
+        os.close(writer)
+        said = program.communicate(timeout=PATIENCE_S)[1]
+    assert "Traceback" not in said
+    assert program.returncode == 1
+    assert "standard output" in said
+    assert answer.exists()
+    assert whole(out)
+
+
+def test_a_terminal_that_is_closed_leaves_it_dark(tmp_path: Path) -> None:
+    """The terminal goes: SIGHUP comes, and nothing can be written any more."""
+    with Child("galvo", tmp_path / "galvo") as galvo, Child("cobolt", tmp_path / "laser") as laser:
+        out = tmp_path / "run.h5"
+        words = ["run", EXPERIMENT, "--rig", str(RIG), "--out", str(out), "--seconds", "600", "--no-frames"]
+        master, slave = os.openpty()
+        command = [sys.executable, "-c", AT_A_TERMINAL, os.ttyname(slave), *words, *sets_for(galvo, laser)]
+        with subprocess.Popen(command, cwd=ROOT, start_new_session=True) as program:
+            try:
+                os.close(slave)
+                assert laser.wait_for("lit", PATIENCE_S) is not None
+                os.close(master)
+                assert program.wait(PATIENCE_S) == 128 + signal.SIGHUP
+            finally:
+                program.kill()
+        assert eventually(lambda: beam_of(laser)["beam"] == "dark", PATIENCE_S)
+    assert whole(out)
+
+
+AT_A_TERMINAL = """
+import fcntl, os, sys, termios
+terminal = os.open(sys.argv[1], os.O_RDWR)
+fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+for number in (0, 1, 2):
+    os.dup2(terminal, number)
+os.execv(sys.executable, [sys.executable, "main.py", *sys.argv[2:]])
+"""

@@ -1,0 +1,131 @@
+"""Files written whole or not at all, as fresh files of our own, and never in the place of what is no plain file."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+
+from config.atomic import fresh_file, write_file
+from config.refused import Refused
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_file_is_written_whole_into_a_folder_that_is_made(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "folder" / "file.txt"
+    write_file(path, "µm\n")
+    assert path.read_bytes() == "µm\n".encode()
+    write_file(path, b"\x00\r\n")
+    assert path.read_bytes() == b"\x00\r\n"
+    assert names(path.parent) == ["file.txt"]
+
+
+def test_a_folder_is_made_only_where_it_may_be(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        write_file(tmp_path / "new" / "file.txt", "", make_folder=False)
+    assert names(tmp_path) == []
+
+
+def test_it_has_the_rights_of_any_new_file(tmp_path: Path) -> None:
+    write_file(tmp_path / "ours", "")
+    (tmp_path / "usual").write_text("")
+    ours, usual = (stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("ours", "usual"))
+    assert ours == usual
+
+
+def test_what_fails_changes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("before")
+
+    def failing() -> None:
+        with fresh_file(tmp_path / "file") as beside:
+            beside.write_text("half")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        failing()
+    assert (tmp_path / "file").read_text() == "before"
+    assert names(tmp_path) == ["file"]
+
+
+def make(kind: str, path: Path) -> None:
+    if kind == "a folder":
+        path.mkdir()
+    elif kind == "a symbolic link":
+        path.symlink_to(path.with_name("target"))
+    elif kind == "a pipe":
+        os.mkfifo(path)
+    elif kind == "a socket":
+        with socket.socket(socket.AF_UNIX) as made:
+            made.bind(str(path))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no such things among its files")
+@pytest.mark.parametrize("kind", ["a folder", "a symbolic link", "a pipe", "a socket"])
+def test_what_is_no_plain_file_is_left_as_it_is(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # a socket's name is short
+    (tmp_path / "target").write_text("precious")
+    make(kind, Path("it"))
+    before = os.lstat(tmp_path / "it")
+    with pytest.raises(Refused, match=f"it: found {kind}, where a picture is needed"):
+        write_file(tmp_path / "it", "x", "a picture")
+    after = os.lstat(tmp_path / "it")
+    assert (before.st_ino, before.st_mode) == (after.st_ino, after.st_mode)
+    assert (tmp_path / "target").read_text() == "precious"
+    assert names(tmp_path) == ["it", "target"]
+
+
+def test_what_takes_the_place_meanwhile_is_left_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "target").write_text("precious")
+
+    def overtaken() -> None:
+        with fresh_file(tmp_path / "file") as beside:
+            beside.write_text("ours")
+            (tmp_path / "file").symlink_to(tmp_path / "target")
+
+    with pytest.raises(Refused, match="found a symbolic link"):
+        overtaken()
+    assert (tmp_path / "target").read_text() == "precious"
+    assert names(tmp_path) == ["file", "target"]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/null"), reason="this system has no devices among its files")
+def test_a_device_is_no_file() -> None:
+    with pytest.raises(Refused, match="/dev/null: found a device, where a plain file is needed"):
+        write_file(Path("/dev/null"), "x")
+    assert stat.S_ISCHR(os.lstat("/dev/null").st_mode)
+
+
+def test_a_link_that_lies_in_wait_is_not_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the old, foreseeable name, and at the very name that is drawn."""
+    (tmp_path / "precious").write_text("precious")
+    (tmp_path / ".answer.json.part").symlink_to(tmp_path / "precious")
+    write_file(tmp_path / "answer.json", "{}")
+    monkeypatch.setattr("config.atomic.secrets.token_hex", lambda _: "drawn")
+    (tmp_path / ".answer.json.drawn.part").symlink_to(tmp_path / "precious")
+    with pytest.raises(FileExistsError):
+        write_file(tmp_path / "answer.json", "[]")
+    assert (tmp_path / "precious").read_text() == "precious"
+    assert (tmp_path / "answer.json").read_text() == "{}"
+
+
+def test_a_long_name_is_written(tmp_path: Path) -> None:
+    write_file(tmp_path / ("n" * 250), "x")
+    assert (tmp_path / ("n" * 250)).read_text() == "x"
+
+
+def test_many_at_once_leave_one_whole_file(tmp_path: Path) -> None:
+    contents = [str(digit) * 100_000 for digit in range(8)]
+    writing = [threading.Thread(target=write_file, args=(tmp_path / "file", content)) for content in contents]
+    for thread in writing:
+        thread.start()
+    for thread in writing:
+        thread.join()
+    assert (tmp_path / "file").read_text() in contents
+    assert names(tmp_path) == ["file"]

@@ -1,0 +1,161 @@
+"""A serial line over a pseudo-terminal: a slow device, lines that end in the middle of things, and a free port."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+import serial
+
+from control.contract import Fault
+from drivers import serial_line
+from drivers.serial_line import SerialLine
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "openpty"), reason="this system has no pseudo-terminals")
+
+PATIENCE_S = 60.0  # of a test with a busy computer
+
+
+@dataclass
+class Device:
+    """The far end of a line. It answers each request when it may."""
+
+    end: int
+    host: int
+    asked: threading.Event = field(default_factory=threading.Event)
+    may_answer: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def port(self) -> str:
+        return os.ttyname(self.host)
+
+    def serve(self) -> None:
+        try:
+            while os.read(self.end, 100):
+                self.asked.set()
+                self.may_answer.wait(PATIENCE_S)
+                os.write(self.end, b"OK\r")
+        except OSError:  # the test is over
+            return
+
+
+@pytest.fixture
+def device(monkeypatch: pytest.MonkeyPatch) -> Iterator[Device]:
+    import tty
+
+    monkeypatch.setattr(serial_line, "AGAIN_S", 0.0)
+    end, host = os.openpty()
+    tty.setraw(host)
+    device = Device(end, host)
+    threading.Thread(target=device.serve, daemon=True).start()
+    yield device
+    device.may_answer.set()
+    os.close(host)
+
+
+def opened(device: Device, timeout_s: float = PATIENCE_S) -> SerialLine:
+    line = SerialLine("the device", device.port, 115200, timeout_s, lambda: None)
+    line.connect()
+    return line
+
+
+def ask(line: SerialLine) -> str:
+    return line.ask(b"?\r", b"\r", lambda piece: piece.decode() or None)
+
+
+def test_close_returns_when_the_port_is_free_fifty_times(device: Device) -> None:
+    """A request is under way, to a device that answers late, when another thread closes the line; it opens at once."""
+    for _ in range(50):
+        device.asked.clear()
+        device.may_answer.clear()
+        line = opened(device)
+        ended: list[str] = []
+
+        def request(line: SerialLine = line, ended: list[str] = ended) -> None:
+            try:
+                ended.append(ask(line))
+            except Fault as fault:
+                ended.append(str(fault))
+
+        asking = threading.Thread(target=request)
+        asking.start()
+        assert device.asked.wait(PATIENCE_S)
+        closing = threading.Thread(target=line.close)
+        closing.start()
+        device.may_answer.set()
+        closing.join(PATIENCE_S)
+        assert not closing.is_alive()
+        again = opened(device)
+        assert ask(again) == "OK"
+        again.close()
+        asking.join(PATIENCE_S)
+        assert ended
+
+
+def test_a_process_that_was_forked_meanwhile_does_not_hold_the_port(device: Device) -> None:
+    """As between the fork and the exec of any subprocess that another thread starts: it has copies of all files."""
+    line = opened(device)
+    assert line._serial is not None
+    copy = line._serial.fd
+    program = "import sys; print('up', flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=(copy,)
+    ) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"up\n"
+        line.close()
+        again = opened(device)
+        again.close()
+        child.communicate()
+
+
+def test_a_port_that_is_in_use_is_a_fault(device: Device) -> None:
+    line = opened(device)
+    with pytest.raises(Fault, match=f"the device at {device.port}: it can't be opened .*exclusively lock"):
+        opened(device)
+    line.close()
+    opened(device).close()
+
+
+@pytest.mark.parametrize("trouble", [Fault("who is this"), ZeroDivisionError("bug"), KeyboardInterrupt()])
+def test_a_line_that_was_not_greeted_to_the_end_is_let_go(device: Device, trouble: BaseException) -> None:
+    def greet() -> None:
+        raise trouble
+
+    line = SerialLine("the device", device.port, 115200, PATIENCE_S, greet)
+    with pytest.raises(type(trouble)):
+        line.connect()
+    assert line.trouble
+    opened(device).close()
+
+
+def test_what_the_system_says_of_a_terminal_that_is_gone_is_a_fault(
+    device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """termios.error is no OSError: it once went past the Fault, and left the line open and useless."""
+    import termios
+
+    line = opened(device)
+
+    def gone(self: serial.Serial) -> None:
+        raise termios.error(5, "Input/output error")
+
+    monkeypatch.setattr(serial.Serial, "reset_input_buffer", gone)
+    with pytest.raises(Fault, match=r"the device at .*: it is gone"):
+        line.hush(0.0)
+    monkeypatch.undo()
+    opened(device).close()
+
+
+def test_a_closed_line_stays_closed(device: Device) -> None:
+    line = opened(device)
+    line.close()
+    line.close()
+    for use in (line.connect, lambda: ask(line)):
+        with pytest.raises(Fault, match="is closed"):
+            use()
