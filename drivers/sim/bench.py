@@ -19,7 +19,6 @@ from drivers.sim.laser import SimulatedLaser, SimulatedLaserDriver
 from drivers.sim.sample import Sample
 from drivers.sim.world import Stage, Visits, World
 
-
 MOST_FRAMES_LATE = 1000  # frame periods of a readout: the world keeps the positions of so many frames
 
 
@@ -121,8 +120,8 @@ def stage_of(camera: SimulatedCamera, deflector: SimulatedDeflector, laser: Simu
     """What the world needs to know of its devices. Raises Refused for a frame that arrives after too many others."""
     if camera.readout_s * camera.fps > MOST_FRAMES_LATE:
         raise Refused(
-            f"camera.readout_s: a readout of {camera.readout_s:g} s is {camera.readout_s * camera.fps:.3g} frame periods "
-            f"at camera.fps {camera.fps:g} (allowed: {MOST_FRAMES_LATE})"
+            f"camera.readout_s: a readout of {camera.readout_s:g} s is {camera.readout_s * camera.fps:.3g} frame "
+            f"periods at camera.fps {camera.fps:g} (allowed: {MOST_FRAMES_LATE})"
         )
     return Stage(
         middle_um=camera.middle_um(um_per_px),

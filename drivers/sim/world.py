@@ -237,8 +237,8 @@ class World:
             f"frame for {len(self.species)} particles {when} (allowed: {MOST_WORK:g} steps times particles, of more "
             f"than 1 ns): sample.drag_pn_s_per_um is {sample.drag_pn_s_per_um:.3g}, sample.temperature_k "
             f"{sample.temperature_k:.3g}, sample.diameter_um {sample.diameter_um:.3g}, the light's waist "
-            f"{stage.waist_um:.3g} um, camera.exposure_s {stage.exposure_s:.3g}, camera.fps {1.0 / stage.period_s:.6g}; "
-            "the light's depth is set by depth_kt_per_mw"
+            f"{stage.waist_um:.3g} um, camera.exposure_s {stage.exposure_s:.3g}, camera.fps {1.0 / stage.period_s:.6g}"
+            "; the light's depth is set by depth_kt_per_mw"
         )
 
     def _take(self, visits: Visits) -> None:

@@ -32,7 +32,7 @@ def lit(depth_kt: float) -> Visits:
     [{"drag_pn_s_per_um": 1e-8}, {"drag_pn_s_per_um": 1e-6, "temperature_k": 1e5}, {"diameter_um": 1e-4}],
 )
 def test_a_sample_that_needs_too_many_steps_in_the_dark_is_refused(changes: dict[str, float]) -> None:
-    with pytest.raises(Refused, match=r"steps of .* s a frame for 3 particles without light.*sample.drag_pn_s_per_um"):
+    with pytest.raises(Refused, match=r"steps of .* ns a frame for 3 particles without light.*sample.drag_pn_s_per_um"):
         World(Sample(number=3, arrangement="line", **changes), Stage()).advance(10 * MILLI)  # type: ignore[arg-type]
 
 
