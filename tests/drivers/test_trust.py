@@ -182,8 +182,8 @@ def test_an_image_that_would_inflate_to_more_than_an_image_is_refused(
     path = tmp_path / "run.h5"
     path.write_bytes(sound)
     with h5py.File(path, "r+") as file:
-        sizes = b"".join(size.to_bytes(4, "little") for size in (claimed, 64, 58))  # inflated, of a block, stored
-        chunk = bytes([2, 1, 0, 1]) + sizes + bytes(42)
+        sizes = b"".join(size.to_bytes(4, "little") for size in (claimed, 64, 96))  # inflated, of a block, stored
+        chunk = bytes([2, 1, 0, 1]) + sizes + bytes(84)
         file["frames"].id.write_direct_chunk((3, 0, 0), chunk, filter_mask=0)
     with read_run(path) as run:
         run.image(2)
