@@ -5,13 +5,14 @@ export OMP_NUM_THREADS = 1
 export OPENBLAS_NUM_THREADS = 1
 export MKL_NUM_THREADS = 1
 PY = .venv/bin/python
+WORKERS = 2
 
 run:
 	@sh setup.sh run
 	@$(PY) main.py demo
 
 test: lint
-	QT_QPA_PLATFORM=offscreen $(PY) -m pytest -q
+	QT_QPA_PLATFORM=offscreen $(PY) -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 lint:
 	@sh setup.sh test

@@ -465,11 +465,23 @@ def main() -> int:
     from app import signals
     from app.kernel_cache import provide
 
+    fill_standard_streams()
     with signals.caught():
         provide()
         code = verb()
         with signals.held():
             return code or (0 if flushed() else 1)
+
+
+def fill_standard_streams() -> None:
+    """A standard stream that was closed leads nowhere: the next file that is opened, a record, does not become it."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free: this one
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115  for the rest of the program
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
 
 
 def verb() -> int:
@@ -502,7 +514,9 @@ def verb() -> int:
 
 def complain(said: str) -> None:
     """One sentence on standard error, where there still is one."""
-    with suppress(OSError):
+    if sys.stderr is None:
+        return
+    with suppress(OSError, ValueError):
         say(f"cybloids: {said}", error=True)
         sys.stderr.flush()
 

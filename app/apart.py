@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.host import Answer, News, Note, Opening, Over, Record, Written, serve
+from app.put_out import put_out
 from app.remembered import Pace, Remembered
 from app.rig import open_instrument
 from app.rig_file import Plan
@@ -27,7 +28,6 @@ from config.refused import Refused
 from control.contract import Fault, Order, OrderKind, Turn
 from control.loop import Machine
 from drivers.returned import Returned
-from drivers.sim.deflector import SimulatedDeflector
 from drivers.sim.laser import SimulatedLaser
 
 START_S = 600.0  # until the instrument is open: a first start compiles kernels, and STOP ends it
@@ -38,15 +38,6 @@ EXIT_S = 0.2  # for a process that has closed its pipe to be gone
 RESCUE_S = 5.0  # for a laser to be put out
 OPENING_S = 2.0  # for one that is still opening to close what it has
 CRASHED = 1  # the exit code of a process whose devices hang, or that failed
-
-
-def put_out(plan: Plan) -> str:
-    """Darken the real devices of a plan whose process has died; what came of it, in words. Never raises."""
-    if isinstance(plan.rig.laser, SimulatedLaser) and isinstance(plan.rig.deflector, SimulatedDeflector):
-        return ""
-    from app import serial_rig  # nobody waits for the serial devices who does not use them
-
-    return serial_rig.put_out(plan)
 
 
 class Apart:

@@ -15,6 +15,7 @@ from app.answer import write_json
 from app.instrument import Instrument
 from app.plan import plan
 from app.progress import progress
+from app.put_out import put_out
 from app.rig import open_instrument, open_recorder
 from app.rig_file import Plan
 from app.say import say
@@ -25,7 +26,7 @@ from config.refused import Refused
 from control.contract import Beam, Camera, Ended, Fault, Frame, Level, Order, Recorder, Turn
 from control.loop import UNCONFIRMED, run
 from control.policies.calibrating import Calibrating
-from drivers.guard import STILL_LIT
+from drivers.light import STILL_LIT
 
 RUNS = Path("runs")
 NO_RECORD = "no record, no beam: "  # what the loop says before the recorder's words
@@ -97,18 +98,29 @@ def fly(
     Raises Refused, Fault (with STILL_LIT in it where the laser could not be put out), Stopped if a signal came.
     """
     refuse_unconfirmed(made, armed)
+    opened: list[Instrument] = []
     try:
-        return _opened(made, seconds, out, frames, title, source, armed)
+        return _opened(made, opened, seconds, out, frames, title, source, armed)
     except Stopped as stopped:
-        kept = f"; the record is closed: {out}" if out is not None and out.exists() else ""
-        stopped.outcome = f"the laser is dark{kept}"
+        kept = f"; the record is closed: {out}" if opened and out is not None and out.exists() else ""
+        with signals.held():
+            light = "the laser is dark" if opened else put_out(made) or "the laser is dark"
+        stopped.outcome = f"{light}{kept}"
         raise
 
 
 def _opened(
-    made: Plan, seconds: float | None, out: Path | None, frames: bool, title: str, source: str, armed: bool
+    made: Plan,
+    opened: list[Instrument],
+    seconds: float | None,
+    out: Path | None,
+    frames: bool,
+    title: str,
+    source: str,
+    armed: bool,
 ) -> dict[str, Any]:
     instrument = open_instrument(made)
+    opened.append(instrument)
     try:
         recorder = open_recorder(instrument, out, frames=frames, source=source) if out else Unrecorded()
         trips: list[str] = []

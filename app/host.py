@@ -37,6 +37,7 @@ from config.refused import Refused
 from control.contract import Fault, Order, OrderKind, Turn
 from drivers.returned import Returned
 
+LATE_S = 1.0  # an order for light that waited longer is not obeyed: its moment has passed
 PACE_S = 0.01  # the shortest time between two tellings
 SILENCE_S = 0.1  # the longest
 PRIORITY = -10
@@ -184,7 +185,7 @@ class Host:
         self._ring: Ring | None = None
         self._sending = threading.Lock()
         self._tidied_s = time.monotonic()
-        self._waiting: deque[Order | Record] = deque()  # behind an order that takes long
+        self._waiting: deque[tuple[Order | Record, float]] = deque()  # behind an order that takes long; since when
         self._orderly = threading.Condition()
         self._signal = 0  # that is to end this process
         self._heart = Heartbeat(
@@ -257,10 +258,10 @@ class Host:
             if told is None:
                 self._closing.set()
             elif isinstance(told, Order) and told.kind in DARKENS:
-                self._waiting = deque(one for one in self._waiting if not lights(one))
+                self._waiting = deque(one for one in self._waiting if not lights(one[0]))
                 self._live.order(told.kind, told.text)
             else:
-                self._waiting.append(told)
+                self._waiting.append((told, time.monotonic()))
             self._orderly.notify()
 
     def _work(self) -> None:
@@ -270,7 +271,8 @@ class Host:
                 if not self._waiting:
                     self._orderly.wait(SILENCE_S)
                     continue
-                told = self._waiting.popleft()
+                told, since_s = self._waiting.popleft()
+                told = in_time(told, time.monotonic() - since_s)
                 if not takes_long(told):
                     self._do(told)  # under the lock: a STOP comes either before it or after it
                     continue
@@ -370,6 +372,14 @@ class Host:
 def lights(told: Order | Record) -> bool:
     """Whether it is an order on the way to light."""
     return isinstance(told, Order) and told.kind in (OrderKind.ARM, OrderKind.PROBE, OrderKind.RESET)
+
+
+def in_time(told: Order | Record, waited_s: float) -> Order | Record:
+    """The order; where it is for light, and has waited behind other settings for too long, a remark that says so."""
+    if not lights(told) or waited_s <= LATE_S or isinstance(told, Record):
+        return told
+    said = f"{told.kind} was not obeyed: it waited {waited_s:.1f} s for new settings to be ready; give it again"
+    return Order(OrderKind.MARK, said)
 
 
 def takes_long(told: Order | Record) -> bool:

@@ -17,6 +17,7 @@ from drivers.deflectors import serial_galvo
 from drivers.deflectors.serial_galvo import SerialGalvo
 from drivers.lasers import cobolt
 from drivers.lasers.cobolt import Cobolt
+from drivers.light import STILL_LIT
 from drivers.serial_bench import Means, open_emulated_bench, open_serial_bench
 from drivers.sim.camera import SimulatedCamera
 from drivers.sim.clock import PacedClock
@@ -64,7 +65,7 @@ def put_out(made: Plan) -> str:
     if isinstance(laser, Cobolt):
         why = _tried(lambda: cobolt.put_out(laser))
         said.append(
-            f"the laser could not be put out from here ({why}): switch it off by hand"
+            f"{STILL_LIT} from here ({why}): switch it off by hand"
             if why
             else "the laser was put out from here, and says that its emission is off"
         )

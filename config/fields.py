@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 # What a bench could have at most, where a field says no narrower bound: by the unit of the field, of either sign.
 LARGEST = {"px": 1e6, "µm": 1e9, "s": 1e9, "Hz": 1e9, "mW": 1e12, "kT": 1e12, "V": 1e6, "pN": 1e12, "°": 1e6, "K": 1e9}
-LARGEST_NUMBER = 1e15  # of any other unit
+LARGEST_NUMBER = 1e18  # of any other unit
 LARGEST_COUNT = 2**63 - 1  # of a whole number: a seed, for one
 SMALLEST = {"µm": 1e-6, "s": 1e-9, "px": 1e-3, "V": 1e-3}  # of a number that must be more than 0
 SMALLEST_NUMBER = 1e-12  # of any other unit

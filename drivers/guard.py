@@ -18,10 +18,9 @@ import numpy as np
 from config.warp import Map
 from control.contract import Clock, Command, Fault
 from control.contract import dark as dark_command
-from drivers.light import Deflector, Laser
+from drivers.light import STILL_LIT, Deflector, Laser
 
 ROUNDING = 1e-9  # a power or a place that is over its limit by this part is not over it
-STILL_LIT = "the laser could not be put out"  # every Fault after which light may be on has these words
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -51,6 +51,9 @@ class Deflector(Protocol):
     def close(self) -> None: ...
 
 
+STILL_LIT = "the laser could not be put out"  # every Fault after which light may be on has these words
+
+
 class Laser(Protocol):
     """Gives each visit of the deflector its power."""
 
@@ -77,7 +80,9 @@ class Laser(Protocol):
         """'ready', or what is wrong."""
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """No light, and let the device go. Raises Fault, with STILL_LIT, after that, where light may be left on."""
+        ...
 
 
 class Modulator(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -13,14 +13,15 @@ from typing import Self
 from config.geometry import Affine
 from config.refused import Refused
 from config.warp import Map
-from control.contract import Beam, Camera, Command
+from control.contract import Beam, Camera, Command, Fault
 from drivers.cameras.opencv_capture import OpenCVCamera, OpenCVCapture
 from drivers.deflectors.serial_galvo import SerialGalvo, SerialGalvoDriver
 from drivers.emulate.child import Child
 from drivers.emulate.light_path import LightPath, Listener
 from drivers.emulate.settings import Emulated
 from drivers.guard import Bounds, Guard
-from drivers.lasers.cobolt import Cobolt, CoboltDriver
+from drivers.lasers.cobolt import Cobolt, CoboltDriver, put_out
+from drivers.light import STILL_LIT
 from drivers.returned import Returned
 from drivers.sim.bench import warm_up
 from drivers.sim.camera import SimulatedCamera, SimulatedCameraDriver
@@ -102,9 +103,9 @@ def open_serial_bench(camera: OpenCVCamera, galvo: SerialGalvo, laser: Cobolt, m
     """Real devices. Raises Fault, Refused; what was opened until then is closed."""
     clock = PacedClock(1.0)
     with ExitStack() as opened:
+        mirrors, lamp = _open_light(galvo, laser, clock, opened)  # first: dark, whatever the camera does
         eye = OpenCVCapture(camera, clock)
         opened.callback(eye.close)
-        mirrors, lamp = _open_light(galvo, laser, clock, opened)
         beam = _guard(mirrors, lamp, clock, galvo, means, camera.middle_um(means.um_per_px))
         opened.pop_all()
     return SerialBench(eye, beam, clock, mirrors, lamp)
@@ -161,9 +162,25 @@ def _refuse_link_outside(key: str, link: Path) -> None:
 def _open_light(
     galvo: SerialGalvo, laser: Cobolt, clock: PacedClock, opened: ExitStack
 ) -> tuple[SerialGalvoDriver, CoboltDriver]:
-    mirrors = SerialGalvoDriver(galvo, clock)
-    opened.callback(mirrors.close)
-    lamp = CoboltDriver(laser, mirrors)
+    """Both, dark. A laser may emit from before: it is put out also where the galvo, or its own greeting, fails.
+
+    Raises Fault, with STILL_LIT where the laser did not confirm that it is off.
+    """
+    try:
+        mirrors = SerialGalvoDriver(galvo, clock)
+        opened.callback(mirrors.close)
+        lamp = CoboltDriver(laser, mirrors)
+    except Fault as trouble:
+        try:
+            put_out(laser)
+        except Fault as fault:
+            same = str(fault) == str(trouble)
+            raise Fault(f"{STILL_LIT}: {fault}" if same else f"{trouble}; {STILL_LIT}: {fault}") from trouble
+        raise
+    except BaseException:
+        with suppress(Fault):  # a signal: who catches it tries again, and says what came of it
+            put_out(laser)
+        raise
     opened.callback(lamp.close)
     return mirrors, lamp
 

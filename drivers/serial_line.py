@@ -108,6 +108,30 @@ class SerialLine:
                 raise self.lost(f"it is gone ({_plain(error)})") from None
             self._begun = b""
 
+    def write_blind(self, request: bytes) -> bool:
+        """Send `request` without waiting for an answer, over the port opened anew if need be. Never raises.
+
+        For a command that darkens, where only the device's answers are lost. Returns whether the port took it.
+        """
+        with self._lock:
+            if self._closed:
+                return False
+            try:
+                line = self._serial or serial.Serial(
+                    self.port, self._baud, timeout=self._timeout_s, write_timeout=BLOCKED_S, exclusive=True
+                )
+            except GONE:
+                return False
+            try:
+                line.write(request)
+                line.flush()
+            except GONE:
+                return False
+            finally:
+                if line is not self._serial:
+                    _let_go(line)
+            return True
+
     def close(self) -> None:
         """For good. When it returns, the port is free: a request that is under way in another thread ends first."""
         with self._lock:

@@ -25,8 +25,12 @@ class Escape(QObject):
             and event.type() == QEvent.Type.KeyPress
             and event.key() == Qt.Key.Key_Escape
             and not event.isAutoRepeat()
-            and event.timestamp() != self._last  # the same press, on its way from widget to widget
+            and not self._seen_already(event.timestamp())
         ):
             self._last = event.timestamp()
             self._stop()
         return False
+
+    def _seen_already(self, stamp: int) -> bool:
+        """Whether it is the same press, on its way from widget to widget. A stamp of 0 says nothing."""
+        return stamp != 0 and stamp == self._last

@@ -39,6 +39,7 @@ from drivers.journal.trust import (
     open_file,
     reading,
     require_frames,
+    require_one_image,
     require_own_data,
     require_tables,
 )
@@ -114,6 +115,7 @@ class Run:
     def image(self, row: int) -> NDArray[Any]:
         """The `row`-th image that was kept: [height, width], read-only."""
         with reading(self.path, f"'frames': image {row} can't be read"):
+            require_one_image(self._file["frames"], row)
             image: NDArray[Any] = self._file["frames"][row]
         image.setflags(write=False)
         return image

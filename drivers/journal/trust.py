@@ -25,6 +25,10 @@ from drivers.journal.tables import HASH_BYTES, TABLES, TURNS
 LARGEST_HEADER = 1 << 24  # bytes
 LARGEST_ATTRIBUTE = 1 << 16  # bytes
 LARGEST_CHUNK = 1 << 27  # bytes: one image
+FRAME_FILTERS = (3, 32001)  # Fletcher's check sum and Blosc, as `drivers.journal.write` asks for; no table has any
+BLOSC_HEADER = 16  # bytes at the beginning of a Blosc buffer; its inflated size is in bytes 4 to 7
+BLOSC_MASKED = 1  # of a chunk's filter mask: Blosc, the first filter, was left out
+CHECK_SUM = 4  # bytes of Fletcher's check sum, at the end of a chunk
 SLACK = 1 << 26  # bytes that a killed run may claim beyond what was written
 ATTEMPTS = 27  # of reading metadata that is being written: the pauses, 1 ns, 2 ns, 4 ns, ..., add up to 0.13 s
 
@@ -88,12 +92,14 @@ def require_own_data(path: Path, file: Any) -> None:
         if found.is_virtual or made.get_external_count():
             raise Refused(f"{said} has its data in another file; a run has its data in its own file")
         size = _size(found.shape, found.dtype.itemsize)
-        stored = found.id.get_storage_size()
-        compressed = bool(made.get_nfilters())
+        stored = min(found.id.get_storage_size(), path.stat().st_size)
+        filters = [made.get_filter(index)[0] for index in range(made.get_nfilters())]
+        if not set(filters) <= set(FRAME_FILTERS if name == "frames" else ()):
+            raise Refused(f"{said} is compressed or filtered, and a run has it as it is")
         claimed = 0 if found.chunks is None else _size(found.chunks, found.dtype.itemsize)
         if found.dtype.hasobject or claimed > LARGEST_CHUNK:
             raise Refused(f"{said} is of a type or a size that no run has")
-        if not compressed and size > stored + SLACK:
+        if not filters and size > stored + SLACK:
             raise Refused(f"{said} claims {size} bytes, and the file holds {stored} of it")
 
 
@@ -117,9 +123,30 @@ def require_tables(path: Path, file: Any) -> None:
 def require_frames(path: Path, file: Any, height_px: int, width_px: int, pixel_type: str) -> None:
     """Raises Refused where the frames are not of the size that the header states."""
     frames = file["frames"]
+    if frames.chunks not in (None, (1, height_px, width_px)):
+        raise Refused(f"{path}: this run is damaged: 'frames' is not stored image by image")
     if frames.ndim != 3 or frames.shape[1:] != (height_px, width_px) or frames.dtype.name != pixel_type:
         raise Refused(f"{path}: this run is damaged: 'frames' is {quoted(frames.shape)} {quoted(frames.dtype.name)}, "
                       f"and the header says {height_px} x {width_px} {pixel_type}")  # fmt: skip
+
+
+def require_one_image(frames: Any, row: int) -> None:
+    """Raises ValueError where the stored `row`-th image would inflate to more, or less, than one image."""
+    made = frames.id.get_create_plist()
+    filters = [made.get_filter(index)[0] for index in range(made.get_nfilters())]
+    if not filters:
+        return
+    try:
+        masked, chunk = frames.id.read_direct_chunk((row, 0, 0))
+    except DAMAGE:  # there is no such chunk: HDF5 says so itself, or fills one image with zeros
+        return
+    image_bytes = _size(frames.shape[1:], frames.dtype.itemsize)
+    if filters[0] != FRAME_FILTERS[1] or masked & BLOSC_MASKED:
+        inflated_bytes = len(chunk) - CHECK_SUM * (FRAME_FILTERS[0] in filters)
+    else:
+        inflated_bytes = int.from_bytes(chunk[4:8], "little") if len(chunk) >= BLOSC_HEADER else 0
+    if inflated_bytes != image_bytes:
+        raise ValueError(f"its chunk holds {inflated_bytes} bytes, and an image has {image_bytes}")
 
 
 def _alike(found: np.dtype[Any], layout: np.dtype[Any], *, whole: bool) -> bool:

@@ -7,7 +7,6 @@ baud, 8N1; a command ends with CR, an answer with CR LF; powers are in W.
 from __future__ import annotations
 
 import time
-from contextlib import suppress
 from functools import partial
 from typing import Annotated, Literal
 
@@ -17,9 +16,9 @@ from numpy.typing import NDArray
 from config.fields import Doc, Ge, Gt, settings
 from config.words import quoted
 from control.contract import Fault
-from drivers.light import Modulator
+from drivers.light import STILL_LIT, Modulator
 from drivers.returned import Returned
-from drivers.serial_line import SerialLine
+from drivers.serial_line import AGAIN_S, SerialLine
 
 Floats = NDArray[np.float64]
 
@@ -29,6 +28,8 @@ CONSTANT_POWER = "1"
 QUESTIONS = ("pa?", "f?", "ilk?", "pa?", "l?", "gam?", "pa?", "p?")  # while it is lit, one a turn, over and over
 LONGEST_ANSWER = 80  # characters
 GOOD = {"f?": "0", "ilk?": "0", "l?": "1"}  # what the answer should be
+OFF = b"l0\r"
+CLOSE_TRIES = 3  # to hear that emission is off before the port is let go
 PART = 0.01  # the set point may differ from what was asked by this part of it
 
 
@@ -58,13 +59,19 @@ class Cobolt:
 
 
 def put_out(made: Cobolt) -> None:
-    """Emission off, over a line of its own: for a laser whose program has died. Raises Fault unless it is confirmed."""
+    """Emission off, over a line of its own: for a laser whose program has died. Raises Fault unless it is confirmed.
+
+    A laser that does not answer is sent the command all the same.
+    """
     line = SerialLine("the laser", made.port, made.baud, made.timeout_s, lambda: None)
     try:
         line.connect()
         line.hush(0.02)  # what the dead program asked may still be answered
         for command, answer in ((b"l0", "OK"), (b"l?", "0")):
             line.ask(command + b"\r", b"\r\n", partial(_answered, answer))
+    except Fault:
+        line.write_blind(OFF)
+        raise
     finally:
         line.close()
 
@@ -80,7 +87,9 @@ class CoboltDriver:
     `shine` sees that emission is on, gives each spot power_mw / set point through the modulator, and asks the laser one
     question: its measured power in every third turn or sooner; its fault, interlock, emission, mode and set point in
     every eighth. An answer that is not as it should be is a Fault. `off` shuts both, and is content if one is
-    confirmed. After a fault of the laser, the next `shine` is the operator's (the interlock is latched): it clears the
+    confirmed; a laser that does not answer is sent the command all the same. `close` is not content: it asks until the
+    laser confirms that its emission is off, and raises Fault where it does not. After a fault of the laser, the next
+    `shine` is the operator's (the interlock is latched): it clears the
     fault.
     """
 
@@ -93,6 +102,8 @@ class CoboltDriver:
         self._lit_s = -1e9
         self._on_s = -1e9  # when emission was switched on
         self._turn = 0
+        self._sent_blind = False  # whether `l0` was sent without an answer since the last one
+        self._closed = False
         self._told = False  # whether somebody was told of a fault that is still in the laser
         self._line = SerialLine("the laser", made.port, made.baud, made.timeout_s, self._greet)
         self._line.connect()
@@ -128,6 +139,7 @@ class CoboltDriver:
                 self._end()
             except Fault as fault:
                 troubles.append(str(fault))
+                self._end_blind()
         if len(troubles) == 2:
             raise Fault("; ".join(troubles))
 
@@ -159,13 +171,38 @@ class CoboltDriver:
         return self._number("pa?") * 1e3
 
     def close(self) -> None:
-        """Off, and let the port go. Whoever needs to know that it is off asks `off` first, as the guard does."""
+        """Emission off, and let the port go. Raises Fault, with STILL_LIT, if the laser did not confirm it.
+
+        Behind a dark modulator too: once the ports are let go, nothing watches either shutter. Closed again, it does
+        nothing.
+        """
+        if self._closed:
+            return
+        self._closed = True
         try:
-            if not self._line.trouble:
-                with suppress(Fault):
-                    self._end()
+            self._end_for_certain()
         finally:
             self._line.close()
+
+    def _end_for_certain(self) -> None:
+        why = ""
+        for attempt in range(CLOSE_TRIES):
+            if attempt:
+                time.sleep(AGAIN_S)  # a line that was lost is opened again after so long
+            try:
+                self._line.connect()
+                self._end()
+            except Fault as fault:
+                why = str(fault)
+                self._end_blind()
+            else:
+                return
+        raise Fault(f"{STILL_LIT}: {why}")
+
+    def _end_blind(self) -> None:
+        """`l0` once without waiting for its answer, which may be all that is lost."""
+        if not self._sent_blind:
+            self._sent_blind = self._line.write_blind(OFF)
 
     def _greet(self) -> None:
         """Who is there; dark; no start by itself; constant power at the set point. Raises Fault."""
@@ -213,6 +250,7 @@ class CoboltDriver:
         self._text("l0", expect="OK")
         if self._text("l?") != "0":
             raise Fault(f"{self._line.what} was switched off, and says that it is on")
+        self._sent_blind = False
 
     def _ask_one(self) -> None:
         """One of the questions, each in its turn. Raises Fault if the laser is not as it should be."""

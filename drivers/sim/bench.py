@@ -19,6 +19,8 @@ from drivers.sim.laser import SimulatedLaser, SimulatedLaserDriver
 from drivers.sim.sample import Sample
 from drivers.sim.world import Stage, Visits, World
 
+MOST_FRAMES_LATE = 1000  # frame periods of a readout: the world keeps the positions of so many frames
+
 
 @dataclass(frozen=True)
 class Bench:
@@ -115,7 +117,12 @@ def warm_up(sample: Sample, camera: SimulatedCamera, stage: Stage, um_per_px: fl
 
 
 def stage_of(camera: SimulatedCamera, deflector: SimulatedDeflector, laser: SimulatedLaser, um_per_px: float) -> Stage:
-    """What the world needs to know of its devices."""
+    """What the world needs to know of its devices. Raises Refused for a frame that arrives after too many others."""
+    if camera.readout_s * camera.fps > MOST_FRAMES_LATE:
+        raise Refused(
+            f"camera.readout_s: a readout of {camera.readout_s:g} s is {camera.readout_s * camera.fps:.3g} frame "
+            f"periods at camera.fps {camera.fps:g} (allowed: {MOST_FRAMES_LATE})"
+        )
     return Stage(
         middle_um=camera.middle_um(um_per_px),
         extent_um=(camera.width_px * um_per_px, camera.height_px * um_per_px),

@@ -21,6 +21,8 @@ Ints = NDArray[np.int64]
 
 SHARED = 0.02  # visits shorter than this part of a spot's relaxation time act as their mean
 FOREVER_NS = 2**62
+MOST_WORK = 1e7  # steps of a frame times particles: about 2 s of one processor
+PIECE_WORK = 1e6  # steps times particles of one call of the kernel: signals are handled between calls
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,8 @@ class World:
         self._exposed = np.full((stage.frames_kept, stage.sub_exposures, number, 2), np.nan)
         self.visits = _DARK  # the light that acts at `state_ns`
         self._light = self._make_light(_DARK, False)
+        if self._is_too_much_work(self._light):
+            raise Refused(self._too_much_work("without light", self._light))
         self._pending: deque[Visits] = deque()
         self._shone: deque[tuple[Visits, int]] = deque()  # of recent frames: visits, and when a jump's dark time ended
         self._now_ns = self._state_ns = self._step = 0
@@ -179,7 +183,7 @@ class World:
         self.put(Visits(_DARK.spot_um, _DARK.depth_kt, _DARK.dwell_ns, 0, at_ns))
 
     def advance(self, to_ns: int) -> None:
-        """Let time pass until to_ns. Raises Fault if the sample flew apart."""
+        """Let time pass until to_ns. Raises Fault if the sample flew apart, or its light is too strong to simulate."""
         with self._lock:
             while True:
                 due_ns = self._pending[0].due_ns if self._pending else FOREVER_NS
@@ -197,12 +201,47 @@ class World:
             raise Fault("the simulated sample flew apart: its forces are too strong for its time step")
 
     def _move(self, to_ns: int, at_end: bool) -> None:
+        """Up to to_ns, in pieces: a signal is handled after each."""
+        work_ns = PIECE_WORK * self._light.step_ns / max(len(self.species), 1)
+        piece_ns = max(int(work_ns), 2 * kernels.TICK_NS)
+        while to_ns - self._state_ns > piece_ns:
+            self._move_at_once(self._state_ns + piece_ns, False)
+        self._move_at_once(to_ns, at_end)
+
+    def _move_at_once(self, to_ns: int, at_end: bool) -> None:
         self._state_ns, self._step = kernels.advance(
             self._position_um, self._work, self._state_ns, to_ns, at_end, self._step, self._beads, self._medium,
             self._light, self._timing, self._near, self._exposed,
         )  # fmt: skip
 
     def _switch(self, visits: Visits) -> None:
+        """Raises Fault, and goes dark, where the new light is too strong to be simulated."""
+        light = self._make_light(visits, False)
+        if self._is_too_much_work(light):
+            self._take(Visits(_DARK.spot_um, _DARK.depth_kt, _DARK.dwell_ns, 0, visits.due_ns))
+            raise Fault(self._too_much_work(f"in light {visits.depth_kt.max(initial=0.0):.3g} kT deep", light))
+        self._take(visits)
+
+    def _steps_a_frame(self, light: parts.Light) -> float:
+        return max(self.period_ns, kernels.TICK_NS) / light.step_ns
+
+    def _is_too_much_work(self, light: parts.Light) -> bool:
+        """Whether a frame, or a tick of the kernel, takes endless computing."""
+        return light.step_ns <= 1 or self._steps_a_frame(light) * len(self.species) > MOST_WORK
+
+    def _too_much_work(self, when: str, light: parts.Light) -> str:
+        sample, stage = self.sample, self.stage
+        at_most = "at most " if light.step_ns <= 1 else ""
+        return (
+            f"the simulated sample needs {self._steps_a_frame(light):.3g} steps of {at_most}{light.step_ns:g} ns a "
+            f"frame for {len(self.species)} particles {when} (allowed: {MOST_WORK:g} steps times particles, of more "
+            f"than 1 ns): sample.drag_pn_s_per_um is {sample.drag_pn_s_per_um:.3g}, sample.temperature_k "
+            f"{sample.temperature_k:.3g}, sample.diameter_um {sample.diameter_um:.3g}, the light's waist "
+            f"{stage.waist_um:.3g} um, camera.exposure_s {stage.exposure_s:.3g}, camera.fps {1.0 / stage.period_s:.6g}"
+            "; the light's depth is set by depth_kt_per_mw"
+        )
+
+    def _take(self, visits: Visits) -> None:
         lone = len(visits.depth_kt) == 1
         jumped = not (lone and np.array_equal(visits.spot_um[0], self._spot_um))
         self._spot_um = visits.spot_um[0].copy() if lone else np.full(2, np.nan)

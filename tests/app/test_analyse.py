@@ -25,7 +25,6 @@ from app.plan import plan
 from app.replay import replay_recording
 from app.rig_file import EXPERIMENTS
 from config.refused import Refused
-from control.contract import Fault
 from control.theory.delayed import heat_kt_per_s
 
 
@@ -225,7 +224,7 @@ def test_a_folder_is_no_run_and_no_report(swimming: Path, tmp_path: Path) -> Non
     (tmp_path / "reports").mkdir()
     with pytest.raises(Refused, match="found a folder, where a file for the report"):
         analyse_run(swimming, tmp_path / "reports", json=None)
-    with pytest.raises(Fault, match="found a folder"):
+    with pytest.raises(Refused, match="found a folder"):
         Page("").save(tmp_path / "reports")
     assert [path.name for path in tmp_path.iterdir()] == ["reports"]
 

@@ -56,7 +56,7 @@ def test_every_number_has_bounds_that_a_bench_could_have() -> None:
             if form.type in (int, float) or set(get_args(form.type)) & {int, float}:
                 low, high = own[form.name]
                 numbers += 1
-                assert -1e15 <= low < high <= 1e15 or (form.type is int and high <= LARGEST_COUNT), (cls, form.name)
+                assert -1e18 <= low < high <= 1e18 or (form.type is int and high <= LARGEST_COUNT), (cls, form.name)
                 assert low >= form.minimum, (cls, form.name)
     assert numbers > 150
 

@@ -14,8 +14,8 @@ import pytest
 
 from config.geometry import Affine
 from control.contract import Command, Fault, Floats, dark
-from drivers.guard import ROUNDING, STILL_LIT, Bounds, Guard
-from drivers.light import Steered
+from drivers.guard import ROUNDING, Bounds, Guard
+from drivers.light import STILL_LIT, Steered
 
 pytestmark = pytest.mark.real_time
 

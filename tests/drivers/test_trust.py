@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Callable
 from hashlib import blake2b
 from pathlib import Path
@@ -121,6 +122,75 @@ def test_text_of_another_file_is_not_read_as_ours(tmp_path: Path, sound: bytes) 
     assert "hidden" not in said
 
 
+def unwritten_rows(file: Any) -> None:
+    """3 kB of a file that claim 2.4 GB of rows."""
+    rows = file["tracks"][...]
+    del file["tracks"]
+    made = file.create_dataset("tracks", (20_000_000,), rows.dtype, maxshape=(None,), chunks=(256,), compression="gzip")
+    made[: len(rows)] = rows
+    turns = file["turns"][...]
+    turns["tracks_end"][-1] = len(made)
+    file["turns"][...] = turns
+
+
+def bomb_header(file: Any) -> None:
+    """A chunk that inflates to 1 GB in place of a header."""
+    text = file["header"][...]
+    del file["header"]
+    made = file.create_dataset("header", text.shape, np.uint8, chunks=text.shape, compression="gzip")
+    made.attrs["blake2b"] = blake2b(text.data, digest_size=32).hexdigest()
+    packer = zlib.compressobj(9)
+    made.id.write_direct_chunk((0,), b"".join(packer.compress(bytes(1 << 24)) for _ in range(64)) + packer.flush())
+
+
+def overlapping_rows(file: Any) -> None:
+    rows = file["sent"][...]
+    del file["sent"]
+    file.create_dataset("sent", data=rows, chunks=(64,), maxshape=(None,), fletcher32=True)
+
+
+@pytest.mark.timeout(LONGEST_S)
+@pytest.mark.parametrize("craft", [unwritten_rows, bomb_header, overlapping_rows])
+def test_a_table_with_a_filter_is_refused_before_it_is_inflated(
+    tmp_path: Path, sound: bytes, craft: Callable[[Any], None]
+) -> None:
+    path = tmp_path / "run.h5"
+    path.write_bytes(sound)
+    with h5py.File(path, "r+") as file:
+        craft(file)
+    assert path.stat().st_size < 5_000_000
+    assert "compressed or filtered" in refused(path)
+
+
+def test_frames_with_another_filter_or_chunk_are_refused(tmp_path: Path, sound: bytes) -> None:
+    path = tmp_path / "run.h5"
+    for more, why in (({"compression": "gzip"}, "compressed or filtered"), ({}, "not stored image by image")):
+        path.write_bytes(sound)
+        with h5py.File(path, "r+") as file:
+            images = file["frames"][...]
+            del file["frames"]
+            chunks = (1 if more else 2, *images.shape[1:])
+            file.create_dataset("frames", data=images, chunks=chunks, maxshape=(None, *images.shape[1:]), **more)
+        assert why in refused(path)
+
+
+@pytest.mark.parametrize("claimed", [0, 1 << 30, (1 << 31) - 1])
+def test_an_image_that_would_inflate_to_more_than_an_image_is_refused(
+    tmp_path: Path, sound: bytes, claimed: int
+) -> None:
+    """Blosc asks for as much memory as the chunk claims."""
+    path = tmp_path / "run.h5"
+    path.write_bytes(sound)
+    with h5py.File(path, "r+") as file:
+        sizes = b"".join(size.to_bytes(4, "little") for size in (claimed, 64, 96))  # inflated, of a block, stored
+        chunk = bytes([2, 1, 0, 1]) + sizes + bytes(84)
+        file["frames"].id.write_direct_chunk((3, 0, 0), chunk, filter_mask=0)
+    with read_run(path) as run:
+        run.image(2)
+        with pytest.raises(Refused, match=f"image 3 can't be read .its chunk holds {claimed} bytes"):
+            run.image(3)
+
+
 def resealed(path: Path, **changes: object) -> Path:
     """The run with another header, whose hash is right."""
     with h5py.File(path, "r+") as file:
@@ -144,7 +214,7 @@ def resealed(path: Path, **changes: object) -> Path:
         ("height_px", 2.5),
         ("height_px", 2**40),
         ("width_px", "wide"),
-        ("pixel_type", "float64"),
+        ("pixel_type", "object"),
         ("pixel_type", [1]),
         ("field_um", "abcd"),
         ("field_um", [1, 2]),

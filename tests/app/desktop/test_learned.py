@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 
+from app.checking import CHECKING
 from app.desktop.checkpoint_editor import CHECKPOINTS, CheckpointEditor
 from app.desktop.experiment_panel import ExperimentPanel
 from app.desktop.form import Variant
@@ -80,6 +81,7 @@ def test_a_learned_law_is_chosen_armed_and_holds_the_crystal(
     acts.arm.trigger()
     qtbot.waitUntil(lambda: beam_is_on(session.newest), timeout=PATIENCE_MS)
     choose(panel, f"../checkpoints/ring_{network}.json")
+    qtbot.waitUntil(lambda: panel.trouble.text() != CHECKING, timeout=PATIENCE_MS)
     assert panel.trouble.text() == ""
     panel.apply_button.click()
     assert isinstance(session.plan.experiment.policy, Learned)

@@ -43,7 +43,7 @@ def test_a_suggestion_is_drawn_and_used(bench: Bench) -> None:
     assert panel.values["kept", "suggested"].text() == str(len(panel.shown.suggested.kept_mass))
     assert {"kept", "rejected"} <= set(panel.mass.curves)
     assert {"x", "y", "even"} == set(panel.phase.curves)
-    assert len(view.kept.data) == 7
+    bench.qtbot.waitUntil(lambda: len(view.kept.data) == 7, timeout=30_000)  # they are found beside the window
     edits = panel.shown.edits
     assert edits
     panel.use_button.click()

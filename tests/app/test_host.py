@@ -1,0 +1,77 @@
+"""Orders in the loop's process: one for light that waited too long behind other settings is not obeyed."""
+
+from __future__ import annotations
+
+import threading
+import time
+from multiprocessing import Pipe
+from pathlib import Path
+
+import pytest
+
+import app.host as host_module
+from app.host import LATE_S, Host, News, Over, Record, in_time
+from app.machine import build_machine
+from app.plan import plan
+from app.rig import open_instrument
+from app.rig_file import EXPERIMENTS, Plan
+from config.reader import write
+from control.contract import Level, Order, OrderKind
+from control.loop import Machine
+
+ORDERS = (OrderKind.ARM, OrderKind.PROBE, OrderKind.RESET)
+
+
+@pytest.mark.parametrize("kind", list(OrderKind))
+def test_only_orders_for_light_become_too_late(kind: OrderKind) -> None:
+    order = Order(kind)
+    assert in_time(order, LATE_S) is order
+    late = in_time(order, 1.01 * LATE_S)
+    if kind in ORDERS:
+        assert isinstance(late, Order)
+        assert late.kind is OrderKind.MARK
+        assert kind in late.text
+    else:
+        assert late is order
+
+
+def test_a_record_is_never_too_late() -> None:
+    record = Record(Path("a.h5"))
+    assert in_time(record, 1e3) is record
+
+
+def test_an_arm_that_waited_behind_new_settings_is_not_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = plan(EXPERIMENTS / "annular_activity.yaml", None, ("rate=real time", "loop.stale_periods=500"))
+    building, built = threading.Event(), threading.Event()
+
+    def slowly(asked: Plan, source: str) -> Machine:
+        building.set()
+        assert built.wait(60.0)
+        return build_machine(asked, source)
+
+    monkeypatch.setattr(host_module, "build_machine", slowly)
+    (hears, orders), (news, tells) = Pipe(duplex=False), Pipe(duplex=False)
+    host = Host(open_instrument(made), made, hears, tells)
+    serving = threading.Thread(target=host.serve)
+    serving.start()
+    orders.send(Order(OrderKind.APPLY, write(made.experiment)))
+    assert building.wait(60.0)
+    orders.send(Order(OrderKind.ARM))
+    time.sleep(1.5 * LATE_S)
+    built.set()
+    seen: list[Order] = []
+    levels: set[Level] = set()
+    while not any(order.kind is OrderKind.MARK for order in seen):
+        found = news.recv()
+        assert not isinstance(found, Over)
+        if isinstance(found, News):
+            levels |= {turn.level for turn in found.turns}
+            seen += [order for turn in found.turns for order in turn.orders]
+    orders.send(None)
+    while not isinstance(news.recv(), Over):
+        pass
+    serving.join()
+    assert levels == {Level.SAFE}
+    assert [order.kind for order in seen] == [OrderKind.APPLY, OrderKind.MARK]
+    for end in (hears, orders, news, tells):
+        end.close()

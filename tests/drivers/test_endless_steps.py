@@ -1,0 +1,107 @@
+"""Settings whose steps of time are so short that a frame is endless work: they are refused, or trip, in seconds."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from config.refused import Refused
+from control.contract import Fault
+from drivers.sim import world as world_module
+from drivers.sim.bench import open_bench
+from drivers.sim.camera import SimulatedCamera
+from drivers.sim.sample import Sample
+from drivers.sim.world import MOST_WORK, Stage, Visits, World
+
+ROOT = Path(__file__).parent.parent.parent
+MILLI = 1_000_000  # ns
+LONGEST_S = 120.0  # generous: the machine may be busy; before, these cases took hours
+
+
+def lit(depth_kt: float) -> Visits:
+    return Visits(np.array([[0.0, 0.0]]), np.array([depth_kt]), np.array([MILLI]))
+
+
+@pytest.mark.timeout(LONGEST_S)
+@pytest.mark.parametrize(
+    "changes",
+    [{"drag_pn_s_per_um": 1e-8}, {"drag_pn_s_per_um": 1e-6, "temperature_k": 1e5}, {"diameter_um": 1e-4}],
+)
+def test_a_sample_that_needs_too_many_steps_in_the_dark_is_refused(changes: dict[str, float]) -> None:
+    with pytest.raises(Refused, match=r"steps of .* ns a frame for 3 particles without light.*sample.drag_pn_s_per_um"):
+        World(Sample(number=3, arrangement="line", **changes), Stage()).advance(10 * MILLI)  # type: ignore[arg-type]
+
+
+@pytest.mark.timeout(LONGEST_S)
+@pytest.mark.parametrize("depth_kt", [1e9, 1e15])
+def test_light_that_is_too_strong_is_a_fault_and_then_dark(depth_kt: float) -> None:
+    world = World(Sample(), Stage())
+    world.put(lit(depth_kt))
+    with pytest.raises(Fault, match=r"1 particles in light 1e\+\d+ kT deep.*depth_kt_per_mw"):
+        world.advance(10 * MILLI)
+    assert len(world.visits.depth_kt) == 0
+    world.advance(20 * MILLI)
+    assert np.isfinite(world.position_um).all()
+
+
+def test_a_long_time_is_cut_into_bounded_pieces_and_gives_the_same_positions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Signals are handled between two calls of the kernel, so that no call may be long."""
+    sample = Sample(number=4, arrangement="square")
+    whole, cut = World(sample, Stage(), seed=3), World(sample, Stage(), seed=3)
+    whole.put(lit(200.0))
+    cut.put(lit(200.0))
+    whole.advance(100 * MILLI)
+    monkeypatch.setattr(world_module, "PIECE_WORK", 1.0)
+    pieces: list[int] = []
+    move = World._move_at_once
+    monkeypatch.setattr(
+        World,
+        "_move_at_once",
+        lambda self, to_ns, at_end: (pieces.append(to_ns - self.state_ns), move(self, to_ns, at_end)),
+    )
+    cut.advance(100 * MILLI)
+    assert len(pieces) > 10
+    assert max(pieces) <= 3 * MILLI
+    np.testing.assert_array_equal(cut.position_um, whole.position_um)
+
+
+def test_what_is_allowed_stays_bounded_work() -> None:
+    """The strongest light of the rigs here, and a crowd: far from the bound."""
+    world = World(Sample(number=300, arrangement="grid"), Stage())
+    world.put(lit(1000.0))
+    world.advance(10 * MILLI)
+    assert world._steps_a_frame(world._light) * 300 < MOST_WORK / 10
+
+
+@pytest.mark.timeout(LONGEST_S)
+def test_a_readout_of_days_is_refused() -> None:
+    """The first frame would arrive after days of simulated time, all in one call."""
+    with pytest.raises(Refused, match=r"camera.readout_s: a readout of 10000 s is 1e\+06 frame periods"):
+        open_bench(camera=SimulatedCamera(readout_s=1e4), um_per_px=0.1)
+
+
+@pytest.mark.parametrize(
+    ("sets", "code"),
+    [
+        (("laser.depth_kt_per_mw=1e9",), 1),
+        (("sample.drag_pn_s_per_um=1e-8",), 2),
+        (("sample.temperature_k=1e5", "sample.drag_pn_s_per_um=1e-6"), 2),
+    ],
+)
+@pytest.mark.timeout(400)
+def test_the_command_line_ends_with_one_sentence(tmp_path: Path, sets: tuple[str, ...], code: int) -> None:
+    words = [word for one in sets for word in ("--set", one)]
+    done = subprocess.run(
+        [sys.executable, "main.py", "run", "config/experiments/ring_crystal.yaml", "--seconds", "0.1",
+         "--out", str(tmp_path / "run.h5"), *words],
+        cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == code, done.stderr
+    assert "steps of" in done.stderr
+    assert "Traceback" not in done.stderr
+    if code == 1:
+        assert "the laser is dark" in done.stderr
