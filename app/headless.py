@@ -23,10 +23,9 @@ from app.signals import Stopped
 from app.stopwatch import Stopwatch, TimedBeam, TimedCamera, TimedPolicy, TimedRecorder, TimedTracker
 from app.warn import warnings_of
 from config.refused import Refused
-from control.contract import Beam, Camera, Ended, Fault, Frame, Level, Order, Recorder, Turn
+from control.contract import STILL_LIT, Beam, Camera, Ended, Fault, Frame, Level, Order, Recorder, Turn
 from control.loop import UNCONFIRMED, run
 from control.policies.calibrating import Calibrating
-from drivers.light import STILL_LIT
 
 RUNS = Path("runs")
 NO_RECORD = "no record, no beam: "  # what the loop says before the recorder's words

@@ -10,14 +10,13 @@ from app.instrument import Instrument
 from app.rig_file import Plan, RecordedRig, field_um
 from app.warm_up import pixel_type, warm_up
 from config.refused import Refused
-from control.contract import Fault
+from control.contract import STILL_LIT, Fault
 from control.loop import Machine
 from drivers.cameras.opencv_capture import OpenCVCamera
 from drivers.deflectors import serial_galvo
 from drivers.deflectors.serial_galvo import SerialGalvo
 from drivers.lasers import cobolt
 from drivers.lasers.cobolt import Cobolt
-from drivers.light import STILL_LIT
 from drivers.serial_bench import Means, open_emulated_bench, open_serial_bench
 from drivers.sim.camera import SimulatedCamera
 from drivers.sim.clock import PacedClock

@@ -30,6 +30,9 @@ class Fault(Exception):
         super().__init__(sentence(said))
 
 
+STILL_LIT = "the laser could not be put out"  # every Fault after which light may be on has these words
+
+
 class Ended(Exception):
     """A camera has no more frames: the recording is over, or the camera was closed."""
 

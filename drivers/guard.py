@@ -16,9 +16,9 @@ from typing import Self
 import numpy as np
 
 from config.warp import Map
-from control.contract import Clock, Command, Fault
+from control.contract import STILL_LIT, Clock, Command, Fault
 from control.contract import dark as dark_command
-from drivers.light import STILL_LIT, Deflector, Laser
+from drivers.light import Deflector, Laser
 
 ROUNDING = 1e-9  # a power or a place that is over its limit by this part is not over it
 

@@ -51,9 +51,6 @@ class Deflector(Protocol):
     def close(self) -> None: ...
 
 
-STILL_LIT = "the laser could not be put out"  # every Fault after which light may be on has these words
-
-
 class Laser(Protocol):
     """Gives each visit of the deflector its power."""
 

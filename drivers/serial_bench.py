@@ -13,7 +13,7 @@ from typing import Self
 from config.geometry import Affine
 from config.refused import Refused
 from config.warp import Map
-from control.contract import Beam, Camera, Command, Fault
+from control.contract import STILL_LIT, Beam, Camera, Command, Fault
 from drivers.cameras.opencv_capture import OpenCVCamera, OpenCVCapture
 from drivers.deflectors.serial_galvo import SerialGalvo, SerialGalvoDriver
 from drivers.emulate.child import Child
@@ -21,7 +21,6 @@ from drivers.emulate.light_path import LightPath, Listener
 from drivers.emulate.settings import Emulated
 from drivers.guard import Bounds, Guard
 from drivers.lasers.cobolt import Cobolt, CoboltDriver, put_out
-from drivers.light import STILL_LIT
 from drivers.returned import Returned
 from drivers.sim.bench import warm_up
 from drivers.sim.camera import SimulatedCamera, SimulatedCameraDriver

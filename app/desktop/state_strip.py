@@ -9,7 +9,7 @@ from PyQt6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QWidget
 from app.desktop import theme
 from app.desktop.badge import Badge
 from app.live import beam_is_on, mean_power_mw
-from control.contract import Level, Turn
+from control.contract import STILL_LIT, Level, Turn
 from control.loop import UNCONFIRMED
 
 KINDS = {
@@ -105,6 +105,10 @@ class StateStrip(QWidget):
     def show_stopped(self, why: str, trouble: bool = False) -> None:
         """No loop is running."""
         self.level.show_state("OFF", theme.RED if trouble else theme.CALM, "octagon" if trouble else "square", True)
+        if STILL_LIT in why:
+            self.reason.say(f"switch the laser off by hand: {why}")
+            self.beam.show_state("MAY BE ON", theme.RED, "circle")
+            return
         self.reason.say(why)
         self.beam.show_state("dark", theme.CALM, "hollow", True)
 

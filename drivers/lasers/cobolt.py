@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from config.fields import Doc, Ge, Gt, settings
 from config.words import quoted
-from control.contract import Fault
-from drivers.light import STILL_LIT, Modulator
+from control.contract import STILL_LIT, Fault
+from drivers.light import Modulator
 from drivers.returned import Returned
 from drivers.serial_line import AGAIN_S, SerialLine
 

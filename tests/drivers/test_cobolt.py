@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from control.contract import Fault
+from control.contract import STILL_LIT, Fault
 from drivers.deflectors.serial_galvo import SerialGalvoDriver
 from drivers.emulate.cobolt import CoboltDevice
 from drivers.lasers.cobolt import QUESTIONS, CoboltDriver, put_out
-from drivers.light import STILL_LIT
 from tests.drivers.emulated import Emulated, beam_of, eventually
 
 pytestmark = pytest.mark.real_time

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -58,11 +59,12 @@ def test_a_long_time_is_cut_into_bounded_pieces_and_gives_the_same_positions(mon
     monkeypatch.setattr(world_module, "PIECE_WORK", 1.0)
     pieces: list[int] = []
     move = World._move_at_once
-    monkeypatch.setattr(
-        World,
-        "_move_at_once",
-        lambda self, to_ns, at_end: (pieces.append(to_ns - self.state_ns), move(self, to_ns, at_end)),
-    )
+
+    def noted(self: World, to_ns: int, at_end: Any) -> None:
+        pieces.append(to_ns - self.state_ns)
+        move(self, to_ns, at_end)
+
+    monkeypatch.setattr(World, "_move_at_once", noted)
     cut.advance(100 * MILLI)
     assert len(pieces) > 10
     assert max(pieces) <= 3 * MILLI

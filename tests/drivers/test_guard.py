@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from config.geometry import Affine
-from control.contract import Command, Fault, Floats, dark
+from control.contract import STILL_LIT, Command, Fault, Floats, dark
 from drivers.guard import ROUNDING, Bounds, Guard
-from drivers.light import STILL_LIT, Steered
+from drivers.light import Steered
 
 pytestmark = pytest.mark.real_time
 

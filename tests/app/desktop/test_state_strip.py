@@ -1,0 +1,18 @@
+"""The state strip: what it says of the beam when no loop runs."""
+
+from __future__ import annotations
+
+from pytestqt.qtbot import QtBot
+
+from app.desktop.state_strip import StateStrip
+from control.contract import STILL_LIT
+
+
+def test_a_laser_that_may_still_be_lit_is_not_shown_dark(qtbot: QtBot) -> None:
+    strip = StateStrip("REAL")
+    qtbot.addWidget(strip)
+    strip.show_stopped(f"the loop's process was killed by SIGKILL; {STILL_LIT} from here (no answer)", trouble=True)
+    assert strip.beam.word == "MAY BE ON"
+    assert strip.reason.whole.startswith("switch the laser off by hand: ")
+    strip.show_stopped("the laser was put out from here", trouble=True)
+    assert strip.beam.word == "dark"
