@@ -218,7 +218,7 @@ def put(document: Document, key: str, value: Any, source: str) -> Document:
 
 def _step(part: str) -> str | int:
     """A piece of a dotted key: the number of an item in a list, else a name."""
-    return int(part) if part.isascii() and part.isdigit() and len(part) < 10 else part
+    return int(part) if part.isascii() and part.isdecimal() and len(part) < 10 else part
 
 
 def _has(inside: Any, part: str | int) -> bool:

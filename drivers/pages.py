@@ -232,7 +232,7 @@ class Film:
 def natural(name: str) -> tuple[list[tuple[int, str]], str]:
     """A sort key that orders numbers in a name by their value."""
     pieces = re.split(r"(\d+)", name.lower())
-    return [(int(piece), "") if piece.isdigit() else (-1, piece) for piece in pieces], name
+    return [(int(piece), "") if piece.isdecimal() else (-1, piece) for piece in pieces], name
 
 
 def picture_size(file: Path) -> tuple[int, ...]:

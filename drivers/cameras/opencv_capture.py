@@ -46,6 +46,11 @@ class OpenCVCamera:
         return (self.width_px - 1) / 2.0 * um_per_px, (self.height_px - 1) / 2.0 * um_per_px
 
 
+def number_or_address(source: str) -> int | str:
+    """A camera's number (a few ASCII digits), else the address as it is."""
+    return int(source) if source.isascii() and source.isdecimal() and len(source) < 10 else source
+
+
 class OpenCVCapture:
     """The Camera plug: a thread grabs, the newest frame waits, an older one that nobody saw is a gap in the numbers.
 
@@ -56,7 +61,7 @@ class OpenCVCapture:
     def __init__(self, made: OpenCVCamera, clock: Clock) -> None:
         self._made, self._clock = made, clock
         self._film = Path(made.source).is_file()
-        self._capture = cv2.VideoCapture(int(made.source)) if made.source.isdigit() else cv2.VideoCapture(made.source)
+        self._capture = cv2.VideoCapture(number_or_address(made.source))
         if not self._capture.isOpened():
             self._capture.release()
             raise Fault(f"the camera '{made.source}' can't be opened")
