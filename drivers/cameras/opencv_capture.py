@@ -14,6 +14,7 @@ import numpy as np
 from config.fields import Doc, Ge, Gt, Interval, settings
 from config.refused import Refused
 from control.contract import Clock, Ended, Fault, Frame
+from drivers.image_size import assert_image_size
 from drivers.latest import Latest
 from drivers.returned import Returned
 from drivers.video import Channel, grey
@@ -38,6 +39,7 @@ class OpenCVCamera:
     channel: Annotated[Channel, Doc("of a colour image; 'as it is' is for grey ones")] = "grey"
 
     def __post_init__(self) -> None:
+        assert_image_size(self.width_px, self.height_px)
         if self.exposure_s > 1.0 / self.fps:
             raise ValueError(f"an exposure of {self.exposure_s:g} s does not fit in a frame of {1 / self.fps:g} s")
 
