@@ -11,10 +11,11 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from benchmarks.fuzz.rules import Broken, sentence, verb
-from benchmarks.fuzz.texts import EXPERIMENT
+from benchmarks.fuzz.rules import SECONDS, Broken, sentence, verb
+from benchmarks.fuzz.texts import CONFIG, EXPERIMENT
 from config.refused import Refused
 
+RING = CONFIG / "experiments" / "ring_crystal.yaml"  # it is lit from the first frames on
 KINDS_A_CASE = 4  # so that a short run meets every kind
 ODD_NAMES = ("1²3", "①", "٣", "a\u202eb", "é" * 60, "1" * 200, " ", "-", "\udcff", "\x1b[31m", "9e9", "½", "a\nb")
 NOT_FINITE = ("nan", "inf", "-inf", "", "1e999", "1e308", "x")
@@ -50,14 +51,19 @@ class Forbidden:
             kind(Random(1), self.folder / "first", self.sound)
 
     def case(self, chance: Random, folder: Path) -> float:
-        for name in chance.sample(sorted(KINDS), KINDS_A_CASE):
+        for name in chosen(chance):
             inside = folder / name
             inside.mkdir()
             try:
                 KINDS[name](chance, inside, self.sound)
             except Broken as broken:
                 raise Broken(f"{name}: {broken}") from None
-        return 0.0
+        return SECONDS * (KINDS_A_CASE - 1)
+
+
+def chosen(chance: Random) -> list[str]:
+    """The kinds of one case."""
+    return chance.sample(sorted(KINDS), KINDS_A_CASE)
 
 
 def must_refuse(*words: str | Path) -> None:
@@ -215,34 +221,38 @@ def inflating(chance: Random, folder: Path, sound: Path) -> None:
 
 
 def large_parquet(chance: Random, folder: Path, sound: Path) -> None:
-    """A small file of very many rows."""
+    """A sound table and a small file, but for its many values: all the other columns are zeros."""
     import numpy as np
     import pyarrow as pa
     from pyarrow import parquet
 
-    count = 200_000
-    piece = pa.table({name: np.zeros(count) for name in NEEDED})
+    count, more = chance.choice(((23_000, 900), (230_000, 90)))
+    at, who = np.divmod(np.arange(count), 23)
+    table = {"time_s": 0.1 * at, "particle": who, "x_um": np.sin(np.arange(count)), "y_um": 3.0 * who}
+    zeros = pa.array(np.zeros(count))
     path = folder / "large.parquet"
-    with parquet.ParquetWriter(path, piece.schema, compression="zstd") as writer:
-        for _ in range(30):
-            writer.write_table(piece)
+    parquet.write_table(pa.table(table | {f"c{number}": zeros for number in range(more)}), path, compression="zstd")
     must_refuse("symmetry", path)
+
+
+def beads() -> list[list[str]]:
+    """The lines of a sound table of two particles."""
+    return [[f"{0.1 * (at % 20):g}", f"{at // 20}", f"{at * at % 7 * 0.1:g}", f"{at // 20}.5"] for at in range(40)]
 
 
 def wide_csv(chance: Random, folder: Path, sound: Path) -> None:
     """A sound table, but for its many columns."""
-    names = [*NEEDED, *(f"c{number}" for number in range(chance.choice((2000, 20_000))))]
+    more = chance.choice((1500, 6000))
     path = folder / "wide.csv"
-    rows = (",".join([f"{0.1 * row:g}", "0", f"{row}", "1", *["1"] * (len(names) - 4)]) for row in range(5))
-    path.write_text(",".join(names) + "\n" + "\n".join(rows) + "\n", "utf-8")
+    head = ",".join([*NEEDED, *(f"c{number}" for number in range(more))])
+    path.write_text("\n".join([head, *(",".join([*line, *["1"] * more]) for line in beads())]), "utf-8")
     must_refuse("symmetry", path)
 
 
 def not_finite(chance: Random, folder: Path, sound: Path) -> None:
     """A sound table, but for one value."""
-    column, row, value = chance.randrange(4), chance.randrange(40), chance.choice(NOT_FINITE)
-    lines = [[f"{0.1 * (at % 20):g}", f"{at // 20}", f"{at % 20 * 0.1:g}", f"{at // 20}.5"] for at in range(40)]
-    lines[row][column] = value
+    lines = beads()
+    lines[chance.randrange(len(lines))][chance.randrange(4)] = chance.choice(NOT_FINITE)
     path = folder / "odd.csv"
     path.write_text("\n".join([",".join(NEEDED), *(",".join(line) for line in lines)]), "utf-8")
     must_refuse("symmetry", path)
@@ -259,7 +269,7 @@ def strong_light(chance: Random, folder: Path, sound: Path) -> None:
     """Light that is far stronger than the instrument believes: it can't be simulated."""
     power = chance.choice(("1e9", "1e10", "1e12"))
     out = folder / f"run-{time.monotonic_ns()}.h5"
-    must_refuse("run", EXPERIMENT, "--seconds", "0.1", "--out", out, "--set", f"laser.depth_kt_per_mw={power}")
+    must_refuse("run", RING, "--seconds", "0.1", "--out", out, "--set", f"laser.depth_kt_per_mw={power}")
 
 
 KINDS: dict[str, Callable[[Random, Path, Path], None]] = {
