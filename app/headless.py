@@ -187,8 +187,17 @@ def _fly(
             run(machine, until, beam, instrument.clock, kept, told, tally.watch)
         signals.raise_if_stopped()
         wall_s = time.perf_counter() - began_s
+    if tally.last is None:
+        raise Refused(no_frame(seconds, instrument.plan.rig.camera.fps))
     expected = expected_turns(instrument.plan, seconds, instrument.clock.now_s() - first_s)
     return summary(tally, watch, wall_s, instrument, out, expected)
+
+
+def no_frame(seconds: float | None, fps: float) -> str:
+    """Why there was nothing, in one sentence."""
+    if seconds is None:
+        return "there was not one frame: the camera ended before its first"
+    return f"there was not one frame in {seconds:g} s (--seconds): at camera.fps {fps:g} one comes every {1 / fps:g} s"
 
 
 def expected_turns(made: Plan, seconds: float | None, lasted_s: float) -> int | None:
@@ -216,8 +225,7 @@ def summary(
 ) -> dict[str, Any]:
     """What a run was, for people and programs."""
     last = tally.last
-    if last is None:
-        raise Refused("there was not one frame")
+    assert last is not None
     run_s = tally.turns / instrument.plan.rig.camera.fps
     latency_s = np.percentile(tally.latency_s, [50, 99]) if tally.latency_s else np.full(2, np.nan)
     stages_ms = {stage: round(spent_ms, 4) for stage, spent_ms in watch.ms_a_call().items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,13 @@ from config.words import one_line
 TABLES = (".csv", ".parquet")
 NEEDED = ("time_s", "particle", "x_um", "y_um")
 FORCES = ("fx_pn", "fy_pn")
+KNOWN = {*NEEDED, *FORCES, "carried", "frame"}  # columns that are read; others stay where they are
 LARGEST_BYTES = 100_000_000  # of a table
+MOST_COLUMNS = 1000
+MOST_VALUES = 20_000_000  # rows times columns, before anything is read
+PLAIN = ("BOOLEAN", "INT32", "INT64", "FLOAT", "DOUBLE")  # types of Parquet that are numbers
+DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, MemoryError, RuntimeError,
+          csv.Error)  # fmt: skip
 LARGEST = {"time_s": 1e12, "particle": 2.0**53, "x_um": 1e10, "y_um": 1e10, "fx_pn": 1e10, "fy_pn": 1e10}
 
 
@@ -50,35 +57,66 @@ def _tracks_in(path: Path) -> Path:
 
 
 def read_table(path: Path, needed: tuple[str, ...], empty: bool = False) -> Columns:
-    """The columns of a table; those that are needed are there, and finite numbers. Raises Refused."""
-    import pandas as pd
+    """The columns of a table that are known here; those that are needed are there, and finite numbers. Raises Refused.
 
+    Its size is bounded before it is read: a compressed table may be a thousand times larger than its file.
+    """
     require_file(path, "a table")
     if path.stat().st_size > LARGEST_BYTES:
         raise Refused(f"{path}: this table is too large (allowed: {LARGEST_BYTES / 1e6:g} MB)")
     try:
-        table: Any = pd.read_csv(path) if path.suffix.lower() == ".csv" else pd.read_parquet(path)
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        OverflowError,
-        MemoryError,
-        RuntimeError,
-    ) as error:
-        raise Refused(f"{path}: this table can't be read ({one_line(error)})") from None
-    columns = {str(name): table[name].to_numpy() for name in table}
-    for name in needed:
-        if name not in columns:
-            raise Refused(f"{path}: there is no column '{name}' (needed: {', '.join(needed)})")
-    if not len(table):
-        if empty:
+        columns = _read_csv(path) if path.suffix.lower() == ".csv" else _read_parquet(path)
+        for name in needed:
+            if name not in columns:
+                raise Refused(f"{path}: there is no column '{name}' (needed: {', '.join(needed)})")
+        if any(len(values) for values in columns.values()):
+            check(columns, needed, path)
+        elif empty:
             return {name: values.astype(np.float64) for name, values in columns.items()}
-        raise Refused(f"{path}: this table has no rows")
-    check(columns, needed, path)
+        else:
+            raise Refused(f"{path}: this table has no rows")
+    except DAMAGE as error:
+        raise Refused(f"{path}: this table can't be read ({one_line(error)})") from None
     return columns
+
+
+def _read_csv(path: Path) -> Columns:
+    import pandas as pd
+
+    with path.open(encoding="utf-8", newline="") as file:
+        width = len(next(csv.reader(file), []))
+    with path.open("rb") as raw:
+        rows = sum(piece.count(b"\n") + piece.count(b"\r") for piece in iter(lambda: raw.read(1 << 20), b""))
+    _require_size(path, rows, width)
+    table: Any = pd.read_csv(path)
+    return {str(name): table[name].to_numpy() for name in table if name in KNOWN}
+
+
+def _read_parquet(path: Path) -> Columns:
+    from pyarrow import parquet
+
+    with parquet.ParquetFile(path) as file:
+        said = file.metadata
+        groups = [said.row_group(index) for index in range(said.num_row_groups)]
+        rows = max(said.num_rows, sum(group.num_rows for group in groups))
+        _require_size(path, rows, said.num_columns)
+        inflated = sum(group.column(at).total_uncompressed_size for group in groups for at in range(group.num_columns))
+        if inflated > 8 * MOST_VALUES:
+            raise Refused(f"{path}: this table has {inflated / 1e6:.0f} MB (allowed: {8e-6 * MOST_VALUES:g} MB)")
+        leaves = [file.schema.column(at) for at in range(said.num_columns)]
+        plain = {leaf.path for leaf in leaves if leaf.physical_type in PLAIN and leaf.max_repetition_level == 0}
+        known = {leaf.path for leaf in leaves} & KNOWN
+        for name in sorted(known - plain):
+            raise Refused(f"{path}: the column '{name}' holds something that is not a finite number")
+        table = file.read(columns=sorted(known))
+        return {name: table.column(name).to_numpy() for name in table.column_names}
+
+
+def _require_size(path: Path, rows: int, columns: int) -> None:
+    if columns > MOST_COLUMNS:
+        raise Refused(f"{path}: this table has {columns} columns (allowed: {MOST_COLUMNS})")
+    if rows * columns > MOST_VALUES:
+        raise Refused(f"{path}: this table has {rows} rows of {columns} columns (allowed: {MOST_VALUES:g} values)")
 
 
 def check(columns: Columns, names: tuple[str, ...], path: Path) -> None:

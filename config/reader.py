@@ -200,11 +200,15 @@ def override(document: Document, key: str, text: str, source: str) -> Document:
 def put(document: Document, key: str, value: Any, source: str) -> Document:
     """With one value set; `source` is what an error calls it."""
     parts = [_step(part) for part in key.split(".", DEEPEST)]
+    if "" in parts:
+        raise Refused(f"{source}: found the key '{quoted(key)}', of which a piece is empty (needed: as in camera.fps)")
     data = json.loads(json.dumps(document.data))
     inside: Any = data
+    new: dict[Place, str] = {}
     for depth, part in enumerate(parts[:-1]):
         if isinstance(inside, dict) and part not in inside:
             inside[part] = {}
+            new[tuple(parts[: depth + 1])] = source
         if not _has(inside, part):
             there = ".".join(map(str, parts[: depth + 1]))
             raise Refused(f"{source}: there is nothing at '{quoted(there)}' to set a value in")
@@ -213,12 +217,12 @@ def put(document: Document, key: str, value: Any, source: str) -> Document:
         raise Refused(f"{source}: there is nothing at '{quoted(key)}' to set")
     inside[parts[-1]] = value
     where = {place: said for place, said in document.where.items() if place[: len(parts)] != tuple(parts)}
-    return replace(document, data=data, where={**where, tuple(parts): source})
+    return replace(document, data=data, where={**where, **new, tuple(parts): source})
 
 
 def _step(part: str) -> str | int:
     """A piece of a dotted key: the number of an item in a list, else a name."""
-    return int(part) if part.isascii() and part.isdigit() and len(part) < 10 else part
+    return int(part) if part.isascii() and part.isdecimal() and len(part) < 10 else part
 
 
 def _has(inside: Any, part: str | int) -> bool:

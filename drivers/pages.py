@@ -25,12 +25,12 @@ from config.files import kind_of, require_file
 from config.refused import Refused
 from config.words import one_line, quoted
 from control.contract import Fault
+from drivers.image_size import MOST_PIXELS
 
 TIFFS = (".tif", ".tiff", ".btf", ".tf8")
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".pgm", *TIFFS)
 FILMS = (".avi", ".mp4", ".mov", ".mkv", ".m4v", ".webm", ".mpg", ".mpeg", ".wmv")
 DEPTHS = ("uint8", "uint16")
-MOST_PIXELS = 1 << 24  # of an image: 4096 x 4096
 MOST_FRAMES = 1 << 31
 DAMAGE = (tifffile.TiffFileError, ValueError, IndexError, KeyError, TypeError, AttributeError, ArithmeticError,
           RuntimeError, OSError, MemoryError, struct.error)  # fmt: skip
@@ -232,7 +232,7 @@ class Film:
 def natural(name: str) -> tuple[list[tuple[int, str]], str]:
     """A sort key that orders numbers in a name by their value."""
     pieces = re.split(r"(\d+)", name.lower())
-    return [(int(piece), "") if piece.isdigit() else (-1, piece) for piece in pieces], name
+    return [(int(piece), "") if piece.isdecimal() else (-1, piece) for piece in pieces], name
 
 
 def picture_size(file: Path) -> tuple[int, ...]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from config.fields import Doc, Ge, Interval, settings
 from config.refused import Refused
 from control.contract import Ended, Fault, Frame
+from drivers.image_size import assert_image_size
 from drivers.pages import DEPTHS, Pages, open_pages
 
 Channel = Literal["as it is", "red", "green", "blue", "grey"]
@@ -33,6 +34,9 @@ class VideoCamera:
     readout_s: Annotated[float, Ge(0), Doc("from the end of the exposure until the computer had the frame")] = 0.0
     width_px: Annotated[int, Interval(ge=0, le=65535), Doc("width of the image; 0: as the video has it")] = 0
     height_px: Annotated[int, Interval(ge=0, le=65535), Doc("height of the image; 0: as the video has it")] = 0
+
+    def __post_init__(self) -> None:
+        assert_image_size(self.width_px, self.height_px)
 
 
 class Video:

@@ -84,8 +84,8 @@ def load(folder: Path = CHECKS) -> dict[str, tuple[Check, Document]]:
 
 def number(identity: str) -> int:
     """The 7 of P7."""
-    digits = "".join(letter for letter in identity if letter.isdigit())
-    return int(digits) if digits else 0
+    digits = "".join(letter for letter in identity if letter.isdecimal())
+    return int(digits[:9]) if digits else 0
 
 
 def plan_of(check: Check, document: Document, effort: Effort, run: int = 0, *, sabotaged: bool = False) -> Plan:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks.fuzz.files import Checkpoints, Runs, Tables, Videos
+from benchmarks.fuzz.forbidden import Forbidden
 from benchmarks.fuzz.planted import Planted
 from benchmarks.fuzz.rules import Domain
 from benchmarks.fuzz.serials import Replies
 from benchmarks.fuzz.texts import Bounds, Formulas, Lines, Settings
 
-NAMES = ("formulas", "yaml", "lines", "videos", "runs", "checkpoints", "tables", "replies", "bounds")
+NAMES = ("formulas", "yaml", "lines", "videos", "runs", "checkpoints", "tables", "replies", "bounds", "forbidden")
 
 
 def domains(base: Path) -> list[Domain]:
     """All of them, with folders of their own; `planted` is for the test of the harness."""
-    kinds: tuple[type, ...] = (Formulas, Settings, Lines, Videos, Runs, Checkpoints, Tables, Replies, Bounds, Planted)
+    kinds: tuple[type, ...] = (Formulas, Settings, Lines, Videos, Runs, Checkpoints, Tables, Replies, Bounds, Forbidden,
+                               Planted)  # fmt: skip
     return [kind(base / "sound" / kind.__name__.lower()) for kind in kinds]

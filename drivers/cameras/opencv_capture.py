@@ -14,6 +14,7 @@ import numpy as np
 from config.fields import Doc, Ge, Gt, Interval, settings
 from config.refused import Refused
 from control.contract import Clock, Ended, Fault, Frame
+from drivers.image_size import assert_image_size
 from drivers.latest import Latest
 from drivers.returned import Returned
 from drivers.video import Channel, grey
@@ -38,12 +39,18 @@ class OpenCVCamera:
     channel: Annotated[Channel, Doc("of a colour image; 'as it is' is for grey ones")] = "grey"
 
     def __post_init__(self) -> None:
+        assert_image_size(self.width_px, self.height_px)
         if self.exposure_s > 1.0 / self.fps:
             raise ValueError(f"an exposure of {self.exposure_s:g} s does not fit in a frame of {1 / self.fps:g} s")
 
     def middle_um(self, um_per_px: float) -> tuple[float, float]:
         """The middle of the image; the middle of its top left pixel is (0, 0)."""
         return (self.width_px - 1) / 2.0 * um_per_px, (self.height_px - 1) / 2.0 * um_per_px
+
+
+def number_or_address(source: str) -> int | str:
+    """A camera's number (a few ASCII digits), else the address as it is."""
+    return int(source) if source.isascii() and source.isdecimal() and len(source) < 10 else source
 
 
 class OpenCVCapture:
@@ -56,7 +63,7 @@ class OpenCVCapture:
     def __init__(self, made: OpenCVCamera, clock: Clock) -> None:
         self._made, self._clock = made, clock
         self._film = Path(made.source).is_file()
-        self._capture = cv2.VideoCapture(int(made.source)) if made.source.isdigit() else cv2.VideoCapture(made.source)
+        self._capture = cv2.VideoCapture(number_or_address(made.source))
         if not self._capture.isOpened():
             self._capture.release()
             raise Fault(f"the camera '{made.source}' can't be opened")

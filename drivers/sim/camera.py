@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from config.fields import Doc, Ge, Gt, Interval, settings
 from config.geometry import Affine
 from control.contract import Ended, Frame
+from drivers.image_size import assert_image_size
 from drivers.sim import render
 from drivers.sim.clock import SimulatedClock
 from drivers.sim.philox import CAMERA, fill_normals, uniform
@@ -66,6 +67,7 @@ class SimulatedCamera:
     light_spread: Annotated[float, Interval(ge=0, le=1), Doc("rms difference of their images in brightness")] = 0.0
 
     def __post_init__(self) -> None:
+        assert_image_size(self.width_px, self.height_px)
         if self.exposure_s > 1.0 / self.fps:
             raise ValueError(f"an exposure of {self.exposure_s:g} s does not fit in a frame of {1 / self.fps:g} s")
 

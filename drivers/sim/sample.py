@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from config.fields import Doc, Ge, Gt, Interval, settings
 from config.refused import Refused
@@ -17,6 +18,9 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 Arrangement = Literal["one", "random", "grid", "hexagonal", "square", "line", "points"]
+_MOST_PAIRS = 500_000  # close to each other at the start, to be pushed apart
+_MOST_PUSHES = 10_000_000  # of pairs: a second or two
+_MOST_PARTICLES = 50_000  # of all cells together
 _TRIES = 100_000  # draws for a random arrangement, before the sample is called too crowded
 
 
@@ -63,6 +67,11 @@ class Sample:
 
     def __post_init__(self) -> None:
         count = len(self.points_um)
+        if self.number * self.cells > _MOST_PARTICLES:
+            raise ValueError(
+                f"{self.cells} cells of {self.number} particles are {self.number * self.cells} particles "
+                f"(allowed: {_MOST_PARTICLES})"
+            )
         if self.arrangement == "points" and count != self.number:
             raise ValueError(f"there are {count} points_um for {self.number} particles")
         if self.arrangement == "one" and self.number > 1:
@@ -154,17 +163,43 @@ def _random(sample: Sample, extent_um: Floats, diameter_um: Floats, seed: int, r
 
 
 def _apart(start_um: Floats, diameter_um: Floats) -> Floats:
-    """Overlapping pairs are moved apart along their line, again and again, until none overlaps."""
-    first, second = np.triu_indices(len(start_um), 1)
-    contact_um = (diameter_um[first] + diameter_um[second]) / 2.0
+    """Overlapping pairs are moved apart along their line, again and again, until none overlaps or it takes too long.
+
+    Raises:
+        Refused: so many particles lie over each other that they can't be moved apart in seconds.
+    """
     start_um = start_um.copy()
+    if not len(start_um):
+        return start_um
+    reach_um = 1.5 * diameter_um.max(initial=0.0)
+    listed_um = np.full_like(start_um, np.inf)
+    left = _MOST_PUSHES
     for _ in range(1000):
+        if (np.abs(start_um - listed_um) > reach_um / 10.0).any():  # a pair beyond reach is still beyond contact
+            first, second = _near(start_um, reach_um)
+            contact_um = (diameter_um[first] + diameter_um[second]) / 2.0
+            listed_um = start_um.copy()
         between = start_um[second] - start_um[first]
         length_um = np.maximum(np.hypot(*between.T), 1e-9)
         overlap_um = np.maximum(contact_um - length_um, 0.0)
-        if not (overlap_um > 1e-3 * contact_um).any():
+        left -= len(first)
+        if left < 0 or not (overlap_um > 1e-3 * contact_um).any():
             break
         push = (0.5 * overlap_um / length_um)[:, None] * between
         np.subtract.at(start_um, first, push)
         np.add.at(start_um, second, push)
     return start_um
+
+
+def _near(place_um: Floats, reach_um: float) -> tuple[Ints, Ints]:
+    """The pairs (first < second, in order) of points closer than reach_um. Raises Refused for too many."""
+    tree = cKDTree(place_um)
+    count = (int(tree.count_neighbors(tree, reach_um)) - len(place_um)) // 2
+    if count > _MOST_PAIRS:
+        raise Refused(
+            f"sample.spacing_um: {len(place_um)} particles begin with {count} pairs closer than {reach_um:.3g} um "
+            f"(allowed: {_MOST_PAIRS} pairs)"
+        )
+    pairs = np.asarray(tree.query_pairs(reach_um, output_type="ndarray"), np.int64).reshape(-1, 2)
+    first, second = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))].T
+    return first, second

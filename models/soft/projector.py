@@ -102,7 +102,7 @@ def closed(name: str, into: str, out: str) -> Floats:
         raise ValueError(f"no closed form is known for {into} -> {out}")
     low, high = SIZES[into], SIZES[out]
     kind, _, order = name.partition("_")
-    if kind == "S" and order.isdigit():
+    if kind == "S" and order.isdecimal():
         return _renamed(int(order), low, high)
     if name in ("T(2)", "C_1"):
         return np.eye(low * high)
@@ -111,7 +111,7 @@ def closed(name: str, into: str, out: str) -> Floats:
         return np.diag((1 + np.kron(sign[out], sign[into])) / 2)
     if name in ("scale", "C_2"):
         return np.eye(low * high) * (low == high)
-    if name not in ("SO(2)", "O(2)") and not (kind == "C" and order.isdigit()):
+    if name not in ("SO(2)", "O(2)") and not (kind == "C" and order.isdecimal()):
         raise ValueError(f"no closed form is known for the group {name}")
     if low != high or low == 1:
         return np.eye(low * high) * (low == high)

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 import app.headless
-from app.headless import expected_turns, flown, fly, too_few
+from app.headless import expected_turns, flown, fly, no_frame, too_few
 from app.plan import plan
 from app.rig import open_instrument
 from app.rig_file import EXPERIMENTS, Plan
+from config.refused import Refused
 from control.contract import Forces, Policy, Seen
 
 SLOW = ("rate=real time", "camera.fps=20", "loop.stale_periods=100")
@@ -81,3 +82,11 @@ def test_a_run_that_ends_before_its_seconds_is_held_against_the_time_that_it_las
     assert expected_turns(made, None, 3.0) == 60
     assert too_few({"turns": 30, "turns_expected": 60}) == ""
     assert "29 of 60" in too_few({"turns": 29, "turns_expected": 60})
+
+
+def test_a_run_without_a_frame_says_how_long_one_takes() -> None:
+    assert no_frame(1e-9, 100.0) == (
+        "there was not one frame in 1e-09 s (--seconds): at camera.fps 100 one comes every 0.01 s"
+    )
+    with pytest.raises(Refused, match="not one frame in 1e-09 s"):
+        fly(plan(EXPERIMENTS / "annular_activity.yaml"), 1e-9, None, False, "nothing")

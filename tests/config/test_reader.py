@@ -146,3 +146,18 @@ def test_forms_come_from_the_same_fields() -> None:
     )
     assert form["kind"].choices == ("ring",)
     assert variants(AnyShape) == {"ring": Ring, "drawn": Drawn}
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("shape..radius_um", "--set shape..radius_um: found the key 'shape..radius_um', of which a piece is empty"),
+        (".shape", "a piece is empty"),
+        ("", "a piece is empty"),
+        ("shape.new.radius_um", "--set shape.new.radius_um: found the unknown key 'shape.new'"),
+    ],
+)
+def test_an_error_that_an_override_made_names_the_override(key: str, said: str) -> None:
+    """Not a line of the file, in which there is nothing wrong."""
+    with pytest.raises(Refused, match=said):
+        build(override(parse("title: a\nshape: {kind: ring}", "plan.yaml"), key, "3", f"--set {key}"), Plan)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from config.reader import Document, build
 from config.refused import Refused
 from control.contract import Ended, Fault
-from drivers.pages import natural
+from drivers.pages import natural, open_pages
 from drivers.video import Video, VideoCamera, VideoClock, open_video
 
 FOOTAGE = Path(__file__).parents[3] / "shared" / "data" / "bulk_water.tif"
@@ -68,6 +68,16 @@ def test_a_folder_is_read_in_natural_order(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("not an image")
     np.testing.assert_array_equal(frames(open_video(VideoCamera(), tmp_path)), given)
     assert sorted(["b10", "b9", "a", "b09x"], key=natural) == ["a", "b9", "b09x", "b10"]
+
+
+def test_a_name_with_a_digit_that_is_no_number_has_its_place(tmp_path: Path) -> None:
+    """A raised 2 is a digit to Python, and no number."""
+    assert sorted(["b10", "1²3.png", "1.png", "①.png", "٣.png"], key=natural)
+    for name in ("1²3.png", "2.png"):
+        (tmp_path / name).write_bytes(cv2.imencode(".png", np.zeros((32, 32), np.uint8))[1].tobytes())
+    opened = open_pages(tmp_path)
+    assert len(opened) == 2
+    opened.close()
 
 
 def test_a_16_bit_picture_keeps_its_depth(tmp_path: Path) -> None:

@@ -9,5 +9,5 @@ ROWS: dict[str, Row] = {
     name: getattr(module, name)
     for module in (free, trapped, delayed, feedback, active, many)
     for name in vars(module)
-    if name.startswith("P") and name[1:].isdigit()
+    if name.startswith("P") and name[1:].isdecimal()
 }

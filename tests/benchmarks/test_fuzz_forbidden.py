@@ -1,0 +1,77 @@
+"""Input that must be refused: is it a finding where it is taken, and does a short run meet every kind?"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+import app.tracks_table
+import drivers.journal.read
+import drivers.pages
+import drivers.sim.world
+from benchmarks.fuzz.forbidden import KINDS, NEEDED, Forbidden, beads, chosen, must_refuse
+from benchmarks.fuzz.rules import Broken
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory and processor time are read from /proc")
+TRIES = 12  # of one kind
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A short run; every kind has been tried once, and nothing was found."""
+    domain = Forbidden(tmp_path_factory.mktemp("forbidden"))
+    domain.prepare()
+    return domain.sound
+
+
+def nothing(*given: Any, **named: Any) -> None:
+    """A check that refuses nothing."""
+
+
+PLANTED: list[tuple[str, Any, str, Any]] = [
+    ("large_image", drivers.pages, "require_pixels", nothing),
+    ("large_tiff", drivers.pages, "require_pixels", nothing),
+    ("elsewhere", drivers.journal.read, "require_own_data", nothing),
+    ("virtual", drivers.journal.read, "require_own_data", nothing),
+    ("unwritten", drivers.journal.read, "require_own_data", nothing),
+    ("not_finite", app.tracks_table, "check", nothing),
+    ("wide_csv", app.tracks_table, "MOST_COLUMNS", 10**9),
+    ("large_parquet", app.tracks_table, "MOST_VALUES", 10**12),
+    ("odd_names", drivers.pages, "natural", lambda name: int(name[1]) if name[1].isdigit() else 0),
+]
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(("kind", "module", "name", "broken"), PLANTED)
+def test_a_check_that_refuses_nothing_is_found(
+    tmp_path: Path, sound: Path, monkeypatch: pytest.MonkeyPatch, kind: str, module: Any, name: str, broken: Any
+) -> None:
+    monkeypatch.setattr(module, name, broken)
+    with pytest.raises((Broken, ValueError, TypeError, MemoryError)):
+        tried(kind, tmp_path, sound)
+
+
+def tried(kind: str, folder: Path, sound: Path) -> None:
+    """One kind with several seeds."""
+    for seed in range(TRIES):
+        (folder / f"{seed}").mkdir()
+        KINDS[kind](Random(seed), folder / f"{seed}", sound)
+
+
+def test_sound_tables_are_taken(tmp_path: Path) -> None:
+    """What is refused is refused for its one fault."""
+    path = tmp_path / "sound.csv"
+    path.write_text("\n".join([",".join(NEEDED), *(",".join(line) for line in beads())]), "utf-8")
+    with pytest.raises(Broken, match="this was taken"):
+        must_refuse("symmetry", path)
+
+
+def test_a_short_run_meets_every_kind() -> None:
+    """Of 100 cases, in any place, each kind is in ten at least."""
+    for first in (0, 1000, 999_000):
+        met = [name for seed in range(first, first + 100) for name in chosen(Random(f"forbidden {seed}"))]
+        assert min(met.count(name) for name in KINDS) >= 10
