@@ -5,11 +5,12 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 
 from platformdirs import user_cache_path
+
+from app.say import say
 
 ROOT = Path(__file__).parent.parent
 SOURCES = ("tracking", "tracking/locate", "drivers/sim", "models", "models/flight")  # that have kernels
@@ -29,10 +30,10 @@ def provide() -> None:
     folder = tempfile.mkdtemp(prefix="cybloids-kernels-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     os.environ[NAMED] = folder
-    print(
+    say(
         f"note: kernels are compiled anew in this run: no folder to keep them in can be written to "
         f"(the environment variable {NAMED} names one)",
-        file=sys.stderr,
+        error=True,
     )
 
 

@@ -27,7 +27,7 @@ def show_info(path: Path, *, json: Path | None) -> None:
     """Say what a run was, or what a rig is."""
     if rig_info.is_rig(path):
         found = rig_info.rig_info(path)
-        print(rig_info.text(found))
+        say(rig_info.text(found))
         if json is not None:
             write_json(json, found)
         return

@@ -24,6 +24,7 @@ from numba.core.dispatcher import Dispatcher
 from numpy.typing import NDArray
 
 from app.rig_file import Plan
+from app.say import say
 from control.contract import Expected, Frame, Order, OrderKind, Turn
 from control.experiment import Learned
 from control.loop import Machine, Memory, turn
@@ -76,7 +77,8 @@ listeners: list[Callable[[str], None]] = []  # each gets every note, too: a wind
 
 
 def note(sentence: str) -> None:
-    print(f"note: {sentence}", file=sys.stderr, flush=True)
+    say(f"note: {sentence}", error=True)
+    sys.stderr.flush()
     for each in listeners:
         each(sentence)
 

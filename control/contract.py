@@ -20,17 +20,18 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
+STILL_LIT = "the laser could not be put out"  # every Fault after which light may be on has these words
+
+
 class Fault(Exception):
     """The world did not do its part (a device, a disk). One sentence, for the operator. The beam is dark after it.
 
-    Its text is safe to print, whatever a device has answered.
+    Its text is safe to print, whatever a device has answered. A long text is shortened; STILL_LIT is never left out.
     """
 
     def __init__(self, said: str = "") -> None:
-        super().__init__(sentence(said))
-
-
-STILL_LIT = "the laser could not be put out"  # every Fault after which light may be on has these words
+        words = sentence(said)
+        super().__init__(sentence(f"{STILL_LIT}; {said}") if STILL_LIT in said and STILL_LIT not in words else words)
 
 
 class Ended(Exception):

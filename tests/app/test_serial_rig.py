@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import serial
 
 from app.analysis import speeds
 from app.calibration.plane import Plane
@@ -26,7 +27,7 @@ from app.rig_file import EXPERIMENTS, Plan
 from app.tidy import tidy_tracks
 from config.reader import plain
 from config.refused import Refused
-from control.contract import Fault, Level, OrderKind, Turn
+from control.contract import STILL_LIT, Fault, Level, OrderKind, Turn
 from drivers.emulate.child import ROOT, Child
 from drivers.journal import read_run
 from drivers.serial_bench import LastOut
@@ -139,7 +140,8 @@ def test_an_emulator_killed_in_a_run(tmp_path: Path, which: str) -> None:
                 assert eventually(lambda: not live.recording)
     with read_run(tmp_path / "run.h5") as run:
         turns = list(run.turns())
-    assert [turn.number for turn in turns] == list(range(len(turns)))
+    begin = turns[0].number  # the record begins in flight
+    assert [turn.number for turn in turns] == list(range(begin, begin + len(turns)))
     after = [turn for turn in turns if turn.frame is not None and turn.now_s > killed_s]
     levels = [turn.level for turn in turns]
     first = levels.index(Level.TRIPPED)
@@ -222,11 +224,35 @@ def test_a_map_of_another_laser_is_refused_and_its_ports_are_free_again(tmp_path
         open_instrument(planned(*sets_for(galvo, laser))).close()
 
 
-def test_the_real_rig_says_which_device_is_not_there() -> None:
-    made = plan(EXPERIMENTS / "annular_activity.yaml", RIG.with_name("serial.yaml"), ["camera.source=no camera"])
+def test_the_real_rig_says_which_device_is_not_there(tmp_path: Path) -> None:
+    """The light first: a laser that is not reached may be lit, and no word says that it is dark."""
+    sets = ("camera.source=no camera", f"deflector.port={tmp_path / 'galvo'}", f"laser.port={tmp_path / 'laser'}")
+    made = plan(EXPERIMENTS / "annular_activity.yaml", RIG.with_name("serial.yaml"), sets)
     assert made.kind == "REAL"
-    with pytest.raises(Fault, match="the camera 'no camera' can't be opened"):
+    with pytest.raises(Fault, match=STILL_LIT) as none_there:
         open_instrument(made)
+    assert "the galvo at " in str(none_there.value)
+    with (
+        Child("galvo", tmp_path / "galvo"),
+        Child("cobolt", tmp_path / "laser"),
+        pytest.raises(Fault, match=r"^the camera 'no camera' can't be opened") as no_camera,
+    ):
+        open_instrument(made)
+    assert STILL_LIT not in str(no_camera.value)
+
+
+def test_a_laser_that_is_lit_from_before_is_put_out_where_the_galvo_is_not_there(tmp_path: Path) -> None:
+    sets = ("camera.source=no camera", f"deflector.port={tmp_path / 'galvo'}", f"laser.port={tmp_path / 'laser'}")
+    made = plan(EXPERIMENTS / "annular_activity.yaml", RIG.with_name("serial.yaml"), sets)
+    with Child("cobolt", tmp_path / "laser") as laser:
+        with serial.Serial(str(laser.link), 115200, timeout=5.0) as line:
+            line.write(b"l1\r")
+            assert line.read_until(b"\r\n") == b"OK\r\n"
+        assert eventually(lambda: beam_of(laser)["beam"] == "lit")
+        with pytest.raises(Fault, match=r"^the galvo at .* can't be opened") as raised:
+            open_instrument(made)
+        assert eventually(lambda: beam_of(laser)["beam"] == "dark")
+    assert STILL_LIT not in str(raised.value)
 
 
 def speed_um_per_s(made: Plan, path: Path, seconds: float) -> tuple[float, float]:

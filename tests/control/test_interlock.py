@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from control.contract import Level, Order, OrderKind
+from control.contract import STILL_LIT, Fault, Level, Order, OrderKind
 from control.interlock import AFTER, interlock
 
 SAFE, PROBING, ARMED, TRIPPED = Level.SAFE, Level.PROBING, Level.ARMED, Level.TRIPPED
@@ -151,3 +151,11 @@ def test_what_the_machine_may_not_do_is_the_reason_before_any_other_doubt() -> N
     assert interlock(ARMED, "", [], ["the camera is silent"], refused) == (TRIPPED, "the map is not confirmed")
     assert interlock(PROBING, "", [], ["the camera is silent"], refused) == (TRIPPED, "the camera is silent")
     assert interlock(ARMED, "", [], ["one", "two"]) == (TRIPPED, "one")
+
+
+@pytest.mark.parametrize("before", ["", "x" * 10_000])
+def test_that_the_laser_may_be_lit_is_never_left_out_of_a_fault(before: str) -> None:
+    said = str(Fault(f"{before}; {STILL_LIT}: {'y' * 10_000}"))
+    assert STILL_LIT in said
+    assert len(said) <= 500
+    assert STILL_LIT not in str(Fault("z" * 10_000))
