@@ -58,11 +58,12 @@ def test_a_long_time_is_cut_into_bounded_pieces_and_gives_the_same_positions(mon
     monkeypatch.setattr(world_module, "PIECE_WORK", 1.0)
     pieces: list[int] = []
     move = World._move_at_once
-    monkeypatch.setattr(
-        World,
-        "_move_at_once",
-        lambda self, to_ns, at_end: (pieces.append(to_ns - self.state_ns), move(self, to_ns, at_end)),
-    )
+
+    def counted(world: World, to_ns: int, at_end: bool) -> None:
+        pieces.append(to_ns - world.state_ns)
+        move(world, to_ns, at_end)
+
+    monkeypatch.setattr(World, "_move_at_once", counted)
     cut.advance(100 * MILLI)
     assert len(pieces) > 10
     assert max(pieces) <= 3 * MILLI
