@@ -24,8 +24,8 @@ ABSURD: tuple[tuple[str, ...], ...] = (
     ("camera.width_px=8192", "camera.height_px=8192"),
     ("camera.width_px=8192", "camera.height_px=4096"),
     ("camera.readout_s=1e8",),
-    ("sample.drag_pn_s_per_um=1e-9",),
-    ("sample.temperature_k=1e8", "sample.drag_pn_s_per_um=1e-6"),
+    ("sample.number=3", "sample.arrangement=line", "sample.drag_pn_s_per_um=1e-9"),
+    ("sample.number=3", "sample.arrangement=line", "sample.temperature_k=1e8", "sample.drag_pn_s_per_um=1e-4"),
     ("sample.number=5000", "sample.cells=5000", "sample.arrangement=grid"),
     ("sample.number=5000", "sample.arrangement=grid", "sample.spacing_um=1e-6", "sample.disturbance_um=1e-6"),
     ("camera..fps=3",),
@@ -236,8 +236,13 @@ def large_parquet(chance: Random, folder: Path, sound: Path) -> None:
 
 
 def beads() -> list[list[str]]:
-    """The lines of a sound table of two particles."""
-    return [[f"{0.1 * (at % 20):g}", f"{at // 20}", f"{at * at % 7 * 0.1:g}", f"{at // 20}.5"] for at in range(40)]
+    """The lines of a sound table: 8 particles, 60 times each."""
+    walk = Random(1)
+    return [
+        [f"{0.1 * step:g}", f"{who}", *(f"{5.0 * who + walk.gauss(0.0, 0.1):.5f}" for _ in range(2))]
+        for who in range(8)
+        for step in range(60)
+    ]
 
 
 def wide_csv(chance: Random, folder: Path, sound: Path) -> None:

@@ -84,7 +84,7 @@ def verb(*words: str | Path) -> int:
                 code = int(ended.code or 0)
     finally:
         sys.argv = before
-    said = err.getvalue()
+    said = without_notes(err.getvalue())
     if code not in (0, 1, 2):
         raise Broken(f"the exit code is {code}")
     if code == 2 and not said.startswith("cybloids: "):
@@ -96,6 +96,16 @@ def verb(*words: str | Path) -> int:
         if "Traceback" in text:
             raise Broken(f"a traceback was printed: {text[-300:]!r}")
     return code
+
+
+def without_notes(said: str) -> str:
+    """What was said after the notes that come before a run is opened; each note is a line of its own."""
+    lines = said.splitlines(keepends=True)
+    while lines and lines[0].startswith("note: "):
+        if len(lines[0]) > LONGEST_SENTENCE:
+            raise Broken(f"a note of {len(lines[0])} characters: {lines[0][:200]!r}")
+        printable(lines.pop(0))
+    return "".join(lines)
 
 
 def printable(text: str) -> None:

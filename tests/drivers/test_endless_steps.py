@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -60,11 +59,11 @@ def test_a_long_time_is_cut_into_bounded_pieces_and_gives_the_same_positions(mon
     pieces: list[int] = []
     move = World._move_at_once
 
-    def noted(self: World, to_ns: int, at_end: Any) -> None:
-        pieces.append(to_ns - self.state_ns)
-        move(self, to_ns, at_end)
+    def counted(world: World, to_ns: int, at_end: bool) -> None:
+        pieces.append(to_ns - world.state_ns)
+        move(world, to_ns, at_end)
 
-    monkeypatch.setattr(World, "_move_at_once", noted)
+    monkeypatch.setattr(World, "_move_at_once", counted)
     cut.advance(100 * MILLI)
     assert len(pieces) > 10
     assert max(pieces) <= 3 * MILLI
