@@ -193,6 +193,7 @@ waited(window.panel.apply_button.isEnabled)
 window.panel.apply_button.click()
 assert isinstance(session.plan.experiment.policy, Learned)
 assert len(session.plan.experiment.policy.card_sha256) == 64
+waited(lambda: any(order.kind == "APPLY" for _, turn in session.live.recent() for order in turn.orders))
 session.arm()
 waited(lambda: session.newest.level == "ARMED" and len(session.newest.wanted.force_pn) > 0)
 window.open(path.parent / "learned_ring_crystal_egnn.yaml")
