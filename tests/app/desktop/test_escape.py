@@ -66,8 +66,17 @@ class Flight:
         self.qtbot.waitUntil(self.window.actions_bar.arm.isEnabled, timeout=PATIENCE_MS)
 
     def lit(self) -> None:
-        self.session.arm()
-        self.qtbot.waitUntil(lambda: beam_is_on(self.session.newest), timeout=PATIENCE_MS)
+        """Arm, and again every 2 s: an Arm that waits for new settings for more than 1 s is not obeyed."""
+        armed_s = float("-inf")
+
+        def on() -> bool:
+            nonlocal armed_s
+            if time.monotonic() - armed_s > 2.0:
+                armed_s = time.monotonic()
+                self.session.arm()
+            return beam_is_on(self.session.newest)
+
+        self.qtbot.waitUntil(on, timeout=PATIENCE_MS)
 
     @property
     def pid(self) -> int:
