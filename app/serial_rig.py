@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from app.calibration.probe import why_other_devices
 from app.instrument import Instrument
@@ -21,6 +22,7 @@ from drivers.serial_bench import Means, open_emulated_bench, open_serial_bench
 from drivers.sim.camera import SimulatedCamera
 from drivers.sim.clock import PacedClock
 
+PUT_OUT_S = 0.5  # the longest wait for an answer, whatever the rig allows
 PUT_OUT_TRIES = 3
 TRY_AGAIN_S = 0.2  # a port may stay locked for a moment after the program that had it
 
@@ -61,6 +63,10 @@ def put_out(made: Plan) -> str:
     """Darken the devices of a program that has died, over lines of our own; what came of it, in words. Never raises."""
     said = []
     galvo, laser = made.rig.deflector, made.rig.laser
+    if isinstance(laser, Cobolt):
+        laser = replace(laser, timeout_s=min(laser.timeout_s, PUT_OUT_S))
+    if isinstance(galvo, SerialGalvo):
+        galvo = replace(galvo, timeout_s=min(galvo.timeout_s, PUT_OUT_S))
     if isinstance(laser, Cobolt):
         why = _tried(lambda: cobolt.put_out(laser))
         said.append(

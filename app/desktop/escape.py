@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PyQt6.QtCore import QEvent, QObject, Qt
+from PyQt6.QtCore import QEvent, QObject, Qt, QTimer
 from PyQt6.QtGui import QKeyEvent
 from PyQt6.QtWidgets import QApplication
 
@@ -15,6 +15,7 @@ class Escape(QObject):
     def __init__(self, parent: QObject, stop: Callable[[], None]) -> None:
         super().__init__(parent)
         self._stop, self._last = stop, -1
+        self._pressed = False  # by a press without a stamp, in the event that is being handled
         app = QApplication.instance()
         assert app is not None
         app.installEventFilter(self)
@@ -32,5 +33,17 @@ class Escape(QObject):
         return False
 
     def _seen_already(self, stamp: int) -> bool:
-        """Whether it is the same press, on its way from widget to widget. A stamp of 0 says nothing."""
-        return stamp != 0 and stamp == self._last
+        """Whether it is the same press, on its way from widget to widget.
+
+        A stamp of 0 says nothing: such a press is another one as soon as the event loop has turned.
+        """
+        if stamp != 0:
+            return stamp == self._last
+        if self._pressed:
+            return True
+        self._pressed = True
+        QTimer.singleShot(0, self._forget)
+        return False
+
+    def _forget(self) -> None:
+        self._pressed = False

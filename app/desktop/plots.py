@@ -198,8 +198,13 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]
             marks = {"symbol": "o", "symbolSize": 5, "symbolBrush": colour, "symbolPen": None} if dots else {}
             pen = pg.mkPen(colour, width=1.5, style=style)
             self.curves[name] = self.plot([], [], name=name, pen=pen, connect="finite", **marks)
-        there = y is not None and bool(np.isfinite(y).any())
-        self.curves[name].setData(x if there else [], y if there else [])
+        if y is None or not np.isfinite(y).any():
+            self.curves[name].setData([], [])
+        elif dots:  # pyqtgraph warns where all dots in sight are nan
+            finite = np.isfinite(x) & np.isfinite(y)
+            self.curves[name].setData(np.asarray(x)[finite], y[finite])
+        else:
+            self.curves[name].setData(x, y)
 
     def bars(self, name: str, edges: Floats, height: NDArray[Any], colour: str) -> None:
         if name not in self.curves:

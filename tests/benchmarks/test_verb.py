@@ -14,8 +14,12 @@ from config.refused import Refused
 @pytest.mark.parametrize(
     ("what", "options", "said"),
     [
-        ("loop", {"docs": Path("x.md")}, "bench loop: found --docs, which only bench tracking takes"),
-        ("identities", {"docs": Path("x.md")}, "bench identities: found --docs, which only bench tracking takes"),
+        ("loop", {"docs": Path("x.md")}, "bench loop: found --docs, which only bench tracking and safety takes"),
+        (
+            "identities",
+            {"docs": Path("x.md")},
+            "bench identities: found --docs, which only bench tracking and safety takes",
+        ),
         ("identities", {"seconds": 3.0}, "bench identities: found --seconds, which only bench loop takes"),
         ("tracking", {"repeats": 3}, "bench tracking: found --repeats, which only bench loop takes"),
         ("speed", {}, "bench: found 'speed'"),

@@ -360,6 +360,7 @@ def test_an_emulator_that_is_killed_is_dark_a_fault_and_comes_back(tmp_path: Pat
                 assert beam_of(again)["beam"] == "dark"
                 bench.beam.send(spot())
                 assert eventually(lambda: len(depth_kt(bench)) == 1)
+                bench.beam.close()  # while the laser is there to confirm it
 
 
 def test_a_galvo_that_started_anew_behind_our_back_gets_no_light(emulated: Emulated) -> None:
