@@ -21,7 +21,7 @@ Ints = NDArray[np.int64]
 
 SHARED = 0.02  # visits shorter than this part of a spot's relaxation time act as their mean
 FOREVER_NS = 2**62
-MOST_WORK = 1e7  # steps of a frame times particles: about 2 s of one processor
+MOST_WORK = 2e6  # steps of a frame times particles: about 0.4 s of one processor
 PIECE_WORK = 1e6  # steps times particles of one call of the kernel: signals are handled between calls
 
 

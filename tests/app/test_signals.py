@@ -116,7 +116,7 @@ def test_a_signal_while_the_rig_is_opened_ends_it_dark(tmp_path: Path) -> None:
             program.send_signal(signal.SIGTERM)
             said = program.communicate(timeout=PATIENCE_S)[1]
             assert program.returncode == 128 + signal.SIGTERM
-            assert "stopped by SIGTERM; the laser is dark" in said
+        assert "stopped by SIGTERM; the laser was put out from here" in said
         assert "lit" not in [event["event"] for event in laser.events]
 
 

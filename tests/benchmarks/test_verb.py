@@ -14,11 +14,11 @@ from config.refused import Refused
 @pytest.mark.parametrize(
     ("what", "options", "said"),
     [
-        ("loop", {"docs": Path("x.md")}, "bench loop: found --docs, which only bench tracking and safety takes"),
+        ("loop", {"docs": Path("x.md")}, "bench loop: found --docs, which only bench tracking and safety"),
         (
             "identities",
             {"docs": Path("x.md")},
-            "bench identities: found --docs, which only bench tracking and safety takes",
+            "bench identities: found --docs, which only bench tracking",
         ),
         ("identities", {"seconds": 3.0}, "bench identities: found --seconds, which only bench loop takes"),
         ("tracking", {"repeats": 3}, "bench tracking: found --repeats, which only bench loop takes"),
