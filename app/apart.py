@@ -35,7 +35,7 @@ ANSWER_S = 15.0
 SILENT_S = 2.0  # without news, of which a loop sends some every tenth of a second
 HEAR_S = 0.02  # of hearing in one go, and of rest after it
 EXIT_S = 0.2  # for a process that has closed its pipe to be gone
-RESCUE_S = 5.0  # for a laser to be put out
+RESCUE_S = 5.0  # for switching a laser off
 OPENING_S = 2.0  # for one that is still opening to close what it has
 CRASHED = 1  # the exit code of a process whose devices hang, or that failed
 
@@ -139,7 +139,7 @@ class Apart:
         return self._open
 
     def beat(self) -> None:
-        """This process answers: to be called by whoever would notice if it did not (app.heartbeat)."""
+        """Count one heartbeat of the window. The window's own thread calls it (app.heartbeat)."""
         self._beats.value += 1
 
     @property
@@ -291,7 +291,7 @@ class Apart:
             return True
 
     def _hear(self) -> None:
-        """What was told since the last time. Never waits, and takes no more than half of this thread's time.
+        """Read the messages that came since the last call. Never waits; takes at most half of this thread's time.
 
         A process that is slower than the other one tells would hear for ever. It rests instead; the pipe fills, and the
         other one waits with its news.
@@ -355,7 +355,7 @@ class Apart:
         self._watch.join(EXIT_S)
 
     def _how_it_died(self) -> str:
-        """And what becomes of its light: true of this rig, whether or not it could be put out from here."""
+        """How the process ended, and what each device of this rig does with the light then."""
         code = self._process.exitcode
         how = "does not answer any more" if code is None else f"ended with {code}"
         if code is not None and code < 0:

@@ -364,7 +364,7 @@ class Host:
         if self._ring is not None:
             (self._ring.remove if self._alone else self._ring.close)()
         if self._live.running:
-            os._exit(1)  # a device hangs, and nobody waits for it any longer; the window tries to put the laser out
+            os._exit(1)  # a device hangs: do not wait for it; the window tries to switch the laser off
         if self._signal:
             raise Stopped(self._signal)
 

@@ -128,7 +128,7 @@ def signals_held() -> Iterator[Callable[[], None]]:
 
 @contextmanager
 def told_of_compiling(say: Callable[[str], None]) -> Iterator[None]:
-    """While this lasts, the user is told that kernels are compiled, and afterwards how long it took.
+    """Say when kernels begin to be compiled, and afterwards how long it took.
 
     Signals are obeyed between two kernels.
     """
@@ -265,12 +265,12 @@ def scenes(settings: Tracking, canvas: Canvas) -> list[list[Floats | None]]:
     Only what the image has room for is shown: in a small one there is at most one particle.
     """
     sites = sites_px(settings, canvas)
-    nobody = sites[:0]
+    none = sites[:0]
     moved = [sites + 0.3 * step for step in range(settings.confirm + 4)]
     pair = sites[:1] + np.array([[0.0, 0.0], [settings.least_distance_px + 1.5, 0.0]])
-    rest = sites[2:] if len(sites) > 2 else nobody
+    rest = sites[2:] if len(sites) > 2 else none
     several: list[Floats | None] = [
-        nobody, nobody, *moved, sites[:-1], sites[:-1], sites, sites[1:], None, sites, nobody, sites[:1], sites,
+        none, none, *moved, sites[:-1], sites[:-1], sites, sites[1:], None, sites, none, sites[:1], sites,
     ]  # fmt: skip
     merging = [np.concatenate([pair, rest])] * (settings.confirm + 3)
     merged = [np.concatenate([pair.mean(axis=0, keepdims=True), rest])] * 2

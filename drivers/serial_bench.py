@@ -177,7 +177,7 @@ def _open_light(
             raise Fault(f"{STILL_LIT}: {fault}" if same else f"{trouble}; {STILL_LIT}: {fault}") from trouble
         raise
     except BaseException:
-        with suppress(Fault):  # a signal: who catches it tries again, and says what came of it
+        with suppress(Fault):  # a signal: the caller tries again, and reports the result
             put_out(laser)
         raise
     opened.callback(lamp.close)

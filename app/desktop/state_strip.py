@@ -97,7 +97,7 @@ class StateStrip(QWidget):
         self.beam.show_state("dark", theme.CALM, "hollow", True)
 
     def show_silent(self, why: str) -> None:
-        """The loop's process sends no news: nobody knows what the beam does."""
+        """The loop's process sends no messages: the state of the beam is unknown."""
         self.level.show_state("NO ANSWER", theme.RED, "octagon")
         self.reason.say(why)
         self.beam.show_state("unknown", theme.RED, "circle", True)
