@@ -37,7 +37,7 @@ def main(names: str, base: str) -> int:
 
 
 def attempt(domain: Domain, seed: int, base: Path) -> dict[str, Any]:
-    """One case: what was wrong ("" where nothing was), the processor's seconds and the bytes that it took."""
+    """One case: every rule that it broke ("" where none was), the processor's seconds and the bytes that it took."""
     folder = base / "case"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -52,11 +52,12 @@ def attempt(domain: Domain, seed: int, base: Path) -> dict[str, Any]:
     except BaseException as error:  # noqa: BLE001 - whatever comes through is what is looked for
         wrong = f"traceback: {type(error).__name__}: {error}"[:300] + "\n" + "".join(traceback.format_exc()[-3000:])
     spent_s, took = time.process_time() - began_s, peak() - before
-    if not wrong and spent_s > SECONDS + allowed_s:
-        wrong = f"slow: {spent_s:.1f} s of the processor (allowed: {SECONDS + allowed_s:.1f})"
+    broken_rules = [wrong] if wrong else []
     if took > MEMORY:
-        wrong = wrong or f"memory: {took / 2**30:.2f} GiB (allowed: {MEMORY / 2**30:g})"
-    return {"wrong": wrong, "cpu_s": round(spent_s, 3), "bytes": took}
+        broken_rules.append(f"memory: {took / 2**30:.2f} GiB (allowed: {MEMORY / 2**30:g})")
+    if spent_s > SECONDS + allowed_s:
+        broken_rules.append(f"slow: {spent_s:.1f} s of the processor (allowed: {SECONDS + allowed_s:.1f})")
+    return {"wrong": "; ".join(broken_rules), "cpu_s": round(spent_s, 3), "bytes": took}
 
 
 def reset_peak() -> int:
