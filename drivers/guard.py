@@ -9,7 +9,7 @@ from __future__ import annotations
 import atexit
 import threading
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
@@ -84,12 +84,12 @@ class Guard:
         """Dark now. Never raises: a laser that does not answer is named in the reason that comes back."""
         with self._lock:
             if self._closed.is_set():
-                return dark_command(_joined(reason, self._left))
+                return replace(dark_command(_joined(reason, self._left)), may_be_lit=bool(self._left))
             try:
                 return self._off(reason)
             except Exception as trouble:  # noqa: BLE001 - whatever it is, the operator reads it
                 self._silent = f"{STILL_LIT}: {trouble}"
-                return dark_command(f"{reason}; {self._silent}")
+                return replace(dark_command(f"{reason}; {self._silent}"), may_be_lit=True)
 
     def close(self) -> None:
         """Dark, and let the devices go; returns when they are closed, whichever thread closes them.

@@ -119,6 +119,9 @@ class StateStrip(QWidget):
         if beam_is_on(turn):
             power_mw = float(mean_power_mw(turn).sum())
             self.beam.show_state(f"BEAM ON {power_mw:.3g} mW", theme.RED, "circle")
+        elif turn.sent.may_be_lit:
+            self.reason.say(f"switch the laser off by hand: {turn.sent.reason}")
+            self.beam.show_state("MAY BE ON", theme.RED, "circle")
         else:
             self.beam.show_state("dark", theme.CALM, "hollow", True)
 

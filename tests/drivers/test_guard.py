@@ -582,6 +582,23 @@ def test_close_says_that_the_laser_could_not_be_put_out() -> None:
     assert STILL_LIT in guard.dark("stopped").reason
 
 
+def test_a_dark_beam_is_marked_while_the_laser_has_not_confirmed_it() -> None:
+    guard, _, lamp, _ = make()
+    guard.send(two())
+    lamp.stuck = STUCK
+    assert guard.dark("stopped").may_be_lit
+    lamp.stuck = None
+    answer = guard.dark(f"{STILL_LIT}: {STUCK}")  # the words of an old reason do not count
+    assert not answer.may_be_lit
+    with pytest.raises(Fault, match=STILL_LIT):  # once
+        guard.send(two())
+    guard.send(two())
+    lamp.stuck = STUCK
+    with pytest.raises(Fault):
+        guard.close()
+    assert guard.dark("stopped").may_be_lit
+
+
 def test_a_beam_that_is_confirmed_dark_is_closed_without_its_devices() -> None:
     """Devices that were unplugged after the light was out: there is nothing to warn of."""
     guard, _, lamp, _ = make()

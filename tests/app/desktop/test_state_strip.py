@@ -5,7 +5,7 @@ from __future__ import annotations
 from pytestqt.qtbot import QtBot
 
 from app.desktop.state_strip import StateStrip
-from control.contract import STILL_LIT
+from control.contract import STILL_LIT, Command, Forces, Level, Tracks, Turn, dark
 
 
 def test_a_laser_that_may_still_be_lit_is_not_shown_dark(qtbot: QtBot) -> None:
@@ -15,4 +15,19 @@ def test_a_laser_that_may_still_be_lit_is_not_shown_dark(qtbot: QtBot) -> None:
     assert strip.beam.word == "MAY BE ON"
     assert strip.reason.whole.startswith("switch the laser off by hand: ")
     strip.show_stopped("the laser was put out from here", trouble=True)
+    assert strip.beam.word == "dark"
+
+
+def test_a_laser_that_did_not_answer_in_flight_is_not_shown_dark(qtbot: QtBot) -> None:
+    strip = StateStrip("REAL")
+    qtbot.addWidget(strip)
+    reason = f"beam: no answer; {STILL_LIT}: no answer"
+
+    def tripped(sent: Command) -> Turn:
+        return Turn(1, None, 0.0, (), Tracks(0.0), Forces(), dark(reason), sent, Level.TRIPPED, reason, 0.0)
+
+    strip.show_turn(tripped(Command(reason=reason, may_be_lit=True)))
+    assert strip.beam.word == "MAY BE ON"
+    assert strip.reason.whole.startswith("switch the laser off by hand: ")
+    strip.show_turn(tripped(dark(reason)))  # it confirmed that it is off in a later turn
     assert strip.beam.word == "dark"
