@@ -51,7 +51,7 @@ class Elided(QLabel):
 class StateStrip(QWidget):
     def __init__(self, kind: str, why_unconfirmed: str = "", parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.kind, self.map, self.level = Badge("SIMULATED"), Badge("MAP UNCONFIRMED"), Badge("TRIPPED")
+        self.kind, self.map, self.level = Badge("SIMULATED"), Badge("MAP UNCONFIRMED"), Badge("NO ANSWER")
         self.watch = Badge("WINDOW NOT WATCHED")
         self.watch.setToolTip(
             "loop.window_timeout_s of this rig is null: the beam stays as it is if this window does not answer"

@@ -31,3 +31,19 @@ def test_a_laser_that_did_not_answer_in_flight_is_not_shown_dark(qtbot: QtBot) -
     assert strip.reason.whole.startswith("switch the laser off by hand: ")
     strip.show_turn(tripped(dark(reason)))  # it confirmed that it is off in a later turn
     assert strip.beam.word == "dark"
+
+
+def test_every_word_fits_into_its_badge(qtbot: QtBot) -> None:
+    strip = StateStrip("SIMULATED")
+    qtbot.addWidget(strip)
+
+    def room_px() -> int:
+        badges = strip.kind, strip.map, strip.level, strip.watch, strip.beam, strip.record
+        return min(badge.sizeHint().width() - badge.fontMetrics().horizontalAdvance(badge.word) for badge in badges)
+
+    for level in Level:
+        strip.show_turn(Turn(1, None, 0.0, (), Tracks(0.0), Forces(), dark(""), dark(""), level, "", 0.0))
+        assert room_px() >= 40  # shape and margins
+    for show in (strip.show_silent, lambda why: strip.show_opening(3.0, why), strip.show_stopped):
+        show("no message for 2 s")
+        assert room_px() >= 40
