@@ -42,6 +42,7 @@ from drivers.journal.trust import (
     require_one_image,
     require_own_data,
     require_tables,
+    require_written_rows,
 )
 from drivers.journal.write import FORMAT, TURN_TABLES
 
@@ -68,6 +69,8 @@ class Run:
         require_tables(path, file)
         self.keep_frames = bool(attribute(file, "keep_frames", (bool, int)))
         self.ended_cleanly = bool(file["digest"][...].any())
+        if self.ended_cleanly:
+            require_written_rows(path, file)
         self.header = header_of(self._header_text(), str(path))
         self.memory = memory.stored(file, str(path))
         require_frames(path, file, self.header.height_px, self.header.width_px, self.header.pixel_type)

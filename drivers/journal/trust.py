@@ -91,8 +91,7 @@ def require_own_data(path: Path, file: Any) -> None:
         made = found.id.get_create_plist()
         if found.is_virtual or made.get_external_count():
             raise Refused(f"{said} has its data in another file; a run has its data in its own file")
-        size = _size(found.shape, found.dtype.itemsize)
-        stored = min(found.id.get_storage_size(), path.stat().st_size)
+        size, stored = _claimed_and_stored(path, found)
         filters = [made.get_filter(index)[0] for index in range(made.get_nfilters())]
         if not set(filters) <= set(FRAME_FILTERS if name == "frames" else ()):
             raise Refused(f"{said} is compressed or filtered, and a run has it as it is")
@@ -101,6 +100,14 @@ def require_own_data(path: Path, file: Any) -> None:
             raise Refused(f"{said} is of a type or a size that no run has")
         if not filters and size > stored + SLACK:
             raise Refused(f"{said} claims {size} bytes, and the file holds {stored} of it")
+
+
+def require_written_rows(path: Path, file: Any) -> None:
+    """Raises Refused where a table of a run that ended cleanly has rows that were never written."""
+    for name in file:
+        size, stored = _claimed_and_stored(path, file[name])
+        if name != "frames" and size > stored:
+            raise Refused(f"{path}: '{quoted(name)}' claims {size} bytes, and the file holds {stored} of it")
 
 
 def require_tables(path: Path, file: Any) -> None:
@@ -157,6 +164,11 @@ def _alike(found: np.dtype[Any], layout: np.dtype[Any], *, whole: bool) -> bool:
     if (layout.names or ("",))[0] not in found.fields or (whole and set(known) - set(found.fields)):
         return False
     return all(found.fields[name][0] == known[name] for name in found.fields if name in known)
+
+
+def _claimed_and_stored(path: Path, table: Any) -> tuple[int, int]:
+    """Bytes that a data set has by its shape, and bytes that the file holds of it."""
+    return _size(table.shape, table.dtype.itemsize), min(table.id.get_storage_size(), path.stat().st_size)
 
 
 def _size(shape: tuple[int, ...], itemsize: int) -> int:

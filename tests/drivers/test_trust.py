@@ -162,6 +162,15 @@ def test_a_table_with_a_filter_is_refused_before_it_is_inflated(
     assert "compressed or filtered" in refused(path)
 
 
+def test_rows_that_were_never_written_are_refused_in_a_run_that_ended_cleanly(tmp_path: Path, sound: bytes) -> None:
+    """48 MB of zeros after 20 rows: a killed run may claim as much, a closed one not."""
+    path = tmp_path / "run.h5"
+    path.write_bytes(sound)
+    with h5py.File(path, "r+") as file:
+        file["sent"].resize((1_000_000,))
+    assert "'sent' claims 48000000 bytes" in refused(path)
+
+
 def test_frames_with_another_filter_or_chunk_are_refused(tmp_path: Path, sound: bytes) -> None:
     path = tmp_path / "run.h5"
     for more, why in (({"compression": "gzip"}, "compressed or filtered"), ({}, "not stored image by image")):
