@@ -159,7 +159,7 @@ class Command:
     particle: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # [M] for whom, or -1
     reason: str = ""  # why it is dark; empty where light is allowed
     effect_s: float = float("nan")  # when it acts on the sample; known of a command that was sent
-    may_be_lit: bool = False  # the laser did not confirm that it is off; a record keeps the reason only
+    may_be_lit: bool = False  # the laser did not confirm that it is off
 
     def __len__(self) -> int:
         return len(self.power_mw)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from control.contract import Turn
 from drivers.journal.tables import ENDS, GROUPS, HASH_BYTES, HASHED, TABLES, TURNS, Rows, pack_group
 
-EVENTS = ("level", "withheld", "policy_withheld", "note", "policy_note", "tracker_note")
+EVENTS = ("level", "withheld", "policy_withheld", "note", "policy_note", "tracker_note", "may_be_lit")
 LARGEST_MEMORY = 1 << 16  # texts that are remembered, so that a text said again takes no room
 
 
@@ -76,6 +76,8 @@ class Packer:
         notes = (("note", turn.notes), ("policy_note", turn.wanted.notes), ("tracker_note", turn.tracks.notes))
         for kind, texts in notes:
             lists.events(kind, [-1] * len(texts), texts)
+        if turn.sent.may_be_lit:
+            lists.events("may_be_lit", [-1], [turn.sent.reason])
         lists.finish()
         if len(self.texts) > LARGEST_MEMORY:
             self.texts.clear()

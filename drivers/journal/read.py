@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
@@ -254,7 +255,7 @@ class Run:
     def _turn(self, row: Any, own: dict[str, Rows]) -> Turn:
         """One turn from its row and its rows in every table."""
         said: dict[str, list[Any]] = {"withheld": [], "policy_withheld": []}
-        said |= {"note": [], "policy_note": [], "tracker_note": [], "level": []}
+        said |= {"note": [], "policy_note": [], "tracker_note": [], "level": [], "may_be_lit": []}
         for event in own["events"]:
             text = self.text(int(event["text"]))
             kind = event["kind"].decode()
@@ -284,7 +285,7 @@ class Run:
                 notes=tuple(said["policy_note"]),
             ),
             allowed=command(ALLOWED),
-            sent=command(SENT),
+            sent=replace(command(SENT), may_be_lit=bool(said["may_be_lit"])),
             level=Level(row["level"].decode()),
             reason=self.text(int(row["reason"])),
             effect_s=float(row["effect_s"]),

@@ -84,7 +84,7 @@ def test_compare_says_row_and_values() -> None:
 
 def test_the_journal_knows_every_field_of_the_page() -> None:
     columns = {(group.source, column.attribute) for group in GROUPS for column in group.columns}
-    beside = {"time_s", "notes", "withheld", "reason", "effect_s"}  # of a row of `turns`, or events
+    beside = {"time_s", "notes", "withheld", "reason", "effect_s", "may_be_lit"}  # of a row of `turns`, or events
     for source, value in (("tracks", Tracks), ("wanted", Forces), ("allowed", Command), ("sent", Command)):
         fields = {field.name for field in dataclasses.fields(value)}
         assert {name for where, name in columns if where == source} == fields - beside

@@ -67,9 +67,10 @@ def withheld() -> st.SearchStrategy[tuple[tuple[int, str], ...]]:
 
 
 @st.composite
-def commands(draw: st.DrawFn) -> Command:
+def commands(draw: st.DrawFn, sent: bool) -> Command:
     m = draw(st.integers(0, 3))
-    return Command(draw(_floats((m, 2))), draw(_floats(m)), draw(_floats(m)), draw(_ints(m)), draw(texts), draw(floats))
+    columns = draw(_floats((m, 2))), draw(_floats(m)), draw(_floats(m)), draw(_ints(m))
+    return Command(*columns, draw(texts), draw(floats), sent and draw(st.booleans()))
 
 
 @st.composite
@@ -86,7 +87,8 @@ def turns() -> st.SearchStrategy[Turn]:
     """Any turn that the page allows, times and numbers unordered."""
     return st.builds(
         Turn, number=ints, frame=frames(), now_s=floats, orders=orders(), tracks=tracks(), wanted=forces(),
-        allowed=commands(), sent=commands(), level=st.sampled_from(Level), reason=texts, effect_s=floats,
+        allowed=commands(sent=False), sent=commands(sent=True), level=st.sampled_from(Level), reason=texts,
+        effect_s=floats,
         withheld=withheld(), notes=st.lists(texts, max_size=2).map(tuple), sent_s=floats, dropped=st.integers(0, 2**60),
     )  # fmt: skip
 
