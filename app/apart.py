@@ -18,14 +18,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.host import Answer, News, Note, Opening, Over, Record, Written, serve
+from app.host import CRASHED, Answer, News, Note, Opening, Over, Record, Written, serve
+from app.lit import Light
 from app.put_out import put_out
 from app.remembered import Pace, Remembered
 from app.rig import open_instrument
 from app.rig_file import Plan
 from app.ring import Place, Ring
 from config.refused import Refused
-from control.contract import Fault, Order, OrderKind, Turn
+from control.contract import STILL_LIT, Fault, Order, OrderKind, Turn
 from control.loop import Machine
 from drivers.returned import Returned
 from drivers.sim.laser import SimulatedLaser
@@ -35,9 +36,9 @@ ANSWER_S = 15.0
 SILENT_S = 2.0  # without news, of which a loop sends some every tenth of a second
 HEAR_S = 0.02  # of hearing in one go, and of rest after it
 EXIT_S = 0.2  # for a process that has closed its pipe to be gone
-RESCUE_S = 5.0  # for switching a laser off
+RESCUE_S = 10.0  # for switching a laser off
+HUNG_S = 1.0  # for a loop to end that has sent no news for SILENT_S
 OPENING_S = 2.0  # for one that is still opening to close what it has
-CRASHED = 1  # the exit code of a process whose devices hang, or that failed
 
 
 class Apart:
@@ -49,8 +50,9 @@ class Apart:
 
     If that process dies, `running` is False and `trouble` says so. What becomes of its light is the devices' affair
     (their `dead_man`), so a thread here, which waits for nothing else, tries at once to put a real laser out, and
-    `trouble` says what came of it. If this process dies, the system closes the pipe: the other one wakes, darkens the
-    beam and ends. If this process hangs, its `beat` stays away: see app.heartbeat.
+    `trouble` says what came of it. It does the same where that process ended and its laser had not confirmed that it is
+    off. `light` is what is known of the light then. If this process dies, the system closes the pipe: the other one
+    wakes, darkens the beam and ends. If this process hangs, its `beat` stays away: see app.heartbeat.
 
     Args:
         opening: opens the instrument there; importable by its name (or a `functools.partial` of such a function).
@@ -77,6 +79,8 @@ class Apart:
         self._plan, self._rescue = plan, rescue or put_out
         self._trouble = ""
         self._rescued = ""  # what came of putting the laser out
+        self._failed: Exception | None = None  # why it could not be opened
+        self._ending: threading.Thread | None = None  # of an opening that failed
         self._watch = threading.Thread(target=self._wait_for_its_end, name="rescue", daemon=True)
         self._letting_go = threading.Lock()
         self._open = False
@@ -106,7 +110,10 @@ class Apart:
         self.begin()
         try:
             while not self.opened():
-                self._is_told(time.monotonic() + 1.0)
+                if self._ending is not None:
+                    self._ending.join()
+                else:
+                    self._is_told(time.monotonic() + 1.0)
         except BaseException:
             self._process.join(1.0)
             raise
@@ -123,20 +130,32 @@ class Apart:
         """Whether the loop turns by now. Never waits. Raises Refused and Fault, and then the process has ended."""
         if self._open:
             return True
+        if self._failed is not None:
+            self._raise_when_it_has_ended()
+            return False
         try:
             self._hear()
             if self._answers:
                 self._heed(self._answers.popleft())
                 self._open = True
             elif self._over:
-                raise Fault(self.trouble or "the loop has ended")
+                raise Fault(self._why or "the loop has ended")
             elif time.monotonic() > self._until_s:
                 raise Fault(f"the loop's process did not open the rig within {START_S:g} s")
-        except BaseException:
-            self._over = True
-            threading.Thread(target=self._put_down, args=(1.0,), name="end of loop", daemon=True).start()
-            raise
+        except (Fault, Refused) as error:
+            self._over, self._failed, self._trouble = True, error, str(error)
+            self._ending = threading.Thread(target=self._put_down, args=(1.0,), name="end of loop", daemon=True)
+            self._ending.start()
         return self._open
+
+    def _raise_when_it_has_ended(self) -> None:
+        """What the opening failed with, and what came of putting the laser out where that was needed."""
+        assert self._failed is not None
+        if self._ending is not None and self._ending.is_alive():
+            return
+        if isinstance(self._failed, Refused) or not self._rescued:
+            raise self._failed
+        raise Fault(f"{self._failed}; {self._rescued}")
 
     def beat(self) -> None:
         """Count one heartbeat of the window. The window's own thread calls it (app.heartbeat)."""
@@ -145,8 +164,25 @@ class Apart:
     @property
     def trouble(self) -> str:
         """Why the loop stopped, in words; and what was done about its light, where it died."""
-        why = self._how_it_died() if self._dead else self._trouble
-        return "; ".join(said for said in (why, self._rescued) if said)
+        rescued = "the laser is being put out from here" if self.light == "unknown" else self._rescued
+        return "; ".join(said for said in (self._why, rescued) if said)
+
+    @property
+    def _why(self) -> str:
+        return self._how_it_died() if self._dead else self._trouble
+
+    @property
+    def light(self) -> Light:
+        """What is known of the light of a loop that has ended."""
+        if self._rescued:
+            return "may be on" if STILL_LIT in self._rescued else "dark"
+        if self._watch.is_alive() and (self._dead or STILL_LIT in self._trouble) and not self._only_simulated:
+            return "unknown"
+        return "may be on" if STILL_LIT in self._trouble else "dark"
+
+    @property
+    def _only_simulated(self) -> bool:
+        return isinstance(self._plan.rig.laser, SimulatedLaser)
 
     @property
     def pid(self) -> int | None:
@@ -181,7 +217,7 @@ class Apart:
         silent_s = time.monotonic() - self._heard_s
         if not self._open or self._over or silent_s <= SILENT_S:
             return ""
-        by_hand = "" if isinstance(self._plan.rig.laser, SimulatedLaser) else "; switch the laser off by hand"
+        by_hand = "" if self._only_simulated else "; switch the laser off by hand"
         return f"the loop does not answer for {silent_s:.1f} s; {self._dead_men()}{by_hand}"
 
     def returned(self) -> tuple[Returned, ...]:
@@ -241,14 +277,20 @@ class Apart:
         return self._seen.latencies_s()
 
     def close(self, patience_s: float = 10.0) -> None:
-        """End the loop: the camera is closed, the beam dark and its devices let go. Raises Fault if that was late."""
+        """End the loop: the camera is closed, the beam dark and its devices let go.
+
+        Raises Fault if that was late, or if the laser is not known to be off after it.
+        """
         if not self._begun:
             self._let_go()
             return
         if not self._open:
             self._process.terminate()  # it is still opening, dark
             self._put_down(OPENING_S)
+            self._require_dark()
             return
+        hung = bool(self.silence)
+        patience_s = min(patience_s, HUNG_S) if hung else patience_s
         self._say(None)
         until_s = time.monotonic() + patience_s
         while not self._over and self._is_told(until_s):
@@ -256,8 +298,19 @@ class Apart:
         late = not self._over
         self._put_down(max(until_s - time.monotonic(), 1.0))
         if late:
-            light = f"; {self._rescued}" if self._rescued else ""
+            self._dead = True
+            light = f"; {self._rescued or STILL_LIT}" if self.light != "dark" or self._rescued else ""
             raise Fault(f"the loop's process did not end within {patience_s:g} s; it was ended by force{light}")
+        self._require_dark()
+
+    def _require_dark(self) -> None:
+        """Raises Fault where the laser did not confirm that it is off; it is asked once more before that."""
+        if self.light != "dark":
+            self._watch.join(RESCUE_S)
+        if self.light != "dark":
+            self._rescued = self._rescue(self._plan)
+        if self.light != "dark":
+            raise Fault(self.trouble or f"{STILL_LIT}: the loop's process ended before it was asked")
 
     # the pipes ------------------------------------------------------------------------------------------------------
 
@@ -386,8 +439,7 @@ class Apart:
         if self._process.is_alive():
             self._process.kill()
             self._process.join()
-        if self._open:
-            self._watch.join(RESCUE_S)
+        self._watch.join(RESCUE_S)
         self._let_go()
 
     def _let_go(self) -> None:

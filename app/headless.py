@@ -98,19 +98,30 @@ def fly(
     """
     refuse_unconfirmed(made, armed)
     opened: list[Instrument] = []
+    closed: list[Path] = []
     try:
-        return _opened(made, opened, seconds, out, frames, title, source, armed)
+        done = _opened(made, opened, closed, seconds, out, frames, title, source, armed)
+        signals.raise_if_stopped()  # by a signal that came while it was closed
+        return done
     except Stopped as stopped:
-        kept = f"; the record is closed: {out}" if opened and out is not None and out.exists() else ""
         with signals.held():
             light = "the laser is dark" if opened else put_out(made) or "the laser is dark"
-        stopped.outcome = f"{light}{kept}"
+        stopped.outcome = f"{light}{_kept(closed)}"
         raise
+    except Fault as fault:
+        if not signals.came():
+            raise
+        raise signals.stopped(f"{fault}; {light_after(str(fault))}{_kept(closed)}") from fault
+
+
+def _kept(closed: Sequence[Path]) -> str:
+    return "".join(f"; the record is closed: {path}" for path in closed)
 
 
 def _opened(
     made: Plan,
     opened: list[Instrument],
+    closed: list[Path],
     seconds: float | None,
     out: Path | None,
     frames: bool,
@@ -121,26 +132,34 @@ def _opened(
     instrument = open_instrument(made)
     opened.append(instrument)
     try:
-        recorder = open_recorder(instrument, out, frames=frames, source=source) if out else Unrecorded()
+        with signals.held():  # a file that is begun must be closed
+            recorder = open_recorder(instrument, out, frames=frames, source=source) if out else Unrecorded()
         trips: list[str] = []
         try:
+            signals.raise_if_stopped()
             done = _fly(instrument, recorder, seconds, out, title, armed)
             trips = done["trips"]
         finally:
             with signals.held():
-                close_dark(instrument.beam, recorder, trips)
+                _close_dark(instrument.beam, recorder, trips, [] if out is None else [out], closed)
         return done
     finally:
         with signals.held():
             instrument.close()
 
 
-def close_dark(beam: Beam, recorder: Recorder, trips: Sequence[str]) -> None:
-    """Dark before the record is closed. Raises Fault, with STILL_LIT in it where the laser could not be put out."""
+def _close_dark(
+    beam: Beam, recorder: Recorder, trips: Sequence[str], records: Sequence[Path], closed: list[Path]
+) -> None:
+    """Dark before the record is closed, which is listed in `closed` then.
+
+    Raises Fault, with STILL_LIT in it where the laser could not be put out.
+    """
     try:
         beam.close()
     finally:
         close_record(recorder, trips)
+        closed.extend(records)
 
 
 def close_record(recorder: Recorder, trips: Sequence[str]) -> None:

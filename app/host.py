@@ -34,9 +34,10 @@ from app.signals import Stopped
 from app.warm_up import listeners, warm_up
 from config.reader import write
 from config.refused import Refused
-from control.contract import Fault, Order, OrderKind, Turn
+from control.contract import STILL_LIT, Fault, Order, OrderKind, Turn
 from drivers.returned import Returned
 
+CRASHED = 1  # the exit code after which the light may be on: the window's process tries to put it out
 LATE_S = 1.0  # an order for light that waited longer is not obeyed: its moment has passed
 PACE_S = 0.01  # the shortest time between two tellings
 SILENCE_S = 0.1  # the longest
@@ -125,12 +126,12 @@ def serve(told: Connection, telling: Connection, beats: Any, written: Written, o
         with noted(telling):
             opened = opening(plan)
         host = Host(opened, plan, told, telling, beats)
-    except (Exception, Stopped) as error:  # whatever it is, the operator reads it; nothing is lit
+    except (Exception, Stopped) as error:  # noqa: BLE001  whatever it is, the operator reads it
         said = f"the loop's process was {error}" if isinstance(error, Stopped) else sentence(error)
         with suppress(OSError):  # the window may have gone too
             telling.send(Answer(said, isinstance(error, Refused), traceback.format_exc()))
-        if isinstance(error, Stopped):
-            raise
+        if isinstance(error, Stopped):  # in the middle of an exchange, perhaps: whether it is dark is not known
+            sys.exit(CRASHED)
         return
     for number in signals.numbers():
         if number != signal.SIGINT:
@@ -226,7 +227,8 @@ class Host:
             with suppress(Fault):  # said by the main thread, which closes too
                 self._live.close()
             time.sleep(LAST_WORDS_S)
-            os._exit(128 + self._signal)  # the main thread waits for a window that does not read
+            dark = not self._live.running and STILL_LIT not in self._live.trouble
+            os._exit(128 + self._signal if dark else CRASHED)  # the main thread waits for a window that does not read
 
     # orders ---------------------------------------------------------------------------------------------------------
 
@@ -352,19 +354,22 @@ class Host:
 
     def _close(self) -> None:
         """Dark, and then the last words."""
-        trouble = f"the loop's process was {Stopped(self._signal)}" if self._signal else ""
+        troubles = [f"the loop's process was {Stopped(self._signal)}"] if self._signal else []
         try:
             self._live.close()
         except Fault as fault:
-            trouble = str(fault)
+            troubles.append(str(fault))
+        troubles += [self._live.trouble] if self._live.trouble else []
         self._tell()
         while self._turns and not self._alone:
             self._tell()
-        self._send(Over(trouble or self._live.trouble, self._live.details))
+        self._send(Over("; ".join(troubles), self._live.details))
         if self._ring is not None:
             (self._ring.remove if self._alone else self._ring.close)()
         if self._live.running:
-            os._exit(1)  # a device hangs: do not wait for it; the window tries to switch the laser off
+            os._exit(CRASHED)  # a device hangs: do not wait for it; the window tries to switch the laser off
+        if STILL_LIT in self._live.trouble:
+            sys.exit(CRASHED)
         if self._signal:
             raise Stopped(self._signal)
 

@@ -2,7 +2,8 @@
 
 `main.py` catches the signals. Where nothing is lit, a signal raises Stopped in the main thread. While a loop turns, the
 first signal asks it to end, so that no exchange with a device is cut in two; one that comes PATIENCE_S later, because
-the loop did not end, raises. While devices and records are closed, signals change nothing.
+the loop did not end, raises, or does what `ending` says. While devices and records are closed, a signal is remembered;
+`raise_if_stopped` raises it after that.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ class _State:
     number: int = 0  # of the first signal that came; 0: none
     at_s: float = 0.0  # when it came
     stop: Callable[[], None] | None = None  # what the first signal calls instead of raising
+    late: Callable[[], None] | None = None  # what a late second one calls instead of raising
     held: int = 0  # how many closings are going on
     raised: bool = False
 
@@ -66,13 +68,17 @@ def caught() -> Iterator[None]:
 
 
 @contextmanager
-def ending(stop: Callable[[], None]) -> Iterator[None]:
-    """The first signal calls `stop`, in the main thread between two steps of Python; a late second raises Stopped."""
-    before, _state.stop = _state.stop, stop
+def ending(stop: Callable[[], None], late: Callable[[], None] | None = None) -> Iterator[None]:
+    """The first signal calls `stop`, in the main thread between two steps of Python.
+
+    Each later one, from PATIENCE_S on, calls `late`; where that is None, it raises Stopped.
+    """
+    before = _state.stop, _state.late
+    _state.stop, _state.late = stop, late
     try:
         yield
     finally:
-        _state.stop = before
+        _state.stop, _state.late = before
 
 
 @contextmanager
@@ -100,6 +106,12 @@ def raise_if_stopped() -> None:
         raise Stopped(_state.number)
 
 
+def stopped(outcome: str) -> Stopped:
+    """To be raised in place of an error that came after a signal, or before it unnoticed. Call it where `came()`."""
+    _state.raised = True
+    return Stopped(_state.number, outcome)
+
+
 def _handle(number: int, frame: object) -> None:
     first = _state.number == 0
     if first:
@@ -112,6 +124,9 @@ def _handle(number: int, frame: object) -> None:
         _state.stop()
         return
     elif time.monotonic() - _state.at_s < PATIENCE_S:
+        return
+    elif _state.late is not None:
+        _state.late()
         return
     _state.raised = True
     raise Stopped(_state.number)

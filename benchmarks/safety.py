@@ -126,41 +126,43 @@ def flight(way: str, folder: Path) -> Iterator[Flight]:
 
 
 def window() -> None:
-    """The window as a program of its own, offscreen: started, recording to the second word, armed."""
+    """The desktop as a program of its own, offscreen: started, recording to the second word, armed."""
     from app import signals
     from app.apart import Apart
-    from app.checking import at_once
-    from app.desktop.open import application, end, planner
-    from app.desktop.session import Session, Wiring
-    from app.desktop.window import Window
-    from app.rig import open_instrument
+    from app.desktop.open import application, open_desktop
 
-    app = application()
+    application()
     from PyQt6.QtCore import QTimer
 
     rig, out, *sets = sys.argv[1:]
-    path, made = planner(Path(rig), EXPERIMENT, tuple(sets), at_once)
-    session = Session(made, Wiring(apart=open_instrument))
-    main = Window(session, path, Path(out).parent, lambda chosen: planner(chosen, None)[1])
-    main.show()
     begun: list[bool] = []
+    shown = [""]
+    timer = QTimer()
 
-    def look() -> None:
+    def look(made: Any) -> None:
+        session = made.session
         live = session.live
+        shown[0] = f"the window shows {made.strip.level.word}, {made.strip.beam.word}: {made.strip.reason.whole}"
         if isinstance(live, Apart) and not begun and session.newest is not None:
             begun.append(True)
             print(live.pid, flush=True)
             session.record(Path(out))
             session.arm()
 
-    timer = QTimer()
-    timer.timeout.connect(look)
-    timer.start(50)
-    main.start()
-    with signals.caught(), signals.ending(lambda: QTimer.singleShot(0, lambda: end(app, main))):
-        app.exec()
-        print(main.strip.reason.whole, file=sys.stderr)
-        sys.exit(128 + signals.came() if signals.came() else 0)
+    def begin(made: Any) -> None:
+        timer.timeout.connect(lambda: look(made))
+        made.destroyed.connect(timer.stop)
+        timer.start(50)
+        made.start()
+
+    said = ""
+    with signals.caught():
+        try:
+            code = open_desktop(Path(rig), EXPERIMENT, tuple(sets), made_window=begin)
+        except signals.Stopped as stopped:
+            code, said = 128 + stopped.number, f"{stopped}"
+    print("; it says: ".join(words for words in (shown[0], said) if words), file=sys.stderr)
+    sys.exit(code)
 
 
 def dark_after_s(flown: Flight, deed_ns: int) -> tuple[float | None, float | None]:
@@ -234,11 +236,29 @@ def done(deed: str, way: str, do: Deed, flown: Flight, wait_s: float) -> Row:
         flown.program.kill()
         said = flown.program.communicate()[1]
     lines = [line for line in said.strip().splitlines() if "propagateSizeHints" not in line]
-    return Row(deed, way, dark_s, off_s, ended, state_of(flown), lines[-1][-300:] if lines else "")
+    return Row(deed, way, dark_s, off_s, ended, state_of(flown), lines[-1][-1500:] if lines else "")
 
 
 def sends(name: str, loop: bool = False) -> Deed:
     return lambda flown: flown.signal(getattr(signal, name), loop)
+
+
+def laser_hung(then: Deed) -> Deed:
+    """The laser answers no more and stays on (its process is stopped), and then that."""
+
+    def do(flown: Flight) -> None:
+        os.kill(flown.laser.process.pid, signal.SIGSTOP)
+        then(flown)
+
+    return do
+
+
+def terminates_twice_over_a_stopped_loop(flown: Flight) -> None:
+    flown.signal(signal.SIGSTOP, loop=True)
+    flown.signal(signal.SIGTERM)
+    time.sleep(2.5)
+    if flown.program.poll() is None:
+        flown.signal(signal.SIGTERM)
 
 
 def stops_for_a_while(flown: Flight) -> None:
@@ -286,6 +306,12 @@ def deeds() -> list[tuple[str, str, Deed, float]]:
         rows.append(("disk full", way, fills, AFTER_S))
         rows.append(("output deleted", way, deletes, AFTER_S))
     rows += [(f"{name} to the loop's process", "window", sends(name, loop=True), 5.0) for name in SIGNALS[:3]]
+    rows += [("laser hung, then SIGTERM", way, laser_hung(sends("SIGTERM")), END_S) for way in WAYS]
+    rows += [
+        ("laser hung, then SIGTERM to the loop's process", "window", laser_hung(sends("SIGTERM", loop=True)), 5.0),
+        ("laser hung, then SIGKILL to the loop's process", "window", laser_hung(sends("SIGKILL", loop=True)), 5.0),
+        ("loop's process stopped, then SIGTERM twice", "window", terminates_twice_over_a_stopped_loop, END_S),
+    ]
     return rows
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -131,12 +132,13 @@ def open_emulated_bench(
             emulated = replace(emulated, galvo_stream=children[0].stream_port, laser_stream=children[1].stream_port)
         clock = PacedClock(1.0)
         path = LightPath(world, clock, um_to_v.inverse, emulated.depth_kt_per_mw)
-        for listener in (
-            Listener("the galvo", emulated.galvo_stream, path.hear_galvo),
-            Listener("the laser", emulated.laser_stream, path.hear_laser),
-        ):
-            opened.callback(listener.close)
-            listener.start()
+        with _put_out_on_failure(laser):
+            for listener in (
+                Listener("the galvo", emulated.galvo_stream, path.hear_galvo),
+                Listener("the laser", emulated.laser_stream, path.hear_laser),
+            ):
+                opened.callback(listener.close)
+                listener.start()
         mirrors, lamp = _open_light(galvo, laser, clock, opened)
         beam = _guard(mirrors, lamp, clock, galvo, means, stage.middle_um)
         opened.callback(beam.close)
@@ -161,14 +163,23 @@ def _refuse_link_outside(key: str, link: Path) -> None:
 def _open_light(
     galvo: SerialGalvo, laser: Cobolt, clock: PacedClock, opened: ExitStack
 ) -> tuple[SerialGalvoDriver, CoboltDriver]:
-    """Both, dark. A laser may emit from before: it is put out also where the galvo, or its own greeting, fails.
+    """Both, dark. Raises Fault, with STILL_LIT where the laser did not confirm that it is off."""
+    with _put_out_on_failure(laser):
+        mirrors = SerialGalvoDriver(galvo, clock)
+        opened.callback(mirrors.close)
+        lamp = CoboltDriver(laser, mirrors)
+    opened.callback(lamp.close)
+    return mirrors, lamp
+
+
+@contextmanager
+def _put_out_on_failure(laser: Cobolt) -> Iterator[None]:
+    """A laser may emit from before: it is put out also where the galvo, or anything else before it, fails.
 
     Raises Fault, with STILL_LIT where the laser did not confirm that it is off.
     """
     try:
-        mirrors = SerialGalvoDriver(galvo, clock)
-        opened.callback(mirrors.close)
-        lamp = CoboltDriver(laser, mirrors)
+        yield
     except Fault as trouble:
         try:
             put_out(laser)
@@ -180,8 +191,6 @@ def _open_light(
         with suppress(Fault):  # a signal: the caller tries again, and reports the result
             put_out(laser)
         raise
-    opened.callback(lamp.close)
-    return mirrors, lamp
 
 
 def _guard(

@@ -32,8 +32,12 @@ def open_desktop(
     *,
     picture: Path | None = None,
     seconds: float = 20.0,
+    made_window: Callable[[Any], None] | None = None,
 ) -> int:
     """The window, until it is closed; with `picture`, its looks after `seconds` of running, without a display.
+
+    Args:
+        made_window: called with the window before it is shown, by a program that drives it.
 
     Returns:
         The exit code. Raises Refused, Fault.
@@ -58,21 +62,24 @@ def open_desktop(
     session = Session(made, Wiring(apart=open_instrument))
     window = Window(session, path, RUNS, lambda chosen: planner(chosen, None, sets, at_once)[1], memory)
     sys.excepthook = _hook(window)
+    if made_window is not None:
+        made_window(window)
     try:
-        with signals.ending(lambda: QTimer.singleShot(0, lambda: end(app, window))):
+        with signals.ending(lambda: QTimer.singleShot(0, lambda: end(app, window)), lambda: end(app, window)):
             if picture is not None:
                 take_picture(window, picture, seconds)
             else:
                 window.show()
                 app.exec()
         signals.raise_if_stopped()
-        return 0
+        return 1 if window.still_lit else 0
     except Stopped as stopped:
         stopped.outcome = "the laser is dark" if not window.still_lit else window.still_lit
         raise
     finally:
         sys.excepthook = sys.__excepthook__
-        window.close()
+        with signals.held():
+            window.close()
         sip.delete(window)  # before the QApplication, whatever order Python would take at its end
 
 

@@ -14,6 +14,7 @@ from app.apart import Apart
 from app.checking import Checker, at_once
 from app.heartbeat import Heartbeat, Watcher
 from app.host import Opening
+from app.lit import Light
 from app.live import Live
 from app.machine import build_light, build_machine, latency_s, needs_network
 from app.means import Means
@@ -124,6 +125,9 @@ class Session:
         self._opening: Apart | Here | None = None
         self._opening_s = 0.0  # since when
         self._ending: threading.Thread | None = None  # of an opening that was ended
+        self._ending_trouble = ""  # why the laser is not known to be off after it
+        self._light: Light = "dark"  # after the last running
+        self._asked = False  # whether this rig's laser was asked to be off
         self._opened_plan = plan
         self._beats = 0
         self._watcher: Watcher | None = None
@@ -144,6 +148,14 @@ class Session:
     def opening_note(self) -> str:
         """What the opening does, in words: it compiles."""
         return self._opening.note if isinstance(self._opening, Apart) else ""
+
+    @property
+    def light(self) -> Light:
+        """What is known of the light while no loop runs."""
+        if isinstance(self.live, Apart):
+            return self.live.light
+        real = self.plan.kind != "REPLAY" and self.plan.rig.laser.kind != "simulated"
+        return "not asked" if real and not self._asked else self._light
 
     @property
     def silence(self) -> str:
@@ -218,9 +230,10 @@ class Session:
             if not opening.opened():
                 return False
         except BaseException:
-            self._opening = None
+            self._opening, self._asked = None, True
+            self._light = opening.light if isinstance(opening, Apart) else "dark"
             raise
-        self._opening = None
+        self._opening, self._asked = None, True
         if isinstance(opening, Apart):
             self.live = self.instrument = opening
         else:
@@ -255,9 +268,24 @@ class Session:
         """End an opening, dark; whether there was one. The end of its process is not waited for here."""
         opening, self._opening = self._opening, None
         if opening is not None:
-            self._ending = threading.Thread(target=opening.close, name="end of opening", daemon=True)
+            self._light, self._asked, self._ending_trouble = "unknown", True, ""
+            self._ending = threading.Thread(target=self._end, args=(opening,), name="end of opening", daemon=True)
             self._ending.start()
         return opening is not None
+
+    def _end(self, opening: Apart | Here) -> None:
+        try:
+            opening.close()
+        except Fault as fault:
+            self._ending_trouble = str(fault)
+        self._light = opening.light if isinstance(opening, Apart) else "dark"
+
+    def cancelled(self) -> str | None:
+        """Once, when an opening that was ended has let its devices go: why its laser may be on, or nothing."""
+        if self._ending is None or self._ending.is_alive():
+            return None
+        self._ending = None
+        return self._ending_trouble
 
     def _wait_for_the_last(self) -> None:
         """An opening that was ended lets its devices go before others are opened."""
@@ -331,9 +359,10 @@ class Session:
         return asked
 
     def open(self, plan: Plan) -> None:
-        """Another plan: what ran is dark and closed. Raises Fault."""
+        """Another plan: what ran is dark and closed. Raises Fault, and then the plan of before stays."""
         self.close()
-        self.plan, self.particles = plan, 0
+        same_laser = plan.rig.laser == self.plan.rig.laser
+        self.plan, self.particles, self._asked = plan, 0, self._asked and same_laser
 
     def close(self) -> None:
         """However it is called, the beam is dark after it, and nothing goes on opening."""
@@ -344,13 +373,21 @@ class Session:
             watcher.close()
         if self.live is not None:
             live, self.live = self.live, None
-            live.close()
+            try:
+                live.close()
+            finally:
+                self._light = live.light if isinstance(live, Apart) else "dark"
 
     def close_helpers(self) -> None:
-        """With the window: the checker's process, and an opening that is being ended."""
+        """With the window: the checker's process, and an opening that is being ended.
+
+        Raises Fault where the laser of that opening is not known to be off.
+        """
         self._wait_for_the_last()
         if self._checker is not None:
             self._checker.close()
+        if self._ending_trouble:
+            raise Fault(self._ending_trouble)
 
 
 def save_experiment(plan: Plan, experiment: Experiment, path: Path) -> None:

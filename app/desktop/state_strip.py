@@ -8,8 +8,9 @@ from PyQt6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QWidget
 
 from app.desktop import theme
 from app.desktop.badge import Badge
+from app.lit import Light
 from app.live import beam_is_on, mean_power_mw
-from control.contract import STILL_LIT, Level, Turn
+from control.contract import Level, Turn
 from control.loop import UNCONFIRMED
 
 KINDS = {
@@ -89,28 +90,33 @@ class StateStrip(QWidget):
         self.watch.show_state("WINDOW NOT WATCHED", theme.AMBER, "diamond")
         self.watch.setVisible(timeout_s is None)
 
-    def show_opening(self, since_s: float, note: str = "") -> None:
-        """The rig is being opened, dark; `note` says what that does now."""
+    def show_opening(self, since_s: float, note: str = "", light: Light = "dark") -> None:
+        """The rig is being opened; `note` says what that does now."""
         self.level.show_state("OPENING", theme.AMBER, "circle", True)
         doing = note or "a first start compiles"
         self.reason.say(f"opening the rig, {since_s:.0f} s by now ({doing}); STOP (Esc) ends that")
-        self.beam.show_state("dark", theme.CALM, "hollow", True)
+        self._show_light(light)
 
     def show_silent(self, why: str) -> None:
         """The loop's process sends no messages: the state of the beam is unknown."""
         self.level.show_state("NO ANSWER", theme.RED, "octagon")
         self.reason.say(why)
-        self.beam.show_state("unknown", theme.RED, "circle", True)
+        self._show_light("unknown")
 
-    def show_stopped(self, why: str, trouble: bool = False) -> None:
+    def show_stopped(self, why: str, trouble: bool = False, light: Light = "dark") -> None:
         """No loop is running."""
         self.level.show_state("OFF", theme.RED if trouble else theme.CALM, "octagon" if trouble else "square", True)
-        if STILL_LIT in why:
-            self.reason.say(f"switch the laser off by hand: {why}")
-            self.beam.show_state("MAY BE ON", theme.RED, "circle")
-            return
-        self.reason.say(why)
-        self.beam.show_state("dark", theme.CALM, "hollow", True)
+        self.reason.say(f"switch the laser off by hand: {why}" if light == "may be on" else why)
+        self._show_light(light)
+
+    def _show_light(self, light: Light) -> None:
+        match light:
+            case "may be on":
+                self.beam.show_state("MAY BE ON", theme.RED, "circle")
+            case "unknown":
+                self.beam.show_state("unknown", theme.RED, "circle", True)
+            case _:
+                self.beam.show_state(light, theme.CALM, "hollow", True)
 
     def show_turn(self, turn: Turn) -> None:
         colour, shape, quiet = LEVELS[turn.level]
@@ -121,7 +127,7 @@ class StateStrip(QWidget):
             self.beam.show_state(f"BEAM ON {power_mw:.3g} mW", theme.RED, "circle")
         elif turn.sent.may_be_lit:
             self.reason.say(f"switch the laser off by hand: {turn.sent.reason}")
-            self.beam.show_state("MAY BE ON", theme.RED, "circle")
+            self._show_light("may be on")
         else:
             self.beam.show_state("dark", theme.CALM, "hollow", True)
 

@@ -61,7 +61,8 @@ class Watching:
             self._painted = [*self._painted[-OVER:], time.monotonic()]
         self._show_silence(session.silence, newest)
         if not live.running:
-            self.strip.show_stopped(live.trouble or "the camera has no more frames", trouble=bool(live.trouble))
+            why = live.trouble
+            self.strip.show_stopped(why or "the camera has no more frames", trouble=bool(why), light=session.light)
         self._say(live)
         if time.monotonic() - self._read_s < READ_S:
             return  # nobody reads numbers faster

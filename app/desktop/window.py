@@ -14,6 +14,7 @@ from PyQt6.QtCore import QTimer
 from PyQt6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
 from PyQt6.QtWidgets import QMainWindow
 
+from app import signals
 from app.apart import Apart
 from app.checking import StillChecking
 from app.desktop import theme
@@ -135,9 +136,17 @@ class Window(QMainWindow):
 
     def _cancel(self) -> None:
         self.session.cancel()
-        self.strip.show_stopped("not started: the opening of the rig was stopped")
+        self.strip.show_stopped("the opening of the rig is being stopped", light=self.session.light)
         self.view.say(WELCOME)
-        self.status.showMessage("STOP: the rig was not opened; the beam is dark", 4000)
+        self.status.showMessage("STOP: the rig is not opened", 4000)
+
+    def _cancelled(self) -> None:
+        """What came of an opening that was stopped, in sight."""
+        said = self.session.cancelled()
+        if said:
+            self.trouble(said)
+        elif said is not None and self.session.live is None:
+            self.strip.show_stopped("not started: the opening of the rig was stopped", light=self.session.light)
 
     def _opened(self) -> None:
         """Whether the rig is open by now, in sight; it was begun by `start`."""
@@ -149,7 +158,7 @@ class Window(QMainWindow):
             self.trouble(str(error))
         since_s = self.session.opening_s
         if since_s is not None:
-            self.strip.show_opening(since_s, self.session.opening_note)
+            self.strip.show_opening(since_s, self.session.opening_note, self.session.light)
             self.view.say("opening the rig; STOP (Esc) ends that")
 
     def record(self, on: bool) -> None:
@@ -214,7 +223,7 @@ class Window(QMainWindow):
         self.view.show_rig(plan.rig.optics.um_per_px, plan.rig.plant.diameter_um)
         self.strip.show_kind(str(plan.kind), plan.rig.why_unconfirmed)
         self.strip.show_watch(plan.rig.loop.window_timeout_s)
-        self.strip.show_stopped("not started")
+        self.strip.show_stopped("not started", light=self.session.light)
         self.devices.show_plan(plan)
         self._foresee()
         self.setWindowTitle(f"{plan.experiment.title} · {plan.rig.title} · Cybloids")
@@ -234,6 +243,8 @@ class Window(QMainWindow):
                 self.session.apply(experiment)
         except (Fault, Refused) as error:
             self.devices.say(str(error))
+            if isinstance(error, Fault):
+                self.trouble(str(error))
             return
         self.panel.show_set(experiment.set)
         self.devices.show_plan(self.session.plan)
@@ -290,7 +301,7 @@ class Window(QMainWindow):
         if self.session.running:
             self.status.showMessage(said)  # the strip goes on saying what the instrument does
         else:
-            self.strip.show_stopped(said, trouble=True)
+            self.strip.show_stopped(said, trouble=True, light=self.session.light)
             self.view.say(said)
         self.log.say(said, theme.RED)
 
@@ -302,6 +313,7 @@ class Window(QMainWindow):
 
     def poll(self) -> None:
         """What is new, on screen."""
+        self._cancelled()
         self._opened()
         self._recorded()
         if self.session.checked:
@@ -333,19 +345,25 @@ class Window(QMainWindow):
         self.log.say(sentence(error), theme.RED)
 
     def closeEvent(self, event: QCloseEvent | None) -> None:
+        with signals.held():  # a second signal must not cut the closing of a device in two
+            self._end()
+        super().closeEvent(event)
+
+    def _end(self) -> None:
+        """Dark, and everything that was begun is ended. `still_lit` says what is wrong with the light after it."""
         if self._memory is not None and self.pulse.active:
             self._memory.keep(self, str(self.path))
         self.pulse.stop()
         self.heart.stop()
         self.plot_timer.stop()
-        try:
-            self.session.close()
-        except Fault as fault:
-            self.still_lit = str(fault)
-            with suppress(OSError):  # a terminal that was closed
-                say(f"cybloids: {fault}", error=True)
-        self.session.close_helpers()
+        for close in (self.session.close, self.session.close_helpers):
+            try:
+                close()
+            except Fault as fault:
+                self.still_lit = str(fault)
+                if not signals.came():  # else the sentence about the signal contains it
+                    with suppress(OSError):  # a terminal that was closed
+                        say(f"cybloids: {fault}", error=True)
         self.playback.close()
         self.plots.close_workers()
         self.judging.close()
-        super().closeEvent(event)

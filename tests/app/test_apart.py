@@ -31,7 +31,7 @@ from app.verify import first_difference
 from app.warm_up import note
 from config.reader import write
 from config.refused import Refused
-from control.contract import Beam, Camera, Command, Ended, Fault, Frame, Level, Order, OrderKind, Turn
+from control.contract import STILL_LIT, Beam, Camera, Command, Ended, Fault, Frame, Level, Order, OrderKind, Turn
 from control.loop import Machine
 from drivers.emulate.child import Child
 from drivers.journal import compare, read_run
@@ -370,8 +370,33 @@ def test_a_laser_that_can_not_be_put_out_is_said_so(tmp_path: Path) -> None:
         assert laser.wait_for("order", 60.0, order="silence") is not None
         os.kill(live.pid, signal.SIGKILL)
         until(lambda: not live.running and "switch it off by hand" in live.trouble)
-        live.close()
-    assert "the laser could not be put out from here (the laser at" in live.trouble
+        assert live.light == "may be on"
+        with pytest.raises(Fault, match=f"{STILL_LIT} from here"):
+            live.close()
+        assert "the laser could not be put out from here (the laser at" in live.trouble
+        laser.order("well")
+        assert laser.wait_for("order", 60.0, order="well") is not None
+        live.close()  # it is asked once more, and raises nothing
+        assert "says that its emission is off" in live.trouble
+
+
+@needs_terminals
+def test_an_opening_that_is_ended_asks_the_laser_whether_it_is_off(tmp_path: Path) -> None:
+    """Emission may be on from before."""
+    with Child("galvo", tmp_path / "galvo") as galvo, Child("cobolt", tmp_path / "laser") as laser:
+        opening = Apart(serial(galvo, laser), never)
+        opening.begin()
+        assert not opening.opened()
+        opening.close()
+        assert opening.light == "dark"
+        assert "the laser was put out from here" in opening.trouble
+        laser.order("silence")
+        assert laser.wait_for("order", 60.0, order="silence") is not None
+        silent = Apart(serial(galvo, laser), never)
+        silent.begin()
+        with pytest.raises(Fault, match=f"{STILL_LIT} from here"):
+            silent.close()
+        assert silent.light == "may be on"
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])

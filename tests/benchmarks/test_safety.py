@@ -8,7 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.safety import Row, cells, deeds, markdown, measured, sends
+from benchmarks.safety import (
+    Row,
+    cells,
+    deeds,
+    laser_hung,
+    markdown,
+    measured,
+    sends,
+    terminates_twice_over_a_stopped_loop,
+)
 from tests.app.test_signals import PATIENCE_S, _signals_are_not_ignored
 
 pytestmark = [
@@ -35,6 +44,34 @@ def test_a_window_that_ends_leaves_no_light(tmp_path: Path, name: str, loop: boo
     else:
         assert row.ended == f"exit code {code}"
         assert "closed, verifies" in row.record
+
+
+@pytest.mark.parametrize("way", ["headless", "window"])
+def test_a_laser_that_does_not_answer_is_not_called_dark(tmp_path: Path, way: str) -> None:
+    row = measured("SIGTERM", way, laser_hung(sends("SIGTERM")), tmp_path, PATIENCE_S)
+    assert row.emission_off_s is None
+    assert row.ended == f"exit code {128 + signal.SIGTERM}"
+    assert "closed, verifies" in row.record
+    assert "the laser could not be put out" in row.said
+    assert "stopped by SIGTERM" in row.said
+    assert "the laser is dark" not in row.said
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGKILL"])
+def test_a_loop_that_ends_with_a_hung_laser_is_shown_as_it_is(tmp_path: Path, name: str) -> None:
+    """After it the window is stopped, which must not call the laser dark either."""
+    row = measured(name, "window", laser_hung(sends(name, loop=True)), tmp_path, 15.0)
+    assert row.emission_off_s is None
+    assert "the window shows OFF, MAY BE ON: switch the laser off by hand: the loop's process was" in row.said
+    assert f"by {name}" in row.said
+    assert "the laser is dark" not in row.said
+
+
+def test_a_second_signal_does_not_cut_the_end_of_a_stopped_loop_short(tmp_path: Path) -> None:
+    row = measured("SIGTERM twice", "window", terminates_twice_over_a_stopped_loop, tmp_path, PATIENCE_S)
+    assert row.emission_off_s is not None
+    assert row.ended == f"exit code {128 + signal.SIGTERM}"
+    assert "ended by force; the laser was put out from here" in row.said
 
 
 def test_the_page_has_every_row() -> None:

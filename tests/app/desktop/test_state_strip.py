@@ -11,11 +11,16 @@ from control.contract import STILL_LIT, Command, Forces, Level, Tracks, Turn, da
 def test_a_laser_that_may_still_be_lit_is_not_shown_dark(qtbot: QtBot) -> None:
     strip = StateStrip("REAL")
     qtbot.addWidget(strip)
-    strip.show_stopped(f"the loop's process was killed by SIGKILL; {STILL_LIT} from here (no answer)", trouble=True)
+    killed = "the loop's process was killed by SIGKILL"
+    strip.show_stopped(f"{killed}; {STILL_LIT} from here (no answer)", trouble=True, light="may be on")
     assert strip.beam.word == "MAY BE ON"
     assert strip.reason.whole.startswith("switch the laser off by hand: ")
+    strip.show_stopped(f"{killed}; the laser is being put out from here", trouble=True, light="unknown")
+    assert strip.beam.word == "unknown"
     strip.show_stopped("the laser was put out from here", trouble=True)
     assert strip.beam.word == "dark"
+    strip.show_opening(1.0, light="not asked")
+    assert strip.beam.word == "not asked"
 
 
 def test_a_laser_that_did_not_answer_in_flight_is_not_shown_dark(qtbot: QtBot) -> None:
