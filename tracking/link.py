@@ -104,7 +104,8 @@ def link(before: Remembered, number: int, position_px: Floats, s: Tracking) -> t
     With the gate `constant` the partition is that of trackpy.link with the same search range and memory.
 
     Raises:
-        Fault: more than MOST_FEATURES or MOST_REMEMBERED, or so many within search_px of each other that linking takes over MOST_STEPS.
+        Fault: more than MOST_FEATURES or MOST_REMEMBERED, or so many within search_px of each other that linking takes
+            more than MOST_STEPS.
     """
     features = len(position_px)
     if features > MOST_FEATURES:

@@ -90,5 +90,5 @@ def test_the_particles_of_all_cells_are_bounded() -> None:
 
 def test_a_sample_has_at_most_a_hundred_species() -> None:
     assert len(Sample(species=(Kind(),) * 100).species) == 100
-    with pytest.raises(ValueError, match="there are 20000 species .allowed: 100"):
+    with pytest.raises(ValueError, match=r"there are 20000 species .allowed: 100"):
         Sample(species=(Kind(),) * 20_000)

@@ -42,9 +42,10 @@ def test_a_frame_may_not_have_any_number_of_features() -> None:
 def test_not_any_number_is_remembered() -> None:
     s = Tracking(search_px=0.01, memory=100_000)
     memory = Remembered()
-    with pytest.raises(Fault, match="a smaller tracking.memory forgets sooner"):
-        for number in range(1 + MOST_REMEMBERED // MOST_FEATURES + 1):
-            memory, _ = link(memory, number, places(MOST_FEATURES, 4000.0, number), s)
+    for number in range(MOST_REMEMBERED // MOST_FEATURES + 1):
+        memory, _ = link(memory, number, places(MOST_FEATURES, 4000.0, number), s)
+    with pytest.raises(Fault, match=r"a smaller tracking\.memory forgets sooner"):
+        link(memory, number + 1, places(1, 4000.0), s)
 
 
 @pytest.mark.parametrize("search_px", [8.0, 60.0])

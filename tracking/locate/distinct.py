@@ -20,12 +20,12 @@ def distinct(position: Floats, mass: Floats, separation_px: float) -> NDArray[np
     Raises Fault for more than MOST_PAIRS of neighbours.
     """
     keep = np.ones(len(position), np.bool_)
-    if len(position) > 0:  # of one too, which stays: a frame with two does not meet the kernel as the first
-        if not _drop(position / separation_px, mass, keep, MOST_PAIRS):
-            raise Fault(
-                f"{len(position)} peaks of a frame lie within tracking.separation_px ({separation_px:g}) of too many "
-                "others: its brightest pixels are all alike; expose less, or look for smaller particles"
-            )
+    # of one too, which stays: a frame with two does not meet the kernel as the first
+    if len(position) > 0 and not _drop(position / separation_px, mass, keep, MOST_PAIRS):
+        raise Fault(
+            f"{len(position)} peaks of a frame lie within tracking.separation_px ({separation_px:g}) of too many "
+            "others: its brightest pixels are all alike; expose less, or look for smaller particles"
+        )
     return keep
 
 
