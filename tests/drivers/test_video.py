@@ -252,8 +252,6 @@ def test_of_many_pages_each_is_checked_but_few_are_taken_apart(
         field = 4 if tag.dtype == tifffile.DATATYPE.LONG else 8
     beyond = (len(data) - 3).to_bytes(field, "big" if order == ">" else "little")
     data[tag.valueoffset : tag.valueoffset + field] = beyond
-        field, "big" if order == ">" else "little"
-    )
     path.write_bytes(data)
     with pytest.raises(Refused, match="page 251: the file is cut off"):
         open_pages(path)
