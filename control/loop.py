@@ -108,7 +108,8 @@ def turn(
     machine: Machine, memory: Memory, frame: Frame | None, now_s: float, orders: tuple[Order, ...]
 ) -> tuple[Memory, Turn]:
     """A frame becomes a command. Pure: same arguments, same answer."""
-    before, unseen = memory, ()
+    before = memory
+    unseen: tuple[str, ...] = ()
     try:
         memory, tracks = look(machine, memory, frame, now_s)
     except Fault as fault:
