@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from tracking.settings import Tracking
 from tracking.tracker import locator
@@ -22,11 +23,11 @@ class Candidates:
 
 
 def candidates(settings: Tracking, image: NDArray[Any]) -> Candidates:
-    """Both kinds in one image [height, width]."""
+    """Both kinds in one image [height, width]. Raises Fault as the locator does."""
     kept_px = locator(settings)(image).position_px
     loose = replace(settings, minmass=0.0, maxsize_px=None)
     every_px = locator(loose)(image).position_px
     if len(kept_px) == 0:
         return Candidates(kept_px, every_px)
-    gap_px = np.hypot(*(every_px[:, None] - kept_px[None]).transpose(2, 0, 1))  # [E, K]
-    return Candidates(kept_px, every_px[gap_px.min(axis=1) > SAME_PX])
+    gap_px: Floats = cKDTree(kept_px).query(every_px)[0]  # [E]
+    return Candidates(kept_px, every_px[gap_px > SAME_PX])

@@ -13,12 +13,19 @@ LONGEST_S = 1e7  # of a run: 116 days
 LARGEST_SEED = 2**63 - 1
 
 
+def plain_digits(text: str | float) -> str:
+    """The text. Raises ValueError where Python reads more than a person writes: 1_0, digits of other scripts."""
+    if "_" in f"{text}" or not f"{text}".isascii():
+        raise ValueError
+    return f"{text}"
+
+
 def number(option: str, least: float, most: float) -> Callable[[str | float], float]:
     """A parser of a number from more than `least` to `most`."""
 
     def FLOAT(text: str | float) -> float:
         try:
-            value = float(text)
+            value = float(plain_digits(text))
         except ValueError:
             raise Refused(f"{option}: found '{quoted(text)}', where a number is needed") from None
         if not (math.isfinite(value) and least < value <= most):
@@ -33,7 +40,7 @@ def whole(option: str, least: int, most: int) -> Callable[[str | int], int]:
 
     def INTEGER(text: str | int) -> int:
         try:
-            value = int(text)
+            value = int(plain_digits(text))
         except ValueError:
             raise Refused(f"{option}: found '{quoted(text)}', where a whole number is needed") from None
         if not least <= value <= most:

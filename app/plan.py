@@ -9,11 +9,14 @@ from pathlib import Path
 from app.calibration.record import calibrated
 from app.machine import build_machine
 from app.rig_file import RIG_KEYS, Plan, RecordedRig, Rig
-from config.reader import Document, build, override, parse, put, read
+from config.reader import Document, build, override, parse, put, put_all, read
 from config.refused import Refused
+from config.words import quoted
 from control.experiment import Experiment, Learned
 from control.plant import spot_stiffness
 from drivers.journal import Header
+
+STIFFEST_PN_PER_UM = 1e6  # of a trap; a real one has some 10
 
 
 def flyable(made: Plan, source: str) -> Plan:
@@ -54,7 +57,15 @@ def plan_inside(
     if stiffness is None:
         return made
     one_kt = spot_stiffness(made.rig.plant.kt_pn_um, made.rig.optics.waist_um)
-    return planned(inner, rig, [f"trap.depth_kt={stiffness / one_kt!r}", *sets], folder, check)
+    place = wanted.place(("trap_pn_per_um",))
+    number = isinstance(stiffness, int | float) and not isinstance(stiffness, bool)
+    if not number or not 0.0 < stiffness <= STIFFEST_PN_PER_UM:
+        raise Refused(
+            f"{place}: trap_pn_per_um is {quoted(stiffness)} (allowed: a number of more than 0, "
+            f"at most {STIFFEST_PN_PER_UM:g})"
+        )
+    inner = put(inner, "trap.depth_kt", stiffness / one_kt, place)
+    return planned(inner, rig, sets, folder, check)
 
 
 def experiment_of(document: Document) -> Document:
@@ -81,8 +92,7 @@ def planned(
         if item.partition("=")[0].strip() == "calibration":
             bench = override(bench, *_pair(item))
     bench = calibrated(bench, before)
-    for key, value in experiment.set.items():
-        bench = put(bench, key, value, wanted.place(("set", key)))
+    bench = put_all(bench, ((key, value, wanted.place(("set", key))) for key, value in experiment.set.items()))
     for item in sets:
         if item not in own and item.partition("=")[0].strip() != "calibration":
             bench = override(bench, *_pair(item))

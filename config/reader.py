@@ -7,6 +7,7 @@ import difflib
 import json
 import re
 import types
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -199,25 +200,38 @@ def override(document: Document, key: str, text: str, source: str) -> Document:
 
 def put(document: Document, key: str, value: Any, source: str) -> Document:
     """With one value set; `source` is what an error calls it."""
+    return put_all(document, [(key, value, source)])
+
+
+def put_all(document: Document, entries: Iterable[tuple[str, Any, str]]) -> Document:
+    """With these values set, one after the other: key, value, and what an error calls it."""
+    data, where = json.loads(json.dumps(document.data)), dict(document.where)
+    for key, value, source in entries:
+        _put(data, where, key, value, source)
+    return replace(document, data=data, where=where)
+
+
+def _put(data: Any, where: dict[Place, str], key: str, value: Any, source: str) -> None:
     parts = [_step(part) for part in key.split(".", DEEPEST)]
     if "" in parts:
         raise Refused(f"{source}: found the key '{quoted(key)}', of which a piece is empty (needed: as in camera.fps)")
-    data = json.loads(json.dumps(document.data))
     inside: Any = data
-    new: dict[Place, str] = {}
     for depth, part in enumerate(parts[:-1]):
         if isinstance(inside, dict) and part not in inside:
             inside[part] = {}
-            new[tuple(parts[: depth + 1])] = source
+            where[tuple(parts[: depth + 1])] = source
         if not _has(inside, part):
             there = ".".join(map(str, parts[: depth + 1]))
             raise Refused(f"{source}: there is nothing at '{quoted(there)}' to set a value in")
         inside = inside[part]
-    if not (isinstance(inside, dict) or _has(inside, parts[-1])):
+    last, place = parts[-1], tuple(parts)
+    if not (isinstance(inside, dict) or _has(inside, last)):
         raise Refused(f"{source}: there is nothing at '{quoted(key)}' to set")
-    inside[parts[-1]] = value
-    where = {place: said for place, said in document.where.items() if place[: len(parts)] != tuple(parts)}
-    return replace(document, data=data, where={**where, **new, tuple(parts): source})
+    if _has(inside, last) and isinstance(inside[last], dict | list):
+        for inner in [inner for inner in where if inner[: len(place)] == place]:
+            del where[inner]
+    inside[last] = value
+    where[place] = source
 
 
 def _step(part: str) -> str | int:

@@ -108,12 +108,17 @@ def turn(
     machine: Machine, memory: Memory, frame: Frame | None, now_s: float, orders: tuple[Order, ...]
 ) -> tuple[Memory, Turn]:
     """A frame becomes a command. Pure: same arguments, same answer."""
-    before, (memory, tracks) = memory, look(machine, memory, frame, now_s)
+    before = memory
+    unseen: tuple[str, ...] = ()
+    try:
+        memory, tracks = look(machine, memory, frame, now_s)
+    except Fault as fault:
+        tracks, unseen = Tracks(now_s), (f"tracking: {fault}",)
     seen = Seen(tracks, memory.history, now_s + machine.latency_s, machine.hold_s, memory.allowed)
     policy, wanted = machine.policy.step(memory.policy, seen)
     command, clipped = allocate(machine.light, tracks, wanted)
     command, limited = machine.limits.clip(command)
-    doubts = (*stale(machine, before, frame, now_s), *not_finite(wanted), *doubts_about(command))
+    doubts = (*unseen, *stale(machine, before, frame, now_s), *not_finite(wanted), *doubts_about(command))
     level, reason = interlock(memory.level, memory.reason, orders, doubts, machine.refused)
     command, probed = machine.permitted(level, command)
     allowed = command if level in LIT else dark(reason)
@@ -200,7 +205,7 @@ def applied(machine: Machine, memory: Memory, orders: Iterable[Order]) -> tuple[
 
 
 def look(machine: Machine, memory: Memory, frame: Frame | None, now_s: float) -> tuple[Memory, Tracks]:
-    """Track, and remember where everyone was and how many frames were never seen."""
+    """Track, and remember where everyone was and how many frames were never seen. Raises Fault as the tracker does."""
     if frame is None or out_of_order(memory, frame):
         return memory, Tracks(now_s)
     there = memory.whereabouts.at(frame.time_s, memory.holds)

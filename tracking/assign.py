@@ -38,7 +38,7 @@ WAITING = -2
 @njit(cache=True, nogil=True)
 def follow(
     who: Ints, place_px: Floats, next_particle: int, number: int, sight_px: Floats, search_px: float, sqrt_time: bool,
-    crowd_share: float, share: float, near_px: float, memory: int, confirm: int,
+    crowd_share: float, share: float, near_px: float, memory: int, confirm: int, left: Ints,
 ) -> tuple[Ints, Floats, Ints, int, int, int]:  # fmt: skip
     """(`who` and `place_px` after this frame; what is said of it, and how it is divided: L, D and the next name).
 
@@ -63,20 +63,28 @@ def follow(
         near_px: features closer than this are seen as one.
         memory: frames for which who is not seen is remembered.
         confirm: sightings after the first until a new one is GOOD.
+        left: [1] steps of work that are allowed, about a ns each; what is done is taken off. Below 0 there is no
+            answer: L is -1.
     """
-    gate_px, ease, extra = _gates(who, place_px, number, search_px, sqrt_time, crowd_share)
-    first, sight, square = _candidates(place_px, AHEAD_X, gate_px, sight_px, X)
+    gate_px, ease, extra = _gates(who, place_px, number, search_px, sqrt_time, crowd_share, left)
+    first, sight, square = _candidates(place_px, AHEAD_X, gate_px, sight_px, X, left)
+    if left[0] < 0:
+        return who, place_px, np.empty(0, np.int64), -1, 0, next_particle
     price, cost = gate_px, square.copy() if sqrt_time else square
     for i in range(gate_px.size):
         price[i] = ease[i] * gate_px[i] ** 2 if sqrt_time else gate_px[i] ** 2
         if sqrt_time:
             for k in range(first[i], first[i + 1]):
                 cost[k] = ease[i] * square[k] + extra[i]
-    taken, owner = _solve(first, sight, cost, price, sight_px.shape[0])
+    taken, owner = _solve(first, sight, cost, price, sight_px.shape[0], left)
     doubt = np.zeros(owner.size, np.bool_)
     unsure = False
-    if share > 0:
-        unsure = _doubt(first, sight, cost, square, near_px**2, price, taken, owner, share, doubt)
+    if share > 0 and left[0] >= 0:
+        unsure = _doubt(first, sight, cost, square, near_px**2, price, taken, owner, share, doubt, left)
+    if unsure:
+        left[0] -= sight_px.shape[0] * np.sum(taken == UNLINKED)  # in _merged
+    if left[0] < 0:
+        return who, place_px, np.empty(0, np.int64), -1, 0, next_particle
     return _settle(
         who, place_px, next_particle, number, sight_px, taken, owner, doubt, near_px if unsure else 0.0, memory, confirm
     )
@@ -84,7 +92,7 @@ def follow(
 
 @njit(cache=True, nogil=True)
 def _gates(
-    who: Ints, place_px: Floats, number: int, search_px: float, sqrt_time: bool, crowd_share: float
+    who: Ints, place_px: Floats, number: int, search_px: float, sqrt_time: bool, crowd_share: float, left: Ints
 ) -> tuple[Floats, Floats, Floats]:
     """(how far off each source may be [M]; with sqrt_time what d^2 is multiplied with, and what is added, else [0])."""
     sources = who.shape[0]
@@ -98,7 +106,7 @@ def _gates(
                 ease[i] = 1.0 / frames
                 extra[i] = 2.0 * (search_px / SIGMAS) ** 2 * np.log(frames)
     if crowd_share > 0:
-        first, other, square = _candidates(place_px, AHEAD_X, gate_px / crowd_share, place_px, AHEAD_X)
+        first, other, square = _candidates(place_px, AHEAD_X, gate_px / crowd_share, place_px, AHEAD_X, left)
         for i in range(sources):
             for k in range(first[i], first[i + 1]):
                 if other[k] != i:
@@ -110,7 +118,7 @@ def _gates(
 
 @njit(cache=True, nogil=True)
 def _candidates(
-    source_px: Floats, source_x: int, gate_px: Floats, sight_px: Floats, sight_x: int
+    source_px: Floats, source_x: int, gate_px: Floats, sight_px: Floats, sight_x: int, left: Ints
 ) -> tuple[Ints, Ints, Floats]:
     """Pairs by rising source: those of source i are [first[i], first[i + 1]) of (sight, distance_px^2).
 
@@ -118,6 +126,7 @@ def _candidates(
         source_px: [M, any] where each source is expected: column source_x and the next one.
         gate_px: [M] how far off it may be.
         sight_px: [N, any] columns sight_x and the next one; each considers its NEIGHBOURS nearest sources.
+        left: [1] as in `follow`; below 0 there are no pairs.
     """
     sources, sights = source_px.shape[0], sight_px.shape[0]
     first = np.zeros(sources + 2, np.int64)
@@ -131,10 +140,13 @@ def _candidates(
     for j in range(sights):
         x, y = sight_px[j, sight_x], sight_px[j, sight_x + 1]
         row, column = int(np.floor((y - low_y) * cells_per_px)), int(np.floor((x - low_x) * cells_per_px))
-        left, right = max(column - 1, 0), min(column + 2, columns)
+        west, east = max(column - 1, 0), min(column + 2, columns)
         begin = size
-        for r in range(max(row - 1, 0), min(row + 2, rows) if left < right else 0):
-            for k in range(start[r * columns + left], start[r * columns + right]):
+        for r in range(max(row - 1, 0), min(row + 2, rows) if west < east else 0):
+            left[0] -= start[r * columns + east] - start[r * columns + west]
+            if left[0] < 0:
+                return np.zeros(sources + 2, np.int64), np.empty(0, np.int64), np.empty(0)
+            for k in range(start[r * columns + west], start[r * columns + east]):
                 d2 = (inside[k, 0] - x) ** 2 + (inside[k, 1] - y) ** 2
                 if d2 <= inside[k, 2]:
                     size = _insert(near, near_d2, begin, size, member[k], d2)
@@ -215,8 +227,10 @@ def _insert(near: Ints, near_d2: Floats, begin: int, end: int, source: int, d2: 
 
 
 @njit(cache=True, nogil=True)
-def _solve(first: Ints, sight: Ints, square: Floats, price: Floats, sights: int) -> tuple[Ints, Ints]:
-    """The links, by dual prices that keep every candidate's reduced cost at least 0."""
+def _solve(
+    first: Ints, sight: Ints, square: Floats, price: Floats, sights: int, left: Ints
+) -> tuple[Ints, Ints]:  # fmt: skip
+    """The links, by dual prices that keep every candidate's reduced cost at least 0; none to rely on if `left` < 0."""
     sources = price.size
     taken = np.full(sources, WAITING, np.int64)
     owner = np.full(sights, UNLINKED, np.int64)
@@ -240,10 +254,10 @@ def _solve(first: Ints, sight: Ints, square: Floats, price: Floats, sights: int)
         came_from, touched = np.empty(sights, np.int64), np.empty(sights, np.int64)
         done = np.zeros(sights, np.bool_)
         for i in range(sources):
-            if taken[i] == WAITING:
+            if taken[i] == WAITING and left[0] >= 0:
                 _augment(
                     i, first, sight, square, price, taken, owner, source_dual, sight_dual, cost, came_from, touched,
-                    done,
+                    done, left,
                 )  # fmt: skip
     return taken, owner
 
@@ -251,7 +265,7 @@ def _solve(first: Ints, sight: Ints, square: Floats, price: Floats, sights: int)
 @njit(cache=True, nogil=True)
 def _augment(
     root: int, first: Ints, sight: Ints, square: Floats, price: Floats, taken: Ints, owner: Ints, source_dual: Floats,
-    sight_dual: Floats, cost: Floats, came_from: Ints, touched: Ints, done: Bools,
+    sight_dual: Floats, cost: Floats, came_from: Ints, touched: Ints, done: Bools, left: Ints,
 ) -> None:  # fmt: skip
     """Link `root` along the cheapest path that ends at a free sight or at a source left unlinked (Dijkstra)."""
     count = 0
@@ -270,6 +284,9 @@ def _augment(
                     count += 1
                 cost[j] = reached
                 came_from[j] = source
+        left[0] -= first[source + 1] - first[source] + count
+        if left[0] < 0:
+            return
         nearest, least = -1, end
         for k in range(count):
             j = touched[k]
@@ -315,7 +332,7 @@ def _relink(root: int, end_source: int, end_sight: int, taken: Ints, owner: Ints
 @njit(cache=True, nogil=True)
 def _doubt(
     first: Ints, sight: Ints, cost: Floats, square: Floats, near_px2: float, price: Floats, taken: Ints, owner: Ints,
-    share: float, doubt: Bools,
+    share: float, doubt: Bools, left: Ints,
 ) -> bool:  # fmt: skip
     """Whether any sight is in `doubt` [N]: another identity of it is worse by less than `share` * price.
 
@@ -326,10 +343,13 @@ def _doubt(
     for i in range(price.size):
         if first[i + 1] - first[i] == (taken[i] >= 0):
             continue  # no other sight
+        if left[0] < 0:
+            return False
         mine = _cost(first, sight, cost, i, taken[i]) if taken[i] >= 0 else 0.0
         for k in range(first[i], first[i + 1]):
             j = sight[k]
             other = owner[j]
+            left[0] -= first[other + 1] - first[other] if other >= 0 else 1
             if taken[i] < 0:  # the sight is another's, or this one had it
                 theirs = _cost(first, sight, cost, other, j)
                 worse = cost[k] - theirs + price[other] - price[i]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from control.contract import Fault
 from tracking.assign import AHEAD_X, MISSED, NUMBER, PARTICLE, X, follow
 from tracking.settings import Tracking
 
@@ -19,6 +20,9 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 DRIFT_SHARE = 0.05  # of the newest move in the running drift
+MOST_FEATURES = 20_000  # of a frame
+MOST_REMEMBERED = 200_000  # particles, those that are not seen included
+MOST_STEPS = 40_000_000  # of linking one frame: some tenths of a second
 FEWEST = 8  # linked particles that a drift is read from
 
 
@@ -98,12 +102,33 @@ def link(before: Remembered, number: int, position_px: Floats, s: Tracking) -> t
     """The features at `position_px` [N, 2] of frame `number` get their identities.
 
     With the gate `constant` the partition is that of trackpy.link with the same search range and memory.
+
+    Raises:
+        Fault: more than MOST_FEATURES or MOST_REMEMBERED, or so many within search_px of each other that linking takes
+            more than MOST_STEPS.
     """
+    features = len(position_px)
+    if features > MOST_FEATURES:
+        raise Fault(
+            f"a frame has {features} features, and {MOST_FEATURES} are allowed; a larger tracking.minmass, "
+            "diameter_px or separation_px finds fewer"
+        )
+    if len(before) > MOST_REMEMBERED:
+        raise Fault(
+            f"{len(before)} particles are remembered, and {MOST_REMEMBERED} are allowed; a smaller tracking.memory "
+            "forgets sooner"
+        )
+    left = np.full(1, MOST_STEPS)
     who, place_px, said, lost, doubts, next_particle = follow(
         before.who, before.place_px, before.next_particle, number, position_px, s.search_px, s.gate == "sqrt_time",
-        s.crowd_share, s.doubt, s.least_distance_px, s.memory, s.confirm,
+        s.crowd_share, s.doubt, s.least_distance_px, s.memory, s.confirm, left,
     )  # fmt: skip
-    features = len(position_px)
+    if lost < 0:
+        raise Fault(
+            f"{features} features and {len(before)} that are remembered can't be linked in one frame's time: too many "
+            f"lie within tracking.search_px ({s.search_px:g}) of each other; a smaller search_px leaves fewer choices, "
+            "a larger minmass finds fewer features"
+        )
     end = 3 * features + lost
     linked = Linked(said, features, (end, end + doubts))
     if s.predict == "last":

@@ -288,9 +288,7 @@ def _nearest(found: Sequence[Features], diameter_px: int) -> float | None:
     closest = []
     for features in found:
         if len(features) > 1:
-            gap = np.linalg.norm(features.position_px[:, None] - features.position_px[None], axis=-1)
-            np.fill_diagonal(gap, np.inf)
-            closest.append(gap.min(axis=1))
+            closest.append(cKDTree(features.position_px).query(features.position_px, 2)[0][:, 1])
     if not closest:
         return None
     typical = float(np.quantile(np.concatenate(closest), 0.5))

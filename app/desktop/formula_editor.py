@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import Any
 
 from PyQt6.QtCore import pyqtSignal
@@ -14,8 +15,8 @@ from app.desktop.begin import BEGINNINGS
 from app.desktop.editor import Editor
 from app.desktop.form import SPECIAL, Fields
 from app.desktop.number_box import NumberBox
-from control.potentials.expression import RESERVED, FormulaError, parse
-from control.potentials.formula import VARIABLES, Formula
+from control.potentials.expression import RESERVED, FormulaError, assert_length, parse
+from control.potentials.formula import VARIABLES, Formula, assert_parameters
 
 NAME = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
 
@@ -92,17 +93,21 @@ class FormulaEditor(Editor):
         self._check()
 
     def _typed(self) -> None:
-        """A new name is a new parameter, 1 at first; one that is not used any more goes."""
-        names = [name for name in dict.fromkeys(NAME.findall(self.text.toPlainText())) if name.isascii()]
-        names = [name for name in names if name not in (*VARIABLES, *RESERVED) and not name.startswith("_")]
-        self._parameters = {name: self._parameters.get(name, 1.0) for name in names}
-        self._show_parameters()
+        """A new name is a new parameter, 1 at first; one that is not used any more goes.
+
+        A text that is too long, or has too many names, is refused before a row is made; the parameters stay.
+        """
+        with suppress(ValueError):  # `_check` says why
+            names = _parameters_in(self.text.toPlainText())
+            self._parameters = {name: self._parameters.get(name, 1.0) for name in names}
+            self._show_parameters()
         self._check()
         self.edited.emit()
 
     def _check(self) -> None:
         formula = self.text.toPlainText()
         try:
+            _parameters_in(formula)
             parse(formula, (*VARIABLES, *self._parameters))
             Formula(**self._whole())
         except FormulaError as error:
@@ -141,6 +146,15 @@ class FormulaEditor(Editor):
         self._parameters[name] = value
         self._check()
         self.edited.emit()
+
+
+def _parameters_in(text: str) -> list[str]:
+    """The names in a formula that no function and no variable has, in their order. Raises ValueError for too many."""
+    assert_length(text)
+    names = [name for name in dict.fromkeys(NAME.findall(text)) if name.isascii()]
+    names = [name for name in names if name not in (*VARIABLES, *RESERVED) and not name.startswith("_")]
+    assert_parameters(len(names))
+    return names
 
 
 SPECIAL[Formula] = FormulaEditor

@@ -16,7 +16,7 @@ from app.desktop.tuning_panel import TuningPanel
 from app.desktop.view import View
 from app.tuning import LOOKED_AT
 from config.refused import Refused
-from control.contract import Turn
+from control.contract import Fault, Turn
 
 Image = NDArray[Any]
 NOTHING = np.empty((0, 2))
@@ -68,7 +68,7 @@ class Judging:
             return
         done, self._pending = self._pending, None
         error = done.exception()
-        if isinstance(error, Refused):
+        if isinstance(error, (Refused, Fault)):
             self.devices.say(str(error))
         elif error is not None:
             raise error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import threading
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,18 +35,19 @@ class Playback:
         transport.moved.connect(self.show_turn)
         transport.load(None)
 
-    def open(self, path: Path, plan: Plan) -> None:
-        """Raises Refused."""
+    def open(self, reel: Reel) -> None:
+        """Show this recording from now on."""
         self.close()
-        self.reel = Reel(path, plan)
+        self.reel = reel
         self.transport.load(self.reel)
         self.plots.source = self
         self.strip.show_stopped("a recording: nothing here reaches a laser")
         self.view.say("tracking the first frames")
 
     def close(self) -> None:
+        """Never waits: a recording may hang."""
         if self.reel is not None:
-            self.reel.close()
+            threading.Thread(target=self.reel.close, name="end of a recording", daemon=True).start()
         self.reel, self.shown, self._compared = None, None, -1
         self._measured = (0, 0), None
         self.plots.source = None

@@ -40,6 +40,8 @@ from app.desktop.view import View
 from app.desktop.watching import Watching
 from app.live import sentence
 from app.plan import unpinned
+from app.reading import Reading, read_with
+from app.reel import Reel
 from app.rig_file import EXPERIMENTS, Plan
 from app.say import say
 from config.refused import Refused
@@ -79,13 +81,18 @@ class Window(QMainWindow):
         self.judging = Judging(self.view, self.devices, self.tuning, self._shown)
         self.hand = Hand(self.view, self.panel.data, self._tracks)
         self.actions_bar = Actions(self)
+        self.reading: Reading | None = None  # of a file that was opened, and is not shown yet
         self.still_lit = ""  # what went wrong when it was closed
         lay_out(self)
         self._connect()
         self.view.say(WELCOME)
         if memory is not None:
             memory.restore(self)
-        self._open_recording()
+        if session.plan.kind == "REPLAY":
+            try:
+                self._show_recording(Reel(path, session.plan))
+            except Refused as refused:
+                self.trouble(str(refused))
         self.setAcceptDrops(True)
         self.heart = Heart(self.session.beat, self)
         self.pulse = Pulse(self._handle, self)
@@ -128,8 +135,14 @@ class Window(QMainWindow):
     def stop(self) -> None:
         """Dark, from any focus; and say so. A rig that is being opened is closed."""
         self.session.order(OrderKind.STOP)
+        reading = self.reading
+        self._drop_reading()
         if self.session.opening_s is not None:
             self._cancel()
+            return
+        if reading is not None:
+            self.panel.list.show_title(self.session.plan.experiment.title)
+            self.status.showMessage(f"STOP: the beam is dark; {reading.path.name} is not opened", 4000)
             return
         silence = self.session.silence
         self.status.showMessage(f"STOP was sent, but {silence}" if silence else "STOP: the beam is dark", 4000)
@@ -183,27 +196,58 @@ class Window(QMainWindow):
             )
 
     def open(self, path: Path) -> None:
-        """An experiment, a rig, a run or a video: what ran before is dark and closed."""
-        try:
-            self.show_plan(self._planner(path))
-        except (Fault, Refused) as error:
-            self.trouble(str(error))
-            self.panel.list.show_title(self.session.plan.experiment.title)
+        """Begin to read an experiment, a rig, a run or a video, instead of what is being read.
+
+        Once it is read, what ran before is dark and closed.
+        """
+        self._drop_reading()
+        self.reading = Reading(path, read_with(self._planner))
+        self.status.showMessage(f"reading {path}; STOP (Esc) ends that")
+
+    def _drop_reading(self) -> None:
+        if self.reading is not None:
+            self.reading.drop()
+            self.reading = None
+
+    def _read(self) -> None:
+        """What was opened is shown as soon as it is read."""
+        if self.reading is None:
             return
+        try:
+            found = self.reading.taken()
+        except (Fault, Refused) as error:
+            self._not_read(error)
+            return
+        except BaseException:
+            self.reading = None
+            raise
+        if found is None:
+            return
+        path, (plan, reel) = self.reading.path, found
+        try:
+            self.show_plan(plan)
+        except (Fault, Refused) as error:
+            self.reading.drop()
+            self._not_read(error)
+            return
+        self.reading = None
         self.path = path
-        self._open_recording()
+        if reel is not None:
+            self._show_recording(reel)
+        self.status.clearMessage()
         self.panel.show_experiment(unpinned(self.session.plan.experiment))
 
-    def _open_recording(self) -> None:
-        """If that is what it is."""
-        if self.session.plan.kind == "REPLAY":
-            try:
-                self.playback.open(self.path, self.session.plan)
-                self.tuning.source = lambda: spread_images(self.playback)
-                self.log.show_run(self.playback.said())
-                self._foresee()
-            except Refused as refused:
-                self.trouble(str(refused))
+    def _show_recording(self, reel: Reel) -> None:
+        self.playback.open(reel)
+        self.tuning.source = lambda: spread_images(self.playback)
+        self.log.show_run(self.playback.said())
+        self._foresee()
+
+    def _not_read(self, error: Exception) -> None:
+        self.reading = None
+        self.status.clearMessage()
+        self.trouble(str(error))
+        self.panel.list.show_title(self.session.plan.experiment.title)
 
     def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:
         data = event.mimeData() if event is not None else None
@@ -228,7 +272,7 @@ class Window(QMainWindow):
         self._foresee()
         self.setWindowTitle(f"{plan.experiment.title} · {plan.rig.title} · Cybloids")
         self.view.say(WELCOME)
-        self.poll()
+        self._follow()
 
     def change_rig(self, edits: dict[str, Any], reopens: bool) -> None:
         """Other values of the rig: of tracking between two turns, of devices by opening them anew, dark."""
@@ -313,6 +357,11 @@ class Window(QMainWindow):
 
     def poll(self) -> None:
         """What is new, on screen."""
+        self._read()
+        self._follow()
+
+    def _follow(self) -> None:
+        """What the instrument and the recording have to show."""
         self._cancelled()
         self._opened()
         self._recorded()
@@ -356,6 +405,7 @@ class Window(QMainWindow):
         self.pulse.stop()
         self.heart.stop()
         self.plot_timer.stop()
+        self._drop_reading()
         for close in (self.session.close, self.session.close_helpers):
             try:
                 close()

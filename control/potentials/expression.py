@@ -51,8 +51,7 @@ def parse(text: str, names: tuple[str, ...]) -> ast.expr:
     The language: numbers, the names, pi, + - * / **, parentheses, sin cos tan exp log sqrt abs tanh min max, and
     where(a < b, then, else).
     """
-    if len(text) > LONGEST:
-        raise FormulaError(f"the formula has {len(text)} characters, and {LONGEST} are allowed", text, LONGEST)
+    assert_length(text)
     lead, body = len(text) - len(text.lstrip()), text.strip()
     if not body:
         raise FormulaError("the formula is empty", text, 0)
@@ -67,6 +66,13 @@ def parse(text: str, names: tuple[str, ...]) -> ast.expr:
         raise FormulaError(f"this can't be read as a formula ({error})", text, 0) from None
     _Check(text, lead, names).expression(tree, 1)
     return tree
+
+
+def assert_length(text: str) -> None:
+    """Raises FormulaError, with the beginning of the text, for one of more than LONGEST characters."""
+    if len(text) > LONGEST:
+        sentence = f"the formula has {len(text)} characters, and {LONGEST} are allowed"
+        raise FormulaError(sentence, text[:LONGEST], LONGEST)
 
 
 def _reason(error: SyntaxError) -> str:

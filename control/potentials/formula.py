@@ -17,6 +17,7 @@ from control.potentials.finite import refuse_infinities
 from control.potentials.shape import Central, Floats
 
 VARIABLES = ("r", "x", "y", "t")
+MOST_PARAMETERS = 32
 CENTRAL_RANGE_UM = (0.0, 10.0)
 PLANE_RANGE_UM = (-100.0, 100.0)
 TIMES_S = (0.0, 0.37, 1.0, 7.3, 60.0, 3600.0)  # at which a formula of t has to be finite
@@ -41,6 +42,7 @@ class Formula(Central):
     ] = None
 
     def __post_init__(self) -> None:
+        assert_parameters(len(self.parameters))
         for name in self.parameters:
             if not (name.isidentifier() and name.isascii()) or name in (*VARIABLES, *RESERVED):
                 raise ValueError(f"a parameter can't be called '{name}': it is taken, or not a name")
@@ -127,6 +129,12 @@ class Formula(Central):
                 if self.steady:
                     raise
                 raise FormulaError(f"at t = {time_s:g} s {error.sentence}", self.formula, error.column) from None
+
+
+def assert_parameters(count: int) -> None:
+    """Raises ValueError where a formula has too many parameters."""
+    if count > MOST_PARAMETERS:
+        raise ValueError(f"the formula has {count} parameters, and {MOST_PARAMETERS} are allowed")
 
 
 def _from_distance(r_um: Floats) -> dict[str, Dual]:

@@ -21,6 +21,7 @@ Arrangement = Literal["one", "random", "grid", "hexagonal", "square", "line", "p
 _MOST_PAIRS = 500_000  # close to each other at the start, to be pushed apart
 _MOST_PUSHES = 10_000_000  # of pairs: a second or two
 _MOST_PARTICLES = 50_000  # of all cells together
+_MOST_SPECIES = 100
 _TRIES = 100_000  # draws for a random arrangement, before the sample is called too crowded
 
 
@@ -72,6 +73,8 @@ class Sample:
                 f"{self.cells} cells of {self.number} particles are {self.number * self.cells} particles "
                 f"(allowed: {_MOST_PARTICLES})"
             )
+        if len(self.species) > _MOST_SPECIES:
+            raise ValueError(f"there are {len(self.species)} species (allowed: {_MOST_SPECIES})")
         if self.arrangement == "points" and count != self.number:
             raise ValueError(f"there are {count} points_um for {self.number} particles")
         if self.arrangement == "one" and self.number > 1:

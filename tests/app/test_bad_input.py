@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +15,7 @@ import tifffile
 
 import main
 from app.rig_file import EXPERIMENTS, RIGS
+from config.reader import put_all, read
 
 Verb = Callable[..., tuple[int, str]]
 EXPERIMENT, RIG = EXPERIMENTS / "annular_activity.yaml", RIGS / "simulated.yaml"
@@ -258,3 +261,34 @@ def test_a_terminal_gets_no_orders_from_a_run(verb: Verb, tmp_path: Path, capsys
     out = capsys.readouterr().out
     assert "\\x1b[31mred" in out
     assert all(one == "\n" or one.isprintable() for one in out)
+
+
+@pytest.mark.parametrize("value", ["abc", "[1]", "true", ".inf", ".nan", "0", "-1", "1e300", "{}"])
+def test_a_stiffness_of_a_family_that_is_no_number_is_refused_with_its_line(
+    verb: Verb, tmp_path: Path, value: str
+) -> None:
+    family = EXPERIMENTS / "families" / "a_subdiffusion.yaml"
+    text = family.read_text(encoding="utf-8")
+    path = tmp_path / "family.yaml"
+    path.write_text(text.replace("trap_pn_per_um: 0.9", f"trap_pn_per_um: {value}"), encoding="utf-8")
+    code, said = verb("run", path, "--rig", RIGS / "wide.yaml", "--seconds", "0.1")
+    refused(code, said)
+    assert re.search(r"family.yaml, line 10: .*(trap_pn_per_um|trap.depth_kt)", said), said
+
+
+def test_thousands_of_entries_in_set_are_refused_as_soon_as_one(tmp_path: Path) -> None:
+    """Each entry copied the whole rig. Counted: reads of the rig's values, not seconds."""
+    bench = read(RIG)
+    copies: list[int] = []
+    real = json.dumps
+
+    def counted(value: object) -> str:
+        copies.append(1)
+        return real(value)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("config.reader.json.dumps", counted)
+        many = put_all(bench, [(f"x{n}", n, "here") for n in range(3000)])
+    assert len(copies) == 1
+    assert many.data["x2999"] == 2999
+    assert many.place(("x2999",)) == "here"

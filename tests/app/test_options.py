@@ -7,8 +7,10 @@ import pytest
 from app.options import number, path, whole
 from config.refused import Refused
 
+NO_LENGTHS = ("nan", "inf", "-inf", "1e308", "0", "-1", "x", "", "²", "9" * 5000, "\x1b[31m", "1_0", "٣")
 
-@pytest.mark.parametrize("text", ["nan", "inf", "-inf", "1e308", "0", "-1", "x", "", "²", "9" * 5000, "\x1b[31m"])
+
+@pytest.mark.parametrize("text", NO_LENGTHS)
 def test_what_is_no_length_of_time_is_refused(text: str) -> None:
     with pytest.raises(Refused, match=r"^--seconds: found ") as refused:
         number("--seconds", 0, 1e7)(text)
@@ -16,7 +18,7 @@ def test_what_is_no_length_of_time_is_refused(text: str) -> None:
     assert str(refused.value).isprintable()
 
 
-@pytest.mark.parametrize("text", ["1.5", "65536", "-1", "x", "", "9" * 5000, "²"])
+@pytest.mark.parametrize("text", ["1.5", "65536", "-1", "x", "", "9" * 5000, "²", "1_0", "٣"])
 def test_what_is_no_port_is_refused(text: str) -> None:
     with pytest.raises(Refused, match=r"^--stream: found "):
         whole("--stream", 0, 65535)(text)

@@ -179,6 +179,25 @@ def test_a_failing_beam_or_record_is_dark_at_once_not_a_turn_later() -> None:
         assert lit == [True] * 4 + [False] * 6
 
 
+class Overcrowded(OneBead):
+    """Frame 4 has more in it than can be tracked."""
+
+    def step(self, memory: Any, frame: Frame, expected: Expected = NOBODY) -> tuple[Any, Tracks]:
+        if frame.number == 4:
+            raise Fault("too many features")
+        return super().step(memory, frame, expected)
+
+
+def test_a_frame_that_can_not_be_tracked_is_one_trip_and_the_loop_goes_on() -> None:
+    bench = Bench(orders={0: (ARM,)})
+    turns = bench.run(replace(MACHINE, tracker=Overcrowded()))
+    assert levels(turns) == [Level.ARMED] * 4 + [Level.TRIPPED] * 6
+    assert {done.reason for done in turns[4:]} == {"tracking: too many features"}
+    assert (len(turns[4].tracks), len(turns[4].sent)) == (0, 0)
+    assert [len(done.tracks) for done in turns[5:]] == [1] * 5
+    assert not bench.lit
+
+
 def test_reset_then_arm_leaves_a_trip() -> None:
     bench = Bench(silent=(2,), orders={0: (ARM,), 5: (RESET,), 6: (ARM,)})
     expected = [Level.ARMED] * 2 + [Level.TRIPPED] * 3 + [Level.SAFE] + [Level.ARMED] * 4

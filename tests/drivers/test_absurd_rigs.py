@@ -12,7 +12,7 @@ import pytest
 from app.rig_file import RIGS, Rig
 from config.reader import build, put, read
 from config.refused import Refused
-from drivers.sim.sample import Sample, arrange
+from drivers.sim.sample import Kind, Sample, arrange
 
 LONGEST_S = 120  # generous: the machine may be busy
 FIELD_UM = np.array([1000.0, 1000.0])
@@ -86,3 +86,9 @@ def pushed_all(start_um: Any, diameter_um: float) -> Any:
 def test_the_particles_of_all_cells_are_bounded() -> None:
     with pytest.raises(ValueError, match=r"5000 cells of 5000 particles are 25000000 particles .allowed: 50000"):
         Sample(number=5000, cells=5000, arrangement="grid")
+
+
+def test_a_sample_has_at_most_a_hundred_species() -> None:
+    assert len(Sample(species=(Kind(),) * 100).species) == 100
+    with pytest.raises(ValueError, match=r"there are 20000 species .allowed: 100"):
+        Sample(species=(Kind(),) * 20_000)

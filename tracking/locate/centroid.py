@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from control.contract import Fault
 from tracking.locate.bandpass import Image, bandpass
 from tracking.locate.distinct import distinct
 from tracking.locate.faint import hopeful
@@ -20,10 +21,12 @@ from tracking.locate.peaks import above, peaks, whole
 from tracking.locate.refine import describe, disc, refine
 from tracking.settings import Tracking
 
+MOST_PEAKS = 200_000  # of a frame, of which each costs some us
+
 
 @dataclass(frozen=True, slots=True)
 class Centroid:
-    """The full-frame locator behind the Locate plug."""
+    """The full-frame locator behind the Locate plug. Raises Fault for a frame of more than MOST_PEAKS."""
 
     settings: Tracking
     every_column: bool = True
@@ -45,6 +48,11 @@ class Centroid:
             return NOTHING
         found = peaks(bright, s.least_distance_px, least, s.margin_px)
         found = hopeful(bright, found, s.radius_px, s.max_iterations, factor, s.minmass)
+        if len(found) > MOST_PEAKS:
+            raise Fault(
+                f"a frame has {len(found)} peaks of brightness, and {MOST_PEAKS} are allowed; a larger "
+                "tracking.minmass, percentile, diameter_px or separation_px finds fewer"
+            )
         return self._measure(bright, raw, factor, refine(bright, found, s.radius_px, s.max_iterations))
 
     def _measure(self, bright: Image, raw: Image, factor: float, refined: tuple[Any, Any, Any]) -> Features:

@@ -6,22 +6,35 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from control.contract import Fault
+
 Floats = NDArray[np.float64]
 
+MOST_PAIRS = 200_000_000  # that are looked at in one frame: some tenths of a second
 MARGIN = 1e-7  # trackpy's: a distance equal to the separation is far enough
 
 
 def distinct(position: Floats, mass: Floats, separation_px: float) -> NDArray[np.bool_]:
-    """[N] which features stay. Of two of equal mass the one nearer to the top left corner goes."""
+    """[N] which features stay. Of two of equal mass the one nearer to the top left corner goes.
+
+    Raises Fault for more than MOST_PAIRS of neighbours.
+    """
     keep = np.ones(len(position), np.bool_)
-    if len(position) > 0:  # of one too, which stays: a frame with two does not meet the kernel as the first
-        _drop(position / separation_px, mass, keep)
+    # of one too, which stays: a frame with two does not meet the kernel as the first
+    if len(position) > 0 and not _drop(position / separation_px, mass, keep, MOST_PAIRS):
+        raise Fault(
+            f"{len(position)} peaks of a frame lie within tracking.separation_px ({separation_px:g}) of too many "
+            "others: its brightest pixels are all alike; expose less, or look for smaller particles"
+        )
     return keep
 
 
 @njit(cache=True, nogil=True)
-def _drop(place: Floats, mass: Floats, keep: NDArray[np.bool_]) -> None:
-    """Pairs nearer than 1 by a grid of cells of side 1; a dropped feature still drops others, as in trackpy."""
+def _drop(place: Floats, mass: Floats, keep: NDArray[np.bool_], left: int) -> bool:
+    """Pairs nearer than 1 by a grid of cells of side 1; a dropped feature still drops others, as in trackpy.
+
+    False where `left` pairs are too few.
+    """
     low = np.array([place[:, 0].min(), place[:, 1].min()])
     rows = int(place[:, 0].max() - low[0]) + 3
     columns = int(place[:, 1].max() - low[1]) + 3
@@ -33,11 +46,15 @@ def _drop(place: Floats, mass: Floats, keep: NDArray[np.bool_]) -> None:
             for c in range(column - 1, column + 2):
                 j = first[r, c]
                 while j >= 0:
+                    left -= 1
                     if (place[i, 0] - place[j, 0]) ** 2 + (place[i, 1] - place[j, 1]) ** 2 <= (1 - MARGIN) ** 2:
                         keep[_fainter(place, mass, j, i)] = False
                     j = later[j]
+        if left < 0:
+            return False
         later[i] = first[row, column]
         first[row, column] = i
+    return True
 
 
 @njit(cache=True, nogil=True)

@@ -88,7 +88,7 @@ def test_an_opening_is_in_sight_and_can_be_left(qtbot: QtBot, tmp_path: Path, ho
         window.close()
     else:
         window.open(EXPERIMENTS / "annular_activity.yaml")
-        assert window.strip.level.word == "OFF"
+        qtbot.waitUntil(lambda: window.strip.level.word == "OFF", timeout=PATIENCE_MS)
     until(lambda: not alive(pid), PATIENCE_S)
     window.close()
 
@@ -197,6 +197,7 @@ waited(lambda: any(order.kind == "APPLY" for _, turn in session.live.recent() fo
 session.arm()
 waited(lambda: session.newest.level == "ARMED" and len(session.newest.wanted.force_pn) > 0)
 window.open(path.parent / "learned_ring_crystal_egnn.yaml")
+waited(lambda: window.reading is None)
 assert isinstance(session.plan.experiment.policy, Learned)
 waited(lambda: not window.panel.trouble.text())
 print("torch" in set(sys.modules) - before, window.panel.foreseen.isHidden(), flush=True)

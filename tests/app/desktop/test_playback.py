@@ -92,12 +92,14 @@ def test_an_edited_law_is_compared_with_what_was_sent(window: Window, qtbot: QtB
     assert (then["x"], then["y"]) != (now["x"], now["y"])
 
 
-def test_from_a_recording_to_an_experiment_and_back(window: Window, recorded: Path) -> None:
+def test_from_a_recording_to_an_experiment_and_back(window: Window, recorded: Path, qtbot: QtBot) -> None:
     window.open(EXPERIMENTS / "ring_crystal.yaml")
+    qtbot.waitUntil(lambda: window.reading is None, timeout=60_000)
     assert window.strip.kind.word == "SIMULATED"
     assert not window.transport.isVisible()
     assert window.actions_bar.start.isEnabled()
     window.open(recorded)
+    qtbot.waitUntil(lambda: window.reading is None, timeout=60_000)
     assert window.strip.kind.word == "REPLAY"
     assert window.transport.isVisible()
 
@@ -127,6 +129,7 @@ def test_a_recording_has_its_numbers_and_latencies(window: Window, recorded: Pat
     assert len(latency_ms) == len(window.transport.reel or ())
     assert window.plots.latency.curves["measured"].yData.sum() == len(latency_ms)
     window.open(EXPERIMENTS / "ring_crystal.yaml")
+    qtbot.waitUntil(lambda: window.reading is None, timeout=60_000)
     window.plots.setCurrentWidget(numbers)
     window.plots.draw()
     assert numbers.rowCount() == 0

@@ -91,6 +91,34 @@ def test_a_fault_is_said_marked_and_not_applied(panel: ExperimentPanel, text: st
     assert not panel.undo_stack.canRedo() or panel.foreseen.isVisible()
 
 
+@pytest.mark.parametrize(
+    ("names", "joined", "said"),
+    [
+        (33, "+", "33 parameters, and 32 are allowed"),
+        (190, "+", "characters, and 400 are allowed"),
+        (400, " ", "characters, and 400 are allowed"),
+        (20_000, "+", "characters, and 400 are allowed"),
+    ],
+)
+def test_a_pasted_text_of_many_names_makes_no_rows(panel: ExperimentPanel, names: int, joined: str, said: str) -> None:
+    editor = choose(panel, "formula").fields
+    assert isinstance(editor, FormulaEditor)
+    editor.text.setPlainText("a0*r**2")
+    editor.numbers["a0"].setValue(3.5)
+    row = editor.numbers["a0"]
+    editor.text.setPlainText(joined.join(f"a{number}" for number in range(names)))
+    assert said in editor.fault.text()
+    assert editor.numbers == {"a0": row}
+    assert panel.trouble.text()
+    assert len(panel.trouble.text()) < 1500
+    assert not panel.apply_button.isEnabled()
+    editor.text.setPlainText("+".join(f"a{number}*r" for number in range(32)))
+    assert editor.fault.text() == ""
+    assert (len(editor.numbers), editor.numbers["a0"]) == (32, row)
+    assert panel.trouble.text() == ""
+    assert shape_of(panel).parameters["a0"] == 3.5  # type: ignore[attr-defined]
+
+
 def test_typing_is_one_edit(panel: ExperimentPanel) -> None:
     editor = choose(panel, "formula").fields
     assert isinstance(editor, FormulaEditor)

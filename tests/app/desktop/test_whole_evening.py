@@ -63,6 +63,7 @@ def test_a_whole_evening(qtbot: QtBot, tmp_path: Path, capsys: pytest.CaptureFix
     assert verify_run(record, json=None) == 0, capsys.readouterr().out
 
     window.open(record)
+    qtbot.waitUntil(lambda: window.reading is None, timeout=PATIENCE_MS)
     assert not session.running
     qtbot.waitUntil(lambda: window.playback.shown is not None, timeout=PATIENCE_MS)
     assert window.strip.kind.word == "REPLAY"

@@ -1,0 +1,152 @@
+"""A file is read beside the window's thread: one that hangs, or is long work, stops neither STOP nor the next file."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from app.desktop.open import FIRST, application, planner
+from app.desktop.session import Session
+from app.desktop.window import Window
+from app.live import beam_is_on
+from app.reading import Reading
+from app.rig_file import Plan
+from config.refused import Refused
+from control.contract import Fault, Level
+from tests.app.desktop.test_live import until
+from tests.app.desktop.test_window import press_escape
+from tests.app.desktop.toy import planned, wiring
+
+PATIENCE_MS = 120_000
+RING = FIRST.parent / "ring_crystal.yaml"
+
+
+class Slow:
+    """A window whose files named hang, work and fail do so until `released`."""
+
+    def __init__(self, qtbot: QtBot, runs: Path) -> None:
+        application()
+        self.released, self.asked = threading.Event(), list[str]()
+        wires, _, _ = wiring()
+        self.qtbot, self.session = qtbot, Session(planned(), wires)
+        self.window = Window(self.session, FIRST, runs, self.plan)
+        qtbot.addWidget(self.window)
+        self.window.show()
+
+    def plan(self, path: Path) -> Plan:
+        self.asked.append(path.name)
+        if path.name == "hang":
+            assert self.released.wait(600.0)
+        while path.name == "work" and not self.released.is_set():
+            sum(range(1000))  # pure Python, which holds the interpreter
+        if path.name == "refused":
+            raise Refused("line 3 is not for this program")
+        if path.name == "fault":
+            raise Fault("the disk has gone")
+        return planner(path if path.exists() else FIRST, None)[1]
+
+    def lit(self) -> None:
+        acts = self.window.actions_bar
+        acts.start.trigger()
+        self.qtbot.waitUntil(acts.arm.isEnabled, timeout=PATIENCE_MS)
+        acts.arm.trigger()
+        self.qtbot.waitUntil(lambda: beam_is_on(self.session.newest), timeout=PATIENCE_MS)
+
+    def safe(self) -> bool:
+        return self.session.newest is not None and self.session.newest.level is Level.SAFE
+
+
+@pytest.fixture
+def slow(qtbot: QtBot, tmp_path: Path) -> Iterator[Slow]:
+    made = Slow(qtbot, tmp_path)
+    yield made
+    made.released.set()
+    made.window.close()
+
+
+@pytest.mark.parametrize("name", ["hang", "work"])
+def test_escape_works_while_a_file_is_read_and_ends_the_reading(slow: Slow, name: str) -> None:
+    window = slow.window
+    slow.lit()
+    window.heart.longest_s = 0.0
+    window.open(Path(name))
+    assert f"reading {name}" in window.status.currentMessage()
+    slow.qtbot.waitUntil(lambda: slow.asked == [name], timeout=PATIENCE_MS)
+    turns = slow.session.newest.number if slow.session.newest is not None else 0
+    slow.qtbot.waitUntil(
+        lambda: slow.session.newest is not None and slow.session.newest.number > turns + 50, timeout=PATIENCE_MS
+    )
+    assert beam_is_on(slow.session.newest)
+    began_s = time.monotonic()
+    press_escape(window.panel)
+    slow.qtbot.waitUntil(slow.safe, timeout=PATIENCE_MS)
+    print(f"{name}: dark {time.monotonic() - began_s:.3f} s after Escape, longest pause {window.heart.longest_s:.2f} s")
+    assert window.heart.longest_s < 1.5
+    assert window.reading is None
+    assert f"{name} is not opened" in window.status.currentMessage()
+    slow.released.set()
+    slow.qtbot.wait(100)
+    assert window.path == FIRST
+
+
+def test_a_second_file_replaces_one_that_hangs(slow: Slow) -> None:
+    window = slow.window
+    window.open(Path("hang"))
+    window.open(RING)
+    slow.qtbot.waitUntil(lambda: window.reading is None, timeout=PATIENCE_MS)
+    assert slow.session.plan.experiment.title == "Ring crystal"
+    slow.released.set()
+    slow.qtbot.wait(200)
+    assert window.path == RING
+    assert slow.session.plan.experiment.title == "Ring crystal"
+
+
+@pytest.mark.parametrize(("name", "said"), [("refused", "line 3 is not"), ("fault", "the disk has gone")])
+def test_what_can_not_be_read_is_a_sentence_and_what_runs_goes_on(slow: Slow, name: str, said: str) -> None:
+    slow.lit()
+    slow.window.open(Path(name))
+    slow.qtbot.waitUntil(lambda: slow.window.reading is None, timeout=PATIENCE_MS)
+    assert said in slow.window.status.currentMessage()
+    assert any(said in line for line in slow.window.log.read())
+    assert beam_is_on(slow.session.newest)
+
+
+def test_closing_the_window_does_not_wait_for_a_file_that_hangs(slow: Slow) -> None:
+    slow.window.open(Path("hang"))
+    slow.window.close()
+    assert slow.window.reading is None
+    assert not slow.released.is_set()
+
+
+class Closing:
+    """In the place of a reel."""
+
+    def __init__(self) -> None:
+        self.closed = threading.Event()
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_a_recording_that_is_not_wanted_any_more_is_closed(early: bool) -> None:
+    """Whether it was dropped before it was read, or after."""
+    go, reel = threading.Event(), Closing()
+
+    def read(path: Path) -> tuple[Plan, Closing]:
+        assert go.wait(60.0)
+        return planned(), reel
+
+    reading = Reading(Path("any"), read)  # type: ignore[arg-type]
+    if early:
+        reading.drop()
+    go.set()
+    if not early:
+        until(lambda: reading.taken() is not None, 60.0)
+        reading.drop()
+    assert reel.closed.wait(60.0)
