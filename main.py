@@ -9,12 +9,29 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from app.options import LARGEST_SEED, LONGEST_S, number, path, whole
+from app.outputs import require_outputs
 from app.say import say
 from config.refused import Refused
 from config.words import one_line, sentence
+
+
+class Verb(TyperCommand):
+    """One verb. What it writes is held against what it reads before it begins."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Raises Refused where an output is an input, another output or a run, or can't be made."""
+        require_outputs(self.name or "", ctx.params)
+        return super().invoke(ctx)
+
+
+class CommandLine(typer.Typer):
+    """A Typer whose every command is a Verb."""
+
+    def command(self, *args: Any, **options: Any) -> Any:
+        return super().command(*args, **{"cls": Verb, **options})
 
 
 class Verbs(TyperGroup):
@@ -36,7 +53,7 @@ class Verbs(TyperGroup):
         return super().parse_args(ctx, args)
 
 
-app = typer.Typer(
+app = CommandLine(
     cls=Verbs,
     add_completion=False,
     pretty_exceptions_enable=False,
