@@ -137,7 +137,7 @@ def test_answers_and_logs_replace_and_extend_their_own(verb: Verb) -> None:
     for _ in range(2):
         assert verb("info g.h5 --json new/answer.json")[0] == 0
         assert verb("info g.h5 --json d/empty.json")[0] == 0
-        emulated = [sys.executable, main.__file__, *"emulate galvo --log d/log.jsonl --fault end".split()]
+        emulated = [sys.executable, main.__file__, *["emulate", "galvo", "--log", "d/log.jsonl", "--fault", "end"]]
         assert subprocess.run(emulated, stdin=subprocess.DEVNULL, timeout=120).returncode == 0
     assert Path("d/log.jsonl").read_text().count('"ready"') == 2
     assert Path("g.h5").read_bytes() == RECORD
