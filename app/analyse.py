@@ -60,6 +60,7 @@ def analyse_run(path: Path, out: Path | None, *, json: Path | None) -> int:
 def tables(path: Path) -> tuple[RunTables, str, str]:
     """The tables of a run, what it was, and how it was calibrated, in words. Raises Refused."""
     with read_run(path) as run:
+        run.require_times()
         header = run.header
         made = plan_of(header)
         found = tables_of(run, made)

@@ -35,17 +35,7 @@ FILMS = (".avi", ".mp4", ".mov", ".mkv", ".m4v", ".webm", ".mpg", ".mpeg", ".wmv
 # How a film begins: AVI; MPEG program stream or video; Matroska, WebM; Windows Media (ASF).
 FILM_BEGINS = (b"\0\0\1\xba", b"\0\0\1\xb3", b"\x1aE\xdf\xa3", b"0&\xb2u\x8ef\xcf\x11\xa6\xd9\0\xaa\0b\xcel")
 AVI_KINDS = (b"AVI ", b"AVI\x19")  # in bytes 8 to 11, behind RIFF and a length
-BOXES = (
-    b"ftyp",
-    b"styp",
-    b"moov",
-    b"mdat",
-    b"moof",
-    b"wide",
-    b"free",
-    b"skip",
-    b"pnot",
-)  # of MP4 and QuickTime: 4 to 7
+BOXES = (b"ftyp", b"styp", b"moov", b"mdat", b"moof", b"wide", b"free", b"skip", b"pnot")  # of MP4: in bytes 4 to 7
 PACKET_BYTES, SYNC, PACKETS = 188, 0x47, 5  # of an MPEG transport stream; how many packets are looked at
 DEPTHS = ("uint8", "uint16")
 MOST_FRAMES = 1 << 31
