@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -16,6 +17,9 @@ from app.outputs import require_outputs
 from app.say import say
 from config.refused import Refused
 from config.words import one_line, sentence
+
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class Verb(TyperCommand):
@@ -30,7 +34,7 @@ class Verb(TyperCommand):
 class CommandLine(typer.Typer):
     """A Typer whose every command is a Verb."""
 
-    def command(self, *args: Any, **options: Any) -> Any:
+    def command(self, *args: Any, **options: Any) -> Callable[[Function], Function]:
         return super().command(*args, **{"cls": Verb, **options})
 
 

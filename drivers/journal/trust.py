@@ -130,7 +130,7 @@ def require_tables(path: Path, file: Any) -> None:
 
 
 def require_times(path: Path, turns: Any, first: int = 0) -> None:
-    """Raises Refused where a time in rows of `turns` is no time of a clock: not a number where one is needed, or too far.
+    """Raises Refused where a time in rows of `turns` is no time of a clock: not a number, or too far off.
 
     Args:
         first: how many turns come before these rows.

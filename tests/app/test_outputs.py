@@ -169,7 +169,8 @@ def test_every_path_of_every_verb_is_read_or_written() -> None:
     found = 0
     for name, command in group.commands.items():
         assert isinstance(command, main.Verb), name
-        for parameter in command.params:
+        parameters: list[Any] = command.params
+        for parameter in parameters:
             if "Path" in str(parameter.type_descriptor.annotation):
                 found += 1
                 assert parameter.name in READ | WRITTEN, (name, parameter.name)
