@@ -18,7 +18,6 @@ from app.say import say
 from config.refused import Refused
 from config.words import one_line, sentence
 
-
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
