@@ -4,17 +4,37 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from app.options import LARGEST_SEED, LONGEST_S, number, path, whole
+from app.outputs import require_outputs
 from app.say import say
 from config.refused import Refused
 from config.words import one_line, sentence
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class Verb(TyperCommand):
+    """One verb. What it writes is held against what it reads before it begins."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Raises Refused where an output is an input, another output or a run, or can't be made."""
+        require_outputs(self.name or "", ctx.params)
+        return super().invoke(ctx)
+
+
+class CommandLine(typer.Typer):
+    """A Typer whose every command is a Verb."""
+
+    def command(self, *args: Any, **options: Any) -> Callable[[Function], Function]:
+        return super().command(*args, **{"cls": Verb, **options})
 
 
 class Verbs(TyperGroup):
@@ -36,7 +56,7 @@ class Verbs(TyperGroup):
         return super().parse_args(ctx, args)
 
 
-app = typer.Typer(
+app = CommandLine(
     cls=Verbs,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -15,10 +15,12 @@ from app.calibration.record import made_in
 from app.findings import Finding, RunTables, alone, findings, heat_rates, of_heat, order_by_frame, ring_um
 from app.heading import heading_memory
 from app.motion import foreseen_msd_um2, foreseen_speed_um_per_s, longest_delay_s
+from app.outputs import require_apart
 from app.page import Page
 from app.plan import plan_of
 from app.recorded import tables_of
 from app.say import say
+from config.atomic import refuse_what_is_no_file
 from config.refused import Refused
 from control.theory.many import random_bond_order
 from drivers.journal import read_run
@@ -29,8 +31,8 @@ ROUNDING = 1e-9  # of a value: a smaller error is that of the arithmetic
 def analyse_run(path: Path, out: Path | None, *, json: Path | None) -> int:
     """Write the page, and say the findings. Raises Refused for a run in which nobody was seen."""
     target = out or path.with_suffix(".html")
-    if target.is_dir():
-        raise Refused(f"{target}: found a folder, where a file for the report is needed")
+    refuse_what_is_no_file(target, "a file for the report")
+    require_apart({"the input 'run'": path}, {"the report": target, **({"--json": json} if json else {})})
     run, about, calibration = tables(path)
     found = findings(run)
     page = Page(f"{run.plan.experiment.title}: {path.name}")
@@ -58,6 +60,7 @@ def analyse_run(path: Path, out: Path | None, *, json: Path | None) -> int:
 def tables(path: Path) -> tuple[RunTables, str, str]:
     """The tables of a run, what it was, and how it was calibrated, in words. Raises Refused."""
     with read_run(path) as run:
+        run.require_times()
         header = run.header
         made = plan_of(header)
         found = tables_of(run, made)

@@ -15,6 +15,7 @@ from app.calibration.map import camera_to_deflector
 from app.calibration.record import Record, undo
 from app.calibration.stiffness import power, stiffness
 from app.calibration.um_per_px import um_per_px
+from app.outputs import require_apart
 from app.say import say
 from config.reader import plain, read
 from config.refused import Refused
@@ -40,6 +41,7 @@ def calibrate_rig(
     if pitch_um <= 0 or (seconds is not None and seconds <= 0):
         raise Refused("calibrate: --pitch-um and --seconds have to be more than 0")
     file = out or default_file(rig)
+    require_apart({"the input 'rig'": rig}, {"the calibration file": file, **({"--json": json} if json else {})})
     if undone:
         record = undo(file)
         say(f"undone: {record.what} of {record.date}; {file}")

@@ -53,6 +53,12 @@ def export(run_path: Path | str, to: str, out: Path | str, step: Step = lambda d
             raise Refused(f"{out}: the exported files can't be written ({error})") from None
 
 
+def written(to: str, out: Path) -> dict[str, Path]:
+    """The files that an export makes in the folder `out`, by what a sentence calls them."""
+    names = ["frames.ome.tif"] if to == "ome-tiff" else [f"{name}.{to}" for name in TIDY]
+    return {f"the export's {name}": out / name for name in names}
+
+
 def _tables(run: Run, to: str, out: Path, step: Step) -> list[Path]:
     """Every tidy table, some hundred turns at a time: a long run does not need to fit in memory."""
     made = {name: out / f"{name}.{to}" for name in TIDY}

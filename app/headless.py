@@ -13,6 +13,7 @@ import numpy as np
 from app import signals
 from app.answer import write_json
 from app.instrument import Instrument
+from app.outputs import require_apart
 from app.plan import plan
 from app.progress import progress
 from app.put_out import put_out
@@ -81,6 +82,10 @@ class Tally:
         self.step(self.turns)
 
 
+class NoFrame(Refused):
+    """A run ended before its first turn: there is nothing to keep."""
+
+
 class Unrecorded:
     """A recorder for a run that nobody wants to keep."""
 
@@ -135,13 +140,20 @@ def _opened(
         with signals.held():  # a file that is begun must be closed
             recorder = open_recorder(instrument, out, frames=frames, source=source) if out else Unrecorded()
         trips: list[str] = []
+        without_a_turn = False
         try:
             signals.raise_if_stopped()
             done = _fly(instrument, recorder, seconds, out, title, armed)
             trips = done["trips"]
+        except NoFrame:
+            without_a_turn = True
+            raise
         finally:
             with signals.held():
                 _close_dark(instrument.beam, recorder, trips, [] if out is None else [out], closed)
+                if without_a_turn and out is not None:
+                    out.unlink(missing_ok=True)
+                    closed.clear()
         return done
     finally:
         with signals.held():
@@ -207,7 +219,7 @@ def _fly(
         signals.raise_if_stopped()
         wall_s = time.perf_counter() - began_s
     if tally.last is None:
-        raise Refused(no_frame(seconds, instrument.plan.rig.camera.fps))
+        raise NoFrame(no_frame(seconds, instrument.plan.rig.camera.fps))
     expected = expected_turns(instrument.plan, seconds, instrument.clock.now_s() - first_s)
     return summary(tally, watch, wall_s, instrument, out, expected)
 
@@ -306,6 +318,7 @@ def flown(
     made: Plan, seconds: float | None, out: Path, frames: bool, json: Path | None, source: str = "", armed: bool = True
 ) -> int:
     """Fly, tell, and answer with an exit code: 1 if it tripped, failed or was too slow, with one sentence."""
+    require_apart({}, {"the run": out, **({"--json": json} if json else {})})
     for warning in warnings_of(made):
         say(f"note: {warning}", error=True)
     try:

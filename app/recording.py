@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from config.refused import Refused
 from control.contract import Camera, Frame, Tracker
 from drivers.journal import Header, read_run
 from drivers.tape import Tape, TapeCamera, TapeTracker
@@ -44,6 +45,11 @@ def open_recording(made: VideoCamera) -> Recording:
 
 def _run(path: Path) -> Recording:
     run = read_run(path)
+    try:
+        run.require_times()
+    except Refused:
+        run.close()
+        raise
     tape = Tape(run)
     header = run.header
     tracker = TapeTracker(tape) if run.image_count == 0 else None

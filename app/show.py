@@ -6,8 +6,9 @@ from pathlib import Path
 
 from app import rig_info
 from app.answer import write_json
-from app.export import export
+from app.export import export, written
 from app.info import info, text
+from app.outputs import require_apart
 from app.progress import progress
 from app.say import say
 
@@ -15,6 +16,7 @@ from app.say import say
 def export_run(path: Path, to: str, out: Path | None, *, json: Path | None) -> None:
     """Write a run's tables or frames into a folder, and say which files were made."""
     folder = out or path.with_suffix("")
+    require_apart({"the input 'run'": path}, {**written(to, folder), **({"--json": json} if json else {})})
     with progress("export", None, "rows") as step:
         made = export(path, to, folder, step)
     for file in made:

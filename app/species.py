@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.answer import write_json
+from app.outputs import require_apart
 from app.say import say
 from config.refused import Refused
 from control.contract import State
@@ -57,8 +58,8 @@ def check_options(out: Path, *, patch_px: int, epochs: int, seed: int, json: Pat
     """Raises Refused for what no training can be made with, or no checkpoint opened again."""
     if out.suffix != ".json" or out.is_dir():
         raise Refused(f"--out {out}: a checkpoint is named by its card, a .json file")
-    if json is not None and json.resolve() == out.resolve():
-        raise Refused(f"--json {json}: this is the checkpoint's own file; the answer needs another")
+    made = {"the checkpoint's card": out, "the checkpoint's weights": out.with_suffix(".safetensors")}
+    require_apart({}, {**made, **({"--json": json} if json else {})})
     if not LEAST_PX <= patch_px <= MOST_PX:
         raise Refused(f"--patch-px {patch_px}: a patch may be {LEAST_PX} to {MOST_PX} px wide")
     if epochs < 1:

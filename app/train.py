@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from app.answer import write_json
+from app.outputs import require_apart
 from app.say import say
 from config.reader import build, read
 
@@ -23,6 +24,8 @@ def train_network(config: Path, out: Path | None = None, *, json: Path | None) -
 
     wanted: Training = build(read(config), Training)
     path = out or (config.parent / wanted.out if wanted.out else TRAINED / f"{config.stem}.json")
+    made = {f"the checkpoint's {suffix}": path.with_suffix(suffix) for suffix in (".json", ".safetensors", ".csv")}
+    require_apart({"the input 'config'": config}, {**made, **({"--json": json} if json else {})})
     card = Trainer(wanted, wanted.task.make(), path).run()
     said = {"checkpoint": str(path), "epochs": card.trained.epochs, **card.metrics}
     return _tell(f"{wanted.title}: {path}", said, json)
@@ -35,6 +38,10 @@ def evaluate_network(checkpoint: Path, *, json: Path | None, onnx: bool = False)
     """
     from models.evaluate import evaluate
 
+    files = {
+        f"the checkpoint's {suffix}": checkpoint.with_suffix(suffix) for suffix in (".json", ".safetensors", ".onnx")
+    }
+    require_apart({}, {**files, **({"--json": json} if json else {})})
     if onnx:
         from models.checkpoint import load_checkpoint
         from models.flight.onnx import write_onnx

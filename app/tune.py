@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.answer import write_json
+from app.outputs import require_apart
 from app.progress import progress
 from app.recording import open_recording
 from app.say import say
-from config.atomic import fresh_file
+from config.atomic import fresh_file, refuse_what_is_no_file
 from config.reader import Document, build, override, parse, plain
 from config.refused import Refused
 from control.contract import Ended
@@ -33,6 +34,7 @@ SUGGESTED = ("diameter_px", "minmass", "separation_px", "invert")
 def tune_recording(recording: Path, sets: Sequence[str], *, out: Path | None, json: Path | None) -> int:
     """Say which settings suit the recording, and leave a picture. What `sets` give is kept, the rest chosen for it."""
     picture = picture_file(recording, out)
+    require_apart({"the input 'recording'": recording}, {"the picture": picture, **({"--json": json} if json else {})})
     start, given = given_settings(sets)
     frames = spread_frames(recording, sets)
     try:
@@ -56,8 +58,7 @@ def tune_recording(recording: Path, sets: Sequence[str], *, out: Path | None, js
 def picture_file(recording: Path, out: Path | None) -> Path:
     """Where the picture goes. Raises Refused."""
     picture = out or Path("runs") / f"{recording.stem}.tuned.png"
-    if picture.is_dir():
-        raise Refused(f"{picture}: found a folder, where a file for the picture is needed")
+    refuse_what_is_no_file(picture, "a file for the picture")
     if picture.suffix.lower() not in PICTURES:
         raise Refused(f"{picture}: found the ending '{picture.suffix}' of a picture (allowed: {', '.join(PICTURES)})")
     return picture

@@ -104,6 +104,8 @@ def verify_run(path: Path, *, json: Path | None) -> int:
     """The verb `verify`. 0 if equal, 1 if not."""
     with read_run(path) as run:
         damage = check(run)
+        if damage is None:
+            run.require_times()
         begin = Beginning.of(run) if damage is None else None
         with progress("verify", len(run), "turns") as step:
             difference = damage or first_difference(run, step)

@@ -16,6 +16,7 @@ KINDS = {
     stat.S_IFDIR: "a folder", stat.S_IFLNK: "a symbolic link", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device",
     stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket",
 }  # fmt: skip
+RUN = b"\x89HDF\r\n\x1a\n"  # how a run file begins, as every HDF5 file does
 
 
 @contextmanager
@@ -28,12 +29,13 @@ def fresh_file(path: Path, what: str = "a plain file", *, make_folder: bool = Tr
         what: what is to be written there, for the sentence of a refusal.
         make_folder: make the folder if it is not there.
 
-    Raises Refused where there is something else than a plain file at `path` (a link, a device, a folder), OSError.
+    Raises Refused where there is a run, or something else than a plain file, at `path` (a link, a device, a folder),
+    OSError.
     """
     refuse_what_is_no_file(path, what)
     if make_folder:
         path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name[:60]}.{secrets.token_hex(8)}.part")
+    beside = path.with_name(f".{path.name[:20]}.{secrets.token_hex(8)}.part")
     os.close(os.open(beside, FRESH, 0o666))
     try:
         yield beside
@@ -51,13 +53,19 @@ def write_file(path: Path, content: str | bytes, what: str = "a plain file", *, 
 
 
 def refuse_what_is_no_file(path: Path, what: str = "a plain file") -> None:
-    """Raises Refused if what is at `path` is no plain file. A symbolic link is none, wherever it leads."""
+    """Raises Refused if what is at `path` is no plain file (a symbolic link is none, wherever it leads), or is a run.
+
+    Raises OSError where that can't be found out.
+    """
     try:
         mode = os.lstat(path).st_mode
     except FileNotFoundError:
         return
     if not stat.S_ISREG(mode):
         raise Refused(f"{path}: found {KINDS.get(stat.S_IFMT(mode), 'something else')}, where {what} is needed")
+    with path.open("rb") as file:
+        if file.read(len(RUN)) == RUN:
+            raise Refused(f"{path}: this file is a run (HDF5), and a run is never written over")
 
 
 def _to_disk(path: Path) -> None:

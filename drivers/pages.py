@@ -8,6 +8,7 @@ green, blue).
 from __future__ import annotations
 
 import math
+import os
 import re
 import struct
 from contextlib import ExitStack
@@ -26,10 +27,16 @@ from config.refused import Refused
 from config.words import one_line, quoted
 from control.contract import Fault
 from drivers.image_size import MOST_PIXELS
+from drivers.opencv_log import be_quiet
 
 TIFFS = (".tif", ".tiff", ".btf", ".tf8")
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".pgm", *TIFFS)
 FILMS = (".avi", ".mp4", ".mov", ".mkv", ".m4v", ".webm", ".mpg", ".mpeg", ".wmv")
+# How a film begins: AVI; MPEG program stream or video; Matroska, WebM; Windows Media (ASF).
+FILM_BEGINS = (b"\0\0\1\xba", b"\0\0\1\xb3", b"\x1aE\xdf\xa3", b"0&\xb2u\x8ef\xcf\x11\xa6\xd9\0\xaa\0b\xcel")
+AVI_KINDS = (b"AVI ", b"AVI\x19")  # in bytes 8 to 11, behind RIFF and a length
+BOXES = (b"ftyp", b"styp", b"moov", b"mdat", b"moof", b"wide", b"free", b"skip", b"pnot")  # of MP4: in bytes 4 to 7
+PACKET_BYTES, SYNC, PACKETS = 188, 0x47, 5  # of an MPEG transport stream; how many packets are looked at
 DEPTHS = ("uint8", "uint16")
 MOST_FRAMES = 1 << 31
 DAMAGE = (tifffile.TiffFileError, ValueError, IndexError, KeyError, TypeError, AttributeError, ArithmeticError,
@@ -200,13 +207,15 @@ class Folder:
 
 
 class Film:
-    """An AVI, MP4 or the like, through OpenCV."""
+    """An AVI, MP4 or the like, through OpenCV's FFmpeg, which would also obey a text that names other files."""
 
     off_grey_counts = LOSSY_COUNTS
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._film = cv2.VideoCapture(str(path))
+        require_film(path)
+        be_quiet()
+        self._film = cv2.VideoCapture(os.path.abspath(path), cv2.CAP_FFMPEG)  # `concat:a` in a name is no order then
         count, width_px, height_px = (
             self._film.get(name) if self._film.isOpened() else 0.0
             for name in (cv2.CAP_PROP_FRAME_COUNT, cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
@@ -236,6 +245,28 @@ class Film:
 
     def close(self) -> None:
         self._film.release()
+
+
+def require_film(path: Path) -> None:
+    """Raises Refused where a file does not begin as a film does: FFmpeg takes a playlist, too, whatever its name is."""
+    try:
+        with path.open("rb") as file:
+            begin = file.read(PACKETS * PACKET_BYTES)
+    except OSError as error:
+        raise Refused(f"{path}: this film can't be read ({error.strerror})") from None
+    if not _begins_as_a_film(begin):
+        raise Refused(
+            f"{path}: this file is no film, whatever its name says: its first bytes are '{quoted(begin[:16])}' "
+            "(allowed: AVI, MP4, QuickTime, Matroska, WebM, MPEG, Windows Media)"
+        )
+
+
+def _begins_as_a_film(begin: bytes) -> bool:
+    if begin.startswith(FILM_BEGINS) or begin[4:8] in BOXES:
+        return True
+    if begin[:4] == b"RIFF":
+        return begin[8:12] in AVI_KINDS
+    return len(begin) == PACKETS * PACKET_BYTES and set(begin[::PACKET_BYTES]) == {SYNC} and 0 in begin[:PACKET_BYTES]
 
 
 def natural(name: str) -> tuple[list[tuple[int, str]], str]:

@@ -16,6 +16,8 @@ from config.refused import Refused
 from control.contract import Clock, Ended, Fault, Frame
 from drivers.image_size import assert_image_size
 from drivers.latest import Latest
+from drivers.opencv_log import be_quiet
+from drivers.pages import require_film
 from drivers.returned import Returned
 from drivers.video import Channel, grey
 
@@ -63,6 +65,9 @@ class OpenCVCapture:
     def __init__(self, made: OpenCVCamera, clock: Clock) -> None:
         self._made, self._clock = made, clock
         self._film = Path(made.source).is_file()
+        if self._film:
+            require_film(Path(made.source))
+        be_quiet()
         self._capture = cv2.VideoCapture(number_or_address(made.source))
         if not self._capture.isOpened():
             self._capture.release()

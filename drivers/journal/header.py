@@ -27,6 +27,7 @@ RECORDED_PACKAGES = (
 LARGEST_PX = 10**9  # an image's side; frames of the plant level are places, as float64
 PIXELS = ("uint8", "uint16", "float64")
 LARGEST_NUMBER = 1e15
+LEAST_FPS, LARGEST_FPS = 1e-6, 1e6  # of a camera; that of a setting is within
 
 
 class Kind(StrEnum):
@@ -89,7 +90,12 @@ CHECKS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     *((name, _text, "a text") for name in ("rig", "experiment", "source", "git_hash", "started")),
     *((name, _size_px, f"a whole number from 0 to {LARGEST_PX}") for name in ("height_px", "width_px")),
     ("pixel_type", lambda value: value in PIXELS, " or ".join(PIXELS)),
-    *((name, lambda value: _number(value) and value >= 0, "a number, 0 or more") for name in ("fps", "um_per_px")),
+    (
+        "fps",
+        lambda value: _number(value) and LEAST_FPS <= value <= LARGEST_FPS,
+        f"a number from {LEAST_FPS:g} to {LARGEST_FPS:g}",
+    ),
+    ("um_per_px", lambda value: _number(value) and value >= 0, "a number, 0 or more"),
     ("seed", lambda value: value is None or (isinstance(value, int) and not isinstance(value, bool)), "a whole number"),
     ("field_um", lambda value: len(value) in (0, 4) and all(map(_number, value)), "a list of four numbers"),
     ("calibration", _mapping, "a mapping"),

@@ -43,6 +43,7 @@ from drivers.journal.trust import (
     require_one_image,
     require_own_data,
     require_tables,
+    require_times,
     require_written_rows,
 )
 from drivers.journal.write import FORMAT, TURN_TABLES
@@ -50,6 +51,7 @@ from drivers.journal.write import FORMAT, TURN_TABLES
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 TEXTS = ("text", "reason", "allowed_reason", "sent_reason")  # columns that name a row of `texts`
 INNER = {*ENDS.values(), *(f"{table}_absent" for table in TABLES), "hash", "image_hash"}
+ROWS = 1 << 14  # of `turns` whose times are checked at once
 BATCH = 256  # turns that are read at once
 assert hdf5plugin  # importing it is what teaches HDF5 to read the frames
 
@@ -144,6 +146,11 @@ class Run:
     def rows(self, table: str) -> Rows:
         """One table as a structured array: `turns`, or one of `drivers.journal.tables.TABLES`."""
         return self._rows(table, 0, self._count if table == "turns" else self._ends[table])
+
+    def require_times(self) -> None:
+        """Raises Refused where a turn's time is no time of a clock: who plays a run counts on them."""
+        for first in range(0, self._count, ROWS):
+            require_times(self.path, self._rows("turns", first, min(first + ROWS, self._count)), first)
 
     def column(self, table: str, name: str) -> NDArray[Any]:
         """One column of a table."""

@@ -29,6 +29,8 @@ FRAME_FILTERS = (3, 32001)  # Fletcher's check sum and Blosc, as `drivers.journa
 BLOSC_HEADER = 16  # bytes at the beginning of a Blosc buffer; its inflated size is in bytes 4 to 7
 BLOSC_MASKED = 1  # of a chunk's filter mask: Blosc, the first filter, was left out
 CHECK_SUM = 4  # bytes of Fletcher's check sum, at the end of a chunk
+TIMES = ("frame_time_s", "now_s", "sent_s", "effect_s", "tracks_time_s", "allowed_effect_s", "sent_effect_s")
+LATEST_S = 4e9  # of a clock: more than from 1970 to now, and its nanoseconds fit into 64 bits
 SLACK = 1 << 26  # bytes that a killed run may claim beyond what was written
 ATTEMPTS = 27  # of reading metadata that is being written: the pauses, 1 ns, 2 ns, 4 ns, ..., add up to 0.13 s
 
@@ -125,6 +127,23 @@ def require_tables(path: Path, file: Any) -> None:
             raise Refused(f"{path}: this run is damaged: '{name}' is not what a run has there")
     if file["digest"].shape != (HASH_BYTES,):
         raise Refused(f"{path}: this run is damaged: 'digest' is not what a run has there")
+
+
+def require_times(path: Path, turns: Any, first: int = 0) -> None:
+    """Raises Refused where a time in rows of `turns` is no time of a clock: not a number, or too far off.
+
+    Args:
+        first: how many turns come before these rows.
+    """
+    silent = turns["has_frame"] == 0
+    for name in TIMES:
+        found = turns[name]
+        unknown = {"now_s": False, "frame_time_s": silent, "tracks_time_s": silent}.get(name, True)  # may be no time
+        right = (np.abs(found) <= LATEST_S) | (np.isnan(found) & unknown)
+        if not right.all():
+            row = int(np.argmin(right))
+            raise Refused(f"{path}: turn {first + row + 1} of this run is damaged: its {name} is {found[row]:g} "
+                          f"(allowed: -{LATEST_S:g} to {LATEST_S:g})")  # fmt: skip
 
 
 def require_frames(path: Path, file: Any, height_px: int, width_px: int, pixel_type: str) -> None:

@@ -98,7 +98,7 @@ def test_bad_input_is_one_sentence(tmp_path: Path) -> None:
         ("--epochs=-1", "--epochs: found -1 (allowed: 1 to 1000000)"),
         ("--seed=-1", "--seed: found -1 (allowed: 0 to 4294967295)"),
         ("--out=k.txt", "--out k.txt: a checkpoint is named by its card, a .json file"),
-        ("--json=kinds.json", "--json kinds.json: this is the checkpoint's own file; the answer needs another"),
+        ("--json=kinds.json", "--json: 'kinds.json' is --out too; each needs a file of its own"),
         ("--names=a, ", "--names: name 2 of 2 is blank"),
         ("--names= a ,a", "species: runs of at least two species are needed"),
     ],

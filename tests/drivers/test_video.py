@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,7 @@ from numpy.typing import NDArray
 from config.reader import Document, build
 from config.refused import Refused
 from control.contract import Ended, Fault
-from drivers.pages import natural, open_pages
+from drivers.pages import FILMS, natural, open_pages
 from drivers.video import Video, VideoCamera, VideoClock, open_video
 
 FOOTAGE = Path(__file__).parents[3] / "shared" / "data" / "bulk_water.tif"
@@ -104,6 +107,78 @@ def test_a_grey_film_is_grey(tmp_path: Path, name: str, code: str) -> None:
     assert np.abs(np.array(found, int) - given).mean() < (0.1 if code == "FFV1" else 12.0)
 
 
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [("a.avi", "XVID"), ("a.mov", "mp4v"), ("a.m4v", "mp4v"), ("a.mkv", "FFV1"), ("a.wmv", "WMV2"), ("a.webm", "VP80"),
+     ("a.mpg", "PIM1"), ("a.ts", "MPG2"), ("misnamed", "FFV1")],
+)  # fmt: skip
+def test_every_kind_of_film_is_opened(tmp_path: Path, name: str, code: str) -> None:
+    written = film(tmp_path / name if name != "misnamed" else tmp_path / "b.avi", images(9, shape=(48, 64)), code)
+    path = tmp_path / "a.mp4" if written.suffix not in FILMS or name == "misnamed" else written
+    written.rename(path)
+    opened = open_pages(path)
+    assert len(opened) >= 1
+    assert opened.image(0).shape == (48, 64, 3)
+    opened.close()
+
+
+@pytest.mark.parametrize("name", ["fifo.mp4", "itself.avi", "list.mkv", "stream.mov", "text.wmv", "empty.mp4"])
+def test_a_text_that_is_named_as_a_film_is_not_obeyed(tmp_path: Path, name: str) -> None:
+    """In a process of its own, for FFmpeg would wait for the pipe, or print a megabyte."""
+    os.mkfifo(tmp_path / "pipe")
+    film(tmp_path / "real.avi", images(3, shape=(48, 64)), "MJPG")
+    text = {
+        "fifo.mp4": "ffconcat version 1.0\nfile 'pipe'\n",
+        "itself.avi": "ffconcat version 1.0\nfile 'itself.avi'\n",
+        "list.mkv": "ffconcat version 1.0\nfile 'real.avi'\n",
+        "stream.mov": "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\npipe\n#EXT-X-ENDLIST\n",
+        "text.wmv": "v=0\nc=IN IP4 127.0.0.1\nm=video 5004 RTP/AVP 96\n",
+        "empty.mp4": "",
+    }[name]
+    (tmp_path / name).write_text(text)
+    code, said = refused_apart(tmp_path / name)
+    assert code == 3, said
+    assert "this file is no film" in said
+    assert said.count("\n") == 1
+    assert len(said) < 500
+
+
+def test_a_damaged_film_is_one_sentence(tmp_path: Path) -> None:
+    whole = film(tmp_path / "a.mp4", images(9, shape=(48, 64)), "mp4v").read_bytes()
+    for name, data in (("cut.mp4", whole[: len(whole) // 2]), ("odd.mp4", whole[:40] + b"x" * 500)):
+        (tmp_path / name).write_bytes(data)
+        code, said = refused_apart(tmp_path / name)
+        assert code == 3, said
+        assert said.count("\n") == 1, said
+
+
+def refused_apart(path: Path) -> tuple[int, str]:
+    """The exit code of a process that opens these pages (3: refused), and all that it printed."""
+    program = """
+import sys
+from config.refused import Refused
+from drivers.pages import open_pages
+try:
+    open_pages(sys.argv[1])
+except Refused as refused:
+    print(refused, flush=True)
+    sys.exit(3)
+"""
+    words = [sys.executable, "-c", program, str(path)]
+    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
+    return done.returncode, done.stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a colon is no letter of a name there")
+def test_a_name_is_not_an_order_to_ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    film(Path("real.avi"), images(3, shape=(48, 64)), "MJPG")
+    film(Path("b.avi"), images(5, shape=(48, 64)), "MJPG").rename("concat:real.avi")
+    opened = open_pages(Path("concat:real.avi"))
+    assert len(opened) == 5
+    opened.close()
+
+
 def test_a_channel_of_a_colour_video_is_chosen(tmp_path: Path) -> None:
     given = images(3, shape=(16, 24, 3))
     tifffile.imwrite(tmp_path / "a.tif", given, photometric="rgb")
@@ -153,7 +228,7 @@ def test_what_is_no_video_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text.tif").write_text("nothing of the kind")
     assert "not a TIFF" in refused(tmp_path / "text.tif")
     (tmp_path / "text.mp4").write_text("nothing of the kind")
-    assert "can't be opened" in refused(tmp_path / "text.mp4")
+    assert "this file is no film" in refused(tmp_path / "text.mp4")
     assert "allowed" in refused(tmp_path / "zero.xyz")
     with pytest.raises(Refused, match=r"camera\.path"):
         open_video(VideoCamera())

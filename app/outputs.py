@@ -1,0 +1,140 @@
+"""What a verb reads and what it writes: no output takes the place of an input, of another output or of a run.
+
+Every verb passes `require_apart` with the paths of its command line before it does anything, and again where it chooses
+a file itself (a report beside the run).
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from config.atomic import FRESH, refuse_what_is_no_file
+from config.files import kind_of
+from config.refused import Refused
+from config.words import quoted
+
+WRITTEN = {"out", "json", "picture", "figure", "docs", "link", "log"}  # options whose path a verb writes
+READ = {"run", "runs", "recording", "experiment", "rig", "config", "checkpoint"}  # options and arguments that it reads
+NEW = {("run", "out"), ("replay", "out")}  # runs, which take the place of nothing
+FOLDERS = {("export", "out"), ("reproduce", "out")}  # written into
+RESULTS = {("reproduce", "docs"): "json"}  # with this option, that one is read
+JSON_BEGINS = b"{["
+BEGINNING = 64  # bytes of a file that are looked at
+
+
+def require_outputs(verb: str, values: Mapping[str, Any]) -> None:
+    """The paths of one command line. Raises Refused: an output is an input, another output or a run, or can't be made.
+
+    Args:
+        verb: its name.
+        values: the value of every argument and option by its name, None where it was not given.
+    """
+    given = {name: value for name, value in values.items() if value is not None}
+    results = {json for (of, option), json in RESULTS.items() if of == verb and option in given}
+    read = dict(_paths(given, READ | results))
+    written = dict(_paths(given, WRITTEN - results))
+    folders = {f"--{name}" for name in given if (verb, name) in FOLDERS}
+    require_apart(read, {said: path for said, path in written.items() if said not in folders})
+    for said, path in written.items():
+        if said in folders:
+            require_folder(said, path)
+        elif said != "--link":  # an emulator replaces its own symbolic link
+            require_writable(said, path)
+    for name in given:
+        if (verb, name) in NEW and os.path.lexists(given[name]):
+            raise Refused(f"{given[name]}: there is a file of this name already, and a run is never written over")
+
+
+def require_apart(read: Mapping[str, Path], written: Mapping[str, Path]) -> None:
+    """Raises Refused where two outputs are one file, or one is an input or lies in a folder that is an input.
+
+    Args:
+        read, written: paths by what a sentence calls them. Links and `..` are followed.
+    """
+    before: dict[str, Path] = {}
+    for said, path in written.items():
+        for other, source in read.items():
+            if same(path, source):
+                raise Refused(f"{said}: '{quoted(path, 200)}' is {other}, which is read and never written over")
+            if said != "--json" and source.is_dir() and Path(os.path.realpath(source)) in _folders(path):
+                raise Refused(f"{said}: '{quoted(path, 200)}' lies in {other}, a folder that is read")
+        for other, earlier in before.items():
+            if same(path, earlier):
+                raise Refused(f"{said}: '{quoted(path, 200)}' is {other} too; each needs a file of its own")
+        before[said] = path
+
+
+def require_writable(said: str, path: Path) -> None:
+    """Raises Refused where `path` can't become a file, or where there is one that is not replaced.
+
+    A run is never replaced, and by an answer (`--json`) or a log nothing but JSON.
+    """
+    what = "a file for the answer" if said == "--json" else "a plain file"
+    try:
+        refuse_what_is_no_file(path, what)
+        _try_folder(path.parent)
+        begin = _beginning(path)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise Refused(f"{said}: no file can be made at '{quoted(path, 200)}' ({reason})") from None
+    if said not in ("--json", "--log") or not begin.strip():
+        return
+    if begin.strip()[0] not in JSON_BEGINS:
+        raise Refused(f"{said}: '{quoted(path, 200)}' is not JSON, and it is left as it is; name another file")
+    if said == "--json" and path.with_suffix(".safetensors").exists():
+        raise Refused(f"{said}: '{quoted(path, 200)}' is the card of a checkpoint; name another file")
+
+
+def require_folder(said: str, path: Path) -> None:
+    """Raises Refused where `path` is no folder and can't become one."""
+    found = kind_of(path)
+    if found not in ("", "a folder"):
+        raise Refused(f"{path}: found {found}, where a folder is needed")
+    try:
+        _try_folder(path)
+    except OSError as error:
+        raise Refused(f"{said}: no folder can be made at '{quoted(path, 200)}' ({error.strerror})") from None
+
+
+def same(one: Path, other: Path) -> bool:
+    """Whether two paths name one file, which need not be there yet."""
+    try:
+        return os.path.samefile(one, other)
+    except (OSError, ValueError):
+        return os.path.normcase(os.path.realpath(one)) == os.path.normcase(os.path.realpath(other))
+
+
+def _paths(given: Mapping[str, Any], names: set[str]) -> Iterator[tuple[str, Path]]:
+    """(what a sentence calls it, path) of every path among these names."""
+    for name, value in given.items():
+        if name not in names:
+            continue
+        if isinstance(value, (list, tuple)):
+            yield from ((f"{name} {number}", Path(one)) for number, one in enumerate(value, 1))
+        else:
+            yield (f"--{name}" if name in WRITTEN else f"the input '{name}'"), Path(value)
+
+
+def _folders(path: Path) -> tuple[Path, ...]:
+    return tuple(Path(os.path.realpath(path)).parents)
+
+
+def _try_folder(folder: Path) -> None:
+    """Make and remove a file in the folder, or in the first one above it that is there. Raises OSError."""
+    while not os.path.lexists(folder) and folder != folder.parent:
+        folder = folder.parent
+    trial = folder / f".{secrets.token_hex(8)}.part"
+    os.close(os.open(trial, FRESH, 0o600))
+    trial.unlink()
+
+
+def _beginning(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(BEGINNING)
+    except FileNotFoundError:
+        return b""

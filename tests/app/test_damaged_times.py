@@ -1,0 +1,76 @@
+"""A run whose times are no times of a clock: one sentence before anything is played, and nothing is left."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+import main
+from config.refused import Refused
+from drivers.journal import read_run
+from drivers.journal.header import header_of
+from drivers.journal.trust import TIMES
+from tests.drivers.turns import header
+
+RECORD = gzip.decompress((Path(__file__).parent / "old_runs" / "record.h5.gz").read_bytes())
+
+
+def damaged(path: Path, column: str, row: int | None, value: float) -> Path:
+    path.write_bytes(RECORD)
+    with h5py.File(path, "r+") as file:
+        turns = file["turns"][...]
+        turns[column][slice(None) if row is None else row] = value
+        file["turns"][...] = turns
+    return path
+
+
+def test_a_sound_run_passes(tmp_path: Path) -> None:
+    (tmp_path / "g.h5").write_bytes(RECORD)
+    with read_run(tmp_path / "g.h5") as run:
+        run.require_times()
+
+
+@pytest.mark.parametrize(
+    ("row", "value", "place"),
+    [(None, np.nan, "turn 1 "), (5, 1e308, "turn 6 "), (5, -1e308, "turn 6 "), (5, np.inf, "turn 6 ")],
+)
+@pytest.mark.parametrize("column", TIMES)
+def test_what_is_no_time_is_refused(tmp_path: Path, column: str, row: int | None, value: float, place: str) -> None:
+    path = damaged(tmp_path / "g.h5", column, row, value)
+    with read_run(path) as run:
+        if np.isnan(value) and column not in ("frame_time_s", "now_s", "tracks_time_s"):
+            run.require_times()  # it may be unknown
+            return
+        with pytest.raises(Refused, match=f"{place}.*{column}") as refused:
+            run.require_times()
+    assert str(refused.value).isprintable()
+
+
+@pytest.mark.parametrize("verb", ["replay g.h5 --out y.h5", "analyse g.h5 --out y.html", "tune g.h5 --out y.png"])
+@pytest.mark.parametrize(("column", "value"), [("now_s", np.nan), ("now_s", 1e308), ("tracks_time_s", np.nan)])
+def test_a_verb_that_plays_the_run_is_refused(
+    verb: str,
+    column: str,
+    value: float,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    damaged(Path("g.h5"), column, None if np.isnan(value) else 5, value)
+    monkeypatch.setattr("sys.argv", ["main.py", *verb.split()])
+    assert main.main() == 2
+    said = capsys.readouterr().err
+    assert said.startswith("cybloids: g.h5: turn ")
+    assert said.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["g.h5"]
+
+
+@pytest.mark.parametrize("fps", [0.0, -1.0, 1e-9, 1e300, float("nan"), float("inf")])
+def test_a_header_without_a_frame_rate_is_refused(fps: float) -> None:
+    with pytest.raises(Refused, match="'fps' is "):
+        header_of(header(fps=fps).text(), "g.h5")

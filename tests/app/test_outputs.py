@@ -1,0 +1,177 @@
+"""No output takes the place of an input, of another output or of a run, whatever the verb and however it is named."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+
+import main
+from app.outputs import READ, WRITTEN, require_apart, same
+from app.rig_file import EXPERIMENTS
+from config.refused import Refused
+
+Verb = Callable[..., tuple[int, str]]
+RECORD = gzip.decompress((Path(__file__).parent / "old_runs" / "record.h5.gz").read_bytes())
+RIG = (EXPERIMENTS.parent / "rigs" / "simulated.yaml").read_text()
+EXPERIMENT = (
+    (EXPERIMENTS / "annular_activity.yaml").read_text().replace("../rigs/", f"{EXPERIMENTS.parent.resolve()}/rigs/")
+)
+
+
+@pytest.fixture
+def verb(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Verb:
+    """Runs the command line in a folder with a run, a rig and an experiment; its exit code and standard error."""
+    monkeypatch.chdir(tmp_path)
+    Path("g.h5").write_bytes(RECORD)
+    Path("other.h5").write_bytes(RECORD)
+    Path("r.yaml").write_text(RIG)
+    Path("e.yaml").write_text(EXPERIMENT)
+    Path("d").mkdir()
+    Path("link.h5").symlink_to("g.h5")
+    os.link("g.h5", "hard.h5")
+
+    def call(line: str) -> tuple[int, str]:
+        monkeypatch.setattr("sys.argv", ["main.py", *line.split()])
+        try:
+            code = main.main()
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        return code, capsys.readouterr().err
+
+    return call
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def refused(verb: Verb, line: str) -> str:
+    """What the one sentence says; nothing in the folder has changed."""
+    before = contents(Path())
+    code, said = verb(line)
+    assert code == 2, said
+    said = "".join(line for line in said.splitlines(True) if not line.startswith("note: "))
+    assert said.startswith("cybloids: ")
+    assert said.count("\n") == 1
+    assert contents(Path()) == before
+    return said
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "info g.h5 --json g.h5",
+        "info g.h5 --json ./d/../g.h5",
+        "info g.h5 --json hard.h5",
+        "info link.h5 --json g.h5",
+        "info g.h5 --json other.h5",
+        "info r.yaml --json r.yaml",
+        "info r.yaml --json e.yaml",
+        "verify g.h5 --json g.h5",
+        "analyse g.h5 --out g.h5",
+        "analyse g.h5 --out other.h5",
+        "analyse g.h5 --out a.html --json g.h5",
+        "analyse g.h5 --out a.html --json a.html",
+        "analyse g.h5 --json g.html",
+        "export g.h5 --to csv --json g.h5",
+        "export g.h5 --to csv --out t --json t/tracks.csv",
+        "tune g.h5 --json g.h5",
+        "tune g.h5 --out a.png --json a.png",
+        "replay g.h5 --out y.h5 --json g.h5",
+        "replay g.h5 --out y.h5 --json y.h5",
+        "replay g.h5 --out g.h5",
+        "run e.yaml --seconds 0.1 --out x.h5 --json x.h5",
+        "run e.yaml --seconds 0.1 --out x.h5 --json d/../x.h5",
+        "run e.yaml --seconds 0.1 --json e.yaml",
+        "run e.yaml --seconds 0.1 --rig r.yaml --json r.yaml",
+        "run e.yaml --seconds 0.1 --out g.h5",
+        "run e.yaml --seconds 0.1 --json runs/e-001.h5",
+        "calibrate um-per-px r.yaml --seconds 0.1 --out x.yaml --json r.yaml",
+        "calibrate um-per-px r.yaml --seconds 0.1 --out x.yaml --json x.yaml",
+        "calibrate um-per-px r.yaml --seconds 0.1 --json r.calibration.yaml",
+        "symmetry g.h5 --figure g.h5",
+        "symmetry g.h5 --figure a.png --json a.png",
+        "species g.h5 other.h5 --out c.json --json other.h5",
+        "desktop e.yaml --picture e.yaml",
+        "desktop e.yaml --picture g.h5",
+        "bench tracking --quick --json g.h5",
+        "bench tracking --quick --docs p.md --json p.md",
+        "reproduce P1 --json g.h5",
+        "emulate galvo --log e.yaml --fault end",
+        "emulate galvo --log g.h5 --fault end",
+    ],
+)
+def test_no_output_takes_the_place_of_an_input_or_of_another_output(verb: Verb, line: str) -> None:
+    refused(verb, line)
+
+
+@pytest.mark.parametrize(
+    "json", ["d", "e.yaml/x.json", "/proc/x.json", "/proc/nowhere/x.json", "/dev/null", "link.h5", "x" * 300]
+)
+def test_an_answer_that_can_not_be_written_is_refused_before_the_run(verb: Verb, json: str) -> None:
+    refused(verb, f"run e.yaml --seconds 0.1 --out x.h5 --json {json}")
+    refused(verb, f"run e.yaml --seconds 0.1 --json {json}")
+    assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize("out", ["/proc/x.h5", f"{'x' * 300}.h5", "e.yaml/x.h5", "d", "/dev/null"])
+def test_a_run_that_can_not_be_recorded_is_bad_input(verb: Verb, out: str) -> None:
+    refused(verb, f"run e.yaml --seconds 0.1 --out {out}")
+    refused(verb, f"replay g.h5 --out {out}")
+
+
+def test_a_run_without_a_turn_leaves_nothing(verb: Verb) -> None:
+    assert "not one frame" in refused(verb, "run e.yaml --seconds 1e-9")
+    assert "not one frame" in refused(verb, "run e.yaml --seconds 1e-9 --out x.h5")
+
+
+def test_answers_and_logs_replace_and_extend_their_own(verb: Verb) -> None:
+    for _ in range(2):
+        assert verb("info g.h5 --json new/answer.json")[0] == 0
+        assert verb("info g.h5 --json d/empty.json")[0] == 0
+        emulated = [sys.executable, main.__file__, *["emulate", "galvo", "--log", "d/log.jsonl", "--fault", "end"]]
+        assert subprocess.run(emulated, stdin=subprocess.DEVNULL, timeout=120).returncode == 0
+    assert Path("d/log.jsonl").read_text().count('"ready"') == 2
+    assert Path("g.h5").read_bytes() == RECORD
+
+
+def test_the_card_of_a_checkpoint_is_no_answer(verb: Verb) -> None:
+    Path("card.json").write_text("{}")
+    Path("card.safetensors").write_bytes(b"weights")
+    assert "the card of a checkpoint" in refused(verb, "info g.h5 --json card.json")
+
+
+def test_a_folder_that_is_read_gets_nothing_but_an_answer(tmp_path: Path) -> None:
+    recording = tmp_path / "frames"
+    recording.mkdir()
+    require_apart({"the input": recording}, {"--json": recording / "a.json"})
+    with pytest.raises(Refused, match="lies in the input, a folder that is read"):
+        require_apart({"the input": recording}, {"--out": recording / "d" / ".." / "a.png"})
+
+
+def test_two_names_of_a_file_that_is_not_there_yet_are_the_same(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    assert same(tmp_path / "link" / "x", tmp_path / "real" / ".." / "real" / "x")
+    assert not same(tmp_path / "link" / "x", tmp_path / "real" / "y")
+
+
+def test_every_path_of_every_verb_is_read_or_written() -> None:
+    group: Any = typer.main.get_command(main.app)
+    found = 0
+    for name, command in group.commands.items():
+        assert isinstance(command, main.Verb), name
+        parameters: list[Any] = command.params
+        for parameter in parameters:
+            if "Path" in str(parameter.type_descriptor.annotation):
+                found += 1
+                assert parameter.name in READ | WRITTEN, (name, parameter.name)
+    assert found > 30
