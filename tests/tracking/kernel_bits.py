@@ -35,7 +35,7 @@ lowered: list[tuple[str, frozenset[str]]] = []  # functions with fast arithmetic
 
 def note_fast() -> None:
     """From now on note each function that is lowered with fast arithmetic which can change a number."""
-    lower = CPUContext.post_lowering
+    lower: Any = CPUContext.post_lowering
 
     def noted(self: Any, module: Any, library: Any) -> None:
         lower(self, module, library)
@@ -56,12 +56,12 @@ def declared() -> set[tuple[str, frozenset[str]]]:
 
 
 @njit
-def exact(x: float, y: float, n: int) -> float:
-    return float(x**2 + y**n + max(x, y) + min(x, y) + abs(x) + round(y) + x % y + np.hypot(x, y) + n**2)
+def exact(x: Any, y: Any, n: int) -> Any:
+    return x**2 + y**n + max(x, y) + min(x, y) + abs(x) + round(y) + x % y + np.hypot(x, y) + n**2
 
 
 @njit(fastmath={"reassoc", "contract", "nnan", "ninf", "nsz"})
-def fast(x: float, y: float) -> float:
+def fast(x: Any, y: Any) -> Any:
     return x + y * x
 
 
