@@ -149,7 +149,7 @@ def _clip(row: Image, total: Image, ratio: Image, threshold: Any) -> None:
         row[x] = value if value >= threshold else row.dtype.type(0)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, fastmath=False)
 def _largest(row: Image) -> Any:
     largest = row.dtype.type(0)
     for x in range(row.size):

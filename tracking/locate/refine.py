@@ -124,12 +124,18 @@ def _describe(
             sines = sine[row, radius - reach : radius + reach + 1]
             for column in range(line.size):
                 value = np.int64(line[column])
-                second += ((row - radius) ** 2 + (column - reach) ** 2) * value
+                second += ((row - radius) * (row - radius) + (column - reach) * (column - reach)) * value
                 cos2 += cosines[column] * float(value)
                 sin2 += sines[column] * float(value)
                 raw_mass += other[column]
                 signal = max(signal, line[column])
         made[n, 0] = np.sqrt(second / mass[n])
-        made[n, 1] = np.sqrt(cos2**2 + sin2**2) / (mass[n] - image[y, x] + EMPTY)
+        made[n, 1] = _length(cos2, sin2) / (mass[n] - image[y, x] + EMPTY)
         made[n, 2] = signal
         made[n, 3] = raw_mass
+
+
+@njit(cache=True, nogil=True, fastmath=False)
+def _length(x: float, y: float) -> float:
+    """Root of x^2 + y^2, each square rounded. Products, no power: "Fast arithmetic" in docs/architecture.md."""
+    return float(np.sqrt(x * x + y * y))

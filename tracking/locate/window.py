@@ -201,7 +201,7 @@ def _subtract(band: Image, smooth: Image, mean: Image, threshold: Any) -> None:
         band[x] = value if value >= threshold else band.dtype.type(0)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, fastmath=False)
 def _nearest(
     band: Image, side: int, fits: tuple[int, int, int, int], at: tuple[float, float], search_px: float, least: float,
     half: Ints, iterations: int, best: Floats, made: Floats,
@@ -231,7 +231,7 @@ def _nearest(
     return middle
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, fastmath=False)
 def _tops(band: Image, side: int, row: int, column: int, value: Any) -> bool:
     """Whether nothing within CREST_PX is brighter; the window is always larger than that."""
     for r in range(max(row - CREST_PX, 0), row + CREST_PX + 1):
@@ -288,12 +288,18 @@ def _describe(
         for c in range(2 * reach + 1):
             value = band[start + c]
             away = c - reach
-            second += ((r - radius) ** 2 + away**2) * value
+            second += ((r - radius) * (r - radius) + away * away) * value
             cos2 += cosine[r, radius - reach + c] * value
             sin2 += sine[r, radius - reach + c] * value
             raw_mass += raw[start + c]
-            signal = max(signal, value)
+            signal = value if value > signal else signal
     made[SIZE] = np.sqrt(second / made[MASS])
-    made[ECC] = np.sqrt(cos2**2 + sin2**2) / (made[MASS] - band[row * side + column] + EMPTY)
+    made[ECC] = _length(cos2, sin2) / (made[MASS] - band[row * side + column] + EMPTY)
     made[SIGNAL] = signal
     made[RAW_MASS] = raw_mass
+
+
+@njit(cache=True, nogil=True, fastmath=False)
+def _length(x: float, y: float) -> float:
+    """As in refine; in this file, because numba's cache does not see a change in another one."""
+    return float(np.sqrt(x * x + y * y))
