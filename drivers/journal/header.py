@@ -18,6 +18,7 @@ from typing import Any
 from config.refused import Refused
 from config.words import one_line, quoted
 
+KERNELS = "cybloids kernels"  # among the versions: 2 since their bits do not depend on what was compiled before
 RECORDED_PACKAGES = (
     "cybloids", "numpy", "scipy", "numba", "opencv-python", "trackpy", "pandas", "h5py", "hdf5plugin", "tifffile",
     "torch",
@@ -127,7 +128,7 @@ def now() -> str:
 
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that a result may depend on."""
-    found = {"python": platform.python_version()}
+    found = {"python": platform.python_version(), KERNELS: "2"}
     for package in RECORDED_PACKAGES:
         try:
             found[package] = version(package)

@@ -1,0 +1,61 @@
+"""What a verification compares: every bit, but for the rounding that older kernels left open."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from app.rig import open_instrument, open_recorder
+from app.verify import first_difference
+from control.contract import Order, OrderKind, Recorder, Turn
+from control.loop import run
+from drivers.journal import read_run
+from drivers.journal.header import KERNELS, versions
+from tests.app.flights import Eye, planned
+
+
+@dataclass
+class Nudged:
+    """A recorder that writes eccentricities larger by a share of themselves."""
+
+    recorder: Recorder
+    share: float
+
+    def write(self, turn: Turn) -> None:
+        tracks = replace(turn.tracks, ecc=turn.tracks.ecc * (1.0 + self.share))
+        self.recorder.write(replace(turn, tracks=tracks))
+
+    def close(self) -> None:
+        self.recorder.close()
+
+
+@pytest.mark.parametrize(
+    ("marked", "share", "equal"),
+    [(False, 0.0, True), (False, 2.0**-52, True), (False, 1e-12, False), (True, 0.0, True), (True, 2.0**-52, False)],
+)
+def test_rounding_of_eccentricities_is_compared_where_the_record_says_that_it_is_fixed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, marked: bool, share: float, equal: bool
+) -> None:
+    said = {name: value for name, value in versions().items() if marked or name != KERNELS}
+    monkeypatch.setattr("app.rig.versions", lambda: said)
+    instrument = open_instrument(planned())
+    recorder = Nudged(open_recorder(instrument, tmp_path / "run.h5", frames=True), share)
+    orders = iter([(Order(OrderKind.ARM),)])
+    try:
+        run(
+            instrument.machine, Eye(instrument.camera, 12), instrument.beam, instrument.clock, recorder,
+            lambda: next(orders, ()), lambda turn: None,
+        )  # fmt: skip
+    finally:
+        recorder.close()
+        instrument.close()
+    with read_run(tmp_path / "run.h5") as record:
+        difference = first_difference(record)
+    assert (difference is None) is equal
+    assert equal or (difference is not None and "tracks.ecc, row 0" in difference)
+
+
+def test_new_runs_say_that_their_rounding_is_fixed() -> None:
+    assert versions()[KERNELS] == "2"
