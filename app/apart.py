@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.host import CRASHED, Answer, News, Note, Opening, Over, Record, Written, serve
+from app import signals
+from app.host import Answer, News, Note, Opening, Over, Record, Written, serve
 from app.lit import Light
 from app.put_out import put_out
 from app.remembered import Pace, Remembered
@@ -38,6 +39,7 @@ HEAR_S = 0.02  # of hearing in one go, and of rest after it
 EXIT_S = 0.2  # for a process that has closed its pipe to be gone
 RESCUE_S = 10.0  # for switching a laser off
 HUNG_S = 1.0  # for a loop to end that has sent no news for SILENT_S
+TERMINATE_S = 2.0  # for a process to obey SIGTERM
 OPENING_S = 2.0  # for one that is still opening to close what it has
 
 
@@ -78,7 +80,10 @@ class Apart:
         )
         self._plan, self._rescue = plan, rescue or put_out
         self._trouble = ""
-        self._rescued = ""  # what came of putting the laser out
+        self._rescued: str | None = None  # what came of putting the laser out, where that was tried
+        self._exit_code: int | None = None
+        self._confirmed = False  # by its exit code: the laser is off, or what the process said of it is true
+        self._ended, self._settled = threading.Event(), threading.Event()  # the process; what became of its light
         self._failed: Exception | None = None  # why it could not be opened
         self._ending: threading.Thread | None = None  # of an opening that failed
         self._watch = threading.Thread(target=self._wait_for_its_end, name="rescue", daemon=True)
@@ -115,7 +120,7 @@ class Apart:
                 else:
                     self._is_told(time.monotonic() + 1.0)
         except BaseException:
-            self._process.join(1.0)
+            self._ended.wait(1.0)
             raise
 
     def begin(self) -> None:
@@ -143,7 +148,7 @@ class Apart:
             elif time.monotonic() > self._until_s:
                 raise Fault(f"the loop's process did not open the rig within {START_S:g} s")
         except (Fault, Refused) as error:
-            self._over, self._failed, self._trouble = True, error, str(error)
+            self._over, self._failed, self._trouble = True, error, self._why or str(error)
             self._ending = threading.Thread(target=self._put_down, args=(1.0,), name="end of loop", daemon=True)
             self._ending.start()
         return self._open
@@ -164,7 +169,8 @@ class Apart:
     @property
     def trouble(self) -> str:
         """Why the loop stopped, in words; and what was done about its light, where it died."""
-        rescued = "the laser is being put out from here" if self.light == "unknown" else self._rescued
+        asking = self._over and self.light == "unknown"
+        rescued = "the laser is being put out from here" if asking else self._rescued
         return "; ".join(said for said in (self._why, rescued) if said)
 
     @property
@@ -173,12 +179,14 @@ class Apart:
 
     @property
     def light(self) -> Light:
-        """What is known of the light of a loop that has ended."""
-        if self._rescued:
+        """What is known of the light of a loop that has ended. It is dark only where that was confirmed."""
+        if self._only_simulated or not self._begun:
+            return "dark"
+        if self._rescued is not None:
             return "may be on" if STILL_LIT in self._rescued else "dark"
-        if self._watch.is_alive() and (self._dead or STILL_LIT in self._trouble) and not self._only_simulated:
-            return "unknown"
-        return "may be on" if STILL_LIT in self._trouble else "dark"
+        if self._confirmed:
+            return "may be on" if STILL_LIT in self._trouble else "dark"
+        return "may be on" if self._settled.is_set() else "unknown"
 
     @property
     def _only_simulated(self) -> bool:
@@ -306,7 +314,7 @@ class Apart:
     def _require_dark(self) -> None:
         """Raises Fault where the laser did not confirm that it is off; it is asked once more before that."""
         if self.light != "dark":
-            self._watch.join(RESCUE_S)
+            self._settled.wait(RESCUE_S)
         if self.light != "dark":
             self._rescued = self._rescue(self._plan)
         if self.light != "dark":
@@ -405,11 +413,11 @@ class Apart:
     def _lost(self) -> None:
         """The pipe ended without a last word."""
         self._over = self._dead = True
-        self._watch.join(EXIT_S)
+        self._settled.wait(EXIT_S)
 
     def _how_it_died(self) -> str:
         """How the process ended, and what each device of this rig does with the light then."""
-        code = self._process.exitcode
+        code = self._exit_code
         how = "does not answer any more" if code is None else f"ended with {code}"
         if code is not None and code < 0:
             how = f"was killed by {signal.Signals(-code).name}"
@@ -422,24 +430,32 @@ class Apart:
         return f"laser: {rig.laser.dead_man}; deflector: {rig.deflector.dead_man}"
 
     def _wait_for_its_end(self) -> None:
-        """In a thread of its own, so that it does not depend on a window that is busy."""
+        """In a thread of its own, so that it does not depend on a window that is busy.
+
+        No other thread may join the process: only one of them would get its exit code.
+        """
         connection.wait([self._process.sentinel])
         self._process.join()
-        code = self._process.exitcode
-        if code is not None and (code < 0 or code == CRASHED):
+        code, until_s = self._process.exitcode, time.monotonic() + 1.0
+        while code is None and time.monotonic() < until_s:  # another thread, that starts a process, is reading it
+            time.sleep(0.01)
+            code = self._process.exitcode
+        self._exit_code = code
+        self._confirmed = code == 0 or code in {128 + number for number in signals.numbers()}
+        self._ended.set()
+        if not self._confirmed:
             self._rescued = self._rescue(self._plan)
+        self._settled.set()
 
     def _put_down(self, patience_s: float) -> None:
-        """See that the process ends, if need be by force."""
+        """See that the process ends, if need be by force, and what becomes of its light."""
         self._over = True
-        self._process.join(patience_s)
-        if self._process.is_alive():
+        if not self._ended.wait(patience_s):
             self._process.terminate()
-            self._process.join(2.0)
-        if self._process.is_alive():
+        if not self._ended.wait(TERMINATE_S):
             self._process.kill()
-            self._process.join()
-        self._watch.join(RESCUE_S)
+        self._ended.wait()
+        self._settled.wait(RESCUE_S)
         self._let_go()
 
     def _let_go(self) -> None:

@@ -167,11 +167,19 @@ def _close_dark(
 
     Raises Fault, with STILL_LIT in it where the laser could not be put out.
     """
+    lit: Fault | None = None
     try:
         beam.close()
+    except Fault as fault:
+        lit = fault
     finally:
-        close_record(recorder, trips)
-        closed.extend(records)
+        try:
+            close_record(recorder, trips)
+            closed.extend(records)
+        except Fault as fault:
+            raise fault if lit is None else Fault(f"{lit}; {fault}") from fault
+    if lit is not None:
+        raise lit
 
 
 def close_record(recorder: Recorder, trips: Sequence[str]) -> None:

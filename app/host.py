@@ -130,7 +130,7 @@ def serve(told: Connection, telling: Connection, beats: Any, written: Written, o
         said = f"the loop's process was {error}" if isinstance(error, Stopped) else sentence(error)
         with suppress(OSError):  # the window may have gone too
             telling.send(Answer(said, isinstance(error, Refused), traceback.format_exc()))
-        if isinstance(error, Stopped):  # in the middle of an exchange, perhaps: whether it is dark is not known
+        if not isinstance(error, Refused | Fault):  # whether the laser is off is not known
             sys.exit(CRASHED)
         return
     for number in signals.numbers():

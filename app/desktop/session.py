@@ -19,11 +19,12 @@ from app.live import Live
 from app.machine import build_light, build_machine, latency_s, needs_network
 from app.means import Means
 from app.plan import flyable, pinned, planned, unpinned
+from app.put_out import put_out
 from app.rig import open_instrument, open_recorder
 from app.rig_file import Plan
 from config.atomic import write_file
 from config.reader import Document, plain, write
-from control.contract import Fault, OrderKind, Recorder, Turn
+from control.contract import STILL_LIT, Fault, OrderKind, Recorder, Turn
 from control.experiment import Experiment, Learned
 from control.loop import Machine
 from control.policies.calibrating import Calibrating
@@ -125,8 +126,9 @@ class Session:
         self._opening: Apart | Here | None = None
         self._opening_s = 0.0  # since when
         self._ending: threading.Thread | None = None  # of an opening that was ended
-        self._ending_trouble = ""  # why the laser is not known to be off after it
-        self._light: Light = "dark"  # after the last running
+        self._cancelled = False  # that it has ended is not shown yet
+        self._doubted: Plan | None = None  # whose laser is not known to be off
+        self.doubt = ""  # why
         self._asked = False  # whether this rig's laser was asked to be off
         self._opened_plan = plan
         self._beats = 0
@@ -152,10 +154,14 @@ class Session:
     @property
     def light(self) -> Light:
         """What is known of the light while no loop runs."""
+        if self.doubt:
+            return "may be on"
         if isinstance(self.live, Apart):
             return self.live.light
+        if self._ending is not None:
+            return "unknown"
         real = self.plan.kind != "REPLAY" and self.plan.rig.laser.kind != "simulated"
-        return "not asked" if real and not self._asked else self._light
+        return "not asked" if real and not self._asked else "dark"
 
     @property
     def silence(self) -> str:
@@ -229,11 +235,14 @@ class Session:
         try:
             if not opening.opened():
                 return False
-        except BaseException:
-            self._opening, self._asked = None, True
-            self._light = opening.light if isinstance(opening, Apart) else "dark"
+        except BaseException as error:
+            self._opening = None
+            self._asked = self._asked or isinstance(error, Fault)
+            self._keep_doubt(opening, self._opened_plan, str(error))
             raise
         self._opening, self._asked = None, True
+        if self._doubted is not None and port_of(self._doubted) == port_of(self._opened_plan):
+            self._doubted, self.doubt = None, ""  # its driver has asked it
         if isinstance(opening, Apart):
             self.live = self.instrument = opening
         else:
@@ -268,24 +277,43 @@ class Session:
         """End an opening, dark; whether there was one. The end of its process is not waited for here."""
         opening, self._opening = self._opening, None
         if opening is not None:
-            self._light, self._asked, self._ending_trouble = "unknown", True, ""
-            self._ending = threading.Thread(target=self._end, args=(opening,), name="end of opening", daemon=True)
+            plan = self._opened_plan
+            self._asked = self._cancelled = True
+            self._ending = threading.Thread(target=self._end, args=(opening, plan), name="end of opening", daemon=True)
             self._ending.start()
         return opening is not None
 
-    def _end(self, opening: Apart | Here) -> None:
+    def _end(self, opening: Apart | Here, plan: Plan) -> None:
         try:
             opening.close()
         except Fault as fault:
-            self._ending_trouble = str(fault)
-        self._light = opening.light if isinstance(opening, Apart) else "dark"
+            self._keep_doubt(opening, plan, str(fault))
 
-    def cancelled(self) -> str | None:
-        """Once, when an opening that was ended has let its devices go: why its laser may be on, or nothing."""
-        if self._ending is None or self._ending.is_alive():
-            return None
-        self._ending = None
-        return self._ending_trouble
+    def _keep_doubt(self, ended: Apart | Here | Live, plan: Plan, why: str) -> None:
+        """That a laser is not known to be off stays known until it says that it is."""
+        if isinstance(ended, Apart) and ended.light != "dark":
+            self._doubted, self.doubt = plan, why
+
+    def cancelled(self) -> bool:
+        """Whether an opening that was ended has let its devices go since the last call."""
+        if not self._cancelled or self.ending:
+            return False
+        self._cancelled, self._ending = False, None
+        return True
+
+    def settle(self) -> None:
+        """Ask a laser that is not known to be off once more. Raises Fault if it still is not."""
+        if self._doubted is None:
+            return
+        said = put_out(self._doubted)
+        if STILL_LIT in said:
+            raise Fault(f"{self.doubt}; {said}")
+        self._doubted, self.doubt = None, ""
+
+    @property
+    def ending(self) -> bool:
+        """Whether an opening that was ended still has its devices."""
+        return self._ending is not None and self._ending.is_alive()
 
     def _wait_for_the_last(self) -> None:
         """An opening that was ended lets its devices go before others are opened."""
@@ -375,19 +403,24 @@ class Session:
             live, self.live = self.live, None
             try:
                 live.close()
-            finally:
-                self._light = live.light if isinstance(live, Apart) else "dark"
+            except Fault as fault:
+                self._keep_doubt(live, self._opened_plan, str(fault))
+                raise
 
     def close_helpers(self) -> None:
         """With the window: the checker's process, and an opening that is being ended.
 
-        Raises Fault where the laser of that opening is not known to be off.
+        Raises Fault where a laser is not known to be off, although it was asked once more.
         """
         self._wait_for_the_last()
         if self._checker is not None:
             self._checker.close()
-        if self._ending_trouble:
-            raise Fault(self._ending_trouble)
+        self.settle()
+
+
+def port_of(plan: Plan) -> str:
+    """Of the laser; empty where it has none."""
+    return str(getattr(plan.rig.laser, "port", ""))
 
 
 def save_experiment(plan: Plan, experiment: Experiment, path: Path) -> None:

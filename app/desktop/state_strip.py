@@ -59,6 +59,7 @@ class StateStrip(QWidget):
         )
         self.beam, self.record = Badge("BEAM ON 000.0 mW"), Badge("REC 00:00:00")
         self.reason = Elided()
+        self.doubt = ""  # why a laser, of this rig or of one before, may be on
         self.reason.setAccessibleName("why the interlock is where it is")
         row = QHBoxLayout(self)
         row.setContentsMargins(theme.GRID, 4, theme.GRID, 4)
@@ -106,11 +107,14 @@ class StateStrip(QWidget):
     def show_stopped(self, why: str, trouble: bool = False, light: Light = "dark") -> None:
         """No loop is running."""
         self.level.show_state("OFF", theme.RED if trouble else theme.CALM, "octagon" if trouble else "square", True)
-        self.reason.say(f"switch the laser off by hand: {why}" if light == "may be on" else why)
+        if self.doubt and self.doubt not in why:
+            why = f"{self.doubt}; {why}"
+        self.reason.say(f"switch the laser off by hand: {why}" if light == "may be on" or self.doubt else why)
         self._show_light(light)
 
     def _show_light(self, light: Light) -> None:
-        match light:
+        self.beam.setToolTip(self.doubt)
+        match "may be on" if self.doubt else light:
             case "may be on":
                 self.beam.show_state("MAY BE ON", theme.RED, "circle")
             case "unknown":
@@ -129,7 +133,7 @@ class StateStrip(QWidget):
             self.reason.say(f"switch the laser off by hand: {turn.sent.reason}")
             self._show_light("may be on")
         else:
-            self.beam.show_state("dark", theme.CALM, "hollow", True)
+            self._show_light("dark")
 
     def show_recorded(self, turn: Turn, again: Turn | None, sent: bool) -> None:
         """What was `sent`, or would have been, quietly: no light comes of it now."""
@@ -137,7 +141,7 @@ class StateStrip(QWidget):
         self.level.show_state(str(turn.level), colour, shape, True)
         then = f"{'sent then' if sent else 'would be sent'} ●: {_in_words(turn)}"
         self.reason.say(then if again is None else f"{then}; with the edits □: {_in_words(again)}")
-        self.beam.show_state("dark", theme.CALM, "hollow", True)
+        self._show_light("dark")
 
     def show_record(self, lasting: str) -> None:
         """`lasting`: how long the record is by now; empty where nothing is recorded."""

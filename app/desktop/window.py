@@ -83,6 +83,7 @@ class Window(QMainWindow):
         self.actions_bar = Actions(self)
         self.reading: Reading | None = None  # of a file that was opened, and is not shown yet
         self.still_lit = ""  # what went wrong when it was closed
+        self._has_ended = False
         lay_out(self)
         self._connect()
         self.view.say(WELCOME)
@@ -122,6 +123,9 @@ class Window(QMainWindow):
 
     def start(self) -> None:
         """Begin to open the rig; the window goes on, and `poll` says what comes of it."""
+        if self.session.ending:
+            self.status.showMessage("the rig that was opened before is still being closed: press Start again", 6000)
+            return
         self.session.start()
         self.status.clearMessage()
 
@@ -155,11 +159,11 @@ class Window(QMainWindow):
 
     def _cancelled(self) -> None:
         """What came of an opening that was stopped, in sight."""
-        said = self.session.cancelled()
-        if said:
-            self.trouble(said)
-        elif said is not None and self.session.live is None:
-            self.strip.show_stopped("not started: the opening of the rig was stopped", light=self.session.light)
+        if self.session.cancelled() and self.session.live is None and self.session.opening_s is None:
+            if self.session.doubt:
+                self.trouble(self.session.doubt)
+            else:
+                self.strip.show_stopped("not started: the opening of the rig was stopped", light=self.session.light)
 
     def _opened(self) -> None:
         """Whether the rig is open by now, in sight; it was begun by `start`."""
@@ -362,6 +366,7 @@ class Window(QMainWindow):
 
     def _follow(self) -> None:
         """What the instrument and the recording have to show."""
+        self.strip.doubt = self.session.doubt
         self._cancelled()
         self._opened()
         self._recorded()
@@ -400,6 +405,9 @@ class Window(QMainWindow):
 
     def _end(self) -> None:
         """Dark, and everything that was begun is ended. `still_lit` says what is wrong with the light after it."""
+        if self._has_ended:
+            return
+        self._has_ended = True
         if self._memory is not None and self.pulse.active:
             self._memory.keep(self, str(self.path))
         self.pulse.stop()
@@ -411,9 +419,9 @@ class Window(QMainWindow):
                 close()
             except Fault as fault:
                 self.still_lit = str(fault)
-                if not signals.came():  # else the sentence about the signal contains it
-                    with suppress(OSError):  # a terminal that was closed
-                        say(f"cybloids: {fault}", error=True)
+        if self.still_lit and not signals.came():  # else the sentence about the signal contains it
+            with suppress(OSError):  # a terminal that was closed
+                say(f"cybloids: {self.still_lit}", error=True)
         self.playback.close()
         self.plots.close_workers()
         self.judging.close()

@@ -546,3 +546,33 @@ def test_stop_overtakes_settings_that_are_still_being_built(monkeypatch: pytest.
     reader.join(60.0)
     for end in (hears, orders, news):
         end.close()
+
+
+@dataclass
+class Reaped:
+    """A process that has ended, and whose exit code another thread has taken."""
+
+    sentinel: int
+    exitcode: int | None
+
+    def join(self) -> None: ...
+
+
+@pytest.mark.parametrize(("code", "asked"), [(None, True), (0, False), (143, False), (1, True), (-9, True), (77, True)])
+def test_a_laser_is_asked_after_every_end_that_did_not_confirm_that_it_is_off(code: int | None, asked: bool) -> None:
+    said: list[str] = []
+
+    def rescue(made: Plan) -> str:
+        said.append("asked")
+        return f"{STILL_LIT} from here"
+
+    live = Apart(plan(EXPERIMENTS / "annular_activity.yaml", RIGS / "serial_simulated.yaml"), rescue=rescue)
+    reader, writer = os.pipe()
+    os.close(writer)  # so that the other end is ready
+    live._process = Reaped(reader, code)  # type: ignore[assignment]
+    live._begun = True
+    assert live.light == "unknown"
+    live._wait_for_its_end()
+    os.close(reader)
+    assert (said == ["asked"]) is asked
+    assert live.light == ("may be on" if asked else "dark")

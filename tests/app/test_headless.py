@@ -15,7 +15,7 @@ from app.plan import plan
 from app.rig import open_instrument
 from app.rig_file import EXPERIMENTS, Plan
 from config.refused import Refused
-from control.contract import Forces, Policy, Seen
+from control.contract import STILL_LIT, Fault, Forces, Policy, Seen
 
 SLOW = ("rate=real time", "camera.fps=20", "loop.stale_periods=100")
 PERIOD_S = 0.05
@@ -90,3 +90,25 @@ def test_a_run_without_a_frame_says_how_long_one_takes() -> None:
     )
     with pytest.raises(Refused, match="not one frame in 1e-09 s"):
         fly(plan(EXPERIMENTS / "annular_activity.yaml"), 1e-9, None, False, "nothing")
+
+
+@dataclass
+class Ends:
+    """A beam or a recorder whose closing fails."""
+
+    trouble: str
+
+    def close(self) -> None:
+        if self.trouble:
+            raise Fault(self.trouble)
+
+
+@pytest.mark.parametrize(("light", "record"), [("hung", "full"), ("hung", ""), ("", "full")])
+def test_a_record_that_fails_hides_no_light(light: str, record: str) -> None:
+    closed: list[Path] = []
+    lit = f"{STILL_LIT}: {light}" if light else ""
+    with pytest.raises(Fault) as raised:
+        app.headless._close_dark(Ends(lit), Ends(record), (), [Path("run.h5")], closed)  # type: ignore[arg-type]
+    assert lit in str(raised.value)
+    assert record in str(raised.value)
+    assert bool(closed) is not bool(record)

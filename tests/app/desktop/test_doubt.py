@@ -1,0 +1,54 @@
+"""A laser that is not known to be off is said to be so until it answers, whatever the window does meanwhile."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from app.desktop.session import Session, Wiring
+from app.desktop.state_strip import StateStrip
+from control.contract import STILL_LIT, Fault, Forces, Level, Tracks, Turn, dark
+from drivers.emulate.child import Child
+from tests.app.test_apart import never, planned, serial, until
+
+pytestmark = [
+    pytest.mark.skipif(not hasattr(os, "openpty"), reason="this system has no pseudo-terminals"),
+    pytest.mark.usefixtures("qapp"),
+]
+
+
+def test_a_doubt_stays_until_the_laser_answers(tmp_path: Path) -> None:
+    with Child("galvo", tmp_path / "galvo") as galvo, Child("cobolt", tmp_path / "laser") as laser:
+        session = Session(serial(galvo, laser), Wiring(apart=never))
+        assert session.light == "not asked"
+        laser.order("silence")
+        assert laser.wait_for("order", 60.0, order="silence") is not None
+        for _ in range(2):  # a second opening that is stopped does not make it forgotten
+            session.start()
+            assert session.cancel()
+            until(session.cancelled)
+            assert session.light == "may be on"
+            assert STILL_LIT in session.doubt
+        session.open(planned())
+        assert session.light == "may be on"
+        with pytest.raises(Fault, match=STILL_LIT):
+            session.close_helpers()
+        laser.order("well")
+        assert laser.wait_for("order", 60.0, order="well") is not None
+        session.close_helpers()
+        assert (session.doubt, session.light) == ("", "dark")
+
+
+def test_the_strip_shows_a_doubt_whatever_else_it_shows() -> None:
+    strip = StateStrip("SIMULATED")
+    strip.doubt = f"{STILL_LIT}: no answer"
+    strip.show_turn(Turn(1, None, 0.0, (), Tracks(0.0), Forces(), dark(""), dark(""), Level.SAFE, "", 0.0))
+    assert strip.beam.word == "MAY BE ON"
+    strip.show_stopped("not started")
+    assert strip.beam.word == "MAY BE ON"
+    assert strip.reason.whole == f"switch the laser off by hand: {STILL_LIT}: no answer; not started"
+    strip.doubt = ""
+    strip.show_stopped("not started")
+    assert (strip.beam.word, strip.reason.whole) == ("dark", "not started")
