@@ -307,7 +307,7 @@ class Session:
             return
         said = put_out(self._doubted)
         if STILL_LIT in said:
-            raise Fault(f"{self.doubt}; {said}")
+            raise Fault(self.doubt if said in self.doubt else f"{self.doubt}; {said}")
         self._doubted, self.doubt = None, ""
 
     @property

@@ -70,6 +70,7 @@ class Window(QMainWindow):
         self.view = View(rig.optics.um_per_px, rig.plant.diameter_um)
         self.strip = StateStrip(str(session.plan.kind), rig.why_unconfirmed)
         self.strip.show_watch(rig.loop.window_timeout_s)
+        self.strip.show_stopped("not started", light=session.light)
         self.status = StatusLine()
         self.panel = ExperimentPanel(unpinned(session.plan.experiment), session.means, EXPERIMENTS)
         self.devices = DevicePanel(session.plan)

@@ -6,9 +6,14 @@ import os
 from pathlib import Path
 
 import pytest
+from pytestqt.qtbot import QtBot
 
+from app.desktop.open import application
 from app.desktop.session import Session, Wiring
 from app.desktop.state_strip import StateStrip
+from app.desktop.window import Window
+from app.plan import plan
+from app.rig_file import EXPERIMENTS, RIGS
 from control.contract import STILL_LIT, Fault, Forces, Level, Tracks, Turn, dark
 from drivers.emulate.child import Child
 from tests.app.test_apart import never, planned, serial, until
@@ -52,3 +57,11 @@ def test_the_strip_shows_a_doubt_whatever_else_it_shows() -> None:
     strip.doubt = ""
     strip.show_stopped("not started")
     assert (strip.beam.word, strip.reason.whole) == ("dark", "not started")
+
+
+def test_a_real_laser_is_not_called_dark_before_it_is_asked(qtbot: QtBot, tmp_path: Path) -> None:
+    application()
+    made = plan(EXPERIMENTS / "annular_activity.yaml", RIGS / "serial_simulated.yaml")
+    window = Window(Session(made), EXPERIMENTS / "annular_activity.yaml", tmp_path, lambda path: made)
+    qtbot.addWidget(window)
+    assert window.strip.beam.word == "not asked"
