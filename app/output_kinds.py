@@ -64,7 +64,8 @@ KINDS: dict[str, tuple[Callable[[bytes], bool], int]] = {  # by what a sentence 
 }
 BY_ENDING = {
     ".json": "JSON", ".html": "HTML", ".md": "Markdown (a .md file)", ".csv": "a CSV table",
-    ".parquet": "a Parquet table", ".tif": "a TIFF", ".tiff": "a TIFF", "": "a PNG", ".png": "a PNG", ".pdf": "a PDF", ".jpg": "a JPEG",
+    ".parquet": "a Parquet table",
+    ".tif": "a TIFF", ".tiff": "a TIFF", "": "a PNG", ".png": "a PNG", ".pdf": "a PDF", ".jpg": "a JPEG",
     ".jpeg": "a JPEG", ".svg": "an SVG", ".eps": "EPS", ".ps": "EPS", ".webp": "a WebP",
 }  # fmt: skip
 

@@ -58,7 +58,7 @@ def require_outputs(verb: str, values: Mapping[str, Any]) -> None:
 
 
 def require_apart(read: Mapping[str, Path], written: Mapping[str, Path]) -> None:
-    """Raises Refused where two outputs are one file or one lies in another, or one is an input or in a folder that is one.
+    """Raises Refused where two outputs are one file or one lies in another, or one is an input or in a folder that is.
 
     Args:
         read, written: paths by what a sentence calls them. Links and `..` are followed.

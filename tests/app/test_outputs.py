@@ -259,10 +259,10 @@ def test_an_output_replaces_its_own_kind_only(verb: Verb, line: str, what: str) 
 def test_outputs_replace_what_they_wrote_before(verb: Verb) -> None:
     rows, columns = np.mgrid[:96, :96]
     spots = sum(np.exp(-((rows - y) ** 2 + (columns - x) ** 2) / 8.0) for x in (20, 50, 80) for y in (20, 50, 80))
-    tifffile.imwrite("film.tif", (20 + 200 * np.stack([spots] * 3)).astype(np.uint8))
+    tifffile.imwrite("film.tif", (20 + 200 * np.stack([spots] * 3)).astype(np.uint8), photometric="minisblack")
     for _ in range(2):
-        for line in ("analyse g.h5 --json a.json", "tune film.tif --out p.png", "tune film.tif --out p.pdf", "export g.h5 --to csv --out t",
-                     "export g.h5 --to parquet --out t"):  # fmt: skip
+        for line in ("analyse g.h5 --json a.json", "tune film.tif --out p.png", "tune film.tif --out p.pdf",
+                     "export g.h5 --to csv --out t", "export g.h5 --to parquet --out t"):  # fmt: skip
             code, said = verb(line)
             assert code == 0, (line, said)
 
