@@ -15,6 +15,7 @@ from app.calibration.record import made_in
 from app.findings import Finding, RunTables, alone, findings, heat_rates, of_heat, order_by_frame, ring_um
 from app.heading import heading_memory
 from app.motion import foreseen_msd_um2, foreseen_speed_um_per_s, longest_delay_s
+from app.output_kinds import require_kind
 from app.outputs import require_apart
 from app.page import Page
 from app.plan import plan_of
@@ -32,6 +33,7 @@ def analyse_run(path: Path, out: Path | None, *, json: Path | None) -> int:
     """Write the page, and say the findings. Raises Refused for a run in which nobody was seen."""
     target = out or path.with_suffix(".html")
     refuse_what_is_no_file(target, "a file for the report")
+    require_kind("the report", target, "HTML")
     require_apart({"the input 'run'": path}, {"the report": target, **({"--json": json} if json else {})})
     run, about, calibration = tables(path)
     found = findings(run)

@@ -13,14 +13,18 @@ from config.refused import Refused
 from control.contract import Fault
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: Any, *, own: bool = False) -> None:
     """Into `path`, whose folder is made; a number that is not finite becomes null, which JSON has no other word for.
 
-    Raises Refused where it can't be written, and where `path` is no plain file (a link, a device, a folder).
+    Args:
+        own: it goes on with an answer that was read from there.
+
+    Raises Refused where it can't be written, and where `path` is no plain file (a link, a device, a folder), or
+    was read.
     """
     text = json.dumps(finite(value), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     try:
-        write_file(path, text, "a file for the answer")
+        write_file(path, text, "a file for the answer", own=own)
     except OSError as error:
         raise Refused(f"{path}: the answer could not be written ({error.strerror})") from None
 

@@ -12,11 +12,12 @@ from app.calibration.diffusion import diffusion, drift
 from app.calibration.job import Job
 from app.calibration.latency import latency
 from app.calibration.map import camera_to_deflector
-from app.calibration.record import Record, undo
+from app.calibration.record import Record, load, undo
 from app.calibration.stiffness import power, stiffness
 from app.calibration.um_per_px import um_per_px
 from app.outputs import require_apart
 from app.say import say
+from config.files import kind_of
 from config.reader import plain, read
 from config.refused import Refused
 
@@ -42,6 +43,10 @@ def calibrate_rig(
         raise Refused("calibrate: --pitch-um and --seconds have to be more than 0")
     file = out or default_file(rig)
     require_apart({"the input 'rig'": rig}, {"the calibration file": file, **({"--json": json} if json else {})})
+    if json is not None:  # the rig's calibration file, which --out leaves as it is
+        require_apart({"the rig's calibration file": default_file(rig)}, {"--json": json})
+    if kind_of(file):
+        load(file)  # refused before anything is measured, if it is no calibration file
     if undone:
         record = undo(file)
         say(f"undone: {record.what} of {record.date}; {file}")

@@ -23,6 +23,7 @@ from app.say import say
 from app.signals import Stopped
 from app.stopwatch import Stopwatch, TimedBeam, TimedCamera, TimedPolicy, TimedRecorder, TimedTracker
 from app.warn import warnings_of
+from config.atomic import refuse_what_was_read
 from config.refused import Refused
 from control.contract import STILL_LIT, Beam, Camera, Ended, Fault, Frame, Level, Order, Recorder, Turn
 from control.loop import UNCONFIRMED, run
@@ -327,6 +328,8 @@ def flown(
 ) -> int:
     """Fly, tell, and answer with an exit code: 1 if it tripped, failed or was too slow, with one sentence."""
     require_apart({}, {"the run": out, **({"--json": json} if json else {})})
+    if json is not None:
+        refuse_what_was_read(json, "--json")
     for warning in warnings_of(made):
         say(f"note: {warning}", error=True)
     try:

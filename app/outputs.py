@@ -12,8 +12,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from app.output_kinds import require_kind
 from config.atomic import FRESH, refuse_what_is_no_file
-from config.files import kind_of
+from config.files import forget_read, kind_of
 from config.refused import Refused
 from config.words import quoted
 
@@ -22,8 +23,12 @@ READ = {"run", "runs", "recording", "experiment", "rig", "config", "checkpoint"}
 NEW = {("run", "out"), ("replay", "out")}  # runs, which take the place of nothing
 FOLDERS = {("export", "out"), ("reproduce", "out")}  # written into
 RESULTS = {("reproduce", "docs"): "json"}  # with this option, that one is read
-JSON_BEGINS = b"{["
-BEGINNING = 64  # bytes of a file that are looked at
+KINDS = {  # of what they replace, by verb and option; "": as the ending of the path says
+    ("analyse", "out"): "HTML", ("tune", "out"): "", ("symmetry", "figure"): "", ("desktop", "picture"): "a PNG",
+    ("bench", "docs"): "Markdown (a .md file)", ("reproduce", "docs"): "Markdown (a .md file)",
+    ("train", "out"): "the card of a checkpoint", ("species", "out"): "the card of a checkpoint",
+    ("emulate", "log"): "a log in JSON lines",
+}  # fmt: skip
 
 
 def require_outputs(verb: str, values: Mapping[str, Any]) -> None:
@@ -33,24 +38,27 @@ def require_outputs(verb: str, values: Mapping[str, Any]) -> None:
         verb: its name.
         values: the value of every argument and option by its name, None where it was not given.
     """
+    forget_read()
     given = {name: value for name, value in values.items() if value is not None}
     results = {json for (of, option), json in RESULTS.items() if of == verb and option in given}
     read = dict(_paths(given, READ | results))
     written = dict(_paths(given, WRITTEN - results))
     folders = {f"--{name}" for name in given if (verb, name) in FOLDERS}
     require_apart(read, {said: path for said, path in written.items() if said not in folders})
+    kinds = {f"--{option}": kind for (of, option), kind in KINDS.items() if of == verb}
     for said, path in written.items():
         if said in folders:
+            _require_outside(said, path, {other: file for other, file in written.items() if other not in folders})
             require_folder(said, path)
         elif said != "--link":  # an emulator replaces its own symbolic link
-            require_writable(said, path)
+            require_writable(said, path, kinds.get(said))
     for name in given:
         if (verb, name) in NEW and os.path.lexists(given[name]):
             raise Refused(f"{given[name]}: there is a file of this name already, and a run is never written over")
 
 
 def require_apart(read: Mapping[str, Path], written: Mapping[str, Path]) -> None:
-    """Raises Refused where two outputs are one file, or one is an input or lies in a folder that is an input.
+    """Raises Refused where two outputs are one file or one lies in another, or one is an input or in a folder that is.
 
     Args:
         read, written: paths by what a sentence calls them. Links and `..` are followed.
@@ -65,26 +73,34 @@ def require_apart(read: Mapping[str, Path], written: Mapping[str, Path]) -> None
         for other, earlier in before.items():
             if same(path, earlier):
                 raise Refused(f"{said}: '{quoted(path, 200)}' is {other} too; each needs a file of its own")
+        _require_outside(said, path, before)
+        for other, earlier in before.items():
+            _require_outside(other, earlier, {said: path})
         before[said] = path
 
 
-def require_writable(said: str, path: Path) -> None:
+def _require_outside(said: str, path: Path, files: Mapping[str, Path]) -> None:
+    """Raises Refused where `path` is one of these files, or lies in one as if it were a folder."""
+    for other, file in files.items():
+        if Path(os.path.realpath(file)) in (Path(os.path.realpath(path)), *_folders(path)):
+            raise Refused(f"{said}: '{quoted(path, 200)}' lies in {other}, which is to be a file")
+
+
+def require_writable(said: str, path: Path, kind: str | None = None) -> None:
     """Raises Refused where `path` can't become a file, or where there is one that is not replaced.
 
-    A run is never replaced, and by an answer (`--json`) or a log nothing but JSON.
+    A run is never replaced, by an answer (`--json`) nothing but JSON, and nothing by another `kind`
+    (app.output_kinds; None: any).
     """
     what = "a file for the answer" if said == "--json" else "a plain file"
     try:
         refuse_what_is_no_file(path, what)
         _try_folder(path.parent)
-        begin = _beginning(path)
+        if said == "--json" or kind is not None:
+            require_kind(said, path, "JSON" if said == "--json" else kind or "")
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise Refused(f"{said}: no file can be made at '{quoted(path, 200)}' ({reason})") from None
-    if said not in ("--json", "--log") or not begin.strip():
-        return
-    if begin.strip()[0] not in JSON_BEGINS:
-        raise Refused(f"{said}: '{quoted(path, 200)}' is not JSON, and it is left as it is; name another file")
     if said == "--json" and path.with_suffix(".safetensors").exists():
         raise Refused(f"{said}: '{quoted(path, 200)}' is the card of a checkpoint; name another file")
 
@@ -130,11 +146,3 @@ def _try_folder(folder: Path) -> None:
     trial = folder / f".{secrets.token_hex(8)}.part"
     os.close(os.open(trial, FRESH, 0o600))
     trial.unlink()
-
-
-def _beginning(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(BEGINNING)
-    except FileNotFoundError:
-        return b""

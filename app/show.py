@@ -8,6 +8,7 @@ from app import rig_info
 from app.answer import write_json
 from app.export import export, written
 from app.info import info, text
+from app.output_kinds import require_kind
 from app.outputs import require_apart
 from app.progress import progress
 from app.say import say
@@ -16,13 +17,16 @@ from app.say import say
 def export_run(path: Path, to: str, out: Path | None, *, json: Path | None) -> None:
     """Write a run's tables or frames into a folder, and say which files were made."""
     folder = out or path.with_suffix("")
-    require_apart({"the input 'run'": path}, {**written(to, folder), **({"--json": json} if json else {})})
+    made = written(to, folder)
+    require_apart({"the input 'run'": path}, {**made, **({"--json": json} if json else {})})
+    for said, file in made.items():
+        require_kind(said, file)
     with progress("export", None, "rows") as step:
-        made = export(path, to, folder, step)
-    for file in made:
+        files = export(path, to, folder, step)
+    for file in files:
         say(file)
     if json is not None:
-        write_json(json, {"run": str(path), "files": [str(file) for file in made]})
+        write_json(json, {"run": str(path), "files": [str(file) for file in files]})
 
 
 def show_info(path: Path, *, json: Path | None) -> None:

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from app.answer import write_json
+from app.output_kinds import require_kind
 from app.outputs import require_apart
 from app.say import say
+from config.atomic import refuse_what_was_read
 from config.reader import build, read
 
 TRAINED = Path("runs/trained")
@@ -26,6 +28,9 @@ def train_network(config: Path, out: Path | None = None, *, json: Path | None) -
     path = out or (config.parent / wanted.out if wanted.out else TRAINED / f"{config.stem}.json")
     made = {f"the checkpoint's {suffix}": path.with_suffix(suffix) for suffix in (".json", ".safetensors", ".csv")}
     require_apart({"the input 'config'": config}, {**made, **({"--json": json} if json else {})})
+    require_kind("the checkpoint", path, "the card of a checkpoint")
+    if json is not None:
+        refuse_what_was_read(json, "--json")
     card = Trainer(wanted, wanted.task.make(), path).run()
     said = {"checkpoint": str(path), "epochs": card.trained.epochs, **card.metrics}
     return _tell(f"{wanted.title}: {path}", said, json)

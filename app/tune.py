@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.answer import write_json
+from app.output_kinds import require_kind
 from app.outputs import require_apart
 from app.progress import progress
 from app.recording import open_recording
@@ -61,6 +62,7 @@ def picture_file(recording: Path, out: Path | None) -> Path:
     refuse_what_is_no_file(picture, "a file for the picture")
     if picture.suffix.lower() not in PICTURES:
         raise Refused(f"{picture}: found the ending '{picture.suffix}' of a picture (allowed: {', '.join(PICTURES)})")
+    require_kind("the picture", picture)
     return picture
 
 
@@ -169,4 +171,4 @@ def draw(image: Image, s: Tracking, seen: Inspection, picture: Path) -> None:
     phase.set_title(seen.verdict.split(";")[0], fontsize=9)
     phase.legend()
     with fresh_file(picture) as beside:
-        figure.savefig(beside, dpi=100, format="png")
+        figure.savefig(beside, dpi=100, format=picture.suffix[1:].lower())

@@ -27,6 +27,7 @@ import numpy as np
 from app.answer import write_json
 from app.rig_file import EXPERIMENTS, RIGS
 from app.verify import first_difference
+from config.atomic import write_file
 from config.refused import Refused
 from control.contract import Fault
 from drivers.emulate.child import ROOT, Child
@@ -338,7 +339,7 @@ def bench(quick: bool, json: Path | None, docs: Path | None) -> None:
         if json is not None:  # after each row: what was measured stays, whatever comes
             write_json(json, [asdict(row) for row in rows])
         if docs is not None:
-            docs.write_text(markdown(rows), encoding="utf-8")
+            write_file(docs, markdown(rows))
 
 
 def line(row: Row) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from app.answer import write_json
+from config.atomic import write_file
 from config.refused import Refused
 
 ONLY = {"docs": ("tracking", "safety"), "repeats": ("loop",), "seconds": ("loop",)}  # who takes an option
@@ -32,7 +33,7 @@ def bench_tracking(quick: bool, json: Path | None, docs: Path | None) -> None:
     if json is not None:
         write_json(json, tables)
     if docs is not None:
-        docs.write_text(markdown(tables, repeats_of(quick)))
+        write_file(docs, markdown(tables, repeats_of(quick)))
 
 
 def bench_identities(quick: bool, json: Path | None) -> None:

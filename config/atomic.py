@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from config.files import was_read
 from config.refused import Refused
+from config.words import quoted
 
 FRESH = os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 KINDS = {
@@ -20,7 +22,9 @@ RUN = b"\x89HDF\r\n\x1a\n"  # how a run file begins, as every HDF5 file does
 
 
 @contextmanager
-def fresh_file(path: Path, what: str = "a plain file", *, make_folder: bool = True) -> Iterator[Path]:
+def fresh_file(
+    path: Path, what: str = "a plain file", *, make_folder: bool = True, own: bool = False
+) -> Iterator[Path]:
     """A new, empty file beside `path`, to be filled by its name; at the end of the block it takes the place of `path`.
 
     Where the block raises, `path` is as it was and nothing is left beside it.
@@ -28,11 +32,12 @@ def fresh_file(path: Path, what: str = "a plain file", *, make_folder: bool = Tr
     Args:
         what: what is to be written there, for the sentence of a refusal.
         make_folder: make the folder if it is not there.
+        own: a file that this process has read may be replaced: it goes on with what it wrote there before.
 
-    Raises Refused where there is a run, or something else than a plain file, at `path` (a link, a device, a folder),
-    OSError.
+    Raises Refused where there is a run, a file that was read, or something else than a plain file, at `path` (a link, a
+    device, a folder), OSError.
     """
-    refuse_what_is_no_file(path, what)
+    _refuse(path, what, own)
     if make_folder:
         path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name[:20]}.{secrets.token_hex(8)}.part")
@@ -40,16 +45,31 @@ def fresh_file(path: Path, what: str = "a plain file", *, make_folder: bool = Tr
     try:
         yield beside
         _to_disk(beside)
-        refuse_what_is_no_file(path, what)
+        _refuse(path, what, own)
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
 
 
-def write_file(path: Path, content: str | bytes, what: str = "a plain file", *, make_folder: bool = True) -> None:
+def write_file(
+    path: Path, content: str | bytes, what: str = "a plain file", *, make_folder: bool = True, own: bool = False
+) -> None:
     """Write text (as UTF-8) or bytes. Raises as `fresh_file` does."""
-    with fresh_file(path, what, make_folder=make_folder) as beside:
+    with fresh_file(path, what, make_folder=make_folder, own=own) as beside:
         beside.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
+
+
+def refuse_what_was_read(path: Path, said: str = "") -> None:
+    """Raises Refused if this process has read the file at `path`; `said` is the option that names it."""
+    if was_read(path):
+        said = f"{said}: " if said else ""
+        raise Refused(f"{said}{quoted(path, 200)}: this file was read by this command, and it is never written over")
+
+
+def _refuse(path: Path, what: str, own: bool) -> None:
+    refuse_what_is_no_file(path, what)
+    if not own:
+        refuse_what_was_read(path)
 
 
 def refuse_what_is_no_file(path: Path, what: str = "a plain file") -> None:

@@ -1,7 +1,11 @@
-"""Reading a whole file: never a pipe or a device, which could block, and never more than was allowed."""
+"""Reading a whole file: never a pipe or a device, which could block, and never more than was allowed.
+
+What this process has read is remembered by its path: config.atomic replaces no such file.
+"""
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
@@ -10,6 +14,34 @@ from config.words import one_line, quoted
 
 KINDS = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"),
          (stat.S_ISCHR, "a device"), (stat.S_ISBLK, "a device"))  # fmt: skip
+
+_read: dict[str, None] = {}  # absolute paths, in the order of reading
+
+
+def remember_read(path: Path) -> None:
+    """From now on the file at `path` is an input of this process."""
+    _read[os.path.abspath(path)] = None
+
+
+def forget_read() -> None:
+    """A new command begins: nothing was read for it yet."""
+    _read.clear()
+
+
+def was_read(path: Path) -> bool:
+    """Whether the file that is at `path` now was read by this process, by this name or another one."""
+    try:
+        there = os.stat(path)
+    except (OSError, ValueError):
+        return False
+    return os.path.abspath(path) in _read or any(_is(one, there) for one in tuple(_read))
+
+
+def _is(path: str, there: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), there)
+    except OSError:
+        return False
 
 
 def kind_of(path: Path) -> str:
@@ -25,12 +57,16 @@ def kind_of(path: Path) -> str:
 
 
 def require_file(path: Path, what: str = "a file", near: str = "") -> None:
-    """Raises Refused where `path` is no plain file; `near` is added where there is nothing."""
+    """The file at `path` is about to be read. Raises Refused where there is no plain file.
+
+    `near` is added where there is nothing.
+    """
     found = kind_of(path)
     if not found:
         raise Refused(f"{path}: there is no such file{near}")
     if found != "a file":
         raise Refused(f"{path}: found {found}, where {what} is needed")
+    remember_read(path)
 
 
 def read_bytes(path: Path, most: int, what: str = "a file") -> bytes:

@@ -22,7 +22,7 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from config.files import kind_of, require_file
+from config.files import kind_of, remember_read, require_file
 from config.refused import Refused
 from config.words import one_line, quoted
 from control.contract import Fault
@@ -250,6 +250,7 @@ class Film:
 def require_film(path: Path) -> None:
     """Raises Refused where a file does not begin as a film does: FFmpeg takes a playlist, too, whatever its name is."""
     try:
+        remember_read(path)
         with path.open("rb") as file:
             begin = file.read(PACKETS * PACKET_BYTES)
     except OSError as error:

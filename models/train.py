@@ -186,12 +186,12 @@ class Trainer:
                    ("best", self.best)) for name, value in held.items()}  # fmt: skip
         for index, held in self.optimiser.state_dict()["state"].items():
             tensors |= {f"adam.{index}.{name}": value for name, value in held.items()}
-        with fresh_file(self._state) as partial:
+        with fresh_file(self._state, own=True) as partial:
             save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, partial,
                       metadata={"at": json.dumps(asdict(self.at)), "settings": repr(self.wanted)})  # fmt: skip
         log = io.StringIO(newline="")
         csv.writer(log).writerows([COLUMNS, *self.at.rows])
-        write_file(self.path.with_suffix(".csv"), log.getvalue())
+        write_file(self.path.with_suffix(".csv"), log.getvalue(), own=True)
 
     def _restore(self) -> None:
         from safetensors import safe_open

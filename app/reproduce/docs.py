@@ -51,7 +51,7 @@ def write_page(page: Path, data: Path, out: Path) -> None:
         figure = figure_of(out / "families", one["id"]) if one["id"] in PICTURED else None
         if figure is not None and figure_sha256(figure) == one["figure_sha256"]:
             write_file(page.parent / picture(page, one["id"]), figure)
-    write_file(page, page_of(told, page, data))
+    write_file(page, page_of(told, page, data), own=True)
 
 
 def belongs(told: Told, page: Path) -> bool:

@@ -44,7 +44,7 @@ def told_in(path: Path | None) -> dict[str, list[Any]]:
 
 def add_to(path: Path, name: str, rows: list[dict[str, object]]) -> None:
     """Write rows under their name into a JSON file; what it has under other names stays. Raises Refused."""
-    write_json(path, {**told_in(path), name: rows})
+    write_json(path, {**told_in(path), name: rows}, own=True)
 
 
 def whole(path: Path) -> dict[str, list[Told]]:

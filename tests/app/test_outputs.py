@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import subprocess
 import sys
@@ -10,10 +11,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import tifffile
 import typer.main
+import yaml
 
 import main
+from app.output_kinds import LARGEST_JSON
 from app.outputs import READ, WRITTEN, require_apart, same
 from app.rig_file import EXPERIMENTS
 from config.refused import Refused
@@ -114,11 +119,11 @@ def test_no_output_takes_the_place_of_an_input_or_of_another_output(verb: Verb, 
 
 
 @pytest.mark.parametrize(
-    "json", ["d", "e.yaml/x.json", "/proc/x.json", "/proc/nowhere/x.json", "/dev/null", "link.h5", "x" * 300]
+    "answer", ["d", "e.yaml/x.json", "/proc/x.json", "/proc/nowhere/x.json", "/dev/null", "link.h5", "x" * 300]
 )
-def test_an_answer_that_can_not_be_written_is_refused_before_the_run(verb: Verb, json: str) -> None:
-    refused(verb, f"run e.yaml --seconds 0.1 --out x.h5 --json {json}")
-    refused(verb, f"run e.yaml --seconds 0.1 --json {json}")
+def test_an_answer_that_can_not_be_written_is_refused_before_the_run(verb: Verb, answer: str) -> None:
+    refused(verb, f"run e.yaml --seconds 0.1 --out x.h5 --json {answer}")
+    refused(verb, f"run e.yaml --seconds 0.1 --json {answer}")
     assert not Path("runs").exists()
 
 
@@ -175,3 +180,108 @@ def test_every_path_of_every_verb_is_read_or_written() -> None:
                 found += 1
                 assert parameter.name in READ | WRITTEN, (name, parameter.name)
     assert found > 30
+
+
+def in_json(path: str, text: str, **changed: Any) -> dict[str, Any]:
+    """Settings in JSON, which is YAML too."""
+    data: dict[str, Any] = {**yaml.safe_load(text), **changed}
+    Path(path).write_text(json.dumps(data, indent=1))
+    return data
+
+
+def test_an_answer_does_not_replace_a_file_that_an_input_names(verb: Verb) -> None:
+    in_json("rig.yaml", RIG, calibration="cal.yaml")
+    Path("cal.yaml").write_text('{"rig": "simulated", "records": []}')
+    in_json("named.yaml", EXPERIMENT, rig="rig.yaml")
+    Path("way").symlink_to("d")
+    os.link("cal.yaml", "d/hard.json")
+    for json_file in ("rig.yaml", "d/../rig.yaml", "cal.yaml", "d/hard.json", "way/hard.json"):
+        said = refused(verb, f"run named.yaml --seconds 0.1 --out x.h5 --json {json_file}")
+        assert "was read by this command" in said
+    assert "was read by this command" in refused(verb, "info rig.yaml --json cal.yaml")
+    said = refused(verb, "calibrate um-per-px rig.yaml --seconds 0.1 --out x.yaml --json cal.yaml")
+    assert "the rig's calibration file" in said
+    assert verb("info g.h5 --json rig.yaml")[0] == 0  # another command, which reads it not
+
+
+def test_an_answer_replaces_json_only(verb: Verb) -> None:
+    texts = {"c.toml": "[section]\na = 1\n", "l.txt": "{this is\nmy text\n", "w.txt": "\n" * 80 + "notes\n",
+             "t.json": '{"a": 1} and more', "deep.json": "[" * 100_000, "b.bin": "{\x00"}  # fmt: skip
+    for name, text in texts.items():
+        Path(name).write_text(text)
+        assert "not JSON, and it is left as it is" in refused(verb, f"info g.h5 --json {name}"), name
+    Path("blank.json").write_text("\n" * 80)
+    Path("own.json").write_text(' {"a": [1, NaN]}')
+    for name in ("blank.json", "own.json"):
+        assert verb(f"info g.h5 --json {name}")[0] == 0
+    with Path("large.json").open("wb") as file:
+        file.write(b"[]")
+        file.truncate(LARGEST_JSON + 1)
+    assert "too large to be replaced" in refused(verb, "info g.h5 --json large.json")
+
+
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [
+        ("analyse g.h5 --out e.yaml", "not HTML"),
+        ("analyse g.h5", "not HTML"),
+        ("tune g.h5 --out picture.png", "not a PNG"),
+        ("tune g.h5 --out picture.pdf", "not a PDF"),
+        ("symmetry tracks.csv --figure forces.csv", "not a CSV"),
+        ("symmetry tracks.csv --figure picture.png", "not a PNG"),
+        ("desktop e.yaml --picture r.yaml", "not a PNG"),
+        ("export g.h5 --to csv --out t", "not a CSV table"),
+        ("export g.h5 --to parquet --out t", "not a Parquet table"),
+        ("calibrate um-per-px r.yaml --seconds 0.1 --out e.yaml", "unknown key"),
+        ("bench tracking --quick --docs e.yaml", "not Markdown"),
+        ("reproduce --docs e.yaml --json checks.json", "not Markdown"),
+        ("species g.h5 other.h5 --out checks.json", "not the card of a checkpoint"),
+        ("emulate galvo --log notes.json --fault end", "not a log in JSON lines"),
+    ],
+)
+def test_an_output_replaces_its_own_kind_only(verb: Verb, line: str, what: str) -> None:
+    Path("t").mkdir()
+    for name in (
+        "g.html",
+        "picture.png",
+        "picture.pdf",
+        "t/tracks.csv",
+        "t/tracks.parquet",
+        "forces.csv",
+        "notes.json",
+    ):
+        Path(name).write_text("[notes]\nprecious\n")
+    Path("checks.json").write_text("{}")
+    Path("tracks.csv").write_text("frame,particle,x,y\n0,0,1,1\n")
+    assert what in refused(verb, line)
+
+
+def test_outputs_replace_what_they_wrote_before(verb: Verb) -> None:
+    rows, columns = np.mgrid[:96, :96]
+    spots = sum(np.exp(-((rows - y) ** 2 + (columns - x) ** 2) / 8.0) for x in (20, 50, 80) for y in (20, 50, 80))
+    tifffile.imwrite("film.tif", (20 + 200 * np.stack([spots] * 3)).astype(np.uint8), photometric="minisblack")
+    for _ in range(2):
+        for line in ("analyse g.h5 --json a.json", "tune film.tif --out p.png", "tune film.tif --out p.pdf",
+                     "export g.h5 --to csv --out t", "export g.h5 --to parquet --out t"):  # fmt: skip
+            code, said = verb(line)
+            assert code == 0, (line, said)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "run e.yaml --seconds 0.1 --out x.h5 --json x.h5/y.json",
+        "run e.yaml --seconds 0.1 --out n/x.h5 --json n",
+        "run e.yaml --seconds 0.1 --out n/deep/x.h5 --json d/../n",
+        "run e.yaml --seconds 0.1 --json runs",
+        "export g.h5 --to csv --out n/t --json n",
+        "export g.h5 --to csv --out n --json n",
+        "export g.h5 --to csv --out n --json n/tracks.csv/y.json",
+        "reproduce P1 --out n/t --json n",
+        "analyse g.h5 --json g.html/y.json",
+    ],
+)
+def test_no_output_lies_in_another_one(verb: Verb, line: str) -> None:
+    refused(verb, line)
+    assert not Path("n").exists()
+    assert not Path("runs").exists()

@@ -1,0 +1,96 @@
+"""Of which kind the file is that an output would replace: it replaces its own kind only, by content and not by name."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from config.refused import Refused
+from config.words import quoted
+
+LARGEST_JSON = 50_000_000  # bytes of an answer that is replaced
+LOOKED_AT = 1 << 16  # bytes of a file of another kind
+LINE_OF_NAMES = re.compile(rb'"?\w+"?(,"?\w+"?)+\r?(\n|$)')  # the first line of a CSV table
+TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+
+def _begins(*with_one_of: bytes) -> Callable[[bytes], bool]:
+    return lambda data: data.lstrip().lower().startswith(tuple(begin.lower() for begin in with_one_of))
+
+
+def _is_json(data: bytes) -> bool:
+    return _json(data) is not None
+
+
+def _is_card(data: bytes) -> bool:
+    found = _json(data)
+    return isinstance(found, dict) and "weights_sha256" in found
+
+
+def _is_lines(data: bytes) -> bool:
+    return isinstance(_json(data.lstrip().partition(b"\n")[0]), dict)
+
+
+def _is_svg(data: bytes) -> bool:
+    return data.lstrip().startswith((b"<?xml", b"<svg")) and b"<svg" in data
+
+
+def _json(data: bytes) -> Any:
+    """What the JSON says; None where it is none, or says null, which no output says."""
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+
+
+KINDS: dict[str, tuple[Callable[[bytes], bool], int]] = {  # by what a sentence calls it: test, bytes that it needs
+    "JSON": (_is_json, LARGEST_JSON),
+    "the card of a checkpoint": (_is_card, LARGEST_JSON),
+    "a log in JSON lines": (_is_lines, LOOKED_AT),
+    "HTML": (_begins(b"<!doctype html", b"<html"), LOOKED_AT),
+    "Markdown (a .md file)": (_begins(b"#"), LOOKED_AT),
+    "a CSV table": (lambda data: LINE_OF_NAMES.match(data) is not None, LOOKED_AT),
+    "a Parquet table": (_begins(b"PAR1"), LOOKED_AT),
+    "a TIFF": (_begins(*TIFF), LOOKED_AT),
+    "a PNG": (_begins(b"\x89PNG\r\n\x1a\n"), LOOKED_AT),
+    "a PDF": (_begins(b"%PDF"), LOOKED_AT),
+    "a JPEG": (_begins(b"\xff\xd8\xff"), LOOKED_AT),
+    "an SVG": (_is_svg, LOOKED_AT),
+    "EPS": (_begins(b"%!PS"), LOOKED_AT),
+    "a WebP": (lambda data: data[:4] == b"RIFF" and data[8:12] == b"WEBP", LOOKED_AT),
+}
+BY_ENDING = {
+    ".json": "JSON", ".html": "HTML", ".md": "Markdown (a .md file)", ".csv": "a CSV table",
+    ".parquet": "a Parquet table",
+    ".tif": "a TIFF", ".tiff": "a TIFF", "": "a PNG", ".png": "a PNG", ".pdf": "a PDF", ".jpg": "a JPEG",
+    ".jpeg": "a JPEG", ".svg": "an SVG", ".eps": "EPS", ".ps": "EPS", ".webp": "a WebP",
+}  # fmt: skip
+
+
+def require_kind(said: str, path: Path, kind: str = "") -> None:
+    """Raises Refused where the file at `path` holds something that is not of this kind; an empty one is of any.
+
+    Args:
+        said: the option or output, for the sentence.
+        kind: of KINDS; left out, it is that of the path's ending.
+
+    Raises OSError where the file can't be read.
+    """
+    if not path.is_file():
+        return
+    kind = kind or BY_ENDING.get(path.suffix.lower(), "")
+    holds, most = KINDS.get(kind, (None, LOOKED_AT))
+    with path.open("rb") as file:
+        data = file.read(most + 1)
+    if not data.strip() and len(data) <= most:
+        return
+    if most == LARGEST_JSON and len(data) > most:
+        raise Refused(f"{said}: '{quoted(path, 200)}' is too large to be replaced (allowed: {most / 1e6:g} MB); "
+                      "name another file")  # fmt: skip
+    named = kind != "Markdown (a .md file)" or path.suffix.lower() == ".md"  # a comment in YAML begins as a heading
+    if holds is None or not holds(data) or not named:
+        what = f"not {kind}" if kind else "there already"
+        raise Refused(f"{said}: '{quoted(path, 200)}' is {what}, and it is left as it is; name another file")
