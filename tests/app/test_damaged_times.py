@@ -150,3 +150,19 @@ def test_turns_without_a_frame_or_with_no_number_of_one(
 def test_a_header_without_a_frame_rate_is_refused(fps: float) -> None:
     with pytest.raises(Refused, match="'fps' is "):
         header_of(header(fps=fps).text(), "g.h5")
+
+
+def test_an_event_of_a_turn_that_is_not_there_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "g.h5"
+    path.write_bytes(RECORD)
+    said = []
+    for damage in (False, True):
+        with h5py.File(path, "r+") as file:
+            turns = file["turns"][...]
+            turns["turn"][:] = -(2**63) if damage else turns["turn"]
+            file["turns"][...] = turns
+        source = RunSource(path)
+        said.append(len(source.said()))
+        source.close()
+    assert said[0] > 0
+    assert said[1] == 0
