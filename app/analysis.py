@@ -6,6 +6,7 @@ Averages over time use frame numbers, and a particle that was missed in a frame 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ from control.contract import State
 Floats = NDArray[np.float64]
 
 POSITION = ["x_um", "y_um"]
+MOST_GAPS = 20  # frames for each sighting, up to which a grid of all frames is made
 
 
 def speeds(tracks: pd.DataFrame, tau_s: float, settle_s: float = 0.0) -> pd.DataFrame:
@@ -45,7 +47,7 @@ def _speeds(own: pd.DataFrame, tau_s: float, settle_s: float) -> pd.DataFrame:
     time_s, frame = own["time_s"].to_numpy(), own["frame"].to_numpy()
     place_um = own[POSITION].to_numpy(np.float64)  # [T, 2]
     then_s = time_s - tau_s
-    after = np.searchsorted(time_s, then_s - 1e-9)  # the first sighting at t - tau or later
+    after = np.minimum(np.searchsorted(time_s, then_s - 1e-9), len(own) - 1)  # the first sighting at t - tau or later
     known = after < np.arange(len(own))
     exact = np.abs(time_s[after] - then_s) <= 1e-9
     before = np.where(exact, after, after - 1)
@@ -95,32 +97,43 @@ def msd(tracks: pd.DataFrame, fps: float, largest_lag_s: float) -> pd.Series[flo
 
 def _displacements(tracks: pd.DataFrame, fps: float, largest_lag_s: float) -> tuple[Floats, Floats, Any, Floats]:
     """(sum of square displacements [lags, particles], how many, the particles, lag_s [lags])."""
-    lags = np.arange(1, int(largest_lag_s * fps + 1e-6) + 1)
+    longest = min(int(largest_lag_s * fps + 1e-6), 2 * tracks["frame"].nunique() + 1000)  # what has pairs, and so few
+    lags = np.arange(1, longest + 1)
     groups = list(tracks.groupby("particle", sort=True))
     total, count = np.zeros((len(lags), len(groups))), np.zeros((len(lags), len(groups)))
     for column, (_, own) in enumerate(groups):
-        place_um, stretch = _by_frame(own)
-        for row, lag in enumerate(lags[: max(len(place_um) - 1, 0)]):
-            square = ((place_um[lag:] - place_um[:-lag]) ** 2).sum(1)
-            square = square[(stretch[lag:] == stretch[:-lag]) & np.isfinite(square)]
+        for row, square in enumerate(_square_displacements(own, lags)):
             total[row, column], count[row, column] = square.sum(), len(square)
     return total, count, [particle for particle, _ in groups], lags / fps
 
 
-def _by_frame(own: pd.DataFrame) -> tuple[Floats, NDArray[np.int64]]:
-    """One particle over all frames from its first to its last: positions (nan: missed, carried), and its stretch.
+def _square_displacements(own: pd.DataFrame, lags: NDArray[np.int64]) -> Iterator[Floats]:
+    """By lag: the square displacements of one particle. Two sightings count unless it was carried between them."""
+    own = own.sort_values("frame", kind="stable").drop_duplicates("frame", keep="last")
+    frame, seen_um = own["frame"].to_numpy(np.int64), own[POSITION].to_numpy(np.float64, copy=True)
+    carried = own["carried"].to_numpy(np.bool_) if "carried" in own else np.zeros(len(own), np.bool_)
+    seen_um[carried], stretch = np.nan, np.cumsum(carried)
+    if frame[-1] - frame[0] < MOST_GAPS * len(frame):  # a grid of all frames, which is quicker
+        row = frame - frame[0]
+        place_um = np.full((row[-1] + 1, 2), np.nan)
+        place_um[row] = seen_um
+        part = np.full(len(place_um), -1)
+        part[row] = stretch
+        for lag in lags[: max(len(place_um) - 1, 0)]:
+            square = ((place_um[lag:] - place_um[:-lag]) ** 2).sum(1)
+            yield square[(part[lag:] == part[:-lag]) & np.isfinite(square)]
+        return
+    for lag in lags:
+        later = seen_at(frame, frame + lag)
+        known = (later >= 0) & (stretch[later] == stretch)
+        square = ((seen_um[later[known]] - seen_um[known]) ** 2).sum(1)
+        yield square[np.isfinite(square)]
 
-    Two frames belong to the same stretch if it was not carried between them.
-    """
-    frame = own["frame"].to_numpy()
-    row = frame - frame.min()
-    place_um = np.full((row.max() + 1, 2), np.nan)
-    carried = np.zeros(len(place_um), np.int64)
-    place_um[row] = own[POSITION].to_numpy(np.float64)
-    if "carried" in own:
-        carried[row] = own["carried"].to_numpy(np.bool_)
-    place_um[carried > 0] = np.nan
-    return place_um, np.cumsum(carried)
+
+def seen_at(frame: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where each wanted frame is among `frame`, which is sorted; -1 where it is not."""
+    at = np.minimum(np.searchsorted(frame, wanted), len(frame) - 1)
+    return np.where(frame[at] == wanted, at, -1)
 
 
 def power_law(spread: pd.Series[float]) -> tuple[float, float]:
@@ -131,7 +144,7 @@ def power_law(spread: pd.Series[float]) -> tuple[float, float]:
 
 
 def drift(tracks: pd.DataFrame) -> pd.DataFrame:
-    """How far all particles together have moved since the first frame: x_um, y_um by frame.
+    """How far all particles together have moved since the first frame: x_um, y_um by frame in which one was seen.
 
     The mean displacement of those seen in both of two successive frames, summed up (Crocker and Grier 1996).
     """
@@ -141,7 +154,7 @@ def drift(tracks: pd.DataFrame) -> pd.DataFrame:
     if "carried" in ordered:
         same &= ~(ordered["carried"] | ordered["carried"].shift(1, fill_value=False))
     mean = step[same].groupby(ordered.loc[same, "frame"]).mean()
-    every = pd.Index(np.arange(ordered["frame"].min(), ordered["frame"].max() + 1), name="frame")
+    every = pd.Index(np.unique(ordered["frame"]), name="frame")
     return mean.reindex(every).fillna(0.0).cumsum()
 
 

@@ -66,12 +66,17 @@ def means_of(made: Plan, particles: int) -> Means:
     return Means(rig.plant, build_light(made), seen_s + latency_s(rig), 1.0 / rig.camera.fps, particles)
 
 
+def blocks(time_s: pd.Series[float], number: int) -> NDArray[np.float64]:
+    """[N] in which of so many equal stretches of time each is; fewer where the clock does not part them."""
+    return np.asarray(pd.cut(time_s, number, labels=False, duplicates="drop"), np.float64)
+
+
 def in_blocks(values: pd.DataFrame, column: str) -> tuple[float, float]:
     """(mean, standard error) of a column, from the scatter between 8 stretches of time."""
     values = values[np.isfinite(values[column])]
     if len(values) < 2 * BLOCKS:
         return math.nan, math.nan
-    block = pd.cut(values["time_s"], BLOCKS, labels=False)
+    block = blocks(values["time_s"], BLOCKS)
     means = values.groupby(block)[column].mean().to_numpy()
     return float(values[column].mean()), float(means.std(ddof=1) / math.sqrt(len(means)))
 
@@ -187,7 +192,7 @@ def lasting(run: RunTables, tau_s: float, about_s: float) -> tuple[float, float]
         return persistence_s(heading_memory(tracks, tau_s, run.fps, longest_s), tau_s)
 
     time_s = run.tracks["time_s"]
-    block = np.asarray(pd.cut(time_s, BLOCKS, labels=False))
+    block = blocks(time_s, BLOCKS)
     if float(np.ptp(time_s)) < BLOCKS * tau_s:
         return seen_s(run.tracks), math.nan
     without = np.array([seen_s(run.tracks[block != one]) for one in range(BLOCKS)])
@@ -212,7 +217,7 @@ def late_diffusion(run: RunTables, tau_s: float) -> tuple[float, float]:
             else math.nan
         )
 
-    block = pd.cut(time_s, 4, labels=False)
+    block = blocks(time_s, 4)
     parts = np.array([slope(own) for _, own in run.tracks.groupby(block)])
     return slope(run.tracks), float(parts.std(ddof=1) / 2.0)
 

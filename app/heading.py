@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from app.analysis import POSITION, carried_between
+from app.analysis import POSITION, carried_between, seen_at
 
 Floats = NDArray[np.float64]
 
@@ -20,13 +20,13 @@ def heading_memory(tracks: pd.DataFrame, tau_s: float, fps: float, longest_s: fl
     lags = np.unique(np.linspace(0, max(round(longest_s * fps), 1), 40).astype(np.int64))
     total, count = np.zeros(len(lags)), np.zeros(len(lags))
     for _, own in tracks.groupby("particle", sort=True):
-        angle = _angle(own.sort_values("frame"), window, fps)
+        frame, angle = _angle(own, window, fps)
         for row, lag in enumerate(lags):
-            if lag < len(angle):
-                turned = angle[lag:] - angle[: len(angle) - lag]
-                known = np.isfinite(turned)
-                total[row] += np.cos(turned[known]).sum()
-                count[row] += known.sum()
+            later = seen_at(frame, frame + lag)
+            turned = (angle[later] - angle)[later >= 0]
+            turned = turned[np.isfinite(turned)]
+            total[row] += np.cos(turned).sum()
+            count[row] += len(turned)
     mean = np.divide(total, count, out=np.full(len(lags), np.nan), where=count > 0)
     return pd.Series(mean, index=pd.Index(lags / fps, name="lag_s"), name="memory")
 
@@ -40,15 +40,14 @@ def persistence_s(memory: pd.Series[float], tau_s: float) -> float:
     return float(-1.0 / slope) if slope < 0 else float("nan")
 
 
-def _angle(own: pd.DataFrame, window: int, fps: float) -> Floats:
-    """[T] direction of the displacement over `window` frames, on every frame; nan where it is not known."""
-    frame = own["frame"].to_numpy() - own["frame"].iloc[0]
-    place = np.full((int(frame[-1]) + 1, 2), np.nan)
-    place[frame] = own[POSITION].to_numpy(np.float64)
-    free = np.zeros(len(place), np.bool_)
-    free[frame] = carried_between(own, own["time_s"].to_numpy() - window / fps) == 0
-    angle = np.full(len(place), np.nan)
-    if len(place) > window:
-        moved = place[window:] - place[:-window]
-        angle[window:] = np.where(free[window:], np.arctan2(moved[:, 1], moved[:, 0]), np.nan)
-    return angle
+def _angle(own: pd.DataFrame, window: int, fps: float) -> tuple[NDArray[np.int64], Floats]:
+    """(frames in which a particle was seen [T], direction of its displacement over `window` frames [T]).
+
+    nan where it is not known.
+    """
+    own = own.sort_values("frame", kind="stable").drop_duplicates("frame", keep="last")
+    frame, place = own["frame"].to_numpy(np.int64), own[POSITION].to_numpy(np.float64)
+    free = carried_between(own, own["time_s"].to_numpy() - window / fps) == 0
+    past = seen_at(frame, frame - window)
+    moved = place - place[past]
+    return frame, np.where(free & (past >= 0), np.arctan2(moved[:, 1], moved[:, 0]), np.nan)

@@ -11,6 +11,7 @@ from control.contract import State, Tracks
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+MOST_GAPS = 50  # rows of a grid for each of the tracks
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,19 @@ class Paths:
 def paths(tracks: list[Tracks], period_s: float, most: int | None = None) -> Paths:
     """Tracks on a grid of their frame period; a dropped frame is a row of nan.
 
+    The grid has at most MOST_GAPS rows for each of the tracks (1000 at least): after a long pause, what was before is
+    left out.
+
     `most`: of more particles than that, those that were seen most often.
     """
-    tracks = [seen for seen in tracks if len(seen)]
+    tracks = [seen for seen in tracks if len(seen) and np.isfinite(seen.time_s)]
     if not tracks:
         return Paths(period_s, np.empty(0), np.empty(0, np.int64), np.empty((0, 0, 2)))
-    start_s = tracks[0].time_s
+    time_s: Floats = np.array([seen.time_s for seen in tracks], np.float64)
+    newest = np.flatnonzero(
+        (time_s > time_s[-1] - MOST_GAPS * max(len(tracks), 20) * period_s) & (time_s <= time_s[-1])
+    )
+    tracks, start_s = [tracks[index] for index in newest], float(time_s[newest].min())
     row = np.array([round((seen.time_s - start_s) / period_s) for seen in tracks])
     rows = np.repeat(row, [len(seen) for seen in tracks])  # [S] and below: of every sighting
     who = np.concatenate([seen.particle for seen in tracks])
@@ -45,8 +53,8 @@ def paths(tracks: list[Tracks], period_s: float, most: int | None = None) -> Pat
     known = np.isin(path, chosen)
     position_um = np.full((int(row.max()) + 1, len(chosen), 2), np.nan)
     position_um[rows[known], np.searchsorted(chosen, path[known])] = place_um[known]
-    time_s: Floats = start_s + period_s * np.arange(len(position_um), dtype=np.float64)
-    return Paths(period_s, time_s, who[first], position_um)
+    grid_s: Floats = start_s + period_s * np.arange(len(position_um), dtype=np.float64)
+    return Paths(period_s, grid_s, who[first], position_um)
 
 
 def _parted(who: Ints, doubted: NDArray[np.bool_]) -> Ints:

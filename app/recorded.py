@@ -16,6 +16,7 @@ def tables_of(run: Run, made: Plan, start: int = 0, stop: int | None = None) -> 
     """The turns from `start` to `stop`; None where nobody was seen. Raises Refused where the file is damaged."""
     found = {name: pd.DataFrame(columns) for name, columns in tidy(run, run.batches(start, stop)).items()}
     tracks, sent = found["tracks"], found["commands"]["command"] == "sent"
+    tracks = tracks[np.isfinite(tracks["time_s"])].reset_index(drop=True)  # without a frame there is no time
     if not len(tracks):
         return None
     acted = run.header.kind != Kind.REPLAY and bool(np.any(sent))

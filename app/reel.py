@@ -21,6 +21,7 @@ from app.recorded import tables_of
 from app.recording import is_run
 from app.rig import open_instrument
 from app.rig_file import Plan
+from config.refused import Refused
 from control.contract import Ended, Frame, Order, OrderKind, State, Tracks, Turn
 from control.loop import run
 from drivers.journal import Run, read_run
@@ -108,7 +109,12 @@ class RunSource:
 
     def __init__(self, path: Path) -> None:
         self.run: Run = read_run(path)
-        self.plan = plan_of(self.run.header)
+        try:
+            self.run.require_times()
+            self.plan = plan_of(self.run.header)
+        except Refused:
+            self.run.close()
+            raise
         rows, turns = self.run.rows("tracks"), self.run.rows("turns")
         self._particle, self._state = rows["particle"].copy(), rows["state"].copy()
         self._position_um = np.column_stack([rows["x_um"], rows["y_um"]])
@@ -165,7 +171,7 @@ class RunSource:
                     lines.append((turn, "withheld", f"no light for {who}: {self.run.text(text)}"))
                 dark[who, text] = turn
         lines.sort(key=lambda line: line[0])
-        return [(now_s[turn], kind, words) for turn, kind, words in lines]
+        return [(now_s[turn], kind, words) for turn, kind, words in lines if turn in now_s]  # in a damaged run: not all
 
     def _order(self, kind: bytes, text: int) -> str:
         words = self.run.text(text) if kind != b"APPLY" else ""

@@ -28,6 +28,7 @@ RECORDED_PACKAGES = (
 LARGEST_PX = 10**9  # an image's side; frames of the plant level are places, as float64
 PIXELS = ("uint8", "uint16", "float64")
 LARGEST_NUMBER = 1e15
+MOST_VERSIONS = 200  # packages
 LEAST_FPS, LARGEST_FPS = 1e-6, 1e6  # of a camera; that of a setting is within
 
 
@@ -101,7 +102,11 @@ CHECKS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("field_um", lambda value: len(value) in (0, 4) and all(map(_number, value)), "a list of four numbers"),
     ("calibration", _mapping, "a mapping"),
     ("extra", lambda value: _mapping(value) and _text(value.get("folder", "")), "a mapping, its folder a text,"),
-    ("versions", lambda value: _mapping(value) and all(map(_text, value.values())), "a mapping of texts"),
+    (
+        "versions",
+        lambda value: _mapping(value) and len(value) <= MOST_VERSIONS and all(map(_text, value.values())),
+        f"a mapping of at most {MOST_VERSIONS} texts",
+    ),
 )
 
 

@@ -22,7 +22,7 @@ from config.refused import Refused
 from config.words import one_line, quoted
 from drivers.journal.tables import HASH_BYTES, TABLES, TURNS
 
-LARGEST_HEADER = 1 << 24  # bytes
+LARGEST_HEADER = 1 << 20  # bytes: its JSON is read in one piece, during which no other thread works
 LARGEST_ATTRIBUTE = 1 << 16  # bytes
 LARGEST_CHUNK = 1 << 27  # bytes: one image
 FRAME_FILTERS = (3, 32001)  # Fletcher's check sum and Blosc, as `drivers.journal.write` asks for; no table has any
@@ -31,6 +31,7 @@ BLOSC_MASKED = 1  # of a chunk's filter mask: Blosc, the first filter, was left 
 CHECK_SUM = 4  # bytes of Fletcher's check sum, at the end of a chunk
 TIMES = ("frame_time_s", "now_s", "sent_s", "effect_s", "tracks_time_s", "allowed_effect_s", "sent_effect_s")
 LATEST_S = 4e9  # of a clock: more than from 1970 to now, and its nanoseconds fit into 64 bits
+LAST_FRAME = 2**53  # of a camera's counter: a float holds it, and its differences are no overflow
 SLACK = 1 << 26  # bytes that a killed run may claim beyond what was written
 ATTEMPTS = 27  # of reading metadata that is being written: the pauses, 1 ns, 2 ns, 4 ns, ..., add up to 0.13 s
 
@@ -108,8 +109,13 @@ def require_written_rows(path: Path, file: Any) -> None:
     """Raises Refused where a table of a run that ended cleanly has rows that were never written."""
     for name in file:
         size, stored = _claimed_and_stored(path, file[name])
-        if name != "frames" and size > stored:
+        filtered = name == "frames" and file[name].chunks is not None  # its chunks are counted below
+        if not filtered and size > stored:
             raise Refused(f"{path}: '{quoted(name)}' claims {size} bytes, and the file holds {stored} of it")
+    if "frames" in file and file["frames"].ndim and file["frames"].chunks is not None:
+        images, written = len(file["frames"]), file["frames"].id.get_num_chunks()
+        if written * file["frames"].chunks[0] < images:
+            raise Refused(f"{path}: 'frames' claims {images} images, and the file holds {written} chunks of them")
 
 
 def require_tables(path: Path, file: Any) -> None:
@@ -130,7 +136,9 @@ def require_tables(path: Path, file: Any) -> None:
 
 
 def require_times(path: Path, turns: Any, first: int = 0) -> None:
-    """Raises Refused where a time in rows of `turns` is no time of a clock: not a number, or too far off.
+    """Raises Refused where a time in rows of `turns` is no time of a clock, or a frame's number none of a camera.
+
+    A time has to be a number, and not too far off. A frame's number is -1 where the camera was silent.
 
     Args:
         first: how many turns come before these rows.
@@ -144,6 +152,12 @@ def require_times(path: Path, turns: Any, first: int = 0) -> None:
             row = int(np.argmin(right))
             raise Refused(f"{path}: turn {first + row + 1} of this run is damaged: its {name} is {found[row]:g} "
                           f"(allowed: -{LATEST_S:g} to {LATEST_S:g})")  # fmt: skip
+    number = turns["frame"]
+    right = (number >= np.where(silent, -1, 0)) & (number <= LAST_FRAME)
+    if not right.all():
+        row = int(np.argmin(right))
+        raise Refused(f"{path}: turn {first + row + 1} of this run is damaged: its frame is {number[row]} "
+                      f"(allowed: 0 to {LAST_FRAME}, and -1 without a frame)")  # fmt: skip
 
 
 def require_frames(path: Path, file: Any, height_px: int, width_px: int, pixel_type: str) -> None:
@@ -164,7 +178,9 @@ def require_one_image(frames: Any, row: int) -> None:
         return
     try:
         masked, chunk = frames.id.read_direct_chunk((row, 0, 0))
-    except DAMAGE:  # there is no such chunk: HDF5 says so itself, or fills one image with zeros
+    except DAMAGE as error:  # HDF5 would fill a chunk that was never written with zeros
+        if row < len(frames):
+            raise ValueError(f"it was not written, or is damaged: {one_line(error)}") from None
         return
     image_bytes = _size(frames.shape[1:], frames.dtype.itemsize)
     if filters[0] != FRAME_FILTERS[1] or masked & BLOSC_MASKED:

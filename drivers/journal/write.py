@@ -25,6 +25,7 @@ from drivers.journal.header import Header
 from drivers.journal.pack import Packer
 from drivers.journal.room import NoRoom, disk_trouble
 from drivers.journal.tables import HASH_BYTES, TABLES, TURNS
+from drivers.journal.trust import LARGEST_HEADER
 
 FORMAT = "cybloids run 1"
 FLUSH_S = 0.1  # a killed process loses this much, and what was in the queue
@@ -204,6 +205,10 @@ def whole(header: Header, digests: list[bytes]) -> bytes:
 
 def _create(path: Path, header: Header, keep_frames: bool) -> GrowingFile:
     """The file with all its datasets, in SWMR mode, after which none can be added. Raises Refused, Fault."""
+    size = len(header.text().encode())
+    if size > LARGEST_HEADER:
+        raise Refused(f"{path}: the settings of this run, its rig and its experiment, take {size} bytes "
+                      f"(allowed: {LARGEST_HEADER})")  # fmt: skip
     batch_bytes = LARGEST_BATCH * header.height_px * header.width_px * np.dtype(header.pixel_type).itemsize
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -201,8 +201,11 @@ class World:
             raise Fault("the simulated sample flew apart: its forces are too strong for its time step")
 
     def _move(self, to_ns: int, at_end: bool) -> None:
-        """Up to to_ns, in pieces: a signal is handled after each."""
-        work_ns = PIECE_WORK * self._light.step_ns / max(len(self.species), 1)
+        """Up to to_ns, in pieces: a signal is handled after each. An empty world jumps: a recording may have paused."""
+        if not len(self.species):
+            self._state_ns = max(self._state_ns, to_ns)
+            return
+        work_ns = PIECE_WORK * self._light.step_ns / len(self.species)
         piece_ns = max(int(work_ns), 2 * kernels.TICK_NS)
         while to_ns - self._state_ns > piece_ns:
             self._move_at_once(self._state_ns + piece_ns, False)

@@ -24,6 +24,7 @@ from app.analysis import (
     sure,
     without_drift,
 )
+from app.heading import heading_memory
 from control.contract import State
 
 FPS = 50.0
@@ -119,6 +120,21 @@ def test_every_displacement_counts_once() -> None:
     each = msd_each(tracks, FPS, 0.1)
     assert each.iloc[0].tolist() == [0.0, pytest.approx(9.0)]
     assert np.isnan(each[1].iloc[1])
+
+
+def test_a_pause_costs_no_memory_and_changes_no_displacement() -> None:
+    """A camera's counter goes on while nothing is recorded: an array over all of its numbers would not fit."""
+    tracks = table(walk(60, 2), np.random.default_rng(1).random((60, 2)) > 0.2)
+    tracks["carried"] = tracks["frame"] % 23 == 0
+    paused = tracks.assign(frame=tracks["frame"] + 2**52 * (tracks["frame"] >= 40))
+    parted = tracks.assign(frame=tracks["frame"] + 1000 * (tracks["frame"] >= 40))
+    near = msd(paused, FPS, 0.6)
+    np.testing.assert_allclose(near, msd(parted, FPS, 0.6), rtol=1e-12)
+    assert len(msd(paused, 1e6, 1e6)) < 2000
+    assert len(drift(paused)) <= 60
+    np.testing.assert_allclose(
+        heading_memory(paused, 0.04, FPS, 0.3), heading_memory(parted, 0.04, FPS, 0.3), rtol=1e-12
+    )
 
 
 def test_power_law_is_exact_on_one() -> None:

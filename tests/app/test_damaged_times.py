@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 import pytest
 
 import main
+from app.analyse import analyse_run
+from app.headless import fly
+from app.observables import paths
+from app.plan import plan
+from app.reel import RunSource
+from app.rig_file import EXPERIMENTS
 from config.refused import Refused
 from drivers.journal import read_run
 from drivers.journal.header import header_of
@@ -70,7 +78,91 @@ def test_a_verb_that_plays_the_run_is_refused(
     assert [path.name for path in tmp_path.iterdir()] == ["g.h5"]
 
 
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("later_s", [1e6, 3.9e9])
+def test_a_run_that_paused_for_years_is_played(
+    later_s: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = plan(
+        EXPERIMENTS / "ring_crystal.yaml", None, ["sample.number=3", "camera.width_px=64", "camera.height_px=64"]
+    )
+    fly(made, 0.3, Path("g.h5"), True, "three")
+    with h5py.File("g.h5", "r+") as file:
+        turns = file["turns"][...]
+        half = len(turns) // 2
+        for column in ("now_s", "frame_time_s", "tracks_time_s"):
+            turns[column][half:] += later_s
+        file["turns"][...] = turns
+    for verb, code in (("replay g.h5 --out y.h5", 1), ("analyse g.h5 --out y.html", 0)):  # no command came: it trips
+        monkeypatch.setattr("sys.argv", ["main.py", *verb.split()])
+        assert main.main() == code
+    assert "no command came for" in capsys.readouterr().err
+    source = RunSource(Path("g.h5"))
+    grid = paths(source.tracks(0, len(turns)), 0.01)
+    source.close()
+    assert len(grid.time_s) <= 50 * len(turns)
+
+
+def without_frames(turns: Any) -> None:
+    turns["has_frame"], turns["frame_time_s"], turns["tracks_time_s"] = 0, np.nan, np.nan
+
+
+def one_time(turns: Any) -> None:
+    for column in ("now_s", "frame_time_s", "tracks_time_s"):
+        turns[column] = 4e9
+
+
+def least_frames(turns: Any) -> None:
+    turns["frame"][::2] = -(2**63)
+
+
+def largest_frame(turns: Any) -> None:
+    turns["frame"][-1] = 2**63 - 1
+
+
+@pytest.mark.parametrize(
+    ("damage", "why"),
+    [
+        (without_frames, "no particle was seen in this run"),
+        (least_frames, "turn 1 of this run is damaged: its frame is -9223372036854775808"),
+        (largest_frame, "of this run is damaged: its frame is 9223372036854775807"),
+        (one_time, None),
+    ],
+)
+def test_turns_without_a_frame_or_with_no_number_of_one(
+    damage: Callable[[Any], None], why: str | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "g.h5"
+    path.write_bytes(RECORD)
+    with h5py.File(path, "r+") as file:
+        turns = file["turns"][...]
+        damage(turns)
+        file["turns"][...] = turns
+    if why is None:
+        assert analyse_run(path, tmp_path / "y.html", json=None) == 0
+        return
+    with pytest.raises(Refused, match=why):
+        analyse_run(path, tmp_path / "y.html", json=None)
+
+
 @pytest.mark.parametrize("fps", [0.0, -1.0, 1e-9, 1e300, float("nan"), float("inf")])
 def test_a_header_without_a_frame_rate_is_refused(fps: float) -> None:
     with pytest.raises(Refused, match="'fps' is "):
         header_of(header(fps=fps).text(), "g.h5")
+
+
+def test_an_event_of_a_turn_that_is_not_there_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "g.h5"
+    path.write_bytes(RECORD)
+    said = []
+    for damage in (False, True):
+        with h5py.File(path, "r+") as file:
+            turns = file["turns"][...]
+            turns["turn"][:] = -(2**63) if damage else turns["turn"]
+            file["turns"][...] = turns
+        source = RunSource(path)
+        said.append(len(source.said()))
+        source.close()
+    assert said[0] > 0
+    assert said[1] == 0

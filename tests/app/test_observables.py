@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from app.observables import (
+    MOST_GAPS,
     bond_order,
     lags,
     mean_square_displacement,
@@ -70,3 +74,18 @@ def test_of_too_many_those_seen_most_are_taken() -> None:
     tracks = [Tracks(0.01 * k, np.arange(5 if k % 2 else 3), np.zeros((5 if k % 2 else 3, 2))) for k in range(10)]
     assert paths(tracks, 0.01, most=3).particle.tolist() == [0, 1, 2]
     assert paths(tracks, 0.01, most=9).particle.tolist() == [0, 1, 2, 3, 4]
+
+
+def test_a_grid_of_times_is_bounded_by_the_tracks() -> None:
+    """After a pause of years what was before is left out; a time that jumps to and fro, or is none, is no error."""
+    seen = walk(400, 2, 0.1, 0.0)
+    paused = [replace(one, time_s=one.time_s + 3.9e9 * (index >= 200)) for index, one in enumerate(seen)]
+    made = paths(paused, 0.01)
+    assert made.position_um.shape == (200, 2, 2)
+    assert made.time_s[0] == paused[200].time_s
+    to_and_fro = [replace(one, time_s=one.time_s + (-4e9) ** (index % 2)) for index, one in enumerate(seen)]
+    assert len(paths(to_and_fro, 0.01).time_s) <= MOST_GAPS * len(seen)
+    assert len(paths(seen[::-1], 0.01).time_s) == 1
+    assert len(paths([replace(one, time_s=math.nan) for one in seen], 0.01).time_s) == 0
+    few = paths([replace(one, time_s=30.0 * one.time_s) for one in seen], 0.01)  # 3 frames a second
+    assert np.isfinite(few.position_um[:, 0, 0]).sum() == 400

@@ -106,3 +106,14 @@ def test_the_command_line_ends_with_one_sentence(tmp_path: Path, sets: tuple[str
     assert "Traceback" not in done.stderr
     if code == 1:
         assert "the laser is dark" in done.stderr
+
+
+@pytest.mark.timeout(LONGEST_S)
+def test_an_empty_world_jumps() -> None:
+    """A recording may pause for years, under light or in the dark."""
+    world = World(Sample(number=0), Stage())
+    world.put(lit(10.0))
+    world.advance(10 * MILLI)
+    world.advance(3_900_000_000 * 1000 * MILLI)
+    assert world.now_ns == 3_900_000_000 * 1000 * MILLI
+    assert world.exposed(world.now_ns // world.period_ns - 1).shape == (4, 0, 2)

@@ -18,7 +18,8 @@ from app.info import info
 from app.verify import verify_run
 from config.refused import Refused
 from drivers.journal import Journal, read_run
-from drivers.journal.header import Header, header_of
+from drivers.journal.header import MOST_VERSIONS, Header, header_of
+from drivers.journal.trust import LARGEST_HEADER
 from tests.drivers.turns import header, plausible
 
 LONGEST_S = 60  # generous: the machine may be busy
@@ -169,6 +170,41 @@ def test_rows_that_were_never_written_are_refused_in_a_run_that_ended_cleanly(tm
     with h5py.File(path, "r+") as file:
         file["sent"].resize((1_000_000,))
     assert "'sent' claims 48000000 bytes" in refused(path)
+
+
+def test_images_that_were_never_written_are_refused(tmp_path: Path, sound: bytes) -> None:
+    """HDF5 gives zeros for them: black frames. A killed run may lack a few, and then they can't be read."""
+    path = tmp_path / "run.h5"
+    path.write_bytes(sound)
+    with h5py.File(path, "r+") as file:
+        old = file["frames"]
+        made, shape, kind = old.id.get_create_plist(), old.id.get_space(), old.id.get_type()
+        mask, first = old.id.read_direct_chunk((0, 0, 0))
+        del file["frames"]
+        new = h5py.Dataset(h5py.h5d.create(file.id, b"frames", kind, shape, made))
+        new.id.write_direct_chunk((0, 0, 0), first, filter_mask=mask)
+    assert "'frames' claims 20 images, and the file holds 1 chunks" in refused(path)
+    with h5py.File(path, "r+") as file:
+        file["digest"][...] = 0
+    with read_run(path) as run:
+        run.image(0)
+        with pytest.raises(Refused, match=r"image 1 can't be read .it was not written"):
+            run.image(1)
+
+
+def test_a_header_is_read_in_a_moment(tmp_path: Path, sound: bytes) -> None:
+    path = tmp_path / "run.h5"
+    path.write_bytes(sound)
+    assert "'header' is not what a run has there" in refused(resealed(path, rig="#" * LARGEST_HEADER))
+    path.write_bytes(sound)
+    many = {f"k{index}": "1" for index in range(MOST_VERSIONS + 1)}
+    assert f"a mapping of at most {MOST_VERSIONS} texts" in refused(resealed(path, versions=many))
+
+
+def test_a_run_whose_header_could_not_be_read_is_not_begun(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match=rf"its rig and its experiment, take \d+ bytes .allowed: {LARGEST_HEADER}"):
+        Journal(tmp_path / "run.h5", header(rig="#" * LARGEST_HEADER), True)
+    assert not list(tmp_path.iterdir())
 
 
 def test_frames_with_another_filter_or_chunk_are_refused(tmp_path: Path, sound: bytes) -> None:
