@@ -35,9 +35,9 @@ def nothing(*given: Any, **named: Any) -> None:
 PLANTED: list[tuple[str, Any, str, Any]] = [
     ("large_image", drivers.pages, "require_pixels", nothing),
     ("large_tiff", drivers.pages, "require_pixels", nothing),
-    ("elsewhere", drivers.journal.read, "require_own_data", nothing),
-    ("virtual", drivers.journal.read, "require_own_data", nothing),
-    ("unwritten", drivers.journal.read, "require_own_data", nothing),
+    ("elsewhere", drivers.journal.read, "require_own_data require_written_rows", nothing),
+    ("virtual", drivers.journal.read, "require_own_data require_written_rows", nothing),
+    ("unwritten", drivers.journal.read, "require_own_data require_written_rows", nothing),
     ("not_finite", app.tracks_table, "check", nothing),
     ("wide_csv", app.tracks_table, "MOST_COLUMNS", 10**9),
     ("large_parquet", app.tracks_table, "MOST_VALUES", 10**12),
@@ -50,7 +50,8 @@ PLANTED: list[tuple[str, Any, str, Any]] = [
 def test_a_check_that_refuses_nothing_is_found(
     tmp_path: Path, sound: Path, monkeypatch: pytest.MonkeyPatch, kind: str, module: Any, name: str, broken: Any
 ) -> None:
-    monkeypatch.setattr(module, name, broken)
+    for one in name.split():  # checks that refuse the same
+        monkeypatch.setattr(module, one, broken)
     with pytest.raises((Broken, ValueError, TypeError, MemoryError)):
         tried(kind, tmp_path, sound)
 
