@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from app.tidy import TIDY, Columns, tidy, units
 from config.atomic import fresh_file
 from config.refused import Refused
+from config.words import quoted
 from drivers.journal import Run, read_run
 
 FORMATS = ("parquet", "csv", "ome-tiff")
@@ -39,8 +40,7 @@ def export(run_path: Path | str, to: str, out: Path | str, step: Step = lambda d
     Raises Refused for a format that is not known, a run that can't be read, or one without frames as OME-TIFF.
     """
     out = Path(out)
-    if to not in FORMATS:
-        raise Refused(f"--to {to}: this format is not known (allowed: {', '.join(FORMATS)})")
+    _require_format(to)
     if out.exists() and not out.is_dir():
         raise Refused(f"{out}: found a file, where a folder for the exported files is needed")
     with read_run(run_path) as run:
@@ -54,9 +54,15 @@ def export(run_path: Path | str, to: str, out: Path | str, step: Step = lambda d
 
 
 def written(to: str, out: Path) -> dict[str, Path]:
-    """The files that an export makes in the folder `out`, by what a sentence calls them."""
+    """The files that an export makes in the folder `out`, by what a sentence calls them. Raises Refused."""
+    _require_format(to)
     names = ["frames.ome.tif"] if to == "ome-tiff" else [f"{name}.{to}" for name in TIDY]
     return {f"the export's {name}": out / name for name in names}
+
+
+def _require_format(to: str) -> None:
+    if to not in FORMATS:
+        raise Refused(f"--to {quoted(to)}: this format is not known (allowed: {', '.join(FORMATS)})")
 
 
 def _tables(run: Run, to: str, out: Path, step: Step) -> list[Path]:

@@ -107,11 +107,12 @@ def test_options_are_bounded_before_anything_is_written(
     option: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("kinds.json").write_text("as it was")
+    before = '{"weights_sha256": "of a card"}'
+    Path("kinds.json").write_text(before)
     monkeypatch.setattr("sys.argv", ["main.py", "species", "a.h5", "b.h5", "--out", "kinds.json", option])
     assert main.main() == 2
     assert capsys.readouterr().err == f"cybloids: {said}\n"
-    assert Path("kinds.json").read_text() == "as it was"
+    assert Path("kinds.json").read_text() == before
     assert [path.name for path in tmp_path.iterdir()] == ["kinds.json"]
 
 

@@ -46,7 +46,7 @@ def test_a_window_that_ends_leaves_no_light(tmp_path: Path, name: str, loop: boo
         assert "closed, verifies" in row.record
 
 
-@pytest.mark.parametrize("way", ["headless", "window"])
+@pytest.mark.parametrize("way", [pytest.param("headless", marks=pytest.mark.slow), "window"])
 def test_a_laser_that_does_not_answer_is_not_called_dark(tmp_path: Path, way: str) -> None:
     row = measured("SIGTERM", way, laser_hung(sends("SIGTERM")), tmp_path, PATIENCE_S)
     assert row.emission_off_s is None
@@ -57,7 +57,7 @@ def test_a_laser_that_does_not_answer_is_not_called_dark(tmp_path: Path, way: st
     assert "the laser is dark" not in row.said
 
 
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGKILL"])
+@pytest.mark.parametrize("name", [pytest.param("SIGTERM", marks=pytest.mark.slow), "SIGKILL"])
 def test_a_loop_that_ends_with_a_hung_laser_is_shown_as_it_is(tmp_path: Path, name: str) -> None:
     """After it the window is stopped, which must not call the laser dark either."""
     row = measured(name, "window", laser_hung(sends(name, loop=True)), tmp_path, 15.0)

@@ -7,6 +7,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
@@ -170,9 +171,10 @@ class Walk(RuleBasedStateMachine):
             assert all(turn.level is Level.ARMED for turn in turns[-20:] if len(turn.sent))
 
 
-def test_random_walks(qapp: QApplication) -> None:
+@pytest.mark.parametrize("number", [3, pytest.param(10, marks=pytest.mark.slow)])
+def test_random_walks(qapp: QApplication, number: int) -> None:
     walks = settings(
-        max_examples=5,
+        max_examples=number,
         stateful_step_count=100,
         deadline=None,
         phases=[Phase.generate],
