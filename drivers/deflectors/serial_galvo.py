@@ -22,6 +22,7 @@ Floats = NDArray[np.float64]
 
 TRIES = 2  # every request may be repeated: the device knows a sequence number that it has seen
 REMEMBERED = 1000  # round trips
+BY_ITSELF = "had gone dark by itself: its watchdog had not heard of us in time"
 ROUNDING = 1e-6  # of a power's step
 
 
@@ -66,6 +67,7 @@ class SerialGalvoDriver:
         self._sequence = 0
         self._reader = protocol.Reader()
         self._staged: NDArray[np.void] | None = None
+        self._lit_until_s = float("inf")  # then its watchdog has blanked the beam, whatever became of this program
         self._info: Info | None = None
         self._watchdogs = 0
         self._trips_s: deque[float] = deque(maxlen=REMEMBERED)
@@ -142,15 +144,24 @@ class SerialGalvoDriver:
         power = np.floor(fraction * protocol.FULL_POWER + ROUNDING)  # [M]
         spots["power"] = power
         longest_s = min(self._made.watchdog_s, at_most_s, self.info.longest_watchdog_ms * 1e-3)
+        if self._clock.now_s() > self._lit_until_s:  # a late batch must not light the beam again
+            self._watchdogs = self._blanked().watchdogs
+            raise Fault(f"{self._line.what} {BY_ITSELF}")
         done = self._do(Message.BATCH, protocol.batch(max(int(longest_s * 1e3), 1), spots))
+        self._lit_until_s = self._clock.now_s() + longest_s
         self._check(done, spots)
         return np.asarray(power / protocol.FULL_POWER, np.float64)
 
     def blank(self) -> None:
         self._staged = None
         self._line.connect()
-        if self._do(Message.BLANK).lit:
+        if self._blanked().lit:
             raise Fault(f"{self._line.what} says that its beam is lit, and it was told to be dark")
+
+    def _blanked(self) -> Done:
+        done = self._do(Message.BLANK)
+        self._lit_until_s = float("inf")
+        return done
 
     def status(self) -> str:
         try:
@@ -181,7 +192,7 @@ class SerialGalvoDriver:
             raise Fault(f"{self._line.what} holds other spots than it was sent")
         if done.watchdogs != self._watchdogs:
             self._watchdogs = done.watchdogs
-            raise Fault(f"{self._line.what} had gone dark by itself: its watchdog had not heard of us in time")
+            raise Fault(f"{self._line.what} {BY_ITSELF}")
 
     def _greet(self) -> None:
         """Who is there; and dark. Raises Fault if it is not what the settings say."""

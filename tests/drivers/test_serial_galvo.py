@@ -64,6 +64,9 @@ def test_the_watchdog_blanks_at_its_time_and_the_next_batch_tells(galvo: SerialG
     assert dark["time_ns"] == batch["received_ns"] + 50_000_000
     with pytest.raises(Fault, match="its watchdog had not heard of us"):
         light(galvo)
+    assert eventually(lambda: emulated.galvo.events[-1]["event"] == "dark")
+    since = emulated.galvo.events[emulated.galvo.events.index(dark) :]
+    assert "batch" not in [event["event"] for event in since]  # the late one was not sent
     light(galvo)
 
 
