@@ -12,6 +12,7 @@ import numpy as np
 
 from app import signals
 from app.answer import write_json
+from app.garbage import frozen
 from app.instrument import Instrument
 from app.outputs import require_apart
 from app.plan import plan
@@ -223,7 +224,7 @@ def _fly(
         tally = Tally(until.stop, step)
         began_s = time.perf_counter()
         beam, kept = TimedBeam(watch, instrument.beam), TimedRecorder(watch, recorder)
-        with signals.ending(until.stop):
+        with signals.ending(until.stop), frozen():
             run(machine, until, beam, instrument.clock, kept, told, tally.watch)
         signals.raise_if_stopped()
         wall_s = time.perf_counter() - began_s

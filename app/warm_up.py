@@ -7,7 +7,6 @@ that will fly, on images of the size and type that its camera will give.
 
 from __future__ import annotations
 
-import gc
 import math
 import signal
 import sys
@@ -23,6 +22,7 @@ from numba.core import event
 from numba.core.dispatcher import Dispatcher
 from numpy.typing import NDArray
 
+from app.garbage import every_object
 from app.rig_file import Plan
 from app.say import say
 from control.contract import Expected, Frame, Order, OrderKind, Turn
@@ -147,7 +147,7 @@ def told_of_compiling(say: Callable[[str], None]) -> Iterator[None]:
 
 def forgo_cache() -> None:
     """From now on this process keeps what it compiles, and reads, in memory only."""
-    for found in gc.get_objects():
+    for found in every_object():
         if issubclass(type(found), Dispatcher):
             found._cache.disable()
 

@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import sys
 import time
@@ -19,6 +18,7 @@ from numba.core import event
 from numba.core.dispatcher import Dispatcher
 
 import app.headless
+from app.garbage import every_object
 from app.plan import plan
 from control.contract import Turn
 
@@ -38,7 +38,7 @@ def signatures() -> set[str]:
     """Every kernel that is ready, with the types of its arguments."""
     return {
         f"{found.py_func.__module__}.{found.py_func.__qualname__}{signature}"
-        for found in gc.get_objects()
+        for found in every_object()
         if issubclass(type(found), Dispatcher)
         for signature in found.signatures
     }

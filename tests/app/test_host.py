@@ -57,11 +57,14 @@ def test_an_arm_that_waited_behind_new_settings_is_not_obeyed(monkeypatch: pytes
     orders.send(Order(OrderKind.APPLY, write(made.experiment)))
     assert building.wait(60.0)
     orders.send(Order(OrderKind.ARM))
+    while not host._waiting:  # its time counts from its arrival
+        time.sleep(0.01)
     time.sleep(1.5 * LATE_S)
     built.set()
     seen: list[Order] = []
     levels: set[Level] = set()
-    while not any(order.kind is OrderKind.MARK for order in seen):
+    while not any(order.kind in (OrderKind.MARK, OrderKind.ARM) for order in seen):
+        assert news.poll(60.0)
         found = news.recv()
         assert not isinstance(found, Over)
         if isinstance(found, News):
