@@ -10,6 +10,7 @@ from PyQt6.QtWidgets import QComboBox, QFormLayout, QLabel
 
 from app.desktop import theme
 from app.desktop.begin import BEGINNINGS
+from app.desktop.choice_box import ChoiceBox
 from app.desktop.editor import Editor
 from app.desktop.form import SPECIAL
 from app.rig_file import EXPERIMENTS
@@ -44,7 +45,7 @@ class CheckpointEditor(Editor):
     def __init__(self, cls: type) -> None:
         super().__init__()
         self._kept: dict[str, Any] = {}  # what has no place on screen
-        self.box, self.said = QComboBox(), QLabel()
+        self.box, self.said = ChoiceBox(), QLabel()
         self.box.setEditable(True)
         self.box.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
         self.box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)

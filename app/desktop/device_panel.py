@@ -6,10 +6,11 @@ import dataclasses
 from typing import Any
 
 from PyQt6.QtCore import pyqtSignal
-from PyQt6.QtWidgets import QCheckBox, QComboBox, QLabel, QPushButton, QStackedWidget, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QCheckBox, QLabel, QPushButton, QStackedWidget, QVBoxLayout, QWidget
 
 from app.desktop import theme
 from app.desktop.answers import Answers
+from app.desktop.choice_box import ChoiceBox
 from app.desktop.editor import discard
 from app.desktop.experiment_panel import scrolled
 from app.desktop.form import Fields
@@ -28,7 +29,7 @@ class DevicePanel(QWidget):
     def __init__(self, plan: Plan, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.answers = Answers()
-        self.part, self.pages = QComboBox(), QStackedWidget()
+        self.part, self.pages = ChoiceBox(), QStackedWidget()
         self.part.setToolTip("which part of the rig is shown")
         self.part.currentIndexChanged.connect(self.pages.setCurrentIndex)
         self.forms: dict[str, Fields] = {}

@@ -7,8 +7,9 @@ from typing import Any
 
 import yaml
 from PyQt6.QtCore import Qt, pyqtSignal
-from PyQt6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QCheckBox, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
+from app.desktop.choice_box import ChoiceBox
 from app.desktop.number_box import CountBox, NumberBox
 from config.fields import FieldForm
 from config.reader import value_of
@@ -64,7 +65,7 @@ def truth(form: FieldForm) -> Editor:
 
 
 def choice(form: FieldForm) -> Editor:
-    box = QComboBox()
+    box = ChoiceBox()
     for option in form.choices:
         box.addItem(str(option), option)
     return Single(box, box.currentData, lambda value: box.setCurrentIndex(box.findData(value)), box.activated)

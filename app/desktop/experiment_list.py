@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from PyQt6.QtCore import Qt, pyqtSignal
-from PyQt6.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QToolButton, QWidget
+from PyQt6.QtWidgets import QFileDialog, QHBoxLayout, QToolButton, QWidget
 
 from app.desktop import theme
+from app.desktop.choice_box import ChoiceBox
 from config.reader import read
 from config.refused import Refused
 
@@ -23,7 +24,7 @@ class ExperimentList(QWidget):
     def __init__(self, folder: Path, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.folder = folder
-        self.box, self.open_button, self.save_button = QComboBox(), QToolButton(), QToolButton()
+        self.box, self.open_button, self.save_button = ChoiceBox(), QToolButton(), QToolButton()
         self.open_button.setText("Open…")
         self.open_button.setToolTip(
             "open an experiment, a rig, a run or a video (or drop it on the window); the beam goes dark"

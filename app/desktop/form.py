@@ -14,7 +14,6 @@ from typing import Any, get_args, get_origin
 
 from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import (
-    QComboBox,
     QFormLayout,
     QGroupBox,
     QHBoxLayout,
@@ -27,6 +26,7 @@ from PyQt6.QtWidgets import (
 
 from app.desktop import theme
 from app.desktop.begin import bare, begin, fallback, help_of, holds_settings, is_union, words
+from app.desktop.choice_box import ChoiceBox
 from app.desktop.editor import Editor, Optional, choice, count, discard, number, stacked, text, truth, yaml_line
 from config.fields import FieldForm, describe, variants
 
@@ -84,7 +84,7 @@ class Variant(Editor):
     def __init__(self, union: Any) -> None:
         super().__init__()
         self.kinds = variants(union)
-        self.kind = QComboBox()
+        self.kind = ChoiceBox()
         self.kind.addItems([*self.kinds])
         for index, cls in enumerate(self.kinds.values()):
             self.kind.setItemData(index, (cls.__doc__ or "").strip(), Qt.ItemDataRole.ToolTipRole)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from PyQt6.QtWidgets import QDoubleSpinBox, QFormLayout, QPushButton, QWidget
+from PyQt6.QtWidgets import QFormLayout, QPushButton, QWidget
 
+from app.desktop.number_box import CountBox
 from app.desktop.view import View
 
-MOST_COUNTS = 65535.0
+MOST_COUNTS = 65535
 
 
 class Levels(QWidget):
@@ -15,12 +16,10 @@ class Levels(QWidget):
     def __init__(self, view: View) -> None:
         super().__init__()
         self.view = view
-        self.black, self.white = QDoubleSpinBox(), QDoubleSpinBox()
+        self.black, self.white = CountBox("counts", 0, MOST_COUNTS), CountBox("counts", 0, MOST_COUNTS)
         for box, value in zip((self.black, self.white), view.levels or (0.0, 255.0), strict=True):
-            box.setRange(0.0, MOST_COUNTS)
-            box.setDecimals(0)
-            box.setSuffix(" counts")
-            box.setValue(value)
+            box.setKeyboardTracking(True)  # what is typed is seen at once
+            box.setValue(round(value))
             box.valueChanged.connect(self._typed)
         again = QPushButton("From this image")
         again.clicked.connect(view.auto_levels)

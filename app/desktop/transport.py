@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 
 from PyQt6.QtCore import Qt, pyqtSignal
-from PyQt6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QProgressBar, QSlider, QToolButton, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QToolButton, QVBoxLayout, QWidget
 
 from app.desktop import theme
+from app.desktop.choice_box import ChoiceBox, PositionSlider
 from app.reel import Reel
 
 SPEEDS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 10.0)
@@ -26,8 +27,8 @@ class Transport(QWidget):
         self.back = self._button("◀", "one frame back (Left)", "Left")
         self.play = self._button("▶", "play and pause (Space)", "Space")
         self.forth = self._button("▶|", "one frame on (Right)", "Right")
-        self.slider = QSlider(Qt.Orientation.Horizontal)
-        self.speed, self.where = QComboBox(), QLabel()
+        self.slider = PositionSlider(Qt.Orientation.Horizontal)
+        self.speed, self.where = ChoiceBox(), QLabel()
         for speed in SPEEDS:
             self.speed.addItem(f"{speed:g}×", speed)
         self.speed.setCurrentIndex(SPEEDS.index(1.0))
