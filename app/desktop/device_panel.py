@@ -11,6 +11,7 @@ from PyQt6.QtWidgets import QCheckBox, QLabel, QPushButton, QStackedWidget, QVBo
 from app.desktop import theme
 from app.desktop.answers import Answers
 from app.desktop.choice_box import ChoiceBox
+from app.desktop.editing_keys import APPLY, EditingKeys
 from app.desktop.editor import discard
 from app.desktop.experiment_panel import scrolled
 from app.desktop.form import Fields
@@ -40,6 +41,7 @@ class DevicePanel(QWidget):
         self.trouble.setStyleSheet(f"color: {theme.RED}")
         self.button = QPushButton("Apply")
         self.button.clicked.connect(self.apply)
+        self._typing = False  # a field holds text that is not committed yet
         column = QVBoxLayout(self)
         column.setSpacing(theme.GRID)
         column.addWidget(self.answers)
@@ -49,6 +51,7 @@ class DevicePanel(QWidget):
         column.addWidget(self.trouble)
         column.addWidget(self.button)
         self.show_plan(plan)
+        self._keys = EditingKeys(self, {APPLY: self.apply}, self._typed)
 
     def show_plan(self, plan: Plan) -> None:
         """The settings of this rig, in force from now on."""
@@ -107,9 +110,15 @@ class DevicePanel(QWidget):
     def _edited(self) -> None:
         edits = self.edits()
         reopens = any(key.split(".")[0] in REOPEN for key in edits)
-        self.button.setEnabled(bool(edits))
-        self.button.setText("Apply, dark, devices opened anew" if reopens else "Apply" if edits else "In force")
+        self.button.setEnabled(bool(edits) or self._typing)
+        some = "Apply" if edits or self._typing else "In force"
+        self.button.setText("Apply, dark, devices opened anew" if reopens else some)
         self.say("")
+
+    def _typed(self, uncommitted: bool) -> None:
+        if uncommitted != self._typing:
+            self._typing = uncommitted
+            self._edited()
 
 
 def with_edits(experiment: Any, edits: dict[str, Any]) -> Any:

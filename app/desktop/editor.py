@@ -72,13 +72,13 @@ def choice(form: FieldForm) -> Editor:
 
 
 def text(form: FieldForm) -> Editor:
-    line = QLineEdit()
+    line = _line()
     return Single(line, line.text, lambda value: _write(line, str(value)), line.editingFinished)
 
 
 def yaml_line(form: FieldForm) -> Editor:
     """Lists and mappings of numbers, as YAML writes them on one line."""
-    line = QLineEdit()
+    line = _line()
 
     def read() -> Any:
         try:
@@ -127,6 +127,13 @@ def stacked(widget: QWidget, layout: Any = None, margin: int = 0) -> Any:
     layout.setSpacing(6)
     widget.setLayout(layout)
     return layout
+
+
+def _line() -> QLineEdit:
+    """A line of text, which counts as modified until it is committed."""
+    line = QLineEdit()
+    line.editingFinished.connect(lambda: line.setModified(False))
+    return line
 
 
 def _write(line: QLineEdit, value: str) -> None:

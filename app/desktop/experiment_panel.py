@@ -9,14 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from PyQt6.QtCore import Qt, pyqtSignal
-from PyQt6.QtGui import QKeySequence, QUndoCommand, QUndoStack
+from PyQt6.QtCore import QKeyCombination, Qt, pyqtSignal
+from PyQt6.QtGui import QKeySequence, QShortcut, QUndoCommand, QUndoStack
 from PyQt6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QScrollArea, QTabWidget, QVBoxLayout, QWidget
 
 from app.desktop import checkpoint_editor as checkpoint_editor  # these put themselves into the form
 from app.desktop import drawn_editor as drawn_editor
 from app.desktop import formula_editor as formula_editor
 from app.desktop import theme
+from app.desktop.editing_keys import APPLY, REDO, UNDO, EditingKeys
 from app.desktop.experiment_list import ExperimentList
 from app.desktop.foreseen import ForeseenTable
 from app.desktop.form import Fields
@@ -38,12 +39,13 @@ class Edit(QUndoCommand):
         super().__init__("edit")
         self.panel, self.before, self.after = panel, before, after
         self.where, self.at_s = difference(before, after), time.monotonic()
+        self.applied = False  # the rig has followed it, and follows when it is undone
 
     def id(self) -> int:
         return 1
 
     def mergeWith(self, other: QUndoCommand | None) -> bool:
-        if not isinstance(other, Edit) or other.at_s - self.at_s > IN_ONE_GO_S:
+        if not isinstance(other, Edit) or self.applied or other.at_s - self.at_s > IN_ONE_GO_S:
             return False
         if not self.where or other.where != self.where:
             return False
@@ -78,19 +80,28 @@ class ExperimentPanel(QWidget):
         self.trouble.setStyleSheet(f"color: {theme.RED}")
         self.trouble.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.apply_button = QPushButton("Apply")
-        self.apply_button.setShortcut(QKeySequence("Ctrl+Return"))
         self.apply_button.setToolTip("put the edited experiment in force between two turns (Ctrl+Enter)")
         self.undo_button, self.redo_button = QPushButton("Undo"), QPushButton("Redo")
+        self._typing = self._changed = self._wrong = False  # `typing`: a field holds text that is not committed yet
         self._lay_out()
         for form in (self.law, self.carrying):
             form.edited.connect(self._edited)
         self.apply_button.clicked.connect(self.apply)
         self.plot.dragged.connect(self._dragged)
-        self.undo_button.clicked.connect(self.undo_stack.undo)
-        self.redo_button.clicked.connect(self.undo_stack.redo)
-        self.undo_stack.canUndoChanged.connect(self.undo_button.setEnabled)
-        self.undo_stack.canRedoChanged.connect(self.redo_button.setEnabled)
+        self.undo_button.clicked.connect(self.undo)
+        self.redo_button.clicked.connect(self.redo)
+        self.undo_stack.indexChanged.connect(self._show_buttons)
+        self._listen_to_keys()
         self.show_experiment(experiment)
+
+    def _listen_to_keys(self) -> None:
+        actions = {APPLY: self._apply_typed, UNDO: self.undo, REDO: self.redo}
+        self._keys = EditingKeys(self, actions, self._typed)
+        for chords, action in actions.items():
+            for key, modifiers in chords:  # where no field has the focus
+                shortcut = QShortcut(QKeySequence(QKeyCombination(modifiers, Qt.Key(key))), self)
+                shortcut.setContext(Qt.ShortcutContext.WindowShortcut)
+                shortcut.activated.connect(action)
 
     def _lay_out(self) -> None:
         tabs = QTabWidget()
@@ -115,8 +126,6 @@ class ExperimentPanel(QWidget):
         self.list.show_title(experiment.title)
         self.list.box.setToolTip(experiment.about)
         self.undo_stack.clear()
-        self.undo_button.setEnabled(False)
-        self.redo_button.setEnabled(False)
         self.show_data(plain(experiment))
 
     def show_data(self, data: Any) -> None:
@@ -144,6 +153,29 @@ class ExperimentPanel(QWidget):
             return
         self.applied.emit(experiment)
 
+    def undo(self) -> None:
+        """Take the last edit back. Where it is in force, what was before it comes into force again."""
+        self._step(self.undo_stack.index() - 1, self.undo_stack.undo)
+
+    def redo(self) -> None:
+        """The edit that was undone last, again; in force again where it was."""
+        self._step(self.undo_stack.index(), self.undo_stack.redo)
+
+    def _step(self, index: int, step: Callable[[], None]) -> None:
+        edit = self.undo_stack.command(index)
+        if not isinstance(edit, Edit):
+            return
+        step()
+        if edit.applied:
+            self.apply()
+
+    def _apply_typed(self) -> None:
+        """Ctrl+Enter: what the Apply button does, where there is something to apply."""
+        self._typing = False
+        self._check()
+        if self.apply_button.isEnabled():
+            self.apply()
+
     def refresh(self) -> None:
         """What is foreseen, anew."""
         self._check()
@@ -151,6 +183,10 @@ class ExperimentPanel(QWidget):
     def accepted(self, experiment: Experiment) -> None:
         """It is in force by now."""
         self.in_force = experiment
+        for index in range(self.undo_stack.index()):
+            edit = self.undo_stack.command(index)
+            if isinstance(edit, Edit):
+                edit.applied = True
         self._check()
 
     def show_set(self, values: dict[str, Any]) -> None:
@@ -189,9 +225,29 @@ class ExperimentPanel(QWidget):
         self.say(trouble)
         self.foreseen.setVisible(not trouble)  # it would tell of something else
         changed = experiment is not None and experiment != self.in_force
-        self.apply_button.setEnabled(changed)
-        self.apply_button.setText("Apply" if changed or experiment is None else "In force")
+        self._changed, self._wrong = changed, experiment is None
+        self._show_buttons()
         self.edited.emit(experiment, trouble)
+
+    def _typed(self, uncommitted: bool) -> None:
+        """A field holds text that is committed when Apply takes the focus, or by Ctrl+Enter."""
+        self._typing = uncommitted
+        self._show_buttons()
+
+    def _show_buttons(self, *_: object) -> None:
+        """What can be applied, undone and redone, and whether the rig follows."""
+        self.apply_button.setEnabled(self._changed or self._typing)
+        self.apply_button.setText("Apply" if self._changed or self._typing or self._wrong else "In force")
+        below = self.undo_stack.index()
+        for button, name, keys, edit in (
+            (self.undo_button, "Undo", "Ctrl+Z", self.undo_stack.command(below - 1)),
+            (self.redo_button, "Redo", "Ctrl+Shift+Z", self.undo_stack.command(below)),
+        ):
+            follows = isinstance(edit, Edit) and edit.applied
+            button.setEnabled(edit is not None)
+            button.setText(f"{name}, apply" if follows else name)
+            said = "the rig follows from the next turn on" if follows else "in the form only; the rig goes on as it is"
+            button.setToolTip(f"{name.lower()} the last edit ({keys}): {said}")
 
     def _foresee(self, experiment: Experiment) -> None:
         """The curves and the numbers of what it will do. Raises Refused for what can't fly."""

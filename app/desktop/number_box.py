@@ -37,6 +37,7 @@ class NumberBox(QDoubleSpinBox):
         self.setCorrectionMode(QAbstractSpinBox.CorrectionMode.CorrectToPreviousValue)
         self.setFocusPolicy(_FOCUS)
         self.setMinimumWidth(90)
+        self.editingFinished.connect(self._committed)
 
     def number(self) -> float:
         """The value, with all the digits that it was set with."""
@@ -67,6 +68,9 @@ class NumberBox(QDoubleSpinBox):
     def wheelEvent(self, event: QWheelEvent | None) -> None:
         _wheel(self, event, super().wheelEvent)
 
+    def _committed(self) -> None:
+        _unmodified(self)
+
     def _bare(self, text: str) -> str:
         return text.removesuffix(self.suffix()).strip().replace(",", ".")
 
@@ -83,9 +87,13 @@ class CountBox(QSpinBox):
         self.setKeyboardTracking(False)
         self.setFocusPolicy(_FOCUS)
         self.setMinimumWidth(90)
+        self.editingFinished.connect(self._committed)
 
     def wheelEvent(self, event: QWheelEvent | None) -> None:
         _wheel(self, event, super().wheelEvent)
+
+    def _committed(self) -> None:
+        _unmodified(self)
 
 
 def _wheel(box: QAbstractSpinBox, event: QWheelEvent | None, turn: Callable[[QWheelEvent | None], None]) -> None:
@@ -93,6 +101,13 @@ def _wheel(box: QAbstractSpinBox, event: QWheelEvent | None, turn: Callable[[QWh
         turn(event)
     elif event is not None:
         event.ignore()
+
+
+def _unmodified(box: QAbstractSpinBox) -> None:
+    """What is shown is the value: Qt does not say so where a person has typed the same text."""
+    line = box.lineEdit()
+    if line is not None:
+        line.setModified(False)
 
 
 def _number(text: str) -> float | None:
