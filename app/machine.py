@@ -41,6 +41,7 @@ def build_machine(made: Plan, source: str = "the experiment") -> Machine:
         confirmed=rig.confirmed,
         probe_mw=rig.loop.probe_power_mw if isinstance(experiment.policy, Calibrating) else None,
         plant=None if isinstance(rig.camera, PlantCamera) else rig.plant,  # a table of particles is not linked
+        recorded_light=rig.tracking.trapped == "recorded",
     )
 
 

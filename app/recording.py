@@ -8,7 +8,7 @@ from pathlib import Path
 
 from config.refused import Refused
 from control.contract import Camera, Frame, Tracker
-from drivers.journal import Header, read_run
+from drivers.journal import Header, Kind, Run, read_run
 from drivers.tape import Tape, TapeCamera, TapeTracker
 from drivers.video import VideoCamera, open_video
 
@@ -25,6 +25,7 @@ class Recording:
     pixel_type: str
     tracker: Tracker | None = None  # of a run that kept no frames: its tracks
     header: Header | None = None  # of a run
+    lit: bool = False  # a run whose particles felt the commands that it has recorded
 
 
 def is_run(path: Path | str) -> bool:
@@ -32,10 +33,14 @@ def is_run(path: Path | str) -> bool:
     return Path(path).suffix.lower() in (".h5", ".hdf5")
 
 
-def open_recording(made: VideoCamera) -> Recording:
-    """The recording at `made.path`. Raises Refused."""
+def open_recording(made: VideoCamera, um_per_px: float = 0.0) -> Recording:
+    """The recording at `made.path`. Raises Refused.
+
+    Args:
+        um_per_px: scale of the replay, for a run whose frames are to say which light they felt; 0: they are not.
+    """
     if is_run(made.path):
-        return _run(Path(made.path))
+        return _run(Path(made.path), um_per_px)
     video = open_video(made)
     late_s = made.exposure_s / 2.0 + made.readout_s
     return Recording(
@@ -43,7 +48,13 @@ def open_recording(made: VideoCamera) -> Recording:
     )
 
 
-def _run(path: Path) -> Recording:
+def was_lit(run: Run) -> bool:
+    """Whether the particles of a run felt its commands: not those of a replay, and not without a spot."""
+    ends = run.column("turns", "allowed_end")
+    return run.header.kind is not Kind.REPLAY and run.header.um_per_px > 0 and len(ends) > 0 and bool(ends[-1] > 0)
+
+
+def _run(path: Path, um_per_px: float) -> Recording:
     run = read_run(path)
     try:
         run.require_times()
@@ -58,5 +69,13 @@ def _run(path: Path) -> Recording:
         return tape.turn.now_s if tape.turn is not None else frame.time_s
 
     return Recording(
-        TapeCamera(tape), arrived_s, len(run), header.height_px, header.width_px, header.pixel_type, tracker, header
+        TapeCamera(tape, um_per_px),
+        arrived_s,
+        len(run),
+        header.height_px,
+        header.width_px,
+        header.pixel_type,
+        tracker,
+        header,
+        was_lit(run),
     )

@@ -17,6 +17,8 @@ from drivers.video import VideoCamera
 
 OF_THE_SAMPLE = ("sample", "camera")  # what an experiment sets of these is of its own rig, not of a recording
 
+TRAPPED = "tracking.trapped"
+
 
 def replay_recording(
     recording: Path,
@@ -50,7 +52,24 @@ def plan_replay(
     if opened.header is not None and rig is None:
         bench = parse(opened.header.rig, f"{recording}: the run's rig")
     wanted, folder = _experiment(experiment, opened, recording)
-    return planned(wanted, _camera(bench, recording, opened), sets, folder, check)
+    _require_felt(recording, opened, sets)
+    bench = put(_camera(bench, recording, opened), "tracking.trapped", _felt(opened), str(recording))
+    return planned(wanted, bench, sets, folder, check)
+
+
+def _felt(opened: Recording) -> str:
+    """Which commands have moved the recorded particles: `tracking.trapped`."""
+    return "recorded" if opened.lit else "last"
+
+
+def _require_felt(recording: Path, opened: Recording, sets: Sequence[str]) -> None:
+    """Raises Refused where `sets` say that particles felt what they did not feel."""
+    allowed = {"last", _felt(opened)}
+    for item in sets:
+        key, _, value = item.partition("=")
+        if key.strip() == TRAPPED and value.strip() in {"commanded", "recorded"} - allowed:
+            raise Refused(f"--set {item}: {recording} felt no such light (allowed for {TRAPPED} here: "
+                          f"{', '.join(sorted(allowed))})")  # fmt: skip
 
 
 def _camera(bench: Document, recording: Path, opened: Recording) -> Document:
@@ -75,5 +94,5 @@ def _experiment(path: Path | None, opened: Recording, recording: Path) -> tuple[
         path = path or EXPERIMENTS / "annular_activity.yaml"
         wanted, folder = read(path), path.parent
     sets = wanted.data.get("set") or {}
-    kept = {key: value for key, value in sets.items() if key.split(".")[0] not in OF_THE_SAMPLE}
+    kept = {key: value for key, value in sets.items() if key.split(".")[0] not in OF_THE_SAMPLE and key != TRAPPED}
     return put(wanted, "set", kept, wanted.place(("set",))), folder

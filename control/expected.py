@@ -7,14 +7,14 @@ is held: of a ring of spots there is no one place that its particle goes to.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from control.allocate import Light
-from control.contract import Command, Expected, Tracks
+from control.contract import Command, Expected, Felt, Tracks
 from control.plant import Plant
 
 Floats = NDArray[np.float64]
@@ -93,6 +93,23 @@ class Whereabouts:
     def expected(self) -> Expected:
         """Whom the light has moved, and where to."""
         return Expected(self.particle[self.moved], self.position_um[self.moved])
+
+
+def felt_by(felt: Felt, tracks: Tracks, within_um: float) -> Command:
+    """The recorded command, its spots for those in `tracks` who are where those were for whom they were recorded.
+
+    A spot is for -1 where it was so recorded, and where nobody is within `within_um`.
+    """
+    command = felt.command
+    if len(felt.particle) == 0 or len(tracks) == 0:
+        return replace(command, particle=np.full(len(command), -1))
+    row = np.minimum(np.searchsorted(felt.particle, command.particle), len(felt.particle) - 1)
+    known = felt.particle[row] == command.particle  # [M]
+    offset_um = felt.position_um[row][:, None] - tracks.position_um[None]  # [M, N, 2]
+    distance_um = np.sqrt((offset_um**2).sum(axis=2))
+    nearest = distance_um.argmin(axis=1)
+    near = distance_um[np.arange(len(command)), nearest] <= within_um
+    return replace(command, particle=np.where(known & near, tracks.particle[nearest], -1))
 
 
 def still_acting(holds: tuple[Hold, ...], newest: Hold, since_s: float) -> tuple[Hold, ...]:

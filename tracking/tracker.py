@@ -77,7 +77,7 @@ class Tracker:
     def step(self, memory: Memory, frame: Frame, expected: Expected = NOBODY) -> tuple[Memory, Tracks]:
         """Who is where in `frame`; rows in order of rising particle."""
         memory = self._under_these_settings(memory)
-        if self.settings.trapped == "commanded":
+        if self.settings.trapped != "last":
             memory = self.expect(memory, expected)
         found = self._find(memory, frame)
         choice, rival = self._chosen(memory, frame, found)
