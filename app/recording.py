@@ -9,6 +9,7 @@ from pathlib import Path
 from config.refused import Refused
 from control.contract import Camera, Frame, Tracker
 from drivers.journal import Header, Kind, Run, read_run
+from drivers.stated import Stated, Value
 from drivers.tape import Tape, TapeCamera, TapeTracker
 from drivers.video import VideoCamera, open_video
 
@@ -26,6 +27,7 @@ class Recording:
     tracker: Tracker | None = None  # of a run that kept no frames: its tracks
     header: Header | None = None  # of a run
     lit: bool = False  # a run whose particles felt the commands that it has recorded
+    stated: Stated = Stated()  # what it says of its frame rate and scale
 
 
 def is_run(path: Path | str) -> bool:
@@ -44,7 +46,13 @@ def open_recording(made: VideoCamera, um_per_px: float = 0.0) -> Recording:
     video = open_video(made)
     late_s = made.exposure_s / 2.0 + made.readout_s
     return Recording(
-        video, lambda frame: frame.time_s + late_s, len(video), video.height_px, video.width_px, video.pixel_type
+        video,
+        lambda frame: frame.time_s + late_s,
+        len(video),
+        video.height_px,
+        video.width_px,
+        video.pixel_type,
+        stated=video.stated,
     )
 
 
@@ -52,6 +60,12 @@ def was_lit(run: Run) -> bool:
     """Whether the particles of a run felt its commands: not those of a replay, and not without a spot."""
     ends = run.column("turns", "allowed_end")
     return run.header.kind is not Kind.REPLAY and run.header.um_per_px > 0 and len(ends) > 0 and bool(ends[-1] > 0)
+
+
+def of_run(header: Header) -> Stated:
+    """What the header of a run says."""
+    scale = Value(header.um_per_px, "the run's header") if header.um_per_px > 0 else None
+    return Stated(Value(header.fps, "the run's header"), scale)
 
 
 def _run(path: Path, um_per_px: float) -> Recording:
@@ -78,4 +92,5 @@ def _run(path: Path, um_per_px: float) -> Recording:
         tracker,
         header,
         was_lit(run),
+        of_run(header),
     )

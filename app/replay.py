@@ -10,6 +10,7 @@ from app.plan import Check, flyable, planned
 from app.recording import Recording, is_run, open_recording
 from app.rig_file import EXPERIMENTS, RIGS, Plan
 from app.say import say
+from app.taken import SCALE, with_stated
 from config.files import kind_of
 from config.reader import Document, build, override, parse, put, read
 from config.refused import Refused
@@ -18,6 +19,7 @@ from drivers.video import VideoCamera
 OF_THE_SAMPLE = ("sample", "camera")  # what an experiment sets of these is of its own rig, not of a recording
 
 TRAPPED = "tracking.trapped"
+OWN = (TRAPPED, SCALE)  # that a recording has of its own
 
 
 def replay_recording(
@@ -31,7 +33,9 @@ def replay_recording(
     json: Path | None,
 ) -> int:
     """The verb `replay`. 0, or 1 if the replay tripped or failed."""
-    made = plan_replay(recording, rig, experiment, sets)
+    made, taken = plan_and_said(recording, rig, experiment, sets)
+    for sentence in taken:
+        say(sentence, error=sentence.startswith("note: "))
     say("A recorded particle can't react: what follows is what would have been sent.")
     return flown(made, None, out or new_run(recording.stem), frames, json, source=str(recording))
 
@@ -40,6 +44,13 @@ def plan_replay(
     recording: Path, rig: Path | None, experiment: Path | None, sets: Sequence[str], check: Check = flyable
 ) -> Plan:
     """The plan of a replay: a run brings its own rig and experiment, a video takes the video rig. Raises Refused."""
+    return plan_and_said(recording, rig, experiment, sets, check)[0]
+
+
+def plan_and_said(
+    recording: Path, rig: Path | None, experiment: Path | None, sets: Sequence[str], check: Check = flyable
+) -> tuple[Plan, tuple[str, ...]]:
+    """`plan_replay`, and in sentences which frame rate and scale were taken from where. Raises Refused."""
     if not kind_of(recording):
         raise Refused(f"{recording}: there is no such file or folder")
     bench = read(rig or RIGS / "video.yaml")
@@ -54,7 +65,8 @@ def plan_replay(
     wanted, folder = _experiment(experiment, opened, recording)
     _require_felt(recording, opened, sets)
     bench = put(_camera(bench, recording, opened), "tracking.trapped", _felt(opened), str(recording))
-    return planned(wanted, bench, sets, folder, check)
+    bench, said = with_stated(bench, recording, opened.stated, sets, rig)
+    return planned(wanted, bench, sets, folder, check), said
 
 
 def _felt(opened: Recording) -> str:
@@ -76,7 +88,7 @@ def _camera(bench: Document, recording: Path, opened: Recording) -> Document:
     """The rig with the recording in the place of its camera."""
     was = bench.data.get("camera", {})
     camera = {"kind": "video", "path": str(recording)} | {
-        key: was[key] for key in ("fps", "exposure_s", "readout_s", "channel") if key in was
+        key: was[key] for key in ("fps", "exposure_s", "readout_s", "channel", "channel_number") if key in was
     }
     bench = put(bench, "camera", camera, bench.place(("camera",)))
     bench = put(bench, "rate", "lockstep", str(recording))
@@ -94,5 +106,5 @@ def _experiment(path: Path | None, opened: Recording, recording: Path) -> tuple[
         path = path or EXPERIMENTS / "annular_activity.yaml"
         wanted, folder = read(path), path.parent
     sets = wanted.data.get("set") or {}
-    kept = {key: value for key, value in sets.items() if key.split(".")[0] not in OF_THE_SAMPLE and key != TRAPPED}
+    kept = {key: value for key, value in sets.items() if key.split(".")[0] not in OF_THE_SAMPLE and key not in OWN}
     return put(wanted, "set", kept, wanted.place(("set",))), folder

@@ -1,0 +1,74 @@
+"""Frame rate and scale of a replay: what was set, else what the recording says, else what the rig has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from app.rig_file import RIGS
+from config.reader import Document, put, value_of
+from config.refused import Refused
+from config.words import quoted
+from drivers.stated import Stated, Value
+
+SCALE = "optics.um_per_px"
+KEYS = ("camera.fps", SCALE)
+SAME = 1e-6  # two numbers that differ by a smaller share are one
+
+
+def with_stated(
+    bench: Document, recording: Path, stated: Stated, sets: Sequence[str], rig: Path | None
+) -> tuple[Document, tuple[str, ...]]:
+    """The rig with what the recording says of its frame rate and scale, and sentences of what was taken from where.
+
+    A number that a person gave, with `sets` or in a rig file of their own, stays; a sentence names one that differs.
+
+    Args:
+        rig: the file that was asked for; None: the recording's own rig, or the one for videos.
+
+    Raises Refused for pixels that are not square, where no scale was given.
+    """
+    own_rig = rig is not None and rig.resolve() != (RIGS / "video.yaml").resolve()
+    name = quoted(recording.name, 60)
+    taken, conflicts = [], []
+    for key, value in zip(KEYS, (stated.fps, stated.um_per_px), strict=True):
+        given, by = _given(bench, key, sets, own_rig)
+        if given is not None:
+            taken.append(f"{key} {given} ({by})")
+            conflicts += _conflict(key, given, by, value, name)
+            continue
+        if key == SCALE and stated.oblong:
+            raise Refused(f"{recording}: its pixels are {stated.oblong}, and square ones are needed; set "
+                          f"{SCALE} to take them as square")  # fmt: skip
+        if value is None:
+            taken.append(f"{key} {_in(bench, key) or 'as by default'} (a guess: {name} does not say)")
+        else:
+            taken.append(f"{key} {value.value:.6g} ({value.where})")
+            if value.value != _in(bench, key):
+                bench = put(bench, key, value.value, f"{recording}: {value.where}")
+    notes = (f"{name}: {note}" for note in stated.notes)
+    return bench, (f"{name}: {'; '.join(taken)}", *(f"note: {one}" for one in (*conflicts, *notes)))
+
+
+def _given(bench: Document, key: str, sets: Sequence[str], own_rig: bool) -> tuple[object, str]:
+    """(what a person gave for a key, where); None where nobody did."""
+    for item in reversed(sets):
+        if item.partition("=")[0].strip() == key:
+            return value_of(item.partition("=")[2], f"--set {item}"), f"--set {quoted(item, 60)}"
+    found = _in(bench, key) if own_rig else None
+    return found, f"the rig file {quoted(Path(bench.source).name, 60)}"
+
+
+def _in(bench: Document, key: str) -> object:
+    part, _, inner = key.partition(".")
+    found = bench.data.get(part)
+    return found.get(inner) if isinstance(found, dict) else None
+
+
+def _conflict(key: str, given: object, by: str, value: Value | None, name: str) -> list[str]:
+    """One sentence where what was given is not what the recording says."""
+    if value is None or isinstance(given, bool) or not isinstance(given, int | float):
+        return []
+    if abs(given - value.value) <= SAME * abs(value.value):
+        return []
+    return [f"{key} is {given:g} ({by}), and {name} says {value.value:.6g} ({value.where}); {given:g} is taken"]
