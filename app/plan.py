@@ -15,6 +15,7 @@ from config.words import quoted
 from control.experiment import Experiment, Learned
 from control.plant import spot_stiffness
 from drivers.journal import Header
+from drivers.journal.header import kernels_of
 from drivers.video import VideoCamera
 
 STIFFEST_PN_PER_UM = 1e6  # of a trap; a real one has some 10
@@ -117,6 +118,7 @@ def expecting(rig: Rig) -> Rig:
 def plan_of(header: Header) -> Plan:
     """The plan of a recorded run: its map counts if it counted then."""
     made = plan_from(header.rig, header.experiment, Path(header.extra.get("folder", ".")), RecordedRig)
+    made = replace(made, kernels=kernels_of(header))
     if header.calibration.get("map") != "unconfirmed":
         return made
     return replace(made, rig=replace(made.rig, calibration=replace(made.rig.calibration, map="unconfirmed")))

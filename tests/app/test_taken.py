@@ -97,7 +97,7 @@ def test_our_own_ome_tiff_is_replayed_at_its_own_rate_and_scale(tmp_path: Path) 
 )  # fmt: skip
 def test_ome_xml_is_read_in_its_units(tmp_path: Path, said: dict[str, Any], fps: float, um_per_px: float) -> None:
     found = taken(ome(tmp_path / "a.ome.tif", clip(), axes="TYX", **said))
-    assert found[:2] == (pytest.approx(fps, rel=1e-12), pytest.approx(um_per_px, rel=1e-12))
+    assert found[:2] == pytest.approx((fps, um_per_px), rel=1e-12)
 
 
 def test_uneven_frames_and_oblong_pixels_are_named(tmp_path: Path) -> None:
