@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from app.headless import flown, new_run
@@ -33,8 +34,8 @@ def replay_recording(
     json: Path | None,
 ) -> int:
     """The verb `replay`. 0, or 1 if the replay tripped or failed."""
-    made, taken = plan_and_said(recording, rig, experiment, sets)
-    for sentence in taken:
+    made = plan_replay(recording, rig, experiment, sets)
+    for sentence in made.taken:
         say(sentence, error=sentence.startswith("note: "))
     say("A recorded particle can't react: what follows is what would have been sent.")
     return flown(made, None, out or new_run(recording.stem), frames, json, source=str(recording))
@@ -44,13 +45,6 @@ def plan_replay(
     recording: Path, rig: Path | None, experiment: Path | None, sets: Sequence[str], check: Check = flyable
 ) -> Plan:
     """The plan of a replay: a run brings its own rig and experiment, a video takes the video rig. Raises Refused."""
-    return plan_and_said(recording, rig, experiment, sets, check)[0]
-
-
-def plan_and_said(
-    recording: Path, rig: Path | None, experiment: Path | None, sets: Sequence[str], check: Check = flyable
-) -> tuple[Plan, tuple[str, ...]]:
-    """`plan_replay`, and in sentences which frame rate and scale were taken from where. Raises Refused."""
     if not kind_of(recording):
         raise Refused(f"{recording}: there is no such file or folder")
     bench = read(rig or RIGS / "video.yaml")
@@ -65,8 +59,8 @@ def plan_and_said(
     wanted, folder = _experiment(experiment, opened, recording)
     _require_felt(recording, opened, sets)
     bench = put(_camera(bench, recording, opened), "tracking.trapped", _felt(opened), str(recording))
-    bench, said = with_stated(bench, recording, opened.stated, sets, rig)
-    return planned(wanted, bench, sets, folder, check), said
+    bench, taken, unknown = with_stated(bench, recording, opened.stated, sets, rig)
+    return replace(planned(wanted, bench, sets, folder, check), taken=taken, unknown=unknown)
 
 
 def _felt(opened: Recording) -> str:

@@ -135,6 +135,10 @@ class Plan:
     experiment: Experiment
     folder: Path  # of the experiment: where its checkpoints are
     kernels: int = NEWEST_KERNELS  # of a recorded run: those that it was made with
+    taken: tuple[str, ...] = ()  # of a recording: what of its frame rate and scale was taken from where, in sentences
+    unknown: tuple[
+        str, ...
+    ] = ()  # keys of the rig that are guesses, since neither a person nor the recording said them
 
     @property
     def kind(self) -> Kind:

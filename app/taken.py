@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from app.rig_file import RIGS
+from app.rig_file import RIGS, Plan
 from config.reader import Document, put, value_of
 from config.refused import Refused
 from config.words import quoted
 from drivers.stated import Stated, Value
+from drivers.video import VideoCamera
 
-SCALE = "optics.um_per_px"
-KEYS = ("camera.fps", SCALE)
+FPS, SCALE = "camera.fps", "optics.um_per_px"
+KEYS = (FPS, SCALE)
 SAME = 1e-6  # two numbers that differ by a smaller share are one
 
 
 def with_stated(
     bench: Document, recording: Path, stated: Stated, sets: Sequence[str], rig: Path | None
-) -> tuple[Document, tuple[str, ...]]:
+) -> tuple[Document, tuple[str, ...], tuple[str, ...]]:
     """The rig with what the recording says of its frame rate and scale, and sentences of what was taken from where.
+
+    Last come the keys that neither a person nor the recording said.
 
     A number that a person gave, with `sets` or in a rig file of their own, stays; a sentence names one that differs.
 
@@ -30,7 +34,9 @@ def with_stated(
     """
     own_rig = rig is not None and rig.resolve() != (RIGS / "video.yaml").resolve()
     name = quoted(recording.name, 60)
-    taken, conflicts = [], []
+    taken: list[str] = []
+    conflicts: list[str] = []
+    unknown: list[str] = []
     for key, value in zip(KEYS, (stated.fps, stated.um_per_px), strict=True):
         given, by = _given(bench, key, sets, own_rig)
         if given is not None:
@@ -41,13 +47,27 @@ def with_stated(
             raise Refused(f"{recording}: its pixels are {stated.oblong}, and square ones are needed; set "
                           f"{SCALE} to take them as square")  # fmt: skip
         if value is None:
+            unknown.append(key)
             taken.append(f"{key} {_in(bench, key) or 'as by default'} (a guess: {name} does not say)")
         else:
             taken.append(f"{key} {value.value:.6g} ({value.where})")
             if value.value != _in(bench, key):
                 bench = put(bench, key, value.value, f"{recording}: {value.where}")
     notes = (f"{name}: {note}" for note in stated.notes)
-    return bench, (f"{name}: {'; '.join(taken)}", *(f"note: {one}" for one in (*conflicts, *notes)))
+    said = (f"{name}: {'; '.join(taken)}", *(f"note: {one}" for one in (*conflicts, *notes)))
+    return bench, said, tuple(unknown)
+
+
+def with_told(made: Plan, values: Mapping[str, float]) -> Plan:
+    """The plan of a recording with values for some of KEYS, as a person told them."""
+    camera, optics = made.rig.camera, made.rig.optics
+    assert isinstance(camera, VideoCamera)
+    camera = replace(camera, fps=values.get(FPS, camera.fps))
+    optics = replace(optics, um_per_px=values.get(SCALE, optics.um_per_px))
+    told = "; ".join(f"{key} {value:g}" for key, value in values.items())
+    taken = (*made.taken, f"{quoted(Path(camera.path).name, 60)}: {told} (as told in the window)")
+    unknown = tuple(key for key in made.unknown if key not in values)
+    return replace(made, rig=replace(made.rig, camera=camera, optics=optics), taken=taken, unknown=unknown)
 
 
 def _given(bench: Document, key: str, sets: Sequence[str], own_rig: bool) -> tuple[object, str]:

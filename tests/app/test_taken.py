@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from app.export import export
 from app.headless import fly
 from app.plan import plan
-from app.replay import plan_and_said, replay_recording
+from app.replay import plan_replay, replay_recording
 from app.rig_file import EXPERIMENTS, RIGS
 from config.refused import Refused
 from drivers.journal import read_run
@@ -50,8 +50,8 @@ def ome(path: Path, images: NDArray[Any], **said: Any) -> Path:
 
 def taken(path: Path, *sets: str, rig: Path | None = None) -> tuple[float, float, str]:
     """(camera.fps, optics.um_per_px, what is said) of a replay."""
-    made, said = plan_and_said(path, rig, None, (*SETS, *sets))
-    return made.rig.camera.fps, made.rig.optics.um_per_px, "\n".join(said)
+    made = plan_replay(path, rig, None, (*SETS, *sets))
+    return made.rig.camera.fps, made.rig.optics.um_per_px, "\n".join(made.taken)
 
 
 def test_a_film_gives_its_frame_rate(tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ def test_channels_are_chosen_or_refused(tmp_path: Path, kind: str) -> None:
         video = open_video(VideoCamera(path=str(path), channel_number=number))
         np.testing.assert_array_equal([video.image(k) for k in range(len(video))], TWO[:, number - 1])
         video.close()
-    made, _ = plan_and_said(path, None, None, (*SETS, "camera.channel_number=2"))
+    made = plan_replay(path, None, None, (*SETS, "camera.channel_number=2"))
     assert made.rig.camera.channel_number == 2  # type: ignore[union-attr]
     with pytest.raises(Refused, match="is 3, and the file has 2 channels"):
         taken(path, "camera.channel_number=3")
