@@ -8,8 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-from PyQt6.QtCore import Qt
-from PyQt6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
 from app.desktop.open import application, planner
@@ -51,7 +49,8 @@ def test_what_is_not_known_is_asked_for_and_lengths_are_in_pixels_until_then(
     assert any("optics.um_per_px 0.1 (a guess: a.tif does not say)" in line for line in window.log.read())
     window.asking.boxes["camera.fps"].setValue(50.0)
     window.asking.boxes["optics.um_per_px"].setValue(0.25)
-    QTest.mouseClick(window.asking.use, Qt.MouseButton.LeftButton)
+    assert window.asking.use is not None
+    window.asking.use.click()
     qtbot.waitUntil(lambda: window.reading is None and window.playback.shown is not None, timeout=60_000)
     rig = window.session.plan.rig
     assert (rig.camera.fps, rig.optics.um_per_px) == (50.0, 0.25)
