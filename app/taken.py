@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from app.recording import open_recording
 from app.rig_file import RIGS, Plan
 from config.reader import Document, put, value_of
 from config.refused import Refused
@@ -56,6 +57,20 @@ def with_stated(
     notes = (f"{name}: {note}" for note in stated.notes)
     said = (f"{name}: {'; '.join(taken)}", *(f"note: {one}" for one in (*conflicts, *notes)))
     return bench, said, tuple(unknown)
+
+
+def contradictions(made: Plan) -> tuple[str, ...]:
+    """What a video says otherwise than the rig that it is played in, where that was not said before. Raises Refused."""
+    camera = made.rig.camera
+    if made.taken or not isinstance(camera, VideoCamera) or not camera.path:
+        return ()
+    opened = open_recording(camera)
+    opened.camera.close()
+    values = zip(
+        KEYS, (camera.fps, made.rig.optics.um_per_px), (opened.stated.fps, opened.stated.um_per_px), strict=True
+    )
+    name = quoted(Path(camera.path).name, 60)
+    return tuple(said for key, given, value in values for said in _conflict(key, given, "the rig", value, name))
 
 
 def with_told(made: Plan, values: Mapping[str, float]) -> Plan:

@@ -36,7 +36,7 @@ def crowd(path: Path, seed: int = 3) -> Path:
     chance = np.random.default_rng(seed)
     grid = np.stack(np.meshgrid(np.arange(24, 170, 14), np.arange(24, 170, 14)), -1).reshape(-1, 2).astype(float)
     images = []
-    for number in range(40):
+    for number in range(20):
         images.append(spots((192, 192), grid, width_px=1.8, seed=number))
         step = chance.normal(0.0, 1.0, grid.shape)
         grid = np.clip(grid + step, 14, 177)
@@ -55,7 +55,7 @@ def links(table: pd.DataFrame) -> set[tuple[float, ...]]:
 def wrong_links(video: Path, sets: tuple[str, ...], search_px: float, tmp_path: Path) -> tuple[int, int]:
     """(links that a replay and its export have otherwise than trackpy, links of trackpy)."""
     out = tmp_path / "replay.h5"
-    assert replay_recording(video, None, None, sets, out=out, frames=False, json=None) == 0
+    assert replay_recording(video, None, None, sets, out=out, frames=True, json=None) == 0
     export(out, "csv", tmp_path / "tables")
     ours = pd.read_csv(tmp_path / "tables" / "tracks.csv")
     ours = ours[["frame", "particle", "x_px", "y_px"]].rename(columns={"x_px": "x", "y_px": "y"})
@@ -67,7 +67,7 @@ def wrong_links(video: Path, sets: tuple[str, ...], search_px: float, tmp_path: 
 def test_a_foreign_video_is_linked_as_trackpy_links_it(tmp_path: Path) -> None:
     """No command of a replay has moved what was recorded before."""
     wrong, every = wrong_links(crowd(tmp_path / "crowd.tif"), CROWD, 6, tmp_path)
-    assert every > 3000
+    assert every > 1500
     assert wrong == 0
     with read_run(tmp_path / "replay.h5") as run:
         assert parse(run.header.rig, "rig").data["tracking"]["trapped"] == "last"
@@ -86,7 +86,7 @@ def test_a_real_video_is_linked_as_trackpy_links_it(tmp_path: Path) -> None:
 def lit(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of ours whose light was on, with its frames."""
     path = tmp_path_factory.mktemp("runs") / "lit.h5"
-    fly(plan(EXPERIMENTS / "annular_activity.yaml", None, SMALL), 1.2, path, True, "lit")
+    fly(plan(EXPERIMENTS / "annular_activity.yaml", None, SMALL), 0.8, path, True, "lit")
     return path
 
 
@@ -129,7 +129,7 @@ def test_what_was_expected_comes_from_the_recorded_commands_to_the_bit(
     with read_run(lit) as run:
         assert first_difference(run) is None
     live, told = told, []
-    assert sum(len(particle) for particle, _ in live) > 300
+    assert sum(len(particle) for particle, _ in live) > 100
     out = tmp_path / "other.h5"
     assert replay_recording(lit, None, None, OTHER_LAW, out=out, frames=True, json=None) == 0
     assert told == live
@@ -180,12 +180,12 @@ def test_what_is_not_so_is_refused(lit: Path, tmp_path: Path) -> None:
 
 
 def test_a_replay_from_before_is_verified_as_it_was_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its record says `commanded`."""
-    out = tmp_path / "old.h5"
+    """Its record says `commanded`, and it has wrong links."""
+    out = tmp_path / "replay.h5"
     with monkeypatch.context() as before:
         before.setattr("app.replay._felt", lambda opened: "commanded")
         before.setattr("app.plan.expecting", lambda rig: rig)
-        video = crowd(tmp_path / "crowd.tif")
-        assert replay_recording(video, None, None, CROWD, out=out, frames=True, json=None) == 0
+        wrong, _ = wrong_links(crowd(tmp_path / "crowd.tif"), CROWD, 6, tmp_path)
+    assert wrong > 0
     holds_of(out, "commanded")
     assert verify_run(out, json=None) == 0

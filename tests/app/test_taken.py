@@ -16,6 +16,7 @@ from app.headless import fly
 from app.plan import plan
 from app.replay import plan_replay, replay_recording
 from app.rig_file import EXPERIMENTS, RIGS
+from app.taken import contradictions
 from config.refused import Refused
 from drivers.journal import read_run
 from drivers.video import VideoCamera, open_video
@@ -123,6 +124,15 @@ def test_a_conflict_with_what_was_set_is_named_in_one_sentence(tmp_path: Path) -
     fps, _, said = taken(film, rig=own)
     assert fps == 100.0
     assert "note: camera.fps is 100 (the rig file own.yaml), and a.avi says 50" in said
+
+
+def test_a_video_in_a_rig_that_says_otherwise_is_named(tmp_path: Path) -> None:
+    film = avi(tmp_path / "a.avi", 50.0)
+    made = plan(EXPERIMENTS / "annular_activity.yaml", RIGS / "video.yaml", (f"camera.path={film}",))
+    said = "camera.fps is 30 (the rig), and a.avi says 50 (the frame rate in its AVI header); 30 is taken"
+    assert contradictions(made) == (said,)
+    assert contradictions(plan_replay(film, None, None, ())) == ()
+    assert contradictions(plan(EXPERIMENTS / "annular_activity.yaml")) == ()
 
 
 def test_resolution_tags_count_where_they_are_a_microscopes(tmp_path: Path) -> None:
