@@ -12,6 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from control.allocate import Light
 from control.contract import Command, Expected, Felt, Tracks
@@ -105,11 +106,10 @@ def felt_by(felt: Felt, tracks: Tracks, within_um: float) -> Command:
         return replace(command, particle=np.full(len(command), -1))
     row = np.minimum(np.searchsorted(felt.particle, command.particle), len(felt.particle) - 1)
     known = felt.particle[row] == command.particle  # [M]
-    offset_um = felt.position_um[row][:, None] - tracks.position_um[None]  # [M, N, 2]
-    distance_um = np.sqrt((offset_um**2).sum(axis=2))
-    nearest = distance_um.argmin(axis=1)
-    near = distance_um[np.arange(len(command)), nearest] <= within_um
-    return replace(command, particle=np.where(known & near, tracks.particle[nearest], -1))
+    known &= np.isfinite(felt.position_um[row]).all(axis=1)  # a record may come from anywhere
+    place_um = np.where(known[:, None], felt.position_um[row], 0.0)
+    distance_um, nearest = cKDTree(tracks.position_um).query(place_um)
+    return replace(command, particle=np.where(known & (distance_um <= within_um), tracks.particle[nearest], -1))
 
 
 def still_acting(holds: tuple[Hold, ...], newest: Hold, since_s: float) -> tuple[Hold, ...]:
