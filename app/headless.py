@@ -23,6 +23,7 @@ from app.rig_file import Plan
 from app.say import say
 from app.signals import Stopped
 from app.stopwatch import Stopwatch, TimedBeam, TimedCamera, TimedPolicy, TimedRecorder, TimedTracker
+from app.taken import contradictions
 from app.warn import warnings_of
 from config.atomic import refuse_what_was_read
 from config.refused import Refused
@@ -331,7 +332,7 @@ def flown(
     require_apart({}, {"the run": out, **({"--json": json} if json else {})})
     if json is not None:
         refuse_what_was_read(json, "--json")
-    for warning in warnings_of(made):
+    for warning in (*warnings_of(made), *contradictions(made)):
         say(f"note: {warning}", error=True)
     try:
         done = fly(made, seconds, out, frames, made.experiment.title, source, armed)

@@ -15,6 +15,7 @@ from control.policies.keep_in_field import Kept
 from control.policies.predictive import Predictive
 from control.policies.programmed import Landscape, Steered
 from control.potentials.painting import paint
+from drivers.journal.header import BOUNDED_KERNELS
 from drivers.sim.plant import PlantCamera
 from tracking.table import TableTracker
 from tracking.tracker import Tracker as FrameTracker
@@ -41,6 +42,7 @@ def build_machine(made: Plan, source: str = "the experiment") -> Machine:
         confirmed=rig.confirmed,
         probe_mw=rig.loop.probe_power_mw if isinstance(experiment.policy, Calibrating) else None,
         plant=None if isinstance(rig.camera, PlantCamera) else rig.plant,  # a table of particles is not linked
+        recorded_light=rig.tracking.trapped == "recorded",
     )
 
 
@@ -81,7 +83,8 @@ def build_tracker(made: Plan) -> Tracker:
         classifier = open_classifier(
             made.folder / sorting.checkpoint, sorting.looks_a_frame, sorting.looks_kept, sorting.sure
         )
-    return FrameTracker(rig.tracking, Affine.scale("px", "um", rig.optics.um_per_px), classifier)
+    px_to_um = Affine.scale("px", "um", rig.optics.um_per_px)
+    return FrameTracker(rig.tracking, px_to_um, classifier, made.kernels >= BOUNDED_KERNELS)
 
 
 def build_policy(made: Plan, light: Light, source: str) -> Policy:

@@ -15,6 +15,8 @@ from config.words import quoted
 from control.experiment import Experiment, Learned
 from control.plant import spot_stiffness
 from drivers.journal import Header
+from drivers.journal.header import kernels_of
+from drivers.video import VideoCamera
 
 STIFFEST_PN_PER_UM = 1e6  # of a trap; a real one has some 10
 
@@ -96,12 +98,27 @@ def planned(
     for item in sets:
         if item not in own and item.partition("=")[0].strip() != "calibration":
             bench = override(bench, *_pair(item))
-    return check(Plan(build(bench, Rig), experiment, folder), wanted.source)
+    return check(Plan(expecting(build(bench, Rig)), experiment, folder), wanted.source)
+
+
+def expecting(rig: Rig) -> Rig:
+    """The rig, whose tracker expects no recorded particle where commands would bring it that it never felt.
+
+    Raises Refused for a live rig that is to expect what recorded commands did.
+    """
+    trapped, of_recording = rig.tracking.trapped, isinstance(rig.camera, VideoCamera)
+    if trapped == "recorded" and not of_recording:
+        raise Refused(f"{quoted(rig.title)}: tracking.trapped is 'recorded', and there is no recorded light in a live "
+                      "run (allowed: commanded, last)")  # fmt: skip
+    if trapped == "commanded" and of_recording:
+        return replace(rig, tracking=replace(rig.tracking, trapped="last"))
+    return rig
 
 
 def plan_of(header: Header) -> Plan:
     """The plan of a recorded run: its map counts if it counted then."""
     made = plan_from(header.rig, header.experiment, Path(header.extra.get("folder", ".")), RecordedRig)
+    made = replace(made, kernels=kernels_of(header))
     if header.calibration.get("map") != "unconfirmed":
         return made
     return replace(made, rig=replace(made.rig, calibration=replace(made.rig.calibration, map="unconfirmed")))

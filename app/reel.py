@@ -188,8 +188,9 @@ class RunSource:
 class VideoSource:
     """Images only: what there is to know of them, a pass has to find out."""
 
-    def __init__(self, camera: VideoCamera) -> None:
+    def __init__(self, camera: VideoCamera, taken: tuple[str, ...] = ()) -> None:
         self.video: Video = open_video(camera)
+        self._taken = taken
 
     def __len__(self) -> int:
         return len(self.video)
@@ -210,7 +211,7 @@ class VideoSource:
         return np.empty(0)
 
     def said(self) -> list[Said]:
-        return []
+        return [(0.0, "note", sentence.removeprefix("note: ")) for sentence in self._taken]
 
     def close(self) -> None:
         self.video.close()
@@ -223,7 +224,7 @@ class Reel:
         self.path, self.plan = path, plan
         camera = plan.rig.camera
         assert isinstance(camera, VideoCamera)
-        self.source: Source = RunSource(path) if is_run(path) else VideoSource(camera)
+        self.source: Source = RunSource(path) if is_run(path) else VideoSource(camera, plan.taken)
         self.first: Pass | None = None if is_run(path) else Pass(plan)
         self.edited: Pass | None = None
         self.fps = camera.fps
@@ -284,7 +285,7 @@ class Reel:
         return self.source.latencies_s(max(begin, 0), max(end, 0))
 
     def said(self) -> list[Said]:
-        """What happened in a run, in words; nothing of a video."""
+        """What happened in a run, in words; of a video, which frame rate and scale were taken from where."""
         return self.source.said()
 
     def edit(self, plan: Plan) -> None:

@@ -37,7 +37,10 @@ def plan_after(before: Plan, text: str) -> Plan:
     bench = Document(source, plain(before.rig), {})
     for key, value in made.set.items():
         bench = put(bench, key, value, source)
-    return replace(before, rig=build(bench, type(before.rig)), experiment=made)
+    rig: Rig = build(bench, type(before.rig))
+    if isinstance(rig.camera, VideoCamera) and rig.tracking.trapped == "commanded":  # by the `set` of a live experiment
+        rig = replace(rig, tracking=replace(rig.tracking, trapped=before.rig.tracking.trapped))
+    return replace(before, rig=rig, experiment=made)
 
 
 def open_instrument(made: Plan) -> Instrument:
@@ -108,7 +111,8 @@ def open_replay(
     made: Plan, machine: Machine, camera: VideoCamera, deflector: SimulatedDeflector, laser: SimulatedLaser
 ) -> Instrument:
     """A recorded video, or one of our own runs, in place of a camera. Raises Refused."""
-    recording = open_recording(camera)
+    felt = made.rig.tracking.trapped == "recorded"
+    recording = open_recording(camera, made.rig.optics.um_per_px if felt else 0.0)
     low_um, high_um = field_um(made.rig)
     eye, beam, clock = open_playback(
         recording.camera,

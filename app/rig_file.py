@@ -21,6 +21,7 @@ from drivers.cameras import AnyCamera
 from drivers.deflectors import AnyDeflector
 from drivers.emulate.settings import Emulated
 from drivers.journal import Kind
+from drivers.journal.header import NEWEST_KERNELS
 from drivers.lasers import AnyLaser
 from drivers.sim.deflector import SimulatedDeflector
 from drivers.sim.sample import Sample
@@ -133,6 +134,11 @@ class Plan:
     rig: Rig
     experiment: Experiment
     folder: Path  # of the experiment: where its checkpoints are
+    kernels: int = NEWEST_KERNELS  # of a recorded run: those that it was made with
+    taken: tuple[str, ...] = ()  # of a recording: what of its frame rate and scale was taken from where, in sentences
+    unknown: tuple[
+        str, ...
+    ] = ()  # keys of the rig that are guesses, since neither a person nor the recording said them
 
     @property
     def kind(self) -> Kind:

@@ -14,14 +14,31 @@ from app.machine import build_machine
 from app.memory import Absent, from_first_turn, recalled
 from app.plan import plan_of
 from app.progress import progress
+from app.recording import is_run
 from app.rig import plan_after
 from app.rig_file import Plan
 from app.say import say
 from config.refused import Refused
-from control.contract import NOBODY, Expected, Forces, Frame, Order, OrderKind, Policy, Seen, Tracker, Tracks, Turn
+from control.contract import (
+    NOBODY,
+    Ended,
+    Expected,
+    Fault,
+    Forces,
+    Frame,
+    Order,
+    OrderKind,
+    Policy,
+    Seen,
+    Tracker,
+    Tracks,
+    Turn,
+)
 from control.loop import Machine, Memory, applied, turn
 from drivers.journal import Run, check, compare, read_run
 from drivers.journal.header import KERNELS
+from drivers.tape import Tape, TapeCamera
+from drivers.video import VideoCamera
 
 # what a memory from a file raises in a turn that it does not belong to
 ROUNDING = 4 * 2.0**-52  # of the squares of two numbers and the root of their sum
@@ -63,6 +80,7 @@ class Beginning:
     memory: Memory | None = None  # as it is stored
     tracks: RecordedTracks | None = None
     forces: RecordedForces | None = None
+    unknown_light: str = ""  # why it is not known which light the particles of a replay felt
 
     @classmethod
     def of(cls, run: Run) -> Beginning:
@@ -72,7 +90,9 @@ class Beginning:
         unknown = first is not None and memory is None
         tracks = unknown or run.image_count == 0 or (memory is not None and isinstance(memory.tracker, Absent))
         forces = unknown or (memory is not None and isinstance(memory.policy, Absent))
-        return cls(first, memory, RecordedTracks() if tracks else None, RecordedForces() if forces else None)
+        why = "" if tracks else unknown_light(run)
+        tracks = tracks or bool(why)
+        return cls(first, memory, RecordedTracks() if tracks else None, RecordedForces() if forces else None, why)
 
     @property
     def words(self) -> str:
@@ -120,6 +140,8 @@ def verify_run(path: Path, *, json: Path | None) -> int:
             said += f", from {begin.words}" if begin is not None else ""
         if not kept and run.first_turn == 0:
             said += ", from the recorded tracks (the run kept no frames)"
+        elif begin is not None and begin.unknown_light:
+            said += f", from the recorded tracks (the run that it replayed can't be read: {begin.unknown_light})"
         if not run.ended_cleanly:
             said += "; the run ended unfinished"
         first, words = run.first_turn, begin.words if begin is not None else None
@@ -163,12 +185,12 @@ def again_turns(run: Run) -> Iterator[tuple[Turn, Turn]]:
     begin = Beginning.of(run)
     machine = begin.into(machine)
     memory = begin.memory_of(machine)
-    for recorded in run.turns():
+    for recorded, frame in with_light(run, made, begin):
         begin.take(recorded)
         made, orders = told_again(made, recorded.orders, begin)
         try:
             machine, memory = applied(machine, memory, orders)
-            memory, again = turn(machine, memory, recorded.frame, recorded.now_s, orders)
+            memory, again = turn(machine, memory, frame, recorded.now_s, orders)
         except NOT_OF_THIS_LOOP as error:
             if not run.memory:
                 raise
@@ -176,7 +198,52 @@ def again_turns(run: Run) -> Iterator[tuple[Turn, Turn]]:
                 f"{run.path}: the memory that the record begins with does not belong to it "
                 f"(turn {recorded.number}: {' '.join(str(error).split())[:200]})"
             ) from None
-        yield recorded, replace(again, sent=recorded.sent, sent_s=recorded.sent_s)
+        yield recorded, replace(again, frame=recorded.frame, sent=recorded.sent, sent_s=recorded.sent_s)
+
+
+def replayed_run(made: Plan) -> Path | None:
+    """The run whose recorded light the particles of a replay felt; None where they felt none."""
+    camera = made.rig.camera
+    felt = made.rig.tracking.trapped == "recorded" and isinstance(camera, VideoCamera) and is_run(camera.path)
+    return Path(camera.path) if felt and isinstance(camera, VideoCamera) else None
+
+
+def unknown_light(run: Run) -> str:
+    """Why the run that a replay replayed can't be read; empty where it can, and where no such run is needed."""
+    source = replayed_run(plan_of(run.header))
+    if source is None:
+        return ""
+    try:
+        with read_run(source) as before:
+            if len(before) < len(run):
+                return f"{source}: it has {len(before)} turns, and its replay {len(run)}"
+            before.require_times()
+    except Refused as refused:
+        return str(refused)
+    return ""
+
+
+def with_light(run: Run, made: Plan, begin: Beginning) -> Iterator[tuple[Turn, Frame | None]]:
+    """Each recorded turn, and its frame with the light that its particles felt where the run is a replay of such."""
+    source = replayed_run(made)
+    if source is None or begin.tracks is not None:
+        yield from ((recorded, recorded.frame) for recorded in run.turns())
+        return
+    camera = TapeCamera(Tape(read_run(source)), made.rig.optics.um_per_px)
+    try:
+        for recorded in run.turns():
+            before = camera.read()
+            frame = recorded.frame
+            if before is None or frame is None:
+                yield recorded, frame
+                continue
+            if (before.number, before.time_s) != (frame.number, frame.time_s):
+                raise Refused(f"{source}: this is not the run that {run.path} replayed: turn {recorded.number} differs")
+            yield recorded, replace(frame, felt=before.felt)
+    except (Ended, Fault) as error:
+        raise Refused(str(error)) from None
+    finally:
+        camera.close()
 
 
 def told_again(made: Plan, recorded: tuple[Order, ...], begin: Beginning) -> tuple[Plan, tuple[Order, ...]]:

@@ -87,6 +87,7 @@ class Frame:
     number: int  # the camera's own counter: a gap is a dropped frame
     time_s: float  # middle of the exposure
     image: NDArray[Any]
+    felt: Felt | None = field(default=None, compare=False)  # of a recording; a journal does not keep it
 
 
 def _floats(count: int = 0) -> Floats:
@@ -163,6 +164,18 @@ class Command:
 
     def __len__(self) -> int:
         return len(self.power_mw)
+
+
+@dataclass(frozen=True, slots=True)
+class Felt:
+    """The light that recorded particles felt after a frame.
+
+    `command` has the recorded identities, and in `effect_s` when it was planned to act.
+    """
+
+    command: Command
+    particle: Ints  # [N] rising: who was seen in the recorded frame
+    position_um: Floats  # [N, 2] where
 
 
 def dark(reason: str) -> Command:

@@ -7,14 +7,15 @@ is held: of a ring of spots there is no one place that its particle goes to.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from control.allocate import Light
-from control.contract import Command, Expected, Tracks
+from control.contract import Command, Expected, Felt, Tracks
 from control.plant import Plant
 
 Floats = NDArray[np.float64]
@@ -93,6 +94,22 @@ class Whereabouts:
     def expected(self) -> Expected:
         """Whom the light has moved, and where to."""
         return Expected(self.particle[self.moved], self.position_um[self.moved])
+
+
+def felt_by(felt: Felt, tracks: Tracks, within_um: float) -> Command:
+    """The recorded command, its spots for those in `tracks` who are where those were for whom they were recorded.
+
+    A spot is for -1 where it was so recorded, and where nobody is within `within_um`.
+    """
+    command = felt.command
+    if len(felt.particle) == 0 or len(tracks) == 0:
+        return replace(command, particle=np.full(len(command), -1))
+    row = np.minimum(np.searchsorted(felt.particle, command.particle), len(felt.particle) - 1)
+    known = felt.particle[row] == command.particle  # [M]
+    known &= np.isfinite(felt.position_um[row]).all(axis=1)  # a record may come from anywhere
+    place_um = np.where(known[:, None], felt.position_um[row], 0.0)
+    distance_um, nearest = cKDTree(tracks.position_um).query(place_um)
+    return replace(command, particle=np.where(known & (distance_um <= within_um), tracks.particle[nearest], -1))
 
 
 def still_acting(holds: tuple[Hold, ...], newest: Hold, since_s: float) -> tuple[Hold, ...]:

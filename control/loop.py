@@ -31,7 +31,7 @@ from control.contract import (
     Turn,
     dark,
 )
-from control.expected import Hold, Whereabouts, still_acting
+from control.expected import Hold, Whereabouts, felt_by, still_acting
 from control.history import History, Sighting
 from control.interlock import LIT, interlock
 from control.limits import Limits, doubts_about
@@ -56,6 +56,7 @@ class Machine:
     confirmed: bool = True  # whether the map from camera to deflector is; ARM is refused where it is not
     probe_mw: float | None = None  # the most a spot gets in PROBING; None: this is no calibration, PROBE is refused
     plant: Plant | None = None  # how particles follow their traps; None: the tracker is told nothing of the light
+    recorded_light: bool = False  # particles follow the light that their frames say they felt, not that of this machine
 
     def start(self) -> Memory:
         return Memory(self.tracker.start(), self.policy.start(), History(self.depth_s))
@@ -128,7 +129,8 @@ def turn(
         memory.number, frame, now_s, orders, tracks, wanted, allowed, DARK, level, reason, seen.effect_s,
         withheld, notes, dropped=memory.dropped,
     )  # fmt: skip
-    holds = held(machine, memory, allowed, seen.effect_s)
+    acting = felt(machine, frame, tracks) if machine.recorded_light else allowed
+    holds = held(machine, memory, acting, seen.effect_s)
     newest = replace(allowed, effect_s=seen.effect_s)
     left = replace(memory, policy=policy, holds=holds, allowed=newest, level=level, reason=reason)
     return replace(left, number=memory.number + 1), done
@@ -220,11 +222,22 @@ def look(machine: Machine, memory: Memory, frame: Frame | None, now_s: float) ->
     return replace(memory, last_frame=frame.number, dropped=dropped), tracks
 
 
-def held(machine: Machine, memory: Memory, allowed: Command, effect_s: float) -> tuple[Hold, ...]:
-    """The light that acts after the newest frame, with that of this turn."""
+def felt(machine: Machine, frame: Frame | None, tracks: Tracks) -> Command:
+    """What the particles of a recorded frame felt from then on. Where the camera was silent it was dark."""
+    if frame is None or frame.felt is None:
+        return DARK
+    return felt_by(frame.felt, tracks, machine.light.waist_um)
+
+
+def held(machine: Machine, memory: Memory, acting: Command, effect_s: float) -> tuple[Hold, ...]:
+    """The light that acts after the newest frame, with that of this turn, which acts from `effect_s` on.
+
+    A recorded command acts from when it was planned to act then.
+    """
     if machine.plant is None:
         return ()
-    newest = Hold.of(allowed, effect_s, machine.light, machine.plant)
+    begins_s = acting.effect_s if machine.recorded_light and np.isfinite(acting.effect_s) else effect_s
+    newest = Hold.of(acting, begins_s, machine.light, machine.plant)
     return still_acting(memory.holds, newest, memory.whereabouts.time_s)
 
 

@@ -28,6 +28,7 @@ from config.words import one_line, quoted
 from control.contract import Fault
 from drivers.image_size import MOST_PIXELS
 from drivers.opencv_log import be_quiet
+from drivers.stated import Stated, channel_of, of_film, of_tiff
 
 TIFFS = (".tif", ".tiff", ".btf", ".tf8")
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".pgm", *TIFFS)
@@ -53,6 +54,11 @@ class Pages(Protocol):
     @property
     def off_grey_counts(self) -> int: ...
 
+    @property
+    def stated(self) -> Stated:
+        """What the recording says of itself."""
+        ...
+
     def __len__(self) -> int:
         """How many there are."""
         ...
@@ -64,9 +70,20 @@ class Pages(Protocol):
     def close(self) -> None: ...
 
 
-def open_pages(path: Path | str) -> Pages:
-    """The images of a file or folder. Raises Refused."""
-    path = Path(path)
+def open_pages(path: Path | str, channel: int = 0) -> Pages:
+    """The images of a file or folder. Raises Refused.
+
+    Args:
+        channel: of a TIFF with several channels, the one that is meant, from 1; 0: there is but one.
+    """
+    pages = _opened(Path(path), channel)
+    if channel > 1 and not isinstance(pages, Tiff):
+        pages.close()
+        raise Refused(f"{path}: camera.channel_number is {channel}, and only a TIFF may have several channels")
+    return pages
+
+
+def _opened(path: Path, channel: int) -> Pages:
     found = kind_of(path)
     if found == "a folder":
         return Folder(path)
@@ -75,7 +92,7 @@ def open_pages(path: Path | str) -> Pages:
     require_file(path, "a recording")
     suffix = path.suffix.lower()
     if suffix in TIFFS:
-        return Tiff(path)
+        return Tiff(path, channel)
     if suffix in FILMS:
         return Film(path)
     raise Refused(f"{path}: found the ending '{quoted(suffix)}' (allowed: a folder, {', '.join((*TIFFS, *FILMS))})")
@@ -86,7 +103,7 @@ class Tiff:
 
     off_grey_counts = 0
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, channel: int = 0) -> None:
         self.path = path
         layouts = tiff_layouts(path)
         with ExitStack() as refusing:
@@ -95,15 +112,20 @@ class Tiff:
                 first = self._tiff.pages[0]
                 self._behind = self._stack(first)
                 self._assert_uniform(first, layouts)
+                self.stated, stack = of_tiff(self._tiff)
             except DAMAGE as error:
                 raise Refused(f"{path}: this TIFF can't be read ({one_line(error)})") from None
+            images = len(self._tiff.pages) if self._behind is None else len(self._behind)
+            self._chosen = channel_of(stack, channel, images, path)
             refusing.pop_all()  # it stays open
-        self._count = len(self._tiff.pages) if self._behind is None else len(self._behind)
+        self._count = images if self._chosen is None else len(self._chosen)
 
     def __len__(self) -> int:
         return self._count
 
     def image(self, number: int) -> NDArray[Any]:
+        if self._chosen is not None:
+            number = self._chosen[number]
         if self._behind is not None:
             return np.asarray(self._behind[number])
         try:
@@ -173,6 +195,7 @@ class Folder:
         self._files = sorted(found, key=lambda file: natural(file.name))
         self.off_grey_counts = LOSSY_COUNTS if {".jpg", ".jpeg"} & {file.suffix.lower() for file in found} else 0
         self._assert_uniform()
+        self.stated = self._stated()
 
     def __len__(self) -> int:
         return len(self._files)
@@ -195,6 +218,14 @@ class Folder:
 
     def close(self) -> None:
         """Nothing is open between two images."""
+
+    def _stated(self) -> Stated:
+        """What the first image says of its scale."""
+        if self._files[0].suffix.lower() not in TIFFS:
+            return Stated()
+        first = Tiff(self._files[0])
+        first.close()
+        return Stated(um_per_px=first.stated.um_per_px, oblong=first.stated.oblong)
 
     def _assert_uniform(self) -> None:
         first = self._files[0]
@@ -225,6 +256,7 @@ class Film:
         require_pixels((int(height_px), int(width_px)), f"{path}")
         self._count = int(count) if 1 <= count <= MOST_FRAMES else 0
         self._next = 0
+        self.stated = of_film(self._film.get(cv2.CAP_PROP_FPS), path.suffix[1:].upper()) if self._count else Stated()
         if self._count < 1:
             raise Refused(f"{path}: this film can't be opened; its format is not known, or it is cut off")
 

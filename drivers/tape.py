@@ -9,12 +9,13 @@ A run that has no frames gives its recorded tracks instead: `TapeTracker` stands
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from config.refused import Refused
-from control.contract import NOBODY, Ended, Expected, Fault, Frame, Order, Tracks, Turn
+from control.contract import NOBODY, Ended, Expected, Fault, Felt, Frame, Order, Tracks, Turn
 from drivers.journal import Run
 
 
@@ -44,20 +45,35 @@ class Tape:
 
 
 class TapeCamera:
-    """The Camera plug: the frames of a run, silent where the camera was silent. Without images they are [0, 0]."""
+    """The Camera plug: the frames of a run, silent where the camera was silent. Without images they are [0, 0].
 
-    def __init__(self, tape: Tape) -> None:
+    Args:
+        um_per_px: scale of the replay, for a run whose frames are to say which light they felt; 0: they are not.
+    """
+
+    def __init__(self, tape: Tape, um_per_px: float = 0.0) -> None:
         self._tape = tape
+        self._um_per_px = um_per_px
         self._open = True
 
     def read(self) -> Frame | None:
         if not self._open:
             raise Ended(f"{self._tape.run.path}: the tape is closed")
-        return self._tape.advance().frame
+        turn = self._tape.advance()
+        if turn.frame is None or not self._um_per_px:
+            return turn.frame
+        return replace(turn.frame, felt=felt_in(turn, self._um_per_px / self._tape.run.header.um_per_px))
 
     def close(self) -> None:
         self._open = False
         self._tape.run.close()
+
+
+def felt_in(turn: Turn, scale: float) -> Felt:
+    """The light of a recorded turn, with all of its lengths times `scale`."""
+    spots, seen = turn.allowed, turn.tracks
+    command = replace(spots, position_um=spots.position_um * scale, effect_s=turn.effect_s)
+    return Felt(command, seen.particle, seen.position_um * scale)
 
 
 class TapeClock:

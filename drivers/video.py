@@ -30,6 +30,11 @@ class VideoCamera:
     channel: Annotated[Channel, Doc("of a colour video; 'as it is' is for grey ones, whose channels are equal")] = (
         "as it is"
     )
+    channel_number: Annotated[
+        int,
+        Interval(ge=0, le=1000),
+        Doc("of a TIFF with several channels, which one, from 1; 0: it has one"),
+    ] = 0
     exposure_s: Annotated[float, Ge(0), Doc("exposure time, where it is known")] = 0.0
     readout_s: Annotated[float, Ge(0), Doc("from the end of the exposure until the computer had the frame")] = 0.0
     width_px: Annotated[int, Interval(ge=0, le=65535), Doc("width of the image; 0: as the video has it")] = 0
@@ -49,6 +54,7 @@ class Video:
         self._source, self._pages, self._fps, self._channel = source, pages, fps, channel
         self._next = 0
         self.newest_s = 0.0
+        self.stated = pages.stated
         try:
             first = self.image(0)
         except Fault as fault:
@@ -107,7 +113,7 @@ def open_video(made: VideoCamera, path: Path | str | None = None) -> Video:
     where = str(path or made.path)
     if not where:
         raise Refused("camera.path: a video is needed (multi-page TIFF, a folder of images, AVI or MP4)")
-    pages = open_pages(where)
+    pages = open_pages(where, made.channel_number)
     with ExitStack() as refusing:
         refusing.callback(pages.close)
         video = Video(where, pages, made.fps, made.channel)

@@ -53,8 +53,11 @@ class Tracking:
         Doc("where a particle is expected: where it was seen last, or moved on with the drift common to all"),
     ] = "last"
     trapped: Annotated[
-        Literal["commanded", "last"],
-        Doc("where a particle is expected that a trap holds: where its command has moved it, or as any other one"),
+        Literal["commanded", "recorded", "last"],
+        Doc(
+            "where a particle is expected that a trap holds: where its command has moved it (in a replay: the command "
+            "that was recorded), or as any other one"
+        ),
     ] = "commanded"
     crowd_share: Annotated[
         float, Ge(0), Le(1), Doc("the gate is at most this share of the distance to the nearest other; 0: it is not")

@@ -36,10 +36,17 @@ LOCATORS: dict[str, Callable[[Tracking], Locate]] = {
     "gaussian": Gaussian,
     "trackpy": TrackpyLocate,
 }
+FITTED: dict[str, Callable[[Tracking, bool], Locate]] = {"radial": Radial, "gaussian": Gaussian}
 
 
-def locator(settings: Tracking) -> Locate:
-    """The full-frame locator that the settings name; `windows` and `auto` look at a full frame with `centroid`."""
+def locator(settings: Tracking, bounded: bool = True) -> Locate:
+    """The full-frame locator that the settings name; `windows` and `auto` look at a full frame with `centroid`.
+
+    Args:
+        bounded: whether fits are kept near the centroid; False: as in runs of older kernels.
+    """
+    if settings.locator in FITTED and not bounded:
+        return FITTED[settings.locator](settings, False)
     return LOCATORS.get(settings.locator, Centroid)(settings)
 
 
@@ -63,13 +70,14 @@ class Tracker:
     settings: Tracking
     px_to_um: Affine
     classifier: Classifier | None = field(default=None, compare=False)
+    bounded: bool = True  # whether fits are kept near the centroid; False: as in runs of older kernels
     locate: Locate = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if (self.px_to_um.source, self.px_to_um.target) != ("px", "um"):
             ends = f"{self.px_to_um.source} to {self.px_to_um.target}"
             raise ValueError(f"a tracker needs a map from px to um, not {ends}")
-        object.__setattr__(self, "locate", locator(self.settings))
+        object.__setattr__(self, "locate", locator(self.settings, self.bounded))
 
     def start(self) -> Memory:
         return Memory()
@@ -77,7 +85,7 @@ class Tracker:
     def step(self, memory: Memory, frame: Frame, expected: Expected = NOBODY) -> tuple[Memory, Tracks]:
         """Who is where in `frame`; rows in order of rising particle."""
         memory = self._under_these_settings(memory)
-        if self.settings.trapped == "commanded":
+        if self.settings.trapped != "last":
             memory = self.expect(memory, expected)
         found = self._find(memory, frame)
         choice, rival = self._chosen(memory, frame, found)
@@ -109,7 +117,7 @@ class Tracker:
         """(what `auto` goes by, what it would change to if it judged so once more)."""
         if self.settings.locator != "auto" or (memory.choice is not None and memory.looks % AGAIN):
             return memory.choice, memory.rival
-        newest = choose(frame.image, found, self.settings)
+        newest = choose(frame.image, found, self.settings, self.bounded)
         if memory.choice is None:
             return newest, None
         if newest is None or newest.name == memory.choice.name:
@@ -123,7 +131,7 @@ class Tracker:
         if choice is None or choice.name == "centroid" or len(found) > MOST:
             return found
         sharpen = radial.sharpen if choice.name == "radial" else gaussian.sharpen
-        return sharpen(frame.image, found, self.settings)
+        return sharpen(frame.image, found, self.settings, self.bounded)
 
     def expect(self, memory: Memory, expected: Expected) -> Memory:
         """The memory with these places for those of `expected` that are remembered: trapped ones follow the command."""

@@ -13,9 +13,12 @@ SHARE = 0.2  # of the width of the view, at most
 
 
 class ScaleBar:
+    """In um; in pixels where nothing is known of their size."""
+
     def __init__(self, box: pg.ViewBox) -> None:
         self.box = box
         self.length_um = 0.0
+        self.px_um = 0.0  # what a pixel is taken for where its size is not known; 0: it is known
         self.line = pg.PlotCurveItem(pen=pg.mkPen(theme.WHITE, width=4))
         self.text = pg.TextItem(color=theme.WHITE, anchor=(0.5, 1.0), fill=pg.mkBrush(16, 20, 24, 200))
         self.shade = pg.PlotCurveItem(pen=pg.mkPen(16, 20, 24, 200, width=10))
@@ -31,12 +34,16 @@ class ScaleBar:
 
     def place(self, *_: object) -> None:
         seen = self.box.viewRect()
-        self.length_um = round_length(SHARE * seen.width())
+        unit_um = self.px_um or 1.0
+        self.length_um = round_length(SHARE * seen.width() / unit_um) * unit_um
         corner: QPointF = seen.bottomRight()  # y runs down: this is the lower right
         right, y = corner.x() - 0.03 * seen.width(), corner.y() - 0.03 * seen.height()
         for line in (self.shade, self.line):
             line.setData([right - self.length_um, right], [y, y])
         self.text.setPos(right - 0.5 * self.length_um, y - 0.005 * seen.height())
+        if self.px_um:
+            self.text.setText(f"{self.length_um / self.px_um:g} px")
+            return
         length = f"{self.length_um:g} µm" if self.length_um >= 1 else f"{1e3 * self.length_um:g} nm"
         self.text.setText(length)
 

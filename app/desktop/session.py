@@ -193,7 +193,9 @@ class Session:
         if experiment.set == self.plan.experiment.set:
             return replace(self.plan, experiment=experiment)
         wanted, rig = (Document("the panel", plain(value), {}) for value in (experiment, self.plan.rig))
-        return planned(wanted, rig, (), self.plan.folder, at_once if self._apart else flyable)
+        made = planned(wanted, rig, (), self.plan.folder, at_once if self._apart else flyable)
+        unknown = tuple(key for key in self.plan.unknown if key not in experiment.set)
+        return replace(made, taken=self.plan.taken, unknown=unknown)
 
     @property
     def _apart(self) -> bool:

@@ -79,8 +79,9 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         self.paintings += 1
         super().paintEvent(event)
 
-    def show_rig(self, um_per_px: float, diameter_um: float) -> None:
-        """Another bench: nothing of the one before is left."""
+    def show_rig(self, um_per_px: float, diameter_um: float, guessed: bool = False) -> None:
+        """Another bench: nothing of the one before is left. `guessed`: the size of a pixel is not known."""
+        self.scale_bar.px_um = um_per_px if guessed else 0.0
         self.um_per_px, self.diameter_um, self.followed = um_per_px, diameter_um, NOBODY
         self.levels, self._shape = None, ()
         self.image.clear()

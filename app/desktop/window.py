@@ -19,6 +19,7 @@ from app.apart import Apart
 from app.checking import StillChecking
 from app.desktop import theme
 from app.desktop.actions import Actions
+from app.desktop.asking import Asking
 from app.desktop.device_panel import DevicePanel, with_edits
 from app.desktop.escape import Escape
 from app.desktop.experiment_panel import ExperimentPanel
@@ -44,6 +45,7 @@ from app.reading import Reading, read_with
 from app.reel import Reel
 from app.rig_file import EXPERIMENTS, Plan
 from app.say import say
+from app.taken import SCALE, with_told
 from config.refused import Refused
 from control.contract import Fault, OrderKind, Tracks, Turn
 
@@ -68,6 +70,7 @@ class Window(QMainWindow):
         self.setWindowTitle("Cybloids")
         rig = session.plan.rig
         self.view = View(rig.optics.um_per_px, rig.plant.diameter_um)
+        self.view.scale_bar.px_um = rig.optics.um_per_px if SCALE in session.plan.unknown else 0.0
         self.strip = StateStrip(str(session.plan.kind), rig.why_unconfirmed)
         self.strip.show_watch(rig.loop.window_timeout_s)
         self.strip.show_stopped("not started", light=session.light)
@@ -82,6 +85,7 @@ class Window(QMainWindow):
         self.judging = Judging(self.view, self.devices, self.tuning, self._shown)
         self.hand = Hand(self.view, self.panel.data, self._tracks)
         self.actions_bar = Actions(self)
+        self.asking = Asking(self, self._told)
         self.reading: Reading | None = None  # of a file that was opened, and is not shown yet
         self.still_lit = ""  # what went wrong when it was closed
         self._has_ended = False
@@ -200,13 +204,17 @@ class Window(QMainWindow):
                 f"recording to {asked.path}" if asked.path is not None else "the record is closed", 6000
             )
 
-    def open(self, path: Path) -> None:
+    def open(self, path: Path, told: Plan | None = None) -> None:
         """Begin to read an experiment, a rig, a run or a video, instead of what is being read.
 
         Once it is read, what ran before is dark and closed.
+
+        Args:
+            told: the plan of a video whose frame rate or scale a person has told.
         """
         self._drop_reading()
-        self.reading = Reading(path, read_with(self._planner))
+        self.asking.close()
+        self.reading = Reading(path, read_with(self._planner if told is None else lambda _: told))
         self.status.showMessage(f"reading {path}; STOP (Esc) ends that")
 
     def _drop_reading(self) -> None:
@@ -244,9 +252,14 @@ class Window(QMainWindow):
 
     def _show_recording(self, reel: Reel) -> None:
         self.playback.open(reel)
+        self.asking.ask(reel.plan)
         self.tuning.source = lambda: spread_images(self.playback)
         self.log.show_run(self.playback.said())
         self._foresee()
+
+    def _told(self, values: dict[str, float]) -> None:
+        """What a video did not say: it is opened again."""
+        self.open(self.path, with_told(self.session.plan, values))
 
     def _not_read(self, error: Exception) -> None:
         self.reading = None
@@ -269,7 +282,7 @@ class Window(QMainWindow):
         self.session.open(plan)
         self.playback.close()
         self.tuning.forget()
-        self.view.show_rig(plan.rig.optics.um_per_px, plan.rig.plant.diameter_um)
+        self.view.show_rig(plan.rig.optics.um_per_px, plan.rig.plant.diameter_um, SCALE in plan.unknown)
         self.strip.show_kind(str(plan.kind), plan.rig.why_unconfirmed)
         self.strip.show_watch(plan.rig.loop.window_timeout_s)
         self.strip.show_stopped("not started", light=self.session.light)

@@ -18,7 +18,10 @@ from typing import Any
 from config.refused import Refused
 from config.words import one_line, quoted
 
-KERNELS = "cybloids kernels"  # among the versions: 2 since their bits do not depend on what was compiled before
+# Among the versions. 2: their bits do not depend on what was compiled before; 3: fits are kept near the centroid. A run
+# of older ones is verified as those were.
+KERNELS = "cybloids kernels"
+NEWEST_KERNELS, BOUNDED_KERNELS = 3, 3
 RECORDED_PACKAGES = (
     "cybloids", "numpy", "scipy", "numba", "opencv-python", "trackpy", "pandas", "h5py", "hdf5plugin", "tifffile",
     "torch",
@@ -126,6 +129,12 @@ def header_of(text: str, source: str) -> Header:
     return made
 
 
+def kernels_of(header: Header) -> int:
+    """With which kernels a run was made; 1: from before they were numbered."""
+    said = header.versions.get(KERNELS, "")
+    return int(said) if said.isascii() and said.isdecimal() and len(said) < 10 else 1
+
+
 def now() -> str:
     """The wall clock, for `started`."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
@@ -133,7 +142,7 @@ def now() -> str:
 
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that a result may depend on."""
-    found = {"python": platform.python_version(), KERNELS: "2"}
+    found = {"python": platform.python_version(), KERNELS: str(NEWEST_KERNELS)}
     for package in RECORDED_PACKAGES:
         try:
             found[package] = version(package)

@@ -5,15 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tifffile
 
+from app.headless import fly
+from app.replay import plan_replay
 from app.rig import open_instrument, open_recorder
 from app.verify import first_difference
 from control.contract import Order, OrderKind, Recorder, Turn
 from control.loop import run
 from drivers.journal import read_run
-from drivers.journal.header import KERNELS, versions
+from drivers.journal.header import KERNELS, NEWEST_KERNELS, versions
 from tests.app.flights import Eye, planned
+from tests.tracking.test_guarded import dimers
 
 
 @dataclass
@@ -57,5 +62,26 @@ def test_rounding_of_eccentricities_is_compared_where_the_record_says_that_it_is
     assert equal or (difference is not None and "tracks.ecc, row 0" in difference)
 
 
-def test_new_runs_say_that_their_rounding_is_fixed() -> None:
-    assert versions()[KERNELS] == "2"
+@pytest.mark.parametrize("locator", ["gaussian", "radial", "auto"])
+def test_a_run_whose_fits_had_no_bounds_is_verified_without_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, locator: str
+) -> None:
+    """A video of pairs, of which a free fit puts some on one body; marked as of kernels 2, and, wrongly, of 3."""
+    images = [dimers(6, 2.2, 60, 0)[1]] * 3 if locator == "gaussian" else [dimers(5, 1.5, 60, 0)[1]] * 3
+    tifffile.imwrite(tmp_path / "pairs.tif", np.array(images), photometric="minisblack")
+    sets = ("tracking.diameter_px=7", "tracking.minmass=100", "tracking.separation_px=4", f"tracking.locator={locator}")
+    made = replace(plan_replay(tmp_path / "pairs.tif", None, None, sets), kernels=2)
+    differences = []
+    for kernels in ("2", "3"):
+        monkeypatch.setattr("app.rig.versions", lambda said=kernels: {**versions(), KERNELS: said})
+        out = tmp_path / f"{kernels}.h5"
+        fly(made, None, out, True, "pairs")
+        with read_run(out) as record:
+            differences.append(first_difference(record))
+    assert differences[0] is None
+    assert differences[1] is not None
+    assert "tracks." in differences[1]
+
+
+def test_new_runs_say_with_which_kernels_they_were_made() -> None:
+    assert versions()[KERNELS] == str(NEWEST_KERNELS) == "3"

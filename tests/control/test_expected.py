@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
 from control.allocate import Light, allocate
-from control.contract import DARK, Command, Forces, State, Tracks
-from control.expected import Hold, Whereabouts, still_acting
+from control.contract import DARK, Command, Felt, Forces, State, Tracks
+from control.expected import Hold, Whereabouts, felt_by, still_acting
 from control.plant import Plant
 
 LIGHT = Light(waist_um=0.6, depth_kt_per_mw=5.0, kt_pn_um=4.07e-3, power_mw=200.0, settle_s=1e-5, cycle_s=0.01)
@@ -111,3 +111,14 @@ def test_what_has_ended_is_forgotten_and_darkness_is_kept_once() -> None:
     for k in range(1000):
         holds = still_acting(holds, hold(DARK, 0.04 + 0.5 * k), 0.015)
     assert [one.effect_s for one in holds] == [0.01, 0.02, 0.03, 0.04]
+
+
+def test_recorded_spots_belong_to_whoever_is_where_their_particle_was() -> None:
+    """Identities of a replay are its own; who was not seen, or is far from all, has no spot."""
+    spots = Command(
+        position_um=np.zeros((6, 2)), power_mw=np.ones(6), dwell_s=np.ones(6), particle=np.array([7, 3, -1, 5, 9, 4])
+    )
+    felt = Felt(spots, np.array([3, 4, 7, 9]), np.array([[1.0, 1.0], [np.nan, 0.0], [5.0, 5.0], [20.0, 20.0]]))
+    seen = tracks([[5.1, 5.0], [30.0, 0.0], [1.0, 1.2]])
+    assert felt_by(felt, seen, 0.6).particle.tolist() == [0, 2, -1, -1, -1, -1]
+    assert felt_by(felt, Tracks(0.0), 0.6).particle.tolist() == [-1] * 6

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tracking.locate.centroid import checked
 from tracking.locate.features import Features
+from tracking.locate.guarded import crowded
 from tracking.settings import Tracking
 
 Floats = NDArray[np.float64]
@@ -18,6 +19,7 @@ FEWEST = 3  # features that a choice is made from
 SAMPLE = 40  # features that are looked at
 MOST = 200  # features beyond which fits take more than about 5 ms a frame
 FAINT = 4.0  # contrast over noise below which a centroid is as good
+CROWDED = 0.2  # share of features with an overlapping neighbour, beyond which fits are of little use
 RING = 0.35  # of the radius: a profile whose peak is farther out is a ring's
 
 
@@ -29,12 +31,20 @@ class Choice:
     why: str
 
 
-def choose(image: NDArray[Any], found: Features, s: Tracking) -> Choice | None:
-    """The choice for this kind of image; None as long as too little is seen."""
+def choose(image: NDArray[Any], found: Features, s: Tracking, bounded: bool = True) -> Choice | None:
+    """The choice for this kind of image; None as long as too little is seen.
+
+    Args:
+        bounded: False: crowds are not looked at, as in runs of older kernels.
+    """
     if len(found) < FEWEST:
         return None
     if len(found) > MOST:
         return Choice("centroid", f"auto: centroid, since fits of {len(found)} particles would take too long")
+    share = float(crowded(found, s).mean()) if bounded else 0.0
+    if share > CROWDED:
+        return Choice("centroid", f"auto: centroid, since {share:.0%} of the particles have a neighbour nearer than "
+                                  f"{s.diameter_px + 1} px")  # fmt: skip
     profile, noise = mean_profile(checked(image, s.invert).astype(np.float64), found.position_px, s.radius_px + 2)
     contrast = float(np.ptp(profile)) / max(noise, 1e-9)
     if contrast < FAINT:

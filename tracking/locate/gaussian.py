@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from tracking.locate.centroid import Centroid, checked
 from tracking.locate.features import Features, sharpened
+from tracking.locate.guarded import guarded
 from tracking.settings import Tracking
 
 Image = NDArray[Any]
@@ -29,17 +30,19 @@ class Gaussian:
     """The full-frame locator of spots: centroid finds them, a fit places them."""
 
     settings: Tracking
+    bounded: bool = True  # False: as in runs of older kernels
 
     def __call__(self, image: NDArray[Any]) -> Features:
-        return sharpen(image, Centroid(self.settings)(image), self.settings)
+        return sharpen(image, Centroid(self.settings)(image), self.settings, self.bounded)
 
 
-def sharpen(image: NDArray[Any], found: Features, s: Tracking) -> Features:
-    """The same features where a Gaussian fits best; where it does not, where they were."""
+def sharpen(image: NDArray[Any], found: Features, s: Tracking, bounded: bool = True) -> Features:
+    """The same features where a Gaussian fits best, within bounds; where it does not, where they were."""
     if len(found) == 0:
         return found
     width_px = np.clip(found.size_px / np.sqrt(2.0), 0.5, s.radius_px)
-    return sharpened(found, fits(checked(image, s.invert), found.position_px, width_px, s.radius_px + 1))
+    better = fits(checked(image, s.invert), found.position_px, width_px, s.radius_px + 1)
+    return guarded(found, better, s) if bounded else sharpened(found, better)
 
 
 @njit(cache=True, nogil=True)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from tracking.locate.centroid import Centroid, checked
 from tracking.locate.features import Features, sharpened
+from tracking.locate.guarded import guarded
 from tracking.settings import Tracking
 
 Image = NDArray[Any]
@@ -31,16 +32,18 @@ class Radial:
     """The full-frame locator of round things: centroid finds them, radial symmetry places them."""
 
     settings: Tracking
+    bounded: bool = True  # False: as in runs of older kernels
 
     def __call__(self, image: NDArray[Any]) -> Features:
-        return sharpen(image, Centroid(self.settings)(image), self.settings)
+        return sharpen(image, Centroid(self.settings)(image), self.settings, self.bounded)
 
 
-def sharpen(image: NDArray[Any], found: Features, s: Tracking) -> Features:
-    """The same features at their centres of radial symmetry; where that fails, where they were."""
+def sharpen(image: NDArray[Any], found: Features, s: Tracking, bounded: bool = True) -> Features:
+    """The same features at their centres of radial symmetry, within bounds; where that fails, where they were."""
     if len(found) == 0:
         return found
-    return sharpened(found, centres(checked(image, s.invert), found.position_px, s.radius_px + 1))
+    better = centres(checked(image, s.invert), found.position_px, s.radius_px + 1)
+    return guarded(found, better, s) if bounded else sharpened(found, better)
 
 
 @njit(cache=True, nogil=True)

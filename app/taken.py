@@ -1,0 +1,109 @@
+"""Frame rate and scale of a replay: what was set, else what the recording says, else what the rig has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from app.recording import open_recording
+from app.rig_file import RIGS, Plan
+from config.reader import Document, put, value_of
+from config.refused import Refused
+from config.words import quoted
+from drivers.stated import Stated, Value
+from drivers.video import VideoCamera
+
+FPS, SCALE = "camera.fps", "optics.um_per_px"
+KEYS = (FPS, SCALE)
+SAME = 1e-6  # two numbers that differ by a smaller share are one
+
+
+def with_stated(
+    bench: Document, recording: Path, stated: Stated, sets: Sequence[str], rig: Path | None
+) -> tuple[Document, tuple[str, ...], tuple[str, ...]]:
+    """The rig with what the recording says of its frame rate and scale, and sentences of what was taken from where.
+
+    Last come the keys that neither a person nor the recording said.
+
+    A number that a person gave, with `sets` or in a rig file of their own, stays; a sentence names one that differs.
+
+    Args:
+        rig: the file that was asked for; None: the recording's own rig, or the one for videos.
+
+    Raises Refused for pixels that are not square, where no scale was given.
+    """
+    own_rig = rig is not None and rig.resolve() != (RIGS / "video.yaml").resolve()
+    name = quoted(recording.name, 60)
+    taken: list[str] = []
+    conflicts: list[str] = []
+    unknown: list[str] = []
+    for key, value in zip(KEYS, (stated.fps, stated.um_per_px), strict=True):
+        given, by = _given(bench, key, sets, own_rig)
+        if given is not None:
+            taken.append(f"{key} {given} ({by})")
+            conflicts += _conflict(key, given, by, value, name)
+            continue
+        if key == SCALE and stated.oblong:
+            raise Refused(f"{recording}: its pixels are {stated.oblong}, and square ones are needed; set "
+                          f"{SCALE} to take them as square")  # fmt: skip
+        if value is None:
+            unknown.append(key)
+            taken.append(f"{key} {_in(bench, key) or 'as by default'} (a guess: {name} does not say)")
+        else:
+            taken.append(f"{key} {value.value:.6g} ({value.where})")
+            if value.value != _in(bench, key):
+                bench = put(bench, key, value.value, f"{recording}: {value.where}")
+    notes = (f"{name}: {note}" for note in stated.notes)
+    said = (f"{name}: {'; '.join(taken)}", *(f"note: {one}" for one in (*conflicts, *notes)))
+    return bench, said, tuple(unknown)
+
+
+def contradictions(made: Plan) -> tuple[str, ...]:
+    """What a video says otherwise than the rig that it is played in, where that was not said before. Raises Refused."""
+    camera = made.rig.camera
+    if made.taken or not isinstance(camera, VideoCamera) or not camera.path:
+        return ()
+    opened = open_recording(camera)
+    opened.camera.close()
+    values = zip(
+        KEYS, (camera.fps, made.rig.optics.um_per_px), (opened.stated.fps, opened.stated.um_per_px), strict=True
+    )
+    name = quoted(Path(camera.path).name, 60)
+    return tuple(said for key, given, value in values for said in _conflict(key, given, "the rig", value, name))
+
+
+def with_told(made: Plan, values: Mapping[str, float]) -> Plan:
+    """The plan of a recording with values for some of KEYS, as a person told them."""
+    camera, optics = made.rig.camera, made.rig.optics
+    assert isinstance(camera, VideoCamera)
+    camera = replace(camera, fps=values.get(FPS, camera.fps))
+    optics = replace(optics, um_per_px=values.get(SCALE, optics.um_per_px))
+    told = "; ".join(f"{key} {value:g}" for key, value in values.items())
+    taken = (*made.taken, f"{quoted(Path(camera.path).name, 60)}: {told} (as told in the window)")
+    unknown = tuple(key for key in made.unknown if key not in values)
+    return replace(made, rig=replace(made.rig, camera=camera, optics=optics), taken=taken, unknown=unknown)
+
+
+def _given(bench: Document, key: str, sets: Sequence[str], own_rig: bool) -> tuple[object, str]:
+    """(what a person gave for a key, where); None where nobody did."""
+    for item in reversed(sets):
+        if item.partition("=")[0].strip() == key:
+            return value_of(item.partition("=")[2], f"--set {item}"), f"--set {quoted(item, 60)}"
+    found = _in(bench, key) if own_rig else None
+    return found, f"the rig file {quoted(Path(bench.source).name, 60)}"
+
+
+def _in(bench: Document, key: str) -> object:
+    part, _, inner = key.partition(".")
+    found = bench.data.get(part)
+    return found.get(inner) if isinstance(found, dict) else None
+
+
+def _conflict(key: str, given: object, by: str, value: Value | None, name: str) -> list[str]:
+    """One sentence where what was given is not what the recording says."""
+    if value is None or isinstance(given, bool) or not isinstance(given, int | float):
+        return []
+    if abs(given - value.value) <= SAME * abs(value.value):
+        return []
+    return [f"{key} is {given:g} ({by}), and {name} says {value.value:.6g} ({value.where}); {given:g} is taken"]

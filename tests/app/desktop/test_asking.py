@@ -1,0 +1,71 @@
+"""A video whose frame rate or scale is not known: the window says so, draws no µm, and asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from pytestqt.qtbot import QtBot
+
+from app.desktop.open import application, planner
+from app.desktop.session import Session
+from app.desktop.window import Window
+from tests.tracking.footage import spots
+
+IMAGES = np.array([spots((96, 128), np.array([[60.0 + k, 40.0]]), seed=k) for k in range(5)])
+
+
+@pytest.fixture
+def opened(qtbot: QtBot, tmp_path: Path) -> Iterator[Callable[[Path], Window]]:
+    application()
+    windows: list[Window] = []
+
+    def open_window(video: Path) -> Window:
+        path, made = planner(video, None)
+        window = Window(Session(made), path, tmp_path, lambda chosen: planner(chosen, None)[1])
+        qtbot.addWidget(window)
+        window.show()
+        windows.append(window)
+        qtbot.waitUntil(lambda: window.playback.shown is not None, timeout=60_000)
+        return window
+
+    yield open_window
+    for window in windows:
+        window.close()
+
+
+def test_what_is_not_known_is_asked_for_and_lengths_are_in_pixels_until_then(
+    opened: Callable[[Path], Window], qtbot: QtBot, tmp_path: Path
+) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", IMAGES, photometric="minisblack")
+    window = opened(tmp_path / "a.tif")
+    assert window.asking.isVisible()
+    assert not window.asking.isModal()
+    assert list(window.asking.boxes) == ["camera.fps", "optics.um_per_px"]
+    assert window.view.scale_bar.text.toPlainText().endswith(" px")
+    assert any("optics.um_per_px 0.1 (a guess: a.tif does not say)" in line for line in window.log.read())
+    window.asking.boxes["camera.fps"].setValue(50.0)
+    window.asking.boxes["optics.um_per_px"].setValue(0.25)
+    assert window.asking.use is not None
+    window.asking.use.click()
+    qtbot.waitUntil(lambda: window.reading is None and window.playback.shown is not None, timeout=60_000)
+    rig = window.session.plan.rig
+    assert (rig.camera.fps, rig.optics.um_per_px) == (50.0, 0.25)
+    assert window.playback.reel is not None
+    assert window.playback.reel.fps == 50.0
+    assert not window.asking.isVisible()
+    assert window.view.scale_bar.text.toPlainText().endswith("µm")
+    assert any("camera.fps 50; optics.um_per_px 0.25 (as told in the window)" in line for line in window.log.read())
+
+
+def test_what_the_file_states_is_not_asked_for(opened: Callable[[Path], Window], tmp_path: Path) -> None:
+    said = {"axes": "TYX", "TimeIncrement": 0.02, "PhysicalSizeX": 0.13, "PhysicalSizeY": 0.13}
+    tifffile.imwrite(tmp_path / "a.ome.tif", IMAGES, ome=True, photometric="minisblack", metadata=said)
+    window = opened(tmp_path / "a.ome.tif")
+    assert not window.asking.isVisible()
+    assert window.session.plan.rig.camera.fps == 50.0
+    assert window.view.scale_bar.text.toPlainText().endswith("m")
+    assert any("camera.fps 50 (its OME-XML: TimeIncrement)" in line for line in window.log.read())
