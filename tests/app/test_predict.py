@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, replace
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -14,8 +16,9 @@ from app.motion import foreseen_msd_um2, foreseen_speed_um_per_s, swimming_speed
 from app.predict import curve, predict
 from config.reader import build, parse
 from control.allocate import Light
-from control.experiment import Experiment
+from control.experiment import Experiment, Programmed
 from control.plant import Plant
+from control.policies import AnyForce
 from control.potentials import Annular, DoubleRing, GaussianRing, Harmonic
 
 PLANT = Plant()
@@ -118,3 +121,31 @@ def test_a_motile_particle_is_foreseen_too() -> None:
     text = "{title: t, policy: {kind: programmed, forces: [{kind: motile, drive_pn: 0.05}]}}"
     said = {one.name: one.value for one in predict(build(parse(text, "here"), Experiment), MEANS)}
     assert said["speed while it moves"] == f"{0.05 / PLANT.drag_pn_s_per_um:.3g} µm/s"
+
+
+@dataclass(frozen=True)
+class Spin:
+    """A force that a person has added, and that no prediction is known of."""
+
+    kind: str = "spin"
+    delay_s: float | None = 0.5
+    shape: GaussianRing = GaussianRing()
+
+
+def test_a_force_without_a_prediction_is_an_answer() -> None:
+    experiment = replace(ring("annular", "radius_um: 1.0"), policy=Programmed(forces=(Spin(),)))  # type: ignore[arg-type]
+    for mode in ("steered", "landscape"):
+        said = {one.name: one.value for one in predict(replace(experiment, mode=mode), MEANS)}  # type: ignore[arg-type]
+        assert said["spin"] == "no prediction"
+        assert "power" in said
+    assert foreseen_msd_um2(experiment, MEANS, np.array([1.0])) is None
+
+
+@pytest.mark.parametrize("kind", get_args(get_args(AnyForce)[0]))
+def test_every_force_of_the_program_has_a_prediction(kind: type) -> None:
+    text = f"{{title: t, policy: {{kind: programmed, forces: [{{kind: {kind.kind}}}]}}}}"  # type: ignore[attr-defined]
+    if kind.kind != "motile":  # type: ignore[attr-defined]
+        text = text.replace("}]", ", shape: {kind: gaussian_ring}}]")
+    said = [one.value for one in predict(build(parse(text, "test"), Experiment), MEANS)]
+    assert said
+    assert "no prediction" not in said
