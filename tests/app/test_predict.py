@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.means import Means, minimum
+from app.means import Means, innermost, minimum
 from app.motion import foreseen_msd_um2, foreseen_speed_um_per_s, swimming_speed_um_per_s
 from app.predict import curve, predict
 from config.reader import build, parse
@@ -55,6 +55,23 @@ def test_minimum(shape: object, at_um: float, stiffness: float) -> None:
     found_um, found = minimum(shape, PLANT)
     assert found_um == pytest.approx(at_um, abs=2e-3)
     assert found == pytest.approx(stiffness, rel=2e-3)
+
+
+@pytest.mark.parametrize("radius_um", np.linspace(2.0, 3.6, 17).tolist())
+def test_the_lattice_constant_of_a_double_ring_is_its_inner_ring(radius_um: float) -> None:
+    """Two minima alike, at R and sqrt(2) R: which is deeper in the last digit does not matter."""
+    found_um, stiffness = minimum(DoubleRing(radius_um=radius_um), PLANT)
+    assert found_um == pytest.approx(radius_um, rel=0.012)  # of small ones the other ring shifts it
+    assert stiffness > 0.0
+
+
+def test_a_minimum_that_is_deeper_by_much_is_the_one() -> None:
+    energy = np.array([3.0, 0.0, 3.0, -1.0, 3.0])
+    assert innermost(energy) == 3
+    energy[1] = -0.97  # 1 % of a depth of 4 is 0.04
+    assert innermost(energy) == 1
+    assert innermost(np.array([np.nan, 2.0, 1.0, 1.5])) == 2
+    assert innermost(np.array([np.inf, 5.0, 1.0, 0.0, 0.0, 0.0])) == 3  # flat from there on: a wall
 
 
 @pytest.mark.parametrize("shape", [Annular(), Harmonic(), GaussianRing(), DoubleRing()])

@@ -190,10 +190,10 @@ def test_p19_has_the_turns_of_p18() -> None:
     assert late == pytest.approx(speed**2 / (2.0 * heading) + known.diffusion_um2_per_s / 2.0, rel=0.01)
 
 
-def test_the_echo_of_a_carry_is_over_before_the_rest_is_p22() -> None:
+def test_a_rest_lasts_as_long_as_the_echo_of_a_carry_p22() -> None:
     check, document = ALL["P22-instrument"]
     known = Known(plan_of(check, document, check.full))
-    assert check.rest_s >= 2.0 * delayed.slowest_decay_s(known.shape_hz(), known.delay_s())
+    assert check.rest_s >= delayed.slowest_decay_s(known.shape_hz(), known.delay_s())
     way_um = known.plan.rig.camera.width_px * known.plan.rig.optics.um_per_px - 2.0 * 3.0
     assert way_um / ROWS["P22"].predict(known, check.options) > 2.0 * check.rest_s  # most of a flight counts
 
