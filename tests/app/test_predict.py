@@ -152,7 +152,7 @@ class Spin:
 def test_a_force_without_a_prediction_is_an_answer() -> None:
     experiment = replace(ring("annular", "radius_um: 1.0"), policy=Programmed(forces=(Spin(),)))  # type: ignore[arg-type]
     for mode in ("steered", "landscape"):
-        said = {one.name: one.value for one in predict(replace(experiment, mode=mode), MEANS)}  # type: ignore[arg-type]
+        said = {one.name: one.value for one in predict(replace(experiment, mode=mode), MEANS)}
         assert said["spin"] == "no prediction"
         assert "power" in said
     assert foreseen_msd_um2(experiment, MEANS, np.array([1.0])) is None

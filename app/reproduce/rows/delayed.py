@@ -87,7 +87,7 @@ def seen_late(known: Known, options: Options, seen: Seen) -> Floats:
 
 def echo_period(known: Known, options: Options) -> float:
     """P11: what the fit of one wave makes of the exact MSD. The first mode alone is shorter: others die out later."""
-    time_s = echo_lags(known, options) * known.frame_s
+    time_s: Floats = np.asarray(echo_lags(known, options) * known.frame_s, np.float64)
     exact_um2 = delayed.msd_um2(known.diffusion_um2_per_s, known.trap_hz, known.delay_s(), time_s)
     return _fit_wave(time_s, exact_um2, known.delay_s())[2]
 
@@ -110,7 +110,8 @@ def echo_lags(known: Known, options: Options) -> NDArray[np.int64]:
 
 def _fit_echo(known: Known, options: Options, seen: Seen) -> tuple[float, ...]:
     lags = echo_lags(known, options)
-    return _fit_wave(lags * known.frame_s, mean(msd(seen.free_um, lags), axis=1), known.delay_s())
+    time_s: Floats = np.asarray(lags * known.frame_s, np.float64)
+    return _fit_wave(time_s, mean(msd(seen.free_um, lags), axis=1), known.delay_s())
 
 
 def _fit_wave(time_s: Floats, spread: Floats, delay_s: float) -> tuple[float, ...]:

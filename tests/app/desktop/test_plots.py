@@ -69,7 +69,7 @@ def shown(plots: Plots, turns: Sequence[Turn]) -> tuple[float, float]:
     found = []
     for name in ("measured", "foreseen"):
         lag_s, msd_um2 = plots.msd.curves[name].getOriginalDataset() if name in plots.msd.curves else (None, None)
-        found.append(float(msd_um2[0]) if lag_s is not None and len(lag_s) else float("nan"))
+        found.append(float(msd_um2[0]) if lag_s is not None and msd_um2 is not None and len(lag_s) else float("nan"))
     return found[0], found[1]
 
 
@@ -99,7 +99,7 @@ def test_a_recording_that_felt_no_light_foresees_nothing(plots: Plots) -> None:
 
         kind = "REPLAY"
 
-    plots._plan = lambda: Video()  # type: ignore[assignment,return-value]
+    plots._plan = lambda: Video()  # type: ignore[assignment]
     assert np.isnan(shown(plots, walk(0, 60, 0.5, Level.ARMED))[1])
 
 

@@ -171,7 +171,8 @@ def test_one_wave_fitted_to_the_exact_msd_p11() -> None:
         spread_um2 = kicked_msd_um2(
             known.diffusion_um2_per_s, known.trap_hz, frame_s, round(known.delay_s() / frame_s - 0.5), finer * lags
         )
-        periods.append(rows._fit_wave(lags * known.frame_s, spread_um2, known.delay_s())[2])
+        time_s = np.asarray(lags * known.frame_s, np.float64)
+        periods.append(rows._fit_wave(time_s, spread_um2, known.delay_s())[2])
     predicted = ROWS["P11"].predict(known, check.options)
     assert periods[0] == pytest.approx(predicted, rel=1e-5)
     assert 2e-4 < periods[1] / predicted - 1.0 < check.tolerance / 2.0
