@@ -1,4 +1,4 @@
-"""What is measured on the tracks of a run. Pure functions of the tidy table `tracks` (app/tidy.py), or of positions.
+"""What is measured on the tracks of a run. Pure functions of `drivers.journal.tidy.tidy_tracks`, or of positions.
 
 Stretches in which a particle was `carried` back into the field are no law's doing: no displacement over one is counted.
 Averages over time use frame numbers, and a particle that was missed in a frame leaves a gap, not a guess.

@@ -16,7 +16,7 @@ from typing import Any
 
 from app.host import Written
 from app.live import sentence
-from app.machine import build_light, build_machine, needs_network, refuse_short_delays
+from app.machine import build_light, build_machine, needs_network, refuse_ignored_settings, refuse_short_delays
 from app.plan import flyable
 from app.rig_file import Plan
 from config.reader import read
@@ -36,6 +36,7 @@ def at_once(made: Plan, source: str) -> Plan:
     if not needs_network(made):
         return flyable(made, source)
     build_light(made)
+    refuse_ignored_settings(made.experiment, source)
     law = made.experiment.policy
     if isinstance(law, Programmed):
         refuse_short_delays(law, made.rig, source)

@@ -16,11 +16,11 @@ import pyarrow.parquet
 import tifffile
 from numpy.typing import NDArray
 
-from app.tidy import TIDY, Columns, tidy, units
 from config.atomic import fresh_file
 from config.refused import Refused
 from config.words import quoted
 from drivers.journal import Run, read_run
+from drivers.journal.tidy import TIDY, Columns, tidy, units
 
 FORMATS = ("parquet", "csv", "ome-tiff")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ import numpy as np
 from app.calibration.record import made_in
 from config.reader import parse
 from config.refused import Refused
+from config.words import LONGEST_SENTENCE, quoted
 from drivers.journal import Run, read_run
 
+LARGEST_SETTING = 1e15
 SHOWN_VERSIONS = ("cybloids", "python", "numpy", "trackpy", "h5py")
 
 
@@ -54,6 +57,7 @@ def about(run: Run) -> dict[str, Any]:
         "levels": _changes(run),
         "orders": len(run.rows("orders")),
         "megabytes": round(run.path.stat().st_size / 1e6, 3),
+        "devices": device_facts(header.extra),
         "calibration": dict(header.calibration),
         "versions": dict(header.versions),
         "git_hash": header.git_hash,
@@ -81,11 +85,54 @@ def text(found: dict[str, Any]) -> str:
         ("light", f"in {found['turns_lit']} of {found['turns']} turns"),
         ("trips", "none" if not found["trips"] else ""),
         *(("", f"turn {trip['turn']}, {trip['time_s']:.3f} s: {trip['reason']}") for trip in found["trips"]),
+        *_devices(found["devices"]),
         ("calibration", _calibrated(found["calibration"], found["run"])),
         ("versions", ", ".join(f"{name} {known[name]}" for name in SHOWN_VERSIONS if name in known)),
         ("code", found["git_hash"] or "not known"),
     ]
     return "\n".join(f"{name:<11} {said}".rstrip() for name, said in lines if said != "" or name == "trips")
+
+
+def device_facts(extra: Mapping[str, Any]) -> dict[str, Any]:
+    """What a header says of the devices: firmware, settings as they gave them back, the simulated world. A run may
+    come from anywhere: what is not of that kind is left out."""
+    firmware = extra.get("firmware")
+    returned = extra.get("returned")
+    world = extra.get("world")
+    return {
+        "firmware": {name: said for name, said in firmware.items() if isinstance(said, str)}
+        if isinstance(firmware, dict) else {},
+        "returned": [one for one in returned if _is_returned(one)] if isinstance(returned, list) else [],
+        "world": world if isinstance(world, str) else "",
+    }  # fmt: skip
+
+
+def _is_returned(one: Any) -> bool:
+    """Whether it is one setting: name, asked, and returned, null where the device does not say."""
+    if not isinstance(one, dict) or set(one) != {"name", "asked", "returned"} or not isinstance(one["name"], str):
+        return False
+    numbers = (one["asked"], 0.0 if one["returned"] is None else one["returned"])
+    return all(
+        isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST_SETTING
+        for value in numbers
+    )
+
+
+def _devices(facts: dict[str, Any]) -> list[tuple[str, str]]:
+    """The lines of `text` that say what the devices are, and what they gave back."""
+    returned = [
+        f"{one['name']} " + ("not known" if one["returned"] is None else f"{one['returned']:.6g}")
+        + f" (asked for {one['asked']:.6g})"
+        for one in facts["returned"]
+    ]  # fmt: skip
+    return [
+        (
+            "firmware",
+            quoted(", ".join(f"{name}: {text}" for name, text in facts["firmware"].items()), LONGEST_SENTENCE),
+        ),
+        ("read back", quoted(", ".join(returned), LONGEST_SENTENCE)),
+        ("world", quoted(facts["world"], LONGEST_SENTENCE)),
+    ]
 
 
 def _locator(run: Run) -> str:

@@ -25,6 +25,8 @@ class Instrument:
     pixel_type: str
     frames: int | None  # how many there will be, where that is known
     devices: Mapping[str, str] = field(default_factory=dict)  # who the devices say they are, where they do
+    firmware: Mapping[str, str] = field(default_factory=dict)  # maker, model and version of deflector and laser
+    world: str = ""  # what is simulated, and how finely
     returned: Callable[[], tuple[Returned, ...]] = tuple  # settings as the devices gave them back; asks no device
 
     def close(self) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from app.rig_file import Plan, Rig, field_um, shortest_delay_s
+from app.rig_file import Plan, RecordedRig, Rig, field_um, shortest_delay_s
 from config.geometry import Affine
 from config.refused import Refused
 from control.allocate import Light
 from control.contract import Classifier, Policy, Tracker
-from control.experiment import Learned, Programmed
+from control.experiment import Experiment, Learned, Programmed
 from control.limits import Limits
 from control.loop import Machine
 from control.policies.calibrating import Calibrating, calibrating
@@ -90,6 +90,8 @@ def build_tracker(made: Plan) -> Tracker:
 def build_policy(made: Plan, light: Light, source: str) -> Policy:
     """The law of an experiment. Raises Refused."""
     law, rig = made.experiment.policy, made.rig
+    if not isinstance(rig, RecordedRig):  # a run from before this was refused is verified as it was flown
+        refuse_ignored_settings(made.experiment, source)
     if isinstance(law, Learned):
         from models.learned import fly  # nobody waits for torch who does not use it
 
@@ -113,6 +115,23 @@ def build_policy(made: Plan, light: Light, source: str) -> Policy:
         except Refused as refused:
             raise Refused(f"{source}: policy.forces.{index}.shape: {refused}") from None
     return Landscape(law.forces, tuple(rings), rig.plant, middle_um)
+
+
+def refuse_ignored_settings(experiment: Experiment, source: str) -> None:
+    """Raises Refused for settings that a law which is not programmed would fly without: they would change nothing."""
+    law, trap = experiment.policy, experiment.trap
+    if isinstance(law, Programmed):
+        return
+    for setting, asked, allowed in (
+        ("mode", experiment.mode if experiment.mode != "steered" else "", "steered"),
+        ("trap.predict", "true" if trap.predict else "", "false"),
+        ("trap.compensate_latency", "true" if trap.compensate_latency else "", "false"),
+    ):
+        if asked:
+            raise Refused(
+                f"{source}: {setting} is {asked}, and a {law.kind} law can't be flown so "
+                f"(allowed: {allowed}; a programmed law may have it)"
+            )
 
 
 def needs_network(made: Plan) -> bool:

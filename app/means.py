@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from control.allocate import Light
 from control.experiment import Experiment
 from control.plant import Plant
+
+ALIKE = 0.01  # share of their depth by which two minima may differ and count as equally deep
 
 
 @dataclass(frozen=True)
@@ -40,16 +43,27 @@ def span_um(shape: Any) -> float:
 
 
 def minimum(shape: Any, plant: Plant) -> tuple[float, float]:
-    """(distance of the deepest point um, stiffness there pN/um) of a central shape."""
+    """(distance of the deepest point um, stiffness there pN/um) of a central shape; of minima alike, the innermost."""
     r_um = np.linspace(0.0, span_um(shape), 4001)
     energy = shape.radial_energy_pn_um(r_um, kt_pn_um=plant.kt_pn_um)
-    at_um = float(r_um[int(np.nanargmin(energy))])
+    at_um = float(r_um[innermost(np.asarray(energy))])
     step_um = 1e-4
     beyond, before = (
         float(shape.radial_force_pn(np.array([max(at_um + side, 1e-9)]), kt_pn_um=plant.kt_pn_um)[0])
         for side in (step_um, -step_um if at_um > step_um else 0.0)
     )
     return at_um, (before - beyond) / (2.0 * step_um if at_um > step_um else step_um)
+
+
+def innermost(energy: NDArray[np.float64]) -> int:
+    """The first row that is a minimum and, within ALIKE of what it rises to further out, as deep as the deepest."""
+    deepest = int(np.nanargmin(energy))
+    beyond = energy[deepest:]
+    rise = float(np.nanmax(beyond)) - float(energy[deepest])
+    padded = np.concatenate([[np.inf], np.where(np.isnan(energy), np.inf, energy), [np.inf]])
+    valley = (energy <= padded[:-2]) & (energy <= padded[2:])
+    alike = valley & (energy <= energy[deepest] + ALIKE * (rise if math.isfinite(rise) else 0.0))
+    return int(np.argmax(alike))
 
 
 def largest_force_pn(experiment: Experiment, means: Means) -> float:

@@ -74,8 +74,8 @@ def predict(experiment: Experiment, means: Means) -> tuple[Foreseen, ...]:
         return (*power(experiment, means),)
     said: list[Foreseen] = []
     for force in experiment.policy.forces:
-        about = {"self": of_self, "pair": of_pair, "external": of_external, "motile": of_motile}[force.kind]
-        said += about(force, experiment, means)
+        about = PREDICTIONS.get(force.kind)
+        said += about(force, experiment, means) if about else [Foreseen(force.kind, "no prediction", NO_PREDICTION)]
     return (*said, *power(experiment, means))
 
 
@@ -158,6 +158,10 @@ def of_motile(force: Any, experiment: Experiment, means: Means) -> list[Foreseen
     if hidden:
         said.append(Foreseen("heading", "hidden by diffusion", "vτ is below √(4Dτ)", True))
     return said
+
+
+PREDICTIONS = {"self": of_self, "pair": of_pair, "external": of_external, "motile": of_motile}
+NO_PREDICTION = "there is no closed form for this kind of force"
 
 
 def power(experiment: Experiment, means: Means) -> tuple[Foreseen, ...]:

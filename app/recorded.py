@@ -8,8 +8,8 @@ import pandas as pd
 from app.analysis import sure
 from app.findings import RunTables, means_of
 from app.rig_file import Plan
-from app.tidy import tidy
 from drivers.journal import Kind, Run
+from drivers.journal.tidy import tidy
 
 
 def tables_of(run: Run, made: Plan, start: int = 0, stop: int | None = None) -> RunTables | None:

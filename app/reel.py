@@ -23,6 +23,7 @@ from app.rig import open_instrument
 from app.rig_file import Plan
 from config.refused import Refused
 from control.contract import Ended, Frame, Order, OrderKind, State, Tracks, Turn
+from control.experiment import Experiment
 from control.loop import run
 from drivers.journal import Run, read_run
 from drivers.video import Video, VideoCamera, open_video
@@ -99,6 +100,8 @@ class Source(Protocol):
 
     def latencies_s(self, begin: int, end: int) -> Floats: ...
 
+    def law(self, begin: int, end: int) -> Experiment | None: ...
+
     def said(self) -> list[Said]: ...
 
     def close(self) -> None: ...
@@ -119,6 +122,10 @@ class RunSource:
         self._particle, self._state = rows["particle"].copy(), rows["state"].copy()
         self._position_um = np.column_stack([rows["x_um"], rows["y_um"]])
         self._ends = turns["tracks_end"].copy()
+        self._sent_ends = turns["sent_end"].copy()
+        orders = self.run.rows("orders")
+        applied = orders["turn"][orders["kind"] == b"APPLY"] - self.run.first_turn
+        self._applied = int(applied.min()) if len(applied) else len(turns)  # the first turn of another law
         self._time_s = turns["tracks_time_s"].copy()
         self._latency_s = np.where(turns["has_frame"] != 0, turns["sent_s"] - turns["frame_time_s"], np.nan)
         self._carried(rows)
@@ -177,6 +184,13 @@ class RunSource:
         words = self.run.text(text) if kind != b"APPLY" else ""
         return f"{kind.decode()}: {words}" if words else kind.decode()
 
+    def law(self, begin: int, end: int) -> Experiment | None:
+        """The run's, where light was sent to particles that could feel it, and no other was applied before."""
+        lit = end > begin and self._sent_ends[end - 1] > (self._sent_ends[begin - 1] if begin else 0)
+        if not lit or self._applied < end or self.run.header.kind == "REPLAY":
+            return None
+        return self.plan.experiment
+
     def latencies_s(self, begin: int, end: int) -> Floats:
         known: Floats = self._latency_s[begin:end]
         return known[np.isfinite(known)]
@@ -209,6 +223,9 @@ class VideoSource:
 
     def latencies_s(self, begin: int, end: int) -> Floats:
         return np.empty(0)
+
+    def law(self, begin: int, end: int) -> None:
+        return None
 
     def said(self) -> list[Said]:
         return [(0.0, "note", sentence.removeprefix("note: ")) for sentence in self._taken]
@@ -283,6 +300,10 @@ class Reel:
     def latencies_s(self, begin: int, end: int) -> Floats:
         """From the middle of the exposure to the command's sending, as recorded; empty for a video."""
         return self.source.latencies_s(max(begin, 0), max(end, 0))
+
+    def law(self, begin: int, end: int) -> Experiment | None:
+        """What has acted on the turns from `begin` to `end`; None in a video, whose particles feel nothing of ours."""
+        return self.source.law(max(begin, 0), min(end, self.ready))
 
     def said(self) -> list[Said]:
         """What happened in a run, in words; of a video, which frame rate and scale were taken from where."""

@@ -91,10 +91,20 @@ def _camera(bench: Document, recording: Path, opened: Recording) -> Document:
     return bench
 
 
+def _as_flown(wanted: Document) -> Document:
+    """The experiment of a run: one from before they were refused may have settings that its law did not obey."""
+    policy = wanted.data.get("policy")
+    if not isinstance(policy, dict) or policy.get("kind", "programmed") == "programmed":
+        return wanted
+    for key, obeyed in (("mode", "steered"), ("trap.predict", False), ("trap.compensate_latency", False)):
+        wanted = put(wanted, key, obeyed, wanted.place((key.partition(".")[0],)))
+    return wanted
+
+
 def _experiment(path: Path | None, opened: Recording, recording: Path) -> tuple[Document, Path]:
     """The experiment that was asked for, or the run's own, or the annular one; and its folder."""
     if path is None and opened.header is not None and is_run(recording):
-        wanted = parse(opened.header.experiment, f"{recording}: the run's experiment")
+        wanted = _as_flown(parse(opened.header.experiment, f"{recording}: the run's experiment"))
         folder = Path(str(opened.header.extra.get("folder", ".")))
     else:
         path = path or EXPERIMENTS / "annular_activity.yaml"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,8 @@ def _open(made: Plan) -> Instrument:
         rig.camera.width_px,
         pixel_type(made),
         None,
+        firmware={"deflector": bench.deflector.firmware, "laser": bench.laser.firmware},
+        world=bench.world.description,
     )
 
 
@@ -104,7 +107,9 @@ def open_springs(made: Plan, machine: Machine, camera: PlantCamera, laser: Simul
         seed=made.experiment.seed,
     )
     number = len(bench.world.cell)
-    return Instrument(made, machine, bench.camera, bench.beam, bench.clock, number, 4, "float64", None)
+    return Instrument(
+        made, machine, bench.camera, bench.beam, bench.clock, number, 4, "float64", None, world=bench.world.description
+    )
 
 
 def open_replay(
@@ -142,6 +147,23 @@ def header_of_calibration(rig: Rig) -> dict[str, Any]:
     }
 
 
+def device_facts(instrument: Instrument) -> dict[str, Any]:
+    """What a run's header says of its devices; nothing of what is not known.
+
+    devices: who they say they are; firmware: maker, model and version; returned: settings as they gave them back when
+    the record began, null where they don't say; world: what was simulated in their place.
+    """
+    returned = [
+        {"name": one.name, "asked": one.asked, "returned": one.returned if math.isfinite(one.returned) else None}
+        for one in instrument.returned()
+    ]
+    facts = {
+        "devices": dict(instrument.devices), "firmware": dict(instrument.firmware), "returned": returned,
+        "world": instrument.world,
+    }  # fmt: skip
+    return {name: value for name, value in facts.items() if value}
+
+
 def open_recorder(instrument: Instrument, path: Path, *, frames: bool, source: str = "") -> Journal:
     """A journal for this run. It waits for the disk only where nobody waits for the particles."""
     from config.reader import write
@@ -163,7 +185,7 @@ def open_recorder(instrument: Instrument, path: Path, *, frames: bool, source: s
         calibration=header_of_calibration(made.rig),
         versions=versions(),
         git_hash=git_hash(Path(__file__).parent),
-        extra={"folder": str(made.folder), **({"devices": dict(instrument.devices)} if instrument.devices else {})},
+        extra={"folder": str(made.folder), **device_facts(instrument)},
         started=wall_clock(),
     )
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -56,7 +56,11 @@ def open_serial(made: Plan, machine: Machine) -> Instrument:
         if other:
             bench.close()
             raise Refused(f"{rig.title}: {other}")
-    return Instrument(made, machine, bench.camera, bench.beam, bench.clock, *size, None, devices, bench.returned)
+    return Instrument(
+        made, machine, bench.camera, bench.beam, bench.clock, *size, None, devices,
+        {"deflector": bench.galvo.firmware, "laser": bench.laser.firmware},
+        "" if bench.world is None else bench.world.description, bench.returned,
+    )  # fmt: skip
 
 
 def put_out(made: Plan) -> str:

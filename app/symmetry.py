@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from app.answer import write_json
 from app.say import say
-from app.tidy import Columns, tidy
 from app.tracks_table import TABLES, read_tracks
 from config.atomic import fresh_file
 from config.files import kind_of
 from config.refused import Refused
 from drivers.journal import read_run
+from drivers.journal.tidy import Columns, tidy
 
 if TYPE_CHECKING:
     from models.soft.motion import Motion, Verdict

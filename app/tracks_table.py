@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from app.tidy import Columns
 from config.files import kind_of, require_file
 from config.refused import Refused
 from config.words import one_line
+from drivers.journal.tidy import Columns
 
 TABLES = (".csv", ".parquet")
 NEEDED = ("time_s", "particle", "x_um", "y_um")

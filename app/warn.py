@@ -28,6 +28,10 @@ def warnings_of(made: Plan) -> tuple[str, ...]:
     centres = [number if force.kind != "external" else 1 for force in law.forces]
     total_kt = sum(rings.total_kt.sum() * count for rings, count in zip(painted, centres, strict=True))
     said = list(_over_budget(machine, float(total_kt) / light.depth_kt_per_mw, number))
+    trap = made.experiment.trap
+    for name, asked in (("predict", trap.predict), ("compensate_latency", trap.compensate_latency)):
+        if asked:
+            said.append(f"trap.{name} is of mode steered, and changes nothing in mode landscape")
     for index, (force, rings) in enumerate(zip(law.forces, painted, strict=True)):
         said += [f"policy.forces.{index}: {text}" for text in _of_light(made, machine, force, rings)]
     return tuple(said)

@@ -24,10 +24,10 @@ from app.density import divergence, gain
 from app.headless import fly
 from app.plan import planned
 from app.rig_file import RIGS
-from app.tidy import tidy_tracks
 from config.reader import Document
 from control.plant import Plant
 from drivers.journal import read_run
+from drivers.journal.tidy import tidy_tracks
 
 Floats = NDArray[np.float64]
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from app.tidy import tidy
 from config.refused import Refused
 from drivers.journal import read_run
+from drivers.journal.tidy import tidy
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -164,7 +164,11 @@ def by_drag(rig: Rig, moved: SeenRun) -> Estimate:
             continue
         lag_s = drag.lag_s(own[near] - ahead[near], velocity[near])
         k = drag.stiffness_pn_per_um(Estimate(lag_s, 0.0), gamma, late_s=period_s / 2.0).value
-        found.append(centred(rig, k) / float(path.mean_mw.mean()))
+        push_pn = gamma * float(np.sqrt((velocity[near] ** 2).sum(axis=1).mean()))
+        centre = drag.centre_stiffness_pn_per_um(
+            push_pn / k, push_pn, waist_um=rig.optics.waist_um, kt_pn_um=rig.plant.kt_pn_um
+        )  # fmt: skip
+        found.append(centre / float(path.mean_mw.mean()))
     return mean_of(np.array(found)) if len(found) > 1 else Estimate(math.nan, math.nan)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +45,7 @@ class Measurement:
     tracks: tuple[Tracks, ...]
     experiment: Experiment | None
     means: Means | None
+    law: Experiment | None = None  # what has acted on them; None: no light, as in a video
 
     def paths(self) -> Paths:
         period_s = self.means.hold_s if self.means is not None else 0.01
@@ -66,7 +68,7 @@ def msd(of: Measurement) -> list[Curve]:
         return curves
     free_um2: Floats = np.asarray(4.0 * of.means.plant.diffusion_um2_per_s * lag_s, np.float64)
     curves.append(Curve("free", lag_s, free_um2, theme.SKY, dash=True))
-    foreseen = foreseen_msd_um2(of.experiment, of.means, lag_s) if of.experiment is not None else None
+    foreseen = foreseen_msd_um2(of.law, of.means, lag_s) if of.law is not None else None
     return [*curves, Curve("foreseen", lag_s, foreseen, theme.ORANGE)]
 
 
@@ -91,8 +93,8 @@ def speed(of: Measurement) -> list[Curve]:
     made = of.paths()
     over_s = longest_delay_s(of.experiment) if of.experiment is not None else 0.5
     curves = [Curve("measured", made.time_s, speed_um_per_s(made, over_s), theme.WHITE)]
-    if of.experiment is not None and of.means is not None and len(made.time_s):
-        foreseen = foreseen_speed_um_per_s(of.experiment, of.means)
+    if of.means is not None and len(made.time_s):
+        foreseen = math.nan if of.law is None else foreseen_speed_um_per_s(of.law, of.means)
         curves.append(Curve("foreseen", made.time_s[[0, -1]], np.full(2, foreseen), theme.ORANGE))
     return curves
 

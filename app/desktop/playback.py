@@ -17,6 +17,7 @@ from app.reel import Reel, Said
 from app.rig_file import Plan
 from config.refused import Refused
 from control.contract import Tracks, Turn
+from control.experiment import Experiment
 
 TRAIL_S = 3.0
 
@@ -86,6 +87,10 @@ class Playback:
 
     def latencies_s(self) -> Floats:
         return self.reel.latencies_s(*self._past(MOST)) if self.reel is not None else np.empty(0)
+
+    def law(self) -> Experiment | None:
+        """What has acted on the turns up to where one is; None where no light has, or more laws than one."""
+        return self.reel.law(*self._past(REMEMBERED)) if self.reel is not None else None
 
     def said(self) -> list[Said]:
         """What happened in the recording."""

@@ -22,7 +22,7 @@ from app.findings import RunTables
 from app.means import Means
 from app.recent import Recent, apart
 from app.rig_file import Plan
-from control.contract import State, Tracks, Turn
+from control.contract import Level, OrderKind, State, Tracks, Turn
 from control.experiment import Experiment
 
 Floats = NDArray[np.float64]
@@ -37,6 +37,10 @@ class Past(Protocol):
     def tables(self) -> RunTables | None: ...
 
     def latencies_s(self) -> Floats: ...
+
+    def law(self) -> Experiment | None:
+        """What has acted on these tracks; None where no light has, or more laws than one."""
+        ...
 
 
 class Plots(QTabWidget):
@@ -59,6 +63,7 @@ class Plots(QTabWidget):
         self.order = Plot("time  s", "|ψ|")
         self.latency = Plot("exposure to command  ms", "turns")
         self.recent = Recent()
+        self._armed = False  # whether light can act on what is measured
         self._plan = plan
         self.numbers = Numbers(self._tables)
         self._worker = ThreadPoolExecutor(1, "plots")
@@ -95,12 +100,28 @@ class Plots(QTabWidget):
         return QSize(400, 190)
 
     def add(self, turns: Sequence[Turn]) -> None:
-        self.recent.add(turns)
         for turn in turns:
+            self._begin_anew(turn)
+            self.recent.add((turn,))
             if len(turn.tracks):
                 if self._tracks and turn.tracks.time_s <= self._tracks[-1].time_s:
                     self._tracks.clear()  # another run, or an earlier place in a recording
                 self._tracks.append(self._marked(turn))
+
+    def _begin_anew(self, turn: Turn) -> None:
+        """What was measured under another law, or without light, is not pooled with what comes."""
+        applied = any(order.kind is OrderKind.APPLY for order in turn.orders)
+        armed = turn.level is Level.ARMED
+        if applied or armed is not self._armed:
+            self.clear_tracks()
+        self._armed = armed
+
+    def _law(self) -> Experiment | None:
+        """What acts on the tracks that are measured."""
+        if self.source is not None:
+            return self.source.law()
+        felt = self._plan is None or self._plan().kind != "REPLAY"
+        return self.experiment if self._armed and felt else None
 
     def clear_tracks(self) -> None:
         self._tracks.clear()
@@ -117,7 +138,7 @@ class Plots(QTabWidget):
             if self.source is not None:
                 self._tracks.clear()
                 self._tracks.extend(seen for seen in self.source.tracks() if len(seen))
-            of = Measurement(tuple(self._tracks), self.experiment, self.means)
+            of = Measurement(tuple(self._tracks), self.experiment, self.means, self._law())
             self._pending = current, self._worker.submit(self.measured[current], of)
 
     def poll(self) -> None:

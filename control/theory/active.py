@@ -11,10 +11,69 @@ from scipy.optimize import brentq
 
 Floats = NDArray[np.float64]
 
+SETTLED = 40  # delays after which a runner's response to a kick is a straight line
+
 
 def ring_speed_um_per_s(rate_hz: float, radius_um: float, delay_s: float) -> float:
     """P17: a harmonic ring about its own past carries it at v = kappa R / (1 + z)."""
     return rate_hz * radius_um / (1.0 + rate_hz * delay_s)
+
+
+def seen_ring_speed_um_per_s(
+    diffusion_um2_per_s: float,
+    rate_hz: float,
+    radius_um: float,
+    *,
+    hold_s: float,
+    frames_late: int,
+    frames_apart: int,
+) -> float:
+    """P17 as it is measured: <|r(t) - r(t - lag)|> / lag of a harmonic ring whose force is held, warmth included.
+
+    x_(n+1) = x_n + kappa dt (R - rho) a + w, rho a = x_n - x_(n-m). To first order in D, with v0 = kappa R / (1 + z),
+    tau = m dt and z = kappa tau,
+
+        v = v0 [1 + G D tau / ((1 + z) (v0 tau)^2)].
+
+    Across the way y_(n+1) = y_n + (y_n - y_(n-m)) / m + w. Each sum of steps is projected on its own direction, so that
+    G is made of that law's response to one kick: of how far the force's direction differs from that of what is
+    measured, and of what a kick adds along the direction that it has turned. G = 2 / (1 + 1/m) where the lag is tau,
+    and 2 without a hold.
+
+    Args:
+        frames_late: m, between the places from which the force is made.
+        frames_apart: of the lag.
+    """
+    m, apart = frames_late, frames_apart
+    tau_s, z = m * hold_s, rate_hz * m * hold_s
+    v_um_per_s = ring_speed_um_per_s(rate_hz, radius_um, tau_s)
+    kick = across(m, SETTLED * m + apart)  # [T] y, that many frames after a kick of 1
+    own, wide = (kick - np.concatenate([np.zeros(lag), kick[:-lag]]) for lag in (m, apart))
+    own, wide = own / m, wide / apart  # [T] directions, of a run with v0 dt = 1
+
+    def surplus(direction: Floats, lag: int) -> float:
+        """What a sum of `lag` steps is longer by along its direction, in units of 2 D dt / (v0 dt)."""
+        turned = [
+            float(((direction - np.concatenate([np.zeros(step), own[: len(own) - step]])) ** 2).sum())
+            for step in range(1, lag + 1)
+        ]
+        return float(direction[1 : lag + 1].sum()) - 0.5 * sum(turned)
+
+    longer = surplus(own, m) / (1.0 + z)  # of rho
+    seen = (surplus(wide, apart) - apart * (z / m) * longer) / apart
+    return v_um_per_s * (1.0 + seen * 2.0 * diffusion_um2_per_s / (v_um_per_s**2 * hold_s))
+
+
+def across(frames_late: int, frames: int) -> Floats:
+    """[frames] how far a runner is across its way after a kick of 1: y_(n+1) = y_n + (y_n - y_(n-m)) / m.
+
+    In the end it turns by 2 / (m + 1) of a kick: D_phi = 4 D / (v (m + 1) dt)^2 (P18).
+    """
+    y = np.zeros(frames)
+    y[1] = 1.0
+    for n in range(1, frames - 1):
+        y[n + 1] = y[n] + (y[n] - (y[n - frames_late] if n >= frames_late else 0.0)) / frames_late
+    return y
 
 
 def run_speed_um_per_s(

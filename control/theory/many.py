@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 from scipy.integrate import quad
-from scipy.special import j0
+from scipy.special import ive, j0
 
 Floats = NDArray[np.float64]
 
@@ -31,11 +31,17 @@ def dimer_speed_um_per_s(rate_hz: float, first_um: float, second_um: float, dela
 
 
 def bond_order(neighbours: int, wobble: float) -> float:
-    """P25: |<psi_n>| of a lattice site with n = 6 or 4 neighbours, per-axis site rms u over lattice constant a.
+    """P25: <psi_n> of a lattice site with n = 6 or 4 neighbours, per-axis site rms u over lattice constant a, exact.
 
-    exp(-n^2 (u / a)^2): the bond of two wobbling sites turns by sqrt(2) u / a.
+    A bond between two wobbling sites is a plane vector of length a with a Gaussian error of 2 u^2 per axis, whose angle
+    has <cos n theta> = sqrt(pi / 8) rho e^(-q) [I_((n-1)/2)(q) + I_((n+1)/2)(q)], q = rho^2 / 4 = a^2 / (8 u^2).
+    Small u: exp(-n^2 (u / a)^2).
     """
-    return math.exp(-((neighbours * wobble) ** 2))
+    if wobble == 0.0:
+        return 1.0
+    q = 1.0 / (8.0 * wobble**2)
+    bessel = ive((neighbours - 1) / 2.0, q) + ive((neighbours + 1) / 2.0, q)  # with e^(-q)
+    return float(math.sqrt(math.pi * q / 2.0) * bessel)
 
 
 def random_bond_order(neighbours: int) -> float:

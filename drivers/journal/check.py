@@ -20,6 +20,8 @@ def check(run: Run) -> str | None:
         return f"{run.path}: the header is not what was written"
     if not run.memory_is_whole():
         return f"{run.path}: the memory that the record begins with is not what was written"
+    if axis := run.changed_axis():
+        return f"{run.path}: '{axis}' is not what was written"
     try:
         return _turns(run) or (_digests(run) if run.ended_cleanly else None)
     except Refused as error:

@@ -34,6 +34,7 @@ from drivers.journal.tables import (
     Rows,
     unpack_group,
 )  # fmt: skip
+from drivers.journal.tidy import TIDY, tidy_table
 from drivers.journal.trust import (
     DAMAGE,
     attribute,
@@ -46,7 +47,7 @@ from drivers.journal.trust import (
     require_times,
     require_written_rows,
 )
-from drivers.journal.write import FORMAT, TURN_TABLES
+from drivers.journal.write import FORMAT, TURN_TABLES, axes, axis_values
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 TEXTS = ("text", "reason", "allowed_reason", "sent_reason")  # columns that name a row of `texts`
@@ -178,7 +179,10 @@ class Run:
         return columns
 
     def table(self, name: str) -> pd.DataFrame:
-        """One table for a person: see `readable`."""
+        """One table for a person: those of `drivers.journal.tidy.TIDY` as `export` writes them, others `readable`."""
+        if name in TIDY:
+            with reading(self.path, "this run is damaged: a table can't be read"):
+                return tidy_table(self, name)
         return pd.DataFrame(self.readable(self.rows(name)))
 
     def batches(
@@ -234,6 +238,17 @@ class Run:
             header = self._file["header"]
             found = blake2b(header[...].data, digest_size=HASH_BYTES).hexdigest()
             return bool(found == attribute(header, "blake2b", str))
+
+    def changed_axis(self) -> str:
+        """The name of an axis whose values are not what they have to be; "" where all are, or of a run without any."""
+        with reading(self.path, "this run is damaged: its axes can't be read"):
+            for name, values in axes(self.header).items():
+                found = self._file.get(name)
+                if found is None:
+                    continue
+                if found.shape != (len(values),) or not np.array_equal(found[...], axis_values(values)):
+                    return name
+        return ""
 
     def _header_text(self) -> str:
         try:

@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from hashlib import blake2b
@@ -34,6 +34,7 @@ PATIENCE_S = 120.0  # for the disk, when the record is closed
 ROOM_S = 0.002  # how often one who may wait looks for room
 LARGEST_BATCH = 16  # turns that are packed at once: short stretches of Python, so that the loop's thread gets its turn
 CHUNK_ROWS = 1024
+WITHOUT_VALUES = "This is a netCDF dimension but not a netCDF variable.         0"
 TURN_TABLES = {**TABLES, "turns": TURNS}
 
 # What a disk, a full disk, or a turn that can't be packed raises. A thread that ended otherwise is seen to be dead.
@@ -239,3 +240,34 @@ def _fill(file: Any, header: Header, keep_frames: bool) -> None:
     file.create_dataset("digests", data=np.zeros((len(TURN_TABLES), HASH_BYTES), np.uint8))
     file["digests"].attrs["of"] = json.dumps(list(TURN_TABLES))
     file.create_dataset("digest", data=np.zeros(HASH_BYTES, np.uint8))
+    _name_dimensions(file, header)
+
+
+def axes(header: Header) -> dict[str, Sequence[Any]]:
+    """The values along those axes that are no table's rows: pixels of `frames`, and tables of `digests`."""
+    return {"y_px": range(header.height_px), "x_px": range(header.width_px), "table": [*TURN_TABLES]}
+
+
+def axis_values(values: Sequence[Any]) -> Any:
+    """As they stand in the file: whole numbers, or short texts."""
+    return np.array(values, np.int64 if isinstance(values, range) else "S")
+
+
+def _name_dimensions(file: Any, header: Header) -> None:
+    """HDF5 dimension scales, so that programs that follow netCDF know every axis by a name.
+
+    A dataset of one axis is the scale of its own rows. `image` has no values: as netCDF has it, its length is that of
+    what is attached to it.
+    """
+    image = file.create_dataset("image", (0,), np.uint8, maxshape=(None,), chunks=(CHUNK_ROWS,))
+    image.make_scale(WITHOUT_VALUES)
+    for name in list(file):
+        if file[name].ndim == 1 and name != "image":
+            file[name].make_scale(name)
+    for name, values in axes(header).items():
+        made = file.create_dataset(name, data=axis_values(values))
+        made.make_scale(name)
+        made.attrs["units"] = unit_of(name)
+    for name, scales in (("frames", ("image", "y_px", "x_px")), ("digests", ("table", "digest"))):
+        for axis, scale in enumerate(scales):
+            file[name].dims[axis].attach_scale(file[scale])

@@ -20,6 +20,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 SHARED = 0.02  # visits shorter than this part of a spot's relaxation time act as their mean
+STEP_SHARE = 0.1  # of the shortest relaxation time: the longest Heun step in the light
 FOREVER_NS = 2**62
 MOST_WORK = 2e6  # steps of a frame times particles: about 0.4 s of one processor
 PIECE_WORK = 1e6  # steps times particles of one call of the kernel: signals are handled between calls
@@ -131,11 +132,12 @@ class World:
 
     @property
     def description(self) -> str:
-        """What is simulated, and how finely, in words: for the journal."""
-        shared = "each visit of the beam is simulated" if self._light.resolved else "spots act as their mean over time"
+        """What is simulated, and how finely, in words: for the journal. The same at all times."""
+        step_us = 1e6 * self._longest_step_s(0.0)
         return (
-            f"{self.sample.number} particles, overdamped, Heun steps of at most {self._light.step_ns / 1e3:.4g} us "
-            f"between events; {shared} (visits shorter than {SHARED:.0%} of a spot's relaxation time are averaged)"
+            f"{len(self.species)} particles, overdamped; Heun steps between events, of at most {step_us:.4g} us and "
+            f"{STEP_SHARE:g} of the shortest relaxation time in the light; a visit of the beam is simulated where it "
+            f"lasts longer than {SHARED:.0%} of its spot's relaxation time, and acts as its mean over time where not"
         )
 
     def exposed(self, number: int) -> Floats:
@@ -293,7 +295,7 @@ class World:
         """
         longest_s = self.stage.exposure_s / 4.0
         if rate_hz > 0:
-            longest_s = min(longest_s, 0.1 / rate_hz)
+            longest_s = min(longest_s, STEP_SHARE / rate_hz)
         if self.sample.wca_kt > 0 and self.sample.number > 1:
             diffusion = (self._beads.spread**2).max() / 2.0
             longest_s = min(longest_s, 1e-4 * float(self.diameter_um.min()) ** 2 / diffusion)

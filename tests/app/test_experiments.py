@@ -14,11 +14,11 @@ from app.analysis import bonds_by_frame, msd, speeds
 from app.headless import fly
 from app.plan import plan
 from app.rig_file import EXPERIMENTS
-from app.tidy import tidy_tracks
 from app.verify import verify_run
 from control.contract import Level
 from control.plant import Plant
 from drivers.journal import read_run, same_contents
+from drivers.journal.tidy import tidy_tracks
 
 PLANT = Plant()
 KAPPA_HZ = PLANT.rate_hz(0.904)

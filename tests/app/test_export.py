@@ -16,7 +16,6 @@ import trackpy
 
 from app.export import export
 from app.info import info, text
-from app.tidy import tidy_tracks
 from config.refused import Refused
 from control.contract import Order, OrderKind, Turn
 from drivers.journal import Journal, read_run
@@ -24,7 +23,7 @@ from tests.drivers.turns import header, plausible
 
 pytestmark = pytest.mark.real_time
 
-TRACKPY_COLUMNS = ["frame", "time_s", "particle", "x_um", "y_um", "x_px", "y_px", "mass", "size", "ecc"]
+TRACKPY_COLUMNS = ["frame", "time_s", "particle", "x", "y", "x_um", "y_um", "mass", "size", "ecc"]
 
 
 def given(count: int = 300) -> list[Turn]:
@@ -63,7 +62,7 @@ def test_the_tables_hold_what_was_seen(tmp_path: Path, to: str) -> None:
     for name, values in (
         ("particle", [turn.tracks.particle for turn in turns]),
         ("x_um", [turn.tracks.position_um[:, 0] for turn in turns]),
-        ("y_px", [turn.tracks.position_px[:, 1] for turn in turns]),
+        ("y", [turn.tracks.position_px[:, 1] for turn in turns]),
         ("size", [turn.tracks.size_px for turn in turns]),
         ("time_s", [np.full(len(turn.tracks), turn.tracks.time_s) for turn in turns]),
         ("frame", [np.full(len(turn.tracks), turn.frame.number if turn.frame else -1) for turn in turns]),
@@ -86,22 +85,60 @@ def test_units_are_in_the_parquet_file(tmp_path: Path) -> None:
     schema = pyarrow.parquet.read_schema(tracks)
     units = {name: (schema.field(name).metadata or {}).get(b"unit", b"").decode() for name in schema.names}
     assert units["x_um"] == "µm"
-    assert units["x_px"] == units["size"] == "px"
+    assert units["x"] == units["size"] == "px"
     assert units["time_s"] == "s"
     assert units["mass"] == units["particle"] == ""
     assert pd.read_parquet(tracks).attrs["units"]["y_um"] == "µm"
 
 
-def test_trackpy_reads_the_tracks(tmp_path: Path) -> None:
-    turns = [plausible(number, 3) for number in range(40)]
+@pytest.mark.parametrize("to", ["parquet", "csv"])
+def test_trackpy_works_on_the_exported_table_as_it_is(tmp_path: Path, to: str) -> None:
+    """Places of free particles, in pixels: imsd, emsd, compute_drift and link without one column renamed."""
+    chance = np.random.default_rng(3)
+    place_px = 20.0 * np.arange(1, 4)[:, None] + np.cumsum(chance.normal(0.0, 0.3, (60, 3, 2)), axis=0)  # [T, N, 2]
+    turns = []
+    for number, own_px in enumerate(place_px):
+        turn = plausible(number, 3)
+        turns.append(
+            dataclasses.replace(
+                turn, tracks=dataclasses.replace(turn.tracks, position_px=own_px, position_um=0.1 * own_px)
+            )
+        )
     path = record(tmp_path / "run.h5", turns)
+    made = next(file for file in export(path, to, tmp_path / "out") if file.stem == "tracks")
+    tracks = pd.read_parquet(made) if to == "parquet" else pd.read_csv(made)
+    np.testing.assert_allclose(tracks["x"], tracks["x_um"] / 0.1, rtol=1e-12)
     with read_run(path) as run:
-        tracks = tidy_tracks(run).rename(columns={"x_um": "x", "y_um": "y"})
-    drift = trackpy.compute_drift(tracks)
-    moved = trackpy.subtract_drift(tracks, drift)
-    spread = trackpy.emsd(moved, mpp=1.0, fps=100.0, max_lagtime=5)
-    assert np.isfinite(spread).all()
-    assert len(spread) == 5
+        mpp, fps = run.header.um_per_px, run.header.fps
+    assert len(trackpy.compute_drift(tracks)) == 58  # frame 6 was dropped
+    moved = trackpy.subtract_drift(tracks.copy())
+    assert np.isfinite(trackpy.emsd(moved, mpp, fps, max_lagtime=5)).all()
+    one = trackpy.imsd(tracks, mpp, fps, max_lagtime=2)[0].to_numpy()[0]  # of particle 0, lag 1
+    steps_um = 0.1 * np.diff(place_px[:, 0], axis=0)
+    steps_um = np.delete(steps_um, 5, axis=0)
+    assert one == pytest.approx((steps_um**2).sum(axis=1).mean(), rel=1e-9)
+    linked = trackpy.link(tracks.drop(columns="particle"), 5.0, memory=1)
+    assert linked["particle"].nunique() == 3
+
+
+def test_a_runs_table_is_the_exported_table(tmp_path: Path) -> None:
+    path = record(tmp_path / "run.h5", given())
+    made = {file.stem: pd.read_parquet(file) for file in export(path, "parquet", tmp_path / "out")}
+    with read_run(path) as run:
+        for name, table in made.items():
+            pd.testing.assert_frame_equal(run.table(name), table, check_dtype=False)
+            assert run.table(name).attrs == table.attrs
+        assert run.table("lost").columns[0] == "turn"  # others are the file's own
+
+
+def test_places_of_a_rig_without_images_are_exported_in_its_pixels(tmp_path: Path) -> None:
+    turns = [plausible(number) for number in range(5)]
+    for number, turn in enumerate(turns):
+        nowhere = np.full_like(turn.tracks.position_px, np.nan)
+        turns[number] = dataclasses.replace(turn, tracks=dataclasses.replace(turn.tracks, position_px=nowhere))
+    with read_run(record(tmp_path / "run.h5", turns)) as run:
+        tracks = run.table("tracks")
+    np.testing.assert_allclose(tracks[["x", "y"]], tracks[["x_um", "y_um"]] / 0.1, rtol=1e-12)
 
 
 def test_a_run_without_turns_gives_tables_without_rows(tmp_path: Path) -> None:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from app.info import info, text
+from app.info import device_facts, info, text
+from app.plan import plan
+from app.rig import open_instrument, open_recorder
 from app.rig_file import EXPERIMENTS, RIGS
 from app.rig_info import rig_info
 from app.rig_info import text as rig_text
@@ -18,6 +23,7 @@ from control.contract import Level, Turn, dark
 from drivers.deflectors import AnyDeflector
 from drivers.journal import Journal
 from drivers.lasers import AnyLaser
+from drivers.returned import Returned
 from tests.drivers.turns import header, plausible
 
 
@@ -57,6 +63,34 @@ def test_an_empty_run_has_nothing_to_tell(tmp_path: Path) -> None:
     found = info(run_of(tmp_path / "run.h5", []))
     assert (found["turns"], found["trips"], found["levels"], found["duration_s"]) == (0, [], [], 0.0)
     assert "trips       none" in text(found)
+
+
+def test_a_run_keeps_what_its_devices_said_of_themselves(tmp_path: Path) -> None:
+    made = plan(EXPERIMENTS / "annular_activity.yaml", None, ("sample.number=2", "sample.arrangement=square"))
+    instrument = open_instrument(made)
+    read_back = (Returned("camera.exposure_s", 0.005, 0.0051), Returned("camera.gain", 2.0, math.nan))
+    recorder = open_recorder(replace(instrument, returned=lambda: read_back), tmp_path / "run.h5", frames=False)
+    recorder.close()
+    instrument.close()
+    facts = info(tmp_path / "run.h5")["devices"]
+    assert facts["firmware"] == {"deflector": "simulated deflector", "laser": "simulated laser"}
+    assert facts["returned"] == [
+        {"name": "camera.exposure_s", "asked": 0.005, "returned": 0.0051},
+        {"name": "camera.gain", "asked": 2.0, "returned": None},
+    ]
+    assert facts["world"].startswith("2 particles, overdamped; Heun steps between events, of at most ")
+    said = text(info(tmp_path / "run.h5"))
+    assert "camera.exposure_s 0.0051 (asked for 0.005), camera.gain not known (asked for 2)" in said
+    assert "laser: simulated laser" in said
+
+
+@pytest.mark.parametrize("found", [[], {"firmware": 3, "returned": {}, "world": []}, {"returned": [{"name": 1}, 7]}])
+def test_device_facts_of_any_header_are_plain(found: Any) -> None:
+    """Old runs have none, and a run may come from anywhere."""
+    assert device_facts(found if isinstance(found, dict) else {}) == {"firmware": {}, "returned": [], "world": ""}
+    odd = {"name": "a", "asked": 1.0}
+    for value in (10**400, math.inf, math.nan, True, "1"):
+        assert device_facts({"returned": [{**odd, "returned": value}]})["returned"] == []
 
 
 def test_what_is_no_run_is_refused(tmp_path: Path) -> None:

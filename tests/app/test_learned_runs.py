@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 
 from app.headless import fly
 from app.info import info, text
-from app.plan import plan
-from app.rig_file import EXPERIMENTS
+from app.plan import pinned, plan
+from app.replay import plan_replay
+from app.rig_file import EXPERIMENTS, RecordedRig
 from app.train import train_network
 from app.verify import verify_run
 from config.reader import read
 from config.refused import Refused
+from control.experiment import Trap
 from drivers.journal import read_run
 
 CHECKPOINTS = EXPERIMENTS.parent / "checkpoints"
@@ -47,6 +50,21 @@ def test_a_run_is_verified_by_the_weights_that_flew_only(tmp_path: Path) -> None
         Refused, match=rf"policy\.json: the checkpoint is not the one that flew .* was {card_sha256[:12]}"
     ):
         verify_run(run_file, json=None)
+
+
+def test_a_run_from_before_ignored_settings_were_refused_verifies_and_replays_as_it_was_flown(tmp_path: Path) -> None:
+    put_checkpoint(tmp_path, "egnn")
+    (tmp_path / "learned.yaml").write_text(EXPERIMENT)
+    made = pinned(plan(tmp_path / "learned.yaml"))
+    old = replace(made.experiment, mode="landscape", trap=Trap(predict=True))
+    rig = RecordedRig(**{one.name: getattr(made.rig, one.name) for one in fields(made.rig)})
+    run_file = tmp_path / "run.h5"
+    fly(replace(made, experiment=old, rig=rig), 0.1, run_file, True, "learned")
+    with read_run(run_file) as run:
+        assert "mode: landscape" in run.header.experiment
+    assert verify_run(run_file, json=None) == 0
+    again = plan_replay(run_file, None, None, ()).experiment
+    assert (again.mode, again.trap.predict) == ("steered", False)
 
 
 TRAINING = """

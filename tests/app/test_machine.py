@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+from typing import Any
+
 import pytest
 
+from app.checking import at_once
 from app.machine import build_machine
-from app.plan import plan
+from app.plan import flyable, plan
 from app.rig_file import EXPERIMENTS, field_um
+from config.refused import Refused
 from control.contract import OrderKind
 from tests.app.flights import calibrating
 
@@ -30,3 +36,24 @@ def test_a_calibration_may_probe_with_the_rigs_probe_power() -> None:
     machine = build_machine(made)
     assert machine.probe_mw == made.rig.loop.probe_power_mw
     assert OrderKind.PROBE not in machine.refused
+
+
+@pytest.mark.parametrize("check", [flyable, at_once])
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ("mode=landscape", "mode is landscape, and a learned law can't be flown so (allowed: steered"),
+        ("trap.predict=true", "trap.predict is true, and a learned law can't be flown so (allowed: false"),
+        ("trap.compensate_latency=true", "trap.compensate_latency is true, and a learned law can't be flown so"),
+    ],
+)
+def test_what_a_learned_law_would_ignore_is_refused(check: Any, said: str, why: str) -> None:
+    path = EXPERIMENTS / "learned_ring_crystal_egnn.yaml"
+    with pytest.raises(Refused, match=re.escape(why)) as refused:
+        plan(path, None, (said,), check)
+    assert str(refused.value).startswith(str(path))
+
+
+@pytest.mark.parametrize("path", sorted(EXPERIMENTS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_shipped_experiments_have_no_setting_that_is_ignored(path: Path) -> None:
+    assert plan(path, None, (), at_once).experiment.title

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, replace
+from typing import get_args
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.means import Means, minimum
+from app.means import Means, innermost, minimum
 from app.motion import foreseen_msd_um2, foreseen_speed_um_per_s, swimming_speed_um_per_s
 from app.predict import curve, predict
 from config.reader import build, parse
 from control.allocate import Light
-from control.experiment import Experiment
+from control.experiment import Experiment, Programmed
 from control.plant import Plant
+from control.policies import AnyForce
 from control.potentials import Annular, DoubleRing, GaussianRing, Harmonic
 
 PLANT = Plant()
@@ -52,6 +55,23 @@ def test_minimum(shape: object, at_um: float, stiffness: float) -> None:
     found_um, found = minimum(shape, PLANT)
     assert found_um == pytest.approx(at_um, abs=2e-3)
     assert found == pytest.approx(stiffness, rel=2e-3)
+
+
+@pytest.mark.parametrize("radius_um", np.linspace(2.0, 3.6, 17).tolist())
+def test_the_lattice_constant_of_a_double_ring_is_its_inner_ring(radius_um: float) -> None:
+    """Two minima alike, at R and sqrt(2) R: which is deeper in the last digit does not matter."""
+    found_um, stiffness = minimum(DoubleRing(radius_um=radius_um), PLANT)
+    assert found_um == pytest.approx(radius_um, rel=0.012)  # of small ones the other ring shifts it
+    assert stiffness > 0.0
+
+
+def test_a_minimum_that_is_deeper_by_much_is_the_one() -> None:
+    energy = np.array([3.0, 0.0, 3.0, -1.0, 3.0])
+    assert innermost(energy) == 3
+    energy[1] = -0.97  # 1 % of a depth of 4 is 0.04
+    assert innermost(energy) == 1
+    assert innermost(np.array([np.nan, 2.0, 1.0, 1.5])) == 2
+    assert innermost(np.array([np.inf, 5.0, 1.0, 0.0, 0.0, 0.0])) == 3  # flat from there on: a wall
 
 
 @pytest.mark.parametrize("shape", [Annular(), Harmonic(), GaussianRing(), DoubleRing()])
@@ -118,3 +138,31 @@ def test_a_motile_particle_is_foreseen_too() -> None:
     text = "{title: t, policy: {kind: programmed, forces: [{kind: motile, drive_pn: 0.05}]}}"
     said = {one.name: one.value for one in predict(build(parse(text, "here"), Experiment), MEANS)}
     assert said["speed while it moves"] == f"{0.05 / PLANT.drag_pn_s_per_um:.3g} µm/s"
+
+
+@dataclass(frozen=True)
+class Spin:
+    """A force that a person has added, and that no prediction is known of."""
+
+    kind: str = "spin"
+    delay_s: float | None = 0.5
+    shape: GaussianRing = GaussianRing()
+
+
+def test_a_force_without_a_prediction_is_an_answer() -> None:
+    experiment = replace(ring("annular", "radius_um: 1.0"), policy=Programmed(forces=(Spin(),)))  # type: ignore[arg-type]
+    for mode in ("steered", "landscape"):
+        said = {one.name: one.value for one in predict(replace(experiment, mode=mode), MEANS)}
+        assert said["spin"] == "no prediction"
+        assert "power" in said
+    assert foreseen_msd_um2(experiment, MEANS, np.array([1.0])) is None
+
+
+@pytest.mark.parametrize("kind", get_args(get_args(AnyForce)[0]))
+def test_every_force_of_the_program_has_a_prediction(kind: type) -> None:
+    text = f"{{title: t, policy: {{kind: programmed, forces: [{{kind: {kind.kind}}}]}}}}"  # type: ignore[attr-defined]
+    if kind.kind != "motile":  # type: ignore[attr-defined]
+        text = text.replace("}]", ", shape: {kind: gaussian_ring}}]")
+    said = [one.value for one in predict(build(parse(text, "test"), Experiment), MEANS)]
+    assert said
+    assert "no prediction" not in said

@@ -20,16 +20,17 @@ from app.analysis import speeds
 from app.calibration.plane import Plane
 from app.calibration.probe import ProbeMove, devices_of
 from app.headless import fly
+from app.info import device_facts
 from app.live import Live
 from app.plan import plan
 from app.rig import open_instrument, open_recorder
 from app.rig_file import EXPERIMENTS, Plan
-from app.tidy import tidy_tracks
 from config.reader import plain
 from config.refused import Refused
 from control.contract import STILL_LIT, Fault, Level, OrderKind, Turn
 from drivers.emulate.child import ROOT, Child
 from drivers.journal import read_run
+from drivers.journal.tidy import tidy_tracks
 from drivers.serial_bench import LastOut
 from tests.drivers.emulated import beam_of
 
@@ -84,6 +85,13 @@ def test_the_rig_starts_its_emulators_and_ends_them(tmp_path: Path) -> None:
     assert not (tmp_path / "laser").is_symlink()
     with read_run(out) as run:
         sent = [turn.sent for turn in run.turns() if len(turn.sent)]
+        facts = device_facts(run.header.extra)
+    assert "firmware" in facts["firmware"]["laser"]
+    assert facts["firmware"]["deflector"]
+    read_back = {one["name"]: one["returned"] for one in facts["returned"]}
+    assert read_back["laser.max_power_mw"] > 0.0
+    assert {"deflector.range_v", "deflector.delay_s"} < set(read_back)
+    assert "Heun steps" in facts["world"]
     assert all(np.isfinite(command.effect_s) for command in sent)
 
 

@@ -14,10 +14,10 @@ import main
 from app.headless import run_experiment
 from app.rig_file import EXPERIMENTS
 from app.species import LEAST_PX, checked_names, joined, learn_species
-from app.tidy import tidy_tracks
 from app.verify import verify_run
 from config.refused import Refused
 from drivers.journal import read_run
+from drivers.journal.tidy import tidy_tracks
 from models.lie.card import AffineShape
 
 SORTED = EXPERIMENTS / "species_by_look.yaml"

@@ -17,6 +17,7 @@ NARROW = "{kind: gaussian_ring, radius_um: 1.0, width_um: 0.05, depth_kt: 20}"
         ("annular_activity", (), ""),
         ("annular_activity", (PAINTED,), ""),
         ("annular_activity", (PAINTED, f"{DELAY}=0.05"), "saddle node"),
+        ("annular_activity", (PAINTED, "trap.predict=true"), "trap.predict is of mode steered"),
         ("ring_crystal", (), ""),
         ("ring_crystal", (PAINTED,), "7 particles need"),
         ("ring_crystal", ("trap.depth_kt=400",), "7 particles need 560 mW"),

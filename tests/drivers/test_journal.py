@@ -22,7 +22,8 @@ from config.refused import Refused
 from control.contract import Command, Fault, Forces, Frame, Level, Order, OrderKind, Tracks, Turn
 from drivers.journal import Journal, check, compare, read_run, same_contents
 from drivers.journal.tables import GROUPS, TRACKS, unpack_group
-from tests.drivers.turns import header, plausible, turns
+from drivers.journal.write import TURN_TABLES
+from tests.drivers.turns import WIDTH_PX, header, plausible, turns
 
 pytestmark = pytest.mark.real_time
 
@@ -103,6 +104,31 @@ def test_a_run_of_many_batches_reads_in_parts(tmp_path: Path) -> None:
         assert run.image_count == 600
         with pytest.raises(IndexError):
             run.turn(600)
+
+
+def test_every_axis_has_a_dimension_scale(tmp_path: Path) -> None:
+    """As netCDF has it, so that no program has to make up the name of a dimension; while the run grows, too."""
+    path = tmp_path / "run.h5"
+    journal = Journal(path, header(), True, wait_s=30.0)
+    try:
+        with h5py.File(path, "r", swmr=True) as growing:
+            assert growing["frames"].dims[2].keys() == ["x_px"]
+    finally:
+        for number in range(40):
+            journal.write(plausible(number))
+        journal.close()
+    with h5py.File(path, "r") as file:
+        for name, found in file.items():
+            if found.ndim == 1 and name != "image":
+                assert found.is_scale, name
+            for axis in range(found.ndim if found.ndim > 1 else 0):
+                (scale,) = found.dims[axis].values()
+                length = found.shape[axis] if scale.name == "/image" else scale.shape[0]
+                assert length == found.shape[axis]
+        assert [axis[0].name for axis in file["frames"].dims] == ["/image", "/y_px", "/x_px"]
+        np.testing.assert_array_equal(file["x_px"], np.arange(WIDTH_PX))
+        assert file["table"][...].tolist() == [name.encode() for name in TURN_TABLES]
+        assert "REFERENCE_LIST" in file["image"].attrs
 
 
 def test_without_frames_all_but_the_image_is_kept(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from app.reproduce.seen import Seen
 from app.reproduce.statistics import by_cell, lags_about, mean, msd_plane, slope
 from control.theory import active
 
+SOFT = 0.01  # rate of a trap over that of its ring, below which its force does not change in a hold
+
 
 def leaps(known: Known, seen: Seen) -> Floats:
     """[T - tau, P, 2] how far each came in a delay (to the nearest frame; the next line corrects for that)."""
@@ -19,6 +21,16 @@ def leaps(known: Known, seen: Seen) -> Floats:
 def ring_speed(known: Known, options: Options) -> float:
     """P17."""
     return active.ring_speed_um_per_s(known.shape_hz(), known.shape().radius_um, known.running_delay_s())
+
+
+def warm_ring_speed(known: Known, options: Options) -> float:
+    """P17 as it is measured, with what chance adds to it: known where the trap's force is constant for a hold."""
+    if known.trap_hz > SOFT * known.shape_hz():
+        return ring_speed(known, options)
+    return active.seen_ring_speed_um_per_s(
+        known.diffusion_um2_per_s, known.shape_hz(), known.shape().radius_um, hold_s=known.frame_s,
+        frames_late=known.frames(known.running_delay_s()), frames_apart=known.frames(known.delay_s()),
+    )  # fmt: skip
 
 
 def seen_speed(known: Known, options: Options, seen: Seen) -> Floats:
@@ -42,9 +54,9 @@ def heading(known: Known, options: Options) -> float:
     that was seen, y' = -kappa (y - y_a) + (1 + kappa a) (y_a - y_tau) / (tau - a) + noise. To second order in the
     frequency that is y'' (tau + a + kappa a tau) / 2 = noise: the direction diffuses.
     """
-    delay_s, age_s = known.delay_s(), known.age_s
-    held_s = delay_s + age_s + known.trap_hz * age_s * delay_s
-    return active.heading_diffusion_rad2_per_s(known.diffusion_um2_per_s, ring_speed(known, options), held_s)
+    return active.heading_diffusion_rad2_per_s(
+        known.diffusion_um2_per_s, ring_speed(known, options), known.turning_delay_s()
+    )
 
 
 def headings(known: Known, seen: Seen) -> Floats:
@@ -81,10 +93,10 @@ def draw_heading(axes: Axes, known: Known, options: Options, seen: Seen) -> None
 
 
 def far_diffusion(known: Known, options: Options) -> float:
-    """P19, both axes: MSD = 4 D_L t."""
-    return active.long_diffusion_um2_per_s(
-        known.diffusion_um2_per_s, known.trap_hz, ring_speed(known, options), known.delay_s()
-    )  # fmt: skip
+    """P19, both axes: MSD = 4 D_L t = 2 (v^2 / D_phi) t and what is left of its own diffusion, D_phi as in P18."""
+    speed = ring_speed(known, options)
+    left = active.long_diffusion_um2_per_s(known.diffusion_um2_per_s, known.trap_hz, 0.0, known.delay_s())
+    return speed**2 / (2.0 * heading(known, options)) + left
 
 
 def seen_far_diffusion(known: Known, options: Options, seen: Seen) -> Floats:
@@ -110,7 +122,7 @@ def hill_speed(known: Known, options: Options) -> float:
     )  # fmt: skip
 
 
-P17 = Row("µm/s", ring_speed, seen_speed, draw_paths)
+P17 = Row("µm/s", warm_ring_speed, seen_speed, draw_paths)
 P18 = Row("rad²/s", heading, seen_heading, draw_heading)
 P19 = Row("µm²/s", far_diffusion, seen_far_diffusion, draw_far)
 P20 = Row("µm/s", hill_speed, seen_speed, draw_paths)

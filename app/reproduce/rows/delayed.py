@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import curve_fit
 
 from app.reproduce.rows.row import Axes, Floats, Known, Options, Row
@@ -85,8 +86,10 @@ def seen_late(known: Known, options: Options, seen: Seen) -> Floats:
 
 
 def echo_period(known: Known, options: Options) -> float:
-    """P11, from the exact mode."""
-    return delayed.echo(known.trap_hz, known.delay_s())[0]
+    """P11: what the fit of one wave makes of the exact MSD. The first mode alone is shorter: others die out later."""
+    time_s: Floats = np.asarray(echo_lags(known, options) * known.frame_s, np.float64)
+    exact_um2 = delayed.msd_um2(known.diffusion_um2_per_s, known.trap_hz, known.delay_s(), time_s)
+    return _fit_wave(time_s, exact_um2, known.delay_s())[2]
 
 
 def seen_echo(known: Known, options: Options, seen: Seen) -> Floats:
@@ -99,10 +102,19 @@ def _wave(t: Floats, height: float, decay_s: float, period_s: float, phase: floa
     return np.asarray(height * np.exp(-t / decay_s) * np.cos(2 * np.pi * t / period_s + phase) + line + rise * t)
 
 
-def _fit_echo(known: Known, options: Options, seen: Seen) -> tuple[float, ...]:
+def echo_lags(known: Known, options: Options) -> NDArray[np.int64]:
+    """[L] frames, from one delay on."""
     delay_s = known.delay_s()
-    lags = np.arange(known.frames(delay_s), known.frames(options["far"] * delay_s))
-    time_s, spread = lags * known.frame_s, mean(msd(seen.free_um, lags), axis=1)
+    return np.arange(known.frames(delay_s), known.frames(options["far"] * delay_s))
+
+
+def _fit_echo(known: Known, options: Options, seen: Seen) -> tuple[float, ...]:
+    lags = echo_lags(known, options)
+    time_s: Floats = np.asarray(lags * known.frame_s, np.float64)
+    return _fit_wave(time_s, mean(msd(seen.free_um, lags), axis=1), known.delay_s())
+
+
+def _fit_wave(time_s: Floats, spread: Floats, delay_s: float) -> tuple[float, ...]:
     level, swing = float(spread.mean()), float(np.ptp(spread)) / 2
     begin = (swing, 5 * delay_s, 1.2 * delay_s, np.pi, level, 0.0)
     found, _ = curve_fit(_wave, time_s, spread, begin, maxfev=20000)

@@ -127,7 +127,7 @@ def wobble(known: Known) -> float:
 
 
 def hexagon_order(known: Known, options: Options) -> float:
-    """P25 of six neighbours."""
+    """P25 of six neighbours, exact."""
     return many.bond_order(6, wobble(known))
 
 

@@ -117,6 +117,11 @@ class Known:
         """
         return self.delay_s(index) + (self.trap_hz / self.shape_hz(index) - 1.0) * self.age_s
 
+    def turning_delay_s(self, index: int = 0) -> float:
+        """What stands for tau in P18 and P19 where the place that is seen has an age a: tau + a + kappa a tau."""
+        delay_s, age_s = self.delay_s(index), self.age_s
+        return delay_s + age_s + self.trap_hz * age_s * delay_s
+
     def frames(self, time_s: float) -> int:
         """The nearest whole number of frames, at least one."""
         return max(round(time_s / self.frame_s), 1)

@@ -168,6 +168,41 @@ def test_drag_inverts_the_lag() -> None:
         drag.stiffness_pn_per_um(found, DRAG, late_s=1.0)
 
 
+def test_the_drag_of_a_gaussian_spot() -> None:
+    """Against particles in a spot of 0.6 um that moves steadily, step by step; 53 nm behind it a spring would do."""
+    waist_um, stiffness, push_pn = 0.6, 0.9, 0.0477
+    rate_hz = stiffness / DRAG
+    step_s, chance = 0.02 / rate_hz, np.random.default_rng(53)
+    push = np.array([push_pn, 0.0])
+    number, place = 5000, np.tile(push / stiffness, (5000, 1))
+    spring, sums = place.copy(), np.zeros(number)  # under the same chance in a spring, where the mean is known
+    for step in range(4500):
+        kick = math.sqrt(2.0 * KT / DRAG * step_s) * chance.standard_normal((number, 2))
+        pull = -stiffness * np.exp(-2.0 * (place**2).sum(axis=1, keepdims=True) / waist_um**2) * place
+        place = place + (pull + push) / DRAG * step_s + kick
+        spring = spring + (push - stiffness * spring) / DRAG * step_s + kick
+        if step >= 500:
+            sums += (place - spring)[:, 0] / 4000.0
+    stayed = np.hypot(*place.T) < 0.45
+    assert stayed.mean() > 0.995
+    lag_um = push_pn / stiffness + float(sums[stayed].mean())
+    stderr = float(sums[stayed].std(ddof=1) / math.sqrt(number))
+    assert stderr < 2e-3 * lag_um
+    found = drag.centre_stiffness_pn_per_um(lag_um, push_pn, waist_um=waist_um, kt_pn_um=KT)
+    assert found == pytest.approx(stiffness, rel=4.0 * stderr / lag_um + 2e-3)  # and a tenth of a step's bias
+    plain = equipartition.centre_stiffness_pn_per_um(push_pn / lag_um, waist_um=waist_um, kt_pn_um=KT)
+    assert plain / stiffness == pytest.approx(0.971, abs=0.005)  # without it
+
+
+def test_the_drag_of_a_wide_spot_is_that_of_a_spring() -> None:
+    found = drag.centre_stiffness_pn_per_um(0.05, 0.05 * 0.9, waist_um=20.0, kt_pn_um=KT)
+    assert found == pytest.approx(0.9, rel=1e-3)
+    leading = 0.9 * math.exp(2.0 * 0.05**2 / (2.0**2 + 4.0 * KT / 0.9))
+    assert drag.centre_stiffness_pn_per_um(0.05, 0.05 * 0.9, waist_um=2.0, kt_pn_um=KT) == pytest.approx(
+        equipartition.centre_stiffness_pn_per_um(leading, waist_um=2.0, kt_pn_um=KT), rel=1e-3
+    )
+
+
 def test_methods_that_disagree_are_named() -> None:
     good = {"equipartition": Estimate(1.0, 0.01), "spectrum": Estimate(1.03, 0.02)}
     assert disagreement(good) == ""

@@ -3,37 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from config.units import unit_of
-from drivers.journal import Run
 from drivers.journal.tables import TABLES, TURNS, Rows
+
+if TYPE_CHECKING:
+    from drivers.journal.read import Run
 
 Columns = dict[str, NDArray[Any]]
 Batch = tuple[Rows, dict[str, Rows], dict[str, int]]
 
 TIDY = ("tracks", "forces", "rings", "commands", "turns", "orders", "events")
-TRACKPY_NAMES = {"size_px": "size", "ep_px": "ep"}  # the columns that trackpy calls otherwise
+TRACKPY_NAMES = {"x_px": "x", "y_px": "y", "size_px": "size", "ep_px": "ep"}  # the columns that trackpy calls otherwise
 TRACKS_ORDER = (
-    "frame", "time_s", "particle", "x_um", "y_um", "x_px", "y_px", "mass", "size", "ecc", "signal", "raw_mass", "ep",
+    "frame", "time_s", "particle", "x", "y", "x_um", "y_um", "mass", "size", "ecc", "signal", "raw_mass", "ep",
     "state", "species", "species_age", "cell", "carried", "turn",
 )  # fmt: skip
-NO_SUFFIX = {"size": "px", "ep": "px"}
+NO_SUFFIX = dict.fromkeys(TRACKPY_NAMES.values(), "px")
+
+
+def tidy_table(run: Run, name: str) -> pd.DataFrame:
+    """One table of TIDY, of all turns of a run, as `export` writes it; its units are in `attrs["units"]`."""
+    columns = tidy(run, run.batches())[name]
+    table = pd.DataFrame(columns)
+    table.attrs = {"units": {column: unit for column, unit in units(columns).items() if unit}}
+    return table
 
 
 def tidy_tracks(run: Run) -> pd.DataFrame:
     """All tracks of a run: the table `tracks`."""
-    return pd.DataFrame(tidy(run, run.batches())["tracks"])
+    return tidy_table(run, "tracks")
 
 
 def tidy(run: Run, batches: Iterable[Batch]) -> dict[str, Columns]:
     """The columns of every table in TIDY, over some batches of a run.
 
-    tracks: a particle in a frame. `carried`: it was being brought back into the field, which no law did.
+    tracks: a particle in a frame, with trackpy's columns: `x`, `y`, `size` and `ep` are in pixels. `carried`: it was
+    being brought back into the field, which no law did.
     forces: what the policy wanted on a particle; rings: what light it wanted painted.
     commands: a spot; `command` tells what was allowed from what was sent.
     turns, orders, events: one of those.
@@ -49,11 +60,13 @@ def tidy(run: Run, batches: Iterable[Batch]) -> dict[str, Columns]:
     tracks.setdefault("species_age", np.full(len(tracks["particle"]), -1))  # of a run from before there was this column
     tracks["time_s"] = turns["tracks_time_s"][lines["tracks"]]
     tracks["carried"] = _carried(lines, tables)
+    for axis in ("x", "y"):
+        tracks[f"{axis}_px"] = _in_pixels(tracks[f"{axis}_px"], tracks[f"{axis}_um"], run.header.um_per_px)
     tracks = {TRACKPY_NAMES.get(name, name): values for name, values in tracks.items()}
     for command in ("allowed", "sent"):
         columns[command]["effect_s"] = turns[f"{command}_effect_s"][lines[command]]
     return {
-        "tracks": {name: tracks[name] for name in TRACKS_ORDER},
+        "tracks": _wide({name: tracks[name] for name in TRACKS_ORDER}),
         "forces": _first(columns["wanted"], "frame", "time_s"),
         "rings": _first(columns["rings"], "frame", "time_s"),
         "commands": _commands(columns["allowed"], columns["sent"]),
@@ -66,6 +79,18 @@ def tidy(run: Run, batches: Iterable[Batch]) -> dict[str, Columns]:
 def units(columns: Iterable[str]) -> dict[str, str]:
     """The unit of each column, "" where it has none."""
     return {name: NO_SUFFIX.get(name) or unit_of(name) for name in columns}
+
+
+def _in_pixels(place_px: NDArray[Any], place_um: NDArray[Any], um_per_px: float) -> NDArray[Any]:
+    """[N] as it was tracked; of a rig without images, whose places are in um alone, what they are in its pixels."""
+    if um_per_px <= 0.0:
+        return place_px
+    return np.where(np.isnan(place_px), place_um / um_per_px, place_px)
+
+
+def _wide(columns: Columns) -> Columns:
+    """Unsigned numbers as plain ones, so that differences of two are what they should be."""
+    return {name: values.astype(np.int64) if values.dtype.kind == "u" else values for name, values in columns.items()}
 
 
 def _joined(batches: Iterable[Batch]) -> tuple[Rows, dict[str, Rows]]:
