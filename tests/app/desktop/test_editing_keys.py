@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from PyQt6.QtCore import Qt
 from PyQt6.QtGui import QKeySequence
@@ -18,6 +20,7 @@ from tests.app.desktop.test_potential_panel import choose
 from tests.app.desktop.test_window import Bench, force
 from tests.app.desktop.test_window import bench as bench
 
+KEYS: Any = QTest  # whose stubs do not know that its functions are static
 CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
 
 
@@ -30,8 +33,8 @@ def focused(bench: Bench, field: QWidget) -> QWidget:
 
 def typed(field: QWidget, text: str) -> None:
     """Over what is there, as a person does."""
-    QTest.keySequence(field, QKeySequence(QKeySequence.StandardKey.SelectAll))
-    QTest.keyClicks(field, text)
+    KEYS.keySequence(field, QKeySequence(QKeySequence.StandardKey.SelectAll))
+    KEYS.keyClicks(field, text)
 
 
 def radius_box(bench: Bench) -> NumberBox:
@@ -58,7 +61,7 @@ def test_a_typed_number_is_applied_by_ctrl_enter(bench: Bench, key: Qt.Key) -> N
     typed(box, "1.25")
     bench.qtbot.waitUntil(panel.apply_button.isEnabled)
     assert panel.apply_button.text() == "Apply"
-    QTest.keyClick(box, key, CTRL)
+    KEYS.keyClick(box, key, CTRL)
     assert radius_um(bench.window.session.plan.experiment) == 1.25
     assert not panel.apply_button.isEnabled()
 
@@ -67,7 +70,7 @@ def test_the_same_number_typed_again_is_nothing_to_apply(bench: Bench) -> None:
     panel, box = bench.window.panel, focused(bench, radius_box(bench))
     typed(box, str(radius_um(panel.read())))
     bench.qtbot.waitUntil(panel.apply_button.isEnabled)
-    QTest.keyClick(box, Qt.Key.Key_Return)
+    KEYS.keyClick(box, Qt.Key.Key_Return)
     bench.qtbot.waitUntil(lambda: not panel.apply_button.isEnabled())
     assert not panel.undo_stack.canUndo()
 
@@ -89,15 +92,15 @@ def test_a_formula_is_applied_and_undone_from_its_own_field(bench: Bench) -> Non
     before = window.session.plan.experiment
     field = focused(bench, editor.text)
     typed(field, "0.5*r**2")
-    QTest.keyClick(field, Qt.Key.Key_Return, CTRL)
+    KEYS.keyClick(field, Qt.Key.Key_Return, CTRL)
     applied = window.session.plan.experiment
     assert editor.text.toPlainText() == "0.5*r**2"  # without a new line
     assert applied != before
     assert panel.undo_button.text() == "Undo, apply"
-    QTest.keyClick(field, Qt.Key.Key_Z, CTRL)
+    KEYS.keyClick(field, Qt.Key.Key_Z, CTRL)
     assert window.session.plan.experiment == before
     assert panel.redo_button.text() == "Redo, apply"
-    QTest.keyClick(field, Qt.Key.Key_Z, CTRL | SHIFT)
+    KEYS.keyClick(field, Qt.Key.Key_Z, CTRL | SHIFT)
     assert window.session.plan.experiment == applied
 
 
@@ -105,13 +108,13 @@ def test_undo_of_an_edit_that_is_not_applied_changes_the_form_only(bench: Bench)
     window, panel, box = bench.window, bench.window.panel, focused(bench, radius_box(bench))
     before = window.session.plan.experiment
     typed(box, "1.25")
-    QTest.keyClick(box, Qt.Key.Key_Return)
+    KEYS.keyClick(box, Qt.Key.Key_Return)
     assert radius_um(panel.read()) == 1.25
     assert panel.undo_button.text() == "Undo"
-    QTest.keyClick(box, Qt.Key.Key_Z, CTRL)
+    KEYS.keyClick(box, Qt.Key.Key_Z, CTRL)
     assert panel.read() == before
     assert window.session.plan.experiment is before
-    QTest.keyClick(box, Qt.Key.Key_Y, CTRL)
+    KEYS.keyClick(box, Qt.Key.Key_Y, CTRL)
     assert radius_um(panel.read()) == 1.25
 
 
@@ -119,8 +122,8 @@ def test_an_edit_after_apply_is_an_edit_of_its_own(bench: Bench) -> None:
     window, box = bench.window, focused(bench, radius_box(bench))
     for value in ("1.25", "1.35"):  # both within the second in which edits of one field are one edit
         typed(box, value)
-        QTest.keyClick(box, Qt.Key.Key_Return, CTRL)
-    QTest.keyClick(box, Qt.Key.Key_Z, CTRL)
+        KEYS.keyClick(box, Qt.Key.Key_Return, CTRL)
+    KEYS.keyClick(box, Qt.Key.Key_Z, CTRL)
     assert radius_um(window.session.plan.experiment) == 1.25
 
 
@@ -136,7 +139,7 @@ def test_ctrl_enter_in_the_device_panel_applies_its_own_settings(bench: Bench) -
     assert isinstance(memory, Single)
     field = focused(bench, memory.widget)
     typed(field, "7")
-    QTest.keyClick(field, Qt.Key.Key_Return, CTRL)
+    KEYS.keyClick(field, Qt.Key.Key_Return, CTRL)
     assert window.session.plan.rig.tracking.memory == 7
     assert radius_um(window.session.plan.experiment) != 1.25
     assert not isinstance(field, QLineEdit)

@@ -48,7 +48,7 @@ def test_levels_are_found_and_then_those_that_a_person_sets(view: View, qtbot: Q
     assert (hand.black.value(), hand.white.value()) == pytest.approx(found, abs=1)
     hand.white.setValue(5000)
     view.show_turn(turn, [turn])
-    assert view.levels == (hand.black.value(), 5000.0)
+    assert view.levels == (float(hand.black.value()), 5000.0)
     assert tuple(view.image.levels) == view.levels
     view.auto_levels()
     view.show_turn(turn, [turn])
