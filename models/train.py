@@ -20,10 +20,10 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from config.atomic import fresh_file, write_file
+from config.atomic import write_file
 from config.refused import Refused
 from config.words import one_line
 from models.board import Board
@@ -55,8 +55,7 @@ class Trainer:
     def __init__(self, wanted: Training, task: Task, path: Path) -> None:
         if wanted.device == "cuda" and not torch.cuda.is_available():
             raise Refused(f"{wanted.title}: 'device' is cuda, and this machine has no CUDA device (allowed here: cpu)")
-        if path.suffix != ".json":
-            raise Refused(f"{wanted.title}: 'out' is {path}, and a checkpoint is named by its card, a .json file")
+        require_card(path, wanted.title)
         self.wanted, self.task, self.path = wanted, task, path
         torch.manual_seed(wanted.seed)
         self.network = made(lambda: wanted.network.build(task.shape), wanted.title).to(wanted.device)
@@ -67,7 +66,7 @@ class Trainer:
 
     @property
     def _state(self) -> Path:
-        return self.path.with_suffix(".state.safetensors")
+        return state_of(self.path)
 
     def run(self, resume: bool = True) -> Card:
         """Train to the end, and write the checkpoint of the best validation. Ctrl-C keeps the state to go on from.
@@ -76,9 +75,8 @@ class Trainer:
         """
         if resume and self._state.exists():
             self._restore()
-        elif resume and self.path.exists():
-            raise Refused(f"{self.path}: a checkpoint is there that this training has not made; "
-                          "give it another 'out' (or --out), or remove that file")  # fmt: skip
+        elif resume:
+            require_new(self.path)
         console = Console(file=sys.stderr)
         columns = (
             TextColumn("{task.description}"),
@@ -186,12 +184,12 @@ class Trainer:
                    ("best", self.best)) for name, value in held.items()}  # fmt: skip
         for index, held in self.optimiser.state_dict()["state"].items():
             tensors |= {f"adam.{index}.{name}": value for name, value in held.items()}
-        with fresh_file(self._state, own=True) as partial:
-            save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, partial,
-                      metadata={"at": json.dumps(asdict(self.at)), "settings": repr(self.wanted)})  # fmt: skip
+        state = save({name: value.detach().cpu().contiguous() for name, value in tensors.items()},
+                     {"at": json.dumps(asdict(self.at)), "settings": repr(self.wanted)})  # fmt: skip
+        write_file(self._state, state, kind="the state of a training", own=True)
         log = io.StringIO(newline="")
         csv.writer(log).writerows([COLUMNS, *self.at.rows])
-        write_file(self.path.with_suffix(".csv"), log.getvalue(), own=True)
+        write_file(self.path.with_suffix(".csv"), log.getvalue(), kind="the log of a training", own=True)
 
     def _restore(self) -> None:
         from safetensors import safe_open
@@ -241,6 +239,25 @@ class Trainer:
             metrics=metrics,
         )  # fmt: skip
         return write(self.network, card, self.path)
+
+
+def state_of(card: Path) -> Path:
+    """The file that a training goes on from, beside the card that it makes."""
+    return card.with_suffix(".state.safetensors")
+
+
+def require_card(path: Path, title: str) -> None:
+    """Raises Refused where the checkpoint of the training with this title is not named by its card."""
+    if path.suffix != ".json":
+        raise Refused(f"{title}: 'out' is {path}, and a checkpoint is named by its card, a .json file")
+
+
+def require_new(card: Path) -> None:
+    """Raises Refused where the card or weights of a checkpoint are that no training with a state has made."""
+    for path in (card, card.with_suffix(".safetensors")):
+        if path.exists():
+            raise Refused(f"{path}: a checkpoint is there that this training has not made; "
+                          "give it another 'out' (or --out), or remove that file")  # fmt: skip
 
 
 def measure(network: nn.Module, task: Task, part: Part, device: str = "cpu", batch: int = 500) -> float:
