@@ -23,9 +23,10 @@ READ = {"run", "runs", "recording", "experiment", "rig", "config", "checkpoint"}
 NEW = {("run", "out"), ("replay", "out")}  # runs, which take the place of nothing
 FOLDERS = {("export", "out"), ("reproduce", "out")}  # written into
 RESULTS = {("reproduce", "docs"): "json"}  # with this option, that one is read
+PAGE = "Markdown (a .md file)"
 KINDS = {  # of what they replace, by verb and option; "": as the ending of the path says
     ("analyse", "out"): "HTML", ("tune", "out"): "", ("symmetry", "figure"): "", ("desktop", "picture"): "a PNG",
-    ("bench", "docs"): "Markdown (a .md file)", ("reproduce", "docs"): "Markdown (a .md file)",
+    ("bench", "docs"): PAGE, ("reproduce", "docs"): PAGE,
     ("train", "out"): "the card of a checkpoint", ("species", "out"): "the card of a checkpoint",
     ("emulate", "log"): "a log in JSON lines",
 }  # fmt: skip
@@ -116,6 +117,8 @@ def require_writable(said: str, path: Path, kind: str | None = None) -> None:
     try:
         refuse_what_is_no_file(path, what)
         _try_folder(path.parent)
+        if kind == PAGE and path.suffix.lower() != ".md":  # which could not be written anew
+            raise Refused(f"{said}: '{quoted(path, 200)}' is not {PAGE}; name it NAME.md")
         if said == "--json" or kind is not None:
             require_kind(said, path, "JSON" if said == "--json" else kind or "")
     except OSError as error:

@@ -20,20 +20,24 @@ def train_network(config: Path, out: Path | None = None, *, json: Path | None) -
     The checkpoint's card is `out`, or what the file says, or of the file's name in runs/trained.
     """
     from models.board import folder_of
-    from models.train import Trainer, require_card, require_new, state_of  # nobody waits for torch who does not use it
+    from models.train import (
+        Trainer,
+        require_own,
+        require_possible,
+        state_of,
+    )  # nobody waits for torch who does not use it
     from models.training import Training
 
     wanted: Training = build(read(config), Training)
     path = out or (config.parent / wanted.out if wanted.out else TRAINED / f"{config.stem}.json")
-    require_card(path, wanted.title)
+    require_possible(wanted, path)
     made: dict[str, tuple[Path, str | None]] = {
         **checkpoint_files(path),
         "the training's state": (state_of(path), "the state of a training"),
         "the training's log": (path.with_suffix(".csv"), "the log of a training"),
     }
     require_files({"the input 'config'": config}, made, json)
-    if not state_of(path).exists():
-        require_new(path)
+    require_own(wanted, path)
     if (curves := folder_of(path)) is not None:
         require_folder("the training's curves", curves)
     card = Trainer(wanted, wanted.task.make(), path).run()

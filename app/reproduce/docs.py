@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from app.outputs import require_files
+from app.outputs import PAGE, require_files
 from app.reproduce.check import load
 from app.reproduce.store import figure_of, figure_sha256
 from app.reproduce.told import Told, in_words, whole
@@ -56,7 +56,7 @@ def write_page(page: Path, data: Path, out: Path) -> None:
     made: dict[str, tuple[Path, str | None]] = {
         f"the picture of family {name}": (page.parent / picture(page, name), "a PNG") for name in figures
     }
-    require_files({"--json": data}, {"--docs": (page, "Markdown (a .md file)"), **made})
+    require_files({"--json": data}, {"--docs": (page, PAGE), **made})
     for name, figure in figures.items():
         write_file(page.parent / picture(page, name), figure, kind="a PNG")
     write_file(page, page_of(told, page, data), own=True)

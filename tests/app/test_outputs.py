@@ -236,6 +236,7 @@ def test_an_answer_replaces_json_only(verb: Verb) -> None:
         ("export g.h5 --to parquet --out t", "not a Parquet table"),
         ("calibrate um-per-px r.yaml --seconds 0.1 --out e.yaml", "unknown key"),
         ("bench tracking --quick --docs e.yaml", "not Markdown"),
+        ("bench tracking --quick --docs new.txt", "not Markdown"),
         ("reproduce --docs e.yaml --json checks.json", "not Markdown"),
         ("species g.h5 other.h5 --out checks.json", "not the card of a checkpoint"),
         ("emulate galvo --log notes.json --fault end", "not a log in JSON lines"),
@@ -296,6 +297,7 @@ network: {kind: egnn, width: 8, layers: 1, cutoff: 4.5}
 epochs: 1
 """
 TENSORS = (2).to_bytes(8, "little") + b"{}"
+STATE = (19).to_bytes(8, "little") + b'{"__metadata__":{}}'
 MINE = b"my precious notes\n"
 FAMILY = {"id": "a", "title": "", "about": "", "numbers": {}, "missed": []}
 
@@ -308,6 +310,7 @@ FAMILY = {"id": "a", "title": "", "about": "", "numbers": {}, "missed": []}
         ("train t.yaml --out a.json", {"a.safetensors": TENSORS}, "that this training has not made"),
         ("train t.yaml --out a.json", {"a.state.safetensors": TENSORS}, "not the state of a training"),
         ("train t.yaml --out a.json --json a.state.safetensors", {}, "the training's state too"),
+        ("train t.yaml --out a.json", {"a.state.safetensors": STATE}, "begun with other settings"),
         ("train t.yaml --out a.txt", {}, "named by its card"),
         ("species g.h5 r.yaml --names a,b --out s.json", {"s.safetensors": MINE}, "not the weights of a checkpoint"),
         ("species g.h5 r.yaml --names a,b --out s.json", {"s.safetensors": TENSORS}, "weights without their card"),
