@@ -15,7 +15,7 @@ from app.outputs import require_files
 from app.progress import progress
 from app.recording import open_recording
 from app.say import say
-from config.atomic import fresh_file
+from config.atomic import fresh_file, refuse_what_is_no_file
 from config.reader import Document, build, override, parse, plain
 from config.refused import Refused
 from control.contract import Ended
@@ -60,6 +60,7 @@ def tune_recording(recording: Path, sets: Sequence[str], *, out: Path | None, js
 def picture_file(recording: Path, out: Path | None) -> Path:
     """Where the picture goes. Raises Refused."""
     picture = out or Path("runs") / f"{recording.stem}.tuned.png"
+    refuse_what_is_no_file(picture, "a file for the picture")
     if picture.suffix.lower() not in PICTURES:
         raise Refused(f"{picture}: found the ending '{picture.suffix}' of a picture (allowed: {', '.join(PICTURES)})")
     return picture

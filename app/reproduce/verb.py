@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
@@ -33,8 +33,7 @@ def reproduce(names: Sequence[str], *, full: bool, out: Path, json: Path | None,
     """0 if every check agrees, else 1. Raises Refused."""
     jobs = chosen(load(folder), names, full)
     store, page = out / effort_name(full), out / f"reproduce-{effort_name(full)}.html"
-    require_files({}, {"the report": (page, "HTML"), **files_of(store, (check.name for check, _, _ in jobs))}, json)
-    told_in(json)  # refused before anything is flown, if it is not ours
+    require_ours({"the report": (page, "HTML"), **files_of(store, (check.name for check, _, _ in jobs))}, json)
     done = measured(jobs, store, "reproduce")
     lines = [(check, done[check.name]) for check, _, _ in jobs]
     heading = f"Cybloids: predictions reproduced ({effort_name(full)})"
@@ -53,8 +52,7 @@ def sabotage(names: Sequence[str], *, full: bool, out: Path, json: Path | None, 
         for check, document, _ in chosen(checks, names or [*checks], full)
     ]
     store = out / f"{effort_name(full)}-sabotaged"
-    require_files({}, files_of(store, (check.name for check, _, _ in jobs)), json)
-    told_in(json)
+    require_ours(files_of(store, (check.name for check, _, _ in jobs)), json)
     done = measured(jobs, store, "sabotage", sabotaged=True)
     lines = [(check, done[check.name]) for check, _, _ in jobs]
     for check, outcome in lines:
@@ -84,6 +82,12 @@ def document(page: Path, json: Path | None, out: Path) -> int:
     write_page(page, json, out)
     say(f"written: {page}")
     return 0
+
+
+def require_ours(made: Mapping[str, tuple[Path, str | None]], json: Path | None) -> None:
+    """Raises Refused, before anything is flown, where a file or the answer would replace what is not the command's."""
+    told_in(json)
+    require_files({}, {**made, **({"--json": (json, "JSON")} if json is not None else {})})  # it is read, and goes on
 
 
 def effort_name(full: bool) -> str:
@@ -186,8 +190,7 @@ def families(names: Sequence[str], *, out: Path, json: Path | None) -> int:
         if name not in every:
             raise Refused(f"there is no family '{name}' (there are {', '.join(every)})")
     page, store = out / "families.html", out / "families"
-    require_files({}, {"the report": (page, "HTML"), **files_of(store, names or every)}, json)
-    told_in(json)
+    require_ours({"the report": (page, "HTML"), **files_of(store, names or every)}, json)
     lines: list[tuple[Family, Found]] = []
     with progress("families", len(names or every), "families") as step:
         for name in names or every:
