@@ -71,4 +71,4 @@ class Page:
         try:
             write_file(path, self.html(), "a file for the report", kind="HTML")
         except OSError as error:
-            raise Fault(f"{path}: the report could not be saved ({error})") from None
+            raise Fault(f"{path}: the report could not be saved ({error.strerror or error})") from None

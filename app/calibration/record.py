@@ -98,7 +98,7 @@ def save(path: Path, made: CalibrationFile) -> None:
     try:
         write_file(path, write(made), "a calibration file", kind=None, own=True)
     except OSError as error:
-        raise Fault(f"{path}: the calibration could not be saved ({error})") from None
+        raise Fault(f"{path}: the calibration could not be saved ({error.strerror or error})") from None
 
 
 def add(path: Path, rig: str, record: Record) -> None:

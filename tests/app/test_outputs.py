@@ -20,7 +20,9 @@ import yaml
 
 import main
 from app import headless, show
+from app.info import text
 from app.outputs import READ, WRITTEN, require_apart, same
+from app.plan import plan
 from app.rig_file import EXPERIMENTS
 from config.output_kinds import LARGEST_JSON
 from config.refused import Refused
@@ -345,7 +347,7 @@ def test_a_file_that_came_meanwhile_stays_and_the_answer_is_said(
     verb: Verb, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """During the work, which the old check was before."""
-    real, lines = show.text, []
+    real, lines = text, []
 
     def overtaken(found: Any) -> str:
         Path("answer.json").write_bytes(MINE)
@@ -375,7 +377,7 @@ def test_a_run_says_how_it_ended_though_its_answer_has_no_place(
         return done
 
     monkeypatch.setattr(headless, "fly", fly)
-    made = headless.plan(EXPERIMENTS / "annular_activity.yaml")
+    made = plan(EXPERIMENTS / "annular_activity.yaml")
     with pytest.raises(Refused, match="is not JSON"):
         headless.flown(made, 1.0, tmp_path / "x.h5", True, answer)
     said = capsys.readouterr()
