@@ -19,8 +19,7 @@ import typer.main
 import yaml
 
 import main
-from app import headless, show
-from app.info import text
+from app import headless, info, show
 from app.outputs import READ, WRITTEN, require_apart, same
 from app.plan import plan
 from app.rig_file import EXPERIMENTS
@@ -347,7 +346,7 @@ def test_a_file_that_came_meanwhile_stays_and_the_answer_is_said(
     verb: Verb, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """During the work, which the old check was before."""
-    real, lines = text, []
+    real, lines = info.text, []
 
     def overtaken(found: Any) -> str:
         Path("answer.json").write_bytes(MINE)
