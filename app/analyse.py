@@ -15,13 +15,11 @@ from app.calibration.record import made_in
 from app.findings import Finding, RunTables, alone, findings, heat_rates, of_heat, order_by_frame, ring_um
 from app.heading import heading_memory
 from app.motion import foreseen_msd_um2, foreseen_speed_um_per_s, longest_delay_s
-from app.output_kinds import require_kind
-from app.outputs import require_apart
+from app.outputs import require_files
 from app.page import Page
 from app.plan import plan_of
 from app.recorded import tables_of
 from app.say import say
-from config.atomic import refuse_what_is_no_file
 from config.refused import Refused
 from control.theory.many import random_bond_order
 from drivers.journal import read_run
@@ -32,9 +30,7 @@ ROUNDING = 1e-9  # of a value: a smaller error is that of the arithmetic
 def analyse_run(path: Path, out: Path | None, *, json: Path | None) -> int:
     """Write the page, and say the findings. Raises Refused for a run in which nobody was seen."""
     target = out or path.with_suffix(".html")
-    refuse_what_is_no_file(target, "a file for the report")
-    require_kind("the report", target, "HTML")
-    require_apart({"the input 'run'": path}, {"the report": target, **({"--json": json} if json else {})})
+    require_files({"the input 'run'": path}, {"the report": (target, "HTML")}, json)
     run, about, calibration = tables(path)
     found = findings(run)
     page = Page(f"{run.plan.experiment.title}: {path.name}")
@@ -49,10 +45,12 @@ def analyse_run(path: Path, out: Path | None, *, json: Path | None) -> int:
 
     page.folded("experiment", write(run.plan.experiment))
     page.folded("rig", write(run.plan.rig))
-    page.save(target)
-    for one in found:
-        name, foreseen, measured, unit, _ = row(one)
-        say(f"{name:<32} {measured:>22} {unit:<6} foreseen {foreseen}")
+    try:
+        page.save(target)
+    finally:  # the findings are said, whatever came to the report's place meanwhile
+        for one in found:
+            name, foreseen, measured, unit, _ = row(one)
+            say(f"{name:<32} {measured:>22} {unit:<6} foreseen {foreseen}")
     say(f"report: {target}")
     if json is not None:
         write_json(json, {"run": str(path), "findings": [plain(one) for one in found]})

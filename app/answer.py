@@ -24,7 +24,7 @@ def write_json(path: Path, value: Any, *, own: bool = False) -> None:
     """
     text = json.dumps(finite(value), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     try:
-        write_file(path, text, "a file for the answer", own=own)
+        write_file(path, text, "a file for the answer", kind="JSON", own=own)
     except OSError as error:
         raise Refused(f"{path}: the answer could not be written ({error.strerror})") from None
 

@@ -50,6 +50,8 @@ def calibrate_rig(
     if undone:
         record = undo(file)
         say(f"undone: {record.what} of {record.date}; {file}")
+        if json is not None:
+            write_json(json, [plain(record)])
         return 0
     job = Job(rig, tuple(sets), file, seed=seed, seconds=seconds, pitch_um=pitch_um)
     made = []

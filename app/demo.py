@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from app.headless import flown, new_run
+from app.outputs import require_files
 from app.plan import plan
 from app.rig_file import EXPERIMENTS
 from app.say import say
@@ -25,8 +26,9 @@ def demo(seconds: float = 20.0) -> int:
         return open_desktop(None, DEMO)
     say(f"There is no display: running {DEMO.stem} for {seconds:g} s without one.")
     out = new_run(DEMO.stem)
-    code = flown(plan(DEMO), seconds, out, True, None)
     trajectories, window = out.with_name(f"{out.stem}-trajectories.png"), out.with_name(f"{out.stem}-window.png")
+    require_files({}, {"the trajectories": (trajectories, "a PNG"), "the picture": (window, "a PNG")})
+    code = flown(plan(DEMO), seconds, out, True, None)
     plot_trajectories(out, trajectories)
     say(f"Trajectories: {trajectories}")
     code = picture(window, seconds) or code

@@ -292,10 +292,8 @@ def summary(
     }
 
 
-def tell(summary: dict[str, Any], json: Path | None) -> None:
-    """The summary as JSON where that is wanted, and on the console, which may be gone."""
-    if json is not None:
-        write_json(json, summary)
+def tell(summary: dict[str, Any]) -> None:
+    """The summary, on the console."""
     stages = ", ".join(f"{stage} {spent_ms:.2f}" for stage, spent_ms in summary["stages_ms_a_frame"].items())
     say(f"{summary['experiment']} ({summary['kind']}): {summary['turns']} turns, {summary['seconds']:.1f} s, "
           f"{summary['times_real_time']:.2f} times real time")  # fmt: skip
@@ -339,7 +337,16 @@ def flown(
     except Fault as fault:
         say(f"cybloids: {fault}; {light_after(str(fault))}", error=True)
         return 1
-    tell(done, json)
+    try:
+        return ended(done)
+    finally:  # whether the console is still there or not
+        if json is not None:
+            write_json(json, done)
+
+
+def ended(done: dict[str, Any]) -> int:
+    """Say what was flown, and how it ended; the exit code."""
+    tell(done)
     if done["trips"]:
         say(f"cybloids: the interlock tripped: {done['trips'][0]}; {light_after(done['reason'])}", error=True)
         return 1

@@ -1,7 +1,7 @@
 """What a verb reads and what it writes: no output takes the place of an input, of another output or of a run.
 
-Every verb passes `require_apart` with the paths of its command line before it does anything, and again where it chooses
-a file itself (a report beside the run).
+Every verb passes `require_outputs` with the paths of its command line before it does anything. Where it chooses files
+itself (a report beside the run, the weights beside a card) it passes `require_files` with all of them.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from app.output_kinds import require_kind
-from config.atomic import FRESH, refuse_what_is_no_file
+from config.atomic import FRESH, refuse_what_is_no_file, refuse_what_was_read
 from config.files import forget_read, kind_of
+from config.output_kinds import require_kind
 from config.refused import Refused
 from config.words import quoted
 
@@ -23,9 +23,10 @@ READ = {"run", "runs", "recording", "experiment", "rig", "config", "checkpoint"}
 NEW = {("run", "out"), ("replay", "out")}  # runs, which take the place of nothing
 FOLDERS = {("export", "out"), ("reproduce", "out")}  # written into
 RESULTS = {("reproduce", "docs"): "json"}  # with this option, that one is read
+PAGE = "Markdown (a .md file)"
 KINDS = {  # of what they replace, by verb and option; "": as the ending of the path says
     ("analyse", "out"): "HTML", ("tune", "out"): "", ("symmetry", "figure"): "", ("desktop", "picture"): "a PNG",
-    ("bench", "docs"): "Markdown (a .md file)", ("reproduce", "docs"): "Markdown (a .md file)",
+    ("bench", "docs"): PAGE, ("reproduce", "docs"): PAGE,
     ("train", "out"): "the card of a checkpoint", ("species", "out"): "the card of a checkpoint",
     ("emulate", "log"): "a log in JSON lines",
 }  # fmt: skip
@@ -55,6 +56,26 @@ def require_outputs(verb: str, values: Mapping[str, Any]) -> None:
     for name in given:
         if (verb, name) in NEW and os.path.lexists(given[name]):
             raise Refused(f"{given[name]}: there is a file of this name already, and a run is never written over")
+
+
+def require_files(
+    read: Mapping[str, Path], made: Mapping[str, tuple[Path, str | None]], json: Path | None = None
+) -> None:
+    """Every file that a command will write, side files included, before its work.
+
+    Args:
+        read: paths of its inputs, by what a sentence calls them.
+        made: path and kind (config.output_kinds; "": as its ending says, None: any) of each file, by the same.
+        json: where the answer goes.
+
+    Raises Refused where one is an input or another output, can't be made, or would replace a file of another kind.
+    """
+    answer = {"--json": json} if json is not None else {}
+    require_apart(read, {**{said: path for said, (path, _) in made.items()}, **answer})
+    for said, (path, kind) in made.items():
+        require_writable(said, path, kind)
+    for said, path in answer.items():
+        refuse_what_was_read(path, said)
 
 
 def require_apart(read: Mapping[str, Path], written: Mapping[str, Path]) -> None:
@@ -90,12 +111,14 @@ def require_writable(said: str, path: Path, kind: str | None = None) -> None:
     """Raises Refused where `path` can't become a file, or where there is one that is not replaced.
 
     A run is never replaced, by an answer (`--json`) nothing but JSON, and nothing by another `kind`
-    (app.output_kinds; None: any).
+    (config.output_kinds; None: any).
     """
     what = "a file for the answer" if said == "--json" else "a plain file"
     try:
         refuse_what_is_no_file(path, what)
         _try_folder(path.parent)
+        if kind == PAGE and path.suffix.lower() != ".md":  # which could not be written anew
+            raise Refused(f"{said}: '{quoted(path, 200)}' is not {PAGE}; name it NAME.md")
         if said == "--json" or kind is not None:
             require_kind(said, path, "JSON" if said == "--json" else kind or "")
     except OSError as error:

@@ -69,6 +69,6 @@ class Page:
     def save(self, path: Path) -> None:
         """Whole or not at all. Raises Refused, Fault."""
         try:
-            write_file(path, self.html(), "a file for the report")
+            write_file(path, self.html(), "a file for the report", kind="HTML")
         except OSError as error:
-            raise Fault(f"{path}: the report could not be saved ({error})") from None
+            raise Fault(f"{path}: the report could not be saved ({error.strerror or error})") from None

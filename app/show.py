@@ -8,8 +8,7 @@ from app import rig_info
 from app.answer import write_json
 from app.export import export, written
 from app.info import info, text
-from app.output_kinds import require_kind
-from app.outputs import require_apart
+from app.outputs import require_files
 from app.progress import progress
 from app.say import say
 
@@ -18,9 +17,7 @@ def export_run(path: Path, to: str, out: Path | None, *, json: Path | None) -> N
     """Write a run's tables or frames into a folder, and say which files were made."""
     folder = out or path.with_suffix("")
     made = written(to, folder)
-    require_apart({"the input 'run'": path}, {**made, **({"--json": json} if json else {})})
-    for said, file in made.items():
-        require_kind(said, file)
+    require_files({"the input 'run'": path}, {said: (file, "") for said, file in made.items()}, json)
     with progress("export", None, "rows") as step:
         files = export(path, to, folder, step)
     for file in files:

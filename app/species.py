@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.answer import write_json
-from app.outputs import require_apart
+from app.outputs import require_files
 from app.say import say
+from app.train import checkpoint_files
 from config.refused import Refused
 from control.contract import State
 from drivers.journal import read_run
@@ -58,8 +59,11 @@ def check_options(out: Path, *, patch_px: int, epochs: int, seed: int, json: Pat
     """Raises Refused for what no training can be made with, or no checkpoint opened again."""
     if out.suffix != ".json" or out.is_dir():
         raise Refused(f"--out {out}: a checkpoint is named by its card, a .json file")
-    made = {"the checkpoint's card": out, "the checkpoint's weights": out.with_suffix(".safetensors")}
-    require_apart({}, {**made, **({"--json": json} if json else {})})
+    require_files({}, checkpoint_files(out), json)
+    weights = out.with_suffix(".safetensors")
+    if weights.exists() and not out.exists():
+        raise Refused(f"{weights}: there are weights without their card, and they are left as they are; "
+                      "name another --out")  # fmt: skip
     if not LEAST_PX <= patch_px <= MOST_PX:
         raise Refused(f"--patch-px {patch_px}: a patch may be {LEAST_PX} to {MOST_PX} px wide")
     if epochs < 1:

@@ -6,10 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from app.answer import write_json
-from app.output_kinds import require_kind
-from app.outputs import require_apart
+from app.outputs import require_files, require_folder
 from app.say import say
-from config.atomic import refuse_what_was_read
 from config.reader import build, read
 
 TRAINED = Path("runs/trained")
@@ -21,19 +19,38 @@ def train_network(config: Path, out: Path | None = None, *, json: Path | None) -
 
     The checkpoint's card is `out`, or what the file says, or of the file's name in runs/trained.
     """
-    from models.train import Trainer  # nobody waits for torch who does not use it
+    from models.board import folder_of
+    from models.train import (
+        Trainer,
+        require_own,
+        require_possible,
+        state_of,
+    )  # nobody waits for torch who does not use it
     from models.training import Training
 
     wanted: Training = build(read(config), Training)
     path = out or (config.parent / wanted.out if wanted.out else TRAINED / f"{config.stem}.json")
-    made = {f"the checkpoint's {suffix}": path.with_suffix(suffix) for suffix in (".json", ".safetensors", ".csv")}
-    require_apart({"the input 'config'": config}, {**made, **({"--json": json} if json else {})})
-    require_kind("the checkpoint", path, "the card of a checkpoint")
-    if json is not None:
-        refuse_what_was_read(json, "--json")
+    require_possible(wanted, path)
+    made: dict[str, tuple[Path, str | None]] = {
+        **checkpoint_files(path),
+        "the training's state": (state_of(path), "the state of a training"),
+        "the training's log": (path.with_suffix(".csv"), "the log of a training"),
+    }
+    require_files({"the input 'config'": config}, made, json)
+    require_own(wanted, path)
+    if (curves := folder_of(path)) is not None:
+        require_folder("the training's curves", curves)
     card = Trainer(wanted, wanted.task.make(), path).run()
     said = {"checkpoint": str(path), "epochs": card.trained.epochs, **card.metrics}
     return _tell(f"{wanted.title}: {path}", said, json)
+
+
+def checkpoint_files(card: Path) -> dict[str, tuple[Path, str | None]]:
+    """The two files of a checkpoint, each with its kind, by what a sentence calls them."""
+    return {
+        "the checkpoint": (card, "the card of a checkpoint"),
+        "the checkpoint's weights": (card.with_suffix(".safetensors"), "the weights of a checkpoint"),
+    }
 
 
 def evaluate_network(checkpoint: Path, *, json: Path | None, onnx: bool = False) -> int:
@@ -43,10 +60,10 @@ def evaluate_network(checkpoint: Path, *, json: Path | None, onnx: bool = False)
     """
     from models.evaluate import evaluate
 
-    files = {
-        f"the checkpoint's {suffix}": checkpoint.with_suffix(suffix) for suffix in (".json", ".safetensors", ".onnx")
-    }
-    require_apart({}, {**files, **({"--json": json} if json else {})})
+    files = {said: path for said, (path, _) in checkpoint_files(checkpoint).items()}
+    written = {"the checkpoint as ONNX": checkpoint.with_suffix(".onnx")}
+    made = {said: (path, "an ONNX file") for said, path in written.items() if onnx}
+    require_files(files if onnx else {**files, **written}, made, json)
     if onnx:
         from models.checkpoint import load_checkpoint
         from models.flight.onnx import write_onnx

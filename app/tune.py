@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.answer import write_json
-from app.output_kinds import require_kind
-from app.outputs import require_apart
+from app.outputs import require_files
 from app.progress import progress
 from app.recording import open_recording
 from app.say import say
@@ -35,7 +34,7 @@ SUGGESTED = ("diameter_px", "minmass", "separation_px", "invert")
 def tune_recording(recording: Path, sets: Sequence[str], *, out: Path | None, json: Path | None) -> int:
     """Say which settings suit the recording, and leave a picture. What `sets` give is kept, the rest chosen for it."""
     picture = picture_file(recording, out)
-    require_apart({"the input 'recording'": recording}, {"the picture": picture, **({"--json": json} if json else {})})
+    require_files({"the input 'recording'": recording}, {"the picture": (picture, "")}, json)
     start, given = given_settings(sets)
     frames = spread_frames(recording, sets)
     try:
@@ -44,12 +43,14 @@ def tune_recording(recording: Path, sets: Sequence[str], *, out: Path | None, js
         raise Refused(f"{recording}: {error}") from None
     s = made.settings
     seen = inspect(frames, s)
-    draw(frames[0], s, seen, picture)
     values = {name: plain(getattr(s, name)) for name in SUGGESTED} | {"separation_px": s.least_distance_px}
-    for sentence in made.why:
-        say(sentence)
-    say(command_line(values, sets))
-    say(seen.verdict)
+    try:
+        draw(frames[0], s, seen, picture)
+    finally:  # the settings are said, whatever came to the picture's place meanwhile
+        for sentence in made.why:
+            say(sentence)
+        say(command_line(values, sets))
+        say(seen.verdict)
     say(picture)
     if json is not None:
         write_json(json, summary(recording, made, values, seen, picture))
@@ -62,7 +63,6 @@ def picture_file(recording: Path, out: Path | None) -> Path:
     refuse_what_is_no_file(picture, "a file for the picture")
     if picture.suffix.lower() not in PICTURES:
         raise Refused(f"{picture}: found the ending '{picture.suffix}' of a picture (allowed: {', '.join(PICTURES)})")
-    require_kind("the picture", picture)
     return picture
 
 

@@ -1,4 +1,7 @@
-"""Files written whole or not at all: a fresh file of our own beside the place, moved there once it is complete."""
+"""Files written whole or not at all: a fresh file of our own beside the place, moved there once it is complete.
+
+It takes the place of a file of its own kind only (config.output_kinds), which is asked again at that moment.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from config.files import was_read
+from config.output_kinds import require_kind
 from config.refused import Refused
 from config.words import quoted
 
@@ -23,7 +27,7 @@ RUN = b"\x89HDF\r\n\x1a\n"  # how a run file begins, as every HDF5 file does
 
 @contextmanager
 def fresh_file(
-    path: Path, what: str = "a plain file", *, make_folder: bool = True, own: bool = False
+    path: Path, what: str = "a plain file", *, kind: str | None = "", make_folder: bool = True, own: bool = False
 ) -> Iterator[Path]:
     """A new, empty file beside `path`, to be filled by its name; at the end of the block it takes the place of `path`.
 
@@ -31,31 +35,43 @@ def fresh_file(
 
     Args:
         what: what is to be written there, for the sentence of a refusal.
+        kind: of config.output_kinds, of what it may replace; "": as the ending of `path` says; None: any.
         make_folder: make the folder if it is not there.
         own: a file that this process has read may be replaced: it goes on with what it wrote there before.
 
-    Raises Refused where there is a run, a file that was read, or something else than a plain file, at `path` (a link, a
-    device, a folder), OSError.
+    Raises Refused where there is a run, a file that was read or is of another kind, or something else than a plain
+    file, at `path` (a link, a device, a folder), OSError, which names `path`.
     """
-    _refuse(path, what, own)
-    if make_folder:
-        path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name[:20]}.{secrets.token_hex(8)}.part")
-    os.close(os.open(beside, FRESH, 0o666))
     try:
-        yield beside
-        _to_disk(beside)
-        _refuse(path, what, own)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+        _refuse(path, what, kind, own)
+        if make_folder:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(beside, FRESH, 0o666))
+        try:
+            yield beside
+            _to_disk(beside)
+            _refuse(path, what, kind, own)
+            os.replace(beside, path)
+        finally:
+            beside.unlink(missing_ok=True)
+    except OSError as error:
+        if error.filename is None or str(error.filename) == str(beside):  # of a disk that is full: no name at all
+            error.filename = str(path)
+        raise
 
 
 def write_file(
-    path: Path, content: str | bytes, what: str = "a plain file", *, make_folder: bool = True, own: bool = False
+    path: Path,
+    content: str | bytes,
+    what: str = "a plain file",
+    *,
+    kind: str | None = "",
+    make_folder: bool = True,
+    own: bool = False,
 ) -> None:
     """Write text (as UTF-8) or bytes. Raises as `fresh_file` does."""
-    with fresh_file(path, what, make_folder=make_folder, own=own) as beside:
+    with fresh_file(path, what, kind=kind, make_folder=make_folder, own=own) as beside:
         beside.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
 
 
@@ -66,8 +82,10 @@ def refuse_what_was_read(path: Path, said: str = "") -> None:
         raise Refused(f"{said}{quoted(path, 200)}: this file was read by this command, and it is never written over")
 
 
-def _refuse(path: Path, what: str, own: bool) -> None:
+def _refuse(path: Path, what: str, kind: str | None, own: bool) -> None:
     refuse_what_is_no_file(path, what)
+    if kind is not None:
+        require_kind("", path, kind)
     if not own:
         refuse_what_was_read(path)
 

@@ -7,6 +7,12 @@ from pathlib import Path
 from typing import Any
 
 
+def folder_of(card: Path) -> Path | None:
+    """Where the curves of the checkpoint with this card go; None where TensorBoard is not installed."""
+    installed = importlib.util.find_spec("tensorboard") is not None
+    return card.parent / "tensorboard" / card.stem if installed else None
+
+
 class Board:
     """Writes nothing where TensorBoard is not installed."""
 

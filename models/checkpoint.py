@@ -88,8 +88,8 @@ def write(network: nn.Module, card: Card, path: Path) -> Card:
     weights = save({name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()})
     card = replace(card, weights_sha256=hashlib.sha256(weights).hexdigest())
     card = replace(card, card_sha256=digest(card))
-    write_file(path.with_suffix(".safetensors"), weights, own=True)
-    write_file(path, json.dumps(plain(card), indent=2) + "\n", own=True)
+    write_file(path.with_suffix(".safetensors"), weights, kind="the weights of a checkpoint", own=True)
+    write_file(path, json.dumps(plain(card), indent=2) + "\n", kind="the card of a checkpoint", own=True)
     return card
 
 

@@ -19,11 +19,11 @@ from pathlib import Path
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from config.atomic import fresh_file, write_file
+from config.atomic import write_file
 from config.refused import Refused
 from config.words import one_line
 from models.board import Board
@@ -53,10 +53,7 @@ class Trainer:
     """One training. `run` begins it or goes on with it; `path` is the checkpoint's card."""
 
     def __init__(self, wanted: Training, task: Task, path: Path) -> None:
-        if wanted.device == "cuda" and not torch.cuda.is_available():
-            raise Refused(f"{wanted.title}: 'device' is cuda, and this machine has no CUDA device (allowed here: cpu)")
-        if path.suffix != ".json":
-            raise Refused(f"{wanted.title}: 'out' is {path}, and a checkpoint is named by its card, a .json file")
+        require_possible(wanted, path)
         self.wanted, self.task, self.path = wanted, task, path
         torch.manual_seed(wanted.seed)
         self.network = made(lambda: wanted.network.build(task.shape), wanted.title).to(wanted.device)
@@ -67,18 +64,17 @@ class Trainer:
 
     @property
     def _state(self) -> Path:
-        return self.path.with_suffix(".state.safetensors")
+        return state_of(self.path)
 
     def run(self, resume: bool = True) -> Card:
         """Train to the end, and write the checkpoint of the best validation. Ctrl-C keeps the state to go on from.
 
         Raises Refused where a checkpoint is that this training has not made.
         """
-        if resume and self._state.exists():
-            self._restore()
-        elif resume and self.path.exists():
-            raise Refused(f"{self.path}: a checkpoint is there that this training has not made; "
-                          "give it another 'out' (or --out), or remove that file")  # fmt: skip
+        if resume:
+            require_own(self.wanted, self.path)
+            if self._state.exists():
+                self._restore()
         console = Console(file=sys.stderr)
         columns = (
             TextColumn("{task.description}"),
@@ -186,26 +182,16 @@ class Trainer:
                    ("best", self.best)) for name, value in held.items()}  # fmt: skip
         for index, held in self.optimiser.state_dict()["state"].items():
             tensors |= {f"adam.{index}.{name}": value for name, value in held.items()}
-        with fresh_file(self._state, own=True) as partial:
-            save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, partial,
-                      metadata={"at": json.dumps(asdict(self.at)), "settings": repr(self.wanted)})  # fmt: skip
+        state = save({name: value.detach().cpu().contiguous() for name, value in tensors.items()},
+                     {"at": json.dumps(asdict(self.at)), "settings": repr(self.wanted)})  # fmt: skip
+        write_file(self._state, state, kind="the state of a training", own=True)
         log = io.StringIO(newline="")
         csv.writer(log).writerows([COLUMNS, *self.at.rows])
-        write_file(self.path.with_suffix(".csv"), log.getvalue(), own=True)
+        write_file(self.path.with_suffix(".csv"), log.getvalue(), kind="the log of a training", own=True)
 
     def _restore(self) -> None:
-        from safetensors import safe_open
-
-        try:
-            with safe_open(self._state, "pt") as file:
-                said = file.metadata() or {}
-            tensors = load_file(self._state, device=self.wanted.device)
-        except (SafetensorError, OSError) as error:
-            raise Refused(f"{self._state}: the state to go on from can't be read ({one_line(error)}); "
-                          "remove it to begin anew") from None  # fmt: skip
-        if said.get("settings") != repr(self.wanted):
-            raise Refused(f"{self._state}: this training was begun with other settings; "
-                          "give this one another 'out', or remove the file to begin anew")  # fmt: skip
+        said = _about(self._state)
+        tensors = load_file(self._state, device=self.wanted.device)
         self.at = Progressed(**json.loads(said["at"]))
         parts: dict[str, dict[str, Tensor]] = {"now": {}, "mean": {}, "best": {}, "adam": {}}
         for name, value in tensors.items():
@@ -241,6 +227,43 @@ class Trainer:
             metrics=metrics,
         )  # fmt: skip
         return write(self.network, card, self.path)
+
+
+def state_of(card: Path) -> Path:
+    """The file that a training goes on from, beside the card that it makes."""
+    return card.with_suffix(".state.safetensors")
+
+
+def require_possible(wanted: Training, card: Path) -> None:
+    """Raises Refused where this machine has not the device, or the checkpoint is not named by its card."""
+    if wanted.device == "cuda" and not torch.cuda.is_available():
+        raise Refused(f"{wanted.title}: 'device' is cuda, and this machine has no CUDA device (allowed here: cpu)")
+    if card.suffix != ".json":
+        raise Refused(f"{wanted.title}: 'out' is {card}, and a checkpoint is named by its card, a .json file")
+
+
+def require_own(wanted: Training, card: Path) -> None:
+    """Raises Refused where there is a state, or without one a card or weights, that this training has not made."""
+    state = state_of(card)
+    if state.exists():
+        if _about(state).get("settings") != repr(wanted):
+            raise Refused(f"{state}: this training was begun with other settings; "
+                          "give this one another 'out', or remove the file to begin anew")  # fmt: skip
+        return
+    for path in (card, card.with_suffix(".safetensors")):
+        if path.exists():
+            raise Refused(f"{path}: a checkpoint is there that this training has not made; "
+                          "give it another 'out' (or --out), or remove that file")  # fmt: skip
+
+
+def _about(state: Path) -> dict[str, str]:
+    """Where a training is, and its settings. Raises Refused for a state that is not whole."""
+    try:
+        with safe_open(state, "pt") as file:
+            return file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise Refused(f"{state}: the state to go on from can't be read ({one_line(error)}); "
+                      "remove it to begin anew") from None  # fmt: skip
 
 
 def measure(network: nn.Module, task: Task, part: Part, device: str = "cpu", batch: int = 500) -> float:

@@ -96,9 +96,9 @@ def load(path: Path) -> CalibrationFile:
 def save(path: Path, made: CalibrationFile) -> None:
     """Whole or not at all. Raises Fault."""
     try:
-        write_file(path, write(made), "a calibration file", own=True)
+        write_file(path, write(made), "a calibration file", kind=None, own=True)
     except OSError as error:
-        raise Fault(f"{path}: the calibration could not be saved ({error})") from None
+        raise Fault(f"{path}: the calibration could not be saved ({error.strerror or error})") from None
 
 
 def add(path: Path, rig: str, record: Record) -> None:

@@ -55,7 +55,7 @@ def save(window: Window, path: Path) -> None:
     window.poll()
     QApplication.processEvents()
     try:
-        with fresh_file(path) as beside:
+        with fresh_file(path, kind="a PNG") as beside:
             if not window.grab().save(str(beside), "PNG"):
                 raise Fault(f"the picture {path} can't be written")
     except OSError as error:

@@ -433,6 +433,6 @@ def save_experiment(plan: Plan, experiment: Experiment, path: Path) -> None:
         there = os.path.relpath(plan.folder / law.checkpoint, path.parent)
         experiment = replace(experiment, policy=replace(law, checkpoint=there))
     try:
-        write_file(path, write(experiment), "an experiment file", make_folder=False, own=True)
+        write_file(path, write(experiment), "an experiment file", kind=None, make_folder=False, own=True)
     except OSError as error:
         raise Fault(f"{path}: this file can't be written ({error.strerror})") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from app.outputs import PAGE, require_files
 from app.reproduce.check import load
 from app.reproduce.store import figure_of, figure_sha256
 from app.reproduce.told import Told, in_words, whole
@@ -47,10 +48,17 @@ images stand in the window's list. Where something else was expected it is said.
 def write_page(page: Path, data: Path, out: Path) -> None:
     """Write the page and, beside it, the families' pictures from `out` that were made with the JSON. Raises Refused."""
     told = whole(data)
+    figures: dict[str, bytes] = {}
     for one in told["families"]:
         figure = figure_of(out / "families", one["id"]) if one["id"] in PICTURED else None
         if figure is not None and figure_sha256(figure) == one["figure_sha256"]:
-            write_file(page.parent / picture(page, one["id"]), figure)
+            figures[one["id"]] = figure
+    made: dict[str, tuple[Path, str | None]] = {
+        f"the picture of family {name}": (page.parent / picture(page, name), "a PNG") for name in figures
+    }
+    require_files({"--json": data}, {"--docs": (page, PAGE), **made})
+    for name, figure in figures.items():
+        write_file(page.parent / picture(page, name), figure, kind="a PNG")
     write_file(page, page_of(told, page, data), own=True)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
@@ -18,6 +18,7 @@ from config.reader import Document, write
 from config.refused import Refused
 
 T = TypeVar("T")
+KEPT = "what reproduce keeps"  # a kind of config.output_kinds
 
 
 def fingerprint(*settings: Any, rig: str) -> str:
@@ -47,7 +48,12 @@ def rig_text(document: Document) -> str:
 def keep(folder: Path, name: str, mark: str, outcome: Outcome | Found) -> None:
     """Written beside its place and moved there: a file that is there is whole."""
     text = json.dumps({"fingerprint": mark, **asdict(outcome)}, indent=1)
-    write_file(folder / f"{name}.json", text + "\n")
+    write_file(folder / f"{name}.json", text + "\n", kind=KEPT)
+
+
+def files_of(folder: Path, names: Iterable[str]) -> dict[str, tuple[Path, str | None]]:
+    """The files that are kept of these checks or families, each with its kind, by what a sentence calls them."""
+    return {f"what is kept of {name}": (folder / f"{name}.json", KEPT) for name in names}
 
 
 def kept(folder: Path, name: str, mark: str, make: Callable[[dict[str, Any]], T]) -> T | None:

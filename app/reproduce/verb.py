@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
 
+from app.outputs import require_files
 from app.progress import progress
 from app.reproduce import worker
 from app.reproduce.check import CHECKS, Check, Effort, load
@@ -17,7 +18,7 @@ from app.reproduce.measure import Outcome, measure
 from app.reproduce.report import family_report, report
 from app.reproduce.rows import ROWS
 from app.reproduce.rows.formulas import FORMULAS
-from app.reproduce.store import figure_sha256, fingerprint, found_of, keep, kept, outcome_of, rig_text
+from app.reproduce.store import figure_sha256, files_of, fingerprint, found_of, keep, kept, outcome_of, rig_text
 from app.reproduce.told import add_to, told_in
 from app.say import say
 from config.atomic import write_file
@@ -30,12 +31,12 @@ Job = tuple[Check, Document, Effort]
 
 def reproduce(names: Sequence[str], *, full: bool, out: Path, json: Path | None, folder: Path = CHECKS) -> int:
     """0 if every check agrees, else 1. Raises Refused."""
-    told_in(json)  # refused before anything is flown, if it is not ours
     jobs = chosen(load(folder), names, full)
-    done = measured(jobs, out / effort_name(full), "reproduce")
+    store, page = out / effort_name(full), out / f"reproduce-{effort_name(full)}.html"
+    require_ours({"the report": (page, "HTML"), **files_of(store, (check.name for check, _, _ in jobs))}, json)
+    done = measured(jobs, store, "reproduce")
     lines = [(check, done[check.name]) for check, _, _ in jobs]
     heading = f"Cybloids: predictions reproduced ({effort_name(full)})"
-    page = out / f"reproduce-{effort_name(full)}.html"
     write_file(page, report(lines, heading))
     tell(lines, page)
     if json is not None:
@@ -45,13 +46,14 @@ def reproduce(names: Sequence[str], *, full: bool, out: Path, json: Path | None,
 
 def sabotage(names: Sequence[str], *, full: bool, out: Path, json: Path | None, folder: Path = CHECKS) -> int:
     """Every check with its parameter put wrong: 0 if each is caught, else 1. Raises Refused."""
-    told_in(json)
     checks = load(folder)
     jobs = [
         (check, document, check.full if full or check.quick is None else check.quick)
         for check, document, _ in chosen(checks, names or [*checks], full)
     ]
-    done = measured(jobs, out / f"{effort_name(full)}-sabotaged", "sabotage", sabotaged=True)
+    store = out / f"{effort_name(full)}-sabotaged"
+    require_ours(files_of(store, (check.name for check, _, _ in jobs)), json)
+    done = measured(jobs, store, "sabotage", sabotaged=True)
     lines = [(check, done[check.name]) for check, _, _ in jobs]
     for check, outcome in lines:
         verdict = outcome.verdict
@@ -80,6 +82,12 @@ def document(page: Path, json: Path | None, out: Path) -> int:
     write_page(page, json, out)
     say(f"written: {page}")
     return 0
+
+
+def require_ours(made: Mapping[str, tuple[Path, str | None]], json: Path | None) -> None:
+    """Raises Refused, before anything is flown, where a file or the answer would replace what is not the command's."""
+    told_in(json)
+    require_files({}, {**made, **({"--json": (json, "JSON")} if json is not None else {})})  # it is read, and goes on
 
 
 def effort_name(full: bool) -> str:
@@ -177,25 +185,25 @@ def tell(lines: Sequence[tuple[Check, Outcome]], page: Path) -> None:
 
 def families(names: Sequence[str], *, out: Path, json: Path | None) -> int:
     """The families of experiments: what they show, and whether it is what is known. Raises Refused."""
-    told_in(json)
     every = load_families()
     for name in names:
         if name not in every:
             raise Refused(f"there is no family '{name}' (there are {', '.join(every)})")
+    page, store = out / "families.html", out / "families"
+    require_ours({"the report": (page, "HTML"), **files_of(store, names or every)}, json)
     lines: list[tuple[Family, Found]] = []
     with progress("families", len(names or every), "families") as step:
         for name in names or every:
             family, document = every[name]
             mark = fingerprint(family, rig=rig_text(document))
-            found = kept(out / "families", name, mark, found_of) or explore(family, document)
-            keep(out / "families", name, mark, found)
+            found = kept(store, name, mark, found_of) or explore(family, document)
+            keep(store, name, mark, found)
             lines.append((family, found))
             step(len(lines))
             say(f"({family.id}) {family.title}")
             for what, value in found.numbers.items():
                 say(f"    {what:52} {value:10.5g}")
             say("".join(f"    but {missed}\n" for missed in found.missed), end="")
-    page = out / "families.html"
     write_file(page, family_report(lines))
     say(f"the report is {page}")
     if json is not None:

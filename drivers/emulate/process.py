@@ -176,5 +176,9 @@ class Emulator:
             self._listeners.remove(listener)
 
     def _write(self, said: dict[str, Any]) -> None:
-        self._log.write(json.dumps({**said, "logged_ns": time.monotonic_ns()}) + "\n")
-        self._log.flush()
+        try:
+            self._log.write(json.dumps({**said, "logged_ns": time.monotonic_ns()}) + "\n")
+            self._log.flush()
+        except OSError as error:  # of a disk that is full: it names no file
+            error.filename = error.filename or (str(self._options.log) if self._options.log else None)
+            raise

@@ -8,6 +8,8 @@ from pathlib import Path
 from config.atomic import write_file
 from config.refused import Refused
 
+MARK = "the mark of an emulator's link"
+
 
 class Terminal:
     """The device's end. A host opens `port`, or `link`, which stays the same when the line comes back."""
@@ -41,7 +43,8 @@ class Terminal:
             return
         if self._link is not None and _target(self._link) == self.port:
             self._link.unlink()
-            _mark_of(self._link).unlink(missing_ok=True)
+            if _marked(self._link) == self.port:
+                mark_of(self._link).unlink()
         os.close(self.device)
         os.close(self._host)
         self.device = self._host = None
@@ -72,13 +75,14 @@ class Terminal:
             link.parent.mkdir(parents=True, exist_ok=True)
             if target is not None:
                 link.unlink()  # of an emulator that was killed
-            write_file(_mark_of(link), self.port + "\n", "the mark of an emulator's link")
+            write_file(mark_of(link), self.port + "\n", MARK, kind=MARK)
             link.symlink_to(self.port)
         except OSError as error:
             raise Refused(f"--link {link}: this link can't be made ({error.strerror})") from None
 
 
-def _mark_of(link: Path) -> Path:
+def mark_of(link: Path) -> Path:
+    """The file beside a link that says where an emulator pointed it."""
     return link.with_name(f".{link.name}.emulated")
 
 
@@ -89,7 +93,7 @@ def _target(link: Path) -> str | None:
 
 def _marked(link: Path) -> str | None:
     """The terminal that an emulator pointed this link to; None where no emulator did."""
-    mark = _mark_of(link)
+    mark = mark_of(link)
     if mark.is_symlink() or not mark.is_file():
         return None
     return mark.read_text(encoding="utf-8", errors="replace")[:200].strip()

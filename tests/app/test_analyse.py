@@ -222,7 +222,7 @@ def test_a_folder_is_no_run_and_no_report(swimming: Path, tmp_path: Path) -> Non
     with pytest.raises(Refused, match="found a folder, where a run file"):
         analyse_run(tmp_path, None, json=None)
     (tmp_path / "reports").mkdir()
-    with pytest.raises(Refused, match="found a folder, where a file for the report"):
+    with pytest.raises(Refused, match="found a folder, where a plain file is needed"):
         analyse_run(swimming, tmp_path / "reports", json=None)
     with pytest.raises(Refused, match="found a folder"):
         Page("").save(tmp_path / "reports")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import os
 import subprocess
@@ -18,9 +19,11 @@ import typer.main
 import yaml
 
 import main
-from app.output_kinds import LARGEST_JSON
+from app import headless, info, show
 from app.outputs import READ, WRITTEN, require_apart, same
+from app.plan import plan
 from app.rig_file import EXPERIMENTS
+from config.output_kinds import LARGEST_JSON
 from config.refused import Refused
 
 Verb = Callable[..., tuple[int, str]]
@@ -234,6 +237,7 @@ def test_an_answer_replaces_json_only(verb: Verb) -> None:
         ("export g.h5 --to parquet --out t", "not a Parquet table"),
         ("calibrate um-per-px r.yaml --seconds 0.1 --out e.yaml", "unknown key"),
         ("bench tracking --quick --docs e.yaml", "not Markdown"),
+        ("bench tracking --quick --docs new.txt", "not Markdown"),
         ("reproduce --docs e.yaml --json checks.json", "not Markdown"),
         ("species g.h5 other.h5 --out checks.json", "not the card of a checkpoint"),
         ("emulate galvo --log notes.json --fault end", "not a log in JSON lines"),
@@ -285,3 +289,106 @@ def test_no_output_lies_in_another_one(verb: Verb, line: str) -> None:
     refused(verb, line)
     assert not Path("n").exists()
     assert not Path("runs").exists()
+
+
+TRAINING = """
+title: short
+task: {kind: clone, shape: {kind: gaussian_ring}, examples: 60}
+network: {kind: egnn, width: 8, layers: 1, cutoff: 4.5}
+epochs: 1
+"""
+TENSORS = (2).to_bytes(8, "little") + b"{}"
+STATE = (19).to_bytes(8, "little") + b'{"__metadata__":{}}'
+MINE = b"my precious notes\n"
+FAMILY = {"id": "a", "title": "", "about": "", "numbers": {}, "missed": []}
+
+
+@pytest.mark.parametrize(
+    ("line", "there", "what"),
+    [
+        ("train t.yaml --out a.json", {"a.csv": b"time,mass\n1,2\n"}, "not the log of a training"),
+        ("train t.yaml --out a.json", {"a.safetensors": MINE}, "not the weights of a checkpoint"),
+        ("train t.yaml --out a.json", {"a.safetensors": TENSORS}, "that this training has not made"),
+        ("train t.yaml --out a.json", {"a.state.safetensors": TENSORS}, "not the state of a training"),
+        ("train t.yaml --out a.json --json a.state.safetensors", {}, "the training's state too"),
+        ("train t.yaml --out a.json", {"a.state.safetensors": STATE}, "begun with other settings"),
+        ("train t.yaml --out a.txt", {}, "named by its card"),
+        ("species g.h5 r.yaml --names a,b --out s.json", {"s.safetensors": MINE}, "not the weights of a checkpoint"),
+        ("species g.h5 r.yaml --names a,b --out s.json", {"s.safetensors": TENSORS}, "weights without their card"),
+        ("evaluate c.json --onnx", {"c.json": b"{}", "c.safetensors": TENSORS, "c.onnx": MINE}, "not an ONNX file"),
+        ("emulate galvo --fault end --link L --log .L.emulated", {}, "the mark of an emulator's link too"),
+        ("emulate galvo --fault end --link L", {".L.emulated": MINE}, "not the mark of an emulator's link"),
+        ("emulate galvo --fault end --log c.json", {"c.json": b'{"weights_sha256": "x"}\n'}, "not a log in JSON lines"),
+        ("emulate galvo --fault end --log e.json", {"e.json": b'{"title": "my rig"}'}, "not a log in JSON lines"),
+        ("reproduce P7 --out r", {"r/reproduce-quick.html": MINE}, "not HTML"),
+        ("reproduce P7 --out r", {"r/quick/P7-plant.json": b'{"mine": 1}'}, "not what reproduce keeps"),
+        ("reproduce P7 --out r --json r/reproduce-quick.html", {}, "the report too"),
+        ("reproduce P7 --out r --json r/quick/P7-plant.json", {}, "what is kept of P7-plant too"),
+        ("reproduce P7 --sabotage --out r", {"r/quick-sabotaged/P7-plant.json": b"{}"}, "not what reproduce keeps"),
+        ("reproduce a --families --out r", {"r/families/a.json": b"{}"}, "not what reproduce keeps"),
+        ("reproduce a --families --out r", {"r/families.html": MINE}, "not HTML"),
+        ("reproduce --docs p.md --out r --json p.json", {"p-a.png": MINE}, "not a PNG"),
+    ],
+)
+def test_a_file_beside_an_output_is_an_output_too(verb: Verb, line: str, there: dict[str, bytes], what: str) -> None:
+    Path("t.yaml").write_text(TRAINING)
+    Path("r/families").mkdir(parents=True)
+    Path("r/families/a.json").write_text('{"fingerprint": "", "figure": "UE5H"}')
+    family = {**FAMILY, "figure_sha256": hashlib.sha256(b"PNG").hexdigest()}
+    Path("p.json").write_text(json.dumps({"checks": [], "sabotages": [], "families": [family]}))
+    for name, content in there.items():
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_bytes(content)
+    assert what in refused(verb, line)
+
+
+def test_a_file_that_came_meanwhile_stays_and_the_answer_is_said(
+    verb: Verb, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """During the work, which the old check was before."""
+    real, lines = info.text, []
+
+    def overtaken(found: Any) -> str:
+        Path("answer.json").write_bytes(MINE)
+        lines.append(real(found))
+        return lines[-1]
+
+    monkeypatch.setattr(show, "text", overtaken)
+    monkeypatch.setattr(show, "say", lines.append)
+    code, said = verb("info g.h5 --json answer.json")
+    assert (code, said.count("\n")) == (2, 1)
+    assert "'answer.json' is not JSON, and it is left as it is" in said
+    assert Path("answer.json").read_bytes() == MINE
+    assert lines[0] == lines[1]
+    assert lines[0]
+
+
+def test_a_run_says_how_it_ended_though_its_answer_has_no_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = {"experiment": "ring", "kind": "x", "turns": 9, "seconds": 1.0, "times_real_time": 1.0, "level": "DARK",
+            "reason": "it tripped", "dark_turns": 9, "dropped_frames": 0, "stages_ms_a_frame": {}, "out": "x.h5",
+            "trips": ["too much light"]}  # fmt: skip
+    answer = tmp_path / "answer.json"
+
+    def fly(*_: object) -> dict[str, Any]:
+        answer.write_bytes(MINE)
+        return done
+
+    monkeypatch.setattr(headless, "fly", fly)
+    made = plan(EXPERIMENTS / "annular_activity.yaml")
+    with pytest.raises(Refused, match="is not JSON"):
+        headless.flown(made, 1.0, tmp_path / "x.h5", True, answer)
+    said = capsys.readouterr()
+    assert "recorded in x.h5" in said.out
+    assert "the interlock tripped: too much light; the laser is dark" in said.err
+    assert answer.read_bytes() == MINE
+
+
+def test_what_is_undone_is_answered(verb: Verb) -> None:
+    record = {"what": "diffusion", "date": "2026-01-01", "residual": None, "unit": "um^2/s", "found": {"d": 1.5}}
+    Path("k.yaml").write_text(json.dumps({"rig": "r", "records": [record]}))
+    assert verb("calibrate diffusion r.yaml --out k.yaml --undo --json u.json")[0] == 0
+    (undone,) = json.loads(Path("u.json").read_text())
+    assert (undone["what"], undone["found"]) == ("diffusion", {"d": 1.5})
+    assert yaml.safe_load(Path("k.yaml").read_text())["records"] == []

@@ -22,7 +22,7 @@ def test_a_file_is_written_whole_into_a_folder_that_is_made(tmp_path: Path) -> N
     path = tmp_path / "new" / "folder" / "file.txt"
     write_file(path, "µm\n")
     assert path.read_bytes() == "µm\n".encode()
-    write_file(path, b"\x00\r\n")
+    write_file(path, b"\x00\r\n", kind=None)
     assert path.read_bytes() == b"\x00\r\n"
     assert names(path.parent) == ["file.txt"]
 
@@ -44,7 +44,7 @@ def test_what_fails_changes_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("before")
 
     def failing() -> None:
-        with fresh_file(tmp_path / "file") as beside:
+        with fresh_file(tmp_path / "file", kind=None) as beside:
             beside.write_text("half")
             raise ZeroDivisionError
 
@@ -122,10 +122,50 @@ def test_a_long_name_is_written(tmp_path: Path) -> None:
 
 def test_many_at_once_leave_one_whole_file(tmp_path: Path) -> None:
     contents = [str(digit) * 100_000 for digit in range(8)]
-    writing = [threading.Thread(target=write_file, args=(tmp_path / "file", content)) for content in contents]
+    file, any_kind = tmp_path / "file", {"kind": None}
+    writing = [threading.Thread(target=write_file, args=(file, content), kwargs=any_kind) for content in contents]
     for thread in writing:
         thread.start()
     for thread in writing:
         thread.join()
     assert (tmp_path / "file").read_text() in contents
     assert names(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize(
+    ("name", "own"),
+    [
+        ("a.json", b"{}"),
+        ("a.safetensors", (2).to_bytes(8, "little") + b"{}"),
+        ("a.onnx", b"\x08\x0a\x12\x07pytorch"),
+        ("a.txt", b""),
+    ],
+)
+def test_a_file_takes_the_place_of_its_own_kind_only_whenever_that_came(tmp_path: Path, name: str, own: bytes) -> None:
+    path = tmp_path / name
+    path.write_bytes(own)
+    write_file(path, own)
+
+    def overtaken() -> None:
+        with fresh_file(path) as beside:
+            beside.write_bytes(own)
+            path.write_bytes(b"my notes\n")
+
+    for refused in (overtaken, lambda: write_file(path, own)):
+        with pytest.raises(Refused, match="it is left as it is; name another file"):
+            refused()
+        assert path.read_bytes() == b"my notes\n"
+    assert names(tmp_path) == [name]
+
+
+def test_a_disk_that_is_full_is_said_of_the_file(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource", reason="this system has no limits on files")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large") as failed:
+            write_file(tmp_path / "picture.png", b"x" * 1000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert failed.value.filename == str(tmp_path / "picture.png")
+    assert names(tmp_path) == []

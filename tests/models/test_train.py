@@ -106,6 +106,20 @@ def test_a_state_that_is_not_whole_is_refused(tmp_path: Path, task: Task) -> Non
         Trainer(training(epochs=1), task, path).run()
 
 
+def test_a_state_without_room_is_said_of_its_file(tmp_path: Path, task: Task) -> None:
+    resource = pytest.importorskip("resource", reason="this system has no limits on files")
+    begun = Trainer(training(), task, tmp_path / "full.json")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large") as failed:
+            begun._keep()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert failed.value.filename == str(tmp_path / "full.state.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_checkpoint_is_named_by_its_card(tmp_path: Path, task: Task) -> None:
     with pytest.raises(Refused, match="named by its card"):
         Trainer(training(out="one.pt"), task, tmp_path / "one.pt")

@@ -1,4 +1,7 @@
-"""Of which kind the file is that an output would replace: it replaces its own kind only, by content and not by name."""
+"""Of which kind the file is that an output would replace: it replaces its own kind only, by content and not by name.
+
+config.atomic asks this at the moment of replacing, app.outputs before the work.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,12 @@ from config.words import quoted
 
 LARGEST_JSON = 50_000_000  # bytes of an answer that is replaced
 LOOKED_AT = 1 << 16  # bytes of a file of another kind
+LONGEST_HEADER = 100_000_000  # bytes of a safetensors file's header
+LOG_OF_TRAINING = b"epoch,seconds,learning_rate,train_mse,valid_mse"  # its first line
 LINE_OF_NAMES = re.compile(rb'"?\w+"?(,"?\w+"?)+\r?(\n|$)')  # the first line of a CSV table
+KEPT = re.compile(rb'\{\s*"fingerprint":')  # how it begins, even where the rest was lost
+MARK = re.compile(rb"/dev/\S{1,200}\n?")
+ONNX = re.compile(rb"\x08[\x01-\x7f][\x12\x1a\x22\x28\x32\x3a\x42]")  # its version, then another field of the model
 TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
@@ -31,7 +39,17 @@ def _is_card(data: bytes) -> bool:
 
 
 def _is_lines(data: bytes) -> bool:
-    return isinstance(_json(data.lstrip().partition(b"\n")[0]), dict)
+    line = _json(data.lstrip().partition(b"\n")[0])
+    return isinstance(line, dict) and "logged_ns" in line
+
+
+def _is_tensors(data: bytes) -> bool:
+    """Safetensors: the length of a header in JSON, and the header."""
+    return data[8:9] == b"{" and int.from_bytes(data[:8], "little") <= LONGEST_HEADER
+
+
+def _is_state(data: bytes) -> bool:
+    return _is_tensors(data) and data[8:].startswith(b'{"__metadata__"')
 
 
 def _is_svg(data: bytes) -> bool:
@@ -49,7 +67,13 @@ def _json(data: bytes) -> Any:
 KINDS: dict[str, tuple[Callable[[bytes], bool], int]] = {  # by what a sentence calls it: test, bytes that it needs
     "JSON": (_is_json, LARGEST_JSON),
     "the card of a checkpoint": (_is_card, LARGEST_JSON),
+    "the weights of a checkpoint": (_is_tensors, LOOKED_AT),
+    "the state of a training": (_is_state, LOOKED_AT),
+    "the log of a training": (_begins(LOG_OF_TRAINING), LOOKED_AT),
+    "an ONNX file": (lambda data: ONNX.match(data) is not None, LOOKED_AT),
     "a log in JSON lines": (_is_lines, LOOKED_AT),
+    "the mark of an emulator's link": (lambda data: MARK.fullmatch(data) is not None, LOOKED_AT),
+    "what reproduce keeps": (lambda data: KEPT.match(data) is not None, LOOKED_AT),
     "HTML": (_begins(b"<!doctype html", b"<html"), LOOKED_AT),
     "Markdown (a .md file)": (_begins(b"#"), LOOKED_AT),
     "a CSV table": (lambda data: LINE_OF_NAMES.match(data) is not None, LOOKED_AT),
@@ -64,7 +88,7 @@ KINDS: dict[str, tuple[Callable[[bytes], bool], int]] = {  # by what a sentence 
 }
 BY_ENDING = {
     ".json": "JSON", ".html": "HTML", ".md": "Markdown (a .md file)", ".csv": "a CSV table",
-    ".parquet": "a Parquet table",
+    ".parquet": "a Parquet table", ".safetensors": "the weights of a checkpoint", ".onnx": "an ONNX file",
     ".tif": "a TIFF", ".tiff": "a TIFF", "": "a PNG", ".png": "a PNG", ".pdf": "a PDF", ".jpg": "a JPEG",
     ".jpeg": "a JPEG", ".svg": "an SVG", ".eps": "EPS", ".ps": "EPS", ".webp": "a WebP",
 }  # fmt: skip
@@ -74,13 +98,14 @@ def require_kind(said: str, path: Path, kind: str = "") -> None:
     """Raises Refused where the file at `path` holds something that is not of this kind; an empty one is of any.
 
     Args:
-        said: the option or output, for the sentence.
+        said: the option or output, for the sentence; "" where only the path is known.
         kind: of KINDS; left out, it is that of the path's ending.
 
     Raises OSError where the file can't be read.
     """
     if not path.is_file():
         return
+    named = f"{said}: '{quoted(path, 200)}'" if said else f"'{quoted(path, 200)}'"
     kind = kind or BY_ENDING.get(path.suffix.lower(), "")
     holds, most = KINDS.get(kind, (None, LOOKED_AT))
     with path.open("rb") as file:
@@ -88,9 +113,9 @@ def require_kind(said: str, path: Path, kind: str = "") -> None:
     if not data.strip() and len(data) <= most:
         return
     if most == LARGEST_JSON and len(data) > most:
-        raise Refused(f"{said}: '{quoted(path, 200)}' is too large to be replaced (allowed: {most / 1e6:g} MB); "
+        raise Refused(f"{named} is too large to be replaced (allowed: {most / 1e6:g} MB); "
                       "name another file")  # fmt: skip
-    named = kind != "Markdown (a .md file)" or path.suffix.lower() == ".md"  # a comment in YAML begins as a heading
-    if holds is None or not holds(data) or not named:
+    ends_well = kind != "Markdown (a .md file)" or path.suffix.lower() == ".md"  # a comment in YAML begins as a heading
+    if holds is None or not holds(data) or not ends_well:
         what = f"not {kind}" if kind else "there already"
-        raise Refused(f"{said}: '{quoted(path, 200)}' is {what}, and it is left as it is; name another file")
+        raise Refused(f"{named} is {what}, and it is left as it is; name another file")
