@@ -62,7 +62,8 @@ def analyse_run(path: Path, out: Path | None, *, json: Path | None) -> int:
 def tables(path: Path) -> tuple[RunTables, str, str]:
     """The tables of a run, what it was, and how it was calibrated, in words. Raises Refused."""
     with read_run(path) as run:
-        run.require_times()
+        run.require_turns()
+        run.require_places()
         header = run.header
         made = plan_of(header)
         found = tables_of(run, made)

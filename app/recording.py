@@ -46,7 +46,9 @@ def open_recording(made: VideoCamera) -> Recording:
 def _run(path: Path) -> Recording:
     run = read_run(path)
     try:
-        run.require_times()
+        run.require_turns()
+        if run.image_count == 0:  # its tracks are played
+            run.require_places()
     except Refused:
         run.close()
         raise

@@ -70,7 +70,7 @@ class Beginning:
         memory = recalled(run)
         first = run.turn(0) if run.first_turn > 0 else None
         unknown = first is not None and memory is None
-        tracks = unknown or run.image_count == 0 or (memory is not None and isinstance(memory.tracker, Absent))
+        tracks = unknown or not run.kept_frames or (memory is not None and isinstance(memory.tracker, Absent))
         forces = unknown or (memory is not None and isinstance(memory.policy, Absent))
         return cls(first, memory, RecordedTracks() if tracks else None, RecordedForces() if forces else None)
 
@@ -109,11 +109,11 @@ def verify_run(path: Path, *, json: Path | None) -> int:
     with read_run(path) as run:
         damage = check(run)
         if damage is None:
-            run.require_times()
+            run.require_turns()
         begin = Beginning.of(run) if damage is None else None
         with progress("verify", len(run), "turns") as step:
             difference = damage or first_difference(run, step)
-        kept = run.image_count > 0
+        kept = run.kept_frames
         said = f"{path}: " + ("equal" if difference is None else "differs") + f", {len(run)} turns"
         if run.first_turn > 0:
             said += f", begun in flight at turn {run.first_turn}"

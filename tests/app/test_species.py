@@ -87,6 +87,16 @@ def test_bad_input_is_one_sentence(tmp_path: Path) -> None:
         fly(run, 0.05, f"tracking.classifier.checkpoint={tmp_path / 'missing.json'}")
 
 
+def test_a_species_of_one_particle_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is held out, and nothing would be left to learn from."""
+    patch, out = np.zeros((120, 28, 28)), tmp_path / "no.json"
+    found = {"x": np.zeros(120, np.int64), "y": np.arange(120) % 2}
+    monkeypatch.setattr("app.species.patches", lambda path, size_px, most: (patch, found[path.stem]))
+    with pytest.raises(Refused, match="all 120 patches of 'a' are of one particle"):
+        learn_species([Path("x"), Path("y")], out, names=("a", "b"), patch_px=28, epochs=1, seed=1, json=None)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("option", "said"),
     [
