@@ -156,9 +156,10 @@ def test_an_event_of_a_turn_that_is_not_there_is_left_out(tmp_path: Path) -> Non
     said = []
     for damage in (False, True):
         with h5py.File(path, "r+") as file:
-            events = file["events"][...]
-            events["turn"] = -(2**63) if damage else events["turn"]
-            file["events"][...] = events
+            for table in ("events", "orders"):
+                rows = file[table][...]
+                rows["turn"] = -(2**63) if damage else rows["turn"]
+                file[table][...] = rows
         source = RunSource(path)
         said.append(len(source.said()))
         source.close()

@@ -7,6 +7,7 @@ import pytest
 from app.machine import build_machine
 from app.plan import plan
 from app.rig_file import EXPERIMENTS, field_um
+from config.refused import Refused
 from control.contract import OrderKind
 from tests.app.flights import calibrating
 
@@ -30,3 +31,15 @@ def test_a_calibration_may_probe_with_the_rigs_probe_power() -> None:
     machine = build_machine(made)
     assert machine.probe_mw == made.rig.loop.probe_power_mw
     assert OrderKind.PROBE not in machine.refused
+
+
+@pytest.mark.parametrize(
+    ("sets", "why"),
+    [
+        (["policy.forces.0.shape.radius_um=1e5"], "policy.forces.0.shape: .* spots of .* about each centre"),
+        (["policy.forces.0.shape.radius_um=100", "sample.number=500"], "about 500 particles is .* spots"),
+    ],
+)
+def test_a_landscape_of_too_many_spots_is_refused_before_any_is_made(sets: list[str], why: str) -> None:
+    with pytest.raises(Refused, match=why):
+        plan(EXPERIMENTS / "ring_crystal.yaml", None, ["mode=landscape", *sets])
