@@ -177,3 +177,18 @@ def test_a_run_of_no_turns_is_verified_by_what_it_was_to_keep(
         assert run.kept_frames is frames
     with pytest.raises(Refused):  # its rig is none
         verify_run(tmp_path / "g.h5", json=None)
+
+
+def test_an_image_that_cant_be_read_is_bad_input_for_tune(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("g.h5").write_bytes(SOUND[-1])
+    with h5py.File("g.h5", "r+") as file:
+        file["frames"].id.write_direct_chunk((3, 0, 0), bytes(60), filter_mask=0)
+    monkeypatch.setattr("sys.argv", ["main.py", "tune", "g.h5", "--out", "y.png"])
+    assert main.main() == 2
+    said = capsys.readouterr().err
+    assert "image 3 can't be read" in said
+    assert said.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["g.h5"]
