@@ -72,6 +72,7 @@ class Journal:
         self._memory: Any = None
         self._closing = threading.Event()
         self._closed = False
+        self._finished = True
         self._failure = ""
         self._file = _create(self.path, header, keep_frames)
         self._kept = 0
@@ -95,6 +96,10 @@ class Journal:
             self._wait_for_room()
         self._waiting.append(turn)
 
+    def leave_unfinished(self) -> None:
+        """The program failed: the record is to be closed without its digest, as that of a killed run."""
+        self._finished = False
+
     def close(self) -> None:
         """Write what waits, and the digest of the whole. Raises Fault if the end of the run could not be kept."""
         self._closing.set()
@@ -114,7 +119,10 @@ class Journal:
         try:
             try:
                 self._keep()
-                self._end()
+                if self._finished:
+                    self._end()
+                else:
+                    self._file.flush()
             finally:
                 self._file.close()
         except NoRoom:
