@@ -20,7 +20,8 @@ from drivers.journal.pack import EVENTS
 from drivers.journal.tables import ENDS, Rows
 
 LEAST_TURN_S = 1e-7  # of a run's mean turn: no loop is faster
-LARGEST_UM = 1e9  # of a place: a kilometre from the origin
+LARGEST_PLACE = 1e9  # um, a kilometre from the origin; or px
+PLACES = ("x_um", "y_um", "x_px", "y_px")
 REASONS = ("reason", "allowed_reason", "sent_reason")
 LEVELS = np.array([level.value for level in Level], "S8")
 KINDS = {"events": np.array(EVENTS, "S16"), "orders": np.array([kind.value for kind in OrderKind], "S8")}
@@ -107,17 +108,23 @@ def require_lines(path: Path, table: str, rows: Rows, texts: int) -> None:
 
 def require_places(path: Path, tracks: Rows, first: int = 0) -> None:
     """Raises Refused where rows of `tracks` have a place that none can be, or a state that is none."""
-    known = np.isin(tracks["state"], [int(state) for state in State]) if "state" in (tracks.dtype.names or ()) else None
-    for name in ("x_um", "y_um"):
-        wrong = ~((np.abs(tracks[name]) <= LARGEST_UM) | np.isnan(tracks[name]))
-        if wrong.any():
-            row = int(np.argmax(wrong))
-            raise Refused(f"{path}: this run is damaged: row {first + row + 1} of 'tracks': its {name} is "
-                          f"{tracks[name][row]:g} (allowed: -{LARGEST_UM:g} to {LARGEST_UM:g})")  # fmt: skip
-    if known is not None and not known.all():
-        row = int(np.argmin(known))
-        raise Refused(f"{path}: this run is damaged: row {first + row + 1} of 'tracks': its state is "
-                      f"{tracks['state'][row]}")  # fmt: skip
+    for name in PLACES:
+        if name not in (tracks.dtype.names or ()):  # of a run from before there was this column
+            continue
+        found = tracks[name]
+        wrong = ~((np.abs(found) <= LARGEST_PLACE) | np.isnan(found))
+        _refuse_any_track(
+            path, wrong, first, f"its {name} is {{}} (allowed: -{LARGEST_PLACE:g} to {LARGEST_PLACE:g})", found
+        )
+    wrong = ~np.isin(tracks["state"], [int(state) for state in State])
+    _refuse_any_track(path, wrong, first, "its state is {}", tracks["state"])
+
+
+def _refuse_any_track(path: Path, wrong: NDArray[np.bool_], first: int, why: str, found: NDArray[Any]) -> None:
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        said = why.format(quoted(found[row]))
+        raise Refused(f"{path}: this run is damaged: row {first + row + 1} of 'tracks': {said}")
 
 
 def _refuse_any(path: Path, wrong: NDArray[np.bool_], first: int, why: str, found: NDArray[Any]) -> None:
