@@ -68,13 +68,13 @@ def speeds(tracks: pd.DataFrame, tau_s: float, settle_s: float = 0.0) -> pd.Data
         columns frame, time_s, particle, speed_um_per_s: those that were not carried in [t - tau - settle, t].
     """
     found = [(own, *_speeds(own, tau_s, settle_s)) for own in each(tracks, once=False)]
-    rows = {
+    rows: dict[str, list[NDArray[Any]]] = {
         "frame": [own.frame[known] for own, known, _ in found],
         "time_s": [own.time_s[known] for own, known, _ in found],
         "particle": [np.full(np.count_nonzero(known), own.particle) for own, known, _ in found],
         "speed_um_per_s": [speed[known] for _, known, speed in found],
     }
-    none = {"frame": np.empty(0, np.int64), "particle": np.empty(0, np.int64)}
+    none: dict[str, NDArray[Any]] = {"frame": np.empty(0, np.int64), "particle": np.empty(0, np.int64)}
     return pd.DataFrame({name: np.concatenate([none.get(name, np.empty(0)), *parts]) for name, parts in rows.items()})
 
 

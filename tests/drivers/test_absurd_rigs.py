@@ -98,7 +98,12 @@ def test_more_particles_than_the_field_can_hold_are_refused_before_any_is_placed
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     drawn: list[int] = []
-    monkeypatch.setattr("drivers.sim.sample.uniform", lambda *counter: drawn.append(counter[-1]) or 0.5)
+
+    def uniform(*counter: int) -> float:
+        drawn.append(counter[-1])
+        return 0.5
+
+    monkeypatch.setattr("drivers.sim.sample.uniform", uniform)
     with pytest.raises(Refused, match=r"sample.number: 5000 particles found no room in "):
         started(Sample(number=5000, arrangement="random", diameter_um=20.0))
     assert drawn == []
