@@ -101,8 +101,9 @@ def require_two(species: Sequence[str], whose: Sequence[NDArray[np.int64]]) -> N
 
 def joined(runs: Sequence[tuple[NDArray[Any], NDArray[np.int64]]]) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """Patches and particles of several runs, nobody being in two of them."""
-    first = np.cumsum([0, *(int(whose.max()) + 1 for _, whose in runs)])
-    whose = [own + start for (_, own), start in zip(runs, first, strict=False)]
+    ranks = [np.unique(whose, return_inverse=True)[1] for _, whose in runs]  # a damaged run's numbers may be huge
+    first = np.cumsum([0, *(int(rank.max(initial=-1)) + 1 for rank in ranks)])
+    whose = [rank + start for rank, start in zip(ranks, first, strict=False)]
     return np.concatenate([patch for patch, _ in runs]), np.concatenate(whose)
 
 

@@ -272,7 +272,7 @@ def test_a_crowd_of_particles_that_were_hardly_seen_takes_no_time_of_its_own(apa
     memory = heading_memory(tracks, apart / FPS if apart else 0.1, FPS, 100.0)
     spread = msd(tracks, FPS, 6000 / FPS)
     speed = speeds(tracks, 0.1)
-    assert time.process_time() - began_s < 10.0
+    assert time.process_time() - began_s < 6.0  # 1 s; before, 15 s and minutes
     assert memory.notna().sum() == (1 if apart else 0)  # lag 0
     assert spread.notna().sum() == (1 if apart else 0)
     assert len(speed) == 0

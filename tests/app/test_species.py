@@ -143,4 +143,6 @@ def test_the_narrowest_patch_is_the_networks() -> None:
 def test_nobody_is_in_two_runs() -> None:
     patch = np.zeros((3, 4, 4))
     _, whose = joined([(patch, np.array([0, 1, 1])), (patch, np.array([0, 0, 2]))])
-    assert whose.tolist() == [0, 1, 1, 2, 2, 4]
+    assert whose.tolist() == [0, 1, 1, 2, 2, 3]
+    _, whose = joined([(patch, np.array([-(2**63), 2**63 - 1, 0]))] * 2)
+    assert sorted(whose.tolist()) == [0, 1, 2, 3, 4, 5]
