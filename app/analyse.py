@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from app.analysis import msd, pair_correlation, speeds
+from app.analysis import each, msd, pair_correlation, speeds
 from app.answer import write_json
 from app.calibration.record import made_in
 from app.findings import Finding, RunTables, alone, findings, heat_rates, of_heat, order_by_frame, ring_um
@@ -60,7 +60,8 @@ def analyse_run(path: Path, out: Path | None, *, json: Path | None) -> int:
 def tables(path: Path) -> tuple[RunTables, str, str]:
     """The tables of a run, what it was, and how it was calibrated, in words. Raises Refused."""
     with read_run(path) as run:
-        run.require_times()
+        run.require_turns()
+        run.require_places()
         header = run.header
         made = plan_of(header)
         found = tables_of(run, made)
@@ -125,8 +126,11 @@ def draw_all(page: Page, run: RunTables) -> None:
 
 
 def draw_tracks(axes: Any, run: RunTables) -> None:
-    for _, own in run.tracks.groupby("particle"):
-        axes.plot(own["x_um"], own["y_um"], lw=0.6)
+    from matplotlib.collections import LineCollection
+
+    ways = [own.position_um for own in each(run.tracks)]
+    axes.add_collection(LineCollection(ways, colors=[f"C{way % 10}" for way in range(len(ways))], linewidths=0.6))
+    axes.autoscale_view()
     axes.set(xlabel="x (µm)", ylabel="y (µm)", aspect="equal")
     axes.invert_yaxis()
 

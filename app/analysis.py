@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import freud
@@ -23,6 +24,36 @@ POSITION = ["x_um", "y_um"]
 MOST_GAPS = 20  # frames for each sighting, up to which a grid of all frames is made
 
 
+@dataclass(frozen=True)
+class Track:
+    """The sightings of one particle, by frame."""
+
+    particle: int
+    frame: NDArray[np.int64]  # [T]
+    time_s: Floats  # [T] nan where the table has no times
+    position_um: Floats  # [T, 2]
+    carried: NDArray[np.bool_]  # [T]
+
+
+def each(tracks: pd.DataFrame, *, once: bool = True) -> Iterator[Track]:
+    """Every particle's sightings, by number and frame. The table is sorted once, however many particles it has.
+
+    `once`: of several sightings in a frame the last one only.
+    """
+    particle, frame = tracks["particle"].to_numpy(np.int64), tracks["frame"].to_numpy(np.int64)
+    order = np.lexsort((frame, particle))
+    if once and len(order):
+        who, when = particle[order], frame[order]
+        order = order[np.append((np.diff(who) != 0) | (np.diff(when) != 0), True)]
+    particle, frame = particle[order], frame[order]
+    place_um = tracks[POSITION].to_numpy(np.float64)[order]
+    time_s = tracks["time_s"].to_numpy(np.float64)[order] if "time_s" in tracks else np.full(len(order), np.nan)
+    carried = tracks["carried"].to_numpy(np.bool_)[order] if "carried" in tracks else np.zeros(len(order), np.bool_)
+    edges = [*np.flatnonzero(np.diff(particle, prepend=particle[:1] - 1)).tolist(), len(order)]
+    for own in (slice(*pair) for pair in pairwise(edges)):
+        yield Track(int(particle[own.start]), frame[own], time_s[own], place_um[own], carried[own])
+
+
 def speeds(tracks: pd.DataFrame, tau_s: float, settle_s: float = 0.0) -> pd.DataFrame:
     """|r(t) - r(t - tau)| / tau of every sighting that has a past (physics brief 2.7, P20).
 
@@ -36,19 +67,23 @@ def speeds(tracks: pd.DataFrame, tau_s: float, settle_s: float = 0.0) -> pd.Data
     Returns:
         columns frame, time_s, particle, speed_um_per_s: those that were not carried in [t - tau - settle, t].
     """
-    found = [_speeds(own, tau_s, settle_s) for _, own in tracks.groupby("particle", sort=True)]
-    columns = {"frame": "int64", "time_s": "float64", "particle": "int64", "speed_um_per_s": "float64"}
-    return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=[*columns]).astype(columns)
+    found = [(own, *_speeds(own, tau_s, settle_s)) for own in each(tracks, once=False)]
+    rows: dict[str, list[NDArray[Any]]] = {
+        "frame": [own.frame[known] for own, known, _ in found],
+        "time_s": [own.time_s[known] for own, known, _ in found],
+        "particle": [np.full(np.count_nonzero(known), own.particle) for own, known, _ in found],
+        "speed_um_per_s": [speed[known] for _, known, speed in found],
+    }
+    none: dict[str, NDArray[Any]] = {"frame": np.empty(0, np.int64), "particle": np.empty(0, np.int64)}
+    return pd.DataFrame({name: np.concatenate([none.get(name, np.empty(0)), *parts]) for name, parts in rows.items()})
 
 
-def _speeds(own: pd.DataFrame, tau_s: float, settle_s: float) -> pd.DataFrame:
-    """`speeds` of one particle."""
-    own = own.sort_values("frame")
-    time_s, frame = own["time_s"].to_numpy(), own["frame"].to_numpy()
-    place_um = own[POSITION].to_numpy(np.float64)  # [T, 2]
+def _speeds(own: Track, tau_s: float, settle_s: float) -> tuple[NDArray[np.bool_], Floats]:
+    """(whether each sighting of one particle has a speed [T], its speed [T])."""
+    time_s, frame, place_um = own.time_s, own.frame, own.position_um
     then_s = time_s - tau_s
-    after = np.minimum(np.searchsorted(time_s, then_s - 1e-9), len(own) - 1)  # the first sighting at t - tau or later
-    known = after < np.arange(len(own))
+    after = np.minimum(np.searchsorted(time_s, then_s - 1e-9), len(frame) - 1)  # the first sighting at t - tau or later
+    known = after < np.arange(len(frame))
     exact = np.abs(time_s[after] - then_s) <= 1e-9
     before = np.where(exact, after, after - 1)
     known &= exact | ((before >= 0) & (frame[after] - frame[before] == 1))
@@ -56,9 +91,7 @@ def _speeds(own: pd.DataFrame, tau_s: float, settle_s: float) -> pd.DataFrame:
     share = np.where(exact | (gap_s <= 0.0), 0.0, (then_s - time_s[before]) / np.where(gap_s > 0.0, gap_s, 1.0))
     then_um = place_um[before] + share[:, None] * (place_um[after] - place_um[before])
     known &= carried_between(own, then_s - settle_s) == 0
-    speed = np.linalg.norm(place_um - then_um, axis=1) / tau_s
-    seen = pd.DataFrame({"frame": frame, "time_s": time_s, "particle": own["particle"], "speed_um_per_s": speed})
-    return seen[known]
+    return known, np.linalg.norm(place_um - then_um, axis=1) / tau_s
 
 
 def sure(tracks: pd.DataFrame) -> pd.DataFrame:
@@ -66,12 +99,11 @@ def sure(tracks: pd.DataFrame) -> pd.DataFrame:
     return tracks.assign(carried=tracks["carried"] | (tracks["state"] == int(State.UNCERTAIN)))
 
 
-def carried_between(own: pd.DataFrame, since_s: Floats) -> NDArray[np.int64]:
+def carried_between(own: Track, since_s: Floats) -> NDArray[np.int64]:
     """[T] in how many sightings of one particle, from since_s [T] until each sighting, it was carried."""
-    carried = own["carried"].to_numpy(np.bool_) if "carried" in own else np.zeros(len(own), np.bool_)
-    so_far = np.concatenate([[0], np.cumsum(carried)])
+    so_far = np.concatenate([[0], np.cumsum(own.carried)])
     # one sighting earlier: a stretch that ended between two sightings has reached into the window
-    first = np.maximum(np.searchsorted(own["time_s"].to_numpy(), since_s - 1e-9) - 1, 0)
+    first = np.maximum(np.searchsorted(own.time_s, since_s - 1e-9) - 1, 0)
     between: NDArray[np.int64] = so_far[1:] - so_far[first]
     return between
 
@@ -82,52 +114,59 @@ def msd_each(tracks: pd.DataFrame, fps: float, largest_lag_s: float) -> pd.DataF
     Returns:
         [lags, particles], indexed by lag_s, one column a particle; nan where no two sightings are so far apart.
     """
-    total, count, particles, lag_s = _displacements(tracks, fps, largest_lag_s)
+    longest = _longest_lag(tracks, fps, largest_lag_s)
+    found = list(each(tracks))
+    total, count = np.zeros((longest, len(found))), np.zeros((longest, len(found)))
+    for column, own in enumerate(found):
+        _add_square_displacements(own, total[:, column], count[:, column])
     mean = np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
-    return pd.DataFrame(mean, index=pd.Index(lag_s, name="lag_s"), columns=pd.Index(particles, name="particle"))
+    particles = pd.Index([own.particle for own in found], name="particle")
+    return pd.DataFrame(mean, index=_lag_s(longest, fps), columns=particles)
 
 
 def msd(tracks: pd.DataFrame, fps: float, largest_lag_s: float) -> pd.Series[float]:
     """Mean square displacement over all times and particles, um^2, by lag_s: every displacement counts once."""
-    total, count, _, lag_s = _displacements(tracks, fps, largest_lag_s)
-    total_all, count_all = total.sum(1), count.sum(1)
-    mean = np.divide(total_all, count_all, out=np.full_like(total_all, np.nan), where=count_all > 0)
-    return pd.Series(mean, index=pd.Index(lag_s, name="lag_s"), name="msd_um2")
+    longest = _longest_lag(tracks, fps, largest_lag_s)
+    total, count = np.zeros(longest), np.zeros(longest)
+    for own in each(tracks):
+        _add_square_displacements(own, total, count)
+    mean = np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
+    return pd.Series(mean, index=_lag_s(longest, fps), name="msd_um2")
 
 
-def _displacements(tracks: pd.DataFrame, fps: float, largest_lag_s: float) -> tuple[Floats, Floats, Any, Floats]:
-    """(sum of square displacements [lags, particles], how many, the particles, lag_s [lags])."""
-    longest = min(int(largest_lag_s * fps + 1e-6), 2 * tracks["frame"].nunique() + 1000)  # what has pairs, and so few
-    lags = np.arange(1, longest + 1)
-    groups = list(tracks.groupby("particle", sort=True))
-    total, count = np.zeros((len(lags), len(groups))), np.zeros((len(lags), len(groups)))
-    for column, (_, own) in enumerate(groups):
-        for row, square in enumerate(_square_displacements(own, lags)):
-            total[row, column], count[row, column] = square.sum(), len(square)
-    return total, count, [particle for particle, _ in groups], lags / fps
+def _longest_lag(tracks: pd.DataFrame, fps: float, largest_lag_s: float) -> int:
+    """Frames: what has pairs, and so few."""
+    return min(int(largest_lag_s * fps + 1e-6), 2 * tracks["frame"].nunique() + 1000)
 
 
-def _square_displacements(own: pd.DataFrame, lags: NDArray[np.int64]) -> Iterator[Floats]:
-    """By lag: the square displacements of one particle. Two sightings count unless it was carried between them."""
-    own = own.sort_values("frame", kind="stable").drop_duplicates("frame", keep="last")
-    frame, seen_um = own["frame"].to_numpy(np.int64), own[POSITION].to_numpy(np.float64, copy=True)
-    carried = own["carried"].to_numpy(np.bool_) if "carried" in own else np.zeros(len(own), np.bool_)
-    seen_um[carried], stretch = np.nan, np.cumsum(carried)
+def _lag_s(longest: int, fps: float) -> pd.Index[float]:
+    return pd.Index(np.arange(1, longest + 1) / fps, name="lag_s")
+
+
+def _add_square_displacements(own: Track, total: Floats, count: Floats) -> None:
+    """To the sums of lags 1, 2, ... [lags], and how many: two sightings count unless it was carried between them."""
+    frame, seen_um, longest = own.frame, own.position_um.copy(), len(total)
+    seen_um[own.carried], stretch = np.nan, np.cumsum(own.carried)
     if frame[-1] - frame[0] < MOST_GAPS * len(frame):  # a grid of all frames, which is quicker
         row = frame - frame[0]
         place_um = np.full((row[-1] + 1, 2), np.nan)
         place_um[row] = seen_um
         part = np.full(len(place_um), -1)
         part[row] = stretch
-        for lag in lags[: max(len(place_um) - 1, 0)]:
+        for lag in range(1, min(longest, len(place_um) - 1) + 1):
             square = ((place_um[lag:] - place_um[:-lag]) ** 2).sum(1)
-            yield square[(part[lag:] == part[:-lag]) & np.isfinite(square)]
+            square = square[(part[lag:] == part[:-lag]) & np.isfinite(square)]
+            total[lag - 1] += square.sum()
+            count[lag - 1] += len(square)
         return
-    for lag in lags:
-        later = seen_at(frame, frame + lag)
-        known = (later >= 0) & (stretch[later] == stretch)
-        square = ((seen_um[later[known]] - seen_um[known]) ** 2).sum(1)
-        yield square[np.isfinite(square)]
+    for step in range(1, len(frame)):  # a few sightings, far apart: pair by pair
+        gap = frame[step:] - frame[:-step]
+        if gap.min() > longest:
+            return
+        square = ((seen_um[step:] - seen_um[:-step]) ** 2).sum(1)
+        known = (gap <= longest) & (stretch[step:] == stretch[:-step]) & np.isfinite(square)
+        np.add.at(total, gap[known] - 1, square[known])
+        np.add.at(count, gap[known] - 1, 1.0)
 
 
 def seen_at(frame: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int64]:

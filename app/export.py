@@ -44,6 +44,7 @@ def export(run_path: Path | str, to: str, out: Path | str, step: Step = lambda d
     if out.exists() and not out.is_dir():
         raise Refused(f"{out}: found a file, where a folder for the exported files is needed")
     with read_run(run_path) as run:
+        run.require_turns()
         if to == "ome-tiff" and run.image_count == 0:
             raise Refused(f"{run_path}: this run has no frames to export (it was recorded without them)")
         try:

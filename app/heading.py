@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from app.analysis import POSITION, carried_between, seen_at
+from app.analysis import carried_between, each, seen_at
 
 Floats = NDArray[np.float64]
 
@@ -19,14 +19,14 @@ def heading_memory(tracks: pd.DataFrame, tau_s: float, fps: float, longest_s: fl
     window = max(round(tau_s * fps), 1)
     lags = np.unique(np.linspace(0, max(round(longest_s * fps), 1), 40).astype(np.int64))
     total, count = np.zeros(len(lags)), np.zeros(len(lags))
-    for _, own in tracks.groupby("particle", sort=True):
-        frame, angle = _angle(own, window, fps)
-        for row, lag in enumerate(lags):
-            later = seen_at(frame, frame + lag)
-            turned = (angle[later] - angle)[later >= 0]
-            turned = turned[np.isfinite(turned)]
-            total[row] += np.cos(turned).sum()
-            count[row] += len(turned)
+    who, frame, angle = _angles(tracks, window, fps)
+    every, rank = np.unique(frame, return_inverse=True)
+    sighting = who * len(every) + rank  # [S] rises: particle by particle, frame by frame
+    for row, lag in enumerate(lags if len(sighting) else ()):
+        then = seen_at(every, every + lag)[rank]
+        later = seen_at(sighting, np.where(then >= 0, who * len(every) + then, -1))
+        turned = (angle[later] - angle)[later >= 0]
+        total[row], count[row] = np.cos(turned).sum(), len(turned)
     mean = np.divide(total, count, out=np.full(len(lags), np.nan), where=count > 0)
     return pd.Series(mean, index=pd.Index(lags / fps, name="lag_s"), name="memory")
 
@@ -40,14 +40,16 @@ def persistence_s(memory: pd.Series[float], tau_s: float) -> float:
     return float(-1.0 / slope) if slope < 0 else float("nan")
 
 
-def _angle(own: pd.DataFrame, window: int, fps: float) -> tuple[NDArray[np.int64], Floats]:
-    """(frames in which a particle was seen [T], direction of its displacement over `window` frames [T]).
-
-    nan where it is not known.
-    """
-    own = own.sort_values("frame", kind="stable").drop_duplicates("frame", keep="last")
-    frame, place = own["frame"].to_numpy(np.int64), own[POSITION].to_numpy(np.float64)
-    free = carried_between(own, own["time_s"].to_numpy() - window / fps) == 0
-    past = seen_at(frame, frame - window)
-    moved = place - place[past]
-    return frame, np.where(free & (past >= 0), np.arctan2(moved[:, 1], moved[:, 0]), np.nan)
+def _angles(tracks: pd.DataFrame, window: int, fps: float) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
+    """(particle as 0, 1, ... [S], frame [S], direction [S]) of every known displacement over `window` frames."""
+    who, frames, angles = [np.empty(0, np.int64)], [np.empty(0, np.int64)], [np.empty(0)]
+    for number, own in enumerate(each(tracks)):
+        past = seen_at(own.frame, own.frame - window)
+        known = (past >= 0) & (carried_between(own, own.time_s - window / fps) == 0)
+        moved = own.position_um[known] - own.position_um[past[known]]
+        angle = np.arctan2(moved[:, 1], moved[:, 0])
+        sure = np.isfinite(angle)
+        who.append(np.full(np.count_nonzero(sure), number))
+        frames.append(own.frame[known][sure])
+        angles.append(angle[sure])
+    return np.concatenate(who), np.concatenate(frames), np.concatenate(angles)

@@ -30,6 +30,7 @@ from config.refused import Refused
 from control.contract import STILL_LIT, Beam, Camera, Ended, Fault, Frame, Level, Order, Recorder, Turn
 from control.loop import UNCONFIRMED, run
 from control.policies.calibrating import Calibrating
+from drivers.journal import Journal
 
 RUNS = Path("runs")
 NO_RECORD = "no record, no beam: "  # what the loop says before the recorder's words
@@ -150,6 +151,12 @@ def _opened(
             trips = done["trips"]
         except NoFrame:
             without_a_turn = True
+            raise
+        except (Fault, Refused):
+            raise
+        except Exception:
+            if isinstance(recorder, Journal):
+                recorder.leave_unfinished()
             raise
         finally:
             with signals.held():

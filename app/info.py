@@ -21,6 +21,7 @@ SHOWN_VERSIONS = ("cybloids", "python", "numpy", "trackpy", "h5py")
 def info(run_path: Path | str) -> dict[str, Any]:
     """What a run was, as plain data. Raises Refused for what is not a run."""
     with read_run(run_path) as run:
+        run.require_turns()
         return about(run)
 
 

@@ -14,11 +14,13 @@ from control.policies.calibrating import Calibrating, calibrating
 from control.policies.keep_in_field import Kept
 from control.policies.predictive import Predictive
 from control.policies.programmed import Landscape, Steered
-from control.potentials.painting import paint
+from control.potentials.painting import paint, spots_on_ring
 from drivers.journal.header import BOUNDED_KERNELS
 from drivers.sim.plant import PlantCamera
 from tracking.table import TableTracker
 from tracking.tracker import Tracker as FrameTracker
+
+MOST_SPOTS = 100_000  # of a landscape, about all particles together: some 30 ms of arithmetic a turn
 
 
 def build_machine(made: Plan, source: str = "the experiment") -> Machine:
@@ -114,6 +116,15 @@ def build_policy(made: Plan, light: Light, source: str) -> Policy:
             rings.append(paint(force.shape, waist_um=light.waist_um, kt_pn_um=light.kt_pn_um))
         except Refused as refused:
             raise Refused(f"{source}: policy.forces.{index}.shape: {refused}") from None
+    centres = [1 if force.kind == "external" else max(rig.sample.number, 1) for force in law.forces]
+    spots = sum(
+        number * spots_on_ring(float(radius), light.waist_um)
+        for number, painted in zip(centres, rings, strict=True)
+        for radius in painted.radius_um
+    )
+    if spots > MOST_SPOTS:
+        raise Refused(f"{source}: sample.number: a landscape about {rig.sample.number} particles is {spots} spots "
+                      f"(allowed: {MOST_SPOTS})")  # fmt: skip
     return Landscape(law.forces, tuple(rings), rig.plant, middle_um)
 
 

@@ -113,7 +113,8 @@ class RunSource:
     def __init__(self, path: Path) -> None:
         self.run: Run = read_run(path)
         try:
-            self.run.require_times()
+            self.run.require_turns()
+            self.run.require_places()
             self.plan = plan_of(self.run.header)
         except Refused:
             self.run.close()

@@ -16,6 +16,7 @@ from app.outputs import require_files
 from app.say import say
 from app.train import checkpoint_files
 from config.refused import Refused
+from config.words import quoted
 from control.contract import State
 from drivers.journal import read_run
 from tracking.patches import cut
@@ -44,6 +45,7 @@ def learn_species(
         )
         for one in species
     ]
+    require_two(species, [whose for _, whose in seen])
     from models.lie.learn import learn  # nobody waits for torch who does not use it
 
     data = hashlib.sha256(b"".join(patch.tobytes() for patch, _ in seen)).hexdigest()
@@ -93,10 +95,19 @@ def check_recordings(runs: Sequence[Path]) -> None:
                 raise Refused(f"species: {other} and {path} are the same recording; each may be given once")
 
 
+def require_two(species: Sequence[str], whose: Sequence[NDArray[np.int64]]) -> None:
+    """Raises Refused for a species whose patches are all of one particle: it is held out, and nothing is left."""
+    for name, own in zip(species, whose, strict=True):
+        if len(np.unique(own)) < 2:
+            raise Refused(f"species: all {len(own)} patches of '{quoted(name)}' are of one particle, and at least two "
+                          "particles are needed: one is held out")  # fmt: skip
+
+
 def joined(runs: Sequence[tuple[NDArray[Any], NDArray[np.int64]]]) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """Patches and particles of several runs, nobody being in two of them."""
-    first = np.cumsum([0, *(int(whose.max()) + 1 for _, whose in runs)])
-    whose = [own + start for (_, own), start in zip(runs, first, strict=False)]
+    ranks = [np.unique(whose, return_inverse=True)[1] for _, whose in runs]  # a damaged run's numbers may be huge
+    first = np.cumsum([0, *(int(rank.max(initial=-1)) + 1 for rank in ranks)])
+    whose = [rank + start for rank, start in zip(ranks, first, strict=False)]
     return np.concatenate([patch for patch, _ in runs]), np.concatenate(whose)
 
 
@@ -109,6 +120,8 @@ def patches(path: Path, size_px: int, most: int) -> tuple[NDArray[Any], NDArray[
     with read_run(path) as run:
         if not run.keep_frames:
             raise Refused(f"{path}: the run has no frames in it; record it with --frames")
+        run.require_turns()
+        run.require_places()
         for turn in run.turns():
             if turn.frame is None or not len(turn.tracks):
                 continue

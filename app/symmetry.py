@@ -86,6 +86,8 @@ def motion_of(path: Path, lag_s: float | None) -> tuple[Motion, float]:
             if lag_s is None and run.header.fps <= 0:
                 raise Refused(f"{path}: the run does not state its frame rate; give --lag")
             lag_s = lag_s or 1.0 / run.header.fps
+            run.require_turns()
+            run.require_places()
             tables = tidy(run, run.batches())
         tracks, forces = tables["tracks"], tables["forces"]
     _, particle = np.unique(tracks["particle"], return_inverse=True)

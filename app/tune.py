@@ -18,7 +18,7 @@ from app.say import say
 from config.atomic import fresh_file, refuse_what_is_no_file
 from config.reader import Document, build, override, parse, plain
 from config.refused import Refused
-from control.contract import Ended
+from control.contract import Ended, Fault
 from drivers.video import VideoCamera
 from tracking.settings import Tracking
 from tracking.tune import PHASES, Inspection, Suggestion, inspect, suggest
@@ -113,6 +113,8 @@ def spread_frames(recording: Path, sets: Sequence[str]) -> list[Image]:
                 step(index + 1)
         except Ended:
             pass  # a recording may end before the frames it promises
+        except Fault as fault:  # nothing is flown: a damaged frame is bad input
+            raise Refused(str(fault)) from None
         finally:
             opened.camera.close()
     if not images:

@@ -88,7 +88,7 @@ class Beginning:
         memory = recalled(run)
         first = run.turn(0) if run.first_turn > 0 else None
         unknown = first is not None and memory is None
-        tracks = unknown or run.image_count == 0 or (memory is not None and isinstance(memory.tracker, Absent))
+        tracks = unknown or not run.kept_frames or (memory is not None and isinstance(memory.tracker, Absent))
         forces = unknown or (memory is not None and isinstance(memory.policy, Absent))
         why = "" if tracks else unknown_light(run)
         tracks = tracks or bool(why)
@@ -129,11 +129,11 @@ def verify_run(path: Path, *, json: Path | None) -> int:
     with read_run(path) as run:
         damage = check(run)
         if damage is None:
-            run.require_times()
+            run.require_turns()
         begin = Beginning.of(run) if damage is None else None
         with progress("verify", len(run), "turns") as step:
             difference = damage or first_difference(run, step)
-        kept = run.image_count > 0
+        kept = run.kept_frames
         said = f"{path}: " + ("equal" if difference is None else "differs") + f", {len(run)} turns"
         if run.first_turn > 0:
             said += f", begun in flight at turn {run.first_turn}"
@@ -217,7 +217,7 @@ def unknown_light(run: Run) -> str:
         with read_run(source) as before:
             if len(before) < len(run):
                 return f"{source}: it has {len(before)} turns, and its replay {len(run)}"
-            before.require_times()
+            before.require_turns()
     except Refused as refused:
         return str(refused)
     return ""

@@ -49,7 +49,7 @@ class Kept:
         aim_um = self.aim(position_um)
         was = np.isin(particle, list(carried))
         arrived = (aim_um == position_um).all(axis=1)
-        now = (was & ~arrived) | (~was & self.at_edge(position_um))  # [N]
+        now = ~arrived & (was | self.at_edge(position_um))  # [N] a wide margin may reach into the middle region
         notes = (
             *(f"particle {who} is brought back" for who in particle[now & ~was]),
             *(f"particle {who} is free again" for who in particle[was & ~now]),
@@ -78,7 +78,7 @@ class Kept:
         stays = ~np.isin(wanted.particle, particle)
         lit = ~np.isin(wanted.ring_particle, particle)
         reach_pn = self.light.stiffness_pn_per_um * self.light.waist_um / 2.0
-        pull_pn = reach_pn * way_um / np.linalg.norm(way_um, axis=1, keepdims=True)
+        pull_pn = reach_pn * way_um / np.hypot(way_um[:, :1], way_um[:, 1:])  # squares of a short way would be 0
         order = np.argsort(np.concatenate([wanted.particle[stays], particle]), kind="stable")
         return replace(
             wanted,

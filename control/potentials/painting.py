@@ -17,6 +17,8 @@ from control.potentials.shape import Central, Shape
 Floats = NDArray[np.float64]
 
 FEEBLE = 1e-3  # rings with less than this share of the deepest one are left out of a fit
+MOST_SPOTS = 2000  # of one landscape about one centre; and of the rings that a fit chooses from, MOST_RINGS
+MOST_RINGS = 400
 REPULSIVE = 0.02  # how far above its far value a potential may rise, as a share of its depth, and still be painted
 
 
@@ -43,6 +45,7 @@ def paint(shape: Shape, *, waist_um: float, kt_pn_um: float) -> Rings:
     if lines is None:
         return _fitted(shape, waist_um, kt_pn_um)
     radius_um, depth_kt = (np.array(column) for column in lines)
+    _require_few(radius_um, waist_um)
     peak_um = np.array([_peak_um(float(radius), waist_um) for radius in radius_um])
     total_kt, _ = nnls(_depth(peak_um[:, None], radius_um[None], waist_um), depth_kt)
     return _judged(shape, radius_um, total_kt, waist_um, kt_pn_um)
@@ -111,6 +114,11 @@ def _fitted(shape: Central, waist_um: float, kt_pn_um: float) -> Rings:
     """Rings by non-negative least squares on a radial grid; the far value of the potential is where it is dark."""
     if not math.isfinite(shape.reach_um):
         raise Refused("a painted landscape needs a potential that ends somewhere; this one never does")
+    if shape.reach_um > MOST_RINGS * waist_um / 2.0:
+        raise Refused(
+            f"a painted landscape may reach {MOST_RINGS / 2:g} waists, {MOST_RINGS * waist_um / 2.0:.4g} um, "
+            f"and this potential reaches {shape.reach_um:.4g} um"
+        )
     ring_um = np.arange(0.0, shape.reach_um + waist_um / 4.0, waist_um / 2.0)  # [M]
     r_um, wanted_kt = _wanted(shape, 4 * len(ring_um), kt_pn_um)
     highest = int(np.argmin(wanted_kt))
@@ -122,7 +130,18 @@ def _fitted(shape: Central, waist_um: float, kt_pn_um: float) -> Rings:
     depth = _depth(r_um[:, None], ring_um[None], waist_um)  # [K, M]
     total_kt, _ = nnls(depth, np.maximum(wanted_kt, 0.0), maxiter=100 * len(ring_um))
     keep = total_kt > FEEBLE * total_kt.max()
+    _require_few(ring_um[keep], waist_um)
     return _judged(shape, ring_um[keep], total_kt[keep], waist_um, kt_pn_um)
+
+
+def _require_few(radius_um: Floats, waist_um: float) -> None:
+    """Raises Refused for rings of more spots than a beam can visit, before any of them is made."""
+    number = float(np.maximum(np.where(radius_um == 0.0, 1.0, 3.0), 2.0 * math.pi / waist_um * radius_um).sum())
+    if not number <= MOST_SPOTS:
+        raise Refused(
+            f"its rings, up to {radius_um.max():.4g} um, are {number:.3g} spots of {waist_um:g} um about each centre "
+            f"(allowed: {MOST_SPOTS}); use a smaller radius, or mode: steered"
+        )
 
 
 def _wanted(shape: Central, number: int, kt_pn_um: float) -> tuple[Floats, Floats]:

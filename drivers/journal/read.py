@@ -20,6 +20,14 @@ from config.refused import Refused
 from control.contract import Command, Forces, Frame, Level, Order, OrderKind, Tracks, Turn
 from drivers.journal import memory
 from drivers.journal.header import header_of
+from drivers.journal.sound import (
+    require_lines,
+    require_order,
+    require_places,
+    require_pointers,
+    require_span,
+    require_texts,
+)
 from drivers.journal.tables import (
     ALLOWED,
     ENDS,
@@ -81,6 +89,8 @@ class Run:
         self._count = len(file["turns"]) if self.ended_cleanly else self._complete()
         last = self._rows("turns", self._count - 1, self._count)[0] if self._count else None
         self._ends = {table: int(last[end]) if last is not None else 0 for table, end in ENDS.items()}
+        if self.ended_cleanly:
+            self._require_all_rows()
         self._texts: tuple[bytes, NDArray[np.int64]] | None = None
 
     def __len__(self) -> int:
@@ -133,6 +143,11 @@ class Run:
         kept = self.column("turns", "image")
         return int(kept.max()) + 1 if len(kept) else 0
 
+    @property
+    def kept_frames(self) -> bool:
+        """Whether the turns' images are in the file; also where images were to be kept, and no frame came."""
+        return self.image_count > 0 or (self.keep_frames and not self.column("turns", "has_frame").any())
+
     def text(self, row: int) -> str:
         """A text by its row in `texts`."""
         if self._texts is None:
@@ -148,10 +163,40 @@ class Run:
         """One table as a structured array: `turns`, or one of `drivers.journal.tables.TABLES`."""
         return self._rows(table, 0, self._count if table == "turns" else self._ends[table])
 
-    def require_times(self) -> None:
-        """Raises Refused where a turn's time is no time of a clock: who plays a run counts on them."""
+    def require_turns(self) -> None:
+        """Raises Refused where a turn is damaged, but for its image: before a run is played, measured or described.
+
+        Times have to be those of a clock that does not go back, turns have to count up by one, and every number of a
+        row in another table has to be that of a row there.
+        """
+        lengths, texts = dict(self._ends), self._ends["texts"]
+        require_texts(
+            self.path, self._rows("text_bytes", 0, lengths["text_bytes"]), self._rows("texts", 0, texts)["end"]
+        )
+        before, kept, begun_s = None, 0, 0.0
         for first in range(0, self._count, ROWS):
-            require_times(self.path, self._rows("turns", first, min(first + ROWS, self._count)), first)
+            turns = self._rows("turns", first, min(first + ROWS, self._count))
+            require_times(self.path, turns, first)
+            require_order(self.path, turns, first, before)
+            kept = require_pointers(self.path, turns, first, before, lengths, len(self._file["frames"]), kept)
+            begun_s = float(turns["now_s"][0]) if before is None else begun_s
+            before = turns[-1]
+        if before is not None:
+            require_span(self.path, self._count, float(before["now_s"]) - begun_s)
+        for table in ("events", "orders"):
+            require_lines(self.path, table, self.rows(table), texts)
+
+    def require_places(self) -> None:
+        """Raises Refused where a tracked particle has a place that none can be, or a state that is none."""
+        for first in range(0, self._ends["tracks"], ROWS):
+            require_places(self.path, self._rows("tracks", first, min(first + ROWS, self._ends["tracks"])), first)
+
+    def _require_all_rows(self) -> None:
+        """Raises Refused where a run that ended cleanly lacks its last turns, or rows of another table."""
+        for table, end in self._ends.items():
+            if end != len(self._file[table]):
+                raise Refused(f"{self.path}: this run is damaged: '{table}' has {len(self._file[table])} rows, and its "
+                              f"{self._count} turns end at row {end}")  # fmt: skip
 
     def column(self, table: str, name: str) -> NDArray[Any]:
         """One column of a table."""

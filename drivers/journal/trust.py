@@ -32,6 +32,12 @@ CHECK_SUM = 4  # bytes of Fletcher's check sum, at the end of a chunk
 TIMES = ("frame_time_s", "now_s", "sent_s", "effect_s", "tracks_time_s", "allowed_effect_s", "sent_effect_s")
 LATEST_S = 4e9  # of a clock: more than from 1970 to now, and its nanoseconds fit into 64 bits
 LAST_FRAME = 2**53  # of a camera's counter: a float holds it, and its differences are no overflow
+NEEDED = {
+    "texts": ("turn", "end"),
+    "events": ("turn", "kind", "particle", "text"),
+    "orders": ("turn", "kind", "text"),
+    "tracks": ("turn", "particle", "x_um", "y_um", "state"),
+}  # columns that the oldest runs have, too
 SLACK = 1 << 26  # bytes that a killed run may claim beyond what was written
 ATTEMPTS = 27  # of reading metadata that is being written: the pauses, 1 ns, 2 ns, 4 ns, ..., add up to 0.13 s
 
@@ -125,7 +131,8 @@ def require_tables(path: Path, file: Any) -> None:
             raise Refused(f"{path}: this run is damaged: it has no '{name}'")
     for name, layout in {"turns": TURNS, **TABLES}.items():
         table = file[name]
-        if table.ndim != 1 or not _alike(table.dtype, layout, whole=name == "turns"):
+        lacks = set(NEEDED.get(name, ())) - set(table.dtype.names or ())
+        if lacks or table.ndim != 1 or not _alike(table.dtype, layout, whole=name == "turns"):
             raise Refused(f"{path}: this run is damaged: '{name}' is not a table of a run")
     for name, ndim in (("header", 1), ("digests", 2), ("digest", 1)):
         found = file[name]

@@ -73,6 +73,7 @@ class Journal:
         self._memory: Any = None
         self._closing = threading.Event()
         self._closed = False
+        self._finished = True
         self._failure = ""
         self._file = _create(self.path, header, keep_frames)
         self._kept = 0
@@ -96,6 +97,10 @@ class Journal:
             self._wait_for_room()
         self._waiting.append(turn)
 
+    def leave_unfinished(self) -> None:
+        """The program failed: the record is to be closed without its digest, as that of a killed run."""
+        self._finished = False
+
     def close(self) -> None:
         """Write what waits, and the digest of the whole. Raises Fault if the end of the run could not be kept."""
         self._closing.set()
@@ -115,7 +120,10 @@ class Journal:
         try:
             try:
                 self._keep()
-                self._end()
+                if self._finished:
+                    self._end()
+                else:
+                    self._file.flush()
             finally:
                 self._file.close()
         except NoRoom:

@@ -151,6 +151,9 @@ def _random(sample: Sample, extent_um: Floats, diameter_um: Floats, seed: int, r
     room_um = np.array(sample.box_um) if boxed else extent_um - 2.0 * diameter_um.max(initial=0.0)
     if sample.number and room_um.min() <= 0:
         raise Refused(f"sample.arrangement: a field of {extent_um[0]:.3g} x {extent_um[1]:.3g} um has no room")
+    full = Refused(f"sample.number: {sample.number} particles found no room in {room_um[0]:.3g} x {room_um[1]:.3g} um")
+    if sample.wca_kt > 0 and sample.number > _most_apart(room_um, float(diameter_um.min(initial=np.inf))):
+        raise full
     placed = np.empty((sample.number, 2))
     count = 0
     for draw in range(_TRIES):
@@ -162,7 +165,13 @@ def _random(sample: Sample, extent_um: Floats, diameter_um: Floats, seed: int, r
         if sample.wca_kt == 0 or (np.hypot(*(placed[:count] - point).T) > contact_um).all():
             placed[count] = point
             count += 1
-    raise Refused(f"sample.number: {sample.number} particles found no room in {room_um[0]:.3g} x {room_um[1]:.3g} um")
+    raise full
+
+
+def _most_apart(room_um: Floats, contact_um: float) -> float:
+    """How many points no nearer than contact a rectangle can have (Oler 1961)."""
+    width, height = (float(side_um) / contact_um for side_um in room_um)
+    return 2.0 / math.sqrt(3.0) * width * height + width + height + 1.0
 
 
 def _apart(start_um: Floats, diameter_um: Floats) -> Floats:

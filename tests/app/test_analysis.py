@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import numpy as np
@@ -254,3 +255,24 @@ def test_no_displacement_is_counted_over_a_doubt() -> None:
     assert msd(tracks, FPS, 0.3).max() > 1.0
     assert msd(sure(tracks), FPS, 0.3).max() == 0.0
     assert speeds(sure(tracks), 0.2)["speed_um_per_s"].max() == 0.0
+
+
+@pytest.mark.parametrize("apart", [0, 5000])
+def test_a_crowd_of_particles_that_were_hardly_seen_takes_no_time_of_its_own(apart: int) -> None:
+    """4000 of them, in one frame each, or in two that are far apart: the work is that of the sightings, 4000 or 8000.
+
+    Before, each lag was looked for in each particle: minutes.
+    """
+    first = np.arange(4000)
+    frame = np.concatenate([first, first + apart]) if apart else first
+    who = np.concatenate([first, first]) if apart else first
+    place = np.random.default_rng(1).normal(size=(2, len(frame)))
+    tracks = pd.DataFrame({"particle": who, "frame": frame, "time_s": frame / FPS, "x_um": place[0], "y_um": place[1]})
+    began_s = time.process_time()
+    memory = heading_memory(tracks, apart / FPS if apart else 0.1, FPS, 100.0)
+    spread = msd(tracks, FPS, 6000 / FPS)
+    speed = speeds(tracks, 0.1)
+    assert time.process_time() - began_s < 6.0  # 1 s; before, 15 s and minutes
+    assert memory.notna().sum() == (1 if apart else 0)  # lag 0
+    assert spread.notna().sum() == (1 if apart else 0)
+    assert len(speed) == 0

@@ -16,6 +16,8 @@ from app.rig import open_instrument
 from app.rig_file import EXPERIMENTS, Plan
 from config.refused import Refused
 from control.contract import STILL_LIT, Fault, Forces, Policy, Seen
+from drivers.journal import read_run
+from tests.drivers.turns import plausible
 
 SLOW = ("rate=real time", "camera.fps=20", "loop.stale_periods=100")
 PERIOD_S = 0.05
@@ -112,3 +114,19 @@ def test_a_record_that_fails_hides_no_light(light: str, record: str) -> None:
     assert lit in str(raised.value)
     assert record in str(raised.value)
     assert bool(closed) is not bool(record)
+
+
+def test_the_record_of_a_run_that_crashed_did_not_end_cleanly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def crash(instrument: Any, recorder: Any, *others: Any) -> Any:
+        recorder.write(replace(plausible(0), frame=None))
+        raise ValueError("a fault of the program")
+
+    monkeypatch.setattr("app.headless._fly", crash)
+    monkeypatch.setattr("app.rig.warm_up_once", lambda plan, machine: None)
+    sizes = ["camera.width_px=64", "camera.height_px=64"]
+    made = plan(EXPERIMENTS / "ring_crystal.yaml", None, ["sample.number=1", *sizes])
+    with pytest.raises(ValueError, match="a fault of the program"):
+        fly(made, 0.1, tmp_path / "g.h5", True, "crashed")
+    with read_run(tmp_path / "g.h5") as run:
+        assert not run.ended_cleanly
+        assert len(run) == 1

@@ -57,3 +57,15 @@ def test_what_a_learned_law_would_ignore_is_refused(check: Any, said: str, why: 
 @pytest.mark.parametrize("path", sorted(EXPERIMENTS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_the_shipped_experiments_have_no_setting_that_is_ignored(path: Path) -> None:
     assert plan(path, None, (), at_once).experiment.title
+
+
+@pytest.mark.parametrize(
+    ("sets", "why"),
+    [
+        (["policy.forces.0.shape.radius_um=1e5"], "policy.forces.0.shape: .* spots of .* about each centre"),
+        (["policy.forces.0.shape.radius_um=100", "sample.number=500"], "about 500 particles is .* spots"),
+    ],
+)
+def test_a_landscape_of_too_many_spots_is_refused_before_any_is_made(sets: list[str], why: str) -> None:
+    with pytest.raises(Refused, match=why):
+        plan(EXPERIMENTS / "ring_crystal.yaml", None, ["mode=landscape", *sets])

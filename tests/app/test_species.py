@@ -87,6 +87,16 @@ def test_bad_input_is_one_sentence(tmp_path: Path) -> None:
         fly(run, 0.05, f"tracking.classifier.checkpoint={tmp_path / 'missing.json'}")
 
 
+def test_a_species_of_one_particle_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is held out, and nothing would be left to learn from."""
+    patch, out = np.zeros((120, 28, 28)), tmp_path / "no.json"
+    found = {"x": np.zeros(120, np.int64), "y": np.arange(120) % 2}
+    monkeypatch.setattr("app.species.patches", lambda path, size_px, most: (patch, found[path.stem]))
+    with pytest.raises(Refused, match="all 120 patches of 'a' are of one particle"):
+        learn_species([Path("x"), Path("y")], out, names=("a", "b"), patch_px=28, epochs=1, seed=1, json=None)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("option", "said"),
     [
@@ -133,4 +143,6 @@ def test_the_narrowest_patch_is_the_networks() -> None:
 def test_nobody_is_in_two_runs() -> None:
     patch = np.zeros((3, 4, 4))
     _, whose = joined([(patch, np.array([0, 1, 1])), (patch, np.array([0, 0, 2]))])
-    assert whose.tolist() == [0, 1, 1, 2, 2, 4]
+    assert whose.tolist() == [0, 1, 1, 2, 2, 3]
+    _, whose = joined([(patch, np.array([-(2**63), 2**63 - 1, 0]))] * 2)
+    assert sorted(whose.tolist()) == [0, 1, 2, 3, 4, 5]

@@ -215,3 +215,17 @@ def test_a_cusp_carries_at_almost_any_delay() -> None:
         lambda r: annular.radial_force_pn(r, kt_pn_um=KT), drag_pn_s_per_um=0.036, reach_um=2.0
     )
     assert 0.0 <= delay_s < 1e-4
+
+
+WIDE = Drawn(radius_um=(0.0, 1e6), energy_kt=(-10.0, 0.0))
+
+
+@pytest.mark.parametrize("shape", [Annular(radius_um=1e5), GaussianRing(radius_um=1e9), WIDE])
+def test_a_landscape_of_more_spots_than_a_beam_can_visit_is_refused_before_it_is_made(shape: Central) -> None:
+    with pytest.raises(Refused, match=r"about each centre .allowed: 2000|may reach 200 waists"):
+        paint(shape, waist_um=WAIST, kt_pn_um=KT)
+
+
+def test_a_wide_landscape_of_few_spots_is_painted() -> None:
+    rings = paint(Annular(radius_um=100.0), waist_um=WAIST, kt_pn_um=KT)
+    assert 1000 < sum(spots_on_ring(float(radius), WAIST) for radius in rings.radius_um) <= 2000

@@ -92,3 +92,20 @@ def test_a_sample_has_at_most_a_hundred_species() -> None:
     assert len(Sample(species=(Kind(),) * 100).species) == 100
     with pytest.raises(ValueError, match=r"there are 20000 species .allowed: 100"):
         Sample(species=(Kind(),) * 20_000)
+
+
+def test_more_particles_than_the_field_can_hold_are_refused_before_any_is_placed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    drawn: list[int] = []
+
+    def uniform(*counter: int) -> float:
+        drawn.append(counter[-1])
+        return 0.5
+
+    monkeypatch.setattr("drivers.sim.sample.uniform", uniform)
+    with pytest.raises(Refused, match=r"sample.number: 5000 particles found no room in "):
+        started(Sample(number=5000, arrangement="random", diameter_um=20.0))
+    assert drawn == []
+    started(Sample(number=1, arrangement="random"))
+    assert drawn

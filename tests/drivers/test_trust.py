@@ -340,3 +340,17 @@ def test_flipped_bytes_are_refused_or_read_but_never_break(tmp_path: Path, sound
             said.append(str(error))
     assert len(said) > 30
     assert all(one.isprintable() for one in said)
+
+
+@pytest.mark.parametrize(("table", "column"), [("tracks", "x_um"), ("events", "kind"), ("orders", "text")])
+def test_a_table_without_a_column_that_every_run_has_is_refused(
+    table: str, column: str, tmp_path: Path, sound: bytes
+) -> None:
+    path = tmp_path / "run.h5"
+    path.write_bytes(sound)
+    with h5py.File(path, "r+") as file:
+        rows = file[table][...]
+        left = rows[[name for name in rows.dtype.names or () if name != column]]
+        del file[table]
+        file[table] = np.array(left.tolist(), np.dtype([(name, rows.dtype[name]) for name in left.dtype.names or ()]))
+    assert f"'{table}' is not a table of a run" in refused(path)
