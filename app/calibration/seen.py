@@ -66,7 +66,7 @@ def seen_run(path: Path, um_to_v: Callable[[Floats], Floats], settle_s: float) -
     row, column = tracks["frame"] - first, np.searchsorted(particle, tracks["particle"])
     place_px, place_um = (np.full((last - first + 1, len(particle), 2), np.nan) for _ in range(2))
     for axis, name in enumerate("xy"):
-        place_px[row, column, axis] = tracks[f"{name}_px"]
+        place_px[row, column, axis] = tracks[name]
         place_um[row, column, axis] = tracks[f"{name}_um"]
     start_s = float(tracks["time_s"][0]) - row[0] / fps
     stamps = np.column_stack([turns[name] for name in ("frame_time_s", "now_s", "sent_s", "sent_effect_s")])

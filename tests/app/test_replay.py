@@ -58,7 +58,7 @@ def wrong_links(video: Path, sets: tuple[str, ...], search_px: float, tmp_path: 
     assert replay_recording(video, None, None, sets, out=out, frames=True, json=None) == 0
     export(out, "csv", tmp_path / "tables")
     ours = pd.read_csv(tmp_path / "tables" / "tracks.csv")
-    ours = ours[["frame", "particle", "x_px", "y_px"]].rename(columns={"x_px": "x", "y_px": "y"})
+    ours = ours[["frame", "particle", "x", "y"]]
     trackpy.quiet()
     theirs: Any = trackpy.link(ours.drop(columns="particle"), search_px, memory=3)
     return len(links(ours) ^ links(theirs)), len(links(theirs))
