@@ -29,7 +29,7 @@ from app.rig_file import EXPERIMENTS, RIGS
 from app.verify import first_difference
 from config.atomic import write_file
 from config.refused import Refused
-from control.contract import Fault
+from control.contract import Fault, Level, OrderKind
 from drivers.emulate.child import ROOT, Child
 from drivers.journal import read_run
 
@@ -137,6 +137,7 @@ def window() -> None:
 
     rig, out, *sets = sys.argv[1:]
     begun: list[bool] = []
+    lit: list[bool] = []
     shown = [""]
     timer = QTimer()
 
@@ -149,6 +150,12 @@ def window() -> None:
             print(live.pid, flush=True)
             session.record(Path(out))
             session.arm()
+        elif begun and not lit and session.newest is not None:
+            if len(session.newest.sent):
+                lit.append(True)
+            elif session.newest.level is Level.TRIPPED:  # a busy computer was late before the first light
+                session.order(OrderKind.RESET)
+                session.arm()
 
     def begin(made: Any) -> None:
         timer.timeout.connect(lambda: look(made))

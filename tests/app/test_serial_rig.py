@@ -40,7 +40,7 @@ pytestmark = [
 ]
 
 RIG = ROOT / "config" / "rigs" / "serial_simulated.yaml"
-PATIENT = ("loop.stale_periods=50", "deflector.watchdog_s=0.8", "deflector.timeout_s=0.3", "laser.timeout_s=0.3")
+PATIENT = ("loop.stale_periods=50", "deflector.watchdog_s=0.8", "deflector.timeout_s=1.0", "laser.timeout_s=1.0")
 TAU_S = 0.5
 
 

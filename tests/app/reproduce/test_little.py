@@ -43,7 +43,7 @@ ROWS = {
     "P9-instrument": Little(8.0, 0.25),
     "P14-instrument": Little(16.0, 0.25, stretches=8),
     "P18-instrument": Little(20.0, 0.9, stretches=8),
-    "P22-instrument": Little(12.0, 0.05, stretches=12),
+    "P22-instrument": Little(16.0, 0.05, stretches=12),
     "P23-instrument": Little(5.0, 0.03, settle_s=1.0),
     "P24-instrument": Little(5.0, 0.03, settle_s=1.0),
     "P26-instrument": Little(5.0, 0.08, settle_s=0.5),
