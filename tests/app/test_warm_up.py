@@ -397,10 +397,13 @@ def test_empty_cache_compiles_nothing_after_arm(experiment: Path, rig: str, tmp_
 @pytest.mark.parametrize("rig", RIGS_FLOWN, ids=["simulated", "emulated"])
 @pytest.mark.parametrize("experiment", SHIPPED, ids=lambda path: path.stem)
 def test_no_turn_is_longer_than_five_periods(experiment: Path, rig: str, tmp_path: Path) -> None:
-    """Where nothing is compiled in flight, a cache that has its kernels changes nothing: this run reads them."""
+    """Where nothing is compiled in flight, a cache that has its kernels changes nothing: this run reads them.
+
+    It is not ended by a late frame, so that the longest turn of 5 s is found.
+    """
     if own_camera(experiment, rig) == "plant":
         pytest.skip("in lockstep, every turn takes as long as it takes")
-    answer = flown(tmp_path, experiment, rig, 5.0, "rate=real time")
+    answer = flown(tmp_path, experiment, rig, 5.0, "rate=real time", "loop.stale_periods=500")
     assert answer["after"] == []
-    assert answer["turns"] > 0.8 * 5.0 / answer["period_s"]
+    assert answer["turns"] > 0.5 * 5.0 / answer["period_s"]
     assert answer["longest_gap_s"] <= 5.0 * answer["period_s"]
