@@ -303,7 +303,7 @@ class Reel:
         return self.source.latencies_s(max(begin, 0), max(end, 0))
 
     def law(self, begin: int, end: int) -> Experiment | None:
-        """What has acted on the turns from `begin` to `end`; None in a video, whose particles feel nothing of ours."""
+        """The law that acted from turn `begin` to `end`; None in a video, on which no law of ours acted."""
         return self.source.law(max(begin, 0), min(end, self.ready))
 
     def said(self) -> list[Said]:

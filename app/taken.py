@@ -86,7 +86,7 @@ def with_told(made: Plan, values: Mapping[str, float]) -> Plan:
 
 
 def _given(bench: Document, key: str, sets: Sequence[str], own_rig: bool) -> tuple[object, str]:
-    """(what a person gave for a key, where); None where nobody did."""
+    """(the value that a person gave for a key, or None; where it was given)."""
     for item in reversed(sets):
         if item.partition("=")[0].strip() == key:
             return value_of(item.partition("=")[2], f"--set {item}"), f"--set {quoted(item, 60)}"

@@ -25,7 +25,7 @@ def train_network(config: Path, out: Path | None = None, *, json: Path | None) -
         require_own,
         require_possible,
         state_of,
-    )  # nobody waits for torch who does not use it
+    )  # torch is imported only where it is used
     from models.training import Training
 
     wanted: Training = build(read(config), Training)

@@ -174,7 +174,7 @@ class Felt:
     """
 
     command: Command
-    particle: Ints  # [N] rising: who was seen in the recorded frame
+    particle: Ints  # [N] rising: the particles of the recorded frame
     position_um: Floats  # [N, 2] where
 
 

@@ -99,7 +99,7 @@ class Whereabouts:
 def felt_by(felt: Felt, tracks: Tracks, within_um: float) -> Command:
     """The recorded command, its spots for those in `tracks` who are where those were for whom they were recorded.
 
-    A spot is for -1 where it was so recorded, and where nobody is within `within_um`.
+    A spot is for particle -1 where that was recorded, and where no particle is within `within_um`.
     """
     command = felt.command
     if len(felt.particle) == 0 or len(tracks) == 0:

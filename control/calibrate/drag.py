@@ -12,7 +12,7 @@ from control.calibrate.estimate import Estimate
 
 Floats = NDArray[np.float64]
 
-REACH = 0.75  # of a waist: who is further out has left its spot
+REACH = 0.75  # of a waist: a particle further out has left its spot
 
 
 def lag_s(offset_um: Floats, velocity_um_per_s: Floats) -> float:
