@@ -27,10 +27,9 @@ from app.taken import contradictions
 from app.warn import warnings_of
 from config.atomic import refuse_what_was_read
 from config.refused import Refused
-from control.contract import STILL_LIT, Beam, Camera, Ended, Fault, Frame, Level, Order, Recorder, Turn
+from control.contract import STILL_LIT, Beam, Camera, CrashRecorder, Ended, Fault, Frame, Level, Order, Recorder, Turn
 from control.loop import UNCONFIRMED, run
 from control.policies.calibrating import Calibrating
-from drivers.journal import Journal
 
 RUNS = Path("runs")
 NO_RECORD = "no record, no beam: "  # what the loop says before the recorder's words
@@ -155,7 +154,7 @@ def _opened(
         except (Fault, Refused):
             raise
         except Exception:
-            if isinstance(recorder, Journal):
+            if isinstance(recorder, CrashRecorder):
                 recorder.leave_unfinished()
             raise
         finally:

@@ -20,6 +20,7 @@ from control.contract import (
     Beam,
     Camera,
     Clock,
+    CrashRecorder,
     Ended,
     Fault,
     Frame,
@@ -174,6 +175,8 @@ class Live:
             run(self.machine, self._gate, self._beam, self._clock, self, self._told, self._watch, self._before)
         except Exception as error:  # noqa: BLE001  whatever it is, the operator reads it and the beam is dark
             self.trouble, self.details = sentence(error), traceback.format_exc()
+            if not isinstance(error, (Fault, Refused)) and isinstance(self._recorder, CrashRecorder):
+                self._recorder.leave_unfinished()
         finally:
             try:
                 self._close_beam()  # dark before the loop waits for a disk

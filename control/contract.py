@@ -267,6 +267,15 @@ class InFlightRecorder(Recorder, Protocol):
         ...
 
 
+@runtime_checkable
+class CrashRecorder(Recorder, Protocol):
+    """A Recorder whose record states whether the program ended cleanly."""
+
+    def leave_unfinished(self) -> None:
+        """The program failed: `close` keeps what was written, and does not mark the record as ended cleanly."""
+        ...
+
+
 class Tracker(Protocol):
     def start(self) -> Any: ...
 

@@ -476,3 +476,16 @@ def test_every_class_that_is_named_is_there() -> None:
     for where in NAMES.values():
         module, _, name = where.partition(":")
         assert isinstance(getattr(import_module(module), name), type)
+
+
+def test_the_record_of_a_loop_that_crashed_did_not_end_cleanly(tmp_path: Path) -> None:
+    def crash(flight: Flight) -> None:
+        raise ValueError("a fault of the program")
+
+    path = tmp_path / "crashed.h5"
+    flight = Flight(planned(), 40, {2: lambda flight: flight.record(path), 8: crash})
+    flight.fly_to_any_end()
+    assert "a fault of the program" in flight.live.details
+    with read_run(path) as run:
+        assert not run.ended_cleanly
+        assert len(run) >= 5
