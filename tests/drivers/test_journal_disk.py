@@ -107,7 +107,8 @@ def test_without_room_all_accepted_turns_are_kept(tmp_path: Path, monkeypatch: p
     kept = assert_readable(path, at_least=accepted - QUEUE_TURNS)
     assert kept >= 100
     assert f"its {kept} turns" in str(closed.value)
-    assert path.stat().st_size == length_by_its_superblock(path)
+    spare_bytes = path.stat().st_size - length_by_its_superblock(path)
+    assert 0 <= spare_bytes < 4096  # the reserved room was given back (in one of 45 runs HDF5 left 106 bytes)
     with h5py.File(path, "r") as file:  # closed in order: no mark of a writer is left
         assert len(file["turns"]) == kept
 
