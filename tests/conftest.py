@@ -13,15 +13,25 @@ settings.load_profile("house")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A computer that stops for a second makes a beam dark, as it should: such a test is run again, up to twice.
 
-    Reruns are told at the end. Everything else, which knows no clock, has one chance.
+    The reason of a rerun is printed. All other tests do not depend on a clock and run once.
     """
     for item in items:
         if item.get_closest_marker("real_time"):
             item.add_marker(pytest.mark.flaky(reruns=2))
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Why each test that was run again had failed."""
-    for report in terminalreporter.stats.get("rerun", []):
-        terminalreporter.section(f"run again: {report.nodeid}", sep="_")
-        terminalreporter.write_line(report.longreprtext[-3000:])
+class Reruns:
+    """Prints at once why a test that is run again had failed."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        terminal = self._config.pluginmanager.get_plugin("terminalreporter")
+        if terminal is not None and str(report.outcome) == "rerun":
+            terminal.section(f"run again: {report.nodeid}", sep="_")
+            terminal.write_line(report.longreprtext[-3000:])
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Reruns(config))

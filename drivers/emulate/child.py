@@ -51,7 +51,7 @@ class Child:
         except (OSError, ValueError) as error:
             raise Fault(f"the emulated {self.kind} does not take orders: {error}") from None
 
-    def wait_for(self, event: str, timeout_s: float = 10.0, **like: Any) -> dict[str, Any] | None:
+    def wait_for(self, event: str, timeout_s: float = 60.0, **like: Any) -> dict[str, Any] | None:
         """The next event of this name with these values that was not yet waited for; None after timeout_s."""
         until_s = time.monotonic() + timeout_s
         while (left_s := until_s - time.monotonic()) > 0:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,15 +14,7 @@ from app.rig_file import EXPERIMENTS, Plan
 from config.reader import Document
 from control.contract import Beam, Camera, Command, Ended, Fault, Frame, OrderKind, Turn
 from drivers.journal import Journal
-
-PATIENCE_S = 240.0
-
-
-def until(true: Callable[[], bool]) -> None:
-    end_s = time.monotonic() + PATIENCE_S
-    while not true():
-        assert time.monotonic() < end_s, "waited in vain"
-        time.sleep(0.005)
+from tests.patience import until
 
 
 def planned(*sets: str, name: str = "annular_activity") -> Plan:

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -36,6 +35,7 @@ from control.loop import Machine
 from drivers.emulate.child import Child
 from drivers.journal import compare, read_run
 from drivers.returned import Returned
+from tests.patience import PATIENCE_S, until
 
 pytestmark = pytest.mark.real_time
 
@@ -49,13 +49,6 @@ def planned(*sets: str) -> Plan:
     return plan(
         EXPERIMENTS / "annular_activity.yaml", None, (*SIZE, "sample.number=2", "sample.arrangement=line", *sets)
     )
-
-
-def until(true: Callable[[], bool], patience_s: float = 60.0) -> None:
-    end_s = time.monotonic() + patience_s
-    while not true():
-        assert time.monotonic() < end_s, "waited in vain"
-        time.sleep(0.005)
 
 
 @dataclass
@@ -267,7 +260,8 @@ from app import host as host_module
 from app.apart import Apart
 from app.live import beam_is_on
 from control.contract import OrderKind
-from tests.app.test_apart import PATIENT, planned, until, watched
+from tests.app.test_apart import PATIENT, planned, watched
+from tests.patience import until
 live = Apart(planned(*PATIENT), partial(watched, log=Path(sys.argv[1])))
 live.start()
 live.order(OrderKind.ARM)
@@ -345,10 +339,10 @@ def test_the_laser_of_a_killed_loop_is_put_out_from_here(tmp_path: Path) -> None
         live = Apart(serial(galvo, laser))
         live.start()
         live.order(OrderKind.ARM)
-        assert laser.wait_for("lit", 60.0) is not None
+        assert laser.wait_for("lit", PATIENCE_S) is not None
         assert live.pid is not None
         os.kill(live.pid, signal.SIGKILL)
-        assert laser.wait_for("off", 60.0, why="l0") is not None
+        assert laser.wait_for("off", PATIENCE_S, why="l0") is not None
         until(lambda: not live.running and "emission is off" in live.trouble)
         live.close()
     assert "was killed by SIGKILL" in live.trouble
@@ -363,11 +357,11 @@ def test_a_laser_that_can_not_be_put_out_is_said_so(tmp_path: Path) -> None:
         live = Apart(serial(galvo, laser))
         live.start()
         live.order(OrderKind.ARM)
-        assert laser.wait_for("lit", 60.0) is not None
+        assert laser.wait_for("lit", PATIENCE_S) is not None
         assert live.pid is not None
         os.kill(live.pid, signal.SIGSTOP)  # so that the laser falls silent before anybody is told
         laser.order("silence")
-        assert laser.wait_for("order", 60.0, order="silence") is not None
+        assert laser.wait_for("order", PATIENCE_S, order="silence") is not None
         os.kill(live.pid, signal.SIGKILL)
         until(lambda: not live.running and "switch it off by hand" in live.trouble)
         assert live.light == "may be on"
@@ -375,7 +369,7 @@ def test_a_laser_that_can_not_be_put_out_is_said_so(tmp_path: Path) -> None:
             live.close()
         assert "the laser could not be put out from here (the laser at" in live.trouble
         laser.order("well")
-        assert laser.wait_for("order", 60.0, order="well") is not None
+        assert laser.wait_for("order", PATIENCE_S, order="well") is not None
         live.close()  # it is asked once more, and raises nothing
         assert "says that its emission is off" in live.trouble
 
@@ -391,7 +385,7 @@ def test_an_opening_that_is_ended_asks_the_laser_whether_it_is_off(tmp_path: Pat
         assert opening.light == "dark"
         assert "the laser was put out from here" in opening.trouble
         laser.order("silence")
-        assert laser.wait_for("order", 60.0, order="silence") is not None
+        assert laser.wait_for("order", PATIENCE_S, order="silence") is not None
         silent = Apart(serial(galvo, laser), never)
         silent.begin()
         with pytest.raises(Fault, match=f"{STILL_LIT} from here"):
@@ -506,7 +500,7 @@ def test_stop_overtakes_settings_that_are_still_being_built(monkeypatch: pytest.
 
     def slowly(asked: Plan, source: str) -> Machine:
         building.set()
-        assert built.wait(60.0)
+        assert built.wait(PATIENCE_S)
         return build_machine(asked, source)
 
     monkeypatch.setattr(host_module, "build_machine", slowly)
@@ -531,7 +525,7 @@ def test_stop_overtakes_settings_that_are_still_being_built(monkeypatch: pytest.
     until(lambda: bool(levels) and levels[-1] is Level.ARMED)
     orders.send(Order(OrderKind.APPLY, write(made.experiment)))
     orders.send(Order(OrderKind.ARM))
-    assert building.wait(60.0)
+    assert building.wait(PATIENCE_S)
     orders.send(Order(OrderKind.STOP))
     until(lambda: levels[-1] is Level.SAFE)
     assert not built.is_set()
@@ -541,9 +535,9 @@ def test_stop_overtakes_settings_that_are_still_being_built(monkeypatch: pytest.
     until(lambda: len(levels) > count + 5)
     assert levels[-1] is Level.SAFE
     orders.send(None)
-    serving.join(60.0)
+    serving.join(PATIENCE_S)
     tells.close()
-    reader.join(60.0)
+    reader.join(PATIENCE_S)
     for end in (hears, orders, news):
         end.close()
 

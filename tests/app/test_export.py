@@ -20,6 +20,7 @@ from config.refused import Refused
 from control.contract import Order, OrderKind, Turn
 from drivers.journal import Journal, read_run
 from tests.drivers.turns import header, plausible
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.real_time
 
@@ -184,7 +185,7 @@ def test_an_unfinished_run_is_exported_as_far_as_it_goes(tmp_path: Path) -> None
     journal = Journal(live, header(), True, wait_s=30.0)
     for number in range(100):
         journal.write(plausible(number))
-    until_s = time.monotonic() + 20.0
+    until_s = time.monotonic() + PATIENCE_S
     turns = 0
     while turns < 100 and time.monotonic() < until_s:
         time.sleep(0.05)

@@ -6,8 +6,6 @@ import os
 import subprocess
 import sys
 import textwrap
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -26,6 +24,7 @@ from config.refused import Refused
 from control.contract import Beam, Command, Fault, Level, OrderKind
 from drivers.journal import check, read_run
 from tests.full_disk import ROOT, random_sizes, small_disks
+from tests.patience import until
 
 SIZE = ("camera.width_px=160", "camera.height_px=160", "camera.fps=50", "sample.number=2", "sample.arrangement=line")
 PATIENT = ("rate=real time", "loop.stale_periods=500")
@@ -34,13 +33,6 @@ posix_only = pytest.mark.skipif(os.name != "posix", reason="limits of POSIX syst
 
 def planned(*sets: str) -> Plan:
     return plan(EXPERIMENTS / "annular_activity.yaml", None, (*SIZE, *sets))
-
-
-def until(true: Callable[[], bool], patience_s: float = 120.0) -> None:
-    end_s = time.monotonic() + patience_s
-    while not true():
-        assert time.monotonic() < end_s, "waited in vain"
-        time.sleep(0.005)
 
 
 def main(*arguments: Path | str, code: int) -> str:

@@ -18,6 +18,7 @@ from app.rig_file import EXPERIMENTS, Plan
 from config.reader import write
 from control.contract import Level, Order, OrderKind
 from control.loop import Machine
+from tests.patience import PATIENCE_S
 
 ORDERS = (OrderKind.ARM, OrderKind.PROBE, OrderKind.RESET)
 
@@ -46,7 +47,7 @@ def test_an_arm_that_waited_behind_new_settings_is_not_obeyed(monkeypatch: pytes
 
     def slowly(asked: Plan, source: str) -> Machine:
         building.set()
-        assert built.wait(60.0)
+        assert built.wait(PATIENCE_S)
         return build_machine(asked, source)
 
     monkeypatch.setattr(host_module, "build_machine", slowly)
@@ -55,7 +56,7 @@ def test_an_arm_that_waited_behind_new_settings_is_not_obeyed(monkeypatch: pytes
     serving = threading.Thread(target=host.serve)
     serving.start()
     orders.send(Order(OrderKind.APPLY, write(made.experiment)))
-    assert building.wait(60.0)
+    assert building.wait(PATIENCE_S)
     orders.send(Order(OrderKind.ARM))
     while not host._waiting:  # its time counts from its arrival
         time.sleep(0.01)
@@ -64,7 +65,7 @@ def test_an_arm_that_waited_behind_new_settings_is_not_obeyed(monkeypatch: pytes
     seen: list[Order] = []
     levels: set[Level] = set()
     while not any(order.kind in (OrderKind.MARK, OrderKind.ARM) for order in seen):
-        assert news.poll(60.0)
+        assert news.poll(PATIENCE_S)
         found = news.recv()
         assert not isinstance(found, Over)
         if isinstance(found, News):

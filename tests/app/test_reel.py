@@ -17,6 +17,7 @@ from app.replay import plan_replay
 from app.rig_file import EXPERIMENTS
 from config.reader import build, parse
 from control.experiment import Experiment
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.real_time
 
@@ -31,7 +32,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def wait(reel: Reel) -> None:
-    end_s = time.monotonic() + 30.0
+    end_s = time.monotonic() + PATIENCE_S
     while reel.busy:
         assert time.monotonic() < end_s
         time.sleep(0.02)

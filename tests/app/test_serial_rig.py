@@ -33,6 +33,7 @@ from drivers.journal import read_run
 from drivers.journal.tidy import tidy_tracks
 from drivers.serial_bench import LastOut
 from tests.drivers.emulated import beam_of
+from tests.patience import PATIENCE_S
 
 pytestmark = [
     pytest.mark.real_time,
@@ -56,7 +57,7 @@ def planned(*sets: str) -> Plan:
     return plan(EXPERIMENTS / "annular_activity.yaml", RIG, sets)
 
 
-def eventually(true: Callable[[], Any], timeout_s: float = 30.0) -> bool:
+def eventually(true: Callable[[], Any], timeout_s: float = PATIENCE_S) -> bool:
     until_s = time.monotonic() + timeout_s
     while time.monotonic() < until_s:
         if true():
@@ -104,11 +105,11 @@ def test_kill_9_of_the_application_is_dark_within_the_watchdogs_time(tmp_path: P
             command += ["--set", item]
         quiet = subprocess.DEVNULL
         with subprocess.Popen(command, cwd=ROOT, stdout=quiet, stderr=quiet) as application:
-            assert galvo.wait_for("batch", 120.0) is not None
-            assert galvo.wait_for("batch", 10.0) is not None
+            assert galvo.wait_for("batch", PATIENCE_S) is not None
+            assert galvo.wait_for("batch", PATIENCE_S) is not None
             application.send_signal(signal.SIGKILL)
             killed_ns = time.monotonic_ns()
-        dark = galvo.wait_for("dark", 10.0, cause="WATCHDOG")
+        dark = galvo.wait_for("dark", PATIENCE_S, cause="WATCHDOG")
         assert dark is not None
         batches = [event for event in galvo.events if event["event"] == "batch"]
         assert dark["time_ns"] == batches[-1]["received_ns"] + 800_000_000

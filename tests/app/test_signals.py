@@ -15,6 +15,7 @@ import pytest
 from drivers.emulate.child import ROOT, Child
 from drivers.journal import read_run
 from tests.drivers.emulated import beam_of, eventually
+from tests.patience import PATIENCE_S
 
 pytestmark = [
     pytest.mark.real_time,
@@ -23,7 +24,6 @@ pytestmark = [
 
 RIG = ROOT / "config" / "rigs" / "serial_simulated.yaml"
 EXPERIMENT = "config/experiments/annular_activity.yaml"
-PATIENCE_S = 120.0
 NUMBERS = [signal.SIGTERM, signal.SIGHUP, signal.SIGINT] if hasattr(signal, "SIGHUP") else [signal.SIGTERM]
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from app.tuning import Judged, Tuner, tuned
+from tests.patience import PATIENCE_S
 from tests.tracking.footage import scattered, spots
 from tracking.settings import Tracking
 
@@ -43,7 +44,7 @@ def test_level_images_are_a_sentence() -> None:
     tuner = Tuner()
     tuner.look([np.zeros((40, 40), np.uint8)], Tracking())
     assert tuner._thread is not None
-    tuner._thread.join(20.0)
+    tuner._thread.join(PATIENCE_S)
     assert tuner.found is None
     assert "nothing stands out" in tuner.trouble
     with pytest.raises(ValueError, match="nothing stands out"):

@@ -39,6 +39,7 @@ from drivers.sim.camera import SimulatedCamera, SimulatedCameraDriver
 from drivers.sim.clock import LockstepClock
 from drivers.sim.sample import Sample
 from drivers.sim.world import Stage, World
+from tests.patience import PATIENCE_S
 
 SHIPPED = [*sorted(EXPERIMENTS.glob("*.yaml")), *sorted((EXPERIMENTS / "families").glob("*.yaml"))]
 OURS = ("tracking.", "drivers.", "models.", "control.")
@@ -244,7 +245,7 @@ def test_what_is_applied_in_flight_is_compiled_before_it_is_in_force() -> None:
 
     def until(true: Callable[[], bool]) -> None:
         while not true():
-            assert news.poll(120.0)
+            assert news.poll(PATIENCE_S)
             said = news.recv()
             assert isinstance(said, News), said
             turns.extend(said.turns)
@@ -258,7 +259,7 @@ def test_what_is_applied_in_flight_is_compiled_before_it_is_in_force() -> None:
         until(lambda: len(turns) > count + 20)
     finally:
         orders.send(None)
-        thread.join(60.0)
+        thread.join(PATIENCE_S)
         event.unregister("numba:compile", where)  # type: ignore[no-untyped-call]
         for kernel in placing:
             kernel._cache.enable()

@@ -11,9 +11,10 @@ from drivers.deflectors.serial_galvo import SerialGalvo, SerialGalvoDriver
 from drivers.emulate.child import Child
 from drivers.lasers.cobolt import Cobolt, CoboltDriver
 from drivers.sim.clock import PacedClock
+from tests.patience import PATIENCE_S
 
 
-def eventually(true: Callable[[], Any], timeout_s: float = 10.0) -> bool:
+def eventually(true: Callable[[], Any], timeout_s: float = PATIENCE_S) -> bool:
     until_s = time.monotonic() + timeout_s
     while time.monotonic() < until_s:
         if true():

@@ -24,6 +24,7 @@ from drivers.journal import Journal, check, compare, read_run, same_contents
 from drivers.journal.tables import GROUPS, TRACKS, unpack_group
 from drivers.journal.write import TURN_TABLES
 from tests.drivers.turns import WIDTH_PX, header, plausible, turns
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.real_time
 
@@ -237,7 +238,7 @@ def test_a_full_queue_and_a_dead_writer_are_faults(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(module, "extend", slow)
     journal = Journal(tmp_path / "run.h5", header(), True, queue_turns=4)
     faults: list[str] = []
-    until_s = time.monotonic() + 10
+    until_s = time.monotonic() + PATIENCE_S
     while time.monotonic() < until_s and not any("no space left" in said for said in faults):
         try:
             journal.write(plausible(0))
@@ -323,7 +324,7 @@ def test_a_run_can_be_read_while_it_grows(tmp_path: Path) -> None:
     journal = Journal(path, header(), True)
     for number in range(20):
         journal.write(plausible(number))
-    until_s = time.monotonic() + 20
+    until_s = time.monotonic() + PATIENCE_S
     length = 0
     while length < 20 and time.monotonic() < until_s:
         time.sleep(0.05)

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from drivers.journal.growing import GrowingFile
 from drivers.journal.room import Room
 from tests.drivers.turns import header, plausible
 from tests.full_disk import ROOT, random_sizes, small_disks
+from tests.patience import until
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="limits and devices of POSIX systems")
 SIZE_PX = 64
@@ -51,13 +51,6 @@ def fill(journal: Journal, limit: int = 20_000) -> tuple[int, str]:
         except Fault as fault:
             return number, str(fault)
     raise AssertionError("the disk was never full")
-
-
-def until(true: Callable[[], bool], patience_s: float = 60.0) -> None:
-    end_s = time.monotonic() + patience_s
-    while not true():
-        assert time.monotonic() < end_s, "waited in vain"
-        time.sleep(0.005)
 
 
 def assert_readable(path: Path, at_least: int, cleanly: bool = False) -> int:

@@ -15,10 +15,9 @@ import serial
 from control.contract import Fault
 from drivers import serial_line
 from drivers.serial_line import SerialLine
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "openpty"), reason="this system has no pseudo-terminals")
-
-PATIENCE_S = 60.0  # of a test with a busy computer
 
 
 @dataclass

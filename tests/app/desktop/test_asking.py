@@ -29,7 +29,7 @@ def opened(qtbot: QtBot, tmp_path: Path) -> Iterator[Callable[[Path], Window]]:
         qtbot.addWidget(window)
         window.show()
         windows.append(window)
-        qtbot.waitUntil(lambda: window.playback.shown is not None, timeout=60_000)
+        qtbot.waitUntil(lambda: window.playback.shown is not None)
         return window
 
     yield open_window
@@ -51,7 +51,7 @@ def test_what_is_not_known_is_asked_for_and_lengths_are_in_pixels_until_then(
     window.asking.boxes["optics.um_per_px"].setValue(0.25)
     assert window.asking.use is not None
     window.asking.use.click()
-    qtbot.waitUntil(lambda: window.reading is None and window.playback.shown is not None, timeout=60_000)
+    qtbot.waitUntil(lambda: window.reading is None and window.playback.shown is not None)
     rig = window.session.plan.rig
     assert (rig.camera.fps, rig.optics.um_per_px) == (50.0, 0.25)
     assert window.playback.reel is not None

@@ -16,7 +16,8 @@ from app.plan import plan
 from app.rig_file import EXPERIMENTS, RIGS
 from control.contract import STILL_LIT, Fault, Forces, Level, Tracks, Turn, dark
 from drivers.emulate.child import Child
-from tests.app.test_apart import never, planned, serial, until
+from tests.app.test_apart import never, planned, serial
+from tests.patience import PATIENCE_S, until
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "openpty"), reason="this system has no pseudo-terminals"),
@@ -33,7 +34,7 @@ def test_a_doubt_stays_until_the_laser_answers(tmp_path: Path) -> None:
         session = Session(serial(galvo, laser), Wiring(apart=never))
         assert light(session) == "not asked"
         laser.order("silence")
-        assert laser.wait_for("order", 60.0, order="silence") is not None
+        assert laser.wait_for("order", PATIENCE_S, order="silence") is not None
         for _ in range(2):  # a second opening that is stopped does not make it forgotten
             session.start()
             assert session.cancel()
@@ -45,7 +46,7 @@ def test_a_doubt_stays_until_the_laser_answers(tmp_path: Path) -> None:
         with pytest.raises(Fault, match=STILL_LIT):
             session.close_helpers()
         laser.order("well")
-        assert laser.wait_for("order", 60.0, order="well") is not None
+        assert laser.wait_for("order", PATIENCE_S, order="well") is not None
         session.close_helpers()
         assert (session.doubt, light(session)) == ("", "dark")
 

@@ -32,8 +32,8 @@ from app.rig_file import EXPERIMENTS
 from control.contract import Level, Order, OrderKind
 from tests.app.desktop.test_learned import RING, SETS, choose
 from tests.app.desktop.test_window import write
+from tests.patience import PATIENCE_MS
 
-PATIENCE_MS = 120_000
 MOST_S = 0.2  # of CPU, from Escape to STOP
 THREAD_CLOCKS = pytest.mark.skipif(
     not hasattr(time, "pthread_getcpuclockid"), reason="this system has no CPU clock of another thread"
@@ -63,7 +63,7 @@ class Flight:
 
     def start(self) -> None:
         self.window.actions_bar.start.trigger()
-        self.qtbot.waitUntil(self.window.actions_bar.arm.isEnabled, timeout=PATIENCE_MS)
+        self.qtbot.waitUntil(self.window.actions_bar.arm.isEnabled)
 
     def lit(self) -> None:
         """Arm, and again every 2 s: an Arm that waits for new settings for more than 1 s is not obeyed."""
@@ -76,7 +76,7 @@ class Flight:
                 self.session.arm()
             return beam_is_on(self.session.newest)
 
-        self.qtbot.waitUntil(on, timeout=PATIENCE_MS)
+        self.qtbot.waitUntil(on)
 
     @property
     def pid(self) -> int:
@@ -115,7 +115,7 @@ class Flight:
         self.press()
         began_s = time.thread_time()
         work()
-        self.qtbot.waitUntil(lambda: bool(self.sent_s), timeout=PATIENCE_MS)
+        self.qtbot.waitUntil(lambda: bool(self.sent_s))
         return self.sent_s[0] - began_s
 
 
@@ -182,17 +182,17 @@ def test_a_silent_loop_is_said_and_neither_record_nor_escape_waits_for_it(flight
         window.actions_bar.record.trigger()
         assert session.asked_to_record  # no answer yet, and the window goes on
         flight.press()
-        flight.qtbot.waitUntil(lambda: bool(flight.sent_s), timeout=PATIENCE_MS)
-        flight.qtbot.waitUntil(lambda: window.strip.level.word == "NO ANSWER", timeout=PATIENCE_MS)
+        flight.qtbot.waitUntil(lambda: bool(flight.sent_s))
+        flight.qtbot.waitUntil(lambda: window.strip.level.word == "NO ANSWER")
         assert window.strip.reason.whole.startswith("the loop does not answer for 2.")
         assert "laser: simulated: its light ends with the program" in window.strip.reason.whole
         assert window.strip.beam.word == "unknown"
         assert not window.actions_bar.record.isEnabled()
         flight.press()
-        flight.qtbot.waitUntil(lambda: "STOP was sent, but" in window.status.currentMessage(), timeout=PATIENCE_MS)
+        flight.qtbot.waitUntil(lambda: "STOP was sent, but" in window.status.currentMessage())
     finally:
         os.kill(flight.pid, signal.SIGCONT)
-    flight.qtbot.waitUntil(lambda: window.strip.level.word == "SAFE", timeout=PATIENCE_MS)
-    flight.qtbot.waitUntil(lambda: not session.asked_to_record, timeout=PATIENCE_MS)
-    flight.qtbot.waitUntil(lambda: session.live is not None and session.live.recording, timeout=PATIENCE_MS)
+    flight.qtbot.waitUntil(lambda: window.strip.level.word == "SAFE")
+    flight.qtbot.waitUntil(lambda: not session.asked_to_record)
+    flight.qtbot.waitUntil(lambda: session.live is not None and session.live.recording)
     assert any("the loop answers again" in line for line in window.log.read())

@@ -23,11 +23,8 @@ from app.heartbeat import BEAT_S, Heartbeat
 from app.live import beam_is_on
 from control.contract import Level, Turn
 from drivers.emulate.child import ROOT, Child
-from tests.app.desktop.test_live import until
 from tests.app.desktop.toy import Toy, planned, wiring
-
-PATIENCE_MS = 30_000
-PATIENCE_S = 120.0
+from tests.patience import PATIENCE_S, until
 
 
 class Bench:
@@ -43,7 +40,7 @@ class Bench:
         qtbot.addWidget(self.window)
         self.window.show()
         self.window.actions_bar.start.trigger()
-        qtbot.waitUntil(self.window.actions_bar.arm.isEnabled, timeout=PATIENCE_MS)
+        qtbot.waitUntil(self.window.actions_bar.arm.isEnabled)
 
     @property
     def toy(self) -> Toy:
@@ -57,7 +54,7 @@ class Bench:
 
     def arm(self) -> None:
         self.window.session.arm()
-        self.qtbot.waitUntil(lambda: beam_is_on(self.newest), timeout=PATIENCE_MS)
+        self.qtbot.waitUntil(lambda: beam_is_on(self.newest))
 
 
 def test_a_window_that_hangs_trips(qtbot: QtBot, tmp_path: Path) -> None:
@@ -67,7 +64,7 @@ def test_a_window_that_hangs_trips(qtbot: QtBot, tmp_path: Path) -> None:
     until(lambda: bench.newest.level is Level.TRIPPED, PATIENCE_S)
     assert bench.newest.reason == "the window did not answer for 1.0 s"
     assert len(bench.toy.beam.last) == 0
-    bench.qtbot.waitUntil(lambda: "did not answer" in bench.window.strip.reason.whole, timeout=PATIENCE_MS)
+    bench.qtbot.waitUntil(lambda: "did not answer" in bench.window.strip.reason.whole)
     bench.window.close()
 
 
@@ -100,9 +97,9 @@ def test_an_arm_that_waited_while_the_window_was_busy_is_not_obeyed(qtbot: QtBot
     assert "busy" in window.status.currentMessage()
     qtbot.wait(300)
     assert bench.newest.level is Level.SAFE
-    qtbot.waitUntil(lambda: not window.heart.stalled, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: not window.heart.stalled)
     window.actions_bar.arm.trigger()
-    qtbot.waitUntil(lambda: beam_is_on(bench.newest), timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: beam_is_on(bench.newest))
     window.close()
 
 

@@ -30,7 +30,6 @@ RING = EXPERIMENTS / "ring_crystal.yaml"
 # slow particles, so that a busy computer does not lose the crystal before it is armed
 SETS = ("camera.fps=50", "loop.stale_periods=500", "loop.window_timeout_s=60", "plant.drag_pn_s_per_um=0.18")
 RING_UM = 2.5
-PATIENCE_MS = 30_000
 
 
 def opened(qtbot: QtBot, runs: Path, apart: bool = False, experiment: Path = RING) -> Window:
@@ -77,22 +76,22 @@ def test_a_learned_law_is_chosen_armed_and_holds_the_crystal(
     window = opened(qtbot, tmp_path, apart)
     session, acts, panel = window.session, window.actions_bar, window.panel
     acts.start.trigger()
-    qtbot.waitUntil(acts.arm.isEnabled, timeout=PATIENCE_MS)
+    qtbot.waitUntil(acts.arm.isEnabled)
     acts.arm.trigger()
-    qtbot.waitUntil(lambda: beam_is_on(session.newest), timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: beam_is_on(session.newest))
     choose(panel, f"../checkpoints/ring_{network}.json")
-    qtbot.waitUntil(lambda: panel.trouble.text() != CHECKING, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: panel.trouble.text() != CHECKING)
     assert panel.trouble.text() == ""
     panel.apply_button.click()
     assert isinstance(session.plan.experiment.policy, Learned)
     acts.record.trigger()
-    qtbot.waitUntil(lambda: session.live is not None and session.live.recording, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: session.live is not None and session.live.recording)
     first = session.newest.number  # type: ignore[union-attr]
-    qtbot.waitUntil(lambda: session.newest.number > first + 100, timeout=PATIENCE_MS)  # type: ignore[union-attr]
+    qtbot.waitUntil(lambda: session.newest.number > first + 100)  # type: ignore[union-attr]
     assert session.newest.level is Level.ARMED  # type: ignore[union-attr]
     assert len(session.newest.wanted.force_pn) == 7  # type: ignore[union-attr]
     acts.record.trigger()
-    qtbot.waitUntil(lambda: session.live is not None and not session.live.recording, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: session.live is not None and not session.live.recording)
     window.close()
     (record,) = tmp_path.glob("*.h5")
     assert verify_run(record, json=None) == 0, capsys.readouterr().out

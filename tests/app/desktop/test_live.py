@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -11,13 +10,7 @@ import pytest
 from app.live import Live, beam_is_on
 from control.contract import Level, OrderKind
 from tests.app.desktop.toy import Recorder, Toy, planned
-
-
-def until(true: Callable[[], bool], patience_s: float = 10.0) -> None:
-    end_s = time.monotonic() + patience_s
-    while not true():
-        assert time.monotonic() < end_s, "waited in vain"
-        time.sleep(0.005)
+from tests.patience import until
 
 
 def opened() -> tuple[Toy, Live]:

@@ -26,10 +26,7 @@ from config.refused import Refused
 from control.contract import Level
 from drivers.emulate.child import ROOT
 from tests.app.desktop.test_learned import RING, SETS, choose
-from tests.app.desktop.test_live import until
-
-PATIENCE_MS = 120_000
-PATIENCE_S = 120.0
+from tests.patience import until
 
 
 def never(made: Plan) -> Instrument:
@@ -73,7 +70,7 @@ def test_an_opening_is_in_sight_and_can_be_left(qtbot: QtBot, tmp_path: Path, ho
     """`start` waited for the rig, in the window's thread, for up to three minutes."""
     window = opened(qtbot, tmp_path, Wiring(apart=never))
     window.actions_bar.start.trigger()
-    qtbot.waitUntil(lambda: window.strip.level.word == "OPENING", timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: window.strip.level.word == "OPENING")
     assert not window.actions_bar.start.isEnabled()
     opening = window.session._opening
 
@@ -83,21 +80,21 @@ def test_an_opening_is_in_sight_and_can_be_left(qtbot: QtBot, tmp_path: Path, ho
     if how == "escape":
         escape(window)
         assert window.strip.level.word == "OFF"
-        qtbot.waitUntil(window.actions_bar.start.isEnabled, timeout=PATIENCE_MS)
+        qtbot.waitUntil(window.actions_bar.start.isEnabled)
     elif how == "close":
         window.close()
     else:
         window.open(EXPERIMENTS / "annular_activity.yaml")
-        qtbot.waitUntil(lambda: window.strip.level.word == "OFF", timeout=PATIENCE_MS)
-    until(lambda: not alive(pid), PATIENCE_S)
+        qtbot.waitUntil(lambda: window.strip.level.word == "OFF")
+    until(lambda: not alive(pid))
     window.close()
 
 
 def test_a_rig_that_can_not_be_opened_is_said(qtbot: QtBot, tmp_path: Path) -> None:
     window = opened(qtbot, tmp_path, Wiring(apart=broken))
     window.actions_bar.start.trigger()
-    qtbot.waitUntil(lambda: "there is no such bench" in window.strip.reason.whole, timeout=PATIENCE_MS)
-    qtbot.waitUntil(window.actions_bar.start.isEnabled, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: "there is no such bench" in window.strip.reason.whole)
+    qtbot.waitUntil(window.actions_bar.start.isEnabled)
     window.close()
 
 
@@ -110,14 +107,14 @@ def test_escape_is_obeyed_while_a_network_is_checked(qtbot: QtBot, tmp_path: Pat
     window = opened(qtbot, tmp_path, Wiring(apart=open_instrument, check=never_checked))
     acts, session = window.actions_bar, window.session
     acts.start.trigger()
-    qtbot.waitUntil(acts.arm.isEnabled, timeout=PATIENCE_MS)
+    qtbot.waitUntil(acts.arm.isEnabled)
     session.arm()
-    qtbot.waitUntil(lambda: beam_is_on(session.newest), timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: beam_is_on(session.newest))
     choose(window.panel, "../checkpoints/ring_egnn.json")
     assert window.panel.trouble.text() == CHECKING
     assert not window.panel.apply_button.isEnabled()
     escape(window)
-    qtbot.waitUntil(lambda: session.newest is not None and session.newest.level is Level.SAFE, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: session.newest is not None and session.newest.level is Level.SAFE)
     assert window.panel.trouble.text() == CHECKING
     window.close()
 
@@ -125,7 +122,7 @@ def test_escape_is_obeyed_while_a_network_is_checked(qtbot: QtBot, tmp_path: Pat
 def test_what_the_checker_refuses_is_said_in_the_panel(qtbot: QtBot, tmp_path: Path) -> None:
     window = opened(qtbot, tmp_path, Wiring(apart=open_instrument, check=refused))
     choose(window.panel, "../checkpoints/ring_egnn.json")
-    qtbot.waitUntil(lambda: "of another bench" in window.panel.trouble.text(), timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: "of another bench" in window.panel.trouble.text())
     assert not window.panel.apply_button.isEnabled()
     window.close()
 
@@ -141,7 +138,7 @@ def test_a_checker_asks_once_and_survives_its_process() -> None:
             return False
         return True
 
-    until(verdict, PATIENCE_S)
+    until(verdict)
     checker.close()
     dying = Checker(never_checked)
     with pytest.raises(StillChecking):
@@ -157,7 +154,7 @@ def test_a_checker_asks_once_and_survives_its_process() -> None:
             return "has died" in str(refusal)
         return False
 
-    until(died, PATIENCE_S)
+    until(died)
     dying.close()
 
 
@@ -171,7 +168,7 @@ from app.desktop.window import Window
 from app.rig import open_instrument
 from control.experiment import Learned
 from tests.app.desktop.test_learned import RING, SETS, choose
-from tests.app.desktop.test_live import until
+from tests.patience import until
 
 app = application()
 path, made = planner(None, RING, SETS, at_once)

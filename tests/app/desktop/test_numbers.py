@@ -50,7 +50,7 @@ def shown(qtbot: QtBot, numbers: Numbers) -> dict[str, tuple[str, str]]:
         numbers.draw()
         return numbers.rowCount() > 0
 
-    qtbot.waitUntil(there, timeout=20_000)
+    qtbot.waitUntil(there)
     return numbers.read()
 
 

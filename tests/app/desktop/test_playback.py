@@ -56,7 +56,7 @@ def test_scrub_step_and_play(window: Window, qtbot: QtBot, monkeypatch: pytest.M
     monkeypatch.setattr("app.desktop.transport.time", SimpleNamespace(monotonic=lambda: now_s[0]))
     reel = window.transport.reel
     assert reel is not None
-    qtbot.waitUntil(lambda: reel.ready == len(reel) and window.playback.shown is not None, timeout=60_000)
+    qtbot.waitUntil(lambda: reel.ready == len(reel) and window.playback.shown is not None)
 
     def shown() -> int:
         assert window.playback.shown is not None
@@ -70,7 +70,7 @@ def test_scrub_step_and_play(window: Window, qtbot: QtBot, monkeypatch: pytest.M
     assert shown() == 100
     window.transport.play.click()
     now_s[0] += 5.5 / reel.fps
-    qtbot.waitUntil(lambda: shown() != 100, timeout=60_000)
+    qtbot.waitUntil(lambda: shown() != 100)
     assert shown() == 105
     window.transport.play.click()
     now_s[0] += 5.5 / reel.fps
@@ -86,7 +86,7 @@ def test_an_edited_law_is_compared_with_what_was_sent(window: Window, qtbot: QtB
     shape = force(window.panel).rows["shape"]
     write(shape.fields.rows["radius_um"], 0.2)  # type: ignore[attr-defined]
     window.panel.apply_button.click()
-    qtbot.waitUntil(lambda: len(window.view.compared.data) == 1, timeout=20_000)
+    qtbot.waitUntil(lambda: len(window.view.compared.data) == 1)
     assert "with the edits" in window.strip.reason.whole
     then, now = window.view.spots.data[0], window.view.compared.data[0]
     assert (then["x"], then["y"]) != (now["x"], now["y"])
@@ -94,12 +94,12 @@ def test_an_edited_law_is_compared_with_what_was_sent(window: Window, qtbot: QtB
 
 def test_from_a_recording_to_an_experiment_and_back(window: Window, recorded: Path, qtbot: QtBot) -> None:
     window.open(EXPERIMENTS / "ring_crystal.yaml")
-    qtbot.waitUntil(lambda: window.reading is None, timeout=60_000)
+    qtbot.waitUntil(lambda: window.reading is None)
     assert window.strip.kind.word == "SIMULATED"
     assert not window.transport.isVisible()
     assert window.actions_bar.start.isEnabled()
     window.open(recorded)
-    qtbot.waitUntil(lambda: window.reading is None, timeout=60_000)
+    qtbot.waitUntil(lambda: window.reading is None)
     assert window.strip.kind.word == "REPLAY"
     assert window.transport.isVisible()
 
@@ -114,7 +114,7 @@ def test_a_recording_has_its_numbers_and_latencies(window: Window, recorded: Pat
         window.plots.draw()
         return numbers.rowCount() > 0
 
-    qtbot.waitUntil(there, timeout=20_000)
+    qtbot.waitUntil(there)
     run, _, _ = tables(recorded)
     assert numbers.read() == {name: (foreseen, measured) for name, foreseen, measured, *_ in map(row, findings(run))}
     assert "speed over τ" in numbers.read()
@@ -129,7 +129,7 @@ def test_a_recording_has_its_numbers_and_latencies(window: Window, recorded: Pat
     assert len(latency_ms) == len(window.transport.reel or ())
     assert window.plots.latency.curves["measured"].yData.sum() == len(latency_ms)
     window.open(EXPERIMENTS / "ring_crystal.yaml")
-    qtbot.waitUntil(lambda: window.reading is None, timeout=60_000)
+    qtbot.waitUntil(lambda: window.reading is None)
     window.plots.setCurrentWidget(numbers)
     window.plots.draw()
     assert numbers.rowCount() == 0

@@ -53,7 +53,7 @@ def test_with_a_handle_it_waits_for_the_news(qtbot: QtBot, pipe: tuple[int, int]
         qtbot.wait(int(2e3 * PAINT_S))
         told = f"turn {number}".encode()
         os.write(writer, told)
-        qtbot.waitUntil(lambda told=told: heard[-1] == told, timeout=2000)  # type: ignore[misc]
+        qtbot.waitUntil(lambda told=told: heard[-1] == told)  # type: ignore[misc]
     silent = len(heard)
     qtbot.wait(3 * SILENT_MS)
     pulse.stop()

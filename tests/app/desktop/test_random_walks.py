@@ -24,6 +24,7 @@ from control.contract import Level
 from tests.app.desktop.test_potential_panel import choose
 from tests.app.desktop.test_window import force, write
 from tests.app.desktop.toy import planned, wiring
+from tests.patience import PATIENCE_S
 
 FORMULAS = ("0.5*k*(r-R)**2", "exp(r", "A*sin(r)", "", "1/(r-1)", "__import__('os')", "0.2*r")
 EXPERIMENTS = ("annular_activity", "ring_crystal", "directional_drive", "double_ring_square")
@@ -145,7 +146,7 @@ class Walk(RuleBasedStateMachine):
             return
         session = self.window.session
         before = session.newest.number if session.newest is not None else -1
-        end_s = time.monotonic() + 10.0
+        end_s = time.monotonic() + PATIENCE_S
         while session.running and session.newest is not None and session.newest.number in (before, before + 1):
             QApplication.processEvents()
             time.sleep(0.001)

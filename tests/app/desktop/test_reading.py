@@ -18,11 +18,10 @@ from app.reading import Reading
 from app.rig_file import Plan
 from config.refused import Refused
 from control.contract import Fault, Level
-from tests.app.desktop.test_live import until
 from tests.app.desktop.test_window import press_escape
 from tests.app.desktop.toy import planned, wiring
+from tests.patience import PATIENCE_MS, PATIENCE_S, until
 
-PATIENCE_MS = 120_000
 RING = FIRST.parent / "ring_crystal.yaml"
 
 
@@ -53,9 +52,9 @@ class Slow:
     def lit(self) -> None:
         acts = self.window.actions_bar
         acts.start.trigger()
-        self.qtbot.waitUntil(acts.arm.isEnabled, timeout=PATIENCE_MS)
+        self.qtbot.waitUntil(acts.arm.isEnabled)
         acts.arm.trigger()
-        self.qtbot.waitUntil(lambda: beam_is_on(self.session.newest), timeout=PATIENCE_MS)
+        self.qtbot.waitUntil(lambda: beam_is_on(self.session.newest))
 
     def safe(self) -> bool:
         return self.session.newest is not None and self.session.newest.level is Level.SAFE
@@ -76,7 +75,7 @@ def test_escape_works_while_a_file_is_read_and_ends_the_reading(slow: Slow, name
     window.heart.longest_s = 0.0
     window.open(Path(name))
     assert f"reading {name}" in window.status.currentMessage()
-    slow.qtbot.waitUntil(lambda: slow.asked == [name], timeout=PATIENCE_MS)
+    slow.qtbot.waitUntil(lambda: slow.asked == [name])
     turns = slow.session.newest.number if slow.session.newest is not None else 0
     slow.qtbot.waitUntil(
         lambda: slow.session.newest is not None and slow.session.newest.number > turns + 50, timeout=PATIENCE_MS
@@ -84,7 +83,7 @@ def test_escape_works_while_a_file_is_read_and_ends_the_reading(slow: Slow, name
     assert beam_is_on(slow.session.newest)
     began_s = time.monotonic()
     press_escape(window.panel)
-    slow.qtbot.waitUntil(slow.safe, timeout=PATIENCE_MS)
+    slow.qtbot.waitUntil(slow.safe)
     print(f"{name}: dark {time.monotonic() - began_s:.3f} s after Escape, longest pause {window.heart.longest_s:.2f} s")
     assert window.heart.longest_s < 1.5
     assert window.reading is None
@@ -98,7 +97,7 @@ def test_a_second_file_replaces_one_that_hangs(slow: Slow) -> None:
     window = slow.window
     window.open(Path("hang"))
     window.open(RING)
-    slow.qtbot.waitUntil(lambda: window.reading is None, timeout=PATIENCE_MS)
+    slow.qtbot.waitUntil(lambda: window.reading is None)
     assert slow.session.plan.experiment.title == "Ring crystal"
     slow.released.set()
     slow.qtbot.wait(200)
@@ -110,7 +109,7 @@ def test_a_second_file_replaces_one_that_hangs(slow: Slow) -> None:
 def test_what_can_not_be_read_is_a_sentence_and_what_runs_goes_on(slow: Slow, name: str, said: str) -> None:
     slow.lit()
     slow.window.open(Path(name))
-    slow.qtbot.waitUntil(lambda: slow.window.reading is None, timeout=PATIENCE_MS)
+    slow.qtbot.waitUntil(lambda: slow.window.reading is None)
     assert said in slow.window.status.currentMessage()
     assert any(said in line for line in slow.window.log.read())
     assert beam_is_on(slow.session.newest)
@@ -139,7 +138,7 @@ def test_a_recording_that_is_not_wanted_any_more_is_closed(early: bool) -> None:
     go, reel = threading.Event(), Closing()
 
     def read(path: Path) -> tuple[Plan, Closing]:
-        assert go.wait(60.0)
+        assert go.wait(PATIENCE_S)
         return planned(), reel
 
     reading = Reading(Path("any"), read)  # type: ignore[arg-type]
@@ -149,4 +148,4 @@ def test_a_recording_that_is_not_wanted_any_more_is_closed(early: bool) -> None:
     if not early:
         until(lambda: reading.taken() is not None, 60.0)
         reading.drop()
-    assert reel.closed.wait(60.0)
+    assert reel.closed.wait(PATIENCE_S)

@@ -25,7 +25,7 @@ def bench(qtbot: QtBot, tmp_path: Path) -> Iterator[Bench]:
 
 def suggested(bench: Bench) -> None:
     bench.window.tuning.look_button.click()
-    bench.qtbot.waitUntil(lambda: bench.window.tuning.shown is not None, timeout=30_000)
+    bench.qtbot.waitUntil(lambda: bench.window.tuning.shown is not None)
 
 
 def test_without_an_image_it_says_so(bench: Bench) -> None:
@@ -43,7 +43,7 @@ def test_a_suggestion_is_drawn_and_used(bench: Bench) -> None:
     assert panel.values["kept", "suggested"].text() == str(len(panel.shown.suggested.kept_mass))
     assert {"kept", "rejected"} <= set(panel.mass.curves)
     assert {"x", "y", "even"} == set(panel.phase.curves)
-    bench.qtbot.waitUntil(lambda: len(view.kept.data) == 7, timeout=30_000)  # they are found beside the window
+    bench.qtbot.waitUntil(lambda: len(view.kept.data) == 7)  # they are found beside the window
     edits = panel.shown.edits
     assert edits
     panel.use_button.click()
@@ -54,7 +54,7 @@ def test_a_suggestion_is_drawn_and_used(bench: Bench) -> None:
         order.kind is OrderKind.APPLY and "tracking.diameter_px" in order.text
         for _, turn in bench.window.session.live.recent() for order in turn.orders  # type: ignore[union-attr]
     ))  # fmt: skip
-    bench.qtbot.waitUntil(lambda: panel.shown is not None and not panel.shown.edits, timeout=30_000)
+    bench.qtbot.waitUntil(lambda: panel.shown is not None and not panel.shown.edits)
     assert panel.use_button.text() == "In force"
     assert not panel.use_button.isEnabled()
 

@@ -27,7 +27,6 @@ SETS = (
     "loop.stale_periods=500",
     "loop.window_timeout_s=60",
 )
-PATIENCE_MS = 30_000
 
 
 def ring(*sets: str) -> Plan:
@@ -56,22 +55,22 @@ def test_unconfirmed_then_probing_then_confirmed(qtbot: QtBot, tmp_path: Path) -
 
     def started() -> None:
         acts.start.trigger()
-        qtbot.waitUntil(acts.arm.isEnabled, timeout=PATIENCE_MS)
+        qtbot.waitUntil(acts.arm.isEnabled)
 
     assert strip.map.isVisible()
     assert strip.map.word == "MAP UNCONFIRMED"
     assert session.plan.rig.why_unconfirmed in strip.map.toolTip()
     started()
     acts.arm.trigger()
-    qtbot.waitUntil(lambda: UNCONFIRMED in strip.reason.whole, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: UNCONFIRMED in strip.reason.whole)
     assert newest().level is Level.SAFE
     assert strip.level.word == "SAFE"
 
     window.show_plan(carrying())
     started()
     acts.arm.trigger()
-    qtbot.waitUntil(lambda: strip.level.word == "PROBING", timeout=PATIENCE_MS)
-    qtbot.waitUntil(lambda: beam_is_on(newest()), timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: strip.level.word == "PROBING")
+    qtbot.waitUntil(lambda: beam_is_on(newest()))
     assert strip.map.isVisible()
     assert "at probe power" in strip.reason.whole
     assert newest().sent.power_mw.max() <= session.plan.rig.loop.probe_power_mw * (1.0 + 1e-9)
@@ -85,7 +84,7 @@ def test_unconfirmed_then_probing_then_confirmed(qtbot: QtBot, tmp_path: Path) -
     assert not strip.map.isVisible()
     started()
     acts.arm.trigger()
-    qtbot.waitUntil(lambda: strip.level.word == "ARMED", timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: strip.level.word == "ARMED")
     window.close()
 
 

@@ -216,7 +216,7 @@ def test_another_experiment_darkens_and_is_ready(bench: Bench) -> None:
     bench.armed()
     beam = bench.toy.beam
     window.panel.list.chosen.emit(FIRST.parent / "ring_crystal.yaml")
-    bench.qtbot.waitUntil(lambda: bench.window.reading is None, timeout=60_000)
+    bench.qtbot.waitUntil(lambda: bench.window.reading is None)
     assert beam.closed
     assert window.session.plan.experiment.title == "Ring crystal"
     assert window.session.plan.rig.sample.number == 7
@@ -234,7 +234,7 @@ def test_save_and_open_again(bench: Bench, tmp_path: Path) -> None:
     assert "can't be written" in panel.trouble.text()
     panel.list.saved.emit(tmp_path / "slow.yaml")
     panel.list.chosen.emit(tmp_path / "slow.yaml")
-    bench.qtbot.waitUntil(lambda: bench.window.reading is None, timeout=60_000)
+    bench.qtbot.waitUntil(lambda: bench.window.reading is None)
     assert delay_s(window.session.plan.experiment) == 0.75
     assert window.session.plan.experiment.policy == wanted.policy
     assert (tmp_path / window.session.plan.experiment.rig).resolve().is_file()
@@ -244,7 +244,7 @@ def test_a_bad_file_is_a_sentence_and_nothing_changes(bench: Bench, tmp_path: Pa
     bad = tmp_path / "bad.yaml"
     bad.write_text("title: bad\npolicy: {kind: programed}\n")
     bench.window.panel.list.chosen.emit(bad)
-    bench.qtbot.waitUntil(lambda: bench.window.reading is None, timeout=60_000)
+    bench.qtbot.waitUntil(lambda: bench.window.reading is None)
     assert "programed" in bench.window.strip.reason.whole
     assert bench.window.session.plan.experiment.title == "Annular activity"
 
@@ -390,10 +390,10 @@ def test_candidates_are_drawn_as_the_form_stands(bench: Bench) -> None:
     window = bench.window
     bench.armed()
     window.devices.candidates.setChecked(True)
-    bench.qtbot.waitUntil(lambda: len(window.view.kept.data) == 7, timeout=30_000)
+    bench.qtbot.waitUntil(lambda: len(window.view.kept.data) == 7)
     write(window.devices.forms["tracking"].rows["minmass"], 1e6)
     window.judging.show()
-    bench.qtbot.waitUntil(lambda: len(window.view.kept.data) == 0, timeout=30_000)
+    bench.qtbot.waitUntil(lambda: len(window.view.kept.data) == 0)
     assert len(window.view.rejected.data) >= 7
     write(window.devices.forms["tracking"].rows["diameter_px"], 12)
     window.judging.show()

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE_S
+
 PROGRAM = """
 import os, sys, time
 from concurrent.futures import ProcessPoolExecutor
@@ -43,7 +45,7 @@ def test_a_worker_ends_with_the_command_that_was_killed(tmp_path: Path) -> None:
         busy = int(command.stdout.readline())
         assert lives(busy)
         command.kill()
-    until_s = time.monotonic() + 20.0
+    until_s = time.monotonic() + PATIENCE_S
     while lives(busy) and time.monotonic() < until_s:
         time.sleep(0.05)
     assert not lives(busy)
