@@ -22,6 +22,7 @@ from tracking.locate.radial import Radial
 from tracking.locate.trackpy_locate import TrackpyLocate
 from tracking.locate.windows import LARGEST_MASS, LEAST_MASS, LEAST_SIGNAL, Known, Windows
 from tracking.patches import sorted_by
+from tracking.rules import NEWEST, Rules
 from tracking.settings import Tracking
 
 Floats = NDArray[np.float64]
@@ -30,24 +31,17 @@ Ints = NDArray[np.int64]
 NEWEST_SHARE = 0.125  # of the newest sighting in a particle's running brightness
 AGAIN = 100  # looks after which `auto` judges the image anew
 
-LOCATORS: dict[str, Callable[[Tracking], Locate]] = {
-    "centroid": Centroid,
+LOCATORS: dict[str, Callable[[Tracking, Rules], Locate]] = {
+    "centroid": lambda settings, rules: Centroid(settings, rules=rules),
     "radial": Radial,
     "gaussian": Gaussian,
-    "trackpy": TrackpyLocate,
+    "trackpy": lambda settings, rules: TrackpyLocate(settings),
 }
-FITTED: dict[str, Callable[[Tracking, bool], Locate]] = {"radial": Radial, "gaussian": Gaussian}
 
 
-def locator(settings: Tracking, bounded: bool = True) -> Locate:
-    """The full-frame locator that the settings name; `windows` and `auto` look at a full frame with `centroid`.
-
-    Args:
-        bounded: whether fits are kept near the centroid; False: as in runs of older kernels.
-    """
-    if settings.locator in FITTED and not bounded:
-        return FITTED[settings.locator](settings, False)
-    return LOCATORS.get(settings.locator, Centroid)(settings)
+def locator(settings: Tracking, rules: Rules = NEWEST) -> Locate:
+    """The full-frame locator that the settings name; `windows` and `auto` look at a full frame with `centroid`."""
+    return LOCATORS.get(settings.locator, LOCATORS["centroid"])(settings, rules)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +64,14 @@ class Tracker:
     settings: Tracking
     px_to_um: Affine
     classifier: Classifier | None = field(default=None, compare=False)
-    bounded: bool = True  # whether fits are kept near the centroid; False: as in runs of older kernels
+    rules: Rules = NEWEST
     locate: Locate = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if (self.px_to_um.source, self.px_to_um.target) != ("px", "um"):
             ends = f"{self.px_to_um.source} to {self.px_to_um.target}"
             raise ValueError(f"a tracker needs a map from px to um, not {ends}")
-        object.__setattr__(self, "locate", locator(self.settings, self.bounded))
+        object.__setattr__(self, "locate", locator(self.settings, self.rules))
 
     def start(self) -> Memory:
         return Memory()
@@ -111,13 +105,13 @@ class Tracker:
         if self.settings.locator not in ("windows", "auto"):
             return self.locate(frame.image)
         known = Known(memory.seen.expected_px, memory.light[:, 0], memory.light[:, 1])
-        return Windows(self.settings)(frame.image, known, memory.looks)
+        return Windows(self.settings, self.rules)(frame.image, known, memory.looks)
 
     def _chosen(self, memory: Memory, frame: Frame, found: Features) -> tuple[Choice | None, Choice | None]:
         """(what `auto` goes by, what it would change to if it judged so once more)."""
         if self.settings.locator != "auto" or (memory.choice is not None and memory.looks % AGAIN):
             return memory.choice, memory.rival
-        newest = choose(frame.image, found, self.settings, self.bounded)
+        newest = choose(frame.image, found, self.settings, self.rules)
         if memory.choice is None:
             return newest, None
         if newest is None or newest.name == memory.choice.name:
@@ -131,7 +125,7 @@ class Tracker:
         if choice is None or choice.name == "centroid" or len(found) > MOST:
             return found
         sharpen = radial.sharpen if choice.name == "radial" else gaussian.sharpen
-        return sharpen(frame.image, found, self.settings, self.bounded)
+        return sharpen(frame.image, found, self.settings, self.rules)
 
     def expect(self, memory: Memory, expected: Expected) -> Memory:
         """The memory with these places for those of `expected` that are remembered: trapped ones follow the command."""

@@ -45,7 +45,7 @@ def test_rounding_of_eccentricities_is_compared_where_the_record_says_that_it_is
 ) -> None:
     said = {name: value for name, value in versions().items() if marked or name != KERNELS}
     monkeypatch.setattr("app.rig.versions", lambda: said)
-    instrument = open_instrument(planned())
+    instrument = open_instrument(replace(planned(), kernels=NEWEST_KERNELS if marked else 1))
     recorder = Nudged(open_recorder(instrument, tmp_path / "run.h5", frames=True), share)
     orders = iter([(Order(OrderKind.ARM),)])
     try:
@@ -83,5 +83,24 @@ def test_a_run_whose_fits_had_no_bounds_is_verified_without_them(
     assert "tracks." in differences[1]
 
 
+def test_a_run_whose_grey_levels_came_from_float32_is_verified_with_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A video of low contrast, marked as of kernels 3, and, wrongly, of 4."""
+    images = np.random.default_rng(3).integers(100, 108, (3, 200, 300)).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "noise.tif", images, photometric="minisblack")
+    made = replace(plan_replay(tmp_path / "noise.tif", None, None, ("tracking.minmass=0",)), kernels=3)
+    differences = []
+    for kernels in ("3", "4"):
+        monkeypatch.setattr("app.rig.versions", lambda said=kernels: {**versions(), KERNELS: said})
+        out = tmp_path / f"{kernels}.h5"
+        fly(made, None, out, True, "noise")
+        with read_run(out) as record:
+            differences.append(first_difference(record))
+    assert differences[0] is None
+    assert differences[1] is not None
+    assert "tracks." in differences[1]
+
+
 def test_new_runs_say_with_which_kernels_they_were_made() -> None:
-    assert versions()[KERNELS] == str(NEWEST_KERNELS) == "3"
+    assert versions()[KERNELS] == str(NEWEST_KERNELS) == "4"

@@ -15,6 +15,7 @@ from control.contract import Frame, State
 from tests.tracking.footage import recorded, scattered, spots
 from tracking.locate.auto import choose
 from tracking.locate.centroid import Centroid
+from tracking.rules import Rules
 from tracking.settings import Tracking
 from tracking.tracker import Tracker, locator
 
@@ -65,7 +66,7 @@ def test_alone_a_fit_is_as_good_as_before(name: Any) -> None:
     """To the bit: no bound is met."""
     image = spots((300, 300), scattered((300, 300), 60, 24))
     s = Tracking(locator=name, diameter_px=11, minmass=400)
-    free, bounded = locator(s, bounded=False)(image), locator(s)(image)
+    free, bounded = locator(s, Rules(bounded=False))(image), locator(s)(image)
     assert len(free) > 40
     np.testing.assert_array_equal(free.position_px, bounded.position_px)
     np.testing.assert_array_equal(free.ep_px, bounded.ep_px)
@@ -78,7 +79,7 @@ def test_in_a_real_crowd_no_feature_leaves_its_place(name: Any) -> None:
         s = Tracking(locator=name, diameter_px=7, minmass=100)
         found = Centroid(s)(image)
         for bounded in left:
-            placed = locator(s, bounded)(image)
+            placed = locator(s, Rules(bounded=bounded))(image)
             left[bounded] += int((np.hypot(*(placed.position_px - found.position_px).T) > LIMIT_PX).sum())
             if bounded:
                 assert not cKDTree(placed.position_px).query_pairs(0.999 * s.least_distance_px)
@@ -94,6 +95,6 @@ def test_auto_does_not_fit_in_a_crowd_and_says_why() -> None:
     assert (choice.name, choice.why) == (
         "centroid", "auto: centroid, since 100% of the particles have a neighbour nearer than 8 px"
     )  # fmt: skip
-    before = choose(image, Centroid(s)(image), s, bounded=False)
+    before = choose(image, Centroid(s)(image), s, Rules(bounded=False))
     assert before is not None
     assert before.name != "centroid"

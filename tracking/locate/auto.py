@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tracking.locate.centroid import checked
 from tracking.locate.features import Features
 from tracking.locate.guarded import crowded
+from tracking.rules import NEWEST, Rules
 from tracking.settings import Tracking
 
 Floats = NDArray[np.float64]
@@ -31,17 +32,17 @@ class Choice:
     why: str
 
 
-def choose(image: NDArray[Any], found: Features, s: Tracking, bounded: bool = True) -> Choice | None:
+def choose(image: NDArray[Any], found: Features, s: Tracking, rules: Rules = NEWEST) -> Choice | None:
     """The choice for this kind of image; None as long as too little is seen.
 
     Args:
-        bounded: False: crowds are not looked at, as in runs of older kernels.
+        rules: without `bounded`, crowds are not looked at.
     """
     if len(found) < FEWEST:
         return None
     if len(found) > MOST:
         return Choice("centroid", f"auto: centroid, since fits of {len(found)} particles would take too long")
-    share = float(crowded(found, s).mean()) if bounded else 0.0
+    share = float(crowded(found, s).mean()) if rules.bounded else 0.0
     if share > CROWDED:
         return Choice("centroid", f"auto: centroid, since {share:.0%} of the particles have a neighbour nearer than "
                                   f"{s.diameter_px + 1} px")  # fmt: skip

@@ -32,25 +32,27 @@ def gaussian(width_px: float) -> NDArray[np.float64]:
     return made
 
 
-def bandpass(raw: Image, noise_px: float, box_px: int, threshold: float) -> tuple[Image, float]:
+def bandpass(raw: Image, noise_px: float, box_px: int, threshold: float, wide: bool = False) -> tuple[Image, float]:
     """(the band-passed frame [height, width], its brightest pixel); pixels below `threshold` are 0.
 
     Args:
         raw: [height, width] uint8, uint16 or float64, C-contiguous.
         noise_px: width of the Gaussian.
         box_px: odd side of the running mean, 3 or more.
+        wide: float64 for whole-number frames too.
     """
     whole = raw.dtype != np.float64
-    real: Any = np.float32 if whole else np.float64
+    narrow = whole and not wide
+    real: Any = np.float32 if narrow else np.float64
     weights = gaussian(noise_px).astype(real)
-    depth = cv2.CV_32F if whole else cv2.CV_64F
+    depth = cv2.CV_32F if narrow else cv2.CV_64F
     smooth: Image = cv2.sepFilter2D(raw, depth, weights, weights, borderType=cv2.BORDER_CONSTANT)
     sums, exact = _arithmetic(raw.dtype, box_px)
     stride = raw.shape[1] + box_px - 1
     lines = np.empty((4, max(TILE // stride, 1) * stride), sums)
     half = 0.5 if whole else 0.0  # keeps whole means whole before they are rounded down
     ratio = np.array([half / box_px, 1.0 / box_px], exact)
-    bits = smooth.view(np.int32 if whole else np.int64)  # of floats that are not negative: in the order of the floats
+    bits = smooth.view(np.int32 if narrow else np.int64)  # of floats that are not negative: in the order of the floats
     largest = _subtract_mean(raw, smooth, bits, lines, box_px, ratio, real(threshold))
     return smooth, float(bits.dtype.type(largest).view(real))
 

@@ -1,4 +1,4 @@
-"""trackpy's rule to the letter, for live frames: one thread, row by row.
+"""trackpy's rule for live frames, in one thread, row by row. Whole-number frames have the same features as in trackpy.
 
 Crocker and Grier, J. Colloid Interface Sci. 179, 298 (1996), with the defaults and the columns of trackpy.locate 0.7.
 """
@@ -16,9 +16,11 @@ from tracking.locate.bandpass import Image, bandpass
 from tracking.locate.distinct import distinct
 from tracking.locate.faint import hopeful
 from tracking.locate.features import NOTHING, Features
+from tracking.locate.levels import levels
 from tracking.locate.noise import dark
 from tracking.locate.peaks import above, peaks, whole
 from tracking.locate.refine import describe, disc, refine
+from tracking.rules import NEWEST, Rules
 from tracking.settings import Tracking
 
 MOST_PEAKS = 200_000  # of a frame, of which each costs some us
@@ -31,14 +33,18 @@ class Centroid:
     settings: Tracking
     every_column: bool = True
     error: bool = True  # whether ep_px is estimated, from the dark of the frame
+    rules: Rules = NEWEST
 
     def __call__(self, image: NDArray[Any]) -> Features:
         s = self.settings
         raw = checked(image, s.invert)
         if s.preprocess:
             threshold = s.threshold if s.threshold is not None else 1.0 if raw.dtype != np.float64 else 1 / 255
-            smooth, brightest = bandpass(raw, s.noise_size_px, s.smoothing_px, threshold)
-            bright, factor = whole(smooth, brightest, raw.dtype if raw.dtype != np.float64 else np.uint8)
+            if self.rules.exact and raw.dtype != np.float64:
+                bright, factor = levels(raw, s.noise_size_px, s.smoothing_px, threshold)
+            else:
+                smooth, brightest = bandpass(raw, s.noise_size_px, s.smoothing_px, threshold)
+                bright, factor = whole(smooth, brightest, raw.dtype if raw.dtype != np.float64 else np.uint8)
         elif raw.dtype == np.float64:
             bright, factor = whole(np.maximum(raw, 0), float(raw.max()), np.uint8)
         else:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tracking.locate.centroid import Centroid, checked
 from tracking.locate.features import Features, sharpened
 from tracking.locate.guarded import guarded
+from tracking.rules import NEWEST, Rules
 from tracking.settings import Tracking
 
 Image = NDArray[Any]
@@ -30,19 +31,19 @@ class Gaussian:
     """The full-frame locator of spots: centroid finds them, a fit places them."""
 
     settings: Tracking
-    bounded: bool = True  # False: as in runs of older kernels
+    rules: Rules = NEWEST
 
     def __call__(self, image: NDArray[Any]) -> Features:
-        return sharpen(image, Centroid(self.settings)(image), self.settings, self.bounded)
+        return sharpen(image, Centroid(self.settings, rules=self.rules)(image), self.settings, self.rules)
 
 
-def sharpen(image: NDArray[Any], found: Features, s: Tracking, bounded: bool = True) -> Features:
+def sharpen(image: NDArray[Any], found: Features, s: Tracking, rules: Rules = NEWEST) -> Features:
     """The same features where a Gaussian fits best, within bounds; where it does not, where they were."""
     if len(found) == 0:
         return found
     width_px = np.clip(found.size_px / np.sqrt(2.0), 0.5, s.radius_px)
     better = fits(checked(image, s.invert), found.position_px, width_px, s.radius_px + 1)
-    return guarded(found, better, s) if bounded else sharpened(found, better)
+    return guarded(found, better, s) if rules.bounded else sharpened(found, better)
 
 
 @njit(cache=True, nogil=True)

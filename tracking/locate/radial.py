@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tracking.locate.centroid import Centroid, checked
 from tracking.locate.features import Features, sharpened
 from tracking.locate.guarded import guarded
+from tracking.rules import NEWEST, Rules
 from tracking.settings import Tracking
 
 Image = NDArray[Any]
@@ -32,18 +33,18 @@ class Radial:
     """The full-frame locator of round things: centroid finds them, radial symmetry places them."""
 
     settings: Tracking
-    bounded: bool = True  # False: as in runs of older kernels
+    rules: Rules = NEWEST
 
     def __call__(self, image: NDArray[Any]) -> Features:
-        return sharpen(image, Centroid(self.settings)(image), self.settings, self.bounded)
+        return sharpen(image, Centroid(self.settings, rules=self.rules)(image), self.settings, self.rules)
 
 
-def sharpen(image: NDArray[Any], found: Features, s: Tracking, bounded: bool = True) -> Features:
+def sharpen(image: NDArray[Any], found: Features, s: Tracking, rules: Rules = NEWEST) -> Features:
     """The same features at their centres of radial symmetry, within bounds; where that fails, where they were."""
     if len(found) == 0:
         return found
     better = centres(checked(image, s.invert), found.position_px, s.radius_px + 1)
-    return guarded(found, better, s) if bounded else sharpened(found, better)
+    return guarded(found, better, s) if rules.bounded else sharpened(found, better)
 
 
 @njit(cache=True, nogil=True)

@@ -20,6 +20,7 @@ from tracking.locate.distinct import distinct
 from tracking.locate.features import Features, joined
 from tracking.locate.refine import disc
 from tracking.locate.window import FOUND, MASS, RAW_MASS, SIZE, X, Y, look, scratch
+from tracking.rules import NEWEST, Rules
 from tracking.settings import Tracking
 
 Floats = NDArray[np.float64]
@@ -46,14 +47,15 @@ class Windows:
     """The predictive locator. `everywhere` is the locator of strips and of frames where windows do not pay."""
 
     settings: Tracking
+    rules: Rules = NEWEST
 
     def __call__(self, image: NDArray[Any], expected: Known, looks: int) -> Features:
         """Features of one frame; `looks`, how many frames were looked at before, says which strip's turn it is."""
         if not self._pays(len(expected.mass), image.size):
-            return Centroid(self.settings)(image)
+            return Centroid(self.settings, rules=self.rules)(image)
         known = self.near(image, expected)
         if len(known) < FEWEST * len(expected.mass):
-            return Centroid(self.settings)(image)
+            return Centroid(self.settings, rules=self.rules)(image)
         return self._without_doubles(joined(known, self.strip(image, looks % STRIPS)), len(known))
 
     def _pays(self, windows: int, size: int) -> bool:
@@ -106,7 +108,7 @@ class Windows:
         first, last = turn * height // STRIPS, (turn + 1) * height // STRIPS
         pad = s.margin_px + int(s.least_distance_px) // 2 + 1
         start = max(first - pad, 0)
-        found = Centroid(s, error=False)(image[start : last + pad])
+        found = Centroid(s, error=False, rules=self.rules)(image[start : last + pad])
         y = found.position_px[:, 1] + start
         moved = found.moved(0.0, float(start))
         return moved.only((y >= first) & (y < last)) if len(found) else found
