@@ -94,6 +94,15 @@ class DevicePanel(QWidget):
                     found[f"{part}.{name}"] = value
         return found
 
+    def put_edits(self, edits: dict[str, Any]) -> None:
+        """Show these values, as edits that are not in force."""
+        for key, value in edits.items():
+            part, _, name = key.partition(".")
+            form = self.forms.get(part)
+            if form is not None and name in form.rows:
+                form.put({**form.get(), name: value})
+        self._edited()
+
     def tracking(self) -> Any:
         """The tracking settings as they stand in the form. Raises Refused."""
         return build(Document("the device panel", self.forms["tracking"].get(), {}), type(self.plan.rig.tracking))

@@ -1,7 +1,8 @@
-"""The experiments at hand: a list of titles, Open and Save."""
+"""The experiments at hand: a list of titles, above them copies of edits that were not saved, Open and Save."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from PyQt6.QtWidgets import QFileDialog, QHBoxLayout, QToolButton, QWidget
 
 from app.desktop import theme
 from app.desktop.choice_box import ChoiceBox
+from app.desktop.unsaved import Unsaved
 from config.reader import read
 from config.refused import Refused
 
@@ -20,6 +22,7 @@ ALL = "Experiments, runs, videos (*.yaml *.yml *.h5 *.hdf5 *.tif *.tiff *.avi *.
 class ExperimentList(QWidget):
     chosen = pyqtSignal(Path)
     saved = pyqtSignal(Path)
+    resumed = pyqtSignal(object)  # Unsaved: edits that were kept
 
     def __init__(self, folder: Path, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -45,12 +48,34 @@ class ExperimentList(QWidget):
         for path in families:
             self._add(path)
         self.box.setPlaceholderText("an experiment of its own")
-        self.box.activated.connect(lambda index: self.chosen.emit(self.box.itemData(index)))
+        self._kept = 0  # rows above the experiments: copies of edits, and a line
+        self.box.activated.connect(self._activated)
         self.open_button.clicked.connect(self._open)
         self.save_button.clicked.connect(self._save)
 
     def show_title(self, title: str) -> None:
         self.box.setCurrentIndex(self.box.findText(title))
+
+    def show_unsaved(self, copies: Iterable[Unsaved]) -> None:
+        """These copies of edits, above the experiments."""
+        shown = self.box.currentText()
+        for _ in range(self._kept):
+            self.box.removeItem(0)
+        listed = list(copies)
+        for row, copy in enumerate(listed):
+            self.box.insertItem(row, copy.name, copy)
+            self.box.setItemData(row, f"edits of {copy.path}, which were not saved", Qt.ItemDataRole.ToolTipRole)
+        if listed:
+            self.box.insertSeparator(len(listed))
+        self._kept = len(listed) + bool(listed)
+        self.show_title(shown)
+
+    def _activated(self, index: int) -> None:
+        found = self.box.itemData(index)
+        if isinstance(found, Unsaved):
+            self.resumed.emit(found)
+        else:
+            self.chosen.emit(found)
 
     def _add(self, path: Path) -> None:
         try:

@@ -22,8 +22,10 @@ from app.desktop.experiment_list import ExperimentList
 from app.desktop.foreseen import ForeseenTable
 from app.desktop.form import Fields
 from app.desktop.potential_plot import PotentialPlot
+from app.desktop.unsaved import Unsaved
 from app.means import Means
 from app.predict import predict
+from app.rig_file import Plan
 from config.reader import Document, build, plain
 from config.refused import Refused
 from control.experiment import Experiment, Programmed
@@ -53,10 +55,15 @@ class Edit(QUndoCommand):
         return True
 
     def undo(self) -> None:
-        self.panel.show_data(self.before)
+        self._show(self.before, self.after)
 
     def redo(self) -> None:
-        self.panel.show_data(self.after)
+        self._show(self.after, self.before)
+
+    def _show(self, data: Any, other: Any) -> None:
+        """What the rig's panels have set meanwhile is none of this edit, and stays."""
+        own = data["set"] != other["set"]
+        self.panel.show_data(data if own else {**data, "set": self.panel.data()["set"]})
 
 
 class ExperimentPanel(QWidget):
@@ -72,6 +79,7 @@ class ExperimentPanel(QWidget):
         self._means = means  # what an experiment would have to work with; raises Refused
         self.in_force = experiment
         self.undo_stack = QUndoStack(self)
+        self._saved: dict[str, Any] = {}  # the data as opened, or as saved last
         self.list = ExperimentList(folder)
         self.law, self.carrying = Fields(Experiment, LAW), Fields(Experiment, CARRYING)
         self.plot, self.foreseen = PotentialPlot(), ForeseenTable()
@@ -122,11 +130,42 @@ class ExperimentPanel(QWidget):
 
     def show_experiment(self, experiment: Experiment) -> None:
         """Another experiment, in force from now on; its edits begin anew."""
+        self._begin(experiment, QUndoStack(self))
+        self.show_data(plain(experiment))
+        self._saved = self.data()
+
+    def _begin(self, experiment: Experiment, stack: QUndoStack) -> None:
         self.in_force = experiment
         self.list.show_title(experiment.title)
         self.list.box.setToolTip(experiment.about)
-        self.undo_stack.clear()
-        self.show_data(plain(experiment))
+        if stack is not self.undo_stack:
+            self.undo_stack.indexChanged.disconnect(self._show_buttons)
+            stack.indexChanged.connect(self._show_buttons)
+            self.undo_stack = stack
+
+    def show_unsaved(self, copy: Unsaved, experiment: Experiment) -> None:
+        """Edits that were kept are gone on with, over `experiment`, which is in force."""
+        if copy.stack is None or copy.saved is None:
+            self.show_experiment(experiment)
+            if copy.data != self.data():
+                self.undo_stack.push(Edit(self, self.data(), copy.data))
+            return
+        self._begin(experiment, copy.stack)
+        self.show_data(copy.data)
+        self._saved = copy.saved
+
+    def unsaved(self, path: Path, plan: Plan, devices: dict[str, Any]) -> Unsaved | None:
+        """The edits of this file as they stand, to be kept; None where there are none."""
+        if self.data() == self._saved and not devices:
+            return None
+        return self.as_it_stands(path, plan, devices)
+
+    def as_it_stands(self, path: Path, plan: Plan, devices: dict[str, Any]) -> Unsaved:
+        return Unsaved(path, self.in_force.title, self.data(), devices, plan, self._saved, self.undo_stack)
+
+    def saved(self) -> None:
+        """What stands in the form is in a file by now."""
+        self._saved = self.data()
 
     def show_data(self, data: Any) -> None:
         self._data = data

@@ -1,4 +1,4 @@
-"""What the window remembers from one day to the next: its layout and the last experiment."""
+"""What the window remembers from one day to the next: its layout, the last experiment, edits that were not saved."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ LAYOUT = 2  # of the window; another number forgets layouts of older windows
 class Memory:
     def __init__(self, folder: Path | None = None) -> None:
         folder = folder or user_config_path("cybloids", ensure_exists=True)
+        self.unsaved = folder / "unsaved"  # copies of edits
         self._kept = QSettings(str(folder / "desktop.ini"), QSettings.Format.IniFormat)
 
     def keep(self, window: QMainWindow, experiment: str) -> None:
