@@ -15,18 +15,20 @@ from PyQt6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QScrollArea, QTabW
 
 from app.desktop import checkpoint_editor as checkpoint_editor  # these put themselves into the form
 from app.desktop import drawn_editor as drawn_editor
-from app.desktop import formula_editor as formula_editor
 from app.desktop import theme
+from app.desktop.background import Background
+from app.desktop.checked import Checked, check, formulas_in
 from app.desktop.editing_keys import APPLY, REDO, UNDO, EditingKeys
 from app.desktop.experiment_list import ExperimentList
 from app.desktop.foreseen import ForeseenTable
 from app.desktop.form import Fields
+from app.desktop.formula_editor import FormulaEditor
 from app.desktop.potential_plot import PotentialPlot
 from app.desktop.unsaved import Unsaved
 from app.means import Means
 from app.predict import predict
 from app.rig_file import Plan
-from config.reader import Document, build, plain
+from config.reader import plain
 from config.refused import Refused
 from control.experiment import Experiment, Programmed
 
@@ -37,8 +39,9 @@ LAW, CARRYING = ("policy",), ("mode", "trap", "species", "keep_in_field")  # the
 class Edit(QUndoCommand):
     """One edit of the form: the data before and after. What is typed or turned in one go is one edit."""
 
-    def __init__(self, panel: ExperimentPanel, before: Any, after: Any) -> None:
+    def __init__(self, panel: ExperimentPanel, before: Any, after: Any, shown: bool = False) -> None:
         super().__init__("edit")
+        self._shown = shown  # the form shows `after` already
         self.panel, self.before, self.after = panel, before, after
         self.where, self.at_s = difference(before, after), time.monotonic()
         self.applied = False  # the rig has followed it, and follows when it is undone
@@ -58,7 +61,11 @@ class Edit(QUndoCommand):
         self._show(self.before, self.after)
 
     def redo(self) -> None:
-        self._show(self.after, self.before)
+        if self._shown:
+            self._shown = False
+            self.panel.take_over(self.after)
+        else:
+            self._show(self.after, self.before)
 
     def _show(self, data: Any, other: Any) -> None:
         """What the rig's panels have set meanwhile is none of this edit, and stays."""
@@ -91,6 +98,9 @@ class ExperimentPanel(QWidget):
         self.apply_button.setToolTip("put the edited experiment in force between two turns (Ctrl+Enter)")
         self.undo_button, self.redo_button = QPushButton("Undo"), QPushButton("Redo")
         self._typing = self._changed = self._wrong = False  # `typing`: a field holds text that is not committed yet
+        self._checked: Checked | None = None  # what was found out last
+        self._background = Background(check, self)
+        self._background.answered.connect(self._show_checked)
         self._lay_out()
         for form in (self.law, self.carrying):
             form.edited.connect(self._edited)
@@ -131,11 +141,13 @@ class ExperimentPanel(QWidget):
     def show_experiment(self, experiment: Experiment) -> None:
         """Another experiment, in force from now on; its edits begin anew."""
         self._begin(experiment, QUndoStack(self))
+        for editor in self._formulas():
+            editor.forget()
         self.show_data(plain(experiment))
         self._saved = self.data()
 
     def _begin(self, experiment: Experiment, stack: QUndoStack) -> None:
-        self.in_force = experiment
+        self.in_force, self._checked, self._changed = experiment, None, False
         self.list.show_title(experiment.title)
         self.list.box.setToolTip(experiment.about)
         if stack is not self.undo_stack:
@@ -168,15 +180,21 @@ class ExperimentPanel(QWidget):
         self._saved = self.data()
 
     def show_data(self, data: Any) -> None:
-        self._data = data
         self.law.put(data)
         self.carrying.put(data)
+        self.take_over(data)
+
+    def take_over(self, data: Any) -> None:
+        """The form shows these data by now."""
+        self._data = data
         self._check()
 
     def read(self) -> Experiment:
         """The experiment as edited. Raises Refused."""
-        experiment: Experiment = build(Document("the experiment panel", self.data(), {}), Experiment)
-        return experiment
+        checked = self._check_now()
+        if checked.experiment is None:
+            raise Refused(checked.trouble)
+        return checked.experiment
 
     def data(self) -> dict[str, Any]:
         """The experiment as edited, as plain data."""
@@ -185,12 +203,9 @@ class ExperimentPanel(QWidget):
 
     def apply(self) -> None:
         """Hand the edited experiment over, if it is one."""
-        try:
-            experiment = self.read()
-        except Refused as refused:
-            self.say(str(refused))
-            return
-        self.applied.emit(experiment)
+        experiment = self._check_now().experiment
+        if experiment is not None:
+            self.applied.emit(experiment)
 
     def undo(self) -> None:
         """Take the last edit back. Where it is in force, what was before it comes into force again."""
@@ -211,7 +226,7 @@ class ExperimentPanel(QWidget):
     def _apply_typed(self) -> None:
         """Ctrl+Enter: what the Apply button does, where there is something to apply."""
         self._typing = False
-        self._check()
+        self._check_now()
         if self.apply_button.isEnabled():
             self.apply()
 
@@ -234,13 +249,17 @@ class ExperimentPanel(QWidget):
         self.show_data({**self.data(), "set": values})
 
     def say(self, trouble: str) -> None:
-        self.trouble.setText(trouble.splitlines()[0] if trouble else "")  # a formula marks its fault itself
+        self.trouble.setText(trouble.splitlines()[0] if trouble else "")
         self.trouble.setVisible(bool(trouble))
 
     def _edited(self) -> None:
         before, after = self._data, self.data()
         if after != before:
-            self.undo_stack.push(Edit(self, before, after))
+            typing = any(formula.typing for formula in self._formulas())
+            self.undo_stack.push(Edit(self, before, after, shown=typing))
+
+    def _formulas(self) -> list[FormulaEditor]:
+        return self.law.findChildren(FormulaEditor)
 
     def put_in_force(self, data: dict[str, Any]) -> None:
         """An edit that somebody else has made, at once; undone like any other. Edits not yet applied go too."""
@@ -255,16 +274,45 @@ class ExperimentPanel(QWidget):
         self.undo_stack.push(Edit(self, self._data, data))
 
     def _check(self) -> None:
-        """Say at once what is wrong, and whether there is something to apply."""
-        try:
-            experiment, trouble = self.read(), ""
-            self._foresee(experiment)
-        except Refused as refused:
-            experiment, trouble = None, str(refused)
-        self.say(trouble)
+        """Find out what is wrong, and whether there is something to apply; of formulas in the background."""
+        data = self.data()
+        if self._checked is not None and self._checked.data == data:
+            self._show_checked(self._checked)
+        elif any(True for _ in formulas_in(data)):
+            self._background.ask(data)
+            self._changed = self._changed or (self._checked is not None and self._checked.data != data)
+            self._show_buttons()
+        else:
+            self._show_checked(check(data))
+
+    @property
+    def is_checking(self) -> bool:
+        """Whether it is still being found out what is wrong with the data as they stand."""
+        return self._background.busy
+
+    def _check_now(self) -> Checked:
+        """What is known of the data as they stand, or is found out here."""
+        checked = self._checked
+        if checked is None or self._background.busy or checked.data != self.data():
+            checked = check(self.data())
+            self._show_checked(checked)
+        return checked
+
+    def _show_checked(self, checked: Checked) -> None:
+        """What is wrong, what it will do, and whether there is something to apply."""
+        self._background.drop()
+        self._checked, experiment, trouble = checked, checked.experiment, checked.trouble
+        for editor in self._formulas():
+            formula = {"kind": "formula", **editor.get()}
+            editor.show_fault(formula, next((fault for wrong, fault in checked.faults if wrong == formula), None))
+        if experiment is not None:
+            try:
+                self._foresee(experiment)
+            except Refused as refused:
+                experiment, trouble = None, str(refused)
+        self.say("" if checked.faults else trouble)  # the editor of a formula says it at the character
         self.foreseen.setVisible(not trouble)  # it would tell of something else
-        changed = experiment is not None and experiment != self.in_force
-        self._changed, self._wrong = changed, experiment is None
+        self._changed, self._wrong = experiment is not None and experiment != self.in_force, experiment is None
         self._show_buttons()
         self.edited.emit(experiment, trouble)
 
