@@ -9,21 +9,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from PyQt6.QtCore import QKeyCombination, Qt, pyqtSignal
-from PyQt6.QtGui import QKeySequence, QShortcut, QUndoCommand, QUndoStack
-from PyQt6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QScrollArea, QTabWidget, QVBoxLayout, QWidget
+from PyQt6.QtCore import QKeyCombination, QSize, Qt, pyqtSignal
+from PyQt6.QtGui import QKeySequence, QResizeEvent, QShortcut, QUndoCommand, QUndoStack
+from PyQt6.QtWidgets import QHBoxLayout, QPushButton, QScrollArea, QTabWidget, QVBoxLayout, QWidget
 
 from app.desktop import checkpoint_editor as checkpoint_editor  # these put themselves into the form
 from app.desktop import drawn_editor as drawn_editor
 from app.desktop import theme
 from app.desktop.background import Background
 from app.desktop.checked import Checked, check, formulas_in
+from app.desktop.consequences import Consequences
 from app.desktop.editing_keys import APPLY, REDO, UNDO, EditingKeys
 from app.desktop.experiment_list import ExperimentList
 from app.desktop.foreseen import ForeseenTable
 from app.desktop.form import Fields
 from app.desktop.formula_editor import FormulaEditor
 from app.desktop.potential_plot import PotentialPlot
+from app.desktop.sentence import Sentence
 from app.desktop.unsaved import Unsaved
 from app.means import Means
 from app.predict import predict
@@ -33,6 +35,8 @@ from config.refused import Refused
 from control.experiment import Experiment, Programmed
 
 IN_ONE_GO_S = 1.0
+FORM_PX = 350  # of height for the form with its tabs, where the panel has it: 320 for the fields
+FORM_LEAST_PX = 150
 LAW, CARRYING = ("policy",), ("mode", "trap", "species", "keep_in_field")  # the rest is not turned while it runs
 
 
@@ -90,10 +94,8 @@ class ExperimentPanel(QWidget):
         self.list = ExperimentList(folder)
         self.law, self.carrying = Fields(Experiment, LAW), Fields(Experiment, CARRYING)
         self.plot, self.foreseen = PotentialPlot(), ForeseenTable()
-        self.trouble = QLabel()
-        self.trouble.setWordWrap(True)
-        self.trouble.setStyleSheet(f"color: {theme.RED}")
-        self.trouble.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.consequences = Consequences(self.plot, self.foreseen)
+        self.trouble = Sentence()
         self.apply_button = QPushButton("Apply")
         self.apply_button.setToolTip("put the edited experiment in force between two turns (Ctrl+Enter)")
         self.undo_button, self.redo_button = QPushButton("Undo"), QPushButton("Redo")
@@ -122,21 +124,37 @@ class ExperimentPanel(QWidget):
                 shortcut.activated.connect(action)
 
     def _lay_out(self) -> None:
-        tabs = QTabWidget()
-        tabs.setDocumentMode(True)
-        tabs.addTab(scrolled(self.law), "Law")
-        tabs.addTab(scrolled(self.carrying), "Mode, trap, field")
+        self.tabs = QTabWidget()
+        self.tabs.setDocumentMode(True)
+        self.tabs.setMinimumHeight(FORM_LEAST_PX)
+        self.tabs.addTab(scrolled(self.law), "Law")
+        self.tabs.addTab(scrolled(self.carrying), "Mode, trap, field")
         buttons = QHBoxLayout()
         buttons.addWidget(self.apply_button, 2)
         buttons.addWidget(self.undo_button, 1)
         buttons.addWidget(self.redo_button, 1)
         whole = QVBoxLayout(self)
-        whole.setSpacing(theme.GRID)
+        whole.setContentsMargins(theme.GRID, theme.GRID // 2, theme.GRID, theme.GRID // 2)
+        whole.setSpacing(theme.GRID // 2)
         whole.addWidget(self.list)
-        whole.addWidget(tabs, 1)
-        for below in (self.plot, self.foreseen, self.trouble):
+        whole.addWidget(self.tabs, 1)
+        for below in (self.consequences, self.trouble):
             whole.addWidget(below)
         whole.addLayout(buttons)
+
+    def minimumSizeHint(self) -> QSize:
+        """Small, since what has no room is put away."""
+        return QSize(270, FORM_LEAST_PX + self._beside_px())
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """The form has its height first."""
+        super().resizeEvent(event)
+        self.consequences.fit(self.height() - FORM_PX - self._beside_px())
+
+    def _beside_px(self) -> int:
+        """The height of all but the form, the curves and the numbers."""
+        fixed = (self.list, self.trouble, self.apply_button)
+        return sum(widget.sizeHint().height() for widget in fixed) + self.consequences.head_px + 6 * theme.GRID // 2
 
     def show_experiment(self, experiment: Experiment) -> None:
         """Another experiment, in force from now on; its edits begin anew."""
@@ -249,8 +267,7 @@ class ExperimentPanel(QWidget):
         self.show_data({**self.data(), "set": values})
 
     def say(self, trouble: str) -> None:
-        self.trouble.setText(trouble.splitlines()[0] if trouble else "")
-        self.trouble.setVisible(bool(trouble))
+        self.trouble.say(trouble.splitlines()[0] if trouble else "")
 
     def _edited(self) -> None:
         before, after = self._data, self.data()
@@ -311,7 +328,8 @@ class ExperimentPanel(QWidget):
             except Refused as refused:
                 experiment, trouble = None, str(refused)
         self.say("" if checked.faults else trouble)  # the editor of a formula says it at the character
-        self.foreseen.setVisible(not trouble)  # it would tell of something else
+        if trouble:
+            self.foreseen.show_unknown()  # what is there is of something else
         self._changed, self._wrong = experiment is not None and experiment != self.in_force, experiment is None
         self._show_buttons()
         self.edited.emit(experiment, trouble)
@@ -340,6 +358,7 @@ class ExperimentPanel(QWidget):
         """The curves and the numbers of what it will do. Raises Refused for what can't fly."""
         means = self._means(experiment)
         forces = experiment.policy.forces if isinstance(experiment.policy, Programmed) else ()
+        self.consequences.show_drawn(any(force.shape.kind == "drawn" for force in forces))
         self.plot.show_forces([force.shape for force in forces], experiment.mode, means)
         self.foreseen.show_all(predict(experiment, means))
 

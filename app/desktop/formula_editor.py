@@ -6,7 +6,7 @@ import re
 from contextlib import suppress
 from typing import Any
 
-from PyQt6.QtCore import Qt, QTimer, pyqtSignal
+from PyQt6.QtCore import QTimer, pyqtSignal
 from PyQt6.QtGui import QColor, QFontDatabase, QTextCursor
 from PyQt6.QtWidgets import QFormLayout, QLabel, QPlainTextEdit, QTextEdit, QVBoxLayout
 
@@ -16,6 +16,7 @@ from app.desktop.checked import FormulaFault
 from app.desktop.editor import Editor
 from app.desktop.form import SPECIAL, Fields
 from app.desktop.number_box import NumberBox
+from app.desktop.sentence import Sentence
 from control.potentials.expression import RESERVED, FormulaError, assert_length, parse
 from control.potentials.formula import VARIABLES, Formula, assert_parameters
 
@@ -65,7 +66,7 @@ class FormulaEditor(Editor):
 
     def __init__(self, cls: type) -> None:
         super().__init__()
-        self.text, self.fault = FormulaText(), QLabel()
+        self.text, self.fault = FormulaText(), Sentence(FAULT_LINES)
         self.typing = False  # while `edited` is emitted: the text has changed, and is shown already
         self.rest = Fields(cls, ("unit", "range_um"))
         self.numbers: dict[str, NumberBox] = {}
@@ -80,10 +81,6 @@ class FormulaEditor(Editor):
         self.rest.edited.connect(self.edited)
 
     def _lay_out(self) -> None:
-        self.fault.setWordWrap(True)
-        self.fault.setStyleSheet(f"color: {theme.RED}")
-        self.fault.setAlignment(Qt.AlignmentFlag.AlignTop)
-        self.fault.setFixedHeight(FAULT_LINES * self.fault.fontMetrics().lineSpacing())  # kept, so that nothing jumps
         self._rows = QFormLayout()
         self._rows.setSpacing(6)
         said = QLabel("V, of r, or of x and y, and of t in s")
@@ -148,8 +145,7 @@ class FormulaEditor(Editor):
 
     def _say(self, fault: FormulaFault | None) -> None:
         at = f"character {fault.column + 1}: " if fault is not None and fault.column is not None else ""
-        self.fault.setText(f"{at}{fault.sentence}" if fault is not None else "")
-        self.fault.setToolTip(self.fault.text())
+        self.fault.say(f"{at}{fault.sentence}" if fault is not None else "")
         self.text.mark(fault.column if fault is not None else None)
 
     def _show_parameters(self) -> None:

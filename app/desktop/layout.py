@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PyQt6.QtCore import Qt
-from PyQt6.QtWidgets import QDockWidget, QMainWindow, QToolBar, QVBoxLayout, QWidget
+from PyQt6.QtCore import QSize, Qt
+from PyQt6.QtGui import QGuiApplication
+from PyQt6.QtWidgets import QDockWidget, QMainWindow, QScrollArea, QToolBar, QVBoxLayout, QWidget
 
 from app.desktop import theme
 
@@ -14,10 +15,13 @@ if TYPE_CHECKING:
 
 LEFT, RIGHT = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
 BELOW = Qt.DockWidgetArea.BottomDockWidgetArea
+SIZE = QSize(1366, 768)
+SIDE_PX, BELOW_PX = 270, 150  # least widths of panels
+NARROW_PX, LOW_PX = 1100, 600  # a smaller screen begins without the other panels
 
 
 def lay_out(window: Window) -> None:
-    """For 1366x768 and more; a person may move it, and it is remembered."""
+    """For 1366x768 and more, and for half of that; a person may move it, and it is remembered."""
     window.setDockOptions(QMainWindow.DockOption.AnimatedDocks | QMainWindow.DockOption.AllowTabbedDocks)
     middle = QWidget()
     column = QVBoxLayout(middle)
@@ -30,10 +34,10 @@ def lay_out(window: Window) -> None:
     window.addToolBarBreak()
     window.addToolBar(state_bar(window.strip))
     window.setStatusBar(window.status)
-    window.resize(1366, 768)
+    window.resize(SIZE)
     right = dock(window, "Experiment", window.panel, RIGHT)
-    left = dock(window, "Devices", window.devices, LEFT)
-    tuning = dock(window, "Tuning", window.tuning, LEFT)
+    left = dock(window, "Devices", tall(window.devices), LEFT)
+    tuning = dock(window, "Tuning", tall(window.tuning), LEFT)
     tuning.visibilityChanged.connect(window.tuning.see)
     window.tabifyDockWidget(left, tuning)
     left.raise_()
@@ -46,6 +50,32 @@ def lay_out(window: Window) -> None:
     window.resizeDocks([below, beside], [3, 2], Qt.Orientation.Horizontal)
     window.resizeDocks([below], [190], Qt.Orientation.Vertical)
     window.actions_bar.add_panels([left, tuning, right, below, beside])
+    screen = window.screen()
+    if screen is not None and QGuiApplication.platformName() != "offscreen":  # which has none to fit
+        fit_screen(window, screen.availableGeometry().size())
+
+
+def fit_screen(window: QMainWindow, room: QSize) -> None:
+    """On a small screen the image and the experiment come first; the other panels are one click away."""
+    window.resize(SIZE.boundedTo(room))
+    for name, hidden in (
+        ("Devices", room.width() < NARROW_PX),
+        ("Tuning", room.width() < NARROW_PX),
+        ("Observables", room.height() < LOW_PX),
+        ("Log", room.height() < LOW_PX),
+    ):
+        panel = window.findChild(QDockWidget, name)
+        if panel is not None and hidden:
+            panel.hide()
+
+
+def tall(inside: QWidget) -> QScrollArea:
+    """Scrolls where a window is too low for it."""
+    scroll = QScrollArea()
+    scroll.setWidget(inside)
+    scroll.setWidgetResizable(True)
+    scroll.setFrameShape(QScrollArea.Shape.NoFrame)
+    return scroll
 
 
 def state_bar(strip: QWidget) -> QToolBar:
@@ -64,6 +94,6 @@ def dock(window: QMainWindow, title: str, widget: QWidget, area: Qt.DockWidgetAr
     made = QDockWidget(title, window)
     made.setObjectName(title)
     made.setWidget(widget)
-    widget.setMinimumWidth(270)
+    widget.setMinimumWidth(BELOW_PX if area == BELOW else SIDE_PX)
     window.addDockWidget(area, made)
     return made

@@ -26,6 +26,9 @@ LEVELS = {
 }
 
 
+REASON_PX = 120  # at least, of the reason
+
+
 class Elided(QLabel):
     """One line of text that ends in an ellipsis where it does not fit; the tooltip has it whole."""
 
@@ -52,8 +55,8 @@ class Elided(QLabel):
 class StateStrip(QWidget):
     def __init__(self, kind: str, why_unconfirmed: str = "", parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.kind, self.map, self.level = Badge("SIMULATED"), Badge("MAP UNCONFIRMED"), Badge("NO ANSWER")
-        self.watch = Badge("WINDOW NOT WATCHED")
+        self.kind, self.level = Badge("SIMULATED"), Badge("NO ANSWER")
+        self.map, self.watch = Badge("MAP UNCONFIRMED", short="MAP"), Badge("WINDOW NOT WATCHED", short="WATCH")
         self.watch.setToolTip(
             "loop.window_timeout_s of this rig is null: the beam stays as it is if this window does not answer"
         )
@@ -66,6 +69,7 @@ class StateStrip(QWidget):
         row.setSpacing(theme.GRID)
         for widget in (self.kind, self.map, self.watch, self.level):
             row.addWidget(widget)
+        self.reason.setMinimumWidth(REASON_PX)
         row.addWidget(self.reason, 1)
         for widget in (self.beam, self.record):
             row.addWidget(widget)
