@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from PyQt6.QtCore import QSize, Qt
@@ -9,6 +10,7 @@ from PyQt6.QtGui import QGuiApplication
 from PyQt6.QtWidgets import QDockWidget, QMainWindow, QScrollArea, QToolBar, QVBoxLayout, QWidget
 
 from app.desktop import theme
+from app.desktop.panels import Panels
 
 if TYPE_CHECKING:
     from app.desktop.window import Window
@@ -35,24 +37,36 @@ def lay_out(window: Window) -> None:
     window.addToolBar(state_bar(window.strip))
     window.setStatusBar(window.status)
     window.resize(SIZE)
-    right = dock(window, "Experiment", window.panel, RIGHT)
-    left = dock(window, "Devices", tall(window.devices), LEFT)
-    tuning = dock(window, "Tuning", tall(window.tuning), LEFT)
-    tuning.visibilityChanged.connect(window.tuning.see)
-    window.tabifyDockWidget(left, tuning)
-    left.raise_()
+    docks = [
+        dock(window, "Devices", tall(window.devices), SIDE_PX),
+        dock(window, "Tuning", tall(window.tuning), SIDE_PX),
+        dock(window, "Experiment", window.panel, SIDE_PX),
+        dock(window, "Observables", window.plots, BELOW_PX),
+        dock(window, "Log", window.log, BELOW_PX),
+    ]
+    docks[1].visibilityChanged.connect(window.tuning.see)
     window.setCorner(Qt.Corner.BottomLeftCorner, LEFT)
     window.setCorner(Qt.Corner.BottomRightCorner, RIGHT)
-    below = dock(window, "Observables", window.plots, BELOW)
-    beside = dock(window, "Log", window.log, BELOW)
+    arrange(window, docks)
+    window.actions_bar.add_panels(Panels(window, docks, lambda: arrange(window, docks)))
+    screen = window.screen()
+    if screen is not None and QGuiApplication.platformName() != "offscreen":  # which has none to fit
+        fit_screen(window, screen.availableGeometry().size())
+
+
+def arrange(window: QMainWindow, docks: Sequence[QDockWidget]) -> None:
+    """Every panel in its place, in sight."""
+    left, tuning, right, below, beside = docks
+    for panel, area in ((right, RIGHT), (left, LEFT), (tuning, LEFT), (below, BELOW), (beside, BELOW)):
+        panel.setFloating(False)
+        window.addDockWidget(area, panel)
+        panel.show()
+    window.tabifyDockWidget(left, tuning)
+    left.raise_()
     window.splitDockWidget(below, beside, Qt.Orientation.Horizontal)
     window.resizeDocks([left, right], [270, theme.PANEL_WIDTH], Qt.Orientation.Horizontal)
     window.resizeDocks([below, beside], [3, 2], Qt.Orientation.Horizontal)
     window.resizeDocks([below], [190], Qt.Orientation.Vertical)
-    window.actions_bar.add_panels([left, tuning, right, below, beside])
-    screen = window.screen()
-    if screen is not None and QGuiApplication.platformName() != "offscreen":  # which has none to fit
-        fit_screen(window, screen.availableGeometry().size())
 
 
 def fit_screen(window: QMainWindow, room: QSize) -> None:
@@ -90,10 +104,9 @@ def state_bar(strip: QWidget) -> QToolBar:
     return bar
 
 
-def dock(window: QMainWindow, title: str, widget: QWidget, area: Qt.DockWidgetArea) -> QDockWidget:
+def dock(window: QMainWindow, title: str, widget: QWidget, least_px: int) -> QDockWidget:
     made = QDockWidget(title, window)
     made.setObjectName(title)
     made.setWidget(widget)
-    widget.setMinimumWidth(BELOW_PX if area == BELOW else SIDE_PX)
-    window.addDockWidget(area, made)
+    widget.setMinimumWidth(least_px)
     return made

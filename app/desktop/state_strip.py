@@ -55,7 +55,7 @@ class Elided(QLabel):
 class StateStrip(QWidget):
     def __init__(self, kind: str, why_unconfirmed: str = "", parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.kind, self.level = Badge("SIMULATED"), Badge("NO ANSWER")
+        self.kind, self.level = Badge("SIMULATED"), Badge("was TRIPPED")
         self.map, self.watch = Badge("MAP UNCONFIRMED", short="MAP"), Badge("WINDOW NOT WATCHED", short="WATCH")
         self.watch.setToolTip(
             "loop.window_timeout_s of this rig is null: the beam stays as it is if this window does not answer"
@@ -141,8 +141,10 @@ class StateStrip(QWidget):
 
     def show_recorded(self, turn: Turn, again: Turn | None, sent: bool) -> None:
         """What was `sent`, or would have been, quietly: no light comes of it now."""
-        colour, shape, _ = LEVELS[turn.level]
-        self.level.show_state(str(turn.level), colour, shape, True)
+        if sent:
+            self.level.show_state(f"was {turn.level}", theme.CALM, LEVELS[turn.level][1], True)
+        else:  # a video: nothing was armed, and nothing is
+            self.level.show_state("OFF", theme.CALM, "square", True)
         then = f"{'sent then' if sent else 'would be sent'} ●: {_in_words(turn)}"
         self.reason.say(then if again is None else f"{then}; with the edits □: {_in_words(again)}")
         self._show_light("dark")

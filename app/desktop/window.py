@@ -97,6 +97,9 @@ class Window(QMainWindow):
         lay_out(self)
         self._connect()
         self.view.say(WELCOME)
+        self.panel.list.runs = runs
+        self.panel.list.show_recent([*(memory.recent if memory is not None else ())])
+        self.panel.list.remember(path)
         self._list_copies()
         for said in (*self.copies.unread, *(f"edits that were not saved: {copy.name}" for copy in self.copies)):
             self.log.say(said, theme.AMBER)
@@ -119,6 +122,8 @@ class Window(QMainWindow):
     def _connect(self) -> None:
         acts = self.actions_bar
         acts.start.triggered.connect(self.start)
+        acts.close_rig.triggered.connect(self.close_rig)
+        acts.reconnect.triggered.connect(self.reconnect)
         acts.record.triggered.connect(self.record)
         acts.arm.triggered.connect(self.arm)
         acts.stop.triggered.connect(self.stop)
@@ -142,6 +147,24 @@ class Window(QMainWindow):
             return
         self.session.start()
         self.status.clearMessage()
+
+    def close_rig(self) -> None:
+        """The loop ends, dark, and lets its devices go; the window stays, and Start opens them again."""
+        try:
+            self.session.close()
+        except Fault as fault:
+            self.trouble(str(fault))
+        else:
+            self.strip.show_stopped("the rig is closed; Start opens it again", light=self.session.light)
+            self.log.say("the rig is closed")
+        self.strip.show_record("")
+        self.view.say(WELCOME)
+        self.actions_bar.follow(self.session)
+
+    def reconnect(self) -> None:
+        """Close the rig and open it anew: for a device that has gone. The beam stays dark until Arm."""
+        self.close_rig()
+        self.start()
 
     def arm(self) -> None:
         """Light, unless the click waited while the window was busy: who made it saw another state than there is."""
@@ -243,9 +266,8 @@ class Window(QMainWindow):
         """The copies of edits in the list, and one that is new in words."""
         self.panel.list.show_unsaved(self.copies)
         if copy is not None:
-            said = f"edits that were not saved are kept in the list of experiments: {copy.name}"
-            self.status.showMessage(said, 10_000)
-            self.log.say(said)
+            self.status.showMessage(f"in the list: {copy.name}", 10_000)
+            self.log.say(f"{copy.name}: these edits are kept in the list of experiments")
 
     def _drop_reading(self) -> None:
         if self.reading is not None:
@@ -276,6 +298,7 @@ class Window(QMainWindow):
             return
         self.reading = None
         self.path = path
+        self.panel.list.remember(path)
         if reel is not None:
             self._show_recording(reel)
         self.status.clearMessage()
@@ -369,6 +392,7 @@ class Window(QMainWindow):
             self.panel.say(str(error))
             return
         self.panel.saved()
+        self.panel.list.remember(path)
         self.status.showMessage(f"saved to {path}", 6000)
 
     def apply(self, experiment: Any) -> None:
@@ -495,11 +519,13 @@ class Window(QMainWindow):
             return
         self._has_ended = True
         if self._memory is not None and self.pulse.active:
-            self._memory.keep(self, str(self.path))
+            self._memory.keep(self, str(self.path), self.panel.list.recent)
         self.pulse.stop()
         self.heart.stop()
         self.plot_timer.stop()
         self._drop_reading()
+        self.asking.close()
+        self.panel.list.close_dialog()
         for close in (self.session.close, self.session.close_helpers):
             try:
                 close()
