@@ -1,10 +1,10 @@
-"""The row of things to do: Start, Record, Arm, STOP, Reset."""
+"""The row of things to do: Start, Close rig, Reconnect, Record, Arm, STOP, Reset."""
 
 from __future__ import annotations
 
 from PyQt6.QtCore import QPointF, QSize, Qt
 from PyQt6.QtGui import QAction, QColor, QIcon, QPainter, QPixmap
-from PyQt6.QtWidgets import QDockWidget, QMainWindow, QSizePolicy, QToolBar, QToolButton, QWidget
+from PyQt6.QtWidgets import QMainWindow, QSizePolicy, QToolBar, QToolButton, QWidget
 
 from app.desktop import theme
 from app.desktop.badge import draw_shape
@@ -19,7 +19,13 @@ class Actions(QToolBar):
         self.setMovable(False)
         self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.setIconSize(QSize(18, 18))
-        self.start = self._action("Start", "right", theme.GREEN, "Ctrl+R", "turn the loop; the beam stays dark")
+        self.start = self._action("Start", "right", theme.GREEN, "Ctrl+R", "open the rig; the beam stays dark")
+        self.close_rig = self._action(
+            "Close rig", "square", theme.CALM, "Ctrl+Shift+W", "stop the loop, dark, and let the devices go"
+        )
+        self.reconnect = self._action(
+            "Reconnect", "hollow", theme.CALM, "Ctrl+Shift+N", "close the rig, dark, and open it anew"
+        )
         self.record = self._action("Record", "circle", theme.RED, "Ctrl+Shift+R", "keep every turn in a run file")
         self.record.setCheckable(True)
         self.addSeparator()
@@ -38,16 +44,12 @@ class Actions(QToolBar):
         self.addAction(action)
         return action
 
-    def add_panels(self, docks: list[QDockWidget]) -> None:
-        """Buttons, to the right, that show and hide the panels."""
+    def add_panels(self, panels: QWidget) -> None:
+        """The list of panels, to the right."""
         gap = QWidget()
         gap.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self.addWidget(gap)
-        for dock in docks:
-            toggle = dock.toggleViewAction()
-            assert toggle is not None
-            toggle.setToolTip(f"show or hide the panel {dock.windowTitle()}")
-            self.addAction(toggle)
+        self.addWidget(panels)
 
     def follow(self, session: Session) -> None:
         """Only what makes sense now can be pressed; STOP always can."""
@@ -55,6 +57,9 @@ class Actions(QToolBar):
         recorded = session.plan.kind == "REPLAY"
         level = newest.level if newest is not None and running else None
         self.start.setEnabled(not running and not recorded and session.opening_s is None)
+        opened = session.live is not None or session.opening_s is not None  # a loop that has ended, too
+        self.close_rig.setEnabled(opened)
+        self.reconnect.setEnabled(session.live is not None and not recorded)
         self.record.setEnabled(running and not session.asked_to_record)
         self.record.setChecked(session.live is not None and session.live.recording)
         self.arm.setEnabled(level is Level.SAFE)

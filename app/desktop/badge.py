@@ -14,18 +14,23 @@ SIDES = {"triangle": (3, -90.0), "right": (3, 0.0), "square": (4, -45.0), "diamo
 class Badge(QWidget):
     """One word in a coloured frame, behind a shape; `quiet` ones are outlined, the others filled."""
 
-    def __init__(self, widest: str, parent: QWidget | None = None) -> None:
+    def __init__(self, widest: str, parent: QWidget | None = None, short: str = "") -> None:
         super().__init__(parent)
+        self.short = short  # said where there is no room for the word
         self.word, self.colour, self.shape, self.quiet = "", "#888888", "circle", True
         font = QFont(self.font())
         font.setPixelSize(15)
         font.setBold(True)
         self.setFont(font)
         self._wide = QFontMetrics(font).horizontalAdvance(widest) + 44
-        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        self._narrow = QFontMetrics(font).horizontalAdvance(short) + 44 if short else self._wide
+        self.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
 
     def sizeHint(self) -> QSize:
         return QSize(self._wide, 30)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(self._narrow, 30)
 
     def show_state(self, word: str, colour: str, shape: str, quiet: bool = False) -> None:
         if (word, colour, shape, quiet) != (self.word, self.colour, self.shape, self.quiet):
@@ -46,7 +51,9 @@ class Badge(QWidget):
         painter.setBrush(ink)
         draw_shape(painter, self.shape, QPointF(17, self.height() / 2), 8.0)
         painter.setPen(ink)
-        painter.drawText(frame.adjusted(31, 0, -4, 0), Qt.AlignmentFlag.AlignVCenter, self.word)
+        place = frame.adjusted(31, 0, -4, 0)
+        fits = not self.short or painter.fontMetrics().horizontalAdvance(self.word) <= place.width()
+        painter.drawText(place, Qt.AlignmentFlag.AlignVCenter, self.word if fits else self.short)
 
 
 def draw_shape(painter: QPainter, shape: str, centre: QPointF, radius: float) -> None:

@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from PyQt6.QtCore import pyqtSignal
-from PyQt6.QtWidgets import QCheckBox, QLabel, QPushButton, QStackedWidget, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QCheckBox, QPushButton, QStackedWidget, QVBoxLayout, QWidget
 
 from app.desktop import theme
 from app.desktop.answers import Answers
@@ -15,6 +15,7 @@ from app.desktop.editing_keys import APPLY, EditingKeys
 from app.desktop.editor import discard
 from app.desktop.experiment_panel import scrolled
 from app.desktop.form import Fields
+from app.desktop.sentence import Sentence
 from app.rig_file import Plan
 from config.reader import Document, build, plain
 
@@ -36,9 +37,7 @@ class DevicePanel(QWidget):
         self.forms: dict[str, Fields] = {}
         self.candidates = QCheckBox("Show what is kept and rejected")
         self.candidates.setToolTip("by the tracking settings as they stand in the form, before they are in force")
-        self.trouble = QLabel()
-        self.trouble.setWordWrap(True)
-        self.trouble.setStyleSheet(f"color: {theme.RED}")
+        self.trouble = Sentence()
         self.button = QPushButton("Apply")
         self.button.clicked.connect(self.apply)
         self._typing = False  # a field holds text that is not committed yet
@@ -94,6 +93,15 @@ class DevicePanel(QWidget):
                     found[f"{part}.{name}"] = value
         return found
 
+    def put_edits(self, edits: dict[str, Any]) -> None:
+        """Show these values, as edits that are not in force."""
+        for key, value in edits.items():
+            part, _, name = key.partition(".")
+            form = self.forms.get(part)
+            if form is not None and name in form.rows:
+                form.put({**form.get(), name: value})
+        self._edited()
+
     def tracking(self) -> Any:
         """The tracking settings as they stand in the form. Raises Refused."""
         return build(Document("the device panel", self.forms["tracking"].get(), {}), type(self.plan.rig.tracking))
@@ -104,8 +112,7 @@ class DevicePanel(QWidget):
             self.changed.emit(edits, any(key.split(".")[0] in REOPEN for key in edits))
 
     def say(self, trouble: str) -> None:
-        self.trouble.setText(trouble)
-        self.trouble.setVisible(bool(trouble))
+        self.trouble.say(trouble)
 
     def _edited(self) -> None:
         edits = self.edits()

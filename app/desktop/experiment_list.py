@@ -1,29 +1,35 @@
-"""The experiments at hand: a list of titles, Open and Save."""
+"""The experiments at hand: a list of titles, above them copies of edits that were not saved, Open and Save."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from PyQt6.QtCore import Qt, pyqtSignal
-from PyQt6.QtWidgets import QFileDialog, QHBoxLayout, QToolButton, QWidget
+from PyQt6.QtWidgets import QHBoxLayout, QMenu, QToolButton, QWidget
 
 from app.desktop import theme
 from app.desktop.choice_box import ChoiceBox
+from app.desktop.file_dialog import FileDialog, Replace
+from app.desktop.unsaved import Unsaved
 from config.reader import read
 from config.refused import Refused
 
-YAML = "Experiments (*.yaml *.yml)"
-ALL = "Experiments, runs, videos (*.yaml *.yml *.h5 *.hdf5 *.tif *.tiff *.avi *.mp4);;All files (*)"
+RECENT = 12  # files kept in the list at the Open button
 
 
 class ExperimentList(QWidget):
     chosen = pyqtSignal(Path)
     saved = pyqtSignal(Path)
+    resumed = pyqtSignal(object)  # Unsaved: edits that were kept
 
     def __init__(self, folder: Path, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.folder = folder
+        self.folder = self.runs = folder
+        self.recent: list[Path] = []  # opened or saved, the newest first
+        self._last: Path | None = None  # the folder of the last dialog
+        self.dialog: FileDialog | Replace | None = None  # which is open
         self.box, self.open_button, self.save_button = ChoiceBox(), QToolButton(), QToolButton()
         self.open_button.setText("Open…")
         self.open_button.setToolTip(
@@ -45,12 +51,38 @@ class ExperimentList(QWidget):
         for path in families:
             self._add(path)
         self.box.setPlaceholderText("an experiment of its own")
-        self.box.activated.connect(lambda index: self.chosen.emit(self.box.itemData(index)))
-        self.open_button.clicked.connect(self._open)
-        self.save_button.clicked.connect(self._save)
+        self._kept = 0  # rows above the experiments: copies of edits, and a line
+        self.box.activated.connect(self._activated)
+        self.recent_menu = QMenu(self)
+        self.recent_menu.setToolTipsVisible(True)
+        self.open_button.setMenu(self.recent_menu)
+        self.open_button.setPopupMode(QToolButton.ToolButtonPopupMode.MenuButtonPopup)
+        self.open_button.clicked.connect(lambda: self._ask(False))
+        self.save_button.clicked.connect(lambda: self._ask(True))
 
     def show_title(self, title: str) -> None:
         self.box.setCurrentIndex(self.box.findText(title))
+
+    def show_unsaved(self, copies: Iterable[Unsaved]) -> None:
+        """These copies of edits, above the experiments."""
+        shown = self.box.currentText()
+        for _ in range(self._kept):
+            self.box.removeItem(0)
+        listed = list(copies)
+        for row, copy in enumerate(listed):
+            self.box.insertItem(row, copy.name, copy)
+            self.box.setItemData(row, f"edits of {copy.path}, which were not saved", Qt.ItemDataRole.ToolTipRole)
+        if listed:
+            self.box.insertSeparator(len(listed))
+        self._kept = len(listed) + bool(listed)
+        self.show_title(shown)
+
+    def _activated(self, index: int) -> None:
+        found = self.box.itemData(index)
+        if isinstance(found, Unsaved):
+            self.resumed.emit(found)
+        else:
+            self.chosen.emit(found)
 
     def _add(self, path: Path) -> None:
         try:
@@ -62,16 +94,51 @@ class ExperimentList(QWidget):
         self.box.addItem(str(data.get("title", path.stem)), path)
         self.box.setItemData(self.box.count() - 1, str(data.get("about", "")), Qt.ItemDataRole.ToolTipRole)
 
-    def _open(self) -> None:
-        name, _ = QFileDialog.getOpenFileName(self, "Open an experiment, a run or a video", str(self.folder), ALL)
-        if name:
-            self.chosen.emit(Path(name))
+    def remember(self, path: Path) -> None:
+        """One more file that was opened or saved."""
+        path = path.absolute()
+        self.show_recent([path, *(other for other in self.recent if other != path)])
 
-    def _save(self) -> None:
-        name, _ = QFileDialog.getSaveFileName(self, "Save the experiment", str(self.folder), YAML)
-        if name:
-            path = Path(name)
-            self.saved.emit(path if path.suffix else path.with_suffix(".yaml"))
+    def show_recent(self, paths: list[Path]) -> None:
+        """These files in the list at the Open button."""
+        self.recent = paths[:RECENT]
+        self.recent_menu.clear()
+        for path in self.recent:
+            action = self.recent_menu.addAction(f"{path.name}   {path.parent.name}")
+            assert action is not None
+            action.setToolTip(str(path))
+            action.triggered.connect(lambda _, path=path: self.chosen.emit(path))
+
+    def close_dialog(self) -> None:
+        if self.dialog is not None:
+            self.dialog.close()
+
+    def _ask(self, saves: bool) -> None:
+        """For a file, in a dialog beside the window, which goes on."""
+        begin = self._last or next(folder for folder in (self.runs, *self.runs.absolute().parents) if folder.is_dir())
+        dialog = FileDialog(self, saves, begin, [self.runs, self.folder])
+        dialog.named.connect(self._named)
+        self._open(dialog)
+
+    def _open(self, dialog: FileDialog | Replace) -> None:
+        """One at a time."""
+        self.close_dialog()
+        self.dialog = dialog
+        dialog.finished.connect(lambda _: self._closed(dialog))
+        dialog.show()
+
+    def _closed(self, dialog: FileDialog | Replace) -> None:
+        if self.dialog is dialog:
+            self.dialog = None
+
+    def _named(self, path: Path, saves: bool) -> None:
+        self._last = path.parent
+        if saves and path.exists():
+            question = Replace(self, path)
+            question.accepted.connect(lambda: self.saved.emit(path))
+            self._open(question)
+        else:
+            (self.saved if saves else self.chosen).emit(path)
 
 
 def _without_images(path: Path, experiment: Any) -> bool:

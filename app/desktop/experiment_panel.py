@@ -9,34 +9,43 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from PyQt6.QtCore import QKeyCombination, Qt, pyqtSignal
-from PyQt6.QtGui import QKeySequence, QShortcut, QUndoCommand, QUndoStack
-from PyQt6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QScrollArea, QTabWidget, QVBoxLayout, QWidget
+from PyQt6.QtCore import QKeyCombination, QSize, Qt, pyqtSignal
+from PyQt6.QtGui import QKeySequence, QResizeEvent, QShortcut, QUndoCommand, QUndoStack
+from PyQt6.QtWidgets import QHBoxLayout, QPushButton, QScrollArea, QTabWidget, QVBoxLayout, QWidget
 
 from app.desktop import checkpoint_editor as checkpoint_editor  # these put themselves into the form
 from app.desktop import drawn_editor as drawn_editor
-from app.desktop import formula_editor as formula_editor
 from app.desktop import theme
+from app.desktop.background import Background
+from app.desktop.checked import Checked, check, formulas_in
+from app.desktop.consequences import Consequences
 from app.desktop.editing_keys import APPLY, REDO, UNDO, EditingKeys
 from app.desktop.experiment_list import ExperimentList
 from app.desktop.foreseen import ForeseenTable
 from app.desktop.form import Fields
+from app.desktop.formula_editor import FormulaEditor
 from app.desktop.potential_plot import PotentialPlot
+from app.desktop.sentence import Sentence
+from app.desktop.unsaved import Unsaved
 from app.means import Means
 from app.predict import predict
-from config.reader import Document, build, plain
+from app.rig_file import Plan
+from config.reader import plain
 from config.refused import Refused
 from control.experiment import Experiment, Programmed
 
 IN_ONE_GO_S = 1.0
+FORM_PX = 350  # of height for the form with its tabs, where the panel has it: 320 for the fields
+FORM_LEAST_PX = 150
 LAW, CARRYING = ("policy",), ("mode", "trap", "species", "keep_in_field")  # the rest is not turned while it runs
 
 
 class Edit(QUndoCommand):
     """One edit of the form: the data before and after. What is typed or turned in one go is one edit."""
 
-    def __init__(self, panel: ExperimentPanel, before: Any, after: Any) -> None:
+    def __init__(self, panel: ExperimentPanel, before: Any, after: Any, shown: bool = False) -> None:
         super().__init__("edit")
+        self._shown = shown  # the form shows `after` already
         self.panel, self.before, self.after = panel, before, after
         self.where, self.at_s = difference(before, after), time.monotonic()
         self.applied = False  # the rig has followed it, and follows when it is undone
@@ -53,10 +62,19 @@ class Edit(QUndoCommand):
         return True
 
     def undo(self) -> None:
-        self.panel.show_data(self.before)
+        self._show(self.before, self.after)
 
     def redo(self) -> None:
-        self.panel.show_data(self.after)
+        if self._shown:
+            self._shown = False
+            self.panel.take_over(self.after)
+        else:
+            self._show(self.after, self.before)
+
+    def _show(self, data: Any, other: Any) -> None:
+        """What the rig's panels have set meanwhile is none of this edit, and stays."""
+        own = data["set"] != other["set"]
+        self.panel.show_data(data if own else {**data, "set": self.panel.data()["set"]})
 
 
 class ExperimentPanel(QWidget):
@@ -72,17 +90,19 @@ class ExperimentPanel(QWidget):
         self._means = means  # what an experiment would have to work with; raises Refused
         self.in_force = experiment
         self.undo_stack = QUndoStack(self)
+        self._saved: dict[str, Any] = {}  # the data as opened, or as saved last
         self.list = ExperimentList(folder)
         self.law, self.carrying = Fields(Experiment, LAW), Fields(Experiment, CARRYING)
         self.plot, self.foreseen = PotentialPlot(), ForeseenTable()
-        self.trouble = QLabel()
-        self.trouble.setWordWrap(True)
-        self.trouble.setStyleSheet(f"color: {theme.RED}")
-        self.trouble.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.consequences = Consequences(self.plot, self.foreseen)
+        self.trouble = Sentence()
         self.apply_button = QPushButton("Apply")
         self.apply_button.setToolTip("put the edited experiment in force between two turns (Ctrl+Enter)")
         self.undo_button, self.redo_button = QPushButton("Undo"), QPushButton("Redo")
         self._typing = self._changed = self._wrong = False  # `typing`: a field holds text that is not committed yet
+        self._checked: Checked | None = None  # what was found out last
+        self._background = Background(check, self)
+        self._background.answered.connect(self._show_checked)
         self._lay_out()
         for form in (self.law, self.carrying):
             form.edited.connect(self._edited)
@@ -104,40 +124,95 @@ class ExperimentPanel(QWidget):
                 shortcut.activated.connect(action)
 
     def _lay_out(self) -> None:
-        tabs = QTabWidget()
-        tabs.setDocumentMode(True)
-        tabs.addTab(scrolled(self.law), "Law")
-        tabs.addTab(scrolled(self.carrying), "Mode, trap, field")
+        self.tabs = QTabWidget()
+        self.tabs.setDocumentMode(True)
+        self.tabs.setMinimumHeight(FORM_LEAST_PX)
+        self.tabs.addTab(scrolled(self.law), "Law")
+        self.tabs.addTab(scrolled(self.carrying), "Mode, trap, field")
         buttons = QHBoxLayout()
         buttons.addWidget(self.apply_button, 2)
         buttons.addWidget(self.undo_button, 1)
         buttons.addWidget(self.redo_button, 1)
         whole = QVBoxLayout(self)
-        whole.setSpacing(theme.GRID)
+        whole.setContentsMargins(theme.GRID, theme.GRID // 2, theme.GRID, theme.GRID // 2)
+        whole.setSpacing(theme.GRID // 2)
         whole.addWidget(self.list)
-        whole.addWidget(tabs, 1)
-        for below in (self.plot, self.foreseen, self.trouble):
+        whole.addWidget(self.tabs, 1)
+        for below in (self.consequences, self.trouble):
             whole.addWidget(below)
         whole.addLayout(buttons)
 
+    def minimumSizeHint(self) -> QSize:
+        """Small, since what has no room is put away."""
+        return QSize(270, FORM_LEAST_PX + self._beside_px())
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """The form has its height first."""
+        super().resizeEvent(event)
+        self.consequences.fit(self.height() - FORM_PX - self._beside_px())
+
+    def _beside_px(self) -> int:
+        """The height of all but the form, the curves and the numbers."""
+        fixed = (self.list, self.trouble, self.apply_button)
+        return sum(widget.sizeHint().height() for widget in fixed) + self.consequences.head_px + 6 * theme.GRID // 2
+
     def show_experiment(self, experiment: Experiment) -> None:
         """Another experiment, in force from now on; its edits begin anew."""
-        self.in_force = experiment
+        self._begin(experiment, QUndoStack(self))
+        for editor in self._formulas():
+            editor.forget()
+        self.show_data(plain(experiment))
+        self._saved = self.data()
+
+    def _begin(self, experiment: Experiment, stack: QUndoStack) -> None:
+        self.in_force, self._checked, self._changed = experiment, None, False
         self.list.show_title(experiment.title)
         self.list.box.setToolTip(experiment.about)
-        self.undo_stack.clear()
-        self.show_data(plain(experiment))
+        if stack is not self.undo_stack:
+            self.undo_stack.indexChanged.disconnect(self._show_buttons)
+            stack.indexChanged.connect(self._show_buttons)
+            self.undo_stack = stack
+
+    def show_unsaved(self, copy: Unsaved, experiment: Experiment) -> None:
+        """Edits that were kept are gone on with, over `experiment`, which is in force."""
+        if copy.stack is None or copy.saved is None:
+            self.show_experiment(experiment)
+            if copy.data != self.data():
+                self.undo_stack.push(Edit(self, self.data(), copy.data))
+            return
+        self._begin(experiment, copy.stack)
+        self.show_data(copy.data)
+        self._saved = copy.saved
+
+    def unsaved(self, path: Path, plan: Plan, devices: dict[str, Any]) -> Unsaved | None:
+        """The edits of this file as they stand, to be kept; None where there are none."""
+        if self.data() == self._saved and not devices:
+            return None
+        return self.as_it_stands(path, plan, devices)
+
+    def as_it_stands(self, path: Path, plan: Plan, devices: dict[str, Any]) -> Unsaved:
+        return Unsaved(path, self.in_force.title, self.data(), devices, plan, self._saved, self.undo_stack)
+
+    def saved(self) -> None:
+        """What stands in the form is in a file by now."""
+        self._saved = self.data()
 
     def show_data(self, data: Any) -> None:
-        self._data = data
         self.law.put(data)
         self.carrying.put(data)
+        self.take_over(data)
+
+    def take_over(self, data: Any) -> None:
+        """The form shows these data by now."""
+        self._data = data
         self._check()
 
     def read(self) -> Experiment:
         """The experiment as edited. Raises Refused."""
-        experiment: Experiment = build(Document("the experiment panel", self.data(), {}), Experiment)
-        return experiment
+        checked = self._check_now()
+        if checked.experiment is None:
+            raise Refused(checked.trouble)
+        return checked.experiment
 
     def data(self) -> dict[str, Any]:
         """The experiment as edited, as plain data."""
@@ -146,12 +221,9 @@ class ExperimentPanel(QWidget):
 
     def apply(self) -> None:
         """Hand the edited experiment over, if it is one."""
-        try:
-            experiment = self.read()
-        except Refused as refused:
-            self.say(str(refused))
-            return
-        self.applied.emit(experiment)
+        experiment = self._check_now().experiment
+        if experiment is not None:
+            self.applied.emit(experiment)
 
     def undo(self) -> None:
         """Take the last edit back. Where it is in force, what was before it comes into force again."""
@@ -172,7 +244,7 @@ class ExperimentPanel(QWidget):
     def _apply_typed(self) -> None:
         """Ctrl+Enter: what the Apply button does, where there is something to apply."""
         self._typing = False
-        self._check()
+        self._check_now()
         if self.apply_button.isEnabled():
             self.apply()
 
@@ -195,13 +267,16 @@ class ExperimentPanel(QWidget):
         self.show_data({**self.data(), "set": values})
 
     def say(self, trouble: str) -> None:
-        self.trouble.setText(trouble.splitlines()[0] if trouble else "")  # a formula marks its fault itself
-        self.trouble.setVisible(bool(trouble))
+        self.trouble.say(trouble.splitlines()[0] if trouble else "")
 
     def _edited(self) -> None:
         before, after = self._data, self.data()
         if after != before:
-            self.undo_stack.push(Edit(self, before, after))
+            typing = any(formula.typing for formula in self._formulas())
+            self.undo_stack.push(Edit(self, before, after, shown=typing))
+
+    def _formulas(self) -> list[FormulaEditor]:
+        return self.law.findChildren(FormulaEditor)
 
     def put_in_force(self, data: dict[str, Any]) -> None:
         """An edit that somebody else has made, at once; undone like any other. Edits not yet applied go too."""
@@ -216,16 +291,46 @@ class ExperimentPanel(QWidget):
         self.undo_stack.push(Edit(self, self._data, data))
 
     def _check(self) -> None:
-        """Say at once what is wrong, and whether there is something to apply."""
-        try:
-            experiment, trouble = self.read(), ""
-            self._foresee(experiment)
-        except Refused as refused:
-            experiment, trouble = None, str(refused)
-        self.say(trouble)
-        self.foreseen.setVisible(not trouble)  # it would tell of something else
-        changed = experiment is not None and experiment != self.in_force
-        self._changed, self._wrong = changed, experiment is None
+        """Find out what is wrong, and whether there is something to apply; of formulas in the background."""
+        data = self.data()
+        if self._checked is not None and self._checked.data == data:
+            self._show_checked(self._checked)
+        elif any(True for _ in formulas_in(data)):
+            self._background.ask(data)
+            self._changed = self._changed or (self._checked is not None and self._checked.data != data)
+            self._show_buttons()
+        else:
+            self._show_checked(check(data))
+
+    @property
+    def is_checking(self) -> bool:
+        """Whether it is still being found out what is wrong with the data as they stand."""
+        return self._background.busy
+
+    def _check_now(self) -> Checked:
+        """What is known of the data as they stand, or is found out here."""
+        checked = self._checked
+        if checked is None or self._background.busy or checked.data != self.data():
+            checked = check(self.data())
+            self._show_checked(checked)
+        return checked
+
+    def _show_checked(self, checked: Checked) -> None:
+        """What is wrong, what it will do, and whether there is something to apply."""
+        self._background.drop()
+        self._checked, experiment, trouble = checked, checked.experiment, checked.trouble
+        for editor in self._formulas():
+            formula = {"kind": "formula", **editor.get()}
+            editor.show_fault(formula, next((fault for wrong, fault in checked.faults if wrong == formula), None))
+        if experiment is not None:
+            try:
+                self._foresee(experiment)
+            except Refused as refused:
+                experiment, trouble = None, str(refused)
+        self.say("" if checked.faults else trouble)  # the editor of a formula says it at the character
+        if trouble:
+            self.foreseen.show_unknown()  # what is there is of something else
+        self._changed, self._wrong = experiment is not None and experiment != self.in_force, experiment is None
         self._show_buttons()
         self.edited.emit(experiment, trouble)
 
@@ -253,6 +358,7 @@ class ExperimentPanel(QWidget):
         """The curves and the numbers of what it will do. Raises Refused for what can't fly."""
         means = self._means(experiment)
         forces = experiment.policy.forces if isinstance(experiment.policy, Programmed) else ()
+        self.consequences.show_drawn(any(force.shape.kind == "drawn" for force in forces))
         self.plot.show_forces([force.shape for force in forces], experiment.mode, means)
         self.foreseen.show_all(predict(experiment, means))
 

@@ -10,6 +10,8 @@ from PyQt6.QtWidgets import QGridLayout, QLabel, QWidget
 from app.desktop import theme
 from app.predict import Foreseen
 
+ROWS = 100  # more than there are
+
 
 class ForeseenTable(QWidget):
     """Two columns of names and values; where a value comes from is its tooltip."""
@@ -20,6 +22,7 @@ class ForeseenTable(QWidget):
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setVerticalSpacing(2)
         self._grid.setColumnStretch(1, 1)
+        self._grid.setRowStretch(ROWS, 1)  # below them all: rows do not spread
         self._labels: list[tuple[QLabel, QLabel]] = []
 
     def show_all(self, said: Sequence[Foreseen]) -> None:
@@ -43,6 +46,13 @@ class ForeseenTable(QWidget):
                 value.setStyleSheet(f"color: {theme.AMBER}" if item.warning else "")
                 for label in (name, value):
                     label.setToolTip(item.source)
+
+    def show_unknown(self) -> None:
+        """Nothing is foreseen of what can't fly: the names stay where they are."""
+        for _, value in self._labels:
+            value.setText("–")
+            value.setStyleSheet("")
+            value.setToolTip("")
 
     def read(self) -> dict[str, str]:
         """What stands there."""

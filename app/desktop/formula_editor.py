@@ -6,18 +6,22 @@ import re
 from contextlib import suppress
 from typing import Any
 
-from PyQt6.QtCore import pyqtSignal
+from PyQt6.QtCore import QTimer, pyqtSignal
 from PyQt6.QtGui import QColor, QFontDatabase, QTextCursor
 from PyQt6.QtWidgets import QFormLayout, QLabel, QPlainTextEdit, QTextEdit, QVBoxLayout
 
 from app.desktop import theme
 from app.desktop.begin import BEGINNINGS
+from app.desktop.checked import FormulaFault
 from app.desktop.editor import Editor
 from app.desktop.form import SPECIAL, Fields
 from app.desktop.number_box import NumberBox
+from app.desktop.sentence import Sentence
 from control.potentials.expression import RESERVED, FormulaError, assert_length, parse
 from control.potentials.formula import VARIABLES, Formula, assert_parameters
 
+REST_MS = 300  # without a key, until rows come and go
+FAULT_LINES = 3  # kept free for what is wrong
 NAME = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
 
 
@@ -57,16 +61,26 @@ class FormulaText(QPlainTextEdit):
 
 
 class FormulaEditor(Editor):
-    """The settings of a Formula."""
+    """The settings of a Formula. How it is written is checked as it is typed; its values by whoever holds this editor,
+    beside the window's thread, and then `show_fault` is called."""
 
     def __init__(self, cls: type) -> None:
         super().__init__()
-        self.text, self.fault = FormulaText(), QLabel()
-        self.fault.setWordWrap(True)
-        self.fault.setStyleSheet(f"color: {theme.RED}")
+        self.text, self.fault = FormulaText(), Sentence(FAULT_LINES)
+        self.typing = False  # while `edited` is emitted: the text has changed, and is shown already
         self.rest = Fields(cls, ("unit", "range_um"))
         self.numbers: dict[str, NumberBox] = {}
         self._parameters: dict[str, float] = {}
+        self._known: dict[str, float] = {}  # of every name that was used: it may come back
+        self._resting = QTimer(self)
+        self._resting.setSingleShot(True)
+        self._resting.setInterval(REST_MS)
+        self._resting.timeout.connect(self._show_parameters)
+        self._lay_out()
+        self.text.typed.connect(self._typed)
+        self.rest.edited.connect(self.edited)
+
+    def _lay_out(self) -> None:
         self._rows = QFormLayout()
         self._rows.setSpacing(6)
         said = QLabel("V, of r, or of x and y, and of t in s")
@@ -79,8 +93,6 @@ class FormulaEditor(Editor):
             column.addWidget(widget)
         column.addLayout(self._rows)
         column.addWidget(self.rest)
-        self.text.typed.connect(self._typed)
-        self.rest.edited.connect(self.edited)
 
     def get(self) -> dict[str, Any]:
         return {"formula": self.text.toPlainText(), "parameters": dict(self._parameters), **self.rest.get()}
@@ -88,47 +100,56 @@ class FormulaEditor(Editor):
     def put(self, value: dict[str, Any]) -> None:
         self.text.put(value["formula"])
         self._parameters = dict(value["parameters"])
+        self._known |= self._parameters
         self._show_parameters()
         self.rest.put({name: value[name] for name in ("unit", "range_um")})
-        self._check()
+        self._say(self._as_written())
+
+    def forget(self) -> None:
+        """Another experiment: names of before have no value here."""
+        self._known = {}
+
+    def show_fault(self, formula: dict[str, Any], fault: FormulaFault | None) -> None:
+        """What was found out about these settings; not shown where they are others by now."""
+        if formula == {"kind": "formula", **self.get()}:
+            self._say(self._as_written() or fault)
 
     def _typed(self) -> None:
-        """A new name is a new parameter, 1 at first; one that is not used any more goes.
+        """A new name is a new parameter, 1 at first, or what it was when it was used before.
 
-        A text that is too long, or has too many names, is refused before a row is made; the parameters stay.
+        A text that is too long, or has too many names, is refused before a row is made; the parameters stay. Rows come
+        and go when the typing rests.
         """
-        with suppress(ValueError):  # `_check` says why
+        with suppress(ValueError):  # `_as_written` says why
             names = _parameters_in(self.text.toPlainText())
-            self._parameters = {name: self._parameters.get(name, 1.0) for name in names}
-            self._show_parameters()
-        self._check()
+            self._parameters = {name: self._known.setdefault(name, 1.0) for name in names}
+            self._resting.start()
+        fault = self._as_written()
+        if fault is not None:
+            self._say(fault)  # that it is mended is said with what its values are
+        self.typing = True
         self.edited.emit()
+        self.typing = False
 
-    def _check(self) -> None:
+    def _as_written(self) -> FormulaFault | None:
+        """What is wrong with the text, whatever its values."""
         formula = self.text.toPlainText()
         try:
             _parameters_in(formula)
             parse(formula, (*VARIABLES, *self._parameters))
-            Formula(**self._whole())
         except FormulaError as error:
-            self._say(error.sentence, error.column)
-        except (ValueError, TypeError) as error:
-            self._say(str(error).splitlines()[0], None)
-        else:
-            self._say("", None)
+            return FormulaFault(error.sentence, error.column)
+        except ValueError as error:
+            return FormulaFault(str(error).splitlines()[0])
+        return None
 
-    def _whole(self) -> dict[str, Any]:
-        whole = self.get()
-        if whole["range_um"] is not None:
-            whole["range_um"] = tuple(float(number) for number in whole["range_um"])
-        return whole
-
-    def _say(self, sentence: str, column: int | None) -> None:
-        self.fault.setText(sentence)
-        self.fault.setVisible(bool(sentence))
-        self.text.mark(column)
+    def _say(self, fault: FormulaFault | None) -> None:
+        at = f"character {fault.column + 1}: " if fault is not None and fault.column is not None else ""
+        self.fault.say(f"{at}{fault.sentence}" if fault is not None else "")
+        self.text.mark(fault.column if fault is not None else None)
 
     def _show_parameters(self) -> None:
+        self._resting.stop()
         for name in [name for name in self.numbers if name not in self._parameters]:
             self._rows.removeRow(self.numbers.pop(name))
         for name, value in self._parameters.items():
@@ -143,9 +164,9 @@ class FormulaEditor(Editor):
             box.blockSignals(False)
 
     def _set(self, name: str, value: float) -> None:
-        self._parameters[name] = value
-        self._check()
-        self.edited.emit()
+        if name in self._parameters:
+            self._parameters[name] = self._known[name] = value
+            self.edited.emit()
 
 
 def _parameters_in(text: str) -> list[str]:

@@ -148,10 +148,12 @@ def devices(folder: Path) -> Any:
 
 
 def tuning(folder: Path) -> Any:
+    from PyQt6.QtWidgets import QDockWidget
+
     from app.desktop.picture import wait
 
     window = running("double_ring_square")
-    window.tuning.parentWidget().raise_()
+    window.findChild(QDockWidget, "Tuning").raise_()
     window.tuning.look()
     wait(20.0, lambda: window.tuning.shown is not None)
     return window

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from PyQt6.QtCore import Qt
-from PyQt6.QtWidgets import QDockWidget, QMainWindow, QToolBar, QVBoxLayout, QWidget
+from PyQt6.QtCore import QSize, Qt
+from PyQt6.QtGui import QGuiApplication
+from PyQt6.QtWidgets import QDockWidget, QMainWindow, QScrollArea, QToolBar, QVBoxLayout, QWidget
 
 from app.desktop import theme
+from app.desktop.panels import Panels
 
 if TYPE_CHECKING:
     from app.desktop.window import Window
 
 LEFT, RIGHT = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
 BELOW = Qt.DockWidgetArea.BottomDockWidgetArea
+SIZE = QSize(1366, 768)
+SIDE_PX, BELOW_PX = 270, 150  # least widths of panels
+NARROW_PX, LOW_PX = 1100, 600  # a smaller screen begins without the other panels
 
 
 def lay_out(window: Window) -> None:
-    """For 1366x768 and more; a person may move it, and it is remembered."""
+    """For 1366x768 and more, and for half of that; a person may move it, and it is remembered."""
     window.setDockOptions(QMainWindow.DockOption.AnimatedDocks | QMainWindow.DockOption.AllowTabbedDocks)
     middle = QWidget()
     column = QVBoxLayout(middle)
@@ -30,22 +36,60 @@ def lay_out(window: Window) -> None:
     window.addToolBarBreak()
     window.addToolBar(state_bar(window.strip))
     window.setStatusBar(window.status)
-    window.resize(1366, 768)
-    right = dock(window, "Experiment", window.panel, RIGHT)
-    left = dock(window, "Devices", window.devices, LEFT)
-    tuning = dock(window, "Tuning", window.tuning, LEFT)
-    tuning.visibilityChanged.connect(window.tuning.see)
-    window.tabifyDockWidget(left, tuning)
-    left.raise_()
+    window.resize(SIZE)
+    docks = [
+        dock(window, "Devices", tall(window.devices), SIDE_PX),
+        dock(window, "Tuning", tall(window.tuning), SIDE_PX),
+        dock(window, "Experiment", window.panel, SIDE_PX),
+        dock(window, "Observables", window.plots, BELOW_PX),
+        dock(window, "Log", window.log, BELOW_PX),
+    ]
+    docks[1].visibilityChanged.connect(window.tuning.see)
     window.setCorner(Qt.Corner.BottomLeftCorner, LEFT)
     window.setCorner(Qt.Corner.BottomRightCorner, RIGHT)
-    below = dock(window, "Observables", window.plots, BELOW)
-    beside = dock(window, "Log", window.log, BELOW)
+    arrange(window, docks)
+    window.actions_bar.add_panels(Panels(window, docks, lambda: arrange(window, docks)))
+    screen = window.screen()
+    if screen is not None and QGuiApplication.platformName() != "offscreen":  # which has none to fit
+        fit_screen(window, screen.availableGeometry().size())
+
+
+def arrange(window: QMainWindow, docks: Sequence[QDockWidget]) -> None:
+    """Every panel in its place, in sight."""
+    left, tuning, right, below, beside = docks
+    for panel, area in ((right, RIGHT), (left, LEFT), (tuning, LEFT), (below, BELOW), (beside, BELOW)):
+        panel.setFloating(False)
+        window.addDockWidget(area, panel)
+        panel.show()
+    window.tabifyDockWidget(left, tuning)
+    left.raise_()
     window.splitDockWidget(below, beside, Qt.Orientation.Horizontal)
     window.resizeDocks([left, right], [270, theme.PANEL_WIDTH], Qt.Orientation.Horizontal)
     window.resizeDocks([below, beside], [3, 2], Qt.Orientation.Horizontal)
     window.resizeDocks([below], [190], Qt.Orientation.Vertical)
-    window.actions_bar.add_panels([left, tuning, right, below, beside])
+
+
+def fit_screen(window: QMainWindow, room: QSize) -> None:
+    """On a small screen the image and the experiment come first; the other panels are one click away."""
+    window.resize(SIZE.boundedTo(room))
+    for name, hidden in (
+        ("Devices", room.width() < NARROW_PX),
+        ("Tuning", room.width() < NARROW_PX),
+        ("Observables", room.height() < LOW_PX),
+        ("Log", room.height() < LOW_PX),
+    ):
+        panel = window.findChild(QDockWidget, name)
+        if panel is not None and hidden:
+            panel.hide()
+
+
+def tall(inside: QWidget) -> QScrollArea:
+    """Scrolls where a window is too low for it."""
+    scroll = QScrollArea()
+    scroll.setWidget(inside)
+    scroll.setWidgetResizable(True)
+    scroll.setFrameShape(QScrollArea.Shape.NoFrame)
+    return scroll
 
 
 def state_bar(strip: QWidget) -> QToolBar:
@@ -60,10 +104,9 @@ def state_bar(strip: QWidget) -> QToolBar:
     return bar
 
 
-def dock(window: QMainWindow, title: str, widget: QWidget, area: Qt.DockWidgetArea) -> QDockWidget:
+def dock(window: QMainWindow, title: str, widget: QWidget, least_px: int) -> QDockWidget:
     made = QDockWidget(title, window)
     made.setObjectName(title)
     made.setWidget(widget)
-    widget.setMinimumWidth(270)
-    window.addDockWidget(area, made)
+    widget.setMinimumWidth(least_px)
     return made

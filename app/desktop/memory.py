@@ -1,7 +1,8 @@
-"""What the window remembers from one day to the next: its layout and the last experiment."""
+"""What the window remembers from one day to the next: its layout, files, edits that were not saved."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from platformdirs import user_config_path
@@ -14,12 +15,14 @@ LAYOUT = 2  # of the window; another number forgets layouts of older windows
 class Memory:
     def __init__(self, folder: Path | None = None) -> None:
         folder = folder or user_config_path("cybloids", ensure_exists=True)
+        self.unsaved = folder / "unsaved"  # copies of edits
         self._kept = QSettings(str(folder / "desktop.ini"), QSettings.Format.IniFormat)
 
-    def keep(self, window: QMainWindow, experiment: str) -> None:
+    def keep(self, window: QMainWindow, experiment: str, recent: Sequence[Path] = ()) -> None:
         self._kept.setValue("geometry", window.saveGeometry())
         self._kept.setValue("layout", window.saveState(LAYOUT))
         self._kept.setValue("experiment", experiment)
+        self._kept.setValue("recent", [str(path.absolute()) for path in recent])
         self._kept.sync()
 
     def restore(self, window: QMainWindow) -> None:
@@ -28,6 +31,13 @@ class Memory:
         if isinstance(geometry, QByteArray) and isinstance(layout, QByteArray):
             window.restoreGeometry(geometry)
             window.restoreState(layout, LAYOUT)
+
+    @property
+    def recent(self) -> list[Path]:
+        """Files that were opened or saved, the newest first."""
+        kept = self._kept.value("recent")
+        names = [kept] if isinstance(kept, str) else kept if isinstance(kept, list) else []
+        return [Path(name) for name in names if isinstance(name, str) and name]
 
     @property
     def experiment(self) -> Path | None:

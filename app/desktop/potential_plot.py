@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyqtgraph as pg
 from PyQt6.QtCore import QSize, Qt, pyqtSignal
-from PyQt6.QtWidgets import QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from app.desktop import theme
 from app.means import Means
@@ -16,6 +16,8 @@ from app.predict import Curve, curve
 
 COLOURS = (theme.SKY, theme.ORANGE, theme.GREEN, theme.PURPLE, theme.YELLOW)
 MOST = len(COLOURS)  # forces drawn
+NO_CURVE = "no curve over r: no force here is of the distance alone"
+ENERGY_PX, FORCE_PX, LOW_PX = 80, 88, 92
 
 
 class PotentialPlot(QWidget):
@@ -36,20 +38,34 @@ class PotentialPlot(QWidget):
         self.points.moved.connect(self._moved)
         self.energy.addItem(self.points)
         self._drawn: int | None = None  # the force whose points are shown
+        self.why_empty = QLabel("", self.energy)
+        self.why_empty.setStyleSheet(f"color: {theme.FAINT}")
+        self.why_empty.setWordWrap(True)
+        self.why_empty.setGeometry(56, 8, theme.PANEL_WIDTH - 90, 60)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        for plot, height in ((self.energy, 80), (self.force, 88)):
+        for plot, height in ((self.energy, ENERGY_PX), (self.force, FORCE_PX)):
             plot.setFixedHeight(height)
             plot.setMinimumWidth(0)
             plot.sizeHint = lambda: QSize(theme.PANEL_WIDTH, 80)
             column.addWidget(plot)
 
+    @property
+    def height_px(self) -> int:
+        return ENERGY_PX + FORCE_PX
+
+    def show_low(self, low: bool) -> None:
+        """V alone, where there is no room for F below it."""
+        self.force.setVisible(not low)
+        self.energy.getAxis("bottom").setStyle(showValues=low)
+        self.energy.setFixedHeight(LOW_PX if low else ENERGY_PX)
+
     def show_forces(self, shapes: list[Any], mode: str, means: Means) -> None:
-        """The curves of these shapes; those that are not of the distance alone are left out."""
+        """The curves of these shapes; those that are not of the distance alone are left out, and it says so."""
         curves = [curve(shape, mode, means) for shape in shapes[:MOST]]
         self._drawn = next((index for index, shape in enumerate(shapes) if shape.kind == "drawn"), None)
-        self.setVisible(any(made is not None for made in curves))
+        self.why_empty.setText("" if any(made is not None for made in curves) else NO_CURVE)
         for index in range(MOST):
             made = curves[index] if index < len(curves) else None
             _set(self._asked[index], None if made is None else (made.r_um, made.energy_kt, made.force_pn))

@@ -26,6 +26,9 @@ LEVELS = {
 }
 
 
+REASON_PX = 120  # at least, of the reason
+
+
 class Elided(QLabel):
     """One line of text that ends in an ellipsis where it does not fit; the tooltip has it whole."""
 
@@ -52,8 +55,8 @@ class Elided(QLabel):
 class StateStrip(QWidget):
     def __init__(self, kind: str, why_unconfirmed: str = "", parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.kind, self.map, self.level = Badge("SIMULATED"), Badge("MAP UNCONFIRMED"), Badge("NO ANSWER")
-        self.watch = Badge("WINDOW NOT WATCHED")
+        self.kind, self.level = Badge("SIMULATED"), Badge("was TRIPPED")
+        self.map, self.watch = Badge("MAP UNCONFIRMED", short="MAP"), Badge("WINDOW NOT WATCHED", short="WATCH")
         self.watch.setToolTip(
             "loop.window_timeout_s of this rig is null: the beam stays as it is if this window does not answer"
         )
@@ -66,6 +69,7 @@ class StateStrip(QWidget):
         row.setSpacing(theme.GRID)
         for widget in (self.kind, self.map, self.watch, self.level):
             row.addWidget(widget)
+        self.reason.setMinimumWidth(REASON_PX)
         row.addWidget(self.reason, 1)
         for widget in (self.beam, self.record):
             row.addWidget(widget)
@@ -137,8 +141,10 @@ class StateStrip(QWidget):
 
     def show_recorded(self, turn: Turn, again: Turn | None, sent: bool) -> None:
         """What was `sent`, or would have been, quietly: no light comes of it now."""
-        colour, shape, _ = LEVELS[turn.level]
-        self.level.show_state(str(turn.level), colour, shape, True)
+        if sent:
+            self.level.show_state(f"was {turn.level}", theme.CALM, LEVELS[turn.level][1], True)
+        else:  # a video: nothing was armed, and nothing is
+            self.level.show_state("OFF", theme.CALM, "square", True)
         then = f"{'sent then' if sent else 'would be sent'} ●: {_in_words(turn)}"
         self.reason.say(then if again is None else f"{then}; with the edits □: {_in_words(again)}")
         self._show_light("dark")

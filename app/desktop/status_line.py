@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from PyQt6.QtGui import QFontMetrics
+from PyQt6.QtGui import QFontMetrics, QResizeEvent
 from PyQt6.QtWidgets import QLabel, QStatusBar, QWidget
 
 from app.desktop import theme
 from app.live import Pace
 from control.contract import State, Turn
 
+IMPORTANT = ("latency", "drops", "identities", "disk", "rate", "frame", "window")  # in this order, where room is short
+MESSAGE_PX = 280  # kept for a message
 WIDEST = {
     "frame": "frame 0 000 000",
     "rate": "0000.0 fps",
@@ -41,8 +43,10 @@ HELP = {
 class StatusLine(QStatusBar):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.setMinimumWidth(1)  # what has no room is put away
         self.setSizeGripEnabled(False)
-        self.addWidget(QLabel(KEY))
+        self.key = QLabel(KEY)
+        self.addWidget(self.key)
         self.numbers: dict[str, QLabel] = {}
         font = theme.figures_font(12)
         for name, widest in WIDEST.items():
@@ -52,6 +56,16 @@ class StatusLine(QStatusBar):
             label.setToolTip(HELP[name])
             self.addPermanentWidget(label)
             self.numbers[name] = label
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """The numbers that matter most have room first, beside a message."""
+        super().resizeEvent(event)
+        left_px = self.width() - MESSAGE_PX
+        for name in IMPORTANT:
+            label = self.numbers[name]
+            left_px -= label.minimumWidth() + theme.GRID
+            label.setVisible(left_px >= 0)
+        self.key.setVisible(left_px + MESSAGE_PX >= self.key.sizeHint().width())
 
     def show_disk(self, size: int, free: int) -> None:
         record = f"{gigabytes(size)}, " if size else ""

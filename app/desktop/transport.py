@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from PyQt6.QtCore import Qt, pyqtSignal
-from PyQt6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QToolButton, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from app.desktop import theme
 from app.desktop.choice_box import ChoiceBox, PositionSlider
@@ -35,6 +35,8 @@ class Transport(QWidget):
         self.where.setFont(theme.figures_font(12))
         self.where.setMinimumWidth(190)
         self.remark, self.progress = QLabel(REMARK), QProgressBar()
+        self.remark.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.remark.setToolTip(REMARK)
         self.remark.setStyleSheet(f"color: {theme.PURPLE}")
         self.progress.setMaximumWidth(220)
         self.progress.setFormat("tracked %v of %m")

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PyQt6.QtCore import QTimer
 from PyQt6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
-from PyQt6.QtWidgets import QMainWindow
+from PyQt6.QtWidgets import QApplication, QMainWindow
 
 from app import signals
 from app.apart import Apart
@@ -21,6 +21,7 @@ from app.desktop import theme
 from app.desktop.actions import Actions
 from app.desktop.asking import Asking
 from app.desktop.device_panel import DevicePanel, with_edits
+from app.desktop.editing_keys import commit
 from app.desktop.escape import Escape
 from app.desktop.experiment_panel import ExperimentPanel
 from app.desktop.hand import Hand
@@ -37,6 +38,7 @@ from app.desktop.state_strip import StateStrip
 from app.desktop.status_line import StatusLine
 from app.desktop.transport import Transport
 from app.desktop.tuning_panel import TuningPanel
+from app.desktop.unsaved import Copies, Unsaved
 from app.desktop.view import View
 from app.desktop.watching import Watching
 from app.live import sentence
@@ -87,11 +89,20 @@ class Window(QMainWindow):
         self.actions_bar = Actions(self)
         self.asking = Asking(self, self._told)
         self.reading: Reading | None = None  # of a file that was opened, and is not shown yet
+        self._resumed: Unsaved | None = None  # the edits that go with it
+        self.copies = Copies(memory.unsaved if memory is not None else None)
+        self._not_kept = False  # a person was told that the edits can't be kept
         self.still_lit = ""  # what went wrong when it was closed
         self._has_ended = False
         lay_out(self)
         self._connect()
         self.view.say(WELCOME)
+        self.panel.list.runs = runs
+        self.panel.list.show_recent([*(memory.recent if memory is not None else ())])
+        self.panel.list.remember(path)
+        self._list_copies()
+        for said in (*self.copies.unread, *(f"edits that were not saved: {copy.name}" for copy in self.copies)):
+            self.log.say(said, theme.AMBER)
         if memory is not None:
             memory.restore(self)
         if session.plan.kind == "REPLAY":
@@ -111,6 +122,8 @@ class Window(QMainWindow):
     def _connect(self) -> None:
         acts = self.actions_bar
         acts.start.triggered.connect(self.start)
+        acts.close_rig.triggered.connect(self.close_rig)
+        acts.reconnect.triggered.connect(self.reconnect)
         acts.record.triggered.connect(self.record)
         acts.arm.triggered.connect(self.arm)
         acts.stop.triggered.connect(self.stop)
@@ -123,6 +136,7 @@ class Window(QMainWindow):
         self.tuning.used.connect(lambda edits: self.change_rig(edits, False))
         self.panel.list.chosen.connect(self.open)
         self.panel.list.saved.connect(self.save)
+        self.panel.list.resumed.connect(self.resume)
 
     # what a person does ---------------------------------------------------------------------------------------------
 
@@ -133,6 +147,24 @@ class Window(QMainWindow):
             return
         self.session.start()
         self.status.clearMessage()
+
+    def close_rig(self) -> None:
+        """The loop ends, dark, and lets its devices go; the window stays, and Start opens them again."""
+        try:
+            self.session.close()
+        except Fault as fault:
+            self.trouble(str(fault))
+        else:
+            self.strip.show_stopped("the rig is closed; Start opens it again", light=self.session.light)
+            self.log.say("the rig is closed")
+        self.strip.show_record("")
+        self.view.say(WELCOME)
+        self.actions_bar.follow(self.session)
+
+    def reconnect(self) -> None:
+        """Close the rig and open it anew: for a device that has gone. The beam stays dark until Arm."""
+        self.close_rig()
+        self.start()
 
     def arm(self) -> None:
         """Light, unless the click waited while the window was busy: who made it saw another state than there is."""
@@ -204,18 +236,38 @@ class Window(QMainWindow):
                 f"recording to {asked.path}" if asked.path is not None else "the record is closed", 6000
             )
 
-    def open(self, path: Path, told: Plan | None = None) -> None:
+    def open(self, path: Path, resumed: Unsaved | None = None) -> None:
         """Begin to read an experiment, a rig, a run or a video, instead of what is being read.
 
-        Once it is read, what ran before is dark and closed.
+        Once it is read, what ran before is dark and closed, and its edits that were not saved are kept in the list.
 
         Args:
-            told: the plan of a video whose frame rate or scale a person has told.
+            resumed: edits of this file, which were kept.
         """
         self._drop_reading()
         self.asking.close()
-        self.reading = Reading(path, read_with(self._planner if told is None else lambda _: told))
+        plan = resumed.plan if resumed is not None else None
+        self._resumed = resumed
+        self.reading = Reading(path, read_with(self._planner if plan is None else lambda _: plan))
         self.status.showMessage(f"reading {path}; STOP (Esc) ends that")
+
+    def resume(self, copy: Unsaved) -> None:
+        """Go on with edits that were kept."""
+        self.open(copy.path, copy)
+
+    def _unsaved(self) -> Unsaved | None:
+        """The edits as they stand, with what is being typed; None where there are none."""
+        field = QApplication.focusWidget()
+        if field is not None and self.isAncestorOf(field):
+            commit(field)
+        return self.panel.unsaved(self.path, self.session.plan, self.devices.edits())
+
+    def _list_copies(self, copy: Unsaved | None = None) -> None:
+        """The copies of edits in the list, and one that is new in words."""
+        self.panel.list.show_unsaved(self.copies)
+        if copy is not None:
+            self.status.showMessage(f"in the list: {copy.name}", 10_000)
+            self.log.say(f"{copy.name}: these edits are kept in the list of experiments")
 
     def _drop_reading(self) -> None:
         if self.reading is not None:
@@ -237,6 +289,7 @@ class Window(QMainWindow):
         if found is None:
             return
         path, (plan, reel) = self.reading.path, found
+        resumed, before, stack = self._resumed, self._unsaved(), self.panel.undo_stack
         try:
             self.show_plan(plan)
         except (Fault, Refused) as error:
@@ -245,10 +298,24 @@ class Window(QMainWindow):
             return
         self.reading = None
         self.path = path
+        self.panel.list.remember(path)
         if reel is not None:
             self._show_recording(reel)
         self.status.clearMessage()
-        self.panel.show_experiment(unpinned(self.session.plan.experiment))
+        experiment = unpinned(self.session.plan.experiment)
+        if resumed is None:
+            self.panel.show_experiment(experiment)
+        else:
+            self.panel.show_unsaved(resumed, experiment)
+            self.devices.put_edits(resumed.devices)
+            self.copies.remove(resumed)
+        if stack is self.panel.undo_stack:
+            before = None  # they are gone on with
+        elif before is None:
+            stack.deleteLater()
+        else:
+            self.copies.add(before)
+        self._list_copies(before)
 
     def _show_recording(self, reel: Reel) -> None:
         self.playback.open(reel)
@@ -258,8 +325,9 @@ class Window(QMainWindow):
         self._foresee()
 
     def _told(self, values: dict[str, float]) -> None:
-        """What a video did not say: it is opened again."""
-        self.open(self.path, with_told(self.session.plan, values))
+        """What a video did not say: it is opened again, with its edits."""
+        plan = with_told(self.session.plan, values)
+        self.open(self.path, self.panel.as_it_stands(self.path, plan, self.devices.edits()))
 
     def _not_read(self, error: Exception) -> None:
         self.reading = None
@@ -294,6 +362,7 @@ class Window(QMainWindow):
 
     def change_rig(self, edits: dict[str, Any], reopens: bool) -> None:
         """Other values of the rig: of tracking between two turns, of devices by opening them anew, dark."""
+        waiting = {key: value for key, value in self.devices.edits().items() if key not in edits}
         try:
             experiment = with_edits(self.session.plan.experiment, edits)
             if self.playback.reel is not None:
@@ -310,6 +379,7 @@ class Window(QMainWindow):
             return
         self.panel.show_set(experiment.set)
         self.devices.show_plan(self.session.plan)
+        self.devices.put_edits(waiting)
         self.tuning.accepted()
         self._foresee()
         self.status.showMessage("the devices are opened anew by Start" if reopens else "in force from the next turn on")
@@ -321,6 +391,8 @@ class Window(QMainWindow):
         except (Fault, Refused) as error:
             self.panel.say(str(error))
             return
+        self.panel.saved()
+        self.panel.list.remember(path)
         self.status.showMessage(f"saved to {path}", 6000)
 
     def apply(self, experiment: Any) -> None:
@@ -414,8 +486,32 @@ class Window(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent | None) -> None:
         with signals.held():  # a second signal must not cut the closing of a device in two
+            if event is not None and not (self._has_ended or self._keeps_edits() or signals.came()):
+                event.ignore()
+                return
             self._end()
         super().closeEvent(event)
+
+    def _keeps_edits(self) -> bool:
+        """Whether edits that were not saved are kept for the next time; or a person knows that they can't be."""
+        self.session.order(OrderKind.STOP)  # a disk may take its time
+        copy = self._unsaved()
+        if copy is not None:
+            self.copies.add(copy)
+        try:
+            self.copies.keep()
+        except (Refused, OSError) as error:
+            if copy is not None:
+                self.copies.remove(copy)
+            if self._not_kept:
+                return True
+            self._not_kept = True
+            self.trouble(f"the edits can't be kept ({error}): save them, or close the window once more")
+            return False
+        if copy is not None and copy.file is not None:
+            with suppress(OSError):
+                say("cybloids: edits that were not saved are kept; the list of experiments has them next time")
+        return True
 
     def _end(self) -> None:
         """Dark, and everything that was begun is ended. `still_lit` says what is wrong with the light after it."""
@@ -423,11 +519,13 @@ class Window(QMainWindow):
             return
         self._has_ended = True
         if self._memory is not None and self.pulse.active:
-            self._memory.keep(self, str(self.path))
+            self._memory.keep(self, str(self.path), self.panel.list.recent)
         self.pulse.stop()
         self.heart.stop()
         self.plot_timer.stop()
         self._drop_reading()
+        self.asking.close()
+        self.panel.list.close_dialog()
         for close in (self.session.close, self.session.close_helpers):
             try:
                 close()

@@ -11,7 +11,7 @@ from pytestqt.qtbot import QtBot
 from app.desktop.drawn_editor import DrawnEditor
 from app.desktop.experiment_panel import ExperimentPanel, difference
 from app.desktop.form import Variant
-from app.desktop.formula_editor import FormulaEditor
+from app.desktop.formula_editor import REST_MS, FormulaEditor
 from app.desktop.open import FIRST, application, planner
 from app.desktop.session import Session
 from control.experiment import Programmed
@@ -27,6 +27,11 @@ def panel(qtbot: QtBot) -> ExperimentPanel:
     qtbot.addWidget(opened)
     opened.show()
     return opened
+
+
+def checked(qtbot: QtBot, panel: ExperimentPanel) -> None:
+    """Formulas are checked beside the window's thread, and rows come when the typing rests."""
+    qtbot.waitUntil(lambda: not panel.is_checking)
 
 
 def choose(panel: ExperimentPanel, kind: str) -> Variant:
@@ -51,17 +56,17 @@ def test_every_shape_can_be_chosen_and_read(panel: ExperimentPanel, kind: str) -
     assert shape_of(panel).kind == kind  # type: ignore[attr-defined]
 
 
-def test_a_formula_gets_its_parameters_from_its_names(panel: ExperimentPanel) -> None:
+def test_a_formula_gets_its_parameters_from_its_names(panel: ExperimentPanel, qtbot: QtBot) -> None:
     editor = choose(panel, "formula").fields
     assert isinstance(editor, FormulaEditor)
     editor.text.setPlainText("0.5*k*(r-R)**2 + A*exp(-r)")
-    assert list(editor.numbers) == ["k", "R", "A"]
+    qtbot.waitUntil(lambda: list(editor.numbers) == ["k", "R", "A"])
     editor.numbers["R"].setValue(1.5)
     found = shape_of(panel)
     assert isinstance(found, Formula)
     assert found.parameters == {"k": 0.9, "R": 1.5, "A": 1.0}
     editor.text.setPlainText("0.5*k*r**2")
-    assert list(editor.numbers) == ["k"]
+    qtbot.waitUntil(lambda: list(editor.numbers) == ["k"])
 
 
 @pytest.mark.parametrize(
@@ -74,19 +79,24 @@ def test_a_formula_gets_its_parameters_from_its_names(panel: ExperimentPanel) ->
         ("", None, "empty"),
     ],
 )
-def test_a_fault_is_said_marked_and_not_applied(panel: ExperimentPanel, text: str, at: int | None, said: str) -> None:
+def test_a_fault_is_said_once_marked_and_not_applied(
+    panel: ExperimentPanel, qtbot: QtBot, text: str, at: int | None, said: str
+) -> None:
     editor = choose(panel, "formula").fields
     assert isinstance(editor, FormulaEditor)
     editor.text.setPlainText(text)
+    checked(qtbot, panel)
     assert said in editor.fault.text()
-    assert editor.fault.text()
+    assert editor.fault.text().startswith("character ")
     marks = editor.text.extraSelections()
     assert len(marks) == 1
     if at is not None:
         assert marks[0].cursor.selectionStart() == at
-    assert panel.trouble.text()
+    assert not panel.trouble.text()
     assert not panel.apply_button.isEnabled()
     panel.undo_button.click()
+    checked(qtbot, panel)
+    assert editor.fault.text() == ""
     assert panel.trouble.text() == ""
     assert not panel.undo_stack.canRedo() or panel.foreseen.isVisible()
 
@@ -100,21 +110,27 @@ def test_a_fault_is_said_marked_and_not_applied(panel: ExperimentPanel, text: st
         (20_000, "+", "characters, and 400 are allowed"),
     ],
 )
-def test_a_pasted_text_of_many_names_makes_no_rows(panel: ExperimentPanel, names: int, joined: str, said: str) -> None:
+def test_a_pasted_text_of_many_names_makes_no_rows(
+    panel: ExperimentPanel, qtbot: QtBot, names: int, joined: str, said: str
+) -> None:
     editor = choose(panel, "formula").fields
     assert isinstance(editor, FormulaEditor)
     editor.text.setPlainText("a0*r**2")
+    qtbot.waitUntil(lambda: "a0" in editor.numbers)
     editor.numbers["a0"].setValue(3.5)
     row = editor.numbers["a0"]
     editor.text.setPlainText(joined.join(f"a{number}" for number in range(names)))
+    checked(qtbot, panel)
+    qtbot.wait(REST_MS + 100)
     assert said in editor.fault.text()
+    assert len(editor.fault.text()) < 1500
     assert editor.numbers == {"a0": row}
-    assert panel.trouble.text()
-    assert len(panel.trouble.text()) < 1500
+    assert not panel.trouble.text()
     assert not panel.apply_button.isEnabled()
     editor.text.setPlainText("+".join(f"a{number}*r" for number in range(32)))
+    checked(qtbot, panel)
     assert editor.fault.text() == ""
-    assert (len(editor.numbers), editor.numbers["a0"]) == (32, row)
+    qtbot.waitUntil(lambda: (len(editor.numbers), editor.numbers["a0"]) == (32, row))
     assert panel.trouble.text() == ""
     assert shape_of(panel).parameters["a0"] == 3.5  # type: ignore[attr-defined]
 

@@ -1,0 +1,55 @@
+"""The panels of the window: shown and hidden from one list, and put back where they were, wherever they went."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from PyQt6.QtCore import QTimer
+from PyQt6.QtGui import QAction, QGuiApplication
+from PyQt6.QtWidgets import QDockWidget, QMainWindow, QMenu, QToolButton
+
+
+class Panels(QToolButton):
+    """A list of panels, each with a mark where it is in sight; one that floats says so.
+
+    Args:
+        put_back: puts all of them where they are at first.
+    """
+
+    def __init__(self, window: QMainWindow, docks: Sequence[QDockWidget], put_back: Callable[[], None]) -> None:
+        super().__init__(window)
+        self._window, self._docks = window, docks
+        self.setText("Panels")
+        self.setToolTip("show and hide panels; put back those that float")
+        self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.list = QMenu(self)
+        self._soon = QTimer(self)  # when a panel that was shown has its place
+        self._soon.setSingleShot(True)
+        self._soon.timeout.connect(self._bring)
+        self._toggles: list[tuple[QDockWidget, QAction]] = []
+        for dock in docks:
+            toggle = dock.toggleViewAction()
+            assert toggle is not None
+            toggle.setToolTip(f"show or hide the panel {dock.windowTitle()}")
+            self.list.addAction(toggle)
+            self._toggles.append((dock, toggle))
+            dock.visibilityChanged.connect(lambda on: self._soon.start() if on else None)
+        self.list.addSeparator()
+        self.put_back = QAction("Put all back", self)
+        self.put_back.setToolTip("every panel where it is at first")
+        self.put_back.triggered.connect(put_back)
+        self.list.addAction(self.put_back)
+        self.list.aboutToShow.connect(self._name)
+        self.setMenu(self.list)
+
+    def _name(self) -> None:
+        for dock, toggle in self._toggles:
+            toggle.setText(f"{dock.windowTitle()}, floating" if dock.isFloating() else dock.windowTitle())
+
+    def _bring(self) -> None:
+        """Those that float where no screen is come over the window."""
+        rooms = [screen.availableGeometry() for screen in QGuiApplication.screens()]
+        for dock in self._docks:
+            lost = dock.isFloating() and not any(room.intersects(dock.frameGeometry()) for room in rooms)
+            if lost and dock.isVisible():
+                dock.move(self._window.geometry().center() - dock.rect().center())

@@ -1,0 +1,101 @@
+"""A formula typed by keys in the window: no key is lost or waits, parameters stay, and faults are said once."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from PyQt6.QtCore import Qt
+from PyQt6.QtGui import QKeySequence
+from PyQt6.QtTest import QTest
+from PyQt6.QtWidgets import QLabel
+
+from app.desktop.formula_editor import FormulaEditor
+from control.potentials import Formula
+from tests.app.desktop.test_editing_keys import focused
+from tests.app.desktop.test_potential_panel import choose, shape_of
+from tests.app.desktop.test_window import Bench
+from tests.app.desktop.test_window import bench as bench
+
+KEYS: Any = QTest  # whose stubs do not know that its functions are static
+LONG = "k*r**2*exp(-r/3)*sin(3*t)**2+A*cos(x)*cos(y)*exp(-(x*x+y*y)/9)"
+
+
+def formula(bench: Bench) -> FormulaEditor:
+    editor = choose(bench.window.panel, "formula").fields
+    assert isinstance(editor, FormulaEditor)
+    focused(bench, editor.text)
+    return editor
+
+
+def checked(bench: Bench) -> None:
+    bench.qtbot.waitUntil(lambda: not bench.window.panel.is_checking)
+
+
+def test_a_long_formula_typed_fast_is_there_whole_and_no_key_waits_for_its_check(bench: Bench) -> None:
+    editor, panel = formula(bench), bench.window.panel
+    KEYS.keySequence(editor.text, QKeySequence(QKeySequence.StandardKey.SelectAll))
+    each_s = []
+    for letter in LONG:
+        began_s = time.thread_time()  # of the window's thread: what else the computer does is not counted
+        KEYS.keyClicks(editor.text, letter)
+        each_s.append(time.thread_time() - began_s)
+    began_s = time.thread_time()
+    panel.read()  # what each key waited for, before
+    whole_s = time.thread_time() - began_s
+    print(f"keys: {1e3 * sorted(each_s)[-2]:.1f} ms at most but once, check {1e3 * whole_s:.0f} ms")
+    assert editor.text.toPlainText() == LONG
+    assert sorted(each_s)[-2] < 0.3 * whole_s
+    checked(bench)
+    found = shape_of(panel)
+    assert isinstance(found, Formula)
+    assert found.formula == LONG
+
+
+def test_a_formula_typed_anew_keeps_the_values_of_its_names(bench: Bench) -> None:
+    editor, panel = formula(bench), bench.window.panel
+    editor.numbers["k"].setValue(0.37)
+    editor.numbers["R"].setValue(1.6)
+    KEYS.keySequence(editor.text, QKeySequence(QKeySequence.StandardKey.SelectAll))
+    KEYS.keyClicks(editor.text, "k*(r-R)**2+B*r")
+    checked(bench)
+    found = shape_of(panel)
+    assert isinstance(found, Formula)
+    assert found.parameters == {"k": 0.37, "R": 1.6, "B": 1.0}
+    bench.qtbot.waitUntil(lambda: list(editor.numbers) == ["k", "R", "B"])
+    assert [box.number() for box in editor.numbers.values()] == [0.37, 1.6, 1.0]
+
+
+def test_a_fault_is_one_message_at_its_character_and_moves_nothing(bench: Bench) -> None:
+    editor, panel = formula(bench), bench.window.panel
+    KEYS.keySequence(editor.text, QKeySequence(QKeySequence.StandardKey.SelectAll))
+    KEYS.keyClicks(editor.text, "0.5*k*r**2")
+    checked(bench)
+    bench.qtbot.waitUntil(lambda: list(editor.numbers) == ["k"])
+    KEYS.qWait(50)
+    place = editor.numbers["k"].mapTo(panel, editor.numbers["k"].rect().topLeft())
+    KEYS.keyClicks(editor.text, "+log(r-30)")
+    checked(bench)
+    KEYS.qWait(50)
+    said = [label.text() for label in panel.findChildren(QLabel) if label.isVisible() and "finite" in label.text()]
+    assert said == [editor.fault.text()]
+    assert said[0].startswith("character 12: ")
+    assert editor.text.extraSelections()[0].cursor.selectionStart() == 11
+    assert editor.numbers["k"].mapTo(panel, editor.numbers["k"].rect().topLeft()) == place
+    assert not panel.trouble.isVisible()
+    for _ in "+log(r-30)":
+        KEYS.keyClick(editor.text, Qt.Key.Key_Backspace)
+    checked(bench)
+    assert editor.fault.text() == ""
+    assert not editor.text.extraSelections()
+
+
+def test_ctrl_enter_right_after_the_last_key_applies_what_is_typed(bench: Bench) -> None:
+    editor, window = formula(bench), bench.window
+    KEYS.keySequence(editor.text, QKeySequence(QKeySequence.StandardKey.SelectAll))
+    KEYS.keyClicks(editor.text, "0.25*k*r**2")
+    KEYS.keyClick(editor.text, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    shape = window.session.plan.experiment.policy.forces[0].shape  # type: ignore[union-attr]
+    assert isinstance(shape, Formula)
+    assert shape.formula == "0.25*k*r**2"
+    assert window.panel.apply_button.text() == "In force"

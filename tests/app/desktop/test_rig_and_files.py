@@ -1,0 +1,228 @@
+"""The rig is closed and opened anew in the window; dialogs leave the beam alone; panels that float are found again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PyQt6.QtCore import QPoint, Qt, QTimer
+from PyQt6.QtGui import QAction
+from PyQt6.QtTest import QTest
+from PyQt6.QtWidgets import QDialogButtonBox, QDockWidget, QLineEdit, QMenu, QToolButton, QWidget
+from pytestqt.qtbot import QtBot
+
+from app.desktop import theme
+from app.desktop.file_dialog import FileDialog, Replace
+from app.desktop.memory import Memory
+from app.desktop.open import FIRST, application, planner
+from app.desktop.panels import Panels
+from app.desktop.session import Session
+from app.desktop.window import Window
+from app.headless import fly
+from app.live import beam_is_on
+from app.plan import plan
+from app.rig_file import EXPERIMENTS
+from control.contract import Level
+from tests.app.desktop.test_playback import SMALL
+from tests.app.desktop.test_window import Bench, delay_s, force, write
+from tests.app.desktop.test_window import bench as bench
+from tests.app.desktop.toy import planned
+
+REAL: Any = QTest  # whose stubs do not know that its functions are static
+
+
+def press(window: Window, action: QAction) -> None:
+    """The button of an action, by the mouse."""
+    button = window.actions_bar.widgetForAction(action)
+    assert button is not None
+    assert button.isEnabled()
+    REAL.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+def click(menu: QMenu, action: QAction) -> None:
+    """A row of a menu that is open, by the mouse."""
+    REAL.mouseMove(menu, menu.actionGeometry(action).center())
+    REAL.mouseClick(
+        menu, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, menu.actionGeometry(action).center()
+    )
+
+
+def test_the_rig_is_closed_dark_and_opened_again(bench: Bench) -> None:
+    window, acts = bench.window, bench.window.actions_bar
+    assert not acts.close_rig.isEnabled()
+    assert not acts.reconnect.isEnabled()
+    bench.armed()
+    press(window, acts.record)
+    bench.qtbot.waitUntil(lambda: window.strip.record.word.startswith("REC"))
+    press(window, acts.close_rig)
+    assert bench.toy.beam.closed
+    assert bench.toy.camera.closed.is_set()
+    assert bench.recorders[0].closed
+    assert (window.strip.level.word, window.strip.record.word) == ("OFF", "no record")
+    assert "closed" in window.strip.reason.whole
+    assert not window.session.running
+    assert not acts.close_rig.isEnabled()
+    REAL.qWait(100)
+    press(window, acts.start)
+    bench.qtbot.waitUntil(acts.arm.isEnabled)
+    assert len(bench.toys) == 2
+    assert bench.level is Level.SAFE
+
+
+def test_a_device_that_has_gone_comes_back_by_reconnect(bench: Bench) -> None:
+    window, acts = bench.window, bench.window.actions_bar
+    bench.armed()
+    gone = bench.toy
+    gone.camera.fault = "the cable is out"
+    bench.qtbot.waitUntil(lambda: bench.level is Level.TRIPPED)
+    press(window, acts.reconnect)
+    bench.qtbot.waitUntil(lambda: len(bench.toys) == 2 and bench.level is Level.SAFE)
+    assert gone.beam.closed
+    bench.qtbot.waitUntil(acts.arm.isEnabled)
+    assert window.strip.level.word == "SAFE"
+
+
+def test_a_dialog_for_files_leaves_the_beam_and_the_window_alone(bench: Bench, tmp_path: Path) -> None:
+    window, listed = bench.window, bench.window.panel.list
+    bench.armed()
+    REAL.mouseClick(listed.open_button, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, QPoint(8, 8))
+    dialog = listed.dialog
+    assert isinstance(dialog, FileDialog)
+    assert dialog.isVisible()
+    assert not dialog.isModal()
+    assert Path(dialog.directory().absolutePath()) == tmp_path  # the runs folder
+    turns = window.session.newest.number  # type: ignore[union-attr]
+    bench.qtbot.waitUntil(lambda: window.session.newest.number > turns + 10)  # type: ignore[union-attr]
+    assert beam_is_on(window.session.newest)
+    write(force(window.panel).rows["delay_s"], 0.25)
+    REAL.mouseClick(window.panel.apply_button, Qt.MouseButton.LeftButton)
+    assert delay_s(window.session.plan.experiment) == 0.25
+    REAL.keyClick(dialog, Qt.Key.Key_Escape)
+    bench.qtbot.waitUntil(lambda: bench.level is Level.SAFE)
+    assert listed.dialog is None
+
+
+def named(bench: Bench, dialog: object, name: str) -> None:
+    """Typed into a dialog, and Save clicked."""
+    assert isinstance(dialog, FileDialog)
+    line = dialog.findChild(QLineEdit)
+    assert line is not None
+    dialog.activateWindow()
+    line.setFocus()
+    bench.qtbot.waitUntil(line.hasFocus)
+    line.selectAll()
+    REAL.keyClicks(line, name)
+    buttons = dialog.findChild(QDialogButtonBox)
+    assert buttons is not None
+    REAL.mouseClick(buttons.button(QDialogButtonBox.StandardButton.Save), Qt.MouseButton.LeftButton)
+
+
+def test_save_asks_before_it_replaces_and_files_are_recent(bench: Bench, tmp_path: Path) -> None:
+    window, listed = bench.window, bench.window.panel.list
+    bench.armed()
+    mine = tmp_path / "mine.yaml"
+    for value in (0.75, 0.25):
+        write(force(window.panel).rows["delay_s"], value)
+        REAL.mouseClick(listed.save_button, Qt.MouseButton.LeftButton)
+        named(bench, listed.dialog, "mine")
+    question = listed.dialog
+    assert isinstance(question, Replace)
+    assert not question.isModal()
+    assert "delay_s: 0.75" in mine.read_text()
+    assert beam_is_on(window.session.newest)
+    assert question.replace is not None
+    REAL.mouseClick(question.replace, Qt.MouseButton.LeftButton)
+    bench.qtbot.waitUntil(lambda: "delay_s: 0.25" in mine.read_text())
+    assert listed.recent[0] == mine
+    window.open(FIRST.parent / "ring_crystal.yaml")
+    bench.qtbot.waitUntil(lambda: window.reading is None)
+    assert [path.name for path in listed.recent[:2]] == ["ring_crystal.yaml", "mine.yaml"]
+    row = listed.recent_menu.actions()[1]
+    assert row.text().startswith("mine.yaml")
+    listed.recent_menu.popup(listed.open_button.mapToGlobal(QPoint(0, 0)))
+    click(listed.recent_menu, row)
+    bench.qtbot.waitUntil(lambda: window.reading is None and window.path == mine)
+    assert delay_s(window.session.plan.experiment) == 0.25
+
+
+def test_recent_files_are_remembered(qtbot: QtBot, tmp_path: Path) -> None:
+    application()
+    for number in range(2):
+        window = Window(Session(planned()), FIRST, tmp_path, lambda path: planner(path, None)[1], Memory(tmp_path))
+        qtbot.addWidget(window)
+        if number == 0:
+            window.panel.list.remember(tmp_path / "a run.h5")
+        else:
+            assert window.panel.list.recent == [FIRST.absolute(), tmp_path / "a run.h5"]
+        window.close()
+
+
+@pytest.fixture
+def recording(qtbot: QtBot, tmp_path: Path) -> Iterator[Window]:
+    """A run that was armed."""
+    application()
+    fly(plan(EXPERIMENTS / "annular_activity.yaml", None, SMALL), 0.6, tmp_path / "run.h5", True, "a run")
+    path, made = planner(tmp_path / "run.h5", None)
+    window = Window(Session(made), path, tmp_path, lambda chosen: planner(chosen, None)[1])
+    qtbot.addWidget(window)
+    window.show()
+    yield window
+    window.close()
+
+
+def test_a_replay_shows_no_amber_armed(recording: Window, qtbot: QtBot) -> None:
+    qtbot.waitUntil(lambda: recording.playback.shown is not None)
+    reel = recording.playback.reel
+    assert reel is not None
+    qtbot.waitUntil(lambda: reel.ready == len(reel))
+    recording.transport.go(len(reel) - 1)
+    assert recording.playback.shown is not None
+    assert recording.playback.shown.level is Level.ARMED
+    badge = recording.strip.level
+    assert badge.word == "was ARMED"
+    assert badge.colour == theme.CALM
+    assert badge.quiet
+    assert not recording.actions_bar.reconnect.isEnabled()
+
+
+def test_a_floating_panel_is_found_again(bench: Bench) -> None:
+    window = bench.window
+    docks = {dock.windowTitle(): dock for dock in window.findChildren(QDockWidget)}
+    lost = docks["Log"]
+    lost.setFloating(True)
+    lost.move(-5000, -5000)
+    docks["Devices"].close()
+    panels = window.findChild(Panels)
+    assert isinstance(panels, QToolButton)
+    seen: list[str] = []
+
+    def choose() -> None:
+        seen.extend(action.text() for action in panels.list.actions())
+        click(panels.list, panels.put_back)
+
+    QTimer.singleShot(200, choose)
+    REAL.mouseClick(panels, Qt.MouseButton.LeftButton)
+    assert "Log, floating" in seen
+    REAL.qWait(50)
+    for name in ("Log", "Devices", "Experiment", "Observables"):
+        assert not docks[name].isFloating()
+        assert docks[name].isVisible() or name == "Devices"
+        assert inside(docks[name], window)
+
+
+def test_a_floating_panel_beyond_the_screens_comes_over_the_window(bench: Bench) -> None:
+    window = bench.window
+    log = window.findChild(QDockWidget, "Log")
+    assert log is not None
+    log.setFloating(True)
+    log.hide()
+    log.move(-5000, -5000)
+    log.show()
+    REAL.qWait(100)
+    assert window.geometry().intersects(log.frameGeometry())
+
+
+def inside(widget: QWidget, window: Window) -> bool:
+    return window.rect().contains(widget.mapTo(window, QPoint(1, 1)))

@@ -1,0 +1,140 @@
+"""The window on small screens and at 150 %: what is essential is in sight, the form has room, and nothing jumps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from PyQt6.QtCore import QPoint, QRect, QSize, Qt
+from PyQt6.QtGui import QKeySequence
+from PyQt6.QtTest import QTest
+from PyQt6.QtWidgets import QDockWidget, QScrollArea, QWidget
+
+from app.desktop.formula_editor import FormulaEditor
+from app.desktop.layout import fit_screen
+from app.desktop.window import Window
+from tests.app.desktop.test_editing_keys import focused, radius_box, typed
+from tests.app.desktop.test_potential_panel import choose
+from tests.app.desktop.test_window import Bench
+from tests.app.desktop.test_window import bench as bench
+
+REAL: Any = QTest  # whose stubs do not know that its functions are static
+TITLE_PX = 30  # of a window's frame
+SMALL, MIDDLE = QSize(911, 512), QSize(1280, 720)  # 1366x768 and 1920x1080 at 150 %
+
+
+def place(widget: QWidget, window: Window) -> QRect:
+    return QRect(widget.mapTo(window, QPoint(0, 0)), widget.size())
+
+
+def shown(bench: Bench, room: QSize) -> Window:
+    window = bench.window
+    fit_screen(window, QSize(room.width(), room.height() - TITLE_PX))
+    bench.qtbot.waitUntil(lambda: window.width() <= room.width())
+    REAL.qWait(50)
+    return window
+
+
+def form_px(window: Window) -> int:
+    scroll = window.panel.tabs.currentWidget()
+    assert isinstance(scroll, QScrollArea)
+    viewport = scroll.viewport()
+    assert viewport is not None
+    return viewport.height()
+
+
+@pytest.mark.parametrize("room", [SMALL, MIDDLE, QSize(1366, 768)])
+def test_what_is_essential_is_in_sight(bench: Bench, room: QSize) -> None:
+    window = shown(bench, room)
+    assert (window.width(), window.height()) == (room.width(), room.height() - TITLE_PX)
+    acts, panel = window.actions_bar, window.panel
+    buttons = [acts.widgetForAction(action) for action in (acts.start, acts.record, acts.arm, acts.stop, acts.reset)]
+    strip = [window.strip.kind, window.strip.level, window.strip.beam, window.strip.record, window.strip.reason]
+    numbers = [window.status.numbers[name] for name in ("latency", "drops", "identities")]
+    for widget in (*buttons, *strip, *numbers, window.view, panel.list, panel.tabs, panel.apply_button):
+        assert widget is not None
+        assert widget.isVisible()
+        assert window.rect().contains(place(widget, window))
+    assert window.view.width() >= 380
+    assert form_px(window) >= (320 if room is not SMALL else 200)
+
+
+def test_the_least_width_is_1100_with_all_panels(bench: Bench) -> None:
+    window = bench.window
+    for dock in window.findChildren(QDockWidget):
+        dock.show()
+    window.transport.setVisible(True)
+    window.strip.show_kind("REAL", "not calibrated")
+    window.strip.show_watch(None)
+    REAL.qWait(50)
+    assert window.minimumSizeHint().width() <= 1100
+    window.resize(1100, 700)
+    REAL.qWait(50)
+    assert window.width() == 1100
+    window.strip.show_kind("SIMULATED")
+    window.strip.show_watch(0.0)
+    window.transport.setVisible(False)
+    REAL.qWait(50)
+    assert window.minimumSizeHint().width() <= SMALL.width()
+    assert window.minimumSizeHint().height() <= SMALL.height() - TITLE_PX
+
+
+def test_curves_and_numbers_are_put_away_and_fetched_by_the_mouse(bench: Bench) -> None:
+    window = shown(bench, SMALL)
+    panel = window.panel
+    assert not panel.consequences.numbers.isVisible()
+    REAL.mouseClick(panel.consequences.numbers_button, Qt.MouseButton.LeftButton)
+    REAL.qWait(50)
+    assert panel.consequences.numbers.isVisible()
+    assert window.rect().contains(place(panel.consequences.numbers, window))
+    assert window.rect().contains(place(panel.apply_button, window))
+    REAL.mouseClick(panel.consequences.numbers_button, Qt.MouseButton.LeftButton)
+    assert not panel.consequences.numbers.isVisible()
+    choose(panel, "drawn")  # whose points are dragged in the plot
+    REAL.qWait(50)
+    assert panel.plot.energy.isVisible()
+    assert window.rect().contains(place(panel.plot.energy, window))
+
+
+@pytest.mark.parametrize("room", [SMALL, MIDDLE])
+def test_nothing_jumps_when_a_fault_appears(bench: Bench, room: QSize) -> None:
+    window = shown(bench, room)
+    panel = window.panel
+    box = focused(bench, radius_box(bench))
+    watched = [box, panel.tabs, panel.consequences, panel.apply_button, window.view, window.strip.level]
+    before = [place(widget, window) for widget in watched]
+    for text in ("1.25", "1e9"):
+        typed(box, text)
+        REAL.keyClick(box, Qt.Key.Key_Return)
+        REAL.qWait(50)
+        assert [place(widget, window) for widget in watched] == before
+    panel.law.rows["policy"].fields.rows["forces"].items[0].fields.rows["delay_s"].put(0.001)  # type: ignore[attr-defined]
+    panel.law.edited.emit()
+    REAL.qWait(50)
+    assert "delay_s is 0.001 s" in panel.trouble.text()
+    assert [place(widget, window) for widget in watched] == before
+    window.trouble("the camera has gone")
+    REAL.qWait(50)
+    assert [place(widget, window) for widget in watched] == before
+
+
+def test_plots_keep_their_place_for_a_formula_of_x_and_y(bench: Bench) -> None:
+    window = bench.window
+    window.resize(1920, 1080)
+    panel = window.panel
+    editor = choose(panel, "formula").fields
+    assert isinstance(editor, FormulaEditor)
+    focused(bench, editor.text)
+    bench.qtbot.waitUntil(lambda: not panel.is_checking)
+    REAL.qWait(50)
+    watched = [panel.plot.energy, panel.plot.force, panel.consequences.numbers, panel.tabs]
+    assert all(widget.isVisible() for widget in watched)
+    before = [place(widget, window) for widget in watched]
+    assert panel.plot.why_empty.text() == ""
+    REAL.keySequence(editor.text, QKeySequence(QKeySequence.StandardKey.SelectAll))
+    REAL.keyClicks(editor.text, "0.5*k*x**2+y**2")
+    bench.qtbot.waitUntil(lambda: not panel.is_checking)
+    REAL.qWait(50)
+    assert [place(widget, window) for widget in watched] == before
+    assert all(widget.isVisible() for widget in watched)
+    assert "no curve over r" in panel.plot.why_empty.text()
