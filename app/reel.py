@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.findings import RunTables
+from app.happenings import Happening, Kind, Teller, of_level
 from app.instrument import Instrument
 from app.live import NoRecord, sentence
 from app.machine import needs_network
@@ -21,8 +22,9 @@ from app.recorded import tables_of
 from app.recording import is_run
 from app.rig import open_instrument
 from app.rig_file import Plan
+from config.reader import plain
 from config.refused import Refused
-from control.contract import Ended, Frame, Order, OrderKind, State, Tracks, Turn
+from control.contract import Ended, Frame, Level, Order, OrderKind, State, Tracks, Turn
 from control.experiment import Experiment
 from control.loop import run
 from drivers.journal import Run, read_run
@@ -30,7 +32,6 @@ from drivers.video import Video, VideoCamera, open_video
 
 Image = NDArray[Any]
 Floats = NDArray[np.float64]
-Said = tuple[float, str, str]  # when, in s; order, level, note or withheld; in words
 
 
 class Pass:
@@ -102,7 +103,7 @@ class Source(Protocol):
 
     def law(self, begin: int, end: int) -> Experiment | None: ...
 
-    def said(self) -> list[Said]: ...
+    def said(self) -> list[Happening]: ...
 
     def close(self) -> None: ...
 
@@ -163,27 +164,33 @@ class RunSource:
         each = (self._ends[end - 1] - (self._ends[begin - 1] if begin else 0)) / max(end - begin, 1) if end else 0.0
         return tables_of(self.run, self.plan, max(begin, end - most(each)), end)
 
-    def said(self) -> list[Said]:
-        """Orders, levels, notes, who got no light and why, in order; a darkness that lasts is said once."""
+    def said(self) -> list[Happening]:
+        """Orders and what they changed, levels and why, notes, who got no light and why, in order."""
         orders, events, turns = (self.run.rows(table) for table in ("orders", "events", "turns"))
         now_s = dict(zip(turns["turn"].tolist(), turns["now_s"].tolist(), strict=True))
-        lines = [
-            (turn, "order", self._order(kind, text)) for turn, kind, text in orders[["turn", "kind", "text"]].tolist()
-        ]
+        reason = dict(zip(turns["turn"].tolist(), turns["reason"].tolist(), strict=True))
+        teller = Teller(self.run.header.experiment, plain(self.plan.rig))
+        changed = set(events["turn"][events["kind"] == b"level"].tolist())
+        found: list[tuple[int, Happening]] = []
+        for turn, kind, text in orders[["turn", "kind", "text"]].tolist():
+            if turn in now_s:  # in a damaged run: not all
+                order = Order(OrderKind(kind.decode()), self.run.text(text))
+                why = self.run.text(reason[turn]) if turn in changed else ""
+                found += [(turn, one) for one in teller.of_order(order, now_s[turn], why)]
         dark: dict[tuple[int, int], int] = {}  # the turn in which someone got no light for a reason
         for turn, kind, who, text in events[["turn", "kind", "particle", "text"]].tolist():
-            if kind in (b"level", b"note"):
-                lines.append((turn, kind.decode(), self.run.text(text)))
+            if turn not in now_s:
+                continue
+            if kind == b"level":
+                level = Level(self.run.text(text))
+                found.append((turn, of_level(level, self.run.text(reason[turn]), now_s[turn])))
+            elif kind == b"note":
+                found.append((turn, Happening(Kind.NOTE, self.run.text(text), now_s[turn])))
             elif kind == b"withheld":
                 if dark.get((who, text), -2) < turn - 1:
-                    lines.append((turn, "withheld", f"no light for {who}: {self.run.text(text)}"))
+                    found.append((turn, Happening(Kind.DARK, self.run.text(text), now_s[turn], particle=who)))
                 dark[who, text] = turn
-        lines.sort(key=lambda line: line[0])
-        return [(now_s[turn], kind, words) for turn, kind, words in lines if turn in now_s]  # in a damaged run: not all
-
-    def _order(self, kind: bytes, text: int) -> str:
-        words = self.run.text(text) if kind != b"APPLY" else ""
-        return f"{kind.decode()}: {words}" if words else kind.decode()
+        return [one for _, one in sorted(found, key=lambda each: each[0])]
 
     def law(self, begin: int, end: int) -> Experiment | None:
         """The run's, where light was sent to particles that could feel it, and no other was applied before."""
@@ -228,8 +235,8 @@ class VideoSource:
     def law(self, begin: int, end: int) -> None:
         return None
 
-    def said(self) -> list[Said]:
-        return [(0.0, "note", sentence.removeprefix("note: ")) for sentence in self._taken]
+    def said(self) -> list[Happening]:
+        return [Happening(Kind.NOTE, sentence.removeprefix("note: ")) for sentence in self._taken]
 
     def close(self) -> None:
         self.video.close()
@@ -306,7 +313,7 @@ class Reel:
         """The law that acted from turn `begin` to `end`; None in a video, on which no law of ours acted."""
         return self.source.law(max(begin, 0), min(end, self.ready))
 
-    def said(self) -> list[Said]:
+    def said(self) -> list[Happening]:
         """What happened in a run, in words; of a video, which frame rate and scale were taken from where."""
         return self.source.said()
 

@@ -12,8 +12,9 @@ from app.desktop.state_strip import StateStrip
 from app.desktop.transport import Transport
 from app.desktop.view import View
 from app.findings import RunTables
+from app.happenings import Happening
 from app.recent import MOST
-from app.reel import Reel, Said
+from app.reel import Reel
 from app.rig_file import Plan
 from config.refused import Refused
 from control.contract import Tracks, Turn
@@ -92,7 +93,7 @@ class Playback:
         """What has acted on the turns up to where one is; None where no light has, or more laws than one."""
         return self.reel.law(*self._past(REMEMBERED)) if self.reel is not None else None
 
-    def said(self) -> list[Said]:
+    def said(self) -> list[Happening]:
         """What happened in the recording."""
         return self.reel.said() if self.reel is not None else []
 
