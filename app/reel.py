@@ -246,7 +246,7 @@ class Reel:
     """A recording to be looked at: `turn` is what was, `again` what the law that was edited would have done."""
 
     def __init__(self, path: Path, plan: Plan) -> None:
-        self.path, self.plan = path, plan
+        self.path, self.plan, self._opened = path, plan, plan
         camera = plan.rig.camera
         assert isinstance(camera, VideoCamera)
         self.source: Source = RunSource(path) if is_run(path) else VideoSource(camera, plan.taken)
@@ -261,6 +261,14 @@ class Reel:
     def ready(self) -> int:
         """How many turns can be shown by now."""
         return len(self.source) if self.first is None else len(self.first.turns)
+
+    @property
+    def retracked(self) -> bool:
+        """Whether the tracks are those of other tracking settings than a run was recorded with."""
+        return self.first is None and self.edited is not None and self._tracks_anew(self._opened)
+
+    def _tracks_anew(self, before: Plan) -> bool:
+        return self.plan.rig.tracking != before.rig.tracking
 
     @property
     def compared(self) -> int:
@@ -279,7 +287,10 @@ class Reel:
         """What was sent then, with the image. Raises Refused where it is damaged, IndexError where it is not ready."""
         recorded = self.source.turn(index)
         if recorded is not None:
-            return recorded
+            if not self.retracked:
+                return recorded
+            again = self.again(index)
+            return replace(recorded, tracks=Tracks(recorded.tracks.time_s) if again is None else again.tracks)
         assert self.first is not None
         turn = self.first.turns[index]
         return turn if turn.frame is None else replace(turn, frame=replace(turn.frame, image=self.source.image(index)))
@@ -290,6 +301,9 @@ class Reel:
 
     def tracks(self, begin: int, end: int) -> list[Tracks]:
         begin, end = max(begin, 0), min(end, self.ready)
+        if self.retracked:
+            assert self.edited is not None
+            return [turn.tracks for turn in self.edited.turns[begin:end]]
         recorded = self.source.tracks(begin, end)
         if recorded is not None:
             return recorded
@@ -299,11 +313,12 @@ class Reel:
     def tables(self, begin: int, end: int) -> RunTables | None:
         """What main.py analyse measures, of the turns from `begin` to `end`. Raises Refused where it is damaged."""
         begin, end = max(begin, 0), min(end, self.ready)
-        if self.first is None:
+        tracked = self.edited if self.retracked else self.first
+        if tracked is None:
             return self.source.tables(begin, end)
         recent = Recent()
-        recent.add(self.first.turns[begin:end])
-        return recent.tables(self.first.plan)
+        recent.add(tracked.turns[begin:end])
+        return recent.tables(tracked.plan)
 
     def latencies_s(self, begin: int, end: int) -> Floats:
         """From the middle of the exposure to the command's sending, as recorded; empty for a video."""
@@ -317,14 +332,34 @@ class Reel:
         """What happened in a run, in words; of a video, which frame rate and scale were taken from where."""
         return self.source.said()
 
-    def edit(self, plan: Plan) -> None:
-        """Send the recording through another plan's machine, beside what was. Raises Refused."""
-        if self.edited is not None:
-            self.edited.close()
-        self.edited, self.plan = Pass(plan), plan
+    def edit(self, plan: Plan) -> bool:
+        """Send the recording through another plan's machine, beside what was; whether its tracks are other ones now.
+
+        Other tracking settings find other particles: these are what is shown from now on. Raises Refused.
+        """
+        edited, before = Pass(plan), self.edited
+        anew = self._tracks_anew(plan)
+        first = self.first
+        if first is not None and anew:
+            if law_of(first.plan) == law_of(plan):
+                self.first, edited_now = edited, None
+            else:
+                self.first, edited_now = Pass(replace(first.plan, rig=plan.rig)), edited
+        else:
+            edited_now = edited
+        self.edited, self.plan = edited_now, plan
+        for at in (before, first if first is not self.first else None):
+            if at is not None:
+                threading.Thread(target=at.close, name="end of a pass", daemon=True).start()
+        return anew
 
     def close(self) -> None:
         for at in (self.edited, self.first):
             if at is not None:
                 at.close()
         self.source.close()
+
+
+def law_of(plan: Plan) -> Experiment:
+    """What flies of an experiment, whatever it sets of the rig."""
+    return replace(plan.experiment, title="", about="", set={})

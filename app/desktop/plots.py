@@ -127,6 +127,15 @@ class Plots(QTabWidget):
         self._tracks.clear()
         self.recent.clear()
 
+    def forget(self) -> None:
+        """Another rig or recording, or other tracks of it: what was measured of the one before goes."""
+        self.clear_tracks()
+        self._pending, self._armed = None, False
+        for plot in (*self.measured, self.latency):
+            assert isinstance(plot, Plot)
+            plot.empty()
+        self.numbers.forget()
+
     def draw(self) -> None:
         """Have the plot that is looked at drawn, if anybody can see it: its curves are computed beside this thread."""
         current = self.currentWidget()

@@ -53,6 +53,11 @@ class StatusLine(QStatusBar):
             self.addPermanentWidget(label)
             self.numbers[name] = label
 
+    def forget(self) -> None:
+        """Another rig or recording: the numbers of the one before go."""
+        for label in self.numbers.values():
+            label.setText("")
+
     def show_disk(self, size: int, free: int) -> None:
         record = f"{gigabytes(size)}, " if size else ""
         self.numbers["disk"].setText(f"{record}{gigabytes(free)} free")

@@ -44,6 +44,13 @@ class Watching:
     def begin_record(self, path: Path | None) -> None:
         self.record, self._record_from_s = path, time.monotonic()
 
+    def forget(self) -> None:
+        """Another rig or recording: nothing of the loop before it stays in sight."""
+        self.record, self._silent = None, False
+        self.status.forget()
+        self.strip.show_record("")
+        self.plots.forget()
+
     def poll(self, session: Session) -> None:
         """Show the newest turn, if there is one that has not been shown."""
         live = session.live
