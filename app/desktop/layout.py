@@ -44,7 +44,7 @@ def lay_out(window: Window) -> None:
     window.splitDockWidget(below, beside, Qt.Orientation.Horizontal)
     window.resizeDocks([left, right], [270, theme.PANEL_WIDTH], Qt.Orientation.Horizontal)
     window.resizeDocks([below, beside], [3, 2], Qt.Orientation.Horizontal)
-    window.resizeDocks([below], [190], Qt.Orientation.Vertical)
+    window.resizeDocks([below], [theme.PLOT_HEIGHT], Qt.Orientation.Vertical)
     window.actions_bar.add_panels([left, tuning, right, below, beside])
 
 

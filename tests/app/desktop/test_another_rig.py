@@ -91,9 +91,14 @@ def test_other_tracking_settings_are_drawn_in_a_video(bench: Bench, video: Path)
 def test_frame_rate_and_scale_stand_beside_a_video_with_their_source(bench: Bench, video: Path) -> None:
     window, transport = bench.window, bench.window.transport
     opened(bench, video)
+    bench.qtbot.waitUntil(lambda: window.playback.shown is not None)
     assert transport.stated.isVisible()
     guess = "(a guess: the file does not say)"
     assert transport.stated.text() == f"camera.fps 30 {guess}; optics.um_per_px 0.1 {guess}"
+    window.plots.draw()
+    window.plots.finish()
+    assert set(window.plots.msd.names) <= {"measured"}
+    assert "no theory: camera.fps and optics.um_per_px not known" in window.plots.msd.note
     window.asking.reject()
     assert not window.asking.isVisible()
     bench.qtbot.mouseClick(transport.tell, Qt.MouseButton.LeftButton)
