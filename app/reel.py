@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.findings import RunTables
+from app.happenings import Happening, Kind, Teller, of_level
 from app.instrument import Instrument
 from app.live import NoRecord, sentence
 from app.machine import needs_network
@@ -21,8 +22,9 @@ from app.recorded import tables_of
 from app.recording import is_run
 from app.rig import open_instrument
 from app.rig_file import Plan
+from config.reader import plain
 from config.refused import Refused
-from control.contract import Ended, Frame, Order, OrderKind, State, Tracks, Turn
+from control.contract import Ended, Frame, Level, Order, OrderKind, State, Tracks, Turn
 from control.experiment import Experiment
 from control.loop import run
 from drivers.journal import Run, read_run
@@ -30,7 +32,6 @@ from drivers.video import Video, VideoCamera, open_video
 
 Image = NDArray[Any]
 Floats = NDArray[np.float64]
-Said = tuple[float, str, str]  # when, in s; order, level, note or withheld; in words
 
 
 class Pass:
@@ -102,7 +103,7 @@ class Source(Protocol):
 
     def law(self, begin: int, end: int) -> Experiment | None: ...
 
-    def said(self) -> list[Said]: ...
+    def said(self) -> list[Happening]: ...
 
     def close(self) -> None: ...
 
@@ -163,27 +164,33 @@ class RunSource:
         each = (self._ends[end - 1] - (self._ends[begin - 1] if begin else 0)) / max(end - begin, 1) if end else 0.0
         return tables_of(self.run, self.plan, max(begin, end - most(each)), end)
 
-    def said(self) -> list[Said]:
-        """Orders, levels, notes, who got no light and why, in order; a darkness that lasts is said once."""
+    def said(self) -> list[Happening]:
+        """Orders and what they changed, levels and why, notes, who got no light and why, in order."""
         orders, events, turns = (self.run.rows(table) for table in ("orders", "events", "turns"))
         now_s = dict(zip(turns["turn"].tolist(), turns["now_s"].tolist(), strict=True))
-        lines = [
-            (turn, "order", self._order(kind, text)) for turn, kind, text in orders[["turn", "kind", "text"]].tolist()
-        ]
+        reason = dict(zip(turns["turn"].tolist(), turns["reason"].tolist(), strict=True))
+        teller = Teller(self.run.header.experiment, plain(self.plan.rig))
+        changed = set(events["turn"][events["kind"] == b"level"].tolist())
+        found: list[tuple[int, Happening]] = []
+        for turn, kind, text in orders[["turn", "kind", "text"]].tolist():
+            if turn in now_s:  # in a damaged run: not all
+                order = Order(OrderKind(kind.decode()), self.run.text(text))
+                why = self.run.text(reason[turn]) if turn in changed else ""
+                found += [(turn, one) for one in teller.of_order(order, now_s[turn], why)]
         dark: dict[tuple[int, int], int] = {}  # the turn in which someone got no light for a reason
         for turn, kind, who, text in events[["turn", "kind", "particle", "text"]].tolist():
-            if kind in (b"level", b"note"):
-                lines.append((turn, kind.decode(), self.run.text(text)))
+            if turn not in now_s:
+                continue
+            if kind == b"level":
+                level = Level(self.run.text(text))
+                found.append((turn, of_level(level, self.run.text(reason[turn]), now_s[turn])))
+            elif kind == b"note":
+                found.append((turn, Happening(Kind.NOTE, self.run.text(text), now_s[turn])))
             elif kind == b"withheld":
                 if dark.get((who, text), -2) < turn - 1:
-                    lines.append((turn, "withheld", f"no light for {who}: {self.run.text(text)}"))
+                    found.append((turn, Happening(Kind.DARK, self.run.text(text), now_s[turn], particle=who)))
                 dark[who, text] = turn
-        lines.sort(key=lambda line: line[0])
-        return [(now_s[turn], kind, words) for turn, kind, words in lines if turn in now_s]  # in a damaged run: not all
-
-    def _order(self, kind: bytes, text: int) -> str:
-        words = self.run.text(text) if kind != b"APPLY" else ""
-        return f"{kind.decode()}: {words}" if words else kind.decode()
+        return [one for _, one in sorted(found, key=lambda each: each[0])]
 
     def law(self, begin: int, end: int) -> Experiment | None:
         """The run's, where light was sent to particles that could feel it, and no other was applied before."""
@@ -228,8 +235,8 @@ class VideoSource:
     def law(self, begin: int, end: int) -> None:
         return None
 
-    def said(self) -> list[Said]:
-        return [(0.0, "note", sentence.removeprefix("note: ")) for sentence in self._taken]
+    def said(self) -> list[Happening]:
+        return [Happening(Kind.NOTE, sentence.removeprefix("note: ")) for sentence in self._taken]
 
     def close(self) -> None:
         self.video.close()
@@ -239,7 +246,7 @@ class Reel:
     """A recording to be looked at: `turn` is what was, `again` what the law that was edited would have done."""
 
     def __init__(self, path: Path, plan: Plan) -> None:
-        self.path, self.plan = path, plan
+        self.path, self.plan, self._opened = path, plan, plan
         camera = plan.rig.camera
         assert isinstance(camera, VideoCamera)
         self.source: Source = RunSource(path) if is_run(path) else VideoSource(camera, plan.taken)
@@ -254,6 +261,14 @@ class Reel:
     def ready(self) -> int:
         """How many turns can be shown by now."""
         return len(self.source) if self.first is None else len(self.first.turns)
+
+    @property
+    def retracked(self) -> bool:
+        """Whether the tracks are those of other tracking settings than a run was recorded with."""
+        return self.first is None and self.edited is not None and self._tracks_anew(self._opened)
+
+    def _tracks_anew(self, before: Plan) -> bool:
+        return self.plan.rig.tracking != before.rig.tracking
 
     @property
     def compared(self) -> int:
@@ -272,7 +287,10 @@ class Reel:
         """What was sent then, with the image. Raises Refused where it is damaged, IndexError where it is not ready."""
         recorded = self.source.turn(index)
         if recorded is not None:
-            return recorded
+            if not self.retracked:
+                return recorded
+            again = self.again(index)
+            return replace(recorded, tracks=Tracks(recorded.tracks.time_s) if again is None else again.tracks)
         assert self.first is not None
         turn = self.first.turns[index]
         return turn if turn.frame is None else replace(turn, frame=replace(turn.frame, image=self.source.image(index)))
@@ -283,6 +301,9 @@ class Reel:
 
     def tracks(self, begin: int, end: int) -> list[Tracks]:
         begin, end = max(begin, 0), min(end, self.ready)
+        if self.retracked:
+            assert self.edited is not None
+            return [turn.tracks for turn in self.edited.turns[begin:end]]
         recorded = self.source.tracks(begin, end)
         if recorded is not None:
             return recorded
@@ -292,11 +313,12 @@ class Reel:
     def tables(self, begin: int, end: int) -> RunTables | None:
         """What main.py analyse measures, of the turns from `begin` to `end`. Raises Refused where it is damaged."""
         begin, end = max(begin, 0), min(end, self.ready)
-        if self.first is None:
+        tracked = self.edited if self.retracked else self.first
+        if tracked is None:
             return self.source.tables(begin, end)
         recent = Recent()
-        recent.add(self.first.turns[begin:end])
-        return recent.tables(self.first.plan)
+        recent.add(tracked.turns[begin:end])
+        return recent.tables(tracked.plan)
 
     def latencies_s(self, begin: int, end: int) -> Floats:
         """From the middle of the exposure to the command's sending, as recorded; empty for a video."""
@@ -306,18 +328,38 @@ class Reel:
         """The law that acted from turn `begin` to `end`; None in a video, on which no law of ours acted."""
         return self.source.law(max(begin, 0), min(end, self.ready))
 
-    def said(self) -> list[Said]:
+    def said(self) -> list[Happening]:
         """What happened in a run, in words; of a video, which frame rate and scale were taken from where."""
         return self.source.said()
 
-    def edit(self, plan: Plan) -> None:
-        """Send the recording through another plan's machine, beside what was. Raises Refused."""
-        if self.edited is not None:
-            self.edited.close()
-        self.edited, self.plan = Pass(plan), plan
+    def edit(self, plan: Plan) -> bool:
+        """Send the recording through another plan's machine, beside what was; whether its tracks are other ones now.
+
+        Other tracking settings find other particles: these are what is shown from now on. Raises Refused.
+        """
+        edited, before = Pass(plan), self.edited
+        anew = self._tracks_anew(plan)
+        first = self.first
+        if first is not None and anew:
+            if law_of(first.plan) == law_of(plan):
+                self.first, edited_now = edited, None
+            else:
+                self.first, edited_now = Pass(replace(first.plan, rig=plan.rig)), edited
+        else:
+            edited_now = edited
+        self.edited, self.plan = edited_now, plan
+        for at in (before, first if first is not self.first else None):
+            if at is not None:
+                threading.Thread(target=at.close, name="end of a pass", daemon=True).start()
+        return anew
 
     def close(self) -> None:
         for at in (self.edited, self.first):
             if at is not None:
                 at.close()
         self.source.close()
+
+
+def law_of(plan: Plan) -> Experiment:
+    """What flies of an experiment, whatever it sets of the rig."""
+    return replace(plan.experiment, title="", about="", set={})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -79,10 +80,25 @@ def with_told(made: Plan, values: Mapping[str, float]) -> Plan:
     assert isinstance(camera, VideoCamera)
     camera = replace(camera, fps=values.get(FPS, camera.fps))
     optics = replace(optics, um_per_px=values.get(SCALE, optics.um_per_px))
-    told = "; ".join(f"{key} {value:g}" for key, value in values.items())
-    taken = (*made.taken, f"{quoted(Path(camera.path).name, 60)}: {told} (as told in the window)")
+    told = "; ".join(f"{key} {value:g} (as told in the window)" for key, value in values.items())
+    taken = (*made.taken, f"{quoted(Path(camera.path).name, 60)}: {told}")
     unknown = tuple(key for key in made.unknown if key not in values)
     return replace(made, rig=replace(made.rig, camera=camera, optics=optics), taken=taken, unknown=unknown)
+
+
+def stated(made: Plan) -> str:
+    """Frame rate and scale of a recording as its plan has them, each with where it was taken from."""
+    values = zip(KEYS, (made.rig.camera.fps, made.rig.optics.um_per_px), strict=True)
+    return "; ".join(f"{key} {value:.6g} ({_source(made, key)})" for key, value in values)
+
+
+def _source(made: Plan, key: str) -> str:
+    if key in made.unknown:
+        return "a guess: the file does not say"
+    if key in made.experiment.set:
+        return "as set"
+    found = (re.search(rf"{re.escape(key)} [^;(]*\((.*?)\)(?=;|$)", sentence) for sentence in reversed(made.taken))
+    return next((match[1] for match in found if match), "as in the rig")
 
 
 def _given(bench: Document, key: str, sets: Sequence[str], own_rig: bool) -> tuple[object, str]:

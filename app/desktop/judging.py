@@ -62,6 +62,11 @@ class Judging:
             return
         self._pending = self._worker.submit(candidates, settings, image)
 
+    def forget(self) -> None:
+        """What was found, or is being looked for, is of another image."""
+        self._pending, self._again = None, False
+        self.view.show_candidates(NOTHING, NOTHING)
+
     def poll(self) -> None:
         """Draw what was found since."""
         if self._pending is None or not self._pending.done():

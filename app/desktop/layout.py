@@ -66,7 +66,7 @@ def arrange(window: QMainWindow, docks: Sequence[QDockWidget]) -> None:
     window.splitDockWidget(below, beside, Qt.Orientation.Horizontal)
     window.resizeDocks([left, right], [270, theme.PANEL_WIDTH], Qt.Orientation.Horizontal)
     window.resizeDocks([below, beside], [3, 2], Qt.Orientation.Horizontal)
-    window.resizeDocks([below], [190], Qt.Orientation.Vertical)
+    window.resizeDocks([below], [theme.PLOT_HEIGHT], Qt.Orientation.Vertical)
 
 
 def fit_screen(window: QMainWindow, room: QSize) -> None:

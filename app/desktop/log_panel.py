@@ -1,97 +1,111 @@
-"""What happened, in words, newest last: levels, orders, notes, who got no light and why. With a filter."""
+"""What happened, in words, newest last: faults, orders, notes, who got no light and why. With filters."""
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Iterable
 
-from PyQt6.QtCore import QAbstractListModel, QModelIndex, QSortFilterProxyModel, Qt
-from PyQt6.QtGui import QColor, QGuiApplication
-from PyQt6.QtWidgets import QHBoxLayout, QLineEdit, QListView, QPushButton, QVBoxLayout, QWidget
+from PyQt6.QtGui import QColor, QGuiApplication, QTextBlock, QTextCharFormat, QTextCursor
+from PyQt6.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPlainTextEdit,
+    QPushButton,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from app.desktop import theme
-from control.contract import Level, OrderKind, Turn
+from app.happenings import Happening, Kind, Line, Lines, Teller
+from control.contract import Level, Turn
 
-MOST = 5000  # lines kept
-QUIET_S = 2.0  # what goes on and on is said once
-NUMBERS = re.compile(r"\d+\.?\d*(e-?\d+)?")
-
-
-class Lines(QAbstractListModel):
-    """Lines with a colour each; the oldest go when there are too many."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.lines: list[tuple[str, str]] = []  # text, colour
-
-    def rowCount(self, parent: QModelIndex | None = None) -> int:
-        return len(self.lines)
-
-    def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> object:
-        if not index.isValid():
-            return None
-        text, colour = self.lines[index.row()]
-        if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole):
-            return text
-        if role == Qt.ItemDataRole.ForegroundRole:
-            return QColor(colour)
-        return None
-
-    def add(self, lines: list[tuple[str, str]]) -> None:
-        if not lines:
-            return
-        self.beginInsertRows(QModelIndex(), len(self.lines), len(self.lines) + len(lines) - 1)
-        self.lines += lines
-        self.endInsertRows()
-        if len(self.lines) > MOST:
-            extra = len(self.lines) - MOST
-            self.beginRemoveRows(QModelIndex(), 0, extra - 1)
-            del self.lines[:extra]
-            self.endRemoveRows()
+MARKS = {Kind.FAULT: "✖", Kind.ORDER: "▸", Kind.NOTE: "·", Kind.DARK: "○"}
+COLOURS = {Kind.FAULT: theme.RED, Kind.ORDER: theme.ACCENT, Kind.NOTE: theme.INK, Kind.DARK: theme.FAINT}
+LEVELS = {Level.ARMED: theme.AMBER, Level.PROBING: theme.AMBER, Level.SAFE: theme.GREEN}
+SAID = {
+    Kind.FAULT: "trips, faults of devices and of the program",
+    Kind.ORDER: "orders, levels, and what an APPLY has changed",
+    Kind.NOTE: "what was clipped, carried, merged; where settings were taken from",
+    Kind.DARK: "who gets no light, and why",
+}
 
 
 class LogPanel(QWidget):
+    """Every line is there whole. The trip that holds the beam dark stands above them until it is left."""
+
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.lines, self.shown = Lines(), QSortFilterProxyModel()
-        self.shown.setSourceModel(self.lines)
-        self.shown.setFilterCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
-        self.filter, self.list, copy = QLineEdit(), QListView(), QPushButton("Copy")
-        self.filter.setPlaceholderText("show only lines that contain …")
+        self._lines, self._teller = Lines(), Teller()
+        self._blocks: list[Line] = []  # the lines that are shown
+        self._at_end = True
+        self._quiet: set[int] = set()  # lines of long ago, by their id
+        self.filter, self.text, self.trip = QLineEdit(), QPlainTextEdit(), QLabel()
+        self.kinds: dict[Kind, QToolButton] = {}
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        self.filter.setPlaceholderText("only lines that contain …")
         self.filter.setClearButtonEnabled(True)
-        self.filter.textChanged.connect(self.shown.setFilterFixedString)
-        self.list.setModel(self.shown)
-        self.list.setUniformItemSizes(True)
-        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.list.setTextElideMode(Qt.TextElideMode.ElideRight)
-        self.list.setFont(theme.figures_font(12))
+        self.filter.textChanged.connect(self._show_all)
+        self.text.setReadOnly(True)
+        self.text.setUndoRedoEnabled(False)
+        self.text.setFont(theme.figures_font(12))
+        self.text.setFrameShape(QPlainTextEdit.Shape.NoFrame)
+        self.trip.setWordWrap(True)
+        self.trip.setStyleSheet(f"color: {theme.RED}")
+        self.trip.setAccessibleName("the trip that holds the beam dark")
+        self.trip.hide()
+        copy = QPushButton("Copy")
         copy.setToolTip("put the lines that are shown on the clipboard")
         copy.clicked.connect(self.copy)
+        bar = self.text.verticalScrollBar()
+        assert bar is not None
+        bar.valueChanged.connect(self._scrolled)
+        bar.rangeChanged.connect(self._follow)
         row = QHBoxLayout()
+        row.setSpacing(2)
+        for kind in Kind:
+            button = self.kinds[kind] = QToolButton()
+            button.setText(MARKS[kind])
+            button.setAccessibleName(kind)
+            button.setCheckable(True)
+            button.setChecked(True)
+            button.setToolTip(f"{kind}: show {SAID[kind]}")
+            button.toggled.connect(self._show_all)
+            row.addWidget(button)
         row.addWidget(self.filter, 1)
         row.addWidget(copy)
+        self.text.setMinimumHeight(48)
         column = QVBoxLayout(self)
         column.setContentsMargins(theme.GRID, 4, theme.GRID, 4)
+        column.setSpacing(4)
         column.addLayout(row)
-        column.addWidget(self.list, 1)
-        self._noted: dict[str, float] = {}  # when a note of this kind came last
-        self._level: Level | None = None
-        self._withheld: frozenset[tuple[int, str]] = frozenset()
+        column.addWidget(self.trip)
+        column.addWidget(self.text, 1)
+
+    def begin(self, experiment: str, rig: dict[str, object]) -> None:
+        """Another running begins, with this experiment (its text) in this rig (its values)."""
+        self._teller = Teller(experiment, rig)
+        self.trip.hide()
+
+    def clear(self) -> None:
+        """Another rig or recording: what was said of the one before goes."""
+        self._lines.clear()
+        self._quiet.clear()
+        self.trip.hide()
+        self._show_all()
 
     def say(self, text: str, colour: str = theme.INK) -> None:
-        """One line that is not a turn's."""
-        self._add([(text, colour)])
+        """One line that is not a turn's; in red it is a fault."""
+        self._take([Happening(Kind.FAULT if colour == theme.RED else Kind.NOTE, text)])
 
-    def show_run(self, said: Iterable[tuple[float, str, str]]) -> None:
-        """What a recording has to tell (when, of which kind, in words), quietly: it is of long ago."""
-        self._noted.clear()
-        told = [(at_s, words) for at_s, kind, words in said if kind != "note" or self._is_news(words, at_s)]
-        self._noted.clear()
-        self._add([(f"{at_s:9.2f} s  {words}", theme.FAINT) for at_s, words in told[-MOST:]])
+    def show_run(self, said: Iterable[Happening]) -> None:
+        """What a recording has to tell, quietly: it is of long ago."""
+        self._take(said, quiet=True)
 
     def add(self, turns: Iterable[Turn]) -> None:
-        self._add([line for turn in turns for line in self._of(turn)])
+        self._take([one for turn in turns for one in self._teller.of(turn)])
 
     def copy(self) -> None:
         clipboard = QGuiApplication.clipboard()
@@ -100,35 +114,89 @@ class LogPanel(QWidget):
 
     def read(self) -> list[str]:
         """The lines that are shown."""
-        return [str(self.shown.index(row, 0).data()) for row in range(self.shown.rowCount())]
+        return [line.text for line in self._blocks]
 
-    def _of(self, turn: Turn) -> list[tuple[str, str]]:
-        """What is new in a turn; what lasts is said once."""
-        at = f"{turn.now_s:9.2f} s  "
-        found: list[tuple[str, str]] = []
-        for order in turn.orders:
-            text = order.text.splitlines()[0] if order.text and order.kind is not OrderKind.APPLY else ""
-            found.append((f"{at}{order.kind}{': ' + text if text else ''}", theme.ACCENT))
-        if turn.level is not self._level:
-            colour = {Level.TRIPPED: theme.RED, Level.ARMED: theme.AMBER, Level.PROBING: theme.AMBER}.get(
-                turn.level, theme.GREEN
-            )
-            found.append((f"{at}{turn.level}: {turn.reason}", colour))
-        found += [(at + note, theme.INK) for note in turn.notes if self._is_news(note, turn.now_s)]
-        withheld = frozenset(turn.withheld)
-        found += [(f"{at}no light for {who}: {why}", theme.FAINT) for who, why in sorted(withheld - self._withheld)]
-        self._level, self._withheld = turn.level, withheld
-        return found
+    def _take(self, happenings: Iterable[Happening], quiet: bool = False) -> None:
+        happenings = list(happenings)
+        new, changed = self._lines.take(happenings)
+        self._quiet |= {id(line) for line in new} if quiet else set()
+        if not quiet:
+            self._pin(happenings)
+        if self._lines.thin():
+            self._quiet &= {id(line) for line in self._lines.lines}
+            self._show_all()
+            return
+        self._show_again(changed)
+        self._append([line for line in new if self._wanted(line)])
 
-    def _is_news(self, note: str, now_s: float) -> bool:
-        """Whether the like of it, other numbers aside, was not said a moment ago."""
-        kind = NUMBERS.sub("", note)
-        before_s, self._noted[kind] = self._noted.get(kind, -math.inf), now_s
-        return not 0.0 <= now_s - before_s < QUIET_S
+    def _pin(self, happenings: list[Happening]) -> None:
+        """The trip that lasts, in sight whatever else is said."""
+        levels = [one for one in happenings if one.level is not None]
+        if levels:
+            tripped = levels[-1].level is Level.TRIPPED
+            self.trip.setText(Line.of(levels[-1]).text.strip() if tripped else "")
+            self.trip.setVisible(tripped)
 
-    def _add(self, lines: list[tuple[str, str]]) -> None:
-        bar = self.list.verticalScrollBar()
-        at_end = bar is None or bar.value() >= bar.maximum() - 2
-        self.lines.add(lines)
-        if at_end and lines:
-            self.list.scrollToBottom()
+    def _wanted(self, line: Line) -> bool:
+        return self.kinds[line.first.kind].isChecked() and self.filter.text().lower() in line.text.lower()
+
+    def _show_all(self) -> None:
+        self.text.clear()
+        self._blocks = []
+        self._append([line for line in self._lines.lines if self._wanted(line)])
+
+    def _append(self, lines: list[Line]) -> None:
+        if not lines:
+            return
+        document = self.text.document()
+        assert document is not None
+        cursor = QTextCursor(document)
+        cursor.beginEditBlock()
+        cursor.movePosition(QTextCursor.MoveOperation.End)
+        for line in lines:
+            if self._blocks:
+                cursor.insertBlock()
+            self._blocks.append(line)
+            cursor.insertText(self._words(line), self._format(line))
+        cursor.endEditBlock()
+
+    def _scrolled(self, value: int) -> None:
+        """Whoever scrolls back stays there; at the end one stays at the end."""
+        bar = self.text.verticalScrollBar()
+        self._at_end = bar is None or value >= bar.maximum() - 1
+
+    def _follow(self) -> None:
+        bar = self.text.verticalScrollBar()
+        if self._at_end and bar is not None:
+            bar.setValue(bar.maximum())
+
+    def _show_again(self, changed: set[int]) -> None:
+        """Lines that count on; the last ones are the likeliest."""
+        document = self.text.document()
+        assert document is not None
+        for index in range(len(self._blocks) - 1, -1, -1):
+            if not changed:
+                return
+            line = self._blocks[index]
+            if id(line) not in changed:
+                continue
+            changed.discard(id(line))
+            block: QTextBlock = document.findBlockByNumber(index)
+            cursor = QTextCursor(block)
+            cursor.movePosition(QTextCursor.MoveOperation.EndOfBlock, QTextCursor.MoveMode.KeepAnchor)
+            cursor.insertText(self._words(line), self._format(line))
+
+    @staticmethod
+    def _words(line: Line) -> str:
+        return f"{MARKS[line.first.kind]} {line.text}"
+
+    def _format(self, line: Line) -> QTextCharFormat:
+        first = line.first
+        colour = COLOURS[first.kind]
+        if id(line) in self._quiet and first.kind is not Kind.FAULT:
+            colour = theme.FAINT
+        elif first.kind is Kind.ORDER and first.level is not None:
+            colour = LEVELS.get(first.level, colour)
+        made = QTextCharFormat()
+        made.setForeground(QColor(colour))
+        return made

@@ -70,6 +70,11 @@ class Numbers(QTableWidget):
             self._measured = tables
             self._pending = self._worker.submit(findings, tables)
 
+    def forget(self) -> None:
+        """What is shown, and what is being measured, is of something else."""
+        self._pending, self._measured = None, None
+        self.setRowCount(0)
+
     def show_all(self, found: Sequence[Finding]) -> None:
         self.setRowCount(len(found))
         for index, one in enumerate(found):

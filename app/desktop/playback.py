@@ -12,8 +12,9 @@ from app.desktop.state_strip import StateStrip
 from app.desktop.transport import Transport
 from app.desktop.view import View
 from app.findings import RunTables
+from app.happenings import Happening
 from app.recent import MOST
-from app.reel import Reel, Said
+from app.reel import Reel
 from app.rig_file import Plan
 from config.refused import Refused
 from control.contract import Tracks, Turn
@@ -32,6 +33,7 @@ class Playback:
         self.reel: Reel | None = None
         self.shown: Turn | None = None
         self._compared = -1
+        self._waits = False  # for the tracks of other settings
         self._measured: tuple[tuple[int, int], RunTables | None] = ((0, 0), None)
         transport.moved.connect(self.show_turn)
         transport.load(None)
@@ -49,7 +51,7 @@ class Playback:
         """Never waits: a recording may hang."""
         if self.reel is not None:
             threading.Thread(target=self.reel.close, name="end of a recording", daemon=True).start()
-        self.reel, self.shown, self._compared = None, None, -1
+        self.reel, self.shown, self._compared, self._waits = None, None, -1, False
         self._measured = (0, 0), None
         self.plots.source = None
         self.transport.load(None)
@@ -57,9 +59,14 @@ class Playback:
 
     def edit(self, plan: Plan) -> None:
         """What would this plan have sent? Raises Refused."""
-        if self.reel is not None:
-            self.reel.edit(plan)
-            self._compared = -1
+        if self.reel is None:
+            return
+        if self.reel.edit(plan):
+            self._waits = True
+            self._measured = (0, 0), None
+            self.view.forget()
+            self.plots.forget()
+        self._compared = -1
 
     def poll(self) -> None:
         """On with the film; and again where one is, once there is something to compare with."""
@@ -67,7 +74,11 @@ class Playback:
             return
         self.transport.tick()
         index = int(self.transport.position)
-        if (self.shown is None and self.reel.ready > 0) or self._compared < index < self.reel.compared:
+        ready = self.reel.compared if self.reel.retracked else self.reel.ready
+        if (self._waits or self.shown is None) and index < ready:
+            self._waits = False
+            self.show_turn(index)
+        elif self._compared < index < self.reel.compared:
             self.show_turn(index)
         if self.reel.trouble:
             self.strip.show_stopped(self.reel.trouble, trouble=True)
@@ -92,7 +103,7 @@ class Playback:
         """What has acted on the turns up to where one is; None where no light has, or more laws than one."""
         return self.reel.law(*self._past(REMEMBERED)) if self.reel is not None else None
 
-    def said(self) -> list[Said]:
+    def said(self) -> list[Happening]:
         """What happened in the recording."""
         return self.reel.said() if self.reel is not None else []
 
@@ -103,7 +114,7 @@ class Playback:
 
     def show_turn(self, index: int) -> None:
         """The image, the tracks, and both commands."""
-        if self.reel is None:
+        if self.reel is None or index >= self.reel.ready:
             return
         try:
             turn = self.reel.turn(index)

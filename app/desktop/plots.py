@@ -7,17 +7,17 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-import pyqtgraph as pg
 from numpy.typing import NDArray
-from PyQt6.QtCore import QSize, Qt
+from PyQt6.QtCore import QSize
 from PyQt6.QtWidgets import QTabWidget, QWidget
 
 from app.desktop import curves, theme
-from app.desktop.curves import Curve, Measurement
+from app.desktop.curves import Curve, Drawing, Measurement
 from app.desktop.numbers import Numbers
+from app.desktop.plot import Plot
 from app.findings import RunTables
 from app.means import Means
 from app.recent import Recent, apart
@@ -27,6 +27,7 @@ from control.experiment import Experiment
 
 Floats = NDArray[np.float64]
 REMEMBERED = 3000  # tracks
+LEAST_LATENCIES = 10
 
 
 class Past(Protocol):
@@ -54,7 +55,7 @@ class Plots(QTabWidget):
         self._tracks: deque[Tracks] = deque(maxlen=REMEMBERED)
         self._latencies_s = latencies_s
         self.source: Past | None = None  # a recording; None: the turns that were added
-        self.experiment: Experiment | None = None
+        self._experiment: Experiment | None = None  # as it was applied last
         self.means: Means | None = None
         self.msd = Plot("lag  s", "MSD  µm²", log="xy")
         self.steps = Plot("step over one frame  nm", "number")
@@ -64,11 +65,13 @@ class Plots(QTabWidget):
         self.latency = Plot("exposure to command  ms", "turns")
         self.recent = Recent()
         self._armed = False  # whether light can act on what is measured
+        self._applies = False  # another law was applied, and its first turn has not come
+        self._since = "since the start"  # what is measured
         self._plan = plan
         self.numbers = Numbers(self._tables)
         self._worker = ThreadPoolExecutor(1, "plots")
-        self._pending: tuple[Plot, Future[list[Curve]]] | None = None
-        self.measured: dict[QWidget, Callable[[Measurement], list[Curve]]] = {
+        self._pending: tuple[Plot, Future[Drawing]] | None = None
+        self.measured: dict[QWidget, Callable[[Measurement], Drawing]] = {
             self.msd: curves.msd,
             self.steps: curves.steps,
             self.speed: curves.speed,
@@ -97,7 +100,18 @@ class Plots(QTabWidget):
         self.currentChanged.connect(self.draw)
 
     def sizeHint(self) -> QSize:
-        return QSize(400, 190)
+        return QSize(400, 230)
+
+    @property
+    def experiment(self) -> Experiment | None:
+        """Whose law is in force, or will be from its first turn on."""
+        return self._experiment
+
+    @experiment.setter
+    def experiment(self, experiment: Experiment | None) -> None:
+        before, self._experiment = self._experiment, experiment
+        if before is not None and experiment is not None and before.policy != experiment.policy:
+            self._applies = self._armed
 
     def add(self, turns: Sequence[Turn]) -> None:
         for turn in turns:
@@ -114,6 +128,8 @@ class Plots(QTabWidget):
         armed = turn.level is Level.ARMED
         if applied or armed is not self._armed:
             self.clear_tracks()
+            self._since = f"since {'APPLY' if applied else turn.level} at {turn.now_s:.1f} s"
+            self._applies = False
         self._armed = armed
 
     def _law(self) -> Experiment | None:
@@ -121,11 +137,25 @@ class Plots(QTabWidget):
         if self.source is not None:
             return self.source.law()
         felt = self._plan is None or self._plan().kind != "REPLAY"
-        return self.experiment if self._armed and felt else None
+        return self.experiment if self._armed and felt and not self._applies else None
+
+    def _unknown(self) -> str:
+        """Why no theory can be drawn at all; empty where it can."""
+        unknown = self._plan().unknown if self._plan is not None else ()
+        return f"no theory: {' and '.join(unknown)} not known" if unknown else ""
 
     def clear_tracks(self) -> None:
         self._tracks.clear()
         self.recent.clear()
+
+    def forget(self) -> None:
+        """Another rig or recording, or other tracks of it: what was measured of the one before goes."""
+        self.clear_tracks()
+        self._pending, self._armed, self._applies, self._since = None, False, False, "since the start"
+        for plot in (*self.measured, self.latency):
+            assert isinstance(plot, Plot)
+            plot.empty()
+        self.numbers.forget()
 
     def draw(self) -> None:
         """Have the plot that is looked at drawn, if anybody can see it: its curves are computed beside this thread."""
@@ -138,14 +168,15 @@ class Plots(QTabWidget):
             if self.source is not None:
                 self._tracks.clear()
                 self._tracks.extend(seen for seen in self.source.tracks() if len(seen))
-            of = Measurement(tuple(self._tracks), self.experiment, self.means, self._law())
+            since = self._since if self.source is None else "of the recording"
+            of = Measurement(tuple(self._tracks), self.experiment, self.means, self._law(), since, self._unknown())
             self._pending = current, self._worker.submit(self.measured[current], of)
 
     def poll(self) -> None:
         """Show the curves that were computed since. Raises what the computing raised."""
         if self._pending is not None and self._pending[1].done():
             (plot, done), self._pending = self._pending, None
-            plot.show_curves(done.result())
+            plot.show_drawing(done.result())
             if plot is not self.currentWidget():
                 self.draw()  # another tab was chosen meanwhile
 
@@ -179,75 +210,12 @@ class Plots(QTabWidget):
 
     def draw_latency(self) -> None:
         latency_ms = 1e3 * (self._latencies_s() if self.source is None else self.source.latencies_s())
-        if len(latency_ms) > 10:
-            edges = np.linspace(0.0, 1.2 * float(np.percentile(latency_ms, 99.5)), 61)
-            self.latency.bars("measured", edges, np.histogram(latency_ms, edges)[0], theme.FAINT)
-
-
-class Plot(pg.PlotWidget):  # type: ignore[misc]
-    """Axes with named curves, each made once; a legend names them."""
-
-    def __init__(self, bottom: str, left: str, log: str = "") -> None:
-        axes = {side: Decades(side) for side, axis in (("bottom", "x"), ("left", "y")) if axis in log}
-        super().__init__(background=theme.GROUND, axisItems=axes)
-        self.setLabel("bottom", bottom)
-        self.setLabel("left", left)
-        self.setLogMode("x" in log, "y" in log)
-        for side in ("bottom", "left"):
-            self.getAxis(side).enableAutoSIPrefix(False)
-        self.showGrid(x=True, y=True, alpha=0.15)
-        self.setDownsampling(auto=True, mode="peak")
-        self.setClipToView(True)
-        self.legend = self.addLegend(offset=(8 if log == "xy" else -8, 8), labelTextColor=theme.INK)
-        self.curves: dict[str, pg.PlotDataItem] = {}
-
-    def show_curves(self, found: Sequence[Curve]) -> None:
-        """Draw these; a curve that is not among them stays as it was."""
-        for one in found:
-            if one.edges:
-                assert one.y is not None
-                self.bars(one.name, one.x, one.y, one.colour)
-            elif one.y is not None or one.name in self.curves:
-                self.line(one.name, one.x, one.y, one.colour, one.dots, one.dash)
-
-    def line(
-        self, name: str, x: Floats | list[float], y: Floats | None, colour: str, dots: bool = False, dash: bool = False
-    ) -> None:
-        """(x, y) under this name; nothing where y is None or never finite."""
-        if name not in self.curves:
-            style = Qt.PenStyle.DashLine if dash else Qt.PenStyle.SolidLine
-            marks = {"symbol": "o", "symbolSize": 5, "symbolBrush": colour, "symbolPen": None} if dots else {}
-            pen = pg.mkPen(colour, width=1.5, style=style)
-            self.curves[name] = self.plot([], [], name=name, pen=pen, connect="finite", **marks)
-        if y is None or not np.isfinite(y).any():
-            self.curves[name].setData([], [])
-        elif dots:  # pyqtgraph warns where all dots in sight are nan
-            finite = np.isfinite(x) & np.isfinite(y)
-            self.curves[name].setData(np.asarray(x)[finite], y[finite])
-        else:
-            self.curves[name].setData(x, y)
-
-    def bars(self, name: str, edges: Floats, height: NDArray[Any], colour: str) -> None:
-        if name not in self.curves:
-            self.curves[name] = self.plot(
-                [0, 1], [0], name=name, stepMode="center", fillLevel=0, brush=colour, pen=pg.mkPen(colour)
-            )
-        self.curves[name].setData(edges, height)
-
-    def steps(self, name: str, edges: Floats, height: Floats, colour: str) -> None:
-        """The outline of a histogram."""
-        if name not in self.curves:
-            self.curves[name] = self.plot([0, 1], [0], name=name, stepMode="center", pen=pg.mkPen(colour, width=1.5))
-        self.curves[name].setData(edges, height)
-
-    def empty(self) -> None:
-        """Without its curves."""
-        for name in tuple(self.curves):
-            self.removeItem(self.curves.pop(name))
-
-
-class Decades(pg.AxisItem):  # type: ignore[misc]
-    """A logarithmic axis that names its powers of ten only."""
-
-    def logTickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:
-        return [f"{10.0**value:g}" if abs(value - round(value)) < 1e-9 else "" for value in values]
+        if len(latency_ms) <= LEAST_LATENCIES:
+            video = self.source is not None and len(latency_ms) == 0
+            why = "images that were recorded elsewhere have no latencies" if video else "too few turns so far"
+            self.latency.show_drawing(Drawing((), why))
+            return
+        edges = np.linspace(0.0, 1.2 * float(np.percentile(latency_ms, 99.5)), 61)
+        heights = np.histogram(latency_ms, edges)[0]
+        bars = Curve("measured", edges, heights, theme.FAINT, edges=True)
+        self.latency.show_drawing(Drawing((bars,), note=f"the last {len(latency_ms)} turns"))

@@ -142,6 +142,11 @@ class Session:
         return self.live is not None and self.live.running
 
     @property
+    def opened_plan(self) -> Plan:
+        """As it was when the instrument was opened last; what was applied since is not in it."""
+        return self._opened_plan
+
+    @property
     def opening_s(self) -> float | None:
         """How long the instrument has been opening by now; None where it is not."""
         return time.monotonic() - self._opening_s if self._opening is not None else None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from PyQt6.QtCore import Qt
-from PyQt6.QtGui import QResizeEvent
+from PyQt6.QtCore import QRect, Qt
+from PyQt6.QtGui import QFont, QFontMetrics, QResizeEvent
 from PyQt6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QWidget
 
+from app.advice import advice
 from app.desktop import theme
 from app.desktop.badge import Badge
 from app.lit import Light
@@ -29,13 +30,18 @@ LEVELS = {
 REASON_PX = 120  # at least, of the reason
 
 
-class Elided(QLabel):
-    """One line of text that ends in an ellipsis where it does not fit; the tooltip has it whole."""
+class Sentence(QLabel):
+    """A sentence in a fixed height: it goes on in further lines, and in smaller letters before anything is left out."""
+
+    SIZES_PX = (13, 12, 11, 10)
+    HEIGHT_PX = 38
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.whole = ""
-        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.setWordWrap(True)
+        self.setFixedHeight(self.HEIGHT_PX)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
 
     def say(self, text: str) -> None:
@@ -49,7 +55,21 @@ class Elided(QLabel):
         self._fit()
 
     def _fit(self) -> None:
-        self.setText(self.fontMetrics().elidedText(self.whole, Qt.TextElideMode.ElideRight, self.width()))
+        """The largest letters in which it fits; only what does not fit in the smallest ends in an ellipsis."""
+        font = self.font()
+        for size_px in self.SIZES_PX:
+            font.setPixelSize(size_px)
+            if self._fits(font, self.whole):
+                break
+        self.setFont(font)
+        text = self.whole
+        while text and not self._fits(font, text):
+            text = f"{text[: len(text) * 9 // 10 - 1].rstrip()}…"
+        self.setText(text)
+
+    def _fits(self, font: QFont, text: str) -> bool:
+        room = QRect(0, 0, max(self.width(), 1), 10_000)
+        return QFontMetrics(font).boundingRect(room, int(Qt.TextFlag.TextWordWrap), text).height() <= self.HEIGHT_PX
 
 
 class StateStrip(QWidget):
@@ -61,7 +81,7 @@ class StateStrip(QWidget):
             "loop.window_timeout_s of this rig is null: the beam stays as it is if this window does not answer"
         )
         self.beam, self.record = Badge("BEAM ON 000.0 mW"), Badge("REC 00:00:00")
-        self.reason = Elided()
+        self.reason = Sentence()
         self.doubt = ""  # why a laser, of this rig or of one before, may be on
         self.reason.setAccessibleName("why the interlock is where it is")
         row = QHBoxLayout(self)
@@ -168,5 +188,5 @@ def said(turn: Turn) -> str:
     if turn.level in (Level.ARMED, Level.PROBING) and turn.sent.reason and turn.sent.reason != turn.reason:
         return f"{turn.reason}; dark now: {turn.sent.reason}"
     if turn.level is Level.TRIPPED:
-        return f"{turn.reason} (Reset, then Arm)"
+        return f"{turn.reason} ({advice(turn.reason)})"
     return turn.reason

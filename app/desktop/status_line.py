@@ -67,6 +67,11 @@ class StatusLine(QStatusBar):
             label.setVisible(left_px >= 0)
         self.key.setVisible(left_px + MESSAGE_PX >= self.key.sizeHint().width())
 
+    def forget(self) -> None:
+        """Another rig or recording: the numbers of the one before go."""
+        for label in self.numbers.values():
+            label.setText("")
+
     def show_disk(self, size: int, free: int) -> None:
         record = f"{gigabytes(size)}, " if size else ""
         self.numbers["disk"].setText(f"{record}{gigabytes(free)} free")

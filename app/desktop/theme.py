@@ -22,6 +22,7 @@ FAINT = "#8b95a3"
 
 GRID = 8  # px
 PANEL_WIDTH = 300  # px
+PLOT_HEIGHT = 240  # px, with the tabs
 
 
 def dress(app: QApplication) -> None:

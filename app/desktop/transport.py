@@ -10,6 +10,8 @@ from PyQt6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QSizePolicy, QToo
 from app.desktop import theme
 from app.desktop.choice_box import ChoiceBox, PositionSlider
 from app.reel import Reel
+from app.rig_file import Plan
+from app.taken import stated
 
 SPEEDS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 10.0)
 REMARK = "A recorded particle can't react: this is what was sent, and what would have been."
@@ -17,6 +19,7 @@ REMARK = "A recorded particle can't react: this is what was sent, and what would
 
 class Transport(QWidget):
     moved = pyqtSignal(int)  # the turn to be shown
+    asked = pyqtSignal()  # for the frame rate and the scale, which the recording does not state
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -40,6 +43,11 @@ class Transport(QWidget):
         self.remark.setStyleSheet(f"color: {theme.PURPLE}")
         self.progress.setMaximumWidth(220)
         self.progress.setFormat("tracked %v of %m")
+        self.stated, self.tell = QLabel(), QToolButton()
+        self.stated.setWordWrap(True)
+        self.stated.setToolTip("frame rate and scale, and where each was taken from")
+        self.tell.setText("Set them…")
+        self.tell.clicked.connect(self.asked)
         self._lay_out()
         self.back.clicked.connect(lambda: self.go(int(self.position) - 1))
         self.forth.clicked.connect(lambda: self.go(int(self.position) + 1))
@@ -58,6 +66,10 @@ class Transport(QWidget):
         column.setSpacing(4)
         column.addLayout(row)
         column.addLayout(below)
+        source = QHBoxLayout()
+        source.addWidget(self.stated, 1)
+        source.addWidget(self.tell)
+        column.addLayout(source)
 
     def _button(self, text: str, said: str, keys: str) -> QToolButton:
         button = QToolButton()
@@ -75,7 +87,14 @@ class Transport(QWidget):
         if reel is not None:
             self.slider.setRange(0, max(len(reel) - 1, 0))
             self.progress.setRange(0, max(len(reel), 1))
+            self.show_stated(reel.plan)
             self._show()
+
+    def show_stated(self, plan: Plan) -> None:
+        """Frame rate and scale with their sources; a guess is amber."""
+        self.stated.setText(stated(plan))
+        self.stated.setStyleSheet(f"color: {theme.AMBER if plan.unknown else theme.FAINT}")
+        self.tell.setVisible(bool(plan.unknown))
 
     def toggle(self) -> None:
         self.playing = not self.playing

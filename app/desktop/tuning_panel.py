@@ -22,12 +22,14 @@ from PyQt6.QtWidgets import (
 )
 
 from app.desktop import theme
-from app.desktop.plots import Plot
+from app.desktop.experiment_panel import scrolled
+from app.desktop.plot import Plot
 from app.tuning import LOOKED_AT, SUGGESTED, TENTHS, Judged, Tuned, Tuner
 from config.refused import Refused
 
 Image = NDArray[Any]
 LOOK_MS = 50
+PLOT_PX = 180
 WELCOME = (
     "Looks at the last images and suggests diameter, least mass and separation; nothing changes until you use them."
 )
@@ -56,11 +58,10 @@ class TuningPanel(QWidget):
         self.choice = QButtonGroup(self)
         self.values: dict[tuple[str, str], QLabel] = {}
         self.said, self.alarm = QLabel(WELCOME), QLabel()
-        self.mass = Plot("mass  grey levels", "", log="x")
-        self.phase = Plot("sub-pixel phase  px", "")
+        self.mass = Plot("mass  grey levels", "", log="x", lines=1)
+        self.phase = Plot("sub-pixel phase  px", "", lines=1)
         self.edge = pg.InfiniteLine(pen=pg.mkPen(theme.WHITE, width=1))
-        self.mass.addItem(self.edge)
-        self.phase.legend.setColumnCount(3)
+        self.mass.axes.addItem(self.edge)
         self._lay_out()
         self.look_button.clicked.connect(self.look)
         self.use_button.clicked.connect(self.use)
@@ -91,14 +92,16 @@ class TuningPanel(QWidget):
                 self.values[name, which] = value
         self.said.setStyleSheet(f"color: {theme.FAINT}")
         for plot in (self.mass, self.phase):
-            plot.setMinimumHeight(110)
+            plot.setFixedHeight(PLOT_PX)
         for label in (self.said, self.alarm):
             label.setWordWrap(True)
             label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         buttons = QHBoxLayout()
         buttons.addWidget(self.look_button)
         buttons.addWidget(self.use_button)
-        whole = QVBoxLayout(self)
+        inner = QWidget()
+        whole = QVBoxLayout(inner)
+        whole.setContentsMargins(0, 0, 0, 0)
         whole.setSpacing(theme.GRID)
         whole.addLayout(buttons)
         whole.addLayout(table)
@@ -106,6 +109,9 @@ class TuningPanel(QWidget):
         whole.addWidget(self.phase, 1)
         whole.addWidget(self.alarm)
         whole.addWidget(self.said)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(theme.GRID, 0, 0, theme.GRID)
+        column.addWidget(scrolled(inner))
 
     # images ---------------------------------------------------------------------------------------------------------
 
@@ -214,7 +220,7 @@ class TuningPanel(QWidget):
         self.phase.steps("x", TENTHS, judged.phase[0], theme.SKY)
         self.phase.steps("y", TENTHS, judged.phase[1], theme.ORANGE)
         self.phase.line("even", [0.0, 1.0], np.ones(2), theme.FAINT, dash=True)
-        self.phase.setYRange(0.0, max(2.0, 1.4 * float(judged.phase.max())))  # room for the legend
+        self.phase.axes.setYRange(0.0, max(2.0, 1.1 * float(judged.phase.max())))
         self.alarm.setText(judged.verdict)
         self.alarm.setStyleSheet(f"color: {theme.AMBER if judged.alarm else theme.FAINT}")
 

@@ -86,13 +86,17 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         self.levels, self._shape = None, ()
         self.image.clear()
         self.scale_bar.setVisible(False)
+        self.forget()
+        self.box.setBorder(pg.mkPen(theme.RAISED, width=1))
+
+    def forget(self) -> None:
+        """Nothing of what was found in the image stays on it."""
         self.trails.clear()
         self.trails.show()
         for mark in self.marks:
             mark.clear_all()
         self.arrows.clear()
         self.labels.show_all(np.empty(0, np.int64), np.empty((0, 2)), 0.0, np.empty(0, np.bool_))
-        self.box.setBorder(pg.mkPen(theme.RAISED, width=1))
 
     def say(self, text: str) -> None:
         """In the middle of the image, where there is nothing to see yet."""

@@ -16,6 +16,8 @@ from app.desktop.state_strip import StateStrip
 from app.desktop.status_line import StatusLine
 from app.desktop.view import View
 from app.live import Live
+from app.rig_file import Plan
+from config.reader import plain, write
 from control.contract import Turn
 
 READ_S = 0.2  # between two showings of the numbers
@@ -42,13 +44,20 @@ class Watching:
     def begin_record(self, path: Path | None) -> None:
         self.record, self._record_from_s = path, time.monotonic()
 
+    def forget(self) -> None:
+        """Another rig or recording: nothing of the loop before it stays in sight."""
+        self.record, self._silent = None, False
+        self.status.forget()
+        self.strip.show_record("")
+        self.plots.forget()
+
     def poll(self, session: Session) -> None:
         """Show the newest turn, if there is one that has not been shown."""
         live = session.live
         if live is None:
             return
         if live is not self._live:
-            self._begin(live)
+            self._begin(live, session.opened_plan)
         fresh = live.recent(self._count)
         newest = live.newest
         if fresh and newest is not None:
@@ -91,8 +100,10 @@ class Watching:
         size = self.record.stat().st_size if self.record is not None and self.record.exists() else 0
         self.status.show_disk(size, shutil.disk_usage(there).free)
 
-    def _begin(self, live: Live | Apart) -> None:
+    def _begin(self, live: Live | Apart, plan: Plan) -> None:
         """Another running: nothing of the one before is drawn on."""
+        self.log.begin(write(plan.experiment), plain(plan.rig))
+        self.log.say(f"started: {plan.experiment.title}, {plan.rig.title}")
         self._live, self._count, self._painted, self._read_s = live, 0, [], 0.0
         self._said.clear()
         self.view.trails.clear()

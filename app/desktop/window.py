@@ -47,7 +47,7 @@ from app.reading import Reading, read_with
 from app.reel import Reel
 from app.rig_file import EXPERIMENTS, Plan
 from app.say import say
-from app.taken import SCALE, with_told
+from app.taken import KEYS, SCALE, with_told
 from config.refused import Refused
 from control.contract import Fault, OrderKind, Tracks, Turn
 
@@ -137,6 +137,7 @@ class Window(QMainWindow):
         self.panel.list.chosen.connect(self.open)
         self.panel.list.saved.connect(self.save)
         self.panel.list.resumed.connect(self.resume)
+        self.transport.asked.connect(lambda: self.asking.ask(self.session.plan))
 
     # what a person does ---------------------------------------------------------------------------------------------
 
@@ -299,6 +300,7 @@ class Window(QMainWindow):
         self.reading = None
         self.path = path
         self.panel.list.remember(path)
+        self.log.clear()
         if reel is not None:
             self._show_recording(reel)
         self.status.clearMessage()
@@ -350,6 +352,8 @@ class Window(QMainWindow):
         self.session.open(plan)
         self.playback.close()
         self.tuning.forget()
+        self.judging.forget()
+        self.watching.forget()
         self.view.show_rig(plan.rig.optics.um_per_px, plan.rig.plant.diameter_um, SCALE in plan.unknown)
         self.strip.show_kind(str(plan.kind), plan.rig.why_unconfirmed)
         self.strip.show_watch(plan.rig.loop.window_timeout_s)
@@ -366,8 +370,12 @@ class Window(QMainWindow):
         try:
             experiment = with_edits(self.session.plan.experiment, edits)
             if self.playback.reel is not None:
-                self.session.plan = self.session.planned(experiment)
-                self.playback.edit(self.session.plan)
+                plan = self.session.planned(experiment)
+                if any(key in KEYS for key in edits):
+                    self.open(self.path, plan)
+                    return
+                self.session.plan = plan
+                self.playback.edit(plan)
             elif reopens:
                 self.show_plan(self.session.planned(experiment))
             else:
@@ -382,6 +390,9 @@ class Window(QMainWindow):
         self.devices.put_edits(waiting)
         self.tuning.accepted()
         self._foresee()
+        if self.playback.reel is not None:
+            self.status.showMessage("the recording goes through these settings again", 6000)
+            return
         self.status.showMessage("the devices are opened anew by Start" if reopens else "in force from the next turn on")
 
     def save(self, path: Path) -> None:

@@ -318,7 +318,7 @@ def test_analyse_export_and_playback_read_it(record: Path, tmp_path: Path) -> No
     try:
         assert [source.turn(row).number for row in (0, 59)] == [61, 120]
         assert [len(tracks) for tracks in source.tracks(0, 60)] == [7] * 60
-        assert source.said()[0][1:] == ("level", "ARMED")
+        assert source.said()[0].level is Level.ARMED
         assert source.tables(0, 60) is not None
     finally:
         source.close()

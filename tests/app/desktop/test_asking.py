@@ -58,7 +58,9 @@ def test_what_is_not_known_is_asked_for_and_lengths_are_in_pixels_until_then(
     assert window.playback.reel.fps == 50.0
     assert not window.asking.isVisible()
     assert window.view.scale_bar.text.toPlainText().endswith("µm")
-    assert any("camera.fps 50; optics.um_per_px 0.25 (as told in the window)" in line for line in window.log.read())
+    told = "camera.fps 50 (as told in the window); optics.um_per_px 0.25 (as told in the window)"
+    assert any(told in line for line in window.log.read())
+    assert window.transport.stated.text() == told
 
 
 def test_what_the_file_states_is_not_asked_for(opened: Callable[[Path], Window], tmp_path: Path) -> None:

@@ -7,10 +7,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import pyqtgraph as pg
 import pytest
 from pytestqt.qtbot import QtBot
 
-from app.desktop.open import application
+from app.desktop.open import FIRST, application
+from app.desktop.plot import Plot
 from app.desktop.plots import Plots
 from app.export import export
 from app.headless import fly
@@ -22,9 +24,10 @@ from app.replay import plan_replay
 from app.rig_file import EXPERIMENTS, RIGS, Plan
 from config.reader import build, parse
 from control.allocate import Light
-from control.contract import Level, Order, OrderKind, Turn
+from control.contract import Forces, Level, Order, OrderKind, Turn
 from control.experiment import Experiment
 from control.plant import Plant
+from tests.app.desktop.test_window import Bench
 from tests.drivers.turns import plausible
 
 MEANS = Means(Plant(), Light(0.6, 5.0, Plant().kt_pn_um, 200.0), latency_s=0.015, hold_s=0.01)
@@ -36,7 +39,7 @@ def walk(first: int, number: int, step_um: float, level: Level, orders: tuple[Or
     found = []
     for index in range(first, first + number):
         turn = plausible(index)
-        place_um = np.column_stack([np.full(3, step_um * index), np.arange(3.0)])
+        place_um = np.column_stack([np.full(3, step_um * index), 5.0 * np.arange(3.0)])
         tracks = dataclasses.replace(turn.tracks, time_s=0.01 * index, position_um=place_um)
         told = orders if index == first else ()
         found.append(dataclasses.replace(turn, tracks=tracks, now_s=0.01 * index, level=level, orders=told))
@@ -97,10 +100,105 @@ def test_a_recording_that_felt_no_light_foresees_nothing(plots: Plots) -> None:
     class Video:
         """The plan of a replay, as the window has it."""
 
-        kind = "REPLAY"
+        kind, unknown = "REPLAY", ()
 
     plots._plan = lambda: Video()  # type: ignore[assignment]
     assert np.isnan(shown(plots, walk(0, 60, 0.5, Level.ARMED))[1])
+
+
+@pytest.fixture
+def bench(qtbot: QtBot, tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(qtbot, tmp_path)
+    yield made
+    made.window.close()
+
+
+def opened(bench: Bench, path: Path) -> None:
+    bench.window.panel.list.chosen.emit(path)
+    bench.qtbot.waitUntil(lambda: bench.window.reading is None)
+
+
+def drawn(bench: Bench, plot: Plot, turns: Sequence[Turn]) -> Plot:
+    """The plot of the window with these turns."""
+    plots = bench.window.plots
+    plots.setCurrentWidget(plot)
+    plots.finish()
+    plots.add(turns)
+    plots.draw()
+    plots.finish()
+    return plot
+
+
+def apart(turns: Sequence[Turn], by_um: float, particles: int = 3) -> list[Turn]:
+    """The turns with so many particles on a line, at equal distances along y."""
+    found = []
+    for turn in turns:
+        place_um = np.column_stack([np.full(particles, turn.tracks.position_um[0, 0]), by_um * np.arange(particles)])
+        tracks = dataclasses.replace(
+            turn.tracks, particle=np.arange(particles), position_um=place_um, state=np.zeros(particles, np.uint8),
+            species=np.zeros(particles, int), cell=np.zeros(particles, int), position_px=place_um,
+        )  # fmt: skip
+        found.append(dataclasses.replace(turn, tracks=tracks, wanted=Forces()))
+    return found
+
+
+def test_a_plot_without_curves_says_why(bench: Bench) -> None:
+    plots = bench.window.plots
+    assert drawn(bench, plots.order, ()).why.text() == "no particle is tracked yet"
+    order = drawn(bench, plots.order, apart(walk(0, 20, 0.1, Level.SAFE), 5.0))
+    assert order.why.isVisible()
+    assert order.why.text().splitlines() == [
+        "|ψ6| needs 7 particles at least; there are 3", "|ψ4| needs 5 particles at least; there are 3"
+    ]  # fmt: skip
+    assert drawn(bench, plots.order, apart(walk(20, 20, 0.1, Level.SAFE), 5.0, 9)).why.text() == ""
+    assert "|ψ6|" in order.legend.text()
+    assert drawn(bench, plots.speed, ()).why.text() == "no particle was followed for τ = 0.5 s yet"
+    assert drawn(bench, plots.latency, ()).why.text() == "too few turns so far"
+
+
+def test_an_order_on_a_ring_says_that_nobody_has_so_many_neighbours(bench: Bench) -> None:
+    opened(bench, EXPERIMENTS / "ring_crystal.yaml")
+    order = drawn(bench, bench.window.plots.order, apart(walk(0, 20, 0.1, Level.SAFE), 5.0, 9))
+    assert order.why.text().splitlines()[0] == "|ψ6|: no particle has just 6 others within 3.13 µm, on the ring"
+
+
+def test_a_plot_has_room_and_its_legend_covers_no_curve(bench: Bench) -> None:
+    window = bench.window
+    window.resize(1366, 768)
+    drawn(bench, window.plots.msd, apart(walk(0, 60, 0.1, Level.SAFE), 5.0))
+    bench.qtbot.waitUntil(lambda: window.plots.msd.axes.height() >= 160)
+    for plot in (window.plots.msd, window.plots.order, window.plots.latency, window.tuning.mass, window.tuning.phase):
+        assert plot.minimumHeight() >= 160
+        assert not any(isinstance(item, pg.LegendItem) for item in plot.axes.scene().items())
+    legend, axes = window.plots.msd.legend.geometry(), window.plots.msd.axes.geometry()
+    assert "measured" in window.plots.msd.legend.text()
+    assert not legend.intersects(axes)
+
+
+def test_theory_is_drawn_where_it_applies(bench: Bench) -> None:
+    """Free diffusion in the dark; under the law what there would be without light; nothing in a crowd."""
+    opened(bench, FIRST)
+    msd = drawn(bench, bench.window.plots.msd, apart(walk(0, 60, 0.1, Level.SAFE), 5.0))
+    assert list(msd.names) == ["measured", "free"]
+    drawn(bench, msd, apart(walk(60, 60, 0.1, Level.ARMED), 5.0))
+    assert set(msd.names) == {"measured", "without light", "foreseen"}
+    assert "3 particles, 1 s since ARMED at 0.6 s" in msd.note
+    drawn(bench, msd, apart(walk(120, 600, 0.1, Level.ARMED), 2.0))
+    assert set(msd.names) == {"measured"}
+    assert "no theory of free particles: 100% are within 1.5 diameters of another" in msd.legend.text()
+
+
+def test_an_applied_law_is_foreseen_from_its_first_turn_on(bench: Bench) -> None:
+    opened(bench, FIRST)
+    plots = bench.window.plots
+    msd = drawn(bench, plots.msd, apart(walk(0, 60, 0.1, Level.ARMED), 5.0))
+    assert "foreseen" in msd.names
+    plots.experiment = experiment(2.0)
+    drawn(bench, msd, apart(walk(60, 60, 0.1, Level.ARMED), 5.0))
+    assert "foreseen" not in msd.names
+    drawn(bench, msd, apart(walk(120, 60, 0.1, Level.ARMED, (Order(OrderKind.APPLY, "title: t\n"),)), 5.0))
+    assert "foreseen" in msd.names
+    assert "since APPLY at 1.2 s" in msd.note
 
 
 @pytest.fixture(scope="module")
