@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as json_text
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.answer import write_json
+from app.correction import FILES, absolute, correction_of, images_of
 from app.outputs import require_files
 from app.progress import progress
 from app.recording import open_recording
@@ -36,7 +38,7 @@ def tune_recording(recording: Path, sets: Sequence[str], *, out: Path | None, js
     picture = picture_file(recording, out)
     require_files({"the input 'recording'": recording}, {"the picture": (picture, "")}, json)
     start, given = given_settings(sets)
-    frames = spread_frames(recording, sets)
+    frames = corrected(spread_frames(recording, sets), start)
     try:
         made = suggest(frames, start, given)
     except ValueError as error:
@@ -66,17 +68,28 @@ def picture_file(recording: Path, out: Path | None) -> Path:
     return picture
 
 
-def given_settings(sets: Sequence[str]) -> tuple[Tracking, set[str]]:
+def given_settings(sets: Sequence[str], verb: str = "tune") -> tuple[Tracking, set[str]]:
     """(the tracking settings that `sets` give, their names), before anything is looked at. Raises Refused."""
     for item in sets:
         part, dot, key = item.partition("=")[0].partition(".")
         if "=" not in item or part not in ("camera", "tracking") or not (dot and key):
-            raise Refused(f"--set {item}: tune takes tracking.KEY=VALUE and camera.KEY=VALUE, as in camera.channel=red")
+            raise Refused(
+                f"--set {item}: {verb} takes tracking.KEY=VALUE and camera.KEY=VALUE, as in camera.channel=red"
+            )
     overrides = _of("tracking", sets)
     document = Document(" ".join(source for _, _, source in overrides), plain(Tracking()), {})
     for key, value, source in overrides:
         document = override(document, key, value, source)
-    return build(document, Tracking), {key.partition(".")[0] for key, _, _ in overrides}
+    made = build(document, Tracking)
+    files = {name: absolute(file, Path()) for name in FILES if (file := getattr(made, name))}
+    return replace(made, **files), {key.partition(".")[0] for key, _, _ in overrides}
+
+
+def corrected(frames: Sequence[Image], s: Tracking) -> list[Image]:
+    """The frames as the locators get them. Raises Refused."""
+    height_px, width_px = frames[0].shape
+    correct = correction_of(s, images_of(s, {}, (width_px, height_px)))
+    return [correct(frame) for frame in frames]
 
 
 def _of(part: str, sets: Sequence[str]) -> list[tuple[str, str, str]]:
@@ -96,13 +109,13 @@ def command_line(values: dict[str, Any], sets: Sequence[str]) -> str:
     return " ".join(f"--set {item}" for item in (*suggested, *others))
 
 
-def spread_frames(recording: Path, sets: Sequence[str]) -> list[Image]:
-    """LOOKED_AT images, from the first to the last. Raises Refused."""
+def spread_frames(recording: Path, sets: Sequence[str], number: int = LOOKED_AT) -> list[Image]:
+    """So many images, from the first to the last. Raises Refused."""
     camera = parse(f"kind: video\npath: {json_text.dumps(str(recording))}\n", str(recording))
     for key, value, source in _of("camera", sets):
         camera = override(camera, key, value, source)
     opened = open_recording(build(camera, VideoCamera))
-    wanted = set(np.linspace(0, max(opened.frames - 1, 0), LOOKED_AT).astype(int).tolist())
+    wanted = set(np.linspace(0, max(opened.frames - 1, 0), number).astype(int).tolist())
     images: list[Image] = []
     with progress("look", opened.frames) as step:
         try:

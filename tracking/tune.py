@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from tracking.correct import filled, inside, outside
 from tracking.locate.auto import mean_profile
 from tracking.locate.centroid import Centroid, checked
 from tracking.locate.features import Features
@@ -46,7 +47,7 @@ class Inspection:
     """What a setting keeps and rejects in some frames."""
 
     kept: tuple[Features, ...]  # a frame each
-    rejected: tuple[Features, ...]  # too faint or too large
+    rejected: tuple[Features, ...]  # too faint or too large, or in an excluded region
     phase: Floats  # [2, PHASES] share of x and of y in each tenth of a pixel, 1 is even
     alarm: str  # empty, or what is wrong with the phases
     particles: int  # that tell: a resting one counts once, however many frames show it
@@ -91,7 +92,8 @@ def suggest(frames: Sequence[Image], start: Tracking | None = None, given: Colle
 
 def _sized(frames: Sequence[Image], base: Tracking, kept: dict[str, Any]) -> tuple[Tracking, list[str]]:
     """(settings with the size of the particles and whether they are dark, a sentence on each)."""
-    width_px, invert, contrast = _blobs([checked(frame, invert=False).astype(np.float32) for frame in frames])
+    clean = (filled(checked(frame, invert=False), base.excluded_regions) for frame in frames)
+    width_px, invert, contrast = _blobs([frame.astype(np.float32) for frame in clean])
     why = [f"{'dark' if invert else 'bright'} blobs {width_px:.1f} px wide stand out most ({contrast:.0f} grey levels)"]
     free = {
         "invert": invert, "diameter_px": _odd(5 * width_px), "separation_px": None, "smoothing_size_px": None,
@@ -129,7 +131,11 @@ def _parted(frames: Sequence[Image], s: Tracking, kept: dict[str, Any]) -> tuple
 
 
 def _candidates(frames: Sequence[Image], s: Tracking) -> list[Features]:
-    return [Centroid(s)(frame) for frame in frames]
+    return [_found(frame, s) for frame in frames]
+
+
+def _found(frame: Image, s: Tracking) -> Features:
+    return outside(Centroid(s)(frame), s.excluded_regions)
 
 
 def _least(found: Sequence[Features], kept: dict[str, Any]) -> float:
@@ -143,7 +149,7 @@ def inspect(frames: Sequence[Image], s: Tracking) -> Inspection:
     kept, rejected = [], []
     for frame in frames:
         found = every(frame)
-        good = found.mass > s.minmass
+        good = (found.mass > s.minmass) & ~inside(s.excluded_regions, found.position_px)
         if s.maxsize_px is not None:
             good &= found.size_px < s.maxsize_px
         kept.append(found.only(good))
@@ -229,7 +235,7 @@ def _rim(frames: Sequence[Image], s: Tracking) -> tuple[float, bool]:
     reach = int(1.5 * s.diameter_px) + 1
     profiles = []
     for frame in frames:
-        found = Centroid(s)(frame)
+        found = _found(frame, s)
         strong = found.mass > STRONG * np.quantile(found.mass, 0.95) if len(found) else np.empty(0, np.bool_)
         if strong.any():
             profiles.append(
