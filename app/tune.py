@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_text
+import textwrap
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +30,7 @@ Image = NDArray[Any]
 Axes = Any  # matplotlib's, which has no types
 
 LOOKED_AT = 8  # frames, spread over the recording
+WIDE_TITLE, NARROW_TITLE = 90, 50  # letters in a line
 PICTURES = (".png", ".pdf", ".svg")
 SUGGESTED = ("diameter_px", "minmass", "separation_px", "invert")
 
@@ -47,9 +49,9 @@ def tune_recording(recording: Path, sets: Sequence[str], *, out: Path | None, js
     seen = inspect(frames, s)
     values = {name: plain(getattr(s, name)) for name in SUGGESTED} | {"separation_px": s.least_distance_px}
     try:
-        draw(frames[0], s, seen, picture)
+        draw(frames[0], s, seen, picture, made.doubt)
     finally:  # the settings are said, whatever came to the picture's place meanwhile
-        for sentence in made.why:
+        for sentence in (*filter(None, [made.doubt]), *made.why):
             say(sentence)
         say(command_line(values, sets))
         say(seen.verdict)
@@ -135,19 +137,25 @@ def spread_frames(recording: Path, sets: Sequence[str], number: int = LOOKED_AT)
     return images
 
 
+def wrapped(title: str, letters: int) -> str:
+    """In lines of so many letters, so that it stays on the picture."""
+    return textwrap.fill(title, letters)
+
+
 def summary(
     recording: Path, made: Suggestion, values: dict[str, Any], seen: Inspection, picture: Path
 ) -> dict[str, Any]:
     """What a program reads."""
     kept, rejected = seen.mass
     return {
-        "recording": str(recording), "suggested": values, "why": list(made.why), "frames": len(seen.kept),
+        "recording": str(recording), "suggested": values, "why": list(made.why), "doubt": made.doubt,
+        "frames": len(seen.kept),
         "kept": len(kept), "rejected": len(rejected), "phase": seen.phase.tolist(), "alarm": seen.alarm,
         "picture": str(picture),
     }  # fmt: skip
 
 
-def draw(image: Image, s: Tracking, seen: Inspection, picture: Path) -> None:
+def draw(image: Image, s: Tracking, seen: Inspection, picture: Path, doubt: str = "") -> None:
     """Candidates kept and rejected, the histogram of masses, the histogram of sub-pixel phases."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -161,9 +169,8 @@ def draw(image: Image, s: Tracking, seen: Inspection, picture: Path) -> None:
     for found, colour, name in ((seen.rejected[0], "#d95f02", "rejected"), (seen.kept[0], "#1b9e77", "kept")):
         x, y = found.position_px.T
         frame.plot(x, y, "o", mfc="none", mec=colour, ms=6, label=f"{len(found)} {name}")
-    frame.set_title(
-        f"first frame: diameter {s.diameter_px} px, minmass {s.minmass:.4g}, separation {s.least_distance_px:g} px"
-    )
+    said = f"first frame: diameter {s.diameter_px} px, minmass {s.minmass:.4g}, separation {s.least_distance_px:g} px"
+    frame.set_title("\n".join(filter(None, [wrapped(said, WIDE_TITLE), wrapped(doubt, WIDE_TITLE)])), fontsize=10)
     frame.legend(loc="upper right")
     kept, rejected = seen.mass
     every = np.concatenate([kept, rejected])
@@ -183,7 +190,7 @@ def draw(image: Image, s: Tracking, seen: Inspection, picture: Path) -> None:
         phase.bar(tenths + shift, share, 0.04, label=name)
     phase.axhline(1, color="k", lw=1)
     phase.set_xlabel("sub-pixel phase / px")
-    phase.set_title(seen.verdict.split(";")[0], fontsize=9)
+    phase.set_title(wrapped(seen.verdict, NARROW_TITLE), fontsize=9)
     phase.legend()
     with fresh_file(picture) as beside:
         figure.savefig(beside, dpi=100, format=picture.suffix[1:].lower())

@@ -57,6 +57,7 @@ class Tuned:
     suggested: Judged
     in_force: Judged
     why: tuple[str, ...]  # a sentence on each suggestion
+    doubt: str = ""  # what the frames can't tell
 
     @property
     def edits(self) -> dict[str, Any]:
@@ -66,9 +67,9 @@ class Tuned:
 
 
 def tuned(frames: Sequence[Image], in_force: Tracking) -> Tuned:
-    """Raises ValueError where nothing stands out in the frames."""
+    """Raises ValueError where nothing stands out in the frames, or they can't tell."""
     made = suggest(frames, in_force)
-    return Tuned(len(frames), Judged.of(frames, made.settings), Judged.of(frames, in_force), made.why)
+    return Tuned(len(frames), Judged.of(frames, made.settings), Judged.of(frames, in_force), made.why, made.doubt)
 
 
 @dataclass

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from tracking.correct import filled, inside, outside
+from tracking.doubts import doubt_about_shape, require_more_than_noise
 from tracking.locate.auto import mean_profile
 from tracking.locate.centroid import Centroid, checked
 from tracking.locate.features import Features
@@ -22,6 +23,7 @@ Floats = NDArray[np.float64]
 Image = NDArray[Any]
 
 SCALES_PX = 1.0 * 1.25 ** np.arange(13)  # 1 to 14.6 px: widths of spots that are looked for
+LARGEST_PX = 1.12 * float(SCALES_PX[-1])  # the widest blob that is found
 STRONG = 0.5  # of the strongest blobs' contrast: a blob that counts
 RIM = 0.08  # of its height, to which a particle's profile falls at its rim
 LEAST = 1e-4  # of the brightest pixel: less contrast is rounding
@@ -40,6 +42,7 @@ class Suggestion:
 
     settings: Tracking
     why: tuple[str, ...]
+    doubt: str = ""  # what the footage can't tell, in a sentence
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,8 @@ def suggest(frames: Sequence[Image], start: Tracking | None = None, given: Colle
     The size is that of the blobs of most contrast among all scales (Lindeberg, Int. J. Comput. Vis. 30, 79, 1998), then
     the radius at which their mean profile has fallen to RIM; minmass lies in the gap of the masses between noise and
     particles (Otsu, IEEE Trans. SMC 9, 62, 1979, on their logarithms). The settings that `given` names stay as `start`
-    has them, and the others are chosen for these. Raises ValueError where nothing stands out.
+    has them, and the others are chosen for these. Raises ValueError where nothing stands out, and where the footage
+    can't tell: in noise, beam glow, and on the rims of large discs.
     """
     if not frames:
         raise ValueError("there is no frame to look at")
@@ -87,7 +91,17 @@ def suggest(frames: Sequence[Image], start: Tracking | None = None, given: Colle
     share = np.count_nonzero(masses > minmass) / len(masses)
     how = ", as given, keeps" if "minmass" in kept else " parts the masses, and keeps"
     most = f"minmass {minmass:.4g}{how} {100 * share:.0f} % of {len(masses)} candidates"
-    return Suggestion(replace(made, minmass=minmass), (*why, reason, most))
+    suggested = replace(made, minmass=minmass)
+    doubt = _doubt(frames, suggested, [f.only(f.mass > minmass) for f in found], kept)
+    return Suggestion(suggested, (*why, reason, most), doubt)
+
+
+def _doubt(frames: Sequence[Image], s: Tracking, found: Sequence[Features], kept: dict[str, Any]) -> str:
+    """What the footage can't tell of what was not given. Raises ValueError where it can't tell enough."""
+    clean = [filled(frame, s.excluded_regions) for frame in frames]
+    if "minmass" not in kept:
+        require_more_than_noise(clean, replace(s, minmass=0.0, maxsize_px=None), found, LARGEST_PX)
+    return "" if "diameter_px" in kept else doubt_about_shape(clean, s, found)
 
 
 def _sized(frames: Sequence[Image], base: Tracking, kept: dict[str, Any]) -> tuple[Tracking, list[str]]:

@@ -15,6 +15,7 @@ from PyQt6.QtCore import QObject, pyqtSignal
 
 from app.correction import write
 from app.live import sentence
+from app.outputs import require_files
 from app.take_correction import IMAGES, TAKEN, made
 from config.refused import Refused
 
@@ -62,12 +63,18 @@ class Taking(QObject):
         self.what = ""  # is being taken; empty: nothing is
         self._images: list[Image] = []
         self._due_s = 0.0
+        self._path = runs
         self._job: Job | None = None
 
     def begin(self, what: str, images: list[Image] | None = None) -> None:
-        """Take one of TAKEN: of these images of a recording, or, None, of those that come."""
+        """Take one of TAKEN: of these images of a recording, or, None, of those that come.
+
+        Raises Refused where no file can be made.
+        """
         if self._job is not None:
             return
+        self._path = (self._runs / f"{datetime.now():%Y-%m-%d_%H%M%S}.{what}.tif").absolute()
+        require_files({}, {"the image": (self._path, "")})
         self.what, self._images, self._due_s = what, list(images or ()), 0.0
         if images is not None:
             self._make()
@@ -96,8 +103,7 @@ class Taking(QObject):
             self._make()
 
     def _make(self) -> None:
-        path = self._runs / f"{datetime.now():%Y-%m-%d_%H%M%S}.{self.what}.tif"
-        self._job = Job(self.what, tuple(self._images), path.absolute())
+        self._job = Job(self.what, tuple(self._images), self._path)
         threading.Thread(target=self._job.work, name="correction", daemon=True).start()
 
     def _finish(self, job: Job) -> None:

@@ -193,7 +193,10 @@ class TuningPanel(QWidget):
                 self.values[name, which].setText(text)
                 self.values[name, which].setStyleSheet(f"color: {theme.AMBER}" if changed else "")
         if found is not None:
-            self.say("\n".join(sentence[0].upper() + sentence[1:] + "." for sentence in found.why))
+            said = (*filter(None, [found.doubt]), *found.why)
+            self.say("\n".join(sentence[0].upper() + sentence[1:] + "." for sentence in said))
+        doubtful = found is not None and bool(found.doubt)
+        self.said.setStyleSheet(f"color: {theme.AMBER if doubtful else theme.FAINT}")
         self._draw()
 
     def _draw(self) -> None:

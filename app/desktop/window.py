@@ -335,13 +335,11 @@ class Window(QMainWindow):
             return
         try:
             images = spread_images(self.playback, IMAGES) if self.playback.reel is not None else None
+            if images is None and self.judging.image() is None:
+                raise Refused("there is no image yet: press Start first")
+            self.taking.begin(what, images)
         except Refused as refused:
             self.status.showMessage(str(refused), 6000)
-            return
-        if images is None and self.judging.image() is None:
-            self.status.showMessage("there is no image yet: press Start first", 6000)
-            return
-        self.taking.begin(what, images)
 
     def _taken(self, edits: dict[str, Any], said: str) -> None:
         """A correction image, in force from the next turn on."""
