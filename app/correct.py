@@ -124,6 +124,8 @@ def from_rig(rig: Path, sets: Sequence[str], seconds: float) -> Looked:
         with signals.held():
             for instrument in opened:
                 instrument.close()
+    if not images:
+        raise Refused(f"{rig}: its camera gave no image")
     return Looked(images, flown.rig.tracking)
 
 

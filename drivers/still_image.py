@@ -15,7 +15,6 @@ from config.files import read_bytes
 from config.refused import Refused
 from config.words import one_line, quoted
 from drivers.image_size import MOST_PIXELS
-from drivers.pages import DAMAGE
 
 Image = NDArray[Any]
 
@@ -30,7 +29,9 @@ def read_still_image(path: Path) -> Image:
     data = io.BytesIO(read_bytes(path, MOST_BYTES, "an image (TIFF or NPY)"))
     try:
         image = np.load(data, allow_pickle=False) if path.suffix.lower() == NPY else _of_tiff(path, data)
-    except (*DAMAGE, EOFError) as error:
+    except Refused:
+        raise
+    except Exception as error:  # noqa: BLE001  numpy and tifffile raise whatever they meet in a damaged file
         raise Refused(f"{path}: this file can't be read as an image ({one_line(error)})") from None
     if not isinstance(image, np.ndarray) or image.dtype.name not in TYPES:
         raise Refused(f"{path}: found pixels of type {quoted(getattr(image, 'dtype', 'none'))} "

@@ -121,6 +121,7 @@ def npy(content: Any) -> Callable[[Path], None]:
     return lambda path: np.save(path, content, allow_pickle=True)
 
 
+CUT_OFF = b"\x93NUMPY\x01\0\x20\0{'descr': ('" + 23 * b" "  # numpy raises an error of Python's tokenizer
 SIZE = (CAMERA.size_px, CAMERA.size_px)
 
 
@@ -135,6 +136,7 @@ SIZE = (CAMERA.size_px, CAMERA.size_px)
         ("a.npy", npy(np.full(SIZE, np.nan)), "found 36864 pixels that are not finite"),
         ("a.npy", npy(np.array([{}], object)), "this file can't be read as an image"),
         ("a.npy", lambda path: path.write_bytes(b"\x93NUMPY\x01"), "this file can't be read as an image"),
+        ("a.npy", lambda path: path.write_bytes(CUT_OFF), "this file can't be read as an image"),
         ("a.tif", lambda path: path.write_text("no image"), "this file can't be read as an image"),
         ("a.tif", lambda path: tifffile.imwrite(path, np.zeros((2, *SIZE), np.uint8)), "found 2 pages"),
         ("a.png", None, "found the ending '.png' of an image .allowed: .tif, .tiff, .npy."),
