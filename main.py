@@ -356,6 +356,32 @@ def tune(
 
 
 @app.command()
+def correct(
+    what: Annotated[str, typer.Argument(help="dark, hot-pixels, background or excluded")],
+    source: Annotated[Path, typer.Argument(help="recording, or rig file for its camera", parser=path("source"))],
+    sets: Sets = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="image (TIFF or NPY) to write; else in runs/", parser=path("--out", named=True)),
+    ] = None,
+    seconds: Annotated[
+        float | None, typer.Option("--seconds", help="of a camera: how long to look; else 2 or 20", parser=SECONDS)
+    ] = None,
+    json: Json = None,
+) -> None:
+    """Make an image that corrects the camera's, or find regions of dirt; and say the setting that uses it.
+
+    dark: mean without light; hot-pixels: a map of them, best from images without light; background: median over the
+    time, of what does not move; excluded: regions about what does not move and would be taken for a particle.
+
+    Example: main.py correct hot-pixels covered.tif --out hot.tif
+    """
+    from app.correct import correct as make_correction
+
+    raise typer.Exit(make_correction(what, source, tuple(sets or ()), out=out, seconds=seconds, json=json))
+
+
+@app.command()
 def bench(
     what: Annotated[str, typer.Argument(help="tracking, identities, loop or safety")] = "tracking",
     quick: Annotated[bool, typer.Option("--quick", help="fewer cases or shorter runs: a first look")] = False,

@@ -21,6 +21,7 @@ import cv2
 import numpy as np
 
 from app import signals
+from app.correction import with_corrections
 from app.heartbeat import Heartbeat, Watcher
 from app.instrument import Instrument
 from app.live import Live, sentence
@@ -65,7 +66,7 @@ class Written:
 
     def read(self) -> Plan:
         """Raises Refused."""
-        return plan_from(self.rig, self.experiment, Path(self.folder))
+        return with_corrections(plan_from(self.rig, self.experiment, Path(self.folder)))
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app.correction import correction_of
 from app.rig_file import Plan, RecordedRig, Rig, field_um, shortest_delay_s
 from config.geometry import Affine
 from config.refused import Refused
@@ -74,7 +75,7 @@ def latency_s(rig: Rig) -> float:
 def build_tracker(made: Plan) -> Tracker:
     """The tracker, with the map that gives um their meaning: the middle of the top left pixel is (0, 0).
 
-    Raises Refused for a classifier's checkpoint that is not whole.
+    Raises Refused for a classifier's checkpoint that is not whole, and for a correction image that the plan lacks.
     """
     rig = made.rig
     if isinstance(rig.camera, PlantCamera):
@@ -88,7 +89,8 @@ def build_tracker(made: Plan) -> Tracker:
         )
     px_to_um = Affine.scale("px", "um", rig.optics.um_per_px)
     rules = Rules(bounded=made.kernels >= BOUNDED_KERNELS, exact=made.kernels >= EXACT_KERNELS)
-    return FrameTracker(rig.tracking, px_to_um, classifier, rules)
+    correct = correction_of(rig.tracking, made.corrections)
+    return FrameTracker(rig.tracking, px_to_um, classifier, rules, correct)
 
 
 def build_policy(made: Plan, light: Light, source: str) -> Policy:

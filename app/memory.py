@@ -32,6 +32,8 @@ NAMES = {  # in the file: "module:class" here
     "tracker.Choice": "tracking.locate.auto:Choice",
     "tracker.Tracking": "tracking.settings:Tracking",
     "tracker.Sorting": "tracking.settings:Sorting",
+    "tracker.Rectangle": "tracking.settings:Rectangle",
+    "tracker.Ellipse": "tracking.settings:Ellipse",
     "species.Labels": "models.lie.species:Labels",
     "absent": "app.memory:Absent",
 }

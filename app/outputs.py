@@ -19,13 +19,15 @@ from config.refused import Refused
 from config.words import quoted
 
 WRITTEN = {"out", "json", "picture", "figure", "docs", "link", "log"}  # options whose path a verb writes
-READ = {"run", "runs", "recording", "experiment", "rig", "config", "checkpoint"}  # options and arguments that it reads
+# options and arguments that it reads
+READ = {"run", "runs", "recording", "source", "experiment", "rig", "config", "checkpoint"}
 NEW = {("run", "out"), ("replay", "out")}  # runs, which take the place of nothing
 FOLDERS = {("export", "out"), ("reproduce", "out")}  # written into
 RESULTS = {("reproduce", "docs"): "json"}  # with this option, that one is read
 PAGE = "Markdown (a .md file)"
 KINDS = {  # of what they replace, by verb and option; "": as the ending of the path says
-    ("analyse", "out"): "HTML", ("tune", "out"): "", ("symmetry", "figure"): "", ("desktop", "picture"): "a PNG",
+    ("analyse", "out"): "HTML", ("tune", "out"): "", ("correct", "out"): "", ("symmetry", "figure"): "",
+    ("desktop", "picture"): "a PNG",
     ("bench", "docs"): PAGE, ("reproduce", "docs"): PAGE,
     ("train", "out"): "the card of a checkpoint", ("species", "out"): "the card of a checkpoint",
     ("emulate", "log"): "a log in JSON lines",

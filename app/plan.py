@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from app.calibration.record import calibrated
+from app.correction import located, located_set, with_corrections
 from app.machine import build_machine
 from app.rig_file import RIG_KEYS, Plan, RecordedRig, Rig
 from config.reader import Document, build, override, parse, put, put_all, read
@@ -15,6 +16,7 @@ from config.words import quoted
 from control.experiment import Experiment, Learned
 from control.plant import spot_stiffness
 from drivers.journal import Header
+from drivers.journal.corrections import Images
 from drivers.journal.header import kernels_of
 from drivers.video import VideoCamera
 
@@ -81,24 +83,34 @@ def experiment_of(document: Document) -> Document:
 
 
 def planned(
-    wanted: Document, rig: Path | str | Document | None, sets: Sequence[str], folder: Path, check: Check = flyable
-) -> Plan:
-    """`plan` of an experiment, and perhaps a rig, that were read before."""
+    wanted: Document, rig: Path | str | Document | None, sets: Sequence[str], folder: Path, check: Check = flyable,
+    corrections: Images | None = None,
+) -> Plan:  # fmt: skip
+    """`plan` of an experiment, and perhaps a rig, that were read before.
+
+    A correction image that the rig file names lies as seen from there, one of the experiment's `set` as seen from
+    `folder`, one of `sets` as seen from the current folder.
+
+    Args:
+        corrections: images that need not be read, by their whole paths.
+    """
     own = [item for item in sets if _first(item) not in RIG_KEYS]
     for item in own:
         wanted = override(wanted, *_pair(item))
     experiment: Experiment = build(wanted, Experiment)
+    experiment = replace(experiment, set=located_set(experiment.set, folder))
     bench = rig if isinstance(rig, Document) else read(rig if rig is not None else folder / experiment.rig)
     before = bench.data.get("calibration")
     for item in sets:
         if item.partition("=")[0].strip() == "calibration":
             bench = override(bench, *_pair(item))
-    bench = calibrated(bench, before)
+    bench = located(calibrated(bench, before), Path(bench.source).parent)
     bench = put_all(bench, ((key, value, wanted.place(("set", key))) for key, value in experiment.set.items()))
     for item in sets:
         if item not in own and item.partition("=")[0].strip() != "calibration":
             bench = override(bench, *_pair(item))
-    return check(Plan(expecting(build(bench, Rig)), experiment, folder), wanted.source)
+    made = Plan(expecting(build(located(bench, Path()), Rig)), experiment, folder, corrections=corrections or {})
+    return check(with_corrections(made), wanted.source)
 
 
 def expecting(rig: Rig) -> Rig:
@@ -118,7 +130,7 @@ def expecting(rig: Rig) -> Rig:
 def plan_of(header: Header) -> Plan:
     """The plan of a recorded run: its map counts if it counted then."""
     made = plan_from(header.rig, header.experiment, Path(header.extra.get("folder", ".")), RecordedRig)
-    made = replace(made, kernels=kernels_of(header))
+    made = replace(made, kernels=kernels_of(header), corrections=header.corrections)
     if header.calibration.get("map") != "unconfirmed":
         return made
     return replace(made, rig=replace(made.rig, calibration=replace(made.rig.calibration, map="unconfirmed")))

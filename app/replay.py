@@ -60,7 +60,8 @@ def plan_replay(
     _require_felt(recording, opened, sets)
     bench = put(_camera(bench, recording, opened), "tracking.trapped", _felt(opened), str(recording))
     bench, taken, unknown = with_stated(bench, recording, opened.stated, sets, rig)
-    return replace(planned(wanted, bench, sets, folder, check), taken=taken, unknown=unknown)
+    corrections = opened.header.corrections if opened.header is not None else None
+    return replace(planned(wanted, bench, sets, folder, check, corrections), taken=taken, unknown=unknown)
 
 
 def _felt(opened: Recording) -> str:

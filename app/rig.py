@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from app.correction import located_set, with_corrections
 from app.instrument import Instrument
 from app.machine import build_machine
 from app.memory import encoded
@@ -19,7 +20,7 @@ from config.words import one_line, quoted
 from control.experiment import Experiment
 from control.loop import Machine
 from drivers.cameras.opencv_capture import OpenCVCamera
-from drivers.journal import Header, Journal, Kind, git_hash, versions
+from drivers.journal import Header, Journal, Kind, corrections, git_hash, versions
 from drivers.journal import now as wall_clock
 from drivers.sim.bench import open_bench
 from drivers.sim.deflector import SimulatedDeflector
@@ -36,12 +37,12 @@ def plan_after(before: Plan, text: str) -> Plan:
     if made.set == before.experiment.set:
         return replace(before, experiment=made)
     bench = Document(source, plain(before.rig), {})
-    for key, value in made.set.items():
+    for key, value in located_set(made.set, before.folder).items():
         bench = put(bench, key, value, source)
     rig: Rig = build(bench, type(before.rig))
     if isinstance(rig.camera, VideoCamera) and rig.tracking.trapped == "commanded":  # by the `set` of a live experiment
         rig = replace(rig, tracking=replace(rig.tracking, trapped=before.rig.tracking.trapped))
-    return replace(before, rig=rig, experiment=made)
+    return with_corrections(replace(before, rig=rig, experiment=made))
 
 
 def open_instrument(made: Plan) -> Instrument:
@@ -164,6 +165,11 @@ def device_facts(instrument: Instrument) -> dict[str, Any]:
     return {name: value for name, value in facts.items() if value}
 
 
+def corrected_by(made: Plan) -> dict[str, Any]:
+    """What a run's header says of the images that correct its frames; nothing where there are none."""
+    return {corrections.DATASET: corrections.listed(made.corrections)} if made.corrections else {}
+
+
 def open_recorder(instrument: Instrument, path: Path, *, frames: bool, source: str = "") -> Journal:
     """A journal for this run. It waits for the disk only where nobody waits for the particles."""
     from config.reader import write
@@ -185,8 +191,9 @@ def open_recorder(instrument: Instrument, path: Path, *, frames: bool, source: s
         calibration=header_of_calibration(made.rig),
         versions=versions(),
         git_hash=git_hash(Path(__file__).parent),
-        extra={"folder": str(made.folder), **device_facts(instrument)},
+        extra={"folder": str(made.folder), **device_facts(instrument), **corrected_by(made)},
         started=wall_clock(),
+        corrections=made.corrections,
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     lockstep = made.rig.rate == "lockstep"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -21,6 +21,7 @@ from drivers.cameras import AnyCamera
 from drivers.deflectors import AnyDeflector
 from drivers.emulate.settings import Emulated
 from drivers.journal import Kind
+from drivers.journal.corrections import Images
 from drivers.journal.header import NEWEST_KERNELS
 from drivers.lasers import AnyLaser
 from drivers.sim.deflector import SimulatedDeflector
@@ -135,6 +136,7 @@ class Plan:
     experiment: Experiment
     folder: Path  # of the experiment: where its checkpoints are
     kernels: int = NEWEST_KERNELS  # of a recorded run: those that it was made with
+    corrections: Images = field(default_factory=dict, compare=False)  # of camera images, by the files that name them
     taken: tuple[str, ...] = ()  # of a recording: what of its frame rate and scale was taken from where, in sentences
     unknown: tuple[
         str, ...

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json as json_text
+import textwrap
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.answer import write_json
+from app.correction import FILES, absolute, correction_of, images_of
 from app.outputs import require_files
 from app.progress import progress
 from app.recording import open_recording
@@ -27,6 +30,7 @@ Image = NDArray[Any]
 Axes = Any  # matplotlib's, which has no types
 
 LOOKED_AT = 8  # frames, spread over the recording
+WIDE_TITLE, NARROW_TITLE = 90, 50  # letters in a line
 PICTURES = (".png", ".pdf", ".svg")
 SUGGESTED = ("diameter_px", "minmass", "separation_px", "invert")
 
@@ -36,7 +40,7 @@ def tune_recording(recording: Path, sets: Sequence[str], *, out: Path | None, js
     picture = picture_file(recording, out)
     require_files({"the input 'recording'": recording}, {"the picture": (picture, "")}, json)
     start, given = given_settings(sets)
-    frames = spread_frames(recording, sets)
+    frames = corrected(spread_frames(recording, sets), start)
     try:
         made = suggest(frames, start, given)
     except ValueError as error:
@@ -45,9 +49,9 @@ def tune_recording(recording: Path, sets: Sequence[str], *, out: Path | None, js
     seen = inspect(frames, s)
     values = {name: plain(getattr(s, name)) for name in SUGGESTED} | {"separation_px": s.least_distance_px}
     try:
-        draw(frames[0], s, seen, picture)
+        draw(frames[0], s, seen, picture, made.doubt)
     finally:  # the settings are said, whatever came to the picture's place meanwhile
-        for sentence in made.why:
+        for sentence in (*filter(None, [made.doubt]), *made.why):
             say(sentence)
         say(command_line(values, sets))
         say(seen.verdict)
@@ -66,17 +70,28 @@ def picture_file(recording: Path, out: Path | None) -> Path:
     return picture
 
 
-def given_settings(sets: Sequence[str]) -> tuple[Tracking, set[str]]:
+def given_settings(sets: Sequence[str], verb: str = "tune") -> tuple[Tracking, set[str]]:
     """(the tracking settings that `sets` give, their names), before anything is looked at. Raises Refused."""
     for item in sets:
         part, dot, key = item.partition("=")[0].partition(".")
         if "=" not in item or part not in ("camera", "tracking") or not (dot and key):
-            raise Refused(f"--set {item}: tune takes tracking.KEY=VALUE and camera.KEY=VALUE, as in camera.channel=red")
+            raise Refused(
+                f"--set {item}: {verb} takes tracking.KEY=VALUE and camera.KEY=VALUE, as in camera.channel=red"
+            )
     overrides = _of("tracking", sets)
     document = Document(" ".join(source for _, _, source in overrides), plain(Tracking()), {})
     for key, value, source in overrides:
         document = override(document, key, value, source)
-    return build(document, Tracking), {key.partition(".")[0] for key, _, _ in overrides}
+    made = build(document, Tracking)
+    files = {name: absolute(file, Path()) for name in FILES if (file := getattr(made, name))}
+    return replace(made, **files), {key.partition(".")[0] for key, _, _ in overrides}
+
+
+def corrected(frames: Sequence[Image], s: Tracking) -> list[Image]:
+    """The frames as the locators get them. Raises Refused."""
+    height_px, width_px = frames[0].shape
+    correct = correction_of(s, images_of(s, {}, (width_px, height_px)))
+    return [correct(frame) for frame in frames]
 
 
 def _of(part: str, sets: Sequence[str]) -> list[tuple[str, str, str]]:
@@ -96,13 +111,13 @@ def command_line(values: dict[str, Any], sets: Sequence[str]) -> str:
     return " ".join(f"--set {item}" for item in (*suggested, *others))
 
 
-def spread_frames(recording: Path, sets: Sequence[str]) -> list[Image]:
-    """LOOKED_AT images, from the first to the last. Raises Refused."""
+def spread_frames(recording: Path, sets: Sequence[str], number: int = LOOKED_AT) -> list[Image]:
+    """So many images, from the first to the last. Raises Refused."""
     camera = parse(f"kind: video\npath: {json_text.dumps(str(recording))}\n", str(recording))
     for key, value, source in _of("camera", sets):
         camera = override(camera, key, value, source)
     opened = open_recording(build(camera, VideoCamera))
-    wanted = set(np.linspace(0, max(opened.frames - 1, 0), LOOKED_AT).astype(int).tolist())
+    wanted = set(np.linspace(0, max(opened.frames - 1, 0), number).astype(int).tolist())
     images: list[Image] = []
     with progress("look", opened.frames) as step:
         try:
@@ -122,19 +137,25 @@ def spread_frames(recording: Path, sets: Sequence[str]) -> list[Image]:
     return images
 
 
+def wrapped(title: str, letters: int) -> str:
+    """In lines of so many letters, so that it stays on the picture."""
+    return textwrap.fill(title, letters)
+
+
 def summary(
     recording: Path, made: Suggestion, values: dict[str, Any], seen: Inspection, picture: Path
 ) -> dict[str, Any]:
     """What a program reads."""
     kept, rejected = seen.mass
     return {
-        "recording": str(recording), "suggested": values, "why": list(made.why), "frames": len(seen.kept),
+        "recording": str(recording), "suggested": values, "why": list(made.why), "doubt": made.doubt,
+        "frames": len(seen.kept),
         "kept": len(kept), "rejected": len(rejected), "phase": seen.phase.tolist(), "alarm": seen.alarm,
         "picture": str(picture),
     }  # fmt: skip
 
 
-def draw(image: Image, s: Tracking, seen: Inspection, picture: Path) -> None:
+def draw(image: Image, s: Tracking, seen: Inspection, picture: Path, doubt: str = "") -> None:
     """Candidates kept and rejected, the histogram of masses, the histogram of sub-pixel phases."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -148,9 +169,8 @@ def draw(image: Image, s: Tracking, seen: Inspection, picture: Path) -> None:
     for found, colour, name in ((seen.rejected[0], "#d95f02", "rejected"), (seen.kept[0], "#1b9e77", "kept")):
         x, y = found.position_px.T
         frame.plot(x, y, "o", mfc="none", mec=colour, ms=6, label=f"{len(found)} {name}")
-    frame.set_title(
-        f"first frame: diameter {s.diameter_px} px, minmass {s.minmass:.4g}, separation {s.least_distance_px:g} px"
-    )
+    said = f"first frame: diameter {s.diameter_px} px, minmass {s.minmass:.4g}, separation {s.least_distance_px:g} px"
+    frame.set_title("\n".join(filter(None, [wrapped(said, WIDE_TITLE), wrapped(doubt, WIDE_TITLE)])), fontsize=10)
     frame.legend(loc="upper right")
     kept, rejected = seen.mass
     every = np.concatenate([kept, rejected])
@@ -170,7 +190,7 @@ def draw(image: Image, s: Tracking, seen: Inspection, picture: Path) -> None:
         phase.bar(tenths + shift, share, 0.04, label=name)
     phase.axhline(1, color="k", lw=1)
     phase.set_xlabel("sub-pixel phase / px")
-    phase.set_title(seen.verdict.split(";")[0], fontsize=9)
+    phase.set_title(wrapped(seen.verdict, NARROW_TITLE), fontsize=9)
     phase.legend()
     with fresh_file(picture) as beside:
         figure.savefig(beside, dpi=100, format=picture.suffix[1:].lower())

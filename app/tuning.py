@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from app.correction import correction_of
 from app.live import sentence
 from config.reader import plain
 from tracking.settings import Tracking
@@ -56,6 +57,7 @@ class Tuned:
     suggested: Judged
     in_force: Judged
     why: tuple[str, ...]  # a sentence on each suggestion
+    doubt: str = ""  # what the frames can't tell
 
     @property
     def edits(self) -> dict[str, Any]:
@@ -65,9 +67,9 @@ class Tuned:
 
 
 def tuned(frames: Sequence[Image], in_force: Tracking) -> Tuned:
-    """Raises ValueError where nothing stands out in the frames."""
+    """Raises ValueError where nothing stands out in the frames, or they can't tell."""
     made = suggest(frames, in_force)
-    return Tuned(len(frames), Judged.of(frames, made.settings), Judged.of(frames, in_force), made.why)
+    return Tuned(len(frames), Judged.of(frames, made.settings), Judged.of(frames, in_force), made.why, made.doubt)
 
 
 @dataclass
@@ -82,15 +84,22 @@ class Tuner:
     def busy(self) -> bool:
         return self._thread is not None and self._thread.is_alive()
 
-    def look(self, frames: Sequence[Image], in_force: Tracking) -> None:
-        """Begin; what was found before is forgotten. Not while it is busy."""
+    def look(self, frames: Sequence[Image], in_force: Tracking, corrections: Mapping[str, Image] | None = None) -> None:
+        """Begin; what was found before is forgotten. Not while it is busy.
+
+        Args:
+            frames: as the camera gave them.
+            corrections: images that correct them, by their files.
+        """
         if not self.busy:
             self.found, self.trouble = None, ""
-            self._thread = threading.Thread(target=self._look, args=(tuple(frames), in_force), name="tune", daemon=True)
+            about = (tuple(frames), in_force, corrections or {})
+            self._thread = threading.Thread(target=self._look, args=about, name="tune", daemon=True)
             self._thread.start()
 
-    def _look(self, frames: tuple[Image, ...], in_force: Tracking) -> None:
+    def _look(self, frames: tuple[Image, ...], in_force: Tracking, corrections: Mapping[str, Image]) -> None:
         try:
-            self.found = tuned(frames, in_force)
+            correct = correction_of(in_force, corrections)
+            self.found = tuned([correct(frame) for frame in frames], in_force)
         except Exception as error:  # noqa: BLE001  whatever it is, the operator reads it
             self.trouble = str(error) if isinstance(error, ValueError) else sentence(error)

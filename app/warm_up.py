@@ -28,6 +28,7 @@ from app.say import say
 from control.contract import Expected, Frame, Order, OrderKind, Turn
 from control.experiment import Learned
 from control.loop import Machine, Memory, turn
+from tracking.correct import NOTHING
 from tracking.settings import Locator, Tracking
 from tracking.table import TableTracker
 from tracking.tracker import Tracker
@@ -167,9 +168,13 @@ def easier(machine: Machine) -> list[Machine]:
         maxsize_px=None if own.maxsize_px is None else max(own.maxsize_px, 1e9),
         threshold=None if own.threshold is None else min(own.threshold, type(own.threshold)(1)),
         percentile=min(own.percentile, type(own.percentile)(64)),
+        excluded_regions=(),
     )
     ways: tuple[Locator, ...] = ("auto", "radial", "gaussian") if own.locator == "auto" else (own.locator,)
-    return [replace(machine, tracker=replace(tracker, settings=replace(settings, locator=way))) for way in ways]
+    return [
+        replace(machine, tracker=replace(tracker, settings=replace(settings, locator=way), correct=NOTHING))
+        for way in ways
+    ]
 
 
 def rehearsed(machine: Machine, plan: Plan) -> list[Turn]:

@@ -79,6 +79,7 @@ KINDS: dict[str, tuple[Callable[[bytes], bool], int]] = {  # by what a sentence 
     "a CSV table": (lambda data: LINE_OF_NAMES.match(data) is not None, LOOKED_AT),
     "a Parquet table": (_begins(b"PAR1"), LOOKED_AT),
     "a TIFF": (_begins(*TIFF), LOOKED_AT),
+    "an NPY file": (_begins(b"\x93NUMPY"), LOOKED_AT),
     "a PNG": (_begins(b"\x89PNG\r\n\x1a\n"), LOOKED_AT),
     "a PDF": (_begins(b"%PDF"), LOOKED_AT),
     "a JPEG": (_begins(b"\xff\xd8\xff"), LOOKED_AT),
@@ -89,8 +90,8 @@ KINDS: dict[str, tuple[Callable[[bytes], bool], int]] = {  # by what a sentence 
 BY_ENDING = {
     ".json": "JSON", ".html": "HTML", ".md": "Markdown (a .md file)", ".csv": "a CSV table",
     ".parquet": "a Parquet table", ".safetensors": "the weights of a checkpoint", ".onnx": "an ONNX file",
-    ".tif": "a TIFF", ".tiff": "a TIFF", "": "a PNG", ".png": "a PNG", ".pdf": "a PDF", ".jpg": "a JPEG",
-    ".jpeg": "a JPEG", ".svg": "an SVG", ".eps": "EPS", ".ps": "EPS", ".webp": "a WebP",
+    ".npy": "an NPY file", ".tif": "a TIFF", ".tiff": "a TIFF", "": "a PNG", ".png": "a PNG", ".pdf": "a PDF",
+    ".jpg": "a JPEG", ".jpeg": "a JPEG", ".svg": "an SVG", ".eps": "EPS", ".ps": "EPS", ".webp": "a WebP",
 }  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from config.fields import Doc, Ge, Gt, Le, settings
+from config.fields import Doc, Field, Ge, Gt, Interval, Le, settings
 
 Locator = Literal["auto", "centroid", "windows", "radial", "gaussian", "trackpy"]
 
@@ -22,6 +22,31 @@ class Sorting:
     looks_a_frame: Annotated[int, Ge(1), Le(1000), Doc("particles that are looked at in a frame, at most")] = 16
     looks_kept: Annotated[int, Ge(1), Le(99), Doc("last looks at a particle that vote on its species")] = 7
     sure: Annotated[float, Ge(0), Le(1), Doc("a look counts if its species is at least so probable")] = 0.7
+
+
+@settings
+class Rectangle:
+    """A part of the image with upright sides. The middle of the top left pixel is (0, 0)."""
+
+    kind: Literal["rectangle"] = "rectangle"
+    left_px: Annotated[float, Interval(ge=-1e5, le=1e5), Doc("x of its left side")] = 0.0
+    top_px: Annotated[float, Interval(ge=-1e5, le=1e5), Doc("y of its top")] = 0.0
+    width_px: Annotated[float, Gt(0), Le(1e5), Doc("its width")] = 20.0
+    height_px: Annotated[float, Gt(0), Le(1e5), Doc("its height")] = 20.0
+
+
+@settings
+class Ellipse:
+    """The ellipse in an upright rectangle of the image. The middle of the top left pixel is (0, 0)."""
+
+    kind: Literal["ellipse"] = "ellipse"
+    left_px: Annotated[float, Interval(ge=-1e5, le=1e5), Doc("x of its leftmost point")] = 0.0
+    top_px: Annotated[float, Interval(ge=-1e5, le=1e5), Doc("y of its topmost point")] = 0.0
+    width_px: Annotated[float, Gt(0), Le(1e5), Doc("its width")] = 20.0
+    height_px: Annotated[float, Gt(0), Le(1e5), Doc("its height")] = 20.0
+
+
+Region = Annotated[Rectangle | Ellipse, Field(discriminator="kind")]
 
 
 @settings
@@ -67,6 +92,16 @@ class Tracking:
         float, Ge(0), Le(1), Doc("an identity is uncertain if another link is worse by less than doubt * search^2")
     ] = 0.1
 
+    dark_file: Annotated[str, Doc("TIFF or NPY file: the frame without light, subtracted from each; empty: none")] = ""
+    background_file: Annotated[
+        str,
+        Doc("TIFF or NPY file: the frame without particles, subtracted from each in place of the dark frame, which it "
+            "contains; empty: none"),
+    ] = ""  # fmt: skip
+    hot_pixels_file: Annotated[
+        str, Doc("TIFF or NPY file: pixels that are not 0 get the mean of their neighbours; empty: none")
+    ] = ""
+    excluded_regions: Annotated[tuple[Region, ...], Doc("of the image: what is found in them is no particle")] = ()
     classifier: Annotated[Sorting | None, Doc("names species from images; left out: all are of species 0")] = None
 
     def __post_init__(self) -> None:

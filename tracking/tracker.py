@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from config.geometry import Affine
 from control.contract import NOBODY, Classifier, Expected, Frame, Tracks
+from tracking.correct import NOTHING, Correction, outside
 from tracking.link import Linked, Remembered, link
 from tracking.locate import gaussian, radial
 from tracking.locate.auto import MOST, Choice, choose
@@ -65,6 +66,7 @@ class Tracker:
     px_to_um: Affine
     classifier: Classifier | None = field(default=None, compare=False)
     rules: Rules = NEWEST
+    correct: Correction = field(default=NOTHING, compare=False)  # the locators get the frame as it leaves it
     locate: Locate = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -81,9 +83,10 @@ class Tracker:
         memory = self._under_these_settings(memory)
         if self.settings.trapped != "last":
             memory = self.expect(memory, expected)
-        found = self._find(memory, frame)
-        choice, rival = self._chosen(memory, frame, found)
-        found = self._placed(frame, found, choice)
+        clean = replace(frame, image=self.correct(frame.image)) if self.correct else frame
+        found = outside(self._find(memory, clean), self.settings.excluded_regions)
+        choice, rival = self._chosen(memory, clean, found)
+        found = outside(self._placed(clean, found, choice), self.settings.excluded_regions)
         seen, linked = link(memory.seen, frame.number, found.position_px, self.settings)
         light = _running(
             memory.seen.who, memory.light, seen.who, linked.particle, linked.order, found.mass, found.signal,

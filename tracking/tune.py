@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from tracking.correct import filled, inside, outside
+from tracking.doubts import doubt_about_shape, require_more_than_noise
 from tracking.locate.auto import mean_profile
 from tracking.locate.centroid import Centroid, checked
 from tracking.locate.features import Features
@@ -21,6 +23,7 @@ Floats = NDArray[np.float64]
 Image = NDArray[Any]
 
 SCALES_PX = 1.0 * 1.25 ** np.arange(13)  # 1 to 14.6 px: widths of spots that are looked for
+LARGEST_PX = 1.12 * float(SCALES_PX[-1])  # the widest blob that is found
 STRONG = 0.5  # of the strongest blobs' contrast: a blob that counts
 RIM = 0.08  # of its height, to which a particle's profile falls at its rim
 LEAST = 1e-4  # of the brightest pixel: less contrast is rounding
@@ -39,6 +42,7 @@ class Suggestion:
 
     settings: Tracking
     why: tuple[str, ...]
+    doubt: str = ""  # what the footage can't tell, in a sentence
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ class Inspection:
     """What a setting keeps and rejects in some frames."""
 
     kept: tuple[Features, ...]  # a frame each
-    rejected: tuple[Features, ...]  # too faint or too large
+    rejected: tuple[Features, ...]  # too faint or too large, or in an excluded region
     phase: Floats  # [2, PHASES] share of x and of y in each tenth of a pixel, 1 is even
     alarm: str  # empty, or what is wrong with the phases
     particles: int  # that tell: a resting one counts once, however many frames show it
@@ -71,7 +75,8 @@ def suggest(frames: Sequence[Image], start: Tracking | None = None, given: Colle
     The size is that of the blobs of most contrast among all scales (Lindeberg, Int. J. Comput. Vis. 30, 79, 1998), then
     the radius at which their mean profile has fallen to RIM; minmass lies in the gap of the masses between noise and
     particles (Otsu, IEEE Trans. SMC 9, 62, 1979, on their logarithms). The settings that `given` names stay as `start`
-    has them, and the others are chosen for these. Raises ValueError where nothing stands out.
+    has them, and the others are chosen for these. Raises ValueError where nothing stands out, and where the footage
+    can't tell: in noise, beam glow, and on the rims of large discs.
     """
     if not frames:
         raise ValueError("there is no frame to look at")
@@ -86,12 +91,23 @@ def suggest(frames: Sequence[Image], start: Tracking | None = None, given: Colle
     share = np.count_nonzero(masses > minmass) / len(masses)
     how = ", as given, keeps" if "minmass" in kept else " parts the masses, and keeps"
     most = f"minmass {minmass:.4g}{how} {100 * share:.0f} % of {len(masses)} candidates"
-    return Suggestion(replace(made, minmass=minmass), (*why, reason, most))
+    suggested = replace(made, minmass=minmass)
+    doubt = _doubt(frames, suggested, [f.only(f.mass > minmass) for f in found], kept)
+    return Suggestion(suggested, (*why, reason, most), doubt)
+
+
+def _doubt(frames: Sequence[Image], s: Tracking, found: Sequence[Features], kept: dict[str, Any]) -> str:
+    """What the footage can't tell of what was not given. Raises ValueError where it can't tell enough."""
+    clean = [filled(frame, s.excluded_regions) for frame in frames]
+    if "minmass" not in kept:
+        require_more_than_noise(clean, replace(s, minmass=0.0, maxsize_px=None), found, LARGEST_PX)
+    return "" if "diameter_px" in kept else doubt_about_shape(clean, s, found)
 
 
 def _sized(frames: Sequence[Image], base: Tracking, kept: dict[str, Any]) -> tuple[Tracking, list[str]]:
     """(settings with the size of the particles and whether they are dark, a sentence on each)."""
-    width_px, invert, contrast = _blobs([checked(frame, invert=False).astype(np.float32) for frame in frames])
+    clean = (filled(checked(frame, invert=False), base.excluded_regions) for frame in frames)
+    width_px, invert, contrast = _blobs([frame.astype(np.float32) for frame in clean])
     why = [f"{'dark' if invert else 'bright'} blobs {width_px:.1f} px wide stand out most ({contrast:.0f} grey levels)"]
     free = {
         "invert": invert, "diameter_px": _odd(5 * width_px), "separation_px": None, "smoothing_size_px": None,
@@ -129,7 +145,11 @@ def _parted(frames: Sequence[Image], s: Tracking, kept: dict[str, Any]) -> tuple
 
 
 def _candidates(frames: Sequence[Image], s: Tracking) -> list[Features]:
-    return [Centroid(s)(frame) for frame in frames]
+    return [_found(frame, s) for frame in frames]
+
+
+def _found(frame: Image, s: Tracking) -> Features:
+    return outside(Centroid(s)(frame), s.excluded_regions)
 
 
 def _least(found: Sequence[Features], kept: dict[str, Any]) -> float:
@@ -143,7 +163,7 @@ def inspect(frames: Sequence[Image], s: Tracking) -> Inspection:
     kept, rejected = [], []
     for frame in frames:
         found = every(frame)
-        good = found.mass > s.minmass
+        good = (found.mass > s.minmass) & ~inside(s.excluded_regions, found.position_px)
         if s.maxsize_px is not None:
             good &= found.size_px < s.maxsize_px
         kept.append(found.only(good))
@@ -229,7 +249,7 @@ def _rim(frames: Sequence[Image], s: Tracking) -> tuple[float, bool]:
     reach = int(1.5 * s.diameter_px) + 1
     profiles = []
     for frame in frames:
-        found = Centroid(s)(frame)
+        found = _found(frame, s)
         strong = found.mass > STRONG * np.quantile(found.mass, 0.95) if len(found) else np.empty(0, np.bool_)
         if strong.any():
             profiles.append(

@@ -13,6 +13,7 @@ import numpy as np
 
 from app.calibration.record import CalibrationFile, Record, add, calibrated, load, today
 from app.calibration.seen import SeenRun, seen_run
+from app.correction import located
 from app.headless import fly, too_few
 from app.plan import planned
 from app.rig_file import Plan, Rig
@@ -41,7 +42,7 @@ class Job:
 
     def bench(self) -> Document:
         """The rig as it was calibrated so far: its file, then what was set, then its records."""
-        bench = read(self.rig_path)
+        bench = located(read(self.rig_path), self.rig_path.parent)
         if bench.data.get("camera", {}).get("kind") == "simulated":
             for key, value in SAMPLE.items():
                 bench = put(bench, f"sample.{key}", value, "the calibration's sample")
@@ -50,6 +51,7 @@ class Job:
             if not equals:
                 raise Refused(f"--set {item}: 'key=value' is needed, as in camera.fps=50")
             bench = override(bench, key.strip(), value, f"--set {item}")
+        bench = located(bench, Path())  # what --set names lies as seen from here
         before = bench.data.get("calibration")
         if self.file.exists():
             bench = put(bench, "calibration", str(self.file.resolve()), str(self.file))

@@ -131,7 +131,8 @@ class Items(Editor):
         self.items: list[Editor] = []
         self._boxes: list[QWidget] = []
         self._column = stacked(self, QVBoxLayout())
-        self.more = QPushButton(f"Add a {words(form.name).removesuffix('s')}")
+        one = words(form.name).removesuffix("s")
+        self.more = QPushButton(f"Add {'an' if one[0] in 'aeiou' else 'a'} {one}")
         self.more.clicked.connect(self._add)
         self._column.addWidget(self.more)
 

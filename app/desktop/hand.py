@@ -15,13 +15,16 @@ from PyQt6.QtWidgets import QMenu, QWidgetAction
 from app.desktop import theme
 from app.desktop.begin import begin
 from app.desktop.levels import Levels
+from app.desktop.regions import KINDS, Regions
 from app.desktop.view import NOBODY, View
+from app.take_correction import IMAGES, TAKEN
 from control.contract import Tracks
 from control.policies.external import External
 from control.potentials import Gaussian
 
 SPECIES = 4  # offered in the menu
 COLOURS = ("grey", "viridis", "inferno")
+EXCLUDED_REGIONS = "tracking.excluded_regions"
 
 
 class Hand(QObject):
@@ -29,11 +32,15 @@ class Hand(QObject):
 
     edited = pyqtSignal(object)  # the experiment as plain data
     followed = pyqtSignal(int)
+    rig_edited = pyqtSignal(dict)  # dotted key to value
+    asked_for = pyqtSignal(str)  # a correction image, of TAKEN
 
     def __init__(self, view: View, data: Callable[[], dict[str, Any]], tracks: Callable[[], Tracks | None]) -> None:
         super().__init__(view)
         self.view, self._data, self._tracks = view, data, tracks
         self.traps: list[pg.TargetItem] = []
+        self.regions = Regions(view)
+        self.regions.changed.connect(lambda regions: self.rig_edited.emit({EXCLUDED_REGIONS: regions}))
         view.clicked.connect(self._clicked)
 
     def nearest(self, x_um: float, y_um: float) -> int:
@@ -123,6 +130,7 @@ class Hand(QObject):
                 and np.hypot(handle.pos().x() - x_um, handle.pos().y() - y_um) < self.view.diameter_um
             ):
                 menu.addAction("Remove this trap", lambda index=handle.index: self.remove_trap(index))
+        self._corrections(menu, x_um, y_um)
         menu.addSeparator()
         menu.addAction("Whole image", self.view.fit)
         levels = menu.addMenu("Levels")
@@ -136,6 +144,28 @@ class Hand(QObject):
             colours.addAction(name, lambda name=name: self.view.set_colours(name))
         self._toggles(menu)
         return menu
+
+    def _corrections(self, menu: QMenu, x_um: float, y_um: float) -> None:
+        """What is done against dirt and a camera's faults."""
+        menu.addSeparator()
+        exclude = menu.addMenu("Exclude a region here")
+        assert exclude is not None
+        exclude.setToolTip("what is found in it is no particle; drag it, or its corner, to where it belongs")
+        for kind in KINDS:
+            exclude.addAction(kind.capitalize(), lambda kind=kind: self.regions.add(kind, x_um, y_um))
+        number = self.regions.at(x_um, y_um)
+        if number is not None:
+            menu.addAction("Remove this region", lambda: self.regions.remove(number))
+        take = menu.addMenu("Correct the images")
+        assert take is not None
+        take.setToolTipsVisible(True)
+        for what, taken in TAKEN.items():
+            action = take.addAction(f"Take the {taken.name}", lambda what=what: self.asked_for.emit(what))
+            assert action is not None
+            action.setToolTip(f"from {IMAGES} images over {taken.over_s:g} s; {taken.needs}")
+        take.addSeparator()
+        none = {taken.key: "" for taken in TAKEN.values()}
+        take.addAction("Correct nothing", lambda: self.rig_edited.emit(none))
 
     def _toggles(self, menu: QMenu) -> None:
         for said, item in (

@@ -60,7 +60,7 @@ class Judging:
             self.devices.say(str(refused))
             self.view.show_candidates(NOTHING, NOTHING)
             return
-        self._pending = self._worker.submit(candidates, settings, image)
+        self._pending = self._worker.submit(candidates, settings, image, self.devices.plan.corrections)
 
     def forget(self) -> None:
         """What was found, or is being looked for, is of another image."""
@@ -87,11 +87,11 @@ class Judging:
         self._worker.shutdown(wait=True, cancel_futures=True)
 
 
-def spread_images(playback: Playback) -> list[Image]:
-    """Of a recording, from its first frame to the last that is ready. Raises Refused."""
+def spread_images(playback: Playback, number: int = LOOKED_AT) -> list[Image]:
+    """So many of a recording, from its first frame to the last that is ready. Raises Refused."""
     reel = playback.reel
     if reel is None or reel.ready == 0:
         return []
-    rows = np.unique(np.linspace(0, reel.ready - 1, LOOKED_AT).astype(int)).tolist()
+    rows = np.unique(np.linspace(0, reel.ready - 1, number).astype(int)).tolist()
     frames = [reel.turn(row).frame for row in rows]
     return [frame.image for frame in frames if frame is not None and frame.image.size]

@@ -24,12 +24,17 @@ from app.rig import open_instrument, open_recorder
 from app.rig_file import Plan
 from config.atomic import write_file
 from config.reader import Document, plain, write
+from config.refused import Refused
 from control.contract import STILL_LIT, Fault, OrderKind, Recorder, Turn
 from control.experiment import Experiment, Learned
 from control.loop import Machine
 from control.policies.calibrating import Calibrating
 
 PANEL = "the experiment panel"
+NOT_WHILE_RECORDING = (
+    "the images that correct the camera's can't be exchanged while a run is recorded, which has those that it began "
+    "with: end the record first"
+)
 
 
 def _recorder(instrument: Any, path: Path) -> Recorder:
@@ -198,7 +203,8 @@ class Session:
         if experiment.set == self.plan.experiment.set:
             return replace(self.plan, experiment=experiment)
         wanted, rig = (Document("the panel", plain(value), {}) for value in (experiment, self.plan.rig))
-        made = planned(wanted, rig, (), self.plan.folder, at_once if self._apart else flyable)
+        recorded = self.plan.corrections if self.plan.kind == "REPLAY" else None  # the run has its own
+        made = planned(wanted, rig, (), self.plan.folder, at_once if self._apart else flyable, recorded)
         unknown = tuple(key for key in self.plan.unknown if key not in experiment.set)
         return replace(made, taken=self.plan.taken, unknown=unknown)
 
@@ -345,10 +351,21 @@ class Session:
     def apply(self, experiment: Experiment) -> None:
         """This experiment from the next turn on. Raises Refused, and then nothing has changed."""
         plan = self.planned(experiment)
+        self._refuse_other_corrections(plan)
         plan = at_once(plan, PANEL) if self._apart and needs_network(plan) else pinned(plan)
         machine = self._check(plan)
         self.plan = plan
         self._apply(machine)
+
+    @property
+    def recording(self) -> bool:
+        """Whether a record is open, or asked for."""
+        return self.running and self.live is not None and (self.live.recording or self.asked_to_record)
+
+    def _refuse_other_corrections(self, plan: Plan) -> None:
+        """Raises Refused where a record is open: it holds the correction images that it began with, and no others."""
+        if self.recording and set(plan.corrections) != set(self.plan.corrections):
+            raise Refused(NOT_WHILE_RECORDING)
 
     def _apply(self, machine: Machine | None) -> None:
         """What is in force, to the loop; one in its own process builds the machine itself."""

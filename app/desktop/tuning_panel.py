@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -43,9 +43,14 @@ class TuningPanel(QWidget):
     judged = pyqtSignal()
     wanted = pyqtSignal()
 
-    def __init__(self, in_force: Callable[[], Any], parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        in_force: Callable[[], Any],
+        corrections: Callable[[], Mapping[str, Image]] = dict,
+        parent: QWidget | None = None,
+    ) -> None:
         super().__init__(parent)
-        self._in_force = in_force
+        self._in_force, self._corrections = in_force, corrections
         self._images: deque[Image] = deque(maxlen=LOOKED_AT)
         self.source: Callable[[], list[Image]] | None = None  # of a recording; None: the images that were added
         self.tuner = Tuner()
@@ -140,7 +145,7 @@ class TuningPanel(QWidget):
         if not frames:
             self.say("there is no image yet")
             return
-        self.tuner.look(frames, self._in_force())
+        self.tuner.look(frames, self._in_force(), self._corrections())
         self._show(None)
         self.say(f"looking at {len(frames)} images")
         self.look_button.setEnabled(False)
@@ -194,7 +199,10 @@ class TuningPanel(QWidget):
                 self.values[name, which].setText(text)
                 self.values[name, which].setStyleSheet(f"color: {theme.AMBER}" if changed else "")
         if found is not None:
-            self.say("\n".join(sentence[0].upper() + sentence[1:] + "." for sentence in found.why))
+            said = (*filter(None, [found.doubt]), *found.why)
+            self.say("\n".join(sentence[0].upper() + sentence[1:] + "." for sentence in said))
+        doubtful = found is not None and bool(found.doubt)
+        self.said.setStyleSheet(f"color: {theme.AMBER if doubtful else theme.FAINT}")
         self._draw()
 
     def _draw(self) -> None:

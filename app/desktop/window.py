@@ -33,9 +33,10 @@ from app.desktop.memory import Memory
 from app.desktop.playback import Playback
 from app.desktop.plots import Plots
 from app.desktop.pulse import Pulse
-from app.desktop.session import Session, save_experiment
+from app.desktop.session import NOT_WHILE_RECORDING, Session, save_experiment
 from app.desktop.state_strip import StateStrip
 from app.desktop.status_line import StatusLine
+from app.desktop.taking import Taking
 from app.desktop.transport import Transport
 from app.desktop.tuning_panel import TuningPanel
 from app.desktop.unsaved import Copies, Unsaved
@@ -47,7 +48,9 @@ from app.reading import Reading, read_with
 from app.reel import Reel
 from app.rig_file import EXPERIMENTS, Plan
 from app.say import say
+from app.take_correction import IMAGES
 from app.taken import KEYS, SCALE, with_told
+from config.reader import plain
 from config.refused import Refused
 from control.contract import Fault, OrderKind, Tracks, Turn
 
@@ -79,13 +82,15 @@ class Window(QMainWindow):
         self.status = StatusLine()
         self.panel = ExperimentPanel(unpinned(session.plan.experiment), session.means, EXPERIMENTS)
         self.devices = DevicePanel(session.plan)
-        self.tuning = TuningPanel(lambda: self.session.plan.rig.tracking)
+        self.tuning = TuningPanel(lambda: self.session.plan.rig.tracking, lambda: self.session.plan.corrections)
         self.plots, self.log = Plots(self._latencies_s, lambda: session.plan), LogPanel()
         self.transport = Transport()
         self.playback = Playback(self.view, self.strip, self.plots, self.transport)
         self.watching = Watching(self.view, self.strip, self.plots, self.log, self.status, self.devices)
         self.judging = Judging(self.view, self.devices, self.tuning, self._shown)
         self.hand = Hand(self.view, self.panel.data, self._tracks)
+        self.hand.regions.show(excluded_regions(session.plan))
+        self.taking = Taking(self.judging.image, runs)
         self.actions_bar = Actions(self)
         self.asking = Asking(self, self._told)
         self.reading: Reading | None = None  # of a file that was opened, and is not shown yet
@@ -132,6 +137,10 @@ class Window(QMainWindow):
         self.panel.applied.connect(self.apply)
         self.panel.edited.connect(self._edited)
         self.hand.edited.connect(self.panel.put_in_force)
+        self.hand.rig_edited.connect(lambda edits: self.change_rig(edits, False))
+        self.hand.asked_for.connect(self.take)
+        self.taking.taken.connect(self._taken)
+        self.taking.said.connect(lambda said: self.status.showMessage(said, 6000))
         self.devices.changed.connect(self.change_rig)
         self.tuning.used.connect(lambda edits: self.change_rig(edits, False))
         self.panel.list.chosen.connect(self.open)
@@ -354,11 +363,13 @@ class Window(QMainWindow):
         self.tuning.forget()
         self.judging.forget()
         self.watching.forget()
+        self.taking.forget()
         self.view.show_rig(plan.rig.optics.um_per_px, plan.rig.plant.diameter_um, SCALE in plan.unknown)
         self.strip.show_kind(str(plan.kind), plan.rig.why_unconfirmed)
         self.strip.show_watch(plan.rig.loop.window_timeout_s)
         self.strip.show_stopped("not started", light=self.session.light)
         self.devices.show_plan(plan)
+        self.hand.regions.show(excluded_regions(plan))
         self._foresee()
         self.setWindowTitle(f"{plan.experiment.title} · {plan.rig.title} · Cybloids")
         self.view.say(WELCOME)
@@ -382,18 +393,39 @@ class Window(QMainWindow):
                 self.session.apply(experiment)
         except (Fault, Refused) as error:
             self.devices.say(str(error))
+            self.hand.regions.show(excluded_regions(self.session.plan))  # as they are still in force
+            self.status.showMessage(str(error), 6000)
             if isinstance(error, Fault):
                 self.trouble(str(error))
             return
         self.panel.show_set(experiment.set)
         self.devices.show_plan(self.session.plan)
         self.devices.put_edits(waiting)
+        self.hand.regions.show(excluded_regions(self.session.plan))
         self.tuning.accepted()
         self._foresee()
         if self.playback.reel is not None:
             self.status.showMessage("the recording goes through these settings again", 6000)
             return
         self.status.showMessage("the devices are opened anew by Start" if reopens else "in force from the next turn on")
+
+    def take(self, what: str) -> None:
+        """Begin to take a correction image from what is shown; `poll` says what comes of it."""
+        if self.session.recording:
+            self.status.showMessage(NOT_WHILE_RECORDING, 6000)
+            return
+        try:
+            images = spread_images(self.playback, IMAGES) if self.playback.reel is not None else None
+            if images is None and self.judging.image() is None:
+                raise Refused("there is no image yet: press Start first")
+            self.taking.begin(what, images)
+        except Refused as refused:
+            self.status.showMessage(str(refused), 6000)
+
+    def _taken(self, edits: dict[str, Any], said: str) -> None:
+        """A correction image, in force from the next turn on."""
+        self.change_rig(edits, False)
+        self.log.say(f"{said}; {next(iter(edits.values()))}", theme.INK)
 
     def save(self, path: Path) -> None:
         """The experiment as it stands in the form."""
@@ -474,6 +506,7 @@ class Window(QMainWindow):
         self.plots.poll()
         self.playback.poll()
         self.watching.poll(self.session)
+        self.taking.poll()
         self.actions_bar.follow(self.session)
 
     def each_second(self) -> None:
@@ -548,3 +581,8 @@ class Window(QMainWindow):
         self.playback.close()
         self.plots.close_workers()
         self.judging.close()
+
+
+def excluded_regions(plan: Plan) -> list[dict[str, Any]]:
+    """As plain data."""
+    return [plain(region) for region in plan.rig.tracking.excluded_regions]

@@ -20,6 +20,8 @@ def check(run: Run) -> str | None:
         return f"{run.path}: the header is not what was written"
     if not run.memory_is_whole():
         return f"{run.path}: the memory that the record begins with is not what was written"
+    if not run.corrections_are_whole:
+        return f"{run.path}: 'corrections', with which it was corrected, is not what was written"
     if axis := run.changed_axis():
         return f"{run.path}: '{axis}' is not what was written"
     try:
@@ -103,4 +105,4 @@ def _rows(table: str, a: Rows, b: Rows) -> str | None:
 
 def _different_fields(a: Run, b: Run) -> list[str]:
     ours, theirs = vars(a.header), vars(b.header)
-    return [name for name in ours if name != "started" and ours[name] != theirs[name]]
+    return [name for name in ours if name not in ("started", "corrections") and ours[name] != theirs[name]]

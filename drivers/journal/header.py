@@ -17,6 +17,7 @@ from typing import Any
 
 from config.refused import Refused
 from config.words import one_line, quoted
+from drivers.journal.corrections import Images
 
 # Among the versions. 2: their bits do not depend on what was compiled before; 3: fits are kept near the centroid; 4:
 # grey levels are rounded down from float64. A run of older ones is verified as those were.
@@ -63,10 +64,13 @@ class Header:
     git_hash: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
     started: str = ""  # wall clock, ISO 8601
+    corrections: Images = field(default_factory=dict, compare=False)  # beside the text: `extra` has their hashes
 
     def text(self) -> str:
-        """As JSON with sorted keys."""
-        return json.dumps(dataclasses.asdict(self), sort_keys=True, indent=1, ensure_ascii=True)
+        """As JSON with sorted keys, without the images of `corrections`."""
+        said = dataclasses.asdict(dataclasses.replace(self, corrections={}))
+        del said["corrections"]
+        return json.dumps(said, sort_keys=True, indent=1, ensure_ascii=True)
 
     def seal(self) -> bytes:
         """BLAKE2b of what the run was made from, the wall-clock stamp aside: the first link of the chain."""
@@ -119,7 +123,7 @@ def header_of(text: str, source: str) -> Header:
         data = json.loads(text)
         data["kind"] = Kind(data["kind"])
         data["field_um"] = tuple(data["field_um"])
-        made = Header(**data)
+        made = Header(**data, corrections={})
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise Refused(f"{source}: the header can't be read ({one_line(error)})") from None
     for name, test, needed in CHECKS:

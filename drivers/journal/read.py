@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from config.files import require_file
 from config.refused import Refused
 from control.contract import Command, Forces, Frame, Level, Order, OrderKind, Tracks, Turn
-from drivers.journal import memory
+from drivers.journal import corrections, memory
 from drivers.journal.header import header_of
 from drivers.journal.sound import (
     require_lines,
@@ -72,6 +72,7 @@ class Run:
         header: what was known before the first turn.
         ended_cleanly: False where the recording was killed, or still goes on.
         keep_frames: whether the images are in the file.
+        corrections_are_whole: whether the images that it was corrected with, if any, are what was written.
         memory: the bytes of what the loop remembered when the record began in flight; empty where it has none.
     """
 
@@ -83,7 +84,10 @@ class Run:
         self.ended_cleanly = bool(file["digest"][...].any())
         if self.ended_cleanly:
             require_written_rows(path, file)
-        self.header = header_of(self._header_text(), str(path))
+        header = header_of(self._header_text(), str(path))
+        images = corrections.stored(file, header.extra)
+        self.corrections_are_whole = images is not None
+        self.header = replace(header, corrections=images or {})
         self.memory = memory.stored(file, str(path))
         require_frames(path, file, self.header.height_px, self.header.width_px, self.header.pixel_type)
         self._count = len(file["turns"]) if self.ended_cleanly else self._complete()

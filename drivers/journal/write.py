@@ -19,7 +19,7 @@ import numpy as np
 from config.refused import Refused
 from config.units import unit_of
 from control.contract import Fault, Turn
-from drivers.journal import memory
+from drivers.journal import corrections, memory
 from drivers.journal.growing import GrowingFile
 from drivers.journal.header import Header
 from drivers.journal.pack import Packer
@@ -245,6 +245,7 @@ def _fill(file: Any, header: Header, keep_frames: bool) -> None:
         made = file.create_dataset(table, (0,), layout, maxshape=(None,), chunks=(rows,))
         made.attrs["units"] = json.dumps({name: unit_of(name) for name in layout.names or () if unit_of(name)})
     memory.create(file)
+    corrections.create(file, header.corrections)
     file.create_dataset("digests", data=np.zeros((len(TURN_TABLES), HASH_BYTES), np.uint8))
     file["digests"].attrs["of"] = json.dumps(list(TURN_TABLES))
     file.create_dataset("digest", data=np.zeros(HASH_BYTES, np.uint8))

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import tifffile
+from matplotlib.figure import Figure
 
-from app.tune import tune_recording
+from app.tune import draw, tune_recording
 from config.refused import Refused
 from tests.tracking.footage import scattered, spots
 from tracking.locate.centroid import Centroid
 from tracking.settings import Tracking
+from tracking.tune import inspect
 
 
 def video(path: Path) -> Path:
@@ -113,3 +117,54 @@ def test_a_level_recording_is_refused(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "dark.tif", np.zeros((3, 40, 40), np.uint8), photometric="minisblack")
     with pytest.raises(Refused, match="nothing stands out"):
         tune_recording(tmp_path / "dark.tif", [], out=tmp_path / "t.png", json=None)
+
+
+ALARM = (
+    "sub-pixel bias: phase 0.4 of y is 1.27 times as frequent as it should be, the opposite one 0.73 times; a larger "
+    "diameter_px helps"
+)
+
+
+@pytest.mark.parametrize("shape", [(160, 200), (400, 120), (80, 400)])
+def test_titles_stay_on_the_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shape: tuple[int, int]) -> None:
+    """The longest ones: an alarm beside a doubt. None reaches beyond the picture, or into another one."""
+    figures: list[Figure] = []
+    save = Figure.savefig
+
+    def kept(figure: Figure, *args: Any, **options: Any) -> None:
+        figures.append(figure)
+        save(figure, *args, **options)
+
+    monkeypatch.setattr(Figure, "savefig", kept)
+    frames = [spots(shape, scattered(shape, 10, 25), seed=k) for k in range(2)]
+    s = Tracking(diameter_px=101, minmass=123_456.7, separation_px=123.4)
+    seen = replace(inspect(frames, Tracking()), alarm=ALARM)
+    draw(frames[0], s, seen, tmp_path / "t.png", "can't tell single particles: " + 12 * "of what stands out ")
+    (figure,) = figures
+    renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
+    boxes = [axes.title.get_window_extent(renderer) for axes in figure.axes if axes.get_title()]
+    page = figure.bbox
+    for box in boxes:
+        assert page.x0 <= box.x0 < box.x1 <= page.x1
+        assert page.y0 <= box.y0 < box.y1 <= page.y1
+    assert len(boxes) == 2
+    assert not boxes[0].overlaps(boxes[1])
+    assert ALARM in [axes.get_title().replace("\n", " ") for axes in figure.axes]
+
+
+def test_a_doubt_is_said_first_and_stands_in_the_answer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    there = scattered((160, 200), 12, 30)
+    images = [spots((160, 200), np.concatenate([there, there + 4.0]), seed=k) for k in range(3)]
+    tifffile.imwrite(tmp_path / "pairs.tif", np.stack(images), photometric="minisblack")
+    tune_recording(tmp_path / "pairs.tif", [], out=tmp_path / "t.png", json=tmp_path / "t.json")
+    doubt = json.loads((tmp_path / "t.json").read_text())["doubt"]
+    assert doubt.startswith("can't tell single particles")
+    assert capsys.readouterr().out.splitlines()[0] == doubt
+
+
+def test_noise_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    images = np.stack([spots((160, 200), np.empty((0, 2)), seed=k) for k in range(3)])
+    tifffile.imwrite(tmp_path / "noise.tif", images, photometric="minisblack")
+    with pytest.raises(Refused, match=r"noise\.tif: can't tell which settings suit: no spot stands out from the noise"):
+        tune_recording(tmp_path / "noise.tif", [], out=tmp_path / "t.png", json=None)
+    assert not (tmp_path / "t.png").exists()

@@ -9,6 +9,7 @@ import pytest
 
 from app.tuning import Judged, Tuner, tuned
 from tests.patience import PATIENCE_S
+from tests.tracking.dirty import DirtyCamera
 from tests.tracking.footage import scattered, spots
 from tracking.settings import Tracking
 
@@ -49,3 +50,29 @@ def test_level_images_are_a_sentence() -> None:
     assert "nothing stands out" in tuner.trouble
     with pytest.raises(ValueError, match="nothing stands out"):
         tuned([np.zeros((40, 40), np.uint8)], Tracking())
+
+
+def test_what_the_frames_can_not_tell_is_said() -> None:
+    """A doubt comes with the suggestion, noise alone is trouble."""
+    there = scattered((160, 200), 12, 30)
+    pairs = [spots((160, 200), np.concatenate([there, there + 4.0]), seed=k) for k in range(2)]
+    assert tuned(pairs, Tracking()).doubt.startswith("can't tell single particles")
+    tuner = Tuner()
+    tuner.look([spots((160, 200), np.empty((0, 2)))], Tracking())
+    assert tuner._thread is not None
+    tuner._thread.join(60.0)
+    assert tuner.found is None
+    assert tuner.trouble.startswith("can't tell which settings suit: no spot stands out from the noise")
+
+
+def test_images_are_corrected_before_they_are_looked_at() -> None:
+    """Of a lamp's slope and dirt, which the background takes away, nothing is left to doubt or to keep."""
+    camera = DirtyCamera(frames=24)
+    frames = camera.images(dirty=True)
+    background = np.median(np.stack(frames), axis=0)
+    tuner = Tuner()
+    tuner.look(frames[:4], Tracking(background_file="b.npy"), {"b.npy": background})
+    assert tuner._thread is not None
+    tuner._thread.join(60.0)
+    assert tuner.found is not None, tuner.trouble
+    assert len(tuner.found.suggested.kept_mass) == 4 * camera.particles

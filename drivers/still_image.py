@@ -1,0 +1,75 @@
+"""One grey image in a file: TIFF of one page, or NPY. For the images that correct a camera's."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from config.atomic import write_file
+from config.files import read_bytes
+from config.refused import Refused
+from config.words import one_line, quoted
+from drivers.image_size import MOST_PIXELS
+
+Image = NDArray[Any]
+
+TIFFS, NPY = (".tif", ".tiff"), ".npy"
+TYPES = ("bool", "uint8", "uint16", "float32", "float64")
+MOST_BYTES = 8 * MOST_PIXELS + (1 << 20)
+
+
+def read_still_image(path: Path) -> Image:
+    """The image [height, width] of a file, read-only. Raises Refused for a file that is missing or is no such image."""
+    require_ending(path)
+    data = io.BytesIO(read_bytes(path, MOST_BYTES, "an image (TIFF or NPY)"))
+    try:
+        image = np.load(data, allow_pickle=False) if path.suffix.lower() == NPY else _of_tiff(path, data)
+    except Refused:
+        raise
+    except Exception as error:  # noqa: BLE001  numpy and tifffile raise whatever they meet in a damaged file
+        raise Refused(f"{path}: this file can't be read as an image ({one_line(error)})") from None
+    if not isinstance(image, np.ndarray) or image.dtype.name not in TYPES:
+        raise Refused(f"{path}: found pixels of type {quoted(getattr(image, 'dtype', 'none'))} "
+                      f"(allowed: {', '.join(TYPES)})")  # fmt: skip
+    if image.ndim != 2 or 0 in image.shape:
+        raise Refused(f"{path}: found an image of shape {quoted(image.shape)}, where one of height and width is needed")
+    if not np.isfinite(image).all():
+        raise Refused(f"{path}: found {np.count_nonzero(~np.isfinite(image))} pixels that are not finite")
+    image = np.ascontiguousarray(image.astype(np.uint8) if image.dtype == np.bool_ else image)
+    image = image.astype(image.dtype.newbyteorder("="), copy=False)
+    image.setflags(write=False)
+    return image
+
+
+def write_still_image(path: Path, image: Image) -> None:
+    """As TIFF or NPY, by the ending. Raises Refused, OSError."""
+    require_ending(path)
+    made = io.BytesIO()
+    if path.suffix.lower() == NPY:
+        np.save(made, image)
+    else:
+        tifffile.imwrite(made, image, photometric="minisblack")
+    write_file(path, made.getvalue(), "an image file")
+
+
+def require_ending(path: Path) -> None:
+    """Raises Refused for a name that is not that of a TIFF or NPY file."""
+    if path.suffix.lower() not in (*TIFFS, NPY):
+        raise Refused(
+            f"{path}: found the ending '{quoted(path.suffix)}' of an image (allowed: {', '.join(TIFFS)}, {NPY})"
+        )
+
+
+def _of_tiff(path: Path, data: io.BytesIO) -> Image:
+    with tifffile.TiffFile(data) as file:
+        if len(file.pages) != 1:
+            raise Refused(f"{path}: found {len(file.pages)} pages, where one image is needed")
+        page: Any = file.pages[0]
+        if page.size > MOST_PIXELS:
+            raise Refused(f"{path}: found {page.size} pixels (allowed: {MOST_PIXELS})")
+        return np.asarray(page.asarray())

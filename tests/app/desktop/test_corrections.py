@@ -1,0 +1,138 @@
+"""Dirt and hot pixels, by mouse: a region is drawn, a background is taken, and both are in force from then on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PyQt6.QtCore import QEvent, QPoint, QPointF, Qt
+from PyQt6.QtGui import QMouseEvent
+from PyQt6.QtTest import QTest
+from PyQt6.QtWidgets import QApplication, QMenu
+from pytestqt.qtbot import QtBot
+
+from app.desktop.view import View
+from app.take_correction import IMAGES, TAKEN
+from control.contract import OrderKind
+from drivers.still_image import read_still_image
+from tests.app.desktop.test_window import Bench
+
+
+@pytest.fixture
+def bench(qtbot: QtBot, tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(qtbot, tmp_path)
+    made.window.actions_bar.start.trigger()
+    made.qtbot.waitUntil(lambda: made.window.judging.image() is not None)
+    yield made
+    made.window.close()
+
+
+def at(view: View, x_um: float, y_um: float) -> QPoint:
+    """Where this place of the sample is on the widget."""
+    return view.mapFromScene(view.box.mapViewToScene(QPointF(x_um, y_um)))
+
+
+def drag(view: View, begin: QPoint, end: QPoint) -> None:
+    """With the left button, in a few steps."""
+    viewport = view.viewport()
+    assert viewport is not None
+    QTest.mousePress(viewport, Qt.MouseButton.LeftButton, pos=begin)
+    for share in (0.3, 0.6, 1.0):
+        place = QPointF(begin) + share * QPointF(end - begin)
+        left = Qt.MouseButton.LeftButton
+        event = QMouseEvent(QEvent.Type.MouseMove, place, viewport.mapToGlobal(place), left, left,
+                            Qt.KeyboardModifier.NoModifier)  # fmt: skip
+        QTest.qWait(25)  # pyqtgraph looks at 100 moves a second
+        QApplication.sendEvent(viewport, event)
+    QTest.mouseRelease(viewport, Qt.MouseButton.LeftButton, pos=end)
+
+
+def choose(bench: Bench, x_um: float, y_um: float, *names: str) -> None:
+    """Right-click in the image, and these entries of the menus that come up."""
+    view = bench.window.view
+    QTest.mouseClick(view.viewport(), Qt.MouseButton.RightButton, pos=at(view, x_um, y_um))
+    bench.qtbot.waitUntil(lambda: isinstance(QApplication.activePopupWidget(), QMenu))
+    menu = QApplication.activePopupWidget()
+    for name in names:
+        assert isinstance(menu, QMenu)
+        action = next(action for action in menu.actions() if action.text() == name)
+        if action.menu() is None:
+            action.trigger()
+        menu = action.menu()
+    popup = QApplication.activePopupWidget()
+    if popup is not None:
+        popup.close()
+
+
+def test_a_region_is_drawn_moved_resized_and_removed(bench: Bench) -> None:
+    """Each time it is in force from the next turn on, and the journal has it; no device is opened anew."""
+    window, view = bench.window, bench.window.view
+    for kind in ("Ellipse", "Rectangle"):
+        choose(bench, 10.0, 8.0, "Exclude a region here", kind)
+        (region,) = window.session.plan.rig.tracking.excluded_regions
+        assert region.kind == kind.lower()
+        assert region.left_px + region.width_px / 2 == pytest.approx(100.0, abs=3.0)  # of the screen
+        assert region.top_px + region.height_px / 2 == pytest.approx(80.0, abs=3.0)
+        drag(view, at(view, 10.0, 8.0), at(view, 15.0, 12.0))
+        (moved,) = window.session.plan.rig.tracking.excluded_regions
+        assert moved.left_px - region.left_px == pytest.approx(50.0, abs=3.0)
+        assert moved.top_px - region.top_px == pytest.approx(40.0, abs=3.0)
+        assert moved.width_px == pytest.approx(region.width_px, abs=0.11)
+        corner_um = 0.1 * (moved.left_px + moved.width_px), 0.1 * (moved.top_px + moved.height_px)
+        drag(view, at(view, *corner_um), at(view, corner_um[0] + 3.0, corner_um[1] + 2.0))
+        (grown,) = window.session.plan.rig.tracking.excluded_regions
+        assert grown.width_px - moved.width_px == pytest.approx(30.0, abs=3.0)
+        assert grown.height_px - moved.height_px == pytest.approx(20.0, abs=3.0)
+        assert window.panel.data()["set"]["tracking.excluded_regions"][0]["width_px"] == grown.width_px
+        choose(bench, 15.0, 12.0, "Remove this region")
+        assert window.session.plan.rig.tracking.excluded_regions == ()
+        assert window.hand.regions.items == []
+    assert len(bench.toys) == 1
+    bench.qtbot.waitUntil(lambda: any(
+        order.kind is OrderKind.APPLY and "excluded_regions" in order.text
+        for _, turn in window.session.live.recent() for order in turn.orders  # type: ignore[union-attr]
+    ))  # fmt: skip
+
+
+def test_a_background_is_taken_from_the_stream(bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The moving particles are not in it; it is in force without another click, and the log says so."""
+    monkeypatch.setattr("app.desktop.taking.IMAGES", 12)
+    monkeypatch.setitem(TAKEN, "background", replace(TAKEN["background"], over_s=0.5))
+    window = bench.window
+    choose(bench, 3.0, 3.0, "Correct the images", "Take the background")
+    bench.qtbot.waitUntil(lambda: window.session.plan.rig.tracking.background_file != "")
+    path = Path(window.session.plan.rig.tracking.background_file)
+    assert path.parent == tmp_path
+    image = read_still_image(path)
+    assert image.shape == (256, 256)
+    assert np.median(image) == 400
+    assert list(window.session.plan.corrections) == [str(path)]
+    assert window.devices.forms["tracking"].get()["background_file"] == str(path)
+    assert len(bench.toys) == 1
+    choose(bench, 3.0, 3.0, "Correct the images", "Correct nothing")
+    assert window.session.plan.rig.tracking.background_file == ""
+    assert window.session.plan.corrections == {}
+
+
+def test_while_a_run_is_recorded_no_other_image_is_put_in_force(bench: Bench) -> None:
+    """A record holds the images that it began with; regions are settings, and may be drawn."""
+    window = bench.window
+    window.actions_bar.record.trigger()
+    bench.qtbot.waitUntil(lambda: window.session.live.recording)  # type: ignore[union-attr]
+    choose(bench, 3.0, 3.0, "Correct the images", "Take the dark frame")
+    assert "end the record first" in window.status.currentMessage()
+    assert window.taking.what == ""
+    choose(bench, 10.0, 8.0, "Exclude a region here", "Ellipse")
+    assert len(window.session.plan.rig.tracking.excluded_regions) == 1
+
+
+def test_so_many_images_are_not_waited_for_without_a_camera(qtbot: QtBot, tmp_path: Path) -> None:
+    made = Bench(qtbot, tmp_path)
+    made.window.take("dark")
+    assert "there is no image yet" in made.window.status.currentMessage()
+    assert made.window.taking.what == ""
+    assert IMAGES > 12
+    made.window.close()

@@ -1,0 +1,176 @@
+"""The frame as the locators get it: without the camera's fixed pattern, hot pixels, and what does not move."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from control.contract import Fault
+from tracking.locate.features import Features
+from tracking.settings import Ellipse, Rectangle
+
+Floats = NDArray[np.float64]
+Image = NDArray[Any]
+
+NEAR = ((-1, 0), (1, 0), (0, -1), (0, 1))  # y, x of the neighbours that a hot pixel gets the mean of
+AROUND = tuple((y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if (y, x) != (0, 0))
+SPREAD = 1.4826  # of a Gaussian: standard deviation over median absolute deviation
+HOT = 6.0  # standard deviations that a hot pixel differs from the median about it, at least
+HOT_COUNTS = 3.0  # and grey levels
+ALIKE = 0.5  # of its difference: a neighbour with more belongs to the same thing
+FEW = 2  # such neighbours, at most: an image of a particle has more
+
+
+@dataclass(frozen=True, eq=False)
+class Correction:
+    """What is taken from each frame. A pure function of the frame; without any of the three it is the frame itself.
+
+    Args:
+        dark: [height, width] the frame without light.
+        background: [height, width] the frame without particles; the dark frame is in it, and is not subtracted too.
+        hot: [height, width] not 0 where a pixel is not to be believed.
+    """
+
+    dark: Image | None = None
+    background: Image | None = None
+    hot: Image | None = None
+    _shift: Floats | None = field(init=False, default=None)  # [height, width] grey levels to be subtracted
+    _whole: dict[Any, tuple[Image, Image]] = field(init=False, default_factory=dict)  # what to add, what to subtract
+    _places: NDArray[np.int64] = field(init=False)  # [K] hot pixels, as places in the flat frame
+    _neighbours: NDArray[np.int64] = field(init=False)  # [K, 8] of each, as many as it has; the rest repeat it
+    _weights: NDArray[np.int64] = field(init=False)  # [K, 8] 1 for a neighbour, else 0
+
+    def __post_init__(self) -> None:
+        taken = self.background if self.background is not None else self.dark
+        if taken is not None:  # grey levels stay about where they were, so that noise is not cut off at black
+            counts = taken.astype(np.float64)
+            shift = counts - np.median(counts)
+            object.__setattr__(self, "_shift", shift)
+            self._whole.update({np.dtype(kind): _parts(shift, np.dtype(kind)) for kind in (np.uint8, np.uint16)})
+        places, neighbours, weights = _repairs(self.hot)
+        for name, value in (("_places", places), ("_neighbours", neighbours), ("_weights", weights)):
+            object.__setattr__(self, name, value)
+
+    def __bool__(self) -> bool:
+        return self._shift is not None or len(self._places) > 0
+
+    @property
+    def shape(self) -> tuple[int, ...] | None:
+        """Of the frames that it is for; None: any."""
+        return next((one.shape for one in (self.background, self.dark, self.hot) if one is not None), None)
+
+    def __call__(self, image: Image) -> Image:
+        """The corrected frame, of the same type. Raises Fault for a frame of another size."""
+        if not self:
+            return image
+        if image.shape != self.shape:
+            raise Fault(f"a frame of {_size(image.shape)} px can't be corrected by images of {_size(self.shape)} px")
+        corrected = image if self._shift is None else self._subtracted(image, self._shift)
+        return self._repaired(corrected, image.dtype) if len(self._places) else corrected
+
+    def _subtracted(self, image: Image, shift: Floats) -> Image:
+        """The image less the shift, in whole grey levels, and kept within what its type holds."""
+        if image.dtype not in self._whole:
+            return np.asarray(image - shift, image.dtype)
+        up, down = self._whole[image.dtype]
+        return np.asarray(cv2.subtract(cv2.add(image, up), down))
+
+    def _repaired(self, image: Image, dtype: Any) -> Image:
+        flat = image.reshape(-1).copy()
+        number = self._weights.sum(axis=1)
+        if np.issubdtype(dtype, np.integer):
+            total = (flat[self._neighbours].astype(np.int64) * self._weights).sum(axis=1)
+            flat[self._places] = (2 * total + number) // (2 * number)
+        else:
+            flat[self._places] = (flat[self._neighbours] * self._weights).sum(axis=1) / number
+        return flat.reshape(image.shape)
+
+
+def _parts(shift: Floats, kind: np.dtype[Any]) -> tuple[Image, Image]:
+    """What has to be added to an image of this type, and what to be subtracted, in whole grey levels."""
+    up, down = (np.rint(np.clip(part, 0, np.iinfo(kind).max)).astype(kind) for part in (-shift, shift))
+    return up, down
+
+
+def _repairs(hot: Image | None) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Hot pixels [K], the neighbours [K, 8] that stand in for them, and which of these count [K, 8].
+
+    The four nearest that are sound; where there are none, the eight about it, then those at 2 px, and so on.
+    """
+    if hot is None or not hot.any() or hot.all():
+        return np.empty(0, np.int64), np.empty((0, 8), np.int64), np.empty((0, 8), np.int64)
+    sound = hot == 0
+    height, width = hot.shape
+    y, x = np.nonzero(hot)
+    places = y * width + x
+    neighbours, weights = np.repeat(places[:, None], 8, axis=1), np.zeros((len(places), 8), np.int64)
+    for reach in range(max(height, width)):
+        steps = NEAR if reach == 0 else tuple((max(reach, 1) * dy, max(reach, 1) * dx) for dy, dx in AROUND)
+        without = weights.sum(axis=1) == 0
+        if not without.any():
+            break
+        for column, (dy, dx) in enumerate(steps):
+            row, col = y + dy, x + dx
+            there = without & (row >= 0) & (row < height) & (col >= 0) & (col < width)
+            there[there] = sound[row[there], col[there]]
+            neighbours[there, column] = row[there] * width + col[there]
+            weights[there, column] = 1
+    found = weights.any(axis=1)
+    return places[found], neighbours[found], weights[found]
+
+
+def hot_pixels(image: Image) -> NDArray[np.bool_]:
+    """[height, width] pixels of a mean or median frame that differ from all that is about them, bright or dark.
+
+    Such a pixel differs from the median of 5 x 5 by more than HOT standard deviations, and few neighbours differ half
+    as much: the image of a particle is wider.
+    """
+    counts = image.astype(np.float32)
+    away = counts - cv2.medianBlur(counts, 5)
+    noise = SPREAD * float(np.median(np.abs(away)))
+    odd = np.abs(away) > max(HOT * noise, HOT_COUNTS)
+    padded = np.pad(away, 1)
+    height, width = away.shape
+    alike = np.zeros(away.shape, np.int64)
+    for dy, dx in AROUND:
+        beside = padded[1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width]
+        alike += (beside * np.sign(away) > ALIKE * np.abs(away)).astype(np.int64)
+    return np.asarray(odd & (alike <= FEW))
+
+
+def inside(regions: Sequence[Rectangle | Ellipse], position_px: Floats) -> NDArray[np.bool_]:
+    """[N] whether places x, y [N, 2] lie in one of the regions or on its edge."""
+    found = np.zeros(len(position_px), np.bool_)
+    for region in regions:
+        half = np.array([region.width_px, region.height_px]) / 2.0
+        away = (position_px - (np.array([region.left_px, region.top_px]) + half)) / half
+        found |= (away**2).sum(axis=1) <= 1.0 if region.kind == "ellipse" else np.abs(away).max(axis=1) <= 1.0
+    return found
+
+
+def outside(found: Features, regions: Sequence[Rectangle | Ellipse]) -> Features:
+    """The features that lie in none of the regions."""
+    if not regions or len(found) == 0:
+        return found
+    return found.only(~inside(regions, found.position_px))
+
+
+def filled(image: Image, regions: Sequence[Rectangle | Ellipse]) -> Image:
+    """The image with its median in the regions, for what looks at pixels rather than features."""
+    if not regions:
+        return image
+    y, x = np.mgrid[: image.shape[0], : image.shape[1]]
+    within = inside(regions, np.column_stack([x.ravel(), y.ravel()]).astype(np.float64)).reshape(image.shape)
+    return np.where(within, np.median(image).astype(image.dtype), image)
+
+
+def _size(shape: tuple[int, ...] | None) -> str:
+    return "x".join(map(str, reversed(shape or ())))
+
+
+NOTHING = Correction()
