@@ -32,7 +32,7 @@ class Sabotage:
 
     keys: Annotated[tuple[str, ...], Doc("values of the rig or of the experiment, by dotted key")]
     factor: Annotated[float, Gt(0), Doc("by how much they are wrong: 5 %")] = 1.05
-    full: Annotated[bool, Doc("whether it takes the full effort to show")] = False
+    effort: Annotated[Effort | None, Doc("what it takes to show; left out: the quick effort, or the full one")] = None
 
 
 @settings
@@ -73,6 +73,11 @@ class Check:
     def __post_init__(self) -> None:
         if self.within > WITHIN and not self.wider.strip():
             raise ValueError(f"within is {self.within:g}, more than {WITHIN:g}, and `wider` does not say why")
+
+    @property
+    def sabotage_effort(self) -> Effort:
+        """What it takes to show the sabotage."""
+        return self.sabotage.effort or self.quick or self.full
 
     @property
     def name(self) -> str:

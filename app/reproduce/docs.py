@@ -40,8 +40,8 @@ less than 2 %, which its deviation and two standard errors have to stay below, u
 its reason. Every prediction is also a number that the row's file states, worked out outside the program, to 1e-4: an
 error that simulator and prediction have in common does not pass. Seeds were fixed before the first run.
 """
-SABOTAGE = """The same check with one of its parameters wrong, held against the prediction of the right one. At quick
-effort where the check has one.
+SABOTAGE = """The same check with one of its parameters wrong, held against the prediction of the right one,
+at the least effort that shows it.
 """
 MUTATIONS = """A sabotage is a wrong number in an experiment; a mutation is a wrong line of the program
 (app/reproduce/mutations.py). kB and D move the simulator and the prediction together: a row catches them by the number

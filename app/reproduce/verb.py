@@ -51,7 +51,7 @@ def sabotage(names: Sequence[str], *, full: bool, out: Path, json: Path | None, 
     """Every check with its parameter put wrong: 0 if each is caught, else 1. Raises Refused."""
     checks = load(folder)
     jobs = [
-        (check, document, check.full if full or check.quick is None or check.sabotage.full else check.quick)
+        (check, document, check.full if full else check.sabotage_effort)
         for check, document, _ in chosen(checks, names or [*checks], full)
     ]
     store = out / f"{effort_name(full)}-sabotaged"

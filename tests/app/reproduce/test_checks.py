@@ -29,7 +29,7 @@ SLOW = (
     "P24-plant",
 )  # seconds, not a second
 FAST = [name for name, (check, _) in ALL.items() if check.quick is not None and name not in SLOW]
-QUICKLY = [name for name in FAST if not ALL[name][0].sabotage.full]  # whose sabotage shows in so little
+QUICKLY = [name for name in FAST if ALL[name][0].sabotage.effort is None]  # whose sabotage shows in so little
 LONG = [pytest.param(name, marks=pytest.mark.slow) for name in ALL if name not in FAST]
 APPROXIMATE = {
     "P8-plant": 0.01, "P11-plant": 0.002, "P17-plant": 0.002, "P17-instrument": 0.015, "P18-instrument": 0.06,
@@ -69,8 +69,7 @@ def test_the_prediction_is_met(name: str) -> None:
 def test_the_sabotage_is_caught(name: str) -> None:
     """Five percent off fails, and not because too little was measured."""
     check, document = ALL[name]
-    effort = check.full if check.sabotage.full or check.quick is None else check.quick
-    verdict = measure(check, document, effort, sabotaged=True, drawn=False).verdict
+    verdict = measure(check, document, check.sabotage_effort, sabotaged=True, drawn=False).verdict
     assert verdict.caught
     assert verdict.stderr < 0.02 * verdict.predicted or check.wider
 
