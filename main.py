@@ -222,6 +222,9 @@ def reproduce(
     sabotage: Annotated[
         bool, typer.Option("--sabotage", help="put each check's parameter wrong: is it caught?")
     ] = False,
+    mutations: Annotated[
+        bool, typer.Option("--mutations", help="put a line of the program wrong, nine times: does a row see it?")
+    ] = False,
     out: Annotated[
         Path, typer.Option("--out", help="folder of the report, and of what was measured", parser=path("--out"))
     ] = Path("runs"),
@@ -237,14 +240,16 @@ def reproduce(
     """
     from app.reproduce import verb
 
-    if (docs is not None) + families + sabotage > 1:
-        raise Refused("reproduce: --families, --sabotage and --docs are three commands; give one of them")
+    if (docs is not None) + families + sabotage + mutations > 1:
+        raise Refused("reproduce: --families, --sabotage, --mutations and --docs are four commands; give one of them")
     if docs is not None:
         raise typer.Exit(verb.document(docs, json, out))
     if families:
         raise typer.Exit(verb.families(names or [], out=out, json=json))
     if sabotage:
         raise typer.Exit(verb.sabotage(names or [], full=full, out=out, json=json))
+    if mutations:
+        raise typer.Exit(verb.mutations(names or [], full=full, out=out, json=json))
     raise typer.Exit(verb.reproduce(names or [], full=full, out=out, json=json))
 
 

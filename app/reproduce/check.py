@@ -14,6 +14,7 @@ from config.refused import Refused
 
 CHECKS = EXPERIMENTS / "reproduce"
 Level = Literal["plant", "instrument"]
+WITHIN = 0.02  # what a row may hide, relative to its prediction
 
 
 @settings
@@ -30,7 +31,8 @@ class Sabotage:
     """What is put wrong, so that the check has to fail."""
 
     keys: Annotated[tuple[str, ...], Doc("values of the rig or of the experiment, by dotted key")]
-    factor: Annotated[float, Gt(0), Doc("by how much they are wrong: 20 %")] = 1.2
+    factor: Annotated[float, Gt(0), Doc("by how much they are wrong: 5 %")] = 1.05
+    effort: Annotated[Effort | None, Doc("what it takes to show; left out: the quick effort, or the full one")] = None
 
 
 @settings
@@ -42,7 +44,10 @@ class Check:
     honest: Annotated[str, Doc("what the experiment leaves out or does otherwise than the formula, and what it costs")]
     level: Annotated[Level, Doc("plant: exact forces, no optics; instrument: images, tracking, spots, latency")]
     verdict: Annotated[Literal["exact", "approximate"], Doc("which test it has to pass")]
+    stated: Annotated[float, Doc("the prediction as a number, worked out without this program, to five digits")]
     tolerance: Annotated[float, Interval(ge=0, le=1), Doc("of an approximate prediction")] = 0.0
+    within: Annotated[float, Interval(gt=0, le=0.2), Doc("full effort: |deviation| + 2 s.e. are less, relative")] = 0.02
+    wider: Annotated[str, Doc("why `within` is more than 2 %")] = ""
     precision: Annotated[float, Interval(gt=0, le=0.04), Doc("largest standard error, relative to the prediction")] = (
         0.04
     )
@@ -64,6 +69,15 @@ class Check:
     quick: Annotated[Effort | None, Doc("for --quick; left out: this check belongs to --full only")] = None
     full: Effort
     experiment: Annotated[dict[str, Any], Doc("the experiment, as in an experiment file")]
+
+    def __post_init__(self) -> None:
+        if self.within > WITHIN and not self.wider.strip():
+            raise ValueError(f"within is {self.within:g}, more than {WITHIN:g}, and `wider` does not say why")
+
+    @property
+    def sabotage_effort(self) -> Effort:
+        """What it takes to show the sabotage."""
+        return self.sabotage.effort or self.quick or self.full
 
     @property
     def name(self) -> str:

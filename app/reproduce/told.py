@@ -1,4 +1,4 @@
-"""The command's answer to a program: one JSON file with the rows of checks, sabotages and families."""
+"""The command's answer to a program: one JSON file with the rows of checks, sabotages, mutations and families."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ Told = Mapping[str, Any]
 
 _NUMBER = (int, float, type(None))  # null is what is not finite
 _LINE = {"id": str, "level": str, "unit": str, "predicted": _NUMBER, "measured": _NUMBER, "stderr": _NUMBER}
+LATER = ("mutations",)  # what a page can do without
 LARGEST_BYTES = 100_000_000  # of what was written before
 ROWS: dict[str, dict[str, Any]] = {
     "checks": {**_LINE, "title": str, "formula": str, "honest": str, "verdict": str, "why": str, "spent_s": _NUMBER},
     "sabotages": {**_LINE, "keys": list, "factor": _NUMBER, "caught": bool},
+    "mutations": {**_LINE, "mutation": str, "what": str, "caught": bool},
     "families": {"id": str, "title": str, "about": str, "numbers": dict, "missed": list, "figure_sha256": str},
 }
 
@@ -48,13 +50,14 @@ def add_to(path: Path, name: str, rows: list[dict[str, object]]) -> None:
 
 
 def whole(path: Path) -> dict[str, list[Told]]:
-    """All three, every row with what a page needs of it. Raises Refused."""
+    """All of them, every row with what a page needs of it. Raises Refused."""
     if not kind_of(path):
         raise Refused(f"{path}: this is not what reproduce --json writes (there is no such file)")
     told = told_in(path)
-    missing = [name for name in ROWS if name not in told]
+    missing = [name for name in ROWS if name not in told and name not in LATER]
     if missing:
         raise Refused(f"{path}: there are no {', '.join(missing)}; reproduce with --json {path} writes them")
+    told = {**{name: [] for name in LATER}, **told}
     for name in ROWS:
         for number, row in enumerate(told[name], 1):
             if wrong := ", ".join(_wrong(name, row)):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from app.reproduce.check import CHECKS, Check, Effort, load
 from app.reproduce.docs import write_page
 from app.reproduce.family import Family, Found, explore, load_families
 from app.reproduce.measure import Outcome, measure
+from app.reproduce.mutations import MUTATIONS, measure_mutated
 from app.reproduce.report import family_report, report
 from app.reproduce.rows import ROWS
 from app.reproduce.rows.formulas import FORMULAS
@@ -27,6 +29,7 @@ from config.refused import Refused
 
 WORKERS = 2
 Job = tuple[Check, Document, Effort]
+Fly = Callable[[Check, Document, Effort], Outcome]
 
 
 def reproduce(names: Sequence[str], *, full: bool, out: Path, json: Path | None, folder: Path = CHECKS) -> int:
@@ -34,7 +37,7 @@ def reproduce(names: Sequence[str], *, full: bool, out: Path, json: Path | None,
     jobs = chosen(load(folder), names, full)
     store, page = out / effort_name(full), out / f"reproduce-{effort_name(full)}.html"
     require_ours({"the report": (page, "HTML"), **files_of(store, (check.name for check, _, _ in jobs))}, json)
-    done = measured(jobs, store, "reproduce")
+    done = measured(jobs, store, "reproduce", partial(measure, sabotaged=False, drawn=True))
     lines = [(check, done[check.name]) for check, _, _ in jobs]
     heading = f"Cybloids: predictions reproduced ({effort_name(full)})"
     write_file(page, report(lines, heading))
@@ -48,12 +51,12 @@ def sabotage(names: Sequence[str], *, full: bool, out: Path, json: Path | None, 
     """Every check with its parameter put wrong: 0 if each is caught, else 1. Raises Refused."""
     checks = load(folder)
     jobs = [
-        (check, document, check.full if full or check.quick is None else check.quick)
+        (check, document, check.full if full else check.sabotage_effort)
         for check, document, _ in chosen(checks, names or [*checks], full)
     ]
     store = out / f"{effort_name(full)}-sabotaged"
     require_ours(files_of(store, (check.name for check, _, _ in jobs)), json)
-    done = measured(jobs, store, "sabotage", sabotaged=True)
+    done = measured(jobs, store, "sabotage", partial(measure, sabotaged=True, drawn=False))
     lines = [(check, done[check.name]) for check, _, _ in jobs]
     for check, outcome in lines:
         verdict = outcome.verdict
@@ -72,6 +75,42 @@ def sabotage(names: Sequence[str], *, full: bool, out: Path, json: Path | None, 
             )
         ]
         add_to(json, "sabotages", told)
+    return 1 if missed else 0
+
+
+def mutations(names: Sequence[str], *, full: bool, out: Path, json: Path | None, folder: Path = CHECKS) -> int:
+    """The program put wrong, one line at a time: 0 if a row catches each, else 1. Raises Refused.
+
+    Args:
+        names: the rows that every mutation is held against; none: those that should see it at the least cost, or all
+            of them if `full`. Each is flown as quickly as its file says.
+    """
+    checks = load(folder)
+    rows = chosen(checks, names or [*checks], False)
+    wanted = {name: [job for job in rows if names or full or job[0].name in MUTATIONS[name].rows] for name in MUTATIONS}
+    stores = {name: out / "mutated" / name for name in MUTATIONS}
+    kept_there = {name: files_of(stores[name], (check.name for check, _, _ in jobs)) for name, jobs in wanted.items()}
+    require_ours({f"{what} ({name})": file for name, files in kept_there.items() for what, file in files.items()}, json)
+    told: list[dict[str, object]] = []
+    missed = []
+    for name, mutation in MUTATIONS.items():
+        fly = partial(measure_mutated, name)
+        done = measured(wanted[name], stores[name], name, fly, workers=WORKERS if names or full else 1, mark=name)
+        lines = [(check, done[check.name]) for check, _, _ in wanted[name]]
+        if not any(outcome.verdict.caught for _, outcome in lines):
+            missed.append(mutation.title)
+        for row, (check, outcome) in zip(as_json(lines), lines, strict=True):
+            verdict = outcome.verdict
+            told.append({**row, "mutation": mutation.title, "what": mutation.what, "caught": verdict.caught})
+            say(
+                f"{mutation.title:22} {check.id:4} {check.level:10} {verdict.predicted:11.5g} {verdict.measured:11.5g} "
+                f"+- {verdict.stderr:9.2g} {ROWS[check.id].unit:6} {'caught' if verdict.caught else 'not caught'}: "
+                f"{verdict.why}"
+            )
+    said = f"; not caught: {', '.join(missed)}" if missed else ""
+    say(f"{len(MUTATIONS) - len(missed)} of {len(MUTATIONS)} mutations are caught{said}")
+    if json is not None:
+        add_to(json, "mutations", told)
     return 1 if missed else 0
 
 
@@ -94,21 +133,28 @@ def effort_name(full: bool) -> str:
     return "full" if full else "quick"
 
 
-def measured(jobs: Sequence[Job], store: Path, title: str, *, sabotaged: bool = False) -> dict[str, Outcome]:
-    """Every job's outcome by the check's name; what is in the store under the same mark is not flown again."""
+def measured(
+    jobs: Sequence[Job], store: Path, title: str, fly: Fly, *, workers: int = WORKERS, mark: str = ""
+) -> dict[str, Outcome]:
+    """Every job's outcome by the check's name; what is in the store under the same mark is not flown again.
+
+    Args:
+        fly: what is done with a job, in another process if there are several jobs and workers.
+        mark: what decides an outcome beside the job.
+    """
     done: dict[str, Outcome] = {}
     left: list[tuple[Job, str]] = []
     for job in jobs:
-        mark = fingerprint(job[0], job[2], rig=rig_text(job[1]))
-        before = kept(store, job[0].name, mark, outcome_of)
+        own = fingerprint(job[0], job[2], rig=rig_text(job[1]) + mark)
+        before = kept(store, job[0].name, own, outcome_of)
         if before is None:
-            left.append((job, mark))
+            left.append((job, own))
         else:
             done[job[0].name] = before
     with progress(title, len(jobs), "checks") as step:
         step(len(done))
-        for (check, _, _), mark, outcome in flown(left, sabotaged=sabotaged):
-            keep(store, check.name, mark, outcome)
+        for (check, _, _), own, outcome in flown(left, fly, workers):
+            keep(store, check.name, own, outcome)
             done[check.name] = outcome
             step(len(done))
     return done
@@ -130,20 +176,17 @@ def chosen(checks: dict[str, tuple[Check, Document]], names: Sequence[str], full
     return jobs
 
 
-def flown(left: Sequence[tuple[Job, str]], *, sabotaged: bool = False) -> Iterator[tuple[Job, str, Outcome]]:
-    """Every outcome, as it comes; the longest are begun first. Two processes, each with one thread."""
-    if not left:
-        return
-    if len(left) == 1:
-        yield *left[0], measure(*left[0][0], sabotaged=sabotaged, drawn=not sabotaged)
+def flown(left: Sequence[tuple[Job, str]], fly: Fly, workers: int) -> Iterator[tuple[Job, str, Outcome]]:
+    """Every outcome, as it comes; the longest are begun first. Each process has one thread."""
+    if len(left) <= 1 or workers == 1:
+        for job, mark in left:
+            yield job, mark, fly(*job)
         return
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     order = sorted(left, key=lambda item: item[0][0].level == "plant")
     spawn = get_context("spawn")
-    with ProcessPoolExecutor(min(WORKERS, len(left)), mp_context=spawn, initializer=worker.begin) as pool:
-        waiting = {
-            pool.submit(measure, *job, sabotaged=sabotaged, drawn=not sabotaged): (job, mark) for job, mark in order
-        }
+    with ProcessPoolExecutor(min(workers, len(left)), mp_context=spawn, initializer=worker.begin) as pool:
+        waiting = {pool.submit(fly, *job): (job, mark) for job, mark in order}
         for future in as_completed(waiting):
             yield *waiting[future], future.result()
 
@@ -157,6 +200,8 @@ def as_json(lines: Sequence[tuple[Check, Outcome]]) -> list[dict[str, object]]:
             "title": check.title,
             "formula": check.formula or FORMULAS[check.id],
             "honest": check.honest,
+            "within": check.within,
+            "wider": check.wider,
             "unit": ROWS[check.id].unit,
             "predicted": outcome.verdict.predicted,
             "measured": outcome.verdict.measured,

@@ -38,11 +38,15 @@ class Verdict:
         return "pass" if self.passed else "fail"
 
 
-def judge(values: Floats, predicted: float, *, exact: bool, tolerance: float, precision: float, level: str) -> Verdict:
+def judge(
+    values: Floats, predicted: float, *, exact: bool, tolerance: float, precision: float, level: str,
+    within: float = math.inf,
+) -> Verdict:  # fmt: skip
     """Hold independent measurements against a prediction.
 
     Exact: Student's t over the blocks, p > 0.0027. Approximate: |difference| <= tolerance * prediction + 3 s.e.
-    Both: a standard error of at most precision * prediction, and enough blocks.
+    Both: a standard error of at most precision * prediction, enough blocks, and |difference| + 2 s.e. of less than
+    within * prediction: what is called true is that far from false.
 
     Args:
         values: [B] one a block.
@@ -59,6 +63,10 @@ def judge(values: Floats, predicted: float, *, exact: bool, tolerance: float, pr
     if stderr > precision * abs(predicted):
         part = stderr / abs(predicted) if predicted else math.inf
         why = f"the standard error is {part:.1%} of the prediction, and {precision:.1%} is allowed"
+        return Verdict(predicted, measured, stderr, count, False, why)
+    bound = (off + 2.0 * stderr) / abs(predicted) if predicted else math.inf
+    if bound >= within:
+        why = f"off by {off / abs(predicted):.2%}, with two standard errors {bound:.2%}, and {within:.1%} is allowed"
         return Verdict(predicted, measured, stderr, count, False, why)
     if exact:
         chance = float(2.0 * student.sf(off / stderr, count - 1)) if stderr > 0 else float(off == 0)

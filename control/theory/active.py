@@ -48,20 +48,56 @@ def seen_ring_speed_um_per_s(
     tau_s, z = m * hold_s, rate_hz * m * hold_s
     v_um_per_s = ring_speed_um_per_s(rate_hz, radius_um, tau_s)
     kick = across(m, SETTLED * m + apart)  # [T] y, that many frames after a kick of 1
-    own, wide = (kick - np.concatenate([np.zeros(lag), kick[:-lag]]) for lag in (m, apart))
-    own, wide = own / m, wide / apart  # [T] directions, of a run with v0 dt = 1
-
-    def surplus(direction: Floats, lag: int) -> float:
-        """What a sum of `lag` steps is longer by along its direction, in units of 2 D dt / (v0 dt)."""
-        turned = [
-            float(((direction - np.concatenate([np.zeros(step), own[: len(own) - step]])) ** 2).sum())
-            for step in range(1, lag + 1)
-        ]
-        return float(direction[1 : lag + 1].sum()) - 0.5 * sum(turned)
-
-    longer = surplus(own, m) / (1.0 + z)  # of rho
-    seen = (surplus(wide, apart) - apart * (z / m) * longer) / apart
+    own, wide = (_leap(kick, lag) for lag in (m, apart))
+    longer = _surplus(own, own, m) / (1.0 + z)  # of rho
+    seen = (_surplus(wide, own, apart) - apart * (z / m) * longer) / apart
     return v_um_per_s * (1.0 + seen * 2.0 * diffusion_um2_per_s / (v_um_per_s**2 * hold_s))
+
+
+def ring_long_diffusion_um2_per_s(
+    diffusion_um2_per_s: float, rate_hz: float, radius_um: float, *, hold_s: float, frames_late: int,
+    near_s: float = 0.0, far_s: float = math.inf,
+) -> float:  # fmt: skip
+    """P19 of a harmonic ring whose force is held, with the next order in D: the late D in the plane.
+
+        D_L = v0^2 / (2 D_phi) [1 + C D / (v0^2 (tau + hold))] + D / (2 (1 + z)^2),  D_phi = 4 D / (v0 (tau + hold))^2.
+
+    The path is the sum of the leaps over tau, |leap| = rho, whose directions theta turn about a heading Theta that only
+    chance turns, for good. So D_L = <rho cos(theta - Theta)>^2 e^(-cov) / (2 tau^2 D_phi): C is made of what chance
+    makes a leap longer (as in P17), of the variance of theta - Theta, and of its covariance with the turns of Theta
+    that led to it. D_phi itself is left as it is: in this order it gets larger with (kappa hold)^2.
+
+    Args:
+        frames_late: m, between the places from which the force is made.
+        near_s, far_s: the lags between which the slope is taken, where a persistent walk has not yet its late one.
+    """
+    m = frames_late
+    tau_s, z = m * hold_s, rate_hz * m * hold_s
+    v_um_per_s = ring_speed_um_per_s(rate_hz, radius_um, tau_s)
+    own = _leap(across(m, SETTLED * m + m), m)
+    late = 2.0 / (m + 1.0)  # of a kick
+    off = own[1:] - late
+    more = 2.0 * _surplus(own, own, m) / (m * (1.0 + z)) - float((off**2).sum()) - late * float(off.sum())
+    kick = 2.0 * diffusion_um2_per_s / (v_um_per_s**2 * hold_s)
+    turn_hz = heading_diffusion_rad2_per_s(diffusion_um2_per_s, v_um_per_s, tau_s + hold_s)
+    run = v_um_per_s**2 / (2.0 * turn_hz) * (1.0 + more * kick)
+    if math.isfinite(far_s):
+        run *= 1.0 + (math.exp(-turn_hz * far_s) - math.exp(-turn_hz * near_s)) / (turn_hz * (far_s - near_s))
+    return run + diffusion_um2_per_s / (2.0 * (1.0 + z) ** 2)
+
+
+def _leap(kick: Floats, lag: int) -> Floats:
+    """[T] the direction of what is covered in `lag` frames, so many frames after a kick, of a run with v0 dt = 1."""
+    return np.asarray((kick - np.concatenate([np.zeros(lag), kick[:-lag]])) / lag)
+
+
+def _surplus(direction: Floats, own: Floats, lag: int) -> float:
+    """What `lag` steps in the directions `own` are longer by along their sum's direction, in units of 2 D / v0."""
+    turned = [
+        float(((direction - np.concatenate([np.zeros(step), own[: len(own) - step]])) ** 2).sum())
+        for step in range(1, lag + 1)
+    ]
+    return float(direction[1 : lag + 1].sum()) - 0.5 * sum(turned)
 
 
 def across(frames_late: int, frames: int) -> Floats:

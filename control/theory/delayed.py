@@ -72,6 +72,25 @@ def long_diffusion_um2_per_s(diffusion_um2_per_s: float, rate_hz: float, delay_s
     return diffusion_um2_per_s / (1.0 + rate_hz * delay_s) ** 2
 
 
+def held_long_diffusion_um2_per_s(
+    diffusion_um2_per_s: float, rate_hz: float, delay_s: float, *, hold_s: float, after_s: float = 0.0
+) -> float:
+    """P9 of a trap that is moved on once a hold, to where sightings put the particle a delay before the hold's middle.
+
+        D (1 - a^2) / (2 kappa hold) / [e^(-kappa s) + (1 - a) (tau - hold / 2 + s) / hold]^2,  a = e^(-kappa hold).
+
+    The bracket is what a kick, once it has been forgotten, has moved the particle by: of what stands in the particle
+    and in the sightings that are still to act, nothing is lost. Places between two sightings are interpolated.
+
+    Args:
+        after_s: s, from the beginning of a hold to the sighting in it.
+    """
+    keep = math.exp(-rate_hz * hold_s)
+    back = (delay_s - hold_s / 2.0 + after_s) / hold_s
+    held = diffusion_um2_per_s * (1.0 - keep**2) / (2.0 * rate_hz * hold_s)
+    return held / (math.exp(-rate_hz * after_s) + (1.0 - keep) * back) ** 2
+
+
 def late_msd_um2(diffusion_um2_per_s: float, rate_hz: float, delay_s: float, lag_s: Floats) -> Floats:
     """P10: MSD [...] per axis when the echoes are over, 2 D_eff t + B."""
     slope_um2_per_s = 2.0 * long_diffusion_um2_per_s(diffusion_um2_per_s, rate_hz, delay_s)

@@ -93,10 +93,11 @@ def draw_heading(axes: Axes, known: Known, options: Options, seen: Seen) -> None
 
 
 def far_diffusion(known: Known, options: Options) -> float:
-    """P19, both axes: MSD = 4 D_L t = 2 (v^2 / D_phi) t and what is left of its own diffusion, D_phi as in P18."""
-    speed = ring_speed(known, options)
-    left = active.long_diffusion_um2_per_s(known.diffusion_um2_per_s, known.trap_hz, 0.0, known.delay_s())
-    return speed**2 / (2.0 * heading(known, options)) + left
+    """P19, both axes, between two lags: known where the trap's force is constant for a hold."""
+    return active.ring_long_diffusion_um2_per_s(
+        known.diffusion_um2_per_s, known.shape_hz(), known.shape().radius_um, hold_s=known.frame_s,
+        frames_late=known.frames(known.running_delay_s()), near_s=options["near_s"], far_s=options["far_s"],
+    )  # fmt: skip
 
 
 def seen_far_diffusion(known: Known, options: Options, seen: Seen) -> Floats:

@@ -17,10 +17,16 @@ def lag_in_frames(known: Known, options: Options) -> int:
     return known.frames(options["lag"] * known.delay_s())
 
 
+def delayed_hz(known: Known) -> float:
+    """kappa of a Gaussian spot about the past: the particle is about 2 D tau / (1 + z) from its middle (P7 at tau)."""
+    spread_um2 = delayed.msd_um2(known.diffusion_um2_per_s, known.trap_hz, known.delay_s(), np.array([known.delay_s()]))
+    return known.softened_hz(float(spread_um2[0]))
+
+
 def at_lag(known: Known, options: Options) -> float:
     """P7: MSD per axis at a lag, as an exposure blurs it."""
     lag_s = np.array([lag_in_frames(known, options) * known.frame_s])
-    sharp_um2 = delayed.msd_um2(known.diffusion_um2_per_s, known.trap_hz, known.delay_s(), lag_s)
+    sharp_um2 = delayed.msd_um2(known.diffusion_um2_per_s, delayed_hz(known), known.delay_s(), lag_s)
     return float(sharp_um2[0]) + known.blur_um2
 
 
@@ -75,8 +81,18 @@ def seen_highest(known: Known, options: Options, seen: Seen) -> Floats:
 
 
 def late(known: Known, options: Options) -> float:
-    """P9."""
-    return delayed.long_diffusion_um2_per_s(known.diffusion_um2_per_s, known.trap_hz, known.delay_s())
+    """P9 of the trap as it is held and seen, times what the exact MSD (P7) rises by between the two lags, over 2 D_eff.
+
+    The second factor is 1 where the lags are late; as they are chosen, it differs by less than 1 %.
+    """
+    rate_hz, delay_s = delayed_hz(known), known.delay_s()
+    held = delayed.held_long_diffusion_um2_per_s(
+        known.diffusion_um2_per_s, rate_hz, delay_s, hold_s=known.frame_s, after_s=known.seen_after_s
+    )
+    lag_s = np.array([known.frames(options[end] * delay_s) * known.frame_s for end in ("near", "far")])
+    early_um2, late_um2 = delayed.msd_um2(1.0, rate_hz, delay_s, lag_s)
+    rise = float(late_um2 - early_um2) / (2.0 * float(lag_s[1] - lag_s[0]))
+    return held * rise / delayed.long_diffusion_um2_per_s(1.0, rate_hz, delay_s)
 
 
 def seen_late(known: Known, options: Options, seen: Seen) -> Floats:

@@ -11,7 +11,8 @@ from control.theory import free
 
 
 def diffusion(known: Known, options: Options) -> float:
-    return float(free.msd_um2(known.diffusion_um2_per_s, np.array([lag_s(known, options)]))[0])
+    """P1: MSD of both axes at one lag, as an exposure blurs it."""
+    return float(free.msd_um2(known.diffusion_um2_per_s, np.array([lag_s(known, options)]))[0]) + 2.0 * known.blur_um2
 
 
 def lag_s(known: Known, options: Options) -> float:

@@ -61,6 +61,13 @@ class Known:
         """kappa of the steered trap."""
         return self.plant.rate_hz(self.trap_pn_per_um)
 
+    def softened_hz(self, variance_um2: float) -> float:
+        """kappa of the steered trap as a particle has it whose distance from its middle varies by so much per axis.
+
+        <F x> / <x^2> of a Gaussian spot over a Gaussian density: kappa / (1 + 4 <x^2> / w^2)^2.
+        """
+        return self.trap_hz / (1.0 + 4.0 * variance_um2 / self.plan.rig.optics.waist_um**2) ** 2
+
     @property
     def frame_s(self) -> float:
         return 1.0 / float(self.plan.rig.camera.fps)

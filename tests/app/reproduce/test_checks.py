@@ -29,11 +29,13 @@ SLOW = (
     "P24-plant",
 )  # seconds, not a second
 FAST = [name for name, (check, _) in ALL.items() if check.quick is not None and name not in SLOW]
+QUICKLY = [name for name in FAST if ALL[name][0].sabotage.effort is None]  # whose sabotage shows in so little
 LONG = [pytest.param(name, marks=pytest.mark.slow) for name in ALL if name not in FAST]
 APPROXIMATE = {
-    "P8-plant": 0.05, "P11-plant": 0.002, "P17-plant": 0.002, "P17-instrument": 0.05, "P18-plant": 0.2,
-    "P18-instrument": 0.2, "P19-plant": 0.1,
+    "P8-plant": 0.01, "P11-plant": 0.002, "P17-plant": 0.002, "P17-instrument": 0.015, "P18-instrument": 0.06,
+    "P19-plant": 0.01,
 }  # fmt: skip
+WIDER = {"P18-instrument": 0.12}
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -43,7 +45,8 @@ def test_a_check_is_what_the_issue_says(name: str) -> None:
     assert (check.verdict == "approximate") == (name in APPROXIMATE)
     assert check.tolerance == APPROXIMATE.get(name, 0.0)
     assert check.precision == (0.002 if check.id == "P23" else check.precision)
-    assert check.sabotage.factor in (0.8, 1.2)
+    assert check.within == WIDER.get(name, 0.02)
+    assert check.sabotage.factor in (0.95, 1.05) or check.wider
     assert len({key.split(".")[-1] for key in check.sabotage.keys if "spacing" not in key}) == 1
     assert plan_of(check, document, check.full).experiment.seed > 0
 
@@ -60,13 +63,15 @@ def test_the_prediction_is_met(name: str) -> None:
     assert verdict.passed, verdict.why
 
 
-@pytest.mark.parametrize("name", [*FAST, *LONG])
+@pytest.mark.parametrize(
+    "name", [*QUICKLY, *(pytest.param(name, marks=pytest.mark.slow) for name in ALL if name not in QUICKLY)]
+)
 def test_the_sabotage_is_caught(name: str) -> None:
-    """Twenty percent off fails, and not because too little was measured."""
+    """Five percent off fails, and not because too little was measured."""
     check, document = ALL[name]
-    verdict = measure(check, document, check.quick or check.full, sabotaged=True, drawn=False).verdict
+    verdict = measure(check, document, check.sabotage_effort, sabotaged=True, drawn=False).verdict
     assert verdict.caught
-    assert verdict.stderr < 0.05 * verdict.predicted
+    assert verdict.stderr < 0.02 * verdict.predicted or check.wider
 
 
 def test_a_check_that_names_no_prediction_is_refused() -> None:
@@ -109,7 +114,7 @@ def test_every_prediction_of_the_issue_has_its_check() -> None:
 
 @pytest.mark.parametrize("name", ALL)
 def test_the_sabotage_moves_the_prediction(name: str) -> None:
-    """By 12 % or more, where the prediction itself knows of the sabotaged parameter."""
+    """By 3 % or more, where the prediction itself knows of the sabotaged parameter."""
     check, document = ALL[name]
     row = ROWS[check.id]
     right, wrong = (Known(plan_of(check, document, check.full, sabotaged=put_wrong)) for put_wrong in (False, True))
@@ -118,7 +123,7 @@ def test_the_sabotage_moves_the_prediction(name: str) -> None:
         options["lag"] *= right.delay_s() / wrong.delay_s()
     moved = abs(row.predict(wrong, options) / row.predict(right, check.options) - 1.0)
     hidden = all(key.startswith(("sample.", "laser.")) for key in check.sabotage.keys)
-    assert hidden or moved >= 0.12
+    assert hidden or moved >= 0.03 or name == "P13-plant"  # whose formula is of whole frames
 
 
 def test_the_late_line_is_what_p10_predicts() -> None:
@@ -180,15 +185,31 @@ def test_one_wave_fitted_to_the_exact_msd_p11() -> None:
 
 
 def test_p19_has_the_turns_of_p18() -> None:
+    """And what chance adds to the run between two turns: 4.6 %, less 2 % of the lags at which it is measured."""
     check, document = ALL["P19-plant"]
     known = Known(plan_of(check, document, check.full))
-    v = ROWS["P18"].predict(known, check.options) ** -0.5 * math.sqrt(4.0 * known.diffusion_um2_per_s)
-    turning_um = known.turning_delay_s() * 25.0 / (1.0 + 25.0 * known.running_delay_s())
-    assert v == pytest.approx(turning_um, rel=1e-3)  # v (tau + a)
-    late = ROWS["P19"].predict(known, check.options)
-    heading = ROWS["P18"].predict(known, check.options)
-    speed = turning_um / known.turning_delay_s()
-    assert late == pytest.approx(speed**2 / (2.0 * heading) + known.diffusion_um2_per_s / 2.0, rel=0.01)
+    rate_hz = known.shape_hz()
+    speed = rate_hz * 1.3 / (1.0 + rate_hz * known.running_delay_s())
+    turn_hz = ROWS["P18"].predict(known, check.options)
+    predicted = ROWS["P19"].predict(known, check.options)
+    assert predicted / (speed**2 / (2.0 * turn_hz)) == pytest.approx(1.046 * 0.9804, abs=2e-3)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_row_hides_less_than_two_percent_or_says_why(name: str) -> None:
+    check, _ = ALL[name]
+    with pytest.raises(ValueError, match="does not say why"):
+        replace(check, within=0.05, wider=" ")
+
+
+def test_the_measured_number_is_held_against_what_is_stated() -> None:
+    """A program that predicts otherwise fails, whatever it measures."""
+    check, document = ALL["P28-plant"]
+    assert check.quick is not None
+    verdict = measure(replace(check, stated=check.stated * 1.0003), document, check.quick, drawn=False).verdict
+    assert not verdict.passed
+    assert "is stated" in verdict.why
+    assert verdict.predicted == pytest.approx(check.stated * 1.0003)
 
 
 def test_a_rest_lasts_as_long_as_the_echo_of_a_carry_p22() -> None:
@@ -202,7 +223,7 @@ def test_a_rest_lasts_as_long_as_the_echo_of_a_carry_p22() -> None:
 def test_the_heat_of_the_held_law_p12() -> None:
     """On the grid of the frames the formula holds; between two frames the interpolated place moves less."""
     check, document = ALL["P12-plant"]
-    for sabotaged, part in ((False, 6e-5), (True, -0.0089)):
+    for sabotaged, part in ((False, 6e-5), (True, -0.0026)):
         known = Known(plan_of(check, document, check.full, sabotaged=sabotaged))
         frames_late = known.delay_s() / known.frame_s - 0.5
         exact = held_heat_kt_per_s(known.trap_hz, known.frame_s, frames_late)

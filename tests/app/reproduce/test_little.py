@@ -28,7 +28,10 @@ class Little:
     def flown(self, name: str, *, sabotaged: bool = False) -> Verdict:
         check, document = CHECKS[name]
         settle_s = check.settle_s if self.settle_s is None else self.settle_s
-        little = replace(check, settle_s=settle_s, stretches=self.stretches or check.stretches)
+        plain = replace(
+            check.sabotage, factor=1.0 + 4.0 * (check.sabotage.factor - 1.0)
+        )  # 20 %: so little is not sharp
+        little = replace(check, settle_s=settle_s, stretches=self.stretches or check.stretches, sabotage=plain)
         return measure(little, document, Effort(seconds=self.seconds), sabotaged=sabotaged, drawn=False).verdict
 
     def agrees(self, verdict: Verdict) -> bool:

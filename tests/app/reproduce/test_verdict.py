@@ -1,5 +1,8 @@
 """Judging a measurement: what passes, what does not, and how often chance calls a true prediction false."""
 
+import math
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -61,3 +64,15 @@ def test_an_approximate_one_has_its_tolerance_and_three_standard_errors() -> Non
 
     assert near(1.08).passed
     assert not near(1.082).passed
+
+
+@pytest.mark.parametrize("how", [{"exact": True, "tolerance": 0.0}, {"exact": False, "tolerance": 0.2}])
+def test_what_a_row_may_hide_is_bounded(how: dict[str, Any]) -> None:
+    """Both kinds pass by |deviation| + 2 s.e. only, here of 1.5 % + 2 * 0.26 %."""
+    values = 1.015 + np.tile([-0.01, 0.01], 8)
+    for within, passed in ((math.inf, not how["exact"]), (0.021, not how["exact"]), (0.02, False)):
+        verdict = judge(values, 1.0, precision=0.04, level="plant", within=within, **how)
+        assert verdict.passed is passed
+        assert passed or within > 0.02 or "2.0% is allowed" in verdict.why
+    near = judge(values - 0.015, 1.0, precision=0.04, level="plant", within=0.02, **how)
+    assert near.passed

@@ -213,3 +213,42 @@ def test_random_bonds_are_not_without_order_p25(neighbours: int) -> None:
     angle = chance.uniform(0.0, 2.0 * math.pi, (200000, neighbours))
     measured = np.abs(np.exp(1j * angle).mean(axis=1)).mean()
     assert many.random_bond_order(neighbours) == pytest.approx(measured, abs=0.003)
+
+
+def test_the_next_order_is_small_where_the_run_is_long_p19() -> None:
+    """It goes with D / (v^2 tau), 1.96 of it at z = 2 with 32 frames to a delay; what is left is the first order."""
+    v = active.ring_speed_um_per_s(12.5, 1.3, 0.16)
+    for diffusion in (1e-4, 0.1):
+        found = active.ring_long_diffusion_um2_per_s(diffusion, 12.5, 1.3, hold_s=0.005, frames_late=32)
+        turn_hz = active.heading_diffusion_rad2_per_s(diffusion, v, 0.165)
+        more = (found - diffusion / 18.0) / (v**2 / (2.0 * turn_hz)) - 1.0
+        assert more == pytest.approx(1.96 * diffusion / (v**2 * 0.165), rel=1e-3)
+
+
+@pytest.mark.slow
+def test_the_late_diffusion_of_a_warm_runner_p19() -> None:
+    """A simulation of its own, in the plane: 6000 runners for 110 s."""
+    rate, radius, hold, late, diffusion = 12.5, 1.3, 0.005, 32, 0.11314
+    chance, number = np.random.default_rng(19), 6000
+    every = 10  # steps between two places that are kept
+    past = np.zeros((late + 1, number, 2))
+    past[:, :, 0] = active.ring_speed_um_per_s(rate, radius, late * hold) * hold * np.arange(late + 1)[:, None]
+    place, kept = past[-1].copy(), []
+    for step in range(22_000):
+        apart = place - past[step % (late + 1)]
+        length = np.linalg.norm(apart, axis=1, keepdims=True)
+        place = place + rate * hold * (radius / length - 1.0) * apart
+        place += math.sqrt(2.0 * diffusion * hold) * chance.standard_normal(place.shape)
+        past[step % (late + 1)] = place
+        if step >= 2000 and step % every == 0:
+            kept.append(place)
+    path = np.array(kept)
+    near, far = round(5.0 / (hold * every)), round(10.0 / (hold * every))
+    msd = [((path[lag:] - path[:-lag]) ** 2).sum(axis=2).mean(axis=0) for lag in (near, far)]
+    found = (msd[1] - msd[0]) / (4.0 * 5.0)
+    stderr = float(found.std() / math.sqrt(number))
+    predicted = active.ring_long_diffusion_um2_per_s(
+        diffusion, rate, radius, hold_s=hold, frames_late=late, near_s=5.0, far_s=10.0
+    )
+    assert stderr < 5e-3 * predicted
+    assert float(found.mean()) == pytest.approx(predicted, abs=3.0 * stderr + 5e-3 * predicted)

@@ -148,3 +148,27 @@ def test_sampled_diffusion_is_that_of_the_recursion_p13(step: float, late: int, 
     # kappa = 1 and D = 1: a frame lasts `step`
     expected = delayed.sampled_diffusion_um2_per_s(1.0, 1.0, frame_s=step, frames_late=late, error_um=error)
     assert measured == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize(("rate", "back", "after"), [(0.25, 3.5, 0.0), (0.25, 3.64, 0.14), (1.0, 7.2, 0.5)])
+def test_held_long_diffusion_is_where_kicks_lead_p9(rate: float, back: float, after: float) -> None:
+    """A kick at every time of a hold, followed through holds and interpolated sightings until it moves no more."""
+    late, share = math.floor(back + after), (back + after) % 1.0
+    keep, seen = math.exp(-rate), math.exp(-rate * after)
+    squares = []
+    for at in (np.arange(400) + 0.5) / 400:
+        # the first hold: only what comes before the sighting is seen in it
+        x, sights = math.exp(-rate * (1.0 - at)), [math.exp(-rate * (after - at)) if at < after else 0.0]
+        for _ in range(600):
+            old = [sights[-i] if i <= len(sights) else 0.0 for i in (late, late + 1)]
+            trap = (1.0 - share) * old[0] + share * old[1]
+            sights.append(seen * x + (1.0 - seen) * trap)
+            x = keep * x + (1.0 - keep) * trap
+        squares.append(x**2)
+    found = delayed.held_long_diffusion_um2_per_s(1.0, rate, back + 0.5, hold_s=1.0, after_s=after)
+    assert found == pytest.approx(float(np.mean(squares)), rel=1e-4)
+
+
+def test_held_long_diffusion_without_a_hold_p9() -> None:
+    found = delayed.held_long_diffusion_um2_per_s(2.0, 25.0, 0.1, hold_s=1e-6)
+    assert found == pytest.approx(delayed.long_diffusion_um2_per_s(2.0, 25.0, 0.1), rel=1e-6)

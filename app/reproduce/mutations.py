@@ -1,0 +1,159 @@
+"""The instrument put wrong in nine ways, one at a time, inside the program: does the reproduction see it?
+
+A sabotage is a wrong number in an experiment. A mutation is a wrong line of the program: some move the simulator and
+the prediction together, so that only what a row states (Check.stated) tells them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import app.machine
+import app.reproduce.rows.row
+import app.rig_file
+import control.plant
+import drivers.sim.camera
+import drivers.sim.world
+from app.reproduce.check import Check, Effort, Sabotage
+from app.reproduce.measure import Outcome, measure
+from app.rig_file import Rig
+from config.geometry import Affine
+from config.reader import Document
+from control.history import History, Ints, _of
+from control.plant import BOLTZMANN_PN_UM_PER_K, Plant
+from control.policies.now import Now
+from drivers.sim.camera import SimulatedCamera
+from drivers.sim.clock import LockstepClock
+from drivers.sim.sample import Kind
+from drivers.sim.world import World
+
+Floats = NDArray[np.float64]
+Patch = tuple[Any, str, Any]  # of what, its attribute, what it becomes
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """One wrong line, and the rows that should see it at the least cost."""
+
+    title: str
+    what: str  # where it is wrong, in words
+    rows: tuple[str, ...]
+    patches: Callable[[], Sequence[Patch]] = tuple
+    keys: tuple[str, ...] = ()  # of the sample or of its light, which the prediction does not know
+    factor: float = 1.0
+
+    @contextmanager
+    def made(self) -> Iterator[None]:
+        """The program is wrong in here, in this process."""
+        with ExitStack() as put_back:
+            for of, name, wrong in self.patches():
+                put_back.callback(setattr, of, name, of.__dict__[name])
+                setattr(of, name, wrong)
+            yield
+
+
+def measure_mutated(name: str, check: Check, document: Document, effort: Effort) -> Outcome:
+    """What a row measures while the program is wrong, held against what it states. Raises Refused, Fault."""
+    mutation = MUTATIONS[name]
+    with mutation.made():
+        wrong = replace(check, sabotage=Sabotage(keys=mutation.keys, factor=mutation.factor))
+        return measure(wrong, document, effort, sabotaged=True, drawn=False)
+
+
+def _boltzmann() -> Sequence[Patch]:
+    wrong = 1.03 * BOLTZMANN_PN_UM_PER_K
+    return [(room, "BOLTZMANN_PN_UM_PER_K", wrong) for room in (control.plant, drivers.sim.world)]
+
+
+def _diffusion() -> Sequence[Patch]:
+    make, right = World._make_beads, Plant.__dict__["diffusion_um2_per_s"].fget
+
+    def beads(self: World, kinds: tuple[Kind, ...]) -> Any:
+        made = make(self, kinds)
+        return made._replace(spread=made.spread * np.sqrt(1.05))
+
+    return [
+        (World, "_make_beads", beads),
+        (Plant, "diffusion_um2_per_s", property(lambda self: 1.05 * float(right(self)))),
+    ]
+
+
+def _hold() -> Sequence[Patch]:
+    right = app.rig_file.shortest_delay_s
+
+    def shortest_s(rig: Rig) -> float:
+        return right(rig) - 0.5 / rig.camera.fps
+
+    rooms = (app.rig_file, app.machine, app.reproduce.rows.row)
+    begins = property(lambda now: now.seen.effect_s)
+    return [(Now, "acts_s", begins), *((room, "shortest_delay_s", shortest_s) for room in rooms)]
+
+
+def _frame_off() -> Sequence[Patch]:
+    right = History._seen_at
+
+    def one_before(self: History, time_s: float, particle: Ints) -> Floats:
+        frame_s = self.sightings[-1].time_s - self.sightings[-2].time_s if len(self.sightings) > 1 else 0.0
+        return right(self, time_s - frame_s, particle)
+
+    return [(History, "_seen_at", one_before)]
+
+
+def _nearest() -> Sequence[Patch]:
+    def nearest(self: History, time_s: float, particle: Ints) -> Floats:
+        times_s = np.array([sighting.time_s for sighting in self.sightings])
+        if not len(times_s) or time_s < times_s[0] or time_s > times_s[-1] + 1e-9:
+            return np.full((len(particle), 2), np.nan)
+        return _of(self.sightings[int(np.argmin(np.abs(times_s - time_s)))], particle)
+
+    return [(History, "_seen_at", nearest)]
+
+
+def _latency() -> Sequence[Patch]:
+    right = LockstepClock.acts_ns
+    return [(LockstepClock, "acts_ns", lambda clock: right(clock) + 5_000_000)]
+
+
+def _scale() -> Sequence[Patch]:
+    right = drivers.sim.camera.true_map
+
+    def larger(made: SimulatedCamera, um_per_px: float) -> Affine:
+        return right(replace(made, true_um_per_px=1.03 * um_per_px), um_per_px)
+
+    return [(drivers.sim.camera, "true_map", larger)]
+
+
+MUTATIONS = {
+    "kb": Mutation(
+        "kB + 3 %", "Boltzmann's constant, of simulator and predictions", ("P1-plant", "P4-plant"), _boltzmann
+    ),
+    "d": Mutation(
+        "D + 5 %", "the kicks of the simulator, and D of all predictions", ("P1-plant", "P16-plant"), _diffusion
+    ),
+    "drag": Mutation(
+        "drag + 3 %", "of the simulated particles", ("P17-plant", "P20-plant"),
+        keys=("sample.drag_pn_s_per_um",), factor=1.03,
+    ),
+    "stiffness": Mutation(
+        "stiffness + 3 %", "of the simulated spots", ("P16-plant", "P17-plant", "P28-plant"),
+        keys=("laser.depth_kt_per_mw",), factor=1.03,
+    ),
+    "hold": Mutation(
+        "hold ignored", "a place is looked up for the beginning of a hold", ("P17-plant", "P22-plant"),
+        _hold,
+    ),
+    "frame": Mutation("history one frame off", "the look-up of past places", ("P17-plant", "P22-plant"), _frame_off),
+    "nearest": Mutation(
+        "history nearest", "the place of the nearest sighting, without interpolation", ("P22-plant",), _nearest
+    ),
+    "latency": Mutation(
+        "latency + 5 ms", "of the simulated computer, not of what is planned for", ("P13-plant", "P16-plant"), _latency
+    ),
+    "scale": Mutation("image scale + 3 %", "of the simulated optics", ("P2-instrument", "P23-instrument"), _scale),
+}  # fmt: skip

@@ -1,0 +1,104 @@
+"""In little: a row passes, and it fails with one line of the program put wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from app.reproduce import verb
+from app.reproduce.check import Effort, load, plan_of
+from app.reproduce.measure import measure
+from app.reproduce.mutations import MUTATIONS, measure_mutated
+from app.reproduce.rows import ROWS
+from app.reproduce.rows.row import Known
+from control.history import History
+from control.plant import BOLTZMANN_PN_UM_PER_K, Plant
+
+CHECKS = load()
+LITTLE = {
+    "P1-plant": Effort(seconds=2.0, cells=100),
+    "P16-plant": Effort(seconds=4.0, cells=100),
+    "P17-plant": Effort(seconds=2.0, cells=100),
+    "P22-plant": Effort(seconds=3.0, cells=160),
+    "P2-instrument": Effort(seconds=10.0),
+}
+SEEN_BY = {
+    "kb": "P1-plant", "d": "P1-plant", "drag": "P17-plant", "stiffness": "P17-plant", "hold": "P17-plant",
+    "frame": "P17-plant", "nearest": "P22-plant", "latency": "P16-plant", "scale": "P2-instrument",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LITTLE)
+def test_the_program_as_it_is_passes(name: str) -> None:
+    verdict = measure(*CHECKS[name], LITTLE[name], drawn=False).verdict
+    assert verdict.passed, verdict.why
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_a_wrong_line_is_caught(name: str) -> None:
+    row = SEEN_BY[name]
+    verdict = measure_mutated(name, *CHECKS[row], LITTLE[row]).verdict
+    assert verdict.caught, verdict.why
+
+
+def test_every_mutation_of_the_issue_is_there() -> None:
+    assert set(SEEN_BY) == set(MUTATIONS)
+    assert {row for mutation in MUTATIONS.values() for row in mutation.rows} <= set(CHECKS)
+
+
+@pytest.mark.parametrize("name", ["kb", "d"])
+def test_what_simulator_and_prediction_share_is_not_seen_by_comparing_them(name: str) -> None:
+    """It takes the number that the row states: beside the wrong prediction, the wrong measurement is right."""
+    check, document = CHECKS["P1-plant"]
+    effort = Effort(seconds=4.0, cells=200)
+    measured = measure_mutated(name, check, document, effort).verdict
+    with MUTATIONS[name].made():
+        predicted = ROWS["P1"].predict(Known(plan_of(check, document, effort)), check.options)
+    assert measured.measured == pytest.approx(predicted, abs=3.0 * measured.stderr)
+    assert "is stated" in measured.why
+
+
+def test_everything_is_put_back() -> None:
+    before = [(mutation.patches(), name) for name, mutation in MUTATIONS.items()]
+    for patches, name in before:
+        was = [of.__dict__[attribute] for of, attribute, _ in patches]
+        with MUTATIONS[name].made():
+            assert all(of.__dict__[attribute] is not old for (of, attribute, _), old in zip(patches, was, strict=True))
+        assert [of.__dict__[attribute] for of, attribute, _ in patches] == was
+    assert Plant(temperature_k=300.0).kt_pn_um == pytest.approx(300.0 * 1.380649e-5, rel=1e-12)
+    assert BOLTZMANN_PN_UM_PER_K == 1.380649e-5
+    assert History._seen_at.__name__ == "_seen_at"
+
+
+def test_the_verb_says_which_row_sees_what(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two mutations, one of which no row is asked to see; the page has what was found, and nothing is flown twice."""
+    two = {"kb": MUTATIONS["kb"], "nearest": MUTATIONS["nearest"]}
+    monkeypatch.setattr(verb, "MUTATIONS", two)
+    file, page = tmp_path / "physics.json", tmp_path / "physics.md"
+    assert verb.mutations(["P28"], full=False, out=tmp_path, json=file) == 1
+    said = capsys.readouterr().out
+    assert "0 of 2 mutations are caught; not caught: kB + 3 %, history nearest" in said
+    told = json.loads(file.read_text())
+    assert [(row["mutation"], row["id"], row["caught"]) for row in told["mutations"]] == [
+        ("kB + 3 %", "P28", False),
+        ("history nearest", "P28", False),
+    ]
+
+    def never(*_: object) -> None:
+        raise AssertionError("flown again")
+
+    monkeypatch.setattr(verb, "measure_mutated", never)
+    verb.mutations(["P28"], full=False, out=tmp_path, json=file)
+    told["mutations"][0]["caught"] = True
+    file.write_text(json.dumps({"checks": [], "sabotages": [], "families": [], **told}))
+    verb.document(page, file, tmp_path)
+    text = page.read_text()
+    assert "and 1 of 2 mutations" in text
+    assert "| history nearest | the place of the nearest sighting, without interpolation | P28 | plant |" in text
+    file.write_text(json.dumps({"checks": [], "sabotages": [], "families": []}))  # of an older program
+    verb.document(page, file, tmp_path)
+    assert "## Mutations" not in page.read_text()
