@@ -57,6 +57,7 @@ class Plot(QWidget):
         column.setSpacing(0)
         column.addWidget(self.legend)
         column.addWidget(self.axes, 1)
+        self.log = log
         self.curves: dict[str, pg.PlotDataItem] = {}
         self.names: dict[str, str] = {}  # of the curves in sight, with mark and colour
         self.note = ""  # what they are of
@@ -102,21 +103,29 @@ class Plot(QWidget):
     def line(
         self, name: str, x: Floats | list[float], y: Floats | None, colour: str, dots: bool = False, dash: bool = False
     ) -> None:
-        """(x, y) under this name; nothing where y is None or never finite."""
+        """(x, y) under this name; nothing where y is None, or never finite and, on an axis of decades, above 0."""
         if name not in self.curves:
             style = Qt.PenStyle.DashLine if dash else Qt.PenStyle.SolidLine
             marks = {"symbol": "o", "symbolSize": 5, "symbolBrush": colour, "symbolPen": None} if dots else {}
             pen = pg.mkPen(colour, width=1.5, style=style)
             self.curves[name] = self.axes.plot([], [], pen=pen, connect="finite", **marks)
-        there = y is not None and bool(np.isfinite(y).any())
+        x = np.asarray(x)
+        drawn = np.zeros(len(x), np.bool_) if y is None else self._can_be_drawn(x, y)
+        there = bool(drawn.any())
         if y is None or not there:
             self.curves[name].setData([], [])
         elif dots:  # pyqtgraph warns where all dots in sight are nan
-            finite = np.isfinite(x) & np.isfinite(y)
-            self.curves[name].setData(np.asarray(x)[finite], y[finite])
+            self.curves[name].setData(x[drawn], y[drawn])
         else:
             self.curves[name].setData(x, y)
         self._show_name(name, DOTS if dots else DASHES if dash else LINE, colour, there)
+
+    def _can_be_drawn(self, x: Floats, y: Floats) -> NDArray[np.bool_]:
+        drawn: NDArray[np.bool_] = np.isfinite(x) & np.isfinite(y)
+        for name, value in (("x", x), ("y", y)):
+            if name in self.log:
+                drawn &= value > 0
+        return drawn
 
     def bars(self, name: str, edges: Floats, height: NDArray[Any], colour: str) -> None:
         if name not in self.curves:

@@ -225,3 +225,22 @@ def test_what_has_acted_in_a_recording(recorded: tuple[Path, Plan], tmp_path: Pa
         assert video.law(0, len(video)) is None
     finally:
         video.close()
+
+
+@pytest.mark.parametrize("values", [[-1.0, -2.0], [0.0, 0.0], [np.nan, -1.0], [np.inf, np.inf]])
+@pytest.mark.parametrize("dots", [False, True])
+def test_an_axis_of_decades_has_no_dots_at_and_below_0(
+    qtbot: QtBot, capfd: pytest.CaptureFixture[str], values: list[float], dots: bool
+) -> None:
+    """pyqtgraph warned of a slice of nan, on a busy computer in the first second of a mean square displacement."""
+    plot = Plot("x", "y", "xy")
+    qtbot.addWidget(plot)
+    plot.show()
+    for x, y in ((values, [1.0, 2.0]), ([1.0, 2.0], values)):
+        plot.line("msd", np.array(x), np.array(y), "#ffffff", dots)
+        plot.grab()
+        assert not plot.names
+    plot.line("msd", np.array([1.0, 2.0]), np.array([-1.0, 2.0]), "#ffffff", dots)
+    plot.grab()
+    assert plot.names
+    assert "Traceback" not in capfd.readouterr().err
