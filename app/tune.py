@@ -83,7 +83,7 @@ def given_settings(sets: Sequence[str], verb: str = "tune") -> tuple[Tracking, s
     for key, value, source in overrides:
         document = override(document, key, value, source)
     made = build(document, Tracking)
-    files = {name: absolute(file, Path()) for name in FILES if (file := getattr(made, name))}
+    files: dict[str, Any] = {name: absolute(file, Path()) for name in FILES if (file := getattr(made, name))}
     return replace(made, **files), {key.partition(".")[0] for key, _, _ in overrides}
 
 

@@ -28,20 +28,20 @@ def read_still_image(path: Path) -> Image:
     require_ending(path)
     data = io.BytesIO(read_bytes(path, MOST_BYTES, "an image (TIFF or NPY)"))
     try:
-        image = np.load(data, allow_pickle=False) if path.suffix.lower() == NPY else _of_tiff(path, data)
+        found: Any = np.load(data, allow_pickle=False) if path.suffix.lower() == NPY else _of_tiff(path, data)
     except Refused:
         raise
     except Exception as error:  # noqa: BLE001  numpy and tifffile raise whatever they meet in a damaged file
         raise Refused(f"{path}: this file can't be read as an image ({one_line(error)})") from None
-    if not isinstance(image, np.ndarray) or image.dtype.name not in TYPES:
-        raise Refused(f"{path}: found pixels of type {quoted(getattr(image, 'dtype', 'none'))} "
+    if not isinstance(found, np.ndarray) or found.dtype.name not in TYPES:
+        raise Refused(f"{path}: found pixels of type {quoted(getattr(found, 'dtype', 'none'))} "
                       f"(allowed: {', '.join(TYPES)})")  # fmt: skip
-    if image.ndim != 2 or 0 in image.shape:
-        raise Refused(f"{path}: found an image of shape {quoted(image.shape)}, where one of height and width is needed")
-    if not np.isfinite(image).all():
-        raise Refused(f"{path}: found {np.count_nonzero(~np.isfinite(image))} pixels that are not finite")
-    image = np.ascontiguousarray(image.astype(np.uint8) if image.dtype == np.bool_ else image)
-    image = image.astype(image.dtype.newbyteorder("="), copy=False)
+    if found.ndim != 2 or 0 in found.shape:
+        raise Refused(f"{path}: found an image of shape {quoted(found.shape)}, where one of height and width is needed")
+    if not np.isfinite(found).all():
+        raise Refused(f"{path}: found {np.count_nonzero(~np.isfinite(found))} pixels that are not finite")
+    kind = np.dtype(np.uint8) if found.dtype == np.bool_ else found.dtype.newbyteorder("=")
+    image: Image = np.ascontiguousarray(found, kind)
     image.setflags(write=False)
     return image
 

@@ -65,13 +65,19 @@ class Correction:
         return next((one.shape for one in (self.background, self.dark, self.hot) if one is not None), None)
 
     def __call__(self, image: Image) -> Image:
-        """The corrected frame, of the same type. Raises Fault for a frame of another size."""
+        """The corrected frame, of the same type and read-only as a camera's: another kind would be compiled anew.
+
+        Raises Fault for a frame of another size.
+        """
         if not self:
             return image
         if image.shape != self.shape:
             raise Fault(f"a frame of {_size(image.shape)} px can't be corrected by images of {_size(self.shape)} px")
         corrected = image if self._shift is None else self._subtracted(image, self._shift)
-        return self._repaired(corrected, image.dtype) if len(self._places) else corrected
+        if len(self._places):
+            corrected = self._repaired(corrected, image.dtype)
+        corrected.setflags(write=False)
+        return corrected
 
     def _subtracted(self, image: Image, shift: Floats) -> Image:
         """The image less the shift, in whole grey levels, and kept within what its type holds."""

@@ -125,4 +125,5 @@ def roundness(image: Image, s: Tracking, found: Features) -> Floats:
     a, b, c = xx[row, column], yx[row, column], yy[row, column]
     middle, half = (a + c) / 2.0, np.hypot((a - c) / 2.0, b)
     most = middle - half  # of a bright spot the most negative
-    return np.divide(middle + half, most, out=np.ones(len(found)), where=most != 0)
+    ratio: Floats = np.divide(middle + half, most, out=np.ones(len(found)), where=most != 0)
+    return ratio

@@ -55,7 +55,8 @@ def stored(file: Any, extra: Mapping[str, Any]) -> dict[str, NDArray[Any]] | Non
         data: bytes = found[...].tobytes()
     except (OSError, RuntimeError):
         return None
-    images, at = {}, 0
+    images: dict[str, NDArray[Any]] = {}
+    at = 0
     for row, size in zip(rows, sizes, strict=True):
         part, at = data[at : at + size], at + size
         if _digest(part) != row["sha256"]:

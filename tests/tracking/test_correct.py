@@ -104,12 +104,14 @@ def test_the_type_stays_and_what_is_corrected_is_exact(kind: Any) -> None:
     pattern = chance.integers(20, 60, (30, 40)).astype(kind)
     level = Correction(background=pattern)(pattern)
     assert level.dtype == kind
+    assert not level.flags.writeable  # as a camera's frames are: numba compiles anew for others
     assert np.ptp(level) <= (0 if kind != np.float64 else 1e-12)
     assert abs(float(level[0, 0]) - np.median(pattern)) <= 0.5
     hot = np.zeros((30, 40), np.uint8)
     hot[0, 0] = hot[5, 5] = hot[5, 6] = 255
     fixed = Correction(hot=hot)(pattern)
     assert fixed.dtype == kind
+    assert not fixed.flags.writeable
     changed = np.argwhere(fixed != pattern).tolist()
     assert all(place in ([0, 0], [5, 5], [5, 6]) for place in changed)
     mean = np.mean([pattern[4, 5], pattern[6, 5], pattern[5, 4]], dtype=np.float64)

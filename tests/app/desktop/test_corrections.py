@@ -8,17 +8,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PyQt6.QtCore import QEvent, QPoint, QPointF, Qt
 from PyQt6.QtGui import QMouseEvent
 from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QApplication, QMenu
 from pytestqt.qtbot import QtBot
 
+from app.desktop.open import application, planner
+from app.desktop.session import Session
 from app.desktop.view import View
-from app.take_correction import IMAGES, TAKEN
+from app.desktop.window import Window
+from app.take_correction import IMAGES, TAKEN, median_image
 from control.contract import OrderKind
 from drivers.still_image import read_still_image
 from tests.app.desktop.test_window import Bench
+from tests.tracking.dirty import DirtyCamera
 
 
 @pytest.fixture
@@ -32,7 +37,7 @@ def bench(qtbot: QtBot, tmp_path: Path) -> Iterator[Bench]:
 
 def at(view: View, x_um: float, y_um: float) -> QPoint:
     """Where this place of the sample is on the widget."""
-    return view.mapFromScene(view.box.mapViewToScene(QPointF(x_um, y_um)))
+    return QPoint(view.mapFromScene(view.box.mapViewToScene(QPointF(x_um, y_um))))
 
 
 def drag(view: View, begin: QPoint, end: QPoint) -> None:
@@ -41,7 +46,7 @@ def drag(view: View, begin: QPoint, end: QPoint) -> None:
     assert viewport is not None
     QTest.mousePress(viewport, Qt.MouseButton.LeftButton, pos=begin)
     for share in (0.3, 0.6, 1.0):
-        place = QPointF(begin) + share * QPointF(end - begin)
+        place = QPointF(begin) + QPointF(end - begin) * share
         left = Qt.MouseButton.LeftButton
         event = QMouseEvent(QEvent.Type.MouseMove, place, viewport.mapToGlobal(place), left, left,
                             Qt.KeyboardModifier.NoModifier)  # fmt: skip
@@ -136,3 +141,25 @@ def test_so_many_images_are_not_waited_for_without_a_camera(qtbot: QtBot, tmp_pa
     assert made.window.taking.what == ""
     assert IMAGES > 12
     made.window.close()
+
+
+def test_a_background_is_taken_from_a_recording(qtbot: QtBot, tmp_path: Path) -> None:
+    """Of its own images, from the first to the last; the recording is tracked anew with it."""
+    camera = DirtyCamera(frames=16)
+    tifffile.imwrite(tmp_path / "a.tif", np.stack(camera.images(dirty=True)), photometric="minisblack")
+    application()
+    path, made = planner(tmp_path / "a.tif", None)
+    window = Window(Session(made), path, tmp_path, lambda chosen: planner(chosen, None)[1])
+    qtbot.addWidget(window)
+    window.show()
+    qtbot.waitUntil(lambda: window.playback.reel is not None and window.playback.reel.ready == 16)
+    window.hand.asked_for.emit("background")
+    qtbot.waitUntil(lambda: window.session.plan.rig.tracking.background_file != "")
+    background = read_still_image(Path(window.session.plan.rig.tracking.background_file))
+    assert np.array_equal(background, median_image(camera.images(dirty=True)))
+    assert any("background: " in line and "from 16 images" in line for line in window.log.read())
+    reel = window.playback.reel
+    assert reel is not None
+    qtbot.waitUntil(lambda: reel.compared == 16 or bool(reel.trouble))
+    assert reel.trouble == ""
+    window.close()
