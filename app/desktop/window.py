@@ -123,6 +123,7 @@ class Window(QMainWindow):
         self.tuning.used.connect(lambda edits: self.change_rig(edits, False))
         self.panel.list.chosen.connect(self.open)
         self.panel.list.saved.connect(self.save)
+        self.watching.too_slow.chosen.connect(self.change_rig)
         self.transport.asked.connect(lambda: self.asking.ask(self.session.plan))
 
     # what a person does ---------------------------------------------------------------------------------------------
