@@ -14,7 +14,7 @@ KINDS = (
     (re.compile(r"camera is silent"), "look at the camera's cable, power and trigger; " + RESET + ", or Reconnect"),
     (
         re.compile(r"newest frame is .* old"),
-        "the loop is too slow, or the computer paused: see Too slow below the image; " + RESET,
+        "the loop is too slow, or the computer paused: see Too slow on the image; " + RESET,
     ),
     (re.compile(r"disk|record"), "record to a disk that is fast and has room; " + RESET),
     (re.compile(r"new settings are not in force"), "undo the edit, or apply another; " + RESET),

@@ -26,6 +26,7 @@ from app.remembered import Pace, Remembered
 from app.rig import open_instrument
 from app.rig_file import Plan
 from app.ring import Place, Ring
+from app.stopwatch import Stopwatch
 from config.refused import Refused
 from control.contract import STILL_LIT, Fault, Order, OrderKind, Turn
 from control.loop import Machine
@@ -98,6 +99,7 @@ class Apart:
         self._recording = self._begun = self._over = self._dead = False
         self._seen = Remembered()
         self._newest: Turn | None = None
+        self.stopwatch = Stopwatch()  # where the time of the turns goes
         self._returned: tuple[Returned, ...] = ()
         self._ring: Ring | None = None
         self._answers: deque[Answer] = deque()
@@ -389,7 +391,7 @@ class Apart:
             for turn in told.turns:
                 self._seen.add(turn)
             self._recording, self.recorder_trouble = told.recording, told.recorder_trouble
-            self._returned = told.returned
+            self._returned, self.stopwatch = told.returned, told.stopwatch
             self._attach(told.place)
 
     def _attach(self, place: Place | None) -> None:

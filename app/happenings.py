@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from app.advice import advice
@@ -42,7 +43,7 @@ class Happening:
     @property
     def like(self) -> tuple[Kind, str]:
         """What it has in common with others of its like: all but the numbers."""
-        return self.kind, NUMBERS.sub("", self.text)
+        return self.kind, without_numbers(self.text)
 
 
 @dataclass
@@ -138,6 +139,16 @@ class Teller:
             return f"APPLY: {changes(before, text, self._rig)}" if before and text else "APPLY"
         except Refused as refused:
             return f"APPLY: {refused}"
+
+
+@lru_cache(4096)
+def without_numbers(text: str) -> str:
+    """The text, its numbers left out.
+
+    >>> without_numbers("3 forces clipped, the largest from 0.2 pN")
+    ' forces clipped, the largest from  pN'
+    """
+    return NUMBERS.sub("", text)
 
 
 def of_level(level: Level, reason: str, at_s: float) -> Happening:

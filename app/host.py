@@ -12,7 +12,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -26,12 +26,15 @@ from app.heartbeat import Heartbeat, Watcher
 from app.instrument import Instrument
 from app.live import Live, sentence
 from app.machine import build_machine, ready_for_learned
+from app.overload import Judge
 from app.plan import plan_from
+from app.precedence import Precedence
 from app.remembered import REMEMBERED
 from app.rig import open_recorder, plan_after
 from app.rig_file import Plan
 from app.ring import Place, Ring
 from app.signals import Stopped
+from app.stopwatch import Stopwatch
 from app.warm_up import listeners, warm_up
 from config.reader import write
 from config.refused import Refused
@@ -42,7 +45,7 @@ CRASHED = 1  # the exit code after which the light may be on: the window's proce
 LATE_S = 1.0  # an order for light that waited longer is not obeyed: its moment has passed
 PACE_S = 0.01  # the shortest time between two tellings
 SILENCE_S = 0.1  # the longest
-PRIORITY = -10
+LOOK_S = 0.5  # between two looks at whether the loop keeps up
 TIDY_DARK_S, TIDY_LIT_S = 5.0, 600.0  # between two collections of garbage, of which a turn leaves none
 SWITCH_S = 1e-4  # the loop does not wait longer for the Python of the thread that tells
 MOST_TOLD = 100  # turns in one telling: the window must not be held up by taking them
@@ -102,6 +105,7 @@ class News:
     recording: bool
     recorder_trouble: str
     returned: tuple[Returned, ...]
+    stopwatch: Stopwatch = field(default_factory=Stopwatch)  # where the time of all turns has gone
 
 
 @dataclass(frozen=True)
@@ -140,7 +144,7 @@ def serve(told: Connection, telling: Connection, beats: Any, written: Written, o
     gc.collect()
     gc.freeze()  # what is there now stays: later collections need not look at it
     gc.disable()  # a collection stops every thread for milliseconds; the Host chooses when
-    go_first()
+    host.precedence.take()
     telling.send(Answer())
     host.serve()
 
@@ -158,13 +162,6 @@ def noted(telling: Connection) -> Iterator[None]:
         yield
     finally:
         listeners.remove(tell)
-
-
-def go_first() -> None:
-    """The loop before the window, where the system lets a program ask for that; elsewhere all are alike."""
-    if hasattr(os, "setpriority"):
-        with suppress(PermissionError):
-            os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
 
 
 def _end(number: int, frame: object) -> None:
@@ -186,7 +183,8 @@ class Host:
         self._turns: deque[Turn] = deque(maxlen=REMEMBERED)  # not yet told; a window that hangs will miss the oldest
         self._ring: Ring | None = None
         self._sending = threading.Lock()
-        self._tidied_s = time.monotonic()
+        self._tidied_s = self._looked_s = time.monotonic()
+        self.precedence, self._judge = Precedence(), Judge()
         self._waiting: deque[tuple[Order | Record, float]] = deque()  # behind an order that takes long; since when
         self._orderly = threading.Condition()
         self._signal = 0  # that is to end this process
@@ -209,6 +207,7 @@ class Host:
             while self._live.running and not self._closing.is_set():
                 self._tell()
                 self._tidy()
+                self._share()
                 time.sleep(PACE_S)
                 self._fresh.clear()
                 self._fresh.wait(SILENCE_S)  # told right after a turn: the loop has time then
@@ -325,7 +324,9 @@ class Host:
         live = self._live
         returned = tuple(self._instrument.returned())
         slim = tuple(slimmed(turn) for turn in turns)
-        self._send(News(slim, place, sequence, live.recording, live.recorder_trouble, returned))
+        watch = live.stopwatch
+        spent = Stopwatch(watch.spent_s.copy(), watch.calls.copy(), watch.running)
+        self._send(News(slim, place, sequence, live.recording, live.recorder_trouble, returned, spent))
 
     def _tidy(self) -> None:
         """Collect garbage while the beam is dark, or, lit for long, once in a great while."""
@@ -334,6 +335,15 @@ class Host:
         if time.monotonic() - self._tidied_s > wait_s:
             gc.collect()
             self._tidied_s = time.monotonic()
+
+    def _share(self) -> None:
+        """A loop that does not keep up with its camera leaves the window its part of the processor."""
+        now_s = time.monotonic()
+        if now_s - self._looked_s < LOOK_S:
+            return
+        self._looked_s = now_s
+        slow = self._judge.look(self._plan.rig, now_s, self._live.pace().turns, self._live.stopwatch)
+        self.precedence.follow(keeps_up=slow is None)
 
     def _show(self, turn: Turn) -> tuple[Place | None, int]:
         """The turn's image into the ring."""

@@ -6,7 +6,7 @@ import threading
 import traceback
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from app.remembered import Pace as Pace
 from app.remembered import Remembered
+from app.stopwatch import Stopwatch, TimedBeam, TimedCamera, TimedPolicy, TimedTracker
 from config.refused import Refused
 from control.contract import (
     Beam,
@@ -90,6 +91,7 @@ class Live:
         self._gate, self._beam, self._clock = _Gate(camera), beam, clock
         self._inbox: deque[Order | _Exchange] = deque()
         self._recorder: Recorder = NoRecord()
+        self.stopwatch = Stopwatch()  # where the time of the turns goes
         self._exchanges: list[Recorder] = []  # of this turn
         self._closers: list[threading.Thread] = []
         self._failed: Recorder | None = None
@@ -172,7 +174,9 @@ class Live:
 
     def _live(self) -> None:
         try:
-            run(self.machine, self._gate, self._beam, self._clock, self, self._told, self._watch, self._before)
+            camera, beam = TimedCamera(self.stopwatch, self._gate), TimedBeam(self.stopwatch, self._beam)
+            machine = self._timed(self.machine)
+            run(machine, camera, beam, self._clock, self, self._told, self._watch, self._before)
         except Exception as error:  # noqa: BLE001  whatever it is, the operator reads it and the beam is dark
             self.trouble, self.details = sentence(error), traceback.format_exc()
             if not isinstance(error, (Fault, Refused)) and isinstance(self._recorder, CrashRecorder):
@@ -193,7 +197,7 @@ class Live:
     def write(self, turn: Turn) -> None:
         """The loop's recorder is the one that is in use. Raises Fault as that does."""
         try:
-            self._recorder.write(turn)
+            self.stopwatch.of("recorder", self._recorder.write, turn)
         except Fault:
             self._failed = self._recorder
             raise
@@ -206,10 +210,16 @@ class Live:
             if isinstance(taken, _Exchange):
                 self._exchanges.append(taken.recorder)
                 continue
-            orders.append(taken)
             if taken.kind is OrderKind.APPLY and taken.machine is not None:
                 self.machine = taken.machine
+                taken = replace(taken, machine=self._timed(self.machine))
+            orders.append(taken)
         return tuple(orders)
+
+    def _timed(self, machine: Machine) -> Machine:
+        """The machine, with its parts' time measured."""
+        tracker, policy = TimedTracker(self.stopwatch, machine.tracker), TimedPolicy(self.stopwatch, machine.policy)
+        return replace(machine, tracker=tracker, policy=policy)
 
     def _before(self, memory: Memory) -> None:
         """The recorder is exchanged; a new one is given the memory that its first turn begins from."""

@@ -29,12 +29,15 @@ class Stopwatch:
 
     spent_s: dict[str, float] = field(default_factory=dict)
     calls: dict[str, int] = field(default_factory=dict)
+    running: str = ""  # the stage that goes on now
 
     def of(self, stage: str, call: Callable[..., Any], *arguments: Any) -> Any:
         began_s = time.perf_counter()
+        self.running = stage
         try:
             return call(*arguments)
         finally:
+            self.running = ""
             self.spent_s[stage] = self.spent_s.get(stage, 0.0) + time.perf_counter() - began_s
             self.calls[stage] = self.calls.get(stage, 0) + 1
 

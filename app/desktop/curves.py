@@ -105,8 +105,9 @@ class Measurement:
         there = any(one.y is not None and np.isfinite(one.y).any() for one in curves)
         if not self.tracks:
             return Drawing((), "no particle is tracked yet")
-        note = "; ".join(said for said in (self.note(), theory) if said)
-        return Drawing(tuple(curves), "", note) if there else Drawing((), why, note)
+        if not there:
+            return Drawing((), why, self.note())
+        return Drawing(tuple(curves), "", "; ".join(said for said in (self.note(), theory) if said))
 
 
 def msd(of: Measurement) -> Drawing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 
 from PyQt6.QtGui import QColor, QGuiApplication, QTextBlock, QTextCharFormat, QTextCursor
@@ -20,6 +21,7 @@ from app.desktop import theme
 from app.happenings import Happening, Kind, Line, Lines, Teller
 from control.contract import Level, Turn
 
+COUNT_S = 0.5  # between two showings of what counts on
 MARKS = {Kind.FAULT: "✖", Kind.ORDER: "▸", Kind.NOTE: "·", Kind.DARK: "○"}
 COLOURS = {Kind.FAULT: theme.RED, Kind.ORDER: theme.ACCENT, Kind.NOTE: theme.INK, Kind.DARK: theme.FAINT}
 LEVELS = {Level.ARMED: theme.AMBER, Level.PROBING: theme.AMBER, Level.SAFE: theme.GREEN}
@@ -39,6 +41,8 @@ class LogPanel(QWidget):
         self._lines, self._teller = Lines(), Teller()
         self._blocks: list[Line] = []  # the lines that are shown
         self._at_end = True
+        self._changed: set[int] = set()  # lines that count on, and do not show it yet
+        self._counts_s = 0.0  # when they will
         self._quiet: set[int] = set()  # lines of long ago, by their id
         self.filter, self.text, self.trip = QLineEdit(), QPlainTextEdit(), QLabel()
         self.kinds: dict[Kind, QToolButton] = {}
@@ -126,7 +130,11 @@ class LogPanel(QWidget):
             self._quiet &= {id(line) for line in self._lines.lines}
             self._show_all()
             return
-        self._show_again(changed)
+        self._changed |= changed
+        if time.monotonic() >= self._counts_s:
+            self._counts_s = time.monotonic() + COUNT_S
+            self._show_again(self._changed)
+            self._changed = set()
         self._append([line for line in new if self._wanted(line)])
 
     def _pin(self, happenings: list[Happening]) -> None:
@@ -142,7 +150,7 @@ class LogPanel(QWidget):
 
     def _show_all(self) -> None:
         self.text.clear()
-        self._blocks = []
+        self._blocks, self._changed = [], set()
         self._append([line for line in self._lines.lines if self._wanted(line)])
 
     def _append(self, lines: list[Line]) -> None:

@@ -75,6 +75,7 @@ class Plot(QWidget):
             self.curves[name].setData([], [])
         for one in drawing.curves:
             self._show_curve(one)
+        self._write_names()
         self.say_why(drawing.why)
 
     def _show_curve(self, one: Curve) -> None:
@@ -88,6 +89,7 @@ class Plot(QWidget):
         """Why nothing is drawn, in the middle of the axes; empty where something is."""
         self.why.setText(text)
         self.why.setVisible(bool(text))
+        self.why.raise_()
 
     def _show_name(self, name: str, mark: str, colour: str, there: bool) -> None:
         """The curve's name above the axes, while there is something to see of it."""
@@ -95,6 +97,9 @@ class Plot(QWidget):
             self.names[name] = f"<span style='color:{colour}'>{mark}</span> {name}"
         else:
             self.names.pop(name, None)
+        self._write_names()
+
+    def _write_names(self) -> None:
         note = f"<span style='color:{theme.FAINT}'>{self.note}</span>" if self.note else ""
         said = " &nbsp; ".join([*(self.names[each] for each in self.curves if each in self.names), note])
         if said != self.legend.text():

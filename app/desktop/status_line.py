@@ -35,7 +35,7 @@ HELP = {
     "drops": "frames that the loop did not see, since the start",
     "latency": "from the middle of the exposure to the command's sending: median / 99 in 100",
     "identities": "particles that are tracked; new, unsorted and uncertain (perhaps another) ones get no light",
-    "window": "how often the window paints",
+    "window": "how often the window looks for a new turn, and answers; it paints those that are new",
     "disk": "size of the record, and what is left of the disk it goes to",
 }
 
@@ -71,6 +71,11 @@ class StatusLine(QStatusBar):
         """Another rig or recording: the numbers of the one before go."""
         for label in self.numbers.values():
             label.setText("")
+        self.show_slow(False)
+
+    def show_slow(self, slow: bool) -> None:
+        """Whether the loop does not keep up with its camera."""
+        self.numbers["rate"].setStyleSheet(f"color: {theme.AMBER}" if slow else "")
 
     def show_disk(self, size: int, free: int) -> None:
         record = f"{gigabytes(size)}, " if size else ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
@@ -31,7 +33,7 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
     clicked = pyqtSignal(float, float, object)  # x um, y um, the button
 
     def __init__(self, um_per_px: float, diameter_um: float, parent: QWidget | None = None) -> None:
-        self.paintings = 0
+        self.paintings, self.paint_s = 0, 0.0  # how often, and how long it took the last time
         super().__init__(parent)
         self.um_per_px, self.diameter_um = um_per_px, diameter_um
         self.followed = NOBODY
@@ -76,8 +78,10 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
             self.notice.setGeometry(self.rect().adjusted(40, 40, -40, -40))
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
+        began_s = time.monotonic()
         self.paintings += 1
         super().paintEvent(event)
+        self.paint_s = time.monotonic() - began_s
 
     def show_rig(self, um_per_px: float, diameter_um: float, guessed: bool = False) -> None:
         """Another bench: nothing of the one before is left. `guessed`: the size of a pixel is not known."""

@@ -14,14 +14,16 @@ from app.desktop.plots import Plots
 from app.desktop.session import Session
 from app.desktop.state_strip import StateStrip
 from app.desktop.status_line import StatusLine
+from app.desktop.too_slow import TooSlow
 from app.desktop.view import View
 from app.live import Live
+from app.overload import Judge
 from app.rig_file import Plan
 from config.reader import plain, write
 from control.contract import Turn
 
 READ_S = 0.2  # between two showings of the numbers
-OVER = 30  # paintings over which the window's own rate is taken
+OVER = 30  # looks over which the window's own rate is taken
 
 
 class Watching:
@@ -32,11 +34,14 @@ class Watching:
     ) -> None:
         self.view, self.strip, self.plots, self.log = view, strip, plots, log
         self.status, self.devices = status, devices
+        self.too_slow = TooSlow(view)
         self.record: Path | None = None
         self._record_from_s = 0.0
         self._live: Live | Apart | None = None
         self._count = 0  # of the newest turn shown
-        self._painted: list[float] = []
+        self._looked: list[float] = []  # when the window looked for a new turn
+        self._rests_until_s = 0.0  # from painting, where that takes long
+        self._judge = Judge()
         self._said: set[str] = set()
         self._silent = False  # the loop sends no news
         self._read_s = 0.0  # when the numbers were shown
@@ -48,6 +53,7 @@ class Watching:
         """Another rig or recording: nothing of the loop before it stays in sight."""
         self.record, self._silent = None, False
         self.status.forget()
+        self.too_slow.forget()
         self.strip.show_record("")
         self.plots.forget()
 
@@ -60,14 +66,17 @@ class Watching:
             self._begin(live, session.opened_plan)
         fresh = live.recent(self._count)
         newest = live.newest
-        if fresh and newest is not None:
+        began_s = time.monotonic()
+        self._looked = [*self._looked[-OVER:], began_s]
+        if fresh and newest is not None and began_s >= self._rests_until_s:
             self._count = fresh[-1][0]
             turns = [turn for _, turn in fresh]
             self.view.show_turn(newest, turns)
             self.plots.add(turns)
             self.log.add(turns)
             self.strip.show_turn(newest)
-            self._painted = [*self._painted[-OVER:], time.monotonic()]
+            ended_s = time.monotonic()
+            self._rests_until_s = ended_s + (ended_s - began_s) + self.view.paint_s  # never more than half of its time
         self._show_silence(session.silence, newest)
         if not live.running:
             why = live.trouble
@@ -77,9 +86,12 @@ class Watching:
             return  # nobody reads numbers faster
         self._read_s = time.monotonic()
         pace = live.pace()
-        self.status.show_pace(pace, newest, self._painted_hz())
+        self.status.show_pace(pace, newest, self._looked_hz())
         if newest is not None:
             rig = session.plan.rig
+            slow = self._judge.look(rig, time.monotonic(), pace.turns, live.stopwatch) if live.running else None
+            self.too_slow.show_overload(slow)
+            self.status.show_slow(slow is not None)
             planned_s = rig.camera.exposure_s / 2.0 + rig.camera.readout_s + rig.loop.latency_s
             self.devices.answers.show_turn(rig, newest, pace, planned_s)
 
@@ -104,7 +116,8 @@ class Watching:
         """Another running: nothing of the one before is drawn on."""
         self.log.begin(write(plan.experiment), plain(plan.rig))
         self.log.say(f"started: {plan.experiment.title}, {plan.rig.title}")
-        self._live, self._count, self._painted, self._read_s = live, 0, [], 0.0
+        self._live, self._count, self._looked, self._read_s = live, 0, [], 0.0
+        self._judge.forget()
         self._said.clear()
         self.view.trails.clear()
         self.plots.clear_tracks()
@@ -120,10 +133,10 @@ class Watching:
         seconds = time.monotonic() - self._record_from_s
         self.strip.show_record(lasting(seconds) if live.recording else "")
 
-    def _painted_hz(self) -> float:
-        if len(self._painted) < 2:
+    def _looked_hz(self) -> float:
+        if len(self._looked) < 2:
             return float("nan")
-        return (len(self._painted) - 1) / (self._painted[-1] - self._painted[0])
+        return (len(self._looked) - 1) / max(self._looked[-1] - self._looked[0], 1e-6)
 
 
 def lasting(seconds: float) -> str:

@@ -146,6 +146,7 @@ class Window(QMainWindow):
         self.panel.list.chosen.connect(self.open)
         self.panel.list.saved.connect(self.save)
         self.panel.list.resumed.connect(self.resume)
+        self.watching.too_slow.chosen.connect(self.change_rig)
         self.transport.asked.connect(lambda: self.asking.ask(self.session.plan))
 
     # what a person does ---------------------------------------------------------------------------------------------

@@ -147,6 +147,8 @@ def test_a_plot_without_curves_says_why(bench: Bench) -> None:
     assert drawn(bench, plots.order, ()).why.text() == "no particle is tracked yet"
     order = drawn(bench, plots.order, apart(walk(0, 20, 0.1, Level.SAFE), 5.0))
     assert order.why.isVisible()
+    assert order.children().index(order.why) > order.children().index(order.axes)  # it lies on the axes
+    assert "3 particles" in order.legend.text()
     assert order.why.text().splitlines() == [
         "|ψ6| needs 7 particles at least; there are 3", "|ψ4| needs 5 particles at least; there are 3"
     ]  # fmt: skip
