@@ -15,7 +15,7 @@ from config.atomic import write_file
 from config.reader import read, write
 from config.refused import Refused
 
-MOST = 20  # copies kept, the newest ones
+MOST = 20  # copies listed, the newest ones; older ones stay in the folder
 FORM = "%Y-%m-%d %H:%M:%S"
 
 
@@ -61,9 +61,11 @@ class Copies:
         self.folder = folder
         self.all: list[Unsaved] = []
         self.unread: list[str] = []  # what could not be read, in sentences
-        for file in sorted(folder.glob("*.yaml"), reverse=True) if folder is not None else ():
+        self._files: set[Path] = set()  # of copies that were read or written here; others are another program's
+        for file in sorted(folder.glob("*.yaml"), reverse=True)[:MOST] if folder is not None else ():
             try:
                 self.all.append(_read(file))
+                self._files.add(file)
             except Refused as refused:
                 self.unread.append(str(refused))
 
@@ -80,18 +82,14 @@ class Copies:
             self.all.remove(copy)
 
     def keep(self) -> None:
-        """Write them to the folder, and delete what is not among them any more. Raises Refused, OSError."""
-        if self.folder is None:
-            return
-        before = set(self.folder.glob("*.yaml"))
-        for copy in self.all[:MOST]:
+        """Write them to the folder, and delete what was gone on with and is not among them. Raises Refused, OSError."""
+        for copy in self.all if self.folder is not None else ():
             if copy.file is None:
                 copy.file = self._free(copy)
                 write_file(copy.file, _written(copy), "a copy of edits", kind=None, own=True)
-        unread = {sentence.partition(":")[0] for sentence in self.unread}
-        for file in before - {copy.file for copy in self.all[:MOST]}:
-            if str(file) not in unread:  # a person may mend it
-                file.unlink(missing_ok=True)
+                self._files.add(copy.file)
+        for file in self._files - {copy.file for copy in self.all}:
+            file.unlink(missing_ok=True)
 
     def _free(self, copy: Unsaved) -> Path:
         assert self.folder is not None

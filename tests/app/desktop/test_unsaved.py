@@ -16,6 +16,7 @@ from app.desktop.drawn_editor import DrawnEditor
 from app.desktop.memory import Memory
 from app.desktop.open import FIRST, application, planner
 from app.desktop.session import Session
+from app.desktop.unsaved import Copies, Unsaved
 from app.desktop.window import Window
 from control.potentials import Drawn
 from tests.app.desktop.test_editing_keys import focused, radius_box, radius_um, typed
@@ -184,3 +185,21 @@ def test_edits_that_can_not_be_kept_keep_the_window_open_once(
     assert window.isVisible()
     assert "can't be kept" in window.strip.reason.whole
     assert window.close()
+
+
+def test_a_second_program_loses_no_copy_of_the_first(tmp_path: Path) -> None:
+    """Each deletes only what it has read or written itself."""
+
+    def copy(title: str) -> Unsaved:
+        return Unsaved(FIRST, title, {"title": title}, {})
+
+    first, second = Copies(tmp_path), Copies(tmp_path)
+    first.add(copy("of the first"))
+    first.keep()
+    second.add(copy("of the second"))
+    second.keep()
+    third = Copies(tmp_path)
+    assert {kept.title for kept in third} == {"of the first", "of the second"}
+    third.remove(next(iter(third)))
+    third.keep()
+    assert len(list(Copies(tmp_path))) == 1
