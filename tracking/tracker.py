@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from config.geometry import Affine
 from control.contract import NOBODY, Classifier, Expected, Frame, Tracks
-from tracking.link import Linked, Remembered, link
+from tracking.link import Linked, Remembered, led, link
 from tracking.locate import gaussian, radial
 from tracking.locate.auto import MOST, Choice, choose
 from tracking.locate.centroid import Centroid
@@ -71,6 +71,7 @@ class Tracker:
     px_to_um: Affine
     classifier: Classifier | None = field(default=None, compare=False)
     bounded: bool = True  # whether fits are kept near the centroid; False: as in runs of older kernels
+    leads: bool = True  # whether moves that many share are followed or alarm; False: as in runs of older kernels
     locate: Locate = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -85,12 +86,16 @@ class Tracker:
     def step(self, memory: Memory, frame: Frame, expected: Expected = NOBODY) -> tuple[Memory, Tracks]:
         """Who is where in `frame`; rows in order of rising particle."""
         memory = self._under_these_settings(memory)
+        if self.leads:
+            memory = replace(memory, seen=led(memory.seen, frame.number, self.settings))
+        led_px = memory.seen.expected_px
         if self.settings.trapped != "last":
             memory = self.expect(memory, expected)
+        held = (memory.seen.expected_px != led_px).any(axis=1)
         found = self._find(memory, frame)
         choice, rival = self._chosen(memory, frame, found)
         found = self._placed(frame, found, choice)
-        seen, linked = link(memory.seen, frame.number, found.position_px, self.settings)
+        seen, linked = link(memory.seen, frame.number, found.position_px, self.settings, held, self.leads)
         light = _running(
             memory.seen.who, memory.light, seen.who, linked.particle, linked.order, found.mass, found.signal,
             (LEAST_MASS, LARGEST_MASS, LEAST_SIGNAL),
