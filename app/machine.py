@@ -15,7 +15,7 @@ from control.policies.keep_in_field import Kept
 from control.policies.predictive import Predictive
 from control.policies.programmed import Landscape, Steered
 from control.potentials.painting import paint, spots_on_ring
-from drivers.journal.header import BOUNDED_KERNELS, LEADING_KERNELS
+from drivers.journal.header import BOUNDED_KERNELS, LEADING_KERNELS, LEVEL_KERNELS
 from drivers.sim.plant import PlantCamera
 from tracking.table import TableTracker
 from tracking.tracker import Tracker as FrameTracker
@@ -87,8 +87,9 @@ def build_tracker(made: Plan) -> Tracker:
         )
     px_to_um = Affine.scale("px", "um", rig.optics.um_per_px)
     return FrameTracker(
-        rig.tracking, px_to_um, classifier, made.kernels >= BOUNDED_KERNELS, made.kernels >= LEADING_KERNELS
-    )
+        rig.tracking, px_to_um, classifier, bounded=made.kernels >= BOUNDED_KERNELS,
+        leads=made.kernels >= LEADING_KERNELS, levels=made.kernels >= LEVEL_KERNELS,
+    )  # fmt: skip
 
 
 def build_policy(made: Plan, light: Light, source: str) -> Policy:

@@ -30,6 +30,7 @@ NAMES = {  # in the file: "module:class" here
     "tracker.Memory": "tracking.tracker:Memory",
     "tracker.Remembered": "tracking.link:Remembered",
     "tracker.Choice": "tracking.locate.auto:Choice",
+    "tracker.Agreement": "tracking.locate.windows:Agreement",
     "tracker.Tracking": "tracking.settings:Tracking",
     "tracker.Sorting": "tracking.settings:Sorting",
     "species.Labels": "models.lie.species:Labels",

@@ -42,6 +42,9 @@ class Tracking:
         int | None, Ge(3), Le(2001), Doc("odd side of the background box; empty: diameter")
     ] = None
     max_iterations: Annotated[int, Ge(1), Le(100), Doc("most steps of one centroid refinement")] = 10
+    late_looks: Annotated[
+        int, Ge(1), Le(64), Doc("windows, auto: looks within which a new particle is found: strips of the frame")
+    ] = 8
     search_px: Annotated[float, Gt(0), Doc("largest move of a particle from frame to frame")] = 5.0
     memory: Annotated[int, Ge(0), Le(100_000), Doc("frames for which an unseen particle is remembered")] = 3
     gate: Annotated[

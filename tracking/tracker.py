@@ -20,7 +20,7 @@ from tracking.locate.features import Features, Locate
 from tracking.locate.gaussian import Gaussian
 from tracking.locate.radial import Radial
 from tracking.locate.trackpy_locate import TrackpyLocate
-from tracking.locate.windows import LARGEST_MASS, LEAST_MASS, LEAST_SIGNAL, Known, Windows
+from tracking.locate.windows import FIRST_LOOKS, LARGEST_MASS, LEAST_MASS, LEAST_SIGNAL, Agreement, Known, Windows
 from tracking.patches import sorted_by
 from tracking.settings import Tracking
 
@@ -32,21 +32,20 @@ AGAIN = 100  # looks after which `auto` judges the image anew
 
 LOCATORS: dict[str, Callable[[Tracking], Locate]] = {
     "centroid": Centroid,
-    "radial": Radial,
-    "gaussian": Gaussian,
     "trackpy": TrackpyLocate,
 }
-FITTED: dict[str, Callable[[Tracking, bool], Locate]] = {"radial": Radial, "gaussian": Gaussian}
+FITTED: dict[str, Callable[[Tracking, bool, bool], Locate]] = {"radial": Radial, "gaussian": Gaussian}
 
 
-def locator(settings: Tracking, bounded: bool = True) -> Locate:
+def locator(settings: Tracking, bounded: bool = True, levels: bool = True) -> Locate:
     """The full-frame locator that the settings name; `windows` and `auto` look at a full frame with `centroid`.
 
     Args:
         bounded: whether fits are kept near the centroid; False: as in runs of older kernels.
+        levels: whether fits allow for the background's slope; False: as in runs of older kernels.
     """
-    if settings.locator in FITTED and not bounded:
-        return FITTED[settings.locator](settings, False)
+    if settings.locator in FITTED:
+        return FITTED[settings.locator](settings, bounded, levels)
     return LOCATORS.get(settings.locator, Centroid)(settings)
 
 
@@ -61,6 +60,7 @@ class Memory:
     rival: Choice | None = None  # what `auto` would have chosen instead when it last judged
     looks: int = 0  # frames looked at so far
     settings: Tracking | None = None  # with which the light was measured
+    agreement: Agreement = Agreement()  # of windows with the full frame
 
 
 @dataclass(frozen=True)
@@ -72,13 +72,15 @@ class Tracker:
     classifier: Classifier | None = field(default=None, compare=False)
     bounded: bool = True  # whether fits are kept near the centroid; False: as in runs of older kernels
     leads: bool = True  # whether moves that many share are followed or alarm; False: as in runs of older kernels
+    levels: bool = True  # whether fits allow for the background's slope, and windows are held against the full frame;
+    # False: as in runs of older kernels
     locate: Locate = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if (self.px_to_um.source, self.px_to_um.target) != ("px", "um"):
             ends = f"{self.px_to_um.source} to {self.px_to_um.target}"
             raise ValueError(f"a tracker needs a map from px to um, not {ends}")
-        object.__setattr__(self, "locate", locator(self.settings, self.bounded))
+        object.__setattr__(self, "locate", locator(self.settings, self.bounded, self.levels))
 
     def start(self) -> Memory:
         return Memory()
@@ -92,7 +94,7 @@ class Tracker:
         if self.settings.trapped != "last":
             memory = self.expect(memory, expected)
         held = (memory.seen.expected_px != led_px).any(axis=1)
-        found = self._find(memory, frame)
+        found, agreement = self._find(memory, frame)
         choice, rival = self._chosen(memory, frame, found)
         found = self._placed(frame, found, choice)
         seen, linked = link(memory.seen, frame.number, found.position_px, self.settings, held, self.leads)
@@ -101,22 +103,31 @@ class Tracker:
             (LEAST_MASS, LARGEST_MASS, LEAST_SIGNAL),
         )  # fmt: skip
         notes = (choice.why,) if choice and choice != memory.choice else ()
+        notes = (*notes, *self._about(memory.agreement, agreement))
         tracks = self._tracks(frame.time_s, found.only(linked.order), linked, notes)
         labels, tracks = sorted_by(self.classifier, memory.labels, frame.image, tracks)
-        return Memory(seen, light, choice, labels, rival, memory.looks + 1, self.settings), tracks
+        return Memory(seen, light, choice, labels, rival, memory.looks + 1, self.settings, agreement), tracks
 
     def _under_these_settings(self, memory: Memory) -> Memory:
         """Other settings measure other brightnesses: those so far are forgotten, identities are not."""
         if memory.settings == self.settings:
             return memory
-        return replace(memory, light=np.full_like(memory.light, np.nan), choice=None, rival=None)
+        return replace(memory, light=np.full_like(memory.light, np.nan), choice=None, rival=None, agreement=Agreement())
 
-    def _find(self, memory: Memory, frame: Frame) -> Features:
-        """The features of one frame."""
+    def _find(self, memory: Memory, frame: Frame) -> tuple[Features, Agreement]:
+        """(the features of one frame, how far windows agree with it)."""
         if self.settings.locator not in ("windows", "auto"):
-            return self.locate(frame.image)
+            return self.locate(frame.image), memory.agreement
         known = Known(memory.seen.expected_px, memory.light[:, 0], memory.light[:, 1])
-        return Windows(self.settings)(frame.image, known, memory.looks)
+        return Windows(self.settings, self.levels).look(frame.image, known, memory.looks, memory.agreement)
+
+    def _about(self, before: Agreement, now: Agreement) -> tuple[str, ...]:
+        """What is to be said of windows, once."""
+        if now.whole and not before.whole:
+            return ("windows: the whole frame is looked at from now on, since windows place particles elsewhere",)
+        if self.levels and now.looks == FIRST_LOOKS > before.looks:
+            return (f"windows: a new particle is found within {self.settings.late_looks} looks",)
+        return ()
 
     def _chosen(self, memory: Memory, frame: Frame, found: Features) -> tuple[Choice | None, Choice | None]:
         """(what `auto` goes by, what it would change to if it judged so once more)."""
@@ -136,7 +147,7 @@ class Tracker:
         if choice is None or choice.name == "centroid" or len(found) > MOST:
             return found
         sharpen = radial.sharpen if choice.name == "radial" else gaussian.sharpen
-        return sharpen(frame.image, found, self.settings, self.bounded)
+        return sharpen(frame.image, found, self.settings, self.bounded, self.levels)
 
     def expect(self, memory: Memory, expected: Expected) -> Memory:
         """The memory with these places for those of `expected` that are remembered: trapped ones follow the command."""

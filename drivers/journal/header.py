@@ -19,9 +19,10 @@ from config.refused import Refused
 from config.words import one_line, quoted
 
 # Among the versions. 2: their bits do not depend on what was compiled before; 3: fits are kept near the centroid; 4:
-# moves that many particles share are followed, or raise an alarm. A run of older ones is verified as those were.
+# moves that many particles share are followed, or raise an alarm, and fits allow for the background's slope. A run of
+# older ones is verified as those were.
 KERNELS = "cybloids kernels"
-NEWEST_KERNELS, BOUNDED_KERNELS, LEADING_KERNELS = 4, 3, 4
+NEWEST_KERNELS, BOUNDED_KERNELS, LEADING_KERNELS, LEVEL_KERNELS = 4, 3, 4, 4
 RECORDED_PACKAGES = (
     "cybloids", "numpy", "scipy", "numba", "opencv-python", "trackpy", "pandas", "h5py", "hdf5plugin", "tifffile",
     "torch",
