@@ -94,7 +94,7 @@ def test_a_run_from_before_alarms_is_verified_without_them(
     tifffile.imwrite(tmp_path / "drift.tif", np.array(images), photometric="minisblack")
     sets = ("tracking.minmass=400", "tracking.search_px=8", f"tracking.predict={predict}")
     made = plan_replay(tmp_path / "drift.tif", None, None, sets)
-    turns, differences = {}, {}
+    turns, differences = dict[str, list[Turn]](), dict[str, str | None]()
     for kernels, flown in (("3", 3), ("wrong", 3), ("4", 4)):
         said = "4" if kernels == "wrong" else kernels
         monkeypatch.setattr("app.rig.versions", lambda said=said: {**versions(), KERNELS: said})

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from trackpy.predict import ChannelPredict, DriftPredict, NearestVelocityPredict
 
 from config.geometry import Affine
-from control.contract import ALARM, Expected, Frame, State
+from control.contract import ALARM, Expected, Frame, State, Tracks
 from tests.tracking.footage import recorded, scattered, spots
 from tracking.link import Remembered, led, link
 from tracking.settings import Tracking
@@ -225,13 +225,13 @@ def test_particles_that_light_moves_do_not_tell_of_a_flow() -> None:
     """Twelve are carried 5 px a frame, as they are expected; the six free ones stay."""
     carried, free = scattered((128, 128), 12, 20), np.array([[20.0 + 24 * k, 200.0] for k in range(6)])
     tracker = Tracker(replace(PLAIN, predict="drift", minmass=400), Affine.scale("px", "um", 0.1))
-    memory = tracker.start()
+    memory, tracks = tracker.start(), Tracks(0.0)
     for number in range(4):
         there = np.concatenate([carried + np.array([5.0 * number, 0.0]), free])
         expected = Expected()
         if number:
-            ids = np.flatnonzero(tracks.position_px[:, 1] < 180)  # noqa: F821  of the frame before
-            expected = Expected(tracks.particle[ids], tracks.position_um[ids] + [0.5, 0.0])  # noqa: F821
+            ids = np.flatnonzero(tracks.position_px[:, 1] < 180)
+            expected = Expected(tracks.particle[ids], tracks.position_um[ids] + [0.5, 0.0])
         memory, tracks = tracker.step(memory, Frame(number, 0.01 * number, spots((220, 220), there)), expected)
         assert tracks.particle.tolist() == list(range(18))
         assert tracks.notes == ()

@@ -1,8 +1,8 @@
 """The slope of the background about each feature: a lamp's light falls off, and a fit on a level ground leans with it.
 
-A plane through the pixels of a ring about the feature, where no other feature is; twice without what lies far off it.
-The ring is wide, so that its slope costs a place little precision: the window of the feature itself tells a slope and
-a shift of the place apart badly.
+A plane through the pixels of a ring about the feature, where no other feature is, and without what lies far off it (the
+light of what was not found). The ring is wide, so that its slope costs a place little precision: the window of the
+feature itself tells a slope and a shift of the place apart badly.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 WIDE = 2.5  # outer radius of the ring over its inner one
-ROUNDS, FAR_OFF = 2, 3.0  # of leaving out, and what lies so many standard deviations off the plane
+ROUNDS, FAR_OFF = 8, 2.5  # of leaving out, at most, and what lies so many standard deviations off the plane
+SETTLED = 0.98  # of the limit before: it changes no more
 LEAST_SHARE = 0.25  # of the ring that is free of others; else there is no slope to rely on
 FEWEST, LEAST_ROUND = 8, 0.05  # pixels of a plane, and how far they are from lying on one line
 
@@ -110,5 +111,7 @@ def _plane(pixels: Floats) -> tuple[float, float]:
         level += (sv - more_x * sx - more_y * sy) / count
         slope_x += more_x
         slope_y += more_y
-        limit = FAR_OFF * FAR_OFF * max(vv - more_x * xv - more_y * yv, 0.0) / count + 1e-9
+        before, limit = limit, FAR_OFF * FAR_OFF * max(vv - more_x * xv - more_y * yv, 0.0) / count + 1e-9
+        if limit > SETTLED * before:
+            break
     return slope_x, slope_y
