@@ -16,7 +16,6 @@ from control.policies.keep_in_field import Kept
 from control.policies.predictive import Predictive
 from control.policies.programmed import Landscape, Steered
 from control.potentials.painting import paint, spots_on_ring
-from drivers.journal.header import BOUNDED_KERNELS, EXACT_KERNELS
 from drivers.sim.plant import PlantCamera
 from tracking.rules import Rules
 from tracking.table import TableTracker
@@ -88,7 +87,7 @@ def build_tracker(made: Plan) -> Tracker:
             made.folder / sorting.checkpoint, sorting.looks_a_frame, sorting.looks_kept, sorting.sure
         )
     px_to_um = Affine.scale("px", "um", rig.optics.um_per_px)
-    rules = Rules(bounded=made.kernels >= BOUNDED_KERNELS, exact=made.kernels >= EXACT_KERNELS)
+    rules = Rules.of_kernels(made.kernels)
     correct = correction_of(rig.tracking, made.corrections)
     return FrameTracker(rig.tracking, px_to_um, classifier, rules, correct)
 

@@ -30,6 +30,7 @@ NAMES = {  # in the file: "module:class" here
     "tracker.Memory": "tracking.tracker:Memory",
     "tracker.Remembered": "tracking.link:Remembered",
     "tracker.Choice": "tracking.locate.auto:Choice",
+    "tracker.Agreement": "tracking.locate.windows:Agreement",
     "tracker.Tracking": "tracking.settings:Tracking",
     "tracker.Sorting": "tracking.settings:Sorting",
     "tracker.Rectangle": "tracking.settings:Rectangle",
@@ -84,9 +85,13 @@ def _sound(memory: Any) -> bool:
     if not isinstance(memory, TrackerMemory):
         return memory is None or isinstance(memory, Absent)
     who, place_px, light = memory.seen.who, memory.seen.place_px, memory.light
-    rows = who.shape[:1]
+    rows, velocity_px = who.shape[:1], memory.seen.velocity_px
     return (
-        [column.dtype.str for column in (who, place_px, light)] == ["<i8", "<f8", "<f8"]
+        velocity_px.dtype.str == "<f8"
+        and velocity_px.shape in ((0, 2), (*rows, 2))
+        and not bool((np.abs(velocity_px) >= FARTHEST_PX).any())
+        and 0 <= memory.seen.moves < MOST_COUNT
+        and [column.dtype.str for column in (who, place_px, light)] == ["<i8", "<f8", "<f8"]
         and (who.shape, place_px.shape, light.shape) == ((*rows, 5), (*rows, 4), (*rows, 2))
         and bool((np.abs(place_px) < FARTHEST_PX).all() and (np.diff(who[:, 0]) > 0).all())
         and bool((np.abs(who) < MOST_COUNT).all() and max(map(abs, memory.seen.drift_px)) < FARTHEST_PX)

@@ -47,6 +47,7 @@ class State(IntEnum):
     UNSORTED = 3  # a classifier is there, and has not yet said what it is
 
 
+ALARM = "alarm: "  # what a tracker's note begins with if it makes many identities uncertain at once
 UNKNOWN = -1  # the species of a particle that a classifier has not yet named
 
 
@@ -219,6 +220,11 @@ class Turn:
     notes: tuple[str, ...] = ()  # what was clipped, carried, lost, merged
     sent_s: float = float("nan")  # when beam.send had returned
     dropped: int = 0  # frames that the loop did not see, since the start
+
+    @property
+    def alarm(self) -> str:
+        """What makes many identities uncertain at once in this turn; "" where nothing does."""
+        return next((note.removeprefix(ALARM) for note in self.tracks.notes if note.startswith(ALARM)), "")
 
 
 class Clock(Protocol):

@@ -7,19 +7,34 @@ is taken, where an unlinked source costs its gate^2.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from control.contract import Fault
-from tracking.assign import AHEAD_X, MISSED, NUMBER, PARTICLE, X, follow
+from control.contract import ALARM, Fault
+from tracking.assign import AHEAD_X, CLEAR, DOUBTED, MISSED, NUMBER, PARTICLE, UNCERTAIN, X, follow
+from tracking.drift import AMBIGUOUS, CALM, CROWDED, SHARED, SURGING, common, watch
+from tracking.flow import Flow, mean_after, velocities_px, velocity_of
 from tracking.settings import Tracking
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
-DRIFT_SHARE = 0.05  # of the newest move in the running drift
+WORDS = {
+    CALM: "",
+    SHARED: f"{ALARM}the particles move together by more than a quarter of tracking.search_px a frame, and are not "
+    "expected to; see tracking.predict",
+    AMBIGUOUS: f"{ALARM}the particles have moved together, and more than one move fits their pattern; see "
+    "tracking.predict and initial_velocity_px_per_frame, or take more frames a second",
+    CROWDED: f"{ALARM}many steps are nearly as long as tracking.search_px; a larger one, tracking.predict or more "
+    "frames a second make links sure",
+    SURGING: f"{ALARM}a third of the particles are new, and as many have vanished: they may have moved farther than "
+    "tracking.search_px",
+}
+
+DRIFT_SHARE = 0.05  # of the newest move in the running drift, in runs of older kernels
 MOST_FEATURES = 20_000  # of a frame
 MOST_REMEMBERED = 200_000  # particles, those that are not seen included
 MOST_STEPS = 40_000_000  # of linking one frame: some tenths of a second
@@ -34,6 +49,8 @@ class Remembered:
     place_px: Floats = field(default_factory=lambda: np.empty((0, 4)))  # [M, 4]
     next_particle: int = 0
     drift_px: tuple[float, float] = (0.0, 0.0)  # a frame, common to all
+    moves: int = 0  # frames that the drift is a mean of; 0: it is not known
+    velocity_px: Floats = field(default_factory=lambda: np.empty((0, 2)))  # [M, 2] newest moves a frame, or nan; or [0]
 
     def __len__(self) -> int:
         return len(self.who)
@@ -57,7 +74,7 @@ class Remembered:
         """Some rows are expected elsewhere, at [len(row), 2]."""
         place_px = self.place_px.copy()
         place_px[row, AHEAD_X:] = position_px
-        return Remembered(self.who, place_px, self.next_particle, self.drift_px)
+        return replace(self, place_px=place_px)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +84,7 @@ class Linked:
     said: Ints  # as tracking.assign.follow answers
     features: int  # N
     ends: tuple[int, int]  # of `lost` and of those in doubt
+    alarm: str = ""  # what makes many links doubtful at once
 
     @property
     def particle(self) -> Ints:
@@ -90,23 +108,60 @@ class Linked:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Who is seen as one with another, and who may be another from here on."""
+        """What is alarming, who is seen as one with another, and who may be another from here on."""
+        alarm = (self.alarm,) if self.alarm else ()
         if len(self.said) == self.ends[0]:
-            return ()
+            return alarm
         doubts, pairs = self.said[self.ends[0] : self.ends[1]], self.said[self.ends[1] :].reshape(-1, 2)
         merged = (f"particles {one} and {other} are seen as one" for one, other in pairs.tolist())
-        return *merged, *(f"particle {particle} may be another from here on" for particle in doubts.tolist())
+        return *alarm, *merged, *(f"particle {particle} may be another from here on" for particle in doubts.tolist())
 
 
-def link(before: Remembered, number: int, position_px: Floats, s: Tracking) -> tuple[Remembered, Linked]:
+def led(before: Remembered, number: int, s: Tracking) -> Remembered:
+    """Who is remembered, expected in frame `number` where the flow that `predict` names would have brought them."""
+    if s.predict == "last" or len(before) == 0:
+        return before
+    frames = number - before.who[:, NUMBER]
+    velocity_px = velocity_of(_flow(before, s), before.position_px, s)
+    return before.expecting(np.arange(len(before)), before.position_px + frames[:, None] * velocity_px)
+
+
+def link(
+    before: Remembered, number: int, position_px: Floats, s: Tracking, held: Bools | None = None, leads: bool = True
+) -> tuple[Remembered, Linked]:
     """The features at `position_px` [N, 2] of frame `number` get their identities.
 
     With the gate `constant` the partition is that of trackpy.link with the same search range and memory.
+
+    Args:
+        before: who is remembered, and where each is expected (`led`).
+        held: [M] whom light moves, and who is expected there; they tell nothing of a flow. None: nobody.
+        leads: whether moves that many share are followed or alarm; False: as in runs of older kernels.
 
     Raises:
         Fault: more than MOST_FEATURES or MOST_REMEMBERED, or so many within search_px of each other that linking takes
             more than MOST_STEPS.
     """
+    if not leads:
+        return _link_without_alarms(before, number, position_px, s)
+    held = np.zeros(len(before), np.bool_) if held is None else held
+    shared = CALM
+    if s.predict != "last":
+        shared, before = _with_common_move(before, number, position_px, s, held)
+    after, linked = _linked(before, number, position_px, s)
+    if s.doubt > 0:
+        wary = np.zeros(len(position_px), np.bool_)
+        kind = watch(before.who, before.place_px, held, linked.said, position_px, s.search_px, wary)
+        if kind != CALM:
+            linked = replace(linked, alarm=WORDS[kind])
+            _doubt(after, linked, wary)
+    if s.predict == "last":
+        return replace(after, drift_px=(0.0, 0.0), moves=0), linked
+    return _with_flow(before, after, number, position_px, s, held, learns=shared != AMBIGUOUS), linked
+
+
+def _linked(before: Remembered, number: int, position_px: Floats, s: Tracking) -> tuple[Remembered, Linked]:
+    """What `tracking.assign.follow` answers. Raises Fault as `link` does."""
     features = len(position_px)
     if features > MOST_FEATURES:
         raise Fault(
@@ -131,11 +186,68 @@ def link(before: Remembered, number: int, position_px: Floats, s: Tracking) -> t
         )
     end = 3 * features + lost
     linked = Linked(said, features, (end, end + doubts))
+    return Remembered(who, place_px, next_particle, before.drift_px, before.moves), linked
+
+
+def _with_common_move(
+    before: Remembered, number: int, position_px: Floats, s: Tracking, held: Bools
+) -> tuple[int, Remembered]:  # fmt: skip
+    """(what `tracking.drift.common` finds; who is remembered, expected where a clear common move has brought them)."""
+    kind, x, y = common(before.who, before.place_px, held, position_px, s.search_px)
+    if kind != SHARED:
+        return kind, before
+    frames = np.maximum(number - before.who[:, NUMBER], 1)
+    there_px = before.expected_px + np.multiply.outer(frames / frames.min(), [x, y])
+    return kind, before.expecting(np.flatnonzero(~held), there_px[~held])
+
+
+def _doubt(after: Remembered, linked: Linked, wary: Bools) -> None:
+    """The links of these sights [N] are UNCERTAIN, as from a doubt of their own: both are written to."""
+    row = np.searchsorted(after.particle, linked.particle[wary])
+    after.who[row, CLEAR] = 0
+    after.who[row, DOUBTED] = 1
+    linked.said[linked.features : 2 * linked.features][wary] = UNCERTAIN
+
+
+def _flow(before: Remembered, s: Tracking) -> Flow:
+    """What is known of the flow: the drift, or what it is said to be at the beginning; the newest moves."""
+    drift_px = before.drift_px if before.moves else s.initial_velocity_px_per_frame
+    known = np.isfinite(before.velocity_px).all(axis=1)
+    if len(known) != len(before) or s.predict == "drift":
+        return Flow(drift_px)
+    return Flow(drift_px, before.position_px[known], before.velocity_px[known])
+
+
+def _with_flow(
+    before: Remembered, after: Remembered, number: int, position_px: Floats, s: Tracking, held: Bools, learns: bool
+) -> Remembered:
+    """What the moves of this frame add to what is known of the flow."""
+    row = np.minimum(np.searchsorted(after.particle, before.particle), max(len(after) - 1, 0))
+    again = (before.who[:, MISSED] == 0) & ~held
+    if len(after):
+        again &= (after.particle[row] == before.particle) & (after.who[row, MISSED] == 0)
+    frames = np.maximum(number - before.who[again, NUMBER], 1)
+    moves_px = velocities_px(before.position_px[again], after.position_px[row[again]], frames)
+    velocity_px = np.empty((0, 2))
+    if s.predict != "drift" and learns:
+        velocity_px = np.full((len(after), 2), np.nan)
+        velocity_px[row[again]] = moves_px
+    drift_px, moves = before.drift_px, before.moves
+    if learns:
+        drift_px, moves = mean_after(drift_px, moves, moves_px)
+    return replace(after, drift_px=drift_px, moves=moves, velocity_px=velocity_px)
+
+
+def _link_without_alarms(
+    before: Remembered, number: int, position_px: Floats, s: Tracking
+) -> tuple[Remembered, Linked]:  # fmt: skip
+    """As kernels up to 3 did it: where each is expected next is in what is remembered."""
+    after, linked = _linked(before, number, position_px, s)
     if s.predict == "last":
-        return Remembered(who, place_px, next_particle, before.drift_px), linked
+        return after, linked
     drift_px = _drift(before, number, linked, position_px)
-    place_px[:, AHEAD_X:] += np.multiply.outer(1 + who[:, MISSED], drift_px)
-    return Remembered(who, place_px, next_particle, drift_px), linked
+    after.place_px[:, AHEAD_X:] += np.multiply.outer(1 + after.who[:, MISSED], drift_px)
+    return replace(after, drift_px=drift_px), linked
 
 
 def _drift(before: Remembered, number: int, linked: Linked, position_px: Floats) -> tuple[float, float]:

@@ -11,6 +11,15 @@ class Rules:
 
     bounded: bool = True  # fits stay near the centroid, and `auto` looks at crowding
     exact: bool = True  # whole grey levels are rounded down from float64, as in trackpy
+    leads: bool = True  # moves that many particles share are followed, or raise an alarm
+    sloped: bool = True  # fits allow for the background's slope
+    watched: bool = True  # windows are compared with the full frame, and strips overlap
+
+    @classmethod
+    def of_kernels(cls, kernels: int) -> Rules:
+        """Those of a run, by the number in its header (drivers.journal.header.KERNELS)."""
+        fourth = kernels >= 4
+        return cls(bounded=kernels >= 3, exact=fourth, leads=fourth, sloped=fourth, watched=fourth)
 
 
 NEWEST = Rules()

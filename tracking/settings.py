@@ -67,6 +67,9 @@ class Tracking:
         int | None, Ge(3), Le(2001), Doc("odd side of the background box; empty: diameter")
     ] = None
     max_iterations: Annotated[int, Ge(1), Le(100), Doc("most steps of one centroid refinement")] = 10
+    late_looks: Annotated[
+        int, Ge(1), Le(64), Doc("windows, auto: looks within which a new particle is found: strips of the frame")
+    ] = 8
     search_px: Annotated[float, Gt(0), Doc("largest move of a particle from frame to frame")] = 5.0
     memory: Annotated[int, Ge(0), Le(100_000), Doc("frames for which an unseen particle is remembered")] = 3
     gate: Annotated[
@@ -74,9 +77,18 @@ class Tracking:
         Doc("constant: search_px whatever the gap; sqrt_time: it grows with the root of the time unseen"),
     ] = "constant"
     predict: Annotated[
-        Literal["last", "drift"],
-        Doc("where a particle is expected: where it was seen last, or moved on with the drift common to all"),
+        Literal["last", "drift", "nearest_velocity", "channel"],
+        Doc(
+            "where a particle is expected: where it was seen last, or moved on with the drift common to all, with the "
+            "newest move of the nearest particle, or with the profile of a channel's flow"
+        ),
     ] = "last"
+    initial_velocity_px_per_frame: Annotated[
+        tuple[float, float], Doc("drift, x and y, with which prediction begins; 0, 0: it is looked for")
+    ] = (0.0, 0.0)
+    channel_axis: Annotated[Literal["x", "y"], Doc("axis along which a channel flows")] = "x"
+    channel_bin_px: Annotated[float, Gt(0), Doc("width of the lanes, across a channel, whose flow is averaged")] = 20.0
+    channel_fewest: Annotated[int, Ge(1), Doc("particles in a lane, at least, whose average counts")] = 20
     trapped: Annotated[
         Literal["commanded", "recorded", "last"],
         Doc(

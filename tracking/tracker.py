@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from config.geometry import Affine
 from control.contract import NOBODY, Classifier, Expected, Frame, Tracks
 from tracking.correct import NOTHING, Correction, outside
-from tracking.link import Linked, Remembered, link
+from tracking.link import Linked, Remembered, led, link
 from tracking.locate import gaussian, radial
 from tracking.locate.auto import MOST, Choice, choose
 from tracking.locate.centroid import Centroid
@@ -21,7 +21,7 @@ from tracking.locate.features import Features, Locate
 from tracking.locate.gaussian import Gaussian
 from tracking.locate.radial import Radial
 from tracking.locate.trackpy_locate import TrackpyLocate
-from tracking.locate.windows import LARGEST_MASS, LEAST_MASS, LEAST_SIGNAL, Known, Windows
+from tracking.locate.windows import FIRST_LOOKS, LARGEST_MASS, LEAST_MASS, LEAST_SIGNAL, Agreement, Known, Windows
 from tracking.patches import sorted_by
 from tracking.rules import NEWEST, Rules
 from tracking.settings import Tracking
@@ -56,6 +56,7 @@ class Memory:
     rival: Choice | None = None  # what `auto` would have chosen instead when it last judged
     looks: int = 0  # frames looked at so far
     settings: Tracking | None = None  # with which the light was measured
+    agreement: Agreement = Agreement()  # of windows with the full frame
 
 
 @dataclass(frozen=True)
@@ -81,34 +82,48 @@ class Tracker:
     def step(self, memory: Memory, frame: Frame, expected: Expected = NOBODY) -> tuple[Memory, Tracks]:
         """Who is where in `frame`; rows in order of rising particle."""
         memory = self._under_these_settings(memory)
+        if self.rules.leads:
+            memory = replace(memory, seen=led(memory.seen, frame.number, self.settings))
+        led_px = memory.seen.expected_px
         if self.settings.trapped != "last":
             memory = self.expect(memory, expected)
+        held = (memory.seen.expected_px != led_px).any(axis=1)
         clean = replace(frame, image=self.correct(frame.image)) if self.correct else frame
-        found = outside(self._find(memory, clean), self.settings.excluded_regions)
+        found, agreement = self._find(memory, clean)
+        found = outside(found, self.settings.excluded_regions)
         choice, rival = self._chosen(memory, clean, found)
         found = outside(self._placed(clean, found, choice), self.settings.excluded_regions)
-        seen, linked = link(memory.seen, frame.number, found.position_px, self.settings)
+        seen, linked = link(memory.seen, frame.number, found.position_px, self.settings, held, self.rules.leads)
         light = _running(
             memory.seen.who, memory.light, seen.who, linked.particle, linked.order, found.mass, found.signal,
             (LEAST_MASS, LARGEST_MASS, LEAST_SIGNAL),
         )  # fmt: skip
         notes = (choice.why,) if choice and choice != memory.choice else ()
+        notes = (*notes, *self._about(memory.agreement, agreement))
         tracks = self._tracks(frame.time_s, found.only(linked.order), linked, notes)
         labels, tracks = sorted_by(self.classifier, memory.labels, frame.image, tracks)
-        return Memory(seen, light, choice, labels, rival, memory.looks + 1, self.settings), tracks
+        return Memory(seen, light, choice, labels, rival, memory.looks + 1, self.settings, agreement), tracks
 
     def _under_these_settings(self, memory: Memory) -> Memory:
         """Other settings measure other brightnesses: those so far are forgotten, identities are not."""
         if memory.settings == self.settings:
             return memory
-        return replace(memory, light=np.full_like(memory.light, np.nan), choice=None, rival=None)
+        return replace(memory, light=np.full_like(memory.light, np.nan), choice=None, rival=None, agreement=Agreement())
 
-    def _find(self, memory: Memory, frame: Frame) -> Features:
-        """The features of one frame."""
+    def _find(self, memory: Memory, frame: Frame) -> tuple[Features, Agreement]:
+        """(the features of one frame, how far windows agree with it)."""
         if self.settings.locator not in ("windows", "auto"):
-            return self.locate(frame.image)
+            return self.locate(frame.image), memory.agreement
         known = Known(memory.seen.expected_px, memory.light[:, 0], memory.light[:, 1])
-        return Windows(self.settings, self.rules)(frame.image, known, memory.looks)
+        return Windows(self.settings, self.rules).look(frame.image, known, memory.looks, memory.agreement)
+
+    def _about(self, before: Agreement, now: Agreement) -> tuple[str, ...]:
+        """What is to be said of windows, once."""
+        if now.whole and not before.whole:
+            return ("windows: the whole frame is looked at from now on, since windows place particles elsewhere",)
+        if self.rules.watched and now.looks == FIRST_LOOKS > before.looks:
+            return (f"windows: a new particle is found within {self.settings.late_looks} looks",)
+        return ()
 
     def _chosen(self, memory: Memory, frame: Frame, found: Features) -> tuple[Choice | None, Choice | None]:
         """(what `auto` goes by, what it would change to if it judged so once more)."""

@@ -20,9 +20,10 @@ from config.words import one_line, quoted
 from drivers.journal.corrections import Images
 
 # Among the versions. 2: their bits do not depend on what was compiled before; 3: fits are kept near the centroid; 4:
-# grey levels are rounded down from float64. A run of older ones is verified as those were.
+# grey levels are rounded down from float64, moves that many particles share are followed or raise an alarm, fits allow
+# for the background's slope, windows are compared with the full frame. A run of older ones is verified as those were.
 KERNELS = "cybloids kernels"
-NEWEST_KERNELS, BOUNDED_KERNELS, EXACT_KERNELS = 4, 3, 4
+NEWEST_KERNELS = 4
 RECORDED_PACKAGES = (
     "cybloids", "numpy", "scipy", "numba", "opencv-python", "trackpy", "pandas", "h5py", "hdf5plugin", "tifffile",
     "torch",

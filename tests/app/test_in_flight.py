@@ -262,6 +262,7 @@ KINDS = {
     "kept": ("keep_in_field={margin_um: 5}",),
     "auto": ("tracking.locator=auto", "tracking.predict=drift", "tracking.gate=sqrt_time"),
     "windows": ("tracking.locator=windows", "camera.blink=0.05"),
+    "flow": ("tracking.predict=nearest_velocity", "sample.drift_um_per_s=[9, 0]", "tracking.confirm=0"),
     "landscape": ("mode=landscape",),
 }
 
@@ -446,6 +447,8 @@ FOREIGN: dict[str, Callable[[Memory], object]] = {
     "not sorted": lambda memory: other_sight(memory, who=memory.tracker.seen.who[::-1].copy()),
     "far away": lambda memory: other_sight(memory, place_px=memory.tracker.seen.place_px + 1e7),
     "a wild drift": lambda memory: other_sight(memory, drift_px=(np.nan, 0.0)),
+    "wild velocities": lambda memory: other_sight(memory, velocity_px=np.full((len(memory.tracker.seen), 2), 1e9)),
+    "too many velocities": lambda memory: other_sight(memory, velocity_px=np.zeros((99, 2))),
     "a name beyond": lambda memory: other_sight(memory, next_particle=2**70),
     "a short history": lambda memory: short_history(memory),
     "no places": lambda memory: replace(

@@ -13,11 +13,12 @@ from app.headless import fly
 from app.replay import plan_replay
 from app.rig import open_instrument, open_recorder
 from app.verify import first_difference
-from control.contract import Order, OrderKind, Recorder, Turn
+from control.contract import ALARM, Order, OrderKind, Recorder, Turn
 from control.loop import run
 from drivers.journal import read_run
 from drivers.journal.header import KERNELS, NEWEST_KERNELS, versions
 from tests.app.flights import Eye, planned
+from tests.tracking.footage import scattered, spots
 from tests.tracking.test_guarded import dimers
 
 
@@ -100,6 +101,35 @@ def test_a_run_whose_grey_levels_came_from_float32_is_verified_with_them(
     assert differences[0] is None
     assert differences[1] is not None
     assert "tracks." in differences[1]
+
+
+@pytest.mark.parametrize("predict", ["last", "drift"])
+def test_a_run_from_before_alarms_is_verified_without_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, predict: str
+) -> None:
+    """Spots that drift 9 px a frame at a search range of 8 px; marked as of kernels 3, and, wrongly, of 4."""
+    there = scattered((120, 150), 24, 13)
+    images = [spots((120, 220), there + np.array([9.0 * number, 0.0])) for number in range(6)]
+    tifffile.imwrite(tmp_path / "drift.tif", np.array(images), photometric="minisblack")
+    sets = ("tracking.minmass=400", "tracking.search_px=8", f"tracking.predict={predict}")
+    made = plan_replay(tmp_path / "drift.tif", None, None, sets)
+    turns, differences = dict[str, list[Turn]](), dict[str, str | None]()
+    for kernels, flown in (("3", 3), ("wrong", 3), ("4", 4)):
+        said = "4" if kernels == "wrong" else kernels
+        monkeypatch.setattr("app.rig.versions", lambda said=said: {**versions(), KERNELS: said})
+        out = tmp_path / f"{kernels}.h5"
+        fly(replace(made, kernels=flown), None, out, True, "drift")
+        with read_run(out) as record:
+            turns[kernels], differences[kernels] = list(record.turns()), first_difference(record)
+    assert (differences["3"], differences["4"]) == (None, None)
+    assert differences["wrong"] is not None
+    assert [turn.alarm[:27] for turn in turns["3"]] == [""] * 6
+    alarm = "the particles move together" if predict == "last" else ""
+    assert [turn.alarm[:27] for turn in turns["4"]] == ["", *[alarm] * 5]
+    if predict == "last":
+        assert all(turn.notes[0].startswith(f"{ALARM}{alarm}") for turn in turns["4"][1:])
+    else:
+        assert [turn.tracks.particle.tolist() for turn in turns["4"]] == [list(range(24))] * 6
 
 
 def test_new_runs_say_with_which_kernels_they_were_made() -> None:

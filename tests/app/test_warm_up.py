@@ -201,6 +201,7 @@ OTHERS = {
     "12 bits": ("camera.bits=12",),
     "12 bits, dark": ("camera.bits=12", "tracking.locator=auto", "tracking.invert=true"),
     "brightfield": ("camera.image=brightfield", "tracking.locator=auto", "tracking.predict=drift"),
+    "flow": ("sample.drift_um_per_s=[40, 0]", "tracking.predict=nearest_velocity", "tracking.gate=constant"),
     "raw": ("tracking.preprocess=false", "tracking.minmass=2000"),
     "crowds": ("tracking.crowd_share=0.5", "tracking.gate=constant", "tracking.memory=0", "tracking.doubt=0"),
     "small": ("camera.width_px=48", "camera.height_px=40", "tracking.locator=windows"),

@@ -10,12 +10,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.spatial import cKDTree
 
 from benchmarks.accuracy import Profile, bound_px, errors, phase_bias_px
 from tests.tracking.footage import scattered, spots
 from tracking.locate.auto import choose
 from tracking.locate.centroid import Centroid
+from tracking.locate.plane import slopes
+from tracking.rules import Rules
 from tracking.settings import Tracking
+from tracking.tracker import locator
 
 SPOT = Profile(110.0, 2.2, 0.0)
 RING = Profile(110.0, 1.5, 5.0)
@@ -56,6 +60,45 @@ def test_auto_says_what_it_chose_and_why(ring_px: float, noise: float, name: str
     assert choice is not None
     assert choice.name == name
     assert choice.why.startswith(f"auto: {name}, since")
+
+
+def beside_a_lamp(slope: float, amplitude: float, seed: int, least_px: float = 30.0) -> tuple[Any, Any]:
+    """(places, an image of spots on a background that rises along x)."""
+    there = scattered((300, 300), 60, least_px, seed)
+    image = spots((300, 300), there, amplitude=amplitude, seed=seed, dtype=np.float64) * 255.0
+    return there, np.clip(np.rint(image + slope * np.arange(300)), 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("name", ["gaussian", "radial"])
+@pytest.mark.parametrize("slope", [0.05, 0.1, 0.3])
+def test_a_lamp_s_slope_moves_no_place(name: Any, slope: float) -> None:
+    """A = 40, noise 4: without the slope in the fit, `gaussian` leaned by 0.14 px at 0.3 grey levels a px."""
+    s = Tracking(locator=name, diameter_px=11, minmass=300, separation_px=12)
+    off_px: dict[bool, list[float]] = {True: [], False: []}
+    for seed in range(3):
+        there, image = beside_a_lamp(slope, 40.0, seed)
+        for levels, found in off_px.items():
+            placed = locator(s, Rules(sloped=levels))(image).position_px
+            away_px, own = cKDTree(placed).query(there)
+            found += (placed[own] - there)[away_px < 1.5, 0].tolist()
+    assert len(off_px[True]) > 100
+    error_px = np.std(off_px[True]) / np.sqrt(len(off_px[True]))
+    assert abs(np.mean(off_px[True])) < 3.0 * error_px < 0.02
+    if name == "gaussian":
+        assert np.mean(off_px[False]) > 0.4 * slope
+    assert np.std(off_px[True]) < 1.06 * np.std(off_px[False])
+
+
+def test_slopes_are_read_beside_other_spots_and_at_the_edge() -> None:
+    """Spots 14 px apart, and some that no one has found, whose light is left out."""
+    for seed in range(3):
+        there, image = beside_a_lamp(0.3, 110.0, seed, 14.0)
+        off = slopes(image, there[:-6], 6.0) - [0.3, 0.0]
+        assert np.sqrt(np.mean(off**2)) < 0.06
+        assert abs(off).max() < 0.3
+    flat = np.full((20, 20), 7, np.uint8)
+    assert slopes(flat, np.array([[10.0, 10.0], [1.0, 1.0]]), 3.0).tolist() == [[0.0, 0.0], [0.0, 0.0]]
+    assert slopes(flat, np.empty((0, 2)), 3.0).shape == (0, 2)
 
 
 def test_auto_waits_until_it_has_seen_enough() -> None:

@@ -15,7 +15,6 @@ from config.reader import build, parse
 from config.refused import Refused
 from control.contract import Expected, Frame, State
 from tests.tracking.footage import scattered, spots
-from tracking.locate.windows import STRIPS
 from tracking.settings import Tracking
 from tracking.tracker import AGAIN, Tracker
 
@@ -111,7 +110,7 @@ def test_auto_does_not_fit_a_crowd_that_came_later() -> None:
     settings = Tracking(locator="auto", diameter_px=9, minmass=300)
     tracker = Tracker(settings, SCALE)
     memory, few = tracker.step(tracker.start(), frame(0, spots((256, 256), there[::10])))
-    for number in range(1, STRIPS + 2):
+    for number in range(1, settings.late_looks + 2):
         memory, many = tracker.step(memory, frame(number, spots((256, 256), there)))
     assert few.notes[0].startswith("auto: gaussian")
     assert len(many) == 256

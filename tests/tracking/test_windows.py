@@ -18,11 +18,13 @@ from tests.tracking.footage import scattered, spots
 from tests.tracking.test_any_frame import frames
 from tracking.locate.features import Features
 from tracking.locate.trackpy_locate import TrackpyLocate
-from tracking.locate.windows import STRIPS, Known, Windows
+from tracking.locate.windows import FIRST_LOOKS, Known, Windows
+from tracking.rules import Rules
 from tracking.settings import Tracking
 from tracking.tracker import Tracker
 
 SPOTS = Tracking(locator="windows", diameter_px=11, minmass=400, search_px=5)
+STRIPS = SPOTS.late_looks
 PX_TO_UM = Affine.scale("px", "um", 0.1)
 
 
@@ -203,3 +205,69 @@ def test_every_strip_has_its_turn_whatever_the_numbers_of_the_frames(stride: int
     )  # fmt: skip
     assert len(seen[0]) == 12
     assert len(seen[-1]) == 24
+
+
+def rods(place_px: NDArray[np.float64], seed: int, half_px: float = 9.0) -> NDArray[np.uint8]:
+    """Rods with round ends, longer than a mask of 15 px, each at an angle of its own."""
+    angle = np.random.default_rng(99).uniform(0, np.pi, len(place_px))
+    image = 20.0 + np.random.default_rng(seed).standard_normal((300, 300))
+    y, x = np.mgrid[:300, :300]
+    for (at_x, at_y), turn in zip(place_px, angle, strict=True):
+        along = (x - at_x) * np.cos(turn) + (y - at_y) * np.sin(turn)
+        across = (y - at_y) * np.cos(turn) - (x - at_x) * np.sin(turn)
+        image += 110.0 * np.exp(-(np.maximum(np.abs(along) - half_px, 0) ** 2 + across**2) / 8.0)
+    return np.clip(np.round(image), 0, 255).astype(np.uint8)
+
+
+def static_error_px(seen: list[Tracks]) -> float:
+    """rms distance of each identity's places from their mean."""
+    who = np.concatenate([tracks.particle for tracks in seen])
+    place_px = np.concatenate([tracks.position_px for tracks in seen])
+    off = [place_px[who == one] - place_px[who == one].mean(axis=0) for one in np.unique(who)]
+    return float(np.sqrt(np.mean(np.concatenate(off) ** 2)))
+
+
+@pytest.mark.parametrize("locator", ["windows", "auto"])
+def test_on_rods_windows_give_way_to_the_whole_frame_and_say_so(locator: Any) -> None:
+    there = scattered((300, 300), 14, 50, 1)
+    images = [rods(there, seed) for seed in range(12)]
+    s = replace(SPOTS, locator=locator, diameter_px=15, minmass=600)
+    seen = flown({0: Tracker(s, PX_TO_UM)}, images.__getitem__, 12)
+    whole = flown({0: Tracker(replace(s, locator="centroid"), PX_TO_UM)}, images.__getitem__, 12)
+    said = [note for tracks in seen for note in tracks.notes if note.startswith("windows")]
+    assert said == ["windows: the whole frame is looked at from now on, since windows place particles elsewhere"]
+    if locator == "windows":
+        assert static_error_px(seen) == static_error_px(whole)
+        before = flown({0: Tracker(s, PX_TO_UM, rules=Rules(sloped=False, watched=False))}, images.__getitem__, 12)
+        assert static_error_px(before) > 5.0 * static_error_px(whole)
+
+
+@pytest.mark.parametrize("noise", [4.0, 20.0])
+def test_on_spots_windows_stay_and_say_when_a_new_particle_is_found(noise: float) -> None:
+    there = scattered((300, 300), 20, 30)
+    tracker = Tracker(SPOTS, PX_TO_UM)
+    seen = flown({0: tracker}, lambda look: spots((300, 300), there, noise=noise, seed=look), 3 * STRIPS)
+    said = [note for tracks in seen for note in tracks.notes if note.startswith("windows")]
+    assert said == ["windows: a new particle is found within 8 looks"]
+    for tracks in seen[FIRST_LOOKS + 1 :]:
+        assert np.isnan(tracks.ep_px).all()  # a window does not tell it
+
+
+@pytest.mark.parametrize(("step_px", "late_looks"), [(-4.5, 8), (0.0, 4), (4.5, 8)])
+def test_a_late_particle_is_found_within_the_looks_that_are_said_however_it_moves(
+    step_px: float, late_looks: int
+) -> None:
+    """Wherever a strip begins or ends. Who runs with the strips, down, is caught up with later: by one look or two."""
+    height, most = 256, late_looks + (2 if step_px > 0 else 0)
+    s = replace(SPOTS, late_looks=late_looks)
+    known = np.array([[20.0 + 22.0 * k, 24.0] for k in range(9)])
+    for y in np.linspace(65.0, 190.0, 9):
+
+        def frame(look: int, y: float = y) -> NDArray[Any]:
+            late = np.array([[120.0, y + step_px * (look - 4)]])
+            inside = look >= 4 and 20 < late[0, 1] < height - 20
+            return spots((height, height), np.concatenate([known, late]) if inside else known, seed=look)
+
+        seen = flown({0: Tracker(s, PX_TO_UM)}, frame, 4 + most)
+        if 20 < y + step_px * most < height - 20:
+            assert max(len(tracks) for tracks in seen) == len(known) + 1

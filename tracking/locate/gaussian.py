@@ -1,4 +1,4 @@
-"""A Gaussian spot on a level background, fitted by least squares: the best there is for in-focus fluorescent spots.
+"""A Gaussian spot on a sloping background, fitted by least squares: the best there is for in-focus fluorescent spots.
 
 For white pixel noise it reaches the Cramer-Rao bound sigma_x = sqrt(2 / pi) sigma / amplitude, whatever the width.
 """
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tracking.locate.centroid import Centroid, checked
 from tracking.locate.features import Features, sharpened
 from tracking.locate.guarded import guarded
+from tracking.locate.plane import slopes
 from tracking.rules import NEWEST, Rules
 from tracking.settings import Tracking
 
@@ -42,16 +43,19 @@ def sharpen(image: NDArray[Any], found: Features, s: Tracking, rules: Rules = NE
     if len(found) == 0:
         return found
     width_px = np.clip(found.size_px / np.sqrt(2.0), 0.5, s.radius_px)
-    better = fits(checked(image, s.invert), found.position_px, width_px, s.radius_px + 1)
+    raw, reach = checked(image, s.invert), s.radius_px + 1
+    slope = slopes(raw, found.position_px, float(reach)) if rules.sloped else np.zeros((len(found), 2))
+    better = fits(raw, found.position_px, width_px, reach, slope)
     return guarded(found, better, s) if rules.bounded else sharpened(found, better)
 
 
 @njit(cache=True, nogil=True)
-def fits(raw: Image, position: Floats, width_px: Floats, reach: int) -> Floats:
+def fits(raw: Image, position: Floats, width_px: Floats, reach: int, slope: Floats) -> Floats:
     """[N, 3] x, y and standard error of the best Gaussian about x, y [N, 2]; nan where there is none.
 
     Levenberg (Quart. Appl. Math. 2, 164, 1944) and Marquardt (J. SIAM 11, 431, 1963) with amplitude, place, width and
-    level free, on the (2 reach + 1)^2 pixels about the place, from a first guess of the width [N].
+    level free, on the (2 reach + 1)^2 pixels about the place, from a first guess of the width [N]; the `slope` [N, 2]
+    of the background along x and y is taken off before.
     """
     made = np.full((position.shape[0], 3), np.nan)
     side = 2 * reach + 1
@@ -63,7 +67,8 @@ def fits(raw: Image, position: Floats, width_px: Floats, reach: int) -> Floats:
         low, high = np.inf, -np.inf
         for r in range(side):
             for c in range(side):
-                value = float(raw[row - reach + r, column - reach + c])
+                ground = slope[n, 0] * (c - reach) + slope[n, 1] * (r - reach)
+                value = float(raw[row - reach + r, column - reach + c]) - ground
                 patch[r, c] = value
                 low, high = min(low, value), max(high, value)
         guess = np.array([high - low, position[n, 0] - column + reach, position[n, 1] - row + reach, width_px[n], low])

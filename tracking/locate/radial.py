@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tracking.locate.centroid import Centroid, checked
 from tracking.locate.features import Features, sharpened
 from tracking.locate.guarded import guarded
+from tracking.locate.plane import slopes
 from tracking.rules import NEWEST, Rules
 from tracking.settings import Tracking
 
@@ -25,7 +26,7 @@ Floats = NDArray[np.float64]
 
 STEPS = 3  # against the profile
 BINS_PER_PX = 2
-SIGNIFICANT = 4.0  # standard errors beyond which a slope of the background is subtracted
+SIGNIFICANT = 4.0  # standard errors beyond which a slope is subtracted, in runs of older kernels
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +44,22 @@ def sharpen(image: NDArray[Any], found: Features, s: Tracking, rules: Rules = NE
     """The same features at their centres of radial symmetry, within bounds; where that fails, where they were."""
     if len(found) == 0:
         return found
-    better = centres(checked(image, s.invert), found.position_px, s.radius_px + 1)
+    raw, reach = checked(image, s.invert), s.radius_px + 1
+    slope = slopes(raw, found.position_px, float(reach)) if rules.sloped else np.zeros((len(found), 2))
+    better = centres(raw, found.position_px, reach, slope, not rules.sloped)
     return guarded(found, better, s) if rules.bounded else sharpened(found, better)
 
 
 @njit(cache=True, nogil=True)
-def centres(raw: Image, position: Floats, reach: int) -> Floats:
+def centres(raw: Image, position: Floats, reach: int, slope: Floats, significant: bool) -> Floats:
     """[N, 3] x, y and standard error of the centres nearest the positions x, y [N, 2]; nan where there is none.
 
-    Only pixels within `reach` count; slopes of the background are read from the pixels between `reach` and 1.4 `reach`.
+    Only pixels within `reach` count.
+
+    Args:
+        slope: [N, 2] of the background along x and y, which is taken off before.
+        significant: whether instead a slope is read from the pixels between `reach` and 1.4 `reach`, and taken off
+            where it is significant.
     """
     made = np.full((position.shape[0], 3), np.nan)
     side = 2 * reach + 1
@@ -62,8 +70,10 @@ def centres(raw: Image, position: Floats, reach: int) -> Floats:
             continue
         for r in range(side):
             for c in range(side):
-                patch[r, c] = raw[row - reach + r, column - reach + c]
-        _level(patch, raw, row, column, reach)
+                ground = slope[n, 0] * (c - reach) + slope[n, 1] * (r - reach)
+                patch[r, c] = raw[row - reach + r, column - reach + c] - ground
+        if significant:
+            _level(patch, raw, row, column, reach)
         y, x = _gradient_centre(patch)
         if not (abs(y - reach) < 0.5 * reach and abs(x - reach) < 0.5 * reach):
             y, x = position[n, 1] - row + reach, position[n, 0] - column + reach

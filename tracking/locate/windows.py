@@ -2,8 +2,12 @@
 
 Guards: the maximum nearest the expected place, not the brightest; found within the search range; of a mass like the
 particle's own so far; no two windows on one feature. A particle that fails them is not seen in this frame; where many
-fail at once the light or the settings have changed, and the whole frame is looked at. At each look one strip in STRIPS
-is searched in full, so that every place is looked at every STRIPS looks, and new particles are found.
+fail at once the light or the settings have changed, and the whole frame is looked at. At each look one strip of
+`late_looks` is searched in full, so that every place is looked at every `late_looks` looks, and new particles are
+found. A strip begins `search_px` before its first row: who crosses to the strip before it is not missed.
+
+What strips find is held against what windows found there. Where a particle has several maxima, as a rod that is longer
+than the mask, the two differ, and windows jump: then the whole frame is looked at from there on.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from tracking.locate.bandpass import TOP, gaussian
 from tracking.locate.centroid import Centroid, checked
@@ -25,7 +30,10 @@ from tracking.settings import Tracking
 
 Floats = NDArray[np.float64]
 
-STRIPS = 8
+FIRST_LOOKS = 2  # with windows: they are held against the whole frame, and its places count
+APART_PX = 1.0  # a larger distance between a window's place and the frame's counts as this
+LEAST_APART, APART_SHARE = 2.0, 0.02  # sum and mean of squares of such distances, in APART_PX, beyond which they differ
+MOST_COMPARED = 400  # then both sums are halved: what is long ago counts less
 # What a window costs in pixels of the full frame, to 20 %: measured for searches of 3 to 15 px, boxes of 7 to 61 px.
 WINDOW_COST_PX, COST_PER_WINDOW_PX = 700.0, 0.7
 FEWEST = 0.7  # of the windows that must hold; below it the whole frame is looked at in the same turn
@@ -43,6 +51,29 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
+class Agreement:
+    """How far windows place particles from where the full frame does, so far."""
+
+    looks: int = 0  # with windows
+    compared: int = 0  # places
+    apart: float = 0.0  # sum of squares of their distances, in units of APART_PX, each 1 at most
+    whole: bool = False  # windows are not to be used
+
+    def after(self, windows: Features, frame: Features, least_px: float) -> Agreement:
+        """With the features of one look; those of the frame that no window found nearer than least_px don't count."""
+        compared, apart = self.compared, self.apart
+        if compared > MOST_COMPARED:
+            compared, apart = compared // 2, apart / 2
+        if len(windows) and len(frame):
+            away_px = cKDTree(windows.position_px).query(frame.position_px)[0]
+            away_px = away_px[away_px < least_px]
+            compared += len(away_px)
+            apart += float(np.square(np.minimum(away_px / APART_PX, 1.0)).sum())
+        whole = self.whole or (apart >= LEAST_APART and apart > APART_SHARE * compared)
+        return Agreement(self.looks + 1, compared, apart, whole)
+
+
+@dataclass(frozen=True, slots=True)
 class Windows:
     """The predictive locator. `everywhere` is the locator of strips and of frames where windows do not pay."""
 
@@ -51,16 +82,31 @@ class Windows:
 
     def __call__(self, image: NDArray[Any], expected: Known, looks: int) -> Features:
         """Features of one frame; `looks`, how many frames were looked at before, says which strip's turn it is."""
-        if not self._pays(len(expected.mass), image.size):
-            return Centroid(self.settings, rules=self.rules)(image)
+        return self.look(image, expected, looks, Agreement(looks=FIRST_LOOKS))[0]
+
+    def look(
+        self, image: NDArray[Any], expected: Known, looks: int, before: Agreement
+    ) -> tuple[Features, Agreement]:  # fmt: skip
+        """(features of one frame, how far windows agree with it now)."""
+        s = self.settings
+        if before.whole or not self._pays(len(expected.mass), image.size):
+            return Centroid(s, rules=self.rules)(image), before
         known = self.near(image, expected)
         if len(known) < FEWEST * len(expected.mass):
-            return Centroid(self.settings, rules=self.rules)(image)
-        return self._without_doubles(joined(known, self.strip(image, looks % STRIPS)), len(known))
+            return Centroid(s, rules=self.rules)(image), before
+        first = self.rules.watched and before.looks < FIRST_LOOKS
+        found = Centroid(s, rules=self.rules)(image) if first else self.strip(image, looks % s.late_looks)
+        now = before.after(known, found, s.least_distance_px) if self.rules.watched else before
+        if first:
+            return found, now
+        if now.whole:
+            return Centroid(s, rules=self.rules)(image), now
+        return self._without_doubles(joined(known, found), len(known)), now
 
     def _pays(self, windows: int, size: int) -> bool:
         """Whether so many windows and a strip cost less than a frame of `size` pixels, which is band-passed there."""
-        return self.settings.preprocess and 0 < windows * self.cost_px < (1.0 - 1.0 / STRIPS) * size
+        s = self.settings
+        return s.preprocess and 0 < windows * self.cost_px < (1.0 - 1.0 / s.late_looks) * size
 
     @property
     def reach_px(self) -> int:
@@ -102,10 +148,12 @@ class Windows:
         return Features(found[:, :MASS].copy(), mass, size_px, ecc, signal, raw_mass, unknown)
 
     def strip(self, image: NDArray[Any], turn: int) -> Features:
-        """The features whose middle is in strip `turn` of STRIPS, by the full-frame rule."""
+        """The features whose middle is in strip `turn` of `late_looks`, by the full-frame rule."""
         s = self.settings
         height = image.shape[0]
-        first, last = turn * height // STRIPS, (turn + 1) * height // STRIPS
+        first, last = turn * height // s.late_looks, (turn + 1) * height // s.late_looks
+        if self.rules.watched:
+            first = max(first - int(np.ceil(s.search_px)), 0)
         pad = s.margin_px + int(s.least_distance_px) // 2 + 1
         start = max(first - pad, 0)
         found = Centroid(s, error=False, rules=self.rules)(image[start : last + pad])
