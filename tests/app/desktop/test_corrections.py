@@ -19,7 +19,7 @@ from app.desktop.open import application, planner
 from app.desktop.session import Session
 from app.desktop.view import View
 from app.desktop.window import Window
-from app.take_correction import IMAGES, TAKEN, median_image
+from app.take_correction import TAKEN, median_image
 from control.contract import OrderKind
 from drivers.still_image import read_still_image
 from tests.app.desktop.test_window import Bench
@@ -103,9 +103,12 @@ def test_a_region_is_drawn_moved_resized_and_removed(bench: Bench) -> None:
 
 
 def test_a_background_is_taken_from_the_stream(bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The moving particles are not in it; it is in force without another click, and the log says so."""
-    monkeypatch.setattr("app.desktop.taking.IMAGES", 12)
-    monkeypatch.setitem(TAKEN, "background", replace(TAKEN["background"], over_s=0.5))
+    """The moving particles are not in it; it is in force without another click, and the log says so.
+
+    A record holds the images that it began with: while one is made none is taken; regions are settings, and are drawn.
+    """
+    monkeypatch.setattr("app.desktop.taking.IMAGES", 6)
+    monkeypatch.setitem(TAKEN, "background", replace(TAKEN["background"], over_s=0.2))
     window = bench.window
     choose(bench, 3.0, 3.0, "Correct the images", "Take the background")
     bench.qtbot.waitUntil(lambda: window.session.plan.rig.tracking.background_file != "")
@@ -120,46 +123,35 @@ def test_a_background_is_taken_from_the_stream(bench: Bench, monkeypatch: pytest
     choose(bench, 3.0, 3.0, "Correct the images", "Correct nothing")
     assert window.session.plan.rig.tracking.background_file == ""
     assert window.session.plan.corrections == {}
-
-
-def test_while_a_run_is_recorded_no_other_image_is_put_in_force(bench: Bench) -> None:
-    """A record holds the images that it began with; regions are settings, and may be drawn."""
-    window = bench.window
     window.actions_bar.record.trigger()
     bench.qtbot.waitUntil(lambda: window.session.live.recording)  # type: ignore[union-attr]
     choose(bench, 3.0, 3.0, "Correct the images", "Take the dark frame")
     assert "end the record first" in window.status.currentMessage()
     assert window.taking.what == ""
+    window.change_rig({"tracking.background_file": str(path)}, False)
+    assert window.session.plan.corrections == {}
+    assert "end the record first" in window.devices.trouble.text()
     choose(bench, 10.0, 8.0, "Exclude a region here", "Ellipse")
     assert len(window.session.plan.rig.tracking.excluded_regions) == 1
 
 
-def test_so_many_images_are_not_waited_for_without_a_camera(qtbot: QtBot, tmp_path: Path) -> None:
-    made = Bench(qtbot, tmp_path)
-    made.window.take("dark")
-    assert "there is no image yet" in made.window.status.currentMessage()
-    assert made.window.taking.what == ""
-    assert IMAGES > 12
-    made.window.close()
-
-
 def test_a_background_is_taken_from_a_recording(qtbot: QtBot, tmp_path: Path) -> None:
     """Of its own images, from the first to the last; the recording is tracked anew with it."""
-    camera = DirtyCamera(frames=16)
+    camera = DirtyCamera(frames=6)
     tifffile.imwrite(tmp_path / "a.tif", np.stack(camera.images(dirty=True)), photometric="minisblack")
     application()
     path, made = planner(tmp_path / "a.tif", None)
     window = Window(Session(made), path, tmp_path, lambda chosen: planner(chosen, None)[1])
     qtbot.addWidget(window)
     window.show()
-    qtbot.waitUntil(lambda: window.playback.reel is not None and window.playback.reel.ready == 16)
+    qtbot.waitUntil(lambda: window.playback.reel is not None and window.playback.reel.ready == 6)
     window.hand.asked_for.emit("background")
     qtbot.waitUntil(lambda: window.session.plan.rig.tracking.background_file != "")
     background = read_still_image(Path(window.session.plan.rig.tracking.background_file))
     assert np.array_equal(background, median_image(camera.images(dirty=True)))
-    assert any("background: " in line and "from 16 images" in line for line in window.log.read())
+    assert any("background: " in line and "from 6 images" in line for line in window.log.read())
     reel = window.playback.reel
     assert reel is not None
-    qtbot.waitUntil(lambda: reel.compared == 16 or bool(reel.trouble))
+    qtbot.waitUntil(lambda: reel.compared == 6 or bool(reel.trouble))
     assert reel.trouble == ""
     window.close()
