@@ -301,6 +301,8 @@ class Window(QMainWindow):
             return
         path, (plan, reel) = self.reading.path, found
         resumed, before, stack = self._resumed, self._unsaved(), self.panel.undo_stack
+        if resumed is not None and resumed.stack is stack:  # and what was edited while it was read
+            resumed.data, resumed.devices = self.panel.data(), self.devices.edits()
         try:
             self.show_plan(plan)
         except (Fault, Refused) as error:

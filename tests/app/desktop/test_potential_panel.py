@@ -25,6 +25,7 @@ def panel(qtbot: QtBot) -> ExperimentPanel:
     made = planner(None, FIRST)[1]
     opened = ExperimentPanel(made.experiment, Session(made).means, Path("."))
     qtbot.addWidget(opened)
+    opened.resize(300, 900)  # with room for what is foreseen
     opened.show()
     return opened
 

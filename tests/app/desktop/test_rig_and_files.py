@@ -28,7 +28,6 @@ from control.contract import Level
 from tests.app.desktop.test_playback import SMALL
 from tests.app.desktop.test_window import Bench, delay_s, force, write
 from tests.app.desktop.test_window import bench as bench
-from tests.app.desktop.toy import planned
 
 REAL: Any = QTest  # whose stubs do not know that its functions are static
 
@@ -49,7 +48,7 @@ def click(menu: QMenu, action: QAction) -> None:
     )
 
 
-def test_the_rig_is_closed_dark_and_opened_again(bench: Bench) -> None:
+def test_the_rig_is_closed_dark_opened_again_and_reconnected(bench: Bench) -> None:
     window, acts = bench.window, bench.window.actions_bar
     assert not acts.close_rig.isEnabled()
     assert not acts.reconnect.isEnabled()
@@ -69,19 +68,13 @@ def test_the_rig_is_closed_dark_and_opened_again(bench: Bench) -> None:
     bench.qtbot.waitUntil(acts.arm.isEnabled)
     assert len(bench.toys) == 2
     assert bench.level is Level.SAFE
-
-
-def test_a_device_that_has_gone_comes_back_by_reconnect(bench: Bench) -> None:
-    window, acts = bench.window, bench.window.actions_bar
-    bench.armed()
     gone = bench.toy
     gone.camera.fault = "the cable is out"
     bench.qtbot.waitUntil(lambda: bench.level is Level.TRIPPED)
     press(window, acts.reconnect)
-    bench.qtbot.waitUntil(lambda: len(bench.toys) == 2 and bench.level is Level.SAFE)
+    bench.qtbot.waitUntil(lambda: len(bench.toys) == 3 and bench.level is Level.SAFE)
     assert gone.beam.closed
-    bench.qtbot.waitUntil(acts.arm.isEnabled)
-    assert window.strip.level.word == "SAFE"
+    bench.qtbot.waitUntil(lambda: acts.arm.isEnabled() and window.strip.level.word == "SAFE")
 
 
 def test_a_dialog_for_files_leaves_the_beam_and_the_window_alone(bench: Bench, tmp_path: Path) -> None:
@@ -139,24 +132,15 @@ def test_save_asks_before_it_replaces_and_files_are_recent(bench: Bench, tmp_pat
     window.open(FIRST.parent / "ring_crystal.yaml")
     bench.qtbot.waitUntil(lambda: window.reading is None)
     assert [path.name for path in listed.recent[:2]] == ["ring_crystal.yaml", "mine.yaml"]
+    memory = Memory(tmp_path / "memory")
+    memory.keep(window, "", listed.recent)
+    assert Memory(tmp_path / "memory").recent == listed.recent
     row = listed.recent_menu.actions()[1]
     assert row.text().startswith("mine.yaml")
     listed.recent_menu.popup(listed.open_button.mapToGlobal(QPoint(0, 0)))
     click(listed.recent_menu, row)
     bench.qtbot.waitUntil(lambda: window.reading is None and window.path == mine)
     assert delay_s(window.session.plan.experiment) == 0.25
-
-
-def test_recent_files_are_remembered(qtbot: QtBot, tmp_path: Path) -> None:
-    application()
-    for number in range(2):
-        window = Window(Session(planned()), FIRST, tmp_path, lambda path: planner(path, None)[1], Memory(tmp_path))
-        qtbot.addWidget(window)
-        if number == 0:
-            window.panel.list.remember(tmp_path / "a run.h5")
-        else:
-            assert window.panel.list.recent == [FIRST.absolute(), tmp_path / "a run.h5"]
-        window.close()
 
 
 @pytest.fixture
@@ -192,6 +176,10 @@ def test_a_floating_panel_is_found_again(bench: Bench) -> None:
     docks = {dock.windowTitle(): dock for dock in window.findChildren(QDockWidget)}
     lost = docks["Log"]
     lost.setFloating(True)
+    lost.hide()
+    lost.move(-5000, -5000)
+    lost.show()  # beyond all screens: it comes over the window
+    bench.qtbot.waitUntil(lambda: window.geometry().intersects(lost.frameGeometry()))
     lost.move(-5000, -5000)
     docks["Devices"].close()
     panels = window.findChild(Panels)
@@ -210,18 +198,6 @@ def test_a_floating_panel_is_found_again(bench: Bench) -> None:
         assert not docks[name].isFloating()
         assert docks[name].isVisible() or name == "Devices"
         assert inside(docks[name], window)
-
-
-def test_a_floating_panel_beyond_the_screens_comes_over_the_window(bench: Bench) -> None:
-    window = bench.window
-    log = window.findChild(QDockWidget, "Log")
-    assert log is not None
-    log.setFloating(True)
-    log.hide()
-    log.move(-5000, -5000)
-    log.show()
-    REAL.qWait(100)
-    assert window.geometry().intersects(log.frameGeometry())
 
 
 def inside(widget: QWidget, window: Window) -> bool:

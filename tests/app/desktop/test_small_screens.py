@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from PyQt6.QtCore import QPoint, QRect, QSize, Qt
 from PyQt6.QtGui import QKeySequence
 from PyQt6.QtTest import QTest
@@ -43,8 +42,12 @@ def form_px(window: Window) -> int:
     return viewport.height()
 
 
-@pytest.mark.parametrize("room", [SMALL, MIDDLE, QSize(1366, 768)])
-def test_what_is_essential_is_in_sight(bench: Bench, room: QSize) -> None:
+def test_what_is_essential_is_in_sight(bench: Bench) -> None:
+    for room in (SMALL, MIDDLE, QSize(1366, 768)):
+        essential_is_in_sight(bench, room)
+
+
+def essential_is_in_sight(bench: Bench, room: QSize) -> None:
     window = shown(bench, room)
     assert (window.width(), window.height()) == (room.width(), room.height() - TITLE_PX)
     acts, panel = window.actions_bar, window.panel
@@ -96,12 +99,11 @@ def test_curves_and_numbers_are_put_away_and_fetched_by_the_mouse(bench: Bench) 
     assert window.rect().contains(place(panel.plot.energy, window))
 
 
-@pytest.mark.parametrize("room", [SMALL, MIDDLE])
-def test_nothing_jumps_when_a_fault_appears(bench: Bench, room: QSize) -> None:
-    window = shown(bench, room)
+def test_nothing_jumps_when_a_fault_appears(bench: Bench) -> None:
+    window = shown(bench, SMALL)
     panel = window.panel
     box = focused(bench, radius_box(bench))
-    watched = [box, panel.tabs, panel.consequences, panel.apply_button, window.view, window.strip.level]
+    watched: list[QWidget] = [box, panel.tabs, panel.consequences, panel.apply_button, window.view, window.strip.level]
     before = [place(widget, window) for widget in watched]
     for text in ("1.25", "1e9"):
         typed(box, text)

@@ -83,7 +83,7 @@ def test_a_drawn_curve_outlives_another_experiment_with_its_undo(bench: Bench) -
     assert not any("unsaved" in name for name in listed(panel.list.box))  # all was undone
 
 
-def test_what_was_applied_and_not_saved_is_kept_too_and_is_in_force_again(bench: Bench) -> None:
+def test_what_was_applied_and_not_saved_is_kept_too_until_it_is_saved(bench: Bench, tmp_path: Path) -> None:
     window = bench.window
     box = focused(bench, radius_box(bench))
     typed(box, "1.25")
@@ -94,20 +94,13 @@ def test_what_was_applied_and_not_saved_is_kept_too_and_is_in_force_again(bench:
     bench.qtbot.waitUntil(lambda: window.session.plan.experiment.title == "Annular activity")
     assert radius_um(window.session.plan.experiment) == 1.25
     assert window.panel.undo_button.text() == "Undo, apply"
-
-
-def test_what_is_saved_is_no_unsaved_edit(bench: Bench, tmp_path: Path) -> None:
-    window = bench.window
-    box = focused(bench, radius_box(bench))
-    typed(box, "1.25")
-    REAL.keyClick(box, Qt.Key.Key_Return)
     window.save(tmp_path / "mine.yaml")
     window.open(FIRST.parent / "ring_crystal.yaml")
     read(bench)
-    assert not any("unsaved" in name for name in listed(window.panel.list.box))
+    assert not any("unsaved" in name for name in listed(window.panel.list.box))  # it is in a file
 
 
-def test_settings_of_devices_that_are_not_applied_are_kept_too(bench: Bench) -> None:
+def test_settings_of_devices_are_kept_too_and_an_undo_leaves_them(bench: Bench) -> None:
     window = bench.window
     window.devices.forms["camera"].rows["exposure_s"].put(0.004)
     window.devices.forms["camera"].edited.emit()
@@ -119,16 +112,12 @@ def test_settings_of_devices_that_are_not_applied_are_kept_too(bench: Bench) -> 
     bench.qtbot.waitUntil(lambda: window.session.plan.experiment.title == "Annular activity")
     assert window.devices.edits() == {"camera.exposure_s": 0.004}
     assert window.session.plan.rig.tracking.memory == 7
-
-
-def test_undo_of_a_law_leaves_what_another_panel_has_set_since(bench: Bench) -> None:
-    window = bench.window
     box = focused(bench, radius_box(bench))
     typed(box, "1.25")
     REAL.keyClick(box, Qt.Key.Key_Return)
-    window.change_rig({"tracking.memory": 7}, False)
-    REAL.keyClick(box, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
-    assert window.panel.data()["set"]["tracking.memory"] == 7
+    window.change_rig({"tracking.memory": 5}, False)
+    REAL.keyClick(box, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)  # of the law only
+    assert window.panel.data()["set"]["tracking.memory"] == 5
     assert not window.panel.apply_button.isEnabled()
 
 
