@@ -23,6 +23,9 @@ def rig() -> Rig:
 
 def test_a_loop_that_keeps_up_is_not_too_slow(rig: Rig) -> None:
     assert overload(rig, 99.0, FREE) is None
+    half = replace(rig, camera=replace(rig.camera, drop=0.5))  # of the frames arrive
+    assert overload(half, 49.0, FREE) is None
+    assert overload(half, 30.0, FREE) is not None
 
 
 def test_slow_tracking_is_named_and_a_cheaper_locator_a_region_and_bins_are_offered(rig: Rig) -> None:
