@@ -76,7 +76,7 @@ def overload(rig: Rig, rate_hz: float, each_s: dict[str, float], running: str = 
         each_s: the time of each of PARTS in a turn, with the wait for the camera.
         running: the part that goes on now: time that no part has is its.
     """
-    asked_hz = float(rig.camera.fps)
+    asked_hz = float(rig.camera.fps) * (1.0 - float(getattr(rig.camera, "drop", 0.0)))
     if rate_hz >= KEEPS_UP * asked_hz:
         return None
     turn_s = 1.0 / rate_hz

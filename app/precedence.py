@@ -18,18 +18,18 @@ class Precedence:
     """
 
     def __init__(self) -> None:
-        self.first = False
+        self.first = self._taken = False
 
     def take(self) -> None:
         """For this thread, and those that it starts from now on."""
-        self.first = True
+        self.first = self._taken = True
         if hasattr(os, "setpriority"):
             with suppress(PermissionError):
                 os.setpriority(os.PRIO_PROCESS, 0, FIRST)
 
     def follow(self, keeps_up: bool) -> None:
-        """First while the loop keeps up; for every thread, since Linux has it by thread."""
-        if keeps_up is self.first:
+        """First while the loop keeps up, if it was taken; for every thread, since Linux has it by thread."""
+        if not self._taken or keeps_up is self.first:
             return
         self.first = keeps_up
         if sys.platform != "linux":

@@ -114,9 +114,9 @@ class TuningPanel(QWidget):
         whole.addWidget(self.phase, 1)
         whole.addWidget(self.alarm)
         whole.addWidget(self.said)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(theme.GRID, 0, 0, theme.GRID)
-        column.addWidget(scrolled(inner))
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(theme.GRID, 0, 0, theme.GRID)
+        outer.addWidget(scrolled(inner))
 
     # images ---------------------------------------------------------------------------------------------------------
 

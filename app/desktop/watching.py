@@ -89,7 +89,9 @@ class Watching:
         self.status.show_pace(pace, newest, self._looked_hz())
         if newest is not None:
             rig = session.plan.rig
-            slow = self._judge.look(rig, time.monotonic(), pace.turns, live.stopwatch) if live.running else None
+            slow = self._judge.look(rig, time.monotonic(), pace.turns, live.stopwatch)
+            if not live.running or newest.frame is None:  # a silent camera is a fault, which is said as one
+                slow = None
             self.too_slow.show_overload(slow)
             self.status.show_slow(slow is not None)
             planned_s = rig.camera.exposure_s / 2.0 + rig.camera.readout_s + rig.loop.latency_s

@@ -11,6 +11,7 @@ from app.plan import plan
 from app.rig_file import EXPERIMENTS, Rig
 from app.stopwatch import Stopwatch
 from drivers.cameras.opencv_capture import OpenCVCamera
+from drivers.sim.camera import SimulatedCamera
 
 FREE = {"tracker": 0.002, "policy": 0.001, "beam": 0.0, "recorder": 0.0, "camera": 0.006}
 
@@ -23,6 +24,10 @@ def rig() -> Rig:
 
 def test_a_loop_that_keeps_up_is_not_too_slow(rig: Rig) -> None:
     assert overload(rig, 99.0, FREE) is None
+    assert isinstance(rig.camera, SimulatedCamera)
+    half = replace(rig, camera=replace(rig.camera, drop=0.5))  # of the frames arrive
+    assert overload(half, 49.0, FREE) is None
+    assert overload(half, 30.0, FREE) is not None
 
 
 def test_slow_tracking_is_named_and_a_cheaper_locator_a_region_and_bins_are_offered(rig: Rig) -> None:

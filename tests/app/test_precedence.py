@@ -25,6 +25,8 @@ def test_a_loop_that_does_not_keep_up_goes_first_no_more(monkeypatch: pytest.Mon
     thread.start()
     begun.wait()
     made = Precedence()
+    made.follow(keeps_up=True)
+    assert not asked  # it was not taken
     made.take()
     assert asked == [(0, FIRST)]
     made.follow(keeps_up=True)

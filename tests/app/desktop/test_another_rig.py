@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-from PyQt6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
 from app.desktop.window import Window
 from app.rig_file import EXPERIMENTS
 from tests.app.desktop.test_window import Bench, write
+from tests.app.desktop.toy import click
 from tests.tracking.footage import spots
 
 PLACES = np.array([[30.0, 30.0], [90.0, 60.0]])
@@ -72,7 +72,7 @@ def test_other_tracking_settings_are_drawn_in_a_video(bench: Bench, video: Path)
     bench.qtbot.waitUntil(lambda: window.playback.shown is not None)
     assert rings(window) == 2
     write(window.devices.forms["tracking"].rows["minmass"], 1e6)
-    bench.qtbot.mouseClick(window.devices.button, Qt.MouseButton.LeftButton)
+    click(window.devices.button)
     assert rings(window) == 0
     reel = window.playback.reel
     assert reel is not None
@@ -101,7 +101,7 @@ def test_frame_rate_and_scale_stand_beside_a_video_with_their_source(bench: Benc
     assert "no theory: camera.fps and optics.um_per_px not known" in window.plots.msd.note
     window.asking.reject()
     assert not window.asking.isVisible()
-    bench.qtbot.mouseClick(transport.tell, Qt.MouseButton.LeftButton)
+    click(transport.tell)
     assert window.asking.isVisible()
     window.asking.reject()
     write(window.devices.forms["optics"].rows["um_per_px"], 0.2)

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PyQt6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
 from app.happenings import Kind
 from control.contract import DARK, Forces, Level, Tracks, Turn
 from tests.app.desktop.test_window import Bench, force, write
+from tests.app.desktop.toy import click
 
 
 @pytest.fixture
@@ -97,10 +97,10 @@ def test_the_log_is_filtered_by_kind(bench: Bench) -> None:
     log.say("a remark")
     for kind, words in ((Kind.DARK, "no light"), (Kind.FAULT, "interlock"), (Kind.NOTE, "remark")):
         assert lines_with(bench, words)
-        bench.qtbot.mouseClick(log.kinds[kind], Qt.MouseButton.LeftButton)
+        click(log.kinds[kind])
         assert not lines_with(bench, words)
         assert words not in log.text.toPlainText()
-        bench.qtbot.mouseClick(log.kinds[kind], Qt.MouseButton.LeftButton)
+        click(log.kinds[kind])
         assert words in log.text.toPlainText()
 
 

@@ -9,13 +9,13 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from PyQt6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
 from app.desktop.pulse import Pulse
 from control.contract import NOBODY, Expected, Frame, Turn
 from tests.app.desktop import toy
 from tests.app.desktop.test_window import Bench
+from tests.app.desktop.toy import click
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_slow_tracking_is_said_and_a_lower_rate_is_one_click(bench: Bench) -> No
     assert window.view.rect().contains(told.geometry())
     bench.qtbot.waitUntil(lambda: shown_hz(bench) >= 10.0)
     name = next(text for text in told.buttons if text.endswith("fps"))
-    bench.qtbot.mouseClick(told.buttons[name], Qt.MouseButton.LeftButton)
+    click(told.buttons[name])
     assert window.session.plan.rig.camera.fps == float(name.split()[0]) < 5.0
     assert beam.closed
     assert not told.isVisible()
@@ -64,7 +64,7 @@ def test_what_was_put_away_stays_away(bench: Bench) -> None:
     told = bench.window.watching.too_slow
     bench.armed()
     bench.qtbot.waitUntil(told.isVisible)
-    bench.qtbot.mouseClick(told.away, Qt.MouseButton.LeftButton)
+    click(told.away)
     bench.qtbot.wait(500)
     assert not told.isVisible()
 

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from PyQt6.QtCore import Qt
+from PyQt6.QtTest import QTest
+from PyQt6.QtWidgets import QWidget
 
 from app.desktop.session import Wiring
 from app.machine import build_machine
@@ -139,3 +142,8 @@ def wiring(period_s: float = 0.02) -> tuple[Wiring, list[Toy], list[Recorder]]:
         return replace(machine, tracker=Tracker(toys[-1].camera), stale_s=5.0) if toys else machine
 
     return Wiring(open_toy, build, record), toys, recorders
+
+
+def click(widget: QWidget) -> None:
+    """With the mouse, as a person does."""
+    QTest.mouseClick(widget, Qt.MouseButton.LeftButton)  # type: ignore[call-overload]  # the stubs ask for a self
