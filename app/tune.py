@@ -16,6 +16,7 @@ from app.progress import progress
 from app.recording import open_recording
 from app.say import say
 from config.atomic import fresh_file, refuse_what_is_no_file
+from config.output_kinds import SOFTWARE
 from config.reader import Document, build, override, parse, plain
 from config.refused import Refused
 from control.contract import Ended, Fault
@@ -34,7 +35,8 @@ SUGGESTED = ("diameter_px", "minmass", "separation_px", "invert")
 def tune_recording(recording: Path, sets: Sequence[str], *, out: Path | None, json: Path | None) -> int:
     """Say which settings suit the recording, and leave a picture. What `sets` give is kept, the rest chosen for it."""
     picture = picture_file(recording, out)
-    require_files({"the input 'recording'": recording}, {"the picture": (picture, "")}, json)
+    kind = "" if out is not None else "a PNG that Cybloids has made"  # that the person has not named
+    require_files({"the input 'recording'": recording}, {"the picture": (picture, kind)}, json)
     start, given = given_settings(sets)
     frames = spread_frames(recording, sets)
     try:
@@ -45,7 +47,7 @@ def tune_recording(recording: Path, sets: Sequence[str], *, out: Path | None, js
     seen = inspect(frames, s)
     values = {name: plain(getattr(s, name)) for name in SUGGESTED} | {"separation_px": s.least_distance_px}
     try:
-        draw(frames[0], s, seen, picture)
+        draw(frames[0], s, seen, picture, kind)
     finally:  # the settings are said, whatever came to the picture's place meanwhile
         for sentence in made.why:
             say(sentence)
@@ -134,7 +136,7 @@ def summary(
     }  # fmt: skip
 
 
-def draw(image: Image, s: Tracking, seen: Inspection, picture: Path) -> None:
+def draw(image: Image, s: Tracking, seen: Inspection, picture: Path, kind: str = "") -> None:
     """Candidates kept and rejected, the histogram of masses, the histogram of sub-pixel phases."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -172,5 +174,7 @@ def draw(image: Image, s: Tracking, seen: Inspection, picture: Path) -> None:
     phase.set_xlabel("sub-pixel phase / px")
     phase.set_title(seen.verdict.split(";")[0], fontsize=9)
     phase.legend()
-    with fresh_file(picture) as beside:
-        figure.savefig(beside, dpi=100, format=picture.suffix[1:].lower())
+    ending = picture.suffix[1:].lower()
+    said = {"Software": SOFTWARE} if ending == "png" else None
+    with fresh_file(picture, kind=kind) as beside:
+        figure.savefig(beside, dpi=100, format=ending, metadata=said)
