@@ -13,7 +13,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -267,7 +267,7 @@ def require_own(wanted: Training, card: Path) -> None:
             raise Refused(f"{state}: this training was begun with other settings; "
                           "give this one another 'out', or remove the file to begin anew")  # fmt: skip
         best, rows = _best_sha256(state), _log(json.loads(said["at"])["rows"])
-    own = {
+    own: dict[Path, Callable[[], bool]] = {
         card: lambda: best != "" and _stated_sha256(card) == best,
         weights: lambda: best != "" and hashlib.sha256(weights.read_bytes()).hexdigest() == best,
         log: lambda: rows.startswith(log.read_bytes().decode("utf-8", "replace")),
