@@ -30,7 +30,8 @@ ROUNDING = 1e-9  # of a value: a smaller error is that of the arithmetic
 def analyse_run(path: Path, out: Path | None, *, json: Path | None) -> int:
     """Write the page, and say the findings. Raises Refused for a run in which nobody was seen."""
     target = out or path.with_suffix(".html")
-    require_files({"the input 'run'": path}, {"the report": (target, "HTML")}, json)
+    kind = "HTML" if out is not None else "a report that Cybloids has made"  # that the person has not named
+    require_files({"the input 'run'": path}, {"the report": (target, kind)}, json)
     run, about, calibration = tables(path)
     found = findings(run)
     page = Page(f"{run.plan.experiment.title}: {path.name}")
@@ -46,7 +47,7 @@ def analyse_run(path: Path, out: Path | None, *, json: Path | None) -> int:
     page.folded("experiment", write(run.plan.experiment))
     page.folded("rig", write(run.plan.rig))
     try:
-        page.save(target)
+        page.save(target, kind)
     finally:  # the findings are said, whatever came to the report's place meanwhile
         for one in found:
             name, foreseen, measured, unit, _ = row(one)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from config.atomic import write_file
+from config.atomic import fresh_file
 from config.refused import Refused
 from control.contract import Fault
 
@@ -22,10 +24,31 @@ def write_json(path: Path, value: Any, *, own: bool = False) -> None:
     Raises Refused where it can't be written, and where `path` is no plain file (a link, a device, a folder), or
     was read.
     """
+    with answered(path, value, own=own):
+        pass
+
+
+@contextmanager
+def answered(path: Path | None, value: Any, *, own: bool = False) -> Iterator[None]:
+    """The answer is on the disk before the block begins, and takes the place of `path` after it.
+
+    Where the block raises, nothing is left of it: for a step that is not to be taken twice. Arguments and errors are
+    those of `write_json`; without a path the block alone runs.
+    """
+    if path is None:
+        yield
+        return
     text = json.dumps(finite(value), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     try:
-        write_file(path, text, "a file for the answer", kind="JSON", own=own)
+        with fresh_file(path, "a file for the answer", kind="JSON", own=own) as beside:
+            with beside.open("wb") as file:
+                file.write(text.encode("utf-8"))
+                file.flush()
+                os.fsync(file.fileno())
+            yield
     except OSError as error:
+        if error.filename != str(path):  # of the block
+            raise
         raise Refused(f"{path}: the answer could not be written ({error.strerror})") from None
 
 

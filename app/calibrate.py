@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from app.answer import write_json
+from app.answer import answered, write_json
 from app.calibration.diffusion import diffusion, drift
 from app.calibration.job import Job
 from app.calibration.latency import latency
 from app.calibration.map import camera_to_deflector
-from app.calibration.record import Record, load, undo
+from app.calibration.record import Record, load, newest, undo
 from app.calibration.stiffness import power, stiffness
 from app.calibration.um_per_px import um_per_px
 from app.outputs import require_apart
@@ -48,10 +48,10 @@ def calibrate_rig(
     if kind_of(file):
         load(file)  # refused before anything is measured, if it is no calibration file
     if undone:
-        record = undo(file)
+        record = newest(file)
+        with answered(json, [plain(record)]):  # without an answer nothing is undone: again would undo one more
+            undo(file)
         say(f"undone: {record.what} of {record.date}; {file}")
-        if json is not None:
-            write_json(json, [plain(record)])
         return 0
     job = Job(rig, tuple(sets), file, seed=seed, seconds=seconds, pitch_um=pitch_um)
     made = []

@@ -29,7 +29,7 @@ KINDS = {  # of what they replace, by verb and option; "": as the ending of the 
     ("analyse", "out"): "HTML", ("tune", "out"): "", ("correct", "out"): "", ("symmetry", "figure"): "",
     ("desktop", "picture"): "a PNG",
     ("bench", "docs"): PAGE, ("reproduce", "docs"): PAGE,
-    ("train", "out"): "the card of a checkpoint", ("species", "out"): "the card of a checkpoint",
+    ("train", "out"): "the card of a network", ("species", "out"): "the card of a classifier",
     ("emulate", "log"): "a log in JSON lines",
 }  # fmt: skip
 

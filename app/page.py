@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from config.atomic import write_file
+from config.output_kinds import SOFTWARE
 from control.contract import Fault
 
 STYLE = """
@@ -61,14 +62,15 @@ class Page:
 
     def html(self) -> str:
         title = html.escape(self.title)
-        head = f'<meta charset="utf-8"><title>{title}</title><style>{STYLE}</style>'
+        made = f'<meta name="generator" content="{SOFTWARE}">'
+        head = f'<meta charset="utf-8">{made}<title>{title}</title><style>{STYLE}</style>'
         return (
             f"<!doctype html><html lang=en><head>{head}</head><body><h1>{title}</h1>{''.join(self.parts)}</body></html>"
         )
 
-    def save(self, path: Path) -> None:
-        """Whole or not at all. Raises Refused, Fault."""
+    def save(self, path: Path, kind: str = "HTML") -> None:
+        """Whole or not at all; it replaces its `kind` (config.output_kinds) only. Raises Refused, Fault."""
         try:
-            write_file(path, self.html(), "a file for the report", kind="HTML")
+            write_file(path, self.html(), "a file for the report", kind=kind)
         except OSError as error:
             raise Fault(f"{path}: the report could not be saved ({error.strerror or error})") from None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from app.calibration.record import calibrated
 from app.correction import located, located_set, with_corrections
@@ -83,9 +84,14 @@ def experiment_of(document: Document) -> Document:
 
 
 def planned(
-    wanted: Document, rig: Path | str | Document | None, sets: Sequence[str], folder: Path, check: Check = flyable,
+    wanted: Document,
+    rig: Path | str | Document | None,
+    sets: Sequence[str],
+    folder: Path,
+    check: Check = flyable,
     corrections: Images | None = None,
-) -> Plan:  # fmt: skip
+    last: Iterable[tuple[str, Any, str]] = (),
+) -> Plan:
     """`plan` of an experiment, and perhaps a rig, that were read before.
 
     A correction image that the rig file names lies as seen from there, one of the experiment's `set` as seen from
@@ -93,24 +99,37 @@ def planned(
 
     Args:
         corrections: images that need not be read, by their whole paths.
+        last: values of the rig that are put in after all others: key, value, and what an error calls it.
     """
-    own = [item for item in sets if _first(item) not in RIG_KEYS]
+    own = [item for item in sets if first_word(item) not in RIG_KEYS]
     for item in own:
-        wanted = override(wanted, *_pair(item))
+        wanted = override(wanted, *pair(item))
     experiment: Experiment = build(wanted, Experiment)
     experiment = replace(experiment, set=located_set(experiment.set, folder))
     bench = rig if isinstance(rig, Document) else read(rig if rig is not None else folder / experiment.rig)
-    before = bench.data.get("calibration")
-    for item in sets:
-        if item.partition("=")[0].strip() == "calibration":
-            bench = override(bench, *_pair(item))
-    bench = located(calibrated(bench, before), Path(bench.source).parent)
+    bench = with_calibration(bench, sets)
+    bench = located(bench, Path(bench.source).parent)
     bench = put_all(bench, ((key, value, wanted.place(("set", key))) for key, value in experiment.set.items()))
     for item in sets:
-        if item not in own and item.partition("=")[0].strip() != "calibration":
-            bench = override(bench, *_pair(item))
+        if item not in own and not names_calibration(item):
+            bench = override(bench, *pair(item))
+    bench = put_all(bench, last)
     made = Plan(expecting(build(located(bench, Path()), Rig)), experiment, folder, corrections=corrections or {})
     return check(with_corrections(made), wanted.source)
+
+
+def with_calibration(bench: Document, sets: Sequence[str]) -> Document:
+    """The rig with its calibration file, or the one that `sets` name, in it. Raises Refused."""
+    before = bench.data.get("calibration")
+    for item in sets:
+        if names_calibration(item):
+            bench = override(bench, *pair(item))
+    return calibrated(bench, before)
+
+
+def names_calibration(item: str) -> bool:
+    """Whether one of `sets` names the calibration file, or gives what stands in its place."""
+    return item.partition("=")[0].strip() == "calibration"
 
 
 def expecting(rig: Rig) -> Rig:
@@ -160,11 +179,13 @@ def unpinned(experiment: Experiment) -> Experiment:
     return replace(experiment, policy=replace(law, card_sha256="")) if isinstance(law, Learned) else experiment
 
 
-def _first(item: str) -> str:
+def first_word(item: str) -> str:
+    """Of the key of "key=value"."""
     return item.partition("=")[0].split(".")[0].strip()
 
 
-def _pair(item: str) -> tuple[str, str, str]:
+def pair(item: str) -> tuple[str, str, str]:
+    """Key, value and what an error calls it, of "key=value". Raises Refused."""
     key, equals, value = item.partition("=")
     if not equals:
         raise Refused(f"--set {item}: 'key=value' is needed, as in camera.fps=50")

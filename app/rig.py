@@ -119,6 +119,10 @@ def open_replay(
     """A recorded video, or one of our own runs, in place of a camera. Raises Refused."""
     felt = made.rig.tracking.trapped == "recorded"
     recording = open_recording(camera, made.rig.optics.um_per_px if felt else 0.0)
+    if felt and not recording.lit:
+        recording.camera.close()
+        raise Refused(f"{camera.path}: tracking.trapped is 'recorded', and its particles felt no recorded light "
+                      "(allowed: last)")  # fmt: skip
     low_um, high_um = field_um(made.rig)
     eye, beam, clock = open_playback(
         recording.camera,

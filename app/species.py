@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import filecmp
 import hashlib
+import json as json_text
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -61,17 +62,29 @@ def check_options(out: Path, *, patch_px: int, epochs: int, seed: int, json: Pat
     """Raises Refused for what no training can be made with, or no checkpoint opened again."""
     if out.suffix != ".json" or out.is_dir():
         raise Refused(f"--out {out}: a checkpoint is named by its card, a .json file")
-    require_files({}, checkpoint_files(out), json)
-    weights = out.with_suffix(".safetensors")
-    if weights.exists() and not out.exists():
-        raise Refused(f"{weights}: there are weights without their card, and they are left as they are; "
-                      "name another --out")  # fmt: skip
+    require_files({}, checkpoint_files(out, "classifier"), json)
+    require_weights_of(out)
     if not LEAST_PX <= patch_px <= MOST_PX:
         raise Refused(f"--patch-px {patch_px}: a patch may be {LEAST_PX} to {MOST_PX} px wide")
     if epochs < 1:
         raise Refused(f"--epochs {epochs}: at least one pass over the patches is needed")
     if not 0 <= seed <= MOST_SEED:
         raise Refused(f"--seed {seed}: a seed may be 0 to {MOST_SEED}")
+
+
+def require_weights_of(card: Path) -> None:
+    """Raises Refused where the weights beside a card are not those that it states, or have no card."""
+    weights = card.with_suffix(".safetensors")
+    if not weights.exists():
+        return
+    if not card.exists() or not (stated := card.read_bytes().strip()):
+        raise Refused(f"{weights}: there are weights without their card, and they are left as they are; "
+                      "name another --out")  # fmt: skip
+    with weights.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != json_text.loads(stated).get("weights_sha256"):
+        raise Refused(f"{weights}: these are not the weights of the card beside them, and they are left as they are; "
+                      "name another --out")  # fmt: skip
 
 
 def checked_names(runs: Sequence[Path], names: Sequence[str]) -> tuple[str, ...]:

@@ -6,10 +6,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from app.given import GONE, given_by
 from app.recording import open_recording
 from app.rig_file import RIGS, Plan
-from config.reader import Document, put, value_of
+from config.reader import Document, put
 from config.refused import Refused
 from config.words import quoted
 from drivers.stated import Stated, Value
@@ -21,7 +23,12 @@ SAME = 1e-6  # two numbers that differ by a smaller share are one
 
 
 def with_stated(
-    bench: Document, recording: Path, stated: Stated, sets: Sequence[str], rig: Path | None
+    bench: Document,
+    recording: Path,
+    stated: Stated,
+    sets: Sequence[str],
+    rig: Path | None,
+    measured: Mapping[str, str],
 ) -> tuple[Document, tuple[str, ...], tuple[str, ...]]:
     """The rig with what the recording says of its frame rate and scale, and sentences of what was taken from where.
 
@@ -31,6 +38,7 @@ def with_stated(
 
     Args:
         rig: the file that was asked for; None: the recording's own rig, or the one for videos.
+        measured: those of KEYS that a calibration file has set in the rig, and its name in words.
 
     Raises Refused for pixels that are not square, where no scale was given.
     """
@@ -40,7 +48,7 @@ def with_stated(
     conflicts: list[str] = []
     unknown: list[str] = []
     for key, value in zip(KEYS, (stated.fps, stated.um_per_px), strict=True):
-        given, by = _given(bench, key, sets, own_rig)
+        given, by = _given(bench, key, sets, own_rig, measured)
         if given is not None:
             taken.append(f"{key} {given} ({by})")
             conflicts += _conflict(key, given, by, value, name)
@@ -50,10 +58,10 @@ def with_stated(
                           f"{SCALE} to take them as square")  # fmt: skip
         if value is None:
             unknown.append(key)
-            taken.append(f"{key} {_in(bench, key) or 'as by default'} (a guess: {name} does not say)")
+            taken.append(f"{key} {value_at(bench, key) or 'as by default'} (a guess: {name} does not say)")
         else:
             taken.append(f"{key} {value.value:.6g} ({value.where})")
-            if value.value != _in(bench, key):
+            if value.value != value_at(bench, key):
                 bench = put(bench, key, value.value, f"{recording}: {value.where}")
     notes = (f"{name}: {note}" for note in stated.notes)
     said = (f"{name}: {'; '.join(taken)}", *(f"note: {one}" for one in (*conflicts, *notes)))
@@ -101,16 +109,20 @@ def _source(made: Plan, key: str) -> str:
     return next((match[1] for match in found if match), "as in the rig")
 
 
-def _given(bench: Document, key: str, sets: Sequence[str], own_rig: bool) -> tuple[object, str]:
+def _given(
+    bench: Document, key: str, sets: Sequence[str], own_rig: bool, measured: Mapping[str, str]
+) -> tuple[object, str]:
     """(the value that a person gave for a key, or None; where it was given)."""
-    for item in reversed(sets):
-        if item.partition("=")[0].strip() == key:
-            return value_of(item.partition("=")[2], f"--set {item}"), f"--set {quoted(item, 60)}"
-    found = _in(bench, key) if own_rig else None
-    return found, f"the rig file {quoted(Path(bench.source).name, 60)}"
+    given = given_by(sets, key)
+    if given is not None and given.value is not GONE:
+        return given.value, f"--set {quoted(given.by, 60)}"
+    if key in measured:
+        return value_at(bench, key), measured[key]
+    return value_at(bench, key) if own_rig else None, f"the rig file {quoted(Path(bench.source).name, 60)}"
 
 
-def _in(bench: Document, key: str) -> object:
+def value_at(bench: Document, key: str) -> Any:
+    """What a rig has at a key as camera.fps; None where it has nothing there."""
     part, _, inner = key.partition(".")
     found = bench.data.get(part)
     return found.get(inner) if isinstance(found, dict) else None

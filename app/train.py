@@ -45,10 +45,10 @@ def train_network(config: Path, out: Path | None = None, *, json: Path | None) -
     return _tell(f"{wanted.title}: {path}", said, json)
 
 
-def checkpoint_files(card: Path) -> dict[str, tuple[Path, str | None]]:
-    """The two files of a checkpoint, each with its kind, by what a sentence calls them."""
+def checkpoint_files(card: Path, of: str = "network") -> dict[str, tuple[Path, str | None]]:
+    """The two files of a checkpoint of a network or a classifier, each with its kind, by what a sentence calls them."""
     return {
-        "the checkpoint": (card, "the card of a checkpoint"),
+        "the checkpoint": (card, f"the card of a {of}"),
         "the checkpoint's weights": (card.with_suffix(".safetensors"), "the weights of a checkpoint"),
     }
 

@@ -19,6 +19,7 @@ from app.progress import progress
 from app.recording import open_recording
 from app.say import say
 from config.atomic import fresh_file, refuse_what_is_no_file
+from config.output_kinds import SOFTWARE
 from config.reader import Document, build, override, parse, plain
 from config.refused import Refused
 from control.contract import Ended, Fault
@@ -38,7 +39,8 @@ SUGGESTED = ("diameter_px", "minmass", "separation_px", "invert")
 def tune_recording(recording: Path, sets: Sequence[str], *, out: Path | None, json: Path | None) -> int:
     """Say which settings suit the recording, and leave a picture. What `sets` give is kept, the rest chosen for it."""
     picture = picture_file(recording, out)
-    require_files({"the input 'recording'": recording}, {"the picture": (picture, "")}, json)
+    kind = "" if out is not None else "a PNG that Cybloids has made"  # that the person has not named
+    require_files({"the input 'recording'": recording}, {"the picture": (picture, kind)}, json)
     start, given = given_settings(sets)
     frames = corrected(spread_frames(recording, sets), start)
     try:
@@ -49,7 +51,7 @@ def tune_recording(recording: Path, sets: Sequence[str], *, out: Path | None, js
     seen = inspect(frames, s)
     values = {name: plain(getattr(s, name)) for name in SUGGESTED} | {"separation_px": s.least_distance_px}
     try:
-        draw(frames[0], s, seen, picture, made.doubt)
+        draw(frames[0], s, seen, picture, made.doubt, kind)
     finally:  # the settings are said, whatever came to the picture's place meanwhile
         for sentence in (*filter(None, [made.doubt]), *made.why):
             say(sentence)
@@ -155,7 +157,7 @@ def summary(
     }  # fmt: skip
 
 
-def draw(image: Image, s: Tracking, seen: Inspection, picture: Path, doubt: str = "") -> None:
+def draw(image: Image, s: Tracking, seen: Inspection, picture: Path, doubt: str = "", kind: str = "") -> None:
     """Candidates kept and rejected, the histogram of masses, the histogram of sub-pixel phases."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -192,5 +194,7 @@ def draw(image: Image, s: Tracking, seen: Inspection, picture: Path, doubt: str 
     phase.set_xlabel("sub-pixel phase / px")
     phase.set_title(wrapped(seen.verdict, NARROW_TITLE), fontsize=9)
     phase.legend()
-    with fresh_file(picture) as beside:
-        figure.savefig(beside, dpi=100, format=picture.suffix[1:].lower())
+    ending = picture.suffix[1:].lower()
+    said = {"Software": SOFTWARE} if ending == "png" else None
+    with fresh_file(picture, kind=kind) as beside:
+        figure.savefig(beside, dpi=100, format=ending, metadata=said)

@@ -22,6 +22,9 @@ LINE_OF_NAMES = re.compile(rb'"?\w+"?(,"?\w+"?)+\r?(\n|$)')  # the first line of
 KEPT = re.compile(rb'\{\s*"fingerprint":')  # how it begins, even where the rest was lost
 MARK = re.compile(rb"/dev/\S{1,200}\n?")
 ONNX = re.compile(rb"\x08[\x01-\x7f][\x12\x1a\x22\x28\x32\x3a\x42]")  # its version, then another field of the model
+SOFTWARE = "Cybloids"  # what a report and a picture of ours say made them
+OLDER_REPORT = b"<style>\nbody { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem;"  # from before they said it
+PNG = b"\x89PNG\r\n\x1a\n"
 TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
@@ -33,9 +36,14 @@ def _is_json(data: bytes) -> bool:
     return _json(data) is not None
 
 
-def _is_card(data: bytes) -> bool:
-    found = _json(data)
-    return isinstance(found, dict) and "weights_sha256" in found
+def _is_card(of: str) -> Callable[[bytes], bool]:
+    """A test for cards that begin their `format` so."""
+
+    def holds(data: bytes) -> bool:
+        found = _json(data)
+        return isinstance(found, dict) and "weights_sha256" in found and str(found.get("format", "")).startswith(of)
+
+    return holds
 
 
 def _is_lines(data: bytes) -> bool:
@@ -52,6 +60,15 @@ def _is_state(data: bytes) -> bool:
     return _is_tensors(data) and data[8:].startswith(b'{"__metadata__"')
 
 
+def _is_report(data: bytes) -> bool:
+    made = f'<meta name="generator" content="{SOFTWARE}">'.encode()
+    return _begins(b"<!doctype html")(data) and (made in data or OLDER_REPORT in data)
+
+
+def _is_our_png(data: bytes) -> bool:
+    return data.startswith(PNG) and b"tEXtSoftware\0" + SOFTWARE.encode() in data
+
+
 def _is_svg(data: bytes) -> bool:
     return data.lstrip().startswith((b"<?xml", b"<svg")) and b"<svg" in data
 
@@ -66,7 +83,8 @@ def _json(data: bytes) -> Any:
 
 KINDS: dict[str, tuple[Callable[[bytes], bool], int]] = {  # by what a sentence calls it: test, bytes that it needs
     "JSON": (_is_json, LARGEST_JSON),
-    "the card of a checkpoint": (_is_card, LARGEST_JSON),
+    "the card of a network": (_is_card("cybloids network"), LARGEST_JSON),
+    "the card of a classifier": (_is_card("cybloids classifier"), LARGEST_JSON),
     "the weights of a checkpoint": (_is_tensors, LOOKED_AT),
     "the state of a training": (_is_state, LOOKED_AT),
     "the log of a training": (_begins(LOG_OF_TRAINING), LOOKED_AT),
@@ -80,7 +98,9 @@ KINDS: dict[str, tuple[Callable[[bytes], bool], int]] = {  # by what a sentence 
     "a Parquet table": (_begins(b"PAR1"), LOOKED_AT),
     "a TIFF": (_begins(*TIFF), LOOKED_AT),
     "an NPY file": (_begins(b"\x93NUMPY"), LOOKED_AT),
-    "a PNG": (_begins(b"\x89PNG\r\n\x1a\n"), LOOKED_AT),
+    "a PNG": (_begins(PNG), LOOKED_AT),
+    "a report that Cybloids has made": (_is_report, LOOKED_AT),
+    "a PNG that Cybloids has made": (_is_our_png, LOOKED_AT),
     "a PDF": (_begins(b"%PDF"), LOOKED_AT),
     "a JPEG": (_begins(b"\xff\xd8\xff"), LOOKED_AT),
     "an SVG": (_is_svg, LOOKED_AT),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -25,12 +25,15 @@ LARGEST_XML = 50_000_000  # characters
 SQUARE = 0.01  # by how much the sides of a square pixel may differ, as a share
 UNEVEN = 0.5  # by how much one interval of frames may differ from the median one, as a share of it
 MOST_CHANNELS = 1000
+MOST_IMAGES = 2_000_000  # that a description may number
+MISSING = -1  # in the place of a page
 
 SECONDS = {"s": 1.0, "sec": 1.0, "second": 1.0, "seconds": 1.0, "ms": 1e-3, "msec": 1e-3, "us": 1e-6, "ns": 1e-9,
            "min": 60.0, "h": 3600.0, "hr": 3600.0, "hour": 3600.0}  # fmt: skip
 MICROMETRES = {"um": 1.0, "micron": 1.0, "microns": 1.0, "micrometer": 1.0, "micrometre": 1.0, "nm": 1e-3, "pm": 1e-6,
                "mm": 1e3, "cm": 1e4, "m": 1e6, "a": 1e-4}  # fmt: skip
-RESOLUTION_UM = {2: 25_400.0, 3: 10_000.0}  # an inch, a centimetre
+NO_UNIT, INCH, CENTIMETRE = 1, 2, 3  # of the resolution in a TIFF
+RESOLUTION_UM = {INCH: 25_400.0, CENTIMETRE: 10_000.0}
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,8 @@ class Stack:
     names: tuple[str, ...] = ()  # of the channels
     where: str = ""
     series: int = 1  # stacks that the file describes, of which this is the first
+    table: Mapping[int, int] | None = None  # the page of each image that is in this file, where it says so
+    wrong: str = ""  # why what it says of its pages can't be used
 
     def __len__(self) -> int:
         return self.channels * self.planes * self.frames
@@ -70,15 +75,24 @@ class Stack:
         """Whether the images follow each other along this axis only."""
         return {"C": self.channels, "Z": self.planes, "T": self.frames}[axis] == len(self) > 1
 
-    def pages(self, channel: int) -> list[int]:
-        """Those of one channel, in time; or in depth, where there is one time only."""
-        sizes = {"C": self.channels, "Z": self.planes, "T": self.frames}
-        step, steps = 1, {}
+    def pages(self, channel: int | None) -> list[int]:
+        """Those of one channel, in time; or in depth, where there is one time only; None: the channels of one image.
+
+        An image that is in no page of this file is MISSING.
+        """
+        along = "C" if channel is None else "Z" if self.frames == 1 else "T"
+        size = {"C": self.channels, "Z": self.planes, "T": self.frames}[along]
+        images = (self.number(**{"C": channel or 0, along: index}) for index in range(size))
+        return [image if self.table is None else self.table.get(image, MISSING) for image in images]
+
+    def number(self, C: int = 0, Z: int = 0, T: int = 0) -> int:
+        """Of an image, in the order in which the file has them."""
+        number, step = 0, 1
         for axis in self.order:
-            steps[axis] = step
-            step *= sizes[axis]
-        along = "Z" if self.frames == 1 else "T"
-        return [channel * steps["C"] + index * steps[along] for index in range(sizes[along])]
+            at, size = {"C": (C, self.channels), "Z": (Z, self.planes), "T": (T, self.frames)}[axis]
+            number += at * step
+            step *= size
+        return number
 
 
 def channel_of(stack: Stack, chosen: int, pages: int, at: Path) -> list[int] | None:
@@ -97,14 +111,33 @@ def channel_of(stack: Stack, chosen: int, pages: int, at: Path) -> list[int] | N
     if stack.series > 1 and pages > len(stack):
         raise Refused(f"{at}: found {stack.series} series ({stack.where}), the first of {len(stack)} images, and "
                       f"{pages} images in all; save the series that is meant in a file of its own")  # fmt: skip
+    if stack.wrong and pages > 1:
+        raise Refused(f"{at}: what its OME-XML says of its pages can't be used (TiffData: {stack.wrong})")
     if stack.channels == 1 or (not chosen and stack.is_row("C")):
-        return None
+        return _in_order(stack, 0 if stack.channels == 1 else None, pages, at) if pages > 1 else None
     if not chosen:
         raise Refused(f"{at}: found {_channels(stack)}; choose one with camera.channel_number (1 to {stack.channels})")
     if len(stack) != pages:
         raise Refused(f"{at}: its description says {stack.channels} channels of {len(stack) // stack.channels} images "
                       f"({stack.where}), and there are {pages} images in the file")  # fmt: skip
-    return stack.pages(chosen - 1)
+    return _in_order(stack, chosen - 1, pages, at) or stack.pages(chosen - 1)
+
+
+def _in_order(stack: Stack, channel: int | None, pages: int, at: Path) -> list[int] | None:
+    """The pages of one channel (or of all, one after the other) by the table; None: as they come. Raises Refused."""
+    if stack.table is None:
+        return None
+    found = stack.pages(channel)
+    here = [index for index, page in enumerate(found) if page != MISSING]
+    if not here or here[-1] - here[0] + 1 != len(here):
+        lost = found.index(MISSING, here[0] if here else 0)
+        raise Refused(f"{at}: its OME-XML says of none of its {pages} pages that it is image {lost + 1} of "
+                      f"{len(found)} (TiffData), and frames without a gap are needed")  # fmt: skip
+    if len(stack.table) < pages:
+        raise Refused(f"{at}: found {pages} images, and its OME-XML says of {len(stack.table)} of them which they are "
+                      "(TiffData)")  # fmt: skip
+    found = found[here[0] : here[-1] + 1]
+    return None if found == list(range(pages)) else found
 
 
 def _channels(stack: Stack) -> str:
@@ -124,18 +157,18 @@ def _of_tiff(tiff: Any) -> tuple[Stated, Stack]:
     first = tiff.pages[0]
     scale = _of_tags(first)
     if tiff.is_ome:
-        stated, stack = _of_ome(tiff.ome_metadata or "", first)
+        stated, stack = _of_ome(tiff.ome_metadata or "", first, len(tiff.pages))
     elif tiff.is_imagej:
         stated, stack = _of_imagej(tiff.imagej_metadata or {}, first)
     else:
         stated, stack = Stated(), _of_shape(tiff)
-    if stated.um_per_px is None and not stated.oblong and scale is not None:
-        stated = Stated(stated.fps, scale, "", stated.notes)
+    if stated.um_per_px is None and not stated.oblong:
+        stated = replace(stated, um_per_px=scale.um_per_px, oblong=scale.oblong)
     along = "depth" if stack.planes > 1 and stack.frames == 1 else "channels" if stack.is_row("C") else ""
     if along:
         images = f"{stack.planes} planes in depth" if along == "depth" else f"{stack.channels} channels of one image"
         note = f"its {images} ({stack.where}) are taken as frames, one after the other in time"
-        stated = Stated(stated.fps, stated.um_per_px, stated.oblong, (*stated.notes, note))
+        stated = replace(stated, notes=(*stated.notes, note))
     return stated, stack
 
 
@@ -172,18 +205,26 @@ def _unit(text: Any) -> str:
     return said.replace("Å", "a").lower()
 
 
-def _scale(x_um: float, y_um: float, where: str) -> Stated:
+def _scale(x_um: float, y_um: float, where: str, largest_um: float = UM_PER_PX[1]) -> Stated:
     """The size of a pixel where it is square."""
-    if math.isfinite(x_um) and math.isfinite(y_um) and abs(x_um - y_um) > SQUARE * max(x_um, y_um):
+    if _differ(x_um, y_um) and min(x_um, y_um) <= largest_um:
         return Stated(oblong=f"{x_um:g} x {y_um:g} um ({where})")
-    return Stated(um_per_px=_value(x_um, UM_PER_PX, where))
+    return Stated(um_per_px=_value(x_um, (UM_PER_PX[0], largest_um), where))
 
 
-def _of_tags(first: Any) -> Value | None:
-    """By TIFF's own resolution tags, in pixels per inch or centimetre."""
-    um = RESOLUTION_UM.get(int(_tag(first, 296, 1)), math.nan)
-    found = um * _inverse(_resolution(first, 282))
-    return _value(found, (UM_PER_PX[0], LARGEST_UM_PER_PX), "its TIFF resolution tags")
+def _differ(x: float, y: float) -> bool:
+    """Whether two sides are known, and are not those of a square."""
+    return math.isfinite(x) and math.isfinite(y) and abs(x - y) > SQUARE * max(x, y)
+
+
+def _of_tags(first: Any) -> Stated:
+    """By TIFF's own resolution tags, in pixels per inch or centimetre; without a unit they say only if it is square."""
+    where, unit = "its TIFF resolution tags", int(_tag(first, 296, NO_UNIT))
+    x, y = (_inverse(_resolution(first, code)) for code in (282, 283))
+    if unit == NO_UNIT and _differ(x, y):
+        return Stated(oblong=f"{x / y:.4g} times as wide as high ({where})")
+    um = RESOLUTION_UM.get(unit, math.nan)
+    return _scale(um * x, um * y, where, LARGEST_UM_PER_PX)
 
 
 def _tag(page: Any, code: int, otherwise: Any) -> Any:
@@ -238,11 +279,13 @@ def _json(text: str) -> dict[str, Any]:
     return found if isinstance(found, dict) and "shape" in found else {}
 
 
-def _of_ome(text: str, first: Any) -> tuple[Stated, Stack]:
-    """OME-XML: TimeIncrement, or else the planes' DeltaT; PhysicalSizeX and Y; SizeC, SizeZ and SizeT."""
-    pixels, series = _pixels(text)
-    if pixels is None:
-        return Stated(), Stack()
+def _of_ome(text: str, first: Any, pages: int) -> tuple[Stated, Stack]:
+    """OME-XML: TimeIncrement, or else DeltaT; PhysicalSizeX and Y; SizeC, SizeZ and SizeT; TiffData."""
+    root = _root(text)
+    every = [one for one in root.iter() if _name(one) == "Pixels"] if root is not None else []
+    if root is None or not every:
+        return Stated(notes=_elsewhere(root)), Stack()
+    pixels = every[0]
     own = {key: str(value) for key, value in pixels.attrib.items()}
     scale = _scale(_side_um(own, "X"), _side_um(own, "Y"), "its OME-XML: PhysicalSizeX")
     time_unit_s = SECONDS.get(_unit(own.get("TimeIncrementUnit", "s")), math.nan)
@@ -265,8 +308,12 @@ def _of_ome(text: str, first: Any) -> tuple[Stated, Stack]:
         order if sorted(order) == ["C", "T", "Z"] else "CZT",
         names,
         "its OME-XML",
-        series,
+        len(every),
     )
+    try:
+        stack = replace(stack, table=_table(pixels, str(root.attrib.get("UUID", "")), stack, samples, pages))
+    except ValueError as error:
+        stack = replace(stack, wrong=str(error))
     return Stated(fps, scale.um_per_px, scale.oblong, notes), stack
 
 
@@ -276,16 +323,78 @@ def _side_um(own: Mapping[str, str], axis: str) -> float:
     return _number(own.get(f"PhysicalSize{axis}")) * unit_um
 
 
-def _pixels(text: str) -> tuple[Any, int]:
-    """The element Pixels of the first series (or None), and how many series there are. Entities are not obeyed."""
+def _root(text: str) -> Any:
+    """The element OME, or None. Entities are not obeyed."""
     if len(text) > LARGEST_XML or "<!DOCTYPE" in text or "<!ENTITY" in text:
-        return None, 0
+        return None
     try:
-        root = ElementTree.fromstring(text)
+        return ElementTree.fromstring(text)
     except (ElementTree.ParseError, ValueError, RecursionError):
-        return None, 0
-    series = [one for one in root.iter() if _name(one) == "Pixels"]
-    return (series[0] if series else None), len(series)
+        return None
+
+
+def _elsewhere(root: Any) -> tuple[str, ...]:
+    """A note where the description is in a file of its own (BinaryOnly)."""
+    found = [one for one in root if _name(one) == "BinaryOnly"] if root is not None else []
+    files = (quoted(one.attrib.get("MetadataFile", "not named"), 60) for one in found)
+    return tuple(f"its OME-XML is in another file ({file}), which is not read" for file in files)
+
+
+def _table(pixels: Any, own: str, stack: Stack, samples: int, pages: int) -> dict[int, int] | None:
+    """The page of each image of a stack, as TiffData says; None where it says nothing, and pages are as they come.
+
+    Args:
+        own: the UUID of this file; images in the files of other UUIDs are left out.
+        samples: channels of OME in one image, as of colours.
+
+    Raises ValueError: why it can't be used.
+    """
+    blocks = [(one, _uuid(one)) for one in pixels if _name(one) == "TiffData"]
+    if not any(one.attrib for one, _ in blocks):
+        return None
+    if len(stack) > MOST_IMAGES:
+        raise ValueError(f"{len(stack)} images, of at most {MOST_IMAGES}")
+    files = {uuid for _, uuid in blocks if uuid}
+    if len(files) > 1 and own not in files:
+        raise ValueError("which of its files this one is, is not said")
+    here = own if own in files else next(iter(files), "")
+    table: dict[int, int] = {}
+    for block, uuid in blocks:
+        if uuid in ("", here):
+            for image, page in _images(block.attrib, stack, samples, pages):
+                if image in table:
+                    raise ValueError(f"one image in the pages {table[image] + 1} and {page + 1}")
+                table[image] = page
+    if len(set(table.values())) < len(table):
+        raise ValueError("two images in one page")
+    return table
+
+
+def _images(block: Mapping[str, Any], stack: Stack, samples: int, pages: int) -> Iterator[tuple[int, int]]:
+    """(image, page) for each page of this file that a TiffData is about. Raises ValueError."""
+    ifd, *first = (_index(block, name) for name in ("IFD", "FirstC", "FirstZ", "FirstT"))
+    at = (first[0] // samples, first[1], first[2])
+    if any(index >= size for index, size in zip(at, (stack.channels, stack.planes, stack.frames), strict=True)):
+        raise ValueError(f"FirstC {first[0]}, FirstZ {first[1]}, FirstT {first[2]}, which the sizes have no room for")
+    image = stack.number(*at)
+    rest = 1 if "IFD" in block else min(pages - ifd, len(stack) - image)
+    count = _index(block, "PlaneCount", _index(block, "NumPlanes", rest))
+    if image + count > len(stack):
+        raise ValueError(f"PlaneCount {count} from image {image + 1} of {len(stack)} on")
+    return zip(range(image, image + count), range(ifd, min(ifd + count, pages)), strict=False)
+
+
+def _index(block: Mapping[str, Any], name: str, otherwise: int = 0) -> int:
+    """A whole number from 0 on. Raises ValueError."""
+    text = str(block.get(name, otherwise)).strip()
+    if not (text.isascii() and text.isdecimal() and len(text) < 12):
+        raise ValueError(f"{name} is '{quoted(text, 40)}'")
+    return int(text)
+
+
+def _uuid(block: Any) -> str:
+    """Of the file that a TiffData is about; "" where it does not say."""
+    return next((str(one.text or "").strip() for one in block if _name(one) == "UUID"), "")
 
 
 def _name(element: Any) -> str:

@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from config.atomic import write_file
+from config.atomic import fresh_file
 from config.fields import Doc, Ge, Gt, Interval, Le, settings
 from config.files import read_bytes
 from config.reader import build, plain, read
@@ -88,9 +88,22 @@ def write(network: nn.Module, card: Card, path: Path) -> Card:
     weights = save({name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()})
     card = replace(card, weights_sha256=hashlib.sha256(weights).hexdigest())
     card = replace(card, card_sha256=digest(card))
-    write_file(path.with_suffix(".safetensors"), weights, kind="the weights of a checkpoint", own=True)
-    write_file(path, json.dumps(plain(card), indent=2) + "\n", kind="the card of a checkpoint", own=True)
+    write_both(path, card, weights, "the card of a network")
     return card
+
+
+def write_both(path: Path, card: Any, weights: bytes, kind: str) -> None:
+    """The card, of this kind (config.output_kinds), and its weights; where one fails, both stay as before.
+
+    Raises Refused, OSError.
+    """
+    beside = path.with_suffix(".safetensors")
+    with (
+        fresh_file(path, kind=kind, own=True) as fresh_card,
+        fresh_file(beside, kind="the weights of a checkpoint", own=True) as fresh_weights,
+    ):
+        fresh_weights.write_bytes(weights)
+        fresh_card.write_text(json.dumps(plain(card), indent=2) + "\n", encoding="utf-8", newline="\n")
 
 
 def load_checkpoint(path: Path) -> tuple[nn.Module, Card]:

@@ -7,12 +7,13 @@ not been. Its state is kept as safetensors and JSON, like the checkpoint.
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import math
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -96,6 +97,8 @@ class Trainer:
                     print(f"{self.wanted.title}: {self._share():.0%}, {said}", file=sys.stderr, flush=True)
                     told_s = time.perf_counter()
         board.close()
+        if resume:
+            require_own(self.wanted, self.path)  # a training takes hours: another checkpoint may have come meanwhile
         return self._finish()
 
     def _share(self) -> float:
@@ -185,9 +188,7 @@ class Trainer:
         state = save({name: value.detach().cpu().contiguous() for name, value in tensors.items()},
                      {"at": json.dumps(asdict(self.at)), "settings": repr(self.wanted)})  # fmt: skip
         write_file(self._state, state, kind="the state of a training", own=True)
-        log = io.StringIO(newline="")
-        csv.writer(log).writerows([COLUMNS, *self.at.rows])
-        write_file(self.path.with_suffix(".csv"), log.getvalue(), kind="the log of a training", own=True)
+        write_file(log_of(self.path), _log(self.at.rows), kind="the log of a training", own=True)
 
     def _restore(self) -> None:
         said = _about(self._state)
@@ -234,6 +235,17 @@ def state_of(card: Path) -> Path:
     return card.with_suffix(".state.safetensors")
 
 
+def log_of(card: Path) -> Path:
+    """The table of errors by epoch, beside the card."""
+    return card.with_suffix(".csv")
+
+
+def _log(rows: list[list[float]]) -> str:
+    log = io.StringIO(newline="")
+    csv.writer(log).writerows([COLUMNS, *rows])
+    return log.getvalue()
+
+
 def require_possible(wanted: Training, card: Path) -> None:
     """Raises Refused where this machine has not the device, or the checkpoint is not named by its card."""
     if wanted.device == "cuda" and not torch.cuda.is_available():
@@ -243,17 +255,44 @@ def require_possible(wanted: Training, card: Path) -> None:
 
 
 def require_own(wanted: Training, card: Path) -> None:
-    """Raises Refused where there is a state, or without one a card or weights, that this training has not made."""
-    state = state_of(card)
+    """Raises Refused where there is a state, a card, weights or a log that this training has not made.
+
+    The weights that it makes are the best ones of its state, the card states their SHA-256, and the log has its rows.
+    """
+    state, weights, log = state_of(card), card.with_suffix(".safetensors"), log_of(card)
+    best, rows = "", ""
     if state.exists():
-        if _about(state).get("settings") != repr(wanted):
+        said = _about(state)
+        if said.get("settings") != repr(wanted):
             raise Refused(f"{state}: this training was begun with other settings; "
                           "give this one another 'out', or remove the file to begin anew")  # fmt: skip
-        return
-    for path in (card, card.with_suffix(".safetensors")):
-        if path.exists():
-            raise Refused(f"{path}: a checkpoint is there that this training has not made; "
+        best, rows = _best_sha256(state), _log(json.loads(said["at"])["rows"])
+    own: dict[Path, Callable[[], bool]] = {
+        card: lambda: best != "" and _stated_sha256(card) == best,
+        weights: lambda: best != "" and hashlib.sha256(weights.read_bytes()).hexdigest() == best,
+        log: lambda: rows.startswith(log.read_bytes().decode("utf-8", "replace")),
+    }
+    for path, is_own in own.items():
+        if path.exists() and not is_own():
+            what = "log" if path == log else "checkpoint"
+            raise Refused(f"{path}: a {what} is there that this training has not made; "
                           "give it another 'out' (or --out), or remove that file")  # fmt: skip
+
+
+def _best_sha256(state: Path) -> str:
+    """Of the file of weights that a training with this state writes at its end."""
+    with safe_open(state, "pt") as file:
+        names = [name for name in file.keys() if name.startswith("best.")]  # noqa: SIM118 - it is no mapping
+        return hashlib.sha256(save({name.removeprefix("best."): file.get_tensor(name) for name in names})).hexdigest()
+
+
+def _stated_sha256(card: Path) -> str:
+    """Of the weights, as the card states it; "" where it states none."""
+    try:
+        found = json.loads(card.read_bytes())
+    except (ValueError, RecursionError):
+        return ""
+    return str(found.get("weights_sha256", "")) if isinstance(found, dict) else ""
 
 
 def _about(state: Path) -> dict[str, str]:

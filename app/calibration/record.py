@@ -107,13 +107,20 @@ def add(path: Path, rig: str, record: Record) -> None:
     save(path, replace(before, records=(*before.records, record)))
 
 
+def newest(path: Path) -> Record:
+    """The record that `undo` would take back. Raises Refused where there is none."""
+    records = load(path).records
+    if not records:
+        raise Refused(f"{path}: there is no calibration left to undo")
+    return records[-1]
+
+
 def undo(path: Path) -> Record:
     """The newest record is taken back; it is what comes back. Raises Refused where there is none, Fault."""
+    taken = newest(path)
     before = load(path)
-    if not before.records:
-        raise Refused(f"{path}: there is no calibration left to undo")
     save(path, replace(before, records=before.records[:-1]))
-    return before.records[-1]
+    return taken
 
 
 def today() -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 from app.apart import Apart
 from app.checking import Checker, at_once
+from app.given import names_of
 from app.heartbeat import Heartbeat, Watcher
 from app.host import Opening
 from app.lit import Light
@@ -205,7 +206,8 @@ class Session:
         wanted, rig = (Document("the panel", plain(value), {}) for value in (experiment, self.plan.rig))
         recorded = self.plan.corrections if self.plan.kind == "REPLAY" else None  # the run has its own
         made = planned(wanted, rig, (), self.plan.folder, at_once if self._apart else flyable, recorded)
-        unknown = tuple(key for key in self.plan.unknown if key not in experiment.set)
+        told = names_of(experiment.set, self.plan.unknown)
+        unknown = tuple(key for key in self.plan.unknown if key not in told)
         return replace(made, taken=self.plan.taken, unknown=unknown)
 
     @property

@@ -10,12 +10,14 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, TextIO
+from typing import Any, Protocol
 
 from config.refused import Refused
 from drivers.emulate.faults import Trouble, ordered, spoiled
+from drivers.emulate.log import Log
 from drivers.emulate.terminal import Terminal
 
 LOOPBACK = "127.0.0.1"
@@ -58,38 +60,48 @@ class Emulator:
     """Runs one device until it is told to end."""
 
     def __init__(self, make: Callable[[Tell, int], Device], options: Options) -> None:
+        """Raises Refused, OSError; then nothing of it is left: no link, no empty log."""
         self._options = options
-        self._log: TextIO = options.log.open("a", buffering=1, encoding="utf-8") if options.log else sys.stdout
         self._listeners: list[socket.socket] = []
-        self._stream = socket.create_server((LOOPBACK, options.stream_port))
-        self._stream.setblocking(False)
         self._trouble = Trouble()
         self._chance = random.Random(0)
         self._late: list[tuple[int, bytes]] = []  # (when, what), in order
         self._end_ns: int | None = None
         self._words = b""
-        self._terminal = Terminal(options.link)
-        self._device = make(self._tell, time.monotonic_ns())
-        self._selector = selectors.DefaultSelector()
+        with ExitStack() as failing:
+            self._log = Log(options.log)
+            failing.callback(self._log.close)
+            self._stream = socket.create_server((LOOPBACK, options.stream_port))
+            failing.callback(self._stream.close)
+            self._stream.setblocking(False)
+            self._terminal = Terminal(options.link)
+            failing.callback(self._terminal.unplug)
+            self._device = make(self._tell, time.monotonic_ns())
+            self._selector = selectors.DefaultSelector()
+            self._close = failing.pop_all()  # it stays open
 
     def run(self) -> None:
-        """Until `end`, or a while after its input ended if it is to end with it."""
-        self._selector.register(self._stream, selectors.EVENT_READ, self._accept)
-        self._watch_input()
-        self._watch_line()
-        host, port = self._stream.getsockname()[:2]
-        self._write({"event": "ready", "port": self._terminal.port, "stream": f"{host}:{port}", "pid": os.getpid()})
-        for words in self._options.faults:
-            self._obey(words)
-        try:
-            while not self._trouble.ended and not (self._end_ns is not None and time.monotonic_ns() > self._end_ns):
-                for key, _ in self._selector.select(self._wait_s()):
-                    key.data()
-                self._device.expire(time.monotonic_ns())
-                self._send_late()
-        finally:
-            self._terminal.unplug()
-            self._write({"event": "ended"})
+        """Until `end`, or a while after its input ended if it is to end with it. Raises OSError where the log fails."""
+        with self._close:
+            self._selector.register(self._stream, selectors.EVENT_READ, self._accept)
+            self._watch_input()
+            self._watch_line()
+            host, port = self._stream.getsockname()[:2]
+            self._write({"event": "ready", "port": self._terminal.port, "stream": f"{host}:{port}", "pid": os.getpid()})
+            for words in self._options.faults:
+                self._obey(words)
+            try:
+                while not self._over():
+                    for key, _ in self._selector.select(self._wait_s()):
+                        key.data()
+                    self._device.expire(time.monotonic_ns())
+                    self._send_late()
+            finally:
+                self._terminal.unplug()
+                self._write({"event": "ended"})
+
+    def _over(self) -> bool:
+        return self._trouble.ended or (self._end_ns is not None and time.monotonic_ns() > self._end_ns)
 
     def _wait_s(self) -> float:
         """Until something is due."""
@@ -176,9 +188,4 @@ class Emulator:
             self._listeners.remove(listener)
 
     def _write(self, said: dict[str, Any]) -> None:
-        try:
-            self._log.write(json.dumps({**said, "logged_ns": time.monotonic_ns()}) + "\n")
-            self._log.flush()
-        except OSError as error:  # of a disk that is full: it names no file
-            error.filename = error.filename or (str(self._options.log) if self._options.log else None)
-            raise
+        self._log.write(said)

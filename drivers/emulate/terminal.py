@@ -19,7 +19,11 @@ class Terminal:
         self.port = ""
         self.device: int | None = None  # file descriptor of the device's end; None: unplugged
         self._host: int | None = None  # kept open, so that the line lasts when no host has it
-        self.plug()
+        try:
+            self.plug()
+        except Refused:
+            self.unplug()
+            raise
 
     def plug(self) -> None:
         """Make the line, if it is not there. Raises Refused."""
@@ -78,6 +82,8 @@ class Terminal:
             write_file(mark_of(link), self.port + "\n", MARK, kind=MARK)
             link.symlink_to(self.port)
         except OSError as error:
+            if not os.path.lexists(link) and _marked(link) in (self.port, target):
+                mark_of(link).unlink(missing_ok=True)
             raise Refused(f"--link {link}: this link can't be made ({error.strerror})") from None
 
 

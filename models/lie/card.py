@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,11 +10,10 @@ from typing import Annotated, Any, Literal
 import torch
 from safetensors.torch import save
 
-from config.atomic import write_file
 from config.fields import Doc, Ge, Gt, Le, settings
-from config.reader import build, plain, read
+from config.reader import build, read
 from config.refused import Refused
-from models.checkpoint import digest, fill, tensors
+from models.checkpoint import digest, fill, tensors, write_both
 from models.lie.network import AffineNetwork
 from models.networks import made
 
@@ -67,8 +65,7 @@ def write_classifier(network: AffineNetwork, card: SpeciesCard, path: Path) -> S
     weights = save({name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()})
     card = replace(card, weights_sha256=hashlib.sha256(weights).hexdigest())
     card = replace(card, card_sha256=digest(card))
-    write_file(path.with_suffix(".safetensors"), weights, kind="the weights of a checkpoint", own=True)
-    write_file(path, json.dumps(plain(card), indent=2) + "\n", kind="the card of a checkpoint", own=True)
+    write_both(path, card, weights, "the card of a classifier")
     return card
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from app.apart import Apart
+from app.calibrate import calibrate_rig
 from app.instrument import Instrument
 from app.live import beam_is_on
 from app.page import Page
@@ -145,6 +147,45 @@ def test_a_report_without_room_leaves_nothing(tmp_path: Path) -> None:
         with pytest.raises(Fault, match="the report could not be saved"):
             page.save(disk / "report.html")
         assert list(disk.iterdir()) == []
+
+
+def test_a_calibration_is_not_undone_where_the_answer_has_no_room(tmp_path: Path) -> None:
+    """And the answer is as it was where the calibration file has no room."""
+    record = {"what": "diffusion", "date": "2026-01-01", "residual": None, "unit": "", "found": {"d": "x" * 5000}}
+    rig = ROOT / "config" / "rigs" / "simulated.yaml"
+    with small_disks(tmp_path, [4096, 4096]) as (full, other):
+        for disk in (full, other):
+            (disk / "filler").write_bytes(b"x" * 4096)
+        kept = tmp_path / "k.yaml"
+        kept.write_text(json.dumps({"rig": "r", "records": [record]}))
+        before = kept.read_bytes()
+        with pytest.raises(Refused, match=r"u\.json: the answer could not be written \(No space left"):
+            undo(rig, kept, full / "u.json")
+        assert kept.read_bytes() == before
+        assert [path.name for path in full.iterdir()] == ["filler"]
+        (other / "filler").unlink()
+        kept = other / "k.yaml"
+        kept.write_text("rig: r\nrecords:\n- {what: a, date: b}\n- {what: c, date: d}\n")
+        before = kept.read_bytes()
+        with pytest.raises(Fault, match="could not be saved"):
+            undo(rig, kept, tmp_path / "v.json")
+        assert kept.read_bytes() == before
+        assert not (tmp_path / "v.json").exists()
+
+
+def test_an_emulator_whose_log_has_no_room_leaves_nothing(tmp_path: Path) -> None:
+    link = tmp_path / "lk"
+    with small_disks(tmp_path, [4096]) as (disk,):
+        (disk / "filler").write_bytes(b"x" * 4096)
+        log = disk / "l.jsonl"
+        said = main("emulate", "cobolt", "--log", log, "--link", link, "--fault", "end", code=1)
+        assert said == f"cybloids: {log}: No space left on device\n"
+        assert [path.name for path in disk.iterdir()] == ["filler"]
+    assert [path.name for path in tmp_path.iterdir() if path.name != "000"] == []
+
+
+def undo(rig: Path, kept: Path, answer: Path) -> None:
+    calibrate_rig("diffusion", rig, (), out=kept, seconds=None, seed=1, pitch_um=2.5, undone=True, json=answer)
 
 
 class Watched:

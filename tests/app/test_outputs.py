@@ -231,7 +231,6 @@ def test_an_answer_replaces_json_only(verb: Verb) -> None:
     ("line", "what"),
     [
         ("analyse g.h5 --out e.yaml", "not HTML"),
-        ("analyse g.h5", "not HTML"),
         ("tune g.h5 --out picture.png", "not a PNG"),
         ("tune g.h5 --out picture.pdf", "not a PDF"),
         ("symmetry tracks.csv --figure forces.csv", "not a CSV"),
@@ -243,7 +242,7 @@ def test_an_answer_replaces_json_only(verb: Verb) -> None:
         ("bench tracking --quick --docs e.yaml", "not Markdown"),
         ("bench tracking --quick --docs new.txt", "not Markdown"),
         ("reproduce --docs e.yaml --json checks.json", "not Markdown"),
-        ("species g.h5 other.h5 --out checks.json", "not the card of a checkpoint"),
+        ("species g.h5 other.h5 --out checks.json", "not the card of a classifier"),
         ("emulate galvo --log notes.json --fault end", "not a log in JSON lines"),
     ],
 )
@@ -264,10 +263,35 @@ def test_an_output_replaces_its_own_kind_only(verb: Verb, line: str, what: str) 
     assert what in refused(verb, line)
 
 
-def test_outputs_replace_what_they_wrote_before(verb: Verb) -> None:
+def test_a_name_that_was_not_typed_replaces_a_file_of_ours_only(verb: Verb) -> None:
+    """Of the same ending too; a file that was typed is replaced by its kind, and our own ones stay ours."""
+    film()
+    Path("runs").mkdir()
+    foreign_html, foreign_png = b"<!doctype html><p>my notes</p>", b"\x89PNG\r\n\x1a\n my plot"
+    Path("g.html").write_bytes(foreign_html)
+    Path("runs/film.tuned.png").write_bytes(foreign_png)
+    said = refused(verb, "analyse g.h5")
+    assert "the report: 'g.html' is not a report that Cybloids has made, and it is left as it is" in said
+    said = refused(verb, "tune film.tif")
+    assert "the picture: 'runs/film.tuned.png' is not a PNG that Cybloids has made, and it is left as it is" in said
+    for line in ("analyse g.h5 --out g.html", "tune film.tif --out runs/film.tuned.png", "analyse g.h5",
+                 "tune film.tif"):  # fmt: skip
+        assert verb(line) == (0, ""), line
+    older = Path("g.html").read_text().replace('<meta name="generator" content="Cybloids">', "")
+    assert 'Cybloids">' not in older
+    Path("g.html").write_text(older)
+    assert verb("analyse g.h5")[0] == 0
+    assert 'Cybloids">' in Path("g.html").read_text()
+
+
+def film() -> None:
     rows, columns = np.mgrid[:96, :96]
     spots = sum(np.exp(-((rows - y) ** 2 + (columns - x) ** 2) / 8.0) for x in (20, 50, 80) for y in (20, 50, 80))
     tifffile.imwrite("film.tif", (20 + 200 * np.stack([spots] * 3)).astype(np.uint8), photometric="minisblack")
+
+
+def test_outputs_replace_what_they_wrote_before(verb: Verb) -> None:
+    film()
     for _ in range(2):
         for line in ("analyse g.h5 --json a.json", "tune film.tif --out p.png", "tune film.tif --out p.pdf",
                      "export g.h5 --to csv --out t", "export g.h5 --to parquet --out t"):  # fmt: skip
@@ -303,6 +327,8 @@ epochs: 1
 """
 TENSORS = (2).to_bytes(8, "little") + b"{}"
 STATE = (19).to_bytes(8, "little") + b'{"__metadata__":{}}'
+LOG = b"epoch,seconds,learning_rate,train_mse,valid_mse\r\n1,0.1,0.1,0.1,0.1\r\n"
+CLASSIFIER = b'{"format": "cybloids classifier 1", "weights_sha256": "x"}'
 MINE = b"my precious notes\n"
 FAMILY = {"id": "a", "title": "", "about": "", "numbers": {}, "missed": []}
 
@@ -311,6 +337,8 @@ FAMILY = {"id": "a", "title": "", "about": "", "numbers": {}, "missed": []}
     ("line", "there", "what"),
     [
         ("train t.yaml --out a.json", {"a.csv": b"time,mass\n1,2\n"}, "not the log of a training"),
+        ("train t.yaml --out a.json", {"a.csv": LOG}, "a.csv: a log is there that this training has not made"),
+        ("train t.yaml --out a.json", {"a.json": CLASSIFIER}, "not the card of a network"),
         ("train t.yaml --out a.json", {"a.safetensors": MINE}, "not the weights of a checkpoint"),
         ("train t.yaml --out a.json", {"a.safetensors": TENSORS}, "that this training has not made"),
         ("train t.yaml --out a.json", {"a.state.safetensors": TENSORS}, "not the state of a training"),

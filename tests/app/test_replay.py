@@ -15,6 +15,7 @@ from app.export import export
 from app.headless import fly
 from app.plan import plan
 from app.replay import plan_replay, replay_recording
+from app.rig import open_instrument
 from app.rig_file import EXPERIMENTS, RIGS
 from app.verify import first_difference, verify_run
 from config.reader import parse
@@ -172,6 +173,17 @@ def test_what_is_not_so_is_refused(lit: Path, tmp_path: Path) -> None:
     for recording, value in ((video, "commanded"), (lit, "commanded"), (video, "recorded")):
         with pytest.raises(Refused, match=r"tracking\.trapped"):
             plan_replay(recording, None, None, (f"tracking.trapped={value}",))
+    for item in (
+        'tracking.trapped="commanded"', "tracking.trapped=!!str commanded", "tracking.trapped='recorded'",
+        "tracking={trapped: commanded}", "tracking={diameter_px: 9, trapped: recorded}", " tracking.trapped = recorded",
+    ):  # fmt: skip
+        with pytest.raises(Refused, match=r"felt no such light \(allowed for tracking\.trapped here: last\)"):
+            plan_replay(video, None, None, (item,))
+    with pytest.raises(Refused, match=r"tracking\.trapped is 'recorded', and its particles felt no recorded light"):
+        open_instrument(
+            plan(EXPERIMENTS / "annular_activity.yaml", RIGS / "video.yaml",
+                 (f"camera.path={video}", "tracking.trapped=recorded", "camera.width_px=192", "camera.height_px=192"))
+        )  # fmt: skip
     with pytest.raises(Refused, match="no recorded light"):
         plan(EXPERIMENTS / "annular_activity.yaml", None, ("tracking.trapped=recorded",))
     assert plan_replay(lit, None, None, ("tracking.trapped=last",)).rig.tracking.trapped == "last"

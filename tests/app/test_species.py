@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from app.verify import verify_run
 from config.refused import Refused
 from drivers.journal import read_run
 from drivers.journal.tidy import tidy_tracks
-from models.lie.card import AffineShape
+from models.lie.card import AffineShape, read_classifier
 
 SORTED = EXPERIMENTS / "species_by_look.yaml"
 
@@ -117,13 +118,50 @@ def test_options_are_bounded_before_anything_is_written(
     option: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    before = '{"weights_sha256": "of a card"}'
+    before = '{"format": "cybloids classifier 1", "weights_sha256": "of a card"}'
     Path("kinds.json").write_text(before)
     monkeypatch.setattr("sys.argv", ["main.py", "species", "a.h5", "b.h5", "--out", "kinds.json", option])
     assert main.main() == 2
     assert capsys.readouterr().err == f"cybloids: {said}\n"
     assert Path("kinds.json").read_text() == before
     assert [path.name for path in tmp_path.iterdir()] == ["kinds.json"]
+
+
+CHECKPOINTS = EXPERIMENTS.parent / "checkpoints"
+
+
+@pytest.mark.parametrize(
+    ("card", "weights", "said"),
+    [
+        ("ring_egnn", "ring_egnn", "law.json' is not the card of a classifier, and it is left as it is"),
+        ("species/by_look", "ring_egnn", "law.safetensors: these are not the weights of the card beside them"),
+        ("", "ring_egnn", "law.safetensors: there are weights without their card"),
+    ],
+)
+def test_a_trained_law_is_not_replaced_by_a_classifier(
+    card: str, weights: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "law.json"
+    out.write_bytes((CHECKPOINTS / f"{card}.json").read_bytes() if card else b"")
+    shutil.copy(CHECKPOINTS / f"{weights}.safetensors", out.with_suffix(".safetensors"))
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    found = {"x": np.arange(120) % 2, "y": np.arange(120) % 3}
+    monkeypatch.setattr("app.species.patches", lambda path, size_px, most: (np.zeros((120, 28, 28)), found[path.stem]))
+    with pytest.raises(Refused, match=re.escape(said)):
+        learn_species([Path("x"), Path("y")], out, names=("a", "b"), patch_px=28, epochs=1, seed=1, json=None)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_classifier_replaces_a_classifier(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.set_default_dtype(torch.float32)
+    out = tmp_path / "law.json"
+    for ending in (".json", ".safetensors"):
+        shutil.copy(CHECKPOINTS / f"species/by_look{ending}", out.with_suffix(ending))
+    found = {"x": np.arange(120) % 2, "y": np.arange(120) % 3}
+    patch = np.random.default_rng(1).random((120, 28, 28))
+    monkeypatch.setattr("app.species.patches", lambda path, size_px, most: (patch, found[path.stem]))
+    learn_species([Path("x"), Path("y")], out, names=("a", "b"), patch_px=28, epochs=1, seed=1, json=None)
+    assert read_classifier(out)[1].species == ("a", "b")
 
 
 def test_names_lose_their_blanks() -> None:

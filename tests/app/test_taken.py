@@ -126,6 +126,84 @@ def test_a_conflict_with_what_was_set_is_named_in_one_sentence(tmp_path: Path) -
     assert "note: camera.fps is 100 (the rig file own.yaml), and a.avi says 50" in said
 
 
+@pytest.mark.parametrize(
+    "sets",
+    [
+        ("optics={um_per_px: 0.7}",),
+        ("optics.um_per_px=0.5", "optics={um_per_px: 0.7}"),
+        ("optics={um_per_px: 0.5, waist_um: 0.7}", " optics.um_per_px = 0.7"),
+    ],
+)
+def test_a_scale_in_a_mapping_is_a_scale(tmp_path: Path, sets: tuple[str, ...]) -> None:
+    _, um_per_px, said = taken(imagej(tmp_path / "ij.tif"), *sets)
+    assert um_per_px == 0.7
+    first, note = said.splitlines()
+    assert f"optics.um_per_px 0.7 (--set {sets[-1]})" in first
+    assert note.startswith("note: optics.um_per_px is 0.7 (--set ")
+    assert "ij.tif says 0.25" in note
+
+
+def test_a_mapping_without_a_scale_leaves_what_the_recording_says(tmp_path: Path) -> None:
+    path = imagej(tmp_path / "ij.tif", finterval=0.02)
+    made = plan_replay(path, None, None, (*SETS, "optics={waist_um: 0.5}", "camera={exposure_s: 0.004}"))
+    assert (made.rig.optics.um_per_px, made.rig.optics.waist_um) == (0.25, 0.5)
+    camera = made.rig.camera
+    assert isinstance(camera, VideoCamera)
+    assert (camera.path, camera.fps, camera.exposure_s) == (str(path), 50.0, 0.004)
+    assert (camera.width_px, camera.height_px) == (64, 48)
+    made = plan_replay(path, None, None, ("tracking={diameter_px: 9, minmass: 200}", "camera={fps: 33}"))
+    assert (made.rig.tracking.trapped, made.rig.camera.fps) == ("last", 33.0)
+    assert "note: camera.fps is 33 (--set camera={fps: 33})" in made.taken[1]
+
+
+def test_a_replay_is_of_the_recording_that_it_is_called_with(tmp_path: Path) -> None:
+    path, other = imagej(tmp_path / "a.tif"), imagej(tmp_path / "b.tif")
+    for item in (f"camera.path={other}", f"camera={{kind: video, path: {other}}}"):
+        with pytest.raises(Refused, match="the recording of a replay is the one that it is called with"):
+            taken(path, item)
+    with pytest.raises(Refused, match=r"'camera\.kind' is the text 'simulated'"):
+        taken(path, "camera={kind: simulated}")
+
+
+@pytest.mark.parametrize(
+    ("values", "dropped"),
+    [
+        ("{optics: {um_per_px: 0.9}}", "optics.um_per_px"),
+        ("{optics: {um_per_px: 0.9, waist_um: 0.5}}", "optics.um_per_px"),
+        ("{optics.um_per_px: 0.9}", "optics.um_per_px"),
+        ("{camera.fps: 33, sample.number: 3}", "camera.fps"),
+        ("{camera: {fps: 33}}", "camera"),
+        ("{tracking: {diameter_px: 9, trapped: commanded}}", "tracking.trapped"),
+        ("{sample: {number: 3}}", ""),
+    ],
+)
+def test_what_an_experiment_sets_of_its_own_rig_is_said(tmp_path: Path, values: str, dropped: str) -> None:
+    path, wanted = imagej(tmp_path / "ij.tif", finterval=0.02), tmp_path / "e.yaml"
+    text = (EXPERIMENTS / "annular_activity.yaml").read_text().partition("\nset:")[0]
+    wanted.write_text(f"{text}\nset: {values}\n")
+    note = "is of a rig of its own, and not taken for a recording; --set KEY=VALUE gives it"
+    made = plan_replay(path, None, wanted, ())
+    assert (made.rig.camera.fps, made.rig.optics.um_per_px, made.rig.tracking.trapped) == (50.0, 0.25, "last")
+    assert made.rig.optics.waist_um == (0.5 if "waist" in values else 0.6)
+    assert made.taken[1:] == ((f"note: what e.yaml sets of {dropped} {note}",) if dropped else ())
+    made = plan_replay(path, None, None, (f"set={values}",))
+    assert (made.rig.camera.fps, made.rig.optics.um_per_px, made.rig.tracking.trapped) == (50.0, 0.25, "last")
+    assert len(made.taken) == (2 if dropped else 1)
+
+
+def test_a_calibrated_scale_is_said_to_be_one(tmp_path: Path) -> None:
+    path, own = imagej(tmp_path / "ij.tif"), tmp_path / "own.yaml"
+    record = "{what: um-per-px, date: '2026-01-01', set: {optics.um_per_px: 0.4}}"
+    (tmp_path / "cal.yaml").write_text(f"rig: own\nrecords:\n- {record}\n")
+    own.write_text((RIGS / "video.yaml").read_text() + "calibration: cal.yaml\n")
+    by_rig = taken(path, rig=own)
+    by_set = taken(path, f"calibration={tmp_path / 'cal.yaml'}")
+    for found in (by_rig, by_set):
+        assert found[1] == 0.4
+        assert "optics.um_per_px 0.4 (the calibration file cal.yaml)" in found[2]
+        assert "note: optics.um_per_px is 0.4 (the calibration file cal.yaml), and ij.tif says 0.25" in found[2]
+
+
 def test_a_video_in_a_rig_that_says_otherwise_is_named(tmp_path: Path) -> None:
     film = avi(tmp_path / "a.avi", 50.0)
     made = plan(EXPERIMENTS / "annular_activity.yaml", RIGS / "video.yaml", (f"camera.path={film}",))
@@ -141,6 +219,29 @@ def test_resolution_tags_count_where_they_are_a_microscopes(tmp_path: Path) -> N
         unit = "CENTIMETER" if dpi in (100_000,) else "INCH"
         tifffile.imwrite(path, clip(), photometric="minisblack", resolution=(dpi, dpi), resolutionunit=unit)
         assert taken(path)[1] == pytest.approx(um_per_px)
+
+
+@pytest.mark.parametrize(
+    ("resolution", "unit", "said"),
+    [
+        ((50_000, 20_000), "CENTIMETER", r"its pixels are 0\.2 x 0\.5 um \(its TIFF resolution tags\)"),
+        ((254_000, 1_000), "INCH", r"its pixels are 0\.1 x 25\.4 um"),
+        ((2, 1), "NONE", r"its pixels are 0\.5 times as wide as high"),
+        ((204, 98), "INCH", ""),  # a fax
+        ((50_000, 50_100), "CENTIMETER", ""),
+    ],
+)
+def test_oblong_pixels_in_plain_tags_are_refused(
+    tmp_path: Path, resolution: tuple[int, int], unit: str, said: str
+) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, clip(), photometric="minisblack", resolution=resolution, resolutionunit=unit)
+    if not said:
+        assert taken(path)[1] == (0.2 if unit == "CENTIMETER" else 0.1)
+        return
+    with pytest.raises(Refused, match=said):
+        taken(path)
+    assert taken(path, "optics.um_per_px=0.3")[1] == 0.3
 
 
 def test_a_folder_has_the_scale_of_its_first_image(tmp_path: Path) -> None:
@@ -209,6 +310,82 @@ def test_a_second_series_is_not_more_of_the_first(tmp_path: Path) -> None:
             file.write(clip(seed=seed), photometric="minisblack", metadata={"axes": "TYX"})
     with pytest.raises(Refused, match=r"found 2 series \(its OME-XML\), the first of 6 images, and 12 images in all"):
         taken(tmp_path / "a.ome.tif")
+
+
+def ome_of(path: Path, images: NDArray[Any], sizes: str, blocks: str, root: str = "") -> Path:
+    """An OME-TIFF whose pages are these images, with these attributes of Pixels and elements TiffData."""
+    text = f'<OME {root}><Image><Pixels DimensionOrder="XYCZT" SizeZ="1" {sizes}>{blocks}</Pixels></Image></OME>'
+    tifffile.imwrite(path, images, photometric="minisblack", description=text, metadata=None)
+    return path
+
+
+def shown(path: Path, number: int = 0) -> NDArray[Any]:
+    video = open_video(VideoCamera(path=str(path), channel_number=number))
+    found = np.array([video.image(k) for k in range(len(video))])
+    video.close()
+    return found
+
+
+def block(page: int, **first: int) -> str:
+    return f'<TiffData IFD="{page}" {" ".join(f"First{axis}={chr(34)}{at}{chr(34)}" for axis, at in first.items())}/>'
+
+
+def test_tiffdata_says_which_page_is_which_image(tmp_path: Path) -> None:
+    """Pages in an order of their own: channels the other way round, then all of one, then of the other."""
+    flat = np.concatenate([TWO[:, 1], TWO[:, 0]])
+    runs = '<TiffData IFD="0" FirstC="1" PlaneCount="6"/><TiffData IFD="6" FirstC="0" PlaneCount="6"/>'
+    singly = "".join(block(6 * (1 - c) + t, C=c, T=t) for t in range(6) for c in range(2))
+    by_runs = f'<OME><Image><Pixels DimensionOrder="XYTCZ" SizeZ="1" SizeC="2" SizeT="6">{runs}</Pixels></Image></OME>'
+    tifffile.imwrite(tmp_path / "a.ome.tif", flat, photometric="minisblack", description=by_runs, metadata=None)
+    ome_of(tmp_path / "b.ome.tif", flat, 'SizeC="2" SizeT="6"', singly)
+    for name in ("a.ome.tif", "b.ome.tif"):
+        for number in (1, 2):
+            np.testing.assert_array_equal(shown(tmp_path / name, number), TWO[:, number - 1])
+    backwards = "".join(block(5 - t, T=t) for t in range(6))
+    np.testing.assert_array_equal(
+        shown(ome_of(tmp_path / "c.ome.tif", clip(), 'SizeC="1" SizeT="6"', backwards)), clip()[::-1]
+    )
+    row = "".join(block(5 - c, C=c) for c in range(6))
+    np.testing.assert_array_equal(
+        shown(ome_of(tmp_path / "d.ome.tif", clip(), 'SizeC="6" SizeT="1"', row)), clip()[::-1]
+    )
+
+
+def test_images_in_other_files_and_images_never_taken_are_left_out(tmp_path: Path) -> None:
+    other = "".join(f'<TiffData IFD="{t}" FirstT="{t}"><UUID>urn:a</UUID></TiffData>' for t in range(6))
+    own = "".join(f'<TiffData IFD="{t}" FirstT="{t + 6}"><UUID>urn:b</UUID></TiffData>' for t in range(6))
+    second = ome_of(tmp_path / "a.ome.tif", clip(), 'SizeC="1" SizeT="12"', other + own, 'UUID="urn:b"')
+    np.testing.assert_array_equal(shown(second), clip())
+    ended = ome_of(tmp_path / "b.ome.tif", clip(), 'SizeC="1" SizeT="99"', '<TiffData IFD="0" PlaneCount="99"/>')
+    np.testing.assert_array_equal(shown(ended), clip())
+    lost = ome_of(tmp_path / "c.ome.tif", clip(), 'SizeC="1" SizeT="12"', other + own, 'UUID="urn:c"')
+    with pytest.raises(Refused, match=r"\(TiffData: which of its files this one is, is not said\)"):
+        shown(lost)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "blocks", "said"),
+    [
+        ('SizeC="1" SizeT="6"', block(0, T=0) + block(1, T=2), "none of its 6 pages that it is image 2 of 6"),
+        ('SizeC="1" SizeT="4"', '<TiffData IFD="0" PlaneCount="4"/>', "found 6 images, and its OME-XML says of 4"),
+        ('SizeC="1" SizeT="6"', '<TiffData IFD="0" PlaneCount="7"/>', "PlaneCount 7 from image 1 of 6 on"),
+        ('SizeC="1" SizeT="6"', block(0, T=6), "FirstT 6, which the sizes have no room for"),
+        ('SizeC="1" SizeT="6"', block(0, T=1) + block(1, T=1), "one image in the pages 1 and 2"),
+        ('SizeC="1" SizeT="6"', block(3, T=0) + block(3, T=1), "two images in one page"),
+        ('SizeC="1" SizeT="6"', '<TiffData IFD="-1"/>', "IFD is '-1'"),
+        ('SizeC="1" SizeT="2000000000"', '<TiffData IFD="0"/>', "2000000000 images, of at most"),
+    ],
+)
+def test_tiffdata_that_can_not_be_obeyed_is_refused(tmp_path: Path, sizes: str, blocks: str, said: str) -> None:
+    with pytest.raises(Refused, match=said):
+        taken(ome_of(tmp_path / "a.ome.tif", clip(), sizes, blocks))
+
+
+def test_a_description_in_another_file_is_noted(tmp_path: Path) -> None:
+    text = '<OME><BinaryOnly MetadataFile="a.companion.ome" UUID="urn:b"/></OME>'
+    tifffile.imwrite(tmp_path / "a.ome.tif", clip(), photometric="minisblack", description=text, metadata=None)
+    said = taken(tmp_path / "a.ome.tif")[2]
+    assert said.endswith("note: a.ome.tif: its OME-XML is in another file (a.companion.ome), which is not read")
 
 
 def test_a_description_that_is_none_of_this_file_is_not_believed(tmp_path: Path) -> None:

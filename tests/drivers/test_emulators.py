@@ -28,9 +28,9 @@ from drivers.deflectors.serial_galvo import SerialGalvo
 from drivers.emulate.child import ROOT, Child
 from drivers.emulate.cobolt import CoboltDevice
 from drivers.emulate.faults import Trouble, ordered
-from drivers.emulate.kinds import galvo
+from drivers.emulate.kinds import KINDS, galvo
 from drivers.emulate.light_path import LightPath, Listener
-from drivers.emulate.process import LOOPBACK
+from drivers.emulate.process import LOOPBACK, Emulator, Options
 from drivers.emulate.settings import Emulated as EmulatedRig
 from drivers.galvo_protocol import Packet
 from drivers.guard import Bounds, Guard
@@ -170,6 +170,59 @@ def test_the_verb(tmp_path: Path) -> None:
     done = subprocess.run([*command[:3], "laser"], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 2
     assert "found 'laser' (allowed: galvo, cobolt)" in done.stderr
+
+
+def emulate(kind: str, log: Path, link: Path) -> Emulator:
+    return Emulator(KINDS[kind], Options(link, 0, log, ("end",)))
+
+
+@pytest.mark.parametrize("room_bytes", [20, 100, 300])
+@pytest.mark.parametrize("before", [None, b'{"logged_ns": 1}\n'])
+def test_a_log_without_room_leaves_no_link_and_no_half_line(
+    tmp_path: Path, room_bytes: int, before: bytes | None
+) -> None:
+    """A limit on the size of a file in place of a full disk: a write beyond it is cut, then refused."""
+    resource = pytest.importorskip("resource", reason="this system has no limits on files")
+    log, link = tmp_path / "log.jsonl", tmp_path / "lk"
+    if before is not None:
+        log.write_bytes(before)
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before or b"") + room_bytes, limit[1]))
+    try:
+        with pytest.raises(OSError, match="File too large") as failed:
+            emulate("cobolt", log, link).run()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert failed.value.filename == str(log)
+    assert {path.name for path in tmp_path.iterdir()} == ({"log.jsonl"} if before or room_bytes == 300 else set())
+    if log.exists():
+        kept = log.read_bytes()
+        assert kept.startswith(before or b"")
+        assert [json.loads(line)["logged_ns"] for line in kept.splitlines()]
+        assert kept.endswith(b"\n")
+
+
+def test_a_log_is_continued_on_a_line_of_its_own_in_a_folder_that_is_made(tmp_path: Path) -> None:
+    log = tmp_path / "new" / "folder" / "log.jsonl"
+    emulate("galvo", log, tmp_path / "lk").run()
+    first = log.read_text()
+    log.write_text(f'{first}{{"event": "be')
+    emulate("galvo", log, tmp_path / "lk").run()
+    lines = log.read_text().splitlines()
+    assert lines[: first.count("\n") + 1] == [*first.splitlines(), '{"event": "be']
+    again = [json.loads(line)["event"] for line in lines[first.count("\n") + 1 :]]
+    assert again == [json.loads(line)["event"] for line in first.splitlines()]
+    assert (again[-1], {path.name for path in tmp_path.iterdir()}) == ("ended", {"new"})
+
+
+def test_a_link_that_can_not_be_made_leaves_no_mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, target: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "symlink_to", full)
+    with pytest.raises(Refused, match="this link can't be made"):
+        emulate("galvo", tmp_path / "log.jsonl", tmp_path / "lk")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_emulator_that_is_not_there_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:

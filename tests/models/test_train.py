@@ -88,6 +88,50 @@ def test_other_settings_do_not_go_on_from_there(tmp_path: Path, task: Task) -> N
         Trainer(training(epochs=2), task, tmp_path / "one.json").run()
 
 
+def checkpoint(path: Path) -> dict[str, bytes]:
+    return {file.name.partition(".")[2]: file.read_bytes() for file in path.parent.iterdir() if file.is_file()}
+
+
+def test_a_training_that_is_over_replaces_its_own_checkpoint_only(tmp_path: Path, task: Task) -> None:
+    """Not another one that was copied to its place, nor another log; what it made itself it makes again."""
+    path, wanted = tmp_path / "x.json", training(epochs=1)
+    Trainer(wanted, task, path).run()
+    own = checkpoint(path)
+    Trainer(wanted, task, path).run()
+    assert checkpoint(path)["safetensors"] == own["safetensors"]
+    for names in ((".json", ".safetensors"), (".json",), (".safetensors",), (".csv",)):
+        for name in names:
+            path.with_suffix(name).write_bytes((SHIPPED[0].with_suffix(name)).read_bytes())
+        before = checkpoint(path)
+        what = "log" if names == (".csv",) else "checkpoint"
+        with pytest.raises(Refused, match=rf"x\{names[0]}: a {what} is there that this training has not made"):
+            Trainer(wanted, task, path).run()
+        assert checkpoint(path) == before
+        for name in names:
+            path.with_suffix(name).write_bytes(own[name[1:]])
+    path.unlink()  # as after a crash between the two
+    Trainer(wanted, task, path).run()
+    assert checkpoint(path)["json"] == own["json"]
+
+
+def test_a_checkpoint_that_comes_during_a_training_stays(
+    tmp_path: Path, task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "x.json"
+    trainer = Trainer(training(epochs=1), task, path)
+    real = trainer._epoch
+
+    def overtaken() -> None:
+        real()
+        for name in (".json", ".safetensors"):
+            path.with_suffix(name).write_bytes((SHIPPED[0].with_suffix(name)).read_bytes())
+
+    monkeypatch.setattr(trainer, "_epoch", overtaken)
+    with pytest.raises(Refused, match="this training has not made"):
+        trainer.run()
+    assert path.read_bytes() == SHIPPED[0].read_bytes()
+
+
 def test_who_looks_at_no_terminal_is_told_lines(
     tmp_path: Path, task: Task, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
