@@ -62,9 +62,8 @@ def tables(path: Path) -> tuple[RunTables, str, str]:
     """The tables of a run, what it was, and how it was calibrated, in words. Raises Refused."""
     with read_run(path) as run:
         run.require_turns()
-        run.require_places()
         header = run.header
-        made = plan_of(header)
+        made = plan_of(header, f"{path}: ")
         found = tables_of(run, made)
     if found is None:
         raise Refused(f"{path}: no particle was seen in this run, so that there is nothing to analyse")

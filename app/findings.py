@@ -123,7 +123,7 @@ def of_delay(run: RunTables) -> list[Finding]:
             )
     for table in (run.forces, run.rings):
         if len(table) and np.isfinite(table["delay_achieved_s"]).any():
-            got, wanted = table["delay_achieved_s"].dropna(), table["delay_s"].dropna()
+            got, wanted = (table[name][np.isfinite(table[name])] for name in ("delay_achieved_s", "delay_s"))
             found.append(
                 Finding("achieved delay τ", "s", float(wanted.mean()), float(got.mean()), float(got.std()),
                         "the error is the jitter, rms")

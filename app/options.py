@@ -10,7 +10,7 @@ from config.refused import Refused
 from config.words import quoted
 
 LONGEST_S = 1e7  # of a run: 116 days
-LARGEST_SEED = 2**63 - 1
+LARGEST_SEED = 2**32 - 1  # of a simulated rig
 
 
 def plain_digits(text: str | float) -> str:

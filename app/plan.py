@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,15 +11,18 @@ from typing import Any
 from app.calibration.record import calibrated
 from app.correction import located, located_set, with_corrections
 from app.machine import build_machine
+from app.options import LARGEST_SEED
 from app.rig_file import RIG_KEYS, Plan, RecordedRig, Rig
 from config.reader import Document, build, override, parse, put, put_all, read
 from config.refused import Refused
 from config.words import quoted
 from control.experiment import Experiment, Learned
 from control.plant import spot_stiffness
-from drivers.journal import Header
+from drivers.deflectors.serial_galvo import SerialGalvo
+from drivers.journal import Header, Kind
 from drivers.journal.corrections import Images
 from drivers.journal.header import kernels_of
+from drivers.lasers.cobolt import Cobolt
 from drivers.video import VideoCamera
 
 STIFFEST_PN_PER_UM = 1e6  # of a trap; a real one has some 10
@@ -115,6 +119,8 @@ def planned(
             bench = override(bench, *pair(item))
     bench = put_all(bench, last)
     made = Plan(expecting(build(located(bench, Path()), Rig)), experiment, folder, corrections=corrections or {})
+    _require_seed(made, wanted)
+    _require_two_ports(made.rig, bench)
     return check(with_corrections(made), wanted.source)
 
 
@@ -132,6 +138,32 @@ def names_calibration(item: str) -> bool:
     return item.partition("=")[0].strip() == "calibration"
 
 
+def _require_seed(made: Plan, wanted: Document) -> None:
+    """Raises Refused for a seed that the simulated world can't have."""
+    if made.kind is Kind.SIMULATED and made.experiment.seed > LARGEST_SEED:
+        raise Refused(f"{wanted.place(('seed',))}: seed is {quoted(made.experiment.seed)} (allowed for a simulated "
+                      f"rig: 0 to {LARGEST_SEED})")  # fmt: skip
+
+
+def _require_two_ports(rig: Rig, bench: Document) -> None:
+    """Raises Refused where the deflector and the laser have one serial port, be it by two names."""
+    galvo, laser = rig.deflector, rig.laser
+    if not (isinstance(galvo, SerialGalvo) and isinstance(laser, Cobolt)):
+        return
+    if galvo.port == laser.port or _resolved(galvo.port) == _resolved(laser.port):
+        raise Refused(f"{bench.place(('laser', 'port'))}: laser.port is '{quoted(laser.port)}', and deflector.port is "
+                      f"'{quoted(galvo.port)}': they are one port, and each device needs its own")  # fmt: skip
+
+
+def _resolved(port: str) -> str:
+    """A port by its own name; a person may have another one for it, as /dev/serial/by-id has."""
+    try:
+        found = f"{Path(port).resolve()}"
+    except (OSError, ValueError, RuntimeError):  # no path at all, or a ring of links
+        return port
+    return found.casefold() if sys.platform == "win32" else found
+
+
 def expecting(rig: Rig) -> Rig:
     """The rig, whose tracker expects no recorded particle where commands would bring it that it never felt.
 
@@ -146,20 +178,23 @@ def expecting(rig: Rig) -> Rig:
     return rig
 
 
-def plan_of(header: Header) -> Plan:
-    """The plan of a recorded run: its map counts if it counted then."""
-    made = plan_from(header.rig, header.experiment, Path(header.extra.get("folder", ".")), RecordedRig)
+def plan_of(header: Header, source: str = "") -> Plan:
+    """The plan of a recorded run: its map counts if it counted then. Raises Refused.
+
+    Args:
+        source: what an error begins with: the run's file, and a colon.
+    """
+    made = plan_from(header.rig, header.experiment, Path(header.extra.get("folder", ".")), RecordedRig, source)
     made = replace(made, kernels=kernels_of(header), corrections=header.corrections)
     if header.calibration.get("map") != "unconfirmed":
         return made
     return replace(made, rig=replace(made.rig, calibration=replace(made.rig.calibration, map="unconfirmed")))
 
 
-def plan_from(rig: str, experiment: str, folder: Path, kind: type[Rig] = Rig) -> Plan:
-    """The plan that was written as two texts; the rig has the values in it that the experiment set."""
-    return Plan(
-        build(parse(rig, "the run's rig"), kind), build(parse(experiment, "the run's experiment"), Experiment), folder
-    )
+def plan_from(rig: str, experiment: str, folder: Path, kind: type[Rig] = Rig, source: str = "") -> Plan:
+    """The plan that was written as two texts; the rig has the values in it that the experiment set. Raises Refused."""
+    bench = build(parse(rig, f"{source}the run's rig"), kind)
+    return Plan(bench, build(parse(experiment, f"{source}the run's experiment"), Experiment), folder)
 
 
 def pinned(made: Plan) -> Plan:

@@ -72,8 +72,6 @@ def _run(path: Path, um_per_px: float) -> Recording:
     run = read_run(path)
     try:
         run.require_turns()
-        if run.image_count == 0:  # its tracks are played
-            run.require_places()
     except Refused:
         run.close()
         raise

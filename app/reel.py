@@ -115,8 +115,7 @@ class RunSource:
         self.run: Run = read_run(path)
         try:
             self.run.require_turns()
-            self.run.require_places()
-            self.plan = plan_of(self.run.header)
+            self.plan = plan_of(self.run.header, f"{path}: ")
         except Refused:
             self.run.close()
             raise

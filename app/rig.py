@@ -30,9 +30,12 @@ from drivers.sim.playback import open_playback
 from drivers.video import VideoCamera
 
 
-def plan_after(before: Plan, text: str) -> Plan:
-    """What an APPLY with this experiment's text makes of a plan: another `set` brings other values of the rig."""
-    source = "the experiment of an APPLY"
+def plan_after(before: Plan, text: str, source: str = "") -> Plan:
+    """What an APPLY with this experiment's text makes of a plan: another `set` brings other values of the rig.
+
+    Raises Refused; `source` is what the sentence begins with: a run's file, and a colon.
+    """
+    source += "the experiment of an APPLY"
     made: Experiment = build(parse(text, source), Experiment)
     if made.set == before.experiment.set:
         return replace(before, experiment=made)

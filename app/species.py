@@ -134,7 +134,6 @@ def patches(path: Path, size_px: int, most: int) -> tuple[NDArray[Any], NDArray[
         if not run.keep_frames:
             raise Refused(f"{path}: the run has no frames in it; record it with --frames")
         run.require_turns()
-        run.require_places()
         for turn in run.turns():
             if turn.frame is None or not len(turn.tracks):
                 continue

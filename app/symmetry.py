@@ -87,7 +87,6 @@ def motion_of(path: Path, lag_s: float | None) -> tuple[Motion, float]:
                 raise Refused(f"{path}: the run does not state its frame rate; give --lag")
             lag_s = lag_s or 1.0 / run.header.fps
             run.require_turns()
-            run.require_places()
             tables = tidy(run, run.batches())
         tracks, forces = tables["tracks"], tables["forces"]
     _, particle = np.unique(tracks["particle"], return_inverse=True)

@@ -180,14 +180,14 @@ def with_recorded_rounding(recorded: Turn, again: Turn) -> Turn:
 
 def again_turns(run: Run) -> Iterator[tuple[Turn, Turn]]:
     """Each recorded turn, and what the same machine makes of the same frame, time and orders."""
-    made = plan_of(run.header)
+    made = plan_of(run.header, f"{run.path}: ")
     machine = build_machine(made)
     begin = Beginning.of(run)
     machine = begin.into(machine)
     memory = begin.memory_of(machine)
     for recorded, frame in with_light(run, made, begin):
         begin.take(recorded)
-        made, orders = told_again(made, recorded.orders, begin)
+        made, orders = told_again(made, recorded.orders, begin, f"{run.path}: ")
         try:
             machine, memory = applied(machine, memory, orders)
             memory, again = turn(machine, memory, frame, recorded.now_s, orders)
@@ -210,7 +210,7 @@ def replayed_run(made: Plan) -> Path | None:
 
 def unknown_light(run: Run) -> str:
     """Why the run that a replay replayed can't be read; empty where it can, and where no such run is needed."""
-    source = replayed_run(plan_of(run.header))
+    source = replayed_run(plan_of(run.header, f"{run.path}: "))
     if source is None:
         return ""
     try:
@@ -246,12 +246,14 @@ def with_light(run: Run, made: Plan, begin: Beginning) -> Iterator[tuple[Turn, F
         camera.close()
 
 
-def told_again(made: Plan, recorded: tuple[Order, ...], begin: Beginning) -> tuple[Plan, tuple[Order, ...]]:
+def told_again(
+    made: Plan, recorded: tuple[Order, ...], begin: Beginning, source: str = ""
+) -> tuple[Plan, tuple[Order, ...]]:
     """The orders as they were given, and the plan after them: an APPLY gets its machine back from its text."""
     orders = []
     for order in recorded:
         if order.kind is OrderKind.APPLY:
-            made = plan_after(made, order.text)
+            made = plan_after(made, order.text, source)
             order = replace(order, machine=begin.into(build_machine(made)))
         orders.append(order)
     return made, tuple(orders)

@@ -108,8 +108,10 @@ def felt_by(felt: Felt, tracks: Tracks, within_um: float) -> Command:
     known = felt.particle[row] == command.particle  # [M]
     known &= np.isfinite(felt.position_um[row]).all(axis=1)  # a record may come from anywhere
     place_um = np.where(known[:, None], felt.position_um[row], 0.0)
-    distance_um, nearest = cKDTree(tracks.position_um).query(place_um)
-    return replace(command, particle=np.where(known & (distance_um <= within_um), tracks.particle[nearest], -1))
+    seen = np.isfinite(tracks.position_um).all(axis=1)  # of a record: its tracks may be played
+    distance_um, nearest = cKDTree(tracks.position_um[seen]).query(place_um)
+    who = np.append(tracks.particle[seen], -1)  # last: where there is nobody, or the distance is no number
+    return replace(command, particle=np.where(known & (distance_um <= within_um), who[nearest], -1))
 
 
 def still_acting(holds: tuple[Hold, ...], newest: Hold, since_s: float) -> tuple[Hold, ...]:

@@ -15,6 +15,7 @@ from app.calibration.record import CalibrationFile, Record, add, calibrated, loa
 from app.calibration.seen import SeenRun, seen_run
 from app.correction import located
 from app.headless import fly, too_few
+from app.options import LARGEST_SEED
 from app.plan import planned
 from app.rig_file import Plan, Rig
 from config.reader import Document, build, override, plain, put, read
@@ -87,9 +88,10 @@ class Job:
 
         Raises Refused, Fault (also where the interlock tripped, or fewer than half of the turns were made).
         """
+        seed = (self.seed + 101 * len(self.runs)) % (LARGEST_SEED + 1)
         wanted = {
             "title": f"Calibration: {title}", "rig": str(self.rig_path), "seconds": seconds,
-            "seed": self.seed + 101 * len(self.runs), "policy": plain(Calibrating(motion=motion)),
+            "seed": seed, "policy": plain(Calibrating(motion=motion)),
         }  # fmt: skip
         bench = self.bench()
         for key, value in (rig or {}).items():

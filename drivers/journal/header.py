@@ -15,6 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from config.reader import parse
 from config.refused import Refused
 from config.words import one_line, quoted
 from drivers.journal.corrections import Images
@@ -35,6 +36,14 @@ PIXELS = ("uint8", "uint16", "float64")
 LARGEST_NUMBER = 1e15
 MOST_VERSIONS = 200  # packages
 LEAST_FPS, LARGEST_FPS = 1e-6, 1e6  # of a camera; that of a setting is within
+SAME = 1e-6  # two numbers that differ by a smaller share are one
+
+# Numbers of the header, and where the settings in it state them, too.
+TWICE = (
+    ("fps", "rig", ("camera", "fps")),
+    ("um_per_px", "rig", ("optics", "um_per_px")),
+    ("seed", "experiment", ("seed",)),
+)
 
 
 class Kind(StrEnum):
@@ -107,7 +116,11 @@ CHECKS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ),
     ("um_per_px", lambda value: _number(value) and value >= 0, "a number, 0 or more"),
     ("seed", lambda value: value is None or (isinstance(value, int) and not isinstance(value, bool)), "a whole number"),
-    ("field_um", lambda value: len(value) in (0, 4) and all(map(_number, value)), "a list of four numbers"),
+    (
+        "field_um",
+        lambda value: isinstance(value, tuple) and len(value) in (0, 4) and all(map(_number, value)),
+        "a list of four numbers",
+    ),
     ("calibration", _mapping, "a mapping"),
     ("extra", lambda value: _mapping(value) and _text(value.get("folder", "")), "a mapping, its folder a text,"),
     (
@@ -120,18 +133,66 @@ CHECKS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
 
 def header_of(text: str, source: str) -> Header:
     """The header from its JSON; `source` is what an error calls it."""
-    try:
-        data = json.loads(text)
-        data["kind"] = Kind(data["kind"])
-        data["field_um"] = tuple(data["field_um"])
-        made = Header(**data, corrections={})
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise Refused(f"{source}: the header can't be read ({one_line(error)})") from None
+    made = Header(**_fields(text, source), corrections={})
     for name, test, needed in CHECKS:
         value = getattr(made, name)
         if not test(value):
             raise Refused(f"{source}: the header's '{name}' is {quoted(value)}, where {needed} is needed")
     return made
+
+
+def _fields(text: str, source: str) -> dict[str, Any]:
+    """The fields of a header, by name, not yet checked but for the kind. Raises Refused."""
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise Refused(f"{source}: the header can't be read, it is not JSON ({one_line(error)})") from None
+    if not isinstance(data, dict):
+        raise Refused(f"{source}: the header is {quoted(data)}, where a mapping is needed")
+    for one in dataclasses.fields(Header):
+        needed = one.default is dataclasses.MISSING and one.default_factory is dataclasses.MISSING
+        if needed and one.name not in data:
+            raise Refused(f"{source}: the header has no '{one.name}'")
+    names = {one.name for one in dataclasses.fields(Header)} - {"corrections"}  # which are beside the text
+    unknown = sorted(set(data) - names)
+    if unknown:
+        raise Refused(f"{source}: the header's '{quoted(unknown[0])}' is not known; this run may be of a newer version")
+    kinds = [kind.value for kind in Kind]
+    if data["kind"] not in kinds:
+        raise Refused(f"{source}: the header's 'kind' is {quoted(data['kind'])}, where {' or '.join(kinds)} is needed")
+    field_um = data.get("field_um", ())
+    return {**data, "kind": Kind(data["kind"]), "field_um": tuple(field_um) if isinstance(field_um, list) else field_um}
+
+
+def require_same_numbers(header: Header, source: str) -> None:
+    """Raises Refused where a number of the header is not that of its own rig or experiment, where both state it.
+
+    Settings that can't be read state nothing; whoever needs them says so.
+    """
+    settings = {which: _data(getattr(header, which)) for which in ("rig", "experiment")}
+    for name, which, place in TWICE:
+        here, there = getattr(header, name), _stated(settings[which], place)
+        if here is None or there is None or abs(here - there) <= SAME * abs(there):
+            continue
+        raise Refused(
+            f"{source}: the header's '{name}' is {quoted(here)}, and {'.'.join(place)} of its {which} is "
+            f"{quoted(there)}"
+        )
+
+
+def _data(settings: str) -> dict[str, Any]:
+    """Settings in YAML; none where they can't be read."""
+    try:
+        return parse(settings, "settings").data
+    except Refused:
+        return {}
+
+
+def _stated(found: Any, place: tuple[str, ...]) -> float | None:
+    """A number in settings; None where they do not state it."""
+    for key in place:
+        found = found.get(key) if isinstance(found, dict) else None
+    return found if _number(found) else None
 
 
 def kernels_of(header: Header) -> int:

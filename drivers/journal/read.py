@@ -19,15 +19,17 @@ from config.files import require_file
 from config.refused import Refused
 from control.contract import Command, Forces, Frame, Level, Order, OrderKind, Tracks, Turn
 from drivers.journal import corrections, memory
-from drivers.journal.header import header_of
+from drivers.journal.header import header_of, require_same_numbers
 from drivers.journal.sound import (
-    require_lines,
+    Newest,
+    require_darkness,
     require_order,
-    require_places,
     require_pointers,
+    require_seen,
     require_span,
     require_texts,
 )
+from drivers.journal.sound_rows import Owners, require_rows
 from drivers.journal.tables import (
     ALLOWED,
     ENDS,
@@ -60,7 +62,7 @@ from drivers.journal.write import FORMAT, TURN_TABLES, axes, axis_values
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 TEXTS = ("text", "reason", "allowed_reason", "sent_reason")  # columns that name a row of `texts`
 INNER = {*ENDS.values(), *(f"{table}_absent" for table in TABLES), "hash", "image_hash"}
-ROWS = 1 << 14  # of `turns` whose times are checked at once
+ROWS = 1 << 16  # of a table that are looked at at once
 BATCH = 256  # turns that are read at once
 assert hdf5plugin  # importing it is what teaches HDF5 to read the frames
 
@@ -170,30 +172,44 @@ class Run:
     def require_turns(self) -> None:
         """Raises Refused where a turn is damaged, but for its image: before a run is played, measured or described.
 
-        Times have to be those of a clock that does not go back, turns have to count up by one, and every number of a
-        row in another table has to be that of a row there.
+        Times have to be those of a clock that does not go back, turns and frames have to count up, every row of another
+        table has to be of the turn that has it, and every number one that can be there. The numbers in the header have
+        to be those of its rig and its experiment.
         """
-        lengths, texts = dict(self._ends), self._ends["texts"]
+        require_same_numbers(self.header, str(self.path))
+        texts = self._ends["texts"]
         require_texts(
-            self.path, self._rows("text_bytes", 0, lengths["text_bytes"]), self._rows("texts", 0, texts)["end"]
+            self.path, self._rows("text_bytes", 0, self._ends["text_bytes"]), self._rows("texts", 0, texts)["end"]
         )
-        before, kept, begun_s = None, 0, 0.0
+        owners = self._require_own_rows()
+        for table in ENDS:
+            if table == "text_bytes":
+                continue
+            for begin in range(0, self._ends[table], ROWS):
+                rows = self._rows(table, begin, min(begin + ROWS, self._ends[table]))
+                require_rows(self.path, table, rows, begin, owners, texts)
+
+    def _require_own_rows(self) -> Owners:
+        """Which turn has which rows. Raises Refused where a row of `turns` is damaged."""
+        lengths, images = dict(self._ends), len(self._file["frames"])
+        before, kept, newest, begun_s = None, 0, Newest(), 0.0
+        ends: dict[str, list[NDArray[np.int64]]] = {table: [np.empty(0, np.int64)] for table in ENDS}
+        lit = [np.empty(0, np.bool_)]
         for first in range(0, self._count, ROWS):
             turns = self._rows("turns", first, min(first + ROWS, self._count))
             require_times(self.path, turns, first)
             require_order(self.path, turns, first, before)
-            kept = require_pointers(self.path, turns, first, before, lengths, len(self._file["frames"]), kept)
+            kept = require_pointers(self.path, turns, first, before, lengths, images, kept)
+            require_seen(self.path, turns, first, before, newest)
+            lit.append(require_darkness(self.path, turns, first, before))
+            for table, end in ENDS.items():
+                ends[table].append(turns[end].copy())
             begun_s = float(turns["now_s"][0]) if before is None else begun_s
             before = turns[-1]
         if before is not None:
             require_span(self.path, self._count, float(before["now_s"]) - begun_s)
-        for table in ("events", "orders"):
-            require_lines(self.path, table, self.rows(table), texts)
-
-    def require_places(self) -> None:
-        """Raises Refused where a tracked particle has a place that none can be, or a state that is none."""
-        for first in range(0, self._ends["tracks"], ROWS):
-            require_places(self.path, self._rows("tracks", first, min(first + ROWS, self._ends["tracks"])), first)
+        return Owners(self.first_turn, {table: np.concatenate(found) for table, found in ends.items()},
+                      np.concatenate(lit))  # fmt: skip
 
     def _require_all_rows(self) -> None:
         """Raises Refused where a run that ended cleanly lacks its last turns, or rows of another table."""
@@ -203,8 +219,11 @@ class Run:
                               f"{self._count} turns end at row {end}")  # fmt: skip
 
     def column(self, table: str, name: str) -> NDArray[Any]:
-        """One column of a table."""
-        found: NDArray[Any] = self.rows(table)[name].copy()
+        """One column of a table. The other columns are never in memory as a whole."""
+        count = self._count if table == "turns" else self._ends[table]
+        parts = [self._rows(table, 0, 0)[name]]
+        parts += [self._rows(table, begin, min(begin + ROWS, count))[name].copy() for begin in range(0, count, ROWS)]
+        found: NDArray[Any] = np.concatenate(parts)
         return found
 
     def readable(self, rows: Rows) -> dict[str, NDArray[Any]]:

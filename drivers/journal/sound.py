@@ -6,7 +6,9 @@ image shows is not found here.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +17,16 @@ from numpy.typing import NDArray
 
 from config.refused import Refused
 from config.words import quoted
-from control.contract import Level, OrderKind, State
-from drivers.journal.pack import EVENTS
+from control.contract import Level
+from control.interlock import LIT
 from drivers.journal.tables import ENDS, Rows
+from drivers.journal.trust import LAST_FRAME
 
 LEAST_TURN_S = 1e-7  # of a run's mean turn: no loop is faster
-LARGEST_PLACE = 1e9  # um, a kilometre from the origin; or px
-PLACES = ("x_um", "y_um", "x_px", "y_px")
+TICK_S = 0.02  # a computer's clock may be as coarse as that: so long it may stand still while frames come
 REASONS = ("reason", "allowed_reason", "sent_reason")
 LEVELS = np.array([level.value for level in Level], "S8")
-KINDS = {"events": np.array(EVENTS, "S16"), "orders": np.array([kind.value for kind in OrderKind], "S8")}
+LIT_LEVELS = np.array([level.value for level in LIT], "S8")
 CONTINUES, CONTINUED = 0xC0, 0x80  # of a byte of UTF-8: the bits that say so, and what they are
 
 
@@ -81,6 +83,84 @@ def require_pointers(
     return kept + int(np.count_nonzero(seen)) if images else 0
 
 
+@dataclass
+class Newest:
+    """What of the turns before has to be known to judge the next ones."""
+
+    frame: int = -1  # number of the newest frame whose particles are there
+    frame_time_s: float = -math.inf  # of that frame
+    largest: int = -1  # number of a frame
+    now_s: float = math.nan  # of that frame's turn
+    since_s: float = math.nan  # time of the first frame that came at that now_s
+
+
+def require_seen(path: Path, turns: Rows, first: int, before: Any | None, newest: Newest) -> None:
+    """Raises Refused where frames do not follow each other, or particles were seen in none. Updates `newest`.
+
+    A frame that was not newer than those before, or could not be tracked, is recorded without particles. Its time and
+    its number may be any.
+    """
+    flag = turns["has_frame"]
+    _refuse_any(path, flag > 1, first, "its has_frame is {} (allowed: 0 and 1)", flag)
+    tracked = (flag == 1) & (turns["tracks_time_s"] == turns["frame_time_s"])
+    particles = _count(turns, before, "tracks") + _count(turns, before, "lost")
+    why = "it has particles, and its tracks_time_s, {}, is not the time of its frame"
+    _refuse_any(path, ~tracked & (particles > 0), first, why, turns["tracks_time_s"])
+    number, time_s, now_s = (turns[name][tracked] for name in ("frame", "frame_time_s", "now_s"))
+    early = np.diff(number, prepend=newest.frame) <= 0
+    _refuse_any(path, _at(tracked, early), first, "its frame is {}, and frames count up", turns["frame"])
+    early = np.diff(time_s, prepend=newest.frame_time_s) <= 0
+    why = "its frame_time_s is {}, and the frame before is not older"
+    _refuse_any(path, _at(tracked, early), first, why, turns["frame_time_s"])
+    if len(number):
+        since_s, why = _since(now_s, time_s, newest), "its now_s is {}, and the clock stands still while frames come"
+        _refuse_any(path, _at(tracked, time_s - since_s > TICK_S), first, why, turns["now_s"])
+        newest.frame, newest.frame_time_s = int(number[-1]), float(time_s[-1])
+        newest.now_s, newest.since_s = float(now_s[-1]), float(since_s[-1])
+    largest = np.maximum.accumulate(np.maximum(turns["frame"], newest.largest))
+    newest.largest = int(largest[-1])
+    _require_dropped(path, turns, first, before, np.where(largest < 0, LAST_FRAME, largest))
+
+
+def _since(now_s: NDArray[np.float64], time_s: NDArray[np.float64], newest: Newest) -> NDArray[np.float64]:
+    """[N] time of the first frame that came at the same now_s, without another one between."""
+    fresh = np.diff(now_s, prepend=newest.now_s) != 0
+    row = np.maximum.accumulate(np.where(fresh, np.arange(len(now_s)), -1))
+    return np.where(row < 0, newest.since_s, time_s[row])
+
+
+def _require_dropped(path: Path, turns: Rows, first: int, before: Any | None, most: NDArray[np.int64]) -> None:
+    """Raises Refused where the frames that were dropped become fewer, or more than the camera has counted."""
+    dropped = turns["dropped"]
+    fewer = np.diff(dropped, prepend=0 if before is None else before["dropped"]) < 0
+    _refuse_any(path, fewer | (dropped < 0) | (dropped > most), first,
+                "its dropped is {}, which is not a number of frames that can be missing by then", dropped)  # fmt: skip
+
+
+def require_darkness(path: Path, turns: Rows, first: int, before: Any | None) -> NDArray[np.bool_]:
+    """Which turns may have light. Raises Refused where one has it at a level at which there is none."""
+    lit = np.isin(turns["level"], LIT_LEVELS)
+    for table in ("allowed", "sent"):
+        _refuse_any(
+            path, ~lit & (_count(turns, before, table) > 0), first, f"its level is {{}}, and '{table}' has light of it",
+            turns["level"],
+        )  # fmt: skip
+    return lit
+
+
+def _count(turns: Rows, before: Any | None, table: str) -> NDArray[np.int64]:
+    """[N] rows that each turn has in another table."""
+    end = ENDS[table]
+    return np.diff(turns[end], prepend=0 if before is None else before[end])
+
+
+def _at(which: NDArray[np.bool_], wrong: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """[N] those of `which` [N] that are wrong, which is known of them only."""
+    found = np.zeros(len(which), np.bool_)
+    found[which] = wrong
+    return found
+
+
 def require_texts(path: Path, text_bytes: NDArray[np.uint8], ends: NDArray[np.int64]) -> None:
     """Raises Refused where a text of the run is no UTF-8, or does not end within the others."""
     wrong = (np.diff(ends, prepend=0) < 0) | (ends < 0) | (ends > len(text_bytes))
@@ -94,37 +174,6 @@ def require_texts(path: Path, text_bytes: NDArray[np.uint8], ends: NDArray[np.in
     except UnicodeDecodeError as error:
         row = int(np.searchsorted(ends, error.start, "right"))
         raise Refused(f"{path}: this run is damaged: text {row} can't be read (it is no UTF-8)") from None
-
-
-def require_lines(path: Path, table: str, rows: Rows, texts: int) -> None:
-    """Raises Refused where an event or an order is of no known kind, or has no text."""
-    known = np.isin(rows["kind"], KINDS[table])
-    wrong = ~known | (rows["text"] < 0) | (rows["text"] >= texts)
-    if wrong.any():
-        row = int(np.argmax(wrong))
-        found = f"its text is {rows['text'][row]}" if known[row] else f"its kind is {quoted(rows['kind'][row])}"
-        raise Refused(f"{path}: this run is damaged: row {row + 1} of '{table}': {found}")
-
-
-def require_places(path: Path, tracks: Rows, first: int = 0) -> None:
-    """Raises Refused where rows of `tracks` have a place that none can be, or a state that is none."""
-    for name in PLACES:
-        if name not in (tracks.dtype.names or ()):  # of a run from before there was this column
-            continue
-        found = tracks[name]
-        wrong = ~((np.abs(found) <= LARGEST_PLACE) | np.isnan(found))
-        _refuse_any_track(
-            path, wrong, first, f"its {name} is {{}} (allowed: -{LARGEST_PLACE:g} to {LARGEST_PLACE:g})", found
-        )
-    wrong = ~np.isin(tracks["state"], [int(state) for state in State])
-    _refuse_any_track(path, wrong, first, "its state is {}", tracks["state"])
-
-
-def _refuse_any_track(path: Path, wrong: NDArray[np.bool_], first: int, why: str, found: NDArray[Any]) -> None:
-    if wrong.any():
-        row = int(np.argmax(wrong))
-        said = why.format(quoted(found[row]))
-        raise Refused(f"{path}: this run is damaged: row {first + row + 1} of 'tracks': {said}")
 
 
 def _refuse_any(path: Path, wrong: NDArray[np.bool_], first: int, why: str, found: NDArray[Any]) -> None:

@@ -14,6 +14,7 @@ import pytest
 import tifffile
 
 import main
+from app.plan import plan
 from app.rig_file import EXPERIMENTS, RIGS
 from config.reader import put_all, read
 
@@ -125,6 +126,35 @@ def test_a_length_of_time_that_can_not_be(verb: Verb, text: str) -> None:
 )
 def test_a_value_that_can_not_be(verb: Verb, item: str) -> None:
     refused(*verb("run", EXPERIMENT, "--seconds", "0.01", "--set", item))
+
+
+@pytest.mark.parametrize("seed", [2**32, 2**63 - 1])
+def test_a_seed_that_the_simulated_world_can_not_have(verb: Verb, tmp_path: Path, seed: int) -> None:
+    for words in (
+        ("run", EXPERIMENT, "--seconds", "0.01", "--set", f"seed={seed}"),
+        ("run", EXPERIMENT, "--seconds", "0.01", "--seed", f"{seed}"),
+        ("calibrate", "all", RIG, "--seed", f"{seed}", "--out", str(tmp_path / "c.yaml")),
+    ):
+        code, said = verb(*words)
+        refused(code, said)
+        assert "seed" in said
+        assert f"{seed} (allowed" in said or f"found {seed}" in said
+        assert "0 to 4294967295)" in said
+        assert "replica" not in said
+    assert plan(EXPERIMENT, None, (f"seed={2**32 - 1}",)).experiment.seed == 2**32 - 1
+
+
+@pytest.mark.parametrize("other", [False, True])
+def test_two_devices_at_one_port_are_refused_before_one_is_opened(verb: Verb, tmp_path: Path, other: bool) -> None:
+    port, name = tmp_path / "ttyUSB0", tmp_path / "by-id"
+    port.touch()
+    name.symlink_to(port)
+    sets = ("--set", f"deflector.port={port}", "--set", f"laser.port={name if other else port}")
+    code, said = verb("run", EXPERIMENT, "--rig", str(RIGS / "serial.yaml"), *sets)
+    refused(code, said)
+    assert "laser.port is " in said
+    assert "deflector.port is " in said
+    assert "they are one port" in said
 
 
 @pytest.mark.parametrize(

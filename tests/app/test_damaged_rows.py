@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,12 +13,16 @@ import numpy as np
 import pytest
 
 import main
+from app import analyse
 from app.info import info
 from app.reel import RunSource
+from app.rig_file import EXPERIMENTS
 from app.verify import verify_run
 from config.refused import Refused
-from control.contract import Level, Order, OrderKind
+from control.contract import DARK, Forces, Level, Order, OrderKind, Tracks
 from drivers.journal import Journal, read_run
+from drivers.journal.header import header_of
+from drivers.journal.tables import TABLES
 from drivers.journal.trust import TIMES
 from tests.drivers.turns import header, plausible
 
@@ -69,6 +74,32 @@ def cut_word(rows: Any) -> None:
     rows[:] = 0xFF
 
 
+def turned(*columns: str) -> Callable[[Any], None]:
+    """The rows, or some columns of them, in reverse."""
+
+    def damage(rows: Any) -> None:
+        for column in columns or rows.dtype.names:
+            rows[column] = rows[column][::-1].copy()
+
+    return damage
+
+
+def together(*damages: Callable[[Any], None]) -> Callable[[Any], None]:
+    def damage(rows: Any) -> None:
+        for one in damages:
+            one(rows)
+
+    return damage
+
+
+def swapped(rows: Any) -> None:
+    rows[[1, 2]] = rows[[2, 1]]
+
+
+def stopped(rows: Any) -> None:
+    rows["now_s"][5:15] = rows["now_s"][5]
+
+
 EVERY = slice(None)
 DAMAGE: dict[str, tuple[str, Callable[[Any], None], str]] = {
     "image": ("turns", put("image", -1), "turn 6 of this run is damaged: its image is -1"),
@@ -83,7 +114,7 @@ DAMAGE: dict[str, tuple[str, Callable[[Any], None], str]] = {
     "number below": ("turns", put("turn", -5, EVERY), "turn 1 of this run is damaged: its number is -5"),
     "gap": ("turns", put("turn", 10**12, slice(8, None)), "turn 9 of this run is damaged: its number is 10000000"),
     "clock": ("turns", backwards, "turn 2 of this run is damaged: its now_s is "),
-    "one time": ("turns", times(np.ones_like), "turns take 0 s"),
+    "one time": ("turns", times(np.ones_like), "its frame_time_s is 1.0, and the frame before is not older"),
     "no time": ("turns", times(lambda found: found * 1e-15), "turns take "),
     "event": ("events", put("kind", b"bogus", 0), "row 1 of 'events': its kind is bogus"),
     "event's text": ("events", put("text", -1, 0), "row 1 of 'events': its text is -1"),
@@ -91,7 +122,48 @@ DAMAGE: dict[str, tuple[str, Callable[[Any], None], str]] = {
     "text": ("texts", put("end", 2**62, 0), "text 0 can't be read"),
     "texts": ("texts", put("end", 0, slice(1, None)), "text 1 can't be read"),
     "no UTF-8": ("text_bytes", cut_word, "text 0 can't be read"),
-}
+    "tracks of another turn": ("tracks", put("turn", -1, 3), "row 4 of 'tracks': its turn is -1, and it belongs to"),
+    "tracks reversed": ("tracks", turned(), "row 1 of 'tracks': its turn is 19, and it belongs to another"),
+    "sent reversed": ("sent", turned(), "row 1 of 'sent': its turn is 19, and it belongs to another"),
+    "texts of another turn": ("texts", put("turn", 3, 0), "row 1 of 'texts': its turn is 3"),
+    "event of another turn": ("events", put("turn", 2**62, 2), "row 3 of 'events': its turn is 4611686018427387904"),
+    "order of another turn": ("orders", put("turn", -1, 0), "row 1 of 'orders': its turn is -1"),
+    "wanted of another turn": ("wanted", put("turn", 0, 3), "row 4 of 'wanted': its turn is 0"),
+    "particles swapped": ("tracks", swapped, "row 3 of 'tracks': its particle is 1, and a turn has each once"),
+    "particle twice": ("tracks", put("particle", 0, EVERY), "row 2 of 'tracks': its particle is 0, and a turn has"),
+    "no particle": ("tracks", put("particle", -1, 3), "row 4 of 'tracks': its particle is -1 (allowed: 0 to"),
+    "place": ("tracks", put("x_um", 1e300, 3), "row 4 of 'tracks': its x_um is 1e+300 (allowed: -1e+09 to 1e+09)"),
+    "places": ("tracks", put("y_um", np.inf, EVERY), "row 1 of 'tracks': its y_um is inf"),
+    "no state": ("tracks", put("state", 255, 3), "row 4 of 'tracks': its state is 255"),
+    "power": ("sent", put("power_mw", -50.0, 3), "row 4 of 'sent': its power_mw is -50.0 (allowed: 0 to 1e+12)"),
+    "large power": ("sent", put("power_mw", 1e300, 3), "row 4 of 'sent': its power_mw is 1e+300"),
+    "endless power": ("sent", put("power_mw", -np.inf, 3), "row 4 of 'sent': its power_mw is -inf"),
+    "no power": ("allowed", put("power_mw", np.nan, 3), "row 4 of 'allowed': its power_mw is nan"),
+    "spot": ("allowed", put("x_um", 1e300, 3), "row 4 of 'allowed': its x_um is 1e+300"),
+    "endless spot": ("allowed", put("y_um", np.inf, EVERY), "row 1 of 'allowed': its y_um is inf"),
+    "no spot": ("sent", put("x_um", np.nan, 3), "row 4 of 'sent': its x_um is nan"),
+    "dwell": ("allowed", put("dwell_s", -5.0, 3), "row 4 of 'allowed': its dwell_s is -5.0"),
+    "no dwell": ("sent", put("dwell_s", 0.0, 3), "row 4 of 'sent': its dwell_s is 0.0 (allowed: more than 0)"),
+    "force": ("wanted", put("fx_pn", np.nan, 3), "row 4 of 'wanted': its fx_pn is nan"),
+    "delay": ("wanted", put("delay_s", -1e300, 3), "row 4 of 'wanted': its delay_s is -1e+300"),
+    "delay achieved": ("wanted", put("delay_achieved_s", np.inf, 3), "row 4 of 'wanted': its delay_achieved_s is inf"),
+    "dropped": ("turns", put("dropped", -7, 19), "turn 20 of this run is damaged: its dropped is -7"),
+    "dropped fewer": ("turns", put("dropped", 0, 19), "turn 20 of this run is damaged: its dropped is 0"),
+    "dropped more": ("turns", put("dropped", 2**62, 19), "turn 20 of this run is damaged: its dropped is 46116860"),
+    "clock stops": ("turns", stopped, "turn 7 of this run is damaged: its now_s is 0.055, and the clock stands still"),
+    "frame": ("turns", put("frame", 7, EVERY), "turn 2 of this run is damaged: its frame is 7, and frames count up"),
+    "frames reversed": ("turns", turned("frame"), "turn 2 of this run is damaged: its frame is 19, and frames count"),
+    "has_frame": ("turns", put("has_frame", 2), "turn 6 of this run is damaged: its has_frame is 2 (allowed: 0 and 1)"),
+    "tripped": ("turns", put("level", b"TRIPPED"), "turn 6 of this run is damaged: its level is TRIPPED, and"),
+    "safe": ("turns", put("level", b"SAFE", EVERY), "turn 1 of this run is damaged: its level is SAFE, and"),
+    "frame time": ("turns", put("frame_time_s", 0.5, EVERY), "turn 1 of this run is damaged: it has particles"),
+    "tracks time": ("turns", put("tracks_time_s", -3e9), "turn 6 of this run is damaged: it has particles"),
+    "times reversed": ("turns", turned("frame_time_s", "tracks_time_s"), "turn 2 of this run is damaged: its frame_ti"),
+    "one frame time": (
+        "turns", together(put("frame_time_s", 0.5, EVERY), put("tracks_time_s", 0.5, EVERY)),
+        "turn 2 of this run is damaged: its frame_time_s is 0.5, and the frame before is not older",
+    ),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", DAMAGE)
@@ -111,7 +183,7 @@ VERBS = ("info g.h5", "replay g.h5 --out y.h5", "tune g.h5 --out y.png", "symmet
          "export g.h5 --to ome-tiff --out y", "export g.h5 --to csv --out y")  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["images", "level", "end"])
+@pytest.mark.parametrize("name", ["images", "level", "end", "place", "power", "tracks reversed"])
 def test_every_verb_says_it_in_one_sentence_and_leaves_nothing(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -127,18 +199,88 @@ def test_every_verb_says_it_in_one_sentence_and_leaves_nothing(
         assert [path.name for path in tmp_path.iterdir()] == ["g.h5"]
 
 
-@pytest.mark.parametrize("value", [1e308, -1e308, np.inf])
-def test_a_place_that_none_can_be_is_refused(value: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = damaged(tmp_path / "g.h5", "tracks", put("x_um", value, 3))
-    monkeypatch.setattr("sys.argv", ["main.py", "analyse", str(path), "--out", str(tmp_path / "y.html")])
-    assert main.main() == 2
-    with pytest.raises(Refused, match="row 4 of 'tracks': its x_um is "):
-        RunSource(path)
+def test_what_trips_the_interlock_is_recorded_and_read(tmp_path: Path) -> None:
+    """A law's answer that is no number, a frame that is not newer, one that can't be tracked, a silent camera, a clock
+    of coarse steps."""
+    path = tmp_path / "g.h5"
+    dark = {"level": Level.TRIPPED, "allowed": DARK, "sent": DARK}
+    journal = Journal(path, header(), True, wait_s=30.0)
+    for number in range(12):
+        made = plausible(number)
+        if number == 3:
+            wanted = replace(made.wanted, force_pn=np.full((3, 2), np.nan), delay_s=np.full(3, np.inf))
+            made = replace(made, wanted=wanted, **dark)
+        if number in (4, 5) and made.frame is not None:
+            again = made.frame if number == 4 else replace(made.frame, number=1, time_s=0.01)
+            made = replace(made, frame=again, tracks=Tracks(made.now_s), wanted=Forces(), dropped=0, **dark)
+        if number == 8:
+            made = replace(made, frame=None, tracks=Tracks(made.now_s), wanted=Forces(), **dark)
+        journal.write(replace(made, now_s=0.015 * (made.now_s // 0.015)))
+    journal.close()
+    assert info(path)["turns"] == 12
 
 
-def test_a_state_that_is_none_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="row 4 of 'tracks': its state is 255"):
-        RunSource(damaged(tmp_path / "g.h5", "tracks", put("state", 255, 3)))
+RIG = "camera: {fps: 100}\noptics: {um_per_px: 0.1}\n"
+
+
+@pytest.mark.parametrize(
+    ("found", "why"),
+    [
+        ({"fps": 1e6}, "the header's 'fps' is 1000000.0, and camera.fps of its rig is 100"),
+        ({"um_per_px": 0.2}, "the header's 'um_per_px' is 0.2, and optics.um_per_px of its rig is 0.1"),
+        ({"seed": 8}, "the header's 'seed' is 8, and seed of its experiment is 7"),
+    ],
+)
+def test_a_header_that_is_not_as_its_own_rig_says_is_refused(found: dict[str, Any], why: str, tmp_path: Path) -> None:
+    for name, given in (("sound", {}), ("damaged", found), ("none", {"rig": "[", "experiment": "1", **found})):
+        path = tmp_path / f"{name}.h5"
+        Journal(path, header(**{"rig": RIG, "experiment": "seed: 7\n", **given}), True, wait_s=30.0).close()
+        if name != "damaged":  # who can't read the rig can't compare
+            assert info(path)["turns"] == 0
+            continue
+        with pytest.raises(Refused) as refused:
+            info(path)
+        assert str(refused.value) == f"{path}: {why}"
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"zzz": 1}, "the header's 'zzz' is not known; this run may be of a newer version"),
+        ({"rig": ...}, "the header has no 'rig'"),
+        ({"kind": ...}, "the header has no 'kind'"),
+        ({"kind": "FREE"}, "the header's 'kind' is FREE, where SIMULATED or REPLAY or REAL is needed"),
+        ({"kind": []}, "the header's 'kind' is [], where SIMULATED or REPLAY or REAL is needed"),
+        ({"field_um": 4}, "the header's 'field_um' is 4, where a list of four numbers is needed"),
+        ({"field_um": "abcd"}, "the header's 'field_um' is abcd, where a list of four numbers is needed"),
+    ],
+)
+def test_a_header_that_is_none_is_refused_in_plain_words(change: dict[str, Any], why: str) -> None:
+    data = {**json.loads(header().text()), **change}
+    text = json.dumps({name: value for name, value in data.items() if value is not ...})
+    with pytest.raises(Refused) as refused:
+        header_of(text, "g.h5")
+    assert str(refused.value) == f"g.h5: {why}"
+
+
+@pytest.mark.parametrize(("text", "why"), [("[1]", "the header is [1], where a mapping"), ("{", "it is not JSON")])
+def test_a_header_that_is_no_mapping_is_refused(text: str, why: str) -> None:
+    with pytest.raises(Refused) as refused:
+        header_of(text, "g.h5")
+    assert why in str(refused.value)
+
+
+@pytest.mark.parametrize("field", ["rig", "experiment"])
+def test_settings_that_cant_be_read_are_said_with_the_name_of_the_file(field: str, tmp_path: Path) -> None:
+    path = tmp_path / "g.h5"
+    settings = {"rig": (EXPERIMENTS.parent / "rigs" / "simulated.yaml").read_text(), "experiment": "[", field: "["}
+    journal = Journal(path, header(**settings, fps=100.0), True, wait_s=30.0)
+    journal.write(plausible(0))
+    journal.close()
+    for read in (analyse.tables, RunSource, lambda path: verify_run(path, json=None)):
+        with pytest.raises(Refused) as refused:
+            read(path)
+        assert str(refused.value).startswith(f"{path}: the run's {field}, line ")
 
 
 def test_a_run_that_was_cut_to_no_turns_did_not_end_cleanly(tmp_path: Path) -> None:
@@ -152,11 +294,16 @@ def test_a_run_that_was_cut_to_no_turns_did_not_end_cleanly(tmp_path: Path) -> N
 
 def test_a_sound_run_begins_at_any_turn_and_may_pause_for_years(tmp_path: Path) -> None:
     def later(rows: Any) -> None:
-        rows["turn"] += 61
         for column in ("now_s", "frame_time_s", "tracks_time_s"):
             rows[column][8:] += 3e9
 
-    with read_run(damaged(tmp_path / "g.h5", "turns", later)) as run:
+    path = damaged(tmp_path / "g.h5", "turns", later)
+    with h5py.File(path, "r+") as file:
+        for table in ("turns", *(name for name in TABLES if name != "text_bytes")):
+            rows = file[table][...]
+            rows["turn"] += 61
+            file[table][...] = rows
+    with read_run(path) as run:
         run.require_turns()
         assert run.first_turn == 61
         assert set(run.rows("turns")["level"].tolist()) <= {level.value.encode() for level in Level}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -166,6 +167,27 @@ def test_a_replay_whose_recording_is_gone_is_verified_from_its_tracks(
     capsys.readouterr()
     assert verify_run(out, json=None) == 0
     assert "from the recorded tracks (the run that it replayed can't be read: " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("table", "column", "value"), [("tracks", "x_um", 1e200), ("allowed", "dwell_s", -5.0)])
+def test_a_lit_run_with_a_damaged_row_is_not_replayed_and_its_replay_is_verified_without_it(
+    lit: Path, tmp_path: Path, table: str, column: str, value: float, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad, out = tmp_path / "bad.h5", tmp_path / "out.h5"
+    bad.write_bytes(lit.read_bytes())
+    assert replay_recording(bad, None, None, OTHER_LAW, out=out, frames=True, json=None) == 0
+    with h5py.File(bad, "r+") as file:
+        rows = file[table][...]
+        rows[column][60] = value
+        file[table][...] = rows
+    capsys.readouterr()
+    assert verify_run(out, json=None) == 0
+    said = capsys.readouterr().out
+    assert f"from the recorded tracks (the run that it replayed can't be read: {bad}: " in said
+    assert f"its {column} is {value}" in said
+    with pytest.raises(Refused, match=f"row 61 of '{table}': its {column} is "):
+        replay_recording(bad, None, None, (), out=tmp_path / "again.h5", frames=False, json=None)
+    assert not (tmp_path / "again.h5").exists()
 
 
 def test_what_is_not_so_is_refused(lit: Path, tmp_path: Path) -> None:

@@ -122,3 +122,11 @@ def test_recorded_spots_belong_to_whoever_is_where_their_particle_was() -> None:
     seen = tracks([[5.1, 5.0], [30.0, 0.0], [1.0, 1.2]])
     assert felt_by(felt, seen, 0.6).particle.tolist() == [0, 2, -1, -1, -1, -1]
     assert felt_by(felt, Tracks(0.0), 0.6).particle.tolist() == [-1] * 6
+
+
+def test_recorded_places_that_are_no_numbers_or_too_far_are_nowhere() -> None:
+    spots = Command(position_um=np.zeros((2, 2)), power_mw=np.ones(2), dwell_s=np.ones(2), particle=np.array([3, 4]))
+    felt = Felt(spots, np.array([3, 4]), np.array([[1e200, 1.0], [5.0, 5.0]]))
+    for lost_um, found in ((np.nan, [-1, 1]), (np.inf, [-1, 1]), (1e200, [-1, 1])):
+        assert felt_by(felt, tracks([[lost_um, 0.0], [5.1, 5.0]]), 0.6).particle.tolist() == found
+    assert felt_by(felt, tracks([[np.nan, 0.0]]), 0.6).particle.tolist() == [-1, -1]

@@ -1,0 +1,144 @@
+"""What the rows of a run's other tables have to look like before it is played: each is of the turn that has it, and its
+numbers are those that a turn can have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from config.fields import LARGEST
+from config.refused import Refused
+from config.words import quoted
+from control.contract import OrderKind, State
+from drivers.journal.pack import EVENTS
+from drivers.journal.tables import Rows
+from drivers.journal.trust import LAST_FRAME, LATEST_S
+
+LARGEST_PLACE = 1e9  # um, a kilometre from the origin; or px
+PLACES = ("x_um", "y_um", "x_px", "y_px")
+KINDS = {"events": np.array(EVENTS, "S16"), "orders": np.array([kind.value for kind in OrderKind], "S8")}
+STATES = np.array([int(state) for state in State], np.uint8)
+LASTING = ("delay_s", "delay_achieved_s")  # they may be unknown
+WANTED = {"wanted": ("fx_pn", "fy_pn"), "rings": ("x_um", "y_um", "radius_um", "depth_kt")}
+
+
+@dataclass(frozen=True)
+class Owners:
+    """Which turn each row is of, by where the turns' rows end."""
+
+    first_turn: int
+    ends: Mapping[str, NDArray[np.int64]]  # by table; [N] of N turns
+    lit: NDArray[np.bool_]  # [N] whether a turn may have light
+
+    def of(self, table: str, begin: int, end: int) -> NDArray[np.int64]:
+        """[end - begin] how many turns come before that of each row."""
+        ends = self.ends[table]
+        first, last = np.searchsorted(ends, (begin, end - 1), "right")
+        counts = np.diff(np.clip(ends[first : last + 1], begin, end), prepend=begin)
+        return np.repeat(np.arange(first, last + 1), counts)
+
+
+def require_rows(path: Path, table: str, rows: Rows, begin: int, owners: Owners, texts: int) -> None:
+    """Raises Refused where a row is not of the turn that has it, or has a number that no turn has there.
+
+    Args:
+        rows: of the table, from the `begin`-th on.
+        texts: how many texts there are.
+    """
+    owner = owners.of(table, begin, begin + len(rows))
+    found = rows["turn"]
+    _refuse_any(path, table, found != owner + owners.first_turn, begin,
+                "its turn is {}, and it belongs to another", found)  # fmt: skip
+    if table in KINDS:
+        require_lines(path, table, rows, texts, begin)
+    elif table == "tracks":
+        require_places(path, rows, begin)
+        _require_identities(path, rows, begin, owner)
+    elif table in ("allowed", "sent"):
+        require_spots(path, table, rows, begin)
+    elif table in WANTED:
+        require_wanted(path, table, rows, begin, owners.lit[owner])
+
+
+def require_lines(path: Path, table: str, rows: Rows, texts: int, begin: int = 0) -> None:
+    """Raises Refused where an event or an order is of no known kind, or has no text."""
+    _refuse_any(path, table, ~np.isin(rows["kind"], KINDS[table]), begin, "its kind is {}", rows["kind"])
+    _refuse_any(path, table, (rows["text"] < 0) | (rows["text"] >= texts), begin, "its text is {}", rows["text"])
+
+
+def require_places(path: Path, tracks: Rows, begin: int = 0) -> None:
+    """Raises Refused where rows of `tracks` have a place that none can be, or a state that is none."""
+    for name in PLACES:
+        if name in (tracks.dtype.names or ()):  # a run from before may lack the column
+            _require_within(path, "tracks", tracks, name, begin, -LARGEST_PLACE, LARGEST_PLACE, unknown=True)
+    _refuse_any(path, "tracks", ~np.isin(tracks["state"], STATES), begin, "its state is {}", tracks["state"])
+
+
+def require_spots(path: Path, table: str, spots: Rows, begin: int = 0) -> None:
+    """Raises Refused where a spot of light has a place, a power or a dwell time that none has."""
+    for name, least, largest in (
+        ("x_um", -LARGEST_PLACE, LARGEST_PLACE), ("y_um", -LARGEST_PLACE, LARGEST_PLACE),
+        ("power_mw", 0.0, LARGEST["mW"]), ("dwell_s", 0.0, LARGEST["s"]),
+    ):  # fmt: skip
+        if name in (spots.dtype.names or ()):
+            _require_within(path, table, spots, name, begin, least, largest)
+    if "dwell_s" in (spots.dtype.names or ()):
+        _refuse_any(path, table, spots["dwell_s"] <= 0, begin, "its dwell_s is {} (allowed: more than 0)",
+                    spots["dwell_s"])  # fmt: skip
+
+
+def require_wanted(path: Path, table: str, rows: Rows, begin: int, lit: NDArray[np.bool_]) -> None:
+    """Raises Refused where a turn with light has a force, a ring or a delay that is none.
+
+    Without light any may be there: what is no number trips the interlock, and is recorded as it came.
+    """
+    names = rows.dtype.names or ()
+    for name in WANTED[table]:
+        if name in names:
+            _refuse_any(path, table, lit & ~np.isfinite(rows[name]), begin, f"its {name} is {{}}", rows[name])
+    for name in LASTING:
+        if name in names:
+            _require_within(path, table, rows, name, begin, -LATEST_S, LATEST_S, unknown=True, of=lit)
+
+
+def _require_identities(path: Path, tracks: Rows, begin: int, owner: NDArray[np.int64]) -> None:
+    """Raises Refused where the particles of a turn do not stand in order of rising number, each once."""
+    who = tracks["particle"]
+    _require_within(path, "tracks", tracks, "particle", begin, 0, LAST_FRAME)
+    fresh = np.diff(owner, prepend=-1) != 0
+    fresh[:1] = True  # the row before may be of the same turn: it is not here
+    wrong = ~fresh & (np.diff(who, prepend=0) <= 0)
+    _refuse_any(path, "tracks", wrong, begin, "its particle is {}, and a turn has each once, in rising order", who)
+
+
+def _require_within(
+    path: Path, table: str, rows: Rows, name: str, begin: int, least: float, largest: float, *, unknown: bool = False,
+    of: NDArray[np.bool_] | None = None,
+) -> None:  # fmt: skip
+    """Raises Refused where a number of a column is not from `least` to `largest`.
+
+    Args:
+        unknown: whether it may be no number.
+        of: the rows that are judged; None: all.
+    """
+    found = rows[name]
+    wrong = ~((found >= least) & (found <= largest))
+    if of is not None:
+        wrong &= of
+    if unknown and wrong.any():
+        wrong &= ~np.isnan(found)
+    _refuse_any(path, table, wrong, begin, f"its {name} is {{}} (allowed: {least:g} to {largest:g})", found)
+
+
+def _refuse_any(path: Path, table: str, wrong: NDArray[np.bool_], begin: int, why: str, found: NDArray[Any]) -> None:
+    """Raises Refused with the first row that is wrong; `{}` in `why` is what was found there."""
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        said = why.format(quoted(found[row]))
+        raise Refused(f"{path}: this run is damaged: row {begin + row + 1} of '{table}': {said}")
