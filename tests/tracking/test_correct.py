@@ -148,7 +148,7 @@ def test_a_frame_of_another_size_is_a_fault() -> None:
 
 def test_where_a_region_ends() -> None:
     places = np.array([[10.0, 5.0], [14.0, 5.0], [14.01, 5.0], [13.9, 6.9], [12.0, 7.0]])
-    box = {"left_px": 10.0, "top_px": 3.0, "width_px": 4.0, "height_px": 4.0}
+    box: dict[str, Any] = {"left_px": 10.0, "top_px": 3.0, "width_px": 4.0, "height_px": 4.0}
     assert inside((Rectangle(**box),), places).tolist() == [True, True, False, True, True]
     assert inside((Ellipse(**box),), places).tolist() == [True, True, False, False, True]
     assert not inside((), places).any()

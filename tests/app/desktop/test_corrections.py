@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import tifffile
 from PyQt6.QtCore import QEvent, QPoint, QPointF, Qt
 from PyQt6.QtGui import QMouseEvent
-from PyQt6.QtTest import QTest
+from PyQt6.QtTest import QTest as TypedQTest
 from PyQt6.QtWidgets import QApplication, QMenu
 from pytestqt.qtbot import QtBot
 
@@ -24,6 +25,8 @@ from control.contract import OrderKind
 from drivers.still_image import read_still_image
 from tests.app.desktop.test_window import Bench
 from tests.tracking.dirty import DirtyCamera
+
+QTest: Any = TypedQTest  # whose static methods are typed as methods
 
 
 @pytest.fixture
