@@ -212,7 +212,7 @@ def _doubt(after: Remembered, linked: Linked, wary: Bools) -> None:
 def _flow(before: Remembered, s: Tracking) -> Flow:
     """What is known of the flow: the drift, or what it is said to be at the beginning; the newest moves."""
     drift_px = before.drift_px if before.moves else s.initial_velocity_px_per_frame
-    known = np.isfinite(before.velocity_px).all(axis=1)
+    known: Bools = np.isfinite(before.velocity_px.sum(axis=1))
     if len(known) != len(before) or s.predict == "drift":
         return Flow(drift_px)
     return Flow(drift_px, before.position_px[known], before.velocity_px[known])
