@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from config.refused import Refused
 from config.words import quoted
 from control.contract import Level
-from control.interlock import LIT
 from drivers.journal.tables import ENDS, Rows
 from drivers.journal.trust import LAST_FRAME
 
@@ -26,7 +25,7 @@ LEAST_TURN_S = 1e-7  # of a run's mean turn: no loop is faster
 TICK_S = 0.02  # a computer's clock may be as coarse as that: so long it may stand still while frames come
 REASONS = ("reason", "allowed_reason", "sent_reason")
 LEVELS = np.array([level.value for level in Level], "S8")
-LIT_LEVELS = np.array([level.value for level in LIT], "S8")
+LIT_LEVELS = np.array([Level.PROBING.value, Level.ARMED.value], "S8")
 CONTINUES, CONTINUED = 0xC0, 0x80  # of a byte of UTF-8: the bits that say so, and what they are
 
 

@@ -40,7 +40,7 @@ class Owners:
         """[end - begin] how many turns come before that of each row."""
         ends = self.ends[table]
         first, last = np.searchsorted(ends, (begin, end - 1), "right")
-        counts = np.diff(np.clip(ends[first : last + 1], begin, end), prepend=begin)
+        counts = np.diff(np.r_[begin, np.minimum(ends[first : last + 1], end)])
         return np.repeat(np.arange(first, last + 1), counts)
 
 

@@ -203,7 +203,7 @@ def test_what_trips_the_interlock_is_recorded_and_read(tmp_path: Path) -> None:
     """A law's answer that is no number, a frame that is not newer, one that can't be tracked, a silent camera, a clock
     of coarse steps."""
     path = tmp_path / "g.h5"
-    dark = {"level": Level.TRIPPED, "allowed": DARK, "sent": DARK}
+    dark: dict[str, Any] = {"level": Level.TRIPPED, "allowed": DARK, "sent": DARK}
     journal = Journal(path, header(), True, wait_s=30.0)
     for number in range(12):
         made = plausible(number)
