@@ -195,6 +195,6 @@ def draw(image: Image, s: Tracking, seen: Inspection, picture: Path, doubt: str 
     phase.set_title(wrapped(seen.verdict, NARROW_TITLE), fontsize=9)
     phase.legend()
     ending = picture.suffix[1:].lower()
-    said = {"Software": SOFTWARE} if ending == "png" else None
+    mark = {"Software": SOFTWARE} if ending == "png" else None
     with fresh_file(picture, kind=kind) as beside:
-        figure.savefig(beside, dpi=100, format=ending, metadata=said)
+        figure.savefig(beside, dpi=100, format=ending, metadata=mark)

@@ -386,7 +386,7 @@ class Window(QMainWindow):
             if self.playback.reel is not None:
                 plan = self.session.planned(experiment)
                 if any(key in KEYS for key in edits):
-                    self.open(self.path, plan)
+                    self.open(self.path, self.panel.as_it_stands(self.path, plan, waiting))
                     return
                 self.session.plan = plan
                 self.playback.edit(plan)
