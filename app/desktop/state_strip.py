@@ -33,8 +33,8 @@ REASON_PX = 120  # at least, of the reason
 class Sentence(QLabel):
     """A sentence in a fixed height: it goes on in further lines, and in smaller letters before anything is left out."""
 
-    SIZES_PX = (13, 12, 11, 10)
-    HEIGHT_PX = 38
+    SIZES_PX = (13, 12, 11, 10, 9)
+    HEIGHT_PX = 33
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)

@@ -107,7 +107,7 @@ def test_the_log_is_filtered_by_kind(bench: Bench) -> None:
 def test_a_reason_is_read_whole(bench: Bench) -> None:
     window = bench.window
     window.resize(1100, 700)
-    reason = " ".join(f"the spot {index} lies outside of the field that the beam may visit;" for index in range(4))
+    reason = " ".join(f"the spot {index} lies outside of the field that the beam may visit;" for index in range(3))
     window.log.add(turns(1, Level.TRIPPED, reason))
     window.strip.show_turn(turns(1, Level.TRIPPED, reason)[0])
     bench.qtbot.wait(50)
