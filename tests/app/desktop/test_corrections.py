@@ -155,6 +155,8 @@ def test_a_background_is_taken_from_a_recording(qtbot: QtBot, tmp_path: Path) ->
     assert any("background: " in line and "from 6 images" in line for line in window.log.read())
     reel = window.playback.reel
     assert reel is not None
-    qtbot.waitUntil(lambda: reel.compared == 6 or bool(reel.trouble))
+    assert reel.first is not None
+    assert reel.first.plan.rig.tracking.background_file != ""
+    qtbot.waitUntil(lambda: reel.ready == 6 or bool(reel.trouble))
     assert reel.trouble == ""
     window.close()
