@@ -212,6 +212,34 @@ def test_the_measured_number_is_held_against_what_is_stated() -> None:
     assert verdict.predicted == pytest.approx(check.stated * 1.0003)
 
 
+@pytest.mark.parametrize("name", [name for name, (check, _) in ALL.items() if check.alone and name != "P26-instrument"])
+def test_beads_that_stand_for_replicas_do_not_meet(name: str) -> None:
+    """Neighbours would have to come together by 2.5 times what chance makes of their distance in a whole run.
+
+    P26 holds each where it is.
+    """
+    check, document = ALL[name]
+    known = Known(plan_of(check, document, check.full))
+    sample, law = known.plan.rig.sample, known.plan.experiment.policy
+    free = known.diffusion_um2_per_s
+    trapped = bool(law.forces)  # type: ignore[union-attr]
+    late = delayed.long_diffusion_um2_per_s(free, known.trap_hz, known.delay_s()) if trapped else free
+    apart_um = math.sqrt(4.0 * late * check.full.seconds)
+    reach_um = (
+        2.0 * known.plan.rig.optics.waist_um if trapped else 0.0
+    )  # from there on each is drawn to the other's light
+    assert sample.spacing_um - max(sample.diameter_um, reach_um) > 2.5 * apart_um
+    side_um = sample.spacing_um * (math.sqrt(sample.number) - 1.0)
+    assert known.plan.rig.camera.width_px * known.plan.rig.optics.um_per_px - side_um > 2.0 * apart_um
+
+
+def test_a_delay_is_off_the_grid_of_the_frames_p22() -> None:
+    """So that a place is looked up between two sightings, and the nearest one is another."""
+    check, document = ALL["P22-plant"]
+    known = Known(plan_of(check, document, check.full))
+    assert 0.2 < (known.delay_s() / known.frame_s - 0.5) % 1.0 < 0.8
+
+
 def test_a_rest_lasts_as_long_as_the_echo_of_a_carry_p22() -> None:
     check, document = ALL["P22-instrument"]
     known = Known(plan_of(check, document, check.full))

@@ -124,7 +124,7 @@ WORKED_OUT: dict[str, Callable[[], float]] = {
     "P2-instrument": lambda: 4.0 * D * (0.01 - 0.008 / 3.0) + 4.0 * 0.0011**2,
     "P3-instrument": lambda: D,
     "P7-instrument": lambda: spring(0.2 * (k := soft(25.0, 1.9, spring(5.0, 25.0, 0.2))), k, 0.2) - D * 0.002 / 3.0,
-    "P9-instrument": lambda: late(soft(25.0, 2.69, spring(1.0, 25.0, 0.04)), 0.04, 0.12, 0.24, hold=0.01, after=0.0014),
+    "P9-instrument": lambda: late(soft(25.0, 1.9, spring(1.0, 25.0, 0.04)), 0.04, 0.12, 0.24, hold=0.01, after=0.0014),
     "P14-instrument": lambda: p15(2.5, 25.0, 0.0005 + 0.005 + 0.026 + 0.0001 + 0.005),
     "P17-instrument": lambda: 25.0 / 2.0,
     "P18-instrument": lambda: turning(25.0 * 0.75 / 5.0, 0.16 + AGE + 25.0 * AGE * 0.16),

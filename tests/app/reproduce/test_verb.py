@@ -38,7 +38,7 @@ def test_sabotages_are_caught_and_told(tmp_path: Path, capsys: pytest.CaptureFix
     told = json.loads(file.read_text())
     assert [row["id"] for row in told["checks"]] == ["P28"]  # what was there stays
     assert told["sabotages"][0]["caught"] is True
-    assert told["sabotages"][0]["factor"] == 1.2
+    assert told["sabotages"][0]["factor"] == 1.05
     assert "1 of 1 sabotages are caught" in capsys.readouterr().out
 
 
