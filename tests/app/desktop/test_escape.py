@@ -25,11 +25,11 @@ from app.checking import at_once
 from app.desktop.open import application, planner
 from app.desktop.session import Session, Wiring
 from app.desktop.window import Window
-from app.live import beam_is_on
 from app.recent import MOST
 from app.rig import open_instrument
 from app.rig_file import EXPERIMENTS
 from control.contract import Level, Order, OrderKind
+from tests.app.desktop.lit import arm_until_lit
 from tests.app.desktop.test_learned import RING, SETS, choose
 from tests.app.desktop.test_window import write
 from tests.patience import PATIENCE_MS
@@ -66,17 +66,7 @@ class Flight:
         self.qtbot.waitUntil(self.window.actions_bar.arm.isEnabled)
 
     def lit(self) -> None:
-        """Arm, and again every 2 s: an Arm that waits for new settings for more than 1 s is not obeyed."""
-        armed_s = float("-inf")
-
-        def on() -> bool:
-            nonlocal armed_s
-            if time.monotonic() - armed_s > 2.0:
-                armed_s = time.monotonic()
-                self.session.arm()
-            return beam_is_on(self.session.newest)
-
-        self.qtbot.waitUntil(on)
+        arm_until_lit(self.qtbot, self.session)
 
     @property
     def pid(self) -> int:

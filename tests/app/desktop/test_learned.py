@@ -25,6 +25,7 @@ from config.reader import read
 from control.contract import Level
 from control.experiment import Learned
 from drivers.journal import read_run
+from tests.app.desktop.lit import arm_until_lit
 
 RING = EXPERIMENTS / "ring_crystal.yaml"
 # slow particles, so that a busy computer does not lose the crystal before it is armed
@@ -77,8 +78,7 @@ def test_a_learned_law_is_chosen_armed_and_holds_the_crystal(
     session, acts, panel = window.session, window.actions_bar, window.panel
     acts.start.trigger()
     qtbot.waitUntil(acts.arm.isEnabled)
-    acts.arm.trigger()
-    qtbot.waitUntil(lambda: beam_is_on(session.newest))
+    arm_until_lit(qtbot, session)
     choose(panel, f"../checkpoints/ring_{network}.json")
     qtbot.waitUntil(lambda: panel.trouble.text() != CHECKING)
     assert panel.trouble.text() == ""

@@ -19,12 +19,12 @@ from app.desktop.open import application, planner
 from app.desktop.session import Session, Wiring
 from app.desktop.window import Window
 from app.instrument import Instrument
-from app.live import beam_is_on
 from app.rig import open_instrument
 from app.rig_file import EXPERIMENTS, Plan
 from config.refused import Refused
 from control.contract import Level
 from drivers.emulate.child import ROOT
+from tests.app.desktop.lit import arm_until_lit
 from tests.app.desktop.test_learned import RING, SETS, choose
 from tests.patience import until
 
@@ -108,8 +108,7 @@ def test_escape_is_obeyed_while_a_network_is_checked(qtbot: QtBot, tmp_path: Pat
     acts, session = window.actions_bar, window.session
     acts.start.trigger()
     qtbot.waitUntil(acts.arm.isEnabled)
-    session.arm()
-    qtbot.waitUntil(lambda: beam_is_on(session.newest))
+    arm_until_lit(qtbot, session)
     choose(window.panel, "../checkpoints/ring_egnn.json")
     assert window.panel.trouble.text() == CHECKING
     assert not window.panel.apply_button.isEnabled()

@@ -18,6 +18,7 @@ from app.reading import Reading
 from app.rig_file import Plan
 from config.refused import Refused
 from control.contract import Fault, Level
+from tests.app.desktop.lit import arm_until_lit
 from tests.app.desktop.test_window import press_escape
 from tests.app.desktop.toy import planned, wiring
 from tests.patience import PATIENCE_MS, PATIENCE_S, until
@@ -53,8 +54,7 @@ class Slow:
         acts = self.window.actions_bar
         acts.start.trigger()
         self.qtbot.waitUntil(acts.arm.isEnabled)
-        acts.arm.trigger()
-        self.qtbot.waitUntil(lambda: beam_is_on(self.session.newest))
+        arm_until_lit(self.qtbot, self.session)
 
     def safe(self) -> bool:
         return self.session.newest is not None and self.session.newest.level is Level.SAFE

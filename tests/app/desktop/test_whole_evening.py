@@ -14,6 +14,7 @@ from app.live import beam_is_on
 from app.rig import open_instrument
 from app.verify import verify_run
 from control.contract import Level, OrderKind
+from tests.app.desktop.lit import arm_until_lit
 from tests.app.desktop.test_window import force, write
 
 SETS = (
@@ -40,8 +41,7 @@ def test_a_whole_evening(qtbot: QtBot, tmp_path: Path, capsys: pytest.CaptureFix
 
     acts.start.trigger()
     qtbot.waitUntil(acts.arm.isEnabled)
-    acts.arm.trigger()
-    qtbot.waitUntil(lambda: beam_is_on(session.newest))
+    arm_until_lit(qtbot, session)
     acts.record.trigger()
     qtbot.waitUntil(lambda: session.live is not None and session.live.recording)
     qtbot.waitUntil(lambda: beam_is_on(session.newest) and session.newest.number > 20)  # type: ignore[union-attr]

@@ -24,6 +24,7 @@ from app.live import beam_is_on
 from control.contract import DARK, Forces, Level, Tracks, Turn
 from control.experiment import Experiment, Programmed
 from drivers.returned import Returned
+from tests.app.desktop.lit import arm_until_lit
 from tests.app.desktop.toy import Recorder, Toy, planned, wiring
 
 
@@ -50,8 +51,7 @@ class Bench:
     def armed(self) -> None:
         self.window.actions_bar.start.trigger()
         self.qtbot.waitUntil(self.window.actions_bar.arm.isEnabled)
-        self.window.actions_bar.arm.trigger()
-        self.qtbot.waitUntil(lambda: beam_is_on(self.window.session.newest))
+        arm_until_lit(self.qtbot, self.window.session)
 
 
 @pytest.fixture

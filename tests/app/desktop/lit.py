@@ -1,0 +1,24 @@
+"""Light in a window's test on a busy computer."""
+
+from __future__ import annotations
+
+import time
+
+from pytestqt.qtbot import QtBot
+
+from app.desktop.session import Session
+from app.live import beam_is_on
+
+
+def arm_until_lit(qtbot: QtBot, session: Session) -> None:
+    """Arm, and again every 2 s: an Arm that has waited for more than 1 s is not obeyed."""
+    armed_s = float("-inf")
+
+    def lit() -> bool:
+        nonlocal armed_s
+        if time.monotonic() - armed_s > 2.0:
+            armed_s = time.monotonic()
+            session.arm()
+        return beam_is_on(session.newest)
+
+    qtbot.waitUntil(lit)
