@@ -235,7 +235,10 @@ def test_a_map_of_another_laser_is_refused_and_its_ports_are_free_again(tmp_path
 
 def test_the_real_rig_says_which_device_is_not_there(tmp_path: Path) -> None:
     """The light first: a laser that is not reached may be lit, and no word says that it is dark."""
-    sets = ("camera.source=no camera", f"deflector.port={tmp_path / 'galvo'}", f"laser.port={tmp_path / 'laser'}")
+    sets = (
+        "camera.source=no camera", f"deflector.port={tmp_path / 'galvo'}", f"laser.port={tmp_path / 'laser'}",
+        "deflector.timeout_s=1.0", "laser.timeout_s=1.0",
+    )  # fmt: skip
     made = plan(EXPERIMENTS / "annular_activity.yaml", RIG.with_name("serial.yaml"), sets)
     assert made.kind == "REAL"
     with pytest.raises(Fault, match=STILL_LIT) as none_there:
@@ -251,7 +254,10 @@ def test_the_real_rig_says_which_device_is_not_there(tmp_path: Path) -> None:
 
 
 def test_a_laser_that_is_lit_from_before_is_put_out_where_the_galvo_is_not_there(tmp_path: Path) -> None:
-    sets = ("camera.source=no camera", f"deflector.port={tmp_path / 'galvo'}", f"laser.port={tmp_path / 'laser'}")
+    sets = (
+        "camera.source=no camera", f"deflector.port={tmp_path / 'galvo'}", f"laser.port={tmp_path / 'laser'}",
+        "deflector.timeout_s=1.0", "laser.timeout_s=1.0",
+    )  # fmt: skip
     made = plan(EXPERIMENTS / "annular_activity.yaml", RIG.with_name("serial.yaml"), sets)
     with Child("cobolt", tmp_path / "laser") as laser:
         with serial.Serial(str(laser.link), 115200, timeout=5.0) as line:

@@ -37,7 +37,7 @@ PLANTED: list[tuple[str, Any, str, Any]] = [
     ("large_tiff", drivers.pages, "require_pixels", nothing),
     ("elsewhere", drivers.journal.read, "require_own_data require_written_rows", nothing),
     ("virtual", drivers.journal.read, "require_own_data require_written_rows", nothing),
-    ("unwritten", drivers.journal.read, "require_own_data require_written_rows", nothing),
+    ("unwritten", drivers.journal.read, "require_own_data require_written_rows require_rows", nothing),
     ("not_finite", app.tracks_table, "check", nothing),
     ("wide_csv", app.tracks_table, "MOST_COLUMNS", 10**9),
     ("large_parquet", app.tracks_table, "MOST_VALUES", 10**12),
