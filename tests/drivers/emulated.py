@@ -40,11 +40,11 @@ class Emulated:
         assert child.wait_for("order", order=words) is not None
 
     def open_galvo(self, **changes: Any) -> SerialGalvoDriver:
-        made: dict[str, Any] = {"timeout_s": 0.25, "watchdog_s": 1.0, **changes}
+        made: dict[str, Any] = {"timeout_s": 0.5, "watchdog_s": 1.0, **changes}
         return SerialGalvoDriver(SerialGalvo(port=str(self.galvo.link), **made), PacedClock(1.0))
 
     def open_laser(self, galvo: SerialGalvoDriver, **changes: Any) -> CoboltDriver:
-        laser = CoboltDriver(Cobolt(port=str(self.laser.link), **{"timeout_s": 0.25, **changes}), galvo)
+        laser = CoboltDriver(Cobolt(port=str(self.laser.link), **{"timeout_s": 0.5, **changes}), galvo)
         try:
             laser.reset()  # of the faults of other tests
         except BaseException:
