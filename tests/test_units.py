@@ -15,8 +15,8 @@ PURE = {
     "average", "blink", "blur", "brightness", "core", "crowd_share", "diameter_ratio", "doubt", "drag_ratio", "drop",
     "efficiency_edge", "factor", "fps", "gain", "gradient", "layer_scale", "learning_rate", "light_spread", "matrix",
     "minmass", "minutes", "noise", "options", "parameters", "percentile", "power_factor", "precision", "ratio",
-    "residual", "response", "seconds", "share", "size_spread", "stale_periods", "sure", "terms", "threshold",
-    "tolerance", "true_shear", "true_stretch", "uneven", "values", "want", "weight_decay",
+    "residual", "response", "seconds", "share", "size_spread", "stale_periods", "stated", "sure", "terms", "threshold",
+    "tolerance", "true_shear", "true_stretch", "uneven", "values", "want", "weight_decay", "within",
 }  # fmt: skip
 UNKNOWN_UNITS = {
     "sec",
