@@ -239,8 +239,8 @@ CAPTIONS = {
     "accuracy": (
         "`centroid` is trackpy's rule, whose band-pass rounds down to whole grey levels: at A/sigma 30\n"
         "`over_bound` depends on the amplitude in grey levels, too. Here A is 110; at A = 60, sigma = 2 it is\n"
-        "1.155, and so is trackpy's own. `gaussian` and `radial` allow for a slope of the background, which costs 0.9 % of "
-        "the error."
+        "1.155, and so is trackpy's own. `gaussian` and `radial` allow for a slope of the background, "
+        "which costs 0.9 % of the error."
     ),
 }
 
