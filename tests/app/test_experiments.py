@@ -43,7 +43,7 @@ def speed_um_per_s(tracks: pd.DataFrame) -> tuple[float, float]:
     return float(free["speed_um_per_s"].mean()), len(free) / 100.0
 
 
-@pytest.mark.parametrize("mode", ["steered", "landscape"])
+@pytest.mark.parametrize("mode", [pytest.param("steered", marks=pytest.mark.slow), "landscape"])
 def test_annular_activity_swims_at_kappa_r_over_one_plus_z(mode: str, tmp_path: Path) -> None:
     done, tracks = flown("annular_activity", tmp_path, 30.0, f"mode={mode}")
     assert done["trips"] == []

@@ -30,8 +30,11 @@ __all__ = ["_signals_are_not_ignored"]
 
 @pytest.mark.parametrize(
     ("name", "loop", "code"),
-    [("SIGTERM", False, 128 + signal.SIGTERM), ("SIGKILL", False, -signal.SIGKILL), ("SIGKILL", True, None)],
-    ids=["the window is stopped", "the window is killed", "its loop is killed"],
+    [
+        pytest.param("SIGTERM", False, 128 + signal.SIGTERM, id="the window is stopped"),
+        pytest.param("SIGKILL", False, -signal.SIGKILL, id="the window is killed", marks=pytest.mark.slow),
+        pytest.param("SIGKILL", True, None, id="its loop is killed", marks=pytest.mark.slow),
+    ],
 )
 def test_a_window_that_ends_leaves_no_light(tmp_path: Path, name: str, loop: bool, code: int | None) -> None:
     """Both shutters: the emission too, whoever of the two processes is left to switch it off."""
@@ -68,6 +71,7 @@ def test_a_loop_that_ends_with_a_hung_laser_is_shown_as_it_is(tmp_path: Path, na
     assert "the laser is dark" not in row.said
 
 
+@pytest.mark.slow
 def test_a_second_signal_does_not_cut_the_end_of_a_stopped_loop_short(tmp_path: Path) -> None:
     row = measured("SIGTERM twice", "window", terminates_twice_over_a_stopped_loop, tmp_path, PATIENCE_S)
     assert row.emission_off_s is not None

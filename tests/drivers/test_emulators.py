@@ -316,6 +316,7 @@ def test_whatever_comes_over_its_line_a_laser_is_dark_while_its_interlock_is_ope
         assert device.state()["power_mw"] == 0.0
 
 
+@pytest.mark.slow
 def test_the_ports_are_free_when_close_returns_fifty_times(emulated: Emulated) -> None:
     """Two threads close, as a loop that ends and whoever ended it do; devices answer late; they are opened at once."""
     for child in (emulated.galvo, emulated.laser):

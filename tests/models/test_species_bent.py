@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from benchmarks.species import BENT, LOOKS, STRAIGHT, by_threshold, collected
@@ -10,6 +11,7 @@ from models.lie.fit import accuracy, fit_classes
 from models.lie.network import matched
 
 
+@pytest.mark.slow
 def test_species_survive_a_defocus_that_was_never_trained() -> None:
     torch.set_default_dtype(torch.float32)
     train = collected(81, 3, 1, STRAIGHT)

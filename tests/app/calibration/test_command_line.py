@@ -35,6 +35,7 @@ def told(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
         return int(ended.code or 0)
 
 
+@pytest.mark.slow
 def test_from_unconfirmed_to_confirmed_and_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

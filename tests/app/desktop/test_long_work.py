@@ -126,6 +126,7 @@ def test_what_the_checker_refuses_is_said_in_the_panel(qtbot: QtBot, tmp_path: P
     window.close()
 
 
+@pytest.mark.slow
 def test_a_checker_asks_once_and_survives_its_process() -> None:
     made = planner(None, EXPERIMENTS / "learned_ring_crystal_egnn.yaml", SETS, at_once)[1]
     checker = Checker()
@@ -201,6 +202,7 @@ window.close()
 """
 
 
+@pytest.mark.slow
 def test_the_window_s_process_loads_no_network(tmp_path: Path) -> None:
     """A learned law is chosen, checked, applied, armed and opened from a file, and torch is never imported there."""
     command = [sys.executable, "-c", WITHOUT_TORCH, str(tmp_path)]

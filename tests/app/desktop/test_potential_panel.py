@@ -108,7 +108,7 @@ def test_a_fault_is_said_once_marked_and_not_applied(
         (33, "+", "33 parameters, and 32 are allowed"),
         (190, "+", "characters, and 400 are allowed"),
         (400, " ", "characters, and 400 are allowed"),
-        (20_000, "+", "characters, and 400 are allowed"),
+        pytest.param(20_000, "+", "characters, and 400 are allowed", marks=pytest.mark.slow),
     ],
 )
 def test_a_pasted_text_of_many_names_makes_no_rows(

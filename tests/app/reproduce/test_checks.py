@@ -21,10 +21,15 @@ ALL = load()
 SLOW = (
     "P1-instrument",
     "P7-instrument",
+    "P7-plant",
     "P9-plant",
+    "P10-plant",
     "P12-plant",
+    "P14-plant",
+    "P15-plant",
     "P18-plant",
     "P19-plant",
+    "P21-plant",
     "P23-plant",
     "P24-plant",
 )  # seconds, not a second
