@@ -397,7 +397,7 @@ def test_candidates_are_drawn_as_the_form_stands(bench: Bench) -> None:
     assert len(window.view.rejected.data) >= 7
     write(window.devices.forms["tracking"].rows["diameter_px"], 12)
     window.judging.show()
-    assert "odd" in window.devices.trouble.text()
+    bench.qtbot.waitUntil(lambda: "odd" in window.devices.trouble.text())  # a look may be on its way
     window.devices.candidates.setChecked(False)
     assert len(window.view.rejected.data) == 0
 
