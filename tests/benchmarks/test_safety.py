@@ -51,6 +51,7 @@ def test_a_window_that_ends_leaves_no_light(tmp_path: Path, name: str, loop: boo
 
 
 @pytest.mark.parametrize("way", [pytest.param("headless", marks=pytest.mark.slow), "window"])
+@pytest.mark.slow
 def test_a_laser_that_does_not_answer_is_not_called_dark(tmp_path: Path, way: str) -> None:
     row = measured("SIGTERM", way, laser_hung(sends("SIGTERM")), tmp_path, PATIENCE_S)
     assert row.emission_off_s is None
@@ -62,6 +63,7 @@ def test_a_laser_that_does_not_answer_is_not_called_dark(tmp_path: Path, way: st
 
 
 @pytest.mark.parametrize("name", [pytest.param("SIGTERM", marks=pytest.mark.slow), "SIGKILL"])
+@pytest.mark.slow
 def test_a_loop_that_ends_with_a_hung_laser_is_shown_as_it_is(tmp_path: Path, name: str) -> None:
     """After it the window is stopped, which must not call the laser dark either."""
     row = measured(name, "window", laser_hung(sends(name, loop=True)), tmp_path, 15.0)
