@@ -115,6 +115,7 @@ def assert_told(told: list[tuple[Path, list[str], list[str]]], words: str) -> No
     assert 5 <= begun < len(told)
 
 
+@pytest.mark.slow
 def test_the_verbs_on_a_full_disk(tmp_path: Path) -> None:
     """`run`, `verify`, `info`, `export`, `replay` and `calibrate`, as they are typed."""
     sets = [word for item in SIZE for word in ("--set", item)]

@@ -360,6 +360,7 @@ def cold(folder: Path, experiment: Path, rig: str, seconds: float, *sets: str) -
     return flown(folder, experiment, rig, seconds, *sets, NUMBA_CACHE_DIR=str(folder / "cache"))
 
 
+@pytest.mark.slow
 def test_emulated_rig_with_an_empty_cache_compiles_nothing_after_arm(tmp_path: Path) -> None:
     answer = cold(tmp_path, EXPERIMENTS / "ring_crystal.yaml", str(RIGS / "serial_simulated.yaml"), 3.0)
     assert answer["before"] > 50

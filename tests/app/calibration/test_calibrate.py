@@ -47,6 +47,7 @@ def made(job: Job, *names: str) -> dict[str, Record]:
     return {name: STEPS[name](job) for name in names}
 
 
+@pytest.mark.slow
 def test_a_rig_that_is_wrong_in_everything_is_calibrated_from_images_alone(tmp_path: Path) -> None:
     job = Job(RIG, (*WRONG, *SMALL), tmp_path / "bench.calibration.yaml", seconds=5.0)
     assert not job.rig().confirmed
