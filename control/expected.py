@@ -110,7 +110,7 @@ def felt_by(felt: Felt, tracks: Tracks, within_um: float) -> Command:
     place_um = np.where(known[:, None], felt.position_um[row], 0.0)
     seen = np.isfinite(tracks.position_um).all(axis=1)  # of a record: its tracks may be played
     distance_um, nearest = cKDTree(tracks.position_um[seen]).query(place_um)
-    who = np.append(tracks.particle[seen], -1)  # last: where there is nobody, or the distance is no number
+    who = np.append(tracks.particle[seen], -1)  # last: no particle there, or the distance is not a number
     return replace(command, particle=np.where(known & (distance_um <= within_um), who[nearest], -1))
 
 

@@ -108,7 +108,7 @@ class Linked:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is alarming, who is seen as one with another, and who may be another from here on."""
+        """Alarms, particles that merged with another, and particles that may be another from here on."""
         alarm = (self.alarm,) if self.alarm else ()
         if len(self.said) == self.ends[0]:
             return alarm
@@ -118,7 +118,7 @@ class Linked:
 
 
 def led(before: Remembered, number: int, s: Tracking) -> Remembered:
-    """Who is remembered, expected in frame `number` where the flow that `predict` names would have brought them."""
+    """The remembered particles, expected in frame `number` where the flow that `predict` names moves them."""
     if s.predict == "last" or len(before) == 0:
         return before
     frames = number - before.who[:, NUMBER]

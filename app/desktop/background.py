@@ -1,4 +1,4 @@
-"""Work that answers questions in a thread, so that whoever types does not wait for it. Only the newest one counts."""
+"""Work that answers questions in a thread, so that typing does not wait for it. Only the newest question counts."""
 
 from __future__ import annotations
 

@@ -169,7 +169,7 @@ class LogPanel(QWidget):
         cursor.endEditBlock()
 
     def _scrolled(self, value: int) -> None:
-        """Whoever scrolls back stays there; at the end one stays at the end."""
+        """A log that is scrolled back stays there; at its end it follows the newest line."""
         bar = self.text.verticalScrollBar()
         self._at_end = bar is None or value >= bar.maximum() - 1
 

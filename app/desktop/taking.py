@@ -84,7 +84,7 @@ class Taking(QObject):
         self.what, self._images, self._job = "", [], None
 
     def poll(self) -> None:
-        """One more image, where it is time for one; what was made is told."""
+        """Take one more image if it is due, and report a finished correction."""
         if self._job is not None:
             self._finish(self._job)
         elif self.what:

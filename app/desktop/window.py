@@ -96,7 +96,7 @@ class Window(QMainWindow):
         self.reading: Reading | None = None  # of a file that was opened, and is not shown yet
         self._resumed: Unsaved | None = None  # the edits that go with it
         self.copies = Copies(memory.unsaved if memory is not None else None)
-        self._not_kept = False  # a person was told that the edits can't be kept
+        self._not_kept = False  # the window has said that the edits can't be kept
         self.still_lit = ""  # what went wrong when it was closed
         self._has_ended = False
         lay_out(self)

@@ -167,7 +167,7 @@ def _fields(text: str, source: str) -> dict[str, Any]:
 def require_same_numbers(header: Header, source: str) -> None:
     """Raises Refused where a number of the header is not that of its own rig or experiment, where both state it.
 
-    Settings that can't be read state nothing; whoever needs them says so.
+    Settings that can't be read are skipped here; what reads them raises Refused.
     """
     settings = {which: _data(getattr(header, which)) for which in ("rig", "experiment")}
     for name, which, place in TWICE:
