@@ -114,7 +114,7 @@ def fly(
     except Stopped as stopped:
         with signals.held():
             light = "the laser is dark" if opened else put_out(made) or "the laser is dark"
-        stopped.outcome = f"{light}{_kept(closed)}"
+        stopped.outcome = f"{light}{_kept(closed, stopped.midway)}"
         raise
     except Fault as fault:
         if not signals.came():
@@ -122,8 +122,14 @@ def fly(
         raise signals.stopped(f"{fault}; {light_after(str(fault))}{_kept(closed)}") from fault
 
 
-def _kept(closed: Sequence[Path]) -> str:
-    return "".join(f"; the record is closed: {path}" for path in closed)
+def _kept(closed: Sequence[Path], midway: bool = False) -> str:
+    how = "ends before the turn that was cut short" if midway else "is closed"
+    return "".join(f"; the record {how}: {path}" for path in closed)
+
+
+def _leave_unfinished(recorder: Recorder) -> None:
+    if isinstance(recorder, CrashRecorder):
+        recorder.leave_unfinished()
 
 
 def _opened(
@@ -154,8 +160,7 @@ def _opened(
         except (Fault, Refused):
             raise
         except Exception:
-            if isinstance(recorder, CrashRecorder):
-                recorder.leave_unfinished()
+            _leave_unfinished(recorder)
             raise
         finally:
             with signals.held():
@@ -232,7 +237,12 @@ def _fly(
         began_s = time.perf_counter()
         beam, kept = TimedBeam(watch, instrument.beam), TimedRecorder(watch, recorder)
         with signals.ending(until.stop), frozen():
-            run(machine, until, beam, instrument.clock, kept, told, tally.watch)
+            try:
+                run(machine, until, beam, instrument.clock, kept, told, tally.watch)
+            except Stopped as stopped:  # by a second signal, in the middle of a turn, which may lack its row
+                stopped.midway = True
+                _leave_unfinished(recorder)
+                raise
         signals.raise_if_stopped()
         wall_s = time.perf_counter() - began_s
     if tally.last is None:

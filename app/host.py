@@ -307,8 +307,8 @@ class Host:
         try:
             plan = replace(self._instrument, plan=self._plan)
             self._live.record(None if path is None else open_recorder(plan, path, frames=True))
-        except (Refused, Fault) as error:
-            return Answer(str(error), isinstance(error, Refused))
+        except Exception as error:  # noqa: BLE001  the window waits for an answer, and other orders for this one
+            return Answer(sentence(error), isinstance(error, Refused))
         return Answer()
 
     # news -----------------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from app.remembered import Remembered
 from app.stopwatch import Stopwatch, TimedBeam, TimedCamera, TimedPolicy, TimedTracker
 from config.refused import Refused
 from control.contract import (
+    STILL_LIT,
     Beam,
     Camera,
     Clock,
@@ -191,8 +192,9 @@ class Live:
         """Dark, and its devices let go; a laser that could not be put out is named in `trouble`."""
         try:
             self._beam.close()
-        except Fault as fault:
-            self.trouble = f"{self.trouble}; {fault}" if self.trouble else str(fault)
+        except Exception as error:  # noqa: BLE001  whatever it is: the light is not known to be off
+            lit = sentence(error) if isinstance(error, Fault) else f"{STILL_LIT}: {sentence(error)}"
+            self.trouble = f"{self.trouble}; {lit}" if self.trouble else lit
 
     def write(self, turn: Turn) -> None:
         """The loop's recorder is the one that is in use. Raises Fault as that does."""

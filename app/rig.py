@@ -202,7 +202,6 @@ def open_recorder(instrument: Instrument, path: Path, *, frames: bool, source: s
         started=wall_clock(),
         corrections=made.corrections,
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
     lockstep = made.rig.rate == "lockstep"
     queue_turns, wait_s = (256, 30.0) if lockstep else (64, 0.0)
     return Journal(path, header, frames, queue_turns, wait_s, encoded)

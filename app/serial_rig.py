@@ -92,8 +92,8 @@ def _tried(darken: Callable[[], None]) -> str:
             time.sleep(TRY_AGAIN_S)
         try:
             darken()
-        except Fault as fault:
-            why = str(fault)
+        except Exception as error:  # noqa: BLE001  whatever it is, the light is not known to be off
+            why = str(error) if isinstance(error, Fault) else f"{type(error).__name__}: {error}"
         else:
             return ""
     return why

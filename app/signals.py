@@ -23,6 +23,8 @@ PATIENCE_S = 2.0
 class Stopped(SystemExit):
     """A signal stopped the program. The exit code is 128 + its number; `outcome` says what was left behind."""
 
+    midway = False  # whether it ended the loop in the middle of a turn
+
     def __init__(self, number: int, outcome: str = "") -> None:
         super().__init__(128 + number)
         self.number, self.outcome = number, outcome

@@ -166,7 +166,8 @@ def run(
             done, faults = act(beam, clock, recorder, done)
             watch(done)
     except Ended:
-        return
+        if faults and memory.level is not Level.TRIPPED:  # of the last turn: there is no turn after it to trip
+            raise Fault("; ".join(order.text for order in faults)) from None
     finally:
         beam.dark("the run is over")
 

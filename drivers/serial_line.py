@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from threading import RLock
 from typing import TypeVar
 
@@ -27,10 +27,14 @@ T = TypeVar("T")
 
 AGAIN_S = 0.25  # a device that is gone is looked for so often
 BLOCKED_S = 0.25  # a line that takes no bytes for so long is gone
+BUSY_S = 0.05  # a thread waits so long for the request of another one to end
 
 
 class SerialLine:
     """One device's line. What goes wrong on it is a Fault that names the device, and closes the line.
+
+    Requests of several threads go one after the other. A thread that finds the line busy for BUSY_S gets a Fault, and
+    the line stays open: the watchdog must reach the next shutter while a device does not answer another thread.
 
     Args:
         what: the device in words, as an error begins.
@@ -49,7 +53,7 @@ class SerialLine:
 
     def connect(self) -> None:
         """Open the line, if it is not, and greet. Raises Fault; asked too soon after a failure, the same one."""
-        with self._lock:
+        with self._owned():
             if self._serial is not None:
                 return
             if self._closed:
@@ -57,9 +61,7 @@ class SerialLine:
             if time.monotonic() < self._again_s:
                 raise Fault(self.trouble)
             try:
-                self._serial = serial.Serial(
-                    self.port, self._baud, timeout=self._timeout_s, write_timeout=BLOCKED_S, exclusive=True
-                )
+                self._serial = self._port_opened()
             except GONE as error:
                 raise self.lost(f"it can't be opened ({_plain(error)})") from None
             self._begun = b""
@@ -78,9 +80,9 @@ class SerialLine:
             read: None for a piece that is not the answer (a late one, a damaged one); it may raise Fault.
             tries: how often the request is sent; more than once only where that does no harm.
 
-        Raises Fault: no answer, or the line is gone; it never opens the line by itself.
+        Raises Fault: no answer, or the line is gone or busy; it never opens the line by itself.
         """
-        with self._lock:
+        with self._owned():
             if self._serial is None:
                 raise Fault(f"{self.what} is closed" if self._closed else self.trouble)
             for _ in range(tries):
@@ -98,7 +100,7 @@ class SerialLine:
 
     def hush(self, quiet_s: float) -> None:
         """Let the line fall quiet, and forget what came over it. Raises Fault."""
-        with self._lock:
+        with self._owned():
             if self._serial is None:
                 raise Fault(self.trouble)
             time.sleep(quiet_s)
@@ -111,32 +113,46 @@ class SerialLine:
     def write_blind(self, request: bytes) -> bool:
         """Send `request` without waiting for an answer, over the port opened anew if need be. Never raises.
 
-        For a command that darkens, where only the device's answers are lost. Returns whether the port took it.
+        For a command that darkens, where only the device's answers are lost. On a line that is busy for BUSY_S it goes
+        out between the other thread's request and its answer. Returns whether the port took it.
         """
-        with self._lock:
+        if not self._lock.acquire(timeout=BUSY_S):
+            line = self._serial
+            return line is not None and _written(line, request)
+        try:
             if self._closed:
                 return False
+            if self._serial is not None:
+                return _written(self._serial, request)
             try:
-                line = self._serial or serial.Serial(
-                    self.port, self._baud, timeout=self._timeout_s, write_timeout=BLOCKED_S, exclusive=True
-                )
+                line = self._port_opened()
             except GONE:
                 return False
             try:
-                line.write(request)
-                line.flush()
-            except GONE:
-                return False
+                return _written(line, request)
             finally:
-                if line is not self._serial:
-                    _let_go(line)
-            return True
+                _let_go(line)
+        finally:
+            self._lock.release()
 
     def close(self) -> None:
         """For good. When it returns, the port is free: a request that is under way in another thread ends first."""
         with self._lock:
             self._closed = True
             self._drop(f"{self.what} is closed")
+
+    @contextmanager
+    def _owned(self) -> Iterator[None]:
+        """The line for this thread alone. Raises Fault where another thread keeps it for BUSY_S."""
+        if not self._lock.acquire(timeout=BUSY_S):
+            raise Fault(f"{self.what} has not answered another request yet")
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+    def _port_opened(self) -> serial.Serial:
+        return serial.Serial(self.port, self._baud, timeout=self._timeout_s, write_timeout=BLOCKED_S, exclusive=True)
 
     def _read(self, line: serial.Serial, end: bytes, read: Callable[[bytes], T | None]) -> T | None:
         until_s = time.monotonic() + self._timeout_s
@@ -165,8 +181,20 @@ class SerialLine:
             _let_go(line)
 
 
+def _written(line: serial.Serial, request: bytes) -> bool:
+    """Whether the port took the request, to the last byte."""
+    try:
+        line.write(request)
+        line.flush()
+    except GONE:
+        return False
+    return True
+
+
 def _let_go(line: serial.Serial) -> None:
-    """Unlock the port, and close it.
+    """Unlock the port, forget what it has not sent, and close it.
+
+    A port that has not sent everything may hold its closing up for 30 s.
 
     The lock belongs to the open file, and a process that is being forked by another thread holds a copy of it until it
     has executed its program: closing our own does not free the port, unlocking does.
@@ -175,6 +203,8 @@ def _let_go(line: serial.Serial) -> None:
     if fcntl is not None and descriptor is not None:
         with suppress(OSError):  # the device is gone, and its lock with it
             fcntl.flock(descriptor, fcntl.LOCK_UN)
+    with suppress(*GONE):
+        line.reset_output_buffer()
     with suppress(OSError):  # what the system says of a device that is gone
         line.close()
 

@@ -86,13 +86,16 @@ class Journal:
         self._memory = memory
 
     def write(self, turn: Turn) -> None:
-        """Keep the turn. Raises Fault if the writer is dead, the queue full, or the frame not of the run's size."""
+        """Keep the turn. Raises Fault if the writer is dead, the queue full, or the frame not of the run's size.
+
+        A turn that is not kept ends the record: later turns are refused, too, and the file has no digest.
+        """
+        self._assert_alive()
         frame, header = turn.frame, self.header
         if frame is not None:
             found = (*frame.image.shape, frame.image.dtype.name)
             if found != (header.height_px, header.width_px, header.pixel_type):
-                raise Fault(f"{self.path}: frame {frame.number} is {found}, which is not what the run began with")
-        self._assert_alive()
+                raise self._refused(f"frame {frame.number} is {found}, which is not what the run began with")
         if len(self._waiting) >= self.queue_turns:
             self._wait_for_room()
         self._waiting.append(turn)
@@ -116,6 +119,12 @@ class Journal:
         if self._failure or self._closing.is_set() or not self._thread.is_alive():
             raise Fault(self._failure or f"{self.path}: the record is closed")
 
+    def _refused(self, why: str) -> Fault:
+        """The Fault to raise for a turn that is not kept. The turns before it are written; the record has no end."""
+        self._finished = False
+        self._failure = f"{self.path}: {why}, and the record ends before this turn"
+        return Fault(self._failure)
+
     def _work(self) -> None:
         try:
             try:
@@ -126,10 +135,16 @@ class Journal:
                     self._file.flush()
             finally:
                 self._file.close()
+            if self._failure:
+                self._say_what_is_kept()
         except NoRoom:
-            self._failure += f"; its {self._kept} turns before that can be read"
+            self._say_what_is_kept()
         except FAILURES as error:
-            self._failure = self._failure or self._said(error)
+            said = self._said(error)
+            self._failure = f"{self._failure}; {said}" if self._failure else said
+
+    def _say_what_is_kept(self) -> None:
+        self._failure += f"; its {self._kept} turns before that can be read"
 
     def _said(self, error: BaseException) -> str:
         return f"{self.path}: the record can't be written: {disk_trouble(self.path, error)}"
@@ -138,7 +153,7 @@ class Journal:
         until_s = time.monotonic() + self.wait_s
         while len(self._waiting) >= self.queue_turns:
             if time.monotonic() >= until_s:
-                raise Fault(f"{self.path}: the disk does not keep up ({self.queue_turns} turns wait to be written)")
+                raise self._refused(f"the disk does not keep up ({self.queue_turns} turns wait to be written)")
             time.sleep(ROOM_S)
             self._assert_alive()
 
@@ -221,6 +236,9 @@ def _create(path: Path, header: Header, keep_frames: bool) -> GrowingFile:
     batch_bytes = LARGEST_BATCH * header.height_px * header.width_px * np.dtype(header.pixel_type).itemsize
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Refused(f"{path}: its folder can't be made ({error.strerror or type(error).__name__})") from None
+    try:
         return GrowingFile(path, partial(_fill, header=header, keep_frames=keep_frames), batch_bytes * keep_frames)
     except FileExistsError:
         raise Refused(f"{path}: there is a file of this name already, and a run is never written over") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,9 +15,10 @@ from app.headless import expected_turns, flown, fly, no_frame, too_few
 from app.plan import plan
 from app.rig import open_instrument
 from app.rig_file import EXPERIMENTS, Plan
+from app.signals import Stopped
 from config.refused import Refused
-from control.contract import STILL_LIT, Fault, Forces, Policy, Seen
-from drivers.journal import read_run
+from control.contract import STILL_LIT, Fault, Forces, Policy, Seen, Turn
+from drivers.journal import Journal, read_run
 from tests.drivers.turns import plausible
 
 SLOW = ("rate=real time", "camera.fps=20", "loop.stale_periods=100")
@@ -130,3 +132,26 @@ def test_the_record_of_a_run_that_crashed_did_not_end_cleanly(tmp_path: Path, mo
     with read_run(tmp_path / "g.h5") as run:
         assert not run.ended_cleanly
         assert len(run) == 1
+
+
+def test_the_record_of_a_turn_that_a_second_signal_cut_short_did_not_end_cleanly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command of turn 5 was sent, and its row was not written."""
+    real = Journal.write
+
+    def cut(journal: Journal, turn: Turn) -> None:
+        if turn.number == 5:
+            raise Stopped(signal.SIGTERM)
+        real(journal, turn)
+
+    monkeypatch.setattr(Journal, "write", cut)
+    monkeypatch.setattr("app.rig.warm_up_once", lambda plan, machine: None)
+    sizes = ["camera.width_px=64", "camera.height_px=64"]
+    made = plan(EXPERIMENTS / "ring_crystal.yaml", None, ["sample.number=1", *sizes])
+    with pytest.raises(Stopped) as raised:
+        fly(made, 1.0, tmp_path / "cut.h5", False, "cut")
+    assert str(raised.value).startswith("stopped by SIGTERM; the laser is dark; the record ends before the turn")
+    with read_run(tmp_path / "cut.h5") as run:
+        assert not run.ended_cleanly
+        assert len(run) == 5

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import app.host as host_module
-from app.host import LATE_S, Host, News, Over, Record, in_time
+from app.host import LATE_S, Answer, Host, News, Over, Record, in_time
 from app.machine import build_machine
 from app.plan import plan
 from app.rig import open_instrument
@@ -77,5 +77,32 @@ def test_an_arm_that_waited_behind_new_settings_is_not_obeyed(monkeypatch: pytes
     serving.join()
     assert levels == {Level.SAFE}
     assert [order.kind for order in seen] == [OrderKind.APPLY, OrderKind.MARK]
+    for end in (hears, orders, news, tells):
+        end.close()
+
+
+def test_a_record_that_no_folder_can_be_made_for_is_answered_and_other_orders_go_on(tmp_path: Path) -> None:
+    made = plan(EXPERIMENTS / "annular_activity.yaml", None, ("rate=real time", "loop.stale_periods=500"))
+    (tmp_path / "runs").write_text("no folder")
+    (hears, orders), (news, tells) = Pipe(duplex=False), Pipe(duplex=False)
+    host = Host(open_instrument(made), made, hears, tells)
+    serving = threading.Thread(target=host.serve)
+    serving.start()
+    orders.send(Record(tmp_path / "runs" / "run.h5"))
+    orders.send(Order(OrderKind.MARK, "later"))
+    answers: list[Answer] = []
+    marked = False
+    while not marked:
+        assert news.poll(PATIENCE_S)
+        found = news.recv()
+        answers += [found] if isinstance(found, Answer) else []
+        turns = found.turns if isinstance(found, News) else ()
+        marked = any(order.text == "later" for turn in turns for order in turn.orders)
+    orders.send(None)
+    while not isinstance(news.recv(), Over):
+        pass
+    serving.join()
+    assert answers[0].trouble.endswith("run.h5: its folder can't be made (File exists)")
+    assert answers[0].refused
     for end in (hears, orders, news, tells):
         end.close()

@@ -27,8 +27,9 @@ from app.rig_file import EXPERIMENTS, Plan
 from app.verify import Beginning, first_difference, verify_run
 from config.reader import write
 from config.refused import Refused
-from control.contract import Fault, Level, OrderKind, Turn
+from control.contract import STILL_LIT, Fault, Level, OrderKind, Turn
 from control.loop import Memory
+from drivers.guard import Guard
 from drivers.journal import Journal, check, compare, read_run
 from drivers.journal.memory import encode
 from tests.app.flights import Flight, calibrating, planned
@@ -492,3 +493,17 @@ def test_the_record_of_a_loop_that_crashed_did_not_end_cleanly(tmp_path: Path) -
     with read_run(path) as run:
         assert not run.ended_cleanly
         assert len(run) >= 5
+
+
+def test_a_beam_whose_closing_fails_in_any_way_may_be_lit(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Guard.close
+
+    def close(guard: Guard) -> None:
+        real(guard)
+        raise RuntimeError("a fault of a driver")
+
+    monkeypatch.setattr(Guard, "close", close)
+    flight = Flight(planned(), 5)
+    flight.fly_to_any_end()
+    monkeypatch.undo()
+    assert f"{STILL_LIT}: RuntimeError: a fault of a driver" in flight.live.trouble

@@ -492,3 +492,29 @@ def test_tracker_and_policy_are_given_what_they_have_left() -> None:
     assert [done.notes for done in turns] == [(f"turn {number} of the law",) for number in range(4)]
     memory, _ = turn(machine, replace(machine.start(), tracker=5), Frame(0, 0.0, PICTURE), 0.004, ())
     assert (memory.tracker, memory.policy, memory.number, memory.last_frame) == (6, 1, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("bench", "words"),
+    [
+        (Bench(orders={0: (ARM,)}, beam_fault=9), "beam: no answer"),
+        (Bench(orders={0: (ARM,)}, record_fault=9), "no record, no beam: the disk is full"),
+    ],
+)
+def test_what_fails_in_the_last_turn_is_raised(bench: Bench, words: str) -> None:
+    """No turn follows whose interlock could trip."""
+    with pytest.raises(Fault, match=f"^{words}$"):
+        bench.run()
+    assert not bench.lit
+    assert bench.turns[-1].level is Level.ARMED
+
+
+def test_a_recorder_that_fails_to_the_end_has_tripped_the_run_before() -> None:
+    bench = Bench(orders={0: (ARM,)})
+    bench.write = refuse  # type: ignore[method-assign]
+    turns = bench.run()
+    assert turns[-1].reason.startswith("no record, no beam")
+
+
+def refuse(done: Turn) -> None:
+    raise Fault("the disk is full")

@@ -22,10 +22,11 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulated]:
 
 
 @pytest.fixture
-def emulated(running: Emulated) -> Emulated:
+def emulated(running: Emulated) -> Iterator[Emulated]:
     """The same two, in order again after what a test did to them."""
     for child in (running.galvo, running.laser):
         for words in ("well", "connect", "interlock closed", "power 1", "mode 1"):
             child.order(words)
             assert child.wait_for("order", order=words) is not None
-    return running
+    yield running
+    running.close()

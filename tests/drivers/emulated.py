@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any
 
+from control.contract import Fault
 from drivers.deflectors.serial_galvo import SerialGalvo, SerialGalvoDriver
 from drivers.emulate.child import Child
 from drivers.lasers.cobolt import Cobolt, CoboltDriver
@@ -34,6 +36,7 @@ class Emulated:
 
     galvo: Child
     laser: Child
+    opened: list[SerialGalvoDriver | CoboltDriver] = field(default_factory=list)  # by the test that runs
 
     def order(self, child: Child, words: str) -> None:
         child.order(words)
@@ -41,7 +44,9 @@ class Emulated:
 
     def open_galvo(self, **changes: Any) -> SerialGalvoDriver:
         made: dict[str, Any] = {"timeout_s": 0.5, "watchdog_s": 1.0, **changes}
-        return SerialGalvoDriver(SerialGalvo(port=str(self.galvo.link), **made), PacedClock(1.0))
+        galvo = SerialGalvoDriver(SerialGalvo(port=str(self.galvo.link), **made), PacedClock(1.0))
+        self.opened.append(galvo)
+        return galvo
 
     def open_laser(self, galvo: SerialGalvoDriver, **changes: Any) -> CoboltDriver:
         laser = CoboltDriver(Cobolt(port=str(self.laser.link), **{"timeout_s": 0.5, **changes}), galvo)
@@ -50,7 +55,14 @@ class Emulated:
         except BaseException:
             laser.close()  # or the next attempt would find the port taken
             raise
+        self.opened.append(laser)
         return laser
+
+    def close(self) -> None:
+        """What a test left open: the next one would find its port taken."""
+        while self.opened:
+            with suppress(Fault):  # of a device that the test has silenced
+                self.opened.pop().close()
 
     @property
     def lit(self) -> bool:

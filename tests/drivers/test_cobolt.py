@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -14,6 +15,7 @@ from drivers.deflectors.serial_galvo import SerialGalvoDriver
 from drivers.emulate.cobolt import CoboltDevice
 from drivers.lasers.cobolt import QUESTIONS, CoboltDriver, put_out
 from tests.drivers.emulated import Emulated, beam_of, eventually
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.real_time
 
@@ -202,7 +204,7 @@ def test_one_question_a_turn(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize("way", ["silence", "garbage", "half", "late 5", "disconnect"])
 def test_a_laser_that_does_not_answer_well_is_a_fault_and_comes_back(emulated: Emulated, way: str) -> None:
     galvo = emulated.open_galvo()
-    laser = emulated.open_laser(galvo, timeout_s=0.05)
+    laser = emulated.open_laser(galvo)
     shine((galvo, laser), 10.0)
     emulated.order(emulated.laser, way)
     with pytest.raises(Fault, match="the laser"):
@@ -271,3 +273,34 @@ def test_a_laser_of_a_dead_program_is_sent_its_command_without_an_answer(bench: 
     with pytest.raises(Fault, match="no answer"):
         put_out(bench[1]._made)
     assert eventually(lambda: beam_of(emulated.laser)["beam"] == "dark")
+
+
+def test_emission_ends_while_the_galvo_keeps_another_thread_waiting(emulated: Emulated) -> None:
+    """The watchdog's call: the modulator's line is busy, so the laser's own shutter must not wait for it."""
+    galvo = emulated.open_galvo(timeout_s=PATIENCE_S)
+    laser = emulated.open_laser(galvo)
+    shine((galvo, laser), 10.0)
+    assert emulated.becomes(True)
+    emulated.order(emulated.galvo, "silence")
+    said: list[str] = []
+
+    def hang() -> None:
+        try:
+            shine((galvo, laser), 10.0)
+        except Fault as fault:
+            said.append(str(fault))
+
+    def batches() -> int:
+        return sum(event["event"] == "batch" for event in emulated.galvo.events)
+
+    before, hung = batches(), threading.Thread(target=hang, daemon=True)
+    hung.start()
+    assert eventually(lambda: batches() > before)
+    laser.off()
+    assert eventually(lambda: beam_of(emulated.laser)["beam"] == "dark")
+    assert hung.is_alive()
+    emulated.order(emulated.galvo, "disconnect")
+    hung.join(PATIENCE_S)
+    assert "the galvo" in said[0]
+    laser.close()
+    galvo.close()

@@ -8,7 +8,9 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
@@ -257,9 +259,46 @@ def test_a_frame_of_another_size_is_a_fault(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "run.h5", header(), True)
     with pytest.raises(Fault, match="not what the run began with"):
         journal.write(dataclasses.replace(plausible(0), frame=Frame(0, 0.0, np.zeros((3, 3), np.uint8))))
-    journal.close()
-    with pytest.raises(Fault, match="closed"):
+    with pytest.raises(Fault, match="not what the run began with, and the record ends before this turn"):
         journal.write(plausible(0))
+    with pytest.raises(Fault, match=r"ends before this turn; its 0 turns before that can be read$"):
+        journal.close()
+    with pytest.raises(Fault, match="not what the run began with"):
+        journal.write(plausible(0))
+
+
+def write_all(journal: Journal, numbers: Iterator[int]) -> None:
+    for number in numbers:
+        journal.write(plausible(number))
+
+
+def test_no_turn_is_missing_within_a_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk stalls until the queue is full, and then goes on: what comes later is not kept, and nothing is closed as
+    whole."""
+    import drivers.journal.growing as module
+
+    stalls, may_go_on = module.extend, threading.Event()
+
+    def stalling(dataset: object, rows: object) -> None:
+        assert may_go_on.wait(PATIENCE_S)
+        stalls(dataset, rows)
+
+    monkeypatch.setattr(module, "extend", stalling)
+    journal = Journal(tmp_path / "run.h5", header(), True, queue_turns=4)
+    numbers = iter(range(1000))
+    with pytest.raises(Fault, match=r"does not keep up \(4 turns wait"):
+        write_all(journal, numbers)
+    written = next(numbers) - 1
+    may_go_on.set()
+    time.sleep(0.3)  # there is room again, in the old code
+    with pytest.raises(Fault, match="the record ends before this turn"):
+        write_all(journal, numbers)
+    with pytest.raises(Fault, match=rf"keep up .* its {written} turns before that can be read$"):
+        journal.close()
+    with read_run(tmp_path / "run.h5") as run:
+        assert not run.ended_cleanly
+        assert [turn.number for turn in run.turns()] == list(range(written))
+        run.require_turns()
 
 
 def test_what_is_not_a_run_is_refused_in_one_sentence(tmp_path: Path) -> None:

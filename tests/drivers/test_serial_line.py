@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import subprocess
 import sys
 import threading
@@ -158,3 +159,25 @@ def test_a_closed_line_stays_closed(device: Device) -> None:
     for use in (line.connect, lambda: ask(line)):
         with pytest.raises(Fault, match="is closed"):
             use()
+
+
+def test_a_busy_line_holds_no_other_thread_up(device: Device) -> None:
+    """A device does not answer one thread: another one is refused, and what darkens goes out at once."""
+    line = opened(device)
+    received = device.end
+    hung = threading.Thread(target=ask, args=(line,), daemon=True)
+    hung.start()
+    assert device.asked.wait(PATIENCE_S)
+    for call in (line.connect, lambda: ask(line), lambda: line.hush(0.0)):
+        with pytest.raises(Fault, match="has not answered another request yet"):
+            call()
+    assert line.trouble == ""  # it stays open
+    assert line.write_blind(b"l0\r")
+    assert select.select([received], [], [], PATIENCE_S)[0]  # while the first request still waits
+    assert hung.is_alive()
+    assert os.read(received, 100) == b"l0\r"
+    line_closed = threading.Thread(target=line.close, daemon=True)
+    line_closed.start()
+    device.may_answer.set()
+    line_closed.join(PATIENCE_S)
+    assert not line_closed.is_alive()
