@@ -91,6 +91,8 @@ def _sound(memory: Any) -> bool:
         and velocity_px.shape in ((0, 2), (*rows, 2))
         and not bool((np.abs(velocity_px) >= FARTHEST_PX).any())
         and 0 <= memory.seen.moves < MOST_COUNT
+        and 0 <= memory.seen.steps < MOST_COUNT
+        and 0 <= memory.seen.variance_px2 < FARTHEST_PX**2
         and [column.dtype.str for column in (who, place_px, light)] == ["<i8", "<f8", "<f8"]
         and (who.shape, place_px.shape, light.shape) == ((*rows, 5), (*rows, 4), (*rows, 2))
         and bool((np.abs(place_px) < FARTHEST_PX).all() and (np.diff(who[:, 0]) > 0).all())

@@ -7,6 +7,7 @@ is taken, where an unlinked source costs its gate^2.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -16,6 +17,7 @@ from control.contract import ALARM, Fault
 from tracking.assign import AHEAD_X, CLEAR, DOUBTED, MISSED, NUMBER, PARTICLE, UNCERTAIN, X, follow
 from tracking.drift import AMBIGUOUS, CALM, CROWDED, SHARED, SURGING, common, watch
 from tracking.flow import Flow, mean_after, velocities_px, velocity_of
+from tracking.rules import NEWEST, Rules
 from tracking.settings import Tracking
 
 Floats = NDArray[np.float64]
@@ -39,6 +41,8 @@ MOST_FEATURES = 20_000  # of a frame
 MOST_REMEMBERED = 200_000  # particles, those that are not seen included
 MOST_STEPS = 40_000_000  # of linking one frame: some tenths of a second
 FEWEST = 8  # linked particles that a drift is read from
+LOG_ODDS = math.log(1000.0)  # another link that is likelier than one in 1000 makes an identity uncertain
+NEWEST_STEPS = 500  # of which the running variance is a mean, in effect
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,8 @@ class Remembered:
     drift_px: tuple[float, float] = (0.0, 0.0)  # a frame, common to all
     moves: int = 0  # frames that the drift is a mean of; 0: it is not known
     velocity_px: Floats = field(default_factory=lambda: np.empty((0, 2)))  # [M, 2] newest moves a frame, or nan; or [0]
+    variance_px2: float = 0.0  # of one particle's step in one frame about where it was expected, along one axis
+    steps: int = 0  # links that the variance is read from; 0: it is not known
 
     def __len__(self) -> int:
         return len(self.who)
@@ -127,7 +133,7 @@ def led(before: Remembered, number: int, s: Tracking) -> Remembered:
 
 
 def link(
-    before: Remembered, number: int, position_px: Floats, s: Tracking, held: Bools | None = None, leads: bool = True
+    before: Remembered, number: int, position_px: Floats, s: Tracking, held: Bools | None = None, rules: Rules = NEWEST
 ) -> tuple[Remembered, Linked]:
     """The features at `position_px` [N, 2] of frame `number` get their identities.
 
@@ -136,19 +142,24 @@ def link(
     Args:
         before: who is remembered, and where each is expected (`led`).
         held: [M] whom light moves, and who is expected there; they tell nothing of a flow. None: nobody.
-        leads: whether moves that many share are followed or alarm; False: as in runs of older kernels.
+        rules: `leads` (moves that many share are followed, or alarm) and `spread` (see `_doubt_share`).
 
     Raises:
         Fault: more than MOST_FEATURES or MOST_REMEMBERED, or so many within search_px of each other that linking takes
             more than MOST_STEPS.
     """
-    if not leads:
+    if not rules.leads:
         return _link_without_alarms(before, number, position_px, s)
     held = np.zeros(len(before), np.bool_) if held is None else held
     shared = CALM
     if s.predict != "last":
         shared, before = _with_common_move(before, number, position_px, s, held)
-    after, linked = _linked(before, number, position_px, s)
+    after, linked = _linked(before, number, position_px, s, _doubt_share(before, s))
+    if rules.spread and s.doubt > 0:
+        variance = _with_steps(before, number, position_px, linked)
+        if before.steps == 0 and _doubt_share(variance, s) > s.doubt:
+            after, linked = _linked(before, number, position_px, s, _doubt_share(variance, s))
+        after = replace(after, variance_px2=variance.variance_px2, steps=variance.steps)
     if s.doubt > 0:
         wary = np.zeros(len(position_px), np.bool_)
         kind = watch(before.who, before.place_px, held, linked.said, position_px, s.search_px, wary)
@@ -160,7 +171,42 @@ def link(
     return _with_flow(before, after, number, position_px, s, held, learns=shared != AMBIGUOUS), linked
 
 
-def _linked(before: Remembered, number: int, position_px: Floats, s: Tracking) -> tuple[Remembered, Linked]:
+def _doubt_share(before: Remembered, s: Tracking) -> float:
+    """The share of search_px^2 by which any other way to link must be worse.
+
+    For Gaussian steps of variance sigma^2 along each axis, a way whose sum of squares is larger by 2 sigma^2 log(q) is
+    q times less likely. So the margin is that of `tracking.doubt`, or the one for odds of 1000 where that is larger.
+    """
+    if s.doubt == 0:
+        return 0.0
+    return max(s.doubt, 2.0 * LOG_ODDS * before.variance_px2 / s.search_px**2)
+
+
+def _with_steps(before: Remembered, number: int, position_px: Floats, linked: Linked) -> Remembered:
+    """`before` with the running variance of the steps after this frame; what all have in common is no part of it."""
+    row = np.minimum(np.searchsorted(before.particle, linked.particle), max(len(before) - 1, 0))
+    again = np.zeros(len(position_px), np.bool_)
+    if len(before):
+        again = (before.particle[row] == linked.particle) & (before.who[row, MISSED] == 0)
+    links = int(np.count_nonzero(again))
+    if links == 0:
+        return before
+    frames = np.maximum(number - before.who[row[again], NUMBER], 1)
+    off_px = (position_px[again] - before.expected_px[row[again]]) / np.sqrt(frames)[:, None]
+    if links >= FEWEST:
+        off_px = off_px - off_px.mean(axis=0)
+    variance_px2 = float((off_px**2).sum()) / (2 * links)
+    share = links / min(before.steps + links, max(NEWEST_STEPS, links))
+    return replace(
+        before,
+        variance_px2=before.variance_px2 + share * (variance_px2 - before.variance_px2),
+        steps=min(before.steps + links, NEWEST_STEPS),
+    )
+
+
+def _linked(
+    before: Remembered, number: int, position_px: Floats, s: Tracking, doubt: float
+) -> tuple[Remembered, Linked]:
     """What `tracking.assign.follow` answers. Raises Fault as `link` does."""
     features = len(position_px)
     if features > MOST_FEATURES:
@@ -176,7 +222,7 @@ def _linked(before: Remembered, number: int, position_px: Floats, s: Tracking) -
     left = np.full(1, MOST_STEPS)
     who, place_px, said, lost, doubts, next_particle = follow(
         before.who, before.place_px, before.next_particle, number, position_px, s.search_px, s.gate == "sqrt_time",
-        s.crowd_share, s.doubt, s.least_distance_px, s.memory, s.confirm, left,
+        s.crowd_share, doubt, s.least_distance_px, s.memory, s.confirm, left,
     )  # fmt: skip
     if lost < 0:
         raise Fault(
@@ -242,7 +288,7 @@ def _link_without_alarms(
     before: Remembered, number: int, position_px: Floats, s: Tracking
 ) -> tuple[Remembered, Linked]:  # fmt: skip
     """As kernels up to 3 did it: where each is expected next is in what is remembered."""
-    after, linked = _linked(before, number, position_px, s)
+    after, linked = _linked(before, number, position_px, s, s.doubt)
     if s.predict == "last":
         return after, linked
     drift_px = _drift(before, number, linked, position_px)

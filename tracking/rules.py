@@ -14,12 +14,13 @@ class Rules:
     leads: bool = True  # moves that many particles share are followed, or raise an alarm
     sloped: bool = True  # fits allow for the background's slope
     watched: bool = True  # windows are compared with the full frame, and strips overlap
+    spread: bool = True  # a link is uncertain where the particles' own steps make another one likely
 
     @classmethod
     def of_kernels(cls, kernels: int) -> Rules:
         """Those of a run, by the number in its header (drivers.journal.header.KERNELS)."""
         fourth = kernels >= 4
-        return cls(bounded=kernels >= 3, exact=fourth, leads=fourth, sloped=fourth, watched=fourth)
+        return cls(bounded=kernels >= 3, exact=fourth, leads=fourth, sloped=fourth, watched=fourth, spread=kernels >= 5)
 
 
 NEWEST = Rules()

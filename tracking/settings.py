@@ -101,7 +101,13 @@ class Tracking:
     ] = 0.0
     confirm: Annotated[int, Ge(0), Le(3), Doc("sightings after the first before a new particle may get light")] = 0
     doubt: Annotated[
-        float, Ge(0), Le(1), Doc("an identity is uncertain if another link is worse by less than doubt * search^2")
+        float,
+        Ge(0),
+        Le(1),
+        Doc(
+            "an identity is uncertain if another link is worse by less than doubt * search^2, or likelier than one in "
+            "1000 for the particles' own steps; 0: none is"
+        ),
     ] = 0.1
 
     dark_file: Annotated[str, Doc("TIFF or NPY file: the frame without light, subtracted from each; empty: none")] = ""

@@ -93,7 +93,7 @@ class Tracker:
         found = outside(found, self.settings.excluded_regions)
         choice, rival = self._chosen(memory, clean, found)
         found = outside(self._placed(clean, found, choice), self.settings.excluded_regions)
-        seen, linked = link(memory.seen, frame.number, found.position_px, self.settings, held, self.rules.leads)
+        seen, linked = link(memory.seen, frame.number, found.position_px, self.settings, held, self.rules)
         light = _running(
             memory.seen.who, memory.light, seen.who, linked.particle, linked.order, found.mass, found.signal,
             (LEAST_MASS, LARGEST_MASS, LEAST_SIGNAL),

@@ -22,9 +22,10 @@ from drivers.journal.corrections import Images
 
 # Among the versions. 2: their bits do not depend on what was compiled before; 3: fits are kept near the centroid; 4:
 # grey levels are rounded down from float64, moves that many particles share are followed or raise an alarm, fits allow
-# for the background's slope, windows are compared with the full frame. A run of older ones is verified as those were.
+# for the background's slope, windows are compared with the full frame; 5: the particles' own steps count in doubts. A
+# run of older ones is verified as those were.
 KERNELS = "cybloids kernels"
-NEWEST_KERNELS = 4
+NEWEST_KERNELS = 5
 RECORDED_PACKAGES = (
     "cybloids", "numpy", "scipy", "numba", "opencv-python", "trackpy", "pandas", "h5py", "hdf5plugin", "tifffile",
     "torch",

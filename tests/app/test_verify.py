@@ -13,7 +13,7 @@ from app.headless import fly
 from app.replay import plan_replay
 from app.rig import open_instrument, open_recorder
 from app.verify import first_difference
-from control.contract import ALARM, Order, OrderKind, Recorder, Turn
+from control.contract import ALARM, Order, OrderKind, Recorder, State, Turn
 from control.loop import run
 from drivers.journal import read_run
 from drivers.journal.header import KERNELS, NEWEST_KERNELS, versions
@@ -132,5 +132,30 @@ def test_a_run_from_before_alarms_is_verified_without_them(
         assert [turn.tracks.particle.tolist() for turn in turns["4"]] == [list(range(24))] * 6
 
 
+def test_a_run_whose_doubts_did_not_count_steps_is_verified_without_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Crowded spots whose steps are a fifth of the search range; marked as of kernels 4, and, wrongly, of 5."""
+    chance = np.random.default_rng(0)
+    there, images = scattered((150, 150), 120, 6.0), []
+    for _ in range(8):
+        images.append(spots((150, 150), there, width_px=1.2))
+        there = np.clip(there + 1.3 * chance.standard_normal(there.shape), 10, 140)
+    tifffile.imwrite(tmp_path / "walk.tif", np.array(images), photometric="minisblack")
+    sets = ("minmass=100", "search_px=6", "diameter_px=5", "separation_px=4")
+    made = plan_replay(tmp_path / "walk.tif", None, None, [f"tracking.{one}" for one in sets])
+    differences, uncertain = [], []
+    for said, flown in (("4", 4), ("5", 4), ("5", 5)):
+        monkeypatch.setattr("app.rig.versions", lambda said=said: {**versions(), KERNELS: said})
+        out = tmp_path / f"{said}{flown}.h5"
+        fly(replace(made, kernels=flown), None, out, True, "walk")
+        with read_run(out) as record:
+            differences.append(first_difference(record))
+            uncertain.append(sum(int((turn.tracks.state == State.UNCERTAIN).sum()) for turn in record.turns()))
+    assert (differences[0], differences[2]) == (None, None)
+    assert differences[1] is not None
+    assert uncertain[2] > uncertain[0] == uncertain[1]
+
+
 def test_new_runs_say_with_which_kernels_they_were_made() -> None:
-    assert versions()[KERNELS] == str(NEWEST_KERNELS) == "4"
+    assert versions()[KERNELS] == str(NEWEST_KERNELS) == "5"

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from control.contract import State
 from tests.tracking.footage import recorded
 from tracking.link import Remembered, link
+from tracking.rules import NEWEST, Rules
 from tracking.settings import Tracking
 from tracking.tracker import locator
 
@@ -100,6 +101,54 @@ def test_dense_subnets_never_raise() -> None:
             owner[particle] = site
     assert links > 4000
     assert right / links >= 0.999
+
+
+def silent_swaps(step_px: float, frames: int, rules: Rules, seed: int) -> tuple[int, int, float]:
+    """(swaps, swaps of tracks that were not UNCERTAIN, share of UNCERTAIN rows) of points that diffuse freely."""
+    chance = np.random.default_rng(seed)
+    place_px = chance.uniform(0.0, 300.0, (300, 2))
+    memory, body, doubted = Remembered(), dict[int, int](), set[int]()
+    swaps = silent = uncertain = 0
+    for number in range(frames):
+        shown = chance.permutation(len(place_px))
+        s = Tracking(search_px=6.0, separation_px=1.0)
+        memory, found = link(memory, number, place_px[shown], s, None, rules)
+        for particle, state, now in zip(found.particle.tolist(), found.state.tolist(), shown.tolist(), strict=True):
+            unsure = state == State.UNCERTAIN
+            swapped = body.setdefault(particle, now) != now
+            swaps += swapped
+            silent += swapped and not unsure and particle not in doubted
+            uncertain += unsure
+            body[particle] = now
+            (doubted.add if unsure else doubted.discard)(particle)
+        place_px = np.clip(place_px + step_px * chance.standard_normal(place_px.shape), 0.0, 300.0)
+    return swaps, silent, uncertain / (frames * len(place_px))
+
+
+@pytest.mark.parametrize(("step_px", "uncertain"), [(0.5, 0.03), (1.0, 0.1), (1.5, 0.2)])
+def test_points_that_diffuse_through_each_other_change_no_identity_in_silence(step_px: float, uncertain: float) -> None:
+    """With a margin of a tenth of search_px^2 alone, 28 of 227 swaps at 1 px were silent, and 194 of 503 at 1.5 px."""
+    runs = [silent_swaps(step_px, 40, NEWEST, seed) for seed in range(2)]
+    assert sum(swaps for swaps, _, _ in runs) > 30
+    assert [silent for _, silent, _ in runs] == [0, 0]
+    assert max(share for _, _, share in runs) < uncertain
+    if step_px >= 1.0:
+        assert silent_swaps(step_px, 40, Rules.of_kernels(4), 0)[1] > 5
+
+
+def test_the_variance_of_steps_is_that_of_the_walk() -> None:
+    """And a flow is no part of it. 500 steps: a relative standard error of 1 / sqrt(500)."""
+    chance = np.random.default_rng(4)
+    place_px = (40.0 * np.argwhere(np.ones((10, 10)))).astype(np.float64)
+    memory = Remembered()
+    for number in (*range(20), *range(22, 40)):  # two frames were dropped
+        frames = 3 if number == 22 else 1
+        place_px[:, 0] += 1.5 * frames
+        place_px += 0.7 * np.sqrt(frames) * chance.standard_normal(place_px.shape)
+        memory, found = link(memory, number, place_px.copy(), Tracking(search_px=15.0))
+        assert not (found.state == State.UNCERTAIN).any()
+    assert memory.variance_px2 == pytest.approx(0.49, rel=4 / np.sqrt(1000))
+    assert memory.steps == 500
 
 
 def test_identities_rise_and_are_never_used_again() -> None:
