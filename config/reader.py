@@ -286,6 +286,14 @@ def build(document: Document, cls: Any, at: Place = ()) -> Any:
     return made
 
 
+def mapping_at(document: Document, key: str) -> dict[str, Any]:
+    """The mapping at a key of the top, as a rig's `camera`; empty where the key is missing. Raises Refused."""
+    found = document.data.get(key, {})
+    if not isinstance(found, dict):
+        raise Refused(f"{document.place((key,))}: '{quoted(key)}' is {_say(found)}, where a mapping is needed")
+    return found
+
+
 @lru_cache(maxsize=256)
 def _adapter(cls: Any) -> TypeAdapter[Any]:
     return TypeAdapter(cls)
