@@ -280,6 +280,16 @@ def test_a_header_of_other_types_is_refused(tmp_path: Path, sound: bytes, key: s
     assert "header" in refused(resealed(path, **{key: value}))
 
 
+@pytest.mark.parametrize("seed", [10**400, -(10**400)], ids=["above", "below"])
+def test_a_seed_that_no_number_holds_is_refused_beside_one_in_the_experiment(
+    tmp_path: Path, sound: bytes, seed: int
+) -> None:
+    path = tmp_path / "run.h5"
+    path.write_bytes(sound)
+    said = refused(resealed(path, seed=seed, experiment="seed: 1.0"))
+    assert "the header's 'seed' is a whole number of 1329 bits, where a whole number of at most 1e+40 is needed" in said
+
+
 def test_a_sound_header_comes_back(sound: bytes, tmp_path: Path) -> None:
     path = tmp_path / "run.h5"
     path.write_bytes(sound)
