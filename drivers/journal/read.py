@@ -331,16 +331,19 @@ class Run:
 
     def _complete(self) -> int:
         """How many turns have all of their rows on the disk: what was flushed last may be torn."""
-        count = len(self._file["turns"])
+        count, block = len(self._file["turns"]), BATCH
         lengths = {table: len(self._file[table]) for table in TABLES}
         frames = len(self._file["frames"])
-        while count:
-            row = self._rows("turns", count - 1, count)[0]
-            whole = row["hash"].any() and row["image"] < frames
-            if whole and all(row[end] <= lengths[table] for table, end in ENDS.items()):
-                break
-            count -= 1
-        return count
+        while count:  # from the end on; rows that were never written may be many
+            begin = max(count - block, 0)
+            rows = self._rows("turns", begin, count)
+            whole = rows["hash"].any(axis=1) & (rows["image"] < frames)
+            for table, end in ENDS.items():
+                whole &= rows[end] <= lengths[table]
+            if whole.any():
+                return begin + int(np.flatnonzero(whole)[-1]) + 1
+            count, block = begin, min(2 * block, ROWS)
+        return 0
 
     def _turn(self, row: Any, own: dict[str, Rows]) -> Turn:
         """One turn from its row and its rows in every table."""

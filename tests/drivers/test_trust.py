@@ -17,7 +17,7 @@ from app.analyse import analyse_run
 from app.info import info
 from app.verify import verify_run
 from config.refused import Refused
-from drivers.journal import Journal, read_run
+from drivers.journal import Journal, Run, read_run
 from drivers.journal.header import MOST_VERSIONS, Header, header_of
 from drivers.journal.trust import LARGEST_HEADER
 from tests.drivers.turns import header, plausible
@@ -170,6 +170,51 @@ def test_rows_that_were_never_written_are_refused_in_a_run_that_ended_cleanly(tm
     with h5py.File(path, "r+") as file:
         file["sent"].resize((1_000_000,))
     assert "'sent' claims 48000000 bytes" in refused(path)
+
+
+def counted_reads(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """From now on every read of a table, and how many rows it asks for."""
+    reads: list[tuple[str, int]] = []
+    rows = Run._rows
+
+    def counted(run: Run, table: str, begin: int, end: int) -> Any:
+        reads.append((table, end - begin))
+        return rows(run, table, begin, end)
+
+    monkeypatch.setattr(Run, "_rows", counted)
+    return reads
+
+
+@pytest.mark.parametrize("whole", [20, 7, 0])
+def test_turns_that_were_never_written_are_passed_over_in_a_few_reads(
+    tmp_path: Path, sound: bytes, monkeypatch: pytest.MonkeyPatch, whole: int
+) -> None:
+    """A killed run may claim 64 MB of them; one read for each took a minute."""
+    path = tmp_path / "run.h5"
+    path.write_bytes(sound)
+    with h5py.File(path, "r+") as file:
+        file["digest"][...] = 0
+        turns = file["turns"][...]
+        turns["hash"][whole:] = 0
+        file["turns"][...] = turns
+        file["turns"].resize((150_000,))
+    reads = counted_reads(monkeypatch)
+    with read_run(path) as run:
+        assert len(run) == whole
+        assert not run.ended_cleanly
+    assert len([1 for table, _ in reads if table == "turns"]) < 30
+
+
+def test_a_turn_whose_rows_are_not_all_there_does_not_count_in_a_killed_run(tmp_path: Path, sound: bytes) -> None:
+    path = tmp_path / "run.h5"
+    path.write_bytes(sound)
+    with h5py.File(path, "r+") as file:
+        file["digest"][...] = 0
+        turns = file["turns"][...]
+        file["sent"].resize((int(turns["sent_end"][11]),))
+    with read_run(path) as run:
+        assert len(run) == 12
+        assert sum(1 for _ in run.turns()) == 12
 
 
 def test_images_that_were_never_written_are_refused(tmp_path: Path, sound: bytes) -> None:
