@@ -23,7 +23,7 @@ from drivers.journal import read as read_module
 from drivers.journal import sound as sound_module
 from drivers.journal.header import MOST_VERSIONS, Header, header_of
 from drivers.journal.sound import MOST_TEXT_BYTES
-from drivers.journal.trust import LARGEST_HEADER
+from drivers.journal.trust import LARGEST_HEADER, MOST_DATASETS
 from tests.drivers.turns import header, plausible
 
 LONGEST_S = 60  # generous: the machine may be busy
@@ -327,6 +327,19 @@ def test_a_header_of_other_types_is_refused(tmp_path: Path, sound: bytes, key: s
     path = tmp_path / "run.h5"
     path.write_bytes(sound)
     assert "header" in refused(resealed(path, **{key: value}))
+
+
+def test_a_run_with_too_many_data_sets_is_refused_before_one_is_opened(tmp_path: Path, sound: bytes) -> None:
+    path = tmp_path / "run.h5"
+    path.write_bytes(sound)
+    with h5py.File(path, "r+") as file:
+        listed = len(file)
+        for number in range(MOST_DATASETS + 1 - listed):
+            file.create_dataset(f"a{number}", (0,), np.uint8)
+    assert "found 101 data sets at its top (allowed: 100)" in refused(path)
+    with h5py.File(path, "r+") as file:
+        del file["a0"]
+    read_run(path).close()
 
 
 def test_corrections_larger_than_any_camera_has_are_refused_before_they_are_read(tmp_path: Path, sound: bytes) -> None:
