@@ -16,7 +16,7 @@ import pyarrow.parquet
 import tifffile
 from numpy.typing import NDArray
 
-from config.atomic import fresh_file
+from config.atomic import fresh_file, fresh_files
 from config.refused import Refused
 from config.words import quoted
 from drivers.journal import Run, read_run
@@ -67,16 +67,19 @@ def _require_format(to: str) -> None:
 
 
 def _tables(run: Run, to: str, out: Path, step: Step) -> list[Path]:
-    """Every tidy table, some hundred turns at a time: a long run does not need to fit in memory."""
+    """Every tidy table, some hundred turns at a time: a long run does not need to fit in memory.
+
+    The writers are closed before the files take their places, all of them or none.
+    """
     made = {name: out / f"{name}.{to}" for name in TIDY}
-    with ExitStack() as files, ExitStack() as open_files:  # the writers are closed before the files take their places
-        parts = {name: files.enter_context(fresh_file(path)) for name, path in made.items()}
+    with fresh_files(dict.fromkeys(made.values(), "")) as places, ExitStack() as writing:
+        parts = dict(zip(made, places, strict=True))
         writers: dict[str, Any] = {}
         schemas: dict[str, Any] = {}
         for name, columns in tidy(run, run.batches(0, 0)).items():
             schemas[name] = _schema(run, columns)
             kind = pa.parquet.ParquetWriter if to == "parquet" else pa.csv.CSVWriter
-            writers[name] = open_files.enter_context(kind(parts[name], schemas[name]))
+            writers[name] = writing.enter_context(kind(parts[name], schemas[name]))
         for done, batch in _counted(run):
             for name, columns in tidy(run, iter([batch])).items():
                 arrays = [pa.array(values, ARROW[values.dtype.kind]) for values in columns.values()]

@@ -140,22 +140,21 @@ def _devices(facts: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _locator(run: Run) -> str:
     """Which locator found the particles, and, where that was `auto`, what it chose and why."""
-    named = _mapping(run.header.rig).get("tracking", {}).get("locator", "")
+    named = _part(run.header.rig, "tracking").get("locator", "")
     events = run.rows("events")
     rows = events["text"][events["kind"] == b"tracker_note"]
     said = dict.fromkeys(run.text(int(row)) for row in np.unique(rows))
-    return "; ".join([note for note in said if note.startswith("auto: ")]) or str(named or "")
+    return "; ".join([note for note in said if note.startswith("auto: ")]) or _said(named)
 
 
 def checkpoints(run: Run) -> list[tuple[str, str]]:
     """The learned laws that were in force, one after another: the checkpoint, and the SHA-256 that its card states."""
     orders = run.rows("orders")
     applied = [run.text(int(row)) for row in orders["text"][orders["kind"] == b"APPLY"]]
-    laws = [experiment.get("policy", {}) for experiment in map(_mapping, [run.header.experiment, *applied])]
+    laws = [_part(experiment, "policy") for experiment in (run.header.experiment, *applied)]
     return [
-        (str(law.get("checkpoint", "")), str(law.get("card_sha256", "")))
-        for law in laws if law.get("kind") == "learned"
-    ]  # fmt: skip
+        (_said(law.get("checkpoint")), _said(law.get("card_sha256"))) for law in laws if law.get("kind") == "learned"
+    ]
 
 
 def _calibrated(calibration: dict[str, Any], source: str) -> str:
@@ -185,6 +184,17 @@ def _mapping(settings: str) -> dict[str, Any]:
         return parse(settings, "settings").data
     except Refused:
         return {}
+
+
+def _part(settings: str, key: str) -> dict[str, Any]:
+    """The mapping at a key of a YAML text; empty where there is none: a run may come from anywhere."""
+    found = _mapping(settings).get(key)
+    return found if isinstance(found, dict) else {}
+
+
+def _said(found: Any) -> str:
+    """A text that was found in settings; "" where there is something else."""
+    return found if isinstance(found, str) else ""
 
 
 def _title(settings: str) -> str:

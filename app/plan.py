@@ -150,15 +150,22 @@ def _require_two_ports(rig: Rig, bench: Document) -> None:
     galvo, laser = rig.deflector, rig.laser
     if not (isinstance(galvo, SerialGalvo) and isinstance(laser, Cobolt)):
         return
-    if galvo.port == laser.port or _resolved(galvo.port) == _resolved(laser.port):
+    ours = rig.emulated is not None and rig.emulated.start
+    if galvo.port == laser.port or _resolved(galvo.port, ours=ours) == _resolved(laser.port, ours=ours):
         raise Refused(f"{bench.place(('laser', 'port'))}: laser.port is '{quoted(laser.port)}', and deflector.port is "
                       f"'{quoted(galvo.port)}': they are one port, and each device needs its own")  # fmt: skip
 
 
-def _resolved(port: str) -> str:
-    """A port by its own name; a person may have another one for it, as /dev/serial/by-id has."""
+def _resolved(port: str, *, ours: bool) -> str:
+    """A port by its own name; a person may have another one for it, as /dev/serial/by-id has.
+
+    Args:
+        ours: emulators are to be started there, and make the link at `port` anew: where it leads now, as that of an
+            emulator that was killed, says nothing.
+    """
     try:
-        found = f"{Path(port).resolve()}"
+        path = Path(port)
+        found = f"{path.parent.resolve() / path.name if ours else path.resolve()}"
     except (OSError, ValueError, RuntimeError):  # no path at all, or a ring of links
         return port
     return found.casefold() if sys.platform == "win32" else found

@@ -15,7 +15,7 @@ from app.rig_file import EXPERIMENTS, RIGS, Plan
 from app.say import say
 from app.taken import KEYS, SCALE, value_at, with_stated
 from config.files import kind_of
-from config.reader import Document, build, override, parse, put, read
+from config.reader import Document, build, mapping_at, override, parse, put, read
 from config.refused import Refused
 from config.words import quoted
 from drivers.video import VideoCamera
@@ -134,8 +134,8 @@ def _require_felt(recording: Path, opened: Recording, sets: Sequence[str]) -> No
 
 
 def _camera(bench: Document, recording: Path, opened: Recording) -> Document:
-    """The rig with the recording in the place of its camera."""
-    was = bench.data.get("camera", {})
+    """The rig with the recording in the place of its camera. Raises Refused."""
+    was = mapping_at(bench, "camera")
     camera = {"kind": "video", "path": str(recording)} | {
         key: was[key] for key in ("fps", "exposure_s", "readout_s", "channel", "channel_number") if key in was
     }

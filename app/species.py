@@ -19,12 +19,13 @@ from app.train import checkpoint_files
 from config.refused import Refused
 from config.words import quoted
 from control.contract import State
-from drivers.journal import read_run
+from drivers.journal import Run, read_run
 from tracking.patches import cut
 
 FEWEST = 100  # patches of a species
 MOST = 1500  # patches of a species that are kept, evenly over its runs
 LEAST_PX, MOST_PX = 19, 128  # width of a patch: the network's kernels fit in from 19 on
+ROWS = 1024  # of tracks that are looked at at once
 MOST_SEED = 2**32 - 1
 
 
@@ -127,22 +128,32 @@ def joined(runs: Sequence[tuple[NDArray[Any], NDArray[np.int64]]]) -> tuple[NDAr
 def patches(path: Path, size_px: int, most: int) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """Patches [N, size, size] of a run's trusted particles that lie within the image, and whose they are [N].
 
+    At most `most`, evenly over the run; no more than these, and one image, are in memory.
+
     Raises Refused for a run without frames, or with too few particles in it.
     """
-    found, whose = [], []
     with read_run(path) as run:
         if not run.keep_frames:
             raise Refused(f"{path}: the run has no frames in it; record it with --frames")
         run.require_turns()
-        for turn in run.turns():
-            if turn.frame is None or not len(turn.tracks):
-                continue
-            patch, whole = cut(turn.frame.image, turn.tracks.position_px, size_px)
-            good = whole & np.isin(turn.tracks.state, (State.GOOD, State.UNSORTED))
-            found.append(patch[good])
-            whose.append(turn.tracks.particle[good])
-    patch = np.concatenate(found) if found else np.empty((0, size_px, size_px))
-    if len(patch) < FEWEST:
-        raise Refused(f"{path}: {len(patch)} patches of particles are too few to learn from (at least {FEWEST})")
-    rows = np.unique(np.linspace(0, len(patch) - 1, most).round().astype(np.int64))
-    return patch[rows], np.concatenate(whose)[rows]
+        position_px = np.stack([run.column("tracks", name) for name in ("x_px", "y_px")], 1)
+        good = np.flatnonzero(_usable(run, position_px, size_px))
+        if len(good) < FEWEST:
+            raise Refused(f"{path}: {len(good)} patches of particles are too few to learn from (at least {FEWEST})")
+        chosen = good[np.unique(np.linspace(0, len(good) - 1, most).round().astype(np.int64))]
+        turn = np.searchsorted(run.column("turns", "tracks_end"), chosen, "right")
+        image = run.column("turns", "image")
+        found = [
+            cut(run.image(int(image[one])), position_px[chosen[turn == one]], size_px)[0] for one in np.unique(turn)
+        ]
+        return np.concatenate(found), run.column("tracks", "particle")[chosen]
+
+
+def _usable(run: Run, position_px: NDArray[np.float64], size_px: int) -> NDArray[np.bool_]:
+    """Which rows of `tracks` are of trusted particles whose patch lies within the image."""
+    if not run.image_count:
+        return np.zeros(len(position_px), np.bool_)
+    blank = np.zeros((run.header.height_px, run.header.width_px), np.uint8)
+    rows = range(0, len(position_px), ROWS)
+    whole = [np.empty(0, np.bool_), *(cut(blank, position_px[row : row + ROWS], size_px)[1] for row in rows)]
+    return np.concatenate(whole) & np.isin(run.column("tracks", "state"), (State.GOOD, State.UNSORTED))

@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 import secrets
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from config.files import was_read
@@ -42,23 +42,88 @@ def fresh_file(
     Raises Refused where there is a run, a file that was read or is of another kind, or something else than a plain
     file, at `path` (a link, a device, a folder), OSError, which names `path`.
     """
-    beside = path.with_name(f".{path.name[:20]}.{secrets.token_hex(8)}.part")
+    with fresh_files({path: kind}, what, make_folder=make_folder, own=own) as (beside,):
+        yield beside
+
+
+@contextmanager
+def fresh_files(
+    kinds: Mapping[Path, str | None], what: str = "a plain file", *, make_folder: bool = True, own: bool = False
+) -> Iterator[list[Path]]:
+    """The same for files that belong together, each with its kind: all of them take their places, or none does.
+
+    All are on the disk before the first of them is moved to its place.
+    """
+    made: dict[Path, Path] = {}
+    now = next(iter(kinds))  # the file that an error is about
     try:
-        _refuse(path, what, kind, own)
-        if make_folder:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(beside, FRESH, 0o666))
-        try:
-            yield beside
+        for now, kind in kinds.items():
+            _refuse(now, what, kind, own)
+            if make_folder:
+                now.parent.mkdir(parents=True, exist_ok=True)
+            beside = _beside(now)
+            os.close(os.open(beside, FRESH, 0o666))
+            made[now] = beside
+        now = next(iter(kinds))
+        yield list(made.values())
+        for path, beside in made.items():
+            now = path
             _to_disk(beside)
+        for path, kind in kinds.items():
+            now = path
             _refuse(path, what, kind, own)
-            os.replace(beside, path)
-        finally:
-            beside.unlink(missing_ok=True)
+        _move(made)
     except OSError as error:
-        if error.filename is None or str(error.filename) == str(beside):  # of a disk that is full: no name at all
-            error.filename = str(path)
+        names = {str(beside): path for path, beside in made.items()}
+        if error.filename is None:  # of a disk that is full: no name at all
+            error.filename = str(now)
+        elif str(error.filename) in names:
+            error.filename = str(names[str(error.filename)])
         raise
+    finally:
+        for beside in made.values():
+            beside.unlink(missing_ok=True)
+
+
+def _beside(path: Path) -> Path:
+    """A new name in the same folder."""
+    return path.with_name(f".{path.name[:20]}.{secrets.token_hex(8)}.part")
+
+
+def _move(made: Mapping[Path, Path]) -> None:
+    """Each file to its place. Where one can't be moved, those before it are put back, if the file system has links."""
+    before: dict[Path, Path | None] = {}  # by place: another name of the file that was there; None: there was none
+    *firsts, _ = made
+    try:
+        for path in firsts:
+            if os.path.lexists(path):
+                with suppress(OSError):  # no links here
+                    os.link(path, kept := _beside(path))
+                    before[path] = kept
+            else:
+                before[path] = None
+        moved: list[Path] = []
+        try:
+            for path, beside in made.items():
+                os.replace(beside, path)
+                moved.append(path)
+        except BaseException:
+            for path in moved:
+                _put_back(path, before)
+            raise
+    finally:
+        for other in before.values():
+            if other is not None:
+                other.unlink(missing_ok=True)
+
+
+def _put_back(path: Path, before: Mapping[Path, Path | None]) -> None:
+    """What was at `path` before, where that is known."""
+    with suppress(OSError):
+        if (other := before.get(path)) is not None:
+            os.replace(other, path)
+        elif path in before:
+            path.unlink()
 
 
 def write_file(

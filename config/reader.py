@@ -7,7 +7,7 @@ import difflib
 import json
 import re
 import types
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -31,6 +31,8 @@ DIGITS = 40  # of a whole number
 TAG = "tag:yaml.org,2002:"
 PLAIN = frozenset(TAG + name for name in ("null", "bool", "int", "float", "str", "seq", "map"))
 MERGE = TAG + "merge"
+# What PyYAML raises at a text that it can't make a value of.
+NO_VALUE = (ValueError, KeyError, IndexError, OverflowError, TypeError, AttributeError)
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,23 @@ _Loader.add_implicit_resolver(
 )
 
 
+def _in_place(make: Callable[[Any, Any], Any], kind: str) -> Callable[[Any, Any], Any]:
+    """A constructor of PyYAML's that names the line of a text that it can't make a value of."""
+
+    def construct(loader: Any, node: yaml.Node) -> Any:
+        try:
+            return make(loader, node)
+        except NO_VALUE:  # '', '+', 'maybe', sexagesimals beyond a float
+            said = f"'{quoted(node.value)}' where {kind} is needed"
+            raise yaml.constructor.ConstructorError(None, None, said, node.start_mark) from None
+
+    return construct
+
+
+for _name, _kind_of in (("int", "a whole number"), ("float", "a number"), ("bool", "true or false")):
+    _Loader.add_constructor(TAG + _name, _in_place(getattr(yaml.SafeLoader, f"construct_yaml_{_name}"), _kind_of))
+
+
 def read(path: Path | str) -> Document:
     """A YAML file. Refuses a missing file, bad YAML, a key written twice, and anything but a mapping at the top."""
     path = Path(path)
@@ -100,7 +119,7 @@ def _value(text: str, source: str, where: dict[Place, str]) -> Any:
         mark = error.problem_mark or error.context_mark
         line = f", line {mark.line + 1}" if mark else ""
         raise Refused(f"{source}{line}: this is not YAML ({one_line(error.problem or error)})") from None
-    except (yaml.YAMLError, ValueError, KeyError) as error:  # a character, a number that there can't be
+    except (yaml.YAMLError, *NO_VALUE) as error:  # a character that there can't be
         raise Refused(f"{source}: this is not YAML ({one_line(error)})") from None
     except RecursionError:
         raise Refused(f"{source}: this is nested too deeply (allowed: {DEEPEST})") from None
@@ -265,6 +284,14 @@ def build(document: Document, cls: Any, at: Place = ()) -> Any:
         place = (*at, *inner)
         raise Refused(f"{document.place(place)}: '{'.'.join(map(str, place))}' {said}")
     return made
+
+
+def mapping_at(document: Document, key: str) -> dict[str, Any]:
+    """The mapping at a key of the top, as a rig's `camera`; empty where the key is missing. Raises Refused."""
+    found = document.data.get(key, {})
+    if not isinstance(found, dict):
+        raise Refused(f"{document.place((key,))}: '{quoted(key)}' is {_say(found)}, where a mapping is needed")
+    return found
 
 
 @lru_cache(maxsize=256)

@@ -44,6 +44,7 @@ DAMAGE = (tifffile.TiffFileError, ValueError, IndexError, KeyError, TypeError, A
           RuntimeError, OSError, MemoryError, struct.error)  # fmt: skip
 TIFF_BYTES = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}  # of a tag's value
 LAYOUT_TAGS = {254, 256, 257, 258, 259, 262, 266, 277, 278, 284, 317, 322, 323, 338, 339, 32995, 32996, 32997, 32998}
+SIZES = {256, 257}  # tags that every page has: without them nothing can be an image
 PLACES = {273: 279, 324: 325}  # tags of where the strips or tiles of a page are, and of how many bytes each has
 LOSSY_COUNTS = 8  # by how much the channels of a grey image differ after MJPG (2), MPEG-4 (6 in pure noise)
 
@@ -381,9 +382,11 @@ def tiff_layouts(path: Path) -> list[Layout]:
 
 
 def _layout(tags: bytes, form: str, length: int, at: str) -> Layout:
-    """Of one page. Raises Refused for a tag that claims more values than the file has room for."""
+    """Of one page. Raises Refused for one without a size, or a tag that claims more values than the file may hold."""
     size = struct.calcsize(form)
     entries = list(struct.iter_unpack(form, tags[: len(tags) // size * size]))
+    if not {entry[0] for entry in entries} >= SIZES:
+        raise Refused(f"{at}: found {len(entries)} tags without the width and the length of an image (256 and 257)")
     for tag, kind, count, _ in entries:
         if count * TIFF_BYTES.get(kind, 1) > length:
             raise Refused(f"{at}: tag {tag} claims {count} values, which the file has no room for")

@@ -22,6 +22,7 @@ from config.words import quoted
 FPS, UM_PER_PX = (1e-4, 1e5), (1e-4, 1e3)  # least and largest that a setting takes
 LARGEST_UM_PER_PX = 10.0  # by resolution tags: beyond it a printer is meant
 LARGEST_XML = 50_000_000  # characters
+MOST_TAGS = 2_000_000  # of an XML: each takes some 100 bytes of memory, and one of an image has 40 characters or more
 SQUARE = 0.01  # by how much the sides of a square pixel may differ, as a share
 UNEVEN = 0.5  # by how much one interval of frames may differ from the median one, as a share of it
 MOST_CHANNELS = 1000
@@ -80,10 +81,15 @@ class Stack:
 
         An image that is in no page of this file is MISSING.
         """
+        images = self.images(channel)
+        return list(images) if self.table is None else [self.table.get(image, MISSING) for image in images]
+
+    def images(self, channel: int | None) -> range:
+        """The numbers of those images, which are evenly spaced."""
         along = "C" if channel is None else "Z" if self.frames == 1 else "T"
         size = {"C": self.channels, "Z": self.planes, "T": self.frames}[along]
-        images = (self.number(**{"C": channel or 0, along: index}) for index in range(size))
-        return [image if self.table is None else self.table.get(image, MISSING) for image in images]
+        first, step = self.number(C=channel or 0), self.number(**{along: 1})
+        return range(first, first + size * step, step)
 
     def number(self, C: int = 0, Z: int = 0, T: int = 0) -> int:
         """Of an image, in the order in which the file has them."""
@@ -127,16 +133,16 @@ def _in_order(stack: Stack, channel: int | None, pages: int, at: Path) -> list[i
     """The pages of one channel (or of all, one after the other) by the table; None: as they come. Raises Refused."""
     if stack.table is None:
         return None
-    found = stack.pages(channel)
-    here = [index for index, page in enumerate(found) if page != MISSING]
+    images = stack.images(channel)
+    here = sorted(images.index(image) for image in stack.table if image in images)  # no more than there are pages
     if not here or here[-1] - here[0] + 1 != len(here):
-        lost = found.index(MISSING, here[0] if here else 0)
+        lost = next((index for index, other in enumerate(here, here[0]) if index != other), 0) if here else 0
         raise Refused(f"{at}: its OME-XML says of none of its {pages} pages that it is image {lost + 1} of "
-                      f"{len(found)} (TiffData), and frames without a gap are needed")  # fmt: skip
+                      f"{len(images)} (TiffData), and frames without a gap are needed")  # fmt: skip
     if len(stack.table) < pages:
         raise Refused(f"{at}: found {pages} images, and its OME-XML says of {len(stack.table)} of them which they are "
                       "(TiffData)")  # fmt: skip
-    found = found[here[0] : here[-1] + 1]
+    found = [stack.table[images[index]] for index in here]
     return None if found == list(range(pages)) else found
 
 
@@ -281,6 +287,9 @@ def _json(text: str) -> dict[str, Any]:
 
 def _of_ome(text: str, first: Any, pages: int) -> tuple[Stated, Stack]:
     """OME-XML: TimeIncrement, or else DeltaT; PhysicalSizeX and Y; SizeC, SizeZ and SizeT; TiffData."""
+    if why := _too_large(text):
+        note = f"its OME-XML is not read, for it has {why}; its pages are taken as they come"
+        return Stated(notes=(note,)), Stack()
     root = _root(text)
     every = [one for one in root.iter() if _name(one) == "Pixels"] if root is not None else []
     if root is None or not every:
@@ -323,9 +332,17 @@ def _side_um(own: Mapping[str, str], axis: str) -> float:
     return _number(own.get(f"PhysicalSize{axis}")) * unit_um
 
 
+def _too_large(text: str) -> str:
+    """Why an XML would take too much memory, in words; "" where it does not."""
+    if len(text) > LARGEST_XML:
+        return f"{len(text)} characters (allowed: {LARGEST_XML})"
+    tags = text.count("<")
+    return f"{tags} tags (allowed: {MOST_TAGS})" if tags > MOST_TAGS else ""
+
+
 def _root(text: str) -> Any:
     """The element OME, or None. Entities are not obeyed."""
-    if len(text) > LARGEST_XML or "<!DOCTYPE" in text or "<!ENTITY" in text:
+    if "<!DOCTYPE" in text or "<!ENTITY" in text:
         return None
     try:
         return ElementTree.fromstring(text)

@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from config.atomic import fresh_file
+from config.atomic import fresh_files
 from config.fields import Doc, Ge, Gt, Interval, Le, settings
 from config.files import read_bytes
 from config.reader import build, plain, read
@@ -98,10 +98,7 @@ def write_both(path: Path, card: Any, weights: bytes, kind: str) -> None:
     Raises Refused, OSError.
     """
     beside = path.with_suffix(".safetensors")
-    with (
-        fresh_file(path, kind=kind, own=True) as fresh_card,
-        fresh_file(beside, kind="the weights of a checkpoint", own=True) as fresh_weights,
-    ):
+    with fresh_files({beside: "the weights of a checkpoint", path: kind}, own=True) as (fresh_weights, fresh_card):
         fresh_weights.write_bytes(weights)
         fresh_card.write_text(json.dumps(plain(card), indent=2) + "\n", encoding="utf-8", newline="\n")
 

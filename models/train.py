@@ -191,13 +191,24 @@ class Trainer:
         write_file(log_of(self.path), _log(self.at.rows), kind="the log of a training", own=True)
 
     def _restore(self) -> None:
-        said = _about(self._state)
-        tensors = load_file(self._state, device=self.wanted.device)
-        self.at = Progressed(**json.loads(said["at"]))
+        """Go on from the state. Raises Refused for one that is not whole."""
+        at = _progressed(self._state, _about(self._state))
+        try:
+            self._fill(load_file(self._state, device=self.wanted.device))
+        except (SafetensorError, OSError, KeyError, ValueError, TypeError, RuntimeError, AttributeError) as error:
+            raise _not_whole(self._state, error) from None
+        self.at = at
+
+    def _fill(self, tensors: dict[str, Tensor]) -> None:
+        """Weights, their mean, the best ones and the optimiser's. Raises KeyError, ValueError or RuntimeError."""
         parts: dict[str, dict[str, Tensor]] = {"now": {}, "mean": {}, "best": {}, "adam": {}}
         for name, value in tensors.items():
             kind, _, rest = name.partition(".")
             parts[kind][rest] = value
+        shapes = {name: value.shape for name, value in self.network.state_dict().items()}
+        for kind in ("now", "mean", "best"):
+            if {name: value.shape for name, value in parts[kind].items()} != shapes:
+                raise ValueError(f"its tensors '{kind}' are not those of the network")
         self.network.load_state_dict(parts["now"])
         self.mean, self.best = parts["mean"], parts["best"]
         state: dict[int, dict[str, Tensor]] = {}
@@ -266,7 +277,7 @@ def require_own(wanted: Training, card: Path) -> None:
         if said.get("settings") != repr(wanted):
             raise Refused(f"{state}: this training was begun with other settings; "
                           "give this one another 'out', or remove the file to begin anew")  # fmt: skip
-        best, rows = _best_sha256(state), _log(json.loads(said["at"])["rows"])
+        best, rows = _best_sha256(state), _log(_progressed(state, said).rows)
     own: dict[Path, Callable[[], bool]] = {
         card: lambda: best != "" and _stated_sha256(card) == best,
         weights: lambda: best != "" and hashlib.sha256(weights.read_bytes()).hexdigest() == best,
@@ -301,8 +312,28 @@ def _about(state: Path) -> dict[str, str]:
         with safe_open(state, "pt") as file:
             return file.metadata() or {}
     except (SafetensorError, OSError) as error:
-        raise Refused(f"{state}: the state to go on from can't be read ({one_line(error)}); "
-                      "remove it to begin anew") from None  # fmt: skip
+        raise _not_whole(state, error) from None
+
+
+def _progressed(state: Path, said: dict[str, str]) -> Progressed:
+    """Where a training is, as its state says. Raises Refused."""
+    try:
+        found = Progressed(**json.loads(said["at"]))
+        whole = (found.epoch, found.best_epoch, found.stale)
+        rows = [number for row in found.rows for number in row]
+        if not all(type(one) is int and one >= 0 for one in whole):
+            raise ValueError("its epochs are no whole numbers")
+        if not all(type(one) in (int, float) for one in (found.seconds, found.best, *rows)):
+            raise ValueError("its errors are no numbers")
+    except KeyError:
+        raise _not_whole(state, "it does not say 'at', where the training is") from None
+    except (ValueError, TypeError, RecursionError) as error:
+        raise _not_whole(state, error) from None
+    return found
+
+
+def _not_whole(state: Path, error: BaseException | str) -> Refused:
+    return Refused(f"{state}: the state to go on from can't be read ({one_line(error)}); remove it to begin anew")
 
 
 def measure(network: nn.Module, task: Task, part: Part, device: str = "cpu", batch: int = 500) -> float:

@@ -18,7 +18,7 @@ from app.headless import fly, too_few
 from app.options import LARGEST_SEED
 from app.plan import planned
 from app.rig_file import Plan, Rig
-from config.reader import Document, build, override, plain, put, read
+from config.reader import Document, build, mapping_at, override, plain, put, read
 from config.refused import Refused
 from config.warp import Map
 from control.calibrate.estimate import Estimate
@@ -42,9 +42,9 @@ class Job:
     runs: list[str] = field(default_factory=list)  # of the calibration that is being made
 
     def bench(self) -> Document:
-        """The rig as it was calibrated so far: its file, then what was set, then its records."""
+        """The rig as it was calibrated so far: its file, then what was set, then its records. Raises Refused."""
         bench = located(read(self.rig_path), self.rig_path.parent)
-        if bench.data.get("camera", {}).get("kind") == "simulated":
+        if mapping_at(bench, "camera").get("kind") == "simulated":
             for key, value in SAMPLE.items():
                 bench = put(bench, f"sample.{key}", value, "the calibration's sample")
         for item in self.sets:

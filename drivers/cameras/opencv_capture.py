@@ -13,6 +13,7 @@ import numpy as np
 
 from config.fields import Doc, Ge, Gt, Interval, settings
 from config.refused import Refused
+from config.words import one_line
 from control.contract import Clock, Ended, Fault, Frame
 from drivers.image_size import assert_image_size
 from drivers.latest import Latest
@@ -77,7 +78,12 @@ class OpenCVCapture:
         self._stop = threading.Event()
         try:
             self._box.put(self._frame(0))
-        except (Fault, Ended, Refused):
+        except Ended:
+            self._capture.release()
+            raise Fault(
+                f"{made.source}: the first frame of this film can't be decoded; the film may be cut off"
+            ) from None
+        except BaseException:
             self._capture.release()
             raise
         self._thread = threading.Thread(target=self._grab, name="camera", daemon=True)
@@ -134,7 +140,12 @@ class OpenCVCapture:
     def _frame(self, number: int) -> Frame:
         """The next frame. Raises Ended after a film's last, Fault, Refused."""
         made = self._made
-        got, image = self._capture.read()
+        try:
+            got, image = self._capture.read()
+        except cv2.error as error:
+            raise Fault(
+                f"the camera '{made.source}' gives an image that can't be decoded ({one_line(error)})"
+            ) from None
         arrived_s = self._clock.now_s()
         if not got and self._film:
             raise Ended(f"{made.source}: the film is over")

@@ -15,10 +15,14 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from config.refused import Refused
+from drivers.image_size import MOST_PIXELS
+
 DATASET = "corrections"
 TYPES = ("uint8", "uint16", "float32", "float64")
 MOST_IMAGES = 16
 MOST_PX = 1 << 16  # of a side
+MOST_BYTES = 3 * 8 * MOST_PIXELS  # of all images: three of float64 as large as an image may be
 
 Images = Mapping[str, NDArray[Any]]  # by the file that each came from
 
@@ -40,28 +44,35 @@ def create(file: Any, images: Images) -> None:
         )
 
 
-def stored(file: Any, extra: Mapping[str, Any]) -> dict[str, NDArray[Any]] | None:
-    """The images of a run file; None where they are not what was written. The file may come from anywhere."""
+def stored(file: Any, extra: Mapping[str, Any], source: str) -> dict[str, NDArray[Any]] | None:
+    """The images of a run file, read-only; None where they are not what was written. The file may come from anywhere.
+
+    Raises Refused, which begins with `source`, where they are more than memory is asked for.
+    """
     rows = extra.get(DATASET, [])
     if not isinstance(rows, list) or len(rows) > MOST_IMAGES or not all(map(_is_row, rows)):
         return None
     if not rows:
         return {}
     sizes = [math.prod(row["shape"]) * np.dtype(row["type"]).itemsize for row in rows]
+    if sum(sizes) > MOST_BYTES:
+        raise Refused(f"{source}: the images that this run was corrected with take {sum(sizes)} bytes by its header "
+                      f"(allowed: {MOST_BYTES})")  # fmt: skip
     found = file.get(DATASET)
     if not isinstance(found, h5py.Dataset) or found.dtype != np.uint8 or found.shape != (sum(sizes),):
-        return None
-    try:
-        data: bytes = found[...].tobytes()
-    except (OSError, RuntimeError):
         return None
     images: dict[str, NDArray[Any]] = {}
     at = 0
     for row, size in zip(rows, sizes, strict=True):
-        part, at = data[at : at + size], at + size
-        if _digest(part) != row["sha256"]:
+        try:
+            part: NDArray[Any] = found[at : at + size]
+        except (OSError, RuntimeError):
             return None
-        images[row["file"]] = np.frombuffer(part, row["type"]).reshape(row["shape"])
+        at += size
+        if hashlib.sha256(part.data).hexdigest() != row["sha256"]:
+            return None
+        images[row["file"]] = image = part.view(row["type"]).reshape(row["shape"])
+        image.setflags(write=False)
     return images
 
 

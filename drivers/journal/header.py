@@ -35,6 +35,7 @@ RECORDED_PACKAGES = (
 LARGEST_PX = 10**9  # an image's side; frames of the plant level are places, as float64
 PIXELS = ("uint8", "uint16", "float64")
 LARGEST_NUMBER = 1e15
+LARGEST_SEED = 10**40  # the strict reader takes no number of more digits
 MOST_VERSIONS = 200  # packages
 LEAST_FPS, LARGEST_FPS = 1e-6, 1e6  # of a camera; that of a setting is within
 SAME = 1e-6  # two numbers that differ by a smaller share are one
@@ -101,6 +102,10 @@ def _size_px(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST_PX
 
 
+def _seed(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= LARGEST_SEED
+
+
 def _mapping(value: Any) -> bool:
     return isinstance(value, dict)
 
@@ -116,7 +121,7 @@ CHECKS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
         f"a number from {LEAST_FPS:g} to {LARGEST_FPS:g}",
     ),
     ("um_per_px", lambda value: _number(value) and value >= 0, "a number, 0 or more"),
-    ("seed", lambda value: value is None or (isinstance(value, int) and not isinstance(value, bool)), "a whole number"),
+    ("seed", lambda value: value is None or _seed(value), f"a whole number of at most {LARGEST_SEED:.0e}"),
     (
         "field_um",
         lambda value: isinstance(value, tuple) and len(value) in (0, 4) and all(map(_number, value)),

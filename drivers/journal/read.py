@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from functools import cached_property, partial
 from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +22,7 @@ from control.contract import Command, Forces, Frame, Level, Order, OrderKind, Tr
 from drivers.journal import corrections, memory
 from drivers.journal.header import header_of, require_same_numbers
 from drivers.journal.sound import (
+    MOST_TEXT_BYTES,
     Newest,
     require_darkness,
     require_order,
@@ -63,6 +65,7 @@ SIGNATURE = b"\x89HDF\r\n\x1a\n"
 TEXTS = ("text", "reason", "allowed_reason", "sent_reason")  # columns that name a row of `texts`
 INNER = {*ENDS.values(), *(f"{table}_absent" for table in TABLES), "hash", "image_hash"}
 ROWS = 1 << 16  # of a table that are looked at at once
+KEPT_TEXT_BYTES = 1 << 26  # of the texts of a run that are kept in memory; of a run with more, each is read again
 BATCH = 256  # turns that are read at once
 assert hdf5plugin  # importing it is what teaches HDF5 to read the frames
 
@@ -87,7 +90,7 @@ class Run:
         if self.ended_cleanly:
             require_written_rows(path, file)
         header = header_of(self._header_text(), str(path))
-        images = corrections.stored(file, header.extra)
+        images = corrections.stored(file, header.extra, str(path))
         self.corrections_are_whole = images is not None
         self.header = replace(header, corrections=images or {})
         self.memory = memory.stored(file, str(path))
@@ -97,7 +100,6 @@ class Run:
         self._ends = {table: int(last[end]) if last is not None else 0 for table, end in ENDS.items()}
         if self.ended_cleanly:
             self._require_all_rows()
-        self._texts: tuple[bytes, NDArray[np.int64]] | None = None
 
     def __len__(self) -> int:
         """Turns."""
@@ -156,14 +158,25 @@ class Run:
 
     def text(self, row: int) -> str:
         """A text by its row in `texts`."""
-        if self._texts is None:
-            said = self._rows("text_bytes", 0, self._ends["text_bytes"]).tobytes()
-            self._texts = said, self._rows("texts", 0, self._ends["texts"])["end"].copy()
-        said, ends = self._texts
+        ends = self._text_ends
         if not 0 <= row < len(ends):
             raise Refused(f"{self.path}: this run is damaged: there is no text {row}")
+        begin, end, all_bytes = int(ends[row - 1]) if row else 0, int(ends[row]), self._ends["text_bytes"]
         with reading(self.path, f"this run is damaged: text {row} can't be read"):
-            return said[int(ends[row - 1]) if row else 0 : int(ends[row])].decode("utf-8", "surrogatepass")
+            if not 0 <= begin <= end <= all_bytes or end - begin > MOST_TEXT_BYTES:
+                raise ValueError("its end in 'texts'")
+            if all_bytes > KEPT_TEXT_BYTES:
+                return self._rows("text_bytes", begin, end).tobytes().decode("utf-8", "surrogatepass")
+            return self._all_texts[begin:end].decode("utf-8", "surrogatepass")
+
+    @cached_property
+    def _text_ends(self) -> NDArray[np.int64]:
+        """Where each text ends in `text_bytes`."""
+        return self.column("texts", "end")
+
+    @cached_property
+    def _all_texts(self) -> bytes:
+        return self._rows("text_bytes", 0, self._ends["text_bytes"]).tobytes()
 
     def rows(self, table: str) -> Rows:
         """One table as a structured array: `turns`, or one of `drivers.journal.tables.TABLES`."""
@@ -178,9 +191,7 @@ class Run:
         """
         require_same_numbers(self.header, str(self.path))
         texts = self._ends["texts"]
-        require_texts(
-            self.path, self._rows("text_bytes", 0, self._ends["text_bytes"]), self._rows("texts", 0, texts)["end"]
-        )
+        require_texts(self.path, self._text_ends, self._ends["text_bytes"], partial(self._rows, "text_bytes"))
         owners = self._require_own_rows()
         for table in ENDS:
             if table == "text_bytes":
@@ -331,16 +342,19 @@ class Run:
 
     def _complete(self) -> int:
         """How many turns have all of their rows on the disk: what was flushed last may be torn."""
-        count = len(self._file["turns"])
+        count, block = len(self._file["turns"]), BATCH
         lengths = {table: len(self._file[table]) for table in TABLES}
         frames = len(self._file["frames"])
-        while count:
-            row = self._rows("turns", count - 1, count)[0]
-            whole = row["hash"].any() and row["image"] < frames
-            if whole and all(row[end] <= lengths[table] for table, end in ENDS.items()):
-                break
-            count -= 1
-        return count
+        while count:  # from the end on; rows that were never written may be many
+            begin = max(count - block, 0)
+            rows = self._rows("turns", begin, count)
+            whole = rows["hash"].any(axis=1) & (rows["image"] < frames)
+            for table, end in ENDS.items():
+                whole &= rows[end] <= lengths[table]
+            if whole.any():
+                return begin + int(np.flatnonzero(whole)[-1]) + 1
+            count, block = begin, min(2 * block, ROWS)
+        return 0
 
     def _turn(self, row: Any, own: dict[str, Rows]) -> Turn:
         """One turn from its row and its rows in every table."""

@@ -7,7 +7,7 @@ image shows is not found here.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,8 @@ TICK_S = 0.02  # a computer's clock may be as coarse as that: so long it may sta
 REASONS = ("reason", "allowed_reason", "sent_reason")
 LEVELS = np.array([level.value for level in Level], "S8")
 LIT_LEVELS = np.array([Level.PROBING.value, Level.ARMED.value], "S8")
+MOST_TEXT_BYTES = 1 << 24  # of one text: that of an APPLY is settings, which have 4 million characters at most
+TEXTS_PIECE_BYTES = 1 << 20  # of the texts that are looked at at once
 CONTINUES, CONTINUED = 0xC0, 0x80  # of a byte of UTF-8: the bits that say so, and what they are
 
 
@@ -160,19 +162,40 @@ def _at(which: NDArray[np.bool_], wrong: NDArray[np.bool_]) -> NDArray[np.bool_]
     return found
 
 
-def require_texts(path: Path, text_bytes: NDArray[np.uint8], ends: NDArray[np.int64]) -> None:
-    """Raises Refused where a text of the run is no UTF-8, or does not end within the others."""
-    wrong = (np.diff(ends, prepend=0) < 0) | (ends < 0) | (ends > len(text_bytes))
-    if not wrong.any():
-        inside = ends < len(text_bytes)
-        wrong[inside] = (text_bytes[ends[inside]] & CONTINUES) == CONTINUED
+def require_texts(
+    path: Path, ends: NDArray[np.int64], count: int, read: Callable[[int, int], NDArray[np.uint8]]
+) -> None:
+    """Raises Refused where a text of the run is no UTF-8, is too long, or does not end within the others.
+
+    Args:
+        ends: where each text ends.
+        count: bytes of all texts.
+        read: these bytes from a place to another one. No more is read at once than a piece, or one text.
+    """
+    wrong = (np.diff(ends, prepend=0) < 0) | (ends < 0) | (ends > count)
+    _refuse_text(path, wrong, "its end in 'texts'")
+    places = np.append(ends, count)
+    _refuse_text(path, np.diff(places, prepend=0) > MOST_TEXT_BYTES, f"it has more than {MOST_TEXT_BYTES} bytes")
+    begin = 0
+    while begin < count:
+        next_ones = np.searchsorted(places, [begin, begin + TEXTS_PIECE_BYTES], "right")
+        end = int(places[max(int(next_ones[0]), int(next_ones[1]) - 1)])
+        piece = read(begin, end)
+        first, last = np.searchsorted(ends, [begin, end]).tolist()
+        cut = (piece[ends[first:last] - begin] & CONTINUES) == CONTINUED
+        _refuse_text(path, cut, "its end in 'texts'", first)
+        try:
+            piece.tobytes().decode("utf-8", "surrogatepass")
+        except UnicodeDecodeError as error:
+            row = int(np.searchsorted(ends, begin + error.start, "right"))
+            raise Refused(f"{path}: this run is damaged: text {row} can't be read (it is no UTF-8)") from None
+        begin = end
+
+
+def _refuse_text(path: Path, wrong: NDArray[np.bool_], why: str, first: int = 0) -> None:
+    """Raises Refused with the first text that is wrong; `first` is the number of texts before these."""
     if wrong.any():
-        raise Refused(f"{path}: this run is damaged: text {int(np.argmax(wrong))} can't be read (its end in 'texts')")
-    try:
-        text_bytes.tobytes().decode("utf-8", "surrogatepass")
-    except UnicodeDecodeError as error:
-        row = int(np.searchsorted(ends, error.start, "right"))
-        raise Refused(f"{path}: this run is damaged: text {row} can't be read (it is no UTF-8)") from None
+        raise Refused(f"{path}: this run is damaged: text {first + int(np.argmax(wrong))} can't be read ({why})")
 
 
 def _refuse_any(path: Path, wrong: NDArray[np.bool_], first: int, why: str, found: NDArray[Any]) -> None:

@@ -23,6 +23,7 @@ from config.words import one_line, quoted
 from drivers.journal.tables import HASH_BYTES, TABLES, TURNS
 
 LARGEST_HEADER = 1 << 20  # bytes: its JSON is read in one piece, during which no other thread works
+MOST_DATASETS = 100  # at the top of a file: each takes HDF5 a moment, and a run has about 20
 LARGEST_ATTRIBUTE = 1 << 16  # bytes
 LARGEST_CHUNK = 1 << 27  # bytes: one image
 FRAME_FILTERS = (3, 32001)  # Fletcher's check sum and Blosc, as `drivers.journal.write` asks for; no table has any
@@ -89,6 +90,8 @@ def attribute(thing: Any, name: str, kind: type | tuple[type, ...]) -> Any:
 
 def require_own_data(path: Path, file: Any) -> None:
     """Raises Refused where anything at the top of the file is no data set, or has its data elsewhere."""
+    if len(file) > MOST_DATASETS:
+        raise Refused(f"{path}: found {len(file)} data sets at its top (allowed: {MOST_DATASETS})")
     for name in file:
         said = f"{path}: '{quoted(name)}'"
         link = file.get(name, getlink=True)

@@ -15,8 +15,9 @@ import tifffile
 
 import main
 from app.plan import plan
-from app.rig_file import EXPERIMENTS, RIGS
+from app.rig_file import EXPERIMENTS, RIGS, Plan
 from config.reader import put_all, read
+from config.refused import Refused
 
 Verb = Callable[..., tuple[int, str]]
 EXPERIMENT, RIG = EXPERIMENTS / "annular_activity.yaml", RIGS / "simulated.yaml"
@@ -155,6 +156,28 @@ def test_two_devices_at_one_port_are_refused_before_one_is_opened(verb: Verb, tm
     assert "laser.port is " in said
     assert "deflector.port is " in said
     assert "they are one port" in said
+
+
+def test_stale_links_of_killed_emulators_are_two_ports(tmp_path: Path) -> None:
+    """Both may lead to one terminal, whose number the system gave again; an emulator makes its link anew."""
+    for name in ("galvo", "laser"):
+        (tmp_path / name).symlink_to("/dev/pts/987654")
+    (tmp_path / "folder").symlink_to(tmp_path)
+    (tmp_path / "inner").mkdir()
+
+    def planned(laser: Path | str, start: bool) -> Plan:
+        sets = (f"deflector.port={tmp_path / 'galvo'}", f"laser.port={laser}", f"emulated.start={start}".lower())
+        return plan(EXPERIMENT, RIGS / "serial_simulated.yaml", sets)
+
+    assert planned(tmp_path / "laser", True).rig.emulated is not None
+    for laser, start in (
+        (tmp_path / "laser", False),
+        (tmp_path / "galvo", True),
+        (tmp_path / "folder" / "galvo", True),
+        (f"{tmp_path}/inner/../galvo", True),
+    ):
+        with pytest.raises(Refused, match="they are one port"):
+            planned(laser, start)
 
 
 @pytest.mark.parametrize(

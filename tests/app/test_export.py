@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
+import os
 import shutil
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -178,6 +181,30 @@ def test_what_can_not_be_exported_is_refused(tmp_path: Path) -> None:
         export(path, "csv", path)
     with pytest.raises(Refused, match="no such file"):
         export(tmp_path / "none.h5", "csv", tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", ["fsync", "replace"])
+def test_a_full_disk_leaves_the_tables_of_one_export(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Not some of another run."""
+    first, second = (record(tmp_path / f"{count}.h5", given(count)) for count in (20, 40))
+    export(first, "csv", tmp_path / "out")
+    before = {file.name: file.read_bytes() for file in (tmp_path / "out").iterdir()}
+    calls: list[object] = []
+    real = getattr(os, name)
+
+    def full(*words: Any) -> Any:
+        calls.append(words)
+        if len(calls) == 4:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(*words)
+
+    with monkeypatch.context() as disk:
+        disk.setattr(f"config.atomic.os.{name}", full)
+        with pytest.raises(Refused, match="can't be written"):
+            export(second, "csv", tmp_path / "out")
+    assert {file.name: file.read_bytes() for file in (tmp_path / "out").iterdir()} == before
 
 
 def test_an_unfinished_run_is_exported_as_far_as_it_goes(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from app.rig_info import rig_info
 from app.rig_info import text as rig_text
 from config.fields import variants
 from config.refused import Refused
-from control.contract import Level, Turn, dark
+from control.contract import Level, Order, OrderKind, Turn, dark
 from drivers.deflectors import AnyDeflector
 from drivers.journal import Journal
 from drivers.lasers import AnyLaser
@@ -91,6 +91,33 @@ def test_device_facts_of_any_header_are_plain(found: Any) -> None:
     odd = {"name": "a", "asked": 1.0}
     for value in (10**400, math.inf, math.nan, True, "1"):
         assert device_facts({"returned": [{**odd, "returned": value}]})["returned"] == []
+
+
+LEARNED = "policy: {kind: learned, checkpoint: net.json, card_sha256: abc}"
+
+
+@pytest.mark.parametrize(
+    ("rig", "law"),
+    [
+        ("5", "5"),
+        ("tracking: 5", "policy: 5"),
+        ("tracking:", "policy:"),
+        ("tracking: [a]", "policy: [learned]"),
+        ("tracking: {locator: {a: [1]}}", "policy: {kind: [learned]}"),
+        ("tracking: {locator: 7}", "policy: {kind: learned, checkpoint: {a: 1}}"),
+    ],
+)
+def test_info_of_any_settings_is_said(tmp_path: Path, rig: str, law: str) -> None:
+    """A run may come from anywhere: in its header, and in what was applied in flight, anything may stand."""
+    journal = Journal(tmp_path / "run.h5", header(rig=rig, experiment=law), True, wait_s=30.0)
+    for number, applied in enumerate((law, LEARNED)):
+        journal.write(dataclasses.replace(plausible(number), orders=(Order(OrderKind.APPLY, applied),)))
+    journal.close()
+    found = info(tmp_path / "run.h5")
+    assert found["locator"] == ""
+    assert found["checkpoints"][-1] == ("net.json", "abc")
+    assert set(found["checkpoints"][:-1]) <= {("", "")}
+    assert "net.json (abc)" in text(found)
 
 
 def test_what_is_no_run_is_refused(tmp_path: Path) -> None:

@@ -21,7 +21,8 @@ from app.rig_file import EXPERIMENTS, RIGS
 from app.verify import first_difference, verify_run
 from config.reader import parse
 from config.refused import Refused
-from drivers.journal import read_run
+from drivers.journal import Journal, read_run
+from tests.drivers.turns import header, plausible
 from tests.tracking.footage import recorded, spots
 
 SMALL = (
@@ -211,6 +212,18 @@ def test_what_is_not_so_is_refused(lit: Path, tmp_path: Path) -> None:
     assert plan_replay(lit, None, None, ("tracking.trapped=last",)).rig.tracking.trapped == "last"
     by_run = plan(EXPERIMENTS / "annular_activity.yaml", RIGS / "video.yaml", (f"camera.path={video}",))
     assert by_run.rig.tracking.trapped == "last"
+
+
+@pytest.mark.parametrize(("camera", "found"), [("5", "5"), ("", "empty"), ("[a]", "a list")])
+def test_a_run_whose_rig_has_no_camera_is_refused(tmp_path: Path, camera: str, found: str) -> None:
+    path = tmp_path / "run.h5"
+    journal = Journal(path, header(rig=f"title: x\ncamera: {camera}\n"), True, wait_s=30.0)
+    for number in range(3):
+        journal.write(plausible(number))
+    journal.close()
+    where = rf"run\.h5: the run's rig, line 2: 'camera' is {found}, where a mapping is needed"
+    with pytest.raises(Refused, match=where):
+        plan_replay(path, None, EXPERIMENTS / "annular_activity.yaml", ())
 
 
 def test_a_replay_from_before_is_verified_as_it_was_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,12 +16,15 @@ import torch
 import main
 from app.headless import run_experiment
 from app.rig_file import EXPERIMENTS
-from app.species import LEAST_PX, checked_names, joined, learn_species
+from app.species import LEAST_PX, checked_names, joined, learn_species, patches
 from app.verify import verify_run
 from config.refused import Refused
-from drivers.journal import read_run
+from control.contract import State
+from drivers.journal import Journal, Run, read_run
 from drivers.journal.tidy import tidy_tracks
 from models.lie.card import AffineShape, read_classifier
+from tests.drivers.turns import header, plausible
+from tracking.patches import cut
 
 SORTED = EXPERIMENTS / "species_by_look.yaml"
 
@@ -65,6 +70,42 @@ def test_species_are_learned_from_runs_of_one_species_each(tmp_path: Path) -> No
     with read_run(tmp_path / "named.h5") as recorded:
         species = list(recorded.turns())[-1].tracks.species
     assert (species == 0).mean() > 0.7
+
+
+def test_patches_are_chosen_before_images_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of a long run, all of them, would not fit into the memory."""
+    path, chance = tmp_path / "run.h5", np.random.default_rng(1)
+    journal = Journal(path, header(height_px=64, width_px=70), True, wait_s=30.0)
+    wanted, whose = [], []
+    for number in range(60):
+        turn = plausible(number, particles=4)
+        assert turn.frame is not None
+        image = chance.integers(0, 255, (64, 70), np.uint8)
+        place_px, state = chance.uniform(5.0, 60.0, (4, 2)), chance.integers(0, 4, 4).astype(np.uint8)
+        tracks = replace(turn.tracks, position_px=place_px, state=state)
+        journal.write(replace(turn, frame=replace(turn.frame, image=image), tracks=tracks))
+        patch, whole = cut(image, place_px, 20)
+        good = whole & np.isin(state, (State.GOOD, State.UNSORTED))
+        wanted.append(patch[good])
+        whose.append(tracks.particle[good])
+    journal.close()
+    reads: list[int] = []
+    image_of = Run.image
+
+    def counted(run: Run, row: int) -> Any:
+        reads.append(row)
+        return image_of(run, row)
+
+    monkeypatch.setattr(Run, "image", counted)
+    monkeypatch.setattr("app.species.FEWEST", 10)
+    every = np.concatenate(wanted)
+    for most in (7, 1500):
+        reads.clear()
+        found, particle = patches(path, 20, most)
+        rows = np.unique(np.linspace(0, len(every) - 1, most).round().astype(np.int64))
+        assert np.array_equal(found, every[rows])
+        assert np.array_equal(particle, np.concatenate(whose)[rows])
+        assert 0 < len(reads) <= min(most, 60)
 
 
 def test_bad_input_is_one_sentence(tmp_path: Path) -> None:

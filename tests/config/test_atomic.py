@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import stat
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from config.atomic import fresh_file, write_file
+from config.atomic import fresh_file, fresh_files, write_file
 from config.refused import Refused
 
 
@@ -169,3 +171,64 @@ def test_a_disk_that_is_full_is_said_of_the_file(tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert failed.value.filename == str(tmp_path / "picture.png")
     assert names(tmp_path) == []
+
+
+PAIR = ("weights.txt", "card.txt")
+
+
+def fill(folder: Path, content: str) -> None:
+    with fresh_files({folder / name: None for name in PAIR}) as places:
+        for place in places:
+            place.write_text(content)
+
+
+def failing_second(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """The second call of this function of `os` meets a full disk."""
+    calls, real = [], getattr(os, name)
+
+    def call(*given: Any) -> Any:
+        calls.append(given)
+        if len(calls) == 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(*given)
+
+    monkeypatch.setattr(f"config.atomic.os.{name}", call)
+
+
+@pytest.mark.parametrize("name", ["open", "fsync", "replace"])
+@pytest.mark.parametrize("before", [{}, {"weights.txt": "old"}, {"card.txt": "old"}, dict.fromkeys(PAIR, "old")])
+def test_files_that_belong_together_are_all_written_or_none(
+    name: str, before: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for file, content in before.items():
+        (tmp_path / file).write_text(content)
+    with monkeypatch.context() as full:
+        failing_second(full, name)
+        with pytest.raises(OSError, match="No space left") as failed:
+            fill(tmp_path, "new")
+    assert str(failed.value.filename) in {str(tmp_path / file) for file in PAIR}
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == before
+    fill(tmp_path, "new")
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == dict.fromkeys(PAIR, "new")
+
+
+def test_files_that_belong_together_are_written_where_there_are_no_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(tmp_path, "old")
+
+    def no_links(*_: Any) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr("config.atomic.os.link", no_links)
+    fill(tmp_path, "new")
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == dict.fromkeys(PAIR, "new")
+
+
+def test_one_of_two_files_that_may_not_be_replaced_leaves_both(tmp_path: Path) -> None:
+    (tmp_path / "weights.txt").write_text("old")
+    (tmp_path / "card.txt").mkdir()
+    with pytest.raises(Refused, match="found a folder"):
+        fill(tmp_path, "new")
+    assert names(tmp_path) == ["card.txt", "weights.txt"]
+    assert (tmp_path / "weights.txt").read_text() == "old"

@@ -1,5 +1,6 @@
 """The strict reader: what it takes, and the one sentence with which it refuses."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -58,6 +59,11 @@ UNREADABLE = {
     "title: x\nnumber: 2001-01-01": "plan.yaml, line 2: .number. is the text .2001-01-01.",
     "title: " + "9" * 5000: "plan.yaml, line 1: found a number of 5000 digits",
     "? [title]\n: x": "plan.yaml, line 1: found a list or a mapping where a key is needed",
+    'title: x\nnumber: !!int ""': "plan.yaml, line 2: this is not YAML \\('' where a whole number is needed",
+    'title: x\nnumber: !!float "_"': "plan.yaml, line 2: this is not YAML \\('_' where a number is needed",
+    'title: x\n!!int "+": 5': "plan.yaml, line 2: this is not YAML \\('.' where a whole number is needed",
+    "title: x\nnumber: !!bool maybe": "plan.yaml, line 2: this is not YAML \\('maybe' where true or false is needed",
+    "title: x\nnumber: " + "1:" * 200 + "1.": "plan.yaml, line 2: this is not YAML \\('1:1.*' where a number is needed",
 }
 
 
@@ -68,7 +74,21 @@ def test_what_can_not_be_read_is_refused_in_one_sentence(text: str) -> None:
     assert "\n" not in str(refusal.value)
 
 
-@pytest.mark.parametrize("text", ["a\0b", "[" * 3000, "!!binary aGk=", "&a [*a]", "0x" + "f" * 5000])
+@given(
+    kind=st.sampled_from(("int", "float", "bool", "null", "str", "map", "seq", "set", "omap", "timestamp")),
+    text=st.text("+-_.:0123456789xobeEinfa'", max_size=40),
+    repeated=st.sampled_from((1, 100)),
+)
+def test_a_text_with_any_tag_is_a_value_or_refused(kind: str, text: str, repeated: int) -> None:
+    value = f'!!{kind} "{text * repeated}"'
+    for written in (f"key: {value}", f"{value}: key", f"key: {text * repeated}"):
+        with suppress(Refused):
+            parse(written, "plan.yaml")
+
+
+@pytest.mark.parametrize(
+    "text", ["a\0b", "[" * 3000, "!!binary aGk=", "&a [*a]", "0x" + "f" * 5000, '!!int ""', "1:" * 200 + "1."]
+)
 def test_values_that_can_not_be_read_are_refused_too(text: str) -> None:
     with pytest.raises(Refused, match=r"^--set number(, line 1)?: (this is not YAML|this is nested|found)"):
         override(parse("title: x", "plan.yaml"), "number", text, "--set number")

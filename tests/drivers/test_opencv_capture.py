@@ -65,6 +65,15 @@ def test_what_cannot_be_opened_is_a_fault() -> None:
         OpenCVCapture(OpenCVCamera(source="no such film.avi"), PacedClock(1.0))
 
 
+@pytest.mark.parametrize("kept", [0, 8])
+def test_a_film_without_a_frame_that_can_be_decoded_is_a_fault(tmp_path: Path, kept: int) -> None:
+    path = film(tmp_path, 5)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: whole.index(b"movi") + 4 + kept])
+    with pytest.raises(Fault, match=r"film\.avi: the first frame of this film can't be decoded"):
+        OpenCVCapture(OpenCVCamera(source=str(path), width_px=SIZE[1], height_px=SIZE[0]), PacedClock(1.0))
+
+
 def test_another_size_than_the_settings_say_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="its image is 64x48, and the settings say 640x48"):
         opened(tmp_path, width_px=640)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,12 @@ from app.analyse import analyse_run
 from app.info import info
 from app.verify import verify_run
 from config.refused import Refused
-from drivers.journal import Journal, read_run
+from drivers.journal import Journal, Run, read_run
+from drivers.journal import read as read_module
+from drivers.journal import sound as sound_module
 from drivers.journal.header import MOST_VERSIONS, Header, header_of
-from drivers.journal.trust import LARGEST_HEADER
+from drivers.journal.sound import MOST_TEXT_BYTES
+from drivers.journal.trust import LARGEST_HEADER, MOST_DATASETS
 from tests.drivers.turns import header, plausible
 
 LONGEST_S = 60  # generous: the machine may be busy
@@ -172,6 +176,51 @@ def test_rows_that_were_never_written_are_refused_in_a_run_that_ended_cleanly(tm
     assert "'sent' claims 48000000 bytes" in refused(path)
 
 
+def counted_reads(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """From now on every read of a table, and how many rows it asks for."""
+    reads: list[tuple[str, int]] = []
+    rows = Run._rows
+
+    def counted(run: Run, table: str, begin: int, end: int) -> Any:
+        reads.append((table, end - begin))
+        return rows(run, table, begin, end)
+
+    monkeypatch.setattr(Run, "_rows", counted)
+    return reads
+
+
+@pytest.mark.parametrize("whole", [20, 7, 0])
+def test_turns_that_were_never_written_are_passed_over_in_a_few_reads(
+    tmp_path: Path, sound: bytes, monkeypatch: pytest.MonkeyPatch, whole: int
+) -> None:
+    """A killed run may claim 64 MB of them; one read for each took a minute."""
+    path = tmp_path / "run.h5"
+    path.write_bytes(sound)
+    with h5py.File(path, "r+") as file:
+        file["digest"][...] = 0
+        turns = file["turns"][...]
+        turns["hash"][whole:] = 0
+        file["turns"][...] = turns
+        file["turns"].resize((150_000,))
+    reads = counted_reads(monkeypatch)
+    with read_run(path) as run:
+        assert len(run) == whole
+        assert not run.ended_cleanly
+    assert len([1 for table, _ in reads if table == "turns"]) < 30
+
+
+def test_a_turn_whose_rows_are_not_all_there_does_not_count_in_a_killed_run(tmp_path: Path, sound: bytes) -> None:
+    path = tmp_path / "run.h5"
+    path.write_bytes(sound)
+    with h5py.File(path, "r+") as file:
+        file["digest"][...] = 0
+        turns = file["turns"][...]
+        file["sent"].resize((int(turns["sent_end"][11]),))
+    with read_run(path) as run:
+        assert len(run) == 12
+        assert sum(1 for _ in run.turns()) == 12
+
+
 def test_images_that_were_never_written_are_refused(tmp_path: Path, sound: bytes) -> None:
     """HDF5 gives zeros for them: black frames. A killed run may lack a few, and then they can't be read."""
     path = tmp_path / "run.h5"
@@ -278,6 +327,101 @@ def test_a_header_of_other_types_is_refused(tmp_path: Path, sound: bytes, key: s
     path = tmp_path / "run.h5"
     path.write_bytes(sound)
     assert "header" in refused(resealed(path, **{key: value}))
+
+
+def test_a_run_with_too_many_data_sets_is_refused_before_one_is_opened(tmp_path: Path, sound: bytes) -> None:
+    path = tmp_path / "run.h5"
+    path.write_bytes(sound)
+    with h5py.File(path, "r+") as file:
+        listed = len(file)
+        for number in range(MOST_DATASETS + 1 - listed):
+            file.create_dataset(f"a{number}", (0,), np.uint8)
+    assert "found 101 data sets at its top (allowed: 100)" in refused(path)
+    with h5py.File(path, "r+") as file:
+        del file["a0"]
+    read_run(path).close()
+
+
+def test_corrections_larger_than_any_camera_has_are_refused_before_they_are_read(tmp_path: Path, sound: bytes) -> None:
+    path = tmp_path / "run.h5"
+    path.write_bytes(sound)
+    row = {"file": "dark.tif", "type": "float64", "shape": [1 << 16, 1 << 16], "sha256": ""}
+    said = refused(resealed(path, extra={"corrections": [{**row, "file": f"{number}.tif"} for number in range(16)]}))
+    assert (
+        "the images that this run was corrected with take 549755813888 bytes by its header (allowed: 402653184" in said
+    )
+
+
+def lengthened(path: Path, texts: int, text_bytes: int) -> None:
+    """As a killed run, whose last turn has so many more texts of NUL characters, each of so many bytes."""
+    with h5py.File(path, "r+") as file:
+        file["digest"][...] = 0
+        turns, ends = file["turns"][...], file["texts"][...]
+        more = np.repeat(ends[-1:], texts)
+        more["turn"], more["end"] = turns["turn"][-1], ends["end"][-1] + text_bytes * np.arange(1, texts + 1)
+        file["texts"].resize((len(ends) + texts,))
+        file["texts"][len(ends) :] = more
+        file["text_bytes"].resize((int(more["end"][-1]),))
+        turns["texts_end"][-1], turns["text_bytes_end"][-1] = len(ends) + texts, more["end"][-1]
+        file["turns"][...] = turns
+
+
+def test_texts_are_looked_at_in_pieces(tmp_path: Path, sound: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "run.h5"
+    path.write_bytes(sound)
+    lengthened(path, 60, 1_000_000)
+    reads = counted_reads(monkeypatch)
+    with read_run(path) as run:
+        run.require_turns()
+    assert max(rows for table, rows in reads if table == "text_bytes") <= MOST_TEXT_BYTES
+
+
+def test_a_text_longer_than_any_is_refused(tmp_path: Path, sound: bytes) -> None:
+    path = tmp_path / "run.h5"
+    path.write_bytes(sound)
+    lengthened(path, 1, 50_000_000)
+    with read_run(path) as run:
+        number = len(run.column("texts", "end")) - 1
+        for look in (run.require_turns, lambda: run.text(number)):
+            with pytest.raises(Refused, match=rf"text {number} can't be read"):
+                look()
+
+
+@pytest.mark.parametrize("piece_bytes", [1, 3, 7, 1 << 20])
+@pytest.mark.parametrize("kept_bytes", [10, 1 << 26])
+def test_texts_of_any_run_come_back_piece_by_piece(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece_bytes: int, kept_bytes: int
+) -> None:
+    """A run of hours may have more texts than are kept in memory."""
+    monkeypatch.setattr(sound_module, "TEXTS_PIECE_BYTES", piece_bytes)
+    monkeypatch.setattr(read_module, "KEPT_TEXT_BYTES", kept_bytes)
+    notes = ["", "a", "µm", "äöü" * 5, "\ud800", "a\U0001f600b", "x" * 40, "end"]
+    journal = Journal(tmp_path / "run.h5", header(), True, wait_s=30.0)
+    for number, note in enumerate(notes):
+        journal.write(replace(plausible(number), notes=(note,)))
+    journal.close()
+    with read_run(tmp_path / "run.h5") as run:
+        run.require_turns()
+        assert [turn.notes for turn in run.turns()] == [(note,) for note in notes]
+    with h5py.File(tmp_path / "run.h5", "r+") as file:
+        ends = file["texts"]["end"]
+        row = next(row for row, end in enumerate(ends) if bytes(file["text_bytes"][end - 2 : end]) == "µm".encode()[1:])
+        file["text_bytes"][int(ends[row]) - 1] = 0xFF
+    with (
+        read_run(tmp_path / "run.h5") as run,
+        pytest.raises(Refused, match=rf"text {row} can't be read .it is no UTF-8"),
+    ):
+        run.require_turns()
+
+
+@pytest.mark.parametrize("seed", [10**400, -(10**400)], ids=["above", "below"])
+def test_a_seed_that_no_number_holds_is_refused_beside_one_in_the_experiment(
+    tmp_path: Path, sound: bytes, seed: int
+) -> None:
+    path = tmp_path / "run.h5"
+    path.write_bytes(sound)
+    said = refused(resealed(path, seed=seed, experiment="seed: 1.0"))
+    assert "the header's 'seed' is a whole number of 1329 bits, where a whole number of at most 1e+40 is needed" in said
 
 
 def test_a_sound_header_comes_back(sound: bytes, tmp_path: Path) -> None:

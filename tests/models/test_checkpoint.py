@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import pickle
 from collections.abc import Callable
 from dataclasses import replace
@@ -52,6 +54,32 @@ NETWORKS: tuple[AnyNetwork, ...] = (
     EgnnSettings(width=8, layers=2, cutoff=4.0, radial=5),
     FrameSettings(width=8, cutoff=4.0, frame="harmonic"),
 )
+
+
+@pytest.mark.parametrize("name", ["fsync", "replace"])
+def test_a_full_disk_leaves_weights_and_card_that_belong_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Whichever of the two files meets it."""
+    path, other = made(tmp_path), PonitaSettings(width=6, cutoff=4.0, length=2.0, radial=4)
+    before = {one.name: one.read_bytes() for one in tmp_path.iterdir()}
+    calls: list[object] = []
+    real = getattr(os, name)
+
+    def full(*given: Any) -> Any:
+        calls.append(given)
+        if len(calls) == 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(*given)
+
+    with monkeypatch.context() as disk:
+        disk.setattr(f"config.atomic.os.{name}", full)
+        with pytest.raises(OSError, match="No space left"):
+            made(tmp_path, other, scale=3.0)
+    assert {one.name: one.read_bytes() for one in tmp_path.iterdir()} == before
+    assert load_checkpoint(path)[1].scale == 2.0
+    made(tmp_path, other, scale=3.0)
+    assert load_checkpoint(path)[1].scale == 3.0
 
 
 @pytest.mark.parametrize("network", NETWORKS)

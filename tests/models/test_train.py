@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from config.reader import build, parse, read
 from config.refused import Refused
@@ -148,6 +150,40 @@ def test_a_state_that_is_not_whole_is_refused(tmp_path: Path, task: Task) -> Non
     state.write_bytes(state.read_bytes()[:-50])
     with pytest.raises(Refused, match="remove it to begin anew"):
         Trainer(training(epochs=1), task, path).run()
+
+
+AT = {"epoch": 1, "seconds": 1.0, "best": 1.0, "best_epoch": 1, "stale": 0, "rows": []}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"at": "no JSON"},
+        {"at": "5"},
+        {"at": json.dumps({**AT, "other": 1})},
+        {"at": json.dumps({**AT, "rows": 5})},
+        {"at": json.dumps({**AT, "rows": [["a"]]})},
+        {"at": json.dumps({**AT, "epoch": "x"})},
+        {"tensor": "other.weight"},
+        {"tensor": "adam.x.step"},
+        {"tensor": "mean.other"},
+    ],
+)
+def test_a_state_that_says_something_else_is_refused(tmp_path: Path, task: Task, changed: dict[str, str]) -> None:
+    path = tmp_path / "one.json"
+    begun = Trainer(training(epochs=2), task, path)
+    begun._keep()
+    state = path.with_suffix(".state.safetensors")
+    tensors = load_file(state)
+    about = {"settings": repr(begun.wanted)}
+    if name := changed.get("tensor"):
+        tensors[name] = torch.zeros(1)
+        about["at"] = json.dumps(AT)
+    save_file(tensors, state, about | {key: value for key, value in changed.items() if key == "at"})
+    path.with_suffix(".csv").unlink()
+    with pytest.raises(Refused, match=r"one\.state\.safetensors: .*; remove it to begin anew"):
+        Trainer(training(epochs=2), task, path).run()
 
 
 def test_a_state_without_room_is_said_of_its_file(tmp_path: Path, task: Task) -> None:

@@ -35,6 +35,18 @@ def told(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
         return int(ended.code or 0)
 
 
+@pytest.mark.parametrize("camera", ["5", "", "[a]"])
+def test_a_rig_without_a_camera_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], camera: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("rig.yaml").write_text(f"title: x\ncamera: {camera}\n")
+    for what in ("um-per-px", "map"):
+        assert told(monkeypatch, "calibrate", what, "rig.yaml", "--out", "c.yaml") == 2
+        assert "rig.yaml, line 2: 'camera' is " in capsys.readouterr().err
+    assert not Path("c.yaml").exists()
+
+
 @pytest.mark.slow
 def test_from_unconfirmed_to_confirmed_and_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
