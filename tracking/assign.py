@@ -22,7 +22,7 @@ Bools = NDArray[np.bool_]
 
 GOOD, NEW, UNCERTAIN = int(State.GOOD), int(State.NEW), int(State.UNCERTAIN)
 # columns of `who`: the number that names it; the frame it was seen in; looks since then; sightings without doubt since
-# the first or since a doubt; whether there was a doubt
+# the first or since a doubt (-1: the next one is in doubt, too); whether there was a doubt
 PARTICLE, NUMBER, MISSED, CLEAR, DOUBTED = range(5)
 X, Y, AHEAD_X, AHEAD_Y = range(4)  # columns of `place_px`: where it was seen last, and where it is expected next
 

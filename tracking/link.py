@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from control.contract import ALARM, Fault
 from tracking.assign import AHEAD_X, CLEAR, DOUBTED, MISSED, NUMBER, PARTICLE, UNCERTAIN, X, follow
@@ -42,6 +43,7 @@ MOST_REMEMBERED = 200_000  # particles, those that are not seen included
 MOST_STEPS = 40_000_000  # of linking one frame: some tenths of a second
 FEWEST = 8  # linked particles that a drift is read from
 LOG_ODDS = math.log(1000.0)  # another link that is likelier than one in 1000 makes an identity uncertain
+LATELY = 3  # looks without a particle, at most, after which it may have merged with another
 NEWEST_STEPS = 500  # of which the running variance is a mean, in effect
 
 
@@ -160,6 +162,12 @@ def link(
         if before.steps == 0 and _doubt_share(variance, s) > s.doubt:
             after, linked = _linked(before, number, position_px, s, _doubt_share(variance, s))
         after = replace(after, variance_px2=variance.variance_px2, steps=variance.steps)
+        pairs, merged = _merging(before, variance.variance_px2, position_px, linked)
+        if len(pairs):
+            known, end = linked.said[: linked.ends[1]], linked.said[linked.ends[1] :].reshape(-1, 2)
+            linked = replace(linked, said=np.concatenate([known, np.unique([*end, *pairs], axis=0).ravel()]))
+            _doubt(after, linked, merged)
+            _doubt_when_seen_again(after, np.unique(pairs))
     if s.doubt > 0:
         wary = np.zeros(len(position_px), np.bool_)
         kind = watch(before.who, before.place_px, held, linked.said, position_px, s.search_px, wary)
@@ -202,6 +210,36 @@ def _with_steps(before: Remembered, number: int, position_px: Floats, linked: Li
         variance_px2=before.variance_px2 + share * (variance_px2 - before.variance_px2),
         steps=min(before.steps + links, NEWEST_STEPS),
     )
+
+
+def _merging(
+    before: Remembered, variance_px2: float, position_px: Floats, linked: Linked
+) -> tuple[Ints, Bools]:  # fmt: skip
+    """([P, 2] particles that may be seen as one; [N] which sights those are).
+
+    A particle has vanished, and the nearest sight, which has the identity of another one, lies where both together
+    would be seen: halfway between their expected places. For steps of variance sigma^2 a frame that place has the
+    variance sigma^2 (k + 2) / 4 if one of them is unseen for k frames more than the other. The sight is in doubt unless
+    its being the other one alone is 1000 times likelier.
+    """
+    none = np.empty((0, 2), np.int64), np.zeros(len(position_px), np.bool_)
+    row = np.minimum(np.searchsorted(before.particle, linked.particle), max(len(before) - 1, 0))
+    if len(before) == 0 or len(position_px) == 0 or variance_px2 == 0.0:
+        return none
+    owned = before.particle[row] == linked.particle  # [N]
+    vanished = np.setdiff1d(np.flatnonzero(before.who[:, MISSED] < LATELY), row[owned])  # [V]
+    if len(vanished) == 0 or not owned.any():
+        return none
+    sight = np.flatnonzero(owned)[cKDTree(position_px[owned]).query(before.expected_px[vanished])[1]]  # [V]
+    alone_px, gone_px = before.expected_px[row[sight]], before.expected_px[vanished]
+    seen_px = position_px[sight]
+    as_one = ((seen_px - (alone_px + gone_px) / 2) ** 2).sum(axis=1) * 2 / (before.who[vanished, MISSED] + 2)
+    as_other = ((seen_px - alone_px) ** 2).sum(axis=1) / 2
+    likely = as_one - as_other < LOG_ODDS * variance_px2
+    one, other = before.particle[vanished[likely]], linked.particle[sight[likely]]
+    merged = none[1]
+    merged[sight[likely]] = True
+    return np.stack([np.minimum(one, other), np.maximum(one, other)], 1), merged
 
 
 def _linked(
@@ -253,6 +291,15 @@ def _doubt(after: Remembered, linked: Linked, wary: Bools) -> None:
     after.who[row, CLEAR] = 0
     after.who[row, DOUBTED] = 1
     linked.said[linked.features : 2 * linked.features][wary] = UNCERTAIN
+
+
+def _doubt_when_seen_again(after: Remembered, particle: Ints) -> None:
+    """Those of these that are not seen now are UNCERTAIN in their next sighting: `after` is written to."""
+    row = np.searchsorted(after.particle, particle)
+    row = row[row < len(after)]
+    row = row[np.isin(after.particle[row], particle) & (after.who[row, MISSED] > 0)]
+    after.who[row, CLEAR] = -1
+    after.who[row, DOUBTED] = 1
 
 
 def _flow(before: Remembered, s: Tracking) -> Flow:
