@@ -153,14 +153,15 @@ def link(
     if not rules.leads:
         return _link_without_alarms(before, number, position_px, s)
     held = np.zeros(len(before), np.bool_) if held is None else held
+    missed = int(before.who[:, MISSED].min()) if rules.spread and len(before) else 0  # looks in which none was seen
     shared = CALM
     if s.predict != "last":
-        shared, before = _with_common_move(before, number, position_px, s, held)
-    after, linked = _linked(before, number, position_px, s, _doubt_share(before, s))
+        shared, before = _with_common_move(before, number, position_px, s, held, missed)
+    after, linked = _linked(before, number, position_px, s, _doubt_share(before, s), rules.spread)
     if rules.spread and s.doubt > 0:
         variance = _with_steps(before, number, position_px, linked)
         if before.steps == 0 and _doubt_share(variance, s) > s.doubt:
-            after, linked = _linked(before, number, position_px, s, _doubt_share(variance, s))
+            after, linked = _linked(before, number, position_px, s, _doubt_share(variance, s), True)
         after = replace(after, variance_px2=variance.variance_px2, steps=variance.steps)
         pairs, merged = _merging(before, variance.variance_px2, position_px, linked)
         if len(pairs):
@@ -170,13 +171,14 @@ def link(
             _doubt_when_seen_again(after, np.unique(pairs))
     if s.doubt > 0:
         wary = np.zeros(len(position_px), np.bool_)
-        kind = watch(before.who, before.place_px, held, linked.said, position_px, s.search_px, wary)
+        kind = watch(before.who, before.place_px, held, linked.said, position_px, s.search_px, missed, wary)
         if kind != CALM:
             linked = replace(linked, alarm=WORDS[kind])
             _doubt(after, linked, wary)
     if s.predict == "last":
         return replace(after, drift_px=(0.0, 0.0), moves=0), linked
-    return _with_flow(before, after, number, position_px, s, held, learns=shared != AMBIGUOUS), linked
+    doubted = after.who[:, DOUBTED] > 0 if rules.spread else np.zeros(len(after), np.bool_)
+    return _with_flow(before, after, number, position_px, s, held, doubted, learns=shared != AMBIGUOUS), linked
 
 
 def _doubt_share(before: Remembered, s: Tracking) -> float:
@@ -243,7 +245,7 @@ def _merging(
 
 
 def _linked(
-    before: Remembered, number: int, position_px: Floats, s: Tracking, doubt: float
+    before: Remembered, number: int, position_px: Floats, s: Tracking, doubt: float, chains: bool
 ) -> tuple[Remembered, Linked]:
     """What `tracking.assign.follow` answers. Raises Fault as `link` does."""
     features = len(position_px)
@@ -260,7 +262,7 @@ def _linked(
     left = np.full(1, MOST_STEPS)
     who, place_px, said, lost, doubts, next_particle = follow(
         before.who, before.place_px, before.next_particle, number, position_px, s.search_px, s.gate == "sqrt_time",
-        s.crowd_share, doubt, s.least_distance_px, s.memory, s.confirm, left,
+        s.crowd_share, doubt, chains, s.least_distance_px, s.memory, s.confirm, left,
     )  # fmt: skip
     if lost < 0:
         raise Fault(
@@ -274,10 +276,10 @@ def _linked(
 
 
 def _with_common_move(
-    before: Remembered, number: int, position_px: Floats, s: Tracking, held: Bools
+    before: Remembered, number: int, position_px: Floats, s: Tracking, held: Bools, missed: int
 ) -> tuple[int, Remembered]:  # fmt: skip
     """(what `tracking.drift.common` finds; who is remembered, expected where a clear common move has brought them)."""
-    kind, x, y = common(before.who, before.place_px, held, position_px, s.search_px)
+    kind, x, y = common(before.who, before.place_px, held, position_px, s.search_px, missed)
     if kind != SHARED:
         return kind, before
     frames = np.maximum(number - before.who[:, NUMBER], 1)
@@ -312,13 +314,14 @@ def _flow(before: Remembered, s: Tracking) -> Flow:
 
 
 def _with_flow(
-    before: Remembered, after: Remembered, number: int, position_px: Floats, s: Tracking, held: Bools, learns: bool
-) -> Remembered:
-    """What the moves of this frame add to what is known of the flow."""
+    before: Remembered, after: Remembered, number: int, position_px: Floats, s: Tracking, held: Bools, doubted: Bools,
+    learns: bool,
+) -> Remembered:  # fmt: skip
+    """What the moves of this frame add to what is known of the flow; links in doubt [rows of `after`] add nothing."""
     row = np.minimum(np.searchsorted(after.particle, before.particle), max(len(after) - 1, 0))
     again = (before.who[:, MISSED] == 0) & ~held
     if len(after):
-        again &= (after.particle[row] == before.particle) & (after.who[row, MISSED] == 0)
+        again &= (after.particle[row] == before.particle) & (after.who[row, MISSED] == 0) & ~doubted[row]
     frames = np.maximum(number - before.who[again, NUMBER], 1)
     moves_px = velocities_px(before.position_px[again], after.position_px[row[again]], frames)
     velocity_px = np.empty((0, 2))
@@ -335,7 +338,7 @@ def _link_without_alarms(
     before: Remembered, number: int, position_px: Floats, s: Tracking
 ) -> tuple[Remembered, Linked]:  # fmt: skip
     """As kernels up to 3 did it: where each is expected next is in what is remembered."""
-    after, linked = _linked(before, number, position_px, s, s.doubt)
+    after, linked = _linked(before, number, position_px, s, s.doubt, False)
     if s.predict == "last":
         return after, linked
     drift_px = _drift(before, number, linked, position_px)

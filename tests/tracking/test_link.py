@@ -10,9 +10,9 @@ import pytest
 import trackpy
 from numpy.typing import NDArray
 
-from control.contract import State
+from control.contract import ALARM, State
 from tests.tracking.footage import recorded
-from tracking.link import Remembered, link
+from tracking.link import Remembered, led, link
 from tracking.rules import NEWEST, Rules
 from tracking.settings import Tracking
 from tracking.tracker import locator
@@ -193,6 +193,46 @@ def test_a_particle_that_blinks_puts_no_neighbour_in_doubt() -> None:
         memory, found = link(memory, number, seen + 0.4 * chance.standard_normal(seen.shape), Tracking(search_px=6.0))
         uncertain += int((found.state == State.UNCERTAIN).sum())
     assert uncertain < 0.001 * 40 * len(site)
+
+
+def row_of(x_px: Floats) -> Floats:
+    return np.stack([x_px, np.full(len(x_px), 50.0)], 1)
+
+
+@pytest.mark.parametrize("turn", [np.pi / 3, -np.pi / 3])
+def test_three_that_turn_about_each_other_are_in_doubt(turn: float) -> None:
+    """By 60 degrees: turned back is as good, and each pair alone can't change places within the gate."""
+    s = Tracking(search_px=8.0, diameter_px=5, separation_px=4.0)
+    states = {}
+    for kernels in (4, 5):
+        memory = Remembered()
+        for angle in (0.0, turn):
+            phase = angle + np.deg2rad([0.0, 120.0, 240.0])
+            places = 50.0 + 5.77 * np.stack([np.cos(phase), np.sin(phase)], 1)
+            memory, found = link(memory, int(angle != 0), places, s, None, Rules.of_kernels(kernels))
+        states[kernels] = found.state.tolist()
+    assert states == {4: [State.GOOD] * 3, 5: [State.UNCERTAIN] * 3}
+
+
+def test_a_few_that_move_on_by_more_than_half_their_distance_are_in_doubt() -> None:
+    """Four in a row, 8 px from each other, move by 5 px a frame: the links go back by 3 px, and no drift is learned."""
+    s = Tracking(search_px=6.0, diameter_px=7, predict="drift")
+    memory = Remembered()
+    for number in range(6):
+        memory = led(memory, number, s)
+        memory, found = link(memory, number, row_of(np.array([0.0, 8.0, 16.0, 24.0]) + 5.0 * number), s)
+        old = found.particle < (4 + number - 1 if number else 0)  # the foremost is a new one
+        assert (found.state[old] == State.UNCERTAIN).all()
+        assert memory.drift_px == (0.0, 0.0)
+
+
+def test_a_move_across_looks_that_were_empty_is_an_alarm() -> None:
+    s = Tracking(search_px=6.0, diameter_px=7)
+    memory, _ = link(Remembered(), 0, row_of(np.arange(0.0, 160.0, 8.0)), s)
+    memory, _ = link(memory, 1, np.empty((0, 2)), s)
+    memory, found = link(memory, 2, row_of(np.arange(0.0, 160.0, 8.0) + 5.0), s)
+    assert found.alarm.startswith(ALARM)
+    assert (found.state[:-1] == State.UNCERTAIN).all()
 
 
 def test_the_variance_of_steps_is_that_of_the_walk() -> None:
