@@ -91,19 +91,7 @@ class Score:
         self.identities = len(self.body)
 
     def __add__(self, other: Score) -> Score:
-        names = (
-            "bodies",
-            "found",
-            "matched",
-            "false",
-            "doubled",
-            "swaps",
-            "silent",
-            "uncertain",
-            "identities",
-            "squares_px2",
-        )
-        return Score(**{name: getattr(self, name) + getattr(other, name) for name in names})
+        return Score(**{one.name: getattr(self, one.name) + getattr(other, one.name) for one in fields(Score)[:-2]})
 
     def row(self) -> Row:
         """What is reported."""

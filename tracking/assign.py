@@ -22,7 +22,7 @@ Bools = NDArray[np.bool_]
 
 GOOD, NEW, UNCERTAIN = int(State.GOOD), int(State.NEW), int(State.UNCERTAIN)
 # columns of `who`: the number that names it; the frame it was seen in; looks since then; sightings without doubt since
-# the first or since a doubt; whether there was a doubt
+# the first or since a doubt (-1: the next one is in doubt, too); whether there was a doubt
 PARTICLE, NUMBER, MISSED, CLEAR, DOUBTED = range(5)
 X, Y, AHEAD_X, AHEAD_Y = range(4)  # columns of `place_px`: where it was seen last, and where it is expected next
 
@@ -33,12 +33,13 @@ CELL = 0.7  # side of a cell of the grid, in units of the mean distance of sourc
 ROUNDING = 1.0 + 1e-9  # what is one side away stays in the next cell
 UNLINKED = -1
 WAITING = -2
+MOST_IN_CHAIN = 12  # other particles that a search for another way to link passes through
 
 
 @njit(cache=True, nogil=True)
 def follow(
     who: Ints, place_px: Floats, next_particle: int, number: int, sight_px: Floats, search_px: float, sqrt_time: bool,
-    crowd_share: float, share: float, near_px: float, memory: int, confirm: int, left: Ints,
+    crowd_share: float, share: float, chains: bool, near_px: float, memory: int, confirm: int, left: Ints,
 ) -> tuple[Ints, Floats, Ints, int, int, int]:  # fmt: skip
     """(`who` and `place_px` after this frame; what is said of it, and how it is divided: L, D and the next name).
 
@@ -60,6 +61,7 @@ def follow(
             unlinked.
         crowd_share: it may not be farther off than this share of the distance to the nearest other; 0: it may.
         share: an identity is in doubt if another is worse by less than this share of the price; 0: never.
+        chains: whether ways to link in which more than two sources have other sights count, too.
         near_px: features closer than this are seen as one.
         memory: frames for which who is not seen is remembered.
         confirm: sightings after the first until a new one is GOOD.
@@ -76,11 +78,14 @@ def follow(
         if sqrt_time:
             for k in range(first[i], first[i + 1]):
                 cost[k] = ease[i] * square[k] + extra[i]
-    taken, owner = _solve(first, sight, cost, price, sight_px.shape[0], left)
+    taken, owner, source_dual, sight_dual = _solve(first, sight, cost, price, sight_px.shape[0], left)
     doubt = np.zeros(owner.size, np.bool_)
     unsure = False
     if share > 0 and left[0] >= 0:
         unsure = _doubt(first, sight, cost, square, near_px**2, price, taken, owner, share, doubt, left)
+        if chains and left[0] >= 0:
+            duals = source_dual, sight_dual
+            unsure |= _doubt_chains(first, sight, cost, price, taken, owner, duals, share, doubt, left)
     if unsure:
         left[0] -= sight_px.shape[0] * np.sum(taken == UNLINKED)  # in _merged
     if left[0] < 0:
@@ -229,8 +234,11 @@ def _insert(near: Ints, near_d2: Floats, begin: int, end: int, source: int, d2: 
 @njit(cache=True, nogil=True)
 def _solve(
     first: Ints, sight: Ints, square: Floats, price: Floats, sights: int, left: Ints
-) -> tuple[Ints, Ints]:  # fmt: skip
-    """The links, by dual prices that keep every candidate's reduced cost at least 0; none to rely on if `left` < 0."""
+) -> tuple[Ints, Ints, Floats, Floats]:  # fmt: skip
+    """The links, by dual prices that keep every candidate's reduced cost at least 0; none to rely on if `left` < 0.
+
+    Answers (sight of each source [M], source of each sight [N], dual prices of the sources [M] and of the sights [N]).
+    """
     sources = price.size
     taken = np.full(sources, WAITING, np.int64)
     owner = np.full(sights, UNLINKED, np.int64)
@@ -259,7 +267,7 @@ def _solve(
                     i, first, sight, square, price, taken, owner, source_dual, sight_dual, cost, came_from, touched,
                     done, left,
                 )  # fmt: skip
-    return taken, owner
+    return taken, owner, source_dual, sight_dual
 
 
 @njit(cache=True, nogil=True)
@@ -363,6 +371,72 @@ def _doubt(
                 worse = cost[k] + crossed - mine - _cost(first, sight, cost, other, j)
                 if worse < share * price[i]:
                     doubt[taken[i]] = doubt[j] = unsure = True
+    return unsure
+
+
+@njit(cache=True, nogil=True)
+def _doubt_chains(
+    first: Ints, sight: Ints, cost: Floats, price: Floats, taken: Ints, owner: Ints, duals: tuple[Floats, Floats],
+    share: float, doubt: Bools, left: Ints,
+) -> bool:  # fmt: skip
+    """Whether any sight is in `doubt` [N]: another way to link all is worse by less than `share` * price.
+
+    For each source the cheapest other way in which it has another sight than now: along a path of reduced costs
+    (Dijkstra) each source takes the sight of the next one. The last takes the first one's sight, a free one, or none.
+    Each search passes through MOST_IN_CHAIN other sources at most.
+    """
+    unsure = False
+    source_dual, sight_dual = duals
+    sights = owner.size
+    reach = np.full(sights, np.inf)  # reduced cost of the cheapest path from the root to a sight
+    came_from, touched = np.empty(sights, np.int64), np.empty(sights, np.int64)
+    done = np.zeros(sights, np.bool_)
+    for root in range(price.size):
+        mine = taken[root]
+        if first[root + 1] - first[root] == (mine >= 0):
+            continue  # no other sight
+        margin = share * price[root]
+        released = sight_dual[mine] if mine >= 0 else 0.0  # the price of a sight that is left free
+        least, last = margin, UNLINKED
+        count, source, base, passed = 0, root, 0.0, 0
+        while True:
+            if source != root and base + price[source] - source_dual[source] - released < least:
+                least, last = base + price[source] - source_dual[source] - released, source
+            for k in range(first[source], first[source + 1]):
+                j = sight[k]
+                through = base + cost[k] - source_dual[source] - sight_dual[j]
+                if through >= least or (source == root and j == mine) or taken[source] == j:
+                    continue
+                if j == mine:
+                    least, last = through, source
+                elif owner[j] == UNLINKED:
+                    if through - released < least:
+                        least, last = through - released, source
+                elif not done[j] and through < reach[j]:
+                    if reach[j] == np.inf:
+                        touched[count] = j
+                        count += 1
+                    reach[j] = through
+                    came_from[j] = source
+            left[0] -= first[source + 1] - first[source] + count
+            nearest, shortest = -1, least
+            for k in range(count):
+                j = touched[k]
+                if not done[j] and reach[j] < shortest:
+                    nearest, shortest = j, reach[j]
+            if nearest < 0 or left[0] < 0 or passed == MOST_IN_CHAIN:
+                break
+            done[nearest] = True
+            source, base, passed = owner[nearest], shortest, passed + 1
+        while last >= 0:
+            if taken[last] >= 0:
+                doubt[taken[last]] = unsure = True
+            last = came_from[taken[last]] if last != root else UNLINKED
+        for k in range(count):
+            reach[touched[k]] = np.inf
+            done[touched[k]] = False
+        if left[0] < 0:
+            return False
     return unsure
 
 

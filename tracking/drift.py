@@ -30,8 +30,10 @@ CALM, SHARED, AMBIGUOUS, CROWDED, SURGING = range(5)
 
 
 @njit(cache=True, nogil=True)
-def common(who: Ints, place_px: Floats, held: Bools, sight_px: Floats, search_px: float) -> tuple[int, float, float]:
-    """(CALM, SHARED or AMBIGUOUS; the move x, y beyond what is expected) of those who were seen in the last frame.
+def common(
+    who: Ints, place_px: Floats, held: Bools, sight_px: Floats, search_px: float, missed: int
+) -> tuple[int, float, float]:  # fmt: skip
+    """(CALM, SHARED or AMBIGUOUS; the move x, y beyond what is expected) of those who were seen last.
 
     Every pair of a particle and a sight within REACH votes for the move between them. Wrong pairs differ, right ones
     agree.
@@ -40,17 +42,18 @@ def common(who: Ints, place_px: Floats, held: Bools, sight_px: Floats, search_px
         who, place_px: [M, 5], [M, 4] as in `tracking.assign`.
         held: [M] those that light moves, who do not vote.
         sight_px: [N, 2].
+        missed: looks since those were seen who vote; 0, but after looks in which none was seen.
     """
     voters = 0
     for i in range(who.shape[0]):
-        voters += who[i, MISSED] == 0 and not held[i]
+        voters += who[i, MISSED] == missed and not held[i]
     if min(voters, sight_px.shape[0]) < FEWEST_VOTES:
         return CALM, 0.0, 0.0
     every = (voters + MOST_ASKED - 1) // MOST_ASKED
     asked = np.empty((voters // every + 1, 2))
     count = turn = 0
     for i in range(who.shape[0]):
-        if who[i, MISSED] == 0 and not held[i]:
+        if who[i, MISSED] == missed and not held[i]:
             if turn % every == 0:
                 asked[count, 0], asked[count, 1] = place_px[i, AHEAD_X], place_px[i, AHEAD_X + 1]
                 count += 1
@@ -138,13 +141,15 @@ def _within(counts: Ints, reach: int) -> Ints:
 
 
 @njit(cache=True, nogil=True)
-def watch(who: Ints, place_px: Floats, held: Bools, said: Ints, sight_px: Floats, search_px: float, wary: Bools) -> int:
+def watch(
+    who: Ints, place_px: Floats, held: Bools, said: Ints, sight_px: Floats, search_px: float, missed: int, wary: Bools
+) -> int:  # fmt: skip
     """What is alarming about the links of a frame, if anything is; `wary` [N] gets the sights whose links it is about.
 
     A link that agrees with a clear common move is none of them.
 
     Args:
-        who, place_px, held, sight_px, search_px: as of `common`, before this frame.
+        who, place_px, held, sight_px, search_px, missed: as of `common`, before this frame.
         said: as `tracking.assign.follow` answers.
     """
     sights = sight_px.shape[0]
@@ -153,7 +158,7 @@ def watch(who: Ints, place_px: Floats, held: Bools, said: Ints, sight_px: Floats
     voters = linked = again = near = far = source = 0
     sum_x = sum_y = 0.0
     for i in range(who.shape[0]):
-        voters += who[i, MISSED] == 0 and not held[i]
+        voters += who[i, MISSED] == missed and not held[i]
     for k in range(sights):
         j = said[2 * sights + k]
         while source < who.shape[0] and who[source, 0] < said[j]:
@@ -164,7 +169,7 @@ def watch(who: Ints, place_px: Floats, held: Bools, said: Ints, sight_px: Floats
         if held[source]:
             continue
         old[j] = True
-        if who[source, MISSED] > 0:
+        if who[source, MISSED] > missed:
             continue
         x, y = sight_px[j, 0] - place_px[source, AHEAD_X], sight_px[j, 1] - place_px[source, AHEAD_X + 1]
         step_px[j, 0], step_px[j, 1] = x, y
@@ -183,7 +188,7 @@ def watch(who: Ints, place_px: Floats, held: Bools, said: Ints, sight_px: Floats
     aside = sum_x * sum_x + sum_y * sum_y > (0.5 * NEAR * search_px * again) * (0.5 * NEAR * search_px * again)
     if (2 if aside else 3) * near >= again and not surge and not crowd:
         return CALM
-    kind, x, y = common(who, place_px, held, sight_px, search_px)
+    kind, x, y = common(who, place_px, held, sight_px, search_px, missed)
     if kind == CALM and not surge and not crowd:
         return CALM
     for j in range(sights):

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from control.contract import ALARM, Fault
 from tracking.assign import AHEAD_X, CLEAR, DOUBTED, MISSED, NUMBER, PARTICLE, UNCERTAIN, X, follow
@@ -42,6 +43,7 @@ MOST_REMEMBERED = 200_000  # particles, those that are not seen included
 MOST_STEPS = 40_000_000  # of linking one frame: some tenths of a second
 FEWEST = 8  # linked particles that a drift is read from
 LOG_ODDS = math.log(1000.0)  # another link that is likelier than one in 1000 makes an identity uncertain
+LATELY = 3  # looks without a particle, at most, after which it may have merged with another
 NEWEST_STEPS = 500  # of which the running variance is a mean, in effect
 
 
@@ -151,24 +153,32 @@ def link(
     if not rules.leads:
         return _link_without_alarms(before, number, position_px, s)
     held = np.zeros(len(before), np.bool_) if held is None else held
+    missed = int(before.who[:, MISSED].min()) if rules.spread and len(before) else 0  # looks in which none was seen
     shared = CALM
     if s.predict != "last":
-        shared, before = _with_common_move(before, number, position_px, s, held)
-    after, linked = _linked(before, number, position_px, s, _doubt_share(before, s))
+        shared, before = _with_common_move(before, number, position_px, s, held, missed)
+    after, linked = _linked(before, number, position_px, s, _doubt_share(before, s), rules.spread)
     if rules.spread and s.doubt > 0:
         variance = _with_steps(before, number, position_px, linked)
         if before.steps == 0 and _doubt_share(variance, s) > s.doubt:
-            after, linked = _linked(before, number, position_px, s, _doubt_share(variance, s))
+            after, linked = _linked(before, number, position_px, s, _doubt_share(variance, s), True)
         after = replace(after, variance_px2=variance.variance_px2, steps=variance.steps)
+        pairs, merged = _merging(before, variance.variance_px2, position_px, linked)
+        if len(pairs):
+            known, end = linked.said[: linked.ends[1]], linked.said[linked.ends[1] :].reshape(-1, 2)
+            linked = replace(linked, said=np.concatenate([known, np.unique([*end, *pairs], axis=0).ravel()]))
+            _doubt(after, linked, merged)
+            _doubt_when_seen_again(after, np.unique(pairs))
     if s.doubt > 0:
         wary = np.zeros(len(position_px), np.bool_)
-        kind = watch(before.who, before.place_px, held, linked.said, position_px, s.search_px, wary)
+        kind = watch(before.who, before.place_px, held, linked.said, position_px, s.search_px, missed, wary)
         if kind != CALM:
             linked = replace(linked, alarm=WORDS[kind])
             _doubt(after, linked, wary)
     if s.predict == "last":
         return replace(after, drift_px=(0.0, 0.0), moves=0), linked
-    return _with_flow(before, after, number, position_px, s, held, learns=shared != AMBIGUOUS), linked
+    doubted = after.who[:, DOUBTED] > 0 if rules.spread else np.zeros(len(after), np.bool_)
+    return _with_flow(before, after, number, position_px, s, held, doubted, learns=shared != AMBIGUOUS), linked
 
 
 def _doubt_share(before: Remembered, s: Tracking) -> float:
@@ -204,8 +214,38 @@ def _with_steps(before: Remembered, number: int, position_px: Floats, linked: Li
     )
 
 
+def _merging(
+    before: Remembered, variance_px2: float, position_px: Floats, linked: Linked
+) -> tuple[Ints, Bools]:  # fmt: skip
+    """([P, 2] particles that may be seen as one; [N] which sights those are).
+
+    A particle has vanished, and the nearest sight, which has the identity of another one, lies where both together
+    would be seen: halfway between their expected places. For steps of variance sigma^2 a frame that place has the
+    variance sigma^2 (k + 2) / 4 if one of them is unseen for k frames more than the other. The sight is in doubt unless
+    its being the other one alone is 1000 times likelier.
+    """
+    none = np.empty((0, 2), np.int64), np.zeros(len(position_px), np.bool_)
+    row = np.minimum(np.searchsorted(before.particle, linked.particle), max(len(before) - 1, 0))
+    if len(before) == 0 or len(position_px) == 0 or variance_px2 == 0.0:
+        return none
+    owned = before.particle[row] == linked.particle  # [N]
+    vanished = np.setdiff1d(np.flatnonzero(before.who[:, MISSED] < LATELY), row[owned])  # [V]
+    if len(vanished) == 0 or not owned.any():
+        return none
+    sight = np.flatnonzero(owned)[cKDTree(position_px[owned]).query(before.expected_px[vanished])[1]]  # [V]
+    alone_px, gone_px = before.expected_px[row[sight]], before.expected_px[vanished]
+    seen_px = position_px[sight]
+    as_one = ((seen_px - (alone_px + gone_px) / 2) ** 2).sum(axis=1) * 2 / (before.who[vanished, MISSED] + 2)
+    as_other = ((seen_px - alone_px) ** 2).sum(axis=1) / 2
+    likely = as_one - as_other < LOG_ODDS * variance_px2
+    one, other = before.particle[vanished[likely]], linked.particle[sight[likely]]
+    merged = none[1]
+    merged[sight[likely]] = True
+    return np.stack([np.minimum(one, other), np.maximum(one, other)], 1), merged
+
+
 def _linked(
-    before: Remembered, number: int, position_px: Floats, s: Tracking, doubt: float
+    before: Remembered, number: int, position_px: Floats, s: Tracking, doubt: float, chains: bool
 ) -> tuple[Remembered, Linked]:
     """What `tracking.assign.follow` answers. Raises Fault as `link` does."""
     features = len(position_px)
@@ -222,7 +262,7 @@ def _linked(
     left = np.full(1, MOST_STEPS)
     who, place_px, said, lost, doubts, next_particle = follow(
         before.who, before.place_px, before.next_particle, number, position_px, s.search_px, s.gate == "sqrt_time",
-        s.crowd_share, doubt, s.least_distance_px, s.memory, s.confirm, left,
+        s.crowd_share, doubt, chains, s.least_distance_px, s.memory, s.confirm, left,
     )  # fmt: skip
     if lost < 0:
         raise Fault(
@@ -236,10 +276,10 @@ def _linked(
 
 
 def _with_common_move(
-    before: Remembered, number: int, position_px: Floats, s: Tracking, held: Bools
+    before: Remembered, number: int, position_px: Floats, s: Tracking, held: Bools, missed: int
 ) -> tuple[int, Remembered]:  # fmt: skip
     """(what `tracking.drift.common` finds; who is remembered, expected where a clear common move has brought them)."""
-    kind, x, y = common(before.who, before.place_px, held, position_px, s.search_px)
+    kind, x, y = common(before.who, before.place_px, held, position_px, s.search_px, missed)
     if kind != SHARED:
         return kind, before
     frames = np.maximum(number - before.who[:, NUMBER], 1)
@@ -255,6 +295,15 @@ def _doubt(after: Remembered, linked: Linked, wary: Bools) -> None:
     linked.said[linked.features : 2 * linked.features][wary] = UNCERTAIN
 
 
+def _doubt_when_seen_again(after: Remembered, particle: Ints) -> None:
+    """Those of these that are not seen now are UNCERTAIN in their next sighting: `after` is written to."""
+    row = np.searchsorted(after.particle, particle)
+    row = row[row < len(after)]
+    row = row[np.isin(after.particle[row], particle) & (after.who[row, MISSED] > 0)]
+    after.who[row, CLEAR] = -1
+    after.who[row, DOUBTED] = 1
+
+
 def _flow(before: Remembered, s: Tracking) -> Flow:
     """What is known of the flow: the drift, or what it is said to be at the beginning; the newest moves."""
     drift_px = before.drift_px if before.moves else s.initial_velocity_px_per_frame
@@ -265,13 +314,14 @@ def _flow(before: Remembered, s: Tracking) -> Flow:
 
 
 def _with_flow(
-    before: Remembered, after: Remembered, number: int, position_px: Floats, s: Tracking, held: Bools, learns: bool
-) -> Remembered:
-    """What the moves of this frame add to what is known of the flow."""
+    before: Remembered, after: Remembered, number: int, position_px: Floats, s: Tracking, held: Bools, doubted: Bools,
+    learns: bool,
+) -> Remembered:  # fmt: skip
+    """What the moves of this frame add to what is known of the flow; links in doubt [rows of `after`] add nothing."""
     row = np.minimum(np.searchsorted(after.particle, before.particle), max(len(after) - 1, 0))
     again = (before.who[:, MISSED] == 0) & ~held
     if len(after):
-        again &= (after.particle[row] == before.particle) & (after.who[row, MISSED] == 0)
+        again &= (after.particle[row] == before.particle) & (after.who[row, MISSED] == 0) & ~doubted[row]
     frames = np.maximum(number - before.who[again, NUMBER], 1)
     moves_px = velocities_px(before.position_px[again], after.position_px[row[again]], frames)
     velocity_px = np.empty((0, 2))
@@ -288,7 +338,7 @@ def _link_without_alarms(
     before: Remembered, number: int, position_px: Floats, s: Tracking
 ) -> tuple[Remembered, Linked]:  # fmt: skip
     """As kernels up to 3 did it: where each is expected next is in what is remembered."""
-    after, linked = _linked(before, number, position_px, s, s.doubt)
+    after, linked = _linked(before, number, position_px, s, s.doubt, False)
     if s.predict == "last":
         return after, linked
     drift_px = _drift(before, number, linked, position_px)

@@ -10,9 +10,9 @@ import pytest
 import trackpy
 from numpy.typing import NDArray
 
-from control.contract import State
+from control.contract import ALARM, State
 from tests.tracking.footage import recorded
-from tracking.link import Remembered, link
+from tracking.link import Remembered, led, link
 from tracking.rules import NEWEST, Rules
 from tracking.settings import Tracking
 from tracking.tracker import locator
@@ -134,6 +134,105 @@ def test_points_that_diffuse_through_each_other_change_no_identity_in_silence(st
     assert max(share for _, _, share in runs) < uncertain
     if step_px >= 1.0:
         assert silent_swaps(step_px, 40, Rules.of_kernels(4), 0)[1] > 5
+
+
+def passing(gap_px: float, least_px: float, seed: int) -> list[tuple[Floats, NDArray[np.int64]]]:
+    """Thirty pairs that pass each other head on; two that are nearer than `least_px` are seen halfway between them."""
+    chance = np.random.default_rng(seed)
+    middle = 60.0 * np.argwhere(np.ones((6, 5)))
+    angle = chance.uniform(0.0, 2 * np.pi, len(middle))
+    along = np.stack([np.cos(angle), np.sin(angle)], 1)
+    across = np.stack([-along[:, 1], along[:, 0]], 1)
+    walk, frames = np.zeros((2, len(middle), 2)), []
+    for time in np.arange(-9.0, 10.0):
+        way = (gap_px / 2) * across + time * along
+        one, other = middle + way + walk[0], middle - way + walk[1]
+        alone = np.linalg.norm(one - other, axis=1) >= least_px
+        places = np.concatenate([np.where(alone[:, None], one, (one + other) / 2), other[alone]])
+        bodies = np.concatenate([np.where(alone, 2 * np.arange(len(middle)), -1), 2 * np.flatnonzero(alone) + 1])
+        shown = chance.permutation(len(places))
+        frames.append((places[shown], bodies[shown]))
+        walk += 0.3 * chance.standard_normal(walk.shape)
+    return frames
+
+
+@pytest.mark.parametrize("gap_px", [2.5, 4.0])
+def test_crossings_change_no_identity_in_silence(gap_px: float) -> None:
+    """A particle vanishes up to 7 px from another one, farther than `search_px` and than two are seen apart."""
+    swaps, silent = {4: 0, 5: 0}, {4: 0, 5: 0}
+    for kernels in (4, 5):
+        for seed in range(3):
+            memory, body, doubted = Remembered(), dict[int, int](), set[int]()
+            for number, (places, bodies) in enumerate(passing(gap_px, 5.5, seed)):
+                s = Tracking(search_px=4.0, separation_px=5.0)
+                memory, found = link(memory, number, places, s, None, Rules.of_kernels(kernels))
+                for particle, state, now in zip(found.particle.tolist(), found.state, bodies.tolist(), strict=True):
+                    if state == State.UNCERTAIN:
+                        doubted.add(particle)
+                    if now < 0:
+                        continue
+                    swapped = body.setdefault(particle, now) != now
+                    swaps[kernels] += swapped
+                    silent[kernels] += swapped and particle not in doubted
+                    body[particle] = now
+                    if state != State.UNCERTAIN:
+                        doubted.discard(particle)
+    assert swaps[5] > 10
+    assert silent[5] == 0
+    assert silent[4] > 0
+
+
+def test_a_particle_that_blinks_puts_no_neighbour_in_doubt() -> None:
+    """A crystal of 9 px, `search_px` 6, where 2 % are missing in each frame; one in 1000 rows at most."""
+    chance = np.random.default_rng(5)
+    columns, rows = np.meshgrid(np.arange(20), np.arange(20))
+    site = np.stack([9.0 * (columns + 0.5 * (rows % 2)), 9.0 * np.sqrt(0.75) * rows], -1).reshape(-1, 2)
+    memory, uncertain = Remembered(), 0
+    for number in range(40):
+        seen = site[chance.random(len(site)) >= 0.02]
+        memory, found = link(memory, number, seen + 0.4 * chance.standard_normal(seen.shape), Tracking(search_px=6.0))
+        uncertain += int((found.state == State.UNCERTAIN).sum())
+    assert uncertain < 0.001 * 40 * len(site)
+
+
+def row_of(x_px: Floats) -> Floats:
+    return np.stack([x_px, np.full(len(x_px), 50.0)], 1)
+
+
+@pytest.mark.parametrize("turn", [np.pi / 3, -np.pi / 3])
+def test_three_that_turn_about_each_other_are_in_doubt(turn: float) -> None:
+    """By 60 degrees: turned back is as good, and each pair alone can't change places within the gate."""
+    s = Tracking(search_px=8.0, diameter_px=5, separation_px=4.0)
+    states = {}
+    for kernels in (4, 5):
+        memory = Remembered()
+        for angle in (0.0, turn):
+            phase = angle + np.deg2rad([0.0, 120.0, 240.0])
+            places = 50.0 + 5.77 * np.stack([np.cos(phase), np.sin(phase)], 1)
+            memory, found = link(memory, int(angle != 0), places, s, None, Rules.of_kernels(kernels))
+        states[kernels] = found.state.tolist()
+    assert states == {4: [State.GOOD] * 3, 5: [State.UNCERTAIN] * 3}
+
+
+def test_a_few_that_move_on_by_more_than_half_their_distance_are_in_doubt() -> None:
+    """Four in a row, 8 px from each other, move by 5 px a frame: the links go back by 3 px, and no drift is learned."""
+    s = Tracking(search_px=6.0, diameter_px=7, predict="drift")
+    memory = Remembered()
+    for number in range(6):
+        memory = led(memory, number, s)
+        memory, found = link(memory, number, row_of(np.array([0.0, 8.0, 16.0, 24.0]) + 5.0 * number), s)
+        old = found.particle < (4 + number - 1 if number else 0)  # the foremost is a new one
+        assert (found.state[old] == State.UNCERTAIN).all()
+        assert memory.drift_px == (0.0, 0.0)
+
+
+def test_a_move_across_looks_that_were_empty_is_an_alarm() -> None:
+    s = Tracking(search_px=6.0, diameter_px=7)
+    memory, _ = link(Remembered(), 0, row_of(np.arange(0.0, 160.0, 8.0)), s)
+    memory, _ = link(memory, 1, np.empty((0, 2)), s)
+    memory, found = link(memory, 2, row_of(np.arange(0.0, 160.0, 8.0) + 5.0), s)
+    assert found.alarm.startswith(ALARM)
+    assert (found.state[:-1] == State.UNCERTAIN).all()
 
 
 def test_the_variance_of_steps_is_that_of_the_walk() -> None:
