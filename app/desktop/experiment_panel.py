@@ -77,10 +77,26 @@ class Edit(QUndoCommand):
         self.panel.show_data(data if own else {**data, "set": self.panel.data()["set"]})
 
 
+class RigEdit(QUndoCommand):
+    """Other values of the rig, which are in force: by dotted key, before and after.
+
+    The window changes the rig, then the stack goes a step: where the rig refuses, neither has changed.
+    """
+
+    def __init__(self, before: dict[str, Any], after: dict[str, Any], reopens: bool) -> None:
+        super().__init__("edit of the rig")
+        self.before, self.after, self.reopens = before, after, reopens
+
+
 class ExperimentPanel(QWidget):
-    """Shows an experiment; `applied` carries one that the strict reader has accepted."""
+    """Shows an experiment; `applied` carries one that the strict reader has accepted.
+
+    `rig_stepped` asks for other values of the rig, because an edit of it is undone or redone: by dotted key, whether
+    the devices are opened anew for them, and what is to be called when they are in force.
+    """
 
     applied = pyqtSignal(object)
+    rig_stepped = pyqtSignal(dict, bool, object)
     edited = pyqtSignal(object, str)  # the experiment or None, and what is wrong with it
 
     def __init__(
@@ -227,19 +243,21 @@ class ExperimentPanel(QWidget):
 
     def undo(self) -> None:
         """Take the last edit back. Where it is in force, what was before it comes into force again."""
-        self._step(self.undo_stack.index() - 1, self.undo_stack.undo)
+        edit = self.undo_stack.command(self.undo_stack.index() - 1)
+        self._step(edit, edit.before if isinstance(edit, RigEdit) else {}, self.undo_stack.undo)
 
     def redo(self) -> None:
         """The edit that was undone last, again; in force again where it was."""
-        self._step(self.undo_stack.index(), self.undo_stack.redo)
+        edit = self.undo_stack.command(self.undo_stack.index())
+        self._step(edit, edit.after if isinstance(edit, RigEdit) else {}, self.undo_stack.redo)
 
-    def _step(self, index: int, step: Callable[[], None]) -> None:
-        edit = self.undo_stack.command(index)
-        if not isinstance(edit, Edit):
-            return
-        step()
-        if edit.applied:
-            self.apply()
+    def _step(self, edit: QUndoCommand | None, rig: dict[str, Any], step: Callable[[], None]) -> None:
+        if isinstance(edit, RigEdit):
+            self.rig_stepped.emit(rig, edit.reopens, step)
+        elif isinstance(edit, Edit):
+            step()
+            if edit.applied:
+                self.apply()
 
     def _apply_typed(self) -> None:
         """Ctrl+Enter: what the Apply button does, where there is something to apply."""
@@ -348,10 +366,12 @@ class ExperimentPanel(QWidget):
             (self.undo_button, "Undo", "Ctrl+Z", self.undo_stack.command(below - 1)),
             (self.redo_button, "Redo", "Ctrl+Shift+Z", self.undo_stack.command(below)),
         ):
-            follows = isinstance(edit, Edit) and edit.applied
+            follows = isinstance(edit, RigEdit) or (isinstance(edit, Edit) and edit.applied)
             button.setEnabled(edit is not None)
             button.setText(f"{name}, apply" if follows else name)
             said = "the rig follows from the next turn on" if follows else "in the form only; the rig goes on as it is"
+            if isinstance(edit, RigEdit) and edit.reopens:
+                said = "the rig follows: dark, devices opened anew"
             button.setToolTip(f"{name.lower()} the last edit ({keys}): {said}")
 
     def _foresee(self, experiment: Experiment) -> None:

@@ -23,7 +23,7 @@ from app.desktop.asking import Asking
 from app.desktop.device_panel import DevicePanel, with_edits
 from app.desktop.editing_keys import commit
 from app.desktop.escape import Escape
-from app.desktop.experiment_panel import ExperimentPanel
+from app.desktop.experiment_panel import ExperimentPanel, RigEdit
 from app.desktop.hand import Hand
 from app.desktop.heart import Heart
 from app.desktop.judging import Judging, spread_images
@@ -49,8 +49,8 @@ from app.reel import Reel
 from app.rig_file import EXPERIMENTS, Plan
 from app.say import say
 from app.take_correction import IMAGES
-from app.taken import KEYS, SCALE, with_told
-from config.reader import plain
+from app.taken import KEYS, SCALE, value_at, with_told
+from config.reader import Document, plain
 from config.refused import Refused
 from control.contract import Fault, OrderKind, Tracks, Turn
 
@@ -95,6 +95,7 @@ class Window(QMainWindow):
         self.asking = Asking(self, self._told)
         self.reading: Reading | None = None  # of a file that was opened, and is not shown yet
         self._resumed: Unsaved | None = None  # the edits that go with it
+        self._done: Callable[[], None] | None = None  # the step of the stack of edits that goes with it
         self.copies = Copies(memory.unsaved if memory is not None else None)
         self._not_kept = False  # the window has said that the edits can't be kept
         self.still_lit = ""  # what went wrong when it was closed
@@ -136,6 +137,7 @@ class Window(QMainWindow):
         self.escape = Escape(self, self.stop)
         self.panel.applied.connect(self.apply)
         self.panel.edited.connect(self._edited)
+        self.panel.rig_stepped.connect(self._set_rig)
         self.hand.edited.connect(self.panel.put_in_force)
         self.hand.rig_edited.connect(lambda edits: self.change_rig(edits, False))
         self.hand.asked_for.connect(self.take)
@@ -258,7 +260,7 @@ class Window(QMainWindow):
         self._drop_reading()
         self.asking.close()
         plan = resumed.plan if resumed is not None else None
-        self._resumed = resumed
+        self._resumed, self._done = resumed, None
         self.reading = Reading(path, read_with(self._planner if plan is None else lambda _: plan))
         self.status.showMessage(f"reading {path}; STOP (Esc) ends that")
 
@@ -325,6 +327,8 @@ class Window(QMainWindow):
             self.copies.remove(resumed)
         if stack is self.panel.undo_stack:
             before = None  # they are gone on with
+            if self._done is not None:
+                self._done()
         elif before is None:
             stack.deleteLater()
         else:
@@ -379,7 +383,16 @@ class Window(QMainWindow):
         self._follow()
 
     def change_rig(self, edits: dict[str, Any], reopens: bool) -> None:
-        """Other values of the rig: of tracking between two turns, of devices by opening them anew, dark."""
+        """Other values of the rig: of tracking between two turns, of devices by opening them anew, dark.
+
+        They are undone like an edit of the experiment.
+        """
+        rig = Document("the rig", plain(self.session.plan.rig), {})
+        edit = RigEdit({key: value_at(rig, key) for key in edits}, edits, reopens)
+        self._set_rig(edits, reopens, lambda: self.panel.undo_stack.push(edit))
+
+    def _set_rig(self, edits: dict[str, Any], reopens: bool, done: Callable[[], None]) -> None:
+        """`change_rig`, with a step of the stack of edits as soon as it is done."""
         waiting = {key: value for key, value in self.devices.edits().items() if key not in edits}
         try:
             experiment = with_edits(self.session.plan.experiment, edits)
@@ -387,6 +400,7 @@ class Window(QMainWindow):
                 plan = self.session.planned(experiment)
                 if any(key in KEYS for key in edits):
                     self.open(self.path, self.panel.as_it_stands(self.path, plan, waiting))
+                    self._done = done
                     return
                 self.session.plan = plan
                 self.playback.edit(plan)
@@ -402,6 +416,7 @@ class Window(QMainWindow):
                 self.trouble(str(error))
             return
         self.panel.show_set(experiment.set)
+        done()
         self.devices.show_plan(self.session.plan)
         self.devices.put_edits(waiting)
         self.hand.regions.show(excluded_regions(self.session.plan))
@@ -410,7 +425,8 @@ class Window(QMainWindow):
         if self.playback.reel is not None:
             self.status.showMessage("the recording goes through these settings again", 6000)
             return
-        self.status.showMessage("the devices are opened anew by Start" if reopens else "in force from the next turn on")
+        what = "the devices are opened anew by Start" if reopens else "in force from the next turn on"
+        self.status.showMessage(f"{', '.join(edits)}: {what}")
 
     def take(self, what: str) -> None:
         """Begin to take a correction image from what is shown; `poll` says what comes of it."""

@@ -116,8 +116,11 @@ def test_settings_of_devices_are_kept_too_and_an_undo_leaves_them(bench: Bench) 
     typed(box, "1.25")
     REAL.keyClick(box, Qt.Key.Key_Return)
     window.change_rig({"tracking.memory": 5}, False)
+    REAL.keyClick(box, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)  # of the rig, which was changed last
+    assert window.session.plan.rig.tracking.memory == 7
+    assert radius_um(window.panel.read()) == 1.25
     REAL.keyClick(box, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)  # of the law only
-    assert window.panel.data()["set"]["tracking.memory"] == 5
+    assert window.panel.data()["set"]["tracking.memory"] == 7
     assert not window.panel.apply_button.isEnabled()
 
 

@@ -1,0 +1,71 @@
+"""Changes of the rig by the window are undone and redone like those of the law, by Ctrl+Z from anywhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PyQt6.QtCore import Qt
+from PyQt6.QtTest import QTest
+
+from tests.app.desktop.test_editing_keys import CTRL, SHIFT, focused, radius_box, radius_um, typed
+from tests.app.desktop.test_window import Bench
+from tests.app.desktop.test_window import bench as bench
+
+KEYS: Any = QTest  # whose stubs do not know that its functions are static
+
+
+def test_ctrl_z_undoes_a_region_that_was_drawn_last_and_not_the_law_under_an_armed_beam(bench: Bench) -> None:
+    window = bench.window
+    box = focused(bench, radius_box(bench))
+    before_um = radius_um(window.session.plan.experiment)
+    typed(box, "1.25")
+    KEYS.keyClick(box, Qt.Key.Key_Return, CTRL)
+    bench.armed()
+    window.hand.regions.add("ellipse", 5.0, 6.0)
+    regions = window.session.plan.rig.tracking.excluded_regions
+    assert len(regions) == 1
+    focused(bench, window.view)
+    assert window.panel.undo_button.text() == "Undo, apply"
+    KEYS.keyClick(window.view, Qt.Key.Key_Z, CTRL)
+    assert window.session.plan.rig.tracking.excluded_regions == ()
+    assert window.hand.regions.shown == []
+    assert radius_um(window.session.plan.experiment) == 1.25
+    assert bench.window.session.running
+    KEYS.keyClick(window.view, Qt.Key.Key_Z, CTRL | SHIFT)
+    assert window.session.plan.rig.tracking.excluded_regions == regions
+    for _ in range(2):
+        KEYS.keyClick(window.view, Qt.Key.Key_Z, CTRL)
+    assert window.session.plan.rig.tracking.excluded_regions == ()
+    assert radius_um(window.session.plan.experiment) == before_um
+    assert not window.panel.apply_button.isEnabled()
+    assert not window.panel.undo_stack.canUndo()
+
+
+def test_a_device_setting_is_undone_dark_and_one_that_is_refused_stays(bench: Bench) -> None:
+    window, panel = bench.window, bench.window.panel
+    before = window.session.plan.rig.camera
+    exposure_s = before.exposure_s
+    window.change_rig({"camera.exposure_s": 0.004}, True)
+    window.change_rig({"tracking.memory": 7}, False)
+    assert window.devices.edits() == {}
+    bench.armed()
+    panel.undo()  # of the memory, while the beam is on
+    assert window.session.running
+    assert "tracking.memory" in window.status.currentMessage()
+    assert "opened anew" in panel.undo_button.toolTip()
+    panel.undo()
+    assert not window.session.running
+    assert bench.toy.beam.closed
+    assert window.session.plan.rig.camera.exposure_s == exposure_s
+    panel.redo()
+    assert window.session.plan.rig.camera.exposure_s == 0.004
+    window.session.planned = _refusing  # type: ignore[method-assign]
+    panel.undo()
+    assert window.session.plan.rig.camera.exposure_s == 0.004
+    assert panel.undo_stack.index() == 1
+
+
+def _refusing(_: object) -> Any:
+    from config.refused import Refused
+
+    raise Refused("not now")
