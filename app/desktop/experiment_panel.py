@@ -11,7 +11,7 @@ from typing import Any
 
 from PyQt6.QtCore import QKeyCombination, QSize, Qt, pyqtSignal
 from PyQt6.QtGui import QKeySequence, QResizeEvent, QShortcut, QUndoCommand, QUndoStack
-from PyQt6.QtWidgets import QHBoxLayout, QPushButton, QScrollArea, QTabWidget, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QGridLayout, QPushButton, QScrollArea, QTabWidget, QVBoxLayout, QWidget
 
 from app.desktop import checkpoint_editor as checkpoint_editor  # these put themselves into the form
 from app.desktop import drawn_editor as drawn_editor
@@ -25,7 +25,7 @@ from app.desktop.foreseen import ForeseenTable
 from app.desktop.form import Fields
 from app.desktop.formula_editor import FormulaEditor
 from app.desktop.potential_plot import PotentialPlot
-from app.desktop.sentence import Sentence
+from app.desktop.sentence import LINES, Sentence
 from app.desktop.unsaved import Unsaved
 from app.means import Means
 from app.predict import predict
@@ -37,6 +37,10 @@ from control.experiment import Experiment, Programmed
 IN_ONE_GO_S = 1.0
 FORM_PX = 350  # of height for the form with its tabs, where the panel has it: 320 for the fields
 FORM_LEAST_PX = 150
+TWO_COLUMNS_PX = 470  # of width for the form and the rest beside it
+FORM_WIDE_PX = 266  # of width for the form in two columns
+EDGE_PX = 2  # above and below
+GAP_ROW = 3  # of two columns: takes the height that is left
 LAW, CARRYING = ("policy",), ("mode", "trap", "species", "keep_in_field")  # the rest is not turned while it runs
 
 
@@ -145,32 +149,60 @@ class ExperimentPanel(QWidget):
         self.tabs.setMinimumHeight(FORM_LEAST_PX)
         self.tabs.addTab(scrolled(self.law), "Law")
         self.tabs.addTab(scrolled(self.carrying), "Mode, trap, field")
-        buttons = QHBoxLayout()
-        buttons.addWidget(self.apply_button, 2)
-        buttons.addWidget(self.undo_button, 1)
-        buttons.addWidget(self.redo_button, 1)
-        whole = QVBoxLayout(self)
-        whole.setContentsMargins(theme.GRID, theme.GRID // 2, theme.GRID, theme.GRID // 2)
-        whole.setSpacing(theme.GRID // 2)
-        whole.addWidget(self.list)
-        whole.addWidget(self.tabs, 1)
-        for below in (self.consequences, self.trouble):
-            whole.addWidget(below)
-        whole.addLayout(buttons)
+        self.buttons = QWidget()
+        self._button_grid = QGridLayout(self.buttons)
+        self._button_grid.setContentsMargins(0, 0, 0, 0)
+        self._button_grid.setSpacing(theme.GRID // 2)
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(theme.GRID, EDGE_PX, theme.GRID, EDGE_PX)
+        self._grid.setHorizontalSpacing(theme.GRID)
+        self._grid.setVerticalSpacing(theme.GRID // 2)
+        self._in_two_columns: bool | None = None
+        self._place(False)
+
+    def _place(self, in_two_columns: bool) -> None:
+        """The form above the rest; or beside it, where the panel is too low for both and wide enough."""
+        if in_two_columns == self._in_two_columns:
+            return
+        self._in_two_columns = in_two_columns
+        rest = (self.list, self.consequences, self.trouble, self.buttons)
+        if in_two_columns:
+            self._grid.addWidget(self.tabs, 0, 0, GAP_ROW + 2, 1)
+            for row, widget in zip((0, 1, 2, GAP_ROW + 1), rest, strict=True):
+                self._grid.addWidget(widget, row, 1)
+        else:
+            self._grid.addWidget(self.list, 0, 0)
+            self._grid.addWidget(self.tabs, 1, 0)
+            for row, widget in enumerate(rest[1:], 2):
+                self._grid.addWidget(widget, row, 0)
+        self._grid.setRowStretch(1, 0 if in_two_columns else 1)
+        self._grid.setRowStretch(GAP_ROW, 1 if in_two_columns else 0)
+        self._grid.setColumnStretch(0, 1)
+        self._grid.setColumnStretch(1, 1 if in_two_columns else 0)
+        self._button_grid.addWidget(self.apply_button, 0, 0, 1, 2)
+        for column, button in enumerate((self.undo_button, self.redo_button)):
+            self._button_grid.addWidget(button, int(in_two_columns), column + 2 * (not in_two_columns))
+        self.tabs.setMinimumWidth(FORM_WIDE_PX if in_two_columns else 0)
+        self.list.show_narrow(in_two_columns)
+        self.trouble.set_lines(2 * LINES if in_two_columns else LINES)
 
     def minimumSizeHint(self) -> QSize:
         """Small, since what has no room is put away."""
-        return QSize(270, FORM_LEAST_PX + self._beside_px())
+        return QSize(270, FORM_LEAST_PX + self._beside_px(LINES))
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
         """The form has its height first."""
         super().resizeEvent(event)
-        self.consequences.fit(self.height() - FORM_PX - self._beside_px())
+        left_px = self.height() - FORM_PX - self._beside_px(LINES)
+        self._place(left_px < 0 and self.width() >= TWO_COLUMNS_PX)
+        self.consequences.fit(self.height() - self._beside_px(2 * LINES) if self._in_two_columns else left_px)
 
-    def _beside_px(self) -> int:
-        """The height of all but the form, the curves and the numbers."""
-        fixed = (self.list, self.trouble, self.apply_button)
-        return sum(widget.sizeHint().height() for widget in fixed) + self.consequences.head_px + 6 * theme.GRID // 2
+    def _beside_px(self, lines: int) -> int:
+        """The height of all but the form, the curves and the numbers, with so many lines for what is wrong."""
+        button_px, two = self.apply_button.sizeHint().height(), lines > LINES
+        buttons_px = button_px + two * (button_px + theme.GRID // 2)
+        fixed_px = self.list.height_px(two) + buttons_px + self.trouble.height_px(lines)
+        return fixed_px + self.consequences.head_px + 6 * theme.GRID // 2
 
     def show_experiment(self, experiment: Experiment) -> None:
         """Another experiment, in force from now on; its edits begin anew."""
