@@ -19,6 +19,7 @@ from drivers.video import VideoCamera
 
 FPS, SCALE = "camera.fps", "optics.um_per_px"
 KEYS = (FPS, SCALE)
+CHOOSE = re.compile(r"choose one with camera\.channel_number \(1 to (\d+)\)")  # in what drivers.stated refuses
 SAME = 1e-6  # two numbers that differ by a smaller share are one
 
 
@@ -80,6 +81,12 @@ def contradictions(made: Plan) -> tuple[str, ...]:
     )
     name = quoted(Path(camera.path).name, 60)
     return tuple(said for key, given, value in values for said in _conflict(key, given, "the rig", value, name))
+
+
+def channels_to_choose(refused: Refused) -> int:
+    """How many channels a recording has that was refused because none of them was chosen; 0: it was not for that."""
+    found = CHOOSE.search(str(refused))
+    return int(found[1]) if found else 0
 
 
 def with_told(made: Plan, values: Mapping[str, float]) -> Plan:

@@ -49,7 +49,7 @@ from app.reel import Reel
 from app.rig_file import EXPERIMENTS, Plan
 from app.say import say
 from app.take_correction import IMAGES
-from app.taken import KEYS, SCALE, value_at, with_told
+from app.taken import KEYS, SCALE, channels_to_choose, value_at, with_told
 from config.reader import Document, plain
 from config.refused import Refused
 from control.contract import Fault, OrderKind, Tracks, Turn
@@ -59,14 +59,21 @@ WELCOME = "Start turns the loop; the beam stays dark until Arm"
 
 
 class Window(QMainWindow):
-    """Polls the newest Turn; writes orders. Closing it leaves the laser dark."""
+    """Polls the newest Turn; writes orders. Closing it leaves the laser dark.
+
+    Args:
+        path: the file of the session's plan.
+        runs: the folder of new records.
+        planner: the plan of a file, called with its path and settings as "camera.channel_number=2".
+        memory: what is kept from one day to the next.
+    """
 
     def __init__(
         self,
         session: Session,
         path: Path,
         runs: Path,
-        planner: Callable[[Path], Plan],
+        planner: Callable[..., Plan],
         memory: Memory | None = None,
     ) -> None:
         super().__init__()
@@ -249,19 +256,22 @@ class Window(QMainWindow):
                 f"recording to {asked.path}" if asked.path is not None else "the record is closed", 6000
             )
 
-    def open(self, path: Path, resumed: Unsaved | None = None) -> None:
+    def open(self, path: Path, resumed: Unsaved | None = None, sets: tuple[str, ...] = ()) -> None:
         """Begin to read an experiment, a rig, a run or a video, instead of what is being read.
 
         Once it is read, what ran before is dark and closed, and its edits that were not saved are kept in the list.
 
         Args:
             resumed: edits of this file, which were kept.
+            sets: settings for it, as "camera.channel_number=2".
         """
         self._drop_reading()
         self.asking.close()
         plan = resumed.plan if resumed is not None else None
         self._resumed, self._done = resumed, None
-        self.reading = Reading(path, read_with(self._planner if plan is None else lambda _: plan))
+        self.reading = Reading(
+            path, read_with((lambda file: self._planner(file, *sets)) if plan is None else lambda _: plan)
+        )
         self.status.showMessage(f"reading {path}; STOP (Esc) ends that")
 
     def resume(self, copy: Unsaved) -> None:
@@ -294,7 +304,7 @@ class Window(QMainWindow):
         try:
             found = self.reading.taken()
         except (Fault, Refused) as error:
-            self._not_read(error)
+            self._not_read(self.reading.path, error)
             return
         except BaseException:
             self.reading = None
@@ -309,7 +319,7 @@ class Window(QMainWindow):
             self.show_plan(plan)
         except (Fault, Refused) as error:
             self.reading.drop()
-            self._not_read(error)
+            self._not_read(path, error)
             return
         self.reading = None
         self.path = path
@@ -347,11 +357,18 @@ class Window(QMainWindow):
         plan = with_told(self.session.plan, values)
         self.open(self.path, self.panel.as_it_stands(self.path, plan, self.devices.edits()))
 
-    def _not_read(self, error: Exception) -> None:
+    def _not_read(self, path: Path, error: Exception) -> None:
         self.reading = None
         self.status.clearMessage()
-        self.trouble(str(error))
         self.panel.list.show_title(self.session.plan.experiment.title)
+        channels = channels_to_choose(error) if isinstance(error, Refused) and self._resumed is None else 0
+        if channels:
+            self.status.showMessage(str(error))
+            self.asking.ask_channel(
+                str(error), channels, lambda number: self.open(path, sets=(f"camera.channel_number={number}",))
+            )
+        else:
+            self.trouble(str(error))
 
     def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:
         data = event.mimeData() if event is not None else None
@@ -398,7 +415,7 @@ class Window(QMainWindow):
             experiment = with_edits(self.session.plan.experiment, edits)
             if self.playback.reel is not None:
                 plan = self.session.planned(experiment)
-                if any(key in KEYS for key in edits):
+                if any(key in KEYS or key.partition(".")[0] == "camera" for key in edits):
                     self.open(self.path, self.panel.as_it_stands(self.path, plan, waiting))
                     self._done = done
                     return
