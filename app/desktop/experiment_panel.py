@@ -27,6 +27,7 @@ from app.desktop.formula_editor import FormulaEditor
 from app.desktop.potential_plot import PotentialPlot
 from app.desktop.sentence import LINES, Sentence
 from app.desktop.unsaved import Unsaved
+from app.given import GONE
 from app.means import Means
 from app.predict import predict
 from app.rig_file import Plan
@@ -312,9 +313,12 @@ class ExperimentPanel(QWidget):
         self._check()
 
     def show_set(self, values: dict[str, Any]) -> None:
-        """Other values of the rig are in force; what is being edited stays."""
+        """Other values of the rig are in force; what is being edited stays, and the field that is typed in, too."""
+        before, own = self.in_force.set, self._data["set"]
+        changed = {key for key in {**before, **values} if before.get(key, GONE) != values.get(key, GONE)}
+        kept = {key: value for key, value in own.items() if key not in changed}
         self.in_force = replace(self.in_force, set=values)
-        self.show_data({**self.data(), "set": values})
+        self.take_over({**self._data, "set": kept | {key: values[key] for key in values if key in changed}})
 
     def say(self, trouble: str) -> None:
         self.trouble.say(trouble.splitlines()[0] if trouble else "")

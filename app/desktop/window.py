@@ -316,7 +316,7 @@ class Window(QMainWindow):
         if resumed is not None and resumed.stack is stack:  # and what was edited while it was read
             resumed.data, resumed.devices = self.panel.data(), self.devices.edits()
         try:
-            self.show_plan(plan)
+            self.show_plan(plan, resumed.devices if resumed is not None else None)
         except (Fault, Refused) as error:
             self.reading.drop()
             self._not_read(path, error)
@@ -333,7 +333,6 @@ class Window(QMainWindow):
             self.panel.show_experiment(experiment)
         else:
             self.panel.show_unsaved(resumed, experiment)
-            self.devices.put_edits(resumed.devices)
             self.copies.remove(resumed)
         if stack is self.panel.undo_stack:
             before = None  # they are gone on with
@@ -380,8 +379,12 @@ class Window(QMainWindow):
         if data is not None and data.urls():
             self.open(Path(data.urls()[0].toLocalFile()))
 
-    def show_plan(self, plan: Plan) -> None:
-        """Another plan, not yet started; what ran before is dark and closed. Raises Fault."""
+    def show_plan(self, plan: Plan, edits: dict[str, Any] | None = None) -> None:
+        """Another plan, not yet started; what ran before is dark and closed. Raises Fault.
+
+        Args:
+            edits: of the devices, by dotted key, which are not in force.
+        """
         self.session.open(plan)
         self.playback.close()
         self.tuning.forget()
@@ -392,23 +395,23 @@ class Window(QMainWindow):
         self.strip.show_kind(str(plan.kind), plan.rig.why_unconfirmed)
         self.strip.show_watch(plan.rig.loop.window_timeout_s)
         self.strip.show_stopped("not started", light=self.session.light)
-        self.devices.show_plan(plan)
+        self.devices.show_plan(plan, edits)
         self.hand.regions.show(excluded_regions(plan))
         self._foresee()
         self.setWindowTitle(f"{plan.experiment.title} · {plan.rig.title} · Cybloids")
         self.view.say(WELCOME)
         self._follow()
 
-    def change_rig(self, edits: dict[str, Any], reopens: bool) -> None:
+    def change_rig(self, edits: dict[str, Any], reopens: bool) -> bool:
         """Other values of the rig: of tracking between two turns, of devices by opening them anew, dark.
 
-        They are undone like an edit of the experiment.
+        They are undone like an edit of the experiment. False where they are refused, which is said.
         """
         rig = Document("the rig", plain(self.session.plan.rig), {})
         edit = RigEdit({key: value_at(rig, key) for key in edits}, edits, reopens)
-        self._set_rig(edits, reopens, lambda: self.panel.undo_stack.push(edit))
+        return self._set_rig(edits, reopens, lambda: self.panel.undo_stack.push(edit))
 
-    def _set_rig(self, edits: dict[str, Any], reopens: bool, done: Callable[[], None]) -> None:
+    def _set_rig(self, edits: dict[str, Any], reopens: bool, done: Callable[[], None]) -> bool:
         """`change_rig`, with a step of the stack of edits as soon as it is done."""
         waiting = {key: value for key, value in self.devices.edits().items() if key not in edits}
         try:
@@ -418,11 +421,11 @@ class Window(QMainWindow):
                 if any(key in KEYS or key.partition(".")[0] == "camera" for key in edits):
                     self.open(self.path, self.panel.as_it_stands(self.path, plan, waiting))
                     self._done = done
-                    return
+                    return True
                 self.session.plan = plan
                 self.playback.edit(plan)
             elif reopens:
-                self.show_plan(self.session.planned(experiment))
+                self.show_plan(self.session.planned(experiment), waiting)
             else:
                 self.session.apply(experiment)
         except (Fault, Refused) as error:
@@ -431,19 +434,19 @@ class Window(QMainWindow):
             self.status.showMessage(str(error), 6000)
             if isinstance(error, Fault):
                 self.trouble(str(error))
-            return
+            return False
         self.panel.show_set(experiment.set)
         done()
-        self.devices.show_plan(self.session.plan)
-        self.devices.put_edits(waiting)
+        self.devices.show_plan(self.session.plan, waiting)
         self.hand.regions.show(excluded_regions(self.session.plan))
         self.tuning.accepted()
         self._foresee()
         if self.playback.reel is not None:
             self.status.showMessage("the recording goes through these settings again", 6000)
-            return
+            return True
         what = "the devices are opened anew by Start" if reopens else "in force from the next turn on"
         self.status.showMessage(f"{', '.join(edits)}: {what}")
+        return True
 
     def take(self, what: str) -> None:
         """Begin to take a correction image from what is shown; `poll` says what comes of it."""
@@ -459,9 +462,12 @@ class Window(QMainWindow):
             self.status.showMessage(str(refused), 6000)
 
     def _taken(self, edits: dict[str, Any], said: str) -> None:
-        """A correction image, in force from the next turn on."""
-        self.change_rig(edits, False)
-        self.log.say(f"{said}; {next(iter(edits.values()))}", theme.INK)
+        """A correction image, in force from the next turn on; or why it is not."""
+        file = next(iter(edits.values()))
+        if self.change_rig(edits, False):
+            self.log.say(f"{said}; {file}", theme.INK)
+        else:
+            self.log.say(f"{said}; it is not in force ({self.devices.trouble.text()}); {file}", theme.RED)
 
     def save(self, path: Path) -> None:
         """The experiment as it stands in the form."""

@@ -6,7 +6,10 @@ from typing import Any
 
 from PyQt6.QtCore import Qt
 from PyQt6.QtTest import QTest
+from PyQt6.QtWidgets import QAbstractSpinBox, QDockWidget, QWidget
 
+from app.desktop.editor import Single
+from config.refused import Refused
 from tests.app.desktop.test_editing_keys import CTRL, SHIFT, focused, radius_box, radius_um, typed
 from tests.app.desktop.test_window import Bench
 from tests.app.desktop.test_window import bench as bench
@@ -66,6 +69,44 @@ def test_a_device_setting_is_undone_dark_and_one_that_is_refused_stays(bench: Be
 
 
 def _refusing(_: object) -> Any:
-    from config.refused import Refused
-
     raise Refused("not now")
+
+
+def test_what_is_being_typed_outlives_a_correction_image_that_finishes(bench: Bench) -> None:
+    window = bench.window
+    window.devices.part.setCurrentText("tracking")
+    for panel, box in ((window.panel, radius_box(bench)), (window.devices, memory_box(bench))):
+        show(window, panel)
+        focused(bench, box)
+        typed(box, "2")
+        before = box.lineEdit().text()  # type: ignore[union-attr]
+        window.change_rig({"tracking.search_px": 9.0 + (panel is window.panel)}, False)
+        assert box.lineEdit().text() == before  # type: ignore[union-attr]
+        button = window.panel.apply_button if panel is window.panel else window.devices.button
+        bench.qtbot.waitUntil(button.isEnabled)
+        KEYS.keyClicks(box, "5")
+        KEYS.keyClick(box, Qt.Key.Key_Return)
+    assert radius_um(window.panel.read()) == 25.0
+    assert window.devices.edits() == {"tracking.memory": 25}
+
+
+def test_a_correction_image_that_is_refused_is_not_said_to_be_in_force(bench: Bench) -> None:
+    window = bench.window
+    window.taking.taken.emit({"tracking.background_file": "there/is/no.tif"}, "the background was taken")
+    said = window.log.read()[-1]
+    assert "not in force" in said
+    assert "there/is/no.tif" in said
+    assert not window.panel.undo_stack.canUndo()
+
+
+def memory_box(bench: Bench) -> QAbstractSpinBox:
+    memory = bench.window.devices.forms["tracking"].rows["memory"]
+    assert isinstance(memory, Single)
+    assert isinstance(memory.widget, QAbstractSpinBox)
+    return memory.widget
+
+
+def show(window: QWidget, panel: QWidget) -> None:
+    for dock in window.findChildren(QDockWidget):
+        if dock.isAncestorOf(panel):
+            dock.raise_()

@@ -195,3 +195,10 @@ def test_a_second_program_loses_no_copy_of_the_first(tmp_path: Path) -> None:
     third.remove(next(iter(third)))
     third.keep()
     assert len(list(Copies(tmp_path))) == 1
+
+
+def test_two_copies_with_other_settings_of_devices_are_two(tmp_path: Path) -> None:
+    copies = Copies(tmp_path)
+    for fps in (50.0, 60.0, 60.0):
+        copies.add(Unsaved(FIRST, "one", {"title": "one"}, {"camera.fps": fps}))
+    assert [copy.devices["camera.fps"] for copy in copies] == [60.0, 50.0]
