@@ -42,6 +42,7 @@ from app.desktop.tuning_panel import TuningPanel
 from app.desktop.unsaved import Copies, Unsaved
 from app.desktop.view import View
 from app.desktop.watching import Watching
+from app.given import GONE
 from app.live import sentence
 from app.plan import unpinned
 from app.reading import Reading, read_with
@@ -314,7 +315,9 @@ class Window(QMainWindow):
         path, (plan, reel) = self.reading.path, found
         resumed, before, stack = self._resumed, self._unsaved(), self.panel.undo_stack
         if resumed is not None and resumed.stack is stack:  # and what was edited while it was read
-            resumed.data, resumed.devices = self.panel.data(), self.devices.edits()
+            values = resumed.data["set"]
+            resumed.data = {**self.panel.data(), "set": values}
+            resumed.devices = {key: value for key, value in self.devices.edits().items() if key not in values}
         try:
             self.show_plan(plan, resumed.devices if resumed is not None else None)
         except (Fault, Refused) as error:
@@ -353,8 +356,17 @@ class Window(QMainWindow):
 
     def _told(self, values: dict[str, float]) -> None:
         """What a video did not say: it is opened again, with its edits."""
-        plan = with_told(self.session.plan, values)
-        self.open(self.path, self.panel.as_it_stands(self.path, plan, self.devices.edits()))
+        plan, stack = self.session.plan, self.panel.undo_stack
+        edit = rig_edit(plan, values, True)
+        waiting = {key: value for key, value in self.devices.edits().items() if key not in values}
+        self._reopen(with_told(plan, values), values, waiting, lambda: stack.push(edit))
+
+    def _reopen(self, plan: Plan, edits: dict[str, Any], waiting: dict[str, Any], done: Callable[[], None]) -> None:
+        """The same recording with other values of its camera or scale, `edits`, which its experiment keeps in `set`."""
+        copy = self.panel.as_it_stands(self.path, plan, waiting)
+        copy.data = {**copy.data, "set": {**copy.data["set"], **edits}}
+        self.open(self.path, copy)
+        self._done = done
 
     def _not_read(self, path: Path, error: Exception) -> None:
         self.reading = None
@@ -407,8 +419,7 @@ class Window(QMainWindow):
 
         They are undone like an edit of the experiment. False where they are refused, which is said.
         """
-        rig = Document("the rig", plain(self.session.plan.rig), {})
-        edit = RigEdit({key: value_at(rig, key) for key in edits}, edits, reopens)
+        edit = rig_edit(self.session.plan, edits, reopens)
         return self._set_rig(edits, reopens, lambda: self.panel.undo_stack.push(edit))
 
     def _set_rig(self, edits: dict[str, Any], reopens: bool, done: Callable[[], None]) -> bool:
@@ -418,9 +429,8 @@ class Window(QMainWindow):
             experiment = with_edits(self.session.plan.experiment, edits)
             if self.playback.reel is not None:
                 plan = self.session.planned(experiment)
-                if any(key in KEYS or key.partition(".")[0] == "camera" for key in edits):
-                    self.open(self.path, self.panel.as_it_stands(self.path, plan, waiting))
-                    self._done = done
+                if any(opens_anew(key) for key in edits):
+                    self._reopen(plan, edits, waiting, done)
                     return True
                 self.session.plan = plan
                 self.playback.edit(plan)
@@ -481,7 +491,13 @@ class Window(QMainWindow):
         self.status.showMessage(f"saved to {path}", 6000)
 
     def apply(self, experiment: Any) -> None:
+        before = self.session.plan.experiment.set
+        other = {key: value for key, value in experiment.set.items() if before.get(key, GONE) != value}
         try:
+            if self.playback.reel is not None and any(opens_anew(key) for key in other):  # as edits of before may have
+                plan = self.session.planned(experiment)
+                self._reopen(plan, other, self.devices.edits(), lambda: self.panel.accepted(experiment))
+                return
             self.session.apply(experiment)
             self.playback.edit(self.session.plan)
         except Refused as refused:
@@ -623,6 +639,17 @@ class Window(QMainWindow):
         self.playback.close()
         self.plots.close_workers()
         self.judging.close()
+
+
+def opens_anew(key: str) -> bool:
+    """Whether a recording is read again for this value of its rig."""
+    return key in KEYS or key.partition(".")[0] == "camera"
+
+
+def rig_edit(plan: Plan, edits: dict[str, Any], reopens: bool) -> RigEdit:
+    """These values of a plan's rig, with those that it has now."""
+    rig = Document("the rig", plain(plan.rig), {})
+    return RigEdit({key: value_at(rig, key) for key in edits}, edits, reopens)
 
 
 def excluded_regions(plan: Plan) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from pytestqt.qtbot import QtBot
 
 from app.desktop.open import application, planner
 from app.desktop.session import Session
+from app.desktop.unsaved import Unsaved
 from app.desktop.window import Window
 from tests.tracking.footage import spots
 
@@ -61,6 +62,41 @@ def test_what_is_not_known_is_asked_for_and_lengths_are_in_pixels_until_then(
     told = "camera.fps 50 (as told in the window); optics.um_per_px 0.25 (as told in the window)"
     assert any(told in line for line in window.log.read())
     assert window.transport.stated.text() == told
+    assert not window.panel.apply_button.isEnabled()
+    apply_fps(window, qtbot, 60.0)
+    assert window.transport.stated.text().startswith("camera.fps 60 (as set); optics.um_per_px 0.25 (as told")
+    assert not window.panel.apply_button.isEnabled()
+    assert window.panel.unsaved(window.path, window.session.plan, {}) is not None
+    window.panel.undo()
+    qtbot.waitUntil(lambda: window.reading is None and window.playback.shown is not None)
+    assert window.session.plan.rig.camera.fps == 50.0
+    window.panel.redo()
+    qtbot.waitUntil(lambda: window.reading is None and window.playback.shown is not None)
+    tifffile.imwrite(tmp_path / "b.tif", IMAGES, photometric="minisblack")
+    window.open(tmp_path / "b.tif")
+    qtbot.waitUntil(lambda: window.reading is None)
+    window.asking.close()
+    window.resume(next(iter(window.copies)))  # nothing was lost
+    qtbot.waitUntil(lambda: window.reading is None)
+    rig = window.session.plan.rig
+    assert (rig.camera.fps, rig.optics.um_per_px) == (60.0, 0.25)
+    window.open(tmp_path / "b.tif", Unsaved(tmp_path / "b.tif", "b", window.panel.data(), {}))  # as from a file
+    qtbot.waitUntil(lambda: window.reading is None and window.playback.shown is not None)
+    assert window.playback.reel is not None
+    assert window.playback.reel.fps == 30.0
+    window.panel.apply()
+    qtbot.waitUntil(lambda: window.reading is None and window.playback.shown is not None)
+    assert window.playback.reel.fps == 60.0
+    assert not window.panel.apply_button.isEnabled()
+
+
+def apply_fps(window: Window, qtbot: QtBot, fps: float) -> None:
+    window.devices.forms["camera"].rows["fps"].put(fps)
+    window.devices.forms["camera"].edited.emit()
+    window.devices.button.click()
+    qtbot.waitUntil(lambda: window.reading is None and window.playback.shown is not None)
+    assert window.playback.reel is not None
+    assert window.playback.reel.fps == fps
 
 
 def test_what_the_file_states_is_not_asked_for(opened: Callable[[Path], Window], tmp_path: Path) -> None:
