@@ -53,13 +53,16 @@ class Edit(QUndoCommand):
         self._shown = shown  # the form shows `after` already
         self.panel, self.before, self.after = panel, before, after
         self.where, self.at_s = difference(before, after), time.monotonic()
-        self.applied = False  # the rig has followed it, and follows when it is undone
+        self.applied = False  # the rig has followed it
+        below = panel.below(panel.undo_stack.index())
+        self.before_flew = below is None or below.after_flew  # whether the data were in force before it, and after it
+        self.after_flew = False
 
     def id(self) -> int:
         return 1
 
     def mergeWith(self, other: QUndoCommand | None) -> bool:
-        if not isinstance(other, Edit) or self.applied or other.at_s - self.at_s > IN_ONE_GO_S:
+        if not isinstance(other, Edit) or self.applied or self.after_flew or other.at_s - self.at_s > IN_ONE_GO_S:
             return False
         if not self.where or other.where != self.where:
             return False
@@ -277,20 +280,25 @@ class ExperimentPanel(QWidget):
     def undo(self) -> None:
         """Take the last edit back. Where it is in force, what was before it comes into force again."""
         edit = self.undo_stack.command(self.undo_stack.index() - 1)
-        self._step(edit, edit.before if isinstance(edit, RigEdit) else {}, self.undo_stack.undo)
+        self._step(edit, False, self.undo_stack.undo)
 
     def redo(self) -> None:
         """The edit that was undone last, again; in force again where it was."""
         edit = self.undo_stack.command(self.undo_stack.index())
-        self._step(edit, edit.after if isinstance(edit, RigEdit) else {}, self.undo_stack.redo)
+        self._step(edit, True, self.undo_stack.redo)
 
-    def _step(self, edit: QUndoCommand | None, rig: dict[str, Any], step: Callable[[], None]) -> None:
+    def _step(self, edit: QUndoCommand | None, forward: bool, step: Callable[[], None]) -> None:
         if isinstance(edit, RigEdit):
-            self.rig_stepped.emit(rig, edit.reopens, step)
+            self.rig_stepped.emit(edit.after if forward else edit.before, edit.reopens, step)
         elif isinstance(edit, Edit):
             step()
-            if edit.applied:
+            if follows(edit, forward) and self._check_now().experiment != self.in_force:
                 self.apply()
+
+    def below(self, index: int) -> Edit | None:
+        """The edit of the experiment that led to the data as they are with so many edits done; None: as opened."""
+        edits = (self.undo_stack.command(number) for number in range(index - 1, -1, -1))
+        return next((edit for edit in edits if isinstance(edit, Edit)), None)
 
     def _apply_typed(self) -> None:
         """Ctrl+Enter: what the Apply button does, where there is something to apply."""
@@ -306,10 +314,17 @@ class ExperimentPanel(QWidget):
     def accepted(self, experiment: Experiment) -> None:
         """It is in force by now."""
         self.in_force = experiment
-        for index in range(self.undo_stack.index()):
-            edit = self.undo_stack.command(index)
+        stack = self.undo_stack
+        edits = [stack.command(index) for index in range(stack.count())]
+        done, undone = edits[: stack.index()], edits[stack.index() :]
+        for edit in done:
             if isinstance(edit, Edit):
                 edit.applied = True
+        below, above = self.below(stack.index()), next((edit for edit in undone if isinstance(edit, Edit)), None)
+        if below is not None:
+            below.after_flew = True
+        if above is not None:
+            above.before_flew = True
         self._check()
 
     def show_set(self, values: dict[str, Any]) -> None:
@@ -398,14 +413,14 @@ class ExperimentPanel(QWidget):
         self.apply_button.setEnabled(self._changed or self._typing)
         self.apply_button.setText("Apply" if self._changed or self._typing or self._wrong else "In force")
         below = self.undo_stack.index()
-        for button, name, keys, edit in (
-            (self.undo_button, "Undo", "Ctrl+Z", self.undo_stack.command(below - 1)),
-            (self.redo_button, "Redo", "Ctrl+Shift+Z", self.undo_stack.command(below)),
+        for button, name, keys, edit, forward in (
+            (self.undo_button, "Undo", "Ctrl+Z", self.undo_stack.command(below - 1), False),
+            (self.redo_button, "Redo", "Ctrl+Shift+Z", self.undo_stack.command(below), True),
         ):
-            follows = isinstance(edit, RigEdit) or (isinstance(edit, Edit) and edit.applied)
+            acts = follows(edit, forward)
             button.setEnabled(edit is not None)
-            button.setText(f"{name}, apply" if follows else name)
-            said = "the rig follows from the next turn on" if follows else "in the form only; the rig goes on as it is"
+            button.setText(f"{name}, apply" if acts else name)
+            said = "the rig follows from the next turn on" if acts else "in the form only; the rig goes on as it is"
             if isinstance(edit, RigEdit) and edit.reopens:
                 said = "the rig follows: dark, devices opened anew"
             button.setToolTip(f"{name.lower()} the last edit ({keys}): {said}")
@@ -417,6 +432,13 @@ class ExperimentPanel(QWidget):
         self.consequences.show_drawn(any(force.shape.kind == "drawn" for force in forces))
         self.plot.show_forces([force.shape for force in forces], experiment.mode, means)
         self.foreseen.show_all(predict(experiment, means))
+
+
+def follows(edit: QUndoCommand | None, forward: bool) -> bool:
+    """Whether the rig follows where an edit is redone (`forward`) or undone: only to data that were in force."""
+    if isinstance(edit, Edit):
+        return edit.applied and (edit.after_flew if forward else edit.before_flew)
+    return isinstance(edit, RigEdit)
 
 
 def difference(before: Any, after: Any) -> tuple[Any, ...]:

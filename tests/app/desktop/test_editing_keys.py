@@ -11,13 +11,14 @@ from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QApplication, QLineEdit, QWidget
 
 from app.desktop.editor import Single
+from app.desktop.experiment_panel import Edit, ExperimentPanel
 from app.desktop.form import Fields, Variant
 from app.desktop.formula_editor import FormulaEditor
 from app.desktop.number_box import NumberBox
 from control.experiment import Experiment, Programmed
 from control.potentials import Annular
 from tests.app.desktop.test_potential_panel import choose
-from tests.app.desktop.test_window import Bench, force
+from tests.app.desktop.test_window import Bench, force, write
 from tests.app.desktop.test_window import bench as bench
 
 KEYS: Any = QTest  # whose stubs do not know that its functions are static
@@ -125,6 +126,38 @@ def test_an_edit_after_apply_is_an_edit_of_its_own(bench: Bench) -> None:
         KEYS.keyClick(box, Qt.Key.Key_Return, CTRL)
     KEYS.keyClick(box, Qt.Key.Key_Z, CTRL)
     assert radius_um(window.session.plan.experiment) == 1.25
+
+
+def test_undo_says_that_it_applies_only_where_it_brings_back_what_was_in_force(bench: Bench) -> None:
+    window, panel = bench.window, bench.window.panel
+    first = window.session.plan.experiment
+    edit_delay(panel, 0.001)  # less than there is
+    assert panel.undo_button.text() == "Undo"
+    edit_delay(panel, 0.25)
+    panel.apply()
+    applied = window.session.plan.experiment
+    assert applied != first
+    assert panel.undo_button.text() == "Undo"  # what was before can't fly
+    panel.undo()
+    assert panel.trouble.text() != ""
+    assert window.session.plan.experiment is applied
+    assert panel.undo_button.text() == "Undo, apply"
+    panel.undo()
+    assert window.session.plan.experiment == first
+    assert panel.redo_button.text() == "Redo"
+    panel.redo()
+    assert window.session.plan.experiment == first
+    assert panel.redo_button.text() == "Redo, apply"
+    panel.redo()
+    assert window.session.plan.experiment == applied
+
+
+def edit_delay(panel: ExperimentPanel, delay_s: float) -> None:
+    before = panel.undo_stack.index()
+    write(force(panel).rows["delay_s"], delay_s)
+    edit = panel.undo_stack.command(before)
+    assert isinstance(edit, Edit)
+    edit.at_s -= 10.0  # long ago: the next one is an edit of its own
 
 
 def test_ctrl_enter_in_the_device_panel_applies_its_own_settings(bench: Bench) -> None:
