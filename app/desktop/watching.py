@@ -50,9 +50,11 @@ class Watching:
         self.record, self._record_from_s = path, time.monotonic()
 
     def forget(self) -> None:
-        """Another rig or recording: nothing of the loop before it stays in sight."""
+        """The rig is closed, or another one or a recording comes: of the loop before, only the log's lines stay."""
         self.record, self._silent = None, False
+        self.log.unpin()
         self.status.forget()
+        self.devices.answers.clear()
         self.too_slow.forget()
         self.strip.show_record("")
         self.plots.forget()

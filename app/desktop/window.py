@@ -170,17 +170,31 @@ class Window(QMainWindow):
         self.status.clearMessage()
 
     def close_rig(self) -> None:
-        """The loop ends, dark, and lets its devices go; the window stays, and Start opens them again."""
+        """The loop ends, dark, and lets its devices go; the window stays, and Start opens them again.
+
+        Nothing of the loop that was closed stays in sight but the lines of the log.
+        """
+        said = ""
         try:
             self.session.close()
         except Fault as fault:
-            self.trouble(str(fault))
+            said = str(fault)
+        self._forget_running()
+        self.view.say(WELCOME)
+        if said:
+            self.trouble(said)
         else:
             self.strip.show_stopped("the rig is closed; Start opens it again", light=self.session.light)
             self.log.say("the rig is closed")
-        self.strip.show_record("")
-        self.view.say(WELCOME)
         self.actions_bar.follow(self.session)
+
+    def _forget_running(self) -> None:
+        """What was shown of the loop: image, marks, trip, numbers, plots, and what was being taken or found."""
+        optics, plant = self.session.plan.rig.optics, self.session.plan.rig.plant
+        self.judging.forget()
+        self.watching.forget()
+        self.taking.forget()
+        self.view.show_rig(optics.um_per_px, plant.diameter_um, SCALE in self.session.plan.unknown)
 
     def reconnect(self) -> None:
         """Close the rig and open it anew: for a device that has gone. The beam stays dark until Arm."""
@@ -400,10 +414,7 @@ class Window(QMainWindow):
         self.session.open(plan)
         self.playback.close()
         self.tuning.forget()
-        self.judging.forget()
-        self.watching.forget()
-        self.taking.forget()
-        self.view.show_rig(plan.rig.optics.um_per_px, plan.rig.plant.diameter_um, SCALE in plan.unknown)
+        self._forget_running()
         self.strip.show_kind(str(plan.kind), plan.rig.why_unconfirmed)
         self.strip.show_watch(plan.rig.loop.window_timeout_s)
         self.strip.show_stopped("not started", light=self.session.light)
