@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 from PyQt6.QtCore import Qt
-from PyQt6.QtGui import QKeySequence
+from PyQt6.QtGui import QInputMethodEvent, QKeySequence
 from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QApplication, QLineEdit, QWidget
 
+from app.desktop.editing_keys import line_of
 from app.desktop.editor import Single
 from app.desktop.experiment_panel import Edit, ExperimentPanel
 from app.desktop.form import Fields, Variant
@@ -65,6 +66,32 @@ def test_a_typed_number_is_applied_by_ctrl_enter(bench: Bench, key: Qt.Key) -> N
     KEYS.keyClick(box, key, CTRL)
     assert radius_um(bench.window.session.plan.experiment) == 1.25
     assert not panel.apply_button.isEnabled()
+
+
+def test_a_number_that_is_pasted_or_comes_by_an_input_method_can_be_applied(bench: Bench) -> None:
+    panel, box = bench.window.panel, focused(bench, radius_box(bench))
+    line = line_of(box)
+    assert line is not None
+    clipboard = QApplication.clipboard()
+    assert clipboard is not None
+    clipboard.setText("1.25")
+    line.selectAll()
+    line.paste()  # as the context menu does
+    bench.qtbot.waitUntil(panel.apply_button.isEnabled)
+    focused(bench, panel.apply_button)
+    panel.apply_button.click()
+    assert radius_um(bench.window.session.plan.experiment) == 1.25
+    line = line_of(focused(bench, radius_box(bench)))
+    assert line is not None
+    assert not panel.apply_button.isEnabled()
+    event = QInputMethodEvent()
+    event.setCommitString("3", 0, 0)
+    line.end(False)
+    line.home(False)
+    QApplication.sendEvent(line, event)
+    bench.qtbot.waitUntil(panel.apply_button.isEnabled)
+    KEYS.keyClick(radius_box(bench), Qt.Key.Key_Return, CTRL)
+    assert radius_um(bench.window.session.plan.experiment) == 31.25
 
 
 def test_the_same_number_typed_again_is_nothing_to_apply(bench: Bench) -> None:
