@@ -91,7 +91,7 @@ class Watching:
         self.status.show_pace(pace, newest, self._looked_hz())
         if newest is not None:
             rig = session.plan.rig
-            slow = self._judge.look(rig, time.monotonic(), pace.turns, live.stopwatch)
+            slow = self._judge.look(rig, time.monotonic(), pace.turns, live.stopwatch, len(newest.tracks))
             if not live.running or newest.frame is None:  # a silent camera is a fault, which is said as one
                 slow = None
             self.too_slow.show_overload(slow)
