@@ -12,7 +12,9 @@ from PyQt6.QtWidgets import QDockWidget, QScrollArea, QWidget
 from app.desktop.formula_editor import FormulaEditor
 from app.desktop.layout import fit_screen
 from app.desktop.window import Window
+from control.contract import Level
 from tests.app.desktop.test_editing_keys import focused, radius_box, typed
+from tests.app.desktop.test_log_panel import turns
 from tests.app.desktop.test_potential_panel import choose
 from tests.app.desktop.test_window import Bench
 from tests.app.desktop.test_window import bench as bench
@@ -133,6 +135,31 @@ def test_nothing_jumps_when_a_fault_appears(bench: Bench) -> None:
     window.trouble("the camera has gone")
     REAL.qWait(50)
     assert [place(widget, window) for widget in watched] == before
+
+
+def test_a_long_reason_of_a_trip_is_read_whole_and_goes_again(bench: Bench) -> None:
+    window = shown(bench, SMALL)
+    strip, reason = window.strip, window.strip.reason
+    before = [place(widget, window) for widget in (strip, strip.level, strip.beam, window.view)]
+    why = "linking: " + " ".join(
+        f"particle {index} and its neighbour can't be told apart by their places;" for index in range(5)
+    )
+    strip.show_turn(turns(1, Level.TRIPPED, why)[0])
+    bench.qtbot.waitUntil(lambda: strip.height() > before[0].height())
+    REAL.qWait(50)
+    assert reason.text() == reason.whole
+    assert why in reason.text()
+    assert reason.font().pixelSize() >= 12
+    room = QRect(0, 0, reason.width(), 10_000)
+    needed = reason.fontMetrics().boundingRect(room, int(Qt.TextFlag.TextWordWrap), reason.text()).height()
+    assert reason.height() >= needed
+    assert strip.rect().contains(reason.geometry())
+    assert window.rect().contains(place(reason, window))
+    assert [place(widget, window) for widget in (strip.level, strip.beam)] == before[1:3]
+    strip.show_stopped("not started")
+    bench.qtbot.waitUntil(lambda: strip.height() == before[0].height())
+    REAL.qWait(50)
+    assert [place(widget, window) for widget in (strip, strip.level, strip.beam, window.view)] == before
 
 
 def test_plots_keep_their_place_for_a_formula_of_x_and_y(bench: Bench) -> None:
