@@ -40,8 +40,9 @@ FORM_PX = 350  # of height for the form with its tabs, where the panel has it: 3
 FORM_LEAST_PX = 150
 TWO_COLUMNS_PX = 470  # of width for the form and the rest beside it
 FORM_WIDE_PX = 252  # of width for the form in two columns
-EDGE_PX = 2  # above and below
-GAP_ROW = 3  # of two columns: takes the height that is left
+SIDE_LINES = 3  # for what is wrong, in two columns
+EDGE_PX = 1  # above and below
+LAST_ROW = 3  # of two columns: takes the height that is left
 LAW, CARRYING = ("policy",), ("mode", "trap", "species", "keep_in_field")  # the rest is not turned while it runs
 
 
@@ -171,16 +172,17 @@ class ExperimentPanel(QWidget):
         self._in_two_columns = in_two_columns
         rest = (self.list, self.consequences, self.trouble, self.buttons)
         if in_two_columns:
-            self._grid.addWidget(self.tabs, 0, 0, GAP_ROW + 2, 1)
-            for row, widget in zip((0, 1, 2, GAP_ROW + 1), rest, strict=True):
+            self._grid.addWidget(self.tabs, 0, 0, len(rest), 1)
+            for row, widget in enumerate(rest[:-1]):
                 self._grid.addWidget(widget, row, 1)
+            self._grid.addWidget(self.buttons, LAST_ROW, 1, Qt.AlignmentFlag.AlignBottom)
         else:
             self._grid.addWidget(self.list, 0, 0)
             self._grid.addWidget(self.tabs, 1, 0)
             for row, widget in enumerate(rest[1:], 2):
                 self._grid.addWidget(widget, row, 0)
         self._grid.setRowStretch(1, 0 if in_two_columns else 1)
-        self._grid.setRowStretch(GAP_ROW, 1 if in_two_columns else 0)
+        self._grid.setRowStretch(LAST_ROW, 1 if in_two_columns else 0)
         self._grid.setColumnStretch(0, 1)
         self._grid.setColumnStretch(1, 1 if in_two_columns else 0)
         self._button_grid.addWidget(self.apply_button, 0, 0, 1, 2)
@@ -188,25 +190,34 @@ class ExperimentPanel(QWidget):
             self._button_grid.addWidget(button, int(in_two_columns), column + 2 * (not in_two_columns))
         self.tabs.setMinimumWidth(FORM_WIDE_PX if in_two_columns else 0)
         self.list.show_narrow(in_two_columns)
-        self.trouble.set_lines(2 * LINES if in_two_columns else LINES)
+        self.trouble.set_lines(SIDE_LINES if in_two_columns else LINES)
 
     def minimumSizeHint(self) -> QSize:
         """Small, since what has no room is put away."""
-        return QSize(270, FORM_LEAST_PX + self._beside_px(LINES))
+        return QSize(270, FORM_LEAST_PX + self._beside_px())
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
         """The form has its height first."""
         super().resizeEvent(event)
-        left_px = self.height() - FORM_PX - self._beside_px(LINES)
+        left_px = self.height() - FORM_PX - self._beside_px()
         self._place(left_px < 0 and self.width() >= TWO_COLUMNS_PX)
-        self.consequences.fit(self.height() - self._beside_px(2 * LINES) if self._in_two_columns else left_px)
+        if self._in_two_columns:
+            left_px = most_px = self.height() - self._side_px()
+        else:
+            most_px = left_px + FORM_PX - FORM_LEAST_PX
+        self.consequences.fit(left_px, most_px)
 
-    def _beside_px(self, lines: int) -> int:
-        """The height of all but the form, the curves and the numbers, with so many lines for what is wrong."""
-        button_px, two = self.apply_button.sizeHint().height(), lines > LINES
-        buttons_px = button_px + two * (button_px + theme.GRID // 2)
-        fixed_px = self.list.height_px(two) + buttons_px + self.trouble.height_px(lines)
+    def _beside_px(self) -> int:
+        """The height of all but the form, the curves and the numbers, in one column."""
+        fixed_px = self.list.height_px(False) + self.apply_button.sizeHint().height() + self.trouble.height_px(LINES)
         return fixed_px + self.consequences.head_px + 6 * theme.GRID // 2
+
+    def _side_px(self) -> int:
+        """The height of all beside the form but the curves and the numbers, in two columns."""
+        gap_px = theme.GRID // 2
+        buttons_px = 2 * self.apply_button.sizeHint().height() + gap_px
+        fixed_px = self.list.height_px(True) + buttons_px + self.trouble.height_px(SIDE_LINES)
+        return fixed_px + self.consequences.head_px + 3 * gap_px + 2 * EDGE_PX
 
     def show_experiment(self, experiment: Experiment) -> None:
         """Another experiment, in force from now on; its edits begin anew."""

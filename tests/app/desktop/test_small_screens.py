@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from PyQt6.QtCore import QPoint, QRect, QSize, Qt
@@ -113,7 +114,21 @@ def test_curves_and_numbers_are_put_away_and_fetched_by_the_mouse(bench: Bench) 
     choose(panel, "drawn")  # whose points are dragged in the plot
     REAL.qWait(50)
     assert panel.plot.energy.isVisible()
-    assert window.rect().contains(place(panel.plot.energy, window))
+    assert panel.plot.energy.height() >= 160
+    assert not panel.plot.force.isVisible()
+    inside(panel, panel.plot.energy, panel.trouble, panel.apply_button)
+    REAL.mouseClick(panel.consequences.force_button, Qt.MouseButton.LeftButton)
+    REAL.qWait(50)
+    assert not panel.plot.energy.isVisible()
+    assert panel.plot.force.height() >= 160
+    inside(panel, panel.plot.force, panel.trouble, panel.apply_button)
+
+
+def inside(panel: QWidget, *widgets: QWidget) -> None:
+    """One below the other, in the panel."""
+    places = [QRect(widget.mapTo(panel, QPoint(0, 0)), widget.size()) for widget in widgets]
+    assert all(panel.rect().contains(one) for one in places)
+    assert all(above.bottom() < below.top() for above, below in pairwise(places))
 
 
 def test_nothing_jumps_when_a_fault_appears(bench: Bench) -> None:
@@ -173,6 +188,7 @@ def test_plots_keep_their_place_for_a_formula_of_x_and_y(bench: Bench) -> None:
     REAL.qWait(50)
     watched = [panel.plot.energy, panel.plot.force, panel.consequences.numbers, panel.tabs]
     assert all(widget.isVisible() for widget in watched)
+    assert min(panel.plot.energy.height(), panel.plot.force.height()) >= 160
     before = [place(widget, window) for widget in watched]
     assert panel.plot.why_empty.text() == ""
     REAL.keySequence(editor.text, QKeySequence(QKeySequence.StandardKey.SelectAll))
