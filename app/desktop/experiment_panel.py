@@ -55,9 +55,9 @@ class Edit(QUndoCommand):
         self.panel, self.before, self.after = panel, before, after
         self.where, self.at_s = difference(before, after), time.monotonic()
         self.applied = False  # the rig has followed it
-        below = panel.below(panel.undo_stack.index())
-        self.before_flew = below is None or below.after_flew  # whether the data were in force before it, and after it
-        self.after_flew = False
+        below = panel.below(panel.undo_stack.index())  # whether the data were in force before it, and after it
+        self.before_flew: bool = below is None or below.after_flew
+        self.after_flew: bool = False
 
     def id(self) -> int:
         return 1

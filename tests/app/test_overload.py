@@ -13,7 +13,7 @@ from app.stopwatch import Stopwatch
 from config.reader import Document, build, plain
 from drivers.cameras.opencv_capture import OpenCVCamera
 from drivers.sim.camera import SimulatedCamera
-from tracking.settings import Ellipse
+from tracking.settings import Ellipse, Locator
 
 FREE = {"tracker": 0.002, "policy": 0.001, "beam": 0.0, "recorder": 0.0, "camera": 0.006}
 
@@ -46,14 +46,15 @@ def test_slow_tracking_is_named_and_a_cheaper_locator_a_region_and_bins_are_offe
 
 
 def test_the_locator_that_is_offered_is_the_cheaper_one(rig: Rig) -> None:
-    def offered(locator: str, particles: int) -> str:
+    def offered(locator: Locator, particles: int) -> str:
         there = replace(rig, tracking=replace(rig.tracking, locator=locator))
         found = overload(there, 8.5, {**FREE, "tracker": 0.11}, particles=particles)
         assert found is not None
         return next((offer.text for offer in found.offers if offer.text.startswith("locator")), "")
 
-    assert [offered(locator, 20) for locator in ("centroid", "gaussian", "windows")] == ["locator windows"] * 2 + [""]
-    assert [offered(locator, 5000) for locator in ("centroid", "gaussian", "windows")] == ["", "locator centroid", ""]
+    locators: tuple[Locator, ...] = ("centroid", "gaussian", "windows")
+    assert [offered(locator, 20) for locator in locators] == ["locator windows"] * 2 + [""]
+    assert [offered(locator, 5000) for locator in locators] == ["", "locator centroid", ""]
 
 
 def test_bins_scale_every_setting_in_pixels(rig: Rig) -> None:

@@ -22,6 +22,8 @@ from config.reader import build, parse, write
 from control.contract import Ended, Order, OrderKind
 from control.experiment import Experiment, Programmed
 from control.loop import run
+from control.policies.self_force import Self
+from control.potentials import Annular
 from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.real_time
@@ -143,6 +145,8 @@ def farther(experiment: Experiment) -> Programmed:
     policy = experiment.policy
     assert isinstance(policy, Programmed)
     force = policy.forces[0]
+    assert isinstance(force, Self)
+    assert isinstance(force.shape, Annular)
     return replace(policy, forces=(replace(force, shape=replace(force.shape, radius_um=1.5)),))
 
 

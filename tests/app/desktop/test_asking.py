@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import tifffile
+from numpy.typing import NDArray
 from pytestqt.qtbot import QtBot
 
 from app.desktop.open import application, planner
@@ -143,7 +145,7 @@ def test_the_channel_of_a_stack_is_asked_for_and_another_one_is_shown_as_soon_as
     assert np.array_equal(shown(window), two[0, 0])
 
 
-def shown(window: Window) -> object:
+def shown(window: Window) -> NDArray[Any]:
     turn = window.playback.shown
     assert turn is not None
     assert turn.frame is not None

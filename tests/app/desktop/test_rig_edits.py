@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from PyQt6.QtCore import Qt
 from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QAbstractSpinBox, QDockWidget, QWidget
 
 from app.desktop.editor import Single
+from app.desktop.window import Window
 from config.refused import Refused
 from tests.app.desktop.test_editing_keys import CTRL, SHIFT, focused, radius_box, radius_um, typed
 from tests.app.desktop.test_window import Bench
@@ -25,26 +27,28 @@ def test_ctrl_z_undoes_a_region_that_was_drawn_last_and_not_the_law_under_an_arm
     KEYS.keyClick(box, Qt.Key.Key_Return, CTRL)
     bench.armed()
     window.hand.regions.add("ellipse", 5.0, 6.0)
-    regions = window.session.plan.rig.tracking.excluded_regions
+    regions = regions_of(window)
     assert len(regions) == 1
     focused(bench, window.view)
     assert window.panel.undo_button.text() == "Undo, apply"
     KEYS.keyClick(window.view, Qt.Key.Key_Z, CTRL)
-    assert window.session.plan.rig.tracking.excluded_regions == ()
+    assert regions_of(window) == ()
     assert window.hand.regions.shown == []
     assert radius_um(window.session.plan.experiment) == 1.25
-    assert bench.window.session.running
+    assert is_running(window)
     KEYS.keyClick(window.view, Qt.Key.Key_Z, CTRL | SHIFT)
-    assert window.session.plan.rig.tracking.excluded_regions == regions
+    assert regions_of(window) == regions
     for _ in range(2):
         KEYS.keyClick(window.view, Qt.Key.Key_Z, CTRL)
-    assert window.session.plan.rig.tracking.excluded_regions == ()
+    assert regions_of(window) == ()
     assert radius_um(window.session.plan.experiment) == before_um
     assert not window.panel.apply_button.isEnabled()
     assert not window.panel.undo_stack.canUndo()
 
 
-def test_a_device_setting_is_undone_dark_and_one_that_is_refused_stays(bench: Bench) -> None:
+def test_a_device_setting_is_undone_dark_and_one_that_is_refused_stays(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     window, panel = bench.window, bench.window.panel
     before = window.session.plan.rig.camera
     exposure_s = before.exposure_s
@@ -53,16 +57,16 @@ def test_a_device_setting_is_undone_dark_and_one_that_is_refused_stays(bench: Be
     assert window.devices.edits() == {}
     bench.armed()
     panel.undo()  # of the memory, while the beam is on
-    assert window.session.running
+    assert is_running(window)
     assert "tracking.memory" in window.status.currentMessage()
     assert "opened anew" in panel.undo_button.toolTip()
     panel.undo()
-    assert not window.session.running
+    assert not is_running(window)
     assert bench.toy.beam.closed
     assert window.session.plan.rig.camera.exposure_s == exposure_s
     panel.redo()
     assert window.session.plan.rig.camera.exposure_s == 0.004
-    window.session.planned = _refusing  # type: ignore[method-assign]
+    monkeypatch.setattr(window.session, "planned", _refusing)
     panel.undo()
     assert window.session.plan.rig.camera.exposure_s == 0.004
     assert panel.undo_stack.index() == 1
@@ -110,3 +114,11 @@ def show(window: QWidget, panel: QWidget) -> None:
     for dock in window.findChildren(QDockWidget):
         if dock.isAncestorOf(panel):
             dock.raise_()
+
+
+def regions_of(window: Window) -> tuple[object, ...]:
+    return window.session.plan.rig.tracking.excluded_regions
+
+
+def is_running(window: Window) -> bool:
+    return window.session.running
