@@ -24,8 +24,8 @@ class Consequences(QWidget):
         self.numbers.setFrameShape(QScrollArea.Shape.NoFrame)
         self.numbers.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.plot_button, self.numbers_button = _button("V and F"), _button("Foreseen")
-        self.force_button = _button("F")
-        self.force_button.setToolTip("F in the place of V: there is no room for both")
+        self.force_button = _button("⇄ F")
+        self.force_button.setToolTip("F in the place of V, or V again: there is no room for both")
         self.force_button.hide()
         self._chosen: dict[QToolButton, bool] = {}  # what a person has put away or fetched
         self.drawn = False  # a curve is there to be dragged
@@ -72,6 +72,7 @@ class Consequences(QWidget):
             self.plot.show_both()
         else:
             self.plot.show_one(self.force_button.isChecked(), one_px)
+        self.force_button.setText("⇄ V" if self.force_button.isChecked() else "⇄ F")
         self.force_button.setVisible(plot and not both)
         left_px = room_px - plot * ((self.plot.height_px if both else one_px) + gap_px)
         self.numbers.setFixedHeight(min(max(left_px, LEAST_PX), MOST_PX))
