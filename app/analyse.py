@@ -18,7 +18,7 @@ from app.motion import foreseen_msd_um2, foreseen_speed_um_per_s, longest_delay_
 from app.outputs import require_files
 from app.page import Page
 from app.plan import plan_of
-from app.recorded import tables_of
+from app.recorded import longest_tables_of
 from app.say import say
 from config.refused import Refused
 from control.theory.many import random_bond_order
@@ -52,6 +52,8 @@ def analyse_run(path: Path, out: Path | None, *, json: Path | None) -> int:
         for one in found:
             name, foreseen, measured, unit, _ = row(one)
             say(f"{name:<32} {measured:>22} {unit:<6} foreseen {foreseen}")
+    if run.since:
+        say(f"measured {run.since}, as long as one law was in force")
     say(f"report: {target}")
     if json is not None:
         write_json(json, {"run": str(path), "findings": [plain(one) for one in found]})
@@ -64,13 +66,16 @@ def tables(path: Path) -> tuple[RunTables, str, str]:
         run.require_turns()
         header = run.header
         made = plan_of(header, f"{path}: ")
-        found = tables_of(run, made)
+        found, turns = longest_tables_of(run, made), len(run)
     if found is None:
         raise Refused(f"{path}: no particle was seen in this run, so that there is nothing to analyse")
     particles = found.means.particles
     span_s = float(np.ptp(found.turns["now_s"]))
+    part = (
+        f"{found.since}, as long as one law was in force: {len(found.turns)} turns of {turns}. " if found.since else ""
+    )
     about = (
-        f"{header.kind.value}, {len(found.turns)} turns in {span_s:.1f} s at {header.fps:g} frames/s, "
+        f"{part}{header.kind.value}, {len(found.turns)} turns in {span_s:.1f} s at {header.fps:g} frames/s, "
         f"{particles} particles, started {header.started}, code {header.git_hash[:12]}. {made.experiment.about}"
     )
     return found, about, calibration_in_words(header.calibration, str(path))

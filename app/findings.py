@@ -57,6 +57,7 @@ class RunTables:
     rings: pd.DataFrame
     turns: pd.DataFrame
     acted: bool = True  # whether light can have moved anybody: not in the dark, nor in a recording
+    since: str = ""  # from when on, in words; empty: it is the whole run
 
 
 def means_of(made: Plan, particles: int) -> Means:

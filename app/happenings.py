@@ -17,7 +17,8 @@ from control.interlock import SAYS
 
 QUIET_S = 2.0  # between two of the same: from then on it is said again
 NAMED = 4  # particles that a line names by their numbers
-NUMBERS = re.compile(r"\d+\.?\d*(e-?\d+)?")
+NUMBERS = re.compile(r"(?<![\w.])\d+(\.\d+)?(e[+-]?\d+)?(?!\w)")  # those that are no part of a name, as in ttyACM0
+PARTICLES = re.compile(r"\bparticles? (\d+(?: and \d+)?)")
 
 
 class Kind(StrEnum):
@@ -42,7 +43,7 @@ class Happening:
 
     @property
     def like(self) -> tuple[Kind, str]:
-        """What it has in common with others of its like: all but the numbers."""
+        """What it has in common with others of its like: all but the numbers, which are not those of devices."""
         return self.kind, without_numbers(self.text)
 
 
@@ -54,11 +55,12 @@ class Line:
     times: int = 1
     last_s: float | None = None
     particles: set[int] = field(default_factory=set)
+    named: dict[str, None] = field(default_factory=dict)  # particles that the words name: "7", or "3 and 9"
 
     @classmethod
     def of(cls, happening: Happening) -> Line:
         who = set() if happening.particle is None else {happening.particle}
-        return cls(happening, 1, happening.at_s, who)
+        return cls(happening, 1, happening.at_s, who, dict.fromkeys(named_in(happening.text)))
 
     def takes(self, other: Happening) -> bool:
         """Whether it is the same again, a moment later. A change of level is always a line of its own."""
@@ -70,6 +72,7 @@ class Line:
         self.times, self.last_s = self.times + 1, other.at_s
         if other.particle is not None:
             self.particles.add(other.particle)
+        self.named.update(dict.fromkeys(named_in(other.text)))
 
     @property
     def text(self) -> str:
@@ -81,7 +84,21 @@ class Line:
                 f"  (until {self.last_s:.2f} s)" if self.particles else f"  (×{self.times}, until {self.last_s:.2f} s)"
             )
         said = no_light(self.particles, first.text) if self.particles else " ".join(first.text.splitlines())
+        others = [*self.named][1:]
+        if others and not self.particles:
+            more = f" and {len(others) - NAMED} more" if len(others) > NAMED else ""
+            said = f"{said}; likewise {', '.join(others[:NAMED])}{more}"
         return f"{at}{said}{f'; {first.advice}' if first.advice else ''}{again}"
+
+
+def named_in(text: str) -> list[str]:
+    """Particles that a text names.
+
+    >>> named_in("particles 3 and 9 are seen as one"), named_in("2 spots outside of the field were left out")
+    (['3 and 9'], [])
+    """
+    found: list[str] = PARTICLES.findall(text)
+    return found[:1]
 
 
 def no_light(particles: set[int], why: str) -> str:
@@ -143,8 +160,10 @@ class Teller:
 
 @lru_cache(4096)
 def without_numbers(text: str) -> str:
-    """The text, its numbers left out.
+    """The text, its numbers left out, unless they belong to a name.
 
+    >>> without_numbers("the galvo at ttyACM0: no answer within 50 ms")
+    'the galvo at ttyACM0: no answer within  ms'
     >>> without_numbers("3 forces clipped, the largest from 0.2 pN")
     ' forces clipped, the largest from  pN'
     """

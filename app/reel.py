@@ -18,7 +18,7 @@ from app.live import NoRecord, sentence
 from app.machine import needs_network
 from app.plan import plan_of
 from app.recent import Recent, most
-from app.recorded import tables_of
+from app.recorded import Stretches, tables_of
 from app.recording import is_run
 from app.rig import open_instrument
 from app.rig_file import Plan
@@ -103,6 +103,11 @@ class Source(Protocol):
 
     def law(self, begin: int, end: int) -> Experiment | None: ...
 
+    def stretch(self, index: int) -> tuple[int, int, str]:
+        """The turns around this one under one law, all with light or none: the first, that after the last, and since
+        when, in words."""
+        ...
+
     def said(self) -> list[Happening]: ...
 
     def close(self) -> None: ...
@@ -124,9 +129,7 @@ class RunSource:
         self._position_um = np.column_stack([rows["x_um"], rows["y_um"]])
         self._ends = turns["tracks_end"].copy()
         self._sent_ends = turns["sent_end"].copy()
-        orders = self.run.rows("orders")
-        applied = orders["turn"][orders["kind"] == b"APPLY"] - self.run.first_turn
-        self._applied = int(applied.min()) if len(applied) else len(turns)  # the first turn of another law
+        self._stretches = Stretches(self.run, self.plan)
         self._time_s = turns["tracks_time_s"].copy()
         self._latency_s = np.where(turns["has_frame"] != 0, turns["sent_s"] - turns["frame_time_s"], np.nan)
         self._carried(rows)
@@ -160,8 +163,14 @@ class RunSource:
         return found
 
     def tables(self, begin: int, end: int) -> RunTables | None:
+        stretch = self._stretches.at(end - 1)
+        begin = max(begin, stretch.begin)
         each = (self._ends[end - 1] - (self._ends[begin - 1] if begin else 0)) / max(end - begin, 1) if end else 0.0
-        return tables_of(self.run, self.plan, max(begin, end - most(each)), end)
+        return tables_of(self.run, self._stretches.plan(stretch), max(begin, end - most(each)), end)
+
+    def stretch(self, index: int) -> tuple[int, int, str]:
+        found = self._stretches.at(index)
+        return found.begin, found.end, f", {found.since}" if len(self._stretches.all) > 1 else ""
 
     def said(self) -> list[Happening]:
         """Orders and what they changed, levels and why, notes, who got no light and why, in order."""
@@ -192,11 +201,12 @@ class RunSource:
         return [one for _, one in sorted(found, key=lambda each: each[0])]
 
     def law(self, begin: int, end: int) -> Experiment | None:
-        """The run's, where light was sent to particles that could feel it, and no other was applied before."""
+        """The one that was in force, where light was sent to particles that could feel it all the time."""
         lit = end > begin and self._sent_ends[end - 1] > (self._sent_ends[begin - 1] if begin else 0)
-        if not lit or self._applied < end or self.run.header.kind == "REPLAY":
+        stretch = self._stretches.at(end - 1)
+        if not lit or not stretch.armed or begin < stretch.begin or self.run.header.kind == "REPLAY":
             return None
-        return self.plan.experiment
+        return self._stretches.plan(stretch).experiment
 
     def latencies_s(self, begin: int, end: int) -> Floats:
         known: Floats = self._latency_s[begin:end]
@@ -233,6 +243,9 @@ class VideoSource:
 
     def law(self, begin: int, end: int) -> None:
         return None
+
+    def stretch(self, index: int) -> tuple[int, int, str]:
+        return 0, len(self), ""
 
     def said(self) -> list[Happening]:
         return [Happening(Kind.NOTE, sentence.removeprefix("note: ")) for sentence in self._taken]
@@ -326,6 +339,11 @@ class Reel:
     def law(self, begin: int, end: int) -> Experiment | None:
         """The law that acted from turn `begin` to `end`; None in a video, on which no law of ours acted."""
         return self.source.law(max(begin, 0), min(end, self.ready))
+
+    def stretch(self, index: int) -> tuple[int, int, str]:
+        """The turns around this one that may be pooled: under one law, all with light or none; and since when."""
+        begin, end, since = self.source.stretch(index)
+        return begin, min(end, self.ready), since
 
     def said(self) -> list[Happening]:
         """What happened in a run, in words; of a video, which frame rate and scale were taken from where."""

@@ -19,6 +19,7 @@ from drivers.video import VideoCamera
 
 FPS, SCALE = "camera.fps", "optics.um_per_px"
 KEYS = (FPS, SCALE)
+CHOOSE = re.compile(r"choose one with camera\.channel_number \(1 to (\d+)\)")  # in what drivers.stated refuses
 SAME = 1e-6  # two numbers that differ by a smaller share are one
 
 
@@ -82,8 +83,14 @@ def contradictions(made: Plan) -> tuple[str, ...]:
     return tuple(said for key, given, value in values for said in _conflict(key, given, "the rig", value, name))
 
 
+def channels_to_choose(refused: Refused) -> int:
+    """How many channels a recording has that was refused because none of them was chosen; 0: it was not for that."""
+    found = CHOOSE.search(str(refused))
+    return int(found[1]) if found else 0
+
+
 def with_told(made: Plan, values: Mapping[str, float]) -> Plan:
-    """The plan of a recording with values for some of KEYS, as a person told them."""
+    """The plan of a recording with values for some of KEYS, as a person told them: its experiment has them in `set`."""
     camera, optics = made.rig.camera, made.rig.optics
     assert isinstance(camera, VideoCamera)
     camera = replace(camera, fps=values.get(FPS, camera.fps))
@@ -91,22 +98,33 @@ def with_told(made: Plan, values: Mapping[str, float]) -> Plan:
     told = "; ".join(f"{key} {value:g} (as told in the window)" for key, value in values.items())
     taken = (*made.taken, f"{quoted(Path(camera.path).name, 60)}: {told}")
     unknown = tuple(key for key in made.unknown if key not in values)
-    return replace(made, rig=replace(made.rig, camera=camera, optics=optics), taken=taken, unknown=unknown)
+    experiment = replace(made.experiment, set={**made.experiment.set, **values})
+    rig = replace(made.rig, camera=camera, optics=optics)
+    return replace(made, rig=rig, experiment=experiment, taken=taken, unknown=unknown)
 
 
 def stated(made: Plan) -> str:
     """Frame rate and scale of a recording as its plan has them, each with where it was taken from."""
     values = zip(KEYS, (made.rig.camera.fps, made.rig.optics.um_per_px), strict=True)
-    return "; ".join(f"{key} {value:.6g} ({_source(made, key)})" for key, value in values)
+    return "; ".join(f"{key} {value:.6g} ({_source(made, key, value)})" for key, value in values)
 
 
-def _source(made: Plan, key: str) -> str:
+def _source(made: Plan, key: str, value: float) -> str:
     if key in made.unknown:
         return "a guess: the file does not say"
-    if key in made.experiment.set:
-        return "as set"
-    found = (re.search(rf"{re.escape(key)} [^;(]*\((.*?)\)(?=;|$)", sentence) for sentence in reversed(made.taken))
-    return next((match[1] for match in found if match), "as in the rig")
+    said = (re.search(rf"{re.escape(key)} ([^;( ]+) \((.*?)\)(?=;|$)", one) for one in reversed(made.taken))
+    last = next((match for match in said if match), None)
+    if key in made.experiment.set and not (last and _is_number(last[1], value)):
+        return "as set"  # since then
+    return last[2] if last else "as in the rig"
+
+
+def _is_number(text: str, value: float) -> bool:
+    """Whether a number that was written with six digits is this one."""
+    try:
+        return abs(float(text) - value) <= 1e-5 * abs(value)
+    except ValueError:
+        return False
 
 
 def _given(

@@ -1,4 +1,4 @@
-"""What a video does not say of itself is asked for: frame rate, size of a pixel. Nothing waits for the answer."""
+"""What a video does not say of itself is asked for: frame rate, size of a pixel, channel. Nothing waits for it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from collections.abc import Callable
 
 from PyQt6.QtWidgets import QDialog, QDialogButtonBox, QFormLayout, QLabel, QWidget
 
+from app.desktop.choice_box import ChoiceBox
 from app.desktop.number_box import NumberBox
 from app.rig_file import Plan
 from app.taken import FPS, SCALE
 from config.fields import describe
 
 NAMES = {FPS: "Frame rate of the recording", SCALE: "Size of a pixel in the sample"}
+WIDTH_PX = 360  # of a sentence
 UNITS = {FPS: "fps", SCALE: "µm"}
 
 
@@ -26,15 +28,14 @@ class Asking(QDialog):
         super().__init__(parent)
         self._told = told
         self.boxes: dict[str, NumberBox] = {}
+        self.channel = ChoiceBox()  # of a stack with several
+        self._answer: Callable[[], None] = lambda: None  # what an answer does
         self.setWindowTitle("What the video does not say")
         self._form = QFormLayout(self)
 
     def ask(self, plan: Plan) -> None:
         """Show the question; not where everything is known."""
-        self.close()
-        while self._form.rowCount():
-            self._form.removeRow(0)
-        self.boxes = {}
+        self._begin()
         if not plan.unknown:
             return
         self._form.addRow(
@@ -46,6 +47,36 @@ class Asking(QDialog):
             box = self.boxes[key] = NumberBox(UNITS[key], low, high)
             box.setValue(guesses[key])
             self._form.addRow(NAMES[key], box)
+        self._answer = self._tell
+        self._end()
+
+    def ask_channel(self, said: str, channels: int, chosen: Callable[[int], None]) -> None:
+        """Ask which channel of a stack is meant.
+
+        Args:
+            said: which channels there are, in a sentence.
+            chosen: called with the number of the channel, from 1.
+        """
+        self._begin()
+        label = QLabel(said)
+        label.setWordWrap(True)
+        label.setMinimumWidth(WIDTH_PX)
+        self._form.addRow(label)
+        self.channel = ChoiceBox()
+        self.channel.addItems([str(number) for number in range(1, channels + 1)])
+        self._form.addRow("Channel", self.channel)
+        self._answer = lambda: chosen(self.channel.currentIndex() + 1)
+        self._end()
+
+    def _begin(self) -> None:
+        """Another question: the one before is closed."""
+        self.close()
+        while self._form.rowCount():
+            self._form.removeRow(0)
+        self.boxes = {}
+
+    def _end(self) -> None:
+        """The buttons below the question, which is shown."""
         buttons = QDialogButtonBox()
         use = buttons.addButton("Use these", QDialogButtonBox.ButtonRole.AcceptRole)
         buttons.addButton("Not now", QDialogButtonBox.ButtonRole.RejectRole)
@@ -56,9 +87,11 @@ class Asking(QDialog):
         self.show()
 
     def accept(self) -> None:
-        values = {key: box.number() for key, box in self.boxes.items()}
         super().accept()
-        self._told(values)
+        self._answer()
+
+    def _tell(self) -> None:
+        self._told({key: box.number() for key, box in self.boxes.items()})
 
 
 def _bounds(plan: Plan, key: str) -> tuple[float, float]:

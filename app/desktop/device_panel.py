@@ -52,8 +52,8 @@ class DevicePanel(QWidget):
         self.show_plan(plan)
         self._keys = EditingKeys(self, {APPLY: self.apply}, self._typed)
 
-    def show_plan(self, plan: Plan) -> None:
-        """The settings of this rig, in force from now on."""
+    def show_plan(self, plan: Plan, edits: dict[str, Any] | None = None) -> None:
+        """The settings of this rig, in force from now on; and `edits`, by dotted key, which are not."""
         self.plan = plan
         self.answers.clear()
         values = {
@@ -62,7 +62,9 @@ class DevicePanel(QWidget):
         if {part: form.cls for part, form in self.forms.items()} != {part: type(own) for part, own in values.items()}:
             self._make_forms(values)
         for part, value in values.items():
-            self.forms[part].put(plain(value))
+            edited = {key.partition(".")[2]: one for key, one in (edits or {}).items() if key.startswith(f"{part}.")}
+            settings = plain(value)
+            self.forms[part].put(settings | {name: one for name, one in edited.items() if name in settings})
         self._edited()
 
     def _make_forms(self, values: dict[str, Any]) -> None:
@@ -92,15 +94,6 @@ class DevicePanel(QWidget):
                 if before[name] != value:
                     found[f"{part}.{name}"] = value
         return found
-
-    def put_edits(self, edits: dict[str, Any]) -> None:
-        """Show these values, as edits that are not in force."""
-        for key, value in edits.items():
-            part, _, name = key.partition(".")
-            form = self.forms.get(part)
-            if form is not None and name in form.rows:
-                form.put({**form.get(), name: value})
-        self._edited()
 
     def tracking(self) -> Any:
         """The tracking settings as they stand in the form. Raises Refused."""

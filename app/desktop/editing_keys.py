@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from PyQt6.QtCore import QEvent, QObject, Qt, QTimer
 from PyQt6.QtGui import QKeyEvent
-from PyQt6.QtWidgets import QAbstractSpinBox, QApplication, QLineEdit, QWidget
+from PyQt6.QtWidgets import QAbstractSpinBox, QApplication, QDoubleSpinBox, QLineEdit, QSpinBox, QWidget
 
 CTRL = Qt.KeyboardModifier.ControlModifier
 SHIFT = Qt.KeyboardModifier.ShiftModifier
@@ -21,7 +21,8 @@ class EditingKeys(QObject):
 
     Args:
         actions: what a key does. A field keeps its own use of every other key.
-        typed: called after each key with whether the field holds text that is not committed yet.
+        typed: called after each key and each other change by hand (a paste, a drop, an input method) with whether the
+            field holds text that is not committed yet.
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class EditingKeys(QObject):
         self._form, self._typed = form, typed
         self._actions = {chord: action for chords, action in actions.items() for chord in chords}
         self._field: QWidget | None = None
+        self._line: QLineEdit | None = None  # in which text is typed there
         app = QApplication.instance()
         assert isinstance(app, QApplication)
         app.focusChanged.connect(self._focus_moved)
@@ -45,7 +47,7 @@ class EditingKeys(QObject):
         if event.type() != QEvent.Type.KeyPress:
             return False
         if action is None:
-            QTimer.singleShot(0, self._look)  # when the field has taken the key
+            self._look_soon()
             return False
         commit(field)
         action()
@@ -55,15 +57,24 @@ class EditingKeys(QObject):
         if self._field is not None:
             self._field.removeEventFilter(self)
             self._field.destroyed.disconnect(self._gone)
-            self._field = None
+            if self._line is not None:
+                self._line.textEdited.disconnect(self._look_soon)
+            self._field = self._line = None
         if now is not None and self._form.isAncestorOf(now):
             self._field = now
             now.installEventFilter(self)
             now.destroyed.connect(self._gone)
+            self._line = line_of(now)
+            if self._line is not None:
+                self._line.textEdited.connect(self._look_soon)
         self._look()
 
     def _gone(self) -> None:
-        self._field = None
+        self._field = self._line = None
+
+    def _look_soon(self, *_: object) -> None:
+        """When the field has taken what came."""
+        QTimer.singleShot(0, self._look)
 
     def _look(self) -> None:
         self._typed(self._field is not None and uncommitted(self._field))
@@ -80,7 +91,18 @@ def commit(field: QWidget) -> None:
 
 def uncommitted(field: QWidget) -> bool:
     """Whether the field shows text that is not its value yet."""
+    line = line_of(field)
+    if line is None:
+        return False
+    if isinstance(field, QSpinBox):  # a paste over all of it does not count as modified
+        return line.isModified() or field.cleanText() != field.textFromValue(field.value())
+    if isinstance(field, QDoubleSpinBox):
+        return line.isModified() or field.cleanText() != field.textFromValue(field.value())
+    return line.isModified()
+
+
+def line_of(field: QWidget) -> QLineEdit | None:
+    """In which text is typed; None: in none."""
     if isinstance(field, QAbstractSpinBox):
-        line = field.lineEdit()
-        return line is not None and line.isModified()
-    return isinstance(field, QLineEdit) and field.isModified()
+        return field.lineEdit()
+    return field if isinstance(field, QLineEdit) else None

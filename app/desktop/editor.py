@@ -10,6 +10,7 @@ from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtWidgets import QCheckBox, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
 from app.desktop.choice_box import ChoiceBox
+from app.desktop.editing_keys import uncommitted
 from app.desktop.number_box import CountBox, NumberBox
 from config.fields import FieldForm
 from config.reader import value_of
@@ -44,6 +45,8 @@ class Single(Editor):
         return self._get()
 
     def put(self, value: Any) -> None:
+        if uncommitted(self.widget) and self.widget.hasFocus() and value == self._get():
+            return  # it is being typed in, and its value is the same
         self.widget.blockSignals(True)
         self._put(value)
         self.widget.blockSignals(False)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from PyQt6.QtCore import Qt, pyqtSignal
-from PyQt6.QtWidgets import QHBoxLayout, QMenu, QToolButton, QWidget
+from PyQt6.QtWidgets import QGridLayout, QMenu, QToolButton, QWidget
 
 from app.desktop import theme
 from app.desktop.choice_box import ChoiceBox
@@ -16,6 +16,7 @@ from app.desktop.unsaved import Unsaved
 from config.reader import read
 from config.refused import Refused
 
+LEAST_PX = 100  # width of the list
 RECENT = 12  # files kept in the list at the Open button
 
 
@@ -37,12 +38,12 @@ class ExperimentList(QWidget):
         )
         self.save_button.setText("Save…")
         self.save_button.setToolTip("save the experiment as it is in the form, as YAML")
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(theme.GRID // 2)
-        row.addWidget(self.box, 1)
-        row.addWidget(self.open_button)
-        row.addWidget(self.save_button)
+        self.box.setMinimumWidth(LEAST_PX)
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setSpacing(theme.GRID // 2)
+        self._grid.setColumnStretch(0, 1)
+        self.show_narrow(False)
         for path in sorted(folder.glob("*.yaml")):
             self._add(path)
         families = sorted(folder.glob("families/*.yaml"))
@@ -59,6 +60,17 @@ class ExperimentList(QWidget):
         self.open_button.setPopupMode(QToolButton.ToolButtonPopupMode.MenuButtonPopup)
         self.open_button.clicked.connect(lambda: self._ask(False))
         self.save_button.clicked.connect(lambda: self._ask(True))
+
+    def show_narrow(self, narrow: bool) -> None:
+        """The buttons below the list, or beside it."""
+        self._grid.addWidget(self.box, 0, 0, 1, 3 if narrow else 1)
+        for column, button in enumerate((self.open_button, self.save_button), 1):
+            self._grid.addWidget(button, int(narrow), column)
+
+    def height_px(self, narrow: bool) -> int:
+        """With the buttons below the list, or beside it."""
+        row_px = max(widget.sizeHint().height() for widget in (self.box, self.open_button))
+        return row_px + narrow * (row_px + theme.GRID // 2)
 
     def show_title(self, title: str) -> None:
         self.box.setCurrentIndex(self.box.findText(title))

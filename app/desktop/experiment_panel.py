@@ -11,7 +11,7 @@ from typing import Any
 
 from PyQt6.QtCore import QKeyCombination, QSize, Qt, pyqtSignal
 from PyQt6.QtGui import QKeySequence, QResizeEvent, QShortcut, QUndoCommand, QUndoStack
-from PyQt6.QtWidgets import QHBoxLayout, QPushButton, QScrollArea, QTabWidget, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QGridLayout, QPushButton, QScrollArea, QTabWidget, QVBoxLayout, QWidget
 
 from app.desktop import checkpoint_editor as checkpoint_editor  # these put themselves into the form
 from app.desktop import drawn_editor as drawn_editor
@@ -25,8 +25,9 @@ from app.desktop.foreseen import ForeseenTable
 from app.desktop.form import Fields
 from app.desktop.formula_editor import FormulaEditor
 from app.desktop.potential_plot import PotentialPlot
-from app.desktop.sentence import Sentence
+from app.desktop.sentence import LINES, Sentence
 from app.desktop.unsaved import Unsaved
+from app.given import GONE
 from app.means import Means
 from app.predict import predict
 from app.rig_file import Plan
@@ -37,6 +38,11 @@ from control.experiment import Experiment, Programmed
 IN_ONE_GO_S = 1.0
 FORM_PX = 350  # of height for the form with its tabs, where the panel has it: 320 for the fields
 FORM_LEAST_PX = 150
+TWO_COLUMNS_PX = 470  # of width for the form and the rest beside it
+FORM_WIDE_PX = 252  # of width for the form in two columns
+SIDE_LINES = 3  # for what is wrong, in two columns
+EDGE_PX = 1  # above and below
+LAST_ROW = 3  # of two columns: takes the height that is left
 LAW, CARRYING = ("policy",), ("mode", "trap", "species", "keep_in_field")  # the rest is not turned while it runs
 
 
@@ -48,13 +54,16 @@ class Edit(QUndoCommand):
         self._shown = shown  # the form shows `after` already
         self.panel, self.before, self.after = panel, before, after
         self.where, self.at_s = difference(before, after), time.monotonic()
-        self.applied = False  # the rig has followed it, and follows when it is undone
+        self.applied = False  # the rig has followed it
+        below = panel.below(panel.undo_stack.index())  # whether the data were in force before it, and after it
+        self.before_flew: bool = below is None or below.after_flew
+        self.after_flew: bool = False
 
     def id(self) -> int:
         return 1
 
     def mergeWith(self, other: QUndoCommand | None) -> bool:
-        if not isinstance(other, Edit) or self.applied or other.at_s - self.at_s > IN_ONE_GO_S:
+        if not isinstance(other, Edit) or self.applied or self.after_flew or other.at_s - self.at_s > IN_ONE_GO_S:
             return False
         if not self.where or other.where != self.where:
             return False
@@ -77,10 +86,26 @@ class Edit(QUndoCommand):
         self.panel.show_data(data if own else {**data, "set": self.panel.data()["set"]})
 
 
+class RigEdit(QUndoCommand):
+    """Other values of the rig, which are in force: by dotted key, before and after.
+
+    The window changes the rig, then the stack goes a step: where the rig refuses, neither has changed.
+    """
+
+    def __init__(self, before: dict[str, Any], after: dict[str, Any], reopens: bool) -> None:
+        super().__init__("edit of the rig")
+        self.before, self.after, self.reopens = before, after, reopens
+
+
 class ExperimentPanel(QWidget):
-    """Shows an experiment; `applied` carries one that the strict reader has accepted."""
+    """Shows an experiment; `applied` carries one that the strict reader has accepted.
+
+    `rig_stepped` asks for other values of the rig, because an edit of it is undone or redone: by dotted key, whether
+    the devices are opened anew for them, and what is to be called when they are in force.
+    """
 
     applied = pyqtSignal(object)
+    rig_stepped = pyqtSignal(dict, bool, object)
     edited = pyqtSignal(object, str)  # the experiment or None, and what is wrong with it
 
     def __init__(
@@ -129,18 +154,43 @@ class ExperimentPanel(QWidget):
         self.tabs.setMinimumHeight(FORM_LEAST_PX)
         self.tabs.addTab(scrolled(self.law), "Law")
         self.tabs.addTab(scrolled(self.carrying), "Mode, trap, field")
-        buttons = QHBoxLayout()
-        buttons.addWidget(self.apply_button, 2)
-        buttons.addWidget(self.undo_button, 1)
-        buttons.addWidget(self.redo_button, 1)
-        whole = QVBoxLayout(self)
-        whole.setContentsMargins(theme.GRID, theme.GRID // 2, theme.GRID, theme.GRID // 2)
-        whole.setSpacing(theme.GRID // 2)
-        whole.addWidget(self.list)
-        whole.addWidget(self.tabs, 1)
-        for below in (self.consequences, self.trouble):
-            whole.addWidget(below)
-        whole.addLayout(buttons)
+        self.buttons = QWidget()
+        self._button_grid = QGridLayout(self.buttons)
+        self._button_grid.setContentsMargins(0, 0, 0, 0)
+        self._button_grid.setSpacing(theme.GRID // 2)
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(theme.GRID, EDGE_PX, theme.GRID, EDGE_PX)
+        self._grid.setHorizontalSpacing(theme.GRID)
+        self._grid.setVerticalSpacing(theme.GRID // 2)
+        self._in_two_columns: bool | None = None
+        self._place(False)
+
+    def _place(self, in_two_columns: bool) -> None:
+        """The form above the rest; or beside it, where the panel is too low for both and wide enough."""
+        if in_two_columns == self._in_two_columns:
+            return
+        self._in_two_columns = in_two_columns
+        rest = (self.list, self.consequences, self.trouble, self.buttons)
+        if in_two_columns:
+            self._grid.addWidget(self.tabs, 0, 0, len(rest), 1)
+            for row, widget in enumerate(rest[:-1]):
+                self._grid.addWidget(widget, row, 1)
+            self._grid.addWidget(self.buttons, LAST_ROW, 1, Qt.AlignmentFlag.AlignBottom)
+        else:
+            self._grid.addWidget(self.list, 0, 0)
+            self._grid.addWidget(self.tabs, 1, 0)
+            for row, widget in enumerate(rest[1:], 2):
+                self._grid.addWidget(widget, row, 0)
+        self._grid.setRowStretch(1, 0 if in_two_columns else 1)
+        self._grid.setRowStretch(LAST_ROW, 1 if in_two_columns else 0)
+        self._grid.setColumnStretch(0, 1)
+        self._grid.setColumnStretch(1, 1 if in_two_columns else 0)
+        self._button_grid.addWidget(self.apply_button, 0, 0, 1, 2)
+        for column, button in enumerate((self.undo_button, self.redo_button)):
+            self._button_grid.addWidget(button, int(in_two_columns), column + 2 * (not in_two_columns))
+        self.tabs.setMinimumWidth(FORM_WIDE_PX if in_two_columns else 0)
+        self.list.show_narrow(in_two_columns)
+        self.trouble.set_lines(SIDE_LINES if in_two_columns else LINES)
 
     def minimumSizeHint(self) -> QSize:
         """Small, since what has no room is put away."""
@@ -149,12 +199,25 @@ class ExperimentPanel(QWidget):
     def resizeEvent(self, event: QResizeEvent | None) -> None:
         """The form has its height first."""
         super().resizeEvent(event)
-        self.consequences.fit(self.height() - FORM_PX - self._beside_px())
+        left_px = self.height() - FORM_PX - self._beside_px()
+        self._place(left_px < 0 and self.width() >= TWO_COLUMNS_PX)
+        if self._in_two_columns:
+            left_px = most_px = self.height() - self._side_px()
+        else:
+            most_px = left_px + FORM_PX - FORM_LEAST_PX
+        self.consequences.fit(left_px, most_px)
 
     def _beside_px(self) -> int:
-        """The height of all but the form, the curves and the numbers."""
-        fixed = (self.list, self.trouble, self.apply_button)
-        return sum(widget.sizeHint().height() for widget in fixed) + self.consequences.head_px + 6 * theme.GRID // 2
+        """The height of all but the form, the curves and the numbers, in one column."""
+        fixed_px = self.list.height_px(False) + self.apply_button.sizeHint().height() + self.trouble.height_px(LINES)
+        return fixed_px + self.consequences.head_px + 6 * theme.GRID // 2
+
+    def _side_px(self) -> int:
+        """The height of all beside the form but the curves and the numbers, in two columns."""
+        gap_px = theme.GRID // 2
+        buttons_px = 2 * self.apply_button.sizeHint().height() + gap_px
+        fixed_px = self.list.height_px(True) + buttons_px + self.trouble.height_px(SIDE_LINES)
+        return fixed_px + self.consequences.head_px + 3 * gap_px + 2 * EDGE_PX
 
     def show_experiment(self, experiment: Experiment) -> None:
         """Another experiment, in force from now on; its edits begin anew."""
@@ -227,19 +290,26 @@ class ExperimentPanel(QWidget):
 
     def undo(self) -> None:
         """Take the last edit back. Where it is in force, what was before it comes into force again."""
-        self._step(self.undo_stack.index() - 1, self.undo_stack.undo)
+        edit = self.undo_stack.command(self.undo_stack.index() - 1)
+        self._step(edit, False, self.undo_stack.undo)
 
     def redo(self) -> None:
         """The edit that was undone last, again; in force again where it was."""
-        self._step(self.undo_stack.index(), self.undo_stack.redo)
+        edit = self.undo_stack.command(self.undo_stack.index())
+        self._step(edit, True, self.undo_stack.redo)
 
-    def _step(self, index: int, step: Callable[[], None]) -> None:
-        edit = self.undo_stack.command(index)
-        if not isinstance(edit, Edit):
-            return
-        step()
-        if edit.applied:
-            self.apply()
+    def _step(self, edit: QUndoCommand | None, forward: bool, step: Callable[[], None]) -> None:
+        if isinstance(edit, RigEdit):
+            self.rig_stepped.emit(edit.after if forward else edit.before, edit.reopens, step)
+        elif isinstance(edit, Edit):
+            step()
+            if follows(edit, forward) and self._check_now().experiment != self.in_force:
+                self.apply()
+
+    def below(self, index: int) -> Edit | None:
+        """The edit of the experiment that led to the data as they are with so many edits done; None: as opened."""
+        edits = (self.undo_stack.command(number) for number in range(index - 1, -1, -1))
+        return next((edit for edit in edits if isinstance(edit, Edit)), None)
 
     def _apply_typed(self) -> None:
         """Ctrl+Enter: what the Apply button does, where there is something to apply."""
@@ -255,16 +325,26 @@ class ExperimentPanel(QWidget):
     def accepted(self, experiment: Experiment) -> None:
         """It is in force by now."""
         self.in_force = experiment
-        for index in range(self.undo_stack.index()):
-            edit = self.undo_stack.command(index)
+        stack = self.undo_stack
+        edits = [stack.command(index) for index in range(stack.count())]
+        done, undone = edits[: stack.index()], edits[stack.index() :]
+        for edit in done:
             if isinstance(edit, Edit):
                 edit.applied = True
+        below, above = self.below(stack.index()), next((edit for edit in undone if isinstance(edit, Edit)), None)
+        if below is not None:
+            below.after_flew = True
+        if above is not None:
+            above.before_flew = True
         self._check()
 
     def show_set(self, values: dict[str, Any]) -> None:
-        """Other values of the rig are in force; what is being edited stays."""
+        """Other values of the rig are in force; what is being edited stays, and the field that is typed in, too."""
+        before, own = self.in_force.set, self._data["set"]
+        changed = {key for key in {**before, **values} if before.get(key, GONE) != values.get(key, GONE)}
+        kept = {key: value for key, value in own.items() if key not in changed}
         self.in_force = replace(self.in_force, set=values)
-        self.show_data({**self.data(), "set": values})
+        self.take_over({**self._data, "set": kept | {key: values[key] for key in values if key in changed}})
 
     def say(self, trouble: str) -> None:
         self.trouble.say(trouble.splitlines()[0] if trouble else "")
@@ -344,14 +424,16 @@ class ExperimentPanel(QWidget):
         self.apply_button.setEnabled(self._changed or self._typing)
         self.apply_button.setText("Apply" if self._changed or self._typing or self._wrong else "In force")
         below = self.undo_stack.index()
-        for button, name, keys, edit in (
-            (self.undo_button, "Undo", "Ctrl+Z", self.undo_stack.command(below - 1)),
-            (self.redo_button, "Redo", "Ctrl+Shift+Z", self.undo_stack.command(below)),
+        for button, name, keys, edit, forward in (
+            (self.undo_button, "Undo", "Ctrl+Z", self.undo_stack.command(below - 1), False),
+            (self.redo_button, "Redo", "Ctrl+Shift+Z", self.undo_stack.command(below), True),
         ):
-            follows = isinstance(edit, Edit) and edit.applied
+            acts = follows(edit, forward)
             button.setEnabled(edit is not None)
-            button.setText(f"{name}, apply" if follows else name)
-            said = "the rig follows from the next turn on" if follows else "in the form only; the rig goes on as it is"
+            button.setText(f"{name}, apply" if acts else name)
+            said = "the rig follows from the next turn on" if acts else "in the form only; the rig goes on as it is"
+            if isinstance(edit, RigEdit) and edit.reopens:
+                said = "the rig follows: dark, devices opened anew"
             button.setToolTip(f"{name.lower()} the last edit ({keys}): {said}")
 
     def _foresee(self, experiment: Experiment) -> None:
@@ -361,6 +443,13 @@ class ExperimentPanel(QWidget):
         self.consequences.show_drawn(any(force.shape.kind == "drawn" for force in forces))
         self.plot.show_forces([force.shape for force in forces], experiment.mode, means)
         self.foreseen.show_all(predict(experiment, means))
+
+
+def follows(edit: QUndoCommand | None, forward: bool) -> bool:
+    """Whether the rig follows where an edit is redone (`forward`) or undone: only to data that were in force."""
+    if isinstance(edit, Edit):
+        return edit.applied and (edit.after_flew if forward else edit.before_flew)
+    return isinstance(edit, RigEdit)
 
 
 def difference(before: Any, after: Any) -> tuple[Any, ...]:

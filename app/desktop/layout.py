@@ -20,6 +20,7 @@ BELOW = Qt.DockWidgetArea.BottomDockWidgetArea
 SIZE = QSize(1366, 768)
 SIDE_PX, BELOW_PX = 270, 150  # least widths of panels
 NARROW_PX, LOW_PX = 1100, 600  # a smaller screen begins without the other panels
+WIDE_PX, VIEW_PX = 524, 387  # of the experiment's panel on a low screen, and what it leaves for the image
 
 
 def lay_out(window: Window) -> None:
@@ -81,6 +82,10 @@ def fit_screen(window: QMainWindow, room: QSize) -> None:
         panel = window.findChild(QDockWidget, name)
         if panel is not None and hidden:
             panel.hide()
+    experiment = window.findChild(QDockWidget, "Experiment")
+    if experiment is not None:  # on a low screen the form, and the rest beside it
+        wide_px = min(WIDE_PX, room.width() - VIEW_PX) if room.height() < LOW_PX else 0
+        window.resizeDocks([experiment], [max(wide_px, theme.PANEL_WIDTH)], Qt.Orientation.Horizontal)
 
 
 def tall(inside: QWidget) -> QScrollArea:

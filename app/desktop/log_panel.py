@@ -100,6 +100,10 @@ class LogPanel(QWidget):
         self.trip.hide()
         self._show_all()
 
+    def unpin(self) -> None:
+        """No loop is running: no trip holds a beam dark."""
+        self.trip.hide()
+
     def say(self, text: str, colour: str = theme.INK) -> None:
         """One line that is not a turn's; in red it is a fault."""
         self._take([Happening(Kind.FAULT if colour == theme.RED else Kind.NOTE, text)])

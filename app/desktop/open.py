@@ -60,7 +60,7 @@ def open_desktop(
         experiment = memory.experiment
     path, made = opened or planner(rig, experiment, sets, at_once)
     session = Session(made, Wiring(apart=open_instrument))
-    window = Window(session, path, RUNS, lambda chosen: planner(chosen, None, sets, at_once)[1], memory)
+    window = Window(session, path, RUNS, lambda file, *more: planner(file, None, (*sets, *more), at_once)[1], memory)
     sys.excepthook = _hook(window)
     if made_window is not None:
         made_window(window)

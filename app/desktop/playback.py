@@ -97,7 +97,16 @@ class Playback:
         return self._measured[1]
 
     def latencies_s(self) -> Floats:
-        return self.reel.latencies_s(*self._past(MOST)) if self.reel is not None else np.empty(0)
+        """Of all turns up to where one is: no law changes them."""
+        if self.reel is None:
+            return np.empty(0)
+        end = max(int(self.transport.position) + 1, min(MOST, self.reel.ready))
+        return self.reel.latencies_s(max(end - MOST, 0), end)
+
+    def since(self) -> str:
+        """What the tracks are of, in words."""
+        since = self.reel.stretch(int(self.transport.position))[2] if self.reel is not None else ""
+        return f"of the recording{since}"
 
     def law(self) -> Experiment | None:
         """What has acted on the turns up to where one is; None where no light has, or more laws than one."""
@@ -108,9 +117,15 @@ class Playback:
         return self.reel.said() if self.reel is not None else []
 
     def _past(self, most: int) -> tuple[int, int]:
-        """The turns up to where one is, not more than `most`, and not less where there are as many."""
-        end = max(int(self.transport.position) + 1, min(most, self.reel.ready if self.reel is not None else 0))
-        return max(end - most, 0), end
+        """The turns up to where one is, not more than `most`, and not less where there are as many.
+
+        All are under one law, and all with light or none.
+        """
+        if self.reel is None:
+            return 0, 0
+        first, last, _ = self.reel.stretch(int(self.transport.position))
+        end = min(max(int(self.transport.position) + 1, first + most), last)
+        return max(end - most, first), max(end, first)
 
     def show_turn(self, index: int) -> None:
         """The image, the tracks, and both commands."""

@@ -39,6 +39,10 @@ class Past(Protocol):
 
     def latencies_s(self) -> Floats: ...
 
+    def since(self) -> str:
+        """What the tracks are of, in words."""
+        ...
+
     def law(self) -> Experiment | None:
         """What has acted on these tracks; None where no light has, or more laws than one."""
         ...
@@ -168,7 +172,7 @@ class Plots(QTabWidget):
             if self.source is not None:
                 self._tracks.clear()
                 self._tracks.extend(seen for seen in self.source.tracks() if len(seen))
-            since = self._since if self.source is None else "of the recording"
+            since = self._since if self.source is None else self.source.since()
             of = Measurement(tuple(self._tracks), self.experiment, self.means, self._law(), since, self._unknown())
             self._pending = current, self._worker.submit(self.measured[current], of)
 

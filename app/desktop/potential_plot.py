@@ -17,11 +17,11 @@ from app.predict import Curve, curve
 COLOURS = (theme.SKY, theme.ORANGE, theme.GREEN, theme.PURPLE, theme.YELLOW)
 MOST = len(COLOURS)  # forces drawn
 NO_CURVE = "no curve over r: no force here is of the distance alone"
-ENERGY_PX, FORCE_PX, LOW_PX = 80, 88, 92
+PLOT_PX, LEAST_PX = 160, 92  # height of a plot; and where a panel has no room for that
 
 
 class PotentialPlot(QWidget):
-    """Two small plots over one axis of distance."""
+    """Two plots over one axis of distance, or one of them where there is no room for both."""
 
     dragged = pyqtSignal(int, object)  # force, (radius_um, energy_kt) of all points of its drawn curve
 
@@ -45,21 +45,31 @@ class PotentialPlot(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        for plot, height in ((self.energy, ENERGY_PX), (self.force, FORCE_PX)):
-            plot.setFixedHeight(height)
+        for plot in (self.energy, self.force):
+            plot.setFixedHeight(PLOT_PX)
             plot.setMinimumWidth(0)
             plot.sizeHint = lambda: QSize(theme.PANEL_WIDTH, 80)
             column.addWidget(plot)
 
     @property
     def height_px(self) -> int:
-        return ENERGY_PX + FORCE_PX
+        """Of both."""
+        return 2 * PLOT_PX
 
-    def show_low(self, low: bool) -> None:
-        """V alone, where there is no room for F below it."""
-        self.force.setVisible(not low)
-        self.energy.getAxis("bottom").setStyle(showValues=low)
-        self.energy.setFixedHeight(LOW_PX if low else ENERGY_PX)
+    def show_one(self, force: bool, height_px: int) -> None:
+        """V alone, or F alone, of this height."""
+        self.energy.setVisible(not force)
+        self.force.setVisible(force)
+        self.energy.getAxis("bottom").setStyle(showValues=True)
+        for plot in (self.energy, self.force):
+            plot.setFixedHeight(height_px)
+
+    def show_both(self) -> None:
+        """V above F."""
+        self.energy.getAxis("bottom").setStyle(showValues=False)
+        for plot in (self.energy, self.force):
+            plot.setFixedHeight(PLOT_PX)
+            plot.show()
 
     def show_forces(self, shapes: list[Any], mode: str, means: Means) -> None:
         """The curves of these shapes; those that are not of the distance alone are left out, and it says so."""

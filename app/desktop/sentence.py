@@ -20,7 +20,15 @@ class Sentence(QLabel):
         self.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.setFixedHeight(lines * self.fontMetrics().lineSpacing() + 2)
+        self.set_lines(lines)
+
+    def set_lines(self, lines: int) -> None:
+        """Another height, which it keeps."""
+        self.setFixedHeight(self.height_px(lines))
+
+    def height_px(self, lines: int) -> int:
+        """Of so many lines."""
+        return lines * self.fontMetrics().lineSpacing() + 2
 
     def say(self, sentence: str) -> None:
         self.setText(sentence)

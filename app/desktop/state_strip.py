@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from PyQt6.QtCore import QRect, Qt
+from PyQt6.QtCore import QEvent, QObject, QRect, Qt, QTimer, pyqtSignal
 from PyQt6.QtGui import QFont, QFontMetrics, QResizeEvent
-from PyQt6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QWidget
+from PyQt6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from app.advice import advice
 from app.desktop import theme
@@ -31,14 +31,18 @@ REASON_PX = 120  # at least, of the reason
 
 
 class Sentence(QLabel):
-    """A sentence in a fixed height: it goes on in further lines, and in smaller letters before anything is left out."""
+    """A sentence, whole: in further lines and smaller letters while its height is fixed, or as high as it needs."""
 
     SIZES_PX = (13, 12, 11, 10, 9)
     HEIGHT_PX = 33
+    FREE_PX = 12  # letters where its height is free
+
+    said = pyqtSignal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.whole = ""
+        self._free = False
         self.setWordWrap(True)
         self.setFixedHeight(self.HEIGHT_PX)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
@@ -48,28 +52,37 @@ class Sentence(QLabel):
         if text != self.whole:
             self.whole = text
             self.setToolTip(text)
+            self.setText(text)
             self._fit()
+            self.said.emit()
+
+    def free(self, free: bool) -> None:
+        """Whether it may be as high as it needs."""
+        self._free = free
+        self._fit()
+
+    def fits(self, width_px: int) -> bool:
+        """Whether it can be read whole in this width, at its fixed height."""
+        return any(self._height_px(size_px, width_px) <= self.HEIGHT_PX for size_px in self.SIZES_PX)
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
         super().resizeEvent(event)
         self._fit()
 
     def _fit(self) -> None:
-        """The largest letters in which it fits; only what does not fit in the smallest ends in an ellipsis."""
-        font = self.font()
-        for size_px in self.SIZES_PX:
-            font.setPixelSize(size_px)
-            if self._fits(font, self.whole):
-                break
+        """The largest letters in which it fits; or a height in which it does."""
+        width_px, font = self.width(), self.font()
+        fitting = (size for size in self.SIZES_PX if self._height_px(size, width_px) <= self.HEIGHT_PX)
+        size_px = self.FREE_PX if self._free else next(fitting, self.SIZES_PX[-1])
+        font.setPixelSize(size_px)
         self.setFont(font)
-        text = self.whole
-        while text and not self._fits(font, text):
-            text = f"{text[: len(text) * 9 // 10 - 1].rstrip()}…"
-        self.setText(text)
+        self.setFixedHeight(self._height_px(size_px, width_px) if self._free else self.HEIGHT_PX)
 
-    def _fits(self, font: QFont, text: str) -> bool:
-        room = QRect(0, 0, max(self.width(), 1), 10_000)
-        return QFontMetrics(font).boundingRect(room, int(Qt.TextFlag.TextWordWrap), text).height() <= self.HEIGHT_PX
+    def _height_px(self, size_px: int, width_px: int) -> int:
+        font = QFont(self.font())
+        font.setPixelSize(size_px)
+        room = QRect(0, 0, max(width_px, 1), 10_000)
+        return QFontMetrics(font).boundingRect(room, int(Qt.TextFlag.TextWordWrap), self.whole).height()
 
 
 class StateStrip(QWidget):
@@ -84,20 +97,54 @@ class StateStrip(QWidget):
         self.reason = Sentence()
         self.doubt = ""  # why a laser, of this rig or of one before, may be on
         self.reason.setAccessibleName("why the interlock is where it is")
-        row = QHBoxLayout(self)
-        row.setContentsMargins(theme.GRID, 4, theme.GRID, 4)
-        row.setSpacing(theme.GRID)
-        for widget in (self.kind, self.map, self.watch, self.level):
-            row.addWidget(widget)
-        self.reason.setMinimumWidth(REASON_PX)
-        row.addWidget(self.reason, 1)
-        for widget in (self.beam, self.record):
-            row.addWidget(widget)
+        self._gap = QWidget()  # in the place of a reason that stands below
+        self._gap.hide()
+        self._gap.setFixedHeight(Sentence.HEIGHT_PX)
+        self._gap.setSizePolicy(self.reason.sizePolicy())
+        self._rows, self._row = QVBoxLayout(self), QHBoxLayout()
+        self._rows.setContentsMargins(theme.GRID, 4, theme.GRID, 4)
+        self._rows.setSpacing(0)
+        self._row.setSpacing(theme.GRID)
+        self._rows.addLayout(self._row)
+        for badge in (self.kind, self.map, self.watch, self.level):
+            self._row.addWidget(badge)
+        for widget in (self.reason, self._gap):
+            widget.setMinimumWidth(REASON_PX)
+            widget.installEventFilter(self)
+            self._row.addWidget(widget, 1)
+        for badge in (self.beam, self.record):
+            self._row.addWidget(badge)
+        self._below = False
+        self._soon = QTimer(self)  # when everything has its place
+        self._soon.setSingleShot(True)
+        self._soon.timeout.connect(self._place)
+        self.reason.said.connect(self._soon.start)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.show_kind(kind, why_unconfirmed)
         self.show_watch(0.0)
         self.show_stopped("not started")
         self.show_record("")
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        if event is not None and event.type() == QEvent.Type.Resize:
+            self._soon.start()
+        return False
+
+    def _place(self) -> None:
+        """The reason beside the badges; below them, over the whole width, where it can't be read whole there."""
+        below = not self.reason.fits((self._gap if self._below else self.reason).width())
+        if below == self._below:
+            return
+        self._below = below
+        if below:
+            self._row.removeWidget(self.reason)
+            self._rows.addWidget(self.reason)
+            self._gap.show()
+        else:
+            self._gap.hide()  # first: side by side they would widen the window
+            self._rows.removeWidget(self.reason)
+            self._row.insertWidget(self._row.indexOf(self._gap), self.reason, 1)
+        self.reason.free(below)
 
     def show_kind(self, kind: str, why_unconfirmed: str = "") -> None:
         """What rig it is; and why its map from camera to deflector is not confirmed, where it is not."""

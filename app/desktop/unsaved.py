@@ -74,7 +74,8 @@ class Copies:
 
     def add(self, copy: Unsaved) -> None:
         """One more; one that says the same of the same file goes."""
-        self.all = [other for other in self.all if (other.path, other.data) != (copy.path, copy.data)]
+        same = (copy.path, copy.data, copy.devices)
+        self.all = [other for other in self.all if (other.path, other.data, other.devices) != same]
         self.all.insert(0, copy)
 
     def remove(self, copy: Unsaved) -> None:

@@ -50,9 +50,11 @@ class Watching:
         self.record, self._record_from_s = path, time.monotonic()
 
     def forget(self) -> None:
-        """Another rig or recording: nothing of the loop before it stays in sight."""
+        """The rig is closed, or another one or a recording comes: of the loop before, only the log's lines stay."""
         self.record, self._silent = None, False
+        self.log.unpin()
         self.status.forget()
+        self.devices.answers.clear()
         self.too_slow.forget()
         self.strip.show_record("")
         self.plots.forget()
@@ -89,7 +91,7 @@ class Watching:
         self.status.show_pace(pace, newest, self._looked_hz())
         if newest is not None:
             rig = session.plan.rig
-            slow = self._judge.look(rig, time.monotonic(), pace.turns, live.stopwatch)
+            slow = self._judge.look(rig, time.monotonic(), pace.turns, live.stopwatch, len(newest.tracks))
             if not live.running or newest.frame is None:  # a silent camera is a fault, which is said as one
                 slow = None
             self.too_slow.show_overload(slow)

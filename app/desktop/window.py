@@ -23,7 +23,7 @@ from app.desktop.asking import Asking
 from app.desktop.device_panel import DevicePanel, with_edits
 from app.desktop.editing_keys import commit
 from app.desktop.escape import Escape
-from app.desktop.experiment_panel import ExperimentPanel
+from app.desktop.experiment_panel import ExperimentPanel, RigEdit
 from app.desktop.hand import Hand
 from app.desktop.heart import Heart
 from app.desktop.judging import Judging, spread_images
@@ -42,6 +42,7 @@ from app.desktop.tuning_panel import TuningPanel
 from app.desktop.unsaved import Copies, Unsaved
 from app.desktop.view import View
 from app.desktop.watching import Watching
+from app.given import GONE
 from app.live import sentence
 from app.plan import unpinned
 from app.reading import Reading, read_with
@@ -49,8 +50,8 @@ from app.reel import Reel
 from app.rig_file import EXPERIMENTS, Plan
 from app.say import say
 from app.take_correction import IMAGES
-from app.taken import KEYS, SCALE, with_told
-from config.reader import plain
+from app.taken import KEYS, SCALE, channels_to_choose, value_at, with_told
+from config.reader import Document, plain
 from config.refused import Refused
 from control.contract import Fault, OrderKind, Tracks, Turn
 
@@ -59,14 +60,21 @@ WELCOME = "Start turns the loop; the beam stays dark until Arm"
 
 
 class Window(QMainWindow):
-    """Polls the newest Turn; writes orders. Closing it leaves the laser dark."""
+    """Polls the newest Turn; writes orders. Closing it leaves the laser dark.
+
+    Args:
+        path: the file of the session's plan.
+        runs: the folder of new records.
+        planner: the plan of a file, called with its path and settings as "camera.channel_number=2".
+        memory: what is kept from one day to the next.
+    """
 
     def __init__(
         self,
         session: Session,
         path: Path,
         runs: Path,
-        planner: Callable[[Path], Plan],
+        planner: Callable[..., Plan],
         memory: Memory | None = None,
     ) -> None:
         super().__init__()
@@ -95,6 +103,7 @@ class Window(QMainWindow):
         self.asking = Asking(self, self._told)
         self.reading: Reading | None = None  # of a file that was opened, and is not shown yet
         self._resumed: Unsaved | None = None  # the edits that go with it
+        self._done: Callable[[], None] | None = None  # the step of the stack of edits that goes with it
         self.copies = Copies(memory.unsaved if memory is not None else None)
         self._not_kept = False  # the window has said that the edits can't be kept
         self.still_lit = ""  # what went wrong when it was closed
@@ -136,6 +145,7 @@ class Window(QMainWindow):
         self.escape = Escape(self, self.stop)
         self.panel.applied.connect(self.apply)
         self.panel.edited.connect(self._edited)
+        self.panel.rig_stepped.connect(self._set_rig)
         self.hand.edited.connect(self.panel.put_in_force)
         self.hand.rig_edited.connect(lambda edits: self.change_rig(edits, False))
         self.hand.asked_for.connect(self.take)
@@ -160,17 +170,31 @@ class Window(QMainWindow):
         self.status.clearMessage()
 
     def close_rig(self) -> None:
-        """The loop ends, dark, and lets its devices go; the window stays, and Start opens them again."""
+        """The loop ends, dark, and lets its devices go; the window stays, and Start opens them again.
+
+        Nothing of the loop that was closed stays in sight but the lines of the log.
+        """
+        said = ""
         try:
             self.session.close()
         except Fault as fault:
-            self.trouble(str(fault))
+            said = str(fault)
+        self._forget_running()
+        self.view.say(WELCOME)
+        if said:
+            self.trouble(said)
         else:
             self.strip.show_stopped("the rig is closed; Start opens it again", light=self.session.light)
             self.log.say("the rig is closed")
-        self.strip.show_record("")
-        self.view.say(WELCOME)
         self.actions_bar.follow(self.session)
+
+    def _forget_running(self) -> None:
+        """What was shown of the loop: image, marks, trip, numbers, plots, and what was being taken or found."""
+        optics, plant = self.session.plan.rig.optics, self.session.plan.rig.plant
+        self.judging.forget()
+        self.watching.forget()
+        self.taking.forget()
+        self.view.show_rig(optics.um_per_px, plant.diameter_um, SCALE in self.session.plan.unknown)
 
     def reconnect(self) -> None:
         """Close the rig and open it anew: for a device that has gone. The beam stays dark until Arm."""
@@ -247,19 +271,22 @@ class Window(QMainWindow):
                 f"recording to {asked.path}" if asked.path is not None else "the record is closed", 6000
             )
 
-    def open(self, path: Path, resumed: Unsaved | None = None) -> None:
+    def open(self, path: Path, resumed: Unsaved | None = None, sets: tuple[str, ...] = ()) -> None:
         """Begin to read an experiment, a rig, a run or a video, instead of what is being read.
 
         Once it is read, what ran before is dark and closed, and its edits that were not saved are kept in the list.
 
         Args:
             resumed: edits of this file, which were kept.
+            sets: settings for it, as "camera.channel_number=2".
         """
         self._drop_reading()
         self.asking.close()
         plan = resumed.plan if resumed is not None else None
-        self._resumed = resumed
-        self.reading = Reading(path, read_with(self._planner if plan is None else lambda _: plan))
+        self._resumed, self._done = resumed, None
+        self.reading = Reading(
+            path, read_with((lambda file: self._planner(file, *sets)) if plan is None else lambda _: plan)
+        )
         self.status.showMessage(f"reading {path}; STOP (Esc) ends that")
 
     def resume(self, copy: Unsaved) -> None:
@@ -292,7 +319,7 @@ class Window(QMainWindow):
         try:
             found = self.reading.taken()
         except (Fault, Refused) as error:
-            self._not_read(error)
+            self._not_read(self.reading.path, error)
             return
         except BaseException:
             self.reading = None
@@ -302,12 +329,14 @@ class Window(QMainWindow):
         path, (plan, reel) = self.reading.path, found
         resumed, before, stack = self._resumed, self._unsaved(), self.panel.undo_stack
         if resumed is not None and resumed.stack is stack:  # and what was edited while it was read
-            resumed.data, resumed.devices = self.panel.data(), self.devices.edits()
+            values = resumed.data["set"]
+            resumed.data = {**self.panel.data(), "set": values}
+            resumed.devices = {key: value for key, value in self.devices.edits().items() if key not in values}
         try:
-            self.show_plan(plan)
+            self.show_plan(plan, resumed.devices if resumed is not None else None)
         except (Fault, Refused) as error:
             self.reading.drop()
-            self._not_read(error)
+            self._not_read(path, error)
             return
         self.reading = None
         self.path = path
@@ -321,10 +350,11 @@ class Window(QMainWindow):
             self.panel.show_experiment(experiment)
         else:
             self.panel.show_unsaved(resumed, experiment)
-            self.devices.put_edits(resumed.devices)
             self.copies.remove(resumed)
         if stack is self.panel.undo_stack:
             before = None  # they are gone on with
+            if self._done is not None:
+                self._done()
         elif before is None:
             stack.deleteLater()
         else:
@@ -340,14 +370,30 @@ class Window(QMainWindow):
 
     def _told(self, values: dict[str, float]) -> None:
         """What a video did not say: it is opened again, with its edits."""
-        plan = with_told(self.session.plan, values)
-        self.open(self.path, self.panel.as_it_stands(self.path, plan, self.devices.edits()))
+        plan, stack = self.session.plan, self.panel.undo_stack
+        edit = rig_edit(plan, values, True)
+        waiting = {key: value for key, value in self.devices.edits().items() if key not in values}
+        self._reopen(with_told(plan, values), values, waiting, lambda: stack.push(edit))
 
-    def _not_read(self, error: Exception) -> None:
+    def _reopen(self, plan: Plan, edits: dict[str, Any], waiting: dict[str, Any], done: Callable[[], None]) -> None:
+        """The same recording with other values of its camera or scale, `edits`, which its experiment keeps in `set`."""
+        copy = self.panel.as_it_stands(self.path, plan, waiting)
+        copy.data = {**copy.data, "set": {**copy.data["set"], **edits}}
+        self.open(self.path, copy)
+        self._done = done
+
+    def _not_read(self, path: Path, error: Exception) -> None:
         self.reading = None
         self.status.clearMessage()
-        self.trouble(str(error))
         self.panel.list.show_title(self.session.plan.experiment.title)
+        channels = channels_to_choose(error) if isinstance(error, Refused) and self._resumed is None else 0
+        if channels:
+            self.status.showMessage(str(error))
+            self.asking.ask_channel(
+                str(error), channels, lambda number: self.open(path, sets=(f"camera.channel_number={number}",))
+            )
+        else:
+            self.trouble(str(error))
 
     def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:
         data = event.mimeData() if event is not None else None
@@ -359,39 +405,48 @@ class Window(QMainWindow):
         if data is not None and data.urls():
             self.open(Path(data.urls()[0].toLocalFile()))
 
-    def show_plan(self, plan: Plan) -> None:
-        """Another plan, not yet started; what ran before is dark and closed. Raises Fault."""
+    def show_plan(self, plan: Plan, edits: dict[str, Any] | None = None) -> None:
+        """Another plan, not yet started; what ran before is dark and closed. Raises Fault.
+
+        Args:
+            edits: of the devices, by dotted key, which are not in force.
+        """
         self.session.open(plan)
         self.playback.close()
         self.tuning.forget()
-        self.judging.forget()
-        self.watching.forget()
-        self.taking.forget()
-        self.view.show_rig(plan.rig.optics.um_per_px, plan.rig.plant.diameter_um, SCALE in plan.unknown)
+        self._forget_running()
         self.strip.show_kind(str(plan.kind), plan.rig.why_unconfirmed)
         self.strip.show_watch(plan.rig.loop.window_timeout_s)
         self.strip.show_stopped("not started", light=self.session.light)
-        self.devices.show_plan(plan)
+        self.devices.show_plan(plan, edits)
         self.hand.regions.show(excluded_regions(plan))
         self._foresee()
         self.setWindowTitle(f"{plan.experiment.title} · {plan.rig.title} · Cybloids")
         self.view.say(WELCOME)
         self._follow()
 
-    def change_rig(self, edits: dict[str, Any], reopens: bool) -> None:
-        """Other values of the rig: of tracking between two turns, of devices by opening them anew, dark."""
+    def change_rig(self, edits: dict[str, Any], reopens: bool) -> bool:
+        """Other values of the rig: of tracking between two turns, of devices by opening them anew, dark.
+
+        They are undone like an edit of the experiment. False where they are refused, which is said.
+        """
+        edit = rig_edit(self.session.plan, edits, reopens)
+        return self._set_rig(edits, reopens, lambda: self.panel.undo_stack.push(edit))
+
+    def _set_rig(self, edits: dict[str, Any], reopens: bool, done: Callable[[], None]) -> bool:
+        """`change_rig`, with a step of the stack of edits as soon as it is done."""
         waiting = {key: value for key, value in self.devices.edits().items() if key not in edits}
         try:
             experiment = with_edits(self.session.plan.experiment, edits)
             if self.playback.reel is not None:
                 plan = self.session.planned(experiment)
-                if any(key in KEYS for key in edits):
-                    self.open(self.path, self.panel.as_it_stands(self.path, plan, waiting))
-                    return
+                if any(opens_anew(key) for key in edits):
+                    self._reopen(plan, edits, waiting, done)
+                    return True
                 self.session.plan = plan
                 self.playback.edit(plan)
             elif reopens:
-                self.show_plan(self.session.planned(experiment))
+                self.show_plan(self.session.planned(experiment), waiting)
             else:
                 self.session.apply(experiment)
         except (Fault, Refused) as error:
@@ -400,17 +455,19 @@ class Window(QMainWindow):
             self.status.showMessage(str(error), 6000)
             if isinstance(error, Fault):
                 self.trouble(str(error))
-            return
+            return False
         self.panel.show_set(experiment.set)
-        self.devices.show_plan(self.session.plan)
-        self.devices.put_edits(waiting)
+        done()
+        self.devices.show_plan(self.session.plan, waiting)
         self.hand.regions.show(excluded_regions(self.session.plan))
         self.tuning.accepted()
         self._foresee()
         if self.playback.reel is not None:
             self.status.showMessage("the recording goes through these settings again", 6000)
-            return
-        self.status.showMessage("the devices are opened anew by Start" if reopens else "in force from the next turn on")
+            return True
+        what = "the devices are opened anew by Start" if reopens else "in force from the next turn on"
+        self.status.showMessage(f"{', '.join(edits)}: {what}")
+        return True
 
     def take(self, what: str) -> None:
         """Begin to take a correction image from what is shown; `poll` says what comes of it."""
@@ -426,9 +483,12 @@ class Window(QMainWindow):
             self.status.showMessage(str(refused), 6000)
 
     def _taken(self, edits: dict[str, Any], said: str) -> None:
-        """A correction image, in force from the next turn on."""
-        self.change_rig(edits, False)
-        self.log.say(f"{said}; {next(iter(edits.values()))}", theme.INK)
+        """A correction image, in force from the next turn on; or why it is not."""
+        file = next(iter(edits.values()))
+        if self.change_rig(edits, False):
+            self.log.say(f"{said}; {file}", theme.INK)
+        else:
+            self.log.say(f"{said}; it is not in force ({self.devices.trouble.text()}); {file}", theme.RED)
 
     def save(self, path: Path) -> None:
         """The experiment as it stands in the form."""
@@ -442,7 +502,13 @@ class Window(QMainWindow):
         self.status.showMessage(f"saved to {path}", 6000)
 
     def apply(self, experiment: Any) -> None:
+        before = self.session.plan.experiment.set
+        other = {key: value for key, value in experiment.set.items() if before.get(key, GONE) != value}
         try:
+            if self.playback.reel is not None and any(opens_anew(key) for key in other):  # as edits of before may have
+                plan = self.session.planned(experiment)
+                self._reopen(plan, other, self.devices.edits(), lambda: self.panel.accepted(experiment))
+                return
             self.session.apply(experiment)
             self.playback.edit(self.session.plan)
         except Refused as refused:
@@ -584,6 +650,17 @@ class Window(QMainWindow):
         self.playback.close()
         self.plots.close_workers()
         self.judging.close()
+
+
+def opens_anew(key: str) -> bool:
+    """Whether a recording is read again for this value of its rig."""
+    return key in KEYS or key.partition(".")[0] == "camera"
+
+
+def rig_edit(plan: Plan, edits: dict[str, Any], reopens: bool) -> RigEdit:
+    """These values of a plan's rig, with those that it has now."""
+    rig = Document("the rig", plain(plan.rig), {})
+    return RigEdit({key: value_at(rig, key) for key in edits}, edits, reopens)
 
 
 def excluded_regions(plan: Plan) -> list[dict[str, Any]]:

@@ -10,8 +10,10 @@ from app.overload import Judge, overload
 from app.plan import plan
 from app.rig_file import EXPERIMENTS, Rig
 from app.stopwatch import Stopwatch
+from config.reader import Document, build, plain
 from drivers.cameras.opencv_capture import OpenCVCamera
 from drivers.sim.camera import SimulatedCamera
+from tracking.settings import Ellipse, Locator
 
 FREE = {"tracker": 0.002, "policy": 0.001, "beam": 0.0, "recorder": 0.0, "camera": 0.006}
 
@@ -43,6 +45,46 @@ def test_slow_tracking_is_named_and_a_cheaper_locator_a_region_and_bins_are_offe
     assert binned["tracking.diameter_px"] % 2 == 1
 
 
+def test_the_locator_that_is_offered_is_the_cheaper_one(rig: Rig) -> None:
+    def offered(locator: Locator, particles: int) -> str:
+        there = replace(rig, tracking=replace(rig.tracking, locator=locator))
+        found = overload(there, 8.5, {**FREE, "tracker": 0.11}, particles=particles)
+        assert found is not None
+        return next((offer.text for offer in found.offers if offer.text.startswith("locator")), "")
+
+    locators: tuple[Locator, ...] = ("centroid", "gaussian", "windows")
+    assert [offered(locator, 20) for locator in locators] == ["locator windows"] * 2 + [""]
+    assert [offered(locator, 5000) for locator in locators] == ["", "locator centroid", ""]
+
+
+def test_bins_scale_every_setting_in_pixels(rig: Rig) -> None:
+    tracking = replace(
+        rig.tracking, diameter_px=21, minmass=400.0, search_px=8.0, separation_px=12.0, maxsize_px=6.0,
+        smoothing_size_px=41, initial_velocity_px_per_frame=(2.0, -1.0), channel_bin_px=30.0,
+        excluded_regions=(Ellipse(left_px=100.0, top_px=40.0, width_px=20.0, height_px=30.0),),
+    )  # fmt: skip
+    found = overload(replace(rig, tracking=tracking), 8.5, {**FREE, "tracker": 0.11})
+    assert found is not None
+    edits = found.offers[-1].edits
+    assert found.offers[-1].text == "pixels binned 2×2"
+    named = {name for name in plain(tracking) if name.endswith(("_px", "_px_per_frame"))} - {"noise_size_px"}
+    assert named <= {key.removeprefix("tracking.") for key in edits}
+    own = {key.removeprefix("tracking."): value for key, value in edits.items() if key.startswith("tracking.")}
+    made = build(Document("test", plain(tracking) | own, {}), type(tracking))
+    assert made == replace(
+        tracking, diameter_px=11, minmass=100.0, search_px=4.0, separation_px=6.0, maxsize_px=3.0, smoothing_size_px=21,
+        initial_velocity_px_per_frame=(1.0, -0.5), channel_bin_px=15.0,
+        excluded_regions=(Ellipse(left_px=50.0, top_px=20.0, width_px=10.0, height_px=15.0),),
+    )  # fmt: skip
+
+
+def test_an_image_that_is_corrected_keeps_its_size(rig: Rig) -> None:
+    there = replace(rig, tracking=replace(rig.tracking, background_file="background.tif"))
+    found = overload(there, 8.5, {**FREE, "tracker": 0.11})
+    assert found is not None
+    assert [offer.text for offer in found.offers] == ["locator centroid", "5 fps"]
+
+
 def test_a_slow_simulation_a_slow_law_and_a_slow_camera_are_told_apart(rig: Rig) -> None:
     simulated = overload(rig, 3.0, {**FREE, "camera": 0.3})
     assert simulated is not None
@@ -57,6 +99,7 @@ def test_a_slow_simulation_a_slow_law_and_a_slow_camera_are_told_apart(rig: Rig)
     assert camera is not None
     assert "waiting for the camera takes 33 ms" in camera.text
     assert [offer.text for offer in camera.offers] == ["20 fps"]
+    assert "a smaller image that the camera has (camera.width_px, camera.height_px) would help" in camera.text
 
 
 def test_it_is_judged_over_some_seconds(rig: Rig) -> None:

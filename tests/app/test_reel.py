@@ -10,13 +10,20 @@ import numpy as np
 import pytest
 import tifffile
 
+from app import analyse
 from app.headless import fly
+from app.machine import build_machine
 from app.plan import plan
 from app.reel import Reel
 from app.replay import plan_replay
+from app.rig import open_instrument, open_recorder
 from app.rig_file import EXPERIMENTS
-from config.reader import build, parse
-from control.experiment import Experiment
+from config.reader import build, parse, write
+from control.contract import Ended, Order, OrderKind
+from control.experiment import Experiment, Programmed
+from control.loop import run
+from control.policies.self_force import Self
+from control.potentials import Annular
 from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.real_time
@@ -101,3 +108,80 @@ def test_a_reel_closes_in_the_middle_of_its_work(recorded: Path) -> None:
     reel.edit(made)
     reel.close()
     assert not reel.busy
+
+
+DARK_TURNS, APPLIED, TURNS = 150, 350, 500
+
+
+@pytest.fixture(scope="module")
+def switched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that is dark at first, then armed, then under another law."""
+    path = tmp_path_factory.mktemp("runs") / "switched.h5"
+    made = plan(EXPERIMENTS / "annular_activity.yaml", None, SMALL)
+    other = replace(made, experiment=replace(made.experiment, title="another", policy=farther(made.experiment)))
+    orders = {
+        DARK_TURNS: Order(OrderKind.ARM),
+        APPLIED: Order(OrderKind.APPLY, write(other.experiment), build_machine(other)),
+    }
+    opened = open_instrument(made)
+    recorder = open_recorder(opened, path, frames=False)
+    count = 0
+
+    def told() -> tuple[Order, ...]:
+        nonlocal count
+        count += 1
+        if count > TURNS:
+            raise Ended
+        order = orders.get(count - 1)
+        return () if order is None else (order,)
+
+    run(opened.machine, opened.camera, opened.beam, opened.clock, recorder, told, lambda turn: None)
+    recorder.close()
+    opened.close()
+    return path
+
+
+def farther(experiment: Experiment) -> Programmed:
+    policy = experiment.policy
+    assert isinstance(policy, Programmed)
+    force = policy.forces[0]
+    assert isinstance(force, Self)
+    assert isinstance(force.shape, Annular)
+    return replace(policy, forces=(replace(force, shape=replace(force.shape, radius_um=1.5)),))
+
+
+def test_turns_without_light_and_under_other_laws_are_not_pooled(switched: Path) -> None:
+    reel = Reel(switched, plan_replay(switched, None, None, ()))
+    try:
+        found = [reel.stretch(index) for index in (0, 149, 150, 349, 350, 499)]
+        begins = [begin for begin, _, _ in found]
+        assert begins == [0, 0, DARK_TURNS, DARK_TURNS, APPLIED, APPLIED]
+        assert [end for _, end, _ in found] == [150, 150, 350, 350, 500, 500]
+        assert "since its start" in found[0][2]
+        assert "since ARMED at 1.5" in found[2][2]
+        assert "since APPLY at 3.5" in found[4][2]
+        assert reel.law(0, 150) is None
+        assert reel.law(100, 250) is None  # partly dark
+        assert reel.law(200, 450) is None  # two laws
+        first, second = reel.law(150, 350), reel.law(350, 500)
+        assert first is not None
+        assert second is not None
+        assert [law.policy.forces[0].shape.radius_um for law in (first, second)] == [1.0, 1.5]  # type: ignore[union-attr]
+        for (begin, end), acted, law in zip(
+            ((0, 150), (0, 350), (0, 500)), (False, True, True), (1, 1, 2), strict=True
+        ):
+            tables = reel.tables(begin, end)
+            assert tables is not None
+            assert tables.acted is acted
+            assert len(tables.turns) == end - reel.stretch(end - 1)[0]
+            assert (tables.plan.experiment.title == "another") is (law == 2)
+    finally:
+        reel.close()
+
+
+def test_analyse_takes_the_longest_stretch_that_was_armed_under_one_law(switched: Path) -> None:
+    found, about, _ = analyse.tables(switched)
+    assert len(found.turns) == APPLIED - DARK_TURNS
+    assert found.acted
+    assert about.startswith("since ARMED at 1.5")
+    assert f"{APPLIED - DARK_TURNS} turns of {TURNS}" in about

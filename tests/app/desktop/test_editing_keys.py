@@ -6,18 +6,20 @@ from typing import Any
 
 import pytest
 from PyQt6.QtCore import Qt
-from PyQt6.QtGui import QKeySequence
+from PyQt6.QtGui import QInputMethodEvent, QKeySequence
 from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QApplication, QLineEdit, QWidget
 
+from app.desktop.editing_keys import line_of
 from app.desktop.editor import Single
+from app.desktop.experiment_panel import Edit, ExperimentPanel
 from app.desktop.form import Fields, Variant
 from app.desktop.formula_editor import FormulaEditor
 from app.desktop.number_box import NumberBox
 from control.experiment import Experiment, Programmed
 from control.potentials import Annular
 from tests.app.desktop.test_potential_panel import choose
-from tests.app.desktop.test_window import Bench, force
+from tests.app.desktop.test_window import Bench, force, write
 from tests.app.desktop.test_window import bench as bench
 
 KEYS: Any = QTest  # whose stubs do not know that its functions are static
@@ -64,6 +66,32 @@ def test_a_typed_number_is_applied_by_ctrl_enter(bench: Bench, key: Qt.Key) -> N
     KEYS.keyClick(box, key, CTRL)
     assert radius_um(bench.window.session.plan.experiment) == 1.25
     assert not panel.apply_button.isEnabled()
+
+
+def test_a_number_that_is_pasted_or_comes_by_an_input_method_can_be_applied(bench: Bench) -> None:
+    panel, box = bench.window.panel, focused(bench, radius_box(bench))
+    line = line_of(box)
+    assert line is not None
+    clipboard = QApplication.clipboard()
+    assert clipboard is not None
+    clipboard.setText("1.25")
+    line.selectAll()
+    line.paste()  # as the context menu does
+    bench.qtbot.waitUntil(panel.apply_button.isEnabled)
+    focused(bench, panel.apply_button)
+    panel.apply_button.click()
+    assert radius_um(bench.window.session.plan.experiment) == 1.25
+    line = line_of(focused(bench, radius_box(bench)))
+    assert line is not None
+    assert not panel.apply_button.isEnabled()
+    event = QInputMethodEvent()
+    event.setCommitString("3", 0, 0)
+    line.end(False)
+    line.home(False)
+    QApplication.sendEvent(line, event)
+    bench.qtbot.waitUntil(panel.apply_button.isEnabled)
+    KEYS.keyClick(radius_box(bench), Qt.Key.Key_Return, CTRL)
+    assert radius_um(bench.window.session.plan.experiment) == 31.25
 
 
 def test_the_same_number_typed_again_is_nothing_to_apply(bench: Bench) -> None:
@@ -125,6 +153,38 @@ def test_an_edit_after_apply_is_an_edit_of_its_own(bench: Bench) -> None:
         KEYS.keyClick(box, Qt.Key.Key_Return, CTRL)
     KEYS.keyClick(box, Qt.Key.Key_Z, CTRL)
     assert radius_um(window.session.plan.experiment) == 1.25
+
+
+def test_undo_says_that_it_applies_only_where_it_brings_back_what_was_in_force(bench: Bench) -> None:
+    window, panel = bench.window, bench.window.panel
+    first = window.session.plan.experiment
+    edit_delay(panel, 0.001)  # less than there is
+    assert panel.undo_button.text() == "Undo"
+    edit_delay(panel, 0.25)
+    panel.apply()
+    applied = window.session.plan.experiment
+    assert applied != first
+    assert panel.undo_button.text() == "Undo"  # what was before can't fly
+    panel.undo()
+    assert panel.trouble.text() != ""
+    assert window.session.plan.experiment is applied
+    assert panel.undo_button.text() == "Undo, apply"
+    panel.undo()
+    assert window.session.plan.experiment == first
+    assert panel.redo_button.text() == "Redo"
+    panel.redo()
+    assert window.session.plan.experiment == first
+    assert panel.redo_button.text() == "Redo, apply"
+    panel.redo()
+    assert window.session.plan.experiment == applied
+
+
+def edit_delay(panel: ExperimentPanel, delay_s: float) -> None:
+    before = panel.undo_stack.index()
+    write(force(panel).rows["delay_s"], delay_s)
+    edit = panel.undo_stack.command(before)
+    assert isinstance(edit, Edit)
+    edit.at_s -= 10.0  # long ago: the next one is an edit of its own
 
 
 def test_ctrl_enter_in_the_device_panel_applies_its_own_settings(bench: Bench) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PyQt6.QtCore import QPoint, Qt, QTimer
 from PyQt6.QtGui import QAction
@@ -14,6 +15,7 @@ from PyQt6.QtWidgets import QDialogButtonBox, QDockWidget, QLineEdit, QMenu, QTo
 from pytestqt.qtbot import QtBot
 
 from app.desktop import theme
+from app.desktop.curves import Curve, Drawing
 from app.desktop.file_dialog import FileDialog, Replace
 from app.desktop.memory import Memory
 from app.desktop.open import FIRST, application, planner
@@ -22,6 +24,7 @@ from app.desktop.session import Session
 from app.desktop.window import Window
 from app.headless import fly
 from app.live import beam_is_on
+from app.overload import Offer, Overload
 from app.plan import plan
 from app.rig_file import EXPERIMENTS
 from control.contract import Level
@@ -75,6 +78,29 @@ def test_the_rig_is_closed_dark_opened_again_and_reconnected(bench: Bench) -> No
     bench.qtbot.waitUntil(lambda: len(bench.toys) == 3 and bench.level is Level.SAFE)
     assert gone.beam.closed
     bench.qtbot.waitUntil(lambda: acts.arm.isEnabled() and window.strip.level.word == "SAFE")
+
+
+def test_of_a_rig_that_is_closed_only_the_lines_of_the_log_stay(bench: Bench) -> None:
+    window, acts = bench.window, bench.window.actions_bar
+    bench.armed()
+    window.devices.answers.show_returned(window.session.returned)
+    bench.toy.camera.fault = "the cable is out"
+    bench.qtbot.waitUntil(lambda: window.log.trip.isVisibleTo(window.log))
+    window.watching.too_slow.show_overload(Overload("slow", "tracker", (Offer("1 fps", {"camera.fps": 1.0}, True),)))
+    window.plots.latency.show_drawing(Drawing((Curve("measured", np.arange(3.0), np.arange(3.0), "#ffffff"),)))
+    assert window.status.numbers["frame"].text() != ""
+    press(window, acts.close_rig)
+    assert not window.watching.too_slow.isVisible()
+    assert not window.log.trip.isVisibleTo(window.log)
+    assert any("the cable is out" in line for line in window.log.read())
+    assert [window.status.numbers[name].text() for name in ("frame", "rate", "drops", "latency", "identities")] == [
+        ""
+    ] * 5
+    assert window.plots.latency.curves == {}
+    assert window.view.image.image is None
+    assert len(window.view.good.data) == 0
+    bench.qtbot.wait(300)
+    assert not window.watching.too_slow.isVisible()
 
 
 def test_a_dialog_for_files_leaves_the_beam_and_the_window_alone(bench: Bench, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from PyQt6.QtCore import QPoint, QRect, QSize, Qt
@@ -12,7 +13,9 @@ from PyQt6.QtWidgets import QDockWidget, QScrollArea, QWidget
 from app.desktop.formula_editor import FormulaEditor
 from app.desktop.layout import fit_screen
 from app.desktop.window import Window
+from control.contract import Level
 from tests.app.desktop.test_editing_keys import focused, radius_box, typed
+from tests.app.desktop.test_log_panel import turns
 from tests.app.desktop.test_potential_panel import choose
 from tests.app.desktop.test_window import Bench
 from tests.app.desktop.test_window import bench as bench
@@ -54,12 +57,25 @@ def essential_is_in_sight(bench: Bench, room: QSize) -> None:
     buttons = [acts.widgetForAction(action) for action in (acts.start, acts.record, acts.arm, acts.stop, acts.reset)]
     strip = [window.strip.kind, window.strip.level, window.strip.beam, window.strip.record, window.strip.reason]
     numbers = [window.status.numbers[name] for name in ("latency", "drops", "identities")]
-    for widget in (*buttons, *strip, *numbers, window.view, panel.list, panel.tabs, panel.apply_button):
+    for widget in (*buttons, *strip, *numbers, window.view, panel.list, panel.tabs, panel.trouble, panel.apply_button):
         assert widget is not None
         assert widget.isVisible()
         assert window.rect().contains(place(widget, window))
     assert window.view.width() >= 380
-    assert form_px(window) >= (320 if room is not SMALL else 200)
+    assert form_px(window) >= 320
+
+
+def test_a_low_panel_that_is_made_narrow_has_the_rest_below_the_form(bench: Bench) -> None:
+    window = shown(bench, SMALL)
+    panel, dock = window.panel, window.findChild(QDockWidget, "Experiment")
+    assert dock is not None
+    assert place(panel.tabs, window).right() < place(panel.apply_button, window).left()
+    window.resizeDocks([dock], [300], Qt.Orientation.Horizontal)
+    bench.qtbot.waitUntil(lambda: panel.width() <= 310)
+    REAL.qWait(50)
+    assert place(panel.tabs, window).bottom() < place(panel.apply_button, window).top()
+    for widget in (panel.list, panel.tabs, panel.consequences, panel.trouble, panel.apply_button):
+        assert window.rect().contains(place(widget, window))
 
 
 def test_the_least_width_is_1100_with_all_panels(bench: Bench) -> None:
@@ -85,6 +101,8 @@ def test_the_least_width_is_1100_with_all_panels(bench: Bench) -> None:
 def test_curves_and_numbers_are_put_away_and_fetched_by_the_mouse(bench: Bench) -> None:
     window = shown(bench, SMALL)
     panel = window.panel
+    bench.qtbot.waitUntil(panel.consequences.numbers.isVisible)  # beside the form
+    REAL.mouseClick(panel.consequences.numbers_button, Qt.MouseButton.LeftButton)
     assert not panel.consequences.numbers.isVisible()
     REAL.mouseClick(panel.consequences.numbers_button, Qt.MouseButton.LeftButton)
     REAL.qWait(50)
@@ -96,7 +114,21 @@ def test_curves_and_numbers_are_put_away_and_fetched_by_the_mouse(bench: Bench) 
     choose(panel, "drawn")  # whose points are dragged in the plot
     REAL.qWait(50)
     assert panel.plot.energy.isVisible()
-    assert window.rect().contains(place(panel.plot.energy, window))
+    assert panel.plot.energy.height() >= 160
+    assert not panel.plot.force.isVisible()
+    inside(panel, panel.plot.energy, panel.trouble, panel.apply_button)
+    REAL.mouseClick(panel.consequences.force_button, Qt.MouseButton.LeftButton)
+    REAL.qWait(50)
+    assert not panel.plot.energy.isVisible()
+    assert panel.plot.force.height() >= 160
+    inside(panel, panel.plot.force, panel.trouble, panel.apply_button)
+
+
+def inside(panel: QWidget, *widgets: QWidget) -> None:
+    """One below the other, in the panel."""
+    places = [QRect(widget.mapTo(panel, QPoint(0, 0)), widget.size()) for widget in widgets]
+    assert all(panel.rect().contains(one) for one in places)
+    assert all(above.bottom() < below.top() for above, below in pairwise(places))
 
 
 def test_nothing_jumps_when_a_fault_appears(bench: Bench) -> None:
@@ -120,6 +152,31 @@ def test_nothing_jumps_when_a_fault_appears(bench: Bench) -> None:
     assert [place(widget, window) for widget in watched] == before
 
 
+def test_a_long_reason_of_a_trip_is_read_whole_and_goes_again(bench: Bench) -> None:
+    window = shown(bench, SMALL)
+    strip, reason = window.strip, window.strip.reason
+    before = [place(widget, window) for widget in (strip, strip.level, strip.beam, window.view)]
+    why = "linking: " + " ".join(
+        f"particle {index} and its neighbour can't be told apart by their places;" for index in range(5)
+    )
+    strip.show_turn(turns(1, Level.TRIPPED, why)[0])
+    bench.qtbot.waitUntil(lambda: strip.height() > before[0].height())
+    REAL.qWait(50)
+    assert reason.text() == reason.whole
+    assert why in reason.text()
+    assert reason.font().pixelSize() >= 12
+    room = QRect(0, 0, reason.width(), 10_000)
+    needed = reason.fontMetrics().boundingRect(room, int(Qt.TextFlag.TextWordWrap), reason.text()).height()
+    assert reason.height() >= needed
+    assert strip.rect().contains(reason.geometry())
+    assert window.rect().contains(place(reason, window))
+    assert [place(widget, window) for widget in (strip.level, strip.beam)] == before[1:3]
+    strip.show_stopped("not started")
+    bench.qtbot.waitUntil(lambda: strip.height() == before[0].height())
+    REAL.qWait(50)
+    assert [place(widget, window) for widget in (strip, strip.level, strip.beam, window.view)] == before
+
+
 def test_plots_keep_their_place_for_a_formula_of_x_and_y(bench: Bench) -> None:
     window = bench.window
     window.resize(1920, 1080)
@@ -131,6 +188,7 @@ def test_plots_keep_their_place_for_a_formula_of_x_and_y(bench: Bench) -> None:
     REAL.qWait(50)
     watched = [panel.plot.energy, panel.plot.force, panel.consequences.numbers, panel.tabs]
     assert all(widget.isVisible() for widget in watched)
+    assert min(panel.plot.energy.height(), panel.plot.force.height()) >= 160
     before = [place(widget, window) for widget in watched]
     assert panel.plot.why_empty.text() == ""
     REAL.keySequence(editor.text, QKeySequence(QKeySequence.StandardKey.SelectAll))

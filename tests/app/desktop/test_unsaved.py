@@ -116,8 +116,11 @@ def test_settings_of_devices_are_kept_too_and_an_undo_leaves_them(bench: Bench) 
     typed(box, "1.25")
     REAL.keyClick(box, Qt.Key.Key_Return)
     window.change_rig({"tracking.memory": 5}, False)
+    REAL.keyClick(box, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)  # of the rig, which was changed last
+    assert window.session.plan.rig.tracking.memory == 7
+    assert radius_um(window.panel.read()) == 1.25
     REAL.keyClick(box, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)  # of the law only
-    assert window.panel.data()["set"]["tracking.memory"] == 5
+    assert window.panel.data()["set"]["tracking.memory"] == 7
     assert not window.panel.apply_button.isEnabled()
 
 
@@ -192,3 +195,10 @@ def test_a_second_program_loses_no_copy_of_the_first(tmp_path: Path) -> None:
     third.remove(next(iter(third)))
     third.keep()
     assert len(list(Copies(tmp_path))) == 1
+
+
+def test_two_copies_with_other_settings_of_devices_are_two(tmp_path: Path) -> None:
+    copies = Copies(tmp_path)
+    for fps in (50.0, 60.0, 60.0):
+        copies.add(Unsaved(FIRST, "one", {"title": "one"}, {"camera.fps": fps}))
+    assert [copy.devices["camera.fps"] for copy in copies] == [60.0, 50.0]
