@@ -23,6 +23,7 @@ from app.plan import flyable, pinned, planned, unpinned
 from app.put_out import put_out
 from app.rig import open_instrument, open_recorder
 from app.rig_file import Plan
+from app.taken import value_at
 from config.atomic import write_file
 from config.reader import Document, plain, write
 from config.refused import Refused
@@ -142,6 +143,7 @@ class Session:
         self._checker: Checker | None = None
         self._recording: Recording | None = None  # asked for, and not yet obeyed
         self.particles = 0  # as many as were seen last
+        self._before: dict[str, Any] = {}  # of what the experiment's `set` says of the rig, what it had without that
 
     @property
     def running(self) -> bool:
@@ -198,9 +200,13 @@ class Session:
         return Means(rig.plant, build_light(plan), seen_s + latency_s(rig), 1.0 / rig.camera.fps, particles)
 
     def planned(self, experiment: Experiment) -> Plan:
-        """The plan with another experiment, whose `set` goes into the rig. Raises Refused."""
+        """The plan with another experiment, whose `set` goes into the rig. Raises Refused.
+
+        What `set` says no more gets the value again that the rig had before: an APPLY in the record says so, too.
+        """
         if experiment == self.plan.experiment:
             return self.plan
+        experiment = replace(experiment, set=self._whole(experiment.set))
         if experiment.set == self.plan.experiment.set:
             return replace(self.plan, experiment=experiment)
         wanted, rig = (Document("the panel", plain(value), {}) for value in (experiment, self.plan.rig))
@@ -209,6 +215,15 @@ class Session:
         told = names_of(experiment.set, self.plan.unknown)
         unknown = tuple(key for key in self.plan.unknown if key not in told)
         return replace(made, taken=self.plan.taken, unknown=unknown)
+
+    def _whole(self, values: dict[str, Any]) -> dict[str, Any]:
+        """These values of the rig, with those from before in the place of what is set now and is not among them."""
+        now = self.plan.experiment.set
+        new, gone = values.keys() - now.keys(), now.keys() - values.keys()
+        if new:
+            rig = Document("the rig", plain(self.plan.rig), {})
+            self._before |= {key: value_at(rig, key) for key in new}
+        return {**values, **{key: self._before[key] for key in sorted(gone) if key in self._before}}
 
     @property
     def _apart(self) -> bool:
@@ -416,6 +431,7 @@ class Session:
         """Another plan: what ran is dark and closed. Raises Fault, and then the plan of before stays."""
         self.close()
         same_laser = plan.rig.laser == self.plan.rig.laser
+        self._before = {key: value for key, value in self._before.items() if key in plan.experiment.set}
         self.plan, self.particles, self._asked = plan, 0, self._asked and same_laser
 
     def close(self) -> None:

@@ -10,6 +10,7 @@ from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QAbstractSpinBox, QDockWidget, QWidget
 
 from app.desktop.editor import Single
+from app.desktop.unsaved import Unsaved
 from app.desktop.window import Window
 from config.refused import Refused
 from tests.app.desktop.test_editing_keys import CTRL, SHIFT, focused, radius_box, radius_um, typed
@@ -74,6 +75,23 @@ def test_a_device_setting_is_undone_dark_and_one_that_is_refused_stays(
 
 def _refusing(_: object) -> Any:
     raise Refused("not now")
+
+
+def test_what_an_experiment_sets_no_more_is_as_it_was_before(bench: Bench) -> None:
+    """As where edits that were kept in a file, with their `set`, are applied and undone."""
+    window, panel = bench.window, bench.window.panel
+    memory = window.session.plan.rig.tracking.memory
+    copy = Unsaved(window.path, "a copy", {**panel.data(), "set": {"tracking.memory": memory + 4}}, {})
+    window.resume(copy)
+    bench.qtbot.waitUntil(lambda: window.reading is None)
+    panel.apply()
+    assert window.session.plan.rig.tracking.memory == memory + 4
+    assert panel.undo_button.text() == "Undo, apply"
+    panel.undo()
+    assert window.session.plan.rig.tracking.memory == memory
+    assert not panel.apply_button.isEnabled()
+    panel.redo()
+    assert window.session.plan.rig.tracking.memory == memory + 4
 
 
 def test_what_is_being_typed_outlives_a_correction_image_that_finishes(bench: Bench) -> None:
