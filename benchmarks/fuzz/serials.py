@@ -52,6 +52,12 @@ class Chatter:
         data, self._waiting = self._waiting[:size], self._waiting[size:]
         return data
 
+    def reset_output_buffer(self) -> None:
+        pass
+
+    def flush(self) -> None:
+        pass
+
     def reset_input_buffer(self) -> None:
         self._waiting = b""
 
