@@ -57,6 +57,7 @@ def test_what_is_believed_of_the_traps_may_be_a_fifth_wrong(stiffness: float, tm
     assert gain(lines["configured"], lines["predict"], harmonic_kt, HARMONIC_EDGES).least > 3.0
 
 
+@pytest.mark.slow
 def test_a_double_well_acts_as_it_is_written(tmp_path: Path) -> None:
     lines = {way: on_plant(way, tmp_path, name="double") for way in ("none", "predict")}
     double = WELLS["double"]

@@ -52,6 +52,7 @@ def test_annular_activity_swims_at_kappa_r_over_one_plus_z(mode: str, tmp_path: 
     assert speed == pytest.approx(PREDICTED_UM_PER_S, rel=0.12)  # 30 s; the slow form below has the 10 %
 
 
+@pytest.mark.slow
 def test_in_the_dark_the_same_estimator_sees_a_brownian_particle(tmp_path: Path) -> None:
     done, tracks = flown("annular_activity", tmp_path, 15.0, armed=False)
     assert done["dark_turns"] == done["turns"]

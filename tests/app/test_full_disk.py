@@ -72,9 +72,10 @@ RUNS = """
 
 
 @posix_only
-def test_runs_on_disks_of_20_random_sizes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [6, pytest.param(20, marks=pytest.mark.slow)])
+def test_runs_on_disks_of_random_sizes(number: int, tmp_path: Path) -> None:
     """Real small disks, where they can be mounted; else limits on the size of a file. Tripped, or refused, and read."""
-    sizes = random_sizes(21, 20, 1_500_000, 4_500_000)
+    sizes = random_sizes(21, number, 1_500_000, 4_500_000)
     if os.geteuid() == 0:
         with small_disks(tmp_path, sizes) as disks:
             assert_told(runs([(0, disk / "run.h5") for disk in disks]), "the disk is full, ")

@@ -89,7 +89,7 @@ def flies_as_calibrated(job: Job, tmp_path: Path) -> None:
     assert said["calibration"]["map"] == "confirmed"
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [pytest.param(1, marks=pytest.mark.slow), 2, pytest.param(3, marks=pytest.mark.slow)])
 def test_a_flash_dates_the_light_within_a_millisecond(seed: int, tmp_path: Path) -> None:
     """With everything wrong and nothing calibrated: the light is looked for wherever it lands."""
     job = Job(RIG, (*WRONG, *SMALL, LEAK), tmp_path / "bench.calibration.yaml", seed=seed, seconds=3.0)

@@ -85,7 +85,10 @@ def explored(name: str, seconds: float, values: tuple[float, ...] = (), across: 
     return explore(family, replace(document, data={**document.data, "experiment": experiment}))
 
 
-@pytest.mark.parametrize(("name", "seconds"), [("c", 7.0), ("d-honeycomb", 5.0), ("d-square-single", 7.0)])
+@pytest.mark.parametrize(
+    ("name", "seconds"),
+    [("c", 7.0), pytest.param("d-honeycomb", 5.0, marks=pytest.mark.slow), ("d-square-single", 7.0)],
+)
 def test_a_family_in_little_is_what_is_wanted(name: str, seconds: float) -> None:
     """The cluster, the honeycomb, the square start that one ring turns hexagonal; without their law none of them."""
     assert explored(name, seconds).missed == ()
