@@ -229,7 +229,9 @@ def _merging(
     if len(before) == 0 or len(position_px) == 0 or variance_px2 == 0.0:
         return none
     owned = before.particle[row] == linked.particle  # [N]
-    vanished = np.setdiff1d(np.flatnonzero(before.who[:, MISSED] < LATELY), row[owned])  # [V]
+    gone = before.who[:, MISSED] < LATELY
+    gone[row[owned]] = False
+    vanished = np.flatnonzero(gone)  # [V]
     if len(vanished) == 0 or not owned.any():
         return none
     sight = np.flatnonzero(owned)[cKDTree(position_px[owned]).query(before.expected_px[vanished])[1]]  # [V]
@@ -297,9 +299,8 @@ def _doubt(after: Remembered, linked: Linked, wary: Bools) -> None:
 
 def _doubt_when_seen_again(after: Remembered, particle: Ints) -> None:
     """Those of these that are not seen now are UNCERTAIN in their next sighting: `after` is written to."""
-    row = np.searchsorted(after.particle, particle)
-    row = row[row < len(after)]
-    row = row[np.isin(after.particle[row], particle) & (after.who[row, MISSED] > 0)]
+    row = np.minimum(np.searchsorted(after.particle, particle), len(after) - 1)
+    row = row[(after.particle[row] == particle) & (after.who[row, MISSED] > 0)]
     after.who[row, CLEAR] = -1
     after.who[row, DOUBTED] = 1
 
