@@ -72,7 +72,7 @@ class Stretches:
 
 
 def tables_of(run: Run, made: Plan, start: int = 0, stop: int | None = None) -> RunTables | None:
-    """The turns from `start` to `stop`; None where nobody was seen. Raises Refused where the file is damaged."""
+    """The turns from `start` to `stop`; None where no particle was seen. Raises Refused where the file is damaged."""
     found = {name: pd.DataFrame(columns) for name, columns in tidy(run, run.batches(start, stop)).items()}
     tracks, sent = found["tracks"], found["commands"]["command"] == "sent"
     tracks = tracks[np.isfinite(tracks["time_s"])].reset_index(drop=True)  # without a frame there is no time
@@ -89,7 +89,7 @@ def tables_of(run: Run, made: Plan, start: int = 0, stop: int | None = None) -> 
 def longest_tables_of(run: Run, made: Plan) -> RunTables | None:
     """Of a run, the longest stretch under one law that was armed; of one that never was, the longest.
 
-    None where nobody was seen. Raises Refused where the file is damaged.
+    None where no particle was seen. Raises Refused where the file is damaged.
     """
     stretches = Stretches(run, made)
     stretch = stretches.longest()
