@@ -189,7 +189,14 @@ def verify(run: RunFile, json: Json = None) -> None:
 def export(
     run: RunFile,
     to: Annotated[str, typer.Option("--to", help="parquet, csv or ome-tiff")],
-    out: Annotated[Path | None, typer.Option("--out", help="folder; else beside the run", parser=path("--out"))] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            help="folder; an earlier export there is replaced, only if it is named",
+            parser=path("--out"),
+        ),
+    ] = None,
     json: Json = None,
 ) -> None:
     """Write a run's tracks, commands and turns as tidy tables, or its frames as OME-TIFF.
@@ -367,7 +374,11 @@ def correct(
     sets: Sets = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="image (TIFF or NPY) to write; else in runs/", parser=path("--out", named=True)),
+        typer.Option(
+            "--out",
+            help="image (TIFF or NPY) to write or to replace; else a new one in runs/",
+            parser=path("--out", named=True),
+        ),
     ] = None,
     seconds: Annotated[
         float | None, typer.Option("--seconds", help="of a camera: how long to look; else 2 or 20", parser=SECONDS)

@@ -25,6 +25,7 @@ from app.say import say
 from app.signals import Stopped
 from app.take_correction import EXCLUDED, IMAGES, TAKEN, made, resting
 from app.tune import given_settings, spread_frames
+from config.output_kinds import NOTHING
 from config.reader import Document, plain, read
 from config.refused import Refused
 from control.contract import Ended, Fault
@@ -62,10 +63,11 @@ def correct(
         looked = _look(source, sets, live, MOVING_S if seconds is None else seconds)
         return _exclude(source, looked, json)
     file = out or Path("runs") / f"{source.stem}.{what}.tif"
+    kind = "" if out is not None else NOTHING  # settings of another recording may name a file of this name
     require_ending(file)
-    require_files({"the input 'source'": source}, {"the image": (file, "")}, json)
+    require_files({"the input 'source'": source}, {"the image": (file, kind)}, json)
     looked = _look(source, sets, live, TAKEN[what].over_s if seconds is None else seconds)
-    return _write(what, source, looked, file, json)
+    return _write(what, source, looked, (file, kind), json)
 
 
 def _look(source: Path, sets: Sequence[str], live: bool, seconds: float) -> Looked:
@@ -75,12 +77,13 @@ def _look(source: Path, sets: Sequence[str], live: bool, seconds: float) -> Look
     return Looked(spread_frames(source, sets, IMAGES), settings)
 
 
-def _write(what: str, source: Path, looked: Looked, file: Path, json: Path | None) -> int:
+def _write(what: str, source: Path, looked: Looked, place: tuple[Path, str], json: Path | None) -> int:
+    file, kind = place
     try:
         image, said = made(what, looked.images)
     except ValueError as error:
         raise Refused(f"{source}: {error}") from None
-    write_still_image(file, image)
+    write_still_image(file, image, kind)
     setting = f"{TAKEN[what].key}={os.path.abspath(file)}"
     say(said)
     say(file)

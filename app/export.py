@@ -28,16 +28,20 @@ Step = Callable[[int], None]  # told how many turns, or frames, are done
 ARROW = {"i": pa.int64(), "u": pa.int64(), "f": pa.float64(), "b": pa.bool_(), "O": pa.string()}
 
 
-def export(run_path: Path | str, to: str, out: Path | str, step: Step = lambda done: None) -> list[Path]:
+def export(
+    run_path: Path | str, to: str, out: Path | str, step: Step = lambda done: None, kind: str = ""
+) -> list[Path]:  # fmt: skip
     """Write a run into the folder `out`, and say which files were made.
 
     Args:
         run_path: the run; an unfinished one as far as it goes.
         to: "parquet", "csv" or "ome-tiff".
-        out: a folder, which is made if it is not there. Files of an earlier export are replaced.
-        step: told how far it is.
+        out: a folder, which is made if it is not there.
+        step: called with the number of turns, or of frames, that are done.
+        kind: of the files that are replaced (config.output_kinds); "": tables by tables, a video by a video.
 
-    Raises Refused for a format that is not known, a run that can't be read, or one without frames as OME-TIFF.
+    Raises Refused for a format that is not known, a run that can't be read, one without frames as OME-TIFF, or a file
+    that is not replaced.
     """
     out = Path(out)
     _require_format(to)
@@ -49,7 +53,9 @@ def export(run_path: Path | str, to: str, out: Path | str, step: Step = lambda d
             raise Refused(f"{run_path}: this run has no frames to export (it was recorded without them)")
         try:
             out.mkdir(parents=True, exist_ok=True)
-            return [_video(run, out / "frames.ome.tif", step)] if to == "ome-tiff" else _tables(run, to, out, step)
+            if to == "ome-tiff":
+                return [_video(run, out / "frames.ome.tif", step, kind)]
+            return _tables(run, to, out, step, kind)
         except OSError as error:
             raise Refused(f"{out}: the exported files can't be written ({error})") from None
 
@@ -66,20 +72,20 @@ def _require_format(to: str) -> None:
         raise Refused(f"--to {quoted(to)}: this format is not known (allowed: {', '.join(FORMATS)})")
 
 
-def _tables(run: Run, to: str, out: Path, step: Step) -> list[Path]:
+def _tables(run: Run, to: str, out: Path, step: Step, kind: str) -> list[Path]:
     """Every tidy table, some hundred turns at a time: a long run does not need to fit in memory.
 
     The writers are closed before the files take their places, all of them or none.
     """
     made = {name: out / f"{name}.{to}" for name in TIDY}
-    with fresh_files(dict.fromkeys(made.values(), "")) as places, ExitStack() as writing:
+    with fresh_files(dict.fromkeys(made.values(), kind)) as places, ExitStack() as writing:
         parts = dict(zip(made, places, strict=True))
         writers: dict[str, Any] = {}
         schemas: dict[str, Any] = {}
         for name, columns in tidy(run, run.batches(0, 0)).items():
             schemas[name] = _schema(run, columns)
-            kind = pa.parquet.ParquetWriter if to == "parquet" else pa.csv.CSVWriter
-            writers[name] = writing.enter_context(kind(parts[name], schemas[name]))
+            writer = pa.parquet.ParquetWriter if to == "parquet" else pa.csv.CSVWriter
+            writers[name] = writing.enter_context(writer(parts[name], schemas[name]))
         for done, batch in _counted(run):
             for name, columns in tidy(run, iter([batch])).items():
                 arrays = [pa.array(values, ARROW[values.dtype.kind]) for values in columns.values()]
@@ -110,7 +116,7 @@ def _schema(run: Run, columns: Columns) -> Any:
     return pa.schema(fields, metadata=about)
 
 
-def _video(run: Run, path: Path, step: Step) -> Path:
+def _video(run: Run, path: Path, step: Step, kind: str) -> Path:
     """The frames as OME-TIFF, with the size of a pixel, the frame interval and each frame's own time."""
     header = run.header
     turns = run.rows("turns")
@@ -127,7 +133,7 @@ def _video(run: Run, path: Path, step: Step) -> Path:
         about |= {"TimeIncrement": 1.0 / header.fps, "TimeIncrementUnit": "s"}
     shape = (len(kept), header.height_px, header.width_px)
     large = bool(np.prod(shape, dtype=np.int64) * np.dtype(header.pixel_type).itemsize > 2**32 - 2**25)
-    with fresh_file(path) as part, tifffile.TiffWriter(part, ome=True, bigtiff=large) as file:
+    with fresh_file(path, kind=kind) as part, tifffile.TiffWriter(part, ome=True, bigtiff=large) as file:
         file.write(
             _images(run, kept["image"], step),
             shape=shape,

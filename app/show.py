@@ -11,15 +11,17 @@ from app.info import info, text
 from app.outputs import require_files
 from app.progress import progress
 from app.say import say
+from config.output_kinds import NOTHING
 
 
 def export_run(path: Path, to: str, out: Path | None, *, json: Path | None) -> None:
     """Write a run's tables or frames into a folder, and say which files were made."""
     folder = out or path.with_suffix("")
+    kind = "" if out is not None else NOTHING  # a folder that the command line does not name
     made = written(to, folder)
-    require_files({"the input 'run'": path}, {said: (file, "") for said, file in made.items()}, json)
+    require_files({"the input 'run'": path}, {said: (file, kind) for said, file in made.items()}, json)
     with progress("export", None, "rows") as step:
-        files = export(path, to, folder, step)
+        files = export(path, to, folder, step, kind)
     for file in files:
         say(file)
     if json is not None:

@@ -110,7 +110,7 @@ def refuse_unfit(motion: Motion, path: Path, lag_s: float) -> None:
     """Raises Refused where nothing can be judged by these displacements."""
     if len(motion.position_um) < FEWEST:
         raise Refused(f"{path}: {len(motion.position_um)} displacements of {lag_s:g} s are too few to judge by "
-                      f"(at least {FEWEST} are needed; a shorter --lag gives more)")  # fmt: skip
+                      f"(at least {FEWEST} are needed; --lag can be one or a few frame intervals)")  # fmt: skip
     if not motion.velocity_um_per_s.any():
         raise Refused(f"{path}: nobody moves, so that nothing can be said of symmetries")
 

@@ -22,6 +22,7 @@ LINE_OF_NAMES = re.compile(rb'"?\w+"?(,"?\w+"?)+\r?(\n|$)')  # the first line of
 KEPT = re.compile(rb'\{\s*"fingerprint":')  # how it begins, even where the rest was lost
 MARK = re.compile(rb"/dev/\S{1,200}\n?")
 ONNX = re.compile(rb"\x08[\x01-\x7f][\x12\x1a\x22\x28\x32\x3a\x42]")  # its version, then another field of the model
+NOTHING = "nothing"  # as a kind: no file is replaced, of whatever kind it is
 SOFTWARE = "Cybloids"  # what a report and a picture of ours say made them
 OLDER_REPORT = b"<style>\nbody { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem;"  # from before they said it
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -105,6 +106,7 @@ KINDS: dict[str, tuple[Callable[[bytes], bool], int]] = {  # by what a sentence 
     "a JPEG": (_begins(b"\xff\xd8\xff"), LOOKED_AT),
     "an SVG": (_is_svg, LOOKED_AT),
     "EPS": (_begins(b"%!PS"), LOOKED_AT),
+    NOTHING: (lambda data: False, LOOKED_AT),
     "a WebP": (lambda data: data[:4] == b"RIFF" and data[8:12] == b"WEBP", LOOKED_AT),
 }
 BY_ENDING = {
@@ -120,7 +122,7 @@ def require_kind(said: str, path: Path, kind: str = "") -> None:
 
     Args:
         said: the option or output, for the sentence; "" where only the path is known.
-        kind: of KINDS; left out, it is that of the path's ending.
+        kind: of KINDS; left out, it is that of the path's ending. Of NOTHING, no file but an empty one is replaced.
 
     Raises OSError where the file can't be read.
     """
@@ -138,5 +140,5 @@ def require_kind(said: str, path: Path, kind: str = "") -> None:
                       "name another file")  # fmt: skip
     ends_well = kind != "Markdown (a .md file)" or path.suffix.lower() == ".md"  # a comment in YAML begins as a heading
     if holds is None or not holds(data) or not ends_well:
-        what = f"not {kind}" if kind else "there already"
+        what = f"not {kind}" if kind not in ("", NOTHING) else "there already"
         raise Refused(f"{named} is {what}, and it is left as it is; name another file")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ def read_still_image(path: Path) -> Image:
     require_ending(path)
     data = io.BytesIO(read_bytes(path, MOST_BYTES, "an image (TIFF or NPY)"))
     try:
-        found: Any = np.load(data, allow_pickle=False) if path.suffix.lower() == NPY else _of_tiff(path, data)
+        found: Any = _of_npy(path, data) if path.suffix.lower() == NPY else _of_tiff(path, data)
     except Refused:
         raise
     except Exception as error:  # noqa: BLE001  numpy and tifffile raise whatever they meet in a damaged file
@@ -40,21 +41,23 @@ def read_still_image(path: Path) -> Image:
         raise Refused(f"{path}: found an image of shape {quoted(found.shape)}, where one of height and width is needed")
     if not np.isfinite(found).all():
         raise Refused(f"{path}: found {np.count_nonzero(~np.isfinite(found))} pixels that are not finite")
+    if (found < 0).any():
+        raise Refused(f"{path}: found {np.count_nonzero(found < 0)} pixels below 0 (allowed: at least 0)")
     kind = np.dtype(np.uint8) if found.dtype == np.bool_ else found.dtype.newbyteorder("=")
     image: Image = np.ascontiguousarray(found, kind)
     image.setflags(write=False)
     return image
 
 
-def write_still_image(path: Path, image: Image) -> None:
-    """As TIFF or NPY, by the ending. Raises Refused, OSError."""
+def write_still_image(path: Path, image: Image, kind: str = "") -> None:
+    """As TIFF or NPY, by the ending. `kind`: of a file that is replaced (config.output_kinds). Raises Refused, OSError."""
     require_ending(path)
     made = io.BytesIO()
     if path.suffix.lower() == NPY:
         np.save(made, image)
     else:
         tifffile.imwrite(made, image, photometric="minisblack")
-    write_file(path, made.getvalue(), "an image file")
+    write_file(path, made.getvalue(), "an image file", kind=kind)
 
 
 def require_ending(path: Path) -> None:
@@ -63,6 +66,25 @@ def require_ending(path: Path) -> None:
         raise Refused(
             f"{path}: found the ending '{quoted(path.suffix)}' of an image (allowed: {', '.join(TIFFS)}, {NPY})"
         )
+
+
+def _of_npy(path: Path, data: io.BytesIO) -> Image:
+    """The array of a file, of which the header is checked before room is made for the pixels. Raises Refused."""
+    try:
+        version = np.lib.format.read_magic(data)
+        header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, kind = header(data)
+    except Exception:  # noqa: BLE001  numpy evaluates the header's text, and raises whatever comes of it
+        raise Refused(
+            f"{path}: this file can't be read as an image (found no NPY header; versions 1.0 and 2.0 are read)"
+        ) from None
+    if kind.hasobject or kind.name not in TYPES:
+        raise Refused(f"{path}: found pixels of type {quoted(kind)} (allowed: {', '.join(TYPES)})")
+    if len(shape) != 2 or not 0 < math.prod(shape) <= MOST_PIXELS or min(shape) < 0:
+        raise Refused(f"{path}: found an image of shape {quoted(shape)} (needed: height and width, "
+                      f"{MOST_PIXELS} pixels at most)")  # fmt: skip
+    data.seek(0)
+    return np.asarray(np.load(data, allow_pickle=False))
 
 
 def _of_tiff(path: Path, data: io.BytesIO) -> Image:

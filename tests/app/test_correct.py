@@ -121,6 +121,12 @@ def npy(content: Any) -> Callable[[Path], None]:
     return lambda path: np.save(path, content, allow_pickle=True)
 
 
+def header(shape: str) -> Callable[[Path], None]:
+    """A file that has a header of this shape, and no pixels."""
+    text = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
+    return lambda path: path.write_bytes(b"\x93NUMPY\x01\0" + len(text).to_bytes(2, "little") + text) and None
+
+
 CUT_OFF = b"\x93NUMPY\x01\0\x20\0{'descr': ('" + 23 * b" "  # numpy raises an error of Python's tokenizer
 SIZE = (CAMERA.size_px, CAMERA.size_px)
 
@@ -134,7 +140,11 @@ SIZE = (CAMERA.size_px, CAMERA.size_px)
         ("a.npy", npy(np.zeros(SIZE, np.int32)), "found pixels of type int32 .allowed: bool, uint8, uint16, float32"),
         ("a.npy", npy(np.zeros((3, *SIZE), np.uint8)), r"found an image of shape \(3, 192, 192\)"),
         ("a.npy", npy(np.full(SIZE, np.nan)), "found 36864 pixels that are not finite"),
-        ("a.npy", npy(np.array([{}], object)), "this file can't be read as an image"),
+        ("a.npy", npy(np.array([{}], object)), "found pixels of type object .allowed: bool, uint8, uint16, float32"),
+        ("a.npy", npy(np.full(SIZE, -1.0)), "found 36864 pixels below 0 .allowed: at least 0"),
+        ("a.npy", header("(100000, 100000)"), r"found an image of shape \(100000, 100000\) .* 16777216 pixels at most"),
+        ("a.npy", header("-" * 9000 + "1"), "this file can't be read as an image .found no NPY header"),
+        ("a.npy", header("(192, 192)"), "this file can't be read as an image"),
         ("a.npy", lambda path: path.write_bytes(b"\x93NUMPY\x01"), "this file can't be read as an image"),
         ("a.npy", lambda path: path.write_bytes(CUT_OFF), "this file can't be read as an image"),
         ("a.tif", lambda path: path.write_text("no image"), "this file can't be read as an image"),
@@ -212,6 +222,21 @@ def test_what_can_not_be_done_is_refused_and_nothing_is_written(
     with pytest.raises(Refused, match=said):
         correct(what, Path(source), given.pop("sets"), **given)
     assert sorted(os.listdir()) == before
+
+
+def test_an_image_at_a_name_that_was_not_given_is_not_replaced(folder: Path) -> None:
+    """A setting may name it, and it may be of another recording of the same name."""
+    first = made("dark", "covered.tif")["image"]
+    before = Path(first).read_bytes()
+    (folder / "other").mkdir()
+    shutil.copy("beads.tif", "other/covered.tif")
+    with pytest.raises(
+        Refused, match=r"covered.dark.tif' is there already, and it is left as it is; name another file"
+    ):
+        made("dark", "other/covered.tif")
+    assert Path(first).read_bytes() == before
+    made("dark", "other/covered.tif", out=first)
+    assert Path(first).read_bytes() != before
 
 
 @pytest.mark.parametrize("name", ["a.tif", "a.npy"])

@@ -19,6 +19,7 @@ import trackpy
 
 from app.export import export
 from app.info import info, text
+from app.show import export_run
 from config.refused import Refused
 from control.contract import Order, OrderKind, Turn
 from drivers.journal import Journal, read_run
@@ -205,6 +206,24 @@ def test_a_full_disk_leaves_the_tables_of_one_export(
         with pytest.raises(Refused, match="can't be written"):
             export(second, "csv", tmp_path / "out")
     assert {file.name: file.read_bytes() for file in (tmp_path / "out").iterdir()} == before
+
+
+@pytest.mark.parametrize("to", ["parquet", "csv", "ome-tiff"])
+def test_an_export_replaces_files_only_in_a_folder_that_was_given(tmp_path: Path, to: str) -> None:
+    run = record(tmp_path / "a.h5", given(20))
+    export_run(run, to, None, json=None)
+    before = {file: file.read_bytes() for file in (tmp_path / "a").iterdir()}
+    last = max(before)
+    first, *others = before
+    for file in others:
+        file.unlink()
+    first.write_bytes(mine := before[first] + b"mine")
+    with pytest.raises(Refused, match=f"{first.name}' is there already, and it is left as it is; name another file"):
+        export_run(run, to, None, json=None)
+    assert {file: file.read_bytes() for file in (tmp_path / "a").iterdir()} == {first: mine}
+    export_run(run, to, tmp_path / "a", json=None)
+    assert first.read_bytes() != mine
+    assert last.exists()
 
 
 def test_an_unfinished_run_is_exported_as_far_as_it_goes(tmp_path: Path) -> None:

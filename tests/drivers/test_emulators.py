@@ -19,6 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.emulate import emulate_device
 from config.geometry import Affine
 from config.reader import build, parse
 from config.refused import Refused
@@ -79,6 +80,13 @@ def test_orders(words: str, after: Trouble) -> None:
 def test_what_is_no_order_is_refused(words: str) -> None:
     with pytest.raises(Refused):
         ordered(Trouble(), words)
+
+
+def test_a_fault_that_is_no_order_is_refused_before_the_device_begins(tmp_path: Path) -> None:
+    link, log = tmp_path / "galvo", tmp_path / "log"
+    with pytest.raises(Refused, match="--fault: 'dance' is not an order to an emulator"):
+        emulate_device("galvo", link, 0, log, ("late 1", "dance"))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_order_that_is_none_is_logged_and_changes_nothing(emulated: Emulated) -> None:
