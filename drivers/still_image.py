@@ -50,7 +50,7 @@ def read_still_image(path: Path) -> Image:
 
 
 def write_still_image(path: Path, image: Image, kind: str = "") -> None:
-    """As TIFF or NPY, by the ending. `kind`: of a file that is replaced (config.output_kinds). Raises Refused, OSError."""
+    """As TIFF or NPY, by the ending. `kind`: of what is replaced (config.output_kinds). Raises Refused, OSError."""
     require_ending(path)
     made = io.BytesIO()
     if path.suffix.lower() == NPY:

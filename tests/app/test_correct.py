@@ -124,7 +124,12 @@ def npy(content: Any) -> Callable[[Path], None]:
 def header(shape: str) -> Callable[[Path], None]:
     """A file that has a header of this shape, and no pixels."""
     text = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
-    return lambda path: path.write_bytes(b"\x93NUMPY\x01\0" + len(text).to_bytes(2, "little") + text) and None
+    whole = b"\x93NUMPY\x01\0" + len(text).to_bytes(2, "little") + text
+
+    def write(path: Path) -> None:
+        path.write_bytes(whole)
+
+    return write
 
 
 CUT_OFF = b"\x93NUMPY\x01\0\x20\0{'descr': ('" + 23 * b" "  # numpy raises an error of Python's tokenizer
