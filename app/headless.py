@@ -27,6 +27,7 @@ from app.taken import contradictions
 from app.warn import warnings_of
 from config.atomic import refuse_what_was_read
 from config.refused import Refused
+from config.words import one_line
 from control.contract import STILL_LIT, Beam, Camera, CrashRecorder, Ended, Fault, Frame, Level, Order, Recorder, Turn
 from control.loop import UNCONFIRMED, run
 from control.policies.calibrating import Calibrating
@@ -186,14 +187,19 @@ def _close_dark(
         beam.close()
     except Fault as fault:
         lit = fault
+    except Exception as error:  # noqa: BLE001  whatever it is, the light is not known to be off
+        lit = Fault(f"{STILL_LIT}: {one_line(error)}")
     finally:
         try:
             close_record(recorder, trips)
             closed.extend(records)
         except Fault as fault:
             raise fault if lit is None else Fault(f"{lit}; {fault}") from fault
-    if lit is not None:
-        raise lit
+    if lit is None:
+        return
+    if trips and str(lit) not in trips[0]:
+        raise Fault(f"the interlock tripped: {trips[0]}; {lit}") from lit
+    raise lit
 
 
 def close_record(recorder: Recorder, trips: Sequence[str]) -> None:

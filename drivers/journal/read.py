@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -48,6 +49,7 @@ from drivers.journal.tables import (
 )  # fmt: skip
 from drivers.journal.tidy import TIDY, tidy_table
 from drivers.journal.trust import (
+    BEGIN_BYTES,
     DAMAGE,
     attribute,
     open_file,
@@ -55,6 +57,7 @@ from drivers.journal.trust import (
     require_frames,
     require_one_image,
     require_own_data,
+    require_sound_texts,
     require_tables,
     require_times,
     require_written_rows,
@@ -412,10 +415,12 @@ def read_run(path: Path | str) -> Run:
     path = Path(path)
     require_file(path, "a run file")
     with reading(path, "this file can't be read"), path.open("rb") as raw:
-        begin = raw.read(12)  # signature, version, two sizes, consistency flags (HDF5 file format 3.0, II.A)
+        begin = raw.read(BEGIN_BYTES)  # signature, version, two sizes, consistency flags (HDF5 file format 3.0, II.A)
+        file_bytes = os.fstat(raw.fileno()).st_size
     if len(begin) < 12 or begin[:8] != SIGNATURE:
         raise Refused(f"{path}: this file is not a run (it is no HDF5 file)")
     with reading(path, "this file is cut off or damaged"):
+        require_sound_texts(begin, file_bytes)
         file = open_file(path, growing=begin[8] >= 3 and begin[11] != 0)  # flagged: being written, or killed
     try:
         with reading(path, "this run is cut off or damaged"):

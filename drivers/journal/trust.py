@@ -40,6 +40,8 @@ NEEDED = {
     "tracks": ("turn", "particle", "x_um", "y_um", "state"),
 }  # columns that the oldest runs have, too
 SLACK = 1 << 26  # bytes that a killed run may claim beyond what was written
+BEGIN_BYTES = 1 << 17  # of a run file, in which the texts of its attributes stand
+HEAP = b"GCOL"  # how a collection of such texts begins (HDF5 file format 3.0, III.E)
 ATTEMPTS = 27  # of reading metadata that is being written: the pauses, 1 ns, 2 ns, 4 ns, ..., add up to 0.13 s
 
 # What HDF5, h5py and NumPy raise at a file that is damaged.
@@ -63,6 +65,31 @@ def open_file(path: Path, *, growing: bool) -> Any:
         limit(access.id, ATTEMPTS)
     flags = h5py.h5f.ACC_RDONLY | h5py.h5f.ACC_SWMR_READ
     return h5py.File(h5py.h5f.open(os.fsencode(path), flags, fapl=access))
+
+
+def require_sound_texts(begin: bytes, file_bytes: int) -> None:
+    """Raises ValueError where the texts of attributes are incomplete: HDF5 goes through such a collection for ever.
+
+    That is so where the file was cut off within a collection, since HDF5 reads what is missing as zeros: an unused
+    object (index 0) of size 0.
+
+    Args:
+        begin: the first BEGIN_BYTES of the file.
+        file_bytes: size of the whole file.
+    """
+    at = begin.find(HEAP)
+    while at >= 0:
+        size = int.from_bytes(begin[at + 8 : at + 16], "little")
+        if at + size > file_bytes:
+            raise ValueError(f"its texts end at byte {at + size}, and the file at {file_bytes}")
+        here, end = at + 16, min(at + size, len(begin))
+        while here + 16 <= end:
+            index = int.from_bytes(begin[here : here + 2], "little")
+            length = int.from_bytes(begin[here + 8 : here + 16], "little")
+            if index == 0 and length == 0:
+                raise ValueError(f"a text at byte {here} is missing")
+            here += length if index == 0 else 16 + (length + 7) // 8 * 8
+        at = begin.find(HEAP, at + 4)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import time
 from dataclasses import dataclass, replace
@@ -56,7 +57,9 @@ def test_a_run_that_made_fewer_than_half_of_its_turns_is_not_exit_0(
     made = plan(EXPERIMENTS / "annular_activity.yaml", None, SLOW)
     assert flown(made, 3.0, tmp_path / "run.h5", False, None) == 1
     said = capsys.readouterr().err
-    assert "of 60 turns: the computer or the camera was too slow" in said
+    found = re.search(r"only (\d+) of (\d+) turns: the computer or the camera was too slow", said)
+    assert found is not None, said
+    assert 40 <= int(found[2]) <= 60  # a busy machine takes a moment before the first turn
     assert (tmp_path / "run.h5").exists()
 
 
@@ -116,6 +119,31 @@ def test_a_record_that_fails_hides_no_light(light: str, record: str) -> None:
     assert lit in str(raised.value)
     assert record in str(raised.value)
     assert bool(closed) is not bool(record)
+
+
+@pytest.mark.parametrize("trip", ["the galvo at /dev/a is gone", ""])
+def test_a_laser_that_stays_lit_hides_no_trip(trip: str) -> None:
+    trips = (trip,) if trip else ()
+    with pytest.raises(Fault, match=f"{f'the interlock tripped: {trip}; ' if trip else '^'}{STILL_LIT}: hung$"):
+        app.headless._close_dark(Ends(f"{STILL_LIT}: hung"), Ends(""), trips, [], [])  # type: ignore[arg-type]
+
+
+def test_a_trip_by_a_laser_that_stays_lit_is_said_once() -> None:
+    lit = f"{STILL_LIT}: hung"
+    with pytest.raises(Fault, match=f"^{lit}$"):
+        app.headless._close_dark(Ends(lit), Ends(""), (f"late; {lit}",), [], [])  # type: ignore[arg-type]
+
+
+def test_any_error_of_closing_says_that_the_laser_may_be_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(self: Ends) -> None:
+        raise RuntimeError("a fault of a driver")
+
+    monkeypatch.setattr(Ends, "close", fail)
+    closed: list[Path] = []
+    whole = type("Whole", (), {"close": lambda self: None})()
+    with pytest.raises(Fault, match=f"{STILL_LIT}: a fault of a driver"):
+        app.headless._close_dark(Ends(""), whole, (), [Path("run.h5")], closed)  # type: ignore[arg-type]
+    assert closed == [Path("run.h5")]
 
 
 def test_the_record_of_a_run_that_crashed_did_not_end_cleanly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -456,6 +456,31 @@ def test_a_damaged_run_that_says_that_it_grows_is_refused_soon(tmp_path: Path, s
 
 
 @pytest.mark.timeout(LONGEST_S)
+@pytest.mark.parametrize("growing", [False, True])
+@pytest.mark.parametrize("kept", [0.05, 0.15])
+@pytest.mark.parametrize("cut_off", [True, False])
+def test_a_run_that_lost_the_texts_of_its_attributes_is_refused(
+    tmp_path: Path, sound: bytes, growing: bool, kept: float, cut_off: bool
+) -> None:
+    """HDF5 itself would search them for ever, in one call that no signal ends."""
+    if growing:  # as a run that is being written, or was killed
+        journal = Journal(tmp_path / "growing.h5", header(), True, wait_s=30.0)
+        sound = (tmp_path / "growing.h5").read_bytes()
+        journal.close()
+        assert sound[11] != 0
+    heap = sound.index(b"GCOL")
+    size = int.from_bytes(sound[heap + 8 : heap + 16], "little")
+    lost = heap + int(kept * size)
+    changed = bytearray(sound[:lost] if cut_off else sound)
+    if not cut_off:
+        changed[lost : heap + size] = bytes(heap + size - lost)
+    path = tmp_path / "run.h5"
+    path.write_bytes(changed)
+    with pytest.raises(Refused, match=r"cut off or damaged \((its texts end at byte|a text at byte)"):
+        read_run(path)
+
+
+@pytest.mark.timeout(LONGEST_S)
 @pytest.mark.parametrize("at", [8, 9, 10, 12, 20, 28, 36, 44])
 def test_a_bad_superblock_is_refused(tmp_path: Path, sound: bytes, at: int) -> None:
     path = tmp_path / "run.h5"
