@@ -12,9 +12,9 @@ from typing import Annotated, Any, TypeVar
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from app.options import LARGEST_SEED, LONGEST_S, number, path, whole
-from app.outputs import require_outputs
-from app.say import say
+from app.console.options import LARGEST_SEED, LONGEST_S, number, path, whole
+from app.console.output_files import require_outputs
+from app.console.terminal import say
 from config.refused import Refused
 from config.words import one_line, sentence
 
@@ -105,7 +105,7 @@ def desktop(
 
     Example: main.py desktop config/rigs/simulated.yaml --experiment config/experiments/annular_activity.yaml
     """
-    from app.desktop.open import open_desktop
+    from app.desktop.window.open import open_desktop
 
     raise typer.Exit(open_desktop(rig, experiment, tuple(sets or ()), picture=picture, seconds=seconds))
 
@@ -116,7 +116,7 @@ def demo() -> None:
 
     Example: main.py demo
     """
-    from app.demo import demo as show
+    from app.commands.demo import demo as show
 
     raise typer.Exit(show())
 
@@ -141,7 +141,7 @@ def run(
 
     Example: main.py run config/experiments/annular_activity.yaml --seconds 30 --set mode=landscape --out ring.h5
     """
-    from app.headless import run_experiment
+    from app.running.headless import run_experiment
 
     sets = sets or []
     raise typer.Exit(
@@ -169,7 +169,7 @@ def replay(
 
     Example: main.py replay beads.tif --set tracking.diameter_px=11 --set tracking.invert=true --set camera.fps=24
     """
-    from app.replay import replay_recording
+    from app.commands.replay import replay_recording
 
     raise typer.Exit(replay_recording(recording, rig, experiment, tuple(sets or ()), out=out, frames=frames, json=json))
 
@@ -180,7 +180,7 @@ def verify(run: RunFile, json: Json = None) -> None:
 
     Example: main.py verify runs/annular_activity.h5
     """
-    from app.verify import verify_run
+    from app.commands.verify import verify_run
 
     raise typer.Exit(verify_run(run, json=json))
 
@@ -203,7 +203,7 @@ def export(
 
     Example: main.py export runs/annular_activity.h5 --to parquet --out tables
     """
-    from app.show import export_run
+    from app.commands.export_and_info import export_run
 
     export_run(run, to, out, json=json)
 
@@ -216,7 +216,7 @@ def info(
 
     Example: main.py info runs/annular_activity.h5
     """
-    from app.show import show_info
+    from app.commands.export_and_info import show_info
 
     show_info(run, json=json)
 
@@ -274,7 +274,7 @@ def train(
 
     Example: main.py train config/trainings/ring_egnn.yaml
     """
-    from app.train import train_network
+    from app.commands.train import train_network
 
     train_network(config, out, json=json)
 
@@ -289,7 +289,7 @@ def evaluate(
 
     Example: main.py evaluate config/checkpoints/ring_egnn.json
     """
-    from app.train import evaluate_network
+    from app.commands.train import evaluate_network
 
     evaluate_network(checkpoint, json=json, onnx=onnx)
 
@@ -306,7 +306,7 @@ def analyse(
 
     Example: main.py analyse runs/annular_activity.h5 --out report.html
     """
-    from app.analyse import analyse_run
+    from app.commands.analyse import analyse_run
 
     raise typer.Exit(analyse_run(run, out, json=json))
 
@@ -337,7 +337,7 @@ def calibrate(
 
     Example: main.py calibrate all config/rigs/simulated.yaml --out bench.calibration.yaml
     """
-    from app.calibrate import calibrate_rig
+    from app.commands.calibrate import calibrate_rig
 
     raise typer.Exit(
         calibrate_rig(
@@ -362,7 +362,7 @@ def tune(
 
     Example: main.py tune beads.tif --out beads.png
     """
-    from app.tune import tune_recording
+    from app.commands.tune import tune_recording
 
     raise typer.Exit(tune_recording(recording, tuple(sets or ()), out=out, json=json))
 
@@ -392,7 +392,7 @@ def correct(
 
     Example: main.py correct hot-pixels covered.tif --out hot.tif
     """
-    from app.correct import correct as make_correction
+    from app.commands.correct import correct as make_correction
 
     raise typer.Exit(make_correction(what, source, tuple(sets or ()), out=out, seconds=seconds, json=json))
 
@@ -450,7 +450,7 @@ def emulate(
 
     Example: main.py emulate galvo --link runs/emulated/galvo --stream 47801
     """
-    from app.emulate import emulate_device
+    from app.commands.emulate import emulate_device
 
     raise typer.Exit(emulate_device(device, link, stream, log, tuple(fault or ())))
 
@@ -482,7 +482,7 @@ def species(
 
     Example: main.py species beads.h5 shells.h5 --out my_species.json
     """
-    from app.species import learn_species
+    from app.commands.species import learn_species
 
     called = tuple(names.split(",")) if names else ()
     learn_species(runs, out, names=called, patch_px=patch_px, epochs=epochs, seed=seed, json=json)
@@ -514,7 +514,7 @@ def symmetry(
 
     Example: main.py symmetry runs/ring_crystal-001.h5
     """
-    from app.symmetry import show_symmetry
+    from app.commands.symmetry import show_symmetry
 
     show_symmetry(run, lag_s=lag, json=json, figure=figure)
 
@@ -524,8 +524,8 @@ def main() -> int:
 
     A signal that stops the program is one sentence and 128 + its number; a standard output that was closed is 1.
     """
-    from app import signals
-    from app.kernel_cache import provide
+    from app.assembly.kernel_cache import provide
+    from app.running import stop_signals as signals
 
     fill_standard_streams()
     with signals.caught():
@@ -548,7 +548,7 @@ def fill_standard_streams() -> None:
 
 def verb() -> int:
     """The exit code of the verb, after the sentence that belongs to it."""
-    from app.signals import Stopped
+    from app.running.stop_signals import Stopped
 
     out = sys.stdout
     try:
@@ -564,7 +564,7 @@ def verb() -> int:
         complain(str(refused))
         return 2
     except Exception as error:
-        from app.answer import in_words
+        from app.console.json_file import in_words
 
         said = in_words(error)
         if said is None:

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.calibrate import STEPS, calibrate_rig
+from app.assembly.calibration_file import Record, load
+from app.assembly.rig import RIGS, Rig
 from app.calibration.flash import flash
 from app.calibration.job import Job, map_of
-from app.calibration.record import Record, load
-from app.rig_file import RIGS, Rig
+from app.commands.calibrate import STEPS, calibrate_rig
 from drivers.journal import read_run
 from drivers.sim.camera import SimulatedCamera
 from drivers.sim.camera import true_map as camera_map

@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.density import divergence, gain
-from app.headless import fly
-from app.plan import planned
-from app.rig_file import RIGS
+from app.assembly.plan import planned
+from app.assembly.rig import RIGS
+from app.running.headless import fly
+from benchmarks.density import divergence, gain
 from config.reader import Document
 from control.plant import Plant
 from drivers.journal import read_run

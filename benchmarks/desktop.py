@@ -12,9 +12,9 @@ import time
 
 import numpy as np
 
-from app.desktop.session import Session
-from app.plan import plan
-from app.rig_file import EXPERIMENTS
+from app.assembly.plan import plan
+from app.assembly.rig import EXPERIMENTS
+from app.desktop.window.session import Session
 from control.contract import OrderKind
 
 SETS = ("rate=real time", "camera.fps=30", "loop.stale_periods=25", "sample.number=20", "sample.spacing_um=4.5")
@@ -23,9 +23,9 @@ SETS = ("rate=real time", "camera.fps=30", "loop.stale_periods=25", "sample.numb
 def main(seconds: float) -> int:
     """256x256, 30 fps, 20 particles: rates, drops, and the loop's p99 with and without the window."""
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-    from app.desktop.open import FIRST, application, planner
-    from app.desktop.picture import wait
-    from app.desktop.window import Window
+    from app.desktop.window.main_window import Window
+    from app.desktop.window.open import FIRST, application, planner
+    from app.desktop.window.screenshot import wait
 
     app = application()
     made = plan(EXPERIMENTS / "double_ring_square.yaml", None, SETS)

@@ -22,7 +22,7 @@ import trackpy
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from app.answer import write_json
+from app.console.json_file import write_json
 from config.geometry import Affine
 from control.contract import Frame, State, Tracks
 from tracking.correct import NOTHING, Correction

@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.answer import write_json
-from app.machine import build_machine
-from app.plan import plan
-from app.rig_file import EXPERIMENTS, Plan
+from app.assembly.machine import build_machine
+from app.assembly.plan import plan
+from app.assembly.rig import EXPERIMENTS, Plan
+from app.console.json_file import write_json
 from control.contract import Order, State, Tracks
 from control.loop import Machine, act, turn
 from drivers.sim.bench import Bench, open_bench

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.headless import fly
-from app.plan import plan
-from app.verify import verify_run
+from app.assembly.plan import plan
+from app.commands.verify import verify_run
+from app.running.headless import fly
 from drivers.journal import read_run
 
 Floats = NDArray[np.float64]

@@ -25,16 +25,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.answer import write_json
-from app.apart import Apart
-from app.instrument import Instrument
-from app.live import Live
-from app.machine import build_machine
-from app.plan import plan
-from app.remembered import REMEMBERED
-from app.rig import open_instrument
-from app.rig_file import EXPERIMENTS, Plan
-from app.warm_up import warm_up
+from app.assembly.instrument import Instrument
+from app.assembly.machine import build_machine
+from app.assembly.open import open_instrument
+from app.assembly.plan import plan
+from app.assembly.rig import EXPERIMENTS, Plan
+from app.assembly.warm_up import warm_up
+from app.console.json_file import write_json
+from app.running.process import Apart
+from app.running.thread import Live
+from app.running.turn_buffer import REMEMBERED
 from config.refused import Refused
 from control.contract import Clock, Ended, Frame, OrderKind
 from drivers.sim.bench import Bench, open_bench
@@ -165,10 +165,10 @@ def _alone(asked: Plan, opening: Opening) -> Live:
 
 def _with_window(asked: Plan, opening: Opening, seconds: float, way: str) -> tuple[Live | Apart, float]:
     """The loop under the window, and paints per second of the live image."""
-    from app.desktop.open import application  # Qt only where it is wanted
-    from app.desktop.picture import wait
-    from app.desktop.session import Session, Wiring
-    from app.desktop.window import Window
+    from app.desktop.window.main_window import Window
+    from app.desktop.window.open import application  # Qt only where it is wanted
+    from app.desktop.window.screenshot import wait
+    from app.desktop.window.session import Session, Wiring
 
     qt = application()
     from PyQt6 import sip

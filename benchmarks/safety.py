@@ -24,9 +24,9 @@ from typing import Any
 
 import numpy as np
 
-from app.answer import write_json
-from app.rig_file import EXPERIMENTS, RIGS
-from app.verify import first_difference
+from app.assembly.rig import EXPERIMENTS, RIGS
+from app.commands.verify import first_difference
+from app.console.json_file import write_json
 from config.atomic import write_file
 from config.refused import Refused
 from control.contract import Fault, Level, OrderKind
@@ -128,9 +128,9 @@ def flight(way: str, folder: Path) -> Iterator[Flight]:
 
 def window() -> None:
     """The desktop as a program of its own, offscreen: started, recording to the second word, armed."""
-    from app import signals
-    from app.apart import Apart
-    from app.desktop.open import application, open_desktop
+    from app.desktop.window.open import application, open_desktop
+    from app.running import stop_signals as signals
+    from app.running.process import Apart
 
     application()
     from PyQt6.QtCore import QTimer

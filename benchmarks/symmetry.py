@@ -16,10 +16,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from app.answer import write_json
-from app.headless import fly
-from app.plan import plan
-from app.symmetry import motion_of
+from app.assembly.plan import plan
+from app.commands.symmetry import motion_of
+from app.console.json_file import write_json
+from app.running.headless import fly
 from models.soft.motion import held_out, verdicts
 
 EXPERIMENT = Path("benchmarks/symmetry.yaml")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from app.answer import write_json
+from app.console.json_file import write_json
 from config.atomic import write_file
 from config.refused import Refused
 

@@ -1,6 +1,6 @@
 """Of which kind the file is that an output would replace: it replaces its own kind only, by content and not by name.
 
-config.atomic asks this at the moment of replacing, app.outputs before the work.
+config.atomic asks this at the moment of replacing, app.console.output_files before the work.
 """
 
 from __future__ import annotations

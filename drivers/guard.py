@@ -18,7 +18,7 @@ import numpy as np
 from config.warp import Map
 from control.contract import STILL_LIT, Clock, Command, Fault
 from control.contract import dark as dark_command
-from drivers.light import Deflector, Laser
+from drivers.light_protocols import Deflector, Laser
 
 ROUNDING = 1e-9  # a power or a place that is over its limit by this part is not over it
 

@@ -22,7 +22,7 @@ from drivers.emulate.light_path import LightPath, Listener
 from drivers.emulate.settings import Emulated
 from drivers.guard import Bounds, Guard
 from drivers.lasers.cobolt import Cobolt, CoboltDriver, put_out
-from drivers.returned import Returned
+from drivers.readback import Returned
 from drivers.sim.bench import warm_up
 from drivers.sim.camera import SimulatedCamera, SimulatedCameraDriver
 from drivers.sim.clock import PacedClock

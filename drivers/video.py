@@ -14,7 +14,7 @@ from config.fields import Doc, Ge, Interval, settings
 from config.refused import Refused
 from control.contract import Ended, Fault, Frame
 from drivers.image_size import assert_image_size
-from drivers.pages import DEPTHS, Pages, open_pages
+from drivers.image_sources import DEPTHS, Pages, open_pages
 
 Channel = Literal["as it is", "red", "green", "blue", "grey"]
 CHANNELS = ("red", "green", "blue")

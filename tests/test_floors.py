@@ -42,7 +42,7 @@ def test_floors_hold(copy: Path) -> None:
         ("drivers", "import tracking.tracker", "Floors"),
         ("tracking", "import drivers.guard", "Floors"),
         ("models", "import drivers.guard", "Floors"),
-        ("drivers", "import app.rig", "Floors"),
+        ("drivers", "import app.assembly.open", "Floors"),
         ("drivers", "import control.loop", "open shelf"),
         ("tracking", "import control.interlock", "open shelf"),
         ("models", "import control.policies", "open shelf"),

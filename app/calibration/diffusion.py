@@ -7,8 +7,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from app.assembly.calibration_file import Record
 from app.calibration.job import Job, dark
-from app.calibration.record import Record
 from app.calibration.seen import SeenRun
 from config.refused import Refused
 from control.calibrate.diffusion import by_covariance, by_msd

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.assembly.rig import Rig
 from app.calibration.job import Job
-from app.rig_file import Rig
 from control.calibrate.flash import SEEN, Flashed, Pattern, by_flash, find, weights
 from control.policies.calibrating import Flash
 from drivers.journal import Run, read_run

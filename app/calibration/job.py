@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from app.calibration.record import CalibrationFile, Record, add, calibrated, load, today
+from app.assembly.calibration_file import CalibrationFile, Record, add, calibrated, load, today
+from app.assembly.correction_images import located
+from app.assembly.plan import planned
+from app.assembly.rig import Plan, Rig
 from app.calibration.seen import SeenRun, seen_run
-from app.correction import located
-from app.headless import fly, too_few
-from app.options import LARGEST_SEED
-from app.plan import planned
-from app.rig_file import Plan, Rig
+from app.console.options import LARGEST_SEED
+from app.running.headless import fly, too_few
 from config.reader import Document, build, mapping_at, override, plain, put, read
 from config.refused import Refused
 from config.warp import Map

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from app.assembly.calibration_file import Record
 from app.calibration.flash import flash
 from app.calibration.job import Job, share_of_budget_kt
-from app.calibration.record import Record
 from config.refused import Refused
 from control.calibrate.dither import by_phase, response
 from control.calibrate.estimate import disagreement, mean_of

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.assembly.calibration_file import Record, today
+from app.assembly.plane import Plane
+from app.assembly.probe_move import ProbeMove, devices_of, follows
+from app.assembly.rig import Plan, Rig, field_um
 from app.calibration.job import Job, map_of, rounded, share_of_budget_kt
-from app.calibration.plane import Plane
-from app.calibration.probe import ProbeMove, devices_of, follows
-from app.calibration.record import Record, today
 from app.calibration.seen import SeenRun
-from app.rig_file import Plan, Rig, field_um
-from app.say import say
+from app.console.terminal import say
 from config.reader import plain
 from config.refused import Refused
 from control.calibrate.plane import fit_map, sensor_map

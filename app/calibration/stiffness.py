@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from app.assembly.calibration_file import Evenness, Record
+from app.assembly.rig import Rig
 from app.calibration.job import Job, share_of_budget_kt
-from app.calibration.record import Evenness, Record
 from app.calibration.seen import SeenRun
-from app.rig_file import Rig
 from config.reader import plain
 from config.refused import Refused
 from control.calibrate import boltzmann, drag, equipartition, spectrum

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from app.assembly.calibration_file import Record
 from app.calibration.job import Job, dark
-from app.calibration.record import Record
 from control.calibrate.lattice import fit_grid
 
 SLIDE = {"number": 81, "arrangement": "square", "disturbance_um": 0.0, "drag_pn_s_per_um": 1e9, "wca_kt": 0.0}

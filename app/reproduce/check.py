@@ -6,8 +6,8 @@ from dataclasses import field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from app.plan import plan_inside
-from app.rig_file import EXPERIMENTS, RIG_KEYS, Plan
+from app.assembly.plan import plan_inside
+from app.assembly.rig import EXPERIMENTS, RIG_KEYS, Plan
 from config.fields import Doc, Ge, Gt, Interval, settings
 from config.reader import Document, build, plain, read
 from config.refused import Refused

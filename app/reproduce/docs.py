@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from app.outputs import PAGE, require_files
+from app.console.output_files import PAGE, require_files
 from app.reproduce.check import load
+from app.reproduce.results_file import Told, in_words, whole
 from app.reproduce.store import figure_of, figure_sha256
-from app.reproduce.told import Told, in_words, whole
 from config.atomic import write_file
 
 PICTURED = {

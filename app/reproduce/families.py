@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from app.reproduce import alone, crowd, movers, pullers
-from app.reproduce.way import Way
+from app.reproduce import many_particles as crowd
+from app.reproduce import pullers
+from app.reproduce import self_propelled as movers
+from app.reproduce import single_particle as alone
+from app.reproduce.measure_protocol import Way
 
 FAMILIES: dict[str, Way] = {
     "plateau": Way(alone.plateau, alone.draw_plateau),

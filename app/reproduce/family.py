@@ -12,12 +12,12 @@ from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
 
-from app.plan import plan_inside
+from app.assembly.plan import plan_inside
+from app.assembly.rig import EXPERIMENTS
 from app.reproduce.families import FAMILIES
 from app.reproduce.fly import fly
 from app.reproduce.rows.row import Known
-from app.reproduce.seen import Seen
-from app.rig_file import EXPERIMENTS
+from app.reproduce.trajectory import Seen
 from config.fields import Doc, Ge, Gt, settings
 from config.reader import Document, build, read
 from config.refused import Refused

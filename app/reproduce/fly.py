@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from app.headless import Until
-from app.reproduce.seen import Keeper, Seen
-from app.rig import open_instrument
-from app.rig_file import Plan
+from app.assembly.open import open_instrument
+from app.assembly.rig import Plan
+from app.reproduce.trajectory import Keeper, Seen
+from app.running.headless import Until
 from control.contract import Fault, Level, Order, OrderKind, Turn
 from control.loop import run
 

@@ -14,7 +14,7 @@ from app.reproduce.check import Check, Effort, plan_of
 from app.reproduce.fly import fly
 from app.reproduce.rows import ROWS
 from app.reproduce.rows.row import Known, Row
-from app.reproduce.seen import Seen
+from app.reproduce.trajectory import Seen
 from app.reproduce.verdict import Verdict, judge
 from config.reader import Document
 from config.refused import Refused

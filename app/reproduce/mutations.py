@@ -14,20 +14,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import app.machine
+import app.assembly.machine
+import app.assembly.rig
 import app.reproduce.rows.row
-import app.rig_file
 import control.plant
 import drivers.sim.camera
 import drivers.sim.world
+from app.assembly.rig import Rig
 from app.reproduce.check import Check, Effort, Sabotage
 from app.reproduce.measure import Outcome, measure
-from app.rig_file import Rig
 from config.geometry import Affine
 from config.reader import Document
 from control.history import History, Ints, _of
 from control.plant import BOLTZMANN_PN_UM_PER_K, Plant
-from control.policies.now import Now
+from control.policies.force_context import Now
 from drivers.sim.camera import SimulatedCamera
 from drivers.sim.clock import LockstepClock
 from drivers.sim.sample import Kind
@@ -85,12 +85,12 @@ def _diffusion() -> Sequence[Patch]:
 
 
 def _hold() -> Sequence[Patch]:
-    right = app.rig_file.shortest_delay_s
+    right = app.assembly.rig.shortest_delay_s
 
     def shortest_s(rig: Rig) -> float:
         return right(rig) - 0.5 / rig.camera.fps
 
-    rooms = (app.rig_file, app.machine, app.reproduce.rows.row)
+    rooms = (app.assembly.rig, app.assembly.machine, app.reproduce.rows.row)
     begins = property(lambda now: now.seen.effect_s)
     return [(Now, "acts_s", begins), *((room, "shortest_delay_s", shortest_s) for room in rooms)]
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from app.analysis import bonds
-from app.reproduce.crowd import gyration_um
+from app.analysis.trajectories import bonds
+from app.reproduce.many_particles import gyration_um
+from app.reproduce.measure_protocol import Flight, Flights, Options
 from app.reproduce.rows.many import NEAR, pictures
 from app.reproduce.statistics import mean
-from app.reproduce.way import Flight, Flights, Options
 
 ORDERED = 0.75  # |psi| of a crystal; random bonds show .37 (six) and .45 (four)
 BOUND = 3  # neighbours of whoever has an order of bonds

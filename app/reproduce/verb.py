@@ -9,8 +9,9 @@ from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
-from app.outputs import require_files
-from app.progress import progress
+from app.console.output_files import require_files
+from app.console.progress import progress
+from app.console.terminal import say
 from app.reproduce import worker
 from app.reproduce.check import CHECKS, Check, Effort, load
 from app.reproduce.docs import write_page
@@ -18,11 +19,10 @@ from app.reproduce.family import Family, Found, explore, load_families
 from app.reproduce.measure import Outcome, measure
 from app.reproduce.mutations import MUTATIONS, measure_mutated
 from app.reproduce.report import family_report, report
+from app.reproduce.results_file import add_to, told_in
 from app.reproduce.rows import ROWS
 from app.reproduce.rows.formulas import FORMULAS
 from app.reproduce.store import figure_sha256, files_of, fingerprint, found_of, keep, kept, outcome_of, rig_text
-from app.reproduce.told import add_to, told_in
-from app.say import say
 from config.atomic import write_file
 from config.reader import Document
 from config.refused import Refused

@@ -64,7 +64,7 @@ class Videos:
         return 0.0
 
     def read(self, folder: Path, name: str, data: bytes) -> None:
-        from app.recording import open_recording
+        from app.assembly.recording import open_recording
         from control.contract import Ended, Fault
         from drivers.video import VideoCamera
 

@@ -75,7 +75,7 @@ def must_refuse(*words: str | Path) -> None:
 
 def recording_must_be_refused(path: Path) -> None:
     """Raises Broken where a recording is opened."""
-    from app.recording import open_recording
+    from app.assembly.recording import open_recording
     from drivers.video import VideoCamera
 
     try:
@@ -103,7 +103,7 @@ def odd_names(chance: Random, folder: Path, sound: Path) -> None:
     import cv2
     import numpy as np
 
-    from app.recording import open_recording
+    from app.assembly.recording import open_recording
     from drivers.video import VideoCamera
 
     data = cv2.imencode(".png", np.full((32, 32), 7, np.uint8))[1].tobytes()

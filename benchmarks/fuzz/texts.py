@@ -111,12 +111,12 @@ class Settings:
     name: str = "yaml"
 
     def prepare(self) -> None:
-        from app.plan import plan
+        from app.assembly.plan import plan
 
         plan(EXPERIMENT)
 
     def case(self, chance: Random, folder: Path) -> float:
-        from app.plan import plan
+        from app.assembly.plan import plan
         from config.reader import build, read
         from models.training import Training
 
@@ -250,7 +250,7 @@ class Bounds:
     slow_s: float = 6.0  # a sound run of the largest size takes its time
 
     def prepare(self) -> None:
-        from app.plan import plan
+        from app.assembly.plan import plan
 
         made = plan(EXPERIMENT)
         self.ends = [*ends(made.rig), *ends(made.experiment)]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from config.fields import Doc, Gt, Interval, settings
-from control.policies.now import Floats, Glow, Now, Pull
+from control.policies.force_context import Floats, Glow, Now, Pull
 from control.potentials import Constant
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import numpy as np
 
 from config.fields import Doc, Gt, settings
-from control.policies.now import Glow, Now, Pull
+from control.policies.force_context import Glow, Now, Pull
 from control.potentials import AnyShape
 
 

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from control.allocate import Light
 from control.contract import Forces, Seen
 from control.plant import Plant
-from control.policies.now import Force, Now
+from control.policies.force_context import Force, Now
 from control.policies.programmed import achieved_s, without_past
 from control.policies.response import Learning, Response, Told, alone
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from control.allocate import Light
 from control.contract import Forces, Seen
 from control.plant import Plant
-from control.policies.now import Force, Now
+from control.policies.force_context import Force, Now
 from control.potentials.painting import Rings
 
 Floats = NDArray[np.float64]

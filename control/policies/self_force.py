@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from config.fields import Doc, Gt, settings
-from control.policies.now import Glow, Now, Pull
+from control.policies.force_context import Glow, Now, Pull
 from control.potentials import AnyShape
 
 

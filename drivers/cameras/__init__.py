@@ -7,7 +7,7 @@ from typing import Annotated
 from config.fields import Field
 from drivers.cameras.opencv_capture import OpenCVCamera
 from drivers.sim.camera import SimulatedCamera
-from drivers.sim.plant import PlantCamera
+from drivers.sim.ideal_bench import PlantCamera
 from drivers.video import VideoCamera
 
 AnyCamera = Annotated[SimulatedCamera | PlantCamera | VideoCamera | OpenCVCamera, Field(discriminator="kind")]

@@ -16,10 +16,10 @@ from config.refused import Refused
 from config.words import one_line
 from control.contract import Clock, Ended, Fault, Frame
 from drivers.image_size import assert_image_size
-from drivers.latest import Latest
+from drivers.image_sources import require_film
+from drivers.mailbox import Latest
 from drivers.opencv_log import be_quiet
-from drivers.pages import require_film
-from drivers.returned import Returned
+from drivers.readback import Returned
 from drivers.video import Channel, grey
 
 SILENT_S = 0.5  # a camera that gives no frame for so long (and for 5 periods) is silent

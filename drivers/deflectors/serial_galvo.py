@@ -14,8 +14,8 @@ from config.fields import Doc, Ge, Gt, Interval, settings
 from control.contract import Clock, Fault
 from drivers import galvo_protocol as protocol
 from drivers.galvo_protocol import Damaged, Done, Info, Message, Packet
-from drivers.light import Steered
-from drivers.returned import Returned
+from drivers.light_protocols import Steered
+from drivers.readback import Returned
 from drivers.serial_line import SerialLine
 
 Floats = NDArray[np.float64]

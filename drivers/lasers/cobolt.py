@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from config.fields import Doc, Ge, Gt, settings
 from config.words import quoted
 from control.contract import STILL_LIT, Fault
-from drivers.light import Modulator
-from drivers.returned import Returned
+from drivers.light_protocols import Modulator
+from drivers.readback import Returned
 from drivers.serial_line import AGAIN_S, SerialLine
 
 Floats = NDArray[np.float64]

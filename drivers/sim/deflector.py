@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from config.fields import Doc, Ge, Gt, Interval, settings
 from config.geometry import Affine
 from control.contract import Fault
-from drivers.light import Steered
+from drivers.light_protocols import Steered
 from drivers.sim.clock import SimulatedClock
 from drivers.sim.laser import Aim, SimulatedLaserDriver
 

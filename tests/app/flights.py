@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from app.live import Live
-from app.plan import plan
-from app.plan import planned as planned_of
-from app.rig import open_instrument, open_recorder
-from app.rig_file import EXPERIMENTS, Plan
+from app.assembly.open import open_instrument, open_recorder
+from app.assembly.plan import plan
+from app.assembly.plan import planned as planned_of
+from app.assembly.rig import EXPERIMENTS, Plan
+from app.running.thread import Live
 from config.reader import Document
 from control.contract import Beam, Camera, Command, Ended, Fault, Frame, OrderKind, Turn
 from drivers.journal import Journal

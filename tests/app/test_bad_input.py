@@ -14,8 +14,8 @@ import pytest
 import tifffile
 
 import main
-from app.plan import plan
-from app.rig_file import EXPERIMENTS, RIGS, Plan
+from app.assembly.plan import plan
+from app.assembly.rig import EXPERIMENTS, RIGS, Plan
 from config.reader import put_all, read
 from config.refused import Refused
 
@@ -308,9 +308,9 @@ def test_a_terminal_gets_no_orders_from_a_run(verb: Verb, tmp_path: Path, capsys
     journal = Journal(path, made, True, wait_s=30.0)
     journal.write(plausible(0))
     journal.close()
-    import app.show
+    import app.commands.export_and_info
 
-    app.show.show_info(path, json=None)
+    app.commands.export_and_info.show_info(path, json=None)
     out = capsys.readouterr().out
     assert "\\x1b[31mred" in out
     assert all(one == "\n" or one.isprintable() for one in out)

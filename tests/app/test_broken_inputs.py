@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import tifffile
 
-import app.headless
+import app.running.headless
 import main
-from app.calibration.record import load
-from app.instrument import Instrument
-from app.rig import open_instrument
-from app.rig_file import EXPERIMENTS, Plan
+from app.assembly.calibration_file import load
+from app.assembly.instrument import Instrument
+from app.assembly.open import open_instrument
+from app.assembly.rig import EXPERIMENTS, Plan
 from control.contract import Forces, Seen
 from drivers.journal import read_run
 
@@ -53,7 +53,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
         plans.append(made)
         return open_instrument(made)
 
-    monkeypatch.setattr(app.headless, "open_instrument", opening)
+    monkeypatch.setattr(app.running.headless, "open_instrument", opening)
     return plans
 
 
@@ -142,7 +142,7 @@ def test_nan_from_a_policy_trips_and_nothing_was_lit(
         instrument = open_instrument(made)
         return replace(instrument, machine=replace(instrument.machine, policy=Broken()))
 
-    monkeypatch.setattr(app.headless, "open_instrument", opening)
+    monkeypatch.setattr(app.running.headless, "open_instrument", opening)
     out = tmp_path / "nan.h5"
     told(
         *verb("run", EXPERIMENTS / "annular_activity.yaml", "--seconds", "1", "--out", out),

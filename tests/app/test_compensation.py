@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from app.density import divergence, gain, independent_number, written
-from app.headless import fly
-from app.plan import planned
-from app.rig_file import RIGS
-from app.verify import verify_run
+from app.assembly.plan import planned
+from app.assembly.rig import RIGS
+from app.commands.verify import verify_run
+from app.running.headless import fly
 from benchmarks import compensation
 from benchmarks.compensation import HOLD_S, KT, LATENCY_S, RATE_HZ, VIRTUAL, WELLS, WIDTH_UM, D, harmonic_kt
+from benchmarks.density import divergence, gain, independent_number, written
 from config.reader import Document
 from control.theory.feedback import virtual_spring_variance_um2
 from drivers.journal import read_run

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 import main
-from app import analyse
-from app.info import info
-from app.reel import RunSource
-from app.rig_file import EXPERIMENTS
-from app.verify import verify_run
+from app.analysis.run_description import info
+from app.assembly.rig import EXPERIMENTS
+from app.commands import analyse
+from app.commands.verify import verify_run
+from app.running.playback import RunSource
 from config.refused import Refused
 from control.contract import DARK, Forces, Level, Order, OrderKind, Tracks
 from drivers.journal import Journal, read_run

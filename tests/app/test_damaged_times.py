@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 import main
-from app.analyse import analyse_run
-from app.headless import fly
-from app.observables import paths
-from app.plan import plan
-from app.reel import RunSource
-from app.rig_file import EXPERIMENTS
+from app.analysis.live_observables import paths
+from app.assembly.plan import plan
+from app.assembly.rig import EXPERIMENTS
+from app.commands.analyse import analyse_run
+from app.running.headless import fly
+from app.running.playback import RunSource
 from config.refused import Refused
 from drivers.journal import read_run
 from drivers.journal.header import header_of

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from app.plan import plan
-from app.rig import open_instrument
-from app.rig_file import EXPERIMENTS
+from app.assembly.open import open_instrument
+from app.assembly.plan import plan
+from app.assembly.rig import EXPERIMENTS
 from control.contract import Order
 from control.loop import turn
 

@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from app.analysis import bonds_by_frame, msd, speeds
-from app.headless import fly
-from app.plan import plan
-from app.rig_file import EXPERIMENTS
-from app.verify import verify_run
+from app.analysis.trajectories import bonds_by_frame, msd, speeds
+from app.assembly.plan import plan
+from app.assembly.rig import EXPERIMENTS
+from app.commands.verify import verify_run
+from app.running.headless import fly
 from control.contract import Level
 from control.plant import Plant
 from drivers.journal import read_run, same_contents

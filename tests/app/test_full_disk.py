@@ -13,15 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from app.apart import Apart
-from app.calibrate import calibrate_rig
-from app.instrument import Instrument
-from app.live import beam_is_on
-from app.page import Page
-from app.plan import plan
-from app.rig import open_instrument
-from app.rig_file import EXPERIMENTS, Plan
-from app.verify import first_difference
+from app.assembly.instrument import Instrument
+from app.assembly.open import open_instrument
+from app.assembly.plan import plan
+from app.assembly.rig import EXPERIMENTS, Plan
+from app.commands.calibrate import calibrate_rig
+from app.commands.verify import first_difference
+from app.console.html_page import Page
+from app.running.process import Apart
+from app.running.thread import beam_is_on
 from config.refused import Refused
 from control.contract import Beam, Command, Fault, Level, OrderKind
 from drivers.journal import check, read_run
@@ -51,7 +51,7 @@ def main(*arguments: Path | str, code: int) -> str:
 RUNS = """
     import resource, sys
     from pathlib import Path
-    from app import headless
+    from app.running import headless
     from tests.app.test_full_disk import planned
 
     made = planned()

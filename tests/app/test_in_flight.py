@@ -14,17 +14,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.analyse import analyse_run
-from app.export import export
-from app.info import info, text
-from app.machine import build_machine
-from app.memory import NAMES, encoded, recalled
-from app.plan import plan
-from app.reel import RunSource
-from app.replay import replay_recording
-from app.rig import plan_after
-from app.rig_file import EXPERIMENTS, Plan
-from app.verify import Beginning, first_difference, verify_run
+from app.analysis.export import export
+from app.analysis.run_description import info, text
+from app.assembly.machine import build_machine
+from app.assembly.open import plan_after
+from app.assembly.plan import plan
+from app.assembly.rig import EXPERIMENTS, Plan
+from app.assembly.stored_memory import NAMES, encoded, recalled
+from app.commands.analyse import analyse_run
+from app.commands.replay import replay_recording
+from app.commands.verify import Beginning, first_difference, verify_run
+from app.running.playback import RunSource
 from config.reader import write
 from config.refused import Refused
 from control.contract import STILL_LIT, Fault, Level, OrderKind, Turn
@@ -377,7 +377,7 @@ def test_where_a_memory_can_not_be_stored_the_record_says_so_and_is_verified_fro
         tracker = object() if "tracker" in lost else memory.tracker
         return encoded(replace(memory, tracker=tracker, policy=object() if "policy" in lost else memory.policy))
 
-    monkeypatch.setattr("app.rig.encoded", None if lost == ("all",) else stored)
+    monkeypatch.setattr("app.assembly.open.encoded", None if lost == ("all",) else stored)
     path = tmp_path / "a.h5"
     flight = Flight(planned(), 90, {60: lambda flight: flight.record(path), 75: partial(applying, depth_kt=9.0)})
     flight.fly()

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from app.headless import fly
-from app.info import info, text
-from app.plan import pinned, plan
-from app.replay import plan_replay
-from app.rig_file import EXPERIMENTS, RecordedRig
-from app.train import train_network
-from app.verify import verify_run
+from app.analysis.run_description import info, text
+from app.assembly.plan import pinned, plan
+from app.assembly.replay_plan import plan_replay
+from app.assembly.rig import EXPERIMENTS, RecordedRig
+from app.commands.train import train_network
+from app.commands.verify import verify_run
+from app.running.headless import fly
 from config.reader import read
 from config.refused import Refused
 from control.experiment import Trap

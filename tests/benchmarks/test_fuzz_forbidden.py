@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-import app.tracks_table
+import app.analysis.track_files
+import drivers.image_sources
 import drivers.journal.read
-import drivers.pages
 import drivers.sim.world
 from benchmarks.fuzz.forbidden import KINDS, NEEDED, Forbidden, beads, chosen, must_refuse
 from benchmarks.fuzz.rules import Broken
@@ -33,15 +33,15 @@ def nothing(*given: Any, **named: Any) -> None:
 
 
 PLANTED: list[tuple[str, Any, str, Any]] = [
-    ("large_image", drivers.pages, "require_pixels", nothing),
-    ("large_tiff", drivers.pages, "require_pixels", nothing),
+    ("large_image", drivers.image_sources, "require_pixels", nothing),
+    ("large_tiff", drivers.image_sources, "require_pixels", nothing),
     ("elsewhere", drivers.journal.read, "require_own_data require_written_rows", nothing),
     ("virtual", drivers.journal.read, "require_own_data require_written_rows", nothing),
     ("unwritten", drivers.journal.read, "require_own_data require_written_rows require_rows", nothing),
-    ("not_finite", app.tracks_table, "check", nothing),
-    ("wide_csv", app.tracks_table, "MOST_COLUMNS", 10**9),
-    ("large_parquet", app.tracks_table, "MOST_VALUES", 10**12),
-    ("odd_names", drivers.pages, "natural", lambda name: int(name[1]) if name[1].isdigit() else 0),
+    ("not_finite", app.analysis.track_files, "check", nothing),
+    ("wide_csv", app.analysis.track_files, "MOST_COLUMNS", 10**9),
+    ("large_parquet", app.analysis.track_files, "MOST_VALUES", 10**12),
+    ("odd_names", drivers.image_sources, "natural", lambda name: int(name[1]) if name[1].isdigit() else 0),
 ]
 
 

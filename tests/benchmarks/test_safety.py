@@ -18,7 +18,7 @@ from benchmarks.safety import (
     sends,
     terminates_twice_over_a_stopped_loop,
 )
-from tests.app.test_signals import _signals_are_not_ignored
+from tests.app.running.test_stop_signals import _signals_are_not_ignored
 from tests.patience import PATIENCE_S
 
 pytestmark = [

@@ -18,7 +18,7 @@ import control
 import drivers
 import models
 import tracking
-from app.plan import plan
+from app.assembly.plan import plan
 from config.fields import LARGEST_COUNT, LONGEST_TEXT, beyond, bounds, describe
 from config.reader import Document, build, plain, put
 from config.refused import Refused

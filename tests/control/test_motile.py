@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from control.contract import Seen, Tracks
 from control.history import History, Sighting
 from control.plant import Plant
+from control.policies.force_context import Now
 from control.policies.motile import Motile
-from control.policies.now import Now
 
 HOLD_S = 0.01
 

@@ -16,7 +16,7 @@ from control.contract import Command, Seen, Tracks
 from control.history import History
 from control.plant import Plant, spot_stiffness
 from control.policies.external import External
-from control.policies.now import Now
+from control.policies.force_context import Now
 from control.policies.pair import Pair
 from control.policies.predictive import Known, Predictive, within
 from control.policies.response import Told

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.rig_file import RIGS, Rig
+from app.assembly.rig import RIGS, Rig
 from config.reader import build, put, read
 from config.refused import Refused
 from drivers.sim.sample import Kind, Sample, arrange

@@ -18,11 +18,11 @@ from drivers.cameras import AnyCamera
 from drivers.cameras.opencv_capture import OpenCVCamera, OpenCVCapture
 from drivers.deflectors import AnyDeflector
 from drivers.lasers import AnyLaser
-from drivers.light import Deflector, Laser
+from drivers.light_protocols import Deflector, Laser
 from drivers.sim.bench import Bench, open_bench
 from drivers.sim.camera import SimulatedCamera
 from drivers.sim.clock import PacedClock
-from drivers.sim.plant import PlantCamera, open_plant
+from drivers.sim.ideal_bench import PlantCamera, open_plant
 from drivers.sim.sample import Sample
 from drivers.video import VideoCamera, VideoClock, open_video
 from tests.drivers.emulated import Emulated, eventually

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.emulate import emulate_device
+from app.commands.emulate import emulate_device
 from config.geometry import Affine
 from config.reader import build, parse
 from config.refused import Refused

@@ -15,7 +15,7 @@ import pytest
 from config.geometry import Affine
 from control.contract import STILL_LIT, Command, Fault, Floats, dark
 from drivers.guard import ROUNDING, Bounds, Guard
-from drivers.light import Steered
+from drivers.light_protocols import Steered
 
 pytestmark = pytest.mark.real_time
 

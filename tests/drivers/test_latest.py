@@ -3,7 +3,7 @@ import threading
 import pytest
 
 from control.contract import Ended, Fault
-from drivers.latest import Latest
+from drivers.mailbox import Latest
 
 
 def test_the_newest_wins_and_the_others_are_counted() -> None:

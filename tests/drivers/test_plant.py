@@ -7,7 +7,7 @@ from config.refused import Refused
 from control.contract import Command, Ended, Fault, Frame
 from control.plant import BOLTZMANN_PN_UM_PER_K
 from drivers.sim.bench import open_bench
-from drivers.sim.plant import PlantBench, PlantCamera, open_plant
+from drivers.sim.ideal_bench import PlantBench, PlantCamera, open_plant
 from drivers.sim.sample import Sample
 from drivers.sim.world import Stage, Visits, World
 from tracking.table import TableTracker

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.refused import Refused
-from drivers.pages import open_pages
+from drivers.image_sources import open_pages
 from drivers.stated import MISSING, MOST_TAGS, Stack, channel_of
 
 AT = Path("a.ome.tif")

@@ -14,9 +14,9 @@ import h5py
 import numpy as np
 import pytest
 
-from app.analyse import analyse_run
-from app.info import info
-from app.verify import verify_run
+from app.analysis.run_description import info
+from app.commands.analyse import analyse_run
+from app.commands.verify import verify_run
 from config.refused import Refused
 from drivers.journal import Journal, Run, read_run
 from drivers.journal import read as read_module

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from config.reader import Document, build
 from config.refused import Refused
 from control.contract import Ended, Fault
-from drivers.pages import FILMS, natural, open_pages
+from drivers.image_sources import FILMS, natural, open_pages
 from drivers.video import Video, VideoCamera, VideoClock, open_video
 
 FOOTAGE = Path(__file__).parents[3] / "shared" / "data" / "bulk_water.tif"
@@ -157,7 +157,7 @@ def refused_apart(path: Path) -> tuple[int, str]:
     program = """
 import sys
 from config.refused import Refused
-from drivers.pages import open_pages
+from drivers.image_sources import open_pages
 try:
     open_pages(sys.argv[1])
 except Refused as refused:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from app.reproduce.rows.row import Axes, Floats, Known, Options, Row
-from app.reproduce.seen import Seen
 from app.reproduce.statistics import by_cell, lags_about, mean, msd_plane, slope
+from app.reproduce.trajectory import Seen
 from control.theory import active
 
 SOFT = 0.01  # rate of a trap over that of its ring, below which its force does not change in a hold

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from scipy.optimize import curve_fit
 
 from app.reproduce.rows.row import Axes, Floats, Known, Options, Row
-from app.reproduce.seen import Seen
 from app.reproduce.statistics import by_cell, mean, msd, slope
+from app.reproduce.trajectory import Seen
 from control.theory import delayed
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from app.reproduce.rows.row import Axes, Known, Options, Row
 from app.reproduce.rows.trapped import draw_density, square_about_middle
-from app.reproduce.seen import Seen
+from app.reproduce.trajectory import Seen
 from control.theory import feedback
 
 

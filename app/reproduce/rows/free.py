@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from app.reproduce.rows.row import Axes, Floats, Known, Options, Row
-from app.reproduce.seen import Seen
 from app.reproduce.statistics import by_cell, lags_about, mean, msd_plane
+from app.reproduce.trajectory import Seen
 from control.theory import free
 
 

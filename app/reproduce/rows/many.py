@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from app.analysis import bonds
+from app.analysis.trajectories import bonds
 from app.reproduce.rows.row import Axes, Floats, Known, Options, Row
-from app.reproduce.seen import Seen
 from app.reproduce.statistics import mean
+from app.reproduce.trajectory import Seen
 from control.theory import feedback, many
 
 NEAR = 1.25  # pairs closer than this many ring radii are bonded

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.reproduce.seen import Seen
-from app.rig_file import Plan, field_um, shortest_delay_s
+from app.assembly.rig import Plan, field_um, shortest_delay_s
+from app.reproduce.trajectory import Seen
 from control.experiment import Programmed
 from control.plant import Plant, spot_stiffness
 from control.policies import AnyForce

@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 from app.reproduce.rows.row import Axes, Floats, Known, Options, Row
-from app.reproduce.seen import Seen
 from app.reproduce.statistics import by_cell, mean
+from app.reproduce.trajectory import Seen
 from control.theory import trapped
 
 

@@ -12,16 +12,16 @@ import pytest
 from numpy.typing import NDArray
 
 import main
-from app.calibrate import STEPS, calibrate_rig, default_file, tell
+from app.analysis.run_description import about
+from app.assembly.calibration_file import Record, add, load, undo
+from app.assembly.plan import plan, planned
+from app.assembly.plane import Plane
+from app.assembly.rig import EXPERIMENTS, RIGS
 from app.calibration import map as map_module
 from app.calibration.flash import flash
 from app.calibration.job import Job
-from app.calibration.plane import Plane
-from app.calibration.record import Record, add, load, undo
-from app.headless import fly
-from app.info import about
-from app.plan import plan, planned
-from app.rig_file import EXPERIMENTS, RIGS
+from app.commands.calibrate import STEPS, calibrate_rig, default_file, tell
+from app.running.headless import fly
 from benchmarks.calibration import ASKED, RIG, WRONG, calibrated, evened, map_error_um
 from config.reader import plain, read
 from config.refused import Refused

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import main
-from app.calibration.record import load
-from app.rig_file import RIGS
+from app.assembly.calibration_file import load
+from app.assembly.rig import RIGS
 from drivers.journal import read_run
 
 UNCONFIRMED = RIGS / "simulated.yaml"

@@ -6,8 +6,8 @@ import time
 
 from pytestqt.qtbot import QtBot
 
-from app.desktop.session import Session
-from app.live import beam_is_on
+from app.desktop.window.session import Session
+from app.running.thread import beam_is_on
 
 
 def arm_until_lit(qtbot: QtBot, session: Session) -> None:

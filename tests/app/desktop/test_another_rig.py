@@ -10,10 +10,10 @@ import pytest
 import tifffile
 from pytestqt.qtbot import QtBot
 
-from app.desktop.window import Window
-from app.rig_file import EXPERIMENTS
-from tests.app.desktop.test_window import Bench, write
+from app.assembly.rig import EXPERIMENTS
+from app.desktop.window.main_window import Window
 from tests.app.desktop.toy import click
+from tests.app.desktop.window.test_main_window import Bench, write
 from tests.tracking.footage import spots
 
 PLACES = np.array([[30.0, 30.0], [90.0, 60.0]])

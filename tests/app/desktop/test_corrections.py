@@ -16,14 +16,14 @@ from PyQt6.QtTest import QTest as TypedQTest
 from PyQt6.QtWidgets import QApplication, QMenu
 from pytestqt.qtbot import QtBot
 
-from app.desktop.open import application, planner
-from app.desktop.session import Session
-from app.desktop.view import View
-from app.desktop.window import Window
-from app.take_correction import TAKEN, median_image
+from app.desktop.image.image_view import View
+from app.desktop.window.main_window import Window
+from app.desktop.window.open import application, planner
+from app.desktop.window.session import Session
+from app.tuning.images_to_corrections import TAKEN, median_image
 from control.contract import OrderKind
 from drivers.still_image import read_still_image
-from tests.app.desktop.test_window import Bench
+from tests.app.desktop.window.test_main_window import Bench
 from tests.tracking.dirty import DirtyCamera
 
 QTest: Any = TypedQTest  # whose static methods are typed as methods
@@ -110,7 +110,7 @@ def test_a_background_is_taken_from_the_stream(bench: Bench, monkeypatch: pytest
 
     A record holds the images that it began with: while one is made none is taken; regions are settings, and are drawn.
     """
-    monkeypatch.setattr("app.desktop.taking.IMAGES", 6)
+    monkeypatch.setattr("app.desktop.window.correction_capture.IMAGES", 6)
     monkeypatch.setitem(TAKEN, "background", replace(TAKEN["background"], over_s=0.2))
     window = bench.window
     choose(bench, 3.0, 3.0, "Correct the images", "Take the background")

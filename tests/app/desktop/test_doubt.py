@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 from pytestqt.qtbot import QtBot
 
-from app.desktop.open import application
-from app.desktop.session import Session, Wiring
-from app.desktop.state_strip import StateStrip
-from app.desktop.window import Window
-from app.plan import plan
-from app.rig_file import EXPERIMENTS, RIGS
+from app.assembly.plan import plan
+from app.assembly.rig import EXPERIMENTS, RIGS
+from app.desktop.window.main_window import Window
+from app.desktop.window.open import application
+from app.desktop.window.session import Session, Wiring
+from app.desktop.window.state_strip import StateStrip
 from control.contract import STILL_LIT, Fault, Forces, Level, Tracks, Turn, dark
 from drivers.emulate.child import Child
-from tests.app.test_apart import never, planned, serial
+from tests.app.running.test_process import never, planned, serial
 from tests.patience import PATIENCE_S, until
 
 pytestmark = [

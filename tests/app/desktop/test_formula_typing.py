@@ -10,12 +10,12 @@ from PyQt6.QtGui import QKeySequence
 from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QLabel, QWidget
 
-from app.desktop.formula_editor import FormulaEditor
+from app.desktop.forms.formula_editor import FormulaEditor
 from control.potentials import Formula
-from tests.app.desktop.test_editing_keys import focused
+from tests.app.desktop.forms.test_editing_keys import focused
 from tests.app.desktop.test_potential_panel import choose, shape_of
-from tests.app.desktop.test_window import Bench
-from tests.app.desktop.test_window import bench as bench
+from tests.app.desktop.window.test_main_window import Bench
+from tests.app.desktop.window.test_main_window import bench as bench
 
 KEYS: Any = QTest  # whose stubs do not know that its functions are static
 LONG = "k*r**2*exp(-r/3)*sin(3*t)**2+A*cos(x)*cos(y)*exp(-(x*x+y*y)/9)"

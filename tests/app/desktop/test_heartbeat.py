@@ -15,12 +15,12 @@ from PyQt6.QtCore import QTimer
 from PyQt6.QtWidgets import QFileDialog
 from pytestqt.qtbot import QtBot
 
-from app.desktop.heart import AFTER_S, STALL_S
-from app.desktop.open import FIRST, application, planner
-from app.desktop.session import Session
-from app.desktop.window import Window
-from app.heartbeat import BEAT_S, Heartbeat
-from app.live import beam_is_on
+from app.desktop.window.main_window import Window
+from app.desktop.window.open import FIRST, application, planner
+from app.desktop.window.session import Session
+from app.desktop.window.window_heartbeat import AFTER_S, STALL_S
+from app.running.heartbeat import BEAT_S, Heartbeat
+from app.running.thread import beam_is_on
 from control.contract import Level, Turn
 from drivers.emulate.child import ROOT, Child
 from tests.app.desktop.toy import Toy, planned, wiring
@@ -109,7 +109,7 @@ def test_heartbeat_begins_with_the_first_beat_and_needs_light(monkeypatch: pytes
     turn = Turn(0, None, 0.0, (), None, None, None, None, Level.SAFE, "", 0.0)  # type: ignore[arg-type]
     level = [Level.ARMED]
     heart = Heartbeat(2.0, lambda: beats[0], lambda: replace(turn, level=level[0]), trips.append)
-    monkeypatch.setattr("app.heartbeat.time.monotonic", lambda: now_s[0])
+    monkeypatch.setattr("app.running.heartbeat.time.monotonic", lambda: now_s[0])
 
     def looked(at_s: float, count: int) -> list[str]:
         now_s[0], beats[0] = at_s, count
@@ -133,10 +133,10 @@ def test_heartbeat_begins_with_the_first_beat_and_needs_light(monkeypatch: pytes
 WINDOW = """
 import sys
 from pathlib import Path
-from app.desktop.open import FIRST, application, planner
-from app.desktop.session import Session, Wiring
-from app.desktop.window import Window
-from app.rig import open_instrument
+from app.desktop.window.open import FIRST, application, planner
+from app.desktop.window.session import Session, Wiring
+from app.desktop.window.main_window import Window
+from app.assembly.open import open_instrument
 from control.contract import OrderKind
 from PyQt6.QtCore import QTimer
 

@@ -9,18 +9,18 @@ import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 
-from app.checking import CHECKING
-from app.desktop.checkpoint_editor import CHECKPOINTS, CheckpointEditor
-from app.desktop.experiment_panel import ExperimentPanel
-from app.desktop.form import Variant
-from app.desktop.open import application, planner
-from app.desktop.session import Session, Wiring, save_experiment
-from app.desktop.window import Window
-from app.info import info
-from app.live import beam_is_on
-from app.rig import open_instrument
-from app.rig_file import EXPERIMENTS
-from app.verify import verify_run
+from app.analysis.run_description import info
+from app.assembly.open import open_instrument
+from app.assembly.rig import EXPERIMENTS
+from app.commands.verify import verify_run
+from app.desktop.forms.checkpoint_editor import CHECKPOINTS, CheckpointEditor
+from app.desktop.forms.form import Variant
+from app.desktop.panels.experiment_panel import ExperimentPanel
+from app.desktop.window.main_window import Window
+from app.desktop.window.open import application, planner
+from app.desktop.window.session import Session, Wiring, save_experiment
+from app.running.plan_check import CHECKING
+from app.running.thread import beam_is_on
 from config.reader import read
 from control.contract import Level
 from control.experiment import Learned

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from app.live import Live, beam_is_on
+from app.running.thread import Live, beam_is_on
 from control.contract import Level, OrderKind
 from tests.app.desktop.toy import Recorder, Toy, planned
 from tests.patience import until

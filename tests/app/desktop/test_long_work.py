@@ -13,14 +13,14 @@ from PyQt6.QtCore import Qt
 from PyQt6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
-from app.apart import Apart
-from app.checking import CHECKING, Checker, StillChecking, at_once
-from app.desktop.open import application, planner
-from app.desktop.session import Session, Wiring
-from app.desktop.window import Window
-from app.instrument import Instrument
-from app.rig import open_instrument
-from app.rig_file import EXPERIMENTS, Plan
+from app.assembly.instrument import Instrument
+from app.assembly.open import open_instrument
+from app.assembly.rig import EXPERIMENTS, Plan
+from app.desktop.window.main_window import Window
+from app.desktop.window.open import application, planner
+from app.desktop.window.session import Session, Wiring
+from app.running.plan_check import CHECKING, Checker, StillChecking, at_once
+from app.running.process import Apart
 from config.refused import Refused
 from control.contract import Level
 from drivers.emulate.child import ROOT
@@ -161,11 +161,11 @@ def test_a_checker_asks_once_and_survives_its_process() -> None:
 WITHOUT_TORCH = """
 import sys
 from pathlib import Path
-from app.checking import at_once
-from app.desktop.open import application, planner
-from app.desktop.session import Session, Wiring
-from app.desktop.window import Window
-from app.rig import open_instrument
+from app.running.plan_check import at_once
+from app.desktop.window.open import application, planner
+from app.desktop.window.session import Session, Wiring
+from app.desktop.window.main_window import Window
+from app.assembly.open import open_instrument
 from control.experiment import Learned
 from tests.app.desktop.test_learned import RING, SETS, choose
 from tests.patience import until

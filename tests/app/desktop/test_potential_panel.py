@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 
-from app.desktop.drawn_editor import DrawnEditor
-from app.desktop.experiment_panel import ExperimentPanel, difference
-from app.desktop.form import Variant
-from app.desktop.formula_editor import REST_MS, FormulaEditor
-from app.desktop.open import FIRST, application, planner
-from app.desktop.session import Session
+from app.desktop.forms.drawn_editor import DrawnEditor
+from app.desktop.forms.form import Variant
+from app.desktop.forms.formula_editor import REST_MS, FormulaEditor
+from app.desktop.panels.experiment_panel import ExperimentPanel, difference
+from app.desktop.window.open import FIRST, application, planner
+from app.desktop.window.session import Session
 from control.experiment import Programmed
 from control.potentials import Drawn, Formula
-from tests.app.desktop.test_window import force
+from tests.app.desktop.window.test_main_window import force
 
 
 @pytest.fixture

@@ -16,14 +16,14 @@ from PyQt6.QtCore import Qt
 from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QApplication
 
-from app.desktop.open import FIRST, application, planner
-from app.desktop.session import Session
-from app.desktop.window import Window
-from app.live import beam_is_on
+from app.desktop.window.main_window import Window
+from app.desktop.window.open import FIRST, application, planner
+from app.desktop.window.session import Session
+from app.running.thread import beam_is_on
 from control.contract import Level
 from tests.app.desktop.test_potential_panel import choose
-from tests.app.desktop.test_window import force, write
 from tests.app.desktop.toy import planned, wiring
+from tests.app.desktop.window.test_main_window import force, write
 from tests.patience import PATIENCE_S
 
 FORMULAS = ("0.5*k*(r-R)**2", "exp(r", "A*sin(r)", "", "1/(r-1)", "__import__('os')", "0.2*r")

@@ -10,17 +10,17 @@ from pathlib import Path
 import pytest
 from pytestqt.qtbot import QtBot
 
-from app.desktop.open import FIRST, application, planner
-from app.desktop.session import Session
-from app.desktop.window import Window
-from app.live import beam_is_on
-from app.reading import Reading
-from app.rig_file import Plan
+from app.assembly.rig import Plan
+from app.desktop.window.main_window import Window
+from app.desktop.window.open import FIRST, application, planner
+from app.desktop.window.session import Session
+from app.running.file_reading import Reading
+from app.running.thread import beam_is_on
 from config.refused import Refused
 from control.contract import Fault, Level
 from tests.app.desktop.lit import arm_until_lit
-from tests.app.desktop.test_window import press_escape
 from tests.app.desktop.toy import planned, wiring
+from tests.app.desktop.window.test_main_window import press_escape
 from tests.patience import PATIENCE_MS, PATIENCE_S, until
 
 RING = FIRST.parent / "ring_crystal.yaml"

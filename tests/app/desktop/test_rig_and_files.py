@@ -14,23 +14,23 @@ from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QDialogButtonBox, QDockWidget, QLineEdit, QMenu, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
-from app.desktop import theme
-from app.desktop.curves import Curve, Drawing
-from app.desktop.file_dialog import FileDialog, Replace
-from app.desktop.memory import Memory
-from app.desktop.open import FIRST, application, planner
-from app.desktop.panels import Panels
-from app.desktop.session import Session
-from app.desktop.window import Window
-from app.headless import fly
-from app.live import beam_is_on
-from app.overload import Offer, Overload
-from app.plan import plan
-from app.rig_file import EXPERIMENTS
+from app.assembly.plan import plan
+from app.assembly.rig import EXPERIMENTS
+from app.desktop.plots.plot_curves import Curve, Drawing
+from app.desktop.window import theme
+from app.desktop.window.docks import Panels
+from app.desktop.window.file_dialog import FileDialog, Replace
+from app.desktop.window.main_window import Window
+from app.desktop.window.open import FIRST, application, planner
+from app.desktop.window.remembered_layout import Memory
+from app.desktop.window.session import Session
+from app.running.headless import fly
+from app.running.overload import Offer, Overload
+from app.running.thread import beam_is_on
 from control.contract import Level
-from tests.app.desktop.test_playback import SMALL
-from tests.app.desktop.test_window import Bench, delay_s, force, write
-from tests.app.desktop.test_window import bench as bench
+from tests.app.desktop.window.test_main_window import Bench, delay_s, force, write
+from tests.app.desktop.window.test_main_window import bench as bench
+from tests.app.desktop.window.test_playback_view import SMALL
 
 REAL: Any = QTest  # whose stubs do not know that its functions are static
 

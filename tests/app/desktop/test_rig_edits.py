@@ -9,13 +9,13 @@ from PyQt6.QtCore import Qt
 from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QAbstractSpinBox, QDockWidget, QWidget
 
-from app.desktop.editor import Single
-from app.desktop.unsaved import Unsaved
-from app.desktop.window import Window
+from app.desktop.forms.value_editors import Single
+from app.desktop.window.main_window import Window
+from app.desktop.window.unsaved_edits import Unsaved
 from config.refused import Refused
-from tests.app.desktop.test_editing_keys import CTRL, SHIFT, focused, radius_box, radius_um, typed
-from tests.app.desktop.test_window import Bench
-from tests.app.desktop.test_window import bench as bench
+from tests.app.desktop.forms.test_editing_keys import CTRL, SHIFT, focused, radius_box, radius_um, typed
+from tests.app.desktop.window.test_main_window import Bench
+from tests.app.desktop.window.test_main_window import bench as bench
 
 KEYS: Any = QTest  # whose stubs do not know that its functions are static
 

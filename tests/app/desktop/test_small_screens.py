@@ -10,15 +10,15 @@ from PyQt6.QtGui import QKeySequence
 from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QDockWidget, QScrollArea, QWidget
 
-from app.desktop.formula_editor import FormulaEditor
-from app.desktop.layout import fit_screen
-from app.desktop.window import Window
+from app.desktop.forms.formula_editor import FormulaEditor
+from app.desktop.window.layout import fit_screen
+from app.desktop.window.main_window import Window
 from control.contract import Level
-from tests.app.desktop.test_editing_keys import focused, radius_box, typed
-from tests.app.desktop.test_log_panel import turns
+from tests.app.desktop.forms.test_editing_keys import focused, radius_box, typed
+from tests.app.desktop.panels.test_log_panel import turns
 from tests.app.desktop.test_potential_panel import choose
-from tests.app.desktop.test_window import Bench
-from tests.app.desktop.test_window import bench as bench
+from tests.app.desktop.window.test_main_window import Bench
+from tests.app.desktop.window.test_main_window import bench as bench
 
 REAL: Any = QTest  # whose stubs do not know that its functions are static
 TITLE_PX = 30  # of a window's frame

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from pytestqt.qtbot import QtBot
 
-from app.calibration.plane import Plane
-from app.calibration.record import Record, add
-from app.desktop.open import application
-from app.desktop.session import Session
-from app.desktop.window import Window
-from app.live import beam_is_on, mean_power_mw
-from app.plan import planned
-from app.rig_file import EXPERIMENTS, RIGS, Plan
+from app.assembly.calibration_file import Record, add
+from app.assembly.plan import planned
+from app.assembly.plane import Plane
+from app.assembly.rig import EXPERIMENTS, RIGS, Plan
+from app.desktop.window.main_window import Window
+from app.desktop.window.open import application
+from app.desktop.window.session import Session
+from app.running.thread import beam_is_on, mean_power_mw
 from config.reader import Document, plain, read
 from control.contract import Level, Turn
 from control.loop import UNCONFIRMED
@@ -90,7 +90,7 @@ def test_unconfirmed_then_probing_then_confirmed(qtbot: QtBot, tmp_path: Path) -
 
 @pytest.mark.parametrize("confirmed", [True, False])
 def test_the_strip_says_it(qtbot: QtBot, confirmed: bool) -> None:
-    from app.desktop.state_strip import StateStrip
+    from app.desktop.window.state_strip import StateStrip
 
     strip = StateStrip("SIMULATED", "" if confirmed else "its probe move is missing")
     qtbot.addWidget(strip)

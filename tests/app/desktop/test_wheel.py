@@ -9,8 +9,8 @@ from PyQt6.QtCore import QPoint, QPointF, Qt
 from PyQt6.QtGui import QWheelEvent
 from PyQt6.QtWidgets import QAbstractSlider, QAbstractSpinBox, QApplication, QComboBox, QScrollBar, QWidget
 
-from tests.app.desktop.test_window import Bench
-from tests.app.desktop.test_window import bench as bench
+from tests.app.desktop.window.test_main_window import Bench
+from tests.app.desktop.window.test_main_window import bench as bench
 
 NOTCH = 120
 

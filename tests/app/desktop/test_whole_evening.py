@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 from pytestqt.qtbot import QtBot
 
-from app.desktop.open import FIRST, application, planner
-from app.desktop.session import Session, Wiring
-from app.desktop.window import Window
-from app.live import beam_is_on
-from app.rig import open_instrument
-from app.verify import verify_run
+from app.assembly.open import open_instrument
+from app.commands.verify import verify_run
+from app.desktop.window.main_window import Window
+from app.desktop.window.open import FIRST, application, planner
+from app.desktop.window.session import Session, Wiring
+from app.running.thread import beam_is_on
 from control.contract import Level, OrderKind
 from tests.app.desktop.lit import arm_until_lit
-from tests.app.desktop.test_window import force, write
+from tests.app.desktop.window.test_main_window import force, write
 
 SETS = (
     "camera.width_px=128",

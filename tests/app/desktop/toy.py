@@ -12,13 +12,13 @@ from PyQt6.QtCore import Qt
 from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QWidget
 
-from app.desktop.session import Wiring
-from app.machine import build_machine
-from app.plan import plan
-from app.rig_file import Plan
+from app.assembly.machine import build_machine
+from app.assembly.plan import plan
+from app.assembly.rig import Plan
+from app.desktop.window.session import Wiring
 from control.contract import NOBODY, Command, Ended, Expected, Fault, Frame, Tracks, Turn, dark
 from control.loop import Machine
-from drivers.returned import Returned
+from drivers.readback import Returned
 
 SIZE_PX, UM_PER_PX = 256, 0.1
 

@@ -10,14 +10,14 @@ import pytest
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from app.plan import experiment_of, plan
-from app.reproduce.crowd import crystal, draw_crystal
+from app.assembly.plan import experiment_of, plan
 from app.reproduce.families import FAMILIES
 from app.reproduce.family import FOLDER, Family, load_families, missed_of, values_of
-from app.reproduce.movers import hill_drive, onward
+from app.reproduce.many_particles import crystal, draw_crystal
 from app.reproduce.pullers import Order, order_of, phase, search
 from app.reproduce.rows.row import Known
-from app.reproduce.seen import Seen
+from app.reproduce.self_propelled import hill_drive, onward
+from app.reproduce.trajectory import Seen
 from config.refused import Refused
 
 EVERY = load_families()

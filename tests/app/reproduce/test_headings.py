@@ -8,7 +8,7 @@ import pytest
 from app.reproduce.check import load, plan_of
 from app.reproduce.rows.active import headings, seen_heading, turns
 from app.reproduce.rows.row import Known
-from app.reproduce.seen import Seen
+from app.reproduce.trajectory import Seen
 
 
 def test_every_flight_counts_and_no_turn_between_two() -> None:

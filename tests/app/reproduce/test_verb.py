@@ -202,7 +202,13 @@ def test_an_answer_that_is_not_ours_is_left_alone(tmp_path: Path, monkeypatch: p
 
 def test_the_mark_is_of_all_that_flies() -> None:
     names = {str(path.relative_to(Path(verb.__file__).parents[2])) for path in sources()}
-    assert {"app/rig.py", "app/plan.py", "app/analysis.py", "app/reproduce/fly.py", "drivers/sim/world.py"} <= names
+    assert {
+        "app/assembly/open.py",
+        "app/assembly/plan.py",
+        "app/analysis/trajectories.py",
+        "app/reproduce/fly.py",
+        "drivers/sim/world.py",
+    } <= names
 
 
 def test_every_prediction_has_its_formula() -> None:

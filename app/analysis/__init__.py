@@ -1,0 +1,1 @@
+"""What recorded and live turns show: tables, trajectories, heat, predictions, findings."""

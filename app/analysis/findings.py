@@ -1,0 +1,341 @@
+"""What a run shows beside what was foreseen: rows of a table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from app.analysis.conditions import Means, minimum
+from app.analysis.heat import work_kt
+from app.analysis.live_observables import bond_order
+from app.analysis.orientation import heading_memory, persistence_s
+from app.analysis.predicted_motion import foreseen_persistence_s, foreseen_speed_um_per_s, longest_delay_s
+from app.analysis.trajectories import POSITION, bonds, bonds_by_frame, msd, speeds
+from app.assembly.machine import build_light, latency_s
+from app.assembly.rig import Plan
+from control.experiment import Experiment, Programmed
+from control.plant import Plant
+from control.theory import delayed
+from control.theory.many import random_bond_order
+
+Floats = NDArray[np.float64]
+
+BLOCKS = 8
+LONGEST_WORK_TURNS = 12_000
+NEAR = 1.25  # of the ring: particles nearer than that are bound
+MOST_ORDERED = 40_000  # places that bond order is taken over
+
+ROUNDING = 1e-9  # of a value: a smaller error is that of the arithmetic
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One observable: nan where nothing was foreseen, or nothing could be measured."""
+
+    name: str
+    unit: str
+    foreseen: float
+    measured: float
+    error: float
+    source: str
+    random: float = math.nan  # what mere chance shows, where that is not nothing
+
+
+@dataclass(frozen=True)
+class RunTables:
+    """A run, as its report needs it."""
+
+    plan: Plan
+    means: Means
+    fps: float
+    tracks: pd.DataFrame
+    commands: pd.DataFrame
+    forces: pd.DataFrame
+    rings: pd.DataFrame
+    turns: pd.DataFrame
+    acted: bool = True  # whether light can have moved anybody: not in the dark, nor in a recording
+    since: str = ""  # from when on, in words; empty: it is the whole run
+
+
+def means_of(made: Plan, particles: int) -> Means:
+    """What the run's rig has to work with: from mid-exposure to effect."""
+    rig = made.rig
+    seen_s = rig.camera.exposure_s / 2.0 + rig.camera.readout_s
+    return Means(rig.plant, build_light(made), seen_s + latency_s(rig), 1.0 / rig.camera.fps, particles)
+
+
+def blocks(time_s: pd.Series[float], number: int) -> NDArray[np.float64]:
+    """[N] in which of so many equal stretches of time each is; fewer where the clock does not part them."""
+    return np.asarray(pd.cut(time_s, number, labels=False, duplicates="drop"), np.float64)
+
+
+def in_blocks(values: pd.DataFrame, column: str) -> tuple[float, float]:
+    """(mean, standard error) of a column, from the scatter between 8 stretches of time."""
+    values = values[np.isfinite(values[column])]
+    if len(values) < 2 * BLOCKS:
+        return math.nan, math.nan
+    block = blocks(values["time_s"], BLOCKS)
+    means = values.groupby(block)[column].mean().to_numpy()
+    return float(values[column].mean()), float(means.std(ddof=1) / math.sqrt(len(means)))
+
+
+def alone(run: RunTables) -> tuple[object, float | None] | None:
+    """(shape, delay) of the one self force that is the whole law; None for other laws, and where no law has acted."""
+    experiment = run.plan.experiment
+    if not run.acted:
+        return None
+    forces = experiment.policy.forces if isinstance(experiment.policy, Programmed) else ()
+    if len(forces) == 1 and forces[0].kind == "self" and getattr(forces[0].shape, "central", False):
+        return forces[0].shape, forces[0].delay_s
+    return None
+
+
+def findings(run: RunTables) -> list[Finding]:
+    """All that applies to this run."""
+    found: list[Finding] = []
+    makers: list[Callable[[RunTables], list[Finding]]] = [of_delay, of_memory, of_speed, of_heat, of_order]
+    for make in makers:
+        found += make(run)
+    return found
+
+
+def of_delay(run: RunTables) -> list[Finding]:
+    """The delay that was achieved, its jitter, and the latency."""
+    if not run.acted:
+        return []
+    lit = run.commands.loc[run.commands["command"] == "sent", "turn"]  # a dark beam acts at another time
+    turns = run.turns[np.isfinite(run.turns["sent_effect_s"]) & run.turns["turn"].isin(lit)]
+    late_s = (turns["sent_effect_s"] - turns["frame_time_s"]).to_numpy(np.float64)
+    found = []
+    if len(late_s):
+        found.append(
+            Finding("latency, mid-exposure to effect", "s", run.means.latency_s, float(np.median(late_s)),
+                    float(late_s.std()), "time stamps; the error is the jitter, rms")
+        )  # fmt: skip
+        if run.plan.experiment.mode == "steered":
+            kappa, hold_s = run.plan.rig.plant.rate_hz(run.means.light.stiffness_pn_per_um), run.means.hold_s
+            measured = kappa * (float(np.median(late_s)) + 0.5 * hold_s)
+            source = "κ of the trap times the age of what it was aimed at: 1 + z times slower and colder (P9)"
+            found.append(
+                Finding("z of the latency", "", kappa * run.means.age_s, measured, kappa * float(late_s.std()), source)
+            )
+    for table in (run.forces, run.rings):
+        if len(table) and np.isfinite(table["delay_achieved_s"]).any():
+            got, wanted = (table[name][np.isfinite(table[name])] for name in ("delay_achieved_s", "delay_s"))
+            found.append(
+                Finding("achieved delay τ", "s", float(wanted.mean()), float(got.mean()), float(got.std()),
+                        "the error is the jitter, rms")
+            )  # fmt: skip
+    return found
+
+
+def of_memory(run: RunTables) -> list[Finding]:
+    """z, T_eff and D_eff of a particle that is bound to its own past, or runs from it; of any other D_eff alone."""
+    law = alone(run)
+    if law is None:
+        d = math.nan if run.acted else run.plan.rig.plant.diffusion_um2_per_s
+        late, error = late_diffusion(run, longest_delay_s(run.plan.experiment) if run.acted else 0.1)
+        source = "slope of the late MSD" if run.acted else "kT/γ: no light has acted; slope of the MSD (P1)"
+        return [Finding("D_eff", "µm²/s", d, late, error, source)]
+    shape, delay_s = law
+    plant = run.plan.rig.plant
+    tau_s = delay_s or run.means.age_s
+    at_um, stiffness = minimum(shape, plant)
+    kappa = plant.rate_hz(stiffness)
+    z = kappa * tau_s
+    got_s = np.concatenate([table["delay_achieved_s"].dropna() for table in (run.forces, run.rings)])
+    achieved, jitter = (kappa * got_s.mean(), kappa * got_s.std()) if len(got_s) else (math.nan, math.nan)
+    found = [Finding("z = κτ", "", z, achieved, jitter, "κ of the minimum times the delay, as wanted and as achieved")]
+    if at_um > 1e-3:
+        return found + of_running(run, kappa, tau_s)
+    d = plant.diffusion_um2_per_s
+    late, error = late_diffusion(run, tau_s)
+    late_foreseen = delayed.long_diffusion_um2_per_s(d, kappa, tau_s)
+    ratio = math.sqrt(late / d) if late > 0 else math.nan
+    kelvin = plant.temperature_k
+    return [
+        *found,
+        Finding("D_eff", "µm²/s", late_foreseen, late, error, "D/(1 + z)² (P9); slope of the late MSD"),
+        Finding("T_eff", "K", kelvin / (1.0 + z), kelvin * ratio, kelvin * ratio * error / (2.0 * late) if late > 0
+                else math.nan, "T/(1 + z) (P9); T √(D_eff/D)"),
+    ]  # fmt: skip
+
+
+def of_running(run: RunTables, kappa: float, tau_s: float) -> list[Finding]:
+    """D_eff of a particle that runs from its own past, by how fast and how long it runs, and the T_eff that has it."""
+    experiment, plant = run.plan.experiment, run.plan.rig.plant
+    d = plant.diffusion_um2_per_s
+    rest = d / (2.0 * (1.0 + kappa * tau_s) ** 2)
+    lasting_s, speed = foreseen_persistence_s(experiment, run.means), foreseen_speed_um_per_s(experiment, run.means)
+    if not math.isfinite(lasting_s):
+        return []
+    seen_s, seen_error_s = lasting(run, tau_s, lasting_s)
+    measured, error = in_blocks(speeds(run.tracks, tau_s, settle_s=tau_s), "speed_um_per_s")
+    late = measured**2 * seen_s / 2.0 + rest
+    off = late * math.hypot(2.0 * error / measured, seen_error_s / seen_s) if late > 0 else math.nan
+    foreseen = speed**2 * lasting_s / 2.0 + rest
+    source = "v² times half of the persistence time, and D/2(1 + z)² (P19), of what was foreseen and what was measured"
+    hot = plant.temperature_k / d
+    return [
+        Finding("D_eff", "µm²/s", foreseen, late, off, source),
+        Finding("T_eff", "K", hot * foreseen, hot * late, hot * off, "T D_eff/D: how hot a bath would have to be"),
+    ]
+
+
+def lasting(run: RunTables, tau_s: float, about_s: float) -> tuple[float, float]:
+    """(how long a direction lasts, its standard error) in s: a jackknife over 8 stretches of time."""
+    longest_s = min(2.0 * about_s + tau_s, 20.0)
+
+    def seen_s(tracks: pd.DataFrame) -> float:
+        return persistence_s(heading_memory(tracks, tau_s, run.fps, longest_s), tau_s)
+
+    time_s = run.tracks["time_s"]
+    block = blocks(time_s, BLOCKS)
+    if float(np.ptp(time_s)) < BLOCKS * tau_s:
+        return seen_s(run.tracks), math.nan
+    without = np.array([seen_s(run.tracks[block != one]) for one in range(BLOCKS)])
+    found, error = seen_s(run.tracks), math.sqrt((BLOCKS - 1) / BLOCKS * ((without - without.mean()) ** 2).sum())
+    return (found, error) if error < found else (math.nan, math.nan)  # too short a run to tell
+
+
+def late_diffusion(run: RunTables, tau_s: float) -> tuple[float, float]:
+    """(D_eff, its standard error) from the slope of the MSD beyond 3 tau, in the plane; the error from 4 stretches."""
+    time_s = run.tracks["time_s"]
+    span_s = float(time_s.max() - time_s.min())
+    longest_s = min(max(12.0 * tau_s, 2.0), span_s / 8.0)
+    if longest_s < 4.0 * tau_s:
+        return math.nan, math.nan
+
+    def slope(tracks: pd.DataFrame) -> float:
+        spread = msd(tracks, run.fps, longest_s)
+        late = spread[spread.index.to_numpy() >= 3.0 * tau_s].dropna()
+        return (
+            float(np.polyfit(late.index.to_numpy(np.float64), late.to_numpy(), 1)[0] / 4.0)
+            if len(late) > 2
+            else math.nan
+        )
+
+    block = blocks(time_s, 4)
+    parts = np.array([slope(own) for _, own in run.tracks.groupby(block)])
+    return slope(run.tracks), float(parts.std(ddof=1) / 2.0)
+
+
+def of_speed(run: RunTables) -> list[Finding]:
+    """|r(t) - r(t - tau)| / tau, and how long a direction lasts."""
+    experiment = run.plan.experiment
+    tau_s = longest_delay_s(experiment)
+    measured, error = in_blocks(speeds(run.tracks, tau_s, settle_s=tau_s), "speed_um_per_s")
+    foreseen = foreseen_speed_um_per_s(experiment, run.means) if run.acted else math.nan
+    found = [Finding("speed over τ", "µm/s", foreseen, measured, error, "γv = F(vτ) (P17, P20); |r(t) − r(t − τ)|/τ")]
+    if math.isfinite(foreseen):
+        lasting_s = foreseen_persistence_s(experiment, run.means)
+        seen_s, off_s = lasting(run, tau_s, lasting_s)
+        source = "(vτ)²/4D, with a longer τ where a trap is aimed at a place of some age (P18)"
+        found.append(Finding("persistence time", "s", lasting_s, seen_s, off_s, source))
+        way_um, off_um = measured * seen_s, measured * off_s
+        found.append(Finding("persistence length", "µm", foreseen * lasting_s, way_um, off_um, "v times that"))
+    return found
+
+
+def of_heat(run: RunTables) -> list[Finding]:
+    """Heat to the bath, per particle, both axes."""
+    rig = run.plan.rig
+    if not run.acted:
+        return []
+    work = heat_rates(run)
+    if work is None:
+        return []
+    mean, error = in_blocks(work, "rate")
+    law, foreseen = alone(run), math.nan
+    if law is not None:
+        at_um, stiffness = minimum(law[0], rig.plant)
+        if at_um < 1e-3:
+            foreseen = 2.0 * delayed.heat_kt_per_s(rig.plant.rate_hz(stiffness), law[1] or run.means.age_s)
+    return [Finding("heat to the bath", "kT/s", foreseen, mean, error, "2κ(z − 1)/(z + 1) (P12); work of the light")]
+
+
+def heat_rates(run: RunTables) -> pd.DataFrame | None:
+    """time_s, particle, rate kT/s: the work of every change of the light; None where there was too little of it."""
+    rig = run.plan.rig
+    turns = np.sort(run.commands["turn"].unique())[:LONGEST_WORK_TURNS]
+    if len(turns) < 2 * BLOCKS:
+        return None
+    commands = run.commands[run.commands["turn"].isin(turns)]
+    work = work_kt(
+        run.tracks, commands, waist_um=rig.optics.waist_um, depth_kt_per_mw=rig.optics.depth_kt_per_mw,
+        settle_s=rig.deflector.settle_s,
+        efficiency=rig.calibration.evenness.efficiency() if rig.calibration.evenness is not None else None,
+    )  # fmt: skip
+    work["rate"] = work["work_kt"] * run.fps
+    return work
+
+
+def ring_um(experiment: Experiment, plant: Plant) -> float | None:
+    """The radius of the ring that pairs are drawn to; None where the law has none."""
+    forces = experiment.policy.forces if isinstance(experiment.policy, Programmed) else ()
+    for force in forces:
+        if force.kind == "pair" and getattr(force.shape, "central", False):
+            at_um, _ = minimum(force.shape, plant)
+            if at_um > 0.5 * plant.diameter_um:
+                return at_um
+    return None
+
+
+def of_order(run: RunTables) -> list[Finding]:
+    """Bond order and bond length of many particles."""
+    if run.tracks["particle"].nunique() < 5:
+        return []
+    found = []
+    step = max(round(run.fps / 10.0), 1)  # ten times a second will do, and less of a crowd
+    step *= max(len(run.tracks) // step // MOST_ORDERED, 1)
+    every = run.tracks[run.tracks["frame"] % step == 0]
+    radius_um = ring_um(run.plan.experiment, run.plan.rig.plant)
+    for order in (6, 4):
+        mean, error = in_blocks(order_by_frame(every, order, radius_um), "order")
+        whose = f"its {order} nearest" if radius_um is None else f"{order} within 1.25 R, of those who have as many"
+        source = f"bonds to {whose}; random: of bonds that point anywhere (P25)"
+        found.append(Finding(f"|ψ{order}|", "", math.nan, mean, error, source, random_bond_order(order)))
+    if radius_um is None:
+        return found
+    mean, error = in_blocks(bonds_by_frame(every, NEAR * radius_um), "bond_um")
+    foreseen = radius_um if run.acted else math.nan
+    return [*found, Finding("bond length", "µm", foreseen, mean, error, "the ring's radius (P23)")]
+
+
+def order_by_frame(tracks: pd.DataFrame, order: int, radius_um: float | None) -> pd.DataFrame:
+    """time_s, order by frame: mean |psi_n| of those with n bonds shorter than 1.25 R, or of everybody's n nearest."""
+    rows = [
+        (own["time_s"].iloc[0], mean_bond_order(own[POSITION].to_numpy(np.float64), order, radius_um))
+        for _, own in tracks.groupby("frame", sort=True)
+    ]
+    return pd.DataFrame(rows, columns=["time_s", "order"])
+
+
+def mean_bond_order(place_um: Floats, order: int, radius_um: float | None) -> float:
+    """Of one frame's places [N, 2]; nan where nobody has so many neighbours."""
+    if radius_um is not None:
+        return bonds(place_um, NEAR * radius_um, order).mean_order(order)
+    return float(np.mean(bond_order(place_um, order))) if len(place_um) > order else math.nan
+
+
+def row(one: Finding) -> tuple[str, str, str, str, str]:
+    foreseen = f"{one.foreseen:.4g}" if math.isfinite(one.foreseen) else "–"
+    measured = f"{one.measured:.4g}" if math.isfinite(one.measured) else "–"
+    if math.isfinite(one.error):
+        measured += f" ± {one.error if one.error > ROUNDING * abs(one.measured) else 0.0:.2g}"
+    name = f"{one.name}  (random {one.random:.3f})" if math.isfinite(one.random) else one.name
+    return name, foreseen, measured, one.unit, one.source
+
+
+def plain(one: Finding) -> dict[str, Any]:
+    values = {"foreseen": one.foreseen, "measured": one.measured, "stderr": one.error}
+    if math.isfinite(one.random):
+        values["random"] = one.random
+    known = {name: value if math.isfinite(value) else None for name, value in values.items()}
+    return {"name": one.name, "unit": one.unit, "from": one.source, **known}

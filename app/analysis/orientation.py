@@ -1,0 +1,55 @@
+"""How long a particle keeps its direction."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from app.analysis.trajectories import carried_between, each, seen_at
+
+Floats = NDArray[np.float64]
+
+
+def heading_memory(tracks: pd.DataFrame, tau_s: float, fps: float, longest_s: float) -> pd.Series[float]:
+    """<cos(angle(t + s) - angle(t))> of the displacement over tau, by lag_s; carried stretches left out.
+
+    For a runner it falls as exp(-D_phi s) once s is beyond tau (P18).
+    """
+    window = max(round(tau_s * fps), 1)
+    lags = np.unique(np.linspace(0, max(round(longest_s * fps), 1), 40).astype(np.int64))
+    total, count = np.zeros(len(lags)), np.zeros(len(lags))
+    who, frame, angle = _angles(tracks, window, fps)
+    every, rank = np.unique(frame, return_inverse=True)
+    sighting = who * len(every) + rank  # [S] rises: particle by particle, frame by frame
+    for row, lag in enumerate(lags if len(sighting) else ()):
+        then = seen_at(every, every + lag)[rank]
+        later = seen_at(sighting, np.where(then >= 0, who * len(every) + then, -1))
+        turned = (angle[later] - angle)[later >= 0]
+        total[row], count[row] = np.cos(turned).sum(), len(turned)
+    mean = np.divide(total, count, out=np.full(len(lags), np.nan), where=count > 0)
+    return pd.Series(mean, index=pd.Index(lags / fps, name="lag_s"), name="memory")
+
+
+def persistence_s(memory: pd.Series[float], tau_s: float) -> float:
+    """1 / D_phi from the decay between tau and where a third is left; nan where it is not seen."""
+    late = memory[(memory.index.to_numpy() >= tau_s) & (memory.to_numpy() > 0.3 * memory.iloc[0])]
+    if len(late) < 3:
+        return float("nan")
+    slope = np.polyfit(late.index.to_numpy(np.float64), np.log(late.to_numpy()), 1)[0]
+    return float(-1.0 / slope) if slope < 0 else float("nan")
+
+
+def _angles(tracks: pd.DataFrame, window: int, fps: float) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
+    """(particle as 0, 1, ... [S], frame [S], direction [S]) of every known displacement over `window` frames."""
+    who, frames, angles = [np.empty(0, np.int64)], [np.empty(0, np.int64)], [np.empty(0)]
+    for number, own in enumerate(each(tracks)):
+        past = seen_at(own.frame, own.frame - window)
+        known = (past >= 0) & (carried_between(own, own.time_s - window / fps) == 0)
+        moved = own.position_um[known] - own.position_um[past[known]]
+        angle = np.arctan2(moved[:, 1], moved[:, 0])
+        sure = np.isfinite(angle)
+        who.append(np.full(np.count_nonzero(sure), number))
+        frames.append(own.frame[known][sure])
+        angles.append(angle[sure])
+    return np.concatenate(who), np.concatenate(frames), np.concatenate(angles)

@@ -1,0 +1,139 @@
+"""The last turns of a run that goes on, as the tables that its findings are made of."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from app.analysis.findings import RunTables, means_of
+from app.assembly.rig import Plan
+from control.contract import Command, Forces, State, Tracks, Turn
+from drivers.journal import Kind
+
+MOST = 4000  # turns
+MOST_PLACES = 120_000  # particles times turns
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What is kept of a turn: everything but its image."""
+
+    now_s: float
+    tracks: Tracks
+    wanted: Forces
+    sent: Command
+    late_s: float  # by how much the command acted later than the turn expected
+
+
+class Recent:
+    """A window over the newest turns."""
+
+    def __init__(self) -> None:
+        self.moments: deque[Moment] = deque(maxlen=MOST)
+
+    def add(self, turns: Iterable[Turn]) -> None:
+        for turn in turns:
+            if turn.frame is None and not len(turn.tracks):
+                continue  # the camera was silent, or nobody was there
+            if self.moments and turn.now_s <= self.moments[-1].now_s:
+                self.moments.clear()  # another run
+            late_s = turn.sent.effect_s - turn.effect_s
+            self.moments.append(Moment(turn.now_s, turn.tracks, turn.wanted, turn.sent, late_s))
+
+    def clear(self) -> None:
+        self.moments.clear()
+
+    def copy(self) -> Recent:
+        """The same turns, for another thread: what is added here later is not in it."""
+        made = Recent()
+        made.moments = self.moments.copy()
+        return made
+
+    def tables(self, plan: Plan) -> RunTables | None:
+        """As main.py analyse has them; None before anybody was seen for a second."""
+        fps = plan.rig.camera.fps
+        particles = max((len(moment.tracks) for moment in self.moments), default=0)
+        moments = [*self.moments][-most(particles) :]
+        if not particles or len(moments) < max(fps, 16.0):
+            return None
+        return RunTables(
+            plan, means_of(plan, particles), fps, tracks_of(moments, fps), commands_of(moments),
+            delays_of(moments, lambda wanted: wanted.delay_s), delays_of(moments, lambda wanted: wanted.ring_delay_s),
+            turns_of(moments), plan.kind != Kind.REPLAY and any(len(each.sent) for each in moments),
+        )  # fmt: skip
+
+
+def most(particles: float) -> int:
+    """Turns that findings are made of, with so many particles in each: more would take longer than they last."""
+    return min(MOST, max(int(MOST_PLACES / max(particles, 1.0)), 200))
+
+
+def tracks_of(moments: list[Moment], fps: float) -> pd.DataFrame:
+    """frame, time_s, particle, x_um, y_um, carried: a row a particle and turn; frames are counted by their times.
+
+    Who may be another counts as carried, as in `analyse`: no displacement over that is one of the law's.
+    """
+    counts = [len(moment.tracks) for moment in moments]
+    carried = [apart(each.tracks, each.wanted) for each in moments]
+    first_s = moments[0].tracks.time_s
+    first = int(first_s * fps + 1e-6)
+    place_um = np.concatenate([each.tracks.position_um for each in moments])
+    return pd.DataFrame(
+        {
+            "frame": np.repeat([first + round((each.tracks.time_s - first_s) * fps) for each in moments], counts),
+            "time_s": np.repeat([each.tracks.time_s for each in moments], counts),
+            "particle": np.concatenate([each.tracks.particle for each in moments]),
+            "x_um": place_um[:, 0],
+            "y_um": place_um[:, 1],
+            "carried": np.concatenate(carried),
+        }
+    )
+
+
+def apart(tracks: Tracks, wanted: Forces) -> NDArray[np.bool_]:
+    """[N] whose displacement up to now is no law's doing: who is being carried, or may be another."""
+    held = np.isin(tracks.particle, wanted.particle[wanted.carried])
+    return held | (tracks.state == State.UNCERTAIN) if len(tracks.state) else held
+
+
+def commands_of(moments: list[Moment]) -> pd.DataFrame:
+    """command, turn, effect_s, x_um, y_um, power_mw, dwell_s: a row a spot that was sent."""
+    counts = [len(moment.sent) for moment in moments]
+    place_um = np.concatenate([each.sent.position_um for each in moments])
+    return pd.DataFrame(
+        {
+            "command": "sent",
+            "turn": np.repeat(np.arange(len(moments)), counts),
+            "effect_s": np.repeat([each.sent.effect_s for each in moments], counts),
+            "x_um": place_um[:, 0],
+            "y_um": place_um[:, 1],
+            "power_mw": np.concatenate([each.sent.power_mw for each in moments]),
+            "dwell_s": np.concatenate([each.sent.dwell_s for each in moments]),
+        }
+    )
+
+
+def delays_of(moments: list[Moment], delay_s: Callable[[Forces], NDArray[Any]]) -> pd.DataFrame:
+    """delay_s, delay_achieved_s: a row a force, or a ring."""
+    wanted_s = [delay_s(each.wanted) for each in moments]
+    asked_s = np.concatenate(wanted_s)
+    late_s = np.repeat([each.late_s for each in moments], [len(own) for own in wanted_s])
+    return pd.DataFrame({"delay_s": asked_s, "delay_achieved_s": asked_s + late_s})
+
+
+def turns_of(moments: list[Moment]) -> pd.DataFrame:
+    """turn, now_s, frame_time_s, sent_effect_s: a row a turn."""
+    return pd.DataFrame(
+        {
+            "turn": np.arange(len(moments)),
+            "now_s": [each.now_s for each in moments],
+            "frame_time_s": [each.tracks.time_s for each in moments],
+            "sent_effect_s": [each.sent.effect_s for each in moments],
+        }
+    )

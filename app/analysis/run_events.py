@@ -1,0 +1,218 @@
+"""What happened in a run, turn by turn, in words, each of a kind; what goes on and on is one line that counts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import lru_cache
+from typing import Any
+
+from app.analysis.setting_changes import changes
+from app.analysis.trip_advice import advice
+from config.refused import Refused
+from control.contract import Level, Order, OrderKind, Turn
+from control.interlock import SAYS
+
+QUIET_S = 2.0  # between two of the same: from then on it is said again
+NAMED = 4  # particles that a line names by their numbers
+NUMBERS = re.compile(r"(?<![\w.])\d+(\.\d+)?(e[+-]?\d+)?(?!\w)")  # those that are no part of a name, as in ttyACM0
+PARTICLES = re.compile(r"\bparticles? (\d+(?: and \d+)?)")
+
+
+class Kind(StrEnum):
+    """Of a line of the log."""
+
+    FAULT = "Faults"
+    ORDER = "Orders"  # and the levels that come of them
+    NOTE = "Notes"
+    DARK = "No light"  # who gets none, and why
+
+
+@dataclass(frozen=True)
+class Happening:
+    """Something that happened at `at_s`; None: it is not a turn's."""
+
+    kind: Kind
+    text: str
+    at_s: float | None = None
+    level: Level | None = None  # that the instrument went to
+    particle: int | None = None  # who got no light; `text` says why
+    advice: str = ""  # what to do about it
+
+    @property
+    def like(self) -> tuple[Kind, str]:
+        """What it has in common with others of its like: all but the numbers, which are not those of devices."""
+        return self.kind, without_numbers(self.text)
+
+
+@dataclass
+class Line:
+    """One line of the log: something that happened once, or again and again."""
+
+    first: Happening
+    times: int = 1
+    last_s: float | None = None
+    particles: set[int] = field(default_factory=set)
+    named: dict[str, None] = field(default_factory=dict)  # particles that the words name: "7", or "3 and 9"
+
+    @classmethod
+    def of(cls, happening: Happening) -> Line:
+        who = set() if happening.particle is None else {happening.particle}
+        return cls(happening, 1, happening.at_s, who, dict.fromkeys(named_in(happening.text)))
+
+    def takes(self, other: Happening) -> bool:
+        """Whether it is the same again, a moment later. A change of level is always a line of its own."""
+        if other.level is not None or other.at_s is None or self.last_s is None:
+            return False
+        return 0.0 <= other.at_s - self.last_s < QUIET_S
+
+    def add(self, other: Happening) -> None:
+        self.times, self.last_s = self.times + 1, other.at_s
+        if other.particle is not None:
+            self.particles.add(other.particle)
+        self.named.update(dict.fromkeys(named_in(other.text)))
+
+    @property
+    def text(self) -> str:
+        first = self.first
+        at = "" if first.at_s is None else f"{first.at_s:9.2f} s  "
+        again = ""
+        if self.times > 1 and self.last_s != first.at_s:
+            again = (
+                f"  (until {self.last_s:.2f} s)" if self.particles else f"  (×{self.times}, until {self.last_s:.2f} s)"
+            )
+        said = no_light(self.particles, first.text) if self.particles else " ".join(first.text.splitlines())
+        others = [*self.named][1:]
+        if others and not self.particles:
+            more = f" and {len(others) - NAMED} more" if len(others) > NAMED else ""
+            said = f"{said}; likewise {', '.join(others[:NAMED])}{more}"
+        return f"{at}{said}{f'; {first.advice}' if first.advice else ''}{again}"
+
+
+def named_in(text: str) -> list[str]:
+    """Particles that a text names.
+
+    >>> named_in("particles 3 and 9 are seen as one"), named_in("2 spots outside of the field were left out")
+    (['3 and 9'], [])
+    """
+    found: list[str] = PARTICLES.findall(text)
+    return found[:1]
+
+
+def no_light(particles: set[int], why: str) -> str:
+    """Who gets no light, in one line.
+
+    >>> no_light(set(range(12)), "new")
+    'no light for 12 new particles'
+    >>> no_light({3, 7}, "its identity is uncertain")
+    'no light for 3, 7: its identity is uncertain'
+    """
+    if len(particles) <= NAMED:
+        return f"no light for {', '.join(map(str, sorted(particles)))}: {why}"
+    if why in ("new", "lost"):
+        return f"no light for {len(particles)} {why} particles"
+    return f"no light for {len(particles)} particles: {why}"
+
+
+class Teller:
+    """Turns into happenings: what is new in each."""
+
+    def __init__(self, experiment: str = "", rig: Mapping[str, Any] | None = None) -> None:
+        self._experiment, self._rig = experiment, rig or {}  # as they are in force
+        self._level: Level | None = None
+        self._withheld: frozenset[tuple[int, str]] = frozenset()
+
+    def of(self, turn: Turn) -> Iterator[Happening]:
+        """What is new in the turn after those of before."""
+        changed = turn.level is not self._level
+        for order in turn.orders:
+            yield from self.of_order(order, turn.now_s, turn.reason if changed else "")
+        if changed:
+            yield of_level(turn.level, turn.reason, turn.now_s)
+        for note in turn.notes:
+            yield Happening(Kind.NOTE, note, turn.now_s)
+        withheld = frozenset(turn.withheld)
+        for who, why in sorted(withheld - self._withheld):
+            yield Happening(Kind.DARK, why, turn.now_s, particle=who)
+        self._level, self._withheld = turn.level, withheld
+
+    def of_order(self, order: Order, at_s: float, why: str) -> Iterator[Happening]:
+        """An order, unless the change of level that came of it says as much; `why` the level changed, or empty."""
+        if order.kind is OrderKind.APPLY:
+            yield Happening(Kind.ORDER, self.applied(order.text), at_s)
+        elif why != (order.text or SAYS.get(order.kind, str(order.kind))):
+            words = order.text.partition("\n")[0]
+            if order.kind is OrderKind.TRIP:
+                yield Happening(Kind.FAULT, f"TRIPPED: {words or 'tripped'}", at_s)
+            else:
+                yield Happening(Kind.ORDER, f"{order.kind}: {words}" if words else str(order.kind), at_s)
+
+    def applied(self, text: str) -> str:
+        """What an APPLY has changed; what comes is compared with it."""
+        before, self._experiment = self._experiment, text
+        try:
+            return f"APPLY: {changes(before, text, self._rig)}" if before and text else "APPLY"
+        except Refused as refused:
+            return f"APPLY: {refused}"
+
+
+@lru_cache(4096)
+def without_numbers(text: str) -> str:
+    """The text, its numbers left out, unless they belong to a name.
+
+    >>> without_numbers("the galvo at ttyACM0: no answer within 50 ms")
+    'the galvo at ttyACM0: no answer within  ms'
+    >>> without_numbers("3 forces clipped, the largest from 0.2 pN")
+    ' forces clipped, the largest from  pN'
+    """
+    return NUMBERS.sub("", text)
+
+
+def of_level(level: Level, reason: str, at_s: float) -> Happening:
+    """A level, why it is that, and after a trip what to do."""
+    if level is Level.TRIPPED:
+        return Happening(Kind.FAULT, f"TRIPPED: {reason}", at_s, level, advice=advice(reason))
+    return Happening(Kind.ORDER, f"{level}: {reason}" if reason else str(level), at_s, level)
+
+
+class Lines:
+    """Lines of the log, oldest first. Of too many, the oldest go; a fault, an order and a level go last."""
+
+    def __init__(self, most: int = 3000) -> None:
+        self.lines: list[Line] = []
+        self._most = most
+        self._open: dict[tuple[Kind, str], Line] = {}
+
+    def clear(self) -> None:
+        self.lines.clear()
+        self._open.clear()
+
+    def take(self, happenings: Iterable[Happening]) -> tuple[list[Line], set[int]]:
+        """(the lines that are new, which of the others have changed by their `id`)."""
+        new: list[Line] = []
+        changed: set[int] = set()
+        for one in happenings:
+            like = self._open.get(one.like)
+            if like is not None and like.takes(one):
+                like.add(one)
+                changed.add(id(like))
+                continue
+            line = Line.of(one)
+            self._open[one.like] = line
+            new.append(line)
+        self.lines += new
+        return new, changed - {id(line) for line in new}
+
+    def thin(self) -> bool:
+        """Let the oldest go where there are too many; whether any went."""
+        extra = len(self.lines) - self._most
+        if extra <= 0:
+            return False
+        extra += self._most // 4
+        small = [line for line in self.lines if line.first.kind in (Kind.NOTE, Kind.DARK)]
+        gone = {id(line) for line in small[:extra]} or {id(line) for line in self.lines[:extra]}
+        self.lines = [line for line in self.lines if id(line) not in gone]
+        self._open = {like: line for like, line in self._open.items() if id(line) not in gone}
+        return True

@@ -1,0 +1,100 @@
+"""A recorded run, or a stretch of it, as the tables that its findings are made of."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from app.analysis.findings import RunTables, means_of
+from app.analysis.trajectories import sure
+from app.assembly.open import plan_after
+from app.assembly.rig import Plan
+from config.refused import Refused
+from control.contract import Level
+from drivers.journal import Kind, Run
+from drivers.journal.tidy import tidy
+
+LEAST = 50  # turns: a shorter stretch says nothing
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Turns under one law, all of them armed or none: from the turn `begin` to before `end`."""
+
+    begin: int
+    end: int
+    armed: bool
+    laws: int  # how many were applied by then
+    since: str  # when it begins, in words
+
+    def __len__(self) -> int:
+        return self.end - self.begin
+
+
+class Stretches:
+    """A run in stretches, in order: what was measured under another law, or without light, is not pooled."""
+
+    def __init__(self, run: Run, made: Plan) -> None:
+        turns, orders = run.rows("turns"), run.rows("orders")
+        armed = turns["level"] == Level.ARMED.encode()
+        rows = orders["kind"] == b"APPLY"
+        laws = orders["turn"][rows] - run.first_turn
+        self._texts = [run.text(int(row)) for row in orders["text"][rows]]
+        self._plans = [made]  # as they were in force, one after the other
+        switched = np.flatnonzero(armed[1:] != armed[:-1]) + 1
+        begins = np.unique(np.concatenate([[0], switched, laws[(laws > 0) & (laws < len(turns))]])).astype(int)
+        self.all: list[Stretch] = []
+        for begin, end in zip(begins.tolist(), [*begins[1:].tolist(), len(turns)], strict=True):
+            what = "APPLY" if begin in laws else turns["level"][begin].decode() if begin < len(turns) else ""
+            since = f"since {what} at {turns['now_s'][begin]:.1f} s" if begin else "since its start"
+            level = bool(armed[begin]) if begin < len(turns) else False
+            self.all.append(Stretch(begin, end, level, int(np.count_nonzero(laws <= begin)), since))
+
+    def at(self, turn: int) -> Stretch:
+        """The one with this turn; a later one where the first ones say nothing."""
+        number = bisect_right([one.begin for one in self.all], max(turn, 0)) - 1
+        while len(self.all[number]) < LEAST and turn < LEAST and number + 1 < len(self.all):
+            number += 1
+        return self.all[number]
+
+    def longest(self) -> Stretch:
+        """The longest that was armed; of a run that never was, its longest."""
+        return max(self.all, key=lambda one: (one.armed, len(one)))
+
+    def plan(self, stretch: Stretch) -> Plan:
+        """As it was in force then. Raises Refused."""
+        while len(self._plans) <= stretch.laws:
+            self._plans.append(plan_after(self._plans[-1], self._texts[len(self._plans) - 1], "the run: "))
+        return self._plans[stretch.laws]
+
+
+def tables_of(run: Run, made: Plan, start: int = 0, stop: int | None = None) -> RunTables | None:
+    """The turns from `start` to `stop`; None where no particle was seen. Raises Refused where the file is damaged."""
+    found = {name: pd.DataFrame(columns) for name, columns in tidy(run, run.batches(start, stop)).items()}
+    tracks, sent = found["tracks"], found["commands"]["command"] == "sent"
+    tracks = tracks[np.isfinite(tracks["time_s"])].reset_index(drop=True)  # without a frame there is no time
+    if not len(tracks):
+        return None
+    armed = bool(np.any(found["turns"]["level"] == Level.ARMED.value))
+    acted = run.header.kind != Kind.REPLAY and armed and bool(np.any(sent))
+    return RunTables(
+        made, means_of(made, int(tracks["particle"].nunique())), run.header.fps, sure(tracks), found["commands"],
+        found["forces"], found["rings"], found["turns"], acted,
+    )  # fmt: skip
+
+
+def longest_tables_of(run: Run, made: Plan) -> RunTables | None:
+    """Of a run, the longest stretch under one law that was armed; of one that never was, the longest.
+
+    None where no particle was seen. Raises Refused where the file is damaged.
+    """
+    stretches = Stretches(run, made)
+    stretch = stretches.longest()
+    whole = len(stretches.all) == 1
+    found = tables_of(run, stretches.plan(stretch), stretch.begin, stretch.end)
+    if found is None and not whole:
+        raise Refused(f"{run.path}: no particle was seen {stretch.since}, for {len(stretch)} turns")
+    return found if found is None or whole else replace(found, since=stretch.since)

@@ -1,0 +1,152 @@
+"""A rig's calibration file: records, newest last. Each says what it set; the rig is the sum of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from app.assembly.plane import Pair, Plane
+from app.assembly.probe_move import ProbeMove, probe_of_older_file
+from config.atomic import write_file
+from config.fields import Doc, Gt, settings
+from config.files import kind_of
+from config.reader import Document, build, plain, put, read, write
+from config.refused import Refused
+from control.calibrate.power import Efficiency
+from control.contract import Fault
+
+
+@settings
+class Evenness:
+    """How the efficiency of the light varies over the field (control.calibrate.power.Efficiency)."""
+
+    centre_um: Annotated[Pair, Doc("where it is 1")]
+    radius_um: Annotated[float, Gt(0), Doc("unit of length")]
+    terms: Annotated[tuple[float, float, float, float, float], Doc("of X, Y, X^2, X Y, Y^2")]
+
+    def efficiency(self) -> Efficiency:
+        return Efficiency(self.centre_um, self.radius_um, self.terms)
+
+
+@settings
+class Made:
+    """That something was calibrated: what stands in every run's header."""
+
+    what: Annotated[str, Doc("what was measured")]
+    date: Annotated[str, Doc("when (UTC)")]
+    residual: Annotated[float | None, Doc("what the fit left over, or its standard error")] = None
+    unit: Annotated[str, Doc("unit of the residual")] = ""
+
+
+@settings
+class Calibration:
+    """What of a rig was measured, and whether its map may be armed."""
+
+    file: Annotated[str, Doc("the calibration file that this comes from")] = ""
+    map: Annotated[
+        Literal["simulated", "unconfirmed", "confirmed"],
+        Doc("simulated: as the settings of a simulated deflector say; confirmed: `probe` has shown it right"),
+    ] = "simulated"
+    probe: Annotated[ProbeMove | None, Doc("the probe move that confirmed the map; calibrate map writes it")] = None
+    plane: Annotated[Plane | None, Doc("the measured map; left out: as the deflector's settings say")] = None
+    evenness: Annotated[Evenness | None, Doc("the measured efficiency over the field; left out: even")] = None
+    made: Annotated[tuple[Made, ...], Doc("what was calibrated, newest last")] = ()
+
+
+@settings
+class Record(Made):
+    """One calibration, whole: what it set in the rig, what it found, and its data."""
+
+    set: Annotated[dict[str, Any], Doc("values of the rig, by dotted key")] = field(default_factory=dict)
+    found: Annotated[dict[str, Any], Doc("everything that was measured, with standard errors")] = field(
+        default_factory=dict
+    )
+    runs: Annotated[tuple[str, ...], Doc("run files it was measured in, from the calibration file's folder")] = ()
+    data: Annotated[dict[str, Any], Doc("the points that were fitted")] = field(default_factory=dict)
+
+    def brief(self) -> Made:
+        return Made(what=self.what, date=self.date, residual=self.residual, unit=self.unit)
+
+
+@settings
+class CalibrationFile:
+    """All calibrations of one rig."""
+
+    rig: Annotated[str, Doc("title of the rig")]
+    records: tuple[Record, ...] = ()
+
+
+def made_in(calibration: Mapping[str, Any], source: str) -> tuple[Made, ...]:
+    """What was calibrated, as the header of the run `source` has it. Raises Refused."""
+    try:
+        return tuple(build(Document(source, dict(one), {}), Made) for one in calibration.get("made", ()))
+    except (TypeError, ValueError, AttributeError, Refused):
+        raise Refused(f"{source}: what the header says of the calibration can't be read") from None
+
+
+def load(path: Path) -> CalibrationFile:
+    """Raises Refused."""
+    found: CalibrationFile = build(read(path), CalibrationFile)
+    return found
+
+
+def save(path: Path, made: CalibrationFile) -> None:
+    """Whole or not at all. Raises Fault."""
+    try:
+        write_file(path, write(made), "a calibration file", kind=None, own=True)
+    except OSError as error:
+        raise Fault(f"{path}: the calibration could not be saved ({error.strerror or error})") from None
+
+
+def add(path: Path, rig: str, record: Record) -> None:
+    """One more record in the file, which is made where there is none. Raises Refused, Fault."""
+    before = load(path) if kind_of(path) else CalibrationFile(rig=rig)
+    save(path, replace(before, records=(*before.records, record)))
+
+
+def newest(path: Path) -> Record:
+    """The record that `undo` would take back. Raises Refused where there is none."""
+    records = load(path).records
+    if not records:
+        raise Refused(f"{path}: there is no calibration left to undo")
+    return records[-1]
+
+
+def undo(path: Path) -> Record:
+    """The newest record is taken back; it is what comes back. Raises Refused where there is none, Fault."""
+    taken = newest(path)
+    before = load(path)
+    save(path, replace(before, records=before.records[:-1]))
+    return taken
+
+
+def today() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def calibrated(bench: Document, before: Any = None) -> Document:
+    """The rig with its calibration file, where `calibration` names one, in it. Raises Refused.
+
+    `before` is what stood there before a file was named: what it says of the map holds until a record says otherwise.
+    """
+    name = bench.data.get("calibration")
+    if not isinstance(name, str):
+        return bench
+    place = bench.place(("calibration",))
+    path = next((at for at in (Path(bench.source).parent / name, Path(name)) if kind_of(at)), None)
+    if path is None:
+        raise Refused(f"{place}: there is no calibration file {name}")
+    saved = load(path)
+    believed = {"map": before["map"]} if isinstance(before, dict) and "map" in before else {}
+    bench = put(bench, "calibration", {"file": str(path), **believed}, str(path))
+    for number, record in enumerate(saved.records, 1):
+        source = f"{path}: {record.what} of {record.date}"
+        for key, value in record.set.items():
+            bench = put(bench, key, value, source)
+        if "calibration.plane" in record.set and "calibration.probe" not in record.set:
+            older = probe_of_older_file(saved.records[:number], saved.rig, str(bench.data.get("title")))
+            bench = put(bench, "calibration.probe", plain(older) if older is not None else None, source)
+    return put(bench, "calibration.made", [plain(record.brief()) for record in saved.records], str(path))

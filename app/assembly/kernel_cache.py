@@ -1,0 +1,47 @@
+"""Where numba keeps what it has compiled. Where it finds no folder to write to, it imports no kernel at all."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from platformdirs import user_cache_path
+
+from app.console.terminal import say
+
+ROOT = Path(__file__).parent.parent
+SOURCES = ("tracking", "tracking/locate", "drivers/sim", "models", "models/flight")  # that have kernels
+NAMED = "NUMBA_CACHE_DIR"
+
+
+def provide() -> None:
+    """See that numba has a folder: if none can be written to, one for this run and the processes that it starts.
+
+    To be called before any kernel is imported.
+    """
+    named = os.environ.get(NAMED)
+    if (named and writable(Path(named))) or all(writable(ROOT / folder / "__pycache__") for folder in SOURCES):
+        return
+    if writable(user_cache_path("numba", False)):
+        return
+    folder = tempfile.mkdtemp(prefix="cybloids-kernels-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    os.environ[NAMED] = folder
+    say(
+        f"note: kernels are compiled anew in this run: no folder to keep them in can be written to "
+        f"(the environment variable {NAMED} names one)",
+        error=True,
+    )
+
+
+def writable(folder: Path) -> bool:
+    """Whether a file can be made there, in a folder that is made if need be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,207 @@
+"""The wiring diagram: from a plan to an open instrument and its recorder."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from app.assembly.correction_images import located_set, with_corrections
+from app.assembly.instrument import Instrument
+from app.assembly.machine import build_machine
+from app.assembly.recording import open_recording
+from app.assembly.rig import Plan, Rig, field_um
+from app.assembly.stored_memory import encoded
+from app.assembly.warm_up import pixel_type, warm_up_once
+from config.reader import Document, build, parse, plain, put
+from config.refused import Refused
+from config.words import one_line, quoted
+from control.experiment import Experiment
+from control.loop import Machine
+from drivers.cameras.opencv_capture import OpenCVCamera
+from drivers.journal import Header, Journal, Kind, corrections, git_hash, versions
+from drivers.journal import now as wall_clock
+from drivers.sim.bench import open_bench
+from drivers.sim.deflector import SimulatedDeflector
+from drivers.sim.ideal_bench import PlantCamera, open_plant
+from drivers.sim.laser import SimulatedLaser
+from drivers.sim.playback import open_playback
+from drivers.video import VideoCamera
+
+
+def plan_after(before: Plan, text: str, source: str = "") -> Plan:
+    """What an APPLY with this experiment's text makes of a plan: another `set` brings other values of the rig.
+
+    Raises Refused; `source` is what the sentence begins with: a run's file, and a colon.
+    """
+    source += "the experiment of an APPLY"
+    made: Experiment = build(parse(text, source), Experiment)
+    if made.set == before.experiment.set:
+        return replace(before, experiment=made)
+    bench = Document(source, plain(before.rig), {})
+    for key, value in located_set(made.set, before.folder).items():
+        bench = put(bench, key, value, source)
+    rig: Rig = build(bench, type(before.rig))
+    if isinstance(rig.camera, VideoCamera) and rig.tracking.trapped == "commanded":  # by the `set` of a live experiment
+        rig = replace(rig, tracking=replace(rig.tracking, trapped=before.rig.tracking.trapped))
+    return with_corrections(replace(before, rig=rig, experiment=made))
+
+
+def open_instrument(made: Plan) -> Instrument:
+    """Open the devices of a plan, dark, when all that its run needs is compiled. Raises Refused, Fault."""
+    try:
+        return _open(made)
+    except (ValueError, OverflowError, MemoryError) as error:  # numbers that do not go together
+        raise Refused(f"{quoted(made.rig.title)}: this rig can't be opened ({one_line(error)})") from None
+
+
+def _open(made: Plan) -> Instrument:
+    machine = build_machine(made)
+    rig = made.rig
+    if not (isinstance(rig.deflector, SimulatedDeflector) and isinstance(rig.laser, SimulatedLaser)):
+        from app.assembly.open_serial import open_serial  # nobody waits for the serial devices who does not use them
+
+        return open_serial(made, machine)
+    if isinstance(rig.camera, OpenCVCamera):
+        raise Refused(f"{rig.title}: a real camera can't see what a simulated laser does")
+    if isinstance(rig.camera, VideoCamera):
+        return open_replay(made, machine, rig.camera, rig.deflector, rig.laser)
+    warm_up_once(made, machine)  # a recording waits for its turns
+    if isinstance(rig.camera, PlantCamera):
+        return open_springs(made, machine, rig.camera, rig.laser)
+    bench = open_bench(
+        rig.sample,
+        rig.camera,
+        rig.deflector,
+        rig.laser,
+        um_per_px=rig.optics.um_per_px,
+        latency_s=rig.loop.latency_s,
+        rate=None if rig.rate == "lockstep" else 1.0,
+        seed=made.experiment.seed,
+        power_cap_mw=rig.power_mw,
+        um_to_v=rig.um_to_v(),
+        heartbeat_s=rig.loop.stale_periods / rig.camera.fps,
+    )
+    return Instrument(
+        made,
+        machine,
+        bench.camera,
+        bench.beam,
+        bench.clock,
+        rig.camera.height_px,
+        rig.camera.width_px,
+        pixel_type(made),
+        None,
+        firmware={"deflector": bench.deflector.firmware, "laser": bench.laser.firmware},
+        world=bench.world.description,
+    )
+
+
+def open_springs(made: Plan, machine: Machine, camera: PlantCamera, laser: SimulatedLaser) -> Instrument:
+    """The simulated world without optics. Raises Refused."""
+    rig = made.rig
+    bench = open_plant(
+        rig.sample,
+        camera,
+        um_per_px=rig.optics.um_per_px,
+        waist_um=laser.waist_um,
+        depth_kt_per_mw=laser.depth_kt_per_mw,
+        latency_s=rig.loop.latency_s,
+        seed=made.experiment.seed,
+    )
+    number = len(bench.world.cell)
+    return Instrument(
+        made, machine, bench.camera, bench.beam, bench.clock, number, 4, "float64", None, world=bench.world.description
+    )
+
+
+def open_replay(
+    made: Plan, machine: Machine, camera: VideoCamera, deflector: SimulatedDeflector, laser: SimulatedLaser
+) -> Instrument:
+    """A recorded video, or one of our own runs, in place of a camera. Raises Refused."""
+    felt = made.rig.tracking.trapped == "recorded"
+    recording = open_recording(camera, made.rig.optics.um_per_px if felt else 0.0)
+    if felt and not recording.lit:
+        recording.camera.close()
+        raise Refused(f"{camera.path}: tracking.trapped is 'recorded', and its particles felt no recorded light "
+                      "(allowed: last)")  # fmt: skip
+    low_um, high_um = field_um(made.rig)
+    eye, beam, clock = open_playback(
+        recording.camera,
+        recording.arrived_s,
+        deflector,
+        laser,
+        low_um=low_um,
+        high_um=high_um,
+        latency_s=made.rig.loop.latency_s,
+        power_cap_mw=made.rig.loop.power_cap_mw,
+        heartbeat_s=made.rig.loop.stale_periods / camera.fps,
+    )
+    if recording.tracker is not None:
+        machine = replace(machine, tracker=recording.tracker)
+    size = (recording.height_px, recording.width_px, recording.pixel_type)
+    return Instrument(made, machine, eye, beam, clock, *size, recording.frames)
+
+
+def header_of_calibration(rig: Rig) -> dict[str, Any]:
+    """What every run's header says of what was measured of its rig."""
+    calibration = rig.calibration
+    return {
+        "px_to_um": rig.optics.um_per_px,
+        "origin": calibration.file or "estimate, not calibrated",
+        "map": calibration.map if rig.confirmed else "unconfirmed",
+        "made": [plain(made) for made in calibration.made],
+    }
+
+
+def device_facts(instrument: Instrument) -> dict[str, Any]:
+    """What a run's header says of its devices; nothing of what is not known.
+
+    devices: who they say they are; firmware: maker, model and version; returned: settings as they gave them back when
+    the record began, null where they don't say; world: what was simulated in their place.
+    """
+    returned = [
+        {"name": one.name, "asked": one.asked, "returned": one.returned if math.isfinite(one.returned) else None}
+        for one in instrument.returned()
+    ]
+    facts = {
+        "devices": dict(instrument.devices), "firmware": dict(instrument.firmware), "returned": returned,
+        "world": instrument.world,
+    }  # fmt: skip
+    return {name: value for name, value in facts.items() if value}
+
+
+def corrected_by(made: Plan) -> dict[str, Any]:
+    """What a run's header says of the images that correct its frames; nothing where there are none."""
+    return {corrections.DATASET: corrections.listed(made.corrections)} if made.corrections else {}
+
+
+def open_recorder(instrument: Instrument, path: Path, *, frames: bool, source: str = "") -> Journal:
+    """A journal for this run. It waits for the disk only where nobody waits for the particles."""
+    from config.reader import write
+
+    made = instrument.plan
+    low_um, high_um = field_um(made.rig)
+    header = Header(
+        kind=made.kind,
+        rig=write(made.rig),
+        experiment=write(made.experiment),
+        height_px=instrument.height_px,
+        width_px=instrument.width_px,
+        pixel_type=instrument.pixel_type,
+        fps=made.rig.camera.fps,
+        um_per_px=made.rig.optics.um_per_px,
+        seed=made.experiment.seed if made.kind is Kind.SIMULATED else None,
+        source=source,
+        field_um=(*low_um, *high_um),
+        calibration=header_of_calibration(made.rig),
+        versions=versions(),
+        git_hash=git_hash(Path(__file__).parent),
+        extra={"folder": str(made.folder), **device_facts(instrument), **corrected_by(made)},
+        started=wall_clock(),
+        corrections=made.corrections,
+    )
+    lockstep = made.rig.rate == "lockstep"
+    queue_turns, wait_s = (256, 30.0) if lockstep else (64, 0.0)
+    return Journal(path, header, frames, queue_turns, wait_s, encoded)

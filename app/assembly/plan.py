@@ -1,0 +1,234 @@
+"""Reading a plan: an experiment's file, its rig's, and what the command line sets. What can't fly is refused here."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from app.assembly.calibration_file import calibrated
+from app.assembly.correction_images import located, located_set, with_corrections
+from app.assembly.machine import build_machine
+from app.assembly.rig import RIG_KEYS, Plan, RecordedRig, Rig
+from app.console.options import LARGEST_SEED
+from config.reader import Document, build, override, parse, put, put_all, read
+from config.refused import Refused
+from config.words import quoted
+from control.experiment import Experiment, Learned
+from control.plant import spot_stiffness
+from drivers.deflectors.serial_galvo import SerialGalvo
+from drivers.journal import Header, Kind
+from drivers.journal.corrections import Images
+from drivers.journal.header import kernels_of
+from drivers.lasers.cobolt import Cobolt
+from drivers.video import VideoCamera
+
+STIFFEST_PN_PER_UM = 1e6  # of a trap; a real one has some 10
+
+
+def flyable(made: Plan, source: str) -> Plan:
+    """The plan, with the checkpoint that it finds. Raises Refused for what can't fly, before anything is opened."""
+    made = pinned(made)
+    build_machine(made, source)
+    return made
+
+
+Check = Callable[[Plan, str], Plan]
+
+
+def plan(
+    experiment: Path | str, rig: Path | str | None = None, sets: Sequence[str] = (), check: Check = flyable
+) -> Plan:
+    """Read an experiment and its rig. Raises Refused.
+
+    Args:
+        experiment: its file.
+        rig: a rig file instead of the one that the experiment names.
+        sets: "key=value"; the first word of the key says whether it is the rig's or the experiment's.
+        check: what a plan has to pass, with the name of its source.
+    """
+    experiment = Path(experiment)
+    wanted = read(experiment)
+    if "experiment" in wanted.data:
+        return plan_inside(wanted, rig, sets, check)
+    return planned(wanted, rig, sets, experiment.parent, check)
+
+
+def plan_inside(
+    wanted: Document, rig: Path | str | None = None, sets: Sequence[str] = (), check: Check = flyable
+) -> Plan:
+    """`plan` of the experiment in the file of a check or a family, with the trap whose stiffness stands there."""
+    inner, folder = experiment_of(wanted), Path(wanted.source).parent
+    made = planned(inner, rig, sets, folder, check)
+    stiffness = wanted.data.get("trap_pn_per_um")
+    if stiffness is None:
+        return made
+    one_kt = spot_stiffness(made.rig.plant.kt_pn_um, made.rig.optics.waist_um)
+    place = wanted.place(("trap_pn_per_um",))
+    number = isinstance(stiffness, int | float) and not isinstance(stiffness, bool)
+    if not number or not 0.0 < stiffness <= STIFFEST_PN_PER_UM:
+        raise Refused(
+            f"{place}: trap_pn_per_um is {quoted(stiffness)} (allowed: a number of more than 0, "
+            f"at most {STIFFEST_PN_PER_UM:g})"
+        )
+    inner = put(inner, "trap.depth_kt", stiffness / one_kt, place)
+    return planned(inner, rig, sets, folder, check)
+
+
+def experiment_of(document: Document) -> Document:
+    """The experiment that stands in the file of a check or a family, with the places of its lines. Raises Refused."""
+    inner = document.data["experiment"]
+    if not isinstance(inner, dict):
+        raise Refused(f"{document.place(('experiment',))}: experiment is {inner!r}, where a mapping is needed")
+    where = {place[1:]: said for place, said in document.where.items() if place[:1] == ("experiment",)}
+    about = {"about": document.data["about"]} if "about" in document.data else {}
+    return replace(document, data={**about, **inner}, where=where)
+
+
+def planned(
+    wanted: Document,
+    rig: Path | str | Document | None,
+    sets: Sequence[str],
+    folder: Path,
+    check: Check = flyable,
+    corrections: Images | None = None,
+    last: Iterable[tuple[str, Any, str]] = (),
+) -> Plan:
+    """`plan` of an experiment, and perhaps a rig, that were read before.
+
+    A correction image that the rig file names lies as seen from there, one of the experiment's `set` as seen from
+    `folder`, one of `sets` as seen from the current folder.
+
+    Args:
+        corrections: images that need not be read, by their whole paths.
+        last: values of the rig that are put in after all others: key, value, and what an error calls it.
+    """
+    own = [item for item in sets if first_word(item) not in RIG_KEYS]
+    for item in own:
+        wanted = override(wanted, *pair(item))
+    experiment: Experiment = build(wanted, Experiment)
+    experiment = replace(experiment, set=located_set(experiment.set, folder))
+    bench = rig if isinstance(rig, Document) else read(rig if rig is not None else folder / experiment.rig)
+    bench = with_calibration(bench, sets)
+    bench = located(bench, Path(bench.source).parent)
+    bench = put_all(bench, ((key, value, wanted.place(("set", key))) for key, value in experiment.set.items()))
+    for item in sets:
+        if item not in own and not names_calibration(item):
+            bench = override(bench, *pair(item))
+    bench = put_all(bench, last)
+    made = Plan(expecting(build(located(bench, Path()), Rig)), experiment, folder, corrections=corrections or {})
+    _require_seed(made, wanted)
+    _require_two_ports(made.rig, bench)
+    return check(with_corrections(made), wanted.source)
+
+
+def with_calibration(bench: Document, sets: Sequence[str]) -> Document:
+    """The rig with its calibration file, or the one that `sets` name, in it. Raises Refused."""
+    before = bench.data.get("calibration")
+    for item in sets:
+        if names_calibration(item):
+            bench = override(bench, *pair(item))
+    return calibrated(bench, before)
+
+
+def names_calibration(item: str) -> bool:
+    """Whether one of `sets` names the calibration file, or gives what stands in its place."""
+    return item.partition("=")[0].strip() == "calibration"
+
+
+def _require_seed(made: Plan, wanted: Document) -> None:
+    """Raises Refused for a seed that the simulated world can't have."""
+    if made.kind is Kind.SIMULATED and made.experiment.seed > LARGEST_SEED:
+        raise Refused(f"{wanted.place(('seed',))}: seed is {quoted(made.experiment.seed)} (allowed for a simulated "
+                      f"rig: 0 to {LARGEST_SEED})")  # fmt: skip
+
+
+def _require_two_ports(rig: Rig, bench: Document) -> None:
+    """Raises Refused where the deflector and the laser have one serial port, be it by two names."""
+    galvo, laser = rig.deflector, rig.laser
+    if not (isinstance(galvo, SerialGalvo) and isinstance(laser, Cobolt)):
+        return
+    ours = rig.emulated is not None and rig.emulated.start
+    if galvo.port == laser.port or _resolved(galvo.port, ours=ours) == _resolved(laser.port, ours=ours):
+        raise Refused(f"{bench.place(('laser', 'port'))}: laser.port is '{quoted(laser.port)}', and deflector.port is "
+                      f"'{quoted(galvo.port)}': they are one port, and each device needs its own")  # fmt: skip
+
+
+def _resolved(port: str, *, ours: bool) -> str:
+    """A port by its own name; a person may have another one for it, as /dev/serial/by-id has.
+
+    Args:
+        ours: emulators are to be started there, and make the link at `port` anew: where it leads now, as that of an
+            emulator that was killed, says nothing.
+    """
+    try:
+        path = Path(port)
+        found = f"{path.parent.resolve() / path.name if ours else path.resolve()}"
+    except (OSError, ValueError, RuntimeError):  # no path at all, or a ring of links
+        return port
+    return found.casefold() if sys.platform == "win32" else found
+
+
+def expecting(rig: Rig) -> Rig:
+    """The rig, whose tracker expects no recorded particle where commands would bring it that it never felt.
+
+    Raises Refused for a live rig that is to expect what recorded commands did.
+    """
+    trapped, of_recording = rig.tracking.trapped, isinstance(rig.camera, VideoCamera)
+    if trapped == "recorded" and not of_recording:
+        raise Refused(f"{quoted(rig.title)}: tracking.trapped is 'recorded', and there is no recorded light in a live "
+                      "run (allowed: commanded, last)")  # fmt: skip
+    if trapped == "commanded" and of_recording:
+        return replace(rig, tracking=replace(rig.tracking, trapped="last"))
+    return rig
+
+
+def plan_of(header: Header, source: str = "") -> Plan:
+    """The plan of a recorded run: its map counts if it counted then. Raises Refused.
+
+    Args:
+        source: what an error begins with: the run's file, and a colon.
+    """
+    made = plan_from(header.rig, header.experiment, Path(header.extra.get("folder", ".")), RecordedRig, source)
+    made = replace(made, kernels=kernels_of(header), corrections=header.corrections)
+    if header.calibration.get("map") != "unconfirmed":
+        return made
+    return replace(made, rig=replace(made.rig, calibration=replace(made.rig.calibration, map="unconfirmed")))
+
+
+def plan_from(rig: str, experiment: str, folder: Path, kind: type[Rig] = Rig, source: str = "") -> Plan:
+    """The plan that was written as two texts; the rig has the values in it that the experiment set. Raises Refused."""
+    bench = build(parse(rig, f"{source}the run's rig"), kind)
+    return Plan(bench, build(parse(experiment, f"{source}the run's experiment"), Experiment), folder)
+
+
+def pinned(made: Plan) -> Plan:
+    """The plan with the SHA-256 of the card that it finds, so that a record names the weights. Raises Refused."""
+    law = made.experiment.policy
+    if not isinstance(law, Learned) or law.card_sha256:
+        return made
+    from models.checkpoint import read_card  # nobody waits for torch who does not use it
+
+    found = read_card(made.folder / law.checkpoint).card_sha256
+    return replace(made, experiment=replace(made.experiment, policy=replace(law, card_sha256=found)))
+
+
+def unpinned(experiment: Experiment) -> Experiment:
+    """The experiment as a person edits and saves it: with whatever checkpoint will lie there."""
+    law = experiment.policy
+    return replace(experiment, policy=replace(law, card_sha256="")) if isinstance(law, Learned) else experiment
+
+
+def first_word(item: str) -> str:
+    """Of the key of "key=value"."""
+    return item.partition("=")[0].split(".")[0].strip()
+
+
+def pair(item: str) -> tuple[str, str, str]:
+    """Key, value and what an error calls it, of "key=value". Raises Refused."""
+    key, equals, value = item.partition("=")
+    if not equals:
+        raise Refused(f"--set {item}: 'key=value' is needed, as in camera.fps=50")
+    return key.strip(), value, f"--set {item}"

@@ -1,0 +1,80 @@
+"""What a rig is: its devices, limits and calibration, and what becomes of each device's light when the program dies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from app.assembly.calibration_file import calibrated
+from app.assembly.rig import Rig, field_um
+from config.reader import build, plain, read
+from config.refused import Refused
+
+
+def is_rig(path: Path) -> bool:
+    """Whether `info` takes a file for a rig, by its name."""
+    return path.suffix.lower() in (".yaml", ".yml")
+
+
+def rig_info(path: Path) -> dict[str, Any]:
+    """A rig file as plain data. Raises Refused."""
+    bench = read(path)
+    if {"policy", "experiment"} & set(bench.data):
+        raise Refused(f"{path}: found an experiment (allowed: a run, or a rig file)")
+    rig = build(calibrated(bench, bench.data.get("calibration")), Rig)
+    low_um, high_um = field_um(rig)
+    window_s = rig.loop.window_timeout_s
+    return {
+        "rig": str(path),
+        "title": rig.title,
+        "rate": rig.rate,
+        "emulated": rig.emulated is not None,
+        "devices": {
+            "camera": {"kind": rig.camera.kind, "dead_man": "none needed: a camera gives no light"},
+            "deflector": device(rig.deflector),
+            "laser": device(rig.laser),
+        },
+        "limits": {
+            "power_mw": rig.power_mw,
+            "power_cap_mw": rig.loop.power_cap_mw,
+            "probe_power_mw": rig.loop.probe_power_mw,
+            "field_um": [*low_um, *high_um],
+            "stale_s": rig.loop.stale_periods / rig.camera.fps,
+        },
+        "window_timeout_s": window_s,
+        "calibration": {
+            "map": rig.calibration.map if rig.confirmed else "unconfirmed",
+            "file": rig.calibration.file,
+            "made": [plain(made) for made in rig.calibration.made],
+        },
+    }
+
+
+def device(made: Any) -> dict[str, Any]:
+    """A deflector or a laser."""
+    port = getattr(made, "port", None)
+    return {"kind": made.kind, "dead_man": made.dead_man, **({"port": port} if port else {})}
+
+
+def text(found: dict[str, Any]) -> str:
+    """`rig_info` for the console."""
+    limits, calibration = found["limits"], found["calibration"]
+    left, top, right, bottom = limits["field_um"]
+    window_s = found["window_timeout_s"]
+    measured = ", ".join(f"{one['what']} {one['date'][:10]}" for one in calibration["made"])
+    lines = [
+        ("rig", f"{found['rig']}: {found['title']}"),
+        ("rate", found["rate"] + (", devices are emulated" if found["emulated"] else "")),
+    ]
+    for name, one in found["devices"].items():
+        lines.append((name, one["kind"] + (f" at {one['port']}" if "port" in one else "")))
+        lines.append(("", f"if the program dies: {one['dead_man']}"))
+    lines += [
+        ("power", f"{limits['power_mw']:g} mW at most for a spot"),
+        ("field", f"x {left:.4g} to {right:.4g} um, y {top:.4g} to {bottom:.4g} um"),
+        ("stale", f"a frame older than {limits['stale_s']:.3g} s trips"),
+        ("window", "not watched: the beam stays as it is if the window does not answer" if window_s is None
+         else f"the beam trips if the window does not answer for {window_s:g} s"),
+        ("calibration", f"map {calibration['map']}; {measured or 'nothing was measured'}"),
+    ]  # fmt: skip
+    return "\n".join(f"{name:<11} {said}".rstrip() for name, said in lines)

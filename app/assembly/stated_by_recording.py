@@ -1,0 +1,155 @@
+"""Frame rate and scale of a replay: what was set, else what the recording says, else what the rig has."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from app.assembly.given_keys import GONE, given_by
+from app.assembly.recording import open_recording
+from app.assembly.rig import RIGS, Plan
+from config.reader import Document, put
+from config.refused import Refused
+from config.words import quoted
+from drivers.stated import Stated, Value
+from drivers.video import VideoCamera
+
+FPS, SCALE = "camera.fps", "optics.um_per_px"
+KEYS = (FPS, SCALE)
+CHOOSE = re.compile(r"choose one with camera\.channel_number \(1 to (\d+)\)")  # in what drivers.stated refuses
+SAME = 1e-6  # two numbers that differ by a smaller share are one
+
+
+def with_stated(
+    bench: Document,
+    recording: Path,
+    stated: Stated,
+    sets: Sequence[str],
+    rig: Path | None,
+    measured: Mapping[str, str],
+) -> tuple[Document, tuple[str, ...], tuple[str, ...]]:
+    """The rig with what the recording says of its frame rate and scale, and sentences of what was taken from where.
+
+    Last come the keys that neither a person nor the recording said.
+
+    A number that a person gave, with `sets` or in a rig file of their own, stays; a sentence names one that differs.
+
+    Args:
+        rig: the file that was asked for; None: the recording's own rig, or the one for videos.
+        measured: those of KEYS that a calibration file has set in the rig, and its name in words.
+
+    Raises Refused for pixels that are not square, where no scale was given.
+    """
+    own_rig = rig is not None and rig.resolve() != (RIGS / "video.yaml").resolve()
+    name = quoted(recording.name, 60)
+    taken: list[str] = []
+    conflicts: list[str] = []
+    unknown: list[str] = []
+    for key, value in zip(KEYS, (stated.fps, stated.um_per_px), strict=True):
+        given, by = _given(bench, key, sets, own_rig, measured)
+        if given is not None:
+            taken.append(f"{key} {given} ({by})")
+            conflicts += _conflict(key, given, by, value, name)
+            continue
+        if key == SCALE and stated.oblong:
+            raise Refused(f"{recording}: its pixels are {stated.oblong}, and square ones are needed; set "
+                          f"{SCALE} to take them as square")  # fmt: skip
+        if value is None:
+            unknown.append(key)
+            taken.append(f"{key} {value_at(bench, key) or 'as by default'} (a guess: {name} does not say)")
+        else:
+            taken.append(f"{key} {value.value:.6g} ({value.where})")
+            if value.value != value_at(bench, key):
+                bench = put(bench, key, value.value, f"{recording}: {value.where}")
+    notes = (f"{name}: {note}" for note in stated.notes)
+    said = (f"{name}: {'; '.join(taken)}", *(f"note: {one}" for one in (*conflicts, *notes)))
+    return bench, said, tuple(unknown)
+
+
+def contradictions(made: Plan) -> tuple[str, ...]:
+    """What a video says otherwise than the rig that it is played in, where that was not said before. Raises Refused."""
+    camera = made.rig.camera
+    if made.taken or not isinstance(camera, VideoCamera) or not camera.path:
+        return ()
+    opened = open_recording(camera)
+    opened.camera.close()
+    values = zip(
+        KEYS, (camera.fps, made.rig.optics.um_per_px), (opened.stated.fps, opened.stated.um_per_px), strict=True
+    )
+    name = quoted(Path(camera.path).name, 60)
+    return tuple(said for key, given, value in values for said in _conflict(key, given, "the rig", value, name))
+
+
+def channels_to_choose(refused: Refused) -> int:
+    """How many channels a recording has that was refused because none of them was chosen; 0: it was not for that."""
+    found = CHOOSE.search(str(refused))
+    return int(found[1]) if found else 0
+
+
+def with_told(made: Plan, values: Mapping[str, float]) -> Plan:
+    """The plan of a recording with values for some of KEYS, as a person told them: its experiment has them in `set`."""
+    camera, optics = made.rig.camera, made.rig.optics
+    assert isinstance(camera, VideoCamera)
+    camera = replace(camera, fps=values.get(FPS, camera.fps))
+    optics = replace(optics, um_per_px=values.get(SCALE, optics.um_per_px))
+    told = "; ".join(f"{key} {value:g} (as told in the window)" for key, value in values.items())
+    taken = (*made.taken, f"{quoted(Path(camera.path).name, 60)}: {told}")
+    unknown = tuple(key for key in made.unknown if key not in values)
+    experiment = replace(made.experiment, set={**made.experiment.set, **values})
+    rig = replace(made.rig, camera=camera, optics=optics)
+    return replace(made, rig=rig, experiment=experiment, taken=taken, unknown=unknown)
+
+
+def stated(made: Plan) -> str:
+    """Frame rate and scale of a recording as its plan has them, each with where it was taken from."""
+    values = zip(KEYS, (made.rig.camera.fps, made.rig.optics.um_per_px), strict=True)
+    return "; ".join(f"{key} {value:.6g} ({_source(made, key, value)})" for key, value in values)
+
+
+def _source(made: Plan, key: str, value: float) -> str:
+    if key in made.unknown:
+        return "a guess: the file does not say"
+    said = (re.search(rf"{re.escape(key)} ([^;( ]+) \((.*?)\)(?=;|$)", one) for one in reversed(made.taken))
+    last = next((match for match in said if match), None)
+    if key in made.experiment.set and not (last and _is_number(last[1], value)):
+        return "as set"  # since then
+    return last[2] if last else "as in the rig"
+
+
+def _is_number(text: str, value: float) -> bool:
+    """Whether a number that was written with six digits is this one."""
+    try:
+        return abs(float(text) - value) <= 1e-5 * abs(value)
+    except ValueError:
+        return False
+
+
+def _given(
+    bench: Document, key: str, sets: Sequence[str], own_rig: bool, measured: Mapping[str, str]
+) -> tuple[object, str]:
+    """(the value that a person gave for a key, or None; where it was given)."""
+    given = given_by(sets, key)
+    if given is not None and given.value is not GONE:
+        return given.value, f"--set {quoted(given.by, 60)}"
+    if key in measured:
+        return value_at(bench, key), measured[key]
+    return value_at(bench, key) if own_rig else None, f"the rig file {quoted(Path(bench.source).name, 60)}"
+
+
+def value_at(bench: Document, key: str) -> Any:
+    """What a rig has at a key as camera.fps; None where it has nothing there."""
+    part, _, inner = key.partition(".")
+    found = bench.data.get(part)
+    return found.get(inner) if isinstance(found, dict) else None
+
+
+def _conflict(key: str, given: object, by: str, value: Value | None, name: str) -> list[str]:
+    """One sentence where what was given is not what the recording says."""
+    if value is None or isinstance(given, bool) or not isinstance(given, int | float):
+        return []
+    if abs(given - value.value) <= SAME * abs(value.value):
+        return []
+    return [f"{key} is {given:g} ({by}), and {name} says {value.value:.6g} ({value.where}); {given:g} is taken"]

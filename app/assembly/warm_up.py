@@ -1,0 +1,315 @@
+"""Everything that a run needs compiled is compiled before its devices are opened, on frames that are made up.
+
+A kernel of numba is compiled, or read from numba's cache, when it first meets arguments of some types; the first call
+of a network is slow too. A beam must not wait for either. So the turns of a run are made beforehand, with the machine
+that will fly, on images of the size and type that its camera will give.
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numba.core import event
+from numba.core.dispatcher import Dispatcher
+from numpy.typing import NDArray
+
+from app.assembly.garbage_collection import every_object
+from app.assembly.rig import Plan
+from app.console.terminal import say
+from control.contract import Expected, Frame, Order, OrderKind, Turn
+from control.experiment import Learned
+from control.loop import Machine, Memory, turn
+from tracking.correct import NOTHING
+from tracking.settings import Locator, Tracking
+from tracking.table import TableTracker
+from tracking.tracker import Tracker
+
+Floats = NDArray[np.float64]
+
+MANY = 12  # particles in an image that has room for them
+BACKGROUND, PEAK = 0.1, 0.6  # brightness of what is drawn, as shares of the brightest pixel there can be
+SLOW_S = 1.0  # a warm-up that compiles for longer than this says at its end how long it took
+
+
+def warm_up(plan: Plan, machine: Machine, say: Callable[[str], None] | None = None) -> list[Turn]:
+    """Make the turns that a run of `plan` can meet, so that none of them has to compile anything.
+
+    The turns are pure: no device is asked, and nothing of them is kept in `machine`. They show no particle, one, two
+    and many; particles that are new, lost, seen as one with another, and expected where light has moved them.
+
+    Args:
+        say: gets one sentence when kernels have to be compiled, and one when that is done; None: standard error.
+
+    Returns:
+        The turns that were made.
+    """
+    say = say or note
+    with told_of_compiling(say):
+        try:
+            return rehearsed(machine, plan)
+        except OSError as error:  # of numba's cache: a turn asks no device and reads no file
+            say(f"numba's cache can't be written to ({error.strerror}): kernels are compiled anew in each run")
+            forgo_cache()
+            return rehearsed(machine, plan)
+
+
+_WARM: set[Hashable] = set()  # what lockstep runs of this process have compiled
+
+
+def warm_up_once(plan: Plan, machine: Machine) -> None:
+    """`warm_up`; in lockstep, where the particles wait too, only the first time that this process meets such a plan."""
+    law = plan.experiment.policy
+    kernels = (plan.rig.tracking, Canvas.of(plan), law if isinstance(law, Learned) else None)
+    if plan.rig.rate == "real time" or kernels not in _WARM:
+        warm_up(plan, machine)
+        _WARM.add(kernels)
+
+
+listeners: list[Callable[[str], None]] = []  # each gets every note, too: a window shows them
+
+
+def note(sentence: str) -> None:
+    say(f"note: {sentence}", error=True)
+    sys.stderr.flush()
+    for each in listeners:
+        each(sentence)
+
+
+class Compilations(event.Listener):
+    """Says once, when the first kernel is compiled, that this takes a while. Reading numba's cache is no compiling."""
+
+    def __init__(self, title: str, say: Callable[[str], None], between: Callable[[], None]) -> None:
+        self.title, self.say, self.between, self.count = title, say, between, 0
+
+    def on_start(self, event: Any) -> None:
+        self.count += 1
+        if self.count == 1:
+            self.say(self.title)
+        self.between()
+
+    def on_end(self, event: Any) -> None:
+        self.between()
+
+
+@contextmanager
+def signals_held() -> Iterator[Callable[[], None]]:
+    """Signals with a handler wait until what this yields is called, or until the end.
+
+    A handler that raises while LLVM calls back loses its exception, or numba makes another one of it.
+    """
+    came: list[tuple[int, Any]] = []
+    before: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
+            number = getattr(signal, name, None)
+            if number is not None and callable(signal.getsignal(number)):
+                before[number] = signal.signal(number, lambda number, frame: came.append((number, frame)))
+
+    def heed() -> None:
+        if came:
+            number, frame = came.pop(0)
+            before[number](number, frame)
+
+    try:
+        yield heed
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        heed()
+
+
+@contextmanager
+def told_of_compiling(say: Callable[[str], None]) -> Iterator[None]:
+    """Say when kernels begin to be compiled, and afterwards how long it took.
+
+    Signals are obeyed between two kernels.
+    """
+    began_s = time.monotonic()
+    with signals_held() as heed:
+        listener = Compilations("compiling kernels for this experiment, once: it may take a minute", say, heed)
+        event.register("numba:compile", listener)  # type: ignore[no-untyped-call]
+        try:
+            yield
+        finally:
+            event.unregister("numba:compile", listener)  # type: ignore[no-untyped-call]
+    took_s = time.monotonic() - began_s
+    if listener.count and took_s > SLOW_S:
+        say(f"compiled {listener.count} kernels in {took_s:.1f} s")
+
+
+def forgo_cache() -> None:
+    """From now on this process keeps what it compiles, and reads, in memory only."""
+    for found in every_object():
+        if issubclass(type(found), Dispatcher):
+            found._cache.disable()
+
+
+def easier(machine: Machine) -> list[Machine]:
+    """The machine with trackers that find what is drawn, whatever is bright enough for its own settings.
+
+    No type of a number changes. `auto` may choose any of its ways of placing particles, so each of them is there.
+    """
+    tracker = machine.tracker
+    if not isinstance(tracker, Tracker):
+        return [machine]
+    own = tracker.settings
+    settings = replace(
+        own,
+        minmass=min(own.minmass, 1e-3),
+        maxsize_px=None if own.maxsize_px is None else max(own.maxsize_px, 1e9),
+        threshold=None if own.threshold is None else min(own.threshold, type(own.threshold)(1)),
+        percentile=min(own.percentile, type(own.percentile)(64)),
+        excluded_regions=(),
+    )
+    ways: tuple[Locator, ...] = ("auto", "radial", "gaussian") if own.locator == "auto" else (own.locator,)
+    return [
+        replace(machine, tracker=replace(tracker, settings=replace(settings, locator=way), correct=NOTHING))
+        for way in ways
+    ]
+
+
+def rehearsed(machine: Machine, plan: Plan) -> list[Turn]:
+    """The turns of all scenes, with every way of finding particles that the machine may choose."""
+    return [made for easy in easier(machine) for made in acted(easy, plan)]
+
+
+def acted(machine: Machine, plan: Plan) -> list[Turn]:
+    """The turns of all scenes, each begun with an empty memory."""
+    tracker = machine.tracker
+    if isinstance(tracker, TableTracker):
+        return played(machine, plan, tables(plan))[1]
+    if not isinstance(tracker, Tracker):  # the tracks of a recorded run: nothing is computed
+        return []
+    canvas = Canvas.of(plan)
+    turns = []
+    for scene in scenes(tracker.settings, canvas):
+        images = [None if place is None else canvas.image(place, tracker.settings) for place in scene]
+        memory, made = played(machine, plan, images)
+        turns += made
+        expect_all(tracker, memory, made[-1])
+    return turns
+
+
+def played(machine: Machine, plan: Plan, images: list[NDArray[Any] | None]) -> tuple[Memory, list[Turn]]:
+    """The turns of an armed machine that is shown these images; None: the camera is silent.
+
+    After a third of them the time that the longest delay of the law needs goes by.
+    """
+    camera = plan.rig.camera
+    late_s = min(camera.exposure_s / 2.0 + camera.readout_s, machine.stale_s / 2.0)
+    memory, turns = machine.start(), []
+    orders: tuple[Order, ...] = (Order(machine.arming),)
+    for number, image in enumerate(images):
+        time_s = number * machine.hold_s + (machine.policy.longest_delay_s if 3 * number >= len(images) else 0.0)
+        frame = None if image is None else Frame(number, time_s, image)
+        memory, done = turn(machine, memory, frame, time_s + late_s, orders)
+        orders = (Order(OrderKind.RESET), Order(machine.arming)) if image is None else ()
+        turns.append(done)
+    return memory, turns
+
+
+def expect_all(tracker: Tracker, memory: Memory, last: Turn) -> None:
+    """One more look, with every particle expected where light would have moved it: whether the law gave light or not.
+
+    The interlock may have withheld it, and the tracker would then have been told of no one.
+    """
+    if last.frame is None:
+        return
+    frame = replace(last.frame, number=last.frame.number + 1, time_s=last.frame.time_s + 1e-3)
+    tracker.step(memory.tracker, frame, Expected(last.tracks.particle, last.tracks.position_um))
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """What the images of a camera are like."""
+
+    height_px: int
+    width_px: int
+    pixel_type: str
+    top: int  # the brightest pixel there can be
+
+    @classmethod
+    def of(cls, plan: Plan) -> Canvas:
+        camera = plan.rig.camera
+        bits = getattr(camera, "bits", 8)
+        return cls(camera.height_px, camera.width_px, pixel_type(plan), 2**bits - 1)
+
+    def image(self, place_px: Floats, settings: Tracking) -> NDArray[Any]:
+        """An image [height, width], read-only as every camera's, with round spots at x, y [N, 2]."""
+        light = np.full((self.height_px, self.width_px), BACKGROUND)
+        reach, width_px = settings.diameter_px, settings.diameter_px / 5.0
+        for x, y in place_px:
+            rows = slice(max(int(y) - reach, 0), int(y) + reach + 1)
+            columns = slice(max(int(x) - reach, 0), int(x) + reach + 1)
+            row = np.arange(self.height_px)[rows, None] - y
+            column = np.arange(self.width_px)[None, columns] - x
+            light[rows, columns] += PEAK * np.exp(-(row**2 + column**2) / (2.0 * width_px**2))
+        light = np.minimum(light, 1.0)
+        image: NDArray[Any] = np.rint(self.top * (1.0 - light if settings.invert else light)).astype(self.pixel_type)
+        image.flags.writeable = False
+        return image
+
+
+def pixel_type(plan: Plan) -> str:
+    """The type of the pixels that the camera of a plan gives: "uint8" or "uint16"."""
+    return "uint16" if getattr(plan.rig.camera, "bits", 8) > 8 else "uint8"
+
+
+def scenes(settings: Tracking, canvas: Canvas) -> list[list[Floats | None]]:
+    """Where the particles are, x, y [N, 2] px, in each image of each scene; None: no image.
+
+    Only what the image has room for is shown: in a small one there is at most one particle.
+    """
+    sites = sites_px(settings, canvas)
+    none = sites[:0]
+    moved = [sites + 0.3 * step for step in range(settings.confirm + 4)]
+    pair = sites[:1] + np.array([[0.0, 0.0], [settings.least_distance_px + 1.5, 0.0]])
+    rest = sites[2:] if len(sites) > 2 else none
+    several: list[Floats | None] = [
+        none, none, *moved, sites[:-1], sites[:-1], sites, sites[1:], None, sites, none, sites[:1], sites,
+    ]  # fmt: skip
+    merging = [np.concatenate([pair, rest])] * (settings.confirm + 3)
+    merged = [np.concatenate([pair.mean(axis=0, keepdims=True), rest])] * 2
+    few = [sites[:count] for count in (1, 1, 2, 1, 0, 2, 2, MANY)]
+    if len(sites) < 2:
+        return [several, list(few)]
+    return [several, [*merging, *merged, *merging[:2]], list(few)]
+
+
+def sites_px(settings: Tracking, canvas: Canvas) -> Floats:
+    """Up to MANY places x, y [N, 2] px, so far apart, and from the image's edges, that each is found by itself."""
+    margin = settings.margin_px + 3
+    apart = math.ceil(2.0 * max(settings.least_distance_px, settings.diameter_px)) + 3
+    x = np.arange(margin, canvas.width_px - margin, apart)
+    y = np.arange(margin, canvas.height_px - margin, apart)
+    rows = max(math.ceil(MANY / max(len(x), 1)), 3)
+    columns = max(MANY // rows, 1)
+    found = [(column, row) for row in y[:rows] for column in x[:columns]][:MANY]
+    middle = ((canvas.width_px - 1) / 2.0, (canvas.height_px - 1) / 2.0)  # where there is hardly room for one
+    return np.array(found or [middle]) + 0.25
+
+
+def tables(plan: Plan) -> list[NDArray[Any] | None]:
+    """Images of the plant's camera: tables of x_um, y_um, cell and species."""
+    number = plan.rig.sample.number * plan.rig.sample.cells
+    x_um, y_um = plan.rig.middle_um
+    table = np.zeros((number, 4))
+    table[:, 0] = x_um + plan.rig.sample.spacing_um * (np.arange(number) % 8)
+    table[:, 1] = y_um + plan.rig.sample.spacing_um * (np.arange(number) // 8)
+    table[:, 2] = np.arange(number) // max(plan.rig.sample.number, 1)
+    images: list[NDArray[Any] | None] = []
+    for step in range(6):
+        image = table.copy()
+        image[:, :2] += 0.01 * step
+        image.flags.writeable = False
+        images.append(image)
+    return images

@@ -1,0 +1,206 @@
+"""The verb `analyse`: a run's observables beside what was foreseen, as one HTML page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from app.analysis.findings import (
+    RunTables,
+    alone,
+    findings,
+    heat_rates,
+    of_heat,
+    order_by_frame,
+    plain,
+    ring_um,
+    row,
+)
+from app.analysis.orientation import heading_memory
+from app.analysis.predicted_motion import foreseen_msd_um2, foreseen_speed_um_per_s, longest_delay_s
+from app.analysis.run_tables import longest_tables_of
+from app.analysis.trajectories import each, msd, pair_correlation, speeds
+from app.assembly.calibration_file import made_in
+from app.assembly.plan import plan_of
+from app.console.html_page import Page
+from app.console.json_file import write_json
+from app.console.output_files import require_files
+from app.console.terminal import say
+from config.refused import Refused
+from control.theory.many import random_bond_order
+from drivers.journal import read_run
+
+
+def analyse_run(path: Path, out: Path | None, *, json: Path | None) -> int:
+    """Write the page, and say the findings. Raises Refused for a run in which nobody was seen."""
+    target = out or path.with_suffix(".html")
+    kind = "HTML" if out is not None else "a report that Cybloids has made"  # that the person has not named
+    require_files({"the input 'run'": path}, {"the report": (target, kind)}, json)
+    run, about, calibration = tables(path)
+    found = findings(run)
+    page = Page(f"{run.plan.experiment.title}: {path.name}")
+    page.text(about)
+    page.text(calibration)
+    page.heading("Measured beside foreseen")
+    page.table(("observable", "foreseen", "measured", "unit", "from"), [row(one) for one in found])
+    page.heading("Figures")
+    draw_all(page, run)
+    page.heading("Settings")
+    from config.reader import write
+
+    page.folded("experiment", write(run.plan.experiment))
+    page.folded("rig", write(run.plan.rig))
+    try:
+        page.save(target, kind)
+    finally:  # the findings are said, whatever came to the report's place meanwhile
+        for one in found:
+            name, foreseen, measured, unit, _ = row(one)
+            say(f"{name:<32} {measured:>22} {unit:<6} foreseen {foreseen}")
+    if run.since:
+        say(f"measured {run.since}, as long as one law was in force")
+    say(f"report: {target}")
+    if json is not None:
+        write_json(json, {"run": str(path), "findings": [plain(one) for one in found]})
+    return 0
+
+
+def tables(path: Path) -> tuple[RunTables, str, str]:
+    """The tables of a run, what it was, and how it was calibrated, in words. Raises Refused."""
+    with read_run(path) as run:
+        run.require_turns()
+        header = run.header
+        made = plan_of(header, f"{path}: ")
+        found, turns = longest_tables_of(run, made), len(run)
+    if found is None:
+        raise Refused(f"{path}: no particle was seen in this run, so that there is nothing to analyse")
+    particles = found.means.particles
+    span_s = float(np.ptp(found.turns["now_s"]))
+    part = (
+        f"{found.since}, as long as one law was in force: {len(found.turns)} turns of {turns}. " if found.since else ""
+    )
+    about = (
+        f"{part}{header.kind.value}, {len(found.turns)} turns in {span_s:.1f} s at {header.fps:g} frames/s, "
+        f"{particles} particles, started {header.started}, code {header.git_hash[:12]}. {made.experiment.about}"
+    )
+    return found, about, calibration_in_words(header.calibration, str(path))
+
+
+def calibration_in_words(calibration: Mapping[str, Any], source: str) -> str:
+    """One sentence about what of the rig was measured. Raises Refused where it can't be read."""
+    made = made_in(calibration, source)
+    if not made:
+        return f"Calibration: {calibration.get('origin', 'not known')}; the rig's numbers are estimates."
+    said = ", ".join(
+        f"{one.what} ({one.date[:10]}"
+        + (f", residual {one.residual:.3g} {one.unit})" if one.residual is not None else ")")
+        for one in made
+    )
+    return f"Calibration: {said}; map {calibration.get('map', 'not known')}; file {calibration.get('origin')}."
+
+
+def draw_all(page: Page, run: RunTables) -> None:
+    """Every figure that says something about this run."""
+    tau_s = longest_delay_s(run.plan.experiment)
+    span_s = float(np.ptp(run.tracks["time_s"]))
+    page.figure(lambda axes: draw_tracks(axes, run), "Where the particles were.")
+    longest_s = min(max(10.0 * tau_s, 2.0), span_s / 4.0)
+    if longest_s * run.fps >= 2:
+        page.figure(lambda axes: draw_msd(axes, run, longest_s), "Mean square displacement in the plane.")
+    page.figure(lambda axes: draw_latency(axes, run), "From mid-exposure to effect: the achieved delay and its jitter.")
+    if alone(run) is not None:
+        page.figure(lambda axes: draw_memory(axes, run, tau_s), "How long a direction is kept.")
+    page.figure(lambda axes: draw_speed(axes, run, tau_s), f"Speed over {tau_s:g} s, mean over the particles.")
+    if run.acted:
+        page.figure(lambda axes: draw_heat(axes, run), "Heat that a particle has given to the bath.")
+    if run.tracks["particle"].nunique() >= 5:
+        page.figure(lambda axes: draw_order(axes, run), "Bond order, with what random directions would show (dashed).")
+        page.figure(lambda axes: draw_pairs(axes, run), "Pair correlation.")
+
+
+def draw_tracks(axes: Any, run: RunTables) -> None:
+    from matplotlib.collections import LineCollection
+
+    ways = [own.position_um for own in each(run.tracks)]
+    axes.add_collection(LineCollection(ways, colors=[f"C{way % 10}" for way in range(len(ways))], linewidths=0.6))
+    axes.autoscale_view()
+    axes.set(xlabel="x (µm)", ylabel="y (µm)", aspect="equal")
+    axes.invert_yaxis()
+
+
+def draw_msd(axes: Any, run: RunTables, longest_s: float) -> None:
+    spread = msd(run.tracks, run.fps, longest_s).dropna()
+    lag_s = spread.index.to_numpy(np.float64)
+    axes.loglog(lag_s, spread.to_numpy(), "o", ms=3, label="measured")
+    axes.loglog(lag_s, 4.0 * run.plan.rig.plant.diffusion_um2_per_s * lag_s, "--", color="grey", label="free, 4Dt")
+    foreseen = foreseen_msd_um2(run.plan.experiment, run.means, lag_s) if run.acted else None
+    if foreseen is not None:
+        axes.loglog(lag_s, foreseen, "-", label="foreseen (P7, P10, P18)")
+    axes.set(xlabel="lag (s)", ylabel="MSD (µm²)")
+    axes.legend()
+
+
+def draw_latency(axes: Any, run: RunTables) -> None:
+    late_ms = 1e3 * (run.turns["sent_effect_s"] - run.turns["frame_time_s"]).dropna()
+    if len(late_ms):
+        middle = float(late_ms.median())
+        axes.hist(
+            late_ms, bins=np.linspace(middle - max(late_ms.std() * 4, 0.5), middle + max(late_ms.std() * 4, 0.5), 60)
+        )
+    axes.set(xlabel="mid-exposure to effect (ms)", ylabel="turns")
+
+
+def draw_speed(axes: Any, run: RunTables, tau_s: float) -> None:
+    seen = speeds(run.tracks, tau_s, settle_s=tau_s)
+    mean = seen.groupby("frame").agg({"time_s": "first", "speed_um_per_s": "mean"})
+    axes.plot(mean["time_s"], mean["speed_um_per_s"], ".", ms=2, label="measured")
+    foreseen = foreseen_speed_um_per_s(run.plan.experiment, run.means) if run.acted else math.nan
+    if math.isfinite(foreseen):
+        axes.axhline(foreseen, color="#d55e00", label="foreseen (P17, P20)")
+    axes.set(xlabel="time (s)", ylabel=f"|r(t) − r(t − {tau_s:g} s)| / {tau_s:g} s  (µm/s)", ylim=(0, None))
+    axes.legend()
+
+
+def draw_heat(axes: Any, run: RunTables) -> None:
+    work = heat_rates(run)
+    if work is not None and len(work):
+        mean = work.groupby("time_s")["work_kt"].mean()
+        axes.plot(mean.index, mean.cumsum(), label="measured")
+        foreseen = next((one.foreseen for one in of_heat(run)), math.nan)
+        if math.isfinite(foreseen):
+            time_s = mean.index.to_numpy(np.float64)
+            axes.plot(time_s, foreseen * (time_s - time_s[0]), "--", label="foreseen (P12)")
+        axes.legend()
+    axes.set(xlabel="time (s)", ylabel="heat (kT)")
+
+
+def draw_memory(axes: Any, run: RunTables, tau_s: float) -> None:
+    memory = heading_memory(run.tracks, tau_s, run.fps, max(10.0 * tau_s, 2.0))
+    axes.plot(memory.index, memory.to_numpy())
+    axes.axhline(0.0, color="grey", lw=0.5)
+    axes.set(xlabel="lag (s)", ylabel="⟨cos Δφ⟩")
+
+
+def draw_order(axes: Any, run: RunTables) -> None:
+    every = run.tracks[run.tracks["frame"] % max(round(run.fps / 5.0), 1) == 0]
+    radius_um = ring_um(run.plan.experiment, run.plan.rig.plant)
+    for order, colour in ((6, "#0072b2"), (4, "#d55e00")):
+        seen = order_by_frame(every, order, radius_um)
+        axes.plot(seen["time_s"], seen["order"], color=colour, label=f"|ψ{order}|")
+        axes.axhline(random_bond_order(order), color=colour, ls="--", lw=0.8, label=f"random, {order} bonds")
+    axes.set(xlabel="time (s)", ylim=(0, 1.02))
+    axes.legend()
+
+
+def draw_pairs(axes: Any, run: RunTables) -> None:
+    low, high = run.tracks[["x_um", "y_um"]].min().to_numpy(), run.tracks[["x_um", "y_um"]].max().to_numpy()
+    apart_um = ring_um(run.plan.experiment, run.plan.rig.plant) or 2.0 * run.plan.rig.plant.diameter_um
+    largest_um = min(5.0 * apart_um, 0.95 * float((high - low).min()))
+    every = run.tracks[run.tracks["frame"] % max(round(run.fps / 5.0), 1) == 0]
+    found = pair_correlation(every, (low[0], low[1]), (high[0], high[1]), largest_um)
+    axes.plot(found.index, found.to_numpy())
+    axes.axhline(1.0, color="grey", lw=0.5)
+    axes.set(xlabel="r (µm)", ylabel="g(r)")

@@ -1,0 +1,104 @@
+"""The verb `calibrate`: measure what the rig is, through the ordinary loop, and keep it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from app.assembly.calibration_file import Record, load, newest, undo
+from app.calibration.diffusion import diffusion, drift
+from app.calibration.job import Job
+from app.calibration.latency import latency
+from app.calibration.map import camera_to_deflector
+from app.calibration.stiffness import power, stiffness
+from app.calibration.um_per_px import um_per_px
+from app.console.json_file import answered, write_json
+from app.console.output_files import require_apart
+from app.console.terminal import say
+from config.files import kind_of
+from config.reader import plain, read
+from config.refused import Refused
+
+STEPS: dict[str, Callable[[Job], Record]] = {
+    "um-per-px": um_per_px,
+    "map": camera_to_deflector,
+    "diffusion": diffusion,
+    "latency": latency,
+    "stiffness": stiffness,
+    "power": power,
+    "drift": drift,
+}
+
+
+def calibrate_rig(
+    what: str, rig: Path, sets: Sequence[str], *, out: Path | None, seconds: float | None, seed: int, pitch_um: float,
+    undone: bool, json: Path | None,
+) -> int:  # fmt: skip
+    """The verb. Raises Refused, Fault; what was measured before that is kept."""
+    if what not in (*STEPS, "all"):
+        raise Refused(f"calibrate {what}: there is no such calibration (allowed: {', '.join(STEPS)}, all)")
+    if pitch_um <= 0 or (seconds is not None and seconds <= 0):
+        raise Refused("calibrate: --pitch-um and --seconds have to be more than 0")
+    file = out or default_file(rig)
+    require_apart({"the input 'rig'": rig}, {"the calibration file": file, **({"--json": json} if json else {})})
+    if json is not None:  # the rig's calibration file, which --out leaves as it is
+        require_apart({"the rig's calibration file": default_file(rig)}, {"--json": json})
+    if kind_of(file):
+        load(file)  # refused before anything is measured, if it is no calibration file
+    if undone:
+        record = newest(file)
+        with answered(json, [plain(record)]):  # without an answer nothing is undone: again would undo one more
+            undo(file)
+        say(f"undone: {record.what} of {record.date}; {file}")
+        return 0
+    job = Job(rig, tuple(sets), file, seed=seed, seconds=seconds, pitch_um=pitch_um)
+    made = []
+    for name in STEPS if what == "all" else (what,):
+        record = measured(name, job)
+        made.append(record)
+        tell(record)
+    say(f"kept in {file}; it is in force where the rig file says 'calibration: {file.name}', or with "
+          f"--set calibration={file}")  # fmt: skip
+    if json is not None:
+        write_json(json, [plain(record) for record in made])
+    return 0
+
+
+def measured(name: str, job: Job) -> Record:
+    """One calibration. Raises Fault, and Refused, where what was seen does not suffice: then nothing of it is kept."""
+    try:
+        return STEPS[name](job)
+    except ValueError as error:  # an estimator's word for data that it can't make anything of
+        raise Refused(f"calibrate {name}: {error}; nothing was kept") from None
+
+
+def default_file(rig: Path) -> Path:
+    """The file that the rig names, or one beside it."""
+    named = read(rig).data.get("calibration")
+    return rig.parent / (named if isinstance(named, str) else f"{rig.stem}.calibration.yaml")
+
+
+def tell(record: Record) -> None:
+    """What was found, on the console."""
+    left = "" if record.residual is None else f" (residual {record.residual:.3g} {record.unit})"
+    say(f"{record.what}{left}")
+    for name, value in record.found.items():
+        say(f"  {name}: {said(value)}")
+    for name, value in record.set.items():
+        if not isinstance(value, dict):
+            say(f"  -> {name} = {said(value)}")
+
+
+def said(value: object) -> str:
+    if value is None or (isinstance(value, dict) and value.get("value", 0.0) is None):
+        return "not measured"
+    if isinstance(value, dict) and set(value) == {"value", "error"}:
+        error = value["error"] if value["error"] is not None else float("nan")
+        return f"{value['value']:.5g} ± {error:.2g}"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {said(inner)}" for name, inner in value.items())
+    if isinstance(value, (list, tuple)):
+        return np.array2string(np.asarray(value, np.float64), precision=3).replace("\n", "")
+    return f"{value:.5g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,42 @@
+"""The verbs `export` and `info`: what a run holds, as files and in words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from app.analysis.export import export, written
+from app.analysis.run_description import info, text
+from app.assembly import rig_description as rig_info
+from app.console.json_file import write_json
+from app.console.output_files import require_files
+from app.console.progress import progress
+from app.console.terminal import say
+from config.output_kinds import NOTHING
+
+
+def export_run(path: Path, to: str, out: Path | None, *, json: Path | None) -> None:
+    """Write a run's tables or frames into a folder, and say which files were made."""
+    folder = out or path.with_suffix("")
+    kind = "" if out is not None else NOTHING  # a folder that the command line does not name
+    made = written(to, folder)
+    require_files({"the input 'run'": path}, {said: (file, kind) for said, file in made.items()}, json)
+    with progress("export", None, "rows") as step:
+        files = export(path, to, folder, step, kind)
+    for file in files:
+        say(file)
+    if json is not None:
+        write_json(json, {"run": str(path), "files": [str(file) for file in files]})
+
+
+def show_info(path: Path, *, json: Path | None) -> None:
+    """Say what a run was, or what a rig is."""
+    if rig_info.is_rig(path):
+        found = rig_info.rig_info(path)
+        say(rig_info.text(found))
+        if json is not None:
+            write_json(json, found)
+        return
+    found = info(path)
+    say(text(found))
+    if json is not None:
+        write_json(json, found)

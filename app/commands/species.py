@@ -1,0 +1,159 @@
+"""The verb `species`: a classifier of species, learned from recorded runs of one species each."""
+
+from __future__ import annotations
+
+import filecmp
+import hashlib
+import json as json_text
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.commands.train import checkpoint_files
+from app.console.json_file import write_json
+from app.console.output_files import require_files
+from app.console.terminal import say
+from config.refused import Refused
+from config.words import quoted
+from control.contract import State
+from drivers.journal import Run, read_run
+from tracking.patches import cut
+
+FEWEST = 100  # patches of a species
+MOST = 1500  # patches of a species that are kept, evenly over its runs
+LEAST_PX, MOST_PX = 19, 128  # width of a patch: the network's kernels fit in from 19 on
+ROWS = 1024  # of tracks that are looked at at once
+MOST_SEED = 2**32 - 1
+
+
+def learn_species(
+    runs: Sequence[Path], out: Path, *, names: Sequence[str], patch_px: int, epochs: int, seed: int, json: Path | None
+) -> int:
+    """Each run shows particles of one species, its name's, and no others. Raises Refused before anything is written."""
+    check_options(out, patch_px=patch_px, epochs=epochs, seed=seed, json=json)
+    names = checked_names(runs, names)
+    check_recordings(runs)
+    species = tuple(dict.fromkeys(names))
+    seen = [
+        joined(
+            [
+                patches(path, patch_px, MOST // names.count(one))
+                for path, name in zip(runs, names, strict=True)
+                if name == one
+            ]
+        )
+        for one in species
+    ]
+    require_two(species, [whose for _, whose in seen])
+    from models.lie.learn import learn  # nobody waits for torch who does not use it
+
+    data = hashlib.sha256(b"".join(patch.tobytes() for patch, _ in seen)).hexdigest()
+    card = learn(seen, out, names=species, patch_px=patch_px, epochs=epochs, seed=seed, data_sha256=data)
+    said: dict[str, Any] = {"checkpoint": str(out), "species": list(species), **card.metrics}
+    say("\n".join(f"{key}: {value}" for key, value in said.items()))
+    if json is not None:
+        write_json(json, said)
+    return 0
+
+
+def check_options(out: Path, *, patch_px: int, epochs: int, seed: int, json: Path | None) -> None:
+    """Raises Refused for what no training can be made with, or no checkpoint opened again."""
+    if out.suffix != ".json" or out.is_dir():
+        raise Refused(f"--out {out}: a checkpoint is named by its card, a .json file")
+    require_files({}, checkpoint_files(out, "classifier"), json)
+    require_weights_of(out)
+    if not LEAST_PX <= patch_px <= MOST_PX:
+        raise Refused(f"--patch-px {patch_px}: a patch may be {LEAST_PX} to {MOST_PX} px wide")
+    if epochs < 1:
+        raise Refused(f"--epochs {epochs}: at least one pass over the patches is needed")
+    if not 0 <= seed <= MOST_SEED:
+        raise Refused(f"--seed {seed}: a seed may be 0 to {MOST_SEED}")
+
+
+def require_weights_of(card: Path) -> None:
+    """Raises Refused where the weights beside a card are not those that it states, or have no card."""
+    weights = card.with_suffix(".safetensors")
+    if not weights.exists():
+        return
+    if not card.exists() or not (stated := card.read_bytes().strip()):
+        raise Refused(f"{weights}: there are weights without their card, and they are left as they are; "
+                      "name another --out")  # fmt: skip
+    with weights.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != json_text.loads(stated).get("weights_sha256"):
+        raise Refused(f"{weights}: these are not the weights of the card beside them, and they are left as they are; "
+                      "name another --out")  # fmt: skip
+
+
+def checked_names(runs: Sequence[Path], names: Sequence[str]) -> tuple[str, ...]:
+    """A name for each run, without blanks about it; the files' names where none are given. Raises Refused."""
+    names = tuple(name.strip() for name in names) or tuple(path.stem for path in runs)
+    if len(names) != len(runs):
+        raise Refused(f"species: {len(names)} names for {len(runs)} runs")
+    if not all(names):
+        raise Refused(f"--names: name {names.index('') + 1} of {len(names)} is blank")
+    if len(set(names)) < 2:
+        raise Refused("species: runs of at least two species are needed")
+    return names
+
+
+def check_recordings(runs: Sequence[Path]) -> None:
+    """Raises Refused for a recording that is given twice, be it as a copy."""
+    here = [path for path in runs if path.is_file()]
+    for number, path in enumerate(here):
+        for other in here[:number]:
+            if filecmp.cmp(other, path, shallow=False):
+                raise Refused(f"species: {other} and {path} are the same recording; each may be given once")
+
+
+def require_two(species: Sequence[str], whose: Sequence[NDArray[np.int64]]) -> None:
+    """Raises Refused for a species whose patches are all of one particle: it is held out, and nothing is left."""
+    for name, own in zip(species, whose, strict=True):
+        if len(np.unique(own)) < 2:
+            raise Refused(f"species: all {len(own)} patches of '{quoted(name)}' are of one particle, and at least two "
+                          "particles are needed: one is held out")  # fmt: skip
+
+
+def joined(runs: Sequence[tuple[NDArray[Any], NDArray[np.int64]]]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Patches and particles of several runs, nobody being in two of them."""
+    ranks = [np.unique(whose, return_inverse=True)[1] for _, whose in runs]  # a damaged run's numbers may be huge
+    first = np.cumsum([0, *(int(rank.max(initial=-1)) + 1 for rank in ranks)])
+    whose = [rank + start for rank, start in zip(ranks, first, strict=False)]
+    return np.concatenate([patch for patch, _ in runs]), np.concatenate(whose)
+
+
+def patches(path: Path, size_px: int, most: int) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Patches [N, size, size] of a run's trusted particles that lie within the image, and whose they are [N].
+
+    At most `most`, evenly over the run; no more than these, and one image, are in memory.
+
+    Raises Refused for a run without frames, or with too few particles in it.
+    """
+    with read_run(path) as run:
+        if not run.keep_frames:
+            raise Refused(f"{path}: the run has no frames in it; record it with --frames")
+        run.require_turns()
+        position_px = np.stack([run.column("tracks", name) for name in ("x_px", "y_px")], 1)
+        good = np.flatnonzero(_usable(run, position_px, size_px))
+        if len(good) < FEWEST:
+            raise Refused(f"{path}: {len(good)} patches of particles are too few to learn from (at least {FEWEST})")
+        chosen = good[np.unique(np.linspace(0, len(good) - 1, most).round().astype(np.int64))]
+        turn = np.searchsorted(run.column("turns", "tracks_end"), chosen, "right")
+        image = run.column("turns", "image")
+        found = [
+            cut(run.image(int(image[one])), position_px[chosen[turn == one]], size_px)[0] for one in np.unique(turn)
+        ]
+        return np.concatenate(found), run.column("tracks", "particle")[chosen]
+
+
+def _usable(run: Run, position_px: NDArray[np.float64], size_px: int) -> NDArray[np.bool_]:
+    """Which rows of `tracks` are of trusted particles whose patch lies within the image."""
+    if not run.image_count:
+        return np.zeros(len(position_px), np.bool_)
+    blank = np.zeros((run.header.height_px, run.header.width_px), np.uint8)
+    rows = range(0, len(position_px), ROWS)
+    whole = [np.empty(0, np.bool_), *(cut(blank, position_px[row : row + ROWS], size_px)[1] for row in rows)]
+    return np.concatenate(whole) & np.isin(run.column("tracks", "state"), (State.GOOD, State.UNSORTED))

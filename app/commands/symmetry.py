@@ -1,0 +1,156 @@
+"""The verb `symmetry`: which symmetries a motion keeps, and by how much it breaks the others.
+
+The motion is a run's, or a table of tracks from anywhere: an exported run, or what another program tracked.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.analysis.track_files import TABLES, read_tracks
+from app.console.json_file import write_json
+from app.console.terminal import say
+from config.atomic import fresh_file
+from config.files import kind_of
+from config.refused import Refused
+from drivers.journal import read_run
+from drivers.journal.tidy import Columns, tidy
+
+if TYPE_CHECKING:
+    from models.soft.motion import Motion, Verdict
+
+FEWEST = 400  # displacements
+
+
+def show_symmetry(path: Path, *, lag_s: float | None, json: Path | None, figure: Path | None) -> int:
+    """Say it as text, and as JSON and as a figure where that is wanted. Raises Refused."""
+    from models.soft.motion import held_out, verdicts  # nobody waits for torch who does not use it
+
+    motion, lag_s = motion_of(path, lag_s)
+    try:
+        found = verdicts(motion)
+    except ValueError as fault:
+        raise Refused(f"{path}: {fault}") from None
+    blocks = {one.of: len(one.blocks) for one in held_out(motion)}
+    say(text(found, path, lag_s, len(motion.position_um), blocks))
+    if json is not None:
+        said = {"run": str(path), "lag_s": lag_s, "displacements": len(motion.position_um), "held_out": blocks,
+                "groups": [asdict(one) for one in found]}  # fmt: skip
+        write_json(json, said)
+    if figure is not None:
+        draw(found, figure)
+    return 0
+
+
+def text(found: list[Verdict], path: Path, lag_s: float, count: int, held_out: dict[str, int]) -> str:
+    """A line a group. `least`: a breaking of this size is found nine times in ten; -: nothing can be said."""
+    blocks = " and ".join(f"{number} blocks of {of}" for of, number in held_out.items())
+    lines = [f"{path}: symmetries of the mean motion over {lag_s:g} s, from {count} displacements",
+             f"  evidence is what holds for {blocks} that were held out",
+             f"  {'group':28}{'':8}{'evidence':>11}{'breaking':>10}{'least':>8} um/s   equivariance error"
+             "   penalty"]  # fmt: skip
+    for one in found:
+        said = "untold" if math.isnan(one.least_um_per_s) else "kept" if one.kept else "BROKEN"
+        least, error = ("-" if math.isnan(value) else f"{value:.{digits}f}"
+                        for value, digits in ((one.least_um_per_s, 4), (one.equivariance_error, 3)))  # fmt: skip
+        lines.append(f"  {one.group:28}{said:8}{one.sigmas:5.1f} sigma{one.broken_um_per_s:10.4f}{least:>8}"
+                     f"        {error:>18}   {one.penalty:.1e}")  # fmt: skip
+    if any(math.isnan(one.equivariance_error) for one in found):
+        lines.append(
+            "  there is no mean motion beyond chance, so that the equivariance error would be chance over chance"
+        )
+    return "\n".join(lines)
+
+
+def motion_of(path: Path, lag_s: float | None) -> tuple[Motion, float]:
+    """The displacements of a run, of a table of tracks (.csv, .parquet) or of a folder with one, and their lag.
+
+    A table has columns time_s, particle, x_um, y_um, and perhaps `carried` (rows not to be used) and fx_pn, fy_pn, the
+    forces that were asked for; these may also be in a table `forces` beside a table `tracks`, as `export` writes them.
+    Without a lag it is one frame. Raises Refused, also where there is too little motion to judge by.
+    """
+    from models.soft.motion import displacements
+
+    if lag_s is not None and not (lag_s > 0 and math.isfinite(lag_s)):
+        raise Refused(f"--lag {lag_s:g}: the duration of a displacement must be a positive number of seconds")
+    if kind_of(path) == "a folder" or path.suffix.lower() in TABLES:
+        tracks, forces = read_tracks(path)
+    else:
+        with read_run(path) as run:
+            if lag_s is None and run.header.fps <= 0:
+                raise Refused(f"{path}: the run does not state its frame rate; give --lag")
+            lag_s = lag_s or 1.0 / run.header.fps
+            run.require_turns()
+            tables = tidy(run, run.batches())
+        tracks, forces = tables["tracks"], tables["forces"]
+    _, particle = np.unique(tracks["particle"], return_inverse=True)
+    lag_s = lag_s or _usual_step_s(tracks["time_s"], particle)
+    position_um = np.stack([tracks["x_um"], tracks["y_um"]], axis=1)
+    usable = ~np.asarray(tracks["carried"], np.bool_)
+    pull_pn = _pulls(tracks, forces)
+    motion = displacements(tracks["time_s"], particle, position_um, pull_pn, usable, lag_s)
+    refuse_unfit(motion, path, lag_s)
+    return motion, lag_s
+
+
+def _usual_step_s(time_s: NDArray[np.float64], particle: NDArray[np.int64]) -> float:
+    """Median time between two sightings of a particle."""
+    order = np.lexsort((time_s, particle))
+    steps = np.diff(time_s[order])[np.diff(particle[order]) == 0]
+    return float(np.median(steps[steps > 0])) if (steps > 0).any() else 1.0
+
+
+def refuse_unfit(motion: Motion, path: Path, lag_s: float) -> None:
+    """Raises Refused where nothing can be judged by these displacements."""
+    if len(motion.position_um) < FEWEST:
+        raise Refused(f"{path}: {len(motion.position_um)} displacements of {lag_s:g} s are too few to judge by "
+                      f"(at least {FEWEST} are needed; --lag can be one or a few frame intervals)")  # fmt: skip
+    if not motion.velocity_um_per_s.any():
+        raise Refused(f"{path}: nobody moves, so that nothing can be said of symmetries")
+
+
+def _pulls(tracks: Columns, forces: Columns | None) -> NDArray[np.float64]:
+    """[N, 2] pN on each tracked particle in its frame, 0 where nothing was asked for."""
+    if forces is None:
+        return np.stack([tracks["fx_pn"], tracks["fy_pn"]], axis=1)
+    asked = {key: row for row, key in enumerate(zip(forces["frame"], forces["particle"], strict=True))}
+    pull_pn = np.zeros((len(tracks["frame"]), 2))
+    rows = np.array([asked.get(key, -1) for key in zip(tracks["frame"], tracks["particle"], strict=True)], np.int64)
+    known = rows >= 0
+    pull_pn[known] = np.stack([forces["fx_pn"], forces["fy_pn"]], axis=1)[rows[known]]
+    return pull_pn
+
+
+def draw(found: list[Verdict], path: Path) -> None:
+    """Bars for every group: evidence, breaking beside the least that would be found, held-out error, penalty."""
+    from matplotlib.figure import Figure
+
+    from models.soft.motion import SURE
+
+    figure = Figure(figsize=(16, 0.5 * len(found) + 1.2), layout="constrained")
+    sure, breaking, error, penalty = figure.subplots(1, 4, sharey=True)
+    names, colour = [one.group for one in found], ["tab:green" if one.kept else "tab:red" for one in found]
+    sure.barh(names, [max(one.sigmas, 0.0) for one in found], color=colour)
+    sure.axvline(SURE, color="black", linestyle=":")
+    sure.set_xlabel("evidence that it is broken, standard errors")
+    breaking.barh(names, [one.broken_um_per_s for one in found], color=colour)
+    breaking.plot([one.least_um_per_s for one in found], names, "k|", markersize=18, label="least that is found")
+    breaking.set_xlabel("breaking (line: the least that is found), um/s")
+    error.barh(names, [one.equivariance_error for one in found], color=colour)
+    error.set_xlabel("equivariance error on data held out")
+    penalty.barh(names, [one.penalty for one in found], color=colour)
+    penalty.set_xlabel("penalty of a direction")
+    for axes in (breaking, error, penalty):
+        axes.set_xlim(left=0)
+    sure.invert_yaxis()
+    try:
+        with fresh_file(path, make_folder=False) as beside:
+            figure.savefig(beside, format=path.suffix.removeprefix(".") or "png")
+    except (OSError, ValueError) as fault:  # ValueError: a kind of picture that matplotlib does not know
+        raise Refused(f"{path}: the figure can't be written ({fault})") from None

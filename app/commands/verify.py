@@ -1,0 +1,259 @@
+"""A run through the same machine again: equal, or the first turn that differs and how."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from app.assembly.machine import build_machine
+from app.assembly.open import plan_after
+from app.assembly.plan import plan_of
+from app.assembly.recording import is_run
+from app.assembly.rig import Plan
+from app.assembly.stored_memory import Absent, from_first_turn, recalled
+from app.console.json_file import write_json
+from app.console.progress import progress
+from app.console.terminal import say
+from config.refused import Refused
+from control.contract import (
+    NOBODY,
+    Ended,
+    Expected,
+    Fault,
+    Forces,
+    Frame,
+    Order,
+    OrderKind,
+    Policy,
+    Seen,
+    Tracker,
+    Tracks,
+    Turn,
+)
+from control.loop import Machine, Memory, applied, turn
+from drivers.journal import Run, check, compare, read_run
+from drivers.journal.header import KERNELS
+from drivers.tape import Tape, TapeCamera
+from drivers.video import VideoCamera
+
+# what a memory from a file raises in a turn that it does not belong to
+ROUNDING = 4 * 2.0**-52  # of the squares of two numbers and the root of their sum
+NOT_OF_THIS_LOOP = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+
+
+@dataclass
+class RecordedTracks:
+    """A Tracker that answers what was tracked, for a run that kept no frames."""
+
+    tracks: Tracks = Tracks(0.0)
+
+    def start(self) -> None:
+        return None
+
+    def step(self, memory: None, frame: Frame, expected: Expected = NOBODY) -> tuple[None, Tracks]:
+        return None, self.tracks
+
+
+@dataclass
+class RecordedForces:
+    """A Policy that answers what was wanted, for a record in flight without the memory of its law."""
+
+    wanted: Forces = Forces()
+    longest_delay_s: float = 0.0
+
+    def start(self) -> None:
+        return None
+
+    def step(self, memory: None, seen: Seen) -> tuple[None, Forces]:
+        return None, self.wanted
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """Where a verification begins, and what it takes as it was recorded."""
+
+    first: Turn | None  # of a record that began in flight
+    memory: Memory | None = None  # as it is stored
+    tracks: RecordedTracks | None = None
+    forces: RecordedForces | None = None
+    unknown_light: str = ""  # why it is not known which light the particles of a replay felt
+
+    @classmethod
+    def of(cls, run: Run) -> Beginning:
+        """Raises Refused for a stored memory that can't be read."""
+        memory = recalled(run)
+        first = run.turn(0) if run.first_turn > 0 else None
+        unknown = first is not None and memory is None
+        tracks = unknown or not run.kept_frames or (memory is not None and isinstance(memory.tracker, Absent))
+        forces = unknown or (memory is not None and isinstance(memory.policy, Absent))
+        why = "" if tracks else unknown_light(run)
+        tracks = tracks or bool(why)
+        return cls(first, memory, RecordedTracks() if tracks else None, RecordedForces() if forces else None, why)
+
+    @property
+    def words(self) -> str:
+        """What the first turn is made from."""
+        stored = "a new memory" if self.first is None else "the stored memory"
+        recorded = "the recorded tracks" if self.tracks is not None else ""
+        recorded = " and ".join(filter(None, [recorded, "the recorded forces" if self.forces is not None else ""]))
+        if self.first is not None and self.memory is None:
+            return f"{recorded} (no memory is stored)"
+        return f"{stored} and {recorded}" if recorded else stored
+
+    def memory_of(self, machine: Machine) -> Memory:
+        """The memory that the first turn begins from."""
+        if self.memory is not None:
+            return self.memory
+        return machine.start() if self.first is None else from_first_turn(machine, self.first)
+
+    def take(self, recorded: Turn) -> None:
+        """What the recorded answers are in this turn."""
+        if self.tracks is not None:
+            self.tracks.tracks = recorded.tracks
+        if self.forces is not None:
+            self.forces.wanted = recorded.wanted
+
+    def into(self, machine: Machine) -> Machine:
+        """The machine with the recorded answers in it."""
+        tracker: Tracker = self.tracks or machine.tracker
+        policy: Policy = self.forces or machine.policy
+        return replace(machine, tracker=tracker, policy=policy)
+
+
+def verify_run(path: Path, *, json: Path | None) -> int:
+    """The verb `verify`. 0 if equal, 1 if not."""
+    with read_run(path) as run:
+        damage = check(run)
+        if damage is None:
+            run.require_turns()
+        begin = Beginning.of(run) if damage is None else None
+        with progress("verify", len(run), "turns") as step:
+            difference = damage or first_difference(run, step)
+        kept = run.kept_frames
+        said = f"{path}: " + ("equal" if difference is None else "differs") + f", {len(run)} turns"
+        if run.first_turn > 0:
+            said += f", begun in flight at turn {run.first_turn}"
+            said += f", from {begin.words}" if begin is not None else ""
+        if not kept and run.first_turn == 0:
+            said += ", from the recorded tracks (the run kept no frames)"
+        elif begin is not None and begin.unknown_light:
+            said += f", from the recorded tracks (the run that it replayed can't be read: {begin.unknown_light})"
+        if not run.ended_cleanly:
+            said += "; the run ended unfinished"
+        first, words = run.first_turn, begin.words if begin is not None else None
+        frames = kept if begin is None else begin.tracks is None
+    say(said if difference is None else f"{said}\n  {difference}")
+    if json is not None:
+        answer = {"run": str(path), "equal": difference is None, "difference": difference, "turns": len(run),
+                  "first_turn": first, "start": words, "from": "frames" if frames else "tracks"}  # fmt: skip
+        write_json(json, answer)
+    return 0 if difference is None else 1
+
+
+def first_difference(run: Run, step: Any = lambda done: None) -> str | None:
+    """The first turn that the machine now makes otherwise than it was recorded, in words; None if there is none.
+
+    Raises Refused for a stored memory that does not belong to the record.
+    """
+    rounded_alike = KERNELS in run.header.versions
+    for done, (recorded, again) in enumerate(again_turns(run), 1):
+        if difference := compare(recorded, again if rounded_alike else with_recorded_rounding(recorded, again)):
+            return difference
+        step(done)
+    return None
+
+
+def with_recorded_rounding(recorded: Turn, again: Turn) -> Turn:
+    """`again`, with the recorded eccentricities where they differ in rounding only.
+
+    Before KERNELS was in the header, the last digits of `ecc` depended on what was compiled before.
+    """
+    then, now = recorded.tracks.ecc, again.tracks.ecc
+    if then.shape != now.shape or not np.allclose(then, now, rtol=ROUNDING, atol=0.0, equal_nan=True):
+        return again
+    return replace(again, tracks=replace(again.tracks, ecc=then))
+
+
+def again_turns(run: Run) -> Iterator[tuple[Turn, Turn]]:
+    """Each recorded turn, and what the same machine makes of the same frame, time and orders."""
+    made = plan_of(run.header, f"{run.path}: ")
+    machine = build_machine(made)
+    begin = Beginning.of(run)
+    machine = begin.into(machine)
+    memory = begin.memory_of(machine)
+    for recorded, frame in with_light(run, made, begin):
+        begin.take(recorded)
+        made, orders = told_again(made, recorded.orders, begin, f"{run.path}: ")
+        try:
+            machine, memory = applied(machine, memory, orders)
+            memory, again = turn(machine, memory, frame, recorded.now_s, orders)
+        except NOT_OF_THIS_LOOP as error:
+            if not run.memory:
+                raise
+            raise Refused(
+                f"{run.path}: the memory that the record begins with does not belong to it "
+                f"(turn {recorded.number}: {' '.join(str(error).split())[:200]})"
+            ) from None
+        yield recorded, replace(again, frame=recorded.frame, sent=recorded.sent, sent_s=recorded.sent_s)
+
+
+def replayed_run(made: Plan) -> Path | None:
+    """The run whose recorded light the particles of a replay felt; None where they felt none."""
+    camera = made.rig.camera
+    felt = made.rig.tracking.trapped == "recorded" and isinstance(camera, VideoCamera) and is_run(camera.path)
+    return Path(camera.path) if felt and isinstance(camera, VideoCamera) else None
+
+
+def unknown_light(run: Run) -> str:
+    """Why the run that a replay replayed can't be read; empty where it can, and where no such run is needed."""
+    source = replayed_run(plan_of(run.header, f"{run.path}: "))
+    if source is None:
+        return ""
+    try:
+        with read_run(source) as before:
+            if len(before) < len(run):
+                return f"{source}: it has {len(before)} turns, and its replay {len(run)}"
+            before.require_turns()
+    except Refused as refused:
+        return str(refused)
+    return ""
+
+
+def with_light(run: Run, made: Plan, begin: Beginning) -> Iterator[tuple[Turn, Frame | None]]:
+    """Each recorded turn, and its frame with the light that its particles felt where the run is a replay of such."""
+    source = replayed_run(made)
+    if source is None or begin.tracks is not None:
+        yield from ((recorded, recorded.frame) for recorded in run.turns())
+        return
+    camera = TapeCamera(Tape(read_run(source)), made.rig.optics.um_per_px)
+    try:
+        for recorded in run.turns():
+            before = camera.read()
+            frame = recorded.frame
+            if before is None or frame is None:
+                yield recorded, frame
+                continue
+            if (before.number, before.time_s) != (frame.number, frame.time_s):
+                raise Refused(f"{source}: this is not the run that {run.path} replayed: turn {recorded.number} differs")
+            yield recorded, replace(frame, felt=before.felt)
+    except (Ended, Fault) as error:
+        raise Refused(str(error)) from None
+    finally:
+        camera.close()
+
+
+def told_again(
+    made: Plan, recorded: tuple[Order, ...], begin: Beginning, source: str = ""
+) -> tuple[Plan, tuple[Order, ...]]:
+    """The orders as they were given, and the plan after them: an APPLY gets its machine back from its text."""
+    orders = []
+    for order in recorded:
+        if order.kind is OrderKind.APPLY:
+            made = plan_after(made, order.text, source)
+            order = replace(order, machine=begin.into(build_machine(made)))
+        orders.append(order)
+    return made, tuple(orders)

@@ -1,0 +1,82 @@
+"""Which network is to fly: one of those at hand, or the path of another card."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from PyQt6.QtWidgets import QComboBox, QFormLayout, QLabel
+
+from app.assembly.rig import EXPERIMENTS
+from app.desktop.forms.choice_box import ChoiceBox
+from app.desktop.forms.defaults import BEGINNINGS
+from app.desktop.forms.form import SPECIAL
+from app.desktop.forms.value_editors import Editor
+from app.desktop.window import theme
+from config.reader import read
+from config.refused import Refused
+from control.experiment import Learned
+
+CHECKPOINTS = EXPERIMENTS.parent / "checkpoints"
+
+
+def at_hand(folder: Path = CHECKPOINTS) -> list[str]:
+    """The cards that come with the program, as an experiment names them."""
+    return [Path(os.path.relpath(path, EXPERIMENTS)).as_posix() for path in sorted(folder.glob("*.json"))]
+
+
+def about(checkpoint: str) -> str:
+    """What a card says of itself, in a few words; nothing where it can't be read, since Apply's reader says why."""
+    try:
+        card = read(EXPERIMENTS / checkpoint).data
+        trained = card["trained"]
+        return (
+            f"{card['network']['kind']}, {card['symmetry']}, learned from "
+            f"{trained['points_least']} to {trained['points_most']} particles"
+        )
+    except (Refused, KeyError, TypeError):
+        return ""
+
+
+class CheckpointEditor(Editor):
+    """The settings of a Learned law."""
+
+    def __init__(self, cls: type) -> None:
+        super().__init__()
+        self._kept: dict[str, Any] = {}  # what has no place on screen
+        self.box, self.said = ChoiceBox(), QLabel()
+        self.box.setEditable(True)
+        self.box.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
+        self.box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.box.addItems(at_hand())
+        self.box.setToolTip("<b>checkpoint</b><br>card of a trained network, from the experiment's folder")
+        self.said.setStyleSheet(f"color: {theme.FAINT}")
+        self.said.setWordWrap(True)
+        rows = QFormLayout(self)
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        rows.addRow("checkpoint", self.box)
+        rows.addRow(self.said)
+        self.box.activated.connect(self._changed)
+        line = self.box.lineEdit()
+        assert line is not None
+        line.editingFinished.connect(self._changed)
+
+    def get(self) -> dict[str, Any]:
+        return {**self._kept, "checkpoint": self.box.currentText()}
+
+    def put(self, value: dict[str, Any]) -> None:
+        self._kept = value
+        self.box.blockSignals(True)
+        self.box.setCurrentText(str(value["checkpoint"]))
+        self.box.blockSignals(False)
+        self.said.setText(about(self.box.currentText()))
+
+    def _changed(self) -> None:
+        self.said.setText(about(self.box.currentText()))
+        self.edited.emit()
+
+
+SPECIAL[Learned] = CheckpointEditor
+BEGINNINGS[Learned] = {"checkpoint": next(iter(at_hand()), "")}

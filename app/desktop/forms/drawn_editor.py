@@ -1,0 +1,65 @@
+"""The points of a drawn curve: dragged in the plot, added and removed here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PyQt6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout
+
+from app.desktop.forms.form import SPECIAL, Fields
+from app.desktop.forms.value_editors import Editor
+from app.desktop.window import theme
+from control.potentials.drawn import Drawn
+
+FEWEST = 2
+
+
+class DrawnEditor(Editor):
+    """The settings of a Drawn curve."""
+
+    def __init__(self, cls: type) -> None:
+        super().__init__()
+        self.numbers = Fields(cls)
+        self.more, self.fewer = QPushButton("Add a point"), QPushButton("Remove one")
+        said = QLabel("drag the white points in the plot of V")
+        said.setStyleSheet(f"color: {theme.FAINT}")
+        row = QHBoxLayout()
+        row.addWidget(self.more)
+        row.addWidget(self.fewer)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(6)
+        column.addWidget(said)
+        column.addWidget(self.numbers)
+        column.addLayout(row)
+        self.numbers.edited.connect(self.edited)
+        self.more.clicked.connect(self._add)
+        self.fewer.clicked.connect(self._remove)
+
+    def get(self) -> dict[str, Any]:
+        return self.numbers.get()
+
+    def put(self, value: dict[str, Any]) -> None:
+        self.numbers.put(value)
+        self.fewer.setEnabled(isinstance(value["radius_um"], list) and len(value["radius_um"]) > FEWEST)
+
+    def _add(self) -> None:
+        """In the middle of the widest gap."""
+        radius_um, energy_kt = list(self.get()["radius_um"]), list(self.get()["energy_kt"])
+        gap = max(range(len(radius_um) - 1), key=lambda k: radius_um[k + 1] - radius_um[k])
+        radius_um.insert(gap + 1, round(0.5 * (radius_um[gap] + radius_um[gap + 1]), 4))
+        energy_kt.insert(gap + 1, round(0.5 * (energy_kt[gap] + energy_kt[gap + 1]), 3))
+        self._change(radius_um, energy_kt)
+
+    def _remove(self) -> None:
+        """The last but one: the ends stay."""
+        radius_um, energy_kt = list(self.get()["radius_um"]), list(self.get()["energy_kt"])
+        del radius_um[-2], energy_kt[-2]
+        self._change(radius_um, energy_kt)
+
+    def _change(self, radius_um: list[float], energy_kt: list[float]) -> None:
+        self.put({**self.get(), "radius_um": radius_um, "energy_kt": energy_kt})
+        self.edited.emit()
+
+
+SPECIAL[Drawn] = DrawnEditor

@@ -1,0 +1,35 @@
+"""A sentence about what is wrong, at a place that is kept free for it: nothing moves when it comes."""
+
+from __future__ import annotations
+
+from PyQt6.QtCore import Qt
+from PyQt6.QtWidgets import QLabel, QSizePolicy, QWidget
+
+from app.desktop.window import theme
+
+LINES = 2
+
+
+class Sentence(QLabel):
+    """In red, of LINES lines; one that is longer is whole in the tooltip."""
+
+    def __init__(self, lines: int = LINES, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWordWrap(True)
+        self.setStyleSheet(f"color: {theme.RED}")
+        self.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.set_lines(lines)
+
+    def set_lines(self, lines: int) -> None:
+        """Another height, which it keeps."""
+        self.setFixedHeight(self.height_px(lines))
+
+    def height_px(self, lines: int) -> int:
+        """Of so many lines."""
+        return lines * self.fontMetrics().lineSpacing() + 2
+
+    def say(self, sentence: str) -> None:
+        self.setText(sentence)
+        self.setToolTip(sentence)

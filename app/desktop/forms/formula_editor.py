@@ -1,0 +1,182 @@
+"""A formula as it is typed: the fault is marked at its character, and its parameters follow from its names."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from typing import Any
+
+from PyQt6.QtCore import QTimer, pyqtSignal
+from PyQt6.QtGui import QColor, QFontDatabase, QTextCursor
+from PyQt6.QtWidgets import QFormLayout, QLabel, QPlainTextEdit, QTextEdit, QVBoxLayout
+
+from app.desktop.forms.defaults import BEGINNINGS
+from app.desktop.forms.error_label import Sentence
+from app.desktop.forms.form import SPECIAL, Fields
+from app.desktop.forms.form_check import FormulaFault
+from app.desktop.forms.number_box import NumberBox
+from app.desktop.forms.value_editors import Editor
+from app.desktop.window import theme
+from control.potentials.expression import RESERVED, FormulaError, assert_length, parse
+from control.potentials.formula import VARIABLES, Formula, assert_parameters
+
+REST_MS = 300  # without a key, until rows come and go
+FAULT_LINES = 3  # kept free for what is wrong
+NAME = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
+
+
+class FormulaText(QPlainTextEdit):
+    """A few lines of formula; `mark` underlays one character in red."""
+
+    typed = pyqtSignal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
+        self.setFixedHeight(58)
+        self.setTabChangesFocus(True)
+        self.setPlaceholderText("0.5*k*(r-R)**2")
+        self._quiet = False
+        self.textChanged.connect(lambda: None if self._quiet else self.typed.emit())
+
+    def put(self, text: str) -> None:
+        if text != self.toPlainText():
+            self._quiet = True
+            self.setPlainText(text)
+            self._quiet = False
+
+    def mark(self, column: int | None) -> None:
+        marks = []
+        if column is not None:
+            cursor = QTextCursor(self.document())
+            length = len(self.toPlainText())
+            cursor.setPosition(min(column, max(length - 1, 0)))
+            cursor.movePosition(QTextCursor.MoveOperation.NextCharacter, QTextCursor.MoveMode.KeepAnchor)
+            mark = QTextEdit.ExtraSelection()
+            mark.cursor = cursor
+            mark.format.setBackground(QColor(theme.RED))
+            mark.format.setForeground(QColor(theme.WHITE))
+            marks.append(mark)
+        self.setExtraSelections(marks)
+
+
+class FormulaEditor(Editor):
+    """The settings of a Formula. How it is written is checked as it is typed; its values by whoever holds this editor,
+    beside the window's thread, and then `show_fault` is called."""
+
+    def __init__(self, cls: type) -> None:
+        super().__init__()
+        self.text, self.fault = FormulaText(), Sentence(FAULT_LINES)
+        self.typing = False  # while `edited` is emitted: the text has changed, and is shown already
+        self.rest = Fields(cls, ("unit", "range_um"))
+        self.numbers: dict[str, NumberBox] = {}
+        self._parameters: dict[str, float] = {}
+        self._known: dict[str, float] = {}  # of every name that was used: it may come back
+        self._resting = QTimer(self)
+        self._resting.setSingleShot(True)
+        self._resting.setInterval(REST_MS)
+        self._resting.timeout.connect(self._show_parameters)
+        self._lay_out()
+        self.text.typed.connect(self._typed)
+        self.rest.edited.connect(self.edited)
+
+    def _lay_out(self) -> None:
+        self._rows = QFormLayout()
+        self._rows.setSpacing(6)
+        said = QLabel("V, of r, or of x and y, and of t in s")
+        said.setStyleSheet(f"color: {theme.FAINT}")
+        said.setToolTip("functions: " + ", ".join(sorted(RESERVED)))
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(6)
+        for widget in (said, self.text, self.fault):
+            column.addWidget(widget)
+        column.addLayout(self._rows)
+        column.addWidget(self.rest)
+
+    def get(self) -> dict[str, Any]:
+        return {"formula": self.text.toPlainText(), "parameters": dict(self._parameters), **self.rest.get()}
+
+    def put(self, value: dict[str, Any]) -> None:
+        self.text.put(value["formula"])
+        self._parameters = dict(value["parameters"])
+        self._known |= self._parameters
+        self._show_parameters()
+        self.rest.put({name: value[name] for name in ("unit", "range_um")})
+        self._say(self._as_written())
+
+    def forget(self) -> None:
+        """Another experiment: names of before have no value here."""
+        self._known = {}
+
+    def show_fault(self, formula: dict[str, Any], fault: FormulaFault | None) -> None:
+        """What was found out about these settings; not shown where they are others by now."""
+        if formula == {"kind": "formula", **self.get()}:
+            self._say(self._as_written() or fault)
+
+    def _typed(self) -> None:
+        """A new name is a new parameter, 1 at first, or what it was when it was used before.
+
+        A text that is too long, or has too many names, is refused before a row is made; the parameters stay. Rows come
+        and go when the typing rests.
+        """
+        with suppress(ValueError):  # `_as_written` says why
+            names = _parameters_in(self.text.toPlainText())
+            self._parameters = {name: self._known.setdefault(name, 1.0) for name in names}
+            self._resting.start()
+        fault = self._as_written()
+        if fault is not None:
+            self._say(fault)  # that it is mended is said with what its values are
+        self.typing = True
+        self.edited.emit()
+        self.typing = False
+
+    def _as_written(self) -> FormulaFault | None:
+        """What is wrong with the text, whatever its values."""
+        formula = self.text.toPlainText()
+        try:
+            _parameters_in(formula)
+            parse(formula, (*VARIABLES, *self._parameters))
+        except FormulaError as error:
+            return FormulaFault(error.sentence, error.column)
+        except ValueError as error:
+            return FormulaFault(str(error).splitlines()[0])
+        return None
+
+    def _say(self, fault: FormulaFault | None) -> None:
+        at = f"character {fault.column + 1}: " if fault is not None and fault.column is not None else ""
+        self.fault.say(f"{at}{fault.sentence}" if fault is not None else "")
+        self.text.mark(fault.column if fault is not None else None)
+
+    def _show_parameters(self) -> None:
+        self._resting.stop()
+        for name in [name for name in self.numbers if name not in self._parameters]:
+            self._rows.removeRow(self.numbers.pop(name))
+        for name, value in self._parameters.items():
+            if name not in self.numbers:
+                box = NumberBox("")
+                box.valueChanged.connect(lambda number, name=name: self._set(name, number))
+                self.numbers[name] = box
+                self._rows.addRow(name, box)
+            box = self.numbers[name]
+            box.blockSignals(True)
+            box.setValue(value)
+            box.blockSignals(False)
+
+    def _set(self, name: str, value: float) -> None:
+        if name in self._parameters:
+            self._parameters[name] = self._known[name] = value
+            self.edited.emit()
+
+
+def _parameters_in(text: str) -> list[str]:
+    """The names in a formula that no function and no variable has, in their order. Raises ValueError for too many."""
+    assert_length(text)
+    names = [name for name in dict.fromkeys(NAME.findall(text)) if name.isascii()]
+    names = [name for name in names if name not in (*VARIABLES, *RESERVED) and not name.startswith("_")]
+    assert_parameters(len(names))
+    return names
+
+
+SPECIAL[Formula] = FormulaEditor
+BEGINNINGS[Formula] = {"formula": "0.5*k*(r-R)**2", "parameters": {"k": 0.9, "R": 1.0}}

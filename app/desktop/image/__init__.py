@@ -1,0 +1,1 @@
+"""The image and what is drawn on it."""

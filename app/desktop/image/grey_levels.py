@@ -1,0 +1,32 @@
+"""Which counts are black and which are white, set by hand. The recorded frames know nothing of it."""
+
+from __future__ import annotations
+
+from PyQt6.QtWidgets import QFormLayout, QPushButton, QWidget
+
+from app.desktop.forms.number_box import CountBox
+from app.desktop.image.image_view import View
+
+MOST_COUNTS = 65535
+
+
+class Levels(QWidget):
+    """Two numbers in the image's menu; what is typed is seen at once."""
+
+    def __init__(self, view: View) -> None:
+        super().__init__()
+        self.view = view
+        self.black, self.white = CountBox("counts", 0, MOST_COUNTS), CountBox("counts", 0, MOST_COUNTS)
+        for box, value in zip((self.black, self.white), view.levels or (0.0, 255.0), strict=True):
+            box.setKeyboardTracking(True)  # what is typed is seen at once
+            box.setValue(round(value))
+            box.valueChanged.connect(self._typed)
+        again = QPushButton("From this image")
+        again.clicked.connect(view.auto_levels)
+        rows = QFormLayout(self)
+        rows.addRow("black", self.black)
+        rows.addRow("white", self.white)
+        rows.addRow(again)
+
+    def _typed(self) -> None:
+        self.view.set_levels(self.black.value(), self.white.value())

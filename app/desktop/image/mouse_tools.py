@@ -1,0 +1,180 @@
+"""What the mouse does in the image: follow a particle, give it a species, drop a trap and drag it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pyqtgraph as pg
+from PyQt6.QtCore import QObject, Qt, pyqtSignal
+from PyQt6.QtGui import QCursor
+from PyQt6.QtWidgets import QMenu, QWidgetAction
+
+from app.desktop.forms.defaults import begin
+from app.desktop.image.excluded_regions import KINDS, Regions
+from app.desktop.image.grey_levels import Levels
+from app.desktop.image.image_view import NOBODY, View
+from app.desktop.window import theme
+from app.tuning.images_to_corrections import IMAGES, TAKEN
+from control.contract import Tracks
+from control.policies.external import External
+from control.potentials import Gaussian
+
+SPECIES = 4  # offered in the menu
+COLOURS = ("grey", "viridis", "inferno")
+EXCLUDED_REGIONS = "tracking.excluded_regions"
+
+
+class Hand(QObject):
+    """Turns the mouse into edits of the experiment, which the panel makes undoable and puts in force."""
+
+    edited = pyqtSignal(object)  # the experiment as plain data
+    followed = pyqtSignal(int)
+    rig_edited = pyqtSignal(dict)  # dotted key to value
+    asked_for = pyqtSignal(str)  # a correction image, of TAKEN
+
+    def __init__(self, view: View, data: Callable[[], dict[str, Any]], tracks: Callable[[], Tracks | None]) -> None:
+        super().__init__(view)
+        self.view, self._data, self._tracks = view, data, tracks
+        self.traps: list[pg.TargetItem] = []
+        self.regions = Regions(view)
+        self.regions.changed.connect(lambda regions: self.rig_edited.emit({EXCLUDED_REGIONS: regions}))
+        view.clicked.connect(self._clicked)
+
+    def nearest(self, x_um: float, y_um: float) -> int:
+        """The particle under the mouse, or NOBODY."""
+        tracks = self._tracks()
+        if tracks is None or len(tracks) == 0:
+            return NOBODY
+        distance = np.hypot(*(tracks.position_um - (x_um, y_um)).T)
+        index = int(np.argmin(distance))
+        return int(tracks.particle[index]) if distance[index] <= 0.75 * self.view.diameter_um else NOBODY
+
+    def follow(self, particle: int) -> None:
+        """This one in bold; once more, or NOBODY, and none is."""
+        self.view.followed = NOBODY if particle == self.view.followed else particle
+        self.followed.emit(self.view.followed)
+
+    def give_species(self, particle: int, species: int) -> None:
+        data = copy.deepcopy(self._data())
+        named = list(data["species"])
+        named += [0] * (particle + 1 - len(named))
+        named[particle] = species
+        data["species"] = named
+        self.edited.emit(data)
+
+    def drop_trap(self, x_um: float, y_um: float) -> None:
+        """A trap for everybody, at this place."""
+        data = copy.deepcopy(self._data())
+        force = {**begin(External), "shape": begin(Gaussian), "centre_um": [round(x_um, 3), round(y_um, 3)]}
+        data["policy"]["forces"].append(force)
+        self.edited.emit(data)
+
+    def move_trap(self, index: int, x_um: float, y_um: float) -> None:
+        data = copy.deepcopy(self._data())
+        data["policy"]["forces"][index]["centre_um"] = [round(x_um, 3), round(y_um, 3)]
+        self.edited.emit(data)
+
+    def remove_trap(self, index: int) -> None:
+        data = copy.deepcopy(self._data())
+        del data["policy"]["forces"][index]
+        self.edited.emit(data)
+
+    def show_traps(self) -> None:
+        """A handle at the centre of each external force that has one."""
+        forces = self._data()["policy"].get("forces", [])
+        placed = [(index, force["centre_um"]) for index, force in enumerate(forces) if force.get("centre_um")]
+        while len(self.traps) < len(placed):
+            self.traps.append(self._handle())
+        for handle, (index, place) in zip(self.traps, placed, strict=False):
+            handle.index = index
+            handle.blockSignals(True)
+            handle.setPos(*map(float, place))
+            handle.blockSignals(False)
+        for number, handle in enumerate(self.traps):
+            handle.setVisible(number < len(placed))
+
+    def _handle(self) -> pg.TargetItem:
+        handle = pg.TargetItem((0, 0), size=16, symbol="crosshair", pen=pg.mkPen(theme.YELLOW, width=2), movable=True)
+        handle.setZValue(50)
+        handle.sigPositionChangeFinished.connect(
+            lambda item: self.move_trap(item.index, item.pos().x(), item.pos().y())
+        )
+        self.view.box.addItem(handle)
+        return handle
+
+    def _clicked(self, x_um: float, y_um: float, button: object) -> None:
+        if button == Qt.MouseButton.RightButton:
+            self.menu(x_um, y_um).popup(QCursor.pos())
+        elif button == Qt.MouseButton.LeftButton:
+            self.follow(self.nearest(x_um, y_um))
+
+    def menu(self, x_um: float, y_um: float) -> QMenu:
+        """What can be done here."""
+        menu = QMenu(self.view)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        particle = self.nearest(x_um, y_um)
+        if particle != NOBODY:
+            menu.addAction(f"Follow particle {particle}", lambda: self.follow(particle))
+            species = menu.addMenu(f"Species of particle {particle}")
+            assert species is not None
+            for number in range(SPECIES):
+                species.addAction(str(number), lambda number=number: self.give_species(particle, number))
+        if "forces" in self._data()["policy"]:
+            menu.addAction("Drop a trap here", lambda: self.drop_trap(x_um, y_um))
+        for handle in self.traps:
+            if (
+                handle.isVisible()
+                and np.hypot(handle.pos().x() - x_um, handle.pos().y() - y_um) < self.view.diameter_um
+            ):
+                menu.addAction("Remove this trap", lambda index=handle.index: self.remove_trap(index))
+        self._corrections(menu, x_um, y_um)
+        menu.addSeparator()
+        menu.addAction("Whole image", self.view.fit)
+        levels = menu.addMenu("Levels")
+        assert levels is not None
+        by_hand = QWidgetAction(levels)
+        by_hand.setDefaultWidget(Levels(self.view))
+        levels.addAction(by_hand)
+        colours = menu.addMenu("Colours")
+        assert colours is not None
+        for name in COLOURS:
+            colours.addAction(name, lambda name=name: self.view.set_colours(name))
+        self._toggles(menu)
+        return menu
+
+    def _corrections(self, menu: QMenu, x_um: float, y_um: float) -> None:
+        """What is done against dirt and a camera's faults."""
+        menu.addSeparator()
+        exclude = menu.addMenu("Exclude a region here")
+        assert exclude is not None
+        exclude.setToolTip("what is found in it is no particle; drag it, or its corner, to where it belongs")
+        for kind in KINDS:
+            exclude.addAction(kind.capitalize(), lambda kind=kind: self.regions.add(kind, x_um, y_um))
+        number = self.regions.at(x_um, y_um)
+        if number is not None:
+            menu.addAction("Remove this region", lambda: self.regions.remove(number))
+        take = menu.addMenu("Correct the images")
+        assert take is not None
+        take.setToolTipsVisible(True)
+        for what, taken in TAKEN.items():
+            action = take.addAction(f"Take the {taken.name}", lambda what=what: self.asked_for.emit(what))
+            assert action is not None
+            action.setToolTip(f"from {IMAGES} images over {taken.over_s:g} s; {taken.needs}")
+        take.addSeparator()
+        none = {taken.key: "" for taken in TAKEN.values()}
+        take.addAction("Correct nothing", lambda: self.rig_edited.emit(none))
+
+    def _toggles(self, menu: QMenu) -> None:
+        for said, item in (
+            ("Identities", self.view.labels),
+            ("Trails", self.view.trails),
+            ("Forces", self.view.arrows),
+        ):
+            action = menu.addAction(said)
+            assert action is not None
+            action.setCheckable(True)
+            action.setChecked(item.on)
+            action.toggled.connect(lambda on, item=item: setattr(item, "on", on))

@@ -1,0 +1,57 @@
+"""Identities beside the particles: one item for all of them, each text laid out once and drawn again and again."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyqtgraph as pg
+from numpy.typing import NDArray
+from PyQt6.QtCore import QPointF, QRectF
+from PyQt6.QtGui import QColor, QPainter, QStaticText
+
+from app.desktop.window import theme
+
+MOST = 60  # beyond that, numbers would hide what they name: only who is followed or pointed at keeps one
+LAID_OUT = 2000  # texts, at most: identities are never used again
+
+
+class Labels(pg.GraphicsObject):  # type: ignore[misc]
+    """Texts of a fixed size in a view box, whatever its zoom."""
+
+    def __init__(self, box: pg.ViewBox) -> None:
+        super().__init__()
+        self.box = box
+        self.on = True
+        self._laid: dict[int, QStaticText] = {}
+        self._ink = QColor(theme.INK)
+        self.shown: list[tuple[int, QPointF]] = []  # identity, and the upper left corner of its text in um
+        box.addItem(self, ignoreBounds=True)
+        box.sigRangeChanged.connect(self.prepareGeometryChange)
+
+    def show_all(
+        self,
+        particle: NDArray[np.int64],  # [N]
+        position_um: NDArray[np.float64],  # [N, 2]
+        offset_um: float,
+        named: NDArray[np.bool_],  # [N] who keeps a name in a crowd
+    ) -> None:
+        """The identity of each particle, to its lower right."""
+        rows = slice(None) if len(particle) <= MOST else named
+        if not self.on:
+            rows = slice(0)
+        who, corner_um = particle[rows].tolist(), (position_um[rows] + offset_um).tolist()
+        self.shown = [(name, QPointF(x, y)) for name, (x, y) in zip(who, corner_um, strict=True)]
+        self.update()
+
+    def boundingRect(self) -> QRectF:
+        return QRectF(self.box.viewRect())
+
+    def paint(self, painter: QPainter, *_: object) -> None:
+        to_screen = painter.transform()
+        painter.resetTransform()
+        painter.setPen(self._ink)
+        if len(self._laid) > LAID_OUT:
+            self._laid.clear()
+        for name, corner in self.shown:
+            if name not in self._laid:
+                self._laid[name] = QStaticText(str(name))
+            painter.drawStaticText(to_screen.map(corner), self._laid[name])

@@ -1,0 +1,103 @@
+"""What the edited experiment will do: curves and numbers, below the form, each of which can be put away."""
+
+from __future__ import annotations
+
+from PyQt6.QtCore import Qt
+from PyQt6.QtWidgets import QHBoxLayout, QScrollArea, QToolButton, QVBoxLayout, QWidget
+
+from app.desktop.panels.predicted_numbers import ForeseenTable
+from app.desktop.plots import potential_plot
+from app.desktop.plots.potential_plot import PLOT_PX, PotentialPlot
+from app.desktop.window import theme
+
+LEAST_PX, MOST_PX = 60, 190  # of the numbers' height
+
+
+class Consequences(QWidget):
+    """Shows what there is room for, beside a form of a given height; what a person has chosen stays chosen."""
+
+    def __init__(self, plot: PotentialPlot, foreseen: ForeseenTable, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.plot, self.foreseen = plot, foreseen
+        self.numbers = QScrollArea()
+        self.numbers.setWidget(foreseen)
+        self.numbers.setWidgetResizable(True)
+        self.numbers.setFrameShape(QScrollArea.Shape.NoFrame)
+        self.numbers.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.plot_button, self.numbers_button = _button("V and F"), _button("Foreseen")
+        self.force_button = _button("⇄ F")
+        self.force_button.setToolTip("F in the place of V, or V again: there is no room for both")
+        self.force_button.hide()
+        self._chosen: dict[QToolButton, bool] = {}  # what a person has put away or fetched
+        self.drawn = False  # a curve is there to be dragged
+        self._room_px = self._most_px = 0
+        row = QHBoxLayout()
+        row.setSpacing(theme.GRID)
+        row.addWidget(self.plot_button)
+        row.addWidget(self.numbers_button)
+        row.addWidget(self.force_button)
+        row.addStretch(1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(theme.GRID // 2)
+        column.addLayout(row)
+        column.addWidget(self.plot)
+        column.addWidget(self.numbers)
+        for button in (self.plot_button, self.numbers_button):
+            button.clicked.connect(lambda on, button=button: self._choose(button, on))
+        self.force_button.clicked.connect(lambda: self.fit(self._room_px, self._most_px))
+
+    @property
+    def head_px(self) -> int:
+        """The height of what is always there."""
+        return self.plot_button.sizeHint().height() + theme.GRID // 2
+
+    def fit(self, room_px: int, most_px: int) -> None:
+        """Show what has room in so many pixels, below the row of buttons: the numbers first, then V, then F.
+
+        A plot that a person has fetched, or has a curve to be dragged in, comes before the numbers.
+
+        Args:
+            most_px: what there is without the form's own room: a plot that is fetched gets it where it must.
+        """
+        self._room_px, self._most_px = room_px, most_px
+        gap_px = theme.GRID // 2
+        first = self._chosen.get(self.plot_button, self.drawn)
+        left_px = room_px - first * (PLOT_PX + gap_px)
+        numbers = self._chosen.get(self.numbers_button, left_px >= LEAST_PX)
+        for_plot_px = room_px - numbers * (LEAST_PX + gap_px)
+        plot = self._chosen.get(self.plot_button, self.drawn or for_plot_px >= PLOT_PX)
+        both = for_plot_px >= self.plot.height_px
+        one_px = min(max(most_px - numbers * (LEAST_PX + gap_px), potential_plot.LEAST_PX), PLOT_PX)
+        if both:
+            self.plot.show_both()
+        else:
+            self.plot.show_one(self.force_button.isChecked(), one_px)
+        self.force_button.setText("⇄ V" if self.force_button.isChecked() else "⇄ F")
+        self.force_button.setVisible(plot and not both)
+        left_px = room_px - plot * ((self.plot.height_px if both else one_px) + gap_px)
+        self.numbers.setFixedHeight(min(max(left_px, LEAST_PX), MOST_PX))
+        for button, widget, on in ((self.plot_button, self.plot, plot), (self.numbers_button, self.numbers, numbers)):
+            widget.setVisible(on)
+            button.setChecked(on)
+            button.setArrowType(Qt.ArrowType.DownArrow if on else Qt.ArrowType.RightArrow)
+
+    def show_drawn(self, drawn: bool) -> None:
+        """Whether there is a curve to be dragged: the plot comes for it, and stays."""
+        if drawn != self.drawn:
+            self.drawn = drawn
+            self.fit(self._room_px, self._most_px)
+
+    def _choose(self, button: QToolButton, on: bool) -> None:
+        self._chosen[button] = on
+        self.fit(self._room_px, self._most_px)
+
+
+def _button(text: str) -> QToolButton:
+    button = QToolButton()
+    button.setText(text)
+    button.setCheckable(True)
+    button.setAutoRaise(True)
+    button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+    button.setToolTip(f"show {text}, or put it away")
+    return button

@@ -1,0 +1,126 @@
+"""What was asked of the devices, and beside it what they did; and the settings of the rig, to be changed."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from PyQt6.QtCore import pyqtSignal
+from PyQt6.QtWidgets import QCheckBox, QPushButton, QStackedWidget, QVBoxLayout, QWidget
+
+from app.assembly.rig import Plan
+from app.desktop.forms.choice_box import ChoiceBox
+from app.desktop.forms.editing_keys import APPLY, EditingKeys
+from app.desktop.forms.error_label import Sentence
+from app.desktop.forms.form import Fields
+from app.desktop.forms.value_editors import discard
+from app.desktop.panels.experiment_panel import scrolled
+from app.desktop.panels.readbacks import Answers
+from app.desktop.window import theme
+from config.reader import Document, build, plain
+
+LIVE = ("tracking",)  # parts that are changed between two turns
+REOPEN = ("camera", "deflector", "laser", "loop", "optics", "plant", "sample")  # these need the devices opened again
+
+
+class DevicePanel(QWidget):
+    """`changed` carries what differs from the rig in force, by dotted key, and whether devices are opened anew."""
+
+    changed = pyqtSignal(dict, bool)
+
+    def __init__(self, plan: Plan, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.answers = Answers()
+        self.part, self.pages = ChoiceBox(), QStackedWidget()
+        self.part.setToolTip("which part of the rig is shown")
+        self.part.currentIndexChanged.connect(self.pages.setCurrentIndex)
+        self.forms: dict[str, Fields] = {}
+        self.candidates = QCheckBox("Show what is kept and rejected")
+        self.candidates.setToolTip("by the tracking settings as they stand in the form, before they are in force")
+        self.trouble = Sentence()
+        self.button = QPushButton("Apply")
+        self.button.clicked.connect(self.apply)
+        self._typing = False  # a field holds text that is not committed yet
+        column = QVBoxLayout(self)
+        column.setSpacing(theme.GRID)
+        column.addWidget(self.answers)
+        column.addWidget(self.part)
+        column.addWidget(self.pages, 1)
+        column.addWidget(self.candidates)
+        column.addWidget(self.trouble)
+        column.addWidget(self.button)
+        self.show_plan(plan)
+        self._keys = EditingKeys(self, {APPLY: self.apply}, self._typed)
+
+    def show_plan(self, plan: Plan, edits: dict[str, Any] | None = None) -> None:
+        """The settings of this rig, in force from now on; and `edits`, by dotted key, which are not."""
+        self.plan = plan
+        self.answers.clear()
+        values = {
+            part: getattr(plan.rig, part) for part in (*LIVE, *REOPEN) if part != "sample" or plan.kind == "SIMULATED"
+        }
+        if {part: form.cls for part, form in self.forms.items()} != {part: type(own) for part, own in values.items()}:
+            self._make_forms(values)
+        for part, value in values.items():
+            edited = {key.partition(".")[2]: one for key, one in (edits or {}).items() if key.startswith(f"{part}.")}
+            settings = plain(value)
+            self.forms[part].put(settings | {name: one for name, one in edited.items() if name in settings})
+        self._edited()
+
+    def _make_forms(self, values: dict[str, Any]) -> None:
+        """A page a part: some 0.2 s of work, which other values of the same parts do not need."""
+        shown = self.part.currentText()
+        while self.pages.count():
+            page = self.pages.widget(0)
+            assert page is not None
+            self.pages.removeWidget(page)
+            discard(page)
+        self.part.clear()
+        self.forms = {}
+        for part, value in values.items():
+            form = Fields(type(value))
+            form.edited.connect(self._edited)
+            self.forms[part] = form
+            self.pages.addWidget(scrolled(form))
+            self.part.addItem(part)
+        self.part.setCurrentIndex(max(self.part.findText(shown), 0))
+
+    def edits(self) -> dict[str, Any]:
+        """What differs from the rig in force: dotted key to value."""
+        found: dict[str, Any] = {}
+        for part, form in self.forms.items():
+            before = plain(getattr(self.plan.rig, part))
+            for name, value in form.get().items():
+                if before[name] != value:
+                    found[f"{part}.{name}"] = value
+        return found
+
+    def tracking(self) -> Any:
+        """The tracking settings as they stand in the form. Raises Refused."""
+        return build(Document("the device panel", self.forms["tracking"].get(), {}), type(self.plan.rig.tracking))
+
+    def apply(self) -> None:
+        edits = self.edits()
+        if edits:
+            self.changed.emit(edits, any(key.split(".")[0] in REOPEN for key in edits))
+
+    def say(self, trouble: str) -> None:
+        self.trouble.say(trouble)
+
+    def _edited(self) -> None:
+        edits = self.edits()
+        reopens = any(key.split(".")[0] in REOPEN for key in edits)
+        self.button.setEnabled(bool(edits) or self._typing)
+        some = "Apply" if edits or self._typing else "In force"
+        self.button.setText("Apply, dark, devices opened anew" if reopens else some)
+        self.say("")
+
+    def _typed(self, uncommitted: bool) -> None:
+        if uncommitted != self._typing:
+            self._typing = uncommitted
+            self._edited()
+
+
+def with_edits(experiment: Any, edits: dict[str, Any]) -> Any:
+    """The experiment with these values in its `set`: what a rig is changed by, and what the journal keeps."""
+    return dataclasses.replace(experiment, set={**experiment.set, **edits})

@@ -1,0 +1,161 @@
+"""The experiments at hand: a list of titles, above them copies of edits that were not saved, Open and Save."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from PyQt6.QtCore import Qt, pyqtSignal
+from PyQt6.QtWidgets import QGridLayout, QMenu, QToolButton, QWidget
+
+from app.desktop.forms.choice_box import ChoiceBox
+from app.desktop.window import theme
+from app.desktop.window.file_dialog import FileDialog, Replace
+from app.desktop.window.unsaved_edits import Unsaved
+from config.reader import read
+from config.refused import Refused
+
+LEAST_PX = 100  # width of the list
+RECENT = 12  # files kept in the list at the Open button
+
+
+class ExperimentList(QWidget):
+    chosen = pyqtSignal(Path)
+    saved = pyqtSignal(Path)
+    resumed = pyqtSignal(object)  # Unsaved: edits that were kept
+
+    def __init__(self, folder: Path, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.folder = self.runs = folder
+        self.recent: list[Path] = []  # opened or saved, the newest first
+        self._last: Path | None = None  # the folder of the last dialog
+        self.dialog: FileDialog | Replace | None = None  # which is open
+        self.box, self.open_button, self.save_button = ChoiceBox(), QToolButton(), QToolButton()
+        self.open_button.setText("Open…")
+        self.open_button.setToolTip(
+            "open an experiment, a rig, a run or a video (or drop it on the window); the beam goes dark"
+        )
+        self.save_button.setText("Save…")
+        self.save_button.setToolTip("save the experiment as it is in the form, as YAML")
+        self.box.setMinimumWidth(LEAST_PX)
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setSpacing(theme.GRID // 2)
+        self._grid.setColumnStretch(0, 1)
+        self.show_narrow(False)
+        for path in sorted(folder.glob("*.yaml")):
+            self._add(path)
+        families = sorted(folder.glob("families/*.yaml"))
+        if families:
+            self.box.insertSeparator(self.box.count())
+        for path in families:
+            self._add(path)
+        self.box.setPlaceholderText("an experiment of its own")
+        self._kept = 0  # rows above the experiments: copies of edits, and a line
+        self.box.activated.connect(self._activated)
+        self.recent_menu = QMenu(self)
+        self.recent_menu.setToolTipsVisible(True)
+        self.open_button.setMenu(self.recent_menu)
+        self.open_button.setPopupMode(QToolButton.ToolButtonPopupMode.MenuButtonPopup)
+        self.open_button.clicked.connect(lambda: self._ask(False))
+        self.save_button.clicked.connect(lambda: self._ask(True))
+
+    def show_narrow(self, narrow: bool) -> None:
+        """The buttons below the list, or beside it."""
+        self._grid.addWidget(self.box, 0, 0, 1, 3 if narrow else 1)
+        for column, button in enumerate((self.open_button, self.save_button), 1):
+            self._grid.addWidget(button, int(narrow), column)
+
+    def height_px(self, narrow: bool) -> int:
+        """With the buttons below the list, or beside it."""
+        row_px = max(widget.sizeHint().height() for widget in (self.box, self.open_button))
+        return row_px + narrow * (row_px + theme.GRID // 2)
+
+    def show_title(self, title: str) -> None:
+        self.box.setCurrentIndex(self.box.findText(title))
+
+    def show_unsaved(self, copies: Iterable[Unsaved]) -> None:
+        """These copies of edits, above the experiments."""
+        shown = self.box.currentText()
+        for _ in range(self._kept):
+            self.box.removeItem(0)
+        listed = list(copies)
+        for row, copy in enumerate(listed):
+            self.box.insertItem(row, copy.name, copy)
+            self.box.setItemData(row, f"edits of {copy.path}, which were not saved", Qt.ItemDataRole.ToolTipRole)
+        if listed:
+            self.box.insertSeparator(len(listed))
+        self._kept = len(listed) + bool(listed)
+        self.show_title(shown)
+
+    def _activated(self, index: int) -> None:
+        found = self.box.itemData(index)
+        if isinstance(found, Unsaved):
+            self.resumed.emit(found)
+        else:
+            self.chosen.emit(found)
+
+    def _add(self, path: Path) -> None:
+        try:
+            data = read(path).data
+        except Refused:
+            return  # whoever opens it is told what is wrong with it
+        if _without_images(path, data.get("experiment", data)):
+            return  # main.py run is for it
+        self.box.addItem(str(data.get("title", path.stem)), path)
+        self.box.setItemData(self.box.count() - 1, str(data.get("about", "")), Qt.ItemDataRole.ToolTipRole)
+
+    def remember(self, path: Path) -> None:
+        """One more file that was opened or saved."""
+        path = path.absolute()
+        self.show_recent([path, *(other for other in self.recent if other != path)])
+
+    def show_recent(self, paths: list[Path]) -> None:
+        """These files in the list at the Open button."""
+        self.recent = paths[:RECENT]
+        self.recent_menu.clear()
+        for path in self.recent:
+            action = self.recent_menu.addAction(f"{path.name}   {path.parent.name}")
+            assert action is not None
+            action.setToolTip(str(path))
+            action.triggered.connect(lambda _, path=path: self.chosen.emit(path))
+
+    def close_dialog(self) -> None:
+        if self.dialog is not None:
+            self.dialog.close()
+
+    def _ask(self, saves: bool) -> None:
+        """For a file, in a dialog beside the window, which goes on."""
+        begin = self._last or next(folder for folder in (self.runs, *self.runs.absolute().parents) if folder.is_dir())
+        dialog = FileDialog(self, saves, begin, [self.runs, self.folder])
+        dialog.named.connect(self._named)
+        self._open(dialog)
+
+    def _open(self, dialog: FileDialog | Replace) -> None:
+        """One at a time."""
+        self.close_dialog()
+        self.dialog = dialog
+        dialog.finished.connect(lambda _: self._closed(dialog))
+        dialog.show()
+
+    def _closed(self, dialog: FileDialog | Replace) -> None:
+        if self.dialog is dialog:
+            self.dialog = None
+
+    def _named(self, path: Path, saves: bool) -> None:
+        self._last = path.parent
+        if saves and path.exists():
+            question = Replace(self, path)
+            question.accepted.connect(lambda: self.saved.emit(path))
+            self._open(question)
+        else:
+            (self.saved if saves else self.chosen).emit(path)
+
+
+def _without_images(path: Path, experiment: Any) -> bool:
+    """Whether its rig shows positions in a table."""
+    try:
+        return bool(read(path.parent / experiment["rig"]).data["camera"]["kind"] == "plant")
+    except (Refused, KeyError, TypeError):
+        return False

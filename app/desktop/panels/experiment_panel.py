@@ -1,0 +1,476 @@
+"""The experiment, edited on screen: a form, what it will do, and Apply between two turns."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from PyQt6.QtCore import QKeyCombination, QSize, Qt, pyqtSignal
+from PyQt6.QtGui import QKeySequence, QResizeEvent, QShortcut, QUndoCommand, QUndoStack
+from PyQt6.QtWidgets import QGridLayout, QPushButton, QScrollArea, QTabWidget, QVBoxLayout, QWidget
+
+from app.analysis.conditions import Means
+from app.analysis.predictions import predict
+from app.assembly.given_keys import GONE
+from app.assembly.rig import Plan
+from app.desktop.forms.editing_keys import APPLY, REDO, UNDO, EditingKeys
+from app.desktop.forms.error_label import LINES, Sentence
+from app.desktop.forms.form import Fields
+from app.desktop.forms.form_check import Checked, check, formulas_in
+from app.desktop.forms.formula_editor import FormulaEditor
+from app.desktop.panels.consequences import Consequences
+from app.desktop.panels.experiment_list import ExperimentList
+from app.desktop.panels.predicted_numbers import ForeseenTable
+from app.desktop.plots.potential_plot import PotentialPlot
+from app.desktop.window import theme
+from app.desktop.window.background_questions import Background
+from app.desktop.window.unsaved_edits import Unsaved
+from config.reader import plain
+from config.refused import Refused
+from control.experiment import Experiment, Programmed
+
+IN_ONE_GO_S = 1.0
+FORM_PX = 350  # of height for the form with its tabs, where the panel has it: 320 for the fields
+FORM_LEAST_PX = 150
+TWO_COLUMNS_PX = 470  # of width for the form and the rest beside it
+FORM_WIDE_PX = 252  # of width for the form in two columns
+SIDE_LINES = 3  # for what is wrong, in two columns
+EDGE_PX = 1  # above and below
+LAST_ROW = 3  # of two columns: takes the height that is left
+LAW, CARRYING = ("policy",), ("mode", "trap", "species", "keep_in_field")  # the rest is not turned while it runs
+
+
+class Edit(QUndoCommand):
+    """One edit of the form: the data before and after. What is typed or turned in one go is one edit."""
+
+    def __init__(self, panel: ExperimentPanel, before: Any, after: Any, shown: bool = False) -> None:
+        super().__init__("edit")
+        self._shown = shown  # the form shows `after` already
+        self.panel, self.before, self.after = panel, before, after
+        self.where, self.at_s = difference(before, after), time.monotonic()
+        self.applied = False  # the rig has followed it
+        below = panel.below(panel.undo_stack.index())  # whether the data were in force before it, and after it
+        self.before_flew: bool = below is None or below.after_flew
+        self.after_flew: bool = False
+
+    def id(self) -> int:
+        return 1
+
+    def mergeWith(self, other: QUndoCommand | None) -> bool:
+        if not isinstance(other, Edit) or self.applied or self.after_flew or other.at_s - self.at_s > IN_ONE_GO_S:
+            return False
+        if not self.where or other.where != self.where:
+            return False
+        self.after, self.at_s = other.after, other.at_s
+        return True
+
+    def undo(self) -> None:
+        self._show(self.before, self.after)
+
+    def redo(self) -> None:
+        if self._shown:
+            self._shown = False
+            self.panel.take_over(self.after)
+        else:
+            self._show(self.after, self.before)
+
+    def _show(self, data: Any, other: Any) -> None:
+        """What the rig's panels have set meanwhile is none of this edit, and stays."""
+        own = data["set"] != other["set"]
+        self.panel.show_data(data if own else {**data, "set": self.panel.data()["set"]})
+
+
+class RigEdit(QUndoCommand):
+    """Other values of the rig, which are in force: by dotted key, before and after.
+
+    The window changes the rig, then the stack goes a step: where the rig refuses, neither has changed.
+    """
+
+    def __init__(self, before: dict[str, Any], after: dict[str, Any], reopens: bool) -> None:
+        super().__init__("edit of the rig")
+        self.before, self.after, self.reopens = before, after, reopens
+
+
+class ExperimentPanel(QWidget):
+    """Shows an experiment; `applied` carries one that the strict reader has accepted.
+
+    `rig_stepped` asks for other values of the rig, because an edit of it is undone or redone: by dotted key, whether
+    the devices are opened anew for them, and what is to be called when they are in force.
+    """
+
+    applied = pyqtSignal(object)
+    rig_stepped = pyqtSignal(dict, bool, object)
+    edited = pyqtSignal(object, str)  # the experiment or None, and what is wrong with it
+
+    def __init__(
+        self, experiment: Experiment, means: Callable[[Any], Means], folder: Path, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._means = means  # what an experiment would have to work with; raises Refused
+        self.in_force = experiment
+        self.undo_stack = QUndoStack(self)
+        self._saved: dict[str, Any] = {}  # the data as opened, or as saved last
+        self.list = ExperimentList(folder)
+        self.law, self.carrying = Fields(Experiment, LAW), Fields(Experiment, CARRYING)
+        self.plot, self.foreseen = PotentialPlot(), ForeseenTable()
+        self.consequences = Consequences(self.plot, self.foreseen)
+        self.trouble = Sentence()
+        self.apply_button = QPushButton("Apply")
+        self.apply_button.setToolTip("put the edited experiment in force between two turns (Ctrl+Enter)")
+        self.undo_button, self.redo_button = QPushButton("Undo"), QPushButton("Redo")
+        self._typing = self._changed = self._wrong = False  # `typing`: a field holds text that is not committed yet
+        self._checked: Checked | None = None  # what was found out last
+        self._background = Background(check, self)
+        self._background.answered.connect(self._show_checked)
+        self._lay_out()
+        for form in (self.law, self.carrying):
+            form.edited.connect(self._edited)
+        self.apply_button.clicked.connect(self.apply)
+        self.plot.dragged.connect(self._dragged)
+        self.undo_button.clicked.connect(self.undo)
+        self.redo_button.clicked.connect(self.redo)
+        self.undo_stack.indexChanged.connect(self._show_buttons)
+        self._listen_to_keys()
+        self.show_experiment(experiment)
+
+    def _listen_to_keys(self) -> None:
+        actions = {APPLY: self._apply_typed, UNDO: self.undo, REDO: self.redo}
+        self._keys = EditingKeys(self, actions, self._typed)
+        for chords, action in actions.items():
+            for key, modifiers in chords:  # where no field has the focus
+                shortcut = QShortcut(QKeySequence(QKeyCombination(modifiers, Qt.Key(key))), self)
+                shortcut.setContext(Qt.ShortcutContext.WindowShortcut)
+                shortcut.activated.connect(action)
+
+    def _lay_out(self) -> None:
+        self.tabs = QTabWidget()
+        self.tabs.setDocumentMode(True)
+        self.tabs.setMinimumHeight(FORM_LEAST_PX)
+        self.tabs.addTab(scrolled(self.law), "Law")
+        self.tabs.addTab(scrolled(self.carrying), "Mode, trap, field")
+        self.buttons = QWidget()
+        self._button_grid = QGridLayout(self.buttons)
+        self._button_grid.setContentsMargins(0, 0, 0, 0)
+        self._button_grid.setSpacing(theme.GRID // 2)
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(theme.GRID, EDGE_PX, theme.GRID, EDGE_PX)
+        self._grid.setHorizontalSpacing(theme.GRID)
+        self._grid.setVerticalSpacing(theme.GRID // 2)
+        self._in_two_columns: bool | None = None
+        self._place(False)
+
+    def _place(self, in_two_columns: bool) -> None:
+        """The form above the rest; or beside it, where the panel is too low for both and wide enough."""
+        if in_two_columns == self._in_two_columns:
+            return
+        self._in_two_columns = in_two_columns
+        rest = (self.list, self.consequences, self.trouble, self.buttons)
+        if in_two_columns:
+            self._grid.addWidget(self.tabs, 0, 0, len(rest), 1)
+            for row, widget in enumerate(rest[:-1]):
+                self._grid.addWidget(widget, row, 1)
+            self._grid.addWidget(self.buttons, LAST_ROW, 1, Qt.AlignmentFlag.AlignBottom)
+        else:
+            self._grid.addWidget(self.list, 0, 0)
+            self._grid.addWidget(self.tabs, 1, 0)
+            for row, widget in enumerate(rest[1:], 2):
+                self._grid.addWidget(widget, row, 0)
+        self._grid.setRowStretch(1, 0 if in_two_columns else 1)
+        self._grid.setRowStretch(LAST_ROW, 1 if in_two_columns else 0)
+        self._grid.setColumnStretch(0, 1)
+        self._grid.setColumnStretch(1, 1 if in_two_columns else 0)
+        self._button_grid.addWidget(self.apply_button, 0, 0, 1, 2)
+        for column, button in enumerate((self.undo_button, self.redo_button)):
+            self._button_grid.addWidget(button, int(in_two_columns), column + 2 * (not in_two_columns))
+        self.tabs.setMinimumWidth(FORM_WIDE_PX if in_two_columns else 0)
+        self.list.show_narrow(in_two_columns)
+        self.trouble.set_lines(SIDE_LINES if in_two_columns else LINES)
+
+    def minimumSizeHint(self) -> QSize:
+        """Small, since what has no room is put away."""
+        return QSize(270, FORM_LEAST_PX + self._beside_px())
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """The form has its height first."""
+        super().resizeEvent(event)
+        left_px = self.height() - FORM_PX - self._beside_px()
+        self._place(left_px < 0 and self.width() >= TWO_COLUMNS_PX)
+        if self._in_two_columns:
+            left_px = most_px = self.height() - self._side_px()
+        else:
+            most_px = left_px + FORM_PX - FORM_LEAST_PX
+        self.consequences.fit(left_px, most_px)
+
+    def _beside_px(self) -> int:
+        """The height of all but the form, the curves and the numbers, in one column."""
+        fixed_px = self.list.height_px(False) + self.apply_button.sizeHint().height() + self.trouble.height_px(LINES)
+        return fixed_px + self.consequences.head_px + 6 * theme.GRID // 2
+
+    def _side_px(self) -> int:
+        """The height of all beside the form but the curves and the numbers, in two columns."""
+        gap_px = theme.GRID // 2
+        buttons_px = 2 * self.apply_button.sizeHint().height() + gap_px
+        fixed_px = self.list.height_px(True) + buttons_px + self.trouble.height_px(SIDE_LINES)
+        return fixed_px + self.consequences.head_px + 3 * gap_px + 2 * EDGE_PX
+
+    def show_experiment(self, experiment: Experiment) -> None:
+        """Another experiment, in force from now on; its edits begin anew."""
+        self._begin(experiment, QUndoStack(self))
+        for editor in self._formulas():
+            editor.forget()
+        self.show_data(plain(experiment))
+        self._saved = self.data()
+
+    def _begin(self, experiment: Experiment, stack: QUndoStack) -> None:
+        self.in_force, self._checked, self._changed = experiment, None, False
+        self.list.show_title(experiment.title)
+        self.list.box.setToolTip(experiment.about)
+        if stack is not self.undo_stack:
+            self.undo_stack.indexChanged.disconnect(self._show_buttons)
+            stack.indexChanged.connect(self._show_buttons)
+            self.undo_stack = stack
+
+    def show_unsaved(self, copy: Unsaved, experiment: Experiment) -> None:
+        """Edits that were kept are gone on with, over `experiment`, which is in force."""
+        if copy.stack is None or copy.saved is None:
+            self.show_experiment(experiment)
+            if copy.data != self.data():
+                self.undo_stack.push(Edit(self, self.data(), copy.data))
+            return
+        self._begin(experiment, copy.stack)
+        self.show_data(copy.data)
+        self._saved = copy.saved
+
+    def unsaved(self, path: Path, plan: Plan, devices: dict[str, Any]) -> Unsaved | None:
+        """The edits of this file as they stand, to be kept; None where there are none."""
+        if self.data() == self._saved and not devices:
+            return None
+        return self.as_it_stands(path, plan, devices)
+
+    def as_it_stands(self, path: Path, plan: Plan, devices: dict[str, Any]) -> Unsaved:
+        return Unsaved(path, self.in_force.title, self.data(), devices, plan, self._saved, self.undo_stack)
+
+    def saved(self) -> None:
+        """What stands in the form is in a file by now."""
+        self._saved = self.data()
+
+    def show_data(self, data: Any) -> None:
+        self.law.put(data)
+        self.carrying.put(data)
+        self.take_over(data)
+
+    def take_over(self, data: Any) -> None:
+        """The form shows these data by now."""
+        self._data = data
+        self._check()
+
+    def read(self) -> Experiment:
+        """The experiment as edited. Raises Refused."""
+        checked = self._check_now()
+        if checked.experiment is None:
+            raise Refused(checked.trouble)
+        return checked.experiment
+
+    def data(self) -> dict[str, Any]:
+        """The experiment as edited, as plain data."""
+        shown = {name: row.get() for form in (self.law, self.carrying) for name, row in form.rows.items()}
+        return {**self._data, **shown}
+
+    def apply(self) -> None:
+        """Hand the edited experiment over, if it is one."""
+        experiment = self._check_now().experiment
+        if experiment is not None:
+            self.applied.emit(experiment)
+
+    def undo(self) -> None:
+        """Take the last edit back. Where it is in force, what was before it comes into force again."""
+        edit = self.undo_stack.command(self.undo_stack.index() - 1)
+        self._step(edit, False, self.undo_stack.undo)
+
+    def redo(self) -> None:
+        """The edit that was undone last, again; in force again where it was."""
+        edit = self.undo_stack.command(self.undo_stack.index())
+        self._step(edit, True, self.undo_stack.redo)
+
+    def _step(self, edit: QUndoCommand | None, forward: bool, step: Callable[[], None]) -> None:
+        if isinstance(edit, RigEdit):
+            self.rig_stepped.emit(edit.after if forward else edit.before, edit.reopens, step)
+        elif isinstance(edit, Edit):
+            step()
+            if follows(edit, forward) and self._check_now().experiment != self.in_force:
+                self.apply()
+
+    def below(self, index: int) -> Edit | None:
+        """The edit of the experiment that led to the data as they are with so many edits done; None: as opened."""
+        edits = (self.undo_stack.command(number) for number in range(index - 1, -1, -1))
+        return next((edit for edit in edits if isinstance(edit, Edit)), None)
+
+    def _apply_typed(self) -> None:
+        """Ctrl+Enter: what the Apply button does, where there is something to apply."""
+        self._typing = False
+        self._check_now()
+        if self.apply_button.isEnabled():
+            self.apply()
+
+    def refresh(self) -> None:
+        """What is foreseen, anew."""
+        self._check()
+
+    def accepted(self, experiment: Experiment) -> None:
+        """It is in force by now."""
+        self.in_force = experiment
+        stack = self.undo_stack
+        edits = [stack.command(index) for index in range(stack.count())]
+        done, undone = edits[: stack.index()], edits[stack.index() :]
+        for edit in done:
+            if isinstance(edit, Edit):
+                edit.applied = True
+        below, above = self.below(stack.index()), next((edit for edit in undone if isinstance(edit, Edit)), None)
+        if below is not None:
+            below.after_flew = True
+        if above is not None:
+            above.before_flew = True
+        self._check()
+
+    def show_set(self, values: dict[str, Any]) -> None:
+        """Other values of the rig are in force; what is being edited stays, and the field that is typed in, too."""
+        before, own = self.in_force.set, self._data["set"]
+        changed = {key for key in {**before, **values} if before.get(key, GONE) != values.get(key, GONE)}
+        kept = {key: value for key, value in own.items() if key not in changed}
+        self.in_force = replace(self.in_force, set=values)
+        self.take_over({**self._data, "set": kept | {key: values[key] for key in values if key in changed}})
+
+    def say(self, trouble: str) -> None:
+        self.trouble.say(trouble.splitlines()[0] if trouble else "")
+
+    def _edited(self) -> None:
+        before, after = self._data, self.data()
+        if after != before:
+            typing = any(formula.typing for formula in self._formulas())
+            self.undo_stack.push(Edit(self, before, after, shown=typing))
+
+    def _formulas(self) -> list[FormulaEditor]:
+        return self.law.findChildren(FormulaEditor)
+
+    def put_in_force(self, data: dict[str, Any]) -> None:
+        """An edit that somebody else has made, at once; undone like any other. Edits not yet applied go too."""
+        self.undo_stack.push(Edit(self, self._data, data))
+        self.apply()
+
+    def _dragged(self, index: int, points: Any) -> None:
+        """A point of a drawn curve is where a person has put it."""
+        data = copy.deepcopy(self.data())
+        shape = data["policy"]["forces"][index]["shape"]
+        shape["radius_um"], shape["energy_kt"] = points[:, 0].tolist(), points[:, 1].tolist()
+        self.undo_stack.push(Edit(self, self._data, data))
+
+    def _check(self) -> None:
+        """Find out what is wrong, and whether there is something to apply; of formulas in the background."""
+        data = self.data()
+        if self._checked is not None and self._checked.data == data:
+            self._show_checked(self._checked)
+        elif any(True for _ in formulas_in(data)):
+            self._background.ask(data)
+            self._changed = self._changed or (self._checked is not None and self._checked.data != data)
+            self._show_buttons()
+        else:
+            self._show_checked(check(data))
+
+    @property
+    def is_checking(self) -> bool:
+        """Whether it is still being found out what is wrong with the data as they stand."""
+        return self._background.busy
+
+    def _check_now(self) -> Checked:
+        """What is known of the data as they stand, or is found out here."""
+        checked = self._checked
+        if checked is None or self._background.busy or checked.data != self.data():
+            checked = check(self.data())
+            self._show_checked(checked)
+        return checked
+
+    def _show_checked(self, checked: Checked) -> None:
+        """What is wrong, what it will do, and whether there is something to apply."""
+        self._background.drop()
+        self._checked, experiment, trouble = checked, checked.experiment, checked.trouble
+        for editor in self._formulas():
+            formula = {"kind": "formula", **editor.get()}
+            editor.show_fault(formula, next((fault for wrong, fault in checked.faults if wrong == formula), None))
+        if experiment is not None:
+            try:
+                self._foresee(experiment)
+            except Refused as refused:
+                experiment, trouble = None, str(refused)
+        self.say("" if checked.faults else trouble)  # the editor of a formula says it at the character
+        if trouble:
+            self.foreseen.show_unknown()  # what is there is of something else
+        self._changed, self._wrong = experiment is not None and experiment != self.in_force, experiment is None
+        self._show_buttons()
+        self.edited.emit(experiment, trouble)
+
+    def _typed(self, uncommitted: bool) -> None:
+        """A field holds text that is committed when Apply takes the focus, or by Ctrl+Enter."""
+        self._typing = uncommitted
+        self._show_buttons()
+
+    def _show_buttons(self, *_: object) -> None:
+        """What can be applied, undone and redone, and whether the rig follows."""
+        self.apply_button.setEnabled(self._changed or self._typing)
+        self.apply_button.setText("Apply" if self._changed or self._typing or self._wrong else "In force")
+        below = self.undo_stack.index()
+        for button, name, keys, edit, forward in (
+            (self.undo_button, "Undo", "Ctrl+Z", self.undo_stack.command(below - 1), False),
+            (self.redo_button, "Redo", "Ctrl+Shift+Z", self.undo_stack.command(below), True),
+        ):
+            acts = follows(edit, forward)
+            button.setEnabled(edit is not None)
+            button.setText(f"{name}, apply" if acts else name)
+            said = "the rig follows from the next turn on" if acts else "in the form only; the rig goes on as it is"
+            if isinstance(edit, RigEdit) and edit.reopens:
+                said = "the rig follows: dark, devices opened anew"
+            button.setToolTip(f"{name.lower()} the last edit ({keys}): {said}")
+
+    def _foresee(self, experiment: Experiment) -> None:
+        """The curves and the numbers of what it will do. Raises Refused for what can't fly."""
+        means = self._means(experiment)
+        forces = experiment.policy.forces if isinstance(experiment.policy, Programmed) else ()
+        self.consequences.show_drawn(any(force.shape.kind == "drawn" for force in forces))
+        self.plot.show_forces([force.shape for force in forces], experiment.mode, means)
+        self.foreseen.show_all(predict(experiment, means))
+
+
+def follows(edit: QUndoCommand | None, forward: bool) -> bool:
+    """Whether the rig follows where an edit is redone (`forward`) or undone: only to data that were in force."""
+    if isinstance(edit, Edit):
+        return edit.applied and (edit.after_flew if forward else edit.before_flew)
+    return isinstance(edit, RigEdit)
+
+
+def difference(before: Any, after: Any) -> tuple[Any, ...]:
+    """The key of the value that differs, or of the first of several side by side; empty where there are other keys."""
+    if isinstance(before, dict) and isinstance(after, dict) and before.keys() == after.keys():
+        keys: list[Any] = [key for key in before if before[key] != after[key]]
+    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        keys = [index for index in range(len(before)) if before[index] != after[index]]
+    else:
+        return ()
+    return (keys[0], *difference(before[keys[0]], after[keys[0]])) if len(keys) == 1 else tuple(keys[:1])
+
+
+def scrolled(inside: QWidget) -> QScrollArea:
+    """In a frame that scrolls up and down, where it does not fit."""
+    holder = QWidget()
+    column = QVBoxLayout(holder)
+    column.setContentsMargins(0, theme.GRID, theme.GRID, 0)
+    column.addWidget(inside)
+    column.addStretch(1)
+    scroll = QScrollArea()
+    scroll.setWidget(holder)
+    scroll.setWidgetResizable(True)
+    scroll.setFrameShape(QScrollArea.Shape.NoFrame)
+    scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    return scroll

@@ -1,0 +1,214 @@
+"""What happened, in words, newest last: faults, orders, notes, who got no light and why. With filters."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+from PyQt6.QtGui import QColor, QGuiApplication, QTextBlock, QTextCharFormat, QTextCursor
+from PyQt6.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPlainTextEdit,
+    QPushButton,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.analysis.run_events import Happening, Kind, Line, Lines, Teller
+from app.desktop.window import theme
+from control.contract import Level, Turn
+
+COUNT_S = 0.5  # between two showings of what counts on
+MARKS = {Kind.FAULT: "✖", Kind.ORDER: "▸", Kind.NOTE: "·", Kind.DARK: "○"}
+COLOURS = {Kind.FAULT: theme.RED, Kind.ORDER: theme.ACCENT, Kind.NOTE: theme.INK, Kind.DARK: theme.FAINT}
+LEVELS = {Level.ARMED: theme.AMBER, Level.PROBING: theme.AMBER, Level.SAFE: theme.GREEN}
+SAID = {
+    Kind.FAULT: "trips, faults of devices and of the program",
+    Kind.ORDER: "orders, levels, and what an APPLY has changed",
+    Kind.NOTE: "what was clipped, carried, merged; where settings were taken from",
+    Kind.DARK: "who gets no light, and why",
+}
+
+
+class LogPanel(QWidget):
+    """Every line is there whole. The trip that holds the beam dark stands above them until it is left."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._lines, self._teller = Lines(), Teller()
+        self._blocks: list[Line] = []  # the lines that are shown
+        self._at_end = True
+        self._changed: set[int] = set()  # lines that count on, and do not show it yet
+        self._counts_s = 0.0  # when they will
+        self._quiet: set[int] = set()  # lines of long ago, by their id
+        self.filter, self.text, self.trip = QLineEdit(), QPlainTextEdit(), QLabel()
+        self.kinds: dict[Kind, QToolButton] = {}
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        self.filter.setPlaceholderText("only lines that contain …")
+        self.filter.setClearButtonEnabled(True)
+        self.filter.textChanged.connect(self._show_all)
+        self.text.setReadOnly(True)
+        self.text.setUndoRedoEnabled(False)
+        self.text.setFont(theme.figures_font(12))
+        self.text.setFrameShape(QPlainTextEdit.Shape.NoFrame)
+        self.trip.setWordWrap(True)
+        self.trip.setStyleSheet(f"color: {theme.RED}")
+        self.trip.setAccessibleName("the trip that holds the beam dark")
+        self.trip.hide()
+        copy = QPushButton("Copy")
+        copy.setToolTip("put the lines that are shown on the clipboard")
+        copy.clicked.connect(self.copy)
+        bar = self.text.verticalScrollBar()
+        assert bar is not None
+        bar.valueChanged.connect(self._scrolled)
+        bar.rangeChanged.connect(self._follow)
+        row = QHBoxLayout()
+        row.setSpacing(2)
+        for kind in Kind:
+            button = self.kinds[kind] = QToolButton()
+            button.setText(MARKS[kind])
+            button.setAccessibleName(kind)
+            button.setCheckable(True)
+            button.setChecked(True)
+            button.setToolTip(f"{kind}: show {SAID[kind]}")
+            button.toggled.connect(self._show_all)
+            row.addWidget(button)
+        row.addWidget(self.filter, 1)
+        row.addWidget(copy)
+        self.text.setMinimumHeight(48)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(theme.GRID, 4, theme.GRID, 4)
+        column.setSpacing(4)
+        column.addLayout(row)
+        column.addWidget(self.trip)
+        column.addWidget(self.text, 1)
+
+    def begin(self, experiment: str, rig: dict[str, object]) -> None:
+        """Another running begins, with this experiment (its text) in this rig (its values)."""
+        self._teller = Teller(experiment, rig)
+        self.trip.hide()
+
+    def clear(self) -> None:
+        """Another rig or recording: what was said of the one before goes."""
+        self._lines.clear()
+        self._quiet.clear()
+        self.trip.hide()
+        self._show_all()
+
+    def unpin(self) -> None:
+        """No loop is running: no trip holds a beam dark."""
+        self.trip.hide()
+
+    def say(self, text: str, colour: str = theme.INK) -> None:
+        """One line that is not a turn's; in red it is a fault."""
+        self._take([Happening(Kind.FAULT if colour == theme.RED else Kind.NOTE, text)])
+
+    def show_run(self, said: Iterable[Happening]) -> None:
+        """What a recording has to tell, quietly: it is of long ago."""
+        self._take(said, quiet=True)
+
+    def add(self, turns: Iterable[Turn]) -> None:
+        self._take([one for turn in turns for one in self._teller.of(turn)])
+
+    def copy(self) -> None:
+        clipboard = QGuiApplication.clipboard()
+        if clipboard is not None:
+            clipboard.setText("\n".join(self.read()))
+
+    def read(self) -> list[str]:
+        """The lines that are shown."""
+        return [line.text for line in self._blocks]
+
+    def _take(self, happenings: Iterable[Happening], quiet: bool = False) -> None:
+        happenings = list(happenings)
+        new, changed = self._lines.take(happenings)
+        self._quiet |= {id(line) for line in new} if quiet else set()
+        if not quiet:
+            self._pin(happenings)
+        if self._lines.thin():
+            self._quiet &= {id(line) for line in self._lines.lines}
+            self._show_all()
+            return
+        self._changed |= changed
+        if time.monotonic() >= self._counts_s:
+            self._counts_s = time.monotonic() + COUNT_S
+            self._show_again(self._changed)
+            self._changed = set()
+        self._append([line for line in new if self._wanted(line)])
+
+    def _pin(self, happenings: list[Happening]) -> None:
+        """The trip that lasts, in sight whatever else is said."""
+        levels = [one for one in happenings if one.level is not None]
+        if levels:
+            tripped = levels[-1].level is Level.TRIPPED
+            self.trip.setText(Line.of(levels[-1]).text.strip() if tripped else "")
+            self.trip.setVisible(tripped)
+
+    def _wanted(self, line: Line) -> bool:
+        return self.kinds[line.first.kind].isChecked() and self.filter.text().lower() in line.text.lower()
+
+    def _show_all(self) -> None:
+        self.text.clear()
+        self._blocks, self._changed = [], set()
+        self._append([line for line in self._lines.lines if self._wanted(line)])
+
+    def _append(self, lines: list[Line]) -> None:
+        if not lines:
+            return
+        document = self.text.document()
+        assert document is not None
+        cursor = QTextCursor(document)
+        cursor.beginEditBlock()
+        cursor.movePosition(QTextCursor.MoveOperation.End)
+        for line in lines:
+            if self._blocks:
+                cursor.insertBlock()
+            self._blocks.append(line)
+            cursor.insertText(self._words(line), self._format(line))
+        cursor.endEditBlock()
+
+    def _scrolled(self, value: int) -> None:
+        """A log that is scrolled back stays there; at its end it follows the newest line."""
+        bar = self.text.verticalScrollBar()
+        self._at_end = bar is None or value >= bar.maximum() - 1
+
+    def _follow(self) -> None:
+        bar = self.text.verticalScrollBar()
+        if self._at_end and bar is not None:
+            bar.setValue(bar.maximum())
+
+    def _show_again(self, changed: set[int]) -> None:
+        """Lines that count on; the last ones are the likeliest."""
+        document = self.text.document()
+        assert document is not None
+        for index in range(len(self._blocks) - 1, -1, -1):
+            if not changed:
+                return
+            line = self._blocks[index]
+            if id(line) not in changed:
+                continue
+            changed.discard(id(line))
+            block: QTextBlock = document.findBlockByNumber(index)
+            cursor = QTextCursor(block)
+            cursor.movePosition(QTextCursor.MoveOperation.EndOfBlock, QTextCursor.MoveMode.KeepAnchor)
+            cursor.insertText(self._words(line), self._format(line))
+
+    @staticmethod
+    def _words(line: Line) -> str:
+        return f"{MARKS[line.first.kind]} {line.text}"
+
+    def _format(self, line: Line) -> QTextCharFormat:
+        first = line.first
+        colour = COLOURS[first.kind]
+        if id(line) in self._quiet and first.kind is not Kind.FAULT:
+            colour = theme.FAINT
+        elif first.kind is Kind.ORDER and first.level is not None:
+            colour = LEVELS.get(first.level, colour)
+        made = QTextCharFormat()
+        made.setForeground(QColor(colour))
+        return made

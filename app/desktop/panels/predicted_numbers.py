@@ -1,0 +1,59 @@
+"""What the edited experiment will do, in the units of a paper: read before Apply."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PyQt6.QtCore import Qt
+from PyQt6.QtWidgets import QGridLayout, QLabel, QWidget
+
+from app.analysis.predictions import Foreseen
+from app.desktop.window import theme
+
+ROWS = 100  # more than there are
+
+
+class ForeseenTable(QWidget):
+    """Two columns of names and values; where a value comes from is its tooltip."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setVerticalSpacing(2)
+        self._grid.setColumnStretch(1, 1)
+        self._grid.setRowStretch(ROWS, 1)  # below them all: rows do not spread
+        self._labels: list[tuple[QLabel, QLabel]] = []
+
+    def show_all(self, said: Sequence[Foreseen]) -> None:
+        while len(self._labels) < len(said):
+            name, value = QLabel(), QLabel()
+            name.setStyleSheet(f"color: {theme.FAINT}")
+            value.setFont(theme.figures_font(13))
+            value.setAlignment(Qt.AlignmentFlag.AlignRight)
+            row = len(self._labels)
+            self._grid.addWidget(name, row, 0)
+            self._grid.addWidget(value, row, 1)
+            self._labels.append((name, value))
+        for index, (name, value) in enumerate(self._labels):
+            there = index < len(said)
+            name.setVisible(there)
+            value.setVisible(there)
+            if there:
+                item = said[index]
+                name.setText(item.name)
+                value.setText(f"⚠ {item.value}" if item.warning else item.value)
+                value.setStyleSheet(f"color: {theme.AMBER}" if item.warning else "")
+                for label in (name, value):
+                    label.setToolTip(item.source)
+
+    def show_unknown(self) -> None:
+        """Nothing is foreseen of what can't fly: the names stay where they are."""
+        for _, value in self._labels:
+            value.setText("–")
+            value.setStyleSheet("")
+            value.setToolTip("")
+
+    def read(self) -> dict[str, str]:
+        """What stands there."""
+        return {name.text(): value.text() for name, value in self._labels if not name.isHidden()}

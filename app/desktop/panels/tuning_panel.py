@@ -1,0 +1,248 @@
+"""Which tracking settings suit what the camera shows: suggested, judged beside those in force, and put in force."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pyqtgraph as pg
+from numpy.typing import NDArray
+from PyQt6.QtCore import Qt, QTimer, pyqtSignal
+from PyQt6.QtWidgets import (
+    QButtonGroup,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QRadioButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.desktop.panels.experiment_panel import scrolled
+from app.desktop.plots.named_axes import Plot
+from app.desktop.window import theme
+from app.tuning.judge import LOOKED_AT, SUGGESTED, TENTHS, Judged, Tuned, Tuner
+from config.refused import Refused
+
+Image = NDArray[Any]
+LOOK_MS = 50
+PLOT_PX = 180
+WELCOME = (
+    "Looks at the last images and suggests diameter, least mass and separation; nothing changes until you use them."
+)
+
+
+class TuningPanel(QWidget):
+    """`used` carries the suggestion as edits of the rig; `judged` says that other settings are to be drawn, `wanted`
+    that the newest image is to be added."""
+
+    used = pyqtSignal(dict)
+    judged = pyqtSignal()
+    wanted = pyqtSignal()
+
+    def __init__(
+        self,
+        in_force: Callable[[], Any],
+        corrections: Callable[[], Mapping[str, Image]] = dict,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._in_force, self._corrections = in_force, corrections
+        self._images: deque[Image] = deque(maxlen=LOOKED_AT)
+        self.source: Callable[[], list[Image]] | None = None  # of a recording; None: the images that were added
+        self.tuner = Tuner()
+        self._seen = False
+        self.shown: Tuned | None = None
+        self.look_button, self.use_button = QPushButton("Suggest"), QPushButton("Use these")
+        self.look_button.setToolTip("look at the last images, and suggest settings for them")
+        self.use_button.setToolTip("put the suggested values in force between two turns")
+        self.suggested, self.in_force = QRadioButton("suggested"), QRadioButton("in force")
+        self.choice = QButtonGroup(self)
+        self.values: dict[tuple[str, str], QLabel] = {}
+        self.said, self.alarm = QLabel(WELCOME), QLabel()
+        self.mass = Plot("mass  grey levels", "", log="x", lines=1)
+        self.phase = Plot("sub-pixel phase  px", "", lines=1)
+        self.edge = pg.InfiniteLine(pen=pg.mkPen(theme.WHITE, width=1))
+        self.mass.axes.addItem(self.edge)
+        self._lay_out()
+        self.look_button.clicked.connect(self.look)
+        self.use_button.clicked.connect(self.use)
+        self.choice.buttonToggled.connect(lambda button, on: self._draw() if on else None)
+        self.timer = QTimer(self)
+        self.timer.timeout.connect(self._poll)
+        self._show(None)
+
+    def _lay_out(self) -> None:
+        table = QGridLayout()
+        table.setVerticalSpacing(1)
+        table.setHorizontalSpacing(2)
+        table.addWidget(self.suggested, 0, 1)
+        table.addWidget(self.in_force, 0, 2)
+        for button in (self.suggested, self.in_force):
+            button.setToolTip("whose histograms are drawn, and whose candidates stand in the image")
+            self.choice.addButton(button)
+        self.suggested.setChecked(True)
+        for row, name in enumerate((*SUGGESTED, "kept", "rejected"), 1):
+            label = QLabel(name.removesuffix("_px"))
+            label.setStyleSheet(f"color: {theme.FAINT}")
+            table.addWidget(label, row, 0)
+            for column, which in enumerate(("suggested", "in force"), 1):
+                value = QLabel()
+                value.setFont(theme.figures_font(13))
+                value.setAlignment(Qt.AlignmentFlag.AlignRight)
+                table.addWidget(value, row, column)
+                self.values[name, which] = value
+        self.said.setStyleSheet(f"color: {theme.FAINT}")
+        for plot in (self.mass, self.phase):
+            plot.setFixedHeight(PLOT_PX)
+        for label in (self.said, self.alarm):
+            label.setWordWrap(True)
+            label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.look_button)
+        buttons.addWidget(self.use_button)
+        inner = QWidget()
+        whole = QVBoxLayout(inner)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.setSpacing(theme.GRID)
+        whole.addLayout(buttons)
+        whole.addLayout(table)
+        whole.addWidget(self.mass, 1)
+        whole.addWidget(self.phase, 1)
+        whole.addWidget(self.alarm)
+        whole.addWidget(self.said)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(theme.GRID, 0, 0, theme.GRID)
+        outer.addWidget(scrolled(inner))
+
+    # images ---------------------------------------------------------------------------------------------------------
+
+    def add(self, image: Image) -> None:
+        """One more image that the camera gave; the last LOOKED_AT are looked at."""
+        if image.size and (not self._images or image is not self._images[-1]):
+            if self._images and self._images[-1].shape != image.shape:
+                self._images.clear()
+            self._images.append(image)
+
+    def forget(self) -> None:
+        """Another bench: what was said is about images that it did not make."""
+        self._images.clear()
+        self.source = None
+        self._show(None)
+
+    # suggestions ----------------------------------------------------------------------------------------------------
+
+    def look(self) -> None:
+        self.wanted.emit()
+        try:
+            frames = self.source() if self.source is not None else list(self._images)
+        except Refused as refused:
+            self.say(str(refused))
+            return
+        if not frames:
+            self.say("there is no image yet")
+            return
+        self.tuner.look(frames, self._in_force(), self._corrections())
+        self._show(None)
+        self.say(f"looking at {len(frames)} images")
+        self.look_button.setEnabled(False)
+        self.timer.start(LOOK_MS)
+
+    def _poll(self) -> None:
+        if self.tuner.busy:
+            return
+        self.timer.stop()
+        self.look_button.setEnabled(True)
+        self.say(self.tuner.trouble)
+        self._show(self.tuner.found)
+
+    def use(self) -> None:
+        if self.shown is not None and self.shown.edits:
+            self.used.emit(self.shown.edits)
+
+    def accepted(self) -> None:
+        """Other settings are in force by now: what is shown is judged against them."""
+        if self.shown is not None:
+            self.look()
+
+    @property
+    def judgement(self) -> Judged | None:
+        """Of the settings that are looked at, while anybody can see them."""
+        if self.shown is None or not self._seen:
+            return None
+        return self.shown.suggested if self.suggested.isChecked() else self.shown.in_force
+
+    def say(self, text: str) -> None:
+        self.said.setText(text)
+
+    def see(self, on: bool) -> None:
+        """Whether the panel is on top: Qt does not hide what lies behind another tab."""
+        self._seen = on
+        self.judged.emit()
+
+    # drawing --------------------------------------------------------------------------------------------------------
+
+    def _show(self, found: Tuned | None) -> None:
+        self.shown = found
+        self.use_button.setEnabled(found is not None and bool(found.edits))
+        self.use_button.setText("Use these" if found is None or found.edits else "In force")
+        edits = found.edits if found is not None else {}
+        for which, judged in (
+            ("suggested", found.suggested if found is not None else None),
+            ("in force", found.in_force if found is not None else None),
+        ):
+            for name, text in _texts(judged).items():
+                changed = which == "suggested" and f"tracking.{name}" in edits
+                self.values[name, which].setText(text)
+                self.values[name, which].setStyleSheet(f"color: {theme.AMBER}" if changed else "")
+        if found is not None:
+            said = (*filter(None, [found.doubt]), *found.why)
+            self.say("\n".join(sentence[0].upper() + sentence[1:] + "." for sentence in said))
+        doubtful = found is not None and bool(found.doubt)
+        self.said.setStyleSheet(f"color: {theme.AMBER if doubtful else theme.FAINT}")
+        self._draw()
+
+    def _draw(self) -> None:
+        judged = None
+        if self.shown is not None:
+            judged = self.shown.suggested if self.suggested.isChecked() else self.shown.in_force
+        self.edge.setVisible(judged is not None)
+        if judged is None:
+            self.alarm.setText("")
+            for plot in (self.mass, self.phase):
+                plot.empty()
+        else:
+            self._draw_judged(judged)
+        self.judged.emit()
+
+    def _draw_judged(self, judged: Judged) -> None:
+        edges, kept, rejected = judged.mass_histogram()
+        for name, count, colour in (("rejected", rejected, theme.VERMILION), ("kept", kept, theme.GREEN)):
+            self.mass.bars(
+                name, edges, count / max(int(count.max()), 1), colour
+            )  # a few beside a hundred times as many
+        self.edge.setValue(np.log10(max(judged.settings.minmass, edges[0])))
+        self.phase.steps("x", TENTHS, judged.phase[0], theme.SKY)
+        self.phase.steps("y", TENTHS, judged.phase[1], theme.ORANGE)
+        self.phase.line("even", [0.0, 1.0], np.ones(2), theme.FAINT, dash=True)
+        self.phase.axes.setYRange(0.0, max(2.0, 1.1 * float(judged.phase.max())))
+        self.alarm.setText(judged.verdict)
+        self.alarm.setStyleSheet(f"color: {theme.AMBER if judged.alarm else theme.FAINT}")
+
+
+def _texts(judged: Judged | None) -> dict[str, str]:
+    """What stands in a column of the table."""
+    if judged is None:
+        return dict.fromkeys((*SUGGESTED, "kept", "rejected"), "–")
+    s = judged.settings
+    return {
+        "diameter_px": f"{s.diameter_px} px",
+        "minmass": f"{s.minmass:.4g}",
+        "separation_px": f"{s.least_distance_px:g} px",
+        "invert": "yes" if s.invert else "no",
+        "kept": f"{len(judged.kept_mass)}",
+        "rejected": f"{len(judged.rejected_mass)}",
+    }

@@ -1,0 +1,204 @@
+"""V(r) and F(r) of each force as they will act, with what the light can not do shaded, and a drawn curve to drag."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pyqtgraph as pg
+from PyQt6.QtCore import QSize, Qt, pyqtSignal
+from PyQt6.QtWidgets import QLabel, QVBoxLayout, QWidget
+
+from app.analysis.conditions import Means
+from app.analysis.predictions import Curve, curve
+from app.desktop.window import theme
+
+COLOURS = (theme.SKY, theme.ORANGE, theme.GREEN, theme.PURPLE, theme.YELLOW)
+MOST = len(COLOURS)  # forces drawn
+NO_CURVE = "no curve over r: no force here is of the distance alone"
+PLOT_PX, LEAST_PX = 160, 92  # height of a plot; and where a panel has no room for that
+
+
+class PotentialPlot(QWidget):
+    """Two plots over one axis of distance, or one of them where there is no room for both."""
+
+    dragged = pyqtSignal(int, object)  # force, (radius_um, energy_kt) of all points of its drawn curve
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.energy, self.force = _plot("V  kT"), _plot("F  fN")
+        self.setToolTip("over the distance r in µm: as asked (dashed), as it acts (solid), out of reach (shaded)")
+        self.force.setXLink(self.energy)
+        self.energy.getAxis("bottom").setStyle(showValues=False)
+        self._asked = [(_line(self.energy, c, True), _line(self.force, c, True)) for c in COLOURS]
+        self._acts = [(_line(self.energy, c, False), _line(self.force, c, False)) for c in COLOURS]
+        self.shades = [_shade(self.force) for _ in (1, -1)]
+        self.points = Points()
+        self.points.moved.connect(self._moved)
+        self.energy.addItem(self.points)
+        self._drawn: int | None = None  # the force whose points are shown
+        self.why_empty = QLabel("", self.energy)
+        self.why_empty.setStyleSheet(f"color: {theme.FAINT}")
+        self.why_empty.setWordWrap(True)
+        self.why_empty.setGeometry(56, 8, theme.PANEL_WIDTH - 90, 60)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        for plot in (self.energy, self.force):
+            plot.setFixedHeight(PLOT_PX)
+            plot.setMinimumWidth(0)
+            plot.sizeHint = lambda: QSize(theme.PANEL_WIDTH, 80)
+            column.addWidget(plot)
+
+    @property
+    def height_px(self) -> int:
+        """Of both."""
+        return 2 * PLOT_PX
+
+    def show_one(self, force: bool, height_px: int) -> None:
+        """V alone, or F alone, of this height."""
+        self.energy.setVisible(not force)
+        self.force.setVisible(force)
+        self.energy.getAxis("bottom").setStyle(showValues=True)
+        for plot in (self.energy, self.force):
+            plot.setFixedHeight(height_px)
+
+    def show_both(self) -> None:
+        """V above F."""
+        self.energy.getAxis("bottom").setStyle(showValues=False)
+        for plot in (self.energy, self.force):
+            plot.setFixedHeight(PLOT_PX)
+            plot.show()
+
+    def show_forces(self, shapes: list[Any], mode: str, means: Means) -> None:
+        """The curves of these shapes; those that are not of the distance alone are left out, and it says so."""
+        curves = [curve(shape, mode, means) for shape in shapes[:MOST]]
+        self._drawn = next((index for index, shape in enumerate(shapes) if shape.kind == "drawn"), None)
+        self.why_empty.setText("" if any(made is not None for made in curves) else NO_CURVE)
+        for index in range(MOST):
+            made = curves[index] if index < len(curves) else None
+            _set(self._asked[index], None if made is None else (made.r_um, made.energy_kt, made.force_pn))
+            _set(self._acts[index], None if made is None else (made.r_um, made.acts_kt, made.acts_pn))
+        reach_fn = 1e3 * min((made.reach_pn for made in curves if made is not None), default=math.inf)
+        for side, shade in zip((1, -1), self.shades, strict=True):
+            shade.setVisible(math.isfinite(reach_fn))
+            if math.isfinite(reach_fn):
+                shade.setRegion((side * reach_fn, side * 100.0 * reach_fn))
+        if not self.points.held:
+            self._show_points(shapes)
+            self._frame([made for made in curves if made is not None], reach_fn)
+
+    def _show_points(self, shapes: list[Any]) -> None:
+        if self._drawn is None:
+            self.points.put(np.empty((0, 2)))
+        else:
+            shape = shapes[self._drawn]
+            self.points.put(np.column_stack([shape.radius_um, shape.energy_kt]))
+
+    def _frame(self, curves: list[Curve], reach_fn: float) -> None:
+        if not curves:
+            return
+        energy = np.concatenate([made.acts_kt for made in curves] + [made.energy_kt for made in curves])
+        energy = energy[np.isfinite(energy)]
+        low = float(energy.min())
+        high = min(float(energy.max()), low + 60.0)  # a wall does not make the well invisible
+        margin = 0.1 * max(high - low, 1.0)
+        self.energy.setYRange(low - margin, high + margin, padding=0)
+        force_fn = 1e3 * np.concatenate([made.acts_pn for made in curves])
+        force_fn = force_fn[np.isfinite(force_fn)]
+        top = 1.3 * float(np.abs(force_fn).max(initial=1.0))
+        self.force.setYRange(-top, top, padding=0)
+        self.energy.setXRange(0.0, max(float(made.r_um[-1]) for made in curves), padding=0.02)
+
+    def _moved(self, points: object) -> None:
+        if self._drawn is not None:
+            self.dragged.emit(self._drawn, points)
+
+
+class Points(pg.GraphItem):  # type: ignore[misc]
+    """Points that a person can drag; each stays between its neighbours."""
+
+    moved = pyqtSignal(object)  # [N, 2]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.place = np.empty((0, 2))
+        self.held = False
+        self._index, self._offset = -1, np.zeros(2)
+
+    def put(self, place: Any) -> None:
+        self.place = np.array(place, np.float64).reshape(-1, 2)
+        self._draw()
+
+    def move(self, index: int, x: float, y: float) -> None:
+        """Point `index` to (x, y), as far as its neighbours let it."""
+        low = self.place[index - 1, 0] + 0.01 if index > 0 else 0.0
+        high = self.place[index + 1, 0] - 0.01 if index + 1 < len(self.place) else math.inf
+        if index == 0 and self.place[0, 0] == 0.0:
+            high = 0.0  # the centre stays the centre
+        self.place[index] = round(min(max(x, low), high), 4), round(y, 3)
+        self._draw()
+        self.moved.emit(self.place.copy())
+
+    def mouseDragEvent(self, event: Any) -> None:
+        if event.button() != Qt.MouseButton.LeftButton or len(self.place) == 0:
+            event.ignore()
+            return
+        if event.isStart():
+            hit = self.scatter.pointsAt(event.buttonDownPos())
+            if len(hit) == 0:
+                event.ignore()
+                return
+            self.held, self._index = True, int(hit[0].data())
+        if not self.held:
+            event.ignore()
+            return
+        event.accept()
+        if event.isFinish():
+            self.held = False
+        self.move(self._index, event.pos().x(), event.pos().y())
+
+    def _draw(self) -> None:
+        self.setData(
+            pos=self.place, data=np.arange(len(self.place)), size=11, symbol="o", pxMode=True,
+            symbolBrush=pg.mkBrush(theme.WHITE), symbolPen=pg.mkPen(theme.ACCENT, width=2),
+        )  # fmt: skip
+
+
+def _plot(label: str) -> pg.PlotWidget:
+    plot = pg.PlotWidget(background=theme.GROUND)
+    plot.setMenuEnabled(False)
+    plot.hideButtons()
+    plot.setMouseEnabled(x=False, y=False)
+    plot.setLabel("left", label)
+    plot.getAxis("left").setWidth(48)
+    plot.getAxis("left").enableAutoSIPrefix(False)
+    plot.showGrid(x=True, y=True, alpha=0.15)
+    return plot
+
+
+def _line(plot: pg.PlotWidget, colour: str, asked: bool) -> pg.PlotCurveItem:
+    style = Qt.PenStyle.DashLine if asked else Qt.PenStyle.SolidLine
+    line = pg.PlotCurveItem(pen=pg.mkPen(colour, width=1 if asked else 2, style=style))
+    plot.addItem(line)
+    return line
+
+
+def _shade(plot: pg.PlotWidget) -> pg.LinearRegionItem:
+    shade = pg.LinearRegionItem(
+        orientation="horizontal", movable=False, brush=pg.mkBrush(229, 72, 77, 40), pen=pg.mkPen(None)
+    )
+    shade.setZValue(-10)
+    plot.addItem(shade, ignoreBounds=True)
+    return shade
+
+
+def _set(lines: tuple[pg.PlotCurveItem, pg.PlotCurveItem], made: Any) -> None:
+    if made is None:
+        lines[0].setData([], [])
+        lines[1].setData([], [])
+    else:
+        r_um, energy_kt, force_pn = made
+        lines[0].setData(r_um, energy_kt, connect="finite")
+        lines[1].setData(r_um, 1e3 * force_pn, connect="finite")

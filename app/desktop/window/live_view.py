@@ -1,0 +1,154 @@
+"""The running instrument in the window: the newest turn on the image, in the strip, in the plots, in the log."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+
+from app.assembly.rig import Plan
+from app.desktop.image.image_view import View
+from app.desktop.panels.device_panel import DevicePanel
+from app.desktop.panels.log_panel import LogPanel
+from app.desktop.plots.observable_plots import Plots
+from app.desktop.window import theme
+from app.desktop.window.overload_notice import TooSlow
+from app.desktop.window.session import Session
+from app.desktop.window.state_strip import StateStrip
+from app.desktop.window.status_line import StatusLine
+from app.running.overload import Judge
+from app.running.process import Apart
+from app.running.thread import Live
+from config.reader import plain, write
+from control.contract import Turn
+
+READ_S = 0.2  # between two showings of the numbers
+OVER = 30  # looks over which the window's own rate is taken
+
+
+class Watching:
+    """Polls the newest Turn. Nothing comes from the loop by itself."""
+
+    def __init__(
+        self, view: View, strip: StateStrip, plots: Plots, log: LogPanel, status: StatusLine, devices: DevicePanel
+    ) -> None:
+        self.view, self.strip, self.plots, self.log = view, strip, plots, log
+        self.status, self.devices = status, devices
+        self.too_slow = TooSlow(view)
+        self.record: Path | None = None
+        self._record_from_s = 0.0
+        self._live: Live | Apart | None = None
+        self._count = 0  # of the newest turn shown
+        self._looked: list[float] = []  # when the window looked for a new turn
+        self._rests_until_s = 0.0  # from painting, where that takes long
+        self._judge = Judge()
+        self._said: set[str] = set()
+        self._silent = False  # the loop sends no news
+        self._read_s = 0.0  # when the numbers were shown
+
+    def begin_record(self, path: Path | None) -> None:
+        self.record, self._record_from_s = path, time.monotonic()
+
+    def forget(self) -> None:
+        """The rig is closed, or another one or a recording comes: of the loop before, only the log's lines stay."""
+        self.record, self._silent = None, False
+        self.log.unpin()
+        self.status.forget()
+        self.devices.answers.clear()
+        self.too_slow.forget()
+        self.strip.show_record("")
+        self.plots.forget()
+
+    def poll(self, session: Session) -> None:
+        """Show the newest turn, if there is one that has not been shown."""
+        live = session.live
+        if live is None:
+            return
+        if live is not self._live:
+            self._begin(live, session.opened_plan)
+        fresh = live.recent(self._count)
+        newest = live.newest
+        began_s = time.monotonic()
+        self._looked = [*self._looked[-OVER:], began_s]
+        if fresh and newest is not None and began_s >= self._rests_until_s:
+            self._count = fresh[-1][0]
+            turns = [turn for _, turn in fresh]
+            self.view.show_turn(newest, turns)
+            self.plots.add(turns)
+            self.log.add(turns)
+            self.strip.show_turn(newest)
+            ended_s = time.monotonic()
+            self._rests_until_s = ended_s + (ended_s - began_s) + self.view.paint_s  # never more than half of its time
+        self._show_silence(session.silence, newest)
+        if not live.running:
+            why = live.trouble
+            self.strip.show_stopped(why or "the camera has no more frames", trouble=bool(why), light=session.light)
+        self._say(live)
+        if time.monotonic() - self._read_s < READ_S:
+            return  # nobody reads numbers faster
+        self._read_s = time.monotonic()
+        pace = live.pace()
+        self.status.show_pace(pace, newest, self._looked_hz())
+        if newest is not None:
+            rig = session.plan.rig
+            slow = self._judge.look(rig, time.monotonic(), pace.turns, live.stopwatch, len(newest.tracks))
+            if not live.running or newest.frame is None:  # a silent camera is a fault, which is said as one
+                slow = None
+            self.too_slow.show_overload(slow)
+            self.status.show_slow(slow is not None)
+            planned_s = rig.camera.exposure_s / 2.0 + rig.camera.readout_s + rig.loop.latency_s
+            self.devices.answers.show_turn(rig, newest, pace, planned_s)
+
+    def _show_silence(self, why: str, newest: Turn | None) -> None:
+        """A loop that sends no news may give light: said where the eye is, as long as it lasts, and once in the log."""
+        if why:
+            self.strip.show_silent(why)
+            if not self._silent:
+                self.log.say(why, theme.RED)
+        elif self._silent and newest is not None:
+            self.strip.show_turn(newest)
+            self.log.say("the loop answers again", theme.INK)
+        self._silent = bool(why)
+
+    def each_second(self, runs: Path) -> None:
+        """The record's length, and the disk it goes to."""
+        there = next(folder for folder in (runs, *runs.absolute().parents) if folder.exists())
+        size = self.record.stat().st_size if self.record is not None and self.record.exists() else 0
+        self.status.show_disk(size, shutil.disk_usage(there).free)
+
+    def _begin(self, live: Live | Apart, plan: Plan) -> None:
+        """Another running: nothing of the one before is drawn on."""
+        self.log.begin(write(plan.experiment), plain(plan.rig))
+        self.log.say(f"started: {plan.experiment.title}, {plan.rig.title}")
+        self._live, self._count, self._looked, self._read_s = live, 0, [], 0.0
+        self._judge.forget()
+        self._said.clear()
+        self.view.trails.clear()
+        self.plots.clear_tracks()
+
+    def _say(self, live: Live | Apart) -> None:
+        """What went wrong in the loop, once; its details are lines of the log."""
+        for said, details in ((live.trouble, live.details), (live.recorder_trouble, "")):
+            if said and said not in self._said:
+                self._said.add(said)
+                for line in details.splitlines():
+                    self.log.say(line, theme.FAINT)
+                self.log.say(said, theme.RED)
+        seconds = time.monotonic() - self._record_from_s
+        self.strip.show_record(lasting(seconds) if live.recording else "")
+
+    def _looked_hz(self) -> float:
+        if len(self._looked) < 2:
+            return float("nan")
+        return (len(self._looked) - 1) / max(self._looked[-1] - self._looked[0], 1e-6)
+
+
+def lasting(seconds: float) -> str:
+    """Hours, minutes, seconds.
+
+    >>> lasting(3723.4)
+    '01:02:03'
+    """
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:02d}:{minutes:02d}:{rest:02d}"

@@ -1,0 +1,668 @@
+"""The main window: the image in the middle, everything else in its service."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PyQt6.QtCore import QTimer
+from PyQt6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
+from PyQt6.QtWidgets import QApplication, QMainWindow
+
+from app.assembly.given_keys import GONE
+from app.assembly.plan import unpinned
+from app.assembly.rig import EXPERIMENTS, Plan
+from app.assembly.stated_by_recording import KEYS, SCALE, channels_to_choose, value_at, with_told
+from app.console.error_words import sentence
+from app.console.terminal import say
+from app.desktop.forms.editing_keys import commit
+from app.desktop.image.image_view import View
+from app.desktop.image.mouse_tools import Hand
+from app.desktop.image.tracking_overlay import Judging, spread_images
+from app.desktop.panels.device_panel import DevicePanel, with_edits
+from app.desktop.panels.experiment_panel import ExperimentPanel, RigEdit
+from app.desktop.panels.log_panel import LogPanel
+from app.desktop.panels.tuning_panel import TuningPanel
+from app.desktop.plots.observable_plots import Plots
+from app.desktop.window import theme
+from app.desktop.window.actions import Actions
+from app.desktop.window.correction_capture import Taking
+from app.desktop.window.layout import lay_out
+from app.desktop.window.live_view import Watching
+from app.desktop.window.playback_controls import Transport
+from app.desktop.window.playback_view import Playback
+from app.desktop.window.refresh_timer import Pulse
+from app.desktop.window.remembered_layout import Memory
+from app.desktop.window.session import NOT_WHILE_RECORDING, Session, save_experiment
+from app.desktop.window.state_strip import StateStrip
+from app.desktop.window.status_line import StatusLine
+from app.desktop.window.stop_key import Escape
+from app.desktop.window.unsaved_edits import Copies, Unsaved
+from app.desktop.window.video_questions import Asking
+from app.desktop.window.window_heartbeat import Heart
+from app.running import stop_signals as signals
+from app.running.file_reading import Reading, read_with
+from app.running.plan_check import StillChecking
+from app.running.playback import Reel
+from app.running.process import Apart
+from app.tuning.images_to_corrections import IMAGES
+from config.reader import Document, plain
+from config.refused import Refused
+from control.contract import Fault, OrderKind, Tracks, Turn
+
+PLOT_MS = 1000
+WELCOME = "Start turns the loop; the beam stays dark until Arm"
+
+
+class Window(QMainWindow):
+    """Polls the newest Turn; writes orders. Closing it leaves the laser dark.
+
+    Args:
+        path: the file of the session's plan.
+        runs: the folder of new records.
+        planner: the plan of a file, called with its path and settings as "camera.channel_number=2".
+        memory: what is kept from one day to the next.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        path: Path,
+        runs: Path,
+        planner: Callable[..., Plan],
+        memory: Memory | None = None,
+    ) -> None:
+        super().__init__()
+        self.session, self.path, self.runs = session, path, runs
+        self._planner, self._memory = planner, memory
+        self.setWindowTitle("Cybloids")
+        rig = session.plan.rig
+        self.view = View(rig.optics.um_per_px, rig.plant.diameter_um)
+        self.view.scale_bar.px_um = rig.optics.um_per_px if SCALE in session.plan.unknown else 0.0
+        self.strip = StateStrip(str(session.plan.kind), rig.why_unconfirmed)
+        self.strip.show_watch(rig.loop.window_timeout_s)
+        self.strip.show_stopped("not started", light=session.light)
+        self.status = StatusLine()
+        self.panel = ExperimentPanel(unpinned(session.plan.experiment), session.means, EXPERIMENTS)
+        self.devices = DevicePanel(session.plan)
+        self.tuning = TuningPanel(lambda: self.session.plan.rig.tracking, lambda: self.session.plan.corrections)
+        self.plots, self.log = Plots(self._latencies_s, lambda: session.plan), LogPanel()
+        self.transport = Transport()
+        self.playback = Playback(self.view, self.strip, self.plots, self.transport)
+        self.watching = Watching(self.view, self.strip, self.plots, self.log, self.status, self.devices)
+        self.judging = Judging(self.view, self.devices, self.tuning, self._shown)
+        self.hand = Hand(self.view, self.panel.data, self._tracks)
+        self.hand.regions.show(excluded_regions(session.plan))
+        self.taking = Taking(self.judging.image, runs)
+        self.actions_bar = Actions(self)
+        self.asking = Asking(self, self._told)
+        self.reading: Reading | None = None  # of a file that was opened, and is not shown yet
+        self._resumed: Unsaved | None = None  # the edits that go with it
+        self._done: Callable[[], None] | None = None  # the step of the stack of edits that goes with it
+        self.copies = Copies(memory.unsaved if memory is not None else None)
+        self._not_kept = False  # the window has said that the edits can't be kept
+        self.still_lit = ""  # what went wrong when it was closed
+        self._has_ended = False
+        lay_out(self)
+        self._connect()
+        self.view.say(WELCOME)
+        self.panel.list.runs = runs
+        self.panel.list.show_recent([*(memory.recent if memory is not None else ())])
+        self.panel.list.remember(path)
+        self._list_copies()
+        for said in (*self.copies.unread, *(f"edits that were not saved: {copy.name}" for copy in self.copies)):
+            self.log.say(said, theme.AMBER)
+        if memory is not None:
+            memory.restore(self)
+        if session.plan.kind == "REPLAY":
+            try:
+                self._show_recording(Reel(path, session.plan))
+            except Refused as refused:
+                self.trouble(str(refused))
+        self.setAcceptDrops(True)
+        self.heart = Heart(self.session.beat, self)
+        self.pulse = Pulse(self._handle, self)
+        self.pulse.beat.connect(self.poll)
+        self.plot_timer = QTimer(self)
+        self.plot_timer.timeout.connect(self.each_second)
+        self.plot_timer.start(PLOT_MS)
+        self.pulse.start()
+
+    def _connect(self) -> None:
+        acts = self.actions_bar
+        acts.start.triggered.connect(self.start)
+        acts.close_rig.triggered.connect(self.close_rig)
+        acts.reconnect.triggered.connect(self.reconnect)
+        acts.record.triggered.connect(self.record)
+        acts.arm.triggered.connect(self.arm)
+        acts.stop.triggered.connect(self.stop)
+        acts.reset.triggered.connect(lambda: self.session.order(OrderKind.RESET))
+        self.escape = Escape(self, self.stop)
+        self.panel.applied.connect(self.apply)
+        self.panel.edited.connect(self._edited)
+        self.panel.rig_stepped.connect(self._set_rig)
+        self.hand.edited.connect(self.panel.put_in_force)
+        self.hand.rig_edited.connect(lambda edits: self.change_rig(edits, False))
+        self.hand.asked_for.connect(self.take)
+        self.taking.taken.connect(self._taken)
+        self.taking.said.connect(lambda said: self.status.showMessage(said, 6000))
+        self.devices.changed.connect(self.change_rig)
+        self.tuning.used.connect(lambda edits: self.change_rig(edits, False))
+        self.panel.list.chosen.connect(self.open)
+        self.panel.list.saved.connect(self.save)
+        self.panel.list.resumed.connect(self.resume)
+        self.watching.too_slow.chosen.connect(self.change_rig)
+        self.transport.asked.connect(lambda: self.asking.ask(self.session.plan))
+
+    # what a person does ---------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to open the rig; the window goes on, and `poll` says what comes of it."""
+        if self.session.ending:
+            self.status.showMessage("the rig that was opened before is still being closed: press Start again", 6000)
+            return
+        self.session.start()
+        self.status.clearMessage()
+
+    def close_rig(self) -> None:
+        """The loop ends, dark, and lets its devices go; the window stays, and Start opens them again.
+
+        Nothing of the loop that was closed stays in sight but the lines of the log.
+        """
+        said = ""
+        try:
+            self.session.close()
+        except Fault as fault:
+            said = str(fault)
+        self._forget_running()
+        self.view.say(WELCOME)
+        if said:
+            self.trouble(said)
+        else:
+            self.strip.show_stopped("the rig is closed; Start opens it again", light=self.session.light)
+            self.log.say("the rig is closed")
+        self.actions_bar.follow(self.session)
+
+    def _forget_running(self) -> None:
+        """What was shown of the loop: image, marks, trip, numbers, plots, and what was being taken or found."""
+        optics, plant = self.session.plan.rig.optics, self.session.plan.rig.plant
+        self.judging.forget()
+        self.watching.forget()
+        self.taking.forget()
+        self.view.show_rig(optics.um_per_px, plant.diameter_um, SCALE in self.session.plan.unknown)
+
+    def reconnect(self) -> None:
+        """Close the rig and open it anew: for a device that has gone. The beam stays dark until Arm."""
+        self.close_rig()
+        self.start()
+
+    def arm(self) -> None:
+        """Light, unless the click waited while the window was busy: who made it saw another state than there is."""
+        if self.heart.stalled:
+            self.status.showMessage("the window was busy when Arm was pressed: look, and press it again", 6000)
+            return
+        self.session.arm()
+
+    def stop(self) -> None:
+        """Dark, from any focus; and say so. A rig that is being opened is closed."""
+        self.session.order(OrderKind.STOP)
+        reading = self.reading
+        self._drop_reading()
+        if self.session.opening_s is not None:
+            self._cancel()
+            return
+        if reading is not None:
+            self.panel.list.show_title(self.session.plan.experiment.title)
+            self.status.showMessage(f"STOP: the beam is dark; {reading.path.name} is not opened", 4000)
+            return
+        silence = self.session.silence
+        self.status.showMessage(f"STOP was sent, but {silence}" if silence else "STOP: the beam is dark", 4000)
+
+    def _cancel(self) -> None:
+        self.session.cancel()
+        self.strip.show_stopped("the opening of the rig is being stopped", light=self.session.light)
+        self.view.say(WELCOME)
+        self.status.showMessage("STOP: the rig is not opened", 4000)
+
+    def _cancelled(self) -> None:
+        """What came of an opening that was stopped, in sight."""
+        if self.session.cancelled() and self.session.live is None and self.session.opening_s is None:
+            if self.session.doubt:
+                self.trouble(self.session.doubt)
+            else:
+                self.strip.show_stopped("not started: the opening of the rig was stopped", light=self.session.light)
+
+    def _opened(self) -> None:
+        """Whether the rig is open by now, in sight; it was begun by `start`."""
+        try:
+            if self.session.poll():
+                self._foresee()
+                self.view.say("waiting for the first frame")
+        except (Fault, Refused) as error:
+            self.trouble(str(error))
+        since_s = self.session.opening_s
+        if since_s is not None:
+            self.strip.show_opening(since_s, self.session.opening_note, self.session.light)
+            self.view.say("opening the rig; STOP (Esc) ends that")
+
+    def record(self, on: bool) -> None:
+        """Ask for a record, or for its end; `poll` says what comes of it."""
+        path = self.runs / f"{datetime.now():%Y-%m-%d_%H%M%S}.h5"
+        try:
+            self.session.record(path if on else None)
+        except Fault as fault:
+            self.trouble(str(fault))
+
+    def _recorded(self) -> None:
+        """The record that was asked for, in sight."""
+        try:
+            asked = self.session.recorded()
+        except (Fault, Refused) as error:
+            self.trouble(str(error))
+            return
+        if asked is not None:
+            self.watching.begin_record(asked.path)
+            self.status.showMessage(
+                f"recording to {asked.path}" if asked.path is not None else "the record is closed", 6000
+            )
+
+    def open(self, path: Path, resumed: Unsaved | None = None, sets: tuple[str, ...] = ()) -> None:
+        """Begin to read an experiment, a rig, a run or a video, instead of what is being read.
+
+        Once it is read, what ran before is dark and closed, and its edits that were not saved are kept in the list.
+
+        Args:
+            resumed: edits of this file, which were kept.
+            sets: settings for it, as "camera.channel_number=2".
+        """
+        self._drop_reading()
+        self.asking.close()
+        plan = resumed.plan if resumed is not None else None
+        self._resumed, self._done = resumed, None
+        self.reading = Reading(
+            path, read_with((lambda file: self._planner(file, *sets)) if plan is None else lambda _: plan)
+        )
+        self.status.showMessage(f"reading {path}; STOP (Esc) ends that")
+
+    def resume(self, copy: Unsaved) -> None:
+        """Go on with edits that were kept."""
+        self.open(copy.path, copy)
+
+    def _unsaved(self) -> Unsaved | None:
+        """The edits as they stand, with what is being typed; None where there are none."""
+        field = QApplication.focusWidget()
+        if field is not None and self.isAncestorOf(field):
+            commit(field)
+        return self.panel.unsaved(self.path, self.session.plan, self.devices.edits())
+
+    def _list_copies(self, copy: Unsaved | None = None) -> None:
+        """The copies of edits in the list, and one that is new in words."""
+        self.panel.list.show_unsaved(self.copies)
+        if copy is not None:
+            self.status.showMessage(f"in the list: {copy.name}", 10_000)
+            self.log.say(f"{copy.name}: these edits are kept in the list of experiments")
+
+    def _drop_reading(self) -> None:
+        if self.reading is not None:
+            self.reading.drop()
+            self.reading = None
+
+    def _read(self) -> None:
+        """What was opened is shown as soon as it is read."""
+        if self.reading is None:
+            return
+        try:
+            found = self.reading.taken()
+        except (Fault, Refused) as error:
+            self._not_read(self.reading.path, error)
+            return
+        except BaseException:
+            self.reading = None
+            raise
+        if found is None:
+            return
+        path, (plan, reel) = self.reading.path, found
+        resumed, before, stack = self._resumed, self._unsaved(), self.panel.undo_stack
+        if resumed is not None and resumed.stack is stack:  # and what was edited while it was read
+            values = resumed.data["set"]
+            resumed.data = {**self.panel.data(), "set": values}
+            resumed.devices = {key: value for key, value in self.devices.edits().items() if key not in values}
+        try:
+            self.show_plan(plan, resumed.devices if resumed is not None else None)
+        except (Fault, Refused) as error:
+            self.reading.drop()
+            self._not_read(path, error)
+            return
+        self.reading = None
+        self.path = path
+        self.panel.list.remember(path)
+        self.log.clear()
+        if reel is not None:
+            self._show_recording(reel)
+        self.status.clearMessage()
+        experiment = unpinned(self.session.plan.experiment)
+        if resumed is None:
+            self.panel.show_experiment(experiment)
+        else:
+            self.panel.show_unsaved(resumed, experiment)
+            self.copies.remove(resumed)
+        if stack is self.panel.undo_stack:
+            before = None  # they are gone on with
+            if self._done is not None:
+                self._done()
+        elif before is None:
+            stack.deleteLater()
+        else:
+            self.copies.add(before)
+        self._list_copies(before)
+
+    def _show_recording(self, reel: Reel) -> None:
+        self.playback.open(reel)
+        self.asking.ask(reel.plan)
+        self.tuning.source = lambda: spread_images(self.playback)
+        self.log.show_run(self.playback.said())
+        self._foresee()
+
+    def _told(self, values: dict[str, float]) -> None:
+        """What a video did not say: it is opened again, with its edits."""
+        plan, stack = self.session.plan, self.panel.undo_stack
+        edit = rig_edit(plan, values, True)
+        waiting = {key: value for key, value in self.devices.edits().items() if key not in values}
+        self._reopen(with_told(plan, values), values, waiting, lambda: stack.push(edit))
+
+    def _reopen(self, plan: Plan, edits: dict[str, Any], waiting: dict[str, Any], done: Callable[[], None]) -> None:
+        """The same recording with other values of its camera or scale, `edits`, which its experiment keeps in `set`."""
+        copy = self.panel.as_it_stands(self.path, plan, waiting)
+        copy.data = {**copy.data, "set": {**copy.data["set"], **edits}}
+        self.open(self.path, copy)
+        self._done = done
+
+    def _not_read(self, path: Path, error: Exception) -> None:
+        self.reading = None
+        self.status.clearMessage()
+        self.panel.list.show_title(self.session.plan.experiment.title)
+        channels = channels_to_choose(error) if isinstance(error, Refused) and self._resumed is None else 0
+        if channels:
+            self.status.showMessage(str(error))
+            self.asking.ask_channel(
+                str(error), channels, lambda number: self.open(path, sets=(f"camera.channel_number={number}",))
+            )
+        else:
+            self.trouble(str(error))
+
+    def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:
+        data = event.mimeData() if event is not None else None
+        if event is not None and data is not None and len(data.urls()) == 1:
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent | None) -> None:
+        data = event.mimeData() if event is not None else None
+        if data is not None and data.urls():
+            self.open(Path(data.urls()[0].toLocalFile()))
+
+    def show_plan(self, plan: Plan, edits: dict[str, Any] | None = None) -> None:
+        """Another plan, not yet started; what ran before is dark and closed. Raises Fault.
+
+        Args:
+            edits: of the devices, by dotted key, which are not in force.
+        """
+        self.session.open(plan)
+        self.playback.close()
+        self.tuning.forget()
+        self._forget_running()
+        self.strip.show_kind(str(plan.kind), plan.rig.why_unconfirmed)
+        self.strip.show_watch(plan.rig.loop.window_timeout_s)
+        self.strip.show_stopped("not started", light=self.session.light)
+        self.devices.show_plan(plan, edits)
+        self.hand.regions.show(excluded_regions(plan))
+        self._foresee()
+        self.setWindowTitle(f"{plan.experiment.title} · {plan.rig.title} · Cybloids")
+        self.view.say(WELCOME)
+        self._follow()
+
+    def change_rig(self, edits: dict[str, Any], reopens: bool) -> bool:
+        """Other values of the rig: of tracking between two turns, of devices by opening them anew, dark.
+
+        They are undone like an edit of the experiment. False where they are refused, which is said.
+        """
+        edit = rig_edit(self.session.plan, edits, reopens)
+        return self._set_rig(edits, reopens, lambda: self.panel.undo_stack.push(edit))
+
+    def _set_rig(self, edits: dict[str, Any], reopens: bool, done: Callable[[], None]) -> bool:
+        """`change_rig`, with a step of the stack of edits as soon as it is done."""
+        waiting = {key: value for key, value in self.devices.edits().items() if key not in edits}
+        try:
+            experiment = with_edits(self.session.plan.experiment, edits)
+            if self.playback.reel is not None:
+                plan = self.session.planned(experiment)
+                if any(opens_anew(key) for key in edits):
+                    self._reopen(plan, edits, waiting, done)
+                    return True
+                self.session.plan = plan
+                self.playback.edit(plan)
+            elif reopens:
+                self.show_plan(self.session.planned(experiment), waiting)
+            else:
+                self.session.apply(experiment)
+        except (Fault, Refused) as error:
+            self.devices.say(str(error))
+            self.hand.regions.show(excluded_regions(self.session.plan))  # as they are still in force
+            self.status.showMessage(str(error), 6000)
+            if isinstance(error, Fault):
+                self.trouble(str(error))
+            return False
+        self.panel.show_set(experiment.set)
+        done()
+        self.devices.show_plan(self.session.plan, waiting)
+        self.hand.regions.show(excluded_regions(self.session.plan))
+        self.tuning.accepted()
+        self._foresee()
+        if self.playback.reel is not None:
+            self.status.showMessage("the recording goes through these settings again", 6000)
+            return True
+        what = "the devices are opened anew by Start" if reopens else "in force from the next turn on"
+        self.status.showMessage(f"{', '.join(edits)}: {what}")
+        return True
+
+    def take(self, what: str) -> None:
+        """Begin to take a correction image from what is shown; `poll` says what comes of it."""
+        if self.session.recording:
+            self.status.showMessage(NOT_WHILE_RECORDING, 6000)
+            return
+        try:
+            images = spread_images(self.playback, IMAGES) if self.playback.reel is not None else None
+            if images is None and self.judging.image() is None:
+                raise Refused("there is no image yet: press Start first")
+            self.taking.begin(what, images)
+        except Refused as refused:
+            self.status.showMessage(str(refused), 6000)
+
+    def _taken(self, edits: dict[str, Any], said: str) -> None:
+        """A correction image, in force from the next turn on; or why it is not."""
+        file = next(iter(edits.values()))
+        if self.change_rig(edits, False):
+            self.log.say(f"{said}; {file}", theme.INK)
+        else:
+            self.log.say(f"{said}; it is not in force ({self.devices.trouble.text()}); {file}", theme.RED)
+
+    def save(self, path: Path) -> None:
+        """The experiment as it stands in the form."""
+        try:
+            save_experiment(self.session.plan, self.panel.read(), path)
+        except (Fault, Refused) as error:
+            self.panel.say(str(error))
+            return
+        self.panel.saved()
+        self.panel.list.remember(path)
+        self.status.showMessage(f"saved to {path}", 6000)
+
+    def apply(self, experiment: Any) -> None:
+        before = self.session.plan.experiment.set
+        other = {key: value for key, value in experiment.set.items() if before.get(key, GONE) != value}
+        try:
+            if self.playback.reel is not None and any(opens_anew(key) for key in other):  # as edits of before may have
+                plan = self.session.planned(experiment)
+                self._reopen(plan, other, self.devices.edits(), lambda: self.panel.accepted(experiment))
+                return
+            self.session.apply(experiment)
+            self.playback.edit(self.session.plan)
+        except Refused as refused:
+            self.panel.say(str(refused))
+            return
+        self.panel.accepted(experiment)
+        self._foresee()
+        recorded = self.playback.reel is not None
+        self.status.showMessage(
+            "squares: what it would have sent" if recorded else "in force from the next turn on", 6000
+        )
+
+    def _foresee(self) -> None:
+        """What is in force, for the theory that is drawn on the plots."""
+        experiment = self.session.plan.experiment
+        with suppress(StillChecking):  # told when the answer comes
+            self.plots.experiment, self.plots.means = experiment, self.session.means(experiment)
+
+    def _shown(self) -> Turn | None:
+        return self.playback.shown if self.playback.reel is not None else self.session.newest
+
+    def _tracks(self) -> Tracks | None:
+        seen = self._shown()
+        return seen.tracks if seen is not None else None
+
+    def _edited(self, experiment: object, trouble: str) -> None:
+        if not trouble:
+            self.hand.show_traps()
+
+    def _latencies_s(self) -> NDArray[np.float64]:
+        live = self.session.live
+        return live.latencies_s() if live is not None else np.empty(0)
+
+    def trouble(self, said: str) -> None:
+        """A fault is a sentence where the eye is."""
+        if self.session.running:
+            self.status.showMessage(said)  # the strip goes on saying what the instrument does
+        else:
+            self.strip.show_stopped(said, trouble=True, light=self.session.light)
+            self.view.say(said)
+        self.log.say(said, theme.RED)
+
+    def _handle(self) -> int | None:
+        live = self.session.live
+        return live.handle if isinstance(live, Apart) else None
+
+    # what the instrument does ---------------------------------------------------------------------------------------
+
+    def poll(self) -> None:
+        """What is new, on screen."""
+        self._read()
+        self._follow()
+
+    def _follow(self) -> None:
+        """What the instrument and the recording have to show."""
+        self.strip.doubt = self.session.doubt
+        self._cancelled()
+        self._opened()
+        self._recorded()
+        if self.session.checked:
+            self.panel.refresh()
+            self._foresee()
+        self.judging.poll()
+        self.plots.poll()
+        self.playback.poll()
+        self.watching.poll(self.session)
+        self.taking.poll()
+        self.actions_bar.follow(self.session)
+
+    def each_second(self) -> None:
+        """Plots, the disk, and how many particles there are to share the light."""
+        self.plots.draw()
+        self.watching.each_second(self.runs)
+        self.devices.answers.show_returned(self.session.returned)
+        self.judging.collect()
+        self.judging.show()
+        tracks = self._tracks()
+        particles = len(tracks) if tracks is not None else 0
+        if particles and particles != self.session.particles:
+            self.session.particles = particles
+            self.panel.refresh()
+
+    def fail(self, error: BaseException) -> None:
+        """Whatever went wrong in the window: dark, and a sentence."""
+        self.session.order(OrderKind.TRIP, f"the window: {sentence(error)}")
+        self.status.showMessage(sentence(error))
+        self.log.say(sentence(error), theme.RED)
+
+    def closeEvent(self, event: QCloseEvent | None) -> None:
+        with signals.held():  # a second signal must not cut the closing of a device in two
+            if event is not None and not (self._has_ended or self._keeps_edits() or signals.came()):
+                event.ignore()
+                return
+            self._end()
+        super().closeEvent(event)
+
+    def _keeps_edits(self) -> bool:
+        """Whether edits that were not saved are kept for the next time; or a person knows that they can't be."""
+        self.session.order(OrderKind.STOP)  # a disk may take its time
+        copy = self._unsaved()
+        if copy is not None:
+            self.copies.add(copy)
+        try:
+            self.copies.keep()
+        except (Refused, OSError) as error:
+            if copy is not None:
+                self.copies.remove(copy)
+            if self._not_kept:
+                return True
+            self._not_kept = True
+            self.trouble(f"the edits can't be kept ({error}): save them, or close the window once more")
+            return False
+        if copy is not None and copy.file is not None:
+            with suppress(OSError):
+                say("cybloids: edits that were not saved are kept; the list of experiments has them next time")
+        return True
+
+    def _end(self) -> None:
+        """Dark, and everything that was begun is ended. `still_lit` says what is wrong with the light after it."""
+        if self._has_ended:
+            return
+        self._has_ended = True
+        if self._memory is not None and self.pulse.active:
+            self._memory.keep(self, str(self.path), self.panel.list.recent)
+        self.pulse.stop()
+        self.heart.stop()
+        self.plot_timer.stop()
+        self._drop_reading()
+        self.asking.close()
+        self.panel.list.close_dialog()
+        for close in (self.session.close, self.session.close_helpers):
+            try:
+                close()
+            except Fault as fault:
+                self.still_lit = str(fault)
+        if self.still_lit and not signals.came():  # else the sentence about the signal contains it
+            with suppress(OSError):  # a terminal that was closed
+                say(f"cybloids: {self.still_lit}", error=True)
+        self.playback.close()
+        self.plots.close_workers()
+        self.judging.close()
+
+
+def opens_anew(key: str) -> bool:
+    """Whether a recording is read again for this value of its rig."""
+    return key in KEYS or key.partition(".")[0] == "camera"
+
+
+def rig_edit(plan: Plan, edits: dict[str, Any], reopens: bool) -> RigEdit:
+    """These values of a plan's rig, with those that it has now."""
+    rig = Document("the rig", plain(plan.rig), {})
+    return RigEdit({key: value_at(rig, key) for key in edits}, edits, reopens)
+
+
+def excluded_regions(plan: Plan) -> list[dict[str, Any]]:
+    """As plain data."""
+    return [plain(region) for region in plan.rig.tracking.excluded_regions]

@@ -1,0 +1,138 @@
+"""Open the window on a rig, an experiment, a run or a video."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from app.assembly.open import open_instrument
+from app.assembly.plan import Check, flyable, plan
+from app.assembly.replay_plan import plan_replay
+from app.assembly.rig import EXPERIMENTS, Plan
+from app.console.terminal import say
+from app.running import stop_signals as signals
+from app.running.plan_check import at_once
+from app.running.stop_signals import Stopped
+from config.reader import read
+from config.refused import Refused
+
+FIRST = EXPERIMENTS / "annular_activity.yaml"
+RUNS = Path("runs")
+PATIENT = ("loop.stale_periods=25",)  # a computer that is busy with a window does not hurt a simulated sample
+
+
+def open_desktop(
+    rig: Path | None,
+    experiment: Path | None,
+    sets: tuple[str, ...] = (),
+    *,
+    picture: Path | None = None,
+    seconds: float = 20.0,
+    made_window: Callable[[Any], None] | None = None,
+) -> int:
+    """The window, until it is closed; with `picture`, its looks after `seconds` of running, without a display.
+
+    Args:
+        made_window: called with the window before it is shown, by a program that drives it.
+
+    Returns:
+        The exit code. Raises Refused, Fault.
+    """
+    if picture is not None:
+        os.environ["QT_QPA_PLATFORM"] = "offscreen"
+    named = rig is not None or experiment is not None
+    opened = planner(rig, experiment, sets, at_once) if named else None  # refused before there is a window
+    app = application()
+    from PyQt6 import sip
+    from PyQt6.QtCore import QTimer
+
+    from app.desktop.window.main_window import Window
+    from app.desktop.window.remembered_layout import Memory
+    from app.desktop.window.screenshot import take_picture
+    from app.desktop.window.session import Session, Wiring
+
+    memory = Memory() if picture is None else None
+    if memory is not None and rig is None and experiment is None:
+        experiment = memory.experiment
+    path, made = opened or planner(rig, experiment, sets, at_once)
+    session = Session(made, Wiring(apart=open_instrument))
+    window = Window(session, path, RUNS, lambda file, *more: planner(file, None, (*sets, *more), at_once)[1], memory)
+    sys.excepthook = _hook(window)
+    if made_window is not None:
+        made_window(window)
+    try:
+        with signals.ending(lambda: QTimer.singleShot(0, lambda: end(app, window)), lambda: end(app, window)):
+            if picture is not None:
+                take_picture(window, picture, seconds)
+            else:
+                window.show()
+                app.exec()
+        signals.raise_if_stopped()
+        return 1 if window.still_lit else 0
+    except Stopped as stopped:
+        stopped.outcome = "the laser is dark" if not window.still_lit else window.still_lit
+        raise
+    finally:
+        sys.excepthook = sys.__excepthook__
+        with signals.held():
+            window.close()
+        sip.delete(window)  # before the QApplication, whatever order Python would take at its end
+
+
+def application() -> Any:
+    """The one QApplication, dressed. cv2 points Qt to plugins and fonts of its own: not to be followed."""
+    for name in ("QT_QPA_PLATFORM_PLUGIN_PATH", "QT_QPA_FONTDIR"):
+        os.environ.pop(name, None)
+    from PyQt6.QtCore import QCoreApplication
+    from PyQt6.QtWidgets import QApplication
+
+    from app.desktop.window import theme
+
+    QCoreApplication.setApplicationName("Cybloids")
+    found = QApplication.instance()
+    app = found if isinstance(found, QApplication) else QApplication(sys.argv[:1])
+    theme.dress(app)
+    if not theme.has_fonts():
+        say("there are no fonts: install fonts-dejavu-core for readable text", error=True)
+    sys.setswitchinterval(1e-3)  # the loop must not wait long for the window's Python
+    return app
+
+
+def end(app: Any, window: Any) -> None:
+    """A signal came: dark and closed, whatever dialog is open."""
+    window.close()
+    app.quit()
+
+
+def planner(
+    rig: Path | None, experiment: Path | None, sets: tuple[str, ...] = (), check: Check = flyable
+) -> tuple[Path, Plan]:
+    """The file that was opened, and its plan: a rig, an experiment, a run or a video. Raises Refused."""
+    if rig is not None and rig.suffix.lower() not in (".yaml", ".yml"):
+        return rig, plan_replay(rig, None, experiment, sets, check)
+    if rig is not None and experiment is None and {"policy", "experiment"} & set(read(rig).data):
+        rig, experiment = None, rig
+    path = experiment if experiment is not None else FIRST
+    made = plan(path, rig, ("rate=real time", *sets), check)
+    if made.rig.camera.kind == "plant":
+        raise Refused(f"{made.rig.title}: this rig has no images for a window; main.py run is for it")
+    if made.kind == "SIMULATED":
+        made = plan(path, rig, ("rate=real time", *PATIENT, *sets), check)
+    return path, made
+
+
+def _hook(window: Any) -> Callable[[type[BaseException], BaseException, TracebackType | None], None]:
+    """An exception in the window darkens the beam and is read in words, with its traceback on stderr."""
+
+    def hook(kind: type[BaseException], error: BaseException, at: TracebackType | None) -> None:
+        sys.__excepthook__(kind, error, at)
+        if issubclass(kind, KeyboardInterrupt):
+            window.close()
+        else:
+            window.fail(error)
+
+    return hook

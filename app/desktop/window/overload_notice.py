@@ -1,0 +1,91 @@
+"""That the loop does not keep up, on the image: what is too slow, and buttons for what would help."""
+
+from __future__ import annotations
+
+from PyQt6.QtCore import QEvent, QObject, Qt, pyqtSignal
+from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
+
+from app.desktop.window import theme
+from app.running.overload import Overload
+
+WIDEST_PX = 620
+EDGE_PX = 12  # from the edges of the image
+
+
+class TooSlow(QFrame):
+    """Lies on its parent, lower left, so that nothing moves when it comes. `chosen` carries edits of the rig, and
+    whether devices are opened anew for them."""
+
+    chosen = pyqtSignal(dict, bool)
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.text, self.away = QLabel(), QToolButton()
+        self.buttons: dict[str, QToolButton] = {}
+        self._put_away = False
+        self.setStyleSheet(f"TooSlow {{ background: {theme.PANEL}; border: 1px solid {theme.AMBER} }}")
+        self.text.setWordWrap(True)
+        self.text.setStyleSheet(f"color: {theme.AMBER}")
+        self.away.setText("×")
+        self.away.setToolTip("put this away until the rig is another one")
+        self.away.clicked.connect(self._go_away)
+        first = QHBoxLayout()
+        first.addWidget(self.text, 1)
+        first.addWidget(self.away, 0, Qt.AlignmentFlag.AlignTop)
+        self._row = QHBoxLayout()
+        self._row.addWidget(QLabel("What would help:"))
+        self._row.addStretch(1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(theme.GRID, 4, theme.GRID, theme.GRID)
+        column.addLayout(first)
+        column.addLayout(self._row)
+        self.hide()
+        parent.installEventFilter(self)
+
+    def forget(self) -> None:
+        """Another rig: what is too slow of it is not known yet."""
+        self._put_away = False
+        self.show_overload(None)
+
+    def show_overload(self, found: Overload | None) -> None:
+        """None: the loop keeps up."""
+        if found is None or self._put_away:
+            self.hide()
+            return
+        self.text.setText(f"Too slow. {found.text}")
+        if {offer.text for offer in found.offers} != set(self.buttons):
+            self._make_buttons(found)
+        self._place()
+        self.show()
+        self.raise_()
+
+    def _make_buttons(self, found: Overload) -> None:
+        for button in self.buttons.values():
+            self._row.removeWidget(button)
+            button.deleteLater()
+        self.buttons = {}
+        for offer in found.offers:
+            button = self.buttons[offer.text] = QToolButton()
+            button.setText(offer.text)
+            keys = ", ".join(f"{key} {value}" for key, value in offer.edits.items())
+            button.setToolTip(f"{keys}: " + ("dark, devices opened anew" if offer.reopens else "from the next turn on"))
+            button.clicked.connect(lambda _, offer=offer: self.chosen.emit(offer.edits, offer.reopens))
+            self._row.insertWidget(self._row.count() - 1, button)
+
+    def _go_away(self) -> None:
+        self._put_away = True
+        self.hide()
+
+    def _place(self) -> None:
+        parent = self.parentWidget()
+        assert parent is not None
+        width = min(WIDEST_PX, parent.width() - 2 * EDGE_PX)
+        self.setFixedWidth(max(width, 1))
+        height = max(self.heightForWidth(width), self.sizeHint().height())
+        self.setGeometry(EDGE_PX, parent.height() - height - EDGE_PX, width, height)
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """It keeps its corner where the parent changes its size."""
+        if event is not None and event.type() == QEvent.Type.Resize and self.isVisible():
+            self._place()
+        return False

@@ -1,0 +1,147 @@
+"""A recording in the window: the turn where one is, what was sent then, and what the edited law would send now."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.analysis.findings import RunTables
+from app.analysis.recent_turns import MOST
+from app.analysis.run_events import Happening
+from app.assembly.rig import Plan
+from app.desktop.image.image_view import View
+from app.desktop.plots.observable_plots import REMEMBERED, Plots
+from app.desktop.window.playback_controls import Transport
+from app.desktop.window.state_strip import StateStrip
+from app.running.playback import Reel
+from config.refused import Refused
+from control.contract import Tracks, Turn
+from control.experiment import Experiment
+
+TRAIL_S = 3.0
+
+Floats = NDArray[np.float64]
+
+
+class Playback:
+    """Shows a reel's turns; holds none of its own."""
+
+    def __init__(self, view: View, strip: StateStrip, plots: Plots, transport: Transport) -> None:
+        self.view, self.strip, self.plots, self.transport = view, strip, plots, transport
+        self.reel: Reel | None = None
+        self.shown: Turn | None = None
+        self._compared = -1
+        self._waits = False  # for the tracks of other settings
+        self._measured: tuple[tuple[int, int], RunTables | None] = ((0, 0), None)
+        transport.moved.connect(self.show_turn)
+        transport.load(None)
+
+    def open(self, reel: Reel) -> None:
+        """Show this recording from now on."""
+        self.close()
+        self.reel = reel
+        self.transport.load(self.reel)
+        self.plots.source = self
+        self.strip.show_stopped("a recording: nothing here reaches a laser")
+        self.view.say("tracking the first frames")
+
+    def close(self) -> None:
+        """Never waits: a recording may hang."""
+        if self.reel is not None:
+            threading.Thread(target=self.reel.close, name="end of a recording", daemon=True).start()
+        self.reel, self.shown, self._compared, self._waits = None, None, -1, False
+        self._measured = (0, 0), None
+        self.plots.source = None
+        self.transport.load(None)
+        self.view.compare(None)
+
+    def edit(self, plan: Plan) -> None:
+        """What would this plan have sent? Raises Refused."""
+        if self.reel is None:
+            return
+        if self.reel.edit(plan):
+            self._waits = True
+            self._measured = (0, 0), None
+            self.view.forget()
+            self.plots.forget()
+        self._compared = -1
+
+    def poll(self) -> None:
+        """On with the film; and again where one is, once there is something to compare with."""
+        if self.reel is None:
+            return
+        self.transport.tick()
+        index = int(self.transport.position)
+        ready = self.reel.compared if self.reel.retracked else self.reel.ready
+        if (self._waits or self.shown is None) and index < ready:
+            self._waits = False
+            self.show_turn(index)
+        elif self._compared < index < self.reel.compared:
+            self.show_turn(index)
+        if self.reel.trouble:
+            self.strip.show_stopped(self.reel.trouble, trouble=True)
+
+    def tracks(self) -> list[Tracks]:
+        """Up to where one is, and at its beginning what comes first: a figure of nothing tells nobody anything."""
+        return self.reel.tracks(*self._past(REMEMBERED)) if self.reel is not None else []
+
+    def tables(self) -> RunTables | None:
+        """Of the same turns; the same value until others are looked at."""
+        if self.reel is None:
+            return None
+        past = self._past(MOST)
+        if past != self._measured[0]:
+            self._measured = past, self.reel.tables(*past)
+        return self._measured[1]
+
+    def latencies_s(self) -> Floats:
+        """Of all turns up to where one is: no law changes them."""
+        if self.reel is None:
+            return np.empty(0)
+        end = max(int(self.transport.position) + 1, min(MOST, self.reel.ready))
+        return self.reel.latencies_s(max(end - MOST, 0), end)
+
+    def since(self) -> str:
+        """What the tracks are of, in words."""
+        since = self.reel.stretch(int(self.transport.position))[2] if self.reel is not None else ""
+        return f"of the recording{since}"
+
+    def law(self) -> Experiment | None:
+        """What has acted on the turns up to where one is; None where no light has, or more laws than one."""
+        return self.reel.law(*self._past(REMEMBERED)) if self.reel is not None else None
+
+    def said(self) -> list[Happening]:
+        """What happened in the recording."""
+        return self.reel.said() if self.reel is not None else []
+
+    def _past(self, most: int) -> tuple[int, int]:
+        """The turns up to where one is, not more than `most`, and not less where there are as many.
+
+        All are under one law, and all with light or none.
+        """
+        if self.reel is None:
+            return 0, 0
+        first, last, _ = self.reel.stretch(int(self.transport.position))
+        end = min(max(int(self.transport.position) + 1, first + most), last)
+        return max(end - most, first), max(end, first)
+
+    def show_turn(self, index: int) -> None:
+        """The image, the tracks, and both commands."""
+        if self.reel is None or index >= self.reel.ready:
+            return
+        try:
+            turn = self.reel.turn(index)
+        except Refused as refused:
+            self.strip.show_stopped(str(refused), trouble=True)
+            return
+        again = self.reel.again(index)
+        if again is not None:
+            self._compared = index
+        self.shown = turn
+        first = index - round(TRAIL_S * self.reel.fps)
+        self.view.trails.put(self.reel.tracks(first, index + 1))
+        self.view.show_recorded(turn)
+        self.view.compare(again)
+        self.strip.show_recorded(turn, again, self.reel.first is None)

@@ -1,0 +1,62 @@
+"""The window as a PNG, without a display."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from PyQt6.QtCore import QEventLoop, QTimer
+from PyQt6.QtWidgets import QApplication
+
+from app.desktop.window.main_window import Window
+from app.running import stop_signals as signals
+from config.atomic import fresh_file
+from control.contract import Fault, OrderKind
+
+OPEN_S = 200.0  # the longest that a rig may take to open
+LOOK_MS = 40  # between two looks whether it is enough
+
+
+def take_picture(window: Window, path: Path, seconds: float) -> None:
+    """Start, arm, run for `seconds` of wall time, and save what the window shows. A recording is tracked and scrubbed.
+
+    Raises Fault.
+    """
+    window.show()
+    reel = window.playback.reel
+    if reel is not None:
+        wait(seconds, lambda: not reel.busy)
+        window.transport.go(len(reel) // 2)
+    else:
+        window.start()
+        wait(OPEN_S, lambda: window.session.opening_s is None)
+        began_s = time.monotonic()
+        wait(seconds, lambda: window.session.newest is not None)
+        window.session.order(OrderKind.ARM)
+        wait(seconds - (time.monotonic() - began_s))
+    signals.raise_if_stopped()
+    window.each_second()
+    save(window, path)
+
+
+def wait(seconds: float, enough: Callable[[], bool] = lambda: False) -> None:
+    """Let the window live for so long, or until it is enough, or a signal comes."""
+    until_s = time.monotonic() + seconds
+    loop, look = QEventLoop(), QTimer()
+    look.timeout.connect(lambda: loop.quit() if signals.came() or enough() or time.monotonic() >= until_s else None)
+    look.start(LOOK_MS)
+    loop.exec()
+    look.stop()
+
+
+def save(window: Window, path: Path) -> None:
+    """What the window shows now, as a PNG. Raises Fault."""
+    window.poll()
+    QApplication.processEvents()
+    try:
+        with fresh_file(path, kind="a PNG") as beside:
+            if not window.grab().save(str(beside), "PNG"):
+                raise Fault(f"the picture {path} can't be written")
+    except OSError as error:
+        raise Fault(f"the picture {path} can't be written ({error.strerror})") from None

@@ -1,0 +1,478 @@
+"""The instrument as the window sees it: a plan, and a running of it. The window gives orders here and nowhere else."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from app.analysis.conditions import Means
+from app.assembly.darken import put_out
+from app.assembly.given_keys import names_of
+from app.assembly.machine import build_light, build_machine, latency_s, needs_network
+from app.assembly.open import open_instrument, open_recorder
+from app.assembly.plan import flyable, pinned, planned, unpinned
+from app.assembly.rig import Plan
+from app.assembly.stated_by_recording import value_at
+from app.running.heartbeat import Heartbeat, Watcher
+from app.running.light_wording import Light
+from app.running.plan_check import Checker, at_once
+from app.running.process import Apart
+from app.running.process_side import Opening
+from app.running.thread import Live
+from config.atomic import write_file
+from config.reader import Document, plain, write
+from config.refused import Refused
+from control.contract import STILL_LIT, Fault, OrderKind, Recorder, Turn
+from control.experiment import Experiment, Learned
+from control.loop import Machine
+from control.policies.calibrating import Calibrating
+
+PANEL = "the experiment panel"
+NOT_WHILE_RECORDING = (
+    "the images that correct the camera's can't be exchanged while a run is recorded, which has those that it began "
+    "with: end the record first"
+)
+
+
+def _recorder(instrument: Any, path: Path) -> Recorder:
+    return open_recorder(instrument, path, frames=True)
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """How a plan becomes an instrument: as app.assembly.open does it, or a test."""
+
+    open_instrument: Callable[[Plan], Any] = open_instrument
+    build_machine: Callable[[Plan, str], Machine] = build_machine
+    open_recorder: Callable[[Any, Path], Recorder] = _recorder
+    apart: Opening | None = None  # opens rigs in real time in a process of their own; None: everything is here
+    check: Callable[[Plan, str], Any] = build_machine  # what a network has to pass, in the Checker's process
+
+
+class Here:
+    """The opening of an instrument in this process, in a thread: with the face of an Apart that begins."""
+
+    def __init__(self, wiring: Wiring, plan: Plan) -> None:
+        self._wiring, self._plan = wiring, plan
+        self.instrument: Any = None
+        self._error: Exception | None = None
+        self._thread = threading.Thread(target=self._open, name="opening", daemon=True)
+
+    def begin(self) -> None:
+        self._thread.start()
+
+    def opened(self) -> bool:
+        """Never waits. Raises Refused and Fault."""
+        if self._thread.is_alive():
+            return False
+        if self._error is not None:
+            raise self._error
+        return True
+
+    def close(self) -> None:
+        """What it has opened is dark and closed."""
+        self._thread.join()
+        if self.instrument is not None:
+            self.instrument.beam.close()
+            self.instrument.camera.close()
+
+    def _open(self) -> None:
+        try:
+            self.instrument = self._wiring.open_instrument(self._plan)
+        except Exception as error:  # noqa: BLE001  raised again in the window's thread
+            self._error = error
+
+
+class Recording:
+    """An order to record, or to end the record: obeyed by the loop's process, or in a thread of its own here.
+
+    Opening a file may take as long as its disk does.
+    """
+
+    def __init__(self, live: Live | Apart, path: Path | None, open_record: Callable[[Path], Recorder]) -> None:
+        self.path = path
+        self._live, self._open = live, open_record
+        self._error: Exception | None = None
+        self._thread = threading.Thread(target=self._record, name="record", daemon=True)
+
+    def begin(self) -> None:
+        if not isinstance(self._live, Apart):
+            self._thread.start()
+
+    def done(self) -> bool:
+        """Never waits. Raises Refused, Fault."""
+        if isinstance(self._live, Apart):
+            return self._live.answered()
+        if self._thread.is_alive():
+            return False
+        if self._error is not None:
+            raise self._error
+        return True
+
+    def _record(self) -> None:
+        assert isinstance(self._live, Live)
+        try:
+            self._live.record(None if self.path is None else self._open(self.path))
+        except Exception as error:  # noqa: BLE001  raised again in the window's thread
+            self._error = error
+
+
+class Session:
+    """One window's instrument: opened by start, closed by close, dark whenever nobody runs it."""
+
+    def __init__(self, plan: Plan, wiring: Wiring | None = None) -> None:
+        self.wiring = wiring or Wiring()
+        self.plan = plan  # as it is in force
+        self.live: Live | Apart | None = None
+        self.instrument: Any = None
+        self._opening: Apart | Here | None = None
+        self._opening_s = 0.0  # since when
+        self._ending: threading.Thread | None = None  # of an opening that was ended
+        self._cancelled = False  # that it has ended is not shown yet
+        self._doubted: Plan | None = None  # whose laser is not known to be off
+        self.doubt = ""  # why
+        self._asked = False  # whether this rig's laser was asked to be off
+        self._opened_plan = plan
+        self._beats = 0
+        self._watcher: Watcher | None = None
+        self._checker: Checker | None = None
+        self._recording: Recording | None = None  # asked for, and not yet obeyed
+        self.particles = 0  # as many as were seen last
+        self._before: dict[str, Any] = {}  # of what the experiment's `set` says of the rig, what it had without that
+
+    @property
+    def running(self) -> bool:
+        return self.live is not None and self.live.running
+
+    @property
+    def opened_plan(self) -> Plan:
+        """As it was when the instrument was opened last; what was applied since is not in it."""
+        return self._opened_plan
+
+    @property
+    def opening_s(self) -> float | None:
+        """How long the instrument has been opening by now; None where it is not."""
+        return time.monotonic() - self._opening_s if self._opening is not None else None
+
+    @property
+    def opening_note(self) -> str:
+        """What the opening does, in words: it compiles."""
+        return self._opening.note if isinstance(self._opening, Apart) else ""
+
+    @property
+    def light(self) -> Light:
+        """What is known of the light while no loop runs."""
+        if self.doubt:
+            return "may be on"
+        if isinstance(self.live, Apart):
+            return self.live.light
+        if self._ending is not None:
+            return "unknown"
+        real = self.plan.kind != "REPLAY" and self.plan.rig.laser.kind != "simulated"
+        return "not asked" if real and not self._asked else "dark"
+
+    @property
+    def silence(self) -> str:
+        """That a loop in a process of its own sends no news, and what that means for the light; or empty."""
+        return self.live.silence if isinstance(self.live, Apart) else ""
+
+    @property
+    def asked_to_record(self) -> bool:
+        """Whether an order to record, or to end the record, is still being obeyed."""
+        return self._recording is not None
+
+    @property
+    def newest(self) -> Turn | None:
+        return self.live.newest if self.live is not None else None
+
+    def means(self, experiment: Experiment) -> Means:
+        """What an experiment would have to work with. Raises Refused, StillChecking. Never waits for a network."""
+        plan = self.planned(experiment)
+        self._check(plan)
+        rig = plan.rig
+        seen_s = rig.camera.exposure_s / 2.0 + rig.camera.readout_s
+        particles = self.particles or rig.sample.number
+        return Means(rig.plant, build_light(plan), seen_s + latency_s(rig), 1.0 / rig.camera.fps, particles)
+
+    def planned(self, experiment: Experiment) -> Plan:
+        """The plan with another experiment, whose `set` goes into the rig. Raises Refused.
+
+        What `set` says no more gets the value again that the rig had before: an APPLY in the record says so, too.
+        """
+        if experiment == self.plan.experiment:
+            return self.plan
+        experiment = replace(experiment, set=self._whole(experiment.set))
+        if experiment.set == self.plan.experiment.set:
+            return replace(self.plan, experiment=experiment)
+        wanted, rig = (Document("the panel", plain(value), {}) for value in (experiment, self.plan.rig))
+        recorded = self.plan.corrections if self.plan.kind == "REPLAY" else None  # the run has its own
+        made = planned(wanted, rig, (), self.plan.folder, at_once if self._apart else flyable, recorded)
+        told = names_of(experiment.set, self.plan.unknown)
+        unknown = tuple(key for key in self.plan.unknown if key not in told)
+        return replace(made, taken=self.plan.taken, unknown=unknown)
+
+    def _whole(self, values: dict[str, Any]) -> dict[str, Any]:
+        """These values of the rig, with those from before in the place of what is set now and is not among them."""
+        now = self.plan.experiment.set
+        new, gone = values.keys() - now.keys(), now.keys() - values.keys()
+        if new:
+            rig = Document("the rig", plain(self.plan.rig), {})
+            self._before |= {key: value_at(rig, key) for key in new}
+        return {**values, **{key: self._before[key] for key in sorted(gone) if key in self._before}}
+
+    @property
+    def _apart(self) -> bool:
+        return self.wiring.apart is not None
+
+    def _check(self, plan: Plan) -> Machine | None:
+        """Raises Refused, StillChecking. The machine, where it is built in this process."""
+        if self._apart and needs_network(plan):
+            if self._checker is None:
+                self._checker = Checker(self.wiring.check)
+            self._checker.check(at_once(plan, PANEL), PANEL)
+            return None
+        return self.wiring.build_machine(plan, PANEL)
+
+    @property
+    def checked(self) -> bool:
+        """Whether the answer to a StillChecking has come since the last time."""
+        return self._checker is not None and self._checker.news()
+
+    def start(self) -> None:
+        """Begin to open the instrument and to turn the loop, and return at once; `poll` says what comes of it."""
+        if self.running or self._opening is not None:
+            return
+        self._wait_for_the_last()
+        real = self.plan.rig.rate == "real time"
+        opening: Apart | Here
+        if self.wiring.apart is not None and real:
+            opening = Apart(self.plan, self.wiring.apart)
+        else:
+            opening = Here(self.wiring, self.plan)
+        self._opening, self._opening_s, self._opened_plan = opening, time.monotonic(), self.plan
+        opening.begin()
+
+    def poll(self) -> bool:
+        """Whether the loop begins to turn just now. Never waits. Raises Refused and Fault if it could not be opened."""
+        opening = self._opening
+        if opening is None:
+            return False
+        try:
+            if not opening.opened():
+                return False
+        except BaseException as error:
+            self._opening = None
+            self._asked = self._asked or isinstance(error, Fault)
+            self._keep_doubt(opening, self._opened_plan, str(error))
+            raise
+        self._opening, self._asked = None, True
+        if self._doubted is not None and port_of(self._doubted) == port_of(self._opened_plan):
+            self._doubted, self.doubt = None, ""  # its driver has asked it
+        if isinstance(opening, Apart):
+            self.live = self.instrument = opening
+        else:
+            self._begin_here(opening.instrument)
+        if self.plan is not self._opened_plan:  # another was applied meanwhile
+            self._apply(self.wiring.build_machine(self.plan, PANEL) if not self._apart else None)
+        return True
+
+    def _begin_here(self, opened: Any) -> None:
+        self._beats, self.instrument = 0, opened
+        self.live = live = Live(opened.machine, opened.camera, opened.beam, opened.clock)
+        live.start()
+        timeout_s = self._opened_plan.rig.loop.window_timeout_s
+        heart = Heartbeat(
+            timeout_s, lambda: self._beats, lambda: live.newest, lambda why: live.order(OrderKind.TRIP, why)
+        )
+        self._watcher = Watcher(heart.look)
+
+    def wait(self) -> None:
+        """Until it is open, for a program without a window. Raises Refused and Fault."""
+        while self._opening is not None:
+            if not self.poll():
+                time.sleep(0.02)
+
+    def beat(self) -> None:
+        """The window answers: to be called by a timer of its own thread (app.running.heartbeat)."""
+        self._beats += 1
+        if isinstance(self.live, Apart):
+            self.live.beat()
+
+    def cancel(self) -> bool:
+        """End an opening, dark; whether there was one. The end of its process is not waited for here."""
+        opening, self._opening = self._opening, None
+        if opening is not None:
+            plan = self._opened_plan
+            self._asked = self._cancelled = True
+            self._ending = threading.Thread(target=self._end, args=(opening, plan), name="end of opening", daemon=True)
+            self._ending.start()
+        return opening is not None
+
+    def _end(self, opening: Apart | Here, plan: Plan) -> None:
+        try:
+            opening.close()
+        except Fault as fault:
+            self._keep_doubt(opening, plan, str(fault))
+
+    def _keep_doubt(self, ended: Apart | Here | Live, plan: Plan, why: str) -> None:
+        """That a laser is not known to be off stays known until it says that it is."""
+        if isinstance(ended, Apart) and ended.light != "dark":
+            self._doubted, self.doubt = plan, why
+
+    def cancelled(self) -> bool:
+        """Whether an opening that was ended has let its devices go since the last call."""
+        if not self._cancelled or self.ending:
+            return False
+        self._cancelled, self._ending = False, None
+        return True
+
+    def settle(self) -> None:
+        """Ask a laser that is not known to be off once more. Raises Fault if it still is not."""
+        if self._doubted is None:
+            return
+        said = put_out(self._doubted)
+        if STILL_LIT in said:
+            raise Fault(self.doubt if said in self.doubt else f"{self.doubt}; {said}")
+        self._doubted, self.doubt = None, ""
+
+    @property
+    def ending(self) -> bool:
+        """Whether an opening that was ended still has its devices."""
+        return self._ending is not None and self._ending.is_alive()
+
+    def _wait_for_the_last(self) -> None:
+        """An opening that was ended lets its devices go before others are opened."""
+        if self._ending is not None:
+            self._ending.join()
+            self._ending = None
+
+    @property
+    def returned(self) -> tuple[Any, ...]:
+        """Settings as the devices gave them back: name, asked, returned."""
+        return tuple(self.instrument.returned()) if self.running else ()
+
+    def order(self, kind: OrderKind, text: str = "") -> None:
+        if self.live is not None:
+            self.live.order(kind, text)
+
+    def arm(self) -> None:
+        """Light; of an unconfirmed rig only for a calibration, at probe power. An order that is refused says why."""
+        probing = not self.plan.rig.confirmed and isinstance(self.plan.experiment.policy, Calibrating)
+        self.order(OrderKind.PROBE if probing else OrderKind.ARM)
+
+    def apply(self, experiment: Experiment) -> None:
+        """This experiment from the next turn on. Raises Refused, and then nothing has changed."""
+        plan = self.planned(experiment)
+        self._refuse_other_corrections(plan)
+        plan = at_once(plan, PANEL) if self._apart and needs_network(plan) else pinned(plan)
+        machine = self._check(plan)
+        self.plan = plan
+        self._apply(machine)
+
+    @property
+    def recording(self) -> bool:
+        """Whether a record is open, or asked for."""
+        return self.running and self.live is not None and (self.live.recording or self.asked_to_record)
+
+    def _refuse_other_corrections(self, plan: Plan) -> None:
+        """Raises Refused where a record is open: it holds the correction images that it began with, and no others."""
+        if self.recording and set(plan.corrections) != set(self.plan.corrections):
+            raise Refused(NOT_WHILE_RECORDING)
+
+    def _apply(self, machine: Machine | None) -> None:
+        """What is in force, to the loop; one in its own process builds the machine itself."""
+        if self.live is None or not self.running:
+            return
+        if isinstance(self.live, Apart):
+            self.live.order(OrderKind.APPLY, write(self.plan.experiment))
+        elif machine is not None:
+            self.live.apply(machine, write(self.plan.experiment))
+
+    def record(self, path: Path | None) -> None:
+        """Write every turn from the next one on to this new file; None ends the record. The loop goes on as it was.
+
+        Never waits: `recorded` says what came of it. Raises Fault while the last order has no answer.
+        """
+        if self.live is None or not self.running:
+            return
+        if self._recording is not None:
+            raise Fault("the last order to record is still being obeyed")
+        if isinstance(self.live, Apart):
+            self.live.ask_record(path)
+        self._recording = Recording(self.live, path, self._open_record)
+        self._recording.begin()
+
+    def _open_record(self, path: Path) -> Recorder:
+        return self.wiring.open_recorder(replace(self.instrument, plan=self.plan), path)
+
+    def recorded(self) -> Recording | None:
+        """The order to record that was obeyed just now. Never waits.
+
+        Raises Refused, Fault where it could not be, and then a record that was open goes on.
+        """
+        asked = self._recording
+        if asked is None:
+            return None
+        try:
+            if not asked.done():
+                return None
+        except BaseException:
+            self._recording = None
+            raise
+        self._recording = None
+        return asked
+
+    def open(self, plan: Plan) -> None:
+        """Another plan: what ran is dark and closed. Raises Fault, and then the plan of before stays."""
+        self.close()
+        same_laser = plan.rig.laser == self.plan.rig.laser
+        self._before = {key: value for key, value in self._before.items() if key in plan.experiment.set}
+        self.plan, self.particles, self._asked = plan, 0, self._asked and same_laser
+
+    def close(self) -> None:
+        """However it is called, the beam is dark after it, and nothing goes on opening."""
+        self.cancel()
+        self._recording = None
+        watcher, self._watcher = self._watcher, None
+        if watcher is not None:
+            watcher.close()
+        if self.live is not None:
+            live, self.live = self.live, None
+            try:
+                live.close()
+            except Fault as fault:
+                self._keep_doubt(live, self._opened_plan, str(fault))
+                raise
+
+    def close_helpers(self) -> None:
+        """With the window: the checker's process, and an opening that is being ended.
+
+        Raises Fault where a laser is not known to be off, although it was asked once more.
+        """
+        self._wait_for_the_last()
+        if self._checker is not None:
+            self._checker.close()
+        self.settle()
+
+
+def port_of(plan: Plan) -> str:
+    """Of the laser; empty where it has none."""
+    return str(getattr(plan.rig.laser, "port", ""))
+
+
+def save_experiment(plan: Plan, experiment: Experiment, path: Path) -> None:
+    """As YAML that a person can read, with the paths in it as seen from there. Raises Fault."""
+    experiment = replace(unpinned(experiment), rig=os.path.relpath(plan.folder / experiment.rig, path.parent))
+    law = experiment.policy
+    if isinstance(law, Learned):
+        there = os.path.relpath(plan.folder / law.checkpoint, path.parent)
+        experiment = replace(experiment, policy=replace(law, checkpoint=there))
+    try:
+        write_file(path, write(experiment), "an experiment file", kind=None, make_folder=False, own=True)
+    except OSError as error:
+        raise Fault(f"{path}: this file can't be written ({error.strerror})") from None

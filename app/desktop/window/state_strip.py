@@ -1,0 +1,239 @@
+"""What the instrument is and does, in sight at all times: rig kind, interlock and reason, beam, record."""
+
+from __future__ import annotations
+
+from PyQt6.QtCore import QEvent, QObject, QRect, Qt, QTimer, pyqtSignal
+from PyQt6.QtGui import QFont, QFontMetrics, QResizeEvent
+from PyQt6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+
+from app.analysis.trip_advice import advice
+from app.desktop.window import theme
+from app.desktop.window.badge import Badge
+from app.running.light_wording import Light
+from app.running.thread import beam_is_on, mean_power_mw
+from control.contract import Level, Turn
+from control.loop import UNCONFIRMED
+
+KINDS = {
+    "REAL": (theme.ORANGE, "diamond"),
+    "SIMULATED": (theme.SKY, "circle"),
+    "REPLAY": (theme.PURPLE, "triangle"),
+}
+LEVELS = {
+    Level.SAFE: (theme.GREEN, "square", True),
+    Level.PROBING: (theme.AMBER, "diamond", False),
+    Level.ARMED: (theme.AMBER, "triangle", False),
+    Level.TRIPPED: (theme.RED, "octagon", False),
+}
+
+
+REASON_PX = 120  # at least, of the reason
+
+
+class Sentence(QLabel):
+    """A sentence, whole: in further lines and smaller letters while its height is fixed, or as high as it needs."""
+
+    SIZES_PX = (13, 12, 11, 10, 9)
+    HEIGHT_PX = 33
+    FREE_PX = 12  # letters where its height is free
+
+    said = pyqtSignal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.whole = ""
+        self._free = False
+        self.setWordWrap(True)
+        self.setFixedHeight(self.HEIGHT_PX)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+
+    def say(self, text: str) -> None:
+        if text != self.whole:
+            self.whole = text
+            self.setToolTip(text)
+            self.setText(text)
+            self._fit()
+            self.said.emit()
+
+    def free(self, free: bool) -> None:
+        """Whether it may be as high as it needs."""
+        self._free = free
+        self._fit()
+
+    def fits(self, width_px: int) -> bool:
+        """Whether it can be read whole in this width, at its fixed height."""
+        return any(self._height_px(size_px, width_px) <= self.HEIGHT_PX for size_px in self.SIZES_PX)
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        """The largest letters in which it fits; or a height in which it does."""
+        width_px, font = self.width(), self.font()
+        fitting = (size for size in self.SIZES_PX if self._height_px(size, width_px) <= self.HEIGHT_PX)
+        size_px = self.FREE_PX if self._free else next(fitting, self.SIZES_PX[-1])
+        font.setPixelSize(size_px)
+        self.setFont(font)
+        self.setFixedHeight(self._height_px(size_px, width_px) if self._free else self.HEIGHT_PX)
+
+    def _height_px(self, size_px: int, width_px: int) -> int:
+        font = QFont(self.font())
+        font.setPixelSize(size_px)
+        room = QRect(0, 0, max(width_px, 1), 10_000)
+        return QFontMetrics(font).boundingRect(room, int(Qt.TextFlag.TextWordWrap), self.whole).height()
+
+
+class StateStrip(QWidget):
+    def __init__(self, kind: str, why_unconfirmed: str = "", parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.kind, self.level = Badge("SIMULATED"), Badge("was TRIPPED")
+        self.map, self.watch = Badge("MAP UNCONFIRMED", short="MAP"), Badge("WINDOW NOT WATCHED", short="WATCH")
+        self.watch.setToolTip(
+            "loop.window_timeout_s of this rig is null: the beam stays as it is if this window does not answer"
+        )
+        self.beam, self.record = Badge("BEAM ON 000.0 mW"), Badge("REC 00:00:00")
+        self.reason = Sentence()
+        self.doubt = ""  # why a laser, of this rig or of one before, may be on
+        self.reason.setAccessibleName("why the interlock is where it is")
+        self._gap = QWidget()  # in the place of a reason that stands below
+        self._gap.hide()
+        self._gap.setFixedHeight(Sentence.HEIGHT_PX)
+        self._gap.setSizePolicy(self.reason.sizePolicy())
+        self._rows, self._row = QVBoxLayout(self), QHBoxLayout()
+        self._rows.setContentsMargins(theme.GRID, 4, theme.GRID, 4)
+        self._rows.setSpacing(0)
+        self._row.setSpacing(theme.GRID)
+        self._rows.addLayout(self._row)
+        for badge in (self.kind, self.map, self.watch, self.level):
+            self._row.addWidget(badge)
+        for widget in (self.reason, self._gap):
+            widget.setMinimumWidth(REASON_PX)
+            widget.installEventFilter(self)
+            self._row.addWidget(widget, 1)
+        for badge in (self.beam, self.record):
+            self._row.addWidget(badge)
+        self._below = False
+        self._soon = QTimer(self)  # when everything has its place
+        self._soon.setSingleShot(True)
+        self._soon.timeout.connect(self._place)
+        self.reason.said.connect(self._soon.start)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.show_kind(kind, why_unconfirmed)
+        self.show_watch(0.0)
+        self.show_stopped("not started")
+        self.show_record("")
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        if event is not None and event.type() == QEvent.Type.Resize:
+            self._soon.start()
+        return False
+
+    def _place(self) -> None:
+        """The reason beside the badges; below them, over the whole width, where it can't be read whole there."""
+        below = not self.reason.fits((self._gap if self._below else self.reason).width())
+        if below == self._below:
+            return
+        self._below = below
+        if below:
+            self._row.removeWidget(self.reason)
+            self._rows.addWidget(self.reason)
+            self._gap.show()
+        else:
+            self._gap.hide()  # first: side by side they would widen the window
+            self._rows.removeWidget(self.reason)
+            self._row.insertWidget(self._row.indexOf(self._gap), self.reason, 1)
+        self.reason.free(below)
+
+    def show_kind(self, kind: str, why_unconfirmed: str = "") -> None:
+        """What rig it is; and why its map from camera to deflector is not confirmed, where it is not."""
+        colour, shape = KINDS[kind]
+        self.kind.show_state(kind, colour, shape, quiet=kind != "REAL")
+        self.map.show_state("MAP UNCONFIRMED", theme.AMBER, "diamond")
+        self.map.setToolTip(
+            f"{UNCONFIRMED}: {why_unconfirmed}. Only a calibration may be armed, at probe power "
+            "(main.py calibrate map RIG)."
+        )
+        self.map.setVisible(bool(why_unconfirmed))
+
+    def show_watch(self, timeout_s: float | None) -> None:
+        """Whether the beam goes dark when this window does not answer."""
+        self.watch.show_state("WINDOW NOT WATCHED", theme.AMBER, "diamond")
+        self.watch.setVisible(timeout_s is None)
+
+    def show_opening(self, since_s: float, note: str = "", light: Light = "dark") -> None:
+        """The rig is being opened; `note` says what that does now."""
+        self.level.show_state("OPENING", theme.AMBER, "circle", True)
+        doing = note or "a first start compiles"
+        self.reason.say(f"opening the rig, {since_s:.0f} s by now ({doing}); STOP (Esc) ends that")
+        self._show_light(light)
+
+    def show_silent(self, why: str) -> None:
+        """The loop's process sends no messages: the state of the beam is unknown."""
+        self.level.show_state("NO ANSWER", theme.RED, "octagon")
+        self.reason.say(why)
+        self._show_light("unknown")
+
+    def show_stopped(self, why: str, trouble: bool = False, light: Light = "dark") -> None:
+        """No loop is running."""
+        self.level.show_state("OFF", theme.RED if trouble else theme.CALM, "octagon" if trouble else "square", True)
+        if self.doubt and self.doubt not in why:
+            why = f"{self.doubt}; {why}"
+        self.reason.say(f"switch the laser off by hand: {why}" if light == "may be on" or self.doubt else why)
+        self._show_light(light)
+
+    def _show_light(self, light: Light) -> None:
+        self.beam.setToolTip(self.doubt)
+        match "may be on" if self.doubt else light:
+            case "may be on":
+                self.beam.show_state("MAY BE ON", theme.RED, "circle")
+            case "unknown":
+                self.beam.show_state("unknown", theme.RED, "circle", True)
+            case _:
+                self.beam.show_state(light, theme.CALM, "hollow", True)
+
+    def show_turn(self, turn: Turn) -> None:
+        colour, shape, quiet = LEVELS[turn.level]
+        self.level.show_state(str(turn.level), colour, shape, quiet)
+        self.reason.say(said(turn))
+        if beam_is_on(turn):
+            power_mw = float(mean_power_mw(turn).sum())
+            self.beam.show_state(f"BEAM ON {power_mw:.3g} mW", theme.RED, "circle")
+        elif turn.sent.may_be_lit:
+            self.reason.say(f"switch the laser off by hand: {turn.sent.reason}")
+            self._show_light("may be on")
+        else:
+            self._show_light("dark")
+
+    def show_recorded(self, turn: Turn, again: Turn | None, sent: bool) -> None:
+        """What was `sent`, or would have been, quietly: no light comes of it now."""
+        if sent:
+            self.level.show_state(f"was {turn.level}", theme.CALM, LEVELS[turn.level][1], True)
+        else:  # a video: nothing was armed, and nothing is
+            self.level.show_state("OFF", theme.CALM, "square", True)
+        then = f"{'sent then' if sent else 'would be sent'} ●: {_in_words(turn)}"
+        self.reason.say(then if again is None else f"{then}; with the edits □: {_in_words(again)}")
+        self._show_light("dark")
+
+    def show_record(self, lasting: str) -> None:
+        """`lasting`: how long the record is by now; empty where nothing is recorded."""
+        if lasting:
+            self.record.show_state(f"REC {lasting}", theme.RED, "circle", True)
+        else:
+            self.record.show_state("no record", theme.CALM, "hollow", True)
+
+
+def _in_words(turn: Turn) -> str:
+    if not beam_is_on(turn):
+        return f"dark, {turn.sent.reason or turn.reason}"
+    return f"{len(turn.sent)} spots, {float(mean_power_mw(turn).sum()):.3g} mW"
+
+
+def said(turn: Turn) -> str:
+    """The reason of the level, and why an armed beam is dark all the same."""
+    if turn.level in (Level.ARMED, Level.PROBING) and turn.sent.reason and turn.sent.reason != turn.reason:
+        return f"{turn.reason}; dark now: {turn.sent.reason}"
+    if turn.level is Level.TRIPPED:
+        return f"{turn.reason} ({advice(turn.reason)})"
+    return turn.reason

@@ -1,0 +1,117 @@
+"""Edits that were not saved when another experiment came, or the window was closed: copies that can be gone on with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from PyQt6.QtGui import QUndoStack
+
+from app.assembly.rig import Plan
+from config.atomic import write_file
+from config.reader import read, write
+from config.refused import Refused
+
+MOST = 20  # copies listed, the newest ones; older ones stay in the folder
+FORM = "%Y-%m-%d %H:%M:%S"
+
+
+@dataclass(eq=False)
+class Unsaved:
+    """An experiment as it stood in the form.
+
+    Args:
+        path: the file that was open.
+        data: the experiment as plain data, which need not be one that can fly.
+        devices: settings of the rig that were edited and not applied, by dotted key.
+        plan: what was in force; None: as the file says.
+        saved: the data as they were opened, or saved last; None: as the file says.
+        stack: the edits, to be undone; None: they are one edit.
+        file: where the copy lies.
+    """
+
+    path: Path
+    title: str
+    data: dict[str, Any]
+    devices: dict[str, Any]
+    plan: Plan | None = None
+    saved: dict[str, Any] | None = None
+    stack: QUndoStack | None = None
+    at: datetime = field(default_factory=datetime.now)
+    file: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """What the list calls it."""
+        day = "" if self.at.date() == datetime.now().date() else f"{self.at.day} {self.at:%b}, "
+        return f"{self.title} · unsaved, {day}{self.at:%H:%M:%S}"
+
+
+class Copies:
+    """All of them, the newest first.
+
+    Args:
+        folder: where they are from one day to the next; None: they end with the window.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder
+        self.all: list[Unsaved] = []
+        self.unread: list[str] = []  # what could not be read, in sentences
+        self._files: set[Path] = set()  # of copies that were read or written here; others are another program's
+        for file in sorted(folder.glob("*.yaml"), reverse=True)[:MOST] if folder is not None else ():
+            try:
+                self.all.append(_read(file))
+                self._files.add(file)
+            except Refused as refused:
+                self.unread.append(str(refused))
+
+    def __iter__(self) -> Iterator[Unsaved]:
+        return iter(self.all)
+
+    def add(self, copy: Unsaved) -> None:
+        """One more; one that says the same of the same file goes."""
+        same = (copy.path, copy.data, copy.devices)
+        self.all = [other for other in self.all if (other.path, other.data, other.devices) != same]
+        self.all.insert(0, copy)
+
+    def remove(self, copy: Unsaved) -> None:
+        if copy in self.all:
+            self.all.remove(copy)
+
+    def keep(self) -> None:
+        """Write them to the folder, and delete what was gone on with and is not among them. Raises Refused, OSError."""
+        for copy in self.all if self.folder is not None else ():
+            if copy.file is None:
+                copy.file = self._free(copy)
+                write_file(copy.file, _written(copy), "a copy of edits", kind=None, own=True)
+                self._files.add(copy.file)
+        for file in self._files - {copy.file for copy in self.all}:
+            file.unlink(missing_ok=True)
+
+    def _free(self, copy: Unsaved) -> Path:
+        assert self.folder is not None
+        names = (f"{copy.at:%Y-%m-%d_%H%M%S}{f'_{number}' if number else ''}.yaml" for number in range(1000))
+        return next(path for name in names if not (path := self.folder / name).exists())
+
+
+def _written(copy: Unsaved) -> str:
+    said = {"title": copy.title, "opened": str(copy.path.absolute()), "at": f"{copy.at:{FORM}}"}
+    return write({**said, "devices": copy.devices, "experiment": copy.data})
+
+
+def _read(file: Path) -> Unsaved:
+    """Raises Refused."""
+    data = read(file).data
+    kinds = {"title": str, "opened": str, "at": str, "devices": dict, "experiment": dict}
+    for name, kind in kinds.items():
+        if not isinstance(data.get(name), kind):
+            raise Refused(f"{file}: this is no copy of edits: {name} is {data.get(name)!r}")
+    try:
+        at = datetime.strptime(data["at"], FORM)
+    except ValueError:
+        raise Refused(f"{file}: this is no copy of edits: at is {data['at']!r}") from None
+    return Unsaved(Path(data["opened"]), data["title"], data["experiment"], data["devices"], at=at, file=file)

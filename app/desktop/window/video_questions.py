@@ -1,0 +1,101 @@
+"""What a video does not say of itself is asked for: frame rate, size of a pixel, channel. Nothing waits for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PyQt6.QtWidgets import QDialog, QDialogButtonBox, QFormLayout, QLabel, QWidget
+
+from app.assembly.rig import Plan
+from app.assembly.stated_by_recording import FPS, SCALE
+from app.desktop.forms.choice_box import ChoiceBox
+from app.desktop.forms.number_box import NumberBox
+from config.fields import describe
+
+NAMES = {FPS: "Frame rate of the recording", SCALE: "Size of a pixel in the sample"}
+WIDTH_PX = 360  # of a sentence
+UNITS = {FPS: "fps", SCALE: "µm"}
+
+
+class Asking(QDialog):
+    """A question beside the window, which is closed by an answer, by Cancel, and by another file.
+
+    Args:
+        told: called with the answers by the rig's keys.
+    """
+
+    def __init__(self, parent: QWidget, told: Callable[[dict[str, float]], None]) -> None:
+        super().__init__(parent)
+        self._told = told
+        self.boxes: dict[str, NumberBox] = {}
+        self.channel = ChoiceBox()  # of a stack with several
+        self._answer: Callable[[], None] = lambda: None  # what an answer does
+        self.setWindowTitle("What the video does not say")
+        self._form = QFormLayout(self)
+
+    def ask(self, plan: Plan) -> None:
+        """Show the question; not where everything is known."""
+        self._begin()
+        if not plan.unknown:
+            return
+        self._form.addRow(
+            QLabel("The file does not state this. Until it is given it is a guess, and the scale bar is in pixels.")
+        )
+        guesses = {FPS: plan.rig.camera.fps, SCALE: plan.rig.optics.um_per_px}
+        for key in plan.unknown:
+            low, high = _bounds(plan, key)
+            box = self.boxes[key] = NumberBox(UNITS[key], low, high)
+            box.setValue(guesses[key])
+            self._form.addRow(NAMES[key], box)
+        self._answer = self._tell
+        self._end()
+
+    def ask_channel(self, said: str, channels: int, chosen: Callable[[int], None]) -> None:
+        """Ask which channel of a stack is meant.
+
+        Args:
+            said: which channels there are, in a sentence.
+            chosen: called with the number of the channel, from 1.
+        """
+        self._begin()
+        label = QLabel(said)
+        label.setWordWrap(True)
+        label.setMinimumWidth(WIDTH_PX)
+        self._form.addRow(label)
+        self.channel = ChoiceBox()
+        self.channel.addItems([str(number) for number in range(1, channels + 1)])
+        self._form.addRow("Channel", self.channel)
+        self._answer = lambda: chosen(self.channel.currentIndex() + 1)
+        self._end()
+
+    def _begin(self) -> None:
+        """Another question: the one before is closed."""
+        self.close()
+        while self._form.rowCount():
+            self._form.removeRow(0)
+        self.boxes = {}
+
+    def _end(self) -> None:
+        """The buttons below the question, which is shown."""
+        buttons = QDialogButtonBox()
+        use = buttons.addButton("Use these", QDialogButtonBox.ButtonRole.AcceptRole)
+        buttons.addButton("Not now", QDialogButtonBox.ButtonRole.RejectRole)
+        buttons.accepted.connect(self.accept)
+        buttons.rejected.connect(self.reject)
+        self._form.addRow(buttons)
+        self.use = use
+        self.show()
+
+    def accept(self) -> None:
+        super().accept()
+        self._answer()
+
+    def _tell(self) -> None:
+        self._told({key: box.number() for key, box in self.boxes.items()})
+
+
+def _bounds(plan: Plan, key: str) -> tuple[float, float]:
+    """Least and largest that the rig takes."""
+    part, _, name = key.partition(".")
+    form = next(form for form in describe(type(getattr(plan.rig, part))) if form.name == name)
+    return form.minimum, form.maximum

@@ -1,0 +1,389 @@
+"""Run an experiment without a window, and say what happened."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from app.assembly.darken import put_out
+from app.assembly.garbage_collection import frozen
+from app.assembly.instrument import Instrument
+from app.assembly.open import open_instrument, open_recorder
+from app.assembly.plan import plan
+from app.assembly.rig import Plan
+from app.assembly.stated_by_recording import contradictions
+from app.assembly.warnings import warnings_of
+from app.console.json_file import write_json
+from app.console.output_files import require_apart
+from app.console.progress import progress
+from app.console.terminal import say
+from app.running import stop_signals as signals
+from app.running.stop_signals import Stopped
+from app.running.stopwatch import Stopwatch, TimedBeam, TimedCamera, TimedPolicy, TimedRecorder, TimedTracker
+from config.atomic import refuse_what_was_read
+from config.refused import Refused
+from config.words import one_line
+from control.contract import STILL_LIT, Beam, Camera, CrashRecorder, Ended, Fault, Frame, Level, Order, Recorder, Turn
+from control.loop import UNCONFIRMED, run
+from control.policies.calibrating import Calibrating
+
+RUNS = Path("runs")
+NO_RECORD = "no record, no beam: "  # what the loop says before the recorder's words
+
+
+@dataclass
+class Until:
+    """A camera that has no more frames after `last_s`, or once it is told to stop."""
+
+    camera: Camera
+    last_s: float
+    stopped: bool = False
+
+    def read(self) -> Frame | None:
+        if self.stopped:
+            raise Ended
+        frame = self.camera.read()
+        if frame is not None and frame.time_s > self.last_s:
+            raise Ended
+        return frame
+
+    def close(self) -> None:
+        self.camera.close()
+
+    def stop(self) -> None:
+        """No more frames from now on."""
+        self.stopped = True
+
+
+@dataclass
+class Tally:
+    """What a run's turns add up to; it also stops a run that nobody is there to reset."""
+
+    stop: Callable[[], None]
+    step: Callable[[int], None]
+    turns: int = 0
+    dark_turns: int = 0
+    last: Turn | None = None
+    trips: list[str] = field(default_factory=list)
+    latency_s: list[float] = field(default_factory=list)
+    carried: int = 0
+
+    def watch(self, turn: Turn) -> None:
+        self.turns += 1
+        self.dark_turns += len(turn.allowed) == 0
+        self.carried += bool(turn.wanted.carried.any())
+        if turn.frame is not None:
+            self.latency_s.append(turn.sent.effect_s - turn.frame.time_s)
+        if turn.level is Level.TRIPPED and (self.last is None or self.last.level is not Level.TRIPPED):
+            self.trips.append(turn.reason)
+            self.stop()
+        self.last = turn
+        self.step(self.turns)
+
+
+class NoFrame(Refused):
+    """A run ended before its first turn: there is nothing to keep."""
+
+
+class Unrecorded:
+    """A recorder for a run that nobody wants to keep."""
+
+    def write(self, turn: Turn) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def fly(
+    made: Plan, seconds: float | None, out: Path | None, frames: bool, title: str, source: str = "", armed: bool = True
+) -> dict[str, Any]:
+    """One armed run from its beginning to its end, as a summary. The laser is dark after it, however it ends.
+
+    Raises Refused, Fault (with STILL_LIT in it where the laser could not be put out), Stopped if a signal came.
+    """
+    refuse_unconfirmed(made, armed)
+    opened: list[Instrument] = []
+    closed: list[Path] = []
+    try:
+        done = _opened(made, opened, closed, seconds, out, frames, title, source, armed)
+        signals.raise_if_stopped()  # by a signal that came while it was closed
+        return done
+    except Stopped as stopped:
+        with signals.held():
+            light = "the laser is dark" if opened else put_out(made) or "the laser is dark"
+        stopped.outcome = f"{light}{_kept(closed, stopped.midway)}"
+        raise
+    except Fault as fault:
+        if not signals.came():
+            raise
+        raise signals.stopped(f"{fault}; {light_after(str(fault))}{_kept(closed)}") from fault
+
+
+def _kept(closed: Sequence[Path], midway: bool = False) -> str:
+    how = "ends before the turn that was cut short" if midway else "is closed"
+    return "".join(f"; the record {how}: {path}" for path in closed)
+
+
+def _leave_unfinished(recorder: Recorder) -> None:
+    if isinstance(recorder, CrashRecorder):
+        recorder.leave_unfinished()
+
+
+def _opened(
+    made: Plan,
+    opened: list[Instrument],
+    closed: list[Path],
+    seconds: float | None,
+    out: Path | None,
+    frames: bool,
+    title: str,
+    source: str,
+    armed: bool,
+) -> dict[str, Any]:
+    instrument = open_instrument(made)
+    opened.append(instrument)
+    try:
+        with signals.held():  # a file that is begun must be closed
+            recorder = open_recorder(instrument, out, frames=frames, source=source) if out else Unrecorded()
+        trips: list[str] = []
+        without_a_turn = False
+        try:
+            signals.raise_if_stopped()
+            done = _fly(instrument, recorder, seconds, out, title, armed)
+            trips = done["trips"]
+        except NoFrame:
+            without_a_turn = True
+            raise
+        except (Fault, Refused):
+            raise
+        except Exception:
+            _leave_unfinished(recorder)
+            raise
+        finally:
+            with signals.held():
+                _close_dark(instrument.beam, recorder, trips, [] if out is None else [out], closed)
+                if without_a_turn and out is not None:
+                    out.unlink(missing_ok=True)
+                    closed.clear()
+        return done
+    finally:
+        with signals.held():
+            instrument.close()
+
+
+def _close_dark(
+    beam: Beam, recorder: Recorder, trips: Sequence[str], records: Sequence[Path], closed: list[Path]
+) -> None:
+    """Dark before the record is closed, which is listed in `closed` then.
+
+    Raises Fault, with STILL_LIT in it where the laser could not be put out.
+    """
+    lit: Fault | None = None
+    try:
+        beam.close()
+    except Fault as fault:
+        lit = fault
+    except Exception as error:  # noqa: BLE001  whatever it is, the light is not known to be off
+        lit = Fault(f"{STILL_LIT}: {one_line(error)}")
+    finally:
+        try:
+            close_record(recorder, trips)
+            closed.extend(records)
+        except Fault as fault:
+            raise fault if lit is None else Fault(f"{lit}; {fault}") from fault
+    if lit is None:
+        return
+    if trips and str(lit) not in trips[0]:
+        raise Fault(f"the interlock tripped: {trips[0]}; {lit}") from lit
+    raise lit
+
+
+def close_record(recorder: Recorder, trips: Sequence[str]) -> None:
+    """Raises Fault where the record is not whole, with the trip that this, or something else, was the reason of."""
+    try:
+        recorder.close()
+    except Fault as fault:
+        if not trips:
+            raise
+        own = trips[0].removeprefix(NO_RECORD)
+        said = f"{NO_RECORD}{fault}" if str(fault).startswith(own) else f"{trips[0]}; {fault}"
+        raise Fault(f"the interlock tripped: {said}") from None
+
+
+def refuse_unconfirmed(made: Plan, armed: bool) -> None:
+    """Raises Refused where ARM would be: nobody is there to read why the run stays dark."""
+    if armed and not made.rig.confirmed and not isinstance(made.experiment.policy, Calibrating):
+        raise Refused(f"{made.rig.title}: {UNCONFIRMED} ({made.rig.why_unconfirmed}), or run it with --dark")
+
+
+def _fly(
+    instrument: Instrument, recorder: Recorder, seconds: float | None, out: Path | None, title: str, armed: bool
+) -> dict[str, Any]:
+    watch = Stopwatch()
+    last_s = float("inf") if seconds is None else instrument.clock.now_s() + seconds  # a rig may take seconds to open
+    until = Until(TimedCamera(watch, instrument.camera), last_s)
+    machine = replace(
+        instrument.machine,
+        tracker=TimedTracker(watch, instrument.machine.tracker),
+        policy=TimedPolicy(watch, instrument.machine.policy),
+    )
+    total = instrument.frames or (round(seconds * instrument.plan.rig.camera.fps) if seconds else None)
+    first = [(Order(machine.arming),)] if armed else []
+
+    def told() -> tuple[Order, ...]:
+        return first.pop() if first else ()
+
+    with progress(title, total) as step:
+        first_s = instrument.clock.now_s()
+        tally = Tally(until.stop, step)
+        began_s = time.perf_counter()
+        beam, kept = TimedBeam(watch, instrument.beam), TimedRecorder(watch, recorder)
+        with signals.ending(until.stop), frozen():
+            try:
+                run(machine, until, beam, instrument.clock, kept, told, tally.watch)
+            except Stopped as stopped:  # by a second signal, in the middle of a turn, which may lack its row
+                stopped.midway = True
+                _leave_unfinished(recorder)
+                raise
+        signals.raise_if_stopped()
+        wall_s = time.perf_counter() - began_s
+    if tally.last is None:
+        raise NoFrame(no_frame(seconds, instrument.plan.rig.camera.fps))
+    expected = expected_turns(instrument.plan, seconds, instrument.clock.now_s() - first_s)
+    return summary(tally, watch, wall_s, instrument, out, expected)
+
+
+def no_frame(seconds: float | None, fps: float) -> str:
+    """Why there was nothing, in one sentence."""
+    if seconds is None:
+        return "there was not one frame: the camera ended before its first"
+    return f"there was not one frame in {seconds:g} s (--seconds): at camera.fps {fps:g} one comes every {1 / fps:g} s"
+
+
+def expected_turns(made: Plan, seconds: float | None, lasted_s: float) -> int | None:
+    """How many turns the run should have had; None in lockstep, where the camera waits for every turn.
+
+    Args:
+        seconds: that were asked for.
+        lasted_s: after which the run was over, by its own clock: a film may end before that.
+    """
+    if made.rig.rate != "real time":
+        return None
+    return round(min(lasted_s if seconds is None else seconds, lasted_s) * made.rig.camera.fps)
+
+
+def too_few(summary: dict[str, Any]) -> str:
+    """One sentence where a run made fewer than half of its turns; empty where it did not."""
+    turns, expected = summary["turns"], summary["turns_expected"]
+    if expected is None or 2 * turns >= expected:
+        return ""
+    return f"the run made only {turns} of {expected} turns: the computer or the camera was too slow"
+
+
+def summary(
+    tally: Tally, watch: Stopwatch, wall_s: float, instrument: Instrument, out: Path | None, expected: int | None
+) -> dict[str, Any]:
+    """What a run was, for people and programs."""
+    last = tally.last
+    assert last is not None
+    run_s = tally.turns / instrument.plan.rig.camera.fps
+    latency_s = np.percentile(tally.latency_s, [50, 99]) if tally.latency_s else np.full(2, np.nan)
+    stages_ms = {stage: round(spent_ms, 4) for stage, spent_ms in watch.ms_a_call().items()}
+    return {
+        "experiment": instrument.plan.experiment.title,
+        "kind": str(instrument.plan.kind),
+        "turns": tally.turns,
+        "turns_expected": expected,
+        "seconds": run_s,
+        "dark_turns": tally.dark_turns,
+        "carried_turns": tally.carried,
+        "dropped_frames": last.dropped,
+        "trips": tally.trips,
+        "level": str(last.level),
+        "reason": last.reason,
+        "latency_p50_ms": 1e3 * float(latency_s[0]),
+        "latency_p99_ms": 1e3 * float(latency_s[1]),
+        "wall_seconds": wall_s,
+        "times_real_time": run_s / wall_s,
+        "stages_ms_a_frame": {**stages_ms, "all": round(1e3 * wall_s / tally.turns, 4)},
+        "out": str(out) if out else None,
+    }
+
+
+def tell(summary: dict[str, Any]) -> None:
+    """The summary, on the console."""
+    stages = ", ".join(f"{stage} {spent_ms:.2f}" for stage, spent_ms in summary["stages_ms_a_frame"].items())
+    say(f"{summary['experiment']} ({summary['kind']}): {summary['turns']} turns, {summary['seconds']:.1f} s, "
+          f"{summary['times_real_time']:.2f} times real time")  # fmt: skip
+    say(f"  ended {summary['level']}: {summary['reason']}; {summary['dark_turns']} dark turns, "
+          f"{summary['dropped_frames']} frames dropped")  # fmt: skip
+    say(f"  ms a frame: {stages}")
+    if summary["out"]:
+        say(f"  recorded in {summary['out']}")
+
+
+def run_experiment(
+    experiment: Path,
+    rig: Path | None,
+    sets: Sequence[str],
+    *,
+    seconds: float | None,
+    seed: int | None,
+    out: Path | None,
+    frames: bool,
+    json: Path | None,
+    armed: bool = True,
+) -> int:
+    """The verb `run`. 0, or 1 if the run tripped, failed or made fewer than half of its turns."""
+    seeded = [*sets, f"seed={seed}"] if seed is not None else sets
+    made = plan(experiment, rig, seeded)
+    out = out or new_run(experiment.stem)
+    return flown(made, made.experiment.seconds if seconds is None else seconds, out, frames, json, armed=armed)
+
+
+def flown(
+    made: Plan, seconds: float | None, out: Path, frames: bool, json: Path | None, source: str = "", armed: bool = True
+) -> int:
+    """Fly, tell, and answer with an exit code: 1 if it tripped, failed or was too slow, with one sentence."""
+    require_apart({}, {"the run": out, **({"--json": json} if json else {})})
+    if json is not None:
+        refuse_what_was_read(json, "--json")
+    for warning in (*warnings_of(made), *contradictions(made)):
+        say(f"note: {warning}", error=True)
+    try:
+        done = fly(made, seconds, out, frames, made.experiment.title, source, armed)
+    except Fault as fault:
+        say(f"cybloids: {fault}; {light_after(str(fault))}", error=True)
+        return 1
+    try:
+        return ended(done)
+    finally:  # whether the console is still there or not
+        if json is not None:
+            write_json(json, done)
+
+
+def ended(done: dict[str, Any]) -> int:
+    """Say what was flown, and how it ended; the exit code."""
+    tell(done)
+    if done["trips"]:
+        say(f"cybloids: the interlock tripped: {done['trips'][0]}; {light_after(done['reason'])}", error=True)
+        return 1
+    if few := too_few(done):
+        say(f"cybloids: {few}", error=True)
+        return 1
+    return 0
+
+
+def light_after(reason: str) -> str:
+    """What is true of the laser after a run that ended for this reason."""
+    return "switch the laser off by hand" if STILL_LIT in reason else "the laser is dark"
+
+
+def new_run(name: str) -> Path:
+    """A file name in runs/ that is not taken yet."""
+    taken = {path.name for path in RUNS.glob(f"{name}-*.h5")}
+    return next(RUNS / f"{name}-{index:03d}.h5" for index in range(1, 10**6) if f"{name}-{index:03d}.h5" not in taken)

@@ -1,0 +1,139 @@
+"""Whether a plan can fly, asked without waiting: networks are loaded and compiled in a process of their own.
+
+A window's thread must stay free for STOP. All that needs no network is checked at once (`at_once`); the rest is a
+question to the Checker's process, which has torch, and which no loop waits for either.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from typing import Any
+
+from app.assembly.machine import build_light, build_machine, needs_network, refuse_ignored_settings, refuse_short_delays
+from app.assembly.plan import flyable
+from app.assembly.rig import Plan
+from app.console.error_words import sentence
+from app.running.process_side import Written
+from config.reader import read
+from config.refused import Refused
+from control.experiment import Learned, Programmed
+
+STANDS_S = 2.0  # a refusal is asked for anew after so long: the file may have been mended
+CHECKING = "the network is being loaded and checked"
+
+
+class StillChecking(Refused):
+    """Not refused, and not yet accepted: the answer will come."""
+
+
+def at_once(made: Plan, source: str) -> Plan:
+    """`app.assembly.plan.flyable`, but for what only a network's own process can say. Raises Refused."""
+    if not needs_network(made):
+        return flyable(made, source)
+    build_light(made)
+    refuse_ignored_settings(made.experiment, source)
+    law = made.experiment.policy
+    if isinstance(law, Programmed):
+        refuse_short_delays(law, made.rig, source)
+    if not isinstance(law, Learned) or law.card_sha256:
+        return made
+    stated = read(made.folder / law.checkpoint).data.get("card_sha256")
+    law = replace(law, card_sha256=stated if isinstance(stated, str) else "")
+    return replace(made, experiment=replace(made.experiment, policy=law))
+
+
+@dataclass(frozen=True)
+class Question:
+    number: int
+    written: Written
+    source: str
+
+
+class Checker:
+    """Asks a process of its own, which is started with the first question. To be used from one thread.
+
+    Args:
+        build: what a plan has to pass there; importable by its name.
+    """
+
+    def __init__(self, build: Callable[[Plan, str], Any] = build_machine) -> None:
+        self._build = build
+        self._asked: dict[tuple[Written, str], int] = {}  # the number of the newest question about it
+        self._verdicts: dict[int, tuple[str, float]] = {}  # why it can't fly, empty where it can; when that was said
+        self._number = 0
+        self._process: Any = None
+        self._pipe: Connection | None = None
+
+    def check(self, made: Plan, source: str) -> None:
+        """Never waits. Raises Refused for what can't fly, StillChecking until that is known."""
+        self.news()
+        key = Written.of(made), source
+        number = self._asked.get(key, -1)
+        why, said_s = self._verdicts.get(number, ("", time.monotonic()))
+        if number < 0 or (why and time.monotonic() - said_s > STANDS_S):
+            number = self._asked[key] = self._number
+            self._number += 1
+            self._ask(Question(number, key[0], source))
+        if number not in self._verdicts:
+            raise StillChecking(CHECKING)
+        if why:
+            raise Refused(why)
+
+    def news(self) -> bool:
+        """Whether an answer has come since the last time."""
+        found = False
+        try:
+            while self._pipe is not None and self._pipe.poll():
+                number, why = self._pipe.recv()
+                self._verdicts[number] = why, time.monotonic()
+                found = True
+        except (EOFError, OSError):
+            self._lost()
+            found = True
+        return found
+
+    def close(self) -> None:
+        """End the process."""
+        if self._pipe is not None:
+            self._pipe.close()
+            self._process.terminate()
+            self._process.join(1.0)
+            if self._process.is_alive():
+                self._process.kill()
+                self._process.join()
+        self._pipe = self._process = None
+
+    def _ask(self, question: Question) -> None:
+        if self._pipe is None:
+            spawn = get_context("spawn")
+            self._pipe, theirs = spawn.Pipe()
+            self._process = spawn.Process(target=answer, args=(theirs, self._build), name="checker", daemon=True)
+            self._process.start()
+            theirs.close()
+        with suppress(OSError):  # it is gone, which the next look tells
+            self._pipe.send(question)
+
+    def _lost(self) -> None:
+        """Its process has died: what is asked is not known."""
+        self.close()
+        died = "the process that checks networks has died; choose the network again", time.monotonic()
+        for number in self._asked.values():
+            self._verdicts.setdefault(number, died)
+
+
+def answer(pipe: Connection, build: Callable[[Plan, str], Any]) -> None:
+    """The Checker's process: a question, an answer, until the other end is closed."""
+    with suppress(EOFError, OSError):
+        while True:
+            question: Question = pipe.recv()
+            try:
+                build(question.written.read(), question.source)
+                why = ""
+            except Exception as error:  # noqa: BLE001  whatever it is, it can't fly, and the operator reads why
+                why = sentence(error)
+            pipe.send((question.number, why))

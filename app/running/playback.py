@@ -1,0 +1,383 @@
+"""A recording, turn by turn in any order: what was sent then, and what a law would have sent now. No Qt here."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.analysis.findings import RunTables
+from app.analysis.recent_turns import Recent, most
+from app.analysis.run_events import Happening, Kind, Teller, of_level
+from app.analysis.run_tables import Stretches, tables_of
+from app.assembly.instrument import Instrument
+from app.assembly.machine import needs_network
+from app.assembly.open import open_instrument
+from app.assembly.plan import plan_of
+from app.assembly.recording import is_run
+from app.assembly.rig import Plan
+from app.console.error_words import sentence
+from app.running.thread import NoRecord
+from config.reader import plain
+from config.refused import Refused
+from control.contract import Ended, Frame, Level, Order, OrderKind, State, Tracks, Turn
+from control.experiment import Experiment
+from control.loop import run
+from drivers.journal import Run, read_run
+from drivers.video import Video, VideoCamera, open_video
+
+Image = NDArray[Any]
+Floats = NDArray[np.float64]
+
+
+class Pass:
+    """A recording through a plan's machine, from its first frame to its last, in a thread, as fast as it goes."""
+
+    def __init__(self, plan: Plan, opened: Callable[[Plan], Instrument] = open_instrument) -> None:
+        self.plan = plan
+        self.turns: list[Turn] = []  # without their images; it only grows
+        self.trouble = ""
+        self._opened = opened
+        self._instrument: Instrument | None = None if needs_network(plan) else opened(plan)  # torch: in the thread
+        self._closing = False
+        self._first = [(Order(OrderKind.ARM),)]
+        self._thread = threading.Thread(target=self._go, name="pass", daemon=True)
+        self._thread.start()
+
+    @property
+    def running(self) -> bool:
+        return self._thread.is_alive()
+
+    def close(self) -> None:
+        self._closing = True
+        self._thread.join(10.0)
+
+    def read(self) -> Frame | None:
+        """The camera, until it is enough."""
+        if self._closing:
+            raise Ended
+        assert self._instrument is not None
+        return self._instrument.camera.read()
+
+    def _go(self) -> None:
+        try:
+            opened = self._instrument = self._instrument or self._opened(self.plan)
+            try:
+                run(opened.machine, self, opened.beam, opened.clock, NoRecord(), self._told, self._watch)
+            finally:
+                opened.close()
+        except Exception as error:  # noqa: BLE001  the operator reads it; there is no light in a recording
+            self.trouble = sentence(error)
+
+    def _told(self) -> tuple[Order, ...]:
+        return self._first.pop() if self._first else ()
+
+    def _watch(self, turn: Turn) -> None:
+        slim = None if turn.frame is None else replace(turn.frame, image=EMPTY)
+        self.turns.append(replace(turn, frame=slim))
+
+
+EMPTY: Image = np.empty((0, 0), np.uint8)
+
+
+class Source(Protocol):
+    """What was recorded: turns as they were, or images only."""
+
+    def __len__(self) -> int: ...
+
+    def turn(self, index: int) -> Turn | None:
+        """As it was recorded, with its image; None where nothing but images was."""
+        ...
+
+    def image(self, index: int) -> Image: ...
+
+    def tracks(self, begin: int, end: int) -> list[Tracks] | None: ...
+
+    def tables(self, begin: int, end: int) -> RunTables | None: ...
+
+    def latencies_s(self, begin: int, end: int) -> Floats: ...
+
+    def law(self, begin: int, end: int) -> Experiment | None: ...
+
+    def stretch(self, index: int) -> tuple[int, int, str]:
+        """The turns around this one under one law, all with light or none: the first, that after the last, and since
+        when, in words."""
+        ...
+
+    def said(self) -> list[Happening]: ...
+
+    def close(self) -> None: ...
+
+
+class RunSource:
+    """One of our own runs: its tracks are read, not computed again."""
+
+    def __init__(self, path: Path) -> None:
+        self.run: Run = read_run(path)
+        try:
+            self.run.require_turns()
+            self.plan = plan_of(self.run.header, f"{path}: ")
+        except Refused:
+            self.run.close()
+            raise
+        rows, turns = self.run.rows("tracks"), self.run.rows("turns")
+        self._particle, self._state = rows["particle"].copy(), rows["state"].copy()
+        self._position_um = np.column_stack([rows["x_um"], rows["y_um"]])
+        self._ends = turns["tracks_end"].copy()
+        self._sent_ends = turns["sent_end"].copy()
+        self._stretches = Stretches(self.run, self.plan)
+        self._time_s = turns["tracks_time_s"].copy()
+        self._latency_s = np.where(turns["has_frame"] != 0, turns["sent_s"] - turns["frame_time_s"], np.nan)
+        self._carried(rows)
+
+    def _carried(self, rows: Any) -> None:
+        """Who was being carried counts as doubtful: no displacement over that is one of the law's."""
+        wanted = self.run.rows("wanted")
+        back = wanted[wanted["carried"] != 0]
+        if len(back):
+            many = int(rows["particle"].max(initial=0)) + 1
+            held = np.isin(rows["turn"] * many + rows["particle"], back["turn"] * many + back["particle"])
+            self._state[held] = int(State.UNCERTAIN)
+
+    def __len__(self) -> int:
+        return len(self.run)
+
+    def turn(self, index: int) -> Turn:
+        return self.run.turn(index)
+
+    def image(self, index: int) -> Image:
+        frame = self.run.turn(index).frame
+        return EMPTY if frame is None else frame.image
+
+    def tracks(self, begin: int, end: int) -> list[Tracks]:
+        found = []
+        for index in range(begin, end):
+            rows = slice(int(self._ends[index - 1]) if index else 0, int(self._ends[index]))
+            found.append(
+                Tracks(float(self._time_s[index]), self._particle[rows], self._position_um[rows], self._state[rows])
+            )
+        return found
+
+    def tables(self, begin: int, end: int) -> RunTables | None:
+        stretch = self._stretches.at(end - 1)
+        begin = max(begin, stretch.begin)
+        each = (self._ends[end - 1] - (self._ends[begin - 1] if begin else 0)) / max(end - begin, 1) if end else 0.0
+        return tables_of(self.run, self._stretches.plan(stretch), max(begin, end - most(each)), end)
+
+    def stretch(self, index: int) -> tuple[int, int, str]:
+        found = self._stretches.at(index)
+        return found.begin, found.end, f", {found.since}" if len(self._stretches.all) > 1 else ""
+
+    def said(self) -> list[Happening]:
+        """Orders and what they changed, levels and why, notes, who got no light and why, in order."""
+        orders, events, turns = (self.run.rows(table) for table in ("orders", "events", "turns"))
+        now_s = dict(zip(turns["turn"].tolist(), turns["now_s"].tolist(), strict=True))
+        reason = dict(zip(turns["turn"].tolist(), turns["reason"].tolist(), strict=True))
+        teller = Teller(self.run.header.experiment, plain(self.plan.rig))
+        changed = set(events["turn"][events["kind"] == b"level"].tolist())
+        found: list[tuple[int, Happening]] = []
+        for turn, kind, text in orders[["turn", "kind", "text"]].tolist():
+            if turn in now_s:  # in a damaged run: not all
+                order = Order(OrderKind(kind.decode()), self.run.text(text))
+                why = self.run.text(reason[turn]) if turn in changed else ""
+                found += [(turn, one) for one in teller.of_order(order, now_s[turn], why)]
+        dark: dict[tuple[int, int], int] = {}  # the turn in which someone got no light for a reason
+        for turn, kind, who, text in events[["turn", "kind", "particle", "text"]].tolist():
+            if turn not in now_s:
+                continue
+            if kind == b"level":
+                level = Level(self.run.text(text))
+                found.append((turn, of_level(level, self.run.text(reason[turn]), now_s[turn])))
+            elif kind == b"note":
+                found.append((turn, Happening(Kind.NOTE, self.run.text(text), now_s[turn])))
+            elif kind == b"withheld":
+                if dark.get((who, text), -2) < turn - 1:
+                    found.append((turn, Happening(Kind.DARK, self.run.text(text), now_s[turn], particle=who)))
+                dark[who, text] = turn
+        return [one for _, one in sorted(found, key=lambda each: each[0])]
+
+    def law(self, begin: int, end: int) -> Experiment | None:
+        """The one that was in force, where light was sent to particles that could feel it all the time."""
+        lit = end > begin and self._sent_ends[end - 1] > (self._sent_ends[begin - 1] if begin else 0)
+        stretch = self._stretches.at(end - 1)
+        if not lit or not stretch.armed or begin < stretch.begin or self.run.header.kind == "REPLAY":
+            return None
+        return self._stretches.plan(stretch).experiment
+
+    def latencies_s(self, begin: int, end: int) -> Floats:
+        known: Floats = self._latency_s[begin:end]
+        return known[np.isfinite(known)]
+
+    def close(self) -> None:
+        self.run.close()
+
+
+class VideoSource:
+    """Images only: what there is to know of them, a pass has to find out."""
+
+    def __init__(self, camera: VideoCamera, taken: tuple[str, ...] = ()) -> None:
+        self.video: Video = open_video(camera)
+        self._taken = taken
+
+    def __len__(self) -> int:
+        return len(self.video)
+
+    def turn(self, index: int) -> None:
+        return None
+
+    def image(self, index: int) -> Image:
+        return self.video.image(index)
+
+    def tracks(self, begin: int, end: int) -> None:
+        return None
+
+    def tables(self, begin: int, end: int) -> None:
+        return None
+
+    def latencies_s(self, begin: int, end: int) -> Floats:
+        return np.empty(0)
+
+    def law(self, begin: int, end: int) -> None:
+        return None
+
+    def stretch(self, index: int) -> tuple[int, int, str]:
+        return 0, len(self), ""
+
+    def said(self) -> list[Happening]:
+        return [Happening(Kind.NOTE, sentence.removeprefix("note: ")) for sentence in self._taken]
+
+    def close(self) -> None:
+        self.video.close()
+
+
+class Reel:
+    """A recording to be looked at: `turn` is what was, `again` what the law that was edited would have done."""
+
+    def __init__(self, path: Path, plan: Plan) -> None:
+        self.path, self.plan, self._opened = path, plan, plan
+        camera = plan.rig.camera
+        assert isinstance(camera, VideoCamera)
+        self.source: Source = RunSource(path) if is_run(path) else VideoSource(camera, plan.taken)
+        self.first: Pass | None = None if is_run(path) else Pass(plan)
+        self.edited: Pass | None = None
+        self.fps = camera.fps
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    @property
+    def ready(self) -> int:
+        """How many turns can be shown by now."""
+        return len(self.source) if self.first is None else len(self.first.turns)
+
+    @property
+    def retracked(self) -> bool:
+        """Whether the tracks are those of other tracking settings than a run was recorded with."""
+        return self.first is None and self.edited is not None and self._tracks_anew(self._opened)
+
+    def _tracks_anew(self, before: Plan) -> bool:
+        return self.plan.rig.tracking != before.rig.tracking
+
+    @property
+    def compared(self) -> int:
+        """How many turns the edited law has seen by now."""
+        return len(self.edited.turns) if self.edited is not None else 0
+
+    @property
+    def busy(self) -> bool:
+        return any(at is not None and at.running for at in (self.first, self.edited))
+
+    @property
+    def trouble(self) -> str:
+        return next((at.trouble for at in (self.edited, self.first) if at is not None and at.trouble), "")
+
+    def turn(self, index: int) -> Turn:
+        """What was sent then, with the image. Raises Refused where it is damaged, IndexError where it is not ready."""
+        recorded = self.source.turn(index)
+        if recorded is not None:
+            if not self.retracked:
+                return recorded
+            again = self.again(index)
+            return replace(recorded, tracks=Tracks(recorded.tracks.time_s) if again is None else again.tracks)
+        assert self.first is not None
+        turn = self.first.turns[index]
+        return turn if turn.frame is None else replace(turn, frame=replace(turn.frame, image=self.source.image(index)))
+
+    def again(self, index: int) -> Turn | None:
+        """What the edited law sends for the same frame; None where it has not got so far, or nothing was edited."""
+        return self.edited.turns[index] if self.edited is not None and index < len(self.edited.turns) else None
+
+    def tracks(self, begin: int, end: int) -> list[Tracks]:
+        begin, end = max(begin, 0), min(end, self.ready)
+        if self.retracked:
+            assert self.edited is not None
+            return [turn.tracks for turn in self.edited.turns[begin:end]]
+        recorded = self.source.tracks(begin, end)
+        if recorded is not None:
+            return recorded
+        assert self.first is not None
+        return [turn.tracks for turn in self.first.turns[begin:end]]
+
+    def tables(self, begin: int, end: int) -> RunTables | None:
+        """What main.py analyse measures, of the turns from `begin` to `end`. Raises Refused where it is damaged."""
+        begin, end = max(begin, 0), min(end, self.ready)
+        tracked = self.edited if self.retracked else self.first
+        if tracked is None:
+            return self.source.tables(begin, end)
+        recent = Recent()
+        recent.add(tracked.turns[begin:end])
+        return recent.tables(tracked.plan)
+
+    def latencies_s(self, begin: int, end: int) -> Floats:
+        """From the middle of the exposure to the command's sending, as recorded; empty for a video."""
+        return self.source.latencies_s(max(begin, 0), max(end, 0))
+
+    def law(self, begin: int, end: int) -> Experiment | None:
+        """The law that acted from turn `begin` to `end`; None in a video, on which no law of ours acted."""
+        return self.source.law(max(begin, 0), min(end, self.ready))
+
+    def stretch(self, index: int) -> tuple[int, int, str]:
+        """The turns around this one that may be pooled: under one law, all with light or none; and since when."""
+        begin, end, since = self.source.stretch(index)
+        return begin, min(end, self.ready), since
+
+    def said(self) -> list[Happening]:
+        """What happened in a run, in words; of a video, which frame rate and scale were taken from where."""
+        return self.source.said()
+
+    def edit(self, plan: Plan) -> bool:
+        """Send the recording through another plan's machine, beside what was; whether its tracks are other ones now.
+
+        Other tracking settings find other particles: these are what is shown from now on. Raises Refused.
+        """
+        edited, before = Pass(plan), self.edited
+        anew = self._tracks_anew(plan)
+        first = self.first
+        if first is not None and anew:
+            if law_of(first.plan) == law_of(plan):
+                self.first, edited_now = edited, None
+            else:
+                self.first, edited_now = Pass(replace(first.plan, rig=plan.rig)), edited
+        else:
+            edited_now = edited
+        self.edited, self.plan = edited_now, plan
+        for at in (before, first if first is not self.first else None):
+            if at is not None:
+                threading.Thread(target=at.close, name="end of a pass", daemon=True).start()
+        return anew
+
+    def close(self) -> None:
+        for at in (self.edited, self.first):
+            if at is not None:
+                at.close()
+        self.source.close()
+
+
+def law_of(plan: Plan) -> Experiment:
+    """What flies of an experiment, whatever it sets of the rig."""
+    return replace(plan.experiment, title="", about="", set={})

@@ -1,0 +1,470 @@
+"""The loop in a process of its own, with the face of `Live`: a window that paints does not take the loop's time."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from multiprocessing import connection, get_context
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.assembly.darken import put_out
+from app.assembly.open import open_instrument
+from app.assembly.rig import Plan
+from app.running import stop_signals as signals
+from app.running.light_wording import Light
+from app.running.process_side import Answer, News, Note, Opening, Over, Record, Written, serve
+from app.running.shared_images import Place, Ring
+from app.running.stopwatch import Stopwatch
+from app.running.turn_buffer import Pace, Remembered
+from config.refused import Refused
+from control.contract import STILL_LIT, Fault, Order, OrderKind, Turn
+from control.loop import Machine
+from drivers.readback import Returned
+from drivers.sim.laser import SimulatedLaser
+
+START_S = 600.0  # until the instrument is open: a first start compiles kernels, and STOP ends it
+ANSWER_S = 15.0
+SILENT_S = 2.0  # without news, of which a loop sends some every tenth of a second
+HEAR_S = 0.02  # of hearing in one go, and of rest after it
+EXIT_S = 0.2  # for a process that has closed its pipe to be gone
+RESCUE_S = 10.0  # for switching a laser off
+HUNG_S = 1.0  # for a loop to end that has sent no news for SILENT_S
+TERMINATE_S = 2.0  # for a process to obey SIGTERM
+OPENING_S = 2.0  # for one that is still opening to close what it has
+
+
+class Apart:
+    """One running of an instrument, in a spawned process that opens the instrument itself from its plan.
+
+    Orders go over a pipe and are obeyed in the next turn; an APPLY goes as its text, from which the machine is built
+    there as `verify` builds it. Turns come back over another pipe, in batches; the newest image through shared memory.
+    Recorders live there. All this is to be asked from one thread, and only `start`, `record` and `close` ever wait.
+
+    If that process dies, `running` is False and `trouble` says so. What becomes of its light is the devices' affair
+    (their `dead_man`), so a thread here, which waits for nothing else, tries at once to put a real laser out, and
+    `trouble` says what came of it. It does the same where that process ended and its laser had not confirmed that it is
+    off. `light` is what is known of the light then. If this process dies, the system closes the pipe: the other one
+    wakes, darkens the beam and ends. If this process hangs, its `beat` stays away: see app.running.heartbeat.
+
+    Args:
+        opening: opens the instrument there; importable by its name (or a `functools.partial` of such a function).
+        rescue: darkens the devices of a process that has died, and answers in words; None: as the plan's devices need.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        opening: Opening = open_instrument,
+        rescue: Callable[[Plan], str] | None = None,
+    ) -> None:
+        spawn = get_context("spawn")  # the same on every system, and nothing of this process is inherited
+        hears, self._orders = spawn.Pipe(duplex=False)
+        self._news, tells = spawn.Pipe(duplex=False)
+        self._theirs = (hears, tells)
+        self._beats: Any = spawn.RawValue("Q", 0)
+        self._process = spawn.Process(
+            target=serve,
+            args=(hears, tells, self._beats, Written.of(plan), opening),
+            name="loop",
+            daemon=True,
+        )
+        self._plan, self._rescue = plan, rescue or put_out
+        self._trouble = ""
+        self._rescued: str | None = None  # what came of putting the laser out, where that was tried
+        self._exit_code: int | None = None
+        self._confirmed = False  # by its exit code: the laser is off, or what the process said of it is true
+        self._ended, self._settled = threading.Event(), threading.Event()  # the process; what became of its light
+        self._failed: Exception | None = None  # why it could not be opened
+        self._ending: threading.Thread | None = None  # of an opening that failed
+        self._watch = threading.Thread(target=self._wait_for_its_end, name="rescue", daemon=True)
+        self._letting_go = threading.Lock()
+        self._open = False
+        self._until_s = 0.0  # when it has to be open
+        self._rests_until_s = 0.0  # from hearing
+        self._heard_s = 0.0  # when the last news came
+        self.note = ""  # what the opening does
+        self.details = ""  # the traceback of what stopped it
+        self.recorder_trouble = ""
+        self._recording = self._begun = self._over = self._dead = False
+        self._seen = Remembered()
+        self._newest: Turn | None = None
+        self.stopwatch = Stopwatch()  # where the time of the turns goes
+        self._returned: tuple[Returned, ...] = ()
+        self._ring: Ring | None = None
+        self._answers: deque[Answer] = deque()
+        self._asked = self._heard = 0  # records that were asked for, and answers to that
+
+    def __enter__(self) -> Apart:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Open the instrument there and turn the loop. Raises Refused and Fault, and then the process has ended."""
+        self.begin()
+        try:
+            while not self.opened():
+                if self._ending is not None:
+                    self._ending.join()
+                else:
+                    self._is_told(time.monotonic() + 1.0)
+        except BaseException:
+            self._ended.wait(1.0)
+            raise
+
+    def begin(self) -> None:
+        """Begin to open the instrument there, and return at once; `opened` says when it is."""
+        self._begun, self._until_s = True, time.monotonic() + START_S
+        self._process.start()
+        self._watch.start()
+        for end in self._theirs:
+            end.close()
+
+    def opened(self) -> bool:
+        """Whether the loop turns by now. Never waits. Raises Refused and Fault, and then the process has ended."""
+        if self._open:
+            return True
+        if self._failed is not None:
+            self._raise_when_it_has_ended()
+            return False
+        try:
+            self._hear()
+            if self._answers:
+                self._heed(self._answers.popleft())
+                self._open = True
+            elif self._over:
+                raise Fault(self._why or "the loop has ended")
+            elif time.monotonic() > self._until_s:
+                raise Fault(f"the loop's process did not open the rig within {START_S:g} s")
+        except (Fault, Refused) as error:
+            self._over, self._failed, self._trouble = True, error, self._why or str(error)
+            self._ending = threading.Thread(target=self._put_down, args=(1.0,), name="end of loop", daemon=True)
+            self._ending.start()
+        return self._open
+
+    def _raise_when_it_has_ended(self) -> None:
+        """What the opening failed with, and what came of putting the laser out where that was needed."""
+        assert self._failed is not None
+        if self._ending is not None and self._ending.is_alive():
+            return
+        if isinstance(self._failed, Refused) or not self._rescued:
+            raise self._failed
+        raise Fault(f"{self._failed}; {self._rescued}")
+
+    def beat(self) -> None:
+        """Count one heartbeat of the window. The window's own thread calls it (app.running.heartbeat)."""
+        self._beats.value += 1
+
+    @property
+    def trouble(self) -> str:
+        """Why the loop stopped, in words; and what was done about its light, where it died."""
+        asking = self._over and self.light == "unknown"
+        rescued = "the laser is being put out from here" if asking else self._rescued
+        return "; ".join(said for said in (self._why, rescued) if said)
+
+    @property
+    def _why(self) -> str:
+        return self._how_it_died() if self._dead else self._trouble
+
+    @property
+    def light(self) -> Light:
+        """What is known of the light of a loop that has ended. It is dark only where that was confirmed."""
+        if self._only_simulated or not self._begun:
+            return "dark"
+        if self._rescued is not None:
+            return "may be on" if STILL_LIT in self._rescued else "dark"
+        if self._confirmed:
+            return "may be on" if STILL_LIT in self._trouble else "dark"
+        return "may be on" if self._settled.is_set() else "unknown"
+
+    @property
+    def _only_simulated(self) -> bool:
+        return isinstance(self._plan.rig.laser, SimulatedLaser)
+
+    @property
+    def pid(self) -> int | None:
+        """The number of the process."""
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        self._hear()
+        return self._begun and not self._over
+
+    @property
+    def handle(self) -> int | None:
+        """The file at which the next news will come, when all that has come is heard; None where nobody can wait so."""
+        return self._news.fileno() if self.running and os.name == "posix" else None
+
+    @property
+    def newest(self) -> Turn | None:
+        """The newest turn, with its image."""
+        self._hear()
+        return self._newest
+
+    @property
+    def recording(self) -> bool:
+        self._hear()
+        return self._recording and not self._over
+
+    @property
+    def silence(self) -> str:
+        """That a running loop sends no news, and what becomes of its light, in words; empty while it sends some."""
+        self._hear()
+        silent_s = time.monotonic() - self._heard_s
+        if not self._open or self._over or silent_s <= SILENT_S:
+            return ""
+        by_hand = "" if self._only_simulated else "; switch the laser off by hand"
+        return f"the loop does not answer for {silent_s:.1f} s; {self._dead_men()}{by_hand}"
+
+    def returned(self) -> tuple[Returned, ...]:
+        """Settings as the devices gave them back."""
+        self._hear()
+        return self._returned
+
+    def order(self, kind: OrderKind, text: str = "", machine: Machine | None = None) -> None:
+        """It is obeyed in the next turn. An APPLY is its text; `machine` stays here."""
+        self._say(Order(kind, text))
+
+    def apply(self, machine: Machine, text: str) -> None:
+        """Another machine from the next turn on, built there from `text`: the settings that `machine` was made from."""
+        self.order(OrderKind.APPLY, text)
+
+    def record(self, path: Path | None) -> None:
+        """Keep every turn from the next one on in a new file; None ends the record, and nothing else changes.
+
+        It waits for the answer. Raises Refused and Fault, and then a record that was open goes on.
+        """
+        if self.running:
+            self.ask_record(path)
+            self._wait(ANSWER_S)
+
+    def ask_record(self, path: Path | None) -> None:
+        """As `record`, without waiting: `answered` says what came of it. Raises Fault while another has no answer."""
+        if not self.running:
+            raise Fault(self.trouble or "the loop has ended")
+        if self._asked > self._heard:
+            raise Fault("the loop's process has not answered the last order to record")
+        self._answers.clear()
+        self._asked += 1
+        self._say(Record(path))
+
+    def answered(self) -> bool:
+        """Whether the last `ask_record` was done. Never waits. Raises what `record` raises, once."""
+        self._hear()
+        if self._answers:
+            self._heed(self._answers.popleft())
+        if self._asked > self._heard and self._over:
+            self._heard = self._asked
+            raise Fault(self.trouble or "the loop has ended")
+        return self._asked == self._heard
+
+    def recent(self, after: int = 0) -> list[tuple[int, Turn]]:
+        """The turns after the one that was counted `after`, oldest first, with their counts, without images."""
+        self._hear()
+        return self._seen.recent(after)
+
+    def pace(self) -> Pace:
+        self._hear()
+        return self._seen.pace()
+
+    def latencies_s(self) -> NDArray[np.float64]:
+        """From the middle of the exposure to the command's sending, of the last turns [K]."""
+        self._hear()
+        return self._seen.latencies_s()
+
+    def close(self, patience_s: float = 10.0) -> None:
+        """End the loop: the camera is closed, the beam dark and its devices let go.
+
+        Raises Fault if that was late, or if the laser is not known to be off after it.
+        """
+        if not self._begun:
+            self._let_go()
+            return
+        if not self._open:
+            self._process.terminate()  # it is still opening, dark
+            self._put_down(OPENING_S)
+            self._require_dark()
+            return
+        hung = bool(self.silence)
+        patience_s = min(patience_s, HUNG_S) if hung else patience_s
+        self._say(None)
+        until_s = time.monotonic() + patience_s
+        while not self._over and self._is_told(until_s):
+            self._hear()
+        late = not self._over
+        self._put_down(max(until_s - time.monotonic(), 1.0))
+        if late:
+            self._dead = True
+            light = f"; {self._rescued or STILL_LIT}" if self.light != "dark" or self._rescued else ""
+            raise Fault(f"the loop's process did not end within {patience_s:g} s; it was ended by force{light}")
+        self._require_dark()
+
+    def _require_dark(self) -> None:
+        """Raises Fault where the laser did not confirm that it is off; it is asked once more before that."""
+        if self.light != "dark":
+            self._settled.wait(RESCUE_S)
+        if self.light != "dark":
+            self._rescued = self._rescue(self._plan)
+        if self.light != "dark":
+            raise Fault(self.trouble or f"{STILL_LIT}: the loop's process ended before it was asked")
+
+    # the pipes ------------------------------------------------------------------------------------------------------
+
+    def _say(self, told: Order | Record | None) -> None:
+        if not self._over:
+            with suppress(OSError):  # it is gone, which the other pipe tells
+                self._orders.send(told)
+
+    def _wait(self, patience_s: float) -> None:
+        """For an answer. Raises what it says."""
+        until_s = time.monotonic() + patience_s
+        while not self._answers:
+            if self._over:
+                raise Fault(self.trouble or "the loop has ended")
+            if not self._is_told(until_s):
+                raise Fault(f"the loop's process did not answer within {patience_s:g} s")
+            self._hear()
+        self._heed(self._answers.popleft())
+
+    def _heed(self, answer: Answer) -> None:
+        """Raises what it says."""
+        if answer.trouble:
+            self.details = answer.details
+            raise Refused(answer.trouble) if answer.refused else Fault(answer.trouble)
+
+    def _is_told(self, until_s: float = 0.0) -> bool:
+        """Whether there is something to hear, if only that the pipe is broken."""
+        try:
+            return self._news.poll(max(until_s - time.monotonic(), 0.0))
+        except OSError:
+            return True
+
+    def _hear(self) -> None:
+        """Read the messages that came since the last call. Never waits; takes at most half of this thread's time.
+
+        A process that is slower than the other one tells would hear for ever. It rests instead; the pipe fills, and the
+        other one waits with its news.
+        """
+        newest: News | None = None
+        began_s = time.monotonic()
+        if began_s < self._rests_until_s:
+            return
+        try:
+            while self._begun and not self._over and self._is_told():
+                told = self._news.recv()
+                self._take(told)
+                newest = told if isinstance(told, News) and told.turns else newest
+                if time.monotonic() - began_s > HEAR_S:
+                    self._rests_until_s = time.monotonic() + HEAR_S
+                    break
+        except (EOFError, OSError):
+            self._lost()
+        if newest is not None:
+            self._newest = self._pictured(newest)
+        if self._over:
+            self._let_go()
+
+    def _take(self, told: News | Answer | Over | Note) -> None:
+        self._heard_s = time.monotonic()
+        if isinstance(told, Note):
+            self.note = told.text
+        elif isinstance(told, Answer):
+            self._heard += self._open
+            self._answers.append(told)
+        elif isinstance(told, Over):
+            self._trouble, self.details, self._over = told.trouble, told.details, True
+        else:
+            for turn in told.turns:
+                self._seen.add(turn)
+            self._recording, self.recorder_trouble = told.recording, told.recorder_trouble
+            self._returned, self.stopwatch = told.returned, told.stopwatch
+            self._attach(told.place)
+
+    def _attach(self, place: Place | None) -> None:
+        if place is None or (self._ring is not None and self._ring.place == place):
+            return
+        if self._ring is not None:
+            self._ring.close()
+        try:
+            self._ring = Ring.at(place)
+        except FileNotFoundError:  # its process is gone, and so is the picture
+            self._ring = None
+
+    def _pictured(self, news: News) -> Turn:
+        """The last turn of these, with its image, or without a frame where newer ones have come over it."""
+        turn = news.turns[-1]
+        if turn.frame is None:
+            return turn
+        image = self._ring.get(news.sequence) if self._ring is not None else None
+        return replace(turn, frame=replace(turn.frame, image=image) if image is not None else None)
+
+    def _lost(self) -> None:
+        """The pipe ended without a last word."""
+        self._over = self._dead = True
+        self._settled.wait(EXIT_S)
+
+    def _how_it_died(self) -> str:
+        """How the process ended, and what each device of this rig does with the light then."""
+        code = self._exit_code
+        how = "does not answer any more" if code is None else f"ended with {code}"
+        if code is not None and code < 0:
+            how = f"was killed by {signal.Signals(-code).name}"
+        light = f"; {self._dead_men()}" if self._open else ""
+        return f"the loop's process {how}{light}"
+
+    def _dead_men(self) -> str:
+        """What each device does by itself when the program does not answer."""
+        rig = self._plan.rig
+        return f"laser: {rig.laser.dead_man}; deflector: {rig.deflector.dead_man}"
+
+    def _wait_for_its_end(self) -> None:
+        """In a thread of its own, so that it does not depend on a window that is busy.
+
+        No other thread may join the process: only one of them would get its exit code.
+        """
+        connection.wait([self._process.sentinel])
+        self._process.join()
+        code, until_s = self._process.exitcode, time.monotonic() + 1.0
+        while code is None and time.monotonic() < until_s:  # another thread, that starts a process, is reading it
+            time.sleep(0.01)
+            code = self._process.exitcode
+        self._exit_code = code
+        self._confirmed = code == 0 or code in {128 + number for number in signals.numbers()}
+        self._ended.set()
+        if not self._confirmed:
+            self._rescued = self._rescue(self._plan)
+        self._settled.set()
+
+    def _put_down(self, patience_s: float) -> None:
+        """See that the process ends, if need be by force, and what becomes of its light."""
+        self._over = True
+        if not self._ended.wait(patience_s):
+            self._process.terminate()
+        if not self._ended.wait(TERMINATE_S):
+            self._process.kill()
+        self._ended.wait()
+        self._settled.wait(RESCUE_S)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        with self._letting_go:
+            for end in (*self._theirs, self._orders, self._news):
+                end.close()
+        if self._ring is not None:
+            with suppress(FileNotFoundError):
+                self._ring.remove()
+            self._ring = None

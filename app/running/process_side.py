@@ -1,0 +1,409 @@
+"""The process that has the loop: it opens the instrument, takes orders at one pipe and tells turns at another."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from app.assembly.correction_images import with_corrections
+from app.assembly.instrument import Instrument
+from app.assembly.machine import build_machine, ready_for_learned
+from app.assembly.open import open_recorder, plan_after
+from app.assembly.plan import plan_from
+from app.assembly.rig import Plan
+from app.assembly.warm_up import listeners, warm_up
+from app.console.error_words import sentence
+from app.running import stop_signals as signals
+from app.running.heartbeat import Heartbeat, Watcher
+from app.running.overload import Judge
+from app.running.process_priority import Precedence
+from app.running.shared_images import Place, Ring
+from app.running.stop_signals import Stopped
+from app.running.stopwatch import Stopwatch
+from app.running.thread import Live
+from app.running.turn_buffer import REMEMBERED
+from config.reader import write
+from config.refused import Refused
+from control.contract import STILL_LIT, Fault, Order, OrderKind, Turn
+from drivers.readback import Returned
+
+CRASHED = 1  # the exit code after which the light may be on: the window's process tries to put it out
+LATE_S = 1.0  # an order for light that waited longer is not obeyed: its moment has passed
+PACE_S = 0.01  # the shortest time between two tellings
+SILENCE_S = 0.1  # the longest
+LOOK_S = 0.5  # between two looks at whether the loop keeps up
+TIDY_DARK_S, TIDY_LIT_S = 5.0, 600.0  # between two collections of garbage, of which a turn leaves none
+SWITCH_S = 1e-4  # the loop does not wait longer for the Python of the thread that tells
+MOST_TOLD = 100  # turns in one telling: the window must not be held up by taking them
+LAST_WORDS_S = 5.0  # for the main thread to end, after a signal
+DARKENS = (OrderKind.STOP, OrderKind.TRIP)
+EMPTY = np.empty((0, 0), np.uint8)
+Opening = Callable[[Plan], Instrument]
+
+
+@dataclass(frozen=True)
+class Written:
+    """A plan as texts."""
+
+    rig: str
+    experiment: str
+    folder: str
+
+    @classmethod
+    def of(cls, plan: Plan) -> Written:
+        return cls(write(plan.rig), write(plan.experiment), str(plan.folder))
+
+    def read(self) -> Plan:
+        """Raises Refused."""
+        return with_corrections(plan_from(self.rig, self.experiment, Path(self.folder)))
+
+
+@dataclass(frozen=True)
+class Record:
+    """An order to keep every turn in a new file; None ends the record. It is answered."""
+
+    path: Path | None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Whether what was asked was done: `trouble` is empty if it was."""
+
+    trouble: str = ""
+    refused: bool = False
+    details: str = ""
+
+
+@dataclass(frozen=True)
+class Note:
+    """What the opening of the instrument does now, in words."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class News:
+    """The turns since the last telling, with empty images; the picture of the last one is in the ring."""
+
+    turns: tuple[Turn, ...]
+    place: Place | None
+    sequence: int
+    recording: bool
+    recorder_trouble: str
+    returned: tuple[Returned, ...]
+    stopwatch: Stopwatch = field(default_factory=Stopwatch)  # where the time of all turns has gone
+
+
+@dataclass(frozen=True)
+class Over:
+    """The loop has ended, dark; why, in words, where it was not the camera's end."""
+
+    trouble: str
+    details: str
+
+
+def serve(told: Connection, telling: Connection, beats: Any, written: Written, opening: Opening) -> None:
+    """The process, from its beginning to its end. However the window's process ends, the beam is dark after it.
+
+    `beats` is a shared number: how often the window has beaten.
+    """
+    for number in signals.numbers():
+        signal.signal(number, signal.SIG_IGN if number == signal.SIGINT else _end)  # Ctrl-C is for the window
+    cv2.setNumThreads(1)
+    sys.setswitchinterval(SWITCH_S)
+    try:
+        ready_for_learned()
+        plan = written.read()
+        with noted(telling):
+            opened = opening(plan)
+        host = Host(opened, plan, told, telling, beats)
+    except (Exception, Stopped) as error:  # noqa: BLE001  whatever it is, the operator reads it
+        said = f"the loop's process was {error}" if isinstance(error, Stopped) else sentence(error)
+        with suppress(OSError):  # the window may have gone too
+            telling.send(Answer(said, isinstance(error, Refused), traceback.format_exc()))
+        if not isinstance(error, Refused | Fault):  # whether the laser is off is not known
+            sys.exit(CRASHED)
+        return
+    for number in signals.numbers():
+        if number != signal.SIGINT:
+            signal.signal(number, host.stopped_by)
+    gc.collect()
+    gc.freeze()  # what is there now stays: later collections need not look at it
+    gc.disable()  # a collection stops every thread for milliseconds; the Host chooses when
+    host.precedence.take()
+    telling.send(Answer())
+    host.serve()
+
+
+@contextmanager
+def noted(telling: Connection) -> Iterator[None]:
+    """Notes of the warm-up go to the window, too, while this thread alone sends."""
+
+    def tell(text: str) -> None:
+        with suppress(OSError):  # the window has gone, which the next thing that is sent finds out
+            telling.send(Note(text))
+
+    listeners.append(tell)
+    try:
+        yield
+    finally:
+        listeners.remove(tell)
+
+
+def _end(number: int, frame: object) -> None:
+    """While the instrument is opened: once, so that its closing is not cut short."""
+    for each in signals.numbers():
+        signal.signal(each, signal.SIG_IGN)
+    raise Stopped(number)
+
+
+class Host:
+    """A Live, and the two pipes. The loop's thread never waits for a pipe, and a STOP never waits for another order."""
+
+    def __init__(
+        self, instrument: Instrument, plan: Plan, told: Connection, telling: Connection, beats: Any = None
+    ) -> None:
+        self._instrument, self._plan, self._told, self._telling = instrument, plan, told, telling
+        self._live = Live(instrument.machine, instrument.camera, instrument.beam, instrument.clock, self._seen)
+        self._fresh, self._closing, self._alone = threading.Event(), threading.Event(), False
+        self._turns: deque[Turn] = deque(maxlen=REMEMBERED)  # not yet told; a window that hangs will miss the oldest
+        self._ring: Ring | None = None
+        self._sending = threading.Lock()
+        self._tidied_s = self._looked_s = time.monotonic()
+        self.precedence, self._judge = Precedence(), Judge()
+        self._waiting: deque[tuple[Order | Record, float]] = deque()  # behind an order that takes long; since when
+        self._orderly = threading.Condition()
+        self._signal = 0  # that is to end this process
+        self._heart = Heartbeat(
+            plan.rig.loop.window_timeout_s,
+            lambda: 0 if beats is None else int(beats.value),
+            lambda: self._live.newest,
+            lambda why: self._live.order(OrderKind.TRIP, why),
+        )
+        self._watcher: Watcher | None = None
+
+    def serve(self) -> None:
+        """Until the loop ends, the window says so, the window's process is gone, or a signal comes."""
+        self._obey_what_waits()
+        self._live.start()
+        threading.Thread(target=self._listen, name="orders", daemon=True).start()
+        threading.Thread(target=self._work, name="settings", daemon=True).start()
+        self._watcher = Watcher(self._look)
+        try:
+            while self._live.running and not self._closing.is_set():
+                self._tell()
+                self._tidy()
+                self._share()
+                time.sleep(PACE_S)
+                self._fresh.clear()
+                self._fresh.wait(SILENCE_S)  # told right after a turn: the loop has time then
+        finally:
+            self._close()
+
+    def stopped_by(self, number: int, frame: object) -> None:
+        """A signal's handler, which may interrupt the main thread anywhere: the watcher's thread acts on it."""
+        self._signal = self._signal or number
+
+    def _look(self) -> None:
+        """Every few hundredths of a second, in a thread that no pipe and no order can block."""
+        self._heart.look()
+        if self._signal and not self._closing.is_set():
+            self._closing.set()
+            self._fresh.set()
+            with suppress(Fault):  # said by the main thread, which closes too
+                self._live.close()
+            time.sleep(LAST_WORDS_S)
+            dark = not self._live.running and STILL_LIT not in self._live.trouble
+            os._exit(128 + self._signal if dark else CRASHED)  # the main thread waits for a window that does not read
+
+    # orders ---------------------------------------------------------------------------------------------------------
+
+    def _obey_what_waits(self) -> None:
+        """What was said before the start is obeyed in the first turn."""
+        try:
+            while self._told.poll():
+                if (told := self._told.recv()) is None:
+                    self._closing.set()
+                else:
+                    self._do(told)
+        except (EOFError, OSError):
+            self._alone = True
+            self._closing.set()
+
+    def _listen(self) -> None:
+        """The other end is closed at once by the system when the window's process dies: this thread wakes then."""
+        try:
+            while not self._closing.is_set():
+                self._obey(self._told.recv())
+        except (EOFError, OSError):
+            self._alone = True
+            self._closing.set()
+        self._fresh.set()
+
+    def _obey(self, told: Order | Record | None) -> None:
+        """What darkens goes first, and takes back every order for light that still waits; the rest keeps its order."""
+        with self._orderly:
+            if told is None:
+                self._closing.set()
+            elif isinstance(told, Order) and told.kind in DARKENS:
+                self._waiting = deque(one for one in self._waiting if not lights(one[0]))
+                self._live.order(told.kind, told.text)
+            else:
+                self._waiting.append((told, time.monotonic()))
+            self._orderly.notify()
+
+    def _work(self) -> None:
+        """Obeys what waits, in a thread of its own: building a machine may compile for a minute."""
+        while not self._closing.is_set():
+            with self._orderly:
+                if not self._waiting:
+                    self._orderly.wait(SILENCE_S)
+                    continue
+                told, since_s = self._waiting.popleft()
+                told = in_time(told, time.monotonic() - since_s)
+                if not takes_long(told):
+                    self._do(told)  # under the lock: a STOP comes either before it or after it
+                    continue
+            self._do(told)
+
+    def _do(self, told: Order | Record) -> None:
+        if isinstance(told, Record):
+            self._send(self._record(told.path))
+        elif told.kind is OrderKind.APPLY:
+            self._apply(told)
+        else:
+            self._live.order(told.kind, told.text)
+
+    def _apply(self, told: Order) -> None:
+        """The machine is built from the text here as `verify` will build it. The window built one before it asked.
+
+        Until all that it needs is compiled, the machine before it flies on.
+        """
+        try:
+            plan = plan_after(self._plan, told.text)
+            machine = build_machine(plan, "the experiment panel")
+            warm_up(plan, machine)
+        except Exception as error:  # noqa: BLE001  another law than the window shows would be in force: dark
+            self._live.order(OrderKind.TRIP, f"the new settings are not in force: {sentence(error)}")
+            return
+        self._plan = plan
+        self._live.apply(machine, told.text)
+
+    def _record(self, path: Path | None) -> Answer:
+        try:
+            plan = replace(self._instrument, plan=self._plan)
+            self._live.record(None if path is None else open_recorder(plan, path, frames=True))
+        except Exception as error:  # noqa: BLE001  the window waits for an answer, and other orders for this one
+            return Answer(sentence(error), isinstance(error, Refused))
+        return Answer()
+
+    # news -----------------------------------------------------------------------------------------------------------
+
+    def _seen(self, turn: Turn) -> None:
+        """In the loop's thread."""
+        self._turns.append(turn)
+        self._fresh.set()
+
+    def _tell(self) -> None:
+        turns = [self._turns.popleft() for _ in range(min(len(self._turns), MOST_TOLD))]
+        place, sequence = self._show(turns[-1]) if turns else (None, 0)
+        live = self._live
+        returned = tuple(self._instrument.returned())
+        slim = tuple(slimmed(turn) for turn in turns)
+        watch = live.stopwatch
+        spent = Stopwatch(watch.spent_s.copy(), watch.calls.copy(), watch.running)
+        self._send(News(slim, place, sequence, live.recording, live.recorder_trouble, returned, spent))
+
+    def _tidy(self) -> None:
+        """Collect garbage while the beam is dark, or, lit for long, once in a great while."""
+        newest = self._live.newest
+        wait_s = TIDY_LIT_S if newest is not None and len(newest.sent) else TIDY_DARK_S
+        if time.monotonic() - self._tidied_s > wait_s:
+            gc.collect()
+            self._tidied_s = time.monotonic()
+
+    def _share(self) -> None:
+        """A loop that does not keep up with its camera leaves the window its part of the processor."""
+        now_s = time.monotonic()
+        if now_s - self._looked_s < LOOK_S:
+            return
+        self._looked_s = now_s
+        slow = self._judge.look(self._plan.rig, now_s, self._live.pace().turns, self._live.stopwatch)
+        self.precedence.follow(keeps_up=slow is None)
+
+    def _show(self, turn: Turn) -> tuple[Place | None, int]:
+        """The turn's image into the ring."""
+        if turn.frame is None:
+            return None, 0
+        if self._ring is None or not self._ring.place.fits(turn.frame.image):
+            if self._ring is not None:
+                self._ring.remove()
+            self._ring = Ring.like(turn.frame.image)
+        return self._ring.place, self._ring.put(turn.frame.image)
+
+    def _send(self, said: Any) -> None:
+        try:
+            with self._sending:
+                self._telling.send(said)
+        except OSError:  # nobody reads any more
+            self._alone = True
+            self._closing.set()
+
+    def _close(self) -> None:
+        """Dark, and then the last words."""
+        troubles = [f"the loop's process was {Stopped(self._signal)}"] if self._signal else []
+        try:
+            self._live.close()
+        except Fault as fault:
+            troubles.append(str(fault))
+        troubles += [self._live.trouble] if self._live.trouble else []
+        self._tell()
+        while self._turns and not self._alone:
+            self._tell()
+        self._send(Over("; ".join(troubles), self._live.details))
+        if self._ring is not None:
+            (self._ring.remove if self._alone else self._ring.close)()
+        if self._live.running:
+            os._exit(CRASHED)  # a device hangs: do not wait for it; the window tries to switch the laser off
+        if STILL_LIT in self._live.trouble:
+            sys.exit(CRASHED)
+        if self._signal:
+            raise Stopped(self._signal)
+
+
+def lights(told: Order | Record) -> bool:
+    """Whether it is an order on the way to light."""
+    return isinstance(told, Order) and told.kind in (OrderKind.ARM, OrderKind.PROBE, OrderKind.RESET)
+
+
+def in_time(told: Order | Record, waited_s: float) -> Order | Record:
+    """The order; where it is for light, and has waited behind other settings for too long, a remark that says so."""
+    if not lights(told) or waited_s <= LATE_S or isinstance(told, Record):
+        return told
+    said = f"{told.kind} was not obeyed: it waited {waited_s:.1f} s for new settings to be ready; give it again"
+    return Order(OrderKind.MARK, said)
+
+
+def takes_long(told: Order | Record) -> bool:
+    return isinstance(told, Record) or told.kind is OrderKind.APPLY
+
+
+def slimmed(turn: Turn) -> Turn:
+    """Without what does not go through a pipe: the image, and the machines of orders."""
+    orders = tuple(replace(order, machine=None) for order in turn.orders)
+    return replace(turn, orders=orders, frame=replace(turn.frame, image=EMPTY) if turn.frame is not None else None)

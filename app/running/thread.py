@@ -1,0 +1,284 @@
+"""The loop in a thread of its own, and what a window may ask of it. No Qt here, and no device is called."""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.console.error_words import sentence
+from app.running.stopwatch import Stopwatch, TimedBeam, TimedCamera, TimedPolicy, TimedTracker
+from app.running.turn_buffer import Pace as Pace
+from app.running.turn_buffer import Remembered
+from config.refused import Refused
+from control.contract import (
+    STILL_LIT,
+    Beam,
+    Camera,
+    Clock,
+    CrashRecorder,
+    Ended,
+    Fault,
+    Frame,
+    InFlightRecorder,
+    Level,
+    Order,
+    OrderKind,
+    Recorder,
+    Turn,
+)
+from control.loop import Machine, Memory, run
+
+
+class NoRecord:
+    """A recorder that keeps nothing: the operator has not asked for a record."""
+
+    def write(self, turn: Turn) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+@dataclass(frozen=True)
+class _Exchange:
+    """In the inbox, between the orders: from the turn that takes it on, another recorder keeps the turns."""
+
+    recorder: Recorder
+
+
+class _Gate:
+    """The camera, with a door: once it is shut, the camera has no more frames, and the run ends."""
+
+    def __init__(self, camera: Camera) -> None:
+        self.camera = camera
+        self.shut = threading.Event()
+
+    def read(self) -> Frame | None:
+        if self.shut.is_set():
+            raise Ended
+        return self.camera.read()
+
+    def close(self) -> None:
+        self.camera.close()
+
+
+class Live:
+    """One running of an instrument.
+
+    The window writes orders into the inbox, which the loop drains once a turn, and polls `newest`. A record may begin
+    and end at any time: between two turns the recorder is exchanged, and nothing else. Identities, level, law and
+    history go on. A record that begins in flight keeps the memory that its first turn began from, if its recorder is
+    an InFlightRecorder. A recorder is closed in a thread of its own, so that the loop does not wait for a disk; one
+    that can't be closed trips the interlock: no record, no beam.
+
+    Args:
+        also: called with every turn in the loop's thread, when its command was sent; it must be quick.
+    """
+
+    def __init__(
+        self, machine: Machine, camera: Camera, beam: Beam, clock: Clock, also: Callable[[Turn], None] | None = None
+    ) -> None:
+        self.machine = machine
+        self.trouble = ""  # why the loop stopped, in words
+        self.details = ""  # the traceback of what stopped it
+        self.recorder_trouble = ""
+        self._gate, self._beam, self._clock = _Gate(camera), beam, clock
+        self._inbox: deque[Order | _Exchange] = deque()
+        self._recorder: Recorder = NoRecord()
+        self.stopwatch = Stopwatch()  # where the time of the turns goes
+        self._exchanges: list[Recorder] = []  # of this turn
+        self._closers: list[threading.Thread] = []
+        self._failed: Recorder | None = None
+        self._ended = False
+        self._lock = threading.Lock()  # of what ends: after that no recorder is taken any more
+        self._seen, self._also = Remembered(), also or nobody
+        self._thread = threading.Thread(target=self._live, name="loop", daemon=True)
+
+    def __enter__(self) -> Live:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    # what the window asks -------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        self._thread.start()
+
+    @property
+    def newest(self) -> Turn | None:
+        """The newest turn, with its image."""
+        return self._seen.newest
+
+    @property
+    def running(self) -> bool:
+        return self._thread.is_alive()
+
+    def order(self, kind: OrderKind, text: str = "", machine: Machine | None = None) -> None:
+        """Into the inbox; it is obeyed in the next turn."""
+        self._inbox.append(Order(kind, text, machine))
+
+    def apply(self, machine: Machine, text: str) -> None:
+        """Another machine from the next turn on. `text`: the settings it was made from, for the journal."""
+        self.order(OrderKind.APPLY, text, machine)
+
+    def record(self, recorder: Recorder | None) -> None:
+        """Keep every turn from the next one on; None ends the record. The recorder of before is closed.
+
+        It has its place among the orders: what was ordered before it is obeyed at the latest in the record's first
+        turn. A loop that has ended closes the recorder at once.
+        """
+        with self._lock:
+            if not self._ended:
+                self._inbox.append(_Exchange(recorder or NoRecord()))
+                return
+        self._close_record(recorder or NoRecord())
+
+    @property
+    def recording(self) -> bool:
+        """Whether a recorder is open: it keeps turns, or is being closed."""
+        return not isinstance(self._recorder, NoRecord) or any(closer.is_alive() for closer in self._closers)
+
+    def recent(self, after: int = 0) -> list[tuple[int, Turn]]:
+        """The turns after the one that was counted `after`, oldest first, with their counts, without images."""
+        return self._seen.recent(after)
+
+    def pace(self) -> Pace:
+        return self._seen.pace()
+
+    def latencies_s(self) -> NDArray[np.float64]:
+        """From the middle of the exposure to the command's sending, of the last turns [K]."""
+        return self._seen.latencies_s()
+
+    def close(self, patience_s: float = 5.0) -> None:
+        """End the loop: the camera is closed, the beam dark and its devices let go."""
+        self._gate.shut.set()
+        self._gate.close()
+        if self._thread.ident is None:
+            self._beam.close()
+            self._end_record()
+            return
+        self._thread.join(patience_s)
+        if self._thread.is_alive():
+            self._beam.dark("the loop did not end in time")
+            raise Fault(f"the loop did not end within {patience_s:g} s; the beam was told to be dark")
+
+    # the loop's own thread ------------------------------------------------------------------------------------------
+
+    def _live(self) -> None:
+        try:
+            camera, beam = TimedCamera(self.stopwatch, self._gate), TimedBeam(self.stopwatch, self._beam)
+            machine = self._timed(self.machine)
+            run(machine, camera, beam, self._clock, self, self._told, self._watch, self._before)
+        except Exception as error:  # noqa: BLE001  whatever it is, the operator reads it and the beam is dark
+            self.trouble, self.details = sentence(error), traceback.format_exc()
+            if not isinstance(error, (Fault, Refused)) and isinstance(self._recorder, CrashRecorder):
+                self._recorder.leave_unfinished()
+        finally:
+            try:
+                self._close_beam()  # dark before the loop waits for a disk
+            finally:
+                self._end_record()
+
+    def _close_beam(self) -> None:
+        """Dark, and its devices let go; a laser that could not be put out is named in `trouble`."""
+        try:
+            self._beam.close()
+        except Exception as error:  # noqa: BLE001  whatever it is: the light is not known to be off
+            lit = sentence(error) if isinstance(error, Fault) else f"{STILL_LIT}: {sentence(error)}"
+            self.trouble = f"{self.trouble}; {lit}" if self.trouble else lit
+
+    def write(self, turn: Turn) -> None:
+        """The loop's recorder is the one that is in use. Raises Fault as that does."""
+        try:
+            self.stopwatch.of("recorder", self._recorder.write, turn)
+        except Fault:
+            self._failed = self._recorder
+            raise
+
+    def _told(self) -> tuple[Order, ...]:
+        """The orders of this turn; exchanges of the recorder among them are done in `_before`."""
+        orders: list[Order] = []
+        while self._inbox:
+            taken = self._inbox.popleft()
+            if isinstance(taken, _Exchange):
+                self._exchanges.append(taken.recorder)
+                continue
+            if taken.kind is OrderKind.APPLY and taken.machine is not None:
+                self.machine = taken.machine
+                taken = replace(taken, machine=self._timed(self.machine))
+            orders.append(taken)
+        return tuple(orders)
+
+    def _timed(self, machine: Machine) -> Machine:
+        """The machine, with its parts' time measured."""
+        tracker, policy = TimedTracker(self.stopwatch, machine.tracker), TimedPolicy(self.stopwatch, machine.policy)
+        return replace(machine, tracker=tracker, policy=policy)
+
+    def _before(self, memory: Memory) -> None:
+        """The recorder is exchanged; a new one is given the memory that its first turn begins from."""
+        for recorder in self._exchanges:
+            if memory.number > 0 and isinstance(recorder, InFlightRecorder):
+                recorder.begin(memory)
+            if not isinstance(self._recorder, NoRecord):
+                closer = threading.Thread(target=self._close_record, args=(self._recorder,), name="close", daemon=True)
+                closer.start()
+                self._closers = [*(other for other in self._closers if other.is_alive()), closer]
+            self._recorder = recorder
+        self._exchanges = []
+
+    def _close_record(self, recorder: Recorder) -> None:
+        """A record that could not be closed may lack its end: the light of it was not recorded."""
+        try:
+            recorder.close()
+        except Exception as error:  # noqa: BLE001  whatever it is, the operator reads it and the beam is dark
+            self.recorder_trouble = f"the record was not closed: {sentence(error)}"
+            if recorder is not self._failed:  # its turns have not tripped the interlock yet
+                self.order(OrderKind.TRIP, f"no record, no beam: {self.recorder_trouble}")
+
+    def _end_record(self) -> None:
+        """The loop has ended: every recorder is closed, also those that never began."""
+        with self._lock:
+            self._ended = True
+            waiting = [*self._exchanges, *(one.recorder for one in self._inbox if isinstance(one, _Exchange))]
+            self._exchanges = []
+            self._inbox.clear()
+        for closer in self._closers:
+            closer.join()
+        for recorder in (self._recorder, *waiting):
+            self._close_record(recorder)
+        self._recorder = NoRecord()
+
+    def _watch(self, turn: Turn) -> None:
+        self._seen.add(turn)
+        self._also(turn)
+
+
+def nobody(turn: Turn) -> None:
+    """Nobody else watches."""
+
+
+def beam_is_on(turn: Turn | None) -> bool:
+    """Whether light left the instrument in this turn."""
+    return (
+        turn is not None
+        and turn.level in (Level.ARMED, Level.PROBING)
+        and not turn.sent.reason
+        and bool(len(turn.sent))
+    )
+
+
+def mean_power_mw(turn: Turn) -> Any:
+    """[M] mean power of each spot that was sent, over one cycle of visits without the jumps."""
+    sent = turn.sent
+    total_s = sent.dwell_s.sum()
+    return sent.power_mw * sent.dwell_s / total_s if total_s > 0 else sent.power_mw

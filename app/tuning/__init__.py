@@ -1,0 +1,1 @@
+"""Tracking settings, suggested and judged."""

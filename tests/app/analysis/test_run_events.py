@@ -1,0 +1,43 @@
+"""What repeats is one line of the log, and the line names everything that it stands for."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.analysis.run_events import Happening, Kind, Lines
+
+
+def lines_of(texts: list[str], kind: Kind = Kind.NOTE) -> list[str]:
+    lines = Lines()
+    for index, text in enumerate(texts):
+        lines.take([Happening(kind, text, 1.0 + 0.1 * index)])
+    return [" ".join(line.text.split()) for line in lines.lines]
+
+
+def test_a_line_names_every_particle_that_it_stands_for() -> None:
+    said = "particle {} may be another from here on"
+    assert lines_of([said.format(who) for who in (7, 9, 12, 9)]) == [
+        "1.00 s particle 7 may be another from here on; likewise 9, 12 (×4, until 1.30 s)"
+    ]
+    (line,) = lines_of([said.format(who) for who in range(20)])
+    assert "particle 0 may be another from here on; likewise 1, 2, 3, 4 and 15 more" in line
+    (line,) = lines_of(["particles 3 and 9 are seen as one", "particles 4 and 11 are seen as one"])
+    assert "particles 3 and 9 are seen as one; likewise 4 and 11" in line
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("TRIPPED: beam: the galvo at ttyACM0: no answer within 50 ms",
+         "TRIPPED: beam: the galvo at ttyACM1: no answer within 50 ms"),
+        ("TRIPPED: laser at COM3: it is gone", "TRIPPED: laser at COM4: it is gone"),
+    ],
+)  # fmt: skip
+def test_two_devices_are_two_lines(first: str, second: str) -> None:
+    assert len(lines_of([first, second], Kind.FAULT)) == 2
+    assert len(lines_of([first, first], Kind.FAULT)) == 1
+
+
+def test_what_differs_by_its_measured_numbers_is_one_line() -> None:
+    clipped = "{} forces clipped, the largest from {} pN"
+    assert len(lines_of([clipped.format(index, 0.1 * index + 1e-5) for index in range(1, 9)])) == 1

@@ -1,0 +1,61 @@
+"""Without a folder for numba's cache the program still runs, with one note."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.assembly.kernel_cache import NAMED, ROOT, SOURCES, provide, writable
+
+KERNELS = "import tracking.tracker, drivers.sim.bench, models.flight.kernels, os"
+PACKAGES = ("app", "config", "control", "drivers", "models", "tracking")
+
+
+@pytest.fixture
+def closed(tmp_path: Path) -> tuple[Path, dict[str, str]]:
+    """A copy of the program in which no folder can be made where numba looks for one, and such an environment."""
+    for name in PACKAGES:
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "*.safetensors"))
+    for folder in (tmp_path / name for name in SOURCES):
+        (folder / "__pycache__").write_text("a file, where a folder would have to be")
+    barred = tmp_path / "a file"
+    barred.write_text("")
+    places = {name: str(barred / "home") for name in ("HOME", "USERPROFILE", "LOCALAPPDATA", "XDG_CACHE_HOME", NAMED)}
+    return tmp_path, {**os.environ, **places, "PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def python(code: str, folder: Path, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=300, check=False)
+
+
+def test_kernels_are_there_where_nothing_can_be_written(closed: tuple[Path, dict[str, str]]) -> None:
+    bare = python(KERNELS, *closed)
+    assert "cannot cache function" in bare.stderr  # what numba does by itself
+    done = python(
+        f"from app.assembly.kernel_cache import provide; provide(); {KERNELS}; print(os.environ['{NAMED}'])", *closed
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("note: kernels are compiled anew in this run") == 1
+    assert not Path(done.stdout.strip()).exists()  # cleared away
+
+
+def test_nothing_is_changed_where_there_is_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(NAMED, str(tmp_path / "new"))
+    provide()
+    assert os.environ[NAMED] == str(tmp_path / "new")
+    assert capsys.readouterr().err == ""
+    assert writable(tmp_path / "new")
+
+
+def test_every_file_with_a_kernel_is_in_a_folder_that_is_looked_at() -> None:
+    files = [path for name in PACKAGES for path in (ROOT / name).rglob("*.py")]
+    found = {path.parent.relative_to(ROOT).as_posix() for path in files if "import njit" in path.read_text("utf-8")}
+    assert found == set(SOURCES)

@@ -1,0 +1,71 @@
+"""The numbers of a rig in the machine that flies it: limits, ages, powers."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.assembly.machine import build_machine
+from app.assembly.plan import flyable, plan
+from app.assembly.rig import EXPERIMENTS, field_um
+from app.running.plan_check import at_once
+from config.refused import Refused
+from control.contract import OrderKind
+from tests.app.flights import calibrating
+
+
+def test_the_machine_has_the_limits_and_the_ages_of_its_rig() -> None:
+    made = plan(
+        EXPERIMENTS / "annular_activity.yaml", None, ("camera.fps=50", "loop.stale_periods=3", "loop.power_cap_mw=77")
+    )
+    machine = build_machine(made)
+    assert machine.stale_s == pytest.approx(3 / 50)
+    assert machine.hold_s == pytest.approx(1 / 50)
+    assert machine.latency_s == pytest.approx(made.rig.loop.latency_s + made.rig.deflector.delay_s)
+    assert (machine.limits.low_um, machine.limits.high_um) == field_um(made.rig)
+    assert machine.limits.power_mw == machine.light.power_mw == made.rig.power_mw == 77.0
+    assert machine.probe_mw is None
+    assert OrderKind.PROBE in machine.refused
+
+
+def test_a_calibration_may_probe_with_the_rigs_probe_power() -> None:
+    made = calibrating("scan")
+    machine = build_machine(made)
+    assert machine.probe_mw == made.rig.loop.probe_power_mw
+    assert OrderKind.PROBE not in machine.refused
+
+
+@pytest.mark.parametrize("check", [flyable, at_once])
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ("mode=landscape", "mode is landscape, and a learned law can't be flown so (allowed: steered"),
+        ("trap.predict=true", "trap.predict is true, and a learned law can't be flown so (allowed: false"),
+        ("trap.compensate_latency=true", "trap.compensate_latency is true, and a learned law can't be flown so"),
+    ],
+)
+def test_what_a_learned_law_would_ignore_is_refused(check: Any, said: str, why: str) -> None:
+    path = EXPERIMENTS / "learned_ring_crystal_egnn.yaml"
+    with pytest.raises(Refused, match=re.escape(why)) as refused:
+        plan(path, None, (said,), check)
+    assert str(refused.value).startswith(str(path))
+
+
+@pytest.mark.parametrize("path", sorted(EXPERIMENTS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_shipped_experiments_have_no_setting_that_is_ignored(path: Path) -> None:
+    assert plan(path, None, (), at_once).experiment.title
+
+
+@pytest.mark.parametrize(
+    ("sets", "why"),
+    [
+        (["policy.forces.0.shape.radius_um=1e5"], "policy.forces.0.shape: .* spots of .* about each centre"),
+        (["policy.forces.0.shape.radius_um=100", "sample.number=500"], "about 500 particles is .* spots"),
+    ],
+)
+def test_a_landscape_of_too_many_spots_is_refused_before_any_is_made(sets: list[str], why: str) -> None:
+    with pytest.raises(Refused, match=why):
+        plan(EXPERIMENTS / "ring_crystal.yaml", None, ["mode=landscape", *sets])

@@ -1,0 +1,408 @@
+"""Frame rate, scale and channel of a video come from its file; what was taken from where is said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import tifffile
+from numpy.typing import NDArray
+
+from app.analysis.export import export
+from app.assembly.plan import plan
+from app.assembly.replay_plan import plan_replay
+from app.assembly.rig import EXPERIMENTS, RIGS
+from app.assembly.stated_by_recording import contradictions
+from app.commands.replay import replay_recording
+from app.running.headless import fly
+from config.refused import Refused
+from drivers.journal import read_run
+from drivers.video import VideoCamera, open_video
+from tests.tracking.footage import spots
+
+SETS = ("tracking.diameter_px=9", "tracking.minmass=200")
+
+
+def clip(count: int = 6, seed: int = 0) -> NDArray[np.uint8]:
+    """[T, 48, 64] one spot that moves."""
+    return np.array([spots((48, 64), np.array([[30.0 + k, 24.0]]), seed=seed + k) for k in range(count)])
+
+
+def avi(path: Path, fps: float) -> Path:
+    images = clip()
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"FFV1"), fps, (64, 48))
+    for image in images:
+        writer.write(cv2.cvtColor(image, cv2.COLOR_GRAY2BGR))
+    writer.release()
+    return path
+
+
+def imagej(path: Path, **said: Any) -> Path:
+    tifffile.imwrite(path, clip(), imagej=True, resolution=(4.0, 4.0), metadata={"axes": "TYX", "unit": "um", **said})
+    return path
+
+
+def ome(path: Path, images: NDArray[Any], **said: Any) -> Path:
+    tifffile.imwrite(path, images, ome=True, photometric="minisblack", metadata=said)
+    return path
+
+
+def taken(path: Path, *sets: str, rig: Path | None = None) -> tuple[float, float, str]:
+    """(camera.fps, optics.um_per_px, what is said) of a replay."""
+    made = plan_replay(path, rig, None, (*SETS, *sets))
+    return made.rig.camera.fps, made.rig.optics.um_per_px, "\n".join(made.taken)
+
+
+def test_a_film_gives_its_frame_rate(tmp_path: Path) -> None:
+    fps, um_per_px, said = taken(avi(tmp_path / "a.avi", 50.0))
+    assert (fps, um_per_px) == (50.0, 0.1)
+    assert said == (
+        "a.avi: camera.fps 50 (the frame rate in its AVI header); optics.um_per_px 0.1 (a guess: a.avi does not say)"
+    )
+
+
+def test_imagej_gives_finterval_and_scale(tmp_path: Path) -> None:
+    fps, um_per_px, said = taken(imagej(tmp_path / "a.tif", finterval=0.02))
+    assert (fps, um_per_px) == (50.0, 0.25)
+    assert "finterval" in said
+    assert taken(imagej(tmp_path / "b.tif", finterval=20.0, tunit="ms", unit="nm"))[0] == 50.0
+    assert taken(imagej(tmp_path / "c.tif", unit="micron"))[1] == 0.25
+    assert taken(imagej(tmp_path / "d.tif", unit="\\u00B5m"))[1] == 0.25
+    assert taken(imagej(tmp_path / "e.tif", unit="pixel"))[:2] == (30.0, 0.1)
+
+
+def test_our_own_ome_tiff_is_replayed_at_its_own_rate_and_scale(tmp_path: Path) -> None:
+    run, out = tmp_path / "run.h5", tmp_path / "replay.h5"
+    small = ("camera.width_px=96", "camera.height_px=96", "sample.number=1", "optics.um_per_px=0.13")
+    fly(plan(EXPERIMENTS / "annular_activity.yaml", None, small), 0.2, run, True, "run")
+    (film,) = export(run, "ome-tiff", tmp_path / "video")
+    assert replay_recording(film, None, None, (), out=out, frames=False, json=None) == 0
+    with read_run(run) as before, read_run(out) as after:
+        assert before.header.fps == 100.0
+        assert (after.header.fps, after.header.um_per_px) == (100.0, 0.13)
+        first = before.column("turns", "frame_time_s")[0]
+        times = before.column("turns", "frame_time_s") - first
+        np.testing.assert_allclose(after.column("turns", "frame_time_s"), times, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("said", "fps", "um_per_px"),
+    [
+        ({"TimeIncrement": 20.0, "TimeIncrementUnit": "ms", "PhysicalSizeX": 65.0, "PhysicalSizeXUnit": "nm",
+          "PhysicalSizeY": 65.0, "PhysicalSizeYUnit": "nm"}, 50.0, 0.065),
+        ({"PhysicalSizeX": 0.2, "PhysicalSizeY": 0.2, "Plane": {"DeltaT": [0.04 * k for k in range(6)]}}, 25.0, 0.2),
+        ({"TimeIncrement": 0.0, "PhysicalSizeX": 3.0, "PhysicalSizeXUnit": "pixel"}, 30.0, 0.1),
+    ],
+)  # fmt: skip
+def test_ome_xml_is_read_in_its_units(tmp_path: Path, said: dict[str, Any], fps: float, um_per_px: float) -> None:
+    found = taken(ome(tmp_path / "a.ome.tif", clip(), axes="TYX", **said))
+    assert found[:2] == pytest.approx((fps, um_per_px), rel=1e-12)
+
+
+def test_uneven_frames_and_oblong_pixels_are_named(tmp_path: Path) -> None:
+    gap = ome(tmp_path / "a.ome.tif", clip(), axes="TYX", Plane={"DeltaT": [0, 0.01, 0.02, 0.5, 0.51, 0.52]})
+    assert "uneven (up to 0.48 s apart" in taken(gap)[2]
+    oblong = ome(tmp_path / "b.ome.tif", clip(), axes="TYX", PhysicalSizeX=0.1, PhysicalSizeY=0.2)
+    with pytest.raises(Refused, match=r"its pixels are 0\.1 x 0\.2 um"):
+        taken(oblong)
+    assert taken(oblong, "optics.um_per_px=0.1")[1] == 0.1
+
+
+def test_a_conflict_with_what_was_set_is_named_in_one_sentence(tmp_path: Path) -> None:
+    film = avi(tmp_path / "a.avi", 50.0)
+    fps, _, said = taken(film, "camera.fps=20")
+    assert fps == 20.0
+    assert said.splitlines()[1:] == [
+        "note: camera.fps is 20 (--set camera.fps=20), and a.avi says 50 (the frame rate in its AVI header); "
+        "20 is taken"
+    ]
+    assert len(taken(film, "camera.fps=50")[2].splitlines()) == 1
+    own = tmp_path / "own.yaml"
+    own.write_text((RIGS / "video.yaml").read_text().replace("fps: 30", "fps: 100"))
+    fps, _, said = taken(film, rig=own)
+    assert fps == 100.0
+    assert "note: camera.fps is 100 (the rig file own.yaml), and a.avi says 50" in said
+
+
+@pytest.mark.parametrize(
+    "sets",
+    [
+        ("optics={um_per_px: 0.7}",),
+        ("optics.um_per_px=0.5", "optics={um_per_px: 0.7}"),
+        ("optics={um_per_px: 0.5, waist_um: 0.7}", " optics.um_per_px = 0.7"),
+    ],
+)
+def test_a_scale_in_a_mapping_is_a_scale(tmp_path: Path, sets: tuple[str, ...]) -> None:
+    _, um_per_px, said = taken(imagej(tmp_path / "ij.tif"), *sets)
+    assert um_per_px == 0.7
+    first, note = said.splitlines()
+    assert f"optics.um_per_px 0.7 (--set {sets[-1]})" in first
+    assert note.startswith("note: optics.um_per_px is 0.7 (--set ")
+    assert "ij.tif says 0.25" in note
+
+
+def test_a_mapping_without_a_scale_leaves_what_the_recording_says(tmp_path: Path) -> None:
+    path = imagej(tmp_path / "ij.tif", finterval=0.02)
+    made = plan_replay(path, None, None, (*SETS, "optics={waist_um: 0.5}", "camera={exposure_s: 0.004}"))
+    assert (made.rig.optics.um_per_px, made.rig.optics.waist_um) == (0.25, 0.5)
+    camera = made.rig.camera
+    assert isinstance(camera, VideoCamera)
+    assert (camera.path, camera.fps, camera.exposure_s) == (str(path), 50.0, 0.004)
+    assert (camera.width_px, camera.height_px) == (64, 48)
+    made = plan_replay(path, None, None, ("tracking={diameter_px: 9, minmass: 200}", "camera={fps: 33}"))
+    assert (made.rig.tracking.trapped, made.rig.camera.fps) == ("last", 33.0)
+    assert "note: camera.fps is 33 (--set camera={fps: 33})" in made.taken[1]
+
+
+def test_a_replay_is_of_the_recording_that_it_is_called_with(tmp_path: Path) -> None:
+    path, other = imagej(tmp_path / "a.tif"), imagej(tmp_path / "b.tif")
+    for item in (f"camera.path={other}", f"camera={{kind: video, path: {other}}}"):
+        with pytest.raises(Refused, match="the recording of a replay is the one that it is called with"):
+            taken(path, item)
+    with pytest.raises(Refused, match=r"'camera\.kind' is the text 'simulated'"):
+        taken(path, "camera={kind: simulated}")
+
+
+@pytest.mark.parametrize(
+    ("values", "dropped"),
+    [
+        ("{optics: {um_per_px: 0.9}}", "optics.um_per_px"),
+        ("{optics: {um_per_px: 0.9, waist_um: 0.5}}", "optics.um_per_px"),
+        ("{optics.um_per_px: 0.9}", "optics.um_per_px"),
+        ("{camera.fps: 33, sample.number: 3}", "camera.fps"),
+        ("{camera: {fps: 33}}", "camera"),
+        ("{tracking: {diameter_px: 9, trapped: commanded}}", "tracking.trapped"),
+        ("{sample: {number: 3}}", ""),
+    ],
+)
+def test_what_an_experiment_sets_of_its_own_rig_is_said(tmp_path: Path, values: str, dropped: str) -> None:
+    path, wanted = imagej(tmp_path / "ij.tif", finterval=0.02), tmp_path / "e.yaml"
+    text = (EXPERIMENTS / "annular_activity.yaml").read_text().partition("\nset:")[0]
+    wanted.write_text(f"{text}\nset: {values}\n")
+    note = "is of a rig of its own, and not taken for a recording; --set KEY=VALUE gives it"
+    made = plan_replay(path, None, wanted, ())
+    assert (made.rig.camera.fps, made.rig.optics.um_per_px, made.rig.tracking.trapped) == (50.0, 0.25, "last")
+    assert made.rig.optics.waist_um == (0.5 if "waist" in values else 0.6)
+    assert made.taken[1:] == ((f"note: what e.yaml sets of {dropped} {note}",) if dropped else ())
+    made = plan_replay(path, None, None, (f"set={values}",))
+    assert (made.rig.camera.fps, made.rig.optics.um_per_px, made.rig.tracking.trapped) == (50.0, 0.25, "last")
+    assert len(made.taken) == (2 if dropped else 1)
+
+
+def test_a_calibrated_scale_is_said_to_be_one(tmp_path: Path) -> None:
+    path, own = imagej(tmp_path / "ij.tif"), tmp_path / "own.yaml"
+    record = "{what: um-per-px, date: '2026-01-01', set: {optics.um_per_px: 0.4}}"
+    (tmp_path / "cal.yaml").write_text(f"rig: own\nrecords:\n- {record}\n")
+    own.write_text((RIGS / "video.yaml").read_text() + "calibration: cal.yaml\n")
+    by_rig = taken(path, rig=own)
+    by_set = taken(path, f"calibration={tmp_path / 'cal.yaml'}")
+    for found in (by_rig, by_set):
+        assert found[1] == 0.4
+        assert "optics.um_per_px 0.4 (the calibration file cal.yaml)" in found[2]
+        assert "note: optics.um_per_px is 0.4 (the calibration file cal.yaml), and ij.tif says 0.25" in found[2]
+
+
+def test_a_video_in_a_rig_that_says_otherwise_is_named(tmp_path: Path) -> None:
+    film = avi(tmp_path / "a.avi", 50.0)
+    made = plan(EXPERIMENTS / "annular_activity.yaml", RIGS / "video.yaml", (f"camera.path={film}",))
+    said = "camera.fps is 30 (the rig), and a.avi says 50 (the frame rate in its AVI header); 30 is taken"
+    assert contradictions(made) == (said,)
+    assert contradictions(plan_replay(film, None, None, ())) == ()
+    assert contradictions(plan(EXPERIMENTS / "annular_activity.yaml")) == ()
+
+
+def test_resolution_tags_count_where_they_are_a_microscopes(tmp_path: Path) -> None:
+    for dpi, um_per_px in ((100_000, 0.1), (72, 0.1), (254_000, 0.1), (50_800, 0.5)):
+        path = tmp_path / f"{dpi}.tif"
+        unit = "CENTIMETER" if dpi in (100_000,) else "INCH"
+        tifffile.imwrite(path, clip(), photometric="minisblack", resolution=(dpi, dpi), resolutionunit=unit)
+        assert taken(path)[1] == pytest.approx(um_per_px)
+
+
+@pytest.mark.parametrize(
+    ("resolution", "unit", "said"),
+    [
+        ((50_000, 20_000), "CENTIMETER", r"its pixels are 0\.2 x 0\.5 um \(its TIFF resolution tags\)"),
+        ((254_000, 1_000), "INCH", r"its pixels are 0\.1 x 25\.4 um"),
+        ((2, 1), "NONE", r"its pixels are 0\.5 times as wide as high"),
+        ((204, 98), "INCH", ""),  # a fax
+        ((50_000, 50_100), "CENTIMETER", ""),
+    ],
+)
+def test_oblong_pixels_in_plain_tags_are_refused(
+    tmp_path: Path, resolution: tuple[int, int], unit: str, said: str
+) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, clip(), photometric="minisblack", resolution=resolution, resolutionunit=unit)
+    if not said:
+        assert taken(path)[1] == (0.2 if unit == "CENTIMETER" else 0.1)
+        return
+    with pytest.raises(Refused, match=said):
+        taken(path)
+    assert taken(path, "optics.um_per_px=0.3")[1] == 0.3
+
+
+def test_a_folder_has_the_scale_of_its_first_image(tmp_path: Path) -> None:
+    for number, image in enumerate(clip()):
+        tifffile.imwrite(tmp_path / f"{number}.tif", image, imagej=True, resolution=(4.0, 4.0), metadata={"unit": "um"})
+    assert taken(tmp_path)[1] == 0.25
+
+
+TWO = np.stack([clip(), 255 - clip(seed=50)], 1)  # [T, C, height, width]
+
+
+@pytest.mark.parametrize("kind", ["ome", "ome CTYX", "imagej", "shape", "one page"])
+def test_channels_are_chosen_or_refused(tmp_path: Path, kind: str) -> None:
+    """A stack of two channels is not twice as many frames."""
+    path = tmp_path / "two.tif"
+    if kind == "ome":
+        ome(path, TWO, axes="TCYX", Channel={"Name": ["DIC", "GFP"]})
+    elif kind == "ome CTYX":
+        ome(path, np.ascontiguousarray(TWO.swapaxes(0, 1)), axes="CTYX")
+    elif kind == "imagej":
+        tifffile.imwrite(path, TWO, imagej=True, metadata={"axes": "TCYX", "finterval": 0.02})
+    elif kind == "shape":
+        tifffile.imwrite(path, TWO, photometric="minisblack", metadata={"axes": "TCYX"})
+    else:
+        tifffile.imwrite(path, TWO, photometric="minisblack")
+    with pytest.raises(
+        Refused, match=r"found 2 channels .*choose one with camera\.channel_number \(1 to 2\)"
+    ) as refused:
+        taken(path)
+    assert ("DIC, GFP" in str(refused.value)) == (kind == "ome")
+    for number in (1, 2):
+        video = open_video(VideoCamera(path=str(path), channel_number=number))
+        np.testing.assert_array_equal([video.image(k) for k in range(len(video))], TWO[:, number - 1])
+        video.close()
+    made = plan_replay(path, None, None, (*SETS, "camera.channel_number=2"))
+    assert made.rig.camera.channel_number == 2  # type: ignore[union-attr]
+    with pytest.raises(Refused, match="is 3, and the file has 2 channels"):
+        taken(path, "camera.channel_number=3")
+
+
+def test_colours_are_no_channels_of_a_stack(tmp_path: Path) -> None:
+    colour = np.repeat(clip()[..., None], 3, -1)
+    tifffile.imwrite(tmp_path / "a.tif", colour, ome=True, photometric="rgb", metadata={"axes": "TYXS"})
+    tifffile.imwrite(tmp_path / "b.tif", colour, imagej=True, metadata={"axes": "TYXS"})
+    tifffile.imwrite(tmp_path / "c.tif", colour, photometric="rgb")
+    for name in "abc":
+        video = open_video(VideoCamera(path=str(tmp_path / f"{name}.tif")))
+        assert len(video) == 6
+        video.close()
+
+
+def test_depth_is_named_or_refused(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "z.tif", clip(), imagej=True, metadata={"axes": "ZYX"})
+    assert "6 planes in depth (its ImageJ description) are taken as frames" in taken(tmp_path / "z.tif")[2]
+    tifffile.imwrite(tmp_path / "c.tif", clip(), imagej=True)  # so it writes a stack whose axes were not named
+    assert "6 channels of one image (its ImageJ description) are taken as frames" in taken(tmp_path / "c.tif")[2]
+    both = clip().reshape(3, 2, 48, 64)
+    ome(tmp_path / "tz.ome.tif", both, axes="TZYX")
+    with pytest.raises(Refused, match="found 2 planes in depth at each of 3 times"):
+        taken(tmp_path / "tz.ome.tif")
+
+
+def test_a_second_series_is_not_more_of_the_first(tmp_path: Path) -> None:
+    with tifffile.TiffWriter(tmp_path / "a.ome.tif", ome=True) as file:
+        for seed in (0, 9):
+            file.write(clip(seed=seed), photometric="minisblack", metadata={"axes": "TYX"})
+    with pytest.raises(Refused, match=r"found 2 series \(its OME-XML\), the first of 6 images, and 12 images in all"):
+        taken(tmp_path / "a.ome.tif")
+
+
+def ome_of(path: Path, images: NDArray[Any], sizes: str, blocks: str, root: str = "") -> Path:
+    """An OME-TIFF whose pages are these images, with these attributes of Pixels and elements TiffData."""
+    text = f'<OME {root}><Image><Pixels DimensionOrder="XYCZT" SizeZ="1" {sizes}>{blocks}</Pixels></Image></OME>'
+    tifffile.imwrite(path, images, photometric="minisblack", description=text, metadata=None)
+    return path
+
+
+def shown(path: Path, number: int = 0) -> NDArray[Any]:
+    video = open_video(VideoCamera(path=str(path), channel_number=number))
+    found = np.array([video.image(k) for k in range(len(video))])
+    video.close()
+    return found
+
+
+def block(page: int, **first: int) -> str:
+    return f'<TiffData IFD="{page}" {" ".join(f"First{axis}={chr(34)}{at}{chr(34)}" for axis, at in first.items())}/>'
+
+
+def test_tiffdata_says_which_page_is_which_image(tmp_path: Path) -> None:
+    """Pages in an order of their own: channels the other way round, then all of one, then of the other."""
+    flat = np.concatenate([TWO[:, 1], TWO[:, 0]])
+    runs = '<TiffData IFD="0" FirstC="1" PlaneCount="6"/><TiffData IFD="6" FirstC="0" PlaneCount="6"/>'
+    singly = "".join(block(6 * (1 - c) + t, C=c, T=t) for t in range(6) for c in range(2))
+    by_runs = f'<OME><Image><Pixels DimensionOrder="XYTCZ" SizeZ="1" SizeC="2" SizeT="6">{runs}</Pixels></Image></OME>'
+    tifffile.imwrite(tmp_path / "a.ome.tif", flat, photometric="minisblack", description=by_runs, metadata=None)
+    ome_of(tmp_path / "b.ome.tif", flat, 'SizeC="2" SizeT="6"', singly)
+    for name in ("a.ome.tif", "b.ome.tif"):
+        for number in (1, 2):
+            np.testing.assert_array_equal(shown(tmp_path / name, number), TWO[:, number - 1])
+    backwards = "".join(block(5 - t, T=t) for t in range(6))
+    np.testing.assert_array_equal(
+        shown(ome_of(tmp_path / "c.ome.tif", clip(), 'SizeC="1" SizeT="6"', backwards)), clip()[::-1]
+    )
+    row = "".join(block(5 - c, C=c) for c in range(6))
+    np.testing.assert_array_equal(
+        shown(ome_of(tmp_path / "d.ome.tif", clip(), 'SizeC="6" SizeT="1"', row)), clip()[::-1]
+    )
+
+
+def test_images_in_other_files_and_images_never_taken_are_left_out(tmp_path: Path) -> None:
+    other = "".join(f'<TiffData IFD="{t}" FirstT="{t}"><UUID>urn:a</UUID></TiffData>' for t in range(6))
+    own = "".join(f'<TiffData IFD="{t}" FirstT="{t + 6}"><UUID>urn:b</UUID></TiffData>' for t in range(6))
+    second = ome_of(tmp_path / "a.ome.tif", clip(), 'SizeC="1" SizeT="12"', other + own, 'UUID="urn:b"')
+    np.testing.assert_array_equal(shown(second), clip())
+    ended = ome_of(tmp_path / "b.ome.tif", clip(), 'SizeC="1" SizeT="99"', '<TiffData IFD="0" PlaneCount="99"/>')
+    np.testing.assert_array_equal(shown(ended), clip())
+    lost = ome_of(tmp_path / "c.ome.tif", clip(), 'SizeC="1" SizeT="12"', other + own, 'UUID="urn:c"')
+    with pytest.raises(Refused, match=r"\(TiffData: which of its files this one is, is not said\)"):
+        shown(lost)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "blocks", "said"),
+    [
+        ('SizeC="1" SizeT="6"', block(0, T=0) + block(1, T=2), "none of its 6 pages that it is image 2 of 6"),
+        ('SizeC="1" SizeT="4"', '<TiffData IFD="0" PlaneCount="4"/>', "found 6 images, and its OME-XML says of 4"),
+        ('SizeC="1" SizeT="6"', '<TiffData IFD="0" PlaneCount="7"/>', "PlaneCount 7 from image 1 of 6 on"),
+        ('SizeC="1" SizeT="6"', block(0, T=6), "FirstT 6, which the sizes have no room for"),
+        ('SizeC="1" SizeT="6"', block(0, T=1) + block(1, T=1), "one image in the pages 1 and 2"),
+        ('SizeC="1" SizeT="6"', block(3, T=0) + block(3, T=1), "two images in one page"),
+        ('SizeC="1" SizeT="6"', '<TiffData IFD="-1"/>', "IFD is '-1'"),
+        ('SizeC="1" SizeT="2000000000"', '<TiffData IFD="0"/>', "2000000000 images, of at most"),
+    ],
+)
+def test_tiffdata_that_can_not_be_obeyed_is_refused(tmp_path: Path, sizes: str, blocks: str, said: str) -> None:
+    with pytest.raises(Refused, match=said):
+        taken(ome_of(tmp_path / "a.ome.tif", clip(), sizes, blocks))
+
+
+def test_a_description_in_another_file_is_noted(tmp_path: Path) -> None:
+    text = '<OME><BinaryOnly MetadataFile="a.companion.ome" UUID="urn:b"/></OME>'
+    tifffile.imwrite(tmp_path / "a.ome.tif", clip(), photometric="minisblack", description=text, metadata=None)
+    said = taken(tmp_path / "a.ome.tif")[2]
+    assert said.endswith("note: a.ome.tif: its OME-XML is in another file (a.companion.ome), which is not read")
+
+
+def test_a_description_that_is_none_of_this_file_is_not_believed(tmp_path: Path) -> None:
+    """More images than there are; entities; no XML; a channel where there is one only."""
+    text = (
+        '<OME><Image><Pixels DimensionOrder="XYCZT" SizeC="2" SizeT="9" SizeZ="1" TimeIncrement="0.02"/></Image></OME>'
+    )
+    for said, wrong in ((text, "2 channels of 9 images"), ("<!DOCTYPE a><OME/>", ""), ("<OME", ""), ("", "")):
+        path = tmp_path / f"{len(said)}.ome.tif"
+        tifffile.imwrite(path, clip(), photometric="minisblack", description=said, metadata=None)
+        if wrong:
+            with pytest.raises(Refused, match=wrong):
+                taken(path, "camera.channel_number=1")
+            continue
+        assert taken(path)[:2] == (30.0, 0.1)
+    with pytest.raises(Refused, match="is 2, and the file has 1 channel"):
+        taken(path, "camera.channel_number=2")
+    with pytest.raises(Refused, match="only a TIFF may have several channels"):
+        taken(avi(tmp_path / "a.avi", 50.0), "camera.channel_number=2")

@@ -1,0 +1,412 @@
+"""Nothing is compiled once a run may be armed, whatever its camera shows."""
+
+from __future__ import annotations
+
+import errno
+import gc
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from multiprocessing import Pipe
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numba.core import event
+from numba.core.dispatcher import Dispatcher
+
+from app.assembly import warm_up as warming
+from app.assembly.garbage_collection import frozen
+from app.assembly.machine import build_machine
+from app.assembly.open import open_instrument
+from app.assembly.plan import plan
+from app.assembly.rig import EXPERIMENTS, RIGS, Plan
+from app.assembly.warm_up import warm_up
+from app.running.headless import Unrecorded
+from app.running.process_side import Host, News
+from config.reader import write
+from config.refused import Refused
+from control.contract import Camera, Ended, Frame, Level, Order, OrderKind, State, Turn
+from control.loop import run
+from drivers.sim.camera import SimulatedCamera, SimulatedCameraDriver
+from drivers.sim.clock import LockstepClock
+from drivers.sim.sample import Sample
+from drivers.sim.world import Stage, World
+from tests.patience import PATIENCE_S
+
+SHIPPED = [*sorted(EXPERIMENTS.glob("*.yaml")), *sorted((EXPERIMENTS / "families").glob("*.yaml"))]
+OURS = ("tracking.", "drivers.", "models.", "control.")
+COLD = Path(__file__).with_name("fly_cold.py")
+ROOT = Path(__file__).parents[3]
+
+
+def kernels() -> list[Any]:
+    """Every compiled function of ours that is loaded."""
+    found: list[Any] = [one for one in gc.get_objects() if issubclass(type(one), Dispatcher)]
+    return [one for one in found if one.py_func.__module__.startswith(OURS)]
+
+
+def signatures() -> set[str]:
+    return {f"{one.py_func.__module__}.{one.py_func.__name__}{kind}" for one in kernels() for kind in one.signatures}
+
+
+def forget() -> None:
+    """As in a process that has just begun: every kernel has to be read from the cache, or compiled, again."""
+    for kernel in kernels():
+        kernel._reset_overloads()
+    warming._WARM.clear()
+
+
+class Compilations(event.Listener):
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def on_start(self, event: Any) -> None:
+        self.names.append(event.data["dispatcher"].py_func.__name__)
+
+    def on_end(self, event: Any) -> None: ...
+
+
+@contextmanager
+def compilations() -> Iterator[list[str]]:
+    """The names of what is compiled meanwhile."""
+    listener = Compilations()
+    event.register("numba:compile", listener)  # type: ignore[no-untyped-call]
+    try:
+        yield listener.names
+    finally:
+        event.unregister("numba:compile", listener)  # type: ignore[no-untyped-call]
+
+
+MOST = 25
+COUNTS = (0, 1, 2, 5, MOST, 1, 5, 0, 2, 0, MOST, 2, 1, MOST)  # of the particles that are shown, six looks each
+
+
+@dataclass
+class Provoking:
+    """The plan's own camera over particles that come, go, meet and jump as chance has it; not those of a warm-up."""
+
+    made: SimulatedCamera
+    um_per_px: float
+    turns: int
+    draw: np.random.Generator = field(default_factory=lambda: np.random.default_rng(7))
+    number: int = 0
+
+    def __post_init__(self) -> None:
+        extent_um = (self.made.width_px * self.um_per_px, self.made.height_px * self.um_per_px)
+        stage = Stage(self.made.middle_um(self.um_per_px), extent_um)
+        world = World(Sample(number=MOST, arrangement="grid", spacing_um=0.1, wca_kt=0.0), stage)
+        self.eye = SimulatedCameraDriver(self.made, self.um_per_px, world, LockstepClock(world, 0.0), seed=1)
+        self.place_um = self.draw.uniform(0.1, 0.9, (MOST, 2)) * extent_um
+
+    def read(self) -> Frame:
+        if self.number >= self.turns:
+            raise Ended
+        self.place_um += self.draw.normal(0.0, 0.1, self.place_um.shape)
+        look = self.number % 6
+        if look == 0:
+            self.who = self.draw.permutation(MOST)[: COUNTS[self.number // 6 % len(COUNTS)]]
+        if look == 3 and len(self.who) > 1:
+            self.place_um[self.who[1]] = self.place_um[self.who[0]] + [1.5, 0.0]  # two that meet
+        shown = self.who[1:] if look == 4 else self.who  # and one that is not seen in the next image
+        shown_um = np.full((MOST, 2), -1e3)
+        shown_um[shown] = self.place_um[shown]
+        image = self.eye.render(self.number, np.repeat(shown_um[None], self.made.sub_exposures, axis=0))
+        self.number += 1
+        return Frame(self.number, self.number / self.made.fps, image)
+
+    def close(self) -> None: ...
+
+
+@dataclass
+class Apt:
+    """A clock that is never late: what is compiled shows in the kernels, not in the time that it took."""
+
+    camera: Provoking
+
+    def now_s(self) -> float:
+        return self.camera.number / self.camera.made.fps + 0.002
+
+
+def provoked(made: Plan, turns: int = 6 * len(COUNTS)) -> list[Turn]:
+    """The turns of the opened plan, armed, under a camera that shows everything there is to be met."""
+    instrument = open_instrument(made)
+    before = signatures()
+    camera: Camera = instrument.camera
+    clock: Any = instrument.clock
+    if isinstance(made.rig.camera, SimulatedCamera):
+        camera = Provoking(made.rig.camera, made.rig.optics.um_per_px, turns)
+        clock = Apt(camera)
+    seen: list[Turn] = []
+
+    def watch(turn: Turn) -> None:
+        seen.append(turn)
+        if len(seen) >= turns:
+            camera.close()
+
+    arm = iter([(Order(OrderKind.ARM),)])
+    try:
+        with compilations() as compiled:
+            run(instrument.machine, camera, instrument.beam, clock, Unrecorded(), lambda: next(arm, ()), watch)
+            if isinstance(camera, Provoking):  # the world, and its own images, under the light of those turns
+                [instrument.camera.read() for _ in range(20)]
+    finally:
+        instrument.close()
+    late = sorted(signatures() - before)
+    assert not late, f"{len(late)} kernels met arguments that the warm-up had not: {late}"
+    assert compiled == []
+    return seen
+
+
+@pytest.mark.parametrize("experiment", SHIPPED, ids=lambda path: path.stem)
+def test_warm_up_meets_every_argument_that_a_flight_of_a_shipped_experiment_meets(experiment: Path) -> None:
+    made = plan(experiment)
+    forget()
+    turns = provoked(made)
+    if made.rig.camera.kind == "simulated":
+        counts = {len(turn.tracks) for turn in turns}
+        assert {0, 1} < counts
+        assert max(counts) > 5
+        assert any(len(turn.tracks.lost) for turn in turns)
+        assert any((turn.tracks.state == State.NEW).any() for turn in turns)
+        assert any("seen as one" in note for turn in turns for note in turn.notes)
+
+
+@pytest.mark.parametrize("experiment", SHIPPED, ids=lambda path: path.stem)
+def test_rehearsal_reaches_every_path(experiment: Path) -> None:
+    made = plan(experiment)
+    turns = warm_up(made, build_machine(made))
+    assert any(len(turn.allowed) for turn in turns), {turn.reason for turn in turns}
+    if made.rig.camera.kind == "plant":
+        return  # a table of everyone: nobody is looked for
+    assert {0, 1, 2, 12} <= {len(turn.tracks) for turn in turns}
+    assert any(turn.frame is None for turn in turns)
+    assert any(len(turn.tracks.lost) for turn in turns)
+    assert any((turn.tracks.state == State.NEW).any() for turn in turns)
+    assert any((turn.tracks.state == State.UNCERTAIN).any() for turn in turns)
+    if 2.0 * made.rig.tracking.search_px > made.rig.tracking.least_distance_px + 1.5:  # else both are lost
+        assert any("seen as one" in note for turn in turns for note in turn.notes)
+
+
+LOCATORS = ("auto", "windows", "radial", "gaussian", "trackpy")
+OTHERS = {
+    **{name: (f"tracking.locator={name}",) for name in LOCATORS},
+    "12 bits": ("camera.bits=12",),
+    "12 bits, dark": ("camera.bits=12", "tracking.locator=auto", "tracking.invert=true"),
+    "brightfield": ("camera.image=brightfield", "tracking.locator=auto", "tracking.predict=drift"),
+    "flow": ("sample.drift_um_per_s=[40, 0]", "tracking.predict=nearest_velocity", "tracking.gate=constant"),
+    "raw": ("tracking.preprocess=false", "tracking.minmass=2000"),
+    "crowds": ("tracking.crowd_share=0.5", "tracking.gate=constant", "tracking.memory=0", "tracking.doubt=0"),
+    "small": ("camera.width_px=48", "camera.height_px=40", "tracking.locator=windows"),
+    "leak": ("camera.laser_leak_counts_per_mw=0.1", "camera.blink=0.1", "camera.uneven=0.2", "camera.drop=0.1"),
+    "bent": ("camera.true_tilt_deg=5", "sample.species=[{look: shell}, {look: halo}]"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("sets", OTHERS.values(), ids=OTHERS)
+def test_warm_up_meets_every_argument_whatever_the_settings_of_tracking_and_camera(sets: tuple[str, ...]) -> None:
+    made = plan(EXPERIMENTS / "ring_crystal.yaml", None, sets)
+    forget()
+    provoked(made)
+
+
+class Where(event.Listener):
+    """In which threads kernels are compiled."""
+
+    def __init__(self) -> None:
+        self.threads: list[str] = []
+
+    def on_start(self, event: Any) -> None:
+        self.threads.append(threading.current_thread().name)
+
+    def on_end(self, event: Any) -> None: ...
+
+
+def test_what_is_applied_in_flight_is_compiled_before_it_is_in_force() -> None:
+    made = plan(EXPERIMENTS / "ring_crystal.yaml", None, ("rate=real time", "camera.fps=20", "loop.stale_periods=500"))
+    other = replace(made.experiment, set={**made.experiment.set, "tracking.locator": "radial"})
+    placing = [one for one in kernels() if one.py_func.__module__ == "tracking.locate.radial"]
+    hears, orders = Pipe(duplex=False)
+    news, tells = Pipe(duplex=False)
+    host = Host(open_instrument(made), made, hears, tells)
+    for kernel in placing:  # never compiled, and not in the cache
+        kernel._reset_overloads()
+        kernel._cache.disable()
+    where, turns = Where(), list[Turn]()
+    event.register("numba:compile", where)  # type: ignore[no-untyped-call]
+    thread = threading.Thread(target=host.serve, name="host")
+    thread.start()
+
+    def until(true: Callable[[], bool]) -> None:
+        while not true():
+            assert news.poll(PATIENCE_S)
+            said = news.recv()
+            assert isinstance(said, News), said
+            turns.extend(said.turns)
+
+    try:
+        orders.send(Order(OrderKind.ARM))
+        until(lambda: bool(turns) and len(turns[-1].sent) > 0)
+        orders.send(Order(OrderKind.APPLY, write(other)))
+        until(lambda: any(order.kind is OrderKind.APPLY for turn in turns for order in turn.orders))
+        count = len(turns)
+        until(lambda: len(turns) > count + 20)
+    finally:
+        orders.send(None)
+        thread.join(PATIENCE_S)
+        event.unregister("numba:compile", where)  # type: ignore[no-untyped-call]
+        for kernel in placing:
+            kernel._cache.enable()
+    assert not thread.is_alive()
+    assert len(where.threads) >= len(placing) > 0
+    assert "loop" not in where.threads
+    lit = next(turn.number for turn in turns if turn.level is Level.ARMED)
+    assert {turn.level for turn in turns if turn.number >= lit} == {Level.ARMED}  # the law before it flew on meanwhile
+
+
+def test_a_cache_that_can_not_be_written_to_is_one_note(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = plan(EXPERIMENTS / "annular_activity.yaml")
+    machine = build_machine(made)
+    running = next(one for one in kernels() if one.py_func.__name__ == "_running")
+    running._reset_overloads()
+
+    def full(kind: Any, compiled: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(running._cache, "load_overload", lambda kind, target: None)
+    monkeypatch.setattr(running._cache, "save_overload", full)
+    said: list[str] = []
+    try:
+        with pytest.raises(OSError, match="No space left"):
+            warming.rehearsed(machine, made)
+        running._reset_overloads()
+        assert warm_up(made, machine, said.append)
+    finally:
+        for kernel in kernels():
+            kernel._cache.enable()
+    assert sum("can't be written to (No space left on device)" in one for one in said) == 1
+    assert running.signatures
+
+
+def test_kernels_whose_cache_is_forgone_include_the_frozen_ones() -> None:
+    """The loop's process has frozen them when other settings are applied in flight."""
+    running = next(one for one in kernels() if one.py_func.__name__ == "_running")
+    try:
+        with frozen():
+            warming.forgo_cache()
+        assert not running._cache._enabled
+    finally:
+        for kernel in kernels():
+            kernel._cache.enable()
+
+
+class Halt(BaseException):
+    """What a handler of a signal raises."""
+
+
+def test_a_signal_ends_a_compilation_between_two_kernels() -> None:
+    made = plan(EXPERIMENTS / "annular_activity.yaml")
+    machine = build_machine(made)
+    warm_up(made, machine)
+    anew = [one for one in kernels() if one.py_func.__module__ == "tracking.locate.distinct"]
+    for kernel in anew:
+        kernel._reset_overloads()
+        kernel._cache.disable()
+
+    def halt(number: int, frame: Any) -> None:
+        raise Halt(number)
+
+    before = signal.signal(signal.SIGTERM, halt)
+    said: list[str] = []
+
+    def say(sentence: str) -> None:
+        said.append(sentence)
+        signal.raise_signal(signal.SIGTERM)
+
+    try:
+        with compilations() as compiled:
+            with pytest.raises(Halt):
+                warm_up(made, machine, say)
+            assert signal.getsignal(signal.SIGTERM) is halt
+            assert len(compiled) == 1  # of three
+            assert said[0].startswith("compiling kernels for this experiment, once")
+            assert warm_up(made, machine, said.append)  # and numba is whole
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        for kernel in anew:
+            kernel._cache.enable()
+
+
+def flown(folder: Path, experiment: Path, rig: str, seconds: float, *sets: str, **env: str) -> dict[str, Any]:
+    """What a process of its own compiled before and after ARM, and how long its turns were."""
+    command = [sys.executable, str(COLD), str(experiment), rig, str(seconds), str(folder / "run.h5"), *sets]
+    env = {**os.environ, **env, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=580, check=False)
+    assert done.returncode == 0, done.stderr
+    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    answer["said"] = done.stderr
+    return answer
+
+
+def cold(folder: Path, experiment: Path, rig: str, seconds: float, *sets: str) -> dict[str, Any]:
+    """The same with an empty numba cache."""
+    return flown(folder, experiment, rig, seconds, *sets, NUMBA_CACHE_DIR=str(folder / "cache"))
+
+
+@pytest.mark.slow
+def test_emulated_rig_with_an_empty_cache_compiles_nothing_after_arm(tmp_path: Path) -> None:
+    answer = cold(tmp_path, EXPERIMENTS / "ring_crystal.yaml", str(RIGS / "serial_simulated.yaml"), 3.0)
+    assert answer["before"] > 50
+    assert "compiling kernels for this experiment, once" in answer["said"]
+    assert answer["after"] == []
+
+
+RIGS_FLOWN = ["-", str(RIGS / "serial_simulated.yaml")]
+
+
+def own_camera(experiment: Path, rig: str) -> str:
+    """The kind of the experiment's own camera; skips a rig that can not show the experiment."""
+    kind: str = plan(experiment).rig.camera.kind
+    if kind == "plant" and rig != "-":
+        pytest.skip("an experiment with cells that never meet: only its own rig, without optics, can show it")
+    if rig != "-":
+        try:
+            plan(experiment, Path(rig))
+        except Refused as refused:
+            pytest.skip(f"an experiment that sets what this rig does not have: {refused}")
+    return kind
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rig", RIGS_FLOWN, ids=["simulated", "emulated"])
+@pytest.mark.parametrize("experiment", SHIPPED, ids=lambda path: path.stem)
+def test_empty_cache_compiles_nothing_after_arm(experiment: Path, rig: str, tmp_path: Path) -> None:
+    own = own_camera(experiment, rig)
+    answer = cold(tmp_path, experiment, rig, 5.0, *(("rate=real time",) if own != "plant" else ()))
+    assert answer["after"] == []
+    if own != "plant":  # whose few kernels, of the world, are compiled within seconds
+        assert "compiling kernels for this experiment, once" in answer["said"]
+
+
+@pytest.mark.slow
+@pytest.mark.real_time
+@pytest.mark.parametrize("rig", RIGS_FLOWN, ids=["simulated", "emulated"])
+@pytest.mark.parametrize("experiment", SHIPPED, ids=lambda path: path.stem)
+def test_no_turn_is_longer_than_five_periods(experiment: Path, rig: str, tmp_path: Path) -> None:
+    """Where nothing is compiled in flight, a cache that has its kernels changes nothing: this run reads them.
+
+    It is not ended by a late frame, so that the longest turn of 5 s is found.
+    """
+    if own_camera(experiment, rig) == "plant":
+        pytest.skip("in lockstep, every turn takes as long as it takes")
+    answer = flown(tmp_path, experiment, rig, 5.0, "rate=real time", "loop.stale_periods=500")
+    assert answer["after"] == []
+    assert answer["turns"] > 0.5 * 5.0 / answer["period_s"]
+    assert answer["longest_gap_s"] <= 5.0 * answer["period_s"]

@@ -1,0 +1,236 @@
+"""The report of a run: work and heading against closed forms, and the page itself."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+
+from app.analysis.findings import findings, means_of, plain, row
+from app.analysis.heat import work_kt
+from app.analysis.orientation import heading_memory, persistence_s
+from app.analysis.predicted_motion import foreseen_persistence_s, foreseen_speed_um_per_s
+from app.analysis.run_description import info, text
+from app.assembly.plan import plan
+from app.assembly.rig import EXPERIMENTS
+from app.commands.analyse import analyse_run, tables
+from app.commands.replay import replay_recording
+from app.console.html_page import Page
+from app.running.headless import fly
+from config.refused import Refused
+from control.theory.delayed import heat_kt_per_s
+
+
+def commands(times_s: list[float], x_um: list[float], depth_mw: float = 4.0) -> pd.DataFrame:
+    """One spot that is moved along x."""
+    number = len(times_s)
+    columns = {
+        "command": ["sent"] * number, "turn": range(number), "effect_s": times_s, "x_um": x_um, "y_um": [0.0] * number,
+        "power_mw": [depth_mw] * number, "dwell_s": [1e-4] * number,
+    }  # fmt: skip
+    return pd.DataFrame(columns)
+
+
+def tracks(time_s: np.ndarray, place_um: np.ndarray) -> pd.DataFrame:
+    """Of one particle [T, 2]."""
+    columns = {"frame": np.arange(len(time_s)), "time_s": time_s, "particle": 0}
+    return pd.DataFrame({**columns, "x_um": place_um[:, 0], "y_um": place_um[:, 1]})
+
+
+def test_the_work_of_a_move_is_the_difference_of_energies() -> None:
+    seen = tracks(np.array([0.0, 0.01, 0.02]), np.array([[0.1, 0.0], [0.2, 0.0], [0.3, 0.0]]))
+    work = work_kt(seen, commands([0.004, 0.015], [0.0, 0.3]), waist_um=0.6, depth_kt_per_mw=5.0)
+
+    def energy(x: float, spot: float) -> float:
+        return -20.0 * math.exp(-2.0 * (x - spot) ** 2 / 0.36)
+
+    assert len(work) == 1
+    assert work["work_kt"][0] == pytest.approx(energy(0.25, 0.3) - energy(0.25, 0.0))
+
+
+def test_the_heat_of_a_late_harmonic_trap_is_p12() -> None:
+    """Traps re-centred every ms on where their particles were 160 ms ago, in spots so wide that they are harmonic."""
+    rate_hz, d, delay_s, frame_s, depth_kt = 25.0, 0.1, 0.16, 1e-3, 4000.0
+    waist_um = math.sqrt(4.0 * depth_kt * d / rate_hz)  # kappa = 4 U D / (kT w^2)
+    chance, number, many, fine = np.random.default_rng(1), 3000, 12, 4
+    place, trap, here = np.zeros((number, many, 2)), np.zeros((number, many, 2)), np.zeros((many, 2))
+    for n in range(number):
+        place[n] = here
+        trap[n] = place[max(n - round(delay_s / frame_s), 0)]
+        for _ in range(fine):
+            dt_s = frame_s / fine
+            here = here - rate_hz * (here - trap[n]) * dt_s + math.sqrt(2 * d * dt_s) * chance.normal(size=(many, 2))
+    apart = 100.0 * waist_um * np.arange(many)[:, None] * np.array([1.0, 0.0])
+    place, trap = (place + apart).reshape(-1, 2), (trap + apart).reshape(-1, 2)
+    turn = np.repeat(np.arange(number), many)
+    seen = pd.DataFrame({"frame": turn, "time_s": frame_s * turn, "particle": np.tile(np.arange(many), number),
+                         "x_um": place[:, 0], "y_um": place[:, 1]})  # fmt: skip
+    moved = pd.DataFrame({
+        "command": "sent", "turn": turn, "effect_s": frame_s * turn, "x_um": trap[:, 0], "y_um": trap[:, 1],
+        "power_mw": depth_kt * many, "dwell_s": 1e-4,
+    })  # fmt: skip
+    work = work_kt(seen, moved, waist_um=waist_um, depth_kt_per_mw=1.0)
+    each = work.groupby("particle")["work_kt"].sum().to_numpy() / (number * frame_s)
+    error = each.std(ddof=1) / math.sqrt(many)
+    assert error < 4.0
+    expected = 2.0 * heat_kt_per_s(rate_hz, delay_s + frame_s / 2.0)
+    assert abs(each.mean() - expected) < 4.0 * error
+
+
+def test_a_runner_s_persistence_is_found() -> None:
+    chance, fps, turning = np.random.default_rng(2), 100.0, 0.5
+    angle = np.cumsum(chance.normal(0, math.sqrt(2 * turning / fps), 60_000))
+    place = np.cumsum(2.0 / fps * np.stack([np.cos(angle), np.sin(angle)], axis=1), axis=0)
+    run = tracks(np.arange(len(place)) / fps, place).assign(carried=False)
+    memory = heading_memory(run, 0.1, fps, 4.0)
+    assert memory.iloc[0] == pytest.approx(1.0)
+    assert persistence_s(memory, 0.1) == pytest.approx(1.0 / turning, rel=0.15)
+    assert math.isnan(persistence_s(memory.iloc[:2], 0.1))
+
+
+def test_a_page_is_whole_and_fetches_nothing(tmp_path: Path) -> None:
+    page = Page("a < b")
+    page.table(("x",), [("1 & 2",)])
+    page.figure(lambda axes: axes.plot([0, 1]), 'a "figure"')
+    page.folded("settings", "<yaml>")
+    page.save(tmp_path / "deep" / "page.html")
+    text = (tmp_path / "deep" / "page.html").read_text()
+    assert "a &lt; b" in text
+    assert "1 &amp; 2" in text
+    assert "data:image/png;base64," in text
+    assert "http" not in text
+
+
+@pytest.fixture(scope="module")
+def swimming(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("run") / "swimming.h5"
+    fly(plan(EXPERIMENTS / "annular_activity.yaml"), 12.0, out, False, "swimming")
+    return out
+
+
+def test_a_run_s_report_has_what_was_foreseen_and_what_was_measured(swimming: Path, tmp_path: Path) -> None:
+    assert analyse_run(swimming, tmp_path / "report.html", json=tmp_path / "report.json") == 0
+    found = {one["name"]: one for one in json.loads((tmp_path / "report.json").read_text())["findings"]}
+    speed = found["speed over τ"]
+    assert speed["measured"] == pytest.approx(speed["foreseen"], rel=0.15)
+    assert found["achieved delay τ"]["measured"] == pytest.approx(0.5)
+    assert found["latency, mid-exposure to effect"]["foreseen"] == pytest.approx(0.0106)
+    text = (tmp_path / "report.html").read_text()
+    assert text.count("<figure>") == 6
+    assert "estimate, not calibrated" in text
+
+
+def test_many_particles_have_bonds_and_pairs(tmp_path: Path) -> None:
+    out = tmp_path / "crystal.h5"
+    fly(plan(EXPERIMENTS / "ring_crystal.yaml"), 4.0, out, False, "crystal")
+    run, _, _ = tables(out)
+    found = {one.name: one for one in findings(run)}
+    assert found["bond length"].measured == pytest.approx(2.5, rel=0.03)
+    assert found["|ψ6|"].measured > 0.8 > found["|ψ6|"].random == pytest.approx(0.366, abs=0.002)
+    assert math.isnan(found["|ψ6|"].foreseen)  # what chance shows is no prediction
+    assert row(found["|ψ6|"])[0] == "|ψ6|  (random 0.366)"
+    assert plain(found["|ψ6|"])["random"] == found["|ψ6|"].random
+    assert analyse_run(out, None, json=None) == 0
+    assert out.with_suffix(".html").read_text().count("<figure>") == 7
+
+
+def test_in_the_dark_no_law_is_foreseen(tmp_path: Path) -> None:
+    """The particle diffuses, and that is all that is said of it; so it is with what was recorded elsewhere."""
+    dark, again = tmp_path / "dark.h5", tmp_path / "again.h5"
+    fly(plan(EXPERIMENTS / "annular_activity.yaml"), 6.0, dark, True, "dark", armed=False)
+    assert replay_recording(dark, None, None, (), out=again, frames=False, json=None) == 0
+    for path in (dark, again):
+        found = {one.name: one for one in findings(tables(path)[0])}
+        assert [*found] == ["D_eff", "speed over τ"]
+        assert math.isnan(found["speed over τ"].foreseen)
+        assert found["D_eff"].foreseen == pytest.approx(0.113, abs=0.001)
+        assert abs(found["D_eff"].measured - 0.113) < 5.0 * found["D_eff"].error
+        assert analyse_run(path, None, json=None) == 0
+        assert path.with_suffix(".html").read_text().count("<figure>") == 4
+
+
+def test_how_long_a_direction_lasts_knows_the_age_of_what_a_trap_is_aimed_at() -> None:
+    """As `reproduce P18` has it, which holds the instrument to it; painted light has no age."""
+    made = plan(EXPERIMENTS / "annular_activity.yaml")
+    means = means_of(made, 1)
+    kappa, a, tau = means.plant.rate_hz(means.light.stiffness_pn_per_um), means.age_s, 0.5
+    speed, d = foreseen_speed_um_per_s(made.experiment, means), means.plant.diffusion_um2_per_s
+    expected = (speed * (tau + a + kappa * a * tau)) ** 2 / (4.0 * d)
+    assert foreseen_persistence_s(made.experiment, means) == pytest.approx(expected)
+    assert expected > 1.9 * (speed * tau) ** 2 / (4.0 * d)
+    painted = replace(made.experiment, mode="landscape")
+    speed = foreseen_speed_um_per_s(painted, means)
+    assert foreseen_persistence_s(painted, means) == pytest.approx((speed * tau) ** 2 / (4.0 * d))
+    assert math.isnan(foreseen_persistence_s(plan(EXPERIMENTS / "ring_crystal.yaml").experiment, means))
+
+
+def test_a_runner_s_late_diffusion_comes_of_its_speed_and_persistence(swimming: Path) -> None:
+    found = {one.name: one for one in findings(tables(swimming)[0])}
+    late, speed, lasting = found["D_eff"], found["speed over τ"], found["persistence time"]
+    assert late.foreseen == pytest.approx(speed.foreseen**2 * lasting.foreseen / 2.0, rel=1e-3)
+    assert found["T_eff"].foreseen == pytest.approx(295.0 * late.foreseen / 0.1131, rel=1e-3)
+    # twelve seconds tell little: either nothing, or a number with an error that is less than itself
+    assert math.isnan(lasting.measured) or lasting.error < lasting.measured
+    assert late.measured == pytest.approx(speed.measured**2 * lasting.measured / 2.0, rel=1e-3, nan_ok=True)
+
+
+def changed(run: Path, path: Path, table: str = "", **calibration: object) -> Path:
+    """A copy of a run without a table, or with another calibration in its header."""
+    shutil.copy(run, path)
+    with h5py.File(path, "r+") as file:
+        if table:
+            del file[table]
+        else:
+            header = json.loads(bytes(file["header"][:]))
+            text = json.dumps({**header, "calibration": {**header["calibration"], **calibration}}).encode()
+            del file["header"]
+            file["header"] = np.frombuffer(text, np.uint8)
+    return path
+
+
+def test_a_calibration_without_a_residual_is_told(swimming: Path, tmp_path: Path) -> None:
+    made = [{"what": "drift", "date": "2026-01-02T03:04:05", "residual": None, "unit": "um/s"}]
+    run = changed(swimming, tmp_path / "run.h5", made=made)
+    assert analyse_run(run, None, json=None) == 0
+    assert "Calibration: drift (2026-01-02);" in (tmp_path / "run.html").read_text()
+    assert "drift 2026-01-02" in text(info(run))
+
+
+@pytest.mark.parametrize("made", [[{"wat": "drift"}], [3], 3, [{"what": "drift", "date": 5, "residual": "x"}]])
+def test_a_calibration_that_can_t_be_read_is_refused(swimming: Path, tmp_path: Path, made: object) -> None:
+    run = changed(swimming, tmp_path / "run.h5", made=made)
+    with pytest.raises(Refused, match=r"run\.h5: what the header says of the calibration"):
+        analyse_run(run, None, json=None)
+    with pytest.raises(Refused, match=r"run\.h5: what the header says of the calibration"):
+        text(info(run))
+
+
+def test_a_run_without_a_table_is_refused(swimming: Path, tmp_path: Path) -> None:
+    run = changed(swimming, tmp_path / "run.h5", "tracks")
+    with pytest.raises(Refused, match=r"run\.h5: this run is damaged: it has no 'tracks'"):
+        analyse_run(run, None, json=None)
+
+
+def test_a_folder_is_no_run_and_no_report(swimming: Path, tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="found a folder, where a run file"):
+        analyse_run(tmp_path, None, json=None)
+    (tmp_path / "reports").mkdir()
+    with pytest.raises(Refused, match="found a folder, where a plain file is needed"):
+        analyse_run(swimming, tmp_path / "reports", json=None)
+    with pytest.raises(Refused, match="found a folder"):
+        Page("").save(tmp_path / "reports")
+    assert [path.name for path in tmp_path.iterdir()] == ["reports"]
+
+
+def test_a_run_in_which_nobody_was_seen_is_refused(tmp_path: Path) -> None:
+    out = tmp_path / "empty.h5"
+    fly(plan(EXPERIMENTS / "ring_crystal.yaml", None, ["sample.number=0"]), 0.5, out, False, "empty")
+    with pytest.raises(Refused, match="no particle was seen"):
+        analyse_run(out, None, json=None)

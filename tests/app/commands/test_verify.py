@@ -1,0 +1,161 @@
+"""What a verification compares: every bit, but for the rounding that older kernels left open."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from app.assembly.open import open_instrument, open_recorder
+from app.assembly.replay_plan import plan_replay
+from app.commands.verify import first_difference
+from app.running.headless import fly
+from control.contract import ALARM, Order, OrderKind, Recorder, State, Turn
+from control.loop import run
+from drivers.journal import read_run
+from drivers.journal.header import KERNELS, NEWEST_KERNELS, versions
+from tests.app.flights import Eye, planned
+from tests.tracking.footage import scattered, spots
+from tests.tracking.test_guarded import dimers
+
+
+@dataclass
+class Nudged:
+    """A recorder that writes eccentricities larger by a share of themselves."""
+
+    recorder: Recorder
+    share: float
+
+    def write(self, turn: Turn) -> None:
+        tracks = replace(turn.tracks, ecc=turn.tracks.ecc * (1.0 + self.share))
+        self.recorder.write(replace(turn, tracks=tracks))
+
+    def close(self) -> None:
+        self.recorder.close()
+
+
+@pytest.mark.parametrize(
+    ("marked", "share", "equal"),
+    [(False, 0.0, True), (False, 2.0**-52, True), (False, 1e-12, False), (True, 0.0, True), (True, 2.0**-52, False)],
+)
+def test_rounding_of_eccentricities_is_compared_where_the_record_says_that_it_is_fixed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, marked: bool, share: float, equal: bool
+) -> None:
+    said = {name: value for name, value in versions().items() if marked or name != KERNELS}
+    monkeypatch.setattr("app.assembly.open.versions", lambda: said)
+    instrument = open_instrument(replace(planned(), kernels=NEWEST_KERNELS if marked else 1))
+    recorder = Nudged(open_recorder(instrument, tmp_path / "run.h5", frames=True), share)
+    orders = iter([(Order(OrderKind.ARM),)])
+    try:
+        run(
+            instrument.machine, Eye(instrument.camera, 12), instrument.beam, instrument.clock, recorder,
+            lambda: next(orders, ()), lambda turn: None,
+        )  # fmt: skip
+    finally:
+        recorder.close()
+        instrument.close()
+    with read_run(tmp_path / "run.h5") as record:
+        difference = first_difference(record)
+    assert (difference is None) is equal
+    assert equal or (difference is not None and "tracks.ecc, row 0" in difference)
+
+
+@pytest.mark.parametrize("locator", ["gaussian", "radial", "auto"])
+def test_a_run_whose_fits_had_no_bounds_is_verified_without_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, locator: str
+) -> None:
+    """A video of pairs, of which a free fit puts some on one body; marked as of kernels 2, and, wrongly, of 3."""
+    images = [dimers(6, 2.2, 60, 0)[1]] * 3 if locator == "gaussian" else [dimers(5, 1.5, 60, 0)[1]] * 3
+    tifffile.imwrite(tmp_path / "pairs.tif", np.array(images), photometric="minisblack")
+    sets = ("tracking.diameter_px=7", "tracking.minmass=100", "tracking.separation_px=4", f"tracking.locator={locator}")
+    made = replace(plan_replay(tmp_path / "pairs.tif", None, None, sets), kernels=2)
+    differences = []
+    for kernels in ("2", "3"):
+        monkeypatch.setattr("app.assembly.open.versions", lambda said=kernels: {**versions(), KERNELS: said})
+        out = tmp_path / f"{kernels}.h5"
+        fly(made, None, out, True, "pairs")
+        with read_run(out) as record:
+            differences.append(first_difference(record))
+    assert differences[0] is None
+    assert differences[1] is not None
+    assert "tracks." in differences[1]
+
+
+def test_a_run_whose_grey_levels_came_from_float32_is_verified_with_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A video of low contrast, marked as of kernels 3, and, wrongly, of 4."""
+    images = np.random.default_rng(3).integers(100, 108, (3, 200, 300)).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "noise.tif", images, photometric="minisblack")
+    made = replace(plan_replay(tmp_path / "noise.tif", None, None, ("tracking.minmass=0",)), kernels=3)
+    differences = []
+    for kernels in ("3", "4"):
+        monkeypatch.setattr("app.assembly.open.versions", lambda said=kernels: {**versions(), KERNELS: said})
+        out = tmp_path / f"{kernels}.h5"
+        fly(made, None, out, True, "noise")
+        with read_run(out) as record:
+            differences.append(first_difference(record))
+    assert differences[0] is None
+    assert differences[1] is not None
+    assert "tracks." in differences[1]
+
+
+@pytest.mark.parametrize("predict", ["last", "drift"])
+def test_a_run_from_before_alarms_is_verified_without_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, predict: str
+) -> None:
+    """Spots that drift 9 px a frame at a search range of 8 px; marked as of kernels 3, and, wrongly, of 4."""
+    there = scattered((120, 150), 24, 13)
+    images = [spots((120, 220), there + np.array([9.0 * number, 0.0])) for number in range(6)]
+    tifffile.imwrite(tmp_path / "drift.tif", np.array(images), photometric="minisblack")
+    sets = ("tracking.minmass=400", "tracking.search_px=8", f"tracking.predict={predict}")
+    made = plan_replay(tmp_path / "drift.tif", None, None, sets)
+    turns, differences = dict[str, list[Turn]](), dict[str, str | None]()
+    for kernels, flown in (("3", 3), ("wrong", 3), ("4", 4)):
+        said = "4" if kernels == "wrong" else kernels
+        monkeypatch.setattr("app.assembly.open.versions", lambda said=said: {**versions(), KERNELS: said})
+        out = tmp_path / f"{kernels}.h5"
+        fly(replace(made, kernels=flown), None, out, True, "drift")
+        with read_run(out) as record:
+            turns[kernels], differences[kernels] = list(record.turns()), first_difference(record)
+    assert (differences["3"], differences["4"]) == (None, None)
+    assert differences["wrong"] is not None
+    assert [turn.alarm[:27] for turn in turns["3"]] == [""] * 6
+    alarm = "the particles move together" if predict == "last" else ""
+    assert [turn.alarm[:27] for turn in turns["4"]] == ["", *[alarm] * 5]
+    if predict == "last":
+        assert all(turn.notes[0].startswith(f"{ALARM}{alarm}") for turn in turns["4"][1:])
+    else:
+        assert [turn.tracks.particle.tolist() for turn in turns["4"]] == [list(range(24))] * 6
+
+
+def test_a_run_whose_doubts_did_not_count_steps_is_verified_without_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Crowded spots whose steps are a fifth of the search range; marked as of kernels 4, and, wrongly, of 5."""
+    chance = np.random.default_rng(0)
+    there, images = scattered((150, 150), 120, 6.0), []
+    for _ in range(8):
+        images.append(spots((150, 150), there, width_px=1.2))
+        there = np.clip(there + 1.3 * chance.standard_normal(there.shape), 10, 140)
+    tifffile.imwrite(tmp_path / "walk.tif", np.array(images), photometric="minisblack")
+    sets = ("minmass=100", "search_px=6", "diameter_px=5", "separation_px=4")
+    made = plan_replay(tmp_path / "walk.tif", None, None, [f"tracking.{one}" for one in sets])
+    differences, uncertain = [], []
+    for said, flown in (("4", 4), ("5", 4), ("5", 5)):
+        monkeypatch.setattr("app.assembly.open.versions", lambda said=said: {**versions(), KERNELS: said})
+        out = tmp_path / f"{said}{flown}.h5"
+        fly(replace(made, kernels=flown), None, out, True, "walk")
+        with read_run(out) as record:
+            differences.append(first_difference(record))
+            uncertain.append(sum(int((turn.tracks.state == State.UNCERTAIN).sum()) for turn in record.turns()))
+    assert (differences[0], differences[2]) == (None, None)
+    assert differences[1] is not None
+    assert uncertain[2] > uncertain[0] == uncertain[1]
+
+
+def test_new_runs_say_with_which_kernels_they_were_made() -> None:
+    assert versions()[KERNELS] == str(NEWEST_KERNELS) == "5"

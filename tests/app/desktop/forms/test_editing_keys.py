@@ -1,0 +1,205 @@
+"""Ctrl+Enter, Ctrl+Z and Ctrl+Shift+Z in the fields of the window, by real key presses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from PyQt6.QtCore import Qt
+from PyQt6.QtGui import QInputMethodEvent, QKeySequence
+from PyQt6.QtTest import QTest
+from PyQt6.QtWidgets import QApplication, QLineEdit, QWidget
+
+from app.desktop.forms.editing_keys import line_of
+from app.desktop.forms.form import Fields, Variant
+from app.desktop.forms.formula_editor import FormulaEditor
+from app.desktop.forms.number_box import NumberBox
+from app.desktop.forms.value_editors import Single
+from app.desktop.panels.experiment_panel import Edit, ExperimentPanel
+from control.experiment import Experiment, Programmed
+from control.potentials import Annular
+from tests.app.desktop.test_potential_panel import choose
+from tests.app.desktop.window.test_main_window import Bench, force, write
+from tests.app.desktop.window.test_main_window import bench as bench
+
+KEYS: Any = QTest  # whose stubs do not know that its functions are static
+CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
+
+
+def focused(bench: Bench, field: QWidget) -> QWidget:
+    bench.window.activateWindow()
+    field.setFocus()
+    bench.qtbot.waitUntil(lambda: QApplication.focusWidget() is field)
+    return field
+
+
+def typed(field: QWidget, text: str) -> None:
+    """Over what is there, as a person does."""
+    KEYS.keySequence(field, QKeySequence(QKeySequence.StandardKey.SelectAll))
+    KEYS.keyClicks(field, text)
+
+
+def radius_box(bench: Bench) -> NumberBox:
+    shape = force(bench.window.panel).rows["shape"]
+    assert isinstance(shape, Variant)
+    assert isinstance(shape.fields, Fields)
+    row = shape.fields.rows["radius_um"]
+    assert isinstance(row, Single)
+    assert isinstance(row.widget, NumberBox)
+    return row.widget
+
+
+def radius_um(experiment: Experiment) -> float:
+    assert isinstance(experiment.policy, Programmed)
+    shape = experiment.policy.forces[0].shape
+    assert isinstance(shape, Annular)
+    return shape.radius_um
+
+
+@pytest.mark.parametrize("key", [Qt.Key.Key_Return, Qt.Key.Key_Enter])
+def test_a_typed_number_is_applied_by_ctrl_enter(bench: Bench, key: Qt.Key) -> None:
+    panel, box = bench.window.panel, focused(bench, radius_box(bench))
+    assert not panel.apply_button.isEnabled()
+    typed(box, "1.25")
+    bench.qtbot.waitUntil(panel.apply_button.isEnabled)
+    assert panel.apply_button.text() == "Apply"
+    KEYS.keyClick(box, key, CTRL)
+    assert radius_um(bench.window.session.plan.experiment) == 1.25
+    assert not panel.apply_button.isEnabled()
+
+
+def test_a_number_that_is_pasted_or_comes_by_an_input_method_can_be_applied(bench: Bench) -> None:
+    panel, box = bench.window.panel, focused(bench, radius_box(bench))
+    line = line_of(box)
+    assert line is not None
+    clipboard = QApplication.clipboard()
+    assert clipboard is not None
+    clipboard.setText("1.25")
+    line.selectAll()
+    line.paste()  # as the context menu does
+    bench.qtbot.waitUntil(panel.apply_button.isEnabled)
+    focused(bench, panel.apply_button)
+    panel.apply_button.click()
+    assert radius_um(bench.window.session.plan.experiment) == 1.25
+    line = line_of(focused(bench, radius_box(bench)))
+    assert line is not None
+    assert not panel.apply_button.isEnabled()
+    event = QInputMethodEvent()
+    event.setCommitString("3", 0, 0)
+    line.end(False)
+    line.home(False)
+    QApplication.sendEvent(line, event)
+    bench.qtbot.waitUntil(panel.apply_button.isEnabled)
+    KEYS.keyClick(radius_box(bench), Qt.Key.Key_Return, CTRL)
+    assert radius_um(bench.window.session.plan.experiment) == 31.25
+
+
+def test_the_same_number_typed_again_is_nothing_to_apply(bench: Bench) -> None:
+    panel, box = bench.window.panel, focused(bench, radius_box(bench))
+    typed(box, str(radius_um(panel.read())))
+    bench.qtbot.waitUntil(panel.apply_button.isEnabled)
+    KEYS.keyClick(box, Qt.Key.Key_Return)
+    bench.qtbot.waitUntil(lambda: not panel.apply_button.isEnabled())
+    assert not panel.undo_stack.canUndo()
+
+
+def test_a_typed_number_is_applied_by_the_button(bench: Bench) -> None:
+    panel, box = bench.window.panel, focused(bench, radius_box(bench))
+    typed(box, "1.25")
+    bench.qtbot.waitUntil(panel.apply_button.isEnabled)
+    focused(bench, panel.apply_button)
+    panel.apply_button.click()
+    assert radius_um(bench.window.session.plan.experiment) == 1.25
+
+
+def test_a_formula_is_applied_and_undone_from_its_own_field(bench: Bench) -> None:
+    window, panel = bench.window, bench.window.panel
+    editor = choose(panel, "formula").fields
+    assert isinstance(editor, FormulaEditor)
+    panel.apply()
+    before = window.session.plan.experiment
+    field = focused(bench, editor.text)
+    typed(field, "0.5*r**2")
+    KEYS.keyClick(field, Qt.Key.Key_Return, CTRL)
+    applied = window.session.plan.experiment
+    assert editor.text.toPlainText() == "0.5*r**2"  # without a new line
+    assert applied != before
+    assert panel.undo_button.text() == "Undo, apply"
+    KEYS.keyClick(field, Qt.Key.Key_Z, CTRL)
+    assert window.session.plan.experiment == before
+    assert panel.redo_button.text() == "Redo, apply"
+    KEYS.keyClick(field, Qt.Key.Key_Z, CTRL | SHIFT)
+    assert window.session.plan.experiment == applied
+
+
+def test_undo_of_an_edit_that_is_not_applied_changes_the_form_only(bench: Bench) -> None:
+    window, panel, box = bench.window, bench.window.panel, focused(bench, radius_box(bench))
+    before = window.session.plan.experiment
+    typed(box, "1.25")
+    KEYS.keyClick(box, Qt.Key.Key_Return)
+    assert radius_um(panel.read()) == 1.25
+    assert panel.undo_button.text() == "Undo"
+    KEYS.keyClick(box, Qt.Key.Key_Z, CTRL)
+    assert panel.read() == before
+    assert window.session.plan.experiment is before
+    KEYS.keyClick(box, Qt.Key.Key_Y, CTRL)
+    assert radius_um(panel.read()) == 1.25
+
+
+def test_an_edit_after_apply_is_an_edit_of_its_own(bench: Bench) -> None:
+    window, box = bench.window, focused(bench, radius_box(bench))
+    for value in ("1.25", "1.35"):  # both within the second in which edits of one field are one edit
+        typed(box, value)
+        KEYS.keyClick(box, Qt.Key.Key_Return, CTRL)
+    KEYS.keyClick(box, Qt.Key.Key_Z, CTRL)
+    assert radius_um(window.session.plan.experiment) == 1.25
+
+
+def test_undo_says_that_it_applies_only_where_it_brings_back_what_was_in_force(bench: Bench) -> None:
+    window, panel = bench.window, bench.window.panel
+    first = window.session.plan.experiment
+    edit_delay(panel, 0.001)  # less than there is
+    assert panel.undo_button.text() == "Undo"
+    edit_delay(panel, 0.25)
+    panel.apply()
+    applied = window.session.plan.experiment
+    assert applied != first
+    assert panel.undo_button.text() == "Undo"  # what was before can't fly
+    panel.undo()
+    assert panel.trouble.text() != ""
+    assert window.session.plan.experiment is applied
+    assert panel.undo_button.text() == "Undo, apply"
+    panel.undo()
+    assert window.session.plan.experiment == first
+    assert panel.redo_button.text() == "Redo"
+    panel.redo()
+    assert window.session.plan.experiment == first
+    assert panel.redo_button.text() == "Redo, apply"
+    panel.redo()
+    assert window.session.plan.experiment == applied
+
+
+def edit_delay(panel: ExperimentPanel, delay_s: float) -> None:
+    before = panel.undo_stack.index()
+    write(force(panel).rows["delay_s"], delay_s)
+    edit = panel.undo_stack.command(before)
+    assert isinstance(edit, Edit)
+    edit.at_s -= 10.0  # long ago: the next one is an edit of its own
+
+
+def test_ctrl_enter_in_the_device_panel_applies_its_own_settings(bench: Bench) -> None:
+    window = bench.window
+    edited = radius_box(bench)
+    edited.setValue(1.25)
+    memory = window.devices.forms["tracking"].rows["memory"]
+    window.devices.part.setCurrentText("tracking")
+    for dock in window.findChildren(QWidget):
+        if dock.isAncestorOf(window.devices) and hasattr(dock, "raise_"):
+            dock.raise_()
+    assert isinstance(memory, Single)
+    field = focused(bench, memory.widget)
+    typed(field, "7")
+    KEYS.keyClick(field, Qt.Key.Key_Return, CTRL)
+    assert window.session.plan.rig.tracking.memory == 7
+    assert radius_um(window.session.plan.experiment) != 1.25
+    assert not isinstance(field, QLineEdit)

@@ -1,0 +1,30 @@
+"""One value on screen: whatever is typed is a value, or goes as text to the strict reader, which says what is wrong."""
+
+from __future__ import annotations
+
+from dataclasses import MISSING
+
+import pytest
+from PyQt6.QtWidgets import QLineEdit
+from pytestqt.qtbot import QtBot
+
+from app.desktop.forms.value_editors import Single, yaml_line
+from config.fields import FieldForm
+
+FORM = FieldForm("points", tuple, "", "", MISSING, float("-inf"), float("inf"), ())
+
+
+@pytest.mark.parametrize(
+    ("typed", "value"),
+    [
+        ("[1, 2.5]", [1, 2.5]), ("[1, 2", "[1, 2"), ("2020-99-99", "2020-99-99"), ("[" * 3000, "[" * 3000),
+        ("\x07", "\x07"),
+    ],
+)  # fmt: skip
+def test_what_is_typed_is_a_value_or_text(qtbot: QtBot, typed: str, value: object) -> None:
+    editor = yaml_line(FORM)
+    qtbot.addWidget(editor)
+    assert isinstance(editor, Single)
+    assert isinstance(editor.widget, QLineEdit)
+    editor.widget.setText(typed)
+    assert editor.get() == value

@@ -1,0 +1,74 @@
+"""The table of what is foreseen and measured: made beside the window, and no trouble of its own reaches the beam."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from app.analysis.findings import RunTables
+from app.analysis.recent_turns import Recent
+from app.assembly.open import open_instrument
+from app.assembly.plan import plan
+from app.assembly.rig import EXPERIMENTS
+from app.desktop.panels.findings_panel import Numbers
+from app.running.headless import Unrecorded, Until
+from control.contract import Order, OrderKind, Turn
+from control.loop import run
+
+
+@pytest.fixture(scope="module")
+def tables() -> RunTables:
+    """Of three seconds of a delayed trap."""
+    made = plan(EXPERIMENTS / "delayed_harmonic.yaml")
+    instrument, turns, orders = open_instrument(made), list[Turn](), [(Order(OrderKind.ARM),)]
+    run(
+        instrument.machine, Until(instrument.camera, 3.0), instrument.beam, instrument.clock, Unrecorded(),
+        lambda: orders.pop() if orders else (), turns.append,
+    )  # fmt: skip
+    instrument.close()
+    recent = Recent()
+    recent.add([replace(turn, frame=None) for turn in turns])  # as a window gets them
+    found = recent.tables(made)
+    assert found is not None
+    return found
+
+
+@pytest.fixture
+def drawn(qtbot: QtBot) -> Iterator[list[Numbers]]:
+    made: list[Numbers] = []
+    yield made
+    for one in made:
+        one.close_worker()
+        one.close()
+
+
+def shown(qtbot: QtBot, numbers: Numbers) -> dict[str, tuple[str, str]]:
+    def there() -> bool:
+        numbers.draw()
+        return numbers.rowCount() > 0
+
+    qtbot.waitUntil(there)
+    return numbers.read()
+
+
+def test_foreseen_stands_beside_measured(qtbot: QtBot, drawn: list[Numbers], tables: RunTables) -> None:
+    drawn.append(Numbers(lambda: tables))
+    said = shown(qtbot, drawn[0])
+    assert said["z = κτ"][0] == "12.56"
+    assert said["z = κτ"][1].startswith("12.5")
+    assert {"D_eff", "T_eff", "heat to the bath", "achieved delay τ", "speed over τ"} <= set(said)
+
+
+def test_nothing_is_shown_of_nothing(qtbot: QtBot, drawn: list[Numbers]) -> None:
+    drawn.append(Numbers(lambda: None))
+    drawn[0].draw()
+    assert drawn[0].rowCount() == 0
+
+
+def test_what_cannot_be_measured_is_said(qtbot: QtBot, drawn: list[Numbers], tables: RunTables) -> None:
+    """Tables without a column: the beam does not go dark for it, and the table says so."""
+    drawn.append(Numbers(lambda: replace(tables, turns=tables.turns.drop(columns="sent_effect_s"))))
+    assert next(iter(shown(qtbot, drawn[0]))).startswith("not measured")

@@ -1,0 +1,81 @@
+"""The tuning panel in the window: suggest, look, use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PyQt6.QtWidgets import QDockWidget
+from pytestqt.qtbot import QtBot
+
+from control.contract import OrderKind
+from tests.app.desktop.window.test_main_window import Bench
+
+
+@pytest.fixture
+def bench(qtbot: QtBot, tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(qtbot, tmp_path)
+    dock = made.window.findChild(QDockWidget, "Tuning")
+    assert dock is not None
+    dock.raise_()
+    yield made
+    made.window.close()
+
+
+def suggested(bench: Bench) -> None:
+    bench.window.tuning.look_button.click()
+    bench.qtbot.waitUntil(lambda: bench.window.tuning.shown is not None)
+
+
+def test_without_an_image_it_says_so(bench: Bench) -> None:
+    bench.window.tuning.look_button.click()
+    assert bench.window.tuning.said.text() == "there is no image yet"
+    assert not bench.window.tuning.use_button.isEnabled()
+
+
+def test_a_suggestion_is_drawn_and_used(bench: Bench) -> None:
+    """Between two turns, without a device opened anew; the beam stays as it is, and the journal has the values."""
+    bench.armed()
+    panel, view = bench.window.tuning, bench.window.view
+    suggested(bench)
+    assert panel.shown is not None
+    assert panel.values["kept", "suggested"].text() == str(len(panel.shown.suggested.kept_mass))
+    assert {"kept", "rejected"} <= set(panel.mass.curves)
+    assert {"x", "y", "even"} == set(panel.phase.curves)
+    bench.qtbot.waitUntil(lambda: len(view.kept.data) == 7)  # they are found beside the window
+    edits = panel.shown.edits
+    assert edits
+    panel.use_button.click()
+    rig = bench.window.session.plan.rig
+    assert {key: getattr(rig.tracking, key.removeprefix("tracking.")) for key in edits} == edits
+    assert len(bench.toys) == 1
+    bench.qtbot.waitUntil(lambda: any(
+        order.kind is OrderKind.APPLY and "tracking.diameter_px" in order.text
+        for _, turn in bench.window.session.live.recent() for order in turn.orders  # type: ignore[union-attr]
+    ))  # fmt: skip
+
+    def in_force() -> bool:
+        """Newer images may suggest something else, which is used too."""
+        panel.use()
+        return panel.shown is not None and not panel.shown.edits
+
+    bench.qtbot.waitUntil(in_force)
+    assert panel.use_button.text() == "In force"
+    assert not panel.use_button.isEnabled()
+
+
+def test_the_marks_go_with_the_panel_and_with_the_bench(bench: Bench) -> None:
+    bench.armed()
+    suggested(bench)
+    panel, view = bench.window.tuning, bench.window.view
+    panel.in_force.setChecked(True)
+    assert panel.judgement is panel.shown.in_force  # type: ignore[union-attr]
+    devices = bench.window.findChild(QDockWidget, "Devices")
+    assert devices is not None
+    devices.raise_()
+    bench.qtbot.waitUntil(lambda: panel.judgement is None)
+    assert len(view.kept.data) == 0
+    bench.window.show_plan(bench.window.session.plan)
+    assert panel.shown is None
+    assert panel.values["kept", "suggested"].text() == "–"

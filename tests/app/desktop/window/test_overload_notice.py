@@ -1,0 +1,96 @@
+"""A loop that does not keep up: the window lives, says what is too slow, and offers what would help."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from app.desktop.window.refresh_timer import Pulse
+from control.contract import NOBODY, Expected, Frame, Turn
+from tests.app.desktop import toy
+from tests.app.desktop.toy import click
+from tests.app.desktop.window.test_main_window import Bench
+
+
+@pytest.fixture
+def bench(qtbot: QtBot, tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(qtbot, tmp_path)
+    yield made
+    made.window.close()
+
+
+def shown_hz(bench: Bench) -> float:
+    words = bench.window.status.numbers["window"].text().split()
+    return float(words[1]) if len(words) == 3 and words[1] != "–" else 0.0
+
+
+@pytest.fixture
+def slow_tracking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The toys' tracker takes a quarter of a second."""
+    quick = toy.Tracker.step
+
+    def slow(self: toy.Tracker, memory: None, frame: Frame, expected: Expected = NOBODY) -> object:
+        time.sleep(0.25)
+        return quick(self, memory, frame, expected)
+
+    monkeypatch.setattr(toy.Tracker, "step", slow)
+
+
+@pytest.mark.usefixtures("slow_tracking")
+def test_slow_tracking_is_said_and_a_lower_rate_is_one_click(bench: Bench) -> None:
+    window, told = bench.window, bench.window.watching.too_slow
+    bench.armed()
+    beam = bench.toy.beam
+    bench.qtbot.waitUntil(told.isVisible)
+    assert "of 50 fps: tracking takes" in told.text.text()
+    assert "color" in window.status.numbers["rate"].styleSheet()
+    assert window.view.rect().contains(told.geometry())
+    bench.qtbot.waitUntil(lambda: shown_hz(bench) >= 10.0)
+    name = next(text for text in told.buttons if text.endswith("fps"))
+    click(told.buttons[name])
+    assert window.session.plan.rig.camera.fps == float(name.split()[0]) < 5.0
+    assert beam.closed
+    assert not told.isVisible()
+
+
+@pytest.mark.usefixtures("slow_tracking")
+def test_what_was_put_away_stays_away(bench: Bench) -> None:
+    told = bench.window.watching.too_slow
+    bench.armed()
+    bench.qtbot.waitUntil(told.isVisible)
+    click(told.away)
+    bench.qtbot.wait(500)
+    assert not told.isVisible()
+
+
+def test_painting_takes_at_most_half_of_the_windows_time(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    view = bench.window.view
+    shows, polls = [0], [0]
+
+    def slow(turn: Turn, recent: list[Turn]) -> None:
+        shows[0] += 1
+        time.sleep(0.1)
+
+    bench.armed()
+    monkeypatch.setattr(view, "show_turn", slow)
+    bench.window.pulse.beat.connect(lambda: polls.__setitem__(0, polls[0] + 1))
+    bench.qtbot.waitUntil(lambda: shows[0] >= 12)
+    assert polls[0] >= 1.5 * shows[0]
+
+
+def test_a_window_without_news_looks_ten_times_a_second(qtbot: QtBot) -> None:
+    ends, beats = os.pipe(), [0.0]
+    pulse = Pulse(lambda: ends[0])
+    pulse.beat.connect(lambda: beats.append(time.monotonic()))
+    pulse.start()
+    qtbot.waitUntil(lambda: len(beats) > 12)
+    pulse.stop()
+    assert min(late - early for early, late in pairwise(beats)) < 0.08
+    for end in ends:
+        os.close(end)

@@ -1,0 +1,149 @@
+"""A recording in the window: play, step, scrub, and compare."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from app.analysis.findings import findings, row
+from app.assembly.plan import plan
+from app.assembly.rig import EXPERIMENTS
+from app.commands.analyse import tables
+from app.desktop.window.main_window import Window
+from app.desktop.window.open import application, planner
+from app.desktop.window.session import Session
+from app.running.headless import fly
+from tests.app.desktop.window.test_main_window import force, write
+
+SMALL = ("camera.width_px=128", "camera.height_px=128", "sample.number=1", "sample.arrangement=one")
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("runs") / "run.h5"
+    fly(plan(EXPERIMENTS / "annular_activity.yaml", None, SMALL), 1.2, path, True, "a run")
+    return path
+
+
+@pytest.fixture
+def window(qtbot: QtBot, recorded: Path) -> Iterator[Window]:
+    application()
+    path, made = planner(recorded, None)
+    opened = Window(Session(made), path, recorded.parent, lambda chosen: planner(chosen, None)[1])
+    qtbot.addWidget(opened)
+    opened.show()
+    yield opened
+    opened.close()
+
+
+def test_it_says_that_it_is_a_recording(window: Window, qtbot: QtBot) -> None:
+    qtbot.waitUntil(lambda: window.playback.shown is not None)
+    assert window.strip.kind.word == "REPLAY"
+    assert window.strip.beam.word == "dark"
+    assert "can't react" in window.transport.remark.text()
+    assert window.transport.remark.isVisible()
+    assert not window.actions_bar.start.isEnabled()
+    assert not window.actions_bar.arm.isEnabled()
+
+
+def test_scrub_step_and_play(window: Window, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The film's clock is in the test's hands: a busy machine must not play on to the end of it."""
+    now_s = [0.0]
+    monkeypatch.setattr("app.desktop.window.playback_controls.time", SimpleNamespace(monotonic=lambda: now_s[0]))
+    reel = window.transport.reel
+    assert reel is not None
+    qtbot.waitUntil(lambda: reel.ready == len(reel) and window.playback.shown is not None)
+
+    def shown() -> int:
+        assert window.playback.shown is not None
+        return window.playback.shown.number
+
+    window.transport.slider.setValue(100)
+    assert shown() == 100
+    window.transport.forth.click()
+    assert shown() == 101
+    window.transport.back.click()
+    assert shown() == 100
+    window.transport.play.click()
+    now_s[0] += 5.5 / reel.fps
+    qtbot.waitUntil(lambda: shown() != 100)
+    assert shown() == 105
+    window.transport.play.click()
+    now_s[0] += 5.5 / reel.fps
+    window.transport.tick()
+    assert shown() == 105
+    window.transport.go(10_000)
+    assert shown() == len(reel) - 1
+
+
+def test_an_edited_law_is_compared_with_what_was_sent(window: Window, qtbot: QtBot) -> None:
+    window.transport.go(110)
+    assert len(window.view.compared.data) == 0
+    shape = force(window.panel).rows["shape"]
+    write(shape.fields.rows["radius_um"], 0.2)  # type: ignore[attr-defined]
+    window.panel.apply_button.click()
+    qtbot.waitUntil(lambda: len(window.view.compared.data) == 1)
+    assert "with the edits" in window.strip.reason.whole
+    then, now = window.view.spots.data[0], window.view.compared.data[0]
+    assert (then["x"], then["y"]) != (now["x"], now["y"])
+
+
+def test_a_run_is_tracked_again_with_other_settings(window: Window, qtbot: QtBot) -> None:
+    """What was sent then stays; the rings are those of the new settings, and go where these find nobody."""
+    window.transport.go(110)
+    qtbot.waitUntil(lambda: len(window.view.good.data) == 1)
+    write(window.devices.forms["tracking"].rows["minmass"], 1e6)
+    window.devices.button.click()
+    reel = window.playback.reel
+    assert reel is not None
+    qtbot.waitUntil(lambda: reel.compared > 110, timeout=60_000)
+    qtbot.waitUntil(lambda: len(window.view.spots.data) == 1)
+    assert len(window.view.good.data) == 0
+    assert sum(len(tracks) for tracks in window.playback.tracks()) == 0
+
+
+def test_from_a_recording_to_an_experiment_and_back(window: Window, recorded: Path, qtbot: QtBot) -> None:
+    window.open(EXPERIMENTS / "ring_crystal.yaml")
+    qtbot.waitUntil(lambda: window.reading is None)
+    assert window.strip.kind.word == "SIMULATED"
+    assert not window.transport.isVisible()
+    assert window.actions_bar.start.isEnabled()
+    window.open(recorded)
+    qtbot.waitUntil(lambda: window.reading is None)
+    assert window.strip.kind.word == "REPLAY"
+    assert window.transport.isVisible()
+
+
+def test_a_recording_has_its_numbers_and_latencies(window: Window, recorded: Path, qtbot: QtBot) -> None:
+    """Those of main.py analyse, as soon as it is opened; measured once while it stands still."""
+    qtbot.waitUntil(lambda: window.playback.shown is not None)
+    numbers = window.plots.numbers
+    window.plots.setCurrentWidget(numbers)
+
+    def there() -> bool:
+        window.plots.draw()
+        return numbers.rowCount() > 0
+
+    qtbot.waitUntil(there)
+    run, _, _ = tables(recorded)
+    assert numbers.read() == {name: (foreseen, measured) for name, foreseen, measured, *_ in map(row, findings(run))}
+    assert "speed over τ" in numbers.read()
+    assert window.playback.tables() is window.playback.tables()
+    log = window.log.read()
+    assert log[0][13:] == "ARMED: armed by the operator"
+    assert len(log) == len(set(log)) < 10
+    assert any("where it was 0.5 s ago is not known" in line for line in log)
+    window.plots.setCurrentWidget(window.plots.latency)
+    window.plots.draw()
+    latency_ms = 1e3 * window.playback.latencies_s()
+    assert len(latency_ms) == len(window.transport.reel or ())
+    assert window.plots.latency.curves["measured"].yData.sum() == len(latency_ms)
+    window.open(EXPERIMENTS / "ring_crystal.yaml")
+    qtbot.waitUntil(lambda: window.reading is None)
+    window.plots.setCurrentWidget(numbers)
+    window.plots.draw()
+    assert numbers.rowCount() == 0

@@ -1,0 +1,60 @@
+"""When the window looks: often enough, and right after the news where it can wait for them."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from app.desktop.window.refresh_timer import PAINT_S, SILENT_MS, Pulse
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    ends = os.pipe()
+    yield ends
+    for end in ends:
+        os.close(end)
+
+
+def test_without_a_handle_it_beats_by_itself(qtbot: QtBot) -> None:
+    beats: list[float] = []
+    pulse = Pulse(lambda: None)
+    pulse.beat.connect(lambda: beats.append(time.monotonic()))
+    pulse.start()
+    qtbot.waitUntil(lambda: len(beats) > 5)
+    pulse.stop()
+    number = len(beats)
+    qtbot.wait(100)
+    assert len(beats) == number
+    assert beats[-1] - beats[0] > 0.8 * PAINT_S * (number - 1) - PAINT_S  # a late one is made up for
+
+
+def test_with_a_handle_it_waits_for_the_news(qtbot: QtBot, pipe: tuple[int, int]) -> None:
+    """News, not the clock: each beat finds them; and in long silence it looks all the same."""
+    reader, writer = pipe
+    heard: list[bytes] = []
+
+    def hear() -> None:
+        os.set_blocking(reader, False)
+        try:
+            heard.append(os.read(reader, 100))
+        except BlockingIOError:
+            heard.append(b"")
+
+    pulse = Pulse(lambda: reader)
+    pulse.beat.connect(hear)
+    pulse.start()
+    assert heard == [b""]  # the first look waits for nothing
+    for number in range(4):
+        qtbot.wait(int(2e3 * PAINT_S))
+        told = f"turn {number}".encode()
+        os.write(writer, told)
+        qtbot.waitUntil(lambda told=told: heard[-1] == told)  # type: ignore[misc]
+    silent = len(heard)
+    qtbot.wait(3 * SILENT_MS)
+    pulse.stop()
+    assert 1 <= len(heard) - silent <= 3

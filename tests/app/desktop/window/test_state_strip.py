@@ -1,0 +1,54 @@
+"""The state strip: what it says of the beam when no loop runs."""
+
+from __future__ import annotations
+
+from pytestqt.qtbot import QtBot
+
+from app.desktop.window.state_strip import StateStrip
+from control.contract import STILL_LIT, Command, Forces, Level, Tracks, Turn, dark
+
+
+def test_a_laser_that_may_still_be_lit_is_not_shown_dark(qtbot: QtBot) -> None:
+    strip = StateStrip("REAL")
+    qtbot.addWidget(strip)
+    killed = "the loop's process was killed by SIGKILL"
+    strip.show_stopped(f"{killed}; {STILL_LIT} from here (no answer)", trouble=True, light="may be on")
+    assert strip.beam.word == "MAY BE ON"
+    assert strip.reason.whole.startswith("switch the laser off by hand: ")
+    strip.show_stopped(f"{killed}; the laser is being put out from here", trouble=True, light="unknown")
+    assert strip.beam.word == "unknown"
+    strip.show_stopped("the laser was put out from here", trouble=True)
+    assert strip.beam.word == "dark"
+    strip.show_opening(1.0, light="not asked")
+    assert strip.beam.word == "not asked"
+
+
+def test_a_laser_that_did_not_answer_in_flight_is_not_shown_dark(qtbot: QtBot) -> None:
+    strip = StateStrip("REAL")
+    qtbot.addWidget(strip)
+    reason = f"beam: no answer; {STILL_LIT}: no answer"
+
+    def tripped(sent: Command) -> Turn:
+        return Turn(1, None, 0.0, (), Tracks(0.0), Forces(), dark(reason), sent, Level.TRIPPED, reason, 0.0)
+
+    strip.show_turn(tripped(Command(reason=reason, may_be_lit=True)))
+    assert strip.beam.word == "MAY BE ON"
+    assert strip.reason.whole.startswith("switch the laser off by hand: ")
+    strip.show_turn(tripped(dark(reason)))  # it confirmed that it is off in a later turn
+    assert strip.beam.word == "dark"
+
+
+def test_every_word_fits_into_its_badge(qtbot: QtBot) -> None:
+    strip = StateStrip("SIMULATED")
+    qtbot.addWidget(strip)
+
+    def room_px() -> int:
+        badges = strip.kind, strip.map, strip.level, strip.watch, strip.beam, strip.record
+        return min(badge.sizeHint().width() - badge.fontMetrics().horizontalAdvance(badge.word) for badge in badges)
+
+    for level in Level:
+        strip.show_turn(Turn(1, None, 0.0, (), Tracks(0.0), Forces(), dark(""), dark(""), level, "", 0.0))
+        assert room_px() >= 40  # shape and margins
+    for show in (strip.show_silent, lambda why: strip.show_opening(3.0, why), strip.show_stopped):
+        show("no message for 2 s")
+        assert room_px() >= 40

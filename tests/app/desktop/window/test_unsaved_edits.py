@@ -1,0 +1,204 @@
+"""Edits that are not saved do not vanish: another experiment is chosen, or the window is closed, by mouse and keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PyQt6.QtCore import Qt
+from PyQt6.QtTest import QTest
+from PyQt6.QtWidgets import QApplication, QComboBox
+from pytestqt.qtbot import QtBot
+
+from app.desktop.forms.drawn_editor import DrawnEditor
+from app.desktop.window.main_window import Window
+from app.desktop.window.open import FIRST, application, planner
+from app.desktop.window.remembered_layout import Memory
+from app.desktop.window.session import Session
+from app.desktop.window.unsaved_edits import Copies, Unsaved
+from control.potentials import Drawn
+from tests.app.desktop.forms.test_editing_keys import focused, radius_box, radius_um, typed
+from tests.app.desktop.test_potential_panel import choose, shape_of
+from tests.app.desktop.toy import planned, wiring
+from tests.app.desktop.window.test_main_window import Bench
+from tests.app.desktop.window.test_main_window import bench as bench
+
+REAL: Any = QTest  # whose stubs do not know that its functions are static
+
+
+def pick(window: Window, title: str) -> None:
+    """As a person does: the list is opened, and a row of it clicked."""
+    box = window.panel.list.box
+    row = listed(box).index(title)
+    box.showPopup()
+    rows = box.view()
+    assert rows is not None
+    model = box.model()
+    assert model is not None
+    rows.scrollTo(model.index(row, 0))
+    viewport = rows.viewport()
+    assert viewport is not None
+    at = rows.visualRect(model.index(row, 0)).center()
+    REAL.mouseMove(viewport, at)
+    REAL.qWait(QApplication.doubleClickInterval() + 50)  # a list takes no click as it opens
+    REAL.mouseClick(viewport, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, at)
+
+
+def listed(box: QComboBox) -> list[str]:
+    return [box.itemText(row) for row in range(box.count())]
+
+
+def read(bench: Bench) -> None:
+    bench.qtbot.waitUntil(lambda: bench.window.reading is None)
+
+
+def test_a_drawn_curve_outlives_another_experiment_with_its_undo(bench: Bench) -> None:
+    window, panel = bench.window, bench.window.panel
+    bench.armed()
+    assert isinstance(choose(panel, "drawn").fields, DrawnEditor)
+    panel.plot.points.move(2, 1.7, -14.0)
+    pick(window, "Ring crystal")
+    bench.qtbot.waitUntil(lambda: window.session.plan.experiment.title == "Ring crystal")
+    assert not panel.undo_stack.canUndo()
+    kept = listed(panel.list.box)[0]
+    assert kept.startswith("Annular activity · unsaved")
+    assert kept in window.status.currentMessage()
+    assert any(kept in line for line in window.log.read())
+    pick(window, kept)
+    bench.qtbot.waitUntil(lambda: window.session.plan.experiment.title == "Annular activity")
+    found = shape_of(panel)
+    assert isinstance(found, Drawn)
+    assert found.radius_um[2] == 1.7
+    assert panel.apply_button.isEnabled()  # what is in force is what was
+    assert kept not in listed(panel.list.box)
+    for _ in range(2):
+        assert panel.undo_button.isEnabled()
+        REAL.mouseClick(panel.undo_button, Qt.MouseButton.LeftButton)
+    assert shape_of(panel).kind == "annular"  # type: ignore[attr-defined]
+    assert not panel.apply_button.isEnabled()
+    pick(window, "Ring crystal")
+    bench.qtbot.waitUntil(lambda: window.session.plan.experiment.title == "Ring crystal")
+    assert not any("unsaved" in name for name in listed(panel.list.box))  # all was undone
+
+
+def test_what_was_applied_and_not_saved_is_kept_too_until_it_is_saved(bench: Bench, tmp_path: Path) -> None:
+    window = bench.window
+    box = focused(bench, radius_box(bench))
+    typed(box, "1.25")
+    REAL.keyClick(box, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    pick(window, "Ring crystal")
+    bench.qtbot.waitUntil(lambda: window.session.plan.experiment.title == "Ring crystal")
+    pick(window, listed(window.panel.list.box)[0])
+    bench.qtbot.waitUntil(lambda: window.session.plan.experiment.title == "Annular activity")
+    assert radius_um(window.session.plan.experiment) == 1.25
+    assert window.panel.undo_button.text() == "Undo, apply"
+    window.save(tmp_path / "mine.yaml")
+    window.open(FIRST.parent / "ring_crystal.yaml")
+    read(bench)
+    assert not any("unsaved" in name for name in listed(window.panel.list.box))  # it is in a file
+
+
+def test_settings_of_devices_are_kept_too_and_an_undo_leaves_them(bench: Bench) -> None:
+    window = bench.window
+    window.devices.forms["camera"].rows["exposure_s"].put(0.004)
+    window.devices.forms["camera"].edited.emit()
+    window.change_rig({"tracking.memory": 7}, False)
+    assert window.devices.edits() == {"camera.exposure_s": 0.004}
+    window.open(FIRST.parent / "ring_crystal.yaml")
+    read(bench)
+    pick(window, listed(window.panel.list.box)[0])
+    bench.qtbot.waitUntil(lambda: window.session.plan.experiment.title == "Annular activity")
+    assert window.devices.edits() == {"camera.exposure_s": 0.004}
+    assert window.session.plan.rig.tracking.memory == 7
+    box = focused(bench, radius_box(bench))
+    typed(box, "1.25")
+    REAL.keyClick(box, Qt.Key.Key_Return)
+    window.change_rig({"tracking.memory": 5}, False)
+    REAL.keyClick(box, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)  # of the rig, which was changed last
+    assert window.session.plan.rig.tracking.memory == 7
+    assert radius_um(window.panel.read()) == 1.25
+    REAL.keyClick(box, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)  # of the law only
+    assert window.panel.data()["set"]["tracking.memory"] == 7
+    assert not window.panel.apply_button.isEnabled()
+
+
+@pytest.fixture
+def evening(qtbot: QtBot, tmp_path: Path) -> Iterator[Callable[[], Window]]:
+    """Windows one after the other that remember."""
+    application()
+    made: list[Window] = []
+
+    def open_window() -> Window:
+        wires, _, _ = wiring()
+        memory = Memory(tmp_path / "memory")
+        window = Window(Session(planned(), wires), FIRST, tmp_path, lambda path: planner(path, None)[1], memory)
+        qtbot.addWidget(window)
+        window.show()
+        made.append(window)
+        return window
+
+    yield open_window
+    for window in made:
+        window.close()
+
+
+def test_closing_while_armed_keeps_the_edits_for_the_next_time(evening: Callable[[], Window], qtbot: QtBot) -> None:
+    window = evening()
+    window.actions_bar.start.trigger()
+    qtbot.waitUntil(window.actions_bar.arm.isEnabled)
+    window.actions_bar.arm.trigger()
+    choose(window.panel, "formula").fields.text.setPlainText("0.5*k*(r-R)**2 +")  # type: ignore[union-attr]
+    assert window.close()
+    again = evening()
+    kept = listed(again.panel.list.box)[0]
+    assert kept.startswith("Annular activity · unsaved")
+    assert any("not saved" in line for line in again.log.read())
+    pick(again, kept)
+    qtbot.waitUntil(lambda: again.reading is None)
+    shape = again.panel.data()["policy"]["forces"][0]["shape"]
+    assert shape["formula"] == "0.5*k*(r-R)**2 +"  # as it stood, faults and all
+    assert again.session.plan.experiment.title == "Annular activity"
+    again.panel.undo()
+    assert shape_of(again.panel).kind == "annular"  # type: ignore[attr-defined]
+    assert again.close()
+    assert not any("unsaved" in name for name in listed(evening().panel.list.box))
+
+
+def test_edits_that_can_not_be_kept_keep_the_window_open_once(
+    evening: Callable[[], Window], qtbot: QtBot, tmp_path: Path
+) -> None:
+    window = evening()
+    (tmp_path / "memory").mkdir(exist_ok=True)
+    (tmp_path / "memory" / "unsaved").write_text("a file, where a folder is needed")
+    choose(window.panel, "drawn")
+    assert not window.close()
+    assert window.isVisible()
+    assert "can't be kept" in window.strip.reason.whole
+    assert window.close()
+
+
+def test_a_second_program_loses_no_copy_of_the_first(tmp_path: Path) -> None:
+    """Each deletes only what it has read or written itself."""
+
+    def copy(title: str) -> Unsaved:
+        return Unsaved(FIRST, title, {"title": title}, {})
+
+    first, second = Copies(tmp_path), Copies(tmp_path)
+    first.add(copy("of the first"))
+    first.keep()
+    second.add(copy("of the second"))
+    second.keep()
+    third = Copies(tmp_path)
+    assert {kept.title for kept in third} == {"of the first", "of the second"}
+    third.remove(next(iter(third)))
+    third.keep()
+    assert len(list(Copies(tmp_path))) == 1
+
+
+def test_two_copies_with_other_settings_of_devices_are_two(tmp_path: Path) -> None:
+    copies = Copies(tmp_path)
+    for fps in (50.0, 60.0, 60.0):
+        copies.add(Unsaved(FIRST, "one", {"title": "one"}, {"camera.fps": fps}))
+    assert [copy.devices["camera.fps"] for copy in copies] == [60.0, 50.0]

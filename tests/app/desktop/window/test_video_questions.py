@@ -1,0 +1,152 @@
+"""A video whose frame rate or scale is not known: the window says so, draws no µm, and asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from numpy.typing import NDArray
+from pytestqt.qtbot import QtBot
+
+from app.desktop.window.main_window import Window
+from app.desktop.window.open import application, planner
+from app.desktop.window.session import Session
+from app.desktop.window.unsaved_edits import Unsaved
+from tests.tracking.footage import spots
+
+IMAGES = np.array([spots((96, 128), np.array([[60.0 + k, 40.0]]), seed=k) for k in range(5)])
+
+
+@pytest.fixture
+def opened(qtbot: QtBot, tmp_path: Path) -> Iterator[Callable[[Path], Window]]:
+    application()
+    windows: list[Window] = []
+
+    def open_window(video: Path) -> Window:
+        path, made = planner(video, None)
+        window = Window(Session(made), path, tmp_path, lambda file, *more: planner(file, None, more)[1])
+        qtbot.addWidget(window)
+        window.show()
+        windows.append(window)
+        qtbot.waitUntil(lambda: window.playback.shown is not None)
+        return window
+
+    yield open_window
+    for window in windows:
+        window.close()
+
+
+def test_what_is_not_known_is_asked_for_and_lengths_are_in_pixels_until_then(
+    opened: Callable[[Path], Window], qtbot: QtBot, tmp_path: Path
+) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", IMAGES, photometric="minisblack")
+    window = opened(tmp_path / "a.tif")
+    assert window.asking.isVisible()
+    assert not window.asking.isModal()
+    assert list(window.asking.boxes) == ["camera.fps", "optics.um_per_px"]
+    assert window.view.scale_bar.text.toPlainText().endswith(" px")
+    assert any("optics.um_per_px 0.1 (a guess: a.tif does not say)" in line for line in window.log.read())
+    window.asking.boxes["camera.fps"].setValue(50.0)
+    window.asking.boxes["optics.um_per_px"].setValue(0.25)
+    assert window.asking.use is not None
+    window.asking.use.click()
+    qtbot.waitUntil(lambda: window.reading is None and window.playback.shown is not None)
+    rig = window.session.plan.rig
+    assert (rig.camera.fps, rig.optics.um_per_px) == (50.0, 0.25)
+    assert window.playback.reel is not None
+    assert window.playback.reel.fps == 50.0
+    assert not window.asking.isVisible()
+    assert window.view.scale_bar.text.toPlainText().endswith("µm")
+    told = "camera.fps 50 (as told in the window); optics.um_per_px 0.25 (as told in the window)"
+    assert any(told in line for line in window.log.read())
+    assert window.transport.stated.text() == told
+    assert not window.panel.apply_button.isEnabled()
+    apply_fps(window, qtbot, 60.0)
+    assert window.transport.stated.text().startswith("camera.fps 60 (as set); optics.um_per_px 0.25 (as told")
+    assert not window.panel.apply_button.isEnabled()
+    assert window.panel.unsaved(window.path, window.session.plan, {}) is not None
+    window.panel.undo()
+    qtbot.waitUntil(lambda: window.reading is None and window.playback.shown is not None)
+    assert window.session.plan.rig.camera.fps == 50.0
+    window.panel.redo()
+    qtbot.waitUntil(lambda: window.reading is None and window.playback.shown is not None)
+    tifffile.imwrite(tmp_path / "b.tif", IMAGES, photometric="minisblack")
+    window.open(tmp_path / "b.tif")
+    qtbot.waitUntil(lambda: window.reading is None)
+    window.asking.close()
+    window.resume(next(iter(window.copies)))  # nothing was lost
+    qtbot.waitUntil(lambda: window.reading is None)
+    rig = window.session.plan.rig
+    assert (rig.camera.fps, rig.optics.um_per_px) == (60.0, 0.25)
+    window.open(tmp_path / "b.tif", Unsaved(tmp_path / "b.tif", "b", window.panel.data(), {}))  # as from a file
+    qtbot.waitUntil(lambda: window.reading is None and window.playback.shown is not None)
+    assert window.playback.reel is not None
+    assert window.playback.reel.fps == 30.0
+    window.panel.apply()
+    qtbot.waitUntil(lambda: window.reading is None and window.playback.shown is not None)
+    assert window.playback.reel.fps == 60.0
+    assert not window.panel.apply_button.isEnabled()
+
+
+def apply_fps(window: Window, qtbot: QtBot, fps: float) -> None:
+    window.devices.forms["camera"].rows["fps"].put(fps)
+    window.devices.forms["camera"].edited.emit()
+    window.devices.button.click()
+    qtbot.waitUntil(lambda: window.reading is None and window.playback.shown is not None)
+    assert window.playback.reel is not None
+    assert window.playback.reel.fps == fps
+
+
+def test_what_the_file_states_is_not_asked_for(opened: Callable[[Path], Window], tmp_path: Path) -> None:
+    said = {"axes": "TYX", "TimeIncrement": 0.02, "PhysicalSizeX": 0.13, "PhysicalSizeY": 0.13}
+    tifffile.imwrite(tmp_path / "a.ome.tif", IMAGES, ome=True, photometric="minisblack", metadata=said)
+    window = opened(tmp_path / "a.ome.tif")
+    assert not window.asking.isVisible()
+    assert window.session.plan.rig.camera.fps == 50.0
+    assert window.view.scale_bar.text.toPlainText().endswith("m")
+    assert any("camera.fps 50 (its OME-XML: TimeIncrement)" in line for line in window.log.read())
+
+
+def test_the_channel_of_a_stack_is_asked_for_and_another_one_is_shown_as_soon_as_it_is_applied(
+    opened: Callable[[Path], Window], qtbot: QtBot, tmp_path: Path
+) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", IMAGES, photometric="minisblack")
+    window = opened(tmp_path / "a.tif")
+    two = np.stack([IMAGES, np.roll(IMAGES, 20, axis=2)], axis=1)
+    said = {"axes": "TCYX", "TimeIncrement": 0.02, "PhysicalSizeX": 0.1, "PhysicalSizeY": 0.1}
+    tifffile.imwrite(tmp_path / "two.ome.tif", two, ome=True, photometric="minisblack", metadata=said)
+    window.open(tmp_path / "two.ome.tif")
+    qtbot.waitUntil(lambda: window.reading is None)
+    assert window.asking.isVisible()
+    assert not window.asking.isModal()
+    assert window.asking.channel.count() == 2
+    window.asking.channel.setCurrentIndex(1)
+    assert window.asking.use is not None
+    window.asking.use.click()
+    qtbot.waitUntil(lambda: window.path.name == "two.ome.tif" and window.playback.shown is not None)
+    assert np.array_equal(shown(window), two[0, 1])
+    devices = window.devices
+    devices.forms["camera"].rows["channel_number"].put(1)
+    devices.forms["camera"].edited.emit()
+    devices.button.click()
+    qtbot.waitUntil(lambda: window.reading is None and window.playback.shown is not None)
+    assert np.array_equal(shown(window), two[0, 0])
+    assert devices.edits() == {}
+    devices.forms["camera"].rows["channel_number"].put(3)  # there is none
+    devices.forms["camera"].edited.emit()
+    devices.button.click()
+    qtbot.waitUntil(lambda: window.reading is None)
+    assert "the file has 2 channels" in window.log.read()[-1]
+    assert not window.asking.isVisible()
+    assert np.array_equal(shown(window), two[0, 0])
+
+
+def shown(window: Window) -> NDArray[Any]:
+    turn = window.playback.shown
+    assert turn is not None
+    assert turn.frame is not None
+    return turn.frame.image

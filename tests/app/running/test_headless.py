@@ -1,0 +1,185 @@
+"""A run without a window: how many turns it should have had."""
+
+from __future__ import annotations
+
+import re
+import signal
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import app.running.headless
+from app.assembly.open import open_instrument
+from app.assembly.plan import plan
+from app.assembly.rig import EXPERIMENTS, Plan
+from app.running.headless import expected_turns, flown, fly, no_frame, too_few
+from app.running.stop_signals import Stopped
+from config.refused import Refused
+from control.contract import STILL_LIT, Fault, Forces, Policy, Seen, Turn
+from drivers.journal import Journal, read_run
+from tests.drivers.turns import plausible
+
+SLOW = ("rate=real time", "camera.fps=20", "loop.stale_periods=100")
+PERIOD_S = 0.05
+
+
+@dataclass(frozen=True)
+class Late:
+    """A policy that takes several frames' time for an answer."""
+
+    policy: Policy
+    takes_s: float
+
+    @property
+    def longest_delay_s(self) -> float:
+        return self.policy.longest_delay_s
+
+    def start(self) -> Any:
+        return self.policy.start()
+
+    def step(self, memory: Any, seen: Seen) -> tuple[Any, Forces]:
+        time.sleep(self.takes_s)
+        return self.policy.step(memory, seen)
+
+
+def late(made: Plan, takes_s: float) -> Any:
+    instrument = open_instrument(made)
+    return replace(instrument, machine=replace(instrument.machine, policy=Late(instrument.machine.policy, takes_s)))
+
+
+def test_a_run_that_made_fewer_than_half_of_its_turns_is_not_exit_0(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(app.running.headless, "open_instrument", lambda made: late(made, 5.0 * PERIOD_S))
+    made = plan(EXPERIMENTS / "annular_activity.yaml", None, SLOW)
+    assert flown(made, 3.0, tmp_path / "run.h5", False, None) == 1
+    said = capsys.readouterr().err
+    found = re.search(r"only (\d+) of (\d+) turns: the computer or the camera was too slow", said)
+    assert found is not None, said
+    assert 40 <= int(found[2]) <= 60  # a busy machine takes a moment before the first turn
+    assert (tmp_path / "run.h5").exists()
+
+
+def test_one_turn_of_a_run_whose_first_frame_took_longer_than_the_run_is_not_exit_0(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As it was with an empty cache of numba: one turn, and exit 0."""
+    monkeypatch.setattr(app.running.headless, "open_instrument", lambda made: late(made, 2.0))
+    made = plan(EXPERIMENTS / "annular_activity.yaml", None, SLOW)
+    assert flown(made, 1.5, tmp_path / "run.h5", False, None) == 1
+    assert "made only 1 of 30 turns" in capsys.readouterr().err
+
+
+def test_a_run_in_time_and_one_in_lockstep_are_whole(tmp_path: Path) -> None:
+    slow = plan(EXPERIMENTS / "annular_activity.yaml", None, ("rate=real time", "camera.fps=2"))
+    done = fly(slow, 3.0, None, False, "")
+    assert done["turns_expected"] == 6
+    assert too_few(done) == ""
+    dropping = plan(EXPERIMENTS / "annular_activity.yaml", None, ("camera.drop=0.9",))
+    assert flown(dropping, 2.0, tmp_path / "run.h5", False, None, armed=False) == 0
+
+
+def test_a_run_that_ends_before_its_seconds_is_held_against_the_time_that_it_lasted() -> None:
+    made = plan(EXPERIMENTS / "annular_activity.yaml", None, SLOW)
+    assert expected_turns(made, 60.0, 2.0) == 40  # a film that was over
+    assert expected_turns(made, 60.0, 61.0) == 1200
+    assert expected_turns(made, None, 3.0) == 60
+    assert too_few({"turns": 30, "turns_expected": 60}) == ""
+    assert "29 of 60" in too_few({"turns": 29, "turns_expected": 60})
+
+
+def test_a_run_without_a_frame_says_how_long_one_takes() -> None:
+    assert no_frame(1e-9, 100.0) == (
+        "there was not one frame in 1e-09 s (--seconds): at camera.fps 100 one comes every 0.01 s"
+    )
+    with pytest.raises(Refused, match="not one frame in 1e-09 s"):
+        fly(plan(EXPERIMENTS / "annular_activity.yaml"), 1e-9, None, False, "nothing")
+
+
+@dataclass
+class Ends:
+    """A beam or a recorder whose closing fails."""
+
+    trouble: str
+
+    def close(self) -> None:
+        if self.trouble:
+            raise Fault(self.trouble)
+
+
+@pytest.mark.parametrize(("light", "record"), [("hung", "full"), ("hung", ""), ("", "full")])
+def test_a_record_that_fails_hides_no_light(light: str, record: str) -> None:
+    closed: list[Path] = []
+    lit = f"{STILL_LIT}: {light}" if light else ""
+    with pytest.raises(Fault) as raised:
+        app.running.headless._close_dark(Ends(lit), Ends(record), (), [Path("run.h5")], closed)  # type: ignore[arg-type]
+    assert lit in str(raised.value)
+    assert record in str(raised.value)
+    assert bool(closed) is not bool(record)
+
+
+@pytest.mark.parametrize("trip", ["the galvo at /dev/a is gone", ""])
+def test_a_laser_that_stays_lit_hides_no_trip(trip: str) -> None:
+    trips = (trip,) if trip else ()
+    with pytest.raises(Fault, match=f"{f'the interlock tripped: {trip}; ' if trip else '^'}{STILL_LIT}: hung$"):
+        app.running.headless._close_dark(Ends(f"{STILL_LIT}: hung"), Ends(""), trips, [], [])  # type: ignore[arg-type]
+
+
+def test_a_trip_by_a_laser_that_stays_lit_is_said_once() -> None:
+    lit = f"{STILL_LIT}: hung"
+    with pytest.raises(Fault, match=f"^{lit}$"):
+        app.running.headless._close_dark(Ends(lit), Ends(""), (f"late; {lit}",), [], [])  # type: ignore[arg-type]
+
+
+def test_any_error_of_closing_says_that_the_laser_may_be_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(self: Ends) -> None:
+        raise RuntimeError("a fault of a driver")
+
+    monkeypatch.setattr(Ends, "close", fail)
+    closed: list[Path] = []
+    whole = type("Whole", (), {"close": lambda self: None})()
+    with pytest.raises(Fault, match=f"{STILL_LIT}: a fault of a driver"):
+        app.running.headless._close_dark(Ends(""), whole, (), [Path("run.h5")], closed)  # type: ignore[arg-type]
+    assert closed == [Path("run.h5")]
+
+
+def test_the_record_of_a_run_that_crashed_did_not_end_cleanly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def crash(instrument: Any, recorder: Any, *others: Any) -> Any:
+        recorder.write(replace(plausible(0), frame=None))
+        raise ValueError("a fault of the program")
+
+    monkeypatch.setattr("app.running.headless._fly", crash)
+    monkeypatch.setattr("app.assembly.open.warm_up_once", lambda plan, machine: None)
+    sizes = ["camera.width_px=64", "camera.height_px=64"]
+    made = plan(EXPERIMENTS / "ring_crystal.yaml", None, ["sample.number=1", *sizes])
+    with pytest.raises(ValueError, match="a fault of the program"):
+        fly(made, 0.1, tmp_path / "g.h5", True, "crashed")
+    with read_run(tmp_path / "g.h5") as run:
+        assert not run.ended_cleanly
+        assert len(run) == 1
+
+
+def test_the_record_of_a_turn_that_a_second_signal_cut_short_did_not_end_cleanly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command of turn 5 was sent, and its row was not written."""
+    real = Journal.write
+
+    def cut(journal: Journal, turn: Turn) -> None:
+        if turn.number == 5:
+            raise Stopped(signal.SIGTERM)
+        real(journal, turn)
+
+    monkeypatch.setattr(Journal, "write", cut)
+    monkeypatch.setattr("app.assembly.open.warm_up_once", lambda plan, machine: None)
+    sizes = ["camera.width_px=64", "camera.height_px=64"]
+    made = plan(EXPERIMENTS / "ring_crystal.yaml", None, ["sample.number=1", *sizes])
+    with pytest.raises(Stopped) as raised:
+        fly(made, 1.0, tmp_path / "cut.h5", False, "cut")
+    assert str(raised.value).startswith("stopped by SIGTERM; the laser is dark; the record ends before the turn")
+    with read_run(tmp_path / "cut.h5") as run:
+        assert not run.ended_cleanly
+        assert len(run) == 5

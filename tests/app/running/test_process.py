@@ -1,0 +1,572 @@
+"""The loop in a process of its own: the same turns, the same orders, and dark when either process dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from multiprocessing import Pipe
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.assembly.instrument import Instrument
+from app.assembly.machine import build_machine
+from app.assembly.open import open_instrument, plan_after
+from app.assembly.plan import plan
+from app.assembly.rig import EXPERIMENTS, RIGS, Plan
+from app.assembly.warm_up import note
+from app.commands.verify import first_difference
+from app.running import process_side as host_module
+from app.running.process import HEAR_S, Apart
+from app.running.process_side import Host, News, Written
+from app.running.thread import Live, beam_is_on
+from config.reader import write
+from config.refused import Refused
+from control.contract import STILL_LIT, Beam, Camera, Command, Ended, Fault, Frame, Level, Order, OrderKind, Turn
+from control.loop import Machine
+from drivers.emulate.child import Child
+from drivers.journal import compare, read_run
+from drivers.readback import Returned
+from tests.patience import PATIENCE_S, until
+
+pytestmark = pytest.mark.real_time
+
+SIZE = ("camera.width_px=96", "camera.height_px=96", "camera.fps=50")
+PATIENT = ("rate=real time", "loop.stale_periods=500")
+RETURNED = Returned("camera.exposure_s", 0.005, 0.0049)
+
+
+def planned(*sets: str) -> Plan:
+    """More particles than the experiment itself asks for: what was set by hand must reach the other process."""
+    return plan(
+        EXPERIMENTS / "annular_activity.yaml", None, (*SIZE, "sample.number=2", "sample.arrangement=line", *sets)
+    )
+
+
+@dataclass
+class Counted:
+    """A camera that has so many frames."""
+
+    camera: Camera
+    left: int
+
+    def read(self) -> Frame | None:
+        self.left -= 1
+        if self.left < 0:
+            raise Ended
+        return self.camera.read()
+
+    def close(self) -> None:
+        self.camera.close()
+
+
+@dataclass
+class Watched:
+    """A beam whose end is written to a file."""
+
+    beam: Beam
+    log: Path
+
+    def send(self, command: Command) -> Command:
+        return self.beam.send(command)
+
+    def dark(self, reason: str) -> Command:
+        return self.beam.dark(reason)
+
+    def close(self) -> None:
+        self.beam.close()
+        self.log.write_text("dark")
+
+
+class Broken:
+    longest_delay_s = 0.0
+
+    def start(self) -> None:
+        return None
+
+    def step(self, memory: None, seen: object) -> None:
+        raise ZeroDivisionError("no law without a number")
+
+
+def counted(made: Plan, frames: int) -> Instrument:
+    opened = open_instrument(made)
+    return replace(opened, camera=Counted(opened.camera, frames))
+
+
+def watched(made: Plan, log: Path) -> Instrument:
+    opened = open_instrument(made)
+    return replace(opened, beam=Watched(opened.beam, log), returned=lambda: (RETURNED,))
+
+
+def broken(made: Plan) -> Instrument:
+    opened = open_instrument(made)
+    return replace(opened, machine=replace(opened.machine, policy=Broken()))  # type: ignore[arg-type]
+
+
+def never(made: Plan) -> Instrument:
+    """A rig that takes longer to open than anybody waits."""
+    time.sleep(600.0)
+    raise AssertionError
+
+
+def absent(made: Plan) -> Instrument:
+    raise Refused("there is no such bench")
+
+
+def test_the_same_turns_as_in_this_process() -> None:
+    made = planned()
+    opened = counted(made, 40)
+    here = Live(opened.machine, opened.camera, opened.beam, opened.clock)
+    there = Apart(made, partial(counted, frames=40))
+    for live in (here, there):
+        live.order(OrderKind.ARM, "before the start")
+        live.start()
+        until(lambda live=live: not live.running)  # type: ignore[misc]
+        live.close()
+    ours, theirs = ([turn for _, turn in live.recent()] for live in (here, there))
+    assert len(ours) == len(theirs) == 40
+    assert [compare(a, b) for a, b in zip(ours, theirs, strict=True)] == [None] * 40
+    assert any(beam_is_on(turn) for turn in theirs)
+    assert max(len(turn.tracks) for turn in theirs) == 2
+    assert here.newest is not None
+    assert here.newest.frame is not None
+    assert there.newest is not None
+    assert there.newest.frame is not None
+    np.testing.assert_array_equal(here.newest.frame.image, there.newest.frame.image)
+    np.testing.assert_array_equal(here.latencies_s(), there.latencies_s())
+    assert here.pace() == there.pace()
+    assert there.trouble == ""
+
+
+def test_orders_are_obeyed_and_the_record_is_verified(tmp_path: Path) -> None:
+    made = planned(*PATIENT)
+    out, log = tmp_path / "run.h5", tmp_path / "log"
+
+    def level() -> Level | None:
+        return live.newest.level if live.newest is not None else None
+
+    def number() -> int:
+        return live.newest.number if live.newest is not None else -1
+
+    with Apart(made, partial(watched, log=log)) as live:
+        until(lambda: level() is Level.SAFE)
+        live.order(OrderKind.ARM)
+        until(lambda: beam_is_on(live.newest))
+        live.record(out)
+        until(lambda: live.recording and number() > 5)
+        with pytest.raises((Refused, Fault), match=r"run\.h5"):
+            live.record(out)
+        other = replace(made.experiment, trap=replace(made.experiment.trap, depth_kt=made.experiment.trap.depth_kt / 2))
+        other = replace(other, set={**other.set, "tracking.minmass": 150.0})
+        live.apply(build_machine(replace(made, experiment=other)), write(other))
+        until(lambda: any(order.kind is OrderKind.APPLY for _, turn in live.recent() for order in turn.orders))
+        applied = number()
+        until(lambda: number() > applied + 5)
+        live.order(OrderKind.STOP)
+        until(lambda: level() is Level.SAFE)
+        live.record(None)
+        until(lambda: not live.recording)
+        live.apply(build_machine(made), "title: nothing else")
+        until(lambda: level() is Level.TRIPPED)
+        assert live.newest is not None
+        assert live.newest.reason.startswith("the new settings are not in force")
+        assert live.returned() == (RETURNED,)
+        until(lambda: live.pace().rate_hz > 0)  # measured anew since the record ended
+    assert not live.running
+    assert (live.trouble, live.recorder_trouble) == ("", "")
+    assert log.read_text() == "dark"
+    with read_run(out) as run:
+        assert run.ended_cleanly
+        assert first_difference(run) is None
+        assert OrderKind.APPLY in {order.kind for turn in run.turns() for order in turn.orders}
+
+
+def test_ten_records_in_flight_change_nothing_and_each_verifies(tmp_path: Path) -> None:
+    """Identities, the species that were given by hand, level and law go on, no turn is dark, each record verifies."""
+    made = planned(*PATIENT, "species=[4, 2]")
+    seen: list[Turn] = []
+
+    def taken() -> list[Turn]:
+        """Every turn once, in order."""
+        seen.extend(turn for _, turn in live.recent(len(seen)))
+        return seen
+
+    with Apart(made) as live:
+        live.order(OrderKind.ARM)
+        until(lambda: bool(taken()) and beam_is_on(seen[-1]) and len(seen) > 60)
+        began = len(seen)
+        for one in range(10):
+            live.record(tmp_path / f"{one}.h5")
+            until(lambda: live.recording)
+            first = len(taken())
+            until(lambda first=first: len(taken()) > first + 3)  # type: ignore[misc]
+            live.record(None)
+            until(lambda: not live.recording)
+        assert live.recorder_trouble == ""
+        last = len(taken())
+        until(lambda: len(taken()) > last + 3)
+    assert live.trouble == ""
+    assert [turn.number for turn in seen] == list(range(len(seen)))
+    flown = seen[began:]
+    assert {(turn.level, turn.reason) for turn in flown} == {(Level.ARMED, "armed by the operator")}
+    assert not any(turn.sent.reason for turn in flown)
+    for turn in flown:
+        assert turn.tracks.species.tolist() == [[4, 2][who] if who < 2 else 0 for who in turn.tracks.particle]
+    ended = -1
+    for one in range(10):
+        with read_run(tmp_path / f"{one}.h5") as run:
+            assert run.ended_cleanly
+            assert first_difference(run) is None
+            turns = list(run.turns())
+        assert len(turns) > 3
+        assert turns[0].number > ended
+        ended = turns[-1].number
+        assert [turn.number for turn in turns] == list(range(turns[0].number, ended + 1))
+        for turn in turns:  # as the window was told, images aside
+            assert compare(turn, replace(seen[turn.number], frame=turn.frame)) is None
+
+
+def test_a_killed_loop_is_said_in_words() -> None:
+    live = Apart(planned(*PATIENT))
+    live.start()
+    live.order(OrderKind.ARM)
+    until(lambda: beam_is_on(live.newest))
+    assert live.pid is not None
+    os.kill(live.pid, signal.SIGKILL)
+    until(lambda: not live.running)
+    assert "SIGKILL" in live.trouble
+    assert "laser: simulated: its light ends with the program" in live.trouble
+    live.order(OrderKind.STOP)
+    live.record(None)
+    assert live.recent()
+    live.close()
+    live.close()
+
+
+PARENT = """
+import sys, time
+from functools import partial
+from multiprocessing import Pipe
+from pathlib import Path
+from app.running import process_side as host_module
+from app.running.process import Apart
+from app.running.thread import beam_is_on
+from control.contract import OrderKind
+from tests.app.running.test_process import PATIENT, planned, watched
+from tests.patience import until
+live = Apart(planned(*PATIENT), partial(watched, log=Path(sys.argv[1])))
+live.start()
+live.order(OrderKind.ARM)
+until(lambda: beam_is_on(live.newest))
+print("lit", flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_loop_whose_window_is_killed_is_dark_and_ends(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    command = [sys.executable, "-c", PARENT, str(log)]
+    root = Path(__file__).parents[3]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=root) as window:
+        assert window.stdout is not None
+        try:
+            assert window.stdout.readline() == "lit\n"
+            assert not log.exists()
+        finally:
+            window.kill()
+        assert window.stdout.read() == ""  # its end comes when the loop's process, which has it too, is gone
+    assert log.read_text() == "dark"
+
+
+def test_what_can_not_be_opened_is_refused() -> None:
+    live = Apart(planned(), absent)
+    with pytest.raises(Refused, match="there is no such bench"):
+        live.start()
+    assert not live.running
+    live.close()
+
+
+def test_an_exception_in_the_law_is_read_here() -> None:
+    with Apart(planned(), broken) as live:
+        until(lambda: not live.running)
+        assert live.trouble == "ZeroDivisionError: no law without a number"
+        assert "step" in live.details
+
+
+def test_one_that_never_started_closes() -> None:
+    live = Apart(planned())
+    live.close()
+    assert not live.running
+
+
+def test_a_plan_is_whole_after_its_way_as_text() -> None:
+    """Also where a value that the experiment sets was set otherwise by hand; a new `set` brings its values."""
+    made = planned("tracking.minmass=123")
+    made = replace(made, experiment=replace(made.experiment, set={**made.experiment.set, "tracking.minmass": 200.0}))
+    assert Written.of(made).read() == made
+    assert plan_after(made, write(made.experiment)) == made
+    other = replace(made.experiment, set={"tracking.minmass": 77.0})
+    after = plan_after(made, write(other))
+    assert (after.rig.tracking.minmass, after.rig.sample.number) == (77.0, 2)
+    assert plan_after(after, write(other)) == after
+
+
+def serial(galvo: Child, laser: Child) -> Plan:
+    """Emulated devices that outlive the loop. Patient: only what is tested may darken within the test."""
+    sets = (
+        f"deflector.port={galvo.link}", f"laser.port={laser.link}", "emulated.start=false",
+        f"emulated.galvo_stream={galvo.stream_port}", f"emulated.laser_stream={laser.stream_port}",
+        "loop.stale_periods=500", "deflector.watchdog_s=1.0", "deflector.timeout_s=1.0", "laser.timeout_s=1.0",
+    )  # fmt: skip
+    return plan(EXPERIMENTS / "annular_activity.yaml", RIGS / "serial_simulated.yaml", sets)
+
+
+needs_terminals = pytest.mark.skipif(not hasattr(os, "openpty"), reason="this system has no pseudo-terminals")
+
+
+@needs_terminals
+def test_the_laser_of_a_killed_loop_is_put_out_from_here(tmp_path: Path) -> None:
+    """Nobody asks for news meanwhile: it does not depend on a window that has time."""
+    with Child("galvo", tmp_path / "galvo") as galvo, Child("cobolt", tmp_path / "laser") as laser:
+        live = Apart(serial(galvo, laser))
+        live.start()
+        live.order(OrderKind.ARM)
+        assert laser.wait_for("lit", PATIENCE_S) is not None
+        assert live.pid is not None
+        os.kill(live.pid, signal.SIGKILL)
+        assert laser.wait_for("off", PATIENCE_S, why="l0") is not None
+        until(lambda: not live.running and "emission is off" in live.trouble)
+        live.close()
+    assert "was killed by SIGKILL" in live.trouble
+    assert "laser: none: its emission stays on until it is switched off" in live.trouble
+    assert "the laser was put out from here, and says that its emission is off" in live.trouble
+    assert "own watchdog" not in live.trouble.partition("deflector")[0]
+
+
+@needs_terminals
+def test_a_laser_that_can_not_be_put_out_is_said_so(tmp_path: Path) -> None:
+    with Child("galvo", tmp_path / "galvo") as galvo, Child("cobolt", tmp_path / "laser") as laser:
+        live = Apart(serial(galvo, laser))
+        live.start()
+        live.order(OrderKind.ARM)
+        assert laser.wait_for("lit", PATIENCE_S) is not None
+        assert live.pid is not None
+        os.kill(live.pid, signal.SIGSTOP)  # so that the laser falls silent before anybody is told
+        laser.order("silence")
+        assert laser.wait_for("order", PATIENCE_S, order="silence") is not None
+        os.kill(live.pid, signal.SIGKILL)
+        until(lambda: not live.running and "switch it off by hand" in live.trouble)
+        assert live.light == "may be on"
+        with pytest.raises(Fault, match=f"{STILL_LIT} from here"):
+            live.close()
+        assert "the laser could not be put out from here (the laser at" in live.trouble
+        laser.order("well")
+        assert laser.wait_for("order", PATIENCE_S, order="well") is not None
+        live.close()  # it is asked once more, and raises nothing
+        assert "says that its emission is off" in live.trouble
+
+
+@needs_terminals
+def test_an_opening_that_is_ended_asks_the_laser_whether_it_is_off(tmp_path: Path) -> None:
+    """Emission may be on from before."""
+    with Child("galvo", tmp_path / "galvo") as galvo, Child("cobolt", tmp_path / "laser") as laser:
+        opening = Apart(serial(galvo, laser), never)
+        opening.begin()
+        assert not opening.opened()
+        opening.close()
+        assert opening.light == "dark"
+        assert "the laser was put out from here" in opening.trouble
+        laser.order("silence")
+        assert laser.wait_for("order", PATIENCE_S, order="silence") is not None
+        silent = Apart(serial(galvo, laser), never)
+        silent.begin()
+        with pytest.raises(Fault, match=f"{STILL_LIT} from here"):
+            silent.close()
+        assert silent.light == "may be on"
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_loop_that_is_stopped_by_a_signal_is_dark_and_whole(tmp_path: Path, name: str) -> None:
+    if not hasattr(signal, name):
+        pytest.skip(f"this system has no {name}")
+    out, log = tmp_path / "run.h5", tmp_path / "log"
+    live = Apart(planned(*PATIENT), partial(watched, log=log))
+    live.start()
+    live.order(OrderKind.ARM)
+    live.record(out)
+    until(lambda: live.recording and beam_is_on(live.newest))
+    assert live.pid is not None
+    for _ in range(3):
+        os.kill(live.pid, getattr(signal, name))
+    until(lambda: not live.running)
+    assert f"stopped by {name}" in live.trouble
+    live.close()
+    assert log.read_text() == "dark"
+    with read_run(out) as run:
+        assert run.ended_cleanly
+        assert len(run) > 0
+
+
+def test_a_window_that_is_slower_than_the_news_goes_back_to_its_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With every piece of news that it takes there is another one: it took them for ever, and no key reached it."""
+    live = Apart(planned())
+    live._begun = live._open = True
+    _, tells = live._theirs
+    news = News((), None, 0, False, "", ())
+    now_s, taken, take = [100.0], [0], live._take
+
+    def slowly(told: News) -> None:
+        now_s[0] += 0.001
+        taken[0] += 1
+        assert taken[0] < 1000, "it hears for ever"
+        tells.send(news)
+        take(told)
+
+    monkeypatch.setattr(live, "_take", slowly)
+    tells.send(news)
+    with monkeypatch.context() as patched:
+        patched.setattr("app.running.process.time.monotonic", lambda: now_s[0])
+        live._hear()
+        first = taken[0]
+        live._hear()  # at once: it rests
+        rested = taken[0] - first
+        now_s[0] += HEAR_S
+        live._hear()
+    assert 0 < first * 0.001 < 2.0 * HEAR_S
+    assert rested == 0
+    assert taken[0] > first
+    live._begun = False
+    live.close()
+
+
+def test_a_loop_without_news_is_said_with_what_its_devices_do() -> None:
+    """True of the rig: a real laser has to be switched off by hand."""
+    live = Apart(plan(EXPERIMENTS / "annular_activity.yaml", RIGS / "serial_simulated.yaml"))
+    live._begun = live._open = True
+    live._heard_s = time.monotonic()
+    assert live.silence == ""
+    live._heard_s -= 3.0
+    assert live.silence.startswith("the loop does not answer for 3.")
+    assert "laser: none: its emission stays on until it is switched off" in live.silence
+    assert live.silence.endswith("; switch the laser off by hand")
+    live._theirs[1].send(News((), None, 0, False, "", ()))
+    assert live.silence == ""
+    live._begun = False
+    live.close()
+
+
+def noting(made: Plan) -> Instrument:
+    note("compiling kernels for this experiment")
+    return open_instrument(made)
+
+
+def test_what_the_opening_compiles_is_read_here() -> None:
+    with Apart(planned(), noting) as live:
+        until(lambda: live.newest is not None)
+        assert live.note == "compiling kernels for this experiment"
+
+
+def test_an_opening_is_ended_by_close_and_by_a_signal() -> None:
+    closed = Apart(planned(), never)
+    closed.begin()
+    assert not closed.opened()
+    closed.close()
+    assert not closed.running
+    stopped = Apart(planned(), never)
+    stopped.begin()
+    pid = stopped.pid
+    assert pid is not None
+
+    def opened() -> bool:
+        with suppress(ProcessLookupError):  # it has ended already
+            os.kill(pid, signal.SIGTERM)
+        return stopped.opened()
+
+    with pytest.raises(Fault, match=r"stopped by SIGTERM|killed by SIGTERM"):
+        until(opened)
+
+
+def test_stop_overtakes_settings_that_are_still_being_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And takes back an ARM that waits behind them; the settings come into force, dark."""
+    made, building, built = planned(*PATIENT), threading.Event(), threading.Event()
+
+    def slowly(asked: Plan, source: str) -> Machine:
+        building.set()
+        assert built.wait(PATIENCE_S)
+        return build_machine(asked, source)
+
+    monkeypatch.setattr(host_module, "build_machine", slowly)
+    (hears, orders), (news, tells) = Pipe(duplex=False), Pipe(duplex=False)
+    host = Host(open_instrument(made), made, hears, tells)
+    levels: list[Level] = []
+    seen: list[OrderKind] = []
+
+    def read() -> None:
+        try:
+            while True:
+                for turn in getattr(news.recv(), "turns", ()):
+                    levels.append(turn.level)
+                    seen.extend(order.kind for order in turn.orders)
+        except EOFError:
+            return
+
+    reader, serving = threading.Thread(target=read), threading.Thread(target=host.serve)
+    reader.start()
+    serving.start()
+    orders.send(Order(OrderKind.ARM))
+    until(lambda: bool(levels) and levels[-1] is Level.ARMED)
+    orders.send(Order(OrderKind.APPLY, write(made.experiment)))
+    orders.send(Order(OrderKind.ARM))
+    assert building.wait(PATIENCE_S)
+    orders.send(Order(OrderKind.STOP))
+    until(lambda: levels[-1] is Level.SAFE)
+    assert not built.is_set()
+    built.set()
+    until(lambda: OrderKind.APPLY in seen)
+    count = len(levels)
+    until(lambda: len(levels) > count + 5)
+    assert levels[-1] is Level.SAFE
+    orders.send(None)
+    serving.join(PATIENCE_S)
+    tells.close()
+    reader.join(PATIENCE_S)
+    for end in (hears, orders, news):
+        end.close()
+
+
+@dataclass
+class Reaped:
+    """A process that has ended, and whose exit code another thread has taken."""
+
+    sentinel: int
+    exitcode: int | None
+
+    def join(self) -> None: ...
+
+
+@pytest.mark.parametrize(("code", "asked"), [(None, True), (0, False), (143, False), (1, True), (-9, True), (77, True)])
+def test_a_laser_is_asked_after_every_end_that_did_not_confirm_that_it_is_off(code: int | None, asked: bool) -> None:
+    said: list[str] = []
+
+    def rescue(made: Plan) -> str:
+        said.append("asked")
+        return f"{STILL_LIT} from here"
+
+    live = Apart(plan(EXPERIMENTS / "annular_activity.yaml", RIGS / "serial_simulated.yaml"), rescue=rescue)
+    reader, writer = os.pipe()
+    os.close(writer)  # so that the other end is ready
+    live._process = Reaped(reader, code)  # type: ignore[assignment]
+    live._begun = True
+    assert live.light == "unknown"
+    live._wait_for_its_end()
+    os.close(reader)
+    assert (said == ["asked"]) is asked
+    assert live.light == ("may be on" if asked else "dark")
