@@ -141,7 +141,7 @@ def run(
 
     Example: main.py run config/experiments/annular_activity.yaml --seconds 30 --set mode=landscape --out ring.h5
     """
-    from app.running.headless import run_experiment
+    from app.commands.run import run_experiment
 
     sets = sets or []
     raise typer.Exit(
@@ -203,7 +203,7 @@ def export(
 
     Example: main.py export runs/annular_activity.h5 --to parquet --out tables
     """
-    from app.commands.export_and_info import export_run
+    from app.commands.export import export_run
 
     export_run(run, to, out, json=json)
 
@@ -216,7 +216,7 @@ def info(
 
     Example: main.py info runs/annular_activity.h5
     """
-    from app.commands.export_and_info import show_info
+    from app.commands.info import show_info
 
     show_info(run, json=json)
 
@@ -245,19 +245,19 @@ def reproduce(
 
     Example: main.py reproduce P7 P17 --full --out reproduced
     """
-    from app.reproduce import verb
+    from app.commands import reproduce as command
 
     if (docs is not None) + families + sabotage + mutations > 1:
         raise Refused("reproduce: --families, --sabotage, --mutations and --docs are four commands; give one of them")
     if docs is not None:
-        raise typer.Exit(verb.document(docs, json, out))
+        raise typer.Exit(command.document(docs, json, out))
     if families:
-        raise typer.Exit(verb.families(names or [], out=out, json=json))
+        raise typer.Exit(command.families(names or [], out=out, json=json))
     if sabotage:
-        raise typer.Exit(verb.sabotage(names or [], full=full, out=out, json=json))
+        raise typer.Exit(command.sabotage(names or [], full=full, out=out, json=json))
     if mutations:
-        raise typer.Exit(verb.mutations(names or [], full=full, out=out, json=json))
-    raise typer.Exit(verb.reproduce(names or [], full=full, out=out, json=json))
+        raise typer.Exit(command.mutations(names or [], full=full, out=out, json=json))
+    raise typer.Exit(command.reproduce(names or [], full=full, out=out, json=json))
 
 
 @app.command()
@@ -289,7 +289,7 @@ def evaluate(
 
     Example: main.py evaluate config/checkpoints/ring_egnn.json
     """
-    from app.commands.train import evaluate_network
+    from app.commands.evaluate import evaluate_network
 
     evaluate_network(checkpoint, json=json, onnx=onnx)
 

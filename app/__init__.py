@@ -1,1 +1,1 @@
-"""The ways in which a person uses the instrument. Floor 3."""
+"""The ways in which a person uses the instrument: packages with one direction of imports. Floor 3."""

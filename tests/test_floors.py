@@ -43,6 +43,12 @@ def test_floors_hold(copy: Path) -> None:
         ("tracking", "import drivers.guard", "Floors"),
         ("models", "import drivers.guard", "Floors"),
         ("drivers", "import app.assembly.open", "Floors"),
+        ("app/console", "import app.assembly.plan", "Packages of app"),
+        ("app/assembly", "import app.analysis.heat", "Packages of app"),
+        ("app/analysis", "import app.tuning.judge", "Packages of app"),
+        ("app/running", "import app.desktop.window.session", "Packages of app"),
+        ("app/calibration", "import app.reproduce.check", "Packages of app"),
+        ("app/desktop", "import app.commands.run", "Packages of app"),
         ("drivers", "import control.loop", "open shelf"),
         ("tracking", "import control.interlock", "open shelf"),
         ("models", "import control.policies", "open shelf"),
@@ -51,6 +57,8 @@ def test_floors_hold(copy: Path) -> None:
         ("control", "import PyQt6.QtCore", "Qt only"),
         ("drivers", "import pyqtgraph", "Qt only"),
         ("tracking", "import torch", "torch only"),
+        ("app/running", "import PyQt6.QtCore", "Qt only"),
+        ("app/commands", "import torch", "No torch"),
         ("control", "import time", "No time"),
         ("control", "import os", "No time"),
         ("tracking", "import threading", "No time"),
@@ -67,6 +75,18 @@ def test_a_broken_floor_is_caught(copy: Path, room: str, line: str, contract: st
     assert answer.returncode != 0, answer.stdout
     broken = [text for text in answer.stdout.splitlines() if text.endswith("BROKEN")]
     assert any(contract in text for text in broken), answer.stdout
+
+
+def test_a_package_of_app_that_no_list_has_is_caught(copy: Path) -> None:
+    folder = copy / "app" / "drawer"
+    folder.mkdir()
+    try:
+        (folder / "__init__.py").write_text("")
+        answer = lint(copy)
+    finally:
+        shutil.rmtree(folder)
+    assert answer.returncode != 0
+    assert "drawer" in answer.stdout
 
 
 def imported(text: str) -> set[str]:

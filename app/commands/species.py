@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.commands.train import checkpoint_files
 from app.console.json_file import write_json
-from app.console.output_files import require_files
+from app.console.output_files import checkpoint_files, require_files
 from app.console.terminal import say
 from config.refused import Refused
 from config.words import quoted

@@ -171,3 +171,11 @@ def _try_folder(folder: Path) -> None:
     trial = folder / f".{secrets.token_hex(8)}.part"
     os.close(os.open(trial, FRESH, 0o600))
     trial.unlink()
+
+
+def checkpoint_files(card: Path, of: str = "network") -> dict[str, tuple[Path, str | None]]:
+    """The two files of a checkpoint of a network or a classifier, each with its kind, by what a sentence calls them."""
+    return {
+        "the checkpoint": (card, f"the card of a {of}"),
+        "the checkpoint's weights": (card.with_suffix(".safetensors"), "the weights of a checkpoint"),
+    }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 from config.words import visible
 
@@ -10,3 +12,10 @@ from config.words import visible
 def say(text: object, *, error: bool = False, end: str = "\n") -> None:
     """Print a text, every control character in it but a new line made visible."""
     print(visible(f"{text}"), file=sys.stderr if error else sys.stdout, end=end)
+
+
+def say_values(title: str, values: Mapping[str, Any]) -> None:
+    """A title, and below it one line a value."""
+    say(title)
+    for name, value in values.items():
+        say(f"  {name.replace('_', ' '):24} {value:.4g}" if isinstance(value, float) else f"  {name:24} {value}")

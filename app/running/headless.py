@@ -14,7 +14,6 @@ from app.assembly.darken import put_out
 from app.assembly.garbage_collection import frozen
 from app.assembly.instrument import Instrument
 from app.assembly.open import open_instrument, open_recorder
-from app.assembly.plan import plan
 from app.assembly.rig import Plan
 from app.assembly.stated_by_recording import contradictions
 from app.assembly.warnings import warnings_of
@@ -324,25 +323,6 @@ def tell(summary: dict[str, Any]) -> None:
     say(f"  ms a frame: {stages}")
     if summary["out"]:
         say(f"  recorded in {summary['out']}")
-
-
-def run_experiment(
-    experiment: Path,
-    rig: Path | None,
-    sets: Sequence[str],
-    *,
-    seconds: float | None,
-    seed: int | None,
-    out: Path | None,
-    frames: bool,
-    json: Path | None,
-    armed: bool = True,
-) -> int:
-    """The verb `run`. 0, or 1 if the run tripped, failed or made fewer than half of its turns."""
-    seeded = [*sets, f"seed={seed}"] if seed is not None else sets
-    made = plan(experiment, rig, seeded)
-    out = out or new_run(experiment.stem)
-    return flown(made, made.experiment.seconds if seconds is None else seconds, out, frames, json, armed=armed)
 
 
 def flown(

@@ -308,9 +308,9 @@ def test_a_terminal_gets_no_orders_from_a_run(verb: Verb, tmp_path: Path, capsys
     journal = Journal(path, made, True, wait_s=30.0)
     journal.write(plausible(0))
     journal.close()
-    import app.commands.export_and_info
+    import app.commands.info
 
-    app.commands.export_and_info.show_info(path, json=None)
+    app.commands.info.show_info(path, json=None)
     out = capsys.readouterr().out
     assert "\\x1b[31mred" in out
     assert all(one == "\n" or one.isprintable() for one in out)

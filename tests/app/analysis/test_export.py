@@ -19,7 +19,7 @@ import trackpy
 
 from app.analysis.export import export
 from app.analysis.run_description import info, text
-from app.commands.export_and_info import export_run
+from app.commands.export import export_run
 from config.refused import Refused
 from control.contract import Order, OrderKind, Turn
 from drivers.journal import Journal, read_run

@@ -15,9 +15,9 @@ import torch
 
 import main
 from app.assembly.rig import EXPERIMENTS
+from app.commands.run import run_experiment
 from app.commands.species import LEAST_PX, checked_names, joined, learn_species, patches
 from app.commands.verify import verify_run
-from app.running.headless import run_experiment
 from config.refused import Refused
 from control.contract import State
 from drivers.journal import Journal, Run, read_run

@@ -22,7 +22,7 @@ import main
 from app.analysis import run_description as info
 from app.assembly.plan import plan
 from app.assembly.rig import EXPERIMENTS
-from app.commands import export_and_info as show
+from app.commands import info as info_command
 from app.console.output_files import READ, WRITTEN, require_apart, same
 from app.running import headless
 from config.output_kinds import LARGEST_JSON
@@ -387,8 +387,8 @@ def test_a_file_that_came_meanwhile_stays_and_the_answer_is_said(
         lines.append(real(found))
         return lines[-1]
 
-    monkeypatch.setattr(show, "text", overtaken)
-    monkeypatch.setattr(show, "say", lines.append)
+    monkeypatch.setattr(info_command, "text", overtaken)
+    monkeypatch.setattr(info_command, "say", lines.append)
     code, said = verb("info g.h5 --json answer.json")
     assert (code, said.count("\n")) == (2, 1)
     assert "'answer.json' is not JSON, and it is left as it is" in said

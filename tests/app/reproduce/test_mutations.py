@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.reproduce import verb
+from app.commands import reproduce
 from app.reproduce.check import Effort, load, plan_of
 from app.reproduce.measure import measure
 from app.reproduce.mutations import MUTATIONS, measure_mutated
@@ -77,9 +77,9 @@ def test_the_verb_says_which_row_sees_what(
 ) -> None:
     """Two mutations, one of which no row is asked to see; the page has what was found, and nothing is flown twice."""
     two = {"kb": MUTATIONS["kb"], "nearest": MUTATIONS["nearest"]}
-    monkeypatch.setattr(verb, "MUTATIONS", two)
+    monkeypatch.setattr(reproduce, "MUTATIONS", two)
     file, page = tmp_path / "physics.json", tmp_path / "physics.md"
-    assert verb.mutations(["P28"], full=False, out=tmp_path, json=file) == 1
+    assert reproduce.mutations(["P28"], full=False, out=tmp_path, json=file) == 1
     said = capsys.readouterr().out
     assert "0 of 2 mutations are caught; not caught: kB + 3 %, history nearest" in said
     told = json.loads(file.read_text())
@@ -91,14 +91,14 @@ def test_the_verb_says_which_row_sees_what(
     def never(*_: object) -> None:
         raise AssertionError("flown again")
 
-    monkeypatch.setattr(verb, "measure_mutated", never)
-    verb.mutations(["P28"], full=False, out=tmp_path, json=file)
+    monkeypatch.setattr(reproduce, "measure_mutated", never)
+    reproduce.mutations(["P28"], full=False, out=tmp_path, json=file)
     told["mutations"][0]["caught"] = True
     file.write_text(json.dumps({"checks": [], "sabotages": [], "families": [], **told}))
-    verb.document(page, file, tmp_path)
+    reproduce.document(page, file, tmp_path)
     text = page.read_text()
     assert "and 1 of 2 mutations" in text
     assert "| history nearest | the place of the nearest sighting, without interpolation | P28 | plant |" in text
     file.write_text(json.dumps({"checks": [], "sabotages": [], "families": []}))  # of an older program
-    verb.document(page, file, tmp_path)
+    reproduce.document(page, file, tmp_path)
     assert "## Mutations" not in page.read_text()

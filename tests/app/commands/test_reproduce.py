@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.reproduce import verb
+from app.commands import reproduce
 from app.reproduce.check import CHECKS, Check, load
 from app.reproduce.family import explore, load_families
 from app.reproduce.measure import Outcome, measure
@@ -20,7 +20,7 @@ from config.refused import Refused
 
 def test_the_table_the_json_and_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out, file = tmp_path / "out", tmp_path / "checks.json"
-    assert verb.reproduce(["P1-plant", "P28"], full=False, out=out, json=file) in (0, 1)
+    assert reproduce.reproduce(["P1-plant", "P28"], full=False, out=out, json=file) in (0, 1)
     checks = json.loads(file.read_text())["checks"]
     assert [check["id"] for check in checks] == ["P1", "P28"]
     assert {"id", "level", "predicted", "measured", "stderr", "verdict"} <= set(checks[0])
@@ -33,8 +33,8 @@ def test_the_table_the_json_and_the_page(tmp_path: Path, capsys: pytest.CaptureF
 
 def test_sabotages_are_caught_and_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "checks.json"
-    verb.reproduce(["P28"], full=False, out=tmp_path, json=file)
-    assert verb.sabotage(["P28"], full=False, out=tmp_path, json=file) == 0
+    reproduce.reproduce(["P28"], full=False, out=tmp_path, json=file)
+    assert reproduce.sabotage(["P28"], full=False, out=tmp_path, json=file) == 0
     told = json.loads(file.read_text())
     assert [row["id"] for row in told["checks"]] == ["P28"]  # what was there stays
     assert told["sabotages"][0]["caught"] is True
@@ -44,8 +44,8 @@ def test_sabotages_are_caught_and_told(tmp_path: Path, capsys: pytest.CaptureFix
 
 def test_a_sabotage_that_is_not_caught_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Put right, it agrees: then nothing was caught."""
-    monkeypatch.setattr(verb, "measure", lambda *job, sabotaged, drawn: measure(*job, drawn=drawn))
-    assert verb.sabotage(["P28"], full=False, out=tmp_path, json=None) == 1
+    monkeypatch.setattr(reproduce, "measure", lambda *job, sabotaged, drawn: measure(*job, drawn=drawn))
+    assert reproduce.sabotage(["P28"], full=False, out=tmp_path, json=None) == 1
 
 
 def test_it_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,13 +55,13 @@ def test_it_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyP
         made.append(check.name)
         return measure(check, *rest, **how)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(verb, "measure", counted)
+    monkeypatch.setattr(reproduce, "measure", counted)
     for _ in range(2):
-        verb.reproduce(["P28-plant"], full=False, out=tmp_path, json=None)
+        reproduce.reproduce(["P28-plant"], full=False, out=tmp_path, json=None)
     assert made == ["P28-plant"]
     stored = tmp_path / "quick" / "P28-plant.json"
     stored.write_text(stored.read_text()[:40])  # the disk was full
-    verb.reproduce(["P28-plant"], full=False, out=tmp_path, json=None)
+    reproduce.reproduce(["P28-plant"], full=False, out=tmp_path, json=None)
     assert made == ["P28-plant"] * 2
 
 
@@ -78,7 +78,7 @@ def test_another_check_is_measured_anew(tmp_path: Path) -> None:
 
 def test_an_unknown_name_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="no check 'P99'"):
-        verb.reproduce(["P99"], full=False, out=tmp_path, json=None, folder=CHECKS)
+        reproduce.reproduce(["P99"], full=False, out=tmp_path, json=None, folder=CHECKS)
 
 
 def test_a_family_is_flown_and_kept(tmp_path: Path) -> None:
@@ -111,15 +111,15 @@ def test_a_family_that_misses_what_is_wanted_says_so() -> None:
 
 def test_an_unknown_family_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="no family 'z'"):
-        verb.families(["z"], out=tmp_path, json=None)
+        reproduce.families(["z"], out=tmp_path, json=None)
 
 
 def test_the_page_is_made_of_the_json(tmp_path: Path) -> None:
     page, data = tmp_path / "physics.md", tmp_path / "physics.json"
-    verb.reproduce(["P28"], full=False, out=tmp_path, json=data)
-    verb.sabotage(["P28"], full=False, out=tmp_path, json=data)
+    reproduce.reproduce(["P28"], full=False, out=tmp_path, json=data)
+    reproduce.sabotage(["P28"], full=False, out=tmp_path, json=data)
     with pytest.raises(Refused, match="there are no families"):
-        verb.document(page, data, tmp_path)
+        reproduce.document(page, data, tmp_path)
     told = json.loads(data.read_text())
     told["families"] = [
         {
@@ -133,7 +133,7 @@ def test_the_page_is_made_of_the_json(tmp_path: Path) -> None:
     ]
     told["checks"].append({**told["checks"][0], "level": "instrument", "verdict": "fail", "why": "p = 0.001"})
     data.write_text(json.dumps(told))
-    assert verb.document(page, data, tmp_path) == 0
+    assert reproduce.document(page, data, tmp_path) == 0
     said = page.read_text()
     assert "1 of 2 rows pass" in said
     assert "Not measured here: P1-plant, P4-plant" in said
@@ -156,16 +156,16 @@ def test_a_picture_of_other_numbers_is_left_out(tmp_path: Path) -> None:
     runs.mkdir()
     for figure, there in ((other, False), (own, True)):
         (runs / "b.json").write_text(json.dumps({"figure": figure}))
-        verb.document(page, data, tmp_path)
+        reproduce.document(page, data, tmp_path)
         assert picture.is_file() is there
         assert ("physics-b.png" in page.read_text()) is there
     picture.write_bytes(b"another's")
     (runs / "b.json").unlink()
-    verb.document(page, data, tmp_path)
+    reproduce.document(page, data, tmp_path)
     assert "physics-b.png" not in page.read_text()
     (runs / "b.json").write_text("{")
     with pytest.raises(Refused, match=r"b\.json: this is not what reproduce --families keeps"):
-        verb.document(page, data, tmp_path)
+        reproduce.document(page, data, tmp_path)
 
 
 def test_wrong_rows_are_refused(tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ def test_wrong_rows_are_refused(tmp_path: Path) -> None:
     ):
         data.write_text(json.dumps({"checks": rows, "sabotages": [], "families": []}))
         with pytest.raises(Refused, match=said):
-            verb.document(tmp_path / "p.md", data, tmp_path)
+            reproduce.document(tmp_path / "p.md", data, tmp_path)
 
 
 @pytest.mark.parametrize("fly", ["reproduce", "sabotage", "families"])
@@ -187,21 +187,21 @@ def test_an_answer_that_is_not_ours_is_left_alone(tmp_path: Path, monkeypatch: p
     def never(*_: object, **__: object) -> None:
         raise AssertionError("flown")
 
-    monkeypatch.setattr(verb, "measure", never)
-    monkeypatch.setattr(verb, "explore", never)
+    monkeypatch.setattr(reproduce, "measure", never)
+    monkeypatch.setattr(reproduce, "explore", never)
     how = {} if fly == "families" else {"full": False}
     notes = tmp_path / "notes.json"
     for text in ("my notes", '{"checks": [], "mine": 1}', "[1, 2]", '{"checks": 1}'):
         notes.write_text(text)
         with pytest.raises(Refused, match=r"notes\.json: this is not what reproduce --json writes"):
-            getattr(verb, fly)([], **how, out=tmp_path, json=notes)
+            getattr(reproduce, fly)([], **how, out=tmp_path, json=notes)
         assert notes.read_text() == text
     with pytest.raises(Refused, match="found a folder"):
-        getattr(verb, fly)([], **how, out=tmp_path, json=tmp_path)
+        getattr(reproduce, fly)([], **how, out=tmp_path, json=tmp_path)
 
 
 def test_the_mark_is_of_all_that_flies() -> None:
-    names = {str(path.relative_to(Path(verb.__file__).parents[2])) for path in sources()}
+    names = {str(path.relative_to(Path(reproduce.__file__).parents[2])) for path in sources()}
     assert {
         "app/assembly/open.py",
         "app/assembly/plan.py",
@@ -217,6 +217,6 @@ def test_every_prediction_has_its_formula() -> None:
 
 def test_a_page_without_its_json_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="needs --json"):
-        verb.document(tmp_path / "a.md", None, tmp_path)
+        reproduce.document(tmp_path / "a.md", None, tmp_path)
     with pytest.raises(Refused, match="not what reproduce"):
-        verb.document(tmp_path / "a.md", tmp_path / "none.json", tmp_path)
+        reproduce.document(tmp_path / "a.md", tmp_path / "none.json", tmp_path)

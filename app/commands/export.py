@@ -1,12 +1,10 @@
-"""The verbs `export` and `info`: what a run holds, as files and in words."""
+"""The verb `export`: what a run holds, as files."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from app.analysis.export import export, written
-from app.analysis.run_description import info, text
-from app.assembly import rig_description as rig_info
 from app.console.json_file import write_json
 from app.console.output_files import require_files
 from app.console.progress import progress
@@ -26,17 +24,3 @@ def export_run(path: Path, to: str, out: Path | None, *, json: Path | None) -> N
         say(file)
     if json is not None:
         write_json(json, {"run": str(path), "files": [str(file) for file in files]})
-
-
-def show_info(path: Path, *, json: Path | None) -> None:
-    """Say what a run was, or what a rig is."""
-    if rig_info.is_rig(path):
-        found = rig_info.rig_info(path)
-        say(rig_info.text(found))
-        if json is not None:
-            write_json(json, found)
-        return
-    found = info(path)
-    say(text(found))
-    if json is not None:
-        write_json(json, found)

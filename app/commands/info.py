@@ -1,0 +1,24 @@
+"""The verb `info`: what a run or a rig is, in words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from app.analysis.run_description import info, text
+from app.assembly import rig_description
+from app.console.json_file import write_json
+from app.console.terminal import say
+
+
+def show_info(path: Path, *, json: Path | None) -> None:
+    """Say what a run was, or what a rig is."""
+    if rig_description.is_rig(path):
+        found = rig_description.rig_info(path)
+        say(rig_description.text(found))
+        if json is not None:
+            write_json(json, found)
+        return
+    found = info(path)
+    say(text(found))
+    if json is not None:
+        write_json(json, found)

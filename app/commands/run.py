@@ -1,0 +1,28 @@
+"""The verb `run`: an experiment without a window."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from app.assembly.plan import plan
+from app.running.headless import flown, new_run
+
+
+def run_experiment(
+    experiment: Path,
+    rig: Path | None,
+    sets: Sequence[str],
+    *,
+    seconds: float | None,
+    seed: int | None,
+    out: Path | None,
+    frames: bool,
+    json: Path | None,
+    armed: bool = True,
+) -> int:
+    """The verb `run`. 0, or 1 if the run tripped, failed or made fewer than half of its turns."""
+    seeded = [*sets, f"seed={seed}"] if seed is not None else sets
+    made = plan(experiment, rig, seeded)
+    out = out or new_run(experiment.stem)
+    return flown(made, made.experiment.seconds if seconds is None else seconds, out, frames, json, armed=armed)
