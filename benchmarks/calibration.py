@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.assembly.calibration_file import Record, load
+from app.assembly.calibration_file import CalibrationRecord, load
 from app.assembly.rig import RIGS, Rig
 from app.calibration.flash import flash
 from app.calibration.job import Job, map_of
@@ -69,7 +69,7 @@ def true_stiffness_pn_per_um(rig: Rig, place_um: Floats) -> Floats:
     return np.asarray(middle * (1.0 - (1.0 - deflector.efficiency_edge) * far**2))
 
 
-def errors(job: Job, found: dict[str, Record]) -> dict[str, float]:
+def errors(job: Job, found: dict[str, CalibrationRecord]) -> dict[str, float]:
     """Of everything that was measured: relative where no unit is named."""
     rig = job.rig()
     camera = rig.camera
@@ -130,12 +130,12 @@ def flashed(folder: Path, seed: int, seconds: float | None = None) -> dict[str, 
     }  # fmt: skip
 
 
-def value(record: Record, name: str) -> float:
+def value(record: CalibrationRecord, name: str) -> float:
     """Of what a record found with an error."""
     return float(record.found[name]["value"])
 
 
-def recorded_s(job: Job, record: Record) -> dict[str, float]:
+def recorded_s(job: Job, record: CalibrationRecord) -> dict[str, float]:
     """Seconds of each recording that a record rests on."""
     lasting = {}
     for name in record.runs:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from app.assembly.plane import Pair, Plane
+from app.assembly.plane import Pair, StoredMap
 from app.assembly.probe_move import ProbeMove, probe_of_older_file
 from config.atomic import write_file
 from config.fields import Doc, Gt, settings
@@ -51,13 +51,13 @@ class Calibration:
         Doc("simulated: as the settings of a simulated deflector say; confirmed: `probe` has shown it right"),
     ] = "simulated"
     probe: Annotated[ProbeMove | None, Doc("the probe move that confirmed the map; calibrate map writes it")] = None
-    plane: Annotated[Plane | None, Doc("the measured map; left out: as the deflector's settings say")] = None
+    plane: Annotated[StoredMap | None, Doc("the measured map; left out: as the deflector's settings say")] = None
     evenness: Annotated[Evenness | None, Doc("the measured efficiency over the field; left out: even")] = None
     made: Annotated[tuple[Made, ...], Doc("what was calibrated, newest last")] = ()
 
 
 @settings
-class Record(Made):
+class CalibrationRecord(Made):
     """One calibration, whole: what it set in the rig, what it found, and its data."""
 
     set: Annotated[dict[str, Any], Doc("values of the rig, by dotted key")] = field(default_factory=dict)
@@ -76,7 +76,7 @@ class CalibrationFile:
     """All calibrations of one rig."""
 
     rig: Annotated[str, Doc("title of the rig")]
-    records: tuple[Record, ...] = ()
+    records: tuple[CalibrationRecord, ...] = ()
 
 
 def made_in(calibration: Mapping[str, Any], source: str) -> tuple[Made, ...]:
@@ -101,13 +101,13 @@ def save(path: Path, made: CalibrationFile) -> None:
         raise Fault(f"{path}: the calibration could not be saved ({error.strerror or error})") from None
 
 
-def add(path: Path, rig: str, record: Record) -> None:
+def add(path: Path, rig: str, record: CalibrationRecord) -> None:
     """One more record in the file, which is made where there is none. Raises Refused, Fault."""
     before = load(path) if kind_of(path) else CalibrationFile(rig=rig)
     save(path, replace(before, records=(*before.records, record)))
 
 
-def newest(path: Path) -> Record:
+def newest(path: Path) -> CalibrationRecord:
     """The record that `undo` would take back. Raises Refused where there is none."""
     records = load(path).records
     if not records:
@@ -115,7 +115,7 @@ def newest(path: Path) -> Record:
     return records[-1]
 
 
-def undo(path: Path) -> Record:
+def undo(path: Path) -> CalibrationRecord:
     """The newest record is taken back; it is what comes back. Raises Refused where there is none, Fault."""
     taken = newest(path)
     before = load(path)

@@ -12,7 +12,7 @@ Pair = tuple[float, float]
 
 
 @settings
-class Plane:
+class StoredMap:
     """The map from camera to deflector, in px of the whole sensor: affine, and a polynomial of low order."""
 
     matrix_v_per_px: Annotated[tuple[Pair, Pair], Doc("its affine part")]
@@ -27,7 +27,7 @@ class Plane:
         )
 
     @classmethod
-    def of(cls, warp: Warp) -> Plane:
+    def of(cls, warp: Warp) -> StoredMap:
         return cls(
             matrix_v_per_px=warp.affine.matrix, shift_v=warp.affine.shift, centre_px=warp.centre,
             radius_px=warp.radius, terms_v=warp.terms,

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from app.assembly.plane import Pair, Plane
+from app.assembly.plane import Pair, StoredMap
 from config.fields import Doc, settings
 from config.reader import Document, build, plain
 from config.refused import Refused
@@ -34,11 +34,11 @@ class ProbeMove:
     rig: Annotated[dict[str, Any], Doc("kinds and ports of the devices, and the optics, that it was made with")]
     seal: Annotated[str, Doc("SHA-256 of the map's numbers and of the above")] = ""
 
-    def sealed(self, plane: Plane) -> ProbeMove:
+    def sealed(self, plane: StoredMap) -> ProbeMove:
         """With the seal of this map and this record."""
         return replace(self, seal=self.seal_of(plane))
 
-    def seal_of(self, plane: Plane) -> str:
+    def seal_of(self, plane: StoredMap) -> str:
         whole = {"plane": plain(plane), **plain(replace(self, seal=""))}
         return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
 
@@ -63,7 +63,7 @@ def devices_of(rig: Any) -> dict[str, Any]:
     return {**found, "optics.um_per_px": rig.optics.um_per_px}
 
 
-def why_it_does_not_count(plane: Plane | None, probe: ProbeMove | None, rig: Mapping[str, Any]) -> str:
+def why_it_does_not_count(plane: StoredMap | None, probe: ProbeMove | None, rig: Mapping[str, Any]) -> str:
     """Why a map that is said to be confirmed does not count for the rig with these devices; "" where it does."""
     if plane is None or probe is None:
         return f"its map is said to be confirmed, and there is no record of a probe move that confirmed it; {AGAIN}"
@@ -106,7 +106,7 @@ def probe_of_older_file(records: Any, title: str, rig_title: str) -> ProbeMove |
     if title != rig_title or probed is None or not follows(probed.found.get("followed", ())):
         return None
     try:
-        made = build(Document("", {**maps[-1].set["calibration.plane"]}, {}), Plane)
+        made = build(Document("", {**maps[-1].set["calibration.plane"]}, {}), StoredMap)
         point, target = (np.asarray(maps[-1].data[name], np.float64) for name in ("point_px", "target_v"))
         apart_v = np.abs(made.warp()(point) - fit_map(point, target).warp(point)).max()
     except (TypeError, ValueError, KeyError, Refused):

@@ -15,7 +15,7 @@ from drivers.video import VideoCamera, open_video
 
 
 @dataclass(frozen=True)
-class Recording:
+class OpenRecording:
     """A recording that is open, and what is known of it."""
 
     camera: Camera
@@ -35,7 +35,7 @@ def is_run(path: Path | str) -> bool:
     return Path(path).suffix.lower() in (".h5", ".hdf5")
 
 
-def open_recording(made: VideoCamera, um_per_px: float = 0.0) -> Recording:
+def open_recording(made: VideoCamera, um_per_px: float = 0.0) -> OpenRecording:
     """The recording at `made.path`. Raises Refused.
 
     Args:
@@ -45,7 +45,7 @@ def open_recording(made: VideoCamera, um_per_px: float = 0.0) -> Recording:
         return _run(Path(made.path), um_per_px)
     video = open_video(made)
     late_s = made.exposure_s / 2.0 + made.readout_s
-    return Recording(
+    return OpenRecording(
         video,
         lambda frame: frame.time_s + late_s,
         len(video),
@@ -68,7 +68,7 @@ def of_run(header: Header) -> Stated:
     return Stated(Value(header.fps, "the run's header"), scale)
 
 
-def _run(path: Path, um_per_px: float) -> Recording:
+def _run(path: Path, um_per_px: float) -> OpenRecording:
     run = read_run(path)
     try:
         run.require_turns()
@@ -82,7 +82,7 @@ def _run(path: Path, um_per_px: float) -> Recording:
     def arrived_s(frame: Frame) -> float:
         return tape.turn.now_s if tape.turn is not None else frame.time_s
 
-    return Recording(
+    return OpenRecording(
         TapeCamera(tape, um_per_px),
         arrived_s,
         len(run),

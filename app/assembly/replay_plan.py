@@ -9,7 +9,7 @@ from typing import Any
 
 from app.assembly.given_keys import GONE, decides, given_by, inside
 from app.assembly.plan import Check, first_word, flyable, names_calibration, pair, planned, with_calibration
-from app.assembly.recording import Recording, is_run, open_recording
+from app.assembly.recording import OpenRecording, is_run, open_recording
 from app.assembly.rig import EXPERIMENTS, RIGS, Plan
 from app.assembly.stated_by_recording import KEYS, SCALE, value_at, with_stated
 from config.files import kind_of
@@ -59,7 +59,7 @@ def _said_of(dropped: Sequence[str], experiment: Path | None, sets: Sequence[str
     return (f"note: {which} is of a rig of its own, and not taken for a recording; --set KEY=VALUE gives it",)
 
 
-def _opened(bench: Document, recording: Path, sets: Sequence[str]) -> Recording:
+def _opened(bench: Document, recording: Path, sets: Sequence[str]) -> OpenRecording:
     """What is known of the recording, which is closed again. Raises Refused."""
     camera = put(bench, "camera.path", str(recording), str(recording))
     for item in sets:
@@ -99,12 +99,12 @@ def _kept(bench: Document, wanted: Document, sets: Sequence[str], recording: Pat
     return found
 
 
-def _felt(opened: Recording) -> str:
+def _felt(opened: OpenRecording) -> str:
     """Which commands have moved the recorded particles: `tracking.trapped`."""
     return "recorded" if opened.lit else "last"
 
 
-def _require_felt(recording: Path, opened: Recording, sets: Sequence[str]) -> None:
+def _require_felt(recording: Path, opened: OpenRecording, sets: Sequence[str]) -> None:
     """Raises Refused where `sets` say that particles felt what they did not feel."""
     allowed = ("last", _felt(opened))
     given = given_by(sets, TRAPPED)
@@ -113,7 +113,7 @@ def _require_felt(recording: Path, opened: Recording, sets: Sequence[str]) -> No
                       f"{', '.join(sorted(set(allowed)))})")  # fmt: skip
 
 
-def _camera(bench: Document, recording: Path, opened: Recording) -> Document:
+def _camera(bench: Document, recording: Path, opened: OpenRecording) -> Document:
     """The rig with the recording in the place of its camera. Raises Refused."""
     was = mapping_at(bench, "camera")
     camera = {"kind": "video", "path": str(recording)} | {
@@ -136,7 +136,7 @@ def _as_flown(wanted: Document) -> Document:
     return wanted
 
 
-def _experiment(path: Path | None, opened: Recording, recording: Path, sets: Sequence[str]) -> tuple[Document, Path]:
+def _experiment(path: Path | None, opened: OpenRecording, recording: Path, sets: Sequence[str]) -> tuple[Document, Path]:
     """The experiment that was asked for, or the run's own, or the annular one; and its folder. Raises Refused."""
     if path is None and opened.header is not None and is_run(recording):
         wanted = _as_flown(parse(opened.header.experiment, f"{recording}: the run's experiment"))

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from app.assembly.calibration_file import CalibrationFile, Record, add, calibrated, load, today
+from app.assembly.calibration_file import CalibrationFile, CalibrationRecord, add, calibrated, load, today
 from app.assembly.correction_images import located
 from app.assembly.plan import planned
 from app.assembly.rig import Plan, Rig
@@ -68,7 +68,7 @@ class Job:
     def saved(self) -> CalibrationFile | None:
         return load(self.file) if self.file.exists() else None
 
-    def newest(self, what: str) -> Record | None:
+    def newest(self, what: str) -> CalibrationRecord | None:
         """The newest record of one kind."""
         saved = self.saved()
         return next((one for one in reversed(saved.records) if one.what == what), None) if saved else None
@@ -109,11 +109,11 @@ class Job:
 
     def keep(
         self, what: str, residual: float, unit: str, sets: dict[str, Any], found: dict[str, Any], **data: Any
-    ) -> Record:
+    ) -> CalibrationRecord:
         """Into the calibration file. Raises Refused where nothing came of it."""
         if any(isinstance(value, float) and not math.isfinite(value) for value in sets.values()):
             raise Refused(f"calibrate {what}: too little was seen for a number; measure longer")
-        record = Record(
+        record = CalibrationRecord(
             what=what, date=today(), residual=rounded(residual), unit=unit, set=sets, found=rounded(found),
             runs=tuple(self.runs), data=rounded(data),
         )  # fmt: skip

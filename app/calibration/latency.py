@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from app.assembly.calibration_file import Record
+from app.assembly.calibration_file import CalibrationRecord
 from app.calibration.flash import flash
 from app.calibration.job import Job, share_of_budget_kt
 from config.refused import Refused
@@ -18,7 +18,7 @@ BEGIN_S = 1.0
 APART_S = 1e-3  # ways that differ by less than this agree
 
 
-def latency(job: Job) -> Record:
+def latency(job: Job) -> CalibrationRecord:
     """From the beginning of a turn to when its command acts, three ways.
 
     What sets the deflector's delay (the rest being the loop's) is how shaken particles follow, since that has

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.assembly.calibration_file import Record, today
-from app.assembly.plane import Plane
+from app.assembly.calibration_file import CalibrationRecord, today
+from app.assembly.plane import StoredMap
 from app.assembly.probe_move import ProbeMove, devices_of, follows
 from app.assembly.rig import Plan, Rig, field_um
 from app.calibration.job import Job, map_of, rounded, share_of_budget_kt
@@ -35,7 +35,7 @@ AROUND = tuple((STEP_UM * x, STEP_UM * y) for x, y in (
 ))  # fmt: skip
 
 
-def camera_to_deflector(job: Job) -> Record:
+def camera_to_deflector(job: Job) -> CalibrationRecord:
     """Blind and at probe power where the map is not confirmed; then with the light that the rig has.
 
     Raises Refused where no map explains what was seen; Fault where the particles do not follow.
@@ -60,13 +60,13 @@ def camera_to_deflector(job: Job) -> Record:
     um = made.rig.optics.um_per_px
     found = {**_words(fit.warp.jacobian(middle_px), um), "order": fit.warp.order, "points": len(point_px),
              "outliers": int((~fit.used).sum()), "residual_um": fit.rms_px * um, "followed": slopes}  # fmt: skip
-    sets = confirmed_by(job, Plane.of(fit.warp), slopes)
+    sets = confirmed_by(job, StoredMap.of(fit.warp), slopes)
     return job.keep(
         "map", fit.rms_px * um, "um", sets, found, point_px=point_px, target_v=target_v, left_px=fit.left_px
     )
 
 
-def confirmed_by(job: Job, plane: Plane, slopes: Floats) -> dict[str, Any]:
+def confirmed_by(job: Job, plane: StoredMap, slopes: Floats) -> dict[str, Any]:
     """Values of the rig with this map, and the record of the probe move that was flown for it, sealed together."""
     run = next(run for run in reversed(job.runs) if "probe-" in run)
     (a, b), (c, d) = rounded(slopes)
@@ -88,7 +88,7 @@ def rig_with(job: Job, sets: dict[str, Any]) -> Rig:
     return made
 
 
-def scanned(job: Job) -> Plane:
+def scanned(job: Job) -> StoredMap:
     """A first map, to about a tenth of a um, from who was pulled where by a spot that went everywhere."""
     rig = job.rig()
     low_um, high_um = field_um(rig)
@@ -106,7 +106,7 @@ def scanned(job: Job) -> Plane:
     sensor_px = sensor_of(rig)(corner_px)
     warp = fit_map(sensor_px, map_of(made.rig)(told_um), order=1).warp
     say(f"  scan: {number} pulls; light lands within {_words(warp.jacobian(corner_px[4]), rig.optics.um_per_px)}")
-    return Plane.of(warp)
+    return StoredMap.of(warp)
 
 
 def pulls(seen: SeenRun, turns: int) -> tuple[Floats, Floats, Floats]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from app.assembly.calibration_file import Evenness, Record
+from app.assembly.calibration_file import Evenness, CalibrationRecord
 from app.assembly.rig import Rig
 from app.calibration.job import Job, share_of_budget_kt
 from app.calibration.seen import SeenRun
@@ -36,7 +36,7 @@ class Trapped:
     spot_um: Floats  # [2]
 
 
-def stiffness(job: Job) -> Record:
+def stiffness(job: Job) -> CalibrationRecord:
     """Hold everybody, and shift everybody to and fro; k per mW by each method. The first of them is what is set."""
     rig = job.rig()
     number = max(rig.sample.number, 16)
@@ -63,7 +63,7 @@ def stiffness(job: Job) -> Record:
     )
 
 
-def power(job: Job) -> Record:
+def power(job: Job) -> CalibrationRecord:
     """How the stiffness of one mW varies over the field; from then on the powers make up for it."""
     rig = job.rig()
     number = max(rig.sample.number, 16)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from app.assembly.calibration_file import Record, load, newest, undo
+from app.assembly.calibration_file import CalibrationRecord, load, newest, undo
 from app.calibration.diffusion import diffusion, drift
 from app.calibration.job import Job
 from app.calibration.latency import latency
@@ -21,7 +21,7 @@ from config.files import kind_of
 from config.reader import plain, read
 from config.refused import Refused
 
-STEPS: dict[str, Callable[[Job], Record]] = {
+STEPS: dict[str, Callable[[Job], CalibrationRecord]] = {
     "um-per-px": um_per_px,
     "map": camera_to_deflector,
     "diffusion": diffusion,
@@ -66,7 +66,7 @@ def calibrate_rig(
     return 0
 
 
-def measured(name: str, job: Job) -> Record:
+def measured(name: str, job: Job) -> CalibrationRecord:
     """One calibration. Raises Fault, and Refused, where what was seen does not suffice: then nothing of it is kept."""
     try:
         return STEPS[name](job)
@@ -80,7 +80,7 @@ def default_file(rig: Path) -> Path:
     return rig.parent / (named if isinstance(named, str) else f"{rig.stem}.calibration.yaml")
 
 
-def tell(record: Record) -> None:
+def tell(record: CalibrationRecord) -> None:
     """What was found, on the console."""
     left = "" if record.residual is None else f" (residual {record.residual:.3g} {record.unit})"
     say(f"{record.what}{left}")

@@ -23,7 +23,7 @@ from drivers.journal import read_run
 from drivers.journal.tidy import Columns, tidy
 
 if TYPE_CHECKING:
-    from models.soft.motion import Motion, Verdict
+    from models.soft.motion import Motion, GroupVerdict
 
 FEWEST = 400  # displacements
 
@@ -48,7 +48,7 @@ def show_symmetry(path: Path, *, lag_s: float | None, json: Path | None, figure:
     return 0
 
 
-def text(found: list[Verdict], path: Path, lag_s: float, count: int, held_out: dict[str, int]) -> str:
+def text(found: list[GroupVerdict], path: Path, lag_s: float, count: int, held_out: dict[str, int]) -> str:
     """A line a group. `least`: a breaking of this size is found nine times in ten; -: nothing can be said."""
     blocks = " and ".join(f"{number} blocks of {of}" for of, number in held_out.items())
     lines = [f"{path}: symmetries of the mean motion over {lag_s:g} s, from {count} displacements",
@@ -127,7 +127,7 @@ def _pulls(tracks: Columns, forces: Columns | None) -> NDArray[np.float64]:
     return pull_pn
 
 
-def draw(found: list[Verdict], path: Path) -> None:
+def draw(found: list[GroupVerdict], path: Path) -> None:
     """Bars for every group: evidence, breaking beside the least that would be found, held-out error, penalty."""
     from matplotlib.figure import Figure
 

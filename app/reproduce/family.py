@@ -16,8 +16,8 @@ from app.assembly.plan import plan_inside
 from app.assembly.rig import EXPERIMENTS
 from app.reproduce.families import FAMILIES
 from app.reproduce.fly import fly
-from app.reproduce.rows.row import Known
-from app.reproduce.trajectory import Seen
+from app.reproduce.rows.row import ExperimentFacts
+from app.reproduce.trajectory import Trajectory
 from config.fields import Doc, Ge, Gt, settings
 from config.reader import Document, build, read
 from config.refused import Refused
@@ -57,13 +57,13 @@ class Family:
 
 
 @dataclass(frozen=True)
-class Flight:
+class FamilyRun:
     """One run of a family."""
 
     value: float  # of the number that is swept; nan where none is
     across: float  # of the second one; nan where none is
-    known: Known
-    seen: Seen
+    known: ExperimentFacts
+    seen: Trajectory
 
 
 @dataclass(frozen=True)
@@ -111,15 +111,15 @@ def values_of(sweep: Sweep | None) -> tuple[float, ...]:
     return sweep.values if sweep is not None else (math.nan,)
 
 
-def _flight(family: Family, document: Document, value: float, across: float) -> Flight:
+def _flight(family: Family, document: Document, value: float, across: float) -> FamilyRun:
     swept = ((family.sweep, value), (family.across, across))
     made = plan_inside(document, None, [f"{key}={number!r}" for sweep, number in swept if sweep for key in sweep.keys])
     seen = fly(made, armed=True).after(family.settle_s)
     seen = seen.replicas() if family.alone else seen
-    return Flight(value, across, Known(made), seen.rested(family.rest_s) if seen.carried.any() else seen)
+    return FamilyRun(value, across, ExperimentFacts(made), seen.rested(family.rest_s) if seen.carried.any() else seen)
 
 
-def _figure(way: Any, flights: list[Flight], family: Family) -> str:
+def _figure(way: Any, flights: list[FamilyRun], family: Family) -> str:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from app.assembly.open import open_instrument
 from app.assembly.rig import Plan
-from app.reproduce.trajectory import Keeper, Seen
+from app.reproduce.trajectory import Keeper, Trajectory
 from app.running.headless import Until
 from control.contract import Fault, Level, Order, OrderKind, Turn
 from control.loop import run
 
 
-def fly(made: Plan, *, armed: bool = True, centres: bool = False) -> Seen:
+def fly(made: Plan, *, armed: bool = True, centres: bool = False) -> Trajectory:
     """Fly a plan for its own seconds: what was seen, and where the light was. Raises Fault if the interlock tripped."""
     instrument = open_instrument(made)
     keeper = Keeper(centres)

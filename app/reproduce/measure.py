@@ -13,9 +13,9 @@ import numpy as np
 from app.reproduce.check import Check, Effort, plan_of
 from app.reproduce.fly import fly
 from app.reproduce.rows import ROWS
-from app.reproduce.rows.row import Known, Row
-from app.reproduce.trajectory import Seen
-from app.reproduce.verdict import Verdict, judge
+from app.reproduce.rows.row import ExperimentFacts, CheckRow
+from app.reproduce.trajectory import Trajectory
+from app.reproduce.verdict import CheckVerdict, judge
 from config.reader import Document
 from config.refused import Refused
 
@@ -26,13 +26,13 @@ STATED = 1e-4  # what a prediction may be off from the number that its file stat
 class Outcome:
     """A check that was made."""
 
-    verdict: Verdict
+    verdict: CheckVerdict
     turns: int
     spent_s: float  # of the processor
     figure: str  # SVG in base64
 
 
-def row_of(check: Check) -> Row:
+def row_of(check: Check) -> CheckRow:
     """Raises Refused."""
     if check.id not in ROWS:
         raise Refused(f"there is no prediction '{check.id}' (known: {', '.join(sorted(ROWS))})")
@@ -52,7 +52,7 @@ def measure(
         drawn: whether there is a picture.
     """
     row, began_s = row_of(check), time.process_time()
-    known = Known(plan_of(check, document, effort))
+    known = ExperimentFacts(plan_of(check, document, effort))
     runs = [_fly(check, document, effort, run, row, sabotaged) for run in range(effort.runs)]
     parts = [part for seen in runs for part in seen.stretches(check.stretches)]
     values = np.concatenate([row.measure(known, check.options, part) for part in parts])
@@ -71,14 +71,14 @@ def measure(
     return Outcome(verdict, turns, time.process_time() - began_s, figure(row, known, check, runs[0]) if drawn else "")
 
 
-def _fly(check: Check, document: Document, effort: Effort, run: int, row: Row, sabotaged: bool) -> Seen:
+def _fly(check: Check, document: Document, effort: Effort, run: int, row: CheckRow, sabotaged: bool) -> Trajectory:
     made = plan_of(check, document, effort, run, sabotaged=sabotaged)
     seen = fly(made, armed=check.armed, centres=row.centres).after(check.settle_s)
     seen = seen.replicas() if check.alone else seen
     return seen.rested(check.rest_s) if seen.carried.any() else seen
 
 
-def figure(row: Row, known: Known, check: Check, seen: Seen) -> str:
+def figure(row: CheckRow, known: ExperimentFacts, check: Check, seen: Trajectory) -> str:
     """The check's picture, as SVG in base64."""
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from app.reproduce.rows.row import Known
-from app.reproduce.trajectory import Seen
+from app.reproduce.rows.row import ExperimentFacts
+from app.reproduce.trajectory import Trajectory
 
 Options = Mapping[str, float]
 
 
-class Flight(Protocol):
+class MeasuredRun(Protocol):
     """One run: the values that were swept, what is known of it, and what was seen."""
 
     @property
@@ -22,13 +22,13 @@ class Flight(Protocol):
     def across(self) -> float: ...
 
     @property
-    def known(self) -> Known: ...
+    def known(self) -> ExperimentFacts: ...
 
     @property
-    def seen(self) -> Seen: ...
+    def seen(self) -> Trajectory: ...
 
 
-Flights = Sequence[Flight]
+Flights = Sequence[MeasuredRun]
 
 
 @dataclass(frozen=True)

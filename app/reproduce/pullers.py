@@ -10,7 +10,7 @@ import numpy as np
 
 from app.analysis.trajectories import bonds
 from app.reproduce.many_particles import gyration_um
-from app.reproduce.measure_protocol import Flight, Flights, Options
+from app.reproduce.measure_protocol import MeasuredRun, Flights, Options
 from app.reproduce.rows.many import NEAR, pictures
 from app.reproduce.statistics import mean
 
@@ -37,7 +37,7 @@ class Order:
     runs: float  # way of the middle over that which chance takes
 
 
-def order_of(flight: Flight) -> Order:
+def order_of(flight: MeasuredRun) -> Order:
     """Of one run."""
     known = flight.known
     quarter = flight.seen.after(float(np.quantile(flight.seen.time_s, 0.75)))

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from app.reproduce.many_particles import gyration_um
-from app.reproduce.measure_protocol import Flight, Flights, Options
+from app.reproduce.measure_protocol import MeasuredRun, Flights, Options
 from app.reproduce.rows.many import dimer_speed, seen_dimer_speed
 from app.reproduce.statistics import mean
 from control.theory import active
 
 
-def speeds(flight: Flight, options: Options) -> tuple[float, float, float]:
+def speeds(flight: MeasuredRun, options: Options) -> tuple[float, float, float]:
     """(radius of gyration at the end over that at the start, share that moves at the end, um/s), over the cells."""
     ratio, moving = [], []
     for own in flight.seen.groups(10**6):
@@ -74,7 +74,7 @@ def draw_dimer(axes: Any, flights: Flights, options: Options) -> None:
     axes.legend()
 
 
-def onward(flight: Flight) -> float:
+def onward(flight: MeasuredRun) -> float:
     """um/s: root of <(r(t) - r(t - tau)) . (r(t + tau) - r(t))> / tau^2, to which chance adds nothing; 0: negative."""
     lag = flight.known.frames(flight.known.delay_s())
     step_um = flight.seen.free_um[lag:] - flight.seen.free_um[:-lag]
@@ -82,7 +82,7 @@ def onward(flight: Flight) -> float:
     return float(np.sqrt(max(along_um2, 0.0))) / (lag * flight.known.frame_s)
 
 
-def hill_drive(flight: Flight) -> tuple[float, float]:
+def hill_drive(flight: MeasuredRun) -> tuple[float, float]:
     """(A tau / (gamma b^2), predicted speed) of P20, with the delay of a force that is held for a frame."""
     known, hill = flight.known, flight.known.shape()
     height_pn_um, delay_s = -hill.depth_kt * known.kt_pn_um, known.delay_s() - known.age_s

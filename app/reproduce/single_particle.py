@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from app.reproduce.measure_protocol import Flight, Flights, Options
+from app.reproduce.measure_protocol import MeasuredRun, Flights, Options
 from app.reproduce.statistics import mean, msd, slope
 from control.theory import active, delayed
 
 
-def at_two_delays(flight: Flight) -> tuple[float, float]:
+def at_two_delays(flight: MeasuredRun) -> tuple[float, float]:
     """MSD per axis at t = 2 tau: (measured, predicted)."""
     known = flight.known
     lag = known.frames(2.0 * known.delay_s())
@@ -44,7 +44,7 @@ def draw_plateau(axes: Any, flights: Flights, options: Options) -> None:
     axes.legend()
 
 
-def far(flight: Flight, options: Options) -> float:
+def far(flight: MeasuredRun, options: Options) -> float:
     """Late D over the free one."""
     known = flight.known
     near, far_lag = known.frames(options["near_s"]), known.frames(options["far_s"])

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from app.reproduce.family import Found
 from app.reproduce.measure import Outcome
-from app.reproduce.verdict import Verdict
+from app.reproduce.verdict import CheckVerdict
 from config.atomic import write_file
 from config.reader import Document, write
 from config.refused import Refused
@@ -86,7 +86,7 @@ def figure_sha256(figure: str | bytes) -> str:
 
 def outcome_of(found: dict[str, Any]) -> Outcome:
     """A check's outcome, as it was kept."""
-    return Outcome(**{**found, "verdict": Verdict(**found["verdict"])})
+    return Outcome(**{**found, "verdict": CheckVerdict(**found["verdict"])})
 
 
 def found_of(found: dict[str, Any]) -> Found:

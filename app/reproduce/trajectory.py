@@ -16,7 +16,7 @@ Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Seen:
+class Trajectory:
     """A run, frame by frame. What is not known (unseen, dark) is nan."""
 
     time_s: Floats  # [T]
@@ -34,26 +34,26 @@ class Seen:
         """[T, P, 2] places, nan while carried."""
         return np.where(self.carried[..., None], np.nan, self.place_um)
 
-    def replicas(self) -> Seen:
+    def replicas(self) -> Trajectory:
         """With every particle in a cell of its own, without those that were seen in less than half of the frames."""
         often = np.flatnonzero(np.isfinite(self.place_um[..., 0]).mean(axis=0) > 0.5)
         return replace(self.of(often), cell=np.arange(len(often)))
 
-    def rested(self, rest_s: float) -> Seen:
+    def rested(self, rest_s: float) -> Trajectory:
         """With everybody counted as carried for rest_s after being carried."""
         frames = round(rest_s / self.frame_s) + 1
         since = np.cumsum(self.carried, axis=0)
         before = np.concatenate([np.zeros_like(since[:frames]), since[:-frames]])[: len(since)]
         return replace(self, carried=since > before)
 
-    def after(self, settle_s: float) -> Seen:
+    def after(self, settle_s: float) -> Trajectory:
         """Without what came before settle_s."""
         first = int(np.searchsorted(self.time_s, settle_s))
-        return Seen(self.time_s[first:], self.place_um[first:], self.centre_um[first:], self.carried[first:], self.cell)
+        return Trajectory(self.time_s[first:], self.place_um[first:], self.centre_um[first:], self.carried[first:], self.cell)
 
-    def of(self, chosen: Ints) -> Seen:
+    def of(self, chosen: Ints) -> Trajectory:
         """Some of the particles."""
-        return Seen(
+        return Trajectory(
             self.time_s,
             self.place_um[:, chosen],
             self.centre_um[:, chosen if self.centre_um.shape[1] else chosen[:0]],
@@ -61,17 +61,17 @@ class Seen:
             self.cell[chosen],
         )
 
-    def groups(self, number: int) -> list[Seen]:
+    def groups(self, number: int) -> list[Trajectory]:
         """The cells, dealt into so many groups (or each its own, if there are fewer)."""
         cells = np.unique(self.cell)
         dealt = np.array_split(cells, min(number, len(cells)))
         return [self.of(np.flatnonzero(np.isin(self.cell, own))) for own in dealt]
 
-    def stretches(self, number: int) -> list[Seen]:
+    def stretches(self, number: int) -> list[Trajectory]:
         """The time, cut into so many equal parts."""
         edges = np.linspace(0, len(self.time_s), number + 1).astype(int)
         return [
-            Seen(self.time_s[a:b], self.place_um[a:b], self.centre_um[a:b], self.carried[a:b], self.cell)
+            Trajectory(self.time_s[a:b], self.place_um[a:b], self.centre_um[a:b], self.carried[a:b], self.cell)
             for a, b in pairwise(edges)
         ]
 
@@ -94,7 +94,7 @@ class Keeper:
 
     def close(self) -> None: ...
 
-    def seen(self) -> Seen:
+    def seen(self) -> Trajectory:
         """All of it, as arrays."""
         particles = np.unique(np.concatenate([tracks.particle for tracks, _, _ in self.kept]))
         shape = (len(self.kept), len(particles))
@@ -108,4 +108,4 @@ class Keeper:
             lit = sent.particle >= 0
             centre_um[row, np.searchsorted(particles, sent.particle[lit])] = sent.position_um[lit]
         time_s = np.array([tracks.time_s for tracks, _, _ in self.kept])
-        return Seen(time_s, place_um, centre_um, carried, cell)
+        return Trajectory(time_s, place_um, centre_um, carried, cell)

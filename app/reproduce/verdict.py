@@ -18,7 +18,7 @@ SIGMAS = 3.0
 
 
 @dataclass(frozen=True)
-class Verdict:
+class CheckVerdict:
     """One line of the table."""
 
     predicted: float
@@ -41,7 +41,7 @@ class Verdict:
 def judge(
     values: Floats, predicted: float, *, exact: bool, tolerance: float, precision: float, level: str,
     within: float = math.inf,
-) -> Verdict:  # fmt: skip
+) -> CheckVerdict:  # fmt: skip
     """Hold independent measurements against a prediction.
 
     Exact: Student's t over the blocks, p > 0.0027. Approximate: |difference| <= tolerance * prediction + 3 s.e.
@@ -55,7 +55,7 @@ def judge(
     count = len(values)
     least = LEAST_BLOCKS[level]
     if count < least:
-        return Verdict(
+        return CheckVerdict(
             predicted, math.nan, math.nan, count, False, f"{count} independent blocks, and {least} are needed"
         )
     measured, stderr = float(values.mean()), float(values.std(ddof=1) / math.sqrt(count))
@@ -63,15 +63,15 @@ def judge(
     if stderr > precision * abs(predicted):
         part = stderr / abs(predicted) if predicted else math.inf
         why = f"the standard error is {part:.1%} of the prediction, and {precision:.1%} is allowed"
-        return Verdict(predicted, measured, stderr, count, False, why)
+        return CheckVerdict(predicted, measured, stderr, count, False, why)
     bound = (off + 2.0 * stderr) / abs(predicted) if predicted else math.inf
     if bound >= within:
         why = f"off by {off / abs(predicted):.2%}, with two standard errors {bound:.2%}, and {within:.1%} is allowed"
-        return Verdict(predicted, measured, stderr, count, False, why)
+        return CheckVerdict(predicted, measured, stderr, count, False, why)
     if exact:
         chance = float(2.0 * student.sf(off / stderr, count - 1)) if stderr > 0 else float(off == 0)
         why = f"p = {chance:.3g} of {count} blocks, and more than {CHANCE} is needed"
-        return Verdict(predicted, measured, stderr, count, chance > CHANCE, why)
+        return CheckVerdict(predicted, measured, stderr, count, chance > CHANCE, why)
     allowed = tolerance * abs(predicted) + SIGMAS * stderr
     why = f"off by {off / abs(predicted):.2%}, and {allowed / abs(predicted):.2%} is allowed"
-    return Verdict(predicted, measured, stderr, count, off <= allowed, why)
+    return CheckVerdict(predicted, measured, stderr, count, off <= allowed, why)

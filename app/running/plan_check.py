@@ -18,7 +18,7 @@ from app.assembly.machine import build_light, build_machine, needs_network, refu
 from app.assembly.plan import flyable
 from app.assembly.rig import Plan
 from app.console.error_words import sentence
-from app.running.process_side import Written
+from app.running.process_side import PlanTexts
 from config.reader import read
 from config.refused import Refused
 from control.experiment import Learned, Programmed
@@ -50,7 +50,7 @@ def at_once(made: Plan, source: str) -> Plan:
 @dataclass(frozen=True)
 class Question:
     number: int
-    written: Written
+    written: PlanTexts
     source: str
 
 
@@ -63,7 +63,7 @@ class Checker:
 
     def __init__(self, build: Callable[[Plan, str], Any] = build_machine) -> None:
         self._build = build
-        self._asked: dict[tuple[Written, str], int] = {}  # the number of the newest question about it
+        self._asked: dict[tuple[PlanTexts, str], int] = {}  # the number of the newest question about it
         self._verdicts: dict[int, tuple[str, float]] = {}  # why it can't fly, empty where it can; when that was said
         self._number = 0
         self._process: Any = None
@@ -72,7 +72,7 @@ class Checker:
     def check(self, made: Plan, source: str) -> None:
         """Never waits. Raises Refused for what can't fly, StillChecking until that is known."""
         self.news()
-        key = Written.of(made), source
+        key = PlanTexts.of(made), source
         number = self._asked.get(key, -1)
         why, said_s = self._verdicts.get(number, ("", time.monotonic()))
         if number < 0 or (why and time.monotonic() - said_s > STANDS_S):

@@ -23,10 +23,10 @@ from app.assembly.open import open_instrument
 from app.assembly.rig import Plan
 from app.running import stop_signals as signals
 from app.running.light_wording import Light
-from app.running.process_side import Answer, News, Note, Opening, Over, Record, Written, serve
+from app.running.process_side import Reply, News, Note, Opening, Over, RecordOrder, PlanTexts, serve
 from app.running.shared_images import Place, Ring
 from app.running.stopwatch import Stopwatch
-from app.running.turn_buffer import Pace, Remembered
+from app.running.turn_buffer import Pace, TurnBuffer
 from config.refused import Refused
 from control.contract import STILL_LIT, Fault, Order, OrderKind, Turn
 from control.loop import Machine
@@ -75,7 +75,7 @@ class Apart:
         self._beats: Any = spawn.RawValue("Q", 0)
         self._process = spawn.Process(
             target=serve,
-            args=(hears, tells, self._beats, Written.of(plan), opening),
+            args=(hears, tells, self._beats, PlanTexts.of(plan), opening),
             name="loop",
             daemon=True,
         )
@@ -97,12 +97,12 @@ class Apart:
         self.details = ""  # the traceback of what stopped it
         self.recorder_trouble = ""
         self._recording = self._begun = self._over = self._dead = False
-        self._seen = Remembered()
+        self._seen = TurnBuffer()
         self._newest: Turn | None = None
         self.stopwatch = Stopwatch()  # where the time of the turns goes
         self._returned: tuple[Returned, ...] = ()
         self._ring: Ring | None = None
-        self._answers: deque[Answer] = deque()
+        self._answers: deque[Reply] = deque()
         self._asked = self._heard = 0  # records that were asked for, and answers to that
 
     def __enter__(self) -> Apart:
@@ -260,7 +260,7 @@ class Apart:
             raise Fault("the loop's process has not answered the last order to record")
         self._answers.clear()
         self._asked += 1
-        self._say(Record(path))
+        self._say(RecordOrder(path))
 
     def answered(self) -> bool:
         """Whether the last `ask_record` was done. Never waits. Raises what `record` raises, once."""
@@ -324,7 +324,7 @@ class Apart:
 
     # the pipes ------------------------------------------------------------------------------------------------------
 
-    def _say(self, told: Order | Record | None) -> None:
+    def _say(self, told: Order | RecordOrder | None) -> None:
         if not self._over:
             with suppress(OSError):  # it is gone, which the other pipe tells
                 self._orders.send(told)
@@ -340,7 +340,7 @@ class Apart:
             self._hear()
         self._heed(self._answers.popleft())
 
-    def _heed(self, answer: Answer) -> None:
+    def _heed(self, answer: Reply) -> None:
         """Raises what it says."""
         if answer.trouble:
             self.details = answer.details
@@ -378,11 +378,11 @@ class Apart:
         if self._over:
             self._let_go()
 
-    def _take(self, told: News | Answer | Over | Note) -> None:
+    def _take(self, told: News | Reply | Over | Note) -> None:
         self._heard_s = time.monotonic()
         if isinstance(told, Note):
             self.note = told.text
-        elif isinstance(told, Answer):
+        elif isinstance(told, Reply):
             self._heard += self._open
             self._answers.append(told)
         elif isinstance(told, Over):

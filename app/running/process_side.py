@@ -57,7 +57,7 @@ Opening = Callable[[Plan], Instrument]
 
 
 @dataclass(frozen=True)
-class Written:
+class PlanTexts:
     """A plan as texts."""
 
     rig: str
@@ -65,7 +65,7 @@ class Written:
     folder: str
 
     @classmethod
-    def of(cls, plan: Plan) -> Written:
+    def of(cls, plan: Plan) -> PlanTexts:
         return cls(write(plan.rig), write(plan.experiment), str(plan.folder))
 
     def read(self) -> Plan:
@@ -74,14 +74,14 @@ class Written:
 
 
 @dataclass(frozen=True)
-class Record:
+class RecordOrder:
     """An order to keep every turn in a new file; None ends the record. It is answered."""
 
     path: Path | None
 
 
 @dataclass(frozen=True)
-class Answer:
+class Reply:
     """Whether what was asked was done: `trouble` is empty if it was."""
 
     trouble: str = ""
@@ -117,7 +117,7 @@ class Over:
     details: str
 
 
-def serve(told: Connection, telling: Connection, beats: Any, written: Written, opening: Opening) -> None:
+def serve(told: Connection, telling: Connection, beats: Any, written: PlanTexts, opening: Opening) -> None:
     """The process, from its beginning to its end. However the window's process ends, the beam is dark after it.
 
     `beats` is a shared number: how often the window has beaten.
@@ -135,7 +135,7 @@ def serve(told: Connection, telling: Connection, beats: Any, written: Written, o
     except (Exception, Stopped) as error:  # noqa: BLE001  whatever it is, the operator reads it
         said = f"the loop's process was {error}" if isinstance(error, Stopped) else sentence(error)
         with suppress(OSError):  # the window may have gone too
-            telling.send(Answer(said, isinstance(error, Refused), traceback.format_exc()))
+            telling.send(Reply(said, isinstance(error, Refused), traceback.format_exc()))
         if not isinstance(error, Refused | Fault):  # whether the laser is off is not known
             sys.exit(CRASHED)
         return
@@ -146,7 +146,7 @@ def serve(told: Connection, telling: Connection, beats: Any, written: Written, o
     gc.freeze()  # what is there now stays: later collections need not look at it
     gc.disable()  # a collection stops every thread for milliseconds; the Host chooses when
     host.precedence.take()
-    telling.send(Answer())
+    telling.send(Reply())
     host.serve()
 
 
@@ -186,7 +186,7 @@ class Host:
         self._sending = threading.Lock()
         self._tidied_s = self._looked_s = time.monotonic()
         self.precedence, self._judge = Precedence(), Judge()
-        self._waiting: deque[tuple[Order | Record, float]] = deque()  # behind an order that takes long; since when
+        self._waiting: deque[tuple[Order | RecordOrder, float]] = deque()  # behind an order that takes long; since when
         self._orderly = threading.Condition()
         self._signal = 0  # that is to end this process
         self._heart = Heartbeat(
@@ -255,7 +255,7 @@ class Host:
             self._closing.set()
         self._fresh.set()
 
-    def _obey(self, told: Order | Record | None) -> None:
+    def _obey(self, told: Order | RecordOrder | None) -> None:
         """What darkens goes first, and takes back every order for light that still waits; the rest keeps its order."""
         with self._orderly:
             if told is None:
@@ -281,8 +281,8 @@ class Host:
                     continue
             self._do(told)
 
-    def _do(self, told: Order | Record) -> None:
-        if isinstance(told, Record):
+    def _do(self, told: Order | RecordOrder) -> None:
+        if isinstance(told, RecordOrder):
             self._send(self._record(told.path))
         elif told.kind is OrderKind.APPLY:
             self._apply(told)
@@ -304,13 +304,13 @@ class Host:
         self._plan = plan
         self._live.apply(machine, told.text)
 
-    def _record(self, path: Path | None) -> Answer:
+    def _record(self, path: Path | None) -> Reply:
         try:
             plan = replace(self._instrument, plan=self._plan)
             self._live.record(None if path is None else open_recorder(plan, path, frames=True))
         except Exception as error:  # noqa: BLE001  the window waits for an answer, and other orders for this one
-            return Answer(sentence(error), isinstance(error, Refused))
-        return Answer()
+            return Reply(sentence(error), isinstance(error, Refused))
+        return Reply()
 
     # news -----------------------------------------------------------------------------------------------------------
 
@@ -386,21 +386,21 @@ class Host:
             raise Stopped(self._signal)
 
 
-def lights(told: Order | Record) -> bool:
+def lights(told: Order | RecordOrder) -> bool:
     """Whether it is an order on the way to light."""
     return isinstance(told, Order) and told.kind in (OrderKind.ARM, OrderKind.PROBE, OrderKind.RESET)
 
 
-def in_time(told: Order | Record, waited_s: float) -> Order | Record:
+def in_time(told: Order | RecordOrder, waited_s: float) -> Order | RecordOrder:
     """The order; where it is for light, and has waited behind other settings for too long, a remark that says so."""
-    if not lights(told) or waited_s <= LATE_S or isinstance(told, Record):
+    if not lights(told) or waited_s <= LATE_S or isinstance(told, RecordOrder):
         return told
     said = f"{told.kind} was not obeyed: it waited {waited_s:.1f} s for new settings to be ready; give it again"
     return Order(OrderKind.MARK, said)
 
 
-def takes_long(told: Order | Record) -> bool:
-    return isinstance(told, Record) or told.kind is OrderKind.APPLY
+def takes_long(told: Order | RecordOrder) -> bool:
+    return isinstance(told, RecordOrder) or told.kind is OrderKind.APPLY
 
 
 def slimmed(turn: Turn) -> Turn:

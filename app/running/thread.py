@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from app.console.error_words import sentence
 from app.running.stopwatch import Stopwatch, TimedBeam, TimedCamera, TimedPolicy, TimedTracker
 from app.running.turn_buffer import Pace as Pace
-from app.running.turn_buffer import Remembered
+from app.running.turn_buffer import TurnBuffer
 from config.refused import Refused
 from control.contract import (
     STILL_LIT,
@@ -99,7 +99,7 @@ class Live:
         self._failed: Recorder | None = None
         self._ended = False
         self._lock = threading.Lock()  # of what ends: after that no recorder is taken any more
-        self._seen, self._also = Remembered(), also or nobody
+        self._seen, self._also = TurnBuffer(), also or nobody
         self._thread = threading.Thread(target=self._live, name="loop", daemon=True)
 
     def __enter__(self) -> Live:

@@ -26,7 +26,7 @@ class Pace:
     turns: int
 
 
-class Remembered:
+class TurnBuffer:
     """One thread adds turns, another asks."""
 
     def __init__(self) -> None:

@@ -18,7 +18,7 @@ TUKEY = 4.685  # of the biweight: 95 % efficient for normal errors
 
 
 @dataclass(frozen=True)
-class Plane:
+class FittedMap:
     """A fitted map, and what it leaves over."""
 
     warp: Warp
@@ -58,7 +58,7 @@ def fit_affine(point: Floats, target: Floats, weight: Floats, source: str = "sen
     return Affine(source, end, ((a, b), (c, d)), (shift[0], shift[1]))
 
 
-def fit_map(point: Floats, target: Floats, *, order: int | None = None, end: str = "v") -> Plane:
+def fit_map(point: Floats, target: Floats, *, order: int | None = None, end: str = "v") -> FittedMap:
     """The map of point [K, 2] to target [K, 2], robust against outliers (Tukey's biweight, iterated).
 
     Args:
@@ -81,7 +81,7 @@ def fit_map(point: Floats, target: Floats, *, order: int | None = None, end: str
     return best[0]
 
 
-def _fit(point: Floats, target: Floats, order: int, end: str) -> tuple[Plane, float]:
+def _fit(point: Floats, target: Floats, order: int, end: str) -> tuple[FittedMap, float]:
     """(the fit, its leave-one-out rms error)."""
     centre = (point.min(axis=0) + point.max(axis=0)) / 2.0
     radius = float(np.abs(point - centre).max()) or 1.0
@@ -109,7 +109,7 @@ def _fit(point: Floats, target: Floats, order: int, end: str) -> tuple[Plane, fl
     used = weight > 0
     hat = np.einsum("kp,pq,kq->k", design, np.linalg.pinv(design.T @ (design * weight[:, None])), design) * weight
     alone = left[used] / np.maximum(1.0 - hat[used], 1e-3)[:, None]
-    return Plane(warp, point, left @ back.T, used), float(np.sqrt((alone**2).sum(axis=1).mean()))
+    return FittedMap(warp, point, left @ back.T, used), float(np.sqrt((alone**2).sum(axis=1).mean()))
 
 
 def biweight(distance: Floats, parameters: int, least: float = 0.0) -> Floats:

@@ -43,7 +43,7 @@ class Motion:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class GroupVerdict:
     """What the data say of one group."""
 
     group: str
@@ -66,7 +66,7 @@ class HeldOut:
     blocks: list[NDArray[np.int64]]
 
 
-def verdicts(motion: Motion) -> list[Verdict]:
+def verdicts(motion: Motion) -> list[GroupVerdict]:
     """Rotation, reflection of x, of y and across the mean drift, translation along x and along y.
 
     Raises ValueError where whose the rows are is known, and they are of fewer than FEWEST particles.
@@ -214,14 +214,14 @@ def _least(free: _Fit, held: _Fit) -> float:
     return float(np.sqrt(chance / count * (count + 2 * passed**2 + 2 * passed * np.sqrt(passed**2 + 2 * count))))
 
 
-def _judge(one: Candidate, shown: Floats, wanted: Floats, free: list[_Fit], moving: bool) -> Verdict:
+def _judge(one: Candidate, shown: Floats, wanted: Floats, free: list[_Fit], moving: bool) -> GroupVerdict:
     held = [_Fit(shown, wanted, one.basis, fit.blocks) for fit in free]
     sigmas = min(_evidence(*pair) for pair in zip(free, held, strict=True))
     speed_rms = np.sqrt(free[0].mean_square(free[0].weight))
     lost_rms = float(np.sqrt(free[0].mean_square(free[0].weight - held[0].weight)))
     flat = free[0].weight.reshape(-1)
     away = flat - one.basis @ (one.basis.T @ flat)
-    return Verdict(
+    return GroupVerdict(
         group=one.name, kept=sigmas < SURE, sigmas=sigmas, broken_um_per_s=lost_rms,
         least_um_per_s=max(_least(*pair) for pair in zip(free, held, strict=True)),
         relative=lost_rms / speed_rms if moving else np.nan,

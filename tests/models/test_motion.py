@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.soft.motion import Motion, Verdict, acting, candidates, displacements, held_out, verdicts
+from models.soft.motion import Motion, GroupVerdict, acting, candidates, displacements, held_out, verdicts
 from models.soft.representation import Element
 
 DIFFUSION_UM2_PER_S, MOBILITY = 0.113, 27.8
@@ -95,7 +95,7 @@ def flock(seed: int, count: int, times: int, drift: float = 0.0, lasting: float 
     return displacements(time_s, who, flat, flat * 0, np.ones(len(flat), np.bool_), 0.1)
 
 
-def rotation(motion: Motion) -> Verdict:
+def rotation(motion: Motion) -> GroupVerdict:
     return next(one for one in verdicts(motion) if one.group == "rotation")
 
 

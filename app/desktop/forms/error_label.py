@@ -10,7 +10,7 @@ from app.desktop.window import theme
 LINES = 2
 
 
-class Sentence(QLabel):
+class ErrorLabel(QLabel):
     """In red, of LINES lines; one that is longer is whole in the tooltip."""
 
     def __init__(self, lines: int = LINES, parent: QWidget | None = None) -> None:

@@ -11,7 +11,7 @@ from PyQt6.QtGui import QColor, QFontDatabase, QTextCursor
 from PyQt6.QtWidgets import QFormLayout, QLabel, QPlainTextEdit, QTextEdit, QVBoxLayout
 
 from app.desktop.forms.defaults import BEGINNINGS
-from app.desktop.forms.error_label import Sentence
+from app.desktop.forms.error_label import ErrorLabel
 from app.desktop.forms.form import SPECIAL, Fields
 from app.desktop.forms.form_check import FormulaFault
 from app.desktop.forms.number_box import NumberBox
@@ -66,7 +66,7 @@ class FormulaEditor(Editor):
 
     def __init__(self, cls: type) -> None:
         super().__init__()
-        self.text, self.fault = FormulaText(), Sentence(FAULT_LINES)
+        self.text, self.fault = FormulaText(), ErrorLabel(FAULT_LINES)
         self.typing = False  # while `edited` is emitted: the text has changed, and is shown already
         self.rest = Fields(cls, ("unit", "range_um"))
         self.numbers: dict[str, NumberBox] = {}

@@ -12,7 +12,7 @@ from PyQt6.QtGui import QPaintEvent, QResizeEvent
 from PyQt6.QtWidgets import QLabel, QWidget
 
 from app.desktop.image.force_arrows import Arrows
-from app.desktop.image.particle_labels import Labels
+from app.desktop.image.particle_labels import ParticleLabels
 from app.desktop.image.particle_marks import Mark
 from app.desktop.image.scale_bar import ScaleBar
 from app.desktop.image.trails import Trails
@@ -57,7 +57,7 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         self.marks = (
             *self.species, self.new, self.uncertain, self.chosen, self.spots, self.compared, self.kept, self.rejected,
         )  # fmt: skip
-        self.labels = Labels(self.box)
+        self.labels = ParticleLabels(self.box)
         self.scale_bar = ScaleBar(self.box)
         self.box.addItem(self.image)
         self.scale_bar.setVisible(False)

@@ -14,7 +14,7 @@ MOST = 60  # beyond that, numbers would hide what they name: only who is followe
 LAID_OUT = 2000  # texts, at most: identities are never used again
 
 
-class Labels(pg.GraphicsObject):  # type: ignore[misc]
+class ParticleLabels(pg.GraphicsObject):  # type: ignore[misc]
     """Texts of a fixed size in a view box, whatever its zoom."""
 
     def __init__(self, box: pg.ViewBox) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from app.desktop.image.image_view import View
 from app.desktop.panels.device_panel import DevicePanel
 from app.desktop.panels.tuning_panel import TuningPanel
-from app.desktop.window.playback_view import Playback
+from app.desktop.window.playback_view import PlaybackView
 from app.tuning.candidates import Candidates, candidates
 from app.tuning.judge import LOOKED_AT
 from config.refused import Refused
@@ -87,7 +87,7 @@ class Judging:
         self._worker.shutdown(wait=True, cancel_futures=True)
 
 
-def spread_images(playback: Playback, number: int = LOOKED_AT) -> list[Image]:
+def spread_images(playback: PlaybackView, number: int = LOOKED_AT) -> list[Image]:
     """So many of a recording, from its first frame to the last that is ready. Raises Refused."""
     reel = playback.reel
     if reel is None or reel.ready == 0:

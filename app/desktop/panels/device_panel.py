@@ -11,7 +11,7 @@ from PyQt6.QtWidgets import QCheckBox, QPushButton, QStackedWidget, QVBoxLayout,
 from app.assembly.rig import Plan
 from app.desktop.forms.choice_box import ChoiceBox
 from app.desktop.forms.editing_keys import APPLY, EditingKeys
-from app.desktop.forms.error_label import Sentence
+from app.desktop.forms.error_label import ErrorLabel
 from app.desktop.forms.form import Fields
 from app.desktop.forms.value_editors import discard
 from app.desktop.panels.experiment_panel import scrolled
@@ -37,7 +37,7 @@ class DevicePanel(QWidget):
         self.forms: dict[str, Fields] = {}
         self.candidates = QCheckBox("Show what is kept and rejected")
         self.candidates.setToolTip("by the tracking settings as they stand in the form, before they are in force")
-        self.trouble = Sentence()
+        self.trouble = ErrorLabel()
         self.button = QPushButton("Apply")
         self.button.clicked.connect(self.apply)
         self._typing = False  # a field holds text that is not committed yet

@@ -18,7 +18,7 @@ from app.analysis.predictions import predict
 from app.assembly.given_keys import GONE
 from app.assembly.rig import Plan
 from app.desktop.forms.editing_keys import APPLY, REDO, UNDO, EditingKeys
-from app.desktop.forms.error_label import LINES, Sentence
+from app.desktop.forms.error_label import LINES, ErrorLabel
 from app.desktop.forms.form import Fields
 from app.desktop.forms.form_check import Checked, check, formulas_in
 from app.desktop.forms.formula_editor import FormulaEditor
@@ -118,7 +118,7 @@ class ExperimentPanel(QWidget):
         self.law, self.carrying = Fields(Experiment, LAW), Fields(Experiment, CARRYING)
         self.plot, self.foreseen = PotentialPlot(), ForeseenTable()
         self.consequences = Consequences(self.plot, self.foreseen)
-        self.trouble = Sentence()
+        self.trouble = ErrorLabel()
         self.apply_button = QPushButton("Apply")
         self.apply_button.setToolTip("put the edited experiment in force between two turns (Ctrl+Enter)")
         self.undo_button, self.redo_button = QPushButton("Undo"), QPushButton("Redo")

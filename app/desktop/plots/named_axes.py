@@ -11,7 +11,7 @@ from PyQt6.QtCore import Qt
 from PyQt6.QtGui import QResizeEvent
 from PyQt6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
-from app.desktop.plots.plot_curves import Curve, Drawing
+from app.desktop.plots.plot_curves import PlotCurve, Drawing
 from app.desktop.window import theme
 
 Floats = NDArray[np.float64]
@@ -78,7 +78,7 @@ class Plot(QWidget):
         self._write_names()
         self.say_why(drawing.why)
 
-    def _show_curve(self, one: Curve) -> None:
+    def _show_curve(self, one: PlotCurve) -> None:
         if one.edges:
             assert one.y is not None
             self.bars(one.name, one.x, one.y, one.colour)

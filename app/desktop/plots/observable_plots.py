@@ -21,7 +21,7 @@ from app.assembly.rig import Plan
 from app.desktop.panels.findings_panel import Numbers
 from app.desktop.plots import plot_curves as curves
 from app.desktop.plots.named_axes import Plot
-from app.desktop.plots.plot_curves import Curve, Drawing, Measurement
+from app.desktop.plots.plot_curves import PlotCurve, Drawing, Measurement
 from app.desktop.window import theme
 from control.contract import Level, OrderKind, State, Tracks, Turn
 from control.experiment import Experiment
@@ -222,5 +222,5 @@ class Plots(QTabWidget):
             return
         edges = np.linspace(0.0, 1.2 * float(np.percentile(latency_ms, 99.5)), 61)
         heights = np.histogram(latency_ms, edges)[0]
-        bars = Curve("measured", edges, heights, theme.FAINT, edges=True)
+        bars = PlotCurve("measured", edges, heights, theme.FAINT, edges=True)
         self.latency.show_drawing(Drawing((bars,), note=f"the last {len(latency_ms)} turns"))

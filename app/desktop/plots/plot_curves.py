@@ -32,7 +32,7 @@ RECENT = 60  # tracks that order and pairs are taken over, spread over the last 
 
 
 @dataclass(frozen=True)
-class Curve:
+class PlotCurve:
     """One named line; with `edges`, a histogram of these heights instead. y None: nothing is drawn."""
 
     name: str
@@ -48,7 +48,7 @@ class Curve:
 class Drawing:
     """What a plot shows: curves, or in words why there is none to show."""
 
-    curves: tuple[Curve, ...]
+    curves: tuple[PlotCurve, ...]
     why: str = ""  # nothing is shown
     note: str = ""  # what the curves are of, and why there is no theory
 
@@ -100,7 +100,7 @@ class Measurement:
         span_s = self.tracks[-1].time_s - self.tracks[0].time_s
         return f"{self.most()} particle{'s' * (self.most() != 1)}, {span_s:.0f} s {self.since}"
 
-    def drawing(self, curves: Sequence[Curve], why: str, theory: str = "") -> Drawing:
+    def drawing(self, curves: Sequence[PlotCurve], why: str, theory: str = "") -> Drawing:
         """With `why` where none of these curves shows anything. `theory`: why there is none."""
         there = any(one.y is not None and np.isfinite(one.y).any() for one in curves)
         if not self.tracks:
@@ -114,13 +114,13 @@ def msd(of: Measurement) -> Drawing:
     made = of.paths()
     lag = lags(len(made.position_um) // 3)
     lag_s: Floats = np.asarray(lag * made.period_s, np.float64)
-    curves = [Curve("measured", lag_s, mean_square_displacement(made, lag), theme.WHITE, dots=True)]
+    curves = [PlotCurve("measured", lag_s, mean_square_displacement(made, lag), theme.WHITE, dots=True)]
     theory = of.unknown or of.crowded()
     if of.means is not None and not theory and np.isfinite(curves[0].y).any():  # type: ignore[arg-type]
         free_um2: Floats = np.asarray(4.0 * of.means.plant.diffusion_um2_per_s * lag_s, np.float64)
-        curves.append(Curve(free_name(of), lag_s, free_um2, theme.SKY, dash=True))
+        curves.append(PlotCurve(free_name(of), lag_s, free_um2, theme.SKY, dash=True))
         foreseen = foreseen_msd_um2(of.law, of.means, lag_s) if of.law is not None else None
-        curves.append(Curve("foreseen", lag_s, foreseen, theme.ORANGE))
+        curves.append(PlotCurve("foreseen", lag_s, foreseen, theme.ORANGE))
     return of.drawing(curves, "the MSD needs a particle in three frames", theory)
 
 
@@ -137,24 +137,24 @@ def steps(of: Measurement) -> Drawing:
         return of.drawing((), f"{LEAST_STEPS} steps over one frame are needed; there are {len(steps_nm)}")
     low_nm, high_nm = np.percentile(steps_nm, [0.2, 99.8]).tolist()
     edges: Floats = np.linspace(low_nm, high_nm, 41)
-    curves = [Curve("measured", edges, np.histogram(steps_nm, edges)[0], theme.FAINT, edges=True)]
+    curves = [PlotCurve("measured", edges, np.histogram(steps_nm, edges)[0], theme.FAINT, edges=True)]
     if of.means is not None and not theory:
         sigma_nm = 1e3 * np.sqrt(2.0 * of.means.plant.diffusion_um2_per_s * made.period_s)
         x: Floats = np.linspace(edges[0], edges[-1], 200)
         density = np.exp(-0.5 * (x / sigma_nm) ** 2) / (sigma_nm * np.sqrt(2.0 * np.pi))
         expected = density * len(steps_nm) * (edges[1] - edges[0])
-        curves.append(Curve(free_name(of), x, expected, theme.SKY, dash=True))
+        curves.append(PlotCurve(free_name(of), x, expected, theme.SKY, dash=True))
     return of.drawing(curves, "", theory)
 
 
 def speed(of: Measurement) -> Drawing:
     made = of.paths()
     over_s = longest_delay_s(of.experiment) if of.experiment is not None else 0.5
-    curves = [Curve("measured", made.time_s, speed_um_per_s(made, over_s), theme.WHITE)]
+    curves = [PlotCurve("measured", made.time_s, speed_um_per_s(made, over_s), theme.WHITE)]
     theory = of.unknown or of.crowded()
     if of.means is not None and len(made.time_s) and not theory and np.isfinite(curves[0].y).any():  # type: ignore[arg-type]
         foreseen = math.nan if of.law is None else foreseen_speed_um_per_s(of.law, of.means)
-        curves.append(Curve("foreseen", made.time_s[[0, -1]], np.full(2, foreseen), theme.ORANGE))
+        curves.append(PlotCurve("foreseen", made.time_s[[0, -1]], np.full(2, foreseen), theme.ORANGE))
     return of.drawing(curves, f"no particle was followed for τ = {over_s:g} s yet", theory)
 
 
@@ -171,8 +171,8 @@ def pairs(of: Measurement) -> Drawing:
         return of.drawing((), "g(r) needs particles that do not lie in one line")
     found = pair_correlation(every, (low[0], low[1]), (high[0], high[1]), largest_um, 60)
     g: Floats = np.asarray(found.to_numpy(), np.float64)
-    ideal = Curve("ideal gas", np.array([0.0, largest_um]), np.ones(2), theme.SKY, dash=True)
-    return of.drawing([Curve("measured", found.index.to_numpy(np.float64), g, theme.WHITE), ideal], "")
+    ideal = PlotCurve("ideal gas", np.array([0.0, largest_um]), np.ones(2), theme.SKY, dash=True)
+    return of.drawing([PlotCurve("measured", found.index.to_numpy(np.float64), g, theme.WHITE), ideal], "")
 
 
 def order(of: Measurement) -> Drawing:
@@ -187,9 +187,9 @@ def order(of: Measurement) -> Drawing:
         if not np.isfinite(found).any():
             missing.append(why_no_order(neighbours, of.most(), radius_um))
             continue
-        curves.append(Curve(f"|ψ{neighbours}|", time_s, found, colour))
+        curves.append(PlotCurve(f"|ψ{neighbours}|", time_s, found, colour))
         level = np.full(2, random_bond_order(neighbours))
-        curves.append(Curve(f"random, {neighbours} bonds", time_s[[0, -1]], level, colour, dash=True))
+        curves.append(PlotCurve(f"random, {neighbours} bonds", time_s[[0, -1]], level, colour, dash=True))
     return of.drawing(curves, "\n".join(missing), "; ".join(missing))
 
 

@@ -23,7 +23,7 @@ Image = NDArray[Any]
 
 
 @dataclass
-class Job:
+class CorrectionJob:
     """One image that is being made and written."""
 
     what: str
@@ -64,7 +64,7 @@ class Taking(QObject):
         self._images: list[Image] = []
         self._due_s = 0.0
         self._path = runs
-        self._job: Job | None = None
+        self._job: CorrectionJob | None = None
 
     def begin(self, what: str, images: list[Image] | None = None) -> None:
         """Take one of TAKEN: of these images of a recording, or, None, of those that come.
@@ -103,10 +103,10 @@ class Taking(QObject):
             self._make()
 
     def _make(self) -> None:
-        self._job = Job(self.what, tuple(self._images), self._path)
+        self._job = CorrectionJob(self.what, tuple(self._images), self._path)
         threading.Thread(target=self._job.work, name="correction", daemon=True).start()
 
-    def _finish(self, job: Job) -> None:
+    def _finish(self, job: CorrectionJob) -> None:
         if not job.done.is_set():
             return
         self.forget()

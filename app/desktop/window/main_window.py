@@ -35,9 +35,9 @@ from app.desktop.window.correction_capture import Taking
 from app.desktop.window.layout import lay_out
 from app.desktop.window.live_view import Watching
 from app.desktop.window.playback_controls import Transport
-from app.desktop.window.playback_view import Playback
+from app.desktop.window.playback_view import PlaybackView
 from app.desktop.window.refresh_timer import Pulse
-from app.desktop.window.remembered_layout import Memory
+from app.desktop.window.remembered_layout import RememberedLayout
 from app.desktop.window.session import NOT_WHILE_RECORDING, Session, save_experiment
 from app.desktop.window.state_strip import StateStrip
 from app.desktop.window.status_line import StatusLine
@@ -75,7 +75,7 @@ class Window(QMainWindow):
         path: Path,
         runs: Path,
         planner: Callable[..., Plan],
-        memory: Memory | None = None,
+        memory: RememberedLayout | None = None,
     ) -> None:
         super().__init__()
         self.session, self.path, self.runs = session, path, runs
@@ -93,7 +93,7 @@ class Window(QMainWindow):
         self.tuning = TuningPanel(lambda: self.session.plan.rig.tracking, lambda: self.session.plan.corrections)
         self.plots, self.log = Plots(self._latencies_s, lambda: session.plan), LogPanel()
         self.transport = Transport()
-        self.playback = Playback(self.view, self.strip, self.plots, self.transport)
+        self.playback = PlaybackView(self.view, self.strip, self.plots, self.transport)
         self.watching = Watching(self.view, self.strip, self.plots, self.log, self.status, self.devices)
         self.judging = Judging(self.view, self.devices, self.tuning, self._shown)
         self.hand = Hand(self.view, self.panel.data, self._tracks)

@@ -51,11 +51,11 @@ def open_desktop(
     from PyQt6.QtCore import QTimer
 
     from app.desktop.window.main_window import Window
-    from app.desktop.window.remembered_layout import Memory
+    from app.desktop.window.remembered_layout import RememberedLayout
     from app.desktop.window.screenshot import take_picture
     from app.desktop.window.session import Session, Wiring
 
-    memory = Memory() if picture is None else None
+    memory = RememberedLayout() if picture is None else None
     if memory is not None and rig is None and experiment is None:
         experiment = memory.experiment
     path, made = opened or planner(rig, experiment, sets, at_once)

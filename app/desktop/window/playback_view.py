@@ -25,7 +25,7 @@ TRAIL_S = 3.0
 Floats = NDArray[np.float64]
 
 
-class Playback:
+class PlaybackView:
     """Shows a reel's turns; holds none of its own."""
 
     def __init__(self, view: View, strip: StateStrip, plots: Plots, transport: Transport) -> None:

@@ -12,7 +12,7 @@ from PyQt6.QtWidgets import QMainWindow
 LAYOUT = 2  # of the window; another number forgets layouts of older windows
 
 
-class Memory:
+class RememberedLayout:
     def __init__(self, folder: Path | None = None) -> None:
         folder = folder or user_config_path("cybloids", ensure_exists=True)
         self.unsaved = folder / "unsaved"  # copies of edits

@@ -88,7 +88,7 @@ class Here:
             self._error = error
 
 
-class Recording:
+class RecordRequest:
     """An order to record, or to end the record: obeyed by the loop's process, or in a thread of its own here.
 
     Opening a file may take as long as its disk does.
@@ -141,7 +141,7 @@ class Session:
         self._beats = 0
         self._watcher: Watcher | None = None
         self._checker: Checker | None = None
-        self._recording: Recording | None = None  # asked for, and not yet obeyed
+        self._recording: RecordRequest | None = None  # asked for, and not yet obeyed
         self.particles = 0  # as many as were seen last
         self._before: dict[str, Any] = {}  # of what the experiment's `set` says of the rig, what it had without that
 
@@ -404,13 +404,13 @@ class Session:
             raise Fault("the last order to record is still being obeyed")
         if isinstance(self.live, Apart):
             self.live.ask_record(path)
-        self._recording = Recording(self.live, path, self._open_record)
+        self._recording = RecordRequest(self.live, path, self._open_record)
         self._recording.begin()
 
     def _open_record(self, path: Path) -> Recorder:
         return self.wiring.open_recorder(replace(self.instrument, plan=self.plan), path)
 
-    def recorded(self) -> Recording | None:
+    def recorded(self) -> RecordRequest | None:
         """The order to record that was obeyed just now. Never waits.
 
         Raises Refused, Fault where it could not be, and then a record that was open goes on.

@@ -30,7 +30,7 @@ LEVELS = {
 REASON_PX = 120  # at least, of the reason
 
 
-class Sentence(QLabel):
+class WrappedLabel(QLabel):
     """A sentence, whole: in further lines and smaller letters while its height is fixed, or as high as it needs."""
 
     SIZES_PX = (13, 12, 11, 10, 9)
@@ -94,12 +94,12 @@ class StateStrip(QWidget):
             "loop.window_timeout_s of this rig is null: the beam stays as it is if this window does not answer"
         )
         self.beam, self.record = Badge("BEAM ON 000.0 mW"), Badge("REC 00:00:00")
-        self.reason = Sentence()
+        self.reason = WrappedLabel()
         self.doubt = ""  # why a laser, of this rig or of one before, may be on
         self.reason.setAccessibleName("why the interlock is where it is")
         self._gap = QWidget()  # in the place of a reason that stands below
         self._gap.hide()
-        self._gap.setFixedHeight(Sentence.HEIGHT_PX)
+        self._gap.setFixedHeight(WrappedLabel.HEIGHT_PX)
         self._gap.setSizePolicy(self.reason.sizePolicy())
         self._rows, self._row = QVBoxLayout(self), QHBoxLayout()
         self._rows.setContentsMargins(theme.GRID, 4, theme.GRID, 4)

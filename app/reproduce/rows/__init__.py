@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from app.reproduce.rows import active, delayed, feedback, free, many, trapped
-from app.reproduce.rows.row import Row
+from app.reproduce.rows.row import CheckRow
 
-ROWS: dict[str, Row] = {
+ROWS: dict[str, CheckRow] = {
     name: getattr(module, name)
     for module in (free, trapped, delayed, feedback, active, many)
     for name in vars(module)

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import numpy as np
 
-from app.reproduce.rows.row import Axes, Floats, Known, Options, Row
+from app.reproduce.rows.row import Axes, Floats, ExperimentFacts, Options, CheckRow
 from app.reproduce.statistics import by_cell, lags_about, mean, msd_plane, slope
-from app.reproduce.trajectory import Seen
+from app.reproduce.trajectory import Trajectory
 from control.theory import active
 
 SOFT = 0.01  # rate of a trap over that of its ring, below which its force does not change in a hold
 
 
-def leaps(known: Known, seen: Seen) -> Floats:
+def leaps(known: ExperimentFacts, seen: Trajectory) -> Floats:
     """[T - tau, P, 2] how far each came in a delay (to the nearest frame; the next line corrects for that)."""
     lag = known.frames(known.delay_s())
     return np.asarray(seen.free_um[lag:] - seen.free_um[:-lag])
 
 
-def ring_speed(known: Known, options: Options) -> float:
+def ring_speed(known: ExperimentFacts, options: Options) -> float:
     """P17."""
     return active.ring_speed_um_per_s(known.shape_hz(), known.shape().radius_um, known.running_delay_s())
 
 
-def warm_ring_speed(known: Known, options: Options) -> float:
+def warm_ring_speed(known: ExperimentFacts, options: Options) -> float:
     """P17 as it is measured, with what chance adds to it: known where the trap's force is constant for a hold."""
     if known.trap_hz > SOFT * known.shape_hz():
         return ring_speed(known, options)
@@ -33,21 +33,21 @@ def warm_ring_speed(known: Known, options: Options) -> float:
     )  # fmt: skip
 
 
-def seen_speed(known: Known, options: Options, seen: Seen) -> Floats:
+def seen_speed(known: ExperimentFacts, options: Options, seen: Trajectory) -> Floats:
     """[cells] <|r(t) - r(t - tau)|> / tau."""
     over_s = known.frames(known.delay_s()) * known.frame_s
     length_um = np.linalg.norm(leaps(known, seen), axis=2)
     return by_cell(mean(length_um, axis=0) / over_s, seen.cell)
 
 
-def draw_paths(axes: Axes, known: Known, options: Options, seen: Seen) -> None:
+def draw_paths(axes: Axes, known: ExperimentFacts, options: Options, seen: Trajectory) -> None:
     for one in range(min(seen.place_um.shape[1], 12)):
         path_um = seen.free_um[:, one] - seen.free_um[0, one]
         axes.plot(path_um[:, 0], path_um[:, 1], lw=0.8)
     axes.set(xlabel="x / µm", ylabel="y / µm", aspect="equal", title="trajectories")
 
 
-def heading(known: Known, options: Options) -> float:
+def heading(known: ExperimentFacts, options: Options) -> float:
     """P18, 4 D / (v tau)^2, with tau + a + kappa a tau in place of tau where the place that is seen has an age a.
 
     Across a straight run, with the ring's force in the direction that was seen and a trap of rate kappa about the place
@@ -59,7 +59,7 @@ def heading(known: Known, options: Options) -> float:
     )
 
 
-def headings(known: Known, seen: Seen) -> Floats:
+def headings(known: ExperimentFacts, seen: Trajectory) -> Floats:
     """[T - tau, P] direction of what was covered in a delay, unwrapped along each flight; nan between two flights."""
     leap = leaps(known, seen)
     angle = np.arctan2(leap[..., 1], leap[..., 0])
@@ -74,7 +74,7 @@ def turns(angle: Floats, lag: int) -> Floats:
     return np.where(flight[lag:] == flight[:-lag], angle[lag:] - angle[:-lag], np.nan)
 
 
-def seen_heading(known: Known, options: Options, seen: Seen) -> Floats:
+def seen_heading(known: ExperimentFacts, options: Options, seen: Trajectory) -> Floats:
     """[cells] half the slope of the mean square turn between two lags, given in s."""
     angle = headings(known, seen)
     near, far = known.frames(options["near_s"]), known.frames(options["far_s"])
@@ -82,7 +82,7 @@ def seen_heading(known: Known, options: Options, seen: Seen) -> Floats:
     return by_cell((square[1] - square[0]) / (2.0 * (far - near) * known.frame_s), seen.cell)
 
 
-def draw_heading(axes: Axes, known: Known, options: Options, seen: Seen) -> None:
+def draw_heading(axes: Axes, known: ExperimentFacts, options: Options, seen: Trajectory) -> None:
     angle = headings(known, seen)
     lags = lags_about(known.frames(options["far_s"]))
     time_s = lags * known.frame_s
@@ -92,7 +92,7 @@ def draw_heading(axes: Axes, known: Known, options: Options, seen: Seen) -> None
     axes.legend()
 
 
-def far_diffusion(known: Known, options: Options) -> float:
+def far_diffusion(known: ExperimentFacts, options: Options) -> float:
     """P19, both axes, between two lags: known where the trap's force is constant for a hold."""
     return active.ring_long_diffusion_um2_per_s(
         known.diffusion_um2_per_s, known.shape_hz(), known.shape().radius_um, hold_s=known.frame_s,
@@ -100,12 +100,12 @@ def far_diffusion(known: Known, options: Options) -> float:
     )  # fmt: skip
 
 
-def seen_far_diffusion(known: Known, options: Options, seen: Seen) -> Floats:
+def seen_far_diffusion(known: ExperimentFacts, options: Options, seen: Trajectory) -> Floats:
     near, far = known.frames(options["near_s"]), known.frames(options["far_s"])
     return by_cell(slope(seen.free_um, near, far, known.frame_s), seen.cell)
 
 
-def draw_far(axes: Axes, known: Known, options: Options, seen: Seen) -> None:
+def draw_far(axes: Axes, known: ExperimentFacts, options: Options, seen: Trajectory) -> None:
     lags = lags_about(known.frames(options["far_s"]))
     time_s = lags * known.frame_s
     axes.loglog(time_s, mean(msd_plane(seen.free_um, lags), axis=1), "o", ms=3, label="measured")
@@ -115,7 +115,7 @@ def draw_far(axes: Axes, known: Known, options: Options, seen: Seen) -> None:
     axes.legend()
 
 
-def hill_speed(known: Known, options: Options) -> float:
+def hill_speed(known: ExperimentFacts, options: Options) -> float:
     """P20. The held force knows a place that is half a frame old on average, which shortens the delay by as much."""
     hill = known.shape()
     return active.hill_speed_um_per_s(
@@ -123,7 +123,7 @@ def hill_speed(known: Known, options: Options) -> float:
     )  # fmt: skip
 
 
-P17 = Row("µm/s", warm_ring_speed, seen_speed, draw_paths)
-P18 = Row("rad²/s", heading, seen_heading, draw_heading)
-P19 = Row("µm²/s", far_diffusion, seen_far_diffusion, draw_far)
-P20 = Row("µm/s", hill_speed, seen_speed, draw_paths)
+P17 = CheckRow("µm/s", warm_ring_speed, seen_speed, draw_paths)
+P18 = CheckRow("rad²/s", heading, seen_heading, draw_heading)
+P19 = CheckRow("µm²/s", far_diffusion, seen_far_diffusion, draw_far)
+P20 = CheckRow("µm/s", hill_speed, seen_speed, draw_paths)

@@ -6,42 +6,42 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import curve_fit
 
-from app.reproduce.rows.row import Axes, Floats, Known, Options, Row
+from app.reproduce.rows.row import Axes, Floats, ExperimentFacts, Options, CheckRow
 from app.reproduce.statistics import by_cell, mean, msd, slope
-from app.reproduce.trajectory import Seen
+from app.reproduce.trajectory import Trajectory
 from control.theory import delayed
 
 
-def lag_in_frames(known: Known, options: Options) -> int:
+def lag_in_frames(known: ExperimentFacts, options: Options) -> int:
     """A lag that is given in delays."""
     return known.frames(options["lag"] * known.delay_s())
 
 
-def delayed_hz(known: Known) -> float:
+def delayed_hz(known: ExperimentFacts) -> float:
     """kappa of a Gaussian spot about the past: the particle is about 2 D tau / (1 + z) from its middle (P7 at tau)."""
     spread_um2 = delayed.msd_um2(known.diffusion_um2_per_s, known.trap_hz, known.delay_s(), np.array([known.delay_s()]))
     return known.softened_hz(float(spread_um2[0]))
 
 
-def at_lag(known: Known, options: Options) -> float:
+def at_lag(known: ExperimentFacts, options: Options) -> float:
     """P7: MSD per axis at a lag, as an exposure blurs it."""
     lag_s = np.array([lag_in_frames(known, options) * known.frame_s])
     sharp_um2 = delayed.msd_um2(known.diffusion_um2_per_s, delayed_hz(known), known.delay_s(), lag_s)
     return float(sharp_um2[0]) + known.blur_um2
 
 
-def at_late_lag(known: Known, options: Options) -> float:
+def at_late_lag(known: ExperimentFacts, options: Options) -> float:
     """P10: the late line 2 D_eff t + B at a lag, as an exposure blurs it."""
     lag_s = np.array([lag_in_frames(known, options) * known.frame_s])
     sharp_um2 = delayed.late_msd_um2(known.diffusion_um2_per_s, known.trap_hz, known.delay_s(), lag_s)
     return float(sharp_um2[0]) + known.blur_um2
 
 
-def seen_at_lag(known: Known, options: Options, seen: Seen) -> Floats:
+def seen_at_lag(known: ExperimentFacts, options: Options, seen: Trajectory) -> Floats:
     return by_cell(msd(seen.free_um, np.array([lag_in_frames(known, options)]))[0], seen.cell)
 
 
-def draw_msd(axes: Axes, known: Known, options: Options, seen: Seen) -> None:
+def draw_msd(axes: Axes, known: ExperimentFacts, options: Options, seen: Trajectory) -> None:
     delay_s = known.delay_s()
     longest = min(known.frames(max(4.0, options.get("lag", 0.0)) * delay_s), len(seen.time_s) // 2)
     lags = np.unique(np.linspace(1, longest, 120).astype(np.int64))
@@ -54,7 +54,7 @@ def draw_msd(axes: Axes, known: Known, options: Options, seen: Seen) -> None:
     axes.legend()
 
 
-def draw_late(axes: Axes, known: Known, options: Options, seen: Seen) -> None:
+def draw_late(axes: Axes, known: ExperimentFacts, options: Options, seen: Trajectory) -> None:
     draw_msd(axes, known, options, seen)
     time_s = np.array([0.0, lag_in_frames(known, options) * known.frame_s])
     line = delayed.late_msd_um2(known.diffusion_um2_per_s, known.trap_hz, known.delay_s(), time_s)
@@ -62,14 +62,14 @@ def draw_late(axes: Axes, known: Known, options: Options, seen: Seen) -> None:
     axes.legend()
 
 
-def highest(known: Known, options: Options) -> float:
+def highest(known: ExperimentFacts, options: Options) -> float:
     """P8: the height from which the particle comes back."""
     found = delayed.peak(known.diffusion_um2_per_s, known.trap_hz, known.delay_s())
     assert found is not None, "kappa tau is not above 1"
     return found[1]
 
 
-def seen_highest(known: Known, options: Options, seen: Seen) -> Floats:
+def seen_highest(known: ExperimentFacts, options: Options, seen: Trajectory) -> Floats:
     """[cells] vertex of the parabola through M about its maximum, where M is a parabola (P7)."""
     delay_s = known.delay_s()
     lags = np.arange(known.frames(0.3 * delay_s), known.frames(0.9 * delay_s) + 1)
@@ -80,7 +80,7 @@ def seen_highest(known: Known, options: Options, seen: Seen) -> Floats:
     return np.array(found)
 
 
-def late(known: Known, options: Options) -> float:
+def late(known: ExperimentFacts, options: Options) -> float:
     """P9 of the trap as it is held and seen, times what the exact MSD (P7) rises by between the two lags, over 2 D_eff.
 
     The second factor is 1 where the lags are late; as they are chosen, it differs by less than 1 %.
@@ -95,20 +95,20 @@ def late(known: Known, options: Options) -> float:
     return held * rise / delayed.long_diffusion_um2_per_s(1.0, rate_hz, delay_s)
 
 
-def seen_late(known: Known, options: Options, seen: Seen) -> Floats:
+def seen_late(known: ExperimentFacts, options: Options, seen: Trajectory) -> Floats:
     """[cells] half the slope of M between two late lags, given in delays."""
     near, far = (known.frames(options[end] * known.delay_s()) for end in ("near", "far"))
     return by_cell(slope(seen.free_um, near, far, known.frame_s), seen.cell)
 
 
-def echo_period(known: Known, options: Options) -> float:
+def echo_period(known: ExperimentFacts, options: Options) -> float:
     """P11: what the fit of one wave makes of the exact MSD. The first mode alone is shorter: others die out later."""
     time_s: Floats = np.asarray(echo_lags(known, options) * known.frame_s, np.float64)
     exact_um2 = delayed.msd_um2(known.diffusion_um2_per_s, known.trap_hz, known.delay_s(), time_s)
     return _fit_wave(time_s, exact_um2, known.delay_s())[2]
 
 
-def seen_echo(known: Known, options: Options, seen: Seen) -> Floats:
+def seen_echo(known: ExperimentFacts, options: Options, seen: Trajectory) -> Floats:
     """[groups] period of a line with a decaying wave on it, fitted to M from one delay on."""
     parts = seen.groups(int(options["blocks"]))
     return np.array([_fit_echo(known, options, part)[2] for part in parts])
@@ -118,13 +118,13 @@ def _wave(t: Floats, height: float, decay_s: float, period_s: float, phase: floa
     return np.asarray(height * np.exp(-t / decay_s) * np.cos(2 * np.pi * t / period_s + phase) + line + rise * t)
 
 
-def echo_lags(known: Known, options: Options) -> NDArray[np.int64]:
+def echo_lags(known: ExperimentFacts, options: Options) -> NDArray[np.int64]:
     """[L] frames, from one delay on."""
     delay_s = known.delay_s()
     return np.arange(known.frames(delay_s), known.frames(options["far"] * delay_s))
 
 
-def _fit_echo(known: Known, options: Options, seen: Seen) -> tuple[float, ...]:
+def _fit_echo(known: ExperimentFacts, options: Options, seen: Trajectory) -> tuple[float, ...]:
     lags = echo_lags(known, options)
     time_s: Floats = np.asarray(lags * known.frame_s, np.float64)
     return _fit_wave(time_s, mean(msd(seen.free_um, lags), axis=1), known.delay_s())
@@ -137,12 +137,12 @@ def _fit_wave(time_s: Floats, spread: Floats, delay_s: float) -> tuple[float, ..
     return tuple(float(value) for value in found)
 
 
-def heat(known: Known, options: Options) -> float:
+def heat(known: ExperimentFacts, options: Options) -> float:
     """P12, in kT/s per axis."""
     return delayed.heat_kt_per_s(known.trap_hz, known.delay_s())
 
 
-def seen_heat(known: Known, options: Options, seen: Seen) -> Floats:
+def seen_heat(known: ExperimentFacts, options: Options, seen: Trajectory) -> Floats:
     """[cells] work of moving the trap, kT/s per axis; in the steady state all of it becomes heat.
 
     W = sum of the energy in the new trap minus that in the old one, at the place where the particle was then.
@@ -153,7 +153,7 @@ def seen_heat(known: Known, options: Options, seen: Seen) -> Floats:
     return by_cell(mean(work_kt, axis=(0, 2)) / known.frame_s, seen.cell)
 
 
-def draw_heat(axes: Axes, known: Known, options: Options, seen: Seen) -> None:
+def draw_heat(axes: Axes, known: ExperimentFacts, options: Options, seen: Trajectory) -> None:
     new = (seen.place_um[1:] - seen.centre_um[1:]) ** 2
     old = (seen.place_um[1:] - seen.centre_um[:-1]) ** 2
     work_kt = np.cumsum(mean(0.5 * known.trap_pn_per_um / known.kt_pn_um * (new - old), axis=(1, 2)))
@@ -164,7 +164,7 @@ def draw_heat(axes: Axes, known: Known, options: Options, seen: Seen) -> None:
     axes.legend()
 
 
-def sampled(known: Known, options: Options) -> float:
+def sampled(known: ExperimentFacts, options: Options) -> float:
     """P13: the trap is moved once a frame to where the particle was seen a whole number of frames before."""
     late_frames = round(known.plan.rig.loop.latency_s / known.frame_s)
     return delayed.sampled_diffusion_um2_per_s(
@@ -173,11 +173,11 @@ def sampled(known: Known, options: Options) -> float:
     )  # fmt: skip
 
 
-def seen_sampled(known: Known, options: Options, seen: Seen) -> Floats:
+def seen_sampled(known: ExperimentFacts, options: Options, seen: Trajectory) -> Floats:
     return by_cell(slope(seen.free_um, int(options["near"]), int(options["far"]), known.frame_s), seen.cell)
 
 
-def draw_sampled(axes: Axes, known: Known, options: Options, seen: Seen) -> None:
+def draw_sampled(axes: Axes, known: ExperimentFacts, options: Options, seen: Trajectory) -> None:
     lags = np.arange(1, int(options["far"]) + 1)
     spread = mean(msd(seen.free_um, lags), axis=1)
     axes.plot(lags * known.frame_s, spread, "o", ms=3, label="measured")
@@ -187,10 +187,10 @@ def draw_sampled(axes: Axes, known: Known, options: Options, seen: Seen) -> None
     axes.legend()
 
 
-P7 = Row("µm²", at_lag, seen_at_lag, draw_msd)
-P8 = Row("µm²", highest, seen_highest, draw_msd)
-P9 = Row("µm²/s", late, seen_late, draw_msd)
-P10 = Row("µm²", at_late_lag, seen_at_lag, draw_late)
-P11 = Row("s", echo_period, seen_echo, draw_msd)
-P12 = Row("kT/s", heat, seen_heat, draw_heat, centres=True)
-P13 = Row("µm²/s", sampled, seen_sampled, draw_sampled)
+P7 = CheckRow("µm²", at_lag, seen_at_lag, draw_msd)
+P8 = CheckRow("µm²", highest, seen_highest, draw_msd)
+P9 = CheckRow("µm²/s", late, seen_late, draw_msd)
+P10 = CheckRow("µm²", at_late_lag, seen_at_lag, draw_late)
+P11 = CheckRow("s", echo_period, seen_echo, draw_msd)
+P12 = CheckRow("kT/s", heat, seen_heat, draw_heat, centres=True)
+P13 = CheckRow("µm²/s", sampled, seen_sampled, draw_sampled)

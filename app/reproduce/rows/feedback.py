@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from app.reproduce.rows.row import Axes, Known, Options, Row
+from app.reproduce.rows.row import Axes, ExperimentFacts, Options, CheckRow
 from app.reproduce.rows.trapped import draw_density, square_about_middle
-from app.reproduce.trajectory import Seen
+from app.reproduce.trajectory import Trajectory
 from control.theory import feedback
 
 
-def late_force(known: Known, options: Options) -> float:
+def late_force(known: ExperimentFacts, options: Options) -> float:
     """P14. A real trap is not infinitely soft; of one that is only ten times softer than the force, P15 is true."""
     if known.force().delay_s is None:
         return virtual_spring(known, options)
     return feedback.late_force_variance_um2(known.diffusion_um2_per_s, known.shape_hz(), known.delay_s())
 
 
-def virtual_spring(known: Known, options: Options) -> float:
+def virtual_spring(known: ExperimentFacts, options: Options) -> float:
     """P15: the trap is moved by what the newest position asks for, and acts a latency and half a hold later."""
     return feedback.virtual_spring_variance_um2(
         known.diffusion_um2_per_s, known.trap_hz, known.shape_hz(), known.age_s
     )  # fmt: skip
 
 
-def stepped_force(known: Known, options: Options) -> float:
+def stepped_force(known: ExperimentFacts, options: Options) -> float:
     """P16."""
     return feedback.stepped_force_variance_um2(
         known.diffusion_um2_per_s, gain=known.shape_hz() * known.frame_s, frame_s=known.frame_s,
@@ -32,15 +32,15 @@ def stepped_force(known: Known, options: Options) -> float:
     )  # fmt: skip
 
 
-def draw_with(predict: Callable[[Known, Options], float]) -> Callable[[Axes, Known, Options, Seen], None]:
+def draw_with(predict: Callable[[ExperimentFacts, Options], float]) -> Callable[[Axes, ExperimentFacts, Options, Trajectory], None]:
     """The density of the places, with a Gaussian of the predicted variance."""
 
-    def draw(axes: Axes, known: Known, options: Options, seen: Seen) -> None:
+    def draw(axes: Axes, known: ExperimentFacts, options: Options, seen: Trajectory) -> None:
         draw_density(axes, predict(known, options), known, options, seen)
 
     return draw
 
 
-P14 = Row("µm²", late_force, square_about_middle, draw_with(late_force))
-P15 = Row("µm²", virtual_spring, square_about_middle, draw_with(virtual_spring))
-P16 = Row("µm²", stepped_force, square_about_middle, draw_with(stepped_force))
+P14 = CheckRow("µm²", late_force, square_about_middle, draw_with(late_force))
+P15 = CheckRow("µm²", virtual_spring, square_about_middle, draw_with(virtual_spring))
+P16 = CheckRow("µm²", stepped_force, square_about_middle, draw_with(stepped_force))

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import numpy as np
 
-from app.reproduce.rows.row import Axes, Floats, Known, Options, Row
+from app.reproduce.rows.row import Axes, Floats, ExperimentFacts, Options, CheckRow
 from app.reproduce.statistics import by_cell, lags_about, mean, msd_plane
-from app.reproduce.trajectory import Seen
+from app.reproduce.trajectory import Trajectory
 from control.theory import free
 
 
-def diffusion(known: Known, options: Options) -> float:
+def diffusion(known: ExperimentFacts, options: Options) -> float:
     """P1: MSD of both axes at one lag, as an exposure blurs it."""
     return float(free.msd_um2(known.diffusion_um2_per_s, np.array([lag_s(known, options)]))[0]) + 2.0 * known.blur_um2
 
 
-def lag_s(known: Known, options: Options) -> float:
+def lag_s(known: ExperimentFacts, options: Options) -> float:
     return known.frames(options["lag_s"]) * known.frame_s
 
 
-def spread(known: Known, options: Options, seen: Seen) -> Floats:
+def spread(known: ExperimentFacts, options: Options, seen: Trajectory) -> Floats:
     """[cells] MSD of both axes at one lag."""
     lag = np.array([known.frames(options["lag_s"])])
     return by_cell(msd_plane(seen.free_um, lag)[0], seen.cell)
 
 
-def draw(axes: Axes, known: Known, options: Options, seen: Seen) -> None:
+def draw(axes: Axes, known: ExperimentFacts, options: Options, seen: Trajectory) -> None:
     lags = lags_about(min(4 * known.frames(options["lag_s"]), len(seen.time_s) // 2))
     time_s = np.asarray(lags * known.frame_s, np.float64)
     axes.loglog(time_s, mean(msd_plane(seen.free_um, lags), axis=1), "o", ms=3, label="measured")
@@ -34,7 +34,7 @@ def draw(axes: Axes, known: Known, options: Options, seen: Seen) -> None:
     axes.legend()
 
 
-def seen_spread(known: Known, options: Options) -> float:
+def seen_spread(known: ExperimentFacts, options: Options) -> float:
     """P2: MSD of both axes, blurred by the exposure, with the error of a position (`error_um`)."""
     exposure_s = float(known.plan.rig.camera.exposure_s)
     at_s = np.array([lag_s(known, options)])
@@ -42,7 +42,7 @@ def seen_spread(known: Known, options: Options) -> float:
     return float(curve[0])
 
 
-def estimate(known: Known, options: Options, seen: Seen) -> Floats:
+def estimate(known: ExperimentFacts, options: Options, seen: Trajectory) -> Floats:
     """[cells] P3: D of the covariance estimator, of both axes."""
     step_um = np.diff(seen.free_um, axis=0)
     square = by_cell(mean(step_um**2, axis=(0, 2)), seen.cell)
@@ -52,7 +52,7 @@ def estimate(known: Known, options: Options, seen: Seen) -> Floats:
     return np.array([free.covariance_estimate(a, b, frame_s=known.frame_s, exposure_s=exposure_s)[0] for a, b in pairs])
 
 
-def draw_seen(axes: Axes, known: Known, options: Options, seen: Seen) -> None:
+def draw_seen(axes: Axes, known: ExperimentFacts, options: Options, seen: Trajectory) -> None:
     lags = np.arange(1, 21)
     time_s = np.asarray(lags * known.frame_s, np.float64)
     exposure_s = float(known.plan.rig.camera.exposure_s)
@@ -66,6 +66,6 @@ def draw_seen(axes: Axes, known: Known, options: Options, seen: Seen) -> None:
     axes.legend()
 
 
-P2 = Row("µm²", seen_spread, spread, draw_seen)
-P3 = Row("µm²/s", lambda known, options: known.diffusion_um2_per_s, estimate, draw_seen)
-P1 = Row("µm²", diffusion, spread, draw)
+P2 = CheckRow("µm²", seen_spread, spread, draw_seen)
+P3 = CheckRow("µm²/s", lambda known, options: known.diffusion_um2_per_s, estimate, draw_seen)
+P1 = CheckRow("µm²", diffusion, spread, draw)

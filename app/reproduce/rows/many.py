@@ -7,30 +7,30 @@ from collections.abc import Callable
 import numpy as np
 
 from app.analysis.trajectories import bonds
-from app.reproduce.rows.row import Axes, Floats, Known, Options, Row
+from app.reproduce.rows.row import Axes, Floats, ExperimentFacts, Options, CheckRow
 from app.reproduce.statistics import mean
-from app.reproduce.trajectory import Seen
+from app.reproduce.trajectory import Trajectory
 from control.theory import feedback, many
 
 NEAR = 1.25  # pairs closer than this many ring radii are bonded
 
 
-def pairs_um(seen: Seen) -> Floats:
+def pairs_um(seen: Trajectory) -> Floats:
     """[T, C, 2] from the first to the second of each cell's two particles."""
     return np.asarray(seen.free_um[:, 1::2] - seen.free_um[:, ::2])
 
 
-def bond_variance(known: Known, options: Options) -> float:
+def bond_variance(known: ExperimentFacts, options: Options) -> float:
     """P21."""
     return many.bond_variance_um2(known.diffusion_um2_per_s, known.shape_hz(), known.delay_s())
 
 
-def seen_bond_variance(known: Known, options: Options, seen: Seen) -> Floats:
+def seen_bond_variance(known: ExperimentFacts, options: Options, seen: Trajectory) -> Floats:
     length_um = np.linalg.norm(pairs_um(seen), axis=2)
     return np.asarray(mean((length_um - known.shape().radius_um) ** 2, axis=0))
 
 
-def draw_bond(axes: Axes, known: Known, options: Options, seen: Seen) -> None:
+def draw_bond(axes: Axes, known: ExperimentFacts, options: Options, seen: Trajectory) -> None:
     stretch_um = np.linalg.norm(pairs_um(seen), axis=2).ravel() - known.shape().radius_um
     variance_um2 = bond_variance(known, options)
     axes.hist(stretch_um, bins=80, density=True, alpha=0.5, label="measured")
@@ -40,14 +40,14 @@ def draw_bond(axes: Axes, known: Known, options: Options, seen: Seen) -> None:
     axes.legend()
 
 
-def dimer_speed(known: Known, options: Options) -> float:
+def dimer_speed(known: ExperimentFacts, options: Options) -> float:
     """P22. Each knows the other by sightings at one moment of every hold, which are a little ahead of where it runs."""
     first_um, second_um = known.shape(0).radius_um, known.shape(1).radius_um
     lead_s = feedback.stepped_lead_s(known.trap_hz, known.frame_s, known.seen_after_s, known.exposure_s)
     return many.dimer_speed_um_per_s(known.shape_hz(), first_um, second_um, known.delay_s() - lead_s)
 
 
-def seen_dimer_speed(known: Known, options: Options, seen: Seen) -> Floats:
+def seen_dimer_speed(known: ExperimentFacts, options: Options, seen: Trajectory) -> Floats:
     """[C] what the middle of each pair covers along its bond, from the first to the second, per time."""
     along = pairs_um(seen)
     middle_um = 0.5 * (seen.free_um[:, ::2] + seen.free_um[:, 1::2])
@@ -56,7 +56,7 @@ def seen_dimer_speed(known: Known, options: Options, seen: Seen) -> Floats:
     return np.asarray(mean(covered_um, axis=0) / known.frame_s)
 
 
-def draw_dimer(axes: Axes, known: Known, options: Options, seen: Seen) -> None:
+def draw_dimer(axes: Axes, known: ExperimentFacts, options: Options, seen: Trajectory) -> None:
     pair_um = seen.free_um[:, :2] - seen.free_um[0, 0]  # [frames, 2, 2], from where the first began
     axes.plot(pair_um[:, 0, 0], pair_um[:, 0, 1], label="first")
     axes.plot(pair_um[:, 1, 0], pair_um[:, 1, 1], label="second")
@@ -64,19 +64,19 @@ def draw_dimer(axes: Axes, known: Known, options: Options, seen: Seen) -> None:
     axes.legend()
 
 
-def ring_radius(known: Known, options: Options) -> float:
+def ring_radius(known: ExperimentFacts, options: Options) -> float:
     """P23, P24: the lattice constant is the radius of the ring."""
     return float(known.shape().radius_um)
 
 
-def pictures(seen: Seen, number: int) -> list[Floats]:
+def pictures(seen: Trajectory, number: int) -> list[Floats]:
     """`number` frames [P, 2] of one cell, evenly over the run, of those in which everybody was seen."""
     whole = np.flatnonzero(np.isfinite(seen.free_um).all(axis=(1, 2)))
     rows = whole[np.linspace(0, len(whole) - 1, min(number, len(whole))).astype(int)] if len(whole) else whole
     return [seen.free_um[row] for row in rows]
 
 
-def lattice_constant(known: Known, options: Options, seen: Seen) -> Floats:
+def lattice_constant(known: ExperimentFacts, options: Options, seen: Trajectory) -> Floats:
     """[cells] mean bond length."""
     cutoff_um = NEAR * known.shape().radius_um
     found = [
@@ -85,7 +85,7 @@ def lattice_constant(known: Known, options: Options, seen: Seen) -> Floats:
     return np.array([float(mean(np.array(lengths))) for lengths in found])
 
 
-def bond_order(known: Known, order: int, seen: Seen) -> float:
+def bond_order(known: ExperimentFacts, order: int, seen: Trajectory) -> float:
     """Mean |psi| of the particles with `order` neighbours, over all cells."""
     cutoff_um = NEAR * known.shape().radius_um
     found = [
@@ -96,10 +96,10 @@ def bond_order(known: Known, order: int, seen: Seen) -> float:
     return float(mean(np.array(found)))
 
 
-def order_of(order: int) -> Callable[[Known, Options, Seen], str]:
+def order_of(order: int) -> Callable[[ExperimentFacts, Options, Trajectory], str]:
     """What a crystal has to show beside its lattice constant."""
 
-    def demand(known: Known, options: Options, seen: Seen) -> str:
+    def demand(known: ExperimentFacts, options: Options, seen: Trajectory) -> str:
         found = bond_order(known, order, seen)
         return (
             "" if found >= options["order"] else f"mean |psi{order}| is {found:.3f}, not {options['order']:g} or more"
@@ -108,7 +108,7 @@ def order_of(order: int) -> Callable[[Known, Options, Seen], str]:
     return demand
 
 
-def draw_crystal(axes: Axes, known: Known, options: Options, seen: Seen) -> None:
+def draw_crystal(axes: Axes, known: ExperimentFacts, options: Options, seen: Trajectory) -> None:
     first = seen.of(np.flatnonzero(seen.cell == seen.cell[0]))
     pictured = pictures(first, 25)
     pictured = [place_um - pictured[-1].mean(axis=0) for place_um in pictured]  # cells lie far from the origin
@@ -119,32 +119,32 @@ def draw_crystal(axes: Axes, known: Known, options: Options, seen: Seen) -> None
     axes.set(xlabel="x / µm", ylabel="y / µm", aspect="equal")
 
 
-def wobble(known: Known) -> float:
+def wobble(known: ExperimentFacts) -> float:
     """Per-axis rms u of an ideal spring, over the distance of its neighbours."""
     centres = np.array([force.centre_um for force in known.plan.experiment.policy.forces])  # type: ignore[union-attr]
     apart_um = float(np.linalg.norm(centres[1] - centres[0]))
     return float(np.sqrt(known.kt_pn_um / known.trap_pn_per_um)) / apart_um
 
 
-def hexagon_order(known: Known, options: Options) -> float:
+def hexagon_order(known: ExperimentFacts, options: Options) -> float:
     """P25 of six neighbours, exact."""
     return many.bond_order(6, wobble(known))
 
 
-def psi_six(seen: Seen) -> Floats:
+def psi_six(seen: Trajectory) -> Floats:
     """[T, C] real part of psi6 of each cell's first particle, with the six others as its neighbours."""
     place = seen.free_um.reshape(len(seen.time_s), -1, 7, 2)
     bond = place[:, :, 1:] - place[:, :, :1]
     return np.asarray(np.cos(6.0 * np.arctan2(bond[..., 1], bond[..., 0])).mean(axis=2))
 
 
-def seen_hexagon_order(known: Known, options: Options, seen: Seen) -> Floats:
+def seen_hexagon_order(known: ExperimentFacts, options: Options, seen: Trajectory) -> Floats:
     """[cells] <psi6>: bonds point along x and every 60 degrees from it, where psi6 is 1."""
     return np.asarray(mean(psi_six(seen), axis=0))
 
 
-P21 = Row("µm²", bond_variance, seen_bond_variance, draw_bond)
-P22 = Row("µm/s", dimer_speed, seen_dimer_speed, draw_dimer)
-P23 = Row("µm", ring_radius, lattice_constant, draw_crystal, demand=order_of(6))
-P24 = Row("µm", ring_radius, lattice_constant, draw_crystal, demand=order_of(4))
-P25 = Row("", hexagon_order, seen_hexagon_order, draw_crystal)
+P21 = CheckRow("µm²", bond_variance, seen_bond_variance, draw_bond)
+P22 = CheckRow("µm/s", dimer_speed, seen_dimer_speed, draw_dimer)
+P23 = CheckRow("µm", ring_radius, lattice_constant, draw_crystal, demand=order_of(6))
+P24 = CheckRow("µm", ring_radius, lattice_constant, draw_crystal, demand=order_of(4))
+P25 = CheckRow("", hexagon_order, seen_hexagon_order, draw_crystal)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.assembly.rig import Plan, field_um, shortest_delay_s
-from app.reproduce.trajectory import Seen
+from app.reproduce.trajectory import Trajectory
 from control.experiment import Programmed
 from control.plant import Plant, spot_stiffness
 from control.policies import AnyForce
@@ -21,19 +21,19 @@ Axes = Any  # matplotlib's, which has no types
 
 
 @dataclass(frozen=True)
-class Row:
+class CheckRow:
     """One prediction. `measure` answers one number a block: blocks know nothing of each other."""
 
     unit: str
-    predict: Callable[[Known, Options], float]
-    measure: Callable[[Known, Options, Seen], Floats]  # [B]
-    draw: Callable[[Axes, Known, Options, Seen], None]
+    predict: Callable[[ExperimentFacts, Options], float]
+    measure: Callable[[ExperimentFacts, Options, Trajectory], Floats]  # [B]
+    draw: Callable[[Axes, ExperimentFacts, Options, Trajectory], None]
     centres: bool = False  # whether the measurement needs to know where the light was
-    demand: Callable[[Known, Options, Seen], str] | None = None  # what else has to be true: why it is not, or ""
+    demand: Callable[[ExperimentFacts, Options, Trajectory], str] | None = None  # what else has to be true: why it is not, or ""
 
 
 @dataclass(frozen=True)
-class Known:
+class ExperimentFacts:
     """What the instrument believes of an experiment: what its prediction is made of."""
 
     plan: Plan

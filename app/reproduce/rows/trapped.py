@@ -6,18 +6,18 @@ import math
 
 import numpy as np
 
-from app.reproduce.rows.row import Axes, Floats, Known, Options, Row
+from app.reproduce.rows.row import Axes, Floats, ExperimentFacts, Options, CheckRow
 from app.reproduce.statistics import by_cell, mean
-from app.reproduce.trajectory import Seen
+from app.reproduce.trajectory import Trajectory
 from control.theory import trapped
 
 
-def square_about_middle(known: Known, options: Options, seen: Seen) -> Floats:
+def square_about_middle(known: ExperimentFacts, options: Options, seen: Trajectory) -> Floats:
     """[cells] <x^2> per axis about the middle of the field, or about the sites of a grid."""
     return by_cell(mean(from_sites(known, options, seen) ** 2, axis=(0, 2)), seen.cell)
 
 
-def from_sites(known: Known, options: Options, seen: Seen) -> Floats:
+def from_sites(known: ExperimentFacts, options: Options, seen: Trajectory) -> Floats:
     """[T, P, 2] from the middle of the field, or from the nearest site of a grid of `period_um` about `shift_um`."""
     away_um = seen.free_um - known.middle_um
     if "period_um" not in options:
@@ -26,7 +26,7 @@ def from_sites(known: Known, options: Options, seen: Seen) -> Floats:
     return np.asarray(away_um - shift_um - period_um * np.round((away_um - shift_um) / period_um))
 
 
-def draw_density(axes: Axes, variance_um2: float, known: Known, options: Options, seen: Seen) -> None:
+def draw_density(axes: Axes, variance_um2: float, known: ExperimentFacts, options: Options, seen: Trajectory) -> None:
     """P(x) of both axes, with the Gaussian of a variance."""
     from_middle = from_sites(known, options, seen).ravel()
     from_middle = from_middle[np.isfinite(from_middle)]
@@ -37,11 +37,11 @@ def draw_density(axes: Axes, variance_um2: float, known: Known, options: Options
     axes.legend()
 
 
-def equipartition(known: Known, options: Options) -> float:
+def equipartition(known: ExperimentFacts, options: Options) -> float:
     return trapped.variance_um2(known.kt_pn_um, known.trap_pn_per_um)
 
 
-def shared(known: Known, options: Options) -> float:
+def shared(known: ExperimentFacts, options: Options) -> float:
     """P26: `sharers` particles share one beam, `cycle_s` a round."""
     return trapped.shared_variance_um2(
         known.diffusion_um2_per_s, known.trap_hz * options["sharers"], share=1.0 / options["sharers"],
@@ -49,41 +49,41 @@ def shared(known: Known, options: Options) -> float:
     )  # fmt: skip
 
 
-def shaken(known: Known, axis_um: Floats, time_s: Floats) -> complex:
+def shaken(known: ExperimentFacts, axis_um: Floats, time_s: Floats) -> complex:
     """Amplitude and phase of positions [T, P] along x at the frequency with which the trap is shaken."""
     wave = np.exp(-1j * known.shape().parameters["w"] * time_s)[:, None]
     return complex(np.nanmean((axis_um - known.middle_um[0]) * wave))
 
 
-def latency(known: Known, options: Options) -> float:
+def latency(known: ExperimentFacts, options: Options) -> float:
     """P32: from the middle of an exposure to the middle of the hold of the command that it led to."""
     return known.age_s
 
 
-def seen_latency(known: Known, options: Options, seen: Seen) -> Floats:
+def seen_latency(known: ExperimentFacts, options: Options, seen: Trajectory) -> Floats:
     """[1] from the phase of the particle behind its command, both by the time of the frame."""
     command, answer = (shaken(known, place[..., 0], seen.time_s) for place in (seen.centre_um, seen.place_um))
     frequency_hz = known.shape().parameters["w"] / (2.0 * math.pi)
     return np.array([trapped.dither_latency_s(float(np.angle(answer / command)), frequency_hz, known.trap_hz)])
 
 
-def shared_square(known: Known, options: Options, seen: Seen) -> Floats:
+def shared_square(known: ExperimentFacts, options: Options, seen: Trajectory) -> Floats:
     """[stretches] <x^2>: the particles of one beam are at all phases of its round, so that time makes the blocks."""
     parts = seen.stretches(int(options["blocks"]))
     return np.array([float(mean(square_about_middle(known, options, part))) for part in parts])
 
 
-def harvest(known: Known, options: Options) -> float:
+def harvest(known: ExperimentFacts, options: Options) -> float:
     return trapped.harvest_kt(known.trap_hz, known.frame_s)
 
 
-def harvested(known: Known, options: Options, seen: Seen) -> Floats:
+def harvested(known: ExperimentFacts, options: Options, seen: Trajectory) -> Floats:
     """[cells] energy per axis and re-centring, kT: what the trap held when it was moved onto the particle."""
     away_um = seen.place_um[1:] - seen.centre_um[:-1]
     return by_cell(mean(0.5 * known.trap_pn_per_um / known.kt_pn_um * away_um**2, axis=(0, 2)), seen.cell)
 
 
-def draw_harvest(axes: Axes, known: Known, options: Options, seen: Seen) -> None:
+def draw_harvest(axes: Axes, known: ExperimentFacts, options: Options, seen: Trajectory) -> None:
     held_kt = 0.5 * known.trap_pn_per_um / known.kt_pn_um * (seen.place_um[1:] - seen.centre_um[:-1]) ** 2
     axes.plot(np.cumsum(mean(held_kt, axis=(1, 2))), label="measured")
     axes.plot(harvest(known, options) * np.arange(len(held_kt)), "--", label="predicted")
@@ -91,19 +91,19 @@ def draw_harvest(axes: Axes, known: Known, options: Options, seen: Seen) -> None
     axes.legend()
 
 
-def ramp(known: Known, time_s: Floats) -> Floats:
+def ramp(known: ExperimentFacts, time_s: Floats) -> Floats:
     """[T] the stiffness of the trap at these times, as its formula has it."""
     number = known.shape().parameters
     done = np.clip((time_s - number["start"]) / number["length"], 0.0, 1.0)
     return np.asarray(number["soft"] + (number["stiff"] - number["soft"]) * done)
 
 
-def jarzynski(known: Known, options: Options) -> float:
+def jarzynski(known: ExperimentFacts, options: Options) -> float:
     number = known.shape().parameters
     return trapped.jarzynski_mean(number["soft"], number["stiff"])
 
 
-def work_kt(known: Known, seen: Seen) -> Floats:
+def work_kt(known: ExperimentFacts, seen: Trajectory) -> Floats:
     """[P, 2] work of the ramp per axis: the stiffness steps when a frame is seen, at the place that was seen."""
     stiffness = ramp(known, seen.time_s)
     step = np.diff(stiffness)[:, None, None]
@@ -111,13 +111,13 @@ def work_kt(known: Known, seen: Seen) -> Floats:
     return np.asarray((0.5 * step * away_um**2).sum(axis=0) / known.kt_pn_um)
 
 
-def exponential_work(known: Known, options: Options, seen: Seen) -> Floats:
+def exponential_work(known: ExperimentFacts, options: Options, seen: Trajectory) -> Floats:
     """[groups] mean of exp(-W / kT) per axis."""
     value = np.exp(-work_kt(known, seen)).mean(axis=1)
     return np.array([float(part.mean()) for part in np.array_split(value, int(options["blocks"]))])
 
 
-def draw_work(axes: Axes, known: Known, options: Options, seen: Seen) -> None:
+def draw_work(axes: Axes, known: ExperimentFacts, options: Options, seen: Trajectory) -> None:
     number = known.shape().parameters
     work = work_kt(known, seen).ravel()
     axes.hist(work, bins=80, density=True, alpha=0.5, label="work")
@@ -127,17 +127,17 @@ def draw_work(axes: Axes, known: Known, options: Options, seen: Seen) -> None:
     axes.legend()
 
 
-def drag_lag(known: Known, options: Options) -> float:
+def drag_lag(known: ExperimentFacts, options: Options) -> float:
     return trapped.drag_lag_um(known.plant.drag_pn_s_per_um, known.shape().parameters["u"], known.trap_pn_per_um)
 
 
-def lagged(known: Known, options: Options, seen: Seen) -> Floats:
+def lagged(known: ExperimentFacts, options: Options, seen: Trajectory) -> Floats:
     """[cells] how far a particle is behind its moving trap; at a frame the trap is between two of its steps."""
     trap_um = 0.5 * (seen.centre_um[1:, :, 0] + seen.centre_um[:-1, :, 0])
     return by_cell(mean(trap_um - seen.place_um[1:, :, 0], axis=0), seen.cell)
 
 
-def draw_lag(axes: Axes, known: Known, options: Options, seen: Seen) -> None:
+def draw_lag(axes: Axes, known: ExperimentFacts, options: Options, seen: Trajectory) -> None:
     one = slice(0, min(len(seen.time_s), 400))
     axes.plot(seen.time_s[one], seen.centre_um[one, 0, 0] - known.middle_um[0], label="trap")
     axes.plot(seen.time_s[one], seen.place_um[one, 0, 0] - known.middle_um[0], label="particle")
@@ -145,15 +145,15 @@ def draw_lag(axes: Axes, known: Known, options: Options, seen: Seen) -> None:
     axes.legend()
 
 
-P4 = Row(
+P4 = CheckRow(
     "µm²", equipartition, square_about_middle,
     lambda axes, known, options, seen: draw_density(axes, equipartition(known, options), known, options, seen),
 )  # fmt: skip
-P26 = Row(
+P26 = CheckRow(
     "µm²", shared, shared_square,
     lambda axes, known, options, seen: draw_density(axes, shared(known, options), known, options, seen),
 )  # fmt: skip
-P28 = Row("kT", harvest, harvested, draw_harvest, centres=True)
-P29 = Row("", jarzynski, exponential_work, draw_work)
-P32 = Row("s", latency, seen_latency, draw_lag, centres=True)
-P30 = Row("µm", drag_lag, lagged, draw_lag, centres=True)
+P28 = CheckRow("kT", harvest, harvested, draw_harvest, centres=True)
+P29 = CheckRow("", jarzynski, exponential_work, draw_work)
+P32 = CheckRow("s", latency, seen_latency, draw_lag, centres=True)
+P30 = CheckRow("µm", drag_lag, lagged, draw_lag, centres=True)

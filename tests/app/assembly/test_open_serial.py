@@ -20,7 +20,7 @@ from app.analysis.run_description import device_facts
 from app.analysis.trajectories import speeds
 from app.assembly.open import open_instrument, open_recorder
 from app.assembly.plan import plan
-from app.assembly.plane import Plane
+from app.assembly.plane import StoredMap
 from app.assembly.probe_move import ProbeMove, devices_of
 from app.assembly.rig import EXPERIMENTS, Plan
 from app.running.headless import fly
@@ -215,7 +215,7 @@ def test_devices_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
 
 def test_a_map_of_another_laser_is_refused_and_its_ports_are_free_again(tmp_path: Path) -> None:
     """The same port, another serial number: known once the devices answer."""
-    plane = Plane(matrix_v_per_px=((0.025, 0.0), (0.0, 0.025)), shift_v=(-3.2, -3.2))
+    plane = StoredMap(matrix_v_per_px=((0.025, 0.0), (0.0, 0.025)), shift_v=(-3.2, -3.2))
     with Child("galvo", tmp_path / "galvo") as galvo, Child("cobolt", tmp_path / "laser") as laser:
         rig = planned(*sets_for(galvo, laser)).rig
         for serial_number, fine in (("EMULATED", True), ("OTHER", False)):

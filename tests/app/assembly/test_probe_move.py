@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import yaml
 
-from app.assembly.calibration_file import Record, add
+from app.assembly.calibration_file import CalibrationRecord, add
 from app.assembly.open import header_of_calibration
 from app.assembly.open_serial import open_serial
 from app.assembly.plan import plan, plan_from, plan_of
-from app.assembly.plane import Plane
+from app.assembly.plane import StoredMap
 from app.assembly.probe_move import ProbeMove, devices_of, why_it_does_not_count, why_other_devices
 from app.assembly.rig import EXPERIMENTS, RIGS, Plan, RecordedRig
 from app.running.headless import fly
@@ -25,7 +25,7 @@ from drivers.journal import Header, Kind
 
 REAL = RIGS / "serial.yaml"
 TITLE = "Webcam, serial galvo and Cobolt laser"
-PLANE = Plane(matrix_v_per_px=((0.025, 0.001), (-0.001, 0.025)), shift_v=(-7.9, -6.1))
+PLANE = StoredMap(matrix_v_per_px=((0.025, 0.001), (-0.001, 0.025)), shift_v=(-7.9, -6.1))
 MISSING = "there is no record of a probe move that confirmed it"
 
 
@@ -33,7 +33,7 @@ def planned(*sets: str, rig: Path = REAL) -> Plan:
     return plan(EXPERIMENTS / "ring_crystal.yaml", rig, ["set={}", *sets])
 
 
-def record(**changes: Any) -> Record:
+def record(**changes: Any) -> CalibrationRecord:
     """What `calibrate map` writes of the real rig."""
     made = ProbeMove(
         date="2026-01-02T03:04:05+00:00", slopes=((1.02, 0.01), (-0.02, 0.97)), run="bench/probe-001.h5",
@@ -41,7 +41,7 @@ def record(**changes: Any) -> Record:
     )  # fmt: skip
     probe = replace(made, **changes).sealed(PLANE)
     sets = {"calibration.map": "confirmed", "calibration.plane": plain(PLANE), "calibration.probe": plain(probe)}
-    return Record(what="map", date=made.date, set=sets)
+    return CalibrationRecord(what="map", date=made.date, set=sets)
 
 
 @pytest.fixture
@@ -152,18 +152,18 @@ def test_a_probe_move_in_which_nothing_followed_does_not_count(tmp_path: Path) -
     refused(planned(f"calibration={file}"), "particles did not follow")
 
 
-def older(**changes: Any) -> Record:
+def older(**changes: Any) -> CalibrationRecord:
     """As `calibrate map` wrote it before it sealed maps."""
     point = np.random.default_rng(3).uniform(0.0, 600.0, (64, 2))
     target = PLANE.warp()(point)
-    plane = Plane.of(fit_map(point, target).warp)
+    plane = StoredMap.of(fit_map(point, target).warp)
     known: dict[str, Any] = {
         "what": "map", "date": "2025-01-02", "runs": ("bench/scan-001.h5", "bench/probe-001.h5", "bench/map-001.h5"),
         "set": {"calibration.map": "confirmed", "calibration.plane": plain(plane)},
         "found": {"followed": [[1.01, 0.02], [0.01, 0.99]]},
         "data": {"point_px": point.tolist(), "target_v": target.tolist()},
     }  # fmt: skip
-    return Record(**{**known, **changes})
+    return CalibrationRecord(**{**known, **changes})
 
 
 def test_an_older_file_with_its_probe_move_counts(tmp_path: Path) -> None:

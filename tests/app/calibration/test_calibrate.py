@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 import main
 from app.analysis.run_description import about
-from app.assembly.calibration_file import Record, add, load, undo
+from app.assembly.calibration_file import CalibrationRecord, add, load, undo
 from app.assembly.plan import plan, planned
-from app.assembly.plane import Plane
+from app.assembly.plane import StoredMap
 from app.assembly.rig import EXPERIMENTS, RIGS
 from app.calibration import map as map_module
 from app.calibration.flash import flash
@@ -39,11 +39,11 @@ SMALL = (
 )  # fmt: skip
 
 
-def value(record: Record, name: str) -> float:
+def value(record: CalibrationRecord, name: str) -> float:
     return float(record.found[name]["value"])
 
 
-def made(job: Job, *names: str) -> dict[str, Record]:
+def made(job: Job, *names: str) -> dict[str, CalibrationRecord]:
     return {name: STEPS[name](job) for name in names}
 
 
@@ -148,8 +148,8 @@ def test_uneven_light_is_made_up_for(tmp_path: Path) -> None:
     assert found["truly_after"] < 0.02
 
 
-def small_record(what: str, **sets: Any) -> Record:
-    return Record(what=what, date="2026-01-01T00:00:00+00:00", residual=0.01, unit="um", set=sets)
+def small_record(what: str, **sets: Any) -> CalibrationRecord:
+    return CalibrationRecord(what=what, date="2026-01-01T00:00:00+00:00", residual=0.01, unit="um", set=sets)
 
 
 def test_records_add_up_and_the_newest_is_undone(tmp_path: Path) -> None:
@@ -182,7 +182,7 @@ def test_a_rig_file_names_its_calibration(tmp_path: Path) -> None:
 
 def mirrored_plane() -> dict[str, Any]:
     """A map that is mirrored against the truth."""
-    made = Plane(matrix_v_per_px=((-0.025, 0.0), (0.0, 0.025)), shift_v=(0.025 * 79.5, -0.025 * 79.5))
+    made = StoredMap(matrix_v_per_px=((-0.025, 0.0), (0.0, 0.025)), shift_v=(0.025 * 79.5, -0.025 * 79.5))
     found: dict[str, Any] = plain(made)
     return found
 
@@ -197,7 +197,7 @@ def test_a_probe_move_catches_a_mirrored_map(tmp_path: Path) -> None:
 def test_an_unconfirmed_rig_probes_at_probe_power_only(tmp_path: Path) -> None:
     sets = ("calibration.map=unconfirmed", *SMALL)
     job = Job(RIG, sets, tmp_path / "c.yaml")
-    straight = Plane(matrix_v_per_px=((0.025, 0.0), (0.0, 0.025)), shift_v=(-0.025 * 79.5, -0.025 * 79.5))
+    straight = StoredMap(matrix_v_per_px=((0.025, 0.0), (0.0, 0.025)), shift_v=(-0.025 * 79.5, -0.025 * 79.5))
     slopes: NDArray[np.float64] = map_module.probed(job, plain(straight))
     np.testing.assert_allclose(slopes, np.eye(2), atol=0.2)
     with read_run(next((tmp_path / "c").glob("probe-*.h5"))) as run:

@@ -19,7 +19,7 @@ from app.console.json_file import in_words, write_json
 from app.desktop.window.session import save_experiment
 from app.reproduce.measure import Outcome
 from app.reproduce.store import keep
-from app.reproduce.verdict import Verdict
+from app.reproduce.verdict import CheckVerdict
 from config.refused import Refused
 from control.contract import Fault
 
@@ -54,7 +54,7 @@ def test_devices_and_links_are_left_as_they_are(tmp_path: Path) -> None:
     assert (tmp_path / "precious").read_text() == "precious"
 
 
-OUTCOME = Outcome(Verdict(1.0, 1.0, 0.1, 3, True, ""), 1, 0.1, "")
+OUTCOME = Outcome(CheckVerdict(1.0, 1.0, 0.1, 3, True, ""), 1, 0.1, "")
 PLAN = plan(EXPERIMENTS / "annular_activity.yaml")
 WRITERS = [
     ("app/console/html_page.py", lambda path: Page("title").save(path)),

@@ -16,13 +16,13 @@ from pytestqt.qtbot import QtBot
 
 from app.assembly.plan import plan
 from app.assembly.rig import EXPERIMENTS
-from app.desktop.plots.plot_curves import Curve, Drawing
+from app.desktop.plots.plot_curves import PlotCurve, Drawing
 from app.desktop.window import theme
 from app.desktop.window.docks import Panels
 from app.desktop.window.file_dialog import FileDialog, Replace
 from app.desktop.window.main_window import Window
 from app.desktop.window.open import FIRST, application, planner
-from app.desktop.window.remembered_layout import Memory
+from app.desktop.window.remembered_layout import RememberedLayout
 from app.desktop.window.session import Session
 from app.running.headless import fly
 from app.running.overload import Offer, Overload
@@ -87,7 +87,7 @@ def test_of_a_rig_that_is_closed_only_the_lines_of_the_log_stay(bench: Bench) ->
     bench.toy.camera.fault = "the cable is out"
     bench.qtbot.waitUntil(lambda: window.log.trip.isVisibleTo(window.log))
     window.watching.too_slow.show_overload(Overload("slow", "tracker", (Offer("1 fps", {"camera.fps": 1.0}, True),)))
-    window.plots.latency.show_drawing(Drawing((Curve("measured", np.arange(3.0), np.arange(3.0), "#ffffff"),)))
+    window.plots.latency.show_drawing(Drawing((PlotCurve("measured", np.arange(3.0), np.arange(3.0), "#ffffff"),)))
     assert window.status.numbers["frame"].text() != ""
     press(window, acts.close_rig)
     assert not window.watching.too_slow.isVisible()
@@ -158,9 +158,9 @@ def test_save_asks_before_it_replaces_and_files_are_recent(bench: Bench, tmp_pat
     window.open(FIRST.parent / "ring_crystal.yaml")
     bench.qtbot.waitUntil(lambda: window.reading is None)
     assert [path.name for path in listed.recent[:2]] == ["ring_crystal.yaml", "mine.yaml"]
-    memory = Memory(tmp_path / "memory")
+    memory = RememberedLayout(tmp_path / "memory")
     memory.keep(window, "", listed.recent)
-    assert Memory(tmp_path / "memory").recent == listed.recent
+    assert RememberedLayout(tmp_path / "memory").recent == listed.recent
     row = listed.recent_menu.actions()[1]
     assert row.text().startswith("mine.yaml")
     listed.recent_menu.popup(listed.open_button.mapToGlobal(QPoint(0, 0)))

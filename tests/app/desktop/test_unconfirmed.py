@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from pytestqt.qtbot import QtBot
 
-from app.assembly.calibration_file import Record, add
+from app.assembly.calibration_file import CalibrationRecord, add
 from app.assembly.plan import planned
-from app.assembly.plane import Plane
+from app.assembly.plane import StoredMap
 from app.assembly.rig import EXPERIMENTS, RIGS, Plan
 from app.desktop.window.main_window import Window
 from app.desktop.window.open import application
@@ -77,9 +77,9 @@ def test_unconfirmed_then_probing_then_confirmed(qtbot: QtBot, tmp_path: Path) -
     assert mean_power_mw(newest()).sum() > 0.0
 
     file = tmp_path / "bench.calibration.yaml"
-    straight = Plane(matrix_v_per_px=((0.025, 0.0), (0.0, 0.025)), shift_v=(-0.025 * 63.5, -0.025 * 63.5))
+    straight = StoredMap(matrix_v_per_px=((0.025, 0.0), (0.0, 0.025)), shift_v=(-0.025 * 63.5, -0.025 * 63.5))
     confirmed = {"calibration.map": "confirmed", "calibration.plane": plain(straight)}
-    add(file, "bench", Record(what="map", date="2026-01-01T00:00:00+00:00", set=confirmed))
+    add(file, "bench", CalibrationRecord(what="map", date="2026-01-01T00:00:00+00:00", set=confirmed))
     window.show_plan(ring(f"calibration={file}"))
     assert not strip.map.isVisible()
     started()

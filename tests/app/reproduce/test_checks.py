@@ -12,7 +12,7 @@ from app.reproduce.check import CHECKS, Check, Effort, load, plan_of
 from app.reproduce.measure import measure
 from app.reproduce.rows import ROWS
 from app.reproduce.rows import delayed as rows
-from app.reproduce.rows.row import Known
+from app.reproduce.rows.row import ExperimentFacts
 from config.reader import Document, read
 from config.refused import Refused
 from control.theory import delayed
@@ -122,7 +122,7 @@ def test_the_sabotage_moves_the_prediction(name: str) -> None:
     """By 3 % or more, where the prediction itself knows of the sabotaged parameter."""
     check, document = ALL[name]
     row = ROWS[check.id]
-    right, wrong = (Known(plan_of(check, document, check.full, sabotaged=put_wrong)) for put_wrong in (False, True))
+    right, wrong = (ExperimentFacts(plan_of(check, document, check.full, sabotaged=put_wrong)) for put_wrong in (False, True))
     options = dict(check.options)
     if "lag" in options:  # it stays where it is, in s
         options["lag"] *= right.delay_s() / wrong.delay_s()
@@ -134,7 +134,7 @@ def test_the_sabotage_moves_the_prediction(name: str) -> None:
 def test_the_late_line_is_what_p10_predicts() -> None:
     """2 D_eff t + B, so late that the exact curve (P7) has come to it: 0.1 %, six decay times of the echo or more."""
     check, document = ALL["P10-plant"]
-    known = Known(plan_of(check, document, check.full))
+    known = ExperimentFacts(plan_of(check, document, check.full))
     d, rate_hz, delay_s = known.diffusion_um2_per_s, known.trap_hz, known.delay_s()
     at_s = np.array([known.frames(check.options["lag"] * delay_s) * known.frame_s])
     line_um2 = (
@@ -152,7 +152,7 @@ def test_the_late_line_is_what_p10_predicts() -> None:
 def test_the_hold_is_of_no_account(name: str) -> None:
     """Held for a frame, the law's own MSD is within a fifth of a standard error (0.2 %) of the continuous one."""
     check, document = ALL[name]
-    known = Known(plan_of(check, document, check.full))
+    known = ExperimentFacts(plan_of(check, document, check.full))
     lag = known.frames(check.options["lag"] * known.delay_s())
     late = round(known.delay_s() / known.frame_s - 0.5)
     held_um2 = held_msd_um2(known.diffusion_um2_per_s, known.trap_hz, known.frame_s, late, lag)
@@ -165,7 +165,7 @@ def test_the_hold_is_of_no_account(name: str) -> None:
 )
 def test_what_is_predicted_is_the_closed_form(name: str, figure: float, part: float) -> None:
     check, document = ALL[name]
-    known = Known(plan_of(check, document, check.full))
+    known = ExperimentFacts(plan_of(check, document, check.full))
     assert ROWS[check.id].predict(known, check.options) == pytest.approx(figure, rel=part)
 
 
@@ -173,7 +173,7 @@ def test_one_wave_fitted_to_the_exact_msd_p11() -> None:
     """The MSD from the response of the held law to a kick: with a hold 15 times shorter the prediction's, and with the
     row's own hold within its tolerance, which is why there is one."""
     check, document = ALL["P11-plant"]
-    known = Known(plan_of(check, document, check.full))
+    known = ExperimentFacts(plan_of(check, document, check.full))
     lags = rows.echo_lags(known, check.options)
     periods = []
     for finer in (15, 1):
@@ -192,7 +192,7 @@ def test_one_wave_fitted_to_the_exact_msd_p11() -> None:
 def test_p19_has_the_turns_of_p18() -> None:
     """And what chance adds to the run between two turns: 4.6 %, less 2 % of the lags at which it is measured."""
     check, document = ALL["P19-plant"]
-    known = Known(plan_of(check, document, check.full))
+    known = ExperimentFacts(plan_of(check, document, check.full))
     rate_hz = known.shape_hz()
     speed = rate_hz * 1.3 / (1.0 + rate_hz * known.running_delay_s())
     turn_hz = ROWS["P18"].predict(known, check.options)
@@ -224,7 +224,7 @@ def test_beads_that_stand_for_replicas_do_not_meet(name: str) -> None:
     P26 holds each where it is.
     """
     check, document = ALL[name]
-    known = Known(plan_of(check, document, check.full))
+    known = ExperimentFacts(plan_of(check, document, check.full))
     sample, law = known.plan.rig.sample, known.plan.experiment.policy
     free = known.diffusion_um2_per_s
     trapped = bool(law.forces)  # type: ignore[union-attr]
@@ -241,13 +241,13 @@ def test_beads_that_stand_for_replicas_do_not_meet(name: str) -> None:
 def test_a_delay_is_off_the_grid_of_the_frames_p22() -> None:
     """So that a place is looked up between two sightings, and the nearest one is another."""
     check, document = ALL["P22-plant"]
-    known = Known(plan_of(check, document, check.full))
+    known = ExperimentFacts(plan_of(check, document, check.full))
     assert 0.2 < (known.delay_s() / known.frame_s - 0.5) % 1.0 < 0.8
 
 
 def test_a_rest_lasts_as_long_as_the_echo_of_a_carry_p22() -> None:
     check, document = ALL["P22-instrument"]
-    known = Known(plan_of(check, document, check.full))
+    known = ExperimentFacts(plan_of(check, document, check.full))
     assert check.rest_s >= delayed.slowest_decay_s(known.shape_hz(), known.delay_s())
     way_um = known.plan.rig.camera.width_px * known.plan.rig.optics.um_per_px - 2.0 * 3.0
     assert way_um / ROWS["P22"].predict(known, check.options) > 2.0 * check.rest_s  # most of a flight counts
@@ -257,7 +257,7 @@ def test_the_heat_of_the_held_law_p12() -> None:
     """On the grid of the frames the formula holds; between two frames the interpolated place moves less."""
     check, document = ALL["P12-plant"]
     for sabotaged, part in ((False, 6e-5), (True, -0.0026)):
-        known = Known(plan_of(check, document, check.full, sabotaged=sabotaged))
+        known = ExperimentFacts(plan_of(check, document, check.full, sabotaged=sabotaged))
         frames_late = known.delay_s() / known.frame_s - 0.5
         exact = held_heat_kt_per_s(known.trap_hz, known.frame_s, frames_late)
         assert exact / ROWS["P12"].predict(known, check.options) - 1.0 == pytest.approx(part, abs=2e-4)

@@ -15,9 +15,9 @@ from app.reproduce.families import FAMILIES
 from app.reproduce.family import FOLDER, Family, load_families, missed_of, values_of
 from app.reproduce.many_particles import crystal, draw_crystal
 from app.reproduce.pullers import Order, order_of, phase, search
-from app.reproduce.rows.row import Known
+from app.reproduce.rows.row import ExperimentFacts
 from app.reproduce.self_propelled import hill_drive, onward
-from app.reproduce.trajectory import Seen
+from app.reproduce.trajectory import Trajectory
 from config.refused import Refused
 
 EVERY = load_families()
@@ -27,17 +27,17 @@ DIAMETER_UM = 2.0
 
 @dataclass(frozen=True)
 class Flown:
-    known: Known
-    seen: Seen
+    known: ExperimentFacts
+    seen: Trajectory
     value: float = float("nan")
     across: float = float("nan")
 
 
-def seen(place_um: NDArray[np.float64], frame_s: float) -> Seen:
+def seen(place_um: NDArray[np.float64], frame_s: float) -> Trajectory:
     """Places [T, P, 2], as they were seen."""
     frames, number = place_um.shape[:2]
     carried = np.zeros((frames, number), np.bool_)
-    return Seen(
+    return Trajectory(
         frame_s * np.arange(frames, dtype=np.float64),
         place_um,
         np.empty((frames, 0, 2)),
@@ -69,10 +69,10 @@ def test_values_of_a_sweep() -> None:
     assert len(values_of(None)) == 1
 
 
-def puller(radius_um: float) -> Known:
+def puller(radius_um: float) -> ExperimentFacts:
     family: Family = EVERY["e-pullers"][0]
     assert family.sweep is not None
-    return Known(plan(FOLDER / "e_pullers.yaml", None, [f"{key}={radius_um!r}" for key in family.sweep.keys]))
+    return ExperimentFacts(plan(FOLDER / "e_pullers.yaml", None, [f"{key}={radius_um!r}" for key in family.sweep.keys]))
 
 
 def lattice(rows: int, angle_deg: float) -> NDArray[np.float64]:
@@ -134,7 +134,7 @@ def test_an_empty_order_is_a_gas() -> None:
 
 def test_chance_has_no_onward_speed() -> None:
     """Free diffusion: none; with a speed: that."""
-    made = Known(plan(FOLDER / "e_repulsion.yaml"))
+    made = ExperimentFacts(plan(FOLDER / "e_repulsion.yaml"))
     steps = 0.03 * CHANCE.standard_normal((4000, 40, 2))
     free = Flown(made, seen(np.cumsum(steps, axis=0), made.frame_s))
     assert onward(free) < 0.15

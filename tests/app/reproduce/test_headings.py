@@ -7,14 +7,14 @@ import pytest
 
 from app.reproduce.check import load, plan_of
 from app.reproduce.rows.active import headings, seen_heading, turns
-from app.reproduce.rows.row import Known
-from app.reproduce.trajectory import Seen
+from app.reproduce.rows.row import ExperimentFacts
+from app.reproduce.trajectory import Trajectory
 
 
 def test_every_flight_counts_and_no_turn_between_two() -> None:
     """A walker whose direction diffuses, carried back every 4 s to where it came from."""
     check, document = load()["P18-instrument"]
-    known = Known(plan_of(check, document, check.full))
+    known = ExperimentFacts(plan_of(check, document, check.full))
     frames, number, dt, rate = 6000, 40, known.frame_s, 0.3
     chance = np.random.default_rng(5)
     angle = np.cumsum(np.sqrt(2.0 * rate * dt) * chance.standard_normal((frames, number)), axis=0)
@@ -23,7 +23,7 @@ def test_every_flight_counts_and_no_turn_between_two() -> None:
     carried[:, :] = (np.arange(frames) % 400 < 60)[:, None]
     jump = np.cumsum(carried[:, :, None] * chance.standard_normal((frames, number, 2)), axis=0)
     time_s = dt * np.arange(frames, dtype=np.float64)
-    seen = Seen(time_s, place + jump, np.empty((frames, 0, 2)), carried, np.arange(number))
+    seen = Trajectory(time_s, place + jump, np.empty((frames, 0, 2)), carried, np.arange(number))
     found = seen_heading(known, check.options, seen)
     assert np.isfinite(found).all()
     assert found.mean() == pytest.approx(rate, rel=0.1)

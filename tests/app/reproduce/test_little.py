@@ -11,7 +11,7 @@ import pytest
 from app.reproduce.check import Effort, load
 from app.reproduce.family import Found, explore, load_families
 from app.reproduce.measure import measure
-from app.reproduce.verdict import Verdict
+from app.reproduce.verdict import CheckVerdict
 
 CHECKS, FAMILIES = load(), load_families()
 
@@ -25,7 +25,7 @@ class Little:
     settle_s: float | None = None
     stretches: int | None = None
 
-    def flown(self, name: str, *, sabotaged: bool = False) -> Verdict:
+    def flown(self, name: str, *, sabotaged: bool = False) -> CheckVerdict:
         check, document = CHECKS[name]
         settle_s = check.settle_s if self.settle_s is None else self.settle_s
         plain = replace(
@@ -34,7 +34,7 @@ class Little:
         little = replace(check, settle_s=settle_s, stretches=self.stretches or check.stretches, sabotage=plain)
         return measure(little, document, Effort(seconds=self.seconds), sabotaged=sabotaged, drawn=False).verdict
 
-    def agrees(self, verdict: Verdict) -> bool:
+    def agrees(self, verdict: CheckVerdict) -> bool:
         return abs(verdict.measured / verdict.predicted - 1.0) <= self.band
 
 

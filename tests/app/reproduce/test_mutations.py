@@ -12,7 +12,7 @@ from app.reproduce.check import Effort, load, plan_of
 from app.reproduce.measure import measure
 from app.reproduce.mutations import MUTATIONS, measure_mutated
 from app.reproduce.rows import ROWS
-from app.reproduce.rows.row import Known
+from app.reproduce.rows.row import ExperimentFacts
 from control.history import History
 from control.plant import BOLTZMANN_PN_UM_PER_K, Plant
 
@@ -55,7 +55,7 @@ def test_what_simulator_and_prediction_share_is_not_seen_by_comparing_them(name:
     effort = Effort(seconds=4.0, cells=200)
     measured = measure_mutated(name, check, document, effort).verdict
     with MUTATIONS[name].made():
-        predicted = ROWS["P1"].predict(Known(plan_of(check, document, effort)), check.options)
+        predicted = ROWS["P1"].predict(ExperimentFacts(plan_of(check, document, effort)), check.options)
     assert measured.measured == pytest.approx(predicted, abs=3.0 * measured.stderr)
     assert "is stated" in measured.why
 

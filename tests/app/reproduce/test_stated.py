@@ -15,7 +15,7 @@ from scipy.integrate import dblquad
 from app.reproduce.check import load, plan_of
 from app.reproduce.measure import STATED
 from app.reproduce.rows import ROWS
-from app.reproduce.rows.row import Known
+from app.reproduce.rows.row import ExperimentFacts
 from control.plant import Plant
 
 KT = 1.380649e-23 * 295.0 * 1e18  # J to pN um
@@ -160,5 +160,5 @@ def test_what_a_row_states_is_worked_out(name: str) -> None:
 @pytest.mark.parametrize("name", ALL)
 def test_the_program_predicts_what_is_stated(name: str) -> None:
     check, document = ALL[name]
-    known = Known(plan_of(check, document, check.full))
+    known = ExperimentFacts(plan_of(check, document, check.full))
     assert ROWS[check.id].predict(known, check.options) == pytest.approx(check.stated, rel=STATED / 2.0)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.reproduce.verdict import CHANCE, Verdict, judge
+from app.reproduce.verdict import CHANCE, CheckVerdict, judge
 
 EXACT = {"exact": True, "tolerance": 0.0, "precision": 0.04, "level": "plant"}
 
@@ -58,7 +58,7 @@ def test_a_wide_error_proves_nothing() -> None:
 
 
 def test_an_approximate_one_has_its_tolerance_and_three_standard_errors() -> None:
-    def near(mean: float) -> Verdict:
+    def near(mean: float) -> CheckVerdict:
         values = mean + np.tile([-0.04, 0.04], 8)  # s.e. 0.01033
         return judge(values, 1.0, exact=False, tolerance=0.05, precision=0.04, level="plant")
 

@@ -26,7 +26,7 @@ from app.assembly.warm_up import note
 from app.commands.verify import first_difference
 from app.running import process_side as host_module
 from app.running.process import HEAR_S, Apart
-from app.running.process_side import Host, News, Written
+from app.running.process_side import Host, News, PlanTexts
 from app.running.thread import Live, beam_is_on
 from config.reader import write
 from config.refused import Refused
@@ -311,7 +311,7 @@ def test_a_plan_is_whole_after_its_way_as_text() -> None:
     """Also where a value that the experiment sets was set otherwise by hand; a new `set` brings its values."""
     made = planned("tracking.minmass=123")
     made = replace(made, experiment=replace(made.experiment, set={**made.experiment.set, "tracking.minmass": 200.0}))
-    assert Written.of(made).read() == made
+    assert PlanTexts.of(made).read() == made
     assert plan_after(made, write(made.experiment)) == made
     other = replace(made.experiment, set={"tracking.minmass": 77.0})
     after = plan_after(made, write(other))

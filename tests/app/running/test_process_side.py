@@ -14,7 +14,7 @@ from app.assembly.machine import build_machine
 from app.assembly.open import open_instrument
 from app.assembly.plan import plan
 from app.assembly.rig import EXPERIMENTS, Plan
-from app.running.process_side import LATE_S, Answer, Host, News, Over, Record, in_time
+from app.running.process_side import LATE_S, Reply, Host, News, Over, RecordOrder, in_time
 from config.reader import write
 from control.contract import Level, Order, OrderKind
 from control.loop import Machine
@@ -37,7 +37,7 @@ def test_only_orders_for_light_become_too_late(kind: OrderKind) -> None:
 
 
 def test_a_record_is_never_too_late() -> None:
-    record = Record(Path("a.h5"))
+    record = RecordOrder(Path("a.h5"))
     assert in_time(record, 1e3) is record
 
 
@@ -88,14 +88,14 @@ def test_a_record_that_no_folder_can_be_made_for_is_answered_and_other_orders_go
     host = Host(open_instrument(made), made, hears, tells)
     serving = threading.Thread(target=host.serve)
     serving.start()
-    orders.send(Record(tmp_path / "runs" / "run.h5"))
+    orders.send(RecordOrder(tmp_path / "runs" / "run.h5"))
     orders.send(Order(OrderKind.MARK, "later"))
-    answers: list[Answer] = []
+    answers: list[Reply] = []
     marked = False
     while not marked:
         assert news.poll(PATIENCE_S)
         found = news.recv()
-        answers += [found] if isinstance(found, Answer) else []
+        answers += [found] if isinstance(found, Reply) else []
         turns = found.turns if isinstance(found, News) else ()
         marked = any(order.text == "later" for turn in turns for order in turn.orders)
     orders.send(None)

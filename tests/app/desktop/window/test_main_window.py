@@ -18,7 +18,7 @@ from app.desktop.panels.experiment_panel import ExperimentPanel
 from app.desktop.window import theme
 from app.desktop.window.main_window import Window
 from app.desktop.window.open import FIRST, planner
-from app.desktop.window.remembered_layout import Memory
+from app.desktop.window.remembered_layout import RememberedLayout
 from app.desktop.window.session import Session
 from app.running.thread import beam_is_on
 from control.contract import DARK, Forces, Level, Tracks, Turn
@@ -250,7 +250,7 @@ def test_a_bad_file_is_a_sentence_and_nothing_changes(bench: Bench, tmp_path: Pa
 
 
 def test_the_layout_is_remembered(bench: Bench, tmp_path: Path, qtbot: QtBot) -> None:
-    memory = Memory(tmp_path)
+    memory = RememberedLayout(tmp_path)
     made = planned()
     first = Window(Session(made), FIRST, tmp_path, lambda path: planner(path, None)[1], memory)
     qtbot.addWidget(first)
@@ -260,7 +260,7 @@ def test_the_layout_is_remembered(bench: Bench, tmp_path: Path, qtbot: QtBot) ->
     assert log is not None
     log.hide()
     first.close()
-    again = Memory(tmp_path)
+    again = RememberedLayout(tmp_path)
     assert again.experiment == FIRST
     second = Window(Session(made), FIRST, tmp_path, lambda path: planner(path, None)[1], again)
     qtbot.addWidget(second)

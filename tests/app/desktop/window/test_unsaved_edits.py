@@ -15,7 +15,7 @@ from pytestqt.qtbot import QtBot
 from app.desktop.forms.drawn_editor import DrawnEditor
 from app.desktop.window.main_window import Window
 from app.desktop.window.open import FIRST, application, planner
-from app.desktop.window.remembered_layout import Memory
+from app.desktop.window.remembered_layout import RememberedLayout
 from app.desktop.window.session import Session
 from app.desktop.window.unsaved_edits import Copies, Unsaved
 from control.potentials import Drawn
@@ -132,7 +132,7 @@ def evening(qtbot: QtBot, tmp_path: Path) -> Iterator[Callable[[], Window]]:
 
     def open_window() -> Window:
         wires, _, _ = wiring()
-        memory = Memory(tmp_path / "memory")
+        memory = RememberedLayout(tmp_path / "memory")
         window = Window(Session(planned(), wires), FIRST, tmp_path, lambda path: planner(path, None)[1], memory)
         qtbot.addWidget(window)
         window.show()
