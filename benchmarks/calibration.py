@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from app.assembly.calibration_file import CalibrationRecord, load
 from app.assembly.rig import RIGS, Rig
 from app.calibration.flash import flash
-from app.calibration.job import Job, map_of
+from app.calibration.job import CalibrationJob, map_of
 from app.commands.calibrate import STEPS, calibrate_rig
 from drivers.journal import read_run
 from drivers.sim.camera import SimulatedCamera
@@ -69,7 +69,7 @@ def true_stiffness_pn_per_um(rig: Rig, place_um: Floats) -> Floats:
     return np.asarray(middle * (1.0 - (1.0 - deflector.efficiency_edge) * far**2))
 
 
-def errors(job: Job, found: dict[str, CalibrationRecord]) -> dict[str, float]:
+def errors(job: CalibrationJob, found: dict[str, CalibrationRecord]) -> dict[str, float]:
     """Of everything that was measured: relative where no unit is named."""
     rig = job.rig()
     camera = rig.camera
@@ -122,7 +122,7 @@ def true_latency_s(rig: Rig) -> float:
 
 def flashed(folder: Path, seed: int, seconds: float | None = None) -> dict[str, float]:
     """Errors, and standard errors, of when the light goes on and off, in ms: nothing calibrated, and a filter leaks."""
-    job = Job(RIG, (*WRONG, LEAK), folder / f"flash{seed}.calibration.yaml", seed=seed, seconds=seconds)
+    job = CalibrationJob(RIG, (*WRONG, LEAK), folder / f"flash{seed}.calibration.yaml", seed=seed, seconds=seconds)
     rig, found = job.rig(), flash(job)
     return {
         "flash_ms": 1e3 * (found.on_s.value - true_latency_s(rig)), "flash_stderr_ms": 1e3 * found.on_s.error,
@@ -135,7 +135,7 @@ def value(record: CalibrationRecord, name: str) -> float:
     return float(record.found[name]["value"])
 
 
-def recorded_s(job: Job, record: CalibrationRecord) -> dict[str, float]:
+def recorded_s(job: CalibrationJob, record: CalibrationRecord) -> dict[str, float]:
     """Seconds of each recording that a record rests on."""
     lasting = {}
     for name in record.runs:
@@ -150,7 +150,7 @@ def calibrated(folder: Path, seed: int, seconds: float | None = 60.0, wrong: tup
     done = len(load(file).records) if file.exists() else 0
     for what in list(STEPS)[done:] if done else ["all"]:
         calibrate_rig(what, RIG, wrong, out=file, seconds=seconds, seed=seed, pitch_um=2.5, undone=False, json=None)
-    job = Job(RIG, wrong, file, seed=seed)
+    job = CalibrationJob(RIG, wrong, file, seed=seed)
     found = dict(zip(STEPS, load(file).records, strict=True))
     each = {**errors(job, found), **flashed(folder, seed, seconds)}
     return {
@@ -165,7 +165,7 @@ def calibrated(folder: Path, seed: int, seconds: float | None = 60.0, wrong: tup
 
 def evened(folder: Path, seed: int) -> dict[str, float]:
     """Powers that make up for very uneven light, over 36 time-shared spots all over the field; and measured again."""
-    job = Job(RIG, UNEVEN, folder / f"uneven{seed}.calibration.yaml", seed=seed, seconds=60.0)
+    job = CalibrationJob(RIG, UNEVEN, folder / f"uneven{seed}.calibration.yaml", seed=seed, seconds=60.0)
     saved = load(job.file).records if job.file.exists() else ()
     if len(saved) < 3:
         job.file.unlink(missing_ok=True)

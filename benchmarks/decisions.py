@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from benchmarks import transcriptions
 from models.cloud import cloud
-from models.data.task import Shape
+from models.data.task import FeatureCounts
 from models.flight.pack import pack
 from models.graph import radius_edges
 from models.networks import AnyNetwork, EgnnSettings, FrameSettings, PonitaSettings
@@ -56,7 +56,9 @@ def gas(points: int = POINTS) -> Floats:
     return np.asarray(np.random.default_rng(0).uniform(0, side, (points, 3)))
 
 
-def compare(network: nn.Module, transcription: Callable[..., Tensor], shape: Shape, repeats: int) -> dict[str, float]:
+def compare(
+    network: nn.Module, transcription: Callable[..., Tensor], shape: FeatureCounts, repeats: int
+) -> dict[str, float]:
     """From positions to forces, both by turns, a few calls at a time, so that other work meets both alike.
 
     Spans are the thread's own processor time, in which the turns of other programs are not counted, and wall time.
@@ -99,8 +101,8 @@ def spans_ms(answer: Callable[[], object], repeats: int) -> list[tuple[float, fl
     return spans
 
 
-def shape_of(species: int, dimension: int = 2) -> Shape:
-    return Shape(dimension=dimension, scalars=species, vectors=0, attributes=0)
+def shape_of(species: int, dimension: int = 2) -> FeatureCounts:
+    return FeatureCounts(dimension=dimension, scalars=species, vectors=0, attributes=0)
 
 
 def main() -> None:

@@ -27,7 +27,7 @@ from config.geometry import Affine
 from control.contract import Frame, State, Tracks
 from tracking.correct import NOTHING, Correction
 from tracking.settings import Locator, Tracking
-from tracking.tracker import Tracker
+from tracking.tracker import LinkingTracker
 
 Floats = NDArray[np.float64]
 Image = NDArray[np.uint8]
@@ -42,7 +42,7 @@ SURE_PX = 2.0  # a track is surely on a body that is nearer than any other by th
 
 
 @dataclass
-class Score:
+class FootageScore:
     """The tracks of one video against the truth."""
 
     bodies: int = 0  # sightings that there should be
@@ -90,8 +90,10 @@ class Score:
         self.doubted[who] = not certain
         self.identities = len(self.body)
 
-    def __add__(self, other: Score) -> Score:
-        return Score(**{one.name: getattr(self, one.name) + getattr(other, one.name) for one in fields(Score)[:-2]})
+    def __add__(self, other: FootageScore) -> FootageScore:
+        return FootageScore(
+            **{one.name: getattr(self, one.name) + getattr(other, one.name) for one in fields(FootageScore)[:-2]}
+        )
 
     def row(self) -> Row:
         """What is reported."""
@@ -203,10 +205,10 @@ def rods(seed: int) -> Footage:
     return footage
 
 
-def tracked(footage: Footage, s: Tracking, correct: Correction = NOTHING) -> Score:
+def tracked(footage: Footage, s: Tracking, correct: Correction = NOTHING) -> FootageScore:
     """The tracks of a video, judged; one um is one px here."""
-    tracker = Tracker(s, Affine("px", "um"), correct=correct)
-    memory, score = tracker.start(), Score()
+    tracker = LinkingTracker(s, Affine("px", "um"), correct=correct)
+    memory, score = tracker.start(), FootageScore()
     for number, (image, truth_px) in enumerate(footage):
         image.setflags(write=False)
         memory, tracks = tracker.step(memory, Frame(number, number / 30.0, image))
@@ -231,12 +233,12 @@ def scenes(seed: int) -> Iterator[tuple[str, Footage, Tracking, Correction]]:
 
 def synthetic(seeds: int) -> list[Row]:
     """Every scene with every locator, summed over the seeds."""
-    sums: dict[tuple[str, str], Score] = {}
+    sums: dict[tuple[str, str], FootageScore] = {}
     for seed in range(seeds):
         for name, footage, settings, correct in scenes(seed):
             for locator in LOCATORS:
                 score = tracked(footage, replace(settings, locator=locator), correct)
-                sums[name, locator] = sums.get((name, locator), Score()) + score
+                sums[name, locator] = sums.get((name, locator), FootageScore()) + score
     return [{"scene": name, "locator": locator, **score.row()} for (name, locator), score in sums.items()]
 
 
@@ -269,7 +271,7 @@ def by_trackpy(images: Any, s: Tracking) -> Any:
 
 def beside(images: Any, s: Tracking, theirs: Any) -> Row:
     """Our tracks of a real video, and how many of trackpy's links between nearest features are ours."""
-    tracker = Tracker(s, Affine("px", "um"))
+    tracker = LinkingTracker(s, Affine("px", "um"))
     memory, ours = tracker.start(), []
     for number, image in enumerate(images):
         image = image.copy()

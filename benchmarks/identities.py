@@ -41,7 +41,7 @@ NEAR_UM = 0.5  # two widths of a spot more: an alarm about nearer ones is none w
 
 
 @dataclass(frozen=True)
-class Scene:
+class LawScene:
     """Fifty particles under a law."""
 
     name: str
@@ -55,10 +55,10 @@ CROWD = (
     "plant.drag_pn_s_per_um=0.018", "plant.diameter_um=1.0", "sample.box_um=[14, 14]",
 )  # fmt: skip
 SCENES = (
-    Scene("ring crystal", ("camera.width_px=320", "camera.height_px=320")),
-    Scene("crowd of touching discs", CROWD),
-    Scene("crowd, locator windows", (*CROWD, "tracking.locator=windows")),
-    Scene(
+    LawScene("ring crystal", ("camera.width_px=320", "camera.height_px=320")),
+    LawScene("crowd of touching discs", CROWD),
+    LawScene("crowd, locator windows", (*CROWD, "tracking.locator=windows")),
+    LawScene(
         "swimmers that pass through each other",
         (
             *CROWD[:4],
@@ -74,7 +74,7 @@ SCENES = (
 
 
 @dataclass
-class Score:
+class TrackScore:
     """What became of the tracks."""
 
     overlap_um: float
@@ -128,11 +128,11 @@ class Score:
             self.doubted[who] = self.excused[who] = False
 
 
-def follow(scene: Scene, frames: int, *sets: str, armed: bool = True) -> Row:
+def follow(scene: LawScene, frames: int, *sets: str, armed: bool = True) -> Row:
     """So many frames of a scene, in the closed loop; not `armed`: in the dark."""
     made = plan(EXPERIMENTS / f"{scene.experiment}.yaml", None, [*TROUBLE, *scene.sets, *sets])
     least_um = made.rig.tracking.least_distance_px * made.rig.optics.um_per_px
-    machine, score = build_machine(made), Score(least_um + MARGIN_UM)
+    machine, score = build_machine(made), TrackScore(least_um + MARGIN_UM)
     began_s = time.perf_counter()
     with opened(made) as bench:
         lit, dropped = _fly(machine, bench, frames, score, armed)
@@ -143,7 +143,7 @@ def follow(scene: Scene, frames: int, *sets: str, armed: bool = True) -> Row:
     }  # fmt: skip
 
 
-def _fly(machine: Machine, bench: Bench, frames: int, score: Score, armed: bool) -> tuple[int, int]:
+def _fly(machine: Machine, bench: Bench, frames: int, score: TrackScore, armed: bool) -> tuple[int, int]:
     """(turns with light, frames dropped)."""
     memory = machine.start()
     orders: tuple[Order, ...] = (Order(machine.arming),) if armed else ()

@@ -67,7 +67,7 @@ CASES = (
 )
 
 
-class Projector:
+class PicturePlayer:
     """The Camera plug: pictures from memory at fixed times. A late reader gets the newest one; the others are gaps."""
 
     def __init__(self, pictures: list[NDArray[Any]], fps: float, clock: Clock, last_s: float, bench: Bench) -> None:
@@ -129,7 +129,7 @@ def projected(asked: Plan, seconds: float) -> Instrument:
     bench = open_bench(
         sample, rig.camera, rig.deflector, rig.laser, um_per_px=rig.optics.um_per_px, rate=1.0, heartbeat_s=5.0
     )
-    eye = Projector(pictures, rig.camera.fps, bench.clock, seconds, bench)
+    eye = PicturePlayer(pictures, rig.camera.fps, bench.clock, seconds, bench)
     return Instrument(
         asked, machine, eye, bench.beam, bench.clock, rig.camera.height_px, rig.camera.width_px,
         "uint8", None,

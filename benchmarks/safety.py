@@ -45,11 +45,11 @@ PATIENT = (
 TRIES = 3  # a busy computer trips a run now and then, which is then not lit at the deed
 STOPPED_S = 6.0  # how long a program is stopped (SIGSTOP)
 
-Deed = Callable[["Flight"], None]
+Deed = Callable[["EmulatedFlight"], None]
 
 
 @dataclass(frozen=True)
-class Row:
+class SafetyRow:
     """What was done, to whom, and what came of it. Times in s; None: not within AFTER_S."""
 
     deed: str
@@ -62,7 +62,7 @@ class Row:
 
 
 @dataclass
-class Flight:
+class EmulatedFlight:
     """A program that flies on emulated devices, and what it has of files and processes."""
 
     program: subprocess.Popen[str]
@@ -86,7 +86,7 @@ def sets_for(galvo: Child, laser: Child) -> tuple[str, ...]:
 
 
 @contextmanager
-def flight(way: str, folder: Path) -> Iterator[Flight]:
+def flight(way: str, folder: Path) -> Iterator[EmulatedFlight]:
     """Lit and recording for RUNS_S."""
     rig, out = RIGS / "serial_simulated.yaml", folder / "run.h5"
     with ExitStack() as opened:
@@ -112,7 +112,7 @@ def flight(way: str, folder: Path) -> Iterator[Flight]:
             subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=pipe, text=True, env=environment)
         )
         try:
-            made = Flight(program, galvo, laser, out)
+            made = EmulatedFlight(program, galvo, laser, out)
             if way != "headless":
                 assert program.stdout is not None
                 made.loop_pid = int(program.stdout.readline() or -1)
@@ -173,7 +173,7 @@ def window() -> None:
     sys.exit(code)
 
 
-def dark_after_s(flown: Flight, deed_ns: int) -> tuple[float | None, float | None]:
+def dark_after_s(flown: EmulatedFlight, deed_ns: int) -> tuple[float | None, float | None]:
     """From the deed to dark at the sample, and to the laser's emission off."""
     blanked_ns = last_end_ns(flown.galvo.events, deed_ns)
     off_ns = last_end_ns(flown.laser.events, deed_ns)
@@ -191,7 +191,7 @@ def last_end_ns(events: list[dict[str, Any]], deed_ns: int) -> int | None:
     return int(said[lit[-1] + 1]["time_ns"]) if lit else deed_ns
 
 
-def state_of(flown: Flight) -> str:
+def state_of(flown: EmulatedFlight) -> str:
     """The record in words: whether it was closed, whether its turns verify, and how many lit turns it has not."""
     if not flown.out.exists():
         return "gone"
@@ -207,7 +207,7 @@ def state_of(flown: Flight) -> str:
         return f"not readable: {error}"
 
 
-def measured(deed: str, way: str, do: Deed, folder: Path, wait_s: float) -> Row:
+def measured(deed: str, way: str, do: Deed, folder: Path, wait_s: float) -> SafetyRow:
     """The row. Raises Refused where the run was never lit at the deed."""
     for attempt in range(TRIES):
         own = folder / str(attempt)
@@ -220,11 +220,11 @@ def measured(deed: str, way: str, do: Deed, folder: Path, wait_s: float) -> Row:
     )
 
 
-def is_lit(flown: Flight) -> bool:
+def is_lit(flown: EmulatedFlight) -> bool:
     return all(child.events[-1].get("beam") == "lit" for child in (flown.galvo, flown.laser))
 
 
-def done(deed: str, way: str, do: Deed, flown: Flight, wait_s: float) -> Row:
+def done(deed: str, way: str, do: Deed, flown: EmulatedFlight, wait_s: float) -> SafetyRow:
     deed_ns = time.monotonic_ns()
     do(flown)
     ended, until_s = "goes on", time.monotonic() + wait_s
@@ -244,7 +244,7 @@ def done(deed: str, way: str, do: Deed, flown: Flight, wait_s: float) -> Row:
         flown.program.kill()
         said = flown.program.communicate()[1]
     lines = [line for line in said.strip().splitlines() if "propagateSizeHints" not in line]
-    return Row(deed, way, dark_s, off_s, ended, state_of(flown), lines[-1][-1500:] if lines else "")
+    return SafetyRow(deed, way, dark_s, off_s, ended, state_of(flown), lines[-1][-1500:] if lines else "")
 
 
 def sends(name: str, loop: bool = False) -> Deed:
@@ -254,14 +254,14 @@ def sends(name: str, loop: bool = False) -> Deed:
 def laser_hung(then: Deed) -> Deed:
     """The laser answers no more and stays on (its process is stopped), and then that."""
 
-    def do(flown: Flight) -> None:
+    def do(flown: EmulatedFlight) -> None:
         os.kill(flown.laser.process.pid, signal.SIGSTOP)
         then(flown)
 
     return do
 
 
-def terminates_twice_over_a_stopped_loop(flown: Flight) -> None:
+def terminates_twice_over_a_stopped_loop(flown: EmulatedFlight) -> None:
     flown.signal(signal.SIGSTOP, loop=True)
     flown.signal(signal.SIGTERM)
     time.sleep(2.5)
@@ -269,18 +269,18 @@ def terminates_twice_over_a_stopped_loop(flown: Flight) -> None:
         flown.signal(signal.SIGTERM)
 
 
-def stops_for_a_while(flown: Flight) -> None:
+def stops_for_a_while(flown: EmulatedFlight) -> None:
     """SIGSTOP: a window or a program that hangs; it goes on after STOPPED_S."""
     flown.signal(signal.SIGSTOP)
     time.sleep(STOPPED_S)
     flown.signal(signal.SIGCONT)
 
 
-def deletes(flown: Flight) -> None:
+def deletes(flown: EmulatedFlight) -> None:
     flown.out.unlink()
 
 
-def fills(flown: Flight) -> None:
+def fills(flown: EmulatedFlight) -> None:
     """Every byte of the small disk that the record is on."""
     with suppress(OSError), (flown.out.parent / "ballast").open("wb", buffering=0) as file:
         while True:
@@ -330,7 +330,7 @@ def bench(quick: bool, json: Path | None, docs: Path | None) -> None:
     signal.signal(
         signal.SIGINT, signal.default_int_handler
     )  # else a shell's background job hands down that it ignores it
-    rows: list[Row] = []
+    rows: list[SafetyRow] = []
     chosen = [one for one in deeds() if not quick or (one[1] == "headless" and one[0] in SIGNALS)]
     for number, (deed, way, do, wait_s) in enumerate(chosen):
         with tempfile.TemporaryDirectory() as name:
@@ -338,7 +338,9 @@ def bench(quick: bool, json: Path | None, docs: Path | None) -> None:
             folder.mkdir()
             with ExitStack() as opened:
                 if do is fills and not opened.enter_context(small_disk(folder)):
-                    row = Row(deed, way, None, None, "not measured", "not measured", "no disk may be mounted here")
+                    row = SafetyRow(
+                        deed, way, None, None, "not measured", "not measured", "no disk may be mounted here"
+                    )
                 else:
                     row = measured(deed, way, do, folder, wait_s)
         rows.append(row)
@@ -349,11 +351,11 @@ def bench(quick: bool, json: Path | None, docs: Path | None) -> None:
             write_file(docs, markdown(rows))
 
 
-def line(row: Row) -> str:
+def line(row: SafetyRow) -> str:
     return " | ".join((row.deed, row.way, *cells(row)))
 
 
-def cells(row: Row) -> tuple[str, ...]:
+def cells(row: SafetyRow) -> tuple[str, ...]:
     if row.ended == "not measured":
         return ("not measured", "not measured", row.said, "")
     never = f"not within {AFTER_S:g} s"
@@ -361,7 +363,7 @@ def cells(row: Row) -> tuple[str, ...]:
     return (*times, row.ended, row.record)
 
 
-def markdown(rows: list[Row]) -> str:
+def markdown(rows: list[SafetyRow]) -> str:
     """The page."""
     head = "| what | to | dark at the sample | laser's emission off | the program | the record |"
     table = [head, "|---|---|---|---|---|---|"]

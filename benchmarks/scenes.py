@@ -14,7 +14,7 @@ EDGE_PX = 16
 
 
 @dataclass(frozen=True)
-class Scene:
+class SpotScene:
     """Spots or rings of amplitude 110 on uneven light with noise of 4 grey levels, at least `apart_px` apart."""
 
     side_px: int

@@ -23,14 +23,14 @@ from torch import Tensor, nn
 from config.geometry import Affine
 from drivers.sim.bench import open_bench
 from drivers.sim.camera import SimulatedCamera
-from drivers.sim.sample import Kind, Sample
+from drivers.sim.sample import MixtureSpecies, Sample
 from models.lie.card import AffineShape
 from models.lie.fit import accuracy, fit_classes
 from models.lie.network import AffineNetwork, matched
 from models.lie.species import normalised
 from tracking.patches import cut
 from tracking.settings import Tracking
-from tracking.tracker import Tracker
+from tracking.tracker import LinkingTracker
 
 OUT = Path("benchmarks/results/species.json")
 LOOKS = ("shell", "corona", "halo")
@@ -56,8 +56,8 @@ def seen(look: str, seed: int, frames: int, optics: dict[str, Any]) -> tuple[NDA
     camera = SimulatedCamera(fps=50, exposure_s=0.002, readout_s=0.002, width_px=448, height_px=448, peak_counts=60.0,
                              read_noise_counts=2.0, size_spread=0.1, light_spread=0.4, **optics)  # fmt: skip
     sample = Sample(number=80, arrangement="hexagonal", spacing_um=3.8, disturbance_um=0.3, diameter_um=1.0,
-                    drag_pn_s_per_um=0.018, species=(Kind(look=look),))  # type: ignore[arg-type]  # fmt: skip
-    tracker = Tracker(TRACKING, Affine.scale("px", "um", UM_PER_PX))
+                    drag_pn_s_per_um=0.018, species=(MixtureSpecies(look=look),))  # type: ignore[arg-type]  # fmt: skip
+    tracker = LinkingTracker(TRACKING, Affine.scale("px", "um", UM_PER_PX))
     patches, numbers = [], []
     with open_bench(sample, camera, um_per_px=UM_PER_PX, seed=seed) as bench:
         memory = tracker.start()

@@ -23,15 +23,15 @@ import cv2
 import numpy as np
 
 from benchmarks.accuracy import Profile, bound_px, errors, phase_bias_px
-from benchmarks.scenes import Scene, crystal, walk
+from benchmarks.scenes import SpotScene, crystal, walk
 from config.geometry import Affine
 from control.contract import Frame
-from tracking.link import Remembered, link
+from tracking.link import LinkMemory, link
 from tracking.locate.centroid import Centroid
 from tracking.locate.features import Features
-from tracking.locate.windows import Known, Windows
+from tracking.locate.windows import WindowMemory, Windows
 from tracking.settings import Locator, Tracking
-from tracking.tracker import Tracker
+from tracking.tracker import LinkingTracker
 
 REPEATS, QUICK_REPEATS = 15, 5
 Row = dict[str, Any]
@@ -97,7 +97,7 @@ def locate(quick: bool, say: Say) -> list[Row]:
     rows = []
     for side, count in FULL[:1] if quick else FULL:
         for kind in ("spots", "rings"):
-            scene = Scene(side, count, kind)
+            scene = SpotScene(side, count, kind)
             image = scene.frame(scene.places())
             s = Tracking(diameter_px=scene.diameter_px, minmass=400, separation_px=10.0)
             ours, bare = Centroid(s), Centroid(s, every_column=False)
@@ -115,7 +115,7 @@ def locate(quick: bool, say: Say) -> list[Row]:
     return rows
 
 
-def guarded(find: Windows, image: Any, expected: Known) -> Features:
+def guarded(find: Windows, image: Any, expected: WindowMemory) -> Features:
     """The features in the windows, with every guard: of two windows on one feature, too, one goes."""
     found = find.near(image, expected)
     return find._without_doubles(found, len(found))
@@ -125,17 +125,17 @@ def windows(quick: bool, say: Say) -> list[Row]:
     """T2: windows with guards; T2b: with a strip and linking."""
     rows = []
     for side, count in PREDICTED[:1] if quick else PREDICTED:
-        scene = Scene(side, count, "spots")
+        scene = SpotScene(side, count, "spots")
         places = scene.places()
         images = [scene.frame(places + 0.3 * k, seed=k) for k in range(8)]
         s = Tracking(locator="windows", diameter_px=11, minmass=400, separation_px=10.0, search_px=5.0)
         theirs = _trackpy(s, images[0], every_column=True)
         found = Centroid(s)(images[0])
-        expected = Known(found.position_px + 0.5, found.mass, found.signal)
-        tracker = Tracker(s, Affine.scale("px", "um", 0.1))
+        expected = WindowMemory(found.position_px + 0.5, found.mass, found.signal)
+        tracker = LinkingTracker(s, Affine.scale("px", "um", 0.1))
         state = [tracker.start(), 0]
 
-        def step(tracker: Tracker = tracker, state: list[Any] = state, images: list[Any] = images) -> None:
+        def step(tracker: LinkingTracker = tracker, state: list[Any] = state, images: list[Any] = images) -> None:
             # there and back again, so that no particle jumps
             at = state[1] % 14
             image = images[min(at, 14 - at)]
@@ -162,7 +162,7 @@ def linking(quick: bool, say: Say) -> list[Row]:
         frames = walk(count, side, 10, 1.2)
 
         def ours(frames: list[Any] = frames) -> None:
-            memory = Remembered()
+            memory = LinkMemory()
             for number, place in enumerate(frames):
                 memory, _ = link(memory, number, place, s)
 
@@ -185,7 +185,7 @@ def crystal_right() -> float:
     sites = crystal(45, 14.0)
     chance = np.random.default_rng(1)
     s = Tracking(search_px=12.0, memory=3)
-    memory, owner, right, links = Remembered(), dict[int, int](), 0, 0
+    memory, owner, right, links = LinkMemory(), dict[int, int](), 0, 0
     for number in range(10):
         shown = chance.permutation(np.flatnonzero(chance.random(len(sites)) >= 0.02))
         memory, found = link(memory, number, sites[shown] + 1.4 * chance.standard_normal((len(shown), 2)), s)

@@ -17,7 +17,7 @@ from models.cloud import Cloud
 from models.egnn import EGNN
 from models.frames.average import FrameAveraged
 from models.frames.message import MessagePassing, Round
-from models.ponita.convolution import Block
+from models.ponita.convolution import ConvNextBlock
 from models.ponita.network import Ponita
 
 
@@ -125,7 +125,7 @@ def ponita(network: Ponita, seen: Cloud) -> Tensor:
     across_basis = network.fibre_basis(turned if network.chiral and grid.shape[1] == 2 else cos[:, :, None])
     x = network.embedding(network.lifted(seen))
     reads = []
-    for block, read in zip(cast(list[Block], list(network.blocks)), network.reads, strict=True):
+    for block, read in zip(cast(list[ConvNextBlock], list(network.blocks)), network.reads, strict=True):
         conv = block.convolution
         x1 = scatter(conv.kernel(k) * x[j], i, seen.points)
         x2 = torch.einsum("boc,poc->bpc", x1, conv.fibre_kernel(across_basis)) / len(grid) + conv.bias

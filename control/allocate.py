@@ -18,7 +18,7 @@ Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Light:
+class LightModel:
     """The beam as the instrument believes it to be, and how it is shared.
 
     `trap_kt` is the depth of a steered trap; `depth_kt_per_mw` that of a spot that has the whole beam.
@@ -59,7 +59,7 @@ class Light:
         return spot_largest_force(self.trap_kt * self.kt_pn_um, self.waist_um)
 
 
-def allocate(light: Light, tracks: Tracks, wanted: Forces) -> tuple[Command, tuple[str, ...]]:
+def allocate(light: LightModel, tracks: Tracks, wanted: Forces) -> tuple[Command, tuple[str, ...]]:
     """One beam's spots for what a policy wants, and what was clipped.
 
     A force F becomes a trap at r + F/k, not further than waist/2 from where the particle was seen (physics brief 2.3 S,
@@ -101,7 +101,7 @@ def trusted(tracks: Tracks, wanted: Forces) -> Forces:
     )
 
 
-def _steer(light: Light, tracks: Tracks, wanted: Forces) -> tuple[Floats, str]:
+def _steer(light: LightModel, tracks: Tracks, wanted: Forces) -> tuple[Floats, str]:
     """Trap positions [N, 2], and what was clipped."""
     row = np.searchsorted(tracks.particle, wanted.particle)
     offset_um = wanted.force_pn / light.stiffness_pn_per_um  # [N, 2]
@@ -135,7 +135,7 @@ def circle(radius_um: float, waist_um: float) -> Floats:
     return radius_um * np.stack([np.cos(angle_rad), np.sin(angle_rad)], axis=1)
 
 
-def _share(light: Light, mean_mw: Floats) -> tuple[Floats, Floats]:
+def _share(light: LightModel, mean_mw: Floats) -> tuple[Floats, Floats]:
     """(power while lit [M], dwell [M]) that give these mean powers over one cycle, jumps included.
 
     A new command begins a new cycle. So that nobody gets a visit more than another in the time of one command, a whole

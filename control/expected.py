@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from control.allocate import Light
+from control.allocate import LightModel
 from control.contract import Command, Expected, Felt, Tracks
 from control.plant import Plant
 
@@ -33,7 +33,7 @@ class Hold:
     rate_hz: Floats = field(default_factory=lambda: np.empty(0))  # [N] kappa in the trap's middle
 
     @classmethod
-    def of(cls, command: Command, effect_s: float, light: Light, plant: Plant) -> Hold:
+    def of(cls, command: Command, effect_s: float, light: LightModel, plant: Plant) -> Hold:
         """The particles that have one spot each."""
         who, row, spots = np.unique(command.particle, return_index=True, return_counts=True)
         row = row[(spots == 1) & (who >= 0)]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from control.allocate import Light, allocate
+from control.allocate import LightModel, allocate
 from control.contract import (
     DARK,
     Beam,
@@ -47,7 +47,7 @@ class Machine:
 
     tracker: Tracker
     policy: Policy
-    light: Light
+    light: LightModel
     limits: Limits
     latency_s: float  # from the beginning of a turn to when its command acts
     hold_s: float  # one frame period: how long a command acts
@@ -58,8 +58,8 @@ class Machine:
     plant: Plant | None = None  # how particles follow their traps; None: the tracker is told nothing of the light
     recorded_light: bool = False  # particles follow the light that their frames say they felt, not that of this machine
 
-    def start(self) -> Memory:
-        return Memory(self.tracker.start(), self.policy.start(), History(self.depth_s))
+    def start(self) -> LoopMemory:
+        return LoopMemory(self.tracker.start(), self.policy.start(), History(self.depth_s))
 
     @property
     def refused(self) -> dict[OrderKind, str]:
@@ -85,7 +85,7 @@ class Machine:
 
 
 @dataclass(frozen=True)
-class Memory:
+class LoopMemory:
     """What one turn leaves for the next."""
 
     tracker: Any
@@ -101,13 +101,13 @@ class Memory:
     allowed: Command = DARK  # the newest command, and when it was planned to act
 
 
-def ignored(memory: Memory) -> None:
+def ignored(memory: LoopMemory) -> None:
     """No recorder is ever exchanged."""
 
 
 def turn(
-    machine: Machine, memory: Memory, frame: Frame | None, now_s: float, orders: tuple[Order, ...]
-) -> tuple[Memory, Turn]:
+    machine: Machine, memory: LoopMemory, frame: Frame | None, now_s: float, orders: tuple[Order, ...]
+) -> tuple[LoopMemory, Turn]:
     """A frame becomes a command. Pure: same arguments, same answer."""
     before = memory
     unseen: tuple[str, ...] = ()
@@ -144,7 +144,7 @@ def run(
     recorder: Recorder,
     told: Callable[[], tuple[Order, ...]],
     watch: Callable[[Turn], None],
-    before: Callable[[Memory], None] = ignored,
+    before: Callable[[LoopMemory], None] = ignored,
 ) -> None:
     """Turn after turn until the camera has no more frames. However it ends, the beam is dark.
 
@@ -197,7 +197,7 @@ def act(beam: Beam, clock: Clock, recorder: Recorder, done: Turn) -> tuple[Turn,
     return done, faults
 
 
-def applied(machine: Machine, memory: Memory, orders: Iterable[Order]) -> tuple[Machine, Memory]:
+def applied(machine: Machine, memory: LoopMemory, orders: Iterable[Order]) -> tuple[Machine, LoopMemory]:
     """With the machine that an APPLY brings, between two turns. Identities and history stay; the law begins anew."""
     for order in orders:
         if order.kind is OrderKind.APPLY and order.machine is not None:
@@ -207,7 +207,7 @@ def applied(machine: Machine, memory: Memory, orders: Iterable[Order]) -> tuple[
     return machine, memory
 
 
-def look(machine: Machine, memory: Memory, frame: Frame | None, now_s: float) -> tuple[Memory, Tracks]:
+def look(machine: Machine, memory: LoopMemory, frame: Frame | None, now_s: float) -> tuple[LoopMemory, Tracks]:
     """Track, and remember where everyone was and how many frames were never seen. Raises Fault as the tracker does."""
     if frame is None or out_of_order(memory, frame):
         return memory, Tracks(now_s)
@@ -230,7 +230,7 @@ def felt(machine: Machine, frame: Frame | None, tracks: Tracks) -> Command:
     return felt_by(frame.felt, tracks, machine.light.waist_um)
 
 
-def held(machine: Machine, memory: Memory, acting: Command, effect_s: float) -> tuple[Hold, ...]:
+def held(machine: Machine, memory: LoopMemory, acting: Command, effect_s: float) -> tuple[Hold, ...]:
     """The light that acts after the newest frame, with that of this turn, which acts from `effect_s` on.
 
     A recorded command acts from when it was planned to act then.
@@ -252,12 +252,12 @@ def named(species: tuple[int, ...], tracks: Tracks) -> Tracks:
     return replace(tracks, species=np.where(told, given, tracks.species), state=state)
 
 
-def out_of_order(memory: Memory, frame: Frame) -> bool:
+def out_of_order(memory: LoopMemory, frame: Frame) -> bool:
     sightings = memory.history.sightings
     return bool(sightings) and frame.time_s <= sightings[-1].time_s
 
 
-def stale(machine: Machine, memory: Memory, frame: Frame | None, now_s: float) -> tuple[str, ...]:
+def stale(machine: Machine, memory: LoopMemory, frame: Frame | None, now_s: float) -> tuple[str, ...]:
     """A beam steered by an old picture is in doubt."""
     if frame is None:
         return ("the camera is silent",)

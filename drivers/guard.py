@@ -24,7 +24,7 @@ ROUNDING = 1e-9  # a power or a place that is over its limit by this part is not
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bounds:
+class GuardLimits:
     """What no command may exceed."""
 
     low_um: tuple[float, float]  # the field that the beam may visit
@@ -43,7 +43,7 @@ class Guard:
     """
 
     def __init__(
-        self, deflector: Deflector, laser: Laser, clock: Clock, um_to_v: Map, bounds: Bounds, *, watch: bool
+        self, deflector: Deflector, laser: Laser, clock: Clock, um_to_v: Map, bounds: GuardLimits, *, watch: bool
     ) -> None:
         if (um_to_v.source, um_to_v.target) != ("um", "v"):
             raise ValueError(f"the guard needs a map from um to v, not from {um_to_v.source} to {um_to_v.target}")

@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Steered:
+class DeflectorReadback:
     """What a deflector did: its converter's steps and its shortest visit are in it."""
 
     position_v: Floats  # [M, 2]
@@ -40,7 +40,7 @@ class Deflector(Protocol):
     @property
     def high_v(self) -> tuple[float, float]: ...
 
-    def steer(self, position_v: Floats, dwell_s: Floats) -> Steered:
+    def steer(self, position_v: Floats, dwell_s: Floats) -> DeflectorReadback:
         """Visit position_v [M, 2], each for dwell_s [M], M > 0. Answers what was done. Raises Fault."""
         ...
 

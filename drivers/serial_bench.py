@@ -20,7 +20,7 @@ from drivers.deflectors.serial_galvo import SerialGalvo, SerialGalvoDriver
 from drivers.emulate.child import Child
 from drivers.emulate.light_path import LightPath, Listener
 from drivers.emulate.settings import Emulated
-from drivers.guard import Bounds, Guard
+from drivers.guard import Guard, GuardLimits
 from drivers.lasers.cobolt import Cobolt, CoboltDriver, put_out
 from drivers.readback import Returned
 from drivers.sim.bench import warm_up
@@ -35,7 +35,7 @@ Corners = tuple[tuple[float, float], tuple[float, float]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Means:
+class BenchSettings:
     """What both kinds of rig need to know beside their devices."""
 
     um_per_px: float
@@ -99,7 +99,7 @@ class SerialBench:
         self.close()
 
 
-def open_serial_bench(camera: OpenCVCamera, galvo: SerialGalvo, laser: Cobolt, means: Means) -> SerialBench:
+def open_serial_bench(camera: OpenCVCamera, galvo: SerialGalvo, laser: Cobolt, means: BenchSettings) -> SerialBench:
     """Real devices. Raises Fault, Refused; what was opened until then is closed."""
     clock = PacedClock(1.0)
     with ExitStack() as opened:
@@ -112,8 +112,8 @@ def open_serial_bench(camera: OpenCVCamera, galvo: SerialGalvo, laser: Cobolt, m
 
 
 def open_emulated_bench(
-    sample: Sample, camera: SimulatedCamera, galvo: SerialGalvo, laser: Cobolt, emulated: Emulated, means: Means,
-    *, seed: int = 0,
+    sample: Sample, camera: SimulatedCamera, galvo: SerialGalvo, laser: Cobolt, emulated: Emulated,
+    means: BenchSettings, *, seed: int = 0,
 ) -> SerialBench:  # fmt: skip
     """Emulated devices over a simulated sample, in real time. Raises Fault, Refused."""
     stage = _stage(camera, emulated, means.um_per_px)
@@ -194,12 +194,12 @@ def _put_out_on_failure(laser: Cobolt) -> Iterator[None]:
 
 
 def _guard(
-    mirrors: SerialGalvoDriver, lamp: CoboltDriver, clock: PacedClock, galvo: SerialGalvo, means: Means,
+    mirrors: SerialGalvoDriver, lamp: CoboltDriver, clock: PacedClock, galvo: SerialGalvo, means: BenchSettings,
     middle_um: tuple[float, float],
 ) -> Guard:  # fmt: skip
     low_um, high_um = means.field_um
     power_mw = min(means.power_cap_mw, lamp.max_power_mw)
-    bounds = Bounds(low_um=low_um, high_um=high_um, power_mw=power_mw, heartbeat_s=means.heartbeat_s)
+    bounds = GuardLimits(low_um=low_um, high_um=high_um, power_mw=power_mw, heartbeat_s=means.heartbeat_s)
     return Guard(mirrors, lamp, clock, means.um_to_v or _um_to_v(galvo, middle_um), bounds, watch=True)
 
 

@@ -24,7 +24,7 @@ from config.files import read_bytes
 from config.reader import build, plain, read
 from config.refused import Refused
 from config.words import one_line, quoted
-from models.data.task import Shape
+from models.data.task import FeatureCounts
 from models.networks import AnyNetwork, made
 from models.training import AnyTask
 
@@ -79,8 +79,8 @@ class Card:
     card_sha256: Annotated[str, Doc("of all of the above")] = ""
 
     @property
-    def shape(self) -> Shape:
-        return Shape(self.dimension, self.scalars, self.vectors, self.attributes)
+    def shape(self) -> FeatureCounts:
+        return FeatureCounts(self.dimension, self.scalars, self.vectors, self.attributes)
 
 
 def write(network: nn.Module, card: Card, path: Path) -> Card:

@@ -42,7 +42,7 @@ class Cloud:
 
 
 @dataclass(frozen=True)
-class Answer:
+class PointFeatures:
     """What a network says of each point."""
 
     vector: Tensor  # [N, V, d]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.cloud import Answer, Cloud
+from models.cloud import Cloud, PointFeatures
 from models.graph import add_at, count_at, envelope
 from models.layers import GaussianRadial, PairLinear, perceptron, silu, through
 
@@ -73,11 +73,11 @@ class EGNN(nn.Module):
         self.layers = nn.ModuleList(Layer(width, extra, vectors) for _ in range(layers))
         self.scalar = perceptron(width, width, scalars_out) if scalars_out else None
 
-    def forward(self, seen: Cloud) -> Answer:
+    def forward(self, seen: Cloud) -> PointFeatures:
         feature = self.embedding(self._features(seen))  # [N, width]
         moved, feature = self._moving(seen, feature) if self.cutoff is None else self._staying(seen, feature)
         scalar = seen.position.new_zeros(seen.points, 0) if self.scalar is None else self.scalar(feature)
-        return Answer(moved[:, None], scalar)
+        return PointFeatures(moved[:, None], scalar)
 
     def _rounds(self) -> list[Layer]:
         return cast(list[Layer], list(self.layers))

@@ -5,16 +5,16 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from models.cloud import Answer, Cloud
+from models.cloud import Cloud, PointFeatures
 
 
-class Linear(nn.Module):
+class VectorLinear(nn.Module):
     """sum_k a_k v_k, one weight a vector feature."""
 
     def __init__(self, vectors: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(vectors))
 
-    def forward(self, seen: Cloud) -> Answer:
+    def forward(self, seen: Cloud) -> PointFeatures:
         vector = (self.weight[None, :, None] * seen.vector).sum(1, keepdim=True)
-        return Answer(vector, seen.position.new_zeros(seen.points, 0))
+        return PointFeatures(vector, seen.position.new_zeros(seen.points, 0))

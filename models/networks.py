@@ -12,14 +12,14 @@ from torch import nn
 from config.fields import Doc, Field, Ge, Gt, Le, settings
 from config.refused import Refused
 from config.words import one_line
-from models.data.task import Shape
+from models.data.task import FeatureCounts
 from models.egnn import EGNN
 from models.frames.average import FrameAveraged
 from models.frames.harmonic import harmonic
 from models.frames.message import MessagePassing
 from models.frames.network import FrameAveragingNetwork
 from models.frames.pca import gated, principal
-from models.linear import Linear
+from models.linear import VectorLinear
 from models.ponita.cloud import PonitaPoints
 from models.ponita.network import Ponita
 
@@ -45,8 +45,8 @@ class LinearSettings:
 
     kind: Literal["linear"] = "linear"
 
-    def build(self, shape: Shape) -> nn.Module:
-        return Linear(shape.vectors)
+    def build(self, shape: FeatureCounts) -> nn.Module:
+        return VectorLinear(shape.vectors)
 
     def symmetry(self, dimension: int) -> str:
         return f"E({dimension})"
@@ -65,7 +65,7 @@ class PlainSettings:
     def __post_init__(self) -> None:
         refuse_lone_radial(self.cutoff, self.radial)
 
-    def build(self, shape: Shape) -> nn.Module:
+    def build(self, shape: FeatureCounts) -> nn.Module:
         return MessagePassing(
             dimension=shape.dimension, scalars=shape.scalars, vectors=shape.vectors, attributes=shape.attributes,
             width=self.width, layers=self.layers, cutoff=self.cutoff, radial=self.radial,
@@ -88,7 +88,7 @@ class EgnnSettings:
     def __post_init__(self) -> None:
         refuse_lone_radial(self.cutoff, self.radial)
 
-    def build(self, shape: Shape) -> nn.Module:
+    def build(self, shape: FeatureCounts) -> nn.Module:
         return EGNN(scalars=shape.scalars, vectors=shape.vectors, attributes=shape.attributes, width=self.width,
                     layers=self.layers, cutoff=self.cutoff, radial=self.radial)  # fmt: skip
 
@@ -114,7 +114,7 @@ class FrameSettings:
     def __post_init__(self) -> None:
         refuse_lone_radial(self.cutoff, self.radial)
 
-    def build(self, shape: Shape) -> nn.Module:
+    def build(self, shape: FeatureCounts) -> nn.Module:
         frames = {"gated": partial(gated, group=self.group), "harmonic": partial(harmonic, group=self.group),
                   "principal": partial(principal, group=self.group)}  # fmt: skip
         backbone = MessagePassing(
@@ -139,7 +139,7 @@ class FrameNetworkSettings:
     width: Annotated[int, Gt(0), Le(4096), Doc("channels; a multiple of the dimension")] = 60
     layers: Layers = 4
 
-    def build(self, shape: Shape) -> nn.Module:
+    def build(self, shape: FeatureCounts) -> nn.Module:
         return FrameAveragingNetwork(
             dimension=shape.dimension, scalars=shape.scalars, vectors=shape.vectors, attributes=shape.attributes,
             width=self.width, layers=self.layers, group=self.group,
@@ -171,7 +171,7 @@ class PonitaSettings:
     def __post_init__(self) -> None:
         refuse_lone_radial(self.cutoff, self.radial)
 
-    def build(self, shape: Shape) -> nn.Module:
+    def build(self, shape: FeatureCounts) -> nn.Module:
         return Ponita(
             dimension=shape.dimension, group=self.group, grid=self.grid, scalars=shape.scalars, vectors=shape.vectors,
             attributes=shape.attributes, width=self.width, basis=self.basis, layers=self.layers, degree=self.degree,
@@ -195,7 +195,7 @@ class PonitaPointsSettings:
     cutoff: Cutoff = None
     length: Annotated[float, Gt(0), Doc("unit in which a kernel sees distances")] = 1.0
 
-    def build(self, shape: Shape) -> nn.Module:
+    def build(self, shape: FeatureCounts) -> nn.Module:
         return PonitaPoints(
             dimension=shape.dimension, group=self.group, scalars=shape.scalars, vectors=shape.vectors, width=self.width,
             layers=self.layers, degree=self.degree, cutoff=self.cutoff, length=self.length,

@@ -48,7 +48,7 @@ NEWEST_STEPS = 500  # of which the running variance is a mean, in effect
 
 
 @dataclass(frozen=True, slots=True)
-class Remembered:
+class LinkMemory:
     """Every particle that may still be seen again, in order of rising `particle`."""
 
     who: Ints = field(default_factory=lambda: np.empty((0, 5), np.int64))  # [M, 5] columns of tracking.assign
@@ -78,7 +78,7 @@ class Remembered:
         """[M, 2] where it is expected next."""
         return self.place_px[:, AHEAD_X:]
 
-    def expecting(self, row: Ints, position_px: Floats) -> Remembered:
+    def expecting(self, row: Ints, position_px: Floats) -> LinkMemory:
         """Some rows are expected elsewhere, at [len(row), 2]."""
         place_px = self.place_px.copy()
         place_px[row, AHEAD_X:] = position_px
@@ -125,7 +125,7 @@ class Linked:
         return *alarm, *merged, *(f"particle {particle} may be another from here on" for particle in doubts.tolist())
 
 
-def led(before: Remembered, number: int, s: Tracking) -> Remembered:
+def led(before: LinkMemory, number: int, s: Tracking) -> LinkMemory:
     """The remembered particles, expected in frame `number` where the flow that `predict` names moves them."""
     if s.predict == "last" or len(before) == 0:
         return before
@@ -135,8 +135,8 @@ def led(before: Remembered, number: int, s: Tracking) -> Remembered:
 
 
 def link(
-    before: Remembered, number: int, position_px: Floats, s: Tracking, held: Bools | None = None, rules: Rules = NEWEST
-) -> tuple[Remembered, Linked]:
+    before: LinkMemory, number: int, position_px: Floats, s: Tracking, held: Bools | None = None, rules: Rules = NEWEST
+) -> tuple[LinkMemory, Linked]:
     """The features at `position_px` [N, 2] of frame `number` get their identities.
 
     With the gate `constant` the partition is that of trackpy.link with the same search range and memory.
@@ -181,7 +181,7 @@ def link(
     return _with_flow(before, after, number, position_px, s, held, doubted, learns=shared != AMBIGUOUS), linked
 
 
-def _doubt_share(before: Remembered, s: Tracking) -> float:
+def _doubt_share(before: LinkMemory, s: Tracking) -> float:
     """The share of search_px^2 by which any other way to link must be worse.
 
     For Gaussian steps of variance sigma^2 along each axis, a way whose sum of squares is larger by 2 sigma^2 log(q) is
@@ -192,7 +192,7 @@ def _doubt_share(before: Remembered, s: Tracking) -> float:
     return max(s.doubt, 2.0 * LOG_ODDS * before.variance_px2 / s.search_px**2)
 
 
-def _with_steps(before: Remembered, number: int, position_px: Floats, linked: Linked) -> Remembered:
+def _with_steps(before: LinkMemory, number: int, position_px: Floats, linked: Linked) -> LinkMemory:
     """`before` with the running variance of the steps after this frame; what all have in common is no part of it."""
     row = np.minimum(np.searchsorted(before.particle, linked.particle), max(len(before) - 1, 0))
     again = np.zeros(len(position_px), np.bool_)
@@ -215,7 +215,7 @@ def _with_steps(before: Remembered, number: int, position_px: Floats, linked: Li
 
 
 def _merging(
-    before: Remembered, variance_px2: float, position_px: Floats, linked: Linked
+    before: LinkMemory, variance_px2: float, position_px: Floats, linked: Linked
 ) -> tuple[Ints, Bools]:  # fmt: skip
     """([P, 2] particles that may be seen as one; [N] which sights those are).
 
@@ -247,8 +247,8 @@ def _merging(
 
 
 def _linked(
-    before: Remembered, number: int, position_px: Floats, s: Tracking, doubt: float, chains: bool
-) -> tuple[Remembered, Linked]:
+    before: LinkMemory, number: int, position_px: Floats, s: Tracking, doubt: float, chains: bool
+) -> tuple[LinkMemory, Linked]:
     """What `tracking.assign.follow` answers. Raises Fault as `link` does."""
     features = len(position_px)
     if features > MOST_FEATURES:
@@ -274,12 +274,12 @@ def _linked(
         )
     end = 3 * features + lost
     linked = Linked(said, features, (end, end + doubts))
-    return Remembered(who, place_px, next_particle, before.drift_px, before.moves), linked
+    return LinkMemory(who, place_px, next_particle, before.drift_px, before.moves), linked
 
 
 def _with_common_move(
-    before: Remembered, number: int, position_px: Floats, s: Tracking, held: Bools, missed: int
-) -> tuple[int, Remembered]:  # fmt: skip
+    before: LinkMemory, number: int, position_px: Floats, s: Tracking, held: Bools, missed: int
+) -> tuple[int, LinkMemory]:  # fmt: skip
     """(what `tracking.drift.common` finds; who is remembered, expected where a clear common move has brought them)."""
     kind, x, y = common(before.who, before.place_px, held, position_px, s.search_px, missed)
     if kind != SHARED:
@@ -289,7 +289,7 @@ def _with_common_move(
     return kind, before.expecting(np.flatnonzero(~held), there_px[~held])
 
 
-def _doubt(after: Remembered, linked: Linked, wary: Bools) -> None:
+def _doubt(after: LinkMemory, linked: Linked, wary: Bools) -> None:
     """The links of these sights [N] are UNCERTAIN, as from a doubt of their own: both are written to."""
     row = np.searchsorted(after.particle, linked.particle[wary])
     after.who[row, CLEAR] = 0
@@ -297,7 +297,7 @@ def _doubt(after: Remembered, linked: Linked, wary: Bools) -> None:
     linked.said[linked.features : 2 * linked.features][wary] = UNCERTAIN
 
 
-def _doubt_when_seen_again(after: Remembered, particle: Ints) -> None:
+def _doubt_when_seen_again(after: LinkMemory, particle: Ints) -> None:
     """Those of these that are not seen now are UNCERTAIN in their next sighting: `after` is written to."""
     row = np.minimum(np.searchsorted(after.particle, particle), len(after) - 1)
     row = row[(after.particle[row] == particle) & (after.who[row, MISSED] > 0)]
@@ -305,7 +305,7 @@ def _doubt_when_seen_again(after: Remembered, particle: Ints) -> None:
     after.who[row, DOUBTED] = 1
 
 
-def _flow(before: Remembered, s: Tracking) -> Flow:
+def _flow(before: LinkMemory, s: Tracking) -> Flow:
     """What is known of the flow: the drift, or what it is said to be at the beginning; the newest moves."""
     drift_px = before.drift_px if before.moves else s.initial_velocity_px_per_frame
     known: Bools = np.isfinite(before.velocity_px.sum(axis=1))
@@ -315,9 +315,9 @@ def _flow(before: Remembered, s: Tracking) -> Flow:
 
 
 def _with_flow(
-    before: Remembered, after: Remembered, number: int, position_px: Floats, s: Tracking, held: Bools, doubted: Bools,
+    before: LinkMemory, after: LinkMemory, number: int, position_px: Floats, s: Tracking, held: Bools, doubted: Bools,
     learns: bool,
-) -> Remembered:  # fmt: skip
+) -> LinkMemory:  # fmt: skip
     """What the moves of this frame add to what is known of the flow; links in doubt [rows of `after`] add nothing."""
     row = np.minimum(np.searchsorted(after.particle, before.particle), max(len(after) - 1, 0))
     again = (before.who[:, MISSED] == 0) & ~held
@@ -336,8 +336,8 @@ def _with_flow(
 
 
 def _link_without_alarms(
-    before: Remembered, number: int, position_px: Floats, s: Tracking
-) -> tuple[Remembered, Linked]:  # fmt: skip
+    before: LinkMemory, number: int, position_px: Floats, s: Tracking
+) -> tuple[LinkMemory, Linked]:  # fmt: skip
     """As kernels up to 3 did it: where each is expected next is in what is remembered."""
     after, linked = _linked(before, number, position_px, s, s.doubt, False)
     if s.predict == "last":
@@ -347,7 +347,7 @@ def _link_without_alarms(
     return replace(after, drift_px=drift_px), linked
 
 
-def _drift(before: Remembered, number: int, linked: Linked, position_px: Floats) -> tuple[float, float]:
+def _drift(before: LinkMemory, number: int, linked: Linked, position_px: Floats) -> tuple[float, float]:
     """The median move a frame of all that were linked, low-passed; Brownian moves have a median of 0."""
     seen = (before.who[:, MISSED] == 0) & np.isin(before.particle, linked.particle)
     if np.count_nonzero(seen) < FEWEST:

@@ -13,15 +13,23 @@ from numpy.typing import NDArray
 from config.geometry import Affine
 from control.contract import NOBODY, Classifier, Expected, Frame, Tracks
 from tracking.correct import NOTHING, Correction, outside
-from tracking.link import Linked, Remembered, led, link
+from tracking.link import Linked, LinkMemory, led, link
 from tracking.locate import gaussian, radial
 from tracking.locate.auto import MOST, Choice, choose
 from tracking.locate.centroid import Centroid
 from tracking.locate.features import Features, Locate
-from tracking.locate.gaussian import Gaussian
+from tracking.locate.gaussian import GaussianLocator
 from tracking.locate.radial import Radial
 from tracking.locate.trackpy_locate import TrackpyLocate
-from tracking.locate.windows import FIRST_LOOKS, LARGEST_MASS, LEAST_MASS, LEAST_SIGNAL, Agreement, Known, Windows
+from tracking.locate.windows import (
+    FIRST_LOOKS,
+    LARGEST_MASS,
+    LEAST_MASS,
+    LEAST_SIGNAL,
+    Agreement,
+    WindowMemory,
+    Windows,
+)
 from tracking.patches import sorted_by
 from tracking.rules import NEWEST, Rules
 from tracking.settings import Tracking
@@ -35,7 +43,7 @@ AGAIN = 100  # looks after which `auto` judges the image anew
 LOCATORS: dict[str, Callable[[Tracking, Rules], Locate]] = {
     "centroid": lambda settings, rules: Centroid(settings, rules=rules),
     "radial": Radial,
-    "gaussian": Gaussian,
+    "gaussian": GaussianLocator,
     "trackpy": lambda settings, rules: TrackpyLocate(settings),
 }
 
@@ -46,10 +54,10 @@ def locator(settings: Tracking, rules: Rules = NEWEST) -> Locate:
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class TrackerMemory:
     """What the tracker knows when a frame comes."""
 
-    seen: Remembered = field(default_factory=Remembered)
+    seen: LinkMemory = field(default_factory=LinkMemory)
     light: Floats = field(default_factory=lambda: np.empty((0, 2)))  # [M, 2] running means of mass and signal
     choice: Choice | None = None  # of `auto`
     labels: Any = None  # of the classifier
@@ -60,7 +68,7 @@ class Memory:
 
 
 @dataclass(frozen=True)
-class Tracker:
+class LinkingTracker:
     """The Tracker plug. Its answer depends on its settings, the memory and the frame, and on nothing else."""
 
     settings: Tracking
@@ -76,10 +84,10 @@ class Tracker:
             raise ValueError(f"a tracker needs a map from px to um, not {ends}")
         object.__setattr__(self, "locate", locator(self.settings, self.rules))
 
-    def start(self) -> Memory:
-        return Memory()
+    def start(self) -> TrackerMemory:
+        return TrackerMemory()
 
-    def step(self, memory: Memory, frame: Frame, expected: Expected = NOBODY) -> tuple[Memory, Tracks]:
+    def step(self, memory: TrackerMemory, frame: Frame, expected: Expected = NOBODY) -> tuple[TrackerMemory, Tracks]:
         """Who is where in `frame`; rows in order of rising particle."""
         memory = self._under_these_settings(memory)
         if self.rules.leads:
@@ -102,19 +110,19 @@ class Tracker:
         notes = (*notes, *self._about(memory.agreement, agreement))
         tracks = self._tracks(frame.time_s, found.only(linked.order), linked, notes)
         labels, tracks = sorted_by(self.classifier, memory.labels, frame.image, tracks)
-        return Memory(seen, light, choice, labels, rival, memory.looks + 1, self.settings, agreement), tracks
+        return TrackerMemory(seen, light, choice, labels, rival, memory.looks + 1, self.settings, agreement), tracks
 
-    def _under_these_settings(self, memory: Memory) -> Memory:
+    def _under_these_settings(self, memory: TrackerMemory) -> TrackerMemory:
         """Other settings measure other brightnesses: those so far are forgotten, identities are not."""
         if memory.settings == self.settings:
             return memory
         return replace(memory, light=np.full_like(memory.light, np.nan), choice=None, rival=None, agreement=Agreement())
 
-    def _find(self, memory: Memory, frame: Frame) -> tuple[Features, Agreement]:
+    def _find(self, memory: TrackerMemory, frame: Frame) -> tuple[Features, Agreement]:
         """(the features of one frame, how far windows agree with it)."""
         if self.settings.locator not in ("windows", "auto"):
             return self.locate(frame.image), memory.agreement
-        known = Known(memory.seen.expected_px, memory.light[:, 0], memory.light[:, 1])
+        known = WindowMemory(memory.seen.expected_px, memory.light[:, 0], memory.light[:, 1])
         return Windows(self.settings, self.rules).look(frame.image, known, memory.looks, memory.agreement)
 
     def _about(self, before: Agreement, now: Agreement) -> tuple[str, ...]:
@@ -125,7 +133,7 @@ class Tracker:
             return (f"windows: a new particle is found within {self.settings.late_looks} looks",)
         return ()
 
-    def _chosen(self, memory: Memory, frame: Frame, found: Features) -> tuple[Choice | None, Choice | None]:
+    def _chosen(self, memory: TrackerMemory, frame: Frame, found: Features) -> tuple[Choice | None, Choice | None]:
         """(what `auto` goes by, what it would change to if it judged so once more)."""
         if self.settings.locator != "auto" or (memory.choice is not None and memory.looks % AGAIN):
             return memory.choice, memory.rival
@@ -145,7 +153,7 @@ class Tracker:
         sharpen = radial.sharpen if choice.name == "radial" else gaussian.sharpen
         return sharpen(frame.image, found, self.settings, self.rules)
 
-    def expect(self, memory: Memory, expected: Expected) -> Memory:
+    def expect(self, memory: TrackerMemory, expected: Expected) -> TrackerMemory:
         """The memory with these places for those of `expected` that are remembered: trapped ones follow the command."""
         seen = memory.seen
         if len(expected.particle) == 0 or len(seen) == 0:

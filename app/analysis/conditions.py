@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from control.allocate import Light
+from control.allocate import LightModel
 from control.experiment import Experiment
 from control.plant import Plant
 
@@ -17,11 +17,11 @@ ALIKE = 0.01  # share of their depth by which two minima may differ and count as
 
 
 @dataclass(frozen=True)
-class Means:
+class Conditions:
     """What the experiment has to work with."""
 
     plant: Plant
-    light: Light
+    light: LightModel
     latency_s: float  # from mid-exposure to when a command acts
     hold_s: float
     particles: int = 1
@@ -66,6 +66,6 @@ def innermost(energy: NDArray[np.float64]) -> int:
     return int(np.argmax(alike))
 
 
-def largest_force_pn(experiment: Experiment, means: Means) -> float:
+def largest_force_pn(experiment: Experiment, means: Conditions) -> float:
     """That a law can give: of one trap at half its waist, where it is steered."""
     return means.light.largest_force_pn if experiment.mode == "steered" else math.inf

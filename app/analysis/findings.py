@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from app.analysis.conditions import Means, minimum
+from app.analysis.conditions import Conditions, minimum
 from app.analysis.heat import work_kt
 from app.analysis.live_observables import bond_order
 from app.analysis.orientation import heading_memory, persistence_s
@@ -52,7 +52,7 @@ class RunTables:
     """A run, as its report needs it."""
 
     plan: Plan
-    means: Means
+    means: Conditions
     fps: float
     tracks: pd.DataFrame
     commands: pd.DataFrame
@@ -63,11 +63,11 @@ class RunTables:
     since: str = ""  # from when on, in words; empty: it is the whole run
 
 
-def means_of(made: Plan, particles: int) -> Means:
+def means_of(made: Plan, particles: int) -> Conditions:
     """What the run's rig has to work with: from mid-exposure to effect."""
     rig = made.rig
     seen_s = rig.camera.exposure_s / 2.0 + rig.camera.readout_s
-    return Means(rig.plant, build_light(made), seen_s + latency_s(rig), 1.0 / rig.camera.fps, particles)
+    return Conditions(rig.plant, build_light(made), seen_s + latency_s(rig), 1.0 / rig.camera.fps, particles)
 
 
 def blocks(time_s: pd.Series[float], number: int) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.analysis.conditions import Means, largest_force_pn, minimum, span_um
+from app.analysis.conditions import Conditions, largest_force_pn, minimum, span_um
 from control.experiment import Experiment, Programmed
 from control.theory import active, delayed
 
@@ -41,7 +41,7 @@ def swimming_speed_um_per_s(
     return float(v[runs[0]]) if len(runs) else 0.0
 
 
-def speed_um_per_s(force: Any, experiment: Experiment, means: Means) -> float:
+def speed_um_per_s(force: Any, experiment: Experiment, means: Conditions) -> float:
     """Of a particle that runs from its own past by this force; 0 where it does not."""
     delay_s = force.delay_s or means.age_s
     age_s = age_seen_s(experiment, means, delay_s)
@@ -54,13 +54,13 @@ def speed_um_per_s(force: Any, experiment: Experiment, means: Means) -> float:
     )  # fmt: skip
 
 
-def age_seen_s(experiment: Experiment, means: Means, delay_s: float) -> float:
+def age_seen_s(experiment: Experiment, means: Conditions, delay_s: float) -> float:
     """Age of the place that a trap pulls back to while it acts; 0 where light is painted, or aimed at what will be."""
     steered = experiment.mode == "steered" and not experiment.trap.predict
     return min(means.age_s, 0.99 * delay_s) if steered else 0.0
 
 
-def turning_delay_s(force: Any, experiment: Experiment, means: Means) -> float:
+def turning_delay_s(force: Any, experiment: Experiment, means: Conditions) -> float:
     """What stands for tau in P18 and P19: tau + a + kappa a tau, since a trap that pulls back to a place of age a
     also holds the particle across its way (app/reproduce/rows/active.py has the derivation); tau where a is 0."""
     delay_s = force.delay_s or means.age_s
@@ -68,7 +68,7 @@ def turning_delay_s(force: Any, experiment: Experiment, means: Means) -> float:
     return float(delay_s + age_s + means.plant.rate_hz(means.light.stiffness_pn_per_um) * age_s * delay_s)
 
 
-def foreseen_persistence_s(experiment: Experiment, means: Means) -> float:
+def foreseen_persistence_s(experiment: Experiment, means: Conditions) -> float:
     """How long a particle that runs from its own past keeps its direction (P18); nan under another law."""
     speed = foreseen_speed_um_per_s(experiment, means)
     if not math.isfinite(speed):
@@ -83,13 +83,13 @@ def longest_delay_s(experiment: Experiment) -> float:
     return max((force.delay_s or 0.0 for force in forces), default=0.0) or 0.5
 
 
-def foreseen_speed_um_per_s(experiment: Experiment, means: Means) -> float:
+def foreseen_speed_um_per_s(experiment: Experiment, means: Conditions) -> float:
     """Of a particle that runs from its own past; nan where the law is not of that kind."""
     alone = _alone(experiment)
     return math.nan if alone is None else speed_um_per_s(alone, experiment, means) or math.nan
 
 
-def foreseen_msd_um2(experiment: Experiment, means: Means, lag_s: Floats) -> Floats | None:
+def foreseen_msd_um2(experiment: Experiment, means: Conditions, lag_s: Floats) -> Floats | None:
     """[L] um^2, both axes, of a particle that feels its own past alone; None where there is no closed form."""
     alone = _alone(experiment)
     if alone is None:

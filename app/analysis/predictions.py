@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.analysis.conditions import Means, largest_force_pn, minimum, span_um
+from app.analysis.conditions import Conditions, largest_force_pn, minimum, span_um
 from app.analysis.predicted_motion import speed_um_per_s, turning_delay_s
 from config.refused import Refused
 from control.experiment import Experiment, Programmed
@@ -33,7 +33,7 @@ class Foreseen:
 
 
 @dataclass(frozen=True)
-class Curve:
+class PotentialCurve:
     """A potential as a function of the distance, as it was asked for and as it will act."""
 
     r_um: Floats  # [K]
@@ -44,7 +44,7 @@ class Curve:
     reach_pn: float  # the largest force that the light can give; inf where it is the painted light itself
 
 
-def curve(shape: Any, mode: str, means: Means, points: int = 240) -> Curve | None:
+def curve(shape: Any, mode: str, means: Conditions, points: int = 240) -> PotentialCurve | None:
     """Of a shape that depends on the distance alone; None for the others."""
     if not (isinstance(shape, Central) and shape.central):
         return None
@@ -58,17 +58,19 @@ def curve(shape: Any, mode: str, means: Means, points: int = 240) -> Curve | Non
         steps = 0.5 * (acts_pn[1:] + acts_pn[:-1]) * np.diff(r_um)
         acts_kt = -np.concatenate([[0.0], np.cumsum(steps)]) / kt_pn_um
         acts_kt += energy_kt.min() - acts_kt.min()
-        return Curve(r_um, energy_kt, force_pn, acts_kt, acts_pn, reach_pn)
+        return PotentialCurve(r_um, energy_kt, force_pn, acts_kt, acts_pn, reach_pn)
     try:
         rings = paint(shape, waist_um=means.light.waist_um, kt_pn_um=kt_pn_um)
     except Refused:
-        return Curve(r_um, energy_kt, force_pn, np.full_like(r_um, np.nan), np.full_like(r_um, np.nan), math.inf)
+        return PotentialCurve(
+            r_um, energy_kt, force_pn, np.full_like(r_um, np.nan), np.full_like(r_um, np.nan), math.inf
+        )
     acts_kt = painted_energy_pn_um(rings, r_um, waist_um=means.light.waist_um, kt_pn_um=kt_pn_um) / kt_pn_um
     acts_pn = painted_force_pn(rings, r_um, waist_um=means.light.waist_um, kt_pn_um=kt_pn_um)
-    return Curve(r_um, energy_kt, force_pn, acts_kt, acts_pn, math.inf)
+    return PotentialCurve(r_um, energy_kt, force_pn, acts_kt, acts_pn, math.inf)
 
 
-def predict(experiment: Experiment, means: Means) -> tuple[Foreseen, ...]:
+def predict(experiment: Experiment, means: Conditions) -> tuple[Foreseen, ...]:
     """What will come of it, force by force, and what it costs."""
     if not isinstance(experiment.policy, Programmed):
         return (*power(experiment, means),)
@@ -79,7 +81,7 @@ def predict(experiment: Experiment, means: Means) -> tuple[Foreseen, ...]:
     return (*said, *power(experiment, means))
 
 
-def of_self(force: Any, experiment: Experiment, means: Means) -> list[Foreseen]:
+def of_self(force: Any, experiment: Experiment, means: Conditions) -> list[Foreseen]:
     shape, plant = force.shape, means.plant
     if not shape.central:
         return []
@@ -110,7 +112,7 @@ def of_self(force: Any, experiment: Experiment, means: Means) -> list[Foreseen]:
     return said
 
 
-def of_pair(force: Any, experiment: Experiment, means: Means) -> list[Foreseen]:
+def of_pair(force: Any, experiment: Experiment, means: Conditions) -> list[Foreseen]:
     shape, plant = force.shape, means.plant
     if not shape.central:
         return []
@@ -131,7 +133,7 @@ def of_pair(force: Any, experiment: Experiment, means: Means) -> list[Foreseen]:
     return said
 
 
-def of_external(force: Any, experiment: Experiment, means: Means) -> list[Foreseen]:
+def of_external(force: Any, experiment: Experiment, means: Conditions) -> list[Foreseen]:
     shape, plant = force.shape, means.plant
     if not shape.central:
         push_pn = np.asarray(shape.force_pn(np.zeros((1, 2)), kt_pn_um=plant.kt_pn_um))[0]
@@ -150,7 +152,7 @@ def of_external(force: Any, experiment: Experiment, means: Means) -> list[Forese
     return said
 
 
-def of_motile(force: Any, experiment: Experiment, means: Means) -> list[Foreseen]:
+def of_motile(force: Any, experiment: Experiment, means: Conditions) -> list[Foreseen]:
     drive_pn = min(force.drive_pn, largest_force_pn(experiment, means))
     speed = drive_pn / means.plant.drag_pn_s_per_um
     hidden = speed * force.delay_s < math.sqrt(4.0 * means.plant.diffusion_um2_per_s * force.delay_s)
@@ -164,7 +166,7 @@ PREDICTIONS = {"self": of_self, "pair": of_pair, "external": of_external, "motil
 NO_PREDICTION = "there is no closed form for this kind of force"
 
 
-def power(experiment: Experiment, means: Means) -> tuple[Foreseen, ...]:
+def power(experiment: Experiment, means: Conditions) -> tuple[Foreseen, ...]:
     """What part of the beam it takes for all particles at once."""
     light = means.light
     if experiment.mode == "steered":
@@ -183,7 +185,7 @@ def power(experiment: Experiment, means: Means) -> tuple[Foreseen, ...]:
     return tuple(said)
 
 
-def _painted(experiment: Experiment, means: Means) -> list[Rings]:
+def _painted(experiment: Experiment, means: Conditions) -> list[Rings]:
     if not isinstance(experiment.policy, Programmed):
         return []
     made = []

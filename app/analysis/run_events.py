@@ -21,7 +21,7 @@ NUMBERS = re.compile(r"(?<![\w.])\d+(\.\d+)?(e[+-]?\d+)?(?!\w)")  # those that a
 PARTICLES = re.compile(r"\bparticles? (\d+(?: and \d+)?)")
 
 
-class Kind(StrEnum):
+class EventKind(StrEnum):
     """Of a line of the log."""
 
     FAULT = "Faults"
@@ -34,7 +34,7 @@ class Kind(StrEnum):
 class Happening:
     """Something that happened at `at_s`; None: it is not a turn's."""
 
-    kind: Kind
+    kind: EventKind
     text: str
     at_s: float | None = None
     level: Level | None = None  # that the instrument went to
@@ -42,7 +42,7 @@ class Happening:
     advice: str = ""  # what to do about it
 
     @property
-    def like(self) -> tuple[Kind, str]:
+    def like(self) -> tuple[EventKind, str]:
         """What it has in common with others of its like: all but the numbers, which are not those of devices."""
         return self.kind, without_numbers(self.text)
 
@@ -132,22 +132,22 @@ class Teller:
         if changed:
             yield of_level(turn.level, turn.reason, turn.now_s)
         for note in turn.notes:
-            yield Happening(Kind.NOTE, note, turn.now_s)
+            yield Happening(EventKind.NOTE, note, turn.now_s)
         withheld = frozenset(turn.withheld)
         for who, why in sorted(withheld - self._withheld):
-            yield Happening(Kind.DARK, why, turn.now_s, particle=who)
+            yield Happening(EventKind.DARK, why, turn.now_s, particle=who)
         self._level, self._withheld = turn.level, withheld
 
     def of_order(self, order: Order, at_s: float, why: str) -> Iterator[Happening]:
         """An order, unless the change of level that came of it says as much; `why` the level changed, or empty."""
         if order.kind is OrderKind.APPLY:
-            yield Happening(Kind.ORDER, self.applied(order.text), at_s)
+            yield Happening(EventKind.ORDER, self.applied(order.text), at_s)
         elif why != (order.text or SAYS.get(order.kind, str(order.kind))):
             words = order.text.partition("\n")[0]
             if order.kind is OrderKind.TRIP:
-                yield Happening(Kind.FAULT, f"TRIPPED: {words or 'tripped'}", at_s)
+                yield Happening(EventKind.FAULT, f"TRIPPED: {words or 'tripped'}", at_s)
             else:
-                yield Happening(Kind.ORDER, f"{order.kind}: {words}" if words else str(order.kind), at_s)
+                yield Happening(EventKind.ORDER, f"{order.kind}: {words}" if words else str(order.kind), at_s)
 
     def applied(self, text: str) -> str:
         """What an APPLY has changed; what comes is compared with it."""
@@ -173,17 +173,17 @@ def without_numbers(text: str) -> str:
 def of_level(level: Level, reason: str, at_s: float) -> Happening:
     """A level, why it is that, and after a trip what to do."""
     if level is Level.TRIPPED:
-        return Happening(Kind.FAULT, f"TRIPPED: {reason}", at_s, level, advice=advice(reason))
-    return Happening(Kind.ORDER, f"{level}: {reason}" if reason else str(level), at_s, level)
+        return Happening(EventKind.FAULT, f"TRIPPED: {reason}", at_s, level, advice=advice(reason))
+    return Happening(EventKind.ORDER, f"{level}: {reason}" if reason else str(level), at_s, level)
 
 
-class Lines:
+class EventLog:
     """Lines of the log, oldest first. Of too many, the oldest go; a fault, an order and a level go last."""
 
     def __init__(self, most: int = 3000) -> None:
         self.lines: list[Line] = []
         self._most = most
-        self._open: dict[tuple[Kind, str], Line] = {}
+        self._open: dict[tuple[EventKind, str], Line] = {}
 
     def clear(self) -> None:
         self.lines.clear()
@@ -211,7 +211,7 @@ class Lines:
         if extra <= 0:
             return False
         extra += self._most // 4
-        small = [line for line in self.lines if line.first.kind in (Kind.NOTE, Kind.DARK)]
+        small = [line for line in self.lines if line.first.kind in (EventKind.NOTE, EventKind.DARK)]
         gone = {id(line) for line in small[:extra]} or {id(line) for line in self.lines[:extra]}
         self.lines = [line for line in self.lines if id(line) not in gone]
         self._open = {like: line for like, line in self._open.items() if id(line) not in gone}

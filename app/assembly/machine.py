@@ -6,7 +6,7 @@ from app.assembly.correction_images import correction_of
 from app.assembly.rig import Plan, RecordedRig, Rig, field_um, shortest_delay_s
 from config.geometry import Affine
 from config.refused import Refused
-from control.allocate import Light
+from control.allocate import LightModel
 from control.contract import Classifier, Policy, Tracker
 from control.experiment import Experiment, Learned, Programmed
 from control.limits import Limits
@@ -14,12 +14,12 @@ from control.loop import Machine
 from control.policies.calibrating import Calibrating, calibrating
 from control.policies.keep_in_field import Kept
 from control.policies.predictive import Predictive
-from control.policies.programmed import Landscape, Steered
+from control.policies.programmed import Landscape, SteeredTraps
 from control.potentials.painting import paint, spots_on_ring
 from drivers.sim.ideal_bench import PlantCamera
 from tracking.rules import Rules
 from tracking.table import TableTracker
-from tracking.tracker import Tracker as FrameTracker
+from tracking.tracker import LinkingTracker as FrameTracker
 
 MOST_SPOTS = 100_000  # of a landscape, about all particles together: some 30 ms of arithmetic a turn
 
@@ -49,10 +49,10 @@ def build_machine(made: Plan, source: str = "the experiment") -> Machine:
     )
 
 
-def build_light(made: Plan) -> Light:
+def build_light(made: Plan) -> LightModel:
     """What the one beam of a rig can give to the traps of an experiment."""
     rig = made.rig
-    return Light(
+    return LightModel(
         waist_um=rig.optics.waist_um,
         depth_kt_per_mw=rig.optics.depth_kt_per_mw,
         kt_pn_um=rig.plant.kt_pn_um,
@@ -92,7 +92,7 @@ def build_tracker(made: Plan) -> Tracker:
     return FrameTracker(rig.tracking, px_to_um, classifier, rules, correct)
 
 
-def build_policy(made: Plan, light: Light, source: str) -> Policy:
+def build_policy(made: Plan, light: LightModel, source: str) -> Policy:
     """The law of an experiment. Raises Refused."""
     law, rig = made.experiment.policy, made.rig
     if not isinstance(rig, RecordedRig):  # a run from before this was refused is verified as it was flown
@@ -110,7 +110,7 @@ def build_policy(made: Plan, light: Light, source: str) -> Policy:
         trap = made.experiment.trap
         if trap.predict:
             return Predictive(law.forces, rig.plant, light, middle_um, rig.camera.exposure_s, learn=trap.learn)
-        return Steered(law.forces, rig.plant, light, middle_um, made.experiment.trap.compensate_latency)
+        return SteeredTraps(law.forces, rig.plant, light, middle_um, made.experiment.trap.compensate_latency)
     rings = []
     for index, force in enumerate(law.forces):
         if why := force.why_not_painted():

@@ -18,7 +18,7 @@ from drivers.deflectors import serial_galvo
 from drivers.deflectors.serial_galvo import SerialGalvo
 from drivers.lasers import cobolt
 from drivers.lasers.cobolt import Cobolt
-from drivers.serial_bench import Means, open_emulated_bench, open_serial_bench
+from drivers.serial_bench import BenchSettings, open_emulated_bench, open_serial_bench
 from drivers.sim.camera import SimulatedCamera
 from drivers.sim.clock import PacedClock
 
@@ -39,7 +39,7 @@ def open_serial(made: Plan, machine: Machine) -> Instrument:
         raise Refused(f"{rig.title}: rate is '{rig.rate}', and devices at serial ports need 'real time'")
     warm_up(made, machine)
     size = (camera.height_px, camera.width_px, pixel_type(made))
-    means = Means(
+    means = BenchSettings(
         um_per_px=rig.optics.um_per_px, field_um=field_um(rig), power_cap_mw=rig.power_mw, um_to_v=rig.um_to_v(),
         heartbeat_s=rig.loop.stale_periods / camera.fps,
     )  # fmt: skip

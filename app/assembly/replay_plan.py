@@ -136,7 +136,9 @@ def _as_flown(wanted: Document) -> Document:
     return wanted
 
 
-def _experiment(path: Path | None, opened: OpenRecording, recording: Path, sets: Sequence[str]) -> tuple[Document, Path]:
+def _experiment(
+    path: Path | None, opened: OpenRecording, recording: Path, sets: Sequence[str]
+) -> tuple[Document, Path]:
     """The experiment that was asked for, or the run's own, or the annular one; and its folder. Raises Refused."""
     if path is None and opened.header is not None and is_run(recording):
         wanted = _as_flown(parse(opened.header.experiment, f"{recording}: the run's experiment"))

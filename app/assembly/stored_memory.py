@@ -9,33 +9,33 @@ import numpy as np
 
 from config.refused import Refused
 from control.contract import Turn
-from control.loop import Machine, Memory
+from control.loop import LoopMemory, Machine
 from drivers.journal import Run
 from drivers.journal.memory import NotStorable, decode, encode
-from tracking.tracker import Memory as TrackerMemory
+from tracking.tracker import TrackerMemory as TrackerMemory
 
 NAMES = {  # in the file: "module:class" here
-    "loop.Memory": "control.loop:Memory",
+    "loop.Memory": "control.loop:LoopMemory",
     "loop.Level": "control.contract:Level",
     "loop.Command": "control.contract:Command",
     "loop.Hold": "control.expected:Hold",
     "loop.Whereabouts": "control.expected:Whereabouts",
     "history.History": "control.history:History",
     "history.Sighting": "control.history:Sighting",
-    "predictive.Known": "control.policies.predictive:Known",
+    "predictive.Known": "control.policies.predictive:PredictiveMemory",
     "predictive.Learning": "control.policies.response:Learning",
     "predictive.Response": "control.policies.response:Response",
     "predictive.Told": "control.policies.response:Told",
     "calibrating.Held": "control.policies.calibrating:Held",
-    "tracker.Memory": "tracking.tracker:Memory",
-    "tracker.Remembered": "tracking.link:Remembered",
+    "tracker.Memory": "tracking.tracker:TrackerMemory",
+    "tracker.Remembered": "tracking.link:LinkMemory",
     "tracker.Choice": "tracking.locate.auto:Choice",
     "tracker.Agreement": "tracking.locate.windows:Agreement",
     "tracker.Tracking": "tracking.settings:Tracking",
     "tracker.Sorting": "tracking.settings:Sorting",
     "tracker.Rectangle": "tracking.settings:Rectangle",
     "tracker.Ellipse": "tracking.settings:Ellipse",
-    "species.Labels": "models.lie.species:Labels",
+    "species.Labels": "models.lie.species:SpeciesMemory",
     "absent": "app.assembly.stored_memory:Absent",
 }
 
@@ -50,7 +50,7 @@ class Absent:
     why: str
 
 
-def encoded(memory: Memory) -> bytes:
+def encoded(memory: LoopMemory) -> bytes:
     """The bytes that a record in flight begins with. Raises NotStorable if even the rest of the memory can't be."""
     return encode(replace(memory, tracker=_storable(memory.tracker), policy=_storable(memory.policy)), NAMES)
 
@@ -64,17 +64,17 @@ def _storable(part: Any) -> Any:
     return part
 
 
-def recalled(run: Run) -> Memory | None:
+def recalled(run: Run) -> LoopMemory | None:
     """The memory that a record begins with; None where none is stored. Raises Refused."""
     if not run.memory:
         return None
     memory = decode(run.memory, NAMES, str(run.path))
-    if not isinstance(memory, Memory) or not _sound(memory.tracker):
+    if not isinstance(memory, LoopMemory) or not _sound(memory.tracker):
         raise Refused(f"{run.path}: the memory that the record begins with is not that of a loop")
     return memory
 
 
-def from_first_turn(machine: Machine, first: Turn) -> Memory:
+def from_first_turn(machine: Machine, first: Turn) -> LoopMemory:
     """What can be known of the memory where none is stored: the level, its reason and the counts."""
     new = replace(machine.start(), level=first.level, reason=first.reason)
     return replace(new, number=first.number, dropped=first.dropped)

@@ -27,11 +27,11 @@ from app.assembly.rig import Plan
 from app.console.terminal import say
 from control.contract import Expected, Frame, Order, OrderKind, Turn
 from control.experiment import Learned
-from control.loop import Machine, Memory, turn
+from control.loop import LoopMemory, Machine, turn
 from tracking.correct import NOTHING
 from tracking.settings import Locator, Tracking
 from tracking.table import TableTracker
-from tracking.tracker import Tracker
+from tracking.tracker import LinkingTracker
 
 Floats = NDArray[np.float64]
 
@@ -159,7 +159,7 @@ def easier(machine: Machine) -> list[Machine]:
     No type of a number changes. `auto` may choose any of its ways of placing particles, so each of them is there.
     """
     tracker = machine.tracker
-    if not isinstance(tracker, Tracker):
+    if not isinstance(tracker, LinkingTracker):
         return [machine]
     own = tracker.settings
     settings = replace(
@@ -187,7 +187,7 @@ def acted(machine: Machine, plan: Plan) -> list[Turn]:
     tracker = machine.tracker
     if isinstance(tracker, TableTracker):
         return played(machine, plan, tables(plan))[1]
-    if not isinstance(tracker, Tracker):  # the tracks of a recorded run: nothing is computed
+    if not isinstance(tracker, LinkingTracker):  # the tracks of a recorded run: nothing is computed
         return []
     canvas = Canvas.of(plan)
     turns = []
@@ -199,7 +199,7 @@ def acted(machine: Machine, plan: Plan) -> list[Turn]:
     return turns
 
 
-def played(machine: Machine, plan: Plan, images: list[NDArray[Any] | None]) -> tuple[Memory, list[Turn]]:
+def played(machine: Machine, plan: Plan, images: list[NDArray[Any] | None]) -> tuple[LoopMemory, list[Turn]]:
     """The turns of an armed machine that is shown these images; None: the camera is silent.
 
     After a third of them the time that the longest delay of the law needs goes by.
@@ -217,7 +217,7 @@ def played(machine: Machine, plan: Plan, images: list[NDArray[Any] | None]) -> t
     return memory, turns
 
 
-def expect_all(tracker: Tracker, memory: Memory, last: Turn) -> None:
+def expect_all(tracker: LinkingTracker, memory: LoopMemory, last: Turn) -> None:
     """One more look, with every particle expected where light would have moved it: whether the law gave light or not.
 
     The interlock may have withheld it, and the tracker would then have been told of no one.

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.assembly.calibration_file import CalibrationRecord
-from app.calibration.job import Job, dark
+from app.calibration.job import CalibrationJob, dark
 from app.calibration.seen import SeenRun
 from config.refused import Refused
 from control.calibrate.diffusion import by_covariance, by_msd
@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 LEAST_FRAMES = 20  # so that a fit of the MSD has lags enough
 
 
-def diffusion(job: Job) -> CalibrationRecord:
+def diffusion(job: CalibrationJob) -> CalibrationRecord:
     """D by covariance, and by MSD with optimal lags; sets the drag."""
     made, seen = job.fly("diffusion", dark(), job.lasting(60.0), armed=False)
     rig = made.rig
@@ -40,7 +40,7 @@ def diffusion(job: Job) -> CalibrationRecord:
     return job.keep("diffusion", d.error / d.value, "relative", sets, found)
 
 
-def drift(job: Job) -> CalibrationRecord:
+def drift(job: CalibrationJob) -> CalibrationRecord:
     """How fast everybody moves together. It sets nothing: it tells whether the stage and the fluid are quiet."""
     _, seen = job.fly("drift", dark(), job.lasting(60.0), armed=False)
     place_um = free(seen)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.assembly.rig import Rig
-from app.calibration.job import Job
+from app.calibration.job import CalibrationJob
 from control.calibrate.flash import SEEN, Flashed, Pattern, by_flash, find, weights
 from control.policies.calibrating import Flash
 from drivers.journal import Run, read_run
@@ -21,7 +21,7 @@ ROUND_BLOCKS = 2  # how many of them about the best one the flash's spot is take
 MOST_S = 20.0  # a recording with its images is large, and this is enough
 
 
-def flash(job: Job) -> Flashed:
+def flash(job: CalibrationJob) -> Flashed:
     """Light goes on and off where nobody is, at probe power. Raises ValueError, in a sentence, if it is not seen.
 
     The exposure is as long as a frame, so that no part of the light's beginning is missed between two of them.

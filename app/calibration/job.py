@@ -30,7 +30,7 @@ SAMPLE = {"number": 16, "arrangement": "square", "spacing_um": 5.0, "disturbance
 
 
 @dataclass
-class Job:
+class CalibrationJob:
     """What is to be calibrated, and where it is kept. Each run is a file beside the calibration file."""
 
     rig_path: Path

@@ -6,7 +6,7 @@ import numpy as np
 
 from app.assembly.calibration_file import CalibrationRecord
 from app.calibration.flash import flash
-from app.calibration.job import Job, share_of_budget_kt
+from app.calibration.job import CalibrationJob, share_of_budget_kt
 from config.refused import Refused
 from control.calibrate.dither import by_phase, response
 from control.calibrate.estimate import disagreement, mean_of
@@ -18,7 +18,7 @@ BEGIN_S = 1.0
 APART_S = 1e-3  # ways that differ by less than this agree
 
 
-def latency(job: Job) -> CalibrationRecord:
+def latency(job: CalibrationJob) -> CalibrationRecord:
     """From the beginning of a turn to when its command acts, three ways.
 
     What sets the deflector's delay (the rest being the loop's) is how shaken particles follow, since that has

@@ -13,7 +13,7 @@ from app.assembly.calibration_file import CalibrationRecord, today
 from app.assembly.plane import StoredMap
 from app.assembly.probe_move import ProbeMove, devices_of, follows
 from app.assembly.rig import Plan, Rig, field_um
-from app.calibration.job import Job, map_of, rounded, share_of_budget_kt
+from app.calibration.job import CalibrationJob, map_of, rounded, share_of_budget_kt
 from app.calibration.seen import SeenRun
 from app.console.terminal import say
 from config.reader import plain
@@ -35,7 +35,7 @@ AROUND = tuple((STEP_UM * x, STEP_UM * y) for x, y in (
 ))  # fmt: skip
 
 
-def camera_to_deflector(job: Job) -> CalibrationRecord:
+def camera_to_deflector(job: CalibrationJob) -> CalibrationRecord:
     """Blind and at probe power where the map is not confirmed; then with the light that the rig has.
 
     Raises Refused where no map explains what was seen; Fault where the particles do not follow.
@@ -66,7 +66,7 @@ def camera_to_deflector(job: Job) -> CalibrationRecord:
     )
 
 
-def confirmed_by(job: Job, plane: StoredMap, slopes: Floats) -> dict[str, Any]:
+def confirmed_by(job: CalibrationJob, plane: StoredMap, slopes: Floats) -> dict[str, Any]:
     """Values of the rig with this map, and the record of the probe move that was flown for it, sealed together."""
     run = next(run for run in reversed(job.runs) if "probe-" in run)
     (a, b), (c, d) = rounded(slopes)
@@ -77,7 +77,7 @@ def confirmed_by(job: Job, plane: StoredMap, slopes: Floats) -> dict[str, Any]:
             "calibration.probe": plain(probe.sealed(plane))}  # fmt: skip
 
 
-def rig_with(job: Job, sets: dict[str, Any]) -> Rig:
+def rig_with(job: CalibrationJob, sets: dict[str, Any]) -> Rig:
     """The rig as it will be with these values."""
     from config.reader import build, put
 
@@ -88,7 +88,7 @@ def rig_with(job: Job, sets: dict[str, Any]) -> Rig:
     return made
 
 
-def scanned(job: Job) -> StoredMap:
+def scanned(job: CalibrationJob) -> StoredMap:
     """A first map, to about a tenth of a um, from who was pulled where by a spot that went everywhere."""
     rig = job.rig()
     low_um, high_um = field_um(rig)
@@ -123,7 +123,7 @@ def pulls(seen: SeenRun, turns: int) -> tuple[Floats, Floats, Floats]:
     return spot[whole], place[whole], kick[whole]
 
 
-def probed(job: Job, plane: dict[str, Any] | None) -> Floats:
+def probed(job: CalibrationJob, plane: dict[str, Any] | None) -> Floats:
     """[2, 2] slopes with which particles follow a move of their spots: determinant and sign are checked, or Fault.
 
     `plane` is the map that is probed; None: the one that the rig has.

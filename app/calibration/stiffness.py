@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from app.assembly.calibration_file import Evenness, CalibrationRecord
+from app.assembly.calibration_file import CalibrationRecord, Evenness
 from app.assembly.rig import Rig
-from app.calibration.job import Job, share_of_budget_kt
+from app.calibration.job import CalibrationJob, share_of_budget_kt
 from app.calibration.seen import SeenRun
 from config.reader import plain
 from config.refused import Refused
@@ -36,7 +36,7 @@ class Trapped:
     spot_um: Floats  # [2]
 
 
-def stiffness(job: Job) -> CalibrationRecord:
+def stiffness(job: CalibrationJob) -> CalibrationRecord:
     """Hold everybody, and shift everybody to and fro; k per mW by each method. The first of them is what is set."""
     rig = job.rig()
     number = max(rig.sample.number, 16)
@@ -63,7 +63,7 @@ def stiffness(job: Job) -> CalibrationRecord:
     )
 
 
-def power(job: Job) -> CalibrationRecord:
+def power(job: CalibrationJob) -> CalibrationRecord:
     """How the stiffness of one mW varies over the field; from then on the powers make up for it."""
     rig = job.rig()
     number = max(rig.sample.number, 16)
@@ -192,7 +192,7 @@ def rate_of(rig: Rig, one: Trapped, per_mw: float) -> float:
     return per_mw * one.mean_mw / rig.plant.drag_pn_s_per_um
 
 
-def known_error_um(job: Job) -> float:
+def known_error_um(job: CalibrationJob) -> float:
     """The localisation error that the diffusion's calibration found; 0 before there is one."""
     newest = job.newest("diffusion")
     return float(newest.found["error_um"]) if newest is not None else 0.0

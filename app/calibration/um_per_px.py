@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from app.assembly.calibration_file import CalibrationRecord
-from app.calibration.job import Job, dark
+from app.calibration.job import CalibrationJob, dark
 from control.calibrate.lattice import fit_grid
 
 SLIDE = {"number": 81, "arrangement": "square", "disturbance_um": 0.0, "drag_pn_s_per_um": 1e9, "wca_kt": 0.0}
 
 
-def um_per_px(job: Job) -> CalibrationRecord:
+def um_per_px(job: CalibrationJob) -> CalibrationRecord:
     """Look at the slide, dark. A simulated rig is given one; at a real one the operator puts it in."""
     sample = {**SLIDE, "spacing_um": job.pitch_um}
     rig = {f"sample.{key}": value for key, value in sample.items()} if job.rig().camera.kind == "simulated" else {}

@@ -9,7 +9,7 @@ import numpy as np
 
 from app.assembly.calibration_file import CalibrationRecord, load, newest, undo
 from app.calibration.diffusion import diffusion, drift
-from app.calibration.job import Job
+from app.calibration.job import CalibrationJob
 from app.calibration.latency import latency
 from app.calibration.map import camera_to_deflector
 from app.calibration.stiffness import power, stiffness
@@ -21,7 +21,7 @@ from config.files import kind_of
 from config.reader import plain, read
 from config.refused import Refused
 
-STEPS: dict[str, Callable[[Job], CalibrationRecord]] = {
+STEPS: dict[str, Callable[[CalibrationJob], CalibrationRecord]] = {
     "um-per-px": um_per_px,
     "map": camera_to_deflector,
     "diffusion": diffusion,
@@ -53,7 +53,7 @@ def calibrate_rig(
             undo(file)
         say(f"undone: {record.what} of {record.date}; {file}")
         return 0
-    job = Job(rig, tuple(sets), file, seed=seed, seconds=seconds, pitch_um=pitch_um)
+    job = CalibrationJob(rig, tuple(sets), file, seed=seed, seconds=seconds, pitch_um=pitch_um)
     made = []
     for name in STEPS if what == "all" else (what,):
         record = measured(name, job)
@@ -66,7 +66,7 @@ def calibrate_rig(
     return 0
 
 
-def measured(name: str, job: Job) -> CalibrationRecord:
+def measured(name: str, job: CalibrationJob) -> CalibrationRecord:
     """One calibration. Raises Fault, and Refused, where what was seen does not suffice: then nothing of it is kept."""
     try:
         return STEPS[name](job)

@@ -23,7 +23,7 @@ from drivers.journal import read_run
 from drivers.journal.tidy import Columns, tidy
 
 if TYPE_CHECKING:
-    from models.soft.motion import Motion, GroupVerdict
+    from models.soft.motion import GroupVerdict, Motion
 
 FEWEST = 400  # displacements
 

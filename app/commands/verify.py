@@ -34,7 +34,7 @@ from control.contract import (
     Tracks,
     Turn,
 )
-from control.loop import Machine, Memory, applied, turn
+from control.loop import LoopMemory, Machine, applied, turn
 from drivers.journal import Run, check, compare, read_run
 from drivers.journal.header import KERNELS
 from drivers.tape import Tape, TapeCamera
@@ -77,7 +77,7 @@ class Beginning:
     """Where a verification begins, and what it takes as it was recorded."""
 
     first: Turn | None  # of a record that began in flight
-    memory: Memory | None = None  # as it is stored
+    memory: LoopMemory | None = None  # as it is stored
     tracks: RecordedTracks | None = None
     forces: RecordedForces | None = None
     unknown_light: str = ""  # why it is not known which light the particles of a replay felt
@@ -104,7 +104,7 @@ class Beginning:
             return f"{recorded} (no memory is stored)"
         return f"{stored} and {recorded}" if recorded else stored
 
-    def memory_of(self, machine: Machine) -> Memory:
+    def memory_of(self, machine: Machine) -> LoopMemory:
         """The memory that the first turn begins from."""
         if self.memory is not None:
             return self.memory

@@ -13,7 +13,7 @@ import numpy as np
 from app.reproduce.check import Check, Effort, plan_of
 from app.reproduce.fly import fly
 from app.reproduce.rows import ROWS
-from app.reproduce.rows.row import ExperimentFacts, CheckRow
+from app.reproduce.rows.row import CheckRow, ExperimentFacts
 from app.reproduce.trajectory import Trajectory
 from app.reproduce.verdict import CheckVerdict, judge
 from config.reader import Document

@@ -30,7 +30,7 @@ from control.plant import BOLTZMANN_PN_UM_PER_K, Plant
 from control.policies.force_context import Now
 from drivers.sim.camera import SimulatedCamera
 from drivers.sim.clock import LockstepClock
-from drivers.sim.sample import Kind
+from drivers.sim.sample import MixtureSpecies
 from drivers.sim.world import World
 
 Floats = NDArray[np.float64]
@@ -74,7 +74,7 @@ def _boltzmann() -> Sequence[Patch]:
 def _diffusion() -> Sequence[Patch]:
     make, right = World._make_beads, Plant.__dict__["diffusion_um2_per_s"].fget
 
-    def beads(self: World, kinds: tuple[Kind, ...]) -> Any:
+    def beads(self: World, kinds: tuple[MixtureSpecies, ...]) -> Any:
         made = make(self, kinds)
         return made._replace(spread=made.spread * np.sqrt(1.05))
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from app.analysis.trajectories import bonds
 from app.reproduce.many_particles import gyration_um
-from app.reproduce.measure_protocol import MeasuredRun, Flights, Options
+from app.reproduce.measure_protocol import Flights, MeasuredRun, Options
 from app.reproduce.rows.many import NEAR, pictures
 from app.reproduce.statistics import mean
 
@@ -25,7 +25,7 @@ COLOURS = {
 
 
 @dataclass(frozen=True)
-class Order:
+class OrderParameters:
     """What the classifier looks at, over the last quarter of a run."""
 
     psi4: float  # mean |psi| of those with three or more neighbours
@@ -37,7 +37,7 @@ class Order:
     runs: float  # way of the middle over that which chance takes
 
 
-def order_of(flight: MeasuredRun) -> Order:
+def order_of(flight: MeasuredRun) -> OrderParameters:
     """Of one run."""
     known = flight.known
     quarter = flight.seen.after(float(np.quantile(flight.seen.time_s, 0.75)))
@@ -54,14 +54,14 @@ def order_of(flight: MeasuredRun) -> Order:
     disc_um = length_um * math.sqrt(number * math.sqrt(0.75) / (2.0 * math.pi))
     middle_um = mean(quarter.place_um, axis=1)
     chance_um = math.sqrt(4.0 * known.diffusion_um2_per_s / number * float(np.ptp(quarter.time_s)))
-    return Order(
+    return OrderParameters(
         psi[4], psi[6], float(neighbours.mean()), float((neighbours >= BOUND).mean()), bond_um,
         float(mean(gyration_um(quarter.place_um))) / disc_um,
         float(np.hypot(*(middle_um[-1] - middle_um[0]))) / chance_um,
     )  # fmt: skip
 
 
-def phase(found: Order, diameter_um: float) -> str:
+def phase(found: OrderParameters, diameter_um: float) -> str:
     """A name for it: the first that fits."""
     if found.neighbours < 1.0:
         return "gas"
@@ -72,7 +72,7 @@ def phase(found: Order, diameter_um: float) -> str:
     return "square" if found.psi4 >= ORDERED else "liquid"
 
 
-def runs(found: Order, name: str) -> bool:
+def runs(found: OrderParameters, name: str) -> bool:
     """Whether a cluster moves as one; of a gas, in which each goes its own way, the middle says nothing."""
     return name != "gas" and found.runs > RUNS
 

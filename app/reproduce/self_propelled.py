@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from app.reproduce.many_particles import gyration_um
-from app.reproduce.measure_protocol import MeasuredRun, Flights, Options
+from app.reproduce.measure_protocol import Flights, MeasuredRun, Options
 from app.reproduce.rows.many import dimer_speed, seen_dimer_speed
 from app.reproduce.statistics import mean
 from control.theory import active

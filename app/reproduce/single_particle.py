@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from app.reproduce.measure_protocol import MeasuredRun, Flights, Options
+from app.reproduce.measure_protocol import Flights, MeasuredRun, Options
 from app.reproduce.statistics import mean, msd, slope
 from control.theory import active, delayed
 

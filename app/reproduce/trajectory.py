@@ -49,7 +49,9 @@ class Trajectory:
     def after(self, settle_s: float) -> Trajectory:
         """Without what came before settle_s."""
         first = int(np.searchsorted(self.time_s, settle_s))
-        return Trajectory(self.time_s[first:], self.place_um[first:], self.centre_um[first:], self.carried[first:], self.cell)
+        return Trajectory(
+            self.time_s[first:], self.place_um[first:], self.centre_um[first:], self.carried[first:], self.cell
+        )
 
     def of(self, chosen: Ints) -> Trajectory:
         """Some of the particles."""

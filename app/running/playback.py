@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from app.analysis.findings import RunTables
 from app.analysis.recent_turns import Recent, most
-from app.analysis.run_events import Happening, Kind, Teller, of_level
+from app.analysis.run_events import EventKind, Happening, Teller, of_level
 from app.analysis.run_tables import Stretches, tables_of
 from app.assembly.instrument import Instrument
 from app.assembly.machine import needs_network
@@ -194,10 +194,10 @@ class RunSource:
                 level = Level(self.run.text(text))
                 found.append((turn, of_level(level, self.run.text(reason[turn]), now_s[turn])))
             elif kind == b"note":
-                found.append((turn, Happening(Kind.NOTE, self.run.text(text), now_s[turn])))
+                found.append((turn, Happening(EventKind.NOTE, self.run.text(text), now_s[turn])))
             elif kind == b"withheld":
                 if dark.get((who, text), -2) < turn - 1:
-                    found.append((turn, Happening(Kind.DARK, self.run.text(text), now_s[turn], particle=who)))
+                    found.append((turn, Happening(EventKind.DARK, self.run.text(text), now_s[turn], particle=who)))
                 dark[who, text] = turn
         return [one for _, one in sorted(found, key=lambda each: each[0])]
 
@@ -249,7 +249,7 @@ class VideoSource:
         return 0, len(self), ""
 
     def said(self) -> list[Happening]:
-        return [Happening(Kind.NOTE, sentence.removeprefix("note: ")) for sentence in self._taken]
+        return [Happening(EventKind.NOTE, sentence.removeprefix("note: ")) for sentence in self._taken]
 
     def close(self) -> None:
         self.video.close()

@@ -23,7 +23,7 @@ from app.assembly.open import open_instrument
 from app.assembly.rig import Plan
 from app.running import stop_signals as signals
 from app.running.light_wording import Light
-from app.running.process_side import Reply, News, Note, Opening, Over, RecordOrder, PlanTexts, serve
+from app.running.process_side import News, Note, Opening, Over, PlanTexts, RecordOrder, Reply, serve
 from app.running.shared_images import Place, Ring
 from app.running.stopwatch import Stopwatch
 from app.running.turn_buffer import Pace, TurnBuffer

@@ -34,7 +34,7 @@ from control.contract import (
     Recorder,
     Turn,
 )
-from control.loop import Machine, Memory, run
+from control.loop import LoopMemory, Machine, run
 
 
 class NoRecord:
@@ -224,7 +224,7 @@ class Live:
         tracker, policy = TimedTracker(self.stopwatch, machine.tracker), TimedPolicy(self.stopwatch, machine.policy)
         return replace(machine, tracker=tracker, policy=policy)
 
-    def _before(self, memory: Memory) -> None:
+    def _before(self, memory: LoopMemory) -> None:
         """The recorder is exchanged; a new one is given the memory that its first turn begins from."""
         for recorder in self._exchanges:
             if memory.number > 0 and isinstance(recorder, InFlightRecorder):

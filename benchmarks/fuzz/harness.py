@@ -26,7 +26,7 @@ LOOK_S = 0.05
 
 
 @dataclass(frozen=True)
-class Finding:
+class FuzzFailure:
     """A case that was wrong."""
 
     domain: str
@@ -145,7 +145,7 @@ def hunt(
     until_s: float | None = None,
     watched: Watched | None = None,
     told: Any = print,
-) -> tuple[dict[str, int], list[Finding]]:
+) -> tuple[dict[str, int], list[FuzzFailure]]:
     """Cases of every domain in turn, of the seeds from `seed` on; (cases by domain, what was wrong).
 
     Args:
@@ -154,7 +154,7 @@ def hunt(
     base.mkdir(parents=True, exist_ok=True)
     worker = watched or Watched(names, base)
     done = dict.fromkeys(names, 0)
-    findings: list[Finding] = []
+    findings: list[FuzzFailure] = []
     try:
         step = 0
         while (cases is None or step < cases) and (until_s is None or time.monotonic() < until_s):
@@ -162,7 +162,7 @@ def hunt(
                 found = worker.attempt(name, seed + step)
                 done[name] += 1
                 if found["wrong"]:
-                    findings.append(Finding(name, seed + step, found["wrong"], keep(base, name, seed + step)))
+                    findings.append(FuzzFailure(name, seed + step, found["wrong"], keep(base, name, seed + step)))
                     told(f"{findings[-1]}")
             step += 1
     finally:

@@ -242,7 +242,7 @@ def bomb(chance: Random) -> str:
 
 
 @dataclass
-class Bounds:
+class ExtremeNumbers:
     """Numbers of a rig or an experiment at the end of what is allowed, in a run of a few frames: it may be refused."""
 
     folder: Path
@@ -280,7 +280,7 @@ def ends(settings: Any, at: str = "") -> list[tuple[str, tuple[float, float]]]:
 
 
 @dataclass
-class Lines:
+class CommandLines:
     """Command lines: every verb with options and files of which one at least can't be used."""
 
     folder: Path

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from config.fields import Doc, Gt, settings
-from control.allocate import Light
+from control.allocate import LightModel
 from control.contract import Forces, Policy, Seen, State
 
 Floats = NDArray[np.float64]
@@ -29,7 +29,7 @@ class Kept:
 
     policy: Policy
     keep: KeepInField
-    light: Light
+    light: LightModel
     low_um: tuple[float, float]
     high_um: tuple[float, float]
 

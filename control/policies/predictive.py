@@ -25,7 +25,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from control.allocate import Light
+from control.allocate import LightModel
 from control.contract import Forces, Seen
 from control.plant import Plant
 from control.policies.force_context import Force, Now
@@ -40,7 +40,7 @@ AROUND = np.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
 
 
 @dataclass(frozen=True)
-class Known:
+class PredictiveMemory:
     """What one turn leaves for the next: the traps that still act or were sighted acting, and what was learned."""
 
     learning: Learning
@@ -55,7 +55,7 @@ class Predictive:
 
     forces: tuple[Force, ...]
     plant: Plant
-    light: Light
+    light: LightModel
     middle_um: tuple[float, float]
     exposure_s: float
     error_um: float = 0.0
@@ -76,10 +76,10 @@ class Predictive:
         rate_hz = self.plant.rate_hz(self.light.stiffness_pn_per_um)
         return Response(rate_hz, d, self.error_um**2 - d * self.exposure_s / 3.0)
 
-    def start(self) -> Known:
-        return Known(Learning.of(self.believed), said_hz=self.believed.rate_hz)
+    def start(self) -> PredictiveMemory:
+        return PredictiveMemory(Learning.of(self.believed), said_hz=self.believed.rate_hz)
 
-    def step(self, known: Known, seen: Seen) -> tuple[Known, Forces]:
+    def step(self, known: PredictiveMemory, seen: Seen) -> tuple[PredictiveMemory, Forces]:
         known = self.informed(known, seen)
         response = known.learning.now
         now = Now.of(seen, self.plant, self.middle_um)
@@ -98,7 +98,7 @@ class Predictive:
             notes=(self.words(response),) if said else (),
         )
 
-    def informed(self, known: Known, seen: Seen) -> Known:
+    def informed(self, known: PredictiveMemory, seen: Seen) -> PredictiveMemory:
         """With the traps that the turn before put, and with what the newest sighting says of how they act."""
         told = known.told
         if math.isfinite(seen.allowed.effect_s):
@@ -109,7 +109,7 @@ class Predictive:
         learning = known.learning
         if self.learn and told and sights and sights[-1].time_s == seen.tracks.time_s:
             learning = learning.step(sights, told, seen.hold_s, alone(seen.tracks, self.plant.diameter_um))
-        return Known(learning, told, sights[-1].time_s if sights else known.seen_s, known.said_hz)
+        return PredictiveMemory(learning, told, sights[-1].time_s if sights else known.seen_s, known.said_hz)
 
     def words(self, response: Response) -> str:
         stiffer = response.rate_hz / self.believed.rate_hz
@@ -117,7 +117,7 @@ class Predictive:
             f"learned: a trap's rate is {stiffer:.3g} times the believed one, and {1e3 * response.late_s:.2g} ms late"
         )
 
-    def predicted(self, known: Known, now: Now) -> tuple[Floats, Floats]:
+    def predicted(self, known: PredictiveMemory, now: Now) -> tuple[Floats, Floats]:
         """(place [N, 2], its variance [N] an axis) of each particle when the next command acts."""
         response = known.learning.now
         sure = np.full(len(now.particle), response.sight_um2)

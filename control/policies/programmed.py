@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from control.allocate import Light
+from control.allocate import LightModel
 from control.contract import Forces, Seen
 from control.plant import Plant
 from control.policies.force_context import Force, Now
@@ -17,12 +17,12 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Steered:
+class SteeredTraps:
     """One trap a particle: the sum of all forces, evaluated between where it was seen and the centres of the past."""
 
     forces: tuple[Force, ...]
     plant: Plant
-    light: Light
+    light: LightModel
     middle_um: tuple[float, float]
     compensate_latency: bool = False
 

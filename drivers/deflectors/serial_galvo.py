@@ -14,7 +14,7 @@ from config.fields import Doc, Ge, Gt, Interval, settings
 from control.contract import Clock, Fault
 from drivers import galvo_protocol as protocol
 from drivers.galvo_protocol import Damaged, Done, Info, Message, Packet
-from drivers.light_protocols import Steered
+from drivers.light_protocols import DeflectorReadback
 from drivers.readback import Returned
 from drivers.serial_line import SerialLine
 
@@ -116,7 +116,7 @@ class SerialGalvoDriver:
         """[K] from a request to its answer, of the last ones."""
         return np.array(self._trips_s)
 
-    def steer(self, position_v: Floats, dwell_s: Floats) -> Steered:
+    def steer(self, position_v: Floats, dwell_s: Floats) -> DeflectorReadback:
         """Rounded to the converter's steps and to nanoseconds; the beam moves when it gets its powers."""
         self._staged = None
         if self._line.trouble:
@@ -132,7 +132,7 @@ class SerialGalvoDriver:
         spots = np.zeros(len(codes), protocol.SPOT)
         spots["x"], spots["y"], spots["dwell_ns"] = codes[:, 0], codes[:, 1], dwell_ns
         self._staged = spots
-        return Steered(codes * self._step_v, dwell_ns * 1e-9, self._clock.now_s() + self._made.delay_s)
+        return DeflectorReadback(codes * self._step_v, dwell_ns * 1e-9, self._clock.now_s() + self._made.delay_s)
 
     def modulate(self, fraction: Floats, at_most_s: float) -> Floats:
         """Rounded down to the modulator's steps. The places of the last `steer` go out with them."""

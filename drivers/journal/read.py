@@ -43,8 +43,8 @@ from drivers.journal.tables import (
     TABLES,
     TRACKS,
     WANTED,
-    Group,
     Rows,
+    TableGroup,
     unpack_group,
 )  # fmt: skip
 from drivers.journal.tidy import TIDY, tidy_table
@@ -368,10 +368,10 @@ class Run:
             kind = event["kind"].decode()
             said[kind].append((int(event["particle"]), text) if kind.endswith("withheld") else text)
 
-        def group(which: Group) -> dict[str, Any]:
+        def group(which: TableGroup) -> dict[str, Any]:
             return unpack_group(which, own[which.table], int(row[f"{which.table}_absent"]))
 
-        def command(which: Group) -> Command:
+        def command(which: TableGroup) -> Command:
             reason = self.text(int(row[f"{which.table}_reason"]))
             return Command(**group(which), reason=reason, effect_s=float(row[f"{which.table}_effect_s"]))
 

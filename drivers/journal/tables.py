@@ -29,7 +29,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class TableGroup:
     """Arrays that stand side by side on the page: one table."""
 
     table: str
@@ -37,7 +37,7 @@ class Group:
     columns: tuple[Column, ...]
 
 
-TRACKS = Group(
+TRACKS = TableGroup(
     "tracks",
     "tracks",
     (
@@ -56,8 +56,8 @@ TRACKS = Group(
         Column("species_age", ("species_age",), INT, -1),
     ),
 )
-LOST = Group("lost", "tracks", (Column("lost", ("particle",), INT),))
-WANTED = Group(
+LOST = TableGroup("lost", "tracks", (Column("lost", ("particle",), INT),))
+WANTED = TableGroup(
     "wanted",
     "wanted",
     (
@@ -67,7 +67,7 @@ WANTED = Group(
         Column("carried", ("carried",), BYTE),
     ),
 )
-RINGS = Group(
+RINGS = TableGroup(
     "rings",
     "wanted",
     (
@@ -84,11 +84,11 @@ SPOTS = (
     Column("dwell_s", ("dwell_s",)),
     Column("particle", ("particle",), INT),
 )
-ALLOWED, SENT = Group("allowed", "allowed", SPOTS), Group("sent", "sent", SPOTS)
+ALLOWED, SENT = TableGroup("allowed", "allowed", SPOTS), TableGroup("sent", "sent", SPOTS)
 GROUPS = (TRACKS, LOST, WANTED, RINGS, ALLOWED, SENT)
 
 
-def _layout(group: Group, *more: tuple[str, str]) -> np.dtype[Any]:
+def _layout(group: TableGroup, *more: tuple[str, str]) -> np.dtype[Any]:
     columns = [(name, column.type) for column in group.columns for name in column.names]
     return np.dtype([("turn", INT), *columns, *more])
 
@@ -132,7 +132,9 @@ ENDS = {table: f"{table}_end" for table in TABLES}
 HASHED = TURNS.itemsize - HASH_BYTES  # a turn's hash covers its own row up to the hash
 
 
-def pack_group(group: Group, values: list[Any], turn: NDArray[np.int64]) -> tuple[Rows, NDArray[np.int64], list[int]]:
+def pack_group(
+    group: TableGroup, values: list[Any], turn: NDArray[np.int64]
+) -> tuple[Rows, NDArray[np.int64], list[int]]:
     """The rows of one table for a batch of values, how many each value has, and its bits of absent columns.
 
     ValueError where arrays that should stand side by side differ in length.
@@ -155,7 +157,7 @@ def pack_group(group: Group, values: list[Any], turn: NDArray[np.int64]) -> tupl
     return rows, counts, bits.tolist()
 
 
-def unpack_group(group: Group, rows: Rows, absent: int) -> dict[str, NDArray[Any]]:
+def unpack_group(group: TableGroup, rows: Rows, absent: int) -> dict[str, NDArray[Any]]:
     """The arrays of one value on the page, by attribute."""
     found: dict[str, NDArray[Any]] = {}
     for index, column in enumerate(group.columns):

@@ -11,7 +11,7 @@ import numpy as np
 
 from config.refused import Refused
 from config.warp import Map
-from drivers.guard import Bounds, Guard
+from drivers.guard import Guard, GuardLimits
 from drivers.sim.camera import SimulatedCamera, SimulatedCameraDriver
 from drivers.sim.clock import LockstepClock, PacedClock, SimulatedClock
 from drivers.sim.deflector import SimulatedDeflector, SimulatedDeflectorDriver, configured_map
@@ -93,7 +93,7 @@ def open_bench(
     deflector_driver = SimulatedDeflectorDriver(deflector, middle_um, clock, laser_driver)
     edge_um = ((camera.width_px - 0.5) * um_per_px, (camera.height_px - 0.5) * um_per_px)
     low_um, high_um = field_um or ((-0.5 * um_per_px, -0.5 * um_per_px), edge_um)
-    bounds = Bounds(
+    bounds = GuardLimits(
         low_um=low_um, high_um=high_um, power_mw=laser.max_power_mw if power_cap_mw is None else power_cap_mw,
         heartbeat_s=max(heartbeat_s, 5.0 / camera.fps),
     )  # fmt: skip

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from config.fields import Doc, Ge, Gt, Interval, settings
 from config.geometry import Affine
 from control.contract import Fault
-from drivers.light_protocols import Steered
+from drivers.light_protocols import DeflectorReadback
 from drivers.sim.clock import SimulatedClock
 from drivers.sim.laser import Aim, SimulatedLaserDriver
 
@@ -62,7 +62,7 @@ class SimulatedDeflectorDriver:
         self._v_to_um = true_map(made, middle_um).inverse
         self._open = True
 
-    def steer(self, position_v: Floats, dwell_s: Floats) -> Steered:
+    def steer(self, position_v: Floats, dwell_s: Floats) -> DeflectorReadback:
         """Quantised to the converter's steps and to nanoseconds. Raises Fault out of range, or after close."""
         made = self._made
         if not self._open:
@@ -80,7 +80,7 @@ class SimulatedDeflectorDriver:
         settle_ns = round(made.settle_s * 1e9)
         really_ns = self._clock.acts_ns() + round((made.true_delay_s or made.delay_s) * 1e9)
         self._laser.aim = Aim(self._v_to_um(position_v), efficiency, dwell_ns, settle_ns, really_ns)
-        return Steered(position_v, dwell_ns.astype(np.float64) * 1e-9, due_ns * 1e-9)
+        return DeflectorReadback(position_v, dwell_ns.astype(np.float64) * 1e-9, due_ns * 1e-9)
 
     def status(self) -> str:
         return "ready" if self._open else "closed"

@@ -15,7 +15,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from drivers.sim.parts import Beads, Light, Medium, Neighbours, Timing
+from drivers.sim.parts import Beads, Medium, NeighbourPairs, SpotLight, Timing
 from drivers.sim.philox import GALVO, LASER, MOTION, normals
 
 Floats = NDArray[np.float64]
@@ -31,7 +31,7 @@ ALL, NONE = -1, -2  # which spot is lit: all at once by their duty, or none; els
 
 
 @njit(cache=True, nogil=True)
-def list_pairs(position_um: Floats, beads: Beads, near: Neighbours) -> None:
+def list_pairs(position_um: Floats, beads: Beads, near: NeighbourPairs) -> None:
     """List the pairs that may come into contact, if somebody has moved far enough since the last time."""
     largest = beads.diameter_um.max()
     moved = near.listed[0] < 0
@@ -56,7 +56,7 @@ def list_pairs(position_um: Floats, beads: Beads, near: Neighbours) -> None:
 
 @njit(cache=True, nogil=True)
 def add_springs(
-    position_um: Floats, beads: Beads, waist_um: float, light: Light, on: int, power: float, out: Floats
+    position_um: Floats, beads: Beads, waist_um: float, light: SpotLight, on: int, power: float, out: Floats
 ) -> None:
     """Add ideal spots' forces, pN: k = 4 depth / waist^2 at any distance, of its own spot on each particle."""
     for i in range(len(position_um)):
@@ -70,7 +70,7 @@ def add_springs(
 
 @njit(cache=True, nogil=True)
 def add_light(
-    position_um: Floats, beads: Beads, waist_um: float, light: Light, on: int, power: float, out: Floats
+    position_um: Floats, beads: Beads, waist_um: float, light: SpotLight, on: int, power: float, out: Floats
 ) -> None:
     """Add the light's force, pN: U = -depth exp(-2 rho^2 / waist^2) a spot (physics brief 2.2). `power` is relative."""
     if on == NONE:
@@ -94,7 +94,7 @@ def add_light(
 
 
 @njit(cache=True, nogil=True)
-def add_contacts(position_um: Floats, beads: Beads, wca_pn_um: float, near: Neighbours, out: Floats) -> None:
+def add_contacts(position_um: Floats, beads: Beads, wca_pn_um: float, near: NeighbourPairs, out: Floats) -> None:
     """Add the WCA force, pN (Weeks, Chandler and Andersen 1971), of the listed pairs."""
     for row in range(near.listed[0]):
         i, j = near.pair[row, 0], near.pair[row, 1]
@@ -117,10 +117,10 @@ def velocity(
     position_um: Floats,
     beads: Beads,
     medium: Medium,
-    light: Light,
+    light: SpotLight,
     on: int,
     power: float,
-    near: Neighbours,
+    near: NeighbourPairs,
     out: Floats,
 ) -> None:
     """Fill out [N, 2] with the deterministic velocity, um/s."""
@@ -148,8 +148,8 @@ def reflect(position_um: Floats, low_um: Floats, high_um: Floats) -> None:
 
 @njit(cache=True, nogil=True)
 def heun(
-    position_um: Floats, work: Floats, dt_s: float, step: int, beads: Beads, medium: Medium, light: Light, on: int,
-    power: float, near: Neighbours,
+    position_um: Floats, work: Floats, dt_s: float, step: int, beads: Beads, medium: Medium, light: SpotLight, on: int,
+    power: float, near: NeighbourPairs,
 ) -> None:  # fmt: skip
     """One step. work is [3, N, 2] scratch space."""
     before, after, guess = work[0], work[1], work[2]
@@ -171,7 +171,7 @@ def heun(
 
 
 @njit(cache=True, nogil=True)
-def lit(now_ns: int, light: Light) -> tuple[int, int]:
+def lit(now_ns: int, light: SpotLight) -> tuple[int, int]:
     """(which spot is lit from now on, when that changes): ALL, NONE or its row; a time far ahead if it does not."""
     number = len(light.depth_pn_um)
     if number == 0:
@@ -224,7 +224,7 @@ def relative_power(now_ns: int, medium: Medium) -> float:
 @njit(cache=True, nogil=True)
 def advance(
     position_um: Floats, work: Floats, now_ns: int, to_ns: int, at_end: bool, step: int, beads: Beads, medium: Medium,
-    light: Light, timing: Timing, near: Neighbours, exposed: Floats,
+    light: SpotLight, timing: Timing, near: NeighbourPairs, exposed: Floats,
 ) -> tuple[int, int]:  # fmt: skip
     """Move on to the last event that is not after to_ns (at_end: to_ns is one). Returns its time, and the step."""
     steady = light.spot_um.copy()

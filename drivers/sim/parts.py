@@ -37,7 +37,7 @@ class Medium(NamedTuple):
     jitter_um: float
 
 
-class Light(NamedTuple):
+class SpotLight(NamedTuple):
     spot_um: Floats  # [M, 2]
     depth_pn_um: Floats  # [M] while the beam is on it
     duty: Floats  # [M] part of the cycle that the beam is on it
@@ -56,7 +56,7 @@ class Timing(NamedTuple):
     offset_ns: Ints  # [S] the sub-exposures' middles, from the beginning of the exposure
 
 
-class Neighbours(NamedTuple):
+class NeighbourPairs(NamedTuple):
     pair: NDArray[np.int32]  # [P, 2]
     listed: Ints  # [1] how many rows of `pair` hold, or -1: none were listed yet
     where_um: Floats  # [N, 2] positions when they were listed

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from config.geometry import Affine
 from control.contract import Camera, Frame
-from drivers.guard import Bounds, Guard
+from drivers.guard import Guard, GuardLimits
 from drivers.sim.clock import LockstepClock
 from drivers.sim.deflector import SimulatedDeflector, SimulatedDeflectorDriver, configured_map
 from drivers.sim.laser import SimulatedLaser, SimulatedLaserDriver
@@ -16,7 +16,7 @@ from drivers.sim.world import Stage, World
 
 
 @dataclass
-class Playback:
+class RecordedCamera:
     """The Camera plug over a recording. Each frame carries the empty world to the time at which it had arrived."""
 
     camera: Camera
@@ -44,7 +44,7 @@ def open_playback(
     latency_s: float,
     power_cap_mw: float,
     heartbeat_s: float,
-) -> tuple[Playback, Guard, LockstepClock]:
+) -> tuple[RecordedCamera, Guard, LockstepClock]:
     """Camera, beam and clock of a recording. A recorded particle can't react: there is nobody in this world.
 
     Args:
@@ -58,7 +58,7 @@ def open_playback(
     clock = LockstepClock(world, latency_s)
     shining = SimulatedLaserDriver(laser, world, clock)
     steering = SimulatedDeflectorDriver(deflector, middle_um, clock, shining)
-    bounds = Bounds(low_um=low_um, high_um=high_um, power_mw=power_cap_mw, heartbeat_s=heartbeat_s)
+    bounds = GuardLimits(low_um=low_um, high_um=high_um, power_mw=power_cap_mw, heartbeat_s=heartbeat_s)
     um_to_v: Affine = configured_map(deflector, middle_um)
     beam = Guard(steering, shining, clock, um_to_v, bounds, watch=False)
-    return Playback(camera, world, arrived_s), beam, clock
+    return RecordedCamera(camera, world, arrived_s), beam, clock

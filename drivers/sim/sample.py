@@ -26,7 +26,7 @@ _TRIES = 100_000  # draws for a random arrangement, before the sample is called 
 
 
 @settings
-class Kind:
+class MixtureSpecies:
     """One species of a mixture, relative to the sample's own particle."""
 
     share: Annotated[float, Gt(0), Doc("part of the particles that are of this species, relative to the others")] = 1.0
@@ -49,7 +49,7 @@ class Sample:
     spacing_um: Annotated[float, Gt(0), Doc("distance of neighbours at the start")] = 2.5
     disturbance_um: Annotated[float, Ge(0), Doc("rms displacement from that arrangement, along each axis")] = 0.0
     points_um: Annotated[tuple[tuple[float, float], ...], Doc("starting points, from the middle of the field")] = ()
-    species: Annotated[tuple[Kind, ...], Doc("the species of a mixture; none: all are alike")] = ()
+    species: Annotated[tuple[MixtureSpecies, ...], Doc("the species of a mixture; none: all are alike")] = ()
     order: Annotated[tuple[int, ...], Doc("species of each particle; none: drawn by their shares")] = ()
     temperature_k: Annotated[float, Gt(0), Doc("temperature")] = 295.0
     drag_pn_s_per_um: Annotated[float, Gt(0), Doc("Stokes drag of a particle, wall included (estimate)")] = 0.036

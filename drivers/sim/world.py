@@ -14,7 +14,7 @@ from config.refused import Refused
 from control.contract import Fault
 from control.plant import BOLTZMANN_PN_UM_PER_K
 from drivers.sim import kernels, parts
-from drivers.sim.sample import Kind, Sample, arrange, species_of
+from drivers.sim.sample import MixtureSpecies, Sample, arrange, species_of
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -75,7 +75,7 @@ class World:
         if not (0 <= seed < 2**32 and 0 <= replica < 2**32):
             raise Refused(f"seed: {seed} (replica {replica}) is not between 0 and {2**32 - 1}")
         self.sample, self.stage = sample, stage
-        kinds = sample.species or (Kind(),)
+        kinds = sample.species or (MixtureSpecies(),)
         cells = range(replica, replica + sample.cells)
         self.species = np.concatenate([species_of(sample, seed, own) for own in cells])  # [N]
         self.cell = np.repeat(np.arange(sample.cells), sample.number)  # [N]
@@ -95,7 +95,7 @@ class World:
         self._work = np.empty((3, number, 2))
         touching = sample.wca_kt > 0
         pairs = np.empty((number * (sample.number - 1) // 2 if touching else 0, 2), np.int32)
-        self._near = parts.Neighbours(pairs, np.array([-1]), self._position_um.copy())
+        self._near = parts.NeighbourPairs(pairs, np.array([-1]), self._position_um.copy())
         self._exposed = np.full((stage.frames_kept, stage.sub_exposures, number, 2), np.nan)
         self.visits = _DARK  # the light that acts at `state_ns`
         self._light = self._make_light(_DARK, False)
@@ -227,14 +227,14 @@ class World:
             raise Fault(self._too_much_work(f"in light {visits.depth_kt.max(initial=0.0):.3g} kT deep", light))
         self._take(visits)
 
-    def _steps_a_frame(self, light: parts.Light) -> float:
+    def _steps_a_frame(self, light: parts.SpotLight) -> float:
         return max(self.period_ns, kernels.TICK_NS) / light.step_ns
 
-    def _is_too_much_work(self, light: parts.Light) -> bool:
+    def _is_too_much_work(self, light: parts.SpotLight) -> bool:
         """Whether a frame, or a tick of the kernel, takes endless computing."""
         return light.step_ns <= 1 or self._steps_a_frame(light) * len(self.species) > MOST_WORK
 
-    def _too_much_work(self, when: str, light: parts.Light) -> str:
+    def _too_much_work(self, when: str, light: parts.SpotLight) -> str:
         sample, stage = self.sample, self.stage
         at_most = "at most " if light.step_ns <= 1 else ""
         return (
@@ -256,7 +256,7 @@ class World:
         while len(self._shone) > 1 and self._shone[1][0].due_ns < old_ns:
             self._shone.popleft()
 
-    def _make_light(self, visits: Visits, jumped: bool) -> parts.Light:
+    def _make_light(self, visits: Visits, jumped: bool) -> parts.SpotLight:
         spot_um, dwell_ns = np.array(visits.spot_um, order="C"), np.array(visits.dwell_ns)  # copies, of one layout
         reach_um = spot_um - np.array(self.stage.middle_um)  # [M, 2]
         hidden = np.maximum(1.0 + reach_um @ np.array(self.sample.light_gradient_per_um), 0.0)
@@ -274,7 +274,7 @@ class World:
         step_s = self._longest_step_s(4.0 * steepest / self.stage.waist_um**2 * quickest)
         if resolved:
             step_s = min(step_s, dwell_ns.min() * 0.25e-9)
-        return parts.Light(
+        return parts.SpotLight(
             spot_um, depth, duty, dwell_ns, visits.settle_ns, cycle_ns, visits.due_ns,
             jumped, resolved, self._springs(visits), max(int(step_s * 1e9), 1),
         )  # fmt: skip
@@ -301,7 +301,7 @@ class World:
             longest_s = min(longest_s, 1e-4 * float(self.diameter_um.min()) ** 2 / diffusion)
         return longest_s
 
-    def _make_beads(self, kinds: tuple[Kind, ...]) -> parts.Beads:
+    def _make_beads(self, kinds: tuple[MixtureSpecies, ...]) -> parts.Beads:
         drag = self.sample.drag_pn_s_per_um * np.array([kinds[s].drag_ratio for s in self.species])
         response = np.array([kinds[s].response for s in self.species])
         index = np.tile(np.arange(self.sample.number), self.sample.cells)

@@ -45,13 +45,13 @@ def colloid(
             place = hexagon(draw, points) if variant == "H" else crowd(draw, points)
             kind = draw.integers(0, 2, points)
             trap = place + draw.normal(0, 0.2, place.shape)
-            scene = Scene(variant, kind, trap)
+            scene = ColloidScene(variant, kind, trap)
             wanted = scene.force(place) if target == "force" else scene.displacement(place, draw if noise else None)
             parts[part].append(Example(place, (trap - place)[:, None], np.eye(2)[kind], wanted))
     return task_of(parts, REACH, (0, 1), ("1", "1"))
 
 
-class Scene:
+class ColloidScene:
     """Who is charged how, where the traps are, and what breaks which symmetry."""
 
     def __init__(self, variant: Variant, kind: NDArray[np.int64], trap: Floats) -> None:

@@ -13,7 +13,7 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from models.cloud import Cloud
-from models.data.task import Part, Range, Shape, Units
+from models.data.task import FeatureCounts, Part, Range, Units
 from models.graph import radius_edges
 
 Floats = NDArray[np.float64]
@@ -70,7 +70,7 @@ class CloudTask:
     sha256: str
     scale: float
     range: Range
-    shape: Shape
+    shape: FeatureCounts
     reach: float | None
     species: tuple[int, ...]
     units: Units
@@ -95,7 +95,7 @@ def task_of(
             digest.update(np.ascontiguousarray(value).tobytes())
     train = parts["train"]
     first = train[0]
-    shape = Shape(first.position.shape[1], first.scalar.shape[1], first.vector.shape[1], 0)
+    shape = FeatureCounts(first.position.shape[1], first.scalar.shape[1], first.vector.shape[1], 0)
     scale = float(np.concatenate([one.target for one in train]).std())
     made = {part: Examples(examples, reach) for part, examples in parts.items()}
     return CloudTask(made, digest.hexdigest(), scale, range_of(train), shape, reach, species, units)

@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from models.cloud import Cloud, cloud
-from models.data.task import Part, Range, Shape, Units
+from models.data.task import FeatureCounts, Part, Range, Units
 from models.graph import all_edges
 
 Floats = NDArray[np.float64]
@@ -97,7 +97,7 @@ class NBody:
 
     values: dict[str, Tensor]
     sha256: str
-    shape: Shape = Shape(dimension=3, scalars=0, vectors=1, attributes=1)
+    shape: FeatureCounts = FeatureCounts(dimension=3, scalars=0, vectors=1, attributes=1)
     scale: float = 1.0
     units: Units = ("1", "1")
     reach: float | None = None

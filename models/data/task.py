@@ -14,7 +14,7 @@ Units = tuple[Literal["um", "1"], Literal["pN", "kT/um", "um", "1"]]
 
 
 @dataclass(frozen=True)
-class Shape:
+class FeatureCounts:
     """How many features of each kind a network of this task reads and answers."""
 
     dimension: int
@@ -37,7 +37,7 @@ class Task(Protocol):
     """One data set. Losses are mean squares over the components of the vector targets, in units of `scale`."""
 
     @property
-    def shape(self) -> Shape: ...
+    def shape(self) -> FeatureCounts: ...
 
     @property
     def scale(self) -> float:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from models.cloud import Cloud
 from models.egnn import EGNN
 from models.flight.egnn import EgnnFlight
-from models.flight.pairs import Linear, Messages, Pairs, Sight, packed, silu
+from models.flight.pairs import Messages, PackedLinear, Pairs, Sight, packed, silu
 from models.flight.scratch import Scratch
 from models.frames.average import FrameAveraged
 from models.frames.message import MessagePassing, Round
@@ -25,7 +25,10 @@ class PosedRound:
         self.messages = Messages(layer.edge_first, layer.edge_second, shown, scratch)
         width = layer.edge_first.width
         inner = cast(nn.Linear, layer.node[0])
-        self.known, self.heard = Linear(inner.weight[:, :width], inner.bias), Linear(inner.weight[:, width:], None)
+        self.known, self.heard = (
+            PackedLinear(inner.weight[:, :width], inner.bias),
+            PackedLinear(inner.weight[:, width:], None),
+        )
         self.node = packed(layer.node[2])
 
     def posed(self, base: Tensor, gap: Tensor, turn: Tensor, out: Tensor) -> Tensor:
@@ -52,7 +55,9 @@ class FrameFlight:
         self.frame, self.cutoff, self.dimension = network.frame, backbone.cutoff, backbone.dimension
         self.fallback = None if network.fallback is None else EgnnFlight(cast(EGNN, network.fallback))
         weight = backbone.embedding.weight.detach()
-        self.lift = Linear(weight[:, :-1], weight[:, -1] + backbone.embedding.bias.detach())  # a constant is shown too
+        self.lift = PackedLinear(
+            weight[:, :-1], weight[:, -1] + backbone.embedding.bias.detach()
+        )  # a constant is shown too
         self.scratch = Scratch(weight)
         self.sight = Sight(backbone.radial, backbone.cutoff, self.scratch)
         shown = len(self.sight.centre)

@@ -21,7 +21,7 @@ from models.egnn import EGNN
 NAMES = ("position", "scalar", "receiver", "sender")
 
 
-class Written(nn.Module):
+class OnnxNetwork(nn.Module):
     """The network as a function of tensors alone: position [N, 2], scalar [N, S], receiver and sender [E] -> [N, 2]."""
 
     def __init__(self, network: EGNN) -> None:
@@ -48,7 +48,7 @@ def write_onnx(network: nn.Module, card: Card, path: Path) -> None:
     one = torch.tensor([0, 1, 1, 2]), torch.tensor([1, 0, 2, 1])
     example = (torch.rand(3, 2), torch.rand(3, card.scalars), *one)
     program = torch.onnx.export(
-        Written(network), example, dynamo=True, dynamic_shapes=sizes, input_names=NAMES, verbose=False
+        OnnxNetwork(network), example, dynamo=True, dynamic_shapes=sizes, input_names=NAMES, verbose=False
     )
     assert program is not None
     with fresh_file(path.with_suffix(".onnx")) as beside:

@@ -52,7 +52,7 @@ class Sight:
         return Pairs(one, other, apart, distance, fade[:, None], shown)
 
 
-class Linear:
+class PackedLinear:
     """x W + b with its weight laid out for a product from the right."""
 
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
@@ -63,9 +63,9 @@ class Linear:
         return torch.addmm(self.bias, value, self.weight, out=out)
 
 
-def packed(linear: nn.Module) -> Linear:
+def packed(linear: nn.Module) -> PackedLinear:
     assert isinstance(linear, nn.Linear)
-    return Linear(linear.weight, linear.bias)
+    return PackedLinear(linear.weight, linear.bias)
 
 
 class Messages:
@@ -77,9 +77,9 @@ class Messages:
     def __init__(self, first: PairLinear, second: nn.Linear, shown: int, scratch: Scratch) -> None:
         width, self.scratch, self.out = first.width, scratch, first.out_features
         weight = first.weight.detach()
-        self.here, self.there = Linear(weight[:, :width], None), Linear(weight[:, width : 2 * width], None)
-        self.own = Linear(weight[:, 2 * width : 2 * width + shown], first.bias)
-        self.rest = Linear(weight[:, 2 * width + shown :], None).weight  # columns of what turns, if any
+        self.here, self.there = PackedLinear(weight[:, :width], None), PackedLinear(weight[:, width : 2 * width], None)
+        self.own = PackedLinear(weight[:, 2 * width : 2 * width + shown], first.bias)
+        self.rest = PackedLinear(weight[:, 2 * width + shown :], None).weight  # columns of what turns, if any
         self.second = packed(second)
 
     def ends(self, feature: Tensor, pairs: Pairs, seen: Cloud, own: Tensor | None = None) -> Tensor:

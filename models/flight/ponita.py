@@ -10,10 +10,10 @@ from torch import Tensor
 from torch.nn.functional import layer_norm
 
 from models.cloud import Cloud
-from models.flight.pairs import Linear, Pairs, Sight, packed
+from models.flight.pairs import PackedLinear, Pairs, Sight, packed
 from models.flight.scratch import Scratch
 from models.ponita.basis import KernelBasis
-from models.ponita.convolution import Block
+from models.ponita.convolution import ConvNextBlock
 from models.ponita.invariants import fibre
 from models.ponita.network import Ponita
 
@@ -21,10 +21,10 @@ from models.ponita.network import Ponita
 class FlyingBlock:
     """One ConvNeXt block; kernels that are the same for every cloud are computed once."""
 
-    def __init__(self, block: Block, own: Tensor | None, across: Tensor, scratch: Scratch) -> None:
+    def __init__(self, block: ConvNextBlock, own: Tensor | None, across: Tensor, scratch: Scratch) -> None:
         convolution = block.convolution
         self.scratch = scratch
-        self.kernel = Linear(convolution.kernel.weight, None).weight  # [B, C]
+        self.kernel = PackedLinear(convolution.kernel.weight, None).weight  # [B, C]
         self.own = None if own is None else own @ self.kernel  # [1, O, C]
         kernel = across @ convolution.fibre_kernel.weight.detach().T / across.shape[1]  # [O (receiving), O, C]
         self.fibre = kernel.permute(2, 1, 0).contiguous()  # [C, O, O (receiving)]
@@ -73,14 +73,14 @@ class PonitaFlight:
         self.sight = Sight(network.radial, network.cutoff, self.scratch)
         basis: KernelBasis = network.spatial_basis
         self.terms, split = basis.monomials.terms, len(basis.monomials.terms)
-        self.first = Linear(basis.first.weight[:, :split], basis.first.bias)
-        self.radial = Linear(basis.first.weight[:, split:], None)
+        self.first = PackedLinear(basis.first.weight[:, :split], basis.first.bias)
+        self.radial = PackedLinear(basis.first.weight[:, split:], None)
         self.second = packed(basis.second)
-        self.lift = Linear(network.embedding.weight, None).weight
+        self.lift = PackedLinear(network.embedding.weight, None).weight
         with torch.no_grad():
             across = network.fibre_basis(fibre(grid[:, None], grid[None], self.chiral))
             own = network._basis(grid[:1] * 0, grid.new_zeros(1, 0)) if network.self_loops else None
-            blocks = cast(list[Block], list(network.blocks))
+            blocks = cast(list[ConvNextBlock], list(network.blocks))
             self.blocks = [FlyingBlock(block, own, across, self.scratch) for block in blocks]
         self.reads = [packed(read) for read in network.reads]
 

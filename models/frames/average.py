@@ -7,8 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from models.cloud import Answer, Cloud
-from models.frames.frame import Frame, scalars_back, seen_from, vectors_back
+from models.cloud import Cloud, PointFeatures
+from models.frames.frame import Poses, scalars_back, seen_from, vectors_back
 
 
 class FrameAveraged(nn.Module):
@@ -19,29 +19,31 @@ class FrameAveraged(nn.Module):
     equivariant by itself, answers for the rest.
     """
 
-    def __init__(self, backbone: nn.Module, frame: Callable[[Cloud], Frame], fallback: nn.Module | None = None) -> None:
+    def __init__(self, backbone: nn.Module, frame: Callable[[Cloud], Poses], fallback: nn.Module | None = None) -> None:
         super().__init__()
         self.backbone = backbone
         self.frame = frame
         self.fallback = fallback
 
-    def forward(self, seen: Cloud) -> Answer:
+    def forward(self, seen: Cloud) -> PointFeatures:
         frame = self.frame(seen)
         if self.fallback is None:
             return self._averaged(seen, frame)
         trust = frame.trust[seen.graph]
         # what has no say at all need not be computed
         if bool((trust == 0).all()):
-            alone: Answer = self.fallback(seen)
+            alone: PointFeatures = self.fallback(seen)
             return alone
         if bool((trust == 1).all()):
             return self._averaged(seen, frame)
         ours, other = self._averaged(seen, frame), self.fallback(seen)
-        return Answer(
+        return PointFeatures(
             torch.lerp(other.vector, ours.vector, trust[:, None, None]),
             torch.lerp(other.scalar, ours.scalar, trust[:, None]),
         )
 
-    def _averaged(self, seen: Cloud, frame: Frame) -> Answer:
-        posed: Answer = self.backbone(seen_from(frame, seen))
-        return Answer(vectors_back(frame, seen.graph, posed.vector), scalars_back(frame, seen.graph, posed.scalar))
+    def _averaged(self, seen: Cloud, frame: Poses) -> PointFeatures:
+        posed: PointFeatures = self.backbone(seen_from(frame, seen))
+        return PointFeatures(
+            vectors_back(frame, seen.graph, posed.vector), scalars_back(frame, seen.graph, posed.scalar)
+        )

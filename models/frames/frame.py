@@ -11,7 +11,7 @@ from models.cloud import Cloud
 
 
 @dataclass(frozen=True)
-class Frame:
+class Poses:
     """K poses for each of G graphs: rigid motions x -> R x + t, with shares that add up to 1 over the poses.
 
     `trust` is how much of the answer comes from the frame; the rest is a fallback's, where frames are about to be
@@ -28,7 +28,7 @@ class Frame:
         return self.rotation.shape[1]
 
 
-def seen_from(frame: Frame, seen: Cloud) -> Cloud:
+def seen_from(frame: Poses, seen: Cloud) -> Cloud:
     """The K poses of the cloud, one after another: x' = R^-1 (x - t), v' = R^-1 v; K G graphs of K N points."""
     poses, points, edges = frame.poses, seen.points, seen.receiver.shape[0]
     turn = frame.rotation.index_select(0, seen.graph).transpose(0, 1)  # [K, N, d, d]
@@ -49,17 +49,17 @@ def seen_from(frame: Frame, seen: Cloud) -> Cloud:
     )
 
 
-def vectors_back(frame: Frame, graph: Tensor, vector: Tensor) -> Tensor:
+def vectors_back(frame: Poses, graph: Tensor, vector: Tensor) -> Tensor:
     """The mean over poses of R v': [K N, V, d] -> [N, V, d]."""
     turn = frame.rotation.index_select(0, graph).transpose(0, 1)  # [K, N, d, d]
     posed = vector.reshape(frame.poses, len(graph), *vector.shape[1:]) @ turn.transpose(2, 3)  # [K, N, V, d]
     return torch.sum(posed * _shares(frame, graph)[..., None], 0)
 
 
-def scalars_back(frame: Frame, graph: Tensor, scalar: Tensor) -> Tensor:
+def scalars_back(frame: Poses, graph: Tensor, scalar: Tensor) -> Tensor:
     """The mean over poses: [K N, S] -> [N, S]."""
     return torch.sum(scalar.reshape(frame.poses, len(graph), scalar.shape[1]) * _shares(frame, graph), 0)
 
 
-def _shares(frame: Frame, graph: Tensor) -> Tensor:
+def _shares(frame: Poses, graph: Tensor) -> Tensor:
     return frame.share.index_select(0, graph).T[:, :, None]  # [K, N, 1]

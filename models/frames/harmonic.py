@@ -18,13 +18,13 @@ import torch
 from torch import Tensor
 
 from models.cloud import Cloud, mean_of_graphs
-from models.frames.frame import Frame
+from models.frames.frame import Poses
 
 ORDERS = (1, 2, 3, 6)
 FLOOR = 1e-3  # weight of the fallback: it has the whole say only where every psi_m vanishes
 
 
-def harmonic(seen: Cloud, group: Literal["E", "SE"] = "E", orders: tuple[int, ...] = ORDERS) -> Frame:
+def harmonic(seen: Cloud, group: Literal["E", "SE"] = "E", orders: tuple[int, ...] = ORDERS) -> Poses:
     """sum(orders) poses of a cloud in the plane for SE(2), twice as many for E(2). Detached."""
     if seen.dimension != 2:
         raise ValueError(f"harmonic frames are for clouds in the plane, not in {seen.dimension} dimensions")
@@ -37,7 +37,7 @@ def harmonic(seen: Cloud, group: Literal["E", "SE"] = "E", orders: tuple[int, ..
         mirrors = (1.0, -1.0) if group == "E" else (1.0,)
         rotation = torch.cat([_rotation(turn, mirror) for mirror in mirrors], 1)
         share = torch.cat([share / len(mirrors)] * len(mirrors), 1) / total.clamp(min=tiny)[:, None]
-    return Frame(rotation, centre, share, total / (total + FLOOR))
+    return Poses(rotation, centre, share, total / (total + FLOOR))
 
 
 def _orders(seen: Cloud, centre: Tensor, orders: tuple[int, ...]) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.cloud import Answer, Cloud
+from models.cloud import Cloud, PointFeatures
 from models.graph import add_at, envelope
 from models.layers import GaussianRadial, PairLinear, perceptron, silu, through
 
@@ -63,7 +63,7 @@ class MessagePassing(nn.Module):
         self.rounds = nn.ModuleList(Round(width, extra) for _ in range(layers))
         self.decoder = perceptron(width, width, vectors_out * dimension + scalars_out)
 
-    def forward(self, seen: Cloud) -> Answer:
+    def forward(self, seen: Cloud) -> PointFeatures:
         shown = [seen.position] if self.places else []
         one = seen.position.new_ones(seen.points, 1)
         feature = self.embedding(torch.cat([*shown, seen.vector.flatten(1), seen.scalar, one], 1))
@@ -72,7 +72,7 @@ class MessagePassing(nn.Module):
             feature = layer(feature, extra, seen, fade)
         out = self.decoder(feature)
         split = self.vectors_out * self.dimension
-        return Answer(out[:, :split].reshape(-1, self.vectors_out, self.dimension), out[:, split:])
+        return PointFeatures(out[:, :split].reshape(-1, self.vectors_out, self.dimension), out[:, split:])
 
     def _pairs(self, seen: Cloud) -> tuple[Tensor, Tensor | None]:
         apart = seen.offset()  # [E, d]

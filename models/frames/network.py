@@ -7,8 +7,8 @@ from typing import Literal, cast
 import torch
 from torch import Tensor, nn
 
-from models.cloud import Answer, Cloud
-from models.frames.frame import Frame, seen_from, vectors_back
+from models.cloud import Cloud, PointFeatures
+from models.frames.frame import Poses, seen_from, vectors_back
 from models.frames.message import Round
 from models.frames.pca import principal
 from models.layers import perceptron
@@ -46,7 +46,7 @@ class FrameAveragingNetwork(nn.Module):
         self.rounds = nn.ModuleList(Round(width, attributes + 1, residual) for _ in range(layers))
         self.decoder = perceptron(width, width, dimension)
 
-    def forward(self, seen: Cloud) -> Answer:
+    def forward(self, seen: Cloud) -> PointFeatures:
         frame = principal(seen, "E" if self.group == "E" else "SE")
         posed = seen_from(frame, seen)
         # distances do not turn: the attribute of a pair is the same in every pose and layer
@@ -61,9 +61,9 @@ class FrameAveragingNetwork(nn.Module):
         if self.about_centre:
             centre = principal(seen, "T").origin[seen.graph]
             vector = vector + (centre - seen.position)[:, None]
-        return Answer(vector, seen.position.new_zeros(seen.points, 0))
+        return PointFeatures(vector, seen.position.new_zeros(seen.points, 0))
 
-    def _reframed(self, frame: Frame, feature: Tensor, seen: Cloud) -> tuple[Frame, Tensor]:
+    def _reframed(self, frame: Poses, feature: Tensor, seen: Cloud) -> tuple[Poses, Tensor]:
         latent = vectors_back(frame, seen.graph, feature.reshape(len(feature), -1, self.dimension))  # [N, W, d]
         each = latent.shape[1]
         spread = Cloud(

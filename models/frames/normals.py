@@ -12,7 +12,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from models.cloud import Answer, Cloud, cloud, mean_of_graphs
+from models.cloud import Cloud, PointFeatures, cloud, mean_of_graphs
 from models.frames.average import FrameAveraged
 from models.frames.pca import axes_of, principal
 from models.layers import perceptron
@@ -27,13 +27,13 @@ class PointNet(nn.Module):
         self.each = perceptron(3, width, width, last=True)
         self.all = perceptron(2 * width, width, 3)
 
-    def forward(self, seen: Cloud) -> Answer:
+    def forward(self, seen: Cloud) -> PointFeatures:
         feature = self.each(seen.position)  # [N, W]
         mean = mean_of_graphs(feature, seen.graph, seen.graphs)
         index = seen.graph[:, None].expand_as(feature)
         most = torch.full_like(mean, -math.inf).scatter_reduce(0, index, feature, "amax")
         vector = self.all(torch.cat([mean, most], 1))[seen.graph]
-        return Answer(vector[:, None], seen.position.new_zeros(seen.points, 0))
+        return PointFeatures(vector[:, None], seen.position.new_zeros(seen.points, 0))
 
 
 def estimator(width: int = 48) -> FrameAveraged:

@@ -14,21 +14,21 @@ import torch
 from torch import Tensor
 
 from models.cloud import Cloud, mean_of_graphs
-from models.frames.frame import Frame
+from models.frames.frame import Poses
 
 Group = Literal["E", "SE", "O", "SO", "T"]
 
 GATE = 0.15  # relative gap of the spectrum from which on the frame has the whole say
 
 
-def principal(seen: Cloud, group: Group = "E") -> Frame:
+def principal(seen: Cloud, group: Group = "E") -> Poses:
     """F(X) = {([a_1 v_1 .. a_d v_d], t)}, a_i = +-1: 2^d poses for E(d) and O(d), half of them (det > 0) for SE(d) and
     SO(d), where no pose moves the origin for O(d) and SO(d); the one pose (1, t) for T(d)."""
     axes, _ = axes_of(seen)
     return _frame(seen, axes, group, torch.ones_like(axes[:, 0, 0]))
 
 
-def gated(seen: Cloud, group: Group = "E") -> Frame:
+def gated(seen: Cloud, group: Group = "E") -> Poses:
     """The same, trusted by a smooth step of the smallest relative gap between eigenvalues: 0 where two of them meet.
 
     With an equivariant fallback the sum is exactly equivariant and continuous everywhere, at one more pass.
@@ -49,7 +49,7 @@ def axes_of(seen: Cloud) -> tuple[Tensor, Tensor]:
     return axes, spectrum
 
 
-def _frame(seen: Cloud, axes: Tensor, group: Group, trust: Tensor) -> Frame:
+def _frame(seen: Cloud, axes: Tensor, group: Group, trust: Tensor) -> Poses:
     dimension = seen.dimension
     if group == "T":
         rotation = torch.eye(dimension).to(axes).expand(seen.graphs, 1, dimension, dimension)
@@ -66,4 +66,4 @@ def _frame(seen: Cloud, axes: Tensor, group: Group, trust: Tensor) -> Frame:
         centre = mean_of_graphs(seen.position, seen.graph, seen.graphs)
     origin = torch.zeros_like(centre) if group in ("O", "SO") else centre
     share = rotation.new_full(rotation.shape[:2], 1 / rotation.shape[1])
-    return Frame(rotation, origin, share, trust)
+    return Poses(rotation, origin, share, trust)

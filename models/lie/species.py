@@ -24,7 +24,7 @@ Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Labels:
+class SpeciesMemory:
     """What was seen so far: for each particle the species of its last looks, and in which step the newest was."""
 
     of: str = ""  # the network that looked
@@ -56,10 +56,12 @@ class PatchClassifier:
     sure: float = 0.0
     name: str = ""
 
-    def start(self) -> Labels:
-        return Labels(self.name)
+    def start(self) -> SpeciesMemory:
+        return SpeciesMemory(self.name)
 
-    def step(self, memory: Labels, particle: Ints, patches: NDArray[Any], whole: Bools) -> tuple[Labels, Ints, Ints]:
+    def step(
+        self, memory: SpeciesMemory, particle: Ints, patches: NDArray[Any], whole: Bools
+    ) -> tuple[SpeciesMemory, Ints, Ints]:
         """particle [N], patches [N, size, size], whole [N]; those who are gone are forgotten.
 
         Memory of another network's looks is none.
@@ -78,7 +80,7 @@ class PatchClassifier:
                 newest[who] = memory.step + 1
                 if sure >= self.sure:
                     looks[who] = (*looks.get(who, ()), said)[-self.kept :]
-        after = Labels(self.name, memory.step + 1, looks, newest)
+        after = SpeciesMemory(self.name, memory.step + 1, looks, newest)
         return after, after.species(particle), after.age(particle)
 
 

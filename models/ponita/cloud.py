@@ -7,10 +7,10 @@ from typing import Literal, cast
 import torch
 from torch import Tensor, nn
 
-from models.cloud import Answer, Cloud
+from models.cloud import Cloud, PointFeatures
 from models.graph import add_at, envelope
 from models.ponita.basis import KernelBasis
-from models.ponita.convolution import Block, Neighbours
+from models.ponita.convolution import ConvNextBlock, Neighbours
 from models.ponita.invariants import TINY, fibre, fibre_count, spatial
 
 
@@ -45,10 +45,10 @@ class PonitaPoints(nn.Module):
         self.vectors_out, self.scalars_out = vectors_out, scalars_out
         self.pair_basis = KernelBasis(2 + fibre_count(dimension, self.chiral), width, basis, degree)
         self.embedding = nn.Linear(max(scalars + vectors, 1), width, bias=False)
-        self.blocks = nn.ModuleList(Block(width, basis, widening, layer_scale) for _ in range(layers))
+        self.blocks = nn.ModuleList(ConvNextBlock(width, basis, widening, layer_scale) for _ in range(layers))
         self.reads = nn.ModuleList(nn.Linear(width, scalars_out + vectors_out) for _ in range(layers))
 
-    def forward(self, seen: Cloud) -> Answer:
+    def forward(self, seen: Cloud) -> PointFeatures:
         bond = seen.offset()  # [E, d]
         distance = bond.square().sum(1).clamp(min=TINY).sqrt()
         look = bond / distance[:, None]
@@ -57,7 +57,7 @@ class PonitaPoints(nn.Module):
         x = self.embedding(self._lifted(seen, look))[:, None]  # [E, 1, C]
         out = x.new_zeros(1)
         for block, read in zip(self.blocks, self.reads, strict=True):
-            x = cast(Block, block)(x, near, None)
+            x = cast(ConvNextBlock, block)(x, near, None)
             out = out + read(x)
         return self._read(out[:, 0] / len(self.reads), seen, look, weight)
 
@@ -79,13 +79,13 @@ class PonitaPoints(nn.Module):
         fade = weight[heard] * envelope(offset.square().sum(1).clamp(min=TINY).sqrt(), self.cutoff)
         return Neighbours(hearing, heard, (self.pair_basis(shown) * fade[:, None])[:, None], None, None)
 
-    def _read(self, out: Tensor, seen: Cloud, look: Tensor, weight: Tensor) -> Answer:
+    def _read(self, out: Tensor, seen: Cloud, look: Tensor, weight: Tensor) -> PointFeatures:
         """Means over the elements of each point, weighted by how near their bond is."""
         total = add_at(weight, seen.receiver, seen.points)
         share = (weight / (total + 1 if self.cutoff is not None else total.clamp(min=1))[seen.receiver])[:, None]
         scalar = add_at(out[:, : self.scalars_out] * share, seen.receiver, seen.points)
         pull = (out[:, self.scalars_out :] * share)[:, :, None] * look[:, None]  # [E, V, d]
-        return Answer(add_at(pull, seen.receiver, seen.points), scalar)
+        return PointFeatures(add_at(pull, seen.receiver, seen.points), scalar)
 
 
 def element_pairs(seen: Cloud) -> tuple[Tensor, Tensor]:

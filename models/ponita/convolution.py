@@ -80,7 +80,7 @@ class SeparableConvolution(nn.Module):
         self.calibrated.fill_(True)
 
 
-class Block(nn.Module):
+class ConvNextBlock(nn.Module):
     """x + scale * Lin(GELU(Lin(LayerNorm(conv(x))))) (ConvNeXt, Liu et al. 2022)."""
 
     def __init__(self, width: int, basis: int, widening: int, layer_scale: float | None) -> None:

@@ -7,11 +7,11 @@ from typing import Literal, cast
 import torch
 from torch import Tensor, nn
 
-from models.cloud import Answer, Cloud
+from models.cloud import Cloud, PointFeatures
 from models.graph import envelope
 from models.layers import GaussianRadial
 from models.ponita.basis import KernelBasis
-from models.ponita.convolution import Block, Neighbours
+from models.ponita.convolution import ConvNextBlock, Neighbours
 from models.ponita.grid import opposites, orientations
 from models.ponita.invariants import TINY, fibre, fibre_count, spatial
 
@@ -63,10 +63,10 @@ class Ponita(nn.Module):
         self.spatial_basis = KernelBasis(2 if grid else 1, width, basis, degree, attributes + radial)
         self.fibre_basis = KernelBasis(fibre_count(dimension, self.chiral), width, basis, degree) if grid else None
         self.embedding = nn.Linear(max(scalars + vectors, 1), width, bias=False)
-        self.blocks = nn.ModuleList(Block(width, basis, widening, layer_scale) for _ in range(layers))
+        self.blocks = nn.ModuleList(ConvNextBlock(width, basis, widening, layer_scale) for _ in range(layers))
         self.reads = nn.ModuleList(nn.Linear(width, scalars_out + vectors_out) for _ in range(layers))
 
-    def forward(self, seen: Cloud) -> Answer:
+    def forward(self, seen: Cloud) -> PointFeatures:
         near = self.neighbours(seen)
         across = None
         if self.fibre_basis is not None:
@@ -74,7 +74,7 @@ class Ponita(nn.Module):
         x = self.embedding(self.lifted(seen))  # [N, O, C]
         out = x.new_zeros(1)
         for block, read in zip(self.blocks, self.reads, strict=True):
-            x = cast(Block, block)(x, near, across)
+            x = cast(ConvNextBlock, block)(x, near, across)
             out = out + read(x)
         return self._read(out / len(self.reads), seen)
 
@@ -110,9 +110,9 @@ class Ponita(nn.Module):
         basis: Tensor = self.spatial_basis(shown, extra if extra.shape[1] else None)
         return basis if self.cutoff is None else basis * envelope(distance, self.cutoff)[:, None, None]
 
-    def _read(self, out: Tensor, seen: Cloud) -> Answer:
+    def _read(self, out: Tensor, seen: Cloud) -> PointFeatures:
         scalar = out[:, :, : self.scalars_out].mean(1)
         if not self.vectors_out:
-            return Answer(seen.position.new_zeros(seen.points, 0, seen.dimension), scalar)
+            return PointFeatures(seen.position.new_zeros(seen.points, 0, seen.dimension), scalar)
         vector = torch.einsum("nov,od->nvd", out[:, :, self.scalars_out :], self.grid) / len(self.grid)
-        return Answer(vector, scalar)
+        return PointFeatures(vector, scalar)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from models.soft.groups import Group
-from models.soft.representation import Block, Floats, Representation, derivative, matrix
+from models.soft.representation import FeatureBlock, Floats, Representation, derivative, matrix
 
 ZERO = 1e-9  # singular values below this are zero
 
@@ -24,7 +24,7 @@ ZERO = 1e-9  # singular values below this are zero
 class Projector:
     """Of maps from one representation to another: for each pair of blocks, [so si, so si] on one pair of channels."""
 
-    parts: tuple[tuple[Block, Block, Tensor], ...]
+    parts: tuple[tuple[FeatureBlock, FeatureBlock, Tensor], ...]
 
     def __call__(self, weight: Tensor) -> Tensor:
         """The part of weight [out, in] that the group leaves alone."""

@@ -22,7 +22,7 @@ class Element:
 
 
 @dataclass(frozen=True)
-class Block:
+class FeatureBlock:
     """`count` features of one type, each of `size` numbers, channel by channel, from column `start` on."""
 
     type: str
@@ -60,12 +60,12 @@ class Representation:
         return {"scalar": self.scalars, "odd": self.odd, "vector": self.vectors, "tensor": self.tensors,
                 "position": self.positions}  # fmt: skip
 
-    def blocks(self) -> Iterator[Block]:
+    def blocks(self) -> Iterator[FeatureBlock]:
         start = 0
         for name, count in self.counts.items():
             if count:
                 size = math.prod(shape(name, self.dimension)) * self.points
-                yield Block(name, count, size, start)
+                yield FeatureBlock(name, count, size, start)
                 start += count * size
 
 

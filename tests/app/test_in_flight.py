@@ -28,7 +28,7 @@ from app.running.playback import RunSource
 from config.reader import write
 from config.refused import Refused
 from control.contract import STILL_LIT, Fault, Level, OrderKind, Turn
-from control.loop import Memory
+from control.loop import LoopMemory
 from drivers.guard import Guard
 from drivers.journal import Journal, check, compare, read_run
 from drivers.journal.memory import encode
@@ -373,7 +373,7 @@ def test_where_a_memory_can_not_be_stored_the_record_says_so_and_is_verified_fro
     lost: tuple[str, ...], words: str, source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    def stored(memory: Memory) -> bytes:
+    def stored(memory: LoopMemory) -> bytes:
         tracker = object() if "tracker" in lost else memory.tracker
         return encoded(replace(memory, tracker=tracker, policy=object() if "policy" in lost else memory.policy))
 
@@ -417,25 +417,25 @@ def with_memory(record: Path, path: Path, memory: bytes) -> Path:
     return path
 
 
-def remembered(record: Path) -> Memory:
+def remembered(record: Path) -> LoopMemory:
     with read_run(record) as run:
         memory = recalled(run)
     assert memory is not None
     return memory
 
 
-def other_sight(memory: Memory, **columns: object) -> Memory:
+def other_sight(memory: LoopMemory, **columns: object) -> LoopMemory:
     """With other columns of what the tracker remembers."""
     return replace(memory, tracker=replace(memory.tracker, seen=replace(memory.tracker.seen, **columns)))
 
 
-def short_history(memory: Memory) -> Memory:
+def short_history(memory: LoopMemory) -> LoopMemory:
     """One sighting, with fewer particles than places."""
     one = replace(memory.history.sightings[0], particle=np.arange(3))
     return replace(memory, history=replace(memory.history, sightings=(one,)))
 
 
-FOREIGN: dict[str, Callable[[Memory], object]] = {
+FOREIGN: dict[str, Callable[[LoopMemory], object]] = {
     "no loop's": lambda memory: memory.history,
     "no tracker": lambda memory: replace(memory, tracker=None),
     "another tracker": lambda memory: replace(memory, tracker=5),

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.identities import FRAMES, SCENES, Scene, Score, follow
+from benchmarks.identities import FRAMES, SCENES, LawScene, TrackScore, follow
 from control.contract import State, Tracks
 
 SWIMMERS = SCENES[-1]
 
 
 @pytest.mark.parametrize("scene", SCENES[2:], ids=lambda scene: scene.name)
-def test_no_swap_is_silent(scene: Scene) -> None:
+def test_no_swap_is_silent(scene: LawScene) -> None:
     row = follow(scene, 600)
     assert row["lit"] > 500
     assert row["dropped"] > 0
@@ -34,7 +34,7 @@ def test_without_doubts_the_same_count_finds_silent_swaps() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
-def test_no_swap_is_silent_over_ten_thousand_frames(scene: Scene) -> None:
+def test_no_swap_is_silent_over_ten_thousand_frames(scene: LawScene) -> None:
     row = follow(scene, FRAMES)
     assert row["lit"] > 0.95 * FRAMES
     assert row["silent"] == 0
@@ -47,14 +47,14 @@ def seen(x_um: float, state: State) -> Tracks:
 @pytest.mark.parametrize(("state", "silent"), [(State.GOOD, 1), (State.UNCERTAIN, 0)])
 def test_the_score_tells_a_silent_swap_from_an_announced_one(state: State, silent: int) -> None:
     """A track that jumps from one body to another; a second sighting there is no second swap."""
-    truth_um, score = np.array([[0.0, 0.0], [5.0, 0.0]]), Score(1.0)
+    truth_um, score = np.array([[0.0, 0.0], [5.0, 0.0]]), TrackScore(1.0)
     for x_um, how in ((0.1, State.GOOD), (4.9, state), (5.0, State.GOOD), (5.0, State.GOOD)):
         score.look(seen(x_um, how), truth_um)
     assert (score.swaps, score.silent, score.false_alarms) == (1, silent, 0)
 
 
 def test_the_score_counts_an_alarm_without_a_cause() -> None:
-    truth_um, score = np.array([[0.0, 0.0], [5.0, 0.0]]), Score(1.0)
+    truth_um, score = np.array([[0.0, 0.0], [5.0, 0.0]]), TrackScore(1.0)
     for state in (State.GOOD, State.UNCERTAIN, State.UNCERTAIN, State.GOOD):
         score.look(seen(0.1, state), truth_um)
     assert (score.swaps, score.alarms, score.false_alarms, score.uncertain) == (0, 1, 1, 2)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.safety import (
-    Row,
+    SafetyRow,
     cells,
     deeds,
     laser_hung,
@@ -82,7 +82,7 @@ def test_a_second_signal_does_not_cut_the_end_of_a_stopped_loop_short(tmp_path: 
 
 
 def test_the_page_has_every_row() -> None:
-    rows = [Row(deed, way, 0.5, None, "goes on", "closed", "a | b") for deed, way, _, _ in deeds()]
+    rows = [SafetyRow(deed, way, 0.5, None, "goes on", "closed", "a | b") for deed, way, _, _ in deeds()]
     page = markdown(rows)
     assert page.count("| 0.50 s | not within 12 s | goes on | closed |") == len(rows)
-    assert cells(Row("", "", None, None, "not measured", "", "why"))[2] == "why"
+    assert cells(SafetyRow("", "", None, None, "not measured", "", "why"))[2] == "why"

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from benchmarks.accuracy import Profile, bound_px, errors
-from benchmarks.scenes import Scene
+from benchmarks.scenes import SpotScene
 from benchmarks.tracking import REPEATS, crystal_right, guarded, main, markdown
 from tracking.locate.centroid import Centroid
-from tracking.locate.windows import Known, Windows
+from tracking.locate.windows import WindowMemory, Windows
 from tracking.settings import Locator, Tracking
 
 
@@ -37,17 +37,17 @@ def test_a_disturbed_crystal_keeps_its_identities() -> None:
 
 def test_scenes_hold_as_many_as_they_say() -> None:
     for side, count in ((512, 500), (1024, 2000), (2048, 5000)):
-        assert len(Scene(side, count, "spots").places()) == count
+        assert len(SpotScene(side, count, "spots").places()) == count
 
 
 def test_windows_are_timed_with_every_guard() -> None:
     """Two windows, of which one expects its particle where the other's is: both find it, and one stays."""
-    scene = Scene(128, 4, "spots")
+    scene = SpotScene(128, 4, "spots")
     s = Tracking(locator="windows", diameter_px=11, minmass=400, separation_px=10.0, search_px=5.0)
     image = scene.frame(scene.places())
     found = Centroid(s)(image)
     twice = np.arange(5) % 4
-    expected = Known(found.position_px[twice], found.mass[twice], found.signal[twice])
+    expected = WindowMemory(found.position_px[twice], found.mass[twice], found.signal[twice])
     assert len(Windows(s).near(image, expected)) == 5
     assert len(guarded(Windows(s), image, expected)) == 4
 

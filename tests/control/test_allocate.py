@@ -7,11 +7,11 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from control.allocate import Light, allocate, circle
+from control.allocate import LightModel, allocate, circle
 from control.contract import Forces, State, Tracks
 from control.limits import Limits, doubts_about
 
-LIGHT = Light(waist_um=0.6, depth_kt_per_mw=5.0, kt_pn_um=4.07e-3, power_mw=200.0, settle_s=2e-5)
+LIGHT = LightModel(waist_um=0.6, depth_kt_per_mw=5.0, kt_pn_um=4.07e-3, power_mw=200.0, settle_s=2e-5)
 finite = st.floats(-5, 5)
 
 

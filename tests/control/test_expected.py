@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
-from control.allocate import Light, allocate
+from control.allocate import LightModel, allocate
 from control.contract import DARK, Command, Felt, Forces, State, Tracks
 from control.expected import Hold, Whereabouts, felt_by, still_acting
 from control.plant import Plant
 
-LIGHT = Light(waist_um=0.6, depth_kt_per_mw=5.0, kt_pn_um=4.07e-3, power_mw=200.0, settle_s=1e-5, cycle_s=0.01)
+LIGHT = LightModel(waist_um=0.6, depth_kt_per_mw=5.0, kt_pn_um=4.07e-3, power_mw=200.0, settle_s=1e-5, cycle_s=0.01)
 PLANT = Plant()
 KAPPA_HZ = PLANT.rate_hz(LIGHT.stiffness_pn_per_um)
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from control.allocate import Light, allocate
+from control.allocate import LightModel, allocate
 from control.contract import DARK, Forces, Seen, State, Tracks
 from control.history import History
 from control.loop import not_finite
 from control.policies.keep_in_field import KeepInField, Kept
 
-LIGHT = Light(waist_um=1.0, depth_kt_per_mw=1.0, kt_pn_um=0.004, power_mw=50.0)
+LIGHT = LightModel(waist_um=1.0, depth_kt_per_mw=1.0, kt_pn_um=0.004, power_mw=50.0)
 
 
 class Nothing:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from control.allocate import Light
+from control.allocate import LightModel
 from control.contract import (
     NOBODY,
     Command,
@@ -69,7 +69,7 @@ class Push:
 MACHINE = Machine(
     OneBead(),
     Push(),
-    Light(waist_um=0.6, depth_kt_per_mw=5.0, kt_pn_um=4e-3, power_mw=200.0),
+    LightModel(waist_um=0.6, depth_kt_per_mw=5.0, kt_pn_um=4e-3, power_mw=200.0),
     Limits((0.0, 0.0), (10.0, 10.0), 200.0),
     latency_s=0.005,
     hold_s=0.01,

@@ -11,21 +11,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from control.allocate import Light
+from control.allocate import LightModel
 from control.contract import Command, Seen, Tracks
 from control.history import History
 from control.plant import Plant, spot_stiffness
 from control.policies.external import External
 from control.policies.force_context import Now
 from control.policies.pair import Pair
-from control.policies.predictive import Known, Predictive, within
+from control.policies.predictive import Predictive, PredictiveMemory, within
 from control.policies.response import Told
 from control.potentials.harmonic import Harmonic
 
 Floats = NDArray[np.float64]
 
 PLANT = Plant()
-LIGHT = Light(waist_um=2000.0, depth_kt_per_mw=1e12, kt_pn_um=PLANT.kt_pn_um, power_mw=1e9, trap_kt=2.2e8)
+LIGHT = LightModel(waist_um=2000.0, depth_kt_per_mw=1e12, kt_pn_um=PLANT.kt_pn_um, power_mw=1e9, trap_kt=2.2e8)
 MIDDLE = (5.0, 5.0)
 SPRING = External(shape=Harmonic(stiffness_pn_per_um=0.3))
 POLICY = Predictive((SPRING,), PLANT, LIGHT, MIDDLE, exposure_s=0.0)
@@ -33,7 +33,7 @@ K = spot_stiffness(LIGHT.trap_kt * LIGHT.kt_pn_um, LIGHT.waist_um)
 KAPPA_HZ = PLANT.rate_hz(K)
 
 
-def known(policy: Predictive, *told: Told) -> Known:
+def known(policy: Predictive, *told: Told) -> PredictiveMemory:
     return replace(policy.start(), told=told)
 
 

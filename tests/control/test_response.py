@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from control.allocate import Light
+from control.allocate import LightModel
 from control.contract import DARK, Command, Seen, Tracks, dark
 from control.history import History, Sighting
 from control.plant import Plant
 from control.policies.external import External
-from control.policies.predictive import Known, Predictive
+from control.policies.predictive import Predictive, PredictiveMemory
 from control.policies.response import Response, Told, alone
 from control.potentials.harmonic import Harmonic
 
@@ -27,7 +27,7 @@ D = PLANT.diffusion_um2_per_s
 RATE_HZ, HOLD_S = 32.0, 0.01
 WAIST_UM = 2000.0
 DEPTH_KT = RATE_HZ * PLANT.drag_pn_s_per_um * WAIST_UM**2 / (4.0 * PLANT.kt_pn_um)
-LIGHT = Light(waist_um=WAIST_UM, depth_kt_per_mw=1e12, kt_pn_um=PLANT.kt_pn_um, power_mw=1e9, trap_kt=DEPTH_KT)
+LIGHT = LightModel(waist_um=WAIST_UM, depth_kt_per_mw=1e12, kt_pn_um=PLANT.kt_pn_um, power_mw=1e9, trap_kt=DEPTH_KT)
 SOFT = External(shape=Harmonic(stiffness_pn_per_um=0.4 * RATE_HZ * PLANT.drag_pn_s_per_um))
 POLICY = Predictive((SOFT,), PLANT, LIGHT, (0.0, 0.0), exposure_s=0.0)
 
@@ -44,7 +44,7 @@ def flown(
     frames: int = 800,
     lit: bool = True,
     together: bool = False,
-) -> Known:
+) -> PredictiveMemory:
     """What is known after so many frames of particles that answer their traps as is said here, each in its own cell."""
     chance = np.random.default_rng(7)
     d, rate_hz = D * faster, RATE_HZ * stiffer * faster

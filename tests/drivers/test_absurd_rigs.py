@@ -12,7 +12,7 @@ import pytest
 from app.assembly.rig import RIGS, Rig
 from config.reader import build, put, read
 from config.refused import Refused
-from drivers.sim.sample import Kind, Sample, arrange
+from drivers.sim.sample import MixtureSpecies, Sample, arrange
 
 LONGEST_S = 120  # generous: the machine may be busy
 FIELD_UM = np.array([1000.0, 1000.0])
@@ -89,9 +89,9 @@ def test_the_particles_of_all_cells_are_bounded() -> None:
 
 
 def test_a_sample_has_at_most_a_hundred_species() -> None:
-    assert len(Sample(species=(Kind(),) * 100).species) == 100
+    assert len(Sample(species=(MixtureSpecies(),) * 100).species) == 100
     with pytest.raises(ValueError, match=r"there are 20000 species .allowed: 100"):
-        Sample(species=(Kind(),) * 20_000)
+        Sample(species=(MixtureSpecies(),) * 20_000)
 
 
 def test_more_particles_than_the_field_can_hold_are_refused_before_any_is_placed(

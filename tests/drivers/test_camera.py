@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from control.contract import Floats
 from drivers.sim.bench import Bench, open_bench
 from drivers.sim.camera import SimulatedCamera
-from drivers.sim.sample import Kind, Sample
+from drivers.sim.sample import MixtureSpecies, Sample
 
 QUIET: dict[str, Any] = {"read_noise_counts": 0.0, "electrons_per_count": 0.0, "bits": 16, "background_counts": 100.0}
 
@@ -105,7 +105,13 @@ def test_true_optics_may_differ_from_the_configured_ones() -> None:
 
 
 def test_species_differ_in_brightness() -> None:
-    sample = Sample(number=2, arrangement="line", spacing_um=8.0, species=(Kind(), Kind(brightness=0.5)), order=(0, 1))
+    sample = Sample(
+        number=2,
+        arrangement="line",
+        spacing_um=8.0,
+        species=(MixtureSpecies(), MixtureSpecies(brightness=0.5)),
+        order=(0, 1),
+    )
     with bench_of(sample, **QUIET, peak_counts=30000.0) as bench:
         image = bench.camera.render(0, bench.world.position_um[None]).astype(float) - 100.0
     assert image[:, 128:].sum() / image[:, :128].sum() == pytest.approx(0.5, rel=1e-3)

@@ -34,9 +34,9 @@ from drivers.emulate.light_path import LightPath, Listener
 from drivers.emulate.process import LOOPBACK, Emulator, Options
 from drivers.emulate.settings import Emulated as EmulatedRig
 from drivers.galvo_protocol import Packet
-from drivers.guard import Bounds, Guard
+from drivers.guard import Guard, GuardLimits
 from drivers.lasers.cobolt import Cobolt
-from drivers.serial_bench import Means, SerialBench, open_emulated_bench
+from drivers.serial_bench import BenchSettings, SerialBench, open_emulated_bench
 from drivers.sim.camera import SimulatedCamera
 from drivers.sim.clock import PacedClock
 from drivers.sim.sample import Sample
@@ -44,7 +44,7 @@ from drivers.sim.world import Stage, World
 from tests.drivers.emulated import Emulated, beam_of, eventually
 
 CAMERA = SimulatedCamera(fps=100.0, exposure_s=0.002, readout_s=0.001, width_px=64, height_px=64)
-MEANS = Means(um_per_px=0.1, field_um=((0.0, 0.0), (6.3, 6.3)), power_cap_mw=100.0, heartbeat_s=1.0)
+MEANS = BenchSettings(um_per_px=0.1, field_um=((0.0, 0.0), (6.3, 6.3)), power_cap_mw=100.0, heartbeat_s=1.0)
 MIDDLE_UM = 3.15
 
 pytestmark = pytest.mark.real_time
@@ -332,7 +332,7 @@ def test_the_ports_are_free_when_close_returns_fifty_times(emulated: Emulated) -
     for _ in range(50):
         galvo = emulated.open_galvo()
         laser = emulated.open_laser(galvo, max_power_mw=150.0)
-        bounds = Bounds(low_um=(0.0, 0.0), high_um=(6.3, 6.3), power_mw=100.0, heartbeat_s=60.0)
+        bounds = GuardLimits(low_um=(0.0, 0.0), high_um=(6.3, 6.3), power_mw=100.0, heartbeat_s=60.0)
         guard = Guard(galvo, laser, PacedClock(1.0), Affine.scale("um", "v", 0.25), bounds, watch=True)
         guard.send(spot())
         closing, blank = threading.Event(), galvo.blank

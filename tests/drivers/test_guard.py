@@ -14,12 +14,12 @@ import pytest
 
 from config.geometry import Affine
 from control.contract import STILL_LIT, Command, Fault, Floats, dark
-from drivers.guard import ROUNDING, Bounds, Guard
-from drivers.light_protocols import Steered
+from drivers.guard import ROUNDING, Guard, GuardLimits
+from drivers.light_protocols import DeflectorReadback
 
 pytestmark = pytest.mark.real_time
 
-BOUNDS = Bounds(low_um=(0.0, 0.0), high_um=(20.0, 20.0), power_mw=100.0, heartbeat_s=0.5)
+BOUNDS = GuardLimits(low_um=(0.0, 0.0), high_um=(20.0, 20.0), power_mw=100.0, heartbeat_s=0.5)
 
 
 class Time:
@@ -37,10 +37,10 @@ class Mirror:
     fails: BaseException | None = None
     closed = False
 
-    def steer(self, position_v: Floats, dwell_s: Floats) -> Steered:
+    def steer(self, position_v: Floats, dwell_s: Floats) -> DeflectorReadback:
         if self.fails:
             raise self.fails
-        return Steered(np.round(position_v, 1), np.maximum(dwell_s, 1e-5), 1.5)
+        return DeflectorReadback(np.round(position_v, 1), np.maximum(dwell_s, 1e-5), 1.5)
 
     def status(self) -> str:
         return "ready"
@@ -249,7 +249,7 @@ def test_the_watchdog_darkens_a_beam_whose_deflector_hangs() -> None:
     guard.send(two())
     seen_dark = []
 
-    def hang(position_v: Floats, dwell_s: Floats) -> Steered:
+    def hang(position_v: Floats, dwell_s: Floats) -> DeflectorReadback:
         clock.at_s = 1.0
         seen_dark.append(eventually(lambda: not lamp.lit))
         raise Fault("came back late")
@@ -309,7 +309,7 @@ def test_a_dark_beam_whose_deflector_is_slow_is_not_taken_for_a_lit_one() -> Non
     clock.at_s = 1000.0
     steers = mirror.steer
 
-    def slow(position_v: Floats, dwell_s: Floats) -> Steered:
+    def slow(position_v: Floats, dwell_s: Floats) -> DeflectorReadback:
         time.sleep(0.2)  # many beats of the watchdog, which waits for the lock meanwhile
         return steers(position_v, dwell_s)
 
@@ -325,7 +325,7 @@ def test_a_hung_beam_that_could_not_be_put_out_is_named() -> None:
     lamp.stuck = STUCK
     named = []
 
-    def hang(position_v: Floats, dwell_s: Floats) -> Steered:
+    def hang(position_v: Floats, dwell_s: Floats) -> DeflectorReadback:
         clock.at_s = 1.0
         named.append(eventually(lambda: STILL_LIT in guard._silent))
         lamp.stuck = None
@@ -424,7 +424,7 @@ def hanging(mirror: Mirror, guard: Guard) -> tuple[threading.Event, threading.Ev
     """A steer that does not come back until `release`, in a thread of its own: it holds the guard's lock."""
     began, release = threading.Event(), threading.Event()
 
-    def hang(position_v: Floats, dwell_s: Floats) -> Steered:
+    def hang(position_v: Floats, dwell_s: Floats) -> DeflectorReadback:
         began.set()
         release.wait(60.0)
         raise Fault("came back late")

@@ -8,7 +8,7 @@ from config.refused import Refused
 from control.contract import Floats
 from control.plant import BOLTZMANN_PN_UM_PER_K
 from drivers.sim.kernels import relative_power
-from drivers.sim.sample import Kind, Sample
+from drivers.sim.sample import MixtureSpecies, Sample
 from drivers.sim.world import Stage, Visits, World
 
 MILLI = 1_000_000  # ns
@@ -175,7 +175,7 @@ def test_walls_keep_everybody_in() -> None:
 
 def test_species_differ_in_drag_and_response() -> None:
     """Half drag: twice the diffusion. Twice the response: half the variance in a trap."""
-    kinds = (Kind(share=1.0), Kind(share=1.0, drag_ratio=0.5, response=2.0))
+    kinds = (MixtureSpecies(share=1.0), MixtureSpecies(share=1.0, drag_ratio=0.5, response=2.0))
     sample = independent(2000, species=kinds)
     free = World(sample, STAGE, seed=20)
     free.advance(500 * MILLI)

@@ -13,7 +13,7 @@ from control.contract import Floats
 from drivers.sim.bench import open_bench
 from drivers.sim.camera import SimulatedCamera, bend, true_map
 from drivers.sim.render import PROFILE
-from drivers.sim.sample import Kind, Sample
+from drivers.sim.sample import MixtureSpecies, Sample
 from drivers.sim.shapes import PROFILES, blurred
 
 QUIET: dict[str, Any] = {"read_noise_counts": 0.0, "electrons_per_count": 0.0, "bits": 16, "background_counts": 0.0,
@@ -80,8 +80,8 @@ def test_a_tilted_sample_is_sharp_in_the_middle_only() -> None:
 
 
 def test_species_differ_in_shape_and_particles_a_little() -> None:
-    sample = Sample(number=3, arrangement="line", spacing_um=4.0, order=(0, 1, 2),
-                    species=(Kind(look="bead"), Kind(look="shell"), Kind(look="halo")))  # fmt: skip
+    species = tuple(MixtureSpecies(look=look) for look in ("bead", "shell", "halo"))
+    sample = Sample(number=3, arrangement="line", spacing_um=4.0, order=(0, 1, 2), species=species)
     place_um = np.array([[[5.0, 12.8], [12.8, 12.8], [20.5, 12.8]]])
     light = picture(place_um, sample)
     rings = [light[128, x : x + 12] / light[128, x] for x in (50, 128, 205)]  # along +x from each middle

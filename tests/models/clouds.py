@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.cloud import Answer, Cloud, cloud, moved
+from models.cloud import Cloud, PointFeatures, cloud, moved
 from models.graph import radius_edges
 
 
@@ -66,7 +66,7 @@ def relative(found: Tensor, wanted: Tensor) -> float:
     return float((found - wanted).norm() / wanted.norm())
 
 
-def broken(network: Callable[[Cloud], Answer], seen: Cloud, rotation: Tensor, shift: Tensor) -> float:
+def broken(network: Callable[[Cloud], PointFeatures], seen: Cloud, rotation: Tensor, shift: Tensor) -> float:
     """||f(g X) - g f(X)|| / ||f(X)||, the larger of vectors' and scalars'; asserts that f says something at all."""
     with torch.no_grad():
         here, there = network(seen), network(moved(seen, rotation, shift))
@@ -75,7 +75,7 @@ def broken(network: Callable[[Cloud], Answer], seen: Cloud, rotation: Tensor, sh
     return max(errors + ([relative(there.scalar, here.scalar)] if here.scalar.numel() else []))
 
 
-def alive(network: Callable[[Cloud], Answer], seen: Cloud) -> bool:
+def alive(network: Callable[[Cloud], PointFeatures], seen: Cloud) -> bool:
     """The output is not zero, and it changes when one point moves."""
     with torch.no_grad():
         here = network(seen)
@@ -86,7 +86,7 @@ def alive(network: Callable[[Cloud], Answer], seen: Cloud) -> bool:
     return all(bool(size > 1e-3) and bool(change > 1e-6 * size) for size, change in sizes)
 
 
-def _parts(answer: Answer) -> list[Tensor]:
+def _parts(answer: PointFeatures) -> list[Tensor]:
     return [part for part in (answer.vector, answer.scalar) if part.numel()]
 
 
@@ -103,7 +103,7 @@ def permuted(seen: Cloud, order: Tensor) -> Cloud:
     )
 
 
-def order_broken(network: Callable[[Cloud], Answer], seen: Cloud, seed: int = 0) -> float:
+def order_broken(network: Callable[[Cloud], PointFeatures], seen: Cloud, seed: int = 0) -> float:
     order = torch.from_numpy(np.random.default_rng(seed).permutation(seen.points))
     back = torch.argsort(order)
     with torch.no_grad():

@@ -14,7 +14,7 @@ from control.potentials.gaussian_ring import GaussianRing
 from models.cloud import cloud
 from models.data import nbody
 from models.data.clone import clone, crystal, gas, pair_force
-from models.data.colloid import Scene, Variant, colloid, crowd, hexagon, is_hexagon, rotne_prager
+from models.data.colloid import ColloidScene, Variant, colloid, crowd, hexagon, is_hexagon, rotne_prager
 from models.data.nbody import NBody
 from models.frames.pca import axes_of, gated
 from models.training import ColloidTask
@@ -142,7 +142,7 @@ def test_each_variant_breaks_what_it_says(variant: Variant, turns: bool, mirrors
     trap = place + draw.normal(0, 0.2, place.shape)
 
     def answer(motion: np.ndarray, shift: np.ndarray) -> np.ndarray:
-        return Scene(variant, kind, trap @ motion.T + shift).displacement(place @ motion.T + shift, None)
+        return ColloidScene(variant, kind, trap @ motion.T + shift).displacement(place @ motion.T + shift, None)
 
     here, none = answer(np.eye(2), np.zeros(2)), np.zeros(2)
 

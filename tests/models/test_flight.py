@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from models.cloud import Cloud, cloud, moved
-from models.data.task import Shape
+from models.data.task import FeatureCounts
 from models.flight.egnn import EgnnFlight
 from models.flight.frames import FrameFlight
 from models.flight.kernels import LANES, gaussian, silu
@@ -20,7 +20,7 @@ from models.graph import radius_edges
 from models.networks import AnyNetwork, EgnnSettings, FrameSettings, PonitaSettings
 from tests.models.clouds import hexagonal, random_motion, randomised, relative
 
-SHAPE = Shape(dimension=2, scalars=2, vectors=0, attributes=0)
+SHAPE = FeatureCounts(dimension=2, scalars=2, vectors=0, attributes=0)
 CASES: tuple[tuple[type, AnyNetwork], ...] = (
     (EgnnFlight, EgnnSettings(width=12, layers=1, cutoff=1.0)),
     (EgnnFlight, EgnnSettings(width=12, layers=3, cutoff=1.0, radial=6)),

@@ -11,10 +11,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from models.cloud import Answer, Cloud, cloud, moved
+from models.cloud import Cloud, PointFeatures, cloud, moved
 from models.egnn import EGNN
 from models.frames.average import FrameAveraged
-from models.frames.frame import Frame
+from models.frames.frame import Poses
 from models.frames.harmonic import harmonic
 from models.frames.message import MessagePassing
 from models.frames.network import FrameAveragingNetwork
@@ -43,7 +43,7 @@ def test_the_frame_has_its_size_and_moves_with_the_cloud(group: Group, dimension
             assert dets.sub(1).abs().max() < 1e-12
 
 
-def same_poses(here: Frame, there: Frame, rotation: Tensor, shift: Tensor) -> None:
+def same_poses(here: Poses, there: Poses, rotation: Tensor, shift: Tensor) -> None:
     """F(gX) = g F(X) as sets: every pose of one is a pose of the other."""
     wanted = rotation @ here.rotation[0]  # [K, d, d]
     apart = (there.rotation[0][:, None] - wanted[None]).flatten(2).norm(dim=2)  # [K, K]
@@ -73,11 +73,11 @@ class Flat(nn.Module):
         self.points, self.dimension = points, dimension
         self.inner = perceptron(points * 2 * dimension, 32, points * dimension + 3)
 
-    def forward(self, seen: Cloud) -> Answer:
+    def forward(self, seen: Cloud) -> PointFeatures:
         both = torch.cat([seen.position, seen.vector[:, 0]], 1).reshape(seen.graphs, -1)
         out = self.inner(both)
         vector = out[:, : self.points * self.dimension].reshape(-1, 1, self.dimension)
-        return Answer(vector, out[:, self.points * self.dimension :].repeat_interleave(self.points, 0))
+        return PointFeatures(vector, out[:, self.points * self.dimension :].repeat_interleave(self.points, 0))
 
 
 def passing(dimension: int) -> nn.Module:
@@ -122,7 +122,7 @@ def test_message_passing_keeps_permutations_and_a_perceptron_does_not() -> None:
 
 
 @pytest.mark.parametrize("frame", [gated, harmonic, partial(gated, group="SE"), partial(harmonic, group="SE")])
-def test_gated_and_harmonic_frames_are_exact(frame: Callable[[Cloud], Frame]) -> None:
+def test_gated_and_harmonic_frames_are_exact(frame: Callable[[Cloud], Poses]) -> None:
     network = FrameAveraged(passing(2), frame, fallback())
     chiral = isinstance(frame, partial)
     for seed in range(4):
@@ -165,7 +165,7 @@ def crystal_fallback() -> nn.Module:
 
 
 @pytest.mark.parametrize("frame", [gated, harmonic])
-def test_safe_frames_are_continuous_on_a_perfect_crystal(frame: Callable[[Cloud], Frame]) -> None:
+def test_safe_frames_are_continuous_on_a_perfect_crystal(frame: Callable[[Cloud], Poses]) -> None:
     network = FrameAveraged(crystal_passing(), frame, crystal_fallback())
     assert alive(network, crystal(0.01, 0))
     assert spread(network, 1e-6) <= 1e-5
@@ -224,7 +224,7 @@ def test_graphs_of_a_batch_do_not_see_one_another() -> None:
 @pytest.mark.parametrize("frame", [gated, harmonic])
 @pytest.mark.parametrize("points", [0, 1, 2, 3])
 def test_clouds_without_any_axes_get_finite_answers(
-    frame: Callable[[Cloud], Frame], points: int, kind: torch.dtype
+    frame: Callable[[Cloud], Poses], points: int, kind: torch.dtype
 ) -> None:
     network = FrameAveraged(passing(2), frame, fallback()).to(kind)
     for place in (torch.zeros(points, 2), torch.arange(2.0 * points).reshape(points, 2) / 5):

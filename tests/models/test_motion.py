@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.soft.motion import Motion, GroupVerdict, acting, candidates, displacements, held_out, verdicts
+from models.soft.motion import GroupVerdict, Motion, acting, candidates, displacements, held_out, verdicts
 from models.soft.representation import Element
 
 DIFFUSION_UM2_PER_S, MOBILITY = 0.113, 27.8

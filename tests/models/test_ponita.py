@@ -14,7 +14,7 @@ from torch import nn
 from models.cloud import Cloud
 from models.ponita.basis import Monomials
 from models.ponita.cloud import PonitaPoints, element_pairs
-from models.ponita.convolution import Block, SeparableConvolution
+from models.ponita.convolution import ConvNextBlock, SeparableConvolution
 from models.ponita.grid import circle, opposites, sphere
 from models.ponita.invariants import fibre, spatial
 from models.ponita.network import Ponita
@@ -112,7 +112,7 @@ def test_distances_only_are_invariant_to_everything() -> None:
 
 
 def convolution(made: Ponita) -> SeparableConvolution:
-    return cast(Block, made.blocks[0]).convolution
+    return cast(ConvNextBlock, made.blocks[0]).convolution
 
 
 @pytest.mark.parametrize("group", ["E", "SE"])

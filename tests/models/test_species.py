@@ -16,7 +16,7 @@ from models.lie.fit import accuracy, fit_classes
 from models.lie.learn import learn
 from models.lie.network import AffineNetwork
 from models.lie.patches import KINDS, blurred, crooked, draw_patches, straight
-from models.lie.species import Labels, PatchClassifier, normalised, open_classifier
+from models.lie.species import PatchClassifier, SpeciesMemory, normalised, open_classifier
 
 
 class Reads(nn.Module):
@@ -88,7 +88,7 @@ def test_the_gone_and_another_networks_looks_are_forgotten() -> None:
     memory, none, _ = plug.step(memory, np.empty(0, np.int64), patches([]), ALL[:0])
     assert len(none) == 0
     assert memory.looks == {}
-    assert Labels().species(np.array([5])).tolist() == [UNKNOWN]
+    assert SpeciesMemory().species(np.array([5])).tolist() == [UNKNOWN]
 
 
 def test_a_checkpoint_comes_back_and_a_changed_one_is_refused(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from tests.tracking.footage import scattered, spots
 from tracking.locate.bandpass import bandpass
 from tracking.locate.peaks import whole
 from tracking.locate.refine import describe
-from tracking.locate.windows import Known, Windows
+from tracking.locate.windows import WindowMemory, Windows
 from tracking.settings import Tracking
 
 EXACT = "contract"  # comparisons are the same with it
@@ -76,7 +76,7 @@ def main(order: str) -> None:
     image = np.clip(image + draw.integers(0, 40, image.shape), 0, 255).astype(np.uint8)
     answers = []
     settings = Tracking(locator="windows", diameter_px=11, minmass=1, search_px=5)
-    near = Windows(settings).near(image, Known(there, np.full(len(there), 2000.0), np.full(len(there), 60.0)))
+    near = Windows(settings).near(image, WindowMemory(there, np.full(len(there), 2000.0), np.full(len(there), 60.0)))
     answers += [near.position_px, near.mass, near.size_px, near.ecc, near.signal, near.raw_mass]
     smooth, brightest = bandpass(image, 1.0, 11, 1.0)
     levels, factor = whole(smooth, brightest, np.uint8)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from config.geometry import Affine
 from control.contract import Frame
 from tracking.settings import Locator, Tracking
-from tracking.tracker import Tracker, locator
+from tracking.tracker import LinkingTracker, locator
 
 LOCATORS = get_args(Locator)
 WHOLE = [name for name in LOCATORS if name not in ("windows", "auto")]  # which look at whole frames only
@@ -82,7 +82,7 @@ def test_any_frames_in_a_row_have_answers(
         locator=name, diameter_px=5, minmass=0.0, invert=invert, preprocess=preprocess, search_px=search_px,
         memory=memory,
     )  # fmt: skip
-    tracker = Tracker(made, Affine.scale("px", "um", 0.1))
+    tracker = LinkingTracker(made, Affine.scale("px", "um", 0.1))
     known = tracker.start()
     for number, image in enumerate(images):
         known, tracks = tracker.step(known, Frame(number, 0.01 * number, image))

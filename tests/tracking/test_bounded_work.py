@@ -9,7 +9,7 @@ import pytest
 
 from control.contract import Fault
 from tests.tracking.test_link import Floats, linked, walk
-from tracking.link import MOST_FEATURES, MOST_REMEMBERED, Remembered, link
+from tracking.link import MOST_FEATURES, MOST_REMEMBERED, LinkMemory, link
 from tracking.locate.centroid import Centroid
 from tracking.settings import Tracking
 
@@ -26,8 +26,8 @@ def places(count: int, side_px: float, seed: int = 0) -> Floats:
 def test_a_search_over_the_whole_image_is_no_endless_work(gate: str, crowd_share: float, doubt: float) -> None:
     """20 000 features within the reach of each other; before, a frame took minutes."""
     s = Tracking(search_px=1e6, gate=gate, crowd_share=crowd_share, doubt=doubt)  # type: ignore[arg-type]
-    link(Remembered(), 0, places(3, 9.0), s)  # compiled
-    memory, _ = link(Remembered(), 0, places(MOST_FEATURES, 1000.0), s)
+    link(LinkMemory(), 0, places(3, 9.0), s)  # compiled
+    memory, _ = link(LinkMemory(), 0, places(MOST_FEATURES, 1000.0), s)
     began_s = time.monotonic()
     with pytest.raises(Fault, match=r"too many lie within tracking.search_px \(1e\+06\) of each other"):
         link(memory, 1, places(MOST_FEATURES, 1000.0, seed=1), s)
@@ -36,12 +36,12 @@ def test_a_search_over_the_whole_image_is_no_endless_work(gate: str, crowd_share
 
 def test_a_frame_may_not_have_any_number_of_features() -> None:
     with pytest.raises(Fault, match=f"has {MOST_FEATURES + 1} features, and {MOST_FEATURES} are allowed"):
-        link(Remembered(), 0, places(MOST_FEATURES + 1, 1000.0), Tracking())
+        link(LinkMemory(), 0, places(MOST_FEATURES + 1, 1000.0), Tracking())
 
 
 def test_not_any_number_is_remembered() -> None:
     s = Tracking(search_px=0.01, memory=100_000)
-    memory = Remembered()
+    memory = LinkMemory()
     for number in range(MOST_REMEMBERED // MOST_FEATURES + 1):
         memory, _ = link(memory, number, places(MOST_FEATURES, 4000.0, number), s)
     with pytest.raises(Fault, match=r"a smaller tracking\.memory forgets sooner"):

@@ -16,7 +16,7 @@ from control.contract import Fault, Frame
 from tests.tracking.dirty import DirtyCamera
 from tracking.correct import Correction, filled, hot_pixels, inside
 from tracking.settings import Ellipse, Locator, Rectangle, Tracking
-from tracking.tracker import Tracker
+from tracking.tracker import LinkingTracker
 from tracking.tune import inspect, suggest
 
 Floats = NDArray[np.float64]
@@ -44,7 +44,7 @@ def hot() -> Image:
 
 def tracked(images: Sequence[Image], s: Tracking, correct: Correction) -> tuple[int, int, float]:
     """(false sightings, missed ones, rms error in px) over all frames."""
-    tracker = Tracker(s, Affine.scale("px", "um", 0.1), correct=correct)
+    tracker = LinkingTracker(s, Affine.scale("px", "um", 0.1), correct=correct)
     memory, errors, false, missed = tracker.start(), [], 0, 0
     for number, (image, there_px) in enumerate(zip(images, CAMERA.places_px(), strict=True)):
         memory, tracks = tracker.step(memory, Frame(number, 0.01 * number, image))

@@ -16,9 +16,9 @@ from trackpy.predict import ChannelPredict, DriftPredict, NearestVelocityPredict
 from config.geometry import Affine
 from control.contract import ALARM, Expected, Frame, State, Tracks
 from tests.tracking.footage import recorded, scattered, spots
-from tracking.link import Remembered, led, link
+from tracking.link import LinkMemory, led, link
 from tracking.settings import Tracking
-from tracking.tracker import Tracker, locator
+from tracking.tracker import LinkingTracker, locator
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -76,7 +76,7 @@ def lattice(frames: int) -> Floats:
 
 def followed(scene: Scene, s: Tracking) -> tuple[Followed, list[Ints]]:
     """The tracks and their score."""
-    memory, score, owner, who = Remembered(), Followed(), dict[int, int](), []
+    memory, score, owner, who = LinkMemory(), Followed(), dict[int, int](), []
     for number, (place_px, bodies) in enumerate(scene):
         memory, found = link(led(memory, number, s), number, place_px, s)
         who.append(found.particle.copy())
@@ -177,7 +177,7 @@ def test_a_lattice_whose_move_has_two_meanings_is_uncertain_until_it_is_said() -
 def test_steps_that_crowd_the_gate_and_a_surge_of_identities_are_alarms(step_px: float, words: str) -> None:
     chance = np.random.default_rng(0)
     there = chance.uniform(0, 1000.0, (200, 2))
-    memory, _ = link(Remembered(), 0, there, PLAIN)
+    memory, _ = link(LinkMemory(), 0, there, PLAIN)
     there = there + step_px * chance.standard_normal(there.shape)
     _, found = link(memory, 1, there, PLAIN)
     assert found.alarm.startswith(f"{ALARM}{words}")
@@ -204,7 +204,7 @@ def test_diffusion_that_the_search_range_suits_is_no_alarm(sigmas: float) -> Non
     ],
 )
 def test_recorded_footage_raises_no_alarm(name: str, settings: Tracking) -> None:
-    memory = Remembered()
+    memory = LinkMemory()
     for number, image in enumerate(recorded(name, 15)):
         memory, found = link(memory, number, locator(settings)(image).position_px, settings)
         assert not found.alarm
@@ -214,7 +214,7 @@ def test_frames_that_were_never_seen_count() -> None:
     """2.5 px a frame, of which every second and third one is dropped: 7.5 px from look to look."""
     s = replace(PLAIN, predict="drift", initial_velocity_px_per_frame=(2.5, 0.0))
     there = scattered((300, 300), 60, 15.0)
-    memory, _ = link(Remembered(), 0, there, s)
+    memory, _ = link(LinkMemory(), 0, there, s)
     for number in (3, 6, 7, 10):
         memory, found = link(led(memory, number, s), number, there + np.array([2.5 * number, 0.0]), s)
         assert found.particle.tolist() == list(range(len(there)))
@@ -224,7 +224,7 @@ def test_frames_that_were_never_seen_count() -> None:
 def test_particles_that_light_moves_do_not_tell_of_a_flow() -> None:
     """Twelve are carried 5 px a frame, as they are expected; the six free ones stay."""
     carried, free = scattered((128, 128), 12, 20), np.array([[20.0 + 24 * k, 200.0] for k in range(6)])
-    tracker = Tracker(replace(PLAIN, predict="drift", minmass=400), Affine.scale("px", "um", 0.1))
+    tracker = LinkingTracker(replace(PLAIN, predict="drift", minmass=400), Affine.scale("px", "um", 0.1))
     memory, tracks = tracker.start(), Tracks(0.0)
     for number in range(4):
         there = np.concatenate([carried + np.array([5.0 * number, 0.0]), free])

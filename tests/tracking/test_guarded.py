@@ -17,7 +17,7 @@ from tracking.locate.auto import choose
 from tracking.locate.centroid import Centroid
 from tracking.rules import Rules
 from tracking.settings import Tracking
-from tracking.tracker import Tracker, locator
+from tracking.tracker import LinkingTracker, locator
 
 Floats = NDArray[np.float64]
 
@@ -46,7 +46,7 @@ def test_two_rows_never_sit_on_one_particle_of_a_pair(
         true, image = dimers(apart_px, width_px, fainter, seed)
         s = replace(CLOSE, locator=name)
         found = Centroid(s)(image)
-        tracker = Tracker(s, Affine.scale("px", "um", 1.0))
+        tracker = LinkingTracker(s, Affine.scale("px", "um", 1.0))
         tracks = tracker.step(tracker.start(), Frame(0, 0.0, image))[1]
         placed = tracks.position_px[tracks.state == State.GOOD]
         assert len(placed) == len(found) > 50

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from control.contract import State
-from tracking.link import Remembered, link
+from tracking.link import LinkMemory, link
 from tracking.settings import Tracking
 
 Floats = NDArray[np.float64]
@@ -35,7 +35,7 @@ def test_a_swap_is_never_silent(step_px: float, search_px: float) -> None:
     for _ in range(50):
         site = moved(site, step_px, chance)
     s = Tracking(search_px=search_px, memory=5, gate="sqrt_time", separation_px=8.0)
-    memory = Remembered()
+    memory = LinkMemory()
     owner: dict[int, int] = {}
     silent = uncertain = rows = 0
     for number in range(10_000):

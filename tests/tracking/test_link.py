@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from control.contract import ALARM, State
 from tests.tracking.footage import recorded
-from tracking.link import Remembered, led, link
+from tracking.link import LinkMemory, led, link
 from tracking.rules import NEWEST, Rules
 from tracking.settings import Tracking
 from tracking.tracker import locator
@@ -22,7 +22,7 @@ PLAIN = Tracking(search_px=6.0, memory=3, doubt=0.0)
 
 
 def linked(frames: list[Floats], settings: Tracking) -> list[NDArray[np.int64]]:
-    memory, answer = Remembered(), []
+    memory, answer = LinkMemory(), []
     for number, position_px in enumerate(frames):
         memory, found = link(memory, number, position_px, settings)
         answer.append(found.particle)
@@ -89,7 +89,7 @@ def test_dense_subnets_never_raise() -> None:
     sites = np.stack([14.0 * (columns + 0.5 * (rows % 2)), 14.0 * np.sqrt(0.75) * rows], -1).reshape(-1, 2)
     chance = np.random.default_rng(1)
     settings = Tracking(search_px=12.0, memory=3)
-    memory, owner, right, links = Remembered(), dict[int, int](), 0, 0
+    memory, owner, right, links = LinkMemory(), dict[int, int](), 0, 0
     for number in range(6):
         kept = np.flatnonzero(chance.random(len(sites)) >= 0.02)
         shown = chance.permutation(kept)
@@ -107,7 +107,7 @@ def silent_swaps(step_px: float, frames: int, rules: Rules, seed: int) -> tuple[
     """(swaps, swaps of tracks that were not UNCERTAIN, share of UNCERTAIN rows) of points that diffuse freely."""
     chance = np.random.default_rng(seed)
     place_px = chance.uniform(0.0, 300.0, (300, 2))
-    memory, body, doubted = Remembered(), dict[int, int](), set[int]()
+    memory, body, doubted = LinkMemory(), dict[int, int](), set[int]()
     swaps = silent = uncertain = 0
     for number in range(frames):
         shown = chance.permutation(len(place_px))
@@ -162,7 +162,7 @@ def test_crossings_change_no_identity_in_silence(gap_px: float) -> None:
     swaps, silent = {4: 0, 5: 0}, {4: 0, 5: 0}
     for kernels in (4, 5):
         for seed in range(3):
-            memory, body, doubted = Remembered(), dict[int, int](), set[int]()
+            memory, body, doubted = LinkMemory(), dict[int, int](), set[int]()
             for number, (places, bodies) in enumerate(passing(gap_px, 5.5, seed)):
                 s = Tracking(search_px=4.0, separation_px=5.0)
                 memory, found = link(memory, number, places, s, None, Rules.of_kernels(kernels))
@@ -187,7 +187,7 @@ def test_a_particle_that_blinks_puts_no_neighbour_in_doubt() -> None:
     chance = np.random.default_rng(5)
     columns, rows = np.meshgrid(np.arange(20), np.arange(20))
     site = np.stack([9.0 * (columns + 0.5 * (rows % 2)), 9.0 * np.sqrt(0.75) * rows], -1).reshape(-1, 2)
-    memory, uncertain = Remembered(), 0
+    memory, uncertain = LinkMemory(), 0
     for number in range(40):
         seen = site[chance.random(len(site)) >= 0.02]
         memory, found = link(memory, number, seen + 0.4 * chance.standard_normal(seen.shape), Tracking(search_px=6.0))
@@ -205,7 +205,7 @@ def test_three_that_turn_about_each_other_are_in_doubt(turn: float) -> None:
     s = Tracking(search_px=8.0, diameter_px=5, separation_px=4.0)
     states = {}
     for kernels in (4, 5):
-        memory = Remembered()
+        memory = LinkMemory()
         for angle in (0.0, turn):
             phase = angle + np.deg2rad([0.0, 120.0, 240.0])
             places = 50.0 + 5.77 * np.stack([np.cos(phase), np.sin(phase)], 1)
@@ -217,7 +217,7 @@ def test_three_that_turn_about_each_other_are_in_doubt(turn: float) -> None:
 def test_a_few_that_move_on_by_more_than_half_their_distance_are_in_doubt() -> None:
     """Four in a row, 8 px from each other, move by 5 px a frame: the links go back by 3 px, and no drift is learned."""
     s = Tracking(search_px=6.0, diameter_px=7, predict="drift")
-    memory = Remembered()
+    memory = LinkMemory()
     for number in range(6):
         memory = led(memory, number, s)
         memory, found = link(memory, number, row_of(np.array([0.0, 8.0, 16.0, 24.0]) + 5.0 * number), s)
@@ -228,7 +228,7 @@ def test_a_few_that_move_on_by_more_than_half_their_distance_are_in_doubt() -> N
 
 def test_a_move_across_looks_that_were_empty_is_an_alarm() -> None:
     s = Tracking(search_px=6.0, diameter_px=7)
-    memory, _ = link(Remembered(), 0, row_of(np.arange(0.0, 160.0, 8.0)), s)
+    memory, _ = link(LinkMemory(), 0, row_of(np.arange(0.0, 160.0, 8.0)), s)
     memory, _ = link(memory, 1, np.empty((0, 2)), s)
     memory, found = link(memory, 2, row_of(np.arange(0.0, 160.0, 8.0) + 5.0), s)
     assert found.alarm.startswith(ALARM)
@@ -239,7 +239,7 @@ def test_the_variance_of_steps_is_that_of_the_walk() -> None:
     """And a flow is no part of it. 500 steps: a relative standard error of 1 / sqrt(500)."""
     chance = np.random.default_rng(4)
     place_px = (40.0 * np.argwhere(np.ones((10, 10)))).astype(np.float64)
-    memory = Remembered()
+    memory = LinkMemory()
     for number in (*range(20), *range(22, 40)):  # two frames were dropped
         frames = 3 if number == 22 else 1
         place_px[:, 0] += 1.5 * frames
@@ -252,7 +252,7 @@ def test_the_variance_of_steps_is_that_of_the_walk() -> None:
 
 def test_identities_rise_and_are_never_used_again() -> None:
     frames = walk(60, 40, 150.0, 3.0, 0.4, 8)
-    memory, newest = Remembered(), -1
+    memory, newest = LinkMemory(), -1
     for number, position_px in enumerate(frames):
         known = set(memory.particle.tolist())
         memory, found = link(memory, number, position_px, PLAIN)
@@ -265,7 +265,7 @@ def test_identities_rise_and_are_never_used_again() -> None:
 
 def test_a_new_particle_is_new_until_confirmed() -> None:
     settings = Tracking(confirm=2, search_px=5.0)
-    memory, states = Remembered(), []
+    memory, states = LinkMemory(), []
     for number in range(4):
         memory, found = link(memory, number, np.array([[10.0, 10.0 + number]]), settings)
         states.append(State(int(found.state[0])))
@@ -273,19 +273,19 @@ def test_a_new_particle_is_new_until_confirmed() -> None:
 
 
 def test_two_candidates_nearly_as_good_make_an_identity_uncertain() -> None:
-    memory, _ = link(Remembered(), 0, np.array([[10.0, 10.0], [40.0, 10.0]]), Tracking())
+    memory, _ = link(LinkMemory(), 0, np.array([[10.0, 10.0], [40.0, 10.0]]), Tracking())
     _, found = link(memory, 1, np.array([[10.0, 12.0], [10.0, 8.1], [40.0, 10.0]]), Tracking())
     assert [State(int(s)) for s in found.state] == [State.GOOD, State.UNCERTAIN, State.GOOD]
     assert found.particle.tolist() == [2, 0, 1]
 
 
 def test_a_merger_makes_the_one_that_is_left_uncertain() -> None:
-    memory, _ = link(Remembered(), 0, np.array([[10.0, 10.0], [14.0, 10.0]]), Tracking())
+    memory, _ = link(LinkMemory(), 0, np.array([[10.0, 10.0], [14.0, 10.0]]), Tracking())
     _, found = link(memory, 1, np.array([[12.1, 10.0]]), Tracking())
     assert State(int(found.state[0])) is State.UNCERTAIN
     assert found.lost.tolist() == [0]
     assert found.notes[0] == "particles 0 and 1 are seen as one"
-    _, again = link(link(Remembered(), 0, np.array([[10.0, 10.0], [40.0, 10.0]]), Tracking())[0], 1,
+    _, again = link(link(LinkMemory(), 0, np.array([[10.0, 10.0], [40.0, 10.0]]), Tracking())[0], 1,
                     np.array([[10.0, 10.0]]), Tracking())  # fmt: skip
     assert (again.lost.tolist(), again.notes) == ([1], ())  # too far for that
 
@@ -293,7 +293,7 @@ def test_a_merger_makes_the_one_that_is_left_uncertain() -> None:
 @pytest.mark.parametrize(("gate", "particle"), [("constant", 1), ("sqrt_time", 0)])
 def test_the_root_of_time_gate_grows_after_a_gap(gate: Literal["constant", "sqrt_time"], particle: int) -> None:
     settings = Tracking(search_px=5.0, memory=3, gate=gate)
-    memory, _ = link(Remembered(), 0, np.array([[10.0, 10.0]]), settings)
+    memory, _ = link(LinkMemory(), 0, np.array([[10.0, 10.0]]), settings)
     memory, _ = link(memory, 1, np.empty((0, 2)), settings)
     _, found = link(memory, 2, np.array([[16.5, 10.0]]), settings)
     assert found.particle.tolist() == [particle]
@@ -311,7 +311,7 @@ def test_a_common_drift_is_followed_if_it_is_asked_for() -> None:
 
 def test_a_crowd_narrows_the_gate() -> None:
     settings = Tracking(search_px=8.0, crowd_share=0.45, doubt=0.0)
-    memory, _ = link(Remembered(), 0, np.array([[10.0, 10.0], [20.0, 10.0], [80.0, 10.0]]), settings)
+    memory, _ = link(LinkMemory(), 0, np.array([[10.0, 10.0], [20.0, 10.0], [80.0, 10.0]]), settings)
     _, found = link(memory, 1, np.array([[10.0, 15.0], [20.0, 14.0], [80.0, 15.0]]), settings)
     assert found.particle.tolist() == [3, 1, 2]  # 5 px is beyond 0.45 of 10 px, but nobody is near the third
 
@@ -330,7 +330,7 @@ def test_what_was_remembered_is_not_touched() -> None:
     """A memory is a value: the same frame after it has the same answer, bit for bit, whatever was asked in between."""
     settings = Tracking(search_px=6.0, memory=3, predict="drift", confirm=1)
     frames = walk(120, 12, 160.0, 1.5, 0.2, 9)
-    memory = Remembered()
+    memory = LinkMemory()
     for number, position_px in enumerate(frames):
         before = (memory.who.copy(), memory.place_px.copy())
         after, found = link(memory, number, position_px, settings)
@@ -349,7 +349,7 @@ def test_two_identities_of_one_body_do_not_change_places_for_ever(gate: Literal[
     """Two particles become one feature, which goes on: one identity follows it, and the other one is forgotten."""
     settings = Tracking(search_px=8.0, memory=3, confirm=2, gate=gate)
     chance = np.random.default_rng(0)
-    memory = Remembered()
+    memory = LinkMemory()
     for number in range(5):
         memory, _ = link(memory, number, np.array([[10.0, 10.0], [16.0, 10.0]]), settings)
     place = np.array([[13.0, 10.0]])

@@ -16,7 +16,7 @@ from control.contract import UNKNOWN, Frame, Ints, State
 from tests.tracking.footage import scattered, spots
 from tracking.patches import cut
 from tracking.settings import Tracking
-from tracking.tracker import Tracker
+from tracking.tracker import LinkingTracker
 
 
 @given(st.floats(-3, 63), st.floats(-3, 43), st.integers(2, 12))
@@ -57,7 +57,7 @@ def footage() -> NDArray[np.uint8]:
 
 def test_species_follow_the_classifier_and_the_unknown_are_not_trusted() -> None:
     settings = Tracking(diameter_px=11, minmass=200, search_px=5)
-    tracker = Tracker(settings, Affine.scale("px", "um", 0.1), Brightness())
+    tracker = LinkingTracker(settings, Affine.scale("px", "um", 0.1), Brightness())
     image = footage()
     memory, first = tracker.step(tracker.start(), Frame(0, 0.0, image))
     assert set(first.state.tolist()) == {State.UNSORTED}
@@ -82,7 +82,7 @@ def test_species_follow_the_classifier_and_the_unknown_are_not_trusted() -> None
 @pytest.mark.parametrize("state", [State.NEW, State.UNCERTAIN])
 def test_other_doubts_stay_what_they_are(state: State) -> None:
     settings = Tracking(diameter_px=11, minmass=200, search_px=5, confirm=2 if state is State.NEW else 0)
-    tracker = Tracker(settings, Affine.scale("px", "um", 0.1), Brightness())
+    tracker = LinkingTracker(settings, Affine.scale("px", "um", 0.1), Brightness())
     _, first = tracker.step(tracker.start(), Frame(0, 0.0, footage()))
     if state is State.NEW:
         assert set(first.state.tolist()) == {State.NEW}

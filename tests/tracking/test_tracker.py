@@ -16,7 +16,7 @@ from config.refused import Refused
 from control.contract import Expected, Frame, State
 from tests.tracking.footage import scattered, spots
 from tracking.settings import Tracking
-from tracking.tracker import AGAIN, Tracker
+from tracking.tracker import AGAIN, LinkingTracker
 
 SCALE = Affine.scale("px", "um", 0.1, (3.0, -2.0))
 SETTINGS = Tracking(diameter_px=11, minmass=400, search_px=5)
@@ -28,7 +28,9 @@ def frame(number: int, image: NDArray[np.uint8]) -> Frame:
 
 def test_positions_in_um_are_the_mapped_positions_in_px() -> None:
     there = scattered((128, 160), 12, 20, seed=3)
-    _, tracks = Tracker(SETTINGS, SCALE).step(Tracker(SETTINGS, SCALE).start(), frame(0, spots((128, 160), there)))
+    _, tracks = LinkingTracker(SETTINGS, SCALE).step(
+        LinkingTracker(SETTINGS, SCALE).start(), frame(0, spots((128, 160), there))
+    )
     assert len(tracks) == 12
     nearest = np.linalg.norm(tracks.position_px[:, None] - there[None], axis=-1).min(axis=1)
     assert nearest.max() < 0.2
@@ -41,20 +43,20 @@ def test_rows_rise_and_the_answer_depends_on_nothing_else() -> None:
     there = scattered((128, 128), 15, 18, seed=4)
     chance = np.random.default_rng(0)
     images = [spots((128, 128), there + chance.normal(0, 1, there.shape), seed=n) for n in range(6)]
-    tracker = Tracker(SETTINGS, SCALE)
+    tracker = LinkingTracker(SETTINGS, SCALE)
     memory = tracker.start()
     for number, image in enumerate(images):
         again = memory
         memory, tracks = tracker.step(memory, frame(number, image))
         assert (np.diff(tracks.particle) > 0).all()
-        _, same = Tracker(SETTINGS, SCALE).step(again, frame(number, image))
+        _, same = LinkingTracker(SETTINGS, SCALE).step(again, frame(number, image))
         for column in dataclasses.fields(tracks):
             np.testing.assert_array_equal(getattr(tracks, column.name), getattr(same, column.name))
 
 
 def test_a_black_frame_has_no_tracks_and_loses_nobody_at_once() -> None:
     there = scattered((96, 96), 5, 20)
-    tracker = Tracker(SETTINGS, SCALE)
+    tracker = LinkingTracker(SETTINGS, SCALE)
     memory, first = tracker.step(tracker.start(), frame(0, spots((96, 96), there)))
     memory, black = tracker.step(memory, frame(1, np.zeros((96, 96), np.uint8)))
     assert len(black) == 0
@@ -66,7 +68,7 @@ def test_a_black_frame_has_no_tracks_and_loses_nobody_at_once() -> None:
 
 def test_a_map_with_other_ends_is_refused() -> None:
     with pytest.raises(ValueError, match="px to um"):
-        Tracker(SETTINGS, SCALE.inverse)
+        LinkingTracker(SETTINGS, SCALE.inverse)
 
 
 def test_an_even_diameter_is_refused_in_one_sentence() -> None:
@@ -82,7 +84,7 @@ def test_the_tracker_starts_without_trackpy_and_pandas() -> None:
 
 def test_auto_notes_its_choice_once() -> None:
     there = scattered((128, 128), 10, 22)
-    tracker = Tracker(Tracking(locator="auto", minmass=400), SCALE)
+    tracker = LinkingTracker(Tracking(locator="auto", minmass=400), SCALE)
     memory, notes = tracker.start(), []
     for number in range(3):
         memory, tracks = tracker.step(memory, frame(number, spots((128, 128), there, seed=number)))
@@ -95,7 +97,7 @@ def test_auto_notes_its_choice_once() -> None:
 def test_auto_judges_anew_and_says_so_when_the_image_is_another_one() -> None:
     """Spots become rings: after two judgements that agree, and not at the first."""
     there = scattered((128, 128), 8, 26)
-    tracker = Tracker(Tracking(locator="auto", diameter_px=17, minmass=400, separation_px=18), SCALE)
+    tracker = LinkingTracker(Tracking(locator="auto", diameter_px=17, minmass=400, separation_px=18), SCALE)
     memory, said = tracker.start(), []
     for number in range(2 * AGAIN + 2):
         image = spots((128, 128), there, seed=number, ring_px=5.0 if number > 5 else 0.0, width_px=1.5)
@@ -108,13 +110,13 @@ def test_auto_does_not_fit_a_crowd_that_came_later() -> None:
     line = np.arange(16.0, 250.0, 15.0)
     there = np.array([[x, y] for y in line for x in line])
     settings = Tracking(locator="auto", diameter_px=9, minmass=300)
-    tracker = Tracker(settings, SCALE)
+    tracker = LinkingTracker(settings, SCALE)
     memory, few = tracker.step(tracker.start(), frame(0, spots((256, 256), there[::10])))
     for number in range(1, settings.late_looks + 2):
         memory, many = tracker.step(memory, frame(number, spots((256, 256), there)))
     assert few.notes[0].startswith("auto: gaussian")
     assert len(many) == 256
-    whole = Tracker(dataclasses.replace(settings, locator="centroid"), SCALE)
+    whole = LinkingTracker(dataclasses.replace(settings, locator="centroid"), SCALE)
     _, centroids = whole.step(whole.start(), frame(1, spots((256, 256), there)))
     np.testing.assert_allclose(np.sort(many.position_px[:, 0]), np.sort(centroids.position_px[:, 0]), atol=0.02)
 
@@ -122,12 +124,12 @@ def test_auto_does_not_fit_a_crowd_that_came_later() -> None:
 def test_an_expected_place_widens_what_can_be_followed() -> None:
     """A trapped particle is where its command sends it, farther than the search range."""
     there = scattered((128, 128), 6, 30)
-    tracker = Tracker(SETTINGS, SCALE)
+    tracker = LinkingTracker(SETTINGS, SCALE)
     memory, tracks = tracker.step(tracker.start(), frame(0, spots((128, 128), there)))
     moved = tracks.position_px + np.array([12.0, 0.0])
     told = Expected(np.append(tracks.particle, 99), SCALE(np.vstack([moved, [[0.0, 0.0]]])))
     image = spots((128, 144), moved)
-    deaf = Tracker(dataclasses.replace(SETTINGS, trapped="last"), SCALE)
+    deaf = LinkingTracker(dataclasses.replace(SETTINGS, trapped="last"), SCALE)
     assert tracker.step(memory, frame(1, image), told)[1].particle.tolist() == tracks.particle.tolist()
     assert tracker.step(memory, frame(1, image))[1].particle.tolist() != tracks.particle.tolist()
     assert deaf.step(memory, frame(1, image), told)[1].particle.tolist() != tracks.particle.tolist()

@@ -14,9 +14,9 @@ import trackpy
 from config.geometry import Affine
 from control.contract import Frame
 from tests.tracking.footage import recorded
-from tracking.link import Remembered, link
+from tracking.link import LinkMemory, link
 from tracking.settings import Tracking
-from tracking.tracker import Tracker, locator
+from tracking.tracker import LinkingTracker, locator
 
 UM_PER_PX = 100 / 285
 FPS = 24.0
@@ -25,7 +25,7 @@ WATER = Tracking(diameter_px=11, minmass=20, invert=True, search_px=5, memory=3)
 
 def tracked(frames: int | None) -> pd.DataFrame:
     """One row a particle a frame, with trackpy's column names."""
-    tracker = Tracker(WATER, Affine.scale("px", "um", UM_PER_PX))
+    tracker = LinkingTracker(WATER, Affine.scale("px", "um", UM_PER_PX))
     memory, rows = tracker.start(), []
     for number, image in enumerate(recorded("bulk_water.tif", frames)):
         memory, tracks = tracker.step(memory, Frame(number, number / FPS, image))
@@ -75,7 +75,7 @@ def test_the_partition_of_whole_videos_is_trackpys(name: str, s: Tracking) -> No
     places = [find(image).position_px for image in recorded(name)]
     trackpy.quiet()
     theirs = [ids for _, ids in trackpy.link_iter(iter(places), s.search_px, memory=s.memory)]
-    memory, pairs = Remembered(), set()
+    memory, pairs = LinkMemory(), set()
     for number, (place, ids) in enumerate(zip(places, theirs, strict=True)):
         memory, found = link(memory, number, place, s)
         pairs |= set(zip(found.particle.tolist(), ids, strict=True))

@@ -18,19 +18,19 @@ from tests.tracking.footage import scattered, spots
 from tests.tracking.test_any_frame import frames
 from tracking.locate.features import Features
 from tracking.locate.trackpy_locate import TrackpyLocate
-from tracking.locate.windows import FIRST_LOOKS, Known, Windows
+from tracking.locate.windows import FIRST_LOOKS, WindowMemory, Windows
 from tracking.rules import Rules
 from tracking.settings import Tracking
-from tracking.tracker import Tracker
+from tracking.tracker import LinkingTracker
 
 SPOTS = Tracking(locator="windows", diameter_px=11, minmass=400, search_px=5)
 STRIPS = SPOTS.late_looks
 PX_TO_UM = Affine.scale("px", "um", 0.1)
 
 
-def expected(found: Features, off_px: float = 0.7) -> Known:
+def expected(found: Features, off_px: float = 0.7) -> WindowMemory:
     shift = np.random.default_rng(0).normal(0, off_px, found.position_px.shape)
-    return Known(found.position_px + shift, found.mass, found.signal)
+    return WindowMemory(found.position_px + shift, found.mass, found.signal)
 
 
 @pytest.mark.parametrize(("dtype", "levels"), [(np.uint8, 1.0), (np.uint16, 60.0), (np.float64, 1 / 255)])
@@ -55,7 +55,7 @@ def test_places_and_columns_are_trackpys(dtype: Any, levels: float, ring_px: flo
 def test_a_particle_in_the_margin_is_no_crash_and_no_wrong_place() -> None:
     there = np.array([[3.0, 3.0], [60.0, 60.0], [117.0, 30.0], [61.0, 118.5]])
     image = spots((120, 120), there)
-    ours = Windows(SPOTS).near(image, Known(there, np.full(4, 1500.0), np.full(4, 60.0)))
+    ours = Windows(SPOTS).near(image, WindowMemory(there, np.full(4, 1500.0), np.full(4, 60.0)))
     assert (np.linalg.norm(ours.position_px[:, None] - there[None], axis=-1).min(axis=1) < 1.5).all()
     assert (np.linalg.norm(ours.position_px - there[1], axis=1) < 0.1).any()
 
@@ -64,7 +64,7 @@ def test_a_particle_in_the_margin_is_no_crash_and_no_wrong_place() -> None:
 def test_a_feature_of_another_mass_is_not_taken(factor: float) -> None:
     there = np.array([[40.0, 40.0]])
     found = TrackpyLocate(SPOTS)(spots((80, 80), there))
-    wrong = Known(found.position_px, factor * found.mass, found.signal)
+    wrong = WindowMemory(found.position_px, factor * found.mass, found.signal)
     assert len(Windows(SPOTS).near(spots((80, 80), there), wrong)) == 0
 
 
@@ -72,7 +72,7 @@ def test_two_windows_on_one_feature_give_one_feature() -> None:
     there = np.array([[40.0, 40.0]])
     image = spots((160, 160), there)
     found = TrackpyLocate(SPOTS)(image)
-    twice = Known(np.array([[38.0, 40.0], [42.0, 41.0]]), np.tile(found.mass, 2), np.tile(found.signal, 2))
+    twice = WindowMemory(np.array([[38.0, 40.0], [42.0, 41.0]]), np.tile(found.mass, 2), np.tile(found.signal, 2))
     assert len(Windows(SPOTS)(image, twice, 0)) == 1
 
 
@@ -97,7 +97,7 @@ def test_identities_hold_in_a_crystal() -> None:
     """A hexagonal packing of 16 px with steps of 0.6 px: no window hops to a neighbour for good."""
     there = lattice(6, 16.0)
     chance = np.random.default_rng(2)
-    tracker = Tracker(replace(SPOTS, diameter_px=9, separation_px=9.0), PX_TO_UM)
+    tracker = LinkingTracker(replace(SPOTS, diameter_px=9, separation_px=9.0), PX_TO_UM)
     memory, site = tracker.start(), there.copy()
     for number in range(40):
         site = site + chance.normal(0, 0.6, site.shape) - 0.15 * (site - there)
@@ -115,7 +115,7 @@ def test_identities_hold_in_a_crystal() -> None:
 
 def test_a_new_particle_is_found_when_its_strip_comes() -> None:
     there = scattered((256, 256), 8, 40, seed=1)
-    tracker = Tracker(SPOTS, PX_TO_UM)
+    tracker = LinkingTracker(SPOTS, PX_TO_UM)
     memory, _ = tracker.step(tracker.start(), Frame(0, 0.0, spots((256, 256), there[:-1])))
     counts = []
     for number in range(1, STRIPS + 1):
@@ -129,14 +129,14 @@ def test_a_new_particle_is_found_when_its_strip_comes() -> None:
 @given(image=frames(), x=st.floats(-5, 60), y=st.floats(-5, 60), invert=st.booleans())
 def test_any_window_of_any_frame_has_an_answer(image: NDArray[Any], x: float, y: float, invert: bool) -> None:
     s = replace(SPOTS, minmass=0.0, invert=invert)
-    found = Windows(s)(image, Known(np.array([[x, y]]), np.array([1.0]), np.array([0.1])), 3)
+    found = Windows(s)(image, WindowMemory(np.array([[x, y]]), np.array([1.0]), np.array([0.1])), 3)
     assert np.isfinite(found.position_px).all()
     assert (found.position_px >= 0).all()
     assert (found.position_px <= np.array(image.shape[::-1]) - 1).all()
 
 
 def flown(
-    trackers: dict[int, Tracker], frames_of: Callable[[int], NDArray[Any]], looks: int, stride: int = 1
+    trackers: dict[int, LinkingTracker], frames_of: Callable[[int], NDArray[Any]], looks: int, stride: int = 1
 ) -> list[Tracks]:
     """Turn after turn; `trackers` says from which look on which one is in force."""
     tracker = trackers[0]
@@ -152,7 +152,7 @@ def flown(
 @pytest.mark.parametrize("amplitude", [60.0, 200.0])
 def test_a_lamp_that_changes_costs_nobody_his_identity(locator: Any, amplitude: float) -> None:
     there = scattered((256, 256), 12, 30)
-    tracker = Tracker(replace(SPOTS, locator=locator), PX_TO_UM)
+    tracker = LinkingTracker(replace(SPOTS, locator=locator), PX_TO_UM)
     seen = flown(
         {0: tracker}, lambda look: spots((256, 256), there, amplitude=110.0 if look < 5 else amplitude, seed=look), 15
     )
@@ -163,7 +163,7 @@ def test_a_lamp_that_changes_costs_nobody_his_identity(locator: Any, amplitude: 
 def test_one_particle_that_has_changed_is_taken_as_it_is_when_its_strip_comes() -> None:
     """A mass that no window lets through, found by a strip: from then on the window knows it."""
     there = scattered((256, 256), 12, 30)
-    tracker = Tracker(replace(SPOTS, memory=STRIPS), PX_TO_UM)
+    tracker = LinkingTracker(replace(SPOTS, memory=STRIPS), PX_TO_UM)
 
     def frame(look: int) -> NDArray[Any]:
         image = spots((256, 256), there[1:], seed=look).astype(np.float64)
@@ -178,7 +178,7 @@ def test_one_particle_that_has_changed_is_taken_as_it_is_when_its_strip_comes() 
 @pytest.mark.parametrize("changed", [{"diameter_px": 15}, {"smoothing_size_px": 7}, {"noise_size_px": 2.0}])
 def test_new_settings_keep_identities(changed: dict[str, Any]) -> None:
     there = scattered((256, 256), 12, 30)
-    trackers = {0: Tracker(SPOTS, PX_TO_UM), 5: Tracker(replace(SPOTS, **changed), PX_TO_UM)}
+    trackers = {0: LinkingTracker(SPOTS, PX_TO_UM), 5: LinkingTracker(replace(SPOTS, **changed), PX_TO_UM)}
     for tracks in flown(trackers, lambda look: spots((256, 256), there, seed=look), 10):
         assert tracks.particle.tolist() == list(range(12))
 
@@ -187,9 +187,9 @@ def test_new_settings_keep_identities(changed: dict[str, Any]) -> None:
 def test_frames_that_are_not_to_be_band_passed_are_looked_at_whole(locator: Any) -> None:
     there = scattered((256, 256), 12, 30)
     s = replace(SPOTS, locator=locator, preprocess=False, minmass=3500.0)
-    found = flown({0: Tracker(s, PX_TO_UM)}, lambda look: spots((256, 256), there, seed=look), 12)
+    found = flown({0: LinkingTracker(s, PX_TO_UM)}, lambda look: spots((256, 256), there, seed=look), 12)
     whole = flown(
-        {0: Tracker(replace(s, locator="centroid"), PX_TO_UM)}, lambda k: spots((256, 256), there, seed=k), 12
+        {0: LinkingTracker(replace(s, locator="centroid"), PX_TO_UM)}, lambda k: spots((256, 256), there, seed=k), 12
     )
     for tracks, theirs in zip(found, whole, strict=True):
         assert tracks.particle.tolist() == theirs.particle.tolist()
@@ -200,8 +200,8 @@ def test_every_strip_has_its_turn_whatever_the_numbers_of_the_frames(stride: int
     """A camera that is read at every eighth of its frames: the others count as never seen."""
     there = scattered((256, 256), 24, 25)
     seen = flown(
-        {0: Tracker(SPOTS, PX_TO_UM)}, lambda look: spots((256, 256), there[: 12 if look == 0 else 24], seed=look),
-        STRIPS + 1, stride,
+        {0: LinkingTracker(SPOTS, PX_TO_UM)},
+        lambda look: spots((256, 256), there[: 12 if look == 0 else 24], seed=look), STRIPS + 1, stride,
     )  # fmt: skip
     assert len(seen[0]) == 12
     assert len(seen[-1]) == 24
@@ -232,20 +232,22 @@ def test_on_rods_windows_give_way_to_the_whole_frame_and_say_so(locator: Any) ->
     there = scattered((300, 300), 14, 50, 1)
     images = [rods(there, seed) for seed in range(12)]
     s = replace(SPOTS, locator=locator, diameter_px=15, minmass=600)
-    seen = flown({0: Tracker(s, PX_TO_UM)}, images.__getitem__, 12)
-    whole = flown({0: Tracker(replace(s, locator="centroid"), PX_TO_UM)}, images.__getitem__, 12)
+    seen = flown({0: LinkingTracker(s, PX_TO_UM)}, images.__getitem__, 12)
+    whole = flown({0: LinkingTracker(replace(s, locator="centroid"), PX_TO_UM)}, images.__getitem__, 12)
     said = [note for tracks in seen for note in tracks.notes if note.startswith("windows")]
     assert said == ["windows: the whole frame is looked at from now on, since windows place particles elsewhere"]
     if locator == "windows":
         assert static_error_px(seen) == static_error_px(whole)
-        before = flown({0: Tracker(s, PX_TO_UM, rules=Rules(sloped=False, watched=False))}, images.__getitem__, 12)
+        before = flown(
+            {0: LinkingTracker(s, PX_TO_UM, rules=Rules(sloped=False, watched=False))}, images.__getitem__, 12
+        )
         assert static_error_px(before) > 5.0 * static_error_px(whole)
 
 
 @pytest.mark.parametrize("noise", [4.0, 20.0])
 def test_on_spots_windows_stay_and_say_when_a_new_particle_is_found(noise: float) -> None:
     there = scattered((300, 300), 20, 30)
-    tracker = Tracker(SPOTS, PX_TO_UM)
+    tracker = LinkingTracker(SPOTS, PX_TO_UM)
     seen = flown({0: tracker}, lambda look: spots((300, 300), there, noise=noise, seed=look), 3 * STRIPS)
     said = [note for tracks in seen for note in tracks.notes if note.startswith("windows")]
     assert said == ["windows: a new particle is found within 8 looks"]
@@ -268,6 +270,6 @@ def test_a_late_particle_is_found_within_the_looks_that_are_said_however_it_move
             inside = look >= 4 and 20 < late[0, 1] < height - 20
             return spots((height, height), np.concatenate([known, late]) if inside else known, seed=look)
 
-        seen = flown({0: Tracker(s, PX_TO_UM)}, frame, 4 + most)
+        seen = flown({0: LinkingTracker(s, PX_TO_UM)}, frame, 4 + most)
         if 20 < y + step_px * most < height - 20:
             assert max(len(tracks) for tracks in seen) == len(known) + 1

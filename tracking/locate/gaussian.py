@@ -28,7 +28,7 @@ AMPLITUDE, X, Y, WIDTH, LEVEL = range(5)
 
 
 @dataclass(frozen=True, slots=True)
-class Gaussian:
+class GaussianLocator:
     """The full-frame locator of spots: centroid finds them, a fit places them."""
 
     settings: Tracking

@@ -42,7 +42,7 @@ LEAST_SIGNAL = 0.4  # of the particle's brightest pixel so far
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class WindowMemory:
     """What is known of the particles before a frame is looked at."""
 
     position_px: Floats  # [M, 2] x, y
@@ -80,12 +80,12 @@ class Windows:
     settings: Tracking
     rules: Rules = NEWEST
 
-    def __call__(self, image: NDArray[Any], expected: Known, looks: int) -> Features:
+    def __call__(self, image: NDArray[Any], expected: WindowMemory, looks: int) -> Features:
         """Features of one frame; `looks`, how many frames were looked at before, says which strip's turn it is."""
         return self.look(image, expected, looks, Agreement(looks=FIRST_LOOKS))[0]
 
     def look(
-        self, image: NDArray[Any], expected: Known, looks: int, before: Agreement
+        self, image: NDArray[Any], expected: WindowMemory, looks: int, before: Agreement
     ) -> tuple[Features, Agreement]:  # fmt: skip
         """(features of one frame, how far windows agree with it now)."""
         s = self.settings
@@ -120,7 +120,7 @@ class Windows:
         pad = max(s.smoothing_px // 2, gaussian(s.noise_size_px).size // 2)  # what the band-pass needs beyond it
         return WINDOW_COST_PX + COST_PER_WINDOW_PX * (2 * (self.reach_px + pad) + 1) ** 2
 
-    def near(self, image: NDArray[Any], expected: Known) -> Features:
+    def near(self, image: NDArray[Any], expected: WindowMemory) -> Features:
         """The features at the expected places that pass the guards."""
         s = self.settings
         raw = checked(image, invert=False)

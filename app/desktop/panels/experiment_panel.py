@@ -13,7 +13,7 @@ from PyQt6.QtCore import QKeyCombination, QSize, Qt, pyqtSignal
 from PyQt6.QtGui import QKeySequence, QResizeEvent, QShortcut, QUndoCommand, QUndoStack
 from PyQt6.QtWidgets import QGridLayout, QPushButton, QScrollArea, QTabWidget, QVBoxLayout, QWidget
 
-from app.analysis.conditions import Means
+from app.analysis.conditions import Conditions
 from app.analysis.predictions import predict
 from app.assembly.given_keys import GONE
 from app.assembly.rig import Plan
@@ -107,7 +107,7 @@ class ExperimentPanel(QWidget):
     edited = pyqtSignal(object, str)  # the experiment or None, and what is wrong with it
 
     def __init__(
-        self, experiment: Experiment, means: Callable[[Any], Means], folder: Path, parent: QWidget | None = None
+        self, experiment: Experiment, means: Callable[[Any], Conditions], folder: Path, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
         self._means = means  # what an experiment would have to work with; raises Refused

@@ -17,19 +17,24 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
-from app.analysis.run_events import Happening, Kind, Line, Lines, Teller
+from app.analysis.run_events import EventKind, EventLog, Happening, Line, Teller
 from app.desktop.window import theme
 from control.contract import Level, Turn
 
 COUNT_S = 0.5  # between two showings of what counts on
-MARKS = {Kind.FAULT: "✖", Kind.ORDER: "▸", Kind.NOTE: "·", Kind.DARK: "○"}
-COLOURS = {Kind.FAULT: theme.RED, Kind.ORDER: theme.ACCENT, Kind.NOTE: theme.INK, Kind.DARK: theme.FAINT}
+MARKS = {EventKind.FAULT: "✖", EventKind.ORDER: "▸", EventKind.NOTE: "·", EventKind.DARK: "○"}
+COLOURS = {
+    EventKind.FAULT: theme.RED,
+    EventKind.ORDER: theme.ACCENT,
+    EventKind.NOTE: theme.INK,
+    EventKind.DARK: theme.FAINT,
+}
 LEVELS = {Level.ARMED: theme.AMBER, Level.PROBING: theme.AMBER, Level.SAFE: theme.GREEN}
 SAID = {
-    Kind.FAULT: "trips, faults of devices and of the program",
-    Kind.ORDER: "orders, levels, and what an APPLY has changed",
-    Kind.NOTE: "what was clipped, carried, merged; where settings were taken from",
-    Kind.DARK: "who gets no light, and why",
+    EventKind.FAULT: "trips, faults of devices and of the program",
+    EventKind.ORDER: "orders, levels, and what an APPLY has changed",
+    EventKind.NOTE: "what was clipped, carried, merged; where settings were taken from",
+    EventKind.DARK: "who gets no light, and why",
 }
 
 
@@ -38,14 +43,14 @@ class LogPanel(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._lines, self._teller = Lines(), Teller()
+        self._lines, self._teller = EventLog(), Teller()
         self._blocks: list[Line] = []  # the lines that are shown
         self._at_end = True
         self._changed: set[int] = set()  # lines that count on, and do not show it yet
         self._counts_s = 0.0  # when they will
         self._quiet: set[int] = set()  # lines of long ago, by their id
         self.filter, self.text, self.trip = QLineEdit(), QPlainTextEdit(), QLabel()
-        self.kinds: dict[Kind, QToolButton] = {}
+        self.kinds: dict[EventKind, QToolButton] = {}
         self._lay_out()
 
     def _lay_out(self) -> None:
@@ -69,7 +74,7 @@ class LogPanel(QWidget):
         bar.rangeChanged.connect(self._follow)
         row = QHBoxLayout()
         row.setSpacing(2)
-        for kind in Kind:
+        for kind in EventKind:
             button = self.kinds[kind] = QToolButton()
             button.setText(MARKS[kind])
             button.setAccessibleName(kind)
@@ -106,7 +111,7 @@ class LogPanel(QWidget):
 
     def say(self, text: str, colour: str = theme.INK) -> None:
         """One line that is not a turn's; in red it is a fault."""
-        self._take([Happening(Kind.FAULT if colour == theme.RED else Kind.NOTE, text)])
+        self._take([Happening(EventKind.FAULT if colour == theme.RED else EventKind.NOTE, text)])
 
     def show_run(self, said: Iterable[Happening]) -> None:
         """What a recording has to tell, quietly: it is of long ago."""
@@ -205,9 +210,9 @@ class LogPanel(QWidget):
     def _format(self, line: Line) -> QTextCharFormat:
         first = line.first
         colour = COLOURS[first.kind]
-        if id(line) in self._quiet and first.kind is not Kind.FAULT:
+        if id(line) in self._quiet and first.kind is not EventKind.FAULT:
             colour = theme.FAINT
-        elif first.kind is Kind.ORDER and first.level is not None:
+        elif first.kind is EventKind.ORDER and first.level is not None:
             colour = LEVELS.get(first.level, colour)
         made = QTextCharFormat()
         made.setForeground(QColor(colour))

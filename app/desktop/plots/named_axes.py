@@ -11,7 +11,7 @@ from PyQt6.QtCore import Qt
 from PyQt6.QtGui import QResizeEvent
 from PyQt6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
-from app.desktop.plots.plot_curves import PlotCurve, Drawing
+from app.desktop.plots.plot_curves import Drawing, PlotCurve
 from app.desktop.window import theme
 
 Floats = NDArray[np.float64]

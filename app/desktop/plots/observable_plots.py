@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from PyQt6.QtCore import QSize
 from PyQt6.QtWidgets import QTabWidget, QWidget
 
-from app.analysis.conditions import Means
+from app.analysis.conditions import Conditions
 from app.analysis.findings import RunTables
 from app.analysis.recent_turns import Recent, apart
 from app.assembly.rig import Plan
 from app.desktop.panels.findings_panel import Numbers
 from app.desktop.plots import plot_curves as curves
 from app.desktop.plots.named_axes import Plot
-from app.desktop.plots.plot_curves import PlotCurve, Drawing, Measurement
+from app.desktop.plots.plot_curves import Drawing, Measurement, PlotCurve
 from app.desktop.window import theme
 from control.contract import Level, OrderKind, State, Tracks, Turn
 from control.experiment import Experiment
@@ -61,7 +61,7 @@ class Plots(QTabWidget):
         self._latencies_s = latencies_s
         self.source: Past | None = None  # a recording; None: the turns that were added
         self._experiment: Experiment | None = None  # as it was applied last
-        self.means: Means | None = None
+        self.means: Conditions | None = None
         self.msd = Plot("lag  s", "MSD  µm²", log="xy")
         self.steps = Plot("step over one frame  nm", "number")
         self.speed = Plot("time  s", "speed  µm/s")

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from app.analysis.conditions import Means
+from app.analysis.conditions import Conditions
 from app.analysis.findings import NEAR as NEAR_RING
 from app.analysis.findings import mean_bond_order, ring_um
 from app.analysis.live_observables import Paths, lags, mean_square_displacement, paths, speed_um_per_s, steps_um
@@ -59,7 +59,7 @@ class Measurement:
 
     tracks: tuple[Tracks, ...]
     experiment: Experiment | None
-    means: Means | None
+    means: Conditions | None
     law: Experiment | None = None  # what has acted on them; None: no light, as in a video
     since: str = ""  # from when on the tracks are
     unknown: str = ""  # why no theory can be drawn; empty where it can

@@ -10,8 +10,8 @@ import pyqtgraph as pg
 from PyQt6.QtCore import QSize, Qt, pyqtSignal
 from PyQt6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
-from app.analysis.conditions import Means
-from app.analysis.predictions import Curve, curve
+from app.analysis.conditions import Conditions
+from app.analysis.predictions import PotentialCurve, curve
 from app.desktop.window import theme
 
 COLOURS = (theme.SKY, theme.ORANGE, theme.GREEN, theme.PURPLE, theme.YELLOW)
@@ -71,7 +71,7 @@ class PotentialPlot(QWidget):
             plot.setFixedHeight(PLOT_PX)
             plot.show()
 
-    def show_forces(self, shapes: list[Any], mode: str, means: Means) -> None:
+    def show_forces(self, shapes: list[Any], mode: str, means: Conditions) -> None:
         """The curves of these shapes; those that are not of the distance alone are left out, and it says so."""
         curves = [curve(shape, mode, means) for shape in shapes[:MOST]]
         self._drawn = next((index for index, shape in enumerate(shapes) if shape.kind == "drawn"), None)
@@ -96,7 +96,7 @@ class PotentialPlot(QWidget):
             shape = shapes[self._drawn]
             self.points.put(np.column_stack([shape.radius_um, shape.energy_kt]))
 
-    def _frame(self, curves: list[Curve], reach_fn: float) -> None:
+    def _frame(self, curves: list[PotentialCurve], reach_fn: float) -> None:
         if not curves:
             return
         energy = np.concatenate([made.acts_kt for made in curves] + [made.energy_kt for made in curves])

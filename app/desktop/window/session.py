@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from app.analysis.conditions import Means
+from app.analysis.conditions import Conditions
 from app.assembly.darken import put_out
 from app.assembly.given_keys import names_of
 from app.assembly.machine import build_light, build_machine, latency_s, needs_network
@@ -190,14 +190,14 @@ class Session:
     def newest(self) -> Turn | None:
         return self.live.newest if self.live is not None else None
 
-    def means(self, experiment: Experiment) -> Means:
+    def means(self, experiment: Experiment) -> Conditions:
         """What an experiment would have to work with. Raises Refused, StillChecking. Never waits for a network."""
         plan = self.planned(experiment)
         self._check(plan)
         rig = plan.rig
         seen_s = rig.camera.exposure_s / 2.0 + rig.camera.readout_s
         particles = self.particles or rig.sample.number
-        return Means(rig.plant, build_light(plan), seen_s + latency_s(rig), 1.0 / rig.camera.fps, particles)
+        return Conditions(rig.plant, build_light(plan), seen_s + latency_s(rig), 1.0 / rig.camera.fps, particles)
 
     def planned(self, experiment: Experiment) -> Plan:
         """The plan with another experiment, whose `set` goes into the rig. Raises Refused.

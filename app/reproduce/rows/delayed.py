@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import curve_fit
 
-from app.reproduce.rows.row import Axes, Floats, ExperimentFacts, Options, CheckRow
+from app.reproduce.rows.row import Axes, CheckRow, ExperimentFacts, Floats, Options
 from app.reproduce.statistics import by_cell, mean, msd, slope
 from app.reproduce.trajectory import Trajectory
 from control.theory import delayed

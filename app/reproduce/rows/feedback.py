@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from app.reproduce.rows.row import Axes, ExperimentFacts, Options, CheckRow
+from app.reproduce.rows.row import Axes, CheckRow, ExperimentFacts, Options
 from app.reproduce.rows.trapped import draw_density, square_about_middle
 from app.reproduce.trajectory import Trajectory
 from control.theory import feedback
@@ -32,7 +32,9 @@ def stepped_force(known: ExperimentFacts, options: Options) -> float:
     )  # fmt: skip
 
 
-def draw_with(predict: Callable[[ExperimentFacts, Options], float]) -> Callable[[Axes, ExperimentFacts, Options, Trajectory], None]:
+def draw_with(
+    predict: Callable[[ExperimentFacts, Options], float],
+) -> Callable[[Axes, ExperimentFacts, Options, Trajectory], None]:
     """The density of the places, with a Gaussian of the predicted variance."""
 
     def draw(axes: Axes, known: ExperimentFacts, options: Options, seen: Trajectory) -> None:

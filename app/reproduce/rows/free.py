@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from app.reproduce.rows.row import Axes, Floats, ExperimentFacts, Options, CheckRow
+from app.reproduce.rows.row import Axes, CheckRow, ExperimentFacts, Floats, Options
 from app.reproduce.statistics import by_cell, lags_about, mean, msd_plane
 from app.reproduce.trajectory import Trajectory
 from control.theory import free

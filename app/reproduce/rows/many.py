@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from app.analysis.trajectories import bonds
-from app.reproduce.rows.row import Axes, Floats, ExperimentFacts, Options, CheckRow
+from app.reproduce.rows.row import Axes, CheckRow, ExperimentFacts, Floats, Options
 from app.reproduce.statistics import mean
 from app.reproduce.trajectory import Trajectory
 from control.theory import feedback, many

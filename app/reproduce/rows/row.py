@@ -29,7 +29,9 @@ class CheckRow:
     measure: Callable[[ExperimentFacts, Options, Trajectory], Floats]  # [B]
     draw: Callable[[Axes, ExperimentFacts, Options, Trajectory], None]
     centres: bool = False  # whether the measurement needs to know where the light was
-    demand: Callable[[ExperimentFacts, Options, Trajectory], str] | None = None  # what else has to be true: why it is not, or ""
+    demand: Callable[[ExperimentFacts, Options, Trajectory], str] | None = (
+        None  # what else has to be true: why it is not, or ""
+    )
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from app.reproduce.rows.row import Axes, Floats, ExperimentFacts, Options, CheckRow
+from app.reproduce.rows.row import Axes, CheckRow, ExperimentFacts, Floats, Options
 from app.reproduce.statistics import by_cell, mean
 from app.reproduce.trajectory import Trajectory
 from control.theory import trapped

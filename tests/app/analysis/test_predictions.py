@@ -11,18 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.analysis.conditions import Means, innermost, minimum
+from app.analysis.conditions import Conditions, innermost, minimum
 from app.analysis.predicted_motion import foreseen_msd_um2, foreseen_speed_um_per_s, swimming_speed_um_per_s
 from app.analysis.predictions import curve, predict
 from config.reader import build, parse
-from control.allocate import Light
+from control.allocate import LightModel
 from control.experiment import Experiment, Programmed
 from control.plant import Plant
 from control.policies import AnyForce
 from control.potentials import Annular, DoubleRing, GaussianRing, Harmonic
 
 PLANT = Plant()
-MEANS = Means(PLANT, Light(0.6, 5.0, PLANT.kt_pn_um, 200.0), latency_s=0.015, hold_s=0.01)
+MEANS = Conditions(PLANT, LightModel(0.6, 5.0, PLANT.kt_pn_um, 200.0), latency_s=0.015, hold_s=0.01)
 
 
 @given(radius_um=st.floats(0.2, 5.0), stiffness=st.floats(0.1, 3.0), delay_s=st.floats(0.05, 3.0))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from app.analysis.run_events import Happening, Kind, Lines
+from app.analysis.run_events import EventKind, EventLog, Happening
 
 
-def lines_of(texts: list[str], kind: Kind = Kind.NOTE) -> list[str]:
-    lines = Lines()
+def lines_of(texts: list[str], kind: EventKind = EventKind.NOTE) -> list[str]:
+    lines = EventLog()
     for index, text in enumerate(texts):
         lines.take([Happening(kind, text, 1.0 + 0.1 * index)])
     return [" ".join(line.text.split()) for line in lines.lines]
@@ -34,8 +34,8 @@ def test_a_line_names_every_particle_that_it_stands_for() -> None:
     ],
 )  # fmt: skip
 def test_two_devices_are_two_lines(first: str, second: str) -> None:
-    assert len(lines_of([first, second], Kind.FAULT)) == 2
-    assert len(lines_of([first, first], Kind.FAULT)) == 1
+    assert len(lines_of([first, second], EventKind.FAULT)) == 2
+    assert len(lines_of([first, first], EventKind.FAULT)) == 1
 
 
 def test_what_differs_by_its_measured_numbers_is_one_line() -> None:

@@ -19,7 +19,7 @@ from app.assembly.plane import StoredMap
 from app.assembly.rig import EXPERIMENTS, RIGS
 from app.calibration import map as map_module
 from app.calibration.flash import flash
-from app.calibration.job import Job
+from app.calibration.job import CalibrationJob
 from app.commands.calibrate import STEPS, calibrate_rig, default_file, tell
 from app.running.headless import fly
 from benchmarks.calibration import ASKED, RIG, WRONG, calibrated, evened, map_error_um
@@ -43,13 +43,13 @@ def value(record: CalibrationRecord, name: str) -> float:
     return float(record.found[name]["value"])
 
 
-def made(job: Job, *names: str) -> dict[str, CalibrationRecord]:
+def made(job: CalibrationJob, *names: str) -> dict[str, CalibrationRecord]:
     return {name: STEPS[name](job) for name in names}
 
 
 @pytest.mark.slow
 def test_a_rig_that_is_wrong_in_everything_is_calibrated_from_images_alone(tmp_path: Path) -> None:
-    job = Job(RIG, (*WRONG, *SMALL), tmp_path / "bench.calibration.yaml", seconds=5.0)
+    job = CalibrationJob(RIG, (*WRONG, *SMALL), tmp_path / "bench.calibration.yaml", seconds=5.0)
     assert not job.rig().confirmed
     assert map_error_um(job.rig())[0] > 3.0
     found = made(job, "um-per-px", "map", "diffusion", "latency", "stiffness")
@@ -69,7 +69,7 @@ def test_a_rig_that_is_wrong_in_everything_is_calibrated_from_images_alone(tmp_p
     flies_as_calibrated(job, tmp_path)
 
 
-def flies_as_calibrated(job: Job, tmp_path: Path) -> None:
+def flies_as_calibrated(job: CalibrationJob, tmp_path: Path) -> None:
     """An ordinary experiment on the same wrong rig, with its calibration file: it holds its particles, and says so."""
     out = tmp_path / "held.h5"
     bench = job.bench()
@@ -92,7 +92,7 @@ def flies_as_calibrated(job: Job, tmp_path: Path) -> None:
 @pytest.mark.parametrize("seed", [pytest.param(1, marks=pytest.mark.slow), 2, pytest.param(3, marks=pytest.mark.slow)])
 def test_a_flash_dates_the_light_within_a_millisecond(seed: int, tmp_path: Path) -> None:
     """With everything wrong and nothing calibrated: the light is looked for wherever it lands."""
-    job = Job(RIG, (*WRONG, *SMALL, LEAK), tmp_path / "bench.calibration.yaml", seed=seed, seconds=3.0)
+    job = CalibrationJob(RIG, (*WRONG, *SMALL, LEAK), tmp_path / "bench.calibration.yaml", seed=seed, seconds=3.0)
     found = flash(job)
     for one, true_s in ((found.on_s, TRUE_LATENCY_S), (found.off_s, TRUE_OFF_S)):
         assert one.value == pytest.approx(true_s, abs=1e-3)
@@ -108,7 +108,7 @@ def test_latency_stands_side_by_side_and_what_disagrees_is_named(
 ) -> None:
     """The beam believes itself 6 ms quicker than it is; both others say what is true."""
     late = ("deflector.true_delay_s=0.006", *SMALL, FAINT)
-    record = STEPS["latency"](Job(RIG, late, tmp_path / "c.yaml", seconds=4.0))
+    record = STEPS["latency"](CalibrationJob(RIG, late, tmp_path / "c.yaml", seconds=4.0))
     tell(record)
     assert "by: stages 0.0031 ± " in capsys.readouterr().out
     assert "stages" in record.found["disagreement"]
@@ -122,7 +122,7 @@ def test_latency_stands_side_by_side_and_what_disagrees_is_named(
 
 def test_a_flash_that_saturates_the_camera_is_said(tmp_path: Path) -> None:
     bright = ("camera.laser_leak_counts_per_mw=1e4", "laser.waist_um=50")  # all of the image, at once
-    job = Job(RIG, (*SMALL, *bright), tmp_path / "c.yaml", seconds=2.0)
+    job = CalibrationJob(RIG, (*SMALL, *bright), tmp_path / "c.yaml", seconds=2.0)
     with pytest.raises(ValueError, match="saturates the camera"):
         flash(job)
 
@@ -188,7 +188,7 @@ def mirrored_plane() -> dict[str, Any]:
 
 
 def test_a_probe_move_catches_a_mirrored_map(tmp_path: Path) -> None:
-    job = Job(RIG, ("calibration.map=unconfirmed", *SMALL), tmp_path / "c.yaml")
+    job = CalibrationJob(RIG, ("calibration.map=unconfirmed", *SMALL), tmp_path / "c.yaml")
     with pytest.raises(Fault, match="probe move"):
         map_module.probed(job, mirrored_plane())
     assert not (tmp_path / "c.yaml").exists()
@@ -196,7 +196,7 @@ def test_a_probe_move_catches_a_mirrored_map(tmp_path: Path) -> None:
 
 def test_an_unconfirmed_rig_probes_at_probe_power_only(tmp_path: Path) -> None:
     sets = ("calibration.map=unconfirmed", *SMALL)
-    job = Job(RIG, sets, tmp_path / "c.yaml")
+    job = CalibrationJob(RIG, sets, tmp_path / "c.yaml")
     straight = StoredMap(matrix_v_per_px=((0.025, 0.0), (0.0, 0.025)), shift_v=(-0.025 * 79.5, -0.025 * 79.5))
     slopes: NDArray[np.float64] = map_module.probed(job, plain(straight))
     np.testing.assert_allclose(slopes, np.eye(2), atol=0.2)

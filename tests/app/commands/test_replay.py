@@ -120,16 +120,16 @@ def test_what_was_expected_comes_from_the_recorded_commands_to_the_bit(
     lit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The expectations of a replay with another law are those of the run itself."""
-    from tracking.tracker import Tracker
+    from tracking.tracker import LinkingTracker
 
     told: list[Any] = []
-    step = Tracker.step
+    step = LinkingTracker.step
 
-    def listening(self: Tracker, memory: Any, frame: Any, expected: Any) -> Any:
+    def listening(self: LinkingTracker, memory: Any, frame: Any, expected: Any) -> Any:
         told.append((expected.particle.tolist(), expected.position_um.tolist()))
         return step(self, memory, frame, expected)
 
-    monkeypatch.setattr(Tracker, "step", listening)
+    monkeypatch.setattr(LinkingTracker, "step", listening)
     with read_run(lit) as run:
         assert first_difference(run) is None
     live, told = told, []

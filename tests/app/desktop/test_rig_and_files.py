@@ -16,7 +16,7 @@ from pytestqt.qtbot import QtBot
 
 from app.assembly.plan import plan
 from app.assembly.rig import EXPERIMENTS
-from app.desktop.plots.plot_curves import PlotCurve, Drawing
+from app.desktop.plots.plot_curves import Drawing, PlotCurve
 from app.desktop.window import theme
 from app.desktop.window.docks import Panels
 from app.desktop.window.file_dialog import FileDialog, Replace

@@ -122,7 +122,9 @@ def test_the_sabotage_moves_the_prediction(name: str) -> None:
     """By 3 % or more, where the prediction itself knows of the sabotaged parameter."""
     check, document = ALL[name]
     row = ROWS[check.id]
-    right, wrong = (ExperimentFacts(plan_of(check, document, check.full, sabotaged=put_wrong)) for put_wrong in (False, True))
+    right, wrong = (
+        ExperimentFacts(plan_of(check, document, check.full, sabotaged=put_wrong)) for put_wrong in (False, True)
+    )
     options = dict(check.options)
     if "lag" in options:  # it stays where it is, in s
         options["lag"] *= right.delay_s() / wrong.delay_s()

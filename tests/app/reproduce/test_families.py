@@ -14,7 +14,7 @@ from app.assembly.plan import experiment_of, plan
 from app.reproduce.families import FAMILIES
 from app.reproduce.family import FOLDER, Family, load_families, missed_of, values_of
 from app.reproduce.many_particles import crystal, draw_crystal
-from app.reproduce.pullers import Order, order_of, phase, search
+from app.reproduce.pullers import OrderParameters, order_of, phase, search
 from app.reproduce.rows.row import ExperimentFacts
 from app.reproduce.self_propelled import hill_drive, onward
 from app.reproduce.trajectory import Trajectory
@@ -129,7 +129,7 @@ def test_a_crystal_that_is_none_is_missed(place_um: NDArray[np.float64]) -> None
 
 
 def test_an_empty_order_is_a_gas() -> None:
-    assert phase(Order(float("nan"), float("nan"), 0.0, 0.0, float("nan"), 5.0, 0.0), 2.0) == "gas"
+    assert phase(OrderParameters(float("nan"), float("nan"), 0.0, 0.0, float("nan"), 5.0, 0.0), 2.0) == "gas"
 
 
 def test_chance_has_no_onward_speed() -> None:

@@ -14,7 +14,7 @@ from app.assembly.machine import build_machine
 from app.assembly.open import open_instrument
 from app.assembly.plan import plan
 from app.assembly.rig import EXPERIMENTS, Plan
-from app.running.process_side import LATE_S, Reply, Host, News, Over, RecordOrder, in_time
+from app.running.process_side import LATE_S, Host, News, Over, RecordOrder, Reply, in_time
 from config.reader import write
 from control.contract import Level, Order, OrderKind
 from control.loop import Machine

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pytestqt.qtbot import QtBot
 
-from app.analysis.run_events import Kind
+from app.analysis.run_events import EventKind
 from control.contract import DARK, Forces, Level, Tracks, Turn
 from tests.app.desktop.toy import click
 from tests.app.desktop.window.test_main_window import Bench, force, write
@@ -95,7 +95,7 @@ def test_the_log_is_filtered_by_kind(bench: Bench) -> None:
     log = bench.window.log
     log.add(turns(1, Level.TRIPPED, "beam: the interlock is open"))
     log.say("a remark")
-    for kind, words in ((Kind.DARK, "no light"), (Kind.FAULT, "interlock"), (Kind.NOTE, "remark")):
+    for kind, words in ((EventKind.DARK, "no light"), (EventKind.FAULT, "interlock"), (EventKind.NOTE, "remark")):
         assert lines_with(bench, words)
         click(log.kinds[kind])
         assert not lines_with(bench, words)

@@ -11,7 +11,7 @@ import pyqtgraph as pg
 import pytest
 from pytestqt.qtbot import QtBot
 
-from app.analysis.conditions import Means
+from app.analysis.conditions import Conditions
 from app.analysis.export import export
 from app.analysis.predicted_motion import foreseen_msd_um2
 from app.assembly.plan import plan
@@ -23,14 +23,14 @@ from app.desktop.window.open import FIRST, application
 from app.running.headless import fly
 from app.running.playback import Reel
 from config.reader import build, parse
-from control.allocate import Light
+from control.allocate import LightModel
 from control.contract import Forces, Level, Order, OrderKind, Turn
 from control.experiment import Experiment
 from control.plant import Plant
 from tests.app.desktop.window.test_main_window import Bench
 from tests.drivers.turns import plausible
 
-MEANS = Means(Plant(), Light(0.6, 5.0, Plant().kt_pn_um, 200.0), latency_s=0.015, hold_s=0.01)
+MEANS = Conditions(Plant(), LightModel(0.6, 5.0, Plant().kt_pn_um, 200.0), latency_s=0.015, hold_s=0.01)
 SMALL = ("camera.width_px=64", "camera.height_px=64", "sample.number=1", "sample.arrangement=one")
 
 
