@@ -184,7 +184,7 @@ def test_a_stopped_window_over_serial_devices_is_dark(tmp_path: Path) -> None:
                 window.send_signal(signal.SIGSTOP)
                 off = laser.wait_for("off", PATIENCE_S, why="l0")
                 window.send_signal(signal.SIGCONT)
-                assert off is not None
+                assert off is not None, (laser.process.poll(), laser.events[-5:])
                 said = window.communicate(timeout=PATIENCE_S)[0]
             finally:
                 window.kill()
