@@ -24,7 +24,7 @@ from config.files import read_bytes
 from config.reader import build, plain, read
 from config.refused import Refused
 from config.words import one_line, quoted
-from models.data.task import FeatureCounts
+from models.data.task import LARGEST_SCALE, LEAST_SCALE, FeatureCounts
 from models.networks import AnyNetwork, made
 from models.training import AnyTask
 
@@ -67,7 +67,9 @@ class Card:
     symmetry: Annotated[str, Doc("the group that its answers follow")]
     units: Units = Units()
     scale: Annotated[
-        float, Interval(ge=1e-12, le=1e12), Doc("the network's answer times this is in the unit of answer")
+        float,
+        Interval(ge=LEAST_SCALE, le=LARGEST_SCALE),
+        Doc("the network's answer times this is in the unit of answer"),
     ] = 1.0
     reach: Annotated[
         float | None, Gt(0), Le(1e6), Doc("radius of its graph, in the unit of length; none: all pairs")
@@ -142,6 +144,10 @@ def tensors(path: Path, sha256: str) -> dict[str, Tensor]:
         raise Refused(f"{path}: this is not a safetensors file ({one_line(error)})") from None
 
 
+def _kind(value: Tensor) -> str:
+    return str(value.dtype).removeprefix("torch.")
+
+
 def fill(network: nn.Module, found: dict[str, Tensor], path: Path) -> None:
     """Load them, if they are just what the network needs, and finite. Raises Refused."""
     wanted = network.state_dict()
@@ -153,6 +159,8 @@ def fill(network: nn.Module, found: dict[str, Tensor], path: Path) -> None:
             raise Refused(
                 f"{path}: '{name}' is {list(value.shape)}, and the card's network has {list(wanted[name].shape)}"
             )
+        if value.dtype != wanted[name].dtype:
+            raise Refused(f"{path}: '{name}' has numbers of type {_kind(value)} (allowed: {_kind(wanted[name])})")
         if not bool(torch.isfinite(value).all()):
             raise Refused(f"{path}: '{name}' holds numbers that are not finite")
     network.load_state_dict(found)

@@ -23,7 +23,7 @@ from models.linear import VectorLinear
 from models.ponita.cloud import PonitaPoints
 from models.ponita.network import Ponita
 
-LARGEST_NETWORK = 50_000_000  # numbers in it
+LARGEST_NETWORK = 50_000_000  # numbers in it, and in its kernels between orientations
 Net = TypeVar("Net", bound=nn.Module)
 
 Width = Annotated[int, Gt(0), Le(4096), Doc("channels of a layer")]
@@ -170,6 +170,9 @@ class PonitaSettings:
 
     def __post_init__(self) -> None:
         refuse_lone_radial(self.cutoff, self.radial)
+        kernels = self.layers * self.width * self.grid**2
+        if kernels > LARGEST_NETWORK:
+            raise ValueError(f"layers * width * grid^2 is {kernels} (allowed: {LARGEST_NETWORK})")
 
     def build(self, shape: FeatureCounts) -> nn.Module:
         return Ponita(

@@ -34,6 +34,7 @@ from models.data.task import Part, Task
 from models.networks import made
 from models.training import Training
 
+MOST_EPOCHS, LONGEST_S = 10**9, 1e9  # of a training that is gone on with
 QUIET_S = 20.0  # between two lines about a training that nobody watches in a terminal
 COLUMNS = ("epoch", "seconds", "learning_rate", "train_mse", "valid_mse")
 
@@ -205,9 +206,9 @@ class Trainer:
         for name, value in tensors.items():
             kind, _, rest = name.partition(".")
             parts[kind][rest] = value
-        shapes = {name: value.shape for name, value in self.network.state_dict().items()}
+        wanted = {name: (value.shape, value.dtype) for name, value in self.network.state_dict().items()}
         for kind in ("now", "mean", "best"):
-            if {name: value.shape for name, value in parts[kind].items()} != shapes:
+            if {name: (value.shape, value.dtype) for name, value in parts[kind].items()} != wanted:
                 raise ValueError(f"its tensors '{kind}' are not those of the network")
         self.network.load_state_dict(parts["now"])
         self.mean, self.best = parts["mean"], parts["best"]
@@ -215,9 +216,13 @@ class Trainer:
         for name, value in parts["adam"].items():
             index, _, rest = name.partition(".")
             state.setdefault(int(index), {})[rest] = value
+        require_moments(state, [value for group in self.optimiser.param_groups for value in group["params"]])
         self.optimiser.load_state_dict({"state": state, "param_groups": self.optimiser.state_dict()["param_groups"]})
 
     def _finish(self) -> Card:
+        if not math.isfinite(self.at.best):
+            raise Refused(f"{self.wanted.title}: no epoch of this training was validated; remove {self._state} to "
+                          "begin anew")  # fmt: skip
         if odd := [name for name, value in self.best.items() if not bool(torch.isfinite(value).all())]:
             raise Refused(f"{self.wanted.title}: after the training '{odd[0]}' holds numbers that are not finite")
         self.network.load_state_dict(self.best)
@@ -239,6 +244,19 @@ class Trainer:
             metrics=metrics,
         )  # fmt: skip
         return write(self.network, card, self.path)
+
+
+def require_moments(state: dict[int, dict[str, Tensor]], parameters: list[Tensor]) -> None:
+    """Raises ValueError where Adam's moments are not finite numbers of the parameters' shapes."""
+    if not state.keys() <= set(range(len(parameters))):  # one without a gradient has none
+        raise ValueError("its tensors 'adam' are not those of the network")
+    for index, held in state.items():
+        like = parameters[index]
+        wanted = {"step": torch.Size(()), "exp_avg": like.shape, "exp_avg_sq": like.shape}
+        if {name: value.shape for name, value in held.items()} != wanted:
+            raise ValueError("its tensors 'adam' are not those of the network")
+        if not all(value.dtype == torch.float32 and bool(torch.isfinite(value).all()) for value in held.values()):
+            raise ValueError("its tensors 'adam' are no finite numbers of type float32")
 
 
 def state_of(card: Path) -> Path:
@@ -321,10 +339,12 @@ def _progressed(state: Path, said: dict[str, str]) -> Progressed:
         found = Progressed(**json.loads(said["at"]))
         whole = (found.epoch, found.best_epoch, found.stale)
         rows = [number for row in found.rows for number in row]
-        if not all(type(one) is int and one >= 0 for one in whole):
-            raise ValueError("its epochs are no whole numbers")
-        if not all(type(one) in (int, float) for one in (found.seconds, found.best, *rows)):
-            raise ValueError("its errors are no numbers")
+        if not all(type(one) is int and 0 <= one <= MOST_EPOCHS for one in whole):
+            raise ValueError(f"its epochs are no whole numbers from 0 to {MOST_EPOCHS}")
+        if not all(type(one) in (int, float) and one >= 0 for one in (found.seconds, *rows)):
+            raise ValueError("its times and errors are no numbers of at least 0")
+        if type(found.best) not in (int, float) or not found.best >= 0 or found.seconds > LONGEST_S:
+            raise ValueError("its best error, or its time, is no number that a training has")
     except KeyError:
         raise _not_whole(state, "it does not say 'at', where the training is") from None
     except (ValueError, TypeError, RecursionError) as error:

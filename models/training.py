@@ -47,6 +47,8 @@ class CloneTask:
     def __post_init__(self) -> None:
         if self.points_least > self.points_most:
             raise ValueError(f"'points_least' is {self.points_least}, more than 'points_most', {self.points_most}")
+        if self.nearest_um > self.spacing_um:
+            raise ValueError(f"'nearest_um' is {self.nearest_um:g}, more than 'spacing_um', {self.spacing_um:g}")
 
     def make(self) -> Task:
         return clone(

@@ -90,16 +90,17 @@ def foreseen_speed_um_per_s(experiment: Experiment, means: Conditions) -> float:
 
 
 def foreseen_msd_um2(experiment: Experiment, means: Conditions, lag_s: Floats) -> Floats | None:
-    """[L] um^2, both axes, of a particle that feels its own past alone; None where there is no closed form."""
+    """[L] um^2, both axes, of a particle that feels its own past alone; None where no closed form is known."""
     alone = _alone(experiment)
     if alone is None:
         return None
     delay_s = alone.delay_s or means.age_s
     d = means.plant.diffusion_um2_per_s
     at_um, stiffness = minimum(alone.shape, means.plant)
-    if stiffness <= 0:
+    rate_hz = means.plant.rate_hz(stiffness)
+    if not 0.0 < rate_hz * delay_s < delayed.LARGEST_KAPPA_TAU:
         return None
-    held_um2 = 2.0 * delayed.msd_um2(d, means.plant.rate_hz(stiffness), delay_s, lag_s)
+    held_um2 = 2.0 * delayed.msd_um2(d, rate_hz, delay_s, lag_s)
     speed = foreseen_speed_um_per_s(experiment, means)
     if math.isfinite(speed):
         turns_hz = 1.0 / foreseen_persistence_s(experiment, means)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import difflib
 import math
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 
@@ -17,6 +18,10 @@ LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456
 LONGEST = 400  # characters
 DEEPEST = 50  # nested operations
 HIGHEST_POWER = 64
+
+RUNS_INTO = "a number runs into a name here; a product is written 2*r"
+WORD = re.compile(r"[A-Za-z_]\w*|\.?\d[\w.]*")
+KEYWORDS = ("and", "else", "for", "if", "in", "is", "not", "or")  # of Python, that may follow a number without a blank
 
 CONSTANTS = {"pi": math.pi}
 OPERATORS: dict[type[ast.operator], str] = {
@@ -58,6 +63,9 @@ def parse(text: str, names: tuple[str, ...]) -> ast.expr:
     for column, letter in enumerate(body):
         if letter not in LETTERS:
             raise FormulaError(f"{letter!r} has no place in a formula", text, lead + column)
+    for word in WORD.finditer(body):
+        if word[0][0] in "0123456789." and word[0].endswith(KEYWORDS):  # Python would warn, and read it
+            raise FormulaError(RUNS_INTO, text, lead + word.start())
     try:
         tree = ast.parse(body, mode="eval").body
     except SyntaxError as error:
@@ -78,7 +86,7 @@ def assert_length(text: str) -> None:
 def _reason(error: SyntaxError) -> str:
     said = error.msg or ""
     if "invalid decimal literal" in said:
-        return "a number runs into a name here; a product is written 2*r"
+        return RUNS_INTO
     if said.startswith("invalid syntax"):
         return "this can't be read as a formula from here on"
     return f"this can't be read as a formula: {said}"

@@ -76,7 +76,8 @@ class Central(ABC):
         r_um = _distance(offset_um)  # [...]
         outward_pn = self.radial_force_pn(r_um, kt_pn_um=kt_pn_um, time_s=time_s)
         # at the centre there is no direction, and no force
-        return outward_pn[..., None] * (offset_um / np.where(r_um == 0.0, 1.0, r_um)[..., None])
+        with np.errstate(all="ignore"):  # a force that is not finite ends in a trip, not in a warning
+            return np.asarray(outward_pn[..., None] * (offset_um / np.where(r_um == 0.0, 1.0, r_um)[..., None]))
 
 
 def _distance(offset_um: Floats) -> Floats:

@@ -12,6 +12,7 @@ from scipy.special import lambertw
 
 Floats = NDArray[np.float64]
 
+LARGEST_KAPPA_TAU = 500.0  # up to which e^(kappa tau) is a number, and the modes are known
 FORGOTTEN = 40.0  # decay times of the slowest echo after which only the straight line is left
 
 
@@ -110,10 +111,10 @@ def modes_per_s(rate_hz: float, delay_s: float, number: int) -> NDArray[np.compl
     n = 0 is 0 (free drift); n = 1 is the echo; all others decay faster. Each has its complex conjugate at -n.
     """
     z = rate_hz * delay_s
-    if z < 500.0:
+    if z < LARGEST_KAPPA_TAU:
         branches = np.array([complex(lambertw(z * math.exp(z), n)) for n in range(number)])
         return np.asarray(-rate_hz + branches / delay_s)
-    raise ValueError(f"kappa tau is {z:g}; the modes are known up to 500, where e^z is still a number")
+    raise ValueError(f"kappa tau is {z:g}; the modes are known below {LARGEST_KAPPA_TAU:g}")
 
 
 def echo(rate_hz: float, delay_s: float) -> tuple[float, float]:

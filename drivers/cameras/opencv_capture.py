@@ -12,8 +12,9 @@ import cv2
 import numpy as np
 
 from config.fields import Doc, Ge, Gt, Interval, settings
+from config.files import kind_of
 from config.refused import Refused
-from config.words import one_line
+from config.words import one_line, quoted
 from control.contract import Clock, Ended, Fault, Frame
 from drivers.image_size import assert_image_size
 from drivers.image_sources import require_film
@@ -56,6 +57,14 @@ def number_or_address(source: str) -> int | str:
     return int(source) if source.isascii() and source.isdecimal() and len(source) < 10 else source
 
 
+def refuse_pipe(source: str) -> None:
+    """Raises Refused for a pipe or a socket: OpenCV would wait for its other end, and answer no signal meanwhile."""
+    found = "" if isinstance(number_or_address(source), int) else kind_of(Path(source))
+    if found not in ("", "a file", "a device"):
+        raise Refused(f"camera.source: {quoted(source)} is {found} (allowed: the number, the device or the address of "
+                      "a camera, or a film)")  # fmt: skip
+
+
 class OpenCVCapture:
     """The Camera plug: a thread grabs, the newest frame waits, an older one that nobody saw is a gap in the numbers.
 
@@ -65,6 +74,7 @@ class OpenCVCapture:
 
     def __init__(self, made: OpenCVCamera, clock: Clock) -> None:
         self._made, self._clock = made, clock
+        refuse_pipe(made.source)
         self._film = Path(made.source).is_file()
         if self._film:
             require_film(Path(made.source))

@@ -41,7 +41,8 @@ def pair_force(shape: Potential, place_um: Floats) -> Floats:
     offset_um = place_um[:, None] - place_um[None]  # [N, N, 2]
     force = shape.force_pn(offset_um, kt_pn_um=1.0)
     force[np.arange(len(place_um)), np.arange(len(place_um))] = 0.0
-    return np.asarray(force.sum(axis=1))
+    with np.errstate(all="ignore"):  # of forces that `task_of` refuses
+        return np.asarray(force.sum(axis=1))
 
 
 def crystal(draw: np.random.Generator, points: int, spacing_um: float, nearest_um: float) -> Floats:

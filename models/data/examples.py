@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from torch import Tensor
 
+from config.refused import Refused
 from models.cloud import Cloud
-from models.data.task import FeatureCounts, Part, Range, Units
+from models.data.task import LARGEST_SCALE, LEAST_SCALE, FeatureCounts, Part, Range, Units
 from models.graph import radius_edges
 
 Floats = NDArray[np.float64]
@@ -82,6 +83,14 @@ class CloudTask:
         return self.parts[part].batch(index)
 
 
+def require_answers(scale: float) -> None:
+    """Raises Refused where the examples' answers have no finite spread that a network could learn."""
+    if not LEAST_SCALE <= scale <= LARGEST_SCALE:
+        why = "all of them are the same" if scale == 0.0 else f"their spread is {scale:g}"
+        raise Refused(f"task: nothing can be learned from these answers, since {why} (allowed: {LEAST_SCALE:g} to "
+                      f"{LARGEST_SCALE:g}); look at the law, and at the distances of the configurations")  # fmt: skip
+
+
 def task_of(
     parts: dict[Part, list[Example]],
     reach: float,
@@ -96,7 +105,9 @@ def task_of(
     train = parts["train"]
     first = train[0]
     shape = FeatureCounts(first.position.shape[1], first.scalar.shape[1], first.vector.shape[1], 0)
-    scale = float(np.concatenate([one.target for one in train]).std())
+    with np.errstate(all="ignore"):  # of answers that are refused below
+        scale = float(np.concatenate([one.target for one in train]).std())
+    require_answers(scale)
     made = {part: Examples(examples, reach) for part, examples in parts.items()}
     return CloudTask(made, digest.hexdigest(), scale, range_of(train), shape, reach, species, units)
 

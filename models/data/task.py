@@ -9,6 +9,7 @@ from torch import Tensor
 
 from models.cloud import Cloud
 
+LEAST_SCALE, LARGEST_SCALE = 1e-12, 1e12  # of a network's answer, in the task's unit
 Part = Literal["train", "valid", "test"]
 Units = tuple[Literal["um", "1"], Literal["pN", "kT/um", "um", "1"]]
 

@@ -219,6 +219,20 @@ def test_nearer_than_its_range_the_force_is_held_and_beyond_it_there_is_none() -
     np.testing.assert_allclose(plane.force_pn(np.array([[3.0, 1.0]]), kt_pn_um=KT), [[0.0, -1.0]])
 
 
+@pytest.mark.parametrize("text", ["1or r", "1if r else 2", "0xfor r", "1in r", "2*.5not r", "1.and r"])
+def test_a_number_that_runs_into_a_word_of_python_is_one_error_without_a_warning(text: str) -> None:
+    found = fault(text)
+    assert found.sentence.startswith("a number runs into a name here")
+    assert text[found.column] in "012345."
+
+
+def test_a_force_that_is_not_finite_is_no_warning() -> None:
+    """It ends in a trip, which says why."""
+    formula = Formula(formula="where(t > 0.05, where(t < 0.2, r*1e300*1e300, r), r)")  # finite where it is looked at
+    found = formula.force_pn(np.ones((1, 2)), kt_pn_um=1.0, time_s=0.1)
+    assert not np.isfinite(found).all()
+
+
 @pytest.mark.parametrize(
     ("text", "column", "said"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,14 @@ def test_a_frame_has_the_time_of_the_middle_of_its_exposure(tmp_path: Path) -> N
 def test_what_cannot_be_opened_is_a_fault() -> None:
     with pytest.raises(Fault, match=r"'no such film\.avi' can't be opened"):
         OpenCVCapture(OpenCVCamera(source="no such film.avi"), PacedClock(1.0))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with a name")
+@pytest.mark.timeout(60)
+def test_a_pipe_is_refused_before_anybody_waits_for_its_other_end(tmp_path: Path) -> None:
+    os.mkfifo(pipe := tmp_path / "film.avi")
+    with pytest.raises(Refused, match=r"camera\.source: .*film\.avi is a pipe \(allowed"):
+        OpenCVCapture(OpenCVCamera(source=str(pipe)), PacedClock(1.0))
 
 
 @pytest.mark.parametrize("kept", [0, 8])

@@ -21,7 +21,7 @@ from control.contract import Seen, State, Tracks
 from control.history import History
 from control.plant import Plant
 from control.potentials.gaussian_ring import GaussianRing
-from models.checkpoint import Card, Trained, Units, load_checkpoint, write
+from models.checkpoint import Card, Trained, Units, fill, load_checkpoint, write
 from models.flight.pack import pack
 from models.learned import Floats, LearnedPolicy, fly, outside
 from models.networks import AnyNetwork, EgnnSettings, FrameNetworkSettings, FrameSettings, PonitaSettings
@@ -230,6 +230,15 @@ def test_weights_that_are_not_numbers_are_refused(tmp_path: Path) -> None:
     write(network, wanted, tmp_path / "policy.json")
     with pytest.raises(Refused, match="not finite"):
         load_checkpoint(tmp_path / "policy.json")
+
+
+@pytest.mark.parametrize("kind", [torch.float64, torch.float8_e4m3fn, torch.complex64, torch.int64, torch.bool])
+def test_weights_of_another_type_are_refused(tmp_path: Path, kind: torch.dtype) -> None:
+    wanted = card(EgnnSettings(width=8, layers=2, cutoff=4.0))
+    network = wanted.network.build(wanted.shape)
+    found = {name: value.to(kind) for name, value in network.state_dict().items()}
+    with pytest.raises(Refused, match=r"w: '.*' has numbers of type \w+ \(allowed: float32\)"):
+        fill(network, found, Path("w"))
 
 
 def test_no_other_file_name_is_taken_for_a_card(tmp_path: Path) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import os
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -152,6 +153,37 @@ def test_a_state_that_is_not_whole_is_refused(tmp_path: Path, task: Task) -> Non
         Trainer(training(epochs=1), task, path).run()
 
 
+def test_a_state_with_other_numbers_than_a_training_has_is_refused(tmp_path: Path, task: Task) -> None:
+    path = tmp_path / "one.json"
+    begun = Trainer(training(epochs=2), task, path)
+    begun._epoch()
+    state = path.with_suffix(".state.safetensors")
+    kept = load_file(state)
+    about = {"settings": repr(begun.wanted), "at": json.dumps(asdict(begun.at))}
+    parameter = next(name for name in kept if name.startswith("mean."))
+    damaged = {
+        parameter: [kept[parameter].to(torch.float64), kept[parameter].to(torch.complex64), kept[parameter] > 0],
+        "adam.0.exp_avg": [torch.zeros(3), kept["adam.0.exp_avg"] * math.nan, kept["adam.0.exp_avg"].double()],
+        "adam.0.step": [torch.zeros(2), torch.tensor(math.inf)],
+    }
+    for name, values in damaged.items():
+        for value in values:
+            save_file(kept | {name: value.contiguous()}, state, about)
+            with pytest.raises(Refused, match=r"one\.state\.safetensors: .*its tensors '(mean|adam)' are"):
+                Trainer(training(epochs=2), task, path)._restore()
+    save_file(kept, state, about)
+    Trainer(training(epochs=2), task, path)._restore()
+
+
+@pytest.mark.parametrize(("law", "why"), [("0*r", "all of them are the same"), ("1e300*r", "their spread is")])
+def test_a_law_without_a_force_to_learn_is_refused(law: str, why: str) -> None:
+    shape = f"{{kind: formula, formula: '{law}'}}"
+    text = TEXT.replace("{kind: gaussian_ring, radius_um: 2.5, width_um: 0.6, depth_kt: 5}", shape)
+    wanted: Training = build(parse(text, "short.yaml"), Training)
+    with pytest.raises(Refused, match=f"nothing can be learned from these answers, since {why}"):
+        wanted.task.make()
+
+
 AT = {"epoch": 1, "seconds": 1.0, "best": 1.0, "best_epoch": 1, "stale": 0, "rows": []}
 
 
@@ -165,6 +197,11 @@ AT = {"epoch": 1, "seconds": 1.0, "best": 1.0, "best_epoch": 1, "stale": 0, "row
         {"at": json.dumps({**AT, "rows": 5})},
         {"at": json.dumps({**AT, "rows": [["a"]]})},
         {"at": json.dumps({**AT, "epoch": "x"})},
+        {"at": json.dumps({**AT, "epoch": 10**30})},
+        {"at": json.dumps({**AT, "best": math.nan})},
+        {"at": json.dumps({**AT, "best": -1})},
+        {"at": json.dumps({**AT, "seconds": math.nan})},
+        {"at": json.dumps({**AT, "seconds": math.inf})},
         {"tensor": "other.weight"},
         {"tensor": "adam.x.step"},
         {"tensor": "mean.other"},
@@ -231,6 +268,8 @@ def test_wrong_keys_are_refused_by_the_strict_reader() -> None:
 NETWORK = "network: {kind: egnn, width: 16, layers: 1, cutoff: 4.5, radial: 16}"
 IMPOSSIBLE = {
     ("points_most: 12", "points_most: 6\n  points_least: 9"): r"line 3: 'task': 'points_least' is 9, more than .* 6",
+    ("points_most: 12", "nearest_um: 3"): r"line 3: 'task': 'nearest_um' is 3, more than 'spacing_um', 2.5",
+    (NETWORK, "network: {kind: ponita, width: 256, grid: 1024}"): r"'network': layers \* width \* grid\^2 is 536870912",
     ("width: 16", "width: 10000000"): r"line 8: 'network.width' is 10000000, and it should be less",
     (", cutoff: 4.5", ""): r"line 8: 'network': 'radial' is 16, and it needs a 'cutoff'",
     (", cutoff: 4.5, radial: 16", ""): r"'network.cutoff' is left out, and within a reach",

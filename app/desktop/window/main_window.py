@@ -241,6 +241,7 @@ class Window(QMainWindow):
         """Whether the rig is open by now, in sight; it was begun by `start`."""
         try:
             if self.session.poll():
+                self.session.beat()  # from now on, before an ARM: a window may hang before its timer's first beat
                 self._foresee()
                 self.view.say("waiting for the first frame")
         except (Fault, Refused) as error:

@@ -127,6 +127,14 @@ def test_the_delayed_harmonic_msd_turns_back_and_then_creeps() -> None:
     assert found[2] == pytest.approx(2 * (2 * d / (1 + z) ** 2 * 20.0 + b), rel=1e-3)  # P10
 
 
+@pytest.mark.parametrize("kappa_tau", [499.0, 501.0, 1e6])
+def test_a_delay_beyond_the_known_modes_has_no_closed_form(kappa_tau: float) -> None:
+    """An analysis and a plot of such a run go without the theory."""
+    stiffness = kappa_tau / 0.5 / PLANT.rate_hz(1.0)
+    found = foreseen_msd_um2(ring("harmonic", f"stiffness_pn_per_um: {stiffness}"), MEANS, np.array([0.1, 1.0]))
+    assert (found is None) is (kappa_tau > 500.0)
+
+
 def test_a_crystal_has_no_closed_form() -> None:
     text = "{title: t, policy: {kind: programmed, forces: [{kind: pair, shape: {kind: gaussian_ring}}]}}"
     experiment: Experiment = build(parse(text, "test"), Experiment)
