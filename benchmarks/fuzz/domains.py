@@ -17,6 +17,7 @@ NAMES = ("formulas", "yaml", "lines", "videos", "runs", "checkpoints", "tables",
 def domains(base: Path) -> list[Domain]:
     """All of them, with folders of their own; `planted` is for the test of the harness."""
     kinds: tuple[type, ...] = (
-        Formulas, Settings, CommandLines, Videos, Runs, Checkpoints, Tables, Replies, ExtremeNumbers, Forbidden, Planted,
+        Formulas, Settings, CommandLines, Videos, Runs, Checkpoints, Tables, Replies, ExtremeNumbers, Forbidden,
+        Planted,
     )  # fmt: skip
     return [kind(base / "sound" / kind.__name__.lower()) for kind in kinds]
