@@ -12,7 +12,7 @@ from platformdirs import user_cache_path
 
 from app.console.terminal import say
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 SOURCES = ("tracking", "tracking/locate", "drivers/sim", "models", "models/flight")  # that have kernels
 NAMED = "NUMBA_CACHE_DIR"
 

@@ -28,10 +28,10 @@ from drivers.sim.deflector import SimulatedDeflector
 from drivers.sim.sample import Sample
 from tracking.settings import Tracking
 
-RIGS = Path(__file__).parent.parent / "config" / "rigs"
+RIGS = Path(__file__).parents[2] / "config" / "rigs"
 
 
-EXPERIMENTS = Path(__file__).parent.parent / "config" / "experiments"
+EXPERIMENTS = Path(__file__).parents[2] / "config" / "experiments"
 
 
 @settings

@@ -43,7 +43,7 @@ def has_display() -> bool:
 
 def picture(path: Path, seconds: float) -> int:
     """The window after `seconds` of the experiment, drawn offscreen by a process of its own."""
-    main = Path(__file__).parent.parent / "main.py"
+    main = Path(__file__).parents[2] / "main.py"
     command = [sys.executable, str(main), "desktop", str(DEMO), "--picture", str(path), "--seconds", str(seconds)]
     return subprocess.run(command, check=False, env={**os.environ, "QT_QPA_PLATFORM": "offscreen"}).returncode
 
