@@ -35,9 +35,10 @@ def _source() -> str:
 
 
 def sources(top: Path = Path(__file__).parents[2]) -> list[Path]:
-    """The rooms that fly an experiment, and the verbs' own files: the rig, the plan and the statistics are there."""
-    rooms = ("config", "control", "drivers", "tracking", "app/reproduce")
-    return sorted([*(top / "app").glob("*.py"), *(path for room in rooms for path in (top / room).rglob("*.py"))])
+    """All files that fly an experiment or measure it: every room but the networks and the window."""
+    rooms = ("config", "control", "drivers", "tracking", "app")
+    found = sorted(path for room in rooms for path in (top / room).rglob("*.py"))
+    return [path for path in found if not path.is_relative_to(top / "app" / "desktop")]
 
 
 def rig_text(document: Document) -> str:
