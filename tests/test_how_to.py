@@ -1,0 +1,86 @@
+"""Each page of docs/how-to works as it is written: its files, its lines on list pages, and its commands."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted((ROOT / "docs" / "how-to").glob("*.md"))
+BLOCK = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.M | re.S)
+
+# A program that imports the files of a page in the place of the project's own, and then runs main.py. The project is
+# not copied, so that its compiled kernels are found.
+OVERLAY = """
+import runpy
+import sys
+from importlib.util import spec_from_file_location
+from pathlib import Path
+
+root, overlay = Path(sys.argv[1]), Path(sys.argv[2])
+sys.argv = [str(root / "main.py"), *sys.argv[3:]]
+sys.path.insert(0, str(root))
+
+
+class Overlay:
+    def find_spec(self, name, path=None, target=None):
+        place = name.replace(".", "/")
+        for file, package in ((f"{place}.py", None), (f"{place}/__init__.py", [str(root / place)])):
+            if (overlay / file).exists():
+                return spec_from_file_location(name, overlay / file, submodule_search_locations=package)
+        return None
+
+
+sys.meta_path.insert(0, Overlay())
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def edited(text: str, diff: str) -> str:
+    """The text after a change: lines with ' ' stay, those with '-' go, those with '+' come."""
+    lines = diff.splitlines()
+    before = "".join(f"{line[1:]}\n" for line in lines if line[:1] in " -")
+    after = "".join(f"{line[1:]}\n" for line in lines if line[:1] in " +")
+    assert text.count(before) == 1, f"not just once in the file:\n{before}"
+    return text.replace(before, after)
+
+
+def laid_out(page: Path, folder: Path) -> list[list[str]]:
+    """The files of a page, written into `folder`; its commands, as words."""
+    commands = []
+    for kind, path, text in BLOCK.findall(page.read_text(encoding="utf-8")):
+        if kind == "sh":
+            commands += [shlex.split(line) for line in text.splitlines()]
+            continue
+        file = folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        old = file if file.exists() else ROOT / path
+        file.write_text(edited(old.read_text(encoding="utf-8"), text) if kind == "diff" else text, encoding="utf-8")
+    return commands
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_page_works_as_it_is_written(page: Path, tmp_path: Path) -> None:
+    (tmp_path / "overlay.py").write_text(OVERLAY, encoding="utf-8")
+    (tmp_path / "config" / "rigs").mkdir(parents=True)
+    rig = (ROOT / "config" / "rigs" / "simulated.yaml").read_text(encoding="utf-8")
+    (tmp_path / "config" / "rigs" / "simulated.yaml").write_text(rig, encoding="utf-8")
+    commands = laid_out(page, tmp_path)
+    assert commands
+    for program, *words in commands:
+        assert program == "main.py"
+        command = [sys.executable, "overlay.py", str(ROOT), str(tmp_path), *words]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=400, check=False)
+        assert done.returncode == 0, done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_a_page_that_does_not_fit_the_project_is_found() -> None:
+    assert edited("a\nb\nc\n", " a\n-b\n+B\n") == "a\nB\nc\n"
+    with pytest.raises(AssertionError, match="not just once"):
+        edited("a\nc\n", " a\n-b\n+B\n")
