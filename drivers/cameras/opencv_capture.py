@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -59,7 +60,7 @@ def number_or_address(source: str) -> int | str:
 
 def refuse_pipe(source: str) -> None:
     """Raises Refused for a pipe or a socket: OpenCV would wait for its other end, and answer no signal meanwhile."""
-    found = "" if isinstance(number_or_address(source), int) else kind_of(Path(source))
+    found = kind_of(Path(source)) if os.path.exists(source) else ""  # an address of the network is no path
     if found not in ("", "a file", "a device"):
         raise Refused(f"camera.source: {quoted(source)} is {found} (allowed: the number, the device or the address of "
                       "a camera, or a film)")  # fmt: skip

@@ -41,7 +41,7 @@ NEEDED = {
 }  # columns that the oldest runs have, too
 SLACK = 1 << 26  # bytes that a killed run may claim beyond what was written
 BEGIN_BYTES = 1 << 17  # of a run file, in which the texts of its attributes stand
-HEAP = b"GCOL"  # how a collection of such texts begins (HDF5 file format 3.0, III.E)
+HEAP = b"GCOL\1\0\0\0"  # how a collection of such texts begins (HDF5 file format 3.0, III.E)
 ATTEMPTS = 27  # of reading metadata that is being written: the pauses, 1 ns, 2 ns, 4 ns, ..., add up to 0.13 s
 
 # What HDF5, h5py and NumPy raise at a file that is damaged.
@@ -89,7 +89,7 @@ def require_sound_texts(begin: bytes, file_bytes: int) -> None:
             if index == 0 and length == 0:
                 raise ValueError(f"a text at byte {here} is missing")
             here += length if index == 0 else 16 + (length + 7) // 8 * 8
-        at = begin.find(HEAP, at + 4)
+        at = begin.find(HEAP, at + len(HEAP))
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import pytest
 from config.reader import build, parse
 from config.refused import Refused
 from control.contract import Ended, Fault, Frame
-from drivers.cameras.opencv_capture import OpenCVCamera, OpenCVCapture
+from drivers.cameras.opencv_capture import OpenCVCamera, OpenCVCapture, refuse_pipe
 from drivers.sim.clock import PacedClock
 from tests.drivers.test_conformance import SIZE, film
 
@@ -72,6 +72,11 @@ def test_a_pipe_is_refused_before_anybody_waits_for_its_other_end(tmp_path: Path
     os.mkfifo(pipe := tmp_path / "film.avi")
     with pytest.raises(Refused, match=r"camera\.source: .*film\.avi is a pipe \(allowed"):
         OpenCVCapture(OpenCVCamera(source=str(pipe)), PacedClock(1.0))
+
+
+def test_a_long_address_is_no_path() -> None:
+    refuse_pipe(f"rtsp://camera/{'a' * 5000}")
+    refuse_pipe("0")
 
 
 @pytest.mark.parametrize("kept", [0, 8])
