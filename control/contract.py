@@ -286,7 +286,7 @@ class Tracker(Protocol):
     def start(self) -> Any: ...
 
     def step(self, memory: Any, frame: Frame, expected: Expected = NOBODY) -> tuple[Any, Tracks]:
-        """Who is where in `frame`. Of whom `expected` tells nothing, the tracker has expectations of its own."""
+        """The tracks in `frame`. The tracker predicts particles absent from `expected`."""
         ...
 
 

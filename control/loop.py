@@ -43,7 +43,7 @@ NO_CALIBRATION = "probing is for calibrations, and this policy is none"
 
 @dataclass(frozen=True)
 class Machine:
-    """The instrument's mathematics, as it is set: everything that one turn needs beside what it sees and is told."""
+    """Immutable configuration of one turn: everything but memory, frame, time and orders."""
 
     tracker: Tracker
     policy: Policy

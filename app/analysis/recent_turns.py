@@ -77,7 +77,7 @@ def most(particles: float) -> int:
 def tracks_of(moments: list[Moment], fps: float) -> pd.DataFrame:
     """frame, time_s, particle, x_um, y_um, carried: a row a particle and turn; frames are counted by their times.
 
-    Who may be another counts as carried, as in `analyse`: no displacement over that is one of the law's.
+    An uncertain particle counts as carried, as in `analyse`: its displacement is not used.
     """
     counts = [len(moment.tracks) for moment in moments]
     carried = [apart(each.tracks, each.wanted) for each in moments]

@@ -1,4 +1,4 @@
-"""The loop in a process of its own, with the face of `Live`: a window that paints does not take the loop's time."""
+"""The loop in a child process, with the same interface as `Live`: a window that paints does not delay it."""
 
 from __future__ import annotations
 

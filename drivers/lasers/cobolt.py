@@ -205,7 +205,7 @@ class CoboltDriver:
             self._sent_blind = self._line.write_blind(OFF)
 
     def _greet(self) -> None:
-        """Who is there; dark; no start by itself; constant power at the set point. Raises Fault."""
+        """Identify the laser; switch it off; disable autostart; set constant power. Raises Fault."""
         self._emits = False
         self._text("?", expect="OK")
         self._line.hush(0.02)

@@ -55,7 +55,7 @@ class Wiring:
 
 
 class Here:
-    """The opening of an instrument in this process, in a thread: with the face of an Apart that begins."""
+    """The opening of an instrument in this process, in a thread. Same interface as an Apart that begins."""
 
     def __init__(self, wiring: Wiring, plan: Plan) -> None:
         self._wiring, self._plan = wiring, plan
