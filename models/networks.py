@@ -235,7 +235,7 @@ def made(build: Callable[[], Net], source: str) -> Net:
 def why_not(network: AnyNetwork, dimension: int, reach: float | None) -> str:
     """Why a network is not for graphs of this `reach` in `dimension` dimensions; empty if it is.
 
-    A network without a cut-off within the graph's reach has forces that jump when a neighbour crosses the reach.
+    Without a cut-off within the reach, forces jump when a neighbour crosses it.
     """
     if isinstance(network, FrameNetworkSettings) and network.width % dimension:
         return f"'network.width' is {network.width}, and fa_gnn needs a multiple of the dimension, {dimension}"

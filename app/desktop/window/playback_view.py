@@ -84,7 +84,7 @@ class PlaybackView:
             self.strip.show_stopped(self.reel.trouble, trouble=True)
 
     def tracks(self) -> list[Tracks]:
-        """The turns up to the current one; at the beginning of the recording its first turns, so that a plot is not empty."""
+        """Up to the current turn; at the beginning of the recording its first turns, so that plots are not empty."""
         return self.reel.tracks(*self._past(REMEMBERED)) if self.reel is not None else []
 
     def tables(self) -> RunTables | None:
