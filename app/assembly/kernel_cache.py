@@ -6,6 +6,8 @@ import atexit
 import os
 import shutil
 import tempfile
+from contextlib import suppress
+from hashlib import sha1
 from pathlib import Path
 
 from platformdirs import user_cache_path
@@ -14,6 +16,7 @@ from app.console.terminal import say
 
 ROOT = Path(__file__).parents[2]
 SOURCES = ("tracking", "tracking/locate", "drivers/sim", "models", "models/flight")  # that have kernels
+TYPES = ("drivers/sim/parts.py", "models/flight/kernels.py")  # that have classes of kernels' arguments
 NAMED = "NUMBA_CACHE_DIR"
 
 
@@ -22,6 +25,7 @@ def provide() -> None:
 
     To be called before any kernel is imported.
     """
+    forget_changed_types()
     named = os.environ.get(NAMED)
     if (named and writable(Path(named))) or all(writable(ROOT / folder / "__pycache__") for folder in SOURCES):
         return
@@ -35,6 +39,22 @@ def provide() -> None:
         f"(the environment variable {NAMED} names one)",
         error=True,
     )
+
+
+def forget_changed_types(root: Path = ROOT) -> None:
+    """Remove the entries of numba's cache that are older than the classes of their arguments.
+
+    numba names such a class in its entry, and fails at one that has another name by now, as after an update.
+    """
+    shared = [user_cache_path("numba", False), *([Path(os.environ[NAMED])] if os.environ.get(NAMED) else [])]
+    for path in (root / name for name in TYPES):
+        with suppress(OSError):  # no such file in an installed program, or a cache that can't be changed
+            changed_s = path.stat().st_mtime
+            own = sha1(os.path.abspath(path.parent).encode(), usedforsecurity=False).hexdigest()  # as numba names it
+            for folder in (path.parent / "__pycache__", *(each / f"{path.parent.name}_{own}" for each in shared)):
+                for entry in folder.glob("*.nbi"):
+                    if entry.stat().st_mtime < changed_s:
+                        entry.unlink()
 
 
 def writable(folder: Path) -> bool:

@@ -9,8 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from numba.core.caching import _CacheLocator
 
-from app.assembly.kernel_cache import NAMED, ROOT, SOURCES, provide, writable
+from app.assembly.kernel_cache import NAMED, ROOT, SOURCES, TYPES, forget_changed_types, provide, writable
 
 KERNELS = "import tracking.tracker, drivers.sim.bench, models.flight.kernels, os"
 PACKAGES = ("app", "config", "control", "drivers", "models", "tracking")
@@ -43,6 +44,41 @@ def test_kernels_are_there_where_nothing_can_be_written(closed: tuple[Path, dict
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("note: kernels are compiled anew in this run") == 1
     assert not Path(done.stdout.strip()).exists()  # cleared away
+
+
+def test_entries_older_than_the_classes_of_their_arguments_are_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else numba fails at a class that has another name by now."""
+    monkeypatch.setenv(NAMED, str(tmp_path / "named"))
+    monkeypatch.setattr("app.assembly.kernel_cache.user_cache_path", lambda *name: tmp_path / "none")
+    kept: list[Path] = []
+    gone: list[Path] = []
+    sources = tmp_path / "drivers" / "sim"
+    named = tmp_path / "named" / _CacheLocator.get_suitable_cache_subpath(str(sources / "kernels.py"))  # type: ignore[no-untyped-call]
+    other = tmp_path / "named" / "sim_of_another_program" / "kernels.old-1.py311.nbi"
+    other.parent.mkdir(parents=True)
+    other.write_bytes(b"")
+    os.utime(other, (100.0, 100.0))
+    for folder in (sources / "__pycache__", named):
+        folder.mkdir(parents=True)
+        for name, time_s, of in (("old", 100.0, gone), ("new", 300.0, kept)):
+            of.append(entry := folder / f"kernels.{name}-1.py311.nbi")
+            entry.write_bytes(b"")
+            os.utime(entry, (time_s, time_s))
+    (types := tmp_path / "drivers" / "sim" / "parts.py").write_text("")
+    os.utime(types, (200.0, 200.0))
+    forget_changed_types(tmp_path)
+    assert all(entry.exists() for entry in kept)
+    assert not any(entry.exists() for entry in gone)
+    assert other.exists()
+
+
+def test_every_file_with_classes_of_arguments_is_named() -> None:
+    files = [path for name in SOURCES for path in (ROOT / name).glob("*.py")]
+    assert {f"{path.relative_to(ROOT).as_posix()}" for path in files if "NamedTuple" in path.read_text("utf-8")} == set(
+        TYPES
+    )
 
 
 def test_nothing_is_changed_where_there_is_a_folder(
