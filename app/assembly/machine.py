@@ -81,7 +81,7 @@ def build_tracker(made: Plan) -> Tracker:
         return TableTracker()
     classifier: Classifier | None = None
     if (sorting := rig.tracking.classifier) is not None:
-        from models.lie.species import open_classifier  # nobody waits for torch who does not use it
+        from models.lie.species import open_classifier  # here, since torch takes seconds to import
 
         classifier = open_classifier(
             made.folder / sorting.checkpoint, sorting.looks_a_frame, sorting.looks_kept, sorting.sure
@@ -98,7 +98,7 @@ def build_policy(made: Plan, light: LightModel, source: str) -> Policy:
     if not isinstance(rig, RecordedRig):  # a run from before this was refused is verified as it was flown
         refuse_ignored_settings(made.experiment, source)
     if isinstance(law, Learned):
-        from models.learned import fly  # nobody waits for torch who does not use it
+        from models.learned import fly  # here, since torch takes seconds to import
 
         return fly(made.folder / law.checkpoint, rig.plant, law.runtime, law.card_sha256)
     low_um, high_um = field_um(rig)

@@ -60,7 +60,7 @@ def _open(made: Plan) -> Instrument:
     machine = build_machine(made)
     rig = made.rig
     if not (isinstance(rig.deflector, SimulatedDeflector) and isinstance(rig.laser, SimulatedLaser)):
-        from app.assembly.open_serial import open_serial  # nobody waits for the serial devices who does not use them
+        from app.assembly.open_serial import open_serial  # here: most runs have none
 
         return open_serial(made, machine)
     if isinstance(rig.camera, OpenCVCamera):

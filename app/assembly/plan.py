@@ -209,7 +209,7 @@ def pinned(made: Plan) -> Plan:
     law = made.experiment.policy
     if not isinstance(law, Learned) or law.card_sha256:
         return made
-    from models.checkpoint import read_card  # nobody waits for torch who does not use it
+    from models.checkpoint import read_card  # here, since torch takes seconds to import
 
     found = read_card(made.folder / law.checkpoint).card_sha256
     return replace(made, experiment=replace(made.experiment, policy=replace(law, card_sha256=found)))

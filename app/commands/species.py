@@ -47,7 +47,7 @@ def learn_species(
         for one in species
     ]
     require_two(species, [whose for _, whose in seen])
-    from models.lie.learn import learn  # nobody waits for torch who does not use it
+    from models.lie.learn import learn  # here, since torch takes seconds to import
 
     data = hashlib.sha256(b"".join(patch.tobytes() for patch, _ in seen)).hexdigest()
     card = learn(seen, out, names=species, patch_px=patch_px, epochs=epochs, seed=seed, data_sha256=data)

@@ -30,7 +30,7 @@ FEWEST = 400  # displacements
 
 def show_symmetry(path: Path, *, lag_s: float | None, json: Path | None, figure: Path | None) -> int:
     """Say it as text, and as JSON and as a figure where that is wanted. Raises Refused."""
-    from models.soft.motion import held_out, verdicts  # nobody waits for torch who does not use it
+    from models.soft.motion import held_out, verdicts  # here, since torch takes seconds to import
 
     motion, lag_s = motion_of(path, lag_s)
     try:
