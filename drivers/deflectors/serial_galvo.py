@@ -144,11 +144,12 @@ class SerialGalvoDriver:
         power = np.floor(fraction * protocol.FULL_POWER + ROUNDING)  # [M]
         spots["power"] = power
         longest_s = min(self._made.watchdog_s, at_most_s, self.info.longest_watchdog_ms * 1e-3)
-        if self._clock.now_s() > self._lit_until_s:  # a late batch must not light the beam again
+        sent_s = self._clock.now_s()
+        if sent_s > self._lit_until_s:  # a late batch must not light the beam again
             self._watchdogs = self._blanked().watchdogs
             raise Fault(f"{self._line.what} {BY_ITSELF}")
         done = self._do(Message.BATCH, protocol.batch(max(int(longest_s * 1e3), 1), spots))
-        self._lit_until_s = self._clock.now_s() + longest_s
+        self._lit_until_s = sent_s + longest_s  # the device counts from the request: its answer may come late
         self._check(done, spots)
         return np.asarray(power / protocol.FULL_POWER, np.float64)
 

@@ -70,6 +70,21 @@ def test_the_watchdog_blanks_at_its_time_and_the_next_batch_tells(galvo: SerialG
     light(galvo)
 
 
+def test_a_late_answer_does_not_make_the_watchdog_later(emulated: Emulated) -> None:
+    """The device counts from the request: a batch after its watchdog must not light the beam, however late it answered."""
+    galvo = emulated.open_galvo(timeout_s=1.0)
+    emulated.order(emulated.galvo, "late 0.25")
+    light(galvo, at_most_s=0.3)
+    emulated.order(emulated.galvo, "well")
+    dark = emulated.galvo.wait_for("dark", cause="WATCHDOG")
+    assert dark is not None
+    with pytest.raises(Fault, match="its watchdog had not heard of us"):
+        light(galvo)
+    assert eventually(lambda: emulated.galvo.events[-1]["event"] == "dark")
+    since = emulated.galvo.events[emulated.galvo.events.index(dark) :]
+    assert "batch" not in [event["event"] for event in since]
+
+
 @pytest.mark.parametrize("way", ["silence", "garbage", "half", "late 5"])
 def test_a_device_that_does_not_answer_well_is_a_fault_and_comes_back(emulated: Emulated, way: str) -> None:
     galvo = emulated.open_galvo(timeout_s=0.05)
