@@ -11,15 +11,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from app.analysis.conditions import Conditions, minimum
 from app.analysis.heat import work_kt
 from app.analysis.live_observables import bond_order
 from app.analysis.orientation import heading_memory, persistence_s
-from app.analysis.predicted_motion import foreseen_persistence_s, foreseen_speed_um_per_s, longest_delay_s
+from app.analysis.predicted_motion import alone_about_own_past, foreseen_persistence_s, foreseen_speed_um_per_s, longest_delay_s
 from app.analysis.trajectories import POSITION, bonds, bonds_by_frame, msd, speeds
 from app.assembly.machine import build_light, latency_s
 from app.assembly.rig import Plan
-from control.experiment import Experiment, Programmed
+from control.experiment import Experiment
+from control.potentials.shape import is_central
+from control.theory.conditions import Conditions, minimum
 from control.plant import Plant
 from control.theory import delayed
 from control.theory.many import random_bond_order
@@ -90,10 +91,8 @@ def alone(run: RunTables) -> tuple[object, float | None] | None:
     experiment = run.plan.experiment
     if not run.acted:
         return None
-    forces = experiment.policy.forces if isinstance(experiment.policy, Programmed) else ()
-    if len(forces) == 1 and forces[0].kind == "self" and getattr(forces[0].shape, "central", False):
-        return forces[0].shape, forces[0].delay_s
-    return None
+    force = alone_about_own_past(experiment)
+    return None if force is None else (force.shape, force.delay_s)
 
 
 def findings(run: RunTables) -> list[Finding]:
@@ -278,9 +277,8 @@ def heat_rates(run: RunTables) -> pd.DataFrame | None:
 
 def ring_um(experiment: Experiment, plant: Plant) -> float | None:
     """The radius of the ring that pairs are drawn to; None where the law has none."""
-    forces = experiment.policy.forces if isinstance(experiment.policy, Programmed) else ()
-    for force in forces:
-        if force.kind == "pair" and getattr(force.shape, "central", False):
+    for force in experiment.policy.forces:
+        if force.about_others and is_central(force.shape):
             at_um, _ = minimum(force.shape, plant)
             if at_um > 0.5 * plant.diameter_um:
                 return at_um

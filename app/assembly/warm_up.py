@@ -26,7 +26,7 @@ from app.assembly.garbage_collection import every_object
 from app.assembly.rig import Plan
 from app.console.terminal import say
 from control.contract import Expected, Frame, Order, OrderKind, Turn
-from control.experiment import Learned
+from control.policies.learned_law import Learned
 from control.loop import LoopMemory, Machine, turn
 from tracking.correct import NOTHING
 from tracking.settings import Locator, Tracking

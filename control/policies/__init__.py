@@ -1,13 +1,20 @@
-"""The list page of programmed forces: what a law may be made of. A new one is one file and one line here."""
+"""The list page of programmed forces: what a law may be made of. A new one is one file, and one line here."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING
 
-from config.fields import Field
-from control.policies.external import External
-from control.policies.motile import Motile
-from control.policies.pair import Pair
-from control.policies.self_force import Self
+from config.kinds import kinds
+from control.policies.force_context import Force
 
-AnyForce = Annotated[Self | Pair | External | Motile, Field(discriminator="kind")]
+if TYPE_CHECKING:
+    AnyForce = Force
+else:
+    AnyForce = kinds(
+        "forces",
+        "control.policies.self_force:Self",
+        "control.policies.pair:Pair",
+        "control.policies.external:External",
+        "control.policies.motile:Motile",
+        plug=Force,
+    )

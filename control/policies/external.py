@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import math
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 
 from config.fields import Doc, Gt, settings
-from control.policies.force_context import Glow, Now, Pull
+from control.policies.force_context import Force, Glow, Now, Pull
 from control.potentials import AnyShape
+from control.theory.conditions import Conditions, Foreseen, minimum
 
 
 @settings
-class External:
+class External(Force):
     """Each particle feels the shape, centred at one point of the field."""
 
     kind: Literal["external"] = "external"
@@ -22,6 +24,8 @@ class External:
     delay_s: Annotated[
         float | None, Gt(0), Doc("the force is fed back from where the particle was, this long ago (P14)")
     ] = None
+
+    about_one_point: ClassVar[bool] = True
 
     def pull(self, now: Now) -> Pull:
         place_um = now.position_um if self.delay_s is None else now.past_um(self.delay_s)
@@ -40,3 +44,22 @@ class External:
         if self.delay_s is not None:
             return "painted light acts at once, so an external force with a delay needs mode: steered"
         return ""
+
+    def predict(self, conditions: Conditions) -> list[Foreseen]:
+        """What a particle does that feels this force alone."""
+        shape, plant = self.shape, conditions.plant
+        if not shape.central:
+            push_pn = np.asarray(shape.force_pn(np.zeros((1, 2)), kt_pn_um=plant.kt_pn_um))[0]
+            speed = float(np.hypot(*push_pn)) / plant.drag_pn_s_per_um
+            return [Foreseen("drift", f"{speed:.3g} µm/s", "F/γ at the centre")]
+        at_um, stiffness = minimum(shape, plant)
+        if stiffness <= 0:
+            return []
+        kappa = plant.rate_hz(stiffness)
+        rms_um = math.sqrt(plant.kt_pn_um / stiffness)
+        said = [Foreseen("rms about the minimum", f"{1e3 * rms_um:.3g} nm", "√(kT/k) (P4)")]
+        if self.delay_s is not None and at_um < 1e-3:
+            z = kappa * self.delay_s
+            stays = "stable" if z < math.pi / 2 else "never settles"
+            said.append(Foreseen("z = κτ", f"{z:.3g}, {stays}", "stable below π/2 (P14)", z >= math.pi / 2))
+        return said

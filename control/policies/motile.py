@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from config.fields import Doc, Gt, Interval, settings
-from control.policies.force_context import Floats, Glow, Now, Pull
-from control.potentials import Constant
+from control.policies.force_context import Floats, Force, Glow, Now, Pull
+from control.potentials.constant import Constant
+from control.theory.conditions import Conditions, Foreseen
 
 
 @settings
-class Motile:
+class Motile(Force):
     """A constant drive along the particle's own heading, switched by what it perceives of the others.
 
     Its heading is the way that it has come in the last delay_s. What it perceives is a sum over all others in its cone
@@ -71,3 +72,13 @@ class Motile:
 
     def why_not_painted(self) -> str:
         return "light acts on everybody alike, so a particle that moves by itself needs mode: steered"
+
+    def predict(self, conditions: Conditions) -> list[Foreseen]:
+        """What a particle does that feels this force alone."""
+        drive_pn = min(self.drive_pn, conditions.largest_force_pn)
+        speed = drive_pn / conditions.plant.drag_pn_s_per_um
+        hidden = speed * self.delay_s < math.sqrt(4.0 * conditions.plant.diffusion_um2_per_s * self.delay_s)
+        said = [Foreseen("speed while it moves", f"{speed:.3g} µm/s", "F/γ along its own heading")]
+        if hidden:
+            said.append(Foreseen("heading", "hidden by diffusion", "vτ is below √(4Dτ)", True))
+        return said

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import math
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 
 from config.fields import Doc, Gt, settings
-from control.policies.force_context import Glow, Now, Pull
+from control.policies.force_context import Force, Glow, Now, Pull
 from control.potentials import AnyShape
+from control.theory.conditions import Conditions, Foreseen, minimum
 
 
 @settings
-class Pair:
+class Pair(Force):
     """Each particle feels the shape, centred where each of the others is or was."""
 
     kind: Literal["pair"] = "pair"
@@ -22,6 +24,8 @@ class Pair:
         tuple[tuple[float, ...], ...],
         Doc("strength by species: the row feels the column; an unsymmetric one breaks Newton's third law on purpose"),
     ] = ((1.0,),)
+
+    about_others: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not self.matrix or any(len(row) != len(self.matrix) for row in self.matrix):
@@ -50,3 +54,24 @@ class Pair:
         if len({value for row in self.matrix for value in row}) > 1:
             return "light acts on all species alike, so a species matrix of unlike numbers needs mode: steered"
         return ""
+
+    def predict(self, conditions: Conditions) -> list[Foreseen]:
+        """What a particle does that feels this force alone."""
+        shape, plant = self.shape, conditions.plant
+        if not shape.central:
+            return []
+        at_um, stiffness = minimum(shape, plant)
+        if stiffness <= 0 or at_um < 1e-3:
+            return []
+        delay_s = self.delay_s or conditions.age_s
+        kappa = plant.rate_hz(stiffness)
+        z = kappa * delay_s
+        bond_um = math.sqrt(plant.diffusion_um2_per_s / kappa * (1.0 + z))
+        said = [
+            Foreseen("lattice constant", f"{at_um:.3g} µm", "the potential's minimum (P23)"),
+            Foreseen("z = κτ", f"{z:.3g}", "κ of the minimum times the age of what was seen"),
+            Foreseen("bond, rms", f"{1e3 * bond_um:.3g} nm", "√(D(1 + z)/κ), one bond (P21)"),
+        ]
+        if at_um < plant.diameter_um:
+            said.append(Foreseen("contact", "the ring is inside the particle", f"d = {plant.diameter_um:g} µm", True))
+        return said

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from config.reader import build, parse
 from config.refused import Refused
-from control.potentials import AnyShape, Formula
+from control.potentials import AnyShape
+from control.potentials.formula import Formula
 from control.potentials.dual import Dual, constant
 from control.potentials.expression import DEEPEST, LONGEST, RESERVED, FormulaError, evaluate, names_in
 from control.potentials.expression import parse as parse_formula

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PyQt6.QtCore import QSize
 from PyQt6.QtWidgets import QTabWidget, QWidget
 
-from app.analysis.conditions import Conditions
+from control.theory.conditions import Conditions
 from app.analysis.findings import RunTables
 from app.analysis.recent_turns import Recent, apart
 from app.assembly.rig import Plan

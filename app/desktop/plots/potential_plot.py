@@ -10,7 +10,7 @@ import pyqtgraph as pg
 from PyQt6.QtCore import QSize, Qt, pyqtSignal
 from PyQt6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
-from app.analysis.conditions import Conditions
+from control.theory.conditions import Conditions
 from app.analysis.predictions import PotentialCurve, curve
 from app.desktop.window import theme
 

@@ -11,15 +11,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.analysis.conditions import Conditions, innermost, minimum
+from control.theory.conditions import Conditions, innermost, minimum
 from app.analysis.predicted_motion import foreseen_msd_um2, foreseen_speed_um_per_s, swimming_speed_um_per_s
 from app.analysis.predictions import curve, predict
 from config.reader import build, parse
 from control.allocate import LightModel
-from control.experiment import Experiment, Programmed
+from control.experiment import Experiment
+from control.policies.programmed_law import Programmed
 from control.plant import Plant
 from control.policies import AnyForce
-from control.potentials import Annular, DoubleRing, GaussianRing, Harmonic
+from control.potentials.annular import Annular
+from control.potentials.double_ring import DoubleRing
+from control.potentials.gaussian_ring import GaussianRing
+from control.potentials.harmonic import Harmonic
 
 PLANT = Plant()
 MEANS = Conditions(PLANT, LightModel(0.6, 5.0, PLANT.kt_pn_um, 200.0), latency_s=0.015, hold_s=0.01)

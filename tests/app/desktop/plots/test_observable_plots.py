@@ -11,7 +11,7 @@ import pyqtgraph as pg
 import pytest
 from pytestqt.qtbot import QtBot
 
-from app.analysis.conditions import Conditions
+from control.theory.conditions import Conditions
 from app.analysis.export import export
 from app.analysis.predicted_motion import foreseen_msd_um2
 from app.assembly.plan import plan

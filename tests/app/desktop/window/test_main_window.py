@@ -22,7 +22,8 @@ from app.desktop.window.remembered_layout import RememberedLayout
 from app.desktop.window.session import Session
 from app.running.thread import beam_is_on
 from control.contract import DARK, Forces, Level, Tracks, Turn
-from control.experiment import Experiment, Programmed
+from control.experiment import Experiment
+from control.policies.programmed_law import Programmed
 from drivers.readback import Returned
 from tests.app.desktop.lit import arm_until_lit
 from tests.app.desktop.toy import Recorder, Toy, planned, wiring

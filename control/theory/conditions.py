@@ -1,4 +1,4 @@
-"""What an experiment has to work with, and what a shape is: where predictions begin."""
+"""The conditions of an experiment and the minimum of a shape: what predictions begin from."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from control.allocate import LightModel
-from control.experiment import Experiment
 from control.plant import Plant
 
 ALIKE = 0.01  # share of their depth by which two minima may differ and count as equally deep
@@ -18,18 +17,26 @@ ALIKE = 0.01  # share of their depth by which two minima may differ and count as
 
 @dataclass(frozen=True)
 class Conditions:
-    """What the experiment has to work with."""
+    """The medium, the light and the times that a law acts with."""
 
     plant: Plant
     light: LightModel
     latency_s: float  # from mid-exposure to when a command acts
     hold_s: float
     particles: int = 1
+    steered: bool = True  # one trap a particle; else light is painted about the centres
+    aims_ahead: bool = False  # trap.predict: traps are aimed at where particles will be
+    compensates: bool = False  # trap.compensate_latency
 
     @property
     def age_s(self) -> float:
         """Mean age of what a steered trap was aimed at."""
         return self.latency_s + 0.5 * self.hold_s
+
+    @property
+    def largest_force_pn(self) -> float:
+        """That a law can give: of one trap at half its waist, where it is steered."""
+        return self.light.largest_force_pn if self.steered else math.inf
 
 
 def span_um(shape: Any) -> float:
@@ -66,6 +73,11 @@ def innermost(energy: NDArray[np.float64]) -> int:
     return int(np.argmax(alike))
 
 
-def largest_force_pn(experiment: Experiment, means: Conditions) -> float:
-    """That a law can give: of one trap at half its waist, where it is steered."""
-    return means.light.largest_force_pn if experiment.mode == "steered" else math.inf
+@dataclass(frozen=True)
+class Foreseen:
+    """One predicted quantity: its name, its value in words, and the source of its formula."""
+
+    name: str
+    value: str
+    source: str
+    warning: bool = False
