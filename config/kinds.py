@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
@@ -28,6 +28,7 @@ from config.refused import Refused
 from config.words import one_line, quoted
 
 LARGEST_SOURCE = 10_000_000  # bytes of a plug-in's Python files
+NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class PlugIn:
 
 
 PLUG_INS: dict[type, PlugIn] = {}  # the settings classes that come from plug-ins
+NAMED: dict[tuple[str, str], PlugIn] = {}  # the functions that come from plug-ins, by page and name
 LEFT_OUT: list[str] = []  # one sentence for each plug-in that can't be used
 
 
@@ -54,32 +56,60 @@ def _report(sentence: str) -> None:
     print(sentence, file=sys.stderr)
 
 
-def kinds(page: str, *own: str, plug: type) -> Any:
+def kinds(page: str, *own: str | type, plug: type) -> Any:
     """The union of the settings classes of a list page, distinguished by their `kind`.
 
     A plug-in that can't be used is left out, with one sentence at standard error.
 
     Args:
         page: its name; plug-ins are entry points of the group "cybloids.<page>".
-        own: our own classes, as "package.module:Class".
+        own: our own classes, or where each is: "package.module:Class".
         plug: the protocol, or the abstract class, that each of them fills.
     """
-    classes = [_class_at(place) for place in own]
+    classes = [_class_at(place) if isinstance(place, str) else place for place in own]
     taken = {kind_of(cls): "Cybloids" for cls in classes}
+
+    def add(entry: EntryPoint, package: str, version: str) -> None:
+        cls = entry.load()
+        _require_plug(cls, plug, taken)
+        PLUG_INS[cls] = PlugIn(page, kind_of(cls), package, version, source_sha256(cls.__module__))
+        taken[kind_of(cls)] = package
+        classes.append(cls)
+
+    _add_all(page, add)
+    return Annotated[Union[tuple(classes)], Field(discriminator="kind")]  # noqa: UP007  made at run time
+
+
+def functions(page: str, *own: str) -> dict[str, Callable[..., Any]]:
+    """The functions that plug-ins add to a list page of functions, by name; `own` are the names that are taken.
+
+    A plug-in that can't be used is left out, with one sentence at standard error.
+    """
+    taken, found = dict.fromkeys(own, "Cybloids"), {}
+
+    def add(entry: EntryPoint, package: str, version: str) -> None:
+        function = entry.load()
+        if not callable(function) or isinstance(function, type):
+            raise Refused("it is not a function")
+        if entry.name in taken or not NAME.fullmatch(entry.name):
+            raise Refused(f"the name '{quoted(entry.name)}' is already one of {taken[entry.name]}"
+                          if entry.name in taken else "its name is not of small letters, digits and _")  # fmt: skip
+        NAMED[page, entry.name] = PlugIn(page, entry.name, package, version, source_sha256(function.__module__))
+        taken[entry.name], found[entry.name] = package, function
+
+    _add_all(page, add)
+    return found
+
+
+def _add_all(page: str, add: Callable[[EntryPoint, str, str], None]) -> None:
+    """`add` each entry point of a page, with the name and the version of its package; report what can't be used."""
     for entry in sorted(entry_points(group=f"cybloids.{page}"), key=lambda entry: entry.name):
-        package, version = _distribution(entry)
+        package, version = ("an unknown package", "") if entry.dist is None else (entry.dist.name, entry.dist.version)
         try:
-            cls = entry.load()
-            _require_plug(cls, plug, taken)
-            plug_in = PlugIn(page, kind_of(cls), package, version, source_sha256(cls))
+            add(entry, package, version)
         except (Exception, SystemExit) as error:  # noqa: BLE001  code of others may raise anything
             why = str(error) if isinstance(error, Refused) else f"{type(error).__name__}: {one_line(error)}"
             _report(f"warning: the plug-in '{quoted(entry.name)}' of {package} {version} is left out ({why})")
-            continue
-        taken[plug_in.kind] = package
-        PLUG_INS[cls] = plug_in
-        classes.append(cls)
-    return Annotated[Union[tuple(classes)], Field(discriminator="kind")]  # noqa: UP007  made at run time
 
 
 def _class_at(place: str) -> type:
@@ -87,16 +117,11 @@ def _class_at(place: str) -> type:
     return getattr(import_module(module), name)  # type: ignore[no-any-return]
 
 
-def _distribution(entry: EntryPoint) -> tuple[str, str]:
-    """(name, version) of the package that an entry point belongs to."""
-    return ("an unknown package", "") if entry.dist is None else (entry.dist.name, entry.dist.version)
-
-
 def kind_of(cls: type) -> str:
     """The value of `kind` in a settings class. Raises Refused where there is none."""
     hint = get_type_hints(cls).get("kind")
     values = get_args(hint)
-    if len(values) != 1 or not isinstance(values[0], str) or not re.fullmatch(r"[a-z][a-z0-9_]*", values[0]):
+    if len(values) != 1 or not isinstance(values[0], str) or not NAME.fullmatch(values[0]):
         raise Refused(f"its 'kind' is {quoted(hint)}, where Literal['a_name'] is needed")
     return values[0]
 
@@ -123,9 +148,9 @@ def missing_members(cls: type, plug: type) -> list[str]:
 
 
 @cache
-def source_sha256(cls: type) -> str:
-    """SHA-256 of all Python files of the top-level package that holds a class, with their paths. Raises Refused."""
-    top = import_module(cls.__module__.partition(".")[0])
+def source_sha256(module: str) -> str:
+    """SHA-256 of all Python files of the top-level package that holds a module, with their paths. Raises Refused."""
+    top = import_module(module.partition(".")[0])
     places = [Path(place) for place in getattr(top, "__path__", ())]
     files = [(file.relative_to(place), file) for place in places for file in place.rglob("*.py")]
     if not places and getattr(top, "__file__", None):
@@ -144,8 +169,19 @@ def source_sha256(cls: type) -> str:
 
 def used_plug_ins(*settings: Any) -> tuple[PlugIn, ...]:
     """The plug-ins whose kinds stand in settings."""
-    found = {PLUG_INS[type(value)] for value in _values(settings) if type(value) in PLUG_INS}
+    found = set()
+    for value in _values(settings):
+        if type(value) in PLUG_INS:
+            found.add(PLUG_INS[type(value)])
+        for field, page in getattr(type(value), "function_pages", {}).items():
+            if (page, getattr(value, field)) in NAMED:
+                found.add(NAMED[page, getattr(value, field)])
     return tuple(sorted(found, key=lambda plug_in: (plug_in.page, plug_in.kind)))
+
+
+def installed_plug_ins() -> tuple[PlugIn, ...]:
+    """All plug-ins that can be used."""
+    return tuple(sorted({*PLUG_INS.values(), *NAMED.values()}, key=lambda plug_in: (plug_in.page, plug_in.kind)))
 
 
 def _values(value: Any) -> Iterator[Any]:
@@ -187,8 +223,8 @@ def require_recorded(used: Iterable[PlugIn], recorded: Iterable[PlugIn], source:
 
 def require_installed(recorded: Iterable[PlugIn], *texts: str, source: str) -> None:
     """Raises Refused where settings, as YAML texts, name the kind of a recorded plug-in that is not installed."""
-    installed = {(plug_in.page, plug_in.kind) for plug_in in PLUG_INS.values()}
+    installed = {(plug_in.page, plug_in.kind) for plug_in in installed_plug_ins()}
     for plug_in in recorded:
-        named = re.compile(rf"\bkind: ['\"]?{re.escape(plug_in.kind)}\b")
+        named = re.compile(rf": ['\"]?{re.escape(plug_in.kind)}\b")
         if (plug_in.page, plug_in.kind) not in installed and any(map(named.search, texts)):
             raise Refused(f"{source}the run was recorded with {plug_in.words}, which is not installed")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import partial
-from typing import Annotated, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import torch
 from torch import nn
 
-from config.fields import Doc, Field, Ge, Gt, Le, settings
+from config.fields import Doc, Ge, Gt, Le, settings
+from config.kinds import kinds
 from config.refused import Refused
 from config.words import one_line
 from models.data.task import FeatureCounts
@@ -39,8 +41,36 @@ def refuse_lone_radial(cutoff: float | None, radial: int) -> None:
         raise ValueError(f"'radial' is {radial}, and it needs a 'cutoff'")
 
 
+class NetworkSettings(ABC):
+    """The settings of a network. A subclass is a settings class with a `kind`, `build` and `symmetry`."""
+
+    kind: str
+    cutoff: float | None = None  # distance beyond which points do not interact; None: all do
+
+    @abstractmethod
+    def build(self, shape: FeatureCounts) -> nn.Module:
+        """The network for data of this shape. Raises ValueError for settings that don't fit it."""
+
+    @abstractmethod
+    def symmetry(self, dimension: int) -> str:
+        """The group that it is equivariant to, in words."""
+
+    def why_not(self, dimension: int, reach: float | None) -> str:
+        """Why it is not for graphs of this `reach` in `dimension` dimensions; empty if it is.
+
+        Without a cut-off within the reach, forces jump when a neighbour crosses it.
+        """
+        if reach is None:
+            return ""
+        if self.cutoff is None:
+            return f"'network.cutoff' is left out, and within a reach a network needs one ({reach:g} or less)"
+        if self.cutoff > reach:
+            return f"'network.cutoff' is {self.cutoff:g}, and nobody is shown from beyond the reach of {reach:g}"
+        return ""
+
+
 @settings
-class LinearSettings:
+class LinearSettings(NetworkSettings):
     """x + sum_k a_k v_k: what a network has to beat."""
 
     kind: Literal["linear"] = "linear"
@@ -51,9 +81,12 @@ class LinearSettings:
     def symmetry(self, dimension: int) -> str:
         return f"E({dimension})"
 
+    def why_not(self, dimension: int, reach: float | None) -> str:
+        return ""  # it has no neighbours
+
 
 @settings
-class PlainSettings:
+class PlainSettings(NetworkSettings):
     """Message passing on raw components: it knows no direction from another, and has all to learn."""
 
     kind: Literal["plain"] = "plain"
@@ -76,7 +109,7 @@ class PlainSettings:
 
 
 @settings
-class EgnnSettings:
+class EgnnSettings(NetworkSettings):
     """E(n)-equivariant graph neural network; without a cut-off the published one."""
 
     kind: Literal["egnn"] = "egnn"
@@ -97,7 +130,7 @@ class EgnnSettings:
 
 
 @settings
-class FrameSettings:
+class FrameSettings(NetworkSettings):
     """Message passing averaged over frames; an EGNN answers where frames are not to be trusted."""
 
     kind: Literal["fa_egnn"] = "fa_egnn"
@@ -131,7 +164,7 @@ class FrameSettings:
 
 
 @settings
-class FrameNetworkSettings:
+class FrameNetworkSettings(NetworkSettings):
     """FA-GNN: a new frame between layers, from the latent vectors. Everybody hears everybody."""
 
     kind: Literal["fa_gnn"] = "fa_gnn"
@@ -148,9 +181,16 @@ class FrameNetworkSettings:
     def symmetry(self, dimension: int) -> str:
         return f"{self.group}({dimension})"
 
+    def why_not(self, dimension: int, reach: float | None) -> str:
+        if self.width % dimension:
+            return f"'network.width' is {self.width}, and fa_gnn needs a multiple of the dimension, {dimension}"
+        if reach is not None:
+            return f"'network.kind' is fa_gnn, which has no cut-off, and within a reach ({reach:g}) a network needs one"
+        return ""
+
 
 @settings
-class PonitaSettings:
+class PonitaSettings(NetworkSettings):
     """PONITA on a grid of orientations."""
 
     kind: Literal["ponita"] = "ponita"
@@ -187,7 +227,7 @@ class PonitaSettings:
 
 
 @settings
-class PonitaPointsSettings:
+class PonitaPointsSettings(NetworkSettings):
     """PONITA with one orientation a neighbour: exact at every angle, and slow."""
 
     kind: Literal["ponita_points"] = "ponita_points"
@@ -208,16 +248,20 @@ class PonitaPointsSettings:
         return f"{self.group}({dimension})"
 
 
-AnyNetwork = Annotated[
-    LinearSettings
-    | PlainSettings
-    | EgnnSettings
-    | FrameSettings
-    | FrameNetworkSettings
-    | PonitaSettings
-    | PonitaPointsSettings,
-    Field(discriminator="kind"),
-]
+if TYPE_CHECKING:
+    AnyNetwork = NetworkSettings
+else:
+    AnyNetwork = kinds(
+        "networks",
+        LinearSettings,
+        PlainSettings,
+        EgnnSettings,
+        FrameSettings,
+        FrameNetworkSettings,
+        PonitaSettings,
+        PonitaPointsSettings,
+        plug=NetworkSettings,
+    )
 
 
 def made(build: Callable[[], Net], source: str) -> Net:
@@ -230,21 +274,3 @@ def made(build: Callable[[], Net], source: str) -> Net:
         return build()
     except (ValueError, RuntimeError, OverflowError, MemoryError) as error:
         raise Refused(f"{source}: this network can't be made ({one_line(error)})") from None
-
-
-def why_not(network: AnyNetwork, dimension: int, reach: float | None) -> str:
-    """Why a network is not for graphs of this `reach` in `dimension` dimensions; empty if it is.
-
-    Without a cut-off within the reach, forces jump when a neighbour crosses it.
-    """
-    if isinstance(network, FrameNetworkSettings) and network.width % dimension:
-        return f"'network.width' is {network.width}, and fa_gnn needs a multiple of the dimension, {dimension}"
-    if reach is None or isinstance(network, LinearSettings):
-        return ""
-    if isinstance(network, FrameNetworkSettings):
-        return f"'network.kind' is fa_gnn, which has no cut-off, and within a reach ({reach:g}) a network needs one"
-    if network.cutoff is None:
-        return f"'network.cutoff' is left out, and within a reach a network needs one ({reach:g} or less)"
-    if network.cutoff > reach:
-        return f"'network.cutoff' is {network.cutoff:g}, and nobody is shown from beyond the reach of {reach:g}"
-    return ""

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from config.fields import Doc, Field, Ge, Gt, Interval, Le, settings
+from config.kinds import functions
 
-Locator = Literal["auto", "centroid", "windows", "radial", "gaussian", "trackpy"]
+OWN_LOCATORS = ("auto", "centroid", "windows", "radial", "gaussian", "trackpy")
+PLUG_IN_LOCATORS = functions("locators", *OWN_LOCATORS)  # (Tracking, Rules) -> Locate, see tracking/tracker.py
+
+if TYPE_CHECKING:
+    Locator = str
+else:
+    Locator = Literal[(*OWN_LOCATORS, *PLUG_IN_LOCATORS)]
 
 
 @settings
@@ -121,6 +128,8 @@ class Tracking:
     ] = ""
     excluded_regions: Annotated[tuple[Region, ...], Doc("of the image: what is found in them is no particle")] = ()
     classifier: Annotated[Sorting | None, Doc("names species from images; left out: all are of species 0")] = None
+
+    function_pages: ClassVar[dict[str, str]] = {"locator": "locators"}  # list pages of the functions that fields name
 
     def __post_init__(self) -> None:
         for name in ("diameter_px", "smoothing_size_px"):

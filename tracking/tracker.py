@@ -32,7 +32,7 @@ from tracking.locate.windows import (
 )
 from tracking.patches import sorted_by
 from tracking.rules import NEWEST, Rules
-from tracking.settings import Tracking
+from tracking.settings import PLUG_IN_LOCATORS, Tracking
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -45,6 +45,7 @@ LOCATORS: dict[str, Callable[[Tracking, Rules], Locate]] = {
     "radial": Radial,
     "gaussian": GaussianLocator,
     "trackpy": lambda settings, rules: TrackpyLocate(settings),
+    **PLUG_IN_LOCATORS,
 }
 
 

@@ -14,7 +14,7 @@ from app.assembly.recording import open_recording
 from app.assembly.rig import Plan, Rig, field_um
 from app.assembly.stored_memory import encoded
 from app.assembly.warm_up import pixel_type, warm_up_once
-from config.kinds import PLUG_INS, require_recorded, used_plug_ins
+from config.kinds import installed_plug_ins, require_recorded, used_plug_ins
 from config.reader import Document, build, parse, plain, put
 from config.refused import Refused
 from config.words import one_line, quoted
@@ -180,9 +180,9 @@ def corrected_by(made: Plan) -> dict[str, Any]:
     return {corrections.DATASET: corrections.listed(made.corrections)} if made.corrections else {}
 
 
-def installed_plug_ins() -> dict[str, Any]:
-    """The kinds of settings that installed packages have added: an APPLY may use any of them. Empty: there are none."""
-    listed = sorted((asdict(plug_in) for plug_in in PLUG_INS.values()), key=lambda one: (one["page"], one["kind"]))
+def plug_ins() -> dict[str, Any]:
+    """The plug-ins that are installed, for a run's header: an APPLY may use any of them. Empty: there are none."""
+    listed = [asdict(plug_in) for plug_in in installed_plug_ins()]
     return {"plug_ins": listed} if listed else {}
 
 
@@ -207,7 +207,7 @@ def open_recorder(instrument: Instrument, path: Path, *, frames: bool, source: s
         calibration=header_of_calibration(made.rig),
         versions=versions(),
         git_hash=git_hash(Path(__file__).parent),
-        extra={"folder": str(made.folder), **device_facts(instrument), **corrected_by(made), **installed_plug_ins()},
+        extra={"folder": str(made.folder), **device_facts(instrument), **corrected_by(made), **plug_ins()},
         started=wall_clock(),
         corrections=made.corrections,
     )
