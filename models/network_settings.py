@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Annotated
+from typing import Annotated, Any
 
 from torch import nn
 
-from config.fields import Doc, Ge, Gt, Le
+from config.fields import Doc, Ge, Gt, Le, set_absent
 from models.data.task import FeatureCounts
 
 Width = Annotated[int, Gt(0), Le(4096), Doc("channels of a layer")]
@@ -27,7 +27,11 @@ class NetworkSettings(ABC):
     """The settings of a network. A subclass is a settings class with a `kind`, `build` and `symmetry`."""
 
     kind: str
-    cutoff: float | None = None  # distance beyond which points do not interact; None: all do
+    cutoff: float | None  # distance beyond which points do not interact; None: all do
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        set_absent(cls, cutoff=None)
 
     @abstractmethod
     def build(self, shape: FeatureCounts) -> nn.Module:
