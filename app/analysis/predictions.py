@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from app.analysis.predicted_motion import under
 from config.refused import Refused
 from control.experiment import Experiment
-from control.potentials.painting import Rings, paint, painted_energy_pn_um, painted_force_pn
+from control.potentials.painting import paint, painted_energy_pn_um, painted_force_pn
 from control.potentials.shape import is_central
 from control.theory.conditions import Conditions, Foreseen, span_um
 
@@ -43,7 +43,7 @@ def curve(shape: Any, mode: str, means: Conditions, points: int = 240) -> Potent
     force_pn = np.asarray(shape.radial_force_pn(r_um, kt_pn_um=kt_pn_um))
     if mode == "steered":
         reach_pn = means.light.largest_force_pn
-        acts_pn = np.clip(force_pn, -reach_pn, reach_pn)
+        acts_pn = means.acting_pn(force_pn)
         steps = 0.5 * (acts_pn[1:] + acts_pn[:-1]) * np.diff(r_um)
         acts_kt = -np.concatenate([[0.0], np.cumsum(steps)]) / kt_pn_um
         acts_kt += energy_kt.min() - acts_kt.min()
@@ -73,10 +73,10 @@ def power(experiment: Experiment, conditions: Conditions) -> tuple[Foreseen, ...
     """What part of the beam it takes for all particles at once."""
     light = conditions.light
     if experiment.mode == "steered":
-        each_kt = experiment.trap.depth_kt
+        total_kt = conditions.particles * experiment.trap.depth_kt
     else:
-        each_kt = sum(float(rings.total_kt.sum()) for rings in _painted(experiment, conditions))
-    share = conditions.particles * each_kt / light.depth_kt_per_mw / light.power_mw
+        total_kt = _painted_kt(experiment, conditions)
+    share = total_kt / light.depth_kt_per_mw / light.power_mw
     said = [Foreseen("power", f"{share:.0%} of {light.power_mw:.3g} mW", f"{conditions.particles} particles", share > 1)]
     if experiment.mode == "steered":
         pn, drag = light.largest_force_pn, conditions.plant.drag_pn_s_per_um
@@ -88,12 +88,13 @@ def power(experiment: Experiment, conditions: Conditions) -> tuple[Foreseen, ...
     return tuple(said)
 
 
-def _painted(experiment: Experiment, conditions: Conditions) -> list[Rings]:
-    """The rings of each force that light can paint."""
-    light, rings = conditions.light, []
+def _painted_kt(experiment: Experiment, conditions: Conditions) -> float:
+    """The depths of all spots of the forces that light can paint, about all their centres."""
+    total_kt = 0.0
     for force in experiment.policy.forces:
         try:
-            rings.append(paint(force.shape, waist_um=light.waist_um, kt_pn_um=conditions.plant.kt_pn_um))
+            rings = paint(force.shape, waist_um=conditions.light.waist_um, kt_pn_um=conditions.plant.kt_pn_um)
         except Refused:
             continue
-    return rings
+        total_kt += force.number_of_centres(conditions.particles) * float(rings.total_kt.sum())
+    return total_kt

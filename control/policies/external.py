@@ -10,6 +10,7 @@ import numpy as np
 from config.fields import Doc, Gt, settings
 from control.policies.force_context import Force, Glow, Now, Pull
 from control.potentials import AnyShape
+from control.theory import linear
 from control.theory.conditions import Conditions, Foreseen, minimum
 
 
@@ -50,16 +51,23 @@ class External(Force):
         shape, plant = self.shape, conditions.plant
         if not shape.central:
             push_pn = np.asarray(shape.force_pn(np.zeros((1, 2)), kt_pn_um=plant.kt_pn_um))[0]
-            speed = float(np.hypot(*push_pn)) / plant.drag_pn_s_per_um
-            return [Foreseen("drift", f"{speed:.3g} µm/s", "F/γ at the centre")]
+            speed = conditions.speed_under_um_per_s(float(np.hypot(*push_pn)))
+            return [Foreseen("drift", f"{speed:.3g} µm/s", "F/γ(1 + z of the latency) at the centre")]
         at_um, stiffness = minimum(shape, plant)
         if stiffness <= 0:
             return []
         kappa = plant.rate_hz(stiffness)
-        rms_um = math.sqrt(plant.kt_pn_um / stiffness)
-        said = [Foreseen("rms about the minimum", f"{1e3 * rms_um:.3g} nm", "√(kT/k) (P4)")]
+        delay_s = self.delay_s if self.delay_s is not None else conditions.lag_s
+        terms = (*conditions.trap_terms, (conditions.softened_hz(kappa), delay_s))
+        variance_um2 = linear.variance_um2(plant.diffusion_um2_per_s, terms)
+        rows = []
+        if math.isfinite(variance_um2):
+            source = "√(kT/k) (P4)" if delay_s == 0.0 else "of a force from a past position (P14), with the trap's own lag"
+            rows.append(Foreseen("rms about the minimum", f"{1e3 * math.sqrt(variance_um2):.3g} nm", source))
         if self.delay_s is not None and at_um < 1e-3:
-            z = kappa * self.delay_s
-            stays = "stable" if z < math.pi / 2 else "never settles"
-            said.append(Foreseen("z = κτ", f"{z:.3g}, {stays}", "stable below π/2 (P14)", z >= math.pi / 2))
-        return said
+            stays = "never settles" if variance_um2 == math.inf else "stable"
+            source = "without a lag stable below π/2 (P14)"
+            rows.append(Foreseen("z = κτ", f"{kappa * delay_s:.3g}, {stays}", source, stays != "stable"))
+        elif variance_um2 == math.inf:
+            rows.append(Foreseen("rms about the minimum", "never settles", "the latency is too long for this stiffness", True))
+        return rows

@@ -75,10 +75,9 @@ class Motile(Force):
 
     def predict(self, conditions: Conditions) -> list[Foreseen]:
         """What a particle does that feels this force alone."""
-        drive_pn = min(self.drive_pn, conditions.largest_force_pn)
-        speed = drive_pn / conditions.plant.drag_pn_s_per_um
+        speed = conditions.speed_under_um_per_s(self.drive_pn)
         hidden = speed * self.delay_s < math.sqrt(4.0 * conditions.plant.diffusion_um2_per_s * self.delay_s)
-        said = [Foreseen("speed while it moves", f"{speed:.3g} µm/s", "F/γ along its own heading")]
+        said = [Foreseen("speed while it moves", f"{speed:.3g} µm/s", "F/γ(1 + z of the latency) along its own heading")]
         if hidden:
             said.append(Foreseen("heading", "hidden by diffusion", "vτ is below √(4Dτ)", True))
         return said

@@ -8,9 +8,10 @@ from typing import Annotated, ClassVar, Literal
 from config.fields import Doc, Gt, settings
 from control.policies.force_context import Force, Glow, Now, Pull
 from control.potentials import AnyShape
-from control.theory import active
-from control.theory.conditions import Conditions, Foreseen, minimum
-from control.theory.own_past import TURNS, speed_um_per_s, turning_delay_s
+from control.theory.conditions import Conditions, Foreseen
+from control.theory.own_past import TURNS, OwnPast
+
+SLOWED = "T/(1 + z), z = κ_t a + κ(τ − a) of a trap put from a place of age a (P9)"
 
 
 @settings
@@ -35,31 +36,35 @@ class Self(Force):
 
     def predict(self, conditions: Conditions) -> list[Foreseen]:
         """What a particle does that feels this force alone."""
-        shape, plant = self.shape, conditions.plant
-        if not shape.central:
+        if not self.shape.central:
             return []
-        at_um, stiffness = minimum(shape, plant)
-        delay_s = self.delay_s or conditions.age_s
-        z = plant.rate_hz(stiffness) * delay_s
-        said = [Foreseen("z = κτ", f"{z:.3g}", "κ of the minimum times the delay")]
-        speed = speed_um_per_s(self, conditions)
+        own, plant = OwnPast.of(self, conditions), conditions.plant
         d = plant.diffusion_um2_per_s
-        if speed > 0:
-            persistence_s = active.persistence(d, speed, turning_delay_s(self, conditions))[0]
-            late = speed**2 * persistence_s / 2.0 + d / (2.0 * (1.0 + z) ** 2)
-            said += [
-                Foreseen("speed", f"{speed:.3g} µm/s", "γ v = F(v τ); of a harmonic ring κR/(1 + z) (P17, P20)"),
-                Foreseen("persistence", f"{persistence_s:.3g} s", TURNS),
-                Foreseen("late diffusion", f"{late:.3g} µm²/s ({late / d:.3g} D)", "v²/2 times that, + D/2(1 + z)² (P19)"),
-            ]
-            if speed * delay_s < 1.5 * math.sqrt(d * delay_s):
-                said.append(Foreseen("activity", "hidden by diffusion", "vτ is below 1.5 √(Dτ) (P19)", True))
-        elif at_um < 1e-3:
-            said += [
-                Foreseen("T_eff", f"{plant.temperature_k / (1.0 + z):.3g} K", "T/(1 + z), slow motion (P9)"),
-                Foreseen("late diffusion", f"{d / (1.0 + z) ** 2:.3g} µm²/s", "D/(1 + z)² (P9)"),
-            ]
-            if z > 1:
-                top = 4.0 * d * (1.0 + z) / (4.0 * plant.rate_hz(stiffness))
-                said.append(Foreseen("MSD turns back at", f"{top:.3g} µm²", "D(1 + z)/κ, both axes (P8)"))
-        return said
+        if own.speed_um_per_s > 0.0:
+            return self._running(own, d)
+        if not own.is_trap:
+            return []
+        slower = 1.0 + own.slow_z(own.rate_hz)
+        source = SLOWED if own.age_s > 0.0 else "T/(1 + z), slow motion (P9)"
+        rows = [
+            Foreseen("z = κτ", f"{own.rate_hz * own.delay_s:.3g}", "κ of the minimum times the delay"),
+            Foreseen("T_eff", f"{plant.temperature_k / slower:.3g} K", source),
+            Foreseen("late diffusion", f"{own.late_um2_per_s:.3g} µm²/s", "D/(1 + z)², z as of T_eff (P9)"),
+        ]
+        if own.ideal and own.rate_hz * own.delay_s > 1:
+            top_um2 = d * (1.0 + own.rate_hz * own.delay_s) / own.rate_hz
+            rows.append(Foreseen("MSD turns back at", f"{top_um2:.3g} µm²", "D(1 + z)/κ, both axes (P8)"))
+        return rows
+
+    def _running(self, own: OwnPast, d: float) -> list[Foreseen]:
+        """Of a particle that runs from its own past."""
+        v, late = own.speed_um_per_s, own.late_um2_per_s
+        rows = [
+            Foreseen("z = κτ", f"{own.running_rate_hz * own.delay_s:.3g}", "κ of the force where it runs, times the delay"),
+            Foreseen("speed", f"{v:.3g} µm/s", "γ v = F(v τ); of a harmonic ring κR/(1 + z) (P17, P20)"),
+            Foreseen("persistence", f"{own.persistence_s:.3g} s", TURNS),
+            Foreseen("late diffusion", f"{late:.3g} µm²/s ({late / d:.3g} D)", "v²/2 times that, + D/2(1 + z)² (P19)"),
+        ]
+        if v * own.delay_s < 1.5 * math.sqrt(d * own.delay_s):
+            rows.append(Foreseen("activity", "hidden by diffusion", "vτ is below 1.5 √(Dτ) (P19)", True))
+        return rows
