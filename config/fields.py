@@ -10,6 +10,7 @@ class Annular:
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import math
 import types
 from collections.abc import Callable, Iterator
@@ -24,7 +25,21 @@ from typing_extensions import Doc
 from config.units import unit_of
 from config.words import quoted
 
-__all__ = ["Doc", "Field", "FieldForm", "Ge", "Gt", "Interval", "Le", "Lt", "beyond", "bounds", "describe", "set_absent", "settings"]
+__all__ = [
+    "Doc",
+    "Field",
+    "FieldForm",
+    "Ge",
+    "Gt",
+    "Interval",
+    "Le",
+    "Lt",
+    "beyond",
+    "bounds",
+    "describe",
+    "set_absent",
+    "settings",
+]
 
 T = TypeVar("T")
 
@@ -50,8 +65,8 @@ def set_absent(cls: type, **values: Any) -> None:
 
     An attribute of the superclass itself would become the default of a field of the same name.
     """
-    declared = {name for base in cls.__mro__[:-1] if base.__dict__.get("__pydantic_config__") or base is cls
-                for name in base.__dict__.get("__annotations__", {})}  # fmt: skip
+    bases = [base for base in cls.__mro__ if base is cls or "__pydantic_config__" in vars(base)]
+    declared = {name for base in bases for name in inspect.get_annotations(base)}
     for name, value in values.items():
         if name not in declared and not hasattr(cls, name):
             setattr(cls, name, value)

@@ -10,7 +10,6 @@ from config.kinds import kinds
 from control.policies.keep_in_field import KeepInField
 from control.policies.policy_settings import Mode, PolicySettings, Trap
 
-
 if TYPE_CHECKING:
     AnyPolicy = PolicySettings
 else:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 import torch
 from torch import nn
 
-from config.fields import Doc, Ge, Gt, Le, settings
+from config.fields import Doc, Gt, Le, settings
 from config.kinds import kinds
 from config.refused import Refused
 from config.words import one_line
@@ -27,6 +27,7 @@ from models.ponita.network import Ponita
 
 LARGEST_NETWORK = 50_000_000  # numbers in it, and in its kernels between orientations
 Net = TypeVar("Net", bound=nn.Module)
+
 
 @settings
 class LinearSettings(NetworkSettings):

@@ -76,7 +76,9 @@ def main(folder: Path, *words: str, installed: bool = True) -> subprocess.Comple
     paths = [str(ROOT), *([str(folder / "packages")] if installed else [])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "QT_QPA_PLATFORM": "offscreen"}
     command = [sys.executable, str(ROOT / "main.py"), *words]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=400, check=False)
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=400, check=False
+    )
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +136,8 @@ def test_a_broken_package_is_one_warning_and_all_else_works(flown: Path) -> None
     assert done.returncode == 0
     warnings = [line for line in done.stderr.splitlines() if "no licence" in line]
     assert len(warnings) == 1
-    assert warnings[0].startswith("warning: the plug-in '") and "of weather 0.3 is left out (" in warnings[0]
+    assert warnings[0].startswith("warning: the plug-in '")
+    assert "of weather 0.3 is left out (" in warnings[0]
     assert refused.returncode == 2
     assert not (flown / "other.h5").exists()
 

@@ -19,12 +19,12 @@ from app.analysis.trajectories import POSITION, bonds, bonds_by_frame, msd, spee
 from app.assembly.machine import build_light, latency_s
 from app.assembly.rig import Plan
 from control.experiment import Experiment
-from control.potentials.shape import is_central
-from control.theory.conditions import Conditions, minimum
-from control.theory.own_past import OwnPast
 from control.plant import Plant
+from control.potentials.shape import is_central
 from control.theory import delayed
+from control.theory.conditions import Conditions, minimum
 from control.theory.many import random_bond_order
+from control.theory.own_past import OwnPast
 
 Floats = NDArray[np.float64]
 
@@ -154,7 +154,7 @@ def of_memory(run: RunTables) -> list[Finding]:
     slower = math.sqrt(d / late_foreseen)
     return [
         *found,
-        Finding("D_eff", "µm²/s", late_foreseen, late, error, "D/(1 + z)², z with the trap's lag (P9); slope of the late MSD"),
+        Finding("D_eff", "µm²/s", late_foreseen, late, error, "D/(1 + z)², with the trap's lag (P9); slope of late MSD"),
         Finding("T_eff", "K", kelvin / slower, kelvin * ratio, kelvin * ratio * error / (2.0 * late) if late > 0
                 else math.nan, "T/(1 + z) (P9); T √(D_eff/D)"),
     ]  # fmt: skip
@@ -171,7 +171,9 @@ def of_running(run: RunTables, law: OwnPast) -> list[Finding]:
     hot = plant.temperature_k / plant.diffusion_um2_per_s
     return [
         Finding("D_eff", "µm²/s", law.late_um2_per_s, late, off, source),
-        Finding("T_eff", "K", hot * law.late_um2_per_s, hot * late, hot * off, "T D_eff/D: how hot a bath would have to be"),
+        Finding(
+            "T_eff", "K", hot * law.late_um2_per_s, hot * late, hot * off, "T D_eff/D: how hot a bath would have to be"
+        ),
     ]
 
 
@@ -232,7 +234,6 @@ def of_speed(run: RunTables) -> list[Finding]:
 
 def of_heat(run: RunTables) -> list[Finding]:
     """Heat to the bath, per particle, both axes."""
-    rig = run.plan.rig
     if not run.acted:
         return []
     work = heat_rates(run)

@@ -53,8 +53,8 @@ def foreseen_speed_um_per_s(experiment: Experiment, conditions: Conditions) -> f
 def foreseen_msd_um2(experiment: Experiment, conditions: Conditions, lag_s: Floats) -> Floats | None:
     """[L] um^2, both axes, of a particle that feels its own past alone; None where no closed form is known.
 
-    Of a runner: that of a persistent walk (P18), the rest along the way (P7, P19), and across it 2 D t for lags below the
-    delay, after which it has become a turn of the direction.
+    Of a runner: that of a persistent walk (P18), the rest along the way (P7, P19), and across it 2 D t for lags below
+    the delay, after which it has become a turn of the direction.
     """
     own = own_past(experiment, conditions)
     if own is None:

@@ -77,7 +77,9 @@ def power(experiment: Experiment, conditions: Conditions) -> tuple[Foreseen, ...
     else:
         total_kt = _painted_kt(experiment, conditions)
     share = total_kt / light.depth_kt_per_mw / light.power_mw
-    said = [Foreseen("power", f"{share:.0%} of {light.power_mw:.3g} mW", f"{conditions.particles} particles", share > 1)]
+    said = [
+        Foreseen("power", f"{share:.0%} of {light.power_mw:.3g} mW", f"{conditions.particles} particles", share > 1)
+    ]
     if experiment.mode == "steered":
         pn, drag = light.largest_force_pn, conditions.plant.drag_pn_s_per_um
         z = conditions.plant.rate_hz(light.stiffness_pn_per_um) * conditions.age_s

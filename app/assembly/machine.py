@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from app.assembly.correction_images import correction_of
 from app.assembly.rig import Plan, RecordedRig, Rig, field_um, shortest_delay_s
 from config.geometry import Affine
@@ -12,7 +10,7 @@ from control.contract import Classifier, Policy, Tracker
 from control.limits import Limits
 from control.loop import Machine
 from control.policies.keep_in_field import Kept
-from control.policies.policy_settings import PolicyContext
+from control.policies.policy_settings import PolicyContext, Runtime
 from drivers.sim.ideal_bench import PlantCamera
 from tracking.rules import Rules
 from tracking.table import TableTracker
@@ -97,7 +95,7 @@ def policy_context(made: Plan, light: LightModel, source: str) -> PolicyContext:
     rig, experiment = made.rig, made.experiment
     low_um, high_um = field_um(rig)
 
-    def open_network(checkpoint: str, runtime: Literal["eager", "onnx"], card_sha256: str) -> Policy:
+    def open_network(checkpoint: str, runtime: Runtime, card_sha256: str) -> Policy:
         from models.learned import fly  # here, since torch takes seconds to import
 
         return fly(made.folder / checkpoint, rig.plant, runtime, card_sha256)

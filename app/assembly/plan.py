@@ -18,8 +18,8 @@ from config.reader import Document, build, override, parse, put, put_all, read
 from config.refused import Refused
 from config.words import quoted
 from control.experiment import Experiment
-from control.policies.learned_law import Learned
 from control.plant import spot_stiffness
+from control.policies.learned_law import Learned
 from drivers.deflectors.serial_galvo import SerialGalvo
 from drivers.journal import Header, Kind
 from drivers.journal.corrections import Images

@@ -62,12 +62,16 @@ class External(Force):
         variance_um2 = linear.variance_um2(plant.diffusion_um2_per_s, terms)
         rows = []
         if math.isfinite(variance_um2):
-            source = "√(kT/k) (P4)" if delay_s == 0.0 else "of a force from a past position (P14), with the trap's own lag"
+            source = (
+                "√(kT/k) (P4)" if delay_s == 0.0 else "of a force from a past position (P14), with the trap's own lag"
+            )
             rows.append(Foreseen("rms about the minimum", f"{1e3 * math.sqrt(variance_um2):.3g} nm", source))
         if self.delay_s is not None and at_um < 1e-3:
             stays = "never settles" if variance_um2 == math.inf else "stable"
             source = "without a lag stable below π/2 (P14)"
             rows.append(Foreseen("z = κτ", f"{kappa * delay_s:.3g}, {stays}", source, stays != "stable"))
         elif variance_um2 == math.inf:
-            rows.append(Foreseen("rms about the minimum", "never settles", "the latency is too long for this stiffness", True))
+            rows.append(
+                Foreseen("rms about the minimum", "never settles", "the latency is too long for this stiffness", True)
+            )
         return rows

@@ -39,7 +39,7 @@ class Motile(Force):
         if self.delay_s is None:
             raise ValueError("a motile particle needs a delay_s: its heading is the way that it has come since then")
 
-    @property
+    @property  # type: ignore[override]
     def shape(self) -> Constant:
         """What carries it while it moves; its direction is the particle's own."""
         return Constant(magnitude_pn=self.drive_pn)
@@ -76,8 +76,11 @@ class Motile(Force):
     def predict(self, conditions: Conditions) -> list[Foreseen]:
         """What a particle does that feels this force alone."""
         speed = conditions.speed_under_um_per_s(self.drive_pn)
-        hidden = speed * self.delay_s < math.sqrt(4.0 * conditions.plant.diffusion_um2_per_s * self.delay_s)
-        said = [Foreseen("speed while it moves", f"{speed:.3g} µm/s", "F/γ(1 + z of the latency) along its own heading")]
+        delay_s = self.delay_s or 0.0
+        hidden = speed * delay_s < math.sqrt(4.0 * conditions.plant.diffusion_um2_per_s * delay_s)
+        said = [
+            Foreseen("speed while it moves", f"{speed:.3g} µm/s", "F/γ(1 + z of the latency) along its own heading")
+        ]
         if hidden:
             said.append(Foreseen("heading", "hidden by diffusion", "vτ is below √(4Dτ)", True))
         return said

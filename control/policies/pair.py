@@ -55,8 +55,8 @@ class Pair(Force):
         if self.strength is None:
             return "light acts on all species alike, so a species matrix of unlike numbers needs mode: steered"
         if self.strength != 1.0:
-            return (f"its strength is {self.strength:g}, and light is painted as deep as the shape says (allowed: a matrix "
-                    "of 1; put the strength into the shape, or use mode: steered)")  # fmt: skip
+            return (f"its strength is {self.strength:g}, and light is painted as deep as the shape says (allowed: a "
+                    "matrix of 1; put the strength into the shape, or use mode: steered)")  # fmt: skip
         return ""
 
     @property

@@ -15,6 +15,7 @@ from control.plant import Plant
 from control.policies.force_context import Force
 
 Mode = Literal["steered", "landscape"]
+Runtime = Literal["eager", "onnx"]
 Corner = tuple[float, float]
 
 
@@ -43,7 +44,7 @@ class PolicyContext:
     mode: Mode
     trap: Trap
     recorded: bool  # the run flew before: settings that were ignored then are ignored again
-    open_network: Callable[[str, str, str], Policy]  # of a checkpoint's path, runtime and card SHA-256
+    open_network: Callable[[str, Runtime, str], Policy]  # of a checkpoint's path, runtime and card SHA-256
 
     @property
     def middle_um(self) -> Corner:

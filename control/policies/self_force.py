@@ -60,7 +60,9 @@ class Self(Force):
         """Of a particle that runs from its own past."""
         v, late = own.speed_um_per_s, own.late_um2_per_s
         rows = [
-            Foreseen("z = κτ", f"{own.running_rate_hz * own.delay_s:.3g}", "κ of the force where it runs, times the delay"),
+            Foreseen(
+                "z = κτ", f"{own.running_rate_hz * own.delay_s:.3g}", "κ of the force where it runs, times the delay"
+            ),
             Foreseen("speed", f"{v:.3g} µm/s", "γ v = F(v τ); of a harmonic ring κR/(1 + z) (P17, P20)"),
             Foreseen("persistence", f"{own.persistence_s:.3g} s", TURNS),
             Foreseen("late diffusion", f"{late:.3g} µm²/s ({late / d:.3g} D)", "v²/2 times that, + D/2(1 + z)² (P19)"),

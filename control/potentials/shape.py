@@ -44,6 +44,8 @@ class Shape(Protocol):
 class Central(ABC):
     """A shape of the distance alone: it says its radial energy and force, and the rest follows."""
 
+    kind: str
+
     @property
     def central(self) -> bool:
         return True

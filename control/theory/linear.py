@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,7 @@ def is_stable(terms: Terms) -> bool:
 
 
 def variance_um2(diffusion_um2_per_s: float, terms: Terms) -> float:
-    """<x^2> = (1 / pi) int_0^inf 2 D / |f(i omega)|^2 d omega; inf where it is not stable, nan where rates are too fast.
+    """<x^2> = (1 / pi) int_0^inf 2 D / |f(i omega)|^2 d omega; inf where unstable, nan where rates are too fast.
 
     With one term (kappa, 0) it is D / kappa (P4); with (kappa, tau) D (1 + sin z) / (kappa cos z) (P14).
     """
@@ -38,7 +39,7 @@ def variance_um2(diffusion_um2_per_s: float, terms: Terms) -> float:
     if steps > MOST_STEPS:
         return math.nan
     omega = np.linspace(0.0, last, steps + 1)  # [W] rad/s
-    f: NDArray[np.complex128] = 1j * omega
+    f: NDArray[np.complexfloating[Any, Any]] = 1j * omega
     for rate, delay in terms:
         f = f + rate * np.exp(-1j * omega * delay)
     turned = float(np.unwrap(np.angle(f))[-1])  # from 0; pi/2 where no zero lies on the right

@@ -6,7 +6,6 @@ its force is evaluated between that position and the centre, so that it acts ove
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -80,7 +79,7 @@ class OwnPast:
 
     @cached_property
     def running_rate_hz(self) -> float:
-        """kappa where it runs: minus the slope of the force at v (tau - a), over the drag; of a ring that of its minimum."""
+        """kappa where it runs: minus the slope of the force at v (tau - a), over the drag."""
         at_um = self.speed_um_per_s * (self.delay_s - self.age_s)
         kt_pn_um = self.conditions.plant.kt_pn_um
         before, beyond = (
@@ -118,7 +117,9 @@ class OwnPast:
         if age_s == 0.0:
             return self.delay_s
         conditions = self.conditions
-        force_pn = self.shape.radial_force_pn(np.array([v * (self.delay_s - age_s)]), kt_pn_um=conditions.plant.kt_pn_um)
+        force_pn = self.shape.radial_force_pn(
+            np.array([v * (self.delay_s - age_s)]), kt_pn_um=conditions.plant.kt_pn_um
+        )
         offset_um = float(conditions.wanted_pn(force_pn)[0]) / conditions.light.stiffness_pn_per_um
         left_um = min(offset_um, 0.5 * conditions.light.waist_um) - v * age_s
         return self.delay_s + age_s + v / left_um * age_s * self.delay_s
@@ -126,7 +127,9 @@ class OwnPast:
     @property
     def persistence_s(self) -> float:
         """How long a direction lasts (P18)."""
-        return active.persistence(self.conditions.plant.diffusion_um2_per_s, self.speed_um_per_s, self.turning_delay_s)[0]
+        return active.persistence(self.conditions.plant.diffusion_um2_per_s, self.speed_um_per_s, self.turning_delay_s)[
+            0
+        ]
 
     @property
     def rest_um2_per_s(self) -> float:

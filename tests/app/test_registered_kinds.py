@@ -23,7 +23,7 @@ from tests.app.flights import planned
 from tracking.settings import OWN_LOCATORS
 
 SMALL = ("camera.width_px=64", "camera.height_px=64", "sample.number=2", "sample.spacing_um=2.5")
-MORE = {  # what can't have a default
+MORE: dict[str, dict[str, Any]] = {  # what can't have a default
     "learned": {"checkpoint": "../checkpoints/ring_egnn.json"},
     "drawn": {"energy_kt": [-2.0, -1.0, 0.0], "points_um": [0.5, 1.0, 1.5]},
 }

@@ -111,7 +111,8 @@ def test_a_broken_plug_in_is_one_sentence(
     page = kinds("potentials", *OWN, plug=Shape)
     assert list(variants(page)) == ["harmonic", "annular"]
     (sentence,) = LEFT_OUT
-    assert sentence.startswith("warning: the plug-in 'broken' of broken 1.2 is left out (") and why in sentence
+    assert sentence.startswith("warning: the plug-in 'broken' of broken 1.2 is left out (")
+    assert why in sentence
     assert capsys.readouterr().err == f"{sentence}\n"
 
 

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from config.fields import describe, variants
 from config.reader import build, parse, write
 from control.potentials import AnyShape
-from control.potentials.wca import WCA
 from control.potentials.annular import Annular
 from control.potentials.constant import Constant
 from control.potentials.double_ring import DoubleRing
@@ -23,8 +22,9 @@ from control.potentials.gaussian import Gaussian
 from control.potentials.gaussian_ring import GaussianRing
 from control.potentials.harmonic import Harmonic
 from control.potentials.lennard_jones import LennardJones
-from control.potentials.yukawa import Yukawa
 from control.potentials.shape import Central, Floats, Shape
+from control.potentials.wca import WCA
+from control.potentials.yukawa import Yukawa
 
 KT = 4.07e-3
 MEMBERS: tuple[type, ...] = get_args(get_args(AnyShape)[0])

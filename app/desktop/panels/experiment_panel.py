@@ -13,7 +13,6 @@ from PyQt6.QtCore import QKeyCombination, QSize, Qt, pyqtSignal
 from PyQt6.QtGui import QKeySequence, QResizeEvent, QShortcut, QUndoCommand, QUndoStack
 from PyQt6.QtWidgets import QGridLayout, QPushButton, QScrollArea, QTabWidget, QVBoxLayout, QWidget
 
-from control.theory.conditions import Conditions
 from app.analysis.predictions import predict
 from app.assembly.given_keys import GONE
 from app.assembly.rig import Plan
@@ -32,6 +31,7 @@ from app.desktop.window.unsaved_edits import Unsaved
 from config.reader import plain
 from config.refused import Refused
 from control.experiment import Experiment
+from control.theory.conditions import Conditions
 
 IN_ONE_GO_S = 1.0
 FORM_PX = 350  # of height for the form with its tabs, where the panel has it: 320 for the fields
