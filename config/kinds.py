@@ -86,6 +86,22 @@ def kinds(page: str, *own: str | type, plug: type) -> Any:
     return Annotated[Union[tuple(classes)], Field(discriminator="kind")]  # noqa: UP007  made at run time
 
 
+def lazy(**pages: Callable[[], Any]) -> Callable[[str], Any]:
+    """A module's __getattr__ that makes its list pages when they are first asked for.
+
+    Plug-ins are imported then, not while the module that they import themselves is being imported. Annotations name
+    such a page as an attribute of its module.
+    """
+
+    @cache
+    def attribute(name: str) -> Any:
+        if name not in pages:
+            raise AttributeError(name)
+        return pages[name]()
+
+    return attribute
+
+
 def functions(page: str, *own: str) -> dict[str, Callable[..., Any]]:
     """The functions that plug-ins add to a list page of functions, by name; `own` are the names that are taken.
 

@@ -3,23 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import field
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from config.fields import Doc, Ge, Gt, Le, settings
-from config.kinds import kinds
+from control import policies
 from control.policies.keep_in_field import KeepInField
-from control.policies.policy_settings import Mode, PolicySettings, Trap
-
-if TYPE_CHECKING:
-    AnyPolicy = PolicySettings
-else:
-    AnyPolicy = kinds(
-        "policies",
-        "control.policies.programmed_law:Programmed",
-        "control.policies.learned_law:Learned",
-        "control.policies.calibrating:Calibrating",
-        plug=PolicySettings,
-    )
+from control.policies.policy_settings import Mode, Trap
 
 
 @settings
@@ -33,7 +22,7 @@ class Experiment:
     seed: Annotated[int, Ge(0), Doc("of everything that chance decides in a simulated rig")] = 1
     mode: Annotated[Mode, Doc("one trap a particle, or light painted about centres")] = "steered"
     trap: Trap = Trap()
-    policy: AnyPolicy
+    policy: policies.AnyPolicy
     species: Annotated[tuple[int, ...], Doc("species of particles 0, 1, 2, ... in the order of first sight")] = ()
     keep_in_field: Annotated[KeepInField | None, Doc("bring particles back before they leave the field")] = None
     set: Annotated[dict[str, Any], Doc("values of the rig, by dotted key")] = field(default_factory=dict)

@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from config.fields import Doc, Field, Ge, Gt, Interval, Le, settings
-from config.kinds import functions
-
-OWN_LOCATORS = ("auto", "centroid", "windows", "radial", "gaussian", "trackpy")
-PLUG_IN_LOCATORS = functions("locators", *OWN_LOCATORS)  # (Tracking, Rules) -> Locate, see tracking/tracker.py
-
-if TYPE_CHECKING:
-    Locator = str
-else:
-    Locator = Literal[(*OWN_LOCATORS, *PLUG_IN_LOCATORS)]
+from tracking.locate import page
 
 
 @settings
@@ -60,7 +52,7 @@ Region = Annotated[Rectangle | Ellipse, Field(discriminator="kind")]
 class Tracking:
     """Finding particles in a frame (trackpy's parameters of the same names) and linking them to those seen before."""
 
-    locator: Annotated[Locator, Doc("which locator finds the particles")] = "centroid"
+    locator: Annotated[page.Locator, Doc("which locator finds the particles")] = "centroid"
     diameter_px: Annotated[int, Ge(3), Le(501), Doc("an odd number a little larger than a particle's image")] = 11
     minmass: Annotated[float, Ge(0), Doc("least integrated brightness of a particle, grey levels")] = 100.0
     maxsize_px: Annotated[float | None, Gt(0), Doc("largest radius of gyration; empty: any")] = None

@@ -154,7 +154,7 @@ def of_memory(run: RunTables) -> list[Finding]:
     slower = math.sqrt(d / late_foreseen)
     return [
         *found,
-        Finding("D_eff", "µm²/s", late_foreseen, late, error, "D/(1 + z)², with the trap's lag (P9); slope of late MSD"),
+        Finding("D_eff", "µm²/s", late_foreseen, late, error, "D/(1 + z)², with the trap's lag (P9); late slope"),
         Finding("T_eff", "K", kelvin / slower, kelvin * ratio, kelvin * ratio * error / (2.0 * late) if late > 0
                 else math.nan, "T/(1 + z) (P9); T √(D_eff/D)"),
     ]  # fmt: skip

@@ -29,7 +29,8 @@ from control.contract import Expected, Frame, Order, OrderKind, Turn
 from control.loop import LoopMemory, Machine, turn
 from control.policies.learned_law import Learned
 from tracking.correct import NOTHING
-from tracking.settings import Locator, Tracking
+from tracking.locate.page import Locator
+from tracking.settings import Tracking
 from tracking.table import TableTracker
 from tracking.tracker import LinkingTracker
 

@@ -8,8 +8,8 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 
 from config.fields import Doc, Gt, settings
+from control import potentials
 from control.policies.force_context import Force, Glow, Now, Pull
-from control.potentials import AnyShape
 from control.theory import linear
 from control.theory.conditions import Conditions, Foreseen, minimum
 
@@ -19,7 +19,7 @@ class External(Force):
     """Each particle feels the shape, centred at one point of the field."""
 
     kind: Literal["external"] = "external"
-    shape: AnyShape
+    shape: potentials.AnyShape
     centre_um: Annotated[tuple[float, float] | None, Doc("left out: the middle of the field")] = None
     species: Annotated[tuple[int, ...] | None, Doc("who feels it; left out: everyone")] = None
     delay_s: Annotated[

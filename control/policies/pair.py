@@ -8,8 +8,8 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 
 from config.fields import Doc, Gt, settings
+from control import potentials
 from control.policies.force_context import Force, Glow, Now, Pull
-from control.potentials import AnyShape
 from control.theory import linear
 from control.theory.conditions import Conditions, Foreseen, minimum
 
@@ -19,7 +19,7 @@ class Pair(Force):
     """Each particle feels the shape, centred where each of the others is or was."""
 
     kind: Literal["pair"] = "pair"
-    shape: AnyShape
+    shape: potentials.AnyShape
     delay_s: Annotated[float | None, Gt(0), Doc("mean age of the centres; left out: the newest positions seen")] = None
     matrix: Annotated[
         tuple[tuple[float, ...], ...],

@@ -6,8 +6,8 @@ from typing import Annotated, ClassVar, Literal
 
 from config.fields import Doc, settings
 from config.refused import Refused
+from control import policies
 from control.contract import Policy
-from control.policies import AnyForce
 from control.policies.policy_settings import PolicyContext, PolicySettings
 from control.policies.predictive import Predictive
 from control.policies.programmed import Landscape, SteeredTraps
@@ -21,7 +21,7 @@ class Programmed(PolicySettings):
     """A law written as a sum of forces."""
 
     kind: Literal["programmed"] = "programmed"
-    forces: Annotated[tuple[AnyForce, ...], Doc("what each particle feels; they add up")]
+    forces: Annotated[tuple[policies.AnyForce, ...], Doc("what each particle feels; they add up")]
 
     takes_mode: ClassVar[bool] = True
 

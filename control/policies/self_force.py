@@ -6,8 +6,8 @@ import math
 from typing import Annotated, ClassVar, Literal
 
 from config.fields import Doc, Gt, settings
+from control import potentials
 from control.policies.force_context import Force, Glow, Now, Pull
-from control.potentials import AnyShape
 from control.theory.conditions import Conditions, Foreseen
 from control.theory.own_past import TURNS, OwnPast
 
@@ -19,7 +19,7 @@ class Self(Force):
     """Each particle feels the shape, centred where it was itself."""
 
     kind: Literal["self"] = "self"
-    shape: AnyShape
+    shape: potentials.AnyShape
     delay_s: Annotated[float | None, Gt(0), Doc("mean age of the centre; left out: the newest position seen")] = None
 
     about_own_past: ClassVar[bool] = True

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from config.kinds import kinds
+from config.kinds import kinds, lazy
 from control.potentials.shape import Shape
 
 if TYPE_CHECKING:
     AnyShape = Shape
 else:
-    AnyShape = kinds(
+    __getattr__ = lazy(AnyShape=lambda: kinds(
         "potentials",
         "control.potentials.harmonic:Harmonic",
         "control.potentials.annular:Annular",
@@ -24,4 +24,4 @@ else:
         "control.potentials.formula:Formula",
         "control.potentials.drawn:Drawn",
         plug=Shape,
-    )
+    ))  # fmt: skip

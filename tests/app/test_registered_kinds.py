@@ -15,12 +15,12 @@ from app.desktop.forms.defaults import begin
 from app.running.headless import fly
 from config.fields import variants
 from config.reader import Document, build
-from control.experiment import AnyPolicy, Experiment
-from control.policies import AnyForce
+from control.experiment import Experiment
+from control.policies import AnyForce, AnyPolicy
 from control.potentials import AnyShape
 from control.theory.conditions import Conditions
 from tests.app.flights import planned
-from tracking.settings import OWN_LOCATORS
+from tracking.locate.page import OWN_LOCATORS
 
 SMALL = ("camera.width_px=64", "camera.height_px=64", "sample.number=2", "sample.spacing_um=2.5")
 MORE: dict[str, dict[str, Any]] = {  # what can't have a default
