@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tracking.settings import Locator, Tracking
+from tracking.locate.page import Locator
+from tracking.settings import Tracking
 from tracking.tracker import locator as named
 
 Floats = NDArray[np.float64]

@@ -26,7 +26,8 @@ from app.console.json_file import write_json
 from config.geometry import Affine
 from control.contract import Frame, State, Tracks
 from tracking.correct import NOTHING, Correction
-from tracking.settings import Locator, Tracking
+from tracking.locate.page import Locator
+from tracking.settings import Tracking
 from tracking.tracker import LinkingTracker
 
 Floats = NDArray[np.float64]

@@ -29,8 +29,9 @@ from control.contract import Frame
 from tracking.link import LinkMemory, link
 from tracking.locate.centroid import Centroid
 from tracking.locate.features import Features
+from tracking.locate.page import Locator
 from tracking.locate.windows import WindowMemory, Windows
-from tracking.settings import Locator, Tracking
+from tracking.settings import Tracking
 from tracking.tracker import LinkingTracker
 
 REPEATS, QUICK_REPEATS = 15, 5

@@ -10,6 +10,7 @@ class Annular:
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import math
 import types
 from collections.abc import Callable, Iterator
@@ -24,7 +25,21 @@ from typing_extensions import Doc
 from config.units import unit_of
 from config.words import quoted
 
-__all__ = ["Doc", "Field", "FieldForm", "Ge", "Gt", "Interval", "Le", "Lt", "beyond", "bounds", "describe", "settings"]
+__all__ = [
+    "Doc",
+    "Field",
+    "FieldForm",
+    "Ge",
+    "Gt",
+    "Interval",
+    "Le",
+    "Lt",
+    "beyond",
+    "bounds",
+    "describe",
+    "set_absent",
+    "settings",
+]
 
 T = TypeVar("T")
 
@@ -43,6 +58,18 @@ def settings(cls: type[T]) -> type[T]:
     made = dataclass(frozen=True, kw_only=True)(cls)
     made.__pydantic_config__ = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)  # type: ignore[attr-defined]
     return made
+
+
+def set_absent(cls: type, **values: Any) -> None:
+    """Give a settings class the attributes that it does not declare as fields; to be called in __init_subclass__.
+
+    An attribute of the superclass itself would become the default of a field of the same name.
+    """
+    bases = [base for base in cls.__mro__ if base is cls or "__pydantic_config__" in vars(base)]
+    declared = {name for base in bases for name in inspect.get_annotations(base)}
+    for name, value in values.items():
+        if name not in declared and not hasattr(cls, name):
+            setattr(cls, name, value)
 
 
 @dataclass(frozen=True)

@@ -1,47 +1,14 @@
-"""What a person wants the particles to feel, and for how long: the experiment's settings."""
+"""The settings of an experiment: which law the particles feel, and for how long."""
 
 from __future__ import annotations
 
 from dataclasses import field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from config.fields import Doc, Field, Ge, Gt, Le, settings
-from control.policies import AnyForce
-from control.policies.calibrating import Calibrating
+from config.fields import Doc, Ge, Gt, Le, settings
+from control import policies
 from control.policies.keep_in_field import KeepInField
-
-
-@settings
-class Programmed:
-    """A law written as a sum of forces."""
-
-    kind: Literal["programmed"] = "programmed"
-    forces: Annotated[tuple[AnyForce, ...], Doc("what each particle feels; they add up")]
-
-
-@settings
-class Learned:
-    """A law that was learned: a checkpoint of models/."""
-
-    kind: Literal["learned"] = "learned"
-    checkpoint: Annotated[str, Doc("file, from the experiment's folder")]
-    runtime: Annotated[
-        Literal["eager", "onnx"], Doc("onnx: the .onnx file beside it, through ONNX Runtime where that is installed")
-    ] = "eager"
-    card_sha256: Annotated[str, Doc("of the checkpoint that is meant, as its card states it; left out: any")] = ""
-
-
-AnyPolicy = Annotated[Programmed | Learned | Calibrating, Field(discriminator="kind")]
-
-
-@settings
-class Trap:
-    """The trap that steers a particle in mode steered, and brings it back in both."""
-
-    depth_kt: Annotated[float, Gt(0), Doc("depth of one trap")] = 20.0
-    compensate_latency: Annotated[bool, Doc("divide forces by 1 + z of the latency")] = False
-    predict: Annotated[bool, Doc("aim at where particles will be, so that a potential acts as it is written")] = False
-    learn: Annotated[bool, Doc("with predict: learn stiffness, latency and noise from the run, too")] = True
+from control.policies.policy_settings import Mode, Trap
 
 
 @settings
@@ -53,11 +20,9 @@ class Experiment:
     rig: Annotated[str, Doc("rig file, from the experiment's folder")] = "../rigs/simulated.yaml"
     seconds: Annotated[float, Gt(0), Le(1e7), Doc("how long it runs without a window")] = 60.0
     seed: Annotated[int, Ge(0), Doc("of everything that chance decides in a simulated rig")] = 1
-    mode: Annotated[Literal["steered", "landscape"], Doc("one trap a particle, or light painted about centres")] = (
-        "steered"
-    )
+    mode: Annotated[Mode, Doc("one trap a particle, or light painted about centres")] = "steered"
     trap: Trap = Trap()
-    policy: AnyPolicy
+    policy: policies.AnyPolicy
     species: Annotated[tuple[int, ...], Doc("species of particles 0, 1, 2, ... in the order of first sight")] = ()
     keep_in_field: Annotated[KeepInField | None, Doc("bring particles back before they leave the field")] = None
     set: Annotated[dict[str, Any], Doc("values of the rig, by dotted key")] = field(default_factory=dict)

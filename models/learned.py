@@ -19,7 +19,6 @@ from models.cloud import Cloud, cloud
 from models.flight.onnx import OnnxFlight
 from models.flight.pack import Flight, pack
 from models.graph import all_edges, radius_edges
-from models.networks import why_not
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -133,7 +132,7 @@ def refuse(card: Card, path: Path) -> None:
         )
     if card.vectors or card.attributes:
         raise Refused(f"{path}: the network needs features that the instrument does not have (vectors or pairs)")
-    if why := why_not(card.network, card.dimension, card.reach):
+    if why := card.network.why_not(card.dimension, card.reach):
         raise Refused(f"{path}: {why}")
 
 

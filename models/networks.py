@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Annotated, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import torch
 from torch import nn
 
-from config.fields import Doc, Field, Ge, Gt, Le, settings
+from config.fields import Doc, Gt, Le, settings
+from config.kinds import kinds
 from config.refused import Refused
 from config.words import one_line
 from models.data.task import FeatureCounts
@@ -20,27 +21,16 @@ from models.frames.message import MessagePassing
 from models.frames.network import FrameAveragingNetwork
 from models.frames.pca import gated, principal
 from models.linear import VectorLinear
+from models.network_settings import Cutoff, Degree, Layers, NetworkSettings, Radial, Width, refuse_lone_radial
 from models.ponita.cloud import PonitaPoints
 from models.ponita.network import Ponita
 
 LARGEST_NETWORK = 50_000_000  # numbers in it, and in its kernels between orientations
 Net = TypeVar("Net", bound=nn.Module)
 
-Width = Annotated[int, Gt(0), Le(4096), Doc("channels of a layer")]
-Layers = Annotated[int, Gt(0), Le(64), Doc("rounds of messages")]
-Cutoff = Annotated[float | None, Gt(0), Doc("beyond this distance nobody is heard; left out: everybody is")]
-Radial = Annotated[int, Ge(0), Le(1024), Doc("Gaussians through which distances are also seen; needs a cut-off")]
-Degree = Annotated[int, Gt(0), Le(8), Doc("of the monomials of the invariants")]
-
-
-def refuse_lone_radial(cutoff: float | None, radial: int) -> None:
-    """Raises ValueError for Gaussians of the distance that have no cut-off to lie below."""
-    if radial and cutoff is None:
-        raise ValueError(f"'radial' is {radial}, and it needs a 'cutoff'")
-
 
 @settings
-class LinearSettings:
+class LinearSettings(NetworkSettings):
     """x + sum_k a_k v_k: what a network has to beat."""
 
     kind: Literal["linear"] = "linear"
@@ -51,9 +41,12 @@ class LinearSettings:
     def symmetry(self, dimension: int) -> str:
         return f"E({dimension})"
 
+    def why_not(self, dimension: int, reach: float | None) -> str:
+        return ""  # it has no neighbours
+
 
 @settings
-class PlainSettings:
+class PlainSettings(NetworkSettings):
     """Message passing on raw components: it knows no direction from another, and has all to learn."""
 
     kind: Literal["plain"] = "plain"
@@ -76,7 +69,7 @@ class PlainSettings:
 
 
 @settings
-class EgnnSettings:
+class EgnnSettings(NetworkSettings):
     """E(n)-equivariant graph neural network; without a cut-off the published one."""
 
     kind: Literal["egnn"] = "egnn"
@@ -97,7 +90,7 @@ class EgnnSettings:
 
 
 @settings
-class FrameSettings:
+class FrameSettings(NetworkSettings):
     """Message passing averaged over frames; an EGNN answers where frames are not to be trusted."""
 
     kind: Literal["fa_egnn"] = "fa_egnn"
@@ -131,7 +124,7 @@ class FrameSettings:
 
 
 @settings
-class FrameNetworkSettings:
+class FrameNetworkSettings(NetworkSettings):
     """FA-GNN: a new frame between layers, from the latent vectors. Everybody hears everybody."""
 
     kind: Literal["fa_gnn"] = "fa_gnn"
@@ -148,9 +141,16 @@ class FrameNetworkSettings:
     def symmetry(self, dimension: int) -> str:
         return f"{self.group}({dimension})"
 
+    def why_not(self, dimension: int, reach: float | None) -> str:
+        if self.width % dimension:
+            return f"'network.width' is {self.width}, and fa_gnn needs a multiple of the dimension, {dimension}"
+        if reach is not None:
+            return f"'network.kind' is fa_gnn, which has no cut-off, and within a reach ({reach:g}) a network needs one"
+        return ""
+
 
 @settings
-class PonitaSettings:
+class PonitaSettings(NetworkSettings):
     """PONITA on a grid of orientations."""
 
     kind: Literal["ponita"] = "ponita"
@@ -187,7 +187,7 @@ class PonitaSettings:
 
 
 @settings
-class PonitaPointsSettings:
+class PonitaPointsSettings(NetworkSettings):
     """PONITA with one orientation a neighbour: exact at every angle, and slow."""
 
     kind: Literal["ponita_points"] = "ponita_points"
@@ -208,16 +208,20 @@ class PonitaPointsSettings:
         return f"{self.group}({dimension})"
 
 
-AnyNetwork = Annotated[
-    LinearSettings
-    | PlainSettings
-    | EgnnSettings
-    | FrameSettings
-    | FrameNetworkSettings
-    | PonitaSettings
-    | PonitaPointsSettings,
-    Field(discriminator="kind"),
-]
+if TYPE_CHECKING:
+    AnyNetwork = NetworkSettings
+else:
+    AnyNetwork = kinds(
+        "networks",
+        LinearSettings,
+        PlainSettings,
+        EgnnSettings,
+        FrameSettings,
+        FrameNetworkSettings,
+        PonitaSettings,
+        PonitaPointsSettings,
+        plug=NetworkSettings,
+    )
 
 
 def made(build: Callable[[], Net], source: str) -> Net:
@@ -230,21 +234,3 @@ def made(build: Callable[[], Net], source: str) -> Net:
         return build()
     except (ValueError, RuntimeError, OverflowError, MemoryError) as error:
         raise Refused(f"{source}: this network can't be made ({one_line(error)})") from None
-
-
-def why_not(network: AnyNetwork, dimension: int, reach: float | None) -> str:
-    """Why a network is not for graphs of this `reach` in `dimension` dimensions; empty if it is.
-
-    Without a cut-off within the reach, forces jump when a neighbour crosses it.
-    """
-    if isinstance(network, FrameNetworkSettings) and network.width % dimension:
-        return f"'network.width' is {network.width}, and fa_gnn needs a multiple of the dimension, {dimension}"
-    if reach is None or isinstance(network, LinearSettings):
-        return ""
-    if isinstance(network, FrameNetworkSettings):
-        return f"'network.kind' is fa_gnn, which has no cut-off, and within a reach ({reach:g}) a network needs one"
-    if network.cutoff is None:
-        return f"'network.cutoff' is left out, and within a reach a network needs one ({reach:g} or less)"
-    if network.cutoff > reach:
-        return f"'network.cutoff' is {network.cutoff:g}, and nobody is shown from beyond the reach of {reach:g}"
-    return ""

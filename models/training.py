@@ -10,7 +10,7 @@ from models.data.clone import clone
 from models.data.colloid import REACH, colloid, is_hexagon
 from models.data.nbody import nbody
 from models.data.task import Task
-from models.networks import AnyNetwork, why_not
+from models.networks import AnyNetwork
 
 
 @settings
@@ -118,5 +118,5 @@ class Training:
     device: Annotated[Literal["cpu", "cuda"], Doc("where it is trained")] = "cpu"
 
     def __post_init__(self) -> None:
-        if why := why_not(self.network, self.task.dimension, self.task.reach):
+        if why := self.network.why_not(self.task.dimension, self.task.reach):
             raise ValueError(why)

@@ -54,6 +54,8 @@ def laid_out(page: Path, folder: Path) -> list[list[str]]:
     """The files of a page, written into `folder`; its commands, as words."""
     commands = []
     for kind, path, text in BLOCK.findall(page.read_text(encoding="utf-8")):
+        if kind == "toml":
+            continue
         if kind == "sh":
             commands += [shlex.split(line) for line in text.splitlines()]
             continue

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from config.fields import Doc, Field, Ge, Gt, Interval, Le, settings
-
-Locator = Literal["auto", "centroid", "windows", "radial", "gaussian", "trackpy"]
+from tracking.locate import page
 
 
 @settings
@@ -53,7 +52,7 @@ Region = Annotated[Rectangle | Ellipse, Field(discriminator="kind")]
 class Tracking:
     """Finding particles in a frame (trackpy's parameters of the same names) and linking them to those seen before."""
 
-    locator: Annotated[Locator, Doc("which locator finds the particles")] = "centroid"
+    locator: Annotated[page.Locator, Doc("which locator finds the particles")] = "centroid"
     diameter_px: Annotated[int, Ge(3), Le(501), Doc("an odd number a little larger than a particle's image")] = 11
     minmass: Annotated[float, Ge(0), Doc("least integrated brightness of a particle, grey levels")] = 100.0
     maxsize_px: Annotated[float | None, Gt(0), Doc("largest radius of gyration; empty: any")] = None
@@ -121,6 +120,8 @@ class Tracking:
     ] = ""
     excluded_regions: Annotated[tuple[Region, ...], Doc("of the image: what is found in them is no particle")] = ()
     classifier: Annotated[Sorting | None, Doc("names species from images; left out: all are of species 0")] = None
+
+    function_pages: ClassVar[dict[str, str]] = {"locator": "locators"}  # list pages of the functions that fields name
 
     def __post_init__(self) -> None:
         for name in ("diameter_px", "smoothing_size_px"):

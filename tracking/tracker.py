@@ -19,6 +19,7 @@ from tracking.locate.auto import MOST, Choice, choose
 from tracking.locate.centroid import Centroid
 from tracking.locate.features import Features, Locate
 from tracking.locate.gaussian import GaussianLocator
+from tracking.locate.page import plug_in_locators
 from tracking.locate.radial import Radial
 from tracking.locate.trackpy_locate import TrackpyLocate
 from tracking.locate.windows import (
@@ -50,6 +51,8 @@ LOCATORS: dict[str, Callable[[Tracking, Rules], Locate]] = {
 
 def locator(settings: Tracking, rules: Rules = NEWEST) -> Locate:
     """The full-frame locator that the settings name; `windows` and `auto` look at a full frame with `centroid`."""
+    if (plugged := plug_in_locators().get(settings.locator)) is not None:
+        return plugged(settings, rules)  # type: ignore[no-any-return]
     return LOCATORS.get(settings.locator, LOCATORS["centroid"])(settings, rules)
 
 

@@ -11,18 +11,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from app.analysis.conditions import Conditions, minimum
 from app.analysis.heat import work_kt
 from app.analysis.live_observables import bond_order
 from app.analysis.orientation import heading_memory, persistence_s
-from app.analysis.predicted_motion import foreseen_persistence_s, foreseen_speed_um_per_s, longest_delay_s
+from app.analysis.predicted_motion import foreseen_persistence_s, foreseen_speed_um_per_s, longest_delay_s, own_past
 from app.analysis.trajectories import POSITION, bonds, bonds_by_frame, msd, speeds
 from app.assembly.machine import build_light, latency_s
 from app.assembly.rig import Plan
-from control.experiment import Experiment, Programmed
+from control.experiment import Experiment
 from control.plant import Plant
+from control.potentials.shape import is_central
 from control.theory import delayed
+from control.theory.conditions import Conditions, minimum
 from control.theory.many import random_bond_order
+from control.theory.own_past import OwnPast
 
 Floats = NDArray[np.float64]
 
@@ -85,15 +87,9 @@ def in_blocks(values: pd.DataFrame, column: str) -> tuple[float, float]:
     return float(values[column].mean()), float(means.std(ddof=1) / math.sqrt(len(means)))
 
 
-def alone(run: RunTables) -> tuple[object, float | None] | None:
-    """(shape, delay) of the one self force that is the whole law; None for other laws, and where no law has acted."""
-    experiment = run.plan.experiment
-    if not run.acted:
-        return None
-    forces = experiment.policy.forces if isinstance(experiment.policy, Programmed) else ()
-    if len(forces) == 1 and forces[0].kind == "self" and getattr(forces[0].shape, "central", False):
-        return forces[0].shape, forces[0].delay_s
-    return None
+def alone(run: RunTables) -> OwnPast | None:
+    """The motion under a law that is one force about the particle's own past; None for others, and where none acted."""
+    return own_past(run.plan.experiment, run.means) if run.acted else None
 
 
 def findings(run: RunTables) -> list[Finding]:
@@ -143,48 +139,41 @@ def of_memory(run: RunTables) -> list[Finding]:
         late, error = late_diffusion(run, longest_delay_s(run.plan.experiment) if run.acted else 0.1)
         source = "slope of the late MSD" if run.acted else "kT/γ: no light has acted; slope of the MSD (P1)"
         return [Finding("D_eff", "µm²/s", d, late, error, source)]
-    shape, delay_s = law
     plant = run.plan.rig.plant
-    tau_s = delay_s or run.means.age_s
-    at_um, stiffness = minimum(shape, plant)
-    kappa = plant.rate_hz(stiffness)
-    z = kappa * tau_s
+    rate_hz = law.running_rate_hz if law.speed_um_per_s > 0.0 else law.rate_hz
     got_s = np.concatenate([table["delay_achieved_s"].dropna() for table in (run.forces, run.rings)])
-    achieved, jitter = (kappa * got_s.mean(), kappa * got_s.std()) if len(got_s) else (math.nan, math.nan)
-    found = [Finding("z = κτ", "", z, achieved, jitter, "κ of the minimum times the delay, as wanted and as achieved")]
-    if at_um > 1e-3:
-        return found + of_running(run, kappa, tau_s)
-    d = plant.diffusion_um2_per_s
-    late, error = late_diffusion(run, tau_s)
-    late_foreseen = delayed.long_diffusion_um2_per_s(d, kappa, tau_s)
+    achieved, jitter = (rate_hz * got_s.mean(), rate_hz * got_s.std()) if len(got_s) else (math.nan, math.nan)
+    source = "κ of the force where the particle is, times the delay, as wanted and as achieved"
+    found = [Finding("z = κτ", "", rate_hz * law.delay_s, achieved, jitter, source)]
+    if law.speed_um_per_s > 0.0:
+        return found + of_running(run, law)
+    d, kelvin = plant.diffusion_um2_per_s, plant.temperature_k
+    late, error = late_diffusion(run, law.delay_s)
     ratio = math.sqrt(late / d) if late > 0 else math.nan
-    kelvin = plant.temperature_k
+    late_foreseen = law.late_um2_per_s if law.is_trap else math.nan
+    slower = math.sqrt(d / late_foreseen)
     return [
         *found,
-        Finding("D_eff", "µm²/s", late_foreseen, late, error, "D/(1 + z)² (P9); slope of the late MSD"),
-        Finding("T_eff", "K", kelvin / (1.0 + z), kelvin * ratio, kelvin * ratio * error / (2.0 * late) if late > 0
+        Finding("D_eff", "µm²/s", late_foreseen, late, error, "D/(1 + z)², with the trap's lag (P9); late slope"),
+        Finding("T_eff", "K", kelvin / slower, kelvin * ratio, kelvin * ratio * error / (2.0 * late) if late > 0
                 else math.nan, "T/(1 + z) (P9); T √(D_eff/D)"),
     ]  # fmt: skip
 
 
-def of_running(run: RunTables, kappa: float, tau_s: float) -> list[Finding]:
+def of_running(run: RunTables, law: OwnPast) -> list[Finding]:
     """D_eff of a particle that runs from its own past, by how fast and how long it runs, and the T_eff that has it."""
-    experiment, plant = run.plan.experiment, run.plan.rig.plant
-    d = plant.diffusion_um2_per_s
-    rest = d / (2.0 * (1.0 + kappa * tau_s) ** 2)
-    lasting_s, speed = foreseen_persistence_s(experiment, run.means), foreseen_speed_um_per_s(experiment, run.means)
-    if not math.isfinite(lasting_s):
-        return []
-    seen_s, seen_error_s = lasting(run, tau_s, lasting_s)
+    plant, tau_s = run.plan.rig.plant, law.delay_s
+    seen_s, seen_error_s = lasting(run, tau_s, law.persistence_s)
     measured, error = in_blocks(speeds(run.tracks, tau_s, settle_s=tau_s), "speed_um_per_s")
-    late = measured**2 * seen_s / 2.0 + rest
+    late = measured**2 * seen_s / 2.0 + law.rest_um2_per_s
     off = late * math.hypot(2.0 * error / measured, seen_error_s / seen_s) if late > 0 else math.nan
-    foreseen = speed**2 * lasting_s / 2.0 + rest
     source = "v² times half of the persistence time, and D/2(1 + z)² (P19), of what was foreseen and what was measured"
-    hot = plant.temperature_k / d
+    hot = plant.temperature_k / plant.diffusion_um2_per_s
     return [
-        Finding("D_eff", "µm²/s", foreseen, late, off, source),
-        Finding("T_eff", "K", hot * foreseen, hot * late, hot * off, "T D_eff/D: how hot a bath would have to be"),
+        Finding("D_eff", "µm²/s", law.late_um2_per_s, late, off, source),
+        Finding(
+            "T_eff", "K", hot * law.late_um2_per_s, hot * late, hot * off, "T D_eff/D: how hot a bath would have to be"
+        ),
     ]
 
 
@@ -245,7 +234,6 @@ def of_speed(run: RunTables) -> list[Finding]:
 
 def of_heat(run: RunTables) -> list[Finding]:
     """Heat to the bath, per particle, both axes."""
-    rig = run.plan.rig
     if not run.acted:
         return []
     work = heat_rates(run)
@@ -253,10 +241,8 @@ def of_heat(run: RunTables) -> list[Finding]:
         return []
     mean, error = in_blocks(work, "rate")
     law, foreseen = alone(run), math.nan
-    if law is not None:
-        at_um, stiffness = minimum(law[0], rig.plant)
-        if at_um < 1e-3:
-            foreseen = 2.0 * delayed.heat_kt_per_s(rig.plant.rate_hz(stiffness), law[1] or run.means.age_s)
+    if law is not None and law.is_trap and law.ideal and law.rate_hz > 0.0:
+        foreseen = 2.0 * delayed.heat_kt_per_s(law.rate_hz, law.delay_s)
     return [Finding("heat to the bath", "kT/s", foreseen, mean, error, "2κ(z − 1)/(z + 1) (P12); work of the light")]
 
 
@@ -278,9 +264,8 @@ def heat_rates(run: RunTables) -> pd.DataFrame | None:
 
 def ring_um(experiment: Experiment, plant: Plant) -> float | None:
     """The radius of the ring that pairs are drawn to; None where the law has none."""
-    forces = experiment.policy.forces if isinstance(experiment.policy, Programmed) else ()
-    for force in forces:
-        if force.kind == "pair" and getattr(force.shape, "central", False):
+    for force in experiment.policy.forces:
+        if force.about_others and is_central(force.shape):
             at_um, _ = minimum(force.shape, plant)
             if at_um > 0.5 * plant.diameter_um:
                 return at_um

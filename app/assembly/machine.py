@@ -5,23 +5,16 @@ from __future__ import annotations
 from app.assembly.correction_images import correction_of
 from app.assembly.rig import Plan, RecordedRig, Rig, field_um, shortest_delay_s
 from config.geometry import Affine
-from config.refused import Refused
 from control.allocate import LightModel
 from control.contract import Classifier, Policy, Tracker
-from control.experiment import Experiment, Learned, Programmed
 from control.limits import Limits
 from control.loop import Machine
-from control.policies.calibrating import Calibrating, calibrating
 from control.policies.keep_in_field import Kept
-from control.policies.predictive import Predictive
-from control.policies.programmed import Landscape, SteeredTraps
-from control.potentials.painting import paint, spots_on_ring
+from control.policies.policy_settings import PolicyContext, Runtime
 from drivers.sim.ideal_bench import PlantCamera
 from tracking.rules import Rules
 from tracking.table import TableTracker
 from tracking.tracker import LinkingTracker as FrameTracker
-
-MOST_SPOTS = 100_000  # of a landscape, about all particles together: some 30 ms of arithmetic a turn
 
 
 def build_machine(made: Plan, source: str = "the experiment") -> Machine:
@@ -43,7 +36,7 @@ def build_machine(made: Plan, source: str = "the experiment") -> Machine:
         stale_s=rig.loop.stale_periods * period_s,
         species=experiment.species,
         confirmed=rig.confirmed,
-        probe_mw=rig.loop.probe_power_mw if isinstance(experiment.policy, Calibrating) else None,
+        probe_mw=rig.loop.probe_power_mw if experiment.policy.moves_probe else None,
         plant=None if isinstance(rig.camera, PlantCamera) else rig.plant,  # a table of particles is not linked
         recorded_light=rig.tracking.trapped == "recorded",
     )
@@ -94,77 +87,46 @@ def build_tracker(made: Plan) -> Tracker:
 
 def build_policy(made: Plan, light: LightModel, source: str) -> Policy:
     """The law of an experiment. Raises Refused."""
-    law, rig = made.experiment.policy, made.rig
-    if not isinstance(rig, RecordedRig):  # a run from before this was refused is verified as it was flown
-        refuse_ignored_settings(made.experiment, source)
-    if isinstance(law, Learned):
+    return made.experiment.policy.build(policy_context(made, light, source))
+
+
+def policy_context(made: Plan, light: LightModel, source: str) -> PolicyContext:
+    """What the law of a plan is built for."""
+    rig, experiment = made.rig, made.experiment
+    low_um, high_um = field_um(rig)
+
+    def open_network(checkpoint: str, runtime: Runtime, card_sha256: str) -> Policy:
         from models.learned import fly  # here, since torch takes seconds to import
 
-        return fly(made.folder / law.checkpoint, rig.plant, law.runtime, law.card_sha256)
-    low_um, high_um = field_um(rig)
-    if isinstance(law, Calibrating):
-        return calibrating(law, low_um, high_um, rig.optics.waist_um)
-    refuse_short_delays(law, rig, source)
-    middle_um = ((low_um[0] + high_um[0]) / 2.0, (low_um[1] + high_um[1]) / 2.0)
-    if made.experiment.mode == "steered":
-        trap = made.experiment.trap
-        if trap.predict:
-            return Predictive(law.forces, rig.plant, light, middle_um, rig.camera.exposure_s, learn=trap.learn)
-        return SteeredTraps(law.forces, rig.plant, light, middle_um, made.experiment.trap.compensate_latency)
-    rings = []
-    for index, force in enumerate(law.forces):
-        if why := force.why_not_painted():
-            raise Refused(f"{source}: policy.forces.{index}: {why}")
-        try:
-            rings.append(paint(force.shape, waist_um=light.waist_um, kt_pn_um=light.kt_pn_um))
-        except Refused as refused:
-            raise Refused(f"{source}: policy.forces.{index}.shape: {refused}") from None
-    centres = [1 if force.kind == "external" else max(rig.sample.number, 1) for force in law.forces]
-    spots = sum(
-        number * spots_on_ring(float(radius), light.waist_um)
-        for number, painted in zip(centres, rings, strict=True)
-        for radius in painted.radius_um
+        return fly(made.folder / checkpoint, rig.plant, runtime, card_sha256)
+
+    return PolicyContext(
+        source=source,
+        plant=rig.plant,
+        light=light,
+        low_um=low_um,
+        high_um=high_um,
+        exposure_s=rig.camera.exposure_s,
+        shortest_delay_s=shortest_delay_s(rig),
+        particles=rig.sample.number,
+        mode=experiment.mode,
+        trap=experiment.trap,
+        recorded=isinstance(rig, RecordedRig),
+        open_network=open_network,
     )
-    if spots > MOST_SPOTS:
-        raise Refused(f"{source}: sample.number: a landscape about {rig.sample.number} particles is {spots} spots "
-                      f"(allowed: {MOST_SPOTS})")  # fmt: skip
-    return Landscape(law.forces, tuple(rings), rig.plant, middle_um)
 
 
-def refuse_ignored_settings(experiment: Experiment, source: str) -> None:
-    """Raises Refused for settings that a law which is not programmed would fly without: they would change nothing."""
-    law, trap = experiment.policy, experiment.trap
-    if isinstance(law, Programmed):
-        return
-    for setting, asked, allowed in (
-        ("mode", experiment.mode if experiment.mode != "steered" else "", "steered"),
-        ("trap.predict", "true" if trap.predict else "", "false"),
-        ("trap.compensate_latency", "true" if trap.compensate_latency else "", "false"),
-    ):
-        if asked:
-            raise Refused(
-                f"{source}: {setting} is {asked}, and a {law.kind} law can't be flown so "
-                f"(allowed: {allowed}; a programmed law may have it)"
-            )
+def require_law(made: Plan, source: str) -> None:
+    """Raises Refused for what can be known to be wrong with a law without a network."""
+    made.experiment.policy.require(policy_context(made, build_light(made), source))
 
 
 def needs_network(made: Plan) -> bool:
     """Whether torch is needed to say whether it can fly."""
-    return isinstance(made.experiment.policy, Learned) or made.rig.tracking.classifier is not None
+    return made.experiment.policy.needs_network or made.rig.tracking.classifier is not None
 
 
 def ready_for_learned() -> None:
     """Import what a learned law needs. It takes a second, in which nobody else gets Python's lock: before the loop
     turns, so that such a law can be chosen while the beam is on."""
     import models.learned  # noqa: F401
-
-
-def refuse_short_delays(law: Programmed, rig: Rig, source: str) -> None:
-    """Raises Refused if a delay would need a position that was not yet seen."""
-    bound_s = shortest_delay_s(rig)
-    for index, force in enumerate(law.forces):
-        if force.delay_s is not None and force.delay_s < bound_s:
-            raise Refused(
-                f"{source}: policy.forces.{index}.delay_s is {force.delay_s:g} s, and on this rig it can't be less "
-                f"than {bound_s:.4g} s (latency and half a frame); leave it out for the newest position seen"
-            )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from app.assembly.recording import open_recording
 from app.assembly.rig import Plan, Rig, field_um
 from app.assembly.stored_memory import encoded
 from app.assembly.warm_up import pixel_type, warm_up_once
+from config.kinds import installed_plug_ins, require_recorded, used_plug_ins
 from config.reader import Document, build, parse, plain, put
 from config.refused import Refused
 from config.words import one_line, quoted
@@ -37,6 +38,8 @@ def plan_after(before: Plan, text: str, source: str = "") -> Plan:
     """
     source += "the experiment of an APPLY"
     made: Experiment = build(parse(text, source), Experiment)
+    if before.plug_ins is not None:
+        require_recorded(used_plug_ins(made), before.plug_ins, f"{source}: ")
     if made.set == before.experiment.set:
         return replace(before, experiment=made)
     bench = Document(source, plain(before.rig), {})
@@ -177,6 +180,12 @@ def corrected_by(made: Plan) -> dict[str, Any]:
     return {corrections.DATASET: corrections.listed(made.corrections)} if made.corrections else {}
 
 
+def plug_ins() -> dict[str, Any]:
+    """The plug-ins that are installed, for a run's header: an APPLY may use any of them. Empty: there are none."""
+    listed = [asdict(plug_in) for plug_in in installed_plug_ins()]
+    return {"plug_ins": listed} if listed else {}
+
+
 def open_recorder(instrument: Instrument, path: Path, *, frames: bool, source: str = "") -> Journal:
     """A journal for this run. It waits for the disk only where nobody waits for the particles."""
     from config.reader import write
@@ -198,7 +207,7 @@ def open_recorder(instrument: Instrument, path: Path, *, frames: bool, source: s
         calibration=header_of_calibration(made.rig),
         versions=versions(),
         git_hash=git_hash(Path(__file__).parent),
-        extra={"folder": str(made.folder), **device_facts(instrument), **corrected_by(made)},
+        extra={"folder": str(made.folder), **device_facts(instrument), **corrected_by(made), **plug_ins()},
         started=wall_clock(),
         corrections=made.corrections,
     )

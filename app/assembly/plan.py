@@ -13,11 +13,13 @@ from app.assembly.correction_images import located, located_set, with_correction
 from app.assembly.machine import build_machine
 from app.assembly.rig import RIG_KEYS, Plan, RecordedRig, Rig
 from app.console.options import LARGEST_SEED
+from config.kinds import recorded_plug_ins, require_installed, require_recorded, used_plug_ins
 from config.reader import Document, build, override, parse, put, put_all, read
 from config.refused import Refused
 from config.words import quoted
-from control.experiment import Experiment, Learned
+from control.experiment import Experiment
 from control.plant import spot_stiffness
+from control.policies.learned_law import Learned
 from drivers.deflectors.serial_galvo import SerialGalvo
 from drivers.journal import Header, Kind
 from drivers.journal.corrections import Images
@@ -191,8 +193,11 @@ def plan_of(header: Header, source: str = "") -> Plan:
     Args:
         source: what an error begins with: the run's file, and a colon.
     """
+    plug_ins = recorded_plug_ins(header.extra.get("plug_ins", []), source)
+    require_installed(plug_ins, header.rig, header.experiment, source=source)
     made = plan_from(header.rig, header.experiment, Path(header.extra.get("folder", ".")), RecordedRig, source)
-    made = replace(made, kernels=kernels_of(header), corrections=header.corrections)
+    require_recorded(used_plug_ins(made.rig, made.experiment), plug_ins, source)
+    made = replace(made, kernels=kernels_of(header), corrections=header.corrections, plug_ins=plug_ins)
     if header.calibration.get("map") != "unconfirmed":
         return made
     return replace(made, rig=replace(made.rig, calibration=replace(made.rig.calibration, map="unconfirmed")))

@@ -12,6 +12,7 @@ from app.assembly.calibration_file import Calibration
 from app.assembly.probe_move import AGAIN, devices_of, why_it_does_not_count
 from config.fields import Doc, Ge, Gt, Interval, settings
 from config.geometry import Affine
+from config.kinds import PlugIn
 from config.refused import Refused
 from config.warp import Map
 from control.calibrate.plane import sensor_map
@@ -136,6 +137,7 @@ class Plan:
     experiment: Experiment
     folder: Path  # of the experiment: where its checkpoints are
     kernels: int = NEWEST_KERNELS  # of a recorded run: those that it was made with
+    plug_ins: tuple[PlugIn, ...] | None = None  # of a recorded run: those that were installed then
     corrections: Images = field(default_factory=dict, compare=False)  # of camera images, by the files that name them
     taken: tuple[str, ...] = ()  # of a recording: what of its frame rate and scale was taken from where, in sentences
     unknown: tuple[

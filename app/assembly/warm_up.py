@@ -26,10 +26,11 @@ from app.assembly.garbage_collection import every_object
 from app.assembly.rig import Plan
 from app.console.terminal import say
 from control.contract import Expected, Frame, Order, OrderKind, Turn
-from control.experiment import Learned
 from control.loop import LoopMemory, Machine, turn
+from control.policies.learned_law import Learned
 from tracking.correct import NOTHING
-from tracking.settings import Locator, Tracking
+from tracking.locate.page import Locator
+from tracking.settings import Tracking
 from tracking.table import TableTracker
 from tracking.tracker import LinkingTracker
 

@@ -6,10 +6,8 @@ from collections.abc import Iterator
 
 from app.assembly.machine import build_machine
 from app.assembly.rig import Plan
-from control.experiment import Programmed
 from control.loop import Machine
 from control.policies.force_context import Force
-from control.policies.pair import Pair
 from control.potentials.painting import Rings, paint, painted_force_pn, saddle_node_delay_s
 
 MISSED = 0.1  # share of the deepest point by which a painted potential may miss what was asked for
@@ -17,22 +15,22 @@ MISSED = 0.1  # share of the deepest point by which a painted potential may miss
 
 def warnings_of(made: Plan) -> tuple[str, ...]:
     """One sentence each: a landscape that asks for too much power, that the light can't follow, that can't carry."""
-    law = made.experiment.policy
-    if not isinstance(law, Programmed):
+    forces = made.experiment.policy.forces
+    if not forces:
         return ()
     machine, number = build_machine(made), max(made.rig.sample.number, 1)
     if made.experiment.mode == "steered":
         return tuple(_over_budget(machine, number * machine.light.trap_kt / machine.light.depth_kt_per_mw, number))
     light = machine.light
-    painted = [paint(force.shape, waist_um=light.waist_um, kt_pn_um=light.kt_pn_um) for force in law.forces]
-    centres = [number if force.kind != "external" else 1 for force in law.forces]
+    painted = [paint(force.shape, waist_um=light.waist_um, kt_pn_um=light.kt_pn_um) for force in forces]
+    centres = [force.number_of_centres(number) for force in forces]
     total_kt = sum(rings.total_kt.sum() * count for rings, count in zip(painted, centres, strict=True))
     said = list(_over_budget(machine, float(total_kt) / light.depth_kt_per_mw, number))
     trap = made.experiment.trap
     for name, asked in (("predict", trap.predict), ("compensate_latency", trap.compensate_latency)):
         if asked:
             said.append(f"trap.{name} is of mode steered, and changes nothing in mode landscape")
-    for index, (force, rings) in enumerate(zip(law.forces, painted, strict=True)):
+    for index, (force, rings) in enumerate(zip(forces, painted, strict=True)):
         said += [f"policy.forces.{index}: {text}" for text in _of_light(made, machine, force, rings)]
     return tuple(said)
 
@@ -50,7 +48,7 @@ def _of_light(made: Plan, machine: Machine, force: Force, rings: Rings) -> Itera
     light = machine.light
     if rings.residual_kt > MISSED * float(rings.total_kt.max(initial=0.0)):
         yield f"light of this waist misses the potential by up to {rings.residual_kt:.2g} kT"
-    if force.delay_s is None or isinstance(force, Pair) or not len(rings.radius_um) or rings.radius_um.max() == 0.0:
+    if force.delay_s is None or not force.about_own_past or not len(rings.radius_um) or rings.radius_um.max() == 0.0:
         return
     longest_s = saddle_node_delay_s(
         lambda r_um: painted_force_pn(rings, r_um, waist_um=light.waist_um, kt_pn_um=light.kt_pn_um),

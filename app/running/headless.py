@@ -29,7 +29,6 @@ from config.refused import Refused
 from config.words import one_line
 from control.contract import STILL_LIT, Beam, Camera, CrashRecorder, Ended, Fault, Frame, Level, Order, Recorder, Turn
 from control.loop import UNCONFIRMED, run
-from control.policies.calibrating import Calibrating
 
 RUNS = Path("runs")
 NO_RECORD = "no record, no beam: "  # what the loop says before the recorder's words
@@ -215,7 +214,7 @@ def close_record(recorder: Recorder, trips: Sequence[str]) -> None:
 
 def refuse_unconfirmed(made: Plan, armed: bool) -> None:
     """Raises Refused where ARM would be: nobody is there to read why the run stays dark."""
-    if armed and not made.rig.confirmed and not isinstance(made.experiment.policy, Calibrating):
+    if armed and not made.rig.confirmed and not made.experiment.policy.moves_probe:
         raise Refused(f"{made.rig.title}: {UNCONFIRMED} ({made.rig.why_unconfirmed}), or run it with --dark")
 
 

@@ -14,14 +14,14 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import Any
 
-from app.assembly.machine import build_light, build_machine, needs_network, refuse_ignored_settings, refuse_short_delays
+from app.assembly.machine import build_machine, needs_network, require_law
 from app.assembly.plan import flyable
 from app.assembly.rig import Plan
 from app.console.error_words import sentence
 from app.running.process_side import PlanTexts
 from config.reader import read
 from config.refused import Refused
-from control.experiment import Learned, Programmed
+from control.policies.learned_law import Learned
 
 STANDS_S = 2.0  # a refusal is asked for anew after so long: the file may have been mended
 CHECKING = "the network is being loaded and checked"
@@ -35,11 +35,8 @@ def at_once(made: Plan, source: str) -> Plan:
     """`app.assembly.plan.flyable`, but for what only a network's own process can say. Raises Refused."""
     if not needs_network(made):
         return flyable(made, source)
-    build_light(made)
-    refuse_ignored_settings(made.experiment, source)
+    require_law(made, source)
     law = made.experiment.policy
-    if isinstance(law, Programmed):
-        refuse_short_delays(law, made.rig, source)
     if not isinstance(law, Learned) or law.card_sha256:
         return made
     stated = read(made.folder / law.checkpoint).data.get("card_sha256")

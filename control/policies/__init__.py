@@ -1,13 +1,40 @@
-"""The list page of programmed forces: what a law may be made of. A new one is one file and one line here."""
+"""The list pages of policies and of programmed forces: a new one is one file, and one line here."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING
 
-from config.fields import Field
-from control.policies.external import External
-from control.policies.motile import Motile
-from control.policies.pair import Pair
-from control.policies.self_force import Self
+from config.kinds import kinds, lazy
 
-AnyForce = Annotated[Self | Pair | External | Motile, Field(discriminator="kind")]
+if TYPE_CHECKING:
+    from control.policies.force_context import Force
+    from control.policies.policy_settings import PolicySettings
+
+    AnyForce = Force
+    AnyPolicy = PolicySettings
+else:
+
+    def _forces():
+        from control.policies.force_context import Force
+
+        return kinds(
+            "forces",
+            "control.policies.self_force:Self",
+            "control.policies.pair:Pair",
+            "control.policies.external:External",
+            "control.policies.motile:Motile",
+            plug=Force,
+        )
+
+    def _policies():
+        from control.policies.policy_settings import PolicySettings
+
+        return kinds(
+            "policies",
+            "control.policies.programmed_law:Programmed",
+            "control.policies.learned_law:Learned",
+            "control.policies.calibrating:Calibrating",
+            plug=PolicySettings,
+        )
+
+    __getattr__ = lazy(AnyForce=_forces, AnyPolicy=_policies)

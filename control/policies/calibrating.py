@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from config.fields import Doc, Field, Ge, Gt, Interval, settings
 from control.calibrate.scan import scattered
 from control.contract import Forces, Policy, Seen, State
+from control.policies.policy_settings import PolicyContext, PolicySettings
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -68,20 +69,21 @@ AnyMotion = Annotated[Scan | Carry | Flash, Field(discriminator="kind")]
 
 
 @settings
-class Calibrating:
+class Calibrating(PolicySettings):
     """A calibration's own policy. It is the only one that an unconfirmed map may be probed with."""
 
     kind: Literal["calibrating"] = "calibrating"
     motion: Annotated[AnyMotion, Doc("how the spots move")] = Carry()
 
+    moves_probe: ClassVar[bool] = True
 
-def calibrating(made: Calibrating, low_um: Corner, high_um: Corner, waist_um: float) -> Policy:
-    """The Policy plug of a calibration over a field with these corners."""
-    if isinstance(made.motion, Scan):
-        return Scanning(made.motion, low_um, high_um)
-    if isinstance(made.motion, Flash):
-        return Flashing(made.motion, low_um, high_um)
-    return Carrying(made.motion, low_um, high_um, waist_um)
+    def build(self, context: PolicyContext) -> Policy:
+        self.require(context)
+        if isinstance(self.motion, Scan):
+            return Scanning(self.motion, context.low_um, context.high_um)
+        if isinstance(self.motion, Flash):
+            return Flashing(self.motion, context.low_um, context.high_um)
+        return Carrying(self.motion, context.low_um, context.high_um, context.light.waist_um)
 
 
 @dataclass(frozen=True)

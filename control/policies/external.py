@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import math
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 
 from config.fields import Doc, Gt, settings
-from control.policies.force_context import Glow, Now, Pull
-from control.potentials import AnyShape
+from control import potentials
+from control.policies.force_context import Force, Glow, Now, Pull
+from control.theory import linear
+from control.theory.conditions import Conditions, Foreseen, minimum
 
 
 @settings
-class External:
+class External(Force):
     """Each particle feels the shape, centred at one point of the field."""
 
     kind: Literal["external"] = "external"
-    shape: AnyShape
+    shape: potentials.AnyShape
     centre_um: Annotated[tuple[float, float] | None, Doc("left out: the middle of the field")] = None
     species: Annotated[tuple[int, ...] | None, Doc("who feels it; left out: everyone")] = None
     delay_s: Annotated[
         float | None, Gt(0), Doc("the force is fed back from where the particle was, this long ago (P14)")
     ] = None
+
+    about_one_point: ClassVar[bool] = True
 
     def pull(self, now: Now) -> Pull:
         place_um = now.position_um if self.delay_s is None else now.past_um(self.delay_s)
@@ -40,3 +45,33 @@ class External:
         if self.delay_s is not None:
             return "painted light acts at once, so an external force with a delay needs mode: steered"
         return ""
+
+    def predict(self, conditions: Conditions) -> list[Foreseen]:
+        """What a particle does that feels this force alone."""
+        shape, plant = self.shape, conditions.plant
+        if not shape.central:
+            push_pn = np.asarray(shape.force_pn(np.zeros((1, 2)), kt_pn_um=plant.kt_pn_um))[0]
+            speed = conditions.speed_under_um_per_s(float(np.hypot(*push_pn)))
+            return [Foreseen("drift", f"{speed:.3g} µm/s", "F/γ(1 + z of the latency) at the centre")]
+        at_um, stiffness = minimum(shape, plant)
+        if stiffness <= 0:
+            return []
+        kappa = plant.rate_hz(stiffness)
+        delay_s = self.delay_s if self.delay_s is not None else conditions.lag_s
+        terms = (*conditions.trap_terms, (conditions.softened_hz(kappa), delay_s))
+        variance_um2 = linear.variance_um2(plant.diffusion_um2_per_s, terms)
+        rows = []
+        if math.isfinite(variance_um2):
+            source = (
+                "√(kT/k) (P4)" if delay_s == 0.0 else "of a force from a past position (P14), with the trap's own lag"
+            )
+            rows.append(Foreseen("rms about the minimum", f"{1e3 * math.sqrt(variance_um2):.3g} nm", source))
+        if self.delay_s is not None and at_um < 1e-3:
+            stays = "never settles" if variance_um2 == math.inf else "stable"
+            source = "without a lag stable below π/2 (P14)"
+            rows.append(Foreseen("z = κτ", f"{kappa * delay_s:.3g}, {stays}", source, stays != "stable"))
+        elif variance_um2 == math.inf:
+            rows.append(
+                Foreseen("rms about the minimum", "never settles", "the latency is too long for this stiffness", True)
+            )
+        return rows

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from config.fields import set_absent
 from control.contract import Seen, State
 from control.plant import Plant
 from control.potentials.shape import Shape
+from control.theory.conditions import Conditions, Foreseen
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -68,22 +71,39 @@ class Glow:
     centre_um: Floats = field(default_factory=lambda: np.empty((0, 2)))  # [M, 2]
 
 
-class Force(Protocol):
-    """A programmed force: how it pulls a steered trap, and round what it is painted."""
+class Force(ABC):
+    """A programmed force: how it pulls a steered trap, and the centres about which it is painted.
 
-    @property
-    def kind(self) -> str: ...
+    A subclass is a settings class with a `kind` and `pull`; the rest has answers that suit a force without light.
+    """
 
-    @property
-    def shape(self) -> Shape: ...
+    kind: str
+    shape: Shape | None  # the potential that it is made of; None where it declares none
+    delay_s: float | None  # mean age of the positions that it uses; None: the newest
+    about_own_past: ClassVar[bool] = False  # the shape is centred where the particle itself was
+    about_others: ClassVar[bool] = False  # the shape is centred at each of the other particles
+    about_one_point: ClassVar[bool] = False  # painted once, not about each particle
 
-    @property
-    def delay_s(self) -> float | None: ...
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        set_absent(cls, shape=None, delay_s=None)
 
-    def pull(self, now: Now) -> Pull: ...
+    @abstractmethod
+    def pull(self, now: Now) -> Pull:
+        """The force on each particle of this turn. A pure function: earlier positions are in `now.past_um`."""
 
-    def glow(self, now: Now) -> Glow: ...
+    def number_of_centres(self, particles: int) -> int:
+        """How many times the shape is painted about so many particles."""
+        return 1 if self.about_one_point else max(particles, 1)
+
+    def glow(self, now: Now) -> Glow:
+        """The centres about which the shape is painted (mode landscape)."""
+        return Glow()
 
     def why_not_painted(self) -> str:
-        """Why light can't do this, in words; empty where it can."""
-        ...
+        """Why light can't exert this force (mode landscape); empty where it can."""
+        return f"a force of the kind {self.kind} is not painted, and needs mode: steered"
+
+    def predict(self, conditions: Conditions) -> list[Foreseen] | None:
+        """What this force will do, from closed forms; None where there are none."""
+        return None

@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from config.fields import Doc, Gt, Interval, settings
-from control.policies.force_context import Floats, Glow, Now, Pull
-from control.potentials import Constant
+from control.policies.force_context import Floats, Force, Glow, Now, Pull
+from control.potentials.constant import Constant
+from control.theory.conditions import Conditions, Foreseen
 
 
 @settings
-class Motile:
+class Motile(Force):
     """A constant drive along the particle's own heading, switched by what it perceives of the others.
 
     Its heading is the way that it has come in the last delay_s. What it perceives is a sum over all others in its cone
@@ -38,7 +39,7 @@ class Motile:
         if self.delay_s is None:
             raise ValueError("a motile particle needs a delay_s: its heading is the way that it has come since then")
 
-    @property
+    @property  # type: ignore[override]
     def shape(self) -> Constant:
         """What carries it while it moves; its direction is the particle's own."""
         return Constant(magnitude_pn=self.drive_pn)
@@ -71,3 +72,15 @@ class Motile:
 
     def why_not_painted(self) -> str:
         return "light acts on everybody alike, so a particle that moves by itself needs mode: steered"
+
+    def predict(self, conditions: Conditions) -> list[Foreseen]:
+        """What a particle does that feels this force alone."""
+        speed = conditions.speed_under_um_per_s(self.drive_pn)
+        delay_s = self.delay_s or 0.0
+        hidden = speed * delay_s < math.sqrt(4.0 * conditions.plant.diffusion_um2_per_s * delay_s)
+        said = [
+            Foreseen("speed while it moves", f"{speed:.3g} µm/s", "F/γ(1 + z of the latency) along its own heading")
+        ]
+        if hidden:
+            said.append(Foreseen("heading", "hidden by diffusion", "vτ is below √(4Dτ)", True))
+        return said

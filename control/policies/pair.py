@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import math
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 
 from config.fields import Doc, Gt, settings
-from control.policies.force_context import Glow, Now, Pull
-from control.potentials import AnyShape
+from control import potentials
+from control.policies.force_context import Force, Glow, Now, Pull
+from control.theory import linear
+from control.theory.conditions import Conditions, Foreseen, minimum
 
 
 @settings
-class Pair:
+class Pair(Force):
     """Each particle feels the shape, centred where each of the others is or was."""
 
     kind: Literal["pair"] = "pair"
-    shape: AnyShape
+    shape: potentials.AnyShape
     delay_s: Annotated[float | None, Gt(0), Doc("mean age of the centres; left out: the newest positions seen")] = None
     matrix: Annotated[
         tuple[tuple[float, ...], ...],
         Doc("strength by species: the row feels the column; an unsymmetric one breaks Newton's third law on purpose"),
     ] = ((1.0,),)
+
+    about_others: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not self.matrix or any(len(row) != len(self.matrix) for row in self.matrix):
@@ -47,6 +52,44 @@ class Pair:
         return Glow(now.particle, now.past_um(self.delay_s))
 
     def why_not_painted(self) -> str:
-        if len({value for row in self.matrix for value in row}) > 1:
+        if self.strength is None:
             return "light acts on all species alike, so a species matrix of unlike numbers needs mode: steered"
+        if self.strength != 1.0:
+            return (f"its strength is {self.strength:g}, and light is painted as deep as the shape says (allowed: a "
+                    "matrix of 1; put the strength into the shape, or use mode: steered)")  # fmt: skip
         return ""
+
+    @property
+    def strength(self) -> float | None:
+        """The one strength between all species; None where there are several."""
+        values = {value for row in self.matrix for value in row}
+        return values.pop() if len(values) == 1 else None
+
+    def predict(self, conditions: Conditions) -> list[Foreseen]:
+        """What two particles do that feel this force alone."""
+        shape, plant = self.shape, conditions.plant
+        if not shape.central or (self.strength is not None and self.strength <= 0.0):
+            return []
+        at_um, stiffness = minimum(shape, plant)
+        if stiffness <= 0 or at_um < 1e-3:
+            return []
+        rows = [Foreseen("lattice constant", f"{at_um:.3g} µm", "the potential's minimum (P23)")]
+        if self.strength is not None:
+            rows += self._bond(conditions, plant.rate_hz(stiffness * self.strength))
+        if at_um < plant.diameter_um:
+            rows.append(Foreseen("contact", "the ring is inside the particle", f"d = {plant.diameter_um:g} µm", True))
+        return rows
+
+    def _bond(self, conditions: Conditions, kappa: float) -> list[Foreseen]:
+        """Of one bond of rate kappa: r' = -kappa (r(t - a) + r(t - tau)), beside the lag of both traps (P21)."""
+        delay_s = self.delay_s or conditions.age_s
+        rate = conditions.softened_hz(kappa)
+        terms = (*conditions.trap_terms, (rate, conditions.lag_s), (rate, delay_s))
+        variance_um2 = linear.variance_um2(2.0 * conditions.plant.diffusion_um2_per_s, terms)
+        rows = [Foreseen("z = κτ", f"{kappa * delay_s:.3g}", "κ of the minimum times the age of what was seen")]
+        if math.isfinite(variance_um2):
+            source = "one bond, √(D(1 + z)/κ) for small z (P21)"
+            rows.append(Foreseen("bond, rms", f"{1e3 * math.sqrt(variance_um2):.3g} nm", source))
+        elif variance_um2 == math.inf:
+            rows.append(Foreseen("bond, rms", "never settles", "the latency is too long for this stiffness", True))
+        return rows

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import math
+from typing import Annotated, ClassVar, Literal
 
 from config.fields import Doc, Gt, settings
-from control.policies.force_context import Glow, Now, Pull
-from control.potentials import AnyShape
+from control import potentials
+from control.policies.force_context import Force, Glow, Now, Pull
+from control.theory.conditions import Conditions, Foreseen
+from control.theory.own_past import TURNS, OwnPast
+
+SLOWED = "T/(1 + z), z = κ_t a + κ(τ − a) of a trap put from a place of age a (P9)"
 
 
 @settings
-class Self:
+class Self(Force):
     """Each particle feels the shape, centred where it was itself."""
 
     kind: Literal["self"] = "self"
-    shape: AnyShape
+    shape: potentials.AnyShape
     delay_s: Annotated[float | None, Gt(0), Doc("mean age of the centre; left out: the newest position seen")] = None
+
+    about_own_past: ClassVar[bool] = True
 
     def pull(self, now: Now) -> Pull:
         offset_um = now.position_um - now.past_um(self.delay_s)
@@ -26,3 +33,40 @@ class Self:
 
     def why_not_painted(self) -> str:
         return ""
+
+    def predict(self, conditions: Conditions) -> list[Foreseen]:
+        """What a particle does that feels this force alone."""
+        if not self.shape.central:
+            return []
+        own, plant = OwnPast.of(self, conditions), conditions.plant
+        d = plant.diffusion_um2_per_s
+        if own.speed_um_per_s > 0.0:
+            return self._running(own, d)
+        if not own.is_trap:
+            return []
+        slower = 1.0 + own.slow_z(own.rate_hz)
+        source = SLOWED if own.age_s > 0.0 else "T/(1 + z), slow motion (P9)"
+        rows = [
+            Foreseen("z = κτ", f"{own.rate_hz * own.delay_s:.3g}", "κ of the minimum times the delay"),
+            Foreseen("T_eff", f"{plant.temperature_k / slower:.3g} K", source),
+            Foreseen("late diffusion", f"{own.late_um2_per_s:.3g} µm²/s", "D/(1 + z)², z as of T_eff (P9)"),
+        ]
+        if own.ideal and own.rate_hz * own.delay_s > 1:
+            top_um2 = d * (1.0 + own.rate_hz * own.delay_s) / own.rate_hz
+            rows.append(Foreseen("MSD turns back at", f"{top_um2:.3g} µm²", "D(1 + z)/κ, both axes (P8)"))
+        return rows
+
+    def _running(self, own: OwnPast, d: float) -> list[Foreseen]:
+        """Of a particle that runs from its own past."""
+        v, late = own.speed_um_per_s, own.late_um2_per_s
+        rows = [
+            Foreseen(
+                "z = κτ", f"{own.running_rate_hz * own.delay_s:.3g}", "κ of the force where it runs, times the delay"
+            ),
+            Foreseen("speed", f"{v:.3g} µm/s", "γ v = F(v τ); of a harmonic ring κR/(1 + z) (P17, P20)"),
+            Foreseen("persistence", f"{own.persistence_s:.3g} s", TURNS),
+            Foreseen("late diffusion", f"{late:.3g} µm²/s ({late / d:.3g} D)", "v²/2 times that, + D/2(1 + z)² (P19)"),
+        ]
+        if v * own.delay_s < 1.5 * math.sqrt(d * own.delay_s):
+            rows.append(Foreseen("activity", "hidden by diffusion", "vτ is below 1.5 √(Dτ) (P19)", True))
+        return rows

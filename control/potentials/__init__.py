@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING
 
-from config.fields import Field
-from control.potentials.annular import Annular as Annular
-from control.potentials.constant import Constant as Constant
-from control.potentials.double_ring import DoubleRing as DoubleRing
-from control.potentials.drawn import Drawn as Drawn
-from control.potentials.formula import Formula as Formula
-from control.potentials.gaussian import Gaussian as Gaussian
-from control.potentials.gaussian_ring import GaussianRing as GaussianRing
-from control.potentials.harmonic import Harmonic as Harmonic
-from control.potentials.lennard_jones import LennardJones as LennardJones
-from control.potentials.wca import WCA as WCA
-from control.potentials.yukawa import Yukawa as Yukawa
+from config.kinds import kinds, lazy
+from control.potentials.shape import Shape
 
-AnyShape = Annotated[
-    Harmonic
-    | Annular
-    | GaussianRing
-    | DoubleRing
-    | Gaussian
-    | Yukawa
-    | WCA
-    | LennardJones
-    | Constant
-    | Formula
-    | Drawn,
-    Field(discriminator="kind"),
-]  # fmt: skip
+if TYPE_CHECKING:
+    AnyShape = Shape
+else:
+    __getattr__ = lazy(AnyShape=lambda: kinds(
+        "potentials",
+        "control.potentials.harmonic:Harmonic",
+        "control.potentials.annular:Annular",
+        "control.potentials.gaussian_ring:GaussianRing",
+        "control.potentials.double_ring:DoubleRing",
+        "control.potentials.gaussian:Gaussian",
+        "control.potentials.yukawa:Yukawa",
+        "control.potentials.wca:WCA",
+        "control.potentials.lennard_jones:LennardJones",
+        "control.potentials.constant:Constant",
+        "control.potentials.formula:Formula",
+        "control.potentials.drawn:Drawn",
+        plug=Shape,
+    ))  # fmt: skip

@@ -12,7 +12,7 @@ from scipy.optimize import minimize_scalar, nnls
 from scipy.special import i0e, i1e
 
 from config.refused import Refused
-from control.potentials.shape import Central, Shape
+from control.potentials.shape import Central, Shape, is_central
 
 Floats = NDArray[np.float64]
 
@@ -35,9 +35,9 @@ class Rings:
     residual_kt: float = math.nan
 
 
-def paint(shape: Shape, *, waist_um: float, kt_pn_um: float) -> Rings:
+def paint(shape: Shape | None, *, waist_um: float, kt_pn_um: float) -> Rings:
     """The rings of light of this waist that make the potential. Raises Refused for what light can't do."""
-    if not (isinstance(shape, Central) and shape.central):
+    if not is_central(shape):
         raise Refused("a painted landscape needs a potential of the distance r alone; use mode: steered for this one")
     if not shape.steady:
         raise Refused("a painted landscape can't change with time t; use mode: steered for this potential")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import Protocol
+from typing import Protocol, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,9 @@ class Shape(Protocol):
 
     A centre that is not known (nan) gives a force that is nan; every finite offset gives a finite force.
     """
+
+    @property
+    def kind(self) -> str: ...
 
     @property
     def central(self) -> bool:
@@ -40,6 +43,8 @@ class Shape(Protocol):
 
 class Central(ABC):
     """A shape of the distance alone: it says its radial energy and force, and the rest follows."""
+
+    kind: str
 
     @property
     def central(self) -> bool:
@@ -78,6 +83,11 @@ class Central(ABC):
         # at the centre there is no direction, and no force
         with np.errstate(all="ignore"):  # a force that is not finite ends in a trip, not in a warning
             return np.asarray(outward_pn[..., None] * (offset_um / np.where(r_um == 0.0, 1.0, r_um)[..., None]))
+
+
+def is_central(shape: Shape | None) -> TypeGuard[Central]:
+    """Whether a shape depends on the distance alone."""
+    return isinstance(shape, Central) and shape.central
 
 
 def _distance(offset_um: Floats) -> Floats:

@@ -17,7 +17,7 @@ from app.commands.verify import verify_run
 from app.running.headless import fly
 from config.reader import read
 from config.refused import Refused
-from control.experiment import Trap
+from control.policies.policy_settings import Trap
 from drivers.journal import read_run
 
 CHECKPOINTS = EXPERIMENTS.parent / "checkpoints"

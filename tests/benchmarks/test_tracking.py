@@ -12,8 +12,9 @@ from benchmarks.accuracy import Profile, bound_px, errors
 from benchmarks.scenes import SpotScene
 from benchmarks.tracking import REPEATS, crystal_right, guarded, main, markdown
 from tracking.locate.centroid import Centroid
+from tracking.locate.page import Locator
 from tracking.locate.windows import WindowMemory, Windows
-from tracking.settings import Locator, Tracking
+from tracking.settings import Tracking
 
 
 def test_quick_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from config.reader import build, parse
 from config.refused import Refused
-from control.potentials import AnyShape, Formula
+from control.potentials import AnyShape
 from control.potentials.dual import Dual, constant
 from control.potentials.expression import DEEPEST, LONGEST, RESERVED, FormulaError, evaluate, names_in
 from control.potentials.expression import parse as parse_formula
+from control.potentials.formula import Formula
 from control.potentials.painting import paint, painted_energy_pn_um
 from control.potentials.shape import Floats
 

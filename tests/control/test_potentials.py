@@ -12,21 +12,19 @@ from hypothesis import strategies as st
 
 from config.fields import describe, variants
 from config.reader import build, parse, write
-from control.potentials import (
-    WCA,
-    Annular,
-    AnyShape,
-    Constant,
-    DoubleRing,
-    Drawn,
-    Formula,
-    Gaussian,
-    GaussianRing,
-    Harmonic,
-    LennardJones,
-    Yukawa,
-)
+from control.potentials import AnyShape
+from control.potentials.annular import Annular
+from control.potentials.constant import Constant
+from control.potentials.double_ring import DoubleRing
+from control.potentials.drawn import Drawn
+from control.potentials.formula import Formula
+from control.potentials.gaussian import Gaussian
+from control.potentials.gaussian_ring import GaussianRing
+from control.potentials.harmonic import Harmonic
+from control.potentials.lennard_jones import LennardJones
 from control.potentials.shape import Central, Floats, Shape
+from control.potentials.wca import WCA
+from control.potentials.yukawa import Yukawa
 
 KT = 4.07e-3
 MEMBERS: tuple[type, ...] = get_args(get_args(AnyShape)[0])

@@ -10,18 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.refused import Refused
-from control.potentials import (
-    WCA,
-    Annular,
-    Constant,
-    DoubleRing,
-    Drawn,
-    Gaussian,
-    GaussianRing,
-    Harmonic,
-    LennardJones,
-    Yukawa,
-)
+from control.potentials.annular import Annular
+from control.potentials.constant import Constant
+from control.potentials.double_ring import DoubleRing
+from control.potentials.drawn import Drawn
+from control.potentials.gaussian import Gaussian
+from control.potentials.gaussian_ring import GaussianRing
+from control.potentials.harmonic import Harmonic
+from control.potentials.lennard_jones import LennardJones
 from control.potentials.painting import (
     Floats,
     Rings,
@@ -32,6 +28,8 @@ from control.potentials.painting import (
     spots_on_ring,
 )
 from control.potentials.shape import Central, Shape
+from control.potentials.wca import WCA
+from control.potentials.yukawa import Yukawa
 
 KT = 4.07e-3
 WAIST = 0.6

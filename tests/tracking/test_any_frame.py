@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from config.geometry import Affine
 from control.contract import Frame
-from tracking.settings import Locator, Tracking
+from tracking.locate.page import Locator
+from tracking.settings import Tracking
 from tracking.tracker import LinkingTracker, locator
 
 LOCATORS = get_args(Locator)

@@ -15,7 +15,8 @@ from config.geometry import Affine
 from control.contract import Fault, Frame
 from tests.tracking.dirty import DirtyCamera
 from tracking.correct import Correction, filled, hot_pixels, inside
-from tracking.settings import Ellipse, Locator, Rectangle, Tracking
+from tracking.locate.page import Locator
+from tracking.settings import Ellipse, Rectangle, Tracking
 from tracking.tracker import LinkingTracker
 from tracking.tune import inspect, suggest
 

@@ -16,7 +16,7 @@ from app.desktop.forms.value_editors import Editor
 from app.desktop.window import theme
 from config.reader import read
 from config.refused import Refused
-from control.experiment import Learned
+from control.policies.learned_law import Learned
 
 CHECKPOINTS = EXPERIMENTS.parent / "checkpoints"
 

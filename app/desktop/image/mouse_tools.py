@@ -20,7 +20,7 @@ from app.desktop.window import theme
 from app.tuning.images_to_corrections import IMAGES, TAKEN
 from control.contract import Tracks
 from control.policies.external import External
-from control.potentials import Gaussian
+from control.potentials.gaussian import Gaussian
 
 SPECIES = 4  # offered in the menu
 COLOURS = ("grey", "viridis", "inferno")

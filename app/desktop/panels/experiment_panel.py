@@ -13,7 +13,6 @@ from PyQt6.QtCore import QKeyCombination, QSize, Qt, pyqtSignal
 from PyQt6.QtGui import QKeySequence, QResizeEvent, QShortcut, QUndoCommand, QUndoStack
 from PyQt6.QtWidgets import QGridLayout, QPushButton, QScrollArea, QTabWidget, QVBoxLayout, QWidget
 
-from app.analysis.conditions import Conditions
 from app.analysis.predictions import predict
 from app.assembly.given_keys import GONE
 from app.assembly.rig import Plan
@@ -31,7 +30,8 @@ from app.desktop.window.background_questions import Background
 from app.desktop.window.unsaved_edits import Unsaved
 from config.reader import plain
 from config.refused import Refused
-from control.experiment import Experiment, Programmed
+from control.experiment import Experiment
+from control.theory.conditions import Conditions
 
 IN_ONE_GO_S = 1.0
 FORM_PX = 350  # of height for the form with its tabs, where the panel has it: 320 for the fields
@@ -437,9 +437,9 @@ class ExperimentPanel(QWidget):
     def _foresee(self, experiment: Experiment) -> None:
         """The curves and the numbers of what it will do. Raises Refused for what can't fly."""
         means = self._means(experiment)
-        forces = experiment.policy.forces if isinstance(experiment.policy, Programmed) else ()
-        self.consequences.show_drawn(any(force.shape.kind == "drawn" for force in forces))
-        self.plot.show_forces([force.shape for force in forces], experiment.mode, means)
+        shapes = [force.shape for force in experiment.policy.forces if force.shape is not None]
+        self.consequences.show_drawn(any(shape.kind == "drawn" for shape in shapes))
+        self.plot.show_forces(shapes, experiment.mode, means)
         self.foreseen.show_all(predict(experiment, means))
 
 

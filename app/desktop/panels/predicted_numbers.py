@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import QGridLayout, QLabel, QWidget
 
-from app.analysis.predictions import Foreseen
 from app.desktop.window import theme
+from control.theory.conditions import Foreseen
 
 ROWS = 100  # more than there are
 

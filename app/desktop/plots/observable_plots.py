@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from PyQt6.QtCore import QSize
 from PyQt6.QtWidgets import QTabWidget, QWidget
 
-from app.analysis.conditions import Conditions
 from app.analysis.findings import RunTables
 from app.analysis.recent_turns import Recent, apart
 from app.assembly.rig import Plan
@@ -25,6 +24,7 @@ from app.desktop.plots.plot_curves import Drawing, Measurement, PlotCurve
 from app.desktop.window import theme
 from control.contract import Level, OrderKind, State, Tracks, Turn
 from control.experiment import Experiment
+from control.theory.conditions import Conditions
 
 Floats = NDArray[np.float64]
 REMEMBERED = 3000  # tracks

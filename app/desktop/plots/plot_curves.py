@@ -12,7 +12,6 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from app.analysis.conditions import Conditions
 from app.analysis.findings import NEAR as NEAR_RING
 from app.analysis.findings import mean_bond_order, ring_um
 from app.analysis.live_observables import Paths, lags, mean_square_displacement, paths, speed_um_per_s, steps_um
@@ -21,6 +20,7 @@ from app.analysis.trajectories import POSITION, pair_correlation
 from app.desktop.window import theme
 from control.contract import Tracks
 from control.experiment import Experiment
+from control.theory.conditions import Conditions
 from control.theory.many import random_bond_order
 
 Floats = NDArray[np.float64]

@@ -10,9 +10,9 @@ import pyqtgraph as pg
 from PyQt6.QtCore import QSize, Qt, pyqtSignal
 from PyQt6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
-from app.analysis.conditions import Conditions
 from app.analysis.predictions import PotentialCurve, curve
 from app.desktop.window import theme
+from control.theory.conditions import Conditions
 
 COLOURS = (theme.SKY, theme.ORANGE, theme.GREEN, theme.PURPLE, theme.YELLOW)
 MOST = len(COLOURS)  # forces drawn

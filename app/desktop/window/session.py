@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from app.analysis.conditions import Conditions
 from app.assembly.darken import put_out
 from app.assembly.given_keys import names_of
 from app.assembly.machine import build_light, build_machine, latency_s, needs_network
@@ -28,9 +27,11 @@ from config.atomic import write_file
 from config.reader import Document, plain, write
 from config.refused import Refused
 from control.contract import STILL_LIT, Fault, OrderKind, Recorder, Turn
-from control.experiment import Experiment, Learned
+from control.experiment import Experiment
 from control.loop import Machine
 from control.policies.calibrating import Calibrating
+from control.policies.learned_law import Learned
+from control.theory.conditions import Conditions
 
 PANEL = "the experiment panel"
 NOT_WHILE_RECORDING = (

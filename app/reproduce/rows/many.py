@@ -10,6 +10,7 @@ from app.analysis.trajectories import bonds
 from app.reproduce.rows.row import Axes, CheckRow, ExperimentFacts, Floats, Options
 from app.reproduce.statistics import mean
 from app.reproduce.trajectory import Trajectory
+from control.policies.external import External
 from control.theory import feedback, many
 
 NEAR = 1.25  # pairs closer than this many ring radii are bonded
@@ -121,7 +122,8 @@ def draw_crystal(axes: Axes, known: ExperimentFacts, options: Options, seen: Tra
 
 def wobble(known: ExperimentFacts) -> float:
     """Per-axis rms u of an ideal spring, over the distance of its neighbours."""
-    centres = np.array([force.centre_um for force in known.plan.experiment.policy.forces])  # type: ignore[union-attr]
+    forces = known.plan.experiment.policy.forces
+    centres = np.array([force.centre_um for force in forces if isinstance(force, External)])
     apart_um = float(np.linalg.norm(centres[1] - centres[0]))
     return float(np.sqrt(known.kt_pn_um / known.trap_pn_per_um)) / apart_um
 

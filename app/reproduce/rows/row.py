@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from app.assembly.rig import Plan, field_um, shortest_delay_s
 from app.reproduce.trajectory import Trajectory
-from control.experiment import Programmed
 from control.plant import Plant, spot_stiffness
 from control.policies import AnyForce
 
@@ -103,7 +102,6 @@ class ExperimentFacts:
 
     def force(self, index: int = 0) -> AnyForce:
         law = self.plan.experiment.policy
-        assert isinstance(law, Programmed)
         return law.forces[index]
 
     def shape(self, index: int = 0) -> Any:

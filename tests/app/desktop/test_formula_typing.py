@@ -11,7 +11,7 @@ from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QLabel, QWidget
 
 from app.desktop.forms.formula_editor import FormulaEditor
-from control.potentials import Formula
+from control.potentials.formula import Formula
 from tests.app.desktop.forms.test_editing_keys import focused
 from tests.app.desktop.test_potential_panel import choose, shape_of
 from tests.app.desktop.window.test_main_window import Bench
@@ -80,7 +80,7 @@ def test_a_formula_typed_anew_keeps_the_values_of_its_names_and_is_applied_at_on
     KEYS.keySequence(editor.text, QKeySequence(QKeySequence.StandardKey.SelectAll))
     KEYS.keyClicks(editor.text, "0.25*k*r**2")
     KEYS.keyClick(editor.text, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)  # before it is checked
-    shape = bench.window.session.plan.experiment.policy.forces[0].shape  # type: ignore[union-attr]
+    shape = bench.window.session.plan.experiment.policy.forces[0].shape
     assert isinstance(shape, Formula)
     assert (shape.formula, shape.parameters) == ("0.25*k*r**2", {"k": 0.37})
     assert panel.apply_button.text() == "In force"

@@ -23,7 +23,7 @@ from app.running.plan_check import CHECKING
 from app.running.thread import beam_is_on
 from config.reader import read
 from control.contract import Level
-from control.experiment import Learned
+from control.policies.learned_law import Learned
 from drivers.journal import read_run
 from tests.app.desktop.lit import arm_until_lit
 

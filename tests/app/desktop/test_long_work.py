@@ -166,7 +166,7 @@ from app.desktop.window.open import application, planner
 from app.desktop.window.session import Session, Wiring
 from app.desktop.window.main_window import Window
 from app.assembly.open import open_instrument
-from control.experiment import Learned
+from control.policies.learned_law import Learned
 from tests.app.desktop.test_learned import RING, SETS, choose
 from tests.patience import until
 

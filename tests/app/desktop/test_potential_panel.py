@@ -14,8 +14,9 @@ from app.desktop.forms.formula_editor import REST_MS, FormulaEditor
 from app.desktop.panels.experiment_panel import ExperimentPanel, difference
 from app.desktop.window.open import FIRST, application, planner
 from app.desktop.window.session import Session
-from control.experiment import Programmed
-from control.potentials import Drawn, Formula
+from control.policies.programmed_law import Programmed
+from control.potentials.drawn import Drawn
+from control.potentials.formula import Formula
 from tests.app.desktop.window.test_main_window import force
 
 

@@ -229,7 +229,7 @@ def test_beads_that_stand_for_replicas_do_not_meet(name: str) -> None:
     known = ExperimentFacts(plan_of(check, document, check.full))
     sample, law = known.plan.rig.sample, known.plan.experiment.policy
     free = known.diffusion_um2_per_s
-    trapped = bool(law.forces)  # type: ignore[union-attr]
+    trapped = bool(law.forces)
     late = delayed.long_diffusion_um2_per_s(free, known.trap_hz, known.delay_s()) if trapped else free
     apart_um = math.sqrt(4.0 * late * check.full.seconds)
     reach_um = (

@@ -13,7 +13,8 @@ from app.running.stopwatch import Stopwatch
 from config.reader import Document, build, plain
 from drivers.cameras.opencv_capture import OpenCVCamera
 from drivers.sim.camera import SimulatedCamera
-from tracking.settings import Ellipse, Locator
+from tracking.locate.page import Locator
+from tracking.settings import Ellipse
 
 FREE = {"tracker": 0.002, "policy": 0.001, "beam": 0.0, "recorder": 0.0, "camera": 0.006}
 

@@ -20,10 +20,11 @@ from app.running.headless import fly
 from app.running.playback import Reel
 from config.reader import build, parse, write
 from control.contract import Ended, Order, OrderKind
-from control.experiment import Experiment, Programmed
+from control.experiment import Experiment
 from control.loop import run
+from control.policies.programmed_law import Programmed
 from control.policies.self_force import Self
-from control.potentials import Annular
+from control.potentials.annular import Annular
 from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.real_time

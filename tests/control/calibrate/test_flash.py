@@ -12,7 +12,7 @@ from control.calibrate.estimate import Estimate, disagreement
 from control.calibrate.flash import Pattern, by_flash, find, weights
 from control.contract import Seen, Tracks
 from control.history import History
-from control.policies.calibrating import Calibrating, Flash, Flashing, calibrating
+from control.policies.calibrating import Flash, Flashing
 
 Floats = NDArray[np.float64]
 
@@ -132,7 +132,7 @@ def test_every_flash_lasts_as_many_frames_as_asked(seed: int, shortest: int, mor
 
 def test_the_spot_goes_on_and_off_at_one_place_far_from_everybody() -> None:
     flash = Flash(depth_kt=30.0)
-    policy = calibrating(Calibrating(motion=flash), (0.0, 0.0), (20.0, 10.0), 0.6)
+    policy = Flashing(flash, (0.0, 0.0), (20.0, 10.0))
     assert isinstance(policy, Flashing)
     there_um = CHANCE(4).uniform((0.0, 0.0), (20.0, 10.0), (12, 2))
     memory, shown, spot_um = policy.start(), [], []

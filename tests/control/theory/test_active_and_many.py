@@ -7,7 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from control.potentials import Annular, Gaussian, GaussianRing
+from control.potentials.annular import Annular
+from control.potentials.gaussian import Gaussian
+from control.potentials.gaussian_ring import GaussianRing
 from control.potentials.painting import saddle_node_delay_s
 from control.theory import active, many
 from tests.control.theory.oracles import Floats, spectral_msd, spectral_variance, stepped

@@ -16,8 +16,9 @@ from app.desktop.forms.formula_editor import FormulaEditor
 from app.desktop.forms.number_box import NumberBox
 from app.desktop.forms.value_editors import Single
 from app.desktop.panels.experiment_panel import Edit, ExperimentPanel
-from control.experiment import Experiment, Programmed
-from control.potentials import Annular
+from control.experiment import Experiment
+from control.policies.programmed_law import Programmed
+from control.potentials.annular import Annular
 from tests.app.desktop.test_potential_panel import choose
 from tests.app.desktop.window.test_main_window import Bench, force, write
 from tests.app.desktop.window.test_main_window import bench as bench

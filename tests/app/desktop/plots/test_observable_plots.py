@@ -11,7 +11,6 @@ import pyqtgraph as pg
 import pytest
 from pytestqt.qtbot import QtBot
 
-from app.analysis.conditions import Conditions
 from app.analysis.export import export
 from app.analysis.predicted_motion import foreseen_msd_um2
 from app.assembly.plan import plan
@@ -27,6 +26,7 @@ from control.allocate import LightModel
 from control.contract import Forces, Level, Order, OrderKind, Turn
 from control.experiment import Experiment
 from control.plant import Plant
+from control.theory.conditions import Conditions
 from tests.app.desktop.window.test_main_window import Bench
 from tests.drivers.turns import plausible
 

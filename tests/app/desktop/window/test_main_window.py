@@ -22,7 +22,8 @@ from app.desktop.window.remembered_layout import RememberedLayout
 from app.desktop.window.session import Session
 from app.running.thread import beam_is_on
 from control.contract import DARK, Forces, Level, Tracks, Turn
-from control.experiment import Experiment, Programmed
+from control.experiment import Experiment
+from control.policies.programmed_law import Programmed
 from drivers.readback import Returned
 from tests.app.desktop.lit import arm_until_lit
 from tests.app.desktop.toy import Recorder, Toy, planned, wiring
@@ -348,14 +349,14 @@ def test_a_trap_is_dropped_dragged_undone(bench: Bench) -> None:
     actions["Drop a trap here"].trigger()
     policy = window.session.plan.experiment.policy
     assert isinstance(policy, Programmed)
-    assert policy.forces[1].centre_um == (12.0, 9.0)  # type: ignore[union-attr]
+    assert policy.forces[1].centre_um == (12.0, 9.0)  # type: ignore[attr-defined]
     handle = window.hand.traps[0]
     assert handle.isVisible()
     handle.setPos(14.0, 8.0)
     handle.sigPositionChangeFinished.emit(handle)
     policy = window.session.plan.experiment.policy
     assert isinstance(policy, Programmed)
-    assert policy.forces[1].centre_um == (14.0, 8.0)  # type: ignore[union-attr]
+    assert policy.forces[1].centre_um == (14.0, 8.0)  # type: ignore[attr-defined]
     assert bench.level is Level.ARMED
     window.panel.undo_stack.undo()
     window.panel.undo_stack.undo()

@@ -18,7 +18,7 @@ from app.desktop.window.open import FIRST, application, planner
 from app.desktop.window.remembered_layout import RememberedLayout
 from app.desktop.window.session import Session
 from app.desktop.window.unsaved_edits import Copies, Unsaved
-from control.potentials import Drawn
+from control.potentials.drawn import Drawn
 from tests.app.desktop.forms.test_editing_keys import focused, radius_box, radius_um, typed
 from tests.app.desktop.test_potential_panel import choose, shape_of
 from tests.app.desktop.toy import planned, wiring

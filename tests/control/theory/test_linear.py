@@ -1,0 +1,49 @@
+"""The variance of linear motion with delays, beside closed forms and a simulation."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from control.theory.linear import is_stable, variance_um2
+
+D = 0.113
+
+
+@given(kappa=st.floats(0.1, 100.0))
+def test_a_spring_without_a_delay(kappa: float) -> None:
+    assert variance_um2(D, [(kappa, 0.0)]) == pytest.approx(D / kappa, rel=1e-3)
+
+
+@given(z=st.floats(0.01, 1.4), delay_s=st.floats(0.01, 2.0))
+def test_a_spring_with_a_delay(z: float, delay_s: float) -> None:
+    """P14: D (1 + sin z) / (kappa cos z)."""
+    kappa = z / delay_s
+    assert variance_um2(D, [(kappa, delay_s)]) == pytest.approx(D / kappa * (1 + math.sin(z)) / math.cos(z), rel=2e-3)
+
+
+@pytest.mark.parametrize(("z", "stable"), [(1.55, True), (1.59, False), (3.0, False), (8.0, False)])
+def test_the_delay_that_a_spring_can_have(z: float, stable: bool) -> None:
+    assert is_stable([(z, 1.0)]) is stable
+
+
+def test_what_does_not_pull_back_has_no_variance() -> None:
+    assert variance_um2(D, [(-1.0, 0.0)]) == math.inf
+    assert variance_um2(D, [(5.0, 0.0), (-5.0, 0.02)]) == math.inf
+    assert variance_um2(D, []) == math.inf
+
+
+def test_a_steered_trap_with_a_force_from_where_it_was_simulated() -> None:
+    terms = [(25.0, 0.0), (-25.0, 0.02), (7.0, 0.2)]
+    step_s, number = 0.001, 300
+    draw = np.random.default_rng(3)
+    x = np.zeros((12_000, number))
+    kicks = draw.normal(0.0, math.sqrt(2.0 * D * step_s), x.shape)
+    for n in range(200, len(x) - 1):
+        pull = sum(rate * x[n - round(delay / step_s)] for rate, delay in terms)
+        x[n + 1] = x[n] - step_s * pull + kicks[n]
+    assert float((x[4000:] ** 2).mean()) == pytest.approx(variance_um2(D, terms), rel=0.03)
