@@ -234,13 +234,14 @@ class Host:
     # orders ---------------------------------------------------------------------------------------------------------
 
     def _obey_what_waits(self) -> None:
-        """What was said before the start is obeyed in the first turn."""
+        """Orders from before the start are obeyed in the first turn; for light not behind settings that took long."""
+        began_s = time.monotonic()
         try:
             while self._told.poll():
                 if (told := self._told.recv()) is None:
                     self._closing.set()
                 else:
-                    self._do(told)
+                    self._do(in_time(told, time.monotonic() - began_s))
         except (EOFError, OSError):
             self._alone = True
             self._closing.set()

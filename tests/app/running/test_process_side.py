@@ -18,7 +18,7 @@ from app.running.process_side import LATE_S, Host, News, Over, RecordOrder, Repl
 from config.reader import write
 from control.contract import Level, Order, OrderKind
 from control.loop import Machine
-from tests.patience import PATIENCE_S
+from tests.patience import PATIENCE_S, until
 
 ORDERS = (OrderKind.ARM, OrderKind.PROBE, OrderKind.RESET)
 
@@ -41,7 +41,8 @@ def test_a_record_is_never_too_late() -> None:
     assert in_time(record, 1e3) is record
 
 
-def test_an_arm_that_waited_behind_new_settings_is_not_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("begun", [True, False], ids=["in flight", "before the start"])
+def test_an_arm_that_waited_behind_new_settings_is_not_obeyed(begun: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     made = plan(EXPERIMENTS / "annular_activity.yaml", None, ("rate=real time", "loop.stale_periods=500"))
     building, built = threading.Event(), threading.Event()
 
@@ -54,12 +55,17 @@ def test_an_arm_that_waited_behind_new_settings_is_not_obeyed(monkeypatch: pytes
     (hears, orders), (news, tells) = Pipe(duplex=False), Pipe(duplex=False)
     host = Host(open_instrument(made), made, hears, tells)
     serving = threading.Thread(target=host.serve)
-    serving.start()
+    if begun:
+        serving.start()
+        assert news.poll(PATIENCE_S)  # the loop turns: orders are obeyed by a thread of their own
     orders.send(Order(OrderKind.APPLY, write(made.experiment)))
+    if not begun:
+        orders.send(Order(OrderKind.ARM))
+        serving.start()
     assert building.wait(PATIENCE_S)
-    orders.send(Order(OrderKind.ARM))
-    while not host._waiting:  # its time counts from its arrival
-        time.sleep(0.01)
+    if begun:
+        orders.send(Order(OrderKind.ARM))
+        until(lambda: bool(host._waiting))  # its time counts from its arrival
     time.sleep(1.5 * LATE_S)
     built.set()
     seen: list[Order] = []
