@@ -68,7 +68,9 @@ policy:
   forces:
     - {{kind: wind, push_pn: 0.03}}
     - {{kind: external, shape: {{kind: cosine, height_kt: 2}}}}
-set: {{sample.number: 3, sample.arrangement: line, sample.spacing_um: 3, tracking.locator: twice, camera.width_px: 128, camera.height_px: 128}}
+set:
+  {{sample.number: 3, sample.arrangement: line, sample.spacing_um: 3, tracking.locator: twice, camera.width_px: 128,
+   camera.height_px: 128}}
 """
 
 

@@ -194,8 +194,12 @@ def plan_of(header: Header, source: str = "") -> Plan:
         source: what an error begins with: the run's file, and a colon.
     """
     plug_ins = recorded_plug_ins(header.extra.get("plug_ins", []), source)
-    require_installed(plug_ins, header.rig, header.experiment, source=source)
-    made = plan_from(header.rig, header.experiment, Path(header.extra.get("folder", ".")), RecordedRig, source)
+    folder = Path(header.extra.get("folder", "."))
+    try:
+        made = plan_from(header.rig, header.experiment, folder, RecordedRig, source)
+    except Refused:
+        require_installed(plug_ins, header.rig, header.experiment, source=source)
+        raise
     require_recorded(used_plug_ins(made.rig, made.experiment), plug_ins, source)
     made = replace(made, kernels=kernels_of(header), corrections=header.corrections, plug_ins=plug_ins)
     if header.calibration.get("map") != "unconfirmed":

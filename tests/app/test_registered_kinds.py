@@ -24,6 +24,7 @@ from tracking.locate.page import OWN_LOCATORS
 
 SMALL = ("camera.width_px=64", "camera.height_px=64", "sample.number=2", "sample.spacing_um=2.5")
 MORE: dict[str, dict[str, Any]] = {  # what can't have a default
+    "formula": {"formula": "k*r**2", "parameters": {"k": 0.1}},
     "learned": {"checkpoint": "../checkpoints/ring_egnn.json"},
     "drawn": {"energy_kt": [-2.0, -1.0, 0.0], "points_um": [0.5, 1.0, 1.5]},
 }
@@ -50,7 +51,7 @@ def test_each_force_flies(kind: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", variants(AnyShape))
 def test_each_potential_flies(kind: str, tmp_path: Path) -> None:
-    shape = begin(variants(AnyShape)[kind])
+    shape = {**begin(variants(AnyShape)[kind]), **MORE.get(kind, {})}
     flown({"kind": "programmed", "forces": [{"kind": "external", "shape": shape}]}, tmp_path)
 
 
