@@ -193,5 +193,5 @@ def family(told: Told, page: Path) -> str:
     said = f"### ({told['id']}) {told['title']}\n\n{told['about']}\n\n"
     if belongs(told, page):
         said += f"![{PICTURED[told['id']]}]({picture(page, told['id'])})\n\n"
-    said += table(("", "found"), [(name, in_words(value, 4)) for name, value in told["numbers"].items()])
+    said += table(("", "measured"), [(name, in_words(value, 4)) for name, value in told["numbers"].items()])
     return said + "".join(f"\nBut {missed}.\n" for missed in told["missed"])
