@@ -1,8 +1,8 @@
-"""What ends a run badly, and what becomes of the light and of the record: the table of docs/reliability.md.
+"""How light and record end when a run is interrupted: the table of docs/reliability.md.
 
-Each row is done to a running program whose emulated galvo and laser are processes of their own, so that they outlive
-it. Times are those of the emulators' logs: from the deed to the first moment at which no light reached the sample, and
-to when the laser's own emission was off.
+Each row is a running program whose emulated galvo and laser are separate processes, so that they continue after
+it. Times are from the logs of the emulators: from the event until no light reached the sample, and
+until the emission of the laser was off.
 
     main.py bench safety [--quick] [--docs docs/reliability.md] [--json FILE]
 """
@@ -243,6 +243,7 @@ def done(deed: str, way: str, do: Deed, flown: EmulatedFlight, wait_s: float) ->
     except subprocess.TimeoutExpired:
         flown.program.kill()
         said = flown.program.communicate()[1]
+    said = said.replace(f"{flown.out.parent}/", "")  # the folder of this attempt
     lines = [line for line in said.strip().splitlines() if "propagateSizeHints" not in line]
     return SafetyRow(deed, way, dark_s, off_s, ended, state_of(flown), lines[-1][-1500:] if lines else "")
 
@@ -365,7 +366,7 @@ def cells(row: SafetyRow) -> tuple[str, ...]:
 
 def markdown(rows: list[SafetyRow]) -> str:
     """The page."""
-    head = "| what | to | dark at the sample | laser's emission off | the program | the record |"
+    head = "| event | program | dark at the sample | laser's emission off | end of the program | record |"
     table = [head, "|---|---|---|---|---|---|"]
     for row in rows:
         table.append(f"| {row.deed} | {row.way} | " + " | ".join(cell.replace("|", "/") for cell in cells(row)) + " |")
@@ -374,34 +375,35 @@ def markdown(rows: list[SafetyRow]) -> str:
     return PAGE.format(table="\n".join(table), said="\n".join(said), where=where, watchdog=WATCHDOG_S)
 
 
-PAGE = """# Reliability: what ends a run, the light and the record
+PAGE = """# Reliability: light and record when a run is interrupted
 
 Made by `main.py bench safety --docs docs/reliability.md`. Do not edit it by hand.
 
-A run with an emulated galvo and an emulated Cobolt laser, which are processes of their own and outlive the program.
-*Dark at the sample* is when the first of the two shutters closed (the galvo's modulator, or the laser's emission) and
-no light came after it; *emission off* is the laser's own switch. Both are times from the deed, by the emulators' logs.
-*Window* is the desktop, whose loop is a process of its own; signals go to the window's process unless the row says
-otherwise. *Lost* turns are batches that the galvo took and the record has not. The galvo's watchdog is set to
-{watchdog:g} s, and `loop.window_timeout_s` to its default, 2 s.
+Each row is a run with an emulated galvo and an emulated Cobolt laser. The emulators are separate processes and continue
+when the program ends. There are two shutters: the modulator of the galvo, and the emission of the laser. *Dark at the
+sample* is the time from the event (first column) until one of them was closed, if no light came after it. *Laser's
+emission off* is the time until the laser itself was off. Both times are from the logs of the emulators. *Window* is the
+desktop, whose loop is a separate process; signals go to the process of the window unless the row says otherwise. *Lost*
+turns are batches that the galvo accepted and that are not in the record. The watchdog of the galvo is set to
+{watchdog:g} s; `loop.window_timeout_s` has its default, 2 s.
 
 {table}
 
 Measured on: {where}.
 
-## What the programs said
+## Messages of the program
 
 {said}
 
 ## What each device does when the program dies
 
-`main.py info config/rigs/serial.yaml` says it of every rig. A Cobolt laser has no dead-man: its emission stays on until
-it is switched off. The galvo blanks the beam by its own watchdog. So after SIGKILL of a headless run the sample is dark
-after the watchdog's time, and the laser's emission stays on behind the blanked modulator: switch the laser off by hand.
-When the loop of the desktop is killed, the window's process switches the emission off over a line of its own, and says
-whether the laser confirmed it. When the window is killed, its loop wakes by the closed pipe, darkens and closes the
-record.
+`main.py info RIG` shows this for every rig, for example for config/rigs/serial.yaml. A Cobolt laser has no dead-man
+switch: its emission stays on until it is switched off. The galvo blanks the beam with its own watchdog. Therefore,
+after SIGKILL of a headless run, the sample is dark after the time of the watchdog, and the emission of the laser stays
+on behind the blanked modulator: switch the laser off by hand. If the loop of the desktop is killed, the process of the
+window switches the emission off over its own line, and shows whether the laser confirmed it. If the window is killed,
+its loop detects the closed pipe, switches the beam off and closes the record.
 
-A window that does not answer for `loop.window_timeout_s` (null: not watched, and the window shows that) trips the beam.
-A stopped headless program is dark at the sample by the galvo's watchdog only; nothing else watches it.
+A window that does not answer for `loop.window_timeout_s` trips the beam. (With null it is not watched, and the window
+shows that.) For a stopped headless program only the watchdog of the galvo makes the sample dark.
 """

@@ -232,16 +232,22 @@ def measure(quick: bool = False, say: Say = print) -> dict[str, list[Row]]:
 
 CAPTIONS = {
     "locate": (
-        "`peak_mib` is the most that Python and numpy allocate during a call (tracemalloc). Buffers inside numba,\n"
-        "OpenCV and scipy are not counted; counting them, a fresh process grows by as much, to a tenth, on both\n"
+        "`ratio`: with all columns on both sides; `ratio_bare`: positions and mass only. `peak_mib` is the largest\n"
+        "memory that Python and numpy allocate during a call (tracemalloc), without buffers inside numba, OpenCV and\n"
+        "scipy. With these buffers, the memory of a fresh process grows by the same amount, within a tenth, on both\n"
         "sides."
     ),
-    "windows": "`windows`: every guard, no redetection; with `strip`, an eighth of the frame is searched anew.",
+    "windows": (
+        "`windows`: with all checks of the windows, without a search for new particles. With `strip`, an eighth of\n"
+        "the frame is also searched for new particles."
+    ),
+    "link": "`correct`: share of correct links in a disturbed crystal, which trackpy refuses to link.",
     "accuracy": (
-        "`centroid` is trackpy's rule, whose band-pass rounds down to whole grey levels: at A/sigma 30\n"
-        "`over_bound` depends on the amplitude in grey levels, too. Here A is 110; at A = 60, sigma = 2 it is\n"
-        "1.155, and so is trackpy's own. `gaussian` and `radial` allow for a slope of the background, "
-        "which costs 0.9 % of the error."
+        "`bound_px` is the Cramer-Rao bound of the rms error along one axis, `over_bound` the measured error divided\n"
+        "by it. `phase_bias_px` is the rms over sub-pixel phases of the mean error. `centroid` uses trackpy's\n"
+        "algorithm, whose band-pass rounds down to whole grey levels. Therefore at A/sigma 30 `over_bound` also\n"
+        "depends on the amplitude in grey levels. Here A is 110. At A = 60, sigma = 2 it is 1.155, and trackpy's own\n"
+        "is the same. `gaussian` and `radial` fit a slope of the background, which costs 0.9 % of the error."
     ),
 }
 
@@ -250,9 +256,8 @@ def markdown(tables: dict[str, list[Row]], repeats: int) -> str:
     """The tables as a page."""
     parts = [
         "# Benchmarks of tracking\n",
-        "Made by `make bench`; one thread, trackpy 0.7 with its numba",
-        "engine and ours interleaved in one process, "
-        f"medians of {repeats} repeats. Ratios are trackpy's time over ours.\n",
+        "Made by `make bench`. One thread; trackpy 0.7 with its numba engine and our program alternate in one",
+        f"process. Medians of {repeats} repeats. A ratio is the time of trackpy divided by ours.\n",
     ]
     for name, rows in tables.items():
         columns = list(dict.fromkeys(key for row in rows for key in row))

@@ -1,4 +1,4 @@
-"""The page docs/physics.md, from the JSON that the command has written: what was predicted, measured and caught."""
+"""The page docs/physics.md, from the JSON file of the command: predictions, measurements, sabotages, families."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from config.atomic import write_file
 
 PICTURED = {
     "a": "Mean square displacement in a delayed harmonic trap, for four delays, and the closed form.",
-    "b": "A particle that is drawn to a ring about its own past: the late diffusion over the ring's radius.",
-    "c": "Nineteen particles that are drawn to each other by springs: the radius of gyration over time.",
+    "b": "A particle that is attracted to a ring about its past position: late diffusion against the ring's radius.",
+    "c": "Nineteen particles that attract each other by springs: the radius of gyration over time.",
     "d-hexagonal": "One ring: a hexagonal crystal of nineteen particles from a disturbed start, steered on images.",
     "d-honeycomb": "Two species, two rings: a honeycomb from a disturbed start, steered on images.",
     "d-square": "Two rings: a square crystal of sixteen particles from a disturbed start, steered on images.",
-    "e-pullers": "What the search among feedback-pullers found.",
-    "e-repulsion": "A particle that a hill about its own past repels: its speed over the height of the hill, and P20.",
+    "e-pullers": "Result of the search among feedback-pullers.",
+    "e-repulsion": "A particle that a Gaussian about its past position repels: its speed against the height, and P20.",
 }
 INTRODUCTION = """# Physics
 
-Predictions with a formula, and what the instrument measured through its own loop: simulated photons or exact positions,
-the same turn, delays, limits and traps as on the rig. This page is written by the command, from [{name}]({name}):
+Each row compares a prediction ([predictions.md](predictions.md)) with a measurement by the ordinary loop of the
+instrument: simulated images or exact positions, and the same turn, delays, limits and traps as on a real rig. The
+program writes this page from [{name}]({name}):
 
     python main.py reproduce --full --json {data}
     python main.py reproduce --sabotage --json {data}
@@ -32,24 +33,30 @@ the same turn, delays, limits and traps as on the rig. This page is written by t
     python main.py reproduce --families --json {data}
     python main.py reproduce --docs {page} --json {data}
 
-Symbols: κ = k/γ, z = κτ, D = kT/γ; averages are per axis unless a formula says 4D; ϑ is the age of
-what was seen while the light acts, κ_t the rate of the trap, a = e^(−κΔt). *Plant*: the exact force law,
-positions from a table. *Instrument*: rendered frames, tracking, latency, one beam that is shared in time. Exact rows
-pass by Student's t (p > 0.0027), approximate ones within their tolerance and three standard errors. Every row hides
-less than 2 %, which its deviation and two standard errors have to stay below, unless another bound stands there with
-its reason. Every prediction is also a number that the row's file states, worked out outside the program, to 1e-4: an
-error that simulator and prediction have in common does not pass. Seeds were fixed before the first run.
+Symbols: κ = k/γ, z = κτ, D = kT/γ; averages are per axis unless a formula says 4D; ϑ is the age of the observed
+position while the light acts, κ_t the rate of the trap, a = e^(−κΔt).
+
+- *Plant*: exact forces, positions from a table. *Instrument*: rendered images, tracking, latency, one beam that is
+  shared in time.
+- *Exact* rows pass Student's t test (p > 0.0027). *Approximate* rows agree within their tolerance and three standard
+  errors.
+- *Undetected error*: the deviation and two standard errors, relative to the prediction. It must be below 2 %, unless
+  the row has another bound and its reason.
+- Each row also has its prediction as a number that was computed outside of the program. The program must agree to
+  1e-4. This detects an error that simulator and prediction have in common.
+- Seeds were chosen before the first run.
 """
-SABOTAGE = """The same check with one of its parameters wrong, held against the prediction of the right one,
-at the least effort that shows it.
+SABOTAGE = """Each check is repeated with one wrong parameter and compared with the prediction for the right one, with
+the least effort that shows the difference.
 """
 MUTATIONS = """A sabotage is a wrong number in an experiment; a mutation is a wrong line of the program
-(app/reproduce/mutations.py). kB and D move the simulator and the prediction together: a row catches them by the number
-that it states. Each is held against the rows that should see it at the least cost, at quick effort where there is one;
-`reproduce --mutations P7` holds all of them against a row, and `reproduce --mutations --full` against every row.
+(app/reproduce/mutations.py). The mutations of kB and D change the simulator and the prediction together: a row
+detects them by the number in its file. Each mutation is tested with the rows that should detect it at the least cost,
+at quick effort if possible. `reproduce --mutations P7` tests all of them with one row, `reproduce --mutations --full`
+with all rows.
 """
-FAMILIES = """Each is an experiment of config/experiments/families, which `main.py run` flies by itself; those with
-images stand in the window's list. Where something else was expected it is said.
+FAMILIES = """Each family is an experiment of config/experiments/families, and `main.py run` runs it too. Families with
+images are in the list of the window. If a result differs from the expected one, the text says so.
 """
 
 
@@ -93,7 +100,7 @@ def page_of(told: Mapping[str, Sequence[Told]], page: Path, data: Path) -> str:
         "## Predictions\n",
         checks_table(checks),
         *(["## Rows that do not pass\n", failed(checks)] if passed < len(checks) else []),
-        "## What each experiment does otherwise than its formula\n",
+        "## Differences between each experiment and its formula\n",
         "".join(f"- {row['id']}, {row['level']}: {row['honest']}{allowed(row)}\n" for row in checks),
         "## Sabotage\n",
         SABOTAGE,
@@ -123,7 +130,7 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def checks_table(rows: Sequence[Told]) -> str:
-    heads = ("", "level", "what", "prediction", "predicted", "measured ± s.e.", "unit", "hides less than", "verdict")
+    heads = ("", "level", "what", "prediction", "predicted", "measured ± s.e.", "unit", "undetected error", "verdict")
     return table(heads, [
         (row["id"], row["level"], row["title"], row["formula"], in_words(row["predicted"]), measured(row), row["unit"],
          hidden(row), row["verdict"])
@@ -143,8 +150,8 @@ def hidden(row: Told) -> str:
 
 
 def allowed(row: Told) -> str:
-    """Why a row may hide more than the others, where it may."""
-    return f" It may hide {row['within']:.0%}: {row['wider']}" if row.get("wider") else ""
+    """The bound of the undetected error of a row, and its reason, if it is larger than that of the others."""
+    return f" The undetected error may be {row['within']:.0%}: {row['wider']}" if row.get("wider") else ""
 
 
 def caught_of(mutations: Sequence[Told]) -> str:
@@ -186,5 +193,5 @@ def family(told: Told, page: Path) -> str:
     said = f"### ({told['id']}) {told['title']}\n\n{told['about']}\n\n"
     if belongs(told, page):
         said += f"![{PICTURED[told['id']]}]({picture(page, told['id'])})\n\n"
-    said += table(("", "found"), [(name, in_words(value, 4)) for name, value in told["numbers"].items()])
+    said += table(("", "measured"), [(name, in_words(value, 4)) for name, value in told["numbers"].items()])
     return said + "".join(f"\nBut {missed}.\n" for missed in told["missed"])

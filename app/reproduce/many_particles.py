@@ -52,10 +52,11 @@ def crystal(flights: Flights, options: Options) -> dict[str, float]:
     for order in (int(options["order"]), *sorted({4, 6} - {int(options["order"])})):
         found = [bonds(place_um, NEAR * radius_um, order) for place_um in pictured]
         numbers["bond length / R"] = float(mean(np.array([one.mean_length_um for one in found]))) / radius_um
-        numbers[f"share with {order} neighbours"] = float(
+        numbers[f"fraction with {order} neighbours"] = float(
             mean(np.array([(one.neighbours == order).mean() for one in found]))
         )
-        numbers[f"mean |psi{order}| of those"] = float(mean(np.array([one.mean_order(order) for one in found])))
+        order_of_frame = np.array([one.mean_order(order) for one in found])
+        numbers[f"mean |psi{order}| with {order} neighbours"] = float(mean(order_of_frame))
     return numbers
 
 

@@ -134,7 +134,7 @@ MUTATIONS = {
         "kB + 3 %", "Boltzmann's constant, of simulator and predictions", ("P1-plant", "P4-plant"), _boltzmann
     ),
     "d": Mutation(
-        "D + 5 %", "the kicks of the simulator, and D of all predictions", ("P1-plant", "P16-plant"), _diffusion
+        "D + 5 %", "the random forces of the simulator, and D of all predictions", ("P1-plant", "P16-plant"), _diffusion
     ),
     "drag": Mutation(
         "drag + 3 %", "of the simulated particles", ("P17-plant", "P20-plant"),
@@ -145,15 +145,15 @@ MUTATIONS = {
         keys=("laser.depth_kt_per_mw",), factor=1.03,
     ),
     "hold": Mutation(
-        "hold ignored", "a place is looked up for the beginning of a hold", ("P17-plant", "P22-plant"),
+        "hold ignored", "positions are looked up for the beginning of a hold", ("P17-plant", "P22-plant"),
         _hold,
     ),
-    "frame": Mutation("history one frame off", "the look-up of past places", ("P17-plant", "P22-plant"), _frame_off),
+    "frame": Mutation("history one frame off", "the look-up of past positions", ("P17-plant", "P22-plant"), _frame_off),
     "nearest": Mutation(
-        "history nearest", "the place of the nearest sighting, without interpolation", ("P22-plant",), _nearest
+        "history nearest", "the position in the nearest frame, without interpolation", ("P22-plant",), _nearest
     ),
     "latency": Mutation(
-        "latency + 5 ms", "of the simulated computer, not of what is planned for", ("P13-plant", "P16-plant"), _latency
+        "latency + 5 ms", "of the simulated computer, but not in the plan", ("P13-plant", "P16-plant"), _latency
     ),
     "scale": Mutation("image scale + 3 %", "of the simulated optics", ("P2-instrument", "P23-instrument"), _scale),
 }  # fmt: skip

@@ -86,7 +86,7 @@ def search(flights: Flights, options: Options) -> dict[str, float]:
         said = f"{phases[-1]}{', running' if runs(found, phases[-1]) else ''}"
         place = f"R = {flight.known.shape().radius_um:g} um, tau = {flight.known.delay_s():g} s: {said}"
         order = ", ".join(f"{name} {in_words(value)}" for name, value in (("|ψ4|", found.psi4), ("|ψ6|", found.psi6)))
-        numbers[f"{place}; {order}; size over a full disc's"] = found.size
+        numbers[f"{place}; {order}; size / size of a full disc"] = found.size
     return {**{f"points: {name}": float(phases.count(name)) for name in COLOURS}, **numbers}
 
 

@@ -30,8 +30,8 @@ def swarm(flights: Flights, options: Options) -> dict[str, float]:
     found = {}
     for flight in flights:
         ratio, speed, spread = speeds(flight, options)
-        found[f"size over that at the start, at {flight.value:g}"] = ratio
-        found[f"... its spread over the replicas, at {flight.value:g}"] = spread
+        found[f"final size / initial size, at {flight.value:g}"] = ratio
+        found[f"... standard deviation over replicas, at {flight.value:g}"] = spread
         found[f"median displacement in the last 1 s, at {flight.value:g} / um"] = speed
     return found
 
@@ -41,7 +41,8 @@ def drift(flights: Flights, options: Options) -> dict[str, float]:
     seen, known = flights[0].seen, flights[0].known
     covered_um = mean(seen.place_um[-1] - seen.place_um[0], axis=0)
     expected = options["force_pn"] / known.plant.drag_pn_s_per_um * (seen.time_s[-1] - seen.time_s[0])
-    return {"speed over F / gamma": float(covered_um[0] / expected), "sideways": float(covered_um[1] / expected)}
+    along, across = (covered_um / expected).tolist()
+    return {"speed / (F / gamma)": float(along), "transverse speed / (F / gamma)": float(across)}
 
 
 def draw_drift(axes: Any, flights: Flights, options: Options) -> None:
@@ -61,7 +62,7 @@ def dimer(flights: Flights, options: Options) -> dict[str, float]:
         )
         found[f"V at R_b - R_a = {apart_um:+.2g} um / (um/s)"] = pairs[-1][1]
     predicted, measured = np.array(pairs).T
-    found["V over the prediction, by least squares"] = float((predicted * measured).sum() / (predicted**2).sum())
+    found["V / prediction, least squares"] = float((predicted * measured).sum() / (predicted**2).sum())
     return found
 
 
@@ -99,7 +100,7 @@ def hill(flights: Flights, options: Options) -> dict[str, float]:
         speed = onward(flight)
         found[f"v at A tau / (gamma b^2) = {drive:.2f} / (um/s)"] = speed
         if predicted > 0:
-            found[f"v over P20 at {drive:.2f}"] = speed / predicted
+            found[f"v / P20 at {drive:.2f}"] = speed / predicted
     return found
 
 

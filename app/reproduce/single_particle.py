@@ -26,7 +26,7 @@ def plateau(flights: Flights, options: Options) -> dict[str, float]:
     for flight in flights:
         measured, predicted = at_two_delays(flight)
         found[f"MSD(2 tau) at tau = {flight.value:g} s / um2"] = measured
-        found[f"over the closed form, tau = {flight.value:g} s"] = measured / predicted
+        found[f"MSD(2 tau) / closed form, tau = {flight.value:g} s"] = measured / predicted
     return found
 
 
@@ -62,7 +62,7 @@ def crossover(flights: Flights, options: Options) -> dict[str, float]:
     return {
         **{f"D_L / D at R = {r:g} um": float(d) for r, d in zip(radius_um, ratio, strict=True)},
         "R_c / um": float(above),
-        "R_c over the prediction": float(above) / predicted_um,
+        "R_c / prediction": float(above) / predicted_um,
     }
 
 

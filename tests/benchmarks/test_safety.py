@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from pathlib import Path
 
 import pytest
 
 from benchmarks.safety import (
+    PAGE,
     SafetyRow,
     cells,
     deeds,
@@ -18,6 +20,7 @@ from benchmarks.safety import (
     sends,
     terminates_twice_over_a_stopped_loop,
 )
+from drivers.emulate.child import ROOT
 from tests.app.running.test_stop_signals import _signals_are_not_ignored
 from tests.patience import PATIENCE_S
 
@@ -86,3 +89,10 @@ def test_the_page_has_every_row() -> None:
     page = markdown(rows)
     assert page.count("| 0.50 s | not within 12 s | goes on | closed |") == len(rows)
     assert cells(SafetyRow("", "", None, None, "not measured", "", "why"))[2] == "why"
+
+
+def test_the_page_of_the_docs_has_the_text_of_the_source() -> None:
+    """Whatever its rows are."""
+    page = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    for part in re.split(r"\{[^}]*\}", PAGE):
+        assert part in page

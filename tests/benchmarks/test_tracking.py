@@ -28,7 +28,7 @@ def test_quick_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert all(row["over_bound"] > 0.9 for row in tables["accuracy"])
     page = (tmp_path / "t.md").read_text()
     assert "| case |" in page
-    assert "medians of 5 repeats" in page
+    assert "Medians of 5 repeats" in page
     assert "512^2, 50 spots" in capsys.readouterr().out
 
 

@@ -124,7 +124,7 @@ def test_a_crystal_that_is_none_is_missed(place_um: NDArray[np.float64]) -> None
     numbers = crystal(flown, family.options)
     missed = missed_of(numbers, family.want)
     assert len(missed) == len(family.want)
-    assert "mean |psi6| of those could not be measured" in missed
+    assert "mean |psi6| with 6 neighbours could not be measured" in missed
     draw_crystal(Figure().subplots(), flown, family.options)
 
 

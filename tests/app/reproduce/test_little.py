@@ -106,5 +106,5 @@ def test_the_search_in_little() -> None:
 def test_a_group_in_little(name: str, kept: float, lost: float) -> None:
     """It grows much less where few are enough to stop at, or where the cone holds it together."""
     numbers = explored(name, 8.0, (kept, lost)).numbers
-    assert numbers[f"size over that at the start, at {kept:g}"] < 1.2
-    assert numbers[f"size over that at the start, at {lost:g}"] > 1.4
+    assert numbers[f"final size / initial size, at {kept:g}"] < 1.2
+    assert numbers[f"final size / initial size, at {lost:g}"] > 1.4

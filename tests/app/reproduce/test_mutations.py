@@ -98,7 +98,7 @@ def test_the_verb_says_which_row_sees_what(
     reproduce.document(page, file, tmp_path)
     text = page.read_text()
     assert "and 1 of 2 mutations" in text
-    assert "| history nearest | the place of the nearest sighting, without interpolation | P28 | plant |" in text
+    assert "| history nearest | the position in the nearest frame, without interpolation | P28 | plant |" in text
     file.write_text(json.dumps({"checks": [], "sabotages": [], "families": []}))  # of an older program
     reproduce.document(page, file, tmp_path)
     assert "## Mutations" not in page.read_text()
