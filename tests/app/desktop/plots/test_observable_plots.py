@@ -11,7 +11,6 @@ import pyqtgraph as pg
 import pytest
 from pytestqt.qtbot import QtBot
 
-from control.theory.conditions import Conditions
 from app.analysis.export import export
 from app.analysis.predicted_motion import foreseen_msd_um2
 from app.assembly.plan import plan
@@ -27,6 +26,8 @@ from control.allocate import LightModel
 from control.contract import Forces, Level, Order, OrderKind, Turn
 from control.experiment import Experiment
 from control.plant import Plant
+from control.theory.conditions import Conditions
+from drivers.journal import Kind
 from tests.app.desktop.window.test_main_window import Bench
 from tests.drivers.turns import plausible
 
@@ -100,7 +101,7 @@ def test_a_recording_that_felt_no_light_foresees_nothing(plots: Plots) -> None:
     class Video:
         """The plan of a replay, as the window has it."""
 
-        kind, unknown = "REPLAY", ()
+        kind, unknown = Kind.REPLAY, ()
 
     plots._plan = lambda: Video()  # type: ignore[assignment]
     assert np.isnan(shown(plots, walk(0, 60, 0.5, Level.ARMED))[1])
