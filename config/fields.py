@@ -24,7 +24,7 @@ from typing_extensions import Doc
 from config.units import unit_of
 from config.words import quoted
 
-__all__ = ["Doc", "Field", "FieldForm", "Ge", "Gt", "Interval", "Le", "Lt", "beyond", "bounds", "describe", "settings"]
+__all__ = ["Doc", "Field", "FieldForm", "Ge", "Gt", "Interval", "Le", "Lt", "beyond", "bounds", "describe", "set_absent", "settings"]
 
 T = TypeVar("T")
 
@@ -43,6 +43,18 @@ def settings(cls: type[T]) -> type[T]:
     made = dataclass(frozen=True, kw_only=True)(cls)
     made.__pydantic_config__ = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)  # type: ignore[attr-defined]
     return made
+
+
+def set_absent(cls: type, **values: Any) -> None:
+    """Give a settings class the attributes that it does not declare as fields; to be called in __init_subclass__.
+
+    An attribute of the superclass itself would become the default of a field of the same name.
+    """
+    declared = {name for base in cls.__mro__[:-1] if base.__dict__.get("__pydantic_config__") or base is cls
+                for name in base.__dict__.get("__annotations__", {})}  # fmt: skip
+    for name, value in values.items():
+        if name not in declared and not hasattr(cls, name):
+            setattr(cls, name, value)
 
 
 @dataclass(frozen=True)

@@ -51,9 +51,15 @@ NAMED: dict[tuple[str, str], PlugIn] = {}  # the functions that come from plug-i
 LEFT_OUT: list[str] = []  # one sentence for each plug-in that can't be used
 
 
-def _report(sentence: str) -> None:
-    LEFT_OUT.append(sentence)
-    print(sentence, file=sys.stderr)
+_REPORTED: set[tuple[str, str]] = set()  # (package, why): a module that can't be imported is reported once
+
+
+def _report(entry: str, package: str, why: str) -> None:
+    if (package, why) in _REPORTED:
+        return
+    _REPORTED.add((package, why))
+    LEFT_OUT.append(f"warning: the plug-in '{quoted(entry)}' of {package} is left out ({why})")
+    print(LEFT_OUT[-1], file=sys.stderr)
 
 
 def kinds(page: str, *own: str | type, plug: type) -> Any:
@@ -109,7 +115,7 @@ def _add_all(page: str, add: Callable[[EntryPoint, str, str], None]) -> None:
             add(entry, package, version)
         except (Exception, SystemExit) as error:  # noqa: BLE001  code of others may raise anything
             why = str(error) if isinstance(error, Refused) else f"{type(error).__name__}: {one_line(error)}"
-            _report(f"warning: the plug-in '{quoted(entry.name)}' of {package} {version} is left out ({why})")
+            _report(entry.name, f"{package} {version}".strip(), why)
 
 
 def _class_at(place: str) -> type:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from config.fields import set_absent
 from control.contract import Seen, State
 from control.plant import Plant
 from control.potentials.shape import Shape
@@ -77,11 +78,15 @@ class Force(ABC):
     """
 
     kind: str
-    shape: Shape | None = None  # the potential that it is made of
-    delay_s: float | None = None  # mean age of the positions that it uses; None: the newest
+    shape: Shape | None  # the potential that it is made of; None where it declares none
+    delay_s: float | None  # mean age of the positions that it uses; None: the newest
     about_own_past: ClassVar[bool] = False  # the shape is centred where the particle itself was
     about_others: ClassVar[bool] = False  # the shape is centred at each of the other particles
     about_one_point: ClassVar[bool] = False  # painted once, not about each particle
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        set_absent(cls, shape=None, delay_s=None)
 
     @abstractmethod
     def pull(self, now: Now) -> Pull:

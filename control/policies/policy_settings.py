@@ -5,9 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from config.fields import Doc, Gt, settings
+from config.fields import Doc, Gt, set_absent, settings
 from config.refused import Refused
 from control.allocate import LightModel
 from control.contract import Policy
@@ -54,10 +54,14 @@ class PolicySettings(ABC):
     """The law of an experiment. A subclass is a settings class with a `kind` and `build`."""
 
     kind: str
-    forces: tuple[Force, ...] = ()  # what the law is the sum of; empty: it is no sum of programmed forces
+    forces: tuple[Force, ...]  # what the law is the sum of; empty: it is no sum of programmed forces
     needs_network: ClassVar[bool] = False  # torch has to be imported before it is built
     moves_probe: ClassVar[bool] = False  # it may act, at probe power, while the map is not confirmed
     takes_mode: ClassVar[bool] = False  # `mode`, `trap.predict` and `trap.compensate_latency` act on it
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        set_absent(cls, forces=())
 
     @abstractmethod
     def build(self, context: PolicyContext) -> Policy:

@@ -12,6 +12,7 @@ import pytest
 
 from config.fields import variants
 from config.kinds import (
+    _REPORTED,
     LEFT_OUT,
     PLUG_INS,
     PlugIn,
@@ -71,6 +72,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     PLUG_INS.clear()
     PLUG_INS.update(before)
     LEFT_OUT.clear()
+    _REPORTED.clear()
 
 
 def test_a_page_without_plug_ins_has_its_own_kinds() -> None:
