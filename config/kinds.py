@@ -144,7 +144,7 @@ def _require_plug(cls: Any, plug: type, taken: dict[str, str]) -> None:
 
 
 def missing_members(cls: type, plug: type) -> list[str]:
-    """The attributes of the protocol that `cls` lacks; or the superclass, or what is abstract or without a value in it."""
+    """What `cls` lacks of the plug: attributes of a protocol; the class itself, or what is abstract or has no value."""
     names = {field.name for field in dataclasses.fields(cls)}
     abstract: set[str] = set()
     if getattr(plug, "_is_protocol", False):

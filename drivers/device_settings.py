@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import ClassVar, Literal, TypeVar
+from collections.abc import Callable
+from typing import ClassVar, Literal, TypeVar, cast
 
 from config.geometry import Affine
 from config.refused import Refused
@@ -148,8 +149,9 @@ class RealLaser(LaserSettings):
         """
 
 
-def of_class(device: DeviceSettings, needed: type[D]) -> D:
+def of_class(device: DeviceSettings, needed: Callable[..., D]) -> D:
     """The device, if it is of the class that opens it. Raises Refused for a kind that only claims to be."""
+    assert isinstance(needed, type)  # declared otherwise, since it may be abstract
     if not isinstance(device, needed):
         raise Refused(f"the kind '{device.kind}' is no {needed.__name__}, which it would have to be to be opened here")
-    return device
+    return cast(D, device)

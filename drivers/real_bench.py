@@ -84,7 +84,9 @@ class RealBench:
 
     def identities(self) -> dict[str, str]:
         """What the devices call themselves, where they do: "laser.device" and so on."""
-        parts = {"camera": self.camera, "deflector": self.deflector, "laser": self.laser}
+        parts: dict[str, CameraDriver | Deflector | Laser] = {
+            "camera": self.camera, "deflector": self.deflector, "laser": self.laser,
+        }  # fmt: skip
         return {f"{part}.device": driver.identity for part, driver in parts.items() if driver.identity}
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Darken the real devices of a plan over connections of our own: for a loop that has died, or a rig that never opened."""
+"""Darken the real devices of a plan over connections of our own: of a loop that has died, a rig that never opened."""
 
 from __future__ import annotations
 

@@ -129,7 +129,7 @@ def open_springs(made: Plan, machine: Machine) -> Instrument:
 
 
 def open_replay(made: Plan, machine: Machine) -> Instrument:
-    """A recorded video, or one of our own runs, in place of a camera. Raises Refused. A recording waits for its turns."""
+    """A recorded video, or one of our own runs, in place of a camera; it waits for its turns. Raises Refused."""
     rig = made.rig
     camera = of_class(rig.camera, VideoCamera)
     felt = rig.tracking.trapped == "recorded"

@@ -76,7 +76,7 @@ def _with_real_light(rig: Rig) -> Pairing:
     if camera.images == "real":
         if rig.emulated is None:
             return Pairing.REAL
-        raise _refused(rig, f"'emulated' devices light a simulated sample, which the {camera.kind} camera does not show "
+        raise _refused(rig, f"emulated devices light a simulated sample, which the {camera.kind} camera does not show "
                        "(allowed: a simulated camera, or no 'emulated')")  # fmt: skip
     if rig.emulated is None:
         raise _refused(rig, f"a simulated camera does not show what the light of {light} does, and needs 'emulated' "
@@ -89,7 +89,8 @@ def _with_real_light(rig: Rig) -> Pairing:
 def _require_emulator(rig: Rig, part: str, device: LightSettings, page: object) -> None:
     """Raises Refused for a kind that no emulator can stand in for."""
     if not device.emulator:
-        kinds = ", ".join(kind for kind, cls in variants(page).items() if issubclass(cls, LightSettings) and cls.emulator)
+        found = (kind for kind, cls in variants(page).items() if issubclass(cls, LightSettings) and cls.emulator)
+        kinds = ", ".join(found)
         raise _refused(rig, f"there is no emulator of a {device.kind} {part} (allowed with 'emulated': {kinds})")
 
 

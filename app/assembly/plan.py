@@ -18,8 +18,8 @@ from config.reader import Document, build, override, parse, put, put_all, read
 from config.refused import Refused
 from config.words import quoted
 from control.experiment import Experiment
-from control.policies.learned_law import Learned
 from control.plant import spot_stiffness
+from control.policies.learned_law import Learned
 from drivers.journal import Header, Kind
 from drivers.journal.corrections import Images
 from drivers.journal.header import kernels_of
@@ -153,8 +153,8 @@ def _require_two_ports(rig: Rig, bench: Document) -> None:
     if deflector.address == laser.address or _resolved(deflector.address, ours=ours) == _resolved(
         laser.address, ours=ours
     ):
-        raise Refused(f"{bench.place(('laser', 'port'))}: laser.port is '{quoted(laser.address)}', and deflector.port is "
-                      f"'{quoted(deflector.address)}': they are one port, and each device needs its own")  # fmt: skip
+        raise Refused(f"{bench.place(('laser', 'port'))}: laser.port is '{quoted(laser.address)}', and deflector."
+                      f"port is '{quoted(deflector.address)}': they are one port, and each device needs its own")  # fmt: skip
 
 
 def _resolved(port: str, *, ours: bool) -> str:

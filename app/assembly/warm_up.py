@@ -26,8 +26,8 @@ from app.assembly.garbage_collection import every_object
 from app.assembly.rig import Plan
 from app.console.terminal import say
 from control.contract import Expected, Frame, Order, OrderKind, Turn
-from control.policies.learned_law import Learned
 from control.loop import LoopMemory, Machine, turn
+from control.policies.learned_law import Learned
 from tracking.correct import NOTHING
 from tracking.settings import Locator, Tracking
 from tracking.table import TableTracker

@@ -98,8 +98,8 @@ class CalibrationJob:
         document = Document(f"calibration: {title}", json.loads(json.dumps(wanted)), {})
         made = planned(document, bench, (), self.rig_path.parent)
         if armed and not made.rig.light_acts:
-            raise Refused(f"calibrate ({title}): no light of this rig acts on what its camera shows; a real deflector and "
-                          "laser are needed, or a simulated camera")  # fmt: skip
+            raise Refused(f"calibrate ({title}): no light of this rig acts on what its camera shows; a real deflector "
+                          "and laser are needed, or a simulated camera")  # fmt: skip
         path = self._path(title)
         done = fly(made, seconds, path, frames, title, armed=armed)
         if done["trips"]:

@@ -56,7 +56,7 @@ def test_every_emulator_that_is_named_is_there() -> None:
 )  # fmt: skip
 def test_a_device_that_lacks_something_is_found(family: type, made: type, missing: list[str]) -> None:
     @dataclasses.dataclass
-    class Bare(family):  # type: ignore[misc, valid-type]
+    class Bare(family):  # type: ignore[misc]
         kind: str = "bare"
 
     assert missing_members(Bare, family) == missing
@@ -64,7 +64,8 @@ def test_a_device_that_lacks_something_is_found(family: type, made: type, missin
 
 
 def test_the_nominal_map_points_0_v_to_the_middle() -> None:
-    deflector, middle_um = SerialGalvo(port="x", v_per_um=0.2), SimulatedCamera(width_px=101, height_px=51).middle_um(0.1)
+    deflector = SerialGalvo(port="x", v_per_um=0.2)
+    middle_um = SimulatedCamera(width_px=101, height_px=51).middle_um(0.1)
     assert middle_um == pytest.approx((5.0, 2.5))
     volts = deflector.nominal_map(middle_um)(np.array([middle_um, (6.0, 4.5)]))
     assert volts == pytest.approx(np.array([(0.0, 0.0), (0.2, 0.4)]))

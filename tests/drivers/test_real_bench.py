@@ -57,9 +57,9 @@ def test_what_the_devices_say_of_themselves() -> None:
 )
 def test_a_device_that_fails_leaves_the_laser_dark(part: str, notes: list[str], error: Exception) -> None:
     FAILS[part] = error
-    with pytest.raises(type(error), match="^it is not there$"):
+    with pytest.raises(type(error), match=r"^it is not there$"):
         opened()
-    assert NOTES == notes
+    assert notes == NOTES
 
 
 @pytest.mark.parametrize("part", ["deflector", "laser"])

@@ -1,4 +1,4 @@
-"""Every camera with every deflector and every laser: it opens, or is refused in one sentence that says what is allowed."""
+"""Every camera with every deflector and laser: it opens, or is refused in one sentence that says what is allowed."""
 
 from __future__ import annotations
 
@@ -66,11 +66,13 @@ def every(page: Any, paper: Any) -> dict[str, Any]:
 CAMERAS: dict[str, CameraSettings] = every(AnyCamera, PaperCamera())
 DEFLECTORS: dict[str, DeflectorSettings] = every(AnyDeflector, PaperDeflector())
 LASERS: dict[str, LaserSettings] = every(AnyLaser, PaperLaser())
-REAL = [*product(
-    [kind for kind, made in CAMERAS.items() if isinstance(made, RealCamera)],
-    [kind for kind, made in DEFLECTORS.items() if isinstance(made, RealDeflector)],
-    [kind for kind, made in LASERS.items() if isinstance(made, RealLaser)],
-)]
+REAL = [
+    *product(
+        [kind for kind, made in CAMERAS.items() if isinstance(made, RealCamera)],
+        [kind for kind, made in DEFLECTORS.items() if isinstance(made, RealDeflector)],
+        [kind for kind, made in LASERS.items() if isinstance(made, RealLaser)],
+    )
+]
 TOGETHER = {
     ("simulated", "simulated", "simulated", False): Pairing.SIMULATED,
     ("plant", "simulated", "simulated", False): Pairing.IDEAL,
@@ -96,8 +98,10 @@ def test_every_kind_with_every_kind() -> None:
         except Refused as refused:
             found, said = None, str(refused)
             assert said.startswith(f"{rig.title}: ")
-            assert "(allowed" in said and said.endswith(")")
-            assert "\n" not in said and len(said) < 300
+            assert "(allowed" in said
+            assert said.endswith(")")
+            assert "\n" not in said
+            assert len(said) < 300
         assert found == TOGETHER.get(names), names
 
 
