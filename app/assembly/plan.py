@@ -153,8 +153,10 @@ def _require_two_ports(rig: Rig, bench: Document) -> None:
     if deflector.address == laser.address or _resolved(deflector.address, ours=ours) == _resolved(
         laser.address, ours=ours
     ):
-        raise Refused(f"{bench.place(('laser', 'port'))}: laser.port is '{quoted(laser.address)}', and deflector."
-                      f"port is '{quoted(deflector.address)}': they are one port, and each device needs its own")  # fmt: skip
+        raise Refused(
+            f"{bench.place(('laser', 'port'))}: laser.port is '{quoted(laser.address)}', and deflector.port is "
+            f"'{quoted(deflector.address)}': they are one port, and each device needs its own"
+        )
 
 
 def _resolved(port: str, *, ours: bool) -> str:
