@@ -160,13 +160,18 @@ def _require_plug(cls: Any, plug: type, taken: dict[str, str]) -> None:
 
 
 def missing_members(cls: type, plug: type) -> list[str]:
-    """The attributes of the protocol, or the abstract ones of the class, that `cls` lacks."""
-    if not getattr(plug, "_is_protocol", False):
-        return [] if issubclass(cls, plug) and not getattr(cls, "__abstractmethods__", ()) else [
-            *(sorted(getattr(cls, "__abstractmethods__", ())) or ["the superclass"])
-        ]  # fmt: skip
+    """What `cls` lacks of the plug: attributes of a protocol; the class itself, or what is abstract or has no value."""
     names = {field.name for field in dataclasses.fields(cls)}
-    return sorted(name for name in get_protocol_members(plug) if name not in names and not hasattr(cls, name))
+    abstract: set[str] = set()
+    if getattr(plug, "_is_protocol", False):
+        declared = set(get_protocol_members(plug))
+    elif not issubclass(cls, plug):
+        return ["the superclass"]
+    else:
+        abstract = set(getattr(cls, "__abstractmethods__", ()))
+        plain = [base for base in cls.__mro__ if not dataclasses.is_dataclass(base)]
+        declared = {name for base in plain for name in vars(base).get("__annotations__", ())}
+    return sorted(abstract | {name for name in declared if name not in names and not hasattr(cls, name)})
 
 
 @cache

@@ -9,10 +9,12 @@ the laser's `shine` hands them their fractions of its set point, upon which both
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+
+from drivers.readback import Returned
 
 Floats = NDArray[np.float64]
 
@@ -32,6 +34,16 @@ class Deflector(Protocol):
     @property
     def firmware(self) -> str:
         """Maker, model and version, for the journal."""
+        ...
+
+    @property
+    def identity(self) -> str:
+        """Model and serial number, the same with another firmware; "" where the device does not say."""
+        ...
+
+    @property
+    def returned(self) -> tuple[Returned, ...]:
+        """Its settings as the device gave them back when it last did; no device is asked now."""
         ...
 
     @property
@@ -60,6 +72,16 @@ class Laser(Protocol):
         ...
 
     @property
+    def identity(self) -> str:
+        """Model and serial number, the same with another firmware; "" where the device does not say."""
+        ...
+
+    @property
+    def returned(self) -> tuple[Returned, ...]:
+        """Its settings as the device gave them back when it last did; no device is asked now."""
+        ...
+
+    @property
     def max_power_mw(self) -> float: ...
 
     def shine(self, power_mw: Floats, at_most_s: float) -> Floats:
@@ -82,6 +104,7 @@ class Laser(Protocol):
         ...
 
 
+@runtime_checkable
 class Modulator(Protocol):
     """A deflector that also dims: each visit of the last `steer` gets a fraction of the laser's set point."""
 

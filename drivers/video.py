@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import cv2
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from config.fields import Doc, Ge, Interval, settings
 from config.refused import Refused
 from control.contract import Ended, Fault, Frame
+from drivers.device_settings import CameraSettings, Images
 from drivers.image_size import assert_image_size
 from drivers.image_sources import DEPTHS, Pages, open_pages
 
@@ -21,8 +22,11 @@ CHANNELS = ("red", "green", "blue")
 
 
 @settings
-class VideoCamera:
+class VideoCamera(CameraSettings):
     """A recorded video in place of a camera: multi-page TIFF, a folder of images, AVI or MP4."""
+
+    images: ClassVar[Images] = "recorded"
+    address_key: ClassVar[str] = "path"
 
     kind: Literal["video"] = "video"
     path: Annotated[str, Doc("the video, where it is not given on the command line")] = ""

@@ -7,12 +7,15 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs" / "how-to").glob("*.md"))
 BLOCK = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.M | re.S)
+NEEDS = re.compile(r"^<!-- needs: (.*) -->$", re.M)  # pages whose files are laid out first
+REAL_TIME = ("camera", "deflector", "laser")
 
 # A program that imports the files of a page in the place of the project's own, and then runs main.py. The project is
 # not copied, so that its compiled kernels are found.
@@ -66,12 +69,19 @@ def laid_out(page: Path, folder: Path) -> list[list[str]]:
     return commands
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def with_marks(page: Path) -> Any:
+    marks = pytest.mark.real_time if page.stem in REAL_TIME else ()
+    return pytest.param(page, id=page.stem, marks=marks)
+
+
+@pytest.mark.parametrize("page", [with_marks(page) for page in PAGES])
 def test_a_page_works_as_it_is_written(page: Path, tmp_path: Path) -> None:
     (tmp_path / "overlay.py").write_text(OVERLAY, encoding="utf-8")
     (tmp_path / "config" / "rigs").mkdir(parents=True)
     rig = (ROOT / "config" / "rigs" / "simulated.yaml").read_text(encoding="utf-8")
     (tmp_path / "config" / "rigs" / "simulated.yaml").write_text(rig, encoding="utf-8")
+    for name in " ".join(NEEDS.findall(page.read_text(encoding="utf-8"))).split():
+        laid_out(page.with_name(name), tmp_path)
     commands = laid_out(page, tmp_path)
     assert commands
     for program, *words in commands:

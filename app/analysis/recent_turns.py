@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from app.analysis.findings import RunTables, means_of
 from app.assembly.rig import Plan
 from control.contract import Command, Forces, State, Tracks, Turn
-from drivers.journal import Kind
 
 MOST = 4000  # turns
 MOST_PLACES = 120_000  # particles times turns
@@ -65,7 +64,7 @@ class Recent:
         return RunTables(
             plan, means_of(plan, particles), fps, tracks_of(moments, fps), commands_of(moments),
             delays_of(moments, lambda wanted: wanted.delay_s), delays_of(moments, lambda wanted: wanted.ring_delay_s),
-            turns_of(moments), plan.kind != Kind.REPLAY and any(len(each.sent) for each in moments),
+            turns_of(moments), plan.kind.light_acts and any(len(each.sent) for each in moments),
         )  # fmt: skip
 
 

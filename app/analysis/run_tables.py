@@ -14,7 +14,7 @@ from app.assembly.open import plan_after
 from app.assembly.rig import Plan
 from config.refused import Refused
 from control.contract import Level
-from drivers.journal import Kind, Run
+from drivers.journal import Run
 from drivers.journal.tidy import tidy
 
 LEAST = 50  # turns: a shorter stretch says nothing
@@ -79,7 +79,7 @@ def tables_of(run: Run, made: Plan, start: int = 0, stop: int | None = None) -> 
     if not len(tracks):
         return None
     armed = bool(np.any(found["turns"]["level"] == Level.ARMED.value))
-    acted = run.header.kind != Kind.REPLAY and armed and bool(np.any(sent))
+    acted = run.header.kind.light_acts and armed and bool(np.any(sent))
     return RunTables(
         made, means_of(made, int(tracks["particle"].nunique())), run.header.fps, sure(tracks), found["commands"],
         found["forces"], found["rings"], found["turns"], acted,

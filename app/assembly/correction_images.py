@@ -15,7 +15,6 @@ from app.assembly.rig import Plan
 from config.files import remember_read
 from config.reader import Document, put
 from config.refused import Refused
-from drivers.sim.ideal_bench import PlantCamera
 from drivers.still_image import read_still_image, write_still_image
 from tracking.correct import Correction
 from tracking.settings import Tracking
@@ -51,7 +50,7 @@ def absolute(file: str, folder: Path) -> str:
 
 def with_corrections(made: Plan) -> Plan:
     """The plan with the images that its tracking names; those that it has by that name already stay. Raises Refused."""
-    if isinstance(made.rig.camera, PlantCamera):  # a table of particles has no pixels
+    if made.rig.camera.images == "ideal":  # a table of particles has no pixels
         return replace(made, corrections={})
     size_px = made.rig.camera.width_px, made.rig.camera.height_px
     return replace(made, corrections=images_of(made.rig.tracking, made.corrections, size_px))

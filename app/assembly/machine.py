@@ -11,7 +11,6 @@ from control.limits import Limits
 from control.loop import Machine
 from control.policies.keep_in_field import Kept
 from control.policies.policy_settings import PolicyContext, Runtime
-from drivers.sim.ideal_bench import PlantCamera
 from tracking.rules import Rules
 from tracking.table import TableTracker
 from tracking.tracker import LinkingTracker as FrameTracker
@@ -37,7 +36,7 @@ def build_machine(made: Plan, source: str = "the experiment") -> Machine:
         species=experiment.species,
         confirmed=rig.confirmed,
         probe_mw=rig.loop.probe_power_mw if experiment.policy.moves_probe else None,
-        plant=None if isinstance(rig.camera, PlantCamera) else rig.plant,  # a table of particles is not linked
+        plant=None if rig.camera.images == "ideal" else rig.plant,  # a table of particles is not linked
         recorded_light=rig.tracking.trapped == "recorded",
     )
 
@@ -70,7 +69,7 @@ def build_tracker(made: Plan) -> Tracker:
     Raises Refused for a classifier's checkpoint that is not whole, and for a correction image that the plan lacks.
     """
     rig = made.rig
-    if isinstance(rig.camera, PlantCamera):
+    if rig.camera.images == "ideal":
         return TableTracker()
     classifier: Classifier | None = None
     if (sorting := rig.tracking.classifier) is not None:

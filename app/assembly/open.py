@@ -10,6 +10,7 @@ from typing import Any
 from app.assembly.correction_images import located_set, with_corrections
 from app.assembly.instrument import Instrument
 from app.assembly.machine import build_machine
+from app.assembly.pairing import Pairing, pairing_of
 from app.assembly.recording import open_recording
 from app.assembly.rig import Plan, Rig, field_um
 from app.assembly.stored_memory import encoded
@@ -20,14 +21,15 @@ from config.refused import Refused
 from config.words import one_line, quoted
 from control.experiment import Experiment
 from control.loop import Machine
-from drivers.cameras.opencv_capture import OpenCVCamera
+from drivers.device_settings import of_class
 from drivers.journal import Header, Journal, Kind, corrections, git_hash, versions
 from drivers.journal import now as wall_clock
 from drivers.sim.bench import open_bench
+from drivers.sim.camera import SimulatedCamera
 from drivers.sim.deflector import SimulatedDeflector
 from drivers.sim.ideal_bench import PlantCamera, open_plant
 from drivers.sim.laser import SimulatedLaser
-from drivers.sim.playback import open_playback
+from drivers.sim.playback import EmptyField, open_playback
 from drivers.video import VideoCamera
 
 
@@ -46,7 +48,7 @@ def plan_after(before: Plan, text: str, source: str = "") -> Plan:
     for key, value in located_set(made.set, before.folder).items():
         bench = put(bench, key, value, source)
     rig: Rig = build(bench, type(before.rig))
-    if isinstance(rig.camera, VideoCamera) and rig.tracking.trapped == "commanded":  # by the `set` of a live experiment
+    if not rig.light_acts and rig.tracking.trapped == "commanded":  # by the `set` of a live experiment
         rig = replace(rig, tracking=replace(rig.tracking, trapped=before.rig.tracking.trapped))
     return with_corrections(replace(before, rig=rig, experiment=made))
 
@@ -61,23 +63,28 @@ def open_instrument(made: Plan) -> Instrument:
 
 def _open(made: Plan) -> Instrument:
     machine = build_machine(made)
-    rig = made.rig
-    if not (isinstance(rig.deflector, SimulatedDeflector) and isinstance(rig.laser, SimulatedLaser)):
-        from app.assembly.open_serial import open_serial  # here: most runs have none
+    pairing = pairing_of(made.rig)
+    match pairing:
+        case Pairing.SIMULATED:
+            return open_simulated(made, machine)
+        case Pairing.IDEAL:
+            return open_springs(made, machine)
+        case Pairing.REPLAY:
+            return open_replay(made, machine)
+    from app.assembly.open_real import open_real  # here: most runs have no real device
 
-        return open_serial(made, machine)
-    if isinstance(rig.camera, OpenCVCamera):
-        raise Refused(f"{rig.title}: a real camera can't see what a simulated laser does")
-    if isinstance(rig.camera, VideoCamera):
-        return open_replay(made, machine, rig.camera, rig.deflector, rig.laser)
-    warm_up_once(made, machine)  # a recording waits for its turns
-    if isinstance(rig.camera, PlantCamera):
-        return open_springs(made, machine, rig.camera, rig.laser)
+    return open_real(made, machine, pairing)
+
+
+def open_simulated(made: Plan, machine: Machine) -> Instrument:
+    """The simulated sample, camera and light, in lockstep or in real time. Raises Refused."""
+    rig = made.rig
+    warm_up_once(made, machine)
     bench = open_bench(
         rig.sample,
-        rig.camera,
-        rig.deflector,
-        rig.laser,
+        of_class(rig.camera, SimulatedCamera),
+        of_class(rig.deflector, SimulatedDeflector),
+        of_class(rig.laser, SimulatedLaser),
         um_per_px=rig.optics.um_per_px,
         latency_s=rig.loop.latency_s,
         rate=None if rig.rate == "lockstep" else 1.0,
@@ -101,9 +108,11 @@ def _open(made: Plan) -> Instrument:
     )
 
 
-def open_springs(made: Plan, machine: Machine, camera: PlantCamera, laser: SimulatedLaser) -> Instrument:
+def open_springs(made: Plan, machine: Machine) -> Instrument:
     """The simulated world without optics. Raises Refused."""
     rig = made.rig
+    camera, laser = of_class(rig.camera, PlantCamera), of_class(rig.laser, SimulatedLaser)
+    warm_up_once(made, machine)
     bench = open_plant(
         rig.sample,
         camera,
@@ -119,28 +128,25 @@ def open_springs(made: Plan, machine: Machine, camera: PlantCamera, laser: Simul
     )
 
 
-def open_replay(
-    made: Plan, machine: Machine, camera: VideoCamera, deflector: SimulatedDeflector, laser: SimulatedLaser
-) -> Instrument:
-    """A recorded video, or one of our own runs, in place of a camera. Raises Refused."""
-    felt = made.rig.tracking.trapped == "recorded"
-    recording = open_recording(camera, made.rig.optics.um_per_px if felt else 0.0)
+def open_replay(made: Plan, machine: Machine) -> Instrument:
+    """A recorded video, or one of our own runs, in place of a camera; it waits for its turns. Raises Refused."""
+    rig = made.rig
+    camera = of_class(rig.camera, VideoCamera)
+    felt = rig.tracking.trapped == "recorded"
+    recording = open_recording(camera, rig.optics.um_per_px if felt else 0.0)
     if felt and not recording.lit:
         recording.camera.close()
         raise Refused(f"{camera.path}: tracking.trapped is 'recorded', and its particles felt no recorded light "
                       "(allowed: last)")  # fmt: skip
-    low_um, high_um = field_um(made.rig)
+    low_um, high_um = field_um(rig)
+    field = EmptyField(
+        low_um=low_um, high_um=high_um, power_cap_mw=rig.loop.power_cap_mw,
+        heartbeat_s=rig.loop.stale_periods / camera.fps,
+    )  # fmt: skip
     eye, beam, clock = open_playback(
-        recording.camera,
-        recording.arrived_s,
-        deflector,
-        laser,
-        low_um=low_um,
-        high_um=high_um,
-        latency_s=made.rig.loop.latency_s,
-        power_cap_mw=made.rig.loop.power_cap_mw,
-        heartbeat_s=made.rig.loop.stale_periods / camera.fps,
-    )
+        recording.camera, recording.arrived_s, of_class(rig.deflector, SimulatedDeflector),
+        of_class(rig.laser, SimulatedLaser), field, latency_s=rig.loop.latency_s,
+    )  # fmt: skip
     if recording.tracker is not None:
         machine = replace(machine, tracker=recording.tracker)
     size = (recording.height_px, recording.width_px, recording.pixel_type)

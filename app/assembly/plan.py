@@ -20,12 +20,9 @@ from config.words import quoted
 from control.experiment import Experiment
 from control.plant import spot_stiffness
 from control.policies.learned_law import Learned
-from drivers.deflectors.serial_galvo import SerialGalvo
 from drivers.journal import Header, Kind
 from drivers.journal.corrections import Images
 from drivers.journal.header import kernels_of
-from drivers.lasers.cobolt import Cobolt
-from drivers.video import VideoCamera
 
 STIFFEST_PN_PER_UM = 1e6  # of a trap; a real one has some 10
 
@@ -149,13 +146,17 @@ def _require_seed(made: Plan, wanted: Document) -> None:
 
 def _require_two_ports(rig: Rig, bench: Document) -> None:
     """Raises Refused where the deflector and the laser have one serial port, be it by two names."""
-    galvo, laser = rig.deflector, rig.laser
-    if not (isinstance(galvo, SerialGalvo) and isinstance(laser, Cobolt)):
+    deflector, laser = rig.deflector, rig.laser
+    if (deflector.address_key, laser.address_key) != ("port", "port"):
         return
     ours = rig.emulated is not None and rig.emulated.start
-    if galvo.port == laser.port or _resolved(galvo.port, ours=ours) == _resolved(laser.port, ours=ours):
-        raise Refused(f"{bench.place(('laser', 'port'))}: laser.port is '{quoted(laser.port)}', and deflector.port is "
-                      f"'{quoted(galvo.port)}': they are one port, and each device needs its own")  # fmt: skip
+    if deflector.address == laser.address or _resolved(deflector.address, ours=ours) == _resolved(
+        laser.address, ours=ours
+    ):
+        raise Refused(
+            f"{bench.place(('laser', 'port'))}: laser.port is '{quoted(laser.address)}', and deflector.port is "
+            f"'{quoted(deflector.address)}': they are one port, and each device needs its own"
+        )
 
 
 def _resolved(port: str, *, ours: bool) -> str:
@@ -174,15 +175,15 @@ def _resolved(port: str, *, ours: bool) -> str:
 
 
 def expecting(rig: Rig) -> Rig:
-    """The rig, whose tracker expects no recorded particle where commands would bring it that it never felt.
+    """The rig, whose tracker expects no particle where commands would bring it that it does not feel.
 
     Raises Refused for a live rig that is to expect what recorded commands did.
     """
-    trapped, of_recording = rig.tracking.trapped, isinstance(rig.camera, VideoCamera)
-    if trapped == "recorded" and not of_recording:
+    trapped = rig.tracking.trapped
+    if trapped == "recorded" and rig.camera.images != "recorded":
         raise Refused(f"{quoted(rig.title)}: tracking.trapped is 'recorded', and there is no recorded light in a live "
                       "run (allowed: commanded, last)")  # fmt: skip
-    if trapped == "commanded" and of_recording:
+    if trapped == "commanded" and not rig.light_acts:
         return replace(rig, tracking=replace(rig.tracking, trapped="last"))
     return rig
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 
@@ -16,12 +16,14 @@ from config.reader import Document, build, plain
 from config.refused import Refused
 from control.calibrate.plane import fit_map
 
+if TYPE_CHECKING:
+    from app.assembly.rig import Rig
+
 FOLLOWS = 0.3  # largest error of the slope with which particles follow, of 1: so its determinant is positive
 SAME_SCALE = 0.1  # um_per_px may have been measured again since, and differ by so large a part
 REFIT_V = 1e-3  # a map of an older file agrees with the points that it was fitted to
 AGAIN = "calibrate the map again (main.py calibrate map)"
-ASKED = ("deflector.device", "laser.device")  # who they say they are, which is known once they are open
-WHERE: Mapping[str, str] = {"camera": "source", "deflector": "port", "laser": "port"}
+ASKED = ("camera.device", "deflector.device", "laser.device")  # what they call themselves, once they are open
 
 
 @settings
@@ -52,14 +54,13 @@ def follows(slopes: Any) -> bool:
     return found.shape == (2, 2) and bool(np.abs(found - np.eye(2)).max() < FOLLOWS)
 
 
-def devices_of(rig: Any) -> dict[str, Any]:
+def devices_of(rig: Rig) -> dict[str, Any]:
     """What a map belongs to, of a rig's settings: where its devices are, and the size of its pixels."""
     found: dict[str, Any] = {}
-    for part, place in WHERE.items():
-        device = getattr(rig, part)
+    for part, device in (("camera", rig.camera), ("deflector", rig.deflector), ("laser", rig.laser)):
         found[f"{part}.kind"] = device.kind
-        if hasattr(device, place):
-            found[f"{part}.{place}"] = str(getattr(device, place))
+        if device.address_key:
+            found[f"{part}.{device.address_key}"] = device.address
     return {**found, "optics.um_per_px": rig.optics.um_per_px}
 
 

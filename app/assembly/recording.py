@@ -8,7 +8,7 @@ from pathlib import Path
 
 from config.refused import Refused
 from control.contract import Camera, Frame, Tracker
-from drivers.journal import Header, Kind, Run, read_run
+from drivers.journal import Header, Run, read_run
 from drivers.stated import Stated, Value
 from drivers.tape import Tape, TapeCamera, TapeTracker
 from drivers.video import VideoCamera, open_video
@@ -57,9 +57,10 @@ def open_recording(made: VideoCamera, um_per_px: float = 0.0) -> OpenRecording:
 
 
 def was_lit(run: Run) -> bool:
-    """Whether the particles of a run felt its commands: not those of a replay, and not without a spot."""
+    """Whether the particles of a run felt its commands: not those of a replay or of a run in which one only watched,
+    and not without a spot."""
     ends = run.column("turns", "allowed_end")
-    return run.header.kind is not Kind.REPLAY and run.header.um_per_px > 0 and len(ends) > 0 and bool(ends[-1] > 0)
+    return run.header.kind.light_acts and run.header.um_per_px > 0 and len(ends) > 0 and bool(ends[-1] > 0)
 
 
 def of_run(header: Header) -> Stated:

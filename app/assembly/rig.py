@@ -25,7 +25,6 @@ from drivers.journal import Kind
 from drivers.journal.corrections import Images
 from drivers.journal.header import NEWEST_KERNELS
 from drivers.lasers import AnyLaser
-from drivers.sim.deflector import SimulatedDeflector
 from drivers.sim.sample import Sample
 from tracking.settings import Tracking
 
@@ -78,7 +77,13 @@ class Rig:
     @property
     def simulated(self) -> bool:
         """Whether its light is simulated, so that its map is known."""
-        return isinstance(self.deflector, SimulatedDeflector) or self.emulated is not None
+        return self.deflector.simulated or self.emulated is not None
+
+    @property
+    def light_acts(self) -> bool:
+        """Whether its light acts on what its camera shows: not on a recording, nor where only the camera is real."""
+        images = self.camera.images
+        return images in ("simulated", "ideal") or (images == "real" and not self.laser.simulated)
 
     @property
     def confirmed(self) -> bool:
@@ -107,15 +112,13 @@ class Rig:
     @property
     def middle_um(self) -> tuple[float, float]:
         """The middle of the image; the middle of its top left pixel is (0, 0)."""
-        scale = self.optics.um_per_px / 2.0
-        return (self.camera.width_px - 1) * scale, (self.camera.height_px - 1) * scale
+        return self.camera.middle_um(self.optics.um_per_px)
 
     def um_to_v(self) -> Map | None:
         """The calibrated map, for this cut and binning of the sensor; None: as the deflector's settings say."""
         if self.calibration.plane is None:
             return None
-        corner_px = (getattr(self.camera, "left_px", 0), getattr(self.camera, "top_px", 0))
-        to_sensor = sensor_map(corner_px, getattr(self.camera, "binning", 1))
+        to_sensor = sensor_map((self.camera.left_px, self.camera.top_px), self.camera.binning)
         return self.calibration.plane.warp().after(to_sensor @ Affine.scale("um", "px", 1.0 / self.optics.um_per_px))
 
 
@@ -146,8 +149,11 @@ class Plan:
 
     @property
     def kind(self) -> Kind:
-        kinds = {"simulated": Kind.SIMULATED, "plant": Kind.SIMULATED, "video": Kind.REPLAY}
-        return kinds.get(self.rig.camera.kind, Kind.REAL)
+        if self.rig.camera.images == "recorded":
+            return Kind.REPLAY
+        if self.rig.camera.images != "real":
+            return Kind.SIMULATED
+        return Kind.REAL if self.rig.light_acts else Kind.WATCH_ONLY
 
 
 RIG_KEYS = (

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from app.assembly.calibration_file import calibrated
+from app.assembly.pairing import pairing_of
 from app.assembly.rig import Rig, field_um
 from config.reader import build, plain, read
 from config.refused import Refused
+from drivers.device_settings import DeviceSettings, LightSettings
 
 
 def is_rig(path: Path) -> bool:
@@ -29,8 +31,9 @@ def rig_info(path: Path) -> dict[str, Any]:
         "title": rig.title,
         "rate": rig.rate,
         "emulated": rig.emulated is not None,
+        "opened_as": _opened_as(rig),
         "devices": {
-            "camera": {"kind": rig.camera.kind, "dead_man": "none needed: a camera gives no light"},
+            "camera": device(rig.camera),
             "deflector": device(rig.deflector),
             "laser": device(rig.laser),
         },
@@ -50,10 +53,18 @@ def rig_info(path: Path) -> dict[str, Any]:
     }
 
 
-def device(made: Any) -> dict[str, Any]:
-    """A deflector or a laser."""
-    port = getattr(made, "port", None)
-    return {"kind": made.kind, "dead_man": made.dead_man, **({"port": port} if port else {})}
+def device(made: DeviceSettings) -> dict[str, Any]:
+    """A camera, a deflector or a laser: its kind, where it is, and what becomes of its light."""
+    dead_man = made.dead_man if isinstance(made, LightSettings) else "none needed: a camera gives no light"
+    return {"kind": made.kind, "dead_man": dead_man, **({made.address_key: made.address} if made.address else {})}
+
+
+def _opened_as(rig: Rig) -> str:
+    """Which way its devices are opened, or why they are not."""
+    try:
+        return str(pairing_of(rig))
+    except Refused as refused:
+        return f"not opened: {refused}"
 
 
 def text(found: dict[str, Any]) -> str:
@@ -66,8 +77,10 @@ def text(found: dict[str, Any]) -> str:
         ("rig", f"{found['rig']}: {found['title']}"),
         ("rate", found["rate"] + (", devices are emulated" if found["emulated"] else "")),
     ]
+    lines.append(("opened as", found["opened_as"]))
     for name, one in found["devices"].items():
-        lines.append((name, one["kind"] + (f" at {one['port']}" if "port" in one else "")))
+        address = next((value for key, value in one.items() if key not in ("kind", "dead_man")), "")
+        lines.append((name, one["kind"] + (f" at {address}" if address else "")))
         lines.append(("", f"if the program dies: {one['dead_man']}"))
     lines += [
         ("power", f"{limits['power_mw']:g} mW at most for a spot"),

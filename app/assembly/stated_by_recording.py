@@ -14,6 +14,7 @@ from app.assembly.rig import RIGS, Plan
 from config.reader import Document, put
 from config.refused import Refused
 from config.words import quoted
+from drivers.device_settings import of_class
 from drivers.stated import Stated, Value
 from drivers.video import VideoCamera
 
@@ -72,14 +73,14 @@ def with_stated(
 def contradictions(made: Plan) -> tuple[str, ...]:
     """What a video says otherwise than the rig that it is played in, where that was not said before. Raises Refused."""
     camera = made.rig.camera
-    if made.taken or not isinstance(camera, VideoCamera) or not camera.path:
+    if made.taken or camera.images != "recorded" or not camera.address:
         return ()
-    opened = open_recording(camera)
+    opened = open_recording(of_class(camera, VideoCamera))
     opened.camera.close()
     values = zip(
         KEYS, (camera.fps, made.rig.optics.um_per_px), (opened.stated.fps, opened.stated.um_per_px), strict=True
     )
-    name = quoted(Path(camera.path).name, 60)
+    name = quoted(Path(camera.address).name, 60)
     return tuple(said for key, given, value in values for said in _conflict(key, given, "the rig", value, name))
 
 
@@ -91,8 +92,7 @@ def channels_to_choose(refused: Refused) -> int:
 
 def with_told(made: Plan, values: Mapping[str, float]) -> Plan:
     """The plan of a recording with values for some of KEYS, as a person told them: its experiment has them in `set`."""
-    camera, optics = made.rig.camera, made.rig.optics
-    assert isinstance(camera, VideoCamera)
+    camera, optics = of_class(made.rig.camera, VideoCamera), made.rig.optics
     camera = replace(camera, fps=values.get(FPS, camera.fps))
     optics = replace(optics, um_per_px=values.get(SCALE, optics.um_per_px))
     told = "; ".join(f"{key} {value:g} (as told in the window)" for key, value in values.items())

@@ -241,8 +241,7 @@ class Canvas:
     @classmethod
     def of(cls, plan: Plan) -> Canvas:
         camera = plan.rig.camera
-        bits = getattr(camera, "bits", 8)
-        return cls(camera.height_px, camera.width_px, pixel_type(plan), 2**bits - 1)
+        return cls(camera.height_px, camera.width_px, pixel_type(plan), 2**camera.bits - 1)
 
     def image(self, place_px: Floats, settings: Tracking) -> NDArray[Any]:
         """An image [height, width], read-only as every camera's, with round spots at x, y [N, 2]."""
@@ -262,7 +261,7 @@ class Canvas:
 
 def pixel_type(plan: Plan) -> str:
     """The type of the pixels that the camera of a plan gives: "uint8" or "uint16"."""
-    return "uint16" if getattr(plan.rig.camera, "bits", 8) > 8 else "uint8"
+    return "uint16" if plan.rig.camera.bits > 8 else "uint8"
 
 
 def scenes(settings: Tracking, canvas: Canvas) -> list[list[Floats | None]]:

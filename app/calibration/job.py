@@ -24,7 +24,6 @@ from config.warp import Map
 from control.calibrate.estimate import Estimate
 from control.contract import Fault
 from control.policies.calibrating import AnyMotion, Calibrating, Carry
-from drivers.sim.deflector import configured_map
 
 SAMPLE = {"number": 16, "arrangement": "square", "spacing_um": 5.0, "disturbance_um": 0.7}  # for a simulated rig
 
@@ -98,6 +97,9 @@ class CalibrationJob:
             bench = put(bench, key, value, f"calibration: {title}")
         document = Document(f"calibration: {title}", json.loads(json.dumps(wanted)), {})
         made = planned(document, bench, (), self.rig_path.parent)
+        if armed and not made.rig.light_acts:
+            raise Refused(f"calibrate ({title}): no light of this rig acts on what its camera shows; a real deflector "
+                          "and laser are needed, or a simulated camera")  # fmt: skip
         path = self._path(title)
         done = fly(made, seconds, path, frames, title, armed=armed)
         if done["trips"]:
@@ -138,8 +140,7 @@ def map_of(rig: Rig) -> Map:
     found = rig.um_to_v()
     if found is not None:
         return found
-    middle_um = rig.middle_um
-    return configured_map(rig.deflector, middle_um)  # type: ignore[arg-type]  # every deflector has v_per_um
+    return rig.deflector.nominal_map(rig.middle_um)
 
 
 def share_of_budget_kt(rig: Rig, number: int, most_kt: float = 60.0) -> float:

@@ -14,7 +14,7 @@ SLIDE = {"number": 81, "arrangement": "square", "disturbance_um": 0.0, "drag_pn_
 def um_per_px(job: CalibrationJob) -> CalibrationRecord:
     """Look at the slide, dark. A simulated rig is given one; at a real one the operator puts it in."""
     sample = {**SLIDE, "spacing_um": job.pitch_um}
-    rig = {f"sample.{key}": value for key, value in sample.items()} if job.rig().camera.kind == "simulated" else {}
+    rig = {f"sample.{key}": value for key, value in sample.items()} if job.rig().camera.images == "simulated" else {}
     _, seen = job.fly("um per px", dark(), 0.5, armed=False, rig=rig)
     point_px = np.nanmean(seen.place_px[:, seen.long(0.8)], axis=0)
     grid = fit_grid(point_px)

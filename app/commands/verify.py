@@ -38,7 +38,6 @@ from control.loop import LoopMemory, Machine, applied, turn
 from drivers.journal import Run, check, compare, read_run
 from drivers.journal.header import KERNELS
 from drivers.tape import Tape, TapeCamera
-from drivers.video import VideoCamera
 
 # what a memory from a file raises in a turn that it does not belong to
 ROUNDING = 4 * 2.0**-52  # of the squares of two numbers and the root of their sum
@@ -204,8 +203,8 @@ def again_turns(run: Run) -> Iterator[tuple[Turn, Turn]]:
 def replayed_run(made: Plan) -> Path | None:
     """The run whose recorded light the particles of a replay felt; None where they felt none."""
     camera = made.rig.camera
-    felt = made.rig.tracking.trapped == "recorded" and isinstance(camera, VideoCamera) and is_run(camera.path)
-    return Path(camera.path) if felt and isinstance(camera, VideoCamera) else None
+    felt = made.rig.tracking.trapped == "recorded" and camera.images == "recorded" and is_run(camera.address)
+    return Path(camera.address) if felt else None
 
 
 def unknown_light(run: Run) -> str:

@@ -82,7 +82,7 @@ def overload(
         running: the part that goes on now: time that no part has is its.
         particles: how many are tracked; 0: as many as the sample has.
     """
-    asked_hz = float(rig.camera.fps) * (1.0 - float(getattr(rig.camera, "drop", 0.0)))
+    asked_hz = rig.camera.fps * (1.0 - rig.camera.drop)
     if rate_hz >= KEEPS_UP * asked_hz:
         return None
     turn_s = 1.0 / rate_hz
@@ -92,7 +92,7 @@ def overload(
     slow = max(parts_s, key=lambda part: parts_s[part])
     name = PARTS.get(slow, "the rest of a turn, or the computer is busy with something else,")
     if slow == "camera":
-        simulated = rig.camera.kind == "simulated"
+        simulated = rig.camera.images == "simulated"
         name = "simulating the sample and its image" if simulated else "waiting for the camera"
     text = (
         f"{rate_hz:.3g} of {asked_hz:g} fps: {name} takes {1e3 * parts_s[slow]:.0f} ms a turn, "
@@ -110,7 +110,7 @@ def offers(rig: Rig, slow: str, rate_hz: float, particles: int) -> Iterator[Offe
     lower_hz = max((hz for hz in ROUND_HZ if hz <= SPARE * rate_hz), default=None)
     if lower_hz is not None and lower_hz < camera.fps:
         yield Offer(f"{lower_hz} fps", {"camera.fps": float(lower_hz)}, True)
-    if camera.kind != "simulated":  # of a real one the sizes that it has are not known: see `smaller`
+    if camera.images != "simulated":  # of a real one the sizes that it has are not known: see `smaller`
         return
     width_px, height_px, number = camera.width_px // 2, camera.height_px // 2, rig.sample.number
     if slow == "camera" and number // 4 >= FEWEST:
@@ -120,7 +120,7 @@ def offers(rig: Rig, slow: str, rate_hz: float, particles: int) -> Iterator[Offe
     size = {"camera.width_px": width_px, "camera.height_px": height_px}
     fewer = {"sample.number": max(number // 4, 1)} if number > 1 else {}
     yield Offer(f"region {width_px}×{height_px} px", {**size, **fewer}, True)
-    if tracking.diameter_px // 2 | 1 >= 5 and not camera.true_um_per_px and tracking.classifier is None:
+    if tracking.diameter_px // 2 | 1 >= 5 and camera.pixels_follow_optics and tracking.classifier is None:
         scale = {"optics.um_per_px": 2.0 * rig.optics.um_per_px}
         yield Offer("pixels binned 2×2", {**size, **scale, **binned(tracking)}, True)
 
@@ -168,7 +168,7 @@ def binned(tracking: Tracking) -> dict[str, Any]:
 
 def smaller(rig: Rig, slow: str) -> str:
     """What a person can do at a real camera, in words; empty where nothing."""
-    if rig.camera.kind in ("simulated", "video", "plant") or slow == "policy":
+    if rig.camera.images != "real" or slow == "policy":
         return ""
     return (
         "; a smaller image that the camera has (camera.width_px, camera.height_px) would help: its scale and map are "

@@ -28,6 +28,7 @@ from config.refused import Refused
 from control.contract import Ended, Frame, Level, Order, OrderKind, State, Tracks, Turn
 from control.experiment import Experiment
 from control.loop import run
+from drivers.device_settings import of_class
 from drivers.journal import Run, read_run
 from drivers.video import Video, VideoCamera, open_video
 
@@ -205,7 +206,7 @@ class RunSource:
         """The one that was in force, where light was sent to particles that could feel it all the time."""
         lit = end > begin and self._sent_ends[end - 1] > (self._sent_ends[begin - 1] if begin else 0)
         stretch = self._stretches.at(end - 1)
-        if not lit or not stretch.armed or begin < stretch.begin or self.run.header.kind == "REPLAY":
+        if not lit or not stretch.armed or begin < stretch.begin or not self.run.header.kind.light_acts:
             return None
         return self._stretches.plan(stretch).experiment
 
@@ -260,8 +261,7 @@ class Reel:
 
     def __init__(self, path: Path, plan: Plan) -> None:
         self.path, self.plan, self._opened = path, plan, plan
-        camera = plan.rig.camera
-        assert isinstance(camera, VideoCamera)
+        camera = of_class(plan.rig.camera, VideoCamera)
         self.source: Source = RunSource(path) if is_run(path) else VideoSource(camera, plan.taken)
         self.first: Pass | None = None if is_run(path) else Pass(plan)
         self.edited: Pass | None = None

@@ -31,7 +31,6 @@ from config.refused import Refused
 from control.contract import STILL_LIT, Fault, Order, OrderKind, Turn
 from control.loop import Machine
 from drivers.readback import Returned
-from drivers.sim.laser import SimulatedLaser
 
 START_S = 600.0  # until the instrument is open: a first start compiles kernels, and STOP ends it
 ANSWER_S = 15.0
@@ -192,7 +191,7 @@ class Apart:
 
     @property
     def _only_simulated(self) -> bool:
-        return isinstance(self._plan.rig.laser, SimulatedLaser)
+        return self._plan.rig.laser.simulated
 
     @property
     def pid(self) -> int | None:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING
 
-from config.fields import Field
-from drivers.cameras.opencv_capture import OpenCVCamera
-from drivers.sim.camera import SimulatedCamera
-from drivers.sim.ideal_bench import PlantCamera
-from drivers.video import VideoCamera
+from config.kinds import kinds
+from drivers.device_settings import CameraSettings
 
-AnyCamera = Annotated[SimulatedCamera | PlantCamera | VideoCamera | OpenCVCamera, Field(discriminator="kind")]
+if TYPE_CHECKING:
+    AnyCamera = CameraSettings
+else:
+    AnyCamera = kinds(
+        "cameras",
+        "drivers.sim.camera:SimulatedCamera",
+        "drivers.sim.ideal_bench:PlantCamera",
+        "drivers.video:VideoCamera",
+        "drivers.cameras.opencv_capture:OpenCVCamera",
+        plug=CameraSettings,
+    )

@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import cv2
 import numpy as np
@@ -17,6 +17,7 @@ from config.files import kind_of
 from config.refused import Refused
 from config.words import one_line, quoted
 from control.contract import Clock, Ended, Fault, Frame
+from drivers.device_settings import RealCamera
 from drivers.image_size import assert_image_size
 from drivers.image_sources import require_film
 from drivers.mailbox import Latest
@@ -30,8 +31,10 @@ MANUAL = 1.0  # CAP_PROP_AUTO_EXPOSURE in V4L2: V4L2_EXPOSURE_MANUAL
 
 
 @settings
-class OpenCVCamera:
+class OpenCVCamera(RealCamera):
     """A webcam, or anything else that OpenCV opens. Cameras of this class drop frames and do not say so."""
+
+    address_key: ClassVar[str] = "source"
 
     kind: Literal["opencv"] = "opencv"
     source: Annotated[str, Doc("the camera's number, or the address of a stream or a film")] = "0"
@@ -48,9 +51,9 @@ class OpenCVCamera:
         if self.exposure_s > 1.0 / self.fps:
             raise ValueError(f"an exposure of {self.exposure_s:g} s does not fit in a frame of {1 / self.fps:g} s")
 
-    def middle_um(self, um_per_px: float) -> tuple[float, float]:
-        """The middle of the image; the middle of its top left pixel is (0, 0)."""
-        return (self.width_px - 1) / 2.0 * um_per_px, (self.height_px - 1) / 2.0 * um_per_px
+    def open(self, clock: Clock) -> OpenCVCapture:
+        """Raises Fault if it can't be opened, Refused if its image has another size than the settings say."""
+        return OpenCVCapture(self, clock)
 
 
 def number_or_address(source: str) -> int | str:
@@ -73,6 +76,8 @@ class OpenCVCapture:
     were live. Raises Fault if it can't be opened, Refused if its image has another size than the settings say.
     """
 
+    identity = ""  # OpenCV does not say which camera it is
+
     def __init__(self, made: OpenCVCamera, clock: Clock) -> None:
         self._made, self._clock = made, clock
         refuse_pipe(made.source)
@@ -84,7 +89,7 @@ class OpenCVCapture:
         if not self._capture.isOpened():
             self._capture.release()
             raise Fault(f"the camera '{made.source}' can't be opened")
-        self.returned = () if self._film else self._set()
+        self.returned: tuple[Returned, ...] = () if self._film else self._set()
         self._box: Latest[Frame] = Latest()
         self._stop = threading.Event()
         try:

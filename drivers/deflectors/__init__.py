@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING
 
-from config.fields import Field
-from drivers.deflectors.serial_galvo import SerialGalvo
-from drivers.sim.deflector import SimulatedDeflector
+from config.kinds import kinds
+from drivers.device_settings import DeflectorSettings
 
-AnyDeflector = Annotated[SimulatedDeflector | SerialGalvo, Field(discriminator="kind")]
+if TYPE_CHECKING:
+    AnyDeflector = DeflectorSettings
+else:
+    AnyDeflector = kinds(
+        "deflectors",
+        "drivers.sim.deflector:SimulatedDeflector",
+        "drivers.deflectors.serial_galvo:SerialGalvo",
+        plug=DeflectorSettings,
+    )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from contextlib import suppress
-from typing import Annotated, Literal
+from dataclasses import replace
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 from config.fields import Doc, Ge, Gt, Interval, settings
 from control.contract import Clock, Fault
 from drivers import galvo_protocol as protocol
+from drivers.device_settings import RealDeflector
 from drivers.galvo_protocol import Damaged, Done, Info, Message, Packet
 from drivers.light_protocols import DeflectorReadback
 from drivers.readback import Returned
@@ -27,8 +30,12 @@ ROUNDING = 1e-6  # of a power's step
 
 
 @settings
-class SerialGalvo:
+class SerialGalvo(RealDeflector):
     """A galvo of our own open protocol (docs/galvo-protocol.md) at a serial port."""
+
+    address_key: ClassVar[str] = "port"
+    emulator: ClassVar[str] = "galvo"
+    blanks: ClassVar[bool] = True
 
     kind: Literal["serial_galvo"] = "serial_galvo"
     port: Annotated[str, Doc("/dev/ttyACM0, COM3, or what an emulator was linked to")]
@@ -48,10 +55,13 @@ class SerialGalvo:
         """What becomes of the light when the program dies."""
         return f"its own watchdog: it blanks the beam {self.watchdog_s:g} s after the last command, or sooner"
 
+    def open(self, clock: Clock) -> SerialGalvoDriver:
+        """Raises Fault if no galvo answers, or it is not as the settings say."""
+        return SerialGalvoDriver(self, clock)
 
-def put_out(made: SerialGalvo, clock: Clock) -> None:
-    """The beam blanked, over a line of its own: for a galvo whose program has died. Raises Fault."""
-    SerialGalvoDriver(made, clock).close()  # who greets it makes it dark, and asks whether it is
+    def put_out(self, clock: Clock, longest_s: float = math.inf) -> None:
+        made = replace(self, timeout_s=min(self.timeout_s, longest_s))
+        SerialGalvoDriver(made, clock).close()  # its greeting makes it dark, and asks whether it is
 
 
 class SerialGalvoDriver:

@@ -49,11 +49,17 @@ TWICE = (
 
 
 class Kind(StrEnum):
-    """Where the frames came from."""
+    """Where the frames came from, and whether light of the run acted on what they show."""
 
     SIMULATED = "SIMULATED"
     REPLAY = "REPLAY"
     REAL = "REAL"
+    WATCH_ONLY = "WATCH ONLY"  # frames of a real camera, and simulated light
+
+    @property
+    def light_acts(self) -> bool:
+        """Whether light of the run acted on what its frames show, where any was sent."""
+        return self in (Kind.SIMULATED, Kind.REAL)
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING
 
-from config.fields import Field
-from drivers.lasers.cobolt import Cobolt
-from drivers.sim.laser import SimulatedLaser
+from config.kinds import kinds
+from drivers.device_settings import LaserSettings
 
-AnyLaser = Annotated[SimulatedLaser | Cobolt, Field(discriminator="kind")]
+if TYPE_CHECKING:
+    AnyLaser = LaserSettings
+else:
+    AnyLaser = kinds(
+        "lasers",
+        "drivers.sim.laser:SimulatedLaser",
+        "drivers.lasers.cobolt:Cobolt",
+        plug=LaserSettings,
+    )

@@ -6,17 +6,21 @@ baud, 8N1; a command ends with CR, an answer with CR LF; powers are in W.
 
 from __future__ import annotations
 
+import math
 import time
+from dataclasses import replace
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from config.fields import Doc, Ge, Gt, settings
+from config.refused import Refused
 from config.words import quoted
 from control.contract import STILL_LIT, Fault
-from drivers.light_protocols import Modulator
+from drivers.device_settings import RealLaser
+from drivers.light_protocols import Deflector, Modulator
 from drivers.readback import Returned
 from drivers.serial_line import AGAIN_S, SerialLine
 
@@ -34,8 +38,11 @@ PART = 0.01  # the set point may differ from what was asked by this part of it
 
 
 @settings
-class Cobolt:
+class Cobolt(RealLaser):
     """A Cobolt 04, 06 or 08 laser at a serial port. Its set point is fixed; the modulator makes the powers of spots."""
+
+    address_key: ClassVar[str] = "port"
+    emulator: ClassVar[str] = "cobolt"
 
     kind: Literal["cobolt"] = "cobolt"
     port: Annotated[str, Doc("/dev/ttyUSB0, COM4, or what an emulator was linked to")]
@@ -56,6 +63,18 @@ class Cobolt:
     def dead_man(self) -> str:
         """What becomes of the light when the program dies."""
         return "none: its emission stays on until it is switched off"
+
+    def open(self, deflector: Deflector) -> CoboltDriver:
+        """Raises Fault if no laser answers; Refused for a deflector that can't dim."""
+        if not isinstance(deflector, Modulator):
+            raise Refused(
+                f"a cobolt laser has one power, and its deflector dims the spots, which {quoted(deflector.firmware)} "
+                "can't (allowed: a deflector that can, as serial_galvo)"
+            )
+        return CoboltDriver(self, deflector)
+
+    def put_out(self, longest_s: float = math.inf) -> None:
+        put_out(replace(self, timeout_s=min(self.timeout_s, longest_s)))
 
 
 def put_out(made: Cobolt) -> None:

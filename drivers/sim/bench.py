@@ -14,7 +14,7 @@ from config.warp import Map
 from drivers.guard import Guard, GuardLimits
 from drivers.sim.camera import SimulatedCamera, SimulatedCameraDriver
 from drivers.sim.clock import LockstepClock, PacedClock, SimulatedClock
-from drivers.sim.deflector import SimulatedDeflector, SimulatedDeflectorDriver, configured_map
+from drivers.sim.deflector import SimulatedDeflector, SimulatedDeflectorDriver
 from drivers.sim.laser import SimulatedLaser, SimulatedLaserDriver
 from drivers.sim.sample import Sample
 from drivers.sim.world import Stage, Visits, World
@@ -98,7 +98,7 @@ def open_bench(
         heartbeat_s=max(heartbeat_s, 5.0 / camera.fps),
     )  # fmt: skip
     beam = Guard(
-        deflector_driver, laser_driver, clock, um_to_v or configured_map(deflector, middle_um), bounds,
+        deflector_driver, laser_driver, clock, um_to_v or deflector.nominal_map(middle_um), bounds,
         watch=rate is not None,
     )  # fmt: skip
     eye = SimulatedCameraDriver(camera, um_per_px, world, clock, seed, replica)

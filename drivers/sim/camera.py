@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from config.fields import Doc, Ge, Gt, Interval, settings
 from config.geometry import Affine
 from control.contract import Ended, Frame
+from drivers.device_settings import CameraSettings, Images
 from drivers.image_size import assert_image_size
+from drivers.readback import Returned
 from drivers.sim import render
 from drivers.sim.clock import SimulatedClock
 from drivers.sim.philox import CAMERA, fill_normals, uniform
@@ -27,8 +29,10 @@ SILENT_S = 0.5  # a camera that gives no frame for so long (and for 5 periods) i
 
 
 @settings
-class SimulatedCamera:
+class SimulatedCamera(CameraSettings):
     """A camera that exists in the simulated world only. Its `true_` optics are not known to the instrument."""
+
+    images: ClassVar[Images] = "simulated"
 
     kind: Literal["simulated"] = "simulated"
     fps: Annotated[float, Interval(ge=0.1, le=1e5), Doc("frame rate")] = 100.0
@@ -71,13 +75,16 @@ class SimulatedCamera:
         if self.exposure_s > 1.0 / self.fps:
             raise ValueError(f"an exposure of {self.exposure_s:g} s does not fit in a frame of {1 / self.fps:g} s")
 
-    def middle_um(self, um_per_px: float) -> tuple[float, float]:
-        """The middle of the image; the middle of its top left pixel is (0, 0)."""
-        return (self.width_px - 1) / 2.0 * um_per_px, (self.height_px - 1) / 2.0 * um_per_px
+    @property
+    def pixels_follow_optics(self) -> bool:
+        return not self.true_um_per_px
 
 
 class SimulatedCameraDriver:
     """The Camera plug over a simulated world."""
+
+    identity = ""
+    returned: tuple[Returned, ...] = ()
 
     def __init__(
         self, made: SimulatedCamera, um_per_px: float, world: World, clock: SimulatedClock, seed: int, replica: int = 0

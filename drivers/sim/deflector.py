@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from config.fields import Doc, Ge, Gt, Interval, settings
 from config.geometry import Affine
 from control.contract import Fault
+from drivers.device_settings import DeflectorSettings
 from drivers.light_protocols import DeflectorReadback
+from drivers.readback import Returned
 from drivers.sim.clock import SimulatedClock
 from drivers.sim.laser import Aim, SimulatedLaserDriver
 
@@ -19,8 +21,10 @@ Floats = NDArray[np.float64]
 
 
 @settings
-class SimulatedDeflector:
+class SimulatedDeflector(DeflectorSettings):
     """A deflector that exists in the simulated world only. Its `true_` numbers are not known to the instrument."""
+
+    simulated: ClassVar[bool] = True
 
     kind: Literal["simulated"] = "simulated"
     range_v: Annotated[float, Gt(0), Doc("the converter gives -range_v to +range_v on each axis")] = 10.0
@@ -50,6 +54,8 @@ class SimulatedDeflectorDriver:
     """The Deflector plug over a simulated world."""
 
     firmware = "simulated deflector"
+    identity = ""
+    returned: tuple[Returned, ...] = ()
 
     def __init__(
         self, made: SimulatedDeflector, middle_um: tuple[float, float], clock: SimulatedClock,
@@ -87,12 +93,6 @@ class SimulatedDeflectorDriver:
 
     def close(self) -> None:
         self._open = False
-
-
-def configured_map(made: SimulatedDeflector, middle_um: tuple[float, float]) -> Affine:
-    """um to V as its settings say it: what a calibration would find if nothing were hidden."""
-    shift = tuple(-made.v_per_um * middle for middle in middle_um)
-    return Affine.scale("um", "v", made.v_per_um, (shift[0], shift[1]))
 
 
 def true_map(made: SimulatedDeflector, middle_um: tuple[float, float]) -> Affine:

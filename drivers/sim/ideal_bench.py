@@ -8,7 +8,7 @@ ends, and nobody else. What the loop makes of it (frames, holds, delays, latency
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from config.fields import Doc, Ge, Interval, settings
 from control.contract import Command, Ended, Fault, Frame
 from control.contract import dark as dark_command
+from drivers.device_settings import CameraSettings, Images
 from drivers.sim.clock import LockstepClock
 from drivers.sim.philox import CAMERA, fill_normals
 from drivers.sim.sample import Sample
@@ -27,8 +28,10 @@ COLUMNS = ("x_um", "y_um", "cell", "species")  # of a frame's table; its row is 
 
 
 @settings
-class PlantCamera:
+class PlantCamera(CameraSettings):
     """A camera that is shown where the particles are, in a table. All cells of the sample have one field."""
+
+    images: ClassVar[Images] = "ideal"
 
     kind: Literal["plant"] = "plant"
     fps: Annotated[float, Interval(ge=0.1, le=1e5), Doc("frame rate")] = 100.0
@@ -38,14 +41,6 @@ class PlantCamera:
     beam: Annotated[
         Literal["at once", "in turn"], Doc("at once: every spot is lit all the time; in turn: one beam visits them")
     ] = "at once"
-
-    @property
-    def exposure_s(self) -> float:
-        return 0.0
-
-    @property
-    def readout_s(self) -> float:
-        return 0.0
 
 
 @dataclass
@@ -140,7 +135,7 @@ def open_plant(
         latency_s: from a frame to when its command acts.
     """
     extent_um = (camera.width_px * um_per_px, camera.height_px * um_per_px)
-    middle_um = ((camera.width_px - 1) / 2.0 * um_per_px, (camera.height_px - 1) / 2.0 * um_per_px)
+    middle_um = camera.middle_um(um_per_px)
     period_s = 1.0 / camera.fps
     stage = Stage(middle_um, extent_um, waist_um, period_s, exposure_s=period_s, sub_exposures=1)
     warm_up(sample, stage, camera)

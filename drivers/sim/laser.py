@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from config.fields import Doc, Ge, Gt, Interval, settings
 from control.contract import Fault
+from drivers.device_settings import LaserSettings
+from drivers.readback import Returned
 from drivers.sim.clock import SimulatedClock
 from drivers.sim.world import Visits, World
 
@@ -19,8 +21,10 @@ Ints = NDArray[np.int64]
 
 
 @settings
-class SimulatedLaser:
+class SimulatedLaser(LaserSettings):
     """A laser that exists in the simulated world only."""
+
+    simulated: ClassVar[bool] = True
 
     kind: Literal["simulated"] = "simulated"
     max_power_mw: Annotated[float, Gt(0), Doc("the most that it gives")] = 200.0
@@ -51,6 +55,8 @@ class SimulatedLaserDriver:
     """The Laser plug over a simulated world."""
 
     firmware = "simulated laser"
+    identity = ""
+    returned: tuple[Returned, ...] = ()
 
     def __init__(self, made: SimulatedLaser, world: World, clock: SimulatedClock) -> None:
         self._made, self._world, self._clock = made, world, clock

@@ -1,25 +1,48 @@
-"""Simulated light for recorded frames: a deflector and a laser over an empty world, whose time is the recording's."""
+"""Simulated light beside frames that no light of ours acts on: a recording's, or those of a real camera (watch only).
+
+A deflector and a laser over an empty world, whose time is that of the frames.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
-from config.geometry import Affine
+import numpy as np
+
+from config.warp import Map
 from control.contract import Camera, Frame
+from drivers.camera_protocol import CameraDriver
+from drivers.device_settings import RealCamera
 from drivers.guard import Guard, GuardLimits
-from drivers.sim.clock import LockstepClock
-from drivers.sim.deflector import SimulatedDeflector, SimulatedDeflectorDriver, configured_map
+from drivers.sim.clock import LockstepClock, PacedClock, SimulatedClock
+from drivers.sim.deflector import SimulatedDeflector, SimulatedDeflectorDriver
 from drivers.sim.laser import SimulatedLaser, SimulatedLaserDriver
 from drivers.sim.sample import Sample
-from drivers.sim.world import Stage, World
+from drivers.sim.world import Stage, Visits, World
+
+Corner = tuple[float, float]
+
+C = TypeVar("C", bound=Camera)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmptyField:
+    """What the light of an empty world may do."""
+
+    low_um: Corner  # corners of the field that the beam may visit; the deflector's range is centred in it
+    high_um: Corner
+    power_cap_mw: float
+    heartbeat_s: float
+    um_to_v: Map | None = None  # the calibrated map; None: as the deflector's settings say
 
 
 @dataclass
-class RecordedCamera:
-    """The Camera plug over a recording. Each frame carries the empty world to the time at which it had arrived."""
+class WorldTimeCamera(Generic[C]):
+    """The Camera plug over frames from elsewhere. Each carries the empty world to the time at which it had arrived."""
 
-    camera: Camera
+    camera: C
     world: World
     arrived_s: Callable[[Frame], float]
 
@@ -38,27 +61,56 @@ def open_playback(
     arrived_s: Callable[[Frame], float],
     deflector: SimulatedDeflector,
     laser: SimulatedLaser,
+    field: EmptyField,
     *,
-    low_um: tuple[float, float],
-    high_um: tuple[float, float],
     latency_s: float,
-    power_cap_mw: float,
-    heartbeat_s: float,
-) -> tuple[RecordedCamera, Guard, LockstepClock]:
-    """Camera, beam and clock of a recording. A recorded particle can't react: there is nobody in this world.
+) -> tuple[WorldTimeCamera[Camera], Guard, LockstepClock]:
+    """Camera, beam and clock of a recording. A recorded particle can't react: the world has no particle.
 
     Args:
         arrived_s: when the computer had a frame, on the recording's clock.
-        low_um, high_um: corners of the field that the beam may visit; the deflector's range is centred in it.
         latency_s: from the frame's arrival to the command's way out.
     """
-    middle_um = ((low_um[0] + high_um[0]) / 2.0, (low_um[1] + high_um[1]) / 2.0)
-    extent_um = (high_um[0] - low_um[0], high_um[1] - low_um[1])
-    world = World(Sample(number=0), Stage(middle_um=middle_um, extent_um=extent_um, waist_um=laser.waist_um))
+    world = _empty_world(laser, field)
     clock = LockstepClock(world, latency_s)
+    beam = _beam(deflector, laser, world, clock, field, watch=False)
+    return WorldTimeCamera(camera, world, arrived_s), beam, clock
+
+
+def open_watch_only(
+    camera: RealCamera, deflector: SimulatedDeflector, laser: SimulatedLaser, field: EmptyField
+) -> tuple[WorldTimeCamera[CameraDriver], Guard, PacedClock]:
+    """A real camera, in real time, with a simulated beam that acts on nothing. Raises Fault, Refused."""
+    spare = _empty_world(laser, field)  # in which the kernel of the light is compiled: a lit beam must not wait for it
+    spare.put(Visits(np.array([_middle_um(field)]), np.ones(1), np.full(1, 100_000)))
+    spare.advance(1)
+    world, clock = _empty_world(laser, field), PacedClock(1.0)
+    beam = _beam(deflector, laser, world, clock, field, watch=True)
+    try:
+        eye = camera.open(clock)
+    except BaseException:
+        beam.close()
+        raise
+    return WorldTimeCamera(eye, world, lambda frame: clock.now_s()), beam, clock
+
+
+def _empty_world(laser: SimulatedLaser, field: EmptyField) -> World:
+    extent_um = (field.high_um[0] - field.low_um[0], field.high_um[1] - field.low_um[1])
+    return World(Sample(number=0), Stage(middle_um=_middle_um(field), extent_um=extent_um, waist_um=laser.waist_um))
+
+
+def _beam(
+    deflector: SimulatedDeflector, laser: SimulatedLaser, world: World, clock: SimulatedClock, field: EmptyField, *,
+    watch: bool,
+) -> Guard:  # fmt: skip
     shining = SimulatedLaserDriver(laser, world, clock)
-    steering = SimulatedDeflectorDriver(deflector, middle_um, clock, shining)
-    bounds = GuardLimits(low_um=low_um, high_um=high_um, power_mw=power_cap_mw, heartbeat_s=heartbeat_s)
-    um_to_v: Affine = configured_map(deflector, middle_um)
-    beam = Guard(steering, shining, clock, um_to_v, bounds, watch=False)
-    return RecordedCamera(camera, world, arrived_s), beam, clock
+    steering = SimulatedDeflectorDriver(deflector, _middle_um(field), clock, shining)
+    bounds = GuardLimits(
+        low_um=field.low_um, high_um=field.high_um, power_mw=field.power_cap_mw, heartbeat_s=field.heartbeat_s
+    )
+    um_to_v = field.um_to_v or deflector.nominal_map(_middle_um(field))
+    return Guard(steering, shining, clock, um_to_v, bounds, watch=watch)
+
+
+def _middle_um(field: EmptyField) -> Corner:
+    return (field.low_um[0] + field.high_um[0]) / 2.0, (field.low_um[1] + field.high_um[1]) / 2.0

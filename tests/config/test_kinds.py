@@ -26,6 +26,7 @@ from config.kinds import (
 from config.reader import build, parse
 from config.refused import Refused
 from control.potentials.shape import Shape
+from drivers.device_settings import CameraSettings
 
 COSINE = '''
     from typing import Literal
@@ -54,14 +55,14 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.syspath_prepend(str(tmp_path))
     before, packages = dict(PLUG_INS), []
 
-    def install(package: str, code: str, entry: str, version: str = "1.2") -> Path:
+    def install(package: str, code: str, entry: str, version: str = "1.2", page: str = "potentials") -> Path:
         folder = tmp_path / package
         folder.mkdir()
         (folder / "__init__.py").write_text(dedent(code), encoding="utf-8")
         facts = tmp_path / f"{package}-{version}.dist-info"
         facts.mkdir()
         (facts / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n", "utf-8")
-        (facts / "entry_points.txt").write_text(f"[cybloids.potentials]\n{package} = {entry}\n", encoding="utf-8")
+        (facts / "entry_points.txt").write_text(f"[cybloids.{page}]\n{package} = {entry}\n", encoding="utf-8")
         packages.append(package)
         return folder / "__init__.py"
 
@@ -138,3 +139,23 @@ def test_a_plug_in_that_is_not_installed_is_named() -> None:
 def test_a_header_that_lists_no_plug_ins_is_refused(listed: Any) -> None:
     with pytest.raises(Refused, match=r"run.h5: the header's 'plug_ins' is .*, where a list of plug-ins is needed"):
         recorded_plug_ins(listed, "run.h5: ")
+
+
+HALF_A_CAMERA = '''
+    from typing import Literal
+    from config.fields import settings
+    from drivers.device_settings import RealCamera
+
+    @settings
+    class Half(RealCamera):
+        """A camera whose frame rate and size are not said."""
+        kind: Literal["half"] = "half"
+'''
+
+
+def test_a_camera_that_does_not_say_its_size_is_left_out(installed: Any) -> None:
+    installed("half", HALF_A_CAMERA, "half:Half", page="cameras")
+    page = kinds("cameras", "drivers.sim.camera:SimulatedCamera", plug=CameraSettings)
+    assert list(variants(page)) == ["simulated"]
+    (sentence,) = LEFT_OUT
+    assert "Half lacks fps, height_px, open, width_px of drivers.device_settings.CameraSettings" in sentence

@@ -35,8 +35,8 @@ from drivers.emulate.process import LOOPBACK, Emulator, Options
 from drivers.emulate.settings import Emulated as EmulatedRig
 from drivers.galvo_protocol import Packet
 from drivers.guard import Guard, GuardLimits
-from drivers.lasers.cobolt import Cobolt
-from drivers.serial_bench import BenchSettings, SerialBench, open_emulated_bench
+from drivers.lasers.cobolt import Cobolt, CoboltDriver
+from drivers.real_bench import BenchSettings, RealBench, open_emulated_bench
 from drivers.sim.camera import SimulatedCamera
 from drivers.sim.clock import PacedClock
 from drivers.sim.sample import Sample
@@ -352,16 +352,17 @@ def test_the_ports_are_free_when_close_returns_fifty_times(emulated: Emulated) -
 
 
 @pytest.fixture
-def bench(emulated: Emulated) -> Iterator[SerialBench]:
+def bench(emulated: Emulated) -> Iterator[RealBench]:
     with open_with(emulated) as opened:
         yield opened
 
 
-def open_with(emulated: Emulated, **changes: Any) -> SerialBench:
+def open_with(emulated: Emulated, **changes: Any) -> RealBench:
     galvo = SerialGalvo(port=str(emulated.galvo.link), timeout_s=0.25, watchdog_s=1.0, **changes)
     laser = Cobolt(port=str(emulated.laser.link), timeout_s=0.25, max_power_mw=150.0)
     streams = EmulatedRig(start=False, galvo_stream=emulated.galvo.stream_port, laser_stream=emulated.laser.stream_port)
     opened = open_emulated_bench(Sample(), CAMERA, galvo, laser, streams, MEANS, seed=3)
+    assert isinstance(opened.laser, CoboltDriver)
     try:
         opened.laser.reset()
     except BaseException:
@@ -374,14 +375,14 @@ def spot(x_um: float = MIDDLE_UM, y_um: float = MIDDLE_UM, power_mw: float = 4.0
     return Command(np.array([[x_um, y_um]]), np.array([power_mw]), np.array([1e-3]), np.array([0]))
 
 
-def depth_kt(bench: SerialBench) -> Any:
+def depth_kt(bench: RealBench) -> Any:
     """Of the light that is on the World now."""
     assert bench.world is not None
     bench.world.advance(bench.clock.now_ns())
     return bench.world.visits.depth_kt
 
 
-def test_light_goes_through_the_line_to_the_world(bench: SerialBench) -> None:
+def test_light_goes_through_the_line_to_the_world(bench: RealBench) -> None:
     assert bench.world is not None
     sent = bench.beam.send(spot(2.0, 4.0))
     assert eventually(lambda: len(depth_kt(bench)) == 1)
@@ -391,7 +392,7 @@ def test_light_goes_through_the_line_to_the_world(bench: SerialBench) -> None:
     assert eventually(lambda: len(depth_kt(bench)) == 0)
 
 
-def test_a_particle_follows_the_light(bench: SerialBench) -> None:
+def test_a_particle_follows_the_light(bench: RealBench) -> None:
     """Pulled 1 um away in steps of 0.2 um by a trap of 20 kT; a free particle's rms over this time is 0.5 um."""
     assert bench.world is not None
     for step in range(60):
@@ -418,7 +419,7 @@ def test_an_emulator_that_is_killed_is_dark_a_fault_and_comes_back(tmp_path: Pat
                 bench.beam.send(spot())
             with Child(kinds[which], victim.link, stream_port=victim.stream_port) as again:
                 assert eventually(lambda: (bench.beam.dark("tripped"), bench.laser.status())[1] == "ready")
-                assert eventually(lambda: bench.galvo.status() == "ready")
+                assert eventually(lambda: bench.deflector.status() == "ready")
                 assert beam_of(again)["beam"] == "dark"
                 bench.beam.send(spot())
                 assert eventually(lambda: len(depth_kt(bench)) == 1)

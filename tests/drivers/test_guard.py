@@ -34,6 +34,7 @@ class Mirror:
     """A deflector that rounds to tenths of a volt."""
 
     firmware, low_v, high_v = "mirror", (-5.0, -5.0), (5.0, 5.0)
+    identity, returned = "", ()
     fails: BaseException | None = None
     closed = False
 
@@ -53,6 +54,7 @@ class Lamp:
     """A laser that gives nine tenths of what it is asked, and remembers whether it is lit."""
 
     firmware, max_power_mw = "lamp", 200.0
+    identity, returned = "", ()
     fails: BaseException | None = None
     stuck: BaseException | None = None
     lit = True  # as somebody may have left it

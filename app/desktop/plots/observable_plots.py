@@ -141,7 +141,7 @@ class Plots(QTabWidget):
         """What acts on the tracks that are measured."""
         if self.source is not None:
             return self.source.law()
-        felt = self._plan is None or self._plan().kind != "REPLAY"
+        felt = self._plan is None or self._plan().kind.light_acts
         return self.experiment if self._armed and felt and not self._applies else None
 
     def _unknown(self) -> str:

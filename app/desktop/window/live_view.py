@@ -6,6 +6,7 @@ import shutil
 import time
 from pathlib import Path
 
+from app.assembly.pairing import WATCH_ONLY
 from app.assembly.rig import Plan
 from app.desktop.image.image_view import View
 from app.desktop.panels.device_panel import DevicePanel
@@ -120,6 +121,8 @@ class Watching:
         """Another running: nothing of the one before is drawn on."""
         self.log.begin(write(plan.experiment), plain(plan.rig))
         self.log.say(f"started: {plan.experiment.title}, {plan.rig.title}")
+        if plan.kind == "WATCH ONLY":
+            self.log.say(WATCH_ONLY, theme.AMBER)
         self._live, self._count, self._looked, self._read_s = live, 0, [], 0.0
         self._judge.forget()
         self._said.clear()

@@ -118,7 +118,7 @@ def planner(
         rig, experiment = None, rig
     path = experiment if experiment is not None else FIRST
     made = plan(path, rig, ("rate=real time", *sets), check)
-    if made.rig.camera.kind == "plant":
+    if made.rig.camera.images == "ideal":
         raise Refused(f"{made.rig.title}: this rig has no images for a window; main.py run is for it")
     if made.kind == "SIMULATED":
         made = plan(path, rig, ("rate=real time", *PATIENT, *sets), check)

@@ -174,7 +174,7 @@ class Session:
             return self.live.light
         if self._ending is not None:
             return "unknown"
-        real = self.plan.kind != "REPLAY" and self.plan.rig.laser.kind != "simulated"
+        real = self.plan.kind != "REPLAY" and not self.plan.rig.laser.simulated
         return "not asked" if real and not self._asked else "dark"
 
     @property

@@ -18,6 +18,7 @@ KINDS = {
     "REAL": (theme.ORANGE, "diamond"),
     "SIMULATED": (theme.SKY, "circle"),
     "REPLAY": (theme.PURPLE, "triangle"),
+    "WATCH ONLY": (theme.PURPLE, "hollow"),
 }
 LEVELS = {
     Level.SAFE: (theme.GREEN, "square", True),
@@ -27,6 +28,7 @@ LEVELS = {
 }
 
 
+NO_LIGHT = "no light exists (watch only)"  # before the reason, whatever the level
 REASON_PX = 120  # at least, of the reason
 
 
@@ -88,7 +90,7 @@ class WrappedLabel(QLabel):
 class StateStrip(QWidget):
     def __init__(self, kind: str, why_unconfirmed: str = "", parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.kind, self.level = Badge("SIMULATED"), Badge("was TRIPPED")
+        self.kind, self.level = Badge("WATCH ONLY"), Badge("was TRIPPED")
         self.map, self.watch = Badge("MAP UNCONFIRMED", short="MAP"), Badge("WINDOW NOT WATCHED", short="WATCH")
         self.watch.setToolTip(
             "loop.window_timeout_s of this rig is null: the beam stays as it is if this window does not answer"
@@ -96,6 +98,7 @@ class StateStrip(QWidget):
         self.beam, self.record = Badge("BEAM ON 000.0 mW"), Badge("REC 00:00:00")
         self.reason = WrappedLabel()
         self.doubt = ""  # why a laser, of this rig or of one before, may be on
+        self._watch_only = False  # the light of this rig is simulated, and acts on nothing
         self.reason.setAccessibleName("why the interlock is where it is")
         self._gap = QWidget()  # in the place of a reason that stands below
         self._gap.hide()
@@ -149,6 +152,7 @@ class StateStrip(QWidget):
     def show_kind(self, kind: str, why_unconfirmed: str = "") -> None:
         """What rig it is; and why its map from camera to deflector is not confirmed, where it is not."""
         colour, shape = KINDS[kind]
+        self._watch_only = kind == "WATCH ONLY"
         self.kind.show_state(kind, colour, shape, quiet=kind != "REAL")
         self.map.show_state("MAP UNCONFIRMED", theme.AMBER, "diamond")
         self.map.setToolTip(
@@ -191,13 +195,16 @@ class StateStrip(QWidget):
             case "unknown":
                 self.beam.show_state("unknown", theme.RED, "circle", True)
             case _:
-                self.beam.show_state(light, theme.CALM, "hollow", True)
+                self.beam.show_state("no light" if self._watch_only else light, theme.CALM, "hollow", True)
 
     def show_turn(self, turn: Turn) -> None:
         colour, shape, quiet = LEVELS[turn.level]
+        lights = turn.level in (Level.ARMED, Level.PROBING)
+        if self._watch_only and lights:
+            colour, quiet = theme.CALM, True
         self.level.show_state(str(turn.level), colour, shape, quiet)
-        self.reason.say(said(turn))
-        if beam_is_on(turn):
+        self.reason.say(f"{NO_LIGHT}: {said(turn)}" if self._watch_only else said(turn))
+        if beam_is_on(turn) and not self._watch_only:
             power_mw = float(mean_power_mw(turn).sum())
             self.beam.show_state(f"BEAM ON {power_mw:.3g} mW", theme.RED, "circle")
         elif turn.sent.may_be_lit:

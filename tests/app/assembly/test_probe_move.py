@@ -12,7 +12,8 @@ import yaml
 
 from app.assembly.calibration_file import CalibrationRecord, add
 from app.assembly.open import header_of_calibration
-from app.assembly.open_serial import open_serial
+from app.assembly.open_real import open_real
+from app.assembly.pairing import Pairing
 from app.assembly.plan import plan, plan_from, plan_of
 from app.assembly.plane import StoredMap
 from app.assembly.probe_move import ProbeMove, devices_of, why_it_does_not_count, why_other_devices
@@ -214,4 +215,4 @@ def test_a_recorded_run_is_what_it_was(file: Path) -> None:
         assert again.rig.confirmed is confirmed
         assert isinstance(again.rig, RecordedRig)
         with pytest.raises(Refused, match="the rig of a recorded run"):
-            open_serial(again, None)  # type: ignore[arg-type]  # refused before it is needed
+            open_real(again, None, Pairing.REAL)  # type: ignore[arg-type]  # refused before it is needed

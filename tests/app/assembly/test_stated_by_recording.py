@@ -278,7 +278,7 @@ def test_channels_are_chosen_or_refused(tmp_path: Path, kind: str) -> None:
         np.testing.assert_array_equal([video.image(k) for k in range(len(video))], TWO[:, number - 1])
         video.close()
     made = plan_replay(path, None, None, (*SETS, "camera.channel_number=2"))
-    assert made.rig.camera.channel_number == 2  # type: ignore[union-attr]
+    assert made.rig.camera.channel_number == 2  # type: ignore[attr-defined]
     with pytest.raises(Refused, match="is 3, and the file has 2 channels"):
         taken(path, "camera.channel_number=3")
 

@@ -27,6 +27,7 @@ from control.contract import Forces, Level, Order, OrderKind, Turn
 from control.experiment import Experiment
 from control.plant import Plant
 from control.theory.conditions import Conditions
+from drivers.journal import Kind
 from tests.app.desktop.window.test_main_window import Bench
 from tests.drivers.turns import plausible
 
@@ -100,7 +101,7 @@ def test_a_recording_that_felt_no_light_foresees_nothing(plots: Plots) -> None:
     class Video:
         """The plan of a replay, as the window has it."""
 
-        kind, unknown = "REPLAY", ()
+        kind, unknown = Kind.REPLAY, ()
 
     plots._plan = lambda: Video()  # type: ignore[assignment]
     assert np.isnan(shown(plots, walk(0, 60, 0.5, Level.ARMED))[1])

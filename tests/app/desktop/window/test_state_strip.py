@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 from pytestqt.qtbot import QtBot
 
+from app.desktop.window import theme
 from app.desktop.window.state_strip import StateStrip
 from control.contract import STILL_LIT, Command, Forces, Level, Tracks, Turn, dark
 
@@ -52,3 +54,22 @@ def test_every_word_fits_into_its_badge(qtbot: QtBot) -> None:
     for show in (strip.show_silent, lambda why: strip.show_opening(3.0, why), strip.show_stopped):
         show("no message for 2 s")
         assert room_px() >= 40
+
+
+def test_a_simulated_beam_beside_a_real_camera_is_no_light(qtbot: QtBot) -> None:
+    strip = StateStrip("WATCH ONLY")
+    qtbot.addWidget(strip)
+    spot = Command(np.zeros((1, 2)), np.array([5.0]), np.array([1e-3]), np.array([0]))
+    armed = Turn(1, None, 0.0, (), Tracks(0.0), Forces(), spot, spot, Level.ARMED, "armed by the operator", 0.0)
+    strip.show_turn(armed)
+    assert (strip.kind.word, strip.level.word, strip.beam.word) == ("WATCH ONLY", "ARMED", "no light")
+    assert (strip.level.colour, strip.level.quiet) == (theme.CALM, True)  # not the amber of a beam that may be lit
+    assert strip.reason.whole == "no light exists (watch only): armed by the operator"
+    strip.doubt = "the laser could not be put out"  # that of the rig before
+    strip.show_turn(armed)
+    assert strip.beam.word == "MAY BE ON"
+    strip.doubt = ""
+    strip.show_kind("REAL")
+    strip.show_turn(armed)
+    assert strip.level.colour == theme.AMBER
+    assert strip.beam.word.startswith("BEAM ON")

@@ -1,4 +1,4 @@
-"""A rig whose deflector and laser are at serial ports: with a real camera, or emulated under a simulated sample."""
+"""A rig with a real deflector and a real laser: with a real camera, or emulated under a simulated sample."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from config.geometry import Affine
 from config.refused import Refused
 from config.warp import Map
-from control.contract import STILL_LIT, Beam, Camera, Command, Fault
-from drivers.cameras.opencv_capture import OpenCVCamera, OpenCVCapture
-from drivers.deflectors.serial_galvo import SerialGalvo, SerialGalvoDriver
+from config.words import one_line
+from control.contract import STILL_LIT, Beam, Command, Fault
+from drivers.camera_protocol import CameraDriver
+from drivers.device_settings import RealCamera, RealDeflector, RealLaser
 from drivers.emulate.child import Child
 from drivers.emulate.light_path import LightPath, Listener
 from drivers.emulate.settings import Emulated
 from drivers.guard import Guard, GuardLimits
-from drivers.lasers.cobolt import Cobolt, CoboltDriver, put_out
+from drivers.light_protocols import Deflector, Laser
 from drivers.readback import Returned
 from drivers.sim.bench import warm_up
 from drivers.sim.camera import SimulatedCamera, SimulatedCameraDriver
@@ -42,7 +42,7 @@ class BenchSettings:
     field_um: Corners  # that the beam may visit
     power_cap_mw: float
     heartbeat_s: float
-    um_to_v: Map | None = None  # the calibrated map; None: as the galvo's settings say
+    um_to_v: Map | None = None  # the calibrated map; None: as the deflector's settings say
 
 
 class LastOut:
@@ -67,21 +67,27 @@ class LastOut:
 
 
 @dataclass(frozen=True)
-class SerialBench:
+class RealBench:
     """A rig, ready: the laser is dark."""
 
-    camera: Camera
+    camera: CameraDriver
     beam: Beam
     clock: PacedClock
-    galvo: SerialGalvoDriver
-    laser: CoboltDriver
+    deflector: Deflector
+    laser: Laser
     world: World | None = None
     emulators: tuple[Child, ...] = ()
 
     def returned(self) -> tuple[Returned, ...]:
         """The settings as the devices gave them back, when they last did; no device is asked now."""
-        eye = self.camera.returned if isinstance(self.camera, OpenCVCapture) else ()
-        return (*eye, *self.galvo.returned, *self.laser.returned)
+        return (*self.camera.returned, *self.deflector.returned, *self.laser.returned)
+
+    def identities(self) -> dict[str, str]:
+        """What the devices call themselves, where they do: "laser.device" and so on."""
+        parts: dict[str, CameraDriver | Deflector | Laser] = {
+            "camera": self.camera, "deflector": self.deflector, "laser": self.laser,
+        }  # fmt: skip
+        return {f"{part}.device": driver.identity for part, driver in parts.items() if driver.identity}
 
     def close(self) -> None:
         """Dark first, then the camera."""
@@ -99,35 +105,34 @@ class SerialBench:
         self.close()
 
 
-def open_serial_bench(camera: OpenCVCamera, galvo: SerialGalvo, laser: Cobolt, means: BenchSettings) -> SerialBench:
+def open_real_bench(camera: RealCamera, deflector: RealDeflector, laser: RealLaser, means: BenchSettings) -> RealBench:
     """Real devices. Raises Fault, Refused; what was opened until then is closed."""
     clock = PacedClock(1.0)
     with ExitStack() as opened:
-        mirrors, lamp = _open_light(galvo, laser, clock, opened)  # first: dark, whatever the camera does
-        eye = OpenCVCapture(camera, clock)
+        mirrors, lamp = _open_light(deflector, laser, clock, opened)  # first: dark, whatever the camera does
+        eye = camera.open(clock)
         opened.callback(eye.close)
-        beam = _guard(mirrors, lamp, clock, galvo, means, camera.middle_um(means.um_per_px))
+        beam = _guard(mirrors, lamp, clock, deflector, means, camera.middle_um(means.um_per_px))
         opened.pop_all()
-    return SerialBench(eye, beam, clock, mirrors, lamp)
+    return RealBench(eye, beam, clock, mirrors, lamp)
 
 
 def open_emulated_bench(
-    sample: Sample, camera: SimulatedCamera, galvo: SerialGalvo, laser: Cobolt, emulated: Emulated,
+    sample: Sample, camera: SimulatedCamera, deflector: RealDeflector, laser: RealLaser, emulated: Emulated,
     means: BenchSettings, *, seed: int = 0,
-) -> SerialBench:  # fmt: skip
+) -> RealBench:  # fmt: skip
     """Emulated devices over a simulated sample, in real time. Raises Fault, Refused."""
     stage = _stage(camera, emulated, means.um_per_px)
     world = World(sample, stage, seed=seed)
     warm_up(sample, camera, stage, means.um_per_px)
-    um_to_v = _um_to_v(galvo, stage.middle_um)
+    um_to_v = deflector.nominal_map(stage.middle_um)
     with ExitStack() as opened:
         children: tuple[Child, ...] = ()
         if emulated.start:
-            for key, port in (("deflector.port", galvo.port), ("laser.port", laser.port)):
-                _refuse_link_outside(key, Path(port))
+            for key, link in (("deflector", deflector), ("laser", laser)):
+                _refuse_link_outside(f"{key}.{link.address_key}", Path(link.address))
             children = tuple(
-                opened.enter_context(Child(kind, Path(port)))
-                for kind, port in (("galvo", galvo.port), ("cobolt", laser.port))
+                opened.enter_context(Child(device.emulator, Path(device.address))) for device in (deflector, laser)
             )
             emulated = replace(emulated, galvo_stream=children[0].stream_port, laser_stream=children[1].stream_port)
         clock = PacedClock(1.0)
@@ -139,12 +144,12 @@ def open_emulated_bench(
             ):
                 opened.callback(listener.close)
                 listener.start()
-        mirrors, lamp = _open_light(galvo, laser, clock, opened)
-        beam = _guard(mirrors, lamp, clock, galvo, means, stage.middle_um)
+        mirrors, lamp = _open_light(deflector, laser, clock, opened)
+        beam = _guard(mirrors, lamp, clock, deflector, means, stage.middle_um)
         opened.callback(beam.close)
         eye = SimulatedCameraDriver(camera, means.um_per_px, world, clock, seed)
         others = opened.pop_all()
-    return SerialBench(eye, LastOut(beam, others), clock, mirrors, lamp, world, children)
+    return RealBench(eye, LastOut(beam, others), clock, mirrors, lamp, world, children)
 
 
 def _refuse_link_outside(key: str, link: Path) -> None:
@@ -161,52 +166,50 @@ def _refuse_link_outside(key: str, link: Path) -> None:
 
 
 def _open_light(
-    galvo: SerialGalvo, laser: Cobolt, clock: PacedClock, opened: ExitStack
-) -> tuple[SerialGalvoDriver, CoboltDriver]:
-    """Both, dark. Raises Fault, with STILL_LIT where the laser did not confirm that it is off."""
+    deflector: RealDeflector, laser: RealLaser, clock: PacedClock, opened: ExitStack
+) -> tuple[Deflector, Laser]:
+    """Both, dark. Raises Refused, and Fault, with STILL_LIT where the laser did not confirm that it is off."""
     with _put_out_on_failure(laser):
-        mirrors = SerialGalvoDriver(galvo, clock)
+        mirrors = deflector.open(clock)
         opened.callback(mirrors.close)
-        lamp = CoboltDriver(laser, mirrors)
+        lamp = laser.open(mirrors)
     opened.callback(lamp.close)
     return mirrors, lamp
 
 
 @contextmanager
-def _put_out_on_failure(laser: Cobolt) -> Iterator[None]:
-    """A laser may emit from before: it is put out also where the galvo, or anything else before it, fails.
+def _put_out_on_failure(laser: RealLaser) -> Iterator[None]:
+    """A laser may emit from before: it is put out also where the deflector, or anything else before it, fails.
 
-    Raises Fault, with STILL_LIT where the laser did not confirm that it is off.
+    Raises Fault, with STILL_LIT, where the laser did not confirm that it is off; else what was raised.
     """
     try:
         yield
-    except Fault as trouble:
+    except Exception as trouble:
         try:
-            put_out(laser)
-        except Fault as fault:
-            same = str(fault) == str(trouble)
-            raise Fault(f"{STILL_LIT}: {fault}" if same else f"{trouble}; {STILL_LIT}: {fault}") from trouble
+            laser.put_out()
+        except Exception as fault:  # noqa: BLE001 - whatever it is, the light is not known to be off
+            said, why = _in_words(trouble), _in_words(fault)
+            raise Fault(f"{STILL_LIT}: {why}" if said == why else f"{said}; {STILL_LIT}: {why}") from trouble
         raise
     except BaseException:
-        with suppress(Fault):  # a signal: the caller tries again, and reports the result
-            put_out(laser)
+        with suppress(Exception):  # a signal: the caller tries again, and reports the result
+            laser.put_out()
         raise
+
+
+def _in_words(error: Exception) -> str:
+    return str(error) if isinstance(error, Fault | Refused) else f"{type(error).__name__}: {one_line(error)}"
 
 
 def _guard(
-    mirrors: SerialGalvoDriver, lamp: CoboltDriver, clock: PacedClock, galvo: SerialGalvo, means: BenchSettings,
+    mirrors: Deflector, lamp: Laser, clock: PacedClock, deflector: RealDeflector, means: BenchSettings,
     middle_um: tuple[float, float],
 ) -> Guard:  # fmt: skip
     low_um, high_um = means.field_um
     power_mw = min(means.power_cap_mw, lamp.max_power_mw)
     bounds = GuardLimits(low_um=low_um, high_um=high_um, power_mw=power_mw, heartbeat_s=means.heartbeat_s)
-    return Guard(mirrors, lamp, clock, means.um_to_v or _um_to_v(galvo, middle_um), bounds, watch=True)
-
-
-def _um_to_v(galvo: SerialGalvo, middle_um: tuple[float, float]) -> Affine:
-    """As the settings say it: 0 V points to the middle of the image."""
-    x_um, y_um = middle_um
-    return Affine.scale("um", "v", galvo.v_per_um, (-galvo.v_per_um * x_um, -galvo.v_per_um * y_um))
+    return Guard(mirrors, lamp, clock, means.um_to_v or deflector.nominal_map(middle_um), bounds, watch=True)
 
 
 def _stage(camera: SimulatedCamera, emulated: Emulated, um_per_px: float) -> Stage:

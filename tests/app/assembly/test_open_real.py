@@ -31,7 +31,7 @@ from control.contract import STILL_LIT, Fault, Level, OrderKind, Turn
 from drivers.emulate.child import ROOT, Child
 from drivers.journal import read_run
 from drivers.journal.tidy import tidy_tracks
-from drivers.serial_bench import LastOut
+from drivers.real_bench import LastOut
 from tests.drivers.emulated import beam_of
 from tests.patience import PATIENCE_S
 

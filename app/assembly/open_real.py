@@ -1,0 +1,120 @@
+"""The part of the wiring diagram with real devices: alone, emulated under a simulated sample, or a camera alone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from app.assembly.instrument import Instrument
+from app.assembly.pairing import WATCH_ONLY, Pairing
+from app.assembly.probe_move import why_other_devices
+from app.assembly.rig import Plan, RecordedRig, Rig, field_um
+from app.assembly.warm_up import note, pixel_type, warm_up
+from config.refused import Refused
+from control.contract import STILL_LIT, Fault
+from control.loop import Machine
+from drivers.device_settings import RealCamera, RealDeflector, RealLaser, of_class
+from drivers.real_bench import BenchSettings, RealBench, open_emulated_bench, open_real_bench
+from drivers.sim.camera import SimulatedCamera
+from drivers.sim.clock import PacedClock
+from drivers.sim.deflector import SimulatedDeflector
+from drivers.sim.laser import SimulatedLaser
+from drivers.sim.playback import EmptyField, open_watch_only
+
+PUT_OUT_S = 0.5  # the longest wait for an answer, whatever the rig allows
+PUT_OUT_TRIES = 3
+TRY_AGAIN_S = 0.2  # a port may stay locked for a moment after the program that had it
+
+
+def open_real(made: Plan, machine: Machine, pairing: Pairing) -> Instrument:
+    """Open the devices of a rig with real or emulated light, or with a real camera, dark. Raises Refused, Fault."""
+    rig = made.rig
+    if isinstance(rig, RecordedRig):
+        raise Refused(f"{rig.title}: this is the rig of a recorded run; open it from its rig file")
+    if pairing is Pairing.WATCH_ONLY:
+        return _open_watch_only(made, machine)
+    deflector, laser = of_class(rig.deflector, RealDeflector), of_class(rig.laser, RealLaser)
+    warm_up(made, machine)
+    means = BenchSettings(
+        um_per_px=rig.optics.um_per_px, field_um=field_um(rig), power_cap_mw=rig.power_mw, um_to_v=rig.um_to_v(),
+        heartbeat_s=rig.loop.stale_periods / rig.camera.fps,
+    )  # fmt: skip
+    if rig.emulated is None:
+        bench = open_real_bench(of_class(rig.camera, RealCamera), deflector, laser, means)
+    else:
+        camera, seed = of_class(rig.camera, SimulatedCamera), made.experiment.seed
+        bench = open_emulated_bench(rig.sample, camera, deflector, laser, rig.emulated, means, seed=seed)
+    _require_same_devices(rig, bench)
+    return Instrument(
+        made, machine, bench.camera, bench.beam, bench.clock, rig.camera.height_px, rig.camera.width_px,
+        pixel_type(made), None, bench.identities(),
+        {"deflector": bench.deflector.firmware, "laser": bench.laser.firmware},
+        "" if bench.world is None else bench.world.description, bench.returned,
+    )  # fmt: skip
+
+
+def _require_same_devices(rig: Rig, bench: RealBench) -> None:
+    """Raises Refused, with the bench closed, where its map was confirmed with other devices than those that answer."""
+    if not rig.confirmed or rig.calibration.probe is None:
+        return
+    other = why_other_devices(rig.calibration.probe, bench.identities())
+    if other:
+        bench.close()
+        raise Refused(f"{rig.title}: {other}")
+
+
+def _open_watch_only(made: Plan, machine: Machine) -> Instrument:
+    """A real camera, and simulated light that acts on nothing, which is said. Raises Refused, Fault."""
+    rig = made.rig
+    deflector, laser = of_class(rig.deflector, SimulatedDeflector), of_class(rig.laser, SimulatedLaser)
+    warm_up(made, machine)
+    low_um, high_um = field_um(rig)
+    field = EmptyField(
+        low_um=low_um, high_um=high_um, power_cap_mw=rig.power_mw, um_to_v=rig.um_to_v(),
+        heartbeat_s=rig.loop.stale_periods / rig.camera.fps,
+    )  # fmt: skip
+    eye, beam, clock = open_watch_only(of_class(rig.camera, RealCamera), deflector, laser, field)
+    camera = eye.camera
+    note(WATCH_ONLY)
+    return Instrument(
+        made, machine, eye, beam, clock, rig.camera.height_px, rig.camera.width_px, pixel_type(made), None,
+        {"camera.device": camera.identity} if camera.identity else {},
+        {"deflector": beam.deflector.firmware, "laser": beam.laser.firmware}, "", lambda: camera.returned,
+    )  # fmt: skip
+
+
+def put_out(made: Plan) -> str:
+    """Darken the devices of a program that has died, over connections of our own; the outcome in words. Never raises.
+
+    Laser first; then the deflector.
+    """
+    said = []
+    deflector, laser = made.rig.deflector, made.rig.laser
+    if isinstance(laser, RealLaser):
+        why = _tried(lambda: laser.put_out(PUT_OUT_S))
+        said.append(
+            f"{STILL_LIT} from here ({why}): switch it off by hand"
+            if why
+            else "the laser was put out from here, and says that its emission is off"
+        )
+    if isinstance(deflector, RealDeflector) and deflector.blanks:
+        why = _tried(lambda: deflector.put_out(PacedClock(1.0), PUT_OUT_S))
+        said.append(
+            f"the deflector did not confirm that it is dark ({why})" if why else "the deflector's beam is blanked"
+        )
+    return "; ".join(said)
+
+
+def _tried(darken: Callable[[], None]) -> str:
+    """Why it failed each time; empty where it did not."""
+    why = ""
+    for attempt in range(PUT_OUT_TRIES):
+        if attempt:
+            time.sleep(TRY_AGAIN_S)
+        try:
+            darken()
+        except Exception as error:  # noqa: BLE001  whatever it is, the light is not known to be off
+            why = str(error) if isinstance(error, Fault) else f"{type(error).__name__}: {error}"
+        else:
+            return ""
+    return why

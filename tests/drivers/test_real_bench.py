@@ -1,0 +1,83 @@
+"""Any real camera, deflector and laser: opened light first, dark, and the laser put out where that fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from config.refused import Refused
+from control.contract import STILL_LIT, Command, Fault
+from drivers.lasers.cobolt import Cobolt
+from drivers.real_bench import BenchSettings, RealBench, open_real_bench
+from drivers.sim.clock import PacedClock
+from tests.drivers.paper_devices import FAILS, NOTES, PaperCamera, PaperDeflector, PaperLaser, PaperMirror
+
+BENCH = BenchSettings(um_per_px=0.1, field_um=((0.0, 0.0), (6.3, 4.7)), power_cap_mw=100.0, heartbeat_s=60.0)
+
+
+@pytest.fixture(autouse=True)
+def blank_paper() -> Iterator[None]:
+    NOTES.clear()
+    yield
+    FAILS.clear()
+
+
+def opened() -> RealBench:
+    return open_real_bench(PaperCamera(), PaperDeflector(), PaperLaser(), BENCH)
+
+
+def test_light_is_opened_first_and_closed_before_the_camera() -> None:
+    with opened() as bench:
+        assert NOTES == ["deflector opened", "laser opened", "camera opened", "off"]
+        sent = bench.beam.send(Command(np.array([[3.15, 2.35]]), np.array([20.0]), np.array([1e-3]), np.array([0])))
+        assert sent.power_mw.tolist() == [20.0]
+        assert sent.position_um == pytest.approx(np.array([[3.15, 2.35]]))
+        with pytest.raises(Fault, match="50 mW is allowed"):  # the laser's most, below the cap of the rig
+            bench.beam.send(Command(np.array([[3.0, 2.0]]), np.array([60.0]), np.array([1e-3]), np.array([0])))
+        NOTES.clear()
+    assert NOTES == ["off", "laser closed", "deflector closed", "camera closed"]
+
+
+def test_what_the_devices_say_of_themselves() -> None:
+    with opened() as bench:
+        assert bench.identities() == {"camera.device": "paper camera 3", "deflector.device": "paper deflector 4"}
+        assert [one.name for one in bench.returned()] == ["camera.fps"]
+
+
+@pytest.mark.parametrize("error", [Fault("it is not there"), OSError("it is not there")], ids=["fault", "any error"])
+@pytest.mark.parametrize(
+    ("part", "notes"),
+    [
+        ("deflector", ["deflector opened", "laser put out"]),
+        ("laser", ["deflector opened", "laser opened", "laser put out", "deflector closed"]),
+        ("camera", ["deflector opened", "laser opened", "camera opened", "laser closed", "deflector closed"]),
+    ],
+)
+def test_a_device_that_fails_leaves_the_laser_dark(part: str, notes: list[str], error: Exception) -> None:
+    FAILS[part] = error
+    with pytest.raises(type(error), match=r"^it is not there$"):
+        opened()
+    assert notes == NOTES
+
+
+@pytest.mark.parametrize("part", ["deflector", "laser"])
+@pytest.mark.parametrize("error", [Fault("no answer"), OSError("no answer")], ids=["fault", "any error"])
+def test_a_laser_that_does_not_confirm_it_may_be_lit(part: str, error: Exception) -> None:
+    FAILS.update({part: Refused("it is another one"), "put out": error})
+    with pytest.raises(Fault, match=rf"^it is another one; {STILL_LIT}: (OSError: )?no answer$"):
+        opened()
+
+
+@pytest.mark.parametrize("part", ["deflector", "laser"])
+def test_a_signal_while_opening_puts_the_laser_out_too(part: str) -> None:
+    FAILS.update({part: KeyboardInterrupt(), "put out": Fault("no answer")})
+    with pytest.raises(KeyboardInterrupt):
+        opened()
+    assert "laser put out" in NOTES
+
+
+def test_a_laser_that_has_to_be_dimmed_refuses_a_deflector_that_cannot() -> None:
+    with pytest.raises(Refused, match=r"a cobolt laser .* which paper deflector can't .*\(allowed: .*serial_galvo\)"):
+        Cobolt(port="no port").open(PaperMirror(PacedClock(1.0)))
