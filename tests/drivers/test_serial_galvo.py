@@ -71,7 +71,7 @@ def test_the_watchdog_blanks_at_its_time_and_the_next_batch_tells(galvo: SerialG
 
 
 def test_a_late_answer_does_not_make_the_watchdog_later(emulated: Emulated) -> None:
-    """The device counts from the request: a batch after its watchdog must not light the beam, however late it answered."""
+    """The device counts from the request: no batch after its watchdog lights the beam, however late its answers are."""
     galvo = emulated.open_galvo(timeout_s=1.0)
     emulated.order(emulated.galvo, "late 0.25")
     light(galvo, at_most_s=0.3)
