@@ -39,8 +39,8 @@ class Motile(Force):
         if self.delay_s is None:
             raise ValueError("a motile particle needs a delay_s: its heading is the way that it has come since then")
 
-    @property  # type: ignore[override]
-    def shape(self) -> Constant:
+    @property
+    def shape(self) -> Constant:  # type: ignore[override]
         """What carries it while it moves; its direction is the particle's own."""
         return Constant(magnitude_pn=self.drive_pn)
 
