@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +23,7 @@ from drivers.emulate.settings import Emulated
 from drivers.guard import Guard, GuardLimits
 from drivers.lasers.cobolt import Cobolt, CoboltDriver, put_out
 from drivers.readback import Returned
+from drivers.serial_line import in_words
 from drivers.sim.bench import warm_up
 from drivers.sim.camera import SimulatedCamera, SimulatedCameraDriver
 from drivers.sim.clock import PacedClock
@@ -176,21 +177,28 @@ def _open_light(
 def _put_out_on_failure(laser: Cobolt) -> Iterator[None]:
     """A laser may emit from before: it is put out also where the galvo, or anything else before it, fails.
 
-    Raises Fault, with STILL_LIT where the laser did not confirm that it is off.
+    Raises Fault, with STILL_LIT where the laser did not confirm that it is off, whatever failed and however.
     """
     try:
         yield
-    except Fault as trouble:
-        try:
-            put_out(laser)
-        except Fault as fault:
-            same = str(fault) == str(trouble)
-            raise Fault(f"{STILL_LIT}: {fault}" if same else f"{trouble}; {STILL_LIT}: {fault}") from trouble
+    except Exception as trouble:
+        why = _why_not_put_out(laser)
+        if why:
+            said = in_words(trouble)
+            raise Fault(f"{STILL_LIT}: {why}" if why == said else f"{said}; {STILL_LIT}: {why}") from trouble
         raise
-    except BaseException:
-        with suppress(Fault):  # a signal: the caller tries again, and reports the result
-            put_out(laser)
+    except BaseException:  # a signal: the caller tries again, and reports the result
+        _why_not_put_out(laser)
         raise
+
+
+def _why_not_put_out(laser: Cobolt) -> str:
+    """The laser is switched off; why it did not confirm that, or empty."""
+    try:
+        put_out(laser)
+    except Exception as error:  # noqa: BLE001  whatever it is, the light is not known to be off
+        return in_words(error)
+    return ""
 
 
 def _guard(
