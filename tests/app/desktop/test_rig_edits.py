@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -202,8 +203,17 @@ def test_the_law_in_force_is_shown_and_arm_waits_for_apply(qtbot: QtBot, tmp_pat
     assert panel.apply_button.isEnabled()
     assert panel.apply_button.text() == "Apply"
     reset()
-    session.arm()
-    qtbot.waitUntil(lambda: level() is Level.TRIPPED)
+    asked_s = float("-inf")
+
+    def refused() -> bool:
+        """Arm, and again every 2 s: an Arm that came too late is not obeyed."""
+        nonlocal asked_s
+        if time.monotonic() - asked_s > 2.0:
+            asked_s = time.monotonic()
+            session.arm()
+        return level() is Level.TRIPPED
+
+    qtbot.waitUntil(refused)
     assert "ARM was not obeyed" in session.newest.reason  # type: ignore[union-attr]
     panel.apply()  # the old law, on purpose
     assert panel.apply_button.text() == "In force"
