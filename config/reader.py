@@ -7,7 +7,7 @@ import difflib
 import json
 import re
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -247,10 +247,18 @@ def _put(data: Any, where: dict[Place, str], key: str, value: Any, source: str) 
     if not (isinstance(inside, dict) or _has(inside, last)):
         raise Refused(f"{source}: there is nothing at '{quoted(key)}' to set")
     if _has(inside, last) and isinstance(inside[last], dict | list):
-        for inner in [inner for inner in where if inner[: len(place)] == place]:
-            del where[inner]
+        for inner in _places(inside[last], place):
+            where.pop(inner, None)
     inside[last] = value
     where[place] = source
+
+
+def _places(value: Any, at: Place) -> Iterator[Place]:
+    """The place of a value, and those of all that is in it. It takes as long as that is large."""
+    yield at
+    if isinstance(value, dict | list):
+        for step, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _places(inner, (*at, step))
 
 
 def _step(part: str) -> str | int:

@@ -7,6 +7,7 @@ LaserSettings; drivers.sim and drivers.video open them.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -49,6 +50,11 @@ class CameraSettings(DeviceSettings):
     binning: int = 1  # pixels of the sensor along each side of a pixel of the image
     bits: int = 8  # of a pixel; with more than 8 the image is uint16, else uint8
     drop: float = 0.0  # part of the frames that is meant never to arrive
+
+    @property
+    def states_its_cut(self) -> bool:
+        """Whether its settings say which part of the sensor an image shows."""
+        return any(field.name == "left_px" for field in dataclasses.fields(self))  # type: ignore[arg-type]
 
     def middle_um(self, um_per_px: float) -> tuple[float, float]:
         """The middle of the image; the middle of its top left pixel is (0, 0)."""

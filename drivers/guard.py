@@ -7,6 +7,7 @@ has sent a command for a while (the heartbeat).
 from __future__ import annotations
 
 import atexit
+import math
 import threading
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -53,6 +54,7 @@ class Guard:
         self._lit = False
         self._silent = ""  # that the heartbeat was missed, until somebody was told
         self._last_s = 0.0
+        self._again_s = math.inf  # when the laser is told once more to be off
         self._closing = False  # no new command is accepted; the watchdog still runs
         self._left = ""  # that light may have been left on when the devices were closed
         self._closed = threading.Event()
@@ -147,8 +149,23 @@ class Guard:
 
     def _off(self, reason: str) -> Command:
         self.laser.off()
+        if self._lit:
+            # The loop calls `off` in each dark turn. Where it hangs, the watchdog does, once the emission is to end.
+            linger_s = getattr(self.laser, "linger_s", 0.0)
+            self._again_s = self._clock.now_s() + linger_s if linger_s > 0.0 else math.inf
         self._lit = False
         return Command(reason=reason, effect_s=self._clock.now_s())
+
+    def _end_lingering(self) -> None:
+        """Emission that stays on behind a dark modulator ends in its time, also if no command comes."""
+        if not self._lit and self._clock.now_s() >= self._again_s:
+            self._again_s = self._clock.now_s() + self.bounds.heartbeat_s  # if it fails, once more
+            try:
+                self.laser.off()
+            except Exception as trouble:  # noqa: BLE001 - whoever sends next is told
+                self._silent = f"{STILL_LIT}: {trouble}"
+            else:
+                self._again_s = math.inf
 
     def _check_alive(self) -> None:
         if self._closing:
@@ -209,6 +226,7 @@ class Guard:
             if self._lock.acquire(timeout=self.bounds.heartbeat_s / 4.0):
                 try:
                     self._check_heartbeat()
+                    self._end_lingering()
                 finally:
                     self._lock.release()
             else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -13,7 +13,6 @@ from typing import Self
 
 from config.refused import Refused
 from config.warp import Map
-from config.words import one_line
 from control.contract import STILL_LIT, Beam, Command, Fault
 from drivers.camera_protocol import CameraDriver
 from drivers.device_settings import RealCamera, RealDeflector, RealLaser
@@ -23,6 +22,7 @@ from drivers.emulate.settings import Emulated
 from drivers.guard import Guard, GuardLimits
 from drivers.light_protocols import Deflector, Laser
 from drivers.readback import Returned
+from drivers.serial_line import in_words
 from drivers.sim.bench import warm_up
 from drivers.sim.camera import SimulatedCamera, SimulatedCameraDriver
 from drivers.sim.clock import PacedClock
@@ -181,25 +181,28 @@ def _open_light(
 def _put_out_on_failure(laser: RealLaser) -> Iterator[None]:
     """A laser may emit from before: it is put out also where the deflector, or anything else before it, fails.
 
-    Raises Fault, with STILL_LIT, where the laser did not confirm that it is off; else what was raised.
+    Raises Fault, with STILL_LIT where the laser did not confirm that it is off, whatever failed and however.
     """
     try:
         yield
     except Exception as trouble:
-        try:
-            laser.put_out()
-        except Exception as fault:  # noqa: BLE001 - whatever it is, the light is not known to be off
-            said, why = _in_words(trouble), _in_words(fault)
-            raise Fault(f"{STILL_LIT}: {why}" if said == why else f"{said}; {STILL_LIT}: {why}") from trouble
+        why = _why_not_put_out(laser)
+        if why:
+            said = in_words(trouble)
+            raise Fault(f"{STILL_LIT}: {why}" if why == said else f"{said}; {STILL_LIT}: {why}") from trouble
         raise
-    except BaseException:
-        with suppress(Exception):  # a signal: the caller tries again, and reports the result
-            laser.put_out()
+    except BaseException:  # a signal: the caller tries again, and reports the result
+        _why_not_put_out(laser)
         raise
 
 
-def _in_words(error: Exception) -> str:
-    return str(error) if isinstance(error, Fault | Refused) else f"{type(error).__name__}: {one_line(error)}"
+def _why_not_put_out(laser: RealLaser) -> str:
+    """The laser is switched off; why it did not confirm that, or empty."""
+    try:
+        laser.put_out()
+    except Exception as error:  # noqa: BLE001  whatever it is, the light is not known to be off
+        return in_words(error)
+    return ""
 
 
 def _guard(

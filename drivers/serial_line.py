@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import serial
 
+from config.refused import Refused
 from config.words import quoted
 from control.contract import Fault
 
@@ -17,14 +18,17 @@ try:
     import fcntl
     import termios
 
-    # what pyserial raises of a line that is gone or closed; termios.error is no OSError
-    GONE: tuple[type[Exception], ...] = (serial.SerialException, OSError, ValueError, TypeError, termios.error)
+    # what pyserial raises of a line that is gone, closed, or can not be; termios.error is no OSError
+    GONE: tuple[type[Exception], ...] = (
+        serial.SerialException, OSError, ValueError, TypeError, OverflowError, termios.error,
+    )  # fmt: skip
 except ImportError:  # Windows, where a port has one owner by itself
     fcntl = None  # type: ignore[assignment]
-    GONE = (serial.SerialException, OSError, ValueError, TypeError)
+    GONE = (serial.SerialException, OSError, ValueError, TypeError, OverflowError)
 
 T = TypeVar("T")
 
+FASTEST_BAUD = 20_000_000  # bits per second: more than any adapter has; a system call takes 31 bits
 AGAIN_S = 0.25  # a device that is gone is looked for so often
 BLOCKED_S = 0.25  # a line that takes no bytes for so long is gone
 BUSY_S = 0.05  # a thread waits so long for the request of another one to end
@@ -213,3 +217,8 @@ def _plain(error: Exception) -> str:
     """The system's own words, without what pyserial wraps round them."""
     words = str(error).splitlines()[0] if str(error) else type(error).__name__
     return words.removeprefix("write failed: ").removeprefix("read failed: ")
+
+
+def in_words(error: Exception) -> str:
+    """An error of a device for the operator; the class of one that no driver foresees is named."""
+    return f"{error}" if isinstance(error, Fault | Refused) else f"{type(error).__name__}: {error}"

@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from app.assembly.plane import Pair, StoredMap
-from app.assembly.probe_move import ProbeMove, probe_of_older_file
+from app.assembly.probe_move import SIZE, ProbeMove, probe_of_older_file
 from config.atomic import write_file
 from config.fields import Doc, Gt, settings
 from config.files import kind_of
-from config.reader import Document, build, plain, put, read, write
+from config.reader import Document, build, mapping_at, plain, put, put_all, read, write
 from config.refused import Refused
 from control.calibrate.power import Efficiency
 from control.contract import Fault
+from drivers.journal import read_run
 
 
 @settings
@@ -51,6 +52,9 @@ class Calibration:
         Doc("simulated: as the settings of a simulated deflector say; confirmed: `probe` has shown it right"),
     ] = "simulated"
     probe: Annotated[ProbeMove | None, Doc("the probe move that confirmed the map; calibrate map writes it")] = None
+    probe_size_px: Annotated[
+        tuple[int, int] | None, Doc("size of the images of a probe move whose record does not have it, by its run")
+    ] = None
     plane: Annotated[StoredMap | None, Doc("the measured map; left out: as the deflector's settings say")] = None
     evenness: Annotated[Evenness | None, Doc("the measured efficiency over the field; left out: even")] = None
     made: Annotated[tuple[Made, ...], Doc("what was calibrated, newest last")] = ()
@@ -141,12 +145,32 @@ def calibrated(bench: Document, before: Any = None) -> Document:
         raise Refused(f"{place}: there is no calibration file {name}")
     saved = load(path)
     believed = {"map": before["map"]} if isinstance(before, dict) and "map" in before else {}
-    bench = put(bench, "calibration", {"file": str(path), **believed}, str(path))
+    mapped = max((number for number, one in enumerate(saved.records, 1) if "calibration.plane" in one.set), default=0)
+    entries: list[tuple[str, Any, str]] = [("calibration", {"file": str(path), **believed}, str(path))]
     for number, record in enumerate(saved.records, 1):
         source = f"{path}: {record.what} of {record.date}"
-        for key, value in record.set.items():
-            bench = put(bench, key, value, source)
-        if "calibration.plane" in record.set and "calibration.probe" not in record.set:
+        entries += [(key, value, source) for key, value in record.set.items()]
+        if number == mapped and "calibration.probe" not in record.set:
             older = probe_of_older_file(saved.records[:number], saved.rig, str(bench.data.get("title")))
-            bench = put(bench, "calibration.probe", plain(older) if older is not None else None, source)
-    return put(bench, "calibration.made", [plain(record.brief()) for record in saved.records], str(path))
+            entries.append(("calibration.probe", plain(older) if older is not None else None, source))
+    entries.append(("calibration.made", [plain(record.brief()) for record in saved.records], str(path)))
+    bench = put_all(bench, entries)
+    size_px = _size_by_run(path.parent, mapping_at(bench, "calibration").get("probe"))
+    return put(bench, "calibration.probe_size_px", size_px, str(path)) if size_px is not None else bench
+
+
+def _size_by_run(folder: Path, probe: Any) -> list[int] | None:
+    """Width and height of the images of a probe move whose record does not have them, as its run file has them.
+
+    None where the record has them, or that file is not there any more.
+    """
+    if not isinstance(probe, dict):
+        return None
+    try:
+        made: ProbeMove = build(Document("", probe, {}), ProbeMove)
+        if set(SIZE) <= made.rig.keys():
+            return None
+        with read_run(folder / made.run) as run:
+            return [run.header.width_px, run.header.height_px]
+    except (Refused, ValueError):  # of a path that there can't be
+        return None

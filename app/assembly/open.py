@@ -16,7 +16,7 @@ from app.assembly.rig import Plan, Rig, field_um
 from app.assembly.stored_memory import encoded
 from app.assembly.warm_up import pixel_type, warm_up_once
 from config.kinds import installed_plug_ins, require_recorded, used_plug_ins
-from config.reader import Document, build, parse, plain, put
+from config.reader import Document, build, parse, plain, put_all
 from config.refused import Refused
 from config.words import one_line, quoted
 from control.experiment import Experiment
@@ -44,9 +44,8 @@ def plan_after(before: Plan, text: str, source: str = "") -> Plan:
         require_recorded(used_plug_ins(made), before.plug_ins, f"{source}: ")
     if made.set == before.experiment.set:
         return replace(before, experiment=made)
-    bench = Document(source, plain(before.rig), {})
-    for key, value in located_set(made.set, before.folder).items():
-        bench = put(bench, key, value, source)
+    values = located_set(made.set, before.folder)
+    bench = put_all(Document(source, plain(before.rig), {}), ((key, value, source) for key, value in values.items()))
     rig: Rig = build(bench, type(before.rig))
     if not rig.light_acts and rig.tracking.trapped == "commanded":  # by the `set` of a live experiment
         rig = replace(rig, tracking=replace(rig.tracking, trapped=before.rig.tracking.trapped))

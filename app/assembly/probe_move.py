@@ -24,6 +24,7 @@ SAME_SCALE = 0.1  # um_per_px may have been measured again since, and differ by 
 REFIT_V = 1e-3  # a map of an older file agrees with the points that it was fitted to
 AGAIN = "calibrate the map again (main.py calibrate map)"
 ASKED = ("camera.device", "deflector.device", "laser.device")  # what they call themselves, once they are open
+SIZE = ("camera.width_px", "camera.height_px")
 
 
 @settings
@@ -33,7 +34,7 @@ class ProbeMove:
     date: Annotated[str, Doc("when (UTC)")]
     slopes: Annotated[tuple[Pair, Pair], Doc("um that particles moved for 1 um that their spots were moved, x and y")]
     run: Annotated[str, Doc("run file of the probe move, from the calibration file's folder")]
-    rig: Annotated[dict[str, Any], Doc("kinds and ports of the devices, and the optics, that it was made with")]
+    rig: Annotated[dict[str, Any], Doc("devices, with kinds and ports, optics and images that it was made with")]
     seal: Annotated[str, Doc("SHA-256 of the map's numbers and of the above")] = ""
 
     def sealed(self, plane: StoredMap) -> ProbeMove:
@@ -55,24 +56,36 @@ def follows(slopes: Any) -> bool:
 
 
 def devices_of(rig: Rig) -> dict[str, Any]:
-    """What a map belongs to, of a rig's settings: where its devices are, and the size of its pixels."""
+    """What a map belongs to, of a rig's settings: where its devices are, and what a pixel of its images is.
+
+    A camera that does not say which part of its sensor it shows may scale an image of another size down, or cut it.
+    """
     found: dict[str, Any] = {}
     for part, device in (("camera", rig.camera), ("deflector", rig.deflector), ("laser", rig.laser)):
         found[f"{part}.kind"] = device.kind
         if device.address_key:
             found[f"{part}.{device.address_key}"] = device.address
+    if not rig.camera.states_its_cut:
+        found |= {name: getattr(rig.camera, name.partition(".")[2]) for name in SIZE}
     return {**found, "optics.um_per_px": rig.optics.um_per_px}
 
 
-def why_it_does_not_count(plane: StoredMap | None, probe: ProbeMove | None, rig: Mapping[str, Any]) -> str:
-    """Why a map that is said to be confirmed does not count for the rig with these devices; "" where it does."""
+def why_it_does_not_count(
+    plane: StoredMap | None, probe: ProbeMove | None, rig: Mapping[str, Any], size_px: tuple[int, int] | None = None
+) -> str:
+    """Why a map that is said to be confirmed does not count for the rig with these devices; "" where it does.
+
+    Args:
+        size_px: width and height of the images of a probe move whose record does not have them; None: not known.
+    """
     if plane is None or probe is None:
         return f"its map is said to be confirmed, and there is no record of a probe move that confirmed it; {AGAIN}"
     if probe.seal != probe.seal_of(plane):
         return f"its map or the record of its probe move of {probe.date} was changed since; {AGAIN}"
     if not follows(probe.slopes):
         return f"in its probe move of {probe.date} particles did not follow their spots; {AGAIN}"
-    return _difference({name: then for name, then in probe.rig.items() if name not in ASKED}, rig)
+    size = {name: px for name, px in zip(SIZE, size_px or (), strict=False) if name in rig}
+    return _difference({name: then for name, then in {**size, **probe.rig}.items() if name not in ASKED}, rig)
 
 
 def why_other_devices(probe: ProbeMove, devices: Mapping[str, str]) -> str:
@@ -118,5 +131,10 @@ def probe_of_older_file(records: Any, title: str, rig_title: str) -> ProbeMove |
     return ProbeMove(date=probed.date, slopes=((a, b), (c, d)), run=_probe_run(probed), rig={}).sealed(made)
 
 
+def is_probe_run(run: str) -> bool:
+    """Whether a run file of a calibration is that of a probe move, by its name."""
+    return run.replace("\\", "/").rpartition("/")[2].startswith("probe-")
+
+
 def _probe_run(record: Any) -> str:
-    return next((run for run in record.runs if run.rpartition("/")[2].startswith("probe-")), "")
+    return next((run for run in record.runs if is_probe_run(run)), "")

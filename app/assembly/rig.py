@@ -101,7 +101,8 @@ class Rig:
             return f"no probe move has confirmed its map; {AGAIN}"
         if calibration.map == "simulated" or (self.simulated and calibration.probe is None):
             return ""
-        return why_it_does_not_count(calibration.plane, calibration.probe, devices_of(self))
+        size_px = calibration.probe_size_px
+        return why_it_does_not_count(calibration.plane, calibration.probe, devices_of(self), size_px)
 
     @property
     def power_mw(self) -> float:

@@ -30,6 +30,9 @@ def diffusion(job: CalibrationJob) -> CalibrationRecord:
     covariance = by_covariance(trace, frame_s=frame_s, exposure_s=exposure_s)
     msd = by_msd(trace, frame_s=frame_s, exposure_s=exposure_s)
     d = covariance.diffusion_um2_per_s
+    if not d.value > 0:
+        raise Refused(f"calibrate diffusion: D is {d.value:.3g} um^2/s, and free particles have more than 0: these may "
+                      "stick, or be a slide; nothing was kept")  # fmt: skip
     flag = disagreement({"covariance": d, "msd": msd.diffusion_um2_per_s})
     found = {
         "covariance_um2_per_s": d, "msd_um2_per_s": msd.diffusion_um2_per_s, "disagreement": flag,

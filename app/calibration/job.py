@@ -18,7 +18,7 @@ from app.assembly.rig import Plan, Rig
 from app.calibration.seen import SeenRun, seen_run
 from app.console.options import LARGEST_SEED
 from app.running.headless import fly, too_few
-from config.reader import Document, build, mapping_at, override, plain, put, read
+from config.reader import Document, build, mapping_at, override, plain, put, put_all, read
 from config.refused import Refused
 from config.warp import Map
 from control.calibrate.estimate import Estimate
@@ -64,6 +64,11 @@ class CalibrationJob:
         made: Rig = build(self.bench(), Rig)
         return made
 
+    def rig_with(self, sets: Mapping[str, Any], source: str) -> Rig:
+        """The rig as it will be with these values; `source` is what an error calls them. Raises Refused."""
+        made: Rig = build(put_all(self.bench(), ((key, value, source) for key, value in sets.items())), Rig)
+        return made
+
     def saved(self) -> CalibrationFile | None:
         return load(self.file) if self.file.exists() else None
 
@@ -92,9 +97,8 @@ class CalibrationJob:
             "title": f"Calibration: {title}", "rig": str(self.rig_path), "seconds": seconds,
             "seed": seed, "policy": plain(Calibrating(motion=motion)),
         }  # fmt: skip
-        bench = self.bench()
-        for key, value in (rig or {}).items():
-            bench = put(bench, key, value, f"calibration: {title}")
+        values = ((key, value, f"calibration: {title}") for key, value in (rig or {}).items())
+        bench = put_all(self.bench(), values)
         document = Document(f"calibration: {title}", json.loads(json.dumps(wanted)), {})
         made = planned(document, bench, (), self.rig_path.parent)
         if armed and not made.rig.light_acts:
@@ -112,9 +116,10 @@ class CalibrationJob:
     def keep(
         self, what: str, residual: float, unit: str, sets: dict[str, Any], found: dict[str, Any], **data: Any
     ) -> CalibrationRecord:
-        """Into the calibration file. Raises Refused where nothing came of it."""
+        """Into the calibration file. Raises Refused where nothing came of it, or what no rig can have."""
         if any(isinstance(value, float) and not math.isfinite(value) for value in sets.values()):
             raise Refused(f"calibrate {what}: too little was seen for a number; measure longer")
+        self.rig_with(sets, f"calibrate {what}: nothing was kept, since what was found is none that a rig can have")
         record = CalibrationRecord(
             what=what, date=today(), residual=rounded(residual), unit=unit, set=sets, found=rounded(found),
             runs=tuple(self.runs), data=rounded(data),

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from app.assembly.calibration_file import CalibrationRecord, today
 from app.assembly.plane import StoredMap
-from app.assembly.probe_move import ProbeMove, devices_of, follows
+from app.assembly.probe_move import ProbeMove, devices_of, follows, is_probe_run
 from app.assembly.rig import Plan, Rig, field_um
 from app.calibration.job import CalibrationJob, map_of, rounded, share_of_budget_kt
 from app.calibration.seen import SeenRun
@@ -46,7 +46,7 @@ def camera_to_deflector(job: CalibrationJob) -> CalibrationRecord:
     number = 64
     rig = job.rig()
     many = min(number, max(rig.sample.number, 16))
-    motion = Carry(number=number, depth_kt=share_of_budget_kt(rig_with(job, sure), many), path_um=AROUND)
+    motion = Carry(number=number, depth_kt=share_of_budget_kt(job.rig_with(sure, "calibration"), many), path_um=AROUND)
     made, seen = job.fly("map", motion, 20.5, rig=sure)
     point_px, target_v = rests(made, seen)
     try:
@@ -68,24 +68,13 @@ def camera_to_deflector(job: CalibrationJob) -> CalibrationRecord:
 
 def confirmed_by(job: CalibrationJob, plane: StoredMap, slopes: Floats) -> dict[str, Any]:
     """Values of the rig with this map, and the record of the probe move that was flown for it, sealed together."""
-    run = next(run for run in reversed(job.runs) if "probe-" in run)
+    run = next(run for run in reversed(job.runs) if is_probe_run(run))
     (a, b), (c, d) = rounded(slopes)
     with read_run(job.file.parent / run) as flown:
         answered = flown.header.extra.get("devices", {})
     probe = ProbeMove(date=today(), slopes=((a, b), (c, d)), run=run, rig={**devices_of(job.rig()), **answered})
     return {"calibration.map": "confirmed", "calibration.plane": plain(plane),
             "calibration.probe": plain(probe.sealed(plane))}  # fmt: skip
-
-
-def rig_with(job: CalibrationJob, sets: dict[str, Any]) -> Rig:
-    """The rig as it will be with these values."""
-    from config.reader import build, put
-
-    bench = job.bench()
-    for key, value in sets.items():
-        bench = put(bench, key, value, "calibration")
-    made: Rig = build(bench, Rig)
-    return made
 
 
 def scanned(job: CalibrationJob) -> StoredMap:

@@ -70,7 +70,7 @@ def measured(name: str, job: CalibrationJob) -> CalibrationRecord:
     """One calibration. Raises Fault, and Refused, where what was seen does not suffice: then nothing of it is kept."""
     try:
         return STEPS[name](job)
-    except ValueError as error:  # an estimator's word for data that it can't make anything of
+    except (ValueError, ArithmeticError) as error:  # an estimator's word for data that it can't make anything of
         raise Refused(f"calibrate {name}: {error}; nothing was kept") from None
 
 

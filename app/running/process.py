@@ -24,6 +24,7 @@ from app.assembly.rig import Plan
 from app.running import stop_signals as signals
 from app.running.light_wording import Light
 from app.running.process_side import News, Note, Opening, Over, PlanTexts, RecordOrder, Reply, serve
+from app.running.settings_in_force import InForce
 from app.running.shared_images import Place, Ring
 from app.running.stopwatch import Stopwatch
 from app.running.turn_buffer import Pace, TurnBuffer
@@ -95,7 +96,8 @@ class Apart:
         self.note = ""  # what the opening does
         self.details = ""  # the traceback of what stopped it
         self.recorder_trouble = ""
-        self._recording = self._begun = self._over = self._dead = False
+        self._in_force, self.applies = InForce(), 0  # what became of the APPLYs, and how many were ordered
+        self._recording = self._begun = self._over = self._dead = self._dark = False
         self._seen = TurnBuffer()
         self._newest: Turn | None = None
         self.stopwatch = Stopwatch()  # where the time of the turns goes
@@ -229,6 +231,12 @@ class Apart:
         by_hand = "" if self._only_simulated else "; switch the laser off by hand"
         return f"the loop does not answer for {silent_s:.1f} s; {self._dead_men()}{by_hand}"
 
+    @property
+    def in_force(self) -> InForce:
+        """What became of the APPLYs that were ordered."""
+        self._hear()
+        return self._in_force
+
     def returned(self) -> tuple[Returned, ...]:
         """Settings as the devices gave them back."""
         self._hear()
@@ -236,6 +244,7 @@ class Apart:
 
     def order(self, kind: OrderKind, text: str = "", machine: Machine | None = None) -> None:
         """It is obeyed in the next turn. An APPLY is its text; `machine` stays here."""
+        self.applies += kind is OrderKind.APPLY
         self._say(Order(kind, text))
 
     def apply(self, machine: Machine, text: str) -> None:
@@ -286,7 +295,7 @@ class Apart:
         return self._seen.latencies_s()
 
     def close(self, patience_s: float = 10.0) -> None:
-        """End the loop: the camera is closed, the beam dark and its devices let go.
+        """End the loop: the camera is closed, the beam dark and its devices let go. The record is closed after that.
 
         Raises Fault if that was late, or if the laser is not known to be off after it.
         """
@@ -304,6 +313,8 @@ class Apart:
         until_s = time.monotonic() + patience_s
         while not self._over and self._is_told(until_s):
             self._hear()
+            if self._dark:  # and says so over and over: a slow disk has the record
+                until_s = time.monotonic() + patience_s
         late = not self._over
         self._put_down(max(until_s - time.monotonic(), 1.0))
         if late:
@@ -391,6 +402,7 @@ class Apart:
                 self._seen.add(turn)
             self._recording, self.recorder_trouble = told.recording, told.recorder_trouble
             self._returned, self.stopwatch = told.returned, told.stopwatch
+            self._in_force, self._dark = told.in_force, told.dark
             self._attach(told.place)
 
     def _attach(self, place: Place | None) -> None:
@@ -400,7 +412,7 @@ class Apart:
             self._ring.close()
         try:
             self._ring = Ring.at(place)
-        except FileNotFoundError:  # its process is gone, and so is the picture
+        except OSError:  # its process is gone, and so is the picture; or this one has no room for it
             self._ring = None
 
     def _pictured(self, news: News) -> Turn:
@@ -408,7 +420,7 @@ class Apart:
         turn = news.turns[-1]
         if turn.frame is None:
             return turn
-        image = self._ring.get(news.sequence) if self._ring is not None else None
+        image = self._ring.get(news.sequence) if self._ring is not None and news.place is not None else None
         return replace(turn, frame=replace(turn.frame, image=image) if image is not None else None)
 
     def _lost(self) -> None:

@@ -21,6 +21,7 @@ import cv2
 import numpy as np
 
 from app.assembly.correction_images import with_corrections
+from app.assembly.in_flight import require_same_devices
 from app.assembly.instrument import Instrument
 from app.assembly.machine import build_machine, ready_for_learned
 from app.assembly.open import open_recorder, plan_after
@@ -32,10 +33,11 @@ from app.running import stop_signals as signals
 from app.running.heartbeat import Heartbeat, Watcher
 from app.running.overload import Judge
 from app.running.process_priority import Precedence
-from app.running.shared_images import Place, Ring
+from app.running.settings_in_force import InForce
+from app.running.shared_images import Pictures, Place
 from app.running.stop_signals import Stopped
 from app.running.stopwatch import Stopwatch
-from app.running.thread import Live
+from app.running.thread import RECORD_S, Live
 from app.running.turn_buffer import REMEMBERED
 from config.reader import write
 from config.refused import Refused
@@ -107,6 +109,8 @@ class News:
     recorder_trouble: str
     returned: tuple[Returned, ...]
     stopwatch: Stopwatch = field(default_factory=Stopwatch)  # where the time of all turns has gone
+    in_force: InForce = InForce()  # of the settings that were applied
+    dark: bool = False  # the loop has ended and the beam is closed: a slow disk has the record
 
 
 @dataclass(frozen=True)
@@ -179,10 +183,11 @@ class Host:
         self, instrument: Instrument, plan: Plan, told: Connection, telling: Connection, beats: Any = None
     ) -> None:
         self._instrument, self._plan, self._told, self._telling = instrument, plan, told, telling
+        self._in_force = InForce()
         self._live = Live(instrument.machine, instrument.camera, instrument.beam, instrument.clock, self._seen)
         self._fresh, self._closing, self._alone = threading.Event(), threading.Event(), False
         self._turns: deque[Turn] = deque(maxlen=REMEMBERED)  # not yet told; a window that hangs will miss the oldest
-        self._ring: Ring | None = None
+        self._pictures = Pictures(lambda why: self._live.order(OrderKind.MARK, why))
         self._sending = threading.Lock()
         self._tidied_s = self._looked_s = time.monotonic()
         self.precedence, self._judge = Precedence(), Judge()
@@ -228,8 +233,7 @@ class Host:
             with suppress(Fault):  # said by the main thread, which closes too
                 self._live.close()
             time.sleep(LAST_WORDS_S)
-            dark = not self._live.running and STILL_LIT not in self._live.trouble
-            os._exit(128 + self._signal if dark else CRASHED)  # the main thread waits for a window that does not read
+            os._exit(self._exit_code)  # the main thread waits for a window that does not read
 
     # orders ---------------------------------------------------------------------------------------------------------
 
@@ -288,6 +292,7 @@ class Host:
         elif told.kind is OrderKind.APPLY:
             self._apply(told)
         else:
+            told = self._in_force.held(told)
             self._live.order(told.kind, told.text)
 
     def _apply(self, told: Order) -> None:
@@ -297,13 +302,16 @@ class Host:
         """
         try:
             plan = plan_after(self._plan, told.text)
+            require_same_devices(self._plan.rig, plan.rig)
             machine = build_machine(plan, "the experiment panel")
             warm_up(plan, machine)
         except Exception as error:  # noqa: BLE001  another law than the window shows would be in force: dark
-            self._live.order(OrderKind.TRIP, f"the new settings are not in force: {sentence(error)}")
+            self._in_force = self._in_force.failed(sentence(error))
+            self._live.order(OrderKind.TRIP, self._in_force.trouble)
             return
         self._plan = plan
         self._live.apply(machine, told.text)
+        self._in_force = self._in_force.succeeded()
 
     def _record(self, path: Path | None) -> Reply:
         try:
@@ -322,13 +330,15 @@ class Host:
 
     def _tell(self) -> None:
         turns = [self._turns.popleft() for _ in range(min(len(self._turns), MOST_TOLD))]
-        place, sequence = self._show(turns[-1]) if turns else (None, 0)
+        frame = turns[-1].frame if turns else None
+        place, sequence = self._pictures.put(frame.image) if frame is not None else (None, 0)
         live = self._live
         returned = tuple(self._instrument.returned())
         slim = tuple(slimmed(turn) for turn in turns)
         watch = live.stopwatch
         spent = Stopwatch(watch.spent_s.copy(), watch.calls.copy(), watch.running)
-        self._send(News(slim, place, sequence, live.recording, live.recorder_trouble, returned, spent))
+        said = (live.recording, live.recorder_trouble, returned, spent, self._in_force, live.dark)
+        self._send(News(slim, place, sequence, *said))
 
     def _tidy(self) -> None:
         """Collect garbage while the beam is dark, or, lit for long, once in a great while."""
@@ -347,16 +357,6 @@ class Host:
         slow = self._judge.look(self._plan.rig, now_s, self._live.pace().turns, self._live.stopwatch)
         self.precedence.follow(keeps_up=slow is None)
 
-    def _show(self, turn: Turn) -> tuple[Place | None, int]:
-        """The turn's image into the ring."""
-        if turn.frame is None:
-            return None, 0
-        if self._ring is None or not self._ring.place.fits(turn.frame.image):
-            if self._ring is not None:
-                self._ring.remove()
-            self._ring = Ring.like(turn.frame.image)
-        return self._ring.place, self._ring.put(turn.frame.image)
-
     def _send(self, said: Any) -> None:
         try:
             with self._sending:
@@ -366,10 +366,14 @@ class Host:
             self._closing.set()
 
     def _close(self) -> None:
-        """Dark, and then the last words."""
+        """Dark, the record closed, and then the last words."""
         troubles = [f"the loop's process was {Stopped(self._signal)}"] if self._signal else []
         try:
-            self._live.close()
+            self._live.darken()
+            until_s = time.monotonic() + RECORD_S
+            while not self._live.ended(SILENCE_S) and time.monotonic() < until_s:
+                self._tell()  # that it is dark, and goes on
+            self._live.close(record_s=0.0)
         except Fault as fault:
             troubles.append(str(fault))
         troubles += [self._live.trouble] if self._live.trouble else []
@@ -377,14 +381,25 @@ class Host:
         while self._turns and not self._alone:
             self._tell()
         self._send(Over("; ".join(troubles), self._live.details))
-        if self._ring is not None:
-            (self._ring.remove if self._alone else self._ring.close)()
+        self._pictures.close(everywhere=self._alone)
         if self._live.running:
-            os._exit(CRASHED)  # a device hangs: do not wait for it; the window tries to switch the laser off
-        if STILL_LIT in self._live.trouble:
+            os._exit(self._exit_code)  # a device or the disk hangs: do not wait for it
+        if not self._is_dark:
             sys.exit(CRASHED)
         if self._signal:
             raise Stopped(self._signal)
+
+    @property
+    def _is_dark(self) -> bool:
+        """Whether the loop has ended with a laser that is known to be off."""
+        return self._live.dark and STILL_LIT not in self._live.trouble
+
+    @property
+    def _exit_code(self) -> int:
+        """After CRASHED the window tries to switch the laser off."""
+        if not self._is_dark:
+            return CRASHED
+        return 128 + self._signal if self._signal else 0
 
 
 def lights(told: Order | RecordOrder) -> bool:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.shared_memory import SharedMemory
 from typing import Any
@@ -11,6 +15,7 @@ from numpy.typing import NDArray
 
 SLOTS = 8  # a picture stays while so many newer ones come
 BEING_WRITTEN = -1
+AGAIN_S = 10.0  # until memory that there was not is asked for again
 
 
 @dataclass(frozen=True)
@@ -39,8 +44,14 @@ class Ring:
 
     @classmethod
     def like(cls, image: NDArray[Any]) -> Ring:
-        """A new ring for pictures of this shape and type."""
+        """A new ring for pictures of this shape and type. Raises OSError where there is no memory for it."""
         memory = SharedMemory(create=True, size=8 * SLOTS + SLOTS * max(image.nbytes, 8))
+        try:
+            _reserve(memory)
+        except OSError:
+            memory.close()
+            memory.unlink()
+            raise
         made = cls(memory, Place(memory.name, image.shape, str(image.dtype)))
         made._stamps[:] = BEING_WRITTEN
         return made
@@ -77,3 +88,58 @@ class Ring:
         """Let it go, here and everywhere."""
         self.close()
         self._memory.unlink()
+
+
+class Pictures:
+    """The pictures of a loop, in a ring that fits them. Where there is no memory for one, the loop goes on without.
+
+    Args:
+        missing: called with why there are no pictures, once until there are some again.
+    """
+
+    def __init__(self, missing: Callable[[str], None]) -> None:
+        self._missing = missing
+        self._ring: Ring | None = None
+        self._why = ""
+        self._again_s = 0.0
+
+    def put(self, image: NDArray[Any]) -> tuple[Place | None, int]:
+        """Where the picture is, and its sequence number; no place where there is no ring for it."""
+        if self._ring is None or not self._ring.place.fits(image):
+            self.close(everywhere=True)
+            self._ring = self._made(image)
+        return (self._ring.place, self._ring.put(image)) if self._ring is not None else (None, 0)
+
+    def close(self, *, everywhere: bool) -> None:
+        """Let the memory go, here or everywhere."""
+        ring, self._ring = self._ring, None
+        if ring is not None:
+            with suppress(OSError):  # its file was deleted
+                (ring.remove if everywhere else ring.close)()
+
+    def _made(self, image: NDArray[Any]) -> Ring | None:
+        if time.monotonic() < self._again_s:
+            return None
+        try:
+            made = Ring.like(image)
+        except OSError as error:
+            self._again_s = time.monotonic() + AGAIN_S
+            why = f"shared memory has no room for {SLOTS * image.nbytes / 1e6:.3g} MB of them"
+            if not self._why:
+                self._missing(f"there are no pictures: {why} ({error.strerror or error})")
+            self._why = why
+            return None
+        self._why = ""
+        return made
+
+
+def _reserve(memory: SharedMemory) -> None:
+    """Have the system give all of it now. Raises OSError where it can't.
+
+    Linux gives each page of a shared memory when it is first written to, and kills a process for which there is none.
+    """
+    file = getattr(memory, "_fd", -1)
+    if hasattr(os, "posix_fallocate") and file >= 0:
+        os.posix_fallocate(file, 0, memory.size)
+    else:
+        np.ndarray(memory.size, np.uint8, memory.buf)[:] = 0

@@ -36,6 +36,8 @@ from control.contract import (
 )
 from control.loop import LoopMemory, Machine, run
 
+RECORD_S = 250.0  # for the records: a journal gives its disk 120 s, and the one before it is closed first
+
 
 class NoRecord:
     """A recorder that keeps nothing: the operator has not asked for a record."""
@@ -97,7 +99,7 @@ class Live:
         self._exchanges: list[Recorder] = []  # of this turn
         self._closers: list[threading.Thread] = []
         self._failed: Recorder | None = None
-        self._ended = False
+        self._ended, self._dark = False, threading.Event()
         self._lock = threading.Lock()  # of what ends: after that no recorder is taken any more
         self._seen, self._also = TurnBuffer(), also or nobody
         self._thread = threading.Thread(target=self._live, name="loop", daemon=True)
@@ -159,18 +161,36 @@ class Live:
         """From the middle of the exposure to the command's sending, of the last turns [K]."""
         return self._seen.latencies_s()
 
-    def close(self, patience_s: float = 5.0) -> None:
-        """End the loop: the camera is closed, the beam dark and its devices let go."""
+    @property
+    def dark(self) -> bool:
+        """Whether the loop has ended and the beam is closed; its record may still be open. `trouble` is known then."""
+        return self._dark.is_set()
+
+    def darken(self, patience_s: float = 5.0) -> None:
+        """End the loop: the camera is closed, the beam dark and its devices let go. The record is closed after it.
+
+        Raises Fault where that was late.
+        """
         self._gate.shut.set()
         self._gate.close()
         if self._thread.ident is None:
             self._beam.close()
             self._end_record()
-            return
-        self._thread.join(patience_s)
-        if self._thread.is_alive():
+        elif not self._dark.wait(patience_s):
             self._beam.dark("the loop did not end in time")
             raise Fault(f"the loop did not end within {patience_s:g} s; the beam was told to be dark")
+
+    def ended(self, patience_s: float) -> bool:
+        """Whether the loop and its records end within this time."""
+        if self._thread.ident is not None:
+            self._thread.join(patience_s)
+        return not self._thread.is_alive()
+
+    def close(self, patience_s: float = 5.0, record_s: float = RECORD_S) -> None:
+        """`darken`, and then wait for the record, whose disk may be slow. Raises Fault where either was late."""
+        self.darken(patience_s)
+        if not self.ended(record_s):
+            raise Fault(f"the record was not closed within {record_s:g} s")
 
     # the loop's own thread ------------------------------------------------------------------------------------------
 
@@ -187,6 +207,7 @@ class Live:
             try:
                 self._close_beam()  # dark before the loop waits for a disk
             finally:
+                self._dark.set()
                 self._end_record()
 
     def _close_beam(self) -> None:

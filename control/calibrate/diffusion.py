@@ -38,11 +38,14 @@ def by_covariance(trace_um: Floats, *, frame_s: float, exposure_s: float) -> Dif
     """P3, over all traces [T, ...] together (Vestergaard, Blainey and Flyvbjerg, PRE 89, 022726 (2014)).
 
     The standard error is that paper's: D^2 [(6 + 4 e + 2 e^2) / N + 4 (1 + e)^2 / N^2], e = sigma^2 / (D dt) - 2 R.
+    Raises ValueError where D is 0: nothing has moved.
     """
     step = steps_um(trace_um)
     product = step[1:] * step[:-1]
     square_um2, neighbour_um2 = float(np.nanmean(step**2)), float(np.nanmean(product))
     found, error2_um2 = covariance_estimate(square_um2, neighbour_um2, frame_s=frame_s, exposure_s=exposure_s)
+    if found == 0.0:
+        raise ValueError("D is 0: nothing has moved")
     number = int(np.isfinite(step).sum())
     e = error2_um2 / (found * frame_s) - exposure_s / (3.0 * frame_s)
     spread = (6.0 + 4.0 * e + 2.0 * e**2) / number + 4.0 * (1.0 + e) ** 2 / number**2

@@ -19,7 +19,7 @@ from drivers.device_settings import RealDeflector
 from drivers.galvo_protocol import Damaged, Done, Info, Message, Packet
 from drivers.light_protocols import DeflectorReadback
 from drivers.readback import Returned
-from drivers.serial_line import SerialLine
+from drivers.serial_line import FASTEST_BAUD, SerialLine
 
 Floats = NDArray[np.float64]
 
@@ -39,7 +39,7 @@ class SerialGalvo(RealDeflector):
 
     kind: Literal["serial_galvo"] = "serial_galvo"
     port: Annotated[str, Doc("/dev/ttyACM0, COM3, or what an emulator was linked to")]
-    baud: Annotated[int, Gt(0), Doc("bits per second; a USB port ignores it")] = 115200
+    baud: Annotated[int, Interval(gt=0, le=FASTEST_BAUD), Doc("bits per second; a USB port ignores it")] = 115200
     v_per_um: Annotated[float, Interval(ge=1e-6, le=1e4), Doc("voltage that moves the spot by 1 um in the sample")] = (
         0.25
     )

@@ -15,14 +15,14 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from config.fields import Doc, Ge, Gt, settings
+from config.fields import Doc, Ge, Gt, Interval, settings
 from config.refused import Refused
 from config.words import quoted
 from control.contract import STILL_LIT, Fault
 from drivers.device_settings import RealLaser
 from drivers.light_protocols import Deflector, Modulator
 from drivers.readback import Returned
-from drivers.serial_line import AGAIN_S, SerialLine
+from drivers.serial_line import AGAIN_S, FASTEST_BAUD, SerialLine, in_words
 
 Floats = NDArray[np.float64]
 
@@ -46,7 +46,7 @@ class Cobolt(RealLaser):
 
     kind: Literal["cobolt"] = "cobolt"
     port: Annotated[str, Doc("/dev/ttyUSB0, COM4, or what an emulator was linked to")]
-    baud: Annotated[int, Gt(0), Doc("bits per second")] = 115200
+    baud: Annotated[int, Interval(gt=0, le=FASTEST_BAUD), Doc("bits per second")] = 115200
     max_power_mw: Annotated[float, Gt(0), Doc("its set point: the power of a spot with the fraction 1")] = 200.0
     timeout_s: Annotated[float, Gt(0), Doc("longest wait for an answer")] = 0.05
     linger_s: Annotated[
@@ -88,7 +88,7 @@ def put_out(made: Cobolt) -> None:
         line.hush(0.02)  # what the dead program asked may still be answered
         for command, answer in ((b"l0", "OK"), (b"l?", "0")):
             line.ask(command + b"\r", b"\r\n", partial(_answered, answer))
-    except Fault:
+    except Exception:  # whatever it is: the command may reach the laser all the same
         line.write_blind(OFF)
         raise
     finally:
@@ -150,17 +150,22 @@ class CoboltDriver:
         troubles = []
         try:
             self._modulator.blank()
-        except Fault as fault:
-            troubles.append(str(fault))
+        except Exception as error:  # noqa: BLE001  whatever it is, the other shutter is still to be shut
+            troubles.append(in_words(error))
         if troubles or time.monotonic() - self._lit_s >= self._made.linger_s:
             try:
                 self._line.connect()
                 self._end()
-            except Fault as fault:
-                troubles.append(str(fault))
+            except Exception as error:  # noqa: BLE001
+                troubles.append(in_words(error))
                 self._end_blind()
         if len(troubles) == 2:
             raise Fault("; ".join(troubles))
+
+    @property
+    def linger_s(self) -> float:
+        """How long emission may stay on after `off`; then it is to be called once more."""
+        return self._made.linger_s
 
     @property
     def returned(self) -> tuple[Returned, ...]:
@@ -211,8 +216,8 @@ class CoboltDriver:
             try:
                 self._line.connect()
                 self._end()
-            except Fault as fault:
-                why = str(fault)
+            except Exception as error:  # noqa: BLE001  whatever it is, the light is not known to be off
+                why = in_words(error)
                 self._end_blind()
             else:
                 return

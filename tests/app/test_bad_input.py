@@ -6,6 +6,7 @@ import json
 import os
 import re
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -345,3 +346,21 @@ def test_thousands_of_entries_in_set_are_refused_as_soon_as_one(tmp_path: Path) 
     assert len(copies) == 1
     assert many.data["x2999"] == 2999
     assert many.place(("x2999",)) == "here"
+
+
+@pytest.mark.parametrize("where", ["calibration", "set"])
+def test_many_keys_are_refused_in_time(tmp_path: Path, where: str) -> None:
+    """Each of them took as long as all of them are: a minute for a file of 200 kB."""
+    keys = [f"x{number}" for number in range(20_000)]
+    rig, experiment, file = (tmp_path / f"{name}.yaml" for name in ("rig", "experiment", "c"))
+    rig.write_text(
+        "\n".join([RIG.read_text(), *(f"{key}: []" for key in keys)] if where == "set" else [RIG.read_text()])
+    )
+    told = "{" + ", ".join(f"{key}: 0" for key in keys) + "}"
+    file.write_text(f"rig: b\nrecords:\n- what: a\n  date: b\n  set: {told}\n")
+    text = EXPERIMENT.read_text().partition("\nset:")[0]
+    experiment.write_text(f"{text}\nset: {told if where == 'set' else '{}'}\n")
+    began_s = time.process_time()
+    with pytest.raises(Refused, match="x0"):
+        plan(experiment, rig, [f"calibration={file}"] if where == "calibration" else [])
+    assert time.process_time() - began_s < 2.0

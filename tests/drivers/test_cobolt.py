@@ -10,10 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from control.contract import STILL_LIT, Fault
-from drivers.deflectors.serial_galvo import SerialGalvoDriver
+from config.geometry import Affine
+from config.reader import Document, build
+from config.refused import Refused
+from control.contract import STILL_LIT, Command, Fault
+from drivers.deflectors.serial_galvo import SerialGalvo, SerialGalvoDriver
 from drivers.emulate.cobolt import CoboltDevice
-from drivers.lasers.cobolt import QUESTIONS, CoboltDriver, put_out
+from drivers.guard import Guard, GuardLimits
+from drivers.lasers.cobolt import QUESTIONS, Cobolt, CoboltDriver, put_out
+from drivers.sim.clock import PacedClock
 from tests.drivers.emulated import Emulated, beam_of, eventually
 from tests.patience import PATIENCE_S
 
@@ -304,3 +309,38 @@ def test_emission_ends_while_the_galvo_keeps_another_thread_waiting(emulated: Em
     assert "the galvo" in said[0]
     laser.close()
     galvo.close()
+
+
+def test_lingering_emission_ends_behind_a_loop_that_hangs(emulated: Emulated) -> None:
+    """The heartbeat shuts the modulator; emission was to stay on for 1 s after that, and stayed on."""
+    galvo = emulated.open_galvo()
+    laser = emulated.open_laser(galvo, linger_s=1.0)
+    bounds = GuardLimits(low_um=(-1.0, -1.0), high_um=(1.0, 1.0), power_mw=20.0, heartbeat_s=0.3)
+    guard = Guard(galvo, laser, PacedClock(1.0), Affine.scale("um", "v", 1.0), bounds, watch=True)
+    spot = Command(np.zeros((1, 2)), np.array([10.0]), np.array([1e-4]), np.array([0]))
+    guard.send(spot)
+    assert emulated.becomes(True)
+    assert eventually(lambda: beam_of(emulated.galvo)["beam"] == "dark")
+    assert eventually(lambda: beam_of(emulated.laser)["beam"] == "dark", 20.0)
+    with pytest.raises(Fault, match="no command came"):
+        guard.send(spot)
+    guard.close()
+
+
+def test_a_shutter_whose_driver_fails_does_not_leave_the_other_one_open(bench: Bench, emulated: Emulated) -> None:
+    shine(bench, 10.0)
+
+    def broken() -> None:
+        raise OverflowError("a fault of a driver")
+
+    bench[0].blank = broken  # type: ignore[method-assign]
+    bench[1].off()
+    assert eventually(lambda: beam_of(emulated.laser)["beam"] == "dark")
+    del bench[0].blank
+
+
+@pytest.mark.parametrize("baud", [0, 3_000_000_000])
+def test_a_rate_that_no_port_has_is_refused(baud: int) -> None:
+    for cls in (Cobolt, SerialGalvo):
+        with pytest.raises(Refused, match="baud"):
+            build(Document("rig", {"port": "/dev/null", "baud": baud}, {}), cls)

@@ -123,6 +123,7 @@ class ExperimentPanel(QWidget):
         self.apply_button.setToolTip("put the edited experiment in force between two turns (Ctrl+Enter)")
         self.undo_button, self.redo_button = QPushButton("Undo"), QPushButton("Redo")
         self._typing = self._changed = self._wrong = False  # `typing`: a field holds text that is not committed yet
+        self._held = False  # the loop gives no light until something is applied
         self._checked: Checked | None = None  # what was found out last
         self._background = Background(check, self)
         self._background.answered.connect(self._show_checked)
@@ -226,7 +227,7 @@ class ExperimentPanel(QWidget):
         self._saved = self.data()
 
     def _begin(self, experiment: Experiment, stack: QUndoStack) -> None:
-        self.in_force, self._checked, self._changed = experiment, None, False
+        self.in_force, self._checked, self._changed, self._held = experiment, None, False, False
         self.list.show_title(experiment.title)
         self.list.box.setToolTip(experiment.about)
         if stack is not self.undo_stack:
@@ -301,7 +302,7 @@ class ExperimentPanel(QWidget):
             self.rig_stepped.emit(edit.after if forward else edit.before, edit.reopens, step)
         elif isinstance(edit, Edit):
             step()
-            if follows(edit, forward) and self._check_now().experiment != self.in_force:
+            if follows(edit, forward) and (self._check_now().experiment != self.in_force or self._held):
                 self.apply()
 
     def below(self, index: int) -> Edit | None:
@@ -322,7 +323,7 @@ class ExperimentPanel(QWidget):
 
     def accepted(self, experiment: Experiment) -> None:
         """It is in force by now."""
-        self.in_force = experiment
+        self.in_force, self._held = experiment, False
         stack = self.undo_stack
         edits = [stack.command(index) for index in range(stack.count())]
         done, undone = edits[: stack.index()], edits[stack.index() :]
@@ -336,12 +337,17 @@ class ExperimentPanel(QWidget):
             above.before_flew = True
         self._check()
 
+    def hold(self, experiment: Experiment) -> None:
+        """This is in force, and not what was applied after it. Apply is offered, be it for this one again."""
+        self.in_force, self._held = experiment, True
+        self._check()
+
     def show_set(self, values: dict[str, Any]) -> None:
         """Other values of the rig are in force; what is being edited stays, and the field that is typed in, too."""
         before, own = self.in_force.set, self._data["set"]
         changed = {key for key in {**before, **values} if before.get(key, GONE) != values.get(key, GONE)}
         kept = {key: value for key, value in own.items() if key not in changed}
-        self.in_force = replace(self.in_force, set=values)
+        self.in_force, self._held = replace(self.in_force, set=values), False
         self.take_over({**self._data, "set": kept | {key: values[key] for key in values if key in changed}})
 
     def say(self, trouble: str) -> None:
@@ -419,8 +425,9 @@ class ExperimentPanel(QWidget):
 
     def _show_buttons(self, *_: object) -> None:
         """What can be applied, undone and redone, and whether the rig follows."""
-        self.apply_button.setEnabled(self._changed or self._typing)
-        self.apply_button.setText("Apply" if self._changed or self._typing or self._wrong else "In force")
+        offered = self._changed or self._typing or (self._held and not self._wrong)
+        self.apply_button.setEnabled(offered)
+        self.apply_button.setText("Apply" if offered or self._wrong else "In force")
         below = self.undo_stack.index()
         for button, name, keys, edit, forward in (
             (self.undo_button, "Undo", "Ctrl+Z", self.undo_stack.command(below - 1), False),

@@ -15,6 +15,7 @@ from PyQt6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
 from PyQt6.QtWidgets import QApplication, QMainWindow
 
 from app.assembly.given_keys import GONE
+from app.assembly.in_flight import opened_anew
 from app.assembly.plan import unpinned
 from app.assembly.rig import EXPERIMENTS, Plan
 from app.assembly.stated_by_recording import KEYS, SCALE, channels_to_choose, value_at, with_told
@@ -32,6 +33,7 @@ from app.desktop.plots.observable_plots import Plots
 from app.desktop.window import theme
 from app.desktop.window.actions import Actions
 from app.desktop.window.correction_capture import Taking
+from app.desktop.window.kept_plan import with_kept
 from app.desktop.window.layout import lay_out
 from app.desktop.window.live_view import Watching
 from app.desktop.window.playback_controls import Transport
@@ -80,6 +82,7 @@ class Window(QMainWindow):
         super().__init__()
         self.session, self.path, self.runs = session, path, runs
         self._planner, self._memory = planner, memory
+        self.first: Callable[[], Plan] | None = None  # reads the rig anew that the command line names
         self.setWindowTitle("Cybloids")
         rig = session.plan.rig
         self.view = View(rig.optics.um_per_px, rig.plant.diameter_um)
@@ -179,6 +182,7 @@ class Window(QMainWindow):
             self.session.close()
         except Fault as fault:
             said = str(fault)
+        said = said or self.session.lost_record
         self._forget_running()
         self.view.say(WELCOME)
         if said:
@@ -283,11 +287,17 @@ class Window(QMainWindow):
         """
         self._drop_reading()
         self.asking.close()
-        plan = resumed.plan if resumed is not None else None
+        kept = resumed.plan if resumed is not None else None
         self._resumed, self._done = resumed, None
-        self.reading = Reading(
-            path, read_with((lambda file: self._planner(file, *sets)) if plan is None else lambda _: plan)
-        )
+
+        def read(file: Path) -> Plan:
+            if kept is None:
+                return self._planner(file, *sets)
+            if kept.kind == "REPLAY":
+                return kept  # with what was said of the recording
+            return with_kept([self._planner(file, *sets), *([self.first()] if self.first is not None else [])], kept)
+
+        self.reading = Reading(path, read_with(read))
         self.status.showMessage(f"reading {path}; STOP (Esc) ends that")
 
     def resume(self, copy: Unsaved) -> None:
@@ -352,6 +362,9 @@ class Window(QMainWindow):
         else:
             self.panel.show_unsaved(resumed, experiment)
             self.copies.remove(resumed)
+            if resumed.plan is not None and (parts := opened_anew(resumed.plan.rig, plan.rig)):
+                said = f"since these edits were kept, the files of this rig have other settings: {', '.join(parts)}"
+                self.log.say(said, theme.AMBER)
         if stack is self.panel.undo_stack:
             before = None  # they are gone on with
             if self._done is not None:
@@ -510,17 +523,48 @@ class Window(QMainWindow):
                 plan = self.session.planned(experiment)
                 self._reopen(plan, other, self.devices.edits(), lambda: self.panel.accepted(experiment))
                 return
-            self.session.apply(experiment)
+            reopens = self._apply_set(experiment, before)
             self.playback.edit(self.session.plan)
-        except Refused as refused:
-            self.panel.say(str(refused))
+        except (Fault, Refused) as error:
+            self.panel.say(str(error))
+            if isinstance(error, Fault):
+                self.trouble(str(error))
             return
         self.panel.accepted(experiment)
         self._foresee()
         recorded = self.playback.reel is not None
-        self.status.showMessage(
-            "squares: what it would have sent" if recorded else "in force from the next turn on", 6000
-        )
+        live = "the devices are opened anew by Start" if reopens else "in force from the next turn on"
+        self.status.showMessage("squares: what it would have sent" if recorded else live, 6000)
+
+    def _apply_set(self, experiment: Any, before: dict[str, Any]) -> bool:
+        """Put an experiment in force; one with other settings of devices by opening them anew, dark: whether it was.
+
+        Raises Refused, Fault.
+        """
+        if experiment.set == before:
+            self.session.apply(experiment)
+            return False
+        both = {**before, **experiment.set}
+        changed = {key for key in both if before.get(key, GONE) != experiment.set.get(key, GONE)}
+        waiting = {key: value for key, value in self.devices.edits().items() if key not in changed}
+        reopens = self.playback.reel is None and self.session.needs_opening(experiment)
+        if reopens:
+            self.show_plan(self.session.planned(experiment), waiting)
+        else:
+            self.session.apply(experiment)
+            self.devices.show_plan(self.session.plan, waiting)
+            self.hand.regions.show(excluded_regions(self.session.plan))
+        return reopens
+
+    def _not_applied(self) -> None:
+        """Settings that the loop could not put in force: the window shows those that are, and light waits for Apply."""
+        why = self.session.not_applied()
+        if why:
+            self.panel.hold(unpinned(self.session.plan.experiment))
+            self.devices.show_plan(self.session.plan, self.devices.edits())
+            self.hand.regions.show(excluded_regions(self.session.plan))
+            self._foresee()
+            self.log.say(f"{why}; those before are in force, and Arm waits for Apply", theme.RED)
 
     def _foresee(self) -> None:
         """What is in force, for the theory that is drawn on the plots."""
@@ -569,6 +613,7 @@ class Window(QMainWindow):
         self._cancelled()
         self._opened()
         self._recorded()
+        self._not_applied()
         if self.session.checked:
             self.panel.refresh()
             self._foresee()

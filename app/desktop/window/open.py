@@ -61,6 +61,8 @@ def open_desktop(
     path, made = opened or planner(rig, experiment, sets, at_once)
     session = Session(made, Wiring(apart=open_instrument))
     window = Window(session, path, RUNS, lambda file, *more: planner(file, None, (*sets, *more), at_once)[1], memory)
+    if rig is not None:
+        window.first = lambda: planner(rig, experiment, sets, at_once)[1]
     sys.excepthook = _hook(window)
     if made_window is not None:
         made_window(window)

@@ -12,11 +12,13 @@ from typing import Any
 
 from app.assembly.darken import put_out
 from app.assembly.given_keys import names_of
+from app.assembly.in_flight import opened_anew, require_same_devices
 from app.assembly.machine import build_light, build_machine, latency_s, needs_network
 from app.assembly.open import open_instrument, open_recorder
 from app.assembly.plan import flyable, pinned, planned, unpinned
 from app.assembly.rig import Plan
 from app.assembly.stated_by_recording import value_at
+from app.desktop.window.applied_plans import AppliedPlans
 from app.running.heartbeat import Heartbeat, Watcher
 from app.running.light_wording import Light
 from app.running.plan_check import Checker, at_once
@@ -139,6 +141,8 @@ class Session:
         self.doubt = ""  # why
         self._asked = False  # whether this rig's laser was asked to be off
         self._opened_plan = plan
+        self._applied = AppliedPlans(plan)
+        self.lost_record = ""  # what went wrong with the record when the rig was closed last
         self._beats = 0
         self._watcher: Watcher | None = None
         self._checker: Checker | None = None
@@ -276,11 +280,20 @@ class Session:
             self._doubted, self.doubt = None, ""  # its driver has asked it
         if isinstance(opening, Apart):
             self.live = self.instrument = opening
+            self._applied = AppliedPlans(self._opened_plan)
         else:
             self._begin_here(opening.instrument)
         if self.plan is not self._opened_plan:  # another was applied meanwhile
-            self._apply(self.wiring.build_machine(self.plan, PANEL) if not self._apart else None)
+            self._apply_what_came()
         return True
+
+    def _apply_what_came(self) -> None:
+        """What was applied while the rig opened. Raises Refused, dark: the loop would go on with another law."""
+        try:
+            self._apply(self.wiring.build_machine(self.plan, PANEL) if not self._apart else None)
+        except BaseException:
+            self.close()
+            raise
 
     def _begin_here(self, opened: Any) -> None:
         self._beats, self.instrument = 0, opened
@@ -367,13 +380,38 @@ class Session:
         self.order(OrderKind.PROBE if probing else OrderKind.ARM)
 
     def apply(self, experiment: Experiment) -> None:
-        """This experiment from the next turn on. Raises Refused, and then nothing has changed."""
+        """This experiment from the next turn on. Raises Refused, and then nothing has changed.
+
+        One that changes settings of open devices is refused: `needs_opening`.
+        """
         plan = self.planned(experiment)
+        if self._is_open:
+            require_same_devices(self._opened_plan.rig, plan.rig)
         self._refuse_other_corrections(plan)
         plan = at_once(plan, PANEL) if self._apart and needs_network(plan) else pinned(plan)
         machine = self._check(plan)
         self.plan = plan
         self._apply(machine)
+
+    def needs_opening(self, experiment: Experiment) -> bool:
+        """Whether the devices have to be opened anew for this experiment's `set`. Raises Refused."""
+        return bool(opened_anew(self.plan.rig, self.planned(experiment).rig))
+
+    def not_applied(self) -> str:
+        """Why the settings that were applied last are not in force, once; `plan` is then the one that is, again.
+
+        The loop's process holds light until settings are applied that it can put in force.
+        """
+        found = self._applied.put_back(self.live) if isinstance(self.live, Apart) else None
+        if found is None:
+            return ""
+        self.plan, why = found
+        return why
+
+    @property
+    def _is_open(self) -> bool:
+        """Whether the devices are open, or are being opened."""
+        return self.running or self._opening is not None
 
     @property
     def recording(self) -> bool:
@@ -391,6 +429,7 @@ class Session:
             return
         if isinstance(self.live, Apart):
             self.live.order(OrderKind.APPLY, write(self.plan.experiment))
+            self._applied.add(self.live, self.plan)
         elif machine is not None:
             self.live.apply(machine, write(self.plan.experiment))
 
@@ -442,13 +481,17 @@ class Session:
         watcher, self._watcher = self._watcher, None
         if watcher is not None:
             watcher.close()
+        self.lost_record = ""
         if self.live is not None:
             live, self.live = self.live, None
+            before = live.recorder_trouble
             try:
                 live.close()
             except Fault as fault:
                 self._keep_doubt(live, self._opened_plan, str(fault))
                 raise
+            finally:
+                self.lost_record = live.recorder_trouble if live.recorder_trouble != before else ""
 
     def close_helpers(self) -> None:
         """With the window: the checker's process, and an opening that is being ended.

@@ -22,7 +22,7 @@ from app.running.headless import fly
 from config.reader import plain, write
 from config.refused import Refused
 from control.calibrate.plane import fit_map
-from drivers.journal import Header, Kind
+from drivers.journal import Header, Journal, Kind
 
 REAL = RIGS / "serial.yaml"
 TITLE = "Webcam, serial galvo and Cobolt laser"
@@ -131,7 +131,33 @@ def test_a_file_of_another_rig_does_not_count(file: Path, change: str, why: str)
     refused(planned(f"calibration={file}", change), why)
 
 
-@pytest.mark.parametrize("change", ["optics.um_per_px=0.105", "camera.width_px=320", "laser.max_power_mw=50"])
+def test_another_size_of_a_webcam_s_image_does_not_count(file: Path) -> None:
+    """It may be scaled down, or cut from the middle, and the camera does not say which."""
+    refused(planned(f"calibration={file}", "camera.width_px=320", "camera.height_px=240"), "camera.width_px")
+
+
+def without_size(rig: dict[str, Any]) -> dict[str, Any]:
+    """What a record has that was made before the size was kept."""
+    return {name: value for name, value in rig.items() if not name.endswith(("width_px", "height_px"))}
+
+
+@pytest.mark.parametrize("sealed", [True, False])
+def test_a_record_without_the_size_counts_for_that_of_its_run(tmp_path: Path, sealed: bool) -> None:
+    """And, where the run is not there any more, as it did."""
+    path, run = tmp_path / "bench.calibration.yaml", tmp_path / "bench" / "probe-001.h5"
+    add(path, TITLE, record(rig=without_size(devices_of(planned().rig))) if sealed else older())
+    for size in ("camera.width_px=640", "camera.width_px=320"):
+        assert planned(f"calibration={path}", size).rig.confirmed
+    run.parent.mkdir()
+    header = Header(
+        kind=Kind.REAL, rig="", experiment="", height_px=480, width_px=640, pixel_type="uint8", fps=30.0, um_per_px=0.1
+    )
+    Journal(run, header, False, 1, 1.0).close()
+    assert planned(f"calibration={path}").rig.confirmed
+    refused(planned(f"calibration={path}", "camera.width_px=320"), "confirmed with camera.width_px 640")
+
+
+@pytest.mark.parametrize("change", ["optics.um_per_px=0.105", "camera.fps=20", "laser.max_power_mw=50"])
 def test_what_leaves_the_map_right_may_change(file: Path, change: str) -> None:
     assert planned(f"calibration={file}", change).rig.confirmed
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,10 +19,11 @@ from app.assembly.calibration_file import CalibrationRecord, add, load, undo
 from app.assembly.plan import plan, planned
 from app.assembly.plane import StoredMap
 from app.assembly.rig import EXPERIMENTS, RIGS
+from app.calibration import diffusion as diffusion_module
 from app.calibration import map as map_module
 from app.calibration.flash import flash
 from app.calibration.job import CalibrationJob
-from app.commands.calibrate import STEPS, calibrate_rig, default_file, tell
+from app.commands.calibrate import STEPS, calibrate_rig, default_file, measured, tell
 from app.running.headless import fly
 from benchmarks.calibration import ASKED, RIG, WRONG, calibrated, evened, map_error_um
 from config.reader import plain, read
@@ -230,3 +233,38 @@ def test_the_verb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytes
     monkeypatch.setattr("sys.argv", ["main.py", "calibrate", "everything", str(RIG)])
     assert main.main() == 2
     assert "um-per-px, map" in capsys.readouterr().err
+
+
+def test_what_no_rig_can_have_is_not_kept(tmp_path: Path) -> None:
+    """Beads that stick have a D of either sign, and with a drag below 0 the rig could not be opened any more."""
+    job = CalibrationJob(RIG, SMALL, tmp_path / "c.yaml")
+    with pytest.raises(Refused, match=r"calibrate diffusion: nothing was kept.*drag_pn_s_per_um.* is -0\.04"):
+        job.keep("diffusion", 0.1, "relative", {"plant.drag_pn_s_per_um": -0.04}, {})
+    assert not (tmp_path / "c.yaml").exists()
+
+
+@pytest.mark.parametrize(("step_um", "said"), [(0.0, "D is 0: nothing has moved"), (0.01, "D is -.*may stick")])
+def test_particles_that_do_not_diffuse_are_refused_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step_um: float, said: str
+) -> None:
+    """A still film, and places that are only uncertain: their neighbouring steps take each other back."""
+    place_um = step_um * (-1.0) ** np.arange(40)[:, None, None] * np.ones((2, 2))
+    job = CalibrationJob(RIG, SMALL, tmp_path / "c.yaml")
+    flown = SimpleNamespace(rig=job.rig()), SimpleNamespace(fps=50.0)
+    monkeypatch.setattr(job, "fly", lambda *_, **__: flown)
+    monkeypatch.setattr(diffusion_module, "free", lambda _: place_um)
+    with pytest.raises(Refused, match=said):
+        measured("diffusion", job)
+    assert not (tmp_path / "c.yaml").exists()
+
+
+def test_the_probe_move_s_own_run_is_sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also in a folder whose name has the word."""
+    job = CalibrationJob(RIG, SMALL, tmp_path / "probe-rig.yaml")
+    job.runs = ["probe-rig/probe-001.h5", "probe-rig/map-001.h5"]
+    flown = SimpleNamespace(header=SimpleNamespace(extra={}))
+    monkeypatch.setattr(map_module, "read_run", lambda _: nullcontext(flown))
+    plane = StoredMap(matrix_v_per_px=((0.025, 0.0), (0.0, 0.025)), shift_v=(0.0, 0.0))
+    sets = map_module.confirmed_by(job, plane, np.eye(2))
+    assert sets["calibration.probe"]["run"] == "probe-rig/probe-001.h5"
+    assert sets["calibration.probe"]["rig"]["camera.width_px"] == 160

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from PyQt6.QtCore import Qt
 from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QAbstractSpinBox, QDockWidget, QWidget
+from pytestqt.qtbot import QtBot
 
+from app.assembly.instrument import Instrument
+from app.assembly.open import open_instrument
+from app.assembly.rig import Plan
 from app.desktop.forms.value_editors import Single
+from app.desktop.panels.device_panel import with_edits
 from app.desktop.window.main_window import Window
+from app.desktop.window.open import FIRST, application, planner
+from app.desktop.window.session import Session, Wiring
 from app.desktop.window.unsaved_edits import Unsaved
+from app.running import process_side
 from config.refused import Refused
+from control.contract import Level
 from tests.app.desktop.forms.test_editing_keys import CTRL, SHIFT, focused, radius_box, radius_um, typed
-from tests.app.desktop.window.test_main_window import Bench
+from tests.app.desktop.lit import arm_until_lit
+from tests.app.desktop.test_whole_evening import SETS
+from tests.app.desktop.window.test_main_window import Bench, force, write
 from tests.app.desktop.window.test_main_window import bench as bench
 
 KEYS: Any = QTest  # whose stubs do not know that its functions are static
@@ -92,6 +106,120 @@ def test_what_an_experiment_sets_no_more_is_as_it_was_before(bench: Bench) -> No
     assert not panel.apply_button.isEnabled()
     panel.redo()
     assert window.session.plan.rig.tracking.memory == memory + 4
+
+
+def test_device_settings_of_kept_edits_open_the_devices_anew_dark(bench: Bench) -> None:
+    """Apply put them in force in flight: the loop had them, and the devices and the guard did not."""
+    window, panel, scale = bench.window, bench.window.panel, bench.window.session.plan.rig.optics.um_per_px
+    window.resume(Unsaved(window.path, "a copy", {**panel.data(), "set": {"optics.um_per_px": 2 * scale}}, {}))
+    bench.qtbot.waitUntil(lambda: window.reading is None)
+    bench.armed()
+    panel.apply()
+    assert not is_running(window)
+    assert bench.toy.beam.closed
+    assert window.session.plan.rig.optics.um_per_px == 2 * scale
+    assert "opened anew" in window.status.currentMessage()
+    assert not panel.apply_button.isEnabled()
+    assert window.devices.edits() == {}
+    bench.armed()
+    assert bench.toy.plan.rig.optics.um_per_px == 2 * scale
+    panel.undo()
+    assert not is_running(window)
+    assert window.session.plan.rig.optics.um_per_px == scale
+
+
+@pytest.mark.parametrize("when", ["opening", "running"])
+def test_a_session_refuses_other_settings_of_open_devices(bench: Bench, when: str) -> None:
+    session = bench.window.session
+    before = session.plan
+    if when == "running":
+        bench.armed()
+    else:
+        session.start()
+    with pytest.raises(Refused, match="opened anew, dark: optics, camera"):
+        session.apply(with_edits(before.experiment, {"camera.exposure_s": 0.004, "optics.um_per_px": 0.2}))
+    assert session.plan is before
+
+
+def test_a_law_that_fails_as_the_rig_opens_leaves_it_closed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was applied while the rig opened; the loop went on with another law than the window showed."""
+    session = bench.window.session
+    session.start()
+    session.plan = replace(session.plan)
+    monkeypatch.setattr(session, "wiring", replace(session.wiring, build_machine=_unbuilt))
+    with pytest.raises(Refused, match="not now"):
+        session.wait()
+    assert session.live is None
+    assert bench.toy.beam.closed
+
+
+def _unbuilt(made: object, source: str) -> Any:
+    raise Refused("not now")
+
+
+def fails_once(made: Plan) -> Instrument:
+    """In the loop's process: the first settings that are applied can't be put in force there."""
+    names = vars(process_side)
+    build = names["build_machine"]
+
+    def once(plan: Plan, source: str) -> Any:
+        names["build_machine"] = build
+        raise Refused("the disk is full")
+
+    names["build_machine"] = once
+    return open_instrument(made)
+
+
+def test_the_law_in_force_is_shown_and_arm_waits_for_apply(qtbot: QtBot, tmp_path: Path) -> None:
+    application()
+    path, made = planner(None, FIRST, SETS)
+    session = Session(made, Wiring(apart=fails_once))
+    window = Window(session, path, tmp_path, lambda chosen: planner(chosen, None, ())[1])
+    qtbot.addWidget(window)
+    window.show()
+    acts, panel, before = window.actions_bar, window.panel, session.plan.experiment
+
+    def level() -> Level | None:
+        return session.newest.level if session.newest is not None else None
+
+    def reset() -> None:
+        qtbot.waitUntil(acts.reset.isEnabled)
+        acts.reset.trigger()
+        qtbot.waitUntil(lambda: level() is Level.SAFE)
+
+    acts.start.trigger()
+    qtbot.waitUntil(acts.arm.isEnabled)
+    arm_until_lit(qtbot, session)
+    write(force(panel).rows["delay_s"], 0.25)
+    panel.apply()
+    assert session.plan.experiment != before
+    qtbot.waitUntil(lambda: session.plan.experiment == before)
+    assert panel.in_force == before
+    assert panel.read() != before
+    assert panel.apply_button.isEnabled()
+    assert any("those before are in force, and Arm waits for Apply" in line for line in window.log.read())
+    panel.undo_stack.undo()
+    assert panel.read() == before
+    assert panel.apply_button.isEnabled()
+    assert panel.apply_button.text() == "Apply"
+    reset()
+    asked_s = float("-inf")
+
+    def refused() -> bool:
+        """Arm, and again every 2 s: an Arm that came too late is not obeyed."""
+        nonlocal asked_s
+        if time.monotonic() - asked_s > 2.0:
+            asked_s = time.monotonic()
+            session.arm()
+        return level() is Level.TRIPPED
+
+    qtbot.waitUntil(refused)
+    assert "ARM was not obeyed" in session.newest.reason  # type: ignore[union-attr]
+    panel.apply()  # the old law, on purpose
+    assert panel.apply_button.text() == "In force"
+    reset()
+    arm_until_lit(qtbot, session)
+    window.close()
 
 
 def test_what_is_being_typed_outlives_a_correction_image_that_finishes(bench: Bench) -> None:

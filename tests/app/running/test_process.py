@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing import Pipe
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,6 +29,7 @@ from app.commands.verify import first_difference
 from app.running import process_side as host_module
 from app.running.process import HEAR_S, Apart
 from app.running.process_side import Host, News, PlanTexts
+from app.running.shared_images import Ring
 from app.running.thread import Live, beam_is_on
 from config.reader import write
 from config.refused import Refused
@@ -34,6 +37,7 @@ from control.contract import STILL_LIT, Beam, Camera, Command, Ended, Fault, Fra
 from control.loop import Machine
 from drivers.emulate.child import Child
 from drivers.journal import compare, read_run
+from drivers.journal.growing import GrowingFile
 from drivers.readback import Returned
 from tests.patience import PATIENCE_S, until
 
@@ -256,6 +260,7 @@ import sys, time
 from functools import partial
 from multiprocessing import Pipe
 from pathlib import Path
+from typing import Any
 from app.running import process_side as host_module
 from app.running.process import Apart
 from app.running.thread import beam_is_on
@@ -570,3 +575,102 @@ def test_a_laser_is_asked_after_every_end_that_did_not_confirm_that_it_is_off(co
     os.close(reader)
     assert (said == ["asked"]) is asked
     assert live.light == ("may be on" if asked else "dark")
+
+
+def slow_at_the_end(made: Plan) -> Instrument:
+    """In the loop's process: the disk takes longer for the digest of a record than darkness may take."""
+    put = GrowingFile.put
+
+    def slowly(self: GrowingFile, name: str, value: Any) -> None:
+        time.sleep(7.0 * (name == "digests"))
+        put(self, name, value)
+
+    GrowingFile.put = slowly  # type: ignore[method-assign]
+    return open_instrument(made)
+
+
+def test_a_slow_disk_gets_its_time_at_the_end(tmp_path: Path) -> None:
+    """It was cut off after 5 s, and the laser was put out as if a device hung."""
+    with Apart(planned(*PATIENT), slow_at_the_end) as live:
+        live.record(tmp_path / "run.h5")
+        until(lambda: live.recording and live.newest is not None and live.newest.number > 5)
+    assert (live.trouble, live.light) == ("", "dark")
+    with read_run(tmp_path / "run.h5") as run:
+        assert run.ended_cleanly
+
+
+def test_no_other_law_is_armed_after_settings_that_failed() -> None:
+    """The window may show them as in force; the law before them was armed under their name."""
+    made = planned(*PATIENT)
+
+    def level() -> Level | None:
+        return live.newest.level if live.newest is not None else None
+
+    def armed_after(kind: OrderKind) -> bool:
+        """Reset, then this order for light, given again where it came too late to be obeyed."""
+        live.order(OrderKind.RESET)
+        until(lambda: level() is Level.SAFE)
+        while level() is Level.SAFE:
+            live.order(kind)
+            with suppress(AssertionError):
+                until(lambda: level() is not Level.SAFE, 2.0)
+        return level() is Level.ARMED
+
+    with Apart(made) as live:
+        live.apply(build_machine(made), "title: nothing else")
+        until(lambda: level() is Level.TRIPPED)
+        assert (live.in_force.answered, live.in_force.number, live.applies) == (1, 0, 1)
+        assert not armed_after(OrderKind.ARM)
+        assert live.newest is not None
+        assert live.newest.reason.startswith("ARM was not obeyed: the new settings are not in force: ")
+        live.apply(build_machine(made), write(made.experiment))  # the old law, on purpose
+        until(lambda: live.in_force.number == 2)
+        assert live.in_force.trouble == ""
+        assert armed_after(OrderKind.ARM)
+
+
+def test_settings_of_devices_are_not_put_in_force_in_flight() -> None:
+    made = planned(*PATIENT)
+    other = replace(made.experiment, set={**made.experiment.set, "optics.um_per_px": 2.0 * made.rig.optics.um_per_px})
+    with Apart(made) as live:
+        live.order(OrderKind.APPLY, write(other))
+        until(lambda: live.newest is not None and live.newest.level is Level.TRIPPED)
+        assert live.newest is not None
+        assert "need the devices opened anew, dark: optics" in live.newest.reason
+
+
+def without_pictures(made: Plan) -> Instrument:
+    """In the loop's process: there is no shared memory."""
+
+    def full(image: Any) -> Ring:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    Ring.like = full  # type: ignore[method-assign]
+    return open_instrument(made)
+
+
+def test_the_loop_goes_on_without_shared_memory_for_its_pictures() -> None:
+    with Apart(planned(*PATIENT), without_pictures) as live:
+        live.order(OrderKind.ARM)
+        until(lambda: beam_is_on(live.newest))
+        assert live.newest is not None
+        assert live.newest.frame is None
+        until(lambda: any(order.kind is OrderKind.MARK for _, turn in live.recent() for order in turn.orders))
+        said = [order.text for _, turn in live.recent() for order in turn.orders if order.kind is OrderKind.MARK]
+        assert said == [
+            "there are no pictures: shared memory has no room for 0.0737 MB of them (No space left on device)"
+        ]
+    assert live.trouble == ""
+
+
+@needs_terminals
+def test_a_port_that_fails_otherwise_leaves_no_doubt_unsaid(tmp_path: Path) -> None:
+    """pyserial's OverflowError at an absurd rate was taken for a signal: nothing said that the laser may be on."""
+    with Child("galvo", tmp_path / "galvo") as galvo, Child("cobolt", tmp_path / "laser") as laser:
+        laser.order("silence")
+        assert laser.wait_for("order", PATIENCE_S, order="silence") is not None
+        made = serial(galvo, laser)
+        for part in ("deflector", "laser"):
+            device = replace(getattr(made.rig, part), baud=3_000_000_000)
+            with pytest.raises(Fault, match=STILL_LIT):
+                open_instrument(replace(made, rig=replace(made.rig, **{part: device})))

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import os
+from multiprocessing.shared_memory import SharedMemory
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.running.shared_images import SLOTS, Ring
+from app.running import shared_images
+from app.running.shared_images import AGAIN_S, SLOTS, Pictures, Ring
 
 
 @settings(max_examples=20, deadline=None)
@@ -46,3 +52,47 @@ def test_another_kind_of_picture_needs_another_ring() -> None:
         assert not ring.place.fits(np.zeros((4, 6), np.uint16))
     finally:
         ring.remove()
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="this system gives shared memory when it is made")
+def test_a_ring_has_its_memory_before_a_picture_is_put() -> None:
+    """A page that is not there when it is first written to kills the loop (SIGBUS), lit."""
+    ring = Ring.like(np.zeros((1024, 1024), np.uint16))
+    try:
+        assert os.fstat(ring._memory._fd).st_blocks * 512 >= ring._memory.size  # type: ignore[attr-defined]
+    finally:
+        ring.remove()
+
+
+def test_without_shared_memory_there_are_no_pictures(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    image, said, now_s = np.arange(12, dtype=np.uint8).reshape(3, 4), list[str](), [100.0]
+
+    def full(memory: SharedMemory) -> None:
+        names.append(memory.name)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    names: list[str] = []
+    pictures = Pictures(said.append)
+    monkeypatch.setattr(shared_images, "time", SimpleNamespace(monotonic=lambda: now_s[0]))
+    with monkeypatch.context() as patched:
+        patched.setattr(shared_images, "_reserve", full)
+        for _ in range(2):
+            for _ in range(3):
+                assert pictures.put(image) == (None, 0)
+            now_s[0] += AGAIN_S
+        assert len(names) == 2
+        assert len(said) == 1
+        assert "No space left" in said[0]
+        for name in names:
+            with pytest.raises(FileNotFoundError):
+                SharedMemory(name)
+    place, sequence = pictures.put(image)
+    assert place is not None
+    there = Ring.at(place)
+    np.testing.assert_array_equal(there.get(sequence), image)
+    there.close()
+    pictures.close(everywhere=True)
+    with pytest.raises(FileNotFoundError):
+        Ring.at(place)

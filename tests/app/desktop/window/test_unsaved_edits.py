@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,16 @@ from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QApplication, QComboBox
 from pytestqt.qtbot import QtBot
 
+from app.assembly.plan import plan
+from app.assembly.rig import RIGS
 from app.desktop.forms.drawn_editor import DrawnEditor
+from app.desktop.window.kept_plan import with_kept
 from app.desktop.window.main_window import Window
 from app.desktop.window.open import FIRST, application, planner
 from app.desktop.window.remembered_layout import RememberedLayout
 from app.desktop.window.session import Session
 from app.desktop.window.unsaved_edits import Copies, Unsaved
+from config.refused import Refused
 from control.potentials.drawn import Drawn
 from tests.app.desktop.forms.test_editing_keys import focused, radius_box, radius_um, typed
 from tests.app.desktop.test_potential_panel import choose, shape_of
@@ -98,6 +103,31 @@ def test_what_was_applied_and_not_saved_is_kept_too_until_it_is_saved(bench: Ben
     window.open(FIRST.parent / "ring_crystal.yaml")
     read(bench)
     assert not any("unsaved" in name for name in listed(window.panel.list.box))  # it is in a file
+
+
+def test_kept_edits_go_on_with_the_rig_as_its_file_says_now(bench: Bench) -> None:
+    """They brought back the rig of then, with its map and its power cap."""
+    window = bench.window
+    choose(window.panel, "drawn")
+    pick(window, "Ring crystal")
+    bench.qtbot.waitUntil(lambda: window.session.plan.experiment.title == "Ring crystal")
+    window._planner = lambda path, *more: planner(path, None, ("loop.power_cap_mw=20", *more))[1]
+    pick(window, listed(window.panel.list.box)[0])
+    bench.qtbot.waitUntil(lambda: window.session.plan.experiment.title == "Annular activity")
+    assert window.session.plan.rig.loop.power_cap_mw == 20.0
+    assert shape_of(window.panel).kind == "drawn"  # type: ignore[attr-defined]
+    assert any("files of this rig have other settings" in line and "loop" in line for line in window.log.read())
+
+
+def test_kept_edits_of_a_rig_of_the_command_line_find_it_again() -> None:
+    """It is the one that is more alike; a real rig that nothing names any more is refused."""
+    real = plan(FIRST.parent / "ring_crystal.yaml", RIGS / "serial.yaml", ["set={}"])
+    capped = plan(FIRST.parent / "ring_crystal.yaml", RIGS / "serial.yaml", ["set={}", "loop.power_cap_mw=20"])
+    own = planned()
+    assert with_kept([own, capped], real).rig == capped.rig
+    assert with_kept([own], replace(own, rig=replace(own.rig, title="mine"))).rig.title == "mine"
+    with pytest.raises(Refused, match="open that rig with this file again"):
+        with_kept([own], real)
 
 
 def test_settings_of_devices_are_kept_too_and_an_undo_leaves_them(bench: Bench) -> None:

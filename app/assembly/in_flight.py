@@ -1,0 +1,28 @@
+"""What of a rig may change between two turns: how its images are tracked. All else needs its devices opened anew."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from app.assembly.rig import Rig
+from config.refused import Refused
+
+IN_FLIGHT = ("tracking",)  # parts of a rig
+
+
+def opened_anew(before: Rig, after: Rig) -> tuple[str, ...]:
+    """The parts of a rig that differ, and for which its devices have to be opened anew."""
+    parts = (field.name for field in dataclasses.fields(before) if field.name not in IN_FLIGHT)
+    return tuple(part for part in parts if getattr(before, part) != getattr(after, part))
+
+
+def require_same_devices(before: Rig, after: Rig) -> None:
+    """Raises Refused where the devices of an open rig would have other settings.
+
+    The loop would compute with them, and the devices and the guard go on with those that they were opened with: light
+    would land elsewhere.
+    """
+    parts = opened_anew(before, after)
+    if parts:
+        raise Refused(f"these settings need the devices opened anew, dark: {', '.join(parts)} (allowed while the loop "
+                      f"runs: {', '.join(IN_FLIGHT)})")  # fmt: skip
