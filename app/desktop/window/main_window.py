@@ -633,7 +633,7 @@ class Window(QMainWindow):
             return
         self._has_ended = True
         if self._memory is not None and self.pulse.active:
-            self._memory.keep(self, str(self.path), self.panel.list.recent)
+            self._memory.keep(self, str(self.path.absolute()), self.panel.list.recent)
         self.pulse.stop()
         self.heart.stop()
         self.plot_timer.stop()

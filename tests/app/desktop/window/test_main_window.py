@@ -261,7 +261,7 @@ def test_the_layout_is_remembered(bench: Bench, tmp_path: Path, qtbot: QtBot) ->
     log.hide()
     first.close()
     again = RememberedLayout(tmp_path)
-    assert again.experiment == FIRST
+    assert again.path == FIRST
     second = Window(Session(made), FIRST, tmp_path, lambda path: planner(path, None)[1], again)
     qtbot.addWidget(second)
     second.show()
