@@ -254,9 +254,9 @@ class ExperimentPanel(QWidget):
     def as_it_stands(self, path: Path, plan: Plan, devices: dict[str, Any]) -> Unsaved:
         return Unsaved(path, self.in_force.title, self.data(), devices, plan, self._saved, self.undo_stack)
 
-    def saved(self) -> None:
-        """What stands in the form is in a file by now."""
-        self._saved = self.data()
+    def saved(self, data: dict[str, Any]) -> None:
+        """These data of the form are in a file by now."""
+        self._saved = data
 
     def show_data(self, data: Any) -> None:
         self.law.put(data)

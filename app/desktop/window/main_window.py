@@ -38,6 +38,7 @@ from app.desktop.window.playback_controls import Transport
 from app.desktop.window.playback_view import PlaybackView
 from app.desktop.window.refresh_timer import Pulse
 from app.desktop.window.remembered_layout import RememberedLayout
+from app.desktop.window.saving import SaveJob, Saving
 from app.desktop.window.session import NOT_WHILE_RECORDING, Session, save_experiment
 from app.desktop.window.state_strip import StateStrip
 from app.desktop.window.status_line import StatusLine
@@ -99,6 +100,7 @@ class Window(QMainWindow):
         self.hand = Hand(self.view, self.panel.data, self._tracks)
         self.hand.regions.show(excluded_regions(session.plan))
         self.taking = Taking(self.judging.image, runs)
+        self.saving = Saving(self)
         self.actions_bar = Actions(self)
         self.asking = Asking(self, self._told)
         self.reading: Reading | None = None  # of a file that was opened, and is not shown yet
@@ -155,6 +157,7 @@ class Window(QMainWindow):
         self.tuning.used.connect(lambda edits: self.change_rig(edits, False))
         self.panel.list.chosen.connect(self.open)
         self.panel.list.saved.connect(self.save)
+        self.saving.ended.connect(self._saved)
         self.panel.list.resumed.connect(self.resume)
         self.watching.too_slow.chosen.connect(self.change_rig)
         self.transport.asked.connect(lambda: self.asking.ask(self.session.plan))
@@ -492,15 +495,32 @@ class Window(QMainWindow):
             self.log.say(f"{said}; it is not in force ({self.devices.trouble.text()}); {file}", theme.RED)
 
     def save(self, path: Path) -> None:
-        """The experiment as it stands in the form."""
+        """Begin to write the experiment as it stands in the form; `_saved` says what came of it."""
+        plan = self.session.plan
         try:
-            save_experiment(self.session.plan, self.panel.read(), path)
-        except (Fault, Refused) as error:
-            self.panel.say(str(error))
+            experiment = self.panel.read()
+            job = SaveJob(
+                path, self.panel.undo_stack, self.panel.data(), lambda: save_experiment(plan, experiment, path)
+            )
+            self.saving.begin(job)
+        except Refused as refused:
+            self._refuse(str(refused))
+
+    def _saved(self, job: SaveJob) -> None:
+        """What came of `save`, in words."""
+        if job.trouble:
+            self._refuse(job.trouble)
             return
-        self.panel.saved()
-        self.panel.list.remember(path)
-        self.status.showMessage(f"saved to {path}", 6000)
+        if job.stack is self.panel.undo_stack:  # else another experiment has come meanwhile
+            self.panel.saved(job.data)
+        self.panel.list.remember(job.path)
+        self.status.showMessage(f"saved to {job.path}", 6000)
+
+    def _refuse(self, said: str) -> None:
+        """Why what was asked of the experiment's panel is not done: there, in the log and in the status line."""
+        self.panel.say(said)
+        self.log.say(said, theme.RED)
+        self.status.showMessage(said, 10_000)
 
     def apply(self, experiment: Any) -> None:
         before = self.session.plan.experiment.set
@@ -609,6 +629,7 @@ class Window(QMainWindow):
     def _keeps_edits(self) -> bool:
         """Whether edits that were not saved are kept for the next time; or a person knows that they can't be."""
         self.session.order(OrderKind.STOP)  # a disk may take its time
+        self.saving.finish()
         copy = self._unsaved()
         if copy is not None:
             self.copies.add(copy)

@@ -146,6 +146,7 @@ def test_save_asks_before_it_replaces_and_files_are_recent(bench: Bench, tmp_pat
         write(force(window.panel).rows["delay_s"], value)
         REAL.mouseClick(listed.save_button, Qt.MouseButton.LeftButton)
         named(bench, listed.dialog, "mine")
+        bench.qtbot.waitUntil(mine.exists)
     question = listed.dialog
     assert isinstance(question, Replace)
     assert not question.isModal()
@@ -154,7 +155,7 @@ def test_save_asks_before_it_replaces_and_files_are_recent(bench: Bench, tmp_pat
     assert question.replace is not None
     REAL.mouseClick(question.replace, Qt.MouseButton.LeftButton)
     bench.qtbot.waitUntil(lambda: "delay_s: 0.25" in mine.read_text())
-    assert listed.recent[0] == mine
+    bench.qtbot.waitUntil(lambda: listed.recent[0] == mine)
     window.open(FIRST.parent / "ring_crystal.yaml")
     bench.qtbot.waitUntil(lambda: window.reading is None)
     assert [path.name for path in listed.recent[:2]] == ["ring_crystal.yaml", "mine.yaml"]

@@ -231,8 +231,9 @@ def test_save_and_open_again(bench: Bench, tmp_path: Path) -> None:
     write(force(panel).rows["delay_s"], 0.75)
     wanted = panel.read()
     panel.list.saved.emit(tmp_path / "mine" / "slow.yaml")
-    assert "can't be written" in panel.trouble.text()
+    bench.qtbot.waitUntil(lambda: "can't be written" in panel.trouble.text())
     panel.list.saved.emit(tmp_path / "slow.yaml")
+    bench.qtbot.waitUntil(lambda: "saved to" in window.status.currentMessage())
     panel.list.chosen.emit(tmp_path / "slow.yaml")
     bench.qtbot.waitUntil(lambda: bench.window.reading is None)
     assert delay_s(window.session.plan.experiment) == 0.75
