@@ -61,6 +61,7 @@ class NumberBox(QDoubleSpinBox):
         return (QValidator.State.Acceptable if good else QValidator.State.Intermediate), text, at
 
     def stepBy(self, steps: int) -> None:
+        self.interpretText()  # what is typed counts: it is not the value yet
         value = self.value()
         size = 10.0 ** (math.floor(math.log10(abs(value))) - 1) if value else 0.1
         self.setValue(float(significant(value + steps * size)))

@@ -19,6 +19,7 @@ from app.desktop.panels.experiment_panel import Edit, ExperimentPanel
 from control.experiment import Experiment, Programmed
 from control.potentials import Annular
 from tests.app.desktop.test_potential_panel import choose
+from tests.app.desktop.test_wheel import turned
 from tests.app.desktop.window.test_main_window import Bench, force, write
 from tests.app.desktop.window.test_main_window import bench as bench
 
@@ -203,3 +204,17 @@ def test_ctrl_enter_in_the_device_panel_applies_its_own_settings(bench: Bench) -
     assert window.session.plan.rig.tracking.memory == 7
     assert radius_um(window.session.plan.experiment) != 1.25
     assert not isinstance(field, QLineEdit)
+
+
+@pytest.mark.parametrize("how", ["key", "wheel"])
+def test_up_and_the_wheel_step_what_is_typed(bench: Bench, how: str) -> None:
+    box = focused(bench, radius_box(bench))
+    typed(box, "2.5")
+    if how == "key":
+        KEYS.keyClick(box, Qt.Key.Key_Up)
+    else:
+        turned(box, 1)
+    assert radius_um(bench.window.panel.read()) == 2.6
+    bench.window.panel.undo()
+    assert radius_um(bench.window.panel.read()) == 1.0
+
