@@ -14,12 +14,12 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import Any
 
-from app.assembly.machine import build_light, build_machine, needs_network, refuse_ignored_settings, refuse_short_delays
+from app.assembly.machine import build_machine, needs_network, refuse_ignored_settings
 from app.assembly.plan import flyable
 from app.assembly.rig import Plan
 from app.console.error_words import sentence
 from app.running.process_side import PlanTexts
-from config.reader import read
+from config.reader import read, write
 from config.refused import Refused
 from control.experiment import Learned, Programmed
 
@@ -35,16 +35,29 @@ def at_once(made: Plan, source: str) -> Plan:
     """`app.assembly.plan.flyable`, but for what only a network's own process can say. Raises Refused."""
     if not needs_network(made):
         return flyable(made, source)
-    build_light(made)
     refuse_ignored_settings(made.experiment, source)
+    build_machine(without_networks(made), source)
     law = made.experiment.policy
-    if isinstance(law, Programmed):
-        refuse_short_delays(law, made.rig, source)
     if not isinstance(law, Learned) or law.card_sha256:
         return made
     stated = read(made.folder / law.checkpoint).data.get("card_sha256")
     law = replace(law, card_sha256=stated if isinstance(stated, str) else "")
     return replace(made, experiment=replace(made.experiment, policy=law))
+
+
+def without_networks(made: Plan) -> Plan:
+    """The plan with a law of no forces in the place of a learned one, and without a classifier."""
+    rig, experiment = made.rig, made.experiment
+    law = Programmed(forces=()) if isinstance(experiment.policy, Learned) else experiment.policy
+    rig = replace(rig, tracking=replace(rig.tracking, classifier=None))
+    return replace(made, rig=rig, experiment=replace(experiment, policy=law))
+
+
+def networks_of(made: Plan) -> tuple[str, ...]:
+    """All that decides whether the networks of a plan can fly, as texts: other settings are checked at once."""
+    law = made.experiment.policy
+    learned = write(law) if isinstance(law, Learned) else ""
+    return str(made.folder), learned, write(made.rig.tracking.classifier), write(made.rig.plant)
 
 
 @dataclass(frozen=True)
@@ -63,7 +76,7 @@ class Checker:
 
     def __init__(self, build: Callable[[Plan, str], Any] = build_machine) -> None:
         self._build = build
-        self._asked: dict[tuple[PlanTexts, str], int] = {}  # the number of the newest question about it
+        self._asked: dict[tuple[str, ...], int] = {}  # the number of the newest question about it
         self._verdicts: dict[int, tuple[str, float]] = {}  # why it can't fly, empty where it can; when that was said
         self._number = 0
         self._process: Any = None
@@ -72,13 +85,13 @@ class Checker:
     def check(self, made: Plan, source: str) -> None:
         """Never waits. Raises Refused for what can't fly, StillChecking until that is known."""
         self.news()
-        key = PlanTexts.of(made), source
+        key = *networks_of(made), source
         number = self._asked.get(key, -1)
         why, said_s = self._verdicts.get(number, ("", time.monotonic()))
         if number < 0 or (why and time.monotonic() - said_s > STANDS_S):
             number = self._asked[key] = self._number
             self._number += 1
-            self._ask(Question(number, key[0], source))
+            self._ask(Question(number, PlanTexts.of(made), source))
         if number not in self._verdicts:
             raise StillChecking(CHECKING)
         if why:

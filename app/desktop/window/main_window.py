@@ -48,7 +48,6 @@ from app.desktop.window.video_questions import Asking
 from app.desktop.window.window_heartbeat import Heart
 from app.running import stop_signals as signals
 from app.running.file_reading import Reading, read_with
-from app.running.plan_check import StillChecking
 from app.running.playback import Reel
 from app.running.process import Apart
 from app.tuning.images_to_corrections import IMAGES
@@ -543,10 +542,11 @@ class Window(QMainWindow):
         )
 
     def _foresee(self) -> None:
-        """What is in force, for the theory that is drawn on the plots."""
+        """What is in force, for the theory on the plots; none until its network is checked, nor where it can't fly."""
         experiment = self.session.plan.experiment
-        with suppress(StillChecking):  # told when the answer comes
-            self.plots.experiment, self.plots.means = experiment, self.session.means(experiment)
+        self.plots.experiment, self.plots.means = experiment, None
+        with suppress(Refused):  # said by the panel; a StillChecking is asked again when its answer comes
+            self.plots.means = self.session.means(experiment)
 
     def _shown(self) -> Turn | None:
         return self.playback.shown if self.playback.reel is not None else self.session.newest

@@ -217,4 +217,3 @@ def test_up_and_the_wheel_step_what_is_typed(bench: Bench, how: str) -> None:
     assert radius_um(bench.window.panel.read()) == 2.6
     bench.window.panel.undo()
     assert radius_um(bench.window.panel.read()) == 1.0
-
