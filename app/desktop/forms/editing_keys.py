@@ -6,7 +6,16 @@ from collections.abc import Callable
 
 from PyQt6.QtCore import QEvent, QObject, Qt, QTimer
 from PyQt6.QtGui import QKeyEvent
-from PyQt6.QtWidgets import QAbstractSpinBox, QApplication, QDoubleSpinBox, QLineEdit, QSpinBox, QWidget
+from PyQt6.QtWidgets import (
+    QAbstractSpinBox,
+    QApplication,
+    QDoubleSpinBox,
+    QLineEdit,
+    QSpinBox,
+    QWidget,
+)
+
+from app.desktop.forms.choice_box import ChoiceBox
 
 CTRL = Qt.KeyboardModifier.ControlModifier
 SHIFT = Qt.KeyboardModifier.ShiftModifier
@@ -85,8 +94,8 @@ def commit(field: QWidget) -> None:
     if isinstance(field, QAbstractSpinBox):
         field.interpretText()
         field.editingFinished.emit()
-    elif isinstance(field, QLineEdit) and field.isModified():
-        field.editingFinished.emit()
+    elif (line := line_of(field)) is not None and uncommitted(field):
+        line.editingFinished.emit()
 
 
 def uncommitted(field: QWidget) -> bool:
@@ -94,6 +103,8 @@ def uncommitted(field: QWidget) -> bool:
     line = line_of(field)
     if line is None:
         return False
+    if isinstance(field, ChoiceBox):
+        return field.currentText() != field.committed
     if isinstance(field, QSpinBox):  # a paste over all of it does not count as modified
         return line.isModified() or field.cleanText() != field.textFromValue(field.value())
     if isinstance(field, QDoubleSpinBox):
@@ -103,6 +114,6 @@ def uncommitted(field: QWidget) -> bool:
 
 def line_of(field: QWidget) -> QLineEdit | None:
     """In which text is typed; None: in none."""
-    if isinstance(field, QAbstractSpinBox):
+    if isinstance(field, QAbstractSpinBox | ChoiceBox):  # a list whose text is edited has the focus of its line
         return field.lineEdit()
     return field if isinstance(field, QLineEdit) else None
