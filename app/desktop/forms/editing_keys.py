@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PyQt6.QtCore import QEvent, QObject, Qt, QTimer
-from PyQt6.QtGui import QKeyEvent
+from PyQt6.QtCore import QEvent, QKeyCombination, QObject, Qt, QTimer
+from PyQt6.QtGui import QKeyEvent, QKeySequence, QShortcut
 from PyQt6.QtWidgets import (
     QAbstractSpinBox,
     QApplication,
@@ -23,6 +23,7 @@ Chord = tuple[int, Qt.KeyboardModifier]
 APPLY: tuple[Chord, ...] = ((Qt.Key.Key_Return, CTRL), (Qt.Key.Key_Enter, CTRL))
 UNDO: tuple[Chord, ...] = ((Qt.Key.Key_Z, CTRL),)
 REDO: tuple[Chord, ...] = ((Qt.Key.Key_Z, CTRL | SHIFT), (Qt.Key.Key_Y, CTRL))
+KeyActions = dict[tuple[Chord, ...], Callable[[], None]]
 
 
 class EditingKeys(QObject):
@@ -34,9 +35,7 @@ class EditingKeys(QObject):
             field holds text that is not committed yet.
     """
 
-    def __init__(
-        self, form: QWidget, actions: dict[tuple[Chord, ...], Callable[[], None]], typed: Callable[[bool], None]
-    ) -> None:
+    def __init__(self, form: QWidget, actions: KeyActions, typed: Callable[[bool], None]) -> None:
         super().__init__(form)
         self._form, self._typed = form, typed
         self._actions = {chord: action for chords, action in actions.items() for chord in chords}
@@ -87,6 +86,13 @@ class EditingKeys(QObject):
 
     def _look(self) -> None:
         self._typed(self._field is not None and uncommitted(self._field))
+
+
+def add_shortcuts(window: QWidget, actions: KeyActions) -> None:
+    """The same keys where no field has the focus: in all of this window, and in its panels that float."""
+    for chords, action in actions.items():
+        for key, modifiers in chords:
+            QShortcut(QKeySequence(QKeyCombination(modifiers, Qt.Key(key))), window).activated.connect(action)
 
 
 def commit(field: QWidget) -> None:

@@ -9,15 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from PyQt6.QtCore import QKeyCombination, QSize, Qt, pyqtSignal
-from PyQt6.QtGui import QKeySequence, QResizeEvent, QShortcut, QUndoCommand, QUndoStack
+from PyQt6.QtCore import QSize, Qt, pyqtSignal
+from PyQt6.QtGui import QResizeEvent, QUndoCommand, QUndoStack
 from PyQt6.QtWidgets import QGridLayout, QPushButton, QScrollArea, QTabWidget, QVBoxLayout, QWidget
 
 from app.analysis.conditions import Conditions
 from app.analysis.predictions import predict
 from app.assembly.given_keys import GONE
 from app.assembly.rig import Plan
-from app.desktop.forms.editing_keys import APPLY, REDO, UNDO, EditingKeys
+from app.desktop.forms.editing_keys import APPLY, REDO, UNDO, EditingKeys, KeyActions
 from app.desktop.forms.error_label import LINES, ErrorLabel
 from app.desktop.forms.form import Fields
 from app.desktop.forms.form_check import Checked, check, formulas_in
@@ -138,13 +138,8 @@ class ExperimentPanel(QWidget):
         self.show_experiment(experiment)
 
     def _listen_to_keys(self) -> None:
-        actions = {APPLY: self._apply_typed, UNDO: self.undo, REDO: self.redo}
-        self._keys = EditingKeys(self, actions, self._typed)
-        for chords, action in actions.items():
-            for key, modifiers in chords:  # where no field has the focus
-                shortcut = QShortcut(QKeySequence(QKeyCombination(modifiers, Qt.Key(key))), self)
-                shortcut.setContext(Qt.ShortcutContext.WindowShortcut)
-                shortcut.activated.connect(action)
+        self.key_actions: KeyActions = {APPLY: self._apply_typed, UNDO: self.undo, REDO: self.redo}
+        self._keys = EditingKeys(self, self.key_actions, self._typed)
 
     def _lay_out(self) -> None:
         self.tabs = QTabWidget()
@@ -310,7 +305,9 @@ class ExperimentPanel(QWidget):
         return next((edit for edit in edits if isinstance(edit, Edit)), None)
 
     def _apply_typed(self) -> None:
-        """Ctrl+Enter: what the Apply button does, where there is something to apply."""
+        """Ctrl+Enter: what the Apply button does, where there is something to apply and it can be seen."""
+        if not self.isVisible():
+            return
         self._typing = False
         self._check_now()
         if self.apply_button.isEnabled():

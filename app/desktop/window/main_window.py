@@ -20,7 +20,7 @@ from app.assembly.rig import EXPERIMENTS, Plan
 from app.assembly.stated_by_recording import KEYS, SCALE, channels_to_choose, value_at, with_told
 from app.console.error_words import sentence
 from app.console.terminal import say
-from app.desktop.forms.editing_keys import commit
+from app.desktop.forms.editing_keys import add_shortcuts, commit
 from app.desktop.image.image_view import View
 from app.desktop.image.mouse_tools import Hand
 from app.desktop.image.tracking_overlay import Judging, spread_images
@@ -153,6 +153,9 @@ class Window(QMainWindow):
         self.taking.taken.connect(self._taken)
         self.taking.said.connect(lambda said: self.status.showMessage(said, 6000))
         self.devices.changed.connect(self.change_rig)
+        self.devices.undo_asked.connect(self.panel.undo)
+        self.devices.redo_asked.connect(self.panel.redo)
+        add_shortcuts(self, self.panel.key_actions)
         self.tuning.used.connect(lambda edits: self.change_rig(edits, False))
         self.panel.list.chosen.connect(self.open)
         self.panel.list.saved.connect(self.save)
