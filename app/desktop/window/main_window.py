@@ -105,6 +105,7 @@ class Window(QMainWindow):
         self.reading: Reading | None = None  # of a file that was opened, and is not shown yet
         self._resumed: Unsaved | None = None  # the edits that go with it
         self._done: Callable[[], None] | None = None  # the step of the stack of edits that goes with it
+        self._reopened_for: frozenset[str] = frozenset()  # the settings that a recording is read again for
         self.copies = Copies(memory.unsaved if memory is not None else None)
         self._not_kept = False  # the window has said that the edits can't be kept
         self.still_lit = ""  # what went wrong when it was closed
@@ -337,7 +338,8 @@ class Window(QMainWindow):
         if resumed is not None and resumed.stack is stack:  # and what was edited while it was read
             values = resumed.data["set"]
             resumed.data = {**self.panel.data(), "set": values}
-            resumed.devices = {key: value for key, value in self.devices.edits().items() if key not in values}
+            edits = self.devices.edits()
+            resumed.devices = {key: value for key, value in edits.items() if key not in self._reopened_for}
         try:
             self.show_plan(plan, resumed.devices if resumed is not None else None)
         except (Fault, Refused) as error:
@@ -386,7 +388,7 @@ class Window(QMainWindow):
         copy = self.panel.as_it_stands(self.path, plan, waiting)
         copy.data = {**copy.data, "set": {**copy.data["set"], **edits}}
         self.open(self.path, copy)
-        self._done = done
+        self._done, self._reopened_for = done, frozenset(edits)
 
     def _not_read(self, path: Path, error: Exception) -> None:
         self.reading = None
