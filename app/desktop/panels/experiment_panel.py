@@ -124,6 +124,8 @@ class ExperimentPanel(QWidget):
         self.undo_button, self.redo_button = QPushButton("Undo"), QPushButton("Redo")
         self._typing = self._changed = self._wrong = False  # `typing`: a field holds text that is not committed yet
         self._checked: Checked | None = None  # what was found out last
+        self._found = ""  # what is wrong with the data, in words
+        self._refused: tuple[Any, str] = (None, "")  # the data that were not applied or saved, and why
         self._background = Background(check, self)
         self._background.answered.connect(self._show_checked)
         self._lay_out()
@@ -222,6 +224,7 @@ class ExperimentPanel(QWidget):
 
     def _begin(self, experiment: Experiment, stack: QUndoStack) -> None:
         self.in_force, self._checked, self._changed = experiment, None, False
+        self._refused = None, ""
         self.list.show_title(experiment.title)
         self.list.box.setToolTip(experiment.about)
         if stack is not self.undo_stack:
@@ -252,6 +255,8 @@ class ExperimentPanel(QWidget):
     def saved(self, data: dict[str, Any]) -> None:
         """These data of the form are in a file by now."""
         self._saved = data
+        self._refused = None, ""
+        self._show_trouble()
 
     def show_data(self, data: Any) -> None:
         self.law.put(data)
@@ -320,6 +325,7 @@ class ExperimentPanel(QWidget):
     def accepted(self, experiment: Experiment) -> None:
         """It is in force by now."""
         self.in_force = experiment
+        self._refused = None, ""
         stack = self.undo_stack
         edits = [stack.command(index) for index in range(stack.count())]
         done, undone = edits[: stack.index()], edits[stack.index() :]
@@ -342,7 +348,15 @@ class ExperimentPanel(QWidget):
         self.take_over({**self._data, "set": kept | {key: values[key] for key in values if key in changed}})
 
     def say(self, trouble: str) -> None:
-        self.trouble.say(trouble.splitlines()[0] if trouble else "")
+        """Why what was asked is not done. It stands there until the data are others, or it is done."""
+        self._refused = self.data(), trouble
+        self._show_trouble()
+
+    def _show_trouble(self) -> None:
+        """Why the last order about the data as they stand is not done; else what is wrong with them."""
+        data, refused = self._refused
+        said = refused if refused and data == self.data() else self._found
+        self.trouble.say(said.splitlines()[0] if said else "")
 
     def _edited(self) -> None:
         before, after = self._data, self.data()
@@ -402,7 +416,8 @@ class ExperimentPanel(QWidget):
                 self._foresee(experiment)
             except Refused as refused:
                 experiment, trouble = None, str(refused)
-        self.say("" if checked.faults else trouble)  # the editor of a formula says it at the character
+        self._found = "" if checked.faults else trouble  # the editor of a formula says it at the character
+        self._show_trouble()
         if trouble:
             self.foreseen.show_unknown()  # what is there is of something else
         self._changed, self._wrong = experiment is not None and experiment != self.in_force, experiment is None

@@ -48,6 +48,7 @@ from app.desktop.window.video_questions import Asking
 from app.desktop.window.window_heartbeat import Heart
 from app.running import stop_signals as signals
 from app.running.file_reading import Reading, read_with
+from app.running.plan_check import StillChecking
 from app.running.playback import Reel
 from app.running.process import Apart
 from app.tuning.images_to_corrections import IMAGES
@@ -536,8 +537,11 @@ class Window(QMainWindow):
                 return
             self.session.apply(experiment)
             self.playback.edit(self.session.plan)
+        except StillChecking as checking:  # the panel says so, too, until the answer comes
+            self.status.showMessage(str(checking), 6000)
+            return
         except Refused as refused:
-            self.panel.say(str(refused))
+            self._refuse(str(refused))
             return
         self.panel.accepted(experiment)
         self._foresee()

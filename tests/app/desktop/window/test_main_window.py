@@ -21,6 +21,7 @@ from app.desktop.window.open import FIRST, planner
 from app.desktop.window.remembered_layout import RememberedLayout
 from app.desktop.window.session import Session
 from app.running.thread import beam_is_on
+from config.refused import Refused
 from control.contract import DARK, Forces, Level, Tracks, Turn
 from control.experiment import Experiment, Programmed
 from drivers.readback import Returned
@@ -239,6 +240,30 @@ def test_save_and_open_again(bench: Bench, tmp_path: Path) -> None:
     assert delay_s(window.session.plan.experiment) == 0.75
     assert window.session.plan.experiment.policy == wanted.policy
     assert (tmp_path / window.session.plan.experiment.rig).resolve().is_file()
+
+def test_what_is_not_saved_or_applied_stays_said(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was wiped as soon as the number of particles changed, and stood nowhere else."""
+    window, panel = bench.window, bench.window.panel
+    bench.armed()
+    panel.list.saved.emit(tmp_path / "no" / "slow.yaml")
+    bench.qtbot.waitUntil(lambda: "can't be written" in panel.trouble.text())
+    window.session.particles = 6
+    window.each_second()
+    assert "can't be written" in panel.trouble.text()
+    assert "can't be written" in window.status.currentMessage()
+    assert "can't be written" in " ".join(window.log.read())
+    write(force(panel).rows["delay_s"], 0.75)
+    assert panel.trouble.text() == ""
+
+    def refusing(_: object) -> None:
+        raise Refused("not while a run is recorded")
+
+    monkeypatch.setattr(window.session, "apply", refusing)
+    panel.apply_button.click()
+    window.session.particles = 6
+    window.each_second()
+    assert panel.trouble.text() == "not while a run is recorded"
+    assert "not while a run is recorded" in " ".join(window.log.read())
 
 
 def test_a_bad_file_is_a_sentence_and_nothing_changes(bench: Bench, tmp_path: Path) -> None:
