@@ -173,6 +173,8 @@ class Window(QMainWindow):
         if self.session.ending:
             self.status.showMessage("the rig that was opened before is still being closed: press Start again", 6000)
             return
+        if self.session.live is not None and not self.session.running:
+            self.close_rig()  # of a loop that has ended, only the lines of the log stay
         self.session.start()
         self.status.clearMessage()
 
@@ -579,6 +581,8 @@ class Window(QMainWindow):
         else:
             self.strip.show_stopped(said, trouble=True, light=self.session.light)
             self.view.say(said)
+            if self.playback.reel is not None:
+                self.status.showMessage(said)  # its next turn takes the strip
         self.log.say(said, theme.RED)
 
     def _handle(self) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QApplication, QComboBox, QDockWidget, QWidget
 from pytestqt.qtbot import QtBot
 
+from app.assembly.rig import Plan
 from app.desktop.forms.form import Fields, Items, Variant
 from app.desktop.forms.value_editors import Editor
 from app.desktop.panels.experiment_panel import ExperimentPanel
@@ -22,11 +24,12 @@ from app.desktop.window.remembered_layout import RememberedLayout
 from app.desktop.window.session import Session
 from app.running.thread import beam_is_on
 from config.refused import Refused
-from control.contract import DARK, Forces, Level, Tracks, Turn
+from control.contract import DARK, Fault, Forces, Level, Tracks, Turn
 from control.experiment import Experiment, Programmed
 from drivers.readback import Returned
 from tests.app.desktop.lit import arm_until_lit
 from tests.app.desktop.toy import Recorder, Toy, planned, wiring
+from tests.patience import PATIENCE_S
 
 
 class Bench:
@@ -241,6 +244,7 @@ def test_save_and_open_again(bench: Bench, tmp_path: Path) -> None:
     assert window.session.plan.experiment.policy == wanted.policy
     assert (tmp_path / window.session.plan.experiment.rig).resolve().is_file()
 
+
 def test_what_is_not_saved_or_applied_stays_said(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It was wiped as soon as the number of particles changed, and stood nowhere else."""
     window, panel = bench.window, bench.window.panel
@@ -410,6 +414,48 @@ def test_an_exception_in_the_loop_is_read_in_words_and_copied(bench: Bench) -> N
     assert "NoneType" in clipboard.text()
     assert "Traceback" not in clipboard.text()
     assert window.actions_bar.start.isEnabled()
+
+
+def test_start_after_an_error_shows_nothing_of_the_loop_before(bench: Bench) -> None:
+    window = bench.window
+    bench.armed()
+    assert window.session.live is not None
+    window.session.live.apply(replace(bench.toy.machine, policy=None), "")  # type: ignore[arg-type]
+    bench.qtbot.waitUntil(lambda: window.strip.level.word == "OFF")
+    go, real = threading.Event(), window.session.wiring.open_instrument
+
+    def slow(made: Plan) -> Toy:
+        assert go.wait(PATIENCE_S)
+        return real(made)  # type: ignore[no-any-return]
+
+    window.session.wiring = replace(window.session.wiring, open_instrument=slow)
+    window.actions_bar.start.trigger()
+    bench.qtbot.wait(200)
+    assert window.strip.level.word == "OPENING"
+    assert "NoneType" not in window.strip.reason.whole
+    assert len(window.view.good.data) == 0
+    go.set()
+    bench.qtbot.waitUntil(window.actions_bar.arm.isEnabled)
+    bench.qtbot.waitUntil(lambda: window.view.image.image is not None)
+    assert window.view.notice.text() == ""
+
+
+def test_a_rig_that_can_not_be_opened_after_an_error_is_said(bench: Bench) -> None:
+    """The error of the loop before it was said in its place, with each look."""
+    window = bench.window
+    bench.armed()
+    assert window.session.live is not None
+    window.session.live.apply(replace(bench.toy.machine, policy=None), "")  # type: ignore[arg-type]
+    bench.qtbot.waitUntil(lambda: window.strip.level.word == "OFF")
+
+    def gone(made: Plan) -> Toy:
+        raise Fault("the camera is gone")
+
+    window.session.wiring = replace(window.session.wiring, open_instrument=gone)
+    window.actions_bar.start.trigger()
+    bench.qtbot.waitUntil(lambda: any("the camera is gone" in line for line in window.log.read()))
+    bench.qtbot.wait(100)
+    assert window.strip.reason.whole == "the camera is gone"
 
 
 def test_candidates_are_drawn_as_the_form_stands(bench: Bench) -> None:
