@@ -532,6 +532,8 @@ class Window(QMainWindow):
     def apply(self, experiment: Any) -> None:
         before = self.session.plan.experiment.set
         other = {key: value for key, value in experiment.set.items() if before.get(key, GONE) != value}
+        rig = self.session.plan.rig
+        waiting = {key: value for key, value in self.devices.edits().items() if key not in other}
         try:
             if self.playback.reel is not None and any(opens_anew(key) for key in other):  # as edits of before may have
                 plan = self.session.planned(experiment)
@@ -546,6 +548,9 @@ class Window(QMainWindow):
             self._refuse(str(refused))
             return
         self.panel.accepted(experiment)
+        if self.session.plan.rig is not rig:  # edits of before, which were kept, set values of it
+            self.devices.show_plan(self.session.plan, waiting)
+            self.hand.regions.show(excluded_regions(self.session.plan))
         self._foresee()
         recorded = self.playback.reel is not None
         self.status.showMessage(

@@ -14,7 +14,7 @@ from app.desktop.window.main_window import Window
 from app.desktop.window.unsaved_edits import Unsaved
 from config.refused import Refused
 from tests.app.desktop.forms.test_editing_keys import CTRL, SHIFT, focused, radius_box, radius_um, typed
-from tests.app.desktop.window.test_main_window import Bench
+from tests.app.desktop.window.test_main_window import Bench, write
 from tests.app.desktop.window.test_main_window import bench as bench
 
 KEYS: Any = QTest  # whose stubs do not know that its functions are static
@@ -94,6 +94,29 @@ def test_what_an_experiment_sets_no_more_is_as_it_was_before(bench: Bench) -> No
     assert window.session.plan.rig.tracking.memory == memory + 4
 
 
+def test_kept_edits_that_are_applied_are_shown_as_they_are_in_force(bench: Bench) -> None:
+    """A region in force that is not drawn would be replaced by the next one that is drawn."""
+    window, panel = bench.window, bench.window.panel
+    region = {"kind": "ellipse", "left_px": 20.0, "top_px": 30.0, "width_px": 40.0, "height_px": 40.0}
+    values = {"tracking.excluded_regions": [region], "tracking.memory": 9}
+    window.resume(Unsaved(window.path, "a copy", {**panel.data(), "set": {**panel.data()["set"], **values}}, {}))
+    bench.qtbot.waitUntil(lambda: window.reading is None)
+    bench.armed()
+    write(window.devices.forms["tracking"].rows["minmass"], 777.0)
+    panel.apply_button.click()
+    assert is_running(window)
+    assert len(regions_of(window)) == 1
+    assert window.hand.regions.shown == [region]
+    assert memory_box(bench).text() == "9"
+    assert window.devices.edits() == {"tracking.minmass": 777.0}
+    window.hand.regions.add("rectangle", 5.0, 6.0)
+    assert len(regions_of(window)) == 2
+    panel.undo()
+    panel.undo()
+    assert window.hand.regions.shown == []
+    assert memory_box(bench).text() != "9"
+
+
 def test_what_is_being_typed_outlives_a_correction_image_that_finishes(bench: Bench) -> None:
     window = bench.window
     window.devices.part.setCurrentText("tracking")
@@ -153,12 +176,12 @@ def test_ctrl_z_in_a_field_of_a_device_undoes_what_was_applied_there(bench: Benc
     assert window.session.plan.rig.tracking.memory == 7
     KEYS.keyClick(box, Qt.Key.Key_Z, CTRL)
     assert window.session.plan.rig.tracking.memory == before
-    assert (box.text(), window.devices.edits()) == (str(before), {})
+    assert (memory_box(bench).text(), window.devices.edits()) == (str(before), {})
     KEYS.keyClick(box, Qt.Key.Key_Z, CTRL | SHIFT)
     assert window.session.plan.rig.tracking.memory == 7
     typed(box, "9")  # and not applied: this goes first
     KEYS.keyClick(box, Qt.Key.Key_Z, CTRL)
-    assert (box.text(), window.devices.edits()) == ("7", {})
+    assert (memory_box(bench).text(), window.devices.edits()) == ("7", {})
     assert window.session.plan.rig.tracking.memory == 7
 
 
