@@ -15,6 +15,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
+from numpy.typing import NDArray
 
 from config.refused import Refused
 from config.words import quoted
@@ -25,6 +26,7 @@ LARGEST_XML = 50_000_000  # characters
 MOST_TAGS = 2_000_000  # of an XML: each takes some 100 bytes of memory, and one of an image has 40 characters or more
 SQUARE = 0.01  # by how much the sides of a square pixel may differ, as a share
 UNEVEN = 0.5  # by how much one interval of frames may differ from the median one, as a share of it
+CONFLICT = 0.01  # by how much two statements of the frame rate may differ, as a share
 MOST_CHANNELS = 1000
 MOST_IMAGES = 2_000_000  # that a description may number
 MISSING = -1  # in the place of a page
@@ -286,7 +288,7 @@ def _json(text: str) -> dict[str, Any]:
 
 
 def _of_ome(text: str, first: Any, pages: int) -> tuple[Stated, Stack]:
-    """OME-XML: TimeIncrement, or else DeltaT; PhysicalSizeX and Y; SizeC, SizeZ and SizeT; TiffData."""
+    """OME-XML: TimeIncrement or DeltaT; PhysicalSizeX and Y; SizeC, SizeZ and SizeT; TiffData."""
     if why := _too_large(text):
         note = f"its OME-XML is not read, for it has {why}; its pages are taken as they come"
         return Stated(notes=(note,)), Stack()
@@ -297,16 +299,7 @@ def _of_ome(text: str, first: Any, pages: int) -> tuple[Stated, Stack]:
     pixels = every[0]
     own = {key: str(value) for key, value in pixels.attrib.items()}
     scale = _scale(_side_um(own, "X"), _side_um(own, "Y"), "its OME-XML: PhysicalSizeX")
-    time_unit_s = SECONDS.get(_unit(own.get("TimeIncrementUnit", "s")), math.nan)
-    fps = _value(_inverse(_number(own.get("TimeIncrement")) * time_unit_s), FPS, "its OME-XML: TimeIncrement")
-    steps_s = np.diff(sorted(_times_s(pixels)))
-    middle_s = float(np.median(steps_s)) if len(steps_s) else math.nan
-    if fps is None:
-        fps = _value(_inverse(middle_s), FPS, "its OME-XML: the median of DeltaT from frame to frame")
-    notes: tuple[str, ...] = ()
-    if fps is not None and len(steps_s) and np.abs(steps_s - middle_s).max() > UNEVEN * middle_s:
-        notes = (f"the times of its frames are uneven (up to {steps_s.max():.4g} s apart, DeltaT in its OME-XML), and "
-                 f"they are taken as even",)  # fmt: skip
+    fps, notes = _ome_rate(own, np.array(sorted(_times_s(pixels))))
     samples = max(int(first.samplesperpixel), 1)
     names = tuple(_names(pixels))
     order = own.get("DimensionOrder", "XYCZT")[2:]
@@ -324,6 +317,32 @@ def _of_ome(text: str, first: Any, pages: int) -> tuple[Stated, Stack]:
     except ValueError as error:
         stack = replace(stack, wrong=str(error))
     return Stated(fps, scale.um_per_px, scale.oblong, notes), stack
+
+
+def _ome_rate(own: Mapping[str, str], times_s: NDArray[np.float64]) -> tuple[Value | None, tuple[str, ...]]:
+    """The frame rate by TimeIncrement; by DeltaT where there is none, or where it says another: a camera may be slower
+    than it was asked to be. And what is to be noted of it.
+
+    Args:
+        own: the attributes of Pixels.
+        times_s: DeltaT of the frames, rising; empty where there is none.
+    """
+    unit_s = SECONDS.get(_unit(own.get("TimeIncrementUnit", "s")), math.nan)
+    asked = _value(_inverse(_number(own.get("TimeIncrement")) * unit_s), FPS, "its OME-XML: TimeIncrement")
+    steps_s = np.diff(times_s)
+    middle_s = float(np.median(steps_s)) if len(steps_s) else math.nan
+    seen = _value(_inverse(middle_s), FPS, "its OME-XML: the median of DeltaT from frame to frame")
+    notes: tuple[str, ...] = ()
+    whole = len(times_s) == _count(own.get("SizeT", 1))  # a step between two of a few times is none of two frames
+    if asked is not None and seen is not None and whole and abs(seen.value - asked.value) > CONFLICT * seen.value:
+        notes = (f"TimeIncrement in its OME-XML says {asked.value:.6g} frames a second, and the times of its frames "
+                 f"(DeltaT) {seen.value:.6g}, which is taken",)  # fmt: skip
+        asked = None
+    fps = asked or seen
+    if fps is not None and len(steps_s) and np.abs(steps_s - middle_s).max() > UNEVEN * middle_s:
+        notes = (*notes, f"the times of its frames are uneven (up to {steps_s.max():.4g} s apart, DeltaT in its "
+                         "OME-XML), and they are taken as even")  # fmt: skip
+    return fps, notes
 
 
 def _side_um(own: Mapping[str, str], axis: str) -> float:

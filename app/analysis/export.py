@@ -16,6 +16,7 @@ import pyarrow.parquet
 import tifffile
 from numpy.typing import NDArray
 
+from app.analysis.frame_times import rate_hz
 from config.atomic import fresh_file, fresh_files
 from config.refused import Refused
 from config.words import quoted
@@ -129,8 +130,9 @@ def _video(run: Run, path: Path, step: Step, kind: str) -> Path:
     if header.um_per_px > 0:
         about |= {"PhysicalSizeX": header.um_per_px, "PhysicalSizeXUnit": "µm"}
         about |= {"PhysicalSizeY": header.um_per_px, "PhysicalSizeYUnit": "µm"}
-    if header.fps > 0:
-        about |= {"TimeIncrement": 1.0 / header.fps, "TimeIncrementUnit": "s"}
+    fps = rate_hz(kept["frame"], kept["frame_time_s"], header.fps)
+    if fps > 0:
+        about |= {"TimeIncrement": 1.0 / fps, "TimeIncrementUnit": "s"}
     shape = (len(kept), header.height_px, header.width_px)
     large = bool(np.prod(shape, dtype=np.int64) * np.dtype(header.pixel_type).itemsize > 2**32 - 2**25)
     with fresh_file(path, kind=kind) as part, tifffile.TiffWriter(part, ome=True, bigtiff=large) as file:

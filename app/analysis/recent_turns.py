@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from app.analysis.findings import RunTables, means_of
+from app.analysis.frame_times import numbers_by_time, rate_hz
 from app.assembly.rig import Plan
 from control.contract import Command, Forces, State, Tracks, Turn
 
@@ -28,6 +29,7 @@ class Moment:
     wanted: Forces
     sent: Command
     late_s: float  # by how much the command acted later than the turn expected
+    frame: int = -1  # its number; -1: there was none
 
 
 class Recent:
@@ -43,7 +45,8 @@ class Recent:
             if self.moments and turn.now_s <= self.moments[-1].now_s:
                 self.moments.clear()  # another run
             late_s = turn.sent.effect_s - turn.effect_s
-            self.moments.append(Moment(turn.now_s, turn.tracks, turn.wanted, turn.sent, late_s))
+            frame = turn.frame.number if turn.frame is not None else -1
+            self.moments.append(Moment(turn.now_s, turn.tracks, turn.wanted, turn.sent, late_s, frame))
 
     def clear(self) -> None:
         self.moments.clear()
@@ -56,11 +59,14 @@ class Recent:
 
     def tables(self, plan: Plan) -> RunTables | None:
         """As main.py analyse has them; None before anybody was seen for a second."""
-        fps = plan.rig.camera.fps
+        asked_hz = plan.rig.camera.fps
         particles = max((len(moment.tracks) for moment in self.moments), default=0)
         moments = [*self.moments][-most(particles) :]
-        if not particles or len(moments) < max(fps, 16.0):
+        if not particles or len(moments) < max(asked_hz, 16.0):
             return None
+        framed = [each for each in moments if each.frame >= 0]
+        numbers, seen_s = np.array([each.frame for each in framed]), np.array([each.tracks.time_s for each in framed])
+        fps = rate_hz(numbers, seen_s, asked_hz)
         return RunTables(
             plan, means_of(plan, particles), fps, tracks_of(moments, fps), commands_of(moments),
             delays_of(moments, lambda wanted: wanted.delay_s), delays_of(moments, lambda wanted: wanted.ring_delay_s),
@@ -80,12 +86,12 @@ def tracks_of(moments: list[Moment], fps: float) -> pd.DataFrame:
     """
     counts = [len(moment.tracks) for moment in moments]
     carried = [apart(each.tracks, each.wanted) for each in moments]
-    first_s = moments[0].tracks.time_s
-    first = int(first_s * fps + 1e-6)
+    seen_s, whose = np.unique([each.tracks.time_s for each in moments], return_inverse=True)
+    frame = int(seen_s[0] * fps + 1e-6) + numbers_by_time(seen_s, fps)
     place_um = np.concatenate([each.tracks.position_um for each in moments])
     return pd.DataFrame(
         {
-            "frame": np.repeat([first + round((each.tracks.time_s - first_s) * fps) for each in moments], counts),
+            "frame": np.repeat(frame[whose], counts),
             "time_s": np.repeat([each.tracks.time_s for each in moments], counts),
             "particle": np.concatenate([each.tracks.particle for each in moments]),
             "x_um": place_um[:, 0],

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from app.analysis.findings import RunTables, means_of
+from app.analysis.frame_times import counted_by_time
 from app.analysis.trajectories import sure
 from app.assembly.open import plan_after
 from app.assembly.rig import Plan
@@ -78,10 +79,11 @@ def tables_of(run: Run, made: Plan, start: int = 0, stop: int | None = None) -> 
     tracks = tracks[np.isfinite(tracks["time_s"])].reset_index(drop=True)  # without a frame there is no time
     if not len(tracks):
         return None
+    tracks, fps = counted_by_time(tracks, run.header.fps)
     armed = bool(np.any(found["turns"]["level"] == Level.ARMED.value))
     acted = run.header.kind.light_acts and armed and bool(np.any(sent))
     return RunTables(
-        made, means_of(made, int(tracks["particle"].nunique())), run.header.fps, sure(tracks), found["commands"],
+        made, means_of(made, int(tracks["particle"].nunique())), fps, sure(tracks), found["commands"],
         found["forces"], found["rings"], found["turns"], acted,
     )  # fmt: skip
 

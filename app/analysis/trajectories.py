@@ -1,7 +1,8 @@
 """What is measured on the tracks of a run. Pure functions of `drivers.journal.tidy.tidy_tracks`, or of positions.
 
 Stretches in which a particle was `carried` back into the field are no law's doing: no displacement over one is counted.
-Averages over time use frame numbers, and a particle that was missed in a frame leaves a gap, not a guess.
+Averages over time use frame numbers, which the tables of a run have by their times (`frame_times`), and a particle
+that was missed in a frame leaves a gap, not a guess.
 """
 
 from __future__ import annotations

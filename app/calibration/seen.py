@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from app.analysis.frame_times import rate_hz
 from config.refused import Refused
 from drivers.journal import read_run
 from drivers.journal.tidy import tidy
@@ -57,10 +58,11 @@ def seen_run(path: Path, um_to_v: Callable[[Floats], Floats], settle_s: float) -
     """The arrays of one run, of a beam that is dark for settle_s at each jump. Raises Refused if nobody was seen."""
     with read_run(path) as run:
         tables = tidy(run, run.batches())
-        fps = run.header.fps
+        asked_hz = run.header.fps
     tracks, turns = tables["tracks"], tables["turns"]
     if not len(tracks["frame"]):
         raise Refused(f"{path}: no particle was seen; look at the tracking first")
+    fps = rate_hz(tracks["frame"], tracks["time_s"], asked_hz)
     first, last = int(tracks["frame"].min()), int(tracks["frame"].max())
     particle = np.unique(tracks["particle"])
     row, column = tracks["frame"] - first, np.searchsorted(particle, tracks["particle"])

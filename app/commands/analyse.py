@@ -34,6 +34,8 @@ from config.refused import Refused
 from control.theory.many import random_bond_order
 from drivers.journal import read_run
 
+OTHER_RATE = 0.01  # by how much the rate of the frames may differ from the one that was asked for, as a share
+
 
 def analyse_run(path: Path, out: Path | None, *, json: Path | None) -> int:
     """Write the page, and say the findings. Raises Refused for a run in which nobody was seen."""
@@ -83,10 +85,20 @@ def tables(path: Path) -> tuple[RunTables, str, str]:
         f"{found.since}, as long as one law was in force: {len(found.turns)} turns of {turns}. " if found.since else ""
     )
     about = (
-        f"{part}{header.kind.value}, {len(found.turns)} turns in {span_s:.1f} s at {header.fps:g} frames/s, "
+        f"{part}{header.kind.value}, {len(found.turns)} turns in {span_s:.1f} s at {rate(found.fps, header.fps)}, "
         f"{particles} particles, started {header.started}, code {header.git_hash[:12]}. {made.experiment.about}"
     )
     return found, about, calibration_in_words(header.calibration, str(path))
+
+
+def rate(fps: float, asked_hz: float) -> str:
+    """The rate of the frames, in words; beside it the one that the camera was asked for, where it is another.
+
+    >>> rate(99.998, 100.0), rate(20.0, 30.0)
+    ('100 frames/s', '20 frames/s (asked for: 30)')
+    """
+    said = f"{fps:.4g} frames/s"
+    return said if abs(fps - asked_hz) <= OTHER_RATE * asked_hz else f"{said} (asked for: {asked_hz:g})"
 
 
 def calibration_in_words(calibration: Mapping[str, Any], source: str) -> str:

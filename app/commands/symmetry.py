@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from app.analysis.frame_times import rate_hz
 from app.analysis.track_files import TABLES, read_tracks
 from app.console.json_file import write_json
 from app.console.terminal import say
@@ -85,10 +86,11 @@ def motion_of(path: Path, lag_s: float | None) -> tuple[Motion, float]:
         with read_run(path) as run:
             if lag_s is None and run.header.fps <= 0:
                 raise Refused(f"{path}: the run does not state its frame rate; give --lag")
-            lag_s = lag_s or 1.0 / run.header.fps
+            asked_hz = run.header.fps
             run.require_turns()
             tables = tidy(run, run.batches())
         tracks, forces = tables["tracks"], tables["forces"]
+        lag_s = lag_s or 1.0 / rate_hz(tracks["frame"], tracks["time_s"], asked_hz)
     _, particle = np.unique(tracks["particle"], return_inverse=True)
     lag_s = lag_s or _usual_step_s(tracks["time_s"], particle)
     position_um = np.stack([tracks["x_um"], tracks["y_um"]], axis=1)

@@ -19,9 +19,10 @@ from app.assembly.plan import flyable
 from app.assembly.rig import Plan
 from app.console.error_words import sentence
 from app.running.process_side import PlanTexts
-from config.reader import read
+from config.reader import read, write
 from config.refused import Refused
 from control.policies.learned_law import Learned
+from control.policies.programmed_law import Programmed
 
 STANDS_S = 2.0  # a refusal is asked for anew after so long: the file may have been mended
 CHECKING = "the network is being loaded and checked"
@@ -36,12 +37,28 @@ def at_once(made: Plan, source: str) -> Plan:
     if not needs_network(made):
         return flyable(made, source)
     require_law(made, source)
+    build_machine(without_networks(made), source)
     law = made.experiment.policy
     if not isinstance(law, Learned) or law.card_sha256:
         return made
     stated = read(made.folder / law.checkpoint).data.get("card_sha256")
     law = replace(law, card_sha256=stated if isinstance(stated, str) else "")
     return replace(made, experiment=replace(made.experiment, policy=law))
+
+
+def without_networks(made: Plan) -> Plan:
+    """The plan with a law of no forces in the place of a learned one, and without a classifier."""
+    rig, experiment = made.rig, made.experiment
+    law = Programmed(forces=()) if experiment.policy.needs_network else experiment.policy
+    rig = replace(rig, tracking=replace(rig.tracking, classifier=None))
+    return replace(made, rig=rig, experiment=replace(experiment, policy=law))
+
+
+def networks_of(made: Plan) -> tuple[str, ...]:
+    """All that decides whether the networks of a plan can fly, as texts: other settings are checked at once."""
+    law = made.experiment.policy
+    learned = write(law) if isinstance(law, Learned) else ""
+    return str(made.folder), learned, write(made.rig.tracking.classifier), write(made.rig.plant)
 
 
 @dataclass(frozen=True)
@@ -60,7 +77,7 @@ class Checker:
 
     def __init__(self, build: Callable[[Plan, str], Any] = build_machine) -> None:
         self._build = build
-        self._asked: dict[tuple[PlanTexts, str], int] = {}  # the number of the newest question about it
+        self._asked: dict[tuple[str, ...], int] = {}  # the number of the newest question about it
         self._verdicts: dict[int, tuple[str, float]] = {}  # why it can't fly, empty where it can; when that was said
         self._number = 0
         self._process: Any = None
@@ -69,13 +86,13 @@ class Checker:
     def check(self, made: Plan, source: str) -> None:
         """Never waits. Raises Refused for what can't fly, StillChecking until that is known."""
         self.news()
-        key = PlanTexts.of(made), source
+        key = *networks_of(made), source
         number = self._asked.get(key, -1)
         why, said_s = self._verdicts.get(number, ("", time.monotonic()))
         if number < 0 or (why and time.monotonic() - said_s > STANDS_S):
             number = self._asked[key] = self._number
             self._number += 1
-            self._ask(Question(number, key[0], source))
+            self._ask(Question(number, PlanTexts.of(made), source))
         if number not in self._verdicts:
             raise StillChecking(CHECKING)
         if why:

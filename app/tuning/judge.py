@@ -19,7 +19,7 @@ from tracking.tune import PHASES, inspect, suggest
 Floats = NDArray[np.float64]
 Image = NDArray[Any]
 
-SUGGESTED = ("diameter_px", "minmass", "separation_px", "invert")
+SUGGESTED = ("diameter_px", "minmass", "separation_px", "smoothing_size_px", "maxsize_px", "invert")  # by `suggest`
 LOOKED_AT = 8  # frames
 TENTHS = np.arange(PHASES + 1) / PHASES  # edges of the phases
 
@@ -61,9 +61,9 @@ class Tuned:
 
     @property
     def edits(self) -> dict[str, Any]:
-        """What the suggestion would change of a rig: dotted key to value."""
+        """What the suggestion would change of a rig, all of it: dotted key to value."""
         new, old = plain(self.suggested.settings), plain(self.in_force.settings)
-        return {f"tracking.{name}": new[name] for name in SUGGESTED if new[name] != old[name]}
+        return {f"tracking.{name}": new[name] for name in new if new[name] != old[name]}
 
 
 def tuned(frames: Sequence[Image], in_force: Tracking) -> Tuned:

@@ -11,6 +11,7 @@ from PyQt6.QtWidgets import QComboBox, QFormLayout, QLabel
 from app.assembly.rig import EXPERIMENTS
 from app.desktop.forms.choice_box import ChoiceBox
 from app.desktop.forms.defaults import BEGINNINGS
+from app.desktop.forms.editing_keys import uncommitted
 from app.desktop.forms.form import SPECIAL
 from app.desktop.forms.value_editors import Editor
 from app.desktop.window import theme
@@ -44,7 +45,7 @@ class CheckpointEditor(Editor):
 
     def __init__(self, cls: type) -> None:
         super().__init__()
-        self._kept: dict[str, Any] = {}  # what has no place on screen
+        self._kept: dict[str, Any] = {}  # what has no place on screen, and the checkpoint that was chosen
         self.box, self.said = ChoiceBox(), QLabel()
         self.box.setEditable(True)
         self.box.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
@@ -64,16 +65,21 @@ class CheckpointEditor(Editor):
         line.editingFinished.connect(self._changed)
 
     def get(self) -> dict[str, Any]:
-        return {**self._kept, "checkpoint": self.box.currentText()}
+        return dict(self._kept)
 
     def put(self, value: dict[str, Any]) -> None:
-        self._kept = value
+        if uncommitted(self.box) and self.box.hasFocus() and value == self._kept:
+            return  # it is being typed in, and its value is the same
+        self._kept, self.box.committed = value, str(value["checkpoint"])
         self.box.blockSignals(True)
-        self.box.setCurrentText(str(value["checkpoint"]))
+        self.box.setCurrentText(self.box.committed)
         self.box.blockSignals(False)
         self.said.setText(about(self.box.currentText()))
 
     def _changed(self) -> None:
+        """Another one is chosen, or typed to its end."""
+        self.box.committed = self.box.currentText()
+        self._kept = {**self._kept, "checkpoint": self.box.committed}
         self.said.setText(about(self.box.currentText()))
         self.edited.emit()
 

@@ -12,6 +12,9 @@ class ChoiceBox(QComboBox):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.committed: str | None = (
+            None  # the text that counts, where it is typed: Qt's own mark goes with a completion
+        )
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)  # the default takes the focus by the wheel
 
     def wheelEvent(self, event: QWheelEvent | None) -> None:

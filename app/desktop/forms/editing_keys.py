@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PyQt6.QtCore import QEvent, QObject, Qt, QTimer
-from PyQt6.QtGui import QKeyEvent
-from PyQt6.QtWidgets import QAbstractSpinBox, QApplication, QDoubleSpinBox, QLineEdit, QSpinBox, QWidget
+from PyQt6.QtCore import QEvent, QKeyCombination, QObject, Qt, QTimer
+from PyQt6.QtGui import QKeyEvent, QKeySequence, QShortcut
+from PyQt6.QtWidgets import (
+    QAbstractSpinBox,
+    QApplication,
+    QDoubleSpinBox,
+    QLineEdit,
+    QSpinBox,
+    QWidget,
+)
+
+from app.desktop.forms.choice_box import ChoiceBox
 
 CTRL = Qt.KeyboardModifier.ControlModifier
 SHIFT = Qt.KeyboardModifier.ShiftModifier
@@ -14,6 +23,7 @@ Chord = tuple[int, Qt.KeyboardModifier]
 APPLY: tuple[Chord, ...] = ((Qt.Key.Key_Return, CTRL), (Qt.Key.Key_Enter, CTRL))
 UNDO: tuple[Chord, ...] = ((Qt.Key.Key_Z, CTRL),)
 REDO: tuple[Chord, ...] = ((Qt.Key.Key_Z, CTRL | SHIFT), (Qt.Key.Key_Y, CTRL))
+KeyActions = dict[tuple[Chord, ...], Callable[[], None]]
 
 
 class EditingKeys(QObject):
@@ -25,9 +35,7 @@ class EditingKeys(QObject):
             field holds text that is not committed yet.
     """
 
-    def __init__(
-        self, form: QWidget, actions: dict[tuple[Chord, ...], Callable[[], None]], typed: Callable[[bool], None]
-    ) -> None:
+    def __init__(self, form: QWidget, actions: KeyActions, typed: Callable[[bool], None]) -> None:
         super().__init__(form)
         self._form, self._typed = form, typed
         self._actions = {chord: action for chords, action in actions.items() for chord in chords}
@@ -80,13 +88,20 @@ class EditingKeys(QObject):
         self._typed(self._field is not None and uncommitted(self._field))
 
 
+def add_shortcuts(window: QWidget, actions: KeyActions) -> None:
+    """The same keys where no field has the focus: in all of this window, and in its panels that float."""
+    for chords, action in actions.items():
+        for key, modifiers in chords:
+            QShortcut(QKeySequence(QKeyCombination(modifiers, Qt.Key(key))), window).activated.connect(action)
+
+
 def commit(field: QWidget) -> None:
     """Take over what is typed, as if the focus had left the field."""
     if isinstance(field, QAbstractSpinBox):
         field.interpretText()
         field.editingFinished.emit()
-    elif isinstance(field, QLineEdit) and field.isModified():
-        field.editingFinished.emit()
+    elif (line := line_of(field)) is not None and uncommitted(field):
+        line.editingFinished.emit()
 
 
 def uncommitted(field: QWidget) -> bool:
@@ -94,6 +109,8 @@ def uncommitted(field: QWidget) -> bool:
     line = line_of(field)
     if line is None:
         return False
+    if isinstance(field, ChoiceBox):
+        return field.currentText() != field.committed
     if isinstance(field, QSpinBox):  # a paste over all of it does not count as modified
         return line.isModified() or field.cleanText() != field.textFromValue(field.value())
     if isinstance(field, QDoubleSpinBox):
@@ -103,6 +120,6 @@ def uncommitted(field: QWidget) -> bool:
 
 def line_of(field: QWidget) -> QLineEdit | None:
     """In which text is typed; None: in none."""
-    if isinstance(field, QAbstractSpinBox):
+    if isinstance(field, QAbstractSpinBox | ChoiceBox):  # a list whose text is edited has the focus of its line
         return field.lineEdit()
     return field if isinstance(field, QLineEdit) else None

@@ -51,8 +51,10 @@ class NumberBox(QDoubleSpinBox):
         return significant(value)
 
     def valueFromText(self, text: str | None) -> float:
-        number = _number(self._bare(text or ""))
-        return self.value() if number is None else number
+        """The value itself where the text is what the box shows of it: that may have fewer digits."""
+        bare = self._bare(text or "")
+        number = _number(bare)
+        return self.value() if number is None or bare == significant(self.value()) else number
 
     def validate(self, text: str | None, at: int) -> tuple[QValidator.State, str, int]:
         text = text or ""
@@ -61,6 +63,7 @@ class NumberBox(QDoubleSpinBox):
         return (QValidator.State.Acceptable if good else QValidator.State.Intermediate), text, at
 
     def stepBy(self, steps: int) -> None:
+        self.interpretText()  # what is typed counts: it is not the value yet
         value = self.value()
         size = 10.0 ** (math.floor(math.log10(abs(value))) - 1) if value else 0.1
         self.setValue(float(significant(value + steps * size)))

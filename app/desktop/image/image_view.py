@@ -103,8 +103,8 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         self.labels.show_all(np.empty(0, np.int64), np.empty((0, 2)), 0.0, np.empty(0, np.bool_))
 
     def say(self, text: str) -> None:
-        """In the middle of the image, where there is nothing to see yet."""
-        self.notice.setText(text)
+        """In the middle of the image, where there is nothing to see yet: not over a picture."""
+        self.notice.setText("" if self._shape else text)
 
     def show_turn(self, turn: Turn, recent: list[Turn]) -> None:
         """The newest turn; `recent` is what came since the last time, for the trails."""

@@ -6,11 +6,11 @@ import dataclasses
 from typing import Any
 
 from PyQt6.QtCore import pyqtSignal
-from PyQt6.QtWidgets import QCheckBox, QPushButton, QStackedWidget, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QApplication, QCheckBox, QPushButton, QStackedWidget, QVBoxLayout, QWidget
 
 from app.assembly.rig import Plan
 from app.desktop.forms.choice_box import ChoiceBox
-from app.desktop.forms.editing_keys import APPLY, EditingKeys
+from app.desktop.forms.editing_keys import APPLY, REDO, UNDO, EditingKeys, KeyActions
 from app.desktop.forms.error_label import ErrorLabel
 from app.desktop.forms.form import Fields
 from app.desktop.forms.value_editors import discard
@@ -27,6 +27,8 @@ class DevicePanel(QWidget):
     """`changed` carries what differs from the rig in force, by dotted key, and whether devices are opened anew."""
 
     changed = pyqtSignal(dict, bool)
+    undo_asked = pyqtSignal()  # of the last edit of all, which may be one of another panel
+    redo_asked = pyqtSignal()
 
     def __init__(self, plan: Plan, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -50,7 +52,8 @@ class DevicePanel(QWidget):
         column.addWidget(self.trouble)
         column.addWidget(self.button)
         self.show_plan(plan)
-        self._keys = EditingKeys(self, {APPLY: self.apply}, self._typed)
+        keys: KeyActions = {APPLY: self.apply, UNDO: self._undo, REDO: self.redo_asked.emit}
+        self._keys = EditingKeys(self, keys, self._typed)
 
     def show_plan(self, plan: Plan, edits: dict[str, Any] | None = None) -> None:
         """The settings of this rig, in force from now on; and `edits`, by dotted key, which are not."""
@@ -103,6 +106,17 @@ class DevicePanel(QWidget):
         edits = self.edits()
         if edits:
             self.changed.emit(edits, any(key.split(".")[0] in REOPEN for key in edits))
+
+    def _undo(self) -> None:
+        """Ctrl+Z in a field: its value that is not in force goes; if there is none, the last edit of all is undone."""
+        field, edits = QApplication.focusWidget(), self.edits()
+        for part, form in self.forms.items():
+            for name, row in form.rows.items():
+                if f"{part}.{name}" in edits and field is not None and row.isAncestorOf(field):
+                    row.put(plain(getattr(self.plan.rig, part))[name])
+                    self._edited()
+                    return
+        self.undo_asked.emit()
 
     def say(self, trouble: str) -> None:
         self.trouble.say(trouble)

@@ -9,14 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from PyQt6.QtCore import QKeyCombination, QSize, Qt, pyqtSignal
-from PyQt6.QtGui import QKeySequence, QResizeEvent, QShortcut, QUndoCommand, QUndoStack
+from PyQt6.QtCore import QSize, Qt, pyqtSignal
+from PyQt6.QtGui import QResizeEvent, QUndoCommand, QUndoStack
 from PyQt6.QtWidgets import QGridLayout, QPushButton, QScrollArea, QTabWidget, QVBoxLayout, QWidget
 
 from app.analysis.predictions import predict
 from app.assembly.given_keys import GONE
 from app.assembly.rig import Plan
-from app.desktop.forms.editing_keys import APPLY, REDO, UNDO, EditingKeys
+from app.desktop.forms.editing_keys import APPLY, REDO, UNDO, EditingKeys, KeyActions
 from app.desktop.forms.error_label import LINES, ErrorLabel
 from app.desktop.forms.form import Fields
 from app.desktop.forms.form_check import Checked, check, formulas_in
@@ -125,6 +125,8 @@ class ExperimentPanel(QWidget):
         self._typing = self._changed = self._wrong = False  # `typing`: a field holds text that is not committed yet
         self._held = False  # the loop gives no light until something is applied
         self._checked: Checked | None = None  # what was found out last
+        self._found = ""  # what is wrong with the data, in words
+        self._refused: tuple[Any, str] = (None, "")  # the data that were not applied or saved, and why
         self._background = Background(check, self)
         self._background.answered.connect(self._show_checked)
         self._lay_out()
@@ -139,13 +141,8 @@ class ExperimentPanel(QWidget):
         self.show_experiment(experiment)
 
     def _listen_to_keys(self) -> None:
-        actions = {APPLY: self._apply_typed, UNDO: self.undo, REDO: self.redo}
-        self._keys = EditingKeys(self, actions, self._typed)
-        for chords, action in actions.items():
-            for key, modifiers in chords:  # where no field has the focus
-                shortcut = QShortcut(QKeySequence(QKeyCombination(modifiers, Qt.Key(key))), self)
-                shortcut.setContext(Qt.ShortcutContext.WindowShortcut)
-                shortcut.activated.connect(action)
+        self.key_actions: KeyActions = {APPLY: self._apply_typed, UNDO: self.undo, REDO: self.redo}
+        self._keys = EditingKeys(self, self.key_actions, self._typed)
 
     def _lay_out(self) -> None:
         self.tabs = QTabWidget()
@@ -228,6 +225,7 @@ class ExperimentPanel(QWidget):
 
     def _begin(self, experiment: Experiment, stack: QUndoStack) -> None:
         self.in_force, self._checked, self._changed, self._held = experiment, None, False, False
+        self._refused = None, ""
         self.list.show_title(experiment.title)
         self.list.box.setToolTip(experiment.about)
         if stack is not self.undo_stack:
@@ -255,9 +253,11 @@ class ExperimentPanel(QWidget):
     def as_it_stands(self, path: Path, plan: Plan, devices: dict[str, Any]) -> Unsaved:
         return Unsaved(path, self.in_force.title, self.data(), devices, plan, self._saved, self.undo_stack)
 
-    def saved(self) -> None:
-        """What stands in the form is in a file by now."""
-        self._saved = self.data()
+    def saved(self, data: dict[str, Any]) -> None:
+        """These data of the form are in a file by now."""
+        self._saved = data
+        self._refused = None, ""
+        self._show_trouble()
 
     def show_data(self, data: Any) -> None:
         self.law.put(data)
@@ -311,7 +311,9 @@ class ExperimentPanel(QWidget):
         return next((edit for edit in edits if isinstance(edit, Edit)), None)
 
     def _apply_typed(self) -> None:
-        """Ctrl+Enter: what the Apply button does, where there is something to apply."""
+        """Ctrl+Enter: what the Apply button does, where there is something to apply and it can be seen."""
+        if not self.isVisible():
+            return
         self._typing = False
         self._check_now()
         if self.apply_button.isEnabled():
@@ -324,6 +326,7 @@ class ExperimentPanel(QWidget):
     def accepted(self, experiment: Experiment) -> None:
         """It is in force by now."""
         self.in_force, self._held = experiment, False
+        self._refused = None, ""
         stack = self.undo_stack
         edits = [stack.command(index) for index in range(stack.count())]
         done, undone = edits[: stack.index()], edits[stack.index() :]
@@ -351,7 +354,15 @@ class ExperimentPanel(QWidget):
         self.take_over({**self._data, "set": kept | {key: values[key] for key in values if key in changed}})
 
     def say(self, trouble: str) -> None:
-        self.trouble.say(trouble.splitlines()[0] if trouble else "")
+        """Why what was asked is not done. It stands there until the data are others, or it is done."""
+        self._refused = self.data(), trouble
+        self._show_trouble()
+
+    def _show_trouble(self) -> None:
+        """Why the last order about the data as they stand is not done; else what is wrong with them."""
+        data, refused = self._refused
+        said = refused if refused and data == self.data() else self._found
+        self.trouble.say(said.splitlines()[0] if said else "")
 
     def _edited(self) -> None:
         before, after = self._data, self.data()
@@ -411,7 +422,8 @@ class ExperimentPanel(QWidget):
                 self._foresee(experiment)
             except Refused as refused:
                 experiment, trouble = None, str(refused)
-        self.say("" if checked.faults else trouble)  # the editor of a formula says it at the character
+        self._found = "" if checked.faults else trouble  # the editor of a formula says it at the character
+        self._show_trouble()
         if trouble:
             self.foreseen.show_unknown()  # what is there is of something else
         self._changed, self._wrong = experiment is not None and experiment != self.in_force, experiment is None

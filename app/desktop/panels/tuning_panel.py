@@ -86,7 +86,7 @@ class TuningPanel(QWidget):
             self.choice.addButton(button)
         self.suggested.setChecked(True)
         for row, name in enumerate((*SUGGESTED, "kept", "rejected"), 1):
-            label = QLabel(name.removesuffix("_px"))
+            label = QLabel(name.removesuffix("_px").replace("smoothing_size", "smoothing"))
             label.setStyleSheet(f"color: {theme.FAINT}")
             table.addWidget(label, row, 0)
             for column, which in enumerate(("suggested", "in force"), 1):
@@ -242,6 +242,8 @@ def _texts(judged: Judged | None) -> dict[str, str]:
         "diameter_px": f"{s.diameter_px} px",
         "minmass": f"{s.minmass:.4g}",
         "separation_px": f"{s.least_distance_px:g} px",
+        "smoothing_size_px": f"{s.smoothing_px} px",
+        "maxsize_px": f"{s.maxsize_px:g} px" if s.maxsize_px is not None else "any",
         "invert": "yes" if s.invert else "no",
         "kept": f"{len(judged.kept_mass)}",
         "rejected": f"{len(judged.rejected_mass)}",

@@ -28,8 +28,9 @@ class FileDialog(QFileDialog):
         self.saves = saves
         self.setOption(QFileDialog.Option.DontUseNativeDialog)  # those of some systems stop the window
         self.setOption(QFileDialog.Option.DontConfirmOverwrite)  # Qt's own question is modal
+        self.setOption(QFileDialog.Option.ReadOnly)  # Del and F2 act on files that are listed, and ask in a modal box
         self.setAcceptMode(QFileDialog.AcceptMode.AcceptSave if saves else QFileDialog.AcceptMode.AcceptOpen)
-        self.setFileMode(QFileDialog.FileMode.AnyFile if saves else QFileDialog.FileMode.ExistingFile)
+        self.setFileMode(QFileDialog.FileMode.AnyFile)  # of a file that is not there, Qt would speak in a modal box
         self.setSidebarUrls([QUrl.fromLocalFile(str(place.absolute())) for place in (*places, Path.home())])
         self.setWindowModality(Qt.WindowModality.NonModal)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)

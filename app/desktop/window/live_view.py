@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from app.desktop.panels.device_panel import DevicePanel
 from app.desktop.panels.log_panel import LogPanel
 from app.desktop.plots.observable_plots import Plots
 from app.desktop.window import theme
+from app.desktop.window.disk_room import DiskRoom
 from app.desktop.window.overload_notice import TooSlow
 from app.desktop.window.session import Session
 from app.desktop.window.state_strip import StateStrip
@@ -36,6 +36,7 @@ class Watching:
         self.view, self.strip, self.plots, self.log = view, strip, plots, log
         self.status, self.devices = status, devices
         self.too_slow = TooSlow(view)
+        self._disk = DiskRoom(status)
         self.record: Path | None = None
         self._record_from_s = 0.0
         self._live: Live | Apart | None = None
@@ -57,6 +58,7 @@ class Watching:
         self.status.forget()
         self.devices.answers.clear()
         self.too_slow.forget()
+        self._disk.forget()
         self.strip.show_record("")
         self.plots.forget()
 
@@ -113,9 +115,7 @@ class Watching:
 
     def each_second(self, runs: Path) -> None:
         """The record's length, and the disk it goes to."""
-        there = next(folder for folder in (runs, *runs.absolute().parents) if folder.exists())
-        size = self.record.stat().st_size if self.record is not None and self.record.exists() else 0
-        self.status.show_disk(size, shutil.disk_usage(there).free)
+        self._disk.ask(runs, self.record)
 
     def _begin(self, live: Live | Apart, plan: Plan) -> None:
         """Another running: nothing of the one before is drawn on."""

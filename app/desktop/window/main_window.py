@@ -21,7 +21,7 @@ from app.assembly.rig import EXPERIMENTS, Plan
 from app.assembly.stated_by_recording import KEYS, SCALE, channels_to_choose, value_at, with_told
 from app.console.error_words import sentence
 from app.console.terminal import say
-from app.desktop.forms.editing_keys import commit
+from app.desktop.forms.editing_keys import add_shortcuts, commit
 from app.desktop.image.image_view import View
 from app.desktop.image.mouse_tools import Hand
 from app.desktop.image.tracking_overlay import Judging, spread_images
@@ -40,6 +40,7 @@ from app.desktop.window.playback_controls import Transport
 from app.desktop.window.playback_view import PlaybackView
 from app.desktop.window.refresh_timer import Pulse
 from app.desktop.window.remembered_layout import RememberedLayout
+from app.desktop.window.saving import SaveJob, Saving
 from app.desktop.window.session import NOT_WHILE_RECORDING, Session, save_experiment
 from app.desktop.window.state_strip import StateStrip
 from app.desktop.window.status_line import StatusLine
@@ -102,11 +103,13 @@ class Window(QMainWindow):
         self.hand = Hand(self.view, self.panel.data, self._tracks)
         self.hand.regions.show(excluded_regions(session.plan))
         self.taking = Taking(self.judging.image, runs)
+        self.saving = Saving(self)
         self.actions_bar = Actions(self)
         self.asking = Asking(self, self._told)
         self.reading: Reading | None = None  # of a file that was opened, and is not shown yet
         self._resumed: Unsaved | None = None  # the edits that go with it
         self._done: Callable[[], None] | None = None  # the step of the stack of edits that goes with it
+        self._reopened_for: frozenset[str] = frozenset()  # the settings that a recording is read again for
         self.copies = Copies(memory.unsaved if memory is not None else None)
         self._not_kept = False  # the window has said that the edits can't be kept
         self.still_lit = ""  # what went wrong when it was closed
@@ -155,9 +158,13 @@ class Window(QMainWindow):
         self.taking.taken.connect(self._taken)
         self.taking.said.connect(lambda said: self.status.showMessage(said, 6000))
         self.devices.changed.connect(self.change_rig)
+        self.devices.undo_asked.connect(self.panel.undo)
+        self.devices.redo_asked.connect(self.panel.redo)
+        add_shortcuts(self, self.panel.key_actions)
         self.tuning.used.connect(lambda edits: self.change_rig(edits, False))
         self.panel.list.chosen.connect(self.open)
         self.panel.list.saved.connect(self.save)
+        self.saving.ended.connect(self._saved)
         self.panel.list.resumed.connect(self.resume)
         self.watching.too_slow.chosen.connect(self.change_rig)
         self.transport.asked.connect(lambda: self.asking.ask(self.session.plan))
@@ -169,6 +176,8 @@ class Window(QMainWindow):
         if self.session.ending:
             self.status.showMessage("the rig that was opened before is still being closed: press Start again", 6000)
             return
+        if self.session.live is not None and not self.session.running:
+            self.close_rig()  # of a loop that has ended, only the lines of the log stay
         self.session.start()
         self.status.clearMessage()
 
@@ -342,7 +351,8 @@ class Window(QMainWindow):
         if resumed is not None and resumed.stack is stack:  # and what was edited while it was read
             values = resumed.data["set"]
             resumed.data = {**self.panel.data(), "set": values}
-            resumed.devices = {key: value for key, value in self.devices.edits().items() if key not in values}
+            edits = self.devices.edits()
+            resumed.devices = {key: value for key, value in edits.items() if key not in self._reopened_for}
         try:
             self.show_plan(plan, resumed.devices if resumed is not None else None)
         except (Fault, Refused) as error:
@@ -394,7 +404,7 @@ class Window(QMainWindow):
         copy = self.panel.as_it_stands(self.path, plan, waiting)
         copy.data = {**copy.data, "set": {**copy.data["set"], **edits}}
         self.open(self.path, copy)
-        self._done = done
+        self._done, self._reopened_for = done, frozenset(edits)
 
     def _not_read(self, path: Path, error: Exception) -> None:
         self.reading = None
@@ -505,15 +515,32 @@ class Window(QMainWindow):
             self.log.say(f"{said}; it is not in force ({self.devices.trouble.text()}); {file}", theme.RED)
 
     def save(self, path: Path) -> None:
-        """The experiment as it stands in the form."""
+        """Begin to write the experiment as it stands in the form; `_saved` says what came of it."""
+        plan = self.session.plan
         try:
-            save_experiment(self.session.plan, self.panel.read(), path)
-        except (Fault, Refused) as error:
-            self.panel.say(str(error))
+            experiment = self.panel.read()
+            job = SaveJob(
+                path, self.panel.undo_stack, self.panel.data(), lambda: save_experiment(plan, experiment, path)
+            )
+            self.saving.begin(job)
+        except Refused as refused:
+            self._refuse(str(refused))
+
+    def _saved(self, job: SaveJob) -> None:
+        """What came of `save`, in words."""
+        if job.trouble:
+            self._refuse(job.trouble)
             return
-        self.panel.saved()
-        self.panel.list.remember(path)
-        self.status.showMessage(f"saved to {path}", 6000)
+        if job.stack is self.panel.undo_stack:  # else another experiment has come meanwhile
+            self.panel.saved(job.data)
+        self.panel.list.remember(job.path)
+        self.status.showMessage(f"saved to {job.path}", 6000)
+
+    def _refuse(self, said: str) -> None:
+        """Why what was asked of the experiment's panel is not done: there, in the log and in the status line."""
+        self.panel.say(said)
+        self.log.say(said, theme.RED)
+        self.status.showMessage(said, 10_000)
 
     def apply(self, experiment: Any) -> None:
         before = self.session.plan.experiment.set
@@ -525,8 +552,11 @@ class Window(QMainWindow):
                 return
             reopens = self._apply_set(experiment, before)
             self.playback.edit(self.session.plan)
+        except StillChecking as checking:  # the panel says so, too, until the answer comes
+            self.status.showMessage(str(checking), 6000)
+            return
         except (Fault, Refused) as error:
-            self.panel.say(str(error))
+            self._refuse(str(error))
             if isinstance(error, Fault):
                 self.trouble(str(error))
             return
@@ -567,10 +597,11 @@ class Window(QMainWindow):
             self.log.say(f"{why}; those before are in force, and Arm waits for Apply", theme.RED)
 
     def _foresee(self) -> None:
-        """What is in force, for the theory that is drawn on the plots."""
+        """What is in force, for the theory on the plots; none until its network is checked, nor where it can't fly."""
         experiment = self.session.plan.experiment
-        with suppress(StillChecking):  # told when the answer comes
-            self.plots.experiment, self.plots.means = experiment, self.session.means(experiment)
+        self.plots.experiment, self.plots.means = experiment, None
+        with suppress(Refused):  # said by the panel; a StillChecking is asked again when its answer comes
+            self.plots.means = self.session.means(experiment)
 
     def _shown(self) -> Turn | None:
         return self.playback.shown if self.playback.reel is not None else self.session.newest
@@ -594,6 +625,8 @@ class Window(QMainWindow):
         else:
             self.strip.show_stopped(said, trouble=True, light=self.session.light)
             self.view.say(said)
+            if self.playback.reel is not None:
+                self.status.showMessage(said)  # its next turn takes the strip
         self.log.say(said, theme.RED)
 
     def _handle(self) -> int | None:
@@ -654,6 +687,7 @@ class Window(QMainWindow):
     def _keeps_edits(self) -> bool:
         """Whether edits that were not saved are kept for the next time; or a person knows that they can't be."""
         self.session.order(OrderKind.STOP)  # a disk may take its time
+        self.saving.finish()
         copy = self._unsaved()
         if copy is not None:
             self.copies.add(copy)
@@ -678,7 +712,7 @@ class Window(QMainWindow):
             return
         self._has_ended = True
         if self._memory is not None and self.pulse.active:
-            self._memory.keep(self, str(self.path), self.panel.list.recent)
+            self._memory.keep(self, str(self.path.absolute()), self.panel.list.recent)
         self.pulse.stop()
         self.heart.stop()
         self.plot_timer.stop()

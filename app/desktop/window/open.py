@@ -19,6 +19,7 @@ from app.running.plan_check import at_once
 from app.running.stop_signals import Stopped
 from config.reader import read
 from config.refused import Refused
+from control.contract import Fault
 
 FIRST = EXPERIMENTS / "annular_activity.yaml"
 RUNS = Path("runs")
@@ -56,14 +57,15 @@ def open_desktop(
     from app.desktop.window.session import Session, Wiring
 
     memory = RememberedLayout() if picture is None else None
-    if memory is not None and rig is None and experiment is None:
-        experiment = memory.experiment
-    path, made = opened or planner(rig, experiment, sets, at_once)
+    last = memory.path if memory is not None else None
+    (path, made), refusal = (opened, "") if opened is not None else opened_last(last, sets)
     session = Session(made, Wiring(apart=open_instrument))
     window = Window(session, path, RUNS, lambda file, *more: planner(file, None, (*sets, *more), at_once)[1], memory)
     if rig is not None:
         window.first = lambda: planner(rig, experiment, sets, at_once)[1]
     sys.excepthook = _hook(window)
+    if refusal:
+        window.trouble(refusal)
     if made_window is not None:
         made_window(window)
     try:
@@ -110,6 +112,19 @@ def end(app: Any, window: Any) -> None:
     app.quit()
 
 
+def opened_last(path: Path | None, sets: tuple[str, ...] = ()) -> tuple[tuple[Path, Plan], str]:
+    """The file that was open last, and its plan. Where it can't be opened: the first experiment, and a sentence on why.
+
+    Raises Refused.
+    """
+    if path is None:
+        return planner(None, None, sets, at_once), ""
+    try:
+        return planner(path, None, sets, at_once), ""
+    except (Fault, Refused) as error:
+        return planner(None, None, sets, at_once), f"{path.name}, which was open last, can't be opened: {error}"
+
+
 def planner(
     rig: Path | None, experiment: Path | None, sets: tuple[str, ...] = (), check: Check = flyable
 ) -> tuple[Path, Plan]:
@@ -124,7 +139,7 @@ def planner(
         raise Refused(f"{made.rig.title}: this rig has no images for a window; main.py run is for it")
     if made.kind == "SIMULATED":
         made = plan(path, rig, ("rate=real time", *PATIENT, *sets), check)
-    return path, made
+    return (rig if rig is not None and experiment is None else path), made
 
 
 def _hook(window: Any) -> Callable[[type[BaseException], BaseException, TracebackType | None], None]:

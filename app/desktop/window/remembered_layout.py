@@ -18,11 +18,11 @@ class RememberedLayout:
         self.unsaved = folder / "unsaved"  # copies of edits
         self._kept = QSettings(str(folder / "desktop.ini"), QSettings.Format.IniFormat)
 
-    def keep(self, window: QMainWindow, experiment: str, recent: Sequence[Path] = ()) -> None:
+    def keep(self, window: QMainWindow, path: str, recent: Sequence[Path] = ()) -> None:
         self._kept.setValue("geometry", window.saveGeometry())
         self._kept.setValue("layout", window.saveState(LAYOUT))
-        self._kept.setValue("experiment", experiment)
-        self._kept.setValue("recent", [str(path.absolute()) for path in recent])
+        self._kept.setValue("experiment", path)
+        self._kept.setValue("recent", [str(each.absolute()) for each in recent])
         self._kept.sync()
 
     def restore(self, window: QMainWindow) -> None:
@@ -40,7 +40,7 @@ class RememberedLayout:
         return [Path(name) for name in names if isinstance(name, str) and name]
 
     @property
-    def experiment(self) -> Path | None:
-        """The experiment file that was open last, if it is still there."""
+    def path(self) -> Path | None:
+        """The file, or the folder of images, that was open last, if it is still there."""
         kept = self._kept.value("experiment")
-        return Path(kept) if isinstance(kept, str) and kept and Path(kept).is_file() else None
+        return Path(kept) if isinstance(kept, str) and kept and Path(kept).exists() else None

@@ -21,7 +21,7 @@ from app.assembly.stated_by_recording import value_at
 from app.desktop.window.applied_plans import AppliedPlans
 from app.running.heartbeat import Heartbeat, Watcher
 from app.running.light_wording import Light
-from app.running.plan_check import Checker, at_once
+from app.running.plan_check import Checker, at_once, networks_of
 from app.running.process import Apart
 from app.running.process_side import Opening
 from app.running.thread import Live
@@ -388,8 +388,10 @@ class Session:
         if self._is_open:
             require_same_devices(self._opened_plan.rig, plan.rig)
         self._refuse_other_corrections(plan)
-        plan = at_once(plan, PANEL) if self._apart and needs_network(plan) else pinned(plan)
-        machine = self._check(plan)
+        apart = self._apart and needs_network(plan)
+        plan = at_once(plan, PANEL) if apart else pinned(plan)
+        same = apart and networks_of(plan) == networks_of(self.plan)  # as in force: there is no answer to wait for
+        machine = None if same else self._check(plan)
         self.plan = plan
         self._apply(machine)
 

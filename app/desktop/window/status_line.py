@@ -80,6 +80,12 @@ class StatusLine(QStatusBar):
     def show_disk(self, size: int, free: int) -> None:
         record = f"{gigabytes(size)}, " if size else ""
         self.numbers["disk"].setText(f"{record}{gigabytes(free)} free")
+        self.numbers["disk"].setStyleSheet("")
+
+    def show_silent_disk(self) -> None:
+        """The disk with the runs hangs, or is not there."""
+        self.numbers["disk"].setText("disk does not answer")
+        self.numbers["disk"].setStyleSheet(f"color: {theme.AMBER}")
 
     def show_pace(self, pace: Pace, turn: Turn | None, painted_hz: float) -> None:
         say = {name: label.setText for name, label in self.numbers.items()}

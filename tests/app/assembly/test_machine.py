@@ -69,3 +69,10 @@ def test_the_shipped_experiments_have_no_setting_that_is_ignored(path: Path) -> 
 def test_a_landscape_of_too_many_spots_is_refused_before_any_is_made(sets: list[str], why: str) -> None:
     with pytest.raises(Refused, match=why):
         plan(EXPERIMENTS / "ring_crystal.yaml", None, ["mode=landscape", *sets])
+
+
+@pytest.mark.parametrize("check", [flyable, at_once])
+def test_what_light_can_not_paint_is_refused_beside_a_classifier(check: Any) -> None:
+    """Also by the check that loads no network: its answer is not asked for when the law changes."""
+    with pytest.raises(Refused, match=r"policy\.forces\.0: light acts on all species alike"):
+        plan(EXPERIMENTS / "species_by_look.yaml", None, ("mode=landscape",), check)

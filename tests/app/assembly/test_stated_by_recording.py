@@ -406,3 +406,17 @@ def test_a_description_that_is_none_of_this_file_is_not_believed(tmp_path: Path)
         taken(path, "camera.channel_number=2")
     with pytest.raises(Refused, match="only a TIFF may have several channels"):
         taken(avi(tmp_path / "a.avi", 50.0), "camera.channel_number=2")
+
+
+def test_of_two_statements_of_time_the_times_of_the_frames_are_taken(tmp_path: Path) -> None:
+    """As where a camera was asked for a frame each 10 ms, and gave one each 50 ms."""
+    slow = {"DeltaT": [0.05 * k for k in range(6)]}
+    fps, _, said = taken(ome(tmp_path / "a.ome.tif", clip(), axes="TYX", TimeIncrement=0.01, Plane=slow))
+    assert fps == pytest.approx(20.0)
+    assert "TimeIncrement in its OME-XML says 100 frames a second" in said
+    assert "the times of its frames (DeltaT) 20, which is taken" in said
+    alike = {"DeltaT": [0.01 * k + 1e-5 * (k % 2) for k in range(6)]}
+    fps, _, said = taken(ome(tmp_path / "b.ome.tif", clip(), axes="TYX", TimeIncrement=0.01, Plane=alike))
+    assert (fps, "note" in said) == (100.0, False)
+    stamped_once = {"DeltaT": [0.0] * 6}
+    assert taken(ome(tmp_path / "c.ome.tif", clip(), axes="TYX", TimeIncrement=0.01, Plane=stamped_once))[0] == 100.0

@@ -110,3 +110,17 @@ def test_frame_rate_and_scale_stand_beside_a_video_with_their_source(bench: Benc
     assert window.view.um_per_px == 0.2
     assert "optics.um_per_px 0.2 (as set)" in transport.stated.text()
     assert window.view.scale_bar.text.toPlainText().endswith("m")
+
+
+def test_settings_that_are_not_applied_outlive_a_scale(bench: Bench, video: Path) -> None:
+    """Also one of a setting that was applied before: the recording was not read again for it."""
+    window = bench.window
+    opened(bench, video)
+    bench.qtbot.waitUntil(lambda: window.playback.shown is not None)
+    window.asking.reject()
+    window.change_rig({"tracking.memory": 7}, False)
+    write(window.devices.forms["tracking"].rows["memory"], 9)
+    window.change_rig({"optics.um_per_px": 0.2}, True)
+    bench.qtbot.waitUntil(lambda: window.reading is None)
+    assert window.session.plan.rig.optics.um_per_px == 0.2
+    assert window.devices.edits() == {"tracking.memory": 9}

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,14 +20,17 @@ from app.assembly.rig import EXPERIMENTS, Plan
 from app.desktop.window.main_window import Window
 from app.desktop.window.open import application, planner
 from app.desktop.window.session import Session, Wiring
-from app.running.plan_check import CHECKING, Checker, StillChecking, at_once
+from app.running.plan_check import CHECKING, Checker, StillChecking, at_once, networks_of
 from app.running.process import Apart
 from config.refused import Refused
 from control.contract import Level
+from control.experiment import Learned
 from drivers.emulate.child import ROOT
 from tests.app.desktop.lit import arm_until_lit
 from tests.app.desktop.test_learned import RING, SETS, choose
 from tests.patience import until
+
+LEARNED = EXPERIMENTS / "learned_ring_crystal_egnn.yaml"
 
 
 def never(made: Plan) -> Instrument:
@@ -126,9 +130,56 @@ def test_what_the_checker_refuses_is_said_in_the_panel(qtbot: QtBot, tmp_path: P
     window.close()
 
 
+def test_a_region_beside_a_network_that_is_still_checked_comes_into_force(qtbot: QtBot, tmp_path: Path) -> None:
+    """Its numbers are new each time: it vanished, each time, while the network that had not changed was asked for."""
+    wiring = Wiring(apart=open_instrument, check=never_checked)
+    window = opened(qtbot, tmp_path, wiring, LEARNED)
+    window.hand.regions.add("ellipse", 5.0, 6.0)
+    assert len(window.session.plan.rig.tracking.excluded_regions) == 1
+    assert len(window.hand.regions.shown) == 1
+    window.hand.give_species(2, 1)
+    assert window.session.plan.experiment.species == (0, 0, 1)
+    window.close()
+
+
+def test_what_is_foreseen_before_a_network_is_checked_is_of_no_other_law(qtbot: QtBot, tmp_path: Path) -> None:
+    window = opened(qtbot, tmp_path, Wiring(apart=open_instrument, check=never_checked))
+    window.open(RING)
+    qtbot.waitUntil(lambda: window.reading is None)
+    assert foreseen(window)
+    window.open(LEARNED)
+    qtbot.waitUntil(lambda: window.reading is None)
+    assert window.plots.experiment == window.session.plan.experiment
+    assert not foreseen(window)
+    window.close()
+
+
+def foreseen(window: Window) -> bool:
+    """Whether the plots have what a theory is made from."""
+    return window.plots.means is not None
+
+
+def test_a_network_in_force_that_is_refused_is_said_and_trips_nothing(qtbot: QtBot, tmp_path: Path) -> None:
+    """It left the window's look at the loop as an exception."""
+    window = opened(qtbot, tmp_path, Wiring(apart=open_instrument, check=refused), LEARNED)
+    qtbot.waitUntil(lambda: "of another bench" in window.panel.trouble.text())
+    qtbot.wait(200)
+    assert not any("of another bench" in line for line in window.log.read())  # which has what trips
+    window.close()
+
+
+def test_the_answer_of_a_checker_is_about_its_network_only() -> None:
+    made = planner(None, LEARNED, SETS, at_once)[1]
+    other = replace(made, rig=replace(made.rig, tracking=replace(made.rig.tracking, memory=9)))
+    law = made.experiment.policy
+    assert isinstance(law, Learned)
+    slower = replace(made, experiment=replace(made.experiment, policy=replace(law, runtime="onnx")))
+    assert networks_of(made) == networks_of(other) != networks_of(slower)
+
+
 @pytest.mark.slow
 def test_a_checker_asks_once_and_survives_its_process() -> None:
-    made = planner(None, EXPERIMENTS / "learned_ring_crystal_egnn.yaml", SETS, at_once)[1]
+    made = planner(None, LEARNED, SETS, at_once)[1]
     checker = Checker()
 
     def verdict() -> bool:

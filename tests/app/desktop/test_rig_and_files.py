@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,16 @@ import pytest
 from PyQt6.QtCore import QPoint, Qt, QTimer
 from PyQt6.QtGui import QAction
 from PyQt6.QtTest import QTest
-from PyQt6.QtWidgets import QDialogButtonBox, QDockWidget, QLineEdit, QMenu, QToolButton, QWidget
+from PyQt6.QtWidgets import (
+    QApplication,
+    QDialogButtonBox,
+    QDockWidget,
+    QLineEdit,
+    QListView,
+    QMenu,
+    QToolButton,
+    QWidget,
+)
 from pytestqt.qtbot import QtBot
 
 from app.assembly.plan import plan
@@ -146,6 +155,7 @@ def test_save_asks_before_it_replaces_and_files_are_recent(bench: Bench, tmp_pat
         write(force(window.panel).rows["delay_s"], value)
         REAL.mouseClick(listed.save_button, Qt.MouseButton.LeftButton)
         named(bench, listed.dialog, "mine")
+        bench.qtbot.waitUntil(mine.exists)
     question = listed.dialog
     assert isinstance(question, Replace)
     assert not question.isModal()
@@ -154,7 +164,7 @@ def test_save_asks_before_it_replaces_and_files_are_recent(bench: Bench, tmp_pat
     assert question.replace is not None
     REAL.mouseClick(question.replace, Qt.MouseButton.LeftButton)
     bench.qtbot.waitUntil(lambda: "delay_s: 0.25" in mine.read_text())
-    assert listed.recent[0] == mine
+    bench.qtbot.waitUntil(lambda: listed.recent[0] == mine)
     window.open(FIRST.parent / "ring_crystal.yaml")
     bench.qtbot.waitUntil(lambda: window.reading is None)
     assert [path.name for path in listed.recent[:2]] == ["ring_crystal.yaml", "mine.yaml"]
@@ -228,3 +238,51 @@ def test_a_floating_panel_is_found_again(bench: Bench) -> None:
 
 def inside(widget: QWidget, window: Window) -> bool:
     return window.rect().contains(widget.mapTo(window, QPoint(1, 1)))
+
+
+def asked_modally(bench: Bench, press: Callable[[], None]) -> list[QWidget | None]:
+    """The modal boxes that come up in the half second after `press`; they are closed."""
+    seen: list[QWidget | None] = []
+
+    def look() -> None:
+        seen.append(QApplication.activeModalWidget())
+        if seen[0] is not None:
+            seen[0].close()
+
+    QTimer.singleShot(500, look)
+    press()
+    bench.qtbot.waitUntil(lambda: bool(seen))
+    return [one for one in seen if one is not None]
+
+
+def test_a_name_that_is_not_there_is_no_modal_box(bench: Bench) -> None:
+    window, listed = bench.window, bench.window.panel.list
+    bench.armed()
+    REAL.mouseClick(listed.open_button, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, QPoint(8, 8))
+    assert isinstance(listed.dialog, FileDialog)
+    line = listed.dialog.findChild(QLineEdit)
+    assert line is not None
+    line.setFocus()
+    line.setText("no_such_run.h5")
+    assert asked_modally(bench, lambda: REAL.keyClick(line, Qt.Key.Key_Return)) == []
+    bench.qtbot.waitUntil(lambda: "no_such_run.h5: there is no such file" in window.status.currentMessage())
+    assert beam_is_on(window.session.newest)
+
+
+def test_a_run_is_not_deleted_by_a_key_in_the_dialog(bench: Bench, tmp_path: Path) -> None:
+    run = tmp_path / "run.h5"
+    run.write_bytes(b"")
+    REAL.mouseClick(
+        bench.window.panel.list.open_button, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, QPoint(8, 8)
+    )
+    dialog = bench.window.panel.list.dialog
+    assert isinstance(dialog, FileDialog)
+    rows = dialog.findChild(QListView, "listView")
+    assert rows is not None
+    model = rows.model()
+    assert model is not None
+    bench.qtbot.waitUntil(lambda: model.rowCount(rows.rootIndex()) == 1)
+    rows.setFocus()
+    rows.setCurrentIndex(model.index(0, 0, rows.rootIndex()))
+    assert asked_modally(bench, lambda: REAL.keyClick(rows, Qt.Key.Key_Delete)) == []
+    assert run.exists()

@@ -222,6 +222,29 @@ def test_the_law_in_force_is_shown_and_arm_waits_for_apply(qtbot: QtBot, tmp_pat
     window.close()
 
 
+def test_kept_edits_that_are_applied_are_shown_as_they_are_in_force(bench: Bench) -> None:
+    """A region in force that is not drawn would be replaced by the next one that is drawn."""
+    window, panel = bench.window, bench.window.panel
+    region = {"kind": "ellipse", "left_px": 20.0, "top_px": 30.0, "width_px": 40.0, "height_px": 40.0}
+    values = {"tracking.excluded_regions": [region], "tracking.memory": 9}
+    window.resume(Unsaved(window.path, "a copy", {**panel.data(), "set": {**panel.data()["set"], **values}}, {}))
+    bench.qtbot.waitUntil(lambda: window.reading is None)
+    bench.armed()
+    write(window.devices.forms["tracking"].rows["minmass"], 777.0)
+    panel.apply_button.click()
+    assert is_running(window)
+    assert len(regions_of(window)) == 1
+    assert window.hand.regions.shown == [region]
+    assert memory_box(bench).text() == "9"
+    assert window.devices.edits() == {"tracking.minmass": 777.0}
+    window.hand.regions.add("rectangle", 5.0, 6.0)
+    assert len(regions_of(window)) == 2
+    panel.undo()
+    panel.undo()
+    assert window.hand.regions.shown == []
+    assert memory_box(bench).text() != "9"
+
+
 def test_what_is_being_typed_outlives_a_correction_image_that_finishes(bench: Bench) -> None:
     window = bench.window
     window.devices.part.setCurrentText("tracking")
@@ -268,3 +291,51 @@ def regions_of(window: Window) -> tuple[object, ...]:
 
 def is_running(window: Window) -> bool:
     return window.session.running
+
+
+def test_ctrl_z_in_a_field_of_a_device_undoes_what_was_applied_there(bench: Bench) -> None:
+    window = bench.window
+    window.devices.part.setCurrentText("tracking")
+    show(window, window.devices)
+    box = focused(bench, memory_box(bench))
+    before = window.session.plan.rig.tracking.memory
+    typed(box, "7")
+    KEYS.keyClick(box, Qt.Key.Key_Return, CTRL)
+    assert window.session.plan.rig.tracking.memory == 7
+    KEYS.keyClick(box, Qt.Key.Key_Z, CTRL)
+    assert window.session.plan.rig.tracking.memory == before
+    assert (memory_box(bench).text(), window.devices.edits()) == (str(before), {})
+    KEYS.keyClick(box, Qt.Key.Key_Z, CTRL | SHIFT)
+    assert window.session.plan.rig.tracking.memory == 7
+    typed(box, "9")  # and not applied: this goes first
+    KEYS.keyClick(box, Qt.Key.Key_Z, CTRL)
+    assert (memory_box(bench).text(), window.devices.edits()) == ("7", {})
+    assert window.session.plan.rig.tracking.memory == 7
+
+
+@pytest.mark.parametrize("how", ["put away", "floating"])
+def test_ctrl_z_from_the_image_wherever_the_panel_is(bench: Bench, how: str) -> None:
+    window = bench.window
+    panel = window.findChild(QDockWidget, "Experiment")
+    assert panel is not None
+    if how == "floating":
+        panel.setFloating(True)
+    else:
+        panel.hide()
+    window.hand.regions.add("ellipse", 5.0, 6.0)
+    assert len(regions_of(window)) == 1
+    KEYS.keyClick(focused(bench, window.view), Qt.Key.Key_Z, CTRL)
+    assert regions_of(window) == ()
+
+
+def test_ctrl_enter_applies_nothing_that_can_not_be_seen(bench: Bench) -> None:
+    window = bench.window
+    radius_box(bench).setValue(1.25)
+    panel = window.findChild(QDockWidget, "Experiment")
+    assert panel is not None
+    panel.hide()
+    KEYS.keyClick(focused(bench, window.view), Qt.Key.Key_Return, CTRL)
+    assert radius_um(window.session.plan.experiment) == 1.0
+    panel.show()
+    KEYS.keyClick(focused(bench, window.view), Qt.Key.Key_Return, CTRL)
+    assert radius_um(window.session.plan.experiment) == 1.25

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -76,3 +77,15 @@ def test_images_are_corrected_before_they_are_looked_at() -> None:
     tuner._thread.join(60.0)
     assert tuner.found is not None, tuner.trouble
     assert len(tuner.found.suggested.kept_mass) == 4 * camera.particles
+
+
+@pytest.mark.parametrize("other", [{"maxsize_px": 1.0}, {"smoothing_size_px": 41}])
+def test_what_is_used_is_what_was_judged(other: dict[str, Any]) -> None:
+    """A limit of size, or a background box, of another lens does not stay in force under it: it kept none of them."""
+    start = replace(POOR, **other)
+    found = tuned(IMAGES, start)
+    used = replace(start, **{key.removeprefix("tracking."): value for key, value in found.edits.items()})
+    assert used == found.suggested.settings
+    assert {f"tracking.{name}" for name in other} <= set(found.edits)
+    assert len(Judged.of(IMAGES, used).kept_mass) == 4 * 15
+    assert tuned(IMAGES, used).edits == {}

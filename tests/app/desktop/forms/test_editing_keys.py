@@ -16,10 +16,12 @@ from app.desktop.forms.formula_editor import FormulaEditor
 from app.desktop.forms.number_box import NumberBox
 from app.desktop.forms.value_editors import Single
 from app.desktop.panels.experiment_panel import Edit, ExperimentPanel
+from app.desktop.window.open import FIRST
 from control.experiment import Experiment
 from control.policies.programmed_law import Programmed
 from control.potentials.annular import Annular
 from tests.app.desktop.test_potential_panel import choose
+from tests.app.desktop.test_wheel import turned
 from tests.app.desktop.window.test_main_window import Bench, force, write
 from tests.app.desktop.window.test_main_window import bench as bench
 
@@ -204,3 +206,45 @@ def test_ctrl_enter_in_the_device_panel_applies_its_own_settings(bench: Bench) -
     assert window.session.plan.rig.tracking.memory == 7
     assert radius_um(window.session.plan.experiment) != 1.25
     assert not isinstance(field, QLineEdit)
+
+
+@pytest.mark.parametrize("how", ["key", "wheel"])
+def test_up_and_the_wheel_step_what_is_typed(bench: Bench, how: str) -> None:
+    box = focused(bench, radius_box(bench))
+    typed(box, "2.5")
+    if how == "key":
+        KEYS.keyClick(box, Qt.Key.Key_Up)
+    else:
+        turned(box, 1)
+    assert radius_um(bench.window.panel.read()) == 2.6
+    bench.window.panel.undo()
+    assert radius_um(bench.window.panel.read()) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("key", "modifiers"),
+    [
+        (Qt.Key.Key_Return, CTRL),
+        (Qt.Key.Key_Return, Qt.KeyboardModifier.NoModifier),
+        (Qt.Key.Key_Z, CTRL),
+        (Qt.Key.Key_Tab, Qt.KeyboardModifier.NoModifier),
+    ],
+)
+def test_keys_in_an_untouched_field_change_nothing(bench: Bench, key: Qt.Key, modifiers: Any) -> None:
+    """Its value has 16 digits, of which 8 are shown."""
+    window, panel = bench.window, bench.window.panel
+    window.open(FIRST.parent / "families" / "d_square.yaml")
+    bench.qtbot.waitUntil(lambda: window.reading is None)
+    before = window.session.plan.experiment
+    panel.tabs.setCurrentIndex(1)
+    trap = panel.carrying.rows["trap"]
+    assert isinstance(trap, Fields)
+    depth = trap.rows["depth_kt"]
+    assert isinstance(depth, Single)
+    assert isinstance(depth.widget, NumberBox)
+    assert float(depth.widget.cleanText()) != before.trap.depth_kt
+    KEYS.keyClick(focused(bench, depth.widget), key, modifiers)
+    assert not panel.undo_stack.canUndo()
+    assert panel.read() == before
+    assert window.session.plan.experiment is before
+    assert window._unsaved() is None

@@ -79,3 +79,17 @@ def test_the_marks_go_with_the_panel_and_with_the_bench(bench: Bench) -> None:
     bench.window.show_plan(bench.window.session.plan)
     assert panel.shown is None
     assert panel.values["kept", "suggested"].text() == "–"
+
+
+def test_all_that_use_these_changes_stands_in_the_table(bench: Bench) -> None:
+    """A largest size that keeps none of them, of another lens: it goes, and that is marked."""
+    window, panel = bench.window, bench.window.tuning
+    window.change_rig({"tracking.maxsize_px": 1.0}, False)
+    bench.armed()
+    suggested(bench)
+    assert panel.shown is not None
+    shown = {which: panel.values["maxsize_px", which] for which in ("suggested", "in force")}
+    assert {which: label.text() for which, label in shown.items()} == {"suggested": "any", "in force": "1 px"}
+    assert "color" in shown["suggested"].styleSheet()
+    panel.use_button.click()
+    assert window.session.plan.rig.tracking.maxsize_px is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QApplication, QComboBox, QDockWidget, QWidget
 from pytestqt.qtbot import QtBot
 
+from app.assembly.rig import Plan
 from app.desktop.forms.form import Fields, Items, Variant
 from app.desktop.forms.value_editors import Editor
 from app.desktop.panels.experiment_panel import ExperimentPanel
@@ -21,12 +23,14 @@ from app.desktop.window.open import FIRST, planner
 from app.desktop.window.remembered_layout import RememberedLayout
 from app.desktop.window.session import Session
 from app.running.thread import beam_is_on
-from control.contract import DARK, Forces, Level, Tracks, Turn
+from config.refused import Refused
+from control.contract import DARK, Fault, Forces, Level, Tracks, Turn
 from control.experiment import Experiment
 from control.policies.programmed_law import Programmed
 from drivers.readback import Returned
 from tests.app.desktop.lit import arm_until_lit
 from tests.app.desktop.toy import Recorder, Toy, planned, wiring
+from tests.patience import PATIENCE_S
 
 
 class Bench:
@@ -232,13 +236,39 @@ def test_save_and_open_again(bench: Bench, tmp_path: Path) -> None:
     write(force(panel).rows["delay_s"], 0.75)
     wanted = panel.read()
     panel.list.saved.emit(tmp_path / "mine" / "slow.yaml")
-    assert "can't be written" in panel.trouble.text()
+    bench.qtbot.waitUntil(lambda: "can't be written" in panel.trouble.text())
     panel.list.saved.emit(tmp_path / "slow.yaml")
+    bench.qtbot.waitUntil(lambda: "saved to" in window.status.currentMessage())
     panel.list.chosen.emit(tmp_path / "slow.yaml")
     bench.qtbot.waitUntil(lambda: bench.window.reading is None)
     assert delay_s(window.session.plan.experiment) == 0.75
     assert window.session.plan.experiment.policy == wanted.policy
     assert (tmp_path / window.session.plan.experiment.rig).resolve().is_file()
+
+
+def test_what_is_not_saved_or_applied_stays_said(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was wiped as soon as the number of particles changed, and stood nowhere else."""
+    window, panel = bench.window, bench.window.panel
+    bench.armed()
+    panel.list.saved.emit(tmp_path / "no" / "slow.yaml")
+    bench.qtbot.waitUntil(lambda: "can't be written" in panel.trouble.text())
+    window.session.particles = 6
+    window.each_second()
+    assert "can't be written" in panel.trouble.text()
+    assert "can't be written" in window.status.currentMessage()
+    assert "can't be written" in " ".join(window.log.read())
+    write(force(panel).rows["delay_s"], 0.75)
+    assert panel.trouble.text() == ""
+
+    def refusing(_: object) -> None:
+        raise Refused("not while a run is recorded")
+
+    monkeypatch.setattr(window.session, "apply", refusing)
+    panel.apply_button.click()
+    window.session.particles = 6
+    window.each_second()
+    assert panel.trouble.text() == "not while a run is recorded"
+    assert "not while a run is recorded" in " ".join(window.log.read())
 
 
 def test_a_bad_file_is_a_sentence_and_nothing_changes(bench: Bench, tmp_path: Path) -> None:
@@ -262,7 +292,7 @@ def test_the_layout_is_remembered(bench: Bench, tmp_path: Path, qtbot: QtBot) ->
     log.hide()
     first.close()
     again = RememberedLayout(tmp_path)
-    assert again.experiment == FIRST
+    assert again.path == FIRST
     second = Window(Session(made), FIRST, tmp_path, lambda path: planner(path, None)[1], again)
     qtbot.addWidget(second)
     second.show()
@@ -385,6 +415,48 @@ def test_an_exception_in_the_loop_is_read_in_words_and_copied(bench: Bench) -> N
     assert "NoneType" in clipboard.text()
     assert "Traceback" not in clipboard.text()
     assert window.actions_bar.start.isEnabled()
+
+
+def test_start_after_an_error_shows_nothing_of_the_loop_before(bench: Bench) -> None:
+    window = bench.window
+    bench.armed()
+    assert window.session.live is not None
+    window.session.live.apply(replace(bench.toy.machine, policy=None), "")  # type: ignore[arg-type]
+    bench.qtbot.waitUntil(lambda: window.strip.level.word == "OFF")
+    go, real = threading.Event(), window.session.wiring.open_instrument
+
+    def slow(made: Plan) -> Toy:
+        assert go.wait(PATIENCE_S)
+        return real(made)  # type: ignore[no-any-return]
+
+    window.session.wiring = replace(window.session.wiring, open_instrument=slow)
+    window.actions_bar.start.trigger()
+    bench.qtbot.wait(200)
+    assert window.strip.level.word == "OPENING"
+    assert "NoneType" not in window.strip.reason.whole
+    assert len(window.view.good.data) == 0
+    go.set()
+    bench.qtbot.waitUntil(window.actions_bar.arm.isEnabled)
+    bench.qtbot.waitUntil(lambda: window.view.image.image is not None)
+    assert window.view.notice.text() == ""
+
+
+def test_a_rig_that_can_not_be_opened_after_an_error_is_said(bench: Bench) -> None:
+    """The error of the loop before it was said in its place, with each look."""
+    window = bench.window
+    bench.armed()
+    assert window.session.live is not None
+    window.session.live.apply(replace(bench.toy.machine, policy=None), "")  # type: ignore[arg-type]
+    bench.qtbot.waitUntil(lambda: window.strip.level.word == "OFF")
+
+    def gone(made: Plan) -> Toy:
+        raise Fault("the camera is gone")
+
+    window.session.wiring = replace(window.session.wiring, open_instrument=gone)
+    window.actions_bar.start.trigger()
+    bench.qtbot.waitUntil(lambda: any("the camera is gone" in line for line in window.log.read()))
+    bench.qtbot.wait(100)
+    assert window.strip.reason.whole == "the camera is gone"
 
 
 def test_candidates_are_drawn_as_the_form_stands(bench: Bench) -> None:

@@ -147,3 +147,16 @@ def test_a_recording_has_its_numbers_and_latencies(window: Window, recorded: Pat
     window.plots.setCurrentWidget(numbers)
     window.plots.draw()
     assert numbers.rowCount() == 0
+
+
+def test_a_file_that_can_not_be_read_leaves_the_picture(window: Window, recorded: Path, qtbot: QtBot) -> None:
+    qtbot.waitUntil(lambda: window.playback.shown is not None)
+    bad = recorded.parent / "bad.yaml"
+    bad.write_text("a: 1\n")
+    window.open(bad)
+    qtbot.waitUntil(lambda: window.reading is None)
+    assert window.view.notice.text() == ""
+    assert "bad.yaml" in window.status.currentMessage()
+    assert any("bad.yaml" in line for line in window.log.read())
+    window.transport.go(5)
+    assert window.view.notice.text() == ""

@@ -100,6 +100,7 @@ def test_what_was_applied_and_not_saved_is_kept_too_until_it_is_saved(bench: Ben
     assert radius_um(window.session.plan.experiment) == 1.25
     assert window.panel.undo_button.text() == "Undo, apply"
     window.save(tmp_path / "mine.yaml")
+    bench.qtbot.waitUntil(lambda: "saved to" in window.status.currentMessage())
     window.open(FIRST.parent / "ring_crystal.yaml")
     read(bench)
     assert not any("unsaved" in name for name in listed(window.panel.list.box))  # it is in a file

@@ -1,0 +1,147 @@
+"""A camera that is slower than it was asked to be, or pauses: times are those of its frames, and not numbers over a
+setting."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from app.analysis.export import export
+from app.analysis.findings import findings, heat_rates, late_diffusion
+from app.analysis.frame_times import counted_by_time, numbers_by_time, rate_hz
+from app.analysis.recent_turns import Recent
+from app.analysis.trajectories import msd
+from app.assembly.plan import plan, plan_of
+from app.assembly.rig import EXPERIMENTS
+from app.calibration.seen import seen_run
+from app.commands.analyse import tables
+from app.running.headless import fly
+from config.reader import write
+from control.contract import Turn
+from drivers.journal import Journal, read_run
+from tests.drivers.turns import header, plausible
+
+ASKED_HZ, CAME_HZ = 30.0, 20.0
+
+
+@pytest.fixture(scope="module")
+def flown(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The same turns of a camera that gave 20 frames a second, as it was asked for, and where it was asked for 30."""
+    fast, path = (tmp_path_factory.mktemp("runs") / name for name in ("fast.h5", "slow.h5"))
+    fly(plan(EXPERIMENTS / "delayed_harmonic.yaml", None, (f"camera.fps={CAME_HZ:g}",)), 40.0, fast, False, "slow")
+    with read_run(fast) as run:
+        rig = plan_of(run.header).rig
+        asked = write(replace(rig, camera=replace(rig.camera, fps=ASKED_HZ)))
+        journal = Journal(path, replace(run.header, rig=asked, fps=ASKED_HZ), False, wait_s=60.0)
+        blank = np.zeros((run.header.height_px, run.header.width_px), run.header.pixel_type)
+        for turn in run.turns():
+            journal.write(replace(turn, frame=replace(turn.frame, image=blank) if turn.frame is not None else None))
+        journal.close()
+    return fast, path
+
+
+def walk(time_s: NDArray[np.float64], many: int = 30) -> pd.DataFrame:
+    """Free particles, 0.1 um^2/s, seen at these times; the camera numbers what it has."""
+    chance, number = np.random.default_rng(0), len(time_s)
+    step_um = np.sqrt(2.0 * 0.1 * np.diff(time_s, prepend=time_s[0]))[:, None, None]
+    place_um = np.cumsum(step_um * chance.normal(size=(number, many, 2)), axis=0).reshape(-1, 2)
+    columns = {"frame": np.repeat(np.arange(number), many), "time_s": np.repeat(time_s, many)}
+    columns |= {"particle": np.tile(np.arange(many), number), "x_um": place_um[:, 0], "y_um": place_um[:, 1]}
+    return pd.DataFrame(columns).assign(carried=False)
+
+
+def test_the_slow_camera_s_run_is_analysed_in_its_own_time(flown: tuple[Path, Path]) -> None:
+    """As the same turns are where the setting says 20; heat and late diffusion were 1.5 times too large."""
+    (truth, about), (found, said) = (tables(path)[:2] for path in flown)
+    assert truth.fps == CAME_HZ
+    assert found.fps == pytest.approx(CAME_HZ, rel=1e-9)
+    assert [one.measured for one in findings(found)] == pytest.approx(
+        [one.measured for one in findings(truth)], rel=1e-6, nan_ok=True
+    )
+    heat, other = heat_rates(found), heat_rates(truth)
+    assert heat is not None
+    assert other is not None
+    assert heat["rate"].to_numpy() == pytest.approx(other["rate"].to_numpy(), rel=1e-6)
+    assert "at 20 frames/s, " in about
+    assert "at 20 frames/s (asked for: 30), " in said
+
+
+def test_the_window_finds_the_rate_of_the_frames_too(flown: tuple[Path, Path]) -> None:
+    recent = Recent()
+    with read_run(flown[1]) as run:
+        recent.add(run.turns())
+        live = recent.tables(plan_of(run.header))
+    assert live is not None
+    assert live.fps == pytest.approx(CAME_HZ)
+    kept = tables(flown[0])[0]
+    assert late_diffusion(live, 0.1) == pytest.approx(late_diffusion(kept, 0.1), rel=1e-6)
+
+
+def test_a_calibration_takes_the_rate_of_the_frames(flown: tuple[Path, Path]) -> None:
+    seen = seen_run(flown[1], lambda place_um: place_um, 0.0)
+    assert seen.fps == pytest.approx(CAME_HZ)
+    assert np.diff(seen.time_s) == pytest.approx(1.0 / CAME_HZ)
+
+
+def test_a_pause_without_a_number_left_out_is_a_gap() -> None:
+    """Half of the frames, 100 s, the other half: the rate is theirs, and no lag has both sides of the pause."""
+    time_s = np.arange(2000) / CAME_HZ
+    tracks = walk(np.where(np.arange(2000) < 1000, time_s, time_s + 100.0))
+    counted, fps = counted_by_time(tracks, ASKED_HZ)
+    assert fps == pytest.approx(CAME_HZ)
+    assert int(np.diff(np.unique(counted["frame"])).max()) == 2001
+    spread = msd(counted, fps, 2.0)
+    assert spread.to_numpy() == pytest.approx(4.0 * 0.1 * spread.index.to_numpy(), rel=0.1)
+    assert msd(tracks, ASKED_HZ, 2.0).iloc[0] > 1.5 * spread.iloc[0]  # as it was
+
+
+def test_late_diffusion_of_free_particles_is_theirs() -> None:
+    counted, fps = counted_by_time(walk(np.arange(4000) / CAME_HZ), ASKED_HZ)
+    run = type("Run", (), {"tracks": counted, "fps": fps})()
+    assert late_diffusion(run, 0.1)[0] == pytest.approx(0.1, rel=0.1)
+
+
+@given(
+    first=st.integers(0, 1000), gaps=st.lists(st.integers(1, 9), min_size=1, max_size=40), hz=st.floats(0.01, 1000.0)
+)
+def test_frames_as_they_were_asked_for_keep_their_numbers(first: int, gaps: list[int], hz: float) -> None:
+    number = first + np.cumsum([0, *gaps])
+    tracks = pd.DataFrame({"frame": number, "time_s": 3.7 + number / hz})
+    counted, found_hz = counted_by_time(tracks, hz)
+    assert counted is tracks
+    assert found_hz == hz
+
+
+@given(seed=st.integers(0, 10_000), hz=st.floats(1.0, 200.0), in_pairs=st.booleans())
+def test_jitter_moves_no_rate_and_numbers_rise(seed: int, hz: float, in_pairs: bool) -> None:
+    """Also where frames are handed over two by two."""
+    number = np.arange(201)
+    late = np.tile([0.4, -0.4], 101)[:201] if in_pairs else np.random.default_rng(seed).uniform(-0.4, 0.4, 201)
+    time_s = (number + late) / hz
+    assert rate_hz(number, time_s, 1.5 * hz) == pytest.approx(hz, rel=0.01)
+    numbers = numbers_by_time(time_s, hz)
+    assert (np.diff(numbers) >= 1).all()
+    assert np.abs(numbers - number).max() <= 1
+
+
+def test_the_exported_video_states_the_interval_of_its_frames(tmp_path: Path) -> None:
+    """Not that of the setting: it was replayed at 100 frames a second, and its times said 25."""
+    turns: list[Turn] = [plausible(number, 1) for number in range(40)]
+    journal = Journal(tmp_path / "run.h5", header(), True, wait_s=30.0)
+    for turn in turns:
+        frame = replace(turn.frame, time_s=4.0 * turn.frame.time_s) if turn.frame is not None else None
+        tracks = replace(turn.tracks, time_s=4.0 * turn.tracks.time_s)
+        journal.write(replace(turn, frame=frame, tracks=tracks, now_s=4.0 * turn.now_s + 1.0))
+    journal.close()
+    (made,) = export(tmp_path / "run.h5", "ome-tiff", tmp_path / "out")
+    with tifffile.TiffFile(made) as file:
+        about = tifffile.xml2dict(file.ome_metadata or "")["OME"]["Image"]["Pixels"]
+    assert about["TimeIncrement"] == pytest.approx(0.04)

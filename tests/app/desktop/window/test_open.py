@@ -1,0 +1,66 @@
+"""The window opens what was open the last time: an experiment, a rig or a run; and also where that can't be opened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PyQt6.QtCore import QTimer
+from PyQt6.QtWidgets import QApplication, QMainWindow
+
+from app.assembly.rig import EXPERIMENTS
+from app.desktop.window.main_window import Window
+from app.desktop.window.open import FIRST, open_desktop, planner
+from app.desktop.window.remembered_layout import RememberedLayout
+from tests.app.desktop.window.test_playback_view import recorded as recorded
+
+RIG = EXPERIMENTS.parent / "rigs" / "simulated.yaml"
+
+
+@pytest.fixture
+def shown(qapp: QApplication, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """What a window of the next day says, where `path` was open last: (exit code, kind and title, reason)."""
+    memory = tmp_path / "memory"
+    memory.mkdir()
+    monkeypatch.setattr("app.desktop.window.remembered_layout.user_config_path", lambda *_, **__: memory)
+
+    def open_again(path: Path) -> tuple[int, str, str]:
+        RememberedLayout().keep(QMainWindow(), str(path))
+        said: list[str] = []
+
+        def look(window: Window) -> None:
+            plan = window.session.plan
+            said.extend((f"{plan.kind}: {plan.experiment.title}", window.strip.reason.whole))
+            QTimer.singleShot(500, window.close)
+
+        code = open_desktop(None, None, made_window=look)
+        return code, said[0], said[1]
+
+    return open_again
+
+
+def test_it_starts_after_a_run_was_open(shown: Any, recorded: Path) -> None:
+    code, title, _ = shown(recorded)
+    assert (code, title) == (0, "REPLAY: Annular activity")
+
+
+def test_it_starts_after_a_rig_was_open(shown: Any, tmp_path: Path) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text(RIG.read_text())
+    code, title, reason = shown(own)
+    assert (code, title, reason) == (0, "SIMULATED: Annular activity", "not started")
+    assert RememberedLayout().path == own  # and once more
+
+
+def test_a_mistake_in_the_last_file_is_said_and_the_window_opens(shown: Any, tmp_path: Path) -> None:
+    bad = tmp_path / "mine.yaml"
+    bad.write_text(FIRST.read_text().replace("kind: programmed", "kind: programed"))
+    code, title, reason = shown(bad)
+    assert (code, title) == (0, "SIMULATED: Annular activity")
+    assert reason.startswith("mine.yaml, which was open last, can't be opened: ")
+    assert "programed" in reason
+
+
+def test_the_file_of_a_plan_is_the_one_that_was_opened(recorded: Path) -> None:
+    assert [planner(path, None)[0] for path in (RIG, FIRST, recorded)] == [RIG, FIRST, recorded]
