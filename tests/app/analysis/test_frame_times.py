@@ -39,7 +39,7 @@ def flown(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     fly(plan(EXPERIMENTS / "delayed_harmonic.yaml", None, (f"camera.fps={CAME_HZ:g}",)), 40.0, fast, False, "slow")
     with read_run(fast) as run:
         rig = plan_of(run.header).rig
-        asked = write(replace(rig, camera=replace(rig.camera, fps=ASKED_HZ)))
+        asked = write(replace(rig, camera=replace(rig.camera, fps=ASKED_HZ)))  # type: ignore[type-var]
         journal = Journal(path, replace(run.header, rig=asked, fps=ASKED_HZ), False, wait_s=60.0)
         blank = np.zeros((run.header.height_px, run.header.width_px), run.header.pixel_type)
         for turn in run.turns():

@@ -24,7 +24,7 @@ from app.running.plan_check import CHECKING, Checker, StillChecking, at_once, ne
 from app.running.process import Apart
 from config.refused import Refused
 from control.contract import Level
-from control.experiment import Learned
+from control.policies.learned_law import Learned
 from drivers.emulate.child import ROOT
 from tests.app.desktop.lit import arm_until_lit
 from tests.app.desktop.test_learned import RING, SETS, choose

@@ -16,7 +16,7 @@ from app.assembly.rig import Plan
 from app.desktop.forms.checkpoint_editor import CheckpointEditor
 from app.desktop.forms.form import Variant
 from app.desktop.window.session import Wiring
-from control.experiment import Learned
+from control.policies.learned_law import Learned
 from tests.app.desktop.test_learned import choose
 from tests.app.desktop.test_long_work import opened
 
