@@ -31,7 +31,19 @@ class Learned:
     card_sha256: Annotated[str, Doc("of the checkpoint that is meant, as its card states it; left out: any")] = ""
 
 
-AnyPolicy = Annotated[Programmed | Learned | Calibrating, Field(discriminator="kind")]
+@settings
+class PythonLaw:
+    """A law written in Python: a class derived from cybloids.Law. Its module runs only where a person has allowed it."""
+
+    kind: Literal["python"] = "python"
+    law: Annotated[
+        str, Doc("module:class; the file is in the experiment's folder, the working folder or on Python's path")
+    ]
+    parameters: Annotated[dict[str, float], Doc("keyword arguments of the class")] = field(default_factory=dict)
+    source_sha256: Annotated[str, Doc("of the file that is meant; left out: any")] = ""
+
+
+AnyPolicy = Annotated[Programmed | Learned | PythonLaw | Calibrating, Field(discriminator="kind")]
 
 
 @settings

@@ -1,7 +1,8 @@
-"""Each page of docs/how-to works as it is written: its files, its lines on list pages, and its commands."""
+"""Each page of docs/how-to works as it is written: its files, its lines on list pages, its cells, and its commands."""
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -50,18 +51,21 @@ def edited(text: str, diff: str) -> str:
     return text.replace(before, after)
 
 
-def laid_out(page: Path, folder: Path) -> list[list[str]]:
-    """The files of a page, written into `folder`; its commands, as words."""
-    commands = []
+def laid_out(page: Path, folder: Path) -> tuple[str, list[list[str]]]:
+    """The files of a page, written into `folder`; its cells of a notebook, as one program; its commands, as words."""
+    cells, commands = [], []
     for kind, path, text in BLOCK.findall(page.read_text(encoding="utf-8")):
         if kind == "sh":
             commands += [shlex.split(line) for line in text.splitlines()]
+            continue
+        if kind == "python" and not path:
+            cells.append(text)
             continue
         file = folder / path
         file.parent.mkdir(parents=True, exist_ok=True)
         old = file if file.exists() else ROOT / path
         file.write_text(edited(old.read_text(encoding="utf-8"), text) if kind == "diff" else text, encoding="utf-8")
-    return commands
+    return "".join(cells), commands
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -70,14 +74,22 @@ def test_a_page_works_as_it_is_written(page: Path, tmp_path: Path) -> None:
     (tmp_path / "config" / "rigs").mkdir(parents=True)
     rig = (ROOT / "config" / "rigs" / "simulated.yaml").read_text(encoding="utf-8")
     (tmp_path / "config" / "rigs" / "simulated.yaml").write_text(rig, encoding="utf-8")
-    commands = laid_out(page, tmp_path)
+    cells, commands = laid_out(page, tmp_path)
     assert commands
+    if cells:
+        (tmp_path / "cells.py").write_text(cells, encoding="utf-8")
+        run([sys.executable, "cells.py"], tmp_path)
     for program, *words in commands:
         assert program == "main.py"
-        command = [sys.executable, "overlay.py", str(ROOT), str(tmp_path), *words]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=400, check=False)
-        assert done.returncode == 0, done.stderr
-        assert "Traceback" not in done.stderr
+        run([sys.executable, "overlay.py", str(ROOT), str(tmp_path), *words], tmp_path)
+
+
+def run(command: list[str], folder: Path) -> None:
+    """A program in a folder, with the project on its path, without an error."""
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=400, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_page_that_does_not_fit_the_project_is_found() -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from app.assembly.correction_images import correction_of
+from app.assembly.python_law import build_law
 from app.assembly.rig import Plan, RecordedRig, Rig, field_um, shortest_delay_s
 from config.geometry import Affine
 from config.refused import Refused
 from control.allocate import LightModel
 from control.contract import Classifier, Policy, Tracker
-from control.experiment import Experiment, Learned, Programmed
+from control.experiment import Experiment, Learned, Programmed, PythonLaw
 from control.limits import Limits
 from control.loop import Machine
 from control.policies.calibrating import Calibrating, calibrating
@@ -104,8 +107,12 @@ def build_policy(made: Plan, light: LightModel, source: str) -> Policy:
     low_um, high_um = field_um(rig)
     if isinstance(law, Calibrating):
         return calibrating(law, low_um, high_um, rig.optics.waist_um)
-    refuse_short_delays(law, rig, source)
     middle_um = ((low_um[0] + high_um[0]) / 2.0, (low_um[1] + high_um[1]) / 2.0)
+    if isinstance(law, PythonLaw):
+        written = build_law(law, made.folder, rig.plant, middle_um, source)
+        _refuse_early(((f"delays_s of the law '{law.law}'", delay_s) for delay_s in written.law.delays_s), rig, source)
+        return written
+    refuse_short_delays(law, rig, source)
     if made.experiment.mode == "steered":
         trap = made.experiment.trap
         if trap.predict:
@@ -161,10 +168,15 @@ def ready_for_learned() -> None:
 
 def refuse_short_delays(law: Programmed, rig: Rig, source: str) -> None:
     """Raises Refused if a delay would need a position that was not yet seen."""
+    _refuse_early(((f"policy.forces.{at}.delay_s", force.delay_s) for at, force in enumerate(law.forces)), rig, source)
+
+
+def _refuse_early(delays_s: Iterable[tuple[str, float | None]], rig: Rig, source: str) -> None:
+    """Raises Refused if one of these delays, each with its name, is too short; None is no delay."""
     bound_s = shortest_delay_s(rig)
-    for index, force in enumerate(law.forces):
-        if force.delay_s is not None and force.delay_s < bound_s:
+    for name, delay_s in delays_s:
+        if delay_s is not None and delay_s < bound_s:
             raise Refused(
-                f"{source}: policy.forces.{index}.delay_s is {force.delay_s:g} s, and on this rig it can't be less "
+                f"{source}: {name} is {delay_s:g} s, and on this rig it can't be less "
                 f"than {bound_s:.4g} s (latency and half a frame); leave it out for the newest position seen"
             )

@@ -15,13 +15,13 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from app.assembly.machine import build_light, build_machine, needs_network, refuse_ignored_settings, refuse_short_delays
-from app.assembly.plan import flyable
+from app.assembly.plan import flyable, pinned
 from app.assembly.rig import Plan
 from app.console.error_words import sentence
 from app.running.process_side import PlanTexts
 from config.reader import read
 from config.refused import Refused
-from control.experiment import Learned, Programmed
+from control.experiment import Learned, Programmed, PythonLaw
 
 STANDS_S = 2.0  # a refusal is asked for anew after so long: the file may have been mended
 CHECKING = "the network is being loaded and checked"
@@ -40,6 +40,8 @@ def at_once(made: Plan, source: str) -> Plan:
     law = made.experiment.policy
     if isinstance(law, Programmed):
         refuse_short_delays(law, made.rig, source)
+    if isinstance(law, PythonLaw):
+        return pinned(made, source)
     if not isinstance(law, Learned) or law.card_sha256:
         return made
     stated = read(made.folder / law.checkpoint).data.get("card_sha256")

@@ -16,6 +16,7 @@ from PyQt6.QtWidgets import QApplication, QMainWindow
 
 from app.assembly.given_keys import GONE
 from app.assembly.plan import unpinned
+from app.assembly.python_law import NotAllowed
 from app.assembly.rig import EXPERIMENTS, Plan
 from app.assembly.stated_by_recording import KEYS, SCALE, channels_to_choose, value_at, with_told
 from app.console.error_words import sentence
@@ -36,6 +37,7 @@ from app.desktop.window.layout import lay_out
 from app.desktop.window.live_view import Watching
 from app.desktop.window.playback_controls import Transport
 from app.desktop.window.playback_view import PlaybackView
+from app.desktop.window.python_permission import PythonPermission
 from app.desktop.window.refresh_timer import Pulse
 from app.desktop.window.remembered_layout import RememberedLayout
 from app.desktop.window.session import NOT_WHILE_RECORDING, Session, save_experiment
@@ -101,6 +103,7 @@ class Window(QMainWindow):
         self.taking = Taking(self.judging.image, runs)
         self.actions_bar = Actions(self)
         self.asking = Asking(self, self._told)
+        self.permission = PythonPermission(self.asking)
         self.reading: Reading | None = None  # of a file that was opened, and is not shown yet
         self._resumed: Unsaved | None = None  # the edits that go with it
         self._done: Callable[[], None] | None = None  # the step of the stack of edits that goes with it
@@ -153,6 +156,7 @@ class Window(QMainWindow):
         self.taking.said.connect(lambda said: self.status.showMessage(said, 6000))
         self.devices.changed.connect(self.change_rig)
         self.tuning.used.connect(lambda edits: self.change_rig(edits, False))
+        self.panel.not_allowed.connect(lambda refused: self.permission.ask_once(refused, self.panel.refresh))
         self.panel.list.chosen.connect(self.open)
         self.panel.list.saved.connect(self.save)
         self.panel.list.resumed.connect(self.resume)
@@ -387,6 +391,7 @@ class Window(QMainWindow):
         self.reading = None
         self.status.clearMessage()
         self.panel.list.show_title(self.session.plan.experiment.title)
+        resumed = self._resumed
         channels = channels_to_choose(error) if isinstance(error, Refused) and self._resumed is None else 0
         if channels:
             self.status.showMessage(str(error))
@@ -395,6 +400,8 @@ class Window(QMainWindow):
             )
         else:
             self.trouble(str(error))
+            if isinstance(error, NotAllowed):
+                self.permission.ask(error, lambda: self.open(path, resumed))
 
     def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:
         data = event.mimeData() if event is not None else None

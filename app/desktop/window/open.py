@@ -11,6 +11,7 @@ from typing import Any
 
 from app.assembly.open import open_instrument
 from app.assembly.plan import Check, flyable, plan
+from app.assembly.python_law import NotAllowed
 from app.assembly.replay_plan import plan_replay
 from app.assembly.rig import EXPERIMENTS, Plan
 from app.console.terminal import say
@@ -45,7 +46,7 @@ def open_desktop(
     if picture is not None:
         os.environ["QT_QPA_PLATFORM"] = "offscreen"
     named = rig is not None or experiment is not None
-    opened = planner(rig, experiment, sets, at_once) if named else None  # refused before there is a window
+    opened = _read(rig, experiment, sets, picture) if named else None  # refused before there is a window
     app = application()
     from PyQt6 import sip
     from PyQt6.QtCore import QTimer
@@ -58,7 +59,7 @@ def open_desktop(
     memory = RememberedLayout() if picture is None else None
     if memory is not None and rig is None and experiment is None:
         experiment = memory.experiment
-    path, made = opened or planner(rig, experiment, sets, at_once)
+    path, made = opened or _asked(rig, experiment, sets, named)
     session = Session(made, Wiring(apart=open_instrument))
     window = Window(session, path, RUNS, lambda file, *more: planner(file, None, (*sets, *more), at_once)[1], memory)
     sys.excepthook = _hook(window)
@@ -81,6 +82,33 @@ def open_desktop(
         with signals.held():
             window.close()
         sip.delete(window)  # before the QApplication, whatever order Python would take at its end
+
+
+def _read(
+    rig: Path | None, experiment: Path | None, sets: tuple[str, ...], picture: Path | None
+) -> tuple[Path, Plan] | None:
+    """`planner`; None where a person has to be asked for a permission, unless there is only a picture. Raises Refused."""
+    try:
+        return planner(rig, experiment, sets, at_once)
+    except NotAllowed:
+        if picture is not None:
+            raise
+        return None
+
+
+def _asked(rig: Path | None, experiment: Path | None, sets: tuple[str, ...], named: bool) -> tuple[Path, Plan]:
+    """`planner`; a dialog asks for permission where a Python file is to run. Raises Refused.
+
+    Without it, a file that was not `named` but open last is left, and the first experiment is opened.
+    """
+    from app.desktop.window.python_permission import with_permission
+
+    try:
+        return with_permission(lambda: planner(rig, experiment, sets, at_once))
+    except NotAllowed:
+        if named:
+            raise
+        return planner(None, None, sets, at_once)
 
 
 def application() -> Any:
