@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -42,6 +43,18 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
+# A program that runs the cells of a page in a kernel, each as a cell of its own.
+NOTEBOOK = """
+import json
+
+import nbclient
+import nbformat
+
+cells = [nbformat.v4.new_code_cell(text) for text in json.load(open("cells.json"))]
+nbclient.NotebookClient(nbformat.v4.new_notebook(cells=cells), timeout=300, kernel_name="python3").execute()
+"""
+
+
 def edited(text: str, diff: str) -> str:
     """The text after a change: lines with ' ' stay, those with '-' go, those with '+' come."""
     lines = diff.splitlines()
@@ -51,9 +64,10 @@ def edited(text: str, diff: str) -> str:
     return text.replace(before, after)
 
 
-def laid_out(page: Path, folder: Path) -> tuple[str, list[list[str]]]:
-    """The files of a page, written into `folder`; its cells of a notebook, as one program; its commands, as words."""
-    cells, commands = [], []
+def laid_out(page: Path, folder: Path) -> tuple[list[str], list[list[str]]]:
+    """The files of a page, written into `folder`; its cells of a notebook; its commands, as words."""
+    cells: list[str] = []
+    commands: list[list[str]] = []
     for kind, path, text in BLOCK.findall(page.read_text(encoding="utf-8")):
         if kind == "sh":
             commands += [shlex.split(line) for line in text.splitlines()]
@@ -65,7 +79,7 @@ def laid_out(page: Path, folder: Path) -> tuple[str, list[list[str]]]:
         file.parent.mkdir(parents=True, exist_ok=True)
         old = file if file.exists() else ROOT / path
         file.write_text(edited(old.read_text(encoding="utf-8"), text) if kind == "diff" else text, encoding="utf-8")
-    return "".join(cells), commands
+    return cells, commands
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -77,7 +91,7 @@ def test_a_page_works_as_it_is_written(page: Path, tmp_path: Path) -> None:
     cells, commands = laid_out(page, tmp_path)
     assert commands
     if cells:
-        (tmp_path / "cells.py").write_text(cells, encoding="utf-8")
+        (tmp_path / "cells.py").write_text("".join(cells), encoding="utf-8")
         run([sys.executable, "cells.py"], tmp_path)
     for program, *words in commands:
         assert program == "main.py"
@@ -90,6 +104,17 @@ def run(command: list[str], folder: Path) -> None:
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=400, check=False)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_notebook_runs_in_a_kernel(tmp_path: Path) -> None:
+    pytest.importorskip("nbclient")
+    pytest.importorskip("ipykernel")
+    (tmp_path / "config" / "rigs").mkdir(parents=True)
+    cells, _ = laid_out(ROOT / "docs" / "how-to" / "notebook.md", tmp_path)
+    (tmp_path / "cells.json").write_text(json.dumps(cells), encoding="utf-8")
+    (tmp_path / "notebook.py").write_text(NOTEBOOK, encoding="utf-8")
+    run([sys.executable, "notebook.py"], tmp_path)
+    assert (tmp_path / "swirl.h5").exists()
 
 
 def test_a_page_that_does_not_fit_the_project_is_found() -> None:

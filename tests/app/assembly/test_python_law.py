@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import re
 from pathlib import Path
 
 import pytest
 
 import cybloids as cy
 import main
+from app.analysis.run_description import info, text
 from app.assembly.plan import plan, planned, unpinned
 from app.assembly.python_law import NotAllowed, allow, allowed, give
 from app.commands.verify import verified
@@ -56,6 +58,7 @@ def test_a_run_verifies_only_with_the_source_that_flew(tmp_path: Path) -> None:
     allow(["my_laws"])
     run = flown(lay_out(tmp_path))
     assert verified(run, silent)
+    assert re.search(r"^law +my_laws:Spring \([0-9a-f]{12}\)$", text(info(run)), re.M)
     (tmp_path / "my_laws.py").write_text(SPRING.replace("-self.stiffness", "+self.stiffness"), encoding="utf-8")
     with pytest.raises(Refused, match=r"my_laws\.py: the source of the law 'my_laws:Spring' is not the one") as refused:
         verified(run, silent)
