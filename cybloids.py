@@ -112,8 +112,8 @@ def run(
     Returns:
         The open run; its `summary` has turns and latencies.
 
-    Raises Refused, and Fault where a device failed, the interlock tripped, or most turns are missing; the sentence names
-    the record.
+    Raises Refused, and Fault where a device failed, the interlock tripped, or most turns are missing; the sentence
+    names the record.
     """
     if armed is None and not plan.rig.simulated:
         raise Refused(f"{plan.rig.title}: this laser is real; give armed=True to arm it, or armed=False to watch only")
@@ -248,7 +248,9 @@ def _in_yaml(value: Any) -> str:
     try:
         return json.dumps(value, default=lambda one: np.asarray(one).tolist())
     except (TypeError, ValueError, AttributeError):
-        raise Refused(f"sets: found {type(value).__name__}, where a number, a text, a list or a mapping is needed") from None
+        raise Refused(
+            f"sets: found {type(value).__name__}, where a number, a text, a list or a mapping is needed"
+        ) from None
 
 
 def _positive(value: float, name: str) -> float:

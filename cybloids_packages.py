@@ -1,4 +1,4 @@
-"""Whether Python finds the packages of Cybloids: a file of the same name, as config.py in the working folder, hides one."""
+"""Whether Python finds the packages of Cybloids: a file of the same name in the working folder hides one."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ def _sentence(name: str, hiding: str) -> str:
         return f"the package '{name}' of Cybloids is missing in {FOLDER}: install Cybloids again"
     if name in sys.modules:
         return (
-            f"'{name}' was imported from {hiding} before, and hides the package '{name}' of Cybloids: rename that file, "
-            "and start Python again"
+            f"'{name}' was imported from {hiding} before, and hides the package '{name}' of Cybloids: rename that "
+            "file, and start Python again"
         )
     return (
-        f"{hiding} hides the package '{name}' of Cybloids: rename that file, or start Python in another folder (the "
-        "command cybloids is not affected)"
+        f"{hiding} hides the package '{name}' of Cybloids: rename that file, or start Python in another folder "
+        "(the command cybloids is not affected)"
     )

@@ -33,7 +33,7 @@ class Learned:
 
 @settings
 class PythonLaw:
-    """A law written in Python: a class derived from cybloids.Law. Its module runs only where a person has allowed it."""
+    """A law written in Python: a class derived from cybloids.Law. Its file runs only where a person has allowed it."""
 
     kind: Literal["python"] = "python"
     law: Annotated[

@@ -1,4 +1,4 @@
-"""A file that hides a package of Cybloids is named in one sentence; the program that is started by its path is not affected."""
+"""A file that hides a package of Cybloids is named in one sentence. The program started by its path is not affected."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ def test_a_file_that_hides_a_package_is_named(tmp_path: Path, file: str) -> None
     (tmp_path / file).parent.mkdir(exist_ok=True)
     (tmp_path / file).write_text("raise AssertionError('it was run')\n")
     name = Path(file).parts[0].removesuffix(".py")
-    said = f"{tmp_path / file} hides the package '{name}' of Cybloids: rename that file, or start Python in another folder"
+    said = (
+        f"{tmp_path / file} hides the package '{name}' of Cybloids: rename that file, or start Python in another folder"
+    )
     imported = python(tmp_path, "-c", "import cybloids")
     assert imported.returncode == 1
     last = imported.stderr.strip().splitlines()[-1]
@@ -66,5 +68,5 @@ def test_the_program_and_folders_without_code_are_not_affected(tmp_path: Path) -
 def test_nothing_is_hidden_here(monkeypatch: pytest.MonkeyPatch) -> None:
     require_own_packages()
     monkeypatch.setattr(cybloids_packages, "PACKAGES", ("no_such_package_of_ours",))
-    with pytest.raises(HiddenPackage, match="is missing in .*: install Cybloids again"):
+    with pytest.raises(HiddenPackage, match=r"is missing in .*: install Cybloids again"):
         require_own_packages()

@@ -1,4 +1,4 @@
-"""The wheel has all modules, settings files and checkpoints of the repository, and the command `cybloids` works from it."""
+"""The wheel has all modules, settings files and checkpoints of the repository, and its command `cybloids` works."""
 
 from __future__ import annotations
 
@@ -98,7 +98,10 @@ def test_the_command_works_beside_files_of_our_names(installed: Path, tmp_path: 
     assert made.returncode == 0, made.stderr
     assert (folder / "lab" / "experiments" / "ring_crystal.yaml").is_file()
     again = cybloids(installed, folder, "new", "lab")
-    assert (again.returncode, again.stderr) == (2, "cybloids: lab: this folder is not empty (needed: a new one, or an empty one)\n")
+    assert (again.returncode, again.stderr) == (
+        2,
+        "cybloids: lab: this folder is not empty (needed: a new one, or an empty one)\n",
+    )
     env = {**os.environ, "PYTHONPATH": str(installed / "site")}
     notebook = subprocess.run(
         [sys.executable, "-c", "import cybloids"], cwd=folder, env=env, capture_output=True, text=True, check=False

@@ -77,8 +77,8 @@ class RecordedRun:
     def tracks(self) -> pd.DataFrame:
         """A row a particle and frame, as `export` writes it.
 
-        Columns: frame, time_s, particle, x, y (px, as trackpy wants them), x_um, y_um, mass, size, ecc, signal, raw_mass, ep,
-        state, species, species_age, cell, carried (no law has moved it there), turn.
+        Columns: frame, time_s, particle, x, y (px, as trackpy wants them), x_um, y_um, mass, size, ecc, signal,
+        raw_mass, ep, state, species, species_age, cell, carried (no law has moved it there), turn.
         """
         return self.table("tracks")
 

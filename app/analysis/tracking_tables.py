@@ -54,7 +54,7 @@ def link(features: pd.DataFrame, s: Tracking) -> pd.DataFrame:
     table = features.sort_values("frame", kind="stable").reset_index(drop=True)
     memory, particle = LinkMemory(), np.zeros(len(table), np.int64)
     for number, rows in table.groupby("frame", sort=True).indices.items():
-        place_px = table.loc[rows, ["x", "y"]].to_numpy(np.float64)
+        place_px = np.ascontiguousarray(table.loc[rows, ["x", "y"]].to_numpy(np.float64))
         memory, linked = linked_frame(led(memory, int(number), s), int(number), place_px, s, rules=NEWEST)
         particle[rows] = linked.particle
     return table.assign(particle=particle)
@@ -93,10 +93,11 @@ def _columns(found: Features) -> dict[str, NDArray[np.float64]]:
 
 def _grey(image: NDArray[Any], title: str) -> NDArray[Any]:
     """The image, if it is one of grey levels. Raises Refused."""
-    grey = np.ascontiguousarray(image)
+    grey = np.ascontiguousarray(image).view()
+    grey.setflags(write=False)  # as a camera's frame: the same compiled kernels
     if grey.ndim != 2 or not grey.size or (grey.dtype.kind != "f" and grey.dtype not in (np.uint8, np.uint16)):
         raise Refused(
-            f"{title}: found an array of shape {grey.shape} and type {grey.dtype} (needed: [height, width] of uint8, uint16 "
-            "or float)"
+            f"{title}: found an array of shape {grey.shape} and type {grey.dtype} (needed: [height, width] of uint8, "
+            "uint16 or float)"
         )
     return grey

@@ -1,7 +1,7 @@
 """A law in a Python file: found, compared with its SHA-256, and run only where a person has allowed its module.
 
-A permission counts for one process. It comes from the command line, from a program that calls cybloids, or from a press in the
-window; no file can give it.
+A permission counts for one process. It comes from the command line, from a program that calls cybloids, or from a
+press in the window; no file can give it.
 """
 
 from __future__ import annotations
@@ -111,8 +111,8 @@ def found(law: PythonLaw, folder: Path, source: str) -> LawSource:
     path = _path_of(module, folder, law.law, source)
     if not any(module == one or module.startswith(f"{one}.") for one in _allowed):
         raise NotAllowed(
-            f"{source}: the law '{law.law}' would run the Python file {path}, and a file alone never runs code; read it, "
-            f"and allow it with --allow-python {module}, or in Python with allow_python=['{module}']",
+            f"{source}: the law '{law.law}' would run the Python file {path}, and a file alone never runs code; read "
+            f"it, and allow it with --allow-python {module}, or in Python with allow_python=['{module}']",
             module, path,
         )  # fmt: skip
     here = LawSource(module, name, path, read_text(path, LARGEST_FILE, "a Python file").removeprefix("\ufeff"))

@@ -225,7 +225,13 @@ def refuse_unconfirmed(made: Plan, armed: bool) -> None:
 
 
 def _fly(
-    instrument: Instrument, recorder: Recorder, seconds: float | None, out: Path | None, title: str, armed: bool, bar: Bar
+    instrument: Instrument,
+    recorder: Recorder,
+    seconds: float | None,
+    out: Path | None,
+    title: str,
+    armed: bool,
+    bar: Bar,
 ) -> dict[str, Any]:
     watch = Stopwatch()
     last_s = float("inf") if seconds is None else instrument.clock.now_s() + seconds  # a rig may take seconds to open

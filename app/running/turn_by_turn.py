@@ -27,8 +27,8 @@ CLOSED = "this rig is not open; use it in a block: with cybloids.open(plan) as r
 class LiveRig:
     """An open rig. The block `with cybloids.open(plan) as rig` opens it, and closes it, dark, however the block ends.
 
-    It is dark until `arm`. Orders are obeyed in the next turn. While the program asks for no turn, the last command acts
-    until the rig's guard darkens it (`loop.stale_periods` frame periods); a simulated rig in lockstep waits.
+    It is dark until `arm`. Orders are obeyed in the next turn. While the program asks for no turn, the last command
+    acts until the rig's guard darkens it (`loop.stale_periods` frame periods); a simulated rig in lockstep waits.
 
     Attributes:
         plan: as it is in force.

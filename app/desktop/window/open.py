@@ -87,7 +87,7 @@ def open_desktop(
 def _read(
     rig: Path | None, experiment: Path | None, sets: tuple[str, ...], picture: Path | None
 ) -> tuple[Path, Plan] | None:
-    """`planner`; None where a person has to be asked for a permission, unless there is only a picture. Raises Refused."""
+    """`planner`; None where a person has to be asked first, which needs more than a picture. Raises Refused."""
     try:
         return planner(rig, experiment, sets, at_once)
     except NotAllowed:

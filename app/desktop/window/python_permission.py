@@ -1,4 +1,4 @@
-"""Whether the Python file of a law may run: a person presses a button below its path. No file can give this permission."""
+"""Whether the Python file of a law may run: a person presses a button below its path. No file gives this permission."""
 
 from __future__ import annotations
 

@@ -136,7 +136,9 @@ def test_a_python_law_is_steered(tmp_path: Path) -> None:
         plan(lay_out(tmp_path), None, ["mode=landscape"])
 
 
-@pytest.mark.parametrize(("law", "said"), [("Broken", r"ZeroDivisionError: .*my_laws\.py, line \d+"), ("Flat", "shape")])
+@pytest.mark.parametrize(
+    ("law", "said"), [("Broken", r"ZeroDivisionError: .*my_laws\.py, line \d+"), ("Flat", "shape")]
+)
 def test_an_error_in_flight_ends_the_run_dark_in_one_sentence(tmp_path: Path, law: str, said: str) -> None:
     allow(["my_laws"])
     with pytest.raises(Fault, match=said):

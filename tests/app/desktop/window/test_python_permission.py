@@ -75,7 +75,12 @@ def test_a_law_that_is_applied_in_flight_runs_in_the_loop_s_process(
     window.session.record(tmp_path / "run.h5")
     qtbot.waitUntil(lambda: not window.session.asked_to_record)
     data = window.panel.data()
-    policy = {"kind": "python", "law": "my_laws:Spring", "parameters": {"stiffness_pn_per_um": 0.05}, "source_sha256": ""}
+    policy = {
+        "kind": "python",
+        "law": "my_laws:Spring",
+        "parameters": {"stiffness_pn_per_um": 0.05},
+        "source_sha256": "",
+    }
     window.panel.show_data({**data, "policy": policy})
     assert window.asking.isVisible()
     assert str(tmp_path / "my_laws.py") in asked(window)
@@ -83,7 +88,9 @@ def test_a_law_that_is_applied_in_flight_runs_in_the_loop_s_process(
     window.asking.use.click()
     assert window.panel.apply_button.isEnabled()
     window.panel.apply_button.click()
-    qtbot.waitUntil(lambda: any(order.kind == "APPLY" for _, turn in window.session.live.recent() for order in turn.orders))
+    qtbot.waitUntil(
+        lambda: any(order.kind == "APPLY" for _, turn in window.session.live.recent() for order in turn.orders)
+    )
     qtbot.wait(200)
     assert window.session.newest.level is Level.ARMED, window.session.newest.reason
     window.session.record(None)
