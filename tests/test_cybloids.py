@@ -133,7 +133,12 @@ def test_an_error_in_the_block_leaves_it_dark_and_the_record_whole(tmp_path: Pat
             assert rig._instrument is not None
             beam: Any = rig._instrument.beam
             real = beam.close
-            beam.close = lambda: (closed.append(True), real())
+
+            def close() -> None:
+                closed.append(True)
+                real()
+
+            beam.close = close
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -231,8 +236,11 @@ def test_progress_is_one_line_where_there_is_no_terminal(tmp_path: Path, capsys:
 
 
 def test_tracking_without_a_loop_is_that_of_the_loop(run: cy.Run) -> None:
-    settings = {"diameter_px": run.plan.rig.tracking.diameter_px, "minmass": run.plan.rig.tracking.minmass}
-    linking = {"search_px": run.plan.rig.tracking.search_px, "memory": run.plan.rig.tracking.memory}
+    settings: dict[str, Any] = {
+        "diameter_px": run.plan.rig.tracking.diameter_px,
+        "minmass": run.plan.rig.tracking.minmass,
+    }
+    linking: dict[str, Any] = {"search_px": run.plan.rig.tracking.search_px, "memory": run.plan.rig.tracking.memory}
     frames = np.array([turn.frame.image for turn in run.turns(0, 12) if turn.frame is not None])
     found = cy.batch(frames, **settings, **linking)
     recorded = run.tracks[run.tracks["turn"] < 12].reset_index(drop=True)

@@ -53,7 +53,8 @@ def link(features: pd.DataFrame, s: Tracking) -> pd.DataFrame:
             raise Refused(f"link: the table needs a column '{name}' of finite numbers")
     table = features.sort_values("frame", kind="stable").reset_index(drop=True)
     memory, particle = LinkMemory(), np.zeros(len(table), np.int64)
-    for number, rows in table.groupby("frame", sort=True).indices.items():
+    frames: Any = table.groupby("frame", sort=True).indices
+    for number, rows in frames.items():
         place_px = np.ascontiguousarray(table.loc[rows, ["x", "y"]].to_numpy(np.float64))
         memory, linked = linked_frame(led(memory, int(number), s), int(number), place_px, s, rules=NEWEST)
         particle[rows] = linked.particle

@@ -26,14 +26,16 @@ PLACE_UM = np.array([[9.0, 11.0], [12.5, 12.0], [10.0, 15.0]])
 
 class Spring(Law):
     def force_pn(self, now: Now) -> Floats:
-        return -STIFFNESS * (now.position_um - np.asarray(MIDDLE_UM))
+        pulled_pn: Floats = -STIFFNESS * (now.position_um - np.asarray(MIDDLE_UM))
+        return pulled_pn
 
 
 class Late(Law):
     delays_s = (0.1, 0.3)
 
     def force_pn(self, now: Now) -> Floats:
-        return now.past_um(0.3) - now.past_um(0.1)
+        gone_um: Floats = now.past_um(0.3) - now.past_um(0.1)
+        return gone_um
 
 
 class Any_(Law):

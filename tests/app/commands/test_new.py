@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 from app.assembly.plan import plan
 from app.assembly.rig import EXPERIMENTS, RIGS
-from app.commands import new
 from app.commands.new import new_folder
 from config.refused import Refused
 
@@ -46,14 +46,14 @@ def test_a_copy_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Mo
     folder = tmp_path / "lab"
     if there:
         folder.mkdir()
-    real, count = new.shutil.copyfile, iter(range(9))
+    real, count = shutil.copyfile, iter(range(9))
 
     def full(source: Path, target: Path) -> object:
         if next(count) == 5:
             raise OSError(28, "No space left on device")
         return real(source, target)
 
-    monkeypatch.setattr(new.shutil, "copyfile", full)
+    monkeypatch.setattr(shutil, "copyfile", full)
     with pytest.raises(Refused, match=r"this folder can't be made \(No space left on device\)"):
         new_folder(folder)
     assert [path.name for path in tmp_path.iterdir()] == (["lab"] if there else [])
@@ -70,7 +70,7 @@ def test_a_folder_that_can_not_be_moved_in_takes_the_others_back(
             raise OSError(16, "Device or resource busy")
         real(source, target)
 
-    monkeypatch.setattr(new.os, "rename", busy)
+    monkeypatch.setattr(os, "rename", busy)
     with pytest.raises(Refused, match="busy"):
         new_folder(tmp_path)
     assert list(tmp_path.iterdir()) == []

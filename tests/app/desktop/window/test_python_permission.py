@@ -44,6 +44,18 @@ def asked(window: Window) -> str:
     return " ".join(label.text() for label in window.asking.findChildren(QLabel))
 
 
+def run_it(window: Window) -> None:
+    """Press the question's button."""
+    assert window.asking.use is not None
+    window.asking.use.click()
+
+
+def applied(window: Window) -> bool:
+    """Whether a turn has taken an APPLY."""
+    live = window.session.live
+    return live is not None and any(order.kind == "APPLY" for _, turn in live.recent() for order in turn.orders)
+
+
 def test_an_opened_experiment_asks_with_the_path_of_its_file(window: Window, qtbot: QtBot, tmp_path: Path) -> None:
     experiment = lay_out(tmp_path / "lab", source=MARK + SPRING)
     window.open(experiment)
@@ -56,7 +68,7 @@ def test_an_opened_experiment_asks_with_the_path_of_its_file(window: Window, qtb
     assert not (tmp_path / "lab" / "it_ran").exists()
     window.open(experiment)
     qtbot.waitUntil(lambda: window.reading is None)
-    window.asking.use.click()
+    run_it(window)
     qtbot.waitUntil(lambda: window.reading is None and window.path == experiment)
     assert (tmp_path / "lab" / "it_ran").exists()
     assert isinstance(window.session.plan.experiment.policy, PythonLaw)
@@ -85,14 +97,14 @@ def test_a_law_that_is_applied_in_flight_runs_in_the_loop_s_process(
     assert window.asking.isVisible()
     assert str(tmp_path / "my_laws.py") in asked(window)
     assert not window.panel.apply_button.isEnabled()
-    window.asking.use.click()
+    run_it(window)
     assert window.panel.apply_button.isEnabled()
     window.panel.apply_button.click()
-    qtbot.waitUntil(
-        lambda: any(order.kind == "APPLY" for _, turn in window.session.live.recent() for order in turn.orders)
-    )
+    qtbot.waitUntil(lambda: applied(window))
     qtbot.wait(200)
-    assert window.session.newest.level is Level.ARMED, window.session.newest.reason
+    newest = window.session.newest
+    assert newest is not None
+    assert newest.level is Level.ARMED, newest.reason
     window.session.record(None)
     qtbot.waitUntil(lambda: not window.session.asked_to_record and not window.session.recording)
     window.close()
