@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -90,7 +91,7 @@ def test_a_page_works_as_it_is_written(page: Path, tmp_path: Path) -> None:
     (tmp_path / "config" / "rigs" / "simulated.yaml").write_text(rig, encoding="utf-8")
     cells, commands = laid_out(page, tmp_path)
     assert commands
-    if cells:
+    if cells and find_spec("nbclient") is None:  # else they run in a kernel, below
         (tmp_path / "cells.py").write_text("".join(cells), encoding="utf-8")
         run([sys.executable, "cells.py"], tmp_path)
     for program, *words in commands:
