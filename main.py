@@ -1,4 +1,4 @@
-"""Cybloids: the command line. One short function a verb; nobody imports this file."""
+"""Cybloids: the command line. One short function a verb; the program `cybloids` calls `main`, and no package does."""
 
 from __future__ import annotations
 
@@ -11,6 +11,14 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+
+from cybloids_packages import HiddenPackage, require_own_packages
+
+try:
+    require_own_packages()
+except HiddenPackage as hidden:
+    print(f"cybloids: {hidden}", file=sys.stderr)
+    sys.exit(2)
 
 from app.console.options import LARGEST_SEED, LONGEST_S, number, path, whole
 from app.console.output_files import require_outputs
@@ -27,6 +35,10 @@ class Verb(TyperCommand):
     def invoke(self, ctx: Any) -> Any:
         """Raises Refused where an output is an input, another output or a run, or can't be made."""
         require_outputs(self.name or "", ctx.params)
+        if modules := ctx.params.get("allow_python"):
+            from app.assembly.python_law import allow
+
+            allow(modules)
         return super().invoke(ctx)
 
 
@@ -80,6 +92,10 @@ Sets = Annotated[list[str] | None, typer.Option("--set", help="key=value, as in 
 RigFile = Annotated[
     Path | None, typer.Option("--rig", help="rig file; else the one that the experiment names", parser=path("--rig"))
 ]
+AllowPython = Annotated[
+    list[str] | None,
+    typer.Option("--allow-python", help="module whose law may run, as my_laws; may be repeated"),
+]
 
 
 @app.command()
@@ -100,6 +116,7 @@ def desktop(
     seconds: Annotated[
         float, typer.Option("--seconds", help="with --picture: run for so long first", parser=SECONDS)
     ] = 20.0,
+    allow_python: AllowPython = None,
 ) -> None:
     """Open the window (the default).
 
@@ -122,6 +139,19 @@ def demo() -> None:
 
 
 @app.command()
+def new(
+    folder: Annotated[Path, typer.Argument(help="folder to make, or an empty one", parser=path("folder"))],
+) -> None:
+    """Copy the rigs, the experiments and the networks that come with the program into a folder, to edit them there.
+
+    Example: main.py new my_lab
+    """
+    from app.commands.new import new_folder
+
+    new_folder(folder)
+
+
+@app.command()
 def run(
     experiment: Annotated[Path, typer.Argument(help="experiment file", parser=path("run"))],
     rig: RigFile = None,
@@ -136,6 +166,7 @@ def run(
     frames: Annotated[bool, typer.Option("--frames/--no-frames", help="keep the camera frames in the run file")] = True,
     armed: Annotated[bool, typer.Option("--armed/--dark", help="dark: watch only, the laser is never armed")] = True,
     json: Json = None,
+    allow_python: AllowPython = None,
 ) -> None:
     """Run an experiment without a window.
 
@@ -162,6 +193,7 @@ def replay(
     out: Out = None,
     frames: Annotated[bool, typer.Option("--frames/--no-frames", help="copy the frames into the run file")] = False,
     json: Json = None,
+    allow_python: AllowPython = None,
 ) -> None:
     """Send recorded frames through tracking, policy, limits, interlock and a simulated deflector.
 
@@ -175,7 +207,7 @@ def replay(
 
 
 @app.command()
-def verify(run: RunFile, json: Json = None) -> None:
+def verify(run: RunFile, json: Json = None, allow_python: AllowPython = None) -> None:
     """Put a run through the same machine again: equal, or the first turn that differs and how.
 
     Example: main.py verify runs/annular_activity.h5

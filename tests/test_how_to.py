@@ -1,11 +1,14 @@
-"""Each page of docs/how-to works as it is written: its files, its lines on list pages, and its commands."""
+"""Each page of docs/how-to works as it is written: its files, its lines on list pages, its cells, and its commands."""
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shlex
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +47,18 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
+# A program that runs the cells of a page in a kernel, each as a cell of its own.
+NOTEBOOK = """
+import json
+
+import nbclient
+import nbformat
+
+cells = [nbformat.v4.new_code_cell(text) for text in json.load(open("cells.json"))]
+nbclient.NotebookClient(nbformat.v4.new_notebook(cells=cells), timeout=300, kernel_name="python3").execute()
+"""
+
+
 def edited(text: str, diff: str) -> str:
     """The text after a change: lines with ' ' stay, those with '-' go, those with '+' come."""
     lines = diff.splitlines()
@@ -53,20 +68,24 @@ def edited(text: str, diff: str) -> str:
     return text.replace(before, after)
 
 
-def laid_out(page: Path, folder: Path) -> list[list[str]]:
-    """The files of a page, written into `folder`; its commands, as words."""
-    commands = []
+def laid_out(page: Path, folder: Path) -> tuple[list[str], list[list[str]]]:
+    """The files of a page, written into `folder`; its cells of a notebook; its commands, as words."""
+    cells: list[str] = []
+    commands: list[list[str]] = []
     for kind, path, text in BLOCK.findall(page.read_text(encoding="utf-8")):
         if kind == "toml":
             continue
         if kind == "sh":
             commands += [shlex.split(line) for line in text.splitlines()]
             continue
+        if kind == "python" and not path:
+            cells.append(text)
+            continue
         file = folder / path
         file.parent.mkdir(parents=True, exist_ok=True)
         old = file if file.exists() else ROOT / path
         file.write_text(edited(old.read_text(encoding="utf-8"), text) if kind == "diff" else text, encoding="utf-8")
-    return commands
+    return cells, commands
 
 
 def with_marks(page: Path) -> Any:
@@ -82,14 +101,33 @@ def test_a_page_works_as_it_is_written(page: Path, tmp_path: Path) -> None:
     (tmp_path / "config" / "rigs" / "simulated.yaml").write_text(rig, encoding="utf-8")
     for name in " ".join(NEEDS.findall(page.read_text(encoding="utf-8"))).split():
         laid_out(page.with_name(name), tmp_path)
-    commands = laid_out(page, tmp_path)
+    cells, commands = laid_out(page, tmp_path)
     assert commands
+    if cells and find_spec("nbclient") is None:  # else they run in a kernel, below
+        (tmp_path / "cells.py").write_text("".join(cells), encoding="utf-8")
+        run([sys.executable, "cells.py"], tmp_path)
     for program, *words in commands:
         assert program == "main.py"
-        command = [sys.executable, "overlay.py", str(ROOT), str(tmp_path), *words]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=400, check=False)
-        assert done.returncode == 0, done.stderr
-        assert "Traceback" not in done.stderr
+        run([sys.executable, "overlay.py", str(ROOT), str(tmp_path), *words], tmp_path)
+
+
+def run(command: list[str], folder: Path) -> None:
+    """A program in a folder, with the project on its path, without an error."""
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=400, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_notebook_runs_in_a_kernel(tmp_path: Path) -> None:
+    pytest.importorskip("nbclient")
+    pytest.importorskip("ipykernel")
+    (tmp_path / "config" / "rigs").mkdir(parents=True)
+    cells, _ = laid_out(ROOT / "docs" / "how-to" / "notebook.md", tmp_path)
+    (tmp_path / "cells.json").write_text(json.dumps(cells), encoding="utf-8")
+    (tmp_path / "notebook.py").write_text(NOTEBOOK, encoding="utf-8")
+    run([sys.executable, "notebook.py"], tmp_path)
+    assert (tmp_path / "swirl.h5").exists()
 
 
 def test_a_page_that_does_not_fit_the_project_is_found() -> None:

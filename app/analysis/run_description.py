@@ -37,7 +37,8 @@ def about(run: Run) -> dict[str, Any]:
         "started": header.started,
         "experiment": _title(header.experiment),
         "rig": _title(header.rig),
-        "checkpoints": checkpoints(run),
+        "checkpoints": hashes_of(run, "learned", "checkpoint", "card_sha256"),
+        "python_laws": hashes_of(run, "python", "law", "source_sha256"),
         "source": header.source,
         "seed": header.seed,
         "turns": len(run),
@@ -78,7 +79,8 @@ def text(found: dict[str, Any]) -> str:
         ("kind", f"{found['kind']}, {begun}{ended}, {found['turns']} turns in {found['duration_s']:.2f} s"),
         ("started", found["started"] or "not known"),
         ("experiment", f"{found['experiment']}, on {found['rig']}"),
-        ("checkpoint", ", then ".join(f"{name} ({card[:12] or 'unknown'})" for name, card in found["checkpoints"])),
+        ("checkpoint", _hashed(found["checkpoints"])),
+        ("law", _hashed(found["python_laws"])),
         ("source", found["source"]),
         ("seed", "none" if found["seed"] is None else found["seed"]),
         ("frames", f"{frames}, {kept}, {found['frames_dropped']} dropped"),
@@ -147,14 +149,17 @@ def _locator(run: Run) -> str:
     return "; ".join([note for note in said if note.startswith("auto: ")]) or _said(named)
 
 
-def checkpoints(run: Run) -> list[tuple[str, str]]:
-    """The learned laws that were in force, one after another: the checkpoint, and the SHA-256 that its card states."""
+def hashes_of(run: Run, kind: str, name: str, sha256: str) -> list[tuple[str, str]]:
+    """The laws of this kind that were in force, one after another: what `name` and `sha256` say in each."""
     orders = run.rows("orders")
     applied = [run.text(int(row)) for row in orders["text"][orders["kind"] == b"APPLY"]]
     laws = [_part(experiment, "policy") for experiment in (run.header.experiment, *applied)]
-    return [
-        (_said(law.get("checkpoint")), _said(law.get("card_sha256"))) for law in laws if law.get("kind") == "learned"
-    ]
+    return [(_said(law.get(name)), _said(law.get(sha256))) for law in laws if law.get("kind") == kind]
+
+
+def _hashed(files: list[tuple[str, str]]) -> str:
+    """Files with the beginnings of their SHA-256, one after another."""
+    return ", then ".join(f"{name} ({sha256[:12] or 'unknown'})" for name, sha256 in files)
 
 
 def _calibrated(calibration: dict[str, Any], source: str) -> str:

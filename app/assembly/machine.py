@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.assembly.correction_images import correction_of
+from app.assembly.python_law import build_law
 from app.assembly.rig import Plan, RecordedRig, Rig, field_um, shortest_delay_s
 from config.geometry import Affine
 from control.allocate import LightModel
@@ -11,6 +12,7 @@ from control.limits import Limits
 from control.loop import Machine
 from control.policies.keep_in_field import Kept
 from control.policies.policy_settings import PolicyContext, Runtime
+from control.policies.python_law import PythonLaw, PythonPolicy
 from tracking.rules import Rules
 from tracking.table import TableTracker
 from tracking.tracker import LinkingTracker as FrameTracker
@@ -99,6 +101,10 @@ def policy_context(made: Plan, light: LightModel, source: str) -> PolicyContext:
 
         return fly(made.folder / checkpoint, rig.plant, runtime, card_sha256)
 
+    def open_python(law: PythonLaw) -> PythonPolicy:
+        middle_um = ((low_um[0] + high_um[0]) / 2.0, (low_um[1] + high_um[1]) / 2.0)
+        return build_law(law, made.folder, rig.plant, middle_um, source)
+
     return PolicyContext(
         source=source,
         plant=rig.plant,
@@ -112,6 +118,7 @@ def policy_context(made: Plan, light: LightModel, source: str) -> PolicyContext:
         trap=experiment.trap,
         recorded=isinstance(rig, RecordedRig),
         open_network=open_network,
+        open_python=open_python,
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from app.assembly.calibration_file import calibrated
 from app.assembly.correction_images import located, located_set, with_corrections
 from app.assembly.machine import build_machine
+from app.assembly.python_law import pinned_law
 from app.assembly.rig import RIG_KEYS, Plan, RecordedRig, Rig
 from app.console.options import LARGEST_SEED
 from config.kinds import recorded_plug_ins, require_installed, require_recorded, used_plug_ins
@@ -20,6 +21,7 @@ from config.words import quoted
 from control.experiment import Experiment
 from control.plant import spot_stiffness
 from control.policies.learned_law import Learned
+from control.policies.python_law import PythonLaw
 from drivers.journal import Header, Kind
 from drivers.journal.corrections import Images
 from drivers.journal.header import kernels_of
@@ -29,7 +31,7 @@ STIFFEST_PN_PER_UM = 1e6  # of a trap; a real one has some 10
 
 def flyable(made: Plan, source: str) -> Plan:
     """The plan, with the checkpoint that it finds. Raises Refused for what can't fly, before anything is opened."""
-    made = pinned(made)
+    made = pinned(made, source)
     build_machine(made, source)
     return made
 
@@ -214,9 +216,11 @@ def plan_from(rig: str, experiment: str, folder: Path, kind: type[Rig] = Rig, so
     return Plan(bench, build(parse(experiment, f"{source}the run's experiment"), Experiment), folder)
 
 
-def pinned(made: Plan) -> Plan:
-    """The plan with the SHA-256 of the card that it finds, so that a record names the weights. Raises Refused."""
+def pinned(made: Plan, source: str = "the experiment") -> Plan:
+    """The plan with the SHA-256 of the card, or of the law's file, that it finds: a record names it. Raises Refused."""
     law = made.experiment.policy
+    if isinstance(law, PythonLaw):
+        return replace(made, experiment=replace(made.experiment, policy=pinned_law(law, made.folder, source)))
     if not isinstance(law, Learned) or law.card_sha256:
         return made
     from models.checkpoint import read_card  # here, since torch takes seconds to import
@@ -226,8 +230,10 @@ def pinned(made: Plan) -> Plan:
 
 
 def unpinned(experiment: Experiment) -> Experiment:
-    """The experiment as a person edits and saves it: with whatever checkpoint will lie there."""
+    """The experiment as a person edits and saves it: with whatever checkpoint, or source of a law, will lie there."""
     law = experiment.policy
+    if isinstance(law, PythonLaw):
+        return replace(experiment, policy=replace(law, source_sha256=""))
     return replace(experiment, policy=replace(law, card_sha256="")) if isinstance(law, Learned) else experiment
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from app.assembly.recording import is_run
 from app.assembly.rig import Plan
 from app.assembly.stored_memory import Absent, from_first_turn, recalled
 from app.console.json_file import write_json
-from app.console.progress import progress
+from app.console.progress import Bar, progress
 from app.console.terminal import say
 from config.refused import Refused
 from control.contract import (
@@ -42,6 +43,7 @@ from drivers.tape import Tape, TapeCamera
 # what a memory from a file raises in a turn that it does not belong to
 ROUNDING = 4 * 2.0**-52  # of the squares of two numbers and the root of their sum
 NOT_OF_THIS_LOOP = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+BAR = partial(progress, unit="turns")
 
 
 @dataclass
@@ -123,14 +125,50 @@ class Beginning:
         return replace(machine, tracker=tracker, policy=policy)
 
 
+@dataclass(frozen=True)
+class Verification:
+    """What came of a verification. It is true where the run is equal.
+
+    Attributes:
+        run: its file.
+        difference: the first turn that differs, and how; None where the run is equal.
+        turns, first_turn: how many turns, and the number of the first.
+        start: what the first turn was made from; None where the file is damaged.
+        source: "frames" or "tracks", from which the turns were made.
+        sentence: all of this in words.
+    """
+
+    run: Path
+    difference: str | None
+    turns: int
+    first_turn: int
+    start: str | None
+    source: str
+    sentence: str
+
+    def __bool__(self) -> bool:
+        return self.difference is None
+
+
 def verify_run(path: Path, *, json: Path | None) -> int:
     """The verb `verify`. 0 if equal, 1 if not."""
+    found = verified(path)
+    say(found.sentence if found else f"{found.sentence}\n  {found.difference}")
+    if json is not None:
+        answer = {"run": str(path), "equal": bool(found), "difference": found.difference, "turns": found.turns,
+                  "first_turn": found.first_turn, "start": found.start, "from": found.source}  # fmt: skip
+        write_json(json, answer)
+    return 0 if found else 1
+
+
+def verified(path: Path, bar: Bar = BAR) -> Verification:
+    """Put the run through the same machine again. Raises Refused."""
     with read_run(path) as run:
         damage = check(run)
         if damage is None:
             run.require_turns()
         begin = Beginning.of(run) if damage is None else None
-        with progress("verify", len(run), "turns") as step:
+        with bar("verify", len(run)) as step:
             difference = damage or first_difference(run, step)
         kept = run.kept_frames
         said = f"{path}: " + ("equal" if difference is None else "differs") + f", {len(run)} turns"
@@ -143,14 +181,10 @@ def verify_run(path: Path, *, json: Path | None) -> int:
             said += f", from the recorded tracks (the run that it replayed can't be read: {begin.unknown_light})"
         if not run.ended_cleanly:
             said += "; the run ended unfinished"
-        first, words = run.first_turn, begin.words if begin is not None else None
         frames = kept if begin is None else begin.tracks is None
-    say(said if difference is None else f"{said}\n  {difference}")
-    if json is not None:
-        answer = {"run": str(path), "equal": difference is None, "difference": difference, "turns": len(run),
-                  "first_turn": first, "start": words, "from": "frames" if frames else "tracks"}  # fmt: skip
-        write_json(json, answer)
-    return 0 if difference is None else 1
+        start = begin.words if begin is not None else None
+        source = "frames" if frames else "tracks"
+        return Verification(path, difference, len(run), run.first_turn, start, source, said)
 
 
 def first_difference(run: Run, step: Any = lambda done: None) -> str | None:

@@ -18,11 +18,11 @@ from config.output_kinds import require_kind
 from config.refused import Refused
 from config.words import quoted
 
-WRITTEN = {"out", "json", "picture", "figure", "docs", "link", "log"}  # options whose path a verb writes
+WRITTEN = {"out", "json", "picture", "figure", "docs", "link", "log", "folder"}  # options whose path a verb writes
 # options and arguments that it reads
 READ = {"run", "runs", "recording", "source", "experiment", "rig", "config", "checkpoint"}
 NEW = {("run", "out"), ("replay", "out")}  # runs, which take the place of nothing
-FOLDERS = {("export", "out"), ("reproduce", "out")}  # written into
+FOLDERS = {("export", "out"), ("reproduce", "out"), ("new", "folder")}  # written into
 RESULTS = {("reproduce", "docs"): "json"}  # with this option, that one is read
 PAGE = "Markdown (a .md file)"
 KINDS = {  # of what they replace, by verb and option; "": as the ending of the path says

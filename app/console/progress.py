@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 
 from rich.console import Console
 from rich.markup import escape
@@ -19,9 +20,11 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from app.console.terminal import say
 from config.words import visible
 
 Step = Callable[[int], None]
+Bar = Callable[[str, int | None], AbstractContextManager[Step]]  # of a title and the number of steps
 
 
 class Rate(ProgressColumn):
@@ -52,3 +55,38 @@ def progress(title: str, total: int | None, unit: str = "frames") -> Iterator[St
     finally:
         with suppress(OSError):
             bar.stop()
+
+
+@contextmanager
+def silent(title: str, total: int | None, unit: str = "frames") -> Iterator[Step]:
+    """No bar."""
+    yield lambda done: None
+
+
+@contextmanager
+def progress_line(title: str, total: int | None, unit: str = "frames") -> Iterator[Step]:
+    """The bar in a terminal; elsewhere, as in a notebook, one line that is written anew once a second."""
+    if Console(file=sys.stderr).is_terminal:
+        with progress(title, total, unit) as step:
+            yield step
+        return
+    of, shown_s, newest = f" of {total}" if total is not None else "", 0.0, 0
+
+    def step_of_line(done: int) -> None:
+        nonlocal shown_s, newest
+        newest = done
+        if time.monotonic() - shown_s >= 1.0:
+            shown_s = time.monotonic()
+            _rewrite(f"{title}: {done}{of} {unit}")
+
+    try:
+        yield step_of_line
+    finally:
+        _rewrite(f"{title}: {newest}{of} {unit}\n")
+
+
+def _rewrite(text: str) -> None:
+    with suppress(OSError, ValueError):  # a stream that was closed
+        sys.stderr.write("\r")
+        say(text, error=True, end="")
+        sys.stderr.flush()

@@ -19,7 +19,7 @@ from app.assembly.stated_by_recording import contradictions
 from app.assembly.warnings import warnings_of
 from app.console.json_file import write_json
 from app.console.output_files import require_apart
-from app.console.progress import progress
+from app.console.progress import Bar, progress
 from app.console.terminal import say
 from app.running import stop_signals as signals
 from app.running.stop_signals import Stopped
@@ -97,9 +97,12 @@ class Unrecorded:
 
 
 def fly(
-    made: Plan, seconds: float | None, out: Path | None, frames: bool, title: str, source: str = "", armed: bool = True
-) -> dict[str, Any]:
+    made: Plan, seconds: float | None, out: Path | None, frames: bool, title: str, source: str = "", armed: bool = True,
+    bar: Bar = progress,
+) -> dict[str, Any]:  # fmt: skip
     """One armed run from its beginning to its end, as a summary. The laser is dark after it, however it ends.
+
+    `bar` shows how far it is.
 
     Raises Refused, Fault (with STILL_LIT in it where the laser could not be put out), Stopped if a signal came.
     """
@@ -107,7 +110,7 @@ def fly(
     opened: list[Instrument] = []
     closed: list[Path] = []
     try:
-        done = _opened(made, opened, closed, seconds, out, frames, title, source, armed)
+        done = _opened(made, opened, closed, seconds, out, frames, title, source, armed, bar)
         signals.raise_if_stopped()  # by a signal that came while it was closed
         return done
     except Stopped as stopped:
@@ -126,7 +129,8 @@ def _kept(closed: Sequence[Path], midway: bool = False) -> str:
     return "".join(f"; the record {how}: {path}" for path in closed)
 
 
-def _leave_unfinished(recorder: Recorder) -> None:
+def leave_unfinished(recorder: Recorder) -> None:
+    """The record is not marked as ended cleanly: it may lack the row of a turn that was sent."""
     if isinstance(recorder, CrashRecorder):
         recorder.leave_unfinished()
 
@@ -141,6 +145,7 @@ def _opened(
     title: str,
     source: str,
     armed: bool,
+    bar: Bar,
 ) -> dict[str, Any]:
     instrument = open_instrument(made)
     opened.append(instrument)
@@ -151,19 +156,19 @@ def _opened(
         without_a_turn = False
         try:
             signals.raise_if_stopped()
-            done = _fly(instrument, recorder, seconds, out, title, armed)
+            done = _fly(instrument, recorder, seconds, out, title, armed, bar)
             trips = done["trips"]
         except NoFrame:
             without_a_turn = True
             raise
         except (Fault, Refused):
             raise
-        except Exception:
-            _leave_unfinished(recorder)
+        except (Exception, KeyboardInterrupt):  # an interrupt may have come in the middle of a turn
+            leave_unfinished(recorder)
             raise
         finally:
             with signals.held():
-                _close_dark(instrument.beam, recorder, trips, [] if out is None else [out], closed)
+                close_dark(instrument.beam, recorder, trips, [] if out is None else [out], closed)
                 if without_a_turn and out is not None:
                     out.unlink(missing_ok=True)
                     closed.clear()
@@ -173,7 +178,7 @@ def _opened(
             instrument.close()
 
 
-def _close_dark(
+def close_dark(
     beam: Beam, recorder: Recorder, trips: Sequence[str], records: Sequence[Path], closed: list[Path]
 ) -> None:
     """Dark before the record is closed, which is listed in `closed` then.
@@ -219,7 +224,13 @@ def refuse_unconfirmed(made: Plan, armed: bool) -> None:
 
 
 def _fly(
-    instrument: Instrument, recorder: Recorder, seconds: float | None, out: Path | None, title: str, armed: bool
+    instrument: Instrument,
+    recorder: Recorder,
+    seconds: float | None,
+    out: Path | None,
+    title: str,
+    armed: bool,
+    bar: Bar,
 ) -> dict[str, Any]:
     watch = Stopwatch()
     last_s = float("inf") if seconds is None else instrument.clock.now_s() + seconds  # a rig may take seconds to open
@@ -235,7 +246,7 @@ def _fly(
     def told() -> tuple[Order, ...]:
         return first.pop() if first else ()
 
-    with progress(title, total) as step:
+    with bar(title, total) as step:
         first_s = instrument.clock.now_s()
         tally = Tally(until.stop, step)
         began_s = time.perf_counter()
@@ -245,7 +256,7 @@ def _fly(
                 run(machine, until, beam, instrument.clock, kept, told, tally.watch)
             except Stopped as stopped:  # by a second signal, in the middle of a turn, which may lack its row
                 stopped.midway = True
-                _leave_unfinished(recorder)
+                leave_unfinished(recorder)
                 raise
         signals.raise_if_stopped()
         wall_s = time.perf_counter() - began_s

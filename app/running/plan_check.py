@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from app.assembly.machine import build_machine, needs_network, require_law
-from app.assembly.plan import flyable
+from app.assembly.plan import flyable, pinned
 from app.assembly.rig import Plan
 from app.console.error_words import sentence
 from app.running.process_side import PlanTexts
@@ -23,6 +23,7 @@ from config.reader import read, write
 from config.refused import Refused
 from control.policies.learned_law import Learned
 from control.policies.programmed_law import Programmed
+from control.policies.python_law import PythonLaw
 
 STANDS_S = 2.0  # a refusal is asked for anew after so long: the file may have been mended
 CHECKING = "the network is being loaded and checked"
@@ -39,6 +40,8 @@ def at_once(made: Plan, source: str) -> Plan:
     require_law(made, source)
     build_machine(without_networks(made), source)
     law = made.experiment.policy
+    if isinstance(law, PythonLaw):
+        return pinned(made, source)
     if not isinstance(law, Learned) or law.card_sha256:
         return made
     stated = read(made.folder / law.checkpoint).data.get("card_sha256")

@@ -20,10 +20,11 @@ from numpy.typing import NDArray
 
 from app.assembly.darken import put_out
 from app.assembly.open import open_instrument
+from app.assembly.python_law import allowed
 from app.assembly.rig import Plan
 from app.running import stop_signals as signals
 from app.running.light_wording import Light
-from app.running.process_side import News, Note, Opening, Over, PlanTexts, RecordOrder, Reply, serve
+from app.running.process_side import News, Note, Opening, Over, Permission, PlanTexts, RecordOrder, Reply, serve
 from app.running.settings_in_force import InForce
 from app.running.shared_images import Place, Ring
 from app.running.stopwatch import Stopwatch
@@ -245,6 +246,8 @@ class Apart:
     def order(self, kind: OrderKind, text: str = "", machine: Machine | None = None) -> None:
         """It is obeyed in the next turn. An APPLY is its text; `machine` stays here."""
         self.applies += kind is OrderKind.APPLY
+        if kind is OrderKind.APPLY and (modules := allowed()):
+            self._say(Permission(modules))
         self._say(Order(kind, text))
 
     def apply(self, machine: Machine, text: str) -> None:
@@ -334,7 +337,7 @@ class Apart:
 
     # the pipes ------------------------------------------------------------------------------------------------------
 
-    def _say(self, told: Order | RecordOrder | None) -> None:
+    def _say(self, told: Order | RecordOrder | Permission | None) -> None:
         if not self._over:
             with suppress(OSError):  # it is gone, which the other pipe tells
                 self._orders.send(told)

@@ -26,6 +26,7 @@ from app.assembly.instrument import Instrument
 from app.assembly.machine import build_machine, ready_for_learned
 from app.assembly.open import open_recorder, plan_after
 from app.assembly.plan import plan_from
+from app.assembly.python_law import allow, allowed
 from app.assembly.rig import Plan
 from app.assembly.warm_up import listeners, warm_up
 from app.console.error_words import sentence
@@ -65,13 +66,15 @@ class PlanTexts:
     rig: str
     experiment: str
     folder: str
+    python: tuple[str, ...] = ()  # modules of laws that may run
 
     @classmethod
     def of(cls, plan: Plan) -> PlanTexts:
-        return cls(write(plan.rig), write(plan.experiment), str(plan.folder))
+        return cls(write(plan.rig), write(plan.experiment), str(plan.folder), allowed())
 
     def read(self) -> Plan:
-        """Raises Refused."""
+        """The plan; its laws in Python may run in this process, too. Raises Refused."""
+        allow(self.python)
         return with_corrections(plan_from(self.rig, self.experiment, Path(self.folder)))
 
 
@@ -80,6 +83,13 @@ class RecordOrder:
     """An order to keep every turn in a new file; None ends the record. It is answered."""
 
     path: Path | None
+
+
+@dataclass(frozen=True)
+class Permission:
+    """Modules of laws that a person has allowed to run; sent before the settings that may name them."""
+
+    modules: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -242,7 +252,7 @@ class Host:
         began_s = time.monotonic()
         try:
             while self._told.poll():
-                if (told := self._told.recv()) is None:
+                if (told := self._heard()) is None:
                     self._closing.set()
                 else:
                     self._do(in_time(told, time.monotonic() - began_s))
@@ -254,11 +264,18 @@ class Host:
         """The other end is closed at once by the system when the window's process dies: this thread wakes then."""
         try:
             while not self._closing.is_set():
-                self._obey(self._told.recv())
+                self._obey(self._heard())
         except (EOFError, OSError):
             self._alone = True
             self._closing.set()
         self._fresh.set()
+
+    def _heard(self) -> Order | RecordOrder | None:
+        """The next order; a permission before it counts at once."""
+        while isinstance(told := self._told.recv(), Permission):
+            allow(told.modules)
+        order: Order | RecordOrder | None = told
+        return order
 
     def _obey(self, told: Order | RecordOrder | None) -> None:
         """What darkens goes first, and takes back every order for light that still waits; the rest keeps its order."""

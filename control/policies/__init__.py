@@ -33,6 +33,7 @@ else:
             "policies",
             "control.policies.programmed_law:Programmed",
             "control.policies.learned_law:Learned",
+            "control.policies.python_law:PythonLaw",
             "control.policies.calibrating:Calibrating",
             plug=PolicySettings,
         )

@@ -45,10 +45,20 @@ class PolicyContext:
     trap: Trap
     recorded: bool  # the run flew before: settings that were ignored then are ignored again
     open_network: Callable[[str, Runtime, str], Policy]  # of a checkpoint's path, runtime and card SHA-256
+    open_python: Callable[[Any], Any]  # PythonLaw -> PythonPolicy (control/policies/python_law.py)
 
     @property
     def middle_um(self) -> Corner:
         return (self.low_um[0] + self.high_um[0]) / 2.0, (self.low_um[1] + self.high_um[1]) / 2.0
+
+    def require_delay(self, name: str, delay_s: float | None) -> None:
+        """Raises Refused if a delay, called `name` in the sentence, needs a position that is not measured yet."""
+        bound_s = self.shortest_delay_s
+        if delay_s is not None and delay_s < bound_s:
+            raise Refused(
+                f"{self.source}: {name} is {delay_s:g} s, and on this rig it can't be less than {bound_s:.4g} s "
+                "(latency and half a frame); leave it out for the newest position seen"
+            )
 
 
 class PolicySettings(ABC):

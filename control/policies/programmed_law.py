@@ -36,14 +36,8 @@ class Programmed(PolicySettings):
 
     def require(self, context: PolicyContext) -> None:
         """Raises Refused if a delay would need a position that is not measured yet."""
-        bound_s = context.shortest_delay_s
         for index, force in enumerate(self.forces):
-            if force.delay_s is not None and force.delay_s < bound_s:
-                raise Refused(
-                    f"{context.source}: policy.forces.{index}.delay_s is {force.delay_s:g} s, and on this rig it can't "
-                    f"be less than {bound_s:.4g} s (latency and half a frame); leave it out for the newest position "
-                    "seen"
-                )
+            context.require_delay(f"policy.forces.{index}.delay_s", force.delay_s)
 
     def _painted(self, context: PolicyContext) -> tuple[Rings, ...]:
         """The rings of light of each force. Raises Refused for what light can't paint, and for too many spots."""

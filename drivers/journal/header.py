@@ -230,7 +230,10 @@ def versions() -> dict[str, str]:
 
 
 def git_hash(folder: Path = Path(__file__).parent) -> str:
-    """The commit that the code stands at, "-dirty" behind it if files were changed; "unknown" outside a checkout."""
+    """The commit that the code stands at, "-dirty" behind it if files were changed; "unknown" outside its checkout."""
+    checkout = Path(__file__).parents[2] / ".git"
+    if not checkout.exists():  # an installed package may lie in a checkout of something else
+        return "unknown"
     try:
         answer = subprocess.run(
             ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40", "--match="],

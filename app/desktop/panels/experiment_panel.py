@@ -15,7 +15,11 @@ from PyQt6.QtWidgets import QGridLayout, QPushButton, QScrollArea, QTabWidget, Q
 
 from app.analysis.predictions import predict
 from app.assembly.given_keys import GONE
+from app.assembly.python_law import NotAllowed
 from app.assembly.rig import Plan
+from app.desktop.forms import checkpoint_editor as checkpoint_editor  # these put themselves into the form
+from app.desktop.forms import drawn_editor as drawn_editor
+from app.desktop.forms import python_law_editor as python_law_editor
 from app.desktop.forms.editing_keys import APPLY, REDO, UNDO, EditingKeys, KeyActions
 from app.desktop.forms.error_label import LINES, ErrorLabel
 from app.desktop.forms.form import Fields
@@ -105,6 +109,7 @@ class ExperimentPanel(QWidget):
     applied = pyqtSignal(object)
     rig_stepped = pyqtSignal(dict, bool, object)
     edited = pyqtSignal(object, str)  # the experiment or None, and what is wrong with it
+    not_allowed = pyqtSignal(object)  # the NotAllowed of a law in Python that is edited
 
     def __init__(
         self, experiment: Experiment, means: Callable[[Any], Conditions], folder: Path, parent: QWidget | None = None
@@ -422,8 +427,9 @@ class ExperimentPanel(QWidget):
                 self._foresee(experiment)
             except Refused as refused:
                 experiment, trouble = None, str(refused)
-        self._found = "" if checked.faults else trouble  # the editor of a formula says it at the character
-        self._show_trouble()
+                if isinstance(refused, NotAllowed):
+                    self.not_allowed.emit(refused)
+        self.say("" if checked.faults else trouble)  # the editor of a formula says it at the character
         if trouble:
             self.foreseen.show_unknown()  # what is there is of something else
         self._changed, self._wrong = experiment is not None and experiment != self.in_force, experiment is None

@@ -17,6 +17,7 @@ from PyQt6.QtWidgets import QApplication, QMainWindow
 from app.assembly.given_keys import GONE
 from app.assembly.in_flight import opened_anew
 from app.assembly.plan import unpinned
+from app.assembly.python_law import NotAllowed
 from app.assembly.rig import EXPERIMENTS, Plan
 from app.assembly.stated_by_recording import KEYS, SCALE, channels_to_choose, value_at, with_told
 from app.console.error_words import sentence
@@ -38,6 +39,7 @@ from app.desktop.window.layout import lay_out
 from app.desktop.window.live_view import Watching
 from app.desktop.window.playback_controls import Transport
 from app.desktop.window.playback_view import PlaybackView
+from app.desktop.window.python_permission import PythonPermission
 from app.desktop.window.refresh_timer import Pulse
 from app.desktop.window.remembered_layout import RememberedLayout
 from app.desktop.window.saving import SaveJob, Saving
@@ -106,6 +108,7 @@ class Window(QMainWindow):
         self.saving = Saving(self)
         self.actions_bar = Actions(self)
         self.asking = Asking(self, self._told)
+        self.permission = PythonPermission(self.asking)
         self.reading: Reading | None = None  # of a file that was opened, and is not shown yet
         self._resumed: Unsaved | None = None  # the edits that go with it
         self._done: Callable[[], None] | None = None  # the step of the stack of edits that goes with it
@@ -162,6 +165,7 @@ class Window(QMainWindow):
         self.devices.redo_asked.connect(self.panel.redo)
         add_shortcuts(self, self.panel.key_actions)
         self.tuning.used.connect(lambda edits: self.change_rig(edits, False))
+        self.panel.not_allowed.connect(lambda refused: self.permission.ask_once(refused, self.panel.refresh))
         self.panel.list.chosen.connect(self.open)
         self.panel.list.saved.connect(self.save)
         self.saving.ended.connect(self._saved)
@@ -410,6 +414,7 @@ class Window(QMainWindow):
         self.reading = None
         self.status.clearMessage()
         self.panel.list.show_title(self.session.plan.experiment.title)
+        resumed = self._resumed
         channels = channels_to_choose(error) if isinstance(error, Refused) and self._resumed is None else 0
         if channels:
             self.status.showMessage(str(error))
@@ -418,6 +423,8 @@ class Window(QMainWindow):
             )
         else:
             self.trouble(str(error))
+            if isinstance(error, NotAllowed):
+                self.permission.ask(error, lambda: self.open(path, resumed))
 
     def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:
         data = event.mimeData() if event is not None else None

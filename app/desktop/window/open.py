@@ -11,6 +11,7 @@ from typing import Any
 
 from app.assembly.open import open_instrument
 from app.assembly.plan import Check, flyable, plan
+from app.assembly.python_law import NotAllowed
 from app.assembly.replay_plan import plan_replay
 from app.assembly.rig import EXPERIMENTS, Plan
 from app.console.terminal import say
@@ -46,7 +47,7 @@ def open_desktop(
     if picture is not None:
         os.environ["QT_QPA_PLATFORM"] = "offscreen"
     named = rig is not None or experiment is not None
-    opened = planner(rig, experiment, sets, at_once) if named else None  # refused before there is a window
+    opened = _read(rig, experiment, sets, picture) if named else None  # refused before there is a window
     app = application()
     from PyQt6 import sip
     from PyQt6.QtCore import QTimer
@@ -58,7 +59,10 @@ def open_desktop(
 
     memory = RememberedLayout() if picture is None else None
     last = memory.path if memory is not None else None
-    (path, made), refusal = (opened, "") if opened is not None else opened_last(last, sets)
+    if named:
+        (path, made), refusal = opened or _with_permission(rig, experiment, sets), ""
+    else:
+        (path, made), refusal = opened_last(last, sets)
     session = Session(made, Wiring(apart=open_instrument))
     window = Window(session, path, RUNS, lambda file, *more: planner(file, None, (*sets, *more), at_once)[1], memory)
     if rig is not None:
@@ -85,6 +89,25 @@ def open_desktop(
         with signals.held():
             window.close()
         sip.delete(window)  # before the QApplication, whatever order Python would take at its end
+
+
+def _read(
+    rig: Path | None, experiment: Path | None, sets: tuple[str, ...], picture: Path | None
+) -> tuple[Path, Plan] | None:
+    """`planner`; None where a person has to be asked first, which needs more than a picture. Raises Refused."""
+    try:
+        return planner(rig, experiment, sets, at_once)
+    except NotAllowed:
+        if picture is not None:
+            raise
+        return None
+
+
+def _with_permission(rig: Path | None, experiment: Path | None, sets: tuple[str, ...]) -> tuple[Path, Plan]:
+    """`planner`; a dialog asks for permission where a Python file is to run. Raises Refused."""
+    from app.desktop.window.python_permission import with_permission
+
+    return with_permission(lambda: planner(rig, experiment, sets, at_once))
 
 
 def application() -> Any:
@@ -120,7 +143,7 @@ def opened_last(path: Path | None, sets: tuple[str, ...] = ()) -> tuple[tuple[Pa
     if path is None:
         return planner(None, None, sets, at_once), ""
     try:
-        return planner(path, None, sets, at_once), ""
+        return _with_permission(path, None, sets), ""
     except (Fault, Refused) as error:
         return planner(None, None, sets, at_once), f"{path.name}, which was open last, can't be opened: {error}"
 

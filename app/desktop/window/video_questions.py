@@ -1,9 +1,10 @@
-"""What a video does not say of itself is asked for: frame rate, size of a pixel, channel. Nothing waits for it."""
+"""Questions beside the window: what a video does not state of itself, and whether a file may run. Nothing waits."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import QDialog, QDialogButtonBox, QFormLayout, QLabel, QWidget
 
 from app.assembly.rig import Plan
@@ -30,7 +31,6 @@ class Asking(QDialog):
         self.boxes: dict[str, NumberBox] = {}
         self.channel = ChoiceBox()  # of a stack with several
         self._answer: Callable[[], None] = lambda: None  # what an answer does
-        self.setWindowTitle("What the video does not say")
         self._form = QFormLayout(self)
 
     def ask(self, plan: Plan) -> None:
@@ -58,32 +58,37 @@ class Asking(QDialog):
             chosen: called with the number of the channel, from 1.
         """
         self._begin()
-        label = QLabel(said)
-        label.setWordWrap(True)
-        label.setMinimumWidth(WIDTH_PX)
-        self._form.addRow(label)
+        self._form.addRow(_wrapped(said))
         self.channel = ChoiceBox()
         self.channel.addItems([str(number) for number in range(1, channels + 1)])
         self._form.addRow("Channel", self.channel)
         self._answer = lambda: chosen(self.channel.currentIndex() + 1)
         self._end()
 
+    def ask_to_run(self, said: str, chosen: Callable[[], None]) -> None:
+        """Ask whether a file may run, as `said` states; `chosen` is called if a person presses Run it."""
+        self._begin()
+        self.setWindowTitle("Run a Python file?")
+        self._form.addRow(_wrapped(said))
+        self._answer = chosen
+        self._end("Run it")
+
     def _begin(self) -> None:
         """Another question: the one before is closed."""
         self.close()
+        self.setWindowTitle("What the video does not say")
         while self._form.rowCount():
             self._form.removeRow(0)
         self.boxes = {}
 
-    def _end(self) -> None:
+    def _end(self, use: str = "Use these") -> None:
         """The buttons below the question, which is shown."""
         buttons = QDialogButtonBox()
-        use = buttons.addButton("Use these", QDialogButtonBox.ButtonRole.AcceptRole)
+        self.use = buttons.addButton(use, QDialogButtonBox.ButtonRole.AcceptRole)
         buttons.addButton("Not now", QDialogButtonBox.ButtonRole.RejectRole)
         buttons.accepted.connect(self.accept)
         buttons.rejected.connect(self.reject)
         self._form.addRow(buttons)
-        self.use = use
         self.show()
 
     def accept(self) -> None:
@@ -92,6 +97,15 @@ class Asking(QDialog):
 
     def _tell(self) -> None:
         self._told({key: box.number() for key, box in self.boxes.items()})
+
+
+def _wrapped(said: str) -> QLabel:
+    """A sentence of several lines."""
+    label = QLabel(said)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setWordWrap(True)
+    label.setMinimumWidth(WIDTH_PX)
+    return label
 
 
 def _bounds(plan: Plan, key: str) -> tuple[float, float]:

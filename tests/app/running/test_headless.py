@@ -115,7 +115,7 @@ def test_a_record_that_fails_hides_no_light(light: str, record: str) -> None:
     closed: list[Path] = []
     lit = f"{STILL_LIT}: {light}" if light else ""
     with pytest.raises(Fault) as raised:
-        app.running.headless._close_dark(Ends(lit), Ends(record), (), [Path("run.h5")], closed)  # type: ignore[arg-type]
+        app.running.headless.close_dark(Ends(lit), Ends(record), (), [Path("run.h5")], closed)  # type: ignore[arg-type]
     assert lit in str(raised.value)
     assert record in str(raised.value)
     assert bool(closed) is not bool(record)
@@ -125,13 +125,13 @@ def test_a_record_that_fails_hides_no_light(light: str, record: str) -> None:
 def test_a_laser_that_stays_lit_hides_no_trip(trip: str) -> None:
     trips = (trip,) if trip else ()
     with pytest.raises(Fault, match=f"{f'the interlock tripped: {trip}; ' if trip else '^'}{STILL_LIT}: hung$"):
-        app.running.headless._close_dark(Ends(f"{STILL_LIT}: hung"), Ends(""), trips, [], [])  # type: ignore[arg-type]
+        app.running.headless.close_dark(Ends(f"{STILL_LIT}: hung"), Ends(""), trips, [], [])  # type: ignore[arg-type]
 
 
 def test_a_trip_by_a_laser_that_stays_lit_is_said_once() -> None:
     lit = f"{STILL_LIT}: hung"
     with pytest.raises(Fault, match=f"^{lit}$"):
-        app.running.headless._close_dark(Ends(lit), Ends(""), (f"late; {lit}",), [], [])  # type: ignore[arg-type]
+        app.running.headless.close_dark(Ends(lit), Ends(""), (f"late; {lit}",), [], [])  # type: ignore[arg-type]
 
 
 def test_any_error_of_closing_says_that_the_laser_may_be_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,7 +142,7 @@ def test_any_error_of_closing_says_that_the_laser_may_be_on(monkeypatch: pytest.
     closed: list[Path] = []
     whole = type("Whole", (), {"close": lambda self: None})()
     with pytest.raises(Fault, match=f"{STILL_LIT}: a fault of a driver"):
-        app.running.headless._close_dark(Ends(""), whole, (), [Path("run.h5")], closed)  # type: ignore[arg-type]
+        app.running.headless.close_dark(Ends(""), whole, (), [Path("run.h5")], closed)  # type: ignore[arg-type]
     assert closed == [Path("run.h5")]
 
 

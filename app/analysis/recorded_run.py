@@ -1,0 +1,96 @@
+"""A recorded run as a Python program uses it: its tables, its turns, and its plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import pandas as pd
+
+from app.assembly.plan import plan_of
+from app.assembly.rig import Plan
+from control.contract import Turn
+from drivers.journal import Header, read_run
+from drivers.journal.tidy import TIDY
+
+
+class RecordedRun:
+    """A run file that is open. Close it, or use it in a `with`.
+
+    Attributes:
+        path: its file.
+        header: what was known before the first turn: settings, versions, calibration, seed.
+        summary: of a run that was just made: turns, trips, latencies. Else empty.
+    """
+
+    def __init__(self, path: Path | str, summary: Mapping[str, Any] | None = None) -> None:
+        """Open the file. Raises Refused where it is no run, or damaged."""
+        self.path, self.summary = Path(path), dict(summary or {})
+        self._file = read_run(self.path)
+        try:
+            self._file.require_turns()
+        except BaseException:
+            self._file.close()
+            raise
+        self.header: Header = self._file.header
+
+    def __enter__(self) -> RecordedRun:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        """How many turns it has."""
+        return len(self._file)
+
+    def __repr__(self) -> str:
+        return f"<run {self.path}: {len(self)} turns, {self.header.fps:g} frames/s, {self.header.um_per_px:g} um/px>"
+
+    def close(self) -> None:
+        self._file.close()
+
+    @property
+    def fps(self) -> float:
+        """Frames a second."""
+        return self.header.fps
+
+    @property
+    def um_per_px(self) -> float:
+        """Size of a pixel in the sample, um."""
+        return self.header.um_per_px
+
+    @property
+    def ended_cleanly(self) -> bool:
+        """False where the recording was killed, or still goes on."""
+        return self._file.ended_cleanly
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The rig and the experiment that it began with. Raises Refused."""
+        return plan_of(self.header, f"{self.path}: ")
+
+    @cached_property
+    def tracks(self) -> pd.DataFrame:
+        """A row a particle and frame, as `export` writes it.
+
+        Columns: frame, time_s, particle, x, y (px, as trackpy wants them), x_um, y_um, mass, size, ecc, signal,
+        raw_mass, ep, state, species, species_age, cell, carried (no law has moved it there), turn.
+        """
+        return self.table("tracks")
+
+    def table(self, name: str) -> pd.DataFrame:
+        """One of tracks, forces, rings, commands, turns, orders and events, as `export` writes it.
+
+        Raises KeyError for another name, Refused where the file is damaged.
+        """
+        if name not in TIDY:
+            raise KeyError(f"{name!r} is no table of a run (there are: {', '.join(TIDY)})")
+        return self._file.table(name)
+
+    def turns(self, start: int = 0, stop: int | None = None) -> Iterator[Turn]:
+        """The turns from the `start`-th on, exactly as they were written. Raises Refused where the file is damaged."""
+        return self._file.turns(start, stop)

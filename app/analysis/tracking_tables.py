@@ -1,0 +1,104 @@
+"""Tracking without a loop: tables with trackpy's columns, from the locators and the linker that a loop uses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from config.geometry import Affine
+from config.reader import Document, build
+from config.refused import Refused
+from control.contract import Frame, Tracks
+from tracking.link import LinkMemory, led
+from tracking.link import link as linked_frame
+from tracking.locate.features import Features
+from tracking.rules import NEWEST
+from tracking.settings import Tracking
+from tracking.tracker import LinkingTracker, locator
+
+FILES = ("dark_file", "background_file", "hot_pixels_file", "classifier")  # of a rig: they need its folder
+
+
+def settings_of(given: dict[str, Any]) -> Tracking:
+    """The tracking settings with these values, and the defaults for the others. Raises Refused."""
+    for name in FILES:
+        if given.get(name):
+            raise Refused(f"{name}: this setting needs a rig file; correct the images before")
+    return build(Document("the tracking settings", given, {}), Tracking)
+
+
+def locate(image: NDArray[Any], s: Tracking) -> pd.DataFrame:
+    """The particles in one image [height, width] of uint8, uint16 or float.
+
+    Returns:
+        A row a particle: x, y, mass, size, ecc, signal, raw_mass, ep; lengths in px.
+    """
+    return pd.DataFrame(_columns(locator(s)(_grey(image, "the image"))))
+
+
+def link(features: pd.DataFrame, s: Tracking) -> pd.DataFrame:
+    """The same table, sorted by frame, with the identity of each feature in the column `particle`.
+
+    Args:
+        features: columns frame, x, y (px); others stay as they are.
+
+    Raises Refused where a column is missing, or holds something that is not a finite number.
+    """
+    for name in ("frame", "x", "y"):
+        if name not in features or not np.isfinite(features[name].to_numpy(np.float64)).all():
+            raise Refused(f"link: the table needs a column '{name}' of finite numbers")
+    table = features.sort_values("frame", kind="stable").reset_index(drop=True)
+    memory, particle = LinkMemory(), np.zeros(len(table), np.int64)
+    frames: Any = table.groupby("frame", sort=True).indices
+    for number, rows in frames.items():
+        place_px = np.ascontiguousarray(table.loc[rows, ["x", "y"]].to_numpy(np.float64))
+        memory, linked = linked_frame(led(memory, int(number), s), int(number), place_px, s, rules=NEWEST)
+        particle[rows] = linked.particle
+    return table.assign(particle=particle)
+
+
+def batch(frames: Iterable[NDArray[Any]], s: Tracking) -> pd.DataFrame:
+    """Locate and link the particles in a movie: an array [frames, height, width], or images one after another.
+
+    Returns:
+        A row a particle and frame: frame, particle, x, y, mass, size, ecc, signal, raw_mass, ep, state; lengths in px.
+    """
+    tracker = LinkingTracker(s, Affine.scale("px", "um", 1.0))
+    memory, tables = tracker.start(), []
+    for number, image in enumerate(frames):
+        grey = _grey(image, f"frame {number}")
+        memory, tracks = tracker.step(memory, Frame(number, float(number), grey))
+        tables.append(_table(number, tracks))
+    return pd.concat(tables, ignore_index=True) if tables else _table(0, Tracks(0.0))
+
+
+def _table(number: int, tracks: Tracks) -> pd.DataFrame:
+    found = Features(
+        tracks.position_px, tracks.mass, tracks.size_px, tracks.ecc, tracks.signal, tracks.raw_mass, tracks.ep_px
+    )
+    own = {"frame": np.full(len(tracks), number), "particle": tracks.particle}
+    return pd.DataFrame({**own, **_columns(found), "state": tracks.state.astype(np.int64)})
+
+
+def _columns(found: Features) -> dict[str, NDArray[np.float64]]:
+    """By trackpy's names."""
+    return {
+        "x": found.position_px[:, 0], "y": found.position_px[:, 1], "mass": found.mass, "size": found.size_px,
+        "ecc": found.ecc, "signal": found.signal, "raw_mass": found.raw_mass, "ep": found.ep_px,
+    }  # fmt: skip
+
+
+def _grey(image: NDArray[Any], title: str) -> NDArray[Any]:
+    """The image, if it is one of grey levels. Raises Refused."""
+    grey = np.ascontiguousarray(image).view()
+    grey.setflags(write=False)  # as a camera's frame: the same compiled kernels
+    if grey.ndim != 2 or not grey.size or (grey.dtype.kind != "f" and grey.dtype not in (np.uint8, np.uint16)):
+        raise Refused(
+            f"{title}: found an array of shape {grey.shape} and type {grey.dtype} (needed: [height, width] of uint8, "
+            "uint16 or float)"
+        )
+    return grey

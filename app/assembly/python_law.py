@@ -1,0 +1,210 @@
+"""A law in a Python file: found, compared with its SHA-256, and run only where a person has allowed its module.
+
+A permission counts for one process. It comes from the command line, from a program that calls cybloids, or from a
+press in the window; no file can give it.
+"""
+
+from __future__ import annotations
+
+import linecache
+import os
+import re
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import Any
+
+from config.files import kind_of, read_text
+from config.refused import Refused
+from config.words import one_line, quoted
+from control.plant import Plant
+from control.policies.force_context import Now as Now
+from control.policies.python_law import Law as Law
+from control.policies.python_law import PythonLaw, PythonPolicy
+
+NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+LARGEST_FILE = 1_000_000  # bytes
+MAIN = "__main__"  # the module of a notebook or a script: it can't be imported by its name
+
+
+class NotAllowed(Refused):
+    """A law whose module may not run.
+
+    Attributes:
+        module: its name, as `allow` takes it.
+        path: its file.
+    """
+
+    def __init__(self, said: str, module: str, path: Path) -> None:
+        super().__init__(said)
+        self.module, self.path = module, path
+
+
+@dataclass(frozen=True)
+class LawSource:
+    """The source of a law, not yet run. `given`: the class itself, of a notebook or a script."""
+
+    module: str
+    name: str
+    path: Path
+    text: str
+    given: type[Law] | None = None
+
+    @property
+    def sha256(self) -> str:
+        return sha256(self.text.encode()).hexdigest()
+
+
+_allowed: dict[str, None] = {}  # names of modules that may run in this process
+_given: dict[tuple[str, str], LawSource] = {}  # by law ("__main__:class") and SHA-256
+_files: dict[str, Path] = {}  # of the modules whose classes were handed over
+_loaded: dict[tuple[Path, str], ModuleType] = {}  # by path and SHA-256
+
+
+def allow(modules: Iterable[str]) -> None:
+    """From now on these modules may run in this process; a package's name allows the modules in it. Raises Refused."""
+    for module in modules:
+        if not NAME.fullmatch(module):
+            raise Refused(f"--allow-python: found '{quoted(module)}', where the name of a module is needed, as my_laws")
+        _allowed[module] = None
+
+
+def allowed() -> tuple[str, ...]:
+    """The modules that may run in this process."""
+    return tuple(_allowed)
+
+
+def give(law: type[Law]) -> str:
+    """A program hands over a law's class, which is a permission for its module. Raises Refused.
+
+    Returns:
+        What the experiment calls it: "module:class".
+    """
+    if not (isinstance(law, type) and issubclass(law, Law)):
+        raise Refused(f"law: found {quoted(law)}, where a class derived from cybloids.Law is needed")
+    name = f"{law.__module__}:{law.__qualname__}"
+    if law.__module__ == MAIN:
+        source = _source_of_class(law)
+        _given[name, source.sha256] = source
+    else:
+        allow([law.__module__])
+        _files[law.__module__] = Path(os.path.abspath(sys.modules[law.__module__].__file__ or ""))
+    return name
+
+
+def found(law: PythonLaw, folder: Path, source: str) -> LawSource:
+    """The source of a law that may run, and that is the one which is meant. No code of it is run. Raises Refused.
+
+    Args:
+        folder: of the experiment: there its file is looked for first.
+        source: what a sentence calls the experiment.
+    """
+    module, colon, name = law.law.partition(":")
+    if not (colon and NAME.fullmatch(module) and name.isidentifier()):
+        raise Refused(f"{source}: policy.law is '{quoted(law.law)}' (needed: module:class, as my_laws:Swirl)")
+    if module == MAIN:
+        return _given_before(law, source)
+    path = _path_of(module, folder, law.law, source)
+    if not any(module == one or module.startswith(f"{one}.") for one in _allowed):
+        raise NotAllowed(
+            f"{source}: the law '{law.law}' would run the Python file {path}, and a file alone never runs code; read "
+            f"it, and allow it with --allow-python {module}, or in Python with allow_python=['{module}']",
+            module, path,
+        )  # fmt: skip
+    here = LawSource(module, name, path, read_text(path, LARGEST_FILE, "a Python file").removeprefix("\ufeff"))
+    if law.source_sha256 not in ("", here.sha256):
+        raise Refused(f"{path}: {_changed(law, here)}")
+    return here
+
+
+def pinned_law(law: PythonLaw, folder: Path, source: str) -> PythonLaw:
+    """The settings with the SHA-256 of the source that they find. Raises Refused."""
+    here = found(law, folder, source)
+    return replace(law, source_sha256=here.sha256)
+
+
+def build_law(law: PythonLaw, folder: Path, plant: Plant, middle_um: tuple[float, float], source: str) -> PythonPolicy:
+    """The policy of a law. Its file is run, once for each content of it. Raises Refused."""
+    here = found(law, folder, source)
+    kind = here.given if here.given is not None else getattr(_module_of(here), here.name, None)
+    if not (isinstance(kind, type) and issubclass(kind, Law)):
+        raise Refused(f"{here.path}: there is no class '{here.name}' derived from cybloids.Law in this file")
+    try:
+        made = kind(**law.parameters)
+    except Exception as error:  # noqa: BLE001  whatever it is, the law can't fly, and a person reads why
+        said = f"{type(error).__name__}: {one_line(error)}"
+        raise Refused(f"{source}: policy.parameters: the law '{law.law}' can't be made ({said})") from None
+    _require_delays(made.delays_s, law.law, source)
+    return PythonPolicy(made, law.law, plant, middle_um)
+
+
+def _require_delays(delays_s: Any, law: str, source: str) -> None:
+    if not (isinstance(delays_s, tuple) and all(isinstance(one, int | float) and 0 <= one <= 1e6 for one in delays_s)):
+        raise Refused(f"{source}: the law '{law}' has delays_s = {quoted(delays_s)} (needed: a tuple of times in s)")
+
+
+def _changed(law: PythonLaw, here: LawSource) -> str:
+    return (
+        f"the source of the law '{law.law}' is not the one that is meant (its SHA-256 begins with {here.sha256[:12]}, "
+        f"and {quoted(law.source_sha256[:12])} is needed)"
+    )
+
+
+def _given_before(law: PythonLaw, source: str) -> LawSource:
+    """A law of a notebook or a script, which this process must have handed over."""
+    known = [one for (name, _), one in _given.items() if name == law.law]
+    if not known:
+        raise Refused(
+            f"{source}: the law '{law.law}' was written in a notebook or a script and has no file of its own; run this "
+            f"there with law={quoted(law.law.partition(':')[2])}, or write the law into a file as my_laws.py"
+        )
+    right = [one for one in known if law.source_sha256 in ("", one.sha256)]
+    if not right:
+        raise Refused(f"{source}: {_changed(law, known[-1])}")
+    return right[-1]
+
+
+def _path_of(module: str, folder: Path, law: str, source: str) -> Path:
+    """The file of a module: in the experiment's folder, the working folder, or on Python's path. Raises Refused."""
+    if module in _files:
+        return _files[module]
+    inside = Path(*module.split("."))
+    for place in dict.fromkeys([folder, Path.cwd(), *map(Path, sys.path)]):
+        for file in (place / inside.with_suffix(".py"), place / inside / "__init__.py"):
+            if kind_of(file) == "a file":
+                return Path(os.path.abspath(file))
+    raise Refused(
+        f"{source}: the file of the law '{law}' is missing: there is no {inside.as_posix()}.py in {folder}, in the "
+        "working folder or on Python's path"
+    )
+
+
+def _source_of_class(law: type[Law]) -> LawSource:
+    """The file or the notebook's cell in which a class is written. Raises Refused."""
+    functions = [value for value in vars(law).values() if isinstance(value, FunctionType)]
+    path = functions[0].__code__.co_filename if functions else ""
+    text = "".join(linecache.getlines(path))
+    if not text:
+        raise Refused(f"law: the source of the class {law.__qualname__} can't be read; write it into a file")
+    return LawSource(MAIN, law.__qualname__, Path(path), text, law)
+
+
+def _module_of(here: LawSource) -> ModuleType:
+    """The module of a source, run as it was read: an import by name could find other bytes. Raises Refused."""
+    key = here.path, here.sha256
+    if key in _loaded:
+        return _loaded[key]
+    made = ModuleType(f"{here.module}_{here.sha256[:12]}")
+    made.__file__, made.__package__ = str(here.path), here.module.rpartition(".")[0]
+    sys.modules[made.__name__] = made
+    linecache.checkcache(str(here.path))
+    try:
+        exec(compile(here.text, str(here.path), "exec"), vars(made))
+    except (Exception, SystemExit) as error:  # noqa: BLE001  whatever it is, the law can't fly, and a person reads why
+        del sys.modules[made.__name__]
+        raise Refused(f"{here.path}: this file can't be run ({type(error).__name__}: {one_line(error)})") from None
+    _loaded[key] = made
+    return made

@@ -1,0 +1,16 @@
+"""A law in Python: its name and its parameters. The SHA-256 of its source is not edited."""
+
+from __future__ import annotations
+
+from app.desktop.forms.defaults import BEGINNINGS
+from app.desktop.forms.form import SPECIAL, Fields
+from control.policies.python_law import PythonLaw
+
+
+def python_law_editor(cls: type) -> Fields:
+    """The fields of a PythonLaw that a person edits."""
+    return Fields(cls, ("law", "parameters"))
+
+
+SPECIAL[PythonLaw] = python_law_editor
+BEGINNINGS[PythonLaw] = {"law": "my_laws:MyLaw"}

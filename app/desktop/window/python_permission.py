@@ -1,0 +1,64 @@
+"""Whether the Python file of a law may run: a person presses a button below its path. No file gives this permission."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from PyQt6.QtCore import Qt
+from PyQt6.QtWidgets import QMessageBox
+
+from app.assembly.python_law import NotAllowed, allow
+from app.desktop.window.video_questions import Asking
+
+T = TypeVar("T")
+
+
+def question(refused: NotAllowed) -> str:
+    """What is asked."""
+    return f"This experiment runs the Python file {refused.path}. It can do on this computer whatever you can. Run it?"
+
+
+class PythonPermission:
+    """Asks beside the window, which goes on."""
+
+    def __init__(self, asking: Asking) -> None:
+        self._asking = asking
+        self._asked: set[Path] = set()
+
+    def ask(self, refused: NotAllowed, then: Callable[[], None]) -> None:
+        """Show the file's path and a button; once it is pressed, the file's module may run, and `then` is called."""
+        self._asked.add(refused.path)
+
+        def chosen() -> None:
+            allow([refused.module])
+            then()
+
+        self._asking.ask_to_run(question(refused), chosen)
+
+    def ask_once(self, refused: NotAllowed, then: Callable[[], None]) -> None:
+        """`ask`, but for a file that was asked about before."""
+        if refused.path not in self._asked:
+            self.ask(refused, then)
+
+
+def with_permission(make: Callable[[], T]) -> T:
+    """What `make` gives; where it needs a permission, a dialog asks for it, before there is a window.
+
+    Raises NotAllowed if it is not given.
+    """
+    try:
+        return make()
+    except NotAllowed as refused:
+        box = QMessageBox()
+        box.setWindowTitle("Run a Python file?")
+        box.setTextFormat(Qt.TextFormat.PlainText)
+        box.setText(question(refused))
+        run = box.addButton("Run it", QMessageBox.ButtonRole.AcceptRole)
+        box.setDefaultButton(box.addButton("Not now", QMessageBox.ButtonRole.RejectRole))
+        box.exec()
+        if box.clickedButton() is not run:
+            raise
+        allow([refused.module])
+        return make()

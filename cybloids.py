@@ -1,0 +1,271 @@
+"""Cybloids in Python: load an experiment, run it, read its record, drive a rig turn by turn, write a law.
+
+    import cybloids as cy
+
+    plan = cy.load("experiments/ring_crystal.yaml", sets={"camera.fps": 50})
+    run = cy.run(plan, seconds=10, out="ring.h5", progress=True)
+    run.tracks  # pandas: a row a particle and frame
+    cy.msd(run), cy.findings(run), cy.verify(run)
+
+Bad input raises Refused, and a device or a run that fails raises Fault: each with one sentence. The laser is dark after
+any error.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cybloids_packages import require_own_packages
+
+require_own_packages()
+
+from app.assembly.kernel_cache import provide
+
+provide()
+
+from app.analysis import tracking_tables, trajectories
+from app.analysis.findings import findings as findings_of
+from app.analysis.findings import plain
+from app.analysis.recorded_run import RecordedRun as Run
+from app.assembly.plan import plan as plan_of_files
+from app.assembly.python_law import Law as Law
+from app.assembly.python_law import Now as Now
+from app.assembly.python_law import allow, give
+from app.assembly.rig import EXPERIMENTS as EXPERIMENTS
+from app.assembly.rig import RIGS as RIGS
+from app.assembly.rig import Plan as Plan
+from app.commands.analyse import tables
+from app.commands.verify import Verification as Verification
+from app.commands.verify import verified
+from app.console.options import LONGEST_S, number
+from app.console.output_files import require_writable
+from app.console.progress import progress_line, silent
+from app.running.headless import fly, light_after, new_run, too_few
+from app.running.turn_by_turn import Ended as Ended
+from app.running.turn_by_turn import Fault as Fault
+from app.running.turn_by_turn import LiveRig as LiveRig
+from app.running.turn_by_turn import Turn as Turn
+from config.refused import Refused as Refused
+
+__all__ = [
+    "EXPERIMENTS", "RIGS", "Ended", "Fault", "Law", "LiveRig", "Now", "Plan", "Refused", "Run", "Turn", "Verification",
+    "batch", "findings", "link", "load", "locate", "msd", "open", "read_run", "run", "verify",
+]  # fmt: skip
+
+Image = NDArray[Any]
+
+
+def load(
+    experiment: str | Path,
+    *,
+    rig: str | Path | None = None,
+    sets: Mapping[str, Any] | None = None,
+    law: type[Law] | None = None,
+    allow_python: Iterable[str] = (),
+) -> Plan:
+    """Read an experiment and its rig, and check that they can fly. No device is opened.
+
+    Args:
+        experiment: experiment file.
+        rig: rig file; None: the one that the experiment names.
+        sets: values by dotted key, as {"camera.fps": 50, "policy.forces.0.delay_s": 0.2}.
+        law: a class derived from Law, in place of the experiment's policy; its arguments are set by
+            sets={"policy.parameters": {...}}.
+        allow_python: names of the modules whose laws may run, from now on in this process.
+
+    Raises Refused.
+    """
+    allow(_names(allow_python))
+    items = [f"{key}={_in_yaml(value)}" for key, value in (sets or {}).items()]
+    if law is not None:
+        items.insert(0, f"policy={_in_yaml({'kind': 'python', 'law': give(law)})}")
+    return plan_of_files(Path(experiment), None if rig is None else Path(rig), items)
+
+
+def run(
+    plan: Plan,
+    *,
+    seconds: float | None = None,
+    out: str | Path | None = None,
+    frames: bool = True,
+    armed: bool | None = None,
+    progress: bool = False,
+) -> Run:
+    """Run an experiment from its beginning to its end. The laser is dark after it, however it ends.
+
+    Args:
+        seconds: how long; None: as the experiment says.
+        out: the new run file; None: one in runs/.
+        frames: whether the camera's images are kept.
+        armed: False: watch only. It must be given for a rig whose laser is real.
+        progress: show how far it is.
+
+    Returns:
+        The open run; its `summary` has turns and latencies.
+
+    Raises Refused, and Fault where a device failed, the interlock tripped, or most turns are missing; the sentence
+    names the record.
+    """
+    if armed is None and not plan.rig.simulated:
+        raise Refused(f"{plan.rig.title}: this laser is real; give armed=True to arm it, or armed=False to watch only")
+    path = new_run(_stem(plan)) if out is None else _new_file(out)
+    length_s = plan.experiment.seconds if seconds is None else _positive(seconds, "seconds")
+    title, bar = plan.experiment.title, progress_line if progress else silent
+    try:
+        summary = fly(plan, length_s, path, frames, title, armed=armed is not False, bar=bar)
+    except Fault as fault:
+        raise Fault(f"{fault}; {light_after(str(fault))}") from fault
+    if summary["trips"]:
+        trip = f"the interlock tripped: {summary['trips'][0]}; {light_after(summary['reason'])}"
+        raise Fault(f"{trip}; recorded in {path}")
+    if few := too_few(summary):
+        raise Fault(f"{few}; recorded in {path}")
+    return Run(path, summary)
+
+
+def open(plan: Plan, *, out: str | Path | None = None, frames: bool = True) -> LiveRig:
+    """A rig to drive turn by turn: `with cybloids.open(plan) as rig`. It is dark until `rig.arm()`.
+
+    Args:
+        out: a new run file for its turns; None: they are not recorded.
+        frames: whether the camera's images are kept.
+
+    The block raises Refused and Fault where the rig can't be opened.
+    """
+    return LiveRig(plan, None if out is None else _new_file(out), frames)
+
+
+def read_run(path: str | Path) -> Run:
+    """Open a run file. Raises Refused."""
+    return Run(path)
+
+
+def msd(run: Run | str | Path, largest_lag_s: float | None = None) -> pd.Series[float]:
+    """Mean square displacement over all times and particles, um^2, by lag_s.
+
+    No displacement is counted over a stretch in which a particle was carried, or its identity was uncertain.
+
+    Args:
+        largest_lag_s: None: a quarter of the run.
+
+    Raises Refused.
+    """
+    if not isinstance(run, Run):
+        with read_run(run) as opened:
+            return msd(opened, largest_lag_s)
+    tracks = run.tracks
+    span_s = float(np.ptp(tracks["time_s"])) if len(tracks) else 0.0
+    longest_s = span_s / 4.0 if largest_lag_s is None else _positive(largest_lag_s, "largest_lag_s")
+    return trajectories.msd(trajectories.sure(tracks), run.fps, longest_s)
+
+
+def findings(run: Run | str | Path) -> pd.DataFrame:
+    """What the run shows beside what was predicted, a row an observable: name, unit, foreseen, measured, stderr, from.
+
+    Measured over the longest armed stretch under one law. Raises Refused.
+    """
+    found, _, _ = tables(run.path if isinstance(run, Run) else Path(run))
+    return pd.DataFrame([plain(one) for one in findings_of(found)])
+
+
+def verify(
+    run: Run | str | Path,
+    *,
+    law: type[Law] | None = None,
+    allow_python: Iterable[str] = (),
+    progress: bool = False,
+) -> Verification:
+    """Put a run through the same machine again. The answer is true where it is equal, else it names the first turn that
+    differs.
+
+    Args:
+        law: the class of a law that was written in this notebook or script.
+        allow_python: names of the modules whose laws may run, from now on in this process.
+
+    Raises Refused.
+    """
+    allow(_names(allow_python))
+    if law is not None:
+        give(law)
+    return verified(run.path if isinstance(run, Run) else Path(run), progress_line if progress else silent)
+
+
+def locate(image: Image, *, diameter_px: int = 11, minmass: float = 100.0, **settings: Any) -> pd.DataFrame:
+    """The particles in one image [height, width] of uint8, uint16 or float, with trackpy's columns; lengths in px.
+
+    Args:
+        diameter_px: an odd number a little larger than a particle's image.
+        minmass: least integrated brightness.
+        settings: others of a rig's `tracking`, as invert=True or locator="radial".
+
+    Raises Refused.
+    """
+    chosen = tracking_tables.settings_of({"diameter_px": diameter_px, "minmass": minmass, **settings})
+    return tracking_tables.locate(image, chosen)
+
+
+def link(features: pd.DataFrame, *, search_px: float, memory: int = 0, **settings: Any) -> pd.DataFrame:
+    """The table with columns frame, x, y (px), sorted by frame, with the identity of each feature in `particle`.
+
+    Args:
+        search_px: largest move of a particle from frame to frame.
+        memory: frames for which an unseen particle is remembered.
+        settings: others of a rig's `tracking`, as predict="drift".
+
+    Raises Refused.
+    """
+    chosen = tracking_tables.settings_of({"search_px": search_px, "memory": memory, **settings})
+    return tracking_tables.link(features, chosen)
+
+
+def batch(frames: Iterable[Image], **settings: Any) -> pd.DataFrame:
+    """Locate and link the particles in a movie, as a rig's tracker does: trackpy's columns, `particle` and `state`.
+
+    Args:
+        frames: images [height, width], or one array [frames, height, width].
+        settings: of a rig's `tracking`, as diameter_px=11, minmass=200, search_px=5, memory=3.
+
+    Raises Refused.
+    """
+    return tracking_tables.batch(frames, tracking_tables.settings_of(settings))
+
+
+def _names(modules: Iterable[str]) -> list[str]:
+    return [modules] if isinstance(modules, str) else list(modules)
+
+
+def _in_yaml(value: Any) -> str:
+    """A value as it stands in an experiment file. Raises Refused."""
+    try:
+        return json.dumps(value, default=lambda one: np.asarray(one).tolist())
+    except (TypeError, ValueError, AttributeError):
+        raise Refused(
+            f"sets: found {type(value).__name__}, where a number, a text, a list or a mapping is needed"
+        ) from None
+
+
+def _positive(value: float, name: str) -> float:
+    return number(name, 0, LONGEST_S)(value)
+
+
+def _new_file(path: str | Path) -> Path:
+    """The path of a run that is not there yet. Raises Refused."""
+    new = Path(path)
+    if os.path.lexists(new):
+        raise Refused(f"{new}: there is a file of this name already, and a run is never written over")
+    require_writable("out", new)
+    return new
+
+
+def _stem(plan: Plan) -> str:
+    """A file name from the experiment's title."""
+    return re.sub(r"\W+", "_", plan.experiment.title.lower()).strip("_")[:60] or "run"

@@ -1,0 +1,221 @@
+"""A law in a file: it runs only where it is allowed, and only the source that is meant."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+
+import cybloids as cy
+import main
+from app.analysis.run_description import info, text
+from app.assembly.plan import plan, planned, unpinned
+from app.assembly.python_law import NotAllowed, allow, allowed, give
+from app.commands.verify import verified
+from app.console.progress import silent
+from app.running.headless import fly
+from app.running.process_side import PlanTexts
+from config.reader import Document, plain
+from config.refused import Refused
+from control.contract import Fault
+from control.policies.python_law import PythonLaw
+from tests.app.laws import SPRING, lay_out
+
+MARK = 'from pathlib import Path\n\nPath(__file__).with_name("it_ran").touch()\n'
+
+
+def flown(experiment: Path) -> Path:
+    """A run of the experiment, beside it."""
+    out = experiment.with_suffix(".h5")
+    fly(plan(experiment), 0.4, out, True, "", bar=silent)
+    return out
+
+
+def test_a_file_alone_never_runs_code(tmp_path: Path) -> None:
+    experiment = lay_out(tmp_path, source=MARK + SPRING)
+    with pytest.raises(NotAllowed) as refused:
+        plan(experiment)
+    said = str(refused.value)
+    assert f"would run the Python file {tmp_path / 'my_laws.py'}" in said
+    assert "--allow-python my_laws" in said
+    assert said.count("\n") == 0
+    assert not (tmp_path / "it_ran").exists()
+    allow(["other", "my_law"])  # no part of a name is a permission
+    with pytest.raises(NotAllowed):
+        plan(experiment)
+    assert not (tmp_path / "it_ran").exists()
+    allow(["my_laws"])
+    made = plan(experiment)
+    assert (tmp_path / "it_ran").exists()
+    assert isinstance(made.experiment.policy, PythonLaw)
+    assert len(made.experiment.policy.source_sha256) == 64
+
+
+def test_a_run_verifies_only_with_the_source_that_flew(tmp_path: Path) -> None:
+    allow(["my_laws"])
+    run = flown(lay_out(tmp_path))
+    assert verified(run, silent)
+    assert re.search(r"^law +my_laws:Spring \([0-9a-f]{12}\)$", text(info(run)), re.M)
+    (tmp_path / "my_laws.py").write_text(SPRING.replace("-self.stiffness", "+self.stiffness"), encoding="utf-8")
+    with pytest.raises(Refused, match=r"my_laws\.py: the source of the law 'my_laws:Spring' is not the one") as refused:
+        verified(run, silent)
+    assert str(refused.value).count("\n") == 0
+    (tmp_path / "my_laws.py").write_text(SPRING.replace("\n", "\r\n"), encoding="utf-8", newline="")
+    assert verified(run, silent)
+    (tmp_path / "my_laws.py").unlink()
+    with pytest.raises(Refused, match=r"there is no my_laws\.py in "):
+        verified(run, silent)
+
+
+def test_the_command_line_allows_and_verify_of_a_foreign_run_asks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    lay_out(tmp_path, source=MARK + SPRING)
+
+    def verb(line: str) -> tuple[int, str]:
+        monkeypatch.setattr("sys.argv", ["main.py", *line.split()])
+        return main.main(), capsys.readouterr().err
+
+    code, said = verb("run spring.yaml --out a.h5")
+    assert (code, said.count("\n")) == (2, 1)
+    assert "--allow-python my_laws" in said
+    assert not (tmp_path / "it_ran").exists()
+    monkeypatch.setattr("app.assembly.python_law._allowed", {})
+    assert verb("run spring.yaml --out a.h5 --allow-python my_laws")[0] == 0
+    monkeypatch.setattr("app.assembly.python_law._allowed", {})
+    (tmp_path / "it_ran").unlink()
+    code, said = verb("verify a.h5")
+    assert (code, said.count("\n")) == (2, 1)
+    assert str(tmp_path / "my_laws.py") in said
+    assert verb("analyse a.h5")[0] == 0  # needs no law
+    assert not (tmp_path / "it_ran").exists()
+    assert verb("verify a.h5 --allow-python my_laws")[0] == 0
+    code, said = verb("verify a.h5 --allow-python my-laws")
+    assert (code, said.count("\n")) == (2, 1)
+    assert "--allow-python: found 'my-laws'" in said
+
+
+@pytest.mark.parametrize(
+    ("law", "source", "more", "said"),
+    [
+        ("my_laws", SPRING, "", "needed: module:class"),
+        ("my_laws:", SPRING, "", "needed: module:class"),
+        ("../my_laws:Spring", SPRING, "", "needed: module:class"),
+        ("my_laws:Spring()", SPRING, "", "needed: module:class"),
+        ("yours:Spring", SPRING, "", "there is no yours.py in"),
+        ("my_laws:Sprung", SPRING, "", "there is no class 'Sprung' derived from cybloids.Law"),
+        ("my_laws:np", SPRING, "", "there is no class 'np' derived from cybloids.Law"),
+        ("my_laws:Spring", "def f(:\n", "", "this file can't be run (SyntaxError"),
+        ("my_laws:Spring", "import no_such_module\n", "", "this file can't be run (ModuleNotFoundError"),
+        ("my_laws:Spring", "raise SystemExit(3)\n", "", "this file can't be run (SystemExit"),
+        ("my_laws:Spring", SPRING, ", parameters: {stiff: 1}", "policy.parameters: the law 'my_laws:Spring' can't be"),
+        ("my_laws:Spring", SPRING, ", parameters: {stiffness_pn_per_um: .nan}", "spring.yaml"),
+        ("my_laws:Late", SPRING, ", parameters: {delay_s: 0.0001}", "delays_s of the law 'my_laws:Late' is 0.0001 s"),
+        ("my_laws:Late", SPRING, ", parameters: {delay_s: -1}", "needed: a tuple of times in s"),
+        ("my_laws:Spring", SPRING, ", source_sha256: abc", "is not the one that is meant"),
+        ("__main__:Spring", SPRING, "", "was written in a notebook or a script"),
+    ],
+)
+def test_a_law_that_can_not_fly_is_refused_in_one_sentence(
+    tmp_path: Path, law: str, source: str, more: str, said: str
+) -> None:
+    allow(["my_laws"])
+    with pytest.raises(Refused) as refused:
+        plan(lay_out(tmp_path, law, source, more))
+    assert said in str(refused.value)
+    assert str(refused.value).count("\n") == 0
+
+
+def test_a_python_law_is_steered(tmp_path: Path) -> None:
+    allow(["my_laws"])
+    with pytest.raises(Refused, match="mode is landscape, and a python law can't be flown so"):
+        plan(lay_out(tmp_path), None, ["mode=landscape"])
+
+
+@pytest.mark.parametrize(
+    ("law", "said"), [("Broken", r"ZeroDivisionError: .*my_laws\.py, line \d+"), ("Flat", "shape")]
+)
+def test_an_error_in_flight_ends_the_run_dark_in_one_sentence(tmp_path: Path, law: str, said: str) -> None:
+    allow(["my_laws"])
+    with pytest.raises(Fault, match=said):
+        flown(lay_out(tmp_path, f"my_laws:{law}"))
+
+
+@pytest.mark.parametrize("law", ["Steps", "Late"])
+def test_laws_with_a_memory_and_with_a_past_verify(tmp_path: Path, law: str) -> None:
+    allow(["my_laws"])
+    run = flown(lay_out(tmp_path, f"my_laws:{law}"))
+    assert verified(run, silent)
+    with cy.read_run(run) as opened:
+        assert len(opened.table("forces")) > 10
+
+
+def test_a_changed_file_is_another_law_in_the_same_process(tmp_path: Path) -> None:
+    """The experiment as a person edits it has no hash: what lies there is taken."""
+    allow(["my_laws"])
+    experiment = lay_out(tmp_path)
+    before = plan(experiment)
+    (tmp_path / "my_laws.py").write_text(SPRING + "\n# changed\n", encoding="utf-8")
+    with pytest.raises(Refused, match="is not the one that is meant"):
+        planned(read_again(before), None, (), tmp_path)
+    after = plan(experiment)
+    assert after.experiment.policy != before.experiment.policy
+    assert unpinned(after.experiment) == unpinned(before.experiment)
+
+
+def read_again(made: cy.Plan) -> Document:
+    """Its experiment, with the hash."""
+    return Document("again", plain(made.experiment), {})
+
+
+def test_a_package_s_name_allows_its_modules(tmp_path: Path) -> None:
+    folder = tmp_path / "pack"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("")
+    (folder / "laws.py").write_text(SPRING, encoding="utf-8")
+    experiment = lay_out(tmp_path, "pack.laws:Spring")
+    with pytest.raises(NotAllowed, match=r"--allow-python pack\.laws"):
+        plan(experiment)
+    allow(["pack"])
+    assert plan(experiment)
+
+
+def test_the_file_beside_the_experiment_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    allow(["my_laws"])
+    lay_out(tmp_path / "elsewhere", source="raise ValueError\n")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert plan(lay_out(tmp_path / "here"))
+    (tmp_path / "here" / "my_laws.py").unlink()
+    with pytest.raises(Refused, match="elsewhere"):
+        plan(tmp_path / "here" / "spring.yaml")
+
+
+def test_a_class_that_is_handed_over_flies_from_its_own_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lay_out(tmp_path / "own")
+    (tmp_path / "own" / "my_laws.py").rename(tmp_path / "own" / "handed_laws.py")
+    monkeypatch.syspath_prepend(str(tmp_path / "own"))
+    handed = importlib.import_module("handed_laws")
+    experiment = lay_out(tmp_path / "here")
+    (tmp_path / "here" / "handed_laws.py").write_text("raise ValueError\n")
+    made = cy.load(experiment, law=handed.Spring, sets={"policy.parameters": {"stiffness_pn_per_um": 0.3}})
+    assert allowed() == ("handed_laws",)
+    sha256 = hashlib.sha256((tmp_path / "own" / "handed_laws.py").read_bytes()).hexdigest()
+    parameters = {"stiffness_pn_per_um": 0.3}
+    assert made.experiment.policy == PythonLaw(law="handed_laws:Spring", parameters=parameters, source_sha256=sha256)
+    with pytest.raises(Refused, match=r"found 3, where a class derived from cybloids\.Law is needed"):
+        give(3)  # type: ignore[arg-type]
+
+
+def test_the_permission_goes_to_the_loop_s_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    allow(["my_laws"])
+    made = plan(lay_out(tmp_path))
+    texts = PlanTexts.of(made)
+    assert texts.python == ("my_laws",)
+    monkeypatch.setattr("app.assembly.python_law._allowed", {})
+    again = texts.read()
+    assert allowed() == ("my_laws",)
+    assert again.experiment == made.experiment

@@ -1,0 +1,133 @@
+"""A law in Python behind the Policy plug: the same wishes as a programmed one, and a Fault for any error in it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from control.contract import Fault, Forces, Seen, State, Tracks
+from control.history import History, Sighting
+from control.plant import Plant
+from control.policies.external import External
+from control.policies.force_context import Now
+from control.policies.programmed import SteeredTraps
+from control.policies.python_law import Law, PythonPolicy
+from control.potentials.harmonic import Harmonic
+
+Floats = NDArray[np.float64]
+MIDDLE_UM = (10.0, 12.0)
+STIFFNESS = 0.3
+PLACE_UM = np.array([[9.0, 11.0], [12.5, 12.0], [10.0, 15.0]])
+
+
+class Spring(Law):
+    def force_pn(self, now: Now) -> Floats:
+        pulled_pn: Floats = -STIFFNESS * (now.position_um - np.asarray(MIDDLE_UM))
+        return pulled_pn
+
+
+class Late(Law):
+    delays_s = (0.1, 0.3)
+
+    def force_pn(self, now: Now) -> Floats:
+        gone_um: Floats = now.past_um(0.3) - now.past_um(0.1)
+        return gone_um
+
+
+class Any_(Law):
+    """Its answer is what a test says."""
+
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+
+    def force_pn(self, now: Now) -> Floats:
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        found: Floats = self.answer
+        return found
+
+
+def seen(*, state: tuple[int, ...] = (0, 0, 0), begun: int = 0) -> Seen:
+    """Three particles that move by 0.01 um a turn to the right; the last one is seen since turn `begun` only."""
+    history = History(1.0)
+    for number in range(51):
+        here = np.arange(3) if number >= begun else np.arange(2)
+        place_um = PLACE_UM[here] + [0.01 * (number - 50), 0.0]
+        history = history.push(Sighting(number * 0.02, here, place_um))
+    three = np.arange(3)
+    tracks = Tracks(1.0, three, PLACE_UM, np.array(state, np.uint8), np.zeros(3, np.int64), np.zeros(3, np.int64))
+    return Seen(tracks, history, 1.01, 0.02)
+
+
+def policy(law: Law) -> PythonPolicy:
+    return PythonPolicy(law, "my_laws:Law", Plant(), MIDDLE_UM)
+
+
+def wanted(law: Law, at: Seen) -> Forces:
+    made = policy(law)
+    return made.step(made.start(), at)[1]
+
+
+@pytest.mark.parametrize("state", [(0, 0, 0), (0, int(State.NEW), 0), (int(State.UNCERTAIN),) * 3])
+def test_a_spring_wants_what_the_programmed_spring_wants(state: tuple[int, ...]) -> None:
+    force = External(shape=Harmonic(stiffness_pn_per_um=STIFFNESS))
+    programmed = SteeredTraps((force,), Plant(), None, MIDDLE_UM)  # type: ignore[arg-type]  # no light is asked for
+    _, there = programmed.step(None, seen(state=state))
+    here = wanted(Spring(), seen(state=state))
+    np.testing.assert_array_equal(here.particle, there.particle)
+    np.testing.assert_allclose(here.force_pn, there.force_pn, rtol=0, atol=1e-12)
+    np.testing.assert_array_equal(here.delay_s, there.delay_s)
+    assert here.withheld == there.withheld == ()
+
+
+def test_a_particle_without_a_past_gets_no_light_and_a_reason() -> None:
+    at = seen(begun=45)
+    found = wanted(Late(), at)
+    np.testing.assert_array_equal(found.particle, [0, 1])
+    np.testing.assert_allclose(found.force_pn, [[-0.1, 0.0]] * 2, atol=1e-9)  # 0.2 s at 0.5 um/s
+    assert found.withheld == ((2, "where it was 0.3 s ago is not known"),)
+    assert policy(Late()).longest_delay_s == 0.3
+    assert len(wanted(Late(), seen()).particle) == 3
+
+
+@pytest.mark.parametrize("answer", [np.zeros(3), np.zeros((2, 2)), None, "x", np.zeros((3, 3))])
+def test_an_answer_of_another_shape_is_a_fault(answer: Any) -> None:
+    with pytest.raises(Fault, match="my_laws:Law"):
+        wanted(Any_(answer), seen())
+
+
+def test_an_error_in_a_law_is_a_fault_with_its_line() -> None:
+    with pytest.raises(Fault, match=r"my_laws:Law failed \(KeyError: 'no'; .*test_python_law.py, line \d+\)"):
+        wanted(Any_(KeyError("no")), seen())
+    with pytest.raises(Fault, match="defines neither force_pn nor step"):
+        wanted(Law(), seen())
+
+
+def test_a_force_that_is_no_number_reaches_the_interlock() -> None:
+    answer = np.full((3, 2), np.nan)
+    assert np.isnan(wanted(Any_(answer), seen()).force_pn).all()
+
+
+def test_the_answer_is_a_copy_which_the_law_can_not_change_later() -> None:
+    law = Any_(np.ones((3, 2)))
+    found = wanted(law, seen())
+    law.answer[:] = 7.0
+    assert (found.force_pn == 1.0).all()
+
+
+def test_a_memory_goes_from_turn_to_turn() -> None:
+    class Count(Law):
+        def start(self) -> int:
+            return 5
+
+        def step(self, memory: int, now: Now) -> tuple[int, Floats]:
+            return memory + 1, np.full((len(now.particle), 2), float(memory))
+
+    made = policy(Count())
+    memory, first = made.step(made.start(), seen())
+    memory, second = made.step(memory, replace(seen(), effect_s=1.03))
+    assert (memory, first.force_pn[0, 0], second.force_pn[0, 0]) == (7, 5.0, 6.0)

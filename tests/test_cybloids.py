@@ -1,0 +1,292 @@
+"""The Python API: whole runs, and the same numbers as the command line, trackpy and the loop give."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import trackpy
+
+import cybloids as cy
+from app.analysis.export import export
+from app.assembly.rig import field_um
+from control.contract import Level
+from tests.app.laws import lay_out
+
+SMALL = {
+    "camera.width_px": 160, "camera.height_px": 160, "sample.number": 7, "sample.arrangement": "hexagonal",
+    "sample.spacing_um": 2.5,
+}  # fmt: skip
+RING = cy.EXPERIMENTS / "ring_crystal.yaml"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> cy.Run:
+    """One second of seven particles without light, with its frames."""
+    out = tmp_path_factory.mktemp("runs") / "ring.h5"
+    return cy.run(cy.load(RING, sets=SMALL), seconds=1.0, out=out, armed=False)
+
+
+def test_every_public_name_is_there_documented_and_typed() -> None:
+    for name in cy.__all__:
+        public: Any = getattr(cy, name)
+        if inspect.isfunction(public):
+            assert set(inspect.signature(public).parameters) | {"return"} == set(public.__annotations__), name
+        if not isinstance(public, Path):
+            assert (public.__doc__ or "").strip(), name
+    for error in (cy.Refused, cy.Fault, cy.Ended):
+        assert issubclass(error, Exception)
+
+
+def test_tracks_are_the_table_that_export_writes(run: cy.Run, tmp_path: Path) -> None:
+    export(run.path, "parquet", tmp_path)
+    pd.testing.assert_frame_equal(run.tracks, pd.read_parquet(tmp_path / "tracks.parquet"), check_dtype=False)
+    assert list(run.tracks)[:7] == ["frame", "time_s", "particle", "x", "y", "x_um", "y_um"]
+    assert {"state", "species", "carried", "mass", "size", "ecc"} <= set(run.tracks)
+    np.testing.assert_allclose(run.tracks["x_um"], run.tracks["x"] * run.um_per_px, atol=1e-9)
+    assert len(run) == run.summary["turns"] == run.tracks["frame"].nunique()
+    with pytest.raises(KeyError, match="tracks, forces"):
+        run.table("track")
+
+
+def test_the_msd_is_trackpy_s(run: cy.Run) -> None:
+    here = cy.msd(run, largest_lag_s=0.2)
+    there = trackpy.emsd(run.tracks, run.um_per_px, run.fps, max_lagtime=len(here))
+    np.testing.assert_allclose(here.to_numpy(), there.to_numpy(), rtol=1e-9)
+    pd.testing.assert_series_equal(cy.msd(run.path, largest_lag_s=0.2), here)
+
+
+def test_a_run_verifies_and_its_findings_are_those_of_analyse(run: cy.Run) -> None:
+    answer = cy.verify(run)
+    assert answer
+    assert (answer.difference, answer.turns) == (None, len(run))
+    table = cy.findings(run)
+    assert "D_eff" in set(table["name"])
+    assert {"name", "unit", "foreseen", "measured", "stderr", "from"} <= set(table)
+
+
+def test_a_changed_record_is_not_equal(run: cy.Run, tmp_path: Path) -> None:
+    import h5py
+
+    changed = tmp_path / "changed.h5"
+    changed.write_bytes(run.path.read_bytes())
+    with h5py.File(changed, "r+") as file:
+        rows = file["tracks"][...]
+        rows["x_um"][30] += 1e-6
+        file["tracks"][...] = rows
+    answer = cy.verify(changed)
+    assert not answer
+    assert answer.difference
+
+
+def test_a_law_of_one_s_own_flies_and_verifies(tmp_path: Path) -> None:
+    plan = cy.load(lay_out(tmp_path), allow_python=["my_laws"], sets={"policy.parameters.stiffness_pn_per_um": 0.2})
+    with cy.run(plan, seconds=0.5, out=tmp_path / "spring.h5") as run:
+        forces = run.table("forces")
+        assert len(forces) > 50
+        together = forces.merge(run.tracks, on=["turn", "particle"], suffixes=("", "_of_track"))
+        wanted_pn = -0.2 * (together[["x_um", "y_um"]].to_numpy() - middle_um(plan))
+        np.testing.assert_allclose(together[["fx_pn", "fy_pn"]].to_numpy(), wanted_pn, atol=1e-9)
+        assert cy.verify(run)
+
+
+def middle_um(plan: cy.Plan) -> Any:
+    """Of the field that the beam reaches."""
+    low_um, high_um = field_um(plan.rig)
+    return (np.asarray(low_um) + np.asarray(high_um)) / 2.0
+
+
+def test_a_rig_is_dark_until_armed_and_after_the_block(tmp_path: Path) -> None:
+    plan = cy.load(RING, sets=SMALL)
+    with cy.open(plan, out=tmp_path / "live.h5") as rig:
+        assert all(turn.level is Level.SAFE and not len(turn.sent) for turn in rig.turns(4))
+        rig.arm()
+        lit = list(rig.turns(6))
+        assert lit[-1].level is Level.ARMED
+        assert len(lit[-1].sent)
+        rig.apply(cy.load(RING, sets={**SMALL, "policy.forces.0.shape.depth_kt": 3}))
+        assert rig.step().orders[0].text
+        rig.stop()
+        assert not len(rig.step().sent)
+        assert rig.newest is not None
+        count = rig.newest.number + 1
+    with pytest.raises(cy.Refused, match="not open"):
+        rig.step()
+    with cy.read_run(tmp_path / "live.h5") as run:
+        assert len(run) == count
+        assert run.ended_cleanly
+    assert cy.verify(tmp_path / "live.h5")
+
+
+def test_an_error_in_the_block_leaves_it_dark_and_the_record_whole(tmp_path: Path) -> None:
+    lit: list[int] = []
+    closed: list[bool] = []
+
+    def fails() -> None:
+        with cy.open(cy.load(RING, sets=SMALL), out=tmp_path / "a.h5") as rig:
+            rig.arm()
+            lit.append(len(list(rig.turns(5))[-1].sent))
+            assert rig._instrument is not None
+            beam: Any = rig._instrument.beam
+            real = beam.close
+
+            def close() -> None:
+                closed.append(True)
+                real()
+
+            beam.close = close
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fails()
+    assert lit[0] > 0
+    assert closed == [True]
+    assert cy.verify(tmp_path / "a.h5")
+
+
+def test_an_error_in_a_turn_darkens_at_once(tmp_path: Path) -> None:
+    plan = cy.load(lay_out(tmp_path, "my_laws:Tired"), allow_python="my_laws")
+    with cy.open(plan, out=tmp_path / "a.h5") as rig:
+        rig.arm()
+        lit = list(rig.turns(99))
+        assert len(lit[-1].sent)
+        assert rig._instrument is not None
+        beam: Any = rig._instrument.beam
+        reasons: list[str] = []
+        real = beam.dark
+
+        def dark(reason: str) -> Any:
+            reasons.append(reason)
+            return real(reason)
+
+        beam.dark = dark
+        with pytest.raises(cy.Fault, match="tired"):
+            rig.step()
+        assert len(reasons) == 1
+        assert "tired" in reasons[0]
+    assert cy.verify(tmp_path / "a.h5")
+
+
+def test_another_rig_is_not_applied() -> None:
+    with cy.open(cy.load(RING, sets=SMALL)) as rig, pytest.raises(cy.Refused, match="another one than the open rig"):
+        rig.apply(cy.load(RING, sets={**SMALL, "camera.fps": 77}))
+
+
+def test_a_real_laser_is_armed_only_on_purpose(tmp_path: Path) -> None:
+    plan = cy.load(RING, rig=cy.RIGS / "serial.yaml")
+    with pytest.raises(cy.Refused, match="this laser is real; give armed=True to arm it, or armed=False"):
+        cy.run(plan, seconds=1.0, out=tmp_path / "a.h5")
+    with pytest.raises(cy.Refused, match="not confirmed"):
+        cy.run(plan, seconds=1.0, out=tmp_path / "a.h5", armed=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_trips_is_a_fault_that_names_its_record(tmp_path: Path) -> None:
+    plan = cy.load(lay_out(tmp_path, "my_laws:Wild"), allow_python=["my_laws"])
+    out = tmp_path / "wild.h5"
+    with pytest.raises(
+        cy.Fault, match=r"the interlock tripped: .*not finite.*the laser is dark; recorded in .*wild\.h5"
+    ):
+        cy.run(plan, seconds=1.0, out=out)
+    assert cy.verify(out)
+
+
+def test_no_run_is_written_over(run: cy.Run) -> None:
+    with pytest.raises(cy.Refused, match="never written over"):
+        cy.run(cy.load(RING, sets=SMALL), seconds=1.0, out=run.path)
+    with pytest.raises(cy.Refused, match="never written over"):
+        cy.open(cy.load(RING, sets=SMALL), out=run.path)
+
+
+@pytest.mark.parametrize(
+    ("sets", "said"),
+    [
+        ({"camera.fsp": 5}, "unknown key"),
+        ({"camera.fps": "fast"}, "camera.fps"),
+        ({"camera.fps": object()}, "sets: found object"),
+        ({"camera.fps": np.float64(-3.0)}, "camera.fps"),
+    ],
+)
+def test_bad_settings_are_one_sentence(sets: dict[str, Any], said: str) -> None:
+    with pytest.raises(cy.Refused) as refused:
+        cy.load(RING, sets=sets)
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_values_of_numpy_are_settings() -> None:
+    sets = {"camera.fps": np.float64(1e2), "seed": np.int64(7), "sample.number": np.arange(9)[3], "trap.depth_kt": 1e-5}
+    plan = cy.load(RING, sets=sets)
+    assert (plan.rig.camera.fps, plan.experiment.seed, plan.rig.sample.number) == (100.0, 7, 3)
+    assert plan.experiment.trap.depth_kt == 1e-5
+
+
+def test_progress_is_one_line_where_there_is_no_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plan = cy.load(RING, sets=SMALL)
+    cy.run(plan, seconds=0.2, out=tmp_path / "a.h5").close()
+    assert capsys.readouterr().err == ""
+    with cy.run(plan, seconds=0.2, out=tmp_path / "b.h5", progress=True) as run:
+        said = capsys.readouterr().err
+        assert said.endswith(f"Ring crystal: {len(run)} of {len(run)} frames\n")
+        assert said.count("\n") == 1
+
+
+def test_tracking_without_a_loop_is_that_of_the_loop(run: cy.Run) -> None:
+    settings: dict[str, Any] = {
+        "diameter_px": run.plan.rig.tracking.diameter_px,
+        "minmass": run.plan.rig.tracking.minmass,
+    }
+    linking: dict[str, Any] = {"search_px": run.plan.rig.tracking.search_px, "memory": run.plan.rig.tracking.memory}
+    frames = np.array([turn.frame.image for turn in run.turns(0, 12) if turn.frame is not None])
+    found = cy.batch(frames, **settings, **linking)
+    recorded = run.tracks[run.tracks["turn"] < 12].reset_index(drop=True)
+    columns = ["particle", "x", "y", "mass", "size", "ecc", "signal", "raw_mass", "ep"]
+    pd.testing.assert_frame_equal(found[columns], recorded[columns])
+    first = cy.locate(frames[0], **settings)
+    np.testing.assert_array_equal(np.sort(first["x"]), np.sort(found.loc[found["frame"] == 0, "x"]))
+    again = cy.link(found.drop(columns="particle"), **linking)
+    np.testing.assert_array_equal(again["particle"], found["particle"])
+
+
+def test_links_are_trackpy_s() -> None:
+    chance = np.random.default_rng(3)
+    place = chance.uniform(0, 200, (40, 2))
+    walk = place + np.cumsum(chance.normal(0, 0.7, (15, 40, 2)), axis=0)
+    table = pd.DataFrame({"frame": np.repeat(np.arange(15), 40), "x": walk[..., 0].ravel(), "y": walk[..., 1].ravel()})
+    table = table.sample(frac=0.95, random_state=1)
+    here = cy.link(table, search_px=4.0, memory=2).sort_values(["frame", "x"])
+    there = trackpy.link(table, search_range=4.0, memory=2).sort_values(["frame", "x"])
+    pairs = {*zip(here["particle"], there["particle"], strict=True)}
+    assert len(pairs) == here["particle"].nunique() == there["particle"].nunique()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: cy.locate(np.zeros((5, 5, 3), np.uint8)),
+        lambda: cy.locate(np.zeros((50, 50), np.int32)),
+        lambda: cy.locate(np.zeros((0, 50))),
+        lambda: cy.locate(np.zeros((50, 50)), diameter_px=4),
+        lambda: cy.locate(np.zeros((50, 50)), diametre_px=5),
+        lambda: cy.locate(np.zeros((50, 50)), dark_file="dark.tif"),
+        lambda: cy.link(pd.DataFrame({"frame": [0], "x": [1.0]}), search_px=3),
+        lambda: cy.link(pd.DataFrame({"frame": [0], "x": [1.0], "y": [np.nan]}), search_px=3),
+        lambda: cy.read_run("no_such_run.h5"),
+        lambda: cy.msd("no_such_run.h5"),
+        lambda: cy.load("no_such_experiment.yaml"),
+        lambda: cy.load(RING, law=int),  # type: ignore[arg-type]
+        lambda: cy.load(RING, allow_python="not a module"),
+    ],
+)
+def test_bad_input_is_refused(call: Any) -> None:
+    with pytest.raises(cy.Refused):
+        call()
+
+
+def test_an_empty_movie_is_an_empty_table() -> None:
+    assert list(cy.batch([]))[:4] == ["frame", "particle", "x", "y"]
+    assert len(cy.batch([np.zeros((64, 64), np.uint8)] * 2)) == 0
