@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from config.fields import Doc, Ge, Gt, Interval, settings
 from control.contract import Fault
 from drivers.sim.clock import SimulatedClock
-from drivers.sim.world import Visits, World
+from drivers.sim.stage import Visits
+from drivers.sim.world import World
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -12,7 +12,8 @@ from drivers.sim.clock import LockstepClock
 from drivers.sim.deflector import SimulatedDeflector, SimulatedDeflectorDriver, configured_map
 from drivers.sim.laser import SimulatedLaser, SimulatedLaserDriver
 from drivers.sim.sample import Sample
-from drivers.sim.world import Stage, World
+from drivers.sim.stage import Stage
+from drivers.sim.world import World
 
 
 @dataclass
