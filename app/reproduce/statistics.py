@@ -39,9 +39,3 @@ def slope(place_um: Floats, near: int, far: int, frame_s: float) -> Floats:
 def by_cell(values: Floats, cell: Ints) -> Floats:
     """[C] means of values [P] over each cell."""
     return np.array([float(mean(values[cell == number])) for number in np.unique(cell)])
-
-
-def lags_about(longest: int, number: int = 60) -> Ints:
-    """Lags from 1 to `longest`, evenly spaced in their logarithm."""
-    lags: Ints = np.unique(np.rint(np.geomspace(1, max(longest, 1), number)).astype(np.int64))
-    return lags
