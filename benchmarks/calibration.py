@@ -10,7 +10,6 @@ on another). Files go to --folder; a seed that is done there is not done again.
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from app.assembly.rig import RIGS, Rig
 from app.calibration.flash import flash
 from app.calibration.job import CalibrationJob, map_of
 from app.commands.calibrate import STEPS, calibrate_rig
+from app.console.json_file import write_json
 from drivers.journal import read_run
 from drivers.sim.camera import SimulatedCamera
 from drivers.sim.camera import true_map as camera_map
@@ -220,7 +220,7 @@ def main() -> None:
     print(uneven)
     if asked.out is not None:
         made = {"wrong": WRONG, "summary": table, "uneven": uneven, "runs": runs}
-        asked.out.write_text(json.dumps(made, indent=1) + "\n")
+        write_json(asked.out, made)
 
 
 if __name__ == "__main__":

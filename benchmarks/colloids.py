@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+from app.console.json_file import write_json
 from models.checkpoint import load_checkpoint
 from models.data.colloid import REACH, Variant
 from models.data.task import Task
@@ -99,7 +100,7 @@ def main() -> None:
             for name in missing:
                 assert task is not None
                 rows.append(row(name, variant, seed, task))
-                OUT.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+                write_json(OUT, rows)
                 print({key: rows[-1][key] for key in ("variant", "network", "seed", "error", "minutes")}, flush=True)
     print(table(rows))
 

@@ -10,7 +10,6 @@ What is believed of the rig is right, or wrong on purpose. Runs are kept in --fo
 from __future__ import annotations
 
 import argparse
-import json
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 
 from app.assembly.plan import planned
 from app.assembly.rig import RIGS
+from app.console.json_file import write_json
 from app.running.headless import fly
 from benchmarks.density import divergence, gain
 from config.reader import Document
@@ -254,7 +254,7 @@ def main() -> None:
     asked.folder.mkdir(parents=True, exist_ok=True)
     rows = [case(row, asked.folder, asked.seed) for row in asked.rows]
     if asked.out is not None:
-        asked.out.write_text(json.dumps({"z": 0.5, "virtual": 0.4, "bins": BINS, "rows": rows}, indent=1) + "\n")
+        write_json(asked.out, {"z": 0.5, "virtual": 0.4, "bins": BINS, "rows": rows})
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ python -m benchmarks.decisions --out benchmarks/results/decisions.json
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from app.console.json_file import write_json
 from benchmarks import transcriptions
 from models.cloud import cloud
 from models.data.task import FeatureCounts
@@ -119,9 +119,8 @@ def main() -> None:
         found[name] = compare(wanted.build(shape).eval(), plain, shape, asked.repeats)
         print(name, {key: round(value, 7 if "diff" in key else 3) for key, value in found[name].items()})
     if asked.out is not None:
-        asked.out.parent.mkdir(parents=True, exist_ok=True)
         edges = radius_edges(crystal(), REACH_UM).shape[1]
-        asked.out.write_text(json.dumps({"points": POINTS, "edges": edges, **found}, indent=1) + "\n")
+        write_json(asked.out, {"points": POINTS, "edges": edges, **found})
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from sklearn.datasets import load_digits
 from torch import Tensor
 from torch.nn import functional
 
+from app.console.json_file import write_json
 from models.lie.fit import accuracy, fit_classes
 from models.lie.network import AffineNetwork, matched, random_warps, warped
 
@@ -74,8 +75,7 @@ def main() -> None:
             continue
         rows.append(run(seed, asked.epochs, asked.special))
         print(rows[-1], flush=True)
-        OUT.parent.mkdir(parents=True, exist_ok=True)
-        OUT.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+        write_json(OUT, rows)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from app.assembly.machine import build_machine
 from app.assembly.plan import plan
 from app.assembly.rig import EXPERIMENTS, Plan
 from app.console.json_file import write_json
+from app.running.thread import NoRecord
 from control.contract import Order, State, Tracks
 from control.loop import Machine, act, turn
 from drivers.sim.bench import Bench, open_bench
@@ -152,20 +153,12 @@ def _fly(machine: Machine, bench: Bench, frames: int, score: TrackScore, armed: 
         frame = bench.camera.read()
         assert frame is not None
         memory, done = turn(machine, memory, frame, bench.clock.now_s(), orders)
-        done, faults = act(bench.beam, bench.clock, Unkept(), done)
+        done, faults = act(bench.beam, bench.clock, NoRecord(), done)
         assert not faults, faults
         score.look(done.tracks, bench.world.exposed(frame.number).mean(axis=0))
         orders, number, dropped = (), frame.number + 1, done.dropped
         lit += len(done.sent) > 0
     return lit, dropped
-
-
-class Unkept:
-    """A recorder for a run that nobody keeps."""
-
-    def write(self, turn: object) -> None: ...
-
-    def close(self) -> None: ...
 
 
 def opened(made: Plan) -> Bench:

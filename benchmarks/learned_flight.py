@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from app.assembly.plan import plan
 from app.commands.verify import verify_run
+from app.console.json_file import write_json
 from app.running.headless import fly
 from drivers.journal import read_run
 
@@ -78,8 +79,7 @@ def main() -> None:
         for policy in POLICIES:
             if (policy, seed, asked.seconds) not in done:
                 rows.append(flight(policy, seed, asked.seconds))
-                asked.out.parent.mkdir(parents=True, exist_ok=True)
-                asked.out.write_text(json.dumps(rows, indent=1) + "\n")
+                write_json(asked.out, rows)
                 print({key: rows[-1][key] for key in ("policy", "seed", "psi6", "lattice_um", "trips", "verified")})
 
 

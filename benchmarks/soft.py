@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 
+from app.console.json_file import write_json
 from models.layers import perceptron
 from models.soft.data import (
     Data,
@@ -103,8 +104,7 @@ def main() -> None:
             for name, run in cases(which, seed).items():
                 if name not in known:
                     known[name] = run()
-                    OUT.parent.mkdir(parents=True, exist_ok=True)
-                    OUT.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+                    write_json(OUT, known)
                     print(name, known[name], flush=True)
 
 

@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from app.console.json_file import write_json
 from config.geometry import Affine
 from drivers.sim.bench import open_bench
 from drivers.sim.camera import SimulatedCamera
@@ -143,8 +144,7 @@ def main() -> None:
             continue
         rows.append(run(seed, asked.epochs))
         print(rows[-1], flush=True)
-        asked.out.parent.mkdir(parents=True, exist_ok=True)
-        asked.out.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+        write_json(asked.out, rows)
 
 
 if __name__ == "__main__":

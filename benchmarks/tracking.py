@@ -9,7 +9,6 @@ ratios of the single repeats. `ratio` has all columns on both sides, `ratio_bare
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 import tracemalloc
@@ -22,8 +21,10 @@ from typing import Any
 import cv2
 import numpy as np
 
+from app.console.json_file import write_json
 from benchmarks.accuracy import Profile, bound_px, errors, phase_bias_px
 from benchmarks.scenes import SpotScene, crystal, walk
+from config.atomic import write_file
 from config.geometry import Affine
 from control.contract import Frame
 from tracking.link import LinkMemory, link
@@ -284,9 +285,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     wanted = reader.parse_args(arguments)
     tables = measure(wanted.quick)
     if wanted.json:
-        wanted.json.write_text(json.dumps(tables, indent=1))
+        write_json(wanted.json, tables)
     if wanted.docs:
-        wanted.docs.write_text(markdown(tables, repeats_of(wanted.quick)))
+        write_file(wanted.docs, markdown(tables, repeats_of(wanted.quick)))
     return 0
 
 

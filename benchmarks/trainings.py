@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from config.atomic import write_file
 from config.reader import build, read
 from models.checkpoint import read_card
 from models.data.task import Task
@@ -75,7 +76,7 @@ def main() -> None:
             folder = HERE / which
             for config in sorted(folder.glob("*.yaml")) if folder.is_dir() else [Path(which)]:
                 train(config, seed, asked.epochs, asked.device)
-                (RESULTS / "trainings.md").write_text(table(), encoding="utf-8")
+                write_file(RESULTS / "trainings.md", table(), kind=None)
     print(table())
 
 

@@ -23,11 +23,11 @@ from drivers.guard import Guard, GuardLimits
 from drivers.light_protocols import Deflector, Laser
 from drivers.readback import Returned
 from drivers.serial_line import in_words
-from drivers.sim.bench import warm_up
+from drivers.sim.bench import stage_of_camera, warm_up_bench
 from drivers.sim.camera import SimulatedCamera, SimulatedCameraDriver
 from drivers.sim.clock import PacedClock
 from drivers.sim.sample import Sample
-from drivers.sim.world import Stage, World
+from drivers.sim.world import World
 
 EMULATED = Path("runs") / "emulated"  # where a rig file may have the links to its emulators
 
@@ -122,9 +122,9 @@ def open_emulated_bench(
     means: BenchSettings, *, seed: int = 0,
 ) -> RealBench:  # fmt: skip
     """Emulated devices over a simulated sample, in real time. Raises Fault, Refused."""
-    stage = _stage(camera, emulated, means.um_per_px)
+    stage = replace(stage_of_camera(camera, means.um_per_px, emulated.waist_um), frames_kept=8)
     world = World(sample, stage, seed=seed)
-    warm_up(sample, camera, stage, means.um_per_px)
+    warm_up_bench(sample, camera, stage, means.um_per_px)
     um_to_v = deflector.nominal_map(stage.middle_um)
     with ExitStack() as opened:
         children: tuple[Child, ...] = ()
@@ -213,15 +213,3 @@ def _guard(
     power_mw = min(means.power_cap_mw, lamp.max_power_mw)
     bounds = GuardLimits(low_um=low_um, high_um=high_um, power_mw=power_mw, heartbeat_s=means.heartbeat_s)
     return Guard(mirrors, lamp, clock, means.um_to_v or deflector.nominal_map(middle_um), bounds, watch=True)
-
-
-def _stage(camera: SimulatedCamera, emulated: Emulated, um_per_px: float) -> Stage:
-    return Stage(
-        middle_um=camera.middle_um(um_per_px),
-        extent_um=(camera.width_px * um_per_px, camera.height_px * um_per_px),
-        waist_um=emulated.waist_um,
-        period_s=1.0 / camera.fps,
-        exposure_s=camera.exposure_s,
-        sub_exposures=camera.sub_exposures,
-        frames_kept=8,
-    )

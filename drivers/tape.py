@@ -1,31 +1,30 @@
-"""A recorded run as a bench: its frames, its clock, its orders, turn by turn.
+"""A recorded run as a camera: its frames, turn by turn.
 
-    tape = Tape(run)
-    loop.run(machine, TapeCamera(tape), beam, TapeClock(tape), recorder, tape.told, watch)
-
-A run that has no frames gives its recorded tracks instead: `TapeTracker` stands where the tracker does.
+A run that has no images gives its recorded tracks instead: `RecordedTracker` stands where the tracker does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
-from typing import Any
-
-import numpy as np
+from dataclasses import dataclass, replace
 
 from config.refused import Refused
-from control.contract import NOBODY, Ended, Expected, Fault, Felt, Frame, Order, Tracks, Turn
+from control.contract import NOBODY, Ended, Expected, Fault, Felt, Frame, Tracks, Turn
 from drivers.journal import Run
 
 
 class Tape:
-    """A run that is played once, from its first turn to its last. The turn that is being played is `turn`."""
+    """A run that is played once, from its first turn to its last.
+
+    Attributes:
+        turn: the turn that is being played; None before the first.
+        tracker: gives the recorded tracks of that turn.
+    """
 
     def __init__(self, run: Run) -> None:
         self.run = run
         self.turn: Turn | None = None
-        self.clock_reads = 0
+        self.tracker = RecordedTracker(str(run.path))
         self._turns: Iterator[Turn] = run.turns()
 
     def advance(self) -> Turn:
@@ -36,12 +35,8 @@ class Tape:
             raise Fault(str(refused)) from None
         if turn is None:
             raise Ended(f"{self.run.path}: the run is over")
-        self.turn, self.clock_reads = turn, 0
+        self.turn = self.tracker.turn = turn
         return turn
-
-    def told(self) -> tuple[Order, ...]:
-        """The orders of this turn, as they were recorded; an APPLY has its text, and no machine."""
-        return self.turn.orders if self.turn is not None else ()
 
 
 class TapeCamera:
@@ -76,32 +71,23 @@ def felt_in(turn: Turn, scale: float) -> Felt:
     return Felt(command, seen.particle, seen.position_um * scale)
 
 
-class TapeClock:
-    """The Clock plug: what the clock said when the turn began, and from its second reading on when it had been sent."""
+@dataclass
+class RecordedTracker:
+    """The Tracker plug that gives the tracks of a recorded turn, whatever is in the frame. It has no memory.
 
-    def __init__(self, tape: Tape) -> None:
-        self._tape = tape
+    Attributes:
+        source: path of the run.
+        turn: the recorded turn; it is set before each step.
+    """
 
-    def now_s(self) -> float:
-        turn = self._tape.turn
-        if turn is None:
-            return 0.0
-        self._tape.clock_reads += 1
-        return turn.sent_s if self._tape.clock_reads > 1 and np.isfinite(turn.sent_s) else turn.now_s
+    source: str
+    turn: Turn | None = None
 
-
-class TapeTracker:
-    """The Tracker plug: the tracks that were recorded, for a run without frames."""
-
-    def __init__(self, tape: Tape) -> None:
-        self._tape = tape
-
-    def start(self) -> Any:
-        """Nothing is remembered: the tape knows its place."""
+    def start(self) -> None:
         return None
 
-    def step(self, memory: Any, frame: Frame, expected: Expected = NOBODY) -> tuple[Any, Tracks]:
-        turn = self._tape.turn
-        if turn is None or turn.frame is None or turn.frame.number != frame.number:
-            raise Fault(f"{self._tape.run.path}: there are no tracks of frame {frame.number} on the tape now")
-        return memory, turn.tracks
+    def step(self, memory: None, frame: Frame, expected: Expected = NOBODY) -> tuple[None, Tracks]:
+        """The recorded tracks. Raises Fault if `frame` is not the frame of the recorded turn."""
+        if self.turn is None or self.turn.frame is None or self.turn.frame.number != frame.number:
+            raise Fault(f"{self.source}: there are no recorded tracks of frame {frame.number} in this turn")
+        return memory, self.turn.tracks

@@ -57,7 +57,6 @@ class Video:
     def __init__(self, source: str, pages: Pages, fps: float, channel: Channel = "as it is") -> None:
         self._source, self._pages, self._fps, self._channel = source, pages, fps, channel
         self._next = 0
-        self.newest_s = 0.0
         self.stated = pages.stated
         try:
             first = self.image(0)
@@ -85,8 +84,7 @@ class Video:
                 f"{self._source}, frame {number + 1}: found {image.shape[1]}x{image.shape[0]} {image.dtype}, where the "
                 f"video began with {self.width_px}x{self.height_px} {self.pixel_type}"
             )
-        self.newest_s = number / self._fps
-        return Frame(number, self.newest_s, image)
+        return Frame(number, number / self._fps, image)
 
     def image(self, number: int) -> NDArray[Any]:
         """One image in grey: [height, width], read-only."""
@@ -100,16 +98,6 @@ class Video:
     def close(self) -> None:
         self._next = len(self._pages)
         self._pages.close()
-
-
-class VideoClock:
-    """A Clock for which the computer gets every frame `latency_s` after the middle of its exposure."""
-
-    def __init__(self, video: Video, latency_s: float) -> None:
-        self._video, self._latency_s = video, latency_s
-
-    def now_s(self) -> float:
-        return self._video.newest_s + self._latency_s
 
 
 def open_video(made: VideoCamera, path: Path | str | None = None) -> Video:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from control import displacement
 from control.contract import State, Tracks
 
 Floats = NDArray[np.float64]
@@ -75,20 +76,12 @@ def lags(longest: int, number: int = 24) -> Ints:
 
 def mean_square_displacement(made: Paths, lag: Ints) -> Floats:
     """[L] um^2, over all particles and all starting times; nan where there is no pair."""
-    found = np.full(len(lag), np.nan)
-    for index, step in enumerate(lag):
-        if step < len(made.position_um):
-            moved = made.position_um[step:] - made.position_um[:-step]
-            square = (moved**2).sum(axis=2)
-            known = np.isfinite(square)
-            if known.any():
-                found[index] = square[known].mean()
-    return found
+    return displacement.msd(made.position_um, lag)
 
 
 def steps_um(made: Paths, lag: int = 1) -> Floats:
     """[K] displacements along x and y together, over `lag` frames."""
-    moved = (made.position_um[lag:] - made.position_um[:-lag]).ravel() if len(made.position_um) > lag else np.empty(0)
+    moved = displacement.displacements(made.position_um, lag).ravel()
     known: Floats = moved[np.isfinite(moved)]
     return known
 

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from app.analysis.findings import RunTables, means_of
 from app.analysis.frame_times import numbers_by_time, rate_hz
+from app.analysis.trajectories import not_counted
 from app.assembly.rig import Plan
-from control.contract import Command, Forces, State, Tracks, Turn
+from control.contract import Command, Forces, Tracks, Turn
 
 MOST = 4000  # turns
 MOST_PLACES = 120_000  # particles times turns
@@ -82,7 +83,7 @@ def most(particles: float) -> int:
 def tracks_of(moments: list[Moment], fps: float) -> pd.DataFrame:
     """frame, time_s, particle, x_um, y_um, carried: a row a particle and turn; frames are counted by their times.
 
-    An uncertain particle counts as carried, as in `analyse`: its displacement is not used.
+    An uncertain particle counts as carried, as in `analyse`.
     """
     counts = [len(moment.tracks) for moment in moments]
     carried = [apart(each.tracks, each.wanted) for each in moments]
@@ -102,9 +103,9 @@ def tracks_of(moments: list[Moment], fps: float) -> pd.DataFrame:
 
 
 def apart(tracks: Tracks, wanted: Forces) -> NDArray[np.bool_]:
-    """[N] whose displacement up to now is no law's doing: who is being carried, or may be another."""
+    """[N] `not_counted` for the particles of one turn."""
     held = np.isin(tracks.particle, wanted.particle[wanted.carried])
-    return held | (tracks.state == State.UNCERTAIN) if len(tracks.state) else held
+    return not_counted(held, tracks.state) if len(tracks.state) else held
 
 
 def commands_of(moments: list[Moment]) -> pd.DataFrame:

@@ -17,12 +17,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from control import displacement
 from control.contract import State
 
 Floats = NDArray[np.float64]
 
 POSITION = ["x_um", "y_um"]
-MOST_GAPS = 20  # frames for each sighting, up to which a grid of all frames is made
 
 
 @dataclass(frozen=True)
@@ -95,9 +95,19 @@ def _speeds(own: Track, tau_s: float, settle_s: float) -> tuple[NDArray[np.bool_
     return known, np.linalg.norm(place_um - then_um, axis=1) / tau_s
 
 
+def not_counted(carried: NDArray[np.bool_], state: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
+    """[N] sightings up to which no displacement is counted, since it is not the law's.
+
+    Args:
+        carried: [N] the particle was being brought back into the field.
+        state: [N] State; an uncertain particle may be another one.
+    """
+    return np.asarray(carried | (state == State.UNCERTAIN))
+
+
 def sure(tracks: pd.DataFrame) -> pd.DataFrame:
-    """Tracks in which no displacement is counted over a doubt about who it was: as if it had been carried."""
-    return tracks.assign(carried=tracks["carried"] | (tracks["state"] == int(State.UNCERTAIN)))
+    """The tracks, with every sighting marked as `carried` up to which no displacement is counted."""
+    return tracks.assign(carried=not_counted(tracks["carried"].to_numpy(np.bool_), tracks["state"].to_numpy()))
 
 
 def carried_between(own: Track, since_s: Floats) -> NDArray[np.int64]:
@@ -109,101 +119,25 @@ def carried_between(own: Track, since_s: Floats) -> NDArray[np.int64]:
     return between
 
 
-def msd_each(tracks: pd.DataFrame, fps: float, largest_lag_s: float) -> pd.DataFrame:
-    """Time-averaged mean square displacement of every particle, um^2.
-
-    Returns:
-        [lags, particles], indexed by lag_s, one column a particle; nan where no two sightings are so far apart.
-    """
-    longest = _longest_lag(tracks, fps, largest_lag_s)
-    found = list(each(tracks))
-    total, count = np.zeros((longest, len(found))), np.zeros((longest, len(found)))
-    for column, own in enumerate(found):
-        _add_square_displacements(own, total[:, column], count[:, column])
-    mean = np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
-    particles = pd.Index([own.particle for own in found], name="particle")
-    return pd.DataFrame(mean, index=_lag_s(longest, fps), columns=particles)
-
-
 def msd(tracks: pd.DataFrame, fps: float, largest_lag_s: float) -> pd.Series[float]:
-    """Mean square displacement over all times and particles, um^2, by lag_s: every displacement counts once."""
-    longest = _longest_lag(tracks, fps, largest_lag_s)
+    """Mean square displacement over all times and particles, um^2, by lag_s: every displacement counts once.
+
+    A displacement over a sighting in which the particle was carried does not count.
+    """
+    most = 2 * tracks["frame"].nunique() + 1000  # lags that can have pairs, and not more than can be computed
+    longest = min(int(largest_lag_s * fps + 1e-6), most)
     total, count = np.zeros(longest), np.zeros(longest)
     for own in each(tracks):
-        _add_square_displacements(own, total, count)
-    mean = np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
-    return pd.Series(mean, index=_lag_s(longest, fps), name="msd_um2")
-
-
-def _longest_lag(tracks: pd.DataFrame, fps: float, largest_lag_s: float) -> int:
-    """Frames: what has pairs, and so few."""
-    return min(int(largest_lag_s * fps + 1e-6), 2 * tracks["frame"].nunique() + 1000)
-
-
-def _lag_s(longest: int, fps: float) -> pd.Index[float]:
-    return pd.Index(np.arange(1, longest + 1) / fps, name="lag_s")
-
-
-def _add_square_displacements(own: Track, total: Floats, count: Floats) -> None:
-    """To the sums of lags 1, 2, ... [lags], and how many: two sightings count unless it was carried between them."""
-    frame, seen_um, longest = own.frame, own.position_um.copy(), len(total)
-    seen_um[own.carried], stretch = np.nan, np.cumsum(own.carried)
-    if frame[-1] - frame[0] < MOST_GAPS * len(frame):  # a grid of all frames, which is quicker
-        row = frame - frame[0]
-        place_um = np.full((row[-1] + 1, 2), np.nan)
-        place_um[row] = seen_um
-        part = np.full(len(place_um), -1)
-        part[row] = stretch
-        for lag in range(1, min(longest, len(place_um) - 1) + 1):
-            square = ((place_um[lag:] - place_um[:-lag]) ** 2).sum(1)
-            square = square[(part[lag:] == part[:-lag]) & np.isfinite(square)]
-            total[lag - 1] += square.sum()
-            count[lag - 1] += len(square)
-        return
-    for step in range(1, len(frame)):  # a few sightings, far apart: pair by pair
-        gap = frame[step:] - frame[:-step]
-        if gap.min() > longest:
-            return
-        square = ((seen_um[step:] - seen_um[:-step]) ** 2).sum(1)
-        known = (gap <= longest) & (stretch[step:] == stretch[:-step]) & np.isfinite(square)
-        np.add.at(total, gap[known] - 1, square[known])
-        np.add.at(count, gap[known] - 1, 1.0)
+        place_um = np.where(own.carried[:, None], np.nan, own.position_um)
+        displacement.add_square_displacements(own.frame, place_um, np.cumsum(own.carried), total, count)
+    lag_s = pd.Index(np.arange(1, longest + 1) / fps, name="lag_s")
+    return pd.Series(displacement.mean_of(total, count), index=lag_s, name="msd_um2")
 
 
 def seen_at(frame: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int64]:
     """Where each wanted frame is among `frame`, which is sorted; -1 where it is not."""
     at = np.minimum(np.searchsorted(frame, wanted), len(frame) - 1)
     return np.where(frame[at] == wanted, at, -1)
-
-
-def power_law(spread: pd.Series[float]) -> tuple[float, float]:
-    """(exponent n, amplitude A) of A t^n, by least squares in the logarithms."""
-    known = spread[np.isfinite(spread) & (spread > 0)]
-    slope, offset = np.polyfit(np.log(known.index.to_numpy(np.float64)), np.log(known.to_numpy()), 1)
-    return float(slope), float(np.exp(offset))
-
-
-def drift(tracks: pd.DataFrame) -> pd.DataFrame:
-    """How far all particles together have moved since the first frame: x_um, y_um by frame in which one was seen.
-
-    The mean displacement of those seen in both of two successive frames, summed up (Crocker and Grier 1996).
-    """
-    ordered = tracks.sort_values(["particle", "frame"])
-    step = ordered[POSITION].diff()
-    same = (ordered["particle"].diff() == 0) & (ordered["frame"].diff() == 1)
-    if "carried" in ordered:
-        same &= ~(ordered["carried"] | ordered["carried"].shift(1, fill_value=False))
-    mean = step[same].groupby(ordered.loc[same, "frame"]).mean()
-    every = pd.Index(np.unique(ordered["frame"]), name="frame")
-    return mean.reindex(every).fillna(0.0).cumsum()
-
-
-def without_drift(tracks: pd.DataFrame) -> pd.DataFrame:
-    """The tracks in the frame of reference that drifts along; x_um and y_um are changed, nothing else."""
-    if len(tracks) == 0:
-        return tracks.copy()
-    moved = drift(tracks).loc[tracks["frame"]].to_numpy()
-    return tracks.assign(**{name: tracks[name].to_numpy() - moved[:, axis] for axis, name in enumerate(POSITION)})
 
 
 @dataclass(frozen=True)

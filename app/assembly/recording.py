@@ -10,7 +10,7 @@ from config.refused import Refused
 from control.contract import Camera, Frame, Tracker
 from drivers.journal import Header, Run, read_run
 from drivers.stated import Stated, Value
-from drivers.tape import Tape, TapeCamera, TapeTracker
+from drivers.tape import Tape, TapeCamera
 from drivers.video import VideoCamera, open_video
 
 
@@ -78,7 +78,7 @@ def _run(path: Path, um_per_px: float) -> OpenRecording:
         raise
     tape = Tape(run)
     header = run.header
-    tracker = TapeTracker(tape) if run.image_count == 0 else None
+    tracker = tape.tracker if run.image_count == 0 else None
 
     def arrived_s(frame: Frame) -> float:
         return tape.turn.now_s if tape.turn is not None else frame.time_s

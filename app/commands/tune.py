@@ -18,6 +18,7 @@ from app.console.json_file import write_json
 from app.console.output_files import require_files
 from app.console.progress import progress
 from app.console.terminal import say
+from app.tuning.judge import LOOKED_AT, SUGGESTED
 from config.atomic import fresh_file, refuse_what_is_no_file
 from config.output_kinds import SOFTWARE
 from config.reader import Document, build, override, parse, plain
@@ -30,10 +31,8 @@ from tracking.tune import PHASES, Inspection, Suggestion, inspect, suggest
 Image = NDArray[Any]
 Axes = Any  # matplotlib's, which has no types
 
-LOOKED_AT = 8  # frames, spread over the recording
 WIDE_TITLE, NARROW_TITLE = 90, 50  # letters in a line
 PICTURES = (".png", ".pdf", ".svg")
-SUGGESTED = ("diameter_px", "minmass", "separation_px", "invert")
 
 
 def tune_recording(recording: Path, sets: Sequence[str], *, out: Path | None, json: Path | None) -> int:

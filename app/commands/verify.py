@@ -21,9 +21,7 @@ from app.console.progress import Bar, progress
 from app.console.terminal import say
 from config.refused import Refused
 from control.contract import (
-    NOBODY,
     Ended,
-    Expected,
     Fault,
     Forces,
     Frame,
@@ -32,31 +30,17 @@ from control.contract import (
     Policy,
     Seen,
     Tracker,
-    Tracks,
     Turn,
 )
 from control.loop import LoopMemory, Machine, applied, turn
 from drivers.journal import Run, check, compare, read_run
 from drivers.journal.header import KERNELS
-from drivers.tape import Tape, TapeCamera
+from drivers.tape import RecordedTracker, Tape, TapeCamera
 
 # what a memory from a file raises in a turn that it does not belong to
 ROUNDING = 4 * 2.0**-52  # of the squares of two numbers and the root of their sum
 NOT_OF_THIS_LOOP = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 BAR = partial(progress, unit="turns")
-
-
-@dataclass
-class RecordedTracks:
-    """A Tracker that answers what was tracked, for a run that kept no frames."""
-
-    tracks: Tracks = Tracks(0.0)
-
-    def start(self) -> None:
-        return None
-
-    def step(self, memory: None, frame: Frame, expected: Expected = NOBODY) -> tuple[None, Tracks]:
-        return None, self.tracks
 
 
 @dataclass
@@ -79,7 +63,7 @@ class Beginning:
 
     first: Turn | None  # of a record that began in flight
     memory: LoopMemory | None = None  # as it is stored
-    tracks: RecordedTracks | None = None
+    tracks: RecordedTracker | None = None
     forces: RecordedForces | None = None
     unknown_light: str = ""  # why it is not known which light the particles of a replay felt
 
@@ -93,7 +77,8 @@ class Beginning:
         forces = unknown or (memory is not None and isinstance(memory.policy, Absent))
         why = "" if tracks else unknown_light(run)
         tracks = tracks or bool(why)
-        return cls(first, memory, RecordedTracks() if tracks else None, RecordedForces() if forces else None, why)
+        tracker = RecordedTracker(str(run.path)) if tracks else None
+        return cls(first, memory, tracker, RecordedForces() if forces else None, why)
 
     @property
     def words(self) -> str:
@@ -114,7 +99,7 @@ class Beginning:
     def take(self, recorded: Turn) -> None:
         """What the recorded answers are in this turn."""
         if self.tracks is not None:
-            self.tracks.tracks = recorded.tracks
+            self.tracks.turn = recorded
         if self.forces is not None:
             self.forces.wanted = recorded.wanted
 

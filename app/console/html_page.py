@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import html
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from app.console.figure import figure
 from config.atomic import write_file
 from config.output_kinds import SOFTWARE
 from control.contract import Fault
@@ -44,14 +43,7 @@ class Page:
 
     def figure(self, draw: Callable[[Any], None], caption: str) -> None:
         """A picture that `draw` draws on matplotlib axes."""
-        from matplotlib.figure import Figure  # without pyplot: no window, no state
-
-        figure = Figure(figsize=(5.2, 3.6), dpi=130, layout="constrained")
-        draw(figure.subplots())
-        held = BytesIO()
-        figure.savefig(held, format="png")
-        image = base64.b64encode(held.getvalue()).decode()
-        words = html.escape(caption)
+        image, words = figure(draw, "png", (5.2, 3.6), dpi=130), html.escape(caption)
         self.parts.append(
             f'<figure><img alt="{words}" src="data:image/png;base64,{image}"><figcaption>{words}</figcaption></figure>'
         )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import math
 import time
 from collections.abc import Mapping
@@ -14,6 +12,7 @@ from typing import Annotated, Any
 
 from app.assembly.plan import plan_inside
 from app.assembly.rig import EXPERIMENTS
+from app.console.figure import figure
 from app.reproduce.families import FAMILIES
 from app.reproduce.fly import fly
 from app.reproduce.rows.row import ExperimentFacts
@@ -93,7 +92,8 @@ def explore(family: Family, document: Document) -> Found:
     numbers = way.measure(flights, family.options)
     missed = missed_of(numbers, family.want)
     turns = sum(len(flight.seen.time_s) for flight in flights)
-    return Found(numbers, missed, _figure(way, flights, family), turns, time.process_time() - began_s)
+    picture = figure(lambda axes: way.draw(axes, flights, family.options), "png", (6.0, 4.0))
+    return Found(numbers, missed, picture, turns, time.process_time() - began_s)
 
 
 def missed_of(numbers: Mapping[str, float], want: Mapping[str, tuple[float, float]]) -> tuple[str, ...]:
@@ -114,18 +114,5 @@ def values_of(sweep: Sweep | None) -> tuple[float, ...]:
 def _flight(family: Family, document: Document, value: float, across: float) -> FamilyRun:
     swept = ((family.sweep, value), (family.across, across))
     made = plan_inside(document, None, [f"{key}={number!r}" for sweep, number in swept if sweep for key in sweep.keys])
-    seen = fly(made, armed=True).after(family.settle_s)
-    seen = seen.replicas() if family.alone else seen
-    return FamilyRun(value, across, ExperimentFacts(made), seen.rested(family.rest_s) if seen.carried.any() else seen)
-
-
-def _figure(way: Any, flights: list[FamilyRun], family: Family) -> str:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    picture = Figure(figsize=(6.0, 4.0), layout="constrained")
-    picture.set_canvas(FigureCanvasAgg(picture))
-    way.draw(picture.subplots(), flights, family.options)
-    written = io.BytesIO()
-    picture.savefig(written, format="png", dpi=120)
-    return base64.b64encode(written.getvalue()).decode()
+    seen = fly(made, armed=True).counted(family.settle_s, replicas=family.alone, rest_s=family.rest_s)
+    return FamilyRun(value, across, ExperimentFacts(made), seen)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import math
 import time
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from app.console.figure import figure
 from app.reproduce.check import Check, Effort, plan_of
 from app.reproduce.fly import fly
 from app.reproduce.rows import ROWS
@@ -68,24 +67,12 @@ def measure(
     if row.demand is not None and not sabotaged and (missed := row.demand(known, check.options, runs[0])):
         verdict = replace(verdict, passed=False, why=missed)
     turns = sum(len(seen.time_s) for seen in runs)
-    return Outcome(verdict, turns, time.process_time() - began_s, figure(row, known, check, runs[0]) if drawn else "")
+    spent_s = time.process_time() - began_s
+    picture = figure(lambda axes: row.draw(axes, known, check.options, runs[0]), "svg", (5.0, 3.4)) if drawn else ""
+    return Outcome(verdict, turns, spent_s, picture)
 
 
 def _fly(check: Check, document: Document, effort: Effort, run: int, row: CheckRow, sabotaged: bool) -> Trajectory:
     made = plan_of(check, document, effort, run, sabotaged=sabotaged)
-    seen = fly(made, armed=check.armed, centres=row.centres).after(check.settle_s)
-    seen = seen.replicas() if check.alone else seen
-    return seen.rested(check.rest_s) if seen.carried.any() else seen
-
-
-def figure(row: CheckRow, known: ExperimentFacts, check: Check, seen: Trajectory) -> str:
-    """The check's picture, as SVG in base64."""
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
-
-    picture = Figure(figsize=(5.0, 3.4), layout="constrained")
-    row.draw(picture.subplots(), known, check.options, seen)
-    written = io.BytesIO()
-    picture.set_canvas(FigureCanvasSVG(picture))
-    picture.savefig(written, format="svg")
-    return base64.b64encode(written.getvalue()).decode()
+    seen = fly(made, armed=check.armed, centres=row.centres)
+    return seen.counted(check.settle_s, replicas=check.alone, rest_s=check.rest_s)

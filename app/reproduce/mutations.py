@@ -30,8 +30,7 @@ from control.plant import BOLTZMANN_PN_UM_PER_K, Plant
 from control.policies.force_context import Now
 from drivers.sim.camera import SimulatedCamera
 from drivers.sim.clock import LockstepClock
-from drivers.sim.sample import MixtureSpecies
-from drivers.sim.world import World
+from drivers.sim.kernel_arguments import beads_of
 
 Floats = NDArray[np.float64]
 Patch = tuple[Any, str, Any]  # of what, its attribute, what it becomes
@@ -72,14 +71,14 @@ def _boltzmann() -> Sequence[Patch]:
 
 
 def _diffusion() -> Sequence[Patch]:
-    make, right = World._make_beads, Plant.__dict__["diffusion_um2_per_s"].fget
+    right = Plant.__dict__["diffusion_um2_per_s"].fget
 
-    def beads(self: World, kinds: tuple[MixtureSpecies, ...]) -> Any:
-        made = make(self, kinds)
+    def beads(*given: Any) -> Any:
+        made = beads_of(*given)
         return made._replace(spread=made.spread * np.sqrt(1.05))
 
     return [
-        (World, "_make_beads", beads),
+        (drivers.sim.world, "beads_of", beads),
         (Plant, "diffusion_um2_per_s", property(lambda self: 1.05 * float(right(self)))),
     ]
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from app.analysis.live_observables import lags
 from app.reproduce.measure_protocol import Flights, MeasuredRun, Options
 from app.reproduce.statistics import mean, msd, slope
 from control.theory import active, delayed
@@ -33,10 +34,10 @@ def plateau(flights: Flights, options: Options) -> dict[str, float]:
 def draw_plateau(axes: Any, flights: Flights, options: Options) -> None:
     for index, flight in enumerate(flights):
         known, seen = flight.known, flight.seen
-        lags = np.unique(np.geomspace(1, min(known.frames(6 * known.delay_s()), len(seen.time_s) // 3), 60).astype(int))
-        time_s = np.asarray(lags * known.frame_s, np.float64)
+        lag = lags(min(known.frames(6 * known.delay_s()), len(seen.time_s) // 3), number=60)
+        time_s = np.asarray(lag * known.frame_s, np.float64)
         curve = delayed.msd_um2(known.diffusion_um2_per_s, known.trap_hz, known.delay_s(), time_s) + known.blur_um2
-        axes.loglog(time_s, mean(msd(seen.free_um, lags), axis=1), "o", ms=3, color=f"C{index}")
+        axes.loglog(time_s, mean(msd(seen.free_um, lag), axis=1), "o", ms=3, color=f"C{index}")
         axes.loglog(time_s, curve, color=f"C{index}", label=f"τ = {flight.value:g} s")
     time_s = np.geomspace(0.01, 1.0, 10)
     axes.loglog(time_s, 2.0 * flights[0].known.diffusion_um2_per_s * time_s, "k--", lw=0.8, label="free")

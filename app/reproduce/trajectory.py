@@ -34,6 +34,18 @@ class Trajectory:
         """[T, P, 2] places, nan while carried."""
         return np.where(self.carried[..., None], np.nan, self.place_um)
 
+    def counted(self, settle_s: float, *, replicas: bool, rest_s: float) -> Trajectory:
+        """What counts of a run.
+
+        Args:
+            settle_s: what came before this time is left out.
+            replicas: every particle is in a cell of its own.
+            rest_s: how long a particle does not count after it was carried.
+        """
+        seen = self.after(settle_s)
+        seen = seen.replicas() if replicas else seen
+        return seen.rested(rest_s) if seen.carried.any() else seen
+
     def replicas(self) -> Trajectory:
         """With every particle in a cell of its own, without those that were seen in less than half of the frames."""
         often = np.flatnonzero(np.isfinite(self.place_um[..., 0]).mean(axis=0) > 0.5)
@@ -48,10 +60,7 @@ class Trajectory:
 
     def after(self, settle_s: float) -> Trajectory:
         """Without what came before settle_s."""
-        first = int(np.searchsorted(self.time_s, settle_s))
-        return Trajectory(
-            self.time_s[first:], self.place_um[first:], self.centre_um[first:], self.carried[first:], self.cell
-        )
+        return self._frames(slice(int(np.searchsorted(self.time_s, settle_s)), None))
 
     def of(self, chosen: Ints) -> Trajectory:
         """Some of the particles."""
@@ -72,10 +81,12 @@ class Trajectory:
     def stretches(self, number: int) -> list[Trajectory]:
         """The time, cut into so many equal parts."""
         edges = np.linspace(0, len(self.time_s), number + 1).astype(int)
-        return [
-            Trajectory(self.time_s[a:b], self.place_um[a:b], self.centre_um[a:b], self.carried[a:b], self.cell)
-            for a, b in pairwise(edges)
-        ]
+        return [self._frames(slice(begin, end)) for begin, end in pairwise(edges)]
+
+    def _frames(self, chosen: slice) -> Trajectory:
+        """Some of the frames."""
+        time_s, place_um, centre_um = self.time_s[chosen], self.place_um[chosen], self.centre_um[chosen]
+        return Trajectory(time_s, place_um, centre_um, self.carried[chosen], self.cell)
 
 
 @dataclass

@@ -24,6 +24,7 @@ from app.console.terminal import say
 from app.running import stop_signals as signals
 from app.running.stop_signals import Stopped
 from app.running.stopwatch import Stopwatch, TimedBeam, TimedCamera, TimedPolicy, TimedRecorder, TimedTracker
+from app.running.thread import NoRecord
 from config.atomic import refuse_what_was_read
 from config.refused import Refused
 from config.words import one_line
@@ -88,14 +89,6 @@ class NoFrame(Refused):
     """A run ended before its first turn: there is nothing to keep."""
 
 
-class Unrecorded:
-    """A recorder for a run that nobody wants to keep."""
-
-    def write(self, turn: Turn) -> None: ...
-
-    def close(self) -> None: ...
-
-
 def fly(
     made: Plan, seconds: float | None, out: Path | None, frames: bool, title: str, source: str = "", armed: bool = True,
     bar: Bar = progress,
@@ -151,7 +144,7 @@ def _opened(
     opened.append(instrument)
     try:
         with signals.held():  # a file that is begun must be closed
-            recorder = open_recorder(instrument, out, frames=frames, source=source) if out else Unrecorded()
+            recorder = open_recorder(instrument, out, frames=frames, source=source) if out else NoRecord()
         trips: list[str] = []
         without_a_turn = False
         try:

@@ -295,49 +295,7 @@ class CommandLines:
         known = chance.choice(
             ("--out", "--json", "--set", "--rig", "--seed", "--seconds", "--experiment", "--lag", "--bad" + odd[:50])
         )
-        lines: tuple[list[str], ...] = (
-            ["run", bad],
-            ["run", str(EXPERIMENT), "--rig", bad],
-            ["run", str(EXPERIMENT), "--seconds", wrong_number(chance)],
-            ["run", str(EXPERIMENT), "--set", setting(chance), "--seconds", "-1"],
-            ["run", bad, "--json", odd],
-            ["run", bad, known, odd],
-            ["replay", bad],
-            ["replay", bad, known, odd],
-            ["replay", bad, "--rig", bad],
-            ["tune", bad],
-            ["tune", bad, "--set", setting(chance)],
-            ["tune", bad, "--out", odd + ".png"],
-            ["verify", bad],
-            ["verify", bad, "--json", odd],
-            ["info", bad],
-            ["info", odd],
-            ["export", bad, "--to", "csv"],
-            ["export", bad, "--to", odd],
-            ["analyse", bad],
-            ["analyse", bad, "--out", odd],
-            ["train", bad],
-            ["evaluate", bad],
-            ["evaluate", odd],
-            ["calibrate", odd, bad],
-            ["calibrate", "all", bad],
-            ["calibrate", "all", str(RIG), "--seconds", wrong_number(chance)],
-            ["calibrate", "all", str(RIG), "--pitch-um", wrong_number(chance)],
-            ["symmetry", bad],
-            ["symmetry", bad, "--lag", wrong_number(chance)],
-            ["species", bad, bad, "--out", "a.json"],
-            ["species", bad, bad, "--out", odd],
-            ["bench", odd],
-            ["bench", "loop", "--seconds", wrong_number(chance)],
-            ["emulate", odd],
-            ["emulate", "galvo", "--stream", wrong_number(chance)],
-            ["reproduce", odd],
-            ["reproduce", "P7", "--docs", bad, "--json", bad],
-            ["desktop", bad, "--picture", "a.png"],
-            ["desktop", str(EXPERIMENT), "--picture", "a.png", "--seconds", wrong_number(chance)],
-            [odd, known],
-        )
-        line = chance.choice(lines)
+        line = chance.choice(lines_of(chance, bad, odd, known))
         if line[0] == "reproduce" and len(line) == 2 and not odd:
             return 0.0
         code = verb(*(word.replace("\0", "") for word in line))
@@ -346,6 +304,52 @@ class CommandLines:
 
             raise Broken(f"this line was taken: {[word[:40] for word in line]}")
         return 0.0
+
+
+def lines_of(chance: Random, bad: str, odd: str, known: str) -> tuple[list[str], ...]:
+    """A command line of each kind: `bad` is no file of use, `odd` the name of nothing, `known` an option."""
+    return (
+        ["run", bad],
+        ["run", str(EXPERIMENT), "--rig", bad],
+        ["run", str(EXPERIMENT), "--seconds", wrong_number(chance)],
+        ["run", str(EXPERIMENT), "--set", setting(chance), "--seconds", "-1"],
+        ["run", bad, "--json", odd],
+        ["run", bad, known, odd],
+        ["replay", bad],
+        ["replay", bad, known, odd],
+        ["replay", bad, "--rig", bad],
+        ["tune", bad],
+        ["tune", bad, "--set", setting(chance)],
+        ["tune", bad, "--out", odd + ".png"],
+        ["verify", bad],
+        ["verify", bad, "--json", odd],
+        ["info", bad],
+        ["info", odd],
+        ["export", bad, "--to", "csv"],
+        ["export", bad, "--to", odd],
+        ["analyse", bad],
+        ["analyse", bad, "--out", odd],
+        ["train", bad],
+        ["evaluate", bad],
+        ["evaluate", odd],
+        ["calibrate", odd, bad],
+        ["calibrate", "all", bad],
+        ["calibrate", "all", str(RIG), "--seconds", wrong_number(chance)],
+        ["calibrate", "all", str(RIG), "--pitch-um", wrong_number(chance)],
+        ["symmetry", bad],
+        ["symmetry", bad, "--lag", wrong_number(chance)],
+        ["species", bad, bad, "--out", "a.json"],
+        ["species", bad, bad, "--out", odd],
+        ["bench", odd],
+        ["bench", "loop", "--seconds", wrong_number(chance)],
+        ["emulate", odd],
+        ["emulate", "galvo", "--stream", wrong_number(chance)],
+        ["reproduce", odd],
+        ["reproduce", "P7", "--docs", bad, "--json", bad],
+        ["desktop", bad, "--picture", "a.png"],
+        ["desktop", str(EXPERIMENT), "--picture", "a.png", "--seconds", wrong_number(chance)],
+        [odd, known],
+    )
 
 
 def wrong_number(chance: Random) -> str:

@@ -64,12 +64,3 @@ def fit_efficiency(
     middle = float(best[0])
     a, b, c, d, e = (best[1:] / middle).tolist()
     return Efficiency(centre_um, radius_um, (a, b, c, d, e)), middle
-
-
-def trimmed(power: Floats, stiffness: Floats, gain: float = 1.0) -> Floats:
-    """[K] the powers of time-shared traps that will be equally stiff, from what they showed: one step of the loop.
-
-    p_i (k_mean / k_i)^gain, scaled so that the total stays what it is.
-    """
-    wanted = power * (stiffness.mean() / stiffness) ** gain
-    return np.asarray(wanted * power.sum() / wanted.sum())

@@ -15,7 +15,8 @@ from config.geometry import Affine
 from control.contract import Fault
 from drivers.emulate.process import LOOPBACK
 from drivers.sim.clock import PacedClock
-from drivers.sim.world import Visits, World
+from drivers.sim.stage import Visits
+from drivers.sim.world import World
 
 AGAIN_S = 0.1  # an emulator that is gone is looked for so often
 BEGIN_S = 5.0  # and at the start, for so long

@@ -1,4 +1,4 @@
-"""A run file back as the Turns it was made of: a finished one, one that still grows, or one that was killed."""
+"""Reads a run file back as Turns: a complete run, one that is still recorded, or one whose recording was killed."""
 
 from __future__ import annotations
 
@@ -7,20 +7,19 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property, partial
-from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import hdf5plugin
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from config.files import require_file
 from config.refused import Refused
-from control.contract import Command, Forces, Frame, Level, Order, OrderKind, Tracks, Turn
+from control.contract import Frame, Turn
 from drivers.journal import corrections, memory
+from drivers.journal.datasets import BATCH, ROWS, DataSets
 from drivers.journal.header import header_of, require_same_numbers
 from drivers.journal.sound import (
     MOST_TEXT_BYTES,
@@ -33,20 +32,7 @@ from drivers.journal.sound import (
     require_texts,
 )
 from drivers.journal.sound_rows import Owners, require_rows
-from drivers.journal.tables import (
-    ALLOWED,
-    ENDS,
-    HASH_BYTES,
-    LOST,
-    RINGS,
-    SENT,
-    TABLES,
-    TRACKS,
-    WANTED,
-    Rows,
-    TableGroup,
-    unpack_group,
-)  # fmt: skip
+from drivers.journal.tables import ENDS, TABLES, Rows
 from drivers.journal.tidy import TIDY, tidy_table
 from drivers.journal.trust import (
     BEGIN_BYTES,
@@ -55,57 +41,55 @@ from drivers.journal.trust import (
     open_file,
     reading,
     require_frames,
-    require_one_image,
     require_own_data,
     require_sound_texts,
     require_tables,
     require_times,
     require_written_rows,
 )
-from drivers.journal.write import FORMAT, TURN_TABLES, axes, axis_values
+from drivers.journal.unpack import turn_of
+from drivers.journal.write import FORMAT
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
-TEXTS = ("text", "reason", "allowed_reason", "sent_reason")  # columns that name a row of `texts`
+TEXTS = ("text", "reason", "allowed_reason", "sent_reason")  # columns with a row of `texts`
 INNER = {*ENDS.values(), *(f"{table}_absent" for table in TABLES), "hash", "image_hash"}
-ROWS = 1 << 16  # of a table that are looked at at once
-KEPT_TEXT_BYTES = 1 << 26  # of the texts of a run that are kept in memory; of a run with more, each is read again
-BATCH = 256  # turns that are read at once
-assert hdf5plugin  # importing it is what teaches HDF5 to read the frames
+KEPT_TEXT_BYTES = 1 << 26  # texts up to this total size are kept in memory; otherwise each is read again
 
 
 class Run:
-    """A recorded run, as it was when it was opened. Make it with `read_run`; close it, or use it in a `with`.
+    """A recorded run in its state when it was opened. Open it with `read_run`; close it, or use it in a `with`.
 
     Attributes:
-        header: what was known before the first turn.
-        ended_cleanly: False where the recording was killed, or still goes on.
+        header: what was recorded before the first turn.
+        ended_cleanly: False if the recording was killed, or still goes on.
         keep_frames: whether the images are in the file.
-        corrections_are_whole: whether the images that it was corrected with, if any, are what was written.
-        memory: the bytes of what the loop remembered when the record began in flight; empty where it has none.
+        corrections_are_whole: whether the correction images, if any, are undamaged.
+        memory: bytes of the loop's memory at the start of a record in flight; else empty.
+        data: the data sets of the file, with the rows of incomplete turns.
     """
 
     def __init__(self, path: Path, file: Any) -> None:
-        self.path, self._file = path, file
+        self.path, self.data = path, DataSets(path, file)
         require_own_data(path, file)
         require_tables(path, file)
         self.keep_frames = bool(attribute(file, "keep_frames", (bool, int)))
         self.ended_cleanly = bool(file["digest"][...].any())
         if self.ended_cleanly:
             require_written_rows(path, file)
-        header = header_of(self._header_text(), str(path))
+        header = header_of(self.data.header_text(), str(path))
         images = corrections.stored(file, header.extra, str(path))
         self.corrections_are_whole = images is not None
         self.header = replace(header, corrections=images or {})
         self.memory = memory.stored(file, str(path))
         require_frames(path, file, self.header.height_px, self.header.width_px, self.header.pixel_type)
-        self._count = len(file["turns"]) if self.ended_cleanly else self._complete()
-        last = self._rows("turns", self._count - 1, self._count)[0] if self._count else None
+        self._count = self.data.count("turns") if self.ended_cleanly else self.data.complete_turns()
+        last = self.data.rows("turns", self._count - 1, self._count)[0] if self._count else None
         self._ends = {table: int(last[end]) if last is not None else 0 for table, end in ENDS.items()}
         if self.ended_cleanly:
             self._require_all_rows()
 
     def __len__(self) -> int:
-        """Turns."""
+        """Number of turns."""
         return self._count
 
     def __enter__(self) -> Run:
@@ -115,52 +99,71 @@ class Run:
         self.close()
 
     def close(self) -> None:
-        self._file.close()
+        self.data.close()
+
+    @property
+    def first_turn(self) -> int:
+        """Number of the first turn: above 0 in a record that began in flight; 0 without turns."""
+        return int(self.data.rows("turns", 0, 1)[0]["turn"]) if self._count else 0
 
     def turns(self, start: int = 0, stop: int | None = None) -> Iterator[Turn]:
-        """The turns from the `start`-th on, exactly as they were written.
+        """Turns `start` to `stop` - 1, exactly as they were written.
 
-        Two things are not kept: the machine of an APPLY order, whose text is; and, without frames, the image, which is
-        then [0, 0]. Raises Refused where the file is damaged.
+        Not recorded are the machine of an APPLY order (only its text) and, without frames, the image, which is [0, 0]
+        then. Raises Refused if the file is damaged.
         """
         for turns, tables, begins in self.batches(start, stop):
             at = dict(begins)
             for row in turns:
-                own = {}
+                parts = {}
                 for table, end in ENDS.items():
-                    own[table] = tables[table][at[table] - begins[table] : int(row[end]) - begins[table]]
+                    parts[table] = tables[table][at[table] - begins[table] : int(row[end]) - begins[table]]
                     at[table] = int(row[end])
                 with reading(self.path, f"turn {row['turn']} is damaged"):
-                    turn = self._turn(row, own)
+                    turn = turn_of(row, parts, self.text, self._frame(row))
                 yield turn
 
     def turn(self, index: int) -> Turn:
-        """The `index`-th turn."""
+        """Turn `index`, from 0. Raises IndexError."""
         if not 0 <= index < self._count:
             raise IndexError(f"{self.path}: there is no turn {index} among {self._count}")
         return next(self.turns(index, index + 1))
 
+    def batches(
+        self, start: int = 0, stop: int | None = None
+    ) -> Iterator[tuple[Rows, dict[str, Rows], dict[str, int]]]:
+        """Iterates over (rows of `turns`, their rows by table, first row by table), a few hundred turns at a time."""
+        stop = self._count if stop is None else min(stop, self._count)
+        for first in range(start, stop, BATCH):
+            turns = self.data.rows("turns", first, min(first + BATCH, stop))
+            before = self.data.rows("turns", first - 1, first)[0] if first else None
+            begins = {table: int(before[end]) if before is not None else 0 for table, end in ENDS.items()}
+            for table, end in ENDS.items():
+                ends = turns[end]
+                wrong = (np.diff(ends, prepend=begins[table]) < 0) | (ends > self.data.count(table))
+                if wrong.any():
+                    number = turns["turn"][int(np.argmax(wrong))]
+                    raise Refused(f"{self.path}: turn {number} is damaged (its row in 'turns')")
+            tables = {table: self.data.rows(table, begins[table], int(turns[end][-1])) for table, end in ENDS.items()}
+            yield turns, tables, begins
+
     def image(self, row: int) -> NDArray[Any]:
-        """The `row`-th image that was kept: [height, width], read-only."""
-        with reading(self.path, f"'frames': image {row} can't be read"):
-            require_one_image(self._file["frames"], row)
-            image: NDArray[Any] = self._file["frames"][row]
-        image.setflags(write=False)
-        return image
+        """Image `row` of those recorded: [height, width], read-only."""
+        return self.data.image(row)
 
     @property
     def image_count(self) -> int:
-        """Images in the file that belong to a complete turn."""
+        """Number of recorded images that belong to a complete turn."""
         kept = self.column("turns", "image")
         return int(kept.max()) + 1 if len(kept) else 0
 
     @property
     def kept_frames(self) -> bool:
-        """Whether the turns' images are in the file; also where images were to be kept, and no frame came."""
+        """Whether the turns' images are in the file; also True if they were to be recorded and no frame came."""
         return self.image_count > 0 or (self.keep_frames and not self.column("turns", "has_frame").any())
 
     def text(self, row: int) -> str:
-        """A text by its row in `texts`."""
+        """A text by its row in `texts`. Raises Refused."""
         ends = self._text_ends
         if not 0 <= row < len(ends):
             raise Refused(f"{self.path}: this run is damaged: there is no text {row}")
@@ -169,48 +172,61 @@ class Run:
             if not 0 <= begin <= end <= all_bytes or end - begin > MOST_TEXT_BYTES:
                 raise ValueError("its end in 'texts'")
             if all_bytes > KEPT_TEXT_BYTES:
-                return self._rows("text_bytes", begin, end).tobytes().decode("utf-8", "surrogatepass")
+                return self.data.rows("text_bytes", begin, end).tobytes().decode("utf-8", "surrogatepass")
             return self._all_texts[begin:end].decode("utf-8", "surrogatepass")
-
-    @cached_property
-    def _text_ends(self) -> NDArray[np.int64]:
-        """Where each text ends in `text_bytes`."""
-        return self.column("texts", "end")
-
-    @cached_property
-    def _all_texts(self) -> bytes:
-        return self._rows("text_bytes", 0, self._ends["text_bytes"]).tobytes()
 
     def rows(self, table: str) -> Rows:
         """One table as a structured array: `turns`, or one of `drivers.journal.tables.TABLES`."""
-        return self._rows(table, 0, self._count if table == "turns" else self._ends[table])
+        return self.data.rows(table, 0, self._length(table))
+
+    def column(self, table: str, name: str) -> NDArray[Any]:
+        """One column of a table, without reading all other columns into memory at once."""
+        count = self._length(table)
+        parts = [self.data.rows(table, 0, 0)[name]]
+        parts += [
+            self.data.rows(table, begin, min(begin + ROWS, count))[name].copy() for begin in range(0, count, ROWS)
+        ]
+        column: NDArray[Any] = np.concatenate(parts)
+        return column
+
+    def readable(self, rows: Rows) -> dict[str, NDArray[Any]]:
+        """Rows as columns for users: with texts, and without columns that only the file format needs."""
+        with reading(self.path, "this run is damaged: a table can't be read"):
+            return self._readable(rows)
+
+    def table(self, name: str) -> pd.DataFrame:
+        """One table for users: those of `drivers.journal.tidy.TIDY` as in `export`, others as `readable`."""
+        if name in TIDY:
+            with reading(self.path, "this run is damaged: a table can't be read"):
+                return tidy_table(self, name)
+        return pd.DataFrame(self.readable(self.rows(name)))
 
     def require_turns(self) -> None:
-        """Raises Refused where a turn is damaged, but for its image: before a run is played, measured or described.
+        """Raises Refused if a turn is damaged, except for its image. Called before a run is played or analysed.
 
-        Times have to be those of a clock that does not go back, turns and frames have to count up, every row of another
-        table has to be of the turn that has it, and every number one that can be there. The numbers in the header have
-        to be those of its rig and its experiment.
+        Checked are: times of a clock that does not go back; turns and frames in order; whether each row of another
+        table belongs to its turn; whether values are possible; whether numbers in the header agree with its rig and
+        experiment.
         """
         require_same_numbers(self.header, str(self.path))
         texts = self._ends["texts"]
-        require_texts(self.path, self._text_ends, self._ends["text_bytes"], partial(self._rows, "text_bytes"))
+        require_texts(self.path, self._text_ends, self._ends["text_bytes"], partial(self.data.rows, "text_bytes"))
         owners = self._require_own_rows()
         for table in ENDS:
             if table == "text_bytes":
                 continue
             for begin in range(0, self._ends[table], ROWS):
-                rows = self._rows(table, begin, min(begin + ROWS, self._ends[table]))
+                rows = self.data.rows(table, begin, min(begin + ROWS, self._ends[table]))
                 require_rows(self.path, table, rows, begin, owners, texts)
 
     def _require_own_rows(self) -> Owners:
-        """Which turn has which rows. Raises Refused where a row of `turns` is damaged."""
-        lengths, images = dict(self._ends), len(self._file["frames"])
+        """The rows that belong to each turn. Raises Refused if a row of `turns` is damaged."""
+        lengths, images = dict(self._ends), self.data.count("frames")
         before, kept, newest, begun_s = None, 0, Newest(), 0.0
         ends: dict[str, list[NDArray[np.int64]]] = {table: [np.empty(0, np.int64)] for table in ENDS}
         lit = [np.empty(0, np.bool_)]
         for first in range(0, self._count, ROWS):
-            turns = self._rows("turns", first, min(first + ROWS, self._count))
+            turns = self.data.rows("turns", first, min(first + ROWS, self._count))
             require_times(self.path, turns, first)
             require_order(self.path, turns, first, before)
             kept = require_pointers(self.path, turns, first, before, lengths, images, kept)
@@ -222,36 +238,36 @@ class Run:
             before = turns[-1]
         if before is not None:
             require_span(self.path, self._count, float(before["now_s"]) - begun_s)
-        return Owners(self.first_turn, {table: np.concatenate(found) for table, found in ends.items()},
+        return Owners(self.first_turn, {table: np.concatenate(parts) for table, parts in ends.items()},
                       np.concatenate(lit))  # fmt: skip
 
     def _require_all_rows(self) -> None:
-        """Raises Refused where a run that ended cleanly lacks its last turns, or rows of another table."""
+        """Raises Refused if a run that ended cleanly lacks its last turns, or rows of another table."""
         for table, end in self._ends.items():
-            if end != len(self._file[table]):
-                raise Refused(f"{self.path}: this run is damaged: '{table}' has {len(self._file[table])} rows, and its "
+            if end != self.data.count(table):
+                raise Refused(f"{self.path}: this run is damaged: '{table}' has {self.data.count(table)} rows, and its "
                               f"{self._count} turns end at row {end}")  # fmt: skip
 
-    def column(self, table: str, name: str) -> NDArray[Any]:
-        """One column of a table. The other columns are never in memory as a whole."""
-        count = self._count if table == "turns" else self._ends[table]
-        parts = [self._rows(table, 0, 0)[name]]
-        parts += [self._rows(table, begin, min(begin + ROWS, count))[name].copy() for begin in range(0, count, ROWS)]
-        found: NDArray[Any] = np.concatenate(parts)
-        return found
+    @cached_property
+    def _text_ends(self) -> NDArray[np.int64]:
+        """[N] end of each text in `text_bytes`."""
+        return self.column("texts", "end")
 
-    def readable(self, rows: Rows) -> dict[str, NDArray[Any]]:
-        """Rows as columns for a person: texts as text, without what only the file itself needs."""
-        with reading(self.path, "this run is damaged: a table can't be read"):
-            return self._readable(rows)
+    @cached_property
+    def _all_texts(self) -> bytes:
+        return self.data.rows("text_bytes", 0, self._ends["text_bytes"]).tobytes()
+
+    def _length(self, table: str) -> int:
+        """Rows of a table that belong to complete turns."""
+        return self._count if table == "turns" else self._ends[table]
 
     def _readable(self, rows: Rows) -> dict[str, NDArray[Any]]:
         columns: dict[str, NDArray[Any]] = {}
         for name in rows.dtype.names or ():
             values = rows[name]
             if name in TEXTS:
-                said = {row: self.text(row) for row in set(values.tolist())}
-                columns[name] = np.array([said[row] for row in values.tolist()], object)
+                texts = {row: self.text(row) for row in set(values.tolist())}
+                columns[name] = np.array([texts[row] for row in values.tolist()], object)
             elif values.dtype.kind == "S":
                 columns[name] = np.array([word.decode() for word in values.tolist()], object)
             elif name in ("has_frame", "carried"):
@@ -259,148 +275,6 @@ class Run:
             elif name not in INNER:
                 columns[name] = values.copy()
         return columns
-
-    def table(self, name: str) -> pd.DataFrame:
-        """One table for a person: those of `drivers.journal.tidy.TIDY` as `export` writes them, others `readable`."""
-        if name in TIDY:
-            with reading(self.path, "this run is damaged: a table can't be read"):
-                return tidy_table(self, name)
-        return pd.DataFrame(self.readable(self.rows(name)))
-
-    def batches(
-        self, start: int = 0, stop: int | None = None
-    ) -> Iterator[tuple[Rows, dict[str, Rows], dict[str, int]]]:
-        """(rows of `turns`, their rows by table, where those begin in each table), a few hundred turns at a time."""
-        stop = self._count if stop is None else min(stop, self._count)
-        for first in range(start, stop, BATCH):
-            turns = self._rows("turns", first, min(first + BATCH, stop))
-            before = self._rows("turns", first - 1, first)[0] if first else None
-            begins = {table: int(before[end]) if before is not None else 0 for table, end in ENDS.items()}
-            for table, end in ENDS.items():
-                ends = turns[end]
-                wrong = (np.diff(ends, prepend=begins[table]) < 0) | (ends > len(self._file[table]))
-                if wrong.any():
-                    number = turns["turn"][int(np.argmax(wrong))]
-                    raise Refused(f"{self.path}: turn {number} is damaged (its row in 'turns')")
-            tables = {table: self._rows(table, begins[table], int(turns[end][-1])) for table, end in ENDS.items()}
-            yield turns, tables, begins
-
-    def digests(self) -> tuple[list[bytes], list[bytes], bytes]:
-        """(digest of every table as it is now, as it was written, digest of the whole as it was written)."""
-        with reading(self.path, "this run is damaged: its digests can't be read"):
-            return self._digests()
-
-    def _digests(self) -> tuple[list[bytes], list[bytes], bytes]:
-        found = []
-        for table in TURN_TABLES:
-            seen = blake2b(digest_size=HASH_BYTES)
-            length = len(self._file[table])
-            for first in range(0, length, 1 << 16):
-                rows = self._rows(table, first, min(first + (1 << 16), length))
-                seen.update(rows.view(np.uint8).data)
-            found.append(seen.digest())
-        return found, [row.tobytes() for row in self._file["digests"][...]], self._file["digest"][...].tobytes()
-
-    @property
-    def first_turn(self) -> int:
-        """The number of the first turn: not 0 in a record that began in flight. 0 where there is none."""
-        return int(self._rows("turns", 0, 1)[0]["turn"]) if self._count else 0
-
-    def first_link(self) -> bytes:
-        """Where the chain of hashes begins."""
-        return memory.first_link(self.header.seal(), self.memory)
-
-    def memory_is_whole(self) -> bool:
-        """Whether the memory, if there is one, has the hash that it was written with."""
-        return not self.memory or memory.is_whole(self.memory)
-
-    def header_is_whole(self) -> bool:
-        """Whether the header has the hash that it was written with."""
-        with reading(self.path, "this run is damaged: its header can't be read"):
-            header = self._file["header"]
-            found = blake2b(header[...].data, digest_size=HASH_BYTES).hexdigest()
-            return bool(found == attribute(header, "blake2b", str))
-
-    def changed_axis(self) -> str:
-        """The name of an axis whose values are not what they have to be; "" where all are, or of a run without any."""
-        with reading(self.path, "this run is damaged: its axes can't be read"):
-            for name, values in axes(self.header).items():
-                found = self._file.get(name)
-                if found is None:
-                    continue
-                if found.shape != (len(values),) or not np.array_equal(found[...], axis_values(values)):
-                    return name
-        return ""
-
-    def _header_text(self) -> str:
-        try:
-            return str(self._file["header"][...].tobytes().decode())
-        except UnicodeDecodeError as error:
-            raise Refused(f"{self.path}: the header can't be read ({error})") from None
-
-    def _rows(self, table: str, begin: int, end: int) -> Rows:
-        with reading(self.path, f"'{table}' can't be read from row {begin} on"):
-            rows: Rows = self._file[table][begin:end]
-        return rows
-
-    def _complete(self) -> int:
-        """How many turns have all of their rows on the disk: what was flushed last may be torn."""
-        count, block = len(self._file["turns"]), BATCH
-        lengths = {table: len(self._file[table]) for table in TABLES}
-        frames = len(self._file["frames"])
-        while count:  # from the end on; rows that were never written may be many
-            begin = max(count - block, 0)
-            rows = self._rows("turns", begin, count)
-            whole = rows["hash"].any(axis=1) & (rows["image"] < frames)
-            for table, end in ENDS.items():
-                whole &= rows[end] <= lengths[table]
-            if whole.any():
-                return begin + int(np.flatnonzero(whole)[-1]) + 1
-            count, block = begin, min(2 * block, ROWS)
-        return 0
-
-    def _turn(self, row: Any, own: dict[str, Rows]) -> Turn:
-        """One turn from its row and its rows in every table."""
-        said: dict[str, list[Any]] = {"withheld": [], "policy_withheld": []}
-        said |= {"note": [], "policy_note": [], "tracker_note": [], "level": [], "may_be_lit": []}
-        for event in own["events"]:
-            text = self.text(int(event["text"]))
-            kind = event["kind"].decode()
-            said[kind].append((int(event["particle"]), text) if kind.endswith("withheld") else text)
-
-        def group(which: TableGroup) -> dict[str, Any]:
-            return unpack_group(which, own[which.table], int(row[f"{which.table}_absent"]))
-
-        def command(which: TableGroup) -> Command:
-            reason = self.text(int(row[f"{which.table}_reason"]))
-            return Command(**group(which), reason=reason, effect_s=float(row[f"{which.table}_effect_s"]))
-
-        return Turn(
-            number=int(row["turn"]),
-            frame=self._frame(row),
-            now_s=float(row["now_s"]),
-            orders=tuple(
-                Order(OrderKind(order["kind"].decode()), self.text(int(order["text"]))) for order in own["orders"]
-            ),
-            tracks=Tracks(
-                time_s=float(row["tracks_time_s"]), **group(TRACKS), **group(LOST), notes=tuple(said["tracker_note"])
-            ),
-            wanted=Forces(
-                **group(WANTED),
-                **group(RINGS),
-                withheld=tuple(said["policy_withheld"]),
-                notes=tuple(said["policy_note"]),
-            ),
-            allowed=command(ALLOWED),
-            sent=replace(command(SENT), may_be_lit=bool(said["may_be_lit"])),
-            level=Level(row["level"].decode()),
-            reason=self.text(int(row["reason"])),
-            effect_s=float(row["effect_s"]),
-            withheld=tuple(said["withheld"]),
-            notes=tuple(said["note"]),
-            sent_s=float(row["sent_s"]),
-            dropped=int(row["dropped"]),
-        )
 
     def _frame(self, row: Any) -> Frame | None:
         if not row["has_frame"]:
@@ -411,7 +285,7 @@ class Run:
 
 
 def read_run(path: Path | str) -> Run:
-    """Open a run file. Refused, in one sentence, where it is missing, no run of ours, or cut off."""
+    """Open a run file. Raises Refused if it is missing, no run of this program, or cut off."""
     path = Path(path)
     require_file(path, "a run file")
     with reading(path, "this file can't be read"), path.open("rb") as raw:
@@ -421,7 +295,7 @@ def read_run(path: Path | str) -> Run:
         raise Refused(f"{path}: this file is not a run (it is no HDF5 file)")
     with reading(path, "this file is cut off or damaged"):
         require_sound_texts(begin, file_bytes)
-        file = open_file(path, growing=begin[8] >= 3 and begin[11] != 0)  # flagged: being written, or killed
+        file = open_file(path, growing=begin[8] >= 3 and begin[11] != 0)  # in flight or killed
     try:
         with reading(path, "this run is cut off or damaged"):
             if "format" not in file.attrs or attribute(file, "format", str) != FORMAT:
@@ -433,5 +307,5 @@ def read_run(path: Path | str) -> Run:
 
 
 def _close(file: Any) -> None:
-    with suppress(*DAMAGE):  # a damaged file: what matters is being said already
+    with suppress(*DAMAGE):  # the error of a damaged file was raised already
         file.close()

@@ -1,9 +1,9 @@
-"""The simulated rig: one world, and the camera, beam and clock that belong to it."""
+"""The simulated rig: a world with its camera, beam and clock."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
@@ -17,14 +17,16 @@ from drivers.sim.clock import LockstepClock, PacedClock, SimulatedClock
 from drivers.sim.deflector import SimulatedDeflector, SimulatedDeflectorDriver
 from drivers.sim.laser import SimulatedLaser, SimulatedLaserDriver
 from drivers.sim.sample import Sample
-from drivers.sim.world import Stage, Visits, World
+from drivers.sim.stage import Stage, Visits
+from drivers.sim.warm_up import warm_up
+from drivers.sim.world import World
 
-MOST_FRAMES_LATE = 1000  # frame periods of a readout: the world keeps the positions of so many frames
+MOST_FRAMES_LATE = 1000  # longest readout in frame periods: the world keeps the positions of this many frames
 
 
 @dataclass(frozen=True)
 class Bench:
-    """A simulated rig, ready: the laser is dark."""
+    """An open simulated rig. The laser is dark at first."""
 
     camera: SimulatedCameraDriver
     beam: Guard
@@ -34,7 +36,7 @@ class Bench:
     laser: SimulatedLaserDriver
 
     def close(self) -> None:
-        """Dark first, then the camera."""
+        """Switch the beam off, then close the camera."""
         self.beam.close()
         self.camera.close()
 
@@ -63,31 +65,26 @@ def open_bench(
     field_um: tuple[tuple[float, float], tuple[float, float]] | None = None,
     heartbeat_s: float = 0.5,
 ) -> Bench:
-    """A simulated rig. x_um = um_per_px * x_px: the middle of the image's top left pixel is (0, 0).
+    """Open a simulated rig. x_um = um_per_px * x_px: the middle of the image's top left pixel is (0, 0).
 
-    The sample's arrangement stands in the middle of the image, and so does the deflector's range.
+    The sample and the deflector's range are centred in the image.
 
     Args:
-        latency_s: computing time from now to a command's way out; lockstep only, which has none of its own.
-        rate: None runs in lockstep: `camera.read` advances the world, and nobody sleeps. A number paces the world by
-            the wall, 1 being real time; a late loop then misses frames, which shows in Frame.number.
-        power_cap_mw: the guard's; None: the laser's most.
-        um_to_v: the calibrated map; None: as the deflector's settings say.
+        latency_s: time from the present until a command leaves the computer; lockstep only.
+        rate: None: lockstep, where `camera.read` advances the world without waiting. A number: the world runs at this
+            multiple of real time, and a late loop misses frames, which shows in Frame.number.
+        power_cap_mw: power limit of the guard; None: that of the laser.
+        um_to_v: the calibrated map; None: that of the deflector's settings.
         field_um: (low, high) corners that the beam may visit; None: the image.
         heartbeat_s: longest light without a new command; never below five frames.
 
     Raises:
-        Refused: settings that can't be true together.
+        Refused: settings that contradict each other.
     """
-    if not (math.isfinite(um_per_px) and um_per_px > 0):
-        raise Refused(f"optics.um_per_px: {um_per_px} is not a positive number")
-    if rate is not None and not (math.isfinite(rate) and rate > 0):
-        raise Refused(f"rate: {rate} is not a positive number")
-    if sample.cells > 1:
-        raise Refused(f"sample.cells: {sample.cells} cells lie over each other; only a plant camera tells them apart")
+    _require_possible(sample, um_per_px, rate)
     middle_um = camera.middle_um(um_per_px)
     world = World(sample, stage_of(camera, deflector, laser, um_per_px), seed=seed, replica=replica)
-    warm_up(sample, camera, world.stage, um_per_px)
+    warm_up_bench(sample, camera, world.stage, um_per_px)
     clock: SimulatedClock = LockstepClock(world, latency_s) if rate is None else PacedClock(rate)
     laser_driver = SimulatedLaserDriver(laser, world, clock)
     deflector_driver = SimulatedDeflectorDriver(deflector, middle_um, clock, laser_driver)
@@ -101,37 +98,55 @@ def open_bench(
         deflector_driver, laser_driver, clock, um_to_v or deflector.nominal_map(middle_um), bounds,
         watch=rate is not None,
     )  # fmt: skip
-    eye = SimulatedCameraDriver(camera, um_per_px, world, clock, seed, replica)
-    return Bench(eye, beam, clock, world, deflector_driver, laser_driver)
+    camera_driver = SimulatedCameraDriver(camera, um_per_px, world, clock, seed, replica)
+    return Bench(camera_driver, beam, clock, world, deflector_driver, laser_driver)
 
 
-def warm_up(sample: Sample, camera: SimulatedCamera, stage: Stage, um_per_px: float) -> None:
-    """Compile the kernels on the same sample in a world to throw away: no frame of the real one waits for them."""
-    spare = World(sample, stage)
-    eye = SimulatedCameraDriver(camera, um_per_px, spare, LockstepClock(spare, 0.0), seed=0)
-    eye.read()
-    for spots in (1, 2):
-        spot_um, depth_kt = np.tile(np.array(stage.middle_um), (spots, 1)), np.full(spots, 1e-3)
-        spare.put(Visits(spot_um, depth_kt, np.full(spots, 100_000), power_mw=np.full(spots, 1e-3)))
-        eye.read()
+def _require_possible(sample: Sample, um_per_px: float, rate: float | None) -> None:
+    """Raises Refused for settings that contradict each other."""
+    if not (math.isfinite(um_per_px) and um_per_px > 0):
+        raise Refused(f"optics.um_per_px: {um_per_px} is not a positive number")
+    if rate is not None and not (math.isfinite(rate) and rate > 0):
+        raise Refused(f"rate: {rate} is not a positive number")
+    if sample.cells > 1:
+        raise Refused(f"sample.cells: {sample.cells} cells lie over each other; only a plant camera tells them apart")
+
+
+def warm_up_bench(sample: Sample, camera: SimulatedCamera, stage: Stage, um_per_px: float) -> None:
+    """Compile the kernels for this sample and this camera, with one spot and with two."""
+    trial_world = World(sample, stage)
+    trial_camera = SimulatedCameraDriver(camera, um_per_px, trial_world, LockstepClock(trial_world, 0.0), seed=0)
+    middle_um = np.array(stage.middle_um)
+    light = [
+        Visits(np.tile(middle_um, (n, 1)), np.full(n, 1e-3), np.full(n, 100_000), power_mw=np.full(n, 1e-3))
+        for n in (1, 2)
+    ]
+    warm_up(trial_world, trial_camera, light)
 
 
 def stage_of(camera: SimulatedCamera, deflector: SimulatedDeflector, laser: SimulatedLaser, um_per_px: float) -> Stage:
-    """What the world needs to know of its devices. Raises Refused for a frame that arrives after too many others."""
+    """Properties of the devices that the world depends on. Raises Refused if the readout is too long."""
     if camera.readout_s * camera.fps > MOST_FRAMES_LATE:
         raise Refused(
             f"camera.readout_s: a readout of {camera.readout_s:g} s is {camera.readout_s * camera.fps:.3g} frame "
             f"periods at camera.fps {camera.fps:g} (allowed: {MOST_FRAMES_LATE})"
         )
-    return Stage(
-        middle_um=camera.middle_um(um_per_px),
-        extent_um=(camera.width_px * um_per_px, camera.height_px * um_per_px),
-        waist_um=laser.waist_um,
-        period_s=1.0 / camera.fps,
-        exposure_s=camera.exposure_s,
-        sub_exposures=camera.sub_exposures,
+    return replace(
+        stage_of_camera(camera, um_per_px, laser.waist_um),
         warm_up_s=laser.warm_up_s,
         laser_noise=laser.noise,
         jitter_um=deflector.jitter_um,
         frames_kept=2 + math.ceil((camera.exposure_s + camera.readout_s) * camera.fps),
+    )
+
+
+def stage_of_camera(camera: SimulatedCamera, um_per_px: float, waist_um: float) -> Stage:
+    """The stage of a camera and of steady light with this waist."""
+    return Stage(
+        middle_um=camera.middle_um(um_per_px),
+        extent_um=(camera.width_px * um_per_px, camera.height_px * um_per_px),
+        waist_um=waist_um,
+        period_s=1.0 / camera.fps,
+        exposure_s=camera.exposure_s,
+        sub_exposures=camera.sub_exposures,
     )

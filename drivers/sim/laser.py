@@ -14,7 +14,8 @@ from control.contract import Fault
 from drivers.device_settings import LaserSettings
 from drivers.readback import Returned
 from drivers.sim.clock import SimulatedClock
-from drivers.sim.world import Visits, World
+from drivers.sim.stage import Visits
+from drivers.sim.world import World
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -20,7 +20,8 @@ from drivers.sim.clock import LockstepClock, PacedClock, SimulatedClock
 from drivers.sim.deflector import SimulatedDeflector, SimulatedDeflectorDriver
 from drivers.sim.laser import SimulatedLaser, SimulatedLaserDriver
 from drivers.sim.sample import Sample
-from drivers.sim.world import Stage, Visits, World
+from drivers.sim.stage import Stage, Visits
+from drivers.sim.world import World
 
 Corner = tuple[float, float]
 

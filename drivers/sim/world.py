@@ -1,10 +1,9 @@
-"""The simulated world: one truth, seen by the simulated camera and lit by the simulated laser and deflector."""
+"""The simulated world: particles that the simulated camera images and the simulated laser and deflector light."""
 
 from __future__ import annotations
 
-import math
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from threading import Lock
 
 import numpy as np
@@ -14,82 +13,49 @@ from config.refused import Refused
 from control.contract import Fault
 from control.plant import BOLTZMANN_PN_UM_PER_K
 from drivers.sim import kernels, parts
+from drivers.sim.kernel_arguments import beads_of, medium_of, timing_of
 from drivers.sim.sample import MixtureSpecies, Sample, arrange, species_of
+from drivers.sim.spot_lights import SHARED, STEP_SHARE, SpotLights
+from drivers.sim.stage import FOREVER_NS, Stage, Visits, lit_until_ns, no_light
 
 Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
-SHARED = 0.02  # visits shorter than this part of a spot's relaxation time act as their mean
-STEP_SHARE = 0.1  # of the shortest relaxation time: the longest Heun step in the light
-FOREVER_NS = 2**62
-MOST_WORK = 2e6  # steps of a frame times particles: about 0.4 s of one processor
-PIECE_WORK = 1e6  # steps times particles of one call of the kernel: signals are handled between calls
-
-
-@dataclass(frozen=True)
-class Stage:
-    """What the devices round the sample are, as far as the motion depends on them."""
-
-    middle_um: tuple[float, float] = (0.0, 0.0)  # of the camera's field
-    extent_um: tuple[float, float] = (25.6, 25.6)
-    waist_um: float = 0.6
-    period_s: float = 0.01  # of the frames
-    exposure_s: float = 0.005
-    sub_exposures: int = 4
-    warm_up_s: float = 0.0
-    laser_noise: float = 0.0  # relative, from tick to tick
-    jitter_um: float = 0.0  # of the beam's pointing, from tick to tick
-    frames_kept: int = 4
-
-
-@dataclass(frozen=True)
-class Visits:
-    """Spots that the beam visits in turn from `due_ns` on: `settle_ns` dark, then `dwell_ns` lit, each."""
-
-    spot_um: Floats  # [M, 2] where the light really is
-    depth_kt: Floats  # [M] for the sample's own particle, while lit
-    dwell_ns: Ints  # [M]
-    settle_ns: int = 0
-    due_ns: int = 0
-    until_ns: int = FOREVER_NS  # the light goes out then, if no new command came
-    particle: Ints | None = None  # [M] ideal springs: whom alone each spot holds; None: Gaussian spots, for everyone
-    together: bool = False  # whether all spots are lit at all times, as if each had a beam of its own
-    power_mw: Floats | None = None  # [M] while lit, at the sample: what a camera may see of it; None: nothing
+PIECE_WORK = 1e6  # steps times particles per call of the kernel; signals are handled between calls
 
 
 class World:
     """Particles in a fluid under light.
 
     The same sample, stage, seed, replica and commands (with their due times) give the same positions, bit for bit, on
-    the same build and kind of processor, however `advance` is cut into calls: steps begin and end at events (ticks of
-    1 ms, sub-exposures, jumps of the beam, commands), and the time since the last event waits for the next one.
+    the same build and kind of processor, for any sequence of calls of `advance`: steps begin and end at events (ticks
+    of 1 ms, sub-exposures, jumps of the beam, commands), and the time since the last event is simulated with the next.
 
-    Spots that share the beam are simulated visit by visit where a visit lasts longer than 2 % of the relaxation time
+    Spots that share the beam are simulated visit by visit if a visit lasts longer than 2 % of the relaxation time
     of its spot; shorter ones act as their duty-weighted sum (physics brief, P26: an error below 0.1 %).
 
-    A sample of several cells is as many replicas in one world, which nothing crosses: cell c moves bit for bit as the
-    only cell of replica + c does under the same light. All cells have the same coordinates.
+    A sample with several cells is several replicas in one world that do not interact: cell c moves bit for bit like the
+    only cell of replica + c in the same light. All cells have the same coordinates.
     """
 
-    def __init__(self, sample: Sample, stage: Stage = Stage(), *, seed: int = 0, replica: int = 0) -> None:
+    def __init__(self, sample: Sample, stage: Stage = Stage(), *, seed: int = 0, replica: int = 0) -> None:  # noqa: B008
         if not (0 <= seed < 2**32 and 0 <= replica < 2**32):
             raise Refused(f"seed: {seed} (replica {replica}) is not between 0 and {2**32 - 1}")
         self.sample, self.stage = sample, stage
         kinds = sample.species or (MixtureSpecies(),)
         cells = range(replica, replica + sample.cells)
-        self.species = np.concatenate([species_of(sample, seed, own) for own in cells])  # [N]
+        self.species = np.concatenate([species_of(sample, seed, number) for number in cells])  # [N]
         self.cell = np.repeat(np.arange(sample.cells), sample.number)  # [N]
         self.brightness = np.array([kinds[s].brightness for s in self.species])  # [N]
         self.look = [kinds[s].look for s in self.species]  # [N]
-        self.diameter_um = sample.diameter_um * np.array([kinds[s].diameter_ratio for s in self.species])
-        self._kt = BOLTZMANN_PN_UM_PER_K * sample.temperature_k
-        self._beads = self._make_beads(kinds)
-        self._medium = self._make_medium(seed, replica)
-        self._timing = self._make_timing()
+        kt_pn_um = BOLTZMANN_PN_UM_PER_K * sample.temperature_k
+        self._beads = beads_of(sample, kinds, self.species, self.cell, kt_pn_um)
+        self._medium = medium_of(sample, stage, kt_pn_um, seed, replica)
+        self._timing = timing_of(stage)
+        self.diameter_um = self._beads.diameter_um  # [N]
         place = np.array(stage.middle_um), np.array(stage.extent_um)
         sizes_um = np.split(self.diameter_um, sample.cells)
         self._position_um = np.concatenate(
-            [arrange(sample, *place, size_um, seed, own) for own, size_um in zip(cells, sizes_um, strict=True)]
+            [arrange(sample, *place, size_um, seed, number) for number, size_um in zip(cells, sizes_um, strict=True)]
         )
         number = len(self.species)
         self._work = np.empty((3, number, 2))
@@ -97,29 +63,30 @@ class World:
         pairs = np.empty((number * (sample.number - 1) // 2 if touching else 0, 2), np.int32)
         self._near = parts.NeighbourPairs(pairs, np.array([-1]), self._position_um.copy())
         self._exposed = np.full((stage.frames_kept, stage.sub_exposures, number, 2), np.nan)
-        self.visits = _DARK  # the light that acts at `state_ns`
-        self._light = self._make_light(_DARK, False)
-        if self._is_too_much_work(self._light):
-            raise Refused(self._too_much_work("without light", self._light))
+        self.visits = no_light()  # light at `state_ns`
+        self._lights = SpotLights(sample, stage, self._beads, kt_pn_um, self.period_ns)
+        self._light = self._lights.of(self.visits, jumped=False)
+        if self._lights.is_too_much_work(self._light):
+            raise Refused(self._lights.too_much_work("without light", self._light))
         self._pending: deque[Visits] = deque()
-        self._shone: deque[tuple[Visits, int]] = deque()  # of recent frames: visits, and when a jump's dark time ended
+        self._recent_light: deque[tuple[Visits, int]] = deque()  # of recent frames: visits, end of a jump's dark time
         self._now_ns = self._state_ns = self._step = 0
-        self._spot_um = np.full(2, np.nan)  # where a lone beam stands
+        self._spot_um = np.full(2, np.nan)  # position of a single spot
         self._lock = Lock()
 
     @property
     def now_ns(self) -> int:
-        """How far the world was told to advance."""
+        """Time to which the world was advanced."""
         return self._now_ns
 
     @property
     def state_ns(self) -> int:
-        """The time of `position_um`: that of the last event, less than 1 ms before now."""
+        """Time of `position_um`: that of the last event, less than 1 ms before `now_ns`."""
         return self._state_ns
 
     @property
     def position_um(self) -> Floats:
-        """[N, 2] the true positions at `state_ns`."""
+        """[N, 2] true positions at `state_ns`."""
         return self._position_um.copy()
 
     @property
@@ -132,8 +99,8 @@ class World:
 
     @property
     def description(self) -> str:
-        """What is simulated, and how finely, in words: for the journal. The same at all times."""
-        step_us = 1e6 * self._longest_step_s(0.0)
+        """What is simulated, and with which steps, for the journal. Constant in time."""
+        step_us = 1e6 * self._lights.longest_step_s(0.0)
         return (
             f"{len(self.species)} particles, overdamped; Heun steps between events, of at most {step_us:.4g} us and "
             f"{STEP_SHARE:g} of the shortest relaxation time in the light; a visit of the beam is simulated where it "
@@ -141,7 +108,7 @@ class World:
         )
 
     def exposed(self, number: int) -> Floats:
-        """[S, N, 2] true positions at the middles of the sub-exposures of a recent frame, already exposed."""
+        """[S, N, 2] true positions at the middles of the sub-exposures of a recent frame. Raises ValueError."""
         newest = (self._state_ns - int(self._timing.offset_ns[-1])) // self.period_ns
         if not newest - self.stage.frames_kept < number <= newest:
             raise ValueError(f"frame {number} is not among the last {self.stage.frames_kept}, which end at {newest}")
@@ -149,17 +116,17 @@ class World:
         return kept
 
     def shone(self, number: int) -> tuple[Floats, Floats]:
-        """(true places [K, 2], mean power [K], mW) of the light during a recent frame's exposure, which is over.
+        """(true positions [K, 2], mean powers [K] mW) of the light during a recent frame's exposure, which is over.
 
-        The beam's jitter is left out.
+        Without the beam's jitter.
         """
         begin_ns = number * self.period_ns
         end_ns = begin_ns + self.exposure_ns
         with self._lock:
-            shone = list(self._shone)
-        ends_ns = [*(after.due_ns for after, _ in shone[1:]), FOREVER_NS][: len(shone)]  # none before the first light
+            recent = list(self._recent_light)
+        ends_ns = [*(after.due_ns for after, _ in recent[1:]), FOREVER_NS][: len(recent)]  # none before the first light
         place_um, mean_mw = [np.empty((0, 2))], [np.empty(0)]
-        for (visits, lit_ns), over_ns in zip(shone, ends_ns, strict=True):
+        for (visits, lit_ns), over_ns in zip(recent, ends_ns, strict=True):
             from_ns, to_ns = max(begin_ns, lit_ns), min(end_ns, over_ns)
             if visits.power_mw is None or from_ns >= to_ns:
                 continue
@@ -172,7 +139,7 @@ class World:
         return np.concatenate(place_um), np.concatenate(mean_mw)
 
     def put(self, visits: Visits) -> None:
-        """Light from `due_ns` on; what was to follow after that is forgotten. Not before now: the past is done."""
+        """Set the light from `due_ns` on; visits pending after that are dropped. An earlier `due_ns` becomes now."""
         with self._lock:
             due_ns = max(visits.due_ns, self._now_ns)
             while self._pending and self._pending[-1].due_ns >= due_ns:
@@ -181,11 +148,11 @@ class World:
             self._pending.append(replace(visits, due_ns=due_ns, until_ns=until_ns))
 
     def darken(self, at_ns: int) -> None:
-        """No light from at_ns on, until new visits are due."""
-        self.put(Visits(_DARK.spot_um, _DARK.depth_kt, _DARK.dwell_ns, 0, at_ns))
+        """Switch the light off from at_ns on, until new visits are due."""
+        self.put(no_light(at_ns))
 
     def advance(self, to_ns: int) -> None:
-        """Let time pass until to_ns. Raises Fault if the sample flew apart, or its light is too strong to simulate."""
+        """Advance to to_ns. Raises Fault if positions diverge, or the light is too strong to simulate."""
         with self._lock:
             while True:
                 due_ns = self._pending[0].due_ns if self._pending else FOREVER_NS
@@ -196,14 +163,14 @@ class World:
                 if due_ns == stop_ns:
                     self._switch(self._pending.popleft())
                 else:
-                    self._switch(Visits(_DARK.spot_um, _DARK.depth_kt, _DARK.dwell_ns, 0, stop_ns))
+                    self._switch(no_light(stop_ns))
             self._move(to_ns, False)
             self._now_ns = max(self._now_ns, to_ns)
         if not np.isfinite(self._position_um).all():
             raise Fault("the simulated sample flew apart: its forces are too strong for its time step")
 
     def _move(self, to_ns: int, at_end: bool) -> None:
-        """Up to to_ns, in pieces: a signal is handled after each. An empty world jumps: a recording may have paused."""
+        """Advance to to_ns in pieces, so that signals are handled. An empty world advances in one step."""
         if not len(self.species):
             self._state_ns = max(self._state_ns, to_ns)
             return
@@ -220,124 +187,20 @@ class World:
         )  # fmt: skip
 
     def _switch(self, visits: Visits) -> None:
-        """Raises Fault, and goes dark, where the new light is too strong to be simulated."""
-        light = self._make_light(visits, False)
-        if self._is_too_much_work(light):
-            self._take(Visits(_DARK.spot_um, _DARK.depth_kt, _DARK.dwell_ns, 0, visits.due_ns))
-            raise Fault(self._too_much_work(f"in light {visits.depth_kt.max(initial=0.0):.3g} kT deep", light))
-        self._take(visits)
+        """Change the light. Raises Fault, and goes dark, if it is too strong to simulate."""
+        light = self._lights.of(visits, jumped=False)
+        if self._lights.is_too_much_work(light):
+            self._set_light(no_light(visits.due_ns))
+            deep = f"in light {visits.depth_kt.max(initial=0.0):.3g} kT deep"
+            raise Fault(self._lights.too_much_work(deep, light))
+        self._set_light(visits)
 
-    def _steps_a_frame(self, light: parts.SpotLight) -> float:
-        return max(self.period_ns, kernels.TICK_NS) / light.step_ns
-
-    def _is_too_much_work(self, light: parts.SpotLight) -> bool:
-        """Whether a frame, or a tick of the kernel, takes endless computing."""
-        return light.step_ns <= 1 or self._steps_a_frame(light) * len(self.species) > MOST_WORK
-
-    def _too_much_work(self, when: str, light: parts.SpotLight) -> str:
-        sample, stage = self.sample, self.stage
-        at_most = "at most " if light.step_ns <= 1 else ""
-        return (
-            f"the simulated sample needs {self._steps_a_frame(light):.3g} steps of {at_most}{light.step_ns:g} ns a "
-            f"frame for {len(self.species)} particles {when} (allowed: {MOST_WORK:g} steps times particles, of more "
-            f"than 1 ns): sample.drag_pn_s_per_um is {sample.drag_pn_s_per_um:.3g}, sample.temperature_k "
-            f"{sample.temperature_k:.3g}, sample.diameter_um {sample.diameter_um:.3g}, the light's waist "
-            f"{stage.waist_um:.3g} um, camera.exposure_s {stage.exposure_s:.3g}, camera.fps {1.0 / stage.period_s:.6g}"
-            "; the light's depth is set by depth_kt_per_mw"
-        )
-
-    def _take(self, visits: Visits) -> None:
-        lone = len(visits.depth_kt) == 1
-        jumped = not (lone and np.array_equal(visits.spot_um[0], self._spot_um))
-        self._spot_um = visits.spot_um[0].copy() if lone else np.full(2, np.nan)
-        self.visits, self._light = visits, self._make_light(visits, jumped)
-        self._shone.append((visits, visits.due_ns + (visits.settle_ns if lone and jumped else 0)))
+    def _set_light(self, visits: Visits) -> None:
+        single = len(visits.depth_kt) == 1
+        jumped = not (single and np.array_equal(visits.spot_um[0], self._spot_um))
+        self._spot_um = visits.spot_um[0].copy() if single else np.full(2, np.nan)
+        self.visits, self._light = visits, self._lights.of(visits, jumped)
+        self._recent_light.append((visits, visits.due_ns + (visits.settle_ns if single and jumped else 0)))
         old_ns = visits.due_ns - (self.stage.frames_kept + 1) * self.period_ns
-        while len(self._shone) > 1 and self._shone[1][0].due_ns < old_ns:
-            self._shone.popleft()
-
-    def _make_light(self, visits: Visits, jumped: bool) -> parts.SpotLight:
-        spot_um, dwell_ns = np.array(visits.spot_um, order="C"), np.array(visits.dwell_ns)  # copies, of one layout
-        reach_um = spot_um - np.array(self.stage.middle_um)  # [M, 2]
-        hidden = np.maximum(1.0 + reach_um @ np.array(self.sample.light_gradient_per_um), 0.0)
-        depth = visits.depth_kt * hidden * self._kt  # [M] pN um
-        cycle_ns = int(dwell_ns.sum()) + visits.settle_ns * len(depth)
-        shared = len(depth) > 1 and not visits.together
-        duty = dwell_ns / max(cycle_ns, 1) if shared else np.ones(len(depth))
-        quickest = (self._beads.response / self._beads.drag_pn_s_per_um).max(initial=0.0)
-        rate_hz = 4.0 * depth / self.stage.waist_um**2 * quickest  # [M] 1 / relaxation time
-        resolved = shared and bool((dwell_ns * 1e-9 * rate_hz > SHARED).any())
-        waist_um = self.stage.waist_um
-        springs = visits.particle is not None
-        crowded = not (resolved or springs)
-        steepest = kernels.crowding(spot_um, depth * duty, waist_um) if crowded else depth.max(initial=0.0)
-        step_s = self._longest_step_s(4.0 * steepest / self.stage.waist_um**2 * quickest)
-        if resolved:
-            step_s = min(step_s, dwell_ns.min() * 0.25e-9)
-        return parts.SpotLight(
-            spot_um, depth, duty, dwell_ns, visits.settle_ns, cycle_ns, visits.due_ns,
-            jumped, resolved, self._springs(visits), max(int(step_s * 1e9), 1),
-        )  # fmt: skip
-
-    def _springs(self, visits: Visits) -> Ints:
-        """[N] the spot that holds each particle, or -1; empty where spots are no springs."""
-        if visits.particle is None:
-            return np.empty(0, np.int64)
-        spring = np.full(len(self.species), -1)
-        spring[visits.particle] = np.arange(len(visits.particle))
-        return spring
-
-    def _longest_step_s(self, rate_hz: float) -> float:
-        """min(.1 gamma/k, 1e-4 sigma^2/D, exposure/4).
-
-        With a = k dt/gamma, Heun's variance in a harmonic trap is 2a (1 - a/2)^2 / (1 - (1 - a + a^2/2)^2) of the true
-        one: -0.26 % at a = .1, and -1.1 % at .2.
-        """
-        longest_s = self.stage.exposure_s / 4.0
-        if rate_hz > 0:
-            longest_s = min(longest_s, STEP_SHARE / rate_hz)
-        if self.sample.wca_kt > 0 and self.sample.number > 1:
-            diffusion = (self._beads.spread**2).max() / 2.0
-            longest_s = min(longest_s, 1e-4 * float(self.diameter_um.min()) ** 2 / diffusion)
-        return longest_s
-
-    def _make_beads(self, kinds: tuple[MixtureSpecies, ...]) -> parts.Beads:
-        drag = self.sample.drag_pn_s_per_um * np.array([kinds[s].drag_ratio for s in self.species])
-        response = np.array([kinds[s].response for s in self.species])
-        index = np.tile(np.arange(self.sample.number), self.sample.cells)
-        return parts.Beads(drag, np.sqrt(2.0 * self._kt / drag), response, self.diameter_um, self.cell, index)
-
-    def _make_medium(self, seed: int, replica: int) -> parts.Medium:
-        sample, stage = self.sample, self.stage
-        box_um = np.array(sample.box_um if min(sample.box_um) > 0 else stage.extent_um)
-        middle = np.array(stage.middle_um)
-        return parts.Medium(
-            seed, replica, sample.wca_kt * self._kt, stage.waist_um, np.array(sample.drift_um_per_s, np.float64),
-            np.array(sample.force_pn, np.float64), np.array(sample.force_gradient_pn_per_um, np.float64), middle,
-            sample.walls, middle - box_um / 2.0, middle + box_um / 2.0, stage.warm_up_s * 1e9, stage.laser_noise,
-            stage.jitter_um,
-        )  # fmt: skip
-
-    def _make_timing(self) -> parts.Timing:
-        stage = self.stage
-        if not 0 < stage.exposure_s <= stage.period_s or math.floor(stage.exposure_s * 1e9) < 2 * stage.sub_exposures:
-            raise Refused(
-                f"camera.exposure_s: {stage.exposure_s:.6g} s does not fit between two frames, {stage.period_s:.6g} s"
-            )
-        share = (2 * np.arange(stage.sub_exposures) + 1) / (2 * stage.sub_exposures)
-        return parts.Timing(round(stage.period_s * 1e9), np.rint(share * stage.exposure_s * 1e9).astype(np.int64))
-
-
-def lit_until_ns(visits: Visits, time_ns: Ints) -> Floats:
-    """[T, M] for how long each spot was lit from the beginning of the visits to these times [T]."""
-    since_ns = (time_ns - visits.due_ns)[:, None]
-    if len(visits.dwell_ns) == 1 or visits.together:
-        return np.repeat(since_ns, len(visits.dwell_ns), axis=1).astype(np.float64)
-    step_ns = visits.dwell_ns + visits.settle_ns
-    begin_ns = np.cumsum(step_ns) - visits.dwell_ns  # [M] in the cycle, each after a jump
-    cycles, phase_ns = np.divmod(since_ns, step_ns.sum())
-    lit_ns = cycles * visits.dwell_ns + np.clip(phase_ns - begin_ns, 0, visits.dwell_ns)
-    return np.asarray(lit_ns, np.float64)
-
-
-_DARK = Visits(np.empty((0, 2)), np.empty(0), np.empty(0, np.int64))
+        while len(self._recent_light) > 1 and self._recent_light[1][0].due_ns < old_ns:
+            self._recent_light.popleft()

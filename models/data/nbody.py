@@ -20,6 +20,7 @@ from platformdirs import user_cache_dir
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from config.atomic import fresh_file
 from models.cloud import Cloud, cloud
 from models.data.task import FeatureCounts, Part, Range, Units
 from models.graph import all_edges
@@ -129,9 +130,7 @@ def nbody(folder: Path | None = None) -> NBody:
     """The data set, made at the first call and kept in `folder` (the user's cache, unless given)."""
     path = (folder or Path(user_cache_dir("cybloids"))) / "nbody-43.safetensors"
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        save_file(generate(), partial)
-        partial.rename(path)
+        with fresh_file(path, "a data set", kind=None) as beside:
+            save_file(generate(), beside)
     values = {name: value.float() for name, value in load_file(path).items()}
     return NBody(values, hashlib.sha256(path.read_bytes()).hexdigest())

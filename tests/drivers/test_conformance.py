@@ -22,9 +22,12 @@ from drivers.light_protocols import Deflector, Laser
 from drivers.sim.bench import Bench, open_bench
 from drivers.sim.camera import SimulatedCamera
 from drivers.sim.clock import PacedClock
+from drivers.sim.deflector import SimulatedDeflector
 from drivers.sim.ideal_bench import PlantCamera, open_plant
+from drivers.sim.laser import SimulatedLaser
+from drivers.sim.playback import open_playback
 from drivers.sim.sample import Sample
-from drivers.video import VideoCamera, VideoClock, open_video
+from drivers.video import VideoCamera, open_video
 from tests.drivers.emulated import Emulated, eventually
 
 pytestmark = pytest.mark.real_time
@@ -220,7 +223,11 @@ def simulated_camera(folder: Path) -> tuple[Camera, Clock]:
 
 def recorded_video(folder: Path) -> tuple[Camera, Clock]:
     video = open_video(VideoCamera(path=str(film(folder))))
-    return video, VideoClock(video, 0.003)
+    camera, _, clock = open_playback(
+        video, lambda frame: frame.time_s + 0.003, SimulatedDeflector(), SimulatedLaser(), low_um=(0.0, 0.0),
+        high_um=(6.0, 4.0), latency_s=0.001, power_cap_mw=1.0, heartbeat_s=1.0,
+    )  # fmt: skip
+    return camera, clock
 
 
 def opencv_camera(folder: Path) -> tuple[Camera, Clock]:

@@ -40,7 +40,8 @@ from drivers.real_bench import BenchSettings, RealBench, open_emulated_bench
 from drivers.sim.camera import SimulatedCamera
 from drivers.sim.clock import PacedClock
 from drivers.sim.sample import Sample
-from drivers.sim.world import Stage, World
+from drivers.sim.stage import Stage
+from drivers.sim.world import World
 from tests.drivers.emulated import Emulated, beam_of, eventually
 
 CAMERA = SimulatedCamera(fps=100.0, exposure_s=0.002, readout_s=0.001, width_px=64, height_px=64)

@@ -15,7 +15,9 @@ from drivers.sim import world as world_module
 from drivers.sim.bench import open_bench
 from drivers.sim.camera import SimulatedCamera
 from drivers.sim.sample import Sample
-from drivers.sim.world import MOST_WORK, Stage, Visits, World
+from drivers.sim.spot_lights import MOST_WORK
+from drivers.sim.stage import Stage, Visits
+from drivers.sim.world import World
 
 ROOT = Path(__file__).parent.parent.parent
 MILLI = 1_000_000  # ns
@@ -75,7 +77,7 @@ def test_what_is_allowed_stays_bounded_work() -> None:
     world = World(Sample(number=300, arrangement="grid"), Stage())
     world.put(lit(1000.0))
     world.advance(10 * MILLI)
-    assert world._steps_a_frame(world._light) * 300 < MOST_WORK / 10
+    assert world._lights.steps_a_frame(world._light) * 300 < MOST_WORK / 10
 
 
 @pytest.mark.timeout(LONGEST_S)

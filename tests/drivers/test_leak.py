@@ -16,7 +16,8 @@ from drivers.sim.camera import SimulatedCamera
 from drivers.sim.deflector import SimulatedDeflector
 from drivers.sim.laser import SimulatedLaser
 from drivers.sim.sample import Sample
-from drivers.sim.world import Stage, Visits, World, lit_until_ns
+from drivers.sim.stage import Stage, Visits, lit_until_ns
+from drivers.sim.world import World
 
 Floats = NDArray[np.float64]
 

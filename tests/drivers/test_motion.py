@@ -9,7 +9,8 @@ from control.contract import Floats
 from control.plant import BOLTZMANN_PN_UM_PER_K
 from drivers.sim.kernels import relative_power
 from drivers.sim.sample import MixtureSpecies, Sample
-from drivers.sim.world import Stage, Visits, World
+from drivers.sim.stage import Stage, Visits
+from drivers.sim.world import World
 
 MILLI = 1_000_000  # ns
 MIDDLE = (12.8, 12.8)

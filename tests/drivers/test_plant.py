@@ -9,7 +9,8 @@ from control.plant import BOLTZMANN_PN_UM_PER_K
 from drivers.sim.bench import open_bench
 from drivers.sim.ideal_bench import PlantBench, PlantCamera, open_plant
 from drivers.sim.sample import Sample
-from drivers.sim.world import Stage, Visits, World
+from drivers.sim.stage import Stage, Visits
+from drivers.sim.world import World
 from tracking.table import TableTracker
 
 KT = BOLTZMANN_PN_UM_PER_K * 295.0

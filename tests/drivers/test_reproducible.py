@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from control.contract import Fault
 from drivers.sim.sample import Sample
-from drivers.sim.world import Stage, Visits, World
+from drivers.sim.stage import Stage, Visits
+from drivers.sim.world import World
 
 STAGE = Stage(frames_kept=8, laser_noise=0.02, jitter_um=0.005, warm_up_s=0.05)
 SAMPLE = Sample(number=4, arrangement="square", spacing_um=2.05)

@@ -18,9 +18,10 @@ from app.analysis.run_description import info
 from app.commands.analyse import analyse_run
 from app.commands.verify import verify_run
 from config.refused import Refused
-from drivers.journal import Journal, Run, read_run
+from drivers.journal import Journal, read_run
 from drivers.journal import read as read_module
 from drivers.journal import sound as sound_module
+from drivers.journal.datasets import DataSets
 from drivers.journal.header import MOST_VERSIONS, Header, header_of
 from drivers.journal.sound import MOST_TEXT_BYTES
 from drivers.journal.trust import LARGEST_HEADER, MOST_DATASETS
@@ -179,13 +180,13 @@ def test_rows_that_were_never_written_are_refused_in_a_run_that_ended_cleanly(tm
 def counted_reads(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     """From now on every read of a table, and how many rows it asks for."""
     reads: list[tuple[str, int]] = []
-    rows = Run._rows
+    rows = DataSets.rows
 
-    def counted(run: Run, table: str, begin: int, end: int) -> Any:
+    def counted(data: DataSets, table: str, begin: int, end: int) -> Any:
         reads.append((table, end - begin))
-        return rows(run, table, begin, end)
+        return rows(data, table, begin, end)
 
-    monkeypatch.setattr(Run, "_rows", counted)
+    monkeypatch.setattr(DataSets, "rows", counted)
     return reads
 
 
@@ -428,7 +429,7 @@ def test_a_sound_header_comes_back(sound: bytes, tmp_path: Path) -> None:
     path = tmp_path / "run.h5"
     path.write_bytes(sound)
     with read_run(resealed(path)) as run:
-        assert run.header_is_whole()
+        assert run.data.header_is_whole()
         assert header_of(run.header.text(), "here") == run.header
         assert isinstance(run.header, Header)
 
@@ -504,7 +505,7 @@ def test_flipped_bytes_are_refused_or_read_but_never_break(tmp_path: Path, sound
         try:
             with read_run(path) as run:
                 list(run.turns())
-                run.digests()
+                run.data.digests()
         except Refused as error:
             said.append(str(error))
     assert len(said) > 30

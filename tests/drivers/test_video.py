@@ -18,7 +18,7 @@ from config.reader import Document, build
 from config.refused import Refused
 from control.contract import Ended, Fault
 from drivers.image_sources import FILMS, natural, open_pages
-from drivers.video import Video, VideoCamera, VideoClock, open_video
+from drivers.video import Video, VideoCamera, open_video
 
 FOOTAGE = Path(__file__).parents[3] / "shared" / "data" / "bulk_water.tif"
 
@@ -60,7 +60,6 @@ def test_a_tiff_gives_every_page(tmp_path: Path, dtype: str, how: dict[str, Any]
     assert not first.image.flags.writeable
     second = video.read()
     assert (second.number, second.time_s) == (1, 0.02)
-    assert VideoClock(video, 0.003).now_s() == 0.023
     np.testing.assert_array_equal([first.image, second.image, *frames(video)], given)
 
 

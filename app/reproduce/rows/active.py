@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from app.analysis.live_observables import lags
 from app.reproduce.rows.row import Axes, CheckRow, ExperimentFacts, Floats, Options
-from app.reproduce.statistics import by_cell, lags_about, mean, msd_plane, slope
+from app.reproduce.statistics import by_cell, mean, msd_plane, slope
 from app.reproduce.trajectory import Trajectory
 from control.theory import active
 
@@ -84,9 +85,9 @@ def seen_heading(known: ExperimentFacts, options: Options, seen: Trajectory) -> 
 
 def draw_heading(axes: Axes, known: ExperimentFacts, options: Options, seen: Trajectory) -> None:
     angle = headings(known, seen)
-    lags = lags_about(known.frames(options["far_s"]))
-    time_s = lags * known.frame_s
-    axes.loglog(time_s, [float(mean(turns(angle, lag) ** 2)) for lag in lags], "o", ms=3, label="measured")
+    lag = lags(known.frames(options["far_s"]), number=60)
+    time_s = lag * known.frame_s
+    axes.loglog(time_s, [float(mean(turns(angle, one) ** 2)) for one in lag], "o", ms=3, label="measured")
     axes.loglog(time_s, 2.0 * heading(known, options) * time_s, label="2 D_phi t")
     axes.set(xlabel="lag / s", ylabel="mean square turn / rad²")
     axes.legend()
@@ -106,9 +107,9 @@ def seen_far_diffusion(known: ExperimentFacts, options: Options, seen: Trajector
 
 
 def draw_far(axes: Axes, known: ExperimentFacts, options: Options, seen: Trajectory) -> None:
-    lags = lags_about(known.frames(options["far_s"]))
-    time_s = lags * known.frame_s
-    axes.loglog(time_s, mean(msd_plane(seen.free_um, lags), axis=1), "o", ms=3, label="measured")
+    lag = lags(known.frames(options["far_s"]), number=60)
+    time_s = lag * known.frame_s
+    axes.loglog(time_s, mean(msd_plane(seen.free_um, lag), axis=1), "o", ms=3, label="measured")
     axes.loglog(time_s, 4.0 * known.diffusion_um2_per_s * time_s, "--", label="free")
     axes.loglog(time_s, 4.0 * far_diffusion(known, options) * time_s, label="4 D_L t")
     axes.set(xlabel="lag / s", ylabel="MSD / µm²")

@@ -142,23 +142,24 @@ def heat(known: ExperimentFacts, options: Options) -> float:
     return delayed.heat_kt_per_s(known.trap_hz, known.delay_s())
 
 
-def seen_heat(known: ExperimentFacts, options: Options, seen: Trajectory) -> Floats:
-    """[cells] work of moving the trap, kT/s per axis; in the steady state all of it becomes heat.
+def trap_work_kt(known: ExperimentFacts, seen: Trajectory) -> Floats:
+    """[T - 1, P, 2] work of moving the trap, kT per axis: in the steady state all of it becomes heat.
 
-    W = sum of the energy in the new trap minus that in the old one, at the place where the particle was then.
+    The energy in the new trap minus that in the old one, at the place where the particle was then.
     """
     new = (seen.place_um[1:] - seen.centre_um[1:]) ** 2
     old = (seen.place_um[1:] - seen.centre_um[:-1]) ** 2
-    work_kt = 0.5 * known.trap_pn_per_um / known.kt_pn_um * (new - old)
-    return by_cell(mean(work_kt, axis=(0, 2)) / known.frame_s, seen.cell)
+    return np.asarray(0.5 * known.trap_pn_per_um / known.kt_pn_um * (new - old))
+
+
+def seen_heat(known: ExperimentFacts, options: Options, seen: Trajectory) -> Floats:
+    """[cells] heat, kT/s per axis."""
+    return by_cell(mean(trap_work_kt(known, seen), axis=(0, 2)) / known.frame_s, seen.cell)
 
 
 def draw_heat(axes: Axes, known: ExperimentFacts, options: Options, seen: Trajectory) -> None:
-    new = (seen.place_um[1:] - seen.centre_um[1:]) ** 2
-    old = (seen.place_um[1:] - seen.centre_um[:-1]) ** 2
-    work_kt = np.cumsum(mean(0.5 * known.trap_pn_per_um / known.kt_pn_um * (new - old), axis=(1, 2)))
     time_s = seen.time_s[1:] - seen.time_s[0]
-    axes.plot(time_s, work_kt, label="measured")
+    axes.plot(time_s, np.cumsum(mean(trap_work_kt(known, seen), axis=(1, 2))), label="measured")
     axes.plot(time_s, heat(known, options) * time_s, "--", label="predicted")
     axes.set(xlabel="time / s", ylabel="heat / kT per axis")
     axes.legend()

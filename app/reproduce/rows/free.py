@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from app.analysis.live_observables import lags
 from app.reproduce.rows.row import Axes, CheckRow, ExperimentFacts, Floats, Options
-from app.reproduce.statistics import by_cell, lags_about, mean, msd_plane
+from app.reproduce.statistics import by_cell, mean, msd_plane
 from app.reproduce.trajectory import Trajectory
 from control.theory import free
 
@@ -26,9 +27,9 @@ def spread(known: ExperimentFacts, options: Options, seen: Trajectory) -> Floats
 
 
 def draw(axes: Axes, known: ExperimentFacts, options: Options, seen: Trajectory) -> None:
-    lags = lags_about(min(4 * known.frames(options["lag_s"]), len(seen.time_s) // 2))
-    time_s = np.asarray(lags * known.frame_s, np.float64)
-    axes.loglog(time_s, mean(msd_plane(seen.free_um, lags), axis=1), "o", ms=3, label="measured")
+    lag = lags(min(4 * known.frames(options["lag_s"]), len(seen.time_s) // 2), number=60)
+    time_s = np.asarray(lag * known.frame_s, np.float64)
+    axes.loglog(time_s, mean(msd_plane(seen.free_um, lag), axis=1), "o", ms=3, label="measured")
     axes.loglog(time_s, free.msd_um2(known.diffusion_um2_per_s, time_s), "-", label="4 D t")
     axes.set(xlabel="lag / s", ylabel="MSD / µm²")
     axes.legend()

@@ -8,6 +8,7 @@ import numpy as np
 
 from app.analysis.trajectories import bonds
 from app.reproduce.rows.row import Axes, CheckRow, ExperimentFacts, Floats, Options
+from app.reproduce.rows.trapped import draw_gaussian
 from app.reproduce.statistics import mean
 from app.reproduce.trajectory import Trajectory
 from control.policies.external import External
@@ -32,13 +33,9 @@ def seen_bond_variance(known: ExperimentFacts, options: Options, seen: Trajector
 
 
 def draw_bond(axes: Axes, known: ExperimentFacts, options: Options, seen: Trajectory) -> None:
-    stretch_um = np.linalg.norm(pairs_um(seen), axis=2).ravel() - known.shape().radius_um
-    variance_um2 = bond_variance(known, options)
-    axes.hist(stretch_um, bins=80, density=True, alpha=0.5, label="measured")
-    x = np.linspace(-4, 4, 200) * variance_um2**0.5
-    axes.plot(x, np.exp(-(x**2) / (2 * variance_um2)) / np.sqrt(2 * np.pi * variance_um2), label="predicted")
+    stretch_um = np.linalg.norm(pairs_um(seen), axis=2) - known.shape().radius_um
+    draw_gaussian(axes, stretch_um, bond_variance(known, options))
     axes.set(xlabel="bond length - R / µm", ylabel="P / µm⁻¹")
-    axes.legend()
 
 
 def dimer_speed(known: ExperimentFacts, options: Options) -> float:

@@ -28,12 +28,15 @@ def from_sites(known: ExperimentFacts, options: Options, seen: Trajectory) -> Fl
 
 def draw_density(axes: Axes, variance_um2: float, known: ExperimentFacts, options: Options, seen: Trajectory) -> None:
     """P(x) of both axes, with the Gaussian of a variance."""
-    from_middle = from_sites(known, options, seen).ravel()
-    from_middle = from_middle[np.isfinite(from_middle)]
-    axes.hist(from_middle, bins=80, density=True, alpha=0.5, label="measured")
+    draw_gaussian(axes, from_sites(known, options, seen), variance_um2)
+    axes.set(xlabel="x / µm", ylabel="P(x) / µm⁻¹")
+
+
+def draw_gaussian(axes: Axes, values_um: Floats, variance_um2: float) -> None:
+    """A histogram of values [...] that are not nan, and the Gaussian about 0 of a predicted variance."""
+    axes.hist(values_um[np.isfinite(values_um)], bins=80, density=True, alpha=0.5, label="measured")
     x = np.linspace(-4, 4, 200) * math.sqrt(variance_um2)
     axes.plot(x, np.exp(-(x**2) / (2 * variance_um2)) / math.sqrt(2 * math.pi * variance_um2), label="predicted")
-    axes.set(xlabel="x / µm", ylabel="P(x) / µm⁻¹")
     axes.legend()
 
 

@@ -1,4 +1,4 @@
-"""Observables against closed forms, trackpy, and a second way to the same number."""
+"""Observables against closed forms, and a second way to the same number."""
 
 from __future__ import annotations
 
@@ -8,24 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import trackpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from app.analysis.orientation import heading_memory
-from app.analysis.trajectories import (
-    bonds,
-    bonds_by_frame,
-    drift,
-    msd,
-    msd_each,
-    pair_correlation,
-    power_law,
-    speeds,
-    sure,
-    without_drift,
-)
+from app.analysis.trajectories import bonds, bonds_by_frame, msd, pair_correlation, speeds, sure
 from control.contract import State
 
 FPS = 50.0
@@ -95,32 +83,17 @@ def test_speeds_use_no_guess_across_a_gap() -> None:
     assert len(speeds(table(place_um[:0]), 1.0)) == 0
 
 
-def test_msd_of_each_is_trackpy_s() -> None:
-    seen = np.random.default_rng(1).random((120, 4)) > 0.2
-    tracks = table(walk(120, 4), seen)
-    found = msd_each(tracks, FPS, 0.6)
-    other = trackpy.imsd(tracks.rename(columns={"x_um": "x", "y_um": "y"}), 1.0, FPS, max_lagtime=30)
-    np.testing.assert_allclose(found.to_numpy(), other.to_numpy(), rtol=1e-9)
-    np.testing.assert_allclose(found.index, other.index)
-
-
 def test_msd_of_a_free_walk_is_4_d_t() -> None:
     step_um = 0.1
     spread = msd(table(walk(400, 100, step_um, seed=2)), FPS, 0.4)
     diffusion_um2_per_s = step_um**2 * FPS / 2.0
     np.testing.assert_allclose(spread, 4.0 * diffusion_um2_per_s * spread.index, rtol=0.03)
-    exponent, amplitude = power_law(spread)
-    assert exponent == pytest.approx(1.0, abs=0.02)
-    assert amplitude == pytest.approx(4.0 * diffusion_um2_per_s, rel=0.05)
 
 
 def test_every_displacement_counts_once() -> None:
     # particle 0 stands for 9 frames, particle 1 takes one step of 3 um and is gone
     tracks = pd.concat([table(np.zeros((9, 1, 2))), table(straight(2, (150.0, 0.0))).assign(particle=1)])
     assert msd(tracks, FPS, 0.02).iloc[0] == pytest.approx(9.0 / 9)
-    each = msd_each(tracks, FPS, 0.1)
-    assert each.iloc[0].tolist() == [0.0, pytest.approx(9.0)]
-    assert np.isnan(each[1].iloc[1])
 
 
 def test_a_pause_costs_no_memory_and_changes_no_displacement() -> None:
@@ -132,31 +105,9 @@ def test_a_pause_costs_no_memory_and_changes_no_displacement() -> None:
     near = msd(paused, FPS, 0.6)
     np.testing.assert_allclose(near, msd(parted, FPS, 0.6), rtol=1e-12)
     assert len(msd(paused, 1e6, 1e6)) < 2000
-    assert len(drift(paused)) <= 60
     np.testing.assert_allclose(
         heading_memory(paused, 0.04, FPS, 0.3), heading_memory(parted, 0.04, FPS, 0.3), rtol=1e-12
     )
-
-
-def test_power_law_is_exact_on_one() -> None:
-    lag_s = np.linspace(0.02, 4.0, 50)
-    assert [*power_law(pd.Series(1.6 * lag_s**1.08, index=lag_s))] == pytest.approx([1.08, 1.6])
-
-
-def test_drift_is_trackpy_s_and_taken_away() -> None:
-    flow = straight(80, (1.5, -0.7))
-    seen = np.random.default_rng(4).random((80, 6)) > 0.1
-    tracks = table(walk(80, 6, 0.02) + flow, seen)
-    renamed = tracks.rename(columns={"x_um": "x", "y_um": "y"})
-    other = trackpy.compute_drift(renamed)
-    mine = drift(tracks)
-    np.testing.assert_allclose(mine.loc[other.index].to_numpy(), other[["x", "y"]].to_numpy(), atol=1e-12)
-    still = without_drift(tracks)
-    np.testing.assert_allclose(drift(still).to_numpy(), 0.0, atol=1e-9)
-    np.testing.assert_array_equal(still["frame"], tracks["frame"])
-    pure = without_drift(table(np.repeat(flow, 3, 1) + np.arange(3)[:, None]))
-    assert np.ptp(pure.groupby("particle")["x_um"].agg(np.ptp)) < 1e-12
-    assert len(without_drift(tracks.iloc[:0])) == 0
 
 
 def hexagon(length_um: float, shells: int = 3) -> Floats:

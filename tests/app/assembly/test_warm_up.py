@@ -29,8 +29,8 @@ from app.assembly.open import open_instrument
 from app.assembly.plan import plan
 from app.assembly.rig import EXPERIMENTS, RIGS, Plan
 from app.assembly.warm_up import warm_up
-from app.running.headless import Unrecorded
 from app.running.process_side import Host, News
+from app.running.thread import NoRecord
 from config.reader import write
 from config.refused import Refused
 from control.contract import Camera, Ended, Frame, Level, Order, OrderKind, State, Turn
@@ -38,7 +38,8 @@ from control.loop import run
 from drivers.sim.camera import SimulatedCamera, SimulatedCameraDriver
 from drivers.sim.clock import LockstepClock
 from drivers.sim.sample import Sample
-from drivers.sim.world import Stage, World
+from drivers.sim.stage import Stage
+from drivers.sim.world import World
 from tests.patience import PATIENCE_S
 
 SHIPPED = [*sorted(EXPERIMENTS.glob("*.yaml")), *sorted((EXPERIMENTS / "families").glob("*.yaml"))]
@@ -154,7 +155,7 @@ def provoked(made: Plan, turns: int = 6 * len(COUNTS)) -> list[Turn]:
     arm = iter([(Order(OrderKind.ARM),)])
     try:
         with compilations() as compiled:
-            run(instrument.machine, camera, instrument.beam, clock, Unrecorded(), lambda: next(arm, ()), watch)
+            run(instrument.machine, camera, instrument.beam, clock, NoRecord(), lambda: next(arm, ()), watch)
             if isinstance(camera, Provoking):  # the world, and its own images, under the light of those turns
                 [instrument.camera.read() for _ in range(20)]
     finally:

@@ -14,7 +14,7 @@ from config.geometry import Affine
 from config.warp import Warp, powers
 from control.calibrate.lattice import fit_grid
 from control.calibrate.plane import consensus, fit_map, sensor_map
-from control.calibrate.power import Efficiency, fit_efficiency, trimmed
+from control.calibrate.power import Efficiency, fit_efficiency
 from control.calibrate.scan import scattered, where_light_lands
 
 Floats = NDArray[np.float64]
@@ -172,10 +172,3 @@ def test_unequal_light_is_found_and_equalised() -> None:
     assert even.std() / even.mean() < 0.02 < stiffness.std() / stiffness.mean()
     few, _ = fit_efficiency(position[:5], stiffness[:5], stiffness[:5], centre_um=(0, 0), radius_um=1.0)
     assert (few(position) == 1.0).all()
-
-
-def test_time_shared_traps_become_equal_in_one_step() -> None:
-    power, response = np.array([1.0, 2.0, 3.0]), np.array([0.9, 1.0, 1.2])
-    after = trimmed(power, power * response)
-    np.testing.assert_allclose(after * response, np.full(3, (after * response).mean()))
-    assert after.sum() == pytest.approx(power.sum())

@@ -14,7 +14,8 @@ from app.assembly.open import open_instrument
 from app.assembly.plan import plan
 from app.assembly.rig import EXPERIMENTS
 from app.desktop.panels.findings_panel import Numbers
-from app.running.headless import Unrecorded, Until
+from app.running.headless import Until
+from app.running.thread import NoRecord
 from control.contract import Order, OrderKind, Turn
 from control.loop import run
 
@@ -25,7 +26,7 @@ def tables() -> RunTables:
     made = plan(EXPERIMENTS / "delayed_harmonic.yaml")
     instrument, turns, orders = open_instrument(made), list[Turn](), [(Order(OrderKind.ARM),)]
     run(
-        instrument.machine, Until(instrument.camera, 3.0), instrument.beam, instrument.clock, Unrecorded(),
+        instrument.machine, Until(instrument.camera, 3.0), instrument.beam, instrument.clock, NoRecord(),
         lambda: orders.pop() if orders else (), turns.append,
     )  # fmt: skip
     instrument.close()
