@@ -12,7 +12,8 @@ from app.assembly.open import open_instrument, open_recorder, plan_after
 from app.assembly.plan import flyable
 from app.assembly.rig import Plan
 from app.assembly.warm_up import warm_up
-from app.running.headless import Unrecorded, close_dark, leave_unfinished, refuse_unconfirmed
+from app.running.headless import close_dark, leave_unfinished, refuse_unconfirmed
+from app.running.thread import NoRecord
 from config.reader import write
 from config.refused import Refused
 from control.contract import Ended as Ended
@@ -40,7 +41,7 @@ class LiveRig:
         self.newest: Turn | None = None
         self._out, self._frames = out, frames
         self._instrument: Instrument | None = None
-        self._recorder: Recorder = Unrecorded()
+        self._recorder: Recorder = NoRecord()
         self._memory: LoopMemory | None = None
         self._orders: list[Order] = []
         self._faults: tuple[Order, ...] = ()

@@ -25,7 +25,7 @@ from drivers.sim.clock import PacedClock
 from drivers.sim.deflector import SimulatedDeflector
 from drivers.sim.ideal_bench import PlantCamera, open_plant
 from drivers.sim.laser import SimulatedLaser
-from drivers.sim.playback import open_playback
+from drivers.sim.playback import EmptyField, open_playback
 from drivers.sim.sample import Sample
 from drivers.video import VideoCamera, open_video
 from tests.drivers.emulated import Emulated, eventually
@@ -223,10 +223,10 @@ def simulated_camera(folder: Path) -> tuple[Camera, Clock]:
 
 def recorded_video(folder: Path) -> tuple[Camera, Clock]:
     video = open_video(VideoCamera(path=str(film(folder))))
+    field = EmptyField(low_um=(0.0, 0.0), high_um=(6.0, 4.0), power_cap_mw=1.0, heartbeat_s=1.0)
     camera, _, clock = open_playback(
-        video, lambda frame: frame.time_s + 0.003, SimulatedDeflector(), SimulatedLaser(), low_um=(0.0, 0.0),
-        high_um=(6.0, 4.0), latency_s=0.001, power_cap_mw=1.0, heartbeat_s=1.0,
-    )  # fmt: skip
+        video, lambda frame: frame.time_s + 0.003, SimulatedDeflector(), SimulatedLaser(), field, latency_s=0.001
+    )
     return camera, clock
 
 
