@@ -71,7 +71,7 @@ class LiveRig:
         instrument, self._instrument = self._instrument, None
         if instrument is None:
             return
-        recorder, self._recorder = self._recorder, Unrecorded()
+        recorder, self._recorder = self._recorder, NoRecord()
         try:
             close_dark(instrument.beam, recorder, self._trips, [], [])
         finally:
