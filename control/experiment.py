@@ -1,4 +1,4 @@
-"""What a person wants the particles to feel, and for how long: the experiment's settings."""
+"""Settings of an experiment: the law, its trap, the rig and the duration."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ class Programmed:
     """A law written as a sum of forces."""
 
     kind: Literal["programmed"] = "programmed"
-    forces: Annotated[tuple[AnyForce, ...], Doc("what each particle feels; they add up")]
+    forces: Annotated[tuple[AnyForce, ...], Doc("forces on each particle; they add up")]
 
 
 @settings
 class Learned:
-    """A law that was learned: a checkpoint of models/."""
+    """A learned law: a checkpoint of models/."""
 
     kind: Literal["learned"] = "learned"
     checkpoint: Annotated[str, Doc("file, from the experiment's folder")]
     runtime: Annotated[
         Literal["eager", "onnx"], Doc("onnx: the .onnx file beside it, through ONNX Runtime where that is installed")
     ] = "eager"
-    card_sha256: Annotated[str, Doc("of the checkpoint that is meant, as its card states it; left out: any")] = ""
+    card_sha256: Annotated[str, Doc("expected hash of the checkpoint, from its card; left out: any")] = ""
 
 
 AnyPolicy = Annotated[Programmed | Learned | Calibrating, Field(discriminator="kind")]
@@ -36,7 +36,7 @@ AnyPolicy = Annotated[Programmed | Learned | Calibrating, Field(discriminator="k
 
 @settings
 class Trap:
-    """The trap that steers a particle in mode steered, and brings it back in both."""
+    """The trap that steers a particle in mode steered; in both modes it returns particles to the field."""
 
     depth_kt: Annotated[float, Gt(0), Doc("depth of one trap")] = 20.0
     compensate_latency: Annotated[bool, Doc("divide forces by 1 + z of the latency")] = False
@@ -46,18 +46,18 @@ class Trap:
 
 @settings
 class Experiment:
-    """One experiment. `set` holds the values of the rig that it needs otherwise than the rig file has them."""
+    """One experiment. `set` overrides values of the rig file."""
 
-    title: Annotated[str, Doc("what it is, in a few words")]
+    title: Annotated[str, Doc("name of the experiment, in a few words")]
     about: Annotated[str, Doc("what to look for")] = ""
     rig: Annotated[str, Doc("rig file, from the experiment's folder")] = "../rigs/simulated.yaml"
-    seconds: Annotated[float, Gt(0), Le(1e7), Doc("how long it runs without a window")] = 60.0
-    seed: Annotated[int, Ge(0), Doc("of everything that chance decides in a simulated rig")] = 1
+    seconds: Annotated[float, Gt(0), Le(1e7), Doc("duration of a run without a window")] = 60.0
+    seed: Annotated[int, Ge(0), Doc("random seed of a simulated rig")] = 1
     mode: Annotated[Literal["steered", "landscape"], Doc("one trap a particle, or light painted about centres")] = (
         "steered"
     )
     trap: Trap = Trap()
     policy: AnyPolicy
-    species: Annotated[tuple[int, ...], Doc("species of particles 0, 1, 2, ... in the order of first sight")] = ()
+    species: Annotated[tuple[int, ...], Doc("species of particles 0, 1, 2, ... in the order of first detection")] = ()
     keep_in_field: Annotated[KeepInField | None, Doc("bring particles back before they leave the field")] = None
     set: Annotated[dict[str, Any], Doc("values of the rig, by dotted key")] = field(default_factory=dict)
