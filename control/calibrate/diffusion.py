@@ -1,4 +1,4 @@
-"""Diffusion and localisation error of a free particle: by its MSD with the best number of lags, and by covariance."""
+"""Diffusion and localisation error of a free particle, from its MSD with the best number of lags or by covariance."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Diffusion:
-    """A free particle as a camera sees it, per axis."""
+    """Diffusion and localisation error of a free particle, per axis."""
 
     diffusion_um2_per_s: Estimate
-    error2_um2: float  # sigma^2: the square of the localisation error; below 0 where it is lost in its own scatter
+    error2_um2: float  # sigma^2, squared localisation error; below 0 if it is smaller than its own error
 
     @property
     def error_um(self) -> float:
@@ -27,10 +27,10 @@ class Diffusion:
 
 
 def steps_um(trace_um: Floats, lag: int = 1) -> Floats:
-    """[T - lag, ...] displacements of traces [T, ...], less their mean: a steady drift is no diffusion."""
+    """[T - lag, ...] displacements of traces [T, ...], minus their mean, which is drift."""
     step = trace_um[lag:] - trace_um[:-lag]
-    known = np.isfinite(step)
-    mean = np.divide(np.where(known, step, 0.0).sum(axis=0), np.maximum(known.sum(axis=0), 1))
+    finite = np.isfinite(step)
+    mean = np.divide(np.where(finite, step, 0.0).sum(axis=0), np.maximum(finite.sum(axis=0), 1))
     return np.asarray(step - mean)
 
 
@@ -42,15 +42,15 @@ def by_covariance(trace_um: Floats, *, frame_s: float, exposure_s: float) -> Dif
     step = steps_um(trace_um)
     product = step[1:] * step[:-1]
     square_um2, neighbour_um2 = float(np.nanmean(step**2)), float(np.nanmean(product))
-    found, error2_um2 = covariance_estimate(square_um2, neighbour_um2, frame_s=frame_s, exposure_s=exposure_s)
+    diffusion, error2_um2 = covariance_estimate(square_um2, neighbour_um2, frame_s=frame_s, exposure_s=exposure_s)
     number = int(np.isfinite(step).sum())
-    e = error2_um2 / (found * frame_s) - exposure_s / (3.0 * frame_s)
+    e = error2_um2 / (diffusion * frame_s) - exposure_s / (3.0 * frame_s)
     spread = (6.0 + 4.0 * e + 2.0 * e**2) / number + 4.0 * (1.0 + e) ** 2 / number**2
-    return Diffusion(Estimate(found, abs(found) * math.sqrt(spread)), error2_um2)
+    return Diffusion(Estimate(diffusion, abs(diffusion) * math.sqrt(spread)), error2_um2)
 
 
 def best_lags(error_ratio: float, frames: int) -> tuple[int, int]:
-    """How many lags the fits of (offset, slope) should take (Michalet, PRE 82, 041914 (2010), eqs. 30-33).
+    """Best number of lags for the fits of (offset, slope) (Michalet, PRE 82, 041914 (2010), eqs. 30-33).
 
     Args:
         error_ratio: x = sigma^2 / (D dt) (less 2 R with blur: Michalet and Berglund, PRE 85, 061916 (2012)).
@@ -67,7 +67,7 @@ def _least(free: float, most: float) -> int:
 
 
 def by_msd(trace_um: Floats, *, frame_s: float, exposure_s: float) -> Diffusion:
-    """A straight line through the MSD of traces [T, K] over the best number of lags, found by iteration.
+    """Straight line through the MSD of traces [T, K] over the best number of lags, found by iteration.
 
     MSD per axis = 2 D (t - t_E / 3) + 2 sigma^2 (P2). The standard error is from the scatter between the K traces.
     """
@@ -83,20 +83,20 @@ def by_msd(trace_um: Floats, *, frame_s: float, exposure_s: float) -> Diffusion:
         slope = np.polyfit(lag_s[:slope_lags], mean[:slope_lags], 1)[0]
         offset = np.polyfit(lag_s[:offset_lags], mean[:offset_lags], 1)[1]
         ratio = math.inf if slope <= 0 else max(offset / (slope * frame_s), 0.0)
-        wanted = best_lags(min(ratio, 1e6), frames)
-        if wanted == (offset_lags, slope_lags):
+        lags = best_lags(min(ratio, 1e6), frames)
+        if lags == (offset_lags, slope_lags):
             break
-        offset_lags, slope_lags = wanted
-    own = np.array([np.polyfit(lag_s[:slope_lags], row, 1)[0] for row in np.array(each)[:slope_lags].T]) / 2.0
-    own = own[np.isfinite(own)]
-    error = float(own.std(ddof=1) / math.sqrt(len(own))) if len(own) > 1 else math.nan
+        offset_lags, slope_lags = lags
+    slopes = np.array([np.polyfit(lag_s[:slope_lags], row, 1)[0] for row in np.array(each)[:slope_lags].T]) / 2.0
+    slopes = slopes[np.isfinite(slopes)]
+    error = float(slopes.std(ddof=1) / math.sqrt(len(slopes))) if len(slopes) > 1 else math.nan
     return Diffusion(Estimate(slope / 2.0, error), float(offset / 2.0 + slope / 2.0 * exposure_s / 3.0))
 
 
 def _msd(trace_um: Floats, lag: int) -> Floats:
-    """[K] mean square of the displacements over `lag` frames, less their drift; nan where there is none."""
+    """[K] mean square displacement over `lag` frames, minus drift; nan without data."""
     square = steps_um(trace_um, lag) ** 2
-    known = np.isfinite(square)
-    count = known.sum(axis=0)
-    total = np.where(known, square, 0.0).sum(axis=0)
+    finite = np.isfinite(square)
+    count = finite.sum(axis=0)
+    total = np.where(finite, square, 0.0).sum(axis=0)
     return np.asarray(np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0))

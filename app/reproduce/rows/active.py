@@ -27,7 +27,7 @@ def warm_ring_speed(known: ExperimentFacts, options: Options) -> float:
     """P17 as it is measured, with what chance adds to it: known where the trap's force is constant for a hold."""
     if known.trap_hz > SOFT * known.shape_hz():
         return ring_speed(known, options)
-    return active.seen_ring_speed_um_per_s(
+    return active.measured_ring_speed_um_per_s(
         known.diffusion_um2_per_s, known.shape_hz(), known.shape().radius_um, hold_s=known.frame_s,
         frames_late=known.frames(known.running_delay_s()), frames_apart=known.frames(known.delay_s()),
     )  # fmt: skip

@@ -38,7 +38,7 @@ def seen_spread(known: ExperimentFacts, options: Options) -> float:
     """P2: MSD of both axes, blurred by the exposure, with the error of a position (`error_um`)."""
     exposure_s = float(known.plan.rig.camera.exposure_s)
     at_s = np.array([lag_s(known, options)])
-    curve = free.seen_msd_um2(known.diffusion_um2_per_s, at_s, exposure_s=exposure_s, error_um=options["error_um"])
+    curve = free.measured_msd_um2(known.diffusion_um2_per_s, at_s, exposure_s=exposure_s, error_um=options["error_um"])
     return float(curve[0])
 
 
@@ -56,7 +56,7 @@ def draw_seen(axes: Axes, known: ExperimentFacts, options: Options, seen: Trajec
     lags = np.arange(1, 21)
     time_s = np.asarray(lags * known.frame_s, np.float64)
     exposure_s = float(known.plan.rig.camera.exposure_s)
-    blurred = free.seen_msd_um2(
+    blurred = free.measured_msd_um2(
         known.diffusion_um2_per_s, time_s, exposure_s=exposure_s, error_um=options.get("error_um", 0.0)
     )
     axes.plot(time_s, mean(msd_plane(seen.free_um, lags), axis=1), "o", ms=3, label="measured")
