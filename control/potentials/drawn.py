@@ -29,7 +29,7 @@ class Drawn(Central):
     def __post_init__(self) -> None:
         if len(self.radius_um) != len(self.energy_kt):
             raise ValueError(
-                f"a drawn curve has {len(self.radius_um)} radii and {len(self.energy_kt)} energies; the numbers must be equal"
+                f"a drawn curve has {len(self.radius_um)} radii and {len(self.energy_kt)} energies; they must be equal"
             )
         if len(self.radius_um) < 2:
             raise ValueError(f"a drawn curve has {len(self.radius_um)} point (allowed: two or more)")

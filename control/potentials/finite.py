@@ -12,11 +12,11 @@ from control.potentials.dual import Dual
 from control.potentials.expression import FormulaError, column_of, culprit, evaluate
 
 Floats = NDArray[np.float64]
-At = Callable[[Floats], Mapping[str, Dual]]  # points [P, D] -> the variables there
+At = Callable[[Floats], Mapping[str, Dual]]  # points [P, D] -> values of the variables
 
-POINTS = {1: 1001, 2: 101}  # along each axis, in one dimension and in two
-HALVINGS = 60  # per axis, by number of dimensions
-STEEP = 1e6  # of the interval between two points, down to the spacing of float64
+POINTS = {1: 1001, 2: 101}  # per axis, by number of dimensions
+HALVINGS = 60  # of the interval between two points, down to the spacing of float64
+STEEP = 1e6  # a pole: larger than everywhere on the grid by this factor
 
 
 def refuse_infinities(tree: ast.expr, text: str, at: At, axes: tuple[str, ...], limits_um: tuple[float, float]) -> None:

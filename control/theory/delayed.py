@@ -114,7 +114,7 @@ def modes_per_s(rate_hz: float, delay_s: float, number: int) -> NDArray[np.compl
     if z < LARGEST_KAPPA_TAU:
         branches = np.array([complex(lambertw(z * math.exp(z), n)) for n in range(number)])
         return np.asarray(-rate_hz + branches / delay_s)
-    raise ValueError(f"kappa tau is {z:g}; the modes are known below {LARGEST_KAPPA_TAU:g}")
+    raise ValueError(f"kappa tau is {z:g}; modes are computed below {LARGEST_KAPPA_TAU:g}")
 
 
 def echo(rate_hz: float, delay_s: float) -> tuple[float, float]:
@@ -130,7 +130,7 @@ def echo_estimate(rate_hz: float, delay_s: float) -> tuple[float, float]:
 
 
 def slowest_decay_s(rate_hz: float, delay_s: float) -> float:
-    """Decay time of the slowest mode that is not the drift."""
+    """Decay time of the slowest mode other than the drift."""
     return echo(rate_hz, delay_s)[1]
 
 
@@ -143,8 +143,8 @@ def heat_kt_per_s(rate_hz: float, delay_s: float) -> float:
 def sampled_diffusion_um2_per_s(
     diffusion_um2_per_s: float, rate_hz: float, *, frame_s: float, frames_late: int, error_um: float = 0.0
 ) -> float:
-    """P13: long-time D of a trap that is moved once a frame to where the particle was seen `frames_late` frames ago."""
     """P13: long-time D for a trap moved once per frame to the position measured `frames_late` frames ago."""
+    keep = math.exp(-rate_hz * frame_s)
     thermal = diffusion_um2_per_s * (1.0 - keep**2) / (2.0 * rate_hz * frame_s)
     noise = (1.0 - keep) ** 2 * error_um**2 / (2.0 * frame_s)
     return (thermal + noise) / (1.0 + (1.0 - keep) * frames_late) ** 2

@@ -239,7 +239,7 @@ def test_a_drawn_curve_goes_through_its_points_without_overshoot(curve: Drawn) -
 @pytest.mark.parametrize(
     ("radius_um", "energy_kt", "said"),
     [
-        ((0.0, 1.0), (0.0,), "must be equal"),
+        ((0.0, 1.0), (0.0,), "they must be equal"),
         ((0.0,), (1.0,), "two or more"),
         ((0.0, 1.0, 1.0), (0.0, 1.0, 2.0), "rise"),
         ((-0.1, 1.0), (0.0, 1.0), "rise"),
