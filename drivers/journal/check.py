@@ -1,4 +1,4 @@
-"""Is a run file what was written? The first damage, in words."""
+"""Checks a run file against its hashes, and names the first damage."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from drivers.journal.write import TURN_TABLES, whole
 
 
 def check(run: Run) -> str | None:
-    """None if every byte of the record is as written; else one sentence with the first turn or dataset that is not."""
+    """None if every byte of the record is as written; else one sentence with the first damaged turn or dataset."""
     if not run.header_is_whole():
         return f"{run.path}: the header is not what was written"
     if not run.memory_is_whole():
@@ -31,48 +31,51 @@ def check(run: Run) -> str | None:
 
 
 def _turns(run: Run) -> str | None:
+    """The first turn whose hash differs; None if there is none."""
     chain = run.first_link()
     for turns, tables, begins in run.batches():
-        for row, found in zip(turns, links(chain, turns, tables, begins), strict=True):
-            if found != row["hash"].tobytes():
+        for row, link in zip(turns, links(chain, turns, tables, begins), strict=True):
+            if link != row["hash"].tobytes():
                 return f"{run.path}: turn {row['turn']} is not what was written{_where(run)}"
             problem = _image(run, row)
             if problem:
                 return problem
-            chain = found
+            chain = link
     return None
 
 
 def _image(run: Run, row: Any) -> str | None:
     if row["image"] < 0:
+    """The damage of a turn's image; None if there is none."""
         return None
-    with suppress(Refused):  # the file's own checksum found it first
+    with suppress(Refused):  # HDF5's own checksum failed
         if image_hash(run.image(int(row["image"]))) == row["image_hash"].tobytes():
             return None
     return f"{run.path}: turn {row['turn']}: frame {row['frame']} in 'frames' is not what was written"
 
 
 def _where(run: Run) -> str:
-    """The tables that a cleanly closed run can name."""
+    """The damaged tables, for a run that ended cleanly; else empty."""
     if not run.ended_cleanly:
         return ""
-    found, written, _ = run.digests()
-    names = [table for table, now, then in zip(TURN_TABLES, found, written, strict=True) if now != then]
+    digests, written, _ = run.digests()
+    names = [table for table, computed, stored in zip(TURN_TABLES, digests, written, strict=True) if computed != stored]
     return f" (in {', '.join(names)})" if names else ""
 
 
 def _digests(run: Run) -> str | None:
-    found, written, digest = run.digests()
-    for table, now, then in zip(TURN_TABLES, found, written, strict=True):
-        if now != then:
+    """The first damaged digest; None if there is none."""
+    digests, written, digest = run.digests()
+    for table, computed, stored in zip(TURN_TABLES, digests, written, strict=True):
+        if computed != stored:
             return f"{run.path}: the entry of '{table}' in 'digests' is not what was written"
-    if whole(run.header, found) != digest:
+    if whole(run.header, digests) != digest:
         return f"{run.path}: the digest of the whole, in 'digest', is not what was written"
     return None
 
 
 def same_contents(a: Run, b: Run) -> str | None:
-    """None if two runs hold the same, dataset by dataset, the wall-clock stamp aside; else the first difference."""
+    """None if two runs have the same contents except for `started`; else the first difference."""
     if a.header.seal() != b.header.seal():
         return f"the headers differ ({', '.join(_different_fields(a, b))})"
     if a.memory != b.memory:
@@ -91,6 +94,7 @@ def same_contents(a: Run, b: Run) -> str | None:
 
 
 def _rows(table: str, a: Rows, b: Rows) -> str | None:
+    """The first difference between two batches of rows; None if there is none."""
     if a.tobytes() == b.tobytes():
         return None
     if len(a) != len(b) or a.dtype.names is None:
@@ -104,5 +108,5 @@ def _rows(table: str, a: Rows, b: Rows) -> str | None:
 
 
 def _different_fields(a: Run, b: Run) -> list[str]:
-    ours, theirs = vars(a.header), vars(b.header)
-    return [name for name in ours if name not in ("started", "corrections") and ours[name] != theirs[name]]
+    fields_a, fields_b = vars(a.header), vars(b.header)
+    return [name for name in fields_a if name not in ("started", "corrections") and fields_a[name] != fields_b[name]]

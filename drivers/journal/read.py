@@ -1,4 +1,4 @@
-"""A run file back as the Turns it was made of: a finished one, one that still grows, or one that was killed."""
+"""Reads a run file back as Turns: a complete run, one that is still recorded, or one whose recording was killed."""
 
 from __future__ import annotations
 
@@ -65,23 +65,23 @@ from drivers.journal.trust import (
 from drivers.journal.write import FORMAT, TURN_TABLES, axes, axis_values
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
-TEXTS = ("text", "reason", "allowed_reason", "sent_reason")  # columns that name a row of `texts`
+TEXTS = ("text", "reason", "allowed_reason", "sent_reason")  # columns with a row of `texts`
 INNER = {*ENDS.values(), *(f"{table}_absent" for table in TABLES), "hash", "image_hash"}
-ROWS = 1 << 16  # of a table that are looked at at once
-KEPT_TEXT_BYTES = 1 << 26  # of the texts of a run that are kept in memory; of a run with more, each is read again
+ROWS = 1 << 16  # of a table that are read at once
+KEPT_TEXT_BYTES = 1 << 26  # texts up to this total size are kept in memory; otherwise each is read again
 BATCH = 256  # turns that are read at once
-assert hdf5plugin  # importing it is what teaches HDF5 to read the frames
+assert hdf5plugin  # the import registers the filter with which HDF5 reads the frames
 
 
 class Run:
-    """A recorded run, as it was when it was opened. Make it with `read_run`; close it, or use it in a `with`.
+    """A recorded run in its state when it was opened. Open it with `read_run`; close it, or use it in a `with`.
 
     Attributes:
-        header: what was known before the first turn.
-        ended_cleanly: False where the recording was killed, or still goes on.
+        header: what was recorded before the first turn.
+        ended_cleanly: False if the recording was killed, or still goes on.
         keep_frames: whether the images are in the file.
-        corrections_are_whole: whether the images that it was corrected with, if any, are what was written.
-        memory: the bytes of what the loop remembered when the record began in flight; empty where it has none.
+        corrections_are_whole: whether the correction images, if any, are undamaged.
+        memory: bytes of the loop's memory at the start of a record in flight; else empty.
     """
 
     def __init__(self, path: Path, file: Any) -> None:
@@ -105,7 +105,7 @@ class Run:
             self._require_all_rows()
 
     def __len__(self) -> int:
-        """Turns."""
+        """Number of turns."""
         return self._count
 
     def __enter__(self) -> Run:
@@ -118,30 +118,30 @@ class Run:
         self._file.close()
 
     def turns(self, start: int = 0, stop: int | None = None) -> Iterator[Turn]:
-        """The turns from the `start`-th on, exactly as they were written.
+        """Turns `start` to `stop` - 1, exactly as they were written.
 
-        Two things are not kept: the machine of an APPLY order, whose text is; and, without frames, the image, which is
-        then [0, 0]. Raises Refused where the file is damaged.
+        Not recorded are the machine of an APPLY order (only its text) and, without frames, the image, which is [0, 0]
+        then. Raises Refused if the file is damaged.
         """
         for turns, tables, begins in self.batches(start, stop):
             at = dict(begins)
             for row in turns:
-                own = {}
+                parts = {}
                 for table, end in ENDS.items():
-                    own[table] = tables[table][at[table] - begins[table] : int(row[end]) - begins[table]]
+                    parts[table] = tables[table][at[table] - begins[table] : int(row[end]) - begins[table]]
                     at[table] = int(row[end])
                 with reading(self.path, f"turn {row['turn']} is damaged"):
-                    turn = self._turn(row, own)
+                    turn = self._turn(row, parts)
                 yield turn
 
     def turn(self, index: int) -> Turn:
-        """The `index`-th turn."""
+        """Turn `index`, from 0. Raises IndexError."""
         if not 0 <= index < self._count:
             raise IndexError(f"{self.path}: there is no turn {index} among {self._count}")
         return next(self.turns(index, index + 1))
 
     def image(self, row: int) -> NDArray[Any]:
-        """The `row`-th image that was kept: [height, width], read-only."""
+        """Image `row` of those recorded: [height, width], read-only."""
         with reading(self.path, f"'frames': image {row} can't be read"):
             require_one_image(self._file["frames"], row)
             image: NDArray[Any] = self._file["frames"][row]
@@ -149,18 +149,18 @@ class Run:
         return image
 
     @property
-    def image_count(self) -> int:
+        """Number of recorded images that belong to a complete turn."""
         """Images in the file that belong to a complete turn."""
         kept = self.column("turns", "image")
         return int(kept.max()) + 1 if len(kept) else 0
 
     @property
     def kept_frames(self) -> bool:
-        """Whether the turns' images are in the file; also where images were to be kept, and no frame came."""
+        """Whether the turns' images are in the file; also True if they were to be recorded and no frame came."""
         return self.image_count > 0 or (self.keep_frames and not self.column("turns", "has_frame").any())
 
     def text(self, row: int) -> str:
-        """A text by its row in `texts`."""
+        """A text by its row in `texts`. Raises Refused."""
         ends = self._text_ends
         if not 0 <= row < len(ends):
             raise Refused(f"{self.path}: this run is damaged: there is no text {row}")
@@ -174,7 +174,7 @@ class Run:
 
     @cached_property
     def _text_ends(self) -> NDArray[np.int64]:
-        """Where each text ends in `text_bytes`."""
+        """[N] end of each text in `text_bytes`."""
         return self.column("texts", "end")
 
     @cached_property
@@ -186,11 +186,11 @@ class Run:
         return self._rows(table, 0, self._count if table == "turns" else self._ends[table])
 
     def require_turns(self) -> None:
-        """Raises Refused where a turn is damaged, but for its image: before a run is played, measured or described.
+        """Raises Refused if a turn is damaged, except for its image. Called before a run is played or analysed.
 
-        Times have to be those of a clock that does not go back, turns and frames have to count up, every row of another
-        table has to be of the turn that has it, and every number one that can be there. The numbers in the header have
-        to be those of its rig and its experiment.
+        Checked are: times of a clock that does not go back; turns and frames in order; whether
+        each row of another table belongs to its turn; whether values are possible; whether numbers in the header agree
+        with its rig and experiment.
         """
         require_same_numbers(self.header, str(self.path))
         texts = self._ends["texts"]
@@ -204,7 +204,7 @@ class Run:
                 require_rows(self.path, table, rows, begin, owners, texts)
 
     def _require_own_rows(self) -> Owners:
-        """Which turn has which rows. Raises Refused where a row of `turns` is damaged."""
+        """The rows that belong to each turn. Raises Refused if a row of `turns` is damaged."""
         lengths, images = dict(self._ends), len(self._file["frames"])
         before, kept, newest, begun_s = None, 0, Newest(), 0.0
         ends: dict[str, list[NDArray[np.int64]]] = {table: [np.empty(0, np.int64)] for table in ENDS}
@@ -222,26 +222,26 @@ class Run:
             before = turns[-1]
         if before is not None:
             require_span(self.path, self._count, float(before["now_s"]) - begun_s)
-        return Owners(self.first_turn, {table: np.concatenate(found) for table, found in ends.items()},
+        return Owners(self.first_turn, {table: np.concatenate(parts) for table, parts in ends.items()},
                       np.concatenate(lit))  # fmt: skip
 
     def _require_all_rows(self) -> None:
-        """Raises Refused where a run that ended cleanly lacks its last turns, or rows of another table."""
+        """Raises Refused if a run that ended cleanly lacks its last turns, or rows of another table."""
         for table, end in self._ends.items():
             if end != len(self._file[table]):
                 raise Refused(f"{self.path}: this run is damaged: '{table}' has {len(self._file[table])} rows, and its "
                               f"{self._count} turns end at row {end}")  # fmt: skip
 
     def column(self, table: str, name: str) -> NDArray[Any]:
-        """One column of a table. The other columns are never in memory as a whole."""
+        """One column of a table, without reading all other columns into memory at once."""
         count = self._count if table == "turns" else self._ends[table]
         parts = [self._rows(table, 0, 0)[name]]
         parts += [self._rows(table, begin, min(begin + ROWS, count))[name].copy() for begin in range(0, count, ROWS)]
-        found: NDArray[Any] = np.concatenate(parts)
-        return found
+        column: NDArray[Any] = np.concatenate(parts)
+        return column
 
     def readable(self, rows: Rows) -> dict[str, NDArray[Any]]:
-        """Rows as columns for a person: texts as text, without what only the file itself needs."""
+        """Rows as columns for users: with texts, and without columns that only the file format needs."""
         with reading(self.path, "this run is damaged: a table can't be read"):
             return self._readable(rows)
 
@@ -250,8 +250,8 @@ class Run:
         for name in rows.dtype.names or ():
             values = rows[name]
             if name in TEXTS:
-                said = {row: self.text(row) for row in set(values.tolist())}
-                columns[name] = np.array([said[row] for row in values.tolist()], object)
+                texts = {row: self.text(row) for row in set(values.tolist())}
+                columns[name] = np.array([texts[row] for row in values.tolist()], object)
             elif values.dtype.kind == "S":
                 columns[name] = np.array([word.decode() for word in values.tolist()], object)
             elif name in ("has_frame", "carried"):
@@ -261,7 +261,7 @@ class Run:
         return columns
 
     def table(self, name: str) -> pd.DataFrame:
-        """One table for a person: those of `drivers.journal.tidy.TIDY` as `export` writes them, others `readable`."""
+        """One table for users: those of `drivers.journal.tidy.TIDY` as in `export`, others as `readable`."""
         if name in TIDY:
             with reading(self.path, "this run is damaged: a table can't be read"):
                 return tidy_table(self, name)
@@ -270,7 +270,7 @@ class Run:
     def batches(
         self, start: int = 0, stop: int | None = None
     ) -> Iterator[tuple[Rows, dict[str, Rows], dict[str, int]]]:
-        """(rows of `turns`, their rows by table, where those begin in each table), a few hundred turns at a time."""
+        """Iterates over (rows of `turns`, their rows by table, first row by table), a few hundred turns at a time."""
         stop = self._count if stop is None else min(stop, self._count)
         for first in range(start, stop, BATCH):
             turns = self._rows("turns", first, min(first + BATCH, stop))
@@ -286,49 +286,49 @@ class Run:
             yield turns, tables, begins
 
     def digests(self) -> tuple[list[bytes], list[bytes], bytes]:
-        """(digest of every table as it is now, as it was written, digest of the whole as it was written)."""
+        """(present digest of every table, recorded digest of every table, recorded digest of the whole run)."""
         with reading(self.path, "this run is damaged: its digests can't be read"):
             return self._digests()
 
     def _digests(self) -> tuple[list[bytes], list[bytes], bytes]:
-        found = []
+        digests = []
         for table in TURN_TABLES:
-            seen = blake2b(digest_size=HASH_BYTES)
+            digest = blake2b(digest_size=HASH_BYTES)
             length = len(self._file[table])
             for first in range(0, length, 1 << 16):
                 rows = self._rows(table, first, min(first + (1 << 16), length))
-                seen.update(rows.view(np.uint8).data)
-            found.append(seen.digest())
-        return found, [row.tobytes() for row in self._file["digests"][...]], self._file["digest"][...].tobytes()
+                digest.update(rows.view(np.uint8).data)
+            digests.append(digest.digest())
+        return digests, [row.tobytes() for row in self._file["digests"][...]], self._file["digest"][...].tobytes()
 
     @property
     def first_turn(self) -> int:
-        """The number of the first turn: not 0 in a record that began in flight. 0 where there is none."""
+        """Number of the first turn: above 0 in a record that began in flight; 0 without turns."""
         return int(self._rows("turns", 0, 1)[0]["turn"]) if self._count else 0
 
     def first_link(self) -> bytes:
-        """Where the chain of hashes begins."""
+        """First link of the chain of hashes."""
         return memory.first_link(self.header.seal(), self.memory)
 
     def memory_is_whole(self) -> bool:
-        """Whether the memory, if there is one, has the hash that it was written with."""
+        """Whether the memory, if any, is undamaged."""
         return not self.memory or memory.is_whole(self.memory)
 
     def header_is_whole(self) -> bool:
-        """Whether the header has the hash that it was written with."""
+        """Whether the header is undamaged."""
         with reading(self.path, "this run is damaged: its header can't be read"):
             header = self._file["header"]
-            found = blake2b(header[...].data, digest_size=HASH_BYTES).hexdigest()
-            return bool(found == attribute(header, "blake2b", str))
+            digest = blake2b(header[...].data, digest_size=HASH_BYTES).hexdigest()
+            return bool(digest == attribute(header, "blake2b", str))
 
     def changed_axis(self) -> str:
-        """The name of an axis whose values are not what they have to be; "" where all are, or of a run without any."""
+        """Name of an axis with wrong values; empty if there is none. Old runs have no axes."""
         with reading(self.path, "this run is damaged: its axes can't be read"):
             for name, values in axes(self.header).items():
-                found = self._file.get(name)
-                if found is None:
+                axis = self._file.get(name)
+                if axis is None:
                     continue
-                if found.shape != (len(values),) or not np.array_equal(found[...], axis_values(values)):
+                if axis.shape != (len(values),) or not np.array_equal(axis[...], axis_values(values)):
                     return name
         return ""
 
@@ -344,11 +344,11 @@ class Run:
         return rows
 
     def _complete(self) -> int:
-        """How many turns have all of their rows on the disk: what was flushed last may be torn."""
+        """Number of turns whose rows are all on the disk; the last flush may be incomplete."""
         count, block = len(self._file["turns"]), BATCH
         lengths = {table: len(self._file[table]) for table in TABLES}
         frames = len(self._file["frames"])
-        while count:  # from the end on; rows that were never written may be many
+        while count:  # from the end; many rows may never have been written
             begin = max(count - block, 0)
             rows = self._rows("turns", begin, count)
             whole = rows["hash"].any(axis=1) & (rows["image"] < frames)
@@ -359,17 +359,17 @@ class Run:
             count, block = begin, min(2 * block, ROWS)
         return 0
 
-    def _turn(self, row: Any, own: dict[str, Rows]) -> Turn:
-        """One turn from its row and its rows in every table."""
-        said: dict[str, list[Any]] = {"withheld": [], "policy_withheld": []}
-        said |= {"note": [], "policy_note": [], "tracker_note": [], "level": [], "may_be_lit": []}
-        for event in own["events"]:
+    def _turn(self, row: Any, parts: dict[str, Rows]) -> Turn:
+        """One turn, from its row in `turns` and its rows in all tables."""
+        texts: dict[str, list[Any]] = {"withheld": [], "policy_withheld": []}
+        texts |= {"note": [], "policy_note": [], "tracker_note": [], "level": [], "may_be_lit": []}
+        for event in parts["events"]:
             text = self.text(int(event["text"]))
             kind = event["kind"].decode()
-            said[kind].append((int(event["particle"]), text) if kind.endswith("withheld") else text)
+            texts[kind].append((int(event["particle"]), text) if kind.endswith("withheld") else text)
 
         def group(which: TableGroup) -> dict[str, Any]:
-            return unpack_group(which, own[which.table], int(row[f"{which.table}_absent"]))
+            return unpack_group(which, parts[which.table], int(row[f"{which.table}_absent"]))
 
         def command(which: TableGroup) -> Command:
             reason = self.text(int(row[f"{which.table}_reason"]))
@@ -380,24 +380,24 @@ class Run:
             frame=self._frame(row),
             now_s=float(row["now_s"]),
             orders=tuple(
-                Order(OrderKind(order["kind"].decode()), self.text(int(order["text"]))) for order in own["orders"]
+                Order(OrderKind(order["kind"].decode()), self.text(int(order["text"]))) for order in parts["orders"]
             ),
             tracks=Tracks(
-                time_s=float(row["tracks_time_s"]), **group(TRACKS), **group(LOST), notes=tuple(said["tracker_note"])
+                time_s=float(row["tracks_time_s"]), **group(TRACKS), **group(LOST), notes=tuple(texts["tracker_note"])
             ),
             wanted=Forces(
                 **group(WANTED),
                 **group(RINGS),
-                withheld=tuple(said["policy_withheld"]),
-                notes=tuple(said["policy_note"]),
+                withheld=tuple(texts["policy_withheld"]),
+                notes=tuple(texts["policy_note"]),
             ),
             allowed=command(ALLOWED),
-            sent=replace(command(SENT), may_be_lit=bool(said["may_be_lit"])),
+            sent=replace(command(SENT), may_be_lit=bool(texts["may_be_lit"])),
             level=Level(row["level"].decode()),
             reason=self.text(int(row["reason"])),
             effect_s=float(row["effect_s"]),
-            withheld=tuple(said["withheld"]),
-            notes=tuple(said["note"]),
+            withheld=tuple(texts["withheld"]),
+            notes=tuple(texts["note"]),
             sent_s=float(row["sent_s"]),
             dropped=int(row["dropped"]),
         )
@@ -411,7 +411,7 @@ class Run:
 
 
 def read_run(path: Path | str) -> Run:
-    """Open a run file. Refused, in one sentence, where it is missing, no run of ours, or cut off."""
+    """Open a run file. Raises Refused if it is missing, no run of this program, or cut off."""
     path = Path(path)
     require_file(path, "a run file")
     with reading(path, "this file can't be read"), path.open("rb") as raw:
@@ -421,7 +421,7 @@ def read_run(path: Path | str) -> Run:
         raise Refused(f"{path}: this file is not a run (it is no HDF5 file)")
     with reading(path, "this file is cut off or damaged"):
         require_sound_texts(begin, file_bytes)
-        file = open_file(path, growing=begin[8] >= 3 and begin[11] != 0)  # flagged: being written, or killed
+        file = open_file(path, growing=begin[8] >= 3 and begin[11] != 0)  # in flight or killed
     try:
         with reading(path, "this run is cut off or damaged"):
             if "format" not in file.attrs or attribute(file, "format", str) != FORMAT:
@@ -433,5 +433,5 @@ def read_run(path: Path | str) -> Run:
 
 
 def _close(file: Any) -> None:
-    with suppress(*DAMAGE):  # a damaged file: what matters is being said already
+    with suppress(*DAMAGE):  # the error of a damaged file was raised already
         file.close()
