@@ -1,4 +1,4 @@
-"""The simulated rig: one world, and the camera, beam and clock that belong to it."""
+"""The simulated rig: a world with its camera, beam and clock."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from drivers.sim.laser import SimulatedLaser, SimulatedLaserDriver
 from drivers.sim.sample import Sample
 from drivers.sim.world import Stage, Visits, World
 
-MOST_FRAMES_LATE = 1000  # frame periods of a readout: the world keeps the positions of so many frames
+MOST_FRAMES_LATE = 1000  # longest readout in frame periods: the world keeps the positions of this many frames
 
 
 @dataclass(frozen=True)
 class Bench:
-    """A simulated rig, ready: the laser is dark."""
+    """An open simulated rig. The laser is dark at first."""
 
     camera: SimulatedCameraDriver
     beam: Guard
@@ -34,7 +34,7 @@ class Bench:
     laser: SimulatedLaserDriver
 
     def close(self) -> None:
-        """Dark first, then the camera."""
+        """Switch the beam off, then close the camera."""
         self.beam.close()
         self.camera.close()
 
@@ -63,21 +63,21 @@ def open_bench(
     field_um: tuple[tuple[float, float], tuple[float, float]] | None = None,
     heartbeat_s: float = 0.5,
 ) -> Bench:
-    """A simulated rig. x_um = um_per_px * x_px: the middle of the image's top left pixel is (0, 0).
+    """Open a simulated rig. x_um = um_per_px * x_px: the middle of the image's top left pixel is (0, 0).
 
-    The sample's arrangement stands in the middle of the image, and so does the deflector's range.
+    The sample and the deflector's range are centred in the image.
 
     Args:
-        latency_s: computing time from now to a command's way out; lockstep only, which has none of its own.
-        rate: None runs in lockstep: `camera.read` advances the world, and nobody sleeps. A number paces the world by
-            the wall, 1 being real time; a late loop then misses frames, which shows in Frame.number.
-        power_cap_mw: the guard's; None: the laser's most.
-        um_to_v: the calibrated map; None: as the deflector's settings say.
+        latency_s: time from the present until a command leaves the computer; lockstep only.
+        rate: None: lockstep, where `camera.read` advances the world without waiting. A number: the world runs at this
+            multiple of real time, and a late loop misses frames, which shows in Frame.number.
+        power_cap_mw: power limit of the guard; None: that of the laser.
+        um_to_v: the calibrated map; None: that of the deflector's settings.
         field_um: (low, high) corners that the beam may visit; None: the image.
         heartbeat_s: longest light without a new command; never below five frames.
 
     Raises:
-        Refused: settings that can't be true together.
+        Refused: settings that contradict each other.
     """
     if not (math.isfinite(um_per_px) and um_per_px > 0):
         raise Refused(f"optics.um_per_px: {um_per_px} is not a positive number")
@@ -101,23 +101,23 @@ def open_bench(
         deflector_driver, laser_driver, clock, um_to_v or configured_map(deflector, middle_um), bounds,
         watch=rate is not None,
     )  # fmt: skip
-    eye = SimulatedCameraDriver(camera, um_per_px, world, clock, seed, replica)
-    return Bench(eye, beam, clock, world, deflector_driver, laser_driver)
+    camera_driver = SimulatedCameraDriver(camera, um_per_px, world, clock, seed, replica)
+    return Bench(camera_driver, beam, clock, world, deflector_driver, laser_driver)
 
 
 def warm_up(sample: Sample, camera: SimulatedCamera, stage: Stage, um_per_px: float) -> None:
-    """Compile the kernels on the same sample in a world to throw away: no frame of the real one waits for them."""
-    spare = World(sample, stage)
-    eye = SimulatedCameraDriver(camera, um_per_px, spare, LockstepClock(spare, 0.0), seed=0)
-    eye.read()
+    """Compile the kernels with a second world of the same sample, so that no frame waits for the compiler."""
+    trial_world = World(sample, stage)
+    trial_camera = SimulatedCameraDriver(camera, um_per_px, trial_world, LockstepClock(trial_world, 0.0), seed=0)
+    trial_camera.read()
     for spots in (1, 2):
         spot_um, depth_kt = np.tile(np.array(stage.middle_um), (spots, 1)), np.full(spots, 1e-3)
-        spare.put(Visits(spot_um, depth_kt, np.full(spots, 100_000), power_mw=np.full(spots, 1e-3)))
-        eye.read()
+        trial_world.put(Visits(spot_um, depth_kt, np.full(spots, 100_000), power_mw=np.full(spots, 1e-3)))
+        trial_camera.read()
 
 
 def stage_of(camera: SimulatedCamera, deflector: SimulatedDeflector, laser: SimulatedLaser, um_per_px: float) -> Stage:
-    """What the world needs to know of its devices. Raises Refused for a frame that arrives after too many others."""
+    """Properties of the devices that the world depends on. Raises Refused if the readout is too long."""
     if camera.readout_s * camera.fps > MOST_FRAMES_LATE:
         raise Refused(
             f"camera.readout_s: a readout of {camera.readout_s:g} s is {camera.readout_s * camera.fps:.3g} frame "

@@ -1,8 +1,8 @@
-"""The plant bench: the simulated world without optics. A frame is a table of positions, and a spot is an ideal spring.
+"""The plant bench: the simulated world without optics. Frames are tables of positions, and spots are ideal springs.
 
-For predictions whose force law is exact. Its camera exposes for no time, halfway between the beginnings of two frames,
-and its frames arrive at once; its beam pulls each particle to the spot that is meant for it, by a spring that never
-ends, and nobody else. What the loop makes of it (frames, holds, delays, latency) is as on every other rig.
+It is for predictions with an exact force law. Its camera exposes for no time, halfway between the starts of two frames,
+and frames arrive at once. Its beam pulls each particle to its own spot with a spring of infinite range, and no other
+particle. The loop (frames, holds, delays, latency) works as on every other rig.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from drivers.sim.world import Stage, Visits, World
 
 Floats = NDArray[np.float64]
 
-COLUMNS = ("x_um", "y_um", "cell", "species")  # of a frame's table; its row is the particle
+COLUMNS = ("x_um", "y_um", "cell", "species")  # of a frame's table; row i is particle i
 
 
 @settings
 class PlantCamera:
-    """A camera that is shown where the particles are, in a table. All cells of the sample have one field."""
+    """A camera that returns the positions of the particles as a table. All cells of the sample share one field."""
 
     kind: Literal["plant"] = "plant"
     fps: Annotated[float, Interval(ge=0.1, le=1e5), Doc("frame rate")] = 100.0
@@ -50,9 +50,9 @@ class PlantCamera:
 
 @dataclass
 class PlantEye:
-    """The Camera plug over a simulated world: image is the table [N, 4] of COLUMNS, float64."""
+    """The Camera plug of the simulated world: `image` is the table [N, 4] of COLUMNS, float64."""
 
-    made: PlantCamera
+    camera: PlantCamera
     world: World
     seed: int
     number: int = 0
@@ -67,10 +67,10 @@ class PlantEye:
         self.number += 1
         table = np.empty((len(world.cell), len(COLUMNS)))
         table[:, :2] = world.exposed(number)[0]
-        if self.made.error_um > 0:
+        if self.camera.error_um > 0:
             kicks = np.empty((len(table), 2))
             fill_normals(kicks, self.seed, 0, CAMERA, number)
-            table[:, :2] += self.made.error_um * kicks
+            table[:, :2] += self.camera.error_um * kicks
         table[:, 2], table[:, 3] = world.cell, world.species
         table.flags.writeable = False
         return Frame(number, at_ns * 1e-9, table)
@@ -80,7 +80,7 @@ class PlantEye:
 
 
 @dataclass
-class Springs:
+    """The Beam plug of the simulated world: each spot is a spring of k = 4 depth / waist^2 to its own particle."""
     """The Beam plug over a simulated world: each spot is a spring of k = 4 depth / waist^2 to its own particle."""
 
     world: World
@@ -119,7 +119,7 @@ class Springs:
 
 
 @dataclass(frozen=True)
-class PlantBench:
+    """An open plant bench; no spring acts at first."""
     """A plant bench, ready: no spring acts."""
 
     camera: PlantEye
@@ -132,12 +132,12 @@ def open_plant(
     sample: Sample, camera: PlantCamera, *, um_per_px: float, waist_um: float, depth_kt_per_mw: float, latency_s: float,
     seed: int,
 ) -> PlantBench:  # fmt: skip
-    """A plant bench in lockstep; the middle of its field is where every cell's sample stands. Raises Refused.
+    """Open a plant bench in lockstep. The samples of all cells are centred in its field. Raises Refused.
 
     Args:
-        um_per_px: size of a step of the field's width and height.
-        waist_um, depth_kt_per_mw: the true stiffness of a spring, k = 4 depth / waist^2.
-        latency_s: from a frame to when its command acts.
+        um_per_px: size of a px of the field.
+        waist_um, depth_kt_per_mw: true stiffness of a spring, k = 4 depth / waist^2.
+        latency_s: from a frame until its command acts.
     """
     extent_um = (camera.width_px * um_per_px, camera.height_px * um_per_px)
     middle_um = ((camera.width_px - 1) / 2.0 * um_per_px, (camera.height_px - 1) / 2.0 * um_per_px)
@@ -152,11 +152,11 @@ def open_plant(
 
 
 def warm_up(sample: Sample, stage: Stage, camera: PlantCamera) -> None:
-    """Compile the kernels on the same sample in a world to throw away."""
-    spare = World(sample, stage)
-    eye = PlantEye(camera, spare, 0)
-    eye.read()
-    if len(spare.cell):
-        held = np.zeros(1, np.int64)
-        spare.put(Visits(spare.position_um[held], np.full(1, 1e-3), np.full(1, 100_000), particle=held))
-        eye.read()
+    """Compile the kernels with a second world of the same sample."""
+    trial_world = World(sample, stage)
+    trial_camera = PlantEye(camera, trial_world, 0)
+    trial_camera.read()
+    if len(trial_world.cell):
+        row = np.zeros(1, np.int64)
+        trial_world.put(Visits(trial_world.position_um[row], np.full(1, 1e-3), np.full(1, 100_000), particle=row))
+        trial_camera.read()

@@ -1,4 +1,4 @@
-"""Simulated light for recorded frames: a deflector and a laser over an empty world, whose time is the recording's."""
+"""Simulated light for recorded frames: a deflector and a laser with an empty world in the recording's time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from drivers.sim.world import Stage, World
 
 @dataclass
 class RecordedCamera:
-    """The Camera plug over a recording. Each frame carries the empty world to the time at which it had arrived."""
+    """The Camera plug of a recording. Each frame advances the empty world to the frame's arrival time."""
 
     camera: Camera
     world: World
@@ -45,20 +45,20 @@ def open_playback(
     power_cap_mw: float,
     heartbeat_s: float,
 ) -> tuple[RecordedCamera, Guard, LockstepClock]:
-    """Camera, beam and clock of a recording. A recorded particle can't react: there is nobody in this world.
+    """Camera, beam and clock of a recording. Recorded particles can't react to light, so the world is empty.
 
     Args:
-        arrived_s: when the computer had a frame, on the recording's clock.
-        low_um, high_um: corners of the field that the beam may visit; the deflector's range is centred in it.
-        latency_s: from the frame's arrival to the command's way out.
+        arrived_s: arrival time of a frame on the recording's clock.
+        low_um, high_um: corners of the field of the beam; the deflector's range is centred in it.
+        latency_s: from the frame's arrival until the command leaves the computer.
     """
     middle_um = ((low_um[0] + high_um[0]) / 2.0, (low_um[1] + high_um[1]) / 2.0)
     extent_um = (high_um[0] - low_um[0], high_um[1] - low_um[1])
     world = World(Sample(number=0), Stage(middle_um=middle_um, extent_um=extent_um, waist_um=laser.waist_um))
     clock = LockstepClock(world, latency_s)
-    shining = SimulatedLaserDriver(laser, world, clock)
-    steering = SimulatedDeflectorDriver(deflector, middle_um, clock, shining)
+    laser_driver = SimulatedLaserDriver(laser, world, clock)
+    deflector_driver = SimulatedDeflectorDriver(deflector, middle_um, clock, laser_driver)
     bounds = GuardLimits(low_um=low_um, high_um=high_um, power_mw=power_cap_mw, heartbeat_s=heartbeat_s)
     um_to_v: Affine = configured_map(deflector, middle_um)
-    beam = Guard(steering, shining, clock, um_to_v, bounds, watch=False)
+    beam = Guard(deflector_driver, laser_driver, clock, um_to_v, bounds, watch=False)
     return RecordedCamera(camera, world, arrived_s), beam, clock

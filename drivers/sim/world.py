@@ -1,4 +1,4 @@
-"""The simulated world: one truth, seen by the simulated camera and lit by the simulated laser and deflector."""
+"""The simulated world: particles that the simulated camera images and the simulated laser and deflector light."""
 
 from __future__ import annotations
 
@@ -19,56 +19,56 @@ from drivers.sim.sample import MixtureSpecies, Sample, arrange, species_of
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-SHARED = 0.02  # visits shorter than this part of a spot's relaxation time act as their mean
-STEP_SHARE = 0.1  # of the shortest relaxation time: the longest Heun step in the light
+SHARED = 0.02  # visits shorter than this part of a spot's relaxation time act as their time average
+STEP_SHARE = 0.1  # longest Heun step in light, over the shortest relaxation time
 FOREVER_NS = 2**62
-MOST_WORK = 2e6  # steps of a frame times particles: about 0.4 s of one processor
-PIECE_WORK = 1e6  # steps times particles of one call of the kernel: signals are handled between calls
+MOST_WORK = 2e6  # steps per frame times particles: about 0.4 s of one processor
+PIECE_WORK = 1e6  # steps times particles per call of the kernel; signals are handled between calls
 
 
 @dataclass(frozen=True)
 class Stage:
-    """What the devices round the sample are, as far as the motion depends on them."""
+    """Properties of the devices that the motion depends on."""
 
-    middle_um: tuple[float, float] = (0.0, 0.0)  # of the camera's field
+    middle_um: tuple[float, float] = (0.0, 0.0)  # centre of the camera's field
     extent_um: tuple[float, float] = (25.6, 25.6)
     waist_um: float = 0.6
     period_s: float = 0.01  # of the frames
     exposure_s: float = 0.005
     sub_exposures: int = 4
     warm_up_s: float = 0.0
-    laser_noise: float = 0.0  # relative, from tick to tick
-    jitter_um: float = 0.0  # of the beam's pointing, from tick to tick
+    laser_noise: float = 0.0  # relative rms, new in each tick
+    jitter_um: float = 0.0  # rms pointing noise of the beam, new in each tick
     frames_kept: int = 4
 
 
 @dataclass(frozen=True)
 class Visits:
-    """Spots that the beam visits in turn from `due_ns` on: `settle_ns` dark, then `dwell_ns` lit, each."""
+    """Spots that the beam visits in turn from `due_ns` on, each with `settle_ns` dark, then `dwell_ns` lit."""
 
-    spot_um: Floats  # [M, 2] where the light really is
-    depth_kt: Floats  # [M] for the sample's own particle, while lit
+    spot_um: Floats  # [M, 2] true positions
+    depth_kt: Floats  # [M] for the particle of the sample, while lit
     dwell_ns: Ints  # [M]
     settle_ns: int = 0
     due_ns: int = 0
-    until_ns: int = FOREVER_NS  # the light goes out then, if no new command came
-    particle: Ints | None = None  # [M] ideal springs: whom alone each spot holds; None: Gaussian spots, for everyone
-    together: bool = False  # whether all spots are lit at all times, as if each had a beam of its own
-    power_mw: Floats | None = None  # [M] while lit, at the sample: what a camera may see of it; None: nothing
+    until_ns: int = FOREVER_NS  # the light ends then, without a new command
+    particle: Ints | None = None  # [M] ideal springs: the only particle of each spot; None: Gaussian spots
+    together: bool = False  # all spots are lit at all times, as with one beam each
+    power_mw: Floats | None = None  # [M] while lit, at the sample, for light leaking to the camera; None: none
 
 
 class World:
     """Particles in a fluid under light.
 
     The same sample, stage, seed, replica and commands (with their due times) give the same positions, bit for bit, on
-    the same build and kind of processor, however `advance` is cut into calls: steps begin and end at events (ticks of
-    1 ms, sub-exposures, jumps of the beam, commands), and the time since the last event waits for the next one.
+    the same build and kind of processor, for any sequence of calls of `advance`: steps begin and end at events (ticks
+    of 1 ms, sub-exposures, jumps of the beam, commands), and the time since the last event is simulated with the next.
 
-    Spots that share the beam are simulated visit by visit where a visit lasts longer than 2 % of the relaxation time
+    Spots that share the beam are simulated visit by visit if a visit lasts longer than 2 % of the relaxation time
     of its spot; shorter ones act as their duty-weighted sum (physics brief, P26: an error below 0.1 %).
 
-    A sample of several cells is as many replicas in one world, which nothing crosses: cell c moves bit for bit as the
-    only cell of replica + c does under the same light. All cells have the same coordinates.
+    A sample with several cells is several replicas in one world that do not interact: cell c moves bit for bit like the
+    only cell of replica + c in the same light. All cells have the same coordinates.
     """
 
     def __init__(self, sample: Sample, stage: Stage = Stage(), *, seed: int = 0, replica: int = 0) -> None:
@@ -77,7 +77,7 @@ class World:
         self.sample, self.stage = sample, stage
         kinds = sample.species or (MixtureSpecies(),)
         cells = range(replica, replica + sample.cells)
-        self.species = np.concatenate([species_of(sample, seed, own) for own in cells])  # [N]
+        self.species = np.concatenate([species_of(sample, seed, number) for number in cells])  # [N]
         self.cell = np.repeat(np.arange(sample.cells), sample.number)  # [N]
         self.brightness = np.array([kinds[s].brightness for s in self.species])  # [N]
         self.look = [kinds[s].look for s in self.species]  # [N]
@@ -89,7 +89,7 @@ class World:
         place = np.array(stage.middle_um), np.array(stage.extent_um)
         sizes_um = np.split(self.diameter_um, sample.cells)
         self._position_um = np.concatenate(
-            [arrange(sample, *place, size_um, seed, own) for own, size_um in zip(cells, sizes_um, strict=True)]
+            [arrange(sample, *place, size_um, seed, number) for number, size_um in zip(cells, sizes_um, strict=True)]
         )
         number = len(self.species)
         self._work = np.empty((3, number, 2))
@@ -97,29 +97,29 @@ class World:
         pairs = np.empty((number * (sample.number - 1) // 2 if touching else 0, 2), np.int32)
         self._near = parts.NeighbourPairs(pairs, np.array([-1]), self._position_um.copy())
         self._exposed = np.full((stage.frames_kept, stage.sub_exposures, number, 2), np.nan)
-        self.visits = _DARK  # the light that acts at `state_ns`
+        self.visits = _DARK  # light at `state_ns`
         self._light = self._make_light(_DARK, False)
         if self._is_too_much_work(self._light):
             raise Refused(self._too_much_work("without light", self._light))
         self._pending: deque[Visits] = deque()
-        self._shone: deque[tuple[Visits, int]] = deque()  # of recent frames: visits, and when a jump's dark time ended
+        self._recent_light: deque[tuple[Visits, int]] = deque()  # of recent frames: visits, end of a jump's dark time
         self._now_ns = self._state_ns = self._step = 0
-        self._spot_um = np.full(2, np.nan)  # where a lone beam stands
+        self._spot_um = np.full(2, np.nan)  # position of a single spot
         self._lock = Lock()
 
     @property
     def now_ns(self) -> int:
-        """How far the world was told to advance."""
+        """Time to which the world was advanced."""
         return self._now_ns
 
     @property
     def state_ns(self) -> int:
-        """The time of `position_um`: that of the last event, less than 1 ms before now."""
+        """Time of `position_um`: that of the last event, less than 1 ms before `now_ns`."""
         return self._state_ns
 
     @property
     def position_um(self) -> Floats:
-        """[N, 2] the true positions at `state_ns`."""
+        """[N, 2] true positions at `state_ns`."""
         return self._position_um.copy()
 
     @property
@@ -132,7 +132,7 @@ class World:
 
     @property
     def description(self) -> str:
-        """What is simulated, and how finely, in words: for the journal. The same at all times."""
+        """What is simulated, and with which steps, for the journal. Constant in time."""
         step_us = 1e6 * self._longest_step_s(0.0)
         return (
             f"{len(self.species)} particles, overdamped; Heun steps between events, of at most {step_us:.4g} us and "
@@ -141,7 +141,7 @@ class World:
         )
 
     def exposed(self, number: int) -> Floats:
-        """[S, N, 2] true positions at the middles of the sub-exposures of a recent frame, already exposed."""
+        """[S, N, 2] true positions at the middles of the sub-exposures of a recent frame. Raises ValueError."""
         newest = (self._state_ns - int(self._timing.offset_ns[-1])) // self.period_ns
         if not newest - self.stage.frames_kept < number <= newest:
             raise ValueError(f"frame {number} is not among the last {self.stage.frames_kept}, which end at {newest}")
@@ -149,17 +149,17 @@ class World:
         return kept
 
     def shone(self, number: int) -> tuple[Floats, Floats]:
-        """(true places [K, 2], mean power [K], mW) of the light during a recent frame's exposure, which is over.
+        """(true positions [K, 2], mean powers [K] mW) of the light during a recent frame's exposure, which is over.
 
-        The beam's jitter is left out.
+        Without the beam's jitter.
         """
         begin_ns = number * self.period_ns
         end_ns = begin_ns + self.exposure_ns
         with self._lock:
-            shone = list(self._shone)
-        ends_ns = [*(after.due_ns for after, _ in shone[1:]), FOREVER_NS][: len(shone)]  # none before the first light
+            recent = list(self._recent_light)
+        ends_ns = [*(after.due_ns for after, _ in recent[1:]), FOREVER_NS][: len(recent)]  # none before the first light
         place_um, mean_mw = [np.empty((0, 2))], [np.empty(0)]
-        for (visits, lit_ns), over_ns in zip(shone, ends_ns, strict=True):
+        for (visits, lit_ns), over_ns in zip(recent, ends_ns, strict=True):
             from_ns, to_ns = max(begin_ns, lit_ns), min(end_ns, over_ns)
             if visits.power_mw is None or from_ns >= to_ns:
                 continue
@@ -172,7 +172,7 @@ class World:
         return np.concatenate(place_um), np.concatenate(mean_mw)
 
     def put(self, visits: Visits) -> None:
-        """Light from `due_ns` on; what was to follow after that is forgotten. Not before now: the past is done."""
+        """Set the light from `due_ns` on; visits pending after that are dropped. An earlier `due_ns` becomes now."""
         with self._lock:
             due_ns = max(visits.due_ns, self._now_ns)
             while self._pending and self._pending[-1].due_ns >= due_ns:
@@ -181,11 +181,11 @@ class World:
             self._pending.append(replace(visits, due_ns=due_ns, until_ns=until_ns))
 
     def darken(self, at_ns: int) -> None:
-        """No light from at_ns on, until new visits are due."""
+        """Switch the light off from at_ns on, until new visits are due."""
         self.put(Visits(_DARK.spot_um, _DARK.depth_kt, _DARK.dwell_ns, 0, at_ns))
 
     def advance(self, to_ns: int) -> None:
-        """Let time pass until to_ns. Raises Fault if the sample flew apart, or its light is too strong to simulate."""
+        """Advance to to_ns. Raises Fault if positions diverge, or the light is too strong to simulate."""
         with self._lock:
             while True:
                 due_ns = self._pending[0].due_ns if self._pending else FOREVER_NS
@@ -203,7 +203,7 @@ class World:
             raise Fault("the simulated sample flew apart: its forces are too strong for its time step")
 
     def _move(self, to_ns: int, at_end: bool) -> None:
-        """Up to to_ns, in pieces: a signal is handled after each. An empty world jumps: a recording may have paused."""
+        """Advance to to_ns in pieces, so that signals are handled. An empty world advances in one step."""
         if not len(self.species):
             self._state_ns = max(self._state_ns, to_ns)
             return
@@ -220,18 +220,18 @@ class World:
         )  # fmt: skip
 
     def _switch(self, visits: Visits) -> None:
-        """Raises Fault, and goes dark, where the new light is too strong to be simulated."""
+        """Change the light. Raises Fault, and goes dark, if it is too strong to simulate."""
         light = self._make_light(visits, False)
         if self._is_too_much_work(light):
-            self._take(Visits(_DARK.spot_um, _DARK.depth_kt, _DARK.dwell_ns, 0, visits.due_ns))
+            self._set_light(Visits(_DARK.spot_um, _DARK.depth_kt, _DARK.dwell_ns, 0, visits.due_ns))
             raise Fault(self._too_much_work(f"in light {visits.depth_kt.max(initial=0.0):.3g} kT deep", light))
-        self._take(visits)
+        self._set_light(visits)
 
     def _steps_a_frame(self, light: parts.SpotLight) -> float:
         return max(self.period_ns, kernels.TICK_NS) / light.step_ns
 
     def _is_too_much_work(self, light: parts.SpotLight) -> bool:
-        """Whether a frame, or a tick of the kernel, takes endless computing."""
+        """Whether a frame, or a tick of the kernel, would take too much computing."""
         return light.step_ns <= 1 or self._steps_a_frame(light) * len(self.species) > MOST_WORK
 
     def _too_much_work(self, when: str, light: parts.SpotLight) -> str:
@@ -246,18 +246,18 @@ class World:
             "; the light's depth is set by depth_kt_per_mw"
         )
 
-    def _take(self, visits: Visits) -> None:
-        lone = len(visits.depth_kt) == 1
-        jumped = not (lone and np.array_equal(visits.spot_um[0], self._spot_um))
-        self._spot_um = visits.spot_um[0].copy() if lone else np.full(2, np.nan)
+    def _set_light(self, visits: Visits) -> None:
+        single = len(visits.depth_kt) == 1
+        jumped = not (single and np.array_equal(visits.spot_um[0], self._spot_um))
+        self._spot_um = visits.spot_um[0].copy() if single else np.full(2, np.nan)
         self.visits, self._light = visits, self._make_light(visits, jumped)
-        self._shone.append((visits, visits.due_ns + (visits.settle_ns if lone and jumped else 0)))
+        self._recent_light.append((visits, visits.due_ns + (visits.settle_ns if single and jumped else 0)))
         old_ns = visits.due_ns - (self.stage.frames_kept + 1) * self.period_ns
-        while len(self._shone) > 1 and self._shone[1][0].due_ns < old_ns:
-            self._shone.popleft()
+        while len(self._recent_light) > 1 and self._recent_light[1][0].due_ns < old_ns:
+            self._recent_light.popleft()
 
     def _make_light(self, visits: Visits, jumped: bool) -> parts.SpotLight:
-        spot_um, dwell_ns = np.array(visits.spot_um, order="C"), np.array(visits.dwell_ns)  # copies, of one layout
+        spot_um, dwell_ns = np.array(visits.spot_um, order="C"), np.array(visits.dwell_ns)
         reach_um = spot_um - np.array(self.stage.middle_um)  # [M, 2]
         hidden = np.maximum(1.0 + reach_um @ np.array(self.sample.light_gradient_per_um), 0.0)
         depth = visits.depth_kt * hidden * self._kt  # [M] pN um
@@ -280,7 +280,7 @@ class World:
         )  # fmt: skip
 
     def _springs(self, visits: Visits) -> Ints:
-        """[N] the spot that holds each particle, or -1; empty where spots are no springs."""
+        """[N] the spot that acts on each particle as a spring, or -1; empty for Gaussian spots."""
         if visits.particle is None:
             return np.empty(0, np.int64)
         spring = np.full(len(self.species), -1)
@@ -288,7 +288,7 @@ class World:
         return spring
 
     def _longest_step_s(self, rate_hz: float) -> float:
-        """min(.1 gamma/k, 1e-4 sigma^2/D, exposure/4).
+        """min(.1 gamma/k, 1e-4 sigma^2/D, exposure/4) in s.
 
         With a = k dt/gamma, Heun's variance in a harmonic trap is 2a (1 - a/2)^2 / (1 - (1 - a + a^2/2)^2) of the true
         one: -0.26 % at a = .1, and -1.1 % at .2.
@@ -329,12 +329,12 @@ class World:
 
 
 def lit_until_ns(visits: Visits, time_ns: Ints) -> Floats:
-    """[T, M] for how long each spot was lit from the beginning of the visits to these times [T]."""
+    """[T, M] time for which each spot was lit from the start of the visits to these times [T]."""
     since_ns = (time_ns - visits.due_ns)[:, None]
     if len(visits.dwell_ns) == 1 or visits.together:
         return np.repeat(since_ns, len(visits.dwell_ns), axis=1).astype(np.float64)
     step_ns = visits.dwell_ns + visits.settle_ns
-    begin_ns = np.cumsum(step_ns) - visits.dwell_ns  # [M] in the cycle, each after a jump
+    begin_ns = np.cumsum(step_ns) - visits.dwell_ns  # [M] in the cycle
     cycles, phase_ns = np.divmod(since_ns, step_ns.sum())
     lit_ns = cycles * visits.dwell_ns + np.clip(phase_ns - begin_ns, 0, visits.dwell_ns)
     return np.asarray(lit_ns, np.float64)
