@@ -1,4 +1,4 @@
-"""The list page of networks: each with its settings, and how it is built for a task."""
+"""All networks with their settings. A new one is a file and a line on this page."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ from models.linear import VectorLinear
 from models.ponita.cloud import PonitaPoints
 from models.ponita.network import Ponita
 
-LARGEST_NETWORK = 50_000_000  # numbers in it, and in its kernels between orientations
+LARGEST_NETWORK = 50_000_000  # most numbers in a network, and in its kernels between orientations
 Net = TypeVar("Net", bound=nn.Module)
 
 Width = Annotated[int, Gt(0), Le(4096), Doc("channels of a layer")]
 Layers = Annotated[int, Gt(0), Le(64), Doc("rounds of messages")]
-Cutoff = Annotated[float | None, Gt(0), Doc("beyond this distance nobody is heard; left out: everybody is")]
-Radial = Annotated[int, Ge(0), Le(1024), Doc("Gaussians through which distances are also seen; needs a cut-off")]
-Degree = Annotated[int, Gt(0), Le(8), Doc("of the monomials of the invariants")]
+Cutoff = Annotated[float | None, Gt(0), Doc("no messages beyond this distance; left out: no cut-off")]
+Radial = Annotated[int, Ge(0), Le(1024), Doc("Gaussians of the distance as input; needs a cut-off")]
+Degree = Annotated[int, Gt(0), Le(8), Doc("degree of the monomials of the invariants")]
 
 
 def refuse_lone_radial(cutoff: float | None, radial: int) -> None:
-    """Raises ValueError for Gaussians of the distance that have no cut-off to lie below."""
+    """Raises ValueError for Gaussians of the distance without a cut-off."""
     if radial and cutoff is None:
         raise ValueError(f"'radial' is {radial}, and it needs a 'cutoff'")
 
 
 @settings
 class LinearSettings:
-    """x + sum_k a_k v_k: what a network has to beat."""
+    """x + sum_k a_k v_k: a baseline for all networks."""
 
     kind: Literal["linear"] = "linear"
 
@@ -54,7 +54,7 @@ class LinearSettings:
 
 @settings
 class PlainSettings:
-    """Message passing on raw components: it knows no direction from another, and has all to learn."""
+    """Message passing on raw components, without any spatial symmetry."""
 
     kind: Literal["plain"] = "plain"
     width: Width = 32
@@ -77,7 +77,7 @@ class PlainSettings:
 
 @settings
 class EgnnSettings:
-    """E(n)-equivariant graph neural network; without a cut-off the published one."""
+    """E(n)-equivariant graph neural network; without a cut-off it is the published network."""
 
     kind: Literal["egnn"] = "egnn"
     width: Width = 64
@@ -98,14 +98,14 @@ class EgnnSettings:
 
 @settings
 class FrameSettings:
-    """Message passing averaged over frames; an EGNN answers where frames are not to be trusted."""
+    """Message passing averaged over frames; where frames are unreliable, an EGNN."""
 
     kind: Literal["fa_egnn"] = "fa_egnn"
     frame: Annotated[
         Literal["gated", "harmonic", "principal"],
-        Doc("principal axes, gated near symmetric clouds; weighted harmonics"),
+        Doc("gated: principal axes, with the EGNN near symmetric clouds; weighted harmonics"),
     ] = "gated"
-    group: Annotated[Literal["E", "SE"], Doc("SE: left and right may differ")] = "E"
+    group: Annotated[Literal["E", "SE"], Doc("SE: not symmetric under reflections")] = "E"
     width: Width = 32
     layers: Layers = 2
     cutoff: Cutoff = None
@@ -132,10 +132,10 @@ class FrameSettings:
 
 @settings
 class FrameNetworkSettings:
-    """FA-GNN: a new frame between layers, from the latent vectors. Everybody hears everybody."""
+    """FA-GNN: a new frame between layers, from the latent vectors. Messages between all pairs."""
 
     kind: Literal["fa_gnn"] = "fa_gnn"
-    group: Annotated[Literal["E", "SE"], Doc("SE: left and right may differ")] = "E"
+    group: Annotated[Literal["E", "SE"], Doc("SE: not symmetric under reflections")] = "E"
     width: Annotated[int, Gt(0), Le(4096), Doc("channels; a multiple of the dimension")] = 60
     layers: Layers = 4
 
@@ -154,19 +154,19 @@ class PonitaSettings:
     """PONITA on a grid of orientations."""
 
     kind: Literal["ponita"] = "ponita"
-    group: Annotated[Literal["E", "SE"], Doc("SE: left and right may differ (in the plane)")] = "E"
+    group: Annotated[Literal["E", "SE"], Doc("SE: not symmetric under reflections (in the plane)")] = "E"
     grid: Annotated[int, Gt(0), Le(1024), Doc("orientations")] = 8
     width: Width = 32
     basis: Annotated[
-        int | None, Gt(0), Le(4096), Doc("functions that kernels are made of; left out: as many as channels")
+        int | None, Gt(0), Le(4096), Doc("number of basis functions of kernels; left out: as many as channels")
     ] = None
     layers: Layers = 2
     degree: Degree = 3
-    widening: Annotated[int, Gt(0), Le(16), Doc("of the channel mixing")] = 4
-    layer_scale: Annotated[float | None, Gt(0), Doc("what a layer adds at first; left out: all of it")] = None
+    widening: Annotated[int, Gt(0), Le(16), Doc("widening of the channel mixing")] = 4
+    layer_scale: Annotated[float | None, Gt(0), Doc("initial factor of each layer; left out: 1")] = None
     cutoff: Cutoff = None
     radial: Radial = 0
-    length: Annotated[float, Gt(0), Doc("unit in which a kernel sees distances")] = 1.0
+    length: Annotated[float, Gt(0), Doc("unit of distances in kernels")] = 1.0
 
     def __post_init__(self) -> None:
         refuse_lone_radial(self.cutoff, self.radial)
@@ -188,15 +188,15 @@ class PonitaSettings:
 
 @settings
 class PonitaPointsSettings:
-    """PONITA with one orientation a neighbour: exact at every angle, and slow."""
+    """PONITA with one orientation per neighbour: exact at every angle, and slow."""
 
     kind: Literal["ponita_points"] = "ponita_points"
-    group: Annotated[Literal["E", "SE"], Doc("SE: left and right may differ (in the plane)")] = "E"
+    group: Annotated[Literal["E", "SE"], Doc("SE: not symmetric under reflections (in the plane)")] = "E"
     width: Width = 32
     layers: Layers = 2
     degree: Degree = 3
     cutoff: Cutoff = None
-    length: Annotated[float, Gt(0), Doc("unit in which a kernel sees distances")] = 1.0
+    length: Annotated[float, Gt(0), Doc("unit of distances in kernels")] = 1.0
 
     def build(self, shape: FeatureCounts) -> nn.Module:
         return PonitaPoints(
@@ -220,8 +220,8 @@ AnyNetwork = Annotated[
 ]
 
 
-def made(build: Callable[[], Net], source: str) -> Net:
-    """The network that `build` makes, once it is known to be of bearable size. Raises Refused."""
+def build_checked(build: Callable[[], Net], source: str) -> Net:
+    """The network from `build`, after a check of its size. Raises Refused."""
     try:
         with torch.device("meta"):  # shapes without memory
             numbers = sum(value.numel() for value in build().state_dict().values())
@@ -233,9 +233,9 @@ def made(build: Callable[[], Net], source: str) -> Net:
 
 
 def why_not(network: AnyNetwork, dimension: int, reach: float | None) -> str:
-    """Why a network is not for graphs of this `reach` in `dimension` dimensions; empty if it is.
+    """Reason why a network is not suited for graphs of this `reach` and dimension; empty if it is.
 
-    Without a cut-off within the reach, forces jump when a neighbour crosses it.
+    Without a cut-off within the reach, forces jump when a neighbour enters or leaves it.
     """
     if isinstance(network, FrameNetworkSettings) and network.width % dimension:
         return f"'network.width' is {network.width}, and fa_gnn needs a multiple of the dimension, {dimension}"
@@ -246,5 +246,5 @@ def why_not(network: AnyNetwork, dimension: int, reach: float | None) -> str:
     if network.cutoff is None:
         return f"'network.cutoff' is left out, and within a reach a network needs one ({reach:g} or less)"
     if network.cutoff > reach:
-        return f"'network.cutoff' is {network.cutoff:g}, and nobody is shown from beyond the reach of {reach:g}"
+        return f"'network.cutoff' is {network.cutoff:g}, which is beyond the reach of {reach:g}"
     return ""
