@@ -1,4 +1,4 @@
-"""um per px, from a slide with a square grid of known pitch."""
+"""um per px from a slide with a square grid of known pitch."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ SLIDE = {"number": 81, "arrangement": "square", "disturbance_um": 0.0, "drag_pn_
 
 
 def um_per_px(job: CalibrationJob) -> CalibrationRecord:
-    """Look at the slide, dark. A simulated rig is given one; at a real one the operator puts it in."""
+    """Image the slide without light; a simulated rig gets the slide as its sample. Raises Refused, Fault, ValueError."""
     sample = {**SLIDE, "spacing_um": job.pitch_um}
     rig = {f"sample.{key}": value for key, value in sample.items()} if job.rig().camera.kind == "simulated" else {}
-    _, seen = job.fly("um per px", dark(), 0.5, armed=False, rig=rig)
-    point_px = np.nanmean(seen.place_px[:, seen.long(0.8)], axis=0)
+    _, run = job.fly("um per px", dark(), 0.5, armed=False, rig=rig)
+    point_px = np.nanmean(run.place_px[:, run.long(0.8)], axis=0)
     grid = fit_grid(point_px)
     scale = job.pitch_um / grid.pitch_px.value
     error = scale * grid.pitch_px.error / grid.pitch_px.value
