@@ -81,19 +81,19 @@ class Trainer:
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
-            TextColumn("{task.fields[said]}"),
+            TextColumn("{task.fields[message]}"),
             TimeRemainingColumn(),
         )
         reported_s = time.perf_counter()
         board = Board(self.path.parent / "tensorboard" / self.path.stem)
         with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
-            shown = bar.add_task(self.settings.title, total=1.0, said="")
+            shown = bar.add_task(self.settings.title, total=1.0, message="")
             while not self._over():
                 self._epoch()
                 if self.at.rows:
                     board.show(self.at.epoch, train_mse=self.at.rows[-1][3], valid_mse=self.at.rows[-1][4])
                 text = f"epoch {self.at.epoch}, best {self.at.best:.5f}"
-                bar.update(shown, completed=self._share(), said=text)
+                bar.update(shown, completed=self._share(), message=text)
                 if not console.is_terminal and time.perf_counter() - reported_s > QUIET_S:
                     print(f"{self.settings.title}: {self._share():.0%}, {text}", file=sys.stderr, flush=True)
                     reported_s = time.perf_counter()

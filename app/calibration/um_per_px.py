@@ -12,7 +12,7 @@ SLIDE = {"number": 81, "arrangement": "square", "disturbance_um": 0.0, "drag_pn_
 
 
 def um_per_px(job: CalibrationJob) -> CalibrationRecord:
-    """Image the slide without light; a simulated rig gets the slide as its sample. Raises Refused, Fault, ValueError."""
+    """Image the slide without light; for a simulated rig it is the sample. Raises Refused, Fault, ValueError."""
     sample = {**SLIDE, "spacing_um": job.pitch_um}
     rig = {f"sample.{key}": value for key, value in sample.items()} if job.rig().camera.kind == "simulated" else {}
     _, run = job.fly("um per px", dark(), 0.5, armed=False, rig=rig)
