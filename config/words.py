@@ -53,7 +53,6 @@ def one_line(error: BaseException | str, most: int = 160) -> str:
     return quoted(message or type(error).__name__, most)
 
 
-
 def _code(character: str) -> str:
     number = ord(character)
     return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
