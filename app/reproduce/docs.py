@@ -1,4 +1,4 @@
-"""The page docs/physics.md, from the JSON that the command has written: what was predicted, measured and caught."""
+"""The page docs/physics.md, written from the JSON file of the command `reproduce`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from app.console.output_files import PAGE, require_files
 from app.reproduce.check import load
-from app.reproduce.results_file import Told, in_words, whole
+from app.reproduce.results_file import Row, in_words, whole
 from app.reproduce.store import figure_of, figure_sha256
 from config.atomic import write_file
 
@@ -54,35 +54,35 @@ images stand in the window's list. Where something else was expected it is said.
 
 
 def write_page(page: Path, data: Path, out: Path) -> None:
-    """Write the page and, beside it, the families' pictures from `out` that were made with the JSON. Raises Refused."""
-    told = whole(data)
+    """Write the page, and beside it those pictures of families in `out` that belong to the JSON. Raises Refused."""
+    results = whole(data)
     figures: dict[str, bytes] = {}
-    for one in told["families"]:
-        figure = figure_of(out / "families", one["id"]) if one["id"] in PICTURED else None
-        if figure is not None and figure_sha256(figure) == one["figure_sha256"]:
-            figures[one["id"]] = figure
-    made: dict[str, tuple[Path, str | None]] = {
+    for row in results["families"]:
+        figure = figure_of(out / "families", row["id"]) if row["id"] in PICTURED else None
+        if figure is not None and figure_sha256(figure) == row["figure_sha256"]:
+            figures[row["id"]] = figure
+    pictures: dict[str, tuple[Path, str | None]] = {
         f"the picture of family {name}": (page.parent / picture(page, name), "a PNG") for name in figures
     }
-    require_files({"--json": data}, {"--docs": (page, PAGE), **made})
+    require_files({"--json": data}, {"--docs": (page, PAGE), **pictures})
     for name, figure in figures.items():
         write_file(page.parent / picture(page, name), figure, kind="a PNG")
-    write_file(page, page_of(told, page, data), own=True)
+    write_file(page, page_of(results, page, data), own=True)
 
 
-def belongs(told: Told, page: Path) -> bool:
-    """Whether the picture that lies beside the page is the one that was made with these numbers."""
-    path = page.parent / picture(page, told["id"])
-    return told["id"] in PICTURED and path.is_file() and figure_sha256(path.read_bytes()) == told["figure_sha256"]
+def belongs(row: Row, page: Path) -> bool:
+    """Whether the picture beside the page belongs to the numbers of this row."""
+    path = page.parent / picture(page, row["id"])
+    return row["id"] in PICTURED and path.is_file() and figure_sha256(path.read_bytes()) == row["figure_sha256"]
 
 
 def picture(page: Path, name: str) -> str:
     return f"{page.stem}-{name}.png"
 
 
-def page_of(told: Mapping[str, Sequence[Told]], page: Path, data: Path) -> str:
-    """The whole page, as Markdown."""
-    checks, sabotages, mutations = told["checks"], told["sabotages"], told.get("mutations", [])
+def page_of(results: Mapping[str, Sequence[Row]], page: Path, data: Path) -> str:
+    """The page in Markdown."""
+    checks, sabotages, mutations = results["checks"], results["sabotages"], results.get("mutations", [])
     passed = sum(row["verdict"] == "pass" for row in checks)
     caught = sum(row["caught"] for row in sabotages)
     minutes = sum(row["spent_s"] or 0.0 for row in checks) / 60.0
@@ -101,20 +101,20 @@ def page_of(told: Mapping[str, Sequence[Told]], page: Path, data: Path) -> str:
         *(["## Mutations\n", MUTATIONS, mutation_table(mutations)] if mutations else []),
         "## Families of experiments\n",
         FAMILIES,
-        *(family(one, page) for one in told["families"]),
+        *(family(row, page) for row in results["families"]),
     ]
     return "\n".join(parts)
 
 
-def absent(checks: Sequence[Told], sabotages: Sequence[Told]) -> str:
-    """Which of the files in config/experiments/reproduce are not in the JSON, in words."""
-    said = ""
+def absent(checks: Sequence[Row], sabotages: Sequence[Row]) -> str:
+    """Sentences on the checks in config/experiments/reproduce that are missing in the JSON."""
+    text = ""
     for rows, what in ((checks, "measured"), (sabotages, "sabotaged")):
-        there = {f"{row['id']}-{row['level']}" for row in rows}
-        left = [name for name in load() if name not in there]
-        if left:
-            said += f" Not {what} here: {', '.join(left)}."
-    return said
+        listed = {f"{row['id']}-{row['level']}" for row in rows}
+        missing = [name for name in load() if name not in listed]
+        if missing:
+            text += f" Not {what} here: {', '.join(missing)}."
+    return text
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -122,7 +122,7 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
 
 
-def checks_table(rows: Sequence[Told]) -> str:
+def checks_table(rows: Sequence[Row]) -> str:
     heads = ("", "level", "what", "prediction", "predicted", "measured ± s.e.", "unit", "hides less than", "verdict")
     return table(heads, [
         (row["id"], row["level"], row["title"], row["formula"], in_words(row["predicted"]), measured(row), row["unit"],
@@ -131,39 +131,39 @@ def checks_table(rows: Sequence[Told]) -> str:
     ])  # fmt: skip
 
 
-def measured(row: Told) -> str:
+def measured(row: Row) -> str:
     return f"{in_words(row['measured'])} ± {in_words(row['stderr'], 2)}"
 
 
-def hidden(row: Told) -> str:
+def hidden(row: Row) -> str:
     """|deviation| + 2 s.e. over the prediction."""
     if not row["predicted"] or row["measured"] is None or row["stderr"] is None:
         return "–"
     return f"{(abs(row['measured'] - row['predicted']) + 2.0 * row['stderr']) / abs(row['predicted']):.2%}"
 
 
-def allowed(row: Told) -> str:
-    """Why a row may hide more than the others, where it may."""
+def allowed(row: Row) -> str:
+    """Sentence on a bound wider than that of other rows; empty if it is not."""
     return f" It may hide {row['within']:.0%}: {row['wider']}" if row.get("wider") else ""
 
 
-def caught_of(mutations: Sequence[Told]) -> str:
-    """How many wrong lines were seen by a row, in words."""
+def caught_of(mutations: Sequence[Row]) -> str:
+    """Part of a sentence: the number of mutations that a row caught; empty if there are none."""
     titles = {row["mutation"] for row in mutations}
-    seen = {row["mutation"] for row in mutations if row["caught"]}
-    return f", and {len(seen)} of {len(titles)} mutations" if titles else ""
+    caught = {row["mutation"] for row in mutations if row["caught"]}
+    return f", and {len(caught)} of {len(titles)} mutations" if titles else ""
 
 
-def moved(row: Told) -> str:
-    """How far what was caught has moved what is measured, to a tenth of a percent."""
+def moved(row: Row) -> str:
+    """'yes' with the relative deviation of a caught row, to a tenth of a percent."""
     return f"yes, {row['measured'] / row['predicted'] - 1.0:+.1%}" if row["measured"] and row["predicted"] else "yes"
 
 
-def failed(rows: Sequence[Told]) -> str:
+def failed(rows: Sequence[Row]) -> str:
     return "".join(f"- {row['id']}, {row['level']}: {row['why']}.\n" for row in rows if row["verdict"] != "pass")
 
 
-def sabotage_table(rows: Sequence[Told]) -> str:
+def sabotage_table(rows: Sequence[Row]) -> str:
     heads = ("", "level", "what is wrong", "predicted", "measured ± s.e.", "unit", "caught")
     return table(heads, [
         (row["id"], row["level"], f"{row['factor']:g} × " + ", ".join(f"`{key}`" for key in row["keys"]),
@@ -172,7 +172,7 @@ def sabotage_table(rows: Sequence[Told]) -> str:
     ])  # fmt: skip
 
 
-def mutation_table(rows: Sequence[Told]) -> str:
+def mutation_table(rows: Sequence[Row]) -> str:
     heads = ("what is wrong", "where", "row", "level", "stated", "measured ± s.e.", "unit", "caught")
     return table(heads, [
         (row["mutation"], row["what"], row["id"], row["level"], in_words(row["predicted"]), measured(row), row["unit"],
@@ -181,10 +181,10 @@ def mutation_table(rows: Sequence[Told]) -> str:
     ])  # fmt: skip
 
 
-def family(told: Told, page: Path) -> str:
-    """Its title, its numbers, and what was wanted otherwise."""
-    said = f"### ({told['id']}) {told['title']}\n\n{told['about']}\n\n"
-    if belongs(told, page):
-        said += f"![{PICTURED[told['id']]}]({picture(page, told['id'])})\n\n"
-    said += table(("", "found"), [(name, in_words(value, 4)) for name, value in told["numbers"].items()])
-    return said + "".join(f"\nBut {missed}.\n" for missed in told["missed"])
+def family(row: Row, page: Path) -> str:
+    """Section of the page on a family: title, text, picture, numbers and violated expectations."""
+    text = f"### ({row['id']}) {row['title']}\n\n{row['about']}\n\n"
+    if belongs(row, page):
+        text += f"![{PICTURED[row['id']]}]({picture(page, row['id'])})\n\n"
+    text += table(("", "found"), [(name, in_words(value, 4)) for name, value in row["numbers"].items()])
+    return text + "".join(f"\nBut {missed}.\n" for missed in row["missed"])

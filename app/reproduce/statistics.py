@@ -1,4 +1,4 @@
-"""Averages over a check's runs. Everything is per axis, and nan is what was not seen."""
+"""Averages over the trajectories of a check, per axis; nan marks missing positions and is left out."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ Ints = NDArray[np.int64]
 
 
 def mean(values: Floats, axis: int | tuple[int, ...] | None = None) -> Floats:
-    """The mean of what is known; nan where nothing is."""
+    """The mean without nan; nan where there is nothing else."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # of an empty slice, which gives the nan that is wanted
+        warnings.simplefilter("ignore", RuntimeWarning)  # for an empty slice, whose mean is nan
         return np.asarray(np.nanmean(values, axis=axis))
 
 
 def msd(place_um: Floats, lags: Ints) -> Floats:
     """[L, P] time-averaged mean square displacement per axis of places [T, P, 2], at lags [L] in frames."""
-    found = [mean((place_um[lag:] - place_um[:-lag]) ** 2, axis=(0, 2)) for lag in lags]
-    return np.array(found)
+    squares = [mean((place_um[lag:] - place_um[:-lag]) ** 2, axis=(0, 2)) for lag in lags]
+    return np.array(squares)
 
 
 def msd_plane(place_um: Floats, lags: Ints) -> Floats:
-    """[L, P], of both axes together."""
+    """[L, P] time-averaged mean square displacement in the plane."""
     return 2.0 * msd(place_um, lags)
 
 
 def slope(place_um: Floats, near: int, far: int, frame_s: float) -> Floats:
-    """[P] late D: (M(far) - M(near)) / (2 (far - near) dt), lags in frames; whatever offset M has is not in it."""
+    """[P] late D: (M(far) - M(near)) / (2 (far - near) dt), lags in frames; an offset of the MSD M cancels."""
     early, late = msd(place_um, np.array([near, far]))
     return np.asarray((late - early) / (2.0 * (far - near) * frame_s))
 
 
 def by_cell(values: Floats, cell: Ints) -> Floats:
     """[C] means of values [P] over each cell."""
-    return np.array([float(mean(values[cell == own])) for own in np.unique(cell)])
+    return np.array([float(mean(values[cell == number])) for number in np.unique(cell)])
 
 
 def lags_about(longest: int, number: int = 60) -> Ints:
-    """Lags from 1 to `longest`, closer together where they are short."""
+    """Lags from 1 to `longest`, evenly spaced in their logarithm."""
     lags: Ints = np.unique(np.rint(np.geomspace(1, max(longest, 1), number)).astype(np.int64))
     return lags
