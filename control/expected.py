@@ -75,7 +75,7 @@ class Whereabouts:
                 moved = moved | held
         return Whereabouts(time_s, self.particle, position_um, moved)
 
-    def seen(self, tracks: Tracks) -> Whereabouts:
+    def updated(self, tracks: Tracks) -> Whereabouts:
         """The positions after a frame: those in `tracks`, and the predicted ones of lost particles."""
         if len(tracks.lost) == 0:
             return Whereabouts(tracks.time_s, tracks.particle, tracks.position_um, np.zeros(len(tracks), np.bool_))

@@ -218,7 +218,7 @@ def look(machine: Machine, memory: LoopMemory, frame: Frame | None, now_s: float
     history = memory.history.push(Sighting(tracks.time_s, tracks.particle, tracks.position_um), uncertain)
     missed = max(frame.number - memory.last_frame - 1, 0) if memory.last_frame >= 0 else 0
     dropped = memory.dropped + missed
-    whereabouts = whereabouts.seen(tracks) if machine.plant is not None else memory.whereabouts
+    whereabouts = whereabouts.updated(tracks) if machine.plant is not None else memory.whereabouts
     memory = replace(memory, tracker=tracker, history=history, whereabouts=whereabouts)
     return replace(memory, last_frame=frame.number, dropped=dropped), tracks
 

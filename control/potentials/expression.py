@@ -143,7 +143,7 @@ class _Check:
             names = [*self.names, *CONSTANTS]
             near = difflib.get_close_matches(name, [*names, *FUNCTIONS, "where"], 1)
             hint = f"; did you mean '{near[0]}'?" if near else ""
-            raise self.refuse(f"'{name}' is not known here{hint} (known are {', '.join(names)})", node)
+            raise self.refuse(f"'{name}' is not known here{hint} (allowed: {', '.join(names)})", node)
 
     def operator(self, node: ast.BinOp) -> None:
         if isinstance(node.op, ast.BitXor):

@@ -69,7 +69,7 @@ class SimulatedDeflectorDriver:
             raise Fault("the simulated deflector is closed")
         if not (np.abs(position_v) <= deflector.range_v).all():
             limit = f"-{deflector.range_v:g} to {deflector.range_v:g} V"
-            raise Fault(f"the simulated deflector gives {limit}, and more was asked")
+            raise Fault(f"the simulated deflector gives {limit}, and more was commanded")
         step_v = 2.0 * deflector.range_v / (2**deflector.bits - 1)
         steps = np.rint((position_v + deflector.range_v) / step_v)
         position_v = np.asarray(steps * step_v - deflector.range_v, np.float64)  # [M, 2]

@@ -68,7 +68,7 @@ class SimulatedLaserDriver:
             raise Fault("the laser's interlock is open" if not self._closed else "the laser's interlock was open")
         aim = self.aim
         if aim is None or len(aim.dwell_ns) != len(power_mw):
-            raise Fault("the simulated laser was asked to shine before the deflector was steered")
+            raise Fault("the simulated laser was switched on before the deflector was set")
         given_mw = np.minimum(power_mw, self._laser.max_power_mw)  # [M]
         at_sample_mw = given_mw * aim.efficiency
         depth_kt = at_sample_mw * self._laser.depth_kt_per_mw
