@@ -85,7 +85,9 @@ def held_out(motion: Motion) -> list[HeldOut]:
     if motion.particle is not None:
         ids, which = np.unique(motion.particle, return_inverse=True)
         if len(ids) < FEWEST:
-            raise ValueError(f"offsets of single particles need more of them (found {len(ids)} IDs, allowed: {FEWEST} or more)")
+            raise ValueError(
+                f"{len(ids)} particles are too few to separate them from a law (allowed: {FEWEST} or more)"
+            )
         which = which % MANY
         order = np.argsort(which, kind="stable")
         parts.append(HeldOut("particles", np.split(order, np.flatnonzero(np.diff(which[order])) + 1)))
