@@ -85,9 +85,7 @@ def held_out(motion: Motion) -> list[HeldOut]:
     if motion.particle is not None:
         ids, which = np.unique(motion.particle, return_inverse=True)
         if len(ids) < FEWEST:
-            raise ValueError(
-                f"{len(ids)} particles are too few to separate them from a law (allowed: {FEWEST} or more)"
-            )
+            raise ValueError(f"found {len(ids)}: a law can't be tested on fewer than {FEWEST} particles")
         which = which % MANY
         order = np.argsort(which, kind="stable")
         parts.append(HeldOut("particles", np.split(order, np.flatnonzero(np.diff(which[order])) + 1)))
