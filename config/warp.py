@@ -96,8 +96,8 @@ class Warp:
 
 
 @dataclass(frozen=True)
+class Unwarp:
     """The inverse of a Warp, by Newton's method from the inverse of its affine part."""
-    """A Warp backwards, by Newton's method from the affine part's inverse."""
 
     warp: Warp
 

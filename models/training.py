@@ -90,8 +90,8 @@ AnyTask = Annotated[NBodyTask | CloneTask | ColloidTask, Field(discriminator="ki
 
 
 @settings
+class Training:
     """Settings of one training: network, task and optimiser."""
-    """One network, one task, one protocol."""
 
     title: Annotated[str, Doc("name of the training, in a few words")]
     task: AnyTask

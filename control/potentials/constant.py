@@ -12,8 +12,8 @@ from control.potentials.shape import Floats
 
 
 @settings
+class Constant:
     """V = -F . offset. About a particle's own position it is a directional drive."""
-    """V = -F . offset, along one direction; about a particle's own position it is a directional drive."""
 
     kind: Literal["constant"] = "constant"
     magnitude_pn: Annotated[float, Ge(0), Doc("strength of the force")] = 0.05
@@ -28,8 +28,8 @@ from control.potentials.shape import Floats
         return math.inf
 
     @property
+    def components_pn(self) -> Floats:
         """[2] force along x and y, pN."""
-        """[2] along x and y."""
         angle_rad = math.radians(self.direction_deg)
         return self.magnitude_pn * np.array([math.cos(angle_rad), math.sin(angle_rad)])
 

@@ -149,8 +149,8 @@ class Run:
         return image
 
     @property
+    def image_count(self) -> int:
         """Number of recorded images that belong to a complete turn."""
-        """Images in the file that belong to a complete turn."""
         kept = self.column("turns", "image")
         return int(kept.max()) + 1 if len(kept) else 0
 

@@ -80,8 +80,8 @@ class PlantEye:
 
 
 @dataclass
+class Springs:
     """The Beam plug of the simulated world: each spot is a spring of k = 4 depth / waist^2 to its own particle."""
-    """The Beam plug over a simulated world: each spot is a spring of k = 4 depth / waist^2 to its own particle."""
 
     world: World
     clock: LockstepClock
@@ -119,8 +119,8 @@ class PlantEye:
 
 
 @dataclass(frozen=True)
+class PlantBench:
     """An open plant bench; no spring acts at first."""
-    """A plant bench, ready: no spring acts."""
 
     camera: PlantEye
     beam: Springs

@@ -19,8 +19,8 @@ from models.networks import build_checked
 
 
 @settings
+class AffineShape:
     """Sizes of an AffineNetwork for patches of particles."""
-    """The arrangement of an AffineNetwork for patches of particles."""
 
     kind: Literal["affine"] = "affine"
     width: Annotated[int, Ge(1), Le(256), Doc("channels after the lifting")] = 8

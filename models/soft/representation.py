@@ -22,8 +22,8 @@ class Element:
 
 
 @dataclass(frozen=True)
+class FeatureBlock:
     """`count` features of one type with `size` numbers each, channel by channel, from column `start` on."""
-    """`count` features of one type, each of `size` numbers, channel by channel, from column `start` on."""
 
     type: str
     count: int
