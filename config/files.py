@@ -61,11 +61,11 @@ def require_file(path: Path, what: str = "a file", near: str = "") -> None:
 
     `near` is appended to the message for a missing file.
     """
-    found = kind_of(path)
-    if not found:
+    kind = kind_of(path)
+    if not kind:
         raise Refused(f"{path}: there is no such file{near}")
-    if found != "a file":
-        raise Refused(f"{path}: found {found}, where {what} is needed")
+    if kind != "a file":
+        raise Refused(f"{path}: found {kind}, where {what} is needed")
     remember_read(path)
 
 

@@ -71,7 +71,7 @@ class CalibrationJob:
     def newest(self, what: str) -> CalibrationRecord | None:
         """The newest record of one kind; None if there is none."""
         saved = self.saved()
-        return next((one for one in reversed(saved.records) if one.what == what), None) if saved else None
+        return next((record for record in reversed(saved.records) if record.what == what), None) if saved else None
 
     def fly(
         self, title: str, motion: AnyMotion, seconds: float, *, armed: bool = True, rig: Mapping[str, Any] | None = None

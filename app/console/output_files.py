@@ -135,9 +135,9 @@ def require_writable(name: str, path: Path, kind: str | None = None) -> None:
 
 def require_folder(name: str, path: Path) -> None:
     """Raises Refused if `path` is not a folder and no folder can be made there."""
-    found = kind_of(path)
-    if found not in ("", "a folder"):
-        raise Refused(f"{path}: found {found}, where a folder is needed")
+    kind = kind_of(path)
+    if kind not in ("", "a folder"):
+        raise Refused(f"{path}: found {kind}, where a folder is needed")
     try:
         _try_folder(path)
     except OSError as error:

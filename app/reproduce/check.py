@@ -86,14 +86,14 @@ class Check:
 
 def load(folder: Path = CHECKS) -> dict[str, tuple[Check, Document]]:
     """All checks of a folder by name, plant level first, then by number. Raises Refused."""
-    found: dict[str, tuple[Check, Document]] = {}
+    checks: dict[str, tuple[Check, Document]] = {}
     for path in sorted(folder.glob("*.yaml")):
         document = read(path)
         check: Check = build(document, Check)
-        if check.name in found:
-            raise Refused(f"{path}: the check {check.name} is also in {found[check.name][1].source}")
-        found[check.name] = check, document
-    return dict(sorted(found.items(), key=lambda item: (item[1][0].level != "plant", number(item[1][0].id))))
+        if check.name in checks:
+            raise Refused(f"{path}: the check {check.name} is also in {checks[check.name][1].source}")
+        checks[check.name] = check, document
+    return dict(sorted(checks.items(), key=lambda item: (item[1][0].level != "plant", number(item[1][0].id))))
 
 
 def number(identity: str) -> int:

@@ -63,32 +63,34 @@ def order_of(flight: MeasuredRun) -> OrderParameters:
     )  # fmt: skip
 
 
-def phase(found: OrderParameters, diameter_um: float) -> str:
+def phase(order: OrderParameters, diameter_um: float) -> str:
     """The name of the phase: the first that fits."""
-    if found.neighbours < 1.0:
+    if order.neighbours < 1.0:
         return "gas"
-    if found.bound < 0.4:
+    if order.bound < 0.4:
         return "worms"
-    if found.psi6 >= ORDERED and found.psi6 >= found.psi4:
-        return "close-packed" if found.bond_um < COMPACT * diameter_um else "hexagonal"
-    return "square" if found.psi4 >= ORDERED else "liquid"
+    if order.psi6 >= ORDERED and order.psi6 >= order.psi4:
+        return "close-packed" if order.bond_um < COMPACT * diameter_um else "hexagonal"
+    return "square" if order.psi4 >= ORDERED else "liquid"
 
 
-def runs(found: OrderParameters, name: str) -> bool:
+def runs(order: OrderParameters, name: str) -> bool:
     """Whether a cluster moves as a whole; always false for a gas, whose middle is not that of a cluster."""
-    return name != "gas" and found.runs > RUNS
+    return name != "gas" and order.runs > RUNS
 
 
 def search(flights: Flights, options: Options) -> dict[str, float]:
     """The number of points in each phase, and the size at each point, named by place, phase and bond order."""
     numbers, phases = {}, []
     for flight in flights:
-        found = order_of(flight)
-        phases.append(phase(found, flight.facts.plant.diameter_um))
-        label = f"{phases[-1]}{', running' if runs(found, phases[-1]) else ''}"
+        order = order_of(flight)
+        phases.append(phase(order, flight.facts.plant.diameter_um))
+        label = f"{phases[-1]}{', running' if runs(order, phases[-1]) else ''}"
         place = f"R = {flight.facts.shape().radius_um:g} um, tau = {flight.facts.delay_s():g} s: {label}"
-        order = ", ".join(f"{name} {in_words(value)}" for name, value in (("|ψ4|", found.psi4), ("|ψ6|", found.psi6)))
-        numbers[f"{place}; {order}; size over a full disc's"] = found.size
+        bonds_text = ", ".join(
+            f"{name} {in_words(value)}" for name, value in (("|ψ4|", order.psi4), ("|ψ6|", order.psi6))
+        )
+        numbers[f"{place}; {bonds_text}; size over a full disc's"] = order.size
     return {**{f"points: {name}": float(phases.count(name)) for name in COLOURS}, **numbers}
 
 
@@ -102,12 +104,12 @@ def draw_search(axes: Any, flights: Flights, options: Options) -> None:
     brownian_s = plant.diameter_um**2 / plant.diffusion_um2_per_s
     labelled: set[str] = set()
     for flight in flights:
-        found = order_of(flight)
-        name = phase(found, plant.diameter_um)
+        order = order_of(flight)
+        name = phase(order, plant.diameter_um)
         x, y = flight.facts.delay_s() / brownian_s, flight.facts.shape().radius_um / plant.diameter_um
         label = "" if name in labelled else name
         axes.plot(x, y, "s", ms=13, color=COLOURS[name], label=label)
-        if runs(found, name):
+        if runs(order, name):
             axes.plot(x, y, "o", ms=18, mfc="none", color="k", label="" if "runs" in labelled else "runs")
             labelled.add("runs")
         labelled.add(name)

@@ -41,8 +41,8 @@ def measured_speed(facts: ExperimentFacts, options: Options, trajectory: Traject
 
 
 def draw_paths(axes: Axes, facts: ExperimentFacts, options: Options, trajectory: Trajectory) -> None:
-    for one in range(min(trajectory.place_um.shape[1], 12)):
-        path_um = trajectory.free_um[:, one] - trajectory.free_um[0, one]
+    for particle in range(min(trajectory.place_um.shape[1], 12)):
+        path_um = trajectory.free_um[:, particle] - trajectory.free_um[0, particle]
         axes.plot(path_um[:, 0], path_um[:, 1], lw=0.8)
     axes.set(xlabel="x / µm", ylabel="y / µm", aspect="equal", title="trajectories")
 

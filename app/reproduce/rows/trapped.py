@@ -141,9 +141,9 @@ def lagged(facts: ExperimentFacts, options: Options, trajectory: Trajectory) -> 
 
 
 def draw_lag(axes: Axes, facts: ExperimentFacts, options: Options, trajectory: Trajectory) -> None:
-    one = slice(0, min(len(trajectory.time_s), 400))
-    axes.plot(trajectory.time_s[one], trajectory.centre_um[one, 0, 0] - facts.middle_um[0], label="trap")
-    axes.plot(trajectory.time_s[one], trajectory.place_um[one, 0, 0] - facts.middle_um[0], label="particle")
+    rows = slice(0, min(len(trajectory.time_s), 400))
+    axes.plot(trajectory.time_s[rows], trajectory.centre_um[rows, 0, 0] - facts.middle_um[0], label="trap")
+    axes.plot(trajectory.time_s[rows], trajectory.place_um[rows, 0, 0] - facts.middle_um[0], label="particle")
     axes.set(xlabel="time / s", ylabel="x / µm")
     axes.legend()
 
