@@ -66,8 +66,8 @@ def fresh_files(
             parts[path] = beside
         path = next(iter(kinds))
         yield list(parts.values())
-        for path, beside in parts.items():
-            _to_disk(beside)
+        for path in parts:
+            _to_disk(parts[path])
         for path, kind in kinds.items():
             _require_replaceable(path, what, kind, own)
         _move(parts)

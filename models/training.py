@@ -99,9 +99,7 @@ class Training:
     out: Annotated[
         str, Doc("card of the checkpoint, from the file's folder; its log is next to it; left out: in runs/trained")
     ] = ""
-    seed: Annotated[
-        int, Ge(0), Le(2**31 - 1), Doc("random seed of weights, order of examples and augmentation")
-    ] = 1
+    seed: Annotated[int, Ge(0), Le(2**31 - 1), Doc("random seed of weights, order of examples and augmentation")] = 1
     epochs: Annotated[int, Gt(0), Doc("passes through the examples")] = 100
     minutes: Annotated[float | None, Gt(0), Doc("duration of the schedule, after which the training ends")] = None
     batch: Annotated[int, Gt(0), Le(100_000), Doc("examples in a step")] = 100

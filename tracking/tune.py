@@ -128,7 +128,9 @@ def _with_size(frames: Sequence[Image], base: Tracking, fixed: dict[str, Any]) -
     return even, why
 
 
-def _with_separation(frames: Sequence[Image], s: Tracking, fixed: dict[str, Any]) -> tuple[Tracking, list[Features], str]:
+def _with_separation(
+    frames: Sequence[Image], s: Tracking, fixed: dict[str, Any]
+) -> tuple[Tracking, list[Features], str]:
     """(settings with separation_px, the candidates of each frame, a sentence)."""
     candidates = _candidates(frames, s)
     if "separation_px" in fixed:

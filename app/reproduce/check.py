@@ -57,9 +57,7 @@ class Check:
     )
     alone: Annotated[bool, Doc("every particle is a replica, far from the others; instrument level only")] = False
     rest_s: Annotated[float, Ge(0), Doc("time that is left out after a particle was carried back")] = 0.0
-    stretches: Annotated[
-        int, Ge(1), Doc("number of equal parts of a run, long enough to be independent")
-    ] = 1
+    stretches: Annotated[int, Ge(1), Doc("number of equal parts of a run, long enough to be independent")] = 1
     armed: Annotated[bool, Doc("false: the light stays dark")] = True
     options: Annotated[dict[str, float], Doc("numbers that the measurement needs, such as the lag")] = field(
         default_factory=dict

@@ -50,8 +50,8 @@ class Family:
     trap_pn_per_um: Annotated[float | None, Gt(0), Doc("stiffness of the steered trap; left out: its depth")] = None
     alone: Annotated[bool, Doc("every particle is a replica, far from the others")] = False
     options: Annotated[dict[str, float], Doc("numbers that the measurement needs")] = field(default_factory=dict)
-    want: Annotated[dict[str, tuple[float, float]], Doc("least and largest value of numbers of the measure")] = (
-        field(default_factory=dict)
+    want: Annotated[dict[str, tuple[float, float]], Doc("least and largest value of numbers of the measure")] = field(
+        default_factory=dict
     )
     experiment: Annotated[dict[str, Any], Doc("the experiment, as in an experiment file")]
 

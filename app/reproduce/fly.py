@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.assembly.open import open_instrument
 from app.assembly.rig import Plan
-from app.reproduce.trajectory import TrajectoryRecorder, Trajectory
+from app.reproduce.trajectory import Trajectory, TrajectoryRecorder
 from app.running.headless import Until
 from control.contract import Fault, Level, Order, OrderKind, Turn
 from control.loop import run

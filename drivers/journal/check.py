@@ -45,8 +45,8 @@ def _turns(run: Run) -> str | None:
 
 
 def _image(run: Run, row: Any) -> str | None:
-    if row["image"] < 0:
     """The damage of a turn's image; None if there is none."""
+    if row["image"] < 0:
         return None
     with suppress(Refused):  # HDF5's own checksum failed
         if image_hash(run.image(int(row["image"]))) == row["image_hash"].tobytes():

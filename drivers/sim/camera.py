@@ -52,9 +52,7 @@ class SimulatedCamera:
         float, Ge(0), Doc("laser light through the filter: peak brightness of a spot of 1 mW during the exposure")
     ] = 0.0
     sub_exposures: Annotated[int, Interval(ge=1, le=64), Doc("positions per exposure that are averaged")] = 4
-    true_um_per_px: Annotated[float, Interval(ge=0, le=1e3), Doc("true size of a pixel; 0: as in optics")] = (
-        0.0
-    )
+    true_um_per_px: Annotated[float, Interval(ge=0, le=1e3), Doc("true size of a pixel; 0: as in optics")] = 0.0
     true_rotation_deg: Annotated[float, Doc("rotation of the image about its centre")] = 0.0
     true_mirror: Annotated[bool, Doc("left and right are exchanged")] = False
     true_shear: Annotated[float, Interval(ge=-1, le=1), Doc("shear: this part of y is added to x")] = 0.0
@@ -82,7 +80,7 @@ class SimulatedCameraDriver:
     def __init__(
         self, camera: SimulatedCamera, um_per_px: float, world: World, clock: SimulatedClock, seed: int,
         replica: int = 0,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self._camera, self._world, self._clock = camera, world, clock
         self._seed, self._replica = seed, replica
         to_px = true_map(camera, um_per_px)
@@ -191,15 +189,13 @@ class SimulatedCameraDriver:
             light = light * self._light + self._background
         if len(leak[1]):
             leak_counts = camera.laser_leak_counts_per_mw * leak[1]
-            render.stamp_spots(
-                light, leak[0][None], np.full(len(leak_counts), self._leak_px), leak_counts, self._to_px
-            )
+            render.stamp_spots(light, leak[0][None], np.full(len(leak_counts), self._leak_px), leak_counts, self._to_px)
         image = np.empty(light.shape, np.uint8 if camera.bits <= 8 else np.uint16)
         shot = 1.0 / camera.electrons_per_count if camera.electrons_per_count > 0 else 0.0
         render.expose(
             light, shot, camera.read_noise_counts, 2**camera.bits - 1, self._seed, self._replica, number, self._table,
             image,
-        )
+        )  # fmt: skip
         image.flags.writeable = False
         return image
 

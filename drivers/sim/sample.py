@@ -42,9 +42,7 @@ class Sample:
     """The true sample: particles, positions and fluid. It is centred in the camera's field."""
 
     number: Annotated[int, Interval(ge=0, le=5000), Doc("number of particles")] = 1
-    cells: Annotated[
-        int, Interval(ge=1, le=5000), Doc("independent copies of the sample (plant camera only)")
-    ] = 1
+    cells: Annotated[int, Interval(ge=1, le=5000), Doc("independent copies of the sample (plant camera only)")] = 1
     arrangement: Annotated[Arrangement, Doc("initial positions; 'points' uses points_um")] = "one"
     spacing_um: Annotated[float, Gt(0), Doc("initial distance of neighbours")] = 2.5
     disturbance_um: Annotated[float, Ge(0), Doc("rms displacement from the arrangement, along each axis")] = 0.0

@@ -52,9 +52,7 @@ class Examples:
         sizes = self.starts[index + 1] - self.starts[index]
         base = torch.cumsum(sizes, 0) - sizes
         rows = torch.cat([torch.arange(int(self.starts[i]), int(self.starts[i + 1])) for i in index])
-        pairs = torch.cat(
-            [self.pairs[i] + start for i, start in zip(index.tolist(), base.tolist(), strict=True)], 1
-        )
+        pairs = torch.cat([self.pairs[i] + start for i, start in zip(index.tolist(), base.tolist(), strict=True)], 1)
         receiver, sender = torch.cat([pairs[0], pairs[1]]), torch.cat([pairs[1], pairs[0]])
         cloud = Cloud(
             self.position[rows], self.vector[rows], self.scalar[rows], receiver, sender,

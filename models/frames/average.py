@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from models.cloud import Cloud, PointFeatures
-from models.frames.frame import Poses, scalars_back, in_poses, vectors_back
+from models.frames.frame import Poses, in_poses, scalars_back, vectors_back
 
 
 class FrameAveraged(nn.Module):

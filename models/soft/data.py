@@ -61,7 +61,7 @@ def field(eps: float, delta: float, count: int, seed: int, neighbours: int = 4) 
     force = -(push[:, :, None] * offset).sum(1)
     turned = torch.stack([-force[:, 1], force[:, 0]], 1)
     target = force + eps * turned + delta * torch.tensor([1.0, 0.0])
-    return torch.cat([charge, way.flatten(1)], 1), target
+    return torch.cat([charge, offset.flatten(1)], 1), target
 
 
 def forecast(drift: float, count: int, seed: int, neighbours: int = 4, steps: int = 5, noise: float = 0.02) -> Data:

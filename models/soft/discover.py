@@ -18,7 +18,7 @@ def acting(rep: Representation, element: Element) -> Tensor:
     """rho(g) on all features, [size, size]."""
     matrix_of_all = torch.zeros(rep.size, rep.size)
     for block in rep.blocks():
-        small = torch.from_numpy(matrix(block.type, element, rep.points)).to(found)
+        small = torch.from_numpy(matrix(block.type, element, rep.points)).to(matrix_of_all)
         matrix_of_all[block.start : block.stop, block.start : block.stop] = torch.kron(torch.eye(block.count), small)
     return matrix_of_all
 
