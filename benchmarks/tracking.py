@@ -120,7 +120,7 @@ def locate(quick: bool, say: Say) -> list[Row]:
 def guarded(find: Windows, image: Any, expected: WindowMemory) -> Features:
     """The features in the windows, with every guard: of two windows on one feature, too, one goes."""
     found = find.near(image, expected)
-    return find._without_doubles(found, len(found))
+    return find._without_duplicates(found, len(found))
 
 
 def windows(quick: bool, say: Say) -> list[Row]:

@@ -1,1 +1,1 @@
-"""What is true of a bench or an experiment: YAML files and the strict reading of them; units; geometry. Floor 0."""
+"""Settings from YAML files with strict checks, units, geometry, and the reading and writing of files. Floor 0."""

@@ -1,6 +1,6 @@
-"""Files written whole or not at all: a fresh file of our own beside the place, moved there once it is complete.
+"""Writing files whole or not at all: into a new file beside the path, which is moved there once it is complete.
 
-It takes the place of a file of its own kind only (config.output_kinds), which is asked again at that moment.
+It replaces only files of its own kind (config.output_kinds), which is checked again at that moment.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ KINDS = {
     stat.S_IFDIR: "a folder", stat.S_IFLNK: "a symbolic link", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device",
     stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket",
 }  # fmt: skip
-RUN = b"\x89HDF\r\n\x1a\n"  # how a run file begins, as every HDF5 file does
+RUN = b"\x89HDF\r\n\x1a\n"  # first bytes of a run file, as of every HDF5 file
 
 
 @contextmanager
 def fresh_file(
     path: Path, what: str = "a plain file", *, kind: str | None = "", make_folder: bool = True, own: bool = False
 ) -> Iterator[Path]:
-    """A new, empty file beside `path`, to be filled by its name; at the end of the block it takes the place of `path`.
+    """Yield the path of a new, empty file beside `path`; at the end of the block it is moved to `path`.
 
-    Where the block raises, `path` is as it was and nothing is left beside it.
+    If the block raises, `path` is unchanged and nothing remains beside it.
 
     Args:
-        what: what is to be written there, for the sentence of a refusal.
-        kind: of config.output_kinds, of what it may replace; "": as the ending of `path` says; None: any.
-        make_folder: make the folder if it is not there.
-        own: a file that this process has read may be replaced: it goes on with what it wrote there before.
+        what: what is needed at `path`, for messages.
+        kind: of config.output_kinds, of the file that may be replaced; "": by the ending of `path`; None: any.
+        make_folder: make the folder if it is missing.
+        own: a file that this process has read may be replaced.
 
-    Raises Refused where there is a run, a file that was read or is of another kind, or something else than a plain
-    file, at `path` (a link, a device, a folder), OSError, which names `path`.
+    Raises Refused if there is a run at `path`, a file that was read or of another kind, or anything but a plain file
+    (a link, a device, a folder), and OSError with the file name `path`.
     """
     with fresh_files({path: kind}, what, make_folder=make_folder, own=own) as (beside,):
         yield beside
@@ -50,38 +50,36 @@ def fresh_file(
 def fresh_files(
     kinds: Mapping[Path, str | None], what: str = "a plain file", *, make_folder: bool = True, own: bool = False
 ) -> Iterator[list[Path]]:
-    """The same for files that belong together, each with its kind: all of them take their places, or none does.
+    """As `fresh_file` for files that belong together, each with its kind: all of them are moved, or none.
 
-    All are on the disk before the first of them is moved to its place.
+    All are on the disk before the first is moved.
     """
-    made: dict[Path, Path] = {}
-    now = next(iter(kinds))  # the file that an error is about
+    parts: dict[Path, Path] = {}
+    path = next(iter(kinds))  # file that an error is about
     try:
-        for now, kind in kinds.items():
-            _refuse(now, what, kind, own)
-            if make_folder:
-                now.parent.mkdir(parents=True, exist_ok=True)
-            beside = _beside(now)
-            os.close(os.open(beside, FRESH, 0o666))
-            made[now] = beside
-        now = next(iter(kinds))
-        yield list(made.values())
-        for path, beside in made.items():
-            now = path
-            _to_disk(beside)
         for path, kind in kinds.items():
-            now = path
-            _refuse(path, what, kind, own)
-        _move(made)
+            _require_replaceable(path, what, kind, own)
+            if make_folder:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            beside = _beside(path)
+            os.close(os.open(beside, FRESH, 0o666))
+            parts[path] = beside
+        path = next(iter(kinds))
+        yield list(parts.values())
+        for path in parts:
+            _to_disk(parts[path])
+        for path, kind in kinds.items():
+            _require_replaceable(path, what, kind, own)
+        _move(parts)
     except OSError as error:
-        names = {str(beside): path for path, beside in made.items()}
-        if error.filename is None:  # of a disk that is full: no name at all
-            error.filename = str(now)
+        names = {str(beside): target for target, beside in parts.items()}
+        if error.filename is None:  # a full disk: no file name
+            error.filename = str(path)
         elif str(error.filename) in names:
             error.filename = str(names[str(error.filename)])
         raise
     finally:
-        for beside in made.values():
+        for beside in parts.values():
             beside.unlink(missing_ok=True)
 
 
@@ -90,39 +88,39 @@ def _beside(path: Path) -> Path:
     return path.with_name(f".{path.name[:20]}.{secrets.token_hex(8)}.part")
 
 
-def _move(made: Mapping[Path, Path]) -> None:
-    """Each file to its place. Where one can't be moved, those before it are put back, if the file system has links."""
-    before: dict[Path, Path | None] = {}  # by place: another name of the file that was there; None: there was none
-    *firsts, _ = made
+def _move(parts: Mapping[Path, Path]) -> None:
+    """Move each file to its place. If one can't be moved, the earlier ones are restored (needs hard links)."""
+    backups: dict[Path, Path | None] = {}  # by path: hard link to the replaced file; None: there was none
+    *firsts, _ = parts
     try:
         for path in firsts:
             if os.path.lexists(path):
-                with suppress(OSError):  # no links here
-                    os.link(path, kept := _beside(path))
-                    before[path] = kept
+                with suppress(OSError):  # a file system without hard links
+                    os.link(path, backup := _beside(path))
+                    backups[path] = backup
             else:
-                before[path] = None
+                backups[path] = None
         moved: list[Path] = []
         try:
-            for path, beside in made.items():
+            for path, beside in parts.items():
                 os.replace(beside, path)
                 moved.append(path)
         except BaseException:
             for path in moved:
-                _put_back(path, before)
+                _restore(path, backups)
             raise
     finally:
-        for other in before.values():
-            if other is not None:
-                other.unlink(missing_ok=True)
+        for link in backups.values():
+            if link is not None:
+                link.unlink(missing_ok=True)
 
 
-def _put_back(path: Path, before: Mapping[Path, Path | None]) -> None:
-    """What was at `path` before, where that is known."""
+def _restore(path: Path, backups: Mapping[Path, Path | None]) -> None:
+    """Restore the file that was at `path`, if there is a backup of it, or remove the new one if there was none."""
     with suppress(OSError):
-        if (other := before.get(path)) is not None:
-            os.replace(other, path)
-        elif path in before:
+        if (backup := backups.get(path)) is not None:
+            os.replace(backup, path)
+        elif path in backups:
             path.unlink()
 
 
@@ -135,19 +133,19 @@ def write_file(
     make_folder: bool = True,
     own: bool = False,
 ) -> None:
-    """Write text (as UTF-8) or bytes. Raises as `fresh_file` does."""
+    """Write text (as UTF-8) or bytes into `path`. Arguments and errors as for `fresh_file`."""
     with fresh_file(path, what, kind=kind, make_folder=make_folder, own=own) as beside:
         beside.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
 
 
-def refuse_what_was_read(path: Path, said: str = "") -> None:
-    """Raises Refused if this process has read the file at `path`; `said` is the option that names it."""
+def refuse_what_was_read(path: Path, option: str = "") -> None:
+    """Raises Refused if this process has read the file at `path`, which `option` names."""
     if was_read(path):
-        said = f"{said}: " if said else ""
-        raise Refused(f"{said}{quoted(path, 200)}: this file was read by this command, and it is never written over")
+        prefix = f"{option}: " if option else ""
+        raise Refused(f"{prefix}{quoted(path, 200)}: this file was read by this command, and is never written over")
 
 
-def _refuse(path: Path, what: str, kind: str | None, own: bool) -> None:
+def _require_replaceable(path: Path, what: str, kind: str | None, own: bool) -> None:
     refuse_what_is_no_file(path, what)
     if kind is not None:
         require_kind("", path, kind)
@@ -156,9 +154,9 @@ def _refuse(path: Path, what: str, kind: str | None, own: bool) -> None:
 
 
 def refuse_what_is_no_file(path: Path, what: str = "a plain file") -> None:
-    """Raises Refused if what is at `path` is no plain file (a symbolic link is none, wherever it leads), or is a run.
+    """Raises Refused if there is a run at `path`, or anything but a plain file (a symbolic link, wherever it leads).
 
-    Raises OSError where that can't be found out.
+    Raises OSError if that can't be determined.
     """
     try:
         mode = os.lstat(path).st_mode

@@ -1,4 +1,4 @@
-"""Settings: frozen dataclasses whose fields make the strict reader, the panel's form and the reference page.
+"""Settings: frozen dataclasses whose fields define the strict reader, the panel's form and the reference page.
 
 @settings
 class Annular:
@@ -43,21 +43,22 @@ __all__ = [
 
 T = TypeVar("T")
 
-# What a bench could have at most, where a field says no narrower bound: by the unit of the field, of either sign.
+# Largest magnitude of a number without a narrower bound, by the unit of its field.
 LARGEST = {"px": 1e6, "µm": 1e9, "s": 1e9, "Hz": 1e9, "mW": 1e12, "kT": 1e12, "V": 1e6, "pN": 1e12, "°": 1e6, "K": 1e9}
-LARGEST_NUMBER = 1e18  # of any other unit
-LARGEST_COUNT = 2**63 - 1  # of a whole number: a seed, for one
-SMALLEST = {"µm": 1e-6, "s": 1e-9, "px": 1e-3, "V": 1e-3}  # of a number that must be more than 0
-SMALLEST_NUMBER = 1e-12  # of any other unit
+LARGEST_NUMBER = 1e18  # with any other unit
+LARGEST_COUNT = 2**63 - 1  # whole numbers, such as a seed
+SMALLEST = {"µm": 1e-6, "s": 1e-9, "px": 1e-3, "V": 1e-3}  # numbers that must be positive, by unit
+SMALLEST_NUMBER = 1e-12  # with any other unit
 LONGEST_TEXT = 20_000  # characters
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 def settings(cls: type[T]) -> type[T]:
-    """A frozen, keyword-only dataclass that refuses unknown keys, wrong types and numbers that are not finite."""
-    made = dataclass(frozen=True, kw_only=True)(cls)
-    made.__pydantic_config__ = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)  # type: ignore[attr-defined]
-    return made
+    """A frozen, keyword-only dataclass that `build` reads with strict types, known keys and finite numbers only."""
+    frozen = dataclass(frozen=True, kw_only=True)(cls)
+    config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+    frozen.__pydantic_config__ = config  # type: ignore[attr-defined]
+    return frozen
 
 
 def set_absent(cls: type, **values: Any) -> None:
@@ -74,16 +75,16 @@ def set_absent(cls: type, **values: Any) -> None:
 
 @dataclass(frozen=True)
 class FieldForm:
-    """One field of a settings class, as a form or a reference page shows it."""
+    """A field of a settings class, for forms and reference pages."""
 
     name: str
     type: Any  # float, int, bool, str, a settings class, a tuple or a union
     unit: str
     help: str
-    default: Any  # MISSING where there is none
+    default: Any  # MISSING if it has none
     minimum: float
     maximum: float
-    choices: tuple[Any, ...]  # of a Literal; else empty
+    choices: tuple[Any, ...]  # of a Literal, else empty
 
 
 def describe(cls: type) -> tuple[FieldForm, ...]:
@@ -115,7 +116,7 @@ def _form(field: dataclasses.Field[Any], hint: Any) -> FieldForm:
 
 
 def variants(union: Any) -> dict[str, type]:
-    """The settings classes of a list page (a union told apart by `kind`), by their kind."""
+    """The settings classes of a union, by the value of their `kind`."""
     if get_origin(union) is Annotated:
         union = get_args(union)[0]
     members = get_args(union) if get_origin(union) in (Union, types.UnionType) else (union,)
@@ -124,13 +125,13 @@ def variants(union: Any) -> dict[str, type]:
 
 @lru_cache(maxsize=1024)
 def bounds(cls: type) -> dict[str, tuple[float, float]]:
-    """(least, largest) of the numbers in each field of a settings class: as the field says, else as its unit says."""
+    """(least, largest) allowed number in each field of a settings class: by its annotation, else by its unit."""
     hints = get_type_hints(cls, include_extras=True)
     return {form.name: _bounds(form, hints[form.name]) for form in describe(cls)}
 
 
 def _bounds(form: FieldForm, hint: Any) -> tuple[float, float]:
-    if Any in (form.type, *get_args(form.type)):  # checked where it is put in the place of a number
+    if Any in (form.type, *get_args(form.type)):  # checked when a value replaces a number
         return -math.inf, math.inf
     largest = LARGEST_COUNT if form.type is int else LARGEST.get(form.unit, LARGEST_NUMBER)
     marks = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
@@ -143,11 +144,10 @@ def _bounds(form: FieldForm, hint: Any) -> tuple[float, float]:
 def beyond(value: Any, at: tuple[str | int, ...] = (), limits: tuple[float, float] | None = None) -> Iterator[
     tuple[tuple[str | int, ...], str]
 ]:  # fmt: skip
-    """(place, what is wrong) of every number in settings that is beyond its `bounds`, and of every overlong text."""
+    """Yield (place, what is wrong) for each number in settings outside its `bounds`, and for each overlong text."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        known = bounds(type(value))
-        for name, own in known.items():
-            yield from beyond(getattr(value, name), (*at, name), own)
+        for name, field_limits in bounds(type(value)).items():
+            yield from beyond(getattr(value, name), (*at, name), field_limits)
     elif isinstance(value, dict):
         for key, inner in value.items():
             yield from beyond(inner, (*at, key), limits)

@@ -1,6 +1,6 @@
-"""Reading a whole file: never a pipe or a device, which could block, and never more than was allowed.
+"""Reading whole files of bounded size; pipes and devices, which could block, are refused.
 
-What this process has read is remembered by its path: config.atomic replaces no such file.
+The paths that this process has read are kept, since config.atomic never replaces these files.
 """
 
 from __future__ import annotations
@@ -19,58 +19,58 @@ _read: dict[str, None] = {}  # absolute paths, in the order of reading
 
 
 def remember_read(path: Path) -> None:
-    """From now on the file at `path` is an input of this process."""
+    """Register the file at `path` as read by this process."""
     _read[os.path.abspath(path)] = None
 
 
 def forget_read() -> None:
-    """A new command begins: nothing was read for it yet."""
+    """Clear the register at the start of a command."""
     _read.clear()
 
 
 def was_read(path: Path) -> bool:
-    """Whether the file that is at `path` now was read by this process, by this name or another one."""
+    """Whether this process has read the file at `path`, by this or another name."""
     try:
-        there = os.stat(path)
+        status = os.stat(path)
     except (OSError, ValueError):
         return False
-    return os.path.abspath(path) in _read or any(_is(one, there) for one in tuple(_read))
+    return os.path.abspath(path) in _read or any(_is(one, status) for one in tuple(_read))
 
 
-def _is(path: str, there: os.stat_result) -> bool:
+def _is(path: str, status: os.stat_result) -> bool:
     try:
-        return os.path.samestat(os.stat(path), there)
+        return os.path.samestat(os.stat(path), status)
     except OSError:
         return False
 
 
 def kind_of(path: Path) -> str:
-    """'a file', 'a folder', 'a pipe', ...; '' where there is nothing. Raises Refused where that can't be found out."""
+    """'a file', 'a folder', 'a pipe', ...; '' if there is none. Raises Refused if that can't be determined."""
     try:
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
         return ""
-    except (OSError, ValueError) as error:  # a name that is too long, or holds a zero byte
+    except (OSError, ValueError) as error:  # a name that is too long or contains a zero byte
         reason = (error.strerror if isinstance(error, OSError) else None) or one_line(error)
         raise Refused(f"{quoted(path, 200)}: this file can't be read ({reason})") from None
-    return "a file" if stat.S_ISREG(mode) else next((said for test, said in KINDS if test(mode)), "no plain file")
+    return "a file" if stat.S_ISREG(mode) else next((name for test, name in KINDS if test(mode)), "no plain file")
 
 
 def require_file(path: Path, what: str = "a file", near: str = "") -> None:
-    """The file at `path` is about to be read. Raises Refused where there is no plain file.
+    """Register a file that is about to be read. Raises Refused if `path` is not a plain file.
 
-    `near` is added where there is nothing.
+    `near` is appended to the message for a missing file.
     """
-    found = kind_of(path)
-    if not found:
+    kind = kind_of(path)
+    if not kind:
         raise Refused(f"{path}: there is no such file{near}")
-    if found != "a file":
-        raise Refused(f"{path}: found {found}, where {what} is needed")
+    if kind != "a file":
+        raise Refused(f"{path}: found {kind}, where {what} is needed")
     remember_read(path)
 
 
 def read_bytes(path: Path, most: int, what: str = "a file") -> bytes:
-    """All of a file that has at most `most` bytes. Raises Refused."""
+    """The content of a file of at most `most` bytes. Raises Refused."""
     require_file(path, what)
     try:
         with path.open("rb") as file:
@@ -83,7 +83,7 @@ def read_bytes(path: Path, most: int, what: str = "a file") -> bytes:
 
 
 def read_text(path: Path, most: int, what: str = "a file") -> str:
-    """The same as text in UTF-8. Raises Refused."""
+    """The content as text in UTF-8, with newlines as \\n. Raises Refused."""
     try:
         return read_bytes(path, most, what).decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:

@@ -1,4 +1,4 @@
-"""Affine maps with labelled ends: `b @ a` refuses ends that do not meet."""
+"""Affine maps of the plane with named units; `b @ a` raises unless a ends in the units in which b starts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Affine:
 
     @classmethod
     def scale(cls, source: str, target: str, factor: float, shift: tuple[float, float] = (0.0, 0.0)) -> Affine:
-        """`factor` target units a source unit, along both axes."""
+        """The map by `factor` target units per source unit along both axes."""
         return cls(source, target, ((factor, 0.0), (0.0, factor)), shift)
 
     @property
@@ -43,7 +43,7 @@ class Affine:
         return moved
 
     def __matmul__(self, first: Affine) -> Affine:
-        """self after `first`. ValueError if first does not end where self begins."""
+        """The map that applies `first`, then self. Raises ValueError if first.target is not self.source."""
         if first.target != self.source:
             raise ValueError(
                 f"a map from {self.source} to {self.target} can't follow one from {first.source} to {first.target}"

@@ -1,6 +1,6 @@
-"""Of which kind the file is that an output would replace: it replaces its own kind only, by content and not by name.
+"""Kinds of output files, recognised by their content: an output replaces only a file of its own kind.
 
-config.atomic asks this at the moment of replacing, app.console.output_files before the work.
+config.atomic checks this when it replaces a file, app.console.output_files before the work starts.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from typing import Any
 from config.refused import Refused
 from config.words import quoted
 
-LARGEST_JSON = 50_000_000  # bytes of an answer that is replaced
-LOOKED_AT = 1 << 16  # bytes of a file of another kind
+LARGEST_JSON = 50_000_000  # bytes of a JSON file that may be replaced
+LOOKED_AT = 1 << 16  # bytes that are read of files of other kinds
 LONGEST_HEADER = 100_000_000  # bytes of a safetensors file's header
 LOG_OF_TRAINING = b"epoch,seconds,learning_rate,train_mse,valid_mse"  # its first line
 LINE_OF_NAMES = re.compile(rb'"?\w+"?(,"?\w+"?)+\r?(\n|$)')  # the first line of a CSV table
-KEPT = re.compile(rb'\{\s*"fingerprint":')  # how it begins, even where the rest was lost
+KEPT = re.compile(rb'\{\s*"fingerprint":')  # first bytes of reproduce's stored results, also of truncated ones
 MARK = re.compile(rb"/dev/\S{1,200}\n?")
 ONNX = re.compile(rb"\x08[\x01-\x7f][\x12\x1a\x22\x28\x32\x3a\x42]")  # its version, then another field of the model
-NOTHING = "nothing"  # as a kind: no file is replaced, of whatever kind it is
-SOFTWARE = "Cybloids"  # what a report and a picture of ours say made them
-OLDER_REPORT = b"<style>\nbody { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem;"  # from before they said it
+NOTHING = "nothing"  # kind of which no file is replaced
+SOFTWARE = "Cybloids"  # generator named in reports and pictures
+OLDER_REPORT = b"<style>\nbody { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem;"  # of older reports
 PNG = b"\x89PNG\r\n\x1a\n"
 TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
@@ -38,11 +38,11 @@ def _is_json(data: bytes) -> bool:
 
 
 def _is_card(of: str) -> Callable[[bytes], bool]:
-    """A test for cards that begin their `format` so."""
+    """A test for cards whose `format` starts with `of`."""
 
     def holds(data: bytes) -> bool:
-        found = _json(data)
-        return isinstance(found, dict) and "weights_sha256" in found and str(found.get("format", "")).startswith(of)
+        card = _json(data)
+        return isinstance(card, dict) and "weights_sha256" in card and str(card.get("format", "")).startswith(of)
 
     return holds
 
@@ -53,7 +53,7 @@ def _is_lines(data: bytes) -> bool:
 
 
 def _is_tensors(data: bytes) -> bool:
-    """Safetensors: the length of a header in JSON, and the header."""
+    """Whether this is a safetensors file: 8 bytes with the length of the header, then the header in JSON."""
     return data[8:9] == b"{" and int.from_bytes(data[:8], "little") <= LONGEST_HEADER
 
 
@@ -62,8 +62,8 @@ def _is_state(data: bytes) -> bool:
 
 
 def _is_report(data: bytes) -> bool:
-    made = f'<meta name="generator" content="{SOFTWARE}">'.encode()
-    return _begins(b"<!doctype html")(data) and (made in data or OLDER_REPORT in data)
+    generator = f'<meta name="generator" content="{SOFTWARE}">'.encode()
+    return _begins(b"<!doctype html")(data) and (generator in data or OLDER_REPORT in data)
 
 
 def _is_our_png(data: bytes) -> bool:
@@ -75,14 +75,14 @@ def _is_svg(data: bytes) -> bool:
 
 
 def _json(data: bytes) -> Any:
-    """What the JSON says; None where it is none, or says null, which no output says."""
+    """The data as JSON; None if it is not JSON, or null, which no output contains."""
     try:
         return json.loads(data)
     except (ValueError, RecursionError):
         return None
 
 
-KINDS: dict[str, tuple[Callable[[bytes], bool], int]] = {  # by what a sentence calls it: test, bytes that it needs
+KINDS: dict[str, tuple[Callable[[bytes], bool], int]] = {  # by the name in messages: (test, bytes it needs)
     "JSON": (_is_json, LARGEST_JSON),
     "the card of a network": (_is_card("cybloids network"), LARGEST_JSON),
     "the card of a classifier": (_is_card("cybloids classifier"), LARGEST_JSON),
@@ -117,18 +117,18 @@ BY_ENDING = {
 }  # fmt: skip
 
 
-def require_kind(said: str, path: Path, kind: str = "") -> None:
-    """Raises Refused where the file at `path` holds something that is not of this kind; an empty one is of any.
+def require_kind(name: str, path: Path, kind: str = "") -> None:
+    """Raises Refused if the file at `path` is not of this kind; missing and empty files are accepted.
 
     Args:
-        said: the option or output, for the sentence; "" where only the path is known.
-        kind: of KINDS; left out, it is that of the path's ending. Of NOTHING, no file but an empty one is replaced.
+        name: of the option or output, for the message; "": the message has only the path.
+        kind: key of KINDS; "": by the ending of the path. With NOTHING, every file is refused that is not empty.
 
-    Raises OSError where the file can't be read.
+    Raises OSError if the file can't be read.
     """
     if not path.is_file():
         return
-    named = f"{said}: '{quoted(path, 200)}'" if said else f"'{quoted(path, 200)}'"
+    label = f"{name}: '{quoted(path, 200)}'" if name else f"'{quoted(path, 200)}'"
     kind = kind or BY_ENDING.get(path.suffix.lower(), "")
     holds, most = KINDS.get(kind, (None, LOOKED_AT))
     with path.open("rb") as file:
@@ -136,9 +136,9 @@ def require_kind(said: str, path: Path, kind: str = "") -> None:
     if not data.strip() and len(data) <= most:
         return
     if most == LARGEST_JSON and len(data) > most:
-        raise Refused(f"{named} is too large to be replaced (allowed: {most / 1e6:g} MB); "
+        raise Refused(f"{label} is too large to be replaced (allowed: {most / 1e6:g} MB); "
                       "name another file")  # fmt: skip
-    ends_well = kind != "Markdown (a .md file)" or path.suffix.lower() == ".md"  # a comment in YAML begins as a heading
-    if holds is None or not holds(data) or not ends_well:
+    ending_fits = kind != "Markdown (a .md file)" or path.suffix.lower() == ".md"  # YAML comments look like headings
+    if holds is None or not holds(data) or not ending_fits:
         what = f"not {kind}" if kind not in ("", NOTHING) else "there already"
-        raise Refused(f"{named} is {what}, and it is left as it is; name another file")
+        raise Refused(f"{label} is {what}, and it is left as it is; name another file")

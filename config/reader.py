@@ -1,4 +1,4 @@
-"""The strict reader: YAML into settings. What it refuses, it refuses in one sentence with file, line and key."""
+"""The strict reader of settings in YAML. Each error is one sentence with file, line and key."""
 
 from __future__ import annotations
 
@@ -24,43 +24,43 @@ from config.words import one_line, quoted
 T = TypeVar("T")
 Place = tuple[str | int, ...]
 
-DEEPEST = 60  # mappings and lists within one another
-LONGEST = 4_000_000  # bytes of a file, characters of a text
-MOST = 50_000  # values of one text, those that an alias repeats included
-DIGITS = 40  # of a whole number
+DEEPEST = 60  # deepest nesting of mappings and lists
+LONGEST = 4_000_000  # bytes of a file, or characters of a text
+MOST = 50_000  # most values of a text, including those repeated by an alias
+DIGITS = 40  # most digits of a whole number
 TAG = "tag:yaml.org,2002:"
 PLAIN = frozenset(TAG + name for name in ("null", "bool", "int", "float", "str", "seq", "map"))
 MERGE = TAG + "merge"
-# What PyYAML raises at a text that it can't make a value of.
+# what PyYAML raises for a text that is not a value of its type
 NO_VALUE = (ValueError, KeyError, IndexError, OverflowError, TypeError, AttributeError)
 
 
 @dataclass(frozen=True)
 class Document:
-    """Data as read, and where each piece of it stands."""
+    """Data as read, and the place of each part of it, for messages."""
 
     source: str
     data: dict[str, Any]
-    where: dict[Place, str]  # place -> "file, line 4" or "--set camera.fps"
+    where: dict[Place, str]  # key path -> "file, line 4" or "--set camera.fps"
 
     def place(self, at: Place) -> str:
-        """Where the nearest known piece at or above `at` stands."""
+        """The place of the nearest recorded part at or above `at`."""
         for length in range(len(at), -1, -1):
             if at[:length] in self.where:
                 return self.where[at[:length]]
         return self.source
 
 
-_Safe: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is twenty times faster
+_Safe: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml is twenty times faster
 
 
 class _Loader(_Safe):  # type: ignore[misc]
-    """Safe YAML, with 1e3 read as a number (YAML 1.2), as a physicist writes it, and a date as text."""
+    """Safe YAML in which 1e3 is a number (as in YAML 1.2) and a date is text."""
 
 
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in known if tag != "tag:yaml.org,2002:timestamp"]
-    for first, known in _Loader.yaml_implicit_resolvers.items()
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in _Loader.yaml_implicit_resolvers.items()
 }
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
@@ -70,14 +70,14 @@ _Loader.add_implicit_resolver(
 
 
 def _in_place(make: Callable[[Any, Any], Any], kind: str) -> Callable[[Any, Any], Any]:
-    """A constructor of PyYAML's that names the line of a text that it can't make a value of."""
+    """A constructor for PyYAML whose error names the line of a text that is not a value of this kind."""
 
     def construct(loader: Any, node: yaml.Node) -> Any:
         try:
             return make(loader, node)
         except NO_VALUE:  # '', '+', 'maybe', sexagesimals beyond a float
-            said = f"'{quoted(node.value)}' where {kind} is needed"
-            raise yaml.constructor.ConstructorError(None, None, said, node.start_mark) from None
+            problem = f"'{quoted(node.value)}' where {kind} is needed"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from None
 
     return construct
 
@@ -87,7 +87,7 @@ for _name, _kind_of in (("int", "a whole number"), ("float", "a number"), ("bool
 
 
 def read(path: Path | str) -> Document:
-    """A YAML file. Refuses a missing file, bad YAML, a key written twice, and anything but a mapping at the top."""
+    """Read a YAML file. Raises Refused if it is missing, not YAML, or not a mapping, or if it repeats a key."""
     path = Path(path)
     if not kind_of(path):
         raise Refused(f"{path}: there is no such file{_near_file(path)}")
@@ -95,23 +95,23 @@ def read(path: Path | str) -> Document:
 
 
 def parse(text: str, source: str) -> Document:
-    """YAML text; `source` is what an error calls it."""
+    """Read YAML text; `source` is its name in messages. Raises Refused."""
     where: dict[Place, str] = {(): source}
     data = _value(text, source, where)
     if data is None:
         data = {}
     if not isinstance(data, dict):
-        raise Refused(f"{source}: found {_say(data)} at the top, where a mapping (key: value) is needed")
+        raise Refused(f"{source}: found {_description(data)} at the top, where a mapping (key: value) is needed")
     return Document(source, data, where)
 
 
 def value_of(text: str, source: str) -> Any:
-    """A value as it would stand in YAML: mappings, lists, numbers, texts, true, false and null. Raises Refused."""
+    """The value of a YAML text: a mapping, list, number, text, true, false or null. Raises Refused."""
     return _value(text, source, {})
 
 
 def _value(text: str, source: str, where: dict[Place, str]) -> Any:
-    """What the text says, None if nothing; fills `where`. Raises Refused."""
+    """The value of the text, None if it is empty; fills `where`. Raises Refused."""
     try:
         _measure(text, source)
         return _data(text, source, where)
@@ -119,14 +119,14 @@ def _value(text: str, source: str, where: dict[Place, str]) -> Any:
         mark = error.problem_mark or error.context_mark
         line = f", line {mark.line + 1}" if mark else ""
         raise Refused(f"{source}{line}: this is not YAML ({one_line(error.problem or error)})") from None
-    except (yaml.YAMLError, *NO_VALUE) as error:  # a character that there can't be
+    except (yaml.YAMLError, *NO_VALUE) as error:  # a character that is not allowed in YAML
         raise Refused(f"{source}: this is not YAML ({one_line(error)})") from None
     except RecursionError:
         raise Refused(f"{source}: this is nested too deeply (allowed: {DEEPEST})") from None
 
 
 def _measure(text: str, source: str) -> None:
-    """Raises Refused for what is too long, too deep or of too many values, before anything is made of it."""
+    """Raises Refused for text that is too long, too deeply nested or of too many values, before it is constructed."""
     if len(text) > LONGEST:
         raise Refused(f"{source}: this text is too long (allowed: {LONGEST} characters)")
     values = depth = 0
@@ -149,7 +149,7 @@ def _refuse_size(place: str, *, deep: bool) -> None:
 
 
 def _data(text: str, source: str, where: dict[Place, str]) -> Any:
-    """What a text of bounded size says, None if nothing; fills `where`."""
+    """As `_value`, for text of bounded size."""
     loader = _Loader(text)
     try:
         node = loader.get_single_node()
@@ -163,7 +163,7 @@ def _data(text: str, source: str, where: dict[Place, str]) -> Any:
 
 @dataclass
 class _Index:
-    """Where each value of a text stands; refuses what no setting can be."""
+    """Records the place of each value of a text; raises Refused for values that no setting accepts."""
 
     source: str
     where: dict[Place, str]
@@ -204,26 +204,26 @@ class _Index:
     def scalar(self, node: yaml.Node, line: str) -> None:
         if node.tag.endswith(":int") and len(node.value) > DIGITS:
             raise Refused(f"{line}: found a number of {len(node.value)} digits (allowed: {DIGITS})")
-        if any(one == "\0" or "\ud800" <= one <= "\udfff" for one in node.value):
-            raise Refused(f"{line}: found a character that no text may hold in '{quoted(node.value)}'")
+        if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in node.value):
+            raise Refused(f"{line}: found a character that is not allowed in a text: '{quoted(node.value)}'")
 
     def line(self, node: yaml.Node) -> str:
         return f"{self.source}, line {node.start_mark.line + 1}"
 
 
 def override(document: Document, key: str, text: str, source: str) -> Document:
-    """With one value set: key "camera.fps" or "forces.0.delay_s", text as it would stand in YAML."""
+    """The document with one value set from YAML text; `key` is as in camera.fps or forces.0.delay_s. Raises Refused."""
     source = quoted(source, 120)
     return put(document, key, value_of(text, source), source)
 
 
 def put(document: Document, key: str, value: Any, source: str) -> Document:
-    """With one value set; `source` is what an error calls it."""
+    """The document with one value set; `source` is its place in messages. Raises Refused."""
     return put_all(document, [(key, value, source)])
 
 
 def put_all(document: Document, entries: Iterable[tuple[str, Any, str]]) -> Document:
-    """With these values set, one after the other: key, value, and what an error calls it."""
+    """The document with several values set in order, each as (key, value, source). Raises Refused."""
     data, where = json.loads(json.dumps(document.data)), dict(document.where)
     for key, value, source in entries:
         _put(data, where, key, value, source)
@@ -240,8 +240,8 @@ def _put(data: Any, where: dict[Place, str], key: str, value: Any, source: str) 
             inside[part] = {}
             where[tuple(parts[: depth + 1])] = source
         if not _has(inside, part):
-            there = ".".join(map(str, parts[: depth + 1]))
-            raise Refused(f"{source}: there is nothing at '{quoted(there)}' to set a value in")
+            missing = ".".join(map(str, parts[: depth + 1]))
+            raise Refused(f"{source}: there is nothing at '{quoted(missing)}' to set a value in")
         inside = inside[part]
     last, place = parts[-1], tuple(parts)
     if not (isinstance(inside, dict) or _has(inside, last)):
@@ -262,7 +262,7 @@ def _places(value: Any, at: Place) -> Iterator[Place]:
 
 
 def _step(part: str) -> str | int:
-    """A piece of a dotted key: the number of an item in a list, else a name."""
+    """A part of a dotted key: an index for a number, else a name."""
     return int(part) if part.isascii() and part.isdecimal() and len(part) < 10 else part
 
 
@@ -285,21 +285,21 @@ def build(document: Document, cls: Any, at: Place = ()) -> Any:
         part = part[step]
     try:
         adapter = _adapter(cls) if isinstance(cls, type) else TypeAdapter(cls)
-        made = adapter.validate_json(json.dumps(part), strict=True)
+        value = adapter.validate_json(json.dumps(part), strict=True)
     except ValidationError as error:
         raise Refused(_sentence(document, cls, at, part, error)) from None
-    for inner, said in beyond(made):
+    for inner, problem in beyond(value):
         place = (*at, *inner)
-        raise Refused(f"{document.place(place)}: '{'.'.join(map(str, place))}' {said}")
-    return made
+        raise Refused(f"{document.place(place)}: '{'.'.join(map(str, place))}' {problem}")
+    return value
 
 
 def mapping_at(document: Document, key: str) -> dict[str, Any]:
-    """The mapping at a key of the top, as a rig's `camera`; empty where the key is missing. Raises Refused."""
-    found = document.data.get(key, {})
-    if not isinstance(found, dict):
-        raise Refused(f"{document.place((key,))}: '{quoted(key)}' is {_say(found)}, where a mapping is needed")
-    return found
+    """The mapping at a top-level key, such as a rig's `camera`; empty if the key is missing. Raises Refused."""
+    value = document.data.get(key, {})
+    if not isinstance(value, dict):
+        raise Refused(f"{document.place((key,))}: '{quoted(key)}' is {_description(value)}, where a mapping is needed")
+    return value
 
 
 @lru_cache(maxsize=256)
@@ -309,17 +309,17 @@ def _adapter(cls: Any) -> TypeAdapter[Any]:
 
 def _sentence(document: Document, cls: Any, at: Place, part: Any, error: ValidationError) -> str:
     problems = error.errors(include_url=False)
-    unknown = ("extra_forbidden", "unexpected_keyword_argument")  # said first: it is often why another is missing
-    problem = next((one for one in problems if one["type"] in unknown), problems[0])
-    loc = _real(part, problem["loc"])
+    unknown = ("extra_forbidden", "unexpected_keyword_argument")  # first: often the cause of a missing key
+    problem = next((candidate for candidate in problems if candidate["type"] in unknown), problems[0])
+    loc = _without_tags(part, problem["loc"])
     place = document.place((*at, *loc))
     key = quoted(".".join(str(step) for step in (*at, *loc)), 120)
     kind = problem["type"]
     if kind in unknown:
-        known = _keys(cls, part, loc[:-1])
-        near = difflib.get_close_matches(str(loc[-1])[:80], known, 1)
+        allowed = _keys(cls, part, loc[:-1])
+        near = difflib.get_close_matches(str(loc[-1])[:80], allowed, 1)
         hint = f"; did you mean '{near[0]}'?" if near else ""
-        return f"{place}: found the unknown key '{quoted(key)}'{hint} (allowed here: {', '.join(known)})"
+        return f"{place}: found the unknown key '{quoted(key)}'{hint} (allowed here: {', '.join(allowed)})"
     if kind in ("missing", "missing_keyword_only_argument", "missing_argument"):
         return f"{place}: the key '{key}' is missing"
     if kind == "union_tag_not_found":
@@ -334,22 +334,22 @@ def _sentence(document: Document, cls: Any, at: Place, part: Any, error: Validat
                 f"(allowed: {', '.join(tags)})")  # fmt: skip
     if kind == "value_error":
         return f"{place}: '{key}': {problem['ctx']['error']}" if key else f"{place}: {problem['ctx']['error']}"
-    found = problem["input"]
+    value = problem["input"]
     message = problem["msg"].removeprefix("Input ")
-    return f"{place}: '{key}' is {_say(found)}, and it {message}" if key else f"{place}: {message}"
+    return f"{place}: '{key}' is {_description(value)}, and it {message}" if key else f"{place}: {message}"
 
 
-def _real(part: Any, loc: tuple[int | str, ...]) -> Place:
-    """pydantic's location without the union tags that stand in it but not in the data."""
-    real: list[str | int] = []
-    inside, tagged = part, False  # whether the union tag of this mapping has been passed
+def _without_tags(part: Any, loc: tuple[int | str, ...]) -> Place:
+    """pydantic's location without the union tags in it, which the data does not have."""
+    location: list[str | int] = []
+    inside, tagged = part, False  # whether the union tag of this mapping was passed
     for step in loc:
         if isinstance(inside, dict) and inside.get("kind") == step and not tagged:
             tagged = True
             continue
-        real.append(step)
+        location.append(step)
         inside, tagged = (inside[step] if _has(inside, step) else None), False
-    return tuple(real)
+    return tuple(location)
 
 
 def _members(hint: Any) -> tuple[Any, ...]:
@@ -361,7 +361,7 @@ def _members(hint: Any) -> tuple[Any, ...]:
 
 
 def _type_at(cls: Any, part: Any, at: Place) -> Any:
-    """The settings class that the data at `at` is meant for, as far as the types tell."""
+    """The settings class for the data at `at`, as far as the types determine it."""
     options = _members(cls)
     if isinstance(part, dict) and len(options) > 1:
         options = tuple(o for o in options if dataclasses.is_dataclass(o) and _kind(o) == part.get("kind")) or options
@@ -386,8 +386,8 @@ def _kind(cls: Any) -> Any:
 
 
 def _keys(cls: Any, part: Any, at: Place) -> list[str]:
-    found = _type_at(cls, part, at)
-    return [field.name for field in dataclasses.fields(found)] if dataclasses.is_dataclass(found) else []
+    hint = _type_at(cls, part, at)
+    return [field.name for field in dataclasses.fields(hint)] if dataclasses.is_dataclass(hint) else []
 
 
 def _tags(cls: Any, part: Any, at: Place) -> str:
@@ -399,7 +399,7 @@ def _tags(cls: Any, part: Any, at: Place) -> str:
     return ", ".join(str(_kind(member)) for member in _members(hint) if dataclasses.is_dataclass(member))
 
 
-def _say(value: Any) -> str:
+def _description(value: Any) -> str:
     if value is None:
         return "empty"
     if isinstance(value, bool):
@@ -417,14 +417,14 @@ def _near_file(path: Path) -> str:
     folder = path.parent
     try:
         names = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
-    except OSError:  # a folder that may not be listed, or a name that there can't be
+    except OSError:  # an unreadable folder, or an invalid name
         names = []
     near = difflib.get_close_matches(path.name, names, 1)
     return f"; did you mean {folder / near[0]}?" if near else ""
 
 
 def plain(value: Any) -> Any:
-    """Settings as plain mappings, lists and scalars: what `build` reads back to the same settings."""
+    """Settings as plain mappings, lists and scalars, from which `build` makes the same settings."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, dict):
@@ -435,5 +435,5 @@ def plain(value: Any) -> Any:
 
 
 def write(value: Any) -> str:
-    """Settings as YAML that a person can read and `read` takes back."""
+    """Settings as YAML, from which `read` and `build` make the same settings."""
     return str(yaml.safe_dump(plain(value), sort_keys=False, allow_unicode=True, default_flow_style=None, width=110))

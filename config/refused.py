@@ -4,10 +4,10 @@ from config.words import sentence
 
 
 class Refused(Exception):
-    """Input that is not used: which file, which key or line, what was found, what is allowed. One sentence.
+    """Input that is refused: which file, which key or line, what was found, what is allowed. One sentence.
 
-    Its text is safe to print: bounded, and without control characters, whatever was found.
+    Its text is safe to print: bounded, and without control characters.
     """
 
-    def __init__(self, said: str) -> None:
-        super().__init__(sentence(said))
+    def __init__(self, text: str) -> None:
+        super().__init__(sentence(text))

@@ -1,4 +1,4 @@
-"""The suffix table: a number that has a unit ends in it. `_per_` makes a ratio: um_per_px."""
+"""Units of numbers, named by the last part of a field's name; `_per_` makes a ratio, as in um_per_px."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SUFFIXES: dict[str, str] = {
 
 
 def unit_of(name: str) -> str:
-    """The unit that a field's name ends in, as a person reads it; "" for a count, an index or a pure ratio.
+    """The unit named by the end of a field's name, as it is printed; "" for a count, an index or a ratio without unit.
 
     >>> unit_of("stiffness_pn_per_um"), unit_of("drag_pn_s_per_um"), unit_of("number")
     ('pN/µm', 'pN s/µm', '')

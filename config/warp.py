@@ -1,4 +1,4 @@
-"""A plane map that is not quite affine: an affine one and a polynomial of low order, with labelled ends."""
+"""Maps of the plane between named units that are nearly affine: an affine map plus a polynomial of low order."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 
 
 class Map(Protocol):
-    """What every map of the plane is: `source` to `target`, and back."""
+    """A map of the plane from `source` to `target` units, with its inverse."""
 
     @property
     def source(self) -> str: ...
@@ -63,8 +63,8 @@ class Warp:
         straight = self.affine(points)
         if not self.terms:
             return straight
-        bent: Floats = straight + basis(self._scaled(points), self.order) @ np.asarray(self.terms)
-        return bent
+        warped: Floats = straight + basis(self._scaled(points), self.order) @ np.asarray(self.terms)
+        return warped
 
     def jacobian(self, points: Any) -> Floats:
         """[..., 2, 2] d target / d source."""
@@ -83,10 +83,10 @@ class Warp:
         return Unwarp(self) if self.terms else self.affine.inverse
 
     def after(self, first: Affine) -> Warp:
-        """self after a map that only scales, evenly, and shifts. ValueError for one that turns, or does not meet."""
+        """The map that applies `first`, then self. ValueError unless `first` is an even scale and a shift that fits."""
         (a, b), (c, d) = first.matrix
         if (b, c) != (0.0, 0.0) or a != d or a <= 0:
-            raise ValueError("only an even scale may come before a map with a polynomial")
+            raise ValueError("only an even scale and a shift can precede a map with a polynomial")
         centre = first.inverse(np.asarray(self.centre)).tolist()
         return Warp(self.affine @ first, (centre[0], centre[1]), self.radius / a, self.terms)
 
@@ -97,7 +97,7 @@ class Warp:
 
 @dataclass(frozen=True)
 class Unwarp:
-    """A Warp backwards, by Newton's method from the affine part's inverse."""
+    """The inverse of a Warp, by Newton's method from the inverse of its affine part."""
 
     warp: Warp
 
@@ -114,16 +114,16 @@ class Unwarp:
         return self.warp
 
     def __call__(self, points: Any) -> Floats:
-        """Points [..., 2] back; ValueError where the polynomial bends so much that there is no way back."""
-        wanted = np.asarray(points, np.float64)
-        found = self.warp.affine.inverse(wanted)
+        """Points [..., 2] in `source` to points in `target`. ValueError where the iteration does not converge."""
+        target = np.asarray(points, np.float64)
+        estimate = self.warp.affine.inverse(target)
         for _ in range(50):
-            left = self.warp(found) - wanted
-            step = np.linalg.solve(self.warp.jacobian(found), left[..., None])[..., 0]
-            found = found - step
+            left = self.warp(estimate) - target
+            step = np.linalg.solve(self.warp.jacobian(estimate), left[..., None])[..., 0]
+            estimate = estimate - step
             if np.abs(step).max(initial=0.0) < 1e-12 * max(self.warp.radius, 1.0):
-                return found
-        raise ValueError(f"the map from {self.warp.source} to {self.warp.target} can't be turned round there")
+                return estimate
+        raise ValueError(f"the map from {self.warp.source} to {self.warp.target} can't be inverted there")
 
 
 def powers(order: int) -> tuple[tuple[int, int], ...]:

@@ -1,27 +1,27 @@
-"""Text that came from outside, made fit to be shown: no control characters, and not too long. One place for all."""
+"""Foreign text made fit for display: without control characters and of bounded length."""
 
 from __future__ import annotations
 
 from typing import Any
 
-LONGEST_VALUE = 60  # characters of a value that a sentence quotes
+LONGEST_VALUE = 60  # characters of a value quoted in a message
 LONGEST_SENTENCE = 500
 CUT = " ... "
 
 
 def visible(text: str, keep: str = "\n") -> str:
-    """The text with every character that a terminal may obey written as its code; those in `keep` stay.
+    """The text with the code in place of each unprintable character except those in `keep`.
 
     >>> visible("red \\x1b[31m")
     'red \\\\x1b[31m'
     """
     if text.isascii() and text.isprintable():
         return text
-    return "".join(one if one in keep or _shown(one) else _code(one) for one in text)
+    return "".join(c if c in keep or c.isprintable() else _code(c) for c in text)
 
 
 def shortened(text: str, most: int) -> str:
-    """At most `most` characters: the middle of a longer text is left out.
+    """The text, with its middle left out if it is longer than `most` characters.
 
     >>> shortened("abcdefghijklmnop", 12)
     'abcd ... nop'
@@ -33,7 +33,7 @@ def shortened(text: str, most: int) -> str:
 
 
 def quoted(value: Any, most: int = LONGEST_VALUE) -> str:
-    """A found value as a sentence quotes it: in one line, visible, at most `most` characters long."""
+    """A value for a message: in one line, without control characters, at most `most` characters long."""
     if isinstance(value, bytes):
         value = value[: 4 * most].decode("utf-8", "backslashreplace")
     if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 4 * most:
@@ -43,20 +43,16 @@ def quoted(value: Any, most: int = LONGEST_VALUE) -> str:
 
 
 def sentence(text: str) -> str:
-    """What is wrong, as it may be printed: visible, and not longer than LONGEST_SENTENCE."""
+    """A message made safe to print: without control characters, at most LONGEST_SENTENCE characters long."""
     return shortened(visible(shortened(text, 4 * LONGEST_SENTENCE)), LONGEST_SENTENCE)
 
 
 def one_line(error: BaseException | str, most: int = 160) -> str:
-    """What a library said of an error, in one line."""
-    said = " ".join(f"{error}"[: 20 * most].split())
-    return quoted(said or type(error).__name__, most)
+    """The message of a library's error in one line, or its type if it has none."""
+    message = " ".join(f"{error}"[: 20 * most].split())
+    return quoted(message or type(error).__name__, most)
 
 
-def _shown(one: str) -> bool:
-    return one.isprintable()
-
-
-def _code(one: str) -> str:
-    number = ord(one)
+def _code(character: str) -> str:
+    number = ord(character)
     return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"

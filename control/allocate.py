@@ -19,33 +19,33 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class LightModel:
-    """The beam as the instrument believes it to be, and how it is shared.
+    """The beam model that the instrument uses, and how the beam is shared among spots.
 
-    `trap_kt` is the depth of a steered trap; `depth_kt_per_mw` that of a spot that has the whole beam.
+    `trap_kt` is the depth of a steered trap; `depth_kt_per_mw` that of a spot that is lit all the time.
     """
 
     waist_um: float
     depth_kt_per_mw: float
     kt_pn_um: float
-    power_mw: float  # the budget
+    power_mw: float  # available power
     trap_kt: float = 20.0
     dwell_s: float = 1e-4  # mean visit
     shortest_dwell_s: float = 2e-5
-    settle_s: float = 0.0  # dark time of a jump
+    settle_s: float = 0.0  # dark time of a jump between spots
     cycle_s: float = math.inf  # every spot is visited at least once in this time
-    efficiency: Callable[[Floats], Floats] | None = None  # of the light at places [M, 2], relative to the middle
+    efficiency: Callable[[Floats], Floats] | None = None  # relative light at positions [M, 2] um; 1 in the centre
 
     @property
     def stiffness_pn_per_um(self) -> float:
-        """Of a steered trap."""
+        """Stiffness of a steered trap."""
         return self.stiffness_of(self.trap_kt)
 
     def stiffness_of(self, depth_kt: float) -> float:
-        """pN/um in the middle of a spot of this depth."""
+        """Stiffness in pN/um at the centre of a spot of this depth."""
         return spot_stiffness(depth_kt * self.kt_pn_um, self.waist_um)
 
     def depth_kt(self, command: Command) -> Floats:
-        """[M] the depth of each spot of a command, on average over its cycle."""
+        """[M] mean depth of each spot over the cycle of a command."""
         number = len(command)
         cycle_s = command.dwell_s.sum() + (number * self.settle_s if number > 1 else 0.0)
         mean_mw = command.power_mw * command.dwell_s / max(cycle_s, self.shortest_dwell_s)
@@ -55,17 +55,17 @@ class LightModel:
 
     @property
     def largest_force_pn(self) -> float:
-        """Of a steered trap."""
+        """Largest force of a steered trap."""
         return spot_largest_force(self.trap_kt * self.kt_pn_um, self.waist_um)
 
 
 def allocate(light: LightModel, tracks: Tracks, wanted: Forces) -> tuple[Command, tuple[str, ...]]:
-    """One beam's spots for what a policy wants, and what was clipped.
+    """(the spots for the forces and rings of a policy, notes on what was clipped).
 
-    A force F becomes a trap at r + F/k, not further than waist/2 from where the particle was seen (physics brief 2.3 S,
-    2.2: beyond that a Gaussian spot pulls less). A ring becomes spots not further apart than one waist (2.5).
-    The spots share the beam: each is visited for a time in proportion to its mean power (2.6).
-    Only a particle that is seen and GOOD gets a trap, whatever the policy says.
+    A force F becomes a trap at r + F/k, not farther than waist/2 from the particle's position (physics brief 2.3 S,
+    2.2: a Gaussian spot pulls less beyond that). A ring becomes spots not farther apart than one waist (2.5). All spots
+    share the beam, each for a time in proportion to its mean power (2.6). Only GOOD particles that are in `tracks` get
+    a trap.
     """
     wanted = trusted(tracks, wanted)
     steered_um, clipped = _steer(light, tracks, wanted)
@@ -87,7 +87,7 @@ def allocate(light: LightModel, tracks: Tracks, wanted: Forces) -> tuple[Command
 
 
 def trusted(tracks: Tracks, wanted: Forces) -> Forces:
-    """Without the forces that are meant for particles which are new, lost, uncertain or unknown."""
+    """The forces without those on particles that are not GOOD in `tracks`."""
     good = tracks.particle[tracks.state == State.GOOD]
     keep = np.isin(wanted.particle, good)  # [N]
     if keep.all():
@@ -102,23 +102,23 @@ def trusted(tracks: Tracks, wanted: Forces) -> Forces:
 
 
 def _steer(light: LightModel, tracks: Tracks, wanted: Forces) -> tuple[Floats, str]:
-    """Trap positions [N, 2], and what was clipped."""
+    """(trap positions [N, 2], note on what was clipped)."""
     row = np.searchsorted(tracks.particle, wanted.particle)
     offset_um = wanted.force_pn / light.stiffness_pn_per_um  # [N, 2]
     length_um = np.hypot(offset_um[:, 0], offset_um[:, 1])
     reach_um = light.waist_um / 2.0
     over = length_um > reach_um * (1.0 + 1e-9)
     offset_um[over] *= (reach_um / length_um[over])[:, None]
-    said = ""
+    note = ""
     if over.any():
         largest_pn = float(np.hypot(*wanted.force_pn[over].T).max())
         number = int(np.count_nonzero(over))
-        said = f"{number} force{'s' * (number > 1)} clipped, the largest from {largest_pn:.3g} pN"
-    return tracks.position_um[row] + offset_um, said
+        note = f"{number} force{'s' * (number > 1)} clipped, the largest from {largest_pn:.3g} pN"
+    return tracks.position_um[row] + offset_um, note
 
 
 def _rings(waist_um: float, wanted: Forces) -> tuple[Floats, Floats, Ints]:
-    """The spots of all rings: positions [K, 2], mean depths kT [K], whose [K]."""
+    """(positions [K, 2], mean depths in kT [K], IDs [K]) of the spots of all rings."""
     if len(wanted.ring_kt) == 0:
         return np.empty((0, 2)), np.empty(0), np.empty(0, np.int64)
     circles = {float(radius): circle(float(radius), waist_um) for radius in np.unique(wanted.ring_radius_um)}
@@ -129,17 +129,17 @@ def _rings(waist_um: float, wanted: Forces) -> tuple[Floats, Floats, Ints]:
 
 
 def circle(radius_um: float, waist_um: float) -> Floats:
-    """Spots [n, 2] on a circle about the origin, not further apart than one waist: 1.5 % ripple (physics brief 2.5)."""
+    """Spots [n, 2] on a circle about the origin, at most one waist apart: 1.5 % ripple (physics brief 2.5)."""
     number = spots_on_ring(radius_um, waist_um)
     angle_rad = 2.0 * math.pi * np.arange(number) / number
     return radius_um * np.stack([np.cos(angle_rad), np.sin(angle_rad)], axis=1)
 
 
 def _share(light: LightModel, mean_mw: Floats) -> tuple[Floats, Floats]:
-    """(power while lit [M], dwell [M]) that give these mean powers over one cycle, jumps included.
+    """(power during the visit [M], dwell time [M]) for these mean powers over one cycle, jumps included.
 
-    A new command begins a new cycle. So that nobody gets a visit more than another in the time of one command, a whole
-    number of cycles fits in it: otherwise 16 spots of 0.11 ms, in commands of 10 ms, differ by 20 %.
+    A new command starts a new cycle. So that all spots get equally many visits during one command, an integer number
+    of cycles fits into it: otherwise 16 spots of 0.11 ms, in commands of 10 ms, differ by 20 %.
     """
     number = len(mean_mw)
     share = mean_mw / mean_mw.sum()

@@ -1,7 +1,7 @@
-"""THE PAGE: every value and every plug that two rooms share. Everything on it is frozen.
+"""All values and interfaces that two rooms share. All values are frozen.
 
 Lengths are in um, times in s, powers in mW, forces in pN, energies in kT; x runs right and y down, as in the image.
-A number without a unit at its end is a count, an index or a pure ratio.
+A number without a unit at the end of its name is a count, an index or a ratio.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
-STILL_LIT = "the laser could not be put out"  # every Fault after which light may be on has these words
+STILL_LIT = "the laser could not be put out"  # part of the text of every Fault after which light may be on
 
 
 class Fault(Exception):
-    """The world did not do its part (a device, a disk). One sentence, for the operator. The beam is dark after it.
+    """A device, a disk or another part of the computer failed. The text is one sentence; the beam is dark afterwards.
 
-    Its text is safe to print, whatever a device has answered. A long text is shortened; STILL_LIT is never left out.
+    The text is safe to print, whatever a device has sent. A long text is shortened, but keeps STILL_LIT.
     """
 
-    def __init__(self, said: str = "") -> None:
-        words = sentence(said)
-        super().__init__(sentence(f"{STILL_LIT}; {said}") if STILL_LIT in said and STILL_LIT not in words else words)
+    def __init__(self, text: str = "") -> None:
+        words = sentence(text)
+        super().__init__(sentence(f"{STILL_LIT}; {text}") if STILL_LIT in text and STILL_LIT not in words else words)
 
 
 class Ended(Exception):
@@ -39,20 +39,20 @@ class Ended(Exception):
 
 
 class State(IntEnum):
-    """How sure the tracker is of one identity. Only GOOD particles may get light."""
+    """How certain the tracker is of a particle's identity. Only GOOD particles may get light."""
 
     GOOD = 0
     NEW = 1
     UNCERTAIN = 2
-    UNSORTED = 3  # a classifier is there, and has not yet said what it is
+    UNSORTED = 3  # waits for the classifier's species
 
 
-ALARM = "alarm: "  # what a tracker's note begins with if it makes many identities uncertain at once
-UNKNOWN = -1  # the species of a particle that a classifier has not yet named
+ALARM = "alarm: "  # first word of a tracker's note if many identities are uncertain at once
+UNKNOWN = -1  # species of a particle that the classifier has not yet identified
 
 
 class Level(StrEnum):
-    """The interlock. Light leaves the instrument at ARMED, and, at probe power and to calibrate, at PROBING."""
+    """Level of the interlock. The beam can be lit in ARMED, and at probe power for a calibration in PROBING."""
 
     SAFE = "SAFE"
     PROBING = "PROBING"
@@ -62,23 +62,21 @@ class Level(StrEnum):
 
 class OrderKind(StrEnum):
     ARM = "ARM"
-    PROBE = "PROBE"  # arm to calibrate, at probe power: all that a rig whose map is not confirmed may do
+    PROBE = "PROBE"  # arm for a calibration, at probe power; the only light for a rig with an unconfirmed map
     STOP = "STOP"
     RESET = "RESET"
-    TRIP = "TRIP"  # a device's or the recorder's fault, found outside of the turn
+    TRIP = "TRIP"  # fault of a device or the recorder, found outside of the turn
     APPLY = "APPLY"  # a new machine, from this turn on
     MARK = "MARK"  # a remark of the operator
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What the instrument was told. `text` is what the journal keeps: a reason, a remark, or the settings of APPLY."""
+    """A command to the loop. The journal records `text`: a reason, a remark, or the settings of APPLY."""
 
     kind: OrderKind
     text: str = ""
-    machine: Any = field(
-        default=None, compare=False
-    )  # control.loop.Machine, with APPLY; rebuilt from `text` in a replay
+    machine: Any = field(default=None, compare=False)  # control.loop.Machine of APPLY; a replay rebuilds it from `text`
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +86,7 @@ class Frame:
     number: int  # the camera's own counter: a gap is a dropped frame
     time_s: float  # middle of the exposure
     image: NDArray[Any]
-    felt: Felt | None = field(default=None, compare=False)  # of a recording; a journal does not keep it
+    felt: Felt | None = field(default=None, compare=False)  # only in replays: light on the recorded particles
 
 
 def _floats(count: int = 0) -> Floats:
@@ -97,10 +95,10 @@ def _floats(count: int = 0) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class Tracks:
-    """Who was seen where in one frame; rows are in order of rising `particle`. Lost ones have no row."""
+    """The particles detected in one frame, by rising `particle`. Lost particles have no row."""
 
     time_s: float
-    particle: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # [N] identity, never used again in a run
+    particle: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # [N] ID, used once in a run
     position_um: Floats = field(default_factory=lambda: np.empty((0, 2)))  # [N, 2] x, y
     state: NDArray[np.uint8] = field(default_factory=lambda: np.empty(0, np.uint8))  # [N] State
     species: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # [N]
@@ -112,8 +110,8 @@ class Tracks:
     signal: Floats = field(default_factory=_floats)
     raw_mass: Floats = field(default_factory=_floats)
     ep_px: Floats = field(default_factory=_floats)
-    species_age: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # [N] frames since its image was read; -1
-    lost: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # remembered, not seen in this frame
+    species_age: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # [N] age in frames; -1: none
+    lost: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # IDs, not detected in this frame
     notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -122,45 +120,45 @@ class Tracks:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """Where some particles are thought to be by the middle of a frame's exposure: those that light has moved."""
+    """Predicted positions, at the middle of a frame's exposure, of the particles that light has moved."""
 
     particle: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # [N] rising
     position_um: Floats = field(default_factory=lambda: np.empty((0, 2)))  # [N, 2]
 
 
-NOBODY = Expected()
+NOBODY = Expected()  # no predictions
 
 
 @dataclass(frozen=True, slots=True)
 class Forces:
-    """What a policy wants: forces on particles (steered traps), rings of light (painted landscape), or both.
+    """The result of a policy: forces on particles (steered traps), rings of light (painted landscape), or both.
 
-    A ring of radius 0 is a spot. `ring_kt` is the depth its light would have if it were all in one spot.
+    A ring of radius 0 is a spot. `ring_kt` is the trap depth if all light of the ring were in one spot.
     """
 
-    particle: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # [N] whom the force is meant for
+    particle: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # [N] IDs
     force_pn: Floats = field(default_factory=lambda: np.empty((0, 2)))  # [N, 2]
-    delay_s: Floats = field(default_factory=lambda: np.empty(0))  # [N] mean age of the centres used; nan: newest seen
-    carried: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, np.bool_))  # [N] being brought back
-    ring_particle: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # [M] whose past it surrounds, or -1
+    delay_s: Floats = field(default_factory=lambda: np.empty(0))  # [N] mean age of the positions used; nan: the newest
+    carried: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, np.bool_))  # [N] moved by the instrument
+    ring_particle: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # [M] ID at whose past place it is; -1
     ring_um: Floats = field(default_factory=lambda: np.empty((0, 2)))  # [M, 2] centres
     ring_radius_um: Floats = field(default_factory=lambda: np.empty(0))  # [M]
     ring_kt: Floats = field(default_factory=lambda: np.empty(0))  # [M]
-    ring_delay_s: Floats = field(default_factory=lambda: np.empty(0))  # [M] mean age of the centres; nan: newest seen
-    withheld: tuple[tuple[int, str], ...] = ()  # (particle, why it gets no light)
-    notes: tuple[str, ...] = ()  # what began or ended in this turn
+    ring_delay_s: Floats = field(default_factory=lambda: np.empty(0))  # [M] mean age of the positions used; nan: newest
+    withheld: tuple[tuple[int, str], ...] = ()  # (particle, reason why it gets no light)
+    notes: tuple[str, ...] = ()  # events that began or ended in this turn
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """Spots that one beam visits in turn, over and over, until the next command. No spots is a dark beam."""
+    """Spots that one beam visits in turn, repeatedly, until the next command. Without spots the beam is dark."""
 
     position_um: Floats = field(default_factory=lambda: np.empty((0, 2)))  # [M, 2]
-    power_mw: Floats = field(default_factory=lambda: np.empty(0))  # [M] while the beam is on the spot
-    dwell_s: Floats = field(default_factory=lambda: np.empty(0))  # [M] a visit
-    particle: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # [M] for whom, or -1
-    reason: str = ""  # why it is dark; empty where light is allowed
-    effect_s: float = float("nan")  # when it acts on the sample; known of a command that was sent
+    power_mw: Floats = field(default_factory=lambda: np.empty(0))  # [M] during the visit
+    dwell_s: Floats = field(default_factory=lambda: np.empty(0))  # [M] duration of one visit
+    particle: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # [M] ID in the spot; -1: none
+    reason: str = ""  # why the beam is dark; empty if it may be lit
+    effect_s: float = float("nan")  # time at which it acts on the sample; nan: not sent
     may_be_lit: bool = False  # the laser did not confirm that it is off
 
     def __len__(self) -> int:
@@ -169,18 +167,18 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Felt:
-    """The light that recorded particles felt after a frame.
+    """The light on the recorded particles after a frame.
 
-    `command` has the recorded identities, and in `effect_s` when it was planned to act.
+    `command` has the IDs of the recording; its `effect_s` is the planned one.
     """
 
     command: Command
-    particle: Ints  # [N] rising: the particles of the recorded frame
-    position_um: Floats  # [N, 2] where
+    particle: Ints  # [N] rising: IDs in the recorded frame
+    position_um: Floats  # [N, 2] their positions
 
 
 def dark(reason: str) -> Command:
-    """The dark command, and why."""
+    """A command without spots, with its reason."""
     return Command(reason=reason)
 
 
@@ -189,9 +187,9 @@ DARK = dark("dark")
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a policy may know. `effect_s`: when its answer acts; `hold_s`: for how long.
+    """The input of a policy. Its result acts from `effect_s` on, for `hold_s`.
 
-    `allowed` is the command of the turn before, as the interlock let it through, and when it was planned to act.
+    `allowed` is the command of the turn before, after the interlock, with its planned `effect_s`.
     """
 
     tracks: Tracks
@@ -203,10 +201,10 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One turn of the loop. wanted, allowed and sent stand side by side: clipping is never silent."""
+    """One turn of the loop. `wanted`, `allowed` and `sent` are three fields, so that clipping is visible."""
 
     number: int
-    frame: Frame | None  # None: the camera was silent
+    frame: Frame | None  # None: no frame within the camera's timeout
     now_s: float
     orders: tuple[Order, ...]
     tracks: Tracks
@@ -214,16 +212,16 @@ class Turn:
     allowed: Command
     sent: Command
     level: Level
-    reason: str  # why the level is what it is
+    reason: str  # reason for the level
     effect_s: float  # when the command was expected to act
-    withheld: tuple[tuple[int, str], ...] = ()  # (particle, why it got no light)
-    notes: tuple[str, ...] = ()  # what was clipped, carried, lost, merged
-    sent_s: float = float("nan")  # when beam.send had returned
-    dropped: int = 0  # frames that the loop did not see, since the start
+    withheld: tuple[tuple[int, str], ...] = ()  # (particle, reason why it got no light)
+    notes: tuple[str, ...] = ()  # what was clipped, carried, lost or merged
+    sent_s: float = float("nan")  # time at which beam.send returned
+    dropped: int = 0  # frames since the start that the loop did not process
 
     @property
     def alarm(self) -> str:
-        """What makes many identities uncertain at once in this turn; "" where nothing does."""
+        """The reason why many identities are uncertain at once in this turn; empty: there is none."""
         return next((note.removeprefix(ALARM) for note in self.tracks.notes if note.startswith(ALARM)), "")
 
 
@@ -235,7 +233,7 @@ class Clock(Protocol):
 
 class Camera(Protocol):
     def read(self) -> Frame | None:
-        """The newest frame not yet seen; None if the camera was silent for too long. Raises Ended, Fault."""
+        """The newest frame not yet read; None if none came within the timeout. Raises Ended, Fault."""
         ...
 
     def close(self) -> None: ...
@@ -243,21 +241,21 @@ class Camera(Protocol):
 
 class Beam(Protocol):
     def send(self, command: Command) -> Command:
-        """Steer, and answer what was done. Raises Fault, after which the beam is dark."""
+        """Steer, and return the command as executed. Raises Fault, after which the beam is dark."""
         ...
 
     def dark(self, reason: str) -> Command:
-        """Dark now. Never raises."""
+        """Switch the beam off at once. Never raises."""
         ...
 
     def close(self) -> None:
-        """Dark, and let the devices go."""
+        """Switch the beam off and close the devices."""
         ...
 
 
 class Recorder(Protocol):
     def write(self, turn: Turn) -> None:
-        """Keep the turn. Raises Fault if it can't: no record, no beam."""
+        """Record the turn. Raises Fault if that fails: no record, no beam."""
         ...
 
     def close(self) -> None: ...
@@ -265,11 +263,11 @@ class Recorder(Protocol):
 
 @runtime_checkable
 class InFlightRecorder(Recorder, Protocol):
-    """A Recorder whose record may begin while the loop turns."""
+    """A Recorder that can start while the loop runs."""
 
     def begin(self, memory: Any) -> None:
-        """The memory (control.loop.Memory) that the record's first turn begins from. Called before that turn is
-        written, in the loop's thread: it must be quick."""
+        """Store the memory (control.loop.LoopMemory) before the record's first turn. Called in the loop's thread
+        before that turn is written; must return quickly."""
         ...
 
 
@@ -278,7 +276,7 @@ class CrashRecorder(Recorder, Protocol):
     """A Recorder whose record states whether the program ended cleanly."""
 
     def leave_unfinished(self) -> None:
-        """The program failed: `close` keeps what was written, and does not mark the record as ended cleanly."""
+        """Mark the record as not ended cleanly, because the program failed; what was written is kept."""
         ...
 
 
@@ -291,7 +289,7 @@ class Tracker(Protocol):
 
 
 class Policy(Protocol):
-    """A law: programmed or learned. `longest_delay_s` says how much history it needs."""
+    """A law, programmed or learned. `longest_delay_s` is the length of the history it needs."""
 
     @property
     def longest_delay_s(self) -> float: ...
@@ -302,7 +300,7 @@ class Policy(Protocol):
 
 
 class Classifier(Protocol):
-    """Names the species of particles from their image patches, `patch_px` wide and high."""
+    """Classifies the species of particles from image patches of `patch_px` x `patch_px`."""
 
     @property
     def patch_px(self) -> int: ...
@@ -312,6 +310,8 @@ class Classifier(Protocol):
     def step(
         self, memory: Any, particle: Ints, patches: NDArray[Any], whole: NDArray[np.bool_]
     ) -> tuple[Any, Ints, Ints]:
-        """Of particles [N], patches [N, size, size] and whether each lies within the image: species, UNKNOWN where it
-        can't yet be told, and how many frames ago each was looked at, -1 for never."""
+        """(new memory, species [N], age [N]) of particles [N] from patches [N, size, size].
+
+        `whole` [N]: the patch lies within the image. The species is UNKNOWN before it can be determined; the age is
+        the number of frames since the last classification, -1 for never."""
         ...

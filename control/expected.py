@@ -1,8 +1,8 @@
-"""Where the light has brought the particles that it holds: what the tracker is told before it looks at a frame.
+"""Predicted positions of the particles in traps, for the tracker.
 
 A trap acts from `effect_s` on and until the next command acts. It pulls its particle at the rate kappa = k / gamma,
-which falls off from the trap's middle as exp(-2 rho^2 / waist^2) (physics brief 2.2). Only who has a spot of its own
-is held: of a ring of spots there is no one place that its particle goes to.
+which falls off from the trap's centre as exp(-2 rho^2 / waist^2) (physics brief 2.2). Only particles with one spot
+of their own are predicted: a ring of spots has no single equilibrium position.
 """
 
 from __future__ import annotations
@@ -24,60 +24,59 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Whom one command's traps hold."""
+    """The particles in the traps of one command."""
 
-    effect_s: float  # from then on
+    effect_s: float  # start of the command
     waist_um: float
     particle: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # [N] rising
     trap_um: Floats = field(default_factory=lambda: np.empty((0, 2)))  # [N, 2]
-    rate_hz: Floats = field(default_factory=lambda: np.empty(0))  # [N] kappa in the trap's middle
+    rate_hz: Floats = field(default_factory=lambda: np.empty(0))  # [N] kappa at the trap's centre
 
     @classmethod
     def of(cls, command: Command, effect_s: float, light: LightModel, plant: Plant) -> Hold:
-        """The particles that have one spot each."""
-        who, row, spots = np.unique(command.particle, return_index=True, return_counts=True)
-        row = row[(spots == 1) & (who >= 0)]
+        """The hold of a command: particles that have exactly one spot."""
+        ids, row, spots = np.unique(command.particle, return_index=True, return_counts=True)
+        row = row[(spots == 1) & (ids >= 0)]
         depth_kt = light.depth_kt(command)[row]
         kappa_hz = plant.rate_hz(light.stiffness_of(1.0)) * depth_kt
         return cls(effect_s, light.waist_um, command.particle[row], command.position_um[row], kappa_hz)
 
     def pull(self, particle: Ints, position_um: Floats, lasting_s: float) -> tuple[Floats, NDArray[np.bool_]]:
-        """(where `particle` [N] are so much later [N, 2], who of them was held [N])."""
+        """(positions [N, 2] of `particle` [N] after `lasting_s`, [N] True where a trap holds the particle)."""
         if len(self.particle) == 0 or len(particle) == 0:
             return position_um, np.zeros(len(particle), np.bool_)
         row = np.minimum(np.searchsorted(self.particle, particle), len(self.particle) - 1)
         held = self.particle[row] == particle
         offset_um = position_um - self.trap_um[row]
         reach = 2.0 * (offset_um**2).sum(axis=1) / self.waist_um**2  # [N]
-        half = np.exp(
-            -0.5 * lasting_s * self.rate_hz[row] * np.exp(-reach)
-        )  # of the offset is left in the middle of it
+        # share of the offset that is left after half the time
+        half = np.exp(-0.5 * lasting_s * self.rate_hz[row] * np.exp(-reach))
         left = np.where(held, np.exp(-lasting_s * self.rate_hz[row] * np.exp(-reach * half**2)), 1.0)
         return position_um - (1.0 - left)[:, None] * offset_um, held
 
 
 @dataclass(frozen=True, slots=True)
 class Whereabouts:
-    """Where everyone is who may be seen again, as far as is known, at `time_s`."""
+    """Predicted positions, at `time_s`, of the particles that may be detected again."""
 
     time_s: float = float("nan")
     particle: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # [N] rising
     position_um: Floats = field(default_factory=lambda: np.empty((0, 2)))  # [N, 2]
-    moved: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, np.bool_))  # [N] by light, since it was seen
+    moved: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, np.bool_))  # [N] by light since detected
 
     def at(self, time_s: float, holds: tuple[Hold, ...]) -> Whereabouts:
-        """So much later, under these holds, each until the next one."""
+        """The positions at a later `time_s`, under these holds, each of which lasts until the next one."""
         position_um, moved = self.position_um, self.moved
         ends_s = [*(hold.effect_s for hold in holds[1:]), time_s]
-        for hold, end_s in zip(holds, ends_s, strict=False):  # without holds there is one end too many
+        for hold, end_s in zip(holds, ends_s, strict=False):  # without holds, one end is left over
             lasting_s = min(end_s, time_s) - max(hold.effect_s, self.time_s)
             if lasting_s > 0:
                 position_um, held = hold.pull(self.particle, position_um, lasting_s)
                 moved = moved | held
         return Whereabouts(time_s, self.particle, position_um, moved)
 
-    def seen(self, tracks: Tracks) -> Whereabouts:
-        """Those in `tracks` are where they were seen; the lost ones are where they were thought to be."""
+    def updated(self, tracks: Tracks) -> Whereabouts:
+        """The positions after a frame: those in `tracks`, and the predicted ones of lost particles."""
         if len(tracks.lost) == 0:
             return Whereabouts(tracks.time_s, tracks.particle, tracks.position_um, np.zeros(len(tracks), np.bool_))
         still = np.isin(self.particle, tracks.lost)
@@ -92,30 +91,30 @@ class Whereabouts:
 
     @property
     def expected(self) -> Expected:
-        """Whom the light has moved, and where to."""
+        """The predictions for particles that light has moved."""
         return Expected(self.particle[self.moved], self.position_um[self.moved])
 
 
 def felt_by(felt: Felt, tracks: Tracks, within_um: float) -> Command:
-    """The recorded command, its spots for those in `tracks` who are where those were for whom they were recorded.
+    """The recorded command, with its spots assigned to the particles in `tracks` at the recorded positions.
 
-    A spot is for particle -1 where that was recorded, and where no particle is within `within_um`.
+    A spot gets ID -1 if it was recorded with -1, or if no particle is within `within_um`.
     """
     command = felt.command
     if len(felt.particle) == 0 or len(tracks) == 0:
         return replace(command, particle=np.full(len(command), -1))
     row = np.minimum(np.searchsorted(felt.particle, command.particle), len(felt.particle) - 1)
-    known = felt.particle[row] == command.particle  # [M]
-    known &= np.isfinite(felt.position_um[row]).all(axis=1)  # a record may come from anywhere
-    place_um = np.where(known[:, None], felt.position_um[row], 0.0)
-    seen = np.isfinite(tracks.position_um).all(axis=1)  # of a record: its tracks may be played
-    distance_um, nearest = cKDTree(tracks.position_um[seen]).query(place_um)
-    who = np.append(tracks.particle[seen], -1)  # last: no particle there, or the distance is not a number
-    return replace(command, particle=np.where(known & (distance_um <= within_um), who[nearest], -1))
+    has_place = felt.particle[row] == command.particle  # [M]
+    has_place &= np.isfinite(felt.position_um[row]).all(axis=1)  # records may contain any values
+    place_um = np.where(has_place[:, None], felt.position_um[row], 0.0)
+    finite = np.isfinite(tracks.position_um).all(axis=1)  # tracks may come from a record
+    distance_um, nearest = cKDTree(tracks.position_um[finite]).query(place_um)
+    ids = np.append(tracks.particle[finite], -1)  # last: no particle within reach
+    return replace(command, particle=np.where(has_place & (distance_um <= within_um), ids[nearest], -1))
 
 
 def still_acting(holds: tuple[Hold, ...], newest: Hold, since_s: float) -> tuple[Hold, ...]:
-    """These and the newest, without those that had ended by since_s. Darkness after darkness is one."""
+    """The holds and the newest one, without those that ended by `since_s`. Successive empty holds are merged."""
     if holds and len(holds[-1].particle) == len(newest.particle) == 0:
         newest, holds = holds[-1], holds[:-1]
-    return (*(one for one, after in pairwise((*holds, newest)) if not after.effect_s <= since_s), newest)
+    return (*(hold for hold, after in pairwise((*holds, newest)) if not after.effect_s <= since_s), newest)

@@ -1,7 +1,7 @@
-"""SAFE -> ARMED -> TRIPPED, latched, with a reason; PROBING is ARMED for a calibration only. Doubt is dark.
+"""The latched interlock SAFE -> ARMED -> TRIPPED, with reasons; PROBING is for calibrations. In doubt it is dark.
 
-STOP darkens and never clears a trip; only RESET, then ARM, leaves it. From PROBING the way to ARMED leads over STOP.
-A fault has the last word in its turn: no order of the same turn clears it, in whatever sequence they arrived.
+STOP darkens and never clears a trip; only RESET, then ARM, does. From PROBING, ARMED is reached through STOP only.
+A fault takes effect after all orders of the same turn, in whatever sequence they arrived: none of them clears it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from control.contract import Level, Order, OrderKind
 
 SAFE, PROBING, ARMED, TRIPPED = Level.SAFE, Level.PROBING, Level.ARMED, Level.TRIPPED
-LIT = (PROBING, ARMED)  # where light leaves the instrument
+LIT = (PROBING, ARMED)  # levels at which the beam may be lit
 
 AFTER: dict[tuple[Level, OrderKind], Level] = {
     (SAFE, OrderKind.ARM): ARMED,
@@ -43,7 +43,7 @@ SAYS = {
     OrderKind.RESET: "reset by the operator",
     OrderKind.TRIP: "tripped",
 }
-NEEDS = {ARMED: OrderKind.ARM, PROBING: OrderKind.PROBE}  # the order that a level stands for
+NEEDS = {ARMED: OrderKind.ARM, PROBING: OrderKind.PROBE}  # the order that gives each lit level
 
 
 def interlock(
@@ -53,17 +53,17 @@ def interlock(
     doubts: Iterable[str],
     refused: Mapping[OrderKind, str] | None = None,
 ) -> tuple[Level, str]:
-    """The level after these orders and then these doubts; and why it is what it is.
+    """(level after the orders and then the doubts of this turn, reason for it).
 
-    Orders act in their sequence, but TRIP after all others: a RESET clears the faults of earlier turns only. Of several
-    faults the first one is the reason; the others stand in the turn's orders. A doubt trips an instrument that gives
-    light. In SAFE the beam is dark already, so that a doubt changes nothing there.
+    Orders act in sequence, but TRIP after all others: a RESET clears the faults of earlier turns only. Of several
+    faults the first is the reason; the others are in the turn's orders. A doubt trips a lit level. In SAFE the beam is
+    dark, and a doubt changes nothing.
 
     Args:
         level, reason: before.
         orders, doubts: of this turn.
-        refused: orders that this machine may not be given, and why. They leave SAFE as it is and say why; a level
-            that stands for a refused order (a machine may have come by APPLY) is a doubt.
+        refused: orders that this machine refuses, each with its reason. They leave SAFE as it is, with that reason. A
+            lit level that needs a refused order (after an APPLY) is a doubt.
     """
     refused = refused or {}
     for order in sorted(orders, key=lambda order: order.kind is OrderKind.TRIP):

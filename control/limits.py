@@ -1,4 +1,4 @@
-"""What one command may ask for. The last word of control/; the guard in drivers/ has the very last."""
+"""Limits on one command: the last check in control/. The guard in drivers/ checks again."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from control.contract import Command
 
 @dataclass(frozen=True)
 class Limits:
-    """The field that the beam may visit, and the laser power it may carry."""
+    """The field that the beam may visit, and its largest power."""
 
     low_um: tuple[float, float]
     high_um: tuple[float, float]
     power_mw: float
 
     def clip(self, command: Command) -> tuple[Command, tuple[str, ...]]:
-        """The part of the command that is allowed, and what was taken from it."""
+        """(the allowed part of the command, notes on what was removed or clipped)."""
         notes: list[str] = []
         inside = ((command.position_um >= self.low_um) & (command.position_um <= self.high_um)).all(axis=1)  # [M]
         if not inside.all():
@@ -37,12 +37,12 @@ class Limits:
 
 
 def doubts_about(command: Command) -> tuple[str, ...]:
-    """What in a command puts the beam in doubt: numbers that are not finite, or negative."""
-    found = []
+    """Doubts about a command: values that are not finite, negative powers, dwell times that are not positive."""
+    doubts = []
     if not (np.isfinite(command.position_um).all() and np.isfinite(command.power_mw).all()):
-        found.append("a spot's position or power is not finite")
+        doubts.append("a spot's position or power is not finite")
     if not np.isfinite(command.dwell_s).all() or (command.dwell_s <= 0).any():
-        found.append("a spot's dwell is not a positive time")
+        doubts.append("a spot's dwell is not a positive time")
     if (command.power_mw < 0).any():
-        found.append("a spot's power is negative")
-    return tuple(found)
+        doubts.append("a spot's power is negative")
+    return tuple(doubts)

@@ -1,4 +1,4 @@
-"""One turn of the loop, and the loop. What the instrument does depends on what it saw and what it was told."""
+"""One turn of the loop as a pure function, and the loop that repeats it until the camera ends."""
 
 from __future__ import annotations
 
@@ -49,21 +49,21 @@ class Machine:
     policy: Policy
     light: LightModel
     limits: Limits
-    latency_s: float  # from the beginning of a turn to when its command acts
+    latency_s: float  # from the beginning of a turn until its command acts
     hold_s: float  # one frame period: how long a command acts
-    stale_s: float  # a frame older than this puts the beam in doubt
-    species: tuple[int, ...] = ()  # of the particles by identity, as the operator named them; the others: the tracker's
-    confirmed: bool = True  # whether the map from camera to deflector is; ARM is refused where it is not
-    probe_mw: float | None = None  # the most a spot gets in PROBING; None: this is no calibration, PROBE is refused
-    plant: Plant | None = None  # how particles follow their traps; None: the tracker is told nothing of the light
-    recorded_light: bool = False  # particles follow the light that their frames say they felt, not that of this machine
+    stale_s: float  # maximum age of a frame before the beam trips
+    species: tuple[int, ...] = ()  # of particles 0, 1, 2, ..., set by the operator; others: as tracked
+    confirmed: bool = True  # whether the map from camera to deflector is confirmed; if not, ARM is refused
+    probe_mw: float | None = None  # largest power of a spot in PROBING; None: no calibration, PROBE is refused
+    plant: Plant | None = None  # how particles follow traps; None: the tracker gets no predictions
+    recorded_light: bool = False  # replay: predictions use the recorded light, not this machine's
 
     def start(self) -> LoopMemory:
         return LoopMemory(self.tracker.start(), self.policy.start(), History(self.depth_s))
 
     @property
     def refused(self) -> dict[OrderKind, str]:
-        """The orders that this machine does not obey, and why."""
+        """The orders that this machine refuses, each with its reason."""
         map_refused = {} if self.confirmed else {OrderKind.ARM: UNCONFIRMED}
         return map_refused if self.probe_mw is not None else {**map_refused, OrderKind.PROBE: NO_CALIBRATION}
 
@@ -73,53 +73,53 @@ class Machine:
         return OrderKind.PROBE if self.probe_mw is not None and not self.confirmed else OrderKind.ARM
 
     def permitted(self, level: Level, command: Command) -> tuple[Command, tuple[str, ...]]:
-        """What a level lets through of a command, and what was taken from it."""
+        """The part of a command that is allowed at this level, and notes on what was clipped."""
         if level is Level.PROBING and self.probe_mw is not None:
             return replace(self.limits, power_mw=min(self.probe_mw, self.limits.power_mw)).clip(command)
         return command, ()
 
     @property
     def depth_s(self) -> float:
-        """How far back the history reaches."""
+        """Duration of the history."""
         return self.policy.longest_delay_s + 10.0 * self.hold_s
 
 
 @dataclass(frozen=True)
 class LoopMemory:
-    """What one turn leaves for the next."""
+    """State of the loop between two turns."""
 
     tracker: Any
     policy: Any
     history: History
     whereabouts: Whereabouts = Whereabouts()
-    holds: tuple[Hold, ...] = ()  # the light that has acted since, or will
+    holds: tuple[Hold, ...] = ()  # light that has acted since the newest frame, or will act
     level: Level = Level.SAFE
     reason: str = "not yet armed"
     number: int = 0
     last_frame: int = -1
     dropped: int = 0
-    allowed: Command = DARK  # the newest command, and when it was planned to act
+    allowed: Command = DARK  # newest command, with its planned effect_s
 
 
 def ignored(memory: LoopMemory) -> None:
-    """No recorder is ever exchanged."""
+    """Do nothing: no recorder is exchanged."""
 
 
 def turn(
     machine: Machine, memory: LoopMemory, frame: Frame | None, now_s: float, orders: tuple[Order, ...]
 ) -> tuple[LoopMemory, Turn]:
-    """A frame becomes a command. Pure: same arguments, same answer."""
+    """One turn: from a frame to a command. A pure function."""
     before = memory
-    unseen: tuple[str, ...] = ()
+    tracking_doubts: tuple[str, ...] = ()
     try:
         memory, tracks = look(machine, memory, frame, now_s)
     except Fault as fault:
-        tracks, unseen = Tracks(now_s), (f"tracking: {fault}",)
+        tracks, tracking_doubts = Tracks(now_s), (f"tracking: {fault}",)
     seen = Seen(tracks, memory.history, now_s + machine.latency_s, machine.hold_s, memory.allowed)
     policy, wanted = machine.policy.step(memory.policy, seen)
     command, clipped = allocate(machine.light, tracks, wanted)
     command, limited = machine.limits.clip(command)
-    doubts = (*unseen, *stale(machine, before, frame, now_s), *not_finite(wanted), *doubts_about(command))
+    doubts = (*tracking_doubts, *stale(machine, before, frame, now_s), *not_finite(wanted), *doubts_about(command))
     level, reason = interlock(memory.level, memory.reason, orders, doubts, machine.refused)
     command, probed = machine.permitted(level, command)
     allowed = command if level in LIT else dark(reason)
@@ -146,13 +146,13 @@ def run(
     watch: Callable[[Turn], None],
     before: Callable[[LoopMemory], None] = ignored,
 ) -> None:
-    """Turn after turn until the camera has no more frames. However it ends, the beam is dark.
+    """Repeat turns until the camera has no more frames. However the loop ends, the beam is dark afterwards.
 
     Args:
-        told: the orders of a turn; asked once a turn.
-        watch: called with each turn, when it was sent and recorded.
-        before: called with the memory that a turn begins from, between `told` and the first of its orders being
-            obeyed: here a recorder may be exchanged, and the new one keeps this turn with all of its orders.
+        told: returns the orders of a turn; called once per turn.
+        watch: called with each turn after it was sent and recorded.
+        before: called with the memory at the start of each turn, after `told` and before its orders act. Here a
+            recorder may be exchanged; the new one records this turn with all of its orders.
     """
     memory = machine.start()
     faults: tuple[Order, ...] = ()
@@ -166,14 +166,14 @@ def run(
             done, faults = act(beam, clock, recorder, done)
             watch(done)
     except Ended:
-        if faults and memory.level is not Level.TRIPPED:  # of the last turn: there is no turn after it to trip
+        if faults and memory.level is not Level.TRIPPED:  # faults of the last turn, which no later turn can act on
             raise Fault("; ".join(order.text for order in faults)) from None
     finally:
         beam.dark("the run is over")
 
 
 def wait(camera: Camera) -> tuple[Frame | None, tuple[Order, ...]]:
-    """The next frame; a camera that fails is a silent one, and a trip."""
+    """The next frame. A Fault of the camera becomes a missing frame and an order to trip."""
     try:
         return camera.read(), ()
     except Fault as fault:
@@ -181,7 +181,7 @@ def wait(camera: Camera) -> tuple[Frame | None, tuple[Order, ...]]:
 
 
 def act(beam: Beam, clock: Clock, recorder: Recorder, done: Turn) -> tuple[Turn, tuple[Order, ...]]:
-    """Steer, then record. What fails darkens the beam at once and trips the next turn."""
+    """Send the command, then record the turn. A Fault of either darkens the beam at once and trips the next turn."""
     faults: tuple[Order, ...] = ()
     try:
         sent = beam.send(done.allowed)
@@ -198,7 +198,7 @@ def act(beam: Beam, clock: Clock, recorder: Recorder, done: Turn) -> tuple[Turn,
 
 
 def applied(machine: Machine, memory: LoopMemory, orders: Iterable[Order]) -> tuple[Machine, LoopMemory]:
-    """With the machine that an APPLY brings, between two turns. Identities and history stay; the law begins anew."""
+    """Machine and memory after APPLY orders. Identities and history stay; the memory of the policy is new."""
     for order in orders:
         if order.kind is OrderKind.APPLY and order.machine is not None:
             machine = order.machine
@@ -208,32 +208,32 @@ def applied(machine: Machine, memory: LoopMemory, orders: Iterable[Order]) -> tu
 
 
 def look(machine: Machine, memory: LoopMemory, frame: Frame | None, now_s: float) -> tuple[LoopMemory, Tracks]:
-    """Track, and remember where everyone was and how many frames were never seen. Raises Fault as the tracker does."""
+    """Track the frame; update history, positions and the count of dropped frames. Raises Fault as the tracker does."""
     if frame is None or out_of_order(memory, frame):
         return memory, Tracks(now_s)
-    there = memory.whereabouts.at(frame.time_s, memory.holds)
-    tracker, tracks = machine.tracker.step(memory.tracker, frame, there.expected)
+    whereabouts = memory.whereabouts.at(frame.time_s, memory.holds)
+    tracker, tracks = machine.tracker.step(memory.tracker, frame, whereabouts.expected)
     tracks = named(machine.species, tracks)
     uncertain = tracks.particle[tracks.state == State.UNCERTAIN]
     history = memory.history.push(Sighting(tracks.time_s, tracks.particle, tracks.position_um), uncertain)
     missed = max(frame.number - memory.last_frame - 1, 0) if memory.last_frame >= 0 else 0
     dropped = memory.dropped + missed
-    there = there.seen(tracks) if machine.plant is not None else memory.whereabouts
-    memory = replace(memory, tracker=tracker, history=history, whereabouts=there)
+    whereabouts = whereabouts.updated(tracks) if machine.plant is not None else memory.whereabouts
+    memory = replace(memory, tracker=tracker, history=history, whereabouts=whereabouts)
     return replace(memory, last_frame=frame.number, dropped=dropped), tracks
 
 
 def felt(machine: Machine, frame: Frame | None, tracks: Tracks) -> Command:
-    """What the particles of a recorded frame felt from then on. Where the camera was silent it was dark."""
+    """The recorded light on the particles of a recorded frame. It was dark where the camera gave no frame."""
     if frame is None or frame.felt is None:
         return DARK
     return felt_by(frame.felt, tracks, machine.light.waist_um)
 
 
 def held(machine: Machine, memory: LoopMemory, acting: Command, effect_s: float) -> tuple[Hold, ...]:
-    """The light that acts after the newest frame, with that of this turn, which acts from `effect_s` on.
+    """The holds that act after the newest frame, including that of this turn, which acts from `effect_s` on.
 
-    A recorded command acts from when it was planned to act then.
+    A recorded command acts from its planned time.
     """
     if machine.plant is None:
         return ()
@@ -243,22 +243,23 @@ def held(machine: Machine, memory: LoopMemory, acting: Command, effect_s: float)
 
 
 def named(species: tuple[int, ...], tracks: Tracks) -> Tracks:
-    """With the species that the operator gave to particles 0, 1, 2, ..."""
+    """Tracks with the operator's species of particles 0, 1, 2, ...; these need no classifier."""
     if not species:
         return tracks
-    told = tracks.particle < len(species)  # [N]
+    is_given = tracks.particle < len(species)  # [N]
     given = np.asarray(species)[np.minimum(tracks.particle, len(species) - 1)]
-    state = np.where(told & (tracks.state == State.UNSORTED), np.uint8(State.GOOD), tracks.state)
-    return replace(tracks, species=np.where(told, given, tracks.species), state=state)
+    state = np.where(is_given & (tracks.state == State.UNSORTED), np.uint8(State.GOOD), tracks.state)
+    return replace(tracks, species=np.where(is_given, given, tracks.species), state=state)
 
 
 def out_of_order(memory: LoopMemory, frame: Frame) -> bool:
+    """Whether the frame is not newer than the newest one in the history."""
     sightings = memory.history.sightings
     return bool(sightings) and frame.time_s <= sightings[-1].time_s
 
 
 def stale(machine: Machine, memory: LoopMemory, frame: Frame | None, now_s: float) -> tuple[str, ...]:
-    """A beam steered by an old picture is in doubt."""
+    """Doubts about the frame: missing, out of order or too old."""
     if frame is None:
         return ("the camera is silent",)
     if out_of_order(memory, frame):
@@ -270,7 +271,7 @@ def stale(machine: Machine, memory: LoopMemory, frame: Frame | None, now_s: floa
 
 
 def not_finite(wanted: Forces) -> tuple[str, ...]:
-    """A policy whose answer is not a number puts the beam in doubt."""
+    """Doubts about a policy's forces and rings that are not finite."""
     bad = ~np.isfinite(wanted.force_pn).all(axis=1)  # [N]
     if bad.any():
         return (f"the policy's force on particle {wanted.particle[bad][0]} is not finite",)
@@ -288,7 +289,7 @@ WHY = {
 
 
 def untrusted(tracks: Tracks) -> tuple[tuple[int, str], ...]:
-    """Who gets no light because of what the tracker says, and why."""
+    """(particle, reason) of all particles that get no light because of their state."""
     doubtful = np.flatnonzero(tracks.state != State.GOOD)
-    said = [(int(tracks.particle[row]), WHY[State(int(tracks.state[row]))]) for row in doubtful]
-    return (*said, *((int(particle), "lost") for particle in tracks.lost))
+    reasons = [(int(tracks.particle[row]), WHY[State(int(tracks.state[row]))]) for row in doubtful]
+    return (*reasons, *((int(particle), "lost") for particle in tracks.lost))

@@ -1,4 +1,4 @@
-"""What is true of a bead in a fluid under light: units, drag, one Gaussian spot (physics brief 2.1, 2.2)."""
+"""Physics of a bead in a fluid in one Gaussian spot: units, drag, stiffness (physics brief 2.1, 2.2)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ BOLTZMANN_PN_UM_PER_K = 1.380649e-5
 
 @settings
 class Plant:
-    """The particle as the instrument believes it to be; every default is an estimate until it is calibrated."""
+    """The particle model that the instrument uses; all defaults are estimates until calibration."""
 
     temperature_k: Annotated[float, Gt(0), Doc("temperature of the sample")] = 295.0
     drag_pn_s_per_um: Annotated[float, Gt(0), Doc("Stokes drag of a particle, wall included (estimate)")] = 0.036

@@ -1,1 +1,1 @@
-"""The only room with torch: equivariant networks, their training and their checkpoints. Floor 2."""
+"""Equivariant networks, their training and their checkpoints. Only this package imports torch. Floor 2."""

@@ -1,4 +1,4 @@
-"""Curves of a training in TensorBoard, where that is installed."""
+"""Training curves in TensorBoard, if it is installed."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 
 
 def folder_of(card: Path) -> Path | None:
-    """Where the curves of the checkpoint with this card go; None where TensorBoard is not installed."""
+    """Folder of the curves of the checkpoint with this card; None if TensorBoard is not installed."""
     installed = importlib.util.find_spec("tensorboard") is not None
     return card.parent / "tensorboard" / card.stem if installed else None
 
 
 class Board:
-    """Writes nothing where TensorBoard is not installed."""
+    """Writes curves to TensorBoard; does nothing if it is not installed."""
 
     def __init__(self, folder: Path) -> None:
         self._writer: Any = None
@@ -24,6 +24,7 @@ class Board:
             self._writer = SummaryWriter(str(folder))
 
     def show(self, epoch: int, **values: float) -> None:
+        """Add one point per name at this epoch."""
         if self._writer is not None:
             for name, value in values.items():
                 self._writer.add_scalar(name, value, epoch)

@@ -1,8 +1,7 @@
-"""A trained network on disk: weights as safetensors beside a card in JSON. Never a pickle.
+"""A trained network on disk: weights as safetensors, and a card in JSON. Pickle is never used.
 
-`NAME.safetensors` holds tensors and nothing else; `NAME.json`, the card, says what they are, in which units and for
-which symmetry, and what they were trained on. The card names the SHA-256 of the weights and of itself, so that one
-changed byte in either is found.
+`NAME.safetensors` has tensors only. `NAME.json`, the card, states what they are, their units and symmetry, and the
+training data. The card has the SHA-256 of the weights and of itself, so that a change of a single byte is detected.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from config.reader import build, plain, read
 from config.refused import Refused
 from config.words import one_line, quoted
 from models.data.task import LARGEST_SCALE, LEAST_SCALE, FeatureCounts
-from models.networks import AnyNetwork, made
+from models.networks import AnyNetwork, build_checked
 from models.training import AnyTask
 
 FORMAT = "cybloids network 1"
@@ -34,7 +33,7 @@ LARGEST_WEIGHTS = 256_000_000  # bytes
 
 @settings
 class Units:
-    """Of positions and of answers."""
+    """Units of positions and of the network's results."""
 
     length: Literal["um", "1"] = "um"
     answer: Literal["pN", "kT/um", "um", "1"] = "pN"
@@ -42,43 +41,43 @@ class Units:
 
 @settings
 class Trained:
-    """What it was trained on: outside of it its answers are guesses."""
+    """Training data and range: outside of it the network extrapolates."""
 
-    task: Annotated[AnyTask, Doc("the data set, as it can be made again")]
+    task: Annotated[AnyTask, Doc("settings that reproduce the data set")]
     points_least: Annotated[int, Ge(0), Doc("fewest points in a cloud")]
     points_most: Annotated[int, Ge(0), Doc("most points in a cloud")]
     nearest: Annotated[float, Ge(0), Doc("smallest distance to a nearest neighbour, in the unit of length")]
     farthest: Annotated[float, Ge(0), Doc("largest distance to a nearest neighbour, in the unit of length")]
-    data_sha256: Annotated[str, Doc("of the data set")]
-    seed: Annotated[int, Ge(0), Doc("of the training")]
-    epochs: Annotated[int, Ge(0), Doc("trained")]
+    data_sha256: Annotated[str, Doc("hash of the data set")]
+    seed: Annotated[int, Ge(0), Doc("random seed of the training")]
+    epochs: Annotated[int, Ge(0), Doc("epochs of the training")]
 
 
 @settings
 class Card:
-    """What the weights are."""
+    """Description of the weights."""
 
     format: Literal["cybloids network 1"] = "cybloids network 1"
     network: AnyNetwork
-    dimension: Annotated[int, Ge(2), Le(16), Doc("of space")]
+    dimension: Annotated[int, Ge(2), Le(16), Doc("dimension of space")]
     scalars: Annotated[int, Ge(0), Le(1024), Doc("scalar features of a point")]
     vectors: Annotated[int, Ge(0), Le(1024), Doc("vector features of a point")]
     attributes: Annotated[int, Ge(0), Le(1024), Doc("features of a pair")]
-    symmetry: Annotated[str, Doc("the group that its answers follow")]
+    symmetry: Annotated[str, Doc("symmetry group of the results")]
     units: Units = Units()
     scale: Annotated[
         float,
         Interval(ge=LEAST_SCALE, le=LARGEST_SCALE),
-        Doc("the network's answer times this is in the unit of answer"),
+        Doc("factor from the network's result to the unit of answer"),
     ] = 1.0
     reach: Annotated[
         float | None, Gt(0), Le(1e6), Doc("radius of its graph, in the unit of length; none: all pairs")
     ] = None
-    species: Annotated[tuple[int, ...], Doc("that it knows, in the order of their scalars")] = ()
+    species: Annotated[tuple[int, ...], Doc("known species, in the order of their scalars")] = ()
     trained: Trained
-    metrics: Annotated[dict[str, float], Doc("measured at the end of the training")]
-    weights_sha256: Annotated[str, Doc("of the file of weights")] = ""
-    card_sha256: Annotated[str, Doc("of all of the above")] = ""
+    metrics: Annotated[dict[str, float], Doc("errors at the end of the training")]
+    weights_sha256: Annotated[str, Doc("hash of the file of weights")] = ""
+    card_sha256: Annotated[str, Doc("hash of all fields above")] = ""
 
     @property
     def shape(self) -> FeatureCounts:
@@ -86,7 +85,7 @@ class Card:
 
 
 def write(network: nn.Module, card: Card, path: Path) -> Card:
-    """Both files; `path` ends in .json. Answers the card as it was written."""
+    """Write both files; `path` ends in .json. Returns the card as written. Raises Refused, OSError."""
     weights = save({name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()})
     card = replace(card, weights_sha256=hashlib.sha256(weights).hexdigest())
     card = replace(card, card_sha256=digest(card))
@@ -95,7 +94,7 @@ def write(network: nn.Module, card: Card, path: Path) -> Card:
 
 
 def write_both(path: Path, card: Any, weights: bytes, kind: str) -> None:
-    """The card, of this kind (config.output_kinds), and its weights; where one fails, both stay as before.
+    """Write a card of this kind (config.output_kinds) and its weights. If one fails, both stay as before.
 
     Raises Refused, OSError.
     """
@@ -106,35 +105,35 @@ def write_both(path: Path, card: Any, weights: bytes, kind: str) -> None:
 
 
 def load_checkpoint(path: Path) -> tuple[nn.Module, Card]:
-    """The network in evaluation mode, float32 on the CPU, and its card. Raises Refused for anything not whole."""
+    """(the network in evaluation mode, float32 on the CPU; its card). Raises Refused for damaged files."""
     card = read_card(path)
     weights = path.with_suffix(".safetensors")
-    network = made(lambda: card.network.build(card.shape), str(path))
+    network = build_checked(lambda: card.network.build(card.shape), str(path))
     fill(network, tensors(weights, card.weights_sha256), weights)
     return network.eval(), card
 
 
 def read_card(path: Path) -> Card:
-    """The card alone, checked. Raises Refused."""
+    """The card only, checked. Raises Refused."""
     if path.suffix != ".json":
         raise Refused(f"{path}: a checkpoint is named by its card, a .json file beside the .safetensors file")
     card: Card = build(read(path), Card)
     if card.card_sha256 != digest(card):
         raise Refused(f"{path}: the card was changed after the training (its SHA-256 is not the one that it states)")
-    wanted = card.network.symmetry(card.dimension)
-    if card.symmetry != wanted:
-        raise Refused(f"{path}: the card claims the symmetry {quoted(card.symmetry)}, and its network has {wanted}")
+    expected = card.network.symmetry(card.dimension)
+    if card.symmetry != expected:
+        raise Refused(f"{path}: the card claims the symmetry {quoted(card.symmetry)}, and its network has {expected}")
     return card
 
 
 def digest(card: Any) -> str:
-    """SHA-256 of a card, but for the place where it stands itself."""
+    """SHA-256 of a card without its field card_sha256."""
     body: dict[str, Any] = plain(replace(card, card_sha256=""))
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
 def tensors(path: Path, sha256: str) -> dict[str, Tensor]:
-    """The tensors of a file with this SHA-256. Raises Refused."""
+    """The tensors of a file that has this SHA-256. Raises Refused."""
     data = read_bytes(path, LARGEST_WEIGHTS, "weights")
     if hashlib.sha256(data).hexdigest() != sha256:
         raise Refused(f"{path}: these are not the weights of the card (truncated, changed or another file)")
@@ -148,19 +147,19 @@ def _kind(value: Tensor) -> str:
     return str(value.dtype).removeprefix("torch.")
 
 
-def fill(network: nn.Module, found: dict[str, Tensor], path: Path) -> None:
-    """Load them, if they are just what the network needs, and finite. Raises Refused."""
-    wanted = network.state_dict()
-    if found.keys() != wanted.keys():
-        odd = sorted(found.keys() ^ wanted.keys())[0]
+def fill(network: nn.Module, values: dict[str, Tensor], path: Path) -> None:
+    """Load tensors that match the network's names, shapes and types and are finite. Raises Refused."""
+    expected = network.state_dict()
+    if values.keys() != expected.keys():
+        odd = sorted(values.keys() ^ expected.keys())[0]
         raise Refused(f"{path}: the tensor '{quoted(odd)}' is in only one of the file and the network of the card")
-    for name, value in sorted(found.items()):
-        if value.shape != wanted[name].shape:
+    for name, value in sorted(values.items()):
+        if value.shape != expected[name].shape:
             raise Refused(
-                f"{path}: '{name}' is {list(value.shape)}, and the card's network has {list(wanted[name].shape)}"
+                f"{path}: '{name}' is {list(value.shape)}, and the card's network has {list(expected[name].shape)}"
             )
-        if value.dtype != wanted[name].dtype:
-            raise Refused(f"{path}: '{name}' has numbers of type {_kind(value)} (allowed: {_kind(wanted[name])})")
+        if value.dtype != expected[name].dtype:
+            raise Refused(f"{path}: '{name}' has numbers of type {_kind(value)} (allowed: {_kind(expected[name])})")
         if not bool(torch.isfinite(value).all()):
             raise Refused(f"{path}: '{name}' holds numbers that are not finite")
-    network.load_state_dict(found)
+    network.load_state_dict(values)

@@ -1,4 +1,4 @@
-"""What every network of this room reads and answers: points with features, several graphs one after another."""
+"""Input and output of all networks: points with features; several graphs in one Cloud."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Cloud:
-    """Points in d = 2 or 3 dimensions. Edges run from `sender` to `receiver`; graphs never share an edge."""
+    """Points in d = 2 or 3 dimensions. Edges run from `sender` to `receiver`, within one graph."""
 
     position: Tensor  # [N, d]
     vector: Tensor  # [N, V, d] features that rotate with the cloud: velocities, offsets from a goal
     scalar: Tensor  # [N, S] features that do not: species, charge
     receiver: Tensor  # [E]
     sender: Tensor  # [E]
-    attribute: Tensor  # [E, A] features of pairs that do not rotate
-    graph: Tensor  # [N] which graph a point belongs to, rising
+    attribute: Tensor  # [E, A] invariant features of pairs
+    graph: Tensor  # [N] index of the point's graph, rising
     graphs: int = 1
     paired: bool = False  # edge e + E/2 is edge e reversed, and both have the same attributes
 
@@ -31,19 +31,19 @@ class Cloud:
         return self.position.shape[1]
 
     def offset(self) -> Tensor:
-        """From the receiver of each edge to its sender, [E, d]."""
+        """[E, d] from the receiver of each edge to its sender."""
         return self.position[self.sender] - self.position[self.receiver]
 
     def to(self, device: torch.device | str, dtype: torch.dtype) -> Cloud:
-        """The same cloud on another device, its real numbers in `dtype`."""
+        """A copy on another device, with real numbers as `dtype`."""
         real = {name: getattr(self, name).to(device, dtype) for name in ("position", "vector", "scalar", "attribute")}
-        whole = {name: getattr(self, name).to(device) for name in ("receiver", "sender", "graph")}
-        return replace(self, **real, **whole)
+        integers = {name: getattr(self, name).to(device) for name in ("receiver", "sender", "graph")}
+        return replace(self, **real, **integers)
 
 
 @dataclass(frozen=True)
 class PointFeatures:
-    """What a network says of each point."""
+    """Output of a network for each point."""
 
     vector: Tensor  # [N, V, d]
     scalar: Tensor  # [N, S]
@@ -57,10 +57,10 @@ def cloud(
     attribute: Tensor | None = None,
     graphs: int = 1,
 ) -> Cloud:
-    """`graphs` graphs of equally many points, with edges of `graph.radius_edges` or `graph.all_edges`.
+    """A Cloud of `graphs` graphs with equally many points and edges of `graph.radius_edges` or `graph.all_edges`.
 
-    edges is [2, E]: receivers above senders, paired, and so are the rows of `attribute` [E, A]. What is not given has
-    no features.
+    edges is [2, E], receivers in row 0, senders in row 1, paired; the rows of `attribute` [E, A] follow the edges.
+    Features that are not given have size 0.
     """
     points, dimension = position.shape
     empty = position.new_zeros
@@ -79,9 +79,9 @@ def cloud(
     )
 
 
-def moved(seen: Cloud, rotation: Tensor, shift: Tensor) -> Cloud:
-    """The cloud under x -> R x + t: rotation [d, d], shift [d]. Vectors turn, scalars stay."""
-    return replace(seen, position=seen.position @ rotation.T + shift, vector=seen.vector @ rotation.T)
+def moved(original: Cloud, rotation: Tensor, shift: Tensor) -> Cloud:
+    """The cloud after x -> R x + t: rotation [d, d], shift [d]. Vectors rotate, scalars stay."""
+    return replace(original, position=original.position @ rotation.T + shift, vector=original.vector @ rotation.T)
 
 
 def mean_of_graphs(value: Tensor, graph: Tensor, graphs: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""What a checkpoint is worth: errors on data made anew, symmetry after training, time of a decision."""
+"""Evaluation of a checkpoint: errors on regenerated data, symmetry, and time per decision."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from models.data.task import Task
 from models.flight.pack import pack
 from models.train import measure, random_rotation
 
-ALIKE = 1e-3  # largest relative difference between the test error of the card and the one measured anew
+ALIKE = 1e-3  # largest relative difference between the test errors measured now and stated in the card
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Errors are root mean squares in the task's unit; symmetry errors are relative to the answer."""
+    """Errors are root mean squares in the task's unit; symmetry errors are relative to the result."""
 
     card: Card
-    same_data: bool  # to the last digit
+    same_data: bool  # identical data, by hash
     valid: float
     test: float
     spread: float  # standard deviation of the targets of the training part
@@ -40,9 +40,9 @@ class Evaluation:
 
 
 def evaluate(path: Path) -> Evaluation:
-    """Raises Refused, also where the error on data made anew is not the one that the card states.
+    """Evaluate a checkpoint. Raises Refused, also if the error on regenerated data differs from the card's.
 
-    Another SHA-256 of the data alone says little: exp and sin have other last digits on another processor.
+    The SHA-256 of the data may differ between processors, where exp and sin have other last digits.
     """
     torch.set_num_threads(1)
     network, card = load_checkpoint(path)
@@ -69,35 +69,36 @@ def evaluate(path: Path) -> Evaluation:
 
 
 def spread(task: Task) -> float:
+    """Standard deviation of the targets of the training part."""
     _, target = task.batch("train", torch.arange(task.count("train")))
     return float(target.std())
 
 
 def broken_symmetry(network: nn.Module, task: Task, motions: int = 9) -> tuple[float, float]:
     """Largest ||f(g X) - g f(X)|| / ||f(X)|| over random rotations, and over random reflections, in float32."""
-    seen, _ = task.batch("test", torch.arange(min(8, task.count("test"))))
+    cloud, _ = task.batch("test", torch.arange(min(8, task.count("test"))))
     worst = [0.0, 0.0]
     with torch.inference_mode():
-        here = network(seen).vector
+        original = network(cloud).vector
         for index in range(2 * motions):
-            turn = random_rotation(seen.dimension, (7, index)).float()
+            turn = random_rotation(cloud.dimension, (7, index)).float()
             if index % 2:
                 turn[:, 0] = -turn[:, 0]
-            there = network(moved(seen, turn, torch.zeros(seen.dimension))).vector
-            worst[index % 2] = max(worst[index % 2], float((there - here @ turn.T).norm() / here.norm()))
+            turned = network(moved(cloud, turn, torch.zeros(cloud.dimension))).vector
+            worst[index % 2] = max(worst[index % 2], float((turned - original @ turn.T).norm() / original.norm()))
     return worst[0], worst[1]
 
 
 def decision_ms(network: nn.Module, task: Task, repeats: int = 50) -> float:
-    """Median time of one answer to the largest of some test clouds."""
+    """Median time in ms of one result for the largest of some test clouds."""
     sizes = [
         (task.batch("test", torch.tensor([index]))[0].points, index) for index in range(min(20, task.count("test")))
     ]
-    seen, _ = task.batch("test", torch.tensor([max(sizes)[1]]))
+    cloud, _ = task.batch("test", torch.tensor([max(sizes)[1]]))
     spans, answer = [], pack(network, task.shape)
     with torch.inference_mode():
         for _ in range(repeats):
             began = time.perf_counter()
-            answer(seen)
+            answer(cloud)
             spans.append(time.perf_counter() - began)
     return 1000 * statistics.median(spans)

@@ -1,4 +1,4 @@
-"""Who is near whom: radius graphs, the smooth cut-off of a neighbour's influence, sums over neighbours."""
+"""Graphs of neighbours: radius graphs, the smooth cut-off, and sums over neighbours."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from torch import Tensor
 
 
 def radius_edges(position: NDArray[np.float64], radius: float) -> Tensor:
-    """Directed edges between all pairs closer than `radius`: [2, E], receivers above senders.
+    """[2, E] directed edges between all pairs closer than `radius`; receivers in row 0, senders in row 1.
 
-    position is [N, d], in the unit of `radius`. Edge e + E/2 is edge e reversed. A radius graph, and not the k nearest
-    neighbours: only then can a smooth cut-off make the edges come and go without a jump.
+    position is [N, d], in the unit of `radius`. Edge e + E/2 is edge e reversed. It is a radius graph and not one of
+    the k nearest neighbours, since only then a smooth cut-off makes edges appear and vanish without a jump.
     """
     place = np.ascontiguousarray(position, np.float64)
     if not np.isfinite(place).all():
@@ -23,17 +23,17 @@ def radius_edges(position: NDArray[np.float64], radius: float) -> Tensor:
 
 @njit(cache=True, nogil=True)
 def _sweep(position: NDArray[np.float64], order: NDArray[np.int64], radius: float) -> NDArray[np.int64]:
-    """Edges [2, E], by a look at those only who come next in the `order` along the first axis.
+    """Edges [2, E]. Compares points with successors in the `order` along the first axis only.
 
-    It takes a few us for a hundred points, where a tree takes longer to be planted.
+    This takes a few us for a hundred points, less than building a tree.
     """
     edges = np.empty((2, 0), np.int64)
     for counted in (False, True):
-        found, half = 0, edges.shape[1] // 2
-        for here in range(len(order)):
-            i = order[here]
-            for there in range(here + 1, len(order)):
-                j = order[there]
+        edge, half = 0, edges.shape[1] // 2
+        for first in range(len(order)):
+            i = order[first]
+            for second in range(first + 1, len(order)):
+                j = order[second]
                 if position[j, 0] - position[i, 0] >= radius:
                     break
                 square = 0.0
@@ -41,23 +41,23 @@ def _sweep(position: NDArray[np.float64], order: NDArray[np.int64], radius: floa
                     square += (position[j, axis] - position[i, axis]) ** 2
                 if square < radius * radius:
                     if counted:
-                        edges[0, found] = edges[1, half + found] = i
-                        edges[1, found] = edges[0, half + found] = j
-                    found += 1
+                        edges[0, edge] = edges[1, half + edge] = i
+                        edges[1, edge] = edges[0, half + edge] = j
+                    edge += 1
         if not counted:
-            edges = np.empty((2, 2 * found), np.int64)
+            edges = np.empty((2, 2 * edge), np.int64)
     return edges
 
 
 def all_edges(points: int, graphs: int = 1) -> Tensor:
-    """Every point of a graph with every other of it, for `graphs` graphs of `points` points each: [2, E].
+    """[2, E] edges between all points of a graph, for `graphs` graphs of `points` points each.
 
     Edge e + E/2 is edge e reversed.
     """
     first, second = torch.triu_indices(points, points, 1)
     base = torch.arange(graphs)[:, None] * points
-    one, other = (base + first).flatten(), (base + second).flatten()
-    return torch.stack([torch.cat([one, other]), torch.cat([other, one])])
+    low, high = (base + first).flatten(), (base + second).flatten()
+    return torch.stack([torch.cat([low, high]), torch.cat([high, low])])
 
 
 def envelope(distance: Tensor, radius: float | None, power: int = 6) -> Tensor:
@@ -77,5 +77,5 @@ def add_at(value: Tensor, index: Tensor, rows: int) -> Tensor:
 
 
 def count_at(index: Tensor, rows: int, like: Tensor) -> Tensor:
-    """How often each row is named in `index`, at least 1: [rows], in the type of `like`."""
+    """[rows] number of times that each row is in `index`, at least 1, in the dtype of `like`."""
     return like.new_zeros(rows).index_add_(0, index, like.new_ones(len(index))).clamp(min=1)

@@ -1,4 +1,4 @@
-"""Small layers that several networks share."""
+"""Small layers used by several networks."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ def perceptron(*widths: int, activation: Callable[[], nn.Module] = nn.SiLU, last
 
 
 def silu(value: Tensor) -> Tensor:
-    """x sigmoid(x); in place where no gradient will ask for x again."""
+    """x sigmoid(x); in place if no gradient is needed."""
     return functional.silu(value, inplace=not torch.is_grad_enabled())
 
 
 def through(layers: nn.Sequential, value: Tensor) -> Tensor:
-    """A perceptron of `Linear`, `SiLU`, `Linear` as plain calls: at a hundred particles the calls are the price."""
+    """A perceptron of `Linear`, `SiLU`, `Linear` as function calls: with 100 particles, calls take most of the time."""
     first, last = cast(nn.Linear, layers[0]), cast(nn.Linear, layers[2])
     inner = silu(functional.linear(value, first.weight, first.bias))
     return functional.linear(inner, last.weight, last.bias)
 
 
 class PairLinear(nn.Linear):
-    """W [h_i, h_j, e_ij] + b for every edge, computed at the points: W1 h_i and W2 h_j once a point, then gathered.
+    """W [h_i, h_j, e_ij] + b for every edge. W1 h_i and W2 h_j are computed once per point, then gathered.
 
-    The same weights and the same map as a Linear on the concatenation, with 2 N instead of 2 E rows through it.
+    Same weights and result as a Linear layer on the concatenation, with 2 N instead of 2 E rows.
     """
 
     def __init__(self, width: int, extra: int, out: int) -> None:
@@ -47,13 +47,13 @@ class PairLinear(nn.Linear):
         """point [N, width], extra [E, extra] -> [E, out]."""
         width = self.width
         both = functional.linear(point, torch.cat([self.weight[:, :width], self.weight[:, width : 2 * width]]))
-        here, there = both[:, : self.out_features], both[:, self.out_features :]
-        own = functional.linear(extra, self.weight[:, 2 * width :], self.bias)
-        return here.index_select(0, receiver).add_(there.index_select(0, sender)).add_(own)
+        to_receiver, from_sender = both[:, : self.out_features], both[:, self.out_features :]
+        of_pair = functional.linear(extra, self.weight[:, 2 * width :], self.bias)
+        return to_receiver.index_select(0, receiver).add_(from_sender.index_select(0, sender)).add_(of_pair)
 
 
 class GaussianRadial(nn.Module):
-    """Distances seen through `count` Gaussians between 0 and `radius` (SchNet, Schuett et al. 2017, eq. for e_k)."""
+    """Distances as values of `count` Gaussians between 0 and `radius` (SchNet, Schuett et al. 2017, eq. for e_k)."""
 
     def __init__(self, count: int, radius: float) -> None:
         super().__init__()
@@ -66,4 +66,4 @@ class GaussianRadial(nn.Module):
         away = distance[:, None] - self.centre
         if torch.is_grad_enabled():
             return torch.exp(-self.sharpness * away.square())
-        return away.square_().mul_(-self.sharpness / math.log(2)).exp2_()  # `exp` is slow where nothing is left
+        return away.square_().mul_(-self.sharpness / math.log(2)).exp2_()  # `exp` is slow for results near 0

@@ -1,5 +1,5 @@
-"""A checkpoint behind the Policy plug. It enters by the same door as a programmed law and is trusted no more:
-the loop judges its forces, the limits clip them, the interlock decides."""
+"""A learned policy from a checkpoint, behind the Policy plug. Its forces pass the same checks as those of programmed
+laws: the loop's checks, the limits and the interlock."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from models.graph import all_edges, radius_edges
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-WARM_UP = (1, 2, 7, 30, 100)  # particles in the clouds on which a policy is tried before it may fly
-CLOSER = 0.8  # of the smallest distance that it was trained on: nearer than this it says so
+WARM_UP = (1, 2, 7, 30, 100)  # numbers of particles in the clouds that a policy must process before it is used
+CLOSER = 0.8  # of the smallest trained distance: closer particles are reported
 
 
 @dataclass(frozen=True)
 class LearnedPolicy:
-    """Forces from a network on the graph of the trusted particles: float32, one thread. Its memory is what it said."""
+    """Forces of a network on the graph of the GOOD particles: float32, one thread. Its memory is the last sentences."""
 
     flight: Flight
     card: Card
@@ -45,17 +45,18 @@ class LearnedPolicy:
     def step(self, memory: tuple[str, ...], seen: Seen) -> tuple[tuple[str, ...], Forces]:
         tracks = seen.tracks
         good = tracks.state == State.GOOD
-        known = good & np.isin(tracks.species, self.card.species)
+        is_known = good & np.isin(tracks.species, self.card.species)
+        unknown = good & ~is_known
         withheld = tuple(
-            (int(who), f"the checkpoint does not know species {kind}")
-            for who, kind in zip(tracks.particle[good & ~known], tracks.species[good & ~known], strict=True)
+            (int(particle), f"the checkpoint does not know species {kind}")
+            for particle, kind in zip(tracks.particle[unknown], tracks.species[unknown], strict=True)
         )
-        place_um, cell = tracks.position_um[known], tracks.cell[known]
-        said = outside(self.card, place_um, cell)
-        force_pn = self.forces_pn(place_um, tracks.species[known], cell)
-        began = tuple(one for one in said if one not in memory)
-        return said, Forces(
-            particle=tracks.particle[known],
+        place_um, cell = tracks.position_um[is_known], tracks.cell[is_known]
+        sentences = outside(self.card, place_um, cell)
+        force_pn = self.forces_pn(place_um, tracks.species[is_known], cell)
+        began = tuple(sentence for sentence in sentences if sentence not in memory)
+        return sentences, Forces(
+            particle=tracks.particle[is_known],
             force_pn=force_pn,
             delay_s=np.full(len(force_pn), np.nan),
             carried=np.zeros(len(force_pn), np.bool_),
@@ -64,33 +65,34 @@ class LearnedPolicy:
         )
 
     def forces_pn(self, place_um: Floats, species: Ints, cell: Ints) -> Floats:
-        """[N, 2] pN on particles at [N, 2] um. Each cell is seen alone: frames, too, are of one cell's particles."""
+        """[N, 2] pN on particles at [N, 2] um. Cells are evaluated one by one, as frames are computed per cell."""
         force_pn = np.empty((len(place_um), 2))
         for rows in rows_of(cell):
             force_pn[rows] = self._alone_pn(place_um[rows], species[rows])
         return force_pn
 
     def _alone_pn(self, place_um: Floats, species: Ints) -> Floats:
+        """[N, 2] pN on the particles of one cell."""
         with torch.inference_mode():
-            found = self.flight(cloud_of(self.card, place_um, species))
+            vector = self.flight(cloud_of(self.card, place_um, species))
         per_answer = self.plant.kt_pn_um if self.card.units.answer == "kT/um" else 1.0
-        return np.asarray(found.numpy(), np.float64) * (self.card.scale * per_answer)
+        return np.asarray(vector.numpy(), np.float64) * (self.card.scale * per_answer)
 
 
 def rows_of(cell: Ints) -> list[NDArray[np.bool_]]:
-    """The rows [N] of each cell."""
-    return [cell == one for one in np.unique(cell)]
+    """Row masks [N], one per cell."""
+    return [cell == value for value in np.unique(cell)]
 
 
 def fly(
     path: Path | str, plant: Plant, runtime: Literal["eager", "onnx"] = "eager", card_sha256: str = ""
 ) -> LearnedPolicy:
-    """The policy of a checkpoint, checked and warmed up; only that with this `card_sha256`, if there is one given.
+    """The policy of a checkpoint, checked and tried out. With `card_sha256`, another checkpoint is refused.
 
     Raises Refused.
     """
     path = Path(path)
-    torch.set_num_threads(1)  # a second thread in the control process costs tens of milliseconds under load
+    torch.set_num_threads(1)  # a second thread in the control process delays turns by tens of ms under load
     network, card = load_checkpoint(path)
     if card_sha256 not in ("", card.card_sha256):
         raise Refused(
@@ -113,12 +115,12 @@ def fly(
 
 
 def alike(some_pn: Floats, other_pn: Floats) -> bool:
-    """Whether two answers [N, 2] differ by no more than what float32 loses."""
+    """Whether two results [N, 2] agree within float32 precision."""
     return bool(np.abs(some_pn - other_pn).max() <= 1e-3 * np.abs(other_pn).max() + 1e-6)
 
 
 def refuse(card: Card, path: Path) -> None:
-    """What can't fly is refused here, in one sentence."""
+    """Raises Refused for a network that can't be a policy."""
     if card.units.length != "um" or card.units.answer not in ("pN", "kT/um"):
         raise Refused(
             f"{path}: the card's units are {card.units.length} and {card.units.answer}; "
@@ -137,20 +139,20 @@ def refuse(card: Card, path: Path) -> None:
 
 
 def cloud_of(card: Card, place_um: Floats, species: Ints) -> Cloud:
-    """What the network sees of a cell: positions about their mean, a one-hot species, neighbours within its reach."""
-    place_um = place_um - place_um.mean(axis=0)  # float32 then resolves picometres
+    """Input of the network for one cell: positions about their mean, one-hot species, edges within its reach."""
+    place_um = place_um - place_um.mean(axis=0)  # for picometre resolution in float32
     edges = all_edges(len(place_um)) if card.reach is None else radius_edges(place_um, card.reach)
     kinds = (species[:, None] == np.asarray(card.species)).astype(np.float32)  # [N, S]
     return cloud(torch.from_numpy(place_um.astype(np.float32)), edges, scalar=torch.from_numpy(kinds))
 
 
 def outside(card: Card, place_um: Floats, cell: Ints) -> tuple[str, ...]:
-    """How the fullest and the densest cell differ from all that the network was trained on, in words."""
-    said = []
+    """Sentences on cells with more, or closer, particles than in the training data."""
+    sentences = []
     trained = card.trained
     alone_um = [place_um[rows] for rows in rows_of(cell)]
-    if any(len(one) > trained.points_most for one in alone_um):
-        said.append(f"more particles than the policy was trained on ({trained.points_most})")
-    if any(radius_edges(one, CLOSER * trained.nearest).shape[1] for one in alone_um):
-        said.append(f"particles nearer to each other than the policy was trained on ({trained.nearest:.2f} um)")
-    return tuple(said)
+    if any(len(cell_um) > trained.points_most for cell_um in alone_um):
+        sentences.append(f"more particles than the policy was trained on ({trained.points_most})")
+    if any(radius_edges(cell_um, CLOSER * trained.nearest).shape[1] for cell_um in alone_um):
+        sentences.append(f"particles nearer to each other than the policy was trained on ({trained.nearest:.2f} um)")
+    return tuple(sentences)

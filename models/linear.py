@@ -1,4 +1,4 @@
-"""The linear baseline: every point goes on as it went."""
+"""The linear baseline: each point keeps its velocity."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from models.cloud import Cloud, PointFeatures
 
 
 class VectorLinear(nn.Module):
-    """sum_k a_k v_k, one weight a vector feature."""
+    """sum_k a_k v_k, with one weight per vector feature."""
 
     def __init__(self, vectors: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(vectors))
 
-    def forward(self, seen: Cloud) -> PointFeatures:
-        vector = (self.weight[None, :, None] * seen.vector).sum(1, keepdim=True)
-        return PointFeatures(vector, seen.position.new_zeros(seen.points, 0))
+    def forward(self, cloud: Cloud) -> PointFeatures:
+        vector = (self.weight[None, :, None] * cloud.vector).sum(1, keepdim=True)
+        return PointFeatures(vector, cloud.position.new_zeros(cloud.points, 0))

@@ -1,4 +1,4 @@
-"""The settings of one training, as a YAML file gives them."""
+"""Settings of one training, from a YAML file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from models.networks import AnyNetwork
 
 @settings
 class NBodyTask:
-    """Five charges in space, seed 43: where will they have gone?"""
+    """Five charges in space, seed 43: predict their displacements."""
 
     kind: Literal["nbody"] = "nbody"
     dimension: ClassVar[int] = 3
@@ -27,7 +27,7 @@ class NBodyTask:
 
 @settings
 class CloneTask:
-    """A programmed pair law, shown configurations as they are met at the rig."""
+    """Imitation of a programmed pair law, on configurations like those at the rig."""
 
     kind: Literal["clone"] = "clone"
     dimension: ClassVar[int] = 2
@@ -35,10 +35,10 @@ class CloneTask:
     examples: Annotated[int, Ge(10), Le(100_000), Doc("configurations to train on")] = 3000
     points_least: Annotated[int, Ge(2), Le(1000), Doc("fewest particles")] = 2
     points_most: Annotated[int, Ge(2), Le(1000), Doc("most particles")] = 37
-    spacing_um: Annotated[float, Gt(0), Doc("of crystals, about")] = 2.5
+    spacing_um: Annotated[float, Gt(0), Doc("mean spacing of crystals")] = 2.5
     nearest_um: Annotated[float, Gt(0), Doc("smallest distance between two particles of a gas")] = 1.5
-    reach_um: Annotated[float, Gt(0), Doc("beyond this distance nobody is heard")] = 4.5
-    seed: Annotated[int, Ge(0), Doc("of the configurations")] = 1
+    reach_um: Annotated[float, Gt(0), Doc("radius of the graph")] = 4.5
+    seed: Annotated[int, Ge(0), Doc("random seed of the configurations")] = 1
 
     @property
     def reach(self) -> float:
@@ -59,7 +59,7 @@ class CloneTask:
 
 @settings
 class ColloidTask:
-    """colloid2d: forces among colloids, with a symmetry kept or broken."""
+    """colloid2d: forces between colloids, with or without broken symmetries."""
 
     kind: Literal["colloid"] = "colloid"
     dimension: ClassVar[int] = 2
@@ -69,11 +69,11 @@ class ColloidTask:
         Doc("homogeneous, drift, tilt, laser profile, chiral, hexagonal patches, hydrodynamic"),
     ] = "h"
     points: Annotated[int, Ge(2), Le(1000), Doc("particles in a configuration")] = 20
-    target: Annotated[Literal["force", "displacement"], Doc("what is asked")] = "force"
+    target: Annotated[Literal["force", "displacement"], Doc("quantity to predict")] = "force"
     noise: Annotated[bool, Doc("displacements with their Brownian noise")] = False
     train: Annotated[int, Ge(1), Le(100_000), Doc("configurations to train on")] = 3000
     test: Annotated[int, Ge(1), Le(100_000), Doc("configurations each to validate and to test")] = 2000
-    seed: Annotated[int, Ge(0), Doc("of the configurations")] = 1
+    seed: Annotated[int, Ge(0), Doc("random seed of the configurations")] = 1
 
     def __post_init__(self) -> None:
         if self.variant == "H" and not is_hexagon(self.points):
@@ -91,31 +91,29 @@ AnyTask = Annotated[NBodyTask | CloneTask | ColloidTask, Field(discriminator="ki
 
 @settings
 class Training:
-    """One network, one task, one protocol."""
+    """Settings of one training: network, task and optimiser."""
 
-    title: Annotated[str, Doc("what it is, in a few words")]
+    title: Annotated[str, Doc("name of the training, in a few words")]
     task: AnyTask
     network: AnyNetwork
     out: Annotated[
-        str, Doc("card of the checkpoint, from the file's folder; its log lies beside it; left out: in runs/trained")
+        str, Doc("card of the checkpoint, from the file's folder; its log is next to it; left out: in runs/trained")
     ] = ""
-    seed: Annotated[
-        int, Ge(0), Le(2**31 - 1), Doc("of the first weights, the order of examples and their augmentation")
-    ] = 1
+    seed: Annotated[int, Ge(0), Le(2**31 - 1), Doc("random seed of weights, order of examples and augmentation")] = 1
     epochs: Annotated[int, Gt(0), Doc("passes through the examples")] = 100
-    minutes: Annotated[float | None, Gt(0), Doc("the schedule is laid out over so long, and ends then")] = None
+    minutes: Annotated[float | None, Gt(0), Doc("duration of the schedule, after which the training ends")] = None
     batch: Annotated[int, Gt(0), Le(100_000), Doc("examples in a step")] = 100
-    learning_rate: Annotated[float, Gt(0), Doc("largest step of Adam")] = 1e-3
-    schedule: Annotated[Literal["one_cycle", "cosine", "constant"], Doc("how the step rises and falls")] = "one_cycle"
-    weight_decay: Annotated[float, Ge(0), Doc("of weights, not of biases")] = 1e-12
-    gradient: Annotated[float, Gt(0), Doc("longest gradient")] = 10.0
+    learning_rate: Annotated[float, Gt(0), Doc("largest learning rate of Adam")] = 1e-3
+    schedule: Annotated[Literal["one_cycle", "cosine", "constant"], Doc("schedule of the learning rate")] = "one_cycle"
+    weight_decay: Annotated[float, Ge(0), Doc("weight decay of matrices, not of biases")] = 1e-12
+    gradient: Annotated[float, Gt(0), Doc("largest norm of the gradient")] = 10.0
     average: Annotated[float, Ge(0), Le(0.99999), Doc("memory of the running mean of weights; 0: none")] = 0.999
-    patience: Annotated[int, Ge(0), Doc("validations without a better one before it stops; 0: never stops")] = 0
-    validate_every: Annotated[int, Gt(0), Doc("epochs")] = 1
-    augment: Annotated[bool, Doc("turn every example at random: for networks that are symmetric on a grid only")] = (
+    patience: Annotated[int, Ge(0), Doc("validations without improvement after which training stops; 0: none")] = 0
+    validate_every: Annotated[int, Gt(0), Doc("epochs between validations")] = 1
+    augment: Annotated[bool, Doc("rotate every example at random, for networks that are symmetric on a grid only")] = (
         False
     )
-    device: Annotated[Literal["cpu", "cuda"], Doc("where it is trained")] = "cpu"
+    device: Annotated[Literal["cpu", "cuda"], Doc("device of the training")] = "cpu"
 
     def __post_init__(self) -> None:
         if why := self.network.why_not(self.task.dimension, self.task.reach):

@@ -1,11 +1,12 @@
-"""One frame's links in one call: candidates, the links of least sum d^2, doubts, names, and who is remembered.
+"""Links the features of one frame to the remembered particles: candidates, optimal links, doubtful links, new memory.
 
-Crocker and Grier's optimum (J. Colloid Interface Sci. 179, 298, 1996) is a linear assignment in which every source may
-also stay unlinked, at the price of its gate^2. It is solved by shortest augmenting paths on the sparse candidates
-(Jonker and Volgenant, Computing 38, 325, 1987): the work stays local, and no subnet is too large.
+A source is a remembered particle. Crocker and Grier's optimum (J. Colloid Interface Sci. 179, 298, 1996) is a linear
+assignment in which a source may also stay unlinked, at the cost of its gate^2. It is solved by shortest augmenting
+paths on the sparse candidates (Jonker and Volgenant, Computing 38, 325, 1987): the work is local, and no subnet is too
+large.
 
-Values go in and new values come out. A row of `who` (whole numbers) and of `place_px` is a particle that is remembered.
-All kernels are in this file: numba's cache does not see a change of a kernel in another one.
+The arrays of the memory are read and not changed. Row i of `remembered` (int64) and of `place_px` is one particle.
+All kernels are in this file: numba's cache does not notice a change of a kernel in another file.
 """
 
 from __future__ import annotations
@@ -21,91 +22,92 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 GOOD, NEW, UNCERTAIN = int(State.GOOD), int(State.NEW), int(State.UNCERTAIN)
-# columns of `who`: the number that names it; the frame it was seen in; looks since then; sightings without doubt since
-# the first or since a doubt (-1: the next one is in doubt, too); whether there was a doubt
+# columns of `remembered`: ID; frame of the last detection; frames since then; detections without doubt since the first
+# one or since a doubt (-1: the next detection is doubtful, too); 1 after a doubt, else 0
 PARTICLE, NUMBER, MISSED, CLEAR, DOUBTED = range(5)
-X, Y, AHEAD_X, AHEAD_Y = range(4)  # columns of `place_px`: where it was seen last, and where it is expected next
+X, Y, AHEAD_X, AHEAD_Y = range(4)  # columns of `place_px`: last position, expected position
 
-SIGMAS = 5.0  # of a particle's steps that a well-chosen search range has
-SLACK_PX = 1e-7  # a distance equal to the gate is within it, as in trackpy
-NEIGHBOURS = 10  # nearest sources that a sight considers, as in trackpy
+SIGMAS = 5.0  # a well-chosen search range over the standard deviation of a particle's steps
+SLACK_PX = 1e-7  # a distance equal to the gate counts as within it, as in trackpy
+NEIGHBOURS = 10  # nearest sources that are candidates for a feature, as in trackpy
 CELL = 0.7  # side of a cell of the grid, in units of the mean distance of sources
-ROUNDING = 1.0 + 1e-9  # what is one side away stays in the next cell
+ROUNDING = 1.0 + 1e-9  # cells are larger than the gate by this: candidates lie in the next cell at most
 UNLINKED = -1
 WAITING = -2
-MOST_IN_CHAIN = 12  # other particles that a search for another way to link passes through
+MOST_IN_CHAIN = 12  # most other sources in a chain of exchanged links
 
 
 @njit(cache=True, nogil=True)
 def follow(
-    who: Ints, place_px: Floats, next_particle: int, number: int, sight_px: Floats, search_px: float, sqrt_time: bool,
-    crowd_share: float, share: float, chains: bool, near_px: float, memory: int, confirm: int, left: Ints,
+    remembered: Ints, place_px: Floats, next_particle: int, number: int, feature_px: Floats, search_px: float,
+    sqrt_time: bool, crowd_share: float, share: float, chains: bool, near_px: float, memory: int, confirm: int,
+    left: Ints,
 ) -> tuple[Ints, Floats, Ints, int, int, int]:  # fmt: skip
-    """(`who` and `place_px` after this frame; what is said of it, and how it is divided: L, D and the next name).
+    """(new `remembered`; new `place_px`; packed result; L; D; next new ID).
 
-    What is said, one after the other: the particle of each sight [N], its State [N], the sights by rising particle [N],
-    who is remembered and was not seen [L], who may be another from here on [D], pairs that are seen as one [the rest].
+    The packed result is one int64 array: ID of each feature [N], State of each feature [N], features by rising ID [N],
+    IDs of remembered particles without a feature [L], IDs that may be another particle's from now on [D], and pairs of
+    IDs that share one feature [the rest].
 
-    Brownian steps grow with the root of time: after n frames the density of a place at distance d is that of a normal
-    distribution of variance n sigma^2 in the plane, whose -2 sigma^2 log is d^2 / n + 2 sigma^2 log n, if the gate is
-    SIGMAS sigma. So it is with `sqrt_time`. A source that was just seen then goes before one that was not: without the
-    logarithm two that stand for one body would change places for ever. Otherwise it is Crocker and Grier's rule.
+    With `sqrt_time` the cost follows Brownian motion: after n frames the displacement d has a normal distribution of
+    variance n sigma^2 in the plane, whose -2 sigma^2 log density is d^2 / n + 2 sigma^2 log n, for a gate of SIGMAS
+    sigma. So a source with a link in the last frame is preferred to an older one; without the logarithm two sources on
+    one particle would alternate. Otherwise the cost is d^2, as in Crocker and Grier.
 
     Args:
-        who: [M, 5] by rising particle.
+        remembered: [M, 5] by rising ID.
         place_px: [M, 4].
-        next_particle: the name of the next new one.
-        number: of this frame.
-        sight_px: [N, 2]; each considers its NEIGHBOURS nearest sources.
-        search_px: how far a source may be off, after one frame with `sqrt_time`; the square is the price of leaving it
-            unlinked.
-        crowd_share: it may not be farther off than this share of the distance to the nearest other; 0: it may.
-        share: an identity is in doubt if another is worse by less than this share of the price; 0: never.
-        chains: whether ways to link in which more than two sources have other sights count, too.
-        near_px: features closer than this are seen as one.
-        memory: frames for which who is not seen is remembered.
-        confirm: sightings after the first until a new one is GOOD.
-        left: [1] steps of work that are allowed, about a ns each; what is done is taken off. Below 0 there is no
-            answer: L is -1.
+        next_particle: next new ID.
+        number: number of this frame.
+        feature_px: [N, 2] x, y; each feature considers its NEIGHBOURS nearest sources.
+        search_px: gate, after one frame with `sqrt_time`; its square is the cost of an unlinked source.
+        crowd_share: the gate is at most this share of the distance to the nearest other source; 0: no such limit.
+        share: an ID is doubtful if another assignment costs less than this share of the gate^2 more; 0: never.
+        chains: also compare assignments in which more than two sources exchange features.
+        near_px: features closer than this are detected as one.
+        memory: frames for which a particle without a feature is remembered.
+        confirm: detections after the first until a new particle is GOOD.
+        left: [1] remaining work in steps of about 1 ns; is decremented. Below 0 there is no result, and L is -1.
     """
-    gate_px, ease, extra = _gates(who, place_px, number, search_px, sqrt_time, crowd_share, left)
-    first, sight, square = _candidates(place_px, AHEAD_X, gate_px, sight_px, X, left)
+    gate_px, ease, extra = _gates(remembered, place_px, number, search_px, sqrt_time, crowd_share, left)
+    first, feature, square = _candidates(place_px, AHEAD_X, gate_px, feature_px, X, left)
     if left[0] < 0:
-        return who, place_px, np.empty(0, np.int64), -1, 0, next_particle
+        return remembered, place_px, np.empty(0, np.int64), -1, 0, next_particle
     price, cost = gate_px, square.copy() if sqrt_time else square
     for i in range(gate_px.size):
         price[i] = ease[i] * gate_px[i] ** 2 if sqrt_time else gate_px[i] ** 2
         if sqrt_time:
             for k in range(first[i], first[i + 1]):
                 cost[k] = ease[i] * square[k] + extra[i]
-    taken, owner, source_dual, sight_dual = _solve(first, sight, cost, price, sight_px.shape[0], left)
+    taken, owner, source_dual, feature_dual = _solve(first, feature, cost, price, feature_px.shape[0], left)
     doubt = np.zeros(owner.size, np.bool_)
     unsure = False
     if share > 0 and left[0] >= 0:
-        unsure = _doubt(first, sight, cost, square, near_px**2, price, taken, owner, share, doubt, left)
+        unsure = _doubt(first, feature, cost, square, near_px**2, price, taken, owner, share, doubt, left)
         if chains and left[0] >= 0:
-            duals = source_dual, sight_dual
-            unsure |= _doubt_chains(first, sight, cost, price, taken, owner, duals, share, doubt, left)
+            duals = source_dual, feature_dual
+            unsure |= _doubt_chains(first, feature, cost, price, taken, owner, duals, share, doubt, left)
     if unsure:
-        left[0] -= sight_px.shape[0] * np.sum(taken == UNLINKED)  # in _merged
+        left[0] -= feature_px.shape[0] * np.sum(taken == UNLINKED)  # in _merged
     if left[0] < 0:
-        return who, place_px, np.empty(0, np.int64), -1, 0, next_particle
+        return remembered, place_px, np.empty(0, np.int64), -1, 0, next_particle
     return _settle(
-        who, place_px, next_particle, number, sight_px, taken, owner, doubt, near_px if unsure else 0.0, memory, confirm
-    )
+        remembered, place_px, next_particle, number, feature_px, taken, owner, doubt, near_px if unsure else 0.0,
+        memory, confirm,
+    )  # fmt: skip
 
 
 @njit(cache=True, nogil=True)
 def _gates(
-    who: Ints, place_px: Floats, number: int, search_px: float, sqrt_time: bool, crowd_share: float, left: Ints
+    remembered: Ints, place_px: Floats, number: int, search_px: float, sqrt_time: bool, crowd_share: float, left: Ints
 ) -> tuple[Floats, Floats, Floats]:
-    """(how far off each source may be [M]; with sqrt_time what d^2 is multiplied with, and what is added, else [0])."""
-    sources = who.shape[0]
-    gate_px = np.full(sources, 1.0 * search_px)  # a setting may be a whole number
+    """(gate of each source [M]; with sqrt_time the factor of d^2 and the term added to it [M], else [0])."""
+    sources = remembered.shape[0]
+    gate_px = np.full(sources, 1.0 * search_px)  # the setting may be an int
     ease, extra = np.ones(sources if sqrt_time else 0), np.zeros(sources if sqrt_time else 0)
     if sqrt_time:
         for i in range(sources):
-            frames = number - who[i, NUMBER]
+            frames = number - remembered[i, NUMBER]
             if frames > 1:
                 gate_px[i] = search_px * np.sqrt(frames)
                 ease[i] = 1.0 / frames
@@ -123,27 +125,27 @@ def _gates(
 
 @njit(cache=True, nogil=True)
 def _candidates(
-    source_px: Floats, source_x: int, gate_px: Floats, sight_px: Floats, sight_x: int, left: Ints
+    source_px: Floats, source_x: int, gate_px: Floats, feature_px: Floats, feature_x: int, left: Ints
 ) -> tuple[Ints, Ints, Floats]:
-    """Pairs by rising source: those of source i are [first[i], first[i + 1]) of (sight, distance_px^2).
+    """(first [M + 2], feature [K], distance_px^2 [K]): candidates of source i are rows first[i] to first[i + 1] - 1.
 
     Args:
-        source_px: [M, any] where each source is expected: column source_x and the next one.
-        gate_px: [M] how far off it may be.
-        sight_px: [N, any] columns sight_x and the next one; each considers its NEIGHBOURS nearest sources.
-        left: [1] as in `follow`; below 0 there are no pairs.
+        source_px: [M, any] expected position of each source: x in column source_x, y in the next one.
+        gate_px: [M] largest distance of each source.
+        feature_px: [N, any] x in column feature_x, y in the next one; each has its NEIGHBOURS nearest sources.
+        left: [1] as in `follow`; below 0 the result is empty.
     """
-    sources, sights = source_px.shape[0], sight_px.shape[0]
+    sources, features = source_px.shape[0], feature_px.shape[0]
     first = np.zeros(sources + 2, np.int64)
-    if sources == 0 or sights == 0:
+    if sources == 0 or features == 0:
         return first, np.empty(0, np.int64), np.empty(0)
     start, member, inside, low_x, low_y, cells_per_px, rows, columns = _grid(source_px, source_x, gate_px)
-    near = np.empty(sights * min(NEIGHBOURS, sources), np.int64)
+    near = np.empty(features * min(NEIGHBOURS, sources), np.int64)
     near_d2 = np.empty(near.size)
-    until = np.empty(sights, np.int64)
+    until = np.empty(features, np.int64)
     size = 0
-    for j in range(sights):
-        x, y = sight_px[j, sight_x], sight_px[j, sight_x + 1]
+    for j in range(features):
+        x, y = feature_px[j, feature_x], feature_px[j, feature_x + 1]
         row, column = int(np.floor((y - low_y) * cells_per_px)), int(np.floor((x - low_x) * cells_per_px))
         west, east = max(column - 1, 0), min(column + 2, columns)
         begin = size
@@ -160,24 +162,24 @@ def _candidates(
             first[near[k] + 2] += 1
     for i in range(sources):
         first[i + 2] += first[i + 1]
-    sight = np.empty(size, np.int64)
+    feature = np.empty(size, np.int64)
     square = np.empty(size)
     k = 0
-    for j in range(sights):
+    for j in range(features):
         while k < until[j]:
-            at = first[near[k] + 1]  # where the next of this source goes: in the end where the next source begins
-            sight[at] = j
+            at = first[near[k] + 1]  # next free row of this source
+            feature[at] = j
             square[at] = near_d2[k]
             first[near[k] + 1] = at + 1
             k += 1
-    return first, sight, square
+    return first, feature, square
 
 
 @njit(cache=True, nogil=True)
 def _grid(
     source_px: Floats, source_x: int, gate_px: Floats
 ) -> tuple[Ints, Ints, Floats, float, float, float, int, int]:
-    """(first member of each cell, members, their x, y, gate^2, low corner x, y, cells a px, rows, columns)."""
+    """(first member of each cell, members, their x, y, gate^2, smallest x, smallest y, cells per px, rows, columns)."""
     sources = source_px.shape[0]
     low_x = high_x = source_px[0, source_x]
     low_y = high_y = source_px[0, source_x + 1]
@@ -188,7 +190,7 @@ def _grid(
         low_y, high_y = min(low_y, y), max(high_y, y)
         widest_px = max(widest_px, gate_px[i])
     span_x, span_y = high_x - low_x, high_y - low_y
-    # few sources in nine cells, and not many more cells than sources
+    # few sources in nine cells, and about as many cells as sources at most
     apart_px = np.sqrt(span_x * span_y / sources)
     side_px = max(widest_px * ROUNDING, CELL * apart_px, (span_x + span_y) / (4.0 * sources + 16.0))
     cells_per_px = 1.0 / side_px
@@ -204,7 +206,7 @@ def _grid(
     member = np.empty(sources, np.int64)
     inside = np.empty((sources, 3))
     for i in range(sources):
-        at = start[cell[i] + 1]  # in the end where the next cell begins
+        at = start[cell[i] + 1]  # next free row of this cell
         member[at] = i
         inside[at, 0] = source_px[i, source_x]
         inside[at, 1] = source_px[i, source_x + 1]
@@ -215,7 +217,7 @@ def _grid(
 
 @njit(cache=True, nogil=True)
 def _insert(near: Ints, near_d2: Floats, begin: int, end: int, source: int, d2: float) -> int:
-    """Keep the nearest NEIGHBOURS in order from `begin` to `end`; where they end now."""
+    """Insert a source into the sorted rows `begin` to `end`, at most NEIGHBOURS of them. Returns the new end."""
     at = end
     if end - begin == NEIGHBOURS:
         if d2 >= near_d2[end - 1]:
@@ -233,24 +235,24 @@ def _insert(near: Ints, near_d2: Floats, begin: int, end: int, source: int, d2: 
 
 @njit(cache=True, nogil=True)
 def _solve(
-    first: Ints, sight: Ints, square: Floats, price: Floats, sights: int, left: Ints
+    first: Ints, feature: Ints, square: Floats, price: Floats, features: int, left: Ints
 ) -> tuple[Ints, Ints, Floats, Floats]:  # fmt: skip
-    """The links, by dual prices that keep every candidate's reduced cost at least 0; none to rely on if `left` < 0.
+    """The optimal links, by dual prices that keep every reduced cost at 0 or more. Invalid if `left` < 0 afterwards.
 
-    Answers (sight of each source [M], source of each sight [N], dual prices of the sources [M] and of the sights [N]).
+    Returns (feature of each source [M], source of each feature [N], dual prices of sources [M] and of features [N]).
     """
     sources = price.size
     taken = np.full(sources, WAITING, np.int64)
-    owner = np.full(sights, UNLINKED, np.int64)
+    owner = np.full(features, UNLINKED, np.int64)
     source_dual = price.copy()
-    sight_dual = np.zeros(sights)
+    feature_dual = np.zeros(features)
     waiting = 0
     for i in range(sources):
         best = UNLINKED
         for k in range(first[i], first[i + 1]):
             if square[k] <= source_dual[i]:
                 source_dual[i] = square[k]
-                best = sight[k]
+                best = feature[k]
         if best == UNLINKED or owner[best] == UNLINKED:
             taken[i] = best
             if best != UNLINKED:
@@ -258,34 +260,34 @@ def _solve(
         else:
             waiting += 1
     if waiting > 0:
-        cost = np.full(sights, np.inf)  # of the cheapest path from the waiting source to a sight
-        came_from, touched = np.empty(sights, np.int64), np.empty(sights, np.int64)
-        done = np.zeros(sights, np.bool_)
+        cost = np.full(features, np.inf)  # of the cheapest path from the waiting source to a feature
+        came_from, touched = np.empty(features, np.int64), np.empty(features, np.int64)
+        done = np.zeros(features, np.bool_)
         for i in range(sources):
             if taken[i] == WAITING and left[0] >= 0:
                 _augment(
-                    i, first, sight, square, price, taken, owner, source_dual, sight_dual, cost, came_from, touched,
+                    i, first, feature, square, price, taken, owner, source_dual, feature_dual, cost, came_from, touched,
                     done, left,
                 )  # fmt: skip
-    return taken, owner, source_dual, sight_dual
+    return taken, owner, source_dual, feature_dual
 
 
 @njit(cache=True, nogil=True)
 def _augment(
-    root: int, first: Ints, sight: Ints, square: Floats, price: Floats, taken: Ints, owner: Ints, source_dual: Floats,
-    sight_dual: Floats, cost: Floats, came_from: Ints, touched: Ints, done: Bools, left: Ints,
+    root: int, first: Ints, feature: Ints, square: Floats, price: Floats, taken: Ints, owner: Ints, source_dual: Floats,
+    feature_dual: Floats, cost: Floats, came_from: Ints, touched: Ints, done: Bools, left: Ints,
 ) -> None:  # fmt: skip
-    """Link `root` along the cheapest path that ends at a free sight or at a source left unlinked (Dijkstra)."""
+    """Link `root` along the cheapest path that ends at a free feature or at a source left unlinked (Dijkstra)."""
     count = 0
     source, base = root, 0.0
-    end, end_source, end_sight = np.inf, -1, -1
+    end, end_source, end_feature = np.inf, -1, -1
     while True:
         alone = base + price[source] - source_dual[source]
         if alone < end:
             end, end_source = alone, source
         for k in range(first[source], first[source + 1]):
-            j = sight[k]
-            reached = base + square[k] - source_dual[source] - sight_dual[j]
+            j = feature[k]
+            reached = base + square[k] - source_dual[source] - feature_dual[j]
             if not done[j] and reached < cost[j]:
                 if cost[j] == np.inf:
                     touched[count] = j
@@ -303,7 +305,7 @@ def _augment(
         if nearest < 0:
             break
         if owner[nearest] == UNLINKED:
-            end, end_sight = least, nearest
+            end, end_feature = least, nearest
             break
         done[nearest] = True
         source, base = owner[nearest], least
@@ -312,16 +314,16 @@ def _augment(
         j = touched[k]
         if done[j]:
             source_dual[owner[j]] += end - cost[j]
-            sight_dual[j] -= end - cost[j]
+            feature_dual[j] -= end - cost[j]
             done[j] = False
         cost[j] = np.inf
-    _relink(root, end_source, end_sight, taken, owner, came_from)
+    _relink(root, end_source, end_feature, taken, owner, came_from)
 
 
 @njit(cache=True, nogil=True)
-def _relink(root: int, end_source: int, end_sight: int, taken: Ints, owner: Ints, came_from: Ints) -> None:
-    """Every source on the path takes the sight after it; the last is left unlinked if no free sight was reached."""
-    j = end_sight
+def _relink(root: int, end_source: int, end_feature: int, taken: Ints, owner: Ints, came_from: Ints) -> None:
+    """Each source on the path takes the next feature; the last is left unlinked if no free feature was reached."""
+    j = end_feature
     if j < 0:
         j = taken[end_source]
         taken[end_source] = UNLINKED
@@ -339,36 +341,37 @@ def _relink(root: int, end_source: int, end_sight: int, taken: Ints, owner: Ints
 
 @njit(cache=True, nogil=True)
 def _doubt(
-    first: Ints, sight: Ints, cost: Floats, square: Floats, near_px2: float, price: Floats, taken: Ints, owner: Ints,
+    first: Ints, feature: Ints, cost: Floats, square: Floats, near_px2: float, price: Floats, taken: Ints, owner: Ints,
     share: float, doubt: Bools, left: Ints,
 ) -> bool:  # fmt: skip
-    """Whether any sight is in `doubt` [N]: another identity of it is worse by less than `share` * price.
+    """Set `doubt` [N] where another ID of a feature costs less than `share` * price more. Returns whether any is set.
 
-    Other identities: the source takes a free sight, a source left unlinked takes the sight, two sources swap. And a
-    source that is not seen, but within its gate and near a sight, may have merged with it.
+    Compared are: the source takes a free feature; a source left unlinked takes the feature; two sources exchange
+    features. A feature is also doubtful if an unlinked source has it within its gate and nearer than near_px: the two
+    particles may have merged.
     """
     unsure = False
     for i in range(price.size):
         if first[i + 1] - first[i] == (taken[i] >= 0):
-            continue  # no other sight
+            continue  # no other feature
         if left[0] < 0:
             return False
-        mine = _cost(first, sight, cost, i, taken[i]) if taken[i] >= 0 else 0.0
+        own_cost = _cost(first, feature, cost, i, taken[i]) if taken[i] >= 0 else 0.0
         for k in range(first[i], first[i + 1]):
-            j = sight[k]
+            j = feature[k]
             other = owner[j]
             left[0] -= first[other + 1] - first[other] if other >= 0 else 1
-            if taken[i] < 0:  # the sight is another's, or this one had it
-                theirs = _cost(first, sight, cost, other, j)
-                worse = cost[k] - theirs + price[other] - price[i]
+            if taken[i] < 0:  # linked to another source, else source i would have it
+                other_cost = _cost(first, feature, cost, other, j)
+                worse = cost[k] - other_cost + price[other] - price[i]
                 if worse < share * price[other] or square[k] < near_px2:
                     doubt[j] = unsure = True
             elif other < 0:
-                if cost[k] - mine < share * price[i]:
+                if cost[k] - own_cost < share * price[i]:
                     doubt[taken[i]] = unsure = True
             elif other != i:
-                crossed = _cost(first, sight, cost, other, taken[i])
-                worse = cost[k] + crossed - mine - _cost(first, sight, cost, other, j)
+                crossed = _cost(first, feature, cost, other, taken[i])
+                worse = cost[k] + crossed - own_cost - _cost(first, feature, cost, other, j)
                 if worse < share * price[i]:
                     doubt[taken[i]] = doubt[j] = unsure = True
     return unsure
@@ -376,38 +379,38 @@ def _doubt(
 
 @njit(cache=True, nogil=True)
 def _doubt_chains(
-    first: Ints, sight: Ints, cost: Floats, price: Floats, taken: Ints, owner: Ints, duals: tuple[Floats, Floats],
+    first: Ints, feature: Ints, cost: Floats, price: Floats, taken: Ints, owner: Ints, duals: tuple[Floats, Floats],
     share: float, doubt: Bools, left: Ints,
 ) -> bool:  # fmt: skip
-    """Whether any sight is in `doubt` [N]: another way to link all is worse by less than `share` * price.
+    """Set `doubt` [N] where another assignment costs less than `share` * price more. Returns whether any is set.
 
-    For each source the cheapest other way in which it has another sight than now: along a path of reduced costs
-    (Dijkstra) each source takes the sight of the next one. The last takes the first one's sight, a free one, or none.
-    Each search passes through MOST_IN_CHAIN other sources at most.
+    For each source the cheapest assignment is searched in which it has another feature: along a path of reduced costs
+    (Dijkstra) each source takes the feature of the next one. The last source takes the first one's feature, a free
+    one, or none. A path has at most MOST_IN_CHAIN other sources.
     """
     unsure = False
-    source_dual, sight_dual = duals
-    sights = owner.size
-    reach = np.full(sights, np.inf)  # reduced cost of the cheapest path from the root to a sight
-    came_from, touched = np.empty(sights, np.int64), np.empty(sights, np.int64)
-    done = np.zeros(sights, np.bool_)
+    source_dual, feature_dual = duals
+    features = owner.size
+    reach = np.full(features, np.inf)  # reduced cost of the cheapest path from the root to a feature
+    came_from, touched = np.empty(features, np.int64), np.empty(features, np.int64)
+    done = np.zeros(features, np.bool_)
     for root in range(price.size):
-        mine = taken[root]
-        if first[root + 1] - first[root] == (mine >= 0):
-            continue  # no other sight
+        linked = taken[root]
+        if first[root + 1] - first[root] == (linked >= 0):
+            continue  # no other feature
         margin = share * price[root]
-        released = sight_dual[mine] if mine >= 0 else 0.0  # the price of a sight that is left free
+        released = feature_dual[linked] if linked >= 0 else 0.0  # dual price of a feature that becomes free
         least, last = margin, UNLINKED
         count, source, base, passed = 0, root, 0.0, 0
         while True:
             if source != root and base + price[source] - source_dual[source] - released < least:
                 least, last = base + price[source] - source_dual[source] - released, source
             for k in range(first[source], first[source + 1]):
-                j = sight[k]
-                through = base + cost[k] - source_dual[source] - sight_dual[j]
-                if through >= least or (source == root and j == mine) or taken[source] == j:
+                j = feature[k]
+                through = base + cost[k] - source_dual[source] - feature_dual[j]
+                if through >= least or (source == root and j == linked) or taken[source] == j:
                     continue
-                if j == mine:
+                if j == linked:
                     least, last = through, source
                 elif owner[j] == UNLINKED:
                     if through - released < least:
@@ -441,85 +444,85 @@ def _doubt_chains(
 
 
 @njit(cache=True, nogil=True)
-def _cost(first: Ints, sight: Ints, cost: Floats, source: int, wanted: int) -> float:
-    """What the link of a source and a sight costs; inf if they are no candidates."""
+def _cost(first: Ints, feature: Ints, cost: Floats, source: int, wanted: int) -> float:
+    """The cost of a link; inf if the feature is no candidate of the source."""
     for k in range(first[source], first[source + 1]):
-        if sight[k] == wanted:
+        if feature[k] == wanted:
             return float(cost[k])
     return np.inf
 
 
 @njit(cache=True, nogil=True)
 def _settle(
-    who: Ints, place_px: Floats, next_particle: int, number: int, sight_px: Floats, taken: Ints, owner: Ints,
+    remembered: Ints, place_px: Floats, next_particle: int, number: int, feature_px: Floats, taken: Ints, owner: Ints,
     doubt: Bools, near_px: float, memory: int, confirm: int,
 ) -> tuple[Ints, Floats, Ints, int, int, int]:  # fmt: skip
-    """The answer of `follow`; near_px is 0 if nobody is in doubt."""
-    sources, sights = taken.size, owner.size
+    """The result of `follow` from the links; near_px is 0 if no link is doubtful."""
+    sources, features = taken.size, owner.size
     linked = kept = vanished = 0
     for i in range(sources):
         linked += taken[i] >= 0
-        kept += taken[i] >= 0 or who[i, MISSED] < memory
-        vanished += taken[i] < 0 and who[i, MISSED] == 0
+        kept += taken[i] >= 0 or remembered[i, MISSED] < memory
+        vanished += taken[i] < 0 and remembered[i, MISSED] == 0
     lost = kept - linked
-    after = np.empty((kept + sights - linked, 5), np.int64)
+    after = np.empty((kept + features - linked, 5), np.int64)
     places = np.empty((after.shape[0], 4))
-    said = np.empty(3 * sights + lost + (sights + 2 * vanished if near_px > 0 else 0), np.int64)
-    row = seen = unseen = doubts = 0
+    packed = np.empty(3 * features + lost + (features + 2 * vanished if near_px > 0 else 0), np.int64)
+    row = detected = missing = doubts = 0
     for i in range(sources):
         j = taken[i]
         if j >= 0:
-            said[j] = who[i, PARTICLE]
-            said[2 * sights + seen] = j
-            seen += 1
-            clear, doubted = who[i, CLEAR] + 1, who[i, DOUBTED] > 0 and who[i, CLEAR] < confirm
+            packed[j] = remembered[i, PARTICLE]
+            packed[2 * features + detected] = j
+            detected += 1
+            clear, doubted = remembered[i, CLEAR] + 1, remembered[i, DOUBTED] > 0 and remembered[i, CLEAR] < confirm
             if doubt[j] and not doubted and clear > confirm:
-                said[3 * sights + lost + doubts] = j
+                packed[3 * features + lost + doubts] = j
                 doubts += 1
-            _enter(after, places, row, who[i, PARTICLE], number, clear, doubted, doubt[j], sight_px, j)
-            said[sights + j] = _state(after, row, confirm)
+            _enter(after, places, row, remembered[i, PARTICLE], number, clear, doubted, doubt[j], feature_px, j)
+            packed[features + j] = _state(after, row, confirm)
             row += 1
-        elif who[i, MISSED] < memory:
-            said[3 * sights + unseen] = who[i, PARTICLE]
-            unseen += 1
+        elif remembered[i, MISSED] < memory:
+            packed[3 * features + missing] = remembered[i, PARTICLE]
+            missing += 1
             for column in range(5):
-                after[row, column] = who[i, column]
+                after[row, column] = remembered[i, column]
             after[row, MISSED] += 1
             for column in range(4):
                 places[row, column] = place_px[i, column % 2]
             row += 1
-    for j in range(sights):
+    for j in range(features):
         if owner[j] < 0:
-            said[j] = next_particle
-            said[2 * sights + seen] = j
-            seen += 1
-            _enter(after, places, row, next_particle, number, 0, False, doubt[j], sight_px, j)
-            said[sights + j] = _state(after, row, confirm)
+            packed[j] = next_particle
+            packed[2 * features + detected] = j
+            detected += 1
+            _enter(after, places, row, next_particle, number, 0, False, doubt[j], feature_px, j)
+            packed[features + j] = _state(after, row, confirm)
             next_particle += 1
             row += 1
-    end = 3 * sights + lost + doubts
+    end = 3 * features + lost + doubts
     if near_px > 0:
-        rising = said[3 * sights + lost : end]
-        rising.sort()  # in the order of the sights
+        rising = packed[3 * features + lost : end]
+        rising.sort()  # in the order of the features
         for k in range(doubts):
-            rising[k] = said[rising[k]]
-        end += _merged(who, place_px, sight_px, taken, owner, near_px, said[end:])
-    return after, places, said[:end], lost, doubts, next_particle
+            rising[k] = packed[rising[k]]
+        end += _merged(remembered, place_px, feature_px, taken, owner, near_px, packed[end:])
+    return after, places, packed[:end], lost, doubts, next_particle
 
 
 @njit(cache=True, nogil=True)
 def _enter(
     after: Ints, places: Floats, row: int, particle: int, number: int, clear: int, doubted: bool, doubt: bool,
-    sight_px: Floats, j: int,
+    feature_px: Floats, j: int,
 ) -> None:  # fmt: skip
-    """The row of one that was seen."""
+    """Write the row of a particle with feature j."""
     after[row, PARTICLE] = particle
     after[row, NUMBER] = number
     after[row, MISSED] = 0
     after[row, CLEAR] = 0 if doubt else clear
     after[row, DOUBTED] = doubt or doubted
-    places[row, X] = places[row, AHEAD_X] = sight_px[j, 0]
-    places[row, Y] = places[row, AHEAD_Y] = sight_px[j, 1]
+    places[row, X] = places[row, AHEAD_X] = feature_px[j, 0]
+    places[row, Y] = places[row, AHEAD_Y] = feature_px[j, 1]
 
 
 @njit(cache=True, nogil=True)
@@ -529,20 +532,20 @@ def _state(after: Ints, row: int, confirm: int) -> int:
 
 @njit(cache=True, nogil=True)
 def _merged(
-    who: Ints, place_px: Floats, sight_px: Floats, taken: Ints, owner: Ints, near_px: float, pairs: Ints
+    remembered: Ints, place_px: Floats, feature_px: Floats, taken: Ints, owner: Ints, near_px: float, pairs: Ints
 ) -> int:
-    """Who has just vanished nearer to another than two features can be told apart: how much of `pairs` is filled."""
+    """Write ID pairs (lost in this frame, linked source nearer than near_px) to `pairs`. Returns the length used."""
     size = 0
     for i in range(taken.size):
-        if taken[i] >= 0 or who[i, MISSED] > 0:
+        if taken[i] >= 0 or remembered[i, MISSED] > 0:
             continue
         nearest, least = -1, near_px**2
         for j in range(owner.size):
-            d2 = (place_px[i, AHEAD_X] - sight_px[j, 0]) ** 2 + (place_px[i, AHEAD_Y] - sight_px[j, 1]) ** 2
+            d2 = (place_px[i, AHEAD_X] - feature_px[j, 0]) ** 2 + (place_px[i, AHEAD_Y] - feature_px[j, 1]) ** 2
             if d2 < least:
                 nearest, least = j, d2
         if nearest >= 0 and owner[nearest] >= 0:
-            one, other = who[i, PARTICLE], who[owner[nearest], PARTICLE]
-            pairs[size], pairs[size + 1] = min(one, other), max(one, other)
+            lost, near = remembered[i, PARTICLE], remembered[owner[nearest], PARTICLE]
+            pairs[size], pairs[size + 1] = min(lost, near), max(lost, near)
             size += 2
     return size

@@ -1,4 +1,4 @@
-"""The frame as the locators get it: without the camera's fixed pattern, hot pixels, and what does not move."""
+"""Frame corrections before location: dark frame or background, hot pixels, excluded regions."""
 
 from __future__ import annotations
 
@@ -17,38 +17,38 @@ from tracking.settings import Ellipse, Rectangle
 Floats = NDArray[np.float64]
 Image = NDArray[Any]
 
-NEAR = ((-1, 0), (1, 0), (0, -1), (0, 1))  # y, x of the neighbours that a hot pixel gets the mean of
+NEAR = ((-1, 0), (1, 0), (0, -1), (0, 1))  # y, x of the neighbours whose mean replaces a hot pixel
 AROUND = tuple((y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if (y, x) != (0, 0))
-SPREAD = 1.4826  # of a Gaussian: standard deviation over median absolute deviation
-HOT = 6.0  # standard deviations that a hot pixel differs from the median about it, at least
-HOT_COUNTS = 3.0  # and grey levels
-ALIKE = 0.5  # of its difference: a neighbour with more belongs to the same thing
-FEW = 2  # such neighbours, at most: an image of a particle has more
+SPREAD = 1.4826  # standard deviation over median absolute deviation, for a Gaussian
+HOT = 6.0  # least difference of a hot pixel from the local median, in standard deviations
+HOT_COUNTS = 3.0  # the same in grey levels
+ALIKE = 0.5  # share of a pixel's difference; a neighbour that differs by more belongs to the same object
+FEW = 2  # most such neighbours of a hot pixel; the image of a particle has more
 
 
 @dataclass(frozen=True, eq=False)
 class Correction:
-    """What is taken from each frame. A pure function of the frame; without any of the three it is the frame itself.
+    """Corrects a frame: a pure function of the frame. Without any of the three images it returns the frame itself.
 
     Args:
-        dark: [height, width] the frame without light.
-        background: [height, width] the frame without particles; the dark frame is in it, and is not subtracted too.
-        hot: [height, width] not 0 where a pixel is not to be believed.
+        dark: [height, width] grey levels without light.
+        background: [height, width] grey levels without particles. It contains the dark frame and replaces it.
+        hot: [height, width] not 0 at a defective pixel, which gets the mean of its neighbours.
     """
 
     dark: Image | None = None
     background: Image | None = None
     hot: Image | None = None
     _shift: Floats | None = field(init=False, default=None)  # [height, width] grey levels to be subtracted
-    _whole: dict[Any, tuple[Image, Image]] = field(init=False, default_factory=dict)  # what to add, what to subtract
-    _places: NDArray[np.int64] = field(init=False)  # [K] hot pixels, as places in the flat frame
-    _neighbours: NDArray[np.int64] = field(init=False)  # [K, 8] of each, as many as it has; the rest repeat it
+    _whole: dict[Any, tuple[Image, Image]] = field(init=False, default_factory=dict)  # by dtype: add, subtract
+    _places: NDArray[np.int64] = field(init=False)  # [K] hot pixels, as flat indices
+    _neighbours: NDArray[np.int64] = field(init=False)  # [K, 8] their neighbours; unused places repeat the pixel
     _weights: NDArray[np.int64] = field(init=False)  # [K, 8] 1 for a neighbour, else 0
 
     def __post_init__(self) -> None:
-        taken = self.background if self.background is not None else self.dark
-        if taken is not None:  # grey levels stay about where they were, so that noise is not cut off at black
-            counts = taken.astype(np.float64)
+        subtracted = self.background if self.background is not None else self.dark
+        if subtracted is not None:  # less the median, so that the mean level stays and noise is not clipped at 0
+            counts = subtracted.astype(np.float64)
             shift = counts - np.median(counts)
             object.__setattr__(self, "_shift", shift)
             self._whole.update({np.dtype(kind): _parts(shift, np.dtype(kind)) for kind in (np.uint8, np.uint16)})
@@ -61,11 +61,11 @@ class Correction:
 
     @property
     def shape(self) -> tuple[int, ...] | None:
-        """Of the frames that it is for; None: any."""
-        return next((one.shape for one in (self.background, self.dark, self.hot) if one is not None), None)
+        """[height, width] of the frames that can be corrected; None: any."""
+        return next((image.shape for image in (self.background, self.dark, self.hot) if image is not None), None)
 
     def __call__(self, image: Image) -> Image:
-        """The corrected frame, of the same type and read-only as a camera's: another kind would be compiled anew.
+        """The corrected frame, read-only and of the same dtype, so that no kernel is compiled for another type.
 
         Raises Fault for a frame of another size.
         """
@@ -80,7 +80,7 @@ class Correction:
         return corrected
 
     def _subtracted(self, image: Image, shift: Floats) -> Image:
-        """The image less the shift, in whole grey levels, and kept within what its type holds."""
+        """The image minus the shift, in whole grey levels, clipped to the range of its dtype."""
         if image.dtype not in self._whole:
             return np.asarray(image - shift, image.dtype)
         up, down = self._whole[image.dtype]
@@ -98,15 +98,15 @@ class Correction:
 
 
 def _parts(shift: Floats, kind: np.dtype[Any]) -> tuple[Image, Image]:
-    """What has to be added to an image of this type, and what to be subtracted, in whole grey levels."""
+    """(image to add, image to subtract) for this dtype, in whole grey levels."""
     up, down = (np.rint(np.clip(part, 0, np.iinfo(kind).max)).astype(kind) for part in (-shift, shift))
     return up, down
 
 
 def _repairs(hot: Image | None) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Hot pixels [K], the neighbours [K, 8] that stand in for them, and which of these count [K, 8].
+    """(flat indices of hot pixels [K], indices of replacing neighbours [K, 8], weight 1 or 0 of each [K, 8]).
 
-    The four nearest that are sound; where there are none, the eight about it, then those at 2 px, and so on.
+    The four nearest neighbours that are not hot; where there is none, the eight around, then those at 2 px, and so on.
     """
     if hot is None or not hot.any() or hot.all():
         return np.empty(0, np.int64), np.empty((0, 8), np.int64), np.empty((0, 8), np.int64)
@@ -122,19 +122,19 @@ def _repairs(hot: Image | None) -> tuple[NDArray[np.int64], NDArray[np.int64], N
             break
         for column, (dy, dx) in enumerate(steps):
             row, col = y + dy, x + dx
-            there = without & (row >= 0) & (row < height) & (col >= 0) & (col < width)
-            there[there] = sound[row[there], col[there]]
-            neighbours[there, column] = row[there] * width + col[there]
-            weights[there, column] = 1
-    found = weights.any(axis=1)
-    return places[found], neighbours[found], weights[found]
+            valid = without & (row >= 0) & (row < height) & (col >= 0) & (col < width)
+            valid[valid] = sound[row[valid], col[valid]]
+            neighbours[valid, column] = row[valid] * width + col[valid]
+            weights[valid, column] = 1
+    replaceable = weights.any(axis=1)
+    return places[replaceable], neighbours[replaceable], weights[replaceable]
 
 
 def hot_pixels(image: Image) -> NDArray[np.bool_]:
-    """[height, width] pixels of a mean or median frame that differ from all that is about them, bright or dark.
+    """[height, width] True at single bright or dark pixels of a mean or median frame.
 
-    Such a pixel differs from the median of 5 x 5 by more than HOT standard deviations, and few neighbours differ half
-    as much: the image of a particle is wider.
+    Such a pixel differs from the median of 5 x 5 px by more than HOT standard deviations, and at most FEW neighbours
+    differ half as much: the image of a particle is wider.
     """
     counts = image.astype(np.float32)
     away = counts - cv2.medianBlur(counts, 5)
@@ -150,24 +150,24 @@ def hot_pixels(image: Image) -> NDArray[np.bool_]:
 
 
 def inside(regions: Sequence[Rectangle | Ellipse], position_px: Floats) -> NDArray[np.bool_]:
-    """[N] whether places x, y [N, 2] lie in one of the regions or on its edge."""
-    found = np.zeros(len(position_px), np.bool_)
+    """[N] whether positions x, y [N, 2] lie in one of the regions or on its edge."""
+    is_inside = np.zeros(len(position_px), np.bool_)
     for region in regions:
         half = np.array([region.width_px, region.height_px]) / 2.0
         away = (position_px - (np.array([region.left_px, region.top_px]) + half)) / half
-        found |= (away**2).sum(axis=1) <= 1.0 if region.kind == "ellipse" else np.abs(away).max(axis=1) <= 1.0
-    return found
+        is_inside |= (away**2).sum(axis=1) <= 1.0 if region.kind == "ellipse" else np.abs(away).max(axis=1) <= 1.0
+    return is_inside
 
 
-def outside(found: Features, regions: Sequence[Rectangle | Ellipse]) -> Features:
-    """The features that lie in none of the regions."""
-    if not regions or len(found) == 0:
-        return found
-    return found.only(~inside(regions, found.position_px))
+def outside(features: Features, regions: Sequence[Rectangle | Ellipse]) -> Features:
+    """The features outside all regions."""
+    if not regions or len(features) == 0:
+        return features
+    return features.only(~inside(regions, features.position_px))
 
 
 def filled(image: Image, regions: Sequence[Rectangle | Ellipse]) -> Image:
-    """The image with its median in the regions, for what looks at pixels rather than features."""
+    """A copy of the image with its median in the regions, for functions that use pixels instead of features."""
     if not regions:
         return image
     y, x = np.mgrid[: image.shape[0], : image.shape[1]]

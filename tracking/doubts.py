@@ -1,4 +1,4 @@
-"""Whether footage can tell which tracking settings suit it: noise, beam glow, rims of large discs, pairs, rods."""
+"""Checks whether footage suffices to choose tracking settings: noise, beam glow, rims of large discs, pairs, rods."""
 
 from __future__ import annotations
 
@@ -16,48 +16,50 @@ from tracking.settings import Tracking
 Floats = NDArray[np.float64]
 Image = NDArray[Any]
 
-LOOKED_AT = 3  # frames
-SEED = 0  # of the noise that is made to compare with
-SPREAD = 1.4826  # of a Gaussian: standard deviation over median absolute deviation
-NOISE_SHARE = 0.999  # of the masses that noise alone makes: those below this quantile
-ABOVE_NOISE = 1.1  # of that quantile: a particle's mass is more
-STEP = 1.25  # from one width that is looked at to the next
-BLOB = 1.12  # width of the blob that answers most, over the smaller width of the two Gaussians
-COARSE, FROM_PX = 4, 8.0  # wide blobs are looked for in a smaller image
-OF_A_DISC = 2.5  # diameter of a disc over the width of the blob that it is
-ROUND = 0.4  # ratio of the two curvatures at a feature: less is elongated, 1 is round
-MOSTLY = 0.4  # share of the features
-WIDE = 0.35  # width of what stands out over the diameter: that of a round spot is 0.12 to 0.31
+LOOKED_AT = 3  # frames in which the widest blob is measured
+SEED = 0  # of the simulated noise
+SPREAD = 1.4826  # standard deviation over median absolute deviation, for a Gaussian
+NOISE_SHARE = 0.999  # quantile of the masses that noise alone gives
+ABOVE_NOISE = 1.1  # a particle's mass over that quantile, at least
+STEP = 1.25  # ratio of successive blob widths
+BLOB = 1.12  # width of the blob with the largest response over the smaller width of the two Gaussians
+COARSE, FROM_PX = 4, 8.0  # blobs wider than FROM_PX are searched in an image that is COARSE times smaller
+OF_A_DISC = 2.5  # diameter of a disc over the width of its blob
+ROUND = 0.4  # ratio of the two curvatures at a feature (1: round); below it a feature is elongated
+MOSTLY = 0.4  # share of elongated features above which the result is doubted
+WIDE = 0.35  # widest blob over diameter_px; a round spot has 0.12 to 0.31
 
 
 def require_more_than_noise(frames: Sequence[Image], s: Tracking, kept: Sequence[Features], largest_px: float) -> None:
-    """Raises ValueError where what is kept is no brighter than what `s` finds in noise alone, and says why.
+    """Raises ValueError, with the reason, if the kept features are no brighter than those found in noise alone.
 
     Args:
         kept: features of each frame.
-        largest_px: widest blob that `s` can be suggested for.
+        largest_px: widest blob for which settings can be suggested.
     """
-    mass = np.concatenate([found.mass for found in kept])
+    mass = np.concatenate([features.mass for features in kept])
     if len(mass) == 0:
         return
     noise = float(np.mean([noise_counts(frame) for frame in frames]))
     if np.median(mass) > ABOVE_NOISE * _mass_of_noise(frames[0], s, noise):
         return
-    said = f"can't tell which settings suit: no spot stands out from the noise of {noise:.2g} grey levels"
+    sentence = f"can't tell which settings suit: no spot stands out from the noise of {noise:.2g} grey levels"
     width_px, limit_px = widest(frames)
     if width_px > largest_px:
         more = "more than " if width_px >= limit_px else "about "
-        said += (f", only something {more}{width_px:.0f} px wide (beam glow, or an uneven lamp); subtract a background "
-                 "(main.py correct background), or give tracking.minmass")  # fmt: skip
-    raise ValueError(said)
+        sentence += (
+            f", only something {more}{width_px:.0f} px wide (beam glow, or an uneven lamp); subtract a background "
+            "(main.py correct background), or give tracking.minmass"
+        )
+    raise ValueError(sentence)
 
 
 def doubt_about_shape(frames: Sequence[Image], s: Tracking, kept: Sequence[Features]) -> str:
-    """A sentence where many of the kept are elongated; empty where they are round.
+    """A sentence if many of the kept features are elongated; else empty.
 
-    Raises ValueError where they lie on the rims of something that is much wider than the diameter.
+    Raises ValueError if they lie on the rims of objects much wider than the diameter.
     """
-    ratios = [roundness(frame, s, found) for frame, found in zip(frames, kept, strict=True)]
+    ratios = [roundness(frame, s, features) for frame, features in zip(frames, kept, strict=True)]
     every = np.concatenate(ratios)
     share = float((every < ROUND).mean()) if len(every) else 0.0
     if share <= MOSTLY:
@@ -77,24 +79,24 @@ def doubt_about_shape(frames: Sequence[Image], s: Tracking, kept: Sequence[Featu
 
 
 def noise_counts(image: Image) -> float:
-    """Standard deviation of a pixel's noise: of its second differences, which slopes and wide spots hardly have."""
+    """Standard deviation of the pixel noise, from second differences, which slopes and wide spots hardly change."""
     second = np.array([[1.0, -2.0, 1.0], [-2.0, 4.0, -2.0], [1.0, -2.0, 1.0]], np.float32)
-    made = cv2.filter2D(image.astype(np.float32), -1, second)
-    return float(SPREAD * np.median(np.abs(made)) / 6.0)
+    filtered = cv2.filter2D(image.astype(np.float32), -1, second)
+    return float(SPREAD * np.median(np.abs(filtered)) / 6.0)
 
 
 def _mass_of_noise(like: Image, s: Tracking, noise: float) -> float:
-    """What nearly all features are less than that `s` finds in noise about the level of an image."""
+    """Quantile NOISE_SHARE of the masses that `s` finds in simulated noise with the median of the image `like`."""
     chance = np.random.default_rng(SEED)
-    made = chance.normal(float(np.median(like)), noise, like.shape)
+    noisy = chance.normal(float(np.median(like)), noise, like.shape)
     if like.dtype in (np.uint8, np.uint16):
-        made = np.clip(np.rint(made), 0, np.iinfo(like.dtype).max).astype(like.dtype)
-    found = Centroid(s)(made)
-    return float(np.quantile(found.mass, NOISE_SHARE)) if len(found) else 0.0
+        noisy = np.clip(np.rint(noisy), 0, np.iinfo(like.dtype).max).astype(like.dtype)
+    features = Centroid(s)(noisy)
+    return float(np.quantile(features.mass, NOISE_SHARE)) if len(features) else 0.0
 
 
 def widest(frames: Sequence[Image]) -> tuple[float, float]:
-    """(width of the blobs of most contrast, bright or dark, up to a sixth of the image; the largest looked for)."""
+    """(width in px of the blobs of most contrast, bright or dark; largest width tried, about 1/6 of the image)."""
     side = min(frames[0].shape)
     scales = [scale for scale in STEP ** np.arange(40) if scale < max(side / 6.0, STEP)]
     contrast = np.zeros(len(scales))
@@ -111,19 +113,19 @@ def widest(frames: Sequence[Image]) -> tuple[float, float]:
     return float(BLOB * scales[int(contrast.argmax())]), float(BLOB * scales[-1])
 
 
-def roundness(image: Image, s: Tracking, found: Features) -> Floats:
-    """[N] of each feature, the smaller curvature of the smoothed brightness over the larger: 1 round, 0 a line."""
-    if len(found) == 0:
+def roundness(image: Image, s: Tracking, features: Features) -> Floats:
+    """[N] smaller over larger curvature of the smoothed brightness at each feature: 1 round, 0 a line."""
+    if len(features) == 0:
         return np.empty(0)
     smooth = cv2.GaussianBlur(checked(image, s.invert).astype(np.float64), (0, 0), s.diameter_px / 6.0)
     if min(smooth.shape) < 3:
-        return np.ones(len(found))
+        return np.ones(len(features))
     down, across = np.gradient(smooth)
     yy, yx = np.gradient(down)
     xx = np.gradient(across, axis=1)
-    column, row = np.rint(found.position_px).astype(int).T
+    column, row = np.rint(features.position_px).astype(int).T
     a, b, c = xx[row, column], yx[row, column], yy[row, column]
     middle, half = (a + c) / 2.0, np.hypot((a - c) / 2.0, b)
-    most = middle - half  # of a bright spot the most negative
-    ratio: Floats = np.divide(middle + half, most, out=np.ones(len(found)), where=most != 0)
+    most = middle - half  # the more negative curvature, for bright spots
+    ratio: Floats = np.divide(middle + half, most, out=np.ones(len(features)), where=most != 0)
     return ratio

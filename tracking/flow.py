@@ -1,7 +1,7 @@
-"""Where a flow takes particles: its mean, the move of the nearest particle, or its profile across a channel.
+"""Predicted velocity of particles in a flow: mean drift, newest move of the nearest particle, or channel profile.
 
-As trackpy's DriftPredict, NearestVelocityPredict and ChannelPredict; here the mean is one over frames, too, and where
-nothing nearer is known it stands for the other two.
+Like trackpy's DriftPredict, NearestVelocityPredict and ChannelPredict. Here the mean drift is also a running mean over
+frames, and it replaces the other two where they have no data.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from tracking.settings import Tracking
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-NEWEST_SHARE = 0.25  # of the newest frame in the mean, at least: it is the mean of the first frames at first
-FEWEST = 3  # particles whose moves make a mean
+NEWEST_SHARE = 0.25  # least weight of the newest frame in the running mean
+FEWEST = 3  # moves needed for a median
 
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """What is known of it, in px a frame."""
+    """The measured flow in px per frame."""
 
     drift_px: tuple[float, float]
-    position_px: Floats = field(default_factory=lambda: np.empty((0, 2)))  # [K, 2] where it was measured
+    position_px: Floats = field(default_factory=lambda: np.empty((0, 2)))  # [K, 2] x, y of the measurements
     velocity_px: Floats = field(default_factory=lambda: np.empty((0, 2)))  # [K, 2]
 
 
 def velocity_of(flow: Flow, position_px: Floats, s: Tracking) -> Floats:
-    """[M, 2] px a frame, of particles at [M, 2]."""
-    there = np.tile(np.asarray(flow.drift_px, np.float64), (len(position_px), 1))
+    """[M, 2] velocity in px per frame at positions [M, 2], by the model `s.predict`."""
+    velocity_px = np.tile(np.asarray(flow.drift_px, np.float64), (len(position_px), 1))
     if len(flow.position_px) == 0 or len(position_px) == 0:
-        return there
+        return velocity_px
     if s.predict == "nearest_velocity":
         nearest: Floats = flow.velocity_px[cKDTree(flow.position_px).query(position_px)[1]]
         return nearest
@@ -42,32 +42,32 @@ def velocity_of(flow: Flow, position_px: Floats, s: Tracking) -> Floats:
         along = 0 if s.channel_axis == "x" else 1
         profile = _profile(flow, position_px[:, 1 - along], along, s)
         if profile is not None:
-            there[:, along], there[:, 1 - along] = profile, 0.0
-    return there
+            velocity_px[:, along], velocity_px[:, 1 - along] = profile, 0.0
+    return velocity_px
 
 
 def _profile(flow: Flow, across_px: Floats, along: int, s: Tracking) -> Floats | None:
-    """[M] mean velocity along the channel in the nearest bin that has enough particles; None if no bin has."""
+    """[M] mean velocity along the channel in the nearest bin of `channel_fewest` or more particles; else None."""
     which = np.floor(flow.position_px[:, 1 - along] / s.channel_bin_px).astype(np.int64)
-    bins, own, count = np.unique(which, return_inverse=True, return_counts=True)
+    bins, bin_index, count = np.unique(which, return_inverse=True, return_counts=True)
     enough = count >= s.channel_fewest
     if not enough.any():
         return None
-    mean = (np.bincount(own, flow.velocity_px[:, along]) / count)[enough]
+    mean = (np.bincount(bin_index, flow.velocity_px[:, along]) / count)[enough]
     middle_px = (bins[enough] + 0.5) * s.channel_bin_px
     nearest: Ints = np.abs(across_px[:, None] - middle_px).argmin(axis=1)
-    found: Floats = mean[nearest]
-    return found
+    profile: Floats = mean[nearest]
+    return profile
 
 
 def velocities_px(before_px: Floats, now_px: Floats, frames: Ints) -> Floats:
-    """[K, 2] moves a frame."""
-    made: Floats = (now_px - before_px) / frames[:, None]
-    return made
+    """[K, 2] moves in px per frame, over `frames` [K] frames."""
+    velocity_px: Floats = (now_px - before_px) / frames[:, None]
+    return velocity_px
 
 
 def mean_after(drift_px: tuple[float, float], moves: int, moves_px: Floats) -> tuple[tuple[float, float], int]:
-    """(the running mean of the frames' median moves after this frame, of how many frames); Brownian moves have none."""
+    """(running mean of the frames' median moves x, y; number of frames in it). Brownian moves have a median of 0."""
     if len(moves_px) < FEWEST:
         return drift_px, moves
     x, y = np.median(moves_px, axis=0).tolist()

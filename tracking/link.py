@@ -1,8 +1,8 @@
-"""Who is who from frame to frame: online linking with memory.
+"""Gives particles the same ID from frame to frame: online linking with memory.
 
-The rule is that of Crocker and Grier (J. Colloid Interface Sci. 179, 298, 1996). Sources (particles seen before) and
-sights (features of this frame) closer than the gate are candidates; of all ways to link them the one of least sum d^2
-is taken, where an unlinked source costs its gate^2.
+The rule is Crocker and Grier's (J. Colloid Interface Sci. 179, 298, 1996). Sources (remembered particles) and
+features closer than the gate are candidates. Of all assignments the one of least sum d^2 is taken, where an unlinked
+source costs its gate^2.
 """
 
 from __future__ import annotations
@@ -37,49 +37,49 @@ WORDS = {
     "tracking.search_px",
 }
 
-DRIFT_SHARE = 0.05  # of the newest move in the running drift, in runs of older kernels
-MOST_FEATURES = 20_000  # of a frame
-MOST_REMEMBERED = 200_000  # particles, those that are not seen included
-MOST_STEPS = 40_000_000  # of linking one frame: some tenths of a second
-FEWEST = 8  # linked particles that a drift is read from
-LOG_ODDS = math.log(1000.0)  # another link that is likelier than one in 1000 makes an identity uncertain
-LATELY = 3  # looks without a particle, at most, after which it may have merged with another
-NEWEST_STEPS = 500  # of which the running variance is a mean, in effect
+DRIFT_SHARE = 0.05  # weight of the newest move in the running drift, in runs of older kernels
+MOST_FEATURES = 20_000  # in a frame
+MOST_REMEMBERED = 200_000  # particles, including those without a feature now
+MOST_STEPS = 40_000_000  # of work to link one frame: some tenths of a second
+FEWEST = 8  # linked particles from which a drift is measured, at least
+LOG_ODDS = math.log(1000.0)  # an ID is uncertain if another assignment is more likely than 1 in 1000
+LATELY = 3  # frames without a feature after which a particle no longer counts as possibly merged
+NEWEST_STEPS = 500  # effective number of steps in the running variance
 
 
 @dataclass(frozen=True, slots=True)
 class LinkMemory:
-    """Every particle that may still be seen again, in order of rising `particle`."""
+    """Particles that may be detected again, by rising ID."""
 
-    who: Ints = field(default_factory=lambda: np.empty((0, 5), np.int64))  # [M, 5] columns of tracking.assign
+    who: Ints = field(default_factory=lambda: np.empty((0, 5), np.int64))  # [M, 5] columns as in assign
     place_px: Floats = field(default_factory=lambda: np.empty((0, 4)))  # [M, 4]
     next_particle: int = 0
-    drift_px: tuple[float, float] = (0.0, 0.0)  # a frame, common to all
-    moves: int = 0  # frames that the drift is a mean of; 0: it is not known
-    velocity_px: Floats = field(default_factory=lambda: np.empty((0, 2)))  # [M, 2] newest moves a frame, or nan; or [0]
-    variance_px2: float = 0.0  # of one particle's step in one frame about where it was expected, along one axis
-    steps: int = 0  # links that the variance is read from; 0: it is not known
+    drift_px: tuple[float, float] = (0.0, 0.0)  # common to all, per frame
+    moves: int = 0  # frames in the mean drift; 0: drift unknown
+    velocity_px: Floats = field(default_factory=lambda: np.empty((0, 2)))  # [M, 2] newest moves per frame, nan: none
+    variance_px2: float = 0.0  # of one step in one frame about the expected position, along one axis
+    steps: int = 0  # links in the variance; 0: variance unknown
 
     def __len__(self) -> int:
         return len(self.who)
 
     @property
     def particle(self) -> Ints:
-        """[M]."""
+        """[M] IDs."""
         return self.who[:, PARTICLE]
 
     @property
     def position_px(self) -> Floats:
-        """[M, 2] where it was seen last."""
+        """[M, 2] last position."""
         return self.place_px[:, X:AHEAD_X]
 
     @property
     def expected_px(self) -> Floats:
-        """[M, 2] where it is expected next."""
+        """[M, 2] position expected in the next frame."""
         return self.place_px[:, AHEAD_X:]
 
     def expecting(self, row: Ints, position_px: Floats) -> LinkMemory:
-        """Some rows are expected elsewhere, at [len(row), 2]."""
+        """A copy in which these rows are expected at `position_px` [len(row), 2]."""
         place_px = self.place_px.copy()
         place_px[row, AHEAD_X:] = position_px
         return replace(self, place_px=place_px)
@@ -87,46 +87,46 @@ class LinkMemory:
 
 @dataclass(frozen=True, slots=True)
 class Linked:
-    """What is said of the features of one frame, in their order."""
+    """IDs and states of the features of one frame, in the order of the features."""
 
-    said: Ints  # as tracking.assign.follow answers
-    features: int  # N
-    ends: tuple[int, int]  # of `lost` and of those in doubt
-    alarm: str = ""  # what makes many links doubtful at once
+    packed: Ints  # packed result of tracking.assign.follow
+    features: int  # N, number of features
+    ends: tuple[int, int]  # of `lost` and of the doubtful IDs in `packed`
+    alarm: str = ""  # sentence, if many links are doubtful at once
 
     @property
     def particle(self) -> Ints:
-        """[N]."""
-        return self.said[: self.features]
+        """[N] ID of each feature."""
+        return self.packed[: self.features]
 
     @property
     def state(self) -> NDArray[np.uint8]:
         """[N] State."""
-        return self.said[self.features : 2 * self.features].astype(np.uint8)
+        return self.packed[self.features : 2 * self.features].astype(np.uint8)
 
     @property
     def order(self) -> Ints:
-        """[N] rows of the features, by rising particle."""
-        return self.said[2 * self.features : 3 * self.features]
+        """[N] indices of the features, by rising ID."""
+        return self.packed[2 * self.features : 3 * self.features]
 
     @property
     def lost(self) -> Ints:
-        """[L] remembered and not seen."""
-        return self.said[3 * self.features : self.ends[0]]
+        """[L] IDs of remembered particles without a feature."""
+        return self.packed[3 * self.features : self.ends[0]]
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Alarms, particles that merged with another, and particles that may be another from here on."""
+        """Sentences: the alarm, particles that merged, and IDs that may be another particle's from now on."""
         alarm = (self.alarm,) if self.alarm else ()
-        if len(self.said) == self.ends[0]:
+        if len(self.packed) == self.ends[0]:
             return alarm
-        doubts, pairs = self.said[self.ends[0] : self.ends[1]], self.said[self.ends[1] :].reshape(-1, 2)
-        merged = (f"particles {one} and {other} are seen as one" for one, other in pairs.tolist())
-        return *alarm, *merged, *(f"particle {particle} may be another from here on" for particle in doubts.tolist())
+        doubtful, pairs = self.packed[self.ends[0] : self.ends[1]], self.packed[self.ends[1] :].reshape(-1, 2)
+        merged = (f"particles {first} and {second} are seen as one" for first, second in pairs.tolist())
+        return *alarm, *merged, *(f"particle {particle} may be another from here on" for particle in doubtful.tolist())
 
 
 def led(before: LinkMemory, number: int, s: Tracking) -> LinkMemory:
-    """The remembered particles, expected in frame `number` where the flow that `predict` names moves them."""
+    """The memory with expected positions for frame `number`, from the flow model that `predict` names."""
     if s.predict == "last" or len(before) == 0:
         return before
     frames = number - before.who[:, NUMBER]
@@ -137,23 +137,23 @@ def led(before: LinkMemory, number: int, s: Tracking) -> LinkMemory:
 def link(
     before: LinkMemory, number: int, position_px: Floats, s: Tracking, held: Bools | None = None, rules: Rules = NEWEST
 ) -> tuple[LinkMemory, Linked]:
-    """The features at `position_px` [N, 2] of frame `number` get their identities.
+    """Give the features at `position_px` [N, 2] of frame `number` their IDs.
 
-    With the gate `constant` the partition is that of trackpy.link with the same search range and memory.
+    With the gate `constant` the links are those of trackpy.link with the same search range and memory.
 
     Args:
-        before: who is remembered, and where each is expected (`led`).
-        held: [M] whom light moves, and who is expected there; they tell nothing of a flow. None: nobody.
-        rules: `leads` (moves that many share are followed, or alarm) and `spread` (see `_doubt_share`).
+        before: the memory, with expected positions from `led`.
+        held: [M] particles that light moves, expected at their commanded place; not used to measure a flow. None: none.
+        rules: `leads` (common moves are followed, or raise an alarm) and `spread` (see `_doubt_share`).
 
     Raises:
-        Fault: more than MOST_FEATURES or MOST_REMEMBERED, or so many within search_px of each other that linking takes
-            more than MOST_STEPS.
+        Fault: more than MOST_FEATURES features or MOST_REMEMBERED particles, or so many of them within search_px of
+            each other that linking takes more than MOST_STEPS.
     """
     if not rules.leads:
         return _link_without_alarms(before, number, position_px, s)
     held = np.zeros(len(before), np.bool_) if held is None else held
-    missed = int(before.who[:, MISSED].min()) if rules.spread and len(before) else 0  # looks in which none was seen
+    missed = int(before.who[:, MISSED].min()) if rules.spread and len(before) else 0
     shared = CALM
     if s.predict != "last":
         shared, before = _with_common_move(before, number, position_px, s, held, missed)
@@ -165,13 +165,13 @@ def link(
         after = replace(after, variance_px2=variance.variance_px2, steps=variance.steps)
         pairs, merged = _merging(before, variance.variance_px2, position_px, linked)
         if len(pairs):
-            known, end = linked.said[: linked.ends[1]], linked.said[linked.ends[1] :].reshape(-1, 2)
-            linked = replace(linked, said=np.concatenate([known, np.unique([*end, *pairs], axis=0).ravel()]))
+            singles, listed = linked.packed[: linked.ends[1]], linked.packed[linked.ends[1] :].reshape(-1, 2)
+            linked = replace(linked, packed=np.concatenate([singles, np.unique([*listed, *pairs], axis=0).ravel()]))
             _doubt(after, linked, merged)
             _doubt_when_seen_again(after, np.unique(pairs))
     if s.doubt > 0:
         wary = np.zeros(len(position_px), np.bool_)
-        kind = watch(before.who, before.place_px, held, linked.said, position_px, s.search_px, missed, wary)
+        kind = watch(before.who, before.place_px, held, linked.packed, position_px, s.search_px, missed, wary)
         if kind != CALM:
             linked = replace(linked, alarm=WORDS[kind])
             _doubt(after, linked, wary)
@@ -182,10 +182,10 @@ def link(
 
 
 def _doubt_share(before: LinkMemory, s: Tracking) -> float:
-    """The share of search_px^2 by which any other way to link must be worse.
+    """The least extra cost of any other assignment, in units of search_px^2, below which an ID is uncertain.
 
-    For Gaussian steps of variance sigma^2 along each axis, a way whose sum of squares is larger by 2 sigma^2 log(q) is
-    q times less likely. So the margin is that of `tracking.doubt`, or the one for odds of 1000 where that is larger.
+    For Gaussian steps of variance sigma^2 along each axis, an assignment whose sum of squares is larger by
+    2 sigma^2 log(q) is q times less likely. The margin is `tracking.doubt`, or that of odds of 1000 if it is larger.
     """
     if s.doubt == 0:
         return 0.0
@@ -193,7 +193,7 @@ def _doubt_share(before: LinkMemory, s: Tracking) -> float:
 
 
 def _with_steps(before: LinkMemory, number: int, position_px: Floats, linked: Linked) -> LinkMemory:
-    """`before` with the running variance of the steps after this frame; what all have in common is no part of it."""
+    """`before` with the running variance of the steps after this frame; a move common to all is subtracted first."""
     row = np.minimum(np.searchsorted(before.particle, linked.particle), max(len(before) - 1, 0))
     again = np.zeros(len(position_px), np.bool_)
     if len(before):
@@ -217,39 +217,39 @@ def _with_steps(before: LinkMemory, number: int, position_px: Floats, linked: Li
 def _merging(
     before: LinkMemory, variance_px2: float, position_px: Floats, linked: Linked
 ) -> tuple[Ints, Bools]:  # fmt: skip
-    """([P, 2] particles that may be seen as one; [N] which sights those are).
+    """([P, 2] IDs of particles that may share a feature; [N] whether a feature is one of those).
 
-    A particle has vanished, and the nearest sight, which has the identity of another one, lies where both together
-    would be seen: halfway between their expected places. For steps of variance sigma^2 a frame that place has the
-    variance sigma^2 (k + 2) / 4 if one of them is unseen for k frames more than the other. The sight is in doubt unless
-    its being the other one alone is 1000 times likelier.
+    Checked is each particle without a feature, with the nearest feature, which has another ID. If both particles share
+    it, it lies halfway between their expected positions. For steps of variance sigma^2 per frame its position has the
+    variance sigma^2 (k + 2) / 4, if one of them is unseen for k frames more than the other. The feature is doubtful
+    unless it is 1000 times more likely to be the other particle alone.
     """
     none = np.empty((0, 2), np.int64), np.zeros(len(position_px), np.bool_)
     row = np.minimum(np.searchsorted(before.particle, linked.particle), max(len(before) - 1, 0))
     if len(before) == 0 or len(position_px) == 0 or variance_px2 == 0.0:
         return none
-    owned = before.particle[row] == linked.particle  # [N]
+    has_id = before.particle[row] == linked.particle  # [N]
     gone = before.who[:, MISSED] < LATELY
-    gone[row[owned]] = False
+    gone[row[has_id]] = False
     vanished = np.flatnonzero(gone)  # [V]
-    if len(vanished) == 0 or not owned.any():
+    if len(vanished) == 0 or not has_id.any():
         return none
-    sight = np.flatnonzero(owned)[cKDTree(position_px[owned]).query(before.expected_px[vanished])[1]]  # [V]
-    alone_px, gone_px = before.expected_px[row[sight]], before.expected_px[vanished]
-    seen_px = position_px[sight]
+    feature = np.flatnonzero(has_id)[cKDTree(position_px[has_id]).query(before.expected_px[vanished])[1]]  # [V]
+    alone_px, gone_px = before.expected_px[row[feature]], before.expected_px[vanished]
+    seen_px = position_px[feature]
     as_one = ((seen_px - (alone_px + gone_px) / 2) ** 2).sum(axis=1) * 2 / (before.who[vanished, MISSED] + 2)
     as_other = ((seen_px - alone_px) ** 2).sum(axis=1) / 2
     likely = as_one - as_other < LOG_ODDS * variance_px2
-    one, other = before.particle[vanished[likely]], linked.particle[sight[likely]]
+    lost, kept = before.particle[vanished[likely]], linked.particle[feature[likely]]
     merged = none[1]
-    merged[sight[likely]] = True
-    return np.stack([np.minimum(one, other), np.maximum(one, other)], 1), merged
+    merged[feature[likely]] = True
+    return np.stack([np.minimum(lost, kept), np.maximum(lost, kept)], 1), merged
 
 
 def _linked(
     before: LinkMemory, number: int, position_px: Floats, s: Tracking, doubt: float, chains: bool
 ) -> tuple[LinkMemory, Linked]:
-    """What `tracking.assign.follow` answers. Raises Fault as `link` does."""
+    """The memory after this frame and its links, by `tracking.assign.follow`. Raises Fault as `link` does."""
     features = len(position_px)
     if features > MOST_FEATURES:
         raise Fault(
@@ -262,25 +262,25 @@ def _linked(
             "forgets sooner"
         )
     left = np.full(1, MOST_STEPS)
-    who, place_px, said, lost, doubts, next_particle = follow(
+    remembered, place_px, packed, lost, doubts, next_particle = follow(
         before.who, before.place_px, before.next_particle, number, position_px, s.search_px, s.gate == "sqrt_time",
         s.crowd_share, doubt, chains, s.least_distance_px, s.memory, s.confirm, left,
     )  # fmt: skip
     if lost < 0:
         raise Fault(
-            f"{features} features and {len(before)} that are remembered can't be linked in one frame's time: too many "
+            f"{features} features and {len(before)} remembered particles can't be linked in one frame's time: too many "
             f"lie within tracking.search_px ({s.search_px:g}) of each other; a smaller search_px leaves fewer choices, "
             "a larger minmass finds fewer features"
         )
     end = 3 * features + lost
-    linked = Linked(said, features, (end, end + doubts))
-    return LinkMemory(who, place_px, next_particle, before.drift_px, before.moves), linked
+    linked = Linked(packed, features, (end, end + doubts))
+    return LinkMemory(remembered, place_px, next_particle, before.drift_px, before.moves), linked
 
 
 def _with_common_move(
     before: LinkMemory, number: int, position_px: Floats, s: Tracking, held: Bools, missed: int
 ) -> tuple[int, LinkMemory]:  # fmt: skip
-    """(what `tracking.drift.common` finds; who is remembered, expected where a clear common move has brought them)."""
+    """(kind of common move; `before`, with a SHARED move added to the expected positions)."""
     kind, x, y = common(before.who, before.place_px, held, position_px, s.search_px, missed)
     if kind != SHARED:
         return kind, before
@@ -290,15 +290,15 @@ def _with_common_move(
 
 
 def _doubt(after: LinkMemory, linked: Linked, wary: Bools) -> None:
-    """The links of these sights [N] are UNCERTAIN, as from a doubt of their own: both are written to."""
+    """Make the links of the features `wary` [N] UNCERTAIN. Writes to `after` and `linked`."""
     row = np.searchsorted(after.particle, linked.particle[wary])
     after.who[row, CLEAR] = 0
     after.who[row, DOUBTED] = 1
-    linked.said[linked.features : 2 * linked.features][wary] = UNCERTAIN
+    linked.packed[linked.features : 2 * linked.features][wary] = UNCERTAIN
 
 
 def _doubt_when_seen_again(after: LinkMemory, particle: Ints) -> None:
-    """Those of these that are not seen now are UNCERTAIN in their next sighting: `after` is written to."""
+    """Make the next detection of these particles UNCERTAIN, if they have no feature now. Writes to `after`."""
     row = np.minimum(np.searchsorted(after.particle, particle), len(after) - 1)
     row = row[(after.particle[row] == particle) & (after.who[row, MISSED] > 0)]
     after.who[row, CLEAR] = -1
@@ -306,19 +306,19 @@ def _doubt_when_seen_again(after: LinkMemory, particle: Ints) -> None:
 
 
 def _flow(before: LinkMemory, s: Tracking) -> Flow:
-    """What is known of the flow: the drift, or what it is said to be at the beginning; the newest moves."""
+    """The flow measured so far, or the initial velocity of the settings before the first measurement."""
     drift_px = before.drift_px if before.moves else s.initial_velocity_px_per_frame
-    known: Bools = np.isfinite(before.velocity_px.sum(axis=1))
-    if len(known) != len(before) or s.predict == "drift":
+    has_velocity: Bools = np.isfinite(before.velocity_px.sum(axis=1))
+    if len(has_velocity) != len(before) or s.predict == "drift":
         return Flow(drift_px)
-    return Flow(drift_px, before.position_px[known], before.velocity_px[known])
+    return Flow(drift_px, before.position_px[has_velocity], before.velocity_px[has_velocity])
 
 
 def _with_flow(
     before: LinkMemory, after: LinkMemory, number: int, position_px: Floats, s: Tracking, held: Bools, doubted: Bools,
     learns: bool,
 ) -> LinkMemory:  # fmt: skip
-    """What the moves of this frame add to what is known of the flow; links in doubt [rows of `after`] add nothing."""
+    """`after` with the flow updated by the moves of this frame, without `doubted` links [rows of `after`]."""
     row = np.minimum(np.searchsorted(after.particle, before.particle), max(len(after) - 1, 0))
     again = (before.who[:, MISSED] == 0) & ~held
     if len(after):
@@ -338,7 +338,7 @@ def _with_flow(
 def _link_without_alarms(
     before: LinkMemory, number: int, position_px: Floats, s: Tracking
 ) -> tuple[LinkMemory, Linked]:  # fmt: skip
-    """As kernels up to 3 did it: where each is expected next is in what is remembered."""
+    """The rule of kernels up to 3: the expected positions are in the memory already."""
     after, linked = _linked(before, number, position_px, s, s.doubt, False)
     if s.predict == "last":
         return after, linked
@@ -348,12 +348,12 @@ def _link_without_alarms(
 
 
 def _drift(before: LinkMemory, number: int, linked: Linked, position_px: Floats) -> tuple[float, float]:
-    """The median move a frame of all that were linked, low-passed; Brownian moves have a median of 0."""
-    seen = (before.who[:, MISSED] == 0) & np.isin(before.particle, linked.particle)
-    if np.count_nonzero(seen) < FEWEST:
+    """Low-passed median move per frame of all linked particles, x and y; Brownian moves have a median of 0."""
+    linked_again = (before.who[:, MISSED] == 0) & np.isin(before.particle, linked.particle)
+    if np.count_nonzero(linked_again) < FEWEST:
         return before.drift_px
-    frames = np.maximum(number - before.who[seen, NUMBER], 1)
-    now_px = position_px[linked.order][np.searchsorted(linked.particle[linked.order], before.particle[seen])]
-    move = np.median((now_px - before.position_px[seen]) / frames[:, None], axis=0)
+    frames = np.maximum(number - before.who[linked_again, NUMBER], 1)
+    now_px = position_px[linked.order][np.searchsorted(linked.particle[linked.order], before.particle[linked_again])]
+    move = np.median((now_px - before.position_px[linked_again]) / frames[:, None], axis=0)
     x, y = before.drift_px
     return x + DRIFT_SHARE * (float(move[0]) - x), y + DRIFT_SHARE * (float(move[1]) - y)

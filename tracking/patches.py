@@ -1,4 +1,4 @@
-"""The piece of image about each particle, and the species that a classifier reads from it."""
+"""Cuts an image patch around each particle and assigns species with a classifier."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Bools = NDArray[np.bool_]
 
 
 def cut(image: NDArray[Any], position_px: Floats, size_px: int) -> tuple[NDArray[Any], Bools]:
-    """Patches [N, size, size] about positions (x, y) [N, 2], and whether each lies within the image [height, width].
+    """(patches [N, size, size] around positions x, y [N, 2]; [N] whether each lies within the image [height, width]).
 
-    Where it does not, the image's rim goes on.
+    Beyond the image its edge pixels are repeated.
     """
     corner = np.rint(position_px).astype(np.int64) - size_px // 2  # [N, 2]
     column = corner[:, :1] + np.arange(size_px)  # [N, size]
@@ -29,7 +29,7 @@ def cut(image: NDArray[Any], position_px: Floats, size_px: int) -> tuple[NDArray
 
 
 def sorted_by(classifier: Classifier | None, labels: Any, image: NDArray[Any], tracks: Tracks) -> tuple[Any, Tracks]:
-    """Tracks with the classifier's species and their age. A trusted particle of unknown species is UNSORTED."""
+    """(classifier memory, tracks with species and their age). A GOOD particle of unknown species becomes UNSORTED."""
     if classifier is None:
         return None, tracks
     patches, whole = cut(image, tracks.position_px, classifier.patch_px)

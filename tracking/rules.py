@@ -1,4 +1,4 @@
-"""Rules of tracking that changed. A run is verified with those that it was made with."""
+"""Tracking rules that changed between versions. A run is verified with the rules it was recorded with."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Each rule is True in new runs and False in runs from before it."""
+    """Each rule is True in new runs and False in runs recorded before it existed."""
 
-    bounded: bool = True  # fits stay near the centroid, and `auto` looks at crowding
+    bounded: bool = True  # fits stay near the centroid, and `auto` considers crowding
     exact: bool = True  # whole grey levels are rounded down from float64, as in trackpy
-    leads: bool = True  # moves that many particles share are followed, or raise an alarm
+    leads: bool = True  # common moves are followed, or raise an alarm
     sloped: bool = True  # fits allow for the background's slope
     watched: bool = True  # windows are compared with the full frame, and strips overlap
-    spread: bool = True  # a link is uncertain where the particles' own steps make another one likely
+    spread: bool = True  # a link is uncertain if the measured step variance makes another one likely
 
     @classmethod
     def of_kernels(cls, kernels: int) -> Rules:
-        """Those of a run, by the number in its header (drivers.journal.header.KERNELS)."""
+        """The rules of a run, by the kernel number in its header (drivers.journal.header.KERNELS)."""
         fourth = kernels >= 4
         return cls(bounded=kernels >= 3, exact=fourth, leads=fourth, sloped=fourth, watched=fourth, spread=kernels >= 5)
 

@@ -1,4 +1,4 @@
-"""How particles are found and followed: one frozen set of numbers."""
+"""Settings of tracking: locator, linking, corrections and species."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from tracking.locate import page
 
 @settings
 class Sorting:
-    """Naming the species of particles from their images, by a network that does not mind bent optics.
+    """Species of particles from their images, by a network that is invariant to affine distortions of the optics.
 
-    Only some particles are looked at in a frame, those that waited longest first, so that its price is bounded; a
-    species is what most of the last looks said. Until a particle's species is known it gets no light.
+    Per frame only some particles are classified, those that waited longest first, so that the time is bounded. The
+    species is the most frequent result of the last looks. A particle of unknown species gets no light.
     """
 
     kind: Literal["affine"] = "affine"
     checkpoint: Annotated[str, Doc("file, from the experiment's folder")]
-    looks_a_frame: Annotated[int, Ge(1), Le(1000), Doc("particles that are looked at in a frame, at most")] = 16
-    looks_kept: Annotated[int, Ge(1), Le(99), Doc("last looks at a particle that vote on its species")] = 7
-    sure: Annotated[float, Ge(0), Le(1), Doc("a look counts if its species is at least so probable")] = 0.7
+    looks_a_frame: Annotated[int, Ge(1), Le(1000), Doc("most particles that are classified in a frame")] = 16
+    looks_kept: Annotated[int, Ge(1), Le(99), Doc("number of last looks that decide on a particle's species")] = 7
+    sure: Annotated[float, Ge(0), Le(1), Doc("least probability of a species for a look to count")] = 0.7
 
 
 @settings
@@ -50,7 +50,7 @@ Region = Annotated[Rectangle | Ellipse, Field(discriminator="kind")]
 
 @settings
 class Tracking:
-    """Finding particles in a frame (trackpy's parameters of the same names) and linking them to those seen before."""
+    """Locating particles in a frame (trackpy's parameters of the same names) and linking them to earlier frames."""
 
     locator: Annotated[page.Locator, Doc("which locator finds the particles")] = "centroid"
     diameter_px: Annotated[int, Ge(3), Le(501), Doc("an odd number a little larger than a particle's image")] = 11
@@ -60,30 +60,30 @@ class Tracking:
     threshold: Annotated[float | None, Gt(0), Doc("band-passed pixels below it are black; empty: 1 grey level")] = None
     percentile: Annotated[float, Ge(0), Le(100), Doc("a peak must be brighter than this share of pixels")] = 64.0
     invert: Annotated[bool, Doc("dark particles on a bright background")] = False
-    preprocess: Annotated[bool, Doc("band-pass the frame first; without it the whole frame is looked at")] = True
+    preprocess: Annotated[bool, Doc("band-pass the frame first; windows need it")] = True
     noise_size_px: Annotated[float, Ge(0), Le(100), Doc("width of the Gaussian that smoothes pixel noise")] = 1.0
     smoothing_size_px: Annotated[
         int | None, Ge(3), Le(2001), Doc("odd side of the background box; empty: diameter")
     ] = None
     max_iterations: Annotated[int, Ge(1), Le(100), Doc("most steps of one centroid refinement")] = 10
     late_looks: Annotated[
-        int, Ge(1), Le(64), Doc("windows, auto: looks within which a new particle is found: strips of the frame")
+        int, Ge(1), Le(64), Doc("windows, auto: a new particle is found within this many frames, a strip in each")
     ] = 8
     search_px: Annotated[float, Gt(0), Doc("largest move of a particle from frame to frame")] = 5.0
-    memory: Annotated[int, Ge(0), Le(100_000), Doc("frames for which an unseen particle is remembered")] = 3
+    memory: Annotated[int, Ge(0), Le(100_000), Doc("frames for which an undetected particle is remembered")] = 3
     gate: Annotated[
         Literal["constant", "sqrt_time"],
-        Doc("constant: search_px whatever the gap; sqrt_time: it grows with the root of the time unseen"),
+        Doc("search range; constant: search_px; sqrt_time: search_px * root of the frames since the last detection"),
     ] = "constant"
     predict: Annotated[
         Literal["last", "drift", "nearest_velocity", "channel"],
         Doc(
-            "where a particle is expected: where it was seen last, or moved on with the drift common to all, with the "
-            "newest move of the nearest particle, or with the profile of a channel's flow"
+            "expected position of a particle: its last one, or that moved by the drift common to all, by the "
+            "newest move of the nearest particle, or by the flow profile of a channel"
         ),
     ] = "last"
     initial_velocity_px_per_frame: Annotated[
-        tuple[float, float], Doc("drift, x and y, with which prediction begins; 0, 0: it is looked for")
+        tuple[float, float], Doc("initial drift x, y of the prediction; 0, 0: it is measured")
     ] = (0.0, 0.0)
     channel_axis: Annotated[Literal["x", "y"], Doc("axis along which a channel flows")] = "x"
     channel_bin_px: Annotated[float, Gt(0), Doc("width of the lanes, across a channel, whose flow is averaged")] = 20.0
@@ -91,21 +91,21 @@ class Tracking:
     trapped: Annotated[
         Literal["commanded", "recorded", "last"],
         Doc(
-            "where a particle is expected that a trap holds: where its command has moved it (in a replay: the command "
-            "that was recorded), or as any other one"
+            "expected position of a trapped particle: where its command has moved it (in a replay: the command "
+            "that was recorded), or as for any other particle"
         ),
     ] = "commanded"
     crowd_share: Annotated[
-        float, Ge(0), Le(1), Doc("the gate is at most this share of the distance to the nearest other; 0: it is not")
+        float, Ge(0), Le(1), Doc("search range over the distance to the nearest other particle, at most; 0: no limit")
     ] = 0.0
-    confirm: Annotated[int, Ge(0), Le(3), Doc("sightings after the first before a new particle may get light")] = 0
+    confirm: Annotated[int, Ge(0), Le(3), Doc("detections after the first before a new particle may get light")] = 0
     doubt: Annotated[
         float,
         Ge(0),
         Le(1),
         Doc(
-            "an identity is uncertain if another link is worse by less than doubt * search^2, or likelier than one in "
-            "1000 for the particles' own steps; 0: none is"
+            "an ID is uncertain if another link costs less than doubt * search_px^2 more, or is likelier than one in "
+            "1000 for the measured step variance; 0: never"
         ),
     ] = 0.1
 
@@ -118,7 +118,7 @@ class Tracking:
     hot_pixels_file: Annotated[
         str, Doc("TIFF or NPY file: pixels that are not 0 get the mean of their neighbours; empty: none")
     ] = ""
-    excluded_regions: Annotated[tuple[Region, ...], Doc("of the image: what is found in them is no particle")] = ()
+    excluded_regions: Annotated[tuple[Region, ...], Doc("regions of the image in which features are ignored")] = ()
     classifier: Annotated[Sorting | None, Doc("names species from images; left out: all are of species 0")] = None
 
     function_pages: ClassVar[dict[str, str]] = {"locator": "locators"}  # list pages of the functions that fields name
@@ -127,10 +127,10 @@ class Tracking:
         for name in ("diameter_px", "smoothing_size_px"):
             value = getattr(self, name)
             if value is not None and value % 2 == 0:
-                raise ValueError(f"{name} is {value}, and it should be odd ({value - 1} or {value + 1})")
+                raise ValueError(f"{name} is {value}, and must be odd ({value - 1} or {value + 1})")
         if self.noise_size_px >= self.smoothing_px:
             raise ValueError(
-                f"noise_size_px is {self.noise_size_px:g}, and it should be less than the background box "
+                f"noise_size_px is {self.noise_size_px:g}, and must be less than the background box "
                 f"({self.smoothing_px} px)"
             )
 
@@ -145,7 +145,7 @@ class Tracking:
 
     @property
     def margin_px(self) -> int:
-        """Nearer to the frame's edge there are no features: the mask and the background box would reach over it."""
+        """Least distance of a feature from the frame's edge: the mask and the background box must fit in."""
         return max(self.radius_px, int(self.least_distance_px // 2 - 1), self.smoothing_px // 2)
 
     @property

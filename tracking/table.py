@@ -1,4 +1,4 @@
-"""A frame that is a table already: the plant bench's, whose rows are x_um, y_um, cell and species of each particle."""
+"""Tracker of the ideal bench, whose frames are tables with rows x_um, y_um, cell and species of each particle."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from control.contract import NOBODY, Expected, Frame, State, Tracks
 
 
 class TableTracker:
-    """The Tracker plug where there is nothing to find: row i of the table is particle i, and everyone is GOOD."""
+    """The Tracker plug for table frames: row i is particle i, and every particle is GOOD."""
 
     def start(self) -> None:
         return None

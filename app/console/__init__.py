@@ -1,1 +1,1 @@
-"""What a verb reads from the command line, and what it prints and writes."""
+"""Command-line options, console output and output files of the verbs."""

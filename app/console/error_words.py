@@ -1,4 +1,4 @@
-"""An error in words for the operator."""
+"""Errors as text for the operator."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from control.contract import Fault
 
 
 def sentence(error: BaseException) -> str:
-    """What went wrong, in words for the operator."""
+    """The text of an error, with the name of its type unless it was written for the operator."""
     if isinstance(error, (Fault, Refused)):
         return str(error)
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

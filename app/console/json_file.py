@@ -1,4 +1,4 @@
-"""What a verb answers to a program: JSON in a file, whole or not at all."""
+"""JSON answers of the verbs, written whole or not at all."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from control.contract import Fault
 
 
 def write_json(path: Path, value: Any, *, own: bool = False) -> None:
-    """Into `path`, whose folder is made; a number that is not finite becomes null, which JSON has no other word for.
+    """Write JSON into `path` and make its folder; numbers that are not finite become null.
 
     Args:
-        own: it goes on with an answer that was read from there.
+        own: replace `path` even if this process has read it.
 
-    Raises Refused where it can't be written, and where `path` is no plain file (a link, a device, a folder), or
-    was read.
+    Raises Refused if it can't be written, and if `path` is not a plain file (a link, a device, a folder) or was read
+    without `own`.
     """
     with answered(path, value, own=own):
         pass
@@ -30,10 +30,10 @@ def write_json(path: Path, value: Any, *, own: bool = False) -> None:
 
 @contextmanager
 def answered(path: Path | None, value: Any, *, own: bool = False) -> Iterator[None]:
-    """The answer is on the disk before the block begins, and takes the place of `path` after it.
+    """Write the answer to the disk before the block, and move it to `path` after it.
 
-    Where the block raises, nothing is left of it: for a step that is not to be taken twice. Arguments and errors are
-    those of `write_json`; without a path the block alone runs.
+    If the block raises, nothing remains of it: for steps that must not be repeated. Arguments and errors are those of
+    `write_json`; without a path only the block runs.
     """
     if path is None:
         yield
@@ -47,7 +47,7 @@ def answered(path: Path | None, value: Any, *, own: bool = False) -> Iterator[No
                 os.fsync(file.fileno())
             yield
     except OSError as error:
-        if error.filename != str(path):  # of the block
+        if error.filename != str(path):  # an error of the block
             raise
         raise Refused(f"{path}: the answer could not be written ({error.strerror})") from None
 
@@ -64,7 +64,7 @@ def finite(value: Any) -> Any:
 
 
 def in_words(error: Exception) -> str | None:
-    """One sentence about what the world did not do (a device, a disk); None for a mistake of our own."""
+    """Sentence on an error of a device or a file; None for any other error, which is a programming error."""
     if isinstance(error, Fault):
         return str(error)
     if isinstance(error, OSError) and error.strerror:

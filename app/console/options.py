@@ -1,4 +1,4 @@
-"""The values of the command line's options: read, bounded, and refused in one sentence with the option's name."""
+"""Parsers of the command line's options. Each raises Refused with the option's name for a value out of bounds."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from pathlib import Path
 from config.refused import Refused
 from config.words import quoted
 
-LONGEST_S = 1e7  # of a run: 116 days
+LONGEST_S = 1e7  # longest run: 116 days
 LARGEST_SEED = 2**32 - 1  # of a simulated rig
 
 
 def plain_digits(text: str | float) -> str:
-    """The text. Raises ValueError where Python reads more than a person writes: 1_0, digits of other scripts."""
+    """The text. Raises ValueError for `_` and non-ASCII digits, which Python's int() and float() accept."""
     if "_" in f"{text}" or not f"{text}".isascii():
         raise ValueError
     return f"{text}"
 
 
 def number(option: str, least: float, most: float) -> Callable[[str | float], float]:
-    """A parser of a number from more than `least` to `most`."""
+    """A parser of numbers in (least, most]."""
 
     def FLOAT(text: str | float) -> float:
         try:
@@ -36,7 +36,7 @@ def number(option: str, least: float, most: float) -> Callable[[str | float], fl
 
 
 def whole(option: str, least: int, most: int) -> Callable[[str | int], int]:
-    """A parser of a whole number from `least` to `most`."""
+    """A parser of whole numbers from `least` to `most`."""
 
     def INTEGER(text: str | int) -> int:
         try:
@@ -51,13 +51,13 @@ def whole(option: str, least: int, most: int) -> Callable[[str | int], int]:
 
 
 def path(option: str, *, named: bool = False) -> Callable[[str | Path], Path]:
-    """A parser of a path; `named`: of a file that is written, which needs a name."""
+    """A parser of paths; `named`: the path of a file, which needs a name."""
 
     def PATH(text: str | Path) -> Path:
         given = f"{text}"
         if not given:
-            raise Refused(f"{option}: found nothing, where a path is needed")
-        if any("\ud800" <= one <= "\udfff" or one == "\0" for one in given):
+            raise Refused(f"{option}: found an empty text, where a path is needed")
+        if any("\ud800" <= character <= "\udfff" or character == "\0" for character in given):
             raise Refused(f"{option}: found '{quoted(given)}', which is not text in UTF-8")
         if named and not Path(given).name:
             raise Refused(f"{option}: found the folder '{quoted(given)}', where the name of a file is needed")

@@ -1,4 +1,4 @@
-"""A progress bar with rate and time left, on standard error; silent where nobody looks."""
+"""A progress bar with rate and time left on standard error, if that is a terminal."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Bar = Callable[[str, int | None], AbstractContextManager[Step]]  # of a title an
 
 
 class Rate(ProgressColumn):
-    """Steps a second, worked out when the bar is drawn and not at each step."""
+    """Steps per second, computed only when the bar is drawn."""
 
     def render(self, task: Task) -> Text:
         return Text(f"{task.speed:.0f}/s" if task.speed else "")
@@ -36,7 +36,7 @@ class Rate(ProgressColumn):
 
 @contextmanager
 def progress(title: str, total: int | None, unit: str = "frames") -> Iterator[Step]:
-    """A bar; call what it gives with the number of steps that are done in all."""
+    """A progress bar; call the yielded function with the number of steps done so far."""
     console = Console(file=sys.stderr)
     columns = (
         TextColumn("{task.description}"),
@@ -48,7 +48,7 @@ def progress(title: str, total: int | None, unit: str = "frames") -> Iterator[St
     )
     bar = Progress(*columns, console=console, disable=not console.is_terminal, transient=True)
     task = bar.add_task(escape(visible(title, keep="")), total=total)
-    with suppress(OSError):  # a terminal that was closed
+    with suppress(OSError):  # the terminal was closed
         bar.start()
     try:
         yield lambda done: bar.update(task, completed=done)

@@ -1,4 +1,4 @@
-"""What a verb says on the console. All of it goes through here, so that no file can send orders to a terminal."""
+"""Console output of the verbs: control characters are made visible, so that no file can control the terminal."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from config.words import visible
 
 
 def say(text: object, *, error: bool = False, end: str = "\n") -> None:
-    """Print a text, every control character in it but a new line made visible."""
+    """Print a text; all its control characters except newlines are made visible."""
     print(visible(f"{text}"), file=sys.stderr if error else sys.stdout, end=end)
 
 
 def say_values(title: str, values: Mapping[str, Any]) -> None:
-    """A title, and below it one line a value."""
+    """Print a title and below it one line per value."""
     say(title)
     for name, value in values.items():
         say(f"  {name.replace('_', ' '):24} {value:.4g}" if isinstance(value, float) else f"  {name:24} {value}")

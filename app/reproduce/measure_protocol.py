@@ -1,4 +1,4 @@
-"""How the runs of a family are told: what a measure is made of."""
+"""Types of the measures of families."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Options = Mapping[str, float]
 
 
 class MeasuredRun(Protocol):
-    """One run: the values that were swept, what is known of it, and what was seen."""
+    """A run of a family: the values of its swept numbers, its settings and its trajectory."""
 
     @property
     def value(self) -> float: ...
@@ -22,18 +22,18 @@ class MeasuredRun(Protocol):
     def across(self) -> float: ...
 
     @property
-    def known(self) -> ExperimentFacts: ...
+    def facts(self) -> ExperimentFacts: ...
 
     @property
-    def seen(self) -> Trajectory: ...
+    def trajectory(self) -> Trajectory: ...
 
 
 Flights = Sequence[MeasuredRun]
 
 
 @dataclass(frozen=True)
-class Way:
-    """Numbers by name, and one picture."""
+class FamilyMeasure:
+    """A measure of a family: its numbers by name, and its figure."""
 
     measure: Callable[[Flights, Options], dict[str, float]]
     draw: Callable[[Any, Flights, Options], None]

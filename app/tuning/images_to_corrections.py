@@ -1,4 +1,4 @@
-"""Images that correct a camera's, and regions of dirt, made from some of its images. Pure functions."""
+"""Correction images and excluded regions, computed from some images of a camera. Pure functions."""
 
 from __future__ import annotations
 
@@ -16,43 +16,43 @@ from tracking.tracker import locator
 
 Image = NDArray[Any]
 
-IMAGES = 64  # that are looked at
+IMAGES = 64  # images that a correction is computed from
 FEWEST = 3
-AT_REST_PX = 1.0  # from its place in the median: nearer, it has not moved
-MOSTLY = 0.8  # of the images
+AT_REST_PX = 1.0  # a feature within this distance of its place in the median image is at rest
+MOSTLY = 0.8  # least share of the images in which a resting feature is found
 
 
 def mean_image(images: Sequence[Image]) -> Image:
-    """The mean, in whole grey levels of the camera's type."""
+    """The mean of each pixel, rounded to the camera's integer type."""
     total = np.zeros(images[0].shape)
     for image in images:
         total += image
-    return _as(total / len(images), images[0].dtype)
+    return _to_type(total / len(images), images[0].dtype)
 
 
 def median_image(images: Sequence[Image]) -> Image:
-    """The median of each pixel, in whole grey levels of the camera's type: what moves is not in it."""
-    return _as(np.median(np.stack(images), axis=0), images[0].dtype)
+    """The median of each pixel, rounded to the camera's integer type; moving particles are not in it."""
+    return _to_type(np.median(np.stack(images), axis=0), images[0].dtype)
 
 
 def map_of_hot_pixels(images: Sequence[Image]) -> Image:
-    """255 where a pixel differs from all that is about it, else 0."""
+    """255 where a pixel differs from all its neighbours, else 0."""
     return np.where(hot_pixels(median_image(images)), np.uint8(255), np.uint8(0))
 
 
-def _as(counts: NDArray[np.float64], kind: np.dtype[Any]) -> Image:
-    return np.rint(counts).astype(kind) if np.issubdtype(kind, np.integer) else counts.astype(kind)
+def _to_type(counts: NDArray[np.float64], dtype: np.dtype[Any]) -> Image:
+    return np.rint(counts).astype(dtype) if np.issubdtype(dtype, np.integer) else counts.astype(dtype)
 
 
 @dataclass(frozen=True)
 class Taken:
-    """One kind of correction image: which setting names it, how it is made, over what time, what it shows."""
+    """One kind of correction image."""
 
-    key: str
-    name: str
-    make: Callable[[Sequence[Image]], Image]
-    over_s: float  # of a live camera
-    needs: str  # what has to be before the camera
+    key: str  # dotted setting that names its file
+    name: str  # in sentences
+    make: Callable[[Sequence[Image]], Image]  # computes it
+    over_s: float  # time over which a live camera's images are taken
+    needs: str  # sentence part: what the camera should be pointed at
 
 
 TAKEN = {
@@ -68,13 +68,13 @@ TAKEN = {
         "what does not move; moving particles may be there",
     ),
 }
-EXCLUDED = "excluded"  # regions, which are settings and no file
+EXCLUDED = "excluded"  # regions: settings, not an image file
 
 
 def made(what: str, images: Sequence[Image]) -> tuple[Image, str]:
-    """(the image of one kind of TAKEN, a sentence on it). Raises ValueError where too few images are there."""
+    """(correction image of one kind of TAKEN, a sentence on it). Raises ValueError for fewer than FEWEST images."""
     if len(images) < FEWEST:
-        raise ValueError(f"{len(images)} images are too few (at least {FEWEST})")
+        raise ValueError(f"{len(images)} images are too few (allowed: at least {FEWEST})")
     taken = TAKEN[what]
     image = taken.make(images)
     if what == "hot-pixels":
@@ -83,27 +83,27 @@ def made(what: str, images: Sequence[Image]) -> tuple[Image, str]:
 
 
 def resting(images: Sequence[Image], s: Tracking) -> tuple[Ellipse, ...]:
-    """Regions about what `s` takes for a particle in the median of the images, and at that place in most of them.
+    """Regions around features of the median image that are found at the same place in most of the images.
 
-    That is dirt, and particles that stick. Raises ValueError where too few images are there, Fault as locators do.
+    Those are dirt and stuck particles. Raises ValueError for fewer than FEWEST images, and Fault as locators do.
 
     Args:
-        images: as the locators get them.
+        images: corrected as for the locators.
     """
     if len(images) < FEWEST:
-        raise ValueError(f"{len(images)} images are too few (at least {FEWEST})")
-    find = locator(s)
-    found = outside(find(median_image(images)), s.excluded_regions)
-    if len(found) == 0:
+        raise ValueError(f"{len(images)} images are too few (allowed: at least {FEWEST})")
+    locate = locator(s)
+    candidates = outside(locate(median_image(images)), s.excluded_regions)
+    if len(candidates) == 0:
         return ()
-    there = np.zeros(len(found))
+    hits = np.zeros(len(candidates))
     for image in images:
-        seen = find(image)
-        if len(seen):
-            there += cKDTree(seen.position_px).query(found.position_px)[0] <= AT_REST_PX
-    found = found.only(there >= MOSTLY * len(images))
+        features = locate(image)
+        if len(features):
+            hits += cKDTree(features.position_px).query(candidates.position_px)[0] <= AT_REST_PX
+    candidates = candidates.only(hits >= MOSTLY * len(images))
     regions = []
-    for (x, y), size_px in zip(found.position_px.tolist(), found.size_px.tolist(), strict=True):
+    for (x, y), size_px in zip(candidates.position_px.tolist(), candidates.size_px.tolist(), strict=True):
         half_px = max(s.diameter_px / 2.0, 2.0 * size_px) + 1.0
         left_px, top_px, width_px = (round(value, 1) for value in (x - half_px, y - half_px, 2.0 * half_px))
         regions.append(Ellipse(left_px=left_px, top_px=top_px, width_px=width_px, height_px=width_px))

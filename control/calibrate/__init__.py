@@ -1,4 +1,4 @@
-"""What the instrument is, from what it saw: stiffness, diffusion, maps, latency, power and drift. Pure mathematics.
+"""Calibration from measurements: stiffness, diffusion, maps, latency, power and drift. Pure functions.
 
-Traces are [T] or [T, ...] on an even grid of frames, nan where a particle was not seen; lengths in um, times in s.
+Traces are [T] or [T, ...] on an even grid of frames, nan where a particle was not detected; um and s.
 """

@@ -1,4 +1,4 @@
-"""The potential itself from where a particle is: U = -kT ln p (P4), and its stiffness in the middle."""
+"""A trap's potential from the distribution of positions, U = -kT ln p (P4), and its stiffness at the centre."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Inverted:
-    """A round potential by Boltzmann inversion."""
+    """A radial potential by Boltzmann inversion."""
 
-    stiffness_pn_per_um: Estimate  # in the middle
-    r_um: Floats  # [B] where the potential was measured
-    energy_kt: Floats  # [B] above its middle
+    stiffness_pn_per_um: Estimate  # at the centre
+    r_um: Floats  # [B] distances
+    energy_kt: Floats  # [B] relative to the centre
     softening_per_um2: float  # U = k r^2 (1 - softening r^2) / 2: 1 / w^2 for a Gaussian spot
 
 
 def invert(
     offset_um: Floats, *, kt_pn_um: float, sharpen: float = 1.0, bins: int = 24, independent: float = 1.0
 ) -> Inverted:
-    """The potential of a round trap from offsets [M, 2] about its middle.
+    """The potential of a round trap from offsets [M, 2] about its centre. Raises ValueError for too few offsets.
 
     In s = r^2 all bins have the same area, so that ln(counts) is -U / kT directly; -U / kT = c - a s + b s^2 is fitted
     with Poisson weights up to where 98 % of the offsets lie, and k = 2 kT a.
@@ -33,9 +33,9 @@ def invert(
     Args:
         offset_um: [M, 2], M at least some hundred.
         kt_pn_um: thermal energy.
-        sharpen: by what the offsets are stretched, true rms over seen rms: blur and localisation error (P6).
+        sharpen: scale factor of the offsets, true over measured rms: blur and localisation error (P6).
         bins: largest number of bins; each gets 20 positions on average.
-        independent: what part of the offsets is independent of the others, for the standard error.
+        independent: share of the offsets that is independent, for the standard error.
     """
     square_um2 = (np.asarray(offset_um, np.float64) ** 2).sum(axis=1) * sharpen**2
     square_um2 = square_um2[np.isfinite(square_um2)]
@@ -51,13 +51,13 @@ def invert(
     slope = coefficient[1] / scale
     error = float(np.sqrt(covariance[1, 1] / independent)) / scale
     stiffness = Estimate(2.0 * kt_pn_um * slope, 2.0 * kt_pn_um * error)
-    seen = count > 0
-    energy = coefficient[0] - np.log(count[seen])
-    return Inverted(stiffness, np.sqrt(middle[seen]), energy, float(coefficient[2] / scale**2 / slope))
+    occupied = count > 0
+    energy = coefficient[0] - np.log(count[occupied])
+    return Inverted(stiffness, np.sqrt(middle[occupied]), energy, float(coefficient[2] / scale**2 / slope))
 
 
 def _poisson(design: Floats, count: Floats) -> tuple[Floats, Floats]:
-    """Coefficients and their covariance of ln(mean count) = design @ c, the likeliest (iterated least squares)."""
+    """Maximum-likelihood coefficients of ln(mean count) = design @ c, and their covariance (iterated least squares)."""
     expected = count + 0.5
     for _ in range(100):
         before = expected

@@ -1,4 +1,4 @@
-"""Stiffness from how far a particle lags behind its moving trap (P30)."""
+"""Stiffness from the distance by which a particle lags behind its moving trap (P30)."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from control.calibrate.estimate import Estimate
 
 Floats = NDArray[np.float64]
 
-REACH = 0.75  # of a waist: a particle further out has left its spot
+REACH = 0.75  # of a waist: a particle farther out has left its spot
 
 
 def lag_s(offset_um: Floats, velocity_um_per_s: Floats) -> float:
-    """By how long a particle is behind its trap, gamma / k: -<offset . velocity> / <velocity^2>.
+    """Lag time of a particle behind its trap, gamma / k: -<offset . velocity> / <velocity^2>.
 
     Args:
-        offset_um: [M, 2] particle less trap, at the same time.
-        velocity_um_per_s: [M, 2] of the trap, steady for several relaxation times before.
+        offset_um: [M, 2] particle minus trap, at the same time.
+        velocity_um_per_s: [M, 2] of the trap, constant for several relaxation times before.
     """
-    known = np.isfinite(offset_um).all(axis=1)
-    offset, velocity = offset_um[known], velocity_um_per_s[known]
-    velocity = velocity - velocity.mean(axis=0)  # to and fro: what the map is off by drops out
+    finite = np.isfinite(offset_um).all(axis=1)
+    offset, velocity = offset_um[finite], velocity_um_per_s[finite]
+    velocity = velocity - velocity.mean(axis=0)  # with motion both ways, an offset of the map cancels
     return float(-(offset * velocity).sum() / (velocity**2).sum())
 
 
 def stiffness_pn_per_um(lag: Estimate, drag_pn_s_per_um: float, *, late_s: float = 0.0) -> Estimate:
-    """k = gamma / lag, less what is not the trap's: an error of the time at which commands act.
+    """k = gamma / lag, after subtracting `late_s`, the error of the time at which commands act.
 
-    Raises ValueError where nothing is left of the lag.
+    Raises ValueError if no lag remains.
     """
     left_s = lag.value - late_s
     if not left_s > 0:
@@ -41,15 +41,15 @@ def stiffness_pn_per_um(lag: Estimate, drag_pn_s_per_um: float, *, late_s: float
 
 
 def centre_stiffness_pn_per_um(lag_um: float, push_pn: float, *, waist_um: float, kt_pn_um: float) -> float:
-    """Stiffness at the middle of a Gaussian spot behind which a particle lags by this much, on average.
+    """Stiffness at the centre of a Gaussian spot behind which a particle lags by lag_um on average.
 
-    Further out a spot pulls less. Seen from a spot that moves steadily, a particle is in equilibrium with the spot and
-    with the push of the fluid, so that its mean place is that of Boltzmann's density of both. To leading order, over
-    what `equipartition.centre_stiffness_pn_per_um` corrects, push / lag is too small by
-    exp[-2 lag^2 / (w^2 + 4 kT / k)]: 1.3 % at 53 nm in 0.6 um of 20 kT; in truth by 2 %, since density spreads there.
+    Farther out a spot pulls less. In the frame of a spot that moves steadily, a particle is in equilibrium with the
+    spot and the drag force, and its mean position is that of the Boltzmann density. To leading order, beyond the
+    correction by `equipartition.centre_stiffness_pn_per_um`, push / lag is too small by
+    exp[-2 lag^2 / (w^2 + 4 kT / k)]: 1.3 % at 53 nm in 0.6 um of 20 kT (2 % in full, since the density is wider).
 
     Args:
-        push_pn: gamma u.
+        push_pn: drag force gamma u.
     """
     edge_um = min(REACH * waist_um, lag_um + 9.0 * math.sqrt(kt_pn_um * lag_um / push_pn))
     axis_um = np.linspace(-edge_um, edge_um, 241)

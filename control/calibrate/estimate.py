@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A value and its standard error, in the unit that its name says."""
+    """A value and its standard error, in the unit at the end of its name."""
 
     value: float
     error: float
@@ -24,30 +24,31 @@ class Estimate:
 
 
 def mean_of(values: Floats) -> Estimate:
-    """The mean of independent values [K], and its standard error from their scatter; nan values are left out.
+    """The mean of independent values [K], and its standard error from their scatter; nan is ignored.
 
     Raises ValueError for less than two values.
     """
-    known = values[np.isfinite(values)]
-    if len(known) < 2:
-        raise ValueError(f"there are {len(known)} values, and a scatter needs two")
-    return Estimate(float(known.mean()), float(known.std(ddof=1) / math.sqrt(len(known))))
+    finite = values[np.isfinite(values)]
+    if len(finite) < 2:
+        raise ValueError(f"{len(finite)} values have no scatter (allowed: two or more)")
+    return Estimate(float(finite.mean()), float(finite.std(ddof=1) / math.sqrt(len(finite))))
 
 
-def disagreement(found: Mapping[str, Estimate], *, tolerance: float = 0.05, least: float = 0.0) -> str:
-    """Which two methods disagree most, in words; empty where all agree.
+def disagreement(estimates: Mapping[str, Estimate], *, tolerance: float = 0.05, least: float = 0.0) -> str:
+    """Sentence on the two methods that disagree most; empty if all agree.
 
-    Two disagree if they differ by more than `tolerance` of their mean and three standard errors together, and by more
-    than `least`, which is in their unit.
+    Two estimates disagree if they differ by more than `tolerance` of their mean plus three standard errors, and by more
+    than `least`, in their unit.
     """
-    worst, said = 0.0, ""
-    names = sorted(found)
-    for index, one in enumerate(names):
-        for other in names[index + 1 :]:
-            a, b = found[one], found[other]
-            apart = abs(a.value - b.value)
+    worst, sentence = 0.0, ""
+    names = sorted(estimates)
+    for index, first in enumerate(names):
+        for second in names[index + 1 :]:
+            a, b = estimates[first], estimates[second]
+            difference = abs(a.value - b.value)
             allowed = max(tolerance * abs(a.value + b.value) / 2.0 + 3.0 * math.hypot(a.error, b.error), least)
-            if not apart <= allowed and not apart / allowed <= worst:
-                worst = apart / allowed
-                said = f"{one} ({a.value:.4g} ± {a.error:.2g}) and {other} ({b.value:.4g} ± {b.error:.2g}) disagree"
-    return said
+            if not difference <= allowed and not difference / allowed <= worst:
+                worst = difference / allowed
+                values = f"{first} ({a.value:.4g} ± {a.error:.2g}) and {second} ({b.value:.4g} ± {b.error:.2g})"
+                sentence = f"{values} disagree"
+    return sentence

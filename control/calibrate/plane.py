@@ -1,4 +1,4 @@
-"""The map from camera to deflector: affine and polynomial, robust, in sensor coordinates, with its residual map."""
+"""Robust fit of the map from camera to deflector, affine or polynomial, in sensor coordinates, with its residuals."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from config.warp import Warp, basis
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-TUKEY = 4.685  # of the biweight: 95 % efficient for normal errors
+TUKEY = 4.685  # of the biweight: 95 % efficiency for normal errors
 
 
 @dataclass(frozen=True)
 class FittedMap:
-    """A fitted map, and what it leaves over."""
+    """A fitted map with its residuals."""
 
     warp: Warp
     point: Floats  # [K, 2] in the source's unit
-    left_px: Floats  # [K, 2] residuals, as distances in the source's unit
+    left_px: Floats  # [K, 2] residuals, converted to the source's unit
     used: Bools  # [K] not outliers
 
     @property
     def rms_px(self) -> float:
-        """Root mean square residual [distance] of the points that were used."""
+        """Root mean square residual of the points used."""
         return float(np.sqrt((self.left_px[self.used] ** 2).sum(axis=1).mean()))
 
 
 def sensor_map(offset_px: tuple[float, float] = (0.0, 0.0), binning: int = 1) -> Affine:
-    """px of the image to px of the whole sensor: binned by `binning`, and cut out from `offset_px` on.
+    """Map from px of the image to px of the whole sensor, for an image binned by `binning` and cut out at `offset_px`.
 
     The middle of the top left pixel is (0, 0) in both.
     """
@@ -42,24 +42,24 @@ def sensor_map(offset_px: tuple[float, float] = (0.0, 0.0), binning: int = 1) ->
 
 
 def fit_affine(point: Floats, target: Floats, weight: Floats, source: str = "sensor_px", end: str = "v") -> Affine:
-    """The affine map of least weighted squares through point [K, 2] -> target [K, 2].
+    """Weighted least-squares affine map from point [K, 2] to target [K, 2].
 
-    Raises ValueError for points that lie on a line.
+    Raises ValueError if the points lie on a line.
     """
     middle = np.average(point, axis=0, weights=weight)
     design = np.column_stack([point - middle, np.ones(len(point))])
     root = np.sqrt(weight)[:, None]
-    found, _, rank, _ = np.linalg.lstsq(design * root, target * root, rcond=1e-9)
+    solution, _, rank, _ = np.linalg.lstsq(design * root, target * root, rcond=1e-9)
     if rank < 3:
         raise ValueError("the points lie on a line, and a map needs them all over the field")
-    matrix = found[:2].T
+    matrix = solution[:2].T
     (a, b), (c, d) = matrix.tolist()
-    shift = (found[2] - matrix @ middle).tolist()
+    shift = (solution[2] - matrix @ middle).tolist()
     return Affine(source, end, ((a, b), (c, d)), (shift[0], shift[1]))
 
 
 def fit_map(point: Floats, target: Floats, *, order: int | None = None, end: str = "v") -> FittedMap:
-    """The map of point [K, 2] to target [K, 2], robust against outliers (Tukey's biweight, iterated).
+    """Map from point [K, 2] to target [K, 2], robust against outliers (Tukey's biweight, iterated).
 
     Args:
         point: in sensor px.
@@ -71,12 +71,12 @@ def fit_map(point: Floats, target: Floats, *, order: int | None = None, end: str
         ValueError: too few points, or all on a line.
     """
     orders = [order] if order is not None else [1, 2, 3]
-    fits = [_fit(point, target, one, end) for one in orders if len(point) >= (one + 1) * (one + 2) // 2 + 2]
+    fits = [_fit(point, target, n, end) for n in orders if len(point) >= (n + 1) * (n + 2) // 2 + 2]
     if not fits:
         raise ValueError(f"{len(point)} points are too few for a map")
     best = fits[0]
     for fit in fits[1:]:
-        if fit[1] < 0.98 * best[1]:  # a higher order has to be worth it
+        if fit[1] < 0.98 * best[1]:  # a higher order must reduce the error by 2 %
             best = fit
     return best[0]
 
@@ -90,17 +90,17 @@ def _fit(point: Floats, target: Floats, order: int, end: str) -> tuple[FittedMap
     weight = np.ones(len(point))
     for _ in range(50):
         root = np.sqrt(weight)[:, None]
-        found, _, rank, _ = np.linalg.lstsq(design * root, target * root, rcond=1e-9)
+        solution, _, rank, _ = np.linalg.lstsq(design * root, target * root, rcond=1e-9)
         if rank < design.shape[1]:
             raise ValueError("the points lie on a line, and a map needs them all over the field")
-        left = target - design @ found
-        before, weight = weight, biweight(np.hypot(*left.T), design.shape[1], least=1e-9 * float(np.ptp(target)))
+        residual = target - design @ solution
+        before, weight = weight, biweight(np.hypot(*residual.T), design.shape[1], least=1e-9 * float(np.ptp(target)))
         if np.allclose(before, weight, atol=1e-6):
             break
-    matrix = (found[1:3] / radius).T
+    matrix = (solution[1:3] / radius).T
     (a, b), (c, d) = matrix.tolist()
-    shift = (found[0] - matrix @ centre).tolist()
-    terms = tuple((float(x), float(y)) for x, y in found[3:])
+    shift = (solution[0] - matrix @ centre).tolist()
+    terms = tuple((float(x), float(y)) for x, y in solution[3:])
     warp = Warp(
         Affine("sensor_px", end, ((a, b), (c, d)), (shift[0], shift[1])),
         (float(centre[0]), float(centre[1])), radius, terms,
@@ -108,26 +108,26 @@ def _fit(point: Floats, target: Floats, order: int, end: str) -> tuple[FittedMap
     back = np.linalg.inv(matrix)
     used = weight > 0
     hat = np.einsum("kp,pq,kq->k", design, np.linalg.pinv(design.T @ (design * weight[:, None])), design) * weight
-    alone = left[used] / np.maximum(1.0 - hat[used], 1e-3)[:, None]
-    return FittedMap(warp, point, left @ back.T, used), float(np.sqrt((alone**2).sum(axis=1).mean()))
+    leave_one_out = residual[used] / np.maximum(1.0 - hat[used], 1e-3)[:, None]
+    return FittedMap(warp, point, residual @ back.T, used), float(np.sqrt((leave_one_out**2).sum(axis=1).mean()))
 
 
 def biweight(distance: Floats, parameters: int, least: float = 0.0) -> Floats:
-    """[K] Tukey's weights of residual distances [K]; 0 for an outlier. Their scale is from the median.
+    """[K] Tukey's weights of residual distances [K]; 0 for outliers. The scale is from the median.
 
-    Nothing is an outlier where that scale is not above `least`: rounding has no outliers.
+    Without outliers if that scale is not above `least`, the level of rounding errors.
     """
     free = max(len(distance) / max(len(distance) - parameters / 2.0, 1.0), 1.0)
-    scale = float(np.median(distance)) / 1.1774 * math.sqrt(free)  # of a 2D normal's Rayleigh distance
+    scale = float(np.median(distance)) / 1.1774 * math.sqrt(free)  # median of a Rayleigh distribution: 1.1774 sigma
     if scale <= least:
         return np.ones(len(distance))
     return np.where(distance < TUKEY * scale, (1.0 - (distance / (TUKEY * scale)) ** 2) ** 2, 0.0)
 
 
 def consensus(point: Floats, target: Floats, *, within: float, tries: int = 2000, seed: int = 0) -> Bools:
-    """[K] which pairs one affine map brings to within `within` of their targets: the largest such set (RANSAC).
+    """[K] largest set of pairs that one affine map brings to within `within` of their targets (RANSAC).
 
-    (Fischler and Bolles 1981). Chance is seeded: same arguments, same answer. Raises ValueError for less than 3 pairs.
+    (Fischler and Bolles 1981.) The random numbers depend on `seed` only. Raises ValueError for fewer than 3 pairs.
     """
     if len(point) < 3:
         raise ValueError(f"{len(point)} pairs are too few for a map")

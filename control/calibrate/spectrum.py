@@ -1,4 +1,4 @@
-"""Stiffness from the power spectrum of a trapped particle, with blur, aliasing and noise in closed form (P5)."""
+"""Stiffness from the power spectrum of a trapped particle; blur, aliasing and noise in closed form (P5)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class SpectrumFit:
-    """A trapped particle as its spectrum shows it, one axis."""
+    """Parameters of a trapped particle from its spectrum, one axis."""
 
     variance_um2: Estimate  # <x^2> without blur and noise, D / kappa
     rate_hz: Estimate  # kappa
@@ -36,7 +36,7 @@ class SpectrumFit:
 def periodogram_um2_per_hz(trace_um: Floats, fps: float) -> tuple[Floats, Floats]:
     """One-sided power spectrum of traces [T, K], averaged over K: (frequency_hz [F], um^2/Hz [F]).
 
-    Without the frequency 0 and the highest one, which have statistics of their own.
+    Without the frequency 0 and the highest one, which have other statistics.
     """
     trace_um = np.asarray(trace_um, np.float64).reshape(len(trace_um), -1)
     moved = trace_um - trace_um.mean(axis=0)
@@ -46,22 +46,22 @@ def periodogram_um2_per_hz(trace_um: Floats, fps: float) -> tuple[Floats, Floats
     return np.asarray(frequency_hz[inner], np.float64), np.asarray(power[inner].mean(axis=1), np.float64)
 
 
-def seen_spectrum_um2_per_hz(
+def measured_spectrum_um2_per_hz(
     variance_um2: float, rate_hz: float, frequency_hz: Floats, *, fps: float, exposure_s: float, error_um: float
 ) -> Floats:
-    """One-sided spectrum [...] of a trapped particle as a camera sees it, exact.
+    """Exact one-sided spectrum [...] of a trapped particle, as measured with a camera.
 
     Each sample is a mean over the exposure, plus noise. Its autocovariance is var S(a) + sigma^2 at lag 0 and
     var e^(-kappa m dt) (sinh(a/2) / (a/2))^2 at m frames, a = kappa t_E; their cosine series is summed in closed form,
-    so that aliasing is in it (P6; Berg-Sorensen and Flyvbjerg 2004 for what it becomes without blur).
+    including aliasing (P6; without blur: Berg-Sorensen and Flyvbjerg 2004).
     """
     half = rate_hz * exposure_s / 2.0
     blur = (math.sinh(half) / half) ** 2 if half > 1e-6 else 1.0
     keep = math.exp(-rate_hz / fps)
     turn = np.cos(2.0 * np.pi * frequency_hz / fps)
     series = (keep * turn - keep**2) / (1.0 + keep**2 - 2.0 * keep * turn)
-    at_once = variance_um2 * blur_ratio(rate_hz, exposure_s) + error_um**2
-    return np.asarray(2.0 / fps * (at_once + 2.0 * variance_um2 * blur * series))
+    lag_zero = variance_um2 * blur_ratio(rate_hz, exposure_s) + error_um**2
+    return np.asarray(2.0 / fps * (lag_zero + 2.0 * variance_um2 * blur * series))
 
 
 def fit_spectrum(
@@ -73,13 +73,13 @@ def fit_spectrum(
     averaged: int = 1,
     error_um: float | None = None,
 ) -> SpectrumFit:
-    """The likeliest trap for a spectrum: minimises sum(ln m + P / m) (Whittle 1953; Norrelykke and Flyvbjerg 2010).
+    """Maximum-likelihood fit of a spectrum: minimises sum(ln m + P / m) (Whittle 1953; Norrelykke, Flyvbjerg 2010).
 
     Args:
-        frequency_hz, power_um2_per_hz: [F], as `periodogram_um2_per_hz` gives them; any part of the frequencies.
+        frequency_hz, power_um2_per_hz: [F] from `periodogram_um2_per_hz`, or a part of it.
         fps, exposure_s: of the camera.
-        averaged: how many independent spectra the power is the mean of, for the standard errors.
-        error_um: the localisation error where it is known; None: it is fitted.
+        averaged: number of independent spectra in the mean, for the standard errors.
+        error_um: localisation error if known; None: it is fitted.
     """
     frequency_hz, power = np.asarray(frequency_hz), np.asarray(power_um2_per_hz)
     spacing_hz = float(frequency_hz[1] - frequency_hz[0])
@@ -91,7 +91,7 @@ def fit_spectrum(
 
     def model(logs: Floats) -> Floats:
         noise_um = error_um if error_um is not None else math.exp(logs[2])
-        return seen_spectrum_um2_per_hz(
+        return measured_spectrum_um2_per_hz(
             math.exp(logs[0]), math.exp(logs[1]), frequency_hz, fps=fps, exposure_s=exposure_s, error_um=noise_um
         )
 
@@ -101,11 +101,11 @@ def fit_spectrum(
 
     widest = [(mid - 12.0, mid + 6.0) for mid in start]
     widest[1] = (math.log(frequency_hz[0] / 10.0), math.log(50.0 * fps))
-    found = minimize(loss, start, method="L-BFGS-B", bounds=widest, options={"ftol": 1e-14, "gtol": 1e-9}).x
-    found = minimize(loss, found, method="Nelder-Mead", options={"xatol": 1e-8, "fatol": 1e-14, "maxiter": 4000}).x
-    sigma = _log_errors(model, found, averaged)
-    variance, rate = math.exp(found[0]), math.exp(found[1])
-    noise_um = error_um if error_um is not None else math.exp(found[2])
+    logs = minimize(loss, start, method="L-BFGS-B", bounds=widest, options={"ftol": 1e-14, "gtol": 1e-9}).x
+    logs = minimize(loss, logs, method="Nelder-Mead", options={"xatol": 1e-8, "fatol": 1e-14, "maxiter": 4000}).x
+    sigma = _log_errors(model, logs, averaged)
+    variance, rate = math.exp(logs[0]), math.exp(logs[1])
+    noise_um = error_um if error_um is not None else math.exp(logs[2])
     return SpectrumFit(Estimate(variance, variance * sigma[0]), Estimate(rate, rate * sigma[1]), noise_um)
 
 

@@ -1,4 +1,4 @@
-"""The list page of potentials: a new shape is one file, and one line here."""
+"""All potentials. A new one is a file here and a line on this page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A spring to a circle about the centre."""
+"""A spring to a circle around the centre."""
 
 from __future__ import annotations
 
@@ -23,5 +23,5 @@ class Annular(Central):
         return self.stiffness_pn_per_um * (self.radius_um - r_um)
 
     def lines(self, *, waist_um: float, kt_pn_um: float) -> Lines | None:
-        """One ring that is k waist^2 / 4 deep after painting, and so has this stiffness across it."""
+        """One ring of depth k waist^2 / 4 after painting, which gives this stiffness across it."""
         return (self.radius_um,), (self.stiffness_pn_per_um * waist_um**2 / 4.0 / kt_pn_um,)

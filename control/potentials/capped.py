@@ -1,4 +1,4 @@
-"""What diverges at the centre, made finite: within a core the force is held, and the energy goes on linearly."""
+"""Potentials that diverge at the centre, made finite: within a core the force is constant and the energy linear."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from control.potentials.shape import Central, Floats
 
 
 class Capped(Central):
-    """A shape that says its bare energy and force, in kT; a feedback force from it is always finite."""
+    """A shape given by its bare energy and force in kT; its feedback force is finite everywhere."""
 
     @property
     @abstractmethod
     def core_um(self) -> float:
-        """Distance below which the force is held."""
+        """Distance below which the force is constant."""
 
     @abstractmethod
     def bare_energy_kt(self, r_um: Floats) -> Floats:
-        """[...] kT at distances [...] from core_um on."""
+        """Energy [...] in kT at distances [...] of core_um or more."""
 
     @abstractmethod
     def bare_force_kt_per_um(self, r_um: Floats) -> Floats:
-        """[...] kT/um, positive outward, at distances [...] from core_um on."""
+        """Force [...] in kT/um, positive outward, at distances [...] of core_um or more."""
 
     def radial_energy_pn_um(self, r_um: Floats, *, kt_pn_um: float, time_s: float = 0.0) -> Floats:
         held_um = np.maximum(r_um, self.core_um)

@@ -1,4 +1,4 @@
-"""The same force everywhere: a directional bias."""
+"""A uniform force: a directional bias."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from control.potentials.shape import Floats
 
 @settings
 class Constant:
-    """V = -F . offset, along one direction; about a particle's own position it is a directional drive."""
+    """V = -F . offset. About a particle's own position it is a directional drive."""
 
     kind: Literal["constant"] = "constant"
     magnitude_pn: Annotated[float, Ge(0), Doc("strength of the force")] = 0.05
@@ -29,7 +29,7 @@ class Constant:
 
     @property
     def components_pn(self) -> Floats:
-        """[2] along x and y."""
+        """[2] force along x and y, pN."""
         angle_rad = math.radians(self.direction_deg)
         return self.magnitude_pn * np.array([math.cos(angle_rad), math.sin(angle_rad)])
 
@@ -37,5 +37,5 @@ class Constant:
         return -(offset_um @ self.components_pn)
 
     def force_pn(self, offset_um: Floats, *, kt_pn_um: float, time_s: float = 0.0) -> Floats:
-        # an unknown offset has an unknown force, even here: a particle without a past gets no light
+        # a nan offset gives a nan force, so that a particle without a past gets no light
         return np.where(np.isnan(offset_um).any(axis=-1, keepdims=True), np.nan, self.components_pn)

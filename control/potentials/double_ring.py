@@ -1,4 +1,4 @@
-"""Two valleys along two circles: with the ratio sqrt(2) the neighbours of a square lattice."""
+"""Two circular valleys; with the ratio sqrt(2) they give the neighbours of a square lattice."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class DoubleRing(Central):
 
     kind: Literal["double_ring"] = "double_ring"
     radius_um: Annotated[float, Gt(0), Doc("radius of the inner ring")] = 2.5
-    ratio: Annotated[float, Gt(1), Doc("of the outer radius to the inner one; sqrt(2) makes squares")] = math.sqrt(2.0)
+    ratio: Annotated[float, Gt(1), Doc("outer over inner radius; sqrt(2) for square lattices")] = math.sqrt(2.0)
     width_um: Annotated[float, Gt(0), Doc("standard deviation of either valley across its ring")] = 0.3
-    depth_kt: Annotated[float, Gt(0), Doc("depth of either valley; where it is painted, after painting")] = 10.0
+    depth_kt: Annotated[float, Gt(0), Doc("depth of either valley; in landscape mode after painting")] = 10.0
 
     @property
     def radii_um(self) -> tuple[float, float]:
@@ -37,5 +37,5 @@ class DoubleRing(Central):
         return inner + outer
 
     def lines(self, *, waist_um: float, kt_pn_um: float) -> Lines | None:
-        """Two rings, if the valleys are not wider than the beam."""
+        """Two rings, if the valleys are not wider than the beam; else None."""
         return (self.radii_um, (self.depth_kt,) * 2) if self.width_um <= BEAM * waist_um / 2.0 else None

@@ -1,4 +1,4 @@
-"""A curve that the user drew: a monotone cubic through points."""
+"""A potential drawn by the user: a monotone cubic through points."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from scipy.interpolate import CubicHermiteSpline, PchipInterpolator
 from config.fields import Doc, settings
 from control.potentials.shape import Central, Floats
 
-CLOSEST_UM = 1e-3  # two points nearer than this make a step, not a curve
+CLOSEST_UM = 1e-3  # least distance of two points
 
 
 @settings
 class Drawn(Central):
-    """Energy at distances from the centre, joined without overshoot (Fritsch and Carlson 1980, as in PCHIP).
+    """Energy at distances from the centre, by monotone cubic interpolation (Fritsch and Carlson 1980, as in PCHIP).
 
-    From the last point on the energy is constant, and the curve reaches it with no slope. A first point at r = 0 has no
-    slope either; within a first point further out the force is held as it is there.
+    Beyond the last point the energy is constant, and the slope there is 0. The slope is also 0 at a first point at
+    r = 0; below a first point at r > 0 the force is constant.
     """
 
     kind: Literal["drawn"] = "drawn"
@@ -29,10 +29,10 @@ class Drawn(Central):
     def __post_init__(self) -> None:
         if len(self.radius_um) != len(self.energy_kt):
             raise ValueError(
-                f"a drawn curve has {len(self.radius_um)} radii and {len(self.energy_kt)} energies; it needs as many"
+                f"a drawn curve has {len(self.radius_um)} radii and {len(self.energy_kt)} energies; they must be equal"
             )
         if len(self.radius_um) < 2:
-            raise ValueError("a drawn curve needs two points or more")
+            raise ValueError(f"a drawn curve has {len(self.radius_um)} point (allowed: two or more)")
         if self.radius_um[0] < 0.0 or np.diff(self.radius_um).min() < CLOSEST_UM:
             raise ValueError(f"the radii of a drawn curve rise from 0 or more, by {CLOSEST_UM:g} um or more each")
 
@@ -49,7 +49,7 @@ class Drawn(Central):
 
     def radial_force_pn(self, r_um: Floats, *, kt_pn_um: float, time_s: float = 0.0) -> Floats:
         slope: Floats = _curve(self.radius_um, self.energy_kt)(np.clip(r_um, self.radius_um[0], self.reach_um), 1)
-        return -kt_pn_um * slope  # at the last point it is 0
+        return -kt_pn_um * slope  # 0 at the last point
 
 
 @lru_cache(maxsize=64)

@@ -1,4 +1,4 @@
-"""Numbers that carry their slopes: forward-mode differentiation (Wengert 1964)."""
+"""Dual numbers for forward-mode differentiation (Wengert 1964): a value with its partial derivatives."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Dual:
-    """A value [...] and its slopes along each variable; no slopes at all: a constant of space."""
+    """A value [...] with its partial derivatives; without any, it is constant in space."""
 
     value: Floats
     slopes: tuple[Floats, ...] = ()
@@ -45,7 +45,7 @@ class Dual:
 
 
 def _chain(value: Floats, *terms: tuple[Dual, Floats | float]) -> Dual:
-    """The chain rule: a value, and for each argument how fast the value changes with it."""
+    """The chain rule, for a value and the rate of change with each argument."""
     moving = [(argument, rate) for argument, rate in terms if argument.slopes]
     if not moving:
         return Dual(value)
@@ -85,11 +85,11 @@ def larger(left: Dual, right: Dual) -> Dual:
 
 
 def _function(value: Callable[[Floats], Floats], rate: Callable[[Floats, Floats], Floats]) -> Callable[[Dual], Dual]:
-    """A function of one argument from its value and its slope, given (argument, value)."""
+    """A function of one argument, from its value and from its derivative as a function of (argument, value)."""
 
     def apply(argument: Dual) -> Dual:
-        found = value(argument.value)
-        return _chain(found, (argument, rate(argument.value, found)))
+        result = value(argument.value)
+        return _chain(result, (argument, rate(argument.value, result)))
 
     return apply
 
@@ -106,4 +106,4 @@ FUNCTIONS: dict[str, tuple[int, Callable[..., Dual]]] = {
     "min": (2, smaller),
     "max": (2, larger),
 }
-"""name -> (number of arguments, what it does)"""
+"""name -> (number of arguments, function)"""

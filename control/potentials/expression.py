@@ -1,4 +1,4 @@
-"""A formula as text -> a tree that was checked piece by piece. Nothing in it is ever run as Python."""
+"""Parses a formula into a syntax tree that is checked node by node. It is never executed as Python code."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HIGHEST_POWER = 64
 
 RUNS_INTO = "a number runs into a name here; a product is written 2*r"
 WORD = re.compile(r"[A-Za-z_]\w*|\.?\d[\w.]*")
-KEYWORDS = ("and", "else", "for", "if", "in", "is", "not", "or")  # of Python, that may follow a number without a blank
+KEYWORDS = ("and", "else", "for", "if", "in", "is", "not", "or")  # may follow a number
 
 CONSTANTS = {"pi": math.pi}
 OPERATORS: dict[type[ast.operator], str] = {
@@ -41,7 +41,7 @@ RESERVED = frozenset({*FUNCTIONS, *CONSTANTS, "where"})
 
 
 class FormulaError(ValueError):
-    """A fault in a formula: one sentence, then the text with a caret under the fault. `column` counts from 0."""
+    """An error in a formula: a sentence, then the text with a caret under the error. `column` counts from 0."""
 
     def __init__(self, sentence: str, text: str, column: int) -> None:
         self.sentence = sentence
@@ -51,7 +51,7 @@ class FormulaError(ValueError):
 
 @lru_cache(maxsize=256)
 def parse(text: str, names: tuple[str, ...]) -> ast.expr:
-    """The checked tree of a formula of these names. Raises FormulaError.
+    """The checked syntax tree of a formula with these variable names. Raises FormulaError.
 
     The language: numbers, the names, pi, + - * / **, parentheses, sin cos tan exp log sqrt abs tanh min max, and
     where(a < b, then, else).
@@ -64,7 +64,7 @@ def parse(text: str, names: tuple[str, ...]) -> ast.expr:
         if letter not in LETTERS:
             raise FormulaError(f"{letter!r} has no place in a formula", text, lead + column)
     for word in WORD.finditer(body):
-        if word[0][0] in "0123456789." and word[0].endswith(KEYWORDS):  # Python would warn, and read it
+        if word[0][0] in "0123456789." and word[0].endswith(KEYWORDS):  # Python would accept it with a warning
             raise FormulaError(RUNS_INTO, text, lead + word.start())
     try:
         tree = ast.parse(body, mode="eval").body
@@ -77,32 +77,32 @@ def parse(text: str, names: tuple[str, ...]) -> ast.expr:
 
 
 def assert_length(text: str) -> None:
-    """Raises FormulaError, with the beginning of the text, for one of more than LONGEST characters."""
+    """Raises FormulaError, with the beginning of the text, if it is longer than LONGEST characters."""
     if len(text) > LONGEST:
         sentence = f"the formula has {len(text)} characters, and {LONGEST} are allowed"
         raise FormulaError(sentence, text[:LONGEST], LONGEST)
 
 
 def _reason(error: SyntaxError) -> str:
-    said = error.msg or ""
-    if "invalid decimal literal" in said:
+    message = error.msg or ""
+    if "invalid decimal literal" in message:
         return RUNS_INTO
-    if said.startswith("invalid syntax"):
+    if message.startswith("invalid syntax"):
         return "this can't be read as a formula from here on"
-    return f"this can't be read as a formula: {said}"
+    return f"this can't be read as a formula: {message}"
 
 
 def names_in(tree: ast.expr) -> frozenset[str]:
-    """The names that a checked tree uses, functions included."""
+    """The names in a checked tree, including functions."""
     return frozenset(node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
 
 
 class _Check:
-    """Walks a tree, and refuses whatever is not on the list."""
+    """Walks a syntax tree and refuses nodes that are not in the language."""
 
     def __init__(self, text: str, lead: int, names: tuple[str, ...]) -> None:
         self.text = text
-        self.lead = lead  # blanks in front of what was parsed
+        self.lead = lead  # blanks before the parsed text
         self.names = names
 
     def refuse(self, sentence: str, node: ast.expr) -> FormulaError:
@@ -140,10 +140,10 @@ class _Check:
         if name in FUNCTIONS or name == "where":
             raise self.refuse(f"'{name}' needs its arguments in parentheses", node)
         if name not in self.names and name not in CONSTANTS:
-            known = [*self.names, *CONSTANTS]
-            near = difflib.get_close_matches(name, [*known, *FUNCTIONS, "where"], 1)
+            names = [*self.names, *CONSTANTS]
+            near = difflib.get_close_matches(name, [*names, *FUNCTIONS, "where"], 1)
             hint = f"; did you mean '{near[0]}'?" if near else ""
-            raise self.refuse(f"'{name}' is not known here{hint} (known are {', '.join(known)})", node)
+            raise self.refuse(f"'{name}' is not known here{hint} (allowed: {', '.join(names)})", node)
 
     def operator(self, node: ast.BinOp) -> None:
         if isinstance(node.op, ast.BitXor):
@@ -167,8 +167,8 @@ class _Check:
             raise self.refuse(f"{what}{hint} (allowed are {', '.join([*FUNCTIONS, 'where'])})", node.func)
         number = 3 if name == "where" else FUNCTIONS[name][0]
         if node.keywords or len(node.args) != number:
-            said = "1 argument" if number == 1 else f"{number} arguments"
-            raise self.refuse(f"'{name}' takes {said}, without names", node)
+            count = "1 argument" if number == 1 else f"{number} arguments"
+            raise self.refuse(f"'{name}' takes {count}, without names", node)
         arguments = node.args
         if name == "where":
             self.condition(arguments[0], depth + 1)
@@ -184,7 +184,7 @@ class _Check:
 
 
 def column_of(text: str, node: ast.expr, lead: int) -> int:
-    """Where a piece of a formula stands in its text, counted from 0; of an operation, where its sign stands."""
+    """Column of a node in the text, counted from 0; for an operation that of its sign."""
     if isinstance(node, ast.BinOp):
         between = range(lead + (node.left.end_col_offset or 0), lead + node.right.col_offset)
         return next((column for column in between if text[column] in "+-*/^<>"), lead + node.col_offset)
@@ -192,19 +192,19 @@ def column_of(text: str, node: ast.expr, lead: int) -> int:
 
 
 def culprit(tree: ast.expr, variables: Mapping[str, Dual]) -> ast.expr:
-    """The innermost piece of a checked tree that is not finite at these values, or has a slope that is not."""
+    """The innermost part of a checked tree with a value or slope that is not finite."""
     for inner in ast.iter_child_nodes(tree):
         if isinstance(inner, (ast.Constant, ast.Name, ast.UnaryOp, ast.BinOp, ast.Call)):
             if isinstance(tree, ast.Call) and inner is tree.func:
                 continue
-            found = evaluate(inner, variables)
-            if not all(np.isfinite(part).all() for part in (found.value, *found.slopes)):
+            result = evaluate(inner, variables)
+            if not all(np.isfinite(part).all() for part in (result.value, *result.slopes)):
                 return culprit(inner, variables)
     return tree
 
 
 def _kind(node: ast.expr) -> str:
-    """What a piece of Python is called, to a person who wrote it into a formula."""
+    """Name of a Python construct, for error sentences."""
     if isinstance(node, ast.Constant):
         return f"{node.value!r}"
     words: dict[type[ast.expr], str] = {
@@ -220,7 +220,7 @@ def _kind(node: ast.expr) -> str:
 
 
 def evaluate(tree: ast.expr, variables: Mapping[str, Dual]) -> Dual:
-    """The value, and its slopes, of a checked tree. What is not finite comes out as inf or nan, without a warning."""
+    """The value and slopes of a checked tree; inf or nan, without a warning, where they are not finite."""
     with np.errstate(all="ignore"):
         return _evaluate(tree, variables)
 

@@ -1,4 +1,4 @@
-"""Looks for the places where a formula is not finite, also between the points that it looks at."""
+"""Searches a formula for places where it is not finite, also between the grid points."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from control.potentials.dual import Dual
 from control.potentials.expression import FormulaError, column_of, culprit, evaluate
 
 Floats = NDArray[np.float64]
-At = Callable[[Floats], Mapping[str, Dual]]  # points [P, D] -> the variables there
+At = Callable[[Floats], Mapping[str, Dual]]  # points [P, D] -> values of the variables
 
-POINTS = {1: 1001, 2: 101}  # along each axis, in one dimension and in two
-HALVINGS = 60  # of the way between two points, down to the spacing of float64
-STEEP = 1e6  # so much larger than anywhere looked at: a pole
+POINTS = {1: 1001, 2: 101}  # per axis, by number of dimensions
+HALVINGS = 60  # of the interval between two points, down to the spacing of float64
+STEEP = 1e6  # a pole: larger than everywhere on the grid by this factor
 
 
 def refuse_infinities(tree: ast.expr, text: str, at: At, axes: tuple[str, ...], limits_um: tuple[float, float]) -> None:
-    """Raises FormulaError where the value or a slope of a checked tree is not finite within the limits of each axis."""
+    """Raises FormulaError if the value or a slope of a checked tree is not finite within the limits of each axis."""
     line_um = np.linspace(*limits_um, POINTS[len(axes)])
     grid_um = np.stack(np.meshgrid(*(line_um,) * len(axes), indexing="ij"), axis=-1)  # [n, D] or [n, n, D]
     points_um = grid_um.reshape(-1, len(axes))
     size, slope = _size(tree, at, points_um)
-    for what, found in (("it is", size), ("its slope is", slope)):
-        if not np.isfinite(found).all():
-            place_um = points_um[np.argmin(np.isfinite(found))]
+    for what, values in (("it is", size), ("its slope is", slope)):
+        if not np.isfinite(values).all():
+            place_um = points_um[np.argmin(np.isfinite(values))]
             raise _fault(what, culprit(tree, at(place_um[None])), place_um, text, axes)
     usual = float(max(size.max(), slope.max(), 1.0))
     for axis in range(len(axes)):
@@ -41,15 +41,15 @@ def refuse_infinities(tree: ast.expr, text: str, at: At, axes: tuple[str, ...], 
 
 
 def _size(tree: ast.expr, at: At, points_um: Floats) -> tuple[Floats, Floats]:
-    """Absolute value [P] and largest slope [P]."""
-    found = evaluate(tree, at(points_um))
+    """(absolute value [P], largest absolute slope [P])."""
+    result = evaluate(tree, at(points_um))
     number = len(points_um)
-    slopes = [np.broadcast_to(np.abs(slope), number) for slope in found.slopes] or [np.zeros(number)]
-    return np.broadcast_to(np.abs(found.value), number), np.max(slopes, axis=0)
+    slopes = [np.broadcast_to(np.abs(slope), number) for slope in result.slopes] or [np.zeros(number)]
+    return np.broadcast_to(np.abs(result.value), number), np.max(slopes, axis=0)
 
 
 def _divisors(tree: ast.expr) -> Iterator[tuple[ast.expr, ast.expr]]:
-    """What a checked tree divides by, openly or in a power, a root, a logarithm or a tangent; each with its place."""
+    """Divisors of a checked tree, also in powers, roots, logarithms and tangents; each with the dividing operation."""
     for node in ast.walk(tree):
         match node:
             case ast.BinOp(op=ast.Div(), right=below):
@@ -63,7 +63,7 @@ def _divisors(tree: ast.expr) -> Iterator[tuple[ast.expr, ast.expr]]:
 
 
 def _factors(node: ast.expr) -> Iterator[ast.expr]:
-    """The pieces whose zeros are those of a product: (r - 1)**2 does not change its sign at 1, but r - 1 does."""
+    """Factors of a product, which have the same zeros; (r - 1)**2 does not change its sign at 1, but r - 1 does."""
     match node:
         case ast.BinOp(left=left, op=ast.Mult(), right=right):
             yield from _factors(left)
@@ -77,7 +77,7 @@ def _factors(node: ast.expr) -> Iterator[ast.expr]:
 
 
 def _zeros(divisor: ast.expr, at: At, low: Floats, high: Floats) -> Floats:
-    """Points [Q, D] between low [P, D] and high [P, D], on either side of each change of sign."""
+    """Points [Q, D] on both sides of each change of sign between low [P, D] and high [P, D]."""
 
     def sign(points: Floats) -> Floats:
         return np.broadcast_to(np.sign(evaluate(divisor, at(points)).value), len(points))

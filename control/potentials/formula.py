@@ -1,4 +1,4 @@
-"""A potential that the user typed."""
+"""A potential given by a formula."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ VARIABLES = ("r", "x", "y", "t")
 MOST_PARAMETERS = 32
 CENTRAL_RANGE_UM = (0.0, 10.0)
 PLANE_RANGE_UM = (-100.0, 100.0)
-TIMES_S = (0.0, 0.37, 1.0, 7.3, 60.0, 3600.0)  # at which a formula of t has to be finite
+TIMES_S = (0.0, 0.37, 1.0, 7.3, 60.0, 3600.0)  # times at which a formula of t must be finite
 
 
 @settings
 class Formula(Central):
     """V as a formula of the distance r, or of x and y (right and down from the centre), and of the time t in s.
 
-    Its force is the exact gradient. Within range_um it has to be finite. Nearer than the range the force is held as it
-    is at its end; beyond the range there is none.
+    The force is the exact gradient. It must be finite within range_um. Below the range the force is that at its lower
+    end; above the range it is 0.
     """
 
     kind: Literal["formula"] = "formula"
     formula: Annotated[str, Doc("such as 0.5*k*(r-R)**2; with + - * / **, pi, and functions from sin to where")]
-    parameters: Annotated[dict[str, float], Doc("the names that the formula uses, and their values")] = field(
+    parameters: Annotated[dict[str, float], Doc("names in the formula, with their values")] = field(
         default_factory=dict, hash=False
     )
-    unit: Annotated[Literal["pn_um", "kt"], Doc("what an energy of 1 is: 1 pN um, or 1 kT")] = "pn_um"
+    unit: Annotated[Literal["pn_um", "kt"], Doc("unit of the energy")] = "pn_um"
     range_um: Annotated[
-        tuple[float, float] | None, Doc("where it acts, of r or of x and y each; left out: 0 to 10, or -100 to 100")
+        tuple[float, float] | None, Doc("range of r, or of x and y each; left out: 0 to 10, or -100 to 100")
     ] = None
 
     def __post_init__(self) -> None:
@@ -53,7 +53,7 @@ class Formula(Central):
 
     @property
     def tree(self) -> ast.expr:
-        """Raises FormulaError."""
+        """The checked syntax tree. Raises FormulaError."""
         return parse(self.formula, (*VARIABLES, *self.parameters))
 
     @property
@@ -95,19 +95,19 @@ class Formula(Central):
         return np.where(np.isnan(offset_um).any(axis=-1, keepdims=True), np.nan, force_pn)
 
     def _radial(self, r_um: Floats, kt_pn_um: float, time_s: float) -> tuple[Floats, Floats]:
-        """Energy [...] and slope [...] at distances [...]."""
-        found = self._found(_from_distance(r_um), kt_pn_um, time_s)
-        slope = found.slopes[0] if found.slopes else np.zeros(())
-        return np.broadcast_to(found.value, r_um.shape), np.broadcast_to(slope, r_um.shape)
+        """(energy [...], slope [...]) at distances [...]."""
+        result = self._evaluated(_from_distance(r_um), kt_pn_um, time_s)
+        slope = result.slopes[0] if result.slopes else np.zeros(())
+        return np.broadcast_to(result.value, r_um.shape), np.broadcast_to(slope, r_um.shape)
 
     def _planar(self, offset_um: Floats, kt_pn_um: float, time_s: float) -> tuple[Floats, Floats]:
-        """Energy [...] and gradient [..., 2] at offsets [..., 2]."""
+        """(energy [...], gradient [..., 2]) at offsets [..., 2]."""
         shape = offset_um.shape[:-1]
-        found = self._found(_from_offset(offset_um), kt_pn_um, time_s)
-        slopes = [np.broadcast_to(slope, shape) for slope in found.slopes or (np.zeros(()),) * 2]
-        return np.broadcast_to(found.value, shape), np.stack(slopes, axis=-1)
+        result = self._evaluated(_from_offset(offset_um), kt_pn_um, time_s)
+        slopes = [np.broadcast_to(slope, shape) for slope in result.slopes or (np.zeros(()),) * 2]
+        return np.broadcast_to(result.value, shape), np.stack(slopes, axis=-1)
 
-    def _found(self, variables: Mapping[str, Dual], kt_pn_um: float, time_s: float) -> Dual:
+    def _evaluated(self, variables: Mapping[str, Dual], kt_pn_um: float, time_s: float) -> Dual:
         unit = constant(kt_pn_um if self.unit == "kt" else 1.0)
         return evaluate(self.tree, {**variables, **self._numbers(time_s)}) * unit
 
@@ -115,7 +115,7 @@ class Formula(Central):
         return {name: constant(value) for name, value in (*self.parameters.items(), ("t", time_s))}
 
     def _refuse_infinities(self) -> None:
-        """Over the whole range and, if it is a formula of t, at several times."""
+        """Raises FormulaError if the formula is not finite in its range, at several times if it depends on t."""
         axes = ("r",) if self.central else ("x", "y")
         for time_s in TIMES_S[:1] if self.steady else TIMES_S:
 
@@ -132,7 +132,7 @@ class Formula(Central):
 
 
 def assert_parameters(count: int) -> None:
-    """Raises ValueError where a formula has too many parameters."""
+    """Raises ValueError if a formula has more than MOST_PARAMETERS parameters."""
     if count > MOST_PARAMETERS:
         raise ValueError(f"the formula has {count} parameters, and {MOST_PARAMETERS} are allowed")
 

@@ -1,4 +1,4 @@
-"""A hole or a hill at the centre."""
+"""A Gaussian well or hill at the centre."""
 
 from __future__ import annotations
 
@@ -28,6 +28,6 @@ class Gaussian(Central):
         return valley_force(r_um, self.width_um, self.depth_kt * kt_pn_um)
 
     def lines(self, *, waist_um: float, kt_pn_um: float) -> Lines | None:
-        """One spot, if the hole is not wider than the beam."""
+        """One spot, if the well is not wider than the beam; else None."""
         narrow = self.depth_kt >= 0.0 and self.width_um <= BEAM * waist_um / 2.0
         return ((0.0,), (self.depth_kt,)) if narrow else None

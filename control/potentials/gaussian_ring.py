@@ -1,4 +1,4 @@
-"""A valley along a circle about the centre."""
+"""A circular valley around the centre."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from config.fields import Doc, Gt, settings
 from control.potentials.shape import Central, Floats, Lines
 
-BEAM = 1.05  # a valley up to this much wider than the light's own cross-section (waist / 2) is painted by one ring
+BEAM = 1.05  # largest width of a valley, over that of the light (waist / 2), that one ring can paint
 
 
 @settings
@@ -19,7 +19,7 @@ class GaussianRing(Central):
     kind: Literal["gaussian_ring"] = "gaussian_ring"
     radius_um: Annotated[float, Gt(0), Doc("radius of the ring")] = 2.5
     width_um: Annotated[float, Gt(0), Doc("standard deviation of the valley across the ring")] = 0.3
-    depth_kt: Annotated[float, Gt(0), Doc("depth of the valley; where it is painted, after painting")] = 10.0
+    depth_kt: Annotated[float, Gt(0), Doc("depth of the valley; in landscape mode after painting")] = 10.0
 
     @property
     def reach_um(self) -> float:
@@ -32,15 +32,15 @@ class GaussianRing(Central):
         return valley_force(r_um - self.radius_um, self.width_um, self.depth_kt * kt_pn_um)
 
     def lines(self, *, waist_um: float, kt_pn_um: float) -> Lines | None:
-        """One ring, if the valley is not wider than the beam."""
+        """One ring, if the valley is not wider than the beam; else None."""
         return ((self.radius_um,), (self.depth_kt,)) if self.width_um <= BEAM * waist_um / 2.0 else None
 
 
 def valley(away_um: Floats, width_um: float, depth_pn_um: float) -> Floats:
-    """Energy [...] of a Gaussian valley, at distances [...] from its floor."""
+    """Energy [...] of a Gaussian valley, at distances [...] from its minimum."""
     return -depth_pn_um * np.exp(-0.5 * (away_um / width_um) ** 2)
 
 
 def valley_force(away_um: Floats, width_um: float, depth_pn_um: float) -> Floats:
-    """Force [...] along the distance from the floor."""
+    """Force [...] along the distance from the minimum."""
     return valley(away_um, width_um, depth_pn_um) * away_um / width_um**2

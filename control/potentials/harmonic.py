@@ -17,7 +17,7 @@ class Harmonic(Central):
 
     kind: Literal["harmonic"] = "harmonic"
     stiffness_pn_per_um: Annotated[float, Gt(0), Doc("stiffness of the spring")] = 0.9
-    cutoff_um: Annotated[float | None, Gt(0), Doc("no force beyond this distance; left out: it never ends")] = None
+    cutoff_um: Annotated[float | None, Gt(0), Doc("no force beyond this distance; left out: no cutoff")] = None
 
     @property
     def reach_um(self) -> float:
@@ -30,9 +30,9 @@ class Harmonic(Central):
         return np.where(r_um > self.reach_um, 0.0, -self.stiffness_pn_per_um * r_um)
 
     def lines(self, *, waist_um: float, kt_pn_um: float) -> Lines | None:
-        """One spot of depth k waist^2 / 4, which has this stiffness at its centre (physics brief 2.2).
+        """One spot of depth k waist^2 / 4, which gives this stiffness at its centre (physics brief 2.2).
 
-        A spring that is to hold further out than a spot does has to be fitted.
+        None if the spring reaches farther than a spot: then painting fits rings.
         """
         if self.cutoff_um is not None and self.cutoff_um > waist_um / 2.0:
             return None

@@ -11,12 +11,12 @@ from control.potentials.shape import Floats
 
 @settings
 class LennardJones(Capped):
-    """V = 4 depth ((s / r)^12 - (s / r)^6), s the diameter (Lennard-Jones 1924); within the core the force is held."""
+    """V = 4 depth ((s / r)^12 - (s / r)^6), s the diameter (Lennard-Jones 1924); constant force within the core."""
 
     kind: Literal["lennard_jones"] = "lennard_jones"
     depth_kt: Annotated[float, Ge(0), Doc("depth of the minimum, at 1.12 diameters")] = 5.0
     diameter_um: Annotated[float, Gt(0), Doc("distance where the energy is 0")] = 2.0
-    core: Annotated[float, Interval(gt=0, le=1), Doc("share of the diameter within which the force is held")] = 0.9
+    core: Annotated[float, Interval(gt=0, le=1), Doc("share of the diameter within which the force is constant")] = 0.9
 
     @property
     def core_um(self) -> float:

@@ -1,4 +1,4 @@
-"""What every potential answers: its energy and its force, between a centre and a particle."""
+"""The interface of all potentials: energy and force as a function of the offset from a centre."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Lines = tuple[tuple[float, ...], tuple[float, ...]]  # radii um, depths after pa
 class Shape(Protocol):
     """A potential of the offset (particle minus centre, um). Its force is minus the gradient of its energy.
 
-    A centre that is not known (nan) gives a force that is nan; every finite offset gives a finite force.
+    A nan offset (unknown centre) gives a nan force; every finite offset gives a finite force.
     """
 
     @property
@@ -24,25 +24,25 @@ class Shape(Protocol):
 
     @property
     def central(self) -> bool:
-        """Whether it depends on the distance alone."""
+        """Whether it depends on the distance only."""
         ...
 
     @property
     def reach_um(self) -> float:
-        """Distance beyond which the force is zero or of no account; inf where it never ends."""
+        """Distance beyond which the force is zero or negligible; may be inf."""
         ...
 
     def energy_pn_um(self, offset_um: Floats, *, kt_pn_um: float, time_s: float = 0.0) -> Floats:
-        """[...] pN um at offsets [..., 2]."""
+        """Energy [...] in pN um at offsets [..., 2] um."""
         ...
 
     def force_pn(self, offset_um: Floats, *, kt_pn_um: float, time_s: float = 0.0) -> Floats:
-        """[..., 2] pN at offsets [..., 2]."""
+        """Force [..., 2] in pN at offsets [..., 2] um."""
         ...
 
 
 class Central(ABC):
-    """A shape of the distance alone: it says its radial energy and force, and the rest follows."""
+    """A potential of the distance only, given by its radial energy and force."""
 
     kind: str
 
@@ -56,21 +56,21 @@ class Central(ABC):
 
     @property
     def steady(self) -> bool:
-        """Whether it is the same at all times."""
+        """Whether it is independent of time."""
         return True
 
     @abstractmethod
     def radial_energy_pn_um(self, r_um: Floats, *, kt_pn_um: float, time_s: float = 0.0) -> Floats:
-        """[...] pN um at distances [...]."""
+        """Energy [...] in pN um at distances [...] um."""
 
     @abstractmethod
     def radial_force_pn(self, r_um: Floats, *, kt_pn_um: float, time_s: float = 0.0) -> Floats:
-        """[...] pN at distances [...]; positive is outward."""
+        """Force [...] in pN at distances [...] um; positive outward."""
 
     def lines(self, *, waist_um: float, kt_pn_um: float) -> Lines | None:
-        """The rings of light of this waist that are the shape itself (a spot is a ring of radius 0).
+        """The rings of light of this waist that form the potential exactly (a spot is a ring of radius 0).
 
-        None: there are none, and painting has to fit some.
+        None: no such rings; painting fits some.
         """
         return None
 
@@ -80,8 +80,8 @@ class Central(ABC):
     def force_pn(self, offset_um: Floats, *, kt_pn_um: float, time_s: float = 0.0) -> Floats:
         r_um = _distance(offset_um)  # [...]
         outward_pn = self.radial_force_pn(r_um, kt_pn_um=kt_pn_um, time_s=time_s)
-        # at the centre there is no direction, and no force
-        with np.errstate(all="ignore"):  # a force that is not finite ends in a trip, not in a warning
+        # the force at the centre is 0, since it has no direction
+        with np.errstate(all="ignore"):  # a force that is not finite trips the interlock; no warning
             return np.asarray(outward_pn[..., None] * (offset_um / np.where(r_um == 0.0, 1.0, r_um)[..., None]))
 
 

@@ -1,4 +1,4 @@
-"""A soft wall round a particle, and nothing beyond it."""
+"""A soft repulsive wall around a particle, without attraction."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class WCA(Capped):
 
     kind: Literal["wca"] = "wca"
     strength_kt: Annotated[float, Ge(0), Doc("energy at one diameter")] = 10.0
-    diameter_um: Annotated[float, Gt(0), Doc("diameter of the particle that it makes")] = 2.0
-    core: Annotated[float, Interval(gt=0, le=1), Doc("share of the diameter within which the force is held")] = 0.9
+    diameter_um: Annotated[float, Gt(0), Doc("effective diameter of a particle")] = 2.0
+    core: Annotated[float, Interval(gt=0, le=1), Doc("share of the diameter within which the force is constant")] = 0.9
 
     @property
     def core_um(self) -> float:

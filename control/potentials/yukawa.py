@@ -1,4 +1,4 @@
-"""Screened charges."""
+"""Interaction of screened charges."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from control.potentials.shape import Floats
 
 @settings
 class Yukawa(Capped):
-    """V = strength (c / r) exp(-(r - c) / screening), c the contact (DLVO, far field); within it the force is held."""
+    """V = strength (c / r) exp(-(r - c) / screening), c the contact (DLVO, far field); constant force within it."""
 
     kind: Literal["yukawa"] = "yukawa"
     strength_kt: Annotated[float, Doc("energy at contact; negative attracts")] = 10.0

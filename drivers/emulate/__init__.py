@@ -1,1 +1,1 @@
-"""Emulators: a galvo and a laser, each a process of its own behind a pseudo-terminal, whose light the World feels."""
+"""Emulated galvo and laser: child processes behind pseudo-terminals, whose light acts on the simulated world."""

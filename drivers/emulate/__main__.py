@@ -1,4 +1,4 @@
-"""python -m drivers.emulate galvo --link PATH: an emulator as a process."""
+"""python -m drivers.emulate galvo --link PATH: runs an emulator as a process."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from drivers.emulate.process import Emulator, Options
 
 
 def main() -> int:
-    """0; 2 for what can't be."""
-    said = argparse.ArgumentParser(prog="emulate", description=f"Orders on standard input: {WORDS}.")
-    said.add_argument("kind", choices=sorted(KINDS))
-    said.add_argument("--link", type=Path)
-    said.add_argument("--stream", type=int, default=0)
-    said.add_argument("--log", type=Path)
-    said.add_argument("--fault", action="append", default=[])
-    said.add_argument("--ends-with-input", action="store_true")
-    told = said.parse_args()
-    options = Options(told.link, told.stream, told.log, tuple(told.fault), told.ends_with_input)
+    """Exit code 0, or 2 for refused options."""
+    parser = argparse.ArgumentParser(prog="emulate", description=f"Orders on standard input: {WORDS}.")
+    parser.add_argument("kind", choices=sorted(KINDS))
+    parser.add_argument("--link", type=Path)
+    parser.add_argument("--stream", type=int, default=0)
+    parser.add_argument("--log", type=Path)
+    parser.add_argument("--fault", action="append", default=[])
+    parser.add_argument("--ends-with-input", action="store_true")
+    given = parser.parse_args()
+    options = Options(given.link, given.stream, given.log, tuple(given.fault), given.ends_with_input)
     try:
-        Emulator(KINDS[told.kind], options).run()
+        Emulator(KINDS[given.kind], options).run()
     except KeyboardInterrupt:
         return 0
     except Refused as refused:

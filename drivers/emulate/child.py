@@ -1,4 +1,4 @@
-"""An emulator as a child process of whoever needs it: the application, or a test."""
+"""Runs an emulator as a child process, for the application or a test."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BEGIN_S = 20.0
 
 
 class Child:
-    """A running emulator. Its log is read as it comes: `events` has all of it. Raises Fault if it won't start."""
+    """A running emulator; `events` has its log so far. Raises Fault if it does not start."""
 
     def __init__(self, kind: str, link: Path, *, stream_port: int = 0, faults: tuple[str, ...] = ()) -> None:
         command = [sys.executable, "-m", "drivers.emulate", kind, "--link", str(link.absolute())]
@@ -32,18 +32,18 @@ class Child:
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(
             command, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe, text=True, bufsize=1, start_new_session=True
-        )  # Ctrl-C is for the application, which puts out the light before it ends its emulators
+        )  # Ctrl-C must reach the application only: it switches the light off before the emulators end
         self._reader = threading.Thread(target=self._read, name=f"log of {kind}", daemon=True)
         self._reader.start()
         ready = self.wait_for("ready", BEGIN_S)
         if ready is None:
             self.process.kill()
             why = self.process.communicate()[1].strip().splitlines()
-            raise Fault(f"the emulated {kind} did not start: {why[-1] if why else 'it said nothing'}")
+            raise Fault(f"the emulated {kind} did not start: {why[-1] if why else 'without output'}")
         self.stream_port = int(ready["stream"].rpartition(":")[2])
 
     def order(self, words: str) -> None:
-        """One line of its control channel (drivers/emulate/faults.py). Raises Fault if it is gone."""
+        """Send a line of the control channel (drivers/emulate/faults.py). Raises Fault if the emulator is gone."""
         try:
             assert self.process.stdin is not None
             self.process.stdin.write(words + "\n")
@@ -52,30 +52,30 @@ class Child:
             raise Fault(f"the emulated {self.kind} does not take orders: {error}") from None
 
     def wait_for(self, event: str, timeout_s: float = 60.0, **like: Any) -> dict[str, Any] | None:
-        """The next event of this name with these values that was not yet waited for; None after timeout_s."""
+        """The next event with this name and these values, after the last one returned; None after timeout_s."""
         until_s = time.monotonic() + timeout_s
         while (left_s := until_s - time.monotonic()) > 0:
             try:
-                said = self._news.get(timeout=left_s)
+                record = self._news.get(timeout=left_s)
             except queue.Empty:
                 return None
-            if said is None:
+            if record is None:
                 return None
-            if said["event"] == event and all(said.get(key) == value for key, value in like.items()):
-                return said
+            if record["event"] == event and all(record.get(key) == value for key, value in like.items()):
+                return record
         return None
 
     def kill(self) -> None:
-        """As a power cut: nothing is said."""
+        """End the process at once, as in a power cut."""
         self.process.kill()
         self.process.wait()
 
     def close(self) -> None:
-        """Ask it to end, and see that it does."""
+        """End the process: by order, or else by force."""
         if self.process.poll() is None:
             try:
                 self.order("end")
-            except Fault:  # it ended just now
+            except Fault:  # it has just ended
                 self.process.kill()
         try:
             self.process.wait(timeout=5.0)
@@ -86,7 +86,7 @@ class Child:
             if pipe is not None:
                 try:
                     pipe.close()
-                except OSError:  # an order that it did not live to read
+                except OSError:  # an order that it did not read before its end
                     continue
 
     def __enter__(self) -> Self:
@@ -100,7 +100,7 @@ class Child:
     def _read(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            said = json.loads(line)
-            self.events.append(said)
-            self._news.put(said)
+            record = json.loads(line)
+            self.events.append(record)
+            self._news.put(record)
         self._news.put(None)

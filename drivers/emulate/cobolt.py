@@ -1,4 +1,4 @@
-"""An emulated Cobolt laser: the commands that the driver uses, answered as the maker's own driver expects them."""
+"""An emulated Cobolt laser: answers the driver's commands in the format of the maker's own driver."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SYNTAX = "Syntax error: illegal command"
 
 
 class CoboltDevice:
-    """Commands in, answers out. `tell` hears what its emission does, in ns of its own clock."""
+    """Commands in, answers out. Changes of emission are reported through `tell`, with times in ns."""
 
     deadline_ns = None  # it has no watchdog
 
@@ -22,15 +22,15 @@ class CoboltDevice:
         self._emits = False
         self._closed = True  # the interlock's circuit
         self._fault = 0
-        self._factor = 1.0  # of its set point: what it emits, and measures
+        self._factor = 1.0  # emitted and measured power over the set point
         self._mode = CONSTANT_POWER
         self._autostart = True
-        self._begun = b""
+        self._unread = b""
         self._since_ns = now_ns
-        self._say("off", "power up", now_ns)
+        self._report("off", "power up", now_ns)
 
     def expire(self, now_ns: int) -> None:
-        """Nothing happens by itself."""
+        """Do nothing: there is no watchdog."""
 
     def state(self) -> dict[str, Any]:
         return {
@@ -40,27 +40,27 @@ class CoboltDevice:
         }
 
     def receive(self, data: bytes, now_ns: int) -> list[bytes]:
-        """The answers to the commands that are complete."""
-        *commands, self._begun = (self._begun + data).split(b"\r")
-        self._begun = self._begun[-256:]
+        """The answers to the complete commands in `data` and before."""
+        *commands, self._unread = (self._unread + data).split(b"\r")
+        self._unread = self._unread[-256:]
         return [self._answer(command.decode("ascii", "replace").strip(), now_ns).encode() + b"\r\n"
                 for command in commands]  # fmt: skip
 
     def interlock(self, closed: bool, now_ns: int) -> None:
-        """Opening takes the light at once, and is a fault until it is cleared."""
+        """Set the interlock. Opening it switches the light off and is a fault until cleared."""
         self._closed = closed
         if not closed:
             self._fault = INTERLOCK
             self._switch(False, "interlock open", now_ns)
 
     def power(self, factor: float, now_ns: int) -> None:
-        """From now on it emits so many times its set point."""
+        """Set the ratio of emitted power to set point."""
         self._factor = factor
         if self._emits:
-            self._say("lit", "power", now_ns)
+            self._report("lit", "power", now_ns)
 
     def mode(self, number: int) -> None:
-        """What it answers to gam? until it is set to constant power again."""
+        """Set the answer to gam?, until the host sets constant power again."""
         self._mode = number
 
     @property
@@ -101,21 +101,21 @@ class CoboltDevice:
 
     def _set_power(self, value: str, now_ns: int) -> str:
         try:
-            asked_mw = float(value) * 1e3
+            power_mw = float(value) * 1e3
         except ValueError:
             return SYNTAX
-        if not 0 <= asked_mw <= self._max_power_mw * (1 + 1e-9):
+        if not 0 <= power_mw <= self._max_power_mw * (1 + 1e-9):
             return SYNTAX
-        self._set_point_mw = asked_mw
+        self._set_point_mw = power_mw
         if self._emits:
-            self._say("lit", "p", now_ns)
+            self._report("lit", "p", now_ns)
         return "OK"
 
     def _switch(self, emits: bool, why: str, now_ns: int) -> None:
         if emits is not self._emits:
             self._emits = emits
-            self._say("lit" if emits else "off", why, now_ns)
+            self._report("lit" if emits else "off", why, now_ns)
 
-    def _say(self, event: str, why: str, now_ns: int) -> None:
+    def _report(self, event: str, why: str, now_ns: int) -> None:
         self._since_ns = now_ns
         self._tell({"event": event, "why": why, **self.state()})

@@ -1,4 +1,4 @@
-"""Faults to order: what happens to an answer on its way to the host, to the line, the interlock, and the laser."""
+"""Faults of an emulator on demand: of its answers, its line, its interlock and its laser."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 
 from config.refused import Refused
 
-Way = Literal["well", "silence", "garbage", "half", "late"]
+Answers = Literal["well", "silence", "garbage", "half", "late"]
 
 WORDS = (
     "well, silence, garbage, half, late SECONDS, disconnect, connect, interlock open, interlock closed, power FACTOR, "
@@ -20,26 +20,26 @@ LARGEST_FACTOR = 1000.0
 
 @dataclass(frozen=True)
 class Trouble:
-    """How the device's answers fare."""
+    """State of the faults."""
 
-    way: Way = "well"
+    answers: Answers = "well"
     late_s: float = 0.0
     plugged: bool = True
     interlock_closed: bool = True
-    power_factor: float = 1.0  # the laser's power is so many times its set point
-    mode: int | None = None  # that the laser changes to now; None: it does not
+    power_factor: float = 1.0  # emitted power over the set point
+    mode: int | None = None  # new mode of the laser; None: unchanged
     ended: bool = False
 
 
 def ordered(trouble: Trouble, words: str) -> Trouble:
-    """After one line of the control channel. Raises Refused for what is not among WORDS."""
+    """The state after one line of the control channel. Raises Refused for anything not in WORDS."""
     match words.split():
-        case ["well" | "silence" | "garbage" | "half" as way]:
-            return replace(trouble, way=way)
+        case ["well" | "silence" | "garbage" | "half" as answers]:
+            return replace(trouble, answers=answers)
         case ["late", number]:
             if not 0 <= (late_s := _number(number)) < 60:
                 raise Refused(f"'{words}': a time from 0 to 60 s is needed")
-            return replace(trouble, way="late", late_s=late_s)
+            return replace(trouble, answers="late", late_s=late_s)
         case ["disconnect"]:
             return replace(trouble, plugged=False)
         case ["connect"]:
@@ -58,7 +58,7 @@ def ordered(trouble: Trouble, words: str) -> Trouble:
 
 
 def _number(word: str) -> float:
-    """-1 for what is no number."""
+    """The number, or -1 if the word is none."""
     try:
         return float(word)
     except ValueError:
@@ -66,8 +66,8 @@ def _number(word: str) -> float:
 
 
 def spoiled(trouble: Trouble, answer: bytes, chance: random.Random) -> tuple[float, bytes]:
-    """(seconds to wait, what really goes over the line) for an answer."""
-    match trouble.way:
+    """(delay in s, bytes that are sent) for an answer."""
+    match trouble.answers:
         case "silence":
             return 0.0, b""
         case "garbage":

@@ -1,4 +1,4 @@
-"""An emulated galvo: the device's side of docs/galvo-protocol.md. It owns its beam and its watchdog."""
+"""An emulated galvo: the device's side of docs/galvo-protocol.md, with its beam and its watchdog."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NOTHING: NDArray[np.void] = np.empty(0, protocol.SPOT)
 
 
 class GalvoDevice:
-    """Bytes in, answers out, at times that it is told. `tell` hears what its beam does, in ns of its own clock."""
+    """Bytes in, answers out, at given times. Changes of the beam are reported through `tell`, with times in ns."""
 
     def __init__(self, info: Info, tell: Callable[[dict[str, Any]], None], now_ns: int) -> None:
         self.info, self._tell = info, tell
@@ -26,22 +26,22 @@ class GalvoDevice:
         self._since_ns = now_ns
         self._visits = 0
         self._watchdogs = 0
-        self._seen: tuple[int, Packet | None] | None = None  # the request before, if a batch: its number, its refusal
+        self._last_batch: tuple[int, Packet | None] | None = None  # sequence, refusal
         self._dark(Cause.POWER_UP, now_ns)
 
     @property
     def deadline_ns(self) -> int | None:
-        """When the watchdog will blank the beam."""
+        """Time at which the watchdog will blank the beam; None: dark."""
         return self._until_ns
 
     def expire(self, now_ns: int) -> None:
-        """Let the watchdog act, at the time when it was due."""
+        """Let the watchdog act, with its due time."""
         if self._until_ns is not None and now_ns >= self._until_ns:
             self._watchdogs = (self._watchdogs + 1) % 2**16
             self._dark(Cause.WATCHDOG, self._until_ns)
 
     def state(self) -> dict[str, Any]:
-        """What the beam does now, as `tell` was told."""
+        """State of the beam, as reported through `tell`."""
         if self._cause is not Cause.LIT:
             return {"beam": "dark", "cause": self._cause.name, "time_ns": self._since_ns}
         step_v = self.info.range_v / protocol.LARGEST_CODE
@@ -56,30 +56,30 @@ class GalvoDevice:
         }
 
     def receive(self, data: bytes, now_ns: int) -> list[bytes]:
-        """The answers to what came in."""
+        """The answers to the complete packets in `data` and before."""
         self.expire(now_ns)
         return [protocol.frame(self._answer(packet, now_ns)) for packet in self._reader.feed(data)]
 
     def interlock(self, closed: bool, now_ns: int) -> None:
-        """It has none; the laser has."""
+        """Do nothing: only the laser has an interlock."""
 
     def power(self, factor: float, now_ns: int) -> None:
-        """It makes no light; the laser does."""
+        """Do nothing: only the laser has a power."""
 
     def mode(self, number: int) -> None:
-        """It has none; the laser has."""
+        """Do nothing: only the laser has modes."""
 
     def _answer(self, packet: Packet, now_ns: int) -> Packet:
-        seen, self._seen = self._seen, None
+        last_batch, self._last_batch = self._last_batch, None
         match packet.kind:
             case Message.HELLO:
                 return Packet(Message.INFO, packet.sequence, protocol.info(self.info))
-            case Message.BATCH if seen is not None and seen[0] == packet.sequence:
-                self._seen = seen
-                return seen[1] or self._done(packet.sequence, now_ns)
+            case Message.BATCH if last_batch is not None and last_batch[0] == packet.sequence:
+                self._last_batch = last_batch
+                return last_batch[1] or self._done(packet.sequence, now_ns)
             case Message.BATCH:
                 answer = self._batch(packet, now_ns)
-                self._seen = packet.sequence, answer if answer.kind == Message.REFUSED else None
+                self._last_batch = packet.sequence, answer if answer.kind == Message.REFUSED else None
                 return answer
             case Message.BLANK:
                 self._dark(Cause.BLANKED, now_ns)
@@ -111,7 +111,7 @@ class GalvoDevice:
         return self._done(packet.sequence, now_ns)
 
     def _refuse(self, packet: Packet, why: Refusal, spot: int, now_ns: int) -> Packet:
-        """A batch that is refused is dark: what it was to replace is out of date."""
+        """Refuse a batch and go dark, since the batch before it is out of date."""
         self._dark(Cause.REFUSED, now_ns)
         return Packet(Message.REFUSED, packet.sequence, protocol.refused(why, spot))
 
@@ -124,7 +124,7 @@ class GalvoDevice:
             self._tell({"event": "dark", **self.state()})
 
     def _count_visits(self, now_ns: int) -> None:
-        """The whole visits since the table began, jumps included."""
+        """Add the complete visits since the table began, jumps included."""
         if self._cause is Cause.LIT:
             visit_ns = self._spots["dwell_ns"].astype(np.int64) + self.info.settle_ns
             cycles, left_ns = divmod(max(now_ns - self._since_ns, 0), int(visit_ns.sum()))

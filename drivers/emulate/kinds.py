@@ -1,4 +1,4 @@
-"""The emulated devices, by name."""
+"""The emulated devices by name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LASER_MW = 200.0
 
 
 def galvo(tell: Tell, now_ns: int) -> Device:
-    """A galvo of +-10 V, 16 bits, 512 spots, jumps of 10 us."""
+    """A galvo with +-10 V, 16 bits, 512 spots and jumps of 10 us."""
     full = LARGEST_CODE
     info = Info(
         boot=random.SystemRandom().randrange(2**32), range_v=RANGE_V, low=(-full, -full), high=(full, full), spots=512,

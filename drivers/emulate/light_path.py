@@ -1,4 +1,4 @@
-"""From the emulators to the simulated World: what their streams say, as light on its particles."""
+"""Converts the emulators' streams into light on the particles of the simulated world."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from drivers.sim.clock import PacedClock
 from drivers.sim.stage import Visits
 from drivers.sim.world import World
 
-AGAIN_S = 0.1  # an emulator that is gone is looked for so often
-BEGIN_S = 5.0  # and at the start, for so long
+AGAIN_S = 0.1  # interval between attempts to connect to an emulator
+BEGIN_S = 5.0  # timeout of the first connection
 
 
 class LightPath:
-    """The emulated laser's beam, by the emulated galvo's mirrors, onto the World.
+    """The light of the emulated laser, directed by the emulated galvo, in the simulated world.
 
-    Spots that the galvo visits get the depth (laser's power x fraction x depth_kt_per_mw); whichever emulator is dark
-    or gone, the World is dark. Times are those of the emulators' events on the computer's monotonic clock.
+    The spots of the galvo have the depth laser power x fraction x depth_kt_per_mw. If an emulator is dark or missing,
+    the world is dark. Times of events are on the computer's monotonic clock.
     """
 
     def __init__(self, world: World, clock: PacedClock, v_to_um: Affine, depth_kt_per_mw: float) -> None:
@@ -35,17 +35,17 @@ class LightPath:
         self._power_mw = 0.0
         self._lock = threading.Lock()
 
-    def hear_galvo(self, said: dict[str, Any] | None) -> None:
-        """What the galvo's beam does; None: the galvo is gone."""
+    def hear_galvo(self, state: dict[str, Any] | None) -> None:
+        """Take a new state of the galvo's beam; None: the galvo is missing."""
         with self._lock:
-            self._galvo = said if said is not None and said["beam"] == "lit" else None
-            self._shine(self._clock.at_ns(said["time_ns"]) if said is not None else self._clock.now_ns())
+            self._galvo = state if state is not None and state["beam"] == "lit" else None
+            self._shine(self._clock.at_ns(state["time_ns"]) if state is not None else self._clock.now_ns())
 
-    def hear_laser(self, said: dict[str, Any] | None) -> None:
-        """What the laser's emission does; None: the laser is gone."""
+    def hear_laser(self, state: dict[str, Any] | None) -> None:
+        """Take a new state of the laser's emission; None: the laser is missing."""
         with self._lock:
-            self._power_mw = float(said["power_mw"]) if said is not None else 0.0
-            self._shine(self._clock.at_ns(said["time_ns"]) if said is not None else self._clock.now_ns())
+            self._power_mw = float(state["power_mw"]) if state is not None else 0.0
+            self._shine(self._clock.at_ns(state["time_ns"]) if state is not None else self._clock.now_ns())
 
     def _shine(self, at_ns: int) -> None:
         galvo = self._galvo
@@ -61,18 +61,18 @@ class LightPath:
 
 
 class Listener:
-    """A thread that hears one emulator's stream, and looks for it again when it is gone."""
+    """A thread that reads one emulator's stream, and reconnects when it ends."""
 
-    def __init__(self, what: str, port: int, hear: Callable[[dict[str, Any] | None], None]) -> None:
-        self._what, self._port, self._hear = what, port, hear
-        self._heard, self._closed = threading.Event(), threading.Event()
+    def __init__(self, what: str, port: int, handle: Callable[[dict[str, Any] | None], None]) -> None:
+        self._what, self._port, self._handle = what, port, handle
+        self._received, self._closed = threading.Event(), threading.Event()
         self._socket: socket.socket | None = None
         self._thread = threading.Thread(target=self._listen, name=f"light of {what}", daemon=True)
 
     def start(self) -> None:
-        """Raises Fault if the emulator does not speak within a few seconds."""
+        """Start. Raises Fault if nothing is received within BEGIN_S."""
         self._thread.start()
-        if not self._heard.wait(BEGIN_S):
+        if not self._received.wait(BEGIN_S):
             self.close()
             raise Fault(f"{self._what}: no emulator streams at {LOOPBACK}:{self._port} (main.py emulate starts one)")
 
@@ -80,7 +80,7 @@ class Listener:
         self._closed.set()
         line = self._socket
         if line is not None:
-            with suppress(OSError):  # it has gone by itself
+            with suppress(OSError):  # already closed
                 line.shutdown(socket.SHUT_RDWR)
         if self._thread is not threading.current_thread():
             self._thread.join(timeout=2.0)
@@ -91,20 +91,20 @@ class Listener:
                 with socket.create_connection((LOOPBACK, self._port), timeout=1.0) as line:
                     line.settimeout(None)
                     self._socket = line
-                    self._hear_all(line)
-            except (OSError, ValueError, KeyError, TypeError):  # not there, or it makes no sense: dark until it does
-                self._hear(None)
+                    self._read_all(line)
+            except (OSError, ValueError, KeyError, TypeError):  # missing or invalid: dark until it is back
+                self._handle(None)
             self._socket = None
             self._closed.wait(AGAIN_S)
 
-    def _hear_all(self, line: socket.socket) -> None:
-        begun = b""
+    def _read_all(self, line: socket.socket) -> None:
+        partial = b""
         while not self._closed.is_set():
-            said = line.recv(65536)
-            if not said:
+            data = line.recv(65536)
+            if not data:
                 break
-            *lines, begun = (begun + said).split(b"\n")
-            for one in lines:
-                self._hear(json.loads(one))
-                self._heard.set()
-        self._hear(None)
+            *lines, partial = (partial + data).split(b"\n")
+            for line_bytes in lines:
+                self._handle(json.loads(line_bytes))
+                self._received.set()
+        self._handle(None)

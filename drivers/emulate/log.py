@@ -1,4 +1,4 @@
-"""The log of an emulator: JSON lines in a file, each of them whole or not at all, or on standard output."""
+"""The log of an emulator: JSON lines in a file, each complete or missing, or on standard output."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import Any
 
 
 class Log:
-    """Appends lines. An error of the file names it, and leaves no part of a line and no empty file."""
+    """Appends lines. An error names the file, and leaves neither part of a line nor an empty file."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
-        self._new = self._half = False
+        self._new = self._incomplete = False
         self._file: FileIO | None = None
         if path is None:
             return
@@ -26,28 +26,28 @@ class Log:
         size = self._file.seek(0, os.SEEK_END)
         if size:
             self._file.seek(size - 1)
-            self._half = self._file.read(1) != b"\n"  # of an emulator that was killed: what follows begins a line
+            self._incomplete = self._file.read(1) != b"\n"  # by an emulator that was killed: a new line is begun
 
-    def write(self, said: dict[str, Any]) -> None:
-        """One line, with the time. Raises OSError."""
-        line = json.dumps({**said, "logged_ns": time.monotonic_ns()}) + "\n"
+    def write(self, record: dict[str, Any]) -> None:
+        """Write one line, with the time. Raises OSError."""
+        line = json.dumps({**record, "logged_ns": time.monotonic_ns()}) + "\n"
         if self._file is None:
             sys.stdout.write(line)
             sys.stdout.flush()
             return
-        data, end, done = b"\n" * self._half + line.encode(), self._file.seek(0, os.SEEK_END), 0
+        data, end, done = b"\n" * self._incomplete + line.encode(), self._file.seek(0, os.SEEK_END), 0
         try:
             while done < len(data):
                 done += self._file.write(data[done:]) or 0
-        except OSError as error:  # of a disk that is full: it names no file
+        except OSError as error:  # errors of full disks do not name the file
             if done:
                 self._file.truncate(end)
             error.filename = str(self._path)
             raise
-        self._half = False
+        self._incomplete = False
 
     def close(self) -> None:
-        """A file that was made here and has no line goes again."""
+        """Close the file; delete it if it is new and empty."""
         if self._file is None:
             return
         empty = self._new and self._file.seek(0, os.SEEK_END) == 0

@@ -1,4 +1,4 @@
-"""An emulator's process: its line, its control channel (stdin), its log, and the stream of what its beam does."""
+"""The process of an emulator: serial line, control channel (stdin), log, and a stream of its beam's states."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from drivers.emulate.terminal import Terminal
 
 LOOPBACK = "127.0.0.1"
 LONGEST_WAIT_S = 1.0
-LINGER_NS = 2_000_000_000  # after its input ended, where it is to end with it: the watchdog still gets its time
+LINGER_NS = 2_000_000_000  # end of the process after the end of its input: time for the watchdog to act
 
 
 class Device(Protocol):
-    """What is emulated."""
+    """An emulated device."""
 
     @property
     def deadline_ns(self) -> int | None: ...
@@ -49,25 +49,25 @@ Tell = Callable[[dict[str, Any]], None]
 
 @dataclass(frozen=True)
 class Options:
-    link: Path | None = None  # a name for the line
-    stream_port: int = 0  # where the World listens in; 0: any
+    link: Path | None = None  # symbolic link to the line
+    stream_port: int = 0  # port of the stream; 0: any
     log: Path | None = None  # JSON lines; None: standard output
-    faults: tuple[str, ...] = ()  # obeyed at the start
+    faults: tuple[str, ...] = ()  # orders at the start
     ends_with_input: bool = False
 
 
 class Emulator:
-    """Runs one device until it is told to end."""
+    """Runs one device until it is ordered to end."""
 
     def __init__(self, make: Callable[[Tell, int], Device], options: Options) -> None:
-        """Raises Refused, OSError; then nothing of it is left: no link, no empty log."""
+        """Raises Refused, OSError, without leaving a link or an empty log."""
         self._options = options
         self._listeners: list[socket.socket] = []
         self._trouble = Trouble()
         self._chance = random.Random(0)
-        self._late: list[tuple[int, bytes]] = []  # (when, what), in order
+        self._late: list[tuple[int, bytes]] = []  # (due time, answer), in order
         self._end_ns: int | None = None
-        self._words = b""
+        self._partial = b""
         with ExitStack() as failing:
             self._log = Log(options.log)
             failing.callback(self._log.close)
@@ -78,10 +78,10 @@ class Emulator:
             failing.callback(self._terminal.unplug)
             self._device = make(self._tell, time.monotonic_ns())
             self._selector = selectors.DefaultSelector()
-            self._close = failing.pop_all()  # it stays open
+            self._close = failing.pop_all()  # nothing failed: do not close
 
     def run(self) -> None:
-        """Until `end`, or a while after its input ended if it is to end with it. Raises OSError where the log fails."""
+        """Run until `end`, or LINGER_NS after the end of the input with `ends_with_input`. Raises OSError (log)."""
         with self._close:
             self._selector.register(self._stream, selectors.EVENT_READ, self._accept)
             self._watch_input()
@@ -104,7 +104,7 @@ class Emulator:
         return self._trouble.ended or (self._end_ns is not None and time.monotonic_ns() > self._end_ns)
 
     def _wait_s(self) -> float:
-        """Until something is due."""
+        """Time until the next event is due."""
         due_ns = [self._device.deadline_ns, self._late[0][0] if self._late else None, self._end_ns]
         first_ns = min((at_ns for at_ns in due_ns if at_ns is not None), default=None)
         if first_ns is None:
@@ -113,15 +113,15 @@ class Emulator:
 
     def _watch_line(self) -> None:
         if self._terminal.device is not None:
-            self._selector.register(self._terminal.device, selectors.EVENT_READ, self._hear)
+            self._selector.register(self._terminal.device, selectors.EVENT_READ, self._receive)
 
     def _watch_input(self) -> None:
         try:
             self._selector.register(sys.stdin.fileno(), selectors.EVENT_READ, self._read_input)
-        except (ValueError, OSError, AttributeError):  # there is no input, or it is a file: nothing to wait for
+        except (ValueError, OSError, AttributeError):  # no input, or a file: it can't be watched
             return
 
-    def _hear(self) -> None:
+    def _receive(self) -> None:
         for answer in self._device.receive(self._terminal.read(), time.monotonic_ns()):
             wait_s, answer = spoiled(self._trouble, answer, self._chance)
             if wait_s > 0:
@@ -135,11 +135,11 @@ class Emulator:
             self._terminal.write(self._late.pop(0)[1])
 
     def _read_input(self) -> None:
-        said = os.read(sys.stdin.fileno(), 4096)
-        *lines, self._words = (self._words + said).split(b"\n")
+        data = os.read(sys.stdin.fileno(), 4096)
+        *lines, self._partial = (self._partial + data).split(b"\n")
         for line in lines:
             self._obey(line.decode("utf-8", "replace").strip())
-        if said:
+        if data:
             return
         self._selector.unregister(sys.stdin.fileno())
         if self._options.ends_with_input:
@@ -172,20 +172,20 @@ class Emulator:
         listener.setblocking(False)
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._listeners.append(listener)
-        self._say(listener, self._device.state())
+        self._send(listener, self._device.state())
 
-    def _tell(self, said: dict[str, Any]) -> None:
-        """Into the log, and to whoever listens."""
-        self._write(said)
+    def _tell(self, state: dict[str, Any]) -> None:
+        """Write a state to the log, and send it to all listeners."""
+        self._write(state)
         for listener in tuple(self._listeners):
-            self._say(listener, said)
+            self._send(listener, state)
 
-    def _say(self, listener: socket.socket, said: dict[str, Any]) -> None:
+    def _send(self, listener: socket.socket, state: dict[str, Any]) -> None:
         try:
-            listener.sendall(json.dumps(said).encode() + b"\n")
-        except OSError:  # it has gone, or it does not listen: its end of the line then means dark
+            listener.sendall(json.dumps(state).encode() + b"\n")
+        except OSError:  # gone, or not reading: a closed stream means dark
             listener.close()
             self._listeners.remove(listener)
 
-    def _write(self, said: dict[str, Any]) -> None:
-        self._log.write(said)
+    def _write(self, record: dict[str, Any]) -> None:
+        self._log.write(record)

@@ -1,4 +1,4 @@
-"""A pseudo-terminal with a name of its own: the serial port of an emulated device."""
+"""A pseudo-terminal as the serial port of an emulated device, with an optional symbolic link to it."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ MARK = "the mark of an emulator's link"
 
 
 class Terminal:
-    """The device's end. A host opens `port`, or `link`, which stays the same when the line comes back."""
+    """The device's end of the line. A host opens `port`, or `link`, which is the same after reconnection."""
 
     def __init__(self, link: Path | None) -> None:
         self._link = link
         self.port = ""
         self.device: int | None = None  # file descriptor of the device's end; None: unplugged
-        self._host: int | None = None  # kept open, so that the line lasts when no host has it
+        self._host: int | None = None  # kept open, so that the line stays without a host
         try:
             self.plug()
         except Refused:
@@ -26,7 +26,7 @@ class Terminal:
             raise
 
     def plug(self) -> None:
-        """Make the line, if it is not there. Raises Refused."""
+        """Create the line, unless it exists. Raises Refused."""
         if self.device is not None:
             return
         try:
@@ -42,19 +42,19 @@ class Terminal:
             self._point_link(self._link)
 
     def unplug(self) -> None:
-        """As when somebody pulls the cable."""
+        """Remove the line and its link, as if the cable were unplugged."""
         if self.device is None or self._host is None:
             return
         if self._link is not None and _target(self._link) == self.port:
             self._link.unlink()
-            if _marked(self._link) == self.port:
+            if _marked_target(self._link) == self.port:
                 mark_of(self._link).unlink()
         os.close(self.device)
         os.close(self._host)
         self.device = self._host = None
 
     def write(self, data: bytes) -> None:
-        """What does not fit, because the host does not read, is lost, as on a wire."""
+        """Send bytes. If the host does not read, bytes beyond the buffer are lost, as on a wire."""
         if self.device is not None:
             try:
                 os.write(self.device, data)
@@ -68,37 +68,37 @@ class Terminal:
             return b""
 
     def _point_link(self, link: Path) -> None:
-        """Make the link, and beside it a mark that says where an emulator pointed it. Raises Refused."""
+        """Create the link, and next to it a mark file with its target. Raises Refused."""
         target = _target(link)
         if target is None and link.exists():
             raise Refused(f"--link {link}: there is a file of this name, and it is no link")
         try:
-            if target is not None and target != _marked(link):
+            if target is not None and target != _marked_target(link):
                 raise Refused(f"--link {link}: there is a link of this name to {target}, and no emulator made it; "
                               "remove it, or take another name")  # fmt: skip
             link.parent.mkdir(parents=True, exist_ok=True)
             if target is not None:
-                link.unlink()  # of an emulator that was killed
+                link.unlink()  # left by an emulator that was killed
             write_file(mark_of(link), self.port + "\n", MARK, kind=MARK)
             link.symlink_to(self.port)
         except OSError as error:
-            if not os.path.lexists(link) and _marked(link) in (self.port, target):
+            if not os.path.lexists(link) and _marked_target(link) in (self.port, target):
                 mark_of(link).unlink(missing_ok=True)
             raise Refused(f"--link {link}: this link can't be made ({error.strerror})") from None
 
 
 def mark_of(link: Path) -> Path:
-    """The file beside a link that says where an emulator pointed it."""
+    """The mark file next to a link, which has the target set by an emulator."""
     return link.with_name(f".{link.name}.emulated")
 
 
 def _target(link: Path) -> str | None:
-    """Where a symbolic link points; None for anything else."""
+    """Target of a symbolic link; None for anything else."""
     return os.readlink(link) if link.is_symlink() else None
 
 
-def _marked(link: Path) -> str | None:
-    """The terminal that an emulator pointed this link to; None where no emulator did."""
+def _marked_target(link: Path) -> str | None:
+    """Target that an emulator gave this link; None without a mark file."""
     mark = mark_of(link)
     if mark.is_symlink() or not mark.is_file():
         return None

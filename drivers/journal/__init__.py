@@ -1,4 +1,4 @@
-"""The journal: every turn of a run in one file, and back."""
+"""The journal: writes every turn of a run to one HDF5 file, and reads it back."""
 
 from drivers.journal.check import check, same_contents
 from drivers.journal.compare import compare

@@ -1,7 +1,7 @@
-"""Images that a run was corrected with, in its own file: `verify` and `replay` need no other.
+"""Correction images in the run file, so that `verify` and `replay` need no other file.
 
-The dataset `corrections` holds their bytes, one image after another. `extra.corrections` in the header has a row for
-each, so that the chain of hashes covers them: the file that it came from, type, size, and SHA-256.
+The dataset `corrections` has their bytes, one image after another. `extra.corrections` in the header has one row per
+image, so that the chain of hashes includes them: original file, type, shape and SHA-256.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ DATASET = "corrections"
 TYPES = ("uint8", "uint16", "float32", "float64")
 MOST_IMAGES = 16
 MOST_PX = 1 << 16  # of a side
-MOST_BYTES = 3 * 8 * MOST_PIXELS  # of all images: three of float64 as large as an image may be
+MOST_BYTES = 3 * 8 * MOST_PIXELS  # of all images: three float64 images of the largest size
 
-Images = Mapping[str, NDArray[Any]]  # by the file that each came from
+Images = Mapping[str, NDArray[Any]]  # original file -> image
 
 
 def listed(images: Images) -> list[dict[str, Any]]:
-    """What the header says of them."""
+    """The rows of the header for these images."""
     return [
         {"file": file, "type": image.dtype.name, "shape": list(image.shape), "sha256": _digest(image.tobytes())}
         for file, image in images.items()
@@ -36,7 +36,7 @@ def listed(images: Images) -> list[dict[str, Any]]:
 
 
 def create(file: Any, images: Images) -> None:
-    """The dataset, where there are any."""
+    """Create the dataset, if there are images."""
     if images:
         data = b"".join(np.ascontiguousarray(image).tobytes() for image in images.values())
         file.create_dataset(DATASET, data=np.frombuffer(data, np.uint8)).attrs["about"] = (
@@ -45,9 +45,9 @@ def create(file: Any, images: Images) -> None:
 
 
 def stored(file: Any, extra: Mapping[str, Any], source: str) -> dict[str, NDArray[Any]] | None:
-    """The images of a run file, read-only; None where they are not what was written. The file may come from anywhere.
+    """The images of a run file, read-only; None if they are damaged.
 
-    Raises Refused, which begins with `source`, where they are more than memory is asked for.
+    Raises Refused, starting with `source`, if they are larger than MOST_BYTES.
     """
     rows = extra.get(DATASET, [])
     if not isinstance(rows, list) or len(rows) > MOST_IMAGES or not all(map(_is_row, rows)):
@@ -58,14 +58,14 @@ def stored(file: Any, extra: Mapping[str, Any], source: str) -> dict[str, NDArra
     if sum(sizes) > MOST_BYTES:
         raise Refused(f"{source}: the images that this run was corrected with take {sum(sizes)} bytes by its header "
                       f"(allowed: {MOST_BYTES})")  # fmt: skip
-    found = file.get(DATASET)
-    if not isinstance(found, h5py.Dataset) or found.dtype != np.uint8 or found.shape != (sum(sizes),):
+    dataset = file.get(DATASET)
+    if not isinstance(dataset, h5py.Dataset) or dataset.dtype != np.uint8 or dataset.shape != (sum(sizes),):
         return None
     images: dict[str, NDArray[Any]] = {}
     at = 0
     for row, size in zip(rows, sizes, strict=True):
         try:
-            part: NDArray[Any] = found[at : at + size]
+            part: NDArray[Any] = dataset[at : at + size]
         except (OSError, RuntimeError):
             return None
         at += size
@@ -77,12 +77,12 @@ def stored(file: Any, extra: Mapping[str, Any], source: str) -> dict[str, NDArra
 
 
 def _is_row(row: Any) -> bool:
-    """Whether it is what `listed` makes of an image."""
+    """Whether this is a valid row of `listed`."""
     if not isinstance(row, dict) or set(row) != {"file", "type", "shape", "sha256"}:
         return False
     shape = row["shape"]
     if not (
-        isinstance(shape, list) and len(shape) == 2 and all(type(one) is int and 0 < one <= MOST_PX for one in shape)
+        isinstance(shape, list) and len(shape) == 2 and all(type(side) is int and 0 < side <= MOST_PX for side in shape)
     ):
         return False
     return row["type"] in TYPES and isinstance(row["file"], str) and isinstance(row["sha256"], str)

@@ -1,4 +1,4 @@
-"""An HDF5 file that grows, and whose every failed write is raised. What was flushed stays readable, whatever fails."""
+"""An HDF5 file that grows. Every failed write raises an error, and flushed data stay readable after it."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from drivers.journal.room import FileLost, Room
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 END_OF_FILE = slice(28, 36)  # of the superblock
-METADATA_BYTES = 1 << 17  # HDF5's own bookkeeping of one append, at most
-FILTER_BYTES = 64  # what an image that can't be compressed may be longer by
+METADATA_BYTES = 1 << 17  # most metadata that HDF5 writes in one append
+FILTER_BYTES = 64  # largest growth of an image that can't be compressed
 LOCKED_TRIES = 50
-VERSIONS = ("v110", "v110")  # what HDF5 1.10 and all later ones can read
+VERSIONS = ("v110", "v110")  # readable by HDF5 1.10 and later
 
 
 class GrowingFile:
-    """The datasets of a new HDF5 file in SWMR mode, to be appended to.
+    """Datasets of a new HDF5 file in SWMR mode that can be appended to.
 
-    Handles stay open and there is no chunk cache, so that every row is written, and every error raised, at once.
-    Room is reserved ahead of every append: HDF5 can't close a file whose flush failed, so it must not meet a full disk.
-    If a call of HDF5 fails all the same, its file is cut off from the disk and what was flushed stays as it is.
+    Handles stay open and there is no chunk cache, so that each row is written, and each error raised, at once. Space is
+    reserved before every append: HDF5 can't close a file after a failed flush, so it must not meet a full disk. If a
+    call of HDF5 fails nevertheless, its file handle is detached from the disk, and flushed data stay unchanged.
 
     Args:
-        path: the new file. FileExistsError if there is one; NoRoom, and no file, where the disk has no room for it.
-        fill: makes the datasets, their first axis of length 0, and the attributes.
-        batch_bytes: how much an ordinary append adds. Room for one more is kept for `append(..., last=True)`.
+        path: the new file. Raises FileExistsError if it exists; NoRoom, without a file, if the disk has no space.
+        fill: creates the datasets, with length 0 along their first axis, and the attributes.
+        batch_bytes: size of a usual append. Space for one more is reserved for `append(..., last=True)`.
     """
 
     def __init__(self, path: Path, fill: Callable[[Any], None], batch_bytes: int) -> None:
@@ -48,7 +48,7 @@ class GrowingFile:
         self._sound = True
         try:
             self._room.reserve(len(blank), self._spare_bytes + chunks_bytes)
-            self._room.give_back(len(blank))  # HDF5 would cut off on opening what is beyond the end that it knows
+            self._room.give_back(len(blank))  # on opening, HDF5 truncates the file at the end that it knows
             with self._hdf5():
                 self._file = _opened(path)
                 self._datasets = {name: self._file[name] for name in self._file}
@@ -60,15 +60,15 @@ class GrowingFile:
             self._sound = False
             self._room.remove()
             if self._file is not None:
-                self._let_go()
+                self._release()
             self._room.close()
             raise
 
     def append(self, rows: Mapping[str, Any], last: bool = False) -> None:
-        """Rows to the end of datasets, in this order. Raises NoRoom, and then nothing was written; FileLost; OSError.
+        """Append rows to datasets, in this order. Raises NoRoom, without writing; FileLost; OSError.
 
         Args:
-            last: also into the room that is kept for what must still be kept when there is no other.
+            last: may also use the space that is reserved for the last rows.
         """
         self.assert_in_place()
         more_bytes = METADATA_BYTES + sum(self._growth_bytes(name, len(new)) for name, new in rows.items())
@@ -80,19 +80,19 @@ class GrowingFile:
                     self._rows[name] += len(new)
 
     def put(self, name: str, value: Any) -> None:
-        """The whole of a dataset that has its size already. Raises OSError."""
+        """Write all values of a dataset of fixed size. Raises OSError."""
         with self._hdf5():
             self._datasets[name][...] = value
 
     def flush(self) -> None:
-        """What was appended is in the file. Raises FileLost where the file is not in its place, and OSError."""
+        """Flush what was appended. Raises FileLost if the file is not in its place, and OSError."""
         self.assert_in_place()
         with self._hdf5():
             self._file.flush()
         self._flushed_bytes = self._used_bytes()
 
     def assert_in_place(self) -> None:
-        """Raises FileLost, and lets a file that was cut off as it is."""
+        """Raises FileLost if the file was deleted, moved, replaced or truncated; it is not written to any more."""
         try:
             self._room.assert_in_place(self._least_bytes())
         except OSError:
@@ -100,63 +100,63 @@ class GrowingFile:
             raise
 
     def close(self) -> None:
-        """Raises OSError and RuntimeError where the file is not whole, or not in its place."""
+        """Close the file. Raises OSError and RuntimeError if it is incomplete or not in its place."""
         try:
             with suppress(OSError, RuntimeError):
-                self._room.give_back(self._used_bytes())  # a file system that copies on writing may need it
+                self._room.give_back(self._used_bytes())  # copy-on-write file systems may need it
             if self._sound:
                 with self._hdf5():
                     self._file.flush()
-            self._let_go()
+            self._release()
             if self._sound:
                 self._room.assert_in_place(self._end_bytes())
         finally:
             self._room.close()
 
     def _used_bytes(self) -> int:
-        """Where HDF5 will put what is new."""
+        """Size of the file according to HDF5."""
         return int(self._file.id.get_filesize()) if self._file is not None else 0
 
     def _least_bytes(self) -> int:
-        """How long the file has to be by now, if only we have changed it."""
+        """Least size of the file on the disk if no other program changed it."""
         reserved_bytes = self._room.held_bytes
         return min(self._used_bytes(), reserved_bytes) if reserved_bytes else self._flushed_bytes
 
     def _end_bytes(self) -> int:
-        """The length of the closed file, as it says itself (HDF5 file format 3.0, II.A). Raises FileLost."""
+        """Length of the closed file from its superblock (HDF5 file format 3.0, II.A). Raises FileLost."""
         begin = self._room.begin(END_OF_FILE.stop)
         if begin[: len(SIGNATURE)] != SIGNATURE:
             raise FileLost("the file was overwritten while it was being recorded")
         return int.from_bytes(begin[END_OF_FILE], "little")
 
     def _growth_bytes(self, name: str, rows: int) -> int:
-        """What the chunks that are begun for so many rows take, at most."""
+        """Largest number of bytes of the chunks that this many new rows begin."""
         chunk_rows, row_bytes = self._chunks[name]
         have = self._rows[name]
         return (-(-(have + rows) // chunk_rows) + (-have // chunk_rows)) * chunk_rows * row_bytes
 
     @contextmanager
     def _hdf5(self) -> Iterator[None]:
-        """After an error in here, HDF5's picture of the file is no longer the file."""
+        """Marks the file as not sound if an error is raised: then HDF5's state and the file differ."""
         try:
             yield
         except BaseException:
             self._sound = False
             raise
 
-    def _let_go(self) -> None:
-        """Close HDF5's file, once, in whatever state. After an error not another byte of it goes to the disk.
+    def _release(self) -> None:
+        """Close HDF5's file in any state. After an error nothing more is written to the disk.
 
-        HDF5 can't drop a file: it then writes what it still has into a nameless one. Raises only where all was sound.
+        HDF5 can't discard a file: after an error it writes the rest to a temporary file. Raises only if all was sound.
         """
         try:
             if not self._sound and os.name == "posix":
-                with _nameless() as instead:
-                    os.dup2(instead.fileno(), self._file.id.get_vfd_handle(), inheritable=False)
+                with _nameless() as substitute:
+                    os.dup2(substitute.fileno(), self._file.id.get_vfd_handle(), inheritable=False)
             self._file.close()
-        except Exception:  # why it is not sound was raised before
+        except Exception:  # the cause was raised before
             for opened in (self._file, self._file.id, *self._datasets.values()):
-                _keep_for_ever(opened)
+                _never_destroy(opened)
             if self._sound:
                 raise
 
@@ -169,7 +169,7 @@ def extend(dataset: Any, rows: Any) -> None:
 
 
 def _blank(fill: Callable[[Any], None]) -> tuple[bytes, dict[str, tuple[int, int]]]:
-    """A file with empty datasets, made in memory; and of each that grows: rows of a chunk, bytes of a row at most."""
+    """(bytes of a file with empty datasets, made in memory; rows per chunk and largest row size of each that grows)."""
     with h5py.File("blank", "w", driver="core", backing_store=False, libver=VERSIONS) as file:
         fill(file)
         file.flush()
@@ -182,13 +182,13 @@ def _blank(fill: Callable[[Any], None]) -> tuple[bytes, dict[str, tuple[int, int
 
 
 def _row_bytes(dataset: Any) -> int:
-    """A row in the file, at most."""
-    own_bytes = int(np.prod(dataset.chunks[1:])) * int(dataset.dtype.itemsize)
-    return own_bytes + FILTER_BYTES if dataset.compression or dataset.fletcher32 else own_bytes
+    """Largest size of a row in the file."""
+    data_bytes = int(np.prod(dataset.chunks[1:])) * int(dataset.dtype.itemsize)
+    return data_bytes + FILTER_BYTES if dataset.compression or dataset.fletcher32 else data_bytes
 
 
 def _opened(path: Path) -> Any:
-    """The file for writing; tried for a second, as a reader that found it first locks it for a moment."""
+    """Open the file for writing. Tries for a second, since a reader may lock it for a moment."""
     for _ in range(LOCKED_TRIES):
         with suppress(BlockingIOError):
             return h5py.File(path, "r+", libver=VERSIONS, rdcc_nbytes=0)
@@ -196,13 +196,13 @@ def _opened(path: Path) -> Any:
     return h5py.File(path, "r+", libver=VERSIONS, rdcc_nbytes=0)
 
 
-def _keep_for_ever(opened: Any) -> None:
-    """Python never destroys it, not even at its end: that would close it again, and HDF5 crashes where it failed to."""
+def _never_destroy(opened: Any) -> None:
+    """Prevent that Python destroys an object, even at exit: closing it again would crash HDF5."""
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(opened))
 
 
 def _nameless() -> IO[bytes]:
-    """A file without a name, in memory where the system has such."""
+    """A temporary file without a name, in memory if the system supports that."""
     if hasattr(os, "memfd_create"):
         return os.fdopen(os.memfd_create("cut off"), "wb")
     return tempfile.TemporaryFile()

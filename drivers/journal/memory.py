@@ -1,4 +1,4 @@
-"""The memory of a loop when a record began in flight, as bytes and back. Values only: nothing in them is run.
+"""Serialises the loop's memory for a record that begins in flight. It contains values only, and no code.
 
 The bytes are MAGIC, the length of a tree (8 bytes), the tree (JSON, ASCII), its arrays one after another, and BLAKE2b
 of all that. In the tree null, truth values, whole numbers and texts stand for themselves; the rest is a list that
@@ -9,7 +9,7 @@ begins with a letter:
     a array           type, "C" or "F", its shape     m mapping     pairs of key and value
     e enumeration     class, value                    d dataclass   class, {field: value}
 
-Classes are those that the caller names, and no others.
+Only classes that the caller names can be stored.
 """
 
 from __future__ import annotations
@@ -38,23 +38,23 @@ MOST_TREE_BYTES, MOST_BYTES = 8 << 20, 128 << 20
 CHUNK_BYTES = 1 << 14
 MOST_DIMENSIONS = 4
 TYPES = frozenset({"|b1", "|u1", "<u2", "<i4", "<u4", "<i8", "<u8", "<f4", "<f8"})
-Names = Mapping[str, str]  # a class by its name in the file, as "module:class"
+Names = Mapping[str, str]  # class name in the file -> "module:class"
 DAMAGE = (
     ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError, struct.error,
 )  # fmt: skip
 
 
 class NotStorable(TypeError):
-    """A value that has no place in a run file. One sentence."""
+    """A value that can't be stored in a run file. The text is one sentence."""
 
 
-# to bytes -----------------------------------------------------------------------------------------------------------
+# encoding ----------------------------------------------------------------------------------------------------------
 
 
 def encode(value: Any, names: Names) -> bytes:
-    """The bytes of a value. Raises NotStorable for what is not made of the values above, or is too large."""
+    """The bytes of a value. Raises NotStorable for other types than those above, and if it is too large."""
     arrays: list[bytes] = []
-    tree = json.dumps(_node(value, {where: name for name, where in names.items()}, arrays), separators=(",", ":"))
+    tree = json.dumps(_node(value, {path: name for name, path in names.items()}, arrays), separators=(",", ":"))
     size = len(tree) + sum(map(len, arrays))
     if len(tree) > MOST_TREE_BYTES or size > MOST_BYTES:
         raise NotStorable(f"the loop's memory of {size / 1e6:.0f} MB is more than a record holds")
@@ -63,10 +63,10 @@ def encode(value: Any, names: Names) -> bytes:
 
 
 def _node(value: Any, names: Mapping[str, str], arrays: list[bytes]) -> Any:
-    """The tree of a value; what its arrays hold is added to `arrays`."""
+    """The tree of a value; the data of its arrays are appended to `arrays`."""
 
     def each(values: Any) -> list[Any]:
-        return [_node(one, names, arrays) for one in values]
+        return [_node(item, names, arrays) for item in values]
 
     if value is None or type(value) in (bool, int, str):
         return value
@@ -88,7 +88,7 @@ def _node(value: Any, names: Mapping[str, str], arrays: list[bytes]) -> Any:
         return ["m", *(each(pair) for pair in value.items())]
     if dataclasses.is_dataclass(value):
         fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-        return ["d", _name(value, names), {name: _node(one, names, arrays) for name, one in fields.items()}]
+        return ["d", _name(value, names), {name: _node(item, names, arrays) for name, item in fields.items()}]
     raise NotStorable(f"a {type(value).__name__} can't be kept in a record")
 
 
@@ -106,11 +106,11 @@ def _type(dtype: np.dtype[Any]) -> str:
     return dtype.str
 
 
-# and back -----------------------------------------------------------------------------------------------------------
+# decoding -----------------------------------------------------------------------------------------------------------
 
 
 def decode(data: bytes, names: Names, source: str) -> Any:
-    """The value of these bytes. Raises Refused, which begins with `source`, for what no `encode` has made."""
+    """The value of bytes from `encode`. Raises Refused, starting with `source`, for any other bytes."""
     if not is_whole(data):
         raise Refused(f"{source}: the memory that the record begins with is damaged")
     begin = len(MAGIC) + 8
@@ -124,23 +124,23 @@ def decode(data: bytes, names: Names, source: str) -> Any:
         if reader.at != len(rest):
             raise ValueError("more bytes than arrays")
     except DAMAGE as error:
-        said = " ".join(str(error).split())[:200]
-        raise Refused(f"{source}: the memory that the record begins with can't be read ({said})") from None
+        reason = " ".join(str(error).split())[:200]
+        raise Refused(f"{source}: the memory that the record begins with can't be read ({reason})") from None
     return value
 
 
 def is_whole(data: bytes) -> bool:
-    """Whether the bytes are those that `encode` made."""
+    """Whether these are complete bytes of `encode`."""
     long_enough = len(data) >= len(MAGIC) + 8 + HASH_BYTES
     return long_enough and data.startswith(MAGIC) and data[-HASH_BYTES:] == _digest(data[:-HASH_BYTES])
 
 
 class _Reader:
-    """A tree back to values. Raises one of DAMAGE."""
+    """Converts a tree to values. Raises one of DAMAGE."""
 
     def __init__(self, names: Names, data: memoryview) -> None:
         self.names, self.data, self.at = names, data, 0
-        self.known: dict[str, tuple[type, dict[str, Any]]] = {}  # classes and what their fields are
+        self.classes: dict[str, tuple[type, dict[str, Any]]] = {}  # name -> class, types of its fields
 
     def value(self, node: Any) -> Any:
         if not isinstance(node, list):
@@ -148,9 +148,9 @@ class _Reader:
                 return node
             raise ValueError(f"a {type(node).__name__} stands where a value is needed")
         kind, *rest = node
-        made = {"f": self._float, "n": self._number, "a": self._array, "t": self._tuple, "s": self._set,
-                "m": self._mapping, "e": self._enumeration, "d": self._dataclass}[kind]  # fmt: skip
-        return made(rest)
+        convert = {"f": self._float, "n": self._number, "a": self._array, "t": self._tuple, "s": self._set,
+                   "m": self._mapping, "e": self._enumeration, "d": self._dataclass}[kind]  # fmt: skip
+        return convert(rest)
 
     def _float(self, rest: list[Any]) -> float:
         (text,) = rest
@@ -158,13 +158,14 @@ class _Reader:
 
     def _number(self, rest: list[Any]) -> Any:
         type_, text = rest
-        (number,) = np.frombuffer(bytes.fromhex(text), _known_type(type_))
+        (number,) = np.frombuffer(bytes.fromhex(text), _listed_type(type_))
         return number
 
     def _array(self, rest: list[Any]) -> NDArray[Any]:
         type_, order, *shape = rest
-        dtype = _known_type(type_)
-        if len(shape) > MOST_DIMENSIONS or any(type(one) is not int or one < 0 for one in shape) or order not in "CF":
+        dtype = _listed_type(type_)
+        sizes_ok = len(shape) <= MOST_DIMENSIONS and all(type(size) is int and size >= 0 for size in shape)
+        if not sizes_ok or order not in "CF":
             raise ValueError("an array has no such shape")
         end = self.at + math.prod(shape) * dtype.itemsize
         if end > len(self.data):
@@ -174,13 +175,13 @@ class _Reader:
         return flat.reshape(shape, order=order)
 
     def _tuple(self, rest: list[Any]) -> tuple[Any, ...]:
-        return tuple(self.value(one) for one in rest)
+        return tuple(self.value(node) for node in rest)
 
     def _set(self, rest: list[Any]) -> frozenset[Any]:
-        return frozenset(self.value(one) for one in rest)
+        return frozenset(self.value(node) for node in rest)
 
     def _mapping(self, rest: list[Any]) -> dict[Any, Any]:
-        return {self.value(key): self.value(one) for key, one in rest}
+        return {self.value(key): self.value(node) for key, node in rest}
 
     def _enumeration(self, rest: list[Any]) -> Enum:
         name, value = rest
@@ -191,42 +192,42 @@ class _Reader:
 
     def _dataclass(self, rest: list[Any]) -> Any:
         name, nodes = rest
-        if name not in self.known:
-            self.known[name] = self._class(name), get_type_hints(self._class(name))
-        cls, hints = self.known[name]
+        if name not in self.classes:
+            self.classes[name] = self._class(name), get_type_hints(self._class(name))
+        cls, hints = self.classes[name]
         if not dataclasses.is_dataclass(cls):
             raise ValueError(f"{name} has no fields")
-        values = {field: self.value(one) for field, one in nodes.items()}
-        for field, one in values.items():
-            if field not in hints or not fits(one, hints[field]):
-                raise ValueError(f"{name}.{field} is not what it has to be")
+        values = {field: self.value(node) for field, node in nodes.items()}
+        for field, value in values.items():
+            if field not in hints or not fits(value, hints[field]):
+                raise ValueError(f"{name}.{field} is of a wrong type")
         return cls(**values)
 
     def _class(self, name: Any) -> type:
         module, _, cls = self.names[name].partition(":")
-        found: type = getattr(import_module(module), cls)
-        return found
+        listed: type = getattr(import_module(module), cls)
+        return listed
 
 
-def _known_type(name: Any) -> np.dtype[Any]:
+def _listed_type(name: Any) -> np.dtype[Any]:
     if name not in TYPES:
         raise ValueError("numbers of an unknown type")
-    found: np.dtype[Any] = np.dtype(name)
-    return found
+    dtype: np.dtype[Any] = np.dtype(name)
+    return dtype
 
 
 def fits(value: Any, hint: Any) -> bool:
-    """Whether a value is of the type that a field is annotated with; of arrays only that they are some."""
+    """Whether a value is of a field's annotated type. Arrays are not checked further."""
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Annotated:
         return fits(value, arguments[0])
     if origin in (Union, types.UnionType):
-        return any(fits(value, one) for one in arguments)
+        return any(fits(value, option) for option in arguments)
     if origin is Literal:
         return type(value) in (str, int) and value in arguments
     if origin is tuple:
         if len(arguments) == 2 and arguments[1] is Ellipsis:
-            return isinstance(value, tuple) and all(fits(one, arguments[0]) for one in value)
+            return isinstance(value, tuple) and all(fits(item, arguments[0]) for item in value)
         return isinstance(value, tuple) and len(value) == len(arguments) and all(map(fits, value, arguments))
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return isinstance(value, dict) and all(all(map(fits, pair, arguments)) for pair in value.items())
@@ -237,31 +238,31 @@ def fits(value: Any, hint: Any) -> bool:
     return hint is Any or isinstance(value, origin or hint)
 
 
-# in the run file ----------------------------------------------------------------------------------------------------
+# storage in the run file ---------------------------------------------------------------------------------------------
 
 
 def create(file: Any) -> None:
-    """The dataset, empty: a record that begins with the loop has no memory."""
+    """Create the dataset, empty: a record that begins with the loop has no memory."""
     file.create_dataset(DATASET, (0,), np.uint8, maxshape=(None,), chunks=(CHUNK_BYTES,))
 
 
 def stored(file: Any, source: str) -> bytes:
-    """The bytes, none where there are none (the file may be from before there were any). Raises Refused."""
+    """The stored bytes; empty if there are none. Raises Refused."""
     if DATASET not in file:
         return b""
-    found = file[DATASET]
-    plain = isinstance(found, h5py.Dataset) and found.ndim == 1 and found.dtype == np.uint8 and not found.external
-    if not plain or found.is_virtual or len(found) > MOST_BYTES + (1 << 10):
+    dataset = file[DATASET]
+    is_bytes = isinstance(dataset, h5py.Dataset) and dataset.ndim == 1 and dataset.dtype == np.uint8
+    if not is_bytes or dataset.external or dataset.is_virtual or len(dataset) > MOST_BYTES + (1 << 10):
         raise Refused(f"{source}: '{DATASET}' is not what a record begins with")
     try:
-        data: bytes = found[...].tobytes()
+        data: bytes = dataset[...].tobytes()
     except (OSError, RuntimeError) as error:
         raise Refused(f"{source}: '{DATASET}' can't be read ({' '.join(str(error).split())})") from None
     return data
 
 
 def first_link(seal: bytes, memory: bytes) -> bytes:
-    """The chain of hashes begins with the header's seal and, in a record that began in flight, the memory."""
+    """First link of the hash chain: the header's seal, combined with the memory if the record began in flight."""
     return _digest(seal + memory) if memory else seal
 
 

@@ -1,4 +1,4 @@
-"""Turns to rows, and the chain of hashes that ties every turn to all before it."""
+"""Packs turns into table rows, and computes the chain of hashes."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from control.contract import Turn
 from drivers.journal.tables import ENDS, GROUPS, HASH_BYTES, HASHED, TABLES, TURNS, Rows, pack_group
 
 EVENTS = ("level", "withheld", "policy_withheld", "note", "policy_note", "tracker_note", "may_be_lit")
-LARGEST_MEMORY = 1 << 16  # texts that are remembered, so that a text said again takes no room
+LARGEST_MEMORY = 1 << 16  # most remembered texts; a repeated text takes no space in the file
 
 
 @dataclass
 class Packer:
-    """What must be remembered between two batches."""
+    """State between two batches."""
 
-    chain: bytes  # the hash of the newest turn
+    chain: bytes  # hash of the newest turn
     keep_frames: bool
     ends: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TABLES, 0))
     images: int = 0
@@ -29,7 +29,7 @@ class Packer:
     texts: dict[str, int] = field(default_factory=dict)
 
     def pack(self, turns: Sequence[Turn]) -> tuple[dict[str, Rows], list[NDArray[Any]]]:
-        """The rows of a batch by table, `turns` included, and the images to keep."""
+        """(rows of a batch by table, including `turns`; images to store)."""
         rows = np.zeros(len(turns), TURNS)
         number = np.array([turn.number for turn in turns], np.int64)
         tables: dict[str, Rows] = {}
@@ -39,7 +39,7 @@ class Packer:
             tables[group.table], counts[group.table], rows[f"{group.table}_absent"] = pack_group(group, values, number)
         shift_s = np.array([turn.sent.effect_s - turn.effect_s for turn in turns])
         for table in ("wanted", "rings"):
-            with np.errstate(invalid="ignore", over="ignore"):  # what is wanted is kept as it came, finite or not
+            with np.errstate(invalid="ignore", over="ignore"):  # wanted values are recorded even if they are not finite
                 tables[table]["delay_achieved_s"] = tables[table]["delay_s"] + np.repeat(shift_s, counts[table])
         lists = _Lists(self.texts, self.ends["texts"], self.ends["text_bytes"])
         for row, turn in zip(rows, turns, strict=True):
@@ -56,7 +56,7 @@ class Packer:
         return {"turns": rows, **tables}, images
 
     def _fill(self, row: Any, turn: Turn, lists: _Lists) -> None:
-        """The turn's own row, and its lines in the lists."""
+        """Fill the row of one turn, and append its texts, orders and events."""
         frame = turn.frame
         row["turn"], row["now_s"], row["sent_s"], row["effect_s"] = turn.number, turn.now_s, turn.sent_s, turn.effect_s
         row["has_frame"] = frame is not None
@@ -83,7 +83,7 @@ class Packer:
             self.texts.clear()
 
     def _images(self, rows: Rows, turns: Sequence[Turn]) -> list[NDArray[Any]]:
-        """Where each turn's image will stand, its hash, and the images themselves."""
+        """Set each turn's image row and image hash; return the images to store."""
         images: list[NDArray[Any]] = []
         for row, turn in zip(rows, turns, strict=True):
             row["image"] = -1
@@ -97,52 +97,52 @@ class Packer:
 
 
 class _Lists:
-    """Texts, orders and events of a batch, as Python lists until they are rows."""
+    """Texts, orders and events of a batch."""
 
-    def __init__(self, known: dict[str, int], texts: int, text_bytes: int) -> None:
-        self.known, self.next, self.end = known, texts, text_bytes
+    def __init__(self, rows_of_texts: dict[str, int], texts: int, text_bytes: int) -> None:
+        self.rows_of_texts, self.next, self.end = rows_of_texts, texts, text_bytes
         self.turn = 0
         self.bytes = bytearray()
-        self.ends: list[tuple[int, int]] = []
+        self.ends: list[tuple[int, int]] = []  # (turn, end in text_bytes) of each new text
         self.orders: list[tuple[int, str, int]] = []
-        self.kinds: list[int] = []  # of events, as rows of EVENTS; beside it their particles and texts
+        self.kinds: list[int] = []  # of each event, as index in EVENTS
         self.particles: list[int] = []
-        self.said: list[int] = []
-        self.lengths: list[tuple[int, int, int, int]] = []  # after each turn
+        self.texts: list[int] = []  # of each event, as row of texts
+        self.lengths: list[tuple[int, int, int, int]] = []  # lengths of the lists after each turn
 
     def begin(self, turn: int) -> None:
         self.turn = turn
 
     def finish(self) -> None:
-        self.lengths.append((len(self.bytes), len(self.ends), len(self.orders), len(self.said)))
+        self.lengths.append((len(self.bytes), len(self.ends), len(self.orders), len(self.texts)))
 
-    def text(self, said: str) -> int:
+    def text(self, text: str) -> int:
         """The row of a text, which is added if it is new."""
-        row = self.known.get(said)
+        row = self.rows_of_texts.get(text)
         if row is None:
-            row = self.known[said] = self.next + len(self.ends)
-            self.bytes += said.encode("utf-8", "surrogatepass")
+            row = self.rows_of_texts[text] = self.next + len(self.ends)
+            self.bytes += text.encode("utf-8", "surrogatepass")
             self.ends.append((self.turn, self.end + len(self.bytes)))
         return row
 
     def events(self, kind: str, particles: Sequence[int], texts: Sequence[str]) -> None:
-        """Events of one kind. There may be one a particle, so this has to be quick."""
-        known = self.known
-        self.said += [known[said] if said in known else self.text(said) for said in texts]
+        """Add events of one kind. Must be fast, since there may be one per particle."""
+        rows = self.rows_of_texts
+        self.texts += [rows[text] if text in rows else self.text(text) for text in texts]
         self.particles += particles
         self.kinds += [EVENTS.index(kind)] * len(texts)
 
     def counts(self) -> dict[str, Any]:
-        """How many rows each turn has, by table."""
+        """Number of rows of each turn, by table."""
         lengths = np.diff(np.array(self.lengths), axis=0, prepend=0)
         return dict(zip(("text_bytes", "texts", "orders", "events"), lengths.T, strict=True))
 
     def rows(self, number: NDArray[np.int64]) -> dict[str, Rows]:
-        """The rows of the batch whose turns have these numbers."""
-        events = np.zeros(len(self.said), TABLES["events"])
+        """The rows of a batch, from the numbers of its turns."""
+        events = np.zeros(len(self.texts), TABLES["events"])
         events["turn"] = np.repeat(number, self.counts()["events"])
         events["kind"] = np.array(EVENTS, "S16")[self.kinds] if self.kinds else b""
-        events["particle"], events["text"] = self.particles, self.said
+        events["particle"], events["text"] = self.particles, self.texts
         return {
             "text_bytes": np.frombuffer(bytes(self.bytes), np.uint8),
             "texts": np.array(self.ends, TABLES["texts"]),
@@ -152,33 +152,33 @@ class _Lists:
 
 
 def image_hash(image: NDArray[Any]) -> bytes:
-    """BLAKE2b of an image: its size, its type and its pixels."""
+    """BLAKE2b of the shape, type and pixels of an image."""
     image = np.ascontiguousarray(image)
-    seen = blake2b(f"{image.shape} {image.dtype.str} ".encode(), digest_size=HASH_BYTES)
-    seen.update(image.reshape(-1).view(np.uint8).data)
-    return seen.digest()
+    digest = blake2b(f"{image.shape} {image.dtype.str} ".encode(), digest_size=HASH_BYTES)
+    digest.update(image.reshape(-1).view(np.uint8).data)
+    return digest.digest()
 
 
 def links(chain: bytes, turns: Rows, tables: Mapping[str, Rows], begins: Mapping[str, int]) -> Iterator[bytes]:
-    """The hash of each turn of a batch: over the hash before it, its row, and its rows in every table.
+    """The hash of each turn of a batch: over the previous hash, its row in `turns`, and its rows in all tables.
 
     Args:
-        chain: the hash of the turn before.
+        chain: hash of the turn before the batch.
         turns: rows of `turns`.
-        tables: the rows of the batch, by table.
-        begins: the row at which the batch begins, by table.
+        tables: rows of the batch, by table.
+        begins: row at which the batch begins, by table.
     """
     flat = {table: np.ascontiguousarray(rows).view(np.uint8) for table, rows in tables.items()}
-    own = np.ascontiguousarray(turns).view(np.uint8).reshape(len(turns), -1)
+    row_bytes = np.ascontiguousarray(turns).view(np.uint8).reshape(len(turns), -1)
     starts = dict(begins)
-    for row, line in zip(turns, own, strict=True):
-        seen = blake2b(chain, digest_size=HASH_BYTES)
-        seen.update(line[:HASHED].data)
+    for row, line in zip(turns, row_bytes, strict=True):
+        digest = blake2b(chain, digest_size=HASH_BYTES)
+        digest.update(line[:HASHED].data)
         for table in TABLES:
             stop = int(row[ENDS[table]])
-            size = tables[table].dtype.itemsize  # of the file, which may be from before a column was added
+            size = tables[table].dtype.itemsize  # of the file; older files have fewer columns
             piece = slice((starts[table] - begins[table]) * size, (stop - begins[table]) * size)
-            seen.update(flat[table][piece].data)
+            digest.update(flat[table][piece].data)
             starts[table] = stop
-        chain = seen.digest()
+        chain = digest.digest()
         yield chain

@@ -1,4 +1,4 @@
-"""Room on the disk for a file that grows, reserved before it is written, and what became of the file meanwhile."""
+"""Reserves disk space for a growing file before it is written, and checks that the file is still in place."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-STEP_BYTES = 1 << 20  # reserved at once beyond what is needed, where there is so much
+STEP_BYTES = 1 << 20  # additional space that is reserved at once if available
 MB = 1e6
-UNSUPPORTED = {errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.ENODEV}  # a file system that can't reserve
+UNSUPPORTED = {errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.ENODEV}  # errors of file systems that can't reserve
 
 
 class NoRoom(OSError):
-    """The disk, a quota or a limit on the size of files has no room for what is next. Nothing of it was written."""
+    """The disk, a quota or a limit on file sizes leaves no space for the next write. Nothing of it was written."""
 
 
 class FileLost(OSError):
-    """The file is no longer where it was made, or was cut off by another program."""
+    """The file was deleted, moved, replaced or truncated by another program."""
 
 
 class Room:
-    """A new file, and the bytes that are reserved for it beyond its content.
+    """A new file with space reserved for it beyond its content.
 
-    A write into reserved bytes can't fail for want of space. Where the system can't reserve, free space is looked at.
+    A write into reserved space can't fail for lack of space. If the system can't reserve, free space is checked.
 
     Args:
-        path: the new file. FileExistsError if there is one.
-        content: what it begins with. NoRoom, and no file, if there is not so much.
+        path: the new file. Raises FileExistsError if it exists.
+        content: first bytes of the file. Raises NoRoom, without a file, if there is not enough space.
     """
 
     def __init__(self, path: Path, content: bytes) -> None:
@@ -48,41 +48,42 @@ class Room:
             raise
 
     def reserve(self, used_bytes: int, more_bytes: int) -> None:
-        """See that the file can grow from `used_bytes` by `more_bytes`. Raises NoRoom."""
-        wanted_bytes = used_bytes + more_bytes
+        """Reserve space for a file of `used_bytes` to grow by `more_bytes`. Raises NoRoom."""
+        needed_bytes = used_bytes + more_bytes
         if self._reserves:
-            self._held_bytes = min(self._held_bytes, os.fstat(self._file).st_size)  # HDF5 may have given some back
-        if wanted_bytes <= self._held_bytes:
+            self._held_bytes = min(self._held_bytes, os.fstat(self._file).st_size)  # HDF5 may have released some
+        if needed_bytes <= self._held_bytes:
             return
         begin_bytes = min(self._held_bytes, used_bytes)
         try:
-            self._hold(begin_bytes, wanted_bytes + STEP_BYTES)
+            self._hold(begin_bytes, needed_bytes + STEP_BYTES)
         except OSError:
-            self._hold(begin_bytes, wanted_bytes)
+            self._hold(begin_bytes, needed_bytes)
 
     @property
     def held_bytes(self) -> int:
-        """Up to where the file was reserved; 0 where the system can't reserve."""
+        """End of the reserved space in the file; 0 if the system can't reserve."""
         return self._held_bytes if self._reserves else 0
 
     def give_back(self, used_bytes: int) -> None:
-        """Reserve nothing any more beyond `used_bytes`."""
+        """Release the reserved space beyond `used_bytes`."""
         if os.fstat(self._file).st_size > used_bytes:
             os.ftruncate(self._file, used_bytes)
         self._held_bytes = 0
 
     def assert_in_place(self, used_bytes: int) -> None:
-        """Raises FileLost where the file was deleted, moved, replaced, or cut off below `used_bytes`."""
-        own = os.fstat(self._file)
+        """Raises FileLost if the file was deleted, moved, replaced, or truncated below `used_bytes`."""
+        opened = os.fstat(self._file)
         try:
-            there = os.stat(self.path)
+            on_disk = os.stat(self.path)
         except OSError:
-            how = "moved" if own.st_nlink else "deleted"
-            raise FileLost(f"the file was {how} while it was being recorded") from None
-        if not os.path.samestat(own, there):
+            change = "moved" if opened.st_nlink else "deleted"
+            raise FileLost(f"the file was {change} while it was being recorded") from None
+        if not os.path.samestat(opened, on_disk):
             raise FileLost("the file was replaced by another one while it was being recorded")
-        if own.st_size < used_bytes:
-            raise FileLost(f"the file was cut off while it was being recorded, at {own.st_size} of {used_bytes} bytes")
+        if opened.st_size < used_bytes:
+            length = f"{opened.st_size} of {used_bytes} bytes"
+            raise FileLost(f"the file was cut off while it was being recorded, at {length}")
 
     def begin(self, length: int) -> bytes:
         """The file's first bytes."""
@@ -90,13 +91,13 @@ class Room:
         return os.read(self._file, length)
 
     def remove(self) -> None:
-        """Take the file away, as far as it is in its place."""
+        """Delete the file, if it is still in its place."""
         with suppress(OSError):
             if os.path.samestat(os.fstat(self._file), os.stat(self.path)):
                 self.path.unlink()
 
     def close(self) -> None:
-        """Let go of the file; it is as long as it was made."""
+        """Close the file; its length does not change."""
         os.close(self._file)
 
     def _hold(self, begin_bytes: int, end_bytes: int) -> None:
@@ -115,14 +116,14 @@ class Room:
 
 
 def free_bytes(path: Path) -> int:
-    """Free bytes of the disk that has the file's folder, for this user."""
+    """Free bytes, for this user, on the disk of the file's folder."""
     return shutil.disk_usage(path.parent).free
 
 
 def disk_trouble(path: Path, error: BaseException) -> str:
-    """What a disk did, in words."""
+    """A sentence about a failure of the disk."""
     number = error.errno if isinstance(error, OSError) else None
-    if number is None and (named := re.search(r"errno = (\d+)", str(error))):  # as HDF5 words it
+    if number is None and (named := re.search(r"errno = (\d+)", str(error))):  # format of HDF5's messages
         number = int(named[1])
     if number == errno.ENOSPC:
         with suppress(OSError):
@@ -138,7 +139,7 @@ def disk_trouble(path: Path, error: BaseException) -> str:
 
 
 def _limit() -> str:
-    """The limit on the size of files that this process runs under, in words; empty where there is none."""
+    """The limit on file sizes of this process, as words; empty if there is none."""
     try:
         import resource
     except ImportError:  # not on this system

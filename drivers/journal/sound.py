@@ -1,7 +1,7 @@
-"""What the rows of a run have to look like before it is played: numbers of rows that are there, words that are known.
+"""Checks the rows of `turns` in a run before it is played: rows of other tables that exist, valid levels, rising times.
 
-A run may come from anywhere. What is found here is refused before a turn is made of it; what only the reading of an
-image shows is not found here.
+A run file may come from any source. Damage found here is refused before a Turn is made; damage of an image is found
+when that image is read.
 """
 
 from __future__ import annotations
@@ -21,34 +21,34 @@ from control.contract import Level
 from drivers.journal.tables import ENDS, Rows
 from drivers.journal.trust import LAST_FRAME
 
-LEAST_TURN_S = 1e-7  # of a run's mean turn: no loop is faster
-TICK_S = 0.02  # a computer's clock may be as coarse as that: so long it may stand still while frames come
+LEAST_TURN_S = 1e-7  # least mean duration of a turn; no loop is faster
+TICK_S = 0.02  # resolution of a computer's clock: it may stand still for this time while frames come
 REASONS = ("reason", "allowed_reason", "sent_reason")
 LEVELS = np.array([level.value for level in Level], "S8")
 LIT_LEVELS = np.array([Level.PROBING.value, Level.ARMED.value], "S8")
-MOST_TEXT_BYTES = 1 << 24  # of one text: that of an APPLY is settings, which have 4 million characters at most
-TEXTS_PIECE_BYTES = 1 << 20  # of the texts that are looked at at once
-CONTINUES, CONTINUED = 0xC0, 0x80  # of a byte of UTF-8: the bits that say so, and what they are
+MOST_TEXT_BYTES = 1 << 24  # of one text; the settings of an APPLY have 4 million characters at most
+TEXTS_PIECE_BYTES = 1 << 20  # of the texts that are checked at once
+CONTINUES, CONTINUED = 0xC0, 0x80  # bits that mark a continuation byte of UTF-8, and their value
 
 
 def require_order(path: Path, turns: Rows, first: int, before: Any | None) -> None:
-    """Raises Refused where turns do not count up by one, or the clock goes back.
+    """Raises Refused if turns do not count up by one, or the clock goes back.
 
     Args:
         turns: rows of `turns`.
-        first: how many turns come before these.
-        before: the row before these, if there is one. The first turn of a record that began in flight is not 0.
+        first: number of turns before these.
+        before: the row before these, or None. The first turn of a record that began in flight is not 0.
     """
     number, now_s = turns["turn"], turns["now_s"]
     start = int(number[0]) if before is None else int(before["turn"]) + 1
-    counted = (number == start + np.arange(len(turns))) & (number >= 0)
-    _refuse_any(path, ~counted, first, "its number is {}, and turns count up by one", number)
+    in_order = (number == start + np.arange(len(turns))) & (number >= 0)
+    _refuse_any(path, ~in_order, first, "its number is {}, and turns count up by one", number)
     back = np.diff(now_s, prepend=now_s[0] if before is None else before["now_s"]) < 0.0
     _refuse_any(path, back, first, "its now_s is {}, and the turn before is later", now_s)
 
 
 def require_span(path: Path, turns: int, span_s: float) -> None:
-    """Raises Refused where so many turns take less time than any loop needs."""
+    """Raises Refused if the turns take less time than LEAST_TURN_S each."""
     if turns > 1 and span_s < (turns - 1) * LEAST_TURN_S:
         raise Refused(f"{path}: this run is damaged: by its now_s its {turns} turns take {span_s:g} s "
                       f"(allowed: at least {LEAST_TURN_S:g} s a turn)")  # fmt: skip
@@ -57,15 +57,15 @@ def require_span(path: Path, turns: int, span_s: float) -> None:
 def require_pointers(
     path: Path, turns: Rows, first: int, before: Any | None, lengths: Mapping[str, int], images: int, kept: int
 ) -> int:
-    """Raises Refused where a turn names a row of another table that is not its own, or a level that is none.
+    """Raises Refused if a turn refers to rows of another table that are not its own, or has no valid level.
 
     Args:
-        lengths: rows of every other table.
-        images: images in the file. Without any, no turn has one; otherwise each turn with a frame has the next.
-        kept: images of the turns before these.
+        lengths: number of rows of every other table.
+        images: number of images in the file. Without any, no turn has one; else each turn with a frame has the next.
+        kept: number of images of the turns before these.
 
     Returns:
-        Images of the turns up to here.
+        Number of images of the turns up to here.
     """
     _refuse_any(path, ~np.isin(turns["level"], LEVELS), first, "its level is {}", turns["level"])
     for table, end in ENDS.items():
@@ -77,29 +77,29 @@ def require_pointers(
     for name in REASONS:
         row = turns[name]
         _refuse_any(path, (row < 0) | (row >= turns["texts_end"]), first, f"its {name} is text {{}}", row)
-    seen = turns["has_frame"] != 0
-    expected = np.where(seen, kept + np.cumsum(seen) - 1, -1) if images else np.full(len(turns), -1)
+    has_frame = turns["has_frame"] != 0
+    expected = np.where(has_frame, kept + np.cumsum(has_frame) - 1, -1) if images else np.full(len(turns), -1)
     wrong = (turns["image"] != expected) | (expected >= images)
     _refuse_any(path, wrong, first, "its image is {}, which is not the one that follows", turns["image"])
-    return kept + int(np.count_nonzero(seen)) if images else 0
+    return kept + int(np.count_nonzero(has_frame)) if images else 0
 
 
 @dataclass
 class Newest:
-    """What of the turns before has to be known to judge the next ones."""
+    """State between batches of turns, updated by `require_seen`."""
 
-    frame: int = -1  # number of the newest frame whose particles are there
+    frame: int = -1  # number of the newest tracked frame
     frame_time_s: float = -math.inf  # of that frame
-    largest: int = -1  # number of a frame
+    largest: int = -1  # largest frame number
     now_s: float = math.nan  # of that frame's turn
-    since_s: float = math.nan  # time of the first frame that came at that now_s
+    since_s: float = math.nan  # time of the first frame at this now_s
 
 
 def require_seen(path: Path, turns: Rows, first: int, before: Any | None, newest: Newest) -> None:
-    """Raises Refused where frames do not follow each other, or particles were seen in none. Updates `newest`.
+    """Raises Refused if frames are not in order, or a turn without a tracked frame has particles. Updates `newest`.
 
     A frame that was not newer than those before, or could not be tracked, is recorded without particles. Its time and
-    its number may be any.
+    its number are not checked.
     """
     flag = turns["has_frame"]
     _refuse_any(path, flag > 1, first, "its has_frame is {} (allowed: 0 and 1)", flag)
@@ -124,14 +124,14 @@ def require_seen(path: Path, turns: Rows, first: int, before: Any | None, newest
 
 
 def _since(now_s: NDArray[np.float64], time_s: NDArray[np.float64], newest: Newest) -> NDArray[np.float64]:
-    """[N] time of the first frame that came at the same now_s, without another one between."""
+    """[N] time of the first of successive frames with the same now_s."""
     fresh = np.diff(now_s, prepend=newest.now_s) != 0
     row = np.maximum.accumulate(np.where(fresh, np.arange(len(now_s)), -1))
     return np.where(row < 0, newest.since_s, time_s[row])
 
 
 def _require_dropped(path: Path, turns: Rows, first: int, before: Any | None, most: NDArray[np.int64]) -> None:
-    """Raises Refused where the frames that were dropped become fewer, or more than the camera has counted."""
+    """Raises Refused if the count of dropped frames decreases, or exceeds the camera's counter."""
     dropped = turns["dropped"]
     fewer = np.diff(dropped, prepend=0 if before is None else before["dropped"]) < 0
     _refuse_any(path, fewer | (dropped < 0) | (dropped > most), first,
@@ -139,7 +139,7 @@ def _require_dropped(path: Path, turns: Rows, first: int, before: Any | None, mo
 
 
 def require_darkness(path: Path, turns: Rows, first: int, before: Any | None) -> NDArray[np.bool_]:
-    """Which turns may have light. Raises Refused where one has it at a level at which there is none."""
+    """[N] True for turns at a lit level. Raises Refused if another turn has light."""
     lit = np.isin(turns["level"], LIT_LEVELS)
     for table in ("allowed", "sent"):
         _refuse_any(
@@ -150,27 +150,27 @@ def require_darkness(path: Path, turns: Rows, first: int, before: Any | None) ->
 
 
 def _count(turns: Rows, before: Any | None, table: str) -> NDArray[np.int64]:
-    """[N] rows that each turn has in another table."""
+    """[N] number of rows of each turn in another table."""
     end = ENDS[table]
     return np.diff(turns[end], prepend=0 if before is None else before[end])
 
 
-def _at(which: NDArray[np.bool_], wrong: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """[N] those of `which` [N] that are wrong, which is known of them only."""
-    found = np.zeros(len(which), np.bool_)
-    found[which] = wrong
-    return found
+def _at(selected: NDArray[np.bool_], wrong: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """[N] True for selected [N] rows that are wrong; `wrong` has one value per selected row."""
+    result = np.zeros(len(selected), np.bool_)
+    result[selected] = wrong
+    return result
 
 
 def require_texts(
     path: Path, ends: NDArray[np.int64], count: int, read: Callable[[int, int], NDArray[np.uint8]]
 ) -> None:
-    """Raises Refused where a text of the run is no UTF-8, is too long, or does not end within the others.
+    """Raises Refused if a text of the run is not UTF-8, is too long, or ends outside of the others.
 
     Args:
-        ends: where each text ends.
-        count: bytes of all texts.
-        read: these bytes from a place to another one. No more is read at once than a piece, or one text.
+        ends: end of each text in the bytes of all texts.
+        count: number of bytes of all texts.
+        read: returns the bytes from one position to another. Reads at most one piece, or one text, at once.
     """
     wrong = (np.diff(ends, prepend=0) < 0) | (ends < 0) | (ends > count)
     _refuse_text(path, wrong, "its end in 'texts'")
@@ -193,13 +193,13 @@ def require_texts(
 
 
 def _refuse_text(path: Path, wrong: NDArray[np.bool_], why: str, first: int = 0) -> None:
-    """Raises Refused with the first text that is wrong; `first` is the number of texts before these."""
+    """Raises Refused with the first wrong text; `first` is the number of texts before these."""
     if wrong.any():
         raise Refused(f"{path}: this run is damaged: text {first + int(np.argmax(wrong))} can't be read ({why})")
 
 
-def _refuse_any(path: Path, wrong: NDArray[np.bool_], first: int, why: str, found: NDArray[Any]) -> None:
-    """Raises Refused with the first turn that is wrong; `{}` in `why` is what was found there."""
+def _refuse_any(path: Path, wrong: NDArray[np.bool_], first: int, why: str, values: NDArray[Any]) -> None:
+    """Raises Refused with the first wrong turn; `{}` in `why` is its value."""
     if wrong.any():
         row = int(np.argmax(wrong))
-        raise Refused(f"{path}: turn {first + row + 1} of this run is damaged: {why.format(quoted(found[row]))}")
+        raise Refused(f"{path}: turn {first + row + 1} of this run is damaged: {why.format(quoted(values[row]))}")

@@ -1,7 +1,7 @@
-"""The tables of a run file: one row layout each, and which columns carry which field of the page.
+"""Layouts of the tables of a run file, and the columns that hold each field of the values in control/contract.py.
 
-Every table is flat, begins with the number of its turn, and names the unit at the end of a column. A row of `turns`
-says where the turn's rows end in every other table, and carries the running hash.
+Every table is flat, begins with the number of its turn, and has units at the end of column names. A row of `turns` has
+the ends of the turn's rows in every other table, and the chained hash.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ HASH_BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One array of a value on the page, and its column in the table (two columns for x and y)."""
+    """An array of a contract value, and its column in the table (two columns for x and y)."""
 
     attribute: str
     names: tuple[str, ...]
     type: str = FLOAT
-    empty: int = 0  # stands in the table where the page has nothing
+    empty: int = 0  # value in the table if the array is empty
 
 
 @dataclass(frozen=True, slots=True)
 class TableGroup:
-    """Arrays that stand side by side on the page: one table."""
+    """Arrays of the same length in one contract value: one table."""
 
     table: str
     source: str  # the field of a Turn that has them
@@ -94,10 +94,10 @@ def _layout(group: TableGroup, *more: tuple[str, str]) -> np.dtype[Any]:
 
 
 TABLES: dict[str, np.dtype[Any]] = {
-    "text_bytes": np.dtype(BYTE),  # UTF-8 of every text of the run, one after the other
-    "texts": np.dtype([("turn", INT), ("end", INT)]),  # where each text ends in text_bytes
+    "text_bytes": np.dtype(BYTE),  # UTF-8 of all texts of the run, one after another
+    "texts": np.dtype([("turn", INT), ("end", INT)]),  # end of each text in text_bytes
     **{group.table: _layout(group) for group in GROUPS},
-    "wanted": _layout(WANTED, ("delay_achieved_s", FLOAT)),  # delay_s as the beam kept it: + sent - expected effect
+    "wanted": _layout(WANTED, ("delay_achieved_s", FLOAT)),  # delay_s + sent - expected effect
     "rings": _layout(RINGS, ("delay_achieved_s", FLOAT)),
     "orders": np.dtype([("turn", INT), ("kind", "S8"), ("text", INT)]),
     "events": np.dtype([("turn", INT), ("kind", "S16"), ("particle", INT), ("text", INT)]),
@@ -106,10 +106,10 @@ TABLES: dict[str, np.dtype[Any]] = {
 TURNS = np.dtype(
     [
         ("turn", INT),
-        ("frame", INT),  # the camera's counter; -1 where it was silent
+        ("frame", INT),  # the camera's counter; -1 without a frame
         ("frame_time_s", FLOAT),
         ("has_frame", BYTE),
-        ("image", INT),  # row in `frames`; -1 where it was not kept
+        ("image", INT),  # row in `frames`; -1 if not recorded
         ("now_s", FLOAT),
         ("sent_s", FLOAT),
         ("effect_s", FLOAT),
@@ -122,22 +122,22 @@ TURNS = np.dtype(
         ("allowed_reason", INT),
         ("sent_reason", INT),
         *[(f"{table}_end", INT) for table in TABLES],
-        *[(f"{group.table}_absent", "<u4") for group in GROUPS],  # bit c: column c was left empty on the page
+        *[(f"{group.table}_absent", "<u4") for group in GROUPS],  # bit c: array c was empty
         ("image_hash", BYTE, (HASH_BYTES,)),
         ("hash", BYTE, (HASH_BYTES,)),
     ]
 )
 
 ENDS = {table: f"{table}_end" for table in TABLES}
-HASHED = TURNS.itemsize - HASH_BYTES  # a turn's hash covers its own row up to the hash
+HASHED = TURNS.itemsize - HASH_BYTES  # bytes of a turn's row before its own hash
 
 
 def pack_group(
     group: TableGroup, values: list[Any], turn: NDArray[np.int64]
 ) -> tuple[Rows, NDArray[np.int64], list[int]]:
-    """The rows of one table for a batch of values, how many each value has, and its bits of absent columns.
+    """(rows of one table for a batch of values, number of rows of each value, bits of its empty arrays).
 
-    ValueError where arrays that should stand side by side differ in length.
+    Raises ValueError if arrays of one value that are not empty differ in length.
     """
     arrays = [[getattr(value, column.attribute) for value in values] for column in group.columns]
     lengths = np.array([[len(array) for array in column] for column in arrays], np.int64)  # [columns, values]
@@ -158,14 +158,14 @@ def pack_group(
 
 
 def unpack_group(group: TableGroup, rows: Rows, absent: int) -> dict[str, NDArray[Any]]:
-    """The arrays of one value on the page, by attribute."""
-    found: dict[str, NDArray[Any]] = {}
+    """The arrays of one value, by attribute."""
+    arrays: dict[str, NDArray[Any]] = {}
     for index, column in enumerate(group.columns):
-        if column.names[0] not in (rows.dtype.names or ()):  # of a run from before there was this column
-            found[column.attribute] = np.empty(0, column.type)
+        if column.names[0] not in (rows.dtype.names or ()):  # older runs lack this column
+            arrays[column.attribute] = np.empty(0, column.type)
             continue
-        own = rows[:0] if absent >> index & 1 else rows
-        pieces = [own[name] for name in column.names]
+        filled = rows[:0] if absent >> index & 1 else rows
+        pieces = [filled[name] for name in column.names]
         array = np.stack(pieces, 1) if len(pieces) > 1 else pieces[0].copy()
-        found[column.attribute] = array.astype(np.bool_) if column.attribute == "carried" else array
-    return found
+        arrays[column.attribute] = array.astype(np.bool_) if column.attribute == "carried" else array
+    return arrays

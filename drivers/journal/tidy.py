@@ -1,4 +1,4 @@
-"""The tables of a run as a physicist wants them: one observation a row, units in the names, no indices of our own."""
+"""Tables of a run in tidy form: one observation per row, units in the names, without internal indices."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Columns = dict[str, NDArray[Any]]
 Batch = tuple[Rows, dict[str, Rows], dict[str, int]]
 
 TIDY = ("tracks", "forces", "rings", "commands", "turns", "orders", "events")
-TRACKPY_NAMES = {"x_px": "x", "y_px": "y", "size_px": "size", "ep_px": "ep"}  # the columns that trackpy calls otherwise
+TRACKPY_NAMES = {"x_px": "x", "y_px": "y", "size_px": "size", "ep_px": "ep"}  # trackpy's names
 TRACKS_ORDER = (
     "frame", "time_s", "particle", "x", "y", "x_um", "y_um", "mass", "size", "ecc", "signal", "raw_mass", "ep",
     "state", "species", "species_age", "cell", "carried", "turn",
@@ -28,7 +28,7 @@ NO_SUFFIX = dict.fromkeys(TRACKPY_NAMES.values(), "px")
 
 
 def tidy_table(run: Run, name: str) -> pd.DataFrame:
-    """One table of TIDY, of all turns of a run, as `export` writes it; its units are in `attrs["units"]`."""
+    """One table of TIDY, for all turns of a run, as in `export`; units are in `attrs["units"]`."""
     columns = tidy(run, run.batches())[name]
     table = pd.DataFrame(columns)
     table.attrs = {"units": {column: unit for column, unit in units(columns).items() if unit}}
@@ -41,13 +41,13 @@ def tidy_tracks(run: Run) -> pd.DataFrame:
 
 
 def tidy(run: Run, batches: Iterable[Batch]) -> dict[str, Columns]:
-    """The columns of every table in TIDY, over some batches of a run.
+    """The columns of every table in TIDY, for some batches of a run.
 
-    tracks: a particle in a frame, with trackpy's columns: `x`, `y`, `size` and `ep` are in pixels. `carried`: it was
-    being brought back into the field, which no law did.
-    forces: what the policy wanted on a particle; rings: what light it wanted painted.
-    commands: a spot; `command` tells what was allowed from what was sent.
-    turns, orders, events: one of those.
+    tracks: a particle in a frame, with trackpy's columns; `x`, `y`, `size` and `ep` are in pixels. `carried`: the
+    instrument was bringing it back into the field, so that it did not follow the law.
+    forces: wanted force on a particle; rings: wanted ring of light.
+    commands: a spot; `command` is "allowed" or "sent".
+    turns, orders, events: one per row.
     """
     turns, tables = _joined(batches)
     ends = {table: turns[f"{table}_end"] for table in TABLES}
@@ -57,7 +57,7 @@ def tidy(run: Run, batches: Iterable[Batch]) -> dict[str, Columns]:
         values["frame"] = turns["frame"][lines[table]]
         values["time_s"] = turns["now_s"][lines[table]]
     tracks = columns["tracks"]
-    tracks.setdefault("species_age", np.full(len(tracks["particle"]), -1))  # of a run from before there was this column
+    tracks.setdefault("species_age", np.full(len(tracks["particle"]), -1))  # older runs lack this column
     tracks["time_s"] = turns["tracks_time_s"][lines["tracks"]]
     tracks["carried"] = _carried(lines, tables)
     for axis in ("x", "y"):
@@ -77,24 +77,24 @@ def tidy(run: Run, batches: Iterable[Batch]) -> dict[str, Columns]:
 
 
 def units(columns: Iterable[str]) -> dict[str, str]:
-    """The unit of each column, "" where it has none."""
+    """The unit of each column; empty if it has none."""
     return {name: NO_SUFFIX.get(name) or unit_of(name) for name in columns}
 
 
 def _in_pixels(place_px: NDArray[Any], place_um: NDArray[Any], um_per_px: float) -> NDArray[Any]:
-    """[N] as it was tracked; of a rig without images, whose places are in um alone, what they are in its pixels."""
+    """[N] tracked positions in px; for rigs without images, positions in um converted to px."""
     if um_per_px <= 0.0:
         return place_px
     return np.where(np.isnan(place_px), place_um / um_per_px, place_px)
 
 
 def _wide(columns: Columns) -> Columns:
-    """Unsigned numbers as plain ones, so that differences of two are what they should be."""
+    """Unsigned columns as int64, so that differences can be negative."""
     return {name: values.astype(np.int64) if values.dtype.kind == "u" else values for name, values in columns.items()}
 
 
 def _joined(batches: Iterable[Batch]) -> tuple[Rows, dict[str, Rows]]:
-    """Batches as one; the ends then count from its beginning."""
+    """All batches in one; the ends count from the first row."""
     parts = list(batches)
     tables = {
         table: np.concatenate([part[1][table] for part in parts]) if parts else np.empty(0, layout)
@@ -107,19 +107,20 @@ def _joined(batches: Iterable[Batch]) -> tuple[Rows, dict[str, Rows]]:
 
 
 def _lines(ends: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """[count] which turn of the batch each row belongs to."""
+    """[count] index in the batch of the turn of each row."""
     return np.repeat(np.arange(len(ends)), np.diff(ends, prepend=0)) if count else np.empty(0, np.int64)
 
 
 def _carried(lines: dict[str, NDArray[np.int64]], tables: dict[str, Rows]) -> NDArray[np.bool_]:
-    """[N] whether each tracked particle was being brought back in its turn."""
+    """[N] whether the instrument was bringing the tracked particle back in that turn."""
     back = tables["wanted"]["carried"] != 0
-    who = zip(lines["wanted"][back].tolist(), tables["wanted"]["particle"][back].tolist(), strict=True)
+    pairs = zip(lines["wanted"][back].tolist(), tables["wanted"]["particle"][back].tolist(), strict=True)
     index = pd.MultiIndex.from_arrays([lines["tracks"], tables["tracks"]["particle"]])
-    return np.asarray(index.isin(list(who)) if back.any() else np.zeros(len(index), np.bool_))
+    return np.asarray(index.isin(list(pairs)) if back.any() else np.zeros(len(index), np.bool_))
 
 
 def _commands(allowed: Columns, sent: Columns) -> Columns:
+    """Spots of both commands in one table, in order of turns."""
     joined = {name: np.concatenate([allowed[name], sent[name]]) for name in allowed}
     joined["command"] = np.repeat(np.array(["allowed", "sent"], object), [len(allowed["turn"]), len(sent["turn"])])
     order = np.argsort(joined["turn"], kind="stable")
@@ -128,6 +129,6 @@ def _commands(allowed: Columns, sent: Columns) -> Columns:
 
 
 def _first(columns: Columns, *names: str) -> Columns:
-    """With these columns first, and `turn` last."""
+    """The columns with these first, and `turn` last."""
     rest = [name for name in columns if name not in (*names, "turn")]
     return {name: columns[name] for name in (*names, *rest, "turn")}

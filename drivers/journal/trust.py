@@ -1,7 +1,7 @@
-"""What a run file has to look like before anything in it is read: it may come from anywhere.
+"""Checks the structure of a run file before any table is read: a file may come from any source.
 
-HDF5 can name data in other files, and sizes that no file has. Here a file is refused for both, before a byte of its
-tables is looked at and before memory is asked for.
+HDF5 files can refer to data in other files, and claim sizes that no file has. Both are refused before a table is read
+and before memory is allocated.
 """
 
 from __future__ import annotations
@@ -22,43 +22,43 @@ from config.refused import Refused
 from config.words import one_line, quoted
 from drivers.journal.tables import HASH_BYTES, TABLES, TURNS
 
-LARGEST_HEADER = 1 << 20  # bytes: its JSON is read in one piece, during which no other thread works
-MOST_DATASETS = 100  # at the top of a file: each takes HDF5 a moment, and a run has about 20
+LARGEST_HEADER = 1 << 20  # bytes: its JSON is parsed in one step, which blocks all other threads
+MOST_DATASETS = 100  # at the top of a file; each takes HDF5 some time, and a run has about 20
 LARGEST_ATTRIBUTE = 1 << 16  # bytes
 LARGEST_CHUNK = 1 << 27  # bytes: one image
-FRAME_FILTERS = (3, 32001)  # Fletcher's check sum and Blosc, as `drivers.journal.write` asks for; no table has any
-BLOSC_HEADER = 16  # bytes at the beginning of a Blosc buffer; its inflated size is in bytes 4 to 7
-BLOSC_MASKED = 1  # of a chunk's filter mask: Blosc, the first filter, was left out
+FRAME_FILTERS = (3, 32001)  # Fletcher's checksum and Blosc, as in `drivers.journal.write`; tables have none
+BLOSC_HEADER = 16  # bytes at the start of a Blosc buffer; bytes 4 to 7 have the uncompressed size
+BLOSC_MASKED = 1  # bit of a chunk's filter mask: Blosc, the first filter, was skipped
 CHECK_SUM = 4  # bytes of Fletcher's check sum, at the end of a chunk
 TIMES = ("frame_time_s", "now_s", "sent_s", "effect_s", "tracks_time_s", "allowed_effect_s", "sent_effect_s")
-LATEST_S = 4e9  # of a clock: more than from 1970 to now, and its nanoseconds fit into 64 bits
-LAST_FRAME = 2**53  # of a camera's counter: a float holds it, and its differences are no overflow
+LATEST_S = 4e9  # largest time: after the present in Unix time, and in ns within 64 bits
+LAST_FRAME = 2**53  # largest frame number: exact in float64, and differences do not overflow
 NEEDED = {
     "texts": ("turn", "end"),
     "events": ("turn", "kind", "particle", "text"),
     "orders": ("turn", "kind", "text"),
     "tracks": ("turn", "particle", "x_um", "y_um", "state"),
 }  # columns that the oldest runs have, too
-SLACK = 1 << 26  # bytes that a killed run may claim beyond what was written
-BEGIN_BYTES = 1 << 17  # of a run file, in which the texts of its attributes stand
-HEAP = b"GCOL\1\0\0\0"  # how a collection of such texts begins (HDF5 file format 3.0, III.E)
-ATTEMPTS = 27  # of reading metadata that is being written: the pauses, 1 ns, 2 ns, 4 ns, ..., add up to 0.13 s
+SLACK = 1 << 26  # bytes that a killed run may claim beyond those written
+BEGIN_BYTES = 1 << 17  # first part of a run file, which has the texts of its attributes
+HEAP = b"GCOL\1\0\0\0"  # start of a collection of such texts (HDF5 file format 3.0, III.E)
+ATTEMPTS = 27  # to read metadata that is being written; pauses of 1 ns, 2 ns, 4 ns, ... sum up to 0.13 s
 
-# What HDF5, h5py and NumPy raise at a file that is damaged.
+# Errors of HDF5, h5py and NumPy for damaged files.
 DAMAGE = (OSError, RuntimeError, KeyError, IndexError, ValueError, TypeError, AttributeError, OverflowError,
           MemoryError, NotImplementedError)  # fmt: skip
 
 
 def open_file(path: Path, *, growing: bool) -> Any:
-    """The HDF5 file for reading; `growing`: it is being written, or its writer was killed (SWMR).
+    """Open an HDF5 file for reading; `growing`: it is being written, or its writer was killed (SWMR).
 
-    HDF5 reads damaged metadata of a growing file again, 100 times, each after twice the pause before: for ever. Here
-    it does so ATTEMPTS times, 0.13 s in all.
+    HDF5 retries damaged metadata of a growing file 100 times, each time after twice the previous pause, which never
+    ends. Here it retries ATTEMPTS times, 0.13 s in total.
     """
     if not growing:
         return h5py.File(path, "r")
     access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
-    with suppress(OSError, AttributeError):  # a library without that function reads as it likes
+    with suppress(OSError, AttributeError):  # libraries without this function keep their default
         library = ctypes.CDLL("hdf5.dll" if sys.platform == "win32" else h5py.h5p.__file__)
         limit = library.H5Pset_metadata_read_attempts
         limit.argtypes, limit.restype = (ctypes.c_int64, ctypes.c_uint), ctypes.c_int
@@ -68,10 +68,10 @@ def open_file(path: Path, *, growing: bool) -> Any:
 
 
 def require_sound_texts(begin: bytes, file_bytes: int) -> None:
-    """Raises ValueError where the texts of attributes are incomplete: HDF5 goes through such a collection for ever.
+    """Raises ValueError if texts of attributes are incomplete, which would send HDF5 into an endless loop.
 
-    That is so where the file was cut off within a collection, since HDF5 reads what is missing as zeros: an unused
-    object (index 0) of size 0.
+    This happens if the file was cut off within a collection: HDF5 reads the missing part as zeros, an unused object
+    (index 0) of size 0.
 
     Args:
         begin: the first BEGIN_BYTES of the file.
@@ -82,19 +82,19 @@ def require_sound_texts(begin: bytes, file_bytes: int) -> None:
         size = int.from_bytes(begin[at + 8 : at + 16], "little")
         if at + size > file_bytes:
             raise ValueError(f"its texts end at byte {at + size}, and the file at {file_bytes}")
-        here, end = at + 16, min(at + size, len(begin))
-        while here + 16 <= end:
-            index = int.from_bytes(begin[here : here + 2], "little")
-            length = int.from_bytes(begin[here + 8 : here + 16], "little")
+        position, end = at + 16, min(at + size, len(begin))
+        while position + 16 <= end:
+            index = int.from_bytes(begin[position : position + 2], "little")
+            length = int.from_bytes(begin[position + 8 : position + 16], "little")
             if index == 0 and length == 0:
-                raise ValueError(f"a text at byte {here} is missing")
-            here += length if index == 0 else 16 + (length + 7) // 8 * 8
+                raise ValueError(f"a text at byte {position} is missing")
+            position += length if index == 0 else 16 + (length + 7) // 8 * 8
         at = begin.find(HEAP, at + len(HEAP))
 
 
 @contextmanager
 def reading(path: Path, what: str) -> Iterator[None]:
-    """Every error of reading `what` becomes Refused."""
+    """Converts every DAMAGE error inside to Refused, with `what` as the reason."""
     try:
         yield
     except DAMAGE as error:
@@ -102,7 +102,7 @@ def reading(path: Path, what: str) -> Iterator[None]:
 
 
 def attribute(thing: Any, name: str, kind: type | tuple[type, ...]) -> Any:
-    """A small attribute of this type. Raises ValueError where there is none."""
+    """A small attribute of this type. Raises ValueError if it is missing, too large or of another type."""
     if name not in thing.attrs:
         raise ValueError(f"there is no attribute '{name}'")
     if h5py.h5a.open(thing.id, name.encode()).get_storage_size() > LARGEST_ATTRIBUTE:
@@ -116,33 +116,33 @@ def attribute(thing: Any, name: str, kind: type | tuple[type, ...]) -> Any:
 
 
 def require_own_data(path: Path, file: Any) -> None:
-    """Raises Refused where anything at the top of the file is no data set, or has its data elsewhere."""
+    """Raises Refused if an object at the top of the file is not a dataset, or has its data in another file."""
     if len(file) > MOST_DATASETS:
         raise Refused(f"{path}: found {len(file)} data sets at its top (allowed: {MOST_DATASETS})")
     for name in file:
-        said = f"{path}: '{quoted(name)}'"
+        where = f"{path}: '{quoted(name)}'"
         link = file.get(name, getlink=True)
         if not isinstance(link, h5py.HardLink):
-            raise Refused(f"{said} is a link; a run has its data in its own file")
-        found = file[name]
-        if not isinstance(found, h5py.Dataset):
-            raise Refused(f"{said} is no table; a run has nothing but tables at its top")
-        made = found.id.get_create_plist()
-        if found.is_virtual or made.get_external_count():
-            raise Refused(f"{said} has its data in another file; a run has its data in its own file")
-        size, stored = _claimed_and_stored(path, found)
-        filters = [made.get_filter(index)[0] for index in range(made.get_nfilters())]
+            raise Refused(f"{where} is a link; a run has its data in its own file")
+        dataset = file[name]
+        if not isinstance(dataset, h5py.Dataset):
+            raise Refused(f"{where} is no table; a run has nothing but tables at its top")
+        properties = dataset.id.get_create_plist()
+        if dataset.is_virtual or properties.get_external_count():
+            raise Refused(f"{where} has its data in another file; a run has its data in its own file")
+        size, stored = _claimed_and_stored(path, dataset)
+        filters = [properties.get_filter(index)[0] for index in range(properties.get_nfilters())]
         if not set(filters) <= set(FRAME_FILTERS if name == "frames" else ()):
-            raise Refused(f"{said} is compressed or filtered, and a run has it as it is")
-        claimed = 0 if found.chunks is None else _size(found.chunks, found.dtype.itemsize)
-        if found.dtype.hasobject or claimed > LARGEST_CHUNK:
-            raise Refused(f"{said} is of a type or a size that no run has")
+            raise Refused(f"{where} is compressed or filtered, and a run has it as it is")
+        claimed = 0 if dataset.chunks is None else _size(dataset.chunks, dataset.dtype.itemsize)
+        if dataset.dtype.hasobject or claimed > LARGEST_CHUNK:
+            raise Refused(f"{where} is of a type or a size that no run has")
         if not filters and size > stored + SLACK:
-            raise Refused(f"{said} claims {size} bytes, and the file holds {stored} of it")
+            raise Refused(f"{where} claims {size} bytes, and the file holds {stored} of it")
 
 
 def require_written_rows(path: Path, file: Any) -> None:
-    """Raises Refused where a table of a run that ended cleanly has rows that were never written."""
+    """Raises Refused if a table of a run that ended cleanly has rows that were never written."""
     for name in file:
         size, stored = _claimed_and_stored(path, file[name])
         filtered = name == "frames" and file[name].chunks is not None  # its chunks are counted below
@@ -155,7 +155,7 @@ def require_written_rows(path: Path, file: Any) -> None:
 
 
 def require_tables(path: Path, file: Any) -> None:
-    """Raises Refused where a table is missing, or is none of ours by its columns. Older runs may have fewer columns."""
+    """Raises Refused if a table is missing or has wrong columns. Older runs may have fewer columns."""
     for name in ("header", "frames", "turns", *TABLES, "digests", "digest"):
         if name not in file:
             raise Refused(f"{path}: this run is damaged: it has no '{name}'")
@@ -165,29 +165,29 @@ def require_tables(path: Path, file: Any) -> None:
         if lacks or table.ndim != 1 or not _alike(table.dtype, layout, whole=name == "turns"):
             raise Refused(f"{path}: this run is damaged: '{name}' is not a table of a run")
     for name, ndim in (("header", 1), ("digests", 2), ("digest", 1)):
-        found = file[name]
-        if found.dtype != np.uint8 or found.ndim != ndim or found.size > LARGEST_HEADER:
+        dataset = file[name]
+        if dataset.dtype != np.uint8 or dataset.ndim != ndim or dataset.size > LARGEST_HEADER:
             raise Refused(f"{path}: this run is damaged: '{name}' is not what a run has there")
     if file["digest"].shape != (HASH_BYTES,):
         raise Refused(f"{path}: this run is damaged: 'digest' is not what a run has there")
 
 
 def require_times(path: Path, turns: Any, first: int = 0) -> None:
-    """Raises Refused where a time in rows of `turns` is no time of a clock, or a frame's number none of a camera.
+    """Raises Refused if rows of `turns` have impossible times or frame numbers.
 
-    A time has to be a number, and not too far off. A frame's number is -1 where the camera was silent.
+    Without a frame its number is -1, and its times are nan.
 
     Args:
-        first: how many turns come before these rows.
+        first: number of turns before these rows.
     """
     silent = turns["has_frame"] == 0
     for name in TIMES:
-        found = turns[name]
-        unknown = {"now_s": False, "frame_time_s": silent, "tracks_time_s": silent}.get(name, True)  # may be no time
-        right = (np.abs(found) <= LATEST_S) | (np.isnan(found) & unknown)
+        values = turns[name]
+        unknown = {"now_s": False, "frame_time_s": silent, "tracks_time_s": silent}.get(name, True)  # nan is allowed
+        right = (np.abs(values) <= LATEST_S) | (np.isnan(values) & unknown)
         if not right.all():
             row = int(np.argmin(right))
-            raise Refused(f"{path}: turn {first + row + 1} of this run is damaged: its {name} is {found[row]:g} "
+            raise Refused(f"{path}: turn {first + row + 1} of this run is damaged: its {name} is {values[row]:g} "
                           f"(allowed: -{LATEST_S:g} to {LATEST_S:g})")  # fmt: skip
     number = turns["frame"]
     right = (number >= np.where(silent, -1, 0)) & (number <= LAST_FRAME)
@@ -198,7 +198,7 @@ def require_times(path: Path, turns: Any, first: int = 0) -> None:
 
 
 def require_frames(path: Path, file: Any, height_px: int, width_px: int, pixel_type: str) -> None:
-    """Raises Refused where the frames are not of the size that the header states."""
+    """Raises Refused if the frames do not have the size of the header."""
     frames = file["frames"]
     if frames.chunks not in (None, (1, height_px, width_px)):
         raise Refused(f"{path}: this run is damaged: 'frames' is not stored image by image")
@@ -208,14 +208,14 @@ def require_frames(path: Path, file: Any, height_px: int, width_px: int, pixel_t
 
 
 def require_one_image(frames: Any, row: int) -> None:
-    """Raises ValueError where the stored `row`-th image would inflate to more, or less, than one image."""
-    made = frames.id.get_create_plist()
-    filters = [made.get_filter(index)[0] for index in range(made.get_nfilters())]
+    """Raises ValueError if stored image `row` would not decompress to the size of one image."""
+    properties = frames.id.get_create_plist()
+    filters = [properties.get_filter(index)[0] for index in range(properties.get_nfilters())]
     if not filters:
         return
     try:
         masked, chunk = frames.id.read_direct_chunk((row, 0, 0))
-    except DAMAGE as error:  # HDF5 would fill a chunk that was never written with zeros
+    except DAMAGE as error:  # HDF5 would return zeros for a chunk that was never written
         if row < len(frames):
             raise ValueError(f"it was not written, or is damaged: {one_line(error)}") from None
         return
@@ -228,18 +228,18 @@ def require_one_image(frames: Any, row: int) -> None:
         raise ValueError(f"its chunk holds {inflated_bytes} bytes, and an image has {image_bytes}")
 
 
-def _alike(found: np.dtype[Any], layout: np.dtype[Any], *, whole: bool) -> bool:
-    """Whether a table has our columns with our types; unless `whole`, those after the first may be missing."""
-    if layout.fields is None or found.fields is None:
-        return found == layout
-    known = {name: layout.fields[name][0] for name in layout.fields}
-    if (layout.names or ("",))[0] not in found.fields or (whole and set(known) - set(found.fields)):
+def _alike(dtype: np.dtype[Any], layout: np.dtype[Any], *, whole: bool) -> bool:
+    """Whether a dtype has the columns and types of a layout; unless `whole`, later columns may be missing."""
+    if layout.fields is None or dtype.fields is None:
+        return dtype == layout
+    types = {name: layout.fields[name][0] for name in layout.fields}
+    if (layout.names or ("",))[0] not in dtype.fields or (whole and set(types) - set(dtype.fields)):
         return False
-    return all(found.fields[name][0] == known[name] for name in found.fields if name in known)
+    return all(dtype.fields[name][0] == types[name] for name in dtype.fields if name in types)
 
 
 def _claimed_and_stored(path: Path, table: Any) -> tuple[int, int]:
-    """Bytes that a data set has by its shape, and bytes that the file holds of it."""
+    """(size in bytes of a dataset by its shape, bytes that the file has of it)."""
     return _size(table.shape, table.dtype.itemsize), min(table.id.get_storage_size(), path.stat().st_size)
 
 

@@ -1,4 +1,4 @@
-"""The writer: Turns into one HDF5 file, behind a bounded queue. No record, no beam."""
+"""Writes Turns to one HDF5 file, through a bounded queue. Without a record there is no beam."""
 
 from __future__ import annotations
 
@@ -28,32 +28,32 @@ from drivers.journal.tables import HASH_BYTES, TABLES, TURNS
 from drivers.journal.trust import LARGEST_HEADER
 
 FORMAT = "cybloids run 1"
-FLUSH_S = 0.1  # a killed process loses this much, and what was in the queue
-LOOK_S = 0.02  # how often the writer looks for turns
-PATIENCE_S = 120.0  # for the disk, when the record is closed
-ROOM_S = 0.002  # how often one who may wait looks for room
-LARGEST_BATCH = 16  # turns that are packed at once: short stretches of Python, so that the loop's thread gets its turn
+FLUSH_S = 0.1  # a killed process loses at most this time, and the queue
+LOOK_S = 0.02  # interval at which the writer checks the queue
+PATIENCE_S = 120.0  # longest wait for the disk when the record is closed
+ROOM_S = 0.002  # interval at which `write` checks for free space in the queue
+LARGEST_BATCH = 16  # turns packed at once: short enough not to delay the loop's thread
 CHUNK_ROWS = 1024
 WITHOUT_VALUES = "This is a netCDF dimension but not a netCDF variable.         0"
 TURN_TABLES = {**TABLES, "turns": TURNS}
 
-# What a disk, a full disk, or a turn that can't be packed raises. A thread that ended otherwise is seen to be dead.
+# Errors of a disk, a full disk, or a turn that can't be packed. Other errors end the thread, which is detected.
 FAILURES = (OSError, RuntimeError, ValueError, TypeError, KeyError, AttributeError, OverflowError, MemoryError)
 
 
 class Journal:
-    """A Recorder that keeps every turn of a run in one HDF5 file (SWMR: it can be read while it grows).
+    """A Recorder that writes every turn of a run to one HDF5 file (SWMR: readable while it grows).
 
-    Everything but the queue happens in a thread of its own. Packed rows are appended with one write a table,
+    Everything but the queue runs in a separate thread. Packed rows are appended with one write per table,
     `turns` last, and flushed every FLUSH_S.
 
     Args:
-        path: the new file; one that exists is refused.
-        header: what is known before the first turn.
-        keep_frames: without frames the file still has each image's hash.
-        queue_turns: turns that may wait for the disk.
-        wait_s: how long `write` may wait for room in the queue: 0 on a live rig, seconds where time is simulated.
-        encoded: makes the bytes of the memory that a record in flight begins with; None: no memory is kept.
+        path: the new file. Raises Refused if it exists.
+        header: settings and versions of the run.
+        keep_frames: record images; otherwise only their hashes.
+        queue_turns: most turns that wait for the disk.
+        wait_s: longest wait of `write` for the queue: 0 on a live rig, seconds in simulated time.
+        encoded: returns the bytes of the loop's memory, for records in flight; None: no memory is recorded.
     """
 
     def __init__(
@@ -82,30 +82,30 @@ class Journal:
         self._thread.start()
 
     def begin(self, memory: Any) -> None:
-        """The record begins in flight, from this memory. It is written before the first turn."""
+        """Start the record in flight. The memory is written before the first turn."""
         self._memory = memory
 
     def write(self, turn: Turn) -> None:
-        """Keep the turn. Raises Fault if the writer is dead, the queue full, or the frame not of the run's size.
+        """Queue a turn. Raises Fault if the writer failed, the queue is full, or the frame has another size.
 
-        A turn that is not kept ends the record: later turns are refused, too, and the file has no digest.
+        A refused turn ends the record: later turns are refused, too, and the file gets no digest.
         """
         self._assert_alive()
         frame, header = turn.frame, self.header
         if frame is not None:
-            found = (*frame.image.shape, frame.image.dtype.name)
-            if found != (header.height_px, header.width_px, header.pixel_type):
-                raise self._refused(f"frame {frame.number} is {found}, which is not what the run began with")
+            size = (*frame.image.shape, frame.image.dtype.name)
+            if size != (header.height_px, header.width_px, header.pixel_type):
+                raise self._refused(f"frame {frame.number} is {size}, which is not what the run began with")
         if len(self._waiting) >= self.queue_turns:
             self._wait_for_room()
         self._waiting.append(turn)
 
     def leave_unfinished(self) -> None:
-        """The program failed: the record is to be closed without its digest, as that of a killed run."""
+        """Close the record without its digest, like that of a killed run, since the program failed."""
         self._finished = False
 
     def close(self) -> None:
-        """Write what waits, and the digest of the whole. Raises Fault if the end of the run could not be kept."""
+        """Write the queue and the digest. Raises Fault if the end of the run could not be recorded."""
         self._closing.set()
         self._thread.join(PATIENCE_S)
         if self._thread.is_alive():
@@ -120,7 +120,7 @@ class Journal:
             raise Fault(self._failure or f"{self.path}: the record is closed")
 
     def _refused(self, why: str) -> Fault:
-        """The Fault to raise for a turn that is not kept. The turns before it are written; the record has no end."""
+        """The Fault for a turn that is not recorded. Earlier turns are written; the record gets no digest."""
         self._finished = False
         self._failure = f"{self.path}: {why}, and the record ends before this turn"
         return Fault(self._failure)
@@ -136,17 +136,17 @@ class Journal:
             finally:
                 self._file.close()
             if self._failure:
-                self._say_what_is_kept()
+                self._add_turns_kept()
         except NoRoom:
-            self._say_what_is_kept()
+            self._add_turns_kept()
         except FAILURES as error:
-            said = self._said(error)
-            self._failure = f"{self._failure}; {said}" if self._failure else said
+            reason = self._write_failure(error)
+            self._failure = f"{self._failure}; {reason}" if self._failure else reason
 
-    def _say_what_is_kept(self) -> None:
+    def _add_turns_kept(self) -> None:
         self._failure += f"; its {self._kept} turns before that can be read"
 
-    def _said(self, error: BaseException) -> str:
+    def _write_failure(self, error: BaseException) -> str:
         return f"{self.path}: the record can't be written: {disk_trouble(self.path, error)}"
 
     def _wait_for_room(self) -> None:
@@ -158,10 +158,10 @@ class Journal:
             self._assert_alive()
 
     def _keep(self) -> None:
-        """Until the run is closed: gather, pack, append, flush. It looks now and then: nobody waits for a lock."""
+        """Pack, append and flush turns until the run is closed. It polls, so that no thread waits for a lock."""
         due_s, flushed = time.monotonic() + FLUSH_S, True
         while True:
-            closing = self._closing.is_set()  # asked first: what came before it is in the queue by now
+            closing = self._closing.is_set()  # read first, so that all turns before it are in the queue
             turns = [self._waiting.popleft() for _ in range(min(len(self._waiting), LARGEST_BATCH))]
             if turns:
                 self._append(turns)
@@ -175,12 +175,12 @@ class Journal:
                 self._closing.wait(LOOK_S)
 
     def _begin(self, encoded: Callable[[Any], bytes]) -> None:
-        """The memory that a record in flight begins with, before its first turn."""
+        """Write the memory of a record in flight, before its first turn."""
         stored, self._memory = encoded(self._memory), None
         try:
             self._file.append({memory.DATASET: np.frombuffer(stored, np.uint8)})
         except NoRoom as error:
-            self._failure = self._said(error)
+            self._failure = self._write_failure(error)
             raise
         self._packer.chain = memory.first_link(self.header.seal(), stored)
 
@@ -191,13 +191,13 @@ class Journal:
         try:
             self._file.append(rows)
         except NoRoom as error:
-            self._failure = self._said(error)  # no turn is accepted any more
+            self._failure = self._write_failure(error)  # no more turns are accepted
             self._rescue(rows, len(turns))
             raise
         self._kept += len(turns)
 
     def _rescue(self, rows: Mapping[str, Any], turns: int) -> None:
-        """What was accepted before the disk was full goes into the room that was kept for it, as far as it goes."""
+        """Write turns accepted before the disk was full into the reserved space, as many as fit."""
         with suppress(NoRoom):
             while turns:
                 self._file.append(rows, last=True)
@@ -206,15 +206,15 @@ class Journal:
                 rows = self._packed([self._waiting.popleft() for _ in range(turns)]) if turns else rows
 
     def _packed(self, turns: list[Turn]) -> dict[str, Any]:
-        """The rows of a batch by dataset: images first and `turns` last, which says how much of the others is whole."""
+        """Rows of a batch by dataset: images first; `turns` last, since it marks which other rows are complete."""
         tables, images = self._packer.pack(turns)
         for table, rows in tables.items():
             self._sums[table].update(np.ascontiguousarray(rows).view(np.uint8).data)
-        own = tables.pop("turns")
-        return {**({"frames": np.stack(images)} if images else {}), **tables, "turns": own}
+        turn_rows = tables.pop("turns")
+        return {**({"frames": np.stack(images)} if images else {}), **tables, "turns": turn_rows}
 
     def _end(self) -> None:
-        """The digest of every table and of the whole: the mark of a run that was closed."""
+        """Write the digests of every table and of the whole, which mark a run that was closed."""
         digests = [self._sums[table].digest() for table in TURN_TABLES]
         self._file.flush()
         self._file.put("digests", np.frombuffer(b"".join(digests), np.uint8).reshape(-1, HASH_BYTES))
@@ -223,12 +223,12 @@ class Journal:
 
 
 def whole(header: Header, digests: list[bytes]) -> bytes:
-    """The digest of a run: of its header and of the digests of its tables (images are in `turns` by their hash)."""
+    """Digest of a run, from its header and the digests of its tables (`turns` has the images' hashes)."""
     return blake2b(header.text().encode() + b"".join(digests), digest_size=HASH_BYTES).digest()
 
 
 def _create(path: Path, header: Header, keep_frames: bool) -> GrowingFile:
-    """The file with all its datasets, in SWMR mode, after which none can be added. Raises Refused, Fault."""
+    """Create the file with all datasets, in SWMR mode, where none can be added later. Raises Refused, Fault."""
     size = len(header.text().encode())
     if size > LARGEST_HEADER:
         raise Refused(f"{path}: the settings of this run, its rig and its experiment, take {size} bytes "
@@ -247,7 +247,7 @@ def _create(path: Path, header: Header, keep_frames: bool) -> GrowingFile:
 
 
 def _fill(file: Any, header: Header, keep_frames: bool) -> None:
-    """The datasets, without rows."""
+    """Create the datasets, without rows."""
     file.attrs["format"] = FORMAT
     file.attrs["keep_frames"] = keep_frames
     text = np.frombuffer(header.text().encode(), np.uint8)
@@ -260,8 +260,8 @@ def _fill(file: Any, header: Header, keep_frames: bool) -> None:
     )  # fmt: skip
     for table, layout in TURN_TABLES.items():
         rows = CHUNK_ROWS * 16 if layout.names is None else CHUNK_ROWS
-        made = file.create_dataset(table, (0,), layout, maxshape=(None,), chunks=(rows,))
-        made.attrs["units"] = json.dumps({name: unit_of(name) for name in layout.names or () if unit_of(name)})
+        dataset = file.create_dataset(table, (0,), layout, maxshape=(None,), chunks=(rows,))
+        dataset.attrs["units"] = json.dumps({name: unit_of(name) for name in layout.names or () if unit_of(name)})
     memory.create(file)
     corrections.create(file, header.corrections)
     file.create_dataset("digests", data=np.zeros((len(TURN_TABLES), HASH_BYTES), np.uint8))
@@ -271,20 +271,20 @@ def _fill(file: Any, header: Header, keep_frames: bool) -> None:
 
 
 def axes(header: Header) -> dict[str, Sequence[Any]]:
-    """The values along those axes that are no table's rows: pixels of `frames`, and tables of `digests`."""
+    """Values along the axes that are not rows of a table: pixels of `frames`, and tables of `digests`."""
     return {"y_px": range(header.height_px), "x_px": range(header.width_px), "table": [*TURN_TABLES]}
 
 
 def axis_values(values: Sequence[Any]) -> Any:
-    """As they stand in the file: whole numbers, or short texts."""
+    """The values as an array for the file: integers, or short texts."""
     return np.array(values, np.int64 if isinstance(values, range) else "S")
 
 
 def _name_dimensions(file: Any, header: Header) -> None:
-    """HDF5 dimension scales, so that programs that follow netCDF know every axis by a name.
+    """Attach HDF5 dimension scales, so that programs that follow netCDF have a name for every axis.
 
-    A dataset of one axis is the scale of its own rows. `image` has no values: as netCDF has it, its length is that of
-    what is attached to it.
+    A dataset with one axis is the scale of its rows. `image` has no values: in netCDF its length is that of the dataset
+    to which it is attached.
     """
     image = file.create_dataset("image", (0,), np.uint8, maxshape=(None,), chunks=(CHUNK_ROWS,))
     image.make_scale(WITHOUT_VALUES)
@@ -292,9 +292,9 @@ def _name_dimensions(file: Any, header: Header) -> None:
         if file[name].ndim == 1 and name != "image":
             file[name].make_scale(name)
     for name, values in axes(header).items():
-        made = file.create_dataset(name, data=axis_values(values))
-        made.make_scale(name)
-        made.attrs["units"] = unit_of(name)
+        dataset = file.create_dataset(name, data=axis_values(values))
+        dataset.make_scale(name)
+        dataset.attrs["units"] = unit_of(name)
     for name, scales in (("frames", ("image", "y_px", "x_px")), ("digests", ("table", "digest"))):
         for axis, scale in enumerate(scales):
             file[name].dims[axis].attach_scale(file[scale])

@@ -1,1 +1,1 @@
-"""The simulated rig: one World, seen by a simulated sensor, deflector, laser and clock."""
+"""The simulated rig: one World with a simulated camera, deflector, laser and clock."""

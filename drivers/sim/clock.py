@@ -1,4 +1,4 @@
-"""The simulated rig's clocks: lockstep (the world's own time; nobody waits) and paced (by the wall)."""
+"""Clocks of the simulated rig: lockstep (time of the world, without waiting) and paced (wall time)."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from drivers.sim.world import World
 
 
 class LockstepClock:
-    """World time: it moves only when the camera lets the world advance."""
+    """World time: it advances only when the camera advances the world."""
 
     def __init__(self, world: World, latency_s: float) -> None:
         self._world = world
-        self.latency_s = latency_s  # the computing time, which lockstep itself does not have
+        self.latency_s = latency_s  # simulated computing time; lockstep has none of its own
 
     def now_s(self) -> float:
         return self._world.now_ns * 1e-9
@@ -21,11 +21,11 @@ class LockstepClock:
         return self._world.now_ns
 
     def acts_ns(self) -> int:
-        """When a command that is sent now leaves the computer."""
+        """Time at which a command sent at present leaves the computer."""
         return self._world.now_ns + round(self.latency_s * 1e9)
 
     def wait_until(self, at_ns: int) -> None:
-        """Nobody waits: the world is simply advanced."""
+        """Return at once: the camera advances the world instead."""
 
 
 class PacedClock:
@@ -42,11 +42,11 @@ class PacedClock:
         return self.at_ns(time.monotonic_ns())
 
     def at_ns(self, monotonic_ns: int) -> int:
-        """What the clock said, or will say, when the computer's monotonic clock says so."""
+        """Time of this clock at a time of the computer's monotonic clock."""
         return int((monotonic_ns - self._start_ns) * self.rate)
 
     def acts_ns(self) -> int:
-        """When a command that is sent now leaves the computer: now."""
+        """Time at which a command sent at present leaves the computer: at once."""
         return self.now_ns()
 
     def wait_until(self, at_ns: int) -> None:

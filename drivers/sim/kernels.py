@@ -21,18 +21,18 @@ from drivers.sim.philox import GALVO, LASER, MOTION, normals
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-TICK_NS = 1_000_000  # the laser's noise and the beam's jitter are constant over a tick
-SKIN = 0.4  # neighbours are listed up to (1 + SKIN) times the WCA's reach ...
-MOVED = 0.15  # ... and anew when one has moved by this part of the largest diameter
+TICK_NS = 1_000_000  # the laser's noise and the beam's jitter are constant during a tick
+SKIN = 0.4  # neighbours are listed up to (1 + SKIN) times the range of the WCA force ...
+MOVED = 0.15  # ... and again when one has moved by this part of the largest diameter
 WCA_REACH = 2.0 ** (1.0 / 6.0)
-FAR_WAISTS = 3.0  # beyond this a spot's depth is exp(-18) of itself
+FAR_WAISTS = 3.0  # beyond this distance the light is neglected: exp(-18) of the depth
 NEVER_NS = 2**62
-ALL, NONE = -1, -2  # which spot is lit: all at once by their duty, or none; else its row
+ALL, NONE = -1, -2  # values of `on`: all spots by their duty, or none; else the row of the lit spot
 
 
 @njit(cache=True, nogil=True)
 def list_pairs(position_um: Floats, beads: Beads, near: NeighbourPairs) -> None:
-    """List the pairs that may come into contact, if somebody has moved far enough since the last time."""
+    """List the pairs that may come into contact, if a particle has moved far enough since the last time."""
     largest = beads.diameter_um.max()
     moved = near.listed[0] < 0
     for i in range(len(position_um)):
@@ -58,7 +58,7 @@ def list_pairs(position_um: Floats, beads: Beads, near: NeighbourPairs) -> None:
 def add_springs(
     position_um: Floats, beads: Beads, waist_um: float, light: SpotLight, on: int, power: float, out: Floats
 ) -> None:
-    """Add ideal spots' forces, pN: k = 4 depth / waist^2 at any distance, of its own spot on each particle."""
+    """Add the forces of ideal spots, pN: k = 4 depth / waist^2 at any distance, only on the spot's own particle."""
     for i in range(len(position_um)):
         m = light.spring[i]
         if m >= 0 and on in (ALL, m):
@@ -72,7 +72,7 @@ def add_springs(
 def add_light(
     position_um: Floats, beads: Beads, waist_um: float, light: SpotLight, on: int, power: float, out: Floats
 ) -> None:
-    """Add the light's force, pN: U = -depth exp(-2 rho^2 / waist^2) a spot (physics brief 2.2). `power` is relative."""
+    """Add the light's force, pN: U = -depth exp(-2 rho^2 / waist^2) per spot (physics brief 2.2); relative `power`."""
     if on == NONE:
         return
     if len(light.spring) > 0:
@@ -95,7 +95,7 @@ def add_light(
 
 @njit(cache=True, nogil=True)
 def add_contacts(position_um: Floats, beads: Beads, wca_pn_um: float, near: NeighbourPairs, out: Floats) -> None:
-    """Add the WCA force, pN (Weeks, Chandler and Andersen 1971), of the listed pairs."""
+    """Add the WCA force, pN, of the listed pairs (Weeks, Chandler and Andersen 1971)."""
     for row in range(near.listed[0]):
         i, j = near.pair[row, 0], near.pair[row, 1]
         sigma = 0.5 * (beads.diameter_um[i] + beads.diameter_um[j])
@@ -103,7 +103,7 @@ def add_contacts(position_um: Floats, beads: Beads, wca_pn_um: float, near: Neig
         dy = position_um[i, 1] - position_um[j, 1]
         square = dx * dx + dy * dy
         if square < (WCA_REACH * sigma) ** 2:
-            square = max(square, 0.25 * sigma * sigma)  # closer than that only where a sample began so
+            square = max(square, 0.25 * sigma * sigma)  # closer only if the sample started so
             six = (sigma * sigma / square) ** 3
             push = 24.0 * wca_pn_um * six * (2.0 * six - 1.0) / square
             out[i, 0] += push * dx
@@ -123,7 +123,7 @@ def velocity(
     near: NeighbourPairs,
     out: Floats,
 ) -> None:
-    """Fill out [N, 2] with the deterministic velocity, um/s."""
+    """Write the deterministic velocity, um/s, to out [N, 2]."""
     for i in range(len(position_um)):
         for axis in range(2):
             reach = position_um[i, axis] - medium.middle_um[axis]
@@ -138,7 +138,7 @@ def velocity(
 
 @njit(cache=True, nogil=True)
 def reflect(position_um: Floats, low_um: Floats, high_um: Floats) -> None:
-    """Who went through a wall comes back by as much; centres stay in [low_um, high_um]."""
+    """Reflect particles at the walls; centres stay in [low_um, high_um]."""
     for i in range(len(position_um)):
         for axis in range(2):
             x = max(position_um[i, axis], 2.0 * low_um[axis] - position_um[i, axis])
@@ -151,7 +151,7 @@ def heun(
     position_um: Floats, work: Floats, dt_s: float, step: int, beads: Beads, medium: Medium, light: SpotLight, on: int,
     power: float, near: NeighbourPairs,
 ) -> None:  # fmt: skip
-    """One step. work is [3, N, 2] scratch space."""
+    """One step of Heun's method. work is [3, N, 2] scratch memory."""
     before, after, guess = work[0], work[1], work[2]
     if medium.wca_pn_um > 0.0 and len(position_um) > 1:
         list_pairs(position_um, beads, near)
@@ -172,7 +172,7 @@ def heun(
 
 @njit(cache=True, nogil=True)
 def lit(now_ns: int, light: SpotLight) -> tuple[int, int]:
-    """(which spot is lit from now on, when that changes): ALL, NONE or its row; a time far ahead if it does not."""
+    """(lit spot at now_ns: ALL, NONE or its row; time of the next change, NEVER_NS if there is none)."""
     number = len(light.depth_pn_um)
     if number == 0:
         return NONE, NEVER_NS
@@ -194,7 +194,7 @@ def lit(now_ns: int, light: SpotLight) -> tuple[int, int]:
 
 @njit(cache=True, nogil=True)
 def next_sample(now_ns: int, timing: Timing) -> int:
-    """When the first sub-exposure after now has its middle."""
+    """Time of the middle of the first sub-exposure after now_ns."""
     since_ns = now_ns % timing.period_ns
     for offset_ns in timing.offset_ns:
         if offset_ns > since_ns:
@@ -204,7 +204,7 @@ def next_sample(now_ns: int, timing: Timing) -> int:
 
 @njit(cache=True, nogil=True)
 def expose(now_ns: int, position_um: Floats, timing: Timing, exposed: Floats) -> None:
-    """If a sub-exposure has its middle now, keep the positions: exposed [frames, S, N, 2] is a ring of frames."""
+    """Store the positions if a sub-exposure has its middle at now_ns; exposed [frames, S, N, 2] is a ring buffer."""
     number = now_ns // timing.period_ns
     for s in range(len(timing.offset_ns)):
         if number * timing.period_ns + timing.offset_ns[s] == now_ns:
@@ -213,7 +213,7 @@ def expose(now_ns: int, position_um: Floats, timing: Timing, exposed: Floats) ->
 
 @njit(cache=True, nogil=True)
 def relative_power(now_ns: int, medium: Medium) -> float:
-    """The laser's power, relative to what was asked: warming up from the start, noisy from tick to tick."""
+    """The laser's power relative to its set point: it warms up from the start, with noise from tick to tick."""
     power = 1.0
     if medium.warm_up_ns > 0:
         power = -math.expm1(-now_ns / medium.warm_up_ns)
@@ -226,7 +226,7 @@ def advance(
     position_um: Floats, work: Floats, now_ns: int, to_ns: int, at_end: bool, step: int, beads: Beads, medium: Medium,
     light: SpotLight, timing: Timing, near: NeighbourPairs, exposed: Floats,
 ) -> tuple[int, int]:  # fmt: skip
-    """Move on to the last event that is not after to_ns (at_end: to_ns is one). Returns its time, and the step."""
+    """Advance to the last event not after to_ns (at_end: to_ns is an event). Returns (its time, next step number)."""
     steady = light.spot_um.copy()
     while now_ns < to_ns:
         on, edge_ns = lit(now_ns, light)
@@ -253,7 +253,7 @@ def advance(
 
 @njit(cache=True, nogil=True)
 def crowding(spot_um: Floats, depth_pn_um: Floats, waist_um: float) -> float:
-    """The largest sum of depths within two waists of a spot: a bound of what acts at one place."""
+    """Largest sum of depths within two waists of a spot, an upper bound for the light at one place."""
     largest = 0.0
     for m in range(len(depth_pn_um)):
         total = 0.0

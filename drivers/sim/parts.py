@@ -1,4 +1,4 @@
-"""What the motion kernels are handed: the beads, what they swim in, the light, and when to look."""
+"""Arguments of the motion kernels: beads, medium, light, exposure times and neighbour pairs."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Ints = NDArray[np.int64]
 class Beads(NamedTuple):
     drag_pn_s_per_um: Floats  # [N]
     spread: Floats  # [N] sqrt(2 kT / drag), um/sqrt(s)
-    response: Floats  # [N] how deep the light is for it
+    response: Floats  # [N] relative depth of the light
     diameter_um: Floats  # [N]
     cell: Ints  # [N] rising; particles of different cells never interact
-    who: Ints  # [N] who it is in its cell
+    who: Ints  # [N] index within its cell
 
 
 class Medium(NamedTuple):
@@ -39,24 +39,24 @@ class Medium(NamedTuple):
 
 class SpotLight(NamedTuple):
     spot_um: Floats  # [M, 2]
-    depth_pn_um: Floats  # [M] while the beam is on it
-    duty: Floats  # [M] part of the cycle that the beam is on it
+    depth_pn_um: Floats  # [M] while lit
+    duty: Floats  # [M] share of the cycle during which it is lit
     dwell_ns: Ints  # [M]
     settle_ns: int  # dark time of a jump
     cycle_ns: int
-    due_ns: int  # when the first visit begins
-    jumped: bool  # whether a lone spot was reached by a jump
+    due_ns: int  # start of the first visit
+    jumped: bool  # whether a single spot was reached by a jump
     resolved: bool  # whether visits are simulated one by one
-    spring: Ints  # [N] the spot that holds each particle and nobody else, or -1; empty: every spot acts on everyone
+    spring: Ints  # [N] the only spot that acts on a particle, or -1; empty: all spots act on all
     step_ns: int
 
 
 class Timing(NamedTuple):
     period_ns: int
-    offset_ns: Ints  # [S] the sub-exposures' middles, from the beginning of the exposure
+    offset_ns: Ints  # [S] middles of the sub-exposures, from the start of the exposure
 
 
 class NeighbourPairs(NamedTuple):
     pair: NDArray[np.int32]  # [P, 2]
-    listed: Ints  # [1] how many rows of `pair` hold, or -1: none were listed yet
-    where_um: Floats  # [N, 2] positions when they were listed
+    listed: Ints  # [1] number of valid rows of `pair`; -1: not yet listed
+    where_um: Floats  # [N, 2] positions at the time of listing

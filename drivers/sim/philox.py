@@ -1,7 +1,7 @@
-"""Counter-based chance: Philox4x32-10 (Salmon et al., SC'11, "Parallel random numbers: as easy as 1, 2, 3").
+"""Counter-based random numbers: Philox4x32-10 (Salmon et al., SC'11, "Parallel random numbers: as easy as 1, 2, 3").
 
-A draw is a pure function of key = (seed, replica) and counter = (id, step low, step high, stream): whoever draws
-what, and when, never shifts what another one draws.
+A random number is a pure function of key = (seed, replica) and counter = (id, step low, step high, stream). It does
+not depend on the order or number of other draws.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def philox(c0: Word, c1: Word, c2: Word, c3: Word, k0: Word, k1: Word) -> tuple[
 
 @njit(cache=True, nogil=True, inline="always")
 def normals(seed: int, replica: int, stream: int, index: int, step: int) -> tuple[float, float]:
-    """Two standard normals of particle (or other) `index` at `step`: Box and Muller, of 53-bit uniforms."""
+    """Two standard normals of particle (or other) `index` at `step`, by Box and Muller from 53-bit uniforms."""
     count = np.uint64(step)
     a, b, c, d = philox(np.uint64(index), count & _LOW, count >> _WORD, np.uint64(stream), seed, replica)
     radius_of = (((a << _WORD) | b) >> _HALF) + np.uint64(1)  # 1 .. 2^53: its logarithm is finite
@@ -67,12 +67,12 @@ def uniform(seed: int, replica: int, stream: int, index: int, step: int) -> floa
 
 @njit(cache=True, nogil=True)
 def words(counter: tuple[Word, ...], key: tuple[Word, ...]) -> tuple[Word, Word, Word, Word]:
-    """The four words of one counter and key; what the known-answer test asks for."""
+    """The four words of one counter and key, for the known-answer test."""
     return philox(counter[0], counter[1], counter[2], counter[3], key[0], key[1])
 
 
 @njit(cache=True, nogil=True)
 def fill_normals(out: Floats, seed: int, replica: int, stream: int, step: int) -> None:
-    """Fill out [N, 2] with the normals of index 0..N-1 at one step."""
+    """Write the normals of index 0 to N - 1 at one step to out [N, 2]."""
     for index in range(len(out)):
         out[index, 0], out[index, 1] = normals(seed, replica, stream, index, step)

@@ -1,6 +1,6 @@
-"""Pictures of particles: sub-pixel stamps added in light, then the sensor's noise, gain and clipping.
+"""Images of particles: sub-pixel profiles added up, then the sensor's noise, gain and clipping.
 
-Noise is drawn by counter (Philox), so that a frame is a pure function of its seed, its number and the positions.
+Noise is counter-based (Philox), so that a frame is a pure function of seed, frame number and positions.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Singles = NDArray[np.float32]
 
 REACH_SIGMAS = 5.0  # a Gaussian spot ends at 4e-6 of its peak
 PROFILE = 1024  # entries of a ring's profile
-RING_REACH = 1.8  # radii; the bright-field ring is zero beyond
+RING_REACH = 1.8  # radii; the bright-field profile is 0 beyond
 
 
 def normal_table() -> Singles:
@@ -33,7 +33,7 @@ def normal_table() -> Singles:
 def ring_profile() -> Singles:
     """[PROFILE + 2] bright-field profile of a bead over r^2 in units of (RING_REACH radius)^2: bright core, dark rim.
 
-    An invented profile with the features of a real one; tapered to zero at the window's edge, with zero slope.
+    The profile is invented, with features of real ones; it falls to zero with zero slope at the edge of its window.
     """
     u = RING_REACH * np.sqrt(np.arange(PROFILE + 2) / PROFILE)
     taper = np.where(u < RING_REACH, np.cos(0.5 * np.pi * np.minimum(u / RING_REACH, 1.0)) ** 2, 0.0)
@@ -45,8 +45,8 @@ def ring_profile() -> Singles:
 def stamp_spots(light: Singles, place: Floats, sigma: Floats, peak: Floats, to_px: Floats) -> None:
     """Add Gaussian spots to light [H, W].
 
-    place [S, N, 2] um; sigma [N] px; peak [N] counts; to_px [2, 3] the true map from um to px.
-    The S sub-exposures share the peak: motion blur.
+    place [S, N, 2] um; sigma [N] px; peak [N] counts; to_px [2, 3] map from um to px.
+    Each of the S sub-exposures adds 1 / S of the peak, which gives motion blur.
     """
     height, width = light.shape
     for n in range(place.shape[1]):
@@ -97,11 +97,11 @@ def expose(
     light: Singles, shot: float, read: float, largest: int, seed: int, replica: int, number: int, table: Singles,
     out: NDArray[np.uint16],
 ) -> None:  # fmt: skip
-    """The sensor: out [H, W] = light + noise of variance shot * light + read^2 (counts^2), rounded and clipped.
+    """Sensor model: out [H, W] = light + noise of variance shot * light + read^2 (counts^2), rounded and clipped.
 
-    Shot noise is Gaussian, true to Poisson's above some 20 electrons. One Philox block is the noise of 8 pixels.
+    Shot noise is Gaussian, close to Poisson's above about 20 electrons. One Philox block gives the noise of 8 pixels.
     """
-    flat, done = light.reshape(-1), out.reshape(-1)
+    flat, result = light.reshape(-1), out.reshape(-1)
     low = np.uint64(0xFFFF)
     per_count, floor = np.float32(shot), np.float32(read * read)
     top = np.float32(largest)
@@ -115,4 +115,4 @@ def expose(
         for at in range(8 * block, min(8 * block + 8, len(flat))):
             mean = max(flat[at], np.float32(0.0))
             value = mean + math.sqrt(per_count * mean + floor) * noise[at - 8 * block] + np.float32(0.5)
-            done[at] = int(min(max(value, np.float32(0.0)), top))
+            result[at] = int(min(max(value, np.float32(0.0)), top))

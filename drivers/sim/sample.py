@@ -1,4 +1,4 @@
-"""What is really in the simulated sample: the truth, which the instrument does not know."""
+"""Settings of the simulated sample, which the instrument does not know."""
 
 from __future__ import annotations
 
@@ -18,52 +18,50 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 Arrangement = Literal["one", "random", "grid", "hexagonal", "square", "line", "points"]
-_MOST_PAIRS = 500_000  # close to each other at the start, to be pushed apart
-_MOST_PUSHES = 10_000_000  # of pairs: a second or two
-_MOST_PARTICLES = 50_000  # of all cells together
+_MOST_PAIRS = 500_000  # of close particles at the start that are separated
+_MOST_PUSHES = 10_000_000  # most pairs moved: one or two seconds
+_MOST_PARTICLES = 50_000  # in all cells together
 _MOST_SPECIES = 100
-_TRIES = 100_000  # draws for a random arrangement, before the sample is called too crowded
+_TRIES = 100_000  # draws for a random arrangement before it is refused as too crowded
 
 
 @settings
 class MixtureSpecies:
-    """One species of a mixture, relative to the sample's own particle."""
+    """One species of a mixture, relative to the particle of the sample."""
 
-    share: Annotated[float, Gt(0), Doc("part of the particles that are of this species, relative to the others")] = 1.0
+    share: Annotated[float, Gt(0), Doc("share of this species, relative to the other shares")] = 1.0
     diameter_ratio: Annotated[float, Gt(0), Doc("diameter, relative to the sample's")] = 1.0
     drag_ratio: Annotated[float, Gt(0), Doc("drag, relative to the sample's")] = 1.0
-    response: Annotated[float, Ge(0), Doc("depth that the same light has for it, relative to the sample's")] = 1.0
+    response: Annotated[float, Ge(0), Doc("depth in the same light, relative to the sample's")] = 1.0
     brightness: Annotated[float, Ge(0), Doc("brightness in the image, relative to the sample's")] = 1.0
-    look: Annotated[Look, Doc("shape in the image; own: what the camera's image says")] = "own"
+    look: Annotated[Look, Doc("shape in the image; own: that of camera.image")] = "own"
 
 
 @settings
 class Sample:
-    """The true sample: who is there, where, in what fluid. Its middle is the middle of the camera's field."""
+    """The true sample: particles, positions and fluid. It is centred in the camera's field."""
 
     number: Annotated[int, Interval(ge=0, le=5000), Doc("number of particles")] = 1
-    cells: Annotated[
-        int, Interval(ge=1, le=5000), Doc("independent copies of the sample, which never meet (plant camera only)")
-    ] = 1
-    arrangement: Annotated[Arrangement, Doc("where they start; 'points' takes points_um")] = "one"
-    spacing_um: Annotated[float, Gt(0), Doc("distance of neighbours at the start")] = 2.5
-    disturbance_um: Annotated[float, Ge(0), Doc("rms displacement from that arrangement, along each axis")] = 0.0
-    points_um: Annotated[tuple[tuple[float, float], ...], Doc("starting points, from the middle of the field")] = ()
-    species: Annotated[tuple[MixtureSpecies, ...], Doc("the species of a mixture; none: all are alike")] = ()
-    order: Annotated[tuple[int, ...], Doc("species of each particle; none: drawn by their shares")] = ()
+    cells: Annotated[int, Interval(ge=1, le=5000), Doc("independent copies of the sample (plant camera only)")] = 1
+    arrangement: Annotated[Arrangement, Doc("initial positions; 'points' uses points_um")] = "one"
+    spacing_um: Annotated[float, Gt(0), Doc("initial distance of neighbours")] = 2.5
+    disturbance_um: Annotated[float, Ge(0), Doc("rms displacement from the arrangement, along each axis")] = 0.0
+    points_um: Annotated[tuple[tuple[float, float], ...], Doc("initial positions, from the centre of the field")] = ()
+    species: Annotated[tuple[MixtureSpecies, ...], Doc("species of a mixture; empty: all particles are equal")] = ()
+    order: Annotated[tuple[int, ...], Doc("species of each particle; empty: drawn by their shares")] = ()
     temperature_k: Annotated[float, Gt(0), Doc("temperature")] = 295.0
     drag_pn_s_per_um: Annotated[float, Gt(0), Doc("Stokes drag of a particle, wall included (estimate)")] = 0.036
     diameter_um: Annotated[float, Gt(0), Doc("diameter of a particle")] = 2.0
-    wca_kt: Annotated[float, Ge(0), Doc("strength of the excluded volume; 0: particles pass through each other")] = 10.0
+    wca_kt: Annotated[float, Ge(0), Doc("strength of the WCA repulsion; 0: particles pass through each other")] = 10.0
     drift_um_per_s: Annotated[tuple[float, float], Doc("flow of the fluid")] = (0.0, 0.0)
-    walls: Annotated[bool, Doc("whether particles are kept in a box")] = False
-    box_um: Annotated[tuple[float, float], Doc("width and height of that box; 0, 0: the camera's field")] = (0.0, 0.0)
-    force_pn: Annotated[tuple[float, float], Doc("a hidden constant force")] = (0.0, 0.0)
+    walls: Annotated[bool, Doc("particles are confined in a box")] = False
+    box_um: Annotated[tuple[float, float], Doc("width and height of the box; 0, 0: the camera's field")] = (0.0, 0.0)
+    force_pn: Annotated[tuple[float, float], Doc("constant force, not known to the instrument")] = (0.0, 0.0)
     force_gradient_pn_per_um: Annotated[
-        tuple[float, float], Doc("a hidden force that grows from the middle: along x with x, along y with y")
+        tuple[float, float], Doc("gradient of a force, not known to the instrument: along x with x, along y with y")
     ] = (0.0, 0.0)
     light_gradient_per_um: Annotated[
-        tuple[float, float], Doc("relative change of the light's strength per um from the middle, along x and y")
+        tuple[float, float], Doc("relative change of the light per um from the centre, along x and y")
     ] = (0.0, 0.0)
 
     def __post_init__(self) -> None:
@@ -88,7 +86,7 @@ class Sample:
 
 
 def species_of(sample: Sample, seed: int, replica: int = 0) -> Ints:
-    """[N] the species of each particle: as ordered, or drawn so that the counts follow the shares exactly."""
+    """[N] species of each particle: as in `order`, or drawn with counts that follow the shares exactly."""
     if sample.order:
         return np.array(sample.order, np.int64)
     shares = np.array([kind.share for kind in sample.species] or [1.0])
@@ -101,14 +99,14 @@ def species_of(sample: Sample, seed: int, replica: int = 0) -> Ints:
 def arrange(
     sample: Sample, middle_um: Floats, extent_um: Floats, diameter_um: Floats, seed: int, replica: int
 ) -> Floats:
-    """Starting positions [N, 2] um. Particles that the disturbance pushed into each other are pushed apart.
+    """Initial positions [N, 2] um. Particles that overlap after the disturbance are separated.
 
     Args:
-        middle_um, extent_um: [2] middle, and width and height, of the camera's field.
+        middle_um, extent_um: [2] centre and size of the camera's field.
         diameter_um: [N].
 
     Raises:
-        Refused: a random arrangement that has no room.
+        Refused: no space for a random arrangement.
     """
     number = sample.number
     if sample.arrangement == "random":
@@ -129,13 +127,13 @@ def arrange(
 
 
 def _lattice(number: int, spacing_um: float, hexagonal: bool) -> Floats:
-    """The `number` sites of a lattice that are nearest to the origin; a full shell lies about it evenly."""
+    """The `number` lattice sites nearest to the origin, centred at it."""
     reach = math.ceil(math.sqrt(number)) + 1
     row, column = np.mgrid[-reach : reach + 1, -reach : reach + 1]
     if hexagonal:
         sites = np.stack([column + row / 2.0, row * math.sqrt(0.75)], axis=-1).reshape(-1, 2)
     else:
-        middle = 0.0 if math.isqrt(number) % 2 else 0.5  # 4 or 16 sites stand about a square's middle, 9 about a site
+        middle = 0.0 if math.isqrt(number) % 2 else 0.5  # 4 or 16 sites are centred at a square's middle, 9 at a site
         sites = np.stack([column - middle, row - middle], axis=-1).reshape(-1, 2)
         far = np.abs(sites).max(axis=1)
     distance = np.hypot(*sites.T) if hexagonal else far + 1e-3 * np.hypot(*sites.T)
@@ -146,7 +144,7 @@ def _lattice(number: int, spacing_um: float, hexagonal: bool) -> Floats:
 
 
 def _random(sample: Sample, extent_um: Floats, diameter_um: Floats, seed: int, replica: int) -> Floats:
-    """Uniform in the box (or the field, a diameter from its edges), nobody closer than contact."""
+    """Uniform positions in the box (or the field, a diameter from its edges) without overlap."""
     boxed = sample.walls and min(sample.box_um) > 0
     room_um = np.array(sample.box_um) if boxed else extent_um - 2.0 * diameter_um.max(initial=0.0)
     if sample.number and room_um.min() <= 0:
@@ -169,16 +167,16 @@ def _random(sample: Sample, extent_um: Floats, diameter_um: Floats, seed: int, r
 
 
 def _most_apart(room_um: Floats, contact_um: float) -> float:
-    """How many points no nearer than contact a rectangle can have (Oler 1961)."""
+    """Largest number of points with distances of contact or more in a rectangle (Oler 1961)."""
     width, height = (float(side_um) / contact_um for side_um in room_um)
     return 2.0 / math.sqrt(3.0) * width * height + width + height + 1.0
 
 
 def _apart(start_um: Floats, diameter_um: Floats) -> Floats:
-    """Overlapping pairs are moved apart along their line, again and again, until none overlaps or it takes too long.
+    """Separate overlapping pairs along their line, repeatedly, until none overlaps or it takes too long.
 
     Raises:
-        Refused: so many particles lie over each other that they can't be moved apart in seconds.
+        Refused: too many particles overlap to separate them in seconds.
     """
     start_um = start_um.copy()
     if not len(start_um):
@@ -187,7 +185,7 @@ def _apart(start_um: Floats, diameter_um: Floats) -> Floats:
     listed_um = np.full_like(start_um, np.inf)
     left = _MOST_PUSHES
     for _ in range(1000):
-        if (np.abs(start_um - listed_um) > reach_um / 10.0).any():  # a pair beyond reach is still beyond contact
+        if (np.abs(start_um - listed_um) > reach_um / 10.0).any():  # pairs beyond reach are still beyond contact
             first, second = _near(start_um, reach_um)
             contact_um = (diameter_um[first] + diameter_um[second]) / 2.0
             listed_um = start_um.copy()
@@ -204,7 +202,7 @@ def _apart(start_um: Floats, diameter_um: Floats) -> Floats:
 
 
 def _near(place_um: Floats, reach_um: float) -> tuple[Ints, Ints]:
-    """The pairs (first < second, in order) of points closer than reach_um. Raises Refused for too many."""
+    """Pairs (first < second, in order) of points closer than reach_um. Raises Refused for too many."""
     tree = cKDTree(place_um)
     count = (int(tree.count_neighbors(tree, reach_um)) - len(place_um)) // 2
     if count > _MOST_PAIRS:

@@ -1,7 +1,7 @@
-"""What particles look like through optics that shear, stretch, tilt and defocus: radial profiles, blurred, then bent.
+"""Images of particles with sheared, stretched, tilted and defocused optics: radial profiles, blurred and distorted.
 
-A particle is drawn by a radial profile in the sample's plane. Out of focus it is blurred there by a Gaussian, which is
-what defocus does to first order; the camera's map then shears and stretches the picture.
+A particle is a radial profile in the sample's plane. Defocus blurs it with a Gaussian, a first-order approximation;
+the camera's map then shears and stretches the image.
 """
 
 from __future__ import annotations
@@ -22,41 +22,44 @@ from drivers.sim.render import PROFILE, RING_REACH, Floats, Singles, ring_profil
 Look = Literal["own", "bead", "shell", "corona", "halo"]
 Ints = NDArray[np.int64]
 
-LEVELS = 24  # of blur, from none to the field's most
-POINTS = 240  # of a profile, where it is blurred
-SHARP = 0.02  # lengths; less blur is none
-BLUR_REACH = 3.5  # standard deviations of the blur that a picture grows by
+LEVELS = 24  # of blur, from none to the largest in the field
+POINTS = 240  # of a profile in the blur integral
+SHARP = 0.02  # in lengths of the particle; less blur is neglected
+BLUR_REACH = 3.5  # standard deviations of the blur by which an image grows
 
 
 def _bead(u: Floats) -> Floats:
+    """Bright in the centre."""
     return np.asarray(np.exp(-0.5 * (u / 0.55) ** 2))
 
 
 def _shell(u: Floats) -> Floats:
-    """Bright at its rim, half as bright in its middle."""
+    """Bright rim, half as bright in the centre."""
     return np.asarray(np.exp(-0.5 * ((u - 0.65) / 0.25) ** 2) + 0.5 * np.exp(-0.5 * (u / 0.35) ** 2))
 
 
 def _corona(u: Floats) -> Floats:
-    """A narrow core, and a faint ring close about it."""
+    """A narrow core with a faint ring close to it."""
     return np.asarray(np.exp(-0.5 * (u / 0.3) ** 2) + 0.4 * np.exp(-0.5 * ((u - 0.8) / 0.17) ** 2))
 
 
 def _halo(u: Floats) -> Floats:
-    """A narrow core, and a faint ring farther out."""
+    """A narrow core with a faint ring farther away."""
     return np.asarray(np.exp(-0.5 * (u / 0.3) ** 2) + 0.4 * np.exp(-0.5 * ((u - 1.05) / 0.17) ** 2))
 
 
 def _spot(u: Floats) -> Floats:
+    """A Gaussian of standard deviation 1."""
     return np.asarray(np.exp(-0.5 * u**2))
 
 
 def _ring(u: Floats) -> Floats:
+    """The bright-field ring of drivers.sim.render."""
     table = ring_profile()
     return np.interp((u / RING_REACH) ** 2 * PROFILE, np.arange(len(table)), table, right=0.0)
 
 
-PROFILES: dict[str, tuple[Callable[[Floats], Floats], float]] = {  # and where each ends, in its own lengths
+PROFILES: dict[str, tuple[Callable[[Floats], Floats], float]] = {  # name -> (profile, its end in lengths)
     "bead": (_bead, 2.4), "shell": (_shell, 2.0), "corona": (_corona, 1.8), "halo": (_halo, 2.2),
     "spot": (_spot, 5.0), "ring": (_ring, 1.8),
 }  # fmt: skip
@@ -64,23 +67,23 @@ PROFILES: dict[str, tuple[Callable[[Floats], Floats], float]] = {  # and where e
 
 @dataclass(frozen=True)
 class Shapes:
-    """Pictures of kinds of particles at levels of blur, in units of each particle's own length."""
+    """Images of kinds of particles at levels of blur, in units of each particle's length."""
 
-    table: Singles  # [K, LEVELS, PROFILE + 2] over the square of the distance, which ends at reach
-    reach: Floats  # [K, LEVELS]
-    kind: Ints  # [N] row of the table
+    table: Singles  # [K, LEVELS, PROFILE + 2] over squared distance up to reach
+    reach: Floats  # [K, LEVELS]  # in lengths
+    kind: Ints  # [N] row of the table, the kind
     length_um: Floats  # [N]
-    blur_um: Floats  # [3] of a place: blur = |b0 x + b1 y + b2|
-    step: float  # of blur, from level to level
+    blur_um: Floats  # [3] blur at x, y: |b0 x + b1 y + b2|
+    step: float  # difference of blur between levels, in lengths
 
 
 def shapes(names: list[str], length_um: Floats, blur_um: Floats, most_um: float) -> Shapes:
-    """Shapes for particles that are drawn by these profiles [N], with these lengths [N]; no blur above `most_um`."""
+    """Shapes of particles with these profiles [N] and lengths [N], for blur up to `most_um`."""
     step = max(most_um / length_um.min(initial=np.inf), 1e-9) / (LEVELS - 1)
-    known = sorted(set(names))
-    kind = np.array([known.index(name) for name in names], np.int64)
-    table, reach = np.zeros((len(known), LEVELS, PROFILE + 2), np.float32), np.zeros((len(known), LEVELS))
-    for row, name in enumerate(known):
+    kinds = sorted(set(names))
+    kind = np.array([kinds.index(name) for name in names], np.int64)
+    table, reach = np.zeros((len(kinds), LEVELS, PROFILE + 2), np.float32), np.zeros((len(kinds), LEVELS))
+    for row, name in enumerate(kinds):
         for level in range(LEVELS):
             table[row, level], reach[row, level] = blurred(name, step * level)
     return Shapes(table, reach, kind, length_um, blur_um, step)
@@ -88,19 +91,19 @@ def shapes(names: list[str], length_um: Floats, blur_um: Floats, most_um: float)
 
 @cache
 def blurred(name: str, blur: float) -> tuple[Singles, float]:
-    """A profile [PROFILE + 2] after a Gaussian blur, over the square of the distance, and where it ends.
+    """(profile [PROFILE + 2] after a Gaussian blur, over squared distance; its end in lengths).
 
-    The blur of f(r) is int f(q) q / s^2 exp(-(r^2 + q^2) / 2 s^2) I_0(r q / s^2) dq; the light stays the same.
+    The blur of f(r) is int f(q) q / s^2 exp(-(r^2 + q^2) / 2 s^2) I_0(r q / s^2) dq; the total light is kept.
     """
-    profile, own = PROFILES[name]
-    reach = own + BLUR_REACH * blur
+    profile, end = PROFILES[name]
+    reach = end + BLUR_REACH * blur
     at = reach * np.sqrt(np.arange(PROFILE + 2) / PROFILE)
     if blur < SHARP:
-        return np.asarray(np.where(at <= own, profile(at), 0.0), np.float32), reach
-    q = (np.arange(POINTS) + 0.5) * own / POINTS
+        return np.asarray(np.where(at <= end, profile(at), 0.0), np.float32), reach
+    q = (np.arange(POINTS) + 0.5) * end / POINTS
     r = np.linspace(0.0, reach * 1.01, POINTS)
     spread = np.exp(-0.5 * ((r[:, None] - q) / blur) ** 2) * ive(0, r[:, None] * q / blur**2)
-    soft = spread @ (profile(q) * q) * (own / POINTS) / blur**2
+    soft = spread @ (profile(q) * q) * (end / POINTS) / blur**2
     return np.asarray(np.interp(at, r, soft), np.float32), reach
 
 
@@ -109,7 +112,7 @@ def stamp_shapes(
     light: Singles, place: Floats, peak: Floats, to_px: Floats, table: Singles, reach: Floats, kind: Ints,
     length: Floats, blur: Floats, step: float,
 ) -> None:  # fmt: skip
-    """Add pictures to light [H, W]; place [S, N, 2] um, peak [N] counts, to_px [2, 3] from um to px; then a Shapes."""
+    """Add images to light [H, W]; place [S, N, 2] um, peak [N] counts, to_px [2, 3] map from um to px; rest: Shapes."""
     height, width = light.shape
     a, b, c, d = to_px[0, 0], to_px[0, 1], to_px[1, 0], to_px[1, 1]
     det = a * d - b * c

@@ -1,1 +1,1 @@
-"""What networks learn from: made here, from a seed, in minutes at most; nothing is downloaded."""
+"""Data sets for training, generated from a seed in minutes at most; nothing is downloaded."""

@@ -1,7 +1,7 @@
-"""Cloning a programmed law: configurations as they are met at the rig, each with the force that the law would ask for.
+"""Imitation of a programmed law: configurations like those at the rig, with the forces of the law.
 
-Forces are in kT/um, so that what is learned holds at every temperature. Half of the configurations are crystals with
-all degrees of disorder about the law's own spacing, the other half are gases down to contact.
+Forces are in kT/um, so that the result holds at every temperature. Half of the configurations are crystals with the
+law's spacing and different degrees of disorder; the other half are gases with distances down to contact.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def clone(
     shape: AnyShape, *, examples: int, points_least: int, points_most: int, spacing_um: float, nearest_um: float,
     reach_um: float, seed: int,
 ) -> CloudTask:  # fmt: skip
-    """`examples` configurations to train on, a tenth as many each to validate and to test."""
+    """Task with `examples` configurations for training, and a tenth as many each for validation and test."""
     draw = np.random.default_rng(seed)
     counts: dict[Part, int] = {"train": examples, "valid": examples // 10, "test": examples // 10}
     parts: dict[Part, list[Example]] = {part: [] for part in counts}
@@ -31,22 +31,22 @@ def clone(
             make = crystal if index % 2 else gas
             place = make(draw, points, spacing_um, nearest_um)
             place -= place.mean(axis=0)
-            one = Example(place, np.empty((points, 0, 2)), np.ones((points, 1)), pair_force(shape, place))
-            parts[part].append(one)
+            example = Example(place, np.empty((points, 0, 2)), np.ones((points, 1)), pair_force(shape, place))
+            parts[part].append(example)
     return task_of(parts, reach_um, (0,), ("um", "kT/um"))
 
 
 def pair_force(shape: Potential, place_um: Floats) -> Floats:
-    """[N, 2] kT/um: the sum over all others of the shape about each."""
+    """[N, 2] kT/um: sum of the shape's forces from all other particles."""
     offset_um = place_um[:, None] - place_um[None]  # [N, N, 2]
     force = shape.force_pn(offset_um, kt_pn_um=1.0)
     force[np.arange(len(place_um)), np.arange(len(place_um))] = 0.0
-    with np.errstate(all="ignore"):  # of forces that `task_of` refuses
+    with np.errstate(all="ignore"):  # `task_of` refuses forces that are not finite
         return np.asarray(force.sum(axis=1))
 
 
 def crystal(draw: np.random.Generator, points: int, spacing_um: float, nearest_um: float) -> Floats:
-    """The lattice sites next to a random place, disturbed: [points, 2] um."""
+    """[points, 2] um: lattice sites nearest to a random point, disturbed."""
     reach = int(np.sqrt(points)) + 3
     a, b = np.mgrid[-reach : reach + 1, -reach : reach + 1].reshape(2, -1)
     lattice = np.stack([a + b / 2, b * np.sqrt(3) / 2], axis=1)
@@ -58,7 +58,7 @@ def crystal(draw: np.random.Generator, points: int, spacing_um: float, nearest_u
 
 
 def gas(draw: np.random.Generator, points: int, spacing_um: float, nearest_um: float) -> Floats:
-    """Points at random with a smallest distance, at the crystal's density or less: [points, 2] um."""
+    """[points, 2] um: random points with a smallest distance, at the crystal's density or less."""
     side_um = spacing_um * np.sqrt(points * draw.uniform(0.87, 2.5))
     place = np.empty((0, 2))
     while len(place) < points:
@@ -66,5 +66,5 @@ def gas(draw: np.random.Generator, points: int, spacing_um: float, nearest_um: f
         if not len(place) or ((place - new) ** 2).sum(axis=1).min() > nearest_um**2:
             place = np.vstack([place, new])
         else:
-            side_um *= 1.0005  # never stuck
+            side_um *= 1.0005  # so that the loop ends
     return place

@@ -1,15 +1,15 @@
-"""colloid2d: forces among colloids in the plane, with seven ways in which a symmetry is kept or broken.
+"""colloid2d: forces between colloids in the plane, with seven ways to keep or break a symmetry.
 
 Reduced units: diameter sigma = 1, D = kT = mobility = 1. Yukawa repulsion of two kinds of charge with a WCA core, a
-harmonic trap for each particle, steps of 1e-4, ten a frame. Asked is the force at the beginning of a frame, or the
-displacement over it (divided by its length), with or without the Brownian noise that a camera would see.
+harmonic trap for each particle, steps of 1e-4, ten per frame. Target: the force at the beginning of a frame, or the
+displacement during it (over its duration), with or without Brownian noise.
 
     h  homogeneous                                  keeps E(2)
     d  uniform drift of 3 along x                   breaks rotations
     t  drift along x of x itself (a tilt)           breaks rotations and translations
     l  trap stiffness 30 % lower off the beam axis  breaks translations
     c  transverse pair force                        breaks reflections, keeps SE(2)
-    H  disordered hexagonal patches, turned at will keeps E(2); principal axes are degenerate
+    H  disordered hexagonal patches, in any rotation keeps E(2); principal axes are degenerate
     R  hydrodynamic interactions (Rotne and Prager 1969, Yamakawa 1970)   keeps E(2)
 """
 
@@ -30,14 +30,14 @@ STEP, STEPS = 1e-4, 10
 YUKAWA, SCREENING, STIFFNESS = 20.0, 2.0, 10.0
 CHARGES = (1.0, 2.0)
 DRIFT, TILT, CHIRAL, LASER, LASER_WIDTH = 0.3, 0.3, 0.5, 0.3, 3.0
-REACH = 3.0  # the Yukawa force there is below 1 % of its value at contact
+REACH = 3.0  # where the Yukawa force is below 1 % of its value at contact
 
 
 def colloid(
     variant: Variant, *, points: int, examples: tuple[int, int, int], target: Literal["force", "displacement"],
     noise: bool, seed: int,
 ) -> CloudTask:  # fmt: skip
-    """The data set of one variant: scalars are the kind, one-hot; the vector is the way to the trap's centre."""
+    """The data set of one variant: scalars are the kind, one-hot; the vector points to the trap's centre."""
     draw = np.random.default_rng(seed)
     parts: dict[Part, list[Example]] = {"train": [], "valid": [], "test": []}
     for part, count in zip(parts, examples, strict=True):
@@ -46,20 +46,20 @@ def colloid(
             kind = draw.integers(0, 2, points)
             trap = place + draw.normal(0, 0.2, place.shape)
             scene = ColloidScene(variant, kind, trap)
-            wanted = scene.force(place) if target == "force" else scene.displacement(place, draw if noise else None)
-            parts[part].append(Example(place, (trap - place)[:, None], np.eye(2)[kind], wanted))
+            answer = scene.force(place) if target == "force" else scene.displacement(place, draw if noise else None)
+            parts[part].append(Example(place, (trap - place)[:, None], np.eye(2)[kind], answer))
     return task_of(parts, REACH, (0, 1), ("1", "1"))
 
 
 class ColloidScene:
-    """Who is charged how, where the traps are, and what breaks which symmetry."""
+    """Charges, traps and broken symmetry of one configuration."""
 
     def __init__(self, variant: Variant, kind: NDArray[np.int64], trap: Floats) -> None:
         self.variant, self.trap = variant, trap
         self.charge = np.asarray(CHARGES)[kind]
 
     def force(self, place: Floats) -> Floats:
-        """[N, 2] all that moves the particles, the drift of the solvent included (as a force: the mobility is 1)."""
+        """[N, 2] force on the particles, including the drift of the solvent as a force (mobility 1)."""
         total = self._pairs(place) + self._stiffness(place)[:, None] * (self.trap - place)
         if self.variant == "d":
             total = total + np.array([DRIFT * STIFFNESS, 0.0])
@@ -68,7 +68,7 @@ class ColloidScene:
         return np.asarray(total)
 
     def displacement(self, place: Floats, draw: np.random.Generator | None) -> Floats:
-        """[N, 2] mean velocity over one frame; with noise if there is somebody to draw it."""
+        """[N, 2] mean velocity over one frame, with Brownian noise if `draw` is given."""
         now = place.copy()
         for _ in range(STEPS):
             force = self.force(now)
@@ -99,7 +99,7 @@ class ColloidScene:
 
 
 def rotne_prager(place: Floats, force: Floats, radius: float = 0.5) -> Floats:
-    """[N, 2] velocities of spheres in an unbounded fluid, self mobility 1; valid also where they overlap."""
+    """[N, 2] velocities of spheres in an unbounded fluid, self mobility 1; valid also for overlapping spheres."""
     gap = place[:, None] - place[None]
     distance = np.hypot(gap[..., 0], gap[..., 1])
     np.fill_diagonal(distance, 1.0)
@@ -115,7 +115,7 @@ def rotne_prager(place: Floats, force: Floats, radius: float = 0.5) -> Floats:
 
 
 def crowd(draw: np.random.Generator, points: int) -> Floats:
-    """Particles at random, none nearer than 1, about the origin."""
+    """Random positions about the origin, with distances above 1."""
     side, place = 1.6 * np.sqrt(points), np.empty((0, 2))
     while len(place) < points:
         new = draw.uniform(-side / 2, side / 2, 2)
@@ -127,14 +127,14 @@ def crowd(draw: np.random.Generator, points: int) -> Floats:
 
 
 def hexagon(draw: np.random.Generator, points: int, spacing: float = 1.4) -> Floats:
-    """A hexagonal patch about one of its sites, slightly disturbed and turned at random.
+    """A hexagonal patch about one of its sites, slightly disturbed and randomly rotated.
 
-    Whole shells only (`is_hexagon`): one odd site is enough to give the patch a principal axis, always the same.
+    With complete shells only (`is_hexagon`): a single odd site would give the patch a principal axis.
     """
     reach = int(np.sqrt(points)) + 2
     a, b = np.mgrid[-reach : reach + 1, -reach : reach + 1].reshape(2, -1)
     lattice = np.stack([a + b / 2, b * np.sqrt(3) / 2], axis=1) * spacing
-    steps = np.maximum(np.maximum(np.abs(a), np.abs(b)), np.abs(a + b))  # from the middle
+    steps = np.maximum(np.maximum(np.abs(a), np.abs(b)), np.abs(a + b))  # shell of each site
     site = lattice[np.argsort(steps, kind="stable")[:points]]
     angle_rad = draw.uniform(0, 2 * np.pi)
     cos, sin = np.cos(angle_rad), np.sin(angle_rad)
@@ -142,6 +142,6 @@ def hexagon(draw: np.random.Generator, points: int, spacing: float = 1.4) -> Flo
 
 
 def is_hexagon(points: int) -> bool:
-    """Whether so many make whole shells about a middle: 1, 7, 19, 37, ..."""
+    """Whether this is the number of points in complete hexagonal shells: 1, 7, 19, 37, ..."""
     shells = round(np.sqrt(points / 3))
     return bool(points in (1 + 3 * shells * (shells + 1), 1 + 3 * shells * (shells - 1)))

@@ -1,4 +1,4 @@
-"""Clouds of unlike sizes, kept end to end, and joined into batches."""
+"""Clouds of different sizes, stored in one array and joined into batches."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Example:
-    """One cloud with its answer."""
+    """One cloud with its target."""
 
     position: Floats  # [N, 2]
     vector: Floats  # [N, V, 2]
@@ -31,41 +31,40 @@ class Example:
 
 
 class Examples:
-    """One part of a data set: `batch` joins any of its clouds into one."""
+    """One part of a data set; `batch` joins some of its clouds."""
 
     def __init__(self, examples: Sequence[Example], reach: float) -> None:
         self.reach = reach
-        self.starts = torch.tensor(np.cumsum([0, *(len(one.position) for one in examples)]))
+        self.starts = torch.tensor(np.cumsum([0, *(len(example.position) for example in examples)]))
         self.position, self.vector, self.scalar, self.target = (
-            torch.from_numpy(np.concatenate([getattr(one, name) for one in examples])).float()
+            torch.from_numpy(np.concatenate([getattr(example, name) for example in examples])).float()
             for name in ("position", "vector", "scalar", "target")
         )
-        edges = [radius_edges(one.position, reach) for one in examples]
-        # the first half of each is enough: the other is its reverse
-        self.pairs = [one[:, : one.shape[1] // 2] for one in edges]
+        edges = [radius_edges(example.position, reach) for example in examples]
+        # only the first half of each: the second half is its reverse
+        self.pairs = [pairs[:, : pairs.shape[1] // 2] for pairs in edges]
 
     def __len__(self) -> int:
         return len(self.pairs)
 
     def batch(self, index: Tensor) -> tuple[Cloud, Tensor]:
+        """(the clouds of these examples in one, their targets [N, 2])."""
         sizes = self.starts[index + 1] - self.starts[index]
         base = torch.cumsum(sizes, 0) - sizes
-        rows = torch.cat([torch.arange(int(self.starts[one]), int(self.starts[one + 1])) for one in index])
-        pairs = torch.cat(
-            [self.pairs[one] + start for one, start in zip(index.tolist(), base.tolist(), strict=True)], 1
-        )
+        rows = torch.cat([torch.arange(int(self.starts[i]), int(self.starts[i + 1])) for i in index])
+        pairs = torch.cat([self.pairs[i] + start for i, start in zip(index.tolist(), base.tolist(), strict=True)], 1)
         receiver, sender = torch.cat([pairs[0], pairs[1]]), torch.cat([pairs[1], pairs[0]])
-        seen = Cloud(
+        cloud = Cloud(
             self.position[rows], self.vector[rows], self.scalar[rows], receiver, sender,
             torch.zeros(len(receiver), 0), torch.repeat_interleave(torch.arange(len(index)), sizes), len(index),
             paired=True,
         )  # fmt: skip
-        return seen, self.target[rows]
+        return cloud, self.target[rows]
 
 
 @dataclass(frozen=True)
 class CloudTask:
-    """Clouds in the plane, in um, with a vector for each point."""
+    """Clouds in the plane with a target vector for each point."""
 
     parts: dict[Part, Examples]
     sha256: str
@@ -84,7 +83,7 @@ class CloudTask:
 
 
 def require_answers(scale: float) -> None:
-    """Raises Refused where the examples' answers have no finite spread that a network could learn."""
+    """Raises Refused if the targets have no finite spread that a network could learn."""
     if not LEAST_SCALE <= scale <= LARGEST_SCALE:
         why = "all of them are the same" if scale == 0.0 else f"their spread is {scale:g}"
         raise Refused(f"task: nothing can be learned from these answers, since {why} (allowed: {LEAST_SCALE:g} to "
@@ -97,23 +96,24 @@ def task_of(
     species: tuple[int, ...],
     units: Units,
 ) -> CloudTask:
-    """A task with everything that its checkpoint's card will say, measured on the training part."""
+    """A task with everything for its checkpoint's card, measured on the training part."""
     digest = hashlib.sha256()
-    for one in (example for part in parts.values() for example in part):
-        for value in (one.position, one.vector, one.scalar, one.target):
+    for example in (example for part in parts.values() for example in part):
+        for value in (example.position, example.vector, example.scalar, example.target):
             digest.update(np.ascontiguousarray(value).tobytes())
     train = parts["train"]
     first = train[0]
     shape = FeatureCounts(first.position.shape[1], first.scalar.shape[1], first.vector.shape[1], 0)
-    with np.errstate(all="ignore"):  # of answers that are refused below
-        scale = float(np.concatenate([one.target for one in train]).std())
+    with np.errstate(all="ignore"):  # such targets are refused below
+        scale = float(np.concatenate([example.target for example in train]).std())
     require_answers(scale)
-    made = {part: Examples(examples, reach) for part, examples in parts.items()}
-    return CloudTask(made, digest.hexdigest(), scale, range_of(train), shape, reach, species, units)
+    joined = {part: Examples(examples, reach) for part, examples in parts.items()}
+    return CloudTask(joined, digest.hexdigest(), scale, range_of(train), shape, reach, species, units)
 
 
 def range_of(examples: Sequence[Example]) -> Range:
-    sizes = [len(one.position) for one in examples]
-    nearest = np.concatenate([cKDTree(one.position).query(one.position, k=2)[0][:, 1] for one in examples])
-    known = nearest[np.isfinite(nearest)]
-    return Range(min(sizes), max(sizes), float(known.min()), float(known.max()))
+    """Numbers of points and distances to nearest neighbours in the examples."""
+    sizes = [len(example.position) for example in examples]
+    nearest = np.concatenate([cKDTree(example.position).query(example.position, k=2)[0][:, 1] for example in examples])
+    finite = nearest[np.isfinite(nearest)]
+    return Range(min(sizes), max(sizes), float(finite.min()), float(finite.max()))

@@ -1,6 +1,6 @@
-"""Five charges in space: the n-body benchmark of Satorras et al. (2021), made anew from its seed.
+"""Five charges in space: the n-body benchmark of Satorras et al. (2021), regenerated from its seed.
 
-The published recipe, step for step and draw for draw: NumPy's legacy generator with seed 43; 10000, 2000 and 2000
+It follows the published recipe draw by draw: NumPy's legacy generator with seed 43; 10000, 2000 and 2000
 trajectories in that order, of which the first 3000 train; charges +-1; positions ~ N(0, 1), speeds 0.5;
 F_i = sum_j q_i q_j r_ij / |r_ij|^3, each component clipped to 100; steps of 1e-3, kick then drift; input at step 3100
 (frame 30), target at step 4100 (frame 40). Only the order of additions differs, so that trajectories agree with the
@@ -30,9 +30,9 @@ Floats = NDArray[np.float64]
 SEED, BALLS, STEP = 43, 5, 1e-3
 DRAWN = {"train": 10000, "valid": 2000, "test": 2000}
 KEPT = {"train": 3000, "valid": 2000, "test": 2000}
-SEEN, ASKED = 3100, 4100  # steps at which frames 30 and 40 were saved
+INPUT_STEP, TARGET_STEP = 3100, 4100  # steps of frames 30 and 40
 BOX, LARGEST_FORCE = 5.0, 100.0
-FRAMES = 49  # a trajectory of 5000 steps saves as many, and draws its (zero) noise for each
+FRAMES = 49  # frames of a trajectory of 5000 steps; the recipe draws (zero) noise for each
 
 
 def starts(random: np.random.RandomState, count: int) -> tuple[Floats, Floats, Floats]:
@@ -51,32 +51,32 @@ def starts(random: np.random.RandomState, count: int) -> tuple[Floats, Floats, F
 
 def run(charge: Floats, place: Floats, speed: Floats, saved: tuple[int, ...]) -> list[tuple[Floats, Floats]]:
     """Positions and velocities [T, 3, 5] at the steps `saved` (rising)."""
-    one, other = np.triu_indices(BALLS, 1)
-    strength = (charge[:, one] * charge[:, other]).T.copy()  # [10, T]
+    first, second = np.triu_indices(BALLS, 1)
+    strength = (charge[:, first] * charge[:, second]).T.copy()  # [10, T]
     x, v = place.transpose(2, 1, 0).copy(), speed.transpose(2, 1, 0).copy()  # [5, 3, T]
-    found = []
+    states = []
     for step in range(saved[-1] + 1):
         if step:
             x += STEP * v
         if step in saved:
-            found.append((x.transpose(2, 1, 0).copy(), v.transpose(2, 1, 0).copy()))
-        gap = x[one] - x[other]  # [10, 3, T]
+            states.append((x.transpose(2, 1, 0).copy(), v.transpose(2, 1, 0).copy()))
+        gap = x[first] - x[second]  # [10, 3, T]
         square = np.einsum("pct,pct->pt", gap, gap)
         pull = gap * (strength / (square * np.sqrt(square)))[:, None]
         force = np.zeros_like(x)
-        for pair, (i, j) in enumerate(zip(one, other, strict=True)):
+        for pair, (i, j) in enumerate(zip(first, second, strict=True)):
             force[i] += pull[pair]
             force[j] -= pull[pair]
         v += STEP * np.clip(force, -LARGEST_FORCE, LARGEST_FORCE)
-    return found
+    return states
 
 
 def generate(
-    kept: dict[str, int] = KEPT, drawn: dict[str, int] = DRAWN, saved: tuple[int, int] = (SEEN, ASKED)
+    kept: dict[str, int] = KEPT, drawn: dict[str, int] = DRAWN, saved: tuple[int, int] = (INPUT_STEP, TARGET_STEP)
 ) -> dict[str, Tensor]:
-    """For each part: charge [T, 5], place, speed and target [T, 5, 3], float64. Seconds on one core."""
-    random = np.random.RandomState(SEED)  # the legacy generator: the published draws are its
-    made: dict[str, Tensor] = {}
+    """For each part: charge [T, 5]; place, speed and target [T, 5, 3]; float64. Takes seconds on one core."""
+    random = np.random.RandomState(SEED)  # the legacy generator, as in the publication
+    parts: dict[str, Tensor] = {}
     for part, count in drawn.items():
         first = [column[: kept[part]] for column in starts(random, count)]
         pieces = []
@@ -85,15 +85,15 @@ def generate(
             (x, v), (target, _) = run(charge, place, speed, saved)
             pieces.append((charge, x.transpose(0, 2, 1), v.transpose(0, 2, 1), target.transpose(0, 2, 1)))
         for name, columns in zip(("charge", "place", "speed", "target"), zip(*pieces, strict=True), strict=True):
-            made[f"{part}.{name}"] = torch.from_numpy(np.ascontiguousarray(np.concatenate(columns)))
-    return made
+            parts[f"{part}.{name}"] = torch.from_numpy(np.ascontiguousarray(np.concatenate(columns)))
+    return parts
 
 
 @dataclass(frozen=True)
 class NBody:
-    """The benchmark as a task: predict where each charge will have gone, from position, velocity and q_i q_j.
+    """The benchmark as a task: predict the displacement of each charge from position, velocity and q_i q_j.
 
-    Charges enter as products only, as for EGNN and FA-GNN: the law does not change when all of them change sign.
+    Charges enter as products only, as for EGNN and FA-GNN: the law is the same if all change sign.
     """
 
     values: dict[str, Tensor]
@@ -107,8 +107,8 @@ class NBody:
     @property
     def range(self) -> Range:
         place = self.values["train.place"].double()
-        apart = torch.cdist(place, place) + 1e9 * torch.eye(BALLS)
-        nearest = apart.amin(2)
+        distance = torch.cdist(place, place) + 1e9 * torch.eye(BALLS)
+        nearest = distance.amin(2)
         return Range(BALLS, BALLS, float(nearest.min()), float(nearest.max()))
 
     def count(self, part: Part) -> int:
@@ -119,15 +119,15 @@ class NBody:
         edges = all_edges(BALLS, len(index))
         flat = charge.flatten()
         product = (flat[edges[0]] * flat[edges[1]])[:, None]
-        seen = cloud(place.flatten(0, 1), edges, speed.flatten(0, 1)[:, None], None, product, len(index))
-        return seen, (target - place).flatten(0, 1)
+        clouds = cloud(place.flatten(0, 1), edges, speed.flatten(0, 1)[:, None], None, product, len(index))
+        return clouds, (target - place).flatten(0, 1)
 
 
 NAMES = ("charge", "place", "speed", "target")
 
 
 def nbody(folder: Path | None = None) -> NBody:
-    """The data set, made at the first call and kept in `folder` (the user's cache, unless given)."""
+    """The data set, generated at the first call and stored in `folder` (default: the user's cache)."""
     path = (folder or Path(user_cache_dir("cybloids"))) / "nbody-43.safetensors"
     if not path.exists():
         with fresh_file(path, "a data set", kind=None) as beside:

@@ -1,4 +1,4 @@
-"""What the trainer asks of a task: clouds with the vectors that they should answer, in three parts."""
+"""The interface of tasks for the trainer: clouds with target vectors, in three parts."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from torch import Tensor
 
 from models.cloud import Cloud
 
-LEAST_SCALE, LARGEST_SCALE = 1e-12, 1e12  # of a network's answer, in the task's unit
+LEAST_SCALE, LARGEST_SCALE = 1e-12, 1e12  # scale of targets, in the task's unit
 Part = Literal["train", "valid", "test"]
 Units = tuple[Literal["um", "1"], Literal["pN", "kT/um", "um", "1"]]
 
 
 @dataclass(frozen=True)
 class FeatureCounts:
-    """How many features of each kind a network of this task reads and answers."""
+    """Number of features of each kind that a network of this task reads."""
 
     dimension: int
     scalars: int
@@ -26,7 +26,7 @@ class FeatureCounts:
 
 @dataclass(frozen=True)
 class Range:
-    """Where the examples lie: what a learned policy was never shown, it need not answer."""
+    """Range of the examples; a learned policy is reliable only within it."""
 
     points_least: int
     points_most: int
@@ -42,17 +42,17 @@ class Task(Protocol):
 
     @property
     def scale(self) -> float:
-        """Targets are divided by this for training; metrics are in the task's own unit squared."""
+        """Divisor of targets in the training; metrics are in the task's unit squared."""
         ...
 
     @property
     def units(self) -> Units:
-        """Of positions, and of targets."""
+        """(unit of positions, unit of targets)."""
         ...
 
     @property
     def reach(self) -> float | None:
-        """Radius of its graphs; None: all pairs."""
+        """Radius of the graphs; None: all pairs."""
         ...
 
     @property
@@ -67,5 +67,5 @@ class Task(Protocol):
     def count(self, part: Part) -> int: ...
 
     def batch(self, part: Part, index: Tensor) -> tuple[Cloud, Tensor]:
-        """The clouds of these examples, and the vector that each point should answer, [N, d]."""
+        """(the clouds of these examples, target vector of each point [N, d])."""
         ...

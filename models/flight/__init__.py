@@ -1,7 +1,7 @@
-"""Networks as they fly: the same weights and answers in as few calls as possible, and in memory that is used again.
+"""Networks prepared for real time: the same weights and results with few calls and reused memory.
 
-At a hundred particles a call costs as much as its arithmetic, and a new tensor of some 100 kB more than both. Hence
-weights packed once; nothing computed twice that both ends of a pair, all poses of a frame or all frames of a flight
-share; and scratch memory, so that one flight answers one caller at a time. EGNN, where calls cost most, is one compiled
-kernel of numba, which is compiled once for a machine, in some seconds, when a policy is warmed up.
+With 100 particles a call takes as long as its arithmetic, and a new tensor of about 100 kB longer than both. Therefore
+weights are packed once; values shared by both ends of a pair, by all poses of a frame or by all calls are computed
+once; and scratch memory is reused, so that an object serves one caller at a time. EGNN is one compiled numba kernel;
+it is compiled once per machine, in a few seconds, when a policy is warmed up.
 """

@@ -1,4 +1,4 @@
-"""A local EGNN as it flies."""
+"""A local EGNN for real time."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from models.flight.kernels import ROWS, Reals, Weights, forces
 
 
 class EgnnFlight:
-    """An EGNN with a cut-off that reads scalars only, on one paired cloud: [N, d]."""
+    """An EGNN with a cut-off that reads scalars only; called with one paired cloud, returns [N, d]."""
 
     def __init__(self, network: EGNN) -> None:
         assert network.cutoff is not None
         lift, radial, rounds = network.embedding, network.radial, network._rounds()
         width = rounds[0].edge_first.width
-        shown = 1 + len(radial.centre)
+        pair_features = 1 + len(radial.centre)
 
         def number(value: float) -> Tensor:
             return lift.weight.new_tensor([value])
 
         def packed(tensors: list[Tensor]) -> Reals:
-            """[L, ...] of matrices [W, ...] and biases [W], with rows and columns of nothing to whole `ROWS`."""
-            return np.stack([padded(one) for one in tensors])
+            """[L, ...] of matrices [W, ...] and biases [W], padded with zeros to multiples of `ROWS`."""
+            return np.stack([padded(tensor) for tensor in tensors])
 
         first = [layer.edge_first.weight for layer in rounds]
         reach = [cast(nn.Linear, layer.reach[0]) for layer in rounds]
@@ -36,39 +36,39 @@ class EgnnFlight:
         node = [cast(nn.Linear, layer.node[2]) for layer in rounds]
         self.weights = Weights(
             lift=padded(lift.weight[:, :-1]),
-            lift_bias=padded(lift.weight[:, -1] + lift.bias),  # a constant is shown too
+            lift_bias=padded(lift.weight[:, -1] + lift.bias),  # a constant is the last input
             per_cutoff=whole(number(1 / network.cutoff)),
             sharpness=whole(number(radial.sharpness)),
             centre=whole(radial.centre),
-            own=packed([one[:, 2 * width : 2 * width + shown] for one in first]),
+            own=packed([weight[:, 2 * width : 2 * width + pair_features] for weight in first]),
             own_bias=packed([layer.edge_first.bias for layer in rounds]),
-            here=packed([one[:, :width] for one in first]),
-            there=packed([one[:, width : 2 * width] for one in first]),
+            here=packed([weight[:, :width] for weight in first]),
+            there=packed([weight[:, width : 2 * width] for weight in first]),
             second=packed([layer.edge_second.weight for layer in rounds]),
             second_bias=packed([layer.edge_second.bias for layer in rounds]),
-            reach=packed([one.weight for one in reach]),
-            reach_bias=packed([one.bias for one in reach]),
+            reach=packed([linear.weight for linear in reach]),
+            reach_bias=packed([linear.bias for linear in reach]),
             last=packed(last),
-            known=packed([one.weight[:, :width] for one in inner]),
-            known_bias=packed([one.bias for one in inner]),
-            heard=packed([one.weight[:, width:] for one in inner]),
-            node=packed([one.weight for one in node]),
-            node_bias=packed([one.bias for one in node]),
+            known=packed([linear.weight[:, :width] for linear in inner]),
+            known_bias=packed([linear.bias for linear in inner]),
+            heard=packed([linear.weight[:, width:] for linear in inner]),
+            node=packed([linear.weight for linear in node]),
+            node_bias=packed([linear.bias for linear in node]),
         )
 
-    def __call__(self, seen: Cloud) -> Tensor:
-        half = len(seen.receiver) // 2
-        one, other = seen.receiver.numpy()[:half], seen.sender.numpy()[:half]
-        return torch.from_numpy(forces(seen.position.numpy(), seen.scalar.numpy(), one, other, self.weights))
+    def __call__(self, cloud: Cloud) -> Tensor:
+        half = len(cloud.receiver) // 2
+        receiver, sender = cloud.receiver.numpy()[:half], cloud.sender.numpy()[:half]
+        return torch.from_numpy(forces(cloud.position.numpy(), cloud.scalar.numpy(), receiver, sender, self.weights))
 
 
 def padded(value: Tensor) -> Reals:
     """A copy with zeros to the next multiple of `ROWS`, in each dimension."""
-    found = np.zeros([-(-size // ROWS) * ROWS for size in value.shape], whole(value).dtype)
-    found[tuple(slice(size) for size in value.shape)] = whole(value)
-    return found
+    copy = np.zeros([-(-size // ROWS) * ROWS for size in value.shape], whole(value).dtype)
+    copy[tuple(slice(size) for size in value.shape)] = whole(value)
+    return copy
 
 
 def whole(value: Tensor | Reals) -> Reals:
-    """A copy of its own, contiguous."""
+    """A contiguous copy as an array."""
     return np.array(value.detach().numpy() if isinstance(value, Tensor) else value, order="C")

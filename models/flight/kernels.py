@@ -1,9 +1,9 @@
-"""A local EGNN on one paired cloud as one compiled call, where PyTorch spends half of its time on some sixty calls.
+"""A local EGNN on one paired cloud in one compiled call. PyTorch would spend half of its time on about 60 calls.
 
-Pairs go through a layer `LANES` at a time, in arrays [feature, lane] that stay in the nearest caches from the distance
-to the message; so do points when they are updated. So little memory and code is touched that a call which finds the
-caches cold is not much later than others. Numbers of rows are multiples of `ROWS`. All kernels are in this file: the
-cache of numba does not see a change of a kernel in another one.
+Pairs pass through a layer `LANES` at a time, in arrays [feature, lane] that stay in the level-1 cache from the distance
+to the message; points are updated in the same way. Little memory and code is used, so that a call with cold caches
+takes hardly longer. Numbers of rows are multiples of `ROWS`. All kernels are in this file: numba's cache does not
+notice a change of a kernel in another file.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-Reals = NDArray[Any]  # float32 as it flies; float64 where more is asked for
+Reals = NDArray[Any]  # float32 in flight; float64 in tests of accuracy
 Ints = NDArray[np.int64]
 
-LANES = 112  # seven vectors of sixteen float32: a hundred points go together
+LANES = 112  # seven vectors of sixteen float32: room for a hundred points
 ROWS = 4
-ONE, HALF = np.float32(1), np.float32(0.5)  # a literal would make a float64 of what it meets; small integers are exact
+ONE, HALF = np.float32(1), np.float32(0.5)  # a float literal would convert to float64; small integers are exact
 
-# of `tanh`: where it is 1 in float32, odd powers above, even powers below
+# coefficients of `tanh`: limit beyond which it is 1 in float32, odd powers above, even powers below
 SATURATED = np.float32(7.90531110763549805)
 A1, A3, A5 = np.float32(4.89352455891786e-03), np.float32(6.37261928875436e-04), np.float32(1.48572235717979e-05)
 A7, A9 = np.float32(5.12229709037114e-08), np.float32(-8.60467152213735e-11)
@@ -30,47 +30,47 @@ A11, A13 = np.float32(2.00018790482477e-13), np.float32(-2.76076847742355e-16)
 B0, B2 = np.float32(4.89352518554385e-03), np.float32(2.26843463243900e-03)
 B4, B6 = np.float32(1.18534705686654e-04), np.float32(1.19825839466702e-06)
 
-# only `contract`: a sum keeps its order, and what is not a number stays so
+# only `contract`: sums keep their order, and nan stays nan
 compiled = njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
 
 
 class Weights(NamedTuple):
-    """L layers of width W, on S scalars a point and R rows that a pair shows. Matrices are [out, in]."""
+    """L layers of width W, S scalars per point, R features per pair. Matrices are [out, in]."""
 
-    lift: Reals  # [W, S] columns of nothing to a multiple of `ROWS`, as below
+    lift: Reals  # [W, S] padded with zero columns to a multiple of `ROWS`, as below
     lift_bias: Reals  # [W]
     per_cutoff: Reals  # [1]
     sharpness: Reals  # [1] of the Gaussians of the distance
     centre: Reals  # [G]
-    own: Reals  # [L, W, R] of the first layer of an edge: what its pair shows
+    own: Reals  # [L, W, R] first layer of an edge: columns of the pair's features
     own_bias: Reals  # [L, W]
-    here: Reals  # [L, W, W] its receiver
-    there: Reals  # [L, W, W] its sender
+    here: Reals  # [L, W, W] columns of its receiver
+    there: Reals  # [L, W, W] columns of its sender
     second: Reals  # [L, W, W]
     second_bias: Reals  # [L, W]
     reach: Reals  # [L, W, W]
     reach_bias: Reals  # [L, W]
     last: Reals  # [L, W]
-    known: Reals  # [L, W, W] of the first layer of a point: its features
+    known: Reals  # [L, W, W] first layer of a point: columns of its features
     known_bias: Reals  # [L, W]
-    heard: Reals  # [L, W, W] its messages
+    heard: Reals  # [L, W, W] columns of its messages
     node: Reals  # [L, W, W]
     node_bias: Reals  # [L, W]
 
 
 @compiled
 def forces(position: Reals, scalar: Reals, one: Ints, other: Ints, w: Weights) -> Reals:
-    """[N, d] from position [N, d], scalar [N, S], and both ends of each pair, [P] and [P]."""
+    """[N, d] from position [N, d], scalar [N, S], and the two points of each pair, [P] and [P]."""
     layers, width = w.last.shape
     sight, fade, shown = look(position, one, other, w)
     feature = lifted(scalar, w)
     here = np.empty((len(position), width), position.dtype)
-    there, heard = np.empty_like(here), np.empty_like(here)
+    there, received = np.empty_like(here), np.empty_like(here)
     base = np.empty((width, LANES), position.dtype)
     first, message = np.empty_like(base), np.empty_like(base)
     pull = np.empty((2, LANES), position.dtype)
     force = np.zeros_like(position)
-    alike = all_alike(scalar)  # both messages of a pair are then one
+    alike = all_alike(scalar)  # then both messages of a pair are equal
     for layer in range(layers):
         bias = w.own_bias[layer].copy()
         if alike:
@@ -78,38 +78,38 @@ def forces(position: Reals, scalar: Reals, one: Ints, other: Ints, w: Weights) -
         else:
             rows_of(w.here[layer], feature, first, here)
             rows_of(w.there[layer], feature, first, there)
-        heard[:] = 0
+        received[:] = 0
         for block in range(len(shown)):
             start, stop = block * LANES, min((block + 1) * LANES, len(one))
             into, out_of = one[start:stop], other[start:stop]
             spread(bias, base)
             add_product(w.own[layer], shown[block], base)
             if alike:
-                speak(layer, w, base, message, pull[0])
+                messages(layer, w, base, message, pull[0])
                 pull[1] = pull[0]
             else:
                 gather(base, here, there, into, out_of, first)
-                speak(layer, w, first, message, pull[0])
+                messages(layer, w, first, message, pull[0])
             if layer < layers - 1:
-                fading(message, fade[block])
-                scatter(message, into, heard)
+                multiply(message, fade[block])
+                scatter(message, into, received)
             if not alike:
                 gather(base, here, there, out_of, into, first)
-                speak(layer, w, first, message, pull[1])
+                messages(layer, w, first, message, pull[1])
                 if layer < layers - 1:
-                    fading(message, fade[block])
+                    multiply(message, fade[block])
             if layer < layers - 1:
-                scatter(message, out_of, heard)
-            move(sight[start:stop], pull, into, out_of, force)
+                scatter(message, out_of, received)
+            add_forces(sight[start:stop], pull, into, out_of, force)
         if layer < layers - 1:
-            update(layer, w, heard, feature, first, message)
+            update(layer, w, received, feature, first, message)
             alike = False
     return force
 
 
 @compiled
 def all_alike(scalar: Reals) -> bool:
-    """Whether all points have the same features at first: both messages of a pair are then one."""
+    """Whether all points have the same initial features; then both messages of a pair are equal."""
     for i in range(1, scalar.shape[0]):
         for s in range(scalar.shape[1]):
             if scalar[i, s] != scalar[0, s]:
@@ -119,9 +119,9 @@ def all_alike(scalar: Reals) -> bool:
 
 @compiled
 def look(position: Reals, one: Ints, other: Ints, w: Weights) -> tuple[Reals, Reals, Reals]:
-    """From the other to the one over the cut-off, faded [P, d]; fades [B, LANES]; what pairs show [B, R, LANES].
+    """(faded offset over the cut-off, from `other` to `one` [P, d]; fade [B, LANES]; pair features [B, R, LANES]).
 
-    B blocks of lanes; a lane without a pair shows something finite.
+    There are B blocks of lanes; unused lanes have finite values.
     """
     blocks = (len(one) + LANES - 1) // LANES
     per_cutoff, sharpness = w.per_cutoff[0], w.sharpness[0]
@@ -157,7 +157,7 @@ def look(position: Reals, one: Ints, other: Ints, w: Weights) -> tuple[Reals, Re
 
 @compiled
 def lifted(scalar: Reals, w: Weights) -> Reals:
-    """The first features of the points in blocks of lanes, [B, W, LANES]."""
+    """[B, W, LANES] initial features of the points."""
     feature = np.empty(((len(scalar) + LANES - 1) // LANES, len(w.lift), LANES), scalar.dtype)
     shown = np.zeros((w.lift.shape[1], LANES), scalar.dtype)
     for block in range(len(feature)):
@@ -170,15 +170,15 @@ def lifted(scalar: Reals, w: Weights) -> Reals:
 
 @compiled
 def add_ends(here: Reals, there: Reals, feature: Reals, bias: Reals) -> None:
-    """bias [W] += (here + there) @ features of the first point, which stand for all."""
+    """bias [W] += (here + there) @ features of the first point; used if all points have the same features."""
     for k in range(len(bias)):
         for m in range(len(bias)):
             bias[k] += (here[k, m] + there[k, m]) * feature[0, m, 0]
 
 
 @compiled
-def speak(layer: int, w: Weights, first: Reals, message: Reals, pull: Reals) -> None:
-    """Messages [W, LANES] and their phi_x [LANES] from the inputs of the first activation, which are overwritten."""
+def messages(layer: int, w: Weights, first: Reals, message: Reals, pull: Reals) -> None:
+    """Write messages [W, LANES] and their phi_x [LANES]. `first`: inputs of the first activation, overwritten."""
     silu(first)
     spread(w.second_bias[layer], message)
     add_product(w.second[layer], first, message)
@@ -190,8 +190,8 @@ def speak(layer: int, w: Weights, first: Reals, message: Reals, pull: Reals) -> 
 
 
 @compiled
-def move(sight: Reals, pull: Reals, one: Ints, other: Ints, force: Reals) -> None:
-    """force [N, d] of both ends of pairs, sight [P, d] times pull [2, LANES]."""
+def add_forces(sight: Reals, pull: Reals, one: Ints, other: Ints, force: Reals) -> None:
+    """Add to force [N, d] at both points of each pair: sight [P, d] times pull [2, LANES]."""
     for lane in range(len(one)):
         for axis in range(force.shape[1]):
             force[one[lane], axis] += sight[lane, axis] * pull[0, lane]
@@ -199,14 +199,14 @@ def move(sight: Reals, pull: Reals, one: Ints, other: Ints, force: Reals) -> Non
 
 
 @compiled
-def update(layer: int, w: Weights, heard: Reals, feature: Reals, spare: Reals, inner: Reals) -> None:
-    """feature [B, W, LANES] += phi_h(feature, heard [N, W])."""
+def update(layer: int, w: Weights, received: Reals, feature: Reals, spare: Reals, inner: Reals) -> None:
+    """feature [B, W, LANES] += phi_h(feature, received [N, W])."""
     for block in range(len(feature)):
-        start, count = block * LANES, min(LANES, len(heard) - block * LANES)
+        start, count = block * LANES, min(LANES, len(received) - block * LANES)
         spare[:] = 0
         for lane in range(count):
             for k in range(len(spare)):
-                spare[k, lane] = heard[start + lane, k]
+                spare[k, lane] = received[start + lane, k]
         spread(w.known_bias[layer], inner)
         add_product(w.known[layer], feature[block], inner)
         add_product(w.heard[layer], spare, inner)
@@ -220,7 +220,7 @@ def update(layer: int, w: Weights, heard: Reals, feature: Reals, spare: Reals, i
 
 @compiled
 def rows_of(weight: Reals, feature: Reals, spare: Reals, out: Reals) -> None:
-    """out [N, W] = weight @ feature [B, W, LANES], a row a point."""
+    """out [N, W] = weight @ feature [B, W, LANES], one row per point."""
     for block in range(len(feature)):
         start, count = block * LANES, min(LANES, len(out) - block * LANES)
         spare[:] = 0
@@ -241,7 +241,7 @@ def spread(bias: Reals, out: Reals) -> None:
 
 @compiled
 def add_product(weight: Reals, value: Reals, out: Reals) -> None:
-    """out [W, LANES] += weight [W, K] @ value [K, LANES]: four rows from four at a time stay in registers."""
+    """out [W, LANES] += weight [W, K] @ value [K, LANES]; blocks of 4 x 4 stay in registers."""
     for m in range(0, weight.shape[0], ROWS):
         o0, o1, o2, o3 = out[m], out[m + 1], out[m + 2], out[m + 3]
         for k in range(0, weight.shape[1], ROWS):
@@ -260,7 +260,7 @@ def add_product(weight: Reals, value: Reals, out: Reals) -> None:
 
 @compiled
 def gather(base: Reals, here: Reals, there: Reals, receiver: Ints, sender: Ints, out: Reals) -> None:
-    """out [W, LANES] = base + the receiver's row of here [N, W] + the sender's of there."""
+    """out [W, LANES] = base + row of here [N, W] at the receiver + row of there at the sender."""
     for lane in range(len(receiver)):
         i, j = receiver[lane], sender[lane]
         for k in range(len(out)):
@@ -271,16 +271,17 @@ def gather(base: Reals, here: Reals, there: Reals, receiver: Ints, sender: Ints,
 
 
 @compiled
-def scatter(message: Reals, receiver: Ints, heard: Reals) -> None:
-    """heard [N, W] += message [W, LANES] at the receivers' rows."""
+def scatter(message: Reals, receiver: Ints, received: Reals) -> None:
+    """received [N, W] += message [W, LANES] at the receivers' rows."""
     for lane in range(len(receiver)):
         i = receiver[lane]
         for k in range(len(message)):
-            heard[i, k] += message[k, lane]
+            received[i, k] += message[k, lane]
 
 
 @compiled
-def fading(message: Reals, fade: Reals) -> None:
+def multiply(message: Reals, fade: Reals) -> None:
+    """Multiply message [W, LANES] by fade [LANES] in place."""
     for k in range(len(message)):
         for lane in range(LANES):
             message[k, lane] *= fade[lane]
@@ -328,7 +329,7 @@ def gaussian(distance: Reals, centre: Any, sharpness: Any, out: Reals) -> None:
 def tanh(value: Any) -> tuple[Any, Any]:
     """Numerator and denominator of Eigen's rational minimax approximation (`generic_fast_tanh_float`), for float32.
 
-    It is off by some 1e-7, and has no branches, so that lanes go side by side.
+    The error is about 1e-7. There are no branches, so that lanes are processed in parallel.
     """
     x = min(max(value, -SATURATED), SATURATED)
     s = x * x

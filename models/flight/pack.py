@@ -1,4 +1,4 @@
-"""How each network flies."""
+"""Chooses the real-time form of a network."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Flight = Callable[[Cloud], Tensor]
 
 
 class Reads(Protocol):
-    """How many features of each kind a network reads: a task's shape, or a checkpoint's card."""
+    """Number of features of each kind that a network reads: of a task's shape, or of a checkpoint's card."""
 
     @property
     def dimension(self) -> int: ...
@@ -31,8 +31,10 @@ class Reads(Protocol):
 
 
 def pack(network: nn.Module, reads: Reads) -> Flight:
-    """A network of one vector a point, [N, d] on one paired cloud: packed if it is local and reads scalars only, and
-    otherwise as it is. Weights are copied: training it further does not change the flight. For inference mode."""
+    """A function of one paired cloud that returns the network's vector of each point, [N, d], in inference mode.
+
+    Packed if the network is local and reads scalars only. Weights are copied: later training does not change it.
+    """
     if not reads.vectors and not reads.attributes:
         if isinstance(network, EGNN) and network.cutoff is not None and network.scalar is None:
             return EgnnFlight(network)
@@ -41,8 +43,8 @@ def pack(network: nn.Module, reads: Reads) -> Flight:
         if isinstance(network, Ponita) and _is_bundle(network):
             return PonitaFlight(network)
 
-    def plain(seen: Cloud) -> Tensor:
-        answer: Tensor = network(seen).vector[:, 0]
+    def plain(cloud: Cloud) -> Tensor:
+        answer: Tensor = network(cloud).vector[:, 0]
         return answer
 
     return plain

@@ -1,4 +1,4 @@
-"""What a pair shows whichever way it is turned, and messages along both of its directions."""
+"""Features of pairs that do not depend on their direction, and messages along both directions."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from models.layers import GaussianRadial, PairLinear
 
 @dataclass(frozen=True)
 class Pairs:
-    """A paired cloud's pairs, each once: P = E / 2."""
+    """The pairs of a paired cloud, each once: P = E / 2."""
 
     one: Tensor  # [P] receiver of the first edge
     other: Tensor  # [P]
-    apart: Tensor  # [P, d] from the other to the one
+    apart: Tensor  # [P, d] from `other` to `one`
     distance: Tensor  # [P]
     fade: Tensor  # [P, 1]
-    shown: Tensor  # [P, 1 + R] square of the distance over the cut-off's, radial
+    shown: Tensor  # [P, 1 + R] features: (distance / cut-off)^2, Gaussians
 
 
 class Sight:
-    """How pairs are looked at: Gaussians of the distance, and the window."""
+    """Computes the features and the fade of pairs."""
 
     def __init__(self, radial: GaussianRadial, cutoff: float, scratch: Scratch) -> None:
         self.cutoff, self.scratch = cutoff, scratch
-        self.sharpness = radial.sharpness / math.log(2)  # of powers of two
+        self.sharpness = radial.sharpness / math.log(2)  # for powers of two
         centre = radial.centre.detach()
-        self.centre = torch.cat([centre.new_zeros(1), centre])  # one more, for the square's place
+        self.centre = torch.cat([centre.new_zeros(1), centre])  # column 0 is for the square
         self.one, self.high = centre.new_ones(()), 28 * centre.new_ones(())
 
-    def pairs(self, seen: Cloud) -> Pairs:
+    def pairs(self, cloud: Cloud) -> Pairs:
         """The pairs of a cloud whose edge e + E/2 is edge e reversed."""
-        half = len(seen.receiver) // 2
-        one, other = seen.receiver[:half], seen.sender[:half]
-        apart = seen.position.index_select(0, one).sub_(seen.position.index_select(0, other))
+        half = len(cloud.receiver) // 2
+        one, other = cloud.receiver[:half], cloud.sender[:half]
+        apart = cloud.position.index_select(0, one).sub_(cloud.position.index_select(0, other))
         distance = torch.linalg.vector_norm(apart, dim=1)
         ratio = (distance * (1 / self.cutoff)).clamp_(max=1.0)
         shown = torch.sub(distance[:, None], self.centre, out=self.scratch("shown", half, len(self.centre)))
@@ -53,7 +53,7 @@ class Sight:
 
 
 class PackedLinear:
-    """x W + b with its weight laid out for a product from the right."""
+    """x W + b with its weight stored as [in, out]."""
 
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
         self.weight = weight.detach().T.clone(memory_format=torch.contiguous_format)  # [in, out]
@@ -64,6 +64,7 @@ class PackedLinear:
 
 
 def packed(linear: nn.Module) -> PackedLinear:
+    """The packed form of a linear layer."""
     assert isinstance(linear, nn.Linear)
     return PackedLinear(linear.weight, linear.bias)
 
@@ -71,7 +72,7 @@ def packed(linear: nn.Module) -> PackedLinear:
 class Messages:
     """silu(W2 silu(W1 [h_i, h_j, shown] + b1) + b2) for both directions of all pairs.
 
-    The first layer is computed where its inputs live: W_i h_i and W_j h_j at the points, the rest once a pair.
+    The first layer is computed where its inputs are: W_i h_i and W_j h_j at the points, the rest once per pair.
     """
 
     def __init__(self, first: PairLinear, second: nn.Linear, shown: int, scratch: Scratch) -> None:
@@ -79,26 +80,26 @@ class Messages:
         weight = first.weight.detach()
         self.here, self.there = PackedLinear(weight[:, :width], None), PackedLinear(weight[:, width : 2 * width], None)
         self.own = PackedLinear(weight[:, 2 * width : 2 * width + shown], first.bias)
-        self.rest = PackedLinear(weight[:, 2 * width + shown :], None).weight  # columns of what turns, if any
+        self.rest = PackedLinear(weight[:, 2 * width + shown :], None).weight  # columns of rotating features, if any
         self.second = packed(second)
 
-    def ends(self, feature: Tensor, pairs: Pairs, seen: Cloud, own: Tensor | None = None) -> Tensor:
+    def ends(self, feature: Tensor, pairs: Pairs, cloud: Cloud, own: Tensor | None = None) -> Tensor:
         """W1 [h_i, h_j, shown] + b1 for every edge, [E, out]."""
         half = len(pairs.one)
         own = self.pair(pairs) if own is None else own
         here = torch.mm(feature, self.here.weight)
         there = torch.mm(feature, self.there.weight)
-        first = torch.index_select(here, 0, seen.receiver, out=self.scratch("first", 2 * half, self.out))
-        first.add_(torch.index_select(there, 0, seen.sender, out=self.scratch("second", 2 * half, self.out)))
+        first = torch.index_select(here, 0, cloud.receiver, out=self.scratch("first", 2 * half, self.out))
+        first.add_(torch.index_select(there, 0, cloud.sender, out=self.scratch("second", 2 * half, self.out)))
         first.view(2, half, self.out).add_(own)
         return first
 
     def pair(self, pairs: Pairs) -> Tensor:
-        """What a pair shows, through the first layer: [P, out]."""
+        """[P, out] term of the pair's features in the first layer."""
         return self.own(pairs.shown, self.scratch("own", len(pairs.one), self.out))
 
     def through(self, first: Tensor) -> Tensor:
-        """The messages [.., out]; overwrites `first`."""
+        """Messages [.., out]; overwrites `first`."""
         message = self.second(silu(first), self.scratch("second", len(first), self.out))
         return silu(message)
 

@@ -1,4 +1,4 @@
-"""PONITA as it flies."""
+"""PONITA for real time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from models.ponita.network import Ponita
 
 
 class FlyingBlock:
-    """One ConvNeXt block; kernels that are the same for every cloud are computed once."""
+    """One ConvNeXt block; kernels that do not depend on the cloud are computed once."""
 
     def __init__(self, block: ConvNextBlock, own: Tensor | None, across: Tensor, scratch: Scratch) -> None:
         convolution = block.convolution
@@ -35,8 +35,8 @@ class FlyingBlock:
     def __call__(self, x: Tensor, basis: Tensor, opposite: Tensor, pairs: Pairs) -> Tensor:
         """x [N, O, C], basis [P O, B] -> [N, O, C]."""
         points, grid, width = x.shape
-        heard = self._over_positions(x, basis, opposite, pairs)
-        turned = torch.bmm(heard.permute(2, 0, 1).contiguous(), self.fibre)  # [C, N, O]
+        received = self._over_positions(x, basis, opposite, pairs)
+        turned = torch.bmm(received.permute(2, 0, 1).contiguous(), self.fibre)  # [C, N, O]
         mixed = self.scratch("mixed", points, grid, width)
         torch.add(turned.permute(1, 2, 0), self.bias, out=mixed)
         flat = layer_norm(mixed, (width,), self.norm.weight, self.norm.bias, self.norm.eps).view(-1, width)
@@ -45,22 +45,21 @@ class FlyingBlock:
         return x + new if self.scale is None else torch.addcmul(x, self.scale, new)
 
     def _over_positions(self, x: Tensor, basis: Tensor, opposite: Tensor, pairs: Pairs) -> Tensor:
-        """The first convolution. The kernel of a pair from its other end at o is the kernel of the pair at -o."""
+        """The first convolution. Seen from its other end, the kernel of a pair at o is that of the pair at -o."""
         count = len(pairs.one)
         grid, width = x.shape[1:]
         kernel = torch.mm(basis, self.kernel, out=self.scratch("kernel", len(basis), width)).view(count, grid, width)
-        heard = torch.zeros_like(x) if self.own is None else x * self.own
-        said = torch.index_select(x, 0, pairs.other, out=self.scratch("said", count, grid, width))
-        heard.index_add_(0, pairs.one, said.mul_(kernel))
+        received = torch.zeros_like(x) if self.own is None else x * self.own
+        sent = torch.index_select(x, 0, pairs.other, out=self.scratch("sent", count, grid, width))
+        received.index_add_(0, pairs.one, sent.mul_(kernel))
         turned = x.index_select(1, opposite)
-        said = torch.index_select(turned, 0, pairs.one, out=said).mul_(kernel)
-        back = torch.zeros_like(x).index_add_(0, pairs.other, said)
-        return heard.add_(back.index_select(1, opposite))
+        sent = torch.index_select(turned, 0, pairs.one, out=sent).mul_(kernel)
+        back = torch.zeros_like(x).index_add_(0, pairs.other, sent)
+        return received.add_(back.index_select(1, opposite))
 
 
 class PonitaFlight:
-    """PONITA on a grid that has every direction's opposite, with a cut-off, reading scalars only, on one paired cloud:
-    [N, d]."""
+    """PONITA with a cut-off on a grid with opposites, reading scalars only; one paired cloud -> [N, d]."""
 
     def __init__(self, network: Ponita) -> None:
         assert network.cutoff is not None
@@ -84,32 +83,32 @@ class PonitaFlight:
             self.blocks = [FlyingBlock(block, own, across, self.scratch) for block in blocks]
         self.reads = [packed(read) for read in network.reads]
 
-    def __call__(self, seen: Cloud) -> Tensor:
-        pairs = self.sight.pairs(seen)
+    def __call__(self, cloud: Cloud) -> Tensor:
+        pairs = self.sight.pairs(cloud)
         basis = self._basis(pairs)
-        shown = seen.scalar if seen.scalar.shape[1] else seen.position.new_ones(seen.points, 1)
+        shown = cloud.scalar if cloud.scalar.shape[1] else cloud.position.new_ones(cloud.points, 1)
         x = (shown @ self.lift)[:, None].expand(-1, len(self.grid), -1).contiguous()  # [N, O, C]
-        total = seen.position.new_zeros(seen.points * len(self.grid), 1)
+        total = cloud.position.new_zeros(cloud.points * len(self.grid), 1)
         for block, read in zip(self.blocks, self.reads, strict=True):
             x = block(x, basis, self.opposite, pairs)
             total.add_(read(x.view(-1, x.shape[2])))
-        return total.view(seen.points, -1) @ (self.grid / (len(self.reads) * len(self.grid)))
+        return total.view(cloud.points, -1) @ (self.grid / (len(self.reads) * len(self.grid)))
 
     def _basis(self, pairs: Pairs) -> Tensor:
-        """Of every pair and orientation, window included: [P O, B]."""
+        """[P O, B] basis of every pair and orientation, window included."""
         count, grid = len(pairs.one), len(self.grid)
         offset = -pairs.apart
-        shown = self.scratch("terms", len(self.terms) * count * grid).view(len(self.terms), count * grid)
-        known: dict[tuple[int, ...], Tensor] = {}
+        terms = self.scratch("terms", len(self.terms) * count * grid).view(len(self.terms), count * grid)
+        computed: dict[tuple[int, ...], Tensor] = {}
         for index, term in enumerate(self.terms):
-            row = known[term] = shown[index].view(count, grid)
+            row = computed[term] = terms[index].view(count, grid)
             if term == (0,):
                 torch.mm(offset, self.along, out=row)
             elif term == (1,):
                 self._across(offset, row)
             else:
-                torch.mul(known[term[:-1]], known[term[-1:]], out=row)
-        inner = torch.addmm(self.first.bias, shown.T, self.first.weight,
+                torch.mul(computed[term[:-1]], computed[term[-1:]], out=row)
+        inner = torch.addmm(self.first.bias, terms.T, self.first.weight,
                             out=self.scratch("first", count * grid, self.first.weight.shape[1]))  # fmt: skip
         if len(self.radial.weight):
             inner.view(count, grid, inner.shape[1]).add_(torch.mm(pairs.shown[:, 1:], self.radial.weight)[:, None])
@@ -118,7 +117,7 @@ class PonitaFlight:
         return basis
 
     def _across(self, offset: Tensor, out: Tensor) -> None:
-        """How far the sender is from the line of sight: signed in the plane where left and right differ, [P, O]."""
+        """[P, O] distance of the sender from the line through the receiver along o; signed if chiral in the plane."""
         torch.mm(offset, self.across[0], out=out)
         if len(self.across) == 1:
             if not self.chiral:

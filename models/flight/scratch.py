@@ -1,4 +1,4 @@
-"""Memory for intermediate results that is used again at every call."""
+"""Reusable memory for intermediate results."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from torch import Tensor
 
 
 class Scratch:
-    """Named tensors that only grow. What is in them is of no worth after the call that asked for them."""
+    """Named tensors that only grow. Their values are valid until the next request with the same name."""
 
     def __init__(self, like: Tensor) -> None:
         self.like = like
         self.held: dict[str, Tensor] = {}
 
     def __call__(self, name: str, rows: int, *shape: int) -> Tensor:
-        """[rows, *shape] of any values. A name always goes with the same shape."""
+        """[rows, *shape] with arbitrary values. A name must always have the same shape."""
         held = self.held.get(name)
         if held is None or len(held) < rows:
-            with torch.inference_mode(False):  # or else it could not be written to outside of that mode
+            with torch.inference_mode(False):  # otherwise it could not be written outside of that mode
                 held = self.held[name] = self.like.new_empty(rows + rows // 4, *shape)
         return held[:rows]

@@ -1,1 +1,1 @@
-"""Frame averaging (Puny et al., ICLR 2022, arXiv 2110.03336): any network made equivariant by a few chosen poses."""
+"""Frame averaging (Puny et al., ICLR 2022, arXiv 2110.03336) makes any network equivariant with a few poses."""

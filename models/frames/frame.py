@@ -1,4 +1,4 @@
-"""A frame: the poses in which a network sees each graph, and how their answers are put together."""
+"""Frames: poses in which a network evaluates each graph, and the combination of the results."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from models.cloud import Cloud
 
 @dataclass(frozen=True)
 class Poses:
-    """K poses for each of G graphs: rigid motions x -> R x + t, with shares that add up to 1 over the poses.
+    """K poses for each of G graphs: rigid motions x -> R x + t; their shares add up to 1.
 
-    `trust` is how much of the answer comes from the frame; the rest is a fallback's, where frames are about to be
+    `trust` is the share of the result that comes from the frame. The rest comes from a fallback where frames are nearly
     undefined. It is 1 for the frames of the paper.
     """
 
@@ -28,36 +28,36 @@ class Poses:
         return self.rotation.shape[1]
 
 
-def seen_from(frame: Poses, seen: Cloud) -> Cloud:
-    """The K poses of the cloud, one after another: x' = R^-1 (x - t), v' = R^-1 v; K G graphs of K N points."""
-    poses, points, edges = frame.poses, seen.points, seen.receiver.shape[0]
-    turn = frame.rotation.index_select(0, seen.graph).transpose(0, 1)  # [K, N, d, d]
-    place = (seen.position - frame.origin[seen.graph])[None, :, None]  # [1, N, 1, d]
-    step = torch.arange(poses, device=seen.graph.device).repeat_interleave(edges)
+def in_poses(frame: Poses, cloud: Cloud) -> Cloud:
+    """The K poses of the clouds, one after another: x' = R^-1 (x - t), v' = R^-1 v; K G graphs with K N points."""
+    poses, points, edges = frame.poses, cloud.points, cloud.receiver.shape[0]
+    turn = frame.rotation.index_select(0, cloud.graph).transpose(0, 1)  # [K, N, d, d]
+    place = (cloud.position - frame.origin[cloud.graph])[None, :, None]  # [1, N, 1, d]
+    step = torch.arange(poses, device=cloud.graph.device).repeat_interleave(edges)
     return replace(
-        seen,
+        cloud,
         position=(place @ turn).flatten(0, 1).squeeze(1),
-        vector=(seen.vector[None] @ turn).flatten(0, 1),
-        scalar=seen.scalar.repeat(poses, 1),
-        receiver=seen.receiver.repeat(poses) + step * points,
-        sender=seen.sender.repeat(poses) + step * points,
-        attribute=seen.attribute.repeat(poses, 1),
-        graph=seen.graph.repeat(poses)
-        + torch.arange(poses, device=seen.graph.device).repeat_interleave(points) * seen.graphs,
-        graphs=poses * seen.graphs,
+        vector=(cloud.vector[None] @ turn).flatten(0, 1),
+        scalar=cloud.scalar.repeat(poses, 1),
+        receiver=cloud.receiver.repeat(poses) + step * points,
+        sender=cloud.sender.repeat(poses) + step * points,
+        attribute=cloud.attribute.repeat(poses, 1),
+        graph=cloud.graph.repeat(poses)
+        + torch.arange(poses, device=cloud.graph.device).repeat_interleave(points) * cloud.graphs,
+        graphs=poses * cloud.graphs,
         paired=False,
     )
 
 
 def vectors_back(frame: Poses, graph: Tensor, vector: Tensor) -> Tensor:
-    """The mean over poses of R v': [K N, V, d] -> [N, V, d]."""
+    """Mean over poses of R v': [K N, V, d] -> [N, V, d]."""
     turn = frame.rotation.index_select(0, graph).transpose(0, 1)  # [K, N, d, d]
     posed = vector.reshape(frame.poses, len(graph), *vector.shape[1:]) @ turn.transpose(2, 3)  # [K, N, V, d]
     return torch.sum(posed * _shares(frame, graph)[..., None], 0)
 
 
 def scalars_back(frame: Poses, graph: Tensor, scalar: Tensor) -> Tensor:
-    """The mean over poses: [K N, S] -> [N, S]."""
+    """Mean over poses: [K N, S] -> [N, S]."""
     return torch.sum(scalar.reshape(frame.poses, len(graph), scalar.shape[1]) * _shares(frame, graph), 0)
 
 

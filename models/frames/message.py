@@ -1,4 +1,4 @@
-"""Networks without any spatial symmetry of their own, for frames to give them one."""
+"""Message passing without spatial symmetry, as a backbone for frame averaging."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ class Round(nn.Module):
         self.node = perceptron(2 * width, width, width)
         self.residual = residual
 
-    def forward(self, feature: Tensor, extra: Tensor, seen: Cloud, fade: Tensor | None = None) -> Tensor:
-        first = silu(self.edge_first.pairs(feature, extra, seen.receiver, seen.sender))
+    def forward(self, feature: Tensor, extra: Tensor, cloud: Cloud, fade: Tensor | None = None) -> Tensor:
+        first = silu(self.edge_first.pairs(feature, extra, cloud.receiver, cloud.sender))
         message = silu(functional.linear(first, self.edge_second.weight, self.edge_second.bias))
         if fade is not None:
             message = message * fade
-        new = through(self.node, torch.cat([feature, add_at(message, seen.receiver, len(feature))], 1))
+        new = through(self.node, torch.cat([feature, add_at(message, cloud.receiver, len(feature))], 1))
         return feature + new if self.residual else new
 
 
 class MessagePassing(nn.Module):
-    """Message passing on raw components: equivariant to permutations, and to nothing else.
+    """Message passing on raw components: equivariant to permutations only.
 
-    Points show their scalars and the components of their vectors, and of their position too when `places`; pairs show
-    r^2, their attributes, and the components of x_j - x_i when there is a cut-off, with which every message fades.
+    Inputs of points are scalars, components of vectors, and with `places` of positions. Inputs of pairs are r^2, their
+    attributes, and with a cut-off the components of x_j - x_i; with a cut-off every message fades.
     """
 
     def __init__(
@@ -63,22 +63,22 @@ class MessagePassing(nn.Module):
         self.rounds = nn.ModuleList(Round(width, extra) for _ in range(layers))
         self.decoder = perceptron(width, width, vectors_out * dimension + scalars_out)
 
-    def forward(self, seen: Cloud) -> PointFeatures:
-        shown = [seen.position] if self.places else []
-        one = seen.position.new_ones(seen.points, 1)
-        feature = self.embedding(torch.cat([*shown, seen.vector.flatten(1), seen.scalar, one], 1))
-        extra, fade = self._pairs(seen)
+    def forward(self, cloud: Cloud) -> PointFeatures:
+        place = [cloud.position] if self.places else []
+        constant = cloud.position.new_ones(cloud.points, 1)
+        feature = self.embedding(torch.cat([*place, cloud.vector.flatten(1), cloud.scalar, constant], 1))
+        extra, fade = self._pairs(cloud)
         for layer in cast(list[Round], list(self.rounds)):
-            feature = layer(feature, extra, seen, fade)
+            feature = layer(feature, extra, cloud, fade)
         out = self.decoder(feature)
         split = self.vectors_out * self.dimension
         return PointFeatures(out[:, :split].reshape(-1, self.vectors_out, self.dimension), out[:, split:])
 
-    def _pairs(self, seen: Cloud) -> tuple[Tensor, Tensor | None]:
-        apart = seen.offset()  # [E, d]
+    def _pairs(self, cloud: Cloud) -> tuple[Tensor, Tensor | None]:
+        apart = cloud.offset()  # [E, d]
         square = apart.square().sum(1, keepdim=True)
         if self.cutoff is None:
-            return torch.cat([seen.attribute, square], 1), None
+            return torch.cat([cloud.attribute, square], 1), None
         distance = square.squeeze(1).clamp(min=1e-24).sqrt()
-        shown = [square / self.cutoff**2, seen.attribute, self.radial(distance), apart / self.cutoff]
-        return torch.cat(shown, 1), envelope(distance, self.cutoff)[:, None]
+        features = [square / self.cutoff**2, cloud.attribute, self.radial(distance), apart / self.cutoff]
+        return torch.cat(features, 1), envelope(distance, self.cutoff)[:, None]

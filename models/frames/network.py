@@ -1,4 +1,4 @@
-"""FA-GNN: message passing with a new frame between layers, made of latent vectors (Frame Averaging, section 5)."""
+"""FA-GNN: message passing with a new frame between layers, from latent vectors (Frame Averaging, section 5)."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ import torch
 from torch import Tensor, nn
 
 from models.cloud import Cloud, PointFeatures
-from models.frames.frame import Poses, seen_from, vectors_back
+from models.frames.frame import Poses, in_poses, vectors_back
 from models.frames.message import Round
 from models.frames.pca import principal
 from models.layers import perceptron
 
 
 class FrameAveragingNetwork(nn.Module):
-    """width / d latent vectors a point. After each layer they are turned back and averaged over the frame, and shown to
-    the next layer in the principal frame of all latent vectors of the graph.
+    """width / d latent vectors per point. After each layer they are rotated back and averaged over the frame; the next
+    layer gets them in the principal frame of all latent vectors of the graph.
 
-    With `drop_centre` the mean latent vector of a graph is lost at every new frame, as in the authors' code (and its
-    weights give its outputs); without it the vectors are only turned. Its answer is a displacement; the authors' is a
-    position, which is ours plus the centre of the graph: pass `about_centre`.
+    With `drop_centre` the mean latent vector of a graph is lost at every new frame, as in the authors' code (needed for
+    their weights); otherwise the vectors are only rotated. The result is a displacement. The authors' is a position,
+    which is ours plus the centre of the graph; `about_centre` gives that.
     """
 
     def __init__(
@@ -46,35 +46,35 @@ class FrameAveragingNetwork(nn.Module):
         self.rounds = nn.ModuleList(Round(width, attributes + 1, residual) for _ in range(layers))
         self.decoder = perceptron(width, width, dimension)
 
-    def forward(self, seen: Cloud) -> PointFeatures:
-        frame = principal(seen, "E" if self.group == "E" else "SE")
-        posed = seen_from(frame, seen)
-        # distances do not turn: the attribute of a pair is the same in every pose and layer
+    def forward(self, cloud: Cloud) -> PointFeatures:
+        frame = principal(cloud, "E" if self.group == "E" else "SE")
+        posed = in_poses(frame, cloud)
+        # distances are invariant: the attribute of a pair is the same in every pose and layer
         extra = torch.cat([posed.attribute, posed.offset().square().sum(1, keepdim=True)], 1)
         feature = self.embedding(torch.cat([posed.position, posed.vector.flatten(1), posed.scalar], 1))  # [K N, width]
         rounds = cast(list[Round], list(self.rounds))
         for index, layer in enumerate(rounds):
             feature = layer(feature, extra, posed)
             if index < len(rounds) - 1:
-                frame, feature = self._reframed(frame, feature, seen)
-        vector = vectors_back(frame, seen.graph, self.decoder(feature)[:, None])
+                frame, feature = self._reframed(frame, feature, cloud)
+        vector = vectors_back(frame, cloud.graph, self.decoder(feature)[:, None])
         if self.about_centre:
-            centre = principal(seen, "T").origin[seen.graph]
-            vector = vector + (centre - seen.position)[:, None]
-        return PointFeatures(vector, seen.position.new_zeros(seen.points, 0))
+            centre = principal(cloud, "T").origin[cloud.graph]
+            vector = vector + (centre - cloud.position)[:, None]
+        return PointFeatures(vector, cloud.position.new_zeros(cloud.points, 0))
 
-    def _reframed(self, frame: Poses, feature: Tensor, seen: Cloud) -> tuple[Poses, Tensor]:
-        latent = vectors_back(frame, seen.graph, feature.reshape(len(feature), -1, self.dimension))  # [N, W, d]
+    def _reframed(self, frame: Poses, feature: Tensor, cloud: Cloud) -> tuple[Poses, Tensor]:
+        latent = vectors_back(frame, cloud.graph, feature.reshape(len(feature), -1, self.dimension))  # [N, W, d]
         each = latent.shape[1]
         spread = Cloud(
             latent.flatten(0, 1),
             latent.new_zeros(len(latent) * each, 0, self.dimension),
             latent.new_zeros(len(latent) * each, 0),
-            seen.receiver[:0],
-            seen.sender[:0],
-            seen.attribute[:0],
-            seen.graph.repeat_interleave(each),
-            seen.graphs,
+            cloud.receiver[:0],
+            cloud.sender[:0],
+            cloud.attribute[:0],
+            cloud.graph.repeat_interleave(each),
+            cloud.graphs,
         )
         new = principal(spread, self.group if self.drop_centre else ("O" if self.group == "E" else "SO"))
-        return new, seen_from(new, spread).position.reshape(-1, each * self.dimension)
+        return new, in_poses(new, spread).position.reshape(-1, each * self.dimension)

@@ -1,7 +1,7 @@
-"""Normals of a surface from its nearest points, by frames of SO(3) (Frame Averaging, section 5.1, made small).
+"""Normals of a surface from nearest points, by frames of SO(3) (Frame Averaging, section 5.1, at small scale).
 
-A patch is the k nearest points about the one whose normal is asked, in units of their spread. Principal axes alone are
-the classical answer; a network in their frame learns what they get wrong, at edges and with noise.
+A patch has the k nearest points around the one whose normal is estimated, scaled by their spread. Principal axes alone
+are the classical estimate; a network in their frame learns to correct it at edges and with noise.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from models.layers import perceptron
 
 
 class PointNet(nn.Module):
-    """A perceptron of each point, their mean and largest, a perceptron of those (Qi et al. 2017): a vector a patch."""
+    """Perceptron of each point, mean and maximum, perceptron of both (Qi et al. 2017): one vector per patch."""
 
     def __init__(self, width: int = 48) -> None:
         super().__init__()
@@ -27,17 +27,17 @@ class PointNet(nn.Module):
         self.each = perceptron(3, width, width, last=True)
         self.all = perceptron(2 * width, width, 3)
 
-    def forward(self, seen: Cloud) -> PointFeatures:
-        feature = self.each(seen.position)  # [N, W]
-        mean = mean_of_graphs(feature, seen.graph, seen.graphs)
-        index = seen.graph[:, None].expand_as(feature)
+    def forward(self, cloud: Cloud) -> PointFeatures:
+        feature = self.each(cloud.position)  # [N, W]
+        mean = mean_of_graphs(feature, cloud.graph, cloud.graphs)
+        index = cloud.graph[:, None].expand_as(feature)
         most = torch.full_like(mean, -math.inf).scatter_reduce(0, index, feature, "amax")
-        vector = self.all(torch.cat([mean, most], 1))[seen.graph]
-        return PointFeatures(vector[:, None], seen.position.new_zeros(seen.points, 0))
+        vector = self.all(torch.cat([mean, most], 1))[cloud.graph]
+        return PointFeatures(vector[:, None], cloud.position.new_zeros(cloud.points, 0))
 
 
 def estimator(width: int = 48) -> FrameAveraged:
-    """A vector along the normal for every point of a patch, all the same; equivariant to SO(3), not to reflections."""
+    """A vector along the normal, the same for every point of a patch; equivariant to SO(3), not to reflections."""
     return FrameAveraged(PointNet(width), partial(principal, group="SO"))
 
 
@@ -48,26 +48,26 @@ def patches(place: Tensor) -> Cloud:
 
 
 def normals(network: nn.Module, place: Tensor) -> Tensor:
-    """[P, 3] unit normals of patches [P, k, 3], up to their sign."""
+    """[P, 3] unit normals of patches [P, k, 3], of unknown sign."""
     vector = network(patches(place)).vector[:: place.shape[1], 0]
     return torch.nn.functional.normalize(vector, dim=1)
 
 
 def principal_normals(place: Tensor) -> Tensor:
-    """[P, 3] the axis of least spread: the classical answer."""
+    """[P, 3] axis of least spread, the classical estimate."""
     axes, _ = axes_of(patches(place))
     return axes[:, :, 0]
 
 
-def sine_loss(found: Tensor, wanted: Tensor) -> Tensor:
+def sine_loss(estimate: Tensor, truth: Tensor) -> Tensor:
     """Mean squared sine of the angle between two lines."""
-    return torch.mean(1 - (found * wanted).sum(1).square())
+    return torch.mean(1 - (estimate * truth).sum(1).square())
 
 
 def edge_patches(count: int, points: int, noise: float, seed: int) -> tuple[Tensor, Tensor]:
-    """Patches on two half planes that meet at an edge near the asked point, turned at random: [P, k, 3], [P, 3].
+    """(patches [P, k, 3], true normals [P, 3]) on two half planes that meet near the first point, randomly rotated.
 
-    The asked point lies on the first plane; the spread of the patch is pulled over by the second.
+    The first point lies on the first plane; the second plane tilts the principal axes of the patch.
     """
     draw = torch.Generator().manual_seed(seed)
     kind = torch.get_default_dtype()
@@ -75,7 +75,7 @@ def edge_patches(count: int, points: int, noise: float, seed: int) -> tuple[Tens
     def even(*shape: int) -> Tensor:
         return torch.rand(*shape, generator=draw, dtype=kind)
 
-    edge = 0.1 + 0.5 * even(count, 1)  # where the edge lies along x
+    edge = 0.1 + 0.5 * even(count, 1)  # x of the edge
     bend = math.radians(30) + math.radians(60) * even(count, 1)
     x, y = 2 * even(count, points) - 1, 2 * even(count, points) - 1
     over = (x - edge).clamp(min=0)

@@ -1,9 +1,9 @@
 """Frames of S_n for graphs, from eigenvectors of the Laplacian (Frame Averaging, section 3.3).
 
-The rows of S(A) = [diag(P_1), .., diag(P_k)], P_i the projector on the i-th eigenspace of L = D - A, follow their
-points; the frame holds the permutations that sort them. Points with equal rows come in every order, so the frame is the
-product of the permutations of ties: exact, at a price that grows with the symmetry of the graph. Ties are cut down by
-asking, round by round, which rows a point's neighbours have (Weisfeiler and Leman 1968), which also follows the points.
+The rows of S(A) = [diag(P_1), .., diag(P_k)], where P_i projects on the i-th eigenspace of L = D - A, are permuted with
+the points; the frame has the permutations that sort them. Points with equal rows are put in every order, so the frame
+is the product of the permutations of ties: exact, at a cost that grows with the symmetry of the graph. Ties are reduced
+by repeated comparison of the neighbours' rows (Weisfeiler and Leman 1968), which is permuted with the points, too.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from torch import Tensor, nn
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-SAME = 1e-6  # eigenvalues and rows nearer than this are equal
-MOST = 50_000  # orders of a frame
+SAME = 1e-6  # tolerance for equal eigenvalues and rows
+MOST = 50_000  # permutations of a frame
 
 
 def spectral_rows(adjacency: Floats) -> Floats:
     """[n, k]: for each of k distinct eigenvalues of the Laplacian, rising, the diagonal of its projector.
 
-    The eigenvalue itself is not among the columns: graphs with unlike spectra are told apart by their adjacency.
+    The eigenvalue itself is not included: graphs with different spectra differ in their adjacency.
     """
     laplacian = np.diag(adjacency.sum(axis=1)) - adjacency
     spectrum, vectors = np.linalg.eigh(laplacian)
@@ -35,7 +35,7 @@ def spectral_rows(adjacency: Floats) -> Floats:
 
 
 def ranks(adjacency: Floats) -> Ints:
-    """[n] a class for every point, numbered in an order that does not depend on the points' names."""
+    """[n] class of every point, numbered in an order that does not depend on the numbering of points."""
     rows = np.round(spectral_rows(adjacency) / SAME).astype(np.int64)
     rank = _ranked([tuple(row) for row in rows.tolist()])
     while True:
@@ -55,7 +55,7 @@ def _ranked(keys: list[tuple[object, ...]]) -> Ints:
 
 
 def sorting_frame(adjacency: Floats) -> Ints:
-    """[K, n]: every order of the points that sorts their classes. Raises ValueError for more than MOST of them."""
+    """[K, n] all orders of the points that sort their classes. Raises ValueError for more than MOST of them."""
     rank = ranks(adjacency)
     classes = [np.flatnonzero(rank == value).tolist() for value in range(int(rank.max(initial=-1)) + 1)]
     count = math.prod(math.factorial(len(members)) for members in classes)
@@ -66,7 +66,7 @@ def sorting_frame(adjacency: Floats) -> Ints:
 
 
 class PermutationAveraged(nn.Module):
-    """<phi>_F(A): any network of an adjacency matrix, made invariant to the names of points."""
+    """<phi>_F(A): a network of an adjacency matrix, made invariant to the numbering of points."""
 
     def __init__(self, backbone: nn.Module) -> None:
         super().__init__()

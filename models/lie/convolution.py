@@ -3,14 +3,14 @@
 lift:  (f * k)(x, A)  = sum_y f(y) k(A^-1 (y - x)) |det A^-1|
 group: (f * k)(x, A)  = 1/G sum_B w(B) sum_y f(y, B) k(A^-1 (y - x), xi^-1(A^-1 B)) / |det B|
 
-The second is an integral by the left invariant measure dy dmu(B) / |det B| of R^2 x| H (the authors' code divides on
-the output index, which is the same for SL(2) only). H is not compact and has no even draw: samples count by their
-weights w (`sampling.haar_weights`), and a kernel is zero unless A^-1 B stretches by less than `reach`, so that the
-integral is finite and the error of the sum falls as G^(-1/2), whatever linear map moves the image. Places are weighted
-by the same window on a disc of `radius` half widths of the grid; elements that stretch by more than 1 / radius are cut.
+The second is an integral with the left invariant measure dy dmu(B) / |det B| of R^2 x| H (the authors' code divides at
+the output index, which is the same for SL(2) only). H is not compact and has no uniform distribution: samples have
+weights w (`sampling.haar_weights`), and a kernel is zero unless A^-1 B stretches by less than `reach`. So the integral
+is finite and the error of the sum decreases as G^(-1/2) for any linear map of the image. Positions have the same
+window on a disc of `radius` half widths of the grid; elements that stretch by more than 1 / radius are cut.
 
-The kernels of `LocalConvolution` live, in H, so near the identity that of all the samples B = A alone is met: nothing
-is left of the sum's noise, and a network of such layers is as many plain ones as there are samples.
+The kernels of `LocalConvolution` are so narrow in H that of all samples only B = A contributes: there is no sampling
+noise, and a network of such layers is as many independent plain networks as there are samples.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from torch.nn import functional
 from models.lie.decomposition import coordinates
 from models.lie.haar import haar_density_affine
 
-RADIUS = 0.5  # of a kernel's disc, in half widths of its grid
-REACH = 0.4  # of a kernel in the logarithms of stretches
+RADIUS = 0.5  # radius of a kernel's disc, in half widths of its grid
+REACH = 0.4  # range of a kernel in logarithms of stretches
 
 
 class Siren(nn.Module):
@@ -40,7 +40,7 @@ class Siren(nn.Module):
             self.first.weight.uniform_(-1 / inputs, 1 / inputs)
             bound = math.sqrt(6 / hidden)
             self.second.weight.uniform_(-bound / frequency, bound / frequency)
-            self.last.weight.uniform_(-bound, bound)  # the kernel begins with unit variance
+            self.last.weight.uniform_(-bound, bound)  # initial kernels have unit variance
 
     def forward(self, x: Tensor) -> Tensor:
         inner = torch.sin(self.frequency * self.first(x))
@@ -50,7 +50,7 @@ class Siren(nn.Module):
 
 
 def grid(size: int) -> Tensor:
-    """[size, size, 2] (x, y) of a kernel's taps: the middles of the pixels that fill the square from -1 to 1."""
+    """[size, size, 2] (x, y) of a kernel's pixels: centres of pixels that fill the square from -1 to 1."""
     line = torch.linspace(-1, 1, size) * (1 - 1 / size)
     y, x = torch.meshgrid(line, line, indexing="ij")
     return torch.stack([x, y], -1)
@@ -67,7 +67,7 @@ def window(u: Tensor) -> Tensor:
 
 
 def unit(radius: float, size: int, channels: int) -> float:
-    """What a windowed kernel is divided by so that its answer to white noise has unit variance."""
+    """Divisor of a windowed kernel that gives its output unit variance for white noise."""
     return size * radius * math.sqrt(channels * math.pi / 20)
 
 
@@ -93,15 +93,15 @@ class Lift(nn.Module):
         return self.apply_kernels(image, self.kernels(inverse), len(inverse))
 
     def apply_kernels(self, image: Tensor, kernels: Tensor, count: int) -> Tensor:
-        found: Tensor = functional.conv2d(image, kernels, self.bias.repeat(count))
-        return found.reshape(len(image), count, self.out, *found.shape[2:])
+        result: Tensor = functional.conv2d(image, kernels, self.bias.repeat(count))
+        return result.reshape(len(image), count, self.out, *result.shape[2:])
 
 
 class LocalConvolution(nn.Module):
-    """Functions on the group [B, G, C, H, W] -> [B, G, C', H', W'], each element for itself.
+    """Functions on the group [B, G, C, H, W] -> [B, G, C', H', W'], separately for each element.
 
-    Its kernels have unit variance over all that is summed (channels and taps within the disc), so that signals neither
-    fade nor grow from layer to layer at the start.
+    Initial kernels have unit variance over all that is summed (channels and pixels in the disc), so that signals keep
+    their size from layer to layer.
     """
 
     def __init__(self, channels: int, out: int, size: int, hidden: int = 32, frequency: float = 6.0) -> None:
@@ -132,22 +132,22 @@ class GroupConvolution(nn.Module):
         self.bias = nn.Parameter(torch.zeros(out))
 
     def kernels(self, a: Tensor, inverse: Tensor, weight: Tensor) -> Tensor:
-        """[G' C', G C, k, k]: from B = a [G, 2, 2] (input), weights [G], to A, whose inverses are [G', 2, 2]."""
+        """[G' C', G C, k, k] from B = a [G, 2, 2] (input) with weights [G] to A with inverses [G', 2, 2]."""
         into, out, size = len(a), len(inverse), self.size
         u = torch.einsum("gij,yxj->gyxi", inverse, grid(size).to(a) / self.radius)  # [G', k, k, 2]
         between = coordinates(inverse[:, None] @ a[None], self.special)  # [G', G, dim]
-        shown = torch.cat([
+        features = torch.cat([
             u[:, None].expand(-1, into, -1, -1, -1),
             between[:, :, None, None].expand(-1, -1, size, size, -1),
         ], -1)  # fmt: skip
         share = weight * haar_density_affine(a) * self.near(between) / into  # [G', G]
-        value: Tensor = self.kernel(shown) * window(u)[:, None, :, :, None] / unit(self.radius, size, self.channels)
+        value: Tensor = self.kernel(features) * window(u)[:, None, :, :, None] / unit(self.radius, size, self.channels)
         value = value * share[:, :, None, None, None]
         value = value.reshape(out, into, size, size, self.out, self.channels)
         return value.permute(0, 4, 1, 5, 2, 3).reshape(out * self.out, into * self.channels, size, size)
 
     def near(self, between: Tensor) -> Tensor:
-        """[..., dim] coordinates -> [...]: the window of the stretches, of integral one over them near the identity."""
+        """[..., dim] coordinates -> [...]: window of the stretches, with integral 1 near the identity."""
         stretches = between[..., [0, 1] if self.special else [0, 1, 4]]
         volume = self.reach**2 * math.pi / 3 if self.special else self.reach**3 * math.pi * 32 / 105
         return window(stretches / self.reach) / volume
@@ -156,5 +156,5 @@ class GroupConvolution(nn.Module):
         return self.apply_kernels(x, self.kernels(a, inverse, weight), len(inverse))
 
     def apply_kernels(self, x: Tensor, kernels: Tensor, count: int) -> Tensor:
-        found: Tensor = functional.conv2d(x.flatten(1, 2), kernels, self.bias.repeat(count))
-        return found.reshape(len(x), count, self.out, *found.shape[2:])
+        result: Tensor = functional.conv2d(x.flatten(1, 2), kernels, self.bias.repeat(count))
+        return result.reshape(len(x), count, self.out, *result.shape[2:])

@@ -3,8 +3,8 @@
 exp is not onto GL+(n): a matrix with a simple negative eigenvalue has no real logarithm. Every A with det A > 0 is
 A = P R with P = (A A^T)^(1/2) symmetric positive and R a rotation, and both have logarithms:
     xi(X, Y) = exp(X) exp(Y),   xi^-1(A) = (log(A A^T) / 2, log(P^-1 A))   (paper, section 4).
-All of it from one singular value decomposition A = U S V^T: P = U S U^T, and R = U V^T is orthogonal to the last digits
-whatever the condition of A, as P^-1 A is not. By Iwasawa A = K D N, and each factor has a logarithm too: of K an
+All follow from one singular value decomposition A = U S V^T: P = U S U^T, and R = U V^T is orthogonal to rounding
+for any condition of A, which P^-1 A is not. By Iwasawa A = K D N, and each factor has a logarithm, too: of K an
 antisymmetric matrix, of D its logarithms, of N (ones on the diagonal) a strictly upper triangular matrix, whose series
 end after n - 1 terms. For SL(n) the logarithms of D add up to 0, and X has no trace.
 
@@ -95,7 +95,7 @@ def log_rotation(r: Tensor) -> Tensor:
         zero = torch.zeros_like(angle)
         return torch.stack([torch.stack([zero, -angle], -1), torch.stack([angle, zero], -1)], -2)
     if r.shape[-1] != 3:
-        every = [_log_by_planes(one) for one in r.detach().cpu().double().numpy().reshape(-1, *r.shape[-2:])]
+        every = [_log_by_planes(matrix) for matrix in r.detach().cpu().double().numpy().reshape(-1, *r.shape[-2:])]
         return torch.from_numpy(np.array(every)).to(r).reshape(r.shape)
     q = _quaternion(r)
     size = q[..., 1:].norm(dim=-1)
@@ -107,7 +107,7 @@ def log_rotation(r: Tensor) -> Tensor:
 
 
 def _log_by_planes(r: NDArray[np.float64]) -> NDArray[np.float64]:
-    """[n, n] -> [n, n] through the planes that R turns: its real Schur form, with no gradient."""
+    """[n, n] -> [n, n] from the planes of rotation, by the real Schur form; without gradient."""
     block, basis = schur(r, output="real")
     y, minus, row = np.zeros_like(r), [], 0
     while row < len(r):
@@ -119,8 +119,8 @@ def _log_by_planes(r: NDArray[np.float64]) -> NDArray[np.float64]:
         elif block[row, row] < 0:
             minus.append(row)
         row += 1
-    for one, other in zip(minus[::2], minus[1::2], strict=True):  # an even number, since det R = 1: half turns
-        y[other, one] = math.pi
+    for first, second in zip(minus[::2], minus[1::2], strict=True):  # an even number, since det R = 1: half turns
+        y[second, first] = math.pi
     return np.asarray(basis @ (y - y.T) @ basis.T)
 
 
@@ -150,7 +150,7 @@ def rotation(angle: Tensor) -> Tensor:
 def coordinates(a: Tensor, special: bool) -> Tensor:
     """A of GL+(2) or SL(2) -> [..., 4] or [..., 3]: two (and a half trace) of X, and (cos, sin) of R less 1.
 
-    The angle is given by its cosine and sine, so that a kernel of these numbers has no cut. SL: X has no trace.
+    The angle is given by its cosine and sine, so that a kernel is continuous in them. SL: X has no trace.
     """
     size, vector, r = _spectrum(a)
     x = _of(vector, size.log())

@@ -17,7 +17,7 @@ def fit_classes(
 ) -> None:  # fmt: skip
     """Cross-entropy, AdamW, warm-up and cosine by steps.
 
-    `shift`: examples are moved by up to so many pixels, and not otherwise changed.
+    `shift`: examples are shifted by up to this number of pixels, and not changed otherwise.
     """
     optimiser = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=weight_decay)
     draw = torch.Generator().manual_seed(seed)
@@ -29,12 +29,12 @@ def fit_classes(
                 share = 0.5 * (1 + math.cos(math.pi * step / steps))
                 group["lr"] = learning_rate * share * min(1.0, (step + 1) / WARM_UP)
             step += 1
-            seen = image[rows]
+            batch_image = image[rows]
             if shift:
                 dy, dx = torch.randint(-shift, shift + 1, (2,), generator=draw).tolist()
-                seen = torch.roll(seen, (dy, dx), (2, 3))
+                batch_image = torch.roll(batch_image, (dy, dx), (2, 3))
             optimiser.zero_grad(set_to_none=True)
-            loss = functional.cross_entropy(network(seen), label[rows])
+            loss = functional.cross_entropy(network(batch_image), label[rows])
             torch.autograd.backward(loss)
             nn.utils.clip_grad_norm_(network.parameters(), 5.0)
             optimiser.step()
@@ -42,6 +42,7 @@ def fit_classes(
 
 
 def accuracy(network: nn.Module, image: Tensor, label: Tensor, batch: int = 256) -> float:
+    """Share of correctly classified images [N, 1, H, W]."""
     network.eval()
     right = 0
     with torch.no_grad():

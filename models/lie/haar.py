@@ -1,6 +1,6 @@
-"""Densities of invariant measures: what a volume of the group counts, wherever in the group it lies.
+"""Densities of invariant measures on groups.
 
-With A = exp(X) R (polar) = K D N (Iwasawa, D = exp(x)), X and x being what `log` and `log_iwasawa` answer,
+With A = exp(X) R (polar) = K D N (Iwasawa, D = exp(x)), X and x from `log` and `log_iwasawa`,
     |det A|^-n dA = 2^(n(n-1)/2) prod_{i<j} sinh(x_i - x_j) / (x_i - x_j) dX dR = prod_{i<j} exp(x_i - x_j) dx dN dK,
 where x_i in the first are the eigenvalues of X (Helgason, Groups and Geometric Analysis, 1984, chapter I, section 5).
 dA, dX, dN are Lebesgue measures of the entries that are free, dR and dK count unit volume for unit angles in the planes

@@ -1,4 +1,4 @@
-"""A classifier of images that does not mind affine maps, and a plain one of the same size to compare it with."""
+"""A classifier of images that is robust to affine maps, and a plain one of the same size for comparison."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from models.lie.sampling import nearby
 
 
 class AffineNetwork(nn.Module):
-    """Lift, two group convolutions (the last with a residue), maximum over places; the group is summed out last.
+    """Lifting, two group convolutions (the last with a residual), maximum over positions; then a sum over the group.
 
-    Each group element A gives class probabilities; the answer is the logarithm of their mean over the group,
-    log 1/G sum_A p(class | image, A): the pose is a hidden variable that is integrated out. So an element through
-    which the image looks like nothing known says little, and one through which it looks straight decides.
+    Each group element A gives class probabilities; the result is the logarithm of their mean over the group,
+    log 1/G sum_A p(class | image, A): the pose is a hidden variable that is integrated out. Elements with which the
+    image looks unfamiliar contribute little, and elements that undistort it decide.
 
-    With `levels` > 1 defocus is summed out as well: the group is joined by the semigroup of Gaussian blurs (Worrall,
-    Welling 2019, 1905.11697), each level of blur of the image being seen through its share of the elements. An image
-    that is out of focus by b shows at level t what a sharp one shows at the root of b^2 + t^2.
+    With `levels` > 1 defocus is summed out, too: the group is combined with the semigroup of Gaussian blurs (Worrall,
+    Welling 2019, 1905.11697), and each level of blur has its share of the elements. At level t, an image out of focus
+    by b looks like a sharp one at the root of b^2 + t^2.
 
-    While it is trained the elements are drawn anew at every pass; afterwards they are fixed, and `freeze` keeps
-    the kernels with their norms folded in, so that a pass is three plain convolutions.
+    In training the elements are drawn for every evaluation; afterwards they are fixed, and `freeze` stores the kernels
+    with their norms folded in, so that an evaluation is three plain convolutions.
 
-    Layers follow every translation by whole pixels; the step of two between the first and the second (maximum of 2 x 2,
-    or stride 2) lets the network follow those by even numbers only. With `dense` set, which needs no other training,
-    no place is skipped: the step is one and the later kernels are spread by two (a trous; Holschneider et al. 1989;
-    Sermanet et al., 1312.6229). The maximum is then over the places of all four phases of the step, and the answer the
-    same wherever the image lies, at two to four times the price.
+    Layers are equivariant to translations by whole pixels; the step of two between the first and the second (maximum
+    of 2 x 2, or stride 2) restricts that to even numbers. With `dense` set, which needs no other training, no position
+    is skipped: the step is one and later kernels are dilated by two (a trous; Holschneider et al. 1989; Sermanet et
+    al., 1312.6229). The maximum is then over all four phases of the step, and the result does not depend on the
+    position of the image, at two to four times the cost.
     """
 
     inverse: Tensor
@@ -68,12 +68,13 @@ class AffineNetwork(nn.Module):
         return [layer.kernels(inverse) for layer in self.layers if isinstance(layer, LocalConvolution)]
 
     def freeze(self) -> None:
-        """Keep the kernels of the fixed elements, with the norms folded in: same answers, without making them anew."""
+        """Store the kernels of the fixed elements, with the norms folded in; the results stay the same."""
         self.eval()
         with torch.no_grad():
-            made = self.kernels(self.inverse)
-            self.kept = [folded(weight, norm, len(self.inverse)) for weight, norm in zip(made, self.norms, strict=True)
-                         if isinstance(norm, nn.BatchNorm2d)]  # fmt: skip
+            pairs = zip(self.kernels(self.inverse), self.norms, strict=True)
+            self.kept = [
+                folded(weight, norm, len(self.inverse)) for weight, norm in pairs if isinstance(norm, nn.BatchNorm2d)
+            ]
 
     def forward(self, image: Tensor) -> Tensor:
         """[B, 1, H, W] -> [B, classes] logarithms of probabilities."""
@@ -82,26 +83,26 @@ class AffineNetwork(nn.Module):
         return torch.logsumexp(answer, 1) - math.log(answer.shape[1])
 
     def features(self, image: Tensor) -> Tensor:
-        """[B, G, deep]: the largest answer of each channel over all places."""
+        """[B, G, deep]: maximum of each channel over all positions."""
         inverse = self.inverse
         if self.training:
             self.drawn, self.kept = self.drawn + 1, None
             inverse = nearby(self.group, self.special, self.drawn, self.stretch, self.turn_rad)[1].to(image)
-        made = self.kernels(inverse) if self.kept is None else [weight for weight, _ in self.kept]
+        kernels = self.kernels(inverse) if self.kept is None else [weight for weight, _ in self.kept]
         count = len(inverse)
-        seen = image if self.levels == 1 else scale_space(image, self.variances())
+        blurred = image if self.levels == 1 else scale_space(image, self.variances())
         stride, step, apart = (1, 1, 2) if self.dense else (self.stride, 2, 1)
-        x = self._step(0, functional.conv2d(seen, made[0], self._bias(0), stride, groups=self.levels), count)
+        x = self._step(0, functional.conv2d(blurred, kernels[0], self._bias(0), stride, groups=self.levels), count)
         if self.stride == 1:
             x = functional.max_pool2d(x, 2, step)
-        x = self._step(1, functional.conv2d(x, made[1], self._bias(1), dilation=apart, groups=count), count)
-        y = self._step(2, functional.conv2d(x, made[2], self._bias(2), dilation=apart, groups=count), count)
+        x = self._step(1, functional.conv2d(x, kernels[1], self._bias(1), dilation=apart, groups=count), count)
+        y = self._step(2, functional.conv2d(x, kernels[2], self._bias(2), dilation=apart, groups=count), count)
         cut = (x.shape[2] - y.shape[2]) // 2
         y = y + x[:, :, cut : cut + y.shape[2], cut : cut + y.shape[3]]
         return torch.amax(y, (2, 3)).reshape(len(image), count, -1)
 
     def variances(self) -> Tensor:
-        """[levels] of the blurs in px^2: even from none on; while it is trained, drawn anew in between."""
+        """[levels] variances of the blurs in px^2: evenly spaced from 0; in training with random shifts."""
         step = self.blur_px**2 / (self.levels - 1)
         rows = torch.arange(self.levels) * step
         if self.training:
@@ -112,14 +113,14 @@ class AffineNetwork(nn.Module):
         return None if self.kept is None else self.kept[index][1]
 
     def _step(self, index: int, x: Tensor, count: int) -> Tensor:
-        """Norm over examples, group and places, unless it is folded in already; then ReLU."""
+        """Norm over examples, group and positions, unless it is folded in; then ReLU."""
         if self.kept is None:
             x = self.norms[index](x.reshape(len(x) * count, -1, *x.shape[2:])).reshape(x.shape)
         return functional.relu(x)
 
 
 class PlainNetwork(nn.Module):
-    """Ordinary convolutions in the same arrangement; `width` chosen so that it has as many parameters."""
+    """Plain convolutions in the same arrangement; `width` is chosen for the same number of parameters."""
 
     def __init__(self, classes: int, *, width: int = 8, sizes: tuple[int, int, int] = (7, 5, 3), stride: int = 1,
                  hidden: int = 32) -> None:  # fmt: skip
@@ -145,15 +146,15 @@ class PlainNetwork(nn.Module):
 
 
 def scale_space(image: Tensor, variance: Tensor) -> Tensor:
-    """[B, 1, H, W] -> [B, L, H, W]: blurred with these variances [L], each then with a mean square of one."""
+    """[B, 1, H, W] -> [B, L, H, W]: blurred with these variances [L], then scaled to a mean square of 1."""
     reach = 4
     line = torch.arange(-reach, reach + 1).to(image)
     kernel = torch.exp(-0.5 * line.square() / variance.to(image).clamp(min=0.01)[:, None])  # [L, 9]
     kernel = kernel / kernel.sum(1, keepdim=True)
-    found = functional.conv2d(image.expand(-1, len(variance), -1, -1), kernel[:, None, :, None], padding=(reach, 0),
+    blurred = functional.conv2d(image.expand(-1, len(variance), -1, -1), kernel[:, None, :, None], padding=(reach, 0),
                               groups=len(variance))  # fmt: skip
-    found = functional.conv2d(found, kernel[:, None, None, :], padding=(0, reach), groups=len(variance))
-    return found * torch.rsqrt(found.square().mean((2, 3), keepdim=True) + 1e-6)
+    blurred = functional.conv2d(blurred, kernel[:, None, None, :], padding=(0, reach), groups=len(variance))
+    return blurred * torch.rsqrt(blurred.square().mean((2, 3), keepdim=True) + 1e-6)
 
 
 def head(features: int, hidden: int, classes: int) -> nn.Sequential:
@@ -161,7 +162,7 @@ def head(features: int, hidden: int, classes: int) -> nn.Sequential:
 
 
 def folded(weight: Tensor, norm: nn.BatchNorm2d, count: int) -> tuple[Tensor, Tensor]:
-    """Kernels [G C, ...] and biases [G C] that do what the convolution and its norm, with fixed statistics, did."""
+    """(kernels [G C, ...], biases [G C]) equal to a convolution followed by its norm with fixed statistics."""
     mean, variance = norm.running_mean, norm.running_var
     assert mean is not None
     assert variance is not None
@@ -170,22 +171,22 @@ def folded(weight: Tensor, norm: nn.BatchNorm2d, count: int) -> tuple[Tensor, Te
 
 
 def matched(classes: int, like: AffineNetwork) -> PlainNetwork:
-    """The plain network of the same arrangement with the number of parameters nearest to another's."""
-    wanted = sum(value.numel() for value in like.parameters())
+    """The plain network of the same arrangement with the closest number of parameters."""
+    target = sum(value.numel() for value in like.parameters())
     sizes = tuple(layer.size for layer in like.layers if isinstance(layer, LocalConvolution))
     hidden = like.head[0].out_features
 
-    def made(width: int) -> PlainNetwork:
+    def with_width(width: int) -> PlainNetwork:
         return PlainNetwork(classes, width=width, sizes=sizes, stride=like.stride, hidden=hidden)  # type: ignore[arg-type]
 
     def away(width: int) -> int:
-        return abs(sum(value.numel() for value in made(width).parameters()) - wanted)
+        return abs(sum(value.numel() for value in with_width(width).parameters()) - target)
 
-    return made(min(range(2, 60), key=away))
+    return with_width(min(range(2, 60), key=away))
 
 
 def warped(image: Tensor, a: Tensor, tilt: Tensor | None = None) -> Tensor:
-    """Images [B, 1, H, W] seen through affine maps about their middle: f(A^-1 x), A [B, 2, 2]; dark outside.
+    """Images [B, 1, H, W] after affine maps about their centre: f(A^-1 x), A [B, 2, 2]; dark outside.
 
     With `tilt` t [B, 2] through homographies: f(y / (1 + t . y)), y = A^-1 x, in half widths of the image.
     """
@@ -199,7 +200,7 @@ def warped(image: Tensor, a: Tensor, tilt: Tensor | None = None) -> Tensor:
 
 def random_warps(count: int, seed: int, turn_rad: float = 0.35, shear: float = 0.2,
                  scale: tuple[float, float] = (0.8, 1.2)) -> Tensor:  # fmt: skip
-    """[B, 2, 2]: a rotation, a shear and a scale along each axis, each even in its range (the affNIST kind)."""
+    """[B, 2, 2]: a rotation, a shear and a scale along each axis, each uniform in its range (the affNIST kind)."""
     draw = torch.Generator().manual_seed(seed)
 
     def even(low: float, high: float) -> Tensor:

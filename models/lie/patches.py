@@ -1,11 +1,11 @@
-"""Patches of particles through optics that are not what they should be: sheared, stretched, tilted, out of focus.
+"""Synthetic patches of particles with imperfect optics: sheared, stretched, tilted, defocused.
 
-Three kinds of the same size and brightness, told apart by how their light lies: a filled bead, a shell, and a bead with
-a dark halo. Everything is drawn in closed form on the pixels of the patch.
+Three kinds of the same size and brightness with different profiles: a filled bead, a shell, and a bead with a dark
+halo. All are drawn in closed form.
 
-This is for trying a network in milliseconds, and for tests: no camera, no tracker, and the optics exactly known. What
-flies learns from patches that `tracking.patches` cuts from a run's frames, and is judged on those of the simulated
-microscope, which bends the light itself (`drivers/sim/camera`, `benchmarks/species`): such patches are never warped.
+They serve to try a network in milliseconds, and for tests, with exactly known optics. Classifiers for the instrument
+are trained on patches that `tracking.patches` cuts from frames of a run, and tested with those of the simulated
+microscope, whose light is distorted (`drivers/sim/camera`, `benchmarks/species`); such patches are never warped.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def profile(kind: Tensor, r: Tensor) -> Tensor:
 def draw_patches(
     kind: Tensor, optics: Tensor, *, blur_px: float = 0.0, noise: float = 0.05, seed: int = 0, radius_px: float = 5.5
 ) -> Tensor:
-    """[B, 1, 24, 24] for kinds [B] and optics [B, 2, 2] (sample to image), with radii and places a little different."""
+    """[B, 1, 24, 24] for kinds [B] and optics [B, 2, 2] (sample to image); radii and positions vary slightly."""
     draw = torch.Generator().manual_seed(seed)
     count = len(kind)
     line = torch.arange(SIZE, dtype=torch.float32) - (SIZE - 1) / 2
@@ -49,7 +49,7 @@ def draw_patches(
 
 
 def blurred(image: Tensor, sigma_px: float) -> Tensor:
-    """A Gaussian blur of [B, H, W]: what being out of focus does, to first order."""
+    """A Gaussian blur of [B, H, W], a first-order model of defocus."""
     reach = math.ceil(3 * sigma_px)
     line = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / sigma_px) ** 2)
     line = line / line.sum()
@@ -58,7 +58,7 @@ def blurred(image: Tensor, sigma_px: float) -> Tensor:
 
 
 def straight(count: int) -> Tensor:
-    """[B, 2, 2] optics as they should be."""
+    """[B, 2, 2] perfect optics."""
     return torch.eye(2).repeat(count, 1, 1)
 
 

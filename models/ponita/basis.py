@@ -1,4 +1,4 @@
-"""The basis in which kernels are written: a small perceptron on monomials of the invariants."""
+"""Basis functions of kernels: a small perceptron of monomials of the invariants."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 
 class Monomials(nn.Module):
-    """All products of up to `degree` of the inputs, each once. The authors' x, x (x) x, x (x) x (x) x holds the same
-    functions, several of them twice; a network of theirs is ours with the weights of equal ones added."""
+    """All products of up to `degree` inputs, each once. The authors' x, x (x) x, x (x) x (x) x contains the same
+    functions, some several times; their network is obtained by adding the weights of equal ones."""
 
     def __init__(self, inputs: int, degree: int) -> None:
         super().__init__()
@@ -22,15 +22,15 @@ class Monomials(nn.Module):
 
     def forward(self, value: Tensor) -> Tensor:
         """[..., inputs] -> [..., terms]."""
-        known: dict[tuple[int, ...], Tensor] = {}
+        terms: dict[tuple[int, ...], Tensor] = {}
         for term in self.terms:
             last = value[..., term[-1]]
-            known[term] = last if len(term) == 1 else known[term[:-1]] * last
-        return torch.stack([known[term] for term in self.terms], -1)
+            terms[term] = last if len(term) == 1 else terms[term[:-1]] * last
+        return torch.stack([terms[term] for term in self.terms], -1)
 
 
 class KernelBasis(nn.Module):
-    """GELU(Lin(GELU(Lin(monomials)))): [..., inputs] -> [..., basis]; `extra` more inputs are shown as they are."""
+    """GELU(Lin(GELU(Lin(monomials)))): [..., inputs] -> [..., basis]; `extra` inputs get no monomials."""
 
     def __init__(self, inputs: int, hidden: int, basis: int, degree: int, extra: int = 0) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""PONITA without a grid: one orientation a neighbour, along the bond to it. Exactly equivariant, but dear."""
+"""PONITA without a grid: one orientation per neighbour, along the bond to it. Exactly equivariant, but slow."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from models.ponita.invariants import TINY, fibre, fibre_count, spatial
 
 
 class PonitaPoints(nn.Module):
-    """A point of position-orientation space for every directed edge: the receiver's place, looking at the sender.
+    """A point of position-orientation space for every directed edge: at the receiver, directed to the sender.
 
-    Elements hear those at the same point and at neighbouring points, through a kernel of all three invariants. With a
-    cut-off an element fades with its own bond, as do the kernels, so that nothing jumps when a bond comes or goes.
+    Elements receive messages from those at the same point and at neighbouring points, with a kernel of all three
+    invariants. With a cut-off, elements fade with their bond, as do the kernels, so that nothing jumps when a bond
+    appears or vanishes.
     """
 
     def __init__(
@@ -48,57 +49,57 @@ class PonitaPoints(nn.Module):
         self.blocks = nn.ModuleList(ConvNextBlock(width, basis, widening, layer_scale) for _ in range(layers))
         self.reads = nn.ModuleList(nn.Linear(width, scalars_out + vectors_out) for _ in range(layers))
 
-    def forward(self, seen: Cloud) -> PointFeatures:
-        bond = seen.offset()  # [E, d]
+    def forward(self, cloud: Cloud) -> PointFeatures:
+        bond = cloud.offset()  # [E, d]
         distance = bond.square().sum(1).clamp(min=TINY).sqrt()
         look = bond / distance[:, None]
         weight = envelope(distance, self.cutoff)
-        near = self._neighbours(seen, look, weight)
-        x = self.embedding(self._lifted(seen, look))[:, None]  # [E, 1, C]
+        near = self._neighbours(cloud, look, weight)
+        x = self.embedding(self._lifted(cloud, look))[:, None]  # [E, 1, C]
         out = x.new_zeros(1)
         for block, read in zip(self.blocks, self.reads, strict=True):
             x = cast(ConvNextBlock, block)(x, near, None)
             out = out + read(x)
-        return self._read(out[:, 0] / len(self.reads), seen, look, weight)
+        return self._read(out[:, 0] / len(self.reads), cloud, look, weight)
 
-    def _lifted(self, seen: Cloud, look: Tensor) -> Tensor:
-        along = (seen.vector.index_select(0, seen.receiver) * look[:, None]).sum(2)  # [E, V]
-        shown = torch.cat([seen.scalar.index_select(0, seen.receiver), along], 1)
-        return shown if shown.shape[1] else shown.new_ones(len(shown), 1)
+    def _lifted(self, cloud: Cloud, look: Tensor) -> Tensor:
+        along = (cloud.vector.index_select(0, cloud.receiver) * look[:, None]).sum(2)  # [E, V]
+        features = torch.cat([cloud.scalar.index_select(0, cloud.receiver), along], 1)
+        return features if features.shape[1] else features.new_ones(len(features), 1)
 
-    def _neighbours(self, seen: Cloud, look: Tensor, weight: Tensor) -> Neighbours:
-        hearing, heard = element_pairs(seen)
-        offset = seen.position[seen.receiver[heard]] - seen.position[seen.receiver[hearing]]
-        shown = torch.cat(
+    def _neighbours(self, cloud: Cloud, look: Tensor, weight: Tensor) -> Neighbours:
+        receiving, sending = element_pairs(cloud)
+        offset = cloud.position[cloud.receiver[sending]] - cloud.position[cloud.receiver[receiving]]
+        invariants = torch.cat(
             [
-                spatial(offset / self.length, look[hearing], self.chiral),
-                fibre(look[hearing], look[heard], self.chiral),
+                spatial(offset / self.length, look[receiving], self.chiral),
+                fibre(look[receiving], look[sending], self.chiral),
             ],
             1,
         )
-        fade = weight[heard] * envelope(offset.square().sum(1).clamp(min=TINY).sqrt(), self.cutoff)
-        return Neighbours(hearing, heard, (self.pair_basis(shown) * fade[:, None])[:, None], None, None)
+        fade = weight[sending] * envelope(offset.square().sum(1).clamp(min=TINY).sqrt(), self.cutoff)
+        return Neighbours(receiving, sending, (self.pair_basis(invariants) * fade[:, None])[:, None], None, None)
 
-    def _read(self, out: Tensor, seen: Cloud, look: Tensor, weight: Tensor) -> PointFeatures:
-        """Means over the elements of each point, weighted by how near their bond is."""
-        total = add_at(weight, seen.receiver, seen.points)
-        share = (weight / (total + 1 if self.cutoff is not None else total.clamp(min=1))[seen.receiver])[:, None]
-        scalar = add_at(out[:, : self.scalars_out] * share, seen.receiver, seen.points)
+    def _read(self, out: Tensor, cloud: Cloud, look: Tensor, weight: Tensor) -> PointFeatures:
+        """Means over the elements of each point, weighted by the fade of their bond."""
+        total = add_at(weight, cloud.receiver, cloud.points)
+        share = (weight / (total + 1 if self.cutoff is not None else total.clamp(min=1))[cloud.receiver])[:, None]
+        scalar = add_at(out[:, : self.scalars_out] * share, cloud.receiver, cloud.points)
         pull = (out[:, self.scalars_out :] * share)[:, :, None] * look[:, None]  # [E, V, d]
-        return PointFeatures(add_at(pull, seen.receiver, seen.points), scalar)
+        return PointFeatures(add_at(pull, cloud.receiver, cloud.points), scalar)
 
 
-def element_pairs(seen: Cloud) -> tuple[Tensor, Tensor]:
-    """Which element (edge) hears which: all at the same point, itself included, and all at its neighbours: [P], [P]."""
-    count = torch.bincount(seen.receiver, minlength=seen.points)
-    order = torch.argsort(seen.receiver, stable=True)
+def element_pairs(cloud: Cloud) -> tuple[Tensor, Tensor]:
+    """(receiving element [P], sending element [P]): edges at the same point, itself included, and at neighbours."""
+    count = torch.bincount(cloud.receiver, minlength=cloud.points)
+    order = torch.argsort(cloud.receiver, stable=True)
     start = torch.cumsum(count, 0) - count
-    every = torch.arange(seen.points, device=seen.graph.device)
+    every = torch.arange(cloud.points, device=cloud.graph.device)
     # pairs of points that share elements: (point, itself) and (point, neighbour)
-    here, there = torch.cat([every, seen.receiver]), torch.cat([every, seen.sender])
-    sizes = count[here] * count[there]
-    pair = torch.repeat_interleave(torch.arange(len(here), device=sizes.device), sizes)
+    to_point, from_point = torch.cat([every, cloud.receiver]), torch.cat([every, cloud.sender])
+    sizes = count[to_point] * count[from_point]
+    pair = torch.repeat_interleave(torch.arange(len(to_point), device=sizes.device), sizes)
     rank = torch.arange(len(pair), device=sizes.device) - (torch.cumsum(sizes, 0) - sizes)[pair]
-    wide = count[there][pair]
-    hearing = order[start[here][pair] + torch.div(rank, wide, rounding_mode="floor")]
-    return hearing, order[start[there][pair] + rank % wide]
+    wide = count[from_point][pair]
+    receiving = order[start[to_point][pair] + torch.div(rank, wide, rounding_mode="floor")]
+    return receiving, order[start[from_point][pair] + rank % wide]

@@ -9,15 +9,15 @@ from torch import Tensor, nn
 
 from models.graph import add_at
 
-PIECE = 24_000  # numbers of the wide middle of a block that are computed at once
+PIECE = 24_000  # size of the widened layer that is computed at once
 
 
 @dataclass(frozen=True)
 class Neighbours:
-    """Who hears whom, and the kernel basis of each pair.
+    """Receiver and sender of each pair, with the pair's kernel basis.
 
-    With `opposite`, only the first half of the pairs has a basis: the other half is the same pair seen from the other
-    end, where r becomes -r, so that its kernel at o is that of the first at -o.
+    With `opposite`, only the first half of the pairs has a basis. The other half has the reversed pairs, with -r for r:
+    their kernel at o is that of the first half at -o.
     """
 
     receiver: Tensor  # [P]
@@ -30,8 +30,8 @@ class Neighbours:
 class SeparableConvolution(nn.Module):
     """x1[i, o] = sum_j k1(o_i . r, ..)[o] x[j, o];  x2[i, p] = 1/O sum_o k2(o_p . o_o) x1[i, o]  (PONITA, eqs. 9, 10).
 
-    The first training batch in which somebody is heard scales both kernels so that they keep the size of what passes
-    through them.
+    The first training batch with messages scales both kernels so that they preserve the standard deviation of the
+    features.
     """
 
     calibrated: Tensor
@@ -44,7 +44,7 @@ class SeparableConvolution(nn.Module):
         self.register_buffer("calibrated", torch.tensor(False))
 
     def forward(self, x: Tensor, near: Neighbours, fibre_basis: Tensor | None) -> Tensor:
-        """x [N, O, C], fibre_basis [O(receiving), O, B] -> [N, O, C]; without a fibre basis only the first step."""
+        """x [N, O, C], fibre_basis [O (receiving), O, B] -> [N, O, C]; without a fibre basis the first step only."""
         first = self.over_positions(x, near)
         second = first if fibre_basis is None else self.over_orientations(first, fibre_basis)
         if self.training and not bool(self.calibrated):
@@ -53,15 +53,15 @@ class SeparableConvolution(nn.Module):
 
     def over_positions(self, x: Tensor, near: Neighbours) -> Tensor:
         kernel = self.kernel(near.basis)  # [P, O, C]
-        heard: Tensor = add_at(kernel * x.index_select(0, near.sender), near.receiver, len(x))
+        received: Tensor = add_at(kernel * x.index_select(0, near.sender), near.receiver, len(x))
         if near.opposite is not None:
-            # the kernel at -o meets x at o: turned about at the points, which are fewer than the pairs
+            # the kernel at -o is used for x at o; x is permuted at the points, which are fewer than the pairs
             turned = x.index_select(1, near.opposite)
             back = add_at(kernel * turned.index_select(0, near.receiver), near.sender, len(x))
-            heard = heard + back.index_select(1, near.opposite)
+            received = received + back.index_select(1, near.opposite)
         if near.own is not None:
-            heard = heard + self.kernel(near.own) * x
-        return heard
+            received = received + self.kernel(near.own) * x
+        return received
 
     def over_orientations(self, x: Tensor, fibre_basis: Tensor) -> Tensor:
         kernel = self.fibre_kernel(fibre_basis) / x.shape[1]  # [P, O, C]
@@ -70,11 +70,11 @@ class SeparableConvolution(nn.Module):
 
     def _calibrate(self, x: Tensor, first: Tensor, second: Tensor) -> None:
         if x.numel() < 2:
-            return  # nobody is there: a later batch will tell
+            return  # no points in this batch
         sizes = torch.stack([x.std(), first.std(), second.std()]).detach()
         if not bool((torch.isfinite(sizes) & (sizes > 0)).all()):
-            return  # nobody heard anybody
-        # through `data`: this very pass has yet to run backwards
+            return  # no messages in this batch
+        # through `data`, since the backward pass of this batch is still to come
         self.kernel.weight.data.mul_(sizes[0] / sizes[1])
         self.fibre_kernel.weight.data.mul_(sizes[1] / sizes[2])
         self.calibrated.fill_(True)
@@ -96,7 +96,7 @@ class ConvNextBlock(nn.Module):
         return x + new if self.scale is None else torch.addcmul(x, self.scale, new)
 
     def _mixed(self, x: Tensor) -> Tensor:
-        """Lin(GELU(Lin(x))); without a gradient in pieces whose wide middle stays in the cache."""
+        """Lin(GELU(Lin(x))); without a gradient in pieces, so that the widened layer stays in the cache."""
         if torch.is_grad_enabled():
             return self._mix(x)
         return torch.cat(

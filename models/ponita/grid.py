@@ -1,4 +1,4 @@
-"""Orientations: uniform on the circle, a Fibonacci lattice on the sphere. A checkpoint keeps its grid."""
+"""Orientations: uniform on the circle, a Fibonacci lattice on the sphere. A checkpoint stores its grid."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from torch import Tensor
 
 
 def orientations(dimension: int, count: int) -> Tensor:
-    """[O, d] unit vectors. Exact symmetry is kept for those rotations that map the grid onto itself."""
+    """[O, d] unit vectors. Rotations that map the grid to itself are exact symmetries."""
     return circle(count) if dimension == 2 else sphere(count)
 
 
 def circle(count: int) -> Tensor:
-    """[O, 2]: every 2 pi / O, from the x axis on."""
+    """[O, 2] unit vectors at multiples of 2 pi / O from the x axis."""
     angle = torch.arange(count, dtype=torch.float64) * (2 * math.pi / count)
     return torch.stack([angle.cos(), angle.sin()], 1).to(torch.get_default_dtype())
 
 
 def sphere(count: int) -> Tensor:
-    """[O, 3]: a Fibonacci lattice (Gonzalez 2010); for an even count one on the upper half, and its opposites.
+    """[O, 3] Fibonacci lattice (Gonzalez 2010); for even counts on the upper half, together with its opposites.
 
-    With opposites in the grid the kernel of a pair seen from the other end is known without computing it.
+    With opposites, the kernel of a reversed pair needs no computation.
     """
     half = count // 2 if count % 2 == 0 else count
     index = torch.arange(half, dtype=torch.float64)
@@ -36,8 +36,8 @@ def sphere(count: int) -> Tensor:
 
 
 def opposites(grid: Tensor) -> Tensor:
-    """[O] the index of -o for every o of the grid; [0] where one is not in it."""
-    if not len(grid) or grid.is_meta:  # a network that is only measured has no numbers
+    """[O] index of -o for every o of the grid; [0] if one is missing."""
+    if not len(grid) or grid.is_meta:  # only the size of the network is needed
         return torch.empty(0, dtype=torch.long)
     apart = torch.cdist(grid.double(), -grid.double())
     nearest, index = apart.min(1)

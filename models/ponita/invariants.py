@@ -1,8 +1,8 @@
-"""What labels the orbit of a pair of positions and orientations (PONITA, Theorem 1 and section 3.2).
+"""Invariants of pairs of positions and orientations (PONITA, Theorem 1 and section 3.2).
 
 R^2 x S^1, o_perp = o turned by +90 degrees, r = p_j - p_i:
     SE(2): o_i . r, o_i_perp . r (signed), and (cos, sin) of theta_j - theta_i. The authors' code keeps the cosine only,
-           so that its fibre cannot tell left from right.
+           so that its fibre is invariant to reflections.
     E(2):  o_i . r, |o_i_perp . r|, cos.
 R^3 x S^2, SE(3) and E(3) alike: o_i . r, |r - (o_i . r) o_i|, o_i . o_j.
 """

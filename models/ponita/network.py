@@ -1,4 +1,4 @@
-"""PONITA on a fixed grid of orientations at every point (the fibre bundle), or on distances only."""
+"""PONITA on a fixed grid of orientations at every point (fibre bundle), or on distances only."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from models.ponita.invariants import TINY, fibre, fibre_count, spatial
 
 
 class Ponita(nn.Module):
-    """Features [point, orientation, channel]. `grid` orientations a point, or 0: distances only, and no vectors out.
+    """Features [point, orientation, channel]. `grid` orientations per point, or 0: distances only, without vectors.
 
-    Exactly equivariant to permutations, translations and those rotations (for group "E" in the plane: and reflections)
-    that map the grid onto itself; to the others approximately, better the finer the grid and if so trained. Chirality
-    is felt in the plane with group "SE" only. Positions are measured in `length`; with a cut-off (same unit as the
-    positions) kernels fade by the polynomial window. The spatial basis also sees what a pair has that does not
-    turn: its attributes, and its distance through `radial` Gaussians, with which it resolves a sharp ring.
+    Exactly equivariant to permutations, translations and those rotations (with group "E" in the plane also reflections)
+    that map the grid to itself; approximately to others, better with a finer grid and with such training. Only group
+    "SE" in the plane distinguishes left from right. Positions are in units of `length`; with a cut-off (in the unit of
+    positions) kernels fade with the polynomial window. The spatial basis also gets the pair's attributes and its
+    distance as `radial` Gaussians, which resolve sharp features of forces.
     """
 
     grid: Tensor
@@ -53,7 +53,7 @@ class Ponita(nn.Module):
     ) -> None:
         super().__init__()
         if grid == 0 and vectors_out:
-            raise ValueError("a network on distances only has no vectors to give")
+            raise ValueError(f"a network on distances only has no vectors (vectors_out is {vectors_out}, allowed: 0)")
         basis = basis or width
         self.chiral, self.cutoff, self.length, self.self_loops = group == "SE", cutoff, length, self_loops
         self.vectors_out, self.scalars_out, self.attributes = vectors_out, scalars_out, attributes
@@ -66,53 +66,53 @@ class Ponita(nn.Module):
         self.blocks = nn.ModuleList(ConvNextBlock(width, basis, widening, layer_scale) for _ in range(layers))
         self.reads = nn.ModuleList(nn.Linear(width, scalars_out + vectors_out) for _ in range(layers))
 
-    def forward(self, seen: Cloud) -> PointFeatures:
-        near = self.neighbours(seen)
+    def forward(self, cloud: Cloud) -> PointFeatures:
+        near = self.neighbours(cloud)
         across = None
         if self.fibre_basis is not None:
             across = self.fibre_basis(fibre(self.grid[:, None], self.grid[None], self.chiral))
-        x = self.embedding(self.lifted(seen))  # [N, O, C]
+        x = self.embedding(self.lifted(cloud))  # [N, O, C]
         out = x.new_zeros(1)
         for block, read in zip(self.blocks, self.reads, strict=True):
             x = cast(ConvNextBlock, block)(x, near, across)
             out = out + read(x)
-        return self._read(out / len(self.reads), seen)
+        return self._read(out / len(self.reads), cloud)
 
-    def lifted(self, seen: Cloud) -> Tensor:
-        """[N, O, S + V]: scalars as they are, vectors by their component along each orientation."""
+    def lifted(self, cloud: Cloud) -> Tensor:
+        """[N, O, S + V]: scalars, and components of vectors along each orientation."""
         if not len(self.grid):
-            shown = torch.cat([seen.scalar, seen.vector.square().sum(2).clamp(min=TINY).sqrt()], 1)[:, None]
+            features = torch.cat([cloud.scalar, cloud.vector.square().sum(2).clamp(min=TINY).sqrt()], 1)[:, None]
         else:
-            along = (seen.vector @ self.grid.T).transpose(1, 2)  # [N, O, V]
-            shown = torch.cat([seen.scalar[:, None].expand(-1, len(self.grid), -1), along], 2)
-        return shown if shown.shape[2] else shown.new_ones(*shown.shape[:2], 1)
+            along = (cloud.vector @ self.grid.T).transpose(1, 2)  # [N, O, V]
+            features = torch.cat([cloud.scalar[:, None].expand(-1, len(self.grid), -1), along], 2)
+        return features if features.shape[2] else features.new_ones(*features.shape[:2], 1)
 
-    def neighbours(self, seen: Cloud) -> Neighbours:
-        opposite = self.opposite if seen.paired and len(self.opposite) else None
-        half = len(seen.receiver) // 2
+    def neighbours(self, cloud: Cloud) -> Neighbours:
+        opposite = self.opposite if cloud.paired and len(self.opposite) else None
+        half = len(cloud.receiver) // 2
         pairs = slice(half) if opposite is not None else slice(None)
-        receiver, sender, attribute = seen.receiver[pairs], seen.sender[pairs], seen.attribute[pairs]
-        offset = seen.position.index_select(0, sender) - seen.position.index_select(0, receiver)
+        receiver, sender, attribute = cloud.receiver[pairs], cloud.sender[pairs], cloud.attribute[pairs]
+        offset = cloud.position.index_select(0, sender) - cloud.position.index_select(0, receiver)
         basis = self._basis(offset, attribute)
-        own = None
+        self_basis = None
         if self.self_loops:
-            own = self._basis(offset.new_zeros(1, offset.shape[1]), attribute.new_zeros(1, self.attributes))
-        return Neighbours(receiver, sender, basis, opposite, own)
+            self_basis = self._basis(offset.new_zeros(1, offset.shape[1]), attribute.new_zeros(1, self.attributes))
+        return Neighbours(receiver, sender, basis, opposite, self_basis)
 
     def _basis(self, offset: Tensor, attribute: Tensor) -> Tensor:
-        """[P, O, B] from offsets [P, d] and attributes [P, A]."""
+        """[P, O, B] basis from offsets [P, d] and attributes [P, A]."""
         distance = offset.square().sum(1).clamp(min=TINY).sqrt()
         if len(self.grid):
-            shown = spatial(offset[:, None] / self.length, self.grid, self.chiral)  # [P, O, 2]
+            invariants = spatial(offset[:, None] / self.length, self.grid, self.chiral)  # [P, O, 2]
         else:
-            shown = (distance / self.length)[:, None, None]
+            invariants = (distance / self.length)[:, None, None]
         extra = torch.cat([attribute, self.radial(distance)], 1)
-        basis: Tensor = self.spatial_basis(shown, extra if extra.shape[1] else None)
+        basis: Tensor = self.spatial_basis(invariants, extra if extra.shape[1] else None)
         return basis if self.cutoff is None else basis * envelope(distance, self.cutoff)[:, None, None]
 
-    def _read(self, out: Tensor, seen: Cloud) -> PointFeatures:
+    def _read(self, out: Tensor, cloud: Cloud) -> PointFeatures:
         scalar = out[:, :, : self.scalars_out].mean(1)
         if not self.vectors_out:
-            return PointFeatures(seen.position.new_zeros(seen.points, 0, seen.dimension), scalar)
+            return PointFeatures(cloud.position.new_zeros(cloud.points, 0, cloud.dimension), scalar)
         vector = torch.einsum("nov,od->nvd", out[:, :, self.scalars_out :], self.grid) / len(self.grid)
         return PointFeatures(vector, scalar)

@@ -1,4 +1,4 @@
-"""Fitting a soft network: loss + sum_k lambda_k R_k, with one adjustment of the strengths on the way."""
+"""Fits a soft network: loss + sum_k lambda_k R_k, with one adjustment of the strengths during the training."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ class Recipe:
     power: float = 2.0
     adjust: float = 0.25
     residue: float = 1.0
-    normalised: bool = True  # compare R_k per direction that the group takes away, not R_k itself
+    normalised: bool = True  # compare R_k per direction removed by the group
 
 
 @dataclass(frozen=True)
 class Fit:
-    """What was found: strengths before and after, penalties when they were adjusted, errors at the best validation."""
+    """Result: strengths before and after, penalties at the adjustment, errors at the best validation."""
 
     before: Tensor  # [K]
     after: Tensor  # [K]
-    penalty: Tensor  # [K], per direction if so asked
+    penalty: Tensor  # [K], per direction if normalised
     valid: float
     test: float
 
@@ -43,7 +43,7 @@ def fit(network: nn.Module, train: Data, valid: Data, test: Data, recipe: Recipe
         free: tuple[int, ...] = (), exact: int | None = None) -> Fit:  # fmt: skip
     """Train a SoftPerceptron with its penalties (none for the groups `free`), or any other network without.
 
-    With `exact` it is kept exactly equivariant to that group: the network that the soft one is compared with.
+    With `exact`, it is kept exactly equivariant to that group, for comparison with the soft network.
     """
     soft = network if isinstance(network, SoftPerceptron) else None
     strength = torch.full((len(soft.groups) if soft else 0,), recipe.strength)
@@ -52,7 +52,7 @@ def fit(network: nn.Module, train: Data, valid: Data, test: Data, recipe: Recipe
     before, kept = strength.clone(), strength.clone()
     optimiser = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate)
     draw = torch.Generator().manual_seed(seed)
-    best, best_weights, seen = math.inf, network.state_dict(), _Watch()
+    best, best_weights, lowest = math.inf, network.state_dict(), _Lowest()
     at = round(recipe.adjust * recipe.epochs)
     for epoch in range(recipe.epochs):
         for group in optimiser.param_groups:
@@ -69,34 +69,35 @@ def fit(network: nn.Module, train: Data, valid: Data, test: Data, recipe: Recipe
             if soft is not None and exact is not None:
                 soft.project(exact)
         if soft is not None and epoch < at and epoch >= at // 2:
-            seen.look(_penalties(soft, recipe))
+            lowest.update(_penalties(soft, recipe))
         if soft is not None and epoch == at - 1:
-            strength = adjusted(strength, seen.kept, recipe.power, soft.complements() > 0)
+            strength = adjusted(strength, lowest.kept, recipe.power, soft.complements() > 0)
         if epoch >= min(2 * at, recipe.epochs - 1):
             error = mean_square(network, valid)
             if error < best:
                 best, best_weights = error, {name: value.clone() for name, value in network.state_dict().items()}
     network.load_state_dict(best_weights)
-    return Fit(before, strength, seen.kept if soft is not None else kept, best, mean_square(network, test))
+    return Fit(before, strength, lowest.kept if soft is not None else kept, best, mean_square(network, test))
 
 
-class _Watch:
-    """The penalties at the last epoch at which any of them fell below all that it had been."""
+class _Lowest:
+    """The penalties at the last epoch in which one of them reached a new minimum."""
 
     def __init__(self) -> None:
         self.kept = torch.empty(0)
         self.least = torch.empty(0)
 
-    def look(self, penalty: Tensor) -> None:
+    def update(self, penalty: Tensor) -> None:
         if not len(self.kept) or bool((penalty < self.least).any()):
             self.kept = penalty
         self.least = penalty if not len(self.least) else torch.minimum(self.least, penalty)
 
 
 def _penalties(network: SoftPerceptron, recipe: Recipe) -> Tensor:
+    """[K] penalties, per removed direction if `recipe.normalised`."""
     with torch.no_grad():
-        found = network.penalties()
-    return found / network.complements().clamp(min=1) if recipe.normalised else found
+        penalty = network.penalties()
+    return penalty / network.complements().clamp(min=1) if recipe.normalised else penalty
 
 
 def mean_square(network: nn.Module, data: Data) -> float:

@@ -1,4 +1,4 @@
-"""Unconstrained linear layers that can say how far they are from each symmetry, and the nonlinearities between them."""
+"""Unconstrained linear layers with a penalty for each broken symmetry, and the nonlinearities between them."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from models.soft.groups import Group
 from models.soft.projector import Projector, projector
 from models.soft.representation import Element, Representation, matrix, shape
 
-Features = dict[str, Tensor]  # type -> [B, count, points, *shape of one]
+Features = dict[str, Tensor]  # type -> [B, count, points, *shape of a feature]
 
 
 class SoftLinear(nn.Linear):
-    """y = W x + b, free; `penalty(k)` = |W - P_k W|^2 / 2 + |b - P_k b|^2 / 2 (PER, eq. 6)."""
+    """y = W x + b without constraints; `penalty(k)` = |W - P_k W|^2 / 2 + |b - P_k b|^2 / 2 (PER, eq. 6)."""
 
     def __init__(self, into: Representation, out: Representation, groups: tuple[Group, ...]) -> None:
         super().__init__(into.size, out.size)
         nn.init.orthogonal_(self.weight)
         nn.init.zeros_(self.bias)
-        one = Representation(into.dimension, scalars=1)
+        constant = Representation(into.dimension, scalars=1)
         self.weights: list[Projector] = [projector(group, into, out) for group in groups]
-        self.biases: list[Projector] = [projector(group, one, out) for group in groups]
+        self.biases: list[Projector] = [projector(group, constant, out) for group in groups]
 
     def penalty(self, group: int) -> Tensor:
         weight, bias = self.weight, self.bias[:, None]
@@ -44,24 +44,24 @@ class SoftLinear(nn.Linear):
 
 @dataclass(frozen=True)
 class Product:
-    """A product of two features, point by point."""
+    """A pointwise product of two features."""
 
     name: str
-    one: str
-    other: str
+    left: str
+    right: str
     out: str
     of: Callable[[Tensor, Tensor], Tensor]
 
     def kept_by(self, group: Group) -> bool:
-        """Is it as good to act on both as on what comes out? By random features and what generates the group."""
+        """Whether it is equivariant to the group; tested with random features and the generators of the group."""
         draw = np.random.default_rng(0)
         low = [
-            torch.from_numpy(draw.normal(size=(1, *shape(name, group.dimension)))) for name in (self.one, self.other)
+            torch.from_numpy(draw.normal(size=(1, *shape(name, group.dimension)))) for name in (self.left, self.right)
         ]
 
         for element in group.elements():
-            there = self.of(_moved(self.one, element, low[0]), _moved(self.other, element, low[1]))
-            if float((there - _moved(self.out, element, self.of(*low))).abs().max()) > 1e-9:
+            product = self.of(_moved(self.left, element, low[0]), _moved(self.right, element, low[1]))
+            if float((product - _moved(self.out, element, self.of(*low))).abs().max()) > 1e-9:
                 return False
         return True
 
@@ -89,17 +89,17 @@ PRODUCTS = (
     Product("oo", "odd", "odd", "scalar", lambda a, b: a * b),
     Product("so", "scalar", "odd", "odd", lambda a, b: a * b),
 )
-DIRECTIONS = (  # the same as vv and tv, whatever the lengths
+DIRECTIONS = (  # as vv and tv, but independent of lengths
     Product("uu", "vector", "vector", "scalar", lambda a, b: (_unit(a) * _unit(b)).sum(-1)),
     Product("uv", "tensor", "vector", "vector", lambda a, b: _applied(_unit(a.flatten(-2)).view_as(a), b)),
 )
 
 
 class Bilinear(nn.Module):
-    """x + 0.1 products of random pairs of features, each with a weight.
+    """x + 0.1 weighted products of random pairs of features.
 
-    PRODUCTS keep all of O(d). A candidate that changes lengths (scale) is broken by v . v -> scalar and T v -> vector:
-    then their DIRECTIONS are there too, and what a group does not keep is penalised and begins at 1e-3, as residues do.
+    PRODUCTS are equivariant to O(d). A candidate group that changes lengths (scale) is broken by v . v -> scalar and
+    T v -> vector: then DIRECTIONS are added. Products that a group breaks are penalised and start at 1e-3.
     """
 
     def __init__(self, rep: Representation, seed: int, groups: Sequence[Group] = ()) -> None:
@@ -110,36 +110,36 @@ class Bilinear(nn.Module):
         self.products = tuple(
             product for product in PRODUCTS + (DIRECTIONS if stretched else ()) if self._paired(product, draw)
         )
-        self.broken = [[one.name for one in self.products if not one.kept_by(group)] for group in groups]
+        self.broken = [[product.name for product in self.products if not product.kept_by(group)] for group in groups]
         for name in {name for broken in self.broken for name in broken}:
             self.weight(name).data.mul_(1e-3)
 
     def _paired(self, product: Product, draw: torch.Generator) -> bool:
-        """Draw its pairs and weights; False where it has no features to work on."""
-        one, other, out = (self.rep.counts[name] for name in (product.one, product.other, product.out))
-        found = torch.stack([torch.randint(max(count, 1), (out,), generator=draw) for count in (one, other)])
-        if not (one and other and out):
+        """Draw pairs and weights of a product. False if there are no features for it."""
+        left, right, out = (self.rep.counts[name] for name in (product.left, product.right, product.out))
+        pairs = torch.stack([torch.randint(max(count, 1), (out,), generator=draw) for count in (left, right)])
+        if not (left and right and out):
             return False
-        self.register_buffer(product.name, found)
+        self.register_buffer(product.name, pairs)
         self.register_parameter(f"{product.name}_weight", nn.Parameter(torch.randn(out, generator=draw)))
         return True
 
     def forward(self, x: Tensor) -> Tensor:
         given = split(self.rep, x)
-        found = dict(given)
+        result = dict(given)
         for product in self.products:
-            one, other = getattr(self, product.name)
-            value = product.of(given[product.one][:, one], given[product.other][:, other])
+            left, right = getattr(self, product.name)
+            value = product.of(given[product.left][:, left], given[product.right][:, right])
             weight = self.weight(product.name).view(-1, *[1] * (value.dim() - 2))
-            found[product.out] = found[product.out] + 0.1 * weight * value
-        return joined(found)
+            result[product.out] = result[product.out] + 0.1 * weight * value
+        return joined(result)
 
     def weight(self, name: str) -> Tensor:
-        found: Tensor = getattr(self, f"{name}_weight")
-        return found
+        weight: Tensor = getattr(self, f"{name}_weight")
+        return weight
 
     def penalty(self, group: int) -> Tensor:
-        """|w|^2 / 2 over the products that this group does not keep."""
+        """|w|^2 / 2 over the products that the group breaks."""
         broken = [self.weight(name).square().sum() for name in self.broken[group]]
         return 0.5 * torch.stack(broken).sum() if broken else torch.zeros(())
 
@@ -153,10 +153,10 @@ class Bilinear(nn.Module):
 
 
 class Gated(nn.Module):
-    """Scalars: swish. Others: v sigmoid(gate), plus w swish(v), the residue that no rotation keeps.
+    """Scalars: swish. Others: v sigmoid(gate), plus the residue w swish(v), which breaks rotations.
 
-    The residue's weight begins at 1e-3 and is penalised (PER, section 4); it is what lets the network leave a symmetry
-    that the data do not have.
+    The residue's weight starts at 1e-3 and is penalised (PER, section 4). It lets the network leave a symmetry that the
+    data do not have.
     """
 
     def __init__(self, rep: Representation) -> None:
@@ -168,24 +168,25 @@ class Gated(nn.Module):
 
     @property
     def before(self) -> Representation:
-        """What it reads: one more scalar, the gate, for each feature that is no scalar."""
+        """The input: with one more scalar, the gate, for each feature that is not a scalar."""
         return replace(self.rep, scalars=self.rep.scalars + len(self.residue))
 
     def forward(self, x: Tensor) -> Tensor:
-        found = split(self.before, x)
-        scalar, gate = found["scalar"][:, : self.rep.scalars], torch.sigmoid(found["scalar"][:, self.rep.scalars :])
+        features = split(self.before, x)
+        scalars = features["scalar"]
+        scalar, gate = scalars[:, : self.rep.scalars], torch.sigmoid(scalars[:, self.rep.scalars :])
         at = 0
-        for name in [name for name in found if name != "scalar"]:
-            value = found[name]
-            mine = slice(at, at := at + value.shape[1])
+        for name in [name for name in features if name != "scalar"]:
+            value = features[name]
+            own_part = slice(at, at := at + value.shape[1])
             more = [1] * (value.dim() - 3)
-            residue = self.residue[mine].view(-1, 1, *more) * functional.silu(value)
-            found[name] = value * gate[:, mine].view(*gate[:, mine].shape, *more) + residue
-        return joined(found | {"scalar": functional.silu(scalar)})
+            residue = self.residue[own_part].view(-1, 1, *more) * functional.silu(value)
+            features[name] = value * gate[:, own_part].view(*gate[:, own_part].shape, *more) + residue
+        return joined(features | {"scalar": functional.silu(scalar)})
 
 
 def split(rep: Representation, x: Tensor) -> Features:
-    """[B, size] -> each type that there is, [B, count, points, *shape]."""
+    """[B, size] -> features of each type present, [B, count, points, *shape]."""
     return {
         block.type: x[:, block.start : block.stop].reshape(
             len(x), block.count, rep.points, *shape(block.type, rep.dimension)
@@ -194,6 +195,6 @@ def split(rep: Representation, x: Tensor) -> Features:
     }
 
 
-def joined(found: Features) -> Tensor:
-    """The other way about."""
-    return torch.cat([value.flatten(1) for value in found.values()], 1)
+def joined(features: Features) -> Tensor:
+    """The inverse of `split`."""
+    return torch.cat([value.flatten(1) for value in features.values()], 1)

@@ -1,4 +1,4 @@
-"""A perceptron with soft symmetries, its penalties, and the automatic adjustment of their strengths."""
+"""A perceptron with soft symmetries, their penalties, and the automatic adjustment of their strengths."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from models.soft.representation import Representation
 
 
 class SoftPerceptron(nn.Module):
-    """Blocks of linear, bilinear, gate; then a last linear layer (SoftEMLP). Groups are candidates, none is imposed."""
+    """Blocks of linear, bilinear and gate, then a linear layer (SoftEMLP). Groups are candidates; none is imposed."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class SoftPerceptron(nn.Module):
         return [*self.linears(), *self.bilinears()]
 
     def penalties(self) -> Tensor:
-        """[K] R_k of every group."""
+        """[K] penalties R_k."""
         return torch.stack([self.penalty(k) for k in range(len(self.groups))])
 
     def penalty(self, group: int) -> Tensor:
@@ -55,11 +55,11 @@ class SoftPerceptron(nn.Module):
         return linear + torch.stack([layer.penalty(group) for layer in self.bilinears()]).sum()
 
     def complements(self) -> Tensor:
-        """[K] how many directions of the weights each group takes away."""
+        """[K] number of weight directions removed by each group."""
         return torch.tensor([sum(layer.complement(k) for layer in self.judged()) for k in range(len(self.groups))])
 
     def residue(self) -> Tensor:
-        """sum w^2 of the gates' residues, which the penalties do not see."""
+        """Sum w^2 of the gates' residues, which are not in the penalties."""
         return torch.stack([gate.residue.square().sum() for gate in self.blocks if isinstance(gate, Gated)]).sum()
 
     def project(self, group: int) -> None:
@@ -72,15 +72,15 @@ class SoftPerceptron(nn.Module):
 
 
 def adjusted(strength: Tensor, penalty: Tensor, power: float, real: Tensor | None = None) -> Tensor:
-    """lambda_k / (R_k / min_j R_j)^p over the groups that are penalised at all (PER, section 4.3).
+    """lambda_k / (R_k / min_j R_j)^p for the groups with a strength above 0 (PER, section 4.3).
 
-    The rule compares ratios only: it can't tell that all are kept from that all are broken alike. What is not `real`, a
-    candidate that takes nothing away from any weight, has no penalty whatever the data are, and is left out.
+    The rule uses ratios only: it does not distinguish "all kept" from "all equally broken". Groups that are not `real`,
+    which remove no weight direction, have a penalty of 0 for any data, and are left out.
     """
-    asked = strength > 0
+    penalised = strength > 0
     if real is not None:
-        asked = asked & real
-    if not bool(asked.any()):
+        penalised = penalised & real
+    if not bool(penalised.any()):
         return strength
-    penalty = penalty.clamp(min=1e-20)  # what is kept exactly has none
-    return torch.where(asked, strength / (penalty / penalty[asked].min()) ** power, strength)
+    penalty = penalty.clamp(min=1e-20)  # 0 for an exactly kept group
+    return torch.where(penalised, strength / (penalty / penalty[penalised].min()) ** power, strength)

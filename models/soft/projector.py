@@ -1,9 +1,9 @@
-"""The projector of a linear map on those that a group leaves alone: by null space, in closed form, by Haar average.
+"""Projectors of linear maps on the equivariant ones: by null space, in closed form, and by Haar average.
 
 W is equivariant if rho_out(g) W = W rho_in(g). Rows of constraints are d rho_out(A) W - W d rho_in(A) = 0 for Lie
 generators and the same with rho for discrete ones (Finzi, Welling, Wilson 2021); an orthonormal basis Q of their null
 space gives P = Q Q^T. For compact groups P W = int rho_out(g) W rho_in(g)^-1 dg. Channels of one type transform alike,
-so that a projector is kept for each pair of types, whatever the number of channels.
+so one projector per pair of types is enough for any number of channels.
 """
 
 from __future__ import annotations
@@ -22,31 +22,31 @@ ZERO = 1e-9  # singular values below this are zero
 
 @dataclass(frozen=True)
 class Projector:
-    """Of maps from one representation to another: for each pair of blocks, [so si, so si] on one pair of channels."""
+    """Projector of maps between two representations: for each pair of blocks [so si, so si] on a pair of channels."""
 
     parts: tuple[tuple[FeatureBlock, FeatureBlock, Tensor], ...]
 
     def __call__(self, weight: Tensor) -> Tensor:
-        """The part of weight [out, in] that the group leaves alone."""
-        found = torch.zeros_like(weight)
+        """The equivariant part of weight [out, in]."""
+        result = torch.zeros_like(weight)
         for out, into, small in self.parts:
             piece = weight[out.start : out.stop, into.start : into.stop]
             shape = (out.count, out.size, into.count, into.size)
             rows = piece.reshape(shape).permute(0, 2, 1, 3).reshape(-1, out.size * into.size)
-            kept = (rows @ small.to(weight).T).reshape(out.count, into.count, out.size, into.size)
-            found[out.start : out.stop, into.start : into.stop] = kept.permute(0, 2, 1, 3).reshape(piece.shape)
-        return found
+            equivariant = (rows @ small.to(weight).T).reshape(out.count, into.count, out.size, into.size)
+            result[out.start : out.stop, into.start : into.stop] = equivariant.permute(0, 2, 1, 3).reshape(piece.shape)
+        return result
 
     @property
     def complement(self) -> int:
-        """How many directions it takes away."""
+        """Number of directions that are removed."""
         return round(
             sum(out.count * into.count * (len(small) - float(small.trace())) for out, into, small in self.parts)
         )
 
 
 def projector(group: Group, into: Representation, out: Representation) -> Projector:
-    """By null space, exact for every group. Raises ValueError where the features are not what the group acts on."""
+    """The projector by null space, exact for every group. Raises ValueError if the group can't act on the features."""
     for rep in (into, out):
         if rep.dimension != group.dimension:
             raise ValueError(f"{group.name} acts in {group.dimension} dimensions, these features have {rep.dimension}")
@@ -64,13 +64,13 @@ def projector(group: Group, into: Representation, out: Representation) -> Projec
 
 
 def null_space(group: Group, into: str, out: str, points_in: int, points_out: int) -> Floats:
-    """P = Q Q^T of one pair of types, for W written row by row."""
+    """P = Q Q^T for one pair of types, W row by row."""
     rows = []
-    for one in group.lie:
-        high, low = derivative(out, one, points_out), derivative(into, one, points_in)
+    for generator in group.lie:
+        high, low = derivative(out, generator, points_out), derivative(into, generator, points_in)
         rows.append(np.kron(high, np.eye(len(low))) - np.kron(np.eye(len(high)), low.T))
-    for one in group.discrete:
-        high, low = matrix(out, one, points_out), matrix(into, one, points_in)
+    for generator in group.discrete:
+        high, low = matrix(out, generator, points_out), matrix(into, generator, points_in)
         rows.append(np.kron(high, np.eye(len(low))) - np.kron(np.eye(len(high)), low.T))
     size = rows[0].shape[1]
     _, singular, right = np.linalg.svd(np.concatenate(rows))
@@ -80,22 +80,22 @@ def null_space(group: Group, into: str, out: str, points_in: int, points_out: in
 
 
 def haar(group: Group, into: str, out: str, count: int, seed: int, points: tuple[int, int] = (1, 1)) -> Floats:
-    """The average of rho_out(g) (x) rho_in(g)^-T over `count` elements: what P is, up to 1 / sqrt(count)."""
+    """The average of rho_out(g) (x) rho_in(g)^-T over `count` elements; approximates P within 1 / sqrt(count)."""
     draw = np.random.default_rng(seed)
     total = np.zeros(1)
     for _ in range(count):
-        one = group.sample(draw)
-        high, low = matrix(out, one, points[1]), matrix(into, one, points[0])
+        element = group.sample(draw)
+        high, low = matrix(out, element, points[1]), matrix(into, element, points[0])
         total = total + np.kron(high, np.linalg.inv(low).T)
     return np.asarray(total / count)
 
 
 def closed(name: str, into: str, out: str) -> Floats:
-    """P of one pair of types in the plane. Raises ValueError where no closed form is known.
+    """P of one pair of types in the plane. Raises ValueError if no closed form is implemented.
 
-    Scalars s, vectors v. SO(2): s->s free, s<->v nothing, v->v: a 1 + b J, a = (W00 + W11) / 2, b = (W10 - W01) / 2; so
-    every C_n, n > 2. O(2): the same with b = 0. C_2: s<->v nothing, the rest free; so scale. A reflection, of y say:
-    s<->v by x only, v->v diagonal only. T(2) and C_1: everything, since these have no place. S_n, of n points each:
+    Scalars s, vectors v. SO(2): s->s free, s<->v zero, v->v: a 1 + b J, a = (W00 + W11) / 2, b = (W10 - W01) / 2; also
+    every C_n, n > 2. O(2): the same with b = 0. C_2 and scale: s<->v zero, the rest free. A reflection, for example of
+    y: s<->v by x only, v->v diagonal only. T(2) and C_1: all free, since s and v have no position. S_n with n points:
     a 1 + b 1 1^T for each pair of components (Zaheer et al. 2017).
     """
     if into not in SIZES or out not in SIZES:
@@ -123,7 +123,7 @@ SIZES = {"scalar": 1, "vector": 2}
 
 
 def _renamed(points: int, low: int, high: int) -> Floats:
-    """Of S_n: on the pairs of points the mean of the diagonal and the mean of the rest, components left alone."""
+    """P of S_n: mean of the diagonal and mean of the rest over pairs of points, for each pair of components."""
     diagonal = np.eye(points).ravel()
     basis = np.stack([diagonal / np.sqrt(points), (1 - diagonal) / np.sqrt(max(points * (points - 1), 1))])
     pairs = (basis.T @ basis).reshape((points,) * 4)

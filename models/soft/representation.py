@@ -1,4 +1,4 @@
-"""How features transform: so many scalars, pseudo-scalars, vectors, tensors and positions, of one point or of n."""
+"""Transformation of features: scalars, pseudo-scalars, vectors, tensors and positions, of one point or of n points."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Element:
-    """One symmetry: x -> linear x + shift, and the points renamed by `order`."""
+    """One symmetry operation: x -> linear x + shift, with a permutation `order` of the points."""
 
     linear: Floats  # [d, d]
     shift: Floats  # [d]
@@ -23,7 +23,7 @@ class Element:
 
 @dataclass(frozen=True)
 class FeatureBlock:
-    """`count` features of one type, each of `size` numbers, channel by channel, from column `start` on."""
+    """`count` features of one type with `size` numbers each, channel by channel, from column `start` on."""
 
     type: str
     count: int
@@ -39,8 +39,8 @@ class FeatureBlock:
 class Representation:
     """Types in this order: scalar, odd (changes sign under a reflection), vector, tensor (d x d), position (x, 1).
 
-    With `points` n, every feature is there n times, once a point, and S_n acts by renaming the points. With one it is
-    of all of them together, and S_n leaves it alone.
+    With `points` n, every feature exists once per point, and S_n permutes the points. With 1 the features belong to all
+    points together, and S_n leaves them unchanged.
     """
 
     dimension: int
@@ -70,40 +70,40 @@ class Representation:
 
 
 def shape(name: str, dimension: int) -> tuple[int, ...]:
-    """Of one feature of a type."""
+    """Shape of one feature of a type."""
     return {"scalar": (), "odd": (), "vector": (dimension,), "tensor": (dimension, dimension)}.get(
         name, (dimension + 1,)
     )
 
 
 def matrix(name: str, element: Element, points: int) -> Floats:
-    """rho(g) on one feature of a type, for all points: [n s, n s], points first. A single point keeps its name."""
+    """rho(g) on one feature of a type, for all points: [n s, n s], points first. A single point is not permuted."""
     linear, dimension = element.linear, len(element.linear)
-    one: Floats
+    single: Floats
     if name == "scalar":
-        one = np.eye(1)
+        single = np.eye(1)
     elif name == "odd":
-        one = np.eye(1) if np.linalg.det(linear) > 0 else -np.eye(1)
+        single = np.eye(1) if np.linalg.det(linear) > 0 else -np.eye(1)
     elif name == "vector":
-        one = linear
+        single = linear
     elif name == "tensor":
-        one = np.asarray(np.kron(linear, linear))
+        single = np.asarray(np.kron(linear, linear))
     else:
-        one = np.block([[linear, element.shift[:, None]], [np.zeros((1, dimension)), np.ones((1, 1))]])
+        single = np.block([[linear, element.shift[:, None]], [np.zeros((1, dimension)), np.ones((1, 1))]])
     order = np.eye(points)[list(element.order)] if element.order and points > 1 else np.eye(points)
-    return np.asarray(np.kron(order, one))
+    return np.asarray(np.kron(order, single))
 
 
 def derivative(name: str, element: Element, points: int) -> Floats:
     """d rho(A) for a generator A (`linear`) with velocity `shift`: [n s, n s]."""
     linear, dimension = element.linear, len(element.linear)
-    one: Floats
+    single: Floats
     if name in ("scalar", "odd"):
-        one = np.zeros((1, 1))
+        single = np.zeros((1, 1))
     elif name == "vector":
-        one = linear
+        single = linear
     elif name == "tensor":
-        one = np.kron(linear, np.eye(dimension)) + np.kron(np.eye(dimension), linear)
+        single = np.kron(linear, np.eye(dimension)) + np.kron(np.eye(dimension), linear)
     else:
-        one = np.block([[linear, element.shift[:, None]], [np.zeros((1, dimension + 1))]])
-    return np.asarray(np.kron(np.eye(points), one))
+        single = np.block([[linear, element.shift[:, None]], [np.zeros((1, dimension + 1))]])
+    return np.asarray(np.kron(np.eye(points), single))

@@ -50,7 +50,7 @@ def test_reads_nested_settings_and_numbers_as_a_physicist_writes_them() -> None:
 
 UNREADABLE = {
     "title: a\0b": "plan.yaml.*: this is not YAML \\(.*control characters",
-    'title: "a\\0b"': "plan.yaml, line 1: found a character that no text may hold in 'a.x00b'",
+    'title: "a\\0b"': "plan.yaml, line 1: found a character that is not allowed in a text: 'a.x00b'",
     "title: [" + "[" * 3000: "plan.yaml, line 1: this is nested too deeply",
     "title: " + "[" * 100 + "]" * 100: "plan.yaml, line 1: this is nested too deeply",
     "title: &me [*me]": "plan.yaml, line 1: this is nested too deeply",

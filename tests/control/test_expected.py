@@ -53,7 +53,7 @@ def test_a_held_particle_goes_where_the_gaussian_trap_draws_it(
     """The oracle is the equation of motion in the whole Gaussian, not only in its middle."""
     seen = tracks([(5.0, 5.0)])
     command = steered(seen, [(offset_um, 0.0)])
-    where = Whereabouts().seen(seen).at(late_s + lasting_s, (hold(command, late_s),))
+    where = Whereabouts().updated(seen).at(late_s + lasting_s, (hold(command, late_s),))
 
     def slide(_: float, x: Any) -> Any:
         away = x - offset_um
@@ -68,29 +68,29 @@ def test_a_held_particle_goes_where_the_gaussian_trap_draws_it(
 def test_before_the_command_acts_nobody_is_expected_elsewhere() -> None:
     seen = tracks([(5.0, 5.0)])
     acting = hold(steered(seen, [(0.2, 0.0)]), 0.008)
-    assert len(Whereabouts().seen(seen).at(0.008, (acting,)).expected.particle) == 0
-    assert len(Whereabouts().seen(seen).at(0.010, (acting,)).expected.particle) == 1
+    assert len(Whereabouts().updated(seen).at(0.008, (acting,)).expected.particle) == 0
+    assert len(Whereabouts().updated(seen).at(0.010, (acting,)).expected.particle) == 1
 
 
 def test_each_command_acts_until_the_next_one() -> None:
     seen = tracks([(5.0, 5.0)])
     right, left = steered(seen, [(0.2, 0.0)]), steered(seen, [(-0.2, 0.0)])
-    both = Whereabouts().seen(seen).at(0.02, (hold(right, 0.0), hold(left, 0.01)))
-    one = Whereabouts().seen(seen).at(0.01, (hold(right, 0.0),))
+    both = Whereabouts().updated(seen).at(0.02, (hold(right, 0.0), hold(left, 0.01)))
+    one = Whereabouts().updated(seen).at(0.01, (hold(right, 0.0),))
     then = replace(one, time_s=0.01).at(0.02, (hold(left, 0.01),))
     np.testing.assert_allclose(both.position_um, then.position_um)
-    dark = Whereabouts().seen(seen).at(0.02, (hold(right, 0.0), hold(DARK, 0.01)))
+    dark = Whereabouts().updated(seen).at(0.02, (hold(right, 0.0), hold(DARK, 0.01)))
     np.testing.assert_array_equal(dark.position_um, one.position_um)
 
 
 def test_a_lost_particle_stays_where_the_light_has_brought_it_and_a_seen_one_is_where_it_was_seen() -> None:
     seen = tracks([(5.0, 5.0), (9.0, 5.0)])
-    before = Whereabouts().seen(seen).at(0.01, (hold(steered(seen, [(0.2, 0.0), (0.2, 0.0)]), 0.0),))
-    after = before.seen(tracks([(9.1, 5.0)], 0.01, particle=[1], lost=[0]))
+    before = Whereabouts().updated(seen).at(0.01, (hold(steered(seen, [(0.2, 0.0), (0.2, 0.0)]), 0.0),))
+    after = before.updated(tracks([(9.1, 5.0)], 0.01, particle=[1], lost=[0]))
     assert after.particle.tolist() == [0, 1]
     np.testing.assert_array_equal(after.position_um, [before.position_um[0], (9.1, 5.0)])
     assert after.expected.particle.tolist() == [0]
-    assert after.seen(tracks([], 0.02)).particle.tolist() == []
+    assert after.updated(tracks([], 0.02)).particle.tolist() == []
 
 
 def test_a_ring_of_spots_holds_nobody() -> None:

@@ -237,8 +237,8 @@ def test_a_drawn_curve_goes_through_its_points_without_overshoot(curve: Drawn) -
 @pytest.mark.parametrize(
     ("radius_um", "energy_kt", "said"),
     [
-        ((0.0, 1.0), (0.0,), "as many"),
-        ((0.0,), (1.0,), "two points"),
+        ((0.0, 1.0), (0.0,), "they must be equal"),
+        ((0.0,), (1.0,), "two or more"),
         ((0.0, 1.0, 1.0), (0.0, 1.0, 2.0), "rise"),
         ((-0.1, 1.0), (0.0, 1.0), "rise"),
     ],

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from control.contract import Floats
 from drivers.sim.bench import open_bench
-from drivers.sim.camera import SimulatedCamera, bend, true_map
+from drivers.sim.camera import SimulatedCamera, distortion, true_map
 from drivers.sim.render import PROFILE
 from drivers.sim.sample import MixtureSpecies, Sample
 from drivers.sim.shapes import PROFILES, blurred
@@ -61,7 +61,7 @@ def test_a_spot_is_bent_as_the_map_is(shear: float, stretch: float, along_deg: f
     middle, covariance = moments(picture(place_um, **camera))
     made = SimulatedCamera(**camera)
     assert middle == pytest.approx(true_map(made, 0.1)(place_um[0])[0], abs=0.02)
-    matrix = bend(made) * 10
+    matrix = distortion(made) * 10
     assert covariance == pytest.approx(0.25**2 * matrix @ matrix.T, abs=0.05)
 
 

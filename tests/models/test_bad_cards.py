@@ -14,7 +14,7 @@ from config.reader import build, parse, plain
 from config.refused import Refused
 from models.checkpoint import Card, digest, load_checkpoint
 from models.lie.card import AffineShape, SpeciesCard, read_classifier
-from models.networks import EgnnSettings, PlainSettings, PonitaSettings, made
+from models.networks import EgnnSettings, PlainSettings, PonitaSettings, build_checked
 from tests.models.test_checkpoint import card
 from tests.models.test_checkpoint import made as written
 
@@ -54,7 +54,7 @@ def test_a_card_that_claims_a_large_network_asks_for_no_memory(tmp_path: Path) -
 )
 def test_a_network_is_measured_before_it_is_made(network: Any) -> None:
     with pytest.raises(Refused, match=r"here: this network would have"):
-        made(lambda: network.build(card(network).shape), "here")
+        build_checked(lambda: network.build(card(network).shape), "here")
 
 
 def test_a_classifier_s_card_is_bounded_too(tmp_path: Path) -> None:

@@ -190,7 +190,7 @@ def test_what_can_not_fly_is_refused(tmp_path: Path, changes: dict[str, object],
     ("network", "said"),
     [
         (EgnnSettings(width=8, layers=2), "'network.cutoff' is left out"),
-        (EgnnSettings(width=8, layers=2, cutoff=4.1), "'network.cutoff' is 4.1, and nobody is shown from beyond"),
+        (EgnnSettings(width=8, layers=2, cutoff=4.1), "'network.cutoff' is 4.1, which is beyond"),
         (FrameNetworkSettings(width=8), "'network.kind' is fa_gnn, which has no cut-off"),
     ],
 )

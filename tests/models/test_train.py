@@ -159,7 +159,7 @@ def test_a_state_with_other_numbers_than_a_training_has_is_refused(tmp_path: Pat
     begun._epoch()
     state = path.with_suffix(".state.safetensors")
     kept = load_file(state)
-    about = {"settings": repr(begun.wanted), "at": json.dumps(asdict(begun.at))}
+    about = {"settings": repr(begun.settings), "at": json.dumps(asdict(begun.at))}
     parameter = next(name for name in kept if name.startswith("mean."))
     damaged = {
         parameter: [kept[parameter].to(torch.float64), kept[parameter].to(torch.complex64), kept[parameter] > 0],
@@ -213,7 +213,7 @@ def test_a_state_that_says_something_else_is_refused(tmp_path: Path, task: Task,
     begun._keep()
     state = path.with_suffix(".state.safetensors")
     tensors = load_file(state)
-    about = {"settings": repr(begun.wanted)}
+    about = {"settings": repr(begun.settings)}
     if name := changed.get("tensor"):
         tensors[name] = torch.zeros(1)
         about["at"] = json.dumps(AT)
@@ -273,7 +273,7 @@ IMPOSSIBLE = {
     ("width: 16", "width: 10000000"): r"line 8: 'network.width' is 10000000, and it should be less",
     (", cutoff: 4.5", ""): r"line 8: 'network': 'radial' is 16, and it needs a 'cutoff'",
     (", cutoff: 4.5, radial: 16", ""): r"'network.cutoff' is left out, and within a reach",
-    ("cutoff: 4.5", "cutoff: 4.6"): r"'network.cutoff' is 4.6, and nobody is shown from beyond the reach of 4.5",
+    ("cutoff: 4.5", "cutoff: 4.6"): r"'network.cutoff' is 4.6, which is beyond the reach of 4.5",
     (NETWORK, "network: {kind: fa_gnn, width: 60}"): r"'network.kind' is fa_gnn, which has no cut-off",
     (NETWORK, "network: {kind: fa_gnn, width: 61}"): r"'network.width' is 61, and fa_gnn needs a multiple .*, 2",
 }

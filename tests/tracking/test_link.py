@@ -340,7 +340,7 @@ def test_what_was_remembered_is_not_touched() -> None:
         np.testing.assert_array_equal(memory.place_px, before[1])
         np.testing.assert_array_equal(after.who, again.who)
         np.testing.assert_array_equal(after.place_px, again.place_px)
-        np.testing.assert_array_equal(found.said, same.said)
+        np.testing.assert_array_equal(found.packed, same.packed)
         memory = after
 
 

@@ -1,4 +1,4 @@
-"""Which way of placing particles suits an image, and why. A pure function of one frame and what was found in it."""
+"""Chooses the locator that suits an image, with a reason. A pure function of one frame and its features."""
 
 from __future__ import annotations
 
@@ -16,37 +16,37 @@ from tracking.settings import Tracking
 
 Floats = NDArray[np.float64]
 
-FEWEST = 3  # features that a choice is made from
-SAMPLE = 40  # features that are looked at
+FEWEST = 3  # features needed for a choice
+SAMPLE = 40  # features in the mean profile, about
 MOST = 200  # features beyond which fits take more than about 5 ms a frame
-FAINT = 4.0  # contrast over noise below which a centroid is as good
-CROWDED = 0.2  # share of features with an overlapping neighbour, beyond which fits are of little use
-RING = 0.35  # of the radius: a profile whose peak is farther out is a ring's
+FAINT = 4.0  # contrast over noise below which a fit is no better than a centroid
+CROWDED = 0.2  # share of features with an overlapping neighbour above which fits are of little use
+RING = 0.35  # of the radius: a profile with its peak farther out is a ring's
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """How to place particles. `why` is a sentence for the operator."""
+    """The chosen locator. `why` is a sentence for the operator."""
 
     name: Literal["centroid", "radial", "gaussian"]
     why: str
 
 
-def choose(image: NDArray[Any], found: Features, s: Tracking, rules: Rules = NEWEST) -> Choice | None:
-    """The choice for this kind of image; None as long as too little is seen.
+def choose(image: NDArray[Any], features: Features, s: Tracking, rules: Rules = NEWEST) -> Choice | None:
+    """The choice for an image [height, width]; None with fewer than FEWEST features.
 
     Args:
-        rules: without `bounded`, crowds are not looked at.
+        rules: without `bounded`, crowding is ignored.
     """
-    if len(found) < FEWEST:
+    if len(features) < FEWEST:
         return None
-    if len(found) > MOST:
-        return Choice("centroid", f"auto: centroid, since fits of {len(found)} particles would take too long")
-    share = float(crowded(found, s).mean()) if rules.bounded else 0.0
+    if len(features) > MOST:
+        return Choice("centroid", f"auto: centroid, since fits of {len(features)} particles would take too long")
+    share = float(crowded(features, s).mean()) if rules.bounded else 0.0
     if share > CROWDED:
         return Choice("centroid", f"auto: centroid, since {share:.0%} of the particles have a neighbour nearer than "
                                   f"{s.diameter_px + 1} px")  # fmt: skip
-    profile, noise = mean_profile(checked(image, s.invert).astype(np.float64), found.position_px, s.radius_px + 2)
+    profile, noise = mean_profile(checked(image, s.invert).astype(np.float64), features.position_px, s.radius_px + 2)
     contrast = float(np.ptp(profile)) / max(noise, 1e-9)
     if contrast < FAINT:
         return Choice("centroid", f"auto: centroid, since the contrast is only {contrast:.1f} times the noise")
@@ -60,7 +60,7 @@ def choose(image: NDArray[Any], found: Features, s: Tracking, rules: Rules = NEW
 
 
 def mean_profile(raw: Floats, position_px: Floats, reach: int) -> tuple[Floats, float]:
-    """(mean brightness [reach + 1] by whole px of distance, spread of one pixel about it)."""
+    """(mean brightness [reach + 1] at distances of 0 to reach px, standard deviation of the background)."""
     rows, columns = np.mgrid[-reach : reach + 1, -reach : reach + 1]
     total = np.zeros(reach + 1)
     square = 0.0
@@ -77,7 +77,7 @@ def mean_profile(raw: Floats, position_px: Floats, reach: int) -> tuple[Floats, 
         mean = np.bincount(away[near], value, reach + 1) / np.maximum(ring, 1)
         total += ring * mean
         count += ring
-        # spread within the outermost ring: the background's
+        # the spread within the outermost ring is that of the background
         square += float(np.square(value[away[near] == reach] - mean[reach]).sum())
     profile = total / np.maximum(count, 1)
     return profile, float(np.sqrt(square / max(count[-1], 1)))

@@ -1,7 +1,7 @@
 """trackpy's band-pass: a Gaussian against pixel noise minus a running mean against uneven light.
 
-Crocker and Grier, J. Colloid Interface Sci. 179, 298 (1996), as trackpy 0.7 computes it: the Gaussian sees black beyond
-the edge; the mean sees the edge repeated and, in whole-number frames, is rounded down after each axis.
+Crocker and Grier, J. Colloid Interface Sci. 179, 298 (1996), as trackpy 0.7 computes it: beyond the edge of the frame
+the Gaussian uses 0 and the mean the edge pixels. In integer frames the mean is rounded down after each axis.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 Image = NDArray[Any]
 
 TOP = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}  # largest grey levels; np.iinfo takes 30 us
-TRUNCATE = 4.0  # the Gaussian ends at this many widths
-TILE = 8192  # running sums that are worked on at once: they stay in the nearest cache
+TRUNCATE = 4.0  # the Gaussian is cut off at this many widths
+TILE = 8192  # running sums computed at once, so that they stay in the level-1 cache
 FAST = {"contract", "nnan", "ninf", "nsz"}
 
 
@@ -28,8 +28,8 @@ def gaussian(width_px: float) -> NDArray[np.float64]:
     reach = int(TRUNCATE * width_px + 0.5)
     x = np.arange(-reach, reach + 1)
     weights = np.exp(x**2 / (-2.0 * width_px**2)) if width_px > 0 else np.ones(1)
-    made: NDArray[np.float64] = weights / weights.sum()
-    return made
+    normalised: NDArray[np.float64] = weights / weights.sum()
+    return normalised
 
 
 def bandpass(raw: Image, noise_px: float, box_px: int, threshold: float, wide: bool = False) -> tuple[Image, float]:
@@ -39,7 +39,7 @@ def bandpass(raw: Image, noise_px: float, box_px: int, threshold: float, wide: b
         raw: [height, width] uint8, uint16 or float64, C-contiguous.
         noise_px: width of the Gaussian.
         box_px: odd side of the running mean, 3 or more.
-        wide: float64 for whole-number frames too.
+        wide: compute in float64 for integer frames too.
     """
     whole = raw.dtype != np.float64
     narrow = whole and not wide
@@ -50,15 +50,15 @@ def bandpass(raw: Image, noise_px: float, box_px: int, threshold: float, wide: b
     sums, exact = _arithmetic(raw.dtype, box_px)
     stride = raw.shape[1] + box_px - 1
     lines = np.empty((4, max(TILE // stride, 1) * stride), sums)
-    half = 0.5 if whole else 0.0  # keeps whole means whole before they are rounded down
+    half = 0.5 if whole else 0.0  # keeps integer means exact when they are rounded down
     ratio = np.array([half / box_px, 1.0 / box_px], exact)
-    bits = smooth.view(np.int32 if narrow else np.int64)  # of floats that are not negative: in the order of the floats
+    bits = smooth.view(np.int32 if narrow else np.int64)  # non-negative floats and their bits have the same order
     largest = _subtract_mean(raw, smooth, bits, lines, box_px, ratio, real(threshold))
     return smooth, float(bits.dtype.type(largest).view(real))
 
 
 def _arithmetic(dtype: Any, box_px: int) -> tuple[Any, Any]:
-    """(type of the running sums, type of their division): as narrow as is exact."""
+    """(dtype of the running sums, dtype of their division): the narrowest exact ones."""
     if dtype == np.uint8:
         return (np.uint16 if box_px <= 257 else np.uint32), np.float32
     return (np.uint32 if dtype == np.uint16 else np.float64), np.float64
@@ -68,9 +68,9 @@ def _arithmetic(dtype: Any, box_px: int) -> tuple[Any, Any]:
 def _subtract_mean(
     raw: Image, smooth: Image, bits: Image, lines: Image, box_px: int, ratio: Image, threshold: Any
 ) -> int:
-    """smooth - mean of `raw` in a box, in place, a few rows at a time so that the sums stay in cache.
+    """Subtract the mean of `raw` in a box from `smooth`, in place, a few rows at a time so that the sums stay in cache.
 
-    Returns the largest of its `bits`, which are the same memory as whole numbers.
+    Returns the largest of `bits`, a view of `smooth` as integers.
     """
     height, width = raw.shape
     reach = box_px // 2
@@ -86,8 +86,8 @@ def _subtract_mean(
         for row in range(count):
             y = top + row
             line = means[row * stride : (row + 1) * stride]
-            come, gone = raw[min(y + reach, height - 1)], raw[max(y - reach - 1, 0)]
-            _roll(line[reach : reach + width], column, come, gone, ratio)
+            entering, leaving = raw[min(y + reach, height - 1)], raw[max(y - reach - 1, 0)]
+            _roll(line[reach : reach + width], column, entering, leaving, ratio)
             for x in range(reach):
                 line[x] = line[reach]
                 line[reach + width + x] = line[reach + width - 1]
@@ -105,17 +105,17 @@ def _add(total: Image, row: Image) -> None:
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)
-def _roll(mean: Image, total: Image, come: Image, gone: Image, ratio: Image) -> None:
-    """The sums move on by a row. Storing their means into whole numbers rounds down."""
+def _roll(mean: Image, total: Image, entering: Image, leaving: Image, ratio: Image) -> None:
+    """Move the column sums down by one row and store their means. An integer `mean` rounds down."""
     half, inverse = ratio[0], ratio[1]
     for x in range(total.size):
-        total[x] += come[x] - gone[x]
+        total[x] += entering[x] - leaving[x]
         mean[x] = ratio.dtype.type(total[x]) * inverse + half
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)
-def _run(row: Image, power: Image, other: Image, total: Image, count: int) -> Image:
-    """Sums of `count` (odd, 3 or more) neighbours, each from its first on, by sums of 2, 4, 8, ... of them."""
+def _run(row: Image, power: Image, spare: Image, total: Image, count: int) -> Image:
+    """Sums of `count` (odd, 3 or more) successive pixels, from partial sums of 2, 4, 8, ... pixels."""
     size = row.size
     total = total[: size - count + 1]
     done = 1
@@ -125,7 +125,7 @@ def _run(row: Image, power: Image, other: Image, total: Image, count: int) -> Im
         size -= step
         _pair(power[:size], source[:size], source[step : step + size])
         step *= 2
-        source, power, other = power, other, power
+        source, power, spare = power, spare, power
         if count & step:
             if done == 1:
                 _pair(total, row[: total.size], source[1 : 1 + total.size])
@@ -136,14 +136,14 @@ def _run(row: Image, power: Image, other: Image, total: Image, count: int) -> Im
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)
-def _pair(total: Image, one: Image, other: Image) -> None:
+def _pair(total: Image, first: Image, second: Image) -> None:
     for x in range(total.size):
-        total[x] = one[x] + other[x]
+        total[x] = first[x] + second[x]
 
 
 @njit(cache=True, nogil=True, fastmath=FAST - {"contract"})
 def _clip(row: Image, total: Image, ratio: Image, threshold: Any) -> None:
-    """row - mean, or 0 if it is below the threshold. A mean of whole numbers is rounded down, any other once."""
+    """row - mean in place, or 0 below the threshold. Storing a mean into an integer type rounds it down."""
     half, inverse = ratio[0], ratio[1]
     for x in range(row.size):
         mean = total.dtype.type(ratio.dtype.type(total[x]) * inverse + half)

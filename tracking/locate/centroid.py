@@ -1,4 +1,4 @@
-"""trackpy's rule for live frames, in one thread, row by row. Whole-number frames have the same features as in trackpy.
+"""trackpy.locate for live frames, in one thread, row by row. Integer frames have the same features as in trackpy.
 
 Crocker and Grier, J. Colloid Interface Sci. 179, 298 (1996), with the defaults and the columns of trackpy.locate 0.7.
 """
@@ -23,7 +23,7 @@ from tracking.locate.refine import describe, disc, refine
 from tracking.rules import NEWEST, Rules
 from tracking.settings import Tracking
 
-MOST_PEAKS = 200_000  # of a frame, of which each costs some us
+MOST_PEAKS = 200_000  # in a frame; each takes some microseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Centroid:
 
     settings: Tracking
     every_column: bool = True
-    error: bool = True  # whether ep_px is estimated, from the dark of the frame
+    error: bool = True  # whether ep_px is estimated, from the dark pixels of the frame
     rules: Rules = NEWEST
 
     def __call__(self, image: NDArray[Any]) -> Features:
@@ -52,20 +52,20 @@ class Centroid:
         least = above(bright, s.percentile)
         if least is None:
             return NOTHING
-        found = peaks(bright, s.least_distance_px, least, s.margin_px)
-        found = hopeful(bright, found, s.radius_px, s.max_iterations, factor, s.minmass)
-        if len(found) > MOST_PEAKS:
+        peak = peaks(bright, s.least_distance_px, least, s.margin_px)
+        peak = hopeful(bright, peak, s.radius_px, s.max_iterations, factor, s.minmass)
+        if len(peak) > MOST_PEAKS:
             raise Fault(
-                f"a frame has {len(found)} peaks of brightness, and {MOST_PEAKS} are allowed; a larger "
+                f"a frame has {len(peak)} peaks of brightness, and {MOST_PEAKS} are allowed; a larger "
                 "tracking.minmass, percentile, diameter_px or separation_px finds fewer"
             )
-        return self._measure(bright, raw, factor, refine(bright, found, s.radius_px, s.max_iterations))
+        return self._measure(bright, raw, factor, refine(bright, peak, s.radius_px, s.max_iterations))
 
     def _measure(self, bright: Image, raw: Image, factor: float, refined: tuple[Any, Any, Any]) -> Features:
-        """Drop the faint, the double and the large; give the rest their columns."""
+        """Drop faint, duplicate and large features; compute the columns of the others."""
         s = self.settings
         position, middle, mass = refined
-        # a feature that is too faint drops only fainter ones: it may go before the doubles do
+        # faint features go first: they could only drop fainter ones, so the result is the same
         bright_enough = mass / factor > s.minmass
         position, middle, mass = position[bright_enough], middle[bright_enough], mass[bright_enough]
         stay = distinct(position, mass, s.least_distance_px)
@@ -82,10 +82,10 @@ class Centroid:
         return Features(position[small, ::-1].copy(), *(np.ascontiguousarray(column[small]) for column in columns))
 
     def _error(self, bright: Image, raw: Image, raw_mass: NDArray[np.float64]) -> NDArray[np.float64]:
-        """[N] standard error of the places (Savin and Doyle, Biophys. J. 88, 623, 2005, as in trackpy)."""
+        """[N] standard error of the positions (Savin and Doyle, Biophys. J. 88, 623, 2005, as in trackpy)."""
         black, noise = dark(bright, raw, self.settings.radius_px)
         mask = disc(self.settings.radius_px)
-        with np.errstate(divide="ignore", invalid="ignore"):  # no light in the raw frame: no estimate
+        with np.errstate(divide="ignore", invalid="ignore"):  # no light above the dark level: no estimate
             ep: NDArray[np.float64] = noise / (raw_mass - mask.pixels * black)
             return ep * self.settings.noise_size_px * mask.moment
 

@@ -1,4 +1,4 @@
-"""Of features closer than a separation the fainter goes, as in trackpy 0.7 (flat peaks are found more than once)."""
+"""Drops the fainter of two features closer than the separation, as in trackpy 0.7 (flat peaks are found twice)."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from control.contract import Fault
 
 Floats = NDArray[np.float64]
 
-MOST_PAIRS = 200_000_000  # that are looked at in one frame: some tenths of a second
+MOST_PAIRS = 200_000_000  # compared in one frame: some tenths of a second
 MARGIN = 1e-7  # trackpy's: a distance equal to the separation is far enough
 
 
 def distinct(position: Floats, mass: Floats, separation_px: float) -> NDArray[np.bool_]:
-    """[N] which features stay. Of two of equal mass the one nearer to the top left corner goes.
+    """[N] True for features that stay. Of two of equal mass the one nearer to the top left corner is dropped.
 
-    Raises Fault for more than MOST_PAIRS of neighbours.
+    Raises Fault for more than MOST_PAIRS pairs of neighbours.
     """
     keep = np.ones(len(position), np.bool_)
-    # of one too, which stays: a frame with two does not meet the kernel as the first
+    # also called for one feature, so that the kernel is compiled before a frame has two
     if len(position) > 0 and not _drop(position / separation_px, mass, keep, MOST_PAIRS):
         raise Fault(
             f"{len(position)} peaks of a frame lie within tracking.separation_px ({separation_px:g}) of too many "
@@ -31,9 +31,9 @@ def distinct(position: Floats, mass: Floats, separation_px: float) -> NDArray[np
 
 @njit(cache=True, nogil=True)
 def _drop(place: Floats, mass: Floats, keep: NDArray[np.bool_], left: int) -> bool:
-    """Pairs nearer than 1 by a grid of cells of side 1; a dropped feature still drops others, as in trackpy.
+    """Set `keep` to False at the fainter feature of each pair closer than 1, by a grid of cells of side 1.
 
-    False where `left` pairs are too few.
+    A dropped feature still drops others, as in trackpy. Returns False if there are more than `left` pairs.
     """
     low = np.array([place[:, 0].min(), place[:, 1].min()])
     rows = int(place[:, 0].max() - low[0]) + 3

@@ -1,4 +1,4 @@
-"""What a locator found in one frame."""
+"""The table of features of one frame, and the locator plug."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ def _none() -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """One row a particle, in the locator's order; the columns are trackpy's of the same names."""
+    """One row per feature, in the locator's order; the columns are trackpy's of the same names."""
 
     position_px: Floats = field(default_factory=lambda: np.empty((0, 2)))  # [N, 2] x, y
     mass: Floats = field(default_factory=_none)  # [N] and below: integrated brightness
     size_px: Floats = field(default_factory=_none)  # radius of gyration
     ecc: Floats = field(default_factory=_none)  # 0 is round
     signal: Floats = field(default_factory=_none)  # brightest pixel
-    raw_mass: Floats = field(default_factory=_none)  # integrated brightness of the frame as it came
+    raw_mass: Floats = field(default_factory=_none)  # integrated brightness of the uncorrected image
     ep_px: Floats = field(default_factory=_none)  # estimated error of the position
 
     def __len__(self) -> int:
         return len(self.mass)
 
     def only(self, rows: NDArray[Any]) -> Features:
-        """Some of the rows: a mask or an order."""
+        """The rows selected by a mask or by indices."""
         return Features(*[getattr(self, name)[rows] for name in COLUMNS])
 
     def moved(self, x_px: float, y_px: float) -> Features:
-        """The same features in a frame whose corner lies elsewhere."""
+        """The features with positions shifted by x_px, y_px."""
         return replace(self, position_px=self.position_px + np.array([x_px, y_px]))
 
 
@@ -43,19 +43,19 @@ COLUMNS = tuple(column.name for column in fields(Features))
 NOTHING = Features()
 
 
-def joined(one: Features, other: Features) -> Features:
-    """The rows of both."""
-    return Features(*[np.concatenate([getattr(one, name), getattr(other, name)]) for name in COLUMNS])
+def joined(first: Features, second: Features) -> Features:
+    """The rows of both tables."""
+    return Features(*[np.concatenate([getattr(first, name), getattr(second, name)]) for name in COLUMNS])
 
 
 class Locate(Protocol):
-    """Particles in one image [height, width] of uint8, uint16 or float."""
+    """Locates particles in one image [height, width] of uint8, uint16 or float. Raises Fault for too many peaks."""
 
     def __call__(self, image: NDArray[Any]) -> Features: ...
 
 
-def sharpened(found: Features, better: Floats) -> Features:
-    """The features at other places: `better` [N, 3] holds x, y and standard error, or nan where the old place stays."""
+def sharpened(features: Features, better: Floats) -> Features:
+    """The features at the positions of a fit: `better` [N, 3] has x, y, standard error, or nan to keep the old ones."""
     good: NDArray[np.bool_] = np.isfinite(better.sum(axis=1))
-    position_px = np.where(good[:, None], better[:, :2], found.position_px)
-    return replace(found, position_px=position_px, ep_px=np.where(good, better[:, 2], found.ep_px))
+    position_px = np.where(good[:, None], better[:, :2], features.position_px)
+    return replace(features, position_px=position_px, ep_px=np.where(good, better[:, 2], features.ep_px))

@@ -1,6 +1,6 @@
-"""A Gaussian spot on a sloping background, fitted by least squares: the best there is for in-focus fluorescent spots.
+"""Least-squares fit of a Gaussian spot on a sloping background: the most precise locator for spots in focus.
 
-For white pixel noise it reaches the Cramer-Rao bound sigma_x = sqrt(2 / pi) sigma / amplitude, whatever the width.
+For white pixel noise its error is the Cramer-Rao bound sigma_x = sqrt(2 / pi) sigma / amplitude, whatever the width.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ Image = NDArray[Any]
 Floats = NDArray[np.float64]
 
 ITERATIONS = 25
-CLOSE_PX = 1e-4  # the fit is done when it moves less
+CLOSE_PX = 1e-4  # the fit has converged when its step is smaller
 AMPLITUDE, X, Y, WIDTH, LEVEL = range(5)
 
 
 @dataclass(frozen=True, slots=True)
 class GaussianLocator:
-    """The full-frame locator of spots: centroid finds them, a fit places them."""
+    """Full-frame locator of spots: `centroid` finds them, a Gaussian fit refines their positions."""
 
     settings: Tracking
     rules: Rules = NEWEST
@@ -38,26 +38,26 @@ class GaussianLocator:
         return sharpen(image, Centroid(self.settings, rules=self.rules)(image), self.settings, self.rules)
 
 
-def sharpen(image: NDArray[Any], found: Features, s: Tracking, rules: Rules = NEWEST) -> Features:
-    """The same features where a Gaussian fits best, within bounds; where it does not, where they were."""
-    if len(found) == 0:
-        return found
-    width_px = np.clip(found.size_px / np.sqrt(2.0), 0.5, s.radius_px)
+def sharpen(image: NDArray[Any], features: Features, s: Tracking, rules: Rules = NEWEST) -> Features:
+    """The features at the positions of Gaussian fits; where a fit fails or leaves its bounds, the old position."""
+    if len(features) == 0:
+        return features
+    width_px = np.clip(features.size_px / np.sqrt(2.0), 0.5, s.radius_px)
     raw, reach = checked(image, s.invert), s.radius_px + 1
-    slope = slopes(raw, found.position_px, float(reach)) if rules.sloped else np.zeros((len(found), 2))
-    better = fits(raw, found.position_px, width_px, reach, slope)
-    return guarded(found, better, s) if rules.bounded else sharpened(found, better)
+    slope = slopes(raw, features.position_px, float(reach)) if rules.sloped else np.zeros((len(features), 2))
+    better = fits(raw, features.position_px, width_px, reach, slope)
+    return guarded(features, better, s) if rules.bounded else sharpened(features, better)
 
 
 @njit(cache=True, nogil=True)
 def fits(raw: Image, position: Floats, width_px: Floats, reach: int, slope: Floats) -> Floats:
     """[N, 3] x, y and standard error of the best Gaussian about x, y [N, 2]; nan where there is none.
 
-    Levenberg (Quart. Appl. Math. 2, 164, 1944) and Marquardt (J. SIAM 11, 431, 1963) with amplitude, place, width and
-    level free, on the (2 reach + 1)^2 pixels about the place, from a first guess of the width [N]; the `slope` [N, 2]
-    of the background along x and y is taken off before.
+    Levenberg (Quart. Appl. Math. 2, 164, 1944) and Marquardt (J. SIAM 11, 431, 1963) with amplitude, position, width
+    and level free, on the (2 reach + 1)^2 pixels about the position, from a first guess of the width [N]. The `slope`
+    [N, 2] of the background along x and y, grey levels per px, is subtracted first.
     """
-    made = np.full((position.shape[0], 3), np.nan)
+    result = np.full((position.shape[0], 3), np.nan)
     side = 2 * reach + 1
     patch = np.empty((side, side))
     for n in range(position.shape[0]):
@@ -72,15 +72,15 @@ def fits(raw: Image, position: Floats, width_px: Floats, reach: int, slope: Floa
                 patch[r, c] = value
                 low, high = min(low, value), max(high, value)
         guess = np.array([high - low, position[n, 0] - column + reach, position[n, 1] - row + reach, width_px[n], low])
-        if high > low and _fit(patch, guess, made[n]):
-            made[n, 0] += column - reach
-            made[n, 1] += row - reach
-    return made
+        if high > low and _fit(patch, guess, result[n]):
+            result[n, 0] += column - reach
+            result[n, 1] += row - reach
+    return result
 
 
 @njit(cache=True, nogil=True)
-def _fit(patch: Floats, guess: Floats, made: Floats) -> bool:
-    """x, y and standard error into `made`; False, and nothing there, if the fit leaves the patch."""
+def _fit(patch: Floats, guess: Floats, result: Floats) -> bool:
+    """Write x, y and standard error to `result`. Returns False, without writing, if the fit leaves the patch."""
     side = patch.shape[0]
     damping = 1e-3
     matrix = np.empty((5, 6))
@@ -96,9 +96,9 @@ def _fit(patch: Floats, guess: Floats, made: Floats) -> bool:
             matrix, trial = trial, matrix
             damping *= 0.1
             if abs(step[X]) < CLOSE_PX and abs(step[Y]) < CLOSE_PX:
-                made[0], made[1] = guess[X], guess[Y]
+                result[0], result[1] = guess[X], guess[Y]
                 information = 0.5 * (matrix[X, X] + matrix[Y, Y])
-                made[2] = np.sqrt(rest / (patch.size - 5) / information)
+                result[2] = np.sqrt(rest / (patch.size - 5) / information)
                 return True
         else:
             damping *= 10.0
@@ -109,7 +109,7 @@ def _fit(patch: Floats, guess: Floats, made: Floats) -> bool:
 
 @njit(cache=True, nogil=True)
 def _normal(patch: Floats, at: Floats, matrix: Floats) -> float:
-    """Sum of squared differences; the normal equations [5, 5] with their right-hand side as column 5."""
+    """Sum of squared residuals. Writes the normal equations [5, 5] and their right-hand side (column 5) to `matrix`."""
     side = patch.shape[0]
     matrix[:] = 0.0
     rest = 0.0
@@ -144,7 +144,7 @@ def _normal(patch: Floats, at: Floats, matrix: Floats) -> float:
 
 @njit(cache=True, nogil=True)
 def _solve(matrix: Floats, damping: float) -> Floats:
-    """The step of damped normal equations, by elimination; the matrix is positive definite with its damping."""
+    """Solve the damped normal equations by elimination; with damping the matrix is positive definite."""
     work = matrix.copy()
     for i in range(5):
         work[i, i] *= 1 + damping

@@ -1,8 +1,8 @@
-"""Bounds on where a fit may put a feature: a fit in a window sees its neighbours' light, too.
+"""Bounds on the positions of fits: a fit in a window also includes light of the neighbours.
 
-The centroid stays where another feature is so near that their masks overlap or touch (only a `separation_px` below its
-default lets it), where the fit has left the place, and where it would bring two features closer together than they may
-be: two rows on one particle would be double light for one, and none for the other.
+The centroid position stays if the mask overlaps or touches a neighbour's (possible with a small `separation_px` only),
+if the fit moved too far, or if it would bring two features closer together than `separation_px`. Two features on one
+particle would give it two spots.
 """
 
 from __future__ import annotations
@@ -17,37 +17,37 @@ from tracking.settings import Tracking
 
 Floats = NDArray[np.float64]
 
-FARTHEST_PX, FARTHEST_SHARE = 1.0, 0.1  # from the centroid: the larger of the two, the second of the radius
+FARTHEST_PX, FARTHEST_SHARE = 1.0, 0.1  # largest move of a fit: px, or share of the radius if that is larger
 
 
-def guarded(found: Features, better: Floats, s: Tracking) -> Features:
-    """The features at the places of a fit, within bounds.
+def guarded(features: Features, better: Floats, s: Tracking) -> Features:
+    """The features at the positions of a fit, within bounds.
 
     Args:
-        found: as `centroid` places them.
-        better: [N, 3] x, y and standard error of the fit, or nan where there is none.
+        features: with the positions of `centroid`.
+        better: [N, 3] x, y and standard error of the fit, or nan without a fit.
     """
     better = better.copy()
-    shift_px = np.hypot(*(better[:, :2] - found.position_px).T)
+    shift_px = np.hypot(*(better[:, :2] - features.position_px).T)
     farthest_px = max(FARTHEST_PX, FARTHEST_SHARE * s.radius_px)
-    better[(shift_px > farthest_px) | crowded(found, s)] = np.nan
+    better[(shift_px > farthest_px) | crowded(features, s)] = np.nan
     while True:
-        made = sharpened(found, better)
+        moved = sharpened(features, better)
         fitted = np.isfinite(better.sum(axis=1))
-        close = fitted & _close(made.position_px, (1 - MARGIN) * s.least_distance_px)
+        close = fitted & _close(moved.position_px, (1 - MARGIN) * s.least_distance_px)
         if not close.any():
-            return made
+            return moved
         better[close] = np.nan
 
 
-def crowded(found: Features, s: Tracking) -> NDArray[np.bool_]:
-    """[N] whose mask overlaps or touches another one's."""
-    near: NDArray[np.bool_] = _nearest_px(found.position_px) < (1 - MARGIN) * (s.diameter_px + 1)
+def crowded(features: Features, s: Tracking) -> NDArray[np.bool_]:
+    """[N] True if the mask overlaps or touches that of another feature."""
+    near: NDArray[np.bool_] = _nearest_px(features.position_px) < (1 - MARGIN) * (s.diameter_px + 1)
     return near
 
 
 def _nearest_px(position_px: Floats) -> Floats:
-    """[N] distance to the nearest other; infinite where there is none."""
+    """[N] distance to the nearest other position; infinite if there is none."""
     if len(position_px) < 2:
         return np.full(len(position_px), np.inf)
     distance_px: Floats = cKDTree(position_px).query(position_px, k=2)[0][:, 1]
@@ -55,6 +55,6 @@ def _nearest_px(position_px: Floats) -> Floats:
 
 
 def _close(position_px: Floats, least_px: float) -> NDArray[np.bool_]:
-    """[N] who has another one nearer than that."""
-    found: NDArray[np.bool_] = _nearest_px(position_px) < least_px
-    return found
+    """[N] True if another position is nearer than least_px."""
+    close: NDArray[np.bool_] = _nearest_px(position_px) < least_px
+    return close

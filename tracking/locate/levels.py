@@ -1,8 +1,8 @@
-"""The whole grey levels of a band-passed frame, bit for bit those of trackpy 0.7, at the speed of narrower arithmetic.
+"""Integer grey levels of a band-passed frame, equal to trackpy 0.7's in every bit, but mostly in float32 arithmetic.
 
-trackpy computes in float64. Rounding down to whole levels turns a difference in the last digit into one level, which
-may move a local maximum: about one feature in 50 of a video of bright field was elsewhere. So a pixel whose value is
-within `DOUBT` of the threshold, of the maximum or of a whole level is computed again, in float64 and in the order of
+trackpy computes in float64. Rounding down to integer levels turns a difference in the last digit into one level, which
+may move a local maximum (about one feature in 50 of a bright-field video). So a pixel whose value is within the
+rounding error of the threshold, of the maximum or of an integer level is computed again, in float64 and in the order of
 additions of scipy.ndimage.correlate1d.
 """
 
@@ -18,16 +18,16 @@ from tracking.locate.bandpass import FAST, TOP, Image, bandpass, gaussian
 
 Floats = NDArray[np.float64]
 
-# Grey levels. The band-pass errs by up to 0.7e-4 where its Gaussian has up to 21 weights, else by up to 2.2e-4 (float32
-# of 8 bit); by up to 1.2e-10 (float64 of 16 bit).
+# Bounds on errors in grey levels. The band-pass errs by up to 0.7e-4 if its Gaussian has up to 21 weights, else 2.2e-4
+# (float32, 8 bit), and by up to 1.2e-10 (float64, 16 bit).
 DOUBT, DOUBT_OF_WIDE, DOUBT_OF_16_BIT, NARROW = 1e-4, 3e-4, 1e-9, 21
-ROUNDING = {4: 4e-5, 8: 1e-9}  # of the product with the factor, in whole levels; by bytes of a float
-LEAST = 1e-30  # a pixel that is not black
-FEW = 16  # doubtful pixels of a row that are computed one by one; of more the whole row is
+ROUNDING = {4: 4e-5, 8: 1e-9}  # error of the product with the factor, in integer levels, by bytes of the float
+LEAST = 1e-30  # value of a pixel that is not black, at least
+FEW = 16  # up to this many doubtful pixels of a row are computed one by one; for more, the whole row
 
 
 def levels(raw: Image, noise_px: float, box_px: int, threshold: float) -> tuple[Image, float]:
-    """(the band-passed frame in whole numbers of raw's type up to its largest, the factor between them).
+    """(band-passed frame in the integer type of `raw`, scaled to its largest value; the scale factor).
 
     Args:
         raw: [height, width] uint8 or uint16, C-contiguous.
@@ -48,7 +48,7 @@ def levels(raw: Image, noise_px: float, box_px: int, threshold: float) -> tuple[
 
 @njit(cache=True, nogil=True)
 def _brightest(smooth: Image, raw: Image, weights: Floats, least: float, threshold: float) -> float:
-    """The largest pixel, or 0 where all are below the threshold."""
+    """The largest band-passed pixel, or 0 if all are below the threshold."""
     width = raw.shape[1]
     brightest = 0.0
     sums, value = np.empty(width), np.empty(width)
@@ -84,8 +84,8 @@ def _levels(
     image: Image, smooth: Image, raw: Image, weights: Floats, factor: float, margin: float, threshold: float,
     sure: float,
 ) -> None:  # fmt: skip
-    """Rows of `smooth` times the factor, rounded down. Computed again: what is within `margin` of a whole level or
-    below `sure`."""
+    """Write `smooth` * factor, rounded down, to `image`. Pixels within `margin` of an integer level or below `sure` are
+    computed again in float64."""
     width = raw.shape[1]
     real = smooth.dtype
     sums, value = np.empty(width), np.empty(width)
@@ -111,7 +111,7 @@ def _scale(image: Image, flag: Image, row: Image, factor: Any, margin: Any, sure
 
 @njit(cache=True, nogil=True)
 def _places(place: Image, words: Image, flag: Image) -> int:
-    """How many flags are set; their columns into `place`. Eight are looked at at once: few are set."""
+    """Write the columns of set flags to `place` and return their number. Tests eight flags at once: few are set."""
     count = 0
     for word in range(words.size):
         if words[word] != 0:
@@ -124,7 +124,7 @@ def _places(place: Image, words: Image, flag: Image) -> int:
 
 @njit(cache=True, nogil=True)
 def _settle(value: Floats, sums: Floats, place: Image, row: Image, raw: Image, y: int, weights: Floats) -> None:
-    """The pixels at these columns of a row in float64. `sums` [width]: room for the sums down the columns."""
+    """Write the band-passed pixels at columns `place` of row y, in float64, to `value`. `sums` [width]: scratch."""
     width, tail = raw.shape[1], weights.size // 2
     if place.size > FEW:
         _columns(sums, raw, y, 0, weights)
@@ -134,12 +134,12 @@ def _settle(value: Floats, sums: Floats, place: Image, row: Image, raw: Image, y
             left = max(x - tail, 0)
             _columns(sums[left : min(x + tail + 1, width)], raw, y, left, weights)
         smoothed = _across(sums, x, weights)
-        value[n] = smoothed - np.rint(smoothed - row[x])  # the running mean is a whole number
+        value[n] = smoothed - np.rint(smoothed - row[x])  # the running mean is an integer
 
 
 @njit(cache=True, nogil=True)
 def _columns(sums: Floats, raw: Image, y: int, left: int, weights: Floats) -> None:
-    """Weighted sums down the columns from `left` on, about row y; black beyond the frame."""
+    """Weighted sums along the columns from `left` on, about row y; 0 beyond the frame."""
     height, tail = raw.shape[0], weights.size // 2
     for x in range(sums.size):
         sums[x] = raw[y, left + x] * weights[tail]
@@ -158,7 +158,7 @@ def _columns(sums: Floats, raw: Image, y: int, left: int, weights: Floats) -> No
 
 @njit(cache=True, nogil=True)
 def _across(sums: Floats, x: int, weights: Floats) -> float:
-    """The weighted sum of the columns about x."""
+    """Weighted sum of the column sums about x; 0 beyond the frame."""
     tail = weights.size // 2
     total = float(sums[x] * weights[tail])
     for k in range(tail):

@@ -1,6 +1,6 @@
-"""The dark of a frame: mean and spread of the raw pixels that are far from all light.
+"""Dark level and noise of a frame: mean and standard deviation of the raw pixels far from all particles.
 
-Savin and Doyle, Biophys. J. 88, 623 (2005), as trackpy 0.7 measures it: a pixel is dark if the band-pass left nothing
+Savin and Doyle, Biophys. J. 88, 623 (2005), as in trackpy 0.7: a pixel is dark if the band-passed frame is 0
 within the radius of a particle.
 """
 
@@ -19,9 +19,9 @@ ALL = np.uint64(2**64 - 1)
 
 
 def dark(image: Image, raw: Image, radius: int) -> tuple[float, float]:
-    """(mean, standard deviation) of `raw` where `image` has no light within `radius`; nan where nothing is dark."""
+    """(mean, standard deviation) of `raw` where `image` is 0 within `radius` px; nan if there is no such pixel."""
     height, width = image.shape
-    stride = -(-width // 64) + radius // 64 + 1  # words; after each row enough of them are dark to keep rows apart
+    stride = -(-width // 64) + radius // 64 + 1  # words per row; the dark ones at its end separate the rows
     lit = np.zeros((height + 2 * radius, 8 * stride), np.uint8)
     _pack(lit[radius:], image)
     count, total, square = _dark_sums(lit.view(np.uint64), raw, disc(radius).half)
@@ -33,7 +33,7 @@ def dark(image: Image, raw: Image, radius: int) -> tuple[float, float]:
 
 @njit(cache=True, nogil=True)
 def _pack(lit: Image, image: Image) -> None:
-    """One bit a pixel, set where there is light."""
+    """Write one bit per pixel to `lit`, set where the image is not 0."""
     height, width = image.shape
     whole = width // 8
     for y in range(height):
@@ -55,12 +55,12 @@ def _pack_row(lit: Image, row: Image) -> None:
 def _dark_sums(lit: Words, raw: Image, half: Ints) -> tuple[int, float, float]:
     """(count, sum, sum of squares) of the dark pixels.
 
-    `lit` [radius + height + radius, words] has one bit a pixel, dark around the image and after each row.
+    `lit` [radius + height + radius, words] has one bit per pixel; bits around the image and after each row are 0.
     """
     height, width = raw.shape
     stride = lit.shape[1]
     near = np.zeros(height * stride, np.uint64)
-    inner = lit.reshape(-1)  # light within `reach` to either side; all rows at once, as one long row
+    inner = lit.reshape(-1)  # light within `reach` px to either side, all rows as one long row
     outer = np.zeros_like(inner)
     for reach in range(half.size // 2 + 1):
         for row in range(half.size):
@@ -81,7 +81,7 @@ def _dark_sums(lit: Words, raw: Image, half: Ints) -> tuple[int, float, float]:
 
 @njit(cache=True, nogil=True)
 def _spread(outer: Words, inner: Words) -> None:
-    """Light one pixel farther to either side; the first and the last word are dark."""
+    """Extend light by one pixel to either side; the first and the last word are dark."""
     one, top = np.uint64(1), np.uint64(63)
     for w in range(1, inner.size - 1):
         here = inner[w]
@@ -89,14 +89,14 @@ def _spread(outer: Words, inner: Words) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _join(one: Words, other: Words) -> None:
-    for w in range(one.size):
-        one[w] |= other[w]
+def _join(target: Words, source: Words) -> None:
+    for w in range(target.size):
+        target[w] |= source[w]
 
 
 @njit(cache=True, nogil=True)
 def _sums(near: Words, raw: Image) -> tuple[int, float, float]:
-    """Of the pixels whose bit is not set; whole words of dark or of light at once."""
+    """(count, sum, sum of squares) of the pixels whose bit is 0."""
     count = 0
     total = 0.0
     square = 0.0

@@ -13,11 +13,11 @@ from tracking.locate.bandpass import FAST, TOP, Image
 
 Ints = NDArray[np.int64]
 
-BLOCK = 128  # pixels that are counted at once, so few that a byte holds each count: many bytes fit in one register
+BLOCK = 128  # pixels per count; fits into uint8 counters, of which many fit into one register
 
 
 def whole(smooth: Image, brightest: float, dtype: Any) -> tuple[Image, float]:
-    """(the frame in whole numbers of `dtype` up to its largest, rounded down; the factor between them)."""
+    """(frame in integers of `dtype`, scaled to its largest value and rounded down; the scale factor)."""
     factor = TOP[np.dtype(dtype)] / brightest if brightest > 0 else 1.0
     image = np.empty(smooth.shape, dtype)
     _scale(image, smooth, smooth.dtype.type(factor))
@@ -37,13 +37,13 @@ def _scale_row(image: Image, smooth: Image, factor: Any) -> None:
 
 
 def above(image: Image, percentile: float) -> int | None:
-    """The grey level that `percentile` of the pixels that are not black do not exceed; None if all are black.
+    """The grey level at this percentile of the pixels that are not black; None if all are black.
 
     A peak exceeds numpy's interpolated percentile if and only if it exceeds the level below it in rank.
     """
     if image.dtype != np.uint8:
         return _sorted(image, percentile)
-    # guessed from few rows: to count a whole frame once or twice is faster than to sort its pixels into levels
+    # a guess from a few rows, then corrected: counting a frame once or twice is faster than a histogram
     level = _guess(image, percentile)
     lit, reach, exceed = _count(image.reshape(-1), level)
     if lit == 0:
@@ -59,7 +59,7 @@ def above(image: Image, percentile: float) -> int | None:
 
 
 def _sorted(image: Image, percentile: float) -> int | None:
-    """The same by sorting all pixels into levels."""
+    """The same as `above`, from the histogram of all pixels."""
     counts = np.bincount(image.ravel())
     lit = image.size - int(counts[0])
     if lit == 0:
@@ -70,14 +70,14 @@ def _sorted(image: Image, percentile: float) -> int | None:
 
 @njit(cache=True, nogil=True)
 def _above_it(lit: int, percentile: float) -> int:
-    """Of `lit` pixels, how many are of the percentile's level or beyond it: the one of its rank and those after it."""
+    """Number of `lit` pixels whose rank is that of the percentile or higher."""
     return lit - int((lit - 1) * (percentile / 100.0))
 
 
 @njit(cache=True, nogil=True)
 def _guess(image: Image, percentile: float) -> int:
-    """The level in every 16th row."""
-    counts = np.zeros((4, 256), np.int64)  # by turns, so that no count waits for the one before
+    """The level from every 16th row only."""
+    counts = np.zeros((4, 256), np.int64)  # four histograms in turn, so that no count waits for the last one
     for y in range(0, image.shape[0], 16):
         for x in range(image.shape[1]):
             counts[x & 3, image[y, x]] += 1
@@ -92,16 +92,16 @@ def _guess(image: Image, percentile: float) -> int:
 
 @njit(cache=True, nogil=True)
 def _count(image: Image, level: int) -> tuple[int, int, int]:
-    """How many pixels are not black, how many reach the level (1 or more), how many exceed it."""
+    """Number of pixels that are not black, that reach the level (1 or more), and that exceed it."""
     lit = reach = exceed = 0
-    rest = np.zeros(BLOCK, np.uint8)  # the last pixels, and black ones
+    rest = np.zeros(BLOCK, np.uint8)  # the last pixels, padded with 0
     rest[: image.size % BLOCK] = image[image.size // BLOCK * BLOCK :]
     for start in range(0, image.size, BLOCK):
         block = image[start : start + BLOCK] if start + BLOCK <= image.size else rest
-        here = _count_block(block, np.uint8(level))
-        lit += here[0]
-        reach += here[1]
-        exceed += here[2]
+        block_counts = _count_block(block, np.uint8(level))
+        lit += block_counts[0]
+        reach += block_counts[1]
+        exceed += block_counts[2]
     return lit, reach, exceed
 
 
@@ -116,7 +116,7 @@ def _count_block(block: Image, level: Any) -> tuple[Any, Any, Any]:
 
 
 def peaks(image: Image, separation_px: float, least: int, margin_px: int) -> Ints:
-    """[N, 2] y, x of the pixels above `least` that nothing in a box within the circle of separation_px exceeds."""
+    """[N, 2] y, x of pixels above `least` that are the maximum of a box inside the circle of radius separation_px."""
     side = int(2 * separation_px / np.sqrt(2))
     height, width = image.shape
     if min(height, width) <= 2 * margin_px or side < 1:
@@ -124,24 +124,24 @@ def peaks(image: Image, separation_px: float, least: int, margin_px: int) -> Int
     anchor = (side - 1) // 2  # of an even box, the centre is the pixel left of and above the middle
     box = np.ones((side, side), np.uint8)
     largest = cv2.dilate(image, box, anchor=(anchor, anchor), borderType=cv2.BORDER_CONSTANT, borderValue=0.0)
-    found = np.empty((image.size // 64 + 64, 2), np.int64)
-    count = _peaks(image, largest, image.dtype.type(least), margin_px, found)
-    if count > len(found):  # a flat frame has very many
-        found = np.empty((count, 2), np.int64)
-        _peaks(image, largest, image.dtype.type(least), margin_px, found)
-    return found[:count]
+    peak = np.empty((image.size // 64 + 64, 2), np.int64)
+    count = _peaks(image, largest, image.dtype.type(least), margin_px, peak)
+    if count > len(peak):  # flat frames have very many
+        peak = np.empty((count, 2), np.int64)
+        _peaks(image, largest, image.dtype.type(least), margin_px, peak)
+    return peak[:count]
 
 
 @njit(cache=True, nogil=True)
-def _peaks(image: Image, largest: Image, level: Any, margin: int, found: Ints) -> int:
-    """How many pixels off the margin equal the largest about them and exceed the level; y, x into `found`."""
+def _peaks(image: Image, largest: Image, level: Any, margin: int, peak: Ints) -> int:
+    """Write y, x of pixels inside the margin that equal `largest` and exceed `level` to `peak`; return their number."""
     height, width = image.shape
     flag = np.zeros((width - 2 * margin + 7) // 8 * 8, np.uint8)
     words = flag.view(np.uint64)
     count = 0
     for y in range(margin, height - margin):
         _mark(flag, image[y][margin : width - margin], largest[y][margin : width - margin], level)
-        count = _places(words, flag, y, margin, found, count)
+        count = _places(words, flag, y, margin, peak, count)
     return count
 
 
@@ -152,14 +152,14 @@ def _mark(flag: Image, image: Image, largest: Image, level: Any) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _places(words: Image, flag: Image, y: int, left: int, found: Ints, count: int) -> int:
-    """The flags of a row that are set, as far as there is room. Eight are looked at at once: few are set."""
+def _places(words: Image, flag: Image, y: int, left: int, peak: Ints, count: int) -> int:
+    """Append the set flags of a row to `peak`, as far as there is room. Tests eight flags at once: few are set."""
     for word in range(words.size):
         if words[word] != 0:
             for x in range(8 * word, 8 * word + 8):
                 if flag[x]:
-                    if count < len(found):
-                        found[count, 0] = y
-                        found[count, 1] = left + x
+                    if count < len(peak):
+                        peak[count, 0] = y
+                        peak[count, 1] = left + x
                     count += 1
     return count

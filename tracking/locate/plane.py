@@ -1,8 +1,8 @@
-"""The slope of the background about each feature: a lamp's light falls off, and a fit on a level ground leans with it.
+"""The slope of the background around each feature: uneven light, which would shift a fit with a level background.
 
-A plane through the pixels of a ring about the feature, where no other feature is, and without what lies far off it (the
-light of what was not found). The ring is wide, so that its slope costs a place little precision: the window of the
-feature itself tells a slope and a shift of the place apart badly.
+A plane is fitted to the pixels of a ring around the feature, without pixels near other features and without outliers
+(light of features that were not found). The ring is wide, so that the slope adds little to the position error: in the
+window of the feature itself a slope and a shift are hard to distinguish.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ Image = NDArray[Any]
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-WIDE = 2.5  # outer radius of the ring over its inner one
-ROUNDS, FAR_OFF = 8, 2.5  # of leaving out, at most, and what lies so many standard deviations off the plane
-SETTLED = 0.98  # of the limit before: it changes no more
-LEAST_SHARE = 0.25  # of the ring that is free of others; else there is no slope to rely on
-FEWEST, LEAST_ROUND = 8, 0.05  # pixels of a plane, and how far they are from lying on one line
+WIDE = 2.5  # outer over inner radius of the ring
+ROUNDS, FAR_OFF = 8, 2.5  # most rounds of dropping outliers, and their distance from the plane in standard deviations
+SETTLED = 0.98  # a limit above this share of the previous one has converged
+LEAST_SHARE = 0.25  # least share of the ring without other features, else the slope is 0
+FEWEST, LEAST_ROUND = 8, 0.05  # least number of pixels of a plane, and least deviation from one line
 
 
 @njit(cache=True, nogil=True)
 def slopes(raw: Image, position: Floats, near_px: float) -> Floats:
-    """[N, 2] slope of the background along x and y, grey levels a px, about x, y [N, 2]; 0 where it can't be told.
+    """[N, 2] slope of the background along x and y, grey levels a px, about x, y [N, 2]; 0 where it can't be measured.
 
     Args:
-        near_px: inner radius of the ring, and how far from other features its pixels lie.
+        near_px: inner radius of the ring, and least distance of its pixels from other features.
     """
-    made = np.zeros((position.shape[0], 2))
+    slope = np.zeros((position.shape[0], 2))
     far_px = WIDE * near_px
     side = 2 * int(np.ceil(far_px)) + 3
     free = np.zeros((side, side), np.bool_)
@@ -42,21 +42,21 @@ def slopes(raw: Image, position: Floats, near_px: float) -> Floats:
         x, y = position[order[k], 0], position[order[k], 1]
         top, left = int(np.rint(y)) - side // 2, int(np.rint(x)) - side // 2
         free[:] = True
-        for way in (-1, 1):
-            other = k + way
+        for step in (-1, 1):
+            other = k + step
             while 0 <= other < order.size and abs(position[order[other], 1] - y) <= far_px + near_px:
                 if abs(position[order[other], 0] - x) <= far_px + near_px:
                     _take(free, position[order[other], 0] - left, position[order[other], 1] - top, near_px)
-                other += way
+                other += step
         count = _ring(pixels, free, raw, top, left, x, y, near_px, far_px)
         if count >= max(least, FEWEST):
-            made[order[k], 0], made[order[k], 1] = _plane(pixels[:count])
-    return made
+            slope[order[k], 0], slope[order[k], 1] = _plane(pixels[:count])
+    return slope
 
 
 @njit(cache=True, nogil=True)
 def _take(free: Bools, x: float, y: float, near_px: float) -> None:
-    """The pixels within near_px of another feature, at x, y of the patch, are not free."""
+    """Set `free` to False within near_px of another feature at x, y of the patch."""
     for r in range(max(int(np.ceil(y - near_px)), 0), min(int(np.floor(y + near_px)) + 1, free.shape[0])):
         for c in range(max(int(np.ceil(x - near_px)), 0), min(int(np.floor(x + near_px)) + 1, free.shape[1])):
             if (r - y) * (r - y) + (c - x) * (c - x) <= near_px * near_px:
@@ -67,7 +67,7 @@ def _take(free: Bools, x: float, y: float, near_px: float) -> None:
 def _ring(
     pixels: Floats, free: Bools, raw: Image, top: int, left: int, x: float, y: float, near_px: float, far_px: float
 ) -> int:
-    """How many free pixels of the frame are between near_px and far_px from x, y; their x, y from there and values."""
+    """Write (x, y from the feature, value) of free pixels in the ring to `pixels` [K, 3]; return their number K."""
     count = 0
     for r in range(max(-top, 0), min(free.shape[0], raw.shape[0] - top)):
         for c in range(max(-left, 0), min(free.shape[1], raw.shape[1] - left)):
@@ -81,7 +81,7 @@ def _ring(
 
 @njit(cache=True, nogil=True)
 def _plane(pixels: Floats) -> tuple[float, float]:
-    """Slopes along x and y of the plane through pixels x, y, value [K, 3]; 0, 0 where there is none."""
+    """Slopes along x and y of the plane through pixels (x, y, value) [K, 3]; 0, 0 if it can't be fitted."""
     level, slope_x, slope_y, limit = pixels[0, 2], 0.0, 0.0, np.inf
     for _ in range(ROUNDS + 1):
         count = 0

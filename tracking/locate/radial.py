@@ -1,8 +1,8 @@
-"""The centre of radial symmetry: for rings, halos and whatever else is round.
+"""The centre of radial symmetry: for rings, halos and other round images.
 
-First the point nearest to all lines along the gradient (Parthasarathy, Nat. Methods 9, 724, 2012), then Gauss-Newton
-steps against the particle's own mean radial profile, which weigh each pixel by the slope of the profile there: the
-linearised maximum of likelihood for white noise when the profile is not known beforehand.
+First the point closest to all lines along the gradient (Parthasarathy, Nat. Methods 9, 724, 2012), then Gauss-Newton
+steps that fit the particle's mean radial profile, with each pixel weighted by the slope of the profile there: the
+linearised maximum likelihood for white noise and an unknown profile.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from tracking.settings import Tracking
 Image = NDArray[Any]
 Floats = NDArray[np.float64]
 
-STEPS = 3  # against the profile
+STEPS = 3  # Gauss-Newton steps
 BINS_PER_PX = 2
 SIGNIFICANT = 4.0  # standard errors beyond which a slope is subtracted, in runs of older kernels
 
 
 @dataclass(frozen=True, slots=True)
 class Radial:
-    """The full-frame locator of round things: centroid finds them, radial symmetry places them."""
+    """Full-frame locator of round particles: `centroid` finds them, radial symmetry refines their positions."""
 
     settings: Tracking
     rules: Rules = NEWEST
@@ -40,14 +40,14 @@ class Radial:
         return sharpen(image, Centroid(self.settings, rules=self.rules)(image), self.settings, self.rules)
 
 
-def sharpen(image: NDArray[Any], found: Features, s: Tracking, rules: Rules = NEWEST) -> Features:
-    """The same features at their centres of radial symmetry, within bounds; where that fails, where they were."""
-    if len(found) == 0:
-        return found
+def sharpen(image: NDArray[Any], features: Features, s: Tracking, rules: Rules = NEWEST) -> Features:
+    """The features at their centres of radial symmetry; where that fails or leaves its bounds, the old position."""
+    if len(features) == 0:
+        return features
     raw, reach = checked(image, s.invert), s.radius_px + 1
-    slope = slopes(raw, found.position_px, float(reach)) if rules.sloped else np.zeros((len(found), 2))
-    better = centres(raw, found.position_px, reach, slope, not rules.sloped)
-    return guarded(found, better, s) if rules.bounded else sharpened(found, better)
+    slope = slopes(raw, features.position_px, float(reach)) if rules.sloped else np.zeros((len(features), 2))
+    better = centres(raw, features.position_px, reach, slope, not rules.sloped)
+    return guarded(features, better, s) if rules.bounded else sharpened(features, better)
 
 
 @njit(cache=True, nogil=True)
@@ -57,11 +57,11 @@ def centres(raw: Image, position: Floats, reach: int, slope: Floats, significant
     Only pixels within `reach` count.
 
     Args:
-        slope: [N, 2] of the background along x and y, which is taken off before.
-        significant: whether instead a slope is read from the pixels between `reach` and 1.4 `reach`, and taken off
-            where it is significant.
+        slope: [N, 2] of the background along x and y, grey levels per px, subtracted first.
+        significant: instead measure the slope from pixels between `reach` and 1.4 `reach`, and subtract it if it
+            is significant (older kernels).
     """
-    made = np.full((position.shape[0], 3), np.nan)
+    result = np.full((position.shape[0], 3), np.nan)
     side = 2 * reach + 1
     patch = np.empty((side, side))
     for n in range(position.shape[0]):
@@ -79,8 +79,8 @@ def centres(raw: Image, position: Floats, reach: int, slope: Floats, significant
             y, x = position[n, 1] - row + reach, position[n, 0] - column + reach
         y, x, error = _profile_centre(patch, y, x)
         if abs(y - reach) < 0.5 * reach and abs(x - reach) < 0.5 * reach:
-            made[n, 0], made[n, 1], made[n, 2] = column - reach + x, row - reach + y, error
-    return made
+            result[n, 0], result[n, 1], result[n, 2] = column - reach + x, row - reach + y, error
+    return result
 
 
 @njit(cache=True, nogil=True)
@@ -118,7 +118,7 @@ def _gradient_centre(patch: Floats) -> tuple[float, float]:
     """y, x of the point with the least weighted distance to the gradient lines (equations 2 to 5 of the paper)."""
     side = patch.shape[0]
     in_x = in_y = below = 0.0
-    for r in range(side - 1):  # where the gradient is, roughly: lines weigh less the farther off they start
+    for r in range(side - 1):  # centroid of the gradient: lines weigh less if they start farther away
         for c in range(side - 1):
             u = patch[r, c + 1] - patch[r + 1, c]
             v = patch[r, c] - patch[r + 1, c + 1]
@@ -155,7 +155,7 @@ def _gradient_centre(patch: Floats) -> tuple[float, float]:
 
 @njit(cache=True, nogil=True)
 def _profile_centre(patch: Floats, y: float, x: float) -> tuple[float, float, float]:
-    """y, x and standard error after Gauss-Newton steps against the mean radial profile about the last centre."""
+    """y, x and standard error after Gauss-Newton steps on the mean radial profile about the last centre."""
     side = patch.shape[0]
     reach = (side - 1) / 2
     bins = int(reach * BINS_PER_PX) + 2
@@ -167,7 +167,7 @@ def _profile_centre(patch: Floats, y: float, x: float) -> tuple[float, float, fl
         _profile(patch, y, x, reach, total, weight)
         for k in range(1, bins - 1):
             slope[k] = 0.5 * BINS_PER_PX * (total[k + 1] - total[k - 1])
-        slope[0] = 0.0  # a round profile is level in its middle
+        slope[0] = 0.0  # a radial profile has slope 0 at its centre
         slope[bins - 1] = 0.0
         xx = xy = yy = xd = yd = rest = 0.0
         count = 0
@@ -200,7 +200,7 @@ def _profile_centre(patch: Floats, y: float, x: float) -> tuple[float, float, fl
 
 @njit(cache=True, nogil=True)
 def _profile(patch: Floats, y: float, x: float, reach: float, total: Floats, weight: Floats) -> None:
-    """Mean brightness at each distance; every pixel is shared by the bins about it."""
+    """Write the mean brightness at each distance to `total`. Each pixel is shared by its two nearest bins."""
     total[:] = 0.0
     weight[:] = 1e-12
     for r in range(patch.shape[0]):
@@ -221,10 +221,10 @@ def _profile(patch: Floats, y: float, x: float, reach: float, total: Floats, wei
 
 @njit(cache=True, nogil=True)
 def _smooth(line: Floats) -> None:
-    """Means of three neighbours with weights 1, 2, 1: the profile must not follow single pixels."""
+    """Smooth in place with weights 1, 2, 1, so that the profile does not follow single pixels."""
     before = line[1]
     for k in range(line.size):
-        here = line[k]
-        after = line[k + 1] if k + 1 < line.size else here
-        line[k] = 0.25 * before + 0.5 * here + 0.25 * after
-        before = here
+        current = line[k]
+        after = line[k + 1] if k + 1 < line.size else current
+        line[k] = 0.25 * before + 0.5 * current + 0.25 * after
+        before = current

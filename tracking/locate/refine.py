@@ -1,6 +1,6 @@
-"""Centroids: the mask is moved until the centre of brightness is in its middle pixel.
+"""Centroids: a mask is moved until the centre of brightness lies in its middle pixel.
 
-Crocker and Grier, J. Colloid Interface Sci. 179, 298 (1996), section 2.4, as trackpy 0.7 does it: steps of one pixel
+Crocker and Grier, J. Colloid Interface Sci. 179, 298 (1996), section 2.4, as in trackpy 0.7: steps of one pixel
 while the centroid is more than 0.6 px off, and the columns mass, size, ecc, signal, raw_mass of the last mask.
 """
 
@@ -18,7 +18,7 @@ from tracking.locate.bandpass import Image
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-SHIFT_PX = 0.6  # a centroid farther off than this moves the mask
+SHIFT_PX = 0.6  # a centroid farther from the middle moves the mask
 EMPTY = 1e-6  # trackpy's guard against a division by 0
 
 
@@ -27,7 +27,7 @@ class Disc:
     """The pixels within `radius` of a centre pixel."""
 
     radius: int
-    half: Ints  # [2 radius + 1] how far each row reaches to either side
+    half: Ints  # [2 radius + 1] half width of each row
     cosine: Floats  # [2 radius + 1, 2 radius + 1] cos(2 theta), 0 outside
     sine: Floats
     pixels: int
@@ -36,7 +36,7 @@ class Disc:
 
 @functools.cache
 def disc(radius: int) -> Disc:
-    """Masks as trackpy makes them."""
+    """The mask of this radius, as in trackpy."""
     line = np.arange(-radius, radius + 1)
     y, x = np.meshgrid(line, line, indexing="ij")
     inside = (y / radius) ** 2 + (x / radius) ** 2 <= 1
@@ -80,7 +80,7 @@ def _refine(
 
 @njit(cache=True, nogil=True)
 def _moments(image: Image, y: int, x: int, half: Ints) -> tuple[float, float, float]:
-    """Sums of brightness, of brightness times y and times x, from the middle of the disc."""
+    """(sum of brightness, brightness * y, brightness * x) with y, x from the middle of the disc."""
     radius = half.size // 2
     total = np.int64(0)
     in_y = np.int64(0)
@@ -88,27 +88,27 @@ def _moments(image: Image, y: int, x: int, half: Ints) -> tuple[float, float, fl
     for row in range(half.size):
         reach = half[row]
         line = image[y - radius + row, x - reach : x + reach + 1]
-        here = np.int64(0)
+        row_sum = np.int64(0)
         for column in range(line.size):
             value = np.int64(line[column])
-            here += value
+            row_sum += value
             in_x += value * (column - reach)
-        total += here
-        in_y += here * (row - radius)
+        total += row_sum
+        in_y += row_sum * (row - radius)
     return float(total), float(in_y), float(in_x)
 
 
 def describe(image: Image, raw: Image, middle: Ints, mass: Floats, radius: int) -> Floats:
     """[N, 4] size, ecc, signal, raw_mass of the discs about the pixels `middle` [N, 2] y, x."""
-    made = np.empty((len(middle), 4))
+    columns = np.empty((len(middle), 4))
     mask = disc(radius)
-    _describe(image, raw, middle, mass, mask.half, mask.cosine, mask.sine, made)
-    return made
+    _describe(image, raw, middle, mass, mask.half, mask.cosine, mask.sine, columns)
+    return columns
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
 def _describe(
-    image: Image, raw: Image, middle: Ints, mass: Floats, half: Ints, cosine: Floats, sine: Floats, made: Floats
+    image: Image, raw: Image, middle: Ints, mass: Floats, half: Ints, cosine: Floats, sine: Floats, columns: Floats
 ) -> None:
     radius = half.size // 2
     for n in range(middle.shape[0]):
@@ -119,7 +119,7 @@ def _describe(
         for row in range(half.size):
             reach = half[row]
             line = image[y - radius + row, x - reach : x + reach + 1]
-            other = raw[y - radius + row, x - reach : x + reach + 1]
+            raw_line = raw[y - radius + row, x - reach : x + reach + 1]
             cosines = cosine[row, radius - reach : radius + reach + 1]
             sines = sine[row, radius - reach : radius + reach + 1]
             for column in range(line.size):
@@ -127,12 +127,12 @@ def _describe(
                 second += ((row - radius) * (row - radius) + (column - reach) * (column - reach)) * value
                 cos2 += cosines[column] * float(value)
                 sin2 += sines[column] * float(value)
-                raw_mass += other[column]
+                raw_mass += raw_line[column]
                 signal = max(signal, line[column])
-        made[n, 0] = np.sqrt(second / mass[n])
-        made[n, 1] = _length(cos2, sin2) / (mass[n] - image[y, x] + EMPTY)
-        made[n, 2] = signal
-        made[n, 3] = raw_mass
+        columns[n, 0] = np.sqrt(second / mass[n])
+        columns[n, 1] = _length(cos2, sin2) / (mass[n] - image[y, x] + EMPTY)
+        columns[n, 2] = signal
+        columns[n, 3] = raw_mass
 
 
 @njit(cache=True, nogil=True, fastmath=False)

@@ -1,4 +1,4 @@
-"""trackpy's own locate (Crocker and Grier, J. Colloid Interface Sci. 179, 298, 1996), as the oracle and as a choice."""
+"""Locator that calls trackpy.locate (Crocker and Grier, J. Colloid Interface Sci. 179, 298, 1996)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tracking.settings import Tracking
 
 @functools.cache
 def _trackpy() -> Callable[..., Any]:
-    """trackpy.locate, imported on its first use: it takes a second, and pandas with it."""
+    """trackpy.locate, imported on first use: with pandas the import takes a second."""
     import trackpy
 
     trackpy.quiet()
@@ -35,10 +35,10 @@ class TrackpyLocate:
     def __call__(self, image: NDArray[Any]) -> Features:
         s = self.settings
         image = checked(image, invert=False)
-        if min(image.shape) <= 2 * s.margin_px:  # it falls over some of these
+        if min(image.shape) <= 2 * s.margin_px:  # trackpy raises errors for some of these
             return NOTHING
         with warnings.catch_warnings():
-            # its own deprecated pandas calls, invert, and "nothing found", which is an answer
+            # deprecated pandas calls in trackpy, `invert`, and frames without features
             warnings.filterwarnings("ignore", module=r"trackpy\.|pandas\.")
             warnings.filterwarnings("ignore", message="The invert argument", category=PendingDeprecationWarning)
             warnings.filterwarnings("ignore", message="Image is completely black")
@@ -46,7 +46,7 @@ class TrackpyLocate:
             warnings.filterwarnings("ignore", message="All local maxima were in the margins")
             warnings.filterwarnings("ignore", message="No maxima survived")
             warnings.filterwarnings("ignore", message="I am interpreting the image")
-            found = _trackpy()(
+            table = _trackpy()(
                 image,
                 s.diameter_px,
                 minmass=s.minmass,
@@ -61,12 +61,12 @@ class TrackpyLocate:
                 max_iterations=s.max_iterations,
                 engine="numba",
             )
-        return _features(found)
+        return _features(table)
 
 
-def _features(found: Any) -> Features:
-    if len(found) == 0:
+def _features(table: Any) -> Features:
+    if len(table) == 0:
         return NOTHING
-    # copies of one layout: a table's columns lie in memory as its row count, or pandas, would have it
-    columns = [np.array(found[name], np.float64) for name in ("mass", "size", "ecc", "signal", "raw_mass", "ep")]
-    return Features(np.array(found[["x", "y"]], np.float64, order="C"), *columns)
+    # copies with one memory layout: that of table columns depends on the number of rows and on pandas
+    columns = [np.array(table[name], np.float64) for name in ("mass", "size", "ecc", "signal", "raw_mass", "ep")]
+    return Features(np.array(table[["x", "y"]], np.float64, order="C"), *columns)

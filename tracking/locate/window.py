@@ -1,7 +1,7 @@
-"""A small window about each expected particle: band-pass, nearest maximum, centroid; all of it stays in cache.
+"""Location in a small window around each expected particle: band-pass, nearest maximum, centroid.
 
-The rule is trackpy's (tracking.locate.bandpass, refine), with two differences: brightness is not rounded to whole grey
-levels, and the maximum nearest the expected place is taken instead of every maximum of the frame.
+A window stays in cache. The rule is trackpy's (tracking.locate.bandpass, refine) but for two points: brightness is not
+rounded to integer grey levels, and only the maximum nearest the expected position is used.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 FAST = {"contract", "nnan", "ninf", "nsz"}
-CREST_PX = 3  # a maximum is the brightest of the pixels within this many
+CREST_PX = 3  # a maximum is the brightest pixel within this distance
 SHIFT_PX, EMPTY = 0.6, 1e-6  # as in refine
-X, Y, MASS, SIZE, ECC, SIGNAL, RAW_MASS, FOUND = range(8)  # columns of the answer
+X, Y, MASS, SIZE, ECC, SIGNAL, RAW_MASS, FOUND = range(8)  # columns of the result
 
 
 def scratch(reach: int, weights: Image, box: int) -> Image:
-    """Room for one window of `look`."""
+    """Scratch memory for one window of `look`."""
     side = 2 * (reach + max(box // 2, weights.size // 2)) + 1
     return np.empty((7, side * side), weights.dtype)
 
@@ -38,14 +38,14 @@ def look(
     Args:
         raw: [height, width].
         reach: half side of the band-passed window.
-        whole: whether the running mean is rounded down, as it is of whole-number frames.
-        top: 0, or what grey levels are subtracted from where particles are dark.
+        whole: round the running mean down, as for integer frames.
+        top: 0, or for dark particles the level from which grey levels are subtracted.
         half, cosine, sine: the mask (tracking.locate.refine.disc).
         least_signal: [M] a maximum below it is noise.
         work: `scratch`.
     """
-    made = np.zeros((expected.shape[0], 8))
-    other = np.zeros(8)
+    result = np.zeros((expected.shape[0], 8))
+    trial = np.zeros(8)
     height, width = raw.shape
     pad = max(box // 2, weights.size // 2)
     side = 2 * (reach + pad) + 1
@@ -62,17 +62,17 @@ def look(
             max(radius, radius - x), min(2 * reach - radius, width - 1 - radius - x),
         )  # fmt: skip
         at = (expected[n, 1] - y, expected[n, 0] - x)
-        row, column = _nearest(band, side, fits, at, search_px, least_signal[n], half, iterations, made[n], other)
+        row, column = _nearest(band, side, fits, at, search_px, least_signal[n], half, iterations, result[n], trial)
         if row >= 0:
-            _describe(band, work[1][pad * side + pad :], side, row, column, half, cosine, sine, made[n])
-            made[n, X] += x
-            made[n, Y] += y
-    return made
+            _describe(band, work[1][pad * side + pad :], side, row, column, half, cosine, sine, result[n])
+            result[n, X] += x
+            result[n, Y] += y
+    return result
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)
 def _cut(raw: Image, above: int, left: int, side: int, top: float, dark: Image, edge: Image) -> None:
-    """The window, flat: black beyond the frame in `dark`, the frame's edge repeated in `edge`."""
+    """Write the window, flat, to `dark` (0 beyond the frame) and to `edge` (edge pixels repeated)."""
     height, width = raw.shape
     if left >= 0 and above >= 0 and left + side <= width and above + side <= height:
         for r in range(side):
@@ -116,7 +116,7 @@ def _band(
 
 @njit(cache=True, nogil=True, fastmath=FAST)
 def _smooth(line: Image, out: Image, weights: Image, step: int) -> Image:
-    """Weighted sums of pixels `step` apart, each from its first on."""
+    """Weighted sums of pixels `step` apart; the sum that starts at pixel k is out[k]."""
     tail = weights.size // 2
     size = line.size - 2 * tail * step
     out = out[:size]
@@ -128,8 +128,8 @@ def _smooth(line: Image, out: Image, weights: Image, step: int) -> Image:
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)
-def _mean(line: Image, power: Image, other: Image, out: Image, count: int, step: int, whole: bool) -> Image:
-    """Means of `count` (odd) pixels `step` apart, each from its first on, by sums of 2, 4, 8, ... of them."""
+def _mean(line: Image, power: Image, spare: Image, out: Image, count: int, step: int, whole: bool) -> Image:
+    """Means of `count` (odd) pixels `step` apart, from partial sums of 2, 4, 8, ... pixels."""
     size = line.size
     out = out[: size - (count - 1) * step]
     _copy(out, line)
@@ -140,7 +140,7 @@ def _mean(line: Image, power: Image, other: Image, out: Image, count: int, step:
         size -= reach * step
         _pair(power[:size], source[:size], source[reach * step : reach * step + size])
         reach *= 2
-        source, power, other = power, other, power
+        source, power, spare = power, spare, power
         if count & reach:
             _add(out, source[done * step : done * step + out.size])
             done += reach
@@ -167,15 +167,15 @@ def _scale(out: Image, line: Image, weight: Any) -> None:
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)
-def _add_pair(out: Image, one: Image, other: Image, weight: Any) -> None:
+def _add_pair(out: Image, first: Image, second: Image, weight: Any) -> None:
     for x in range(out.size):
-        out[x] += (one[x] + other[x]) * weight
+        out[x] += (first[x] + second[x]) * weight
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)
-def _pair(out: Image, one: Image, other: Image) -> None:
+def _pair(out: Image, first: Image, second: Image) -> None:
     for x in range(out.size):
-        out[x] = one[x] + other[x]
+        out[x] = first[x] + second[x]
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)
@@ -204,12 +204,12 @@ def _subtract(band: Image, smooth: Image, mean: Image, threshold: Any) -> None:
 @njit(cache=True, nogil=True, fastmath=False)
 def _nearest(
     band: Image, side: int, fits: tuple[int, int, int, int], at: tuple[float, float], search_px: float, least: float,
-    half: Ints, iterations: int, best: Floats, made: Floats,
+    half: Ints, iterations: int, best: Floats, result: Floats,
 ) -> tuple[int, int]:  # fmt: skip
-    """Row and column of the mask on the feature nearest `at`; -1, -1 if no maximum is within search_px of it.
+    """(row, column) of the mask on the feature nearest `at` (y, x); (-1, -1) without a maximum within search_px.
 
-    Every maximum is a start. Of starts that come to rest on one feature the greatest mass stays, as in trackpy: a mask
-    may rest on the rim of a ring. `best` gets the feature's place and mass.
+    The mask starts at every maximum. Of starts that end on one feature the one with the largest mass counts, as in
+    trackpy: a mask may end on the rim of a ring. Writes position and mass of the feature to `best`.
     """
     y, x = at
     low_y, high_y, low_x, high_x = fits
@@ -221,19 +221,19 @@ def _nearest(
                 continue
             if not _tops(band, side, row, column, value):
                 continue
-            here = _centre(band, side, row, column, half, iterations, fits, made)
-            apart = (made[Y] - best[Y]) ** 2 + (made[X] - best[X]) ** 2
-            nearer = (made[Y] - y) ** 2 + (made[X] - x) ** 2 < (best[Y] - y) ** 2 + (best[X] - x) ** 2
+            trial_middle = _centre(band, side, row, column, half, iterations, fits, result)
+            apart = (result[Y] - best[Y]) ** 2 + (result[X] - best[X]) ** 2
+            nearer = (result[Y] - y) ** 2 + (result[X] - x) ** 2 < (best[Y] - y) ** 2 + (best[X] - x) ** 2
             same = apart < (half.size // 2) ** 2
-            if middle[0] < 0 or (same and made[MASS] > best[MASS]) or (not same and nearer):
-                best[:] = made
-                middle = here
+            if middle[0] < 0 or (same and result[MASS] > best[MASS]) or (not same and nearer):
+                best[:] = result
+                middle = trial_middle
     return middle
 
 
 @njit(cache=True, nogil=True, fastmath=False)
 def _tops(band: Image, side: int, row: int, column: int, value: Any) -> bool:
-    """Whether nothing within CREST_PX is brighter; the window is always larger than that."""
+    """Whether no pixel within CREST_PX is brighter. The window is always larger than that."""
     for r in range(max(row - CREST_PX, 0), row + CREST_PX + 1):
         for c in range(max(column - CREST_PX, 0), column + CREST_PX + 1):
             if r * side + c < band.size and band[r * side + c] > value:
@@ -244,9 +244,9 @@ def _tops(band: Image, side: int, row: int, column: int, value: Any) -> bool:
 @njit(cache=True, nogil=True, fastmath=FAST)
 def _centre(
     band: Image, side: int, row: int, column: int, half: Ints, iterations: int, fits: tuple[int, int, int, int],
-    made: Floats,
+    result: Floats,
 ) -> tuple[int, int]:  # fmt: skip
-    """Move the mask until its centre of brightness is in its middle pixel; that pixel."""
+    """Move the mask until its centre of brightness is in its middle pixel, and return that pixel. Writes `result`."""
     low_y, high_y, low_x, high_x = fits
     radius = half.size // 2
     for _ in range(iterations):
@@ -254,12 +254,12 @@ def _centre(
         for r in range(-radius, radius + 1):
             reach = half[r + radius]
             line = band[(row + r) * side + column - reach : (row + r) * side + column + reach + 1]
-            here = 0.0
+            row_sum = 0.0
             for c in range(line.size):
-                here += line[c]
+                row_sum += line[c]
                 in_x += line[c] * (c - reach)
-            total += here
-            in_y += here * r
+            total += row_sum
+            in_y += row_sum * r
         in_y /= total
         in_x /= total
         middle = (row, column)
@@ -267,18 +267,18 @@ def _centre(
             break
         row = min(max(row + (in_y > SHIFT_PX) - (in_y < -SHIFT_PX), low_y), high_y)
         column = min(max(column + (in_x > SHIFT_PX) - (in_x < -SHIFT_PX), low_x), high_x)
-    made[Y] = middle[0] + in_y
-    made[X] = middle[1] + in_x
-    made[MASS] = total
-    made[FOUND] = 1.0
+    result[Y] = middle[0] + in_y
+    result[X] = middle[1] + in_x
+    result[MASS] = total
+    result[FOUND] = 1.0
     return middle
 
 
 @njit(cache=True, nogil=True, fastmath=FAST | {"reassoc"})
 def _describe(
-    band: Image, raw: Image, side: int, row: int, column: int, half: Ints, cosine: Floats, sine: Floats, made: Floats
+    band: Image, raw: Image, side: int, row: int, column: int, half: Ints, cosine: Floats, sine: Floats, result: Floats
 ) -> None:
-    """size, ecc, signal and raw_mass of the mask about a pixel."""
+    """Write size, ecc, signal and raw_mass of the mask about a pixel."""
     radius = half.size // 2
     second = cos2 = sin2 = raw_mass = 0.0
     signal = band[row * side + column]
@@ -293,13 +293,13 @@ def _describe(
             sin2 += sine[r, radius - reach + c] * value
             raw_mass += raw[start + c]
             signal = value if value > signal else signal
-    made[SIZE] = np.sqrt(second / made[MASS])
-    made[ECC] = _length(cos2, sin2) / (made[MASS] - band[row * side + column] + EMPTY)
-    made[SIGNAL] = signal
-    made[RAW_MASS] = raw_mass
+    result[SIZE] = np.sqrt(second / result[MASS])
+    result[ECC] = _length(cos2, sin2) / (result[MASS] - band[row * side + column] + EMPTY)
+    result[SIGNAL] = signal
+    result[RAW_MASS] = raw_mass
 
 
 @njit(cache=True, nogil=True, fastmath=False)
 def _length(x: float, y: float) -> float:
-    """As in refine; in this file, because numba's cache does not see a change in another one."""
+    """As in refine; a copy, because numba's cache does not notice a change in another file."""
     return float(np.sqrt(x * x + y * y))

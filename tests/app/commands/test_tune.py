@@ -74,7 +74,7 @@ def test_the_least_mass_is_chosen_for_what_is_set(
 @pytest.mark.parametrize(
     ("item", "said"),
     [
-        ("tracking.diameter_px=10", "--set tracking.diameter_px=10: diameter_px is 10, and it should be odd"),
+        ("tracking.diameter_px=10", "--set tracking.diameter_px=10: diameter_px is 10, and must be odd"),
         ("tracking.diametre_px=11", "--set tracking.diametre_px=11: found the unknown key"),
         ("camera.fpz=3", "--set camera.fpz=3: found the unknown key"),
         ("nonsense", "--set nonsense: tune takes"),

@@ -71,12 +71,12 @@ def test_the_middle_of_a_gaussian_spot_from_the_variance_in_it(depth_kt: float) 
 
 def test_the_seen_spectrum_has_the_known_limits() -> None:
     f = np.linspace(0.5, 199.0, 400)
-    seen = spectrum.seen_spectrum_um2_per_hz(VARIANCE, RATE_HZ, f, fps=400.0, exposure_s=0.0, error_um=0.0)
+    seen = spectrum.measured_spectrum_um2_per_hz(VARIANCE, RATE_HZ, f, fps=400.0, exposure_s=0.0, error_um=0.0)
     aliased = sampled_spectrum_um2_per_hz(VARIANCE * RATE_HZ, RATE_HZ, f, sampling_hz=400.0)
     np.testing.assert_allclose(seen, aliased, rtol=1e-12)
-    fast = spectrum.seen_spectrum_um2_per_hz(VARIANCE, RATE_HZ, f[:50], fps=1e5, exposure_s=0.0, error_um=0.0)
+    fast = spectrum.measured_spectrum_um2_per_hz(VARIANCE, RATE_HZ, f[:50], fps=1e5, exposure_s=0.0, error_um=0.0)
     np.testing.assert_allclose(fast, spectrum_um2_per_hz(VARIANCE * RATE_HZ, RATE_HZ, f[:50]), rtol=1e-3)
-    whole = spectrum.seen_spectrum_um2_per_hz(VARIANCE, RATE_HZ, f, fps=400.0, exposure_s=2e-3, error_um=0.01)
+    whole = spectrum.measured_spectrum_um2_per_hz(VARIANCE, RATE_HZ, f, fps=400.0, exposure_s=2e-3, error_um=0.01)
     total = np.trapezoid(whole, f) + whole[0] * 0.5 + whole[-1]
     assert total == pytest.approx(VARIANCE * blur_ratio(RATE_HZ, 2e-3) + 1e-4, rel=2e-3)
 
