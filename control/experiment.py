@@ -13,9 +13,9 @@ from control.policies.policy_settings import Mode, Trap
 
 @settings
 class Experiment:
-    """One experiment. `set` overrides values of the rig file."""
+    """One experiment. `set` holds the values of the rig that it needs otherwise than the rig file has them."""
 
-    title: Annotated[str, Doc("name of the experiment, in a few words")]
+    title: Annotated[str, Doc("what it is, in a few words")]
     about: Annotated[str, Doc("what to look for")] = ""
     rig: Annotated[str, Doc("rig file, from the experiment's folder")] = "../rigs/simulated.yaml"
     seconds: Annotated[float, Gt(0), Le(1e7), Doc("how long it runs without a window")] = 60.0

@@ -1,4 +1,4 @@
-"""All networks with their settings. A new one is a file and a line on this page."""
+"""The list page of networks: each with its settings, and how it is built for a task."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from models.network_settings import Cutoff, Degree, Layers, NetworkSettings, Rad
 from models.ponita.cloud import PonitaPoints
 from models.ponita.network import Ponita
 
-LARGEST_NETWORK = 50_000_000  # most numbers in a network, and in its kernels between orientations
+LARGEST_NETWORK = 50_000_000  # numbers in it, and in its kernels between orientations
 Net = TypeVar("Net", bound=nn.Module)
 
 
@@ -96,9 +96,9 @@ class FrameSettings(NetworkSettings):
     kind: Literal["fa_egnn"] = "fa_egnn"
     frame: Annotated[
         Literal["gated", "harmonic", "principal"],
-        Doc("gated: principal axes, with the EGNN near symmetric clouds; weighted harmonics"),
+        Doc("principal axes, gated near symmetric clouds; weighted harmonics"),
     ] = "gated"
-    group: Annotated[Literal["E", "SE"], Doc("SE: not symmetric under reflections")] = "E"
+    group: Annotated[Literal["E", "SE"], Doc("SE: left and right may differ")] = "E"
     width: Width = 32
     layers: Layers = 2
     cutoff: Cutoff = None
@@ -128,7 +128,7 @@ class FrameNetworkSettings(NetworkSettings):
     """FA-GNN: a new frame between layers, from the latent vectors. Everybody hears everybody."""
 
     kind: Literal["fa_gnn"] = "fa_gnn"
-    group: Annotated[Literal["E", "SE"], Doc("SE: not symmetric under reflections")] = "E"
+    group: Annotated[Literal["E", "SE"], Doc("SE: left and right may differ")] = "E"
     width: Annotated[int, Gt(0), Le(4096), Doc("channels; a multiple of the dimension")] = 60
     layers: Layers = 4
 
@@ -154,19 +154,19 @@ class PonitaSettings(NetworkSettings):
     """PONITA on a grid of orientations."""
 
     kind: Literal["ponita"] = "ponita"
-    group: Annotated[Literal["E", "SE"], Doc("SE: not symmetric under reflections (in the plane)")] = "E"
+    group: Annotated[Literal["E", "SE"], Doc("SE: left and right may differ (in the plane)")] = "E"
     grid: Annotated[int, Gt(0), Le(1024), Doc("orientations")] = 8
     width: Width = 32
     basis: Annotated[
-        int | None, Gt(0), Le(4096), Doc("number of basis functions of kernels; left out: as many as channels")
+        int | None, Gt(0), Le(4096), Doc("functions that kernels are made of; left out: as many as channels")
     ] = None
     layers: Layers = 2
     degree: Degree = 3
-    widening: Annotated[int, Gt(0), Le(16), Doc("widening of the channel mixing")] = 4
-    layer_scale: Annotated[float | None, Gt(0), Doc("initial factor of each layer; left out: 1")] = None
+    widening: Annotated[int, Gt(0), Le(16), Doc("of the channel mixing")] = 4
+    layer_scale: Annotated[float | None, Gt(0), Doc("what a layer adds at first; left out: all of it")] = None
     cutoff: Cutoff = None
     radial: Radial = 0
-    length: Annotated[float, Gt(0), Doc("unit of distances in kernels")] = 1.0
+    length: Annotated[float, Gt(0), Doc("unit in which a kernel sees distances")] = 1.0
 
     def __post_init__(self) -> None:
         refuse_lone_radial(self.cutoff, self.radial)
@@ -191,12 +191,12 @@ class PonitaPointsSettings(NetworkSettings):
     """PONITA with one orientation a neighbour: exact at every angle, and slow."""
 
     kind: Literal["ponita_points"] = "ponita_points"
-    group: Annotated[Literal["E", "SE"], Doc("SE: not symmetric under reflections (in the plane)")] = "E"
+    group: Annotated[Literal["E", "SE"], Doc("SE: left and right may differ (in the plane)")] = "E"
     width: Width = 32
     layers: Layers = 2
     degree: Degree = 3
     cutoff: Cutoff = None
-    length: Annotated[float, Gt(0), Doc("unit of distances in kernels")] = 1.0
+    length: Annotated[float, Gt(0), Doc("unit in which a kernel sees distances")] = 1.0
 
     def build(self, shape: FeatureCounts) -> nn.Module:
         return PonitaPoints(
@@ -225,7 +225,7 @@ else:
 
 
 def build_checked(build: Callable[[], Net], source: str) -> Net:
-    """The network from `build`, after a check of its size. Raises Refused."""
+    """The network that `build` makes, once it is known to be of bearable size. Raises Refused."""
     try:
         with torch.device("meta"):  # shapes without memory
             numbers = sum(value.numel() for value in build().state_dict().values())

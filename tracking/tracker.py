@@ -38,8 +38,8 @@ from tracking.settings import Tracking
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-NEWEST_SHARE = 0.125  # weight of the newest detection in a particle's running mass and signal
-AGAIN = 100  # frames after which `auto` evaluates the image again
+NEWEST_SHARE = 0.125  # of the newest sighting in a particle's running brightness
+AGAIN = 100  # looks after which `auto` judges the image anew
 
 LOCATORS: dict[str, Callable[[Tracking, Rules], Locate]] = {
     "centroid": lambda settings, rules: Centroid(settings, rules=rules),
@@ -58,27 +58,27 @@ def locator(settings: Tracking, rules: Rules = NEWEST) -> Locate:
 
 @dataclass(frozen=True, slots=True)
 class TrackerMemory:
-    """State of the tracker between frames."""
+    """What the tracker knows when a frame comes."""
 
     seen: LinkMemory = field(default_factory=LinkMemory)
     light: Floats = field(default_factory=lambda: np.empty((0, 2)))  # [M, 2] running means of mass and signal
-    choice: Choice | None = None  # current choice of `auto`
-    labels: Any = None  # memory of the classifier
-    rival: Choice | None = None  # different result of the last evaluation by `auto`
-    looks: int = 0  # frames so far
-    settings: Tracking | None = None  # settings under which `light` was measured
+    choice: Choice | None = None  # of `auto`
+    labels: Any = None  # of the classifier
+    rival: Choice | None = None  # what `auto` would have chosen instead when it last judged
+    looks: int = 0  # frames looked at so far
+    settings: Tracking | None = None  # with which the light was measured
     agreement: Agreement = Agreement()  # of windows with the full frame
 
 
 @dataclass(frozen=True)
 class LinkingTracker:
-    """The Tracker plug: a pure function of its settings, the memory and the frame."""
+    """The Tracker plug. Its answer depends on its settings, the memory and the frame, and on nothing else."""
 
     settings: Tracking
     px_to_um: Affine
     classifier: Classifier | None = field(default=None, compare=False)
     rules: Rules = NEWEST
-    correct: Correction = field(default=NOTHING, compare=False)  # applied before the locators
+    correct: Correction = field(default=NOTHING, compare=False)  # the locators get the frame as it leaves it
     locate: Locate = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -91,8 +91,8 @@ class LinkingTracker:
         return TrackerMemory()
 
     def step(self, memory: TrackerMemory, frame: Frame, expected: Expected = NOBODY) -> tuple[TrackerMemory, Tracks]:
-        """(new memory, tracks of `frame` by rising ID). Raises Fault as the locators and `link` do."""
-        memory = self._for_these_settings(memory)
+        """Who is where in `frame`; rows in order of rising particle."""
+        memory = self._under_these_settings(memory)
         if self.rules.leads:
             memory = replace(memory, seen=led(memory.seen, frame.number, self.settings))
         led_px = memory.seen.expected_px
@@ -100,47 +100,47 @@ class LinkingTracker:
             memory = self.expect(memory, expected)
         held = (memory.seen.expected_px != led_px).any(axis=1)
         clean = replace(frame, image=self.correct(frame.image)) if self.correct else frame
-        features, agreement = self._find(memory, clean)
-        features = outside(features, self.settings.excluded_regions)
-        choice, rival = self._chosen(memory, clean, features)
-        features = outside(self._placed(clean, features, choice), self.settings.excluded_regions)
-        after, linked = link(memory.seen, frame.number, features.position_px, self.settings, held, self.rules)
+        found, agreement = self._find(memory, clean)
+        found = outside(found, self.settings.excluded_regions)
+        choice, rival = self._chosen(memory, clean, found)
+        found = outside(self._placed(clean, found, choice), self.settings.excluded_regions)
+        seen, linked = link(memory.seen, frame.number, found.position_px, self.settings, held, self.rules)
         light = _running(
-            memory.seen.who, memory.light, after.who, linked.particle, linked.order, features.mass, features.signal,
+            memory.seen.who, memory.light, seen.who, linked.particle, linked.order, found.mass, found.signal,
             (LEAST_MASS, LARGEST_MASS, LEAST_SIGNAL),
         )  # fmt: skip
         notes = (choice.why,) if choice and choice != memory.choice else ()
-        notes = (*notes, *self._window_notes(memory.agreement, agreement))
-        tracks = self._tracks(frame.time_s, features.only(linked.order), linked, notes)
+        notes = (*notes, *self._about(memory.agreement, agreement))
+        tracks = self._tracks(frame.time_s, found.only(linked.order), linked, notes)
         labels, tracks = sorted_by(self.classifier, memory.labels, frame.image, tracks)
-        return TrackerMemory(after, light, choice, labels, rival, memory.looks + 1, self.settings, agreement), tracks
+        return TrackerMemory(seen, light, choice, labels, rival, memory.looks + 1, self.settings, agreement), tracks
 
-    def _for_these_settings(self, memory: TrackerMemory) -> TrackerMemory:
-        """The memory; after a change of settings without brightness, choice and agreement, but with all IDs."""
+    def _under_these_settings(self, memory: TrackerMemory) -> TrackerMemory:
+        """Other settings measure other brightnesses: those so far are forgotten, identities are not."""
         if memory.settings == self.settings:
             return memory
         return replace(memory, light=np.full_like(memory.light, np.nan), choice=None, rival=None, agreement=Agreement())
 
     def _find(self, memory: TrackerMemory, frame: Frame) -> tuple[Features, Agreement]:
-        """(features of one frame, updated agreement of windows with full frames)."""
+        """(the features of one frame, how far windows agree with it)."""
         if self.settings.locator not in ("windows", "auto"):
             return self.locate(frame.image), memory.agreement
-        expected = WindowMemory(memory.seen.expected_px, memory.light[:, 0], memory.light[:, 1])
-        return Windows(self.settings, self.rules).look(frame.image, expected, memory.looks, memory.agreement)
+        known = WindowMemory(memory.seen.expected_px, memory.light[:, 0], memory.light[:, 1])
+        return Windows(self.settings, self.rules).look(frame.image, known, memory.looks, memory.agreement)
 
-    def _window_notes(self, before: Agreement, now: Agreement) -> tuple[str, ...]:
-        """Notes about windows; each appears once."""
+    def _about(self, before: Agreement, now: Agreement) -> tuple[str, ...]:
+        """What is to be said of windows, once."""
         if now.whole and not before.whole:
             return ("windows: the whole frame is looked at from now on, since windows place particles elsewhere",)
         if self.rules.watched and now.looks == FIRST_LOOKS > before.looks:
             return (f"windows: a new particle is found within {self.settings.late_looks} looks",)
         return ()
 
-    def _chosen(self, memory: TrackerMemory, frame: Frame, features: Features) -> tuple[Choice | None, Choice | None]:
-        """(choice of `auto`, rival choice, which replaces it if the next evaluation has the same result)."""
+    def _chosen(self, memory: TrackerMemory, frame: Frame, found: Features) -> tuple[Choice | None, Choice | None]:
+        """(what `auto` goes by, what it would change to if it judged so once more)."""
         if self.settings.locator != "auto" or (memory.choice is not None and memory.looks % AGAIN):
             return memory.choice, memory.rival
-        newest = choose(frame.image, features, self.settings, self.rules)
+        newest = choose(frame.image, found, self.settings, self.rules)
         if memory.choice is None:
             return newest, None
         if newest is None or newest.name == memory.choice.name:
@@ -149,38 +149,38 @@ class LinkingTracker:
             return newest, None
         return memory.choice, newest
 
-    def _placed(self, frame: Frame, features: Features, choice: Choice | None) -> Features:
-        """The features at the positions of the chosen fit; unchanged for `centroid` or more than MOST features."""
-        if choice is None or choice.name == "centroid" or len(features) > MOST:
-            return features
+    def _placed(self, frame: Frame, found: Features, choice: Choice | None) -> Features:
+        """The features with the places of the choice, unless it would take too long."""
+        if choice is None or choice.name == "centroid" or len(found) > MOST:
+            return found
         sharpen = radial.sharpen if choice.name == "radial" else gaussian.sharpen
-        return sharpen(frame.image, features, self.settings, self.rules)
+        return sharpen(frame.image, found, self.settings, self.rules)
 
     def expect(self, memory: TrackerMemory, expected: Expected) -> TrackerMemory:
-        """The memory with expected positions of remembered particles taken from `expected` (um)."""
-        links = memory.seen
-        if len(expected.particle) == 0 or len(links) == 0:
+        """The memory with these places for those of `expected` that are remembered: trapped ones follow the command."""
+        seen = memory.seen
+        if len(expected.particle) == 0 or len(seen) == 0:
             return memory
-        row = np.minimum(np.searchsorted(links.particle, expected.particle), len(links) - 1)
-        remembered = links.particle[row] == expected.particle
-        there_px = self.px_to_um.inverse(expected.position_um[remembered])
-        return replace(memory, seen=links.expecting(row[remembered], there_px))
+        row = np.minimum(np.searchsorted(seen.particle, expected.particle), len(seen) - 1)
+        known = seen.particle[row] == expected.particle
+        there_px = self.px_to_um.inverse(expected.position_um[known])
+        return replace(memory, seen=seen.expecting(row[known], there_px))
 
-    def _tracks(self, time_s: float, features: Features, linked: Linked, notes: tuple[str, ...]) -> Tracks:
+    def _tracks(self, time_s: float, found: Features, linked: Linked, notes: tuple[str, ...]) -> Tracks:
         return Tracks(
             time_s=time_s,
             particle=linked.particle[linked.order],
-            position_um=self.px_to_um(features.position_px),
+            position_um=self.px_to_um(found.position_px),
             state=linked.state[linked.order],
-            species=np.zeros(len(features), np.int64),
-            cell=np.zeros(len(features), np.int64),
-            position_px=features.position_px,
-            mass=features.mass,
-            size_px=features.size_px,
-            ecc=features.ecc,
-            signal=features.signal,
-            raw_mass=features.raw_mass,
-            ep_px=features.ep_px,
+            species=np.zeros(len(found), np.int64),
+            cell=np.zeros(len(found), np.int64),
+            position_px=found.position_px,
+            mass=found.mass,
+            size_px=found.size_px,
+            ecc=found.ecc,
+            signal=found.signal,
+            raw_mass=found.raw_mass,
+            ep_px=found.ep_px,
             lost=linked.lost,
             notes=notes + linked.notes,
         )
@@ -191,35 +191,35 @@ def _running(
     before: Ints, light: Floats, now: Ints, particle: Ints, order: Ints, mass: Floats, signal: Floats,
     bounds: tuple[float, float, float],
 ) -> Floats:  # fmt: skip
-    """[M, 2] running means of mass and signal of the remembered particles.
+    """[M, 2] running means of mass and signal of the remembered.
 
-    A mean restarts with a detection that no window would accept: then the full frame or a strip has located the
-    particle with its present brightness.
+    A mean begins anew with a sighting that no window would have let through: the whole frame, or a strip, has found the
+    particle as it is now.
 
     Args:
-        before, light: [B, any], [B, 2] particles remembered before this frame, and their means.
-        now: [M, any] particles remembered after this frame; both by rising ID, the first column.
-        particle, order, mass, signal: [N] of the features; `order` has their rows by rising ID.
-        bounds: least and largest mass and least signal that a window accepts, as shares of the means.
+        before, light: [B, any], [B, 2] who was remembered before this frame, and their means.
+        now: [M, any] who is remembered; both by rising particle, which is the first column.
+        particle, order, mass, signal: [N] of the features, and their rows by rising particle.
+        bounds: least and largest mass, least signal that a window lets through, as shares of the means.
     """
-    means = np.empty((now.shape[0], 2))
-    old = detected = 0
+    made = np.empty((now.shape[0], 2))
+    old = seen = 0
     for row in range(now.shape[0]):
-        this_id = now[row, 0]
-        while old < before.shape[0] and before[old, 0] < this_id:
+        name = now[row, 0]
+        while old < before.shape[0] and before[old, 0] < name:
             old += 1
-        is_old = old < before.shape[0] and before[old, 0] == this_id
-        means[row] = np.nan
-        if is_old:
-            means[row] = light[old]
-        if detected < order.size and particle[order[detected]] == this_id:
-            j = order[detected]
+        known = old < before.shape[0] and before[old, 0] == name
+        made[row] = np.nan
+        if known:
+            made[row] = light[old]
+        if seen < order.size and particle[order[seen]] == name:
+            j = order[seen]
             least, largest, dimmest = bounds
-            like = least * means[row, 0] <= mass[j] <= largest * means[row, 0] and signal[j] >= dimmest * means[row, 1]
-            if not like:  # also where the mean is nan
-                means[row, 0], means[row, 1] = mass[j], signal[j]
+            like = least * made[row, 0] <= mass[j] <= largest * made[row, 0] and signal[j] >= dimmest * made[row, 1]
+            if not like:  # or not yet known
+                made[row, 0], made[row, 1] = mass[j], signal[j]
             else:
-                means[row, 0] += NEWEST_SHARE * (mass[j] - means[row, 0])
-                means[row, 1] += NEWEST_SHARE * (signal[j] - means[row, 1])
-            detected += 1
-    return means
+                made[row, 0] += NEWEST_SHARE * (mass[j] - made[row, 0])
+                made[row, 1] += NEWEST_SHARE * (signal[j] - made[row, 1])
+            seen += 1
+    return made

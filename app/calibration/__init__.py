@@ -1,1 +1,1 @@
-"""Calibrations of a rig: what they measure and how."""
+"""What was measured of a rig: the records, and how each of them is made."""

@@ -1,4 +1,4 @@
-"""Diffusion, localisation error and drift of free particles, without light."""
+"""Diffusion, localisation error and drift of free particles, in the dark."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from app.assembly.calibration_file import CalibrationRecord
 from app.calibration.job import CalibrationJob, dark
-from app.calibration.run_arrays import RunArrays
+from app.calibration.seen import SeenRun
 from config.refused import Refused
 from control.calibrate.diffusion import by_covariance, by_msd
 from control.calibrate.drift import drift_um_per_s
@@ -17,16 +17,16 @@ from control.calibrate.estimate import disagreement
 
 Floats = NDArray[np.float64]
 
-LEAST_FRAMES = 20  # fewest with enough lags for a fit of the MSD
+LEAST_FRAMES = 20  # so that a fit of the MSD has lags enough
 
 
 def diffusion(job: CalibrationJob) -> CalibrationRecord:
-    """Diffusion by covariance and by MSD with optimal lags; sets the drag. Raises Refused, Fault, ValueError."""
-    plan, run = job.fly("diffusion", dark(), job.lasting(60.0), armed=False)
-    rig = plan.rig
-    place_um = free(run)
+    """D by covariance, and by MSD with optimal lags; sets the drag."""
+    made, seen = job.fly("diffusion", dark(), job.lasting(60.0), armed=False)
+    rig = made.rig
+    place_um = free(seen)
     trace = place_um.reshape(len(place_um), -1)
-    frame_s, exposure_s = 1.0 / run.fps, rig.camera.exposure_s
+    frame_s, exposure_s = 1.0 / seen.fps, rig.camera.exposure_s
     covariance = by_covariance(trace, frame_s=frame_s, exposure_s=exposure_s)
     msd = by_msd(trace, frame_s=frame_s, exposure_s=exposure_s)
     d = covariance.diffusion_um2_per_s
@@ -44,22 +44,19 @@ def diffusion(job: CalibrationJob) -> CalibrationRecord:
 
 
 def drift(job: CalibrationJob) -> CalibrationRecord:
-    """Mean drift of the particles; sets nothing, but shows whether stage and fluid are at rest. Raises as above."""
-    _, run = job.fly("drift", dark(), job.lasting(60.0), armed=False)
-    place_um = free(run)
-    x, y = drift_um_per_s(place_um, frame_s=1.0 / run.fps)
+    """How fast everybody moves together. It sets nothing: it tells whether the stage and the fluid are quiet."""
+    _, seen = job.fly("drift", dark(), job.lasting(60.0), armed=False)
+    place_um = free(seen)
+    x, y = drift_um_per_s(place_um, frame_s=1.0 / seen.fps)
     found = {"x_um_per_s": x, "y_um_per_s": y, "particles": place_um.shape[1]}
     return job.keep("drift", math.hypot(x.error, y.error), "um/s", {}, found)
 
 
-def free(run: RunArrays) -> Floats:
-    """[T, N, 2] positions of the particles tracked long enough, um. Raises Refused for few frames or particles."""
-    if len(run.place_um) < LEAST_FRAMES:
-        raise Refused(
-            f"{len(run.place_um)} frames are too few to measure diffusion or drift (allowed: {LEAST_FRAMES} or more); "
-            "measure longer"
-        )
-    chosen = run.long(0.2)
+def free(seen: SeenRun) -> Floats:
+    """[T, N, 2] who was seen long enough. Raises Refused for less than two, and for a run of a few frames."""
+    if len(seen.place_um) < LEAST_FRAMES:
+        raise Refused(f"{len(seen.place_um)} frames are too few to measure diffusion or drift; measure longer")
+    chosen = seen.long(0.2)
     if chosen.sum() < 2:
-        raise Refused(f"{chosen.sum()} particles were tracked long enough (allowed: two or more); check the tracking")
-    return np.asarray(run.place_um[:, chosen])
+        raise Refused("less than two particles were seen long enough; look at the tracking")
+    return np.asarray(seen.place_um[:, chosen])

@@ -1,4 +1,4 @@
-"""Latency of the laser's own light where some of it reaches the camera, switched on and off in a pattern."""
+"""Latency by a flash: the laser's own light, where some of it reaches the camera, goes on and off in a pattern."""
 
 from __future__ import annotations
 
@@ -16,59 +16,59 @@ from drivers.journal import Run, read_run
 
 Floats = NDArray[np.float64]
 
-BLOCK_PX = 8  # side of the squares over which the image is averaged
-ROUND_BLOCKS = 2  # squares within this distance of the most significant one are evaluated pixel by pixel
-LONGEST_S = 20.0  # longest recording; its images need much space
+BLOCK_PX = 8  # the image is looked over in squares of this size
+ROUND_BLOCKS = 2  # how many of them about the best one the flash's spot is taken from
+MOST_S = 20.0  # a recording with its images is large, and this is enough
 
 
 def flash(job: CalibrationJob) -> Flashed:
-    """Switch a spot on and off away from all particles, at probe power. Raises Refused, Fault; ValueError as below.
+    """Light goes on and off where nobody is, at probe power. Raises ValueError, in a sentence, if it is not seen.
 
-    The exposure lasts the whole frame, so that no moment of the light falls between two exposures.
+    The exposure is as long as a frame, so that no part of the light's beginning is missed between two of them.
     """
     rig = job.rig()
     power_mw = min(rig.power_mw, rig.loop.probe_power_mw)
     motion = Flash(depth_kt=power_mw * rig.optics.depth_kt_per_mw, seed=job.seed)
     most = {"camera.exposure_s": 1.0 / rig.camera.fps, "loop.power_cap_mw": power_mw}
-    plan, path = job.record("flash", motion, min(job.lasting(8.0), LONGEST_S), rig=most, frames=True)
-    return latencies_in(path, plan.rig)
+    made, path = job.record("flash", motion, min(job.lasting(8.0), MOST_S), rig=most, frames=True)
+    return seen_in(path, made.rig)
 
 
-def latencies_in(path: Path, rig: Rig) -> Flashed:
-    """Latencies of the flash in a run's images. Raises ValueError if none is recorded or if it saturates the camera."""
+def seen_in(path: Path, rig: Rig) -> Flashed:
+    """The flash that a run's images show. Raises ValueError if they show none."""
     with read_run(path) as run:
         turns = run.rows("turns")
-        lit = np.diff(turns["sent_end"].astype(np.int64), prepend=0) > 0  # [turns] whether a spot was sent
+        lit = np.diff(turns["sent_end"].astype(np.int64), prepend=0) > 0  # spots that were sent in a turn
         pattern = Pattern.of(turns["now_s"].astype(np.float64), lit)
-        image_row = turns["image"][turns["image"] >= 0]
+        row = turns["image"][turns["image"] >= 0]
         middle_s = turns["frame_time_s"][turns["image"] >= 0].astype(np.float64)
-        blocks = np.array([in_blocks(run.image(int(row))) for row in image_row])  # [T, by, bx]
+        blocks = np.array([in_blocks(run.image(int(one))) for one in row])  # [T, by, bx]
         across = blocks.shape[2]
         exposure_s = rig.camera.exposure_s
-        best, late_s, significance = find(middle_s, blocks.reshape(len(image_row), -1), pattern, exposure_s=exposure_s)
-        if not significance > SEEN:
+        best, late_s, sure = find(middle_s, blocks.reshape(len(row), -1), pattern, exposure_s=exposure_s)
+        if not sure > SEEN:
             raise ValueError(
-                f"the laser's light does not reach this camera (best match with the pattern: {significance:.2g} "
-                f"standard deviations of chance, and more than {SEEN:g} are needed)"
+                f"the laser's light does not reach this camera ({sure:.2g} standard deviations of chance where it is "
+                f"most like the pattern, and {SEEN:g} are needed)"
             )
-        window = cut(run, image_row, best // across, best % across)
+        window = cut(run, row, best // across, best % across)
     share = np.diff(pattern.share(middle_s, exposure_s, late_s, late_s))
     full = 2 ** getattr(rig.camera, "bits", 8 * window.dtype.itemsize) - 1
     bright = np.where(window.max(axis=0) < full, weights(share, window), 0.0)
     if not bright.any():
-        raise ValueError(f"the laser's light saturates the camera (grey level {full})")
+        raise ValueError("the laser's light saturates the camera where it is seen")
     return by_flash(middle_s, window @ bright, pattern, exposure_s=exposure_s)
 
 
 def in_blocks(image: NDArray[np.generic]) -> Floats:
-    """[H // BLOCK_PX, W // BLOCK_PX] means of whole squares; the rest at right and bottom is left out."""
+    """[H / BLOCK_PX, W / BLOCK_PX] means over squares; what is left over at right and below is not looked at."""
     down, across = (size // BLOCK_PX for size in image.shape)
     whole = np.asarray(image[: down * BLOCK_PX, : across * BLOCK_PX], np.float32)
     return np.asarray(whole.reshape(down, BLOCK_PX, across, BLOCK_PX).mean(axis=(1, 3)), np.float64)
 
 
-def cut(run: Run, image_row: NDArray[np.integer], down: int, across: int) -> NDArray[Any]:
-    """[T, P] pixels of the squares within ROUND_BLOCKS of one, in the images of these rows."""
+def cut(run: Run, row: NDArray[np.integer], down: int, across: int) -> NDArray[Any]:
+    """[T, P] the pixels round one block."""
     first, last = (np.array([down, across]) + ends for ends in (-ROUND_BLOCKS, ROUND_BLOCKS + 1))
     (top, left), (bottom, right) = np.maximum(first, 0) * BLOCK_PX, last * BLOCK_PX
-    return np.array([run.image(int(row))[top:bottom, left:right].ravel() for row in image_row])
+    return np.array([run.image(int(one))[top:bottom, left:right].ravel() for one in row])

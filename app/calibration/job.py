@@ -15,7 +15,7 @@ from app.assembly.calibration_file import CalibrationFile, CalibrationRecord, ad
 from app.assembly.correction_images import located
 from app.assembly.plan import planned
 from app.assembly.rig import Plan, Rig
-from app.calibration.run_arrays import RunArrays, read_arrays
+from app.calibration.seen import SeenRun, seen_run
 from app.console.options import LARGEST_SEED
 from app.running.headless import fly, too_few
 from config.reader import Document, build, mapping_at, override, plain, put, put_all, read
@@ -30,18 +30,18 @@ SAMPLE = {"number": 16, "arrangement": "square", "spacing_um": 5.0, "disturbance
 
 @dataclass
 class CalibrationJob:
-    """Settings of a calibration and its files. Each run is a file in a folder beside the calibration file."""
+    """What is to be calibrated, and where it is kept. Each run is a file beside the calibration file."""
 
     rig_path: Path
-    sets: tuple[str, ...]  # "key=value", in place of the rig file's values
-    file: Path  # calibration file, read and extended
-    seed: int = 1  # of a simulated rig
-    seconds: float | None = None  # length of a measurement at rest; None: the calibration's own
-    pitch_um: float = 2.5  # of the grid on the slide
-    runs: list[str] = field(default_factory=list)  # files of the calibration in progress
+    sets: tuple[str, ...]
+    file: Path
+    seed: int = 1
+    seconds: float | None = None  # of measuring at rest, instead of what each calibration takes by itself
+    pitch_um: float = 2.5  # of the slide
+    runs: list[str] = field(default_factory=list)  # of the calibration that is being made
 
     def bench(self) -> Document:
-        """The rig as calibrated so far: its file, then `sets`, then the calibration's records. Raises Refused."""
+        """The rig as it was calibrated so far: its file, then what was set, then its records. Raises Refused."""
         bench = located(read(self.rig_path), self.rig_path.parent)
         if mapping_at(bench, "camera").get("kind") == "simulated":
             for key, value in SAMPLE.items():
@@ -51,7 +51,7 @@ class CalibrationJob:
             if not equals:
                 raise Refused(f"--set {item}: 'key=value' is needed, as in camera.fps=50")
             bench = override(bench, key.strip(), value, f"--set {item}")
-        bench = located(bench, Path())  # paths in --set are relative to the working directory
+        bench = located(bench, Path())  # what --set names lies as seen from here
         before = bench.data.get("calibration")
         if self.file.exists():
             bench = put(bench, "calibration", str(self.file.resolve()), str(self.file))
@@ -61,8 +61,8 @@ class CalibrationJob:
         return bench
 
     def rig(self) -> Rig:
-        rig: Rig = build(self.bench(), Rig)
-        return rig
+        made: Rig = build(self.bench(), Rig)
+        return made
 
     def rig_with(self, sets: Mapping[str, Any], source: str) -> Rig:
         """The rig as it will be with these values; `source` is what an error calls them. Raises Refused."""
@@ -73,35 +73,27 @@ class CalibrationJob:
         return load(self.file) if self.file.exists() else None
 
     def newest(self, what: str) -> CalibrationRecord | None:
-        """The newest record of one kind; None if there is none."""
+        """The newest record of one kind."""
         saved = self.saved()
-        return next((record for record in reversed(saved.records) if record.what == what), None) if saved else None
+        return next((one for one in reversed(saved.records) if one.what == what), None) if saved else None
 
     def fly(
         self, title: str, motion: AnyMotion, seconds: float, *, armed: bool = True, rig: Mapping[str, Any] | None = None
-    ) -> tuple[Plan, RunArrays]:
-        """Make one run and read its arrays. Raises Refused, Fault, as `record` does."""
-        plan, path = self.record(title, motion, seconds, armed=armed, rig=rig)
-        return plan, read_arrays(path, map_of(plan.rig), plan.rig.deflector.settle_s)
+    ) -> tuple[Plan, SeenRun]:
+        """One run, and what was seen in it. Raises Refused, Fault, as `record` does."""
+        made, path = self.record(title, motion, seconds, armed=armed, rig=rig)
+        return made, seen_run(path, map_of(made.rig), made.rig.deflector.settle_s)
 
     def record(
         self, title: str, motion: AnyMotion, seconds: float, *, armed: bool = True,
         rig: Mapping[str, Any] | None = None, frames: bool = False,
     ) -> tuple[Plan, Path]:  # fmt: skip
-        """Make one run and return its plan and its file.
+        """One run with these values of the rig, in its file, with its images if they are wanted.
 
-        Args:
-            title: name of the measurement, in the run and in its file name.
-            motion: what the spots do.
-            seconds: length.
-            armed: whether light is allowed.
-            rig: settings for this run only, by dotted key.
-            frames: record the images too.
-
-        Raises Refused, and Fault, also if the interlock tripped or fewer than half of the turns were made.
+        Raises Refused, Fault (also where the interlock tripped, or fewer than half of the turns were made).
         """
         seed = (self.seed + 101 * len(self.runs)) % (LARGEST_SEED + 1)
-        experiment = {
+        wanted = {
             "title": f"Calibration: {title}", "rig": str(self.rig_path), "seconds": seconds,
             "seed": seed, "policy": plain(Calibrating(motion=motion)),
         }  # fmt: skip
@@ -113,13 +105,13 @@ class CalibrationJob:
             raise Refused(f"calibrate ({title}): no light of this rig acts on what its camera shows; a real deflector "
                           "and laser are needed, or a simulated camera")  # fmt: skip
         path = self._path(title)
-        summary = fly(plan, seconds, path, frames, title, armed=armed)
-        if summary["trips"]:
-            raise Fault(f"the interlock tripped in the calibration ({title}): {summary['trips'][0]}")
-        if few := too_few(summary):
+        done = fly(made, seconds, path, frames, title, armed=armed)
+        if done["trips"]:
+            raise Fault(f"the interlock tripped in the calibration ({title}): {done['trips'][0]}")
+        if few := too_few(done):
             raise Fault(f"calibration ({title}): {few}; nothing was kept")
         self.runs.append(str(path.relative_to(self.file.parent)))
-        return plan, path
+        return made, path
 
     def keep(
         self, what: str, residual: float, unit: str, sets: dict[str, Any], found: dict[str, Any], **data: Any
@@ -137,7 +129,7 @@ class CalibrationJob:
         return record
 
     def lasting(self, seconds: float) -> float:
-        """Length of a measurement: `self.seconds` if set, else `seconds`."""
+        """How long to measure: as was asked for, else `seconds`."""
         return self.seconds if self.seconds is not None else seconds
 
     def _path(self, title: str) -> Path:
@@ -157,18 +149,18 @@ def map_of(rig: Rig) -> Map:
 
 
 def share_of_budget_kt(rig: Rig, number: int, most_kt: float = 60.0) -> float:
-    """Depth of each of `number` spots at full power by the rig's settings, and not more than most_kt."""
+    """Depth of each of `number` spots that the beam can give at once, as believed, and not more than most_kt."""
     lit = 1.0 - rig.deflector.settle_s / (rig.deflector.settle_s + rig.loop.dwell_s)
     return min(0.98 * lit * rig.power_mw * rig.optics.depth_kt_per_mw / number, most_kt)
 
 
 def dark() -> Carry:
-    """The motion of a run without light."""
+    """The motion of a run in which nothing is lit."""
     return Carry()
 
 
 def rounded(value: Any) -> Any:
-    """The same as plain numbers with 7 significant digits; None for nan and inf."""
+    """As plain numbers of 7 digits, for a file that a person reads."""
     if isinstance(value, Estimate):
         return {"value": rounded(value.value), "error": rounded(value.error)}
     if isinstance(value, Mapping):

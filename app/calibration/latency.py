@@ -1,4 +1,4 @@
-"""Latency by three methods: time stamps of the stages, a flash of the laser's light, and shaken particles."""
+"""Latency three ways: what the stages' time stamps say, a flash of the laser's light, and shaken particles."""
 
 from __future__ import annotations
 
@@ -14,56 +14,53 @@ from control.calibrate.latency import by_stages
 from control.policies.calibrating import Carry
 
 SHAKE = Carry(shake_um=(0.1, 0.1), shake_hz=(3.0, 9.0))
-BEGIN_S = 1.0  # from when a spot appears until its particle is evaluated
-APART_S = 1e-3  # largest difference of methods that agree
+BEGIN_S = 1.0
+APART_S = 1e-3  # ways that differ by less than this agree
 
 
 def latency(job: CalibrationJob) -> CalibrationRecord:
-    """From the start of a turn to the time its command acts. Raises Refused, Fault.
+    """From the beginning of a turn to when its command acts, three ways.
 
-    The deflector's delay is set from the shaken particles, less the loop's own latency, since the motion of a trap
-    contains every delay.
+    What sets the deflector's delay (the rest being the loop's) is how shaken particles follow, since that has
+    everything in it that a trap's motion has.
     """
     rig = job.rig()
     number = max(rig.sample.number, 16)
     motion = Carry(
         number=number, depth_kt=share_of_budget_kt(rig, number), shake_um=SHAKE.shake_um, shake_hz=SHAKE.shake_hz
     )
-    _, run = job.fly("latency", motion, job.lasting(30.0))
+    _, seen = job.fly("latency", motion, job.lasting(30.0))
     tones = np.array(motion.shake_hz)
-    responses = []
-    for particle, path in run.spot.items():
-        settled = run.time_s > path.effect_s[0] + BEGIN_S
-        sent = path.command_s > path.command_s[0] + BEGIN_S
-        place_um = run.place_um[:, run.column(particle)]
-        jumped = np.hypot(*np.diff(path.place_um, axis=0).T).max(initial=0.0) > 0.2  # the particle was caught anew
-        if jumped or settled.mean() < 0.5 or np.isfinite(place_um[settled, 0]).mean() < 0.98:
+    found = []
+    for who, path in seen.spot.items():
+        late = seen.time_s > path.effect_s[0] + BEGIN_S
+        told = path.told_s > path.told_s[0] + BEGIN_S
+        own = seen.place_um[:, seen.column(who)]
+        jumped = np.hypot(*np.diff(path.place_um, axis=0).T).max(initial=0.0) > 0.2  # it was caught anew
+        if jumped or late.mean() < 0.5 or np.isfinite(own[late, 0]).mean() < 0.98:
             continue
-        time_s, command_s = run.time_s[settled], path.command_s[sent]
-        axes = [
-            response(time_s, place_um[settled, k], command_s, path.place_um[sent, k], float(tones[k])) for k in (0, 1)
-        ]
-        responses.append(axes)
-    if len(responses) < 2:
-        found = f"{len(responses)} particles followed their shaken spots (allowed: two or more)"
-        raise Refused(f"{found}; check the map and the power")
+        time_s, told_s = seen.time_s[late], path.told_s[told]
+        both = [response(time_s, own[late, k], told_s, path.place_um[told, k], float(tones[k])) for k in (0, 1)]
+        found.append(both)
+    if len(found) < 2:
+        raise Refused("less than two particles followed their shaken spots; look at the map and at the power")
     guess_s = rig.loop.latency_s + rig.deflector.delay_s
     followed = by_phase(
-        tones, np.array(responses), hold_s=1.0 / run.fps, exposure_s=rig.camera.exposure_s, guess_s=guess_s
+        tones, np.array(found), hold_s=1.0 / seen.fps, exposure_s=rig.camera.exposure_s, guess_s=guess_s
     )
-    stages = by_stages(*run.stamps_s.T)
-    stage_s = {name: {"p50_s": p50, "p99_s": p99} for name, (p50, p99) in stages.summary().items()}
-    methods = {"stages": mean_of(stages.effect_s - stages.arrival_s), "dither": followed.latency_s}
+    stages = by_stages(*seen.stamps_s.T)
+    whole = {name: {"p50_s": p50, "p99_s": p99} for name, (p50, p99) in stages.summary().items()}
+    ways = {"stages": mean_of(stages.effect_s - stages.arrival_s), "dither": followed.latency_s}
     try:
         flashed = flash(job)
-        methods["flash"] = flashed.on_s
-        flash_values: dict[str, object] = {"light_off_s": flashed.off_s, "flash_counts": flashed.height}
+        ways["flash"] = flashed.on_s
+        said: dict[str, object] = {"light_off_s": flashed.off_s, "flash_counts": flashed.height}
     except ValueError as error:
-        flash_values = {"flash": f"not seen: {error}"}
+        said = {"flash": f"not seen: {error}"}
     values = {
-        "latency_s": followed.latency_s, "rate_hz": followed.rate_hz, "by": methods, **flash_values,
-        "disagreement": disagreement(methods, tolerance=0.0, least=APART_S), "stages": stage_s,
-        "from_mid_exposure_s": followed.latency_s.value + stages.summary()["arrival_s"][0], "particles": len(responses),
+        "latency_s": followed.latency_s, "rate_hz": followed.rate_hz, "by": ways, **said,
+        "disagreement": disagreement(ways, tolerance=0.0, least=APART_S), "stages": whole,
+        "from_mid_exposure_s": followed.latency_s.value + stages.summary()["arrival_s"][0], "particles": len(found),
     }  # fmt: skip
     delay_s = max(followed.latency_s.value - rig.loop.latency_s, 0.0)
     return job.keep("latency", followed.latency_s.error, "s", {"deflector.delay_s": delay_s}, values)

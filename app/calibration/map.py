@@ -1,4 +1,4 @@
-"""The map from camera to deflector: a blind scan, a check by a probe move, then a measurement with many particles."""
+"""The map from camera to deflector: found blind, checked by a probe move, then measured with many held particles."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from app.assembly.plane import StoredMap
 from app.assembly.probe_move import ProbeMove, devices_of, follows, is_probe_run
 from app.assembly.rig import Plan, Rig, field_um
 from app.calibration.job import CalibrationJob, map_of, rounded, share_of_budget_kt
-from app.calibration.run_arrays import RunArrays
+from app.calibration.seen import SeenRun
 from app.console.terminal import say
-from config.reader import build, plain, put
+from config.reader import plain
 from config.refused import Refused
 from control.calibrate.plane import fit_map, sensor_map
 from control.calibrate.scan import where_light_lands
@@ -26,23 +26,23 @@ from drivers.journal import read_run
 
 Floats = NDArray[np.float64]
 
-PROBES = 4  # number of particles in the probe move
-HELD_UM = 0.25  # largest rms distance from the commanded move, um, for a particle that counts as held
-STEP_UM = 1.5  # of the path round each particle's place in the final measurement
-CROSS = ((0.0, 0.0), (1.2, 0.0), (1.2, 1.2), (0.0, 1.2))  # path of the probe move, um
+PROBES = 4  # particles that are moved to see whether they follow
+HELD_UM = 0.25  # how far from the move that was told a particle may stray, rms, to count as held
+STEP_UM = 1.5
+CROSS = ((0.0, 0.0), (1.2, 0.0), (1.2, 1.2), (0.0, 1.2))
 AROUND = tuple((STEP_UM * x, STEP_UM * y) for x, y in (
     (0, 0), (1, 0), (1, 1), (0, 1), (-1, 1), (-1, 0), (-1, -1), (0, -1), (1, -1),
 ))  # fmt: skip
 
 
 def camera_to_deflector(job: CalibrationJob) -> CalibrationRecord:
-    """At probe power, unless the map is confirmed: scan and probe move. Then the measurement, at the rig's power.
+    """Blind and at probe power where the map is not confirmed; then with the light that the rig has.
 
-    Raises Refused if no map explains the motion, and Fault if the particles do not follow their spots.
+    Raises Refused where no map explains what was seen; Fault where the particles do not follow.
     """
     first = None if job.rig().confirmed else scanned(job)
     slopes = probed(job, plain(first) if first is not None else None)
-    probed_sets = confirmed_by(job, first, slopes) if first is not None else {}
+    sure = confirmed_by(job, first, slopes) if first is not None else {}
     number = 64
     rig = job.rig()
     many = min(number, max(rig.sample.number, 16))
@@ -53,12 +53,12 @@ def camera_to_deflector(job: CalibrationJob) -> CalibrationRecord:
         fit = fit_map(point_px, target_v)
     except ValueError as error:
         raise Refused(f"the map can't be fitted: {error}") from None
-    coarse = map_of(plan.rig)
+    coarse = map_of(made.rig)
     middle_px = point_px.mean(axis=0)
-    if np.sign(_determinant(coarse, plan.rig)) != np.sign(fit.warp.affine.determinant):
-        raise Fault("the sense of rotation of the measured map is not that of the probed one; nothing was kept")
-    um = plan.rig.optics.um_per_px
-    found = {**_turn_mirror_scale(fit.warp.jacobian(middle_px), um), "order": fit.warp.order, "points": len(point_px),
+    if np.sign(_determinant(coarse, made.rig)) != np.sign(fit.warp.affine.determinant):
+        raise Fault("the fine map has another sense of rotation than the probed one: nothing was kept")
+    um = made.rig.optics.um_per_px
+    found = {**_words(fit.warp.jacobian(middle_px), um), "order": fit.warp.order, "points": len(point_px),
              "outliers": int((~fit.used).sum()), "residual_um": fit.rms_px * um, "followed": slopes}  # fmt: skip
     sets = confirmed_by(job, StoredMap.of(fit.warp), slopes)
     return job.keep(
@@ -70,123 +70,116 @@ def confirmed_by(job: CalibrationJob, plane: StoredMap, slopes: Floats) -> dict[
     """Values of the rig with this map, and the record of the probe move that was flown for it, sealed together."""
     run = next(run for run in reversed(job.runs) if is_probe_run(run))
     (a, b), (c, d) = rounded(slopes)
-    with read_run(job.file.parent / run) as probe_run:
-        device_ids = probe_run.header.extra.get("devices", {})
-    probe = ProbeMove(date=today(), slopes=((a, b), (c, d)), run=run, rig={**devices_of(job.rig()), **device_ids})
+    with read_run(job.file.parent / run) as flown:
+        answered = flown.header.extra.get("devices", {})
+    probe = ProbeMove(date=today(), slopes=((a, b), (c, d)), run=run, rig={**devices_of(job.rig()), **answered})
     return {"calibration.map": "confirmed", "calibration.plane": plain(plane),
             "calibration.probe": plain(probe.sealed(plane))}  # fmt: skip
 
 
 def scanned(job: CalibrationJob) -> StoredMap:
-    """A first map, to about 0.1 um, from the pulls of a spot that scans the field. Raises Refused, Fault."""
+    """A first map, to about a tenth of a um, from who was pulled where by a spot that went everywhere."""
     rig = job.rig()
     low_um, high_um = field_um(rig)
     scan = Scan(depth_kt=rig.power_mw * rig.optics.depth_kt_per_mw)
     seconds = (Scanning(scan, low_um, high_um).turns + 8) / rig.camera.fps
-    plan, run = job.fly("scan", scan, seconds)
-    spot_um, place_um, kick_um = pulls(run, scan.turns)
+    made, seen = job.fly("scan", scan, seconds)
+    spot_um, place_um, kick_um = pulls(seen, scan.turns)
     try:
-        commanded_to_actual, number = where_light_lands(spot_um, place_um, kick_um, reach=0.8, seed=job.seed)
+        lands, number = where_light_lands(spot_um, place_um, kick_um, reach=0.8, seed=job.seed)
     except ValueError as error:
         raise Refused(f"the scan found no map: {error}") from None
     width, height = rig.camera.width_px, rig.camera.height_px
     corner_px = np.array([(0, 0), (width, 0), (0, height), (width, height), (width / 2, height / 2)], np.float64)
-    command_um = commanded_to_actual.inverse(corner_px * rig.optics.um_per_px)
+    told_um = lands.inverse(corner_px * rig.optics.um_per_px)
     sensor_px = sensor_of(rig)(corner_px)
-    warp = fit_map(sensor_px, map_of(plan.rig)(command_um), order=1).warp
-    first_map = _turn_mirror_scale(warp.jacobian(corner_px[4]), rig.optics.um_per_px)
-    say(f"  scan: {number} pulls; first map: {first_map}")
+    warp = fit_map(sensor_px, map_of(made.rig)(told_um), order=1).warp
+    say(f"  scan: {number} pulls; light lands within {_words(warp.jacobian(corner_px[4]), rig.optics.um_per_px)}")
     return StoredMap.of(warp)
 
 
-def pulls(run: RunArrays, turns: int) -> tuple[Floats, Floats, Floats]:
-    """([K, 2] commanded spot, [K, 2] position before, [K, 2] displacement), um, of each particle at each stop."""
-    path = run.spot[-1]
+def pulls(seen: SeenRun, turns: int) -> tuple[Floats, Floats, Floats]:
+    """(spot [K, 2] as commanded, place [K, 2] before, displacement [K, 2]) of every particle at every stop."""
+    path = seen.spot[-1]
     stop = np.flatnonzero(np.r_[True, (np.diff(path.place_um, axis=0) != 0).any(axis=1)])
-    before = np.searchsorted(run.time_s, path.effect_s[stop] + 1e-9) - 1  # last frame before the light
-    in_run = (before >= 0) & (before + turns < len(run.time_s))
-    stop, before = stop[in_run], before[in_run]
-    place, after = run.place_um[before], run.place_um[before + turns]  # [S, P, 2]
+    before = np.searchsorted(seen.time_s, path.effect_s[stop] + 1e-9) - 1  # the last frame before the light came
+    known = (before >= 0) & (before + turns < len(seen.time_s))
+    stop, before = stop[known], before[known]
+    place, after = seen.place_um[before], seen.place_um[before + turns]  # [S, P, 2]
     spot = np.broadcast_to(path.place_um[stop][:, None], place.shape)
     kick = after - place
-    finite = np.isfinite(kick).all(axis=-1)
-    return spot[finite], place[finite], kick[finite]
+    whole = np.isfinite(kick).all(axis=-1)
+    return spot[whole], place[whole], kick[whole]
 
 
 def probed(job: CalibrationJob, plane: dict[str, Any] | None) -> Floats:
-    """[2, 2] um that particles move per um of their spots, mean over the probes. Raises Refused, Fault.
+    """[2, 2] slopes with which particles follow a move of their spots: determinant and sign are checked, or Fault.
 
-    Fault unless more than half of the probed particles follow their spots. `plane` is the map to probe; None: the
-    rig's own.
+    `plane` is the map that is probed; None: the one that the rig has.
 
-    Particles are compared with the commanded move, not with their spots: a spot that lost its particle is put where
-    the particle is, so that the particle would always seem to follow.
+    A particle is held against the move that was told, not against its spot: a spot that lost its particle is put where
+    the particle is, and so would seem to be followed.
     """
     rig = job.rig()
     motion = Carry(
         number=PROBES, depth_kt=share_of_budget_kt(rig, PROBES), path_um=CROSS, rest_s=0.6, speed_um_per_s=1.2
     )
-    probe_sets = {} if plane is None else {"calibration.plane": plane}
-    plan, run = job.fly("probe", motion, 8.0, rig=probe_sets)
-    low_um, high_um = field_um(plan.rig)
+    tried = {} if plane is None else {"calibration.plane": plane}
+    made, seen = job.fly("probe", motion, 8.0, rig=tried)
+    low_um, high_um = field_um(made.rig)
     carrying = Carrying(motion, low_um, high_um, rig.optics.waist_um)
     slopes, probes = [], 0
-    for particle, path in run.spot.items():
-        place_um = run.place_um[:, run.column(particle)]
-        caught = run.time_s > path.effect_s[0] + 0.5
-        used = caught & np.isfinite(place_um).all(axis=1)
-        if used.sum() < 0.5 * len(run.time_s):
+    for who, path in seen.spot.items():
+        own = seen.place_um[:, seen.column(who)]
+        caught = seen.time_s > path.effect_s[0] + 0.5
+        known = caught & np.isfinite(own).all(axis=1)
+        if known.sum() < 0.5 * len(seen.time_s):
             continue
         probes += 1
-        commanded_um = np.array([carrying.offset_um(time_s - path.effect_s[0]) for time_s in run.time_s[used]])
-        design = np.column_stack([commanded_um, np.ones(len(commanded_um))])
-        fit, *_ = np.linalg.lstsq(design, place_um[used], rcond=None)
-        left_um = float(np.sqrt(((place_um[used] - design @ fit) ** 2).sum(axis=1).mean()))
-        if left_um < HELD_UM and follows(fit[:2].T):
-            slopes.append(fit[:2].T)
+        told = np.array([carrying.offset_um(time_s - path.effect_s[0]) for time_s in seen.time_s[known]])
+        design = np.column_stack([told, np.ones(len(told))])
+        found, *_ = np.linalg.lstsq(design, own[known], rcond=None)
+        left_um = float(np.sqrt(((own[known] - design @ found) ** 2).sum(axis=1).mean()))
+        if left_um < HELD_UM and follows(found[:2].T):
+            slopes.append(found[:2].T)
     if 2 * len(slopes) <= probes or not slopes:
         raise Fault(f"probe move: {len(slopes)} of {probes} particles followed their spots; the map is not confirmed")
     return np.asarray(np.mean(slopes, axis=0))
 
 
-def rests(plan: Plan, run: RunArrays, settle_s: float = 0.35, least_s: float = 0.5) -> tuple[Floats, Floats]:
-    """(mean position [K, 2] of the particle in sensor px, deflector V [K, 2] of its spot) for each rest of each spot.
-
-    Args:
-        settle_s: time from the start of a rest until the particle is evaluated.
-        least_s: shortest evaluated time.
-    """
-    to_sensor = sensor_of(plan.rig)
+def rests(made: Plan, seen: SeenRun, settle_s: float = 0.35, least_s: float = 0.5) -> tuple[Floats, Floats]:
+    """(sensor px [K, 2] where a held particle was on average, V [K, 2] of its spot) for each rest of each spot."""
+    to_sensor = sensor_of(made.rig)
     point, target = [], []
-    for particle, path in run.spot.items():
-        moved = (np.diff(path.place_um, axis=0) != 0).any(axis=1) | (np.diff(path.effect_s) > 2.5 / run.fps)
+    for who, path in seen.spot.items():
+        moved = (np.diff(path.place_um, axis=0) != 0).any(axis=1) | (np.diff(path.effect_s) > 2.5 / seen.fps)
         edges = np.r_[0, np.flatnonzero(moved) + 1, len(path.effect_s)]
         for first, last in pairwise(edges):
             begin_s, end_s = path.effect_s[first] + settle_s, path.effect_s[last - 1]
-            inside = (run.time_s >= begin_s) & (run.time_s <= end_s)
-            place_px = run.place_px[inside, run.column(particle)]
-            place_px = place_px[np.isfinite(place_px).all(axis=1)]
-            if len(place_px) >= least_s * run.fps:
-                point.append(to_sensor(place_px.mean(axis=0)))
-                target.append(run.light_v(path.place_um[first]))
+            inside = (seen.time_s >= begin_s) & (seen.time_s <= end_s)
+            own = seen.place_px[inside, seen.column(who)]
+            own = own[np.isfinite(own).all(axis=1)]
+            if len(own) >= least_s * seen.fps:
+                point.append(to_sensor(own.mean(axis=0)))
+                target.append(seen.light_v(path.place_um[first]))
     return np.array(point).reshape(-1, 2), np.array(target).reshape(-1, 2)
 
 
 def sensor_of(rig: Rig) -> Any:
-    """The map from px of this rig's image to px of the whole sensor."""
+    """px of this rig's image to px of the whole sensor."""
     corner_px = (getattr(rig.camera, "left_px", 0), getattr(rig.camera, "top_px", 0))
     return sensor_map(corner_px, getattr(rig.camera, "binning", 1))
 
 
 def _determinant(um_to_v: Any, rig: Rig) -> float:
-    """Determinant of a map at the middle of the field; um and px have the same sense of rotation."""
+    """Of a map at the middle of the field; um and px have the same sense of rotation."""
     middle = np.array(rig.middle_um)
     columns = [um_to_v(middle + step) - um_to_v(middle - step) for step in 0.5 * np.eye(2)]
     return float(np.linalg.det(np.array(columns)))
 
 
-def _turn_mirror_scale(jacobian_v_per_px: Floats, um_per_px: float) -> dict[str, Any]:
-    """Rotation, mirror and scale of a map with this Jacobian [2, 2]."""
+def _words(jacobian_v_per_px: Floats, um_per_px: float) -> dict[str, Any]:
+    """Turn, mirror and scale of a map."""
     determinant = float(np.linalg.det(jacobian_v_per_px))
     mirror = determinant < 0
     straight = jacobian_v_per_px @ np.diag([-1.0 if mirror else 1.0, 1.0])

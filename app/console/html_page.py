@@ -1,4 +1,4 @@
-"""A self-contained HTML page of headings, tables and figures, without links to other files."""
+"""One self-contained HTML page: headings, tables and figures, nothing fetched from anywhere."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ figcaption, .small { font-size: .85rem; color: #555 } pre { background: #f5f5f5;
 
 @dataclass
 class Page:
-    """An HTML page, extended at its end."""
+    """A page that grows from top to bottom."""
 
     title: str
     parts: list[str] = field(default_factory=list)
@@ -45,26 +45,23 @@ class Page:
         """A picture that `draw` draws on matplotlib axes."""
         image, words = figure(draw, "png", (5.2, 3.6), dpi=130), html.escape(caption)
         self.parts.append(
-            f'<figure><img alt="{text}" src="data:image/png;base64,{image}"><figcaption>{text}</figcaption></figure>'
+            f'<figure><img alt="{words}" src="data:image/png;base64,{image}"><figcaption>{words}</figcaption></figure>'
         )
 
     def folded(self, title: str, text: str) -> None:
-        """Add a text that is shown when its title is clicked."""
+        """Text that is shown when it is asked for."""
         self.parts.append(f"<details><summary>{html.escape(title)}</summary><pre>{html.escape(text)}</pre></details>")
 
     def html(self) -> str:
         title = html.escape(self.title)
-        generator = f'<meta name="generator" content="{SOFTWARE}">'
-        head = f'<meta charset="utf-8">{generator}<title>{title}</title><style>{STYLE}</style>'
+        made = f'<meta name="generator" content="{SOFTWARE}">'
+        head = f'<meta charset="utf-8">{made}<title>{title}</title><style>{STYLE}</style>'
         return (
             f"<!doctype html><html lang=en><head>{head}</head><body><h1>{title}</h1>{''.join(self.parts)}</body></html>"
         )
 
     def save(self, path: Path, kind: str = "HTML") -> None:
-        """Write the page, whole or not at all, in place of a file of this `kind` (config.output_kinds) or of none.
-
-        Raises Refused, Fault.
-        """
+        """Whole or not at all; it replaces its `kind` (config.output_kinds) only. Raises Refused, Fault."""
         try:
             write_file(path, self.html(), "a file for the report", kind=kind)
         except OSError as error:

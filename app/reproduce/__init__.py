@@ -1,1 +1,1 @@
-"""Experiments with known outcome: predictions of physics, measured through the loop of the instrument."""
+"""The physics, proved by the instrument's own loop: experiments whose outcome is known, measured and judged."""

@@ -1,4 +1,4 @@
-"""A check: an experiment with a predicted outcome, the criteria of its verdict, and its sabotage."""
+"""One check: an experiment whose outcome is known, how it is judged, and how it is shown to fail."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from config.refused import Refused
 
 CHECKS = EXPERIMENTS / "reproduce"
 Level = Literal["plant", "instrument"]
-WITHIN = 0.02  # largest `within` that needs no reason
+WITHIN = 0.02  # what a row may hide, relative to its prediction
 
 
 @settings
 class Effort:
-    """How many measurements are made."""
+    """How much is measured."""
 
     seconds: Annotated[float, Gt(0), Doc("length of a run")] = 10.0
     cells: Annotated[int, Interval(ge=1, le=5000), Doc("replicas in one world; plant level only")] = 1
@@ -28,36 +28,38 @@ class Effort:
 
 @settings
 class Sabotage:
-    """A wrong parameter with which the check must fail."""
+    """What is put wrong, so that the check has to fail."""
 
     keys: Annotated[tuple[str, ...], Doc("values of the rig or of the experiment, by dotted key")]
-    factor: Annotated[float, Gt(0), Doc("factor by which they are wrong")] = 1.05
-    effort: Annotated[Effort | None, Doc("effort that shows it; left out: the quick effort, or the full one")] = None
+    factor: Annotated[float, Gt(0), Doc("by how much they are wrong: 5 %")] = 1.05
+    effort: Annotated[Effort | None, Doc("what it takes to show; left out: the quick effort, or the full one")] = None
 
 
 @settings
 class Check:
-    """A prediction of the physics brief and the experiment that tests it."""
+    """A prediction of the physics brief, and the experiment that tests it."""
 
     id: Annotated[str, Doc("number of the prediction in the physics brief, section 3")]
     title: Annotated[str, Doc("what is measured, in a few words")]
-    honest: Annotated[str, Doc("differences of the experiment from the formula, and their effect")]
+    honest: Annotated[str, Doc("what the experiment leaves out or does otherwise than the formula, and what it costs")]
     level: Annotated[Level, Doc("plant: exact forces, no optics; instrument: images, tracking, spots, latency")]
-    verdict: Annotated[Literal["exact", "approximate"], Doc("the test that it must pass")]
-    stated: Annotated[float, Doc("the prediction as a number with five digits, computed without this program")]
+    verdict: Annotated[Literal["exact", "approximate"], Doc("which test it has to pass")]
+    stated: Annotated[float, Doc("the prediction as a number, worked out without this program, to five digits")]
     tolerance: Annotated[float, Interval(ge=0, le=1), Doc("of an approximate prediction")] = 0.0
     within: Annotated[float, Interval(gt=0, le=0.2), Doc("full effort: |deviation| + 2 s.e. are less, relative")] = 0.02
     wider: Annotated[str, Doc("why `within` is more than 2 %")] = ""
     precision: Annotated[float, Interval(gt=0, le=0.04), Doc("largest standard error, relative to the prediction")] = (
         0.04
     )
-    settle_s: Annotated[float, Ge(0), Doc("time after the start that is left out")] = 0.0
+    settle_s: Annotated[float, Ge(0), Doc("how long after the start nothing counts")] = 0.0
     trap_pn_per_um: Annotated[float | None, Gt(0), Doc("stiffness of the steered trap; left out: the trap's depth")] = (
         None
     )
     alone: Annotated[bool, Doc("every particle is a replica, far from the others; instrument level only")] = False
-    rest_s: Annotated[float, Ge(0), Doc("time that is left out after a particle was carried back")] = 0.0
-    stretches: Annotated[int, Ge(1), Doc("number of equal parts of a run, long enough to be independent")] = 1
+    rest_s: Annotated[float, Ge(0), Doc("how long a particle does not count after it was carried back")] = 0.0
+    stretches: Annotated[
+        int, Ge(1), Doc("a run is cut into so many, each long enough to know nothing of the others")
+    ] = 1
     armed: Annotated[bool, Doc("false: the light stays dark")] = True
     options: Annotated[dict[str, float], Doc("numbers that the measurement needs, such as the lag")] = field(
         default_factory=dict
@@ -74,7 +76,7 @@ class Check:
 
     @property
     def sabotage_effort(self) -> Effort:
-        """The effort with which the sabotage is measured."""
+        """What it takes to show the sabotage."""
         return self.sabotage.effort or self.quick or self.full
 
     @property
@@ -83,44 +85,44 @@ class Check:
 
 
 def load(folder: Path = CHECKS) -> dict[str, tuple[Check, Document]]:
-    """All checks of a folder by name, plant level first, then by number. Raises Refused."""
-    checks: dict[str, tuple[Check, Document]] = {}
+    """Every check of a folder by its name, in the order of their numbers. Raises Refused."""
+    found: dict[str, tuple[Check, Document]] = {}
     for path in sorted(folder.glob("*.yaml")):
         document = read(path)
         check: Check = build(document, Check)
-        if check.name in checks:
-            raise Refused(f"{path}: the check {check.name} is also in {checks[check.name][1].source}")
-        checks[check.name] = check, document
-    return dict(sorted(checks.items(), key=lambda item: (item[1][0].level != "plant", number(item[1][0].id))))
+        if check.name in found:
+            raise Refused(f"{path}: the check {check.name} is also in {found[check.name][1].source}")
+        found[check.name] = check, document
+    return dict(sorted(found.items(), key=lambda item: (item[1][0].level != "plant", number(item[1][0].id))))
 
 
 def number(identity: str) -> int:
-    """The number in an id: 7 for P7, 0 if there is none."""
+    """The 7 of P7."""
     digits = "".join(letter for letter in identity if letter.isdecimal())
     return int(digits[:9]) if digits else 0
 
 
 def plan_of(check: Check, document: Document, effort: Effort, run: int = 0, *, sabotaged: bool = False) -> Plan:
-    """The plan of one run of a check; `sabotaged`: with the wrong parameter. Raises Refused."""
+    """The plan of one run of a check; sabotaged: with its parameters put wrong. Raises Refused."""
     sets = [f"seconds={effort.seconds!r}", f"seed={plan_inside(document).experiment.seed + run}"]
     if effort.cells > 1:
         sets.append(f"sample.cells={effort.cells}")
-    plan = plan_inside(document, None, sets)
+    made = plan_inside(document, None, sets)
     if not sabotaged:
-        return plan
-    depth_kt = plan.experiment.trap.depth_kt  # the sabotage must not change the trap
-    wrong = [f"{key}={check.sabotage.factor * value_at(plan, key)!r}" for key in check.sabotage.keys]
+        return made
+    depth_kt = made.experiment.trap.depth_kt  # the trap stays what it was meant to be
+    wrong = [f"{key}={check.sabotage.factor * value_at(made, key)!r}" for key in check.sabotage.keys]
     return plan_inside(document, None, (f"trap.depth_kt={depth_kt!r}", *sets, *wrong))
 
 
-def value_at(plan: Plan, key: str) -> float:
-    """The number at a dotted key of the rig or the experiment. Raises Refused."""
-    inside: Any = plain(plan.rig if key.split(".")[0] in RIG_KEYS else plan.experiment)
+def value_at(made: Plan, key: str) -> float:
+    """The number that a dotted key stands for. Raises Refused."""
+    inside: Any = plain(made.rig if key.split(".")[0] in RIG_KEYS else made.experiment)
     for part in key.split("."):
         try:
             inside = inside[int(part)] if isinstance(inside, list) else inside[part]
         except (KeyError, IndexError, ValueError):
             raise Refused(f"sabotage.keys: there is nothing at '{key}'") from None
     if not isinstance(inside, int | float):
-        raise Refused(f"sabotage.keys: '{key}' is {inside!r}, where a number is needed")
+        raise Refused(f"sabotage.keys: '{key}' is {inside!r}, and it should be a number")
     return float(inside)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from app.console.output_files import PAGE, require_files
 from app.reproduce.check import load
-from app.reproduce.results_file import Row, in_words, whole
+from app.reproduce.results_file import Told, in_words, whole
 from app.reproduce.store import figure_of, figure_sha256
 from config.atomic import write_file
 
@@ -61,35 +61,35 @@ images are in the list of the window. If a result differs from the expected one,
 
 
 def write_page(page: Path, data: Path, out: Path) -> None:
-    """Write the page, and beside it those pictures of families in `out` that belong to the JSON. Raises Refused."""
-    results = whole(data)
+    """Write the page and, beside it, the families' pictures from `out` that were made with the JSON. Raises Refused."""
+    told = whole(data)
     figures: dict[str, bytes] = {}
-    for row in results["families"]:
-        figure = figure_of(out / "families", row["id"]) if row["id"] in PICTURED else None
-        if figure is not None and figure_sha256(figure) == row["figure_sha256"]:
-            figures[row["id"]] = figure
-    pictures: dict[str, tuple[Path, str | None]] = {
+    for one in told["families"]:
+        figure = figure_of(out / "families", one["id"]) if one["id"] in PICTURED else None
+        if figure is not None and figure_sha256(figure) == one["figure_sha256"]:
+            figures[one["id"]] = figure
+    made: dict[str, tuple[Path, str | None]] = {
         f"the picture of family {name}": (page.parent / picture(page, name), "a PNG") for name in figures
     }
-    require_files({"--json": data}, {"--docs": (page, PAGE), **pictures})
+    require_files({"--json": data}, {"--docs": (page, PAGE), **made})
     for name, figure in figures.items():
         write_file(page.parent / picture(page, name), figure, kind="a PNG")
-    write_file(page, page_of(results, page, data), own=True)
+    write_file(page, page_of(told, page, data), own=True)
 
 
-def belongs(row: Row, page: Path) -> bool:
-    """Whether the picture beside the page belongs to the numbers of this row."""
-    path = page.parent / picture(page, row["id"])
-    return row["id"] in PICTURED and path.is_file() and figure_sha256(path.read_bytes()) == row["figure_sha256"]
+def belongs(told: Told, page: Path) -> bool:
+    """Whether the picture that lies beside the page is the one that was made with these numbers."""
+    path = page.parent / picture(page, told["id"])
+    return told["id"] in PICTURED and path.is_file() and figure_sha256(path.read_bytes()) == told["figure_sha256"]
 
 
 def picture(page: Path, name: str) -> str:
     return f"{page.stem}-{name}.png"
 
 
-def page_of(results: Mapping[str, Sequence[Row]], page: Path, data: Path) -> str:
-    """The page in Markdown."""
-    checks, sabotages, mutations = results["checks"], results["sabotages"], results.get("mutations", [])
+def page_of(told: Mapping[str, Sequence[Told]], page: Path, data: Path) -> str:
+    """The whole page, as Markdown."""
+    checks, sabotages, mutations = told["checks"], told["sabotages"], told.get("mutations", [])
     passed = sum(row["verdict"] == "pass" for row in checks)
     caught = sum(row["caught"] for row in sabotages)
     minutes = sum(row["spent_s"] or 0.0 for row in checks) / 60.0
@@ -108,20 +108,20 @@ def page_of(results: Mapping[str, Sequence[Row]], page: Path, data: Path) -> str
         *(["## Mutations\n", MUTATIONS, mutation_table(mutations)] if mutations else []),
         "## Families of experiments\n",
         FAMILIES,
-        *(family(row, page) for row in results["families"]),
+        *(family(one, page) for one in told["families"]),
     ]
     return "\n".join(parts)
 
 
-def absent(checks: Sequence[Row], sabotages: Sequence[Row]) -> str:
-    """Sentences on the checks in config/experiments/reproduce that are missing in the JSON."""
-    text = ""
+def absent(checks: Sequence[Told], sabotages: Sequence[Told]) -> str:
+    """Which of the files in config/experiments/reproduce are not in the JSON, in words."""
+    said = ""
     for rows, what in ((checks, "measured"), (sabotages, "sabotaged")):
-        listed = {f"{row['id']}-{row['level']}" for row in rows}
-        missing = [name for name in load() if name not in listed]
-        if missing:
-            text += f" Not {what} here: {', '.join(missing)}."
-    return text
+        there = {f"{row['id']}-{row['level']}" for row in rows}
+        left = [name for name in load() if name not in there]
+        if left:
+            said += f" Not {what} here: {', '.join(left)}."
+    return said
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -138,11 +138,11 @@ def checks_table(rows: Sequence[Told]) -> str:
     ])  # fmt: skip
 
 
-def measured(row: Row) -> str:
+def measured(row: Told) -> str:
     return f"{in_words(row['measured'])} ± {in_words(row['stderr'], 2)}"
 
 
-def hidden(row: Row) -> str:
+def hidden(row: Told) -> str:
     """|deviation| + 2 s.e. over the prediction."""
     if not row["predicted"] or row["measured"] is None or row["stderr"] is None:
         return "–"
@@ -154,23 +154,23 @@ def allowed(row: Told) -> str:
     return f" The undetected error may be {row['within']:.0%}: {row['wider']}" if row.get("wider") else ""
 
 
-def caught_of(mutations: Sequence[Row]) -> str:
-    """Part of a sentence: the number of mutations that a row caught; empty if there are none."""
+def caught_of(mutations: Sequence[Told]) -> str:
+    """How many wrong lines were seen by a row, in words."""
     titles = {row["mutation"] for row in mutations}
-    caught = {row["mutation"] for row in mutations if row["caught"]}
-    return f", and {len(caught)} of {len(titles)} mutations" if titles else ""
+    seen = {row["mutation"] for row in mutations if row["caught"]}
+    return f", and {len(seen)} of {len(titles)} mutations" if titles else ""
 
 
-def moved(row: Row) -> str:
-    """'yes' with the relative deviation of a caught row, to a tenth of a percent."""
+def moved(row: Told) -> str:
+    """How far what was caught has moved what is measured, to a tenth of a percent."""
     return f"yes, {row['measured'] / row['predicted'] - 1.0:+.1%}" if row["measured"] and row["predicted"] else "yes"
 
 
-def failed(rows: Sequence[Row]) -> str:
+def failed(rows: Sequence[Told]) -> str:
     return "".join(f"- {row['id']}, {row['level']}: {row['why']}.\n" for row in rows if row["verdict"] != "pass")
 
 
-def sabotage_table(rows: Sequence[Row]) -> str:
+def sabotage_table(rows: Sequence[Told]) -> str:
     heads = ("", "level", "what is wrong", "predicted", "measured ± s.e.", "unit", "caught")
     return table(heads, [
         (row["id"], row["level"], f"{row['factor']:g} × " + ", ".join(f"`{key}`" for key in row["keys"]),
@@ -179,7 +179,7 @@ def sabotage_table(rows: Sequence[Row]) -> str:
     ])  # fmt: skip
 
 
-def mutation_table(rows: Sequence[Row]) -> str:
+def mutation_table(rows: Sequence[Told]) -> str:
     heads = ("what is wrong", "where", "row", "level", "stated", "measured ± s.e.", "unit", "caught")
     return table(heads, [
         (row["mutation"], row["what"], row["id"], row["level"], in_words(row["predicted"]), measured(row), row["unit"],

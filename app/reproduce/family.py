@@ -1,4 +1,4 @@
-"""Families of experiments: one law with one or two of its numbers swept, and what is measured in each run."""
+"""A family of experiments: one law, one of its numbers swept, and what it makes of the particles, as it is found."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ FOLDER = EXPERIMENTS / "families"
 
 @settings
 class Sweep:
-    """A number of the experiment or of the rig and the values it takes, one per run."""
+    """A number of the experiment, or of the rig, and the values that it takes in turn."""
 
     keys: Annotated[tuple[str, ...], Doc("dotted keys, which take the value together")]
-    values: Annotated[tuple[float, ...], Doc("the values")]
+    values: Annotated[tuple[float, ...], Doc("what it is set to")]
 
 
 @settings
 class Family:
-    """The settings in a family's file."""
+    """What a family's file says."""
 
     id: Annotated[str, Doc("name of the family")]
     title: Annotated[str, Doc("in a few words")]
@@ -44,13 +44,13 @@ class Family:
     across: Annotated[Sweep | None, Doc("a second number; every value of the first is flown with every one of it")] = (
         None
     )
-    settle_s: Annotated[float, Ge(0), Doc("time after the start that is left out")] = 0.0
-    rest_s: Annotated[float, Ge(0), Doc("time that is left out after a particle was carried back")] = 0.0
+    settle_s: Annotated[float, Ge(0), Doc("how long after the start nothing counts")] = 0.0
+    rest_s: Annotated[float, Ge(0), Doc("how long a particle does not count after it was carried back")] = 0.0
     trap_pn_per_um: Annotated[float | None, Gt(0), Doc("stiffness of the steered trap; left out: its depth")] = None
     alone: Annotated[bool, Doc("every particle is a replica, far from the others")] = False
     options: Annotated[dict[str, float], Doc("numbers that the measurement needs")] = field(default_factory=dict)
-    want: Annotated[dict[str, tuple[float, float]], Doc("least and largest value of numbers of the measure")] = field(
-        default_factory=dict
+    want: Annotated[dict[str, tuple[float, float]], Doc("least and largest of what is found, where that is known")] = (
+        field(default_factory=dict)
     )
     experiment: Annotated[dict[str, Any], Doc("the experiment, as in an experiment file")]
 
@@ -59,37 +59,37 @@ class Family:
 class FamilyRun:
     """One run of a family."""
 
-    value: float  # of the swept number; nan if there is none
-    across: float  # of the second swept number; nan if there is none
-    facts: ExperimentFacts
-    trajectory: Trajectory
+    value: float  # of the number that is swept; nan where none is
+    across: float  # of the second one; nan where none is
+    known: ExperimentFacts
+    seen: Trajectory
 
 
 @dataclass(frozen=True)
 class Found:
-    """The measurement of a family's runs."""
+    """What a family's runs showed."""
 
     numbers: dict[str, float]
-    missed: tuple[str, ...]  # sentence on each number that is not as wanted
+    missed: tuple[str, ...]  # what was wanted otherwise, in words
     figure: str  # PNG in base64
     turns: int
     spent_s: float
 
 
 def load_families(folder: Path = FOLDER) -> dict[str, tuple[Family, Document]]:
-    """All families of a folder by name. Raises Refused."""
+    """Every family of a folder, by name. Raises Refused."""
     documents = [read(path) for path in sorted(folder.glob("*.yaml"))]
     families: list[tuple[Family, Document]] = [(build(document, Family), document) for document in documents]
     return {family.id: (family, document) for family, document in families}
 
 
 def explore(family: Family, document: Document) -> Found:
-    """Make a run for each value of the sweeps and measure them. Raises Refused, Fault."""
+    """Fly every value of the sweep and measure. Raises Refused, Fault."""
     if family.measure not in FAMILIES:
-        raise Refused(f"{document.source}: found the measure '{family.measure}' (allowed: {', '.join(FAMILIES)})")
-    began_s, family_measure = time.process_time(), FAMILIES[family.measure]
+        raise Refused(f"{document.source}: there is no measure '{family.measure}' (known: {', '.join(FAMILIES)})")
+    began_s, way = time.process_time(), FAMILIES[family.measure]
     flights = [_flight(family, document, *values) for values in product(*map(values_of, (family.sweep, family.across)))]
-    numbers = family_measure.measure(flights, family.options)
+    numbers = way.measure(flights, family.options)
     missed = missed_of(numbers, family.want)
     turns = sum(len(flight.seen.time_s) for flight in flights)
     picture = figure(lambda axes: way.draw(axes, flights, family.options), "png", (6.0, 4.0))
@@ -97,17 +97,17 @@ def explore(family: Family, document: Document) -> Found:
 
 
 def missed_of(numbers: Mapping[str, float], want: Mapping[str, tuple[float, float]]) -> tuple[str, ...]:
-    """A sentence on each number that is not as wanted or could not be measured."""
-    checked = [(name, numbers.get(name, math.nan), low, high) for name, (low, high) in want.items()]
+    """What was wanted otherwise, in words; what could not be measured is missed as well."""
+    found = [(name, numbers.get(name, math.nan), low, high) for name, (low, high) in want.items()]
     return tuple(
         f"{name} could not be measured" if math.isnan(value) else f"{name} is {value:.4g}, not {low:g} to {high:g}"
-        for name, value, low, high in checked
+        for name, value, low, high in found
         if not low <= value <= high
     )
 
 
 def values_of(sweep: Sweep | None) -> tuple[float, ...]:
-    """The values of a sweep; nan if there is none."""
+    """One nan where nothing is swept."""
     return sweep.values if sweep is not None else (math.nan,)
 
 

@@ -1,21 +1,21 @@
-"""A run of a check through the ordinary loop."""
+"""A check's run, through the ordinary loop."""
 
 from __future__ import annotations
 
 from app.assembly.open import open_instrument
 from app.assembly.rig import Plan
-from app.reproduce.trajectory import Trajectory, TrajectoryRecorder
+from app.reproduce.trajectory import Keeper, Trajectory
 from app.running.headless import Until
 from control.contract import Fault, Level, Order, OrderKind, Turn
 from control.loop import run
 
 
-def fly(plan: Plan, *, armed: bool = True, centres: bool = False) -> Trajectory:
-    """Make the run of a plan; `centres`: record the light too. Raises Fault if the interlock tripped."""
-    instrument = open_instrument(plan)
-    recorder = TrajectoryRecorder(centres)
+def fly(made: Plan, *, armed: bool = True, centres: bool = False) -> Trajectory:
+    """Fly a plan for its own seconds: what was seen, and where the light was. Raises Fault if the interlock tripped."""
+    instrument = open_instrument(made)
+    keeper = Keeper(centres)
     orders = [(Order(OrderKind.ARM),)] if armed else []
-    until = Until(instrument.camera, plan.experiment.seconds)
+    until = Until(instrument.camera, made.experiment.seconds)
     trips: list[str] = []
 
     def watch(turn: Turn) -> None:
@@ -25,11 +25,11 @@ def fly(plan: Plan, *, armed: bool = True, centres: bool = False) -> Trajectory:
 
     try:
         run(
-            instrument.machine, until, instrument.beam, instrument.clock, recorder,
+            instrument.machine, until, instrument.beam, instrument.clock, keeper,
             lambda: orders.pop() if orders else (), watch,
         )  # fmt: skip
     finally:
         instrument.close()
     if trips:
-        raise Fault(f"{plan.experiment.title}: the interlock tripped: {trips[0]}")
-    return recorder.trajectory()
+        raise Fault(f"{made.experiment.title}: the interlock tripped: {trips[0]}")
+    return keeper.seen()

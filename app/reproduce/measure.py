@@ -1,4 +1,4 @@
-"""Measurement of a check, from its settings to its verdict."""
+"""One check, from its file to its line in the table."""
 
 from __future__ import annotations
 
@@ -18,49 +18,49 @@ from app.reproduce.verdict import CheckVerdict, judge
 from config.reader import Document
 from config.refused import Refused
 
-STATED = 1e-4  # largest relative deviation of a prediction from the number stated in its file, which has five digits
+STATED = 1e-4  # what a prediction may be off from the number that its file states, which has five digits
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of a check."""
+    """A check that was made."""
 
     verdict: CheckVerdict
     turns: int
-    spent_s: float  # processor time
+    spent_s: float  # of the processor
     figure: str  # SVG in base64
 
 
 def row_of(check: Check) -> CheckRow:
-    """The row of a check's prediction. Raises Refused."""
+    """Raises Refused."""
     if check.id not in ROWS:
-        raise Refused(f"found the prediction '{check.id}' (allowed: {', '.join(sorted(ROWS))})")
+        raise Refused(f"there is no prediction '{check.id}' (known: {', '.join(sorted(ROWS))})")
     return ROWS[check.id]
 
 
 def measure(
     check: Check, document: Document, effort: Effort, *, sabotaged: bool = False, drawn: bool = True
 ) -> Outcome:
-    """Make the runs of a check and compare them with the number stated in its file. Raises Refused, Fault.
+    """Fly the check's experiment and judge it, by the number that its file states. Raises Refused, Fault.
 
-    An error common to simulator and prediction changes both, but not that number.
+    An error that the simulator and the prediction have in common moves both, and not that number.
 
     Args:
-        sabotaged: run the experiment with the wrong parameter, against the prediction for the right one; precision,
-            `within` and demands are not checked.
-        drawn: draw the figure.
+        sabotaged: the experiment is flown with its parameter put wrong, and held against the prediction all the same;
+            then only the number is judged, and not how sharp it is or what else is demanded.
+        drawn: whether there is a picture.
     """
     row, began_s = row_of(check), time.process_time()
-    facts = ExperimentFacts(plan_of(check, document, effort))
+    known = ExperimentFacts(plan_of(check, document, effort))
     runs = [_fly(check, document, effort, run, row, sabotaged) for run in range(effort.runs)]
-    parts = [part for trajectory in runs for part in trajectory.stretches(check.stretches)]
-    values = np.concatenate([row.measure(facts, check.options, part) for part in parts])
+    parts = [part for seen in runs for part in seen.stretches(check.stretches)]
+    values = np.concatenate([row.measure(known, check.options, part) for part in parts])
     verdict = judge(
         values, check.stated, exact=check.verdict == "exact", tolerance=check.tolerance, level=check.level,
         precision=math.inf if sabotaged else check.precision,
         within=check.within if effort == check.full and not sabotaged else math.inf,
     )  # fmt: skip
-    predicted = float(row.predict(facts, check.options))
+    predicted = float(row.predict(known, check.options))
     if abs(predicted - check.stated) > STATED * abs(check.stated):
         missed = f"the program predicts {predicted:.6g}, and {check.stated:.6g} is stated"
         verdict = replace(verdict, passed=False, why=missed)

@@ -1,4 +1,4 @@
-"""Types of the measures of families."""
+"""How the runs of a family are told: what a measure is made of."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Options = Mapping[str, float]
 
 
 class MeasuredRun(Protocol):
-    """A run of a family: the values of its swept numbers, its settings and its trajectory."""
+    """One run: the values that were swept, what is known of it, and what was seen."""
 
     @property
     def value(self) -> float: ...
@@ -22,18 +22,18 @@ class MeasuredRun(Protocol):
     def across(self) -> float: ...
 
     @property
-    def facts(self) -> ExperimentFacts: ...
+    def known(self) -> ExperimentFacts: ...
 
     @property
-    def trajectory(self) -> Trajectory: ...
+    def seen(self) -> Trajectory: ...
 
 
 Flights = Sequence[MeasuredRun]
 
 
 @dataclass(frozen=True)
-class FamilyMeasure:
-    """A measure of a family: its numbers by name, and its figure."""
+class Way:
+    """Numbers by name, and one picture."""
 
     measure: Callable[[Flights, Options], dict[str, float]]
     draw: Callable[[Any, Flights, Options], None]

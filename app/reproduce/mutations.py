@@ -1,7 +1,7 @@
-"""Nine mutations of the program, one at a time, to test whether the checks detect them.
+"""The instrument put wrong in nine ways, one at a time, inside the program: does the reproduction see it?
 
-A sabotage is a wrong number in an experiment. A mutation is a wrong line of the program: some change simulator and
-prediction alike, so that only the number stated in a row (Check.stated) reveals them.
+A sabotage is a wrong number in an experiment. A mutation is a wrong line of the program: some move the simulator and
+the prediction together, so that only what a row states (Check.stated) tells them.
 """
 
 from __future__ import annotations
@@ -33,34 +33,34 @@ from drivers.sim.clock import LockstepClock
 from drivers.sim.kernel_arguments import beads_of
 
 Floats = NDArray[np.float64]
-Patch = tuple[Any, str, Any]  # (object, name of its attribute, new value)
+Patch = tuple[Any, str, Any]  # of what, its attribute, what it becomes
 
 
 @dataclass(frozen=True)
 class Mutation:
-    """A wrong line, and the rows that should detect it at the least cost."""
+    """One wrong line, and the rows that should see it at the least cost."""
 
     title: str
-    what: str  # description for tables
+    what: str  # where it is wrong, in words
     rows: tuple[str, ...]
     patches: Callable[[], Sequence[Patch]] = tuple
-    keys: tuple[str, ...] = ()  # of the sample or the light, which predictions do not use
+    keys: tuple[str, ...] = ()  # of the sample or of its light, which the prediction does not know
     factor: float = 1.0
 
     @contextmanager
-    def applied(self) -> Iterator[None]:
-        """Apply the mutation in this process during the block."""
-        with ExitStack() as restore:
-            for target, name, value in self.patches():
-                restore.callback(setattr, target, name, target.__dict__[name])
-                setattr(target, name, value)
+    def made(self) -> Iterator[None]:
+        """The program is wrong in here, in this process."""
+        with ExitStack() as put_back:
+            for of, name, wrong in self.patches():
+                put_back.callback(setattr, of, name, of.__dict__[name])
+                setattr(of, name, wrong)
             yield
 
 
 def measure_mutated(name: str, check: Check, document: Document, effort: Effort) -> Outcome:
-    """The result of a check with a mutation applied, against the number that it states. Raises Refused, Fault."""
+    """What a row measures while the program is wrong, held against what it states. Raises Refused, Fault."""
     mutation = MUTATIONS[name]
-    with mutation.applied():
+    with mutation.made():
         wrong = replace(check, sabotage=Sabotage(keys=mutation.keys, factor=mutation.factor))
         return measure(wrong, document, effort, sabotaged=True, drawn=False)
 
@@ -90,18 +90,18 @@ def _hold() -> Sequence[Patch]:
         return right(rig) - 0.5 / rig.camera.fps
 
     rooms = (app.assembly.rig, app.assembly.machine, app.reproduce.rows.row)
-    start_s = property(lambda now: now.seen.effect_s)
-    return [(Now, "acts_s", start_s), *((room, "shortest_delay_s", shortest_s) for room in rooms)]
+    begins = property(lambda now: now.seen.effect_s)
+    return [(Now, "acts_s", begins), *((room, "shortest_delay_s", shortest_s) for room in rooms)]
 
 
 def _frame_off() -> Sequence[Patch]:
     right = History._seen_at
 
-    def one_frame_earlier(self: History, time_s: float, particle: Ints) -> Floats:
+    def one_before(self: History, time_s: float, particle: Ints) -> Floats:
         frame_s = self.sightings[-1].time_s - self.sightings[-2].time_s if len(self.sightings) > 1 else 0.0
         return right(self, time_s - frame_s, particle)
 
-    return [(History, "_seen_at", one_frame_earlier)]
+    return [(History, "_seen_at", one_before)]
 
 
 def _nearest() -> Sequence[Patch]:
@@ -122,8 +122,8 @@ def _latency() -> Sequence[Patch]:
 def _scale() -> Sequence[Patch]:
     right = drivers.sim.camera.true_map
 
-    def larger(camera: SimulatedCamera, um_per_px: float) -> Affine:
-        return right(replace(camera, true_um_per_px=1.03 * um_per_px), um_per_px)
+    def larger(made: SimulatedCamera, um_per_px: float) -> Affine:
+        return right(replace(made, true_um_per_px=1.03 * um_per_px), um_per_px)
 
     return [(drivers.sim.camera, "true_map", larger)]
 

@@ -1,4 +1,4 @@
-"""The reports of checks and families, each a self-contained HTML page."""
+"""The report: one HTML file that needs nothing else."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ section{margin-top:2.5rem}img{max-width:100%}small{color:#666}
 
 
 def report(lines: Lines, heading: str) -> str:
-    """The page of the checks."""
+    """The whole page."""
     failed = sum(not outcome.verdict.passed for _, outcome in lines)
-    outcome_text = "All agree." if not failed else f"{failed} of {len(lines)} do not agree."
+    said = "All agree." if not failed else f"{failed} of {len(lines)} do not agree."
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(heading)}</title>'
-        f"<style>{STYLE}</style><h1>{escape(heading)}</h1><p>{len(lines)} predictions. {outcome_text}</p>"
+        f"<style>{STYLE}</style><h1>{escape(heading)}</h1><p>{len(lines)} predictions. {said}</p>"
         f"{_table(lines)}{''.join(_section(check, outcome) for check, outcome in lines)}</html>\n"
     )
 
@@ -45,12 +45,12 @@ def _family(family: Family, found: Found) -> str:
     rows = "".join(
         f'<tr><td>{escape(name)}</td><td class="n">{value:.5g}</td></tr>' for name, value in found.numbers.items()
     )
-    fails = "".join(f'<p class="fail">{escape(sentence)}</p>' for sentence in found.missed)
+    said = "".join(f'<p class="fail">{escape(one)}</p>' for one in found.missed)
     return (
         f'<section id="{escape(family.id)}"><h2>({escape(family.id)}) {escape(family.title)}</h2>'
         f"<p>{escape(family.about)}</p>"
         f'<img alt="{escape(family.title)}" src="data:image/png;base64,{found.figure}">'
-        f"<table>{rows}</table>{fails}<p><small>{found.turns} turns of the loop, {found.spent_s:.1f} s of the processor"
+        f"<table>{rows}</table>{said}<p><small>{found.turns} turns of the loop, {found.spent_s:.1f} s of the processor"
         f"</small></p></section>"
     )
 

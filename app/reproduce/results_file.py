@@ -1,4 +1,4 @@
-"""The JSON file of the command `reproduce`, with the rows of checks, sabotages, mutations and families."""
+"""The command's answer to a program: one JSON file with the rows of checks, sabotages, mutations and families."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from config.files import kind_of, read_text, require_file
 from config.refused import Refused
 from config.words import one_line
 
-Row = Mapping[str, Any]
+Told = Mapping[str, Any]
 
-_NUMBER = (int, float, type(None))  # null stands for numbers that are not finite
+_NUMBER = (int, float, type(None))  # null is what is not finite
 _LINE = {"id": str, "level": str, "unit": str, "predicted": _NUMBER, "measured": _NUMBER, "stderr": _NUMBER}
-LATER = ("mutations",)  # optional for the page
-LARGEST_BYTES = 100_000_000  # largest file that is read
+LATER = ("mutations",)  # what a page can do without
+LARGEST_BYTES = 100_000_000  # of what was written before
 ROWS: dict[str, dict[str, Any]] = {
     "checks": {**_LINE, "title": str, "formula": str, "honest": str, "verdict": str, "why": str, "spent_s": _NUMBER},
     "sabotages": {**_LINE, "keys": list, "factor": _NUMBER, "caught": bool},
@@ -28,51 +28,51 @@ ROWS: dict[str, dict[str, Any]] = {
 
 
 def told_in(path: Path | None) -> dict[str, list[Any]]:
-    """The content of a results file, empty if there is none. Raises Refused if it is not a file of this command."""
+    """What was written before; nothing where there is no file. Raises Refused for a file that is not the command's."""
     if path is None or not kind_of(path):
         return {}
     refuse_what_is_no_file(path, "a file for the answer")
     require_file(path, "a file for the answer")
     try:
         text = read_text(path, LARGEST_BYTES)
-        data = json.loads(text) if text.strip() else {}
+        found = json.loads(text) if text.strip() else {}
     except (ValueError, RecursionError) as error:
-        reason = one_line(error)
-        raise Refused(f"{path}: this is not what reproduce --json writes, and it is left as it is ({reason})") from None
-    if not isinstance(data, dict) or not all(name in ROWS and isinstance(rows, list) for name, rows in data.items()):
+        said = one_line(error)
+        raise Refused(f"{path}: this is not what reproduce --json writes, and it is left as it is ({said})") from None
+    if not isinstance(found, dict) or not all(name in ROWS and isinstance(rows, list) for name, rows in found.items()):
         raise Refused(f"{path}: this is not what reproduce --json writes, and it is left as it is; name another file")
-    return data
+    return found
 
 
 def add_to(path: Path, name: str, rows: list[dict[str, object]]) -> None:
-    """Replace the rows of this name in a JSON file and keep those of other names. Raises Refused."""
+    """Write rows under their name into a JSON file; what it has under other names stays. Raises Refused."""
     write_json(path, {**told_in(path), name: rows}, own=True)
 
 
-def whole(path: Path) -> dict[str, list[Row]]:
-    """The content of a results file with all that the page needs. Raises Refused."""
+def whole(path: Path) -> dict[str, list[Told]]:
+    """All of them, every row with what a page needs of it. Raises Refused."""
     if not kind_of(path):
         raise Refused(f"{path}: this is not what reproduce --json writes (there is no such file)")
-    results = told_in(path)
-    missing = [name for name in ROWS if name not in results and name not in LATER]
+    told = told_in(path)
+    missing = [name for name in ROWS if name not in told and name not in LATER]
     if missing:
         raise Refused(f"{path}: there are no {', '.join(missing)}; reproduce with --json {path} writes them")
-    results = {**{name: [] for name in LATER}, **results}
+    told = {**{name: [] for name in LATER}, **told}
     for name in ROWS:
-        for number, row in enumerate(results[name], 1):
+        for number, row in enumerate(told[name], 1):
             if wrong := ", ".join(_wrong(name, row)):
                 raise Refused(f"{path}: row {number} of {name} has no right {wrong}; reproduce writes it anew")
-    return results
+    return told
 
 
 def _wrong(name: str, row: Any) -> list[str]:
-    """The keys of a row that are missing or of the wrong type."""
+    """What a row lacks, or has otherwise than reproduce writes it."""
     row = row if isinstance(row, dict) else {}
     return [key for key, kind in ROWS[name].items() if not _is(row.get(key, ...), kind)]
 
 
 def _is(value: object, kind: Any) -> bool:
-    """Whether a value is of this kind; numbers in a dict may be null."""
+    """Whether a value is what a row should have; numbers by name may be null as well."""
     if kind is dict:
         return isinstance(value, dict) and all(isinstance(inner, _NUMBER) for inner in value.values())
     if kind is list:

@@ -1,4 +1,4 @@
-"""Families e: self-propelled particles."""
+"""Particles that move by a law of their own (families e)."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ import numpy as np
 
 from app.reproduce.many_particles import gyration_um
 from app.reproduce.measure_protocol import Flights, MeasuredRun, Options
-from app.reproduce.rows.many import dimer_speed, measured_dimer_speed
+from app.reproduce.rows.many import dimer_speed, seen_dimer_speed
 from app.reproduce.statistics import mean
 from control.theory import active
 
 
 def speeds(flight: MeasuredRun, options: Options) -> tuple[float, float, float]:
-    """(final over initial radius of gyration, um moved in the last 1 s, spread of the first), over the cells."""
+    """(radius of gyration at the end over that at the start, share that moves at the end, um/s), over the cells."""
     ratio, moving = [], []
-    for cell in flight.trajectory.groups(10**6):
-        size_um = gyration_um(cell.place_um)
+    for own in flight.seen.groups(10**6):
+        size_um = gyration_um(own.place_um)
         tenth = max(len(size_um) // 10, 1)
         ratio.append(float(mean(size_um[-tenth:]) / mean(size_um[:tenth])))
-        lag = flight.facts.frames(1.0)
-        moving.append(float(np.median(np.linalg.norm(cell.place_um[-1] - cell.place_um[-1 - lag], axis=1))))
+        lag = flight.known.frames(1.0)
+        moving.append(float(np.median(np.linalg.norm(own.place_um[-1] - own.place_um[-1 - lag], axis=1))))
     return float(np.mean(ratio)), float(np.median(moving)), float(np.std(ratio))
 
 
 def swarm(flights: Flights, options: Options) -> dict[str, float]:
-    """(e): final size of a group over its initial size, and displacement of its median particle at the end."""
-    numbers = {}
+    """(e): whether a group holds together, and how fast its median particle is at the end."""
+    found = {}
     for flight in flights:
         ratio, speed, spread = speeds(flight, options)
         found[f"final size / initial size, at {flight.value:g}"] = ratio
@@ -46,58 +46,59 @@ def drift(flights: Flights, options: Options) -> dict[str, float]:
 
 
 def draw_drift(axes: Any, flights: Flights, options: Options) -> None:
-    for particle in range(min(flights[0].trajectory.place_um.shape[1], 20)):
-        path_um = flights[0].trajectory.place_um[:, particle] - flights[0].trajectory.place_um[0, particle]
+    for one in range(min(flights[0].seen.place_um.shape[1], 20)):
+        path_um = flights[0].seen.place_um[:, one] - flights[0].seen.place_um[0, one]
         axes.plot(path_um[:, 0], path_um[:, 1], lw=0.6)
     axes.set(xlabel="x / µm", ylabel="y / µm", aspect="equal")
 
 
 def dimer(flights: Flights, options: Options) -> dict[str, float]:
-    """(e): velocity along the bond of a pair with two different wanted distances, over P22."""
-    numbers, pairs = {}, []
+    """(e): how fast a pair runs of which the first wants one distance and the second another, over P22."""
+    found, pairs = {}, []
     for flight in flights:
-        apart_um = flight.facts.shape(1).radius_um - flight.facts.shape(0).radius_um
-        speed = float(mean(measured_dimer_speed(flight.facts, options, flight.trajectory)))
-        pairs.append((dimer_speed(flight.facts, options), speed))
-        numbers[f"V at R_b - R_a = {apart_um:+.2g} um / (um/s)"] = pairs[-1][1]
+        apart_um = flight.known.shape(1).radius_um - flight.known.shape(0).radius_um
+        pairs.append(
+            (dimer_speed(flight.known, options), float(mean(seen_dimer_speed(flight.known, options, flight.seen))))
+        )
+        found[f"V at R_b - R_a = {apart_um:+.2g} um / (um/s)"] = pairs[-1][1]
     predicted, measured = np.array(pairs).T
     found["V / prediction, least squares"] = float((predicted * measured).sum() / (predicted**2).sum())
     return found
 
 
 def draw_dimer(axes: Any, flights: Flights, options: Options) -> None:
-    apart_um = [flight.facts.shape(1).radius_um - flight.facts.shape(0).radius_um for flight in flights]
-    axes.plot(apart_um, [dimer_speed(flight.facts, options) for flight in flights], label="P22")
-    measured = [float(mean(measured_dimer_speed(flight.facts, options, flight.trajectory))) for flight in flights]
+    apart_um = [flight.known.shape(1).radius_um - flight.known.shape(0).radius_um for flight in flights]
+    axes.plot(apart_um, [dimer_speed(flight.known, options) for flight in flights], label="P22")
+    measured = [float(mean(seen_dimer_speed(flight.known, options, flight.seen))) for flight in flights]
     axes.plot(apart_um, measured, "o", label="measured")
     axes.set(xlabel="R_b - R_a / µm", ylabel="velocity along the bond / (µm/s)")
     axes.legend()
 
 
 def onward(flight: MeasuredRun) -> float:
-    """Speed in um/s, sqrt(<(r(t) - r(t - tau)) . (r(t + tau) - r(t))>) / tau, without diffusion; 0 if negative."""
-    lag = flight.facts.frames(flight.facts.delay_s())
-    step_um = flight.trajectory.free_um[lag:] - flight.trajectory.free_um[:-lag]
+    """um/s: root of <(r(t) - r(t - tau)) . (r(t + tau) - r(t))> / tau^2, to which chance adds nothing; 0: negative."""
+    lag = flight.known.frames(flight.known.delay_s())
+    step_um = flight.seen.free_um[lag:] - flight.seen.free_um[:-lag]
     along_um2 = float(mean((step_um[lag:] * step_um[:-lag]).sum(axis=2)))
-    return float(np.sqrt(max(along_um2, 0.0))) / (lag * flight.facts.frame_s)
+    return float(np.sqrt(max(along_um2, 0.0))) / (lag * flight.known.frame_s)
 
 
 def hill_drive(flight: MeasuredRun) -> tuple[float, float]:
     """(A tau / (gamma b^2), predicted speed) of P20, with the delay of a force that is held for a frame."""
-    facts, hill = flight.facts, flight.facts.shape()
-    height_pn_um, delay_s = -hill.depth_kt * facts.kt_pn_um, facts.delay_s() - facts.age_s
-    drag = facts.plant.drag_pn_s_per_um
+    known, hill = flight.known, flight.known.shape()
+    height_pn_um, delay_s = -hill.depth_kt * known.kt_pn_um, known.delay_s() - known.age_s
+    drag = known.plant.drag_pn_s_per_um
     speed = active.hill_speed_um_per_s(height_pn_um, hill.width_um, delay_s, drag)
     return height_pn_um * delay_s / (drag * hill.width_um**2), speed
 
 
 def hill(flights: Flights, options: Options) -> dict[str, float]:
-    """(e): speed of a particle that its own past repels, and its ratio to P20."""
-    numbers = {}
+    """(e): speed of a particle that its own past repels, and that over P20."""
+    found = {}
     for flight in flights:
         drive, predicted = hill_drive(flight)
         speed = onward(flight)
-        numbers[f"v at A tau / (gamma b^2) = {drive:.2f} / (um/s)"] = speed
+        found[f"v at A tau / (gamma b^2) = {drive:.2f} / (um/s)"] = speed
         if predicted > 0:
             found[f"v / P20 at {drive:.2f}"] = speed / predicted
     return found
@@ -105,8 +106,8 @@ def hill(flights: Flights, options: Options) -> dict[str, float]:
 
 def draw_hill(axes: Any, flights: Flights, options: Options) -> None:
     drive = np.array([hill_drive(flight)[0] for flight in flights])
-    fine, facts = np.linspace(0.3, drive.max(), 300), flights[-1].facts
-    unit_um_per_s = facts.shape().width_um / (facts.delay_s() - facts.age_s)
+    fine, known = np.linspace(0.3, drive.max(), 300), flights[-1].known
+    unit_um_per_s = known.shape().width_um / (known.delay_s() - known.age_s)
     axes.plot(fine, unit_um_per_s * np.sqrt(2.0 * np.log(np.maximum(fine, 1.0))), label="P20")
     axes.plot(drive, [onward(flight) for flight in flights], "o", label="measured")
     axes.set(xlabel="A τ / (γ b²)", ylabel="speed / (µm/s)")

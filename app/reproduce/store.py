@@ -1,4 +1,4 @@
-"""Stored results, one file per check or family, so that an interrupted reproduction continues where it stopped."""
+"""What was measured already: one small file a check, so that an interrupted reproduction goes on where it stopped."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ KEPT = "what reproduce keeps"  # a kind of config.output_kinds
 
 
 def fingerprint(*settings: Any, rig: str) -> str:
-    """SHA-256 of all that a result depends on: the settings (check, effort), the rig, and the program."""
-    return sha256("\n".join([*(write(item) for item in settings), rig, _source()]).encode()).hexdigest()
+    """Of all that decides an outcome: the settings, such as a check and its effort, the rig, and the program."""
+    return sha256("\n".join([*(write(one) for one in settings), rig, _source()]).encode()).hexdigest()
 
 
 def _source() -> str:
-    """SHA-256 of the program's sources: after a change, all is measured again."""
+    """Of every line that flies an experiment: a changed instrument is measured anew."""
     digest = sha256()
     for path in sources():
         digest.update(path.read_bytes())
@@ -35,42 +35,42 @@ def _source() -> str:
 
 
 def sources(top: Path = Path(__file__).parents[2]) -> list[Path]:
-    """All source files that runs and measurements depend on: all packages but the networks and the window."""
-    packages = ("config", "control", "drivers", "tracking", "app")
-    files = sorted(path for package in packages for path in (top / package).rglob("*.py"))
-    return [path for path in files if not path.is_relative_to(top / "app" / "desktop")]
+    """All files that fly an experiment or measure it: every room but the networks and the window."""
+    rooms = ("config", "control", "drivers", "tracking", "app")
+    found = sorted(path for room in rooms for path in (top / room).rglob("*.py"))
+    return [path for path in found if not path.is_relative_to(top / "app" / "desktop")]
 
 
 def rig_text(document: Document) -> str:
-    """The text of the rig file of a check."""
+    """The text of the rig file that a check names."""
     return (Path(document.source).parent / str(document.data["experiment"]["rig"])).read_text(encoding="utf-8")
 
 
 def keep(folder: Path, name: str, mark: str, outcome: Outcome | Found) -> None:
-    """Store a result, whole or not at all. Raises Refused, OSError."""
+    """Written beside its place and moved there: a file that is there is whole."""
     text = json.dumps({"fingerprint": mark, **asdict(outcome)}, indent=1)
     write_file(folder / f"{name}.json", text + "\n", kind=KEPT)
 
 
 def files_of(folder: Path, names: Iterable[str]) -> dict[str, tuple[Path, str | None]]:
-    """The files of these checks or families with their kind, by their names in messages."""
+    """The files that are kept of these checks or families, each with its kind, by what a sentence calls them."""
     return {f"what is kept of {name}": (folder / f"{name}.json", KEPT) for name in names}
 
 
 def kept(folder: Path, name: str, mark: str, make: Callable[[dict[str, Any]], T]) -> T | None:
-    """The stored result with this fingerprint; None if there is none."""
+    """What was measured before under the same mark, or None."""
     path = folder / f"{name}.json"
     if not path.is_file():
         return None
     try:
-        stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return make(stored) if stored.pop("fingerprint") == mark else None
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return make(found) if found.pop("fingerprint") == mark else None
     except (ValueError, KeyError, AttributeError, TypeError):
-        return None  # not a stored result: measured again and replaced
+        return None  # not a file of ours: it is measured again, and written anew
 
 
 def figure_of(folder: Path, name: str) -> bytes | None:
-    """The stored figure of a family, PNG; None if there is none. Raises Refused if the file is damaged."""
+    """The picture of a family that was kept; None where there is none. Raises Refused for a file that is broken."""
     path = folder / f"{name}.json"
     if not path.is_file():
         return None
@@ -81,15 +81,15 @@ def figure_of(folder: Path, name: str) -> bytes | None:
 
 
 def figure_sha256(figure: str | bytes) -> str:
-    """SHA-256 of a figure, given in base64 or as bytes."""
+    """Of a picture, in base64 or as it is."""
     return sha256(base64.b64decode(figure) if isinstance(figure, str) else figure).hexdigest()
 
 
-def outcome_of(stored: dict[str, Any]) -> Outcome:
-    """The result of a check from its stored form."""
-    return Outcome(**{**stored, "verdict": CheckVerdict(**stored["verdict"])})
+def outcome_of(found: dict[str, Any]) -> Outcome:
+    """A check's outcome, as it was kept."""
+    return Outcome(**{**found, "verdict": CheckVerdict(**found["verdict"])})
 
 
-def found_of(stored: dict[str, Any]) -> Found:
-    """The result of a family from its stored form."""
-    return Found(**{**stored, "missed": tuple(stored["missed"])})
+def found_of(found: dict[str, Any]) -> Found:
+    """A family's, as it was kept."""
+    return Found(**{**found, "missed": tuple(found["missed"])})

@@ -1,4 +1,4 @@
-"""Trajectories of a run: positions of the particles and of their light, frame by frame."""
+"""What a check keeps of a run: who was seen where, and where each particle's light was."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Trajectory:
-    """A run with T frames and P particles. Positions are nan where a particle was not tracked or had no light."""
+    """A run, frame by frame. What is not known (unseen, dark) is nan."""
 
     time_s: Floats  # [T]
-    place_um: Floats  # [T, P, 2] measured
-    centre_um: Floats  # [T, P, 2] of the light sent in the frame's turn; [T, 0, 2] if it was not recorded
-    carried: NDArray[np.bool_]  # [T, P] True while a particle is brought back into the field
+    place_um: Floats  # [T, P, 2] as seen
+    centre_um: Floats  # [T, P, 2] the light that was then sent for each; [T, 0, 2] where it was not kept
+    carried: NDArray[np.bool_]  # [T, P] being brought back into the field, which is no law's doing
     cell: Ints  # [P]
 
     @property
@@ -47,12 +47,12 @@ class Trajectory:
         return seen.rested(rest_s) if seen.carried.any() else seen
 
     def replicas(self) -> Trajectory:
-        """Each particle in a cell of its own, without those tracked in less than half of the frames."""
+        """With every particle in a cell of its own, without those that were seen in less than half of the frames."""
         often = np.flatnonzero(np.isfinite(self.place_um[..., 0]).mean(axis=0) > 0.5)
         return replace(self.of(often), cell=np.arange(len(often)))
 
     def rested(self, rest_s: float) -> Trajectory:
-        """With every particle marked as carried for rest_s longer."""
+        """With everybody counted as carried for rest_s after being carried."""
         frames = round(rest_s / self.frame_s) + 1
         since = np.cumsum(self.carried, axis=0)
         before = np.concatenate([np.zeros_like(since[:frames]), since[:-frames]])[: len(since)]
@@ -63,7 +63,7 @@ class Trajectory:
         return self._frames(slice(int(np.searchsorted(self.time_s, settle_s)), None))
 
     def of(self, chosen: Ints) -> Trajectory:
-        """These particles only."""
+        """Some of the particles."""
         return Trajectory(
             self.time_s,
             self.place_um[:, chosen],
@@ -73,13 +73,13 @@ class Trajectory:
         )
 
     def groups(self, number: int) -> list[Trajectory]:
-        """The cells in this number of groups, or one group per cell if there are fewer cells."""
+        """The cells, dealt into so many groups (or each its own, if there are fewer)."""
         cells = np.unique(self.cell)
-        parts = np.array_split(cells, min(number, len(cells)))
-        return [self.of(np.flatnonzero(np.isin(self.cell, part))) for part in parts]
+        dealt = np.array_split(cells, min(number, len(cells)))
+        return [self.of(np.flatnonzero(np.isin(self.cell, own))) for own in dealt]
 
     def stretches(self, number: int) -> list[Trajectory]:
-        """The run in this number of parts of equal time."""
+        """The time, cut into so many equal parts."""
         edges = np.linspace(0, len(self.time_s), number + 1).astype(int)
         return [self._frames(slice(begin, end)) for begin, end in pairwise(edges)]
 
@@ -90,33 +90,33 @@ class Trajectory:
 
 
 @dataclass
-class TrajectoryRecorder:
-    """A Recorder that keeps positions in memory; turns without a frame are left out."""
+class Keeper:
+    """The Recorder plug that keeps what a check needs, in memory: turns without a frame are left out."""
 
-    centres: bool  # whether to keep the light too
+    centres: bool  # whether the light is kept as well
     kept: list[tuple[Tracks, Command, Forces]] = field(default_factory=list)
 
     def write(self, turn: Turn) -> None:
         if turn.frame is None:
             return
-        measured = turn.tracks
-        tracks = Tracks(measured.time_s, measured.particle, measured.position_um, cell=measured.cell)
+        seen = turn.tracks
+        tracks = Tracks(seen.time_s, seen.particle, seen.position_um, cell=seen.cell)
         back = Forces(particle=turn.wanted.particle[turn.wanted.carried])
         sent = Command(turn.sent.position_um, particle=turn.sent.particle) if self.centres else DARK
         self.kept.append((tracks, sent, back))
 
     def close(self) -> None: ...
 
-    def trajectory(self) -> Trajectory:
-        """The recorded turns as arrays."""
+    def seen(self) -> Trajectory:
+        """All of it, as arrays."""
         particles = np.unique(np.concatenate([tracks.particle for tracks, _, _ in self.kept]))
         shape = (len(self.kept), len(particles))
         place_um = np.full((*shape, 2), np.nan)
         centre_um = np.full((*shape, 2) if self.centres else (shape[0], 0, 2), np.nan)
         carried, cell = np.zeros(shape, np.bool_), np.zeros(len(particles), np.int64)
         for row, (tracks, sent, back) in enumerate(self.kept):
-            column = np.searchsorted(particles, tracks.particle)
-            place_um[row, column], cell[column] = tracks.position_um, tracks.cell
+            who = np.searchsorted(particles, tracks.particle)
+            place_um[row, who], cell[who] = tracks.position_um, tracks.cell
             carried[row, np.searchsorted(particles, back.particle)] = True
             lit = sent.particle >= 0
             centre_um[row, np.searchsorted(particles, sent.particle[lit])] = sent.position_um[lit]

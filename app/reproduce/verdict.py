@@ -1,4 +1,4 @@
-"""Verdicts: whether a measurement agrees with its prediction."""
+"""Whether a measurement agrees with its prediction."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from scipy.stats import t as student
 
 Floats = NDArray[np.float64]
 
-CHANCE = 0.0027  # probability of failing a true prediction: three sigma
+CHANCE = 0.0027  # a true prediction is called false so often: three sigma
 LEAST_BLOCKS = {"plant": 16, "instrument": 8}
 SIGMAS = 3.0
 
 
 @dataclass(frozen=True)
 class CheckVerdict:
-    """The verdict on a check, with its numbers."""
+    """One line of the table."""
 
     predicted: float
     measured: float
     stderr: float
     blocks: int
     passed: bool
-    why: str  # sentence on the verdict
+    why: str  # in words, passed or not
 
     @property
     def caught(self) -> bool:
-        """Whether a sabotage was detected: measured in enough blocks, and failed."""
+        """Of a sabotage: that it was measured, in enough blocks, and found false."""
         return not self.passed and math.isfinite(self.measured) and math.isfinite(self.stderr)
 
     @property
@@ -42,14 +42,14 @@ def judge(
     values: Floats, predicted: float, *, exact: bool, tolerance: float, precision: float, level: str,
     within: float = math.inf,
 ) -> CheckVerdict:  # fmt: skip
-    """Compare independent measurements with a prediction.
+    """Hold independent measurements against a prediction.
 
     Exact: Student's t over the blocks, p > 0.0027. Approximate: |difference| <= tolerance * prediction + 3 s.e.
     Both: a standard error of at most precision * prediction, enough blocks, and |difference| + 2 s.e. of less than
-    within * prediction.
+    within * prediction: what is called true is that far from false.
 
     Args:
-        values: [B] one per block.
+        values: [B] one a block.
     """
     values = values[np.isfinite(values)]
     count = len(values)

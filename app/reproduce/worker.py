@@ -1,4 +1,4 @@
-"""Worker processes of the command `reproduce`."""
+"""A process that flies checks for the command, and for nobody else."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from threading import Thread
 
 
 def begin() -> None:
-    """Call first in a worker: it ends as soon as the command's process has ended, even during a run.
+    """Called first in a worker: when the command is gone, however it went, the worker ends in the middle of its flight.
 
-    Nothing is lost, since results are stored by the command when it receives them.
+    Nothing is lost by that: an outcome is kept by the command, once it has it.
     """
     Thread(target=_end_with_the_command, name="the command's end", daemon=True).start()
 

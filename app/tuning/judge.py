@@ -1,4 +1,4 @@
-"""Suggests tracking settings for the current images, and compares them with the settings in force."""
+"""Tracking settings for what the camera shows now: suggested and in force side by side, and what each would keep."""
 
 from __future__ import annotations
 
@@ -26,38 +26,38 @@ TENTHS = np.arange(PHASES + 1) / PHASES  # edges of the phases
 
 @dataclass(frozen=True)
 class Judged:
-    """What some settings keep and reject in some frames."""
+    """What some settings keep and reject in the frames that were looked at."""
 
     settings: Tracking
     kept_mass: Floats  # [K]
     rejected_mass: Floats  # [R]
-    phase: Floats  # [2, PHASES] share of x and of y in each tenth of a pixel, times PHASES: 1 is even
-    alarm: str  # sentence on a bias of the phases; empty: none
-    verdict: str  # the alarm, or the number of particles that support even phases
+    phase: Floats  # [2, PHASES] share of x and of y in each tenth of a pixel; 1 is even
+    alarm: str  # empty, or what is wrong with the phases
+    verdict: str  # the alarm, or how many particles say that the phases are even
 
     @classmethod
     def of(cls, frames: Sequence[Image], settings: Tracking) -> Judged:
-        inspected = inspect(frames, settings)
-        kept, rejected = inspected.mass
-        return cls(settings, kept, rejected, inspected.phase, inspected.alarm, inspected.verdict)
+        seen = inspect(frames, settings)
+        kept, rejected = seen.mass
+        return cls(settings, kept, rejected, seen.phase, seen.alarm, seen.verdict)
 
     def mass_histogram(self, bins: int = 40) -> tuple[Floats, NDArray[np.int64], NDArray[np.int64]]:
-        """(edges [bins + 1], evenly spaced in log mass; counts of kept and of rejected features [bins])."""
-        mass = np.concatenate([self.kept_mass, self.rejected_mass, [max(self.settings.minmass, 1.0)]])
-        mass = mass[mass > 0]
-        edges = np.geomspace(mass.min() / 1.05, mass.max() * 1.05, bins + 1)
+        """(edges [bins + 1], even in their logarithm; kept and rejected [bins])."""
+        every = np.concatenate([self.kept_mass, self.rejected_mass, [max(self.settings.minmass, 1.0)]])
+        every = every[every > 0]
+        edges = np.geomspace(every.min() / 1.05, every.max() * 1.05, bins + 1)
         return edges, np.histogram(self.kept_mass, edges)[0], np.histogram(self.rejected_mass, edges)[0]
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """Suggested settings and those in force, judged on the same frames."""
+    """The answer to one look at some frames."""
 
-    frames: int  # their number
+    frames: int
     suggested: Judged
     in_force: Judged
     why: tuple[str, ...]  # a sentence on each suggestion
-    doubt: str = ""  # sentence on what the frames can't decide; empty: none
+    doubt: str = ""  # what the frames can't tell
 
     @property
     def edits(self) -> dict[str, Any]:
@@ -67,15 +67,14 @@ class Tuned:
 
 
 def tuned(frames: Sequence[Image], in_force: Tracking) -> Tuned:
-    """Judge the suggestion and the settings in force. Raises ValueError as `suggest` does."""
-    suggestion = suggest(frames, in_force)
-    judged = Judged.of(frames, suggestion.settings), Judged.of(frames, in_force)
-    return Tuned(len(frames), *judged, suggestion.why, suggestion.doubt)
+    """Raises ValueError where nothing stands out in the frames, or they can't tell."""
+    made = suggest(frames, in_force)
+    return Tuned(len(frames), Judged.of(frames, made.settings), Judged.of(frames, in_force), made.why, made.doubt)
 
 
 @dataclass
 class Tuner:
-    """Judges in a thread of its own, so that the window stays responsive: STOP must never wait."""
+    """Looks in a thread of its own, so that the window goes on: STOP must never wait."""
 
     found: Tuned | None = None
     trouble: str = ""
@@ -86,21 +85,21 @@ class Tuner:
         return self._thread is not None and self._thread.is_alive()
 
     def look(self, frames: Sequence[Image], in_force: Tracking, corrections: Mapping[str, Image] | None = None) -> None:
-        """Start, and discard the previous result; does nothing while busy.
+        """Begin; what was found before is forgotten. Not while it is busy.
 
         Args:
-            frames: raw camera images.
-            corrections: correction images by the path of their file.
+            frames: as the camera gave them.
+            corrections: images that correct them, by their files.
         """
         if not self.busy:
             self.found, self.trouble = None, ""
-            arguments = (tuple(frames), in_force, corrections or {})
-            self._thread = threading.Thread(target=self._look, args=arguments, name="tune", daemon=True)
+            about = (tuple(frames), in_force, corrections or {})
+            self._thread = threading.Thread(target=self._look, args=about, name="tune", daemon=True)
             self._thread.start()
 
     def _look(self, frames: tuple[Image, ...], in_force: Tracking, corrections: Mapping[str, Image]) -> None:
         try:
             correct = correction_of(in_force, corrections)
             self.found = tuned([correct(frame) for frame in frames], in_force)
-        except Exception as error:  # noqa: BLE001  shown to the operator
+        except Exception as error:  # noqa: BLE001  whatever it is, the operator reads it
             self.trouble = str(error) if isinstance(error, ValueError) else sentence(error)

@@ -1,4 +1,4 @@
-"""Efficiency of the light over the field, from measured stiffness, for equal traps."""
+"""Equal traps from unequal light: how the efficiency varies over the field, from measured stiffness."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Efficiency:
-    """Stiffness for the same power, relative to the centre: 1 + a X + b Y + c X^2 + d X Y + e Y^2.
+    """Stiffness for the same power, relative to the middle: 1 + a X + b Y + c X^2 + d X Y + e Y^2.
 
-    (X, Y) = (p - centre) / radius. Values below `least` are replaced by it, which limits the power.
+    (X, Y) = (p - centre) / radius. It is never taken to be below `least`, so that no power runs away.
     """
 
     centre_um: tuple[float, float]
@@ -23,7 +23,7 @@ class Efficiency:
     least: float = 0.2
 
     def __call__(self, position_um: Floats) -> Floats:
-        """[...] efficiency at positions [..., 2] um."""
+        """[...] at positions [..., 2]."""
         scaled = (np.asarray(position_um, np.float64) - np.asarray(self.centre_um)) / self.radius_um
         return np.asarray(np.maximum(1.0 + _columns(scaled) @ np.asarray(self.terms), self.least))
 
@@ -41,23 +41,23 @@ def fit_efficiency(
     centre_um: tuple[float, float],
     radius_um: float,
 ) -> tuple[Efficiency, float]:
-    """(efficiency, stiffness of 1 mW at the centre) from traps [K] at positions [K, 2].
+    """(the efficiency, the stiffness of 1 mW in the middle), from traps [K] at positions [K, 2].
 
-    Of a constant, a radial and a full quadratic model, the one of least chi^2 + terms ln K is taken (Schwarz 1978, Ann.
-    Statist. 6, 461), so that noise is not compensated. `error` [K] are standard errors; they are scaled up if the
-    traps scatter more about the last model.
+    Flat, falling off with the distance from the centre, or quadratic: the one of least chi^2 + terms ln K (Schwarz
+    1978, Ann. Statist. 6, 461), so that chance is not made up for with power. `error` [K] are standard errors; where
+    the traps scatter more about the richest of these, they are taken to be as much larger.
     """
     weight = 1.0 / np.asarray(error)
     columns = _columns((position_um - np.asarray(centre_um)) / radius_um)  # [K, 5]
-    radial = np.array([0.0, 0.0, 1.0, 0.0, 1.0])
+    round_about = np.array([0.0, 0.0, 1.0, 0.0, 1.0])
     number = len(columns)
-    fits: list[tuple[Floats, int, float]] = []  # (six coefficients, number of free ones, chi^2)
-    for basis in (np.empty((5, 0)), radial[:, None], np.eye(5)):
+    fits: list[tuple[Floats, int, float]] = []  # (its six terms, how many of them are free, chi^2)
+    for basis in (np.empty((5, 0)), round_about[:, None], np.eye(5)):
         if number >= 2 * (1 + basis.shape[1]) or not fits:
             design = np.column_stack([np.ones(number), columns @ basis]) * weight[:, None]
-            solution = np.linalg.lstsq(design, stiffness_per_mw * weight, rcond=None)[0]
-            chi2 = float(((design @ solution - stiffness_per_mw * weight) ** 2).sum())
-            fits.append((np.concatenate([solution[:1], basis @ solution[1:]]), len(solution), chi2))
+            found = np.linalg.lstsq(design, stiffness_per_mw * weight, rcond=None)[0]
+            chi2 = float(((design @ found - stiffness_per_mw * weight) ** 2).sum())
+            fits.append((np.concatenate([found[:1], basis @ found[1:]]), len(found), chi2))
     _, terms, chi2 = fits[-1]
     scatter = max(chi2 / max(number - terms, 1), 1.0)
     best = min(fits, key=lambda fit: fit[2] / scatter + fit[1] * float(np.log(number)))[0]

@@ -1,5 +1,5 @@
-"""Closed-form predictions of the physics, with which the measurements are compared.
+"""Closed forms of the physics: what every measurement of the instrument is held against.
 
-The numbers P1 to P34 are those of the physics brief, section 3. All quantities are per axis (1D) unless stated
-otherwise; rate_hz is kappa = stiffness / drag, and z = rate_hz delay_s.
+The numbers P1 to P34 are those of the physics brief, section 3. Everything is per axis (1D) unless it says otherwise;
+rate_hz is kappa = stiffness / drag, and z = rate_hz delay_s.
 """

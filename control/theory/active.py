@@ -1,4 +1,4 @@
-"""A particle driven by a potential about its own past position (P17 to P20), in the plane."""
+"""A particle that runs from its own past (P17 to P20), in the plane."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from scipy.optimize import brentq
 
 Floats = NDArray[np.float64]
 
-SETTLED = 40  # delays after which the response of a runner to a kick is linear in time
+SETTLED = 40  # delays after which a runner's response to a kick is a straight line
 
 
 def ring_speed_um_per_s(rate_hz: float, radius_um: float, delay_s: float) -> float:
-    """P17: speed in a harmonic ring about the particle's past position, v = kappa R / (1 + z)."""
+    """P17: a harmonic ring about its own past carries it at v = kappa R / (1 + z)."""
     return rate_hz * radius_um / (1.0 + rate_hz * delay_s)
 
 
-def measured_ring_speed_um_per_s(
+def seen_ring_speed_um_per_s(
     diffusion_um2_per_s: float,
     rate_hz: float,
     radius_um: float,
@@ -28,55 +28,56 @@ def measured_ring_speed_um_per_s(
     frames_late: int,
     frames_apart: int,
 ) -> float:
-    """P17 as measured: <|r(t) - r(t - lag)|> / lag in a harmonic ring with a held force, thermal noise included.
+    """P17 as it is measured: <|r(t) - r(t - lag)|> / lag of a harmonic ring whose force is held, warmth included.
 
     x_(n+1) = x_n + kappa dt (R - rho) a + w, rho a = x_n - x_(n-m). To first order in D, with v0 = kappa R / (1 + z),
     tau = m dt and z = kappa tau,
 
         v = v0 [1 + G D tau / ((1 + z) (v0 tau)^2)].
 
-    Perpendicular to the run, y_(n+1) = y_n + (y_n - y_(n-m)) / m + w. The sum of steps is projected on its own
-    direction. G follows from the response to one kick: from the angle between the force and the measured displacement,
-    and from the part of a kick along the turned direction. G = 2 / (1 + 1/m) if the lag is tau, and 2 without a hold.
+    Across the way y_(n+1) = y_n + (y_n - y_(n-m)) / m + w. Each sum of steps is projected on its own direction, so that
+    G is made of that law's response to one kick: of how far the force's direction differs from that of what is
+    measured, and of what a kick adds along the direction that it has turned. G = 2 / (1 + 1/m) where the lag is tau,
+    and 2 without a hold.
 
     Args:
-        frames_late: m, frames between the positions that define the force.
-        frames_apart: lag in frames.
+        frames_late: m, between the places from which the force is made.
+        frames_apart: of the lag.
     """
     m, apart = frames_late, frames_apart
     tau_s, z = m * hold_s, rate_hz * m * hold_s
     v_um_per_s = ring_speed_um_per_s(rate_hz, radius_um, tau_s)
-    kick = across(m, SETTLED * m + apart)  # [T] y after a kick of 1, by frames
-    delayed, lagged = (_leap(kick, lag) for lag in (m, apart))
-    longer = _surplus(delayed, delayed, m) / (1.0 + z)  # relative increase of rho
-    surplus = (_surplus(lagged, delayed, apart) - apart * (z / m) * longer) / apart
-    return v_um_per_s * (1.0 + surplus * 2.0 * diffusion_um2_per_s / (v_um_per_s**2 * hold_s))
+    kick = across(m, SETTLED * m + apart)  # [T] y, that many frames after a kick of 1
+    own, wide = (_leap(kick, lag) for lag in (m, apart))
+    longer = _surplus(own, own, m) / (1.0 + z)  # of rho
+    seen = (_surplus(wide, own, apart) - apart * (z / m) * longer) / apart
+    return v_um_per_s * (1.0 + seen * 2.0 * diffusion_um2_per_s / (v_um_per_s**2 * hold_s))
 
 
 def ring_long_diffusion_um2_per_s(
     diffusion_um2_per_s: float, rate_hz: float, radius_um: float, *, hold_s: float, frames_late: int,
     near_s: float = 0.0, far_s: float = math.inf,
 ) -> float:  # fmt: skip
-    """P19 of a harmonic ring with a held force, to the next order in D: the long-time D in the plane.
+    """P19 of a harmonic ring whose force is held, with the next order in D: the late D in the plane.
 
         D_L = v0^2 / (2 D_phi) [1 + C D / (v0^2 (tau + hold))] + D / (2 (1 + z)^2),  D_phi = 4 D / (v0 (tau + hold))^2.
 
-    The path is the sum of displacements over tau, |displacement| = rho, whose directions theta fluctuate about a
-    heading Theta that diffuses. So D_L = <rho cos(theta - Theta)>^2 e^(-cov) / (2 tau^2 D_phi): C contains the increase
-    of rho by noise (as in P17), the variance of theta - Theta, and its covariance with the earlier turns of Theta.
-    D_phi itself is not corrected: in this order it grows with (kappa hold)^2.
+    The path is the sum of the leaps over tau, |leap| = rho, whose directions theta turn about a heading Theta that only
+    chance turns, for good. So D_L = <rho cos(theta - Theta)>^2 e^(-cov) / (2 tau^2 D_phi): C is made of what chance
+    makes a leap longer (as in P17), of the variance of theta - Theta, and of its covariance with the turns of Theta
+    that led to it. D_phi itself is left as it is: in this order it gets larger with (kappa hold)^2.
 
     Args:
-        frames_late: m, frames between the positions that define the force.
-        near_s, far_s: lags between which the slope is taken, if it is taken before the long-time limit.
+        frames_late: m, between the places from which the force is made.
+        near_s, far_s: the lags between which the slope is taken, where a persistent walk has not yet its late one.
     """
     m = frames_late
     tau_s, z = m * hold_s, rate_hz * m * hold_s
     v_um_per_s = ring_speed_um_per_s(rate_hz, radius_um, tau_s)
-    direction = _leap(across(m, SETTLED * m + m), m)
-    late = 2.0 / (m + 1.0)  # asymptotic turn after a kick
-    off = direction[1:] - late
-    more = 2.0 * _surplus(direction, direction, m) / (m * (1.0 + z)) - float((off**2).sum()) - late * float(off.sum())
+    own = _leap(across(m, SETTLED * m + m), m)
+    late = 2.0 / (m + 1.0)  # of a kick
+    off = own[1:] - late
+    more = 2.0 * _surplus(own, own, m) / (m * (1.0 + z)) - float((off**2).sum()) - late * float(off.sum())
     kick = 2.0 * diffusion_um2_per_s / (v_um_per_s**2 * hold_s)
     turn_hz = heading_diffusion_rad2_per_s(diffusion_um2_per_s, v_um_per_s, tau_s + hold_s)
     run = v_um_per_s**2 / (2.0 * turn_hz) * (1.0 + more * kick)
@@ -86,29 +87,23 @@ def ring_long_diffusion_um2_per_s(
 
 
 def _leap(kick: Floats, lag: int) -> Floats:
-    """[T] direction of the displacement over `lag` frames, by frames after a kick, for a run with v0 dt = 1."""
+    """[T] the direction of what is covered in `lag` frames, so many frames after a kick, of a run with v0 dt = 1."""
     return np.asarray((kick - np.concatenate([np.zeros(lag), kick[:-lag]])) / lag)
 
 
-def _surplus(direction: Floats, step_direction: Floats, lag: int) -> float:
-    """Increase of the sum of `lag` steps along its own direction, in units of 2 D / v0.
-
-    Args:
-        direction: [T] of the sum.
-        step_direction: [T] of the steps.
-        lag: number of steps.
-    """
+def _surplus(direction: Floats, own: Floats, lag: int) -> float:
+    """What `lag` steps in the directions `own` are longer by along their sum's direction, in units of 2 D / v0."""
     turned = [
-        float(((direction - np.concatenate([np.zeros(step), step_direction[: len(step_direction) - step]])) ** 2).sum())
+        float(((direction - np.concatenate([np.zeros(step), own[: len(own) - step]])) ** 2).sum())
         for step in range(1, lag + 1)
     ]
     return float(direction[1 : lag + 1].sum()) - 0.5 * sum(turned)
 
 
 def across(frames_late: int, frames: int) -> Floats:
-    """[frames] perpendicular displacement of a runner after a kick of 1: y_(n+1) = y_n + (y_n - y_(n-m)) / m.
+    """[frames] how far a runner is across its way after a kick of 1: y_(n+1) = y_n + (y_n - y_(n-m)) / m.
 
-    In the long run it turns by 2 / (m + 1) of a kick: D_phi = 4 D / (v (m + 1) dt)^2 (P18).
+    In the end it turns by 2 / (m + 1) of a kick: D_phi = 4 D / (v (m + 1) dt)^2 (P18).
     """
     y = np.zeros(frames)
     y[1] = 1.0
@@ -120,13 +115,13 @@ def across(frames_late: int, frames: int) -> Floats:
 def run_speed_um_per_s(
     outward_pn: Callable[[Floats], Floats], *, drag_pn_s_per_um: float, delay_s: float, reach_um: float
 ) -> float:
-    """P20: the fastest steady speed in a self-potential, gamma v = F(v tau); 0 if there is none.
+    """P20: the fastest steady speed in a self-potential, gamma v = F(v tau); 0 where nothing carries.
 
     Args:
         outward_pn: radial force [...] at distances [...], positive outward.
         drag_pn_s_per_um: gamma.
         delay_s: tau.
-        reach_um: largest v tau that is searched.
+        reach_um: how far out to look for v tau.
     """
 
     def surplus_pn(r_um: float) -> float:
@@ -157,7 +152,7 @@ def narrow_ring_onset_s(depth_pn_um: float, width_um: float, radius_um: float, d
 
 
 def heading_diffusion_rad2_per_s(diffusion_um2_per_s: float, speed_um_per_s: float, delay_s: float) -> float:
-    """P18: rotational diffusion of a runner's heading, 4 D / (v tau)^2, for any shape of its ring."""
+    """P18: how fast a runner forgets its direction, 4 D / (v tau)^2, whatever the shape of its ring."""
     return 4.0 * diffusion_um2_per_s / (speed_um_per_s * delay_s) ** 2
 
 
@@ -170,7 +165,7 @@ def persistence(diffusion_um2_per_s: float, speed_um_per_s: float, delay_s: floa
 def long_diffusion_um2_per_s(
     diffusion_um2_per_s: float, rate_hz: float, speed_um_per_s: float, delay_s: float
 ) -> float:
-    """P19: long-time D in the plane, v^4 tau^2 / (8 D) + D / (2 (1 + z)^2)."""
+    """P19: late D in the plane, v^4 tau^2 / (8 D) + D / (2 (1 + z)^2)."""
     run = speed_um_per_s**4 * delay_s**2 / (8.0 * diffusion_um2_per_s)
     return run + diffusion_um2_per_s / (2.0 * (1.0 + rate_hz * delay_s) ** 2)
 
@@ -178,6 +173,6 @@ def long_diffusion_um2_per_s(
 def crossover_radius_um(diffusion_um2_per_s: float, rate_hz: float, delay_s: float) -> float:
     """P19: radius from which a delayed ring enhances diffusion, as measured: 1.5 (1 + 1/z) sqrt(D tau).
 
-    The formula of P19 alone has 8^(1/4) = 1.68 in place of 1.5.
+    The formula of P19 alone would put 8^(1/4) = 1.68 in place of 1.5.
     """
     return 1.5 * (1.0 + 1.0 / (rate_hz * delay_s)) * math.sqrt(diffusion_um2_per_s * delay_s)

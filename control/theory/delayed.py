@@ -1,4 +1,4 @@
-"""A trap centred at the particle's past position: x'(t) = -kappa (x(t) - x(t - tau)) + noise (P7 to P13)."""
+"""A trap centred where the particle was: x'(t) = -kappa (x(t) - x(t - tau)) + noise (P7 to P13)."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from scipy.special import lambertw
 
 Floats = NDArray[np.float64]
 
-LARGEST_KAPPA_TAU = 500.0  # largest kappa tau for which e^(kappa tau) fits into float64
-FORGOTTEN = 40.0  # decay times of the slowest echo after which the MSD is linear
+LARGEST_KAPPA_TAU = 500.0  # up to which e^(kappa tau) is a number, and the modes are known
+FORGOTTEN = 40.0  # decay times of the slowest echo after which only the straight line is left
 
 
 def msd_um2(diffusion_um2_per_s: float, rate_hz: float, delay_s: float, lag_s: Floats) -> Floats:
@@ -30,24 +30,24 @@ def msd_um2(diffusion_um2_per_s: float, rate_hz: float, delay_s: float, lag_s: F
     pieces = _pieces(z, last)  # [last, nodes]
     index = np.clip(np.floor(lag_s / delay_s).astype(np.int64), 0, last - 1)
     within = 2.0 * (lag_s / delay_s - index) - 1.0  # [...] -1 to 1
-    msd = np.empty_like(lag_s)
+    found = np.empty_like(lag_s)
     for piece in np.unique(index):
-        msd[index == piece] = chebyshev.chebval(within[index == piece], pieces[piece])
+        found[index == piece] = chebyshev.chebval(within[index == piece], pieces[piece])
     late = late_msd_um2(1.0, z, 1.0, lag_s / delay_s)
-    return scale * np.where(lag_s > steps * delay_s, late, msd)
+    return scale * np.where(lag_s > steps * delay_s, late, found)
 
 
 @lru_cache(maxsize=32)
 def _pieces(z: float, number: int) -> Floats:
-    """Chebyshev coefficients [number, nodes] of M / (D tau) over successive delays."""
+    """Chebyshev coefficients [number, nodes] of M / (D tau) over each delay in turn."""
     nodes = 24 + int(2.0 * z**0.5 * 4.0)
     place = np.cos(np.pi * np.arange(nodes) / (nodes - 1))  # [nodes] 1 to -1; time in delays is (place + 1) / 2
     values = chebyshev.chebvander(place, nodes - 1)  # [nodes, nodes]
     slopes = np.stack(
         [chebyshev.chebval(place, chebyshev.chebder(row)) for row in np.eye(nodes)], axis=1
-    )  # derivative of each polynomial
+    )  # of every polynomial, along place
     system = 2.0 * slopes + z * values
-    system[-1] = values[-1]  # the last node is the start of the delay: M is continuous there
+    system[-1] = values[-1]  # the last node is the beginning: M is continuous there
     time = (place + 1.0) / 2.0
     now = 2.0 * time * (1.0 - z * time / (1.0 + z))
     at_delay = 2.0 / (1.0 + z)
@@ -61,7 +61,7 @@ def _pieces(z: float, number: int) -> Floats:
 
 
 def peak(diffusion_um2_per_s: float, rate_hz: float, delay_s: float) -> tuple[float, float] | None:
-    """P8: (lag s, MSD um^2) of the maximum of the MSD; None unless z > 1."""
+    """P8: (lag s, MSD um^2) of the maximum from which the particle comes back; None unless z > 1."""
     z = rate_hz * delay_s
     if z <= 1.0:
         return None
@@ -76,15 +76,15 @@ def long_diffusion_um2_per_s(diffusion_um2_per_s: float, rate_hz: float, delay_s
 def held_long_diffusion_um2_per_s(
     diffusion_um2_per_s: float, rate_hz: float, delay_s: float, *, hold_s: float, after_s: float = 0.0
 ) -> float:
-    """P9 for a trap moved once per hold, to the position measured a delay before the middle of the hold.
+    """P9 of a trap that is moved on once a hold, to where sightings put the particle a delay before the hold's middle.
 
         D (1 - a^2) / (2 kappa hold) / [e^(-kappa s) + (1 - a) (tau - hold / 2 + s) / hold]^2,  a = e^(-kappa hold).
 
-    The bracket is the total displacement by a kick in the limit of long times, from the particle and from the
-    measured positions that still act. Positions between two measurements are interpolated.
+    The bracket is what a kick, once it has been forgotten, has moved the particle by: of what stands in the particle
+    and in the sightings that are still to act, nothing is lost. Places between two sightings are interpolated.
 
     Args:
-        after_s: s, from the start of a hold to the measurement in it.
+        after_s: s, from the beginning of a hold to the sighting in it.
     """
     keep = math.exp(-rate_hz * hold_s)
     back = (delay_s - hold_s / 2.0 + after_s) / hold_s
@@ -93,7 +93,7 @@ def held_long_diffusion_um2_per_s(
 
 
 def late_msd_um2(diffusion_um2_per_s: float, rate_hz: float, delay_s: float, lag_s: Floats) -> Floats:
-    """P10: long-time MSD [...] per axis, after the echoes: 2 D_eff t + B."""
+    """P10: MSD [...] per axis when the echoes are over, 2 D_eff t + B."""
     slope_um2_per_s = 2.0 * long_diffusion_um2_per_s(diffusion_um2_per_s, rate_hz, delay_s)
     return np.asarray(slope_um2_per_s * lag_s + late_offset_um2(diffusion_um2_per_s, rate_hz, delay_s))
 
@@ -108,13 +108,13 @@ def late_offset_um2(diffusion_um2_per_s: float, rate_hz: float, delay_s: float) 
 def modes_per_s(rate_hz: float, delay_s: float, number: int) -> NDArray[np.complex128]:
     """P11: the first `number` relaxation modes, lambda_n = -kappa + W_n(z e^z) / tau (Corless et al. 1996, on W).
 
-    n = 0 is 0 (free drift); n = 1 is the echo; all others decay faster. Mode -n is the complex conjugate.
+    n = 0 is 0 (free drift); n = 1 is the echo; all others decay faster. Each has its complex conjugate at -n.
     """
     z = rate_hz * delay_s
     if z < LARGEST_KAPPA_TAU:
         branches = np.array([complex(lambertw(z * math.exp(z), n)) for n in range(number)])
         return np.asarray(-rate_hz + branches / delay_s)
-    raise ValueError(f"kappa tau is {z:g}; modes are computed below {LARGEST_KAPPA_TAU:g}")
+    raise ValueError(f"kappa tau is {z:g}; the modes are known below {LARGEST_KAPPA_TAU:g}")
 
 
 def echo(rate_hz: float, delay_s: float) -> tuple[float, float]:
@@ -130,7 +130,7 @@ def echo_estimate(rate_hz: float, delay_s: float) -> tuple[float, float]:
 
 
 def slowest_decay_s(rate_hz: float, delay_s: float) -> float:
-    """Decay time of the slowest mode other than the drift."""
+    """Decay time of the slowest mode that is not the drift."""
     return echo(rate_hz, delay_s)[1]
 
 
@@ -143,8 +143,8 @@ def heat_kt_per_s(rate_hz: float, delay_s: float) -> float:
 def sampled_diffusion_um2_per_s(
     diffusion_um2_per_s: float, rate_hz: float, *, frame_s: float, frames_late: int, error_um: float = 0.0
 ) -> float:
-    """P13: long-time D for a trap moved once per frame to the position measured `frames_late` frames ago."""
+    """P13: long-time D of a trap that is moved once a frame to where the particle was seen `frames_late` frames ago."""
     keep = math.exp(-rate_hz * frame_s)
     thermal = diffusion_um2_per_s * (1.0 - keep**2) / (2.0 * rate_hz * frame_s)
-    noise = (1.0 - keep) ** 2 * error_um**2 / (2.0 * frame_s)
-    return (thermal + noise) / (1.0 + (1.0 - keep) * frames_late) ** 2
+    seen = (1.0 - keep) ** 2 * error_um**2 / (2.0 * frame_s)
+    return (thermal + seen) / (1.0 + (1.0 - keep) * frames_late) ** 2

@@ -1,4 +1,4 @@
-"""Particles bound to each other's past positions (P21, P22, P25)."""
+"""Particles bound to the past of each other (P21, P22, P25)."""
 
 from __future__ import annotations
 
@@ -13,20 +13,17 @@ Floats = NDArray[np.float64]
 
 
 def bond_variance_um2(diffusion_um2_per_s: float, rate_hz: float, delay_s: float) -> float:
-    """P21: variance of the distance of two particles, each on a spring to the other's past position.
-
-    (D / kappa) (1 + z).
-    """
+    """P21: variance of the distance of two particles, each on a spring to the other's past, (D / kappa) (1 + z)."""
     return diffusion_um2_per_s / rate_hz * (1.0 + rate_hz * delay_s)
 
 
 def dimer_diffusion_um2_per_s(diffusion_um2_per_s: float, rate_hz: float, delay_s: float) -> float:
-    """P21: long-time D of the centre of such a pair, (D / 2) / (1 + z)^2."""
+    """P21: late D of the middle of such a pair, (D / 2) / (1 + z)^2."""
     return diffusion_um2_per_s / 2.0 / (1.0 + rate_hz * delay_s) ** 2
 
 
 def dimer_speed_um_per_s(rate_hz: float, first_um: float, second_um: float, delay_s: float) -> float:
-    """P22: speed of a pair with different preferred distances R_a and R_b: kappa (R_b - R_a) / (2 (1 + z)).
+    """P22: a pair of which one wants the distance R_a and the other R_b runs at kappa (R_b - R_a) / (2 (1 + z)).
 
     Positive: from the first towards the second.
     """
@@ -36,7 +33,7 @@ def dimer_speed_um_per_s(rate_hz: float, first_um: float, second_um: float, dela
 def bond_order(neighbours: int, wobble: float) -> float:
     """P25: <psi_n> of a lattice site with n = 6 or 4 neighbours, per-axis site rms u over lattice constant a, exact.
 
-    A bond between two fluctuating sites is a vector of length a with a Gaussian error of 2 u^2 per axis; its angle
+    A bond between two wobbling sites is a plane vector of length a with a Gaussian error of 2 u^2 per axis, whose angle
     has <cos n theta> = sqrt(pi / 8) rho e^(-q) [I_((n-1)/2)(q) + I_((n+1)/2)(q)], q = rho^2 / 4 = a^2 / (8 u^2).
     Small u: exp(-n^2 (u / a)^2).
     """
@@ -48,7 +45,7 @@ def bond_order(neighbours: int, wobble: float) -> float:
 
 
 def random_bond_order(neighbours: int) -> float:
-    """Mean |psi_n| of n bonds in random directions, which is not 0 (Kluyver 1906, on random walks).
+    """Mean |psi_n| of n bonds that point anywhere: the baseline that is not 0 (Kluyver 1906, on random walks).
 
     E |sum of n unit vectors| / n = (1 / n) integral of (1 - J0(t)^n) / t^2 over t > 0. Measured for the n nearest
     neighbours in a random gas (P25): .366 for 6, .453 for 4.

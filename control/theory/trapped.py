@@ -1,4 +1,4 @@
-"""A particle in a trap without delay (P4 to P6, P26 to P34)."""
+"""A particle in a trap that does not know the past (P4 to P6, P26 to P34)."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ def variance_um2(kt_pn_um: float, stiffness_pn_per_um: float) -> float:
 
 
 def spot_variance_um2(depth_kt: float, waist_um: float, within_um: float) -> float:
-    """P4 of a Gaussian spot: <x^2> of the Boltzmann density in U = -depth exp(-2 r^2 / w^2), r < within_um.
+    """P4 of a Gaussian spot itself: <x^2> of the Boltzmann density in U = -depth exp(-2 r^2 / w^2), r < within_um.
 
-    In 2D, by quadrature. A particle can leave a spot, so this is the density of particles that have not left.
+    2D, by quadrature. A particle can leave a spot, so that the density is that of one which has not left yet.
     """
 
     def weight(r_um: float) -> float:
         return math.exp(depth_kt * math.expm1(-2.0 * (r_um / waist_um) ** 2))
 
-    # the depth is factored out of the exponent to avoid overflow
+    # the depth is taken out of the exponent, so that nothing overflows
     square = quad(lambda r: r**3 * weight(r), 0.0, within_um, epsrel=1e-10)[0]
     return float(square / quad(lambda r: r * weight(r), 0.0, within_um, epsrel=1e-10)[0] / 2.0)
 
@@ -56,7 +56,7 @@ def blur_ratio(rate_hz: float, exposure_s: float) -> float:
 
 
 def shared_variance_um2(diffusion_um2_per_s: float, rate_hz: float, *, share: float, cycle_s: float) -> float:
-    """P26: a trap of rate kappa while lit, for a share f of each cycle T; to second order in kappa f T.
+    """P26: a trap of rate kappa while it is lit, lit for a share f of each cycle T; to second order in kappa f T.
 
     (D / (kappa f)) [1 + (1 - f)^2 (kappa f T)^2 / 3] (physics brief P26).
     """
@@ -90,12 +90,12 @@ def free_energy_kt(start_pn_per_um: float, end_pn_per_um: float) -> float:
 
 
 def drag_lag_um(drag_pn_s_per_um: float, speed_um_per_s: float, stiffness_pn_per_um: float) -> float:
-    """P30: distance by which a particle lags behind its moving trap, gamma u / k."""
+    """P30: how far a particle lags behind its moving trap, gamma u / k."""
     return drag_pn_s_per_um * speed_um_per_s / stiffness_pn_per_um
 
 
 def escape_speed_um_per_s(largest_force_pn: float, drag_pn_s_per_um: float) -> float:
-    """P30: speed at which a moving trap loses its particle, F_max / gamma."""
+    """P30: the speed at which a moving trap loses its particle, F_max / gamma."""
     return largest_force_pn / drag_pn_s_per_um
 
 
@@ -106,13 +106,13 @@ def wall_mobility(height_over_radius: float) -> float:
 
 
 def dither_phase_rad(frequency_hz: float, rate_hz: float, latency_s: float) -> float:
-    """P32: phase of a particle behind the command of its oscillating trap, -atan(omega / kappa) - omega latency."""
+    """P32: phase of a particle behind the command of its shaken trap, -atan(omega / kappa) - omega latency."""
     turn_hz = 2.0 * math.pi * frequency_hz
     return -math.atan(turn_hz / rate_hz) - turn_hz * latency_s
 
 
 def dither_latency_s(phase_rad: float, frequency_hz: float, rate_hz: float) -> float:
-    """P32 inverted: latency from a phase, unique within one period of the dither."""
+    """P32 the other way round: latency from a phase, unique within one period of the dither."""
     turn_hz = 2.0 * math.pi * frequency_hz
     return ((-phase_rad - math.atan(turn_hz / rate_hz)) % (2.0 * math.pi)) / turn_hz
 

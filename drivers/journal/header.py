@@ -1,4 +1,4 @@
-"""The header of a run: everything that is recorded before the first turn."""
+"""What is known of a run before its first turn."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from config.refused import Refused
 from config.words import one_line, quoted
 from drivers.journal.corrections import Images
 
-# Numbers of the kernels, in `versions`. 2: results do not depend on earlier compilations; 3: fits are kept near the
-# centroid; 4: grey levels are rounded down from float64, common moves are followed or raise an alarm, fits allow for
-# the background's slope, windows are compared with the full frame; 5: the measured step variance counts in doubts.
-# Older runs are verified with their rules.
+# Among the versions. 2: their bits do not depend on what was compiled before; 3: fits are kept near the centroid; 4:
+# grey levels are rounded down from float64, moves that many particles share are followed or raise an alarm, fits allow
+# for the background's slope, windows are compared with the full frame; 5: the particles' own steps count in doubts. A
+# run of older ones is verified as those were.
 KERNELS = "cybloids kernels"
 NEWEST_KERNELS = 5
 RECORDED_PACKAGES = (
@@ -32,15 +32,15 @@ RECORDED_PACKAGES = (
 )  # fmt: skip
 
 
-LARGEST_PX = 10**9  # side of an image; frames of the ideal bench are positions, as float64
+LARGEST_PX = 10**9  # an image's side; frames of the plant level are places, as float64
 PIXELS = ("uint8", "uint16", "float64")
 LARGEST_NUMBER = 1e15
-LARGEST_SEED = 10**40  # the strict reader accepts no longer numbers
+LARGEST_SEED = 10**40  # the strict reader takes no number of more digits
 MOST_VERSIONS = 200  # packages
-LEAST_FPS, LARGEST_FPS = 1e-6, 1e6  # of a recorded camera; settings have narrower bounds
-SAME = 1e-6  # relative difference below which two numbers count as equal
+LEAST_FPS, LARGEST_FPS = 1e-6, 1e6  # of a camera; that of a setting is within
+SAME = 1e-6  # two numbers that differ by a smaller share are one
 
-# Numbers of the header that the settings in it contain, too: (name, settings, key).
+# Numbers of the header, and where the settings in it state them, too.
 TWICE = (
     ("fps", "rig", ("camera", "fps")),
     ("um_per_px", "rig", ("optics", "um_per_px")),
@@ -64,7 +64,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Header:
-    """Everything needed to describe a run and to repeat it."""
+    """Everything that is needed to say what a run was, and to run it again."""
 
     kind: Kind
     rig: str  # the effective settings, YAML
@@ -75,29 +75,29 @@ class Header:
     fps: float = 0.0
     um_per_px: float = 0.0
     seed: int | None = None
-    source: str = ""  # the replayed video or run
-    field_um: tuple[float, ...] = ()  # field of the beam: left, top, right, bottom
+    source: str = ""  # the video or the run that was replayed
+    field_um: tuple[float, ...] = ()  # where the beam may go: left, top, right, bottom
     calibration: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     git_hash: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
     started: str = ""  # wall clock, ISO 8601
-    corrections: Images = field(default_factory=dict, compare=False)  # not in the text; `extra` has their hashes
+    corrections: Images = field(default_factory=dict, compare=False)  # beside the text: `extra` has their hashes
 
     def text(self) -> str:
         """As JSON with sorted keys, without the images of `corrections`."""
-        fields = dataclasses.asdict(dataclasses.replace(self, corrections={}))
-        del fields["corrections"]
-        return json.dumps(fields, sort_keys=True, indent=1, ensure_ascii=True)
+        said = dataclasses.asdict(dataclasses.replace(self, corrections={}))
+        del said["corrections"]
+        return json.dumps(said, sort_keys=True, indent=1, ensure_ascii=True)
 
     def seal(self) -> bytes:
-        """BLAKE2b of the header without the wall-clock time: the first link of the chain."""
+        """BLAKE2b of what the run was made from, the wall-clock stamp aside: the first link of the chain."""
         timeless = dataclasses.replace(self, started="")
         return blake2b(timeless.text().encode(), digest_size=32).digest()
 
 
 def _text(value: Any) -> bool:
-    return isinstance(value, str) and not any(letter == "\0" or "\ud800" <= letter <= "\udfff" for letter in value)
+    return isinstance(value, str) and not any(one == "\0" or "\ud800" <= one <= "\udfff" for one in value)
 
 
 def _number(value: Any) -> bool:
@@ -116,7 +116,7 @@ def _mapping(value: Any) -> bool:
     return isinstance(value, dict)
 
 
-# Tests of the header's values: (name, test, what is needed).
+# What the header of any run has, and what is checked of it: a run may come from anywhere.
 CHECKS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     *((name, _text, "a text") for name in ("rig", "experiment", "source", "git_hash", "started")),
     *((name, _size_px, f"a whole number from 0 to {LARGEST_PX}") for name in ("height_px", "width_px")),
@@ -144,28 +144,28 @@ CHECKS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
 
 
 def header_of(text: str, source: str) -> Header:
-    """The header from its JSON. Raises Refused, starting with `source`."""
-    header = Header(**_fields(text, source), corrections={})
+    """The header from its JSON; `source` is what an error calls it."""
+    made = Header(**_fields(text, source), corrections={})
     for name, test, needed in CHECKS:
-        value = getattr(header, name)
+        value = getattr(made, name)
         if not test(value):
             raise Refused(f"{source}: the header's '{name}' is {quoted(value)}, where {needed} is needed")
-    return header
+    return made
 
 
 def _fields(text: str, source: str) -> dict[str, Any]:
-    """The fields of a header by name; of their values only `kind` is checked. Raises Refused."""
+    """The fields of a header, by name, not yet checked but for the kind. Raises Refused."""
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise Refused(f"{source}: the header can't be read, it is not JSON ({one_line(error)})") from None
     if not isinstance(data, dict):
         raise Refused(f"{source}: the header is {quoted(data)}, where a mapping is needed")
-    for entry in dataclasses.fields(Header):
-        needed = entry.default is dataclasses.MISSING and entry.default_factory is dataclasses.MISSING
-        if needed and entry.name not in data:
-            raise Refused(f"{source}: the header has no '{entry.name}'")
-    names = {entry.name for entry in dataclasses.fields(Header)} - {"corrections"}  # which are not in the text
+    for one in dataclasses.fields(Header):
+        needed = one.default is dataclasses.MISSING and one.default_factory is dataclasses.MISSING
+        if needed and one.name not in data:
+            raise Refused(f"{source}: the header has no '{one.name}'")
+    names = {one.name for one in dataclasses.fields(Header)} - {"corrections"}  # which are beside the text
     unknown = sorted(set(data) - names)
     if unknown:
         raise Refused(f"{source}: the header's '{quoted(unknown[0])}' is not known; this run may be of a newer version")
@@ -177,56 +177,56 @@ def _fields(text: str, source: str) -> dict[str, Any]:
 
 
 def require_same_numbers(header: Header, source: str) -> None:
-    """Raises Refused if a number of the header differs from that of its rig or experiment.
+    """Raises Refused where a number of the header is not that of its own rig or experiment, where both state it.
 
-    Settings that can't be parsed are skipped here; reading them raises Refused elsewhere.
+    Settings that can't be read are skipped here; what reads them raises Refused.
     """
     settings = {which: _data(getattr(header, which)) for which in ("rig", "experiment")}
     for name, which, place in TWICE:
-        value, stated = getattr(header, name), _stated(settings[which], place)
-        if value is None or stated is None or abs(value - stated) <= SAME * abs(stated):
+        here, there = getattr(header, name), _stated(settings[which], place)
+        if here is None or there is None or abs(here - there) <= SAME * abs(there):
             continue
         raise Refused(
-            f"{source}: the header's '{name}' is {quoted(value)}, and {'.'.join(place)} of its {which} is "
-            f"{quoted(stated)}"
+            f"{source}: the header's '{name}' is {quoted(here)}, and {'.'.join(place)} of its {which} is "
+            f"{quoted(there)}"
         )
 
 
 def _data(settings: str) -> dict[str, Any]:
-    """Parsed YAML settings; empty if they can't be parsed."""
+    """Settings in YAML; none where they can't be read."""
     try:
         return parse(settings, "settings").data
     except Refused:
         return {}
 
 
-def _stated(settings: Any, place: tuple[str, ...]) -> float | None:
-    """A number in settings, by its key; None if it is missing."""
+def _stated(found: Any, place: tuple[str, ...]) -> float | None:
+    """A number in settings; None where they do not state it."""
     for key in place:
-        settings = settings.get(key) if isinstance(settings, dict) else None
-    return settings if _number(settings) else None
+        found = found.get(key) if isinstance(found, dict) else None
+    return found if _number(found) else None
 
 
 def kernels_of(header: Header) -> int:
-    """Number of the kernels of a run; 1 if it has none."""
-    number = header.versions.get(KERNELS, "")
-    return int(number) if number.isascii() and number.isdecimal() and len(number) < 10 else 1
+    """With which kernels a run was made; 1: from before they were numbered."""
+    said = header.versions.get(KERNELS, "")
+    return int(said) if said.isascii() and said.isdecimal() and len(said) < 10 else 1
 
 
 def now() -> str:
-    """Present wall-clock time, for `started`."""
+    """The wall clock, for `started`."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that a result can depend on."""
-    recorded = {"python": platform.python_version(), KERNELS: str(NEWEST_KERNELS)}
+    """Versions of Python and of the packages that a result may depend on."""
+    found = {"python": platform.python_version(), KERNELS: str(NEWEST_KERNELS)}
     for package in RECORDED_PACKAGES:
         try:
-            recorded[package] = version(package)
+            found[package] = version(package)
         except PackageNotFoundError:
             continue
-    return recorded
+    return found
 
 
 def git_hash(folder: Path = Path(__file__).parent) -> str:

@@ -1,4 +1,4 @@
-"""A simulated two-axis beam deflector: converter, jumps, delay and uneven efficiency."""
+"""A simulated two-axis beam deflector: volts in, places out, with its converter, jumps, delay and uneven efficiency."""
 
 from __future__ import annotations
 
@@ -27,66 +27,65 @@ class SimulatedDeflector(DeflectorSettings):
     simulated: ClassVar[bool] = True
 
     kind: Literal["simulated"] = "simulated"
-    range_v: Annotated[float, Gt(0), Doc("output of the converter, -range_v to +range_v on each axis")] = 10.0
+    range_v: Annotated[float, Gt(0), Doc("the converter gives -range_v to +range_v on each axis")] = 10.0
     v_per_um: Annotated[float, Interval(ge=1e-6, le=1e4), Doc("voltage that moves the spot by 1 um in the sample")] = (
         0.25
     )
     bits: Annotated[int, Interval(ge=4, le=32), Doc("resolution of the converter")] = 16
     settle_s: Annotated[float, Ge(0), Doc("dark time of a jump (estimate for an acousto-optic deflector)")] = 1e-5
     delay_s: Annotated[float, Ge(0), Doc("from the command to the first visit")] = 1e-4
-    min_dwell_s: Annotated[float, Ge(0), Doc("shortest visit; shorter ones are extended to it")] = 2e-5
-    efficiency_edge: Annotated[float, Interval(ge=0, le=1), Doc("efficiency at the ends of the range, centre = 1")] = (
+    min_dwell_s: Annotated[float, Ge(0), Doc("shortest visit; shorter ones are made so long")] = 2e-5
+    efficiency_edge: Annotated[float, Interval(ge=0, le=1), Doc("efficiency at the ends of the range, middle = 1")] = (
         0.8
     )
-    jitter_um: Annotated[float, Ge(0), Doc("rms position noise of the spot, along each axis")] = 0.0
-    true_rotation_deg: Annotated[float, Doc("rotation of the deflector's axes against the image's")] = 0.0
-    true_shift_um: Annotated[tuple[float, float], Doc("true position of 0 V, from the centre of the field")] = (0, 0)
-    true_delay_s: Annotated[float, Ge(0), Doc("true delay_s; 0: as configured")] = 0.0
-    true_v_per_um: Annotated[float, Interval(ge=0, le=1e4), Doc("true v_per_um; 0: as configured")] = 0.0
+    jitter_um: Annotated[float, Ge(0), Doc("rms wander of the spot, along each axis")] = 0.0
+    true_rotation_deg: Annotated[float, Doc("by how much the deflector's axes are turned against the image's")] = 0.0
+    true_shift_um: Annotated[tuple[float, float], Doc("where 0 V really points, from the middle of the field")] = (0, 0)
+    true_delay_s: Annotated[float, Ge(0), Doc("the real delay_s; 0: as configured")] = 0.0
+    true_v_per_um: Annotated[float, Interval(ge=0, le=1e4), Doc("the real v_per_um; 0: as configured")] = 0.0
 
     @property
     def dead_man(self) -> str:
-        """What happens to the light if the program dies."""
+        """What becomes of the light when the program dies."""
         return "simulated: it ends with the program"
 
 
 class SimulatedDeflectorDriver:
-    """The Deflector plug of the simulated world."""
+    """The Deflector plug over a simulated world."""
 
     firmware = "simulated deflector"
     identity = ""
     returned: tuple[Returned, ...] = ()
 
     def __init__(
-        self, deflector: SimulatedDeflector, middle_um: tuple[float, float], clock: SimulatedClock,
+        self, made: SimulatedDeflector, middle_um: tuple[float, float], clock: SimulatedClock,
         laser: SimulatedLaserDriver,
     ) -> None:  # fmt: skip
-        self._deflector, self._clock, self._laser = deflector, clock, laser
+        self._made, self._clock, self._laser = made, clock, laser
         self._middle_um = np.array(middle_um)
-        self.low_v = (-deflector.range_v, -deflector.range_v)
-        self.high_v = (deflector.range_v, deflector.range_v)
-        self._v_to_um = true_map(deflector, middle_um).inverse
+        self.low_v = (-made.range_v, -made.range_v)
+        self.high_v = (made.range_v, made.range_v)
+        self._v_to_um = true_map(made, middle_um).inverse
         self._open = True
 
     def steer(self, position_v: Floats, dwell_s: Floats) -> DeflectorReadback:
-        """Steer; returns values rounded to the converter's steps and to ns. Raises Fault out of range or closed."""
-        deflector = self._deflector
+        """Quantised to the converter's steps and to nanoseconds. Raises Fault out of range, or after close."""
+        made = self._made
         if not self._open:
             raise Fault("the simulated deflector is closed")
-        if not (np.abs(position_v) <= deflector.range_v).all():
-            limit = f"-{deflector.range_v:g} to {deflector.range_v:g} V"
-            raise Fault(f"the simulated deflector gives {limit}, and more was commanded")
-        step_v = 2.0 * deflector.range_v / (2**deflector.bits - 1)
-        steps = np.rint((position_v + deflector.range_v) / step_v)
-        position_v = np.asarray(steps * step_v - deflector.range_v, np.float64)  # [M, 2]
-        dwell_ns = np.rint(np.maximum(dwell_s, deflector.min_dwell_s) * 1e9).astype(np.int64)  # [M]
+        if not (np.abs(position_v) <= made.range_v).all():
+            raise Fault(f"the simulated deflector gives -{made.range_v:g} to {made.range_v:g} V, and more was asked")
+        step_v = 2.0 * made.range_v / (2**made.bits - 1)
+        steps = np.rint((position_v + made.range_v) / step_v)
+        position_v = np.asarray(steps * step_v - made.range_v, np.float64)  # [M, 2]
+        dwell_ns = np.rint(np.maximum(dwell_s, made.min_dwell_s) * 1e9).astype(np.int64)  # [M]
         dwell_ns = np.maximum(dwell_ns, 1)
-        due_ns = self._clock.acts_ns() + round(deflector.delay_s * 1e9)
-        far = np.hypot(*(position_v / deflector.range_v).T)  # [M] 1 at the end of an axis
-        efficiency = np.maximum(1.0 - (1.0 - deflector.efficiency_edge) * far**2, 0.0)
-        settle_ns = round(deflector.settle_s * 1e9)
-        true_due_ns = self._clock.acts_ns() + round((deflector.true_delay_s or deflector.delay_s) * 1e9)
-        self._laser.aim = Aim(self._v_to_um(position_v), efficiency, dwell_ns, settle_ns, true_due_ns)
+        due_ns = self._clock.acts_ns() + round(made.delay_s * 1e9)
+        far = np.hypot(*(position_v / made.range_v).T)  # [M] 1 at the end of an axis
+        efficiency = np.maximum(1.0 - (1.0 - made.efficiency_edge) * far**2, 0.0)
+        settle_ns = round(made.settle_s * 1e9)
+        really_ns = self._clock.acts_ns() + round((made.true_delay_s or made.delay_s) * 1e9)
+        self._laser.aim = Aim(self._v_to_um(position_v), efficiency, dwell_ns, settle_ns, really_ns)
         return DeflectorReadback(position_v, dwell_ns.astype(np.float64) * 1e-9, due_ns * 1e-9)
 
     def status(self) -> str:
@@ -101,6 +100,6 @@ def true_map(made: SimulatedDeflector, middle_um: tuple[float, float]) -> Affine
     scale = made.true_v_per_um or made.v_per_um
     turn = math.radians(made.true_rotation_deg)
     matrix = scale * np.array([[math.cos(turn), math.sin(turn)], [-math.sin(turn), math.cos(turn)]])
-    shift = -matrix @ (np.array(middle_um) + np.array(deflector.true_shift_um))
+    shift = -matrix @ (np.array(middle_um) + np.array(made.true_shift_um))
     (a, b), (c, d) = matrix.tolist()
     return Affine("um", "v", ((a, b), (c, d)), (float(shift[0]), float(shift[1])))

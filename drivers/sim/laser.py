@@ -1,4 +1,4 @@
-"""A simulated laser: power limit, warm-up, noise and interlock input, and the depth of its spots."""
+"""A simulated laser: power in, depth of a spot out, with its cap, warm-up, noise and interlock input."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ class SimulatedLaser(LaserSettings):
     simulated: ClassVar[bool] = True
 
     kind: Literal["simulated"] = "simulated"
-    max_power_mw: Annotated[float, Gt(0), Doc("largest power")] = 200.0
-    depth_kt_per_mw: Annotated[float, Gt(0), Doc("depth of a spot lit all the time, at 1 mW (estimate)")] = 5.0
+    max_power_mw: Annotated[float, Gt(0), Doc("the most that it gives")] = 200.0
+    depth_kt_per_mw: Annotated[float, Gt(0), Doc("depth of a spot that has the whole beam, at 1 mW (estimate)")] = 5.0
     waist_um: Annotated[float, Interval(ge=0.01, le=1e6), Doc("waist of the spot (estimate)")] = 0.6
-    warm_up_s: Annotated[float, Ge(0), Doc("time constant of the power after the start")] = 0.0
-    noise: Annotated[float, Ge(0), Doc("relative rms noise of the power")] = 0.0
+    warm_up_s: Annotated[float, Ge(0), Doc("time constant in which the power comes up after the start")] = 0.0
+    noise: Annotated[float, Ge(0), Doc("rms of the power, relative to it")] = 0.0
     interlock: Annotated[Literal["closed", "open"], Doc("the interlock input; open: no light")] = "closed"
 
     @property
     def dead_man(self) -> str:
-        """What happens to the light if the program dies."""
+        """What becomes of the light when the program dies."""
         return "simulated: its light ends with the program"
 
 
 @dataclass(frozen=True)
 class Aim:
-    """Spots to which the deflector points the beam, from `due_ns` on."""
+    """Where the deflector points the beam, from when on."""
 
-    spot_um: Floats  # [M, 2] true positions
+    spot_um: Floats  # [M, 2] true places
     efficiency: Floats  # [M]
     dwell_ns: Ints  # [M]
     settle_ns: int
@@ -53,46 +53,46 @@ class Aim:
 
 
 class SimulatedLaserDriver:
-    """The Laser plug of the simulated world."""
+    """The Laser plug over a simulated world."""
 
     firmware = "simulated laser"
     identity = ""
     returned: tuple[Returned, ...] = ()
 
-    def __init__(self, laser: SimulatedLaser, world: World, clock: SimulatedClock) -> None:
-        self._laser, self._world, self._clock = laser, world, clock
-        self.max_power_mw = laser.max_power_mw
-        self.aim: Aim | None = None  # set by the deflector
-        self._latched = laser.interlock == "open"
-        self._closed = laser.interlock == "closed"  # circuit of the interlock
+    def __init__(self, made: SimulatedLaser, world: World, clock: SimulatedClock) -> None:
+        self._made, self._world, self._clock = made, world, clock
+        self.max_power_mw = made.max_power_mw
+        self.aim: Aim | None = None  # the deflector's
+        self._latched = made.interlock == "open"
+        self._closed = made.interlock == "closed"  # the interlock's circuit
         self._open = True
 
     def shine(self, power_mw: Floats, at_most_s: float) -> Floats:
-        """Light the spots; returns powers after max_power_mw and warm-up. Raises Fault if the interlock was opened."""
+        """Powers are cut at max_power_mw and follow the warm-up. Raises Fault if the interlock has opened."""
         if not self._open:
             raise Fault("the simulated laser is closed")
         if self._latched:
             raise Fault("the laser's interlock is open" if not self._closed else "the laser's interlock was open")
         aim = self.aim
         if aim is None or len(aim.dwell_ns) != len(power_mw):
-            raise Fault("the simulated laser was switched on before the deflector was set")
-        given_mw = np.minimum(power_mw, self._laser.max_power_mw)  # [M]
-        at_sample_mw = given_mw * aim.efficiency
-        depth_kt = at_sample_mw * self._laser.depth_kt_per_mw
+            raise Fault("the simulated laser was asked to shine before the deflector was steered")
+        given_mw = np.minimum(power_mw, self._made.max_power_mw)  # [M]
+        arrives_mw = given_mw * aim.efficiency
+        depth_kt = arrives_mw * self._made.depth_kt_per_mw
         until_ns = aim.due_ns + math.ceil(at_most_s * 1e9)
         self._world.put(
-            Visits(aim.spot_um, depth_kt, aim.dwell_ns, aim.settle_ns, aim.due_ns, until_ns, power_mw=at_sample_mw)
+            Visits(aim.spot_um, depth_kt, aim.dwell_ns, aim.settle_ns, aim.due_ns, until_ns, power_mw=arrives_mw)
         )
-        warm_s = self._laser.warm_up_s
+        warm_s = self._made.warm_up_s
         return given_mw * (-math.expm1(-aim.due_ns * 1e-9 / warm_s) if warm_s > 0 else 1.0)
 
     def off(self) -> None:
-        """Switch the light off, from the time when the command leaves the computer."""
+        """No light from when this leaves the computer."""
         self.aim = None
         self._world.darken(self._clock.acts_ns())
 
     def set_interlock(self, closed: bool) -> None:
-        """Set the interlock input, as a door does. Opening it switches the light off at once and is latched."""
+        """The interlock input, as a door would move it. Opening takes the light at once, and is latched."""
         self._closed = closed
         if not closed:
             self._latched = True
@@ -100,7 +100,7 @@ class SimulatedLaserDriver:
             self._world.darken(self._world.now_ns)
 
     def reset(self) -> None:
-        """Clear the latch. Raises Fault while the interlock is open."""
+        """Leave the latch. Raises Fault while the interlock is open."""
         if not self._closed:
             raise Fault("the laser's interlock is open")
         self._latched = False

@@ -1,4 +1,4 @@
-"""The list of predictions: a new one is a CheckRow and one line here."""
+"""The list page of predictions: a new one is a Row, and one line here."""
 
 from __future__ import annotations
 

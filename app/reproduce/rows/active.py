@@ -1,4 +1,4 @@
-"""Rows P17 to P20: a particle in the plane that its own past position propels."""
+"""A particle that runs from its own past (P17 to P20), in the plane."""
 
 from __future__ import annotations
 
@@ -10,59 +10,59 @@ from app.reproduce.statistics import by_cell, mean, msd_plane, slope
 from app.reproduce.trajectory import Trajectory
 from control.theory import active
 
-SOFT = 0.01  # largest ratio of a trap's rate to its ring's at which the force is constant during a hold
+SOFT = 0.01  # rate of a trap over that of its ring, below which its force does not change in a hold
 
 
-def leaps(facts: ExperimentFacts, trajectory: Trajectory) -> Floats:
-    """[T - tau, P, 2] displacement of each particle over a delay, rounded to frames."""
-    lag = facts.frames(facts.delay_s())
-    return np.asarray(trajectory.free_um[lag:] - trajectory.free_um[:-lag])
+def leaps(known: ExperimentFacts, seen: Trajectory) -> Floats:
+    """[T - tau, P, 2] how far each came in a delay (to the nearest frame; the next line corrects for that)."""
+    lag = known.frames(known.delay_s())
+    return np.asarray(seen.free_um[lag:] - seen.free_um[:-lag])
 
 
-def ring_speed(facts: ExperimentFacts, options: Options) -> float:
+def ring_speed(known: ExperimentFacts, options: Options) -> float:
     """P17."""
-    return active.ring_speed_um_per_s(facts.shape_hz(), facts.shape().radius_um, facts.running_delay_s())
+    return active.ring_speed_um_per_s(known.shape_hz(), known.shape().radius_um, known.running_delay_s())
 
 
-def warm_ring_speed(facts: ExperimentFacts, options: Options) -> float:
-    """P17 as measured, with the contribution of diffusion if the trap's force is constant during a hold (SOFT)."""
-    if facts.trap_hz > SOFT * facts.shape_hz():
-        return ring_speed(facts, options)
-    return active.measured_ring_speed_um_per_s(
-        facts.diffusion_um2_per_s, facts.shape_hz(), facts.shape().radius_um, hold_s=facts.frame_s,
-        frames_late=facts.frames(facts.running_delay_s()), frames_apart=facts.frames(facts.delay_s()),
+def warm_ring_speed(known: ExperimentFacts, options: Options) -> float:
+    """P17 as it is measured, with what chance adds to it: known where the trap's force is constant for a hold."""
+    if known.trap_hz > SOFT * known.shape_hz():
+        return ring_speed(known, options)
+    return active.seen_ring_speed_um_per_s(
+        known.diffusion_um2_per_s, known.shape_hz(), known.shape().radius_um, hold_s=known.frame_s,
+        frames_late=known.frames(known.running_delay_s()), frames_apart=known.frames(known.delay_s()),
     )  # fmt: skip
 
 
-def measured_speed(facts: ExperimentFacts, options: Options, trajectory: Trajectory) -> Floats:
+def seen_speed(known: ExperimentFacts, options: Options, seen: Trajectory) -> Floats:
     """[cells] <|r(t) - r(t - tau)|> / tau."""
-    over_s = facts.frames(facts.delay_s()) * facts.frame_s
-    length_um = np.linalg.norm(leaps(facts, trajectory), axis=2)
-    return by_cell(mean(length_um, axis=0) / over_s, trajectory.cell)
+    over_s = known.frames(known.delay_s()) * known.frame_s
+    length_um = np.linalg.norm(leaps(known, seen), axis=2)
+    return by_cell(mean(length_um, axis=0) / over_s, seen.cell)
 
 
-def draw_paths(axes: Axes, facts: ExperimentFacts, options: Options, trajectory: Trajectory) -> None:
-    for particle in range(min(trajectory.place_um.shape[1], 12)):
-        path_um = trajectory.free_um[:, particle] - trajectory.free_um[0, particle]
+def draw_paths(axes: Axes, known: ExperimentFacts, options: Options, seen: Trajectory) -> None:
+    for one in range(min(seen.place_um.shape[1], 12)):
+        path_um = seen.free_um[:, one] - seen.free_um[0, one]
         axes.plot(path_um[:, 0], path_um[:, 1], lw=0.8)
     axes.set(xlabel="x / µm", ylabel="y / µm", aspect="equal", title="trajectories")
 
 
-def heading(facts: ExperimentFacts, options: Options) -> float:
-    """P18, 4 D / (v tau)^2, with tau + a + kappa a tau in place of tau, where a is the age of the measured position.
+def heading(known: ExperimentFacts, options: Options) -> float:
+    """P18, 4 D / (v tau)^2, with tau + a + kappa a tau in place of tau where the place that is seen has an age a.
 
-    Across a straight run, with the ring's force in the measured direction and a trap of rate kappa about the measured
-    position, y' = -kappa (y - y_a) + (1 + kappa a) (y_a - y_tau) / (tau - a) + noise. To second order in the
+    Across a straight run, with the ring's force in the direction that was seen and a trap of rate kappa about the place
+    that was seen, y' = -kappa (y - y_a) + (1 + kappa a) (y_a - y_tau) / (tau - a) + noise. To second order in the
     frequency that is y'' (tau + a + kappa a tau) / 2 = noise: the direction diffuses.
     """
     return active.heading_diffusion_rad2_per_s(
-        facts.diffusion_um2_per_s, ring_speed(facts, options), facts.turning_delay_s()
+        known.diffusion_um2_per_s, ring_speed(known, options), known.turning_delay_s()
     )
 
 
-def headings(facts: ExperimentFacts, trajectory: Trajectory) -> Floats:
-    """[T - tau, P] direction of the displacement over a delay, unwrapped along each flight; nan between flights."""
-    leap = leaps(facts, trajectory)
+def headings(known: ExperimentFacts, seen: Trajectory) -> Floats:
+    """[T - tau, P] direction of what was covered in a delay, unwrapped along each flight; nan between two flights."""
+    leap = leaps(known, seen)
     angle = np.arctan2(leap[..., 1], leap[..., 0])
     turn = np.nan_to_num(np.diff(angle, axis=0))
     whole = -2.0 * np.pi * np.rint(turn / (2.0 * np.pi))
@@ -70,17 +70,17 @@ def headings(facts: ExperimentFacts, trajectory: Trajectory) -> Floats:
 
 
 def turns(angle: Floats, lag: int) -> Floats:
-    """[T - lag, P] change of direction over a lag in frames; nan unless both ends are in one flight."""
+    """[T - lag, P] turns over a lag in frames, of one and the same flight; else nan."""
     flight = np.cumsum(np.isnan(angle), axis=0)
     return np.where(flight[lag:] == flight[:-lag], angle[lag:] - angle[:-lag], np.nan)
 
 
-def measured_heading(facts: ExperimentFacts, options: Options, trajectory: Trajectory) -> Floats:
+def seen_heading(known: ExperimentFacts, options: Options, seen: Trajectory) -> Floats:
     """[cells] half the slope of the mean square turn between two lags, given in s."""
-    angle = headings(facts, trajectory)
-    near, far = facts.frames(options["near_s"]), facts.frames(options["far_s"])
+    angle = headings(known, seen)
+    near, far = known.frames(options["near_s"]), known.frames(options["far_s"])
     square = [mean(turns(angle, lag) ** 2, axis=0) for lag in (near, far)]
-    return by_cell((square[1] - square[0]) / (2.0 * (far - near) * facts.frame_s), trajectory.cell)
+    return by_cell((square[1] - square[0]) / (2.0 * (far - near) * known.frame_s), seen.cell)
 
 
 def draw_heading(axes: Axes, known: ExperimentFacts, options: Options, seen: Trajectory) -> None:
@@ -93,17 +93,17 @@ def draw_heading(axes: Axes, known: ExperimentFacts, options: Options, seen: Tra
     axes.legend()
 
 
-def far_diffusion(facts: ExperimentFacts, options: Options) -> float:
-    """P19 between two lags; valid if the trap's force is constant during a hold (SOFT)."""
+def far_diffusion(known: ExperimentFacts, options: Options) -> float:
+    """P19, both axes, between two lags: known where the trap's force is constant for a hold."""
     return active.ring_long_diffusion_um2_per_s(
-        facts.diffusion_um2_per_s, facts.shape_hz(), facts.shape().radius_um, hold_s=facts.frame_s,
-        frames_late=facts.frames(facts.running_delay_s()), near_s=options["near_s"], far_s=options["far_s"],
+        known.diffusion_um2_per_s, known.shape_hz(), known.shape().radius_um, hold_s=known.frame_s,
+        frames_late=known.frames(known.running_delay_s()), near_s=options["near_s"], far_s=options["far_s"],
     )  # fmt: skip
 
 
-def measured_far_diffusion(facts: ExperimentFacts, options: Options, trajectory: Trajectory) -> Floats:
-    near, far = facts.frames(options["near_s"]), facts.frames(options["far_s"])
-    return by_cell(slope(trajectory.free_um, near, far, facts.frame_s), trajectory.cell)
+def seen_far_diffusion(known: ExperimentFacts, options: Options, seen: Trajectory) -> Floats:
+    near, far = known.frames(options["near_s"]), known.frames(options["far_s"])
+    return by_cell(slope(seen.free_um, near, far, known.frame_s), seen.cell)
 
 
 def draw_far(axes: Axes, known: ExperimentFacts, options: Options, seen: Trajectory) -> None:
@@ -116,15 +116,15 @@ def draw_far(axes: Axes, known: ExperimentFacts, options: Options, seen: Traject
     axes.legend()
 
 
-def hill_speed(facts: ExperimentFacts, options: Options) -> float:
-    """P20, with the delay shortened by the mean age of the newest position while the force acts."""
-    hill = facts.shape()
+def hill_speed(known: ExperimentFacts, options: Options) -> float:
+    """P20. The held force knows a place that is half a frame old on average, which shortens the delay by as much."""
+    hill = known.shape()
     return active.hill_speed_um_per_s(
-        -hill.depth_kt * facts.kt_pn_um, hill.width_um, facts.delay_s() - facts.age_s, facts.plant.drag_pn_s_per_um
+        -hill.depth_kt * known.kt_pn_um, hill.width_um, known.delay_s() - known.age_s, known.plant.drag_pn_s_per_um
     )  # fmt: skip
 
 
-P17 = CheckRow("µm/s", warm_ring_speed, measured_speed, draw_paths)
-P18 = CheckRow("rad²/s", heading, measured_heading, draw_heading)
-P19 = CheckRow("µm²/s", far_diffusion, measured_far_diffusion, draw_far)
-P20 = CheckRow("µm/s", hill_speed, measured_speed, draw_paths)
+P17 = CheckRow("µm/s", warm_ring_speed, seen_speed, draw_paths)
+P18 = CheckRow("rad²/s", heading, seen_heading, draw_heading)
+P19 = CheckRow("µm²/s", far_diffusion, seen_far_diffusion, draw_far)
+P20 = CheckRow("µm/s", hill_speed, seen_speed, draw_paths)

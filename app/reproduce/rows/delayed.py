@@ -1,4 +1,4 @@
-"""Rows P7 to P13: a trap at a past position of its particle."""
+"""A trap centred where the particle was (P7 to P13)."""
 
 from __future__ import annotations
 
@@ -12,134 +12,134 @@ from app.reproduce.trajectory import Trajectory
 from control.theory import delayed
 
 
-def lag_in_frames(facts: ExperimentFacts, options: Options) -> int:
-    """The lag of the options, given in delays, in frames."""
-    return facts.frames(options["lag"] * facts.delay_s())
+def lag_in_frames(known: ExperimentFacts, options: Options) -> int:
+    """A lag that is given in delays."""
+    return known.frames(options["lag"] * known.delay_s())
 
 
-def delayed_hz(facts: ExperimentFacts) -> float:
-    """kappa of a Gaussian spot at the past position, softened by the mean square distance to it (P7 at tau)."""
-    spread_um2 = delayed.msd_um2(facts.diffusion_um2_per_s, facts.trap_hz, facts.delay_s(), np.array([facts.delay_s()]))
-    return facts.softened_hz(float(spread_um2[0]))
+def delayed_hz(known: ExperimentFacts) -> float:
+    """kappa of a Gaussian spot about the past: the particle is about 2 D tau / (1 + z) from its middle (P7 at tau)."""
+    spread_um2 = delayed.msd_um2(known.diffusion_um2_per_s, known.trap_hz, known.delay_s(), np.array([known.delay_s()]))
+    return known.softened_hz(float(spread_um2[0]))
 
 
-def at_lag(facts: ExperimentFacts, options: Options) -> float:
-    """P7: MSD per axis at a lag, with motion blur."""
-    lag_s = np.array([lag_in_frames(facts, options) * facts.frame_s])
-    sharp_um2 = delayed.msd_um2(facts.diffusion_um2_per_s, delayed_hz(facts), facts.delay_s(), lag_s)
-    return float(sharp_um2[0]) + facts.blur_um2
+def at_lag(known: ExperimentFacts, options: Options) -> float:
+    """P7: MSD per axis at a lag, as an exposure blurs it."""
+    lag_s = np.array([lag_in_frames(known, options) * known.frame_s])
+    sharp_um2 = delayed.msd_um2(known.diffusion_um2_per_s, delayed_hz(known), known.delay_s(), lag_s)
+    return float(sharp_um2[0]) + known.blur_um2
 
 
-def at_late_lag(facts: ExperimentFacts, options: Options) -> float:
-    """P10: the asymptote 2 D_eff t + B at a lag, with motion blur."""
-    lag_s = np.array([lag_in_frames(facts, options) * facts.frame_s])
-    sharp_um2 = delayed.late_msd_um2(facts.diffusion_um2_per_s, facts.trap_hz, facts.delay_s(), lag_s)
-    return float(sharp_um2[0]) + facts.blur_um2
+def at_late_lag(known: ExperimentFacts, options: Options) -> float:
+    """P10: the late line 2 D_eff t + B at a lag, as an exposure blurs it."""
+    lag_s = np.array([lag_in_frames(known, options) * known.frame_s])
+    sharp_um2 = delayed.late_msd_um2(known.diffusion_um2_per_s, known.trap_hz, known.delay_s(), lag_s)
+    return float(sharp_um2[0]) + known.blur_um2
 
 
-def measured_at_lag(facts: ExperimentFacts, options: Options, trajectory: Trajectory) -> Floats:
-    return by_cell(msd(trajectory.free_um, np.array([lag_in_frames(facts, options)]))[0], trajectory.cell)
+def seen_at_lag(known: ExperimentFacts, options: Options, seen: Trajectory) -> Floats:
+    return by_cell(msd(seen.free_um, np.array([lag_in_frames(known, options)]))[0], seen.cell)
 
 
-def draw_msd(axes: Axes, facts: ExperimentFacts, options: Options, trajectory: Trajectory) -> None:
-    delay_s = facts.delay_s()
-    longest = min(facts.frames(max(4.0, options.get("lag", 0.0)) * delay_s), len(trajectory.time_s) // 2)
+def draw_msd(axes: Axes, known: ExperimentFacts, options: Options, seen: Trajectory) -> None:
+    delay_s = known.delay_s()
+    longest = min(known.frames(max(4.0, options.get("lag", 0.0)) * delay_s), len(seen.time_s) // 2)
     lags = np.unique(np.linspace(1, longest, 120).astype(np.int64))
-    time_s = np.concatenate([[0.0], lags * facts.frame_s])
-    axes.plot(time_s[1:], mean(msd(trajectory.free_um, lags), axis=1), "o", ms=3, label="measured")
-    curve = delayed.msd_um2(facts.diffusion_um2_per_s, facts.trap_hz, delay_s, time_s)
+    time_s = np.concatenate([[0.0], lags * known.frame_s])
+    axes.plot(time_s[1:], mean(msd(seen.free_um, lags), axis=1), "o", ms=3, label="measured")
+    curve = delayed.msd_um2(known.diffusion_um2_per_s, known.trap_hz, delay_s, time_s)
     axes.plot(time_s, curve, "-", label="predicted")
     axes.axvline(delay_s, color="grey", lw=0.5)
     axes.set(xlabel="lag / s", ylabel="MSD per axis / µm²", ylim=(0, None))
     axes.legend()
 
 
-def draw_late(axes: Axes, facts: ExperimentFacts, options: Options, trajectory: Trajectory) -> None:
-    draw_msd(axes, facts, options, trajectory)
-    time_s = np.array([0.0, lag_in_frames(facts, options) * facts.frame_s])
-    line = delayed.late_msd_um2(facts.diffusion_um2_per_s, facts.trap_hz, facts.delay_s(), time_s)
+def draw_late(axes: Axes, known: ExperimentFacts, options: Options, seen: Trajectory) -> None:
+    draw_msd(axes, known, options, seen)
+    time_s = np.array([0.0, lag_in_frames(known, options) * known.frame_s])
+    line = delayed.late_msd_um2(known.diffusion_um2_per_s, known.trap_hz, known.delay_s(), time_s)
     axes.plot(time_s, line, "--", label="2 D_eff t + B")
     axes.legend()
 
 
-def highest(facts: ExperimentFacts, options: Options) -> float:
-    """P8: the maximum of the MSD."""
-    peak = delayed.peak(facts.diffusion_um2_per_s, facts.trap_hz, facts.delay_s())
-    assert peak is not None, "kappa tau is not above 1"
-    return peak[1]
+def highest(known: ExperimentFacts, options: Options) -> float:
+    """P8: the height from which the particle comes back."""
+    found = delayed.peak(known.diffusion_um2_per_s, known.trap_hz, known.delay_s())
+    assert found is not None, "kappa tau is not above 1"
+    return found[1]
 
 
-def measured_highest(facts: ExperimentFacts, options: Options, trajectory: Trajectory) -> Floats:
-    """[groups] vertex of a parabola fitted to the MSD about its maximum, where it is a parabola (P7)."""
-    delay_s = facts.delay_s()
-    lags = np.arange(facts.frames(0.3 * delay_s), facts.frames(0.9 * delay_s) + 1)
-    heights = []
-    for part in trajectory.groups(int(options["blocks"])):
+def seen_highest(known: ExperimentFacts, options: Options, seen: Trajectory) -> Floats:
+    """[cells] vertex of the parabola through M about its maximum, where M is a parabola (P7)."""
+    delay_s = known.delay_s()
+    lags = np.arange(known.frames(0.3 * delay_s), known.frames(0.9 * delay_s) + 1)
+    found = []
+    for part in seen.groups(int(options["blocks"])):
         a, b, c = np.polyfit(lags, mean(msd(part.free_um, lags), axis=1), 2)
-        heights.append(c - b**2 / (4.0 * a))
-    return np.array(heights)
+        found.append(c - b**2 / (4.0 * a))
+    return np.array(found)
 
 
-def late(facts: ExperimentFacts, options: Options) -> float:
-    """P9 of the held trap, times the slope of the exact MSD (P7) between the two lags over 2 D_eff.
+def late(known: ExperimentFacts, options: Options) -> float:
+    """P9 of the trap as it is held and seen, times what the exact MSD (P7) rises by between the two lags, over 2 D_eff.
 
-    The second factor tends to 1 for late lags; for the lags in use it differs from 1 by less than 1 %.
+    The second factor is 1 where the lags are late; as they are chosen, it differs by less than 1 %.
     """
-    rate_hz, delay_s = delayed_hz(facts), facts.delay_s()
+    rate_hz, delay_s = delayed_hz(known), known.delay_s()
     held = delayed.held_long_diffusion_um2_per_s(
-        facts.diffusion_um2_per_s, rate_hz, delay_s, hold_s=facts.frame_s, after_s=facts.exposed_after_s
+        known.diffusion_um2_per_s, rate_hz, delay_s, hold_s=known.frame_s, after_s=known.seen_after_s
     )
-    lag_s = np.array([facts.frames(options[end] * delay_s) * facts.frame_s for end in ("near", "far")])
+    lag_s = np.array([known.frames(options[end] * delay_s) * known.frame_s for end in ("near", "far")])
     early_um2, late_um2 = delayed.msd_um2(1.0, rate_hz, delay_s, lag_s)
     rise = float(late_um2 - early_um2) / (2.0 * float(lag_s[1] - lag_s[0]))
     return held * rise / delayed.long_diffusion_um2_per_s(1.0, rate_hz, delay_s)
 
 
-def measured_late(facts: ExperimentFacts, options: Options, trajectory: Trajectory) -> Floats:
-    """[cells] half the slope of the MSD between two late lags, given in delays."""
-    near, far = (facts.frames(options[end] * facts.delay_s()) for end in ("near", "far"))
-    return by_cell(slope(trajectory.free_um, near, far, facts.frame_s), trajectory.cell)
+def seen_late(known: ExperimentFacts, options: Options, seen: Trajectory) -> Floats:
+    """[cells] half the slope of M between two late lags, given in delays."""
+    near, far = (known.frames(options[end] * known.delay_s()) for end in ("near", "far"))
+    return by_cell(slope(seen.free_um, near, far, known.frame_s), seen.cell)
 
 
-def echo_period(facts: ExperimentFacts, options: Options) -> float:
-    """P11: period of a wave fitted to the exact MSD; longer than that of the first mode, since others contribute."""
-    time_s: Floats = np.asarray(echo_lags(facts, options) * facts.frame_s, np.float64)
-    exact_um2 = delayed.msd_um2(facts.diffusion_um2_per_s, facts.trap_hz, facts.delay_s(), time_s)
-    return _fit_wave(time_s, exact_um2, facts.delay_s())[2]
+def echo_period(known: ExperimentFacts, options: Options) -> float:
+    """P11: what the fit of one wave makes of the exact MSD. The first mode alone is shorter: others die out later."""
+    time_s: Floats = np.asarray(echo_lags(known, options) * known.frame_s, np.float64)
+    exact_um2 = delayed.msd_um2(known.diffusion_um2_per_s, known.trap_hz, known.delay_s(), time_s)
+    return _fit_wave(time_s, exact_um2, known.delay_s())[2]
 
 
-def measured_echo(facts: ExperimentFacts, options: Options, trajectory: Trajectory) -> Floats:
-    """[groups] period of a decaying wave on a line, fitted to the MSD at lags of one delay and more."""
-    parts = trajectory.groups(int(options["blocks"]))
-    return np.array([_fit_echo(facts, options, part)[2] for part in parts])
+def seen_echo(known: ExperimentFacts, options: Options, seen: Trajectory) -> Floats:
+    """[groups] period of a line with a decaying wave on it, fitted to M from one delay on."""
+    parts = seen.groups(int(options["blocks"]))
+    return np.array([_fit_echo(known, options, part)[2] for part in parts])
 
 
 def _wave(t: Floats, height: float, decay_s: float, period_s: float, phase: float, line: float, rise: float) -> Floats:
     return np.asarray(height * np.exp(-t / decay_s) * np.cos(2 * np.pi * t / period_s + phase) + line + rise * t)
 
 
-def echo_lags(facts: ExperimentFacts, options: Options) -> NDArray[np.int64]:
-    """[L] lags of one delay and more, in frames."""
-    delay_s = facts.delay_s()
-    return np.arange(facts.frames(delay_s), facts.frames(options["far"] * delay_s))
+def echo_lags(known: ExperimentFacts, options: Options) -> NDArray[np.int64]:
+    """[L] frames, from one delay on."""
+    delay_s = known.delay_s()
+    return np.arange(known.frames(delay_s), known.frames(options["far"] * delay_s))
 
 
-def _fit_echo(facts: ExperimentFacts, options: Options, trajectory: Trajectory) -> tuple[float, ...]:
-    lags = echo_lags(facts, options)
-    time_s: Floats = np.asarray(lags * facts.frame_s, np.float64)
-    return _fit_wave(time_s, mean(msd(trajectory.free_um, lags), axis=1), facts.delay_s())
+def _fit_echo(known: ExperimentFacts, options: Options, seen: Trajectory) -> tuple[float, ...]:
+    lags = echo_lags(known, options)
+    time_s: Floats = np.asarray(lags * known.frame_s, np.float64)
+    return _fit_wave(time_s, mean(msd(seen.free_um, lags), axis=1), known.delay_s())
 
 
 def _fit_wave(time_s: Floats, spread: Floats, delay_s: float) -> tuple[float, ...]:
     level, swing = float(spread.mean()), float(np.ptp(spread)) / 2
     begin = (swing, 5 * delay_s, 1.2 * delay_s, np.pi, level, 0.0)
-    parameters, _ = curve_fit(_wave, time_s, spread, begin, maxfev=20000)
-    return tuple(float(value) for value in parameters)
+    found, _ = curve_fit(_wave, time_s, spread, begin, maxfev=20000)
+    return tuple(float(value) for value in found)
 
 
-def heat(facts: ExperimentFacts, options: Options) -> float:
+def heat(known: ExperimentFacts, options: Options) -> float:
     """P12, in kT/s per axis."""
-    return delayed.heat_kt_per_s(facts.trap_hz, facts.delay_s())
+    return delayed.heat_kt_per_s(known.trap_hz, known.delay_s())
 
 
 def trap_work_kt(known: ExperimentFacts, seen: Trajectory) -> Floats:
@@ -165,33 +165,33 @@ def draw_heat(axes: Axes, known: ExperimentFacts, options: Options, seen: Trajec
     axes.legend()
 
 
-def sampled(facts: ExperimentFacts, options: Options) -> float:
-    """P13: the trap moves once per frame to the measured position of a whole number of frames before."""
-    late_frames = round(facts.plan.rig.loop.latency_s / facts.frame_s)
+def sampled(known: ExperimentFacts, options: Options) -> float:
+    """P13: the trap is moved once a frame to where the particle was seen a whole number of frames before."""
+    late_frames = round(known.plan.rig.loop.latency_s / known.frame_s)
     return delayed.sampled_diffusion_um2_per_s(
-        facts.diffusion_um2_per_s, facts.trap_hz, frame_s=facts.frame_s, frames_late=late_frames,
-        error_um=float(getattr(facts.plan.rig.camera, "error_um", 0.0)),
+        known.diffusion_um2_per_s, known.trap_hz, frame_s=known.frame_s, frames_late=late_frames,
+        error_um=float(getattr(known.plan.rig.camera, "error_um", 0.0)),
     )  # fmt: skip
 
 
-def measured_sampled(facts: ExperimentFacts, options: Options, trajectory: Trajectory) -> Floats:
-    return by_cell(slope(trajectory.free_um, int(options["near"]), int(options["far"]), facts.frame_s), trajectory.cell)
+def seen_sampled(known: ExperimentFacts, options: Options, seen: Trajectory) -> Floats:
+    return by_cell(slope(seen.free_um, int(options["near"]), int(options["far"]), known.frame_s), seen.cell)
 
 
-def draw_sampled(axes: Axes, facts: ExperimentFacts, options: Options, trajectory: Trajectory) -> None:
+def draw_sampled(axes: Axes, known: ExperimentFacts, options: Options, seen: Trajectory) -> None:
     lags = np.arange(1, int(options["far"]) + 1)
-    spread = mean(msd(trajectory.free_um, lags), axis=1)
-    axes.plot(lags * facts.frame_s, spread, "o", ms=3, label="measured")
-    line = 2.0 * sampled(facts, options) * (lags - options["far"]) * facts.frame_s + spread[-1]
-    axes.plot(lags * facts.frame_s, line, label="predicted slope")
+    spread = mean(msd(seen.free_um, lags), axis=1)
+    axes.plot(lags * known.frame_s, spread, "o", ms=3, label="measured")
+    line = 2.0 * sampled(known, options) * (lags - options["far"]) * known.frame_s + spread[-1]
+    axes.plot(lags * known.frame_s, line, label="predicted slope")
     axes.set(xlabel="lag / s", ylabel="MSD per axis / µm²")
     axes.legend()
 
 
-P7 = CheckRow("µm²", at_lag, measured_at_lag, draw_msd)
-P8 = CheckRow("µm²", highest, measured_highest, draw_msd)
-P9 = CheckRow("µm²/s", late, measured_late, draw_msd)
-P10 = CheckRow("µm²", at_late_lag, measured_at_lag, draw_late)
-P11 = CheckRow("s", echo_period, measured_echo, draw_msd)
-P12 = CheckRow("kT/s", heat, measured_heat, draw_heat, centres=True)
-P13 = CheckRow("µm²/s", sampled, measured_sampled, draw_sampled)
+P7 = CheckRow("µm²", at_lag, seen_at_lag, draw_msd)
+P8 = CheckRow("µm²", highest, seen_highest, draw_msd)
+P9 = CheckRow("µm²/s", late, seen_late, draw_msd)
+P10 = CheckRow("µm²", at_late_lag, seen_at_lag, draw_late)
+P11 = CheckRow("s", echo_period, seen_echo, draw_msd)
+P12 = CheckRow("kT/s", heat, seen_heat, draw_heat, centres=True)
+P13 = CheckRow("µm²/s", sampled, seen_sampled, draw_sampled)

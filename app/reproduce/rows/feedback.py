@@ -1,4 +1,4 @@
-"""Rows P14 to P16: delayed feedback towards a fixed target."""
+"""Late feedback to a target that stands still (P14 to P16)."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ from app.reproduce.trajectory import Trajectory
 from control.theory import feedback
 
 
-def late_force(facts: ExperimentFacts, options: Options) -> float:
-    """P14; P15 if the force has no delay of its own, since the trap is not infinitely soft."""
-    if facts.force().delay_s is None:
-        return virtual_spring(facts, options)
-    return feedback.late_force_variance_um2(facts.diffusion_um2_per_s, facts.shape_hz(), facts.delay_s())
+def late_force(known: ExperimentFacts, options: Options) -> float:
+    """P14. A real trap is not infinitely soft; of one that is only ten times softer than the force, P15 is true."""
+    if known.force().delay_s is None:
+        return virtual_spring(known, options)
+    return feedback.late_force_variance_um2(known.diffusion_um2_per_s, known.shape_hz(), known.delay_s())
 
 
-def virtual_spring(facts: ExperimentFacts, options: Options) -> float:
-    """P15: the trap follows the force at the newest position, a latency and half a hold later."""
+def virtual_spring(known: ExperimentFacts, options: Options) -> float:
+    """P15: the trap is moved by what the newest position asks for, and acts a latency and half a hold later."""
     return feedback.virtual_spring_variance_um2(
-        facts.diffusion_um2_per_s, facts.trap_hz, facts.shape_hz(), facts.age_s
+        known.diffusion_um2_per_s, known.trap_hz, known.shape_hz(), known.age_s
     )  # fmt: skip
 
 
-def stepped_force(facts: ExperimentFacts, options: Options) -> float:
+def stepped_force(known: ExperimentFacts, options: Options) -> float:
     """P16."""
     return feedback.stepped_force_variance_um2(
-        facts.diffusion_um2_per_s, gain=facts.shape_hz() * facts.frame_s, frame_s=facts.frame_s,
-        frames_late=facts.plan.rig.loop.latency_s / facts.frame_s,
+        known.diffusion_um2_per_s, gain=known.shape_hz() * known.frame_s, frame_s=known.frame_s,
+        frames_late=known.plan.rig.loop.latency_s / known.frame_s,
     )  # fmt: skip
 
 
 def draw_with(
     predict: Callable[[ExperimentFacts, Options], float],
 ) -> Callable[[Axes, ExperimentFacts, Options, Trajectory], None]:
-    """A function that draws the density of positions and the Gaussian of the predicted variance."""
+    """The density of the places, with a Gaussian of the predicted variance."""
 
-    def draw(axes: Axes, facts: ExperimentFacts, options: Options, trajectory: Trajectory) -> None:
-        draw_density(axes, predict(facts, options), facts, options, trajectory)
+    def draw(axes: Axes, known: ExperimentFacts, options: Options, seen: Trajectory) -> None:
+        draw_density(axes, predict(known, options), known, options, seen)
 
     return draw
 

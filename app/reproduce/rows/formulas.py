@@ -1,4 +1,4 @@
-"""Formulas of the predictions in print, for tables. They are computed in control/theory and in the rows."""
+"""The predictions as a person writes them, for the tables. What is computed is in control/theory, and in the rows."""
 
 from __future__ import annotations
 

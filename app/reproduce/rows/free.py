@@ -1,4 +1,4 @@
-"""Rows P1 to P3: a free particle."""
+"""A free particle, as the instrument sees it (P1 to P3)."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from app.reproduce.trajectory import Trajectory
 from control.theory import free
 
 
-def diffusion(facts: ExperimentFacts, options: Options) -> float:
-    """P1: MSD of both axes at one lag, with motion blur and localisation error."""
-    return float(free.msd_um2(facts.diffusion_um2_per_s, np.array([lag_s(facts, options)]))[0]) + 2.0 * facts.blur_um2
+def diffusion(known: ExperimentFacts, options: Options) -> float:
+    """P1: MSD of both axes at one lag, as an exposure blurs it."""
+    return float(free.msd_um2(known.diffusion_um2_per_s, np.array([lag_s(known, options)]))[0]) + 2.0 * known.blur_um2
 
 
-def lag_s(facts: ExperimentFacts, options: Options) -> float:
-    return facts.frames(options["lag_s"]) * facts.frame_s
+def lag_s(known: ExperimentFacts, options: Options) -> float:
+    return known.frames(options["lag_s"]) * known.frame_s
 
 
-def spread(facts: ExperimentFacts, options: Options, trajectory: Trajectory) -> Floats:
+def spread(known: ExperimentFacts, options: Options, seen: Trajectory) -> Floats:
     """[cells] MSD of both axes at one lag."""
-    lag = np.array([facts.frames(options["lag_s"])])
-    return by_cell(msd_plane(trajectory.free_um, lag)[0], trajectory.cell)
+    lag = np.array([known.frames(options["lag_s"])])
+    return by_cell(msd_plane(seen.free_um, lag)[0], seen.cell)
 
 
 def draw(axes: Axes, known: ExperimentFacts, options: Options, seen: Trajectory) -> None:
@@ -35,38 +35,38 @@ def draw(axes: Axes, known: ExperimentFacts, options: Options, seen: Trajectory)
     axes.legend()
 
 
-def blurred_spread(facts: ExperimentFacts, options: Options) -> float:
-    """P2: MSD of both axes with motion blur and the localisation error `error_um` of the options."""
-    exposure_s = float(facts.plan.rig.camera.exposure_s)
-    at_s = np.array([lag_s(facts, options)])
-    curve = free.measured_msd_um2(facts.diffusion_um2_per_s, at_s, exposure_s=exposure_s, error_um=options["error_um"])
+def seen_spread(known: ExperimentFacts, options: Options) -> float:
+    """P2: MSD of both axes, blurred by the exposure, with the error of a position (`error_um`)."""
+    exposure_s = float(known.plan.rig.camera.exposure_s)
+    at_s = np.array([lag_s(known, options)])
+    curve = free.seen_msd_um2(known.diffusion_um2_per_s, at_s, exposure_s=exposure_s, error_um=options["error_um"])
     return float(curve[0])
 
 
-def estimate(facts: ExperimentFacts, options: Options, trajectory: Trajectory) -> Floats:
-    """[cells] P3: D by the covariance estimator, mean of both axes."""
-    step_um = np.diff(trajectory.free_um, axis=0)
-    square = by_cell(mean(step_um**2, axis=(0, 2)), trajectory.cell)
-    neighbour = by_cell(mean(step_um[1:] * step_um[:-1], axis=(0, 2)), trajectory.cell)
-    exposure_s = float(facts.plan.rig.camera.exposure_s)
+def estimate(known: ExperimentFacts, options: Options, seen: Trajectory) -> Floats:
+    """[cells] P3: D of the covariance estimator, of both axes."""
+    step_um = np.diff(seen.free_um, axis=0)
+    square = by_cell(mean(step_um**2, axis=(0, 2)), seen.cell)
+    neighbour = by_cell(mean(step_um[1:] * step_um[:-1], axis=(0, 2)), seen.cell)
+    exposure_s = float(known.plan.rig.camera.exposure_s)
     pairs = zip(square, neighbour, strict=True)
-    return np.array([free.covariance_estimate(a, b, frame_s=facts.frame_s, exposure_s=exposure_s)[0] for a, b in pairs])
+    return np.array([free.covariance_estimate(a, b, frame_s=known.frame_s, exposure_s=exposure_s)[0] for a, b in pairs])
 
 
-def draw_blurred(axes: Axes, facts: ExperimentFacts, options: Options, trajectory: Trajectory) -> None:
+def draw_seen(axes: Axes, known: ExperimentFacts, options: Options, seen: Trajectory) -> None:
     lags = np.arange(1, 21)
-    time_s = np.asarray(lags * facts.frame_s, np.float64)
-    exposure_s = float(facts.plan.rig.camera.exposure_s)
-    blurred = free.measured_msd_um2(
-        facts.diffusion_um2_per_s, time_s, exposure_s=exposure_s, error_um=options.get("error_um", 0.0)
+    time_s = np.asarray(lags * known.frame_s, np.float64)
+    exposure_s = float(known.plan.rig.camera.exposure_s)
+    blurred = free.seen_msd_um2(
+        known.diffusion_um2_per_s, time_s, exposure_s=exposure_s, error_um=options.get("error_um", 0.0)
     )
-    axes.plot(time_s, mean(msd_plane(trajectory.free_um, lags), axis=1), "o", ms=3, label="measured")
+    axes.plot(time_s, mean(msd_plane(seen.free_um, lags), axis=1), "o", ms=3, label="measured")
     axes.plot(time_s, blurred, label="4 D (t - t_E/3) + 4 σ²")
-    axes.plot(time_s, free.msd_um2(facts.diffusion_um2_per_s, time_s), "--", label="4 D t")
+    axes.plot(time_s, free.msd_um2(known.diffusion_um2_per_s, time_s), "--", label="4 D t")
     axes.set(xlabel="lag / s", ylabel="MSD / µm²", xlim=(0, None), ylim=(0, None))
     axes.legend()
 
 
-P2 = CheckRow("µm²", blurred_spread, spread, draw_blurred)
-P3 = CheckRow("µm²/s", lambda facts, options: facts.diffusion_um2_per_s, estimate, draw_blurred)
+P2 = CheckRow("µm²", seen_spread, spread, draw_seen)
+P3 = CheckRow("µm²/s", lambda known, options: known.diffusion_um2_per_s, estimate, draw_seen)
 P1 = CheckRow("µm²", diffusion, spread, draw)

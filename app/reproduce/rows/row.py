@@ -1,4 +1,4 @@
-"""A row of the checks: its prediction, its measurement and its figure."""
+"""What a prediction is made of: its number, how it is measured, and its figure."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from control.policies import AnyForce
 
 Floats = NDArray[np.float64]
 Options = Mapping[str, float]
-Axes = Any  # matplotlib has no types
+Axes = Any  # matplotlib's, which has no types
 
 
 @dataclass(frozen=True)
 class CheckRow:
-    """A prediction. `measure` gives one number per block; blocks are independent of each other."""
+    """One prediction. `measure` answers one number a block: blocks know nothing of each other."""
 
     unit: str
     predict: Callable[[ExperimentFacts, Options], float]
     measure: Callable[[ExperimentFacts, Options, Trajectory], Floats]  # [B]
     draw: Callable[[Axes, ExperimentFacts, Options, Trajectory], None]
-    centres: bool = False  # whether the measurement needs the positions of the light
+    centres: bool = False  # whether the measurement needs to know where the light was
     demand: Callable[[ExperimentFacts, Options, Trajectory], str] | None = (
-        None  # a further condition: sentence on its violation, or ""
+        None  # what else has to be true: why it is not, or ""
     )
 
 
 @dataclass(frozen=True)
 class ExperimentFacts:
-    """Values of an experiment by its settings, from which predictions are computed."""
+    """What the instrument believes of an experiment: what its prediction is made of."""
 
     plan: Plan
 
@@ -63,7 +63,7 @@ class ExperimentFacts:
         return self.plant.rate_hz(self.trap_pn_per_um)
 
     def softened_hz(self, variance_um2: float) -> float:
-        """Effective kappa of the steered trap for a particle with this variance per axis about its middle.
+        """kappa of the steered trap as a particle has it whose distance from its middle varies by so much per axis.
 
         <F x> / <x^2> of a Gaussian spot over a Gaussian density: kappa / (1 + 4 <x^2> / w^2)^2.
         """
@@ -75,7 +75,7 @@ class ExperimentFacts:
 
     @property
     def age_s(self) -> float:
-        """Mean age of the newest position while the light commanded with it acts."""
+        """Mean age of the newest position while the light acts that was aimed with it."""
         return shortest_delay_s(self.plan.rig)
 
     @property
@@ -83,8 +83,8 @@ class ExperimentFacts:
         return float(self.plan.rig.camera.exposure_s)
 
     @property
-    def exposed_after_s(self) -> float:
-        """Time from the effect of a command to the middle of the next exposure."""
+    def seen_after_s(self) -> float:
+        """From a command's taking effect to the middle of the next exposure."""
         return (self.frame_s / 2.0 - self.age_s) % self.frame_s
 
     @property
@@ -95,9 +95,9 @@ class ExperimentFacts:
 
     @property
     def blur_um2(self) -> float:
-        """Contribution of exposure and localisation error to an MSD per axis: -2 D t_E / 3 + 2 sigma^2 (P2)."""
+        """What an exposure and a localisation error add to an MSD per axis: -2 D t_E / 3 + 2 sigma^2 (P2)."""
         camera = self.plan.rig.camera
-        error_um = float(getattr(camera, "error_um", 0.0))  # the error in rendered images, 1 nm here, is negligible
+        error_um = float(getattr(camera, "error_um", 0.0))  # an image's own error, 1 nm here, is of no account
         return 2.0 * error_um**2 - 2.0 * self.diffusion_um2_per_s * float(camera.exposure_s) / 3.0
 
     def force(self, index: int = 0) -> AnyForce:
@@ -108,28 +108,27 @@ class ExperimentFacts:
         return self.force(index).shape
 
     def shape_hz(self, index: int = 0) -> float:
-        """kappa of a force's shape, which must have a stiffness."""
+        """kappa of a shape that has a stiffness."""
         return self.plant.rate_hz(float(self.shape(index).stiffness_pn_per_um))
 
     def delay_s(self, index: int = 0) -> float:
-        """Delay of a force; without one, the mean age of the newest position."""
+        """Of a force; of one without, the age of what the loop saw."""
         delay_s = self.force(index).delay_s
         return self.age_s if delay_s is None else delay_s
 
     def running_delay_s(self, index: int = 0) -> float:
-        """The effective delay of a self force on a particle that moves straight on.
+        """The delay that a self force has for a particle that runs straight on.
 
-        A trap of rate kappa that is displaced by F / k pulls continuously; F has the rate kappa_v and is that of a
-        position x_m with an age. At speed v the sum of both forces is
-        -kappa (x - x_m) - kappa_v (x_m - x_past) = -kappa_v v [tau + (kappa / kappa_v - 1) age].
+        A trap of rate kappa that is moved by F / k pulls continuously, while F (of rate kappa_v) knows a place of an
+        age: -kappa (x - x_seen) - kappa_v (x_seen - x_past), at a speed v -kappa_v v [tau + (kappa / kappa_v - 1) age].
         """
         return self.delay_s(index) + (self.trap_hz / self.shape_hz(index) - 1.0) * self.age_s
 
     def turning_delay_s(self, index: int = 0) -> float:
-        """Replaces tau in P18 and P19 if the newest position has an age a: tau + a + kappa a tau."""
+        """What stands for tau in P18 and P19 where the place that is seen has an age a: tau + a + kappa a tau."""
         delay_s, age_s = self.delay_s(index), self.age_s
         return delay_s + age_s + self.trap_hz * age_s * delay_s
 
     def frames(self, time_s: float) -> int:
-        """A time in frames, rounded, at least 1."""
+        """The nearest whole number of frames, at least one."""
         return max(round(time_s / self.frame_s), 1)

@@ -27,14 +27,14 @@ DIAMETER_UM = 2.0
 
 @dataclass(frozen=True)
 class Flown:
-    facts: ExperimentFacts
-    trajectory: Trajectory
+    known: ExperimentFacts
+    seen: Trajectory
     value: float = float("nan")
     across: float = float("nan")
 
 
-def trajectory_of(place_um: NDArray[np.float64], frame_s: float) -> Trajectory:
-    """A trajectory through places [T, P, 2]."""
+def seen(place_um: NDArray[np.float64], frame_s: float) -> Trajectory:
+    """Places [T, P, 2], as they were seen."""
     frames, number = place_um.shape[:2]
     carried = np.zeros((frames, number), np.bool_)
     return Trajectory(
@@ -95,14 +95,14 @@ def lattice(rows: int, angle_deg: float) -> NDArray[np.float64]:
 )
 def test_the_classifier_names_what_it_sees(place_um: NDArray[np.float64], radius_um: float, expected: str) -> None:
     place = place_um + 0.02 * CHANCE.standard_normal((40, *place_um.shape))
-    found = order_of(Flown(puller(radius_um), trajectory_of(place, 0.5)))
+    found = order_of(Flown(puller(radius_um), seen(place, 0.5)))
     assert phase(found, DIAMETER_UM) == expected
     assert found.runs < 1.0
 
 
 def test_a_cluster_that_runs_is_seen() -> None:
     moved = np.linspace(0.0, 40.0, 80)[:, None, None] * np.array([1.0, 0.0])
-    found = order_of(Flown(puller(2.4), trajectory_of(2.4 * lattice(5, 60.0) + moved, 0.5)))
+    found = order_of(Flown(puller(2.4), seen(2.4 * lattice(5, 60.0) + moved, 0.5)))
     assert found.runs > 3.0
     assert phase(found, DIAMETER_UM) == "hexagonal"
 
@@ -110,7 +110,7 @@ def test_a_cluster_that_runs_is_seen() -> None:
 def test_a_gas_does_not_run() -> None:
     """Each of its particles goes its own way, and their middle with the sum of them."""
     moved = np.linspace(0.0, 40.0, 80)[:, None, None] * np.array([1.0, 0.0])
-    place_um = trajectory_of(6.0 * lattice(5, 90.0) + moved, 0.5)
+    place_um = seen(6.0 * lattice(5, 90.0) + moved, 0.5)
     told = search([Flown(puller(1.6), place_um)], {})
     assert told["points: gas"] == 1.0
     assert not any("running" in name for name in told)
@@ -120,7 +120,7 @@ def test_a_gas_does_not_run() -> None:
 def test_a_crystal_that_is_none_is_missed(place_um: NDArray[np.float64]) -> None:
     """Nobody has a neighbour, or nobody was seen: said, and drawn all the same."""
     family, _ = EVERY["d-hexagonal"]
-    flown = [Flown(puller(2.4), trajectory_of(np.tile(place_um, (40, 1, 1)), 0.5))]
+    flown = [Flown(puller(2.4), seen(np.tile(place_um, (40, 1, 1)), 0.5))]
     numbers = crystal(flown, family.options)
     missed = missed_of(numbers, family.want)
     assert len(missed) == len(family.want)
@@ -136,9 +136,9 @@ def test_chance_has_no_onward_speed() -> None:
     """Free diffusion: none; with a speed: that."""
     made = ExperimentFacts(plan(FOLDER / "e_repulsion.yaml"))
     steps = 0.03 * CHANCE.standard_normal((4000, 40, 2))
-    free = Flown(made, trajectory_of(np.cumsum(steps, axis=0), made.frame_s))
+    free = Flown(made, seen(np.cumsum(steps, axis=0), made.frame_s))
     assert onward(free) < 0.15
-    run = Flown(made, trajectory_of(np.cumsum(steps + np.array([0.01, 0.0]), axis=0), made.frame_s))
+    run = Flown(made, seen(np.cumsum(steps + np.array([0.01, 0.0]), axis=0), made.frame_s))
     assert onward(run) == pytest.approx(1.0, rel=0.05)
     drive, speed = hill_drive(run)
     assert drive == pytest.approx(45 * made.kt_pn_um * 0.495 / made.plant.drag_pn_s_per_um, rel=1e-3)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from app.reproduce.check import load, plan_of
-from app.reproduce.rows.active import headings, measured_heading, turns
+from app.reproduce.rows.active import headings, seen_heading, turns
 from app.reproduce.rows.row import ExperimentFacts
 from app.reproduce.trajectory import Trajectory
 
@@ -24,7 +24,7 @@ def test_every_flight_counts_and_no_turn_between_two() -> None:
     jump = np.cumsum(carried[:, :, None] * chance.standard_normal((frames, number, 2)), axis=0)
     time_s = dt * np.arange(frames, dtype=np.float64)
     seen = Trajectory(time_s, place + jump, np.empty((frames, 0, 2)), carried, np.arange(number))
-    found = measured_heading(known, check.options, seen)
+    found = seen_heading(known, check.options, seen)
     assert np.isfinite(found).all()
     assert found.mean() == pytest.approx(rate, rel=0.1)
     way = headings(known, seen)

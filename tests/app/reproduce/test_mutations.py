@@ -54,7 +54,7 @@ def test_what_simulator_and_prediction_share_is_not_seen_by_comparing_them(name:
     check, document = CHECKS["P1-plant"]
     effort = Effort(seconds=4.0, cells=200)
     measured = measure_mutated(name, check, document, effort).verdict
-    with MUTATIONS[name].applied():
+    with MUTATIONS[name].made():
         predicted = ROWS["P1"].predict(ExperimentFacts(plan_of(check, document, effort)), check.options)
     assert measured.measured == pytest.approx(predicted, abs=3.0 * measured.stderr)
     assert "is stated" in measured.why
@@ -64,7 +64,7 @@ def test_everything_is_put_back() -> None:
     before = [(mutation.patches(), name) for name, mutation in MUTATIONS.items()]
     for patches, name in before:
         was = [of.__dict__[attribute] for of, attribute, _ in patches]
-        with MUTATIONS[name].applied():
+        with MUTATIONS[name].made():
             assert all(of.__dict__[attribute] is not old for (of, attribute, _), old in zip(patches, was, strict=True))
         assert [of.__dict__[attribute] for of, attribute, _ in patches] == was
     assert Plant(temperature_k=300.0).kt_pn_um == pytest.approx(300.0 * 1.380649e-5, rel=1e-12)

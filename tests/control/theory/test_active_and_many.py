@@ -169,7 +169,7 @@ def test_chance_makes_a_runner_faster_p17(late: int) -> None:
     rate, radius, hold, diffusion = 25.0, 1.0, 0.0375 / late, 0.1
     z, tau = rate * 0.0375, 0.0375
     v0 = active.ring_speed_um_per_s(rate, radius, tau)
-    v = active.measured_ring_speed_um_per_s(
+    v = active.seen_ring_speed_um_per_s(
         diffusion, rate, radius, hold_s=hold, frames_late=late, frames_apart=late
     )  # fmt: skip
     gain = (v / v0 - 1.0) * (1.0 + z) * (v0 * tau) ** 2 / (diffusion * tau)
@@ -195,7 +195,7 @@ def test_the_speed_of_a_warm_runner_p17(apart: int) -> None:
             found.append(np.hypot(*(past[-1] - past[-1 - apart]).T) / (apart * hold))
     pairs = np.mean(found, axis=0).reshape(2, half).mean(axis=0)  # [half]
     stderr = float(pairs.std(ddof=1) / math.sqrt(half))
-    predicted = active.measured_ring_speed_um_per_s(
+    predicted = active.seen_ring_speed_um_per_s(
         diffusion, rate, radius, hold_s=hold, frames_late=late, frames_apart=apart
     )  # fmt: skip
     assert stderr < 5e-4 * v0

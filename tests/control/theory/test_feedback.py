@@ -124,9 +124,9 @@ def test_stepped_force_is_unstable_where_its_roots_say_p16(gain: float, late: fl
 @pytest.mark.parametrize("gain", [0.2, 0.9, 1.7])
 def test_stepped_force_with_a_localisation_error_p16(gain: float) -> None:
     expected = solve_discrete_lyapunov(np.array([[1.0 - gain]]), np.array([[2.0 * 0.01 + (gain * 0.3) ** 2]]))[0, 0]
-    found = feedback.stepped_force_measured_variance_um2(1.0, gain=gain, frame_s=0.01, error_um=0.3)
+    found = feedback.stepped_force_seen_variance_um2(1.0, gain=gain, frame_s=0.01, error_um=0.3)
     assert found == pytest.approx(expected)
-    assert feedback.stepped_force_measured_variance_um2(1.0, gain=2.0, frame_s=1.0, error_um=0.1) == math.inf
+    assert feedback.stepped_force_seen_variance_um2(1.0, gain=2.0, frame_s=1.0, error_um=0.1) == math.inf
 
 
 @pytest.mark.parametrize(

@@ -32,12 +32,12 @@ def test_a_free_particle_p1() -> None:
 
 def test_seen_msd_is_that_of_blurred_positions_p2() -> None:
     square, _ = steps(0.01, 0.008, 0.02)
-    seen = free.measured_msd_um2(0.2, np.array([0.01]), exposure_s=0.008, error_um=0.02, dimensions=1)
+    seen = free.seen_msd_um2(0.2, np.array([0.01]), exposure_s=0.008, error_um=0.02, dimensions=1)
     assert seen[0] == pytest.approx(square, rel=1e-4)
 
 
 def test_the_figures_of_p2() -> None:
-    seen = free.measured_msd_um2(0.2, np.array([0.01, 0.03]), exposure_s=0.008, error_um=0.02)
+    seen = free.seen_msd_um2(0.2, np.array([0.01, 0.03]), exposure_s=0.008, error_um=0.02)
     np.testing.assert_allclose(seen, [7.47e-3, 2.347e-2], rtol=1e-3)
 
 
