@@ -62,7 +62,8 @@ class LightModel:
 def allocate(light: LightModel, tracks: Tracks, wanted: Forces) -> tuple[Command, tuple[str, ...]]:
     """(the spots for the forces and rings of a policy, notes on what was clipped).
 
-    A force F becomes a trap at r + F/k, not farther than waist/2 from the particle's position (physics brief 2.3 S,
+    A force F becomes a trap at r + F/k, not farther than waist/2 from the particle's position
+    (docs/predictions.md 2.3 S,
     2.2: a Gaussian spot pulls less beyond that). A ring becomes spots not farther apart than one waist (2.5). All spots
     share the beam, each for a time in proportion to its mean power (2.6). Only GOOD particles that are in `tracks` get
     a trap.
@@ -129,7 +130,7 @@ def _rings(waist_um: float, wanted: Forces) -> tuple[Floats, Floats, Ints]:
 
 
 def circle(radius_um: float, waist_um: float) -> Floats:
-    """Spots [n, 2] on a circle about the origin, at most one waist apart: 1.5 % ripple (physics brief 2.5)."""
+    """Spots [n, 2] on a circle about the origin, at most one waist apart: 1.5 % ripple (docs/predictions.md 2.5)."""
     number = spots_on_ring(radius_um, waist_um)
     angle_rad = 2.0 * math.pi * np.arange(number) / number
     return radius_um * np.stack([np.cos(angle_rad), np.sin(angle_rad)], axis=1)

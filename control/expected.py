@@ -1,8 +1,8 @@
 """Predicted positions of the particles in traps, for the tracker.
 
 A trap acts from `effect_s` on and until the next command acts. It pulls its particle at the rate kappa = k / gamma,
-which falls off from the trap's centre as exp(-2 rho^2 / waist^2) (physics brief 2.2). Only particles with one spot
-of their own are predicted: a ring of spots has no single equilibrium position.
+which falls off from the trap's centre as exp(-2 rho^2 / waist^2) (docs/predictions.md 2.2). Only particles with one
+spot of their own are predicted: a ring of spots has no single equilibrium position.
 """
 
 from __future__ import annotations

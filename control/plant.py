@@ -1,4 +1,4 @@
-"""Physics of a bead in a fluid in one Gaussian spot: units, drag, stiffness (physics brief 2.1, 2.2)."""
+"""Physics of a bead in a fluid in one Gaussian spot: units, drag, stiffness (docs/predictions.md 2.1, 2.2)."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ class Plant:
 
 
 def spot_stiffness(depth_pn_um: float, waist_um: float) -> float:
-    """Stiffness pN/um at the centre of U = -depth exp(-2 rho^2 / waist^2) (physics brief 2.2)."""
+    """Stiffness pN/um at the centre of U = -depth exp(-2 rho^2 / waist^2) (docs/predictions.md 2.2)."""
     return 4.0 * depth_pn_um / waist_um**2
 
 
 def spot_largest_force(depth_pn_um: float, waist_um: float) -> float:
-    """Largest force pN of a Gaussian spot, at rho = waist / 2 (physics brief 2.2)."""
+    """Largest force pN of a Gaussian spot, at rho = waist / 2 (docs/predictions.md 2.2)."""
     return 2.0 * depth_pn_um * math.exp(-0.5) / waist_um

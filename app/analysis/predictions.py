@@ -1,4 +1,4 @@
-"""What an experiment will do to a particle, before it is put in force: the closed forms of the physics brief."""
+"""What an experiment will do to a particle, before it is put in force: the closed forms of docs/predictions.md."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def each(tracks: pd.DataFrame, *, once: bool = True) -> Iterator[Track]:
 
 
 def speeds(tracks: pd.DataFrame, tau_s: float, settle_s: float = 0.0) -> pd.DataFrame:
-    """|r(t) - r(t - tau)| / tau of every sighting that has a past (physics brief 2.7, P20).
+    """|r(t) - r(t - tau)| / tau of every sighting that has a past (docs/predictions.md 2.7, P20).
 
     A frame-to-frame speed would be noise. r(t - tau) is interpolated between two sightings in successive frames.
 

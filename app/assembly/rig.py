@@ -164,7 +164,7 @@ RIG_KEYS = (
 
 
 def shortest_delay_s(rig: Rig) -> float:
-    """Mid-exposure to effect, and half of the hold: a programmed delay can't be shorter (physics brief 2.7)."""
+    """Mid-exposure to effect, and half of the hold: a programmed delay can't be shorter (docs/predictions.md 2.7)."""
     camera = rig.camera
     return camera.exposure_s / 2.0 + camera.readout_s + rig.loop.latency_s + rig.deflector.delay_s + 0.5 / camera.fps
 

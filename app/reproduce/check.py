@@ -37,9 +37,9 @@ class Sabotage:
 
 @settings
 class Check:
-    """A prediction of the physics brief, and the experiment that tests it."""
+    """A prediction of docs/predictions.md, and the experiment that tests it."""
 
-    id: Annotated[str, Doc("number of the prediction in the physics brief, section 3")]
+    id: Annotated[str, Doc("number of the prediction in docs/predictions.md, section 3")]
     title: Annotated[str, Doc("what is measured, in a few words")]
     honest: Annotated[str, Doc("what the experiment leaves out or does otherwise than the formula, and what it costs")]
     level: Annotated[Level, Doc("plant: exact forces, no optics; instrument: images, tracking, spots, latency")]

@@ -49,7 +49,7 @@ class Now:
     def past_um(self, delay_s: float | None) -> Floats:
         """[N, 2] where each was `delay_s` before the answer acts, on average; None: where it was seen last.
 
-        A position that is not known is nan (physics brief 2.7: looked up by timestamp, never by frame index).
+        A position that is not known is nan (docs/predictions.md 2.7: looked up by timestamp, never by frame index).
         """
         if delay_s is None:
             return self.position_um if self.newest_um is None else self.newest_um

@@ -1,4 +1,4 @@
-"""A law written as a sum of forces, flown as steered traps or as a painted landscape (physics brief 2.3)."""
+"""A law written as a sum of forces, flown as steered traps or as a painted landscape (docs/predictions.md 2.3)."""
 
 from __future__ import annotations
 

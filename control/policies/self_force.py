@@ -1,4 +1,4 @@
-"""A potential about a particle's own past position (Saha et al. 2024; physics brief 2.3)."""
+"""A potential about a particle's own past position (Saha et al. 2024; docs/predictions.md 2.3)."""
 
 from __future__ import annotations
 

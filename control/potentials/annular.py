@@ -10,7 +10,7 @@ from control.potentials.shape import Central, Floats, Lines
 
 @settings
 class Annular(Central):
-    """V = k (r - R)^2 / 2, the annular potential (physics brief 2.4; Saha et al., Soft Matter 2024)."""
+    """V = k (r - R)^2 / 2, the annular potential (docs/predictions.md 2.4; Saha et al., Soft Matter 2024)."""
 
     kind: Literal["annular"] = "annular"
     radius_um: Annotated[float, Gt(0), Doc("radius of the ring")] = 1.0

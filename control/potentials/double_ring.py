@@ -12,7 +12,7 @@ from control.potentials.shape import Central, Floats, Lines
 
 @settings
 class DoubleRing(Central):
-    """Two Gaussian rings of equal depth, at R and ratio R (physics brief P24: a square crystal needs both)."""
+    """Two Gaussian rings of equal depth, at R and ratio R (docs/predictions.md P24: a square crystal needs both)."""
 
     kind: Literal["double_ring"] = "double_ring"
     radius_um: Annotated[float, Gt(0), Doc("radius of the inner ring")] = 2.5

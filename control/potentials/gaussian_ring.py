@@ -14,7 +14,7 @@ BEAM = 1.05  # largest width of a valley, over that of the light (waist / 2), th
 
 @settings
 class GaussianRing(Central):
-    """V = -depth exp(-(r - R)^2 / (2 width^2)): smooth, of finite range (physics brief 2.4)."""
+    """V = -depth exp(-(r - R)^2 / (2 width^2)): smooth, of finite range (docs/predictions.md 2.4)."""
 
     kind: Literal["gaussian_ring"] = "gaussian_ring"
     radius_um: Annotated[float, Gt(0), Doc("radius of the ring")] = 2.5

@@ -13,7 +13,7 @@ from control.potentials.shape import Central, Floats, Lines
 
 @settings
 class Harmonic(Central):
-    """V = k r^2 / 2 (physics brief 2.4; Saha et al., Soft Matter 2024)."""
+    """V = k r^2 / 2 (docs/predictions.md 2.4; Saha et al., Soft Matter 2024)."""
 
     kind: Literal["harmonic"] = "harmonic"
     stiffness_pn_per_um: Annotated[float, Gt(0), Doc("stiffness of the spring")] = 0.9
@@ -30,7 +30,7 @@ class Harmonic(Central):
         return np.where(r_um > self.reach_um, 0.0, -self.stiffness_pn_per_um * r_um)
 
     def lines(self, *, waist_um: float, kt_pn_um: float) -> Lines | None:
-        """One spot of depth k waist^2 / 4, which gives this stiffness at its centre (physics brief 2.2).
+        """One spot of depth k waist^2 / 4, which gives this stiffness at its centre (docs/predictions.md 2.2).
 
         None if the spring reaches farther than a spot: then painting fits rings.
         """

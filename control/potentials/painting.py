@@ -1,4 +1,4 @@
-"""Painting a potential with light: rings of Gaussian spots, which can only attract (physics brief 2.3 L, 2.5)."""
+"""Painting a potential with light: rings of Gaussian spots, which can only attract (docs/predictions.md 2.3 L, 2.5)."""
 
 from __future__ import annotations
 
@@ -66,12 +66,12 @@ def painted_force_pn(rings: Rings, r_um: Floats, *, waist_um: float, kt_pn_um: f
 
 
 def spots_on_ring(radius_um: float, waist_um: float) -> int:
-    """How many spots, not further apart than one waist, make a ring: 1.5 % ripple (physics brief 2.5, P27)."""
+    """How many spots, not further apart than one waist, make a ring: 1.5 % ripple (docs/predictions.md 2.5, P27)."""
     return 1 if radius_um == 0.0 else max(3, math.ceil(2.0 * math.pi * radius_um / waist_um))
 
 
 def saddle_node_delay_s(outward_pn: Callable[[Floats], Floats], *, drag_pn_s_per_um: float, reach_um: float) -> float:
-    """The delay beyond which a particle can run from its own past: min over r of r gamma / F(r) (physics brief P20).
+    """The delay beyond which a particle can run from its own past: min of r gamma / F(r) over r (P20).
 
     Args:
         outward_pn: radial force [...] at distances [...], positive outward.

@@ -58,7 +58,7 @@ def blur_ratio(rate_hz: float, exposure_s: float) -> float:
 def shared_variance_um2(diffusion_um2_per_s: float, rate_hz: float, *, share: float, cycle_s: float) -> float:
     """P26: a trap of rate kappa while it is lit, lit for a share f of each cycle T; to second order in kappa f T.
 
-    (D / (kappa f)) [1 + (1 - f)^2 (kappa f T)^2 / 3] (physics brief P26).
+    (D / (kappa f)) [1 + (1 - f)^2 (kappa f T)^2 / 3] (docs/predictions.md P26).
     """
     mean_rate_hz = rate_hz * share
     return diffusion_um2_per_s / mean_rate_hz * (1.0 + ((1.0 - share) * mean_rate_hz * cycle_s) ** 2 / 3.0)

@@ -1,6 +1,6 @@
 """The motion of the simulated world: overdamped Brownian dynamics between events, on an integer-nanosecond clock.
 
-    gamma dr/dt = F_light + F_WCA + F_hidden + gamma drift + sqrt(2 gamma kT) xi        (physics brief 2.1)
+    gamma dr/dt = F_light + F_WCA + F_hidden + gamma drift + sqrt(2 gamma kT) xi        (docs/predictions.md 2.1)
 
 Heun's method with additive noise (one noise, two forces: Greiner, Strittmatter and Honerkamp, J. Stat. Phys. 51, 95
 (1988)). An event is a tick of 1 ms, a sub-exposure of the camera, a jump of the beam or a new command; the time
@@ -72,7 +72,7 @@ def add_springs(
 def add_light(
     position_um: Floats, beads: Beads, waist_um: float, light: SpotLight, on: int, power: float, out: Floats
 ) -> None:
-    """Add the light's force, pN: U = -depth exp(-2 rho^2 / waist^2) per spot (physics brief 2.2); relative `power`."""
+    """Add the light's force, pN: U = -depth exp(-2 rho^2 / waist^2) per spot (predictions.md 2.2); relative `power`."""
     if on == NONE:
         return
     if len(light.spring) > 0:

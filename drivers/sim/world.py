@@ -31,7 +31,7 @@ class World:
     of 1 ms, sub-exposures, jumps of the beam, commands), and the time since the last event is simulated with the next.
 
     Spots that share the beam are simulated visit by visit if a visit lasts longer than 2 % of the relaxation time
-    of its spot; shorter ones act as their duty-weighted sum (physics brief, P26: an error below 0.1 %).
+    of its spot; shorter ones act as their duty-weighted sum (docs/predictions.md, P26: an error below 0.1 %).
 
     A sample with several cells is several replicas in one world that do not interact: cell c moves bit for bit like the
     only cell of replica + c in the same light. All cells have the same coordinates.

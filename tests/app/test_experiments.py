@@ -119,7 +119,7 @@ def test_the_non_reciprocal_dimer_runs_along_its_axis(tmp_path: Path) -> None:
 
 
 def test_directional_drive_drifts_at_force_over_drag(tmp_path: Path) -> None:
-    """In mode steered latency makes the drag 1 + z times as large (physics brief 2.3 S)."""
+    """In mode steered latency makes the drag 1 + z times as large (docs/predictions.md 2.3 S)."""
     law = ("keep_in_field=null", "policy.forces.0.shape.magnitude_pn=0.05")
     speed = []
     for seed in (1, 2):

@@ -172,7 +172,7 @@ def test_a_constant_force_points_right_and_down() -> None:
 
 
 def test_the_valley_of_a_ring_is_as_stiff_as_its_formula_says() -> None:
-    ring = GaussianRing(radius_um=1.5, width_um=0.15, depth_kt=8.0)  # k = depth / width^2 (physics brief 2.4)
+    ring = GaussianRing(radius_um=1.5, width_um=0.15, depth_kt=8.0)  # k = depth / width^2 (docs/predictions.md 2.4)
     slope = np.diff(ring.radial_force_pn(np.array([1.5 - 1e-5, 1.5 + 1e-5]), kt_pn_um=KT)) / 2e-5
     assert slope == pytest.approx(-8.0 * KT / 0.15**2, rel=1e-6)
 

@@ -63,7 +63,7 @@ def test_painted_force_and_energy_agree(radius_um: float, r_um: float) -> None:
 
 
 def test_depth_of_a_painted_ring_p27() -> None:
-    """.04796 measured, .04787 = waist / (R sqrt(8 pi)) (physics brief P27)."""
+    """.04796 measured, .04787 = waist / (R sqrt(8 pi)) (docs/predictions.md P27)."""
     depth = -painted_energy_pn_um(ring(2.5), np.array([2.5]), waist_um=WAIST, kt_pn_um=1.0)[0]
     assert depth == pytest.approx(WAIST / (2.5 * math.sqrt(8.0 * math.pi)), rel=0.002)
     assert depth == pytest.approx(0.0479, abs=1e-4)
@@ -93,7 +93,7 @@ def test_a_spot_is_one_spot() -> None:
 def test_a_spring_is_one_spot_of_its_stiffness() -> None:
     rings = paint(Harmonic(stiffness_pn_per_um=0.904), waist_um=WAIST, kt_pn_um=KT)
     np.testing.assert_array_equal(rings.radius_um, [0.0])
-    assert rings.total_kt[0] == pytest.approx(20.0, rel=2e-3)  # 20 kT, 0.6 um: 0.904 pN/um (physics brief 2.2)
+    assert rings.total_kt[0] == pytest.approx(20.0, rel=2e-3)  # 20 kT, 0.6 um: 0.904 pN/um (docs/predictions.md 2.2)
     slope = painted_force_pn(rings, np.array([1e-4]), waist_um=WAIST, kt_pn_um=KT)[0] / 1e-4
     assert slope == pytest.approx(-0.904, rel=1e-4)
 

@@ -138,7 +138,7 @@ def test_a_square_crystal_has_psi4_and_no_psi6() -> None:
 
 
 def test_thermal_disorder_follows_its_law() -> None:
-    """|<psi6>| = exp(-36 (u/a)^2) for sites with independent displacements u an axis (physics brief P25)."""
+    """|<psi6>| = exp(-36 (u/a)^2) for sites with independent displacements u an axis (docs/predictions.md P25)."""
     sites = hexagon(1.0, shells=8)
     chance = np.random.default_rng(6)
     inner = np.linalg.norm(sites, axis=1) < 6.5

@@ -57,7 +57,7 @@ def test_equipartition_is_the_mean_over_the_boltzmann_density_p4() -> None:
 
 
 def test_a_gaussian_spot_holds_less_tightly_than_its_stiffness() -> None:
-    """12 % above kT / k at 20 kT, 1 % at 200 kT (measured; physics brief)."""
+    """12 % above kT / k at 20 kT, 1 % at 200 kT (measured; docs/predictions.md)."""
     waist_um = 0.6
     for depth_kt, excess in ((20.0, 0.12), (200.0, 0.01)):
         harmonic_um2 = waist_um**2 / (4.0 * depth_kt)
