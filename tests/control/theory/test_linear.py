@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from control.theory.feedback import virtual_spring_variance_um2
 from control.theory.linear import is_stable, variance_um2
 
 D = 0.113
@@ -47,3 +48,13 @@ def test_a_steered_trap_with_a_force_from_where_it_was_simulated() -> None:
         pull = sum(rate * x[n - round(delay / step_s)] for rate, delay in terms)
         x[n + 1] = x[n] - step_s * pull + kicks[n]
     assert float((x[4000:] ** 2).mean()) == pytest.approx(variance_um2(D, terms), rel=0.03)
+
+
+@given(ratio=st.floats(0.1, 2.5), z=st.floats(0.05, 1.9))
+def test_a_steered_spring_is_that_of_its_closed_form(ratio: float, z: float) -> None:
+    """P15: a trap of rate kappa at (1 - kappa_v / kappa) x(t - a)."""
+    trap_hz, age_s = 10.0, z / 10.0
+    terms = [(trap_hz, 0.0), (-trap_hz, age_s), (ratio * trap_hz, age_s)]
+    assert variance_um2(D, terms) == pytest.approx(
+        virtual_spring_variance_um2(D, trap_hz, ratio * trap_hz, age_s), rel=3e-3
+    )
