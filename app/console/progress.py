@@ -20,7 +20,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from app.console.terminal import say
+from app.console.terminal import say_over
 from config.words import visible
 
 Step = Callable[[int], None]
@@ -87,6 +87,4 @@ def progress_line(title: str, total: int | None, unit: str = "frames") -> Iterat
 
 def _rewrite(text: str) -> None:
     with suppress(OSError, ValueError):  # a stream that was closed
-        sys.stderr.write("\r")
-        say(text, error=True, end="")
-        sys.stderr.flush()
+        say_over(text)

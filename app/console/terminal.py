@@ -14,6 +14,11 @@ def say(text: object, *, error: bool = False, end: str = "\n") -> None:
     print(visible(f"{text}"), file=sys.stderr if error else sys.stdout, end=end)
 
 
+def say_over(text: object) -> None:
+    """Print a text at standard error in the place of the line that stands there."""
+    print(f"\r{visible(f'{text}')}", file=sys.stderr, end="", flush=True)
+
+
 def say_values(title: str, values: Mapping[str, Any]) -> None:
     """Print a title and below it one line per value."""
     say(title)

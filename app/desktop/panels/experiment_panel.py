@@ -429,7 +429,8 @@ class ExperimentPanel(QWidget):
                 experiment, trouble = None, str(refused)
                 if isinstance(refused, NotAllowed):
                     self.not_allowed.emit(refused)
-        self.say("" if checked.faults else trouble)  # the editor of a formula says it at the character
+        self._found = "" if checked.faults else trouble  # the editor of a formula says it at the character
+        self._show_trouble()
         if trouble:
             self.foreseen.show_unknown()  # what is there is of something else
         self._changed, self._wrong = experiment is not None and experiment != self.in_force, experiment is None
