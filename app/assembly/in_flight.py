@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Any
 
 from app.assembly.rig import Rig
 from config.refused import Refused
 
 IN_FLIGHT = ("tracking",)  # parts of a rig
+
+
+def changed_values(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    """What another `set` of an experiment changes of a rig: all that it sets of IN_FLIGHT, and other changed values.
+
+    A value of a device that is the same in both stays as the rig has it, be it from a `--set` on the command line.
+    """
+    return {
+        key: value
+        for key, value in after.items()
+        if key.partition(".")[0] in IN_FLIGHT or key not in before or before[key] != value
+    }
 
 
 def opened_anew(before: Rig, after: Rig) -> tuple[str, ...]:

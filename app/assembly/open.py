@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from app.assembly.correction_images import located_set, with_corrections
+from app.assembly.in_flight import changed_values
 from app.assembly.instrument import Instrument
 from app.assembly.machine import build_machine
 from app.assembly.pairing import Pairing, pairing_of
@@ -44,7 +45,7 @@ def plan_after(before: Plan, text: str, source: str = "") -> Plan:
         require_recorded(used_plug_ins(made), before.plug_ins, f"{source}: ")
     if made.set == before.experiment.set:
         return replace(before, experiment=made)
-    values = located_set(made.set, before.folder)
+    values = located_set(changed_values(before.experiment.set, made.set), before.folder)
     bench = put_all(Document(source, plain(before.rig), {}), ((key, value, source) for key, value in values.items()))
     rig: Rig = build(bench, type(before.rig))
     if not rig.light_acts and rig.tracking.trapped == "commanded":  # by the `set` of a live experiment

@@ -11,6 +11,7 @@ import pytest
 from app.analysis.predictions import predict
 from app.assembly.machine import build_light
 from app.assembly.plan import flyable
+from app.assembly.python_law import allow
 from app.desktop.forms.defaults import begin
 from app.running.headless import fly
 from config.fields import variants
@@ -26,7 +27,8 @@ SMALL = ("camera.width_px=64", "camera.height_px=64", "sample.number=2", "sample
 MORE: dict[str, dict[str, Any]] = {  # what can't have a default
     "formula": {"formula": "k*r**2", "parameters": {"k": 0.1}},
     "learned": {"checkpoint": "../checkpoints/ring_egnn.json"},
-    "drawn": {"energy_kt": [-2.0, -1.0, 0.0], "points_um": [0.5, 1.0, 1.5]},
+    "drawn": {"energy_kt": [-2.0, -1.0, 0.0], "radius_um": [0.5, 1.0, 1.5]},
+    "python": {"law": "laws_of_a_test:Push"},
 }
 
 
@@ -55,8 +57,21 @@ def test_each_potential_flies(kind: str, tmp_path: Path) -> None:
     flown({"kind": "programmed", "forces": [{"kind": "external", "shape": shape}]}, tmp_path)
 
 
+PUSH = """
+import numpy as np
+from cybloids import Law
+class Push(Law):
+    def force_pn(self, now):
+        return np.full((len(now.particle), 2), 0.01)
+"""
+
+
 @pytest.mark.parametrize("kind", variants(AnyPolicy))
-def test_each_policy_flies(kind: str, tmp_path: Path) -> None:
+def test_each_policy_flies(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if kind == "python":
+        (tmp_path / "laws_of_a_test.py").write_text(PUSH, encoding="utf-8")
+        monkeypatch.chdir(tmp_path)
+        allow(["laws_of_a_test"])
     flown({**begin(variants(AnyPolicy)[kind]), **MORE.get(kind, {})}, tmp_path)
 
 

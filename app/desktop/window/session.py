@@ -12,7 +12,7 @@ from typing import Any
 
 from app.assembly.darken import put_out
 from app.assembly.given_keys import names_of
-from app.assembly.in_flight import opened_anew, require_same_devices
+from app.assembly.in_flight import changed_values, opened_anew, require_same_devices
 from app.assembly.machine import build_light, build_machine, latency_s, needs_network
 from app.assembly.open import open_instrument, open_recorder
 from app.assembly.plan import flyable, pinned, planned, unpinned
@@ -214,11 +214,14 @@ class Session:
         experiment = replace(experiment, set=self._whole(experiment.set))
         if experiment.set == self.plan.experiment.set:
             return replace(self.plan, experiment=experiment)
-        wanted, rig = (Document("the panel", plain(value), {}) for value in (experiment, self.plan.rig))
+        new = replace(experiment, set=changed_values(self.plan.experiment.set, experiment.set))
+        wanted, rig = (Document("the panel", plain(value), {}) for value in (new, self.plan.rig))
         recorded = self.plan.corrections if self.plan.kind == "REPLAY" else None  # the run has its own
         made = planned(wanted, rig, (), self.plan.folder, at_once if self._apart else flyable, recorded)
         told = names_of(experiment.set, self.plan.unknown)
         unknown = tuple(key for key in self.plan.unknown if key not in told)
+        whole = {key: made.experiment.set.get(key, value) for key, value in experiment.set.items()}
+        made = replace(made, experiment=replace(made.experiment, set=whole))
         return replace(made, taken=self.plan.taken, unknown=unknown)
 
     def _whole(self, values: dict[str, Any]) -> dict[str, Any]:
