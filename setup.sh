@@ -42,6 +42,10 @@ if [ "$(cat "$stamp" 2>/dev/null || true)" != "$state" ]; then
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch==2.13.0
     if [ "$what" = test ]; then extra="[test]"; else extra=""; fi
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".$extra"
+    if [ "$what" = test ]; then  # only the test of the notebook page needs them, and says so where it skips
+        .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+            --editable ".[notebook]" || say "The packages of the notebook test can't be installed here."
+    fi
     printf '%s' "$state" > "$stamp"
     if [ "$what" = test ]; then printf '%s' "$state" > .venv/.installed-run; fi
 fi

@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.optimize import brentq
 
 from app.analysis.findings import findings, means_of, plain, row
 from app.analysis.heat import work_kt
@@ -157,13 +158,17 @@ def test_in_the_dark_no_law_is_foreseen(tmp_path: Path) -> None:
 
 
 def test_how_long_a_direction_lasts_knows_the_age_of_what_a_trap_is_aimed_at() -> None:
-    """As `reproduce P18` has it, which holds the instrument to it; painted light has no age."""
+    """As `reproduce P18` has it, with the rate of the spot where the particle is in it; painted light has no age."""
     made = plan(EXPERIMENTS / "annular_activity.yaml")
     means = means_of(made, 1)
-    kappa, a, tau = means.plant.rate_hz(means.light.stiffness_pn_per_um), means.age_s, 0.5
+    k, w, a, tau = means.light.stiffness_pn_per_um, means.light.waist_um, means.age_s, 0.5
     speed, d = foreseen_speed_um_per_s(made.experiment, means), means.plant.diffusion_um2_per_s
-    expected = (speed * (tau + a + kappa * a * tau)) ** 2 / (4.0 * d)
-    assert foreseen_persistence_s(made.experiment, means) == pytest.approx(expected)
+    drag_pn = means.plant.drag_pn_s_per_um * speed
+    behind_um = brentq(lambda u: k * u * math.exp(-2.0 * (u / w) ** 2) - drag_pn, 0.0, w / 2.0)  # in the spot
+    expected = (speed * (tau + a + speed / behind_um * a * tau)) ** 2 / (4.0 * d)
+    assert foreseen_persistence_s(made.experiment, means) == pytest.approx(expected, rel=1e-6)
+    in_the_middle = (speed * (tau + a + means.plant.rate_hz(k) * a * tau)) ** 2 / (4.0 * d)
+    assert expected == pytest.approx(in_the_middle, rel=0.03)  # the row's
     assert expected > 1.9 * (speed * tau) ** 2 / (4.0 * d)
     painted = replace(made.experiment, mode="landscape")
     speed = foreseen_speed_um_per_s(painted, means)
