@@ -51,5 +51,5 @@ class NetworkSettings(ABC):
         if self.cutoff is None:
             return f"'network.cutoff' is left out, and within a reach a network needs one ({reach:g} or less)"
         if self.cutoff > reach:
-            return f"'network.cutoff' is {self.cutoff:g}, and nobody is shown from beyond the reach of {reach:g}"
+            return f"'network.cutoff' is {self.cutoff:g}, which is beyond the reach of {reach:g}"
         return ""
