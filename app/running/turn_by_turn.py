@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
+from app.assembly.in_flight import require_same_devices
 from app.assembly.instrument import Instrument
 from app.assembly.machine import build_machine
 from app.assembly.open import open_instrument, open_recorder, plan_after
@@ -105,6 +106,7 @@ class LiveRig:
         after = plan_after(self.plan, text)
         if after.rig != plan.rig:
             raise Refused(f"{plan.experiment.title}: its rig is another one than the open rig; close that one first")
+        require_same_devices(self.plan.rig, after.rig)
         machine = build_machine(after)
         warm_up(after, machine)
         self._orders.append(Order(OrderKind.APPLY, text, machine))
