@@ -122,7 +122,7 @@ def run(
     length_s = plan.experiment.seconds if seconds is None else _positive(seconds, "seconds")
     title, bar = plan.experiment.title, progress_line if progress else silent
     try:
-        summary = fly(plan, length_s, path, frames, title, armed=armed is not False, bar=bar)
+        summary = fly(plan, length_s, path, frames, title, armed=armed is None or bool(armed), bar=bar)
     except Fault as fault:
         raise Fault(f"{fault}; {light_after(str(fault))}") from fault
     if summary["trips"]:
