@@ -35,6 +35,7 @@ provide()
 from app.analysis import tracking_tables, trajectories
 from app.analysis.findings import findings as findings_of
 from app.analysis.findings import plain
+from app.analysis.frame_times import counted_by_time
 from app.analysis.recorded_run import RecordedRun as Run
 from app.assembly.plan import plan as plan_of_files
 from app.assembly.python_law import Law as Law
@@ -121,7 +122,7 @@ def run(
     length_s = plan.experiment.seconds if seconds is None else _positive(seconds, "seconds")
     title, bar = plan.experiment.title, progress_line if progress else silent
     try:
-        summary = fly(plan, length_s, path, frames, title, armed=armed is not False, bar=bar)
+        summary = fly(plan, length_s, path, frames, title, armed=armed is None or bool(armed), bar=bar)
     except Fault as fault:
         raise Fault(f"{fault}; {light_after(str(fault))}") from fault
     if summary["trips"]:
@@ -165,7 +166,8 @@ def msd(run: Run | str | Path, largest_lag_s: float | None = None) -> pd.Series[
     tracks = run.tracks
     span_s = float(np.ptp(tracks["time_s"])) if len(tracks) else 0.0
     longest_s = span_s / 4.0 if largest_lag_s is None else _positive(largest_lag_s, "largest_lag_s")
-    return trajectories.msd(trajectories.sure(tracks), run.fps, longest_s)
+    tracks, fps = counted_by_time(tracks, run.fps) if len(tracks) else (tracks, run.fps)
+    return trajectories.msd(trajectories.sure(tracks), fps, longest_s)
 
 
 def findings(run: Run | str | Path) -> pd.DataFrame:

@@ -21,7 +21,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Annotated, Any, Union, get_args, get_type_hints
 
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 from typing_extensions import get_protocol_members
 
 from config.refused import Refused
@@ -78,7 +78,8 @@ def kinds(page: str, *own: str | type, plug: type) -> Any:
     def add(entry: EntryPoint, package: str, version: str) -> None:
         cls = entry.load()
         _require_plug(cls, plug, taken)
-        PLUG_INS[cls] = PlugIn(page, kind_of(cls), package, version, source_sha256(cls.__module__))
+        TypeAdapter(cls)  # raises for the type of a field that can't be read from a file
+        PLUG_INS[cls] = PlugIn(page, kind_of(cls), package, version, source_sha256(entry.module))
         taken[kind_of(cls)] = package
         classes.append(cls)
 
@@ -116,7 +117,7 @@ def functions(page: str, *own: str) -> dict[str, Callable[..., Any]]:
         if entry.name in taken or not NAME.fullmatch(entry.name):
             raise Refused(f"the name '{quoted(entry.name)}' is already one of {taken[entry.name]}"
                           if entry.name in taken else "its name is not of small letters, digits and _")  # fmt: skip
-        NAMED[page, entry.name] = PlugIn(page, entry.name, package, version, source_sha256(function.__module__))
+        NAMED[page, entry.name] = PlugIn(page, entry.name, package, version, source_sha256(entry.module))
         taken[entry.name], found[entry.name] = package, function
 
     _add_all(page, add)
@@ -129,7 +130,9 @@ def _add_all(page: str, add: Callable[[EntryPoint, str, str], None]) -> None:
         package, version = ("an unknown package", "") if entry.dist is None else (entry.dist.name, entry.dist.version)
         try:
             add(entry, package, version)
-        except (Exception, SystemExit) as error:  # noqa: BLE001  code of others may raise anything
+        except (Exception, SystemExit) as error:
+            if isinstance(error, SystemExit) and type(error) is not SystemExit:
+                raise  # a signal (app.running.stop_signals.Stopped)
             why = str(error) if isinstance(error, Refused) else f"{type(error).__name__}: {one_line(error)}"
             _report(entry.name, f"{package} {version}".strip(), why)
 

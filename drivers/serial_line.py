@@ -11,7 +11,7 @@ from typing import TypeVar
 import serial
 
 from config.refused import Refused
-from config.words import quoted
+from config.words import one_line, quoted
 from control.contract import Fault
 
 try:
@@ -221,4 +221,4 @@ def _plain(error: Exception) -> str:
 
 def in_words(error: Exception) -> str:
     """An error of a device for the operator; the class of one that no driver foresees is named."""
-    return f"{error}" if isinstance(error, Fault | Refused) else f"{type(error).__name__}: {error}"
+    return f"{error}" if isinstance(error, Fault | Refused) else f"{type(error).__name__}: {one_line(error)}"

@@ -43,5 +43,5 @@ def pytest_configure(config: pytest.Config) -> None:
 def _permissions_end_with_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
     """A test that allows a Python law allows it for itself only."""
     laws = sys.modules.get("app.assembly.python_law")
-    for name in ("_allowed", "_given", "_files") if laws is not None else ():
+    for name in ("_allowed", "_allowed_files", "_given", "_files") if laws is not None else ():
         monkeypatch.setattr(laws, name, {})

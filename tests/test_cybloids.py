@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,44 @@ def test_a_rig_is_dark_until_armed_and_after_the_block(tmp_path: Path) -> None:
         assert len(run) == count
         assert run.ended_cleanly
     assert cy.verify(tmp_path / "live.h5")
+
+
+def test_a_turn_that_failed_trips_and_keeps_its_orders() -> None:
+    """After an error the next turn was lit again, and a stop that was given before it was lost."""
+    with cy.open(cy.load(RING, sets=SMALL)) as rig:
+        rig.arm()
+        assert len(list(rig.turns(5))[-1].sent)
+        machine = rig._machine
+
+        class Broken:
+            longest_delay_s = 0.0
+
+            def start(self) -> None:
+                return None
+
+            def step(self, memory: Any, seen: Any) -> Any:
+                raise cy.Fault("no law without a number")
+
+        rig._machine = replace(machine, policy=Broken())
+        rig.stop()
+        with pytest.raises(cy.Fault, match="no law"):
+            rig.step()
+        rig._machine = machine
+        after = rig.step()
+        assert not len(after.sent)
+        assert after.level is Level.TRIPPED
+        assert "no law" in after.reason
+
+
+def test_settings_of_open_devices_are_not_applied() -> None:
+    plan = cy.load(RING, sets=SMALL)
+    with cy.open(plan) as rig:
+        rig.arm()
+        other = replace(plan.experiment, set={**plan.experiment.set, "optics.um_per_px": 0.2})
+        with pytest.raises(cy.Refused, match="opened anew"):
+            rig.apply(
+                replace(plan, experiment=other, rig=replace(plan.rig, optics=replace(plan.rig.optics, um_per_px=0.2)))
+            )
 
 
 def test_an_error_in_the_block_leaves_it_dark_and_the_record_whole(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ press in the window; no file can give it.
 
 from __future__ import annotations
 
+import inspect
 import linecache
 import os
 import re
@@ -59,6 +60,7 @@ class LawSource:
 
 
 _allowed: dict[str, None] = {}  # names of modules that may run in this process
+_allowed_files: dict[tuple[str, Path], None] = {}  # (module, file) that a person was asked about
 _given: dict[tuple[str, str], LawSource] = {}  # by law ("__main__:class") and SHA-256
 _files: dict[str, Path] = {}  # of the modules whose classes were handed over
 _loaded: dict[tuple[Path, str], ModuleType] = {}  # by path and SHA-256
@@ -72,9 +74,14 @@ def allow(modules: Iterable[str]) -> None:
         _allowed[module] = None
 
 
+def allow_file(module: str, path: Path) -> None:
+    """From now on this file may run in this process, by this name of its module; no other file of that name."""
+    _allowed_files[module, path] = None
+
+
 def allowed() -> tuple[str, ...]:
-    """The modules that may run in this process."""
-    return tuple(_allowed)
+    """The modules that may run in a child process: it gets plans whose files were checked here."""
+    return tuple(dict.fromkeys([*_allowed, *(module for module, _ in _allowed_files)]))
 
 
 def give(law: type[Law]) -> str:
@@ -108,7 +115,8 @@ def found(law: PythonLaw, folder: Path, source: str) -> LawSource:
     if module == MAIN:
         return _given_before(law, source)
     path = _path_of(module, folder, law.law, source)
-    if not any(module == one or module.startswith(f"{one}.") for one in _allowed):
+    by_name = any(module == one or module.startswith(f"{one}.") for one in _allowed)
+    if not by_name and (module, path) not in _allowed_files:
         raise NotAllowed(
             f"{source}: the law '{law.law}' would run the Python file {path}, and a file alone never runs code; read "
             f"it, and allow it with --allow-python {module}, or in Python with allow_python=['{module}']",
@@ -184,8 +192,9 @@ def _path_of(module: str, folder: Path, law: str, source: str) -> Path:
 
 def _source_of_class(law: type[Law]) -> LawSource:
     """The file or the notebook's cell in which a class is written. Raises Refused."""
-    functions = [value for value in vars(law).values() if isinstance(value, FunctionType)]
-    path = functions[0].__code__.co_filename if functions else ""
+    codes = [inspect.unwrap(value).__code__ for value in vars(law).values() if isinstance(value, FunctionType)]
+    own = [code for code in codes if code.co_qualname.startswith(f"{law.__qualname__}.")]  # not those of decorators
+    path = own[0].co_filename if own else ""
     text = "".join(linecache.getlines(path))
     if not text:
         raise Refused(f"law: the source of the class {law.__qualname__} can't be read; write it into a file")
@@ -203,8 +212,10 @@ def _module_of(here: LawSource) -> ModuleType:
     linecache.checkcache(str(here.path))
     try:
         exec(compile(here.text, str(here.path), "exec"), vars(made))
-    except (Exception, SystemExit) as error:  # noqa: BLE001  whatever it is, the law can't fly, and a person reads why
+    except (Exception, SystemExit) as error:
         del sys.modules[made.__name__]
+        if isinstance(error, SystemExit) and type(error) is not SystemExit:
+            raise  # a signal (app.running.stop_signals.Stopped)
         raise Refused(f"{here.path}: this file can't be run ({type(error).__name__}: {one_line(error)})") from None
     _loaded[key] = made
     return made

@@ -60,7 +60,7 @@ def without_networks(made: Plan) -> Plan:
 def networks_of(made: Plan) -> tuple[str, ...]:
     """All that decides whether the networks of a plan can fly, as texts: other settings are checked at once."""
     law = made.experiment.policy
-    learned = write(law) if isinstance(law, Learned) else ""
+    learned = write(law) if law.needs_network else ""
     return str(made.folder), learned, write(made.rig.tracking.classifier), write(made.rig.plant)
 
 

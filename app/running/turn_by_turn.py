@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
+from app.assembly.in_flight import require_same_devices
 from app.assembly.instrument import Instrument
 from app.assembly.machine import build_machine
 from app.assembly.open import open_instrument, open_recorder, plan_after
@@ -106,6 +107,7 @@ class LiveRig:
         after = plan_after(self.plan, text)
         if after.rig != plan.rig:
             raise Refused(f"{plan.experiment.title}: its rig is another one than the open rig; close that one first")
+        require_same_devices(self.plan.rig, after.rig)
         machine = build_machine(after)
         warm_up(after, machine)
         self._orders.append(Order(OrderKind.APPLY, text, machine))
@@ -132,9 +134,12 @@ class LiveRig:
             return self._turn(instrument)
         except (Ended, Fault, Refused) as error:
             instrument.beam.dark(str(error) or "the camera has no more frames")
+            if not isinstance(error, Ended):
+                self._trip_next(str(error))
             raise
         except BaseException:
             instrument.beam.dark("the program failed")
+            self._trip_next("the program failed")
             leave_unfinished(self._recorder)
             raise
 
@@ -148,15 +153,19 @@ class LiveRig:
                 raise Fault("; ".join(order.text for order in self._faults)) from None
             raise
         orders = (*self._faults, *silent, *self._orders)
-        self._orders = []
-        self._machine, self._memory = applied(self._machine, self._memory, orders)
-        before = self._memory.level
-        self._memory, done = turn(self._machine, self._memory, frame, instrument.clock.now_s(), orders)
+        machine, memory = applied(self._machine, self._memory, orders)
+        before = memory.level
+        memory, done = turn(machine, memory, frame, instrument.clock.now_s(), orders)
+        self._machine, self._memory, self._orders = machine, memory, []  # orders of a turn that failed stay
         done, self._faults = act(instrument.beam, instrument.clock, self._recorder, done)
         if done.level is Level.TRIPPED and before is not Level.TRIPPED:
             self._trips.append(done.reason)
         self.newest = done
         return done
+
+    def _trip_next(self, reason: str) -> None:
+        """A turn that failed is followed by a trip: no light without Reset and Arm."""
+        self._faults = self._faults or (Order(OrderKind.TRIP, reason),)
 
     def _order(self, kind: OrderKind, text: str = "") -> None:
         self._require_open()

@@ -67,7 +67,9 @@ class External(Force):
             )
             rows.append(Foreseen("rms about the minimum", f"{1e3 * math.sqrt(variance_um2):.3g} nm", source))
         if self.delay_s is not None and at_um < 1e-3:
-            stays = "never settles" if variance_um2 == math.inf else "stable"
+            stays = "stable" if math.isfinite(variance_um2) else "never settles"
+            if math.isnan(variance_um2):
+                stays = "too fast to say"
             source = "without a lag stable below π/2 (P14)"
             rows.append(Foreseen("z = κτ", f"{kappa * delay_s:.3g}, {stays}", source, stays != "stable"))
         elif variance_um2 == math.inf:

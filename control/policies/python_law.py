@@ -86,7 +86,7 @@ class PythonPolicy:
         """The law's first memory. Raises Fault."""
         try:
             return self.law.start()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise self._fault(error) from error
 
     def step(self, memory: Any, seen: Seen) -> tuple[Any, Forces]:
@@ -96,7 +96,7 @@ class PythonPolicy:
         try:
             memory, answer = self.law.step(memory, now)
             force_pn = np.array(answer, np.float64)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise self._fault(error) from error
         if force_pn.shape != (number, 2):
             raise Fault(f"the law {self.title} gave forces of shape {force_pn.shape}, where ({number}, 2) is needed")
@@ -120,8 +120,10 @@ class PythonPolicy:
         rows = {name: getattr(now, name)[keep] for name in ("particle", "position_um", "species", "cell")}
         return replace(now, **rows), tuple(sorted(reasons.items()))
 
-    def _fault(self, error: Exception) -> Fault:
-        """The error in one sentence, with the line of the law that raised it."""
+    def _fault(self, error: BaseException) -> Fault:
+        """The error in one sentence, with the line of the law that raised it. A signal is raised again."""
+        if isinstance(error, SystemExit) and type(error) is not SystemExit:
+            raise error  # app.running.stop_signals.Stopped
         at, where = error.__traceback__, ""
         while at is not None:
             if at.tb_frame.f_globals.get("__name__") == type(self.law).__module__:

@@ -98,7 +98,11 @@ class Conditions:
 def span_um(shape: Any) -> float:
     """How far out a plot of it should go."""
     numbers = {**vars(shape), **{f"{name}_um": value for name, value in getattr(shape, "parameters", {}).items()}}
-    lengths = [value for name, value in numbers.items() if name.endswith("_um") and isinstance(value, float)]
+    lengths = [
+        value
+        for name, value in numbers.items()
+        if name.endswith("_um") and not name.endswith("_per_um") and isinstance(value, float)
+    ]
     if not lengths:
         return float(shape.reach_um) if math.isfinite(shape.reach_um) else 2.0
     span = 2.0 * max([*lengths, 0.5])

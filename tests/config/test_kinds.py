@@ -103,6 +103,7 @@ def test_an_installed_package_adds_a_kind(installed: Any) -> None:
         (COSINE.replace('"cosine"', '"annular"'), "broken:Cosine", "its kind 'annular' is already one of Cybloids"),
         (COSINE.replace("Central)", "object)").replace("(object)", ""), "broken:Cosine", "lacks"),
         (COSINE.replace('Literal["cosine"]', "str"), "broken:Cosine", "its 'kind' is"),
+        (COSINE.replace("height_kt: float = 5.0", "height_kt: np.ndarray = 5.0"), "broken:Cosine", "PydanticSchema"),
     ],
 )
 def test_a_broken_plug_in_is_one_sentence(

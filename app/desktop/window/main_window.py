@@ -470,14 +470,14 @@ class Window(QMainWindow):
         try:
             experiment = with_edits(self.session.plan.experiment, edits)
             if self.playback.reel is not None:
-                plan = self.session.planned(experiment)
+                plan = self.session.planned(experiment, edits)
                 if any(opens_anew(key) for key in edits):
                     self._reopen(plan, edits, waiting, done)
                     return True
                 self.session.plan = plan
                 self.playback.edit(plan)
             elif reopens:
-                self.show_plan(self.session.planned(experiment), waiting)
+                self.show_plan(self.session.planned(experiment, edits), waiting)
             else:
                 self.session.apply(experiment)
         except (Fault, Refused) as error:

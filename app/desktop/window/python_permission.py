@@ -9,7 +9,7 @@ from typing import TypeVar
 from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import QMessageBox
 
-from app.assembly.python_law import NotAllowed, allow
+from app.assembly.python_law import NotAllowed, allow_file
 from app.desktop.window.video_questions import Asking
 
 T = TypeVar("T")
@@ -32,7 +32,7 @@ class PythonPermission:
         self._asked.add(refused.path)
 
         def chosen() -> None:
-            allow([refused.module])
+            allow_file(refused.module, refused.path)
             then()
 
         self._asking.ask_to_run(question(refused), chosen)
@@ -60,5 +60,5 @@ def with_permission(make: Callable[[], T]) -> T:
         box.exec()
         if box.clickedButton() is not run:
             raise
-        allow([refused.module])
+        allow_file(refused.module, refused.path)
         return make()

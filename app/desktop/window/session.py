@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -204,17 +204,23 @@ class Session:
         particles = self.particles or rig.sample.number
         return Conditions(rig.plant, build_light(plan), seen_s + latency_s(rig), 1.0 / rig.camera.fps, particles)
 
-    def planned(self, experiment: Experiment) -> Plan:
+    def planned(self, experiment: Experiment, edits: Iterable[str] = ()) -> Plan:
         """The plan with another experiment, whose `set` goes into the rig. Raises Refused.
 
         What `set` says no more gets the value again that the rig had before: an APPLY in the record says so, too.
+
+        Args:
+            edits: keys of the rig that a person has just set, be it to what `set` says already.
         """
-        if experiment == self.plan.experiment:
+        edits = tuple(edits)
+        if not edits and experiment == self.plan.experiment:
             return self.plan
         experiment = replace(experiment, set=self._whole(experiment.set))
-        if experiment.set == self.plan.experiment.set:
+        if not edits and experiment.set == self.plan.experiment.set:
             return replace(self.plan, experiment=experiment)
-        new = replace(experiment, set=changed_values(self.plan.experiment.set, experiment.set))
+        changed = changed_values(self.plan.experiment.set, experiment.set)
+        edited = {key: experiment.set[key] for key in edits if key in experiment.set}
+        new = replace(experiment, set=changed | edited)
         wanted, rig = (Document("the panel", plain(value), {}) for value in (new, self.plan.rig))
         recorded = self.plan.corrections if self.plan.kind == "REPLAY" else None  # the run has its own
         made = planned(wanted, rig, (), self.plan.folder, at_once if self._apart else flyable, recorded)
@@ -279,7 +285,7 @@ class Session:
             self._keep_doubt(opening, self._opened_plan, str(error))
             raise
         self._opening, self._asked = None, True
-        if self._doubted is not None and port_of(self._doubted) == port_of(self._opened_plan):
+        if self._doubted is not None and laser_of(self._doubted) == laser_of(self._opened_plan):
             self._doubted, self.doubt = None, ""  # its driver has asked it
         if isinstance(opening, Apart):
             self.live = self.instrument = opening
@@ -509,9 +515,9 @@ class Session:
         self.settle()
 
 
-def port_of(plan: Plan) -> str:
-    """Of the laser; empty where it has none."""
-    return str(getattr(plan.rig.laser, "port", ""))
+def laser_of(plan: Plan) -> tuple[str, str]:
+    """Which laser it is: its kind, and where it is."""
+    return plan.rig.laser.kind, plan.rig.laser.address
 
 
 def save_experiment(plan: Plan, experiment: Experiment, path: Path) -> None:

@@ -122,6 +122,19 @@ def test_a_delayed_external_spring_is_wide_and_settles_as_its_trap_allows() -> N
     assert "rms about the minimum" not in rows
 
 
+def test_a_force_that_is_too_fast_to_compute_is_not_called_stable() -> None:
+    force = "{kind: external, delay_s: 50, shape: {kind: harmonic, stiffness_pn_per_um: 0.9}}"
+    text = f"{{title: t, policy: {{kind: programmed, forces: [{force}]}}}}"
+    rows = {one.name: one for one in predict(build(parse(text, "t"), Experiment), MEANS)}
+    assert "stable" not in rows["z = κτ"].value
+    assert rows["z = κτ"].warning
+
+
+def test_a_stiffness_is_not_a_length() -> None:
+    found_um, _ = minimum(Annular(radius_um=2.5, stiffness_pn_per_um=1000.0), PLANT)
+    assert found_um == pytest.approx(2.5, abs=2e-3)
+
+
 def test_a_strong_hill_carries_farther_than_its_plot() -> None:
     hill = Gaussian(depth_kt=-200.0, width_um=1.0)
     v = active.hill_speed_um_per_s(200 * PLANT.kt_pn_um, 1.0, 1.0, PLANT.drag_pn_s_per_um)

@@ -13,7 +13,7 @@ import cybloids as cy
 import main
 from app.analysis.run_description import info, text
 from app.assembly.plan import plan, planned, unpinned
-from app.assembly.python_law import NotAllowed, allow, allowed, give
+from app.assembly.python_law import NotAllowed, allow, allow_file, allowed, give
 from app.commands.verify import verified
 from app.console.progress import silent
 from app.running.headless import fly
@@ -219,3 +219,16 @@ def test_the_permission_goes_to_the_loop_s_process(tmp_path: Path, monkeypatch: 
     again = texts.read()
     assert allowed() == ("my_laws",)
     assert again.experiment == made.experiment
+
+
+def test_a_press_for_one_file_allows_no_other_of_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.assembly.python_law._allowed", {})
+    monkeypatch.setattr("app.assembly.python_law._allowed_files", {})
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "theirs").mkdir()
+    mine, theirs = lay_out(tmp_path / "mine"), lay_out(tmp_path / "theirs", source=MARK + SPRING)
+    allow_file("my_laws", tmp_path / "mine" / "my_laws.py")
+    plan(mine)
+    with pytest.raises(NotAllowed):
+        plan(theirs)
+    assert not (tmp_path / "theirs" / "it_ran").exists()
