@@ -87,7 +87,7 @@ def test_a_device_setting_is_undone_dark_and_one_that_is_refused_stays(
     assert panel.undo_stack.index() == 1
 
 
-def _refusing(_: object) -> Any:
+def _refusing(*_: object) -> Any:
     raise Refused("not now")
 
 
