@@ -54,7 +54,7 @@ class Guard:
         self._lit = False
         self._silent = ""  # that the heartbeat was missed, until somebody was told
         self._last_s = 0.0
-        self._again_s = math.inf  # when the laser is told once more to be off
+        self._again_s = math.inf  # when the laser is switched off once more
         self._closing = False  # no new command is accepted; the watchdog still runs
         self._left = ""  # that light may have been left on when the devices were closed
         self._closed = threading.Event()
@@ -162,7 +162,7 @@ class Guard:
             self._again_s = self._clock.now_s() + self.bounds.heartbeat_s  # if it fails, once more
             try:
                 self.laser.off()
-            except Exception as trouble:  # noqa: BLE001 - whoever sends next is told
+            except Exception as trouble:  # noqa: BLE001 - reported by the next send
                 self._silent = f"{STILL_LIT}: {trouble}"
             else:
                 self._again_s = math.inf
@@ -238,7 +238,7 @@ class Guard:
             self._silent = "a device did not answer within the heartbeat, and the beam went dark"
             try:
                 self.laser.off()
-            except Exception as trouble:  # noqa: BLE001 - tried again at the next beat; whoever sends next is told
+            except Exception as trouble:  # noqa: BLE001 - tried again at the next beat; reported by the next send
                 self._silent = f"a device did not answer, and the laser could not be put out: {trouble}"
 
 

@@ -12,7 +12,7 @@ from models.data.task import FeatureCounts
 
 Width = Annotated[int, Gt(0), Le(4096), Doc("channels of a layer")]
 Layers = Annotated[int, Gt(0), Le(64), Doc("rounds of messages")]
-Cutoff = Annotated[float | None, Gt(0), Doc("beyond this distance nobody is heard; left out: everybody is")]
+Cutoff = Annotated[float | None, Gt(0), Doc("distance beyond which points do not interact; left out: all do")]
 Radial = Annotated[int, Ge(0), Le(1024), Doc("Gaussians through which distances are also seen; needs a cut-off")]
 Degree = Annotated[int, Gt(0), Le(8), Doc("of the monomials of the invariants")]
 
