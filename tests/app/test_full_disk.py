@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+import drivers.journal.room as room
 from app.assembly.instrument import Instrument
 from app.assembly.open import open_instrument
 from app.assembly.plan import plan
@@ -25,6 +28,7 @@ from app.running.thread import beam_is_on
 from config.refused import Refused
 from control.contract import Beam, Command, Fault, Level, OrderKind
 from drivers.journal import check, read_run
+from tests.drivers.test_journal_disk import GONE, deleted
 from tests.full_disk import ROOT, random_sizes, small_disks
 from tests.patience import until
 
@@ -218,13 +222,29 @@ def limited(made: Plan, size_bytes: int, log: Path) -> Instrument:
     return watched(made, log)
 
 
+def with_quota(made: Plan, used_up: Path, log: Path) -> Instrument:
+    """Where the file `used_up` exists, no more room can be reserved in the loop's process: errno of a quota."""
+    reserve = os.posix_fallocate
+
+    def limited_reserve(file: int, begin_bytes: int, length_bytes: int) -> None:
+        if used_up.exists():
+            raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+        reserve(file, begin_bytes, length_bytes)
+
+    os.posix_fallocate = limited_reserve  # of the loop's process, which ends with the test
+    room.STEP_BYTES = 1 << 14  # reserved ahead: the quota is met soon
+    return watched(made, log)
+
+
 def watched(made: Plan, log: Path) -> Instrument:
     opened = open_instrument(made)
     return replace(opened, beam=Watched(opened.beam, log))
 
 
-def assert_trips_in_the_loops_process(live: Apart, out: Path, log: Path, words: str) -> None:
-    """Armed and recorded until there is no record: tripped, and dark from that turn on."""
+def assert_trips_in_the_loops_process(
+    live: Apart, out: Path, log: Path, words: str, attack: Callable[[Path], None] = lambda out: None
+) -> None:
+    """Armed and recorded, and lit when the attack comes, until there is no record: tripped, dark from that turn on."""
 
     def level() -> Level | None:
         return live.newest.level if live.newest is not None else None
@@ -233,6 +253,7 @@ def assert_trips_in_the_loops_process(live: Apart, out: Path, log: Path, words: 
     until(lambda: live.recording)
     live.order(OrderKind.ARM)
     until(lambda: beam_is_on(live.newest))
+    attack(out)
     until(lambda: level() is Level.TRIPPED)
     assert live.newest is not None
     assert live.newest.reason.startswith("no record, no beam: ")
@@ -281,25 +302,35 @@ def test_a_full_disk_trips_the_loops_process(tmp_path: Path) -> None:
 
 
 @posix_only
-def test_a_record_that_is_deleted_trips_the_loops_process(tmp_path: Path) -> None:
-    out, log = tmp_path / "run.h5", tmp_path / "log"
-    log.touch()
-    with Apart(planned(*PATIENT), partial(watched, log=log)) as live:
-        live.record(out)
-        until(lambda: live.recording)
-        live.order(OrderKind.ARM)
-        until(lambda: beam_is_on(live.newest))
-        out.unlink()
-        until(lambda: live.newest is not None and live.newest.level is Level.TRIPPED)
-        assert live.newest is not None
-        assert "no record, no beam" in live.newest.reason
-        assert "the file was deleted while it was being recorded" in live.newest.reason
+def test_a_record_that_is_lost_or_meets_a_quota_trips_the_loops_process(tmp_path: Path) -> None:
+    """One record after another, in one process: it is reset, and records the next."""
+    log, used_up = tmp_path / "log", tmp_path / "used up"
+
+    def quota(out: Path) -> None:
+        used_up.touch()
+
+    expected = {**GONE, quota: "the quota on this disk is used up"}
+    with Apart(planned(*PATIENT), partial(with_quota, used_up=used_up, log=log)) as live:
+        for attack, words in expected.items():
+            log.write_text("")
+            out = tmp_path / attack.__name__ / "run.h5"
+            out.parent.mkdir()
+            assert_trips_in_the_loops_process(live, out, log, words, attack)
+            live.order(OrderKind.RESET)
+            until(lambda: live.newest is not None and live.newest.level is Level.SAFE)
     assert not live.trouble
+    with read_run(out) as run:  # the one that met the quota
+        assert not run.ended_cleanly
+        assert len(run) > 0
+        assert first_difference(run) is None
 
 
 @posix_only
-def test_a_run_whose_file_is_deleted_is_not_recorded(tmp_path: Path) -> None:
-    """Headless, in real time, so that there is time to delete it."""
+@pytest.mark.parametrize(
+    "attack", [deleted, *(pytest.param(one, marks=pytest.mark.slow) for one in GONE if one is not deleted)]
+)
+def test_a_run_whose_file_is_lost_is_not_recorded(attack: Callable[[Path], None], tmp_path: Path) -> None:
+    """Headless, in real time, so that there is time to attack the file."""
     out = tmp_path / "run.h5"
     sets = [word for item in (*SIZE, *PATIENT) for word in ("--set", item)]
     command = [sys.executable, "main.py", "run", str(EXPERIMENTS / "annular_activity.yaml"), *sets]
@@ -307,16 +338,19 @@ def test_a_run_whose_file_is_deleted_is_not_recorded(tmp_path: Path) -> None:
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             until(lambda: turns_in(out) > 5)
-            out.unlink()
+            attack(out)
             said, errors = process.communicate(timeout=120)
         finally:
             process.kill()
     assert process.returncode == 1
     assert "recorded in" not in said
-    assert errors.splitlines()[-1] == (
+    sentence = errors.splitlines()[-1]
+    assert sentence.startswith(
         f"cybloids: the interlock tripped: no record, no beam: {out}: the record can't be written: "
-        "the file was deleted while it was being recorded; the laser is dark"
+        f"the file {GONE[attack]}"
     )
+    assert " while it was being recorded" in sentence
+    assert sentence.endswith("; the laser is dark")
 
 
 def turns_in(path: Path) -> int:
