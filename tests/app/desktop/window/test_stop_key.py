@@ -1,4 +1,4 @@
-"""From Escape to the STOP in the loop's pipe, while the window does its heaviest work; and a loop that is silent.
+"""From Escape to STOP in the loop's pipe, while the window does its heaviest work; a loop that is silent, or killed.
 
 What is bounded is the CPU time of the window's thread between the two: on a busy computer it stays what it is.
 """
@@ -162,7 +162,7 @@ def test_escape_reaches_the_loop_whatever_the_window_does(flight: Flight) -> Non
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="this system does not stop processes")
-def test_a_silent_loop_is_said_and_neither_record_nor_escape_waits_for_it(flight: Flight) -> None:
+def test_a_silent_loop_is_said_and_neither_record_nor_escape_waits_and_a_killed_one_is_shown(flight: Flight) -> None:
     """The window waited 15 s for the answer to Record, and showed the last level as if it were now."""
     window, session = flight.window, flight.session
     flight.lit()
@@ -186,3 +186,19 @@ def test_a_silent_loop_is_said_and_neither_record_nor_escape_waits_for_it(flight
     flight.qtbot.waitUntil(lambda: not session.asked_to_record)
     flight.qtbot.waitUntil(lambda: session.live is not None and session.live.recording)
     assert any("the loop answers again" in line for line in window.log.read())
+
+    assert_a_killed_loop_is_shown(flight)
+
+
+def assert_a_killed_loop_is_shown(flight: Flight) -> None:
+    """Killed while it is lit: the window shows OFF, how the loop ended, and what became of the light."""
+    window = flight.window
+    flight.lit()
+    flight.qtbot.waitUntil(lambda: window.strip.beam.word.startswith("BEAM ON"))
+    os.kill(flight.pid, signal.SIGKILL)
+    flight.qtbot.waitUntil(lambda: window.strip.level.word == "OFF")
+    flight.qtbot.waitUntil(lambda: window.strip.beam.word == "dark")
+    assert "the loop's process was killed by SIGKILL" in window.strip.reason.whole
+    assert "laser: simulated: its light ends with the program" in window.strip.reason.whole
+    assert not window.actions_bar.arm.isEnabled()
+    assert any("killed by SIGKILL" in line for line in window.log.read())
