@@ -50,7 +50,10 @@ Deed = Callable[["EmulatedFlight"], None]
 
 @dataclass(frozen=True)
 class SafetyRow:
-    """What was done, to whom, and what came of it. Times in s; None: not within AFTER_S."""
+    """What was done, to whom, and what came of it. Times in s, from the deed on; None: not within AFTER_S.
+
+    `ended_s` is the time until the process of the program ended; None: it goes on.
+    """
 
     deed: str
     way: str
@@ -59,6 +62,7 @@ class SafetyRow:
     ended: str
     record: str
     said: str
+    ended_s: float | None = None
 
 
 @dataclass
@@ -227,16 +231,15 @@ def is_lit(flown: EmulatedFlight) -> bool:
 def done(deed: str, way: str, do: Deed, flown: EmulatedFlight, wait_s: float) -> SafetyRow:
     deed_ns = time.monotonic_ns()
     do(flown)
-    ended, until_s = "goes on", time.monotonic() + wait_s
-    while flown.program.poll() is None and time.monotonic() < until_s:
-        time.sleep(0.02)
+    ended_s = ended_after_s(flown, deed_ns, wait_s)
     until_s = deed_ns * 1e-9 + AFTER_S
     while dark_after_s(flown, deed_ns)[1] is None and time.monotonic() < until_s:
         time.sleep(0.02)
     dark_s, off_s = dark_after_s(flown, deed_ns)
-    if flown.program.poll() is not None:
-        ended = f"exit code {flown.program.returncode}"
-    else:
+    if ended_s is None:
+        ended_s = ended_after_s(flown, deed_ns, 0.0)
+    ended = "goes on" if ended_s is None else f"exit code {flown.program.returncode}"
+    if ended_s is None:
         flown.program.terminate()
     try:
         said = flown.program.communicate(timeout=END_S)[1]
@@ -245,7 +248,17 @@ def done(deed: str, way: str, do: Deed, flown: EmulatedFlight, wait_s: float) ->
         said = flown.program.communicate()[1]
     said = said.replace(f"{flown.out.parent}/", "")  # the folder of this attempt
     lines = [line for line in said.strip().splitlines() if "propagateSizeHints" not in line]
-    return SafetyRow(deed, way, dark_s, off_s, ended, state_of(flown), lines[-1][-1500:] if lines else "")
+    return SafetyRow(deed, way, dark_s, off_s, ended, state_of(flown), lines[-1][-1500:] if lines else "", ended_s)
+
+
+def ended_after_s(flown: EmulatedFlight, deed_ns: int, wait_s: float) -> float | None:
+    """From the deed to the end of the program's process; None if it does not end within `wait_s` from now."""
+    until_s = time.monotonic() + wait_s
+    while flown.program.poll() is None:
+        if time.monotonic() >= until_s:
+            return None
+        time.sleep(0.02)
+    return (time.monotonic_ns() - deed_ns) * 1e-9
 
 
 def sends(name: str, loop: bool = False) -> Deed:
@@ -361,7 +374,8 @@ def cells(row: SafetyRow) -> tuple[str, ...]:
         return ("not measured", "not measured", row.said, "")
     never = f"not within {AFTER_S:g} s"
     times = [never if at_s is None else f"{at_s:.2f} s" for at_s in (row.dark_s, row.emission_off_s)]
-    return (*times, row.ended, row.record)
+    ended = row.ended if row.ended_s is None else f"{row.ended} after {row.ended_s:.2f} s"
+    return (*times, ended, row.record)
 
 
 def markdown(rows: list[SafetyRow]) -> str:
@@ -382,10 +396,11 @@ Made by `main.py bench safety --docs docs/reliability.md`. Do not edit it by han
 Each row is a run with an emulated galvo and an emulated Cobolt laser. The emulators are separate processes and continue
 when the program ends. There are two shutters: the modulator of the galvo, and the emission of the laser. *Dark at the
 sample* is the time from the event (first column) until one of them was closed, if no light came after it. *Laser's
-emission off* is the time until the laser itself was off. Both times are from the logs of the emulators. *Window* is the
-desktop, whose loop is a separate process; signals go to the process of the window unless the row says otherwise. *Lost*
-turns are batches that the galvo accepted and that are not in the record. The watchdog of the galvo is set to
-{watchdog:g} s; `loop.window_timeout_s` has its default, 2 s.
+emission off* is the time until the laser itself was off. Both times are from the logs of the emulators. *End of the
+program* is the exit code and the time from the event until the process ended. *Window* is the desktop, whose loop is a
+separate process; signals go to the process of the window unless the row says otherwise. *Lost* turns are batches that
+the galvo accepted and that are not in the record. The watchdog of the galvo is set to {watchdog:g} s;
+`loop.window_timeout_s` has its default, 2 s.
 
 {table}
 

@@ -35,6 +35,8 @@ __all__ = ["_signals_are_not_ignored"]
     ("name", "loop", "code"),
     [
         pytest.param("SIGTERM", False, 128 + signal.SIGTERM, id="the window is stopped"),
+        pytest.param("SIGHUP", False, 128 + signal.SIGHUP, id="the window's terminal is closed"),
+        pytest.param("SIGINT", False, 128 + signal.SIGINT, id="the window is interrupted", marks=pytest.mark.slow),
         pytest.param("SIGKILL", False, -signal.SIGKILL, id="the window is killed", marks=pytest.mark.slow),
         pytest.param("SIGKILL", True, None, id="its loop is killed", marks=pytest.mark.slow),
     ],
@@ -46,10 +48,12 @@ def test_a_window_that_ends_leaves_no_light(tmp_path: Path, name: str, loop: boo
     assert row.emission_off_s is not None
     if code is None:
         assert row.ended == "goes on"
+        assert row.ended_s is None
         assert "readable, not closed, verifies" in row.record
         assert "the laser was put out from here" in row.said
     else:
         assert row.ended == f"exit code {code}"
+        assert row.ended_s is not None
         assert "closed, verifies" in row.record
 
 
@@ -89,6 +93,7 @@ def test_the_page_has_every_row() -> None:
     page = markdown(rows)
     assert page.count("| 0.50 s | not within 12 s | goes on | closed |") == len(rows)
     assert cells(SafetyRow("", "", None, None, "not measured", "", "why"))[2] == "why"
+    assert cells(SafetyRow("", "", 0.1, 0.1, "exit code 130", "", "", ended_s=1.234))[2] == "exit code 130 after 1.23 s"
 
 
 def test_the_page_of_the_docs_has_the_text_of_the_source() -> None:
