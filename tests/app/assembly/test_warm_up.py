@@ -17,6 +17,7 @@ from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from numba.core import event
@@ -40,6 +41,7 @@ from drivers.sim.clock import LockstepClock
 from drivers.sim.sample import Sample
 from drivers.sim.stage import Stage
 from drivers.sim.world import World
+from tests.app.assembly.test_pairing import SIZE_PX, watched
 from tests.patience import PATIENCE_S
 
 SHIPPED = [*sorted(EXPERIMENTS.glob("*.yaml")), *sorted((EXPERIMENTS / "families").glob("*.yaml"))]
@@ -178,6 +180,34 @@ def test_warm_up_meets_every_argument_that_a_flight_of_a_shipped_experiment_meet
         assert any(len(turn.tracks.lost) for turn in turns)
         assert any((turn.tracks.state == State.NEW).any() for turn in turns)
         assert any("seen as one" in note for turn in turns for note in turn.notes)
+
+
+def film_of_everything(path: Path, frames: int) -> None:
+    """What a provoking camera shows, as a film without loss."""
+    made = SimulatedCamera(width_px=SIZE_PX, height_px=SIZE_PX, spot_um=0.25)
+    provoking = Provoking(made, 0.1, frames)
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"FFV1"), 30.0, (SIZE_PX, SIZE_PX))
+    for _ in range(frames):
+        writer.write(np.repeat(provoking.read().image[:, :, None], 3, axis=2))
+    writer.release()
+
+
+@pytest.mark.real_time
+@pytest.mark.parametrize("channel", ["grey", "red"])
+def test_warm_up_meets_every_argument_that_a_flight_with_a_real_camera_meets(tmp_path: Path, channel: str) -> None:
+    """The class of real cameras, over a film that plays as if it were live; its light is simulated."""
+    turns = 6 * len(COUNTS)
+    fast = {"camera.fps": 100.0, "camera.exposure_s": 0.001, "loop.stale_periods": 500.0}
+    made = watched(tmp_path, 1, **{"camera.channel": channel, **fast})
+    film_of_everything(tmp_path / "film.avi", turns)
+    forget()
+    seen = provoked(made, turns)
+    assert any(len(turn.sent) for turn in seen)
+    counts = {len(turn.tracks) for turn in seen}
+    assert {0, 1} < counts
+    assert max(counts) > 5
+    assert any(len(turn.tracks.lost) for turn in seen)
+    assert any((turn.tracks.state == State.NEW).any() for turn in seen)
 
 
 @pytest.mark.parametrize("experiment", SHIPPED, ids=lambda path: path.stem)
