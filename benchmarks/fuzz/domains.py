@@ -6,18 +6,21 @@ from pathlib import Path
 
 from benchmarks.fuzz.files import Checkpoints, Runs, Tables, Videos
 from benchmarks.fuzz.forbidden import Forbidden
+from benchmarks.fuzz.known import Known
 from benchmarks.fuzz.planted import Planted
 from benchmarks.fuzz.rules import Domain
 from benchmarks.fuzz.serials import Replies
 from benchmarks.fuzz.texts import CommandLines, ExtremeNumbers, Formulas, Settings
 
-NAMES = ("formulas", "yaml", "lines", "videos", "runs", "checkpoints", "tables", "replies", "bounds", "forbidden")
+NAMES = (
+    "formulas", "yaml", "lines", "videos", "runs", "checkpoints", "tables", "replies", "bounds", "forbidden", "known",
+)  # fmt: skip
 
 
 def domains(base: Path) -> list[Domain]:
     """All of them, with folders of their own; `planted` is for the test of the harness."""
     kinds: tuple[type, ...] = (
         Formulas, Settings, CommandLines, Videos, Runs, Checkpoints, Tables, Replies, ExtremeNumbers, Forbidden,
-        Planted,
+        Known, Planted,
     )  # fmt: skip
     return [kind(base / "sound" / kind.__name__.lower()) for kind in kinds]
