@@ -10,8 +10,7 @@ from typing import TypeVar
 
 import serial
 
-from config.refused import Refused
-from config.words import one_line, quoted
+from config.words import quoted
 from control.contract import Fault
 
 try:
@@ -217,8 +216,3 @@ def _plain(error: Exception) -> str:
     """The system's own words, without what pyserial wraps round them."""
     words = str(error).splitlines()[0] if str(error) else type(error).__name__
     return words.removeprefix("write failed: ").removeprefix("read failed: ")
-
-
-def in_words(error: Exception) -> str:
-    """An error of a device for the operator; the class of one that no driver foresees is named."""
-    return f"{error}" if isinstance(error, Fault | Refused) else f"{type(error).__name__}: {one_line(error)}"

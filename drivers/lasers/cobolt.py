@@ -19,10 +19,11 @@ from config.fields import Doc, Ge, Gt, Interval, settings
 from config.refused import Refused
 from config.words import quoted
 from control.contract import STILL_LIT, Fault
+from drivers.closing import in_words
 from drivers.device_settings import RealLaser
 from drivers.light_protocols import Deflector, Modulator
 from drivers.readback import Returned
-from drivers.serial_line import AGAIN_S, FASTEST_BAUD, SerialLine, in_words
+from drivers.serial_line import AGAIN_S, FASTEST_BAUD, SerialLine
 
 Floats = NDArray[np.float64]
 
