@@ -171,6 +171,14 @@ class SerialLine:
                 return None  # not earlier: who was kept from reading finds the answer waiting
             self._begun += line.read(max(line.in_waiting, 1))
 
+    def require_same(self, before: str, answers: str) -> None:
+        """Raises Fault where another device answers than `before`, by what they call themselves; "": none did before."""
+        if before and answers != before:
+            raise Fault(
+                f"{self.what}: another device answers, '{quoted(answers, 120)}', and the rig was opened with "
+                f"'{quoted(before, 120)}'; close the rig and open it again with this one"
+            )
+
     def lost(self, why: str) -> Fault:
         """Give the line up: the Fault to raise. It is looked for again at the next `connect`."""
         self._drop(f"{self.what}: {why}")

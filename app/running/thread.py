@@ -215,10 +215,10 @@ class Live:
 
     def close(self, patience_s: float = 5.0, record_s: float = RECORD_S) -> None:
         """`darken`, and then wait for the record, whose disk may be slow. Raises Fault where either was late."""
-        close_all(partial(self.darken, patience_s), partial(self._wait_for_record, record_s))
+        close_all(partial(self.darken, patience_s), partial(self.require_record_closed, record_s))
 
-    def _wait_for_record(self, record_s: float) -> None:
-        """The record of a loop that hangs is not waited for."""
+    def require_record_closed(self, record_s: float) -> None:
+        """Raises Fault where that takes longer than this. The record of a loop that hangs is not waited for."""
         if self.dark and not self.ended(record_s):
             raise Fault(f"the record was not closed within {record_s:g} s")
 
@@ -319,6 +319,11 @@ class Live:
     def _watch(self, turn: Turn) -> None:
         self._seen.add(turn)
         self._also(turn)
+
+
+def let_go(beam: Beam, camera: Camera) -> None:
+    """Dark first, then the camera. Raises Fault, with STILL_LIT where the laser could not be put out."""
+    close_all(of_light(beam.close), camera.close)
 
 
 def nobody(turn: Turn) -> None:
