@@ -132,12 +132,13 @@ def open_emulated_bench(
         clock = PacedClock(1.0)
         path = LightPath(world, clock, um_to_v.inverse, emulated.depth_kt_per_mw)
         with _put_out_on_failure(laser):
-            for listener in (
-                Listener("the galvo", emulated.galvo_stream, path.hear_galvo),
-                Listener("the laser", emulated.laser_stream, path.hear_laser),
+            for part, device, listener in (
+                ("deflector", deflector, Listener("the galvo", emulated.galvo_stream, path.hear_galvo)),
+                ("laser", laser, Listener("the laser", emulated.laser_stream, path.hear_laser)),
             ):
                 opened.add(listener.close)
                 listener.start()
+                listener.require_device_at(f"{part}.{device.address_key}", device.address)
         mirrors, lamp = _open_light(deflector, laser, clock, opened)
         beam = _guard(mirrors, lamp, clock, deflector, means, stage.middle_um)
         opened.add(of_light(beam.close))

@@ -172,7 +172,7 @@ class SerialLine:
             self._begun += line.read(max(line.in_waiting, 1))
 
     def require_same(self, before: str, answers: str) -> None:
-        """Raises Fault where another device answers than `before`, by what they call themselves; "": none did before."""
+        """Raises Fault where another device answers than `before`, by their own names; "": none did before."""
         if before and answers != before:
             raise Fault(
                 f"{self.what}: another device answers, '{quoted(answers, 120)}', and the rig was opened with "

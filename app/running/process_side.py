@@ -417,7 +417,7 @@ class Host:
             raise Stopped(self._signal)
 
     def _wait_for_record(self) -> None:
-        """The window hears meanwhile that it is dark, and goes on. The record of a loop that hangs is not waited for."""
+        """The window hears meanwhile that it is dark. The record of a loop that hangs is not waited for."""
         until_s = time.monotonic() + RECORD_S
         while self._live.dark and not self._live.ended(SILENCE_S) and time.monotonic() < until_s:
             self._tell()

@@ -229,7 +229,7 @@ def test_a_laser_that_does_not_answer_well_is_a_fault_and_comes_back(emulated: E
 
 def test_another_laser_at_the_same_port_gets_no_light(bench: Bench, emulated: Emulated) -> None:
     """Its map and its powers were confirmed with the one that was there before."""
-    galvo, laser = bench
+    laser = bench[1]
     before = laser._firmware.replace("EMULATED", "111-A")
     laser._firmware = before
     laser._line.lost("unplugged")

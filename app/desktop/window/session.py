@@ -59,7 +59,7 @@ class Wiring:
 
 
 def for_the_window(error: BaseException) -> Exception:
-    """An error of a thread, to be raised in the window's; a SystemExit of a law or a plug-in must not end the window."""
+    """An error of a thread, to be raised in the window's; a SystemExit of a law must not end the window."""
     return error if isinstance(error, Exception) else Fault(sentence(error))
 
 
