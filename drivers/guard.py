@@ -1,7 +1,8 @@
 """The guard: the Beam plug over one deflector and one laser, and the last word on every photon.
 
 Dark at birth, when closed, at an exception, at the end of the process, at a command that it refuses, and when nobody
-has sent a command for a while (the heartbeat).
+has sent a command for a while (the heartbeat). The heartbeat is a thread: it does not run while the process is stopped,
+or while other code holds Python's lock. Then the light is the devices' affair (their `dead_man`).
 """
 
 from __future__ import annotations
