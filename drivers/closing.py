@@ -39,8 +39,8 @@ def close_all(*closings: Closing, after: BaseException | None = None) -> None:
         after: the error because of which they are closed, which the caller raises again. It is the first trouble.
 
     Raises, if any of them raises:
-        one trouble alone: itself.
-        several: a Fault with the words of all, those with STILL_LIT first (but after those of `after`).
+        a Fault or a Refused alone: itself.
+        others: a Fault with the words of all, those with STILL_LIT first (but after those of `after`).
         an interrupt (no Exception) among them: that, unless light may be on; then the Fault.
     """
     found: list[BaseException] = []
@@ -56,7 +56,7 @@ def close_all(*closings: Closing, after: BaseException | None = None) -> None:
     interrupt = next((error for error in troubles if not isinstance(error, Exception)), None)
     if interrupt is not None and not any(STILL_LIT in str(error) for error in troubles):
         raise interrupt
-    if len(troubles) == 1:
+    if len(troubles) == 1 and isinstance(troubles[0], Fault | Refused):
         raise troubles[0]
     words = dict.fromkeys(in_words(error) for error in troubles)
     raise Fault("; ".join(words)) from troubles[0]

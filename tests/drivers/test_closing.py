@@ -22,12 +22,17 @@ def fails(error: BaseException) -> Callable[[], None]:
 
 def test_each_is_closed_and_one_trouble_alone_is_raised_as_it_is() -> None:
     closed: list[str] = []
-    trouble = OSError("unplugged")
-    with pytest.raises(OSError, match=r"^unplugged$") as raised:
+    trouble = Fault("unplugged")
+    with pytest.raises(Fault, match=r"^unplugged$") as raised:
         close_all(lambda: closed.append("a"), fails(trouble), lambda: closed.append("b"))
     assert closed == ["a", "b"]
     assert raised.value is trouble
     close_all()
+
+
+def test_an_error_of_any_kind_is_a_fault_and_says_nothing_of_the_light() -> None:
+    with pytest.raises(Fault, match=r"^OSError: unplugged$"):
+        of_light(lambda: close_all(fails(OSError("unplugged"))))()
 
 
 def test_the_light_is_the_first_trouble() -> None:

@@ -121,9 +121,9 @@ def test_a_record_that_no_folder_can_be_made_for_is_answered_and_other_orders_go
 @pytest.fixture
 def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     """`serve` in this process: its signals and its threads stay as they are."""
-    monkeypatch.setattr(host_module.signals, "numbers", tuple)
-    monkeypatch.setattr(host_module.sys, "setswitchinterval", lambda interval_s: None)
-    monkeypatch.setattr(host_module.cv2, "setNumThreads", lambda number: None)
+    monkeypatch.setattr("app.running.stop_signals.numbers", tuple)
+    monkeypatch.setattr("sys.setswitchinterval", lambda interval_s: None)
+    monkeypatch.setattr("cv2.setNumThreads", lambda number: None)
     monkeypatch.setattr(host_module, "ready_for_learned", lambda: None)
 
 

@@ -144,7 +144,7 @@ def test_a_camera_that_does_not_close_keeps_neither_the_light_on_nor_the_record_
     live = Live(toy.machine, toy.camera, toy.beam, toy.clock)
     live.record(recorder)
     live.start()
-    with pytest.raises(RuntimeError, match="the camera hangs"):
+    with pytest.raises(Fault, match=r"^RuntimeError: the camera hangs$"):
         live.close()
     assert live.trouble == f"{STILL_LIT}: RuntimeError: no answer"
     assert recorder.closed
