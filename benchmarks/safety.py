@@ -421,4 +421,11 @@ its loop detects the closed pipe, switches the beam off and closes the record.
 
 A window that does not answer for `loop.window_timeout_s` trips the beam. (With null it is not watched, and the window
 shows that.) For a stopped headless program only the watchdog of the galvo makes the sample dark.
+
+The watchdog of the guard (`drivers/guard.py`) is a thread of the program. It does not run while the process is
+stopped, or while a law, a plug-in or a driver holds Python's lock, as one call of compiled code may do for seconds
+(`sum(range(10**8))`). Until then only a watchdog of a device ends the light: a laser without one, behind a deflector
+without one, stays lit. The window says that the loop does not answer, and what each device does by itself. It can't
+use the laser's line while the process of the loop has it. If the rig is closed, it ends that process and switches the
+laser off.
 """

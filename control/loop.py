@@ -163,7 +163,7 @@ def run(
             before(memory)
             machine, memory = applied(machine, memory, orders)
             memory, done = turn(machine, memory, frame, clock.now_s(), orders)
-            done, faults = act(beam, clock, recorder, done)
+            done, faults = act(beam, clock, recorder, done, machine.stale_s)
             watch(done)
     except Ended:
         if faults and memory.level is not Level.TRIPPED:  # faults of the last turn, which no later turn can act on
@@ -180,10 +180,17 @@ def wait(camera: Camera) -> tuple[Frame | None, tuple[Order, ...]]:
         return None, (Order(OrderKind.TRIP, f"camera: {fault}"),)
 
 
-def act(beam: Beam, clock: Clock, recorder: Recorder, done: Turn) -> tuple[Turn, tuple[Order, ...]]:
-    """Send the command, then record the turn. A Fault of either darkens the beam at once and trips the next turn."""
+def act(
+    beam: Beam, clock: Clock, recorder: Recorder, done: Turn, stale_s: float = np.inf
+) -> tuple[Turn, tuple[Order, ...]]:
+    """Send the command, then record the turn. A Fault of either darkens the beam at once and trips the next turn.
+
+    So does a command with light whose turn took longer than `stale_s`: its frame is too old by now. A replay has no
+    such check; it has the recorded `sent`, and the trip among the orders of the next turn.
+    """
     faults: tuple[Order, ...] = ()
     try:
+        require_in_time(clock.now_s() - done.now_s, stale_s, done.allowed)
         sent = beam.send(done.allowed)
     except Fault as fault:
         sent = beam.dark(str(fault))
@@ -195,6 +202,12 @@ def act(beam: Beam, clock: Clock, recorder: Recorder, done: Turn) -> tuple[Turn,
         beam.dark(str(fault))
         faults = (*faults, Order(OrderKind.TRIP, f"no record, no beam: {fault}"))
     return done, faults
+
+
+def require_in_time(took_s: float, stale_s: float, allowed: Command) -> None:
+    """Raises Fault for a command with light that was decided too slowly."""
+    if len(allowed) > 0 and took_s > stale_s:
+        raise Fault(f"the turn took {took_s * 1e3:.0f} ms, and {stale_s * 1e3:.0f} ms is allowed")
 
 
 def applied(machine: Machine, memory: LoopMemory, orders: Iterable[Order]) -> tuple[Machine, LoopMemory]:

@@ -85,7 +85,7 @@ class LightSettings(DeviceSettings):
     @property
     @abstractmethod
     def dead_man(self) -> str:
-        """What becomes of the light when the program dies."""
+        """What becomes of the light when the program dies, or hangs and the guard's watchdog, a thread, with it."""
 
 
 class DeflectorSettings(LightSettings):

@@ -1,7 +1,8 @@
 """The guard: the Beam plug over one deflector and one laser, and the last word on every photon.
 
 Dark at birth, when closed, at an exception, at the end of the process, at a command that it refuses, and when nobody
-has sent a command for a while (the heartbeat).
+has sent a command for a while (the heartbeat). The heartbeat is a thread: it does not run while the process is stopped,
+or while other code holds Python's lock. Then the light is the devices' affair (their `dead_man`).
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import atexit
 import math
 import threading
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
@@ -19,6 +19,7 @@ import numpy as np
 from config.warp import Map
 from control.contract import STILL_LIT, Clock, Command, Fault
 from control.contract import dark as dark_command
+from drivers.closing import close_all, of_light
 from drivers.light_protocols import Deflector, Laser
 
 ROUNDING = 1e-9  # a power or a place that is over its limit by this part is not over it
@@ -54,6 +55,7 @@ class Guard:
         self._lit = False
         self._silent = ""  # that the heartbeat was missed, until somebody was told
         self._last_s = 0.0
+        self._came_s = 0.0  # when the last command came
         self._again_s = math.inf  # when the laser is switched off once more
         self._closing = False  # no new command is accepted; the watchdog still runs
         self._left = ""  # that light may have been left on when the devices were closed
@@ -69,9 +71,11 @@ class Guard:
 
         Raises Fault, and is dark then; the Fault says so if the laser could not be put out.
         """
+        came_s = self._clock.now_s()
         with self._lock:
             if self._closed.is_set():
                 raise Fault(_joined("the beam is closed", self._left))
+            self._came_s = came_s
             try:
                 self._check_alive()
                 if len(command) == 0:
@@ -97,23 +101,36 @@ class Guard:
         """Dark, and let the devices go; returns when they are closed, whichever thread closes them.
 
         The watchdog runs until then: while a device call holds the lock, it puts the laser out. Raises Fault, after the
-        devices were closed, if the laser could not be put out.
+        devices were closed, if the laser could not be put out, or a device could not be closed.
         """
         self._closing = True
+        close_all(self._close_devices, self._end_watchdog)
+
+    def _close_devices(self) -> None:
         with self._lock:
             if self._closed.is_set():
                 return
-            with ExitStack() as ending:  # each of these happens, whatever the ones before raise
-                ending.callback(atexit.unregister, self.close)
-                ending.callback(self._closed.set)
-                ending.callback(self.deflector.close)
-                ending.callback(self.laser.close)
-                self.dark("closed")
-                self._left = self._silent if self._lit else ""
-        if self._watcher and self._watcher is not threading.current_thread():
-            self._watcher.join(timeout=2.0)
+            try:
+                close_all(lambda: self.dark("closed"), self._close_laser, self.deflector.close)
+            finally:
+                self._closed.set()
+                atexit.unregister(self.close)
+
+    def _close_laser(self) -> None:
+        """Raises Fault, with STILL_LIT, where light may be left on."""
+        self._left = self._silent if self._lit else ""
+        try:
+            of_light(self.laser.close)()
+        except Fault as fault:
+            if STILL_LIT not in str(fault):
+                raise Fault(_joined(str(fault), self._left)) from fault
+            self._left = str(fault)
         if self._left:
             raise Fault(f"the beam was closed; {self._left}")
+
+    def _end_watchdog(self) -> None:
+        if self._watcher and self._watcher is not threading.current_thread():
+            self._watcher.join(timeout=2.0)
 
     def __enter__(self) -> Self:
         return self
@@ -138,6 +155,7 @@ class Guard:
 
     def _light(self, command: Command) -> Command:
         steered = self.deflector.steer(self._um_to_v(command.position_um), command.dwell_s)
+        self._check_still_wanted()
         if not self._lit:
             self._last_s = self._clock.now_s()  # the heartbeat of a dark beam begins with its light
         self._lit = True  # from here on it may be
@@ -146,6 +164,17 @@ class Guard:
         self._last_s = self._clock.now_s()
         position_um = self._v_to_um(steered.position_v)
         return Command(position_um, power_mw, steered.dwell_s, command.particle, "", steered.effect_s)
+
+    def _check_still_wanted(self) -> None:
+        """Raises Fault for a command whose moment passed while the deflector was steered."""
+        if self._closing:
+            raise Fault("the beam is closed")
+        self._tell_silence()
+        took_s = self._clock.now_s() - self._came_s
+        if took_s > self.bounds.heartbeat_s:
+            raise Fault(
+                f"the deflector took {took_s:.3g} s for a command, and {self.bounds.heartbeat_s:.3g} s is allowed"
+            )
 
     def _off(self, reason: str) -> Command:
         self.laser.off()

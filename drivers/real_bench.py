@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +15,7 @@ from config.refused import Refused
 from config.warp import Map
 from control.contract import STILL_LIT, Beam, Command, Fault
 from drivers.camera_protocol import CameraDriver
+from drivers.closing import Opened, close_all, in_words, of_light
 from drivers.device_settings import RealCamera, RealDeflector, RealLaser
 from drivers.emulate.child import Child
 from drivers.emulate.light_path import LightPath, Listener
@@ -22,7 +23,6 @@ from drivers.emulate.settings import Emulated
 from drivers.guard import Guard, GuardLimits
 from drivers.light_protocols import Deflector, Laser
 from drivers.readback import Returned
-from drivers.serial_line import in_words
 from drivers.sim.bench import stage_of_camera, warm_up_bench
 from drivers.sim.camera import SimulatedCamera, SimulatedCameraDriver
 from drivers.sim.clock import PacedClock
@@ -48,7 +48,7 @@ class BenchSettings:
 class LastOut:
     """The Beam plug: a guard, and what has to stay until it is closed: the listeners and the emulators."""
 
-    def __init__(self, guard: Guard, others: ExitStack) -> None:
+    def __init__(self, guard: Guard, others: Opened) -> None:
         self._guard, self._others, self._ending = guard, others, threading.Lock()
 
     def send(self, command: Command) -> Command:
@@ -60,10 +60,7 @@ class LastOut:
     def close(self) -> None:
         """Returns when the devices, the listeners and the emulators are closed, whichever thread closes them."""
         with self._ending:
-            try:
-                self._guard.close()
-            finally:
-                self._others.close()
+            close_all(of_light(self._guard.close), self._others.close)
 
 
 @dataclass(frozen=True)
@@ -90,11 +87,8 @@ class RealBench:
         return {f"{part}.device": driver.identity for part, driver in parts.items() if driver.identity}
 
     def close(self) -> None:
-        """Dark first, then the camera."""
-        try:
-            self.beam.close()
-        finally:
-            self.camera.close()
+        """Dark first, then the camera. Raises Fault, with STILL_LIT where the laser could not be put out."""
+        close_all(of_light(self.beam.close), self.camera.close)
 
     def __enter__(self) -> Self:
         return self
@@ -108,12 +102,12 @@ class RealBench:
 def open_real_bench(camera: RealCamera, deflector: RealDeflector, laser: RealLaser, means: BenchSettings) -> RealBench:
     """Real devices. Raises Fault, Refused; what was opened until then is closed."""
     clock = PacedClock(1.0)
-    with ExitStack() as opened:
+    with Opened() as opened:
         mirrors, lamp = _open_light(deflector, laser, clock, opened)  # first: dark, whatever the camera does
         eye = camera.open(clock)
-        opened.callback(eye.close)
+        opened.add(eye.close)
         beam = _guard(mirrors, lamp, clock, deflector, means, camera.middle_um(means.um_per_px))
-        opened.pop_all()
+        opened.keep()
     return RealBench(eye, beam, clock, mirrors, lamp)
 
 
@@ -126,30 +120,31 @@ def open_emulated_bench(
     world = World(sample, stage, seed=seed)
     warm_up_bench(sample, camera, stage, means.um_per_px)
     um_to_v = deflector.nominal_map(stage.middle_um)
-    with ExitStack() as opened:
-        children: tuple[Child, ...] = ()
+    with Opened() as opened:
+        children: list[Child] = []
         if emulated.start:
             for key, link in (("deflector", deflector), ("laser", laser)):
                 _refuse_link_outside(f"{key}.{link.address_key}", Path(link.address))
-            children = tuple(
-                opened.enter_context(Child(device.emulator, Path(device.address))) for device in (deflector, laser)
-            )
+            for device in (deflector, laser):
+                children.append(Child(device.emulator, Path(device.address)))
+                opened.add(children[-1].close)
             emulated = replace(emulated, galvo_stream=children[0].stream_port, laser_stream=children[1].stream_port)
         clock = PacedClock(1.0)
         path = LightPath(world, clock, um_to_v.inverse, emulated.depth_kt_per_mw)
         with _put_out_on_failure(laser):
-            for listener in (
-                Listener("the galvo", emulated.galvo_stream, path.hear_galvo),
-                Listener("the laser", emulated.laser_stream, path.hear_laser),
+            for part, device, listener in (
+                ("deflector", deflector, Listener("the galvo", emulated.galvo_stream, path.hear_galvo)),
+                ("laser", laser, Listener("the laser", emulated.laser_stream, path.hear_laser)),
             ):
-                opened.callback(listener.close)
+                opened.add(listener.close)
                 listener.start()
+                listener.require_device_at(f"{part}.{device.address_key}", device.address)
         mirrors, lamp = _open_light(deflector, laser, clock, opened)
         beam = _guard(mirrors, lamp, clock, deflector, means, stage.middle_um)
-        opened.callback(beam.close)
+        opened.add(of_light(beam.close))
         eye = SimulatedCameraDriver(camera, means.um_per_px, world, clock, seed)
-        others = opened.pop_all()
-    return RealBench(eye, LastOut(beam, others), clock, mirrors, lamp, world, children)
+        others = opened.keep()
+    return RealBench(eye, LastOut(beam, others), clock, mirrors, lamp, world, tuple(children))
 
 
 def _refuse_link_outside(key: str, link: Path) -> None:
@@ -166,14 +161,14 @@ def _refuse_link_outside(key: str, link: Path) -> None:
 
 
 def _open_light(
-    deflector: RealDeflector, laser: RealLaser, clock: PacedClock, opened: ExitStack
+    deflector: RealDeflector, laser: RealLaser, clock: PacedClock, opened: Opened
 ) -> tuple[Deflector, Laser]:
     """Both, dark. Raises Refused, and Fault, with STILL_LIT where the laser did not confirm that it is off."""
     with _put_out_on_failure(laser):
         mirrors = deflector.open(clock)
-        opened.callback(mirrors.close)
+        opened.add(mirrors.close)
         lamp = laser.open(mirrors)
-    opened.callback(lamp.close)
+    opened.add(of_light(lamp.close))
     return mirrors, lamp
 
 

@@ -10,8 +10,7 @@ from typing import TypeVar
 
 import serial
 
-from config.refused import Refused
-from config.words import one_line, quoted
+from config.words import quoted
 from control.contract import Fault
 
 try:
@@ -172,6 +171,14 @@ class SerialLine:
                 return None  # not earlier: who was kept from reading finds the answer waiting
             self._begun += line.read(max(line.in_waiting, 1))
 
+    def require_same(self, before: str, answers: str) -> None:
+        """Raises Fault where another device answers than `before`, by their own names; "": none did before."""
+        if before and answers != before:
+            raise Fault(
+                f"{self.what}: another device answers, '{quoted(answers, 120)}', and the rig was opened with "
+                f"'{quoted(before, 120)}'; close the rig and open it again with this one"
+            )
+
     def lost(self, why: str) -> Fault:
         """Give the line up: the Fault to raise. It is looked for again at the next `connect`."""
         self._drop(f"{self.what}: {why}")
@@ -217,8 +224,3 @@ def _plain(error: Exception) -> str:
     """The system's own words, without what pyserial wraps round them."""
     words = str(error).splitlines()[0] if str(error) else type(error).__name__
     return words.removeprefix("write failed: ").removeprefix("read failed: ")
-
-
-def in_words(error: Exception) -> str:
-    """An error of a device for the operator; the class of one that no driver foresees is named."""
-    return f"{error}" if isinstance(error, Fault | Refused) else f"{type(error).__name__}: {one_line(error)}"

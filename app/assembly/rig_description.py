@@ -81,7 +81,7 @@ def text(found: dict[str, Any]) -> str:
     for name, one in found["devices"].items():
         address = next((value for key, value in one.items() if key not in ("kind", "dead_man")), "")
         lines.append((name, one["kind"] + (f" at {address}" if address else "")))
-        lines.append(("", f"if the program dies: {one['dead_man']}"))
+        lines.append(("", f"if the program dies, or hangs as a whole: {one['dead_man']}"))
     lines += [
         ("power", f"{limits['power_mw']:g} mW at most for a spot"),
         ("field", f"x {left:.4g} to {right:.4g} um, y {top:.4g} to {bottom:.4g} um"),

@@ -27,11 +27,12 @@ from app.running.stopwatch import Stopwatch, TimedBeam, TimedCamera, TimedPolicy
 from app.running.thread import NoRecord
 from config.atomic import refuse_what_was_read
 from config.refused import Refused
-from config.words import one_line
 from control.contract import STILL_LIT, Beam, Camera, CrashRecorder, Ended, Fault, Frame, Level, Order, Recorder, Turn
 from control.loop import UNCONFIRMED, run
+from drivers.closing import close_all, of_light
 
 RUNS = Path("runs")
+TRIPPED = "the interlock tripped: "
 NO_RECORD = "no record, no beam: "  # what the loop says before the recorder's words
 
 
@@ -178,24 +179,17 @@ def close_dark(
 
     Raises Fault, with STILL_LIT in it where the laser could not be put out.
     """
-    lit: Fault | None = None
+
+    def end_record() -> None:
+        close_record(recorder, trips)
+        closed.extend(records)
+
     try:
-        beam.close()
+        close_all(of_light(beam.close), end_record)
     except Fault as fault:
-        lit = fault
-    except Exception as error:  # noqa: BLE001  whatever it is, the light is not known to be off
-        lit = Fault(f"{STILL_LIT}: {one_line(error)}")
-    finally:
-        try:
-            close_record(recorder, trips)
-            closed.extend(records)
-        except Fault as fault:
-            raise fault if lit is None else Fault(f"{lit}; {fault}") from fault
-    if lit is None:
-        return
-    if trips and str(lit) not in trips[0]:
-        raise Fault(f"the interlock tripped: {trips[0]}; {lit}") from lit
-    raise lit
+        if not trips or TRIPPED in str(fault) or str(fault) in trips[0]:
+            raise
+        raise Fault(f"{TRIPPED}{trips[0]}; {fault}") from fault
 
 
 def close_record(recorder: Recorder, trips: Sequence[str]) -> None:
@@ -207,7 +201,7 @@ def close_record(recorder: Recorder, trips: Sequence[str]) -> None:
             raise
         own = trips[0].removeprefix(NO_RECORD)
         said = f"{NO_RECORD}{fault}" if str(fault).startswith(own) else f"{trips[0]}; {fault}"
-        raise Fault(f"the interlock tripped: {said}") from None
+        raise Fault(f"{TRIPPED}{said}") from None
 
 
 def refuse_unconfirmed(made: Plan, armed: bool) -> None:

@@ -38,11 +38,12 @@ from app.running.settings_in_force import InForce
 from app.running.shared_images import Pictures, Place
 from app.running.stop_signals import Stopped
 from app.running.stopwatch import Stopwatch
-from app.running.thread import RECORD_S, Live
+from app.running.thread import DARKENS, RECORD_S, Live
 from app.running.turn_buffer import REMEMBERED
 from config.reader import write
 from config.refused import Refused
 from control.contract import STILL_LIT, Fault, Order, OrderKind, Turn
+from drivers.closing import close_all
 from drivers.readback import Returned
 
 CRASHED = 1  # the exit code after which the light may be on: the window's process tries to put it out
@@ -54,7 +55,6 @@ TIDY_DARK_S, TIDY_LIT_S = 5.0, 600.0  # between two garbage collections; a turn 
 SWITCH_S = 1e-4  # the loop does not wait longer for the Python of the thread that tells
 MOST_TOLD = 100  # turns in one telling: the window must not be held up by taking them
 LAST_WORDS_S = 5.0  # for the main thread to end, after a signal
-DARKENS = (OrderKind.STOP, OrderKind.TRIP)
 EMPTY = np.empty((0, 0), np.uint8)
 Opening = Callable[[Plan], Instrument]
 
@@ -136,6 +136,25 @@ def serve(told: Connection, telling: Connection, beats: Any, written: PlanTexts,
 
     `beats` is a shared number: how often the window has beaten.
     """
+    try:
+        host = _opened(told, telling, beats, written, opening)
+    except Stopped:  # whether the laser is off is not known, and the exit code of a signal would say that it is
+        sys.exit(CRASHED)
+    if host is None:
+        return
+    gc.collect()
+    gc.freeze()  # what is there now stays: later collections need not look at it
+    gc.disable()  # a collection stops every thread for milliseconds; the Host chooses when
+    host.precedence.take()
+    telling.send(Reply())
+    host.serve()
+
+
+def _opened(told: Connection, telling: Connection, beats: Any, written: PlanTexts, opening: Opening) -> Host | None:
+    """The open instrument, in a Host that hears signals; None where it can't be opened, and no light was left on.
+
+    Raises SystemExit where light may have been left on.
+    """
     for number in signals.numbers():
         signal.signal(number, signal.SIG_IGN if number == signal.SIGINT else _end)  # Ctrl-C is for the window
     cv2.setNumThreads(1)
@@ -146,22 +165,17 @@ def serve(told: Connection, telling: Connection, beats: Any, written: PlanTexts,
         with noted(telling):
             opened = opening(plan)
         host = Host(opened, plan, told, telling, beats)
-    except (Exception, Stopped) as error:  # noqa: BLE001  whatever it is, the operator reads it
+    except BaseException as error:  # noqa: BLE001  whatever it is, the operator reads it
         said = f"the loop's process was {error}" if isinstance(error, Stopped) else sentence(error)
         with suppress(OSError):  # the window may have gone too
             telling.send(Reply(said, isinstance(error, Refused), traceback.format_exc()))
-        if not isinstance(error, Refused | Fault):  # whether the laser is off is not known
+        if not isinstance(error, Refused | Fault) or STILL_LIT in said:  # whether the laser is off is not known
             sys.exit(CRASHED)
-        return
+        return None
     for number in signals.numbers():
         if number != signal.SIGINT:
             signal.signal(number, host.stopped_by)
-    gc.collect()
-    gc.freeze()  # what is there now stays: later collections need not look at it
-    gc.disable()  # a collection stops every thread for milliseconds; the Host chooses when
-    host.precedence.take()
-    telling.send(Reply())
-    host.serve()
+    return host
 
 
 @contextmanager
@@ -240,7 +254,7 @@ class Host:
         if self._signal and not self._closing.is_set():
             self._closing.set()
             self._fresh.set()
-            with suppress(Fault):  # said by the main thread, which closes too
+            with suppress(Exception):  # said by the main thread, which closes too
                 self._live.close()
             time.sleep(LAST_WORDS_S)
             os._exit(self._exit_code)  # the main thread waits for a window that does not read
@@ -322,7 +336,7 @@ class Host:
             require_same_devices(self._plan.rig, plan.rig)
             machine = build_machine(plan, "the experiment panel")
             warm_up(plan, machine)
-        except Exception as error:  # noqa: BLE001  another law than the window shows would be in force: dark
+        except BaseException as error:  # noqa: BLE001  another law than the window shows would be in force: dark
             self._in_force = self._in_force.failed(sentence(error))
             self._live.order(OrderKind.TRIP, self._in_force.trouble)
             return
@@ -334,7 +348,7 @@ class Host:
         try:
             plan = replace(self._instrument, plan=self._plan)
             self._live.record(None if path is None else open_recorder(plan, path, frames=True))
-        except Exception as error:  # noqa: BLE001  the window waits for an answer, and other orders for this one
+        except BaseException as error:  # noqa: BLE001  the window waits for an answer, and other orders for this one
             return Reply(sentence(error), isinstance(error, Refused))
         return Reply()
 
@@ -386,13 +400,9 @@ class Host:
         """Dark, the record closed, and then the last words."""
         troubles = [f"the loop's process was {Stopped(self._signal)}"] if self._signal else []
         try:
-            self._live.darken()
-            until_s = time.monotonic() + RECORD_S
-            while not self._live.ended(SILENCE_S) and time.monotonic() < until_s:
-                self._tell()  # that it is dark, and goes on
-            self._live.close(record_s=0.0)
-        except Fault as fault:
-            troubles.append(str(fault))
+            close_all(self._live.darken, self._wait_for_record)
+        except Exception as error:  # noqa: BLE001  whatever it is, the window reads it
+            troubles.append(sentence(error))
         troubles += [self._live.trouble] if self._live.trouble else []
         self._tell()
         while self._turns and not self._alone:
@@ -405,6 +415,13 @@ class Host:
             sys.exit(CRASHED)
         if self._signal:
             raise Stopped(self._signal)
+
+    def _wait_for_record(self) -> None:
+        """The window hears meanwhile that it is dark. The record of a loop that hangs is not waited for."""
+        until_s = time.monotonic() + RECORD_S
+        while self._live.dark and not self._live.ended(SILENCE_S) and time.monotonic() < until_s:
+            self._tell()
+        self._live.require_record_closed(0.0)
 
     @property
     def _is_dark(self) -> bool:

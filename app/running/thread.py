@@ -7,6 +7,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -19,10 +20,10 @@ from app.running.turn_buffer import Pace as Pace
 from app.running.turn_buffer import TurnBuffer
 from config.refused import Refused
 from control.contract import (
-    STILL_LIT,
     Beam,
     Camera,
     Clock,
+    Command,
     CrashRecorder,
     Ended,
     Fault,
@@ -35,7 +36,9 @@ from control.contract import (
     Turn,
 )
 from control.loop import LoopMemory, Machine, run
+from drivers.closing import close_all, of_light
 
+DARKENS = (OrderKind.STOP, OrderKind.TRIP)
 RECORD_S = 250.0  # for the records: a journal gives its disk 120 s, and the one before it is closed first
 
 
@@ -72,10 +75,29 @@ class _Gate:
         self.camera.close()
 
 
+class _Lid:
+    """The beam, under a lid: nothing lit goes out while `why_dark` gives a reason, whenever its turn began."""
+
+    def __init__(self, beam: Beam, why_dark: Callable[[], str]) -> None:
+        self._beam, self._why_dark = beam, why_dark
+
+    def send(self, command: Command) -> Command:
+        if len(command) > 0 and (reason := self._why_dark()):
+            return self._beam.dark(reason)
+        return self._beam.send(command)
+
+    def dark(self, reason: str) -> Command:
+        return self._beam.dark(reason)
+
+    def close(self) -> None:
+        self._beam.close()
+
+
 class Live:
     """One running of an instrument.
 
-    The window writes orders into the inbox, which the loop drains once a turn, and polls `newest`. A record may begin
+    The window writes orders into the inbox, which the loop drains once a turn, and polls `newest`. A turn whose command
+    is not yet sent when a STOP or a TRIP comes, or when the loop is to end, sends no light. A record may begin
     and end at any time: between two turns the recorder is exchanged, and nothing else. Identities, level, law and
     history go on. A record that begins in flight keeps the memory that its first turn began from, if its recorder is
     an InFlightRecorder. A recorder is closed in a thread of its own, so that the loop does not wait for a disk; one
@@ -94,6 +116,7 @@ class Live:
         self.recorder_trouble = ""
         self._gate, self._beam, self._clock = _Gate(camera), beam, clock
         self._inbox: deque[Order | _Exchange] = deque()
+        self._darkens = threading.Event()  # an order in the inbox does
         self._recorder: Recorder = NoRecord()
         self.stopwatch = Stopwatch()  # where the time of the turns goes
         self._exchanges: list[Recorder] = []  # of this turn
@@ -126,8 +149,10 @@ class Live:
         return self._thread.is_alive()
 
     def order(self, kind: OrderKind, text: str = "", machine: Machine | None = None) -> None:
-        """Into the inbox; it is obeyed in the next turn."""
+        """Into the inbox; it is obeyed in the next turn. A turn that has not sent its command sends no light then."""
         self._inbox.append(Order(kind, text, machine))
+        if kind in DARKENS:
+            self._darkens.set()  # after the order is there: what clears this takes the order
 
     def apply(self, machine: Machine, text: str) -> None:
         """Another machine from the next turn on. `text`: the settings it was made from, for the journal."""
@@ -169,16 +194,18 @@ class Live:
     def darken(self, patience_s: float = 5.0) -> None:
         """End the loop: the camera is closed, the beam dark and its devices let go. The record is closed after it.
 
-        Raises Fault where that was late.
+        Raises Fault where that was late, or where a device could not be closed.
         """
         self._gate.shut.set()
-        self._gate.close()
+        close_all(self._gate.close, partial(self._wait_until_dark, patience_s))  # its end ends the loop's wait for it
+
+    def _wait_until_dark(self, patience_s: float) -> None:
         if self._thread.ident is None:
-            self._beam.close()
-            self._end_record()
+            close_all(of_light(self._beam.close), self._end_record)
         elif not self._dark.wait(patience_s):
-            self._beam.dark("the loop did not end in time")
-            raise Fault(f"the loop did not end within {patience_s:g} s; the beam was told to be dark")
+            told = self._beam.dark("the loop did not end in time")
+            lit = f"; {told.reason}" if told.may_be_lit else ""
+            raise Fault(f"the loop did not end within {patience_s:g} s; the beam was told to be dark{lit}")
 
     def ended(self, patience_s: float) -> bool:
         """Whether the loop and its records end within this time."""
@@ -188,18 +215,22 @@ class Live:
 
     def close(self, patience_s: float = 5.0, record_s: float = RECORD_S) -> None:
         """`darken`, and then wait for the record, whose disk may be slow. Raises Fault where either was late."""
-        self.darken(patience_s)
-        if not self.ended(record_s):
+        close_all(partial(self.darken, patience_s), partial(self.require_record_closed, record_s))
+
+    def require_record_closed(self, record_s: float) -> None:
+        """Raises Fault where that takes longer than this. The record of a loop that hangs is not waited for."""
+        if self.dark and not self.ended(record_s):
             raise Fault(f"the record was not closed within {record_s:g} s")
 
     # the loop's own thread ------------------------------------------------------------------------------------------
 
     def _live(self) -> None:
         try:
-            camera, beam = TimedCamera(self.stopwatch, self._gate), TimedBeam(self.stopwatch, self._beam)
+            camera = TimedCamera(self.stopwatch, self._gate)
+            beam = TimedBeam(self.stopwatch, _Lid(self._beam, self._why_dark))
             machine = self._timed(self.machine)
             run(machine, camera, beam, self._clock, self, self._told, self._watch, self._before)
-        except Exception as error:  # noqa: BLE001  whatever it is, the operator reads it and the beam is dark
+        except BaseException as error:  # noqa: BLE001  whatever it is, the operator reads it and the beam is dark
             self.trouble, self.details = sentence(error), traceback.format_exc()
             if not isinstance(error, (Fault, Refused)) and isinstance(self._recorder, CrashRecorder):
                 self._recorder.leave_unfinished()
@@ -213,10 +244,15 @@ class Live:
     def _close_beam(self) -> None:
         """Dark, and its devices let go; a laser that could not be put out is named in `trouble`."""
         try:
-            self._beam.close()
-        except Exception as error:  # noqa: BLE001  whatever it is: the light is not known to be off
-            lit = sentence(error) if isinstance(error, Fault) else f"{STILL_LIT}: {sentence(error)}"
-            self.trouble = f"{self.trouble}; {lit}" if self.trouble else lit
+            of_light(self._beam.close)()
+        except Fault as lit:
+            self.trouble = f"{self.trouble}; {lit}" if self.trouble else str(lit)
+
+    def _why_dark(self) -> str:
+        """Why a command that is being sent may not have light any more; "" where it may."""
+        if self._gate.shut.is_set():
+            return "the loop is to end"
+        return "an order to be dark came during this turn" if self._darkens.is_set() else ""
 
     def write(self, turn: Turn) -> None:
         """The loop's recorder is the one that is in use. Raises Fault as that does."""
@@ -229,6 +265,7 @@ class Live:
     def _told(self) -> tuple[Order, ...]:
         """The orders of this turn; exchanges of the recorder among them are done in `_before`."""
         orders: list[Order] = []
+        self._darkens.clear()
         while self._inbox:
             taken = self._inbox.popleft()
             if isinstance(taken, _Exchange):
@@ -282,6 +319,11 @@ class Live:
     def _watch(self, turn: Turn) -> None:
         self._seen.add(turn)
         self._also(turn)
+
+
+def let_go(beam: Beam, camera: Camera) -> None:
+    """Dark first, then the camera. Raises Fault, with STILL_LIT where the laser could not be put out."""
+    close_all(of_light(beam.close), camera.close)
 
 
 def nobody(turn: Turn) -> None:

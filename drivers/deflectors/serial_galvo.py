@@ -213,6 +213,8 @@ class SerialGalvoDriver:
             info = protocol.uninfo(answer.payload)
         except Damaged as damaged:
             raise Fault(f"{self._line.what}: {damaged}") from None
+        if self._info is not None:
+            self._line.require_same(self._info.name, info.name)
         for name, planned_s, needed_ns in (
             ("settle_s", self._made.settle_s, info.settle_ns),
             ("min_dwell_s", self._made.min_dwell_s, info.min_dwell_ns),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import threading
 from collections.abc import Callable
@@ -12,6 +13,8 @@ from typing import Any
 import numpy as np
 
 from config.geometry import Affine
+from config.refused import Refused
+from config.words import quoted
 from control.contract import Fault
 from drivers.emulate.process import LOOPBACK
 from drivers.sim.clock import PacedClock
@@ -67,6 +70,7 @@ class Listener:
         self._what, self._port, self._handle = what, port, handle
         self._received, self._closed = threading.Event(), threading.Event()
         self._socket: socket.socket | None = None
+        self.line_port: str | None = None  # at which the device of the stream answers, as the stream says
         self._thread = threading.Thread(target=self._listen, name=f"light of {what}", daemon=True)
 
     def start(self) -> None:
@@ -75,6 +79,20 @@ class Listener:
         if not self._received.wait(BEGIN_S):
             self.close()
             raise Fault(f"{self._what}: no emulator streams at {LOOPBACK}:{self._port} (main.py emulate starts one)")
+
+    def require_device_at(self, key: str, port: str) -> None:
+        """Raises Refused unless the emulator that streams is the device at `port`, a setting of the name `key`.
+
+        Otherwise another device, perhaps a real one, would give the light, and the simulated sample would get none.
+        """
+        where = f"{self._what}: the emulator that streams at {LOOPBACK}:{self._port}"
+        if not isinstance(self.line_port, str):
+            raise Refused(f"{where} does not say which port it has; start it anew with this version")
+        if os.path.realpath(port) != os.path.realpath(self.line_port):
+            raise Refused(
+                f"{where} is not the device at {key} '{quoted(port, 120)}': it has '{quoted(self.line_port, 120)}', "
+                "and a rig with 'emulated' gives light by its emulators only"
+            )
 
     def close(self) -> None:
         self._closed.set()
@@ -99,12 +117,17 @@ class Listener:
 
     def _read_all(self, line: socket.socket) -> None:
         partial = b""
+        begins = True
         while not self._closed.is_set():
             data = line.recv(65536)
             if not data:
                 break
             *lines, partial = (partial + data).split(b"\n")
             for line_bytes in lines:
-                self._handle(json.loads(line_bytes))
+                state = json.loads(line_bytes)
+                if begins and isinstance(state, dict):
+                    self.line_port = state.get("port")
+                begins = False
+                self._handle(state)
                 self._received.set()
         self._handle(None)

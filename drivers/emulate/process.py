@@ -1,4 +1,7 @@
-"""The process of an emulator: serial line, control channel (stdin), log, and a stream of its beam's states."""
+"""The process of an emulator: serial line, control channel (stdin), log, and a stream of its beam's states.
+
+The first message to each listener also has the "port" of the line: the light of the stream is that of the device there.
+"""
 
 from __future__ import annotations
 
@@ -172,7 +175,7 @@ class Emulator:
         listener.setblocking(False)
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._listeners.append(listener)
-        self._send(listener, self._device.state())
+        self._send(listener, {"port": self._terminal.port, **self._device.state()})
 
     def _tell(self, state: dict[str, Any]) -> None:
         """Write a state to the log, and send it to all listeners."""

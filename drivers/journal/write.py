@@ -37,7 +37,8 @@ CHUNK_ROWS = 1024
 WITHOUT_VALUES = "This is a netCDF dimension but not a netCDF variable.         0"
 TURN_TABLES = {**TABLES, "turns": TURNS}
 
-# Errors of a disk, a full disk, or a turn that can't be packed. Other errors end the thread, which is detected.
+# Errors of a disk, a full disk, or a turn that can't be packed. Other errors end the thread: `write` and
+# `close` raise a Fault then.
 FAILURES = (OSError, RuntimeError, ValueError, TypeError, KeyError, AttributeError, OverflowError, MemoryError)
 
 
@@ -75,6 +76,7 @@ class Journal:
         self._closed = False
         self._finished = True
         self._failure = ""
+        self._written = False  # the thread came to its end, with or without a failure that it names
         self._file = _create(self.path, header, keep_frames)
         self._kept = 0
         self._sums = {table: blake2b(digest_size=HASH_BYTES) for table in TURN_TABLES}
@@ -112,12 +114,21 @@ class Journal:
             raise Fault(f"{self.path}: the disk did not answer for {PATIENCE_S:g} s, and the record is not closed")
         if not self._closed:
             self._closed = True
-            if self._failure:
-                raise Fault(self._failure)
+            if self._failure or not self._written:
+                raise Fault(self._failure or self._cut_short)
+
+    @property
+    def _cut_short(self) -> str:
+        """What is true of the record after an error that the thread did not expect."""
+        return (
+            f"{self.path}: writing ended by an error of the program, and the record lacks its last turns; its "
+            f"{self._kept} turns before that can be read"
+        )
 
     def _assert_alive(self) -> None:
         if self._failure or self._closing.is_set() or not self._thread.is_alive():
-            raise Fault(self._failure or f"{self.path}: the record is closed")
+            closed = self._closing.is_set() or self._written
+            raise Fault(self._failure or (f"{self.path}: the record is closed" if closed else self._cut_short))
 
     def _refused(self, why: str) -> Fault:
         """The Fault for a turn that is not recorded. Earlier turns are written; the record gets no digest."""
@@ -142,6 +153,7 @@ class Journal:
         except FAILURES as error:
             reason = self._write_failure(error)
             self._failure = f"{self._failure}; {reason}" if self._failure else reason
+        self._written = True
 
     def _add_turns_kept(self) -> None:
         self._failure += f"; its {self._kept} turns before that can be read"

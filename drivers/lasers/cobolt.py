@@ -19,10 +19,11 @@ from config.fields import Doc, Ge, Gt, Interval, settings
 from config.refused import Refused
 from config.words import quoted
 from control.contract import STILL_LIT, Fault
+from drivers.closing import in_words
 from drivers.device_settings import RealLaser
 from drivers.light_protocols import Deflector, Modulator
 from drivers.readback import Returned
-from drivers.serial_line import AGAIN_S, FASTEST_BAUD, SerialLine, in_words
+from drivers.serial_line import AGAIN_S, FASTEST_BAUD, SerialLine
 
 Floats = NDArray[np.float64]
 
@@ -95,6 +96,10 @@ def put_out(made: Cobolt) -> None:
         line.close()
 
 
+def _identity(firmware: str) -> str:
+    return firmware.partition(", firmware ")[0]
+
+
 def _answered(expected: str, piece: bytes) -> str | None:
     found = piece.decode("ascii", "replace").strip()
     return found if found == expected else None
@@ -134,7 +139,7 @@ class CoboltDriver:
     @property
     def identity(self) -> str:
         """Model and serial number: the same after its firmware was renewed."""
-        return self._firmware.partition(", firmware ")[0]
+        return _identity(self._firmware)
 
     def shine(self, power_mw: Floats, at_most_s: float) -> Floats:
         """Powers above the set point are cut to it."""
@@ -229,14 +234,17 @@ class CoboltDriver:
             self._sent_blind = self._line.write_blind(OFF)
 
     def _greet(self) -> None:
-        """Identify the laser; switch it off; disable autostart; set constant power. Raises Fault."""
+        """Identify the laser; switch it off; disable autostart; set constant power. Raises Fault, also for another one.
+
+        Another one stays off: it is not the one whose map and powers were confirmed.
+        """
         self._emits = False
         self._text("?", expect="OK")
         self._line.hush(0.02)
         self._end()
-        self._firmware = (
-            f"Cobolt {self._text('glm?')}, serial number {self._text('sn?')}, firmware {self._text('gfv?')}"
-        )
+        answers = f"Cobolt {self._text('glm?')}, serial number {self._text('sn?')}, firmware {self._text('gfv?')}"
+        self._line.require_same(self.identity, _identity(answers))
+        self._firmware = answers
         self._text("@cobas 0", expect="OK")
         most_mw = self._number("gmlp?")
         if self._made.max_power_mw > most_mw * (1 + 1e-9):

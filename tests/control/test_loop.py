@@ -179,6 +179,41 @@ def test_a_failing_beam_or_record_is_dark_at_once_not_a_turn_later() -> None:
         assert lit == [True] * 4 + [False] * 6
 
 
+class SlowBench(Bench):
+    """Its law takes 60 ms of its time in turn 4."""
+
+    def read(self) -> Frame | None:
+        self.late_s = 0.0
+        return super().read()
+
+
+@dataclass(frozen=True)
+class Slow(Push):
+    bench: Bench = field(default_factory=Bench)
+
+    def step(self, memory: None, seen: Seen) -> tuple[None, Forces]:
+        self.bench.late_s = 0.06 if self.bench.count == 4 else 0.0
+        return super().step(memory, seen)
+
+
+def test_a_command_that_was_decided_too_slowly_is_not_sent_and_trips() -> None:
+    """From the dark, too, where no heartbeat of a guard runs: the frame is old by then."""
+    bench = SlowBench(orders={4: (ARM,)})
+    turns = bench.run(replace(MACHINE, policy=Slow(bench=bench)))
+    assert len(turns[4].allowed) == 1
+    assert len(turns[4].sent) == 0
+    said = "the turn took 60 ms, and 50 ms is allowed"
+    assert turns[4].sent.reason == said
+    assert (turns[5].level, turns[5].reason) == (Level.TRIPPED, f"beam: {said}")
+    assert turns[5].orders == (Order(OrderKind.TRIP, f"beam: {said}"),)
+
+
+def test_a_dark_turn_may_take_its_time() -> None:
+    bench = SlowBench()
+    turns = bench.run(replace(MACHINE, policy=Slow(bench=bench)))
+    assert all(done.level is Level.SAFE for done in turns)
+
+
 class Overcrowded(OneBead):
     """Frame 4 has more in it than can be tracked."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -224,6 +225,20 @@ def test_a_laser_that_does_not_answer_well_is_a_fault_and_comes_back(emulated: E
     assert shine((galvo, laser), 10.0) == pytest.approx([10.0], abs=0.01)
     laser.close()
     galvo.close()
+
+
+def test_another_laser_at_the_same_port_gets_no_light(bench: Bench, emulated: Emulated) -> None:
+    """Its map and its powers were confirmed with the one that was there before."""
+    laser = bench[1]
+    before = laser._firmware.replace("EMULATED", "111-A")
+    laser._firmware = before
+    laser._line.lost("unplugged")
+    other = "another device answers, 'Cobolt .* EMULATED', and the rig was opened with 'Cobolt .* 111-A'"
+    assert eventually(lambda: re.search(other, laser.status()))
+    with pytest.raises(Fault, match=other):
+        shine(bench, 10.0)
+    assert laser._firmware == before
+    assert beam_of(emulated.laser)["beam"] == "dark"
 
 
 def test_more_than_the_laser_gives_is_a_fault(emulated: Emulated) -> None:

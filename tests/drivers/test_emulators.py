@@ -251,6 +251,42 @@ def visits_at(world: World, at_ns: int) -> int:
     return len(world.visits.depth_kt)
 
 
+@pytest.mark.parametrize(
+    ("stated", "said"),
+    [
+        ({}, "does not say which port it has; start it anew"),
+        ({"port": 7}, "does not say which port it has; start it anew"),
+        ({"port": "/dev/pts/900000"}, r"is not the device at deflector\.port '.*': it has '/dev/pts/900000'"),
+    ],
+)
+def test_the_stream_of_another_device_is_refused(stated: dict[str, Any], said: str, tmp_path: Path) -> None:
+    """The light would come from what stands at the port, and a rig with real light counted as simulated."""
+    heard: list[Any] = []
+    dark = {"beam": "dark", "time_ns": 0}
+    with socket.create_server((LOOPBACK, 0)) as server:
+        listener = Listener("the galvo", server.getsockname()[1], heard.append)
+        opening = threading.Thread(target=listener.start)
+        opening.start()
+        line, _ = server.accept()
+        with line:
+            line.sendall(json.dumps({**stated, **dark}).encode() + b"\n")
+            opening.join()
+            with pytest.raises(Refused, match=said):
+                listener.require_device_at("deflector.port", str(tmp_path))
+            listener.close()
+    assert heard[0] == {**stated, **dark}  # an emulator of an earlier version can still be read
+
+
+def test_a_rig_whose_streams_are_not_those_of_its_ports_is_refused_and_nothing_is_lit(emulated: Emulated) -> None:
+    before = len(emulated.galvo.events)
+    galvo, laser = SerialGalvo(port=os.devnull), Cobolt(port=str(emulated.laser.link), timeout_s=0.25)
+    streams = EmulatedRig(start=False, galvo_stream=emulated.galvo.stream_port, laser_stream=emulated.laser.stream_port)
+    with pytest.raises(Refused, match=r"^the galvo: the emulator that streams at .* is not the device at deflector"):
+        open_emulated_bench(Sample(), CAMERA, galvo, laser, streams, MEANS)
+    assert emulated.galvo.events[before:] == []
+    assert beam_of(emulated.laser)["beam"] == "dark"
+
+
 @pytest.mark.parametrize("nonsense", [b"{\n", b"7\n", b'{"beam": "lit"}\n', b"\xff\xfe\n", b""])
 def test_a_stream_that_makes_no_sense_is_dark(nonsense: bytes) -> None:
     world = World(Sample(), Stage())

@@ -753,3 +753,64 @@ sys.stdout.flush()
 def test_the_end_of_the_process_is_dark(end: str) -> None:
     done = subprocess.run([sys.executable, "-c", PROGRAM.format(end=end)], capture_output=True, text=True, timeout=120)
     assert done.stdout.split() == ["off", "lit", "off"]
+
+
+def test_a_mirror_that_does_not_close_hides_no_light() -> None:
+    """The laser's trouble comes first, whatever fails after it; and the guard remembers it."""
+    guard, mirror, lamp, _ = make()
+    guard.send(two())
+
+    def fail(words: str) -> Callable[[], None]:
+        def close() -> None:
+            raise Fault(words)
+
+        return close
+
+    mirror.close = fail("the mirror does not answer")  # type: ignore[method-assign]
+    lamp.close = fail(f"{STILL_LIT}: no answer")  # type: ignore[method-assign]
+    with pytest.raises(Fault, match=f"{STILL_LIT}: no answer; the mirror does not answer$"):
+        guard.close()
+    assert guard.dark("stopped").may_be_lit
+
+
+def test_a_laser_whose_closing_fails_in_any_way_may_be_lit() -> None:
+    guard, mirror, lamp, _ = make()
+
+    def close() -> None:
+        raise RuntimeError("a fault of a driver")
+
+    lamp.close = close  # type: ignore[method-assign]
+    with pytest.raises(Fault, match=f"{STILL_LIT}: RuntimeError: a fault of a driver$"):
+        guard.close()
+    assert mirror.closed
+
+
+def test_a_command_whose_deflector_took_too_long_gives_no_light() -> None:
+    guard, mirror, lamp, clock = make()
+    steers = mirror.steer
+
+    def late(position_v: Floats, dwell_s: Floats) -> DeflectorReadback:
+        clock.at_s += 0.6  # more than the heartbeat, from the dark
+        return steers(position_v, dwell_s)
+
+    mirror.steer = late  # type: ignore[method-assign]
+    lamp.shine = lambda power_mw, at_most_s: pytest.fail("it was lit")  # type: ignore[method-assign]
+    with pytest.raises(Fault, match=r"the deflector took 0\.6 s for a command, and 0\.5 s is allowed"):
+        guard.send(two())
+    guard.close()
+
+
+def test_a_beam_that_is_being_closed_is_not_lit_by_the_command_under_way() -> None:
+    guard, mirror, lamp, _ = make()
+    steers, closing = mirror.steer, threading.Thread(target=guard.close)
+
+    def closed_meanwhile(position_v: Floats, dwell_s: Floats) -> DeflectorReadback:
+        closing.start()
+        assert eventually(lambda: guard._closing)
+        return steers(position_v, dwell_s)
+
+    mirror.steer = closed_meanwhile  # type: ignore[method-assign]
+    lamp.shine = lambda power_mw, at_most_s: pytest.fail("it was lit")  # type: ignore[method-assign]
+    with pytest.raises(Fault, match="the beam is closed"):
+        guard.send(two())
+    closing.join()

@@ -26,7 +26,7 @@ from drivers.journal import Journal, check, compare, read_run, same_contents
 from drivers.journal.tables import GROUPS, TRACKS, unpack_group
 from drivers.journal.write import TURN_TABLES
 from tests.drivers.turns import WIDTH_PX, header, plausible, turns
-from tests.patience import PATIENCE_S
+from tests.patience import PATIENCE_S, until
 
 pytestmark = pytest.mark.real_time
 
@@ -253,6 +253,35 @@ def test_a_full_queue_and_a_dead_writer_are_faults(tmp_path: Path, monkeypatch: 
     with read_run(tmp_path / "run.h5") as run:
         assert not run.ended_cleanly
         assert len(run) == 0
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_writer_that_died_at_the_last_turns_is_a_fault_of_closing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By an error that no list foresees, when no turn comes after it that could find out."""
+    path = tmp_path / "a.h5"
+    journal = Journal(path, header(), True)
+    packs = journal._packer.pack
+
+    def pack(turns: list[Turn]) -> object:
+        if any(turn.number >= 2 for turn in turns):
+            raise IndexError("index 3 is out of bounds")
+        return packs(turns)
+
+    journal.write(plausible(0))
+    until(lambda: journal._kept == 1)
+    monkeypatch.setattr(journal._packer, "pack", pack)
+    journal.write(plausible(2))
+    journal._thread.join(PATIENCE_S)
+    said = r"a\.h5: writing ended by an error of the program.*; its 1 turns before that can be read$"
+    with pytest.raises(Fault, match=said):
+        journal.write(plausible(3))
+    with pytest.raises(Fault, match=said):
+        journal.close()
+    journal.close()  # said once
+    with read_run(path) as run:
+        assert (len(run), run.ended_cleanly) == (1, False)
 
 
 def test_a_frame_of_another_size_is_a_fault(tmp_path: Path) -> None:

@@ -9,10 +9,21 @@ import pytest
 
 from config.refused import Refused
 from control.contract import STILL_LIT, Command, Fault
+from drivers.closing import Opened
+from drivers.guard import Guard
 from drivers.lasers.cobolt import Cobolt
-from drivers.real_bench import BenchSettings, RealBench, open_real_bench
+from drivers.real_bench import BenchSettings, LastOut, RealBench, open_real_bench
 from drivers.sim.clock import PacedClock
-from tests.drivers.paper_devices import FAILS, NOTES, PaperCamera, PaperDeflector, PaperLaser, PaperMirror
+from tests.drivers.paper_devices import (
+    FAILS,
+    NOTES,
+    PaperCamera,
+    PaperDeflector,
+    PaperEye,
+    PaperLamp,
+    PaperLaser,
+    PaperMirror,
+)
 
 BENCH = BenchSettings(um_per_px=0.1, field_um=((0.0, 0.0), (6.3, 4.7)), power_cap_mw=100.0, heartbeat_s=60.0)
 
@@ -81,3 +92,50 @@ def test_a_signal_while_opening_puts_the_laser_out_too(part: str) -> None:
 def test_a_laser_that_has_to_be_dimmed_refuses_a_deflector_that_cannot() -> None:
     with pytest.raises(Refused, match=r"a cobolt laser .* which paper deflector can't .*\(allowed: .*serial_galvo\)"):
         Cobolt(port="no port").open(PaperMirror(PacedClock(1.0)))
+
+
+def test_a_camera_that_fails_hides_no_light_when_a_rig_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    def close(self: object) -> None:
+        raise Fault(f"{STILL_LIT}: no answer")
+
+    def gone(self: object) -> None:
+        raise Fault("the mirror is gone")
+
+    monkeypatch.setattr(PaperLamp, "close", close)
+    monkeypatch.setattr(PaperMirror, "close", gone)
+    FAILS["camera"] = Refused("there is no camera")
+    with pytest.raises(Fault, match=f"^there is no camera; {STILL_LIT}: no answer; the mirror is gone$"):
+        opened()
+
+
+def test_a_camera_that_does_not_close_hides_no_light(monkeypatch: pytest.MonkeyPatch) -> None:
+    def close(self: object) -> None:
+        raise Fault(f"{STILL_LIT}: no answer")
+
+    def gone(self: object) -> None:
+        raise Fault("the camera hangs")
+
+    bench = opened()
+    monkeypatch.setattr(PaperLamp, "close", close)
+    monkeypatch.setattr(PaperEye, "close", gone)
+    with pytest.raises(Fault, match=f"{STILL_LIT}: no answer; the camera hangs$"):
+        bench.close()
+
+
+def test_what_stays_until_the_guard_is_closed_hides_no_light() -> None:
+    others = Opened()
+
+    def gone() -> None:
+        raise Fault("the emulator is gone")
+
+    others.add(gone)
+    bench = opened()
+    lamp = bench.laser
+
+    def close() -> None:
+        raise Fault(f"{STILL_LIT}: no answer")
+
+    lamp.close = close  # type: ignore[method-assign]
+    assert isinstance(bench.beam, Guard)
+    with pytest.raises(Fault, match=f"{STILL_LIT}: no answer; the emulator is gone$"):
+        LastOut(bench.beam, others).close()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -135,6 +137,17 @@ def test_a_cable_that_was_pulled_is_a_fault_and_comes_back(galvo: SerialGalvoDri
     emulated.order(emulated.galvo, "connect")
     assert eventually(lambda: galvo.status() == "ready")
     light(galvo)
+
+
+def test_another_galvo_at_the_same_port_gets_no_light(emulated: Emulated) -> None:
+    galvo = emulated.open_galvo()
+    galvo._info = replace(galvo.info, name="the galvo of before")
+    galvo._line.lost("unplugged")
+    other = "another device answers, 'Cybloids emulated galvo .*', and the rig was opened with 'the galvo of before'"
+    assert eventually(lambda: re.search(other, galvo.status()))
+    with pytest.raises(Fault, match=other):
+        light(galvo)
+    galvo.close()
 
 
 @pytest.mark.parametrize(

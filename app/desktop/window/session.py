@@ -18,13 +18,14 @@ from app.assembly.open import open_instrument, open_recorder
 from app.assembly.plan import flyable, pinned, planned, unpinned
 from app.assembly.rig import Plan
 from app.assembly.stated_by_recording import value_at
+from app.console.error_words import sentence
 from app.desktop.window.applied_plans import AppliedPlans
 from app.running.heartbeat import Heartbeat, Watcher
 from app.running.light_wording import Light
 from app.running.plan_check import Checker, at_once, networks_of
 from app.running.process import Apart
 from app.running.process_side import Opening
-from app.running.thread import Live
+from app.running.thread import Live, let_go
 from config.atomic import write_file
 from config.reader import Document, plain, write
 from config.refused import Refused
@@ -57,13 +58,18 @@ class Wiring:
     check: Callable[[Plan, str], Any] = build_machine  # what a network has to pass, in the Checker's process
 
 
+def for_the_window(error: BaseException) -> Exception:
+    """An error of a thread, to be raised in the window's; a SystemExit of a law must not end the window."""
+    return error if isinstance(error, Exception) else Fault(sentence(error))
+
+
 class Here:
     """The opening of an instrument in this process, in a thread. Same interface as an Apart that begins."""
 
     def __init__(self, wiring: Wiring, plan: Plan) -> None:
         self._wiring, self._plan = wiring, plan
         self.instrument: Any = None
-        self._error: Exception | None = None
+        self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._open, name="opening", daemon=True)
 
     def begin(self) -> None:
@@ -74,20 +80,19 @@ class Here:
         if self._thread.is_alive():
             return False
         if self._error is not None:
-            raise self._error
+            raise for_the_window(self._error)
         return True
 
     def close(self) -> None:
         """What it has opened is dark and closed."""
         self._thread.join()
         if self.instrument is not None:
-            self.instrument.beam.close()
-            self.instrument.camera.close()
+            let_go(self.instrument.beam, self.instrument.camera)
 
     def _open(self) -> None:
         try:
             self.instrument = self._wiring.open_instrument(self._plan)
-        except Exception as error:  # noqa: BLE001  raised again in the window's thread
+        except BaseException as error:  # noqa: BLE001  raised again in the window's thread
             self._error = error
 
 
@@ -100,7 +105,7 @@ class RecordRequest:
     def __init__(self, live: Live | Apart, path: Path | None, open_record: Callable[[Path], Recorder]) -> None:
         self.path = path
         self._live, self._open = live, open_record
-        self._error: Exception | None = None
+        self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._record, name="record", daemon=True)
 
     def begin(self) -> None:
@@ -114,14 +119,14 @@ class RecordRequest:
         if self._thread.is_alive():
             return False
         if self._error is not None:
-            raise self._error
+            raise for_the_window(self._error)
         return True
 
     def _record(self) -> None:
         assert isinstance(self._live, Live)
         try:
             self._live.record(None if self.path is None else self._open(self.path))
-        except Exception as error:  # noqa: BLE001  raised again in the window's thread
+        except BaseException as error:  # noqa: BLE001  raised again in the window's thread
             self._error = error
 
 

@@ -135,6 +135,7 @@ def test_a_rig_names_what_becomes_of_its_light(rig: Path) -> None:
     said = rig_text(found)
     for one in devices.values():
         assert one["dead_man"] in said
+    assert said.count("if the program dies, or hangs as a whole: ") == len(devices)
     if devices["laser"]["kind"] == "cobolt":
         assert devices["laser"]["dead_man"].startswith("none: its emission stays on")
         assert "watchdog" in devices["deflector"]["dead_man"]

@@ -121,6 +121,15 @@ def test_a_record_that_fails_hides_no_light(light: str, record: str) -> None:
     assert bool(closed) is not bool(record)
 
 
+def test_a_record_that_fails_in_any_way_hides_no_light() -> None:
+    def fail() -> None:
+        raise RuntimeError("a fault of the disk")
+
+    broken = type("Broken", (), {"close": staticmethod(fail)})()
+    with pytest.raises(Fault, match=f"^{STILL_LIT}: hung; RuntimeError: a fault of the disk$"):
+        app.running.headless.close_dark(Ends(f"{STILL_LIT}: hung"), broken, (), [], [])  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("trip", ["the galvo at /dev/a is gone", ""])
 def test_a_laser_that_stays_lit_hides_no_trip(trip: str) -> None:
     trips = (trip,) if trip else ()
@@ -141,7 +150,7 @@ def test_any_error_of_closing_says_that_the_laser_may_be_on(monkeypatch: pytest.
     monkeypatch.setattr(Ends, "close", fail)
     closed: list[Path] = []
     whole = type("Whole", (), {"close": lambda self: None})()
-    with pytest.raises(Fault, match=f"{STILL_LIT}: a fault of a driver"):
+    with pytest.raises(Fault, match=f"{STILL_LIT}: RuntimeError: a fault of a driver"):
         app.running.headless.close_dark(Ends(""), whole, (), [Path("run.h5")], closed)  # type: ignore[arg-type]
     assert closed == [Path("run.h5")]
 

@@ -5,19 +5,23 @@ from __future__ import annotations
 import threading
 import time
 from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
 
 import app.running.process_side as host_module
+from app.assembly.instrument import Instrument
 from app.assembly.machine import build_machine
 from app.assembly.open import open_instrument
 from app.assembly.plan import plan
 from app.assembly.rig import EXPERIMENTS, Plan
-from app.running.process_side import LATE_S, Host, News, Over, RecordOrder, Reply, in_time
+from app.running.process_side import LATE_S, Host, News, Over, RecordOrder, Reply, in_time, serve
+from app.running.stop_signals import Stopped
 from config.reader import write
-from control.contract import Level, Order, OrderKind
+from control.contract import STILL_LIT, Fault, Level, Order, OrderKind
 from control.loop import Machine
+from tests.app.desktop.toy import Recorder, Toy, planned
 from tests.patience import PATIENCE_S, until
 
 ORDERS = (OrderKind.ARM, OrderKind.PROBE, OrderKind.RESET)
@@ -112,3 +116,109 @@ def test_a_record_that_no_folder_can_be_made_for_is_answered_and_other_orders_go
     assert answers[0].refused
     for end in (hears, orders, news, tells):
         end.close()
+
+
+@pytest.fixture
+def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`serve` in this process: its signals and its threads stay as they are."""
+    monkeypatch.setattr("app.running.stop_signals.numbers", tuple)
+    monkeypatch.setattr("sys.setswitchinterval", lambda interval_s: None)
+    monkeypatch.setattr("cv2.setNumThreads", lambda number: None)
+    monkeypatch.setattr(host_module, "ready_for_learned", lambda: None)
+
+
+class Says(list[object]):
+    """The window's end of a pipe; a signal may come while it is told something."""
+
+    signal = 0
+
+    def send(self, said: object) -> None:
+        self.append(said)
+        if self.signal:
+            raise Stopped(self.signal)
+
+
+class Written:
+    def read(self) -> None:
+        """No plan is needed for an opening that fails."""
+
+
+@pytest.mark.usefixtures("quiet")
+@pytest.mark.parametrize(
+    ("error", "signal", "code"),
+    [
+        (Fault("no galvo"), 0, None),
+        (Fault(f"no galvo; {STILL_LIT}: no answer"), 0, 1),
+        (Fault(f"no galvo; {STILL_LIT}: no answer"), 15, 1),
+        (Stopped(15), 0, 1),
+        (SystemExit("a plug-in ends the program"), 0, 1),
+    ],
+)
+def test_an_opening_that_left_light_on_does_not_end_as_if_it_were_dark(
+    error: BaseException, signal: int, code: int | None
+) -> None:
+    def opening(made: object) -> Instrument:
+        raise error
+
+    says = Says()
+    says.signal = signal
+    if code is None:
+        serve(None, says, None, Written(), opening)  # type: ignore[arg-type]
+    else:
+        with pytest.raises(SystemExit) as ended:
+            serve(None, says, None, Written(), opening)  # type: ignore[arg-type]
+        assert ended.value.code == code
+    assert isinstance(says[0], Reply)
+    assert str(error) in says[0].trouble
+
+
+def hosted() -> tuple[Toy, Host, Connection, Connection]:
+    """A Host of toys, which has not begun; the end for orders, and that for news."""
+    (hears, orders), (news, tells) = Pipe(duplex=False), Pipe(duplex=False)
+    toy = Toy(planned())
+    return toy, Host(toy, toy.plan, hears, tells), orders, news  # type: ignore[arg-type]
+
+
+def test_a_law_that_ends_the_program_fails_its_apply_and_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other orders waited for ever, and the law before it flew on under the name of the new one."""
+
+    def build(asked: Plan, source: str) -> Machine:
+        raise SystemExit("there is no GPU here")
+
+    toy, host, _, _ = hosted()
+    monkeypatch.setattr(host_module, "build_machine", build)
+    host._do(Order(OrderKind.APPLY, write(toy.plan.experiment)))
+    assert "there is no GPU here" in host._in_force.trouble
+    assert [order.kind for order in host._live._inbox if isinstance(order, Order)] == [OrderKind.TRIP]
+
+
+def test_a_record_that_ends_the_program_is_answered(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def fail(*asked: object, **settings: object) -> None:
+        raise SystemExit("no encoder")
+
+    _, host, _, news = hosted()
+    monkeypatch.setattr(host_module, "replace", lambda instrument, plan: instrument)
+    monkeypatch.setattr(host_module, "open_recorder", fail)
+    host._do(RecordOrder(tmp_path / "run.h5"))
+    answer = news.recv()
+    assert isinstance(answer, Reply)
+    assert "no encoder" in answer.trouble
+
+
+def test_a_camera_that_does_not_close_does_not_cut_the_record_short() -> None:
+    toy, host, orders, news = hosted()
+    closes, recorder = toy.camera.close, Recorder()
+
+    def close() -> None:
+        closes()
+        raise RuntimeError("the camera hangs")
+
+    toy.camera.close = close  # type: ignore[method-assign]
+    host._live.record(recorder)
+    orders.send(None)
+    host.serve()
+    while not isinstance(said := news.recv(), Over):
+        pass
+    assert said.trouble == "RuntimeError: the camera hangs"
+    assert recorder.closed
+    assert toy.beam.closed

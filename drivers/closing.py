@@ -1,0 +1,91 @@
+"""Several devices are closed, whatever each of them raises, and every trouble is said: that of the light first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from config.refused import Refused
+from config.words import one_line
+from control.contract import STILL_LIT, Fault
+
+Closing = Callable[[], object]
+
+
+def in_words(error: BaseException) -> str:
+    """An error of a device for the operator; the class of one that no driver foresees is named."""
+    return f"{error}" if isinstance(error, Fault | Refused) else f"{type(error).__name__}: {one_line(error)}"
+
+
+def of_light(closing: Closing) -> Closing:
+    """The closing of a laser or a beam. It raises Fault only: after an error of another kind, light may be on."""
+
+    def closes() -> None:
+        try:
+            closing()
+        except Fault:
+            raise
+        except Exception as error:
+            raise Fault(f"{STILL_LIT}: {in_words(error)}") from error
+
+    return closes
+
+
+def close_all(*closings: Closing, after: BaseException | None = None) -> None:
+    """Call each of them in this order, whatever the ones before raise.
+
+    Args:
+        after: the error because of which they are closed, which the caller raises again. It is the first trouble.
+
+    Raises, if any of them raises:
+        a Fault or a Refused alone: itself.
+        others: a Fault with the words of all, those with STILL_LIT first (but after those of `after`).
+        an interrupt (no Exception) among them: that, unless light may be on; then the Fault.
+    """
+    found: list[BaseException] = []
+    for closing in closings:
+        try:
+            closing()
+        except BaseException as error:  # noqa: BLE001  raised below, when everything is closed
+            found.append(error)
+    if not found:
+        return
+    found = sorted(found, key=lambda error: STILL_LIT not in str(error))  # stable
+    troubles = found if after is None else [after, *found]
+    interrupt = next((error for error in troubles if not isinstance(error, Exception)), None)
+    if interrupt is not None and not any(STILL_LIT in str(error) for error in troubles):
+        raise interrupt
+    if len(troubles) == 1 and isinstance(troubles[0], Fault | Refused):
+        raise troubles[0]
+    words = dict.fromkeys(in_words(error) for error in troubles)
+    raise Fault("; ".join(words)) from troubles[0]
+
+
+class Opened:
+    """What was opened so far. It is closed in reverse order by `close`, or if the block `with opened:` fails."""
+
+    def __init__(self) -> None:
+        self._closings: list[Closing] = []
+
+    def add(self, closing: Closing) -> None:
+        self._closings.append(closing)
+
+    def keep(self) -> Opened:
+        """All of it, for a later `close`; the end of the block closes nothing then."""
+        kept = Opened()
+        kept._closings, self._closings = self._closings, []
+        return kept
+
+    def close(self, after: BaseException | None = None) -> None:
+        """Raises as `close_all`."""
+        closings, self._closings = self._closings, []
+        close_all(*reversed(closings), after=after)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close(error)

@@ -1,0 +1,157 @@
+"""The loop's thread: no late light, no error without words, and no trouble that hides another."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pytest
+
+from app.running.thread import Live, beam_is_on
+from control.contract import STILL_LIT, Command, Fault, Forces, Level, OrderKind, Seen
+from tests.app.desktop.toy import Recorder, Toy, planned
+from tests.patience import PATIENCE_S, until
+
+
+@dataclass(frozen=True)
+class Waits:
+    """A law that pushes everyone along x. One of its steps waits until it is let go."""
+
+    asked: threading.Event = field(default_factory=threading.Event)  # whether a step is to wait
+    waits: threading.Event = field(default_factory=threading.Event)
+    go: threading.Event = field(default_factory=threading.Event)
+    longest_delay_s: float = 0.0
+
+    def start(self) -> None:
+        return None
+
+    def step(self, memory: None, seen: Seen) -> tuple[None, Forces]:
+        if self.asked.is_set():
+            self.asked.clear()
+            self.waits.set()
+            assert self.go.wait(PATIENCE_S)
+        number = len(seen.tracks)
+        force_pn = np.tile([0.01, 0.0], (number, 1))
+        return None, Forces(seen.tracks.particle, force_pn, np.full(number, np.nan), np.zeros(number, np.bool_))
+
+
+def waiting() -> tuple[Toy, Live, Waits, list[Command]]:
+    """A loop whose ARM is in the turn of a law that waits, with a dark beam; and what it sends."""
+    toy = Toy(planned())
+    law = Waits()
+    live = Live(replace(toy.machine, policy=law), toy.camera, toy.beam, toy.clock)
+    sent: list[Command] = []
+    sends = toy.beam.send
+
+    def send(command: Command) -> Command:
+        sent.append(command)
+        return sends(command)
+
+    toy.beam.send = send  # type: ignore[method-assign]
+    live.order(OrderKind.ARM)
+    law.asked.set()
+    live.start()
+    assert law.waits.wait(PATIENCE_S)
+    return toy, live, law, sent
+
+
+@pytest.mark.parametrize("kind", [OrderKind.STOP, OrderKind.TRIP])
+def test_a_turn_that_is_under_way_gives_no_light_after_an_order_to_be_dark(kind: OrderKind) -> None:
+    _, live, law, sent = waiting()
+    live.order(kind)
+    law.go.set()
+    until(lambda: live.newest is not None and live.newest.number > 2)
+    live.close()
+    first, second = (turn for _, turn in live.recent()[:2])
+    assert (first.level, len(first.allowed), len(first.sent)) == (Level.ARMED, 6, 0)
+    assert first.sent.reason == "an order to be dark came during this turn"
+    assert kind in [order.kind for order in second.orders]
+    assert not any(len(command) for command in sent)
+
+
+def test_an_arm_after_a_stop_gives_light() -> None:
+    _, live, law, _ = waiting()
+    live.order(OrderKind.STOP)
+    live.order(OrderKind.ARM)
+    law.go.set()
+    until(lambda: beam_is_on(live.newest))
+    live.close()
+
+
+def test_a_loop_that_was_told_to_end_gives_no_light() -> None:
+    toy, live, law, sent = waiting()
+    with pytest.raises(Fault, match="did not end within"):
+        live.darken(patience_s=0.01)
+    law.go.set()
+    live.close()
+    assert not any(len(command) for command in sent)
+    assert toy.beam.closed
+    assert live.trouble == ""
+
+
+class Cancelled(BaseException):
+    """As asyncio.CancelledError, a SystemExit, or what a plug-in makes of its own: no Exception."""
+
+
+class Keeps(Recorder):
+    finished = True
+
+    def leave_unfinished(self) -> None:
+        self.finished = False
+
+
+def test_whatever_a_law_raises_is_said_and_its_record_is_not_whole() -> None:
+    toy, recorder = Toy(planned()), Keeps()
+
+    class Broken:
+        longest_delay_s = 0.0
+
+        def start(self) -> None:
+            return None
+
+        def step(self, memory: None, seen: object) -> None:
+            raise Cancelled("no more")
+
+    live = Live(replace(toy.machine, policy=Broken()), toy.camera, toy.beam, toy.clock)  # type: ignore[arg-type]
+    live.record(recorder)
+    with live:
+        until(lambda: not live.running)
+    assert live.trouble == "Cancelled: no more"
+    assert "step" in live.details
+    assert not recorder.finished
+    assert toy.beam.closed
+
+
+def fails(words: str) -> Callable[[], None]:
+    def close() -> None:
+        raise RuntimeError(words)
+
+    return close
+
+
+def test_a_camera_that_does_not_close_keeps_neither_the_light_on_nor_the_record_open() -> None:
+    toy, recorder = Toy(planned()), Keeps()
+    closes = toy.camera.close
+
+    def close() -> None:
+        closes()
+        raise RuntimeError("the camera hangs")
+
+    toy.camera.close = close  # type: ignore[method-assign]
+    toy.beam.close = fails("no answer")  # type: ignore[method-assign]
+    live = Live(toy.machine, toy.camera, toy.beam, toy.clock)
+    live.record(recorder)
+    live.start()
+    with pytest.raises(Fault, match=r"^RuntimeError: the camera hangs$"):
+        live.close()
+    assert live.trouble == f"{STILL_LIT}: RuntimeError: no answer"
+    assert recorder.closed
+
+
+def test_a_loop_that_never_began_says_the_light_before_the_camera() -> None:
+    toy = Toy(planned())
+    toy.camera.close, toy.beam.close = fails("the camera hangs"), fails("no answer")  # type: ignore[method-assign]
+    with pytest.raises(Fault, match=f"^{STILL_LIT}: RuntimeError: no answer; RuntimeError: the camera hangs$"):
+        Live(toy.machine, toy.camera, toy.beam, toy.clock).close()

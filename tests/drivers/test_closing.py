@@ -1,0 +1,86 @@
+"""Closing several devices: each is closed, every trouble is said, that of the light first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from config.refused import Refused
+from control.contract import STILL_LIT, Fault
+from drivers.closing import Opened, close_all, of_light
+
+LIT = Fault(f"{STILL_LIT}: no answer")
+
+
+def fails(error: BaseException) -> Callable[[], None]:
+    def close() -> None:
+        raise error
+
+    return close
+
+
+def test_each_is_closed_and_one_trouble_alone_is_raised_as_it_is() -> None:
+    closed: list[str] = []
+    trouble = Fault("unplugged")
+    with pytest.raises(Fault, match=r"^unplugged$") as raised:
+        close_all(lambda: closed.append("a"), fails(trouble), lambda: closed.append("b"))
+    assert closed == ["a", "b"]
+    assert raised.value is trouble
+    close_all()
+
+
+def test_an_error_of_any_kind_is_a_fault_and_says_nothing_of_the_light() -> None:
+    with pytest.raises(Fault, match=r"^OSError: unplugged$"):
+        of_light(lambda: close_all(fails(OSError("unplugged"))))()
+
+
+def test_the_light_is_the_first_trouble() -> None:
+    with pytest.raises(Fault, match=f"^{STILL_LIT}: no answer; OSError: unplugged; not there$"):
+        close_all(fails(OSError("unplugged")), fails(LIT), fails(Fault("not there")))
+
+
+def test_any_error_of_a_lasers_closing_says_that_light_may_be_on() -> None:
+    with pytest.raises(Fault, match=f"^{STILL_LIT}: ValueError: a fault of a driver$"):
+        of_light(fails(ValueError("a fault of a driver")))()
+    with pytest.raises(Fault, match=r"^the port is busy$"):  # the driver knows what its Fault says
+        of_light(fails(Fault("the port is busy")))()
+
+
+def test_an_interrupt_goes_on_unless_light_may_be_on() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        close_all(fails(KeyboardInterrupt()), fails(Fault("unplugged")))
+    with pytest.raises(Fault, match=STILL_LIT):
+        close_all(fails(KeyboardInterrupt()), fails(LIT))
+
+
+def opened_until(error: BaseException, *closings: Callable[[], object]) -> None:
+    with Opened() as opened:
+        for closing in closings:
+            opened.add(closing)
+        raise error
+
+
+@pytest.mark.parametrize("error", [Refused("another one"), OSError("another one"), KeyboardInterrupt()])
+def test_what_was_opened_is_closed_in_reverse_and_hides_nothing(error: BaseException) -> None:
+    closed: list[str] = []
+    with pytest.raises(type(error)) as raised:
+        opened_until(error, lambda: closed.append("mirror"), lambda: closed.append("laser"))
+    assert raised.value is error
+    assert closed == ["laser", "mirror"]
+
+
+def test_an_opening_that_fails_says_first_why_and_then_what_was_not_closed() -> None:
+    with pytest.raises(Fault, match=f"^no camera; {STILL_LIT}: no answer; unplugged$"):
+        opened_until(Refused("no camera"), fails(Fault("unplugged")), fails(LIT))
+
+
+def test_what_is_kept_is_closed_later_and_once() -> None:
+    closed: list[str] = []
+    with Opened() as opened:
+        opened.add(lambda: closed.append("laser"))
+        kept = opened.keep()
+    assert closed == []
+    kept.close()
+    kept.close()
+    assert closed == ["laser"]
