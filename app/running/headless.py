@@ -12,7 +12,7 @@ import numpy as np
 
 from app.assembly.darken import put_out
 from app.assembly.garbage_collection import frozen
-from app.assembly.instrument import Instrument
+from app.assembly.instrument import Instrument, closed_after
 from app.assembly.open import open_instrument, open_recorder
 from app.assembly.rig import Plan
 from app.assembly.stated_by_recording import contradictions
@@ -30,6 +30,7 @@ from config.refused import Refused
 from config.words import one_line
 from control.contract import STILL_LIT, Beam, Camera, CrashRecorder, Ended, Fault, Frame, Level, Order, Recorder, Turn
 from control.loop import UNCONFIRMED, run
+from drivers.serial_line import in_words
 
 RUNS = Path("runs")
 NO_RECORD = "no record, no beam: "  # what the loop says before the recorder's words
@@ -142,7 +143,12 @@ def _opened(
 ) -> dict[str, Any]:
     instrument = open_instrument(made)
     opened.append(instrument)
-    try:
+
+    def close_instrument() -> None:
+        with signals.held():
+            instrument.close()
+
+    with closed_after(close_instrument, "the rig"):
         with signals.held():  # a file that is begun must be closed
             recorder = open_recorder(instrument, out, frames=frames, source=source) if out else NoRecord()
         trips: list[str] = []
@@ -154,9 +160,9 @@ def _opened(
         except NoFrame:
             without_a_turn = True
             raise
-        except (Fault, Refused):
+        except (Fault, Refused, Stopped):
             raise
-        except (Exception, KeyboardInterrupt):  # an interrupt may have come in the middle of a turn
+        except BaseException:  # whatever it is, it may have come in the middle of a turn
             leave_unfinished(recorder)
             raise
         finally:
@@ -166,9 +172,6 @@ def _opened(
                     out.unlink(missing_ok=True)
                     closed.clear()
         return done
-    finally:
-        with signals.held():
-            instrument.close()
 
 
 def close_dark(
@@ -189,8 +192,10 @@ def close_dark(
         try:
             close_record(recorder, trips)
             closed.extend(records)
-        except Fault as fault:
-            raise fault if lit is None else Fault(f"{lit}; {fault}") from fault
+        except Exception as error:
+            if lit is None and isinstance(error, Fault):
+                raise
+            raise Fault(in_words(error) if lit is None else f"{lit}; {in_words(error)}") from error
     if lit is None:
         return
     if trips and str(lit) not in trips[0]:
