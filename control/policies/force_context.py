@@ -22,7 +22,7 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Now:
-    """Rows are the particles that may get light. All forces of a law have the same arrays, which can't be written to."""
+    """Rows are the particles that may get light. Their arrays, which all forces share, can't be written to."""
 
     seen: Seen
     plant: Plant
