@@ -97,13 +97,15 @@ def raises(error: BaseException) -> Callable[[], None]:
     return fail
 
 
-def test_a_stop_during_a_turn_darkens_it_and_is_not_lost(plan: cy.Plan) -> None:
-    with cy.open(plan) as rig:
+def test_a_stop_during_a_turn_darkens_it_and_is_not_lost(plan: cy.Plan, tmp_path: Path) -> None:
+    with cy.open(plan, out=tmp_path / "a.h5") as rig:
         lit(rig)
         assert not len(during(rig, rig.stop).sent)
         after = rig.step()
         assert (after.level, len(after.sent)) == (Level.SAFE, 0)
         assert [order.kind for order in after.orders] == [OrderKind.STOP]
+        list(rig.turns(5))
+    assert cy.verify(tmp_path / "a.h5")
 
 
 def test_orders_of_another_thread_keep_their_sequence(plan: cy.Plan) -> None:
