@@ -17,6 +17,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,11 +52,13 @@ from app.console.options import LONGEST_S, number
 from app.console.output_files import require_writable
 from app.console.progress import progress_line, silent
 from app.running.headless import fly, light_after, new_run, too_few
+from app.running.stop_signals import Stopped, caught_in_program
 from app.running.turn_by_turn import Ended as Ended
 from app.running.turn_by_turn import Fault as Fault
 from app.running.turn_by_turn import LiveRig as LiveRig
 from app.running.turn_by_turn import Turn as Turn
 from config.refused import Refused as Refused
+from control.contract import STILL_LIT
 
 __all__ = [
     "EXPERIMENTS", "RIGS", "Ended", "Fault", "Law", "LiveRig", "Now", "Plan", "Refused", "Run", "Turn", "Verification",
@@ -89,7 +92,7 @@ def load(
     items = [f"{key}={_in_yaml(value)}" for key, value in (sets or {}).items()]
     if law is not None:
         items.insert(0, f"policy={_in_yaml({'kind': 'python', 'law': give(law)})}")
-    return plan_of_files(Path(experiment), None if rig is None else Path(rig), items)
+    return replace(plan_of_files(Path(experiment), None if rig is None else Path(rig), items), given_law=law)
 
 
 def run(
@@ -114,7 +117,7 @@ def run(
         The open run; its `summary` has turns and latencies.
 
     Raises Refused, and Fault where a device failed, the interlock tripped, or most turns are missing; the sentence
-    names the record.
+    names the record. A signal ends the run, dark: SIGINT (Ctrl-C) raises KeyboardInterrupt, any other SystemExit.
     """
     if armed is None and not plan.rig.simulated:
         raise Refused(f"{plan.rig.title}: this laser is real; give armed=True to arm it, or armed=False to watch only")
@@ -122,9 +125,14 @@ def run(
     length_s = plan.experiment.seconds if seconds is None else _positive(seconds, "seconds")
     title, bar = plan.experiment.title, progress_line if progress else silent
     try:
-        summary = fly(plan, length_s, path, frames, title, armed=armed is None or bool(armed), bar=bar)
+        with caught_in_program():
+            summary = fly(plan, length_s, path, frames, title, armed=armed is None or bool(armed), bar=bar)
     except Fault as fault:
         raise Fault(f"{fault}; {light_after(str(fault))}") from fault
+    except (Stopped, KeyboardInterrupt) as stopped:
+        if STILL_LIT in str(stopped):  # the end of a program by a signal says nothing
+            raise Fault(str(stopped)) from stopped
+        raise
     if summary["trips"]:
         trip = f"the interlock tripped: {summary['trips'][0]}; {light_after(summary['reason'])}"
         raise Fault(f"{trip}; recorded in {path}")

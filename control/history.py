@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from control.read_only import read_only
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -17,7 +19,7 @@ LARGEST_GAP = 5  # sightings without the particle that an interpolation may brid
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """The positions of the particles in one frame."""
+    """The positions of the particles in one frame; in a history the arrays can't be written to."""
 
     time_s: float
     particle: Ints  # [N] rising
@@ -44,7 +46,8 @@ class History:
         begun_s = {particle: time_s for particle, time_s in self.begun_s.items() if time_s > oldest_s}
         if uncertain is not None:
             begun_s |= dict.fromkeys(uncertain.tolist(), sighting.time_s)
-        return History(self.depth_s, (*self.sightings[max(keep, 0) :], sighting), begun_s)
+        kept = Sighting(sighting.time_s, read_only(sighting.particle), read_only(sighting.position_um))
+        return History(self.depth_s, (*self.sightings[max(keep, 0) :], kept), begun_s)
 
     def at(self, time_s: float, particle: Ints) -> Floats:
         """Positions of `particle` at `time_s`, interpolated between the sightings on either side.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -60,6 +61,42 @@ def close_all(*closings: Closing, after: BaseException | None = None) -> None:
         raise troubles[0]
     words = dict.fromkeys(in_words(error) for error in troubles)
     raise Fault("; ".join(words)) from troubles[0]
+
+
+@contextmanager
+def closed_after(close: Callable[[], None], what: str) -> Iterator[None]:
+    """Close one more thing when the block has ended, however it ended. Nothing replaces a Fault of the block.
+
+    Args:
+        close: is called once, after the block.
+        what: it closes, in words: "the camera".
+
+    Raises Fault where it could not be closed; the block's own error comes first in it. Another error of the block than
+    a Fault stays as it is, with a note, unless light may be on.
+    """
+    try:
+        yield
+    except BaseException as error:
+        why = _why_not_closed(close, what)
+        if why and (isinstance(error, Fault) or STILL_LIT in why):
+            raise Fault(f"{str(error) or type(error).__name__}; {why}") from error
+        if why:
+            error.add_note(why)
+        raise
+    why = _why_not_closed(close, what)
+    if why:
+        raise Fault(why)
+
+
+def _why_not_closed(close: Callable[[], None], what: str) -> str:
+    """Empty where it was closed."""
+    try:
+        close()
+    except Fault as fault:
+        return str(fault)
+    except Exception as error:  # noqa: BLE001  whatever it is, what else is wrong must be heard
+        return f"{what} was not closed ({in_words(error)})"
+    return ""
 
 
 class Opened:

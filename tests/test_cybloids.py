@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import linecache
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,12 @@ import trackpy
 
 import cybloids as cy
 from app.analysis.export import export
+from app.assembly.machine import build_machine
+from app.assembly.open import open_instrument
 from app.assembly.rig import field_um
-from control.contract import Level
+from app.running.stop_signals import Stopped
+from control.contract import STILL_LIT, Level
+from control.policies.programmed import SteeredTraps
 from tests.app.laws import lay_out
 
 SMALL = {
@@ -169,8 +175,8 @@ def test_an_error_in_the_block_leaves_it_dark_and_the_record_whole(tmp_path: Pat
         with cy.open(cy.load(RING, sets=SMALL), out=tmp_path / "a.h5") as rig:
             rig.arm()
             lit.append(len(list(rig.turns(5))[-1].sent))
-            assert rig._instrument is not None
-            beam: Any = rig._instrument.beam
+            assert rig._open is not None
+            beam: Any = rig._open.instrument.beam
             real = beam.close
 
             def close() -> None:
@@ -193,8 +199,8 @@ def test_an_error_in_a_turn_darkens_at_once(tmp_path: Path) -> None:
         rig.arm()
         lit = list(rig.turns(99))
         assert len(lit[-1].sent)
-        assert rig._instrument is not None
-        beam: Any = rig._instrument.beam
+        assert rig._open is not None
+        beam: Any = rig._open.instrument.beam
         reasons: list[str] = []
         real = beam.dark
 
@@ -232,6 +238,81 @@ def test_a_run_that_trips_is_a_fault_that_names_its_record(tmp_path: Path) -> No
     ):
         cy.run(plan, seconds=1.0, out=out)
     assert cy.verify(out)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_run_dark_with_a_whole_record_and_the_program_may_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    """SIGTERM ended the program with the emission on, and a second Ctrl-C hid that a laser did not answer."""
+    turns: list[int] = []
+
+    def step(policy: Any, memory: Any, seen: Any) -> Any:
+        turns.append(1)
+        if len(turns) == 5:
+            assert signal.getsignal(number) not in (signal.SIG_DFL, signal.default_int_handler)
+            signal.raise_signal(number)
+            signal.raise_signal(number)
+        return steps(policy, memory, seen)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler), signal.getsignal(signal.SIGTERM)
+    try:
+        plan = cy.load(RING, sets=SMALL)
+        steps = SteeredTraps.step
+        with monkeypatch.context() as patched:
+            patched.setattr("app.running.headless.open_instrument", lambda made: opened_and(made, patched, step))
+            with pytest.raises(KeyboardInterrupt if number == signal.SIGINT else SystemExit) as ended:
+                cy.run(plan, seconds=60.0, out=tmp_path / "a.h5")
+        said = f"stopped by {number.name}; the laser is dark; the record is closed: {tmp_path / 'a.h5'}"
+        assert str(ended.value) == said
+        assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == (
+            signal.default_int_handler, before[1],
+        )  # fmt: skip
+        with cy.read_run(tmp_path / "a.h5") as run:
+            assert run.ended_cleanly
+            assert len(run) == 5
+        with cy.run(plan, seconds=0.2, out=tmp_path / "b.h5") as run:
+            assert run.summary["turns"] == 20
+    finally:
+        signal.signal(signal.SIGINT, before[0])
+
+
+def opened_and(made: cy.Plan, patched: pytest.MonkeyPatch, step: Any) -> Any:
+    """The open instrument, whose law has another step from now on."""
+    instrument = open_instrument(made)
+    patched.setattr(SteeredTraps, "step", step)
+    return instrument
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_light_that_may_be_on_is_heard_when_a_signal_ends_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    stopped = Stopped(number, f"{STILL_LIT}: hung; switch the laser off by hand")
+
+    def fails(*_: Any, **__: Any) -> Any:
+        raise stopped
+
+    monkeypatch.setattr(cy, "fly", fails)
+    with pytest.raises(cy.Fault, match=f"stopped by {number.name}; {STILL_LIT}: hung; switch the laser off by hand"):
+        cy.run(cy.load(RING, sets=SMALL), seconds=1.0, out=tmp_path / "a.h5")
+
+
+def test_each_plan_keeps_the_class_that_it_was_made_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two classes of one cell have the same name and source; the first plan flew with the values of the second."""
+    cell = "class Pull(cy.Law):\n    K = k\n    def force_pn(self, now):\n        return -self.K * now.position_um\n"
+    monkeypatch.setitem(linecache.cache, "<cell 1>", (len(cell), None, cell.splitlines(keepends=True), "<cell 1>"))
+    plans = []
+    for k in (0.01, 0.5):
+        scope: dict[str, Any] = {"__name__": "__main__", "cy": cy, "k": k}
+        exec(compile(cell, "<cell 1>", "exec"), scope)
+        plans.append(cy.load(RING, sets=SMALL, law=scope["Pull"]))
+    assert [build_machine(plan).policy.law.K for plan in plans] == [0.01, 0.5]  # type: ignore[attr-defined]
+    with cy.open(plans[1]) as rig:
+        rig.apply(plans[0])
+        turn = list(rig.turns(8))[-1]
+        good = np.isin(turn.tracks.particle, turn.wanted.particle)
+        np.testing.assert_allclose(turn.wanted.force_pn, -0.01 * turn.tracks.position_um[good], rtol=1e-12)
 
 
 def test_no_run_is_written_over(run: cy.Run) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from app.assembly.rig import Plan
 from control.contract import Beam, Camera, Clock
 from control.loop import Machine
+from drivers.closing import closed_after, of_light
 from drivers.readback import Returned
 
 
@@ -30,8 +31,6 @@ class Instrument:
     returned: Callable[[], tuple[Returned, ...]] = tuple  # settings as the devices gave them back; asks no device
 
     def close(self) -> None:
-        """Dark first, then the camera."""
-        try:
-            self.beam.close()
-        finally:
-            self.camera.close()
+        """Dark first, then the camera. Raises Fault, with the light's trouble first."""
+        with closed_after(self.camera.close, "the camera"):
+            of_light(self.beam.close)()

@@ -6,6 +6,7 @@ from app.assembly.correction_images import correction_of
 from app.assembly.python_law import build_law
 from app.assembly.rig import Plan, RecordedRig, Rig, field_um, shortest_delay_s
 from config.geometry import Affine
+from config.kinds import PLUG_INS
 from control.allocate import LightModel
 from control.contract import Classifier, Policy, Tracker
 from control.limits import Limits
@@ -13,6 +14,7 @@ from control.loop import Machine
 from control.policies.keep_in_field import Kept
 from control.policies.policy_settings import PolicyContext, Runtime
 from control.policies.python_law import PythonLaw, PythonPolicy
+from control.policies.seen_only import SeenOnly
 from tracking.rules import Rules
 from tracking.table import TableTracker
 from tracking.tracker import LinkingTracker as FrameTracker
@@ -88,7 +90,9 @@ def build_tracker(made: Plan) -> Tracker:
 
 def build_policy(made: Plan, light: LightModel, source: str) -> Policy:
     """The law of an experiment. Raises Refused."""
-    return made.experiment.policy.build(policy_context(made, light, source))
+    settings = made.experiment.policy
+    policy = settings.build(policy_context(made, light, source))
+    return SeenOnly(policy) if any(type(one) in PLUG_INS for one in (settings, *settings.forces)) else policy
 
 
 def policy_context(made: Plan, light: LightModel, source: str) -> PolicyContext:
@@ -103,7 +107,7 @@ def policy_context(made: Plan, light: LightModel, source: str) -> PolicyContext:
 
     def open_python(law: PythonLaw) -> PythonPolicy:
         middle_um = ((low_um[0] + high_um[0]) / 2.0, (low_um[1] + high_um[1]) / 2.0)
-        return build_law(law, made.folder, rig.plant, middle_um, source)
+        return build_law(law, made.folder, rig.plant, middle_um, source, made.given_law)
 
     return PolicyContext(
         source=source,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 from app.assembly.instrument import Instrument
 from app.assembly.pairing import WATCH_ONLY, Pairing
@@ -13,8 +14,9 @@ from app.assembly.warm_up import note, pixel_type, warm_up
 from config.refused import Refused
 from control.contract import STILL_LIT, Fault
 from control.loop import Machine
+from drivers.closing import closed_after
 from drivers.device_settings import RealCamera, RealDeflector, RealLaser, of_class
-from drivers.real_bench import BenchSettings, RealBench, open_emulated_bench, open_real_bench
+from drivers.real_bench import BenchSettings, open_emulated_bench, open_real_bench
 from drivers.sim.camera import SimulatedCamera
 from drivers.sim.clock import PacedClock
 from drivers.sim.deflector import SimulatedDeflector
@@ -44,22 +46,33 @@ def open_real(made: Plan, machine: Machine, pairing: Pairing) -> Instrument:
     else:
         camera, seed = of_class(rig.camera, SimulatedCamera), made.experiment.seed
         bench = open_emulated_bench(rig.sample, camera, deflector, laser, rig.emulated, means, seed=seed)
-    _require_same_devices(rig, bench)
-    return Instrument(
-        made, machine, bench.camera, bench.beam, bench.clock, rig.camera.height_px, rig.camera.width_px,
-        pixel_type(made), None, bench.identities(),
-        {"deflector": bench.deflector.firmware, "laser": bench.laser.firmware},
-        "" if bench.world is None else bench.world.description, bench.returned,
-    )  # fmt: skip
+    with _closed_on_failure(bench.close):
+        identities = bench.identities()
+        _require_same_devices(rig, identities)
+        return Instrument(
+            made, machine, bench.camera, bench.beam, bench.clock, rig.camera.height_px, rig.camera.width_px,
+            pixel_type(made), None, identities,
+            {"deflector": bench.deflector.firmware, "laser": bench.laser.firmware},
+            "" if bench.world is None else bench.world.description, bench.returned,
+        )  # fmt: skip
 
 
-def _require_same_devices(rig: Rig, bench: RealBench) -> None:
-    """Raises Refused, with the bench closed, where its map was confirmed with other devices than those that answer."""
+@contextmanager
+def _closed_on_failure(close: Callable[[], None]) -> Iterator[None]:
+    """What is open already is closed, dark, where the rest of the opening fails. Raises what failed, or Fault."""
+    try:
+        yield
+    except BaseException:
+        with closed_after(close, "the rig"):
+            raise
+
+
+def _require_same_devices(rig: Rig, identities: Mapping[str, str]) -> None:
+    """Raises Refused where a rig's map was confirmed with other devices than those that answer."""
     if not rig.confirmed or rig.calibration.probe is None:
         return
-    other = why_other_devices(rig.calibration.probe, bench.identities())
+    other = why_other_devices(rig.calibration.probe, identities)
     if other:
-        bench.close()
         raise Refused(f"{rig.title}: {other}")
 
 
@@ -74,13 +87,19 @@ def _open_watch_only(made: Plan, machine: Machine) -> Instrument:
         heartbeat_s=rig.loop.stale_periods / rig.camera.fps,
     )  # fmt: skip
     eye, beam, clock = open_watch_only(of_class(rig.camera, RealCamera), deflector, laser, field)
-    camera = eye.camera
-    note(WATCH_ONLY)
-    return Instrument(
-        made, machine, eye, beam, clock, rig.camera.height_px, rig.camera.width_px, pixel_type(made), None,
-        {"camera.device": camera.identity} if camera.identity else {},
-        {"deflector": beam.deflector.firmware, "laser": beam.laser.firmware}, "", lambda: camera.returned,
-    )  # fmt: skip
+
+    def close() -> None:
+        with closed_after(eye.close, "the camera"):
+            beam.close()
+
+    with _closed_on_failure(close):
+        camera = eye.camera
+        note(WATCH_ONLY)
+        return Instrument(
+            made, machine, eye, beam, clock, rig.camera.height_px, rig.camera.width_px, pixel_type(made), None,
+            {"camera.device": camera.identity} if camera.identity else {},
+            {"deflector": beam.deflector.firmware, "laser": beam.laser.firmware}, "", lambda: camera.returned,
+        )  # fmt: skip
 
 
 def put_out(made: Plan) -> str:

@@ -92,7 +92,7 @@ def give(law: type[Law]) -> str:
     """
     if not (isinstance(law, type) and issubclass(law, Law)):
         raise Refused(f"law: found {quoted(law)}, where a class derived from cybloids.Law is needed")
-    name = f"{law.__module__}:{law.__qualname__}"
+    name = _name(law)
     if law.__module__ == MAIN:
         source = _source_of_class(law)
         _given[name, source.sha256] = source
@@ -100,6 +100,10 @@ def give(law: type[Law]) -> str:
         allow([law.__module__])
         _files[law.__module__] = Path(os.path.abspath(sys.modules[law.__module__].__file__ or ""))
     return name
+
+
+def _name(law: type[Law]) -> str:
+    return f"{law.__module__}:{law.__qualname__}"
 
 
 def found(law: PythonLaw, folder: Path, source: str) -> LawSource:
@@ -134,10 +138,21 @@ def pinned_law(law: PythonLaw, folder: Path, source: str) -> PythonLaw:
     return replace(law, source_sha256=here.sha256)
 
 
-def build_law(law: PythonLaw, folder: Path, plant: Plant, middle_um: tuple[float, float], source: str) -> PythonPolicy:
-    """The policy of a law. Its file is run, once for each content of it. Raises Refused."""
+def build_law(
+    law: PythonLaw, folder: Path, plant: Plant, middle_um: tuple[float, float], source: str,
+    given: type[Law] | None = None,
+) -> PythonPolicy:  # fmt: skip
+    """The policy of a law. Its file is run, once for each content of it. Raises Refused.
+
+    Args:
+        given: the class that the plan was made with. Another one of a notebook or a script may have the same name and
+            source since then, and other values.
+    """
     here = found(law, folder, source)
-    kind = here.given if here.given is not None else getattr(_module_of(here), here.name, None)
+    if here.given is not None and given is not None and _name(given) == law.law:
+        kind: Any = given
+    else:
+        kind = here.given if here.given is not None else getattr(_module_of(here), here.name, None)
     if not (isinstance(kind, type) and issubclass(kind, Law)):
         raise Refused(f"{here.path}: there is no class '{here.name}' derived from cybloids.Law in this file")
     try:

@@ -18,6 +18,7 @@ from config.warp import Map
 from control.calibrate.plane import sensor_map
 from control.experiment import Experiment
 from control.plant import Plant
+from control.policies.python_law import Law
 from drivers.cameras import AnyCamera
 from drivers.deflectors import AnyDeflector
 from drivers.emulate.settings import Emulated
@@ -147,6 +148,7 @@ class Plan:
     unknown: tuple[
         str, ...
     ] = ()  # keys of the rig that are guesses, since neither a person nor the recording said them
+    given_law: type[Law] | None = field(default=None, compare=False)  # the class that a program handed over
 
     @property
     def kind(self) -> Kind:

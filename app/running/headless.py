@@ -29,7 +29,7 @@ from config.atomic import refuse_what_was_read
 from config.refused import Refused
 from control.contract import STILL_LIT, Beam, Camera, CrashRecorder, Ended, Fault, Frame, Level, Order, Recorder, Turn
 from control.loop import UNCONFIRMED, run
-from drivers.closing import close_all, of_light
+from drivers.closing import close_all, closed_after, of_light
 
 RUNS = Path("runs")
 TRIPPED = "the interlock tripped: "
@@ -143,7 +143,12 @@ def _opened(
 ) -> dict[str, Any]:
     instrument = open_instrument(made)
     opened.append(instrument)
-    try:
+
+    def close_instrument() -> None:
+        with signals.held():
+            instrument.close()
+
+    with closed_after(close_instrument, "the rig"):
         with signals.held():  # a file that is begun must be closed
             recorder = open_recorder(instrument, out, frames=frames, source=source) if out else NoRecord()
         trips: list[str] = []
@@ -155,9 +160,9 @@ def _opened(
         except NoFrame:
             without_a_turn = True
             raise
-        except (Fault, Refused):
+        except (Fault, Refused, Stopped):
             raise
-        except (Exception, KeyboardInterrupt):  # an interrupt may have come in the middle of a turn
+        except BaseException:  # whatever it is, it may have come in the middle of a turn
             leave_unfinished(recorder)
             raise
         finally:
@@ -167,9 +172,6 @@ def _opened(
                     out.unlink(missing_ok=True)
                     closed.clear()
         return done
-    finally:
-        with signals.held():
-            instrument.close()
 
 
 def close_dark(

@@ -4,6 +4,9 @@
 first signal asks it to end, so that no exchange with a device is cut in two; one that comes PATIENCE_S later, because
 the loop did not end, raises, or does what `ending` says. While devices and records are closed, a signal is remembered;
 `raise_if_stopped` raises it after that.
+
+A script or a notebook that calls cybloids has handlers of its own, and goes on after a run or an open rig:
+`caught_in_program` and `rig_opened` are for it.
 """
 
 from __future__ import annotations
@@ -13,7 +16,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # Windows: no SIGHUP; SIGBREAK is Ctrl-Break and a closed console
 
@@ -47,6 +51,18 @@ class _State:
 _state = _State()
 
 
+@dataclass
+class _Program:
+    """A script or a notebook that has rigs open."""
+
+    rigs: int = 0  # how many
+    actions: dict[int, Any] = field(default_factory=dict)  # its own handlers, by signal, while rigs are open
+    waiting: list[int] = field(default_factory=list)  # signals that came while a rig was darkened or closed
+
+
+_program = _Program()
+
+
 def numbers() -> tuple[signal.Signals, ...]:
     """The signals that stop a program on this system."""
     return tuple(getattr(signal, name) for name in NAMES if hasattr(signal, name))
@@ -67,6 +83,70 @@ def caught() -> Iterator[None]:
     finally:
         for number in mine:
             signal.signal(number, signal.SIG_IGN if _state.number else before[number] or signal.SIG_DFL)
+
+
+@contextmanager
+def caught_in_program() -> Iterator[None]:
+    """As `caught`, for a run inside of a script or a notebook, which goes on after it: then no signal counts as come.
+
+    A handler of the program's own stays. Outside of the main thread no signal can be caught. Raises KeyboardInterrupt
+    in place of Stopped for SIGINT.
+    """
+    default = (signal.SIG_DFL, signal.default_int_handler, _interrupt)
+    mine = {number: action for number in numbers() if (action := signal.getsignal(number)) in default}
+    if not mine or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    for number in mine:
+        signal.signal(number, _handle)
+    try:
+        yield
+    except Stopped as stopped:
+        if stopped.number == signal.SIGINT:
+            raise KeyboardInterrupt(str(stopped)) from stopped
+        raise
+    finally:
+        _state.number, _state.raised = 0, False
+        for number, action in mine.items():
+            signal.signal(number, action)
+
+
+def rig_opened() -> None:
+    """A program opens a rig: until `rig_closed` a signal unwinds it, so that the rig is closed, and waits while `held`.
+
+    Then the program's own handler acts; where there is none, SIGINT raises KeyboardInterrupt, any other Stopped. A
+    signal that the program ignores stays ignored.
+    """
+    if _program.rigs == 0:
+        _program.waiting.clear()
+    _program.rigs += 1
+    if _program.actions or threading.current_thread() is not threading.main_thread():
+        return
+    for number in numbers():
+        action = signal.getsignal(number)
+        if action not in (signal.SIG_IGN, None, _handle, _interrupt):
+            _program.actions[number] = action
+            signal.signal(number, _interrupt)
+
+
+def rig_closed() -> None:
+    """After the last rig the program has its own handlers again."""
+    _program.rigs -= 1
+    if _program.rigs > 0 or threading.current_thread() is not threading.main_thread():
+        return
+    while _program.actions:
+        number, action = _program.actions.popitem()
+        if signal.getsignal(number) is _interrupt:
+            signal.signal(number, action)
+
+
+def obey_waiting() -> None:
+    """Obey the signals that came while a rig of a program was darkened or closed: of several, not SIGINT first."""
+    if not _program.waiting or threading.current_thread() is not threading.main_thread():
+        return
+    waiting, _program.waiting = sorted(_program.waiting, key=lambda number: number == signal.SIGINT), []
+    for number in waiting:
+        _obey(number, None)
 
 
 @contextmanager
@@ -132,3 +212,21 @@ def _handle(number: int, frame: object) -> None:
         return
     _state.raised = True
     raise Stopped(_state.number)
+
+
+def _interrupt(number: int, frame: Any) -> None:
+    """While a program has a rig open."""
+    if _state.held:
+        _program.waiting.append(number)
+    else:
+        _obey(number, frame)
+
+
+def _obey(number: int, frame: Any) -> None:
+    action = _program.actions.get(number, signal.getsignal(number))
+    if callable(action):
+        action(number, frame)
+    elif number == signal.SIGINT:
+        raise KeyboardInterrupt
+    else:
+        raise Stopped(number)

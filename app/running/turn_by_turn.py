@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 
+from app.assembly.darken import put_out
 from app.assembly.in_flight import require_same_devices
 from app.assembly.instrument import Instrument
 from app.assembly.machine import build_machine
@@ -13,24 +18,69 @@ from app.assembly.open import open_instrument, open_recorder, plan_after
 from app.assembly.plan import flyable
 from app.assembly.rig import Plan
 from app.assembly.warm_up import warm_up
+from app.running import stop_signals as signals
 from app.running.headless import close_dark, leave_unfinished, refuse_unconfirmed
 from app.running.thread import NoRecord
 from config.reader import write
 from config.refused import Refused
+from control.contract import STILL_LIT, Beam, Command, Level, Order, OrderKind, Recorder
 from control.contract import Ended as Ended
 from control.contract import Fault as Fault
-from control.contract import Level, Order, OrderKind, Recorder
 from control.contract import Turn as Turn
-from control.loop import LoopMemory, act, applied, turn, wait
+from control.loop import LoopMemory, Machine, act, applied, turn, wait
+from drivers.closing import closed_after
 
 CLOSED = "this rig is not open; use it in a block: with cybloids.open(plan) as rig"
+FAILED = (Order(OrderKind.TRIP, "the program failed"),)
+PATIENCE_S = 5.0  # for a turn of another thread, when the rig is closed
+
+
+@dataclass
+class _OpenRig:
+    """What has to be closed of an open rig, also where its program has lost it."""
+
+    instrument: Instrument
+    recorder: Recorder
+    trips: list[str] = field(default_factory=list)
+
+    def close(self) -> None:
+        """Dark, then the record and the devices are closed. Raises Fault."""
+        with signals.held(), closed_after(self.instrument.camera.close, "the camera"):
+            close_dark(self.instrument.beam, self.recorder, self.trips, [], [])
+
+    def end(self) -> None:
+        """`close`, once, of a rig that was opened. Raises Fault."""
+        try:
+            self.close()
+        finally:
+            signals.rig_closed()
+
+
+@dataclass(frozen=True)
+class _UntilStopped:
+    """The beam of one turn. It stays dark where the light was stopped while the turn was computed."""
+
+    beam: Beam
+    why_stopped: Callable[[], str]
+
+    def send(self, command: Command) -> Command:
+        why = self.why_stopped()
+        return self.beam.dark(why) if why and len(command) else self.beam.send(command)
+
+    def dark(self, reason: str) -> Command:
+        return self.beam.dark(reason)
+
+    def close(self) -> None:
+        self.beam.close()
 
 
 class LiveRig:
     """An open rig. The block `with cybloids.open(plan) as rig` opens it, and closes it, dark, however the block ends.
 
-    It is dark until `arm`. Orders are obeyed in the next turn. While the program asks for no turn, the last command
-    acts until the rig's guard darkens it (`loop.stale_periods` frame periods); a simulated rig in lockstep waits.
+    It is dark until `arm`. Orders are obeyed in the next turn; they may come from any thread, and a `stop` during a
+    turn darkens that turn, too. While the program asks for no turn, the last command acts until the rig's guard
+    darkens it (`loop.stale_periods` frame periods); a simulated rig in lockstep waits. A signal that would end the
+    program (SIGTERM) unwinds it instead, so that the rig is closed: it raises SystemExit.
 
     Attributes:
         plan: as it is in force.
@@ -41,51 +91,99 @@ class LiveRig:
         self.plan = plan
         self.newest: Turn | None = None
         self._out, self._frames = out, frames
-        self._instrument: Instrument | None = None
-        self._recorder: Recorder = NoRecord()
-        self._memory: LoopMemory | None = None
-        self._orders: list[Order] = []
+        self._open: _OpenRig | None = None
+        self._turning = threading.RLock()  # held for each turn, and when the rig is closed
+        self._closing = False
+
+    def _begin(self, opened: _OpenRig) -> None:
+        """Nothing of an earlier opening is left, in particular no order."""
+        self._machine: Machine = opened.instrument.machine
+        self._memory: LoopMemory = self._machine.start()
+        self.newest = None
+        self._ordered = self.plan  # in force when all orders were obeyed
+        self._not_in_force = ""  # why the newest `apply` failed
+        self._orders: deque[tuple[Order, Plan | None]] = deque()  # each with the plan that an APPLY puts in force
         self._faults: tuple[Order, ...] = ()
-        self._trips: list[str] = []
+        self._closing = False
 
     def __enter__(self) -> LiveRig:
         """Open the devices, dark. Raises Refused, Fault."""
-        if self._instrument is not None:
-            raise Refused("this rig is open already")
-        self._instrument = instrument = open_instrument(self.plan)
-        try:
-            self._machine = instrument.machine
-            self._memory = self._machine.start()
-            if self._out is not None:
-                self._recorder = open_recorder(instrument, self._out, frames=self._frames)
-        except BaseException:
-            self._instrument = None
-            instrument.close()
-            raise
+        with self._turning:
+            if self._open is not None:
+                raise Refused("this rig is open already")
+            signals.rig_opened()
+            try:
+                opened = self._opened()
+            except BaseException:
+                signals.rig_closed()
+                raise
+            self._lost = weakref.finalize(self, opened.end)
+            self._open = opened
         return self
+
+    def _opened(self) -> _OpenRig:
+        try:
+            instrument = open_instrument(self.plan)
+        except (Fault, Refused):
+            raise
+        except BaseException as error:  # a signal, in the middle of the opening
+            with signals.held():
+                light = put_out(self.plan)
+            if STILL_LIT in light:
+                raise Fault(light) from error
+            raise
+        opened = _OpenRig(instrument, NoRecord())
+        try:
+            self._begin(opened)
+            if self._out is not None:
+                with signals.held():  # a file that is begun must be closed
+                    opened.recorder = open_recorder(instrument, self._out, frames=self._frames)
+                signals.obey_waiting()
+        except BaseException:
+            with closed_after(opened.close, "the rig"):
+                raise
+        return opened
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
     def close(self) -> None:
-        """Dark, then the record and the devices are closed. Raises Fault where the laser could not be switched off."""
-        instrument, self._instrument = self._instrument, None
-        if instrument is None:
-            return
-        recorder, self._recorder = self._recorder, NoRecord()
-        try:
-            close_dark(instrument.beam, recorder, self._trips, [], [])
-        finally:
-            instrument.camera.close()
+        """Dark, then the record and the devices are closed. Raises Fault where the laser could not be switched off.
+
+        A signal that comes meanwhile is obeyed after that.
+        """
+        with signals.held():
+            self._closing = True
+            has_turn = self._turning.acquire(blocking=False)
+            if not has_turn:  # another thread makes one, and its law, or its camera, may take its time
+                opened = self._open
+                if opened is not None:
+                    opened.instrument.beam.dark("the rig is being closed")
+                has_turn = self._turning.acquire(timeout=PATIENCE_S)
+            try:
+                opened, self._open = self._open, None
+                if opened is not None:
+                    self._lost.detach()
+                    opened.end()
+            finally:
+                if has_turn:
+                    self._turning.release()
+        signals.obey_waiting()
 
     def arm(self) -> None:
-        """Light from the next turn on. Raises Refused where the rig's map is not confirmed."""
+        """Light from the next turn on.
+
+        Raises Refused where the rig's map is not confirmed, or where the newest `apply` failed: the program may take
+        its law for the one in force.
+        """
         self._require_open()
         refuse_unconfirmed(self.plan, True)
-        self._orders.append(Order(self._machine.arming))
+        if self._not_in_force:
+            raise Refused(f"the new settings are not in force: {self._not_in_force}; apply settings first")
+        self._order(self._machine.arming)
 
     def stop(self) -> None:
-        """Dark from the next turn on."""
+        """Dark from the next command on, also of a turn that is being made."""
         self._order(OrderKind.STOP)
 
     def reset(self) -> None:
@@ -99,19 +197,23 @@ class LiveRig:
     def apply(self, plan: Plan) -> None:
         """The experiment of another plan from the next turn on; identities and history stay, the law begins anew.
 
+        Where that turn fails, the settings of before stay in force, and `arm` is refused until an `apply` succeeds.
+
         Raises Refused where it can't fly, or where its rig differs in more than the experiment's `set`.
         """
         self._require_open()
         plan = flyable(plan, "the plan")
         text = write(plan.experiment)
-        after = plan_after(self.plan, text)
+        before = self._ordered
+        after = replace(plan_after(before, text), given_law=plan.given_law)
         if after.rig != plan.rig:
             raise Refused(f"{plan.experiment.title}: its rig is another one than the open rig; close that one first")
-        require_same_devices(self.plan.rig, after.rig)
+        require_same_devices(before.rig, after.rig)
         machine = build_machine(after)
         warm_up(after, machine)
-        self._orders.append(Order(OrderKind.APPLY, text, machine))
-        self.plan = after
+        self._require_open()
+        self._ordered, self._not_in_force = after, ""
+        self._orders.append((Order(OrderKind.APPLY, text, machine), after))
 
     def turns(self, count: int | None = None) -> Iterator[Turn]:
         """The next `count` turns, each made when it is asked for; None: until the camera has no more frames."""
@@ -127,51 +229,83 @@ class LiveRig:
     def step(self) -> Turn:
         """One turn: frame, tracks, law, limits, interlock, light. The beam is dark after any error.
 
-        Raises Ended where the camera has no more frames, Fault.
+        Raises Ended where the camera has no more frames, Fault. A Fault that says that the laser may be on comes in
+        place of any other error.
         """
-        instrument = self._require_open()
-        try:
-            return self._turn(instrument)
-        except (Ended, Fault, Refused) as error:
-            instrument.beam.dark(str(error) or "the camera has no more frames")
-            if not isinstance(error, Ended):
-                self._trip_next(str(error))
-            raise
-        except BaseException:
-            instrument.beam.dark("the program failed")
-            self._trip_next("the program failed")
-            leave_unfinished(self._recorder)
-            raise
+        with self._turning:
+            opened = self._require_open()
+            try:
+                return self._turn(opened)
+            except BaseException as error:
+                self._darken(opened, error)
+                raise
 
-    def _turn(self, instrument: Instrument) -> Turn:
-        """As control.loop.run makes it."""
-        assert self._memory is not None
+    def _turn(self, opened: _OpenRig) -> Turn:
+        """As control.loop.run makes it. Until it is over it counts as failed: the next one trips."""
+        instrument = opened.instrument
+        faults, self._faults = self._faults, self._faults or FAILED
         try:
             frame, silent = wait(instrument.camera)
         except Ended:
-            if self._faults and self._memory.level is not Level.TRIPPED:
-                raise Fault("; ".join(order.text for order in self._faults)) from None
+            self._faults = faults
+            if faults and self._memory.level is not Level.TRIPPED:
+                raise Fault("; ".join(order.text for order in faults)) from None
             raise
-        orders = (*self._faults, *silent, *self._orders)
-        machine, memory = applied(self._machine, self._memory, orders)
-        before = memory.level
-        memory, done = turn(machine, memory, frame, instrument.clock.now_s(), orders)
-        self._machine, self._memory, self._orders = machine, memory, []  # orders of a turn that failed stay
-        done, self._faults = act(instrument.beam, instrument.clock, self._recorder, done)
+        taken = [self._orders.popleft() for _ in range(len(self._orders))]
+        orders = (*faults, *silent, *(order for order, _ in taken))
+        before = self._memory.level
+        try:
+            machine, memory = applied(self._machine, self._memory, orders)
+            memory, done = turn(machine, memory, frame, instrument.clock.now_s(), orders)
+        except BaseException as error:
+            self._give_back(taken, str(error) or type(error).__name__)
+            raise
+        self._machine, self._memory = machine, memory
+        self.plan = next((after for _, after in reversed(taken) if after is not None), self.plan)
+        beam = _UntilStopped(instrument.beam, self._why_stopped)
+        done, self._faults = act(beam, instrument.clock, opened.recorder, done, self._machine.stale_s)
         if done.level is Level.TRIPPED and before is not Level.TRIPPED:
-            self._trips.append(done.reason)
+            opened.trips.append(done.reason)
         self.newest = done
         return done
 
-    def _trip_next(self, reason: str) -> None:
-        """A turn that failed is followed by a trip: no light without Reset and Arm."""
-        self._faults = self._faults or (Order(OrderKind.TRIP, reason),)
+    def _give_back(self, taken: list[tuple[Order, Plan | None]], why: str) -> None:
+        """Orders of a turn that failed stay, but for settings: they may be the reason, and would fail each turn."""
+        taken += [self._orders.popleft() for _ in range(len(self._orders))]  # settings that were made for those, too
+        if any(after is not None for _, after in taken):
+            self._ordered, self._not_in_force = self.plan, why
+        self._orders.extendleft((order, after) for order, after in reversed(taken) if after is None)
+
+    def _why_stopped(self) -> str:
+        """Why the turn that is being made gives no light; empty where it may."""
+        if self._closing:
+            return "the rig is being closed"
+        stopped = any(order.kind is OrderKind.STOP for order, _ in tuple(self._orders))
+        return "stopped by the operator" if stopped else ""
+
+    def _darken(self, opened: _OpenRig, error: BaseException) -> None:
+        """Dark after a turn that failed; the next one trips: no light without Reset and Arm.
+
+        Raises Fault where the laser may be on, and `error` does not say so.
+        """
+        with signals.held():
+            reason = FAILED[0].text
+            if isinstance(error, Ended | Fault | Refused):
+                reason = str(error) or "the camera has no more frames"
+            else:
+                leave_unfinished(opened.recorder)
+            if self._faults is FAILED:
+                self._faults = (Order(OrderKind.TRIP, reason),)
+            dark = opened.instrument.beam.dark(reason)
+        if dark.may_be_lit and STILL_LIT not in str(error):
+            raise Fault(dark.reason) from error
+        signals.obey_waiting()
 
     def _order(self, kind: OrderKind, text: str = "") -> None:
         self._require_open()
-        self._orders.append(Order(kind, text))
+        self._orders.append((Order(kind, text), None))
 
-    def _require_open(self) -> Instrument:
-        if self._instrument is None:
+    def _require_open(self) -> _OpenRig:
+        if self._open is None:
             raise Refused(CLOSED)
-        return self._instrument
+        return self._open

@@ -13,6 +13,7 @@ from config.fields import set_absent
 from control.contract import Seen, State
 from control.plant import Plant
 from control.potentials.shape import Shape
+from control.read_only import read_only
 from control.theory.conditions import Conditions, Foreseen
 
 Floats = NDArray[np.float64]
@@ -21,7 +22,7 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Now:
-    """Rows are the particles that may get light."""
+    """Rows are the particles that may get light. Their arrays, which all forces share, can't be written to."""
 
     seen: Seen
     plant: Plant
@@ -36,10 +37,8 @@ class Now:
     def of(cls, seen: Seen, plant: Plant, middle_um: tuple[float, float]) -> Now:
         tracks = seen.tracks
         good = tracks.state == State.GOOD
-        return cls(
-            seen, plant, middle_um,
-            tracks.particle[good], tracks.position_um[good], tracks.species[good], tracks.cell[good],
-        )  # fmt: skip
+        columns = (tracks.particle, tracks.position_um, tracks.species, tracks.cell)
+        return cls(seen, plant, middle_um, *[read_only(column[good]) for column in columns])
 
     @property
     def acts_s(self) -> float:
@@ -52,7 +51,7 @@ class Now:
         A position that is not known is nan (docs/predictions.md 2.7: looked up by timestamp, never by frame index).
         """
         if delay_s is None:
-            return self.position_um if self.newest_um is None else self.newest_um
+            return self.position_um if self.newest_um is None else read_only(self.newest_um)
         return self.seen.history.at(self.acts_s - delay_s, self.particle)
 
 

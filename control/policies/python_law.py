@@ -14,6 +14,8 @@ from control.contract import Fault, Forces, Policy, Seen
 from control.plant import Plant
 from control.policies.force_context import Now
 from control.policies.policy_settings import PolicyContext, PolicySettings
+from control.policies.seen_only import seen_only
+from control.read_only import read_only
 
 Floats = NDArray[np.float64]
 
@@ -23,7 +25,7 @@ class Law:
 
     The policy's `parameters` are the keyword arguments of the class. A law with a memory defines `start` and `step`
     instead. The answer may depend on the arguments and the memory only: no clock, no file, no random numbers without a
-    seed. Else `verify` finds that the run differs.
+    seed. Else `verify` finds that the run differs. The arrays of `now` can't be written to: copy one to change it.
 
     Attributes:
         delays_s: ages of the past positions that the law looks up with `now.past_um`. A particle whose position at
@@ -86,23 +88,23 @@ class PythonPolicy:
         """The law's first memory. Raises Fault."""
         try:
             return self.law.start()
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             raise self._fault(error) from error
 
     def step(self, memory: Any, seen: Seen) -> tuple[Any, Forces]:
         """The law's forces on the trusted particles. Raises Fault for an error in the law, or a wrong shape."""
-        now, withheld = self._known(Now.of(seen, self.plant, self.middle_um))
+        now, withheld = self._known(Now.of(seen_only(seen), self.plant, self.middle_um))
         number = len(now.particle)
         try:
             memory, answer = self.law.step(memory, now)
             force_pn = np.array(answer, np.float64)
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             raise self._fault(error) from error
         if force_pn.shape != (number, 2):
             raise Fault(f"the law {self.title} gave forces of shape {force_pn.shape}, where ({number}, 2) is needed")
         delay_s = max(self.law.delays_s, default=np.nan)
         return memory, Forces(
-            particle=now.particle,
+            particle=now.particle.copy(),
             force_pn=force_pn,
             delay_s=np.full(number, delay_s),
             carried=np.zeros(number, np.bool_),
@@ -117,13 +119,18 @@ class PythonPolicy:
             missing = np.isnan(now.past_um(delay_s)).any(axis=1)
             keep &= ~missing
             reasons |= {int(who): f"where it was {delay_s:g} s ago is not known" for who in now.particle[missing]}
-        rows = {name: getattr(now, name)[keep] for name in ("particle", "position_um", "species", "cell")}
+        if not reasons:
+            return now, ()
+        rows: dict[str, Any] = {
+            name: read_only(getattr(now, name)[keep]) for name in ("particle", "position_um", "species", "cell")
+        }
         return replace(now, **rows), tuple(sorted(reasons.items()))
 
     def _fault(self, error: BaseException) -> Fault:
         """The error in one sentence, with the line of the law that raised it. A signal is raised again."""
-        if isinstance(error, SystemExit) and type(error) is not SystemExit:
-            raise error  # app.running.stop_signals.Stopped
+        signal = isinstance(error, SystemExit) and type(error) is not SystemExit  # app.running.stop_signals.Stopped
+        if signal or isinstance(error, KeyboardInterrupt):
+            raise error
         at, where = error.__traceback__, ""
         while at is not None:
             if at.tb_frame.f_globals.get("__name__") == type(self.law).__module__:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
@@ -45,7 +46,7 @@ class Any_(Law):
         self.answer = answer
 
     def force_pn(self, now: Now) -> Floats:
-        if isinstance(self.answer, Exception):
+        if isinstance(self.answer, BaseException):
             raise self.answer
         found: Floats = self.answer
         return found
@@ -105,6 +106,47 @@ def test_an_error_in_a_law_is_a_fault_with_its_line() -> None:
         wanted(Any_(KeyError("no")), seen())
     with pytest.raises(Fault, match="defines neither force_pn nor step"):
         wanted(Law(), seen())
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError(), GeneratorExit(), SystemExit(3)])
+def test_whatever_a_law_raises_is_a_fault(error: BaseException) -> None:
+    """Any other error than an Exception ended a run as a clean one."""
+    with pytest.raises(Fault, match=type(error).__name__):
+        wanted(Any_(error), seen())
+
+
+def test_an_interrupt_is_none_of_the_law_s_errors() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        wanted(Any_(KeyboardInterrupt()), seen())
+
+
+def test_a_law_can_not_change_what_it_sees() -> None:
+    """A law that changed `now.particle` moved its forces to other particles; one that changed the tracks, the light."""
+    at = seen()
+    tried: list[str] = []
+
+    class Changes(Law):
+        delays_s = (0.1,)
+
+        def force_pn(self, now: Now) -> Floats:
+            arrays: dict[str, NDArray[Any]] = {
+                "particle": now.particle, "position_um": now.position_um, "species": now.species, "cell": now.cell,
+                "newest": now.past_um(None), "tracks": now.seen.tracks.position_um, "state": now.seen.tracks.state,
+                "allowed": now.seen.allowed.position_um, "history": now.seen.history.sightings[-1].position_um,
+                "who": now.seen.history.sightings[-1].particle,
+            }  # fmt: skip
+            for name, array in arrays.items():
+                with pytest.raises(ValueError, match="read-only"):
+                    array += 1
+                tried.append(name)
+            now.past_um(0.1)[:] = 0.0  # a new array each time
+            return np.zeros_like(now.position_um)
+
+    found = wanted(Changes(), at)
+    assert len(tried) == 10
+    np.testing.assert_array_equal(found.particle, [0, 1, 2])
+    for array in (found.particle, found.force_pn, at.tracks.particle, at.tracks.position_um):
+        assert array.flags.writeable  # compiled kernels take arrays by their type, of which this is a part
 
 
 def test_a_force_that_is_no_number_reaches_the_interlock() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from config.refused import Refused
 from control.contract import STILL_LIT, Fault
-from drivers.closing import Opened, close_all, of_light
+from drivers.closing import Opened, close_all, closed_after, of_light
 
 LIT = Fault(f"{STILL_LIT}: no answer")
 
@@ -84,3 +84,46 @@ def test_what_is_kept_is_closed_later_and_once() -> None:
     kept.close()
     kept.close()
     assert closed == ["laser"]
+
+
+LIT_WORDS = str(LIT)
+
+
+def raises(error: BaseException | None) -> Callable[[], None]:
+    def fail() -> None:
+        if error is not None:
+            raise error
+
+    return fail
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "said"),
+    [
+        (None, OSError("gone"), "the camera was not closed (OSError: gone)"),
+        (None, Fault("gone"), "gone"),
+        (Fault(LIT_WORDS), OSError("gone"), f"{LIT_WORDS}; the camera was not closed (OSError: gone)"),
+        (Fault(LIT_WORDS), None, LIT_WORDS),
+        (Refused("no"), Fault(LIT_WORDS), f"no; {LIT_WORDS}"),
+        (KeyboardInterrupt(), Fault(LIT_WORDS), f"KeyboardInterrupt; {LIT_WORDS}"),
+    ],
+)
+def test_all_troubles_are_one_fault(first: BaseException | None, then: BaseException | None, said: str) -> None:
+    with pytest.raises(Fault) as raised, closed_after(raises(then), "the camera"):
+        raises(first)()
+    assert str(raised.value) == said
+
+
+@pytest.mark.parametrize("first", [ZeroDivisionError("0"), KeyboardInterrupt(), Refused("no")])
+def test_another_error_stays_as_it_is_with_a_note(first: BaseException) -> None:
+    with pytest.raises(type(first)) as raised, closed_after(raises(OSError("gone")), "the camera"):
+        raise first
+    assert raised.value is first
+    assert raised.value.__notes__ == ["the camera was not closed (OSError: gone)"]
+
+
+def test_it_is_closed_once_after_the_block() -> None:
+    events = []
+    with closed_after(lambda: events.append("closed"), "the camera"):
+        events.append("block")
+    assert events == ["block", "closed"]

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
-from app.assembly.machine import build_machine
+from app.assembly.machine import build_light, build_machine, build_policy
 from app.assembly.plan import flyable, plan
 from app.assembly.rig import EXPERIMENTS, field_um
 from app.running.plan_check import at_once
+from config.kinds import PLUG_INS, PlugIn
 from config.refused import Refused
 from control.contract import OrderKind
+from control.policies.seen_only import SeenOnly
 from tests.app.flights import calibrating
 
 
@@ -36,6 +38,18 @@ def test_a_calibration_may_probe_with_the_rigs_probe_power() -> None:
     machine = build_machine(made)
     assert machine.probe_mw == made.rig.loop.probe_power_mw
     assert OrderKind.PROBE not in machine.refused
+
+
+@pytest.mark.parametrize("part", ["policy", "force"])
+def test_only_a_law_with_a_plug_in_has_views_of_what_it_sees(monkeypatch: pytest.MonkeyPatch, part: str) -> None:
+    """Our own are compiled for arrays that can be written to, and write to none."""
+    made = plan(EXPERIMENTS / "annular_activity.yaml", None, (), at_once)
+    light = build_light(made)
+    assert not isinstance(build_policy(made, light, "it"), SeenOnly)
+    policy = made.experiment.policy
+    one: Any = policy if part == "policy" else policy.forces[0]
+    monkeypatch.setitem(PLUG_INS, type(one), PlugIn("policies", one.kind, "other", "1.0", "0" * 64))
+    assert isinstance(build_policy(made, light, "it"), SeenOnly)
 
 
 @pytest.mark.parametrize("check", [flyable, at_once])

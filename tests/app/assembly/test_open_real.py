@@ -297,3 +297,24 @@ def test_annular_activity_over_the_line_swims_as_in_the_simulation(tmp_path: Pat
     )  # fmt: skip
     alone = speed_um_per_s(simulated, tmp_path / "simulated.h5", 600.0)
     assert abs(serial[0] - alone[0]) < 3.0 * np.hypot(serial[1], alone[1])
+
+
+@pytest.mark.parametrize("trouble", [Fault("no answer"), RuntimeError("bug")])
+def test_a_rig_whose_devices_do_not_say_who_they_are_is_closed(
+    monkeypatch: pytest.MonkeyPatch, trouble: Exception
+) -> None:
+    """It stayed open, and kept its ports."""
+    closed: list[int] = []
+
+    class Bench:
+        def identities(self) -> dict[str, str]:
+            raise trouble
+
+        def close(self) -> None:
+            closed.append(1)
+
+    monkeypatch.setattr("app.assembly.open_real.warm_up", lambda *_: None)
+    monkeypatch.setattr("app.assembly.open_real.open_emulated_bench", lambda *_, **__: Bench())
+    with pytest.raises(type(trouble), match=str(trouble)):
+        open_instrument(planned())
+    assert closed == [1]

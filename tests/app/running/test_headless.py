@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import signal
 import time
@@ -143,6 +144,30 @@ def test_a_trip_by_a_laser_that_stays_lit_is_said_once() -> None:
         app.running.headless.close_dark(Ends(lit), Ends(""), (f"late; {lit}",), [], [])  # type: ignore[arg-type]
 
 
+def test_a_camera_that_can_not_be_closed_hides_no_light(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error of the camera came in place of the one that says that the laser may be on."""
+    made = plan(
+        EXPERIMENTS / "ring_crystal.yaml", None, ["sample.number=1", "camera.width_px=64", "camera.height_px=64"]
+    )
+    monkeypatch.setattr("app.assembly.open.warm_up_once", lambda plan, machine: None)
+    instrument = open_instrument(made)
+    real = instrument.beam.close
+
+    def unplugged() -> None:
+        raise OSError("it was unplugged")
+
+    def hung() -> None:
+        instrument.beam.close = real  # type: ignore[method-assign]
+        real()
+        raise Fault(f"{STILL_LIT}: hung")
+
+    instrument.beam.close = hung  # type: ignore[method-assign]
+    instrument.camera.close = unplugged  # type: ignore[method-assign]
+    monkeypatch.setattr(app.running.headless, "open_instrument", lambda made: instrument)
+    with pytest.raises(Fault, match=rf"^{STILL_LIT}: hung; the camera was not closed \(OSError: it was unplugged\)$"):
+        fly(made, 0.05, None, False, "")
+
+
 def test_any_error_of_closing_says_that_the_laser_may_be_on(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(self: Ends) -> None:
         raise RuntimeError("a fault of a driver")
@@ -155,16 +180,19 @@ def test_any_error_of_closing_says_that_the_laser_may_be_on(monkeypatch: pytest.
     assert closed == [Path("run.h5")]
 
 
-def test_the_record_of_a_run_that_crashed_did_not_end_cleanly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [ValueError, asyncio.CancelledError, SystemExit])
+def test_the_record_of_a_run_that_crashed_did_not_end_cleanly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
     def crash(instrument: Any, recorder: Any, *others: Any) -> Any:
         recorder.write(replace(plausible(0), frame=None))
-        raise ValueError("a fault of the program")
+        raise error("a fault of the program")
 
     monkeypatch.setattr("app.running.headless._fly", crash)
     monkeypatch.setattr("app.assembly.open.warm_up_once", lambda plan, machine: None)
     sizes = ["camera.width_px=64", "camera.height_px=64"]
     made = plan(EXPERIMENTS / "ring_crystal.yaml", None, ["sample.number=1", *sizes])
-    with pytest.raises(ValueError, match="a fault of the program"):
+    with pytest.raises(error, match="a fault of the program"):
         fly(made, 0.1, tmp_path / "g.h5", True, "crashed")
     with read_run(tmp_path / "g.h5") as run:
         assert not run.ended_cleanly

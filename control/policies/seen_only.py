@@ -1,0 +1,45 @@
+"""What a law sees, in arrays that it can't write to: the loop, the record and the light use them, too."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from operator import attrgetter
+from typing import Any, TypeVar
+
+import numpy as np
+
+from control.contract import Command, Forces, Policy, Seen, Tracks
+from control.read_only import read_only
+
+Columns = TypeVar("Columns", Tracks, Command)
+
+VALUES = {kind: attrgetter(*(field.name for field in fields(kind))) for kind in (Tracks, Command)}
+
+
+def seen_only(seen: Seen) -> Seen:
+    """The same tracks and command in arrays that can't be written to. The arrays of a history always are such."""
+    return Seen(_columns(seen.tracks), seen.history, seen.effect_s, seen.hold_s, _columns(seen.allowed))
+
+
+def _columns(columns: Columns) -> Columns:
+    values: tuple[Any, ...] = VALUES[type(columns)](columns)
+    made: Any = type(columns)
+    found: Columns = made(*[read_only(value) if type(value) is np.ndarray else value for value in values])
+    return found
+
+
+@dataclass(frozen=True)
+class SeenOnly:
+    """A policy of a plug-in, which can't change what it sees."""
+
+    policy: Policy
+
+    @property
+    def longest_delay_s(self) -> float:
+        return self.policy.longest_delay_s
+
+    def start(self) -> Any:
+        return self.policy.start()
+
+    def step(self, memory: Any, seen: Seen) -> tuple[Any, Forces]:
+        return self.policy.step(memory, seen_only(seen))

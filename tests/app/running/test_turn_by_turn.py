@@ -1,0 +1,362 @@
+"""An open rig of a program: what comes in the middle of a turn or of its closing never leaves it lit, or unheard."""
+
+from __future__ import annotations
+
+import gc
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import cybloids as cy
+from app.assembly.instrument import Instrument
+from app.assembly.open import open_instrument
+from app.running import turn_by_turn
+from app.running.stop_signals import Stopped
+from app.running.turn_by_turn import LiveRig
+from control.contract import STILL_LIT, Command, Ended, Fault, Forces, Level, OrderKind, Policy, Seen
+from drivers.journal import read_run
+
+SMALL = {
+    "camera.width_px": 160, "camera.height_px": 160, "sample.number": 7, "sample.arrangement": "hexagonal",
+    "sample.spacing_um": 2.5,
+}  # fmt: skip
+RING = cy.EXPERIMENTS / "ring_crystal.yaml"
+
+
+@dataclass(frozen=True)
+class Doing:
+    """A policy that does something else first."""
+
+    policy: Policy
+    what: Callable[[], object]
+
+    @property
+    def longest_delay_s(self) -> float:
+        return self.policy.longest_delay_s
+
+    def start(self) -> Any:
+        return self.policy.start()
+
+    def step(self, memory: Any, seen: Seen) -> tuple[Any, Forces]:
+        self.what()
+        return self.policy.step(memory, seen)
+
+
+@pytest.fixture(scope="module")
+def plan() -> cy.Plan:
+    return cy.load(RING, sets=SMALL)
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[Instrument]:
+    """The instruments that were opened since, with what a test puts in their place."""
+    found: list[Instrument] = []
+
+    def open_one(made: cy.Plan) -> Instrument:
+        found.append(open_instrument(made))
+        return found[-1]
+
+    monkeypatch.setattr(turn_by_turn, "open_instrument", open_one)
+    return found
+
+
+@pytest.fixture(autouse=True)
+def _interrupts_are_not_ignored() -> Iterator[None]:
+    """A shell starts its background jobs with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def lit(rig: LiveRig) -> LiveRig:
+    rig.arm()
+    assert len(list(rig.turns(5))[-1].sent)
+    return rig
+
+
+def during(rig: LiveRig, what: Callable[[], object]) -> cy.Turn:
+    """One turn, in the middle of which `what` happens."""
+    machine = rig._machine
+    rig._machine = replace(machine, policy=Doing(machine.policy, what))
+    try:
+        return rig.step()
+    finally:
+        rig._machine = replace(rig._machine, policy=machine.policy)
+
+
+def raises(error: BaseException) -> Callable[[], None]:
+    def fail() -> None:
+        raise error
+
+    return fail
+
+
+def test_a_stop_during_a_turn_darkens_it_and_is_not_lost(plan: cy.Plan, tmp_path: Path) -> None:
+    with cy.open(plan, out=tmp_path / "a.h5") as rig:
+        lit(rig)
+        assert not len(during(rig, rig.stop).sent)
+        after = rig.step()
+        assert (after.level, len(after.sent)) == (Level.SAFE, 0)
+        assert [order.kind for order in after.orders] == [OrderKind.STOP]
+        list(rig.turns(5))
+    assert cy.verify(tmp_path / "a.h5")
+
+
+def test_orders_of_another_thread_keep_their_sequence(plan: cy.Plan) -> None:
+    with cy.open(plan) as rig:
+
+        def orders() -> None:
+            rig.mark("one")
+            rig.arm()
+
+        def in_another_thread() -> None:
+            other = threading.Thread(target=orders)
+            other.start()
+            other.join()
+
+        during(rig, in_another_thread)
+        assert [order.kind for order in rig.step().orders] == [OrderKind.MARK, OrderKind.ARM]
+
+
+def test_settings_that_are_applied_during_a_turn_are_those_in_force(plan: cy.Plan) -> None:
+    other = cy.load(RING, sets={**SMALL, "policy.forces.0.shape.depth_kt": 3})
+    with cy.open(plan) as rig:
+        during(rig, lambda: rig.apply(other))
+        assert rig.plan.experiment == plan.experiment  # still
+        assert [order.kind for order in rig.step().orders] == [OrderKind.APPLY]
+        assert rig.plan.experiment == other.experiment
+
+
+def test_nothing_of_an_earlier_opening_is_left(plan: cy.Plan) -> None:
+    rig = cy.open(plan)
+    with rig:
+        lit(rig)
+        with pytest.raises(ZeroDivisionError):
+            during(rig, raises(ZeroDivisionError()))
+        rig.reset()
+        rig.arm()
+    with rig:
+        turn = rig.step()
+        assert (turn.level, turn.orders) == (Level.SAFE, ())
+        assert all(not len(turn.sent) for turn in rig.turns(4))
+
+
+def test_settings_that_fail_do_not_stay_and_no_light_comes_until_others_are_applied(
+    plan: cy.Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken:
+        longest_delay_s = 0.0
+
+        def start(self) -> None:
+            raise Fault("no memory")
+
+    with cy.open(plan) as rig:
+        lit(rig)
+        with monkeypatch.context() as patched:
+            machine = replace(rig._machine, policy=Broken())  # type: ignore[arg-type]
+            patched.setattr(turn_by_turn, "build_machine", lambda _: machine)
+            patched.setattr(turn_by_turn, "warm_up", lambda *_: None)
+            rig.apply(cy.load(RING, sets={**SMALL, "policy.forces.0.shape.depth_kt": 3}))
+        rig.mark("kept")
+        with pytest.raises(Fault, match="no memory"):
+            rig.step()
+        after = rig.step()
+        assert after.level is Level.TRIPPED
+        assert [order.kind for order in after.orders] == [OrderKind.TRIP, OrderKind.MARK]
+        assert rig.plan.experiment == plan.experiment
+        rig.reset()
+        with pytest.raises(cy.Refused, match="the new settings are not in force: no memory; apply settings first"):
+            rig.arm()
+        rig.apply(plan)
+        lit(rig)
+
+
+def test_an_interrupt_while_it_is_darkened_is_obeyed_after_that_and_the_next_turn_trips(
+    plan: cy.Plan, opened: list[Instrument]
+) -> None:
+    with cy.open(plan) as rig:
+        lit(rig)
+        beam: Any = opened[0].beam
+        real = beam.dark
+        darkened: list[str] = []
+
+        def dark(reason: str) -> Command:
+            signal.raise_signal(signal.SIGINT)
+            darkened.append(reason)
+            found: Command = real(reason)
+            return found
+
+        beam.dark = dark
+        with pytest.raises(KeyboardInterrupt):
+            during(rig, raises(ZeroDivisionError()))
+        beam.dark = real
+        assert darkened == ["the program failed"]
+        after = rig.step()
+        assert (after.level, len(after.sent)) == (Level.TRIPPED, 0)
+
+
+def test_a_turn_that_an_error_ends_anywhere_is_followed_by_a_trip(plan: cy.Plan, opened: list[Instrument]) -> None:
+    with cy.open(plan) as rig:
+        lit(rig)
+        beam: Any = opened[0].beam
+        real = beam.dark
+        beam.dark = lambda reason: raises(KeyboardInterrupt())()
+        with pytest.raises(KeyboardInterrupt):
+            during(rig, raises(KeyboardInterrupt()))
+        beam.dark = real
+        assert rig.step().level is Level.TRIPPED
+
+
+@pytest.mark.parametrize("error", [Fault("the law failed"), KeyboardInterrupt(), ZeroDivisionError(), Ended()])
+def test_light_that_may_be_on_after_a_turn_is_heard(
+    plan: cy.Plan, opened: list[Instrument], error: BaseException
+) -> None:
+    with cy.open(plan) as rig:
+        lit(rig)
+        beam, camera = opened[0].beam, opened[0].camera
+        real = beam.dark
+        hung: Any = lambda reason: replace(real(reason), may_be_lit=True, reason=f"{reason}; {STILL_LIT}: hung")  # noqa: E731
+        beam.dark = hung  # type: ignore[method-assign]
+        if isinstance(error, Ended):
+            camera.read = raises(error)  # type: ignore[method-assign]
+        with pytest.raises(Fault, match=f"; {STILL_LIT}: hung"):
+            during(rig, raises(error))
+
+
+def test_a_camera_that_can_not_be_closed_hides_no_light(plan: cy.Plan, opened: list[Instrument]) -> None:
+    def closes() -> None:
+        with cy.open(plan):
+            opened[0].beam.close = raises(Fault(f"{STILL_LIT}: hung"))  # type: ignore[method-assign]
+            opened[0].camera.close = raises(OSError("it was unplugged"))  # type: ignore[method-assign]
+
+    with pytest.raises(Fault, match=rf"^{STILL_LIT}: hung; the camera was not closed \(OSError: it was unplugged\)$"):
+        closes()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_it_is_closed_is_obeyed_when_all_is_closed(
+    plan: cy.Plan, opened: list[Instrument], tmp_path: Path, number: signal.Signals
+) -> None:
+    closed: list[str] = []
+    inside: list[Any] = []
+
+    def closes() -> None:
+        with cy.open(plan, out=tmp_path / "a.h5") as rig:
+            inside.append(signal.getsignal(number))
+            rig.step()
+            beam: Any = opened[0].beam
+            camera: Any = opened[0].camera
+            dark, shut = beam.close, camera.close
+
+            def close() -> None:
+                assert signal.getsignal(number) not in (signal.SIG_DFL, signal.default_int_handler)
+                signal.raise_signal(number)
+                dark()
+                closed.append("beam")
+
+            beam.close = close
+
+            def close_camera() -> None:
+                shut()
+                closed.append("camera")
+
+            camera.close = close_camera
+
+    before = signal.getsignal(number)
+    with pytest.raises(KeyboardInterrupt if number == signal.SIGINT else Stopped):
+        closes()
+    assert closed == ["beam", "camera"]
+    assert inside != [before]
+    assert signal.getsignal(number) is before
+    with read_run(tmp_path / "a.h5") as run:
+        assert run.ended_cleanly
+
+
+def test_a_signal_while_it_is_closed_hides_no_light(plan: cy.Plan, opened: list[Instrument]) -> None:
+    def close() -> None:
+        assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+        signal.raise_signal(signal.SIGINT)
+        raise Fault(f"{STILL_LIT}: hung")
+
+    def closes() -> None:
+        with cy.open(plan):
+            opened[0].beam.close = close  # type: ignore[method-assign]
+
+    with pytest.raises(Fault, match=f"^{STILL_LIT}: hung$"):
+        closes()
+    with cy.open(plan) as rig:  # the signal of then ends no later rig
+        rig.step()
+
+
+def test_a_signal_that_would_end_the_program_closes_the_rig(plan: cy.Plan, opened: list[Instrument]) -> None:
+    dark: list[int] = []
+
+    def stopped() -> None:
+        with cy.open(plan) as rig:
+            lit(rig)
+            beam: Any = opened[0].beam
+            real = beam.close
+
+            def close() -> None:
+                real()
+                dark.append(1)
+
+            beam.close = close
+            assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+            signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises(SystemExit) as ended:
+        stopped()
+    assert ended.value.code == 128 + signal.SIGTERM
+    assert dark == [1]
+
+
+def test_a_handler_of_the_program_s_own_acts_and_comes_back(plan: cy.Plan) -> None:
+    came: list[int] = []
+    mine: Any = lambda number, frame: came.append(number)  # noqa: E731
+    before = signal.signal(signal.SIGTERM, mine)
+    try:
+        with cy.open(plan), cy.open(plan):
+            signal.raise_signal(signal.SIGTERM)
+        assert came == [signal.SIGTERM]
+        assert signal.getsignal(signal.SIGTERM) is mine
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_a_rig_that_another_thread_closes_ends_its_turn_first_dark(plan: cy.Plan, tmp_path: Path) -> None:
+    rig = cy.open(plan, out=tmp_path / "a.h5")
+    with rig:
+        lit(rig)
+        closer = threading.Thread(target=rig.close)
+
+        def close() -> None:
+            closer.start()
+            while not rig._closing:
+                time.sleep(0.001)
+
+        turn = during(rig, close)
+        closer.join()
+        assert not len(turn.sent)
+    with read_run(tmp_path / "a.h5") as run:
+        assert run.ended_cleanly
+        assert len(run) == turn.number + 1
+
+
+def test_a_rig_that_its_program_loses_is_closed(plan: cy.Plan, opened: list[Instrument], tmp_path: Path) -> None:
+    rig = cy.open(plan, out=tmp_path / "a.h5").__enter__()
+    lit(rig)
+    before = signal.getsignal(signal.SIGTERM)
+    del rig
+    gc.collect()
+    with pytest.raises(Fault, match="the beam is closed"):
+        opened[0].beam.send(Command())
+    assert signal.getsignal(signal.SIGTERM) is not before
+    with read_run(tmp_path / "a.h5") as run:
+        assert run.ended_cleanly
