@@ -1,4 +1,4 @@
-"""The window on small and large screens and at 150 %: what is essential is in sight, the form has room, nothing jumps."""
+"""The window on small and large screens and at 150 %: the essential is in sight, the form has room, nothing jumps."""
 
 from __future__ import annotations
 
