@@ -6,7 +6,6 @@ import pytest
 
 from app.analysis.trip_advice import RESET, advice
 
-
 REASONS = [
     ("beam: the galvo at /dev/ttyACM0: it is gone (Input/output error)", "Reconnect"),
     ("camera: the camera '0' gives no more frames", "Reconnect"),
