@@ -110,9 +110,12 @@ def test_a_region_is_drawn_moved_resized_and_removed(bench: Bench) -> None:
     ))  # fmt: skip
 
 
-@pytest.mark.parametrize("what", [*TAKEN])
+@pytest.mark.parametrize(
+    ("what", "name"),
+    [("background", "background_file"), ("dark", "dark_file"), ("hot-pixels", "hot_pixels_file")],
+)
 def test_a_correction_image_is_taken_from_the_stream(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, what: str
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, what: str, name: str
 ) -> None:
     """It is in force without another click, and the log says so.
 
@@ -120,8 +123,7 @@ def test_a_correction_image_is_taken_from_the_stream(
     """
     monkeypatch.setattr("app.desktop.window.correction_capture.IMAGES", 6)
     monkeypatch.setitem(TAKEN, what, replace(TAKEN[what], over_s=0.2))
-    window, (part, _, name) = bench.window, TAKEN[what].key.partition(".")
-    take = f"Take the {TAKEN[what].name}"
+    window, take = bench.window, f"Take the {TAKEN[what].name}"
     if what != "background":  # the camera is covered
         bench.toy.camera.covered_by = DARK
         bench.qtbot.waitUntil(lambda: np.array_equal(window.judging.image(), DARK))  # type: ignore[arg-type]
@@ -139,7 +141,7 @@ def test_a_correction_image_is_taken_from_the_stream(
     else:
         assert np.argwhere(image).tolist() == [[row, column] for column, row in HOT]
     assert list(window.session.plan.corrections) == [str(path)]
-    assert window.devices.forms[part].get()[name] == str(path)
+    assert window.devices.forms["tracking"].get()[name] == str(path)
     assert any(f"{TAKEN[what].name}: " in line and str(path) in line for line in window.log.read())
     assert len(bench.toys) == 1
     choose(bench, 3.0, 3.0, "Correct the images", "Correct nothing")
@@ -150,7 +152,7 @@ def test_a_correction_image_is_taken_from_the_stream(
     choose(bench, 3.0, 3.0, "Correct the images", take)
     assert "end the record first" in window.status.currentMessage()
     assert window.taking.what == ""
-    window.change_rig({TAKEN[what].key: str(path)}, False)
+    window.change_rig({f"tracking.{name}": str(path)}, False)
     assert window.session.plan.corrections == {}
     assert "end the record first" in window.devices.trouble.text()
     choose(bench, 10.0, 8.0, "Exclude a region here", "Ellipse")

@@ -282,6 +282,7 @@ def test_ctrl_enter_applies_from_every_editor_and_changes_nothing_else(bench: Be
     def apply_from(field: QWidget) -> None:
         typed_again(focused(bench, field))
         KEYS.keyClick(field, Qt.Key.Key_Return, CTRL)
+        assert not uncommitted(field)
         done.append(field)
 
     def apply_from_each_of_the_experiment() -> None:
