@@ -144,7 +144,10 @@ def projected(asked: Plan, seconds: float) -> Instrument:
 def measure(case: Case, seconds: float, way: str, left_out_s: float = LEFT_OUT_S) -> Row:
     """One run, of which the beginning is left out."""
     asked, opening = made(case), partial(projected, seconds=seconds)
-    live, painted_hz = (_alone(asked, opening), 0.0) if way == "alone" else _with_window(asked, opening, seconds, way)
+    if way == "alone":
+        live, painted_hz, paint_cpu_ms = _alone(asked, opening), 0.0, 0.0
+    else:
+        live, painted_hz, paint_cpu_ms = _with_window(asked, opening, seconds, way)
     if live.trouble:
         raise RuntimeError(live.details or live.trouble)
     turns = [turn for _, turn in live.recent()]
@@ -156,6 +159,7 @@ def measure(case: Case, seconds: float, way: str, left_out_s: float = LEFT_OUT_S
     return {
         "case": case.name, "way": way, "p50_ms": p50, "p99_ms": p99, "p999_ms": p999, "missed": missed,
         "frames": len(turns) + dropped, "painted_hz": painted_hz,
+        "paint_cpu_ms": paint_cpu_ms,
     }  # fmt: skip
 
 
@@ -168,8 +172,8 @@ def _alone(asked: Plan, opening: Opening) -> Live:
     return live
 
 
-def _with_window(asked: Plan, opening: Opening, seconds: float, way: str) -> tuple[Live | Apart, float]:
-    """The loop under the window, and paints per second of the live image."""
+def _with_window(asked: Plan, opening: Opening, seconds: float, way: str) -> tuple[Live | Apart, float, float]:
+    """The loop under the window, paints per second of the live image, and the process's CPU time for each (ms)."""
     from app.desktop.window.main_window import Window
     from app.desktop.window.open import application  # Qt only where it is wanted
     from app.desktop.window.screenshot import wait
@@ -187,12 +191,14 @@ def _with_window(asked: Plan, opening: Opening, seconds: float, way: str) -> tup
     session.order(OrderKind.ARM)
     live = session.live
     assert live is not None
-    began_s, before = time.perf_counter(), window.view.paintings
+    began_s, began_cpu_s, before = time.perf_counter(), time.process_time(), window.view.paintings
     wait(seconds + 5.0, lambda: not live.running)
-    painted_hz = (window.view.paintings - before) / (time.perf_counter() - began_s)
+    painted = window.view.paintings - before
+    painted_hz = painted / (time.perf_counter() - began_s)
+    paint_cpu_ms = 1e3 * (time.process_time() - began_cpu_s) / max(painted, 1)
     window.close()
     sip.delete(window)  # before the QApplication, whatever order Python would take at its end
-    return live, painted_hz
+    return live, painted_hz, paint_cpu_ms
 
 
 def compared(case: Case, seconds: float, repeats: int) -> Row:

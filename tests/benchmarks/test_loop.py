@@ -20,7 +20,7 @@ RECORDED = Path(loop.__file__).parent / "results" / "loop.json"
 def test_a_second_of_the_loop_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop, "PICTURES", 20)
     row = measure(Case("small", 128, 4, 30.0, "centroid"), 1.0, "alone", left_out_s=0.2)
-    assert {"case", "way", "frames", *KEYS} == set(row)
+    assert {"case", "way", "frames", "paint_cpu_ms", *KEYS} == set(row)
     assert 10 <= row["frames"] <= 26
     assert 0.0 < row["p50_ms"] <= row["p99_ms"] <= row["p999_ms"]
     assert 0.0 <= row["missed"] <= 1.0
@@ -68,6 +68,9 @@ def test_what_was_recorded_can_be_measured_again(tmp_path: Path, asked: list[tup
     recorded = json.loads(RECORDED.read_text())["loop"]
     bench(False, tmp_path / "loop.json", recorded[0]["repeats"], recorded[0]["seconds"])
     again = json.loads((tmp_path / "loop.json").read_text())["loop"]
+    names = [row["case"] for row in recorded]
+    assert [case.name for case in CASES if case is not TOO_MUCH or case.name in names] == names
+    again = [row for row in again if row["case"] in names]
     assert [row.keys() for row in again] == [row.keys() for row in recorded]
     assert [(row["case"], row["repeats"], row["seconds"]) for row in again] == [
         (row["case"], row["repeats"], row["seconds"]) for row in recorded
@@ -97,8 +100,10 @@ def test_runs_that_say_nothing_are_refused(
 
 @pytest.mark.slow
 @pytest.mark.real_time
-@pytest.mark.skipif(os.getloadavg()[0] > (os.cpu_count() or 1), reason="the computer does something else")
 def test_the_window_lives_beside_a_loop_that_does_not_keep_up() -> None:
+    """10 Hz where the computer does nothing else, and always such that half of one of its cores is enough for them."""
     row = loop._child(TOO_MUCH, 12.0, "apart")
     assert row["missed"] > 0.3
-    assert row["painted_hz"] >= 10.0
+    assert row["paint_cpu_ms"] <= 50.0
+    if os.getloadavg()[0] <= (os.cpu_count() or 1):
+        assert row["painted_hz"] >= 10.0
