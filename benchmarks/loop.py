@@ -72,6 +72,14 @@ CASES = (
 )
 
 
+@dataclass(frozen=True)
+class Painting:
+    """How often the window has painted, and the CPU time of its process for each."""
+
+    hz: float = 0.0
+    cpu_ms: float = 0.0
+
+
 class PicturePlayer:
     """The Camera plug: pictures from memory at fixed times. A late reader gets the newest one; the others are gaps."""
 
@@ -144,10 +152,12 @@ def projected(asked: Plan, seconds: float) -> Instrument:
 def measure(case: Case, seconds: float, way: str, left_out_s: float = LEFT_OUT_S) -> Row:
     """One run, of which the beginning is left out."""
     asked, opening = made(case), partial(projected, seconds=seconds)
+    painting = Painting()
+    live: Live | Apart
     if way == "alone":
-        live, painted_hz, paint_cpu_ms = _alone(asked, opening), 0.0, 0.0
+        live = _alone(asked, opening)
     else:
-        live, painted_hz, paint_cpu_ms = _with_window(asked, opening, seconds, way)
+        live, painting = _with_window(asked, opening, seconds, way)
     if live.trouble:
         raise RuntimeError(live.details or live.trouble)
     turns = [turn for _, turn in live.recent()]
@@ -158,8 +168,8 @@ def measure(case: Case, seconds: float, way: str, left_out_s: float = LEFT_OUT_S
     missed = (dropped + int((late_ms > 1e3 / case.fps).sum())) / (len(turns) + dropped)
     return {
         "case": case.name, "way": way, "p50_ms": p50, "p99_ms": p99, "p999_ms": p999, "missed": missed,
-        "frames": len(turns) + dropped, "painted_hz": painted_hz,
-        "paint_cpu_ms": paint_cpu_ms,
+        "frames": len(turns) + dropped, "painted_hz": painting.hz,
+        "paint_cpu_ms": painting.cpu_ms,
     }  # fmt: skip
 
 
@@ -172,8 +182,8 @@ def _alone(asked: Plan, opening: Opening) -> Live:
     return live
 
 
-def _with_window(asked: Plan, opening: Opening, seconds: float, way: str) -> tuple[Live | Apart, float, float]:
-    """The loop under the window, paints per second of the live image, and the process's CPU time for each (ms)."""
+def _with_window(asked: Plan, opening: Opening, seconds: float, way: str) -> tuple[Live | Apart, Painting]:
+    """The loop under the window, and the painting of the live image."""
     from app.desktop.window.main_window import Window
     from app.desktop.window.open import application  # Qt only where it is wanted
     from app.desktop.window.screenshot import wait
@@ -194,11 +204,11 @@ def _with_window(asked: Plan, opening: Opening, seconds: float, way: str) -> tup
     began_s, began_cpu_s, before = time.perf_counter(), time.process_time(), window.view.paintings
     wait(seconds + 5.0, lambda: not live.running)
     painted = window.view.paintings - before
-    painted_hz = painted / (time.perf_counter() - began_s)
-    paint_cpu_ms = 1e3 * (time.process_time() - began_cpu_s) / max(painted, 1)
+    cpu_ms = 1e3 * (time.process_time() - began_cpu_s) / max(painted, 1)
+    painting = Painting(painted / (time.perf_counter() - began_s), cpu_ms)
     window.close()
     sip.delete(window)  # before the QApplication, whatever order Python would take at its end
-    return live, painted_hz, paint_cpu_ms
+    return live, painting
 
 
 def compared(case: Case, seconds: float, repeats: int) -> Row:
@@ -240,9 +250,9 @@ def bench(quick: bool, file: Path | None, repeats: int | None = None, seconds: f
         row = compared(case, seconds, repeats)
         rows.append(row)
         for way in case.ways:
-            of = row[way]
+            of, ratio = row[way], row["p99_ratio"].get(way, float("nan"))
             print(f"{case.name:36} {way:7} {of['p50_ms']:7.2f} {of['p99_ms']:7.2f} {of['p999_ms']:7.2f}    "
-                  f"{row['p99_ratio'].get(way, float('nan')):10.2f} {of['missed']:8.2%} {of['painted_hz']:5.0f} Hz")  # fmt: skip
+                  f"{ratio:10.2f} {of['missed']:8.2%} {of['painted_hz']:5.0f} Hz")  # fmt: skip
     if file is not None:
         write_json(file, {"loop": rows})
     return rows

@@ -123,7 +123,7 @@ def test_ctrl_z_undoes_what_panels_and_the_mouse_put_in_force(bench: Bench, tmp_
         act()
         states.append(in_force(window))
         assert states[-1] != states[-2], act
-    assert states[-1][1][10] == 2  # type: ignore[index]
+    assert states[-1][1][10] == 2
     for key, expected in ((CTRL, states[-2::-1]), (CTRL | SHIFT, states[1:])):
         for state in expected:
             KEYS.keyClick(focused(bench, window.view), Qt.Key.Key_Z, key)

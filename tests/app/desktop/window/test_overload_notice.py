@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -81,7 +81,8 @@ def test_each_offer_is_one_click_and_is_undone(bench: Bench, monkeypatch: pytest
         rig, beam = window.session.plan.rig, bench.toy.beam
         (offer,) = [one for one in slow(rig).offers if one.text == name]
         assert offer.reopens == (not name.startswith("locator"))
-        steps = [partial(click, told.buttons[name]), window.panel.undo, window.panel.redo, window.panel.undo]
+        panel = window.panel
+        steps: list[Callable[[], None]] = [partial(click, told.buttons[name]), panel.undo, panel.redo, panel.undo]
         for there, step in zip((True, False, True, False), steps, strict=True):
             step()
             expected, found = values_of(rig) | (offer.edits if there else {}), values_of(window.session.plan.rig)
