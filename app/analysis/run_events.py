@@ -122,11 +122,16 @@ class Teller:
     def __init__(self, experiment: str = "", rig: Mapping[str, Any] | None = None) -> None:
         self._experiment, self._rig = experiment, rig or {}  # as they are in force
         self._level: Level | None = None
+        self._tripped_by = ""  # the reason of the trip that lasts
         self._withheld: frozenset[tuple[int, str]] = frozenset()
 
     def of(self, turn: Turn) -> Iterator[Happening]:
-        """What is new in the turn after those of before."""
-        changed = turn.level is not self._level
+        """What is new in the turn after those of before.
+
+        A trip of another reason is a new one: a reset and the next fault may come in one turn.
+        """
+        tripped_by = turn.reason if turn.level is Level.TRIPPED else ""
+        changed = turn.level is not self._level or tripped_by != self._tripped_by
         for order in turn.orders:
             yield from self.of_order(order, turn.now_s, turn.reason if changed else "")
         if changed:
@@ -136,7 +141,7 @@ class Teller:
         withheld = frozenset(turn.withheld)
         for who, why in sorted(withheld - self._withheld):
             yield Happening(EventKind.DARK, why, turn.now_s, particle=who)
-        self._level, self._withheld = turn.level, withheld
+        self._level, self._tripped_by, self._withheld = turn.level, tripped_by, withheld
 
     def of_order(self, order: Order, at_s: float, why: str) -> Iterator[Happening]:
         """An order, unless the change of level that came of it says as much; `why` the level changed, or empty."""

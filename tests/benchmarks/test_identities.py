@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from benchmarks import identities
 from benchmarks.identities import FRAMES, SCENES, LawScene, TrackScore, follow
 from control.contract import State, Tracks
+from tests.benchmarks.document_tables import DOCS, table
 
 SWIMMERS = SCENES[-1]
 
@@ -58,3 +63,19 @@ def test_the_score_counts_an_alarm_without_a_cause() -> None:
     for state in (State.GOOD, State.UNCERTAIN, State.UNCERTAIN, State.GOOD):
         score.look(seen(0.1, state), truth_um)
     assert (score.swaps, score.alarms, score.false_alarms, score.uncertain) == (0, 1, 1, 2)
+
+
+def test_the_document_states_what_was_measured() -> None:
+    recorded = json.loads((Path(identities.__file__).parent / "results" / "identities.json").read_text())["identities"]
+    assert [row["scene"] for row in recorded] == [scene.name for scene in SCENES]
+    assert {row["frames"] for row in recorded} == {FRAMES}
+    counts = ["swaps", "silent", "alarms", "false alarms", "uncertain sightings", "identities"]
+    rows = table("tracking.md", ["scene", *counts])
+    assert len(rows) == len(recorded)
+    for (_, *stated), row in zip(rows, recorded, strict=True):
+        share = row["uncertain"] / row["sightings"]
+        uncertain = f"{share:.2%}".replace("%", " %") if share else "0"
+        alarms = [row["alarms"], row["false_alarms"]]
+        assert stated == [str(one) for one in (row["swaps"], row["silent"], *alarms, uncertain, row["identities"])]
+    overlapped = round(100 * recorded[-1]["overlapped"] / recorded[-1]["sightings"])
+    assert f"in {overlapped} % of its rows two particles are nearer" in (DOCS / "tracking.md").read_text()

@@ -134,6 +134,24 @@ def test_every_axis_has_a_dimension_scale(tmp_path: Path) -> None:
         assert "REFERENCE_LIST" in file["image"].attrs
 
 
+def test_every_axis_has_the_name_that_netcdf_gives_it(tmp_path: Path) -> None:
+    """By the rule of h5netcdf, with which xarray opens a run: an axis without a scale would need a made-up name."""
+    path = record(tmp_path / "run.h5", [plausible(number) for number in range(4)])
+    with h5py.File(path, "r") as file:
+        named = {}
+        for name, found in file.items():
+            own = found.attrs.get("CLASS") == b"DIMENSION_SCALE"
+            assert own or all(len(axis) for axis in found.dims)
+            named[name] = (name,) if own else tuple(axis[0].name.removeprefix("/") for axis in found.dims)
+            assert found.ndim == len(named[name])
+        without_values = [name for name, found in file.items() if found.attrs.get("NAME", b"").startswith(b"This is a")]
+    assert without_values == ["image"]
+    assert named.pop("frames") == ("image", "y_px", "x_px")
+    assert named.pop("digests") == ("table", "digest")
+    assert named == {name: (name,) for name in named}
+    assert {"turns", "tracks", "sent", "header", "texts"} <= named.keys()
+
+
 def test_without_frames_all_but_the_image_is_kept(tmp_path: Path) -> None:
     given = [plausible(number) for number in range(4)]
     path = record(tmp_path / "run.h5", given, keep_frames=False)

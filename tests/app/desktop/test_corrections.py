@@ -1,4 +1,4 @@
-"""Dirt and hot pixels, by mouse: a region is drawn, a background is taken, and both are in force from then on."""
+"""Dirt and hot pixels, by mouse: a region is drawn, correction images are taken, and are in force from then on."""
 
 from __future__ import annotations
 
@@ -23,10 +23,15 @@ from app.desktop.window.session import Session
 from app.tuning.images_to_corrections import TAKEN, median_image
 from control.contract import OrderKind
 from drivers.still_image import read_still_image
+from tests.app.desktop.toy import SIZE_PX
 from tests.app.desktop.window.test_main_window import Bench
 from tests.tracking.dirty import DirtyCamera
 
 QTest: Any = TypedQTest  # whose static methods are typed as methods
+HOT = [(30, 20), (200, 131)]  # x, y of pixels
+DARK = np.full((SIZE_PX, SIZE_PX), 100, np.uint16)  # a frame without light
+for column, row in HOT:
+    DARK[row, column] = 3000
 
 
 @pytest.fixture
@@ -105,37 +110,57 @@ def test_a_region_is_drawn_moved_resized_and_removed(bench: Bench) -> None:
     ))  # fmt: skip
 
 
-def test_a_background_is_taken_from_the_stream(bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The moving particles are not in it; it is in force without another click, and the log says so.
+@pytest.mark.parametrize(
+    ("what", "name"),
+    [("background", "background_file"), ("dark", "dark_file"), ("hot-pixels", "hot_pixels_file")],
+)
+def test_a_correction_image_is_taken_from_the_stream(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, what: str, name: str
+) -> None:
+    """It is in force without another click, and the log says so.
 
     A record holds the images that it began with: while one is made none is taken; regions are settings, and are drawn.
     """
     monkeypatch.setattr("app.desktop.window.correction_capture.IMAGES", 6)
-    monkeypatch.setitem(TAKEN, "background", replace(TAKEN["background"], over_s=0.2))
-    window = bench.window
-    choose(bench, 3.0, 3.0, "Correct the images", "Take the background")
-    bench.qtbot.waitUntil(lambda: window.session.plan.rig.tracking.background_file != "")
-    path = Path(window.session.plan.rig.tracking.background_file)
+    monkeypatch.setitem(TAKEN, what, replace(TAKEN[what], over_s=0.2))
+    window, take = bench.window, f"Take the {TAKEN[what].name}"
+    if what != "background":  # the camera is covered
+        bench.toy.camera.covered_by = DARK
+        bench.qtbot.waitUntil(lambda: np.array_equal(window.judging.image(), DARK))  # type: ignore[arg-type]
+    choose(bench, 3.0, 3.0, "Correct the images", take)
+    bench.qtbot.waitUntil(lambda: file_of(window, name) != "")
+    path = Path(file_of(window, name))
     assert path.parent == tmp_path
+    assert path.name.endswith(f".{what}.tif")
     image = read_still_image(path)
     assert image.shape == (256, 256)
-    assert np.median(image) == 400
+    if what == "background":  # the moving particles are not in it
+        assert np.median(image) == 400
+    elif what == "dark":
+        assert np.array_equal(image, DARK)
+    else:
+        assert np.argwhere(image).tolist() == [[row, column] for column, row in HOT]
     assert list(window.session.plan.corrections) == [str(path)]
-    assert window.devices.forms["tracking"].get()["background_file"] == str(path)
+    assert window.devices.forms["tracking"].get()[name] == str(path)
+    assert any(f"{TAKEN[what].name}: " in line and str(path) in line for line in window.log.read())
     assert len(bench.toys) == 1
     choose(bench, 3.0, 3.0, "Correct the images", "Correct nothing")
-    assert window.session.plan.rig.tracking.background_file == ""
+    assert file_of(window, name) == ""
     assert window.session.plan.corrections == {}
     window.actions_bar.record.trigger()
     bench.qtbot.waitUntil(lambda: window.session.live.recording)  # type: ignore[union-attr]
-    choose(bench, 3.0, 3.0, "Correct the images", "Take the dark frame")
+    choose(bench, 3.0, 3.0, "Correct the images", take)
     assert "end the record first" in window.status.currentMessage()
     assert window.taking.what == ""
-    window.change_rig({"tracking.background_file": str(path)}, False)
+    window.change_rig({f"tracking.{name}": str(path)}, False)
     assert window.session.plan.corrections == {}
     assert "end the record first" in window.devices.trouble.text()
     choose(bench, 10.0, 8.0, "Exclude a region here", "Ellipse")
     assert len(window.session.plan.rig.tracking.excluded_regions) == 1
+
+
+def file_of(window: Window, name: str) -> str:
+    return str(getattr(window.session.plan.rig.tracking, name))
 
 
 def test_a_background_is_taken_from_a_recording(qtbot: QtBot, tmp_path: Path) -> None:

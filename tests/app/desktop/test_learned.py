@@ -26,6 +26,7 @@ from control.contract import Level
 from control.policies.learned_law import Learned
 from drivers.journal import read_run
 from tests.app.desktop.lit import arm_until_lit
+from tests.app.desktop.test_wheel import wheel_changes_nothing
 
 RING = EXPERIMENTS / "ring_crystal.yaml"
 # slow particles, so that a busy computer does not lose the crystal before it is armed
@@ -149,6 +150,7 @@ def test_it_names_what_is_at_hand_and_what_it_was_trained_on(qtbot: QtBot, tmp_p
     listed = [policy.fields.box.itemText(index) for index in range(policy.fields.box.count())]
     assert [f"../checkpoints/ring_{name}.json" for name in ("egnn", "fa_egnn", "ponita")] == listed
     assert "2 to 37 particles" in policy.fields.said.text()
+    assert policy.fields.box in wheel_changes_nothing(window)
     window.close()
 
 

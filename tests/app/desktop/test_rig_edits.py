@@ -7,7 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import tifffile
 from PyQt6.QtCore import Qt
 from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QAbstractSpinBox, QDockWidget, QWidget
@@ -27,9 +29,13 @@ from config.refused import Refused
 from control.contract import Level
 from tests.app.desktop.forms.test_editing_keys import CTRL, SHIFT, focused, radius_box, radius_um, typed
 from tests.app.desktop.lit import arm_until_lit
+from tests.app.desktop.panels.test_tuning_panel import suggested
+from tests.app.desktop.test_corrections import choose
 from tests.app.desktop.test_whole_evening import SETS
+from tests.app.desktop.toy import SIZE_PX, click
 from tests.app.desktop.window.test_main_window import Bench, force, write
 from tests.app.desktop.window.test_main_window import bench as bench
+from tests.app.desktop.window.test_overload_notice import slow
 
 KEYS: Any = QTest  # whose stubs do not know that its functions are static
 
@@ -89,6 +95,48 @@ def test_a_device_setting_is_undone_dark_and_one_that_is_refused_stays(
 
 def _refusing(*_: object) -> Any:
     raise Refused("not now")
+
+
+def test_ctrl_z_undoes_what_panels_and_the_mouse_put_in_force(bench: Bench, tmp_path: Path) -> None:
+    """Use these, a correction image, an offer of Too slow, a species by hand; and redo does them again. In flight."""
+    window = bench.window
+    bench.armed()
+
+    def use_these() -> None:
+        suggested(bench)
+        click(window.tuning.use_button)
+
+    def correct() -> None:
+        tifffile.imwrite(tmp_path / "dark.tif", np.zeros((SIZE_PX, SIZE_PX), np.uint16))
+        window.taking.taken.emit({"tracking.dark_file": str(tmp_path / "dark.tif")}, "dark frame")
+
+    def take_an_offer() -> None:
+        (offer,) = [one for one in slow(window.session.plan.rig).offers if not one.reopens]
+        window.watching.too_slow.chosen.emit(offer.edits, offer.reopens)
+
+    def give_a_species() -> None:
+        x_um, y_um = bench.toy.camera.place_um[0]
+        choose(bench, x_um, y_um, "Species of particle 10", "2")
+
+    states = [in_force(window)]
+    for act in (use_these, correct, take_an_offer, give_a_species):
+        act()
+        states.append(in_force(window))
+        assert states[-1] != states[-2], act
+    assert states[-1][1][10] == 2
+    for key, expected in ((CTRL, states[-2::-1]), (CTRL | SHIFT, states[1:])):
+        for state in expected:
+            KEYS.keyClick(focused(bench, window.view), Qt.Key.Key_Z, key)
+            assert in_force(window) == state
+    assert is_running(window)
+    assert len(bench.toys) == 1
+    assert not window.panel.undo_stack.canRedo()
+
+
+def in_force(window: Window) -> tuple[object, tuple[int, ...], object, list[str]]:
+    """The rig, the species, the law and the correction images."""
+    plan = window.session.plan
+    return plan.rig, tuple(plan.experiment.species), plan.experiment.policy, list(plan.corrections)
 
 
 def test_what_an_experiment_sets_no_more_is_as_it_was_before(bench: Bench) -> None:

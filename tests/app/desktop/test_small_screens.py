@@ -1,10 +1,15 @@
-"""The window on small screens and at 150 %: what is essential is in sight, the form has room, and nothing jumps."""
+"""The window on small and large screens and at 150 %: the essential is in sight, the form has room, nothing jumps."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
+import pytest
 from PyQt6.QtCore import QPoint, QRect, QSize, Qt
 from PyQt6.QtGui import QKeySequence
 from PyQt6.QtTest import QTest
@@ -23,6 +28,7 @@ from tests.app.desktop.window.test_main_window import bench as bench
 REAL: Any = QTest  # whose stubs do not know that its functions are static
 TITLE_PX = 30  # of a window's frame
 SMALL, MIDDLE = QSize(911, 512), QSize(1280, 720)  # 1366x768 and 1920x1080 at 150 %
+SCALE = "QT_SCALE_FACTOR"  # device pixels per logical pixel
 
 
 def place(widget: QWidget, window: Window) -> QRect:
@@ -31,7 +37,9 @@ def place(widget: QWidget, window: Window) -> QRect:
 
 def shown(bench: Bench, room: QSize) -> Window:
     window = bench.window
-    fit_screen(window, QSize(room.width(), room.height() - TITLE_PX))
+    free = QSize(room.width(), room.height() - TITLE_PX)
+    fit_screen(window, free)
+    window.resize(free)  # on a large screen a person does that
     bench.qtbot.waitUntil(lambda: window.width() <= room.width())
     REAL.qWait(50)
     return window
@@ -46,8 +54,20 @@ def form_px(window: Window) -> int:
 
 
 def test_what_is_essential_is_in_sight(bench: Bench) -> None:
-    for room in (SMALL, MIDDLE, QSize(1366, 768)):
+    assert bench.window.devicePixelRatioF() == float(os.environ.get(SCALE, "1"))
+    for room in (SMALL, MIDDLE, QSize(1366, 768), QSize(2560, 1440)):
         essential_is_in_sight(bench, room)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(SCALE in os.environ, reason="this is the process that it starts")
+def test_a_scale_factor_of_one_and_a_half_changes_nothing_of_this() -> None:
+    """All tests of this file where a logical pixel is 1.5 device pixels wide, which a process has from its start on."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(Path(__file__))]
+    answer = subprocess.run(
+        command, env={**os.environ, SCALE: "1.5"}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    assert answer.returncode == 0, answer.stdout
 
 
 def essential_is_in_sight(bench: Bench, room: QSize) -> None:

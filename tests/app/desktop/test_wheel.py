@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-import pytest
+import tifffile
 from PyQt6.QtCore import QPoint, QPointF, Qt
 from PyQt6.QtGui import QWheelEvent
 from PyQt6.QtWidgets import QAbstractSlider, QAbstractSpinBox, QApplication, QComboBox, QScrollBar, QWidget
+from pytestqt.qtbot import QtBot
 
-from tests.app.desktop.window.test_main_window import Bench
+from app.desktop.forms.form import Variant
+from app.desktop.forms.formula_editor import FormulaEditor
+from app.desktop.image.grey_levels import Levels
+from app.desktop.window.main_window import Window
+from tests.app.desktop.test_potential_panel import choose
+from tests.app.desktop.window.test_main_window import Bench, force
 from tests.app.desktop.window.test_main_window import bench as bench
+from tests.app.desktop.window.test_video_questions import IMAGES
+from tests.app.desktop.window.test_video_questions import opened as opened
 
 NOTCH = 120
+KINDS = (QComboBox, QAbstractSpinBox, QAbstractSlider)
 
 
 def value_of(widget: QWidget) -> Any:
     """What the widget shows as its value."""
     if isinstance(widget, QComboBox):
-        return widget.currentIndex()
+        return widget.currentIndex(), widget.currentText()
     if isinstance(widget, QAbstractSpinBox):
         return widget.text()
     assert isinstance(widget, QAbstractSlider)
@@ -35,19 +46,60 @@ def turned(widget: QWidget, notches: int) -> None:
     QApplication.sendEvent(widget, event)
 
 
-@pytest.mark.parametrize("notches", [-1, 1])
-def test_the_wheel_changes_no_list_number_or_slider_without_focus(bench: Bench, notches: int) -> None:
-    window = bench.window
-    kinds = (QComboBox, QAbstractSpinBox, QAbstractSlider)
-    found = [one for one in window.findChildren(QWidget) if isinstance(one, kinds) and not isinstance(one, QScrollBar)]
-    assert len(found) > 50
-    before, plan = {one: value_of(one) for one in found}, window.session.plan
+def settings_of(window: Window) -> list[QWidget]:
+    """The lists, numbers and sliders of the window and its dialogs, in sight or not."""
+    return [one for one in window.findChildren(QWidget) if isinstance(one, KINDS) and not isinstance(one, QScrollBar)]
+
+
+def wheel_changes_nothing(window: Window) -> list[QWidget]:
+    """The wheel up and down over each of `settings_of`, which are returned, while none has the focus."""
+    found = settings_of(window)
+    before = {one: value_of(one) for one in found}
+    plan, data, steps = window.session.plan, window.panel.data(), window.panel.undo_stack.count()
     focused = QApplication.focusWidget()
     if focused is not None:
         focused.clearFocus()
     for one in found:
-        turned(one, notches)
-    changed = {one.toolTip() or one.objectName() or type(one).__name__ for one in found if value_of(one) != before[one]}
-    assert changed == set()
-    assert window.session.plan == plan
-    assert not window.panel.undo_stack.canUndo()
+        assert one.focusPolicy() is not Qt.FocusPolicy.WheelFocus  # with which a second notch would count
+        for notches in (-1, 1, 1):
+            turned(one, notches)
+            assert value_of(one) == before[one], one.toolTip() or one.objectName() or type(one).__name__
+    assert window.session.plan is plan
+    assert window.panel.data() == data
+    assert window.panel.undo_stack.count() == steps
+    return found
+
+
+def test_the_wheel_changes_no_list_number_or_slider_without_focus(bench: Bench) -> None:
+    """As the window opens, with the levels of the image's menu, and with each shape, whose editors come with it.
+
+    The editor of a learned law: tests/app/desktop/test_learned.py.
+    """
+    window, panel = bench.window, bench.window.panel
+    levels = Levels(window.view)
+    levels.setParent(window)
+    found = wheel_changes_nothing(window)
+    assert len(found) > 50
+    assert {levels.black, levels.white} <= set(found)
+    shape = force(panel).rows["shape"]
+    assert isinstance(shape, Variant)
+    for kind in shape.kinds:
+        fields = choose(panel, kind).fields
+        bench.qtbot.waitUntil(lambda: not panel.is_checking)
+        found = wheel_changes_nothing(window)
+        if isinstance(fields, FormulaEditor):
+            assert fields.numbers
+            assert {*fields.numbers.values(), *fields.rest.findChildren(QComboBox)} <= set(found)
+    assert {"formula", "drawn"} <= set(shape.kinds)
+
+
+def test_the_wheel_answers_no_question_about_a_video(
+    opened: Callable[[Path], Window], qtbot: QtBot, tmp_path: Path
+) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", IMAGES, photometric="minisblack")
+    window = opened(tmp_path / "a.tif")
+    assert set(window.asking.boxes.values()) <= set(wheel_changes_nothing(window))
+    assert len(window.asking.boxes) == 2
+    window.asking.ask_channel("there are three channels", 3, lambda channel: None)
+    window.asking.channel.setCurrentIndex(1)
+    assert window.asking.channel in wheel_changes_nothing(window)

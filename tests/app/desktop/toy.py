@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PyQt6.QtCore import Qt
 from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QWidget
@@ -37,6 +38,7 @@ class Camera:
         self.chance = np.random.default_rng(1)
         self.place_um = self.chance.uniform(4, 21, (7, 2))
         self.fault = ""
+        self.covered_by: NDArray[np.uint16] | None = None  # what is shown in place of the discs
         y, x = np.mgrid[-5:6, -5:6]
         self.disc = (400 + 3000 * np.exp(-(x**2 + y**2) / 12.0)).astype(np.uint16)
 
@@ -47,6 +49,8 @@ class Camera:
             raise Fault(self.fault)
         self.number += 1
         self.place_um = np.clip(self.place_um + self.chance.normal(0, 0.05, (7, 2)), 2, 23)
+        if self.covered_by is not None:
+            return Frame(self.number, self.clock.now_s() - 0.004, self.covered_by.copy())
         image = np.full((SIZE_PX, SIZE_PX), 400, np.uint16)
         for column, row in np.round(self.place_um / UM_PER_PX).astype(int):
             image[row - 5 : row + 6, column - 5 : column + 6] = self.disc

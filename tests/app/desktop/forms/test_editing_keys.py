@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from typing import Any
 
 import pytest
 from PyQt6.QtCore import Qt
 from PyQt6.QtGui import QInputMethodEvent, QKeySequence
 from PyQt6.QtTest import QTest
-from PyQt6.QtWidgets import QApplication, QLineEdit, QWidget
+from PyQt6.QtWidgets import QAbstractSpinBox, QApplication, QDockWidget, QLineEdit, QWidget
 
-from app.desktop.forms.editing_keys import line_of
+from app.desktop.forms.editing_keys import line_of, uncommitted
 from app.desktop.forms.form import Fields, Variant
 from app.desktop.forms.formula_editor import FormulaEditor
 from app.desktop.forms.number_box import NumberBox
 from app.desktop.forms.value_editors import Single
 from app.desktop.panels.experiment_panel import Edit, ExperimentPanel
 from app.desktop.window.open import FIRST
+from config.reader import plain
 from control.experiment import Experiment
 from control.policies.programmed_law import Programmed
 from control.potentials.annular import Annular
@@ -248,3 +250,68 @@ def test_keys_in_an_untouched_field_change_nothing(bench: Bench, key: Qt.Key, mo
     assert panel.read() == before
     assert window.session.plan.experiment is before
     assert window._unsaved() is None
+
+
+def in_sight(panel: QWidget, but: list[QWidget]) -> list[QWidget]:
+    """What can have the focus by the keyboard, and is on screen or can be scrolled there."""
+    return [
+        one for one in panel.findChildren(QWidget)
+        if one.isVisible() and one.isEnabled() and one.focusPolicy() & Qt.FocusPolicy.TabFocus
+        and one.focusProxy() is None and one not in but
+    ]  # fmt: skip
+
+
+def typed_again(field: QWidget) -> None:
+    """The text that is there, by keys, where it is a text: it is not committed then."""
+    line = line_of(field)
+    if line is not None and not line.isReadOnly() and not isinstance(field, QAbstractSpinBox):
+        text = line.text()
+        typed(field, text)
+        assert uncommitted(field) == bool(text)
+
+
+def test_ctrl_enter_applies_from_every_editor_and_changes_nothing_else(bench: Bench) -> None:
+    """With one edit that is not applied yet, of another field."""
+    window, panel, devices = bench.window, bench.window.panel, bench.window.devices
+    for dock in window.findChildren(QDockWidget):
+        if dock.isAncestorOf(devices):
+            dock.raise_()
+    done: list[QWidget] = []
+    delays_s, memories = cycle([0.25, 0.5]), cycle([7, 5])
+
+    def apply_from(field: QWidget) -> None:
+        typed_again(focused(bench, field))
+        KEYS.keyClick(field, Qt.Key.Key_Return, CTRL)
+        assert not uncommitted(field)
+        done.append(field)
+
+    def apply_from_each_of_the_experiment() -> None:
+        for field in in_sight(panel, done):
+            expected, delay_s = plain(window.session.plan.experiment), next(delays_s)
+            expected["policy"]["forces"][0]["delay_s"] = delay_s
+            write(force(panel).rows["delay_s"], delay_s)
+            apply_from(field)
+            assert plain(window.session.plan.experiment) == expected, field
+            assert panel.data() == expected, field
+            assert not panel.apply_button.isEnabled()
+
+    for tab in reversed(range(panel.tabs.count())):
+        panel.tabs.setCurrentIndex(tab)
+        apply_from_each_of_the_experiment()
+    for shape in ("formula", "drawn"):
+        choose(panel, shape)
+        bench.qtbot.waitUntil(lambda: not panel.is_checking)
+        panel.apply()
+        apply_from_each_of_the_experiment()
+    for part in devices.forms:
+        devices.part.setCurrentText(part)
+        for field in in_sight(devices, done):
+            expected, memory = plain(window.session.plan.rig), next(memories)
+            expected["tracking"]["memory"] = memory
+            write(devices.forms["tracking"].rows["memory"], memory)
+            apply_from(field)
+            assert plain(window.session.plan.rig) == expected, field
+            assert devices.edits() == {}, field
+    kinds = {"NumberBox", "CountBox", "ChoiceBox", "QCheckBox", "QLineEdit", "QGroupBox", "FormulaText", "QToolButton"}
+    assert kinds <= {type(field).__name__ for field in done}
+    assert len(done) > 140

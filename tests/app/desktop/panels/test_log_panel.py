@@ -10,7 +10,9 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from app.analysis.run_events import EventKind
-from control.contract import DARK, Forces, Level, Tracks, Turn
+from app.analysis.trip_advice import advice
+from control.contract import DARK, Forces, Level, OrderKind, Tracks, Turn
+from tests.app.analysis.test_trip_advice import REASONS
 from tests.app.desktop.toy import click
 from tests.app.desktop.window.test_main_window import Bench, force, write
 
@@ -61,6 +63,36 @@ def test_a_trip_that_goes_on_is_one_line_and_stays_in_sight(bench: Bench) -> Non
     bench.qtbot.waitUntil(lambda: bench.level is Level.SAFE)
     bench.qtbot.waitUntil(lambda: not log.trip.isVisible())
     assert len(lines_with(bench, "gives no more frames")) == 1
+
+
+def test_the_advice_in_the_log_and_in_the_state_strip_fits_the_fault(bench: Bench) -> None:
+    log, strip = bench.window.log, bench.window.strip
+    for reason, word in REASONS:
+        (turn,) = turns(1, Level.TRIPPED, reason)
+        log.add([turn])
+        strip.show_turn(turn)
+        for said in (log.trip.text(), strip.reason.whole):
+            assert reason in said
+            assert word in said
+            assert advice(reason) in said
+        assert log.trip.isVisible()
+        assert strip.reason.isVisible()
+
+
+def test_after_a_reset_that_another_fault_undoes_at_once_the_new_one_is_said(bench: Bench) -> None:
+    window, log = bench.window, bench.window.log
+    bench.armed()
+    window.session.order(OrderKind.TRIP, "beam: a spot's power is negative: -1 mW")
+    bench.qtbot.waitUntil(lambda: "negative" in log.trip.text())
+    bench.toy.camera.fault = "the camera gives no more frames"
+    bench.qtbot.waitUntil(lambda: window.session.newest.frame is None)  # type: ignore[union-attr]
+    assert "negative" in window.session.newest.reason  # type: ignore[union-attr]
+    bench.qtbot.waitUntil(window.actions_bar.reset.isEnabled)
+    window.actions_bar.reset.trigger()
+    bench.qtbot.waitUntil(lambda: "Reconnect" in window.strip.reason.whole)
+    assert bench.level is Level.TRIPPED
+    assert log.trip.text().endswith("the camera gives no more frames; look at its cable and power, then Reconnect")
+    assert len(lines_with(bench, "gives no more frames")) == 2  # before the reset, and the trip after it
 
 
 def test_many_new_particles_are_one_line(bench: Bench) -> None:

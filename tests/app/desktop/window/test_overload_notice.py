@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from pytestqt.qtbot import QtBot
 
+from app.assembly.rig import Rig
 from app.desktop.window.refresh_timer import Pulse
+from app.running.overload import Judge, Overload, overload
+from config.reader import plain
 from control.contract import NOBODY, Expected, Frame, Turn
 from tests.app.desktop import toy
 from tests.app.desktop.toy import click
@@ -57,6 +61,42 @@ def test_slow_tracking_is_said_and_a_lower_rate_is_one_click(bench: Bench) -> No
     assert window.session.plan.rig.camera.fps == float(name.split()[0]) < 5.0
     assert beam.closed
     assert not told.isVisible()
+
+
+def slow(rig: Rig, *_: object) -> Overload:
+    """As of the toys with a tracker that takes 110 ms."""
+    found = overload(rig, 8.5, {"tracker": 0.11}, "", 7)
+    assert found is not None
+    return found
+
+
+def test_each_offer_is_one_click_and_is_undone(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A locator in flight; a region and bins dark, with the devices opened anew."""
+    monkeypatch.setattr(Judge, "look", lambda self, rig, *more: slow(rig))
+    window, told = bench.window, bench.window.watching.too_slow
+    for name in ("locator windows", "region 128×128 px", "pixels binned 2×2"):
+        if not window.session.running:
+            bench.armed()
+        bench.qtbot.waitUntil(told.isVisible)
+        rig, beam = window.session.plan.rig, bench.toy.beam
+        (offer,) = [one for one in slow(rig).offers if one.text == name]
+        assert offer.reopens == (not name.startswith("locator"))
+        panel = window.panel
+        steps: list[Callable[[], None]] = [partial(click, told.buttons[name]), panel.undo, panel.redo, panel.undo]
+        for there, step in zip((True, False, True, False), steps, strict=True):
+            step()
+            expected, found = values_of(rig) | (offer.edits if there else {}), values_of(window.session.plan.rig)
+            assert {key: value for key, value in found.items() if value != expected[key]} == {}
+            assert window.session.running == (not offer.reopens)
+            assert beam.closed == offer.reopens
+        assert window.session.plan.rig == rig
+        assert told.isVisible() == (not offer.reopens)
+
+
+def values_of(rig: Rig) -> dict[str, object]:
+    """By dotted key."""
+    return {f"{part}.{name}": value for part, values in plain(rig).items() if isinstance(values, dict)
+            for name, value in values.items()}  # fmt: skip
 
 
 @pytest.mark.usefixtures("slow_tracking")
