@@ -13,6 +13,7 @@ from app.assembly.open import open_instrument, open_recorder, plan_after
 from app.assembly.plan import flyable
 from app.assembly.rig import Plan
 from app.assembly.warm_up import warm_up
+from app.console.arguments import remark
 from app.running.headless import close_dark, leave_unfinished, refuse_unconfirmed
 from app.running.thread import NoRecord
 from config.reader import write
@@ -93,8 +94,8 @@ class LiveRig:
         self._order(OrderKind.RESET)
 
     def mark(self, text: str) -> None:
-        """A remark in the record."""
-        self._order(OrderKind.MARK, text)
+        """A remark in the record. Raises Refused for what is no text in UTF-8, or is too long."""
+        self._order(OrderKind.MARK, remark(text))
 
     def apply(self, plan: Plan) -> None:
         """The experiment of another plan from the next turn on; identities and history stay, the law begins anew.
