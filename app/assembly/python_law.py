@@ -92,6 +92,8 @@ def give(law: type[Law]) -> str:
     """
     if not (isinstance(law, type) and issubclass(law, Law)):
         raise Refused(f"law: found {quoted(law)}, where a class derived from cybloids.Law is needed")
+    if law is Law:
+        raise Refused("law: found cybloids.Law itself, where a class derived from it is needed")
     name = f"{law.__module__}:{law.__qualname__}"
     if law.__module__ == MAIN:
         source = _source_of_class(law)

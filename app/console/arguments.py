@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,37 @@ def whole_number(name: str, value: Any) -> int:
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer):
         raise Refused(f"{name}: found {_what(value)}, where a whole number is needed")
     return int(value)
+
+
+def names(name: str, value: Any) -> list[str]:
+    """A text, or several."""
+    try:
+        found = [value] if isinstance(value, str) else list(value)
+    except TypeError:
+        found = [None]
+    if not all(isinstance(one, str) for one in found):
+        raise Refused(f"{name}: found {_what(value)}, where a list of texts is needed")
+    return found
+
+
+def mapping(name: str, value: Any) -> Mapping[Any, Any]:
+    """Values by name."""
+    if not isinstance(value, Mapping):
+        raise Refused(f"{name}: found {_what(value)}, where a mapping is needed, as {{'camera.fps': 50}}")
+    return value
+
+
+def in_yaml(name: str, value: Any) -> str:
+    """A value of Python or NumPy as it stands in a settings file, in JSON."""
+    try:
+        return json.dumps(value, default=lambda one: np.asarray(one).tolist())
+    except RecursionError:
+        raise Refused(
+            f"{name}: found {type(value).__name__}, which can't be written, or is nested too deeply"
+        ) from None
+    except (TypeError, ValueError, AttributeError, OverflowError):
+        needed = "a number, a text, a list or a mapping"
+        raise Refused(f"{name}: found {type(value).__name__}, where {needed} is needed") from None
 
 
 def remark(value: Any) -> str:
