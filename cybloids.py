@@ -23,7 +23,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cybloids_packages import require_own_packages
+try:
+    from cybloids_packages import require_own_packages
+except ImportError as error:
+    raise ImportError(
+        f"{error.path or 'another file'} hides the module 'cybloids_packages' of Cybloids: rename that file"
+    ) from None
 
 require_own_packages()
 
