@@ -348,7 +348,7 @@ def test_bad_input_is_refused(call: Any) -> None:
         call()
 
 
-NO_PATHS = (None, 5, [], b"x", "", "a\0b", "a\udcffb", object())
+NO_PATHS: Any = (None, 5, [], b"x", "", "a\0b", "a\udcffb", object())
 
 
 @pytest.mark.parametrize("path", NO_PATHS)
@@ -369,13 +369,16 @@ def test_what_is_no_list_of_modules_is_refused(modules: Any) -> None:
 def test_other_values_than_true_and_false_do_not_arm(tmp_path: Path) -> None:
     """armed="no" armed."""
     plan = cy.load(RING, sets=SMALL)
+    others: Any = ("no", 1, 0.0, np.array([1, 2]))
     for name in ("armed", "frames", "progress"):
-        for value in ("no", 1, 0.0, np.array([1, 2])):
+        for value in others:
+            given: dict[str, Any] = {"seconds": 0.1, "out": tmp_path / "a.h5", name: value}
             with pytest.raises(cy.Refused, match=f"^{name}: found "):
-                cy.run(plan, seconds=0.1, out=tmp_path / "a.h5", **{name: value})
-    for out in (5, [], b"x", "a\0b", "a\udcffb", "/"):
+                cy.run(plan, **given)
+    outs: Any = (5, [], b"x", "a\0b", "a\udcffb", "/")
+    for out in outs:
         with pytest.raises(cy.Refused, match=r"^(out: found|/: )"):
-            cy.run(plan, seconds=0.1, out=out)  # type: ignore[arg-type]
+            cy.run(plan, seconds=0.1, out=out)
     with pytest.raises(cy.Refused, match=r"^frames: found 'no'"):
         cy.open(plan, frames="no")  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []
@@ -397,13 +400,14 @@ def test_an_open_rig_refuses_bad_values_and_goes_on() -> None:
 
 
 def test_a_run_says_that_it_is_closed_and_what_a_turn_is(run: cy.Run) -> None:
+    two: Any = np.int64(2)
     with cy.read_run(run.path) as again:
         for turn in ("a", 1.5, float("nan"), True):
             with pytest.raises(cy.Refused, match=r"^start: found "):
                 again.turns(turn)  # type: ignore[arg-type]
             with pytest.raises(cy.Refused, match=r"^stop: found "):
                 again.turns(0, turn)  # type: ignore[arg-type]
-        assert len(list(again.turns(np.int64(2), np.uint8(5)))) == 3
+        assert len(list(again.turns(two, two + 3))) == 3
         for name in (["tracks"], None, 5):
             with pytest.raises(KeyError):
                 again.table(name)  # type: ignore[arg-type]

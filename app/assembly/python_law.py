@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from types import FunctionType, ModuleType
+from typing import Any
 
 from config.files import kind_of, read_text
 from config.refused import Refused
@@ -140,7 +141,7 @@ def build_law(law: PythonLaw, folder: Path, plant: Plant, middle_um: tuple[float
     """The policy of a law. Its file is run, once for each content of it. Raises Refused."""
     here = found(law, folder, source)
     with _refusing(f"{here.path}: the class '{here.name}' can't be taken from this file"):
-        kind = here.given if here.given is not None else getattr(_module_of(here), here.name, None)
+        kind: Any = here.given if here.given is not None else getattr(_module_of(here), here.name, None)
         derived = isinstance(kind, type) and issubclass(kind, Law)
     if not derived:
         raise Refused(f"{here.path}: there is no class '{here.name}' derived from cybloids.Law in this file")

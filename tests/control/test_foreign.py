@@ -14,7 +14,7 @@ from control.history import History
 
 WHO = "the plug-in 'wind' of weather 0.3"
 SEEN = Seen(Tracks(0.0), History(1.0), 0.0, 0.02)
-ONE = Forces(np.array([3]), np.ones((1, 2)), np.array([np.nan]), np.zeros(1, np.bool_))
+ONE: Any = Forces(np.array([3]), np.ones((1, 2)), np.array([np.nan]), np.zeros(1, np.bool_))
 
 
 class Stopped(SystemExit):

@@ -17,7 +17,7 @@ from tracking.locate.features import COLUMNS, Features
 from tracking.settings import Tracking
 
 IMAGE = np.zeros((8, 8), np.uint8)
-ONE = Features(np.ones((1, 2)), *[np.ones(1)] * 6)
+ONE: Any = Features(np.ones((1, 2)), *[np.ones(1)] * 6)
 WHO = "the plug-in 'centroid' of shapes 1.2"
 
 
@@ -39,7 +39,8 @@ def located(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], Features]:
 
 
 def test_sound_features_pass_in_float64(located: Callable[[Any], Features]) -> None:
-    whole = Features(np.ones((1, 2), np.int32), *[np.ones(1, np.float32)] * 6)
+    small: Any = [np.ones((1, 2), np.int32), *[np.ones(1, np.float32)] * 6]
+    whole = Features(*small)
     for answer in (ONE, whole):
         found = located(answer)
         assert all((getattr(found, name) == 1.0).all() for name in COLUMNS)

@@ -19,7 +19,7 @@ def table(**columns: Any) -> pd.DataFrame:
 
 def twice(*names: str) -> pd.DataFrame:
     found = pd.DataFrame([[0, 1.0, 2.0, 3.0]])
-    found.columns = list(names)  # type: ignore[assignment]
+    found.columns = list(names)
     return found
 
 

@@ -54,7 +54,7 @@ def test_it_is_refused_in_another_thread() -> None:
 
 
 def test_code_that_catches_the_interruption_gets_another_one_and_is_refused_at_its_end() -> None:
-    caught = []
+    caught: list[Endless] = []
 
     def stubborn() -> None:
         while len(caught) < 2:
