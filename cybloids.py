@@ -13,7 +13,6 @@ any error.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -25,7 +24,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cybloids_packages import require_own_packages
+try:
+    from cybloids_packages import require_own_packages
+except ImportError as error:
+    raise ImportError(
+        f"{error.path or 'another file'} hides the module 'cybloids_packages' of Cybloids: rename that file"
+    ) from None
 
 require_own_packages()
 
@@ -37,8 +41,10 @@ from app.analysis import tracking_tables, trajectories
 from app.analysis.findings import findings as findings_of
 from app.analysis.findings import plain
 from app.analysis.frame_times import counted_by_time
+from app.analysis.linkable_table import linkable
 from app.analysis.recorded_run import RecordedRun as Run
 from app.assembly.plan import plan as plan_of_files
+from app.assembly.plan import require_plan
 from app.assembly.python_law import Law as Law
 from app.assembly.python_law import Now as Now
 from app.assembly.python_law import allow, give
@@ -48,6 +54,7 @@ from app.assembly.rig import Plan as Plan
 from app.commands.analyse import tables
 from app.commands.verify import Verification as Verification
 from app.commands.verify import verified
+from app.console.arguments import in_yaml, mapping, names, path_of, truth
 from app.console.options import LONGEST_S, number
 from app.console.output_files import require_writable
 from app.console.progress import progress_line, silent
@@ -88,11 +95,13 @@ def load(
 
     Raises Refused.
     """
-    allow(_names(allow_python))
-    items = [f"{key}={_in_yaml(value)}" for key, value in (sets or {}).items()]
+    path, bench = path_of("experiment", experiment), None if rig is None else path_of("rig", rig)
+    values = mapping("sets", {} if sets is None else sets)
+    items = [f"{key}={in_yaml('sets', value)}" for key, value in values.items()]
+    allow(names("allow_python", allow_python))
     if law is not None:
-        items.insert(0, f"policy={_in_yaml({'kind': 'python', 'law': give(law)})}")
-    return replace(plan_of_files(Path(experiment), None if rig is None else Path(rig), items), given_law=law)
+        items.insert(0, f"policy={in_yaml('law', {'kind': 'python', 'law': give(law)})}")
+    return replace(plan_of_files(path, bench, items), given_law=law)
 
 
 def run(
@@ -119,6 +128,8 @@ def run(
     Raises Refused, and Fault where a device failed, the interlock tripped, or most turns are missing; the sentence
     names the record. A signal ends the run, dark: SIGINT (Ctrl-C) raises KeyboardInterrupt, any other SystemExit.
     """
+    plan, frames = require_plan("plan", plan), truth("frames", frames)
+    armed, progress = None if armed is None else truth("armed", armed), truth("progress", progress)
     if armed is None and not plan.rig.simulated:
         raise Refused(f"{plan.rig.title}: this laser is real; give armed=True to arm it, or armed=False to watch only")
     path = new_run(_stem(plan)) if out is None else _new_file(out)
@@ -126,7 +137,7 @@ def run(
     title, bar = plan.experiment.title, progress_line if progress else silent
     try:
         with caught_in_program():
-            summary = fly(plan, length_s, path, frames, title, armed=armed is None or bool(armed), bar=bar)
+            summary = fly(plan, length_s, path, frames, title, armed=armed is None or armed, bar=bar)
     except Fault as fault:
         raise Fault(f"{fault}; {light_after(str(fault))}") from fault
     except (Stopped, KeyboardInterrupt) as stopped:
@@ -150,6 +161,7 @@ def open(plan: Plan, *, out: str | Path | None = None, frames: bool = True) -> L
 
     The block raises Refused and Fault where the rig can't be opened.
     """
+    plan, frames = require_plan("plan", plan), truth("frames", frames)
     return LiveRig(plan, None if out is None else _new_file(out), frames)
 
 
@@ -183,7 +195,7 @@ def findings(run: Run | str | Path) -> pd.DataFrame:
 
     Measured over the longest armed stretch under one law. Raises Refused.
     """
-    found, _, _ = tables(run.path if isinstance(run, Run) else Path(run))
+    found, _, _ = tables(run.path if isinstance(run, Run) else path_of("run", run))
     return pd.DataFrame([plain(one) for one in findings_of(found)])
 
 
@@ -203,10 +215,12 @@ def verify(
 
     Raises Refused.
     """
-    allow(_names(allow_python))
+    path = run.path if isinstance(run, Run) else path_of("run", run)
+    bar = progress_line if truth("progress", progress) else silent
+    allow(names("allow_python", allow_python))
     if law is not None:
         give(law)
-    return verified(run.path if isinstance(run, Run) else Path(run), progress_line if progress else silent)
+    return verified(path, bar)
 
 
 def locate(image: Image, *, diameter_px: int = 11, minmass: float = 100.0, **settings: Any) -> pd.DataFrame:
@@ -234,7 +248,7 @@ def link(features: pd.DataFrame, *, search_px: float, memory: int = 0, **setting
     Raises Refused.
     """
     chosen = tracking_tables.settings_of({"search_px": search_px, "memory": memory, **settings})
-    return tracking_tables.link(features, chosen)
+    return tracking_tables.link(linkable(features), chosen)
 
 
 def batch(frames: Iterable[Image], **settings: Any) -> pd.DataFrame:
@@ -249,27 +263,13 @@ def batch(frames: Iterable[Image], **settings: Any) -> pd.DataFrame:
     return tracking_tables.batch(frames, tracking_tables.settings_of(settings))
 
 
-def _names(modules: Iterable[str]) -> list[str]:
-    return [modules] if isinstance(modules, str) else list(modules)
-
-
-def _in_yaml(value: Any) -> str:
-    """A value as it stands in an experiment file. Raises Refused."""
-    try:
-        return json.dumps(value, default=lambda one: np.asarray(one).tolist())
-    except (TypeError, ValueError, AttributeError):
-        raise Refused(
-            f"sets: found {type(value).__name__}, where a number, a text, a list or a mapping is needed"
-        ) from None
-
-
 def _positive(value: float, name: str) -> float:
     return number(name, 0, LONGEST_S)(value)
 
 
 def _new_file(path: str | Path) -> Path:
     """The path of a run that is not there yet. Raises Refused."""
-    new = Path(path)
+    new = path_of("out", path, named=True)
     if os.path.lexists(new):
         raise Refused(f"{new}: there is a file of this name already, and a run is never written over")
     require_writable("out", new)

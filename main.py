@@ -12,11 +12,11 @@ from typing import Annotated, Any, TypeVar
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from cybloids_packages import HiddenPackage, require_own_packages
-
 try:
+    from cybloids_packages import require_own_packages
+
     require_own_packages()
-except HiddenPackage as hidden:
+except ImportError as hidden:  # of `cybloids_packages` itself, too: another file has its name
     print(f"cybloids: {hidden}", file=sys.stderr)
     sys.exit(2)
 
@@ -556,12 +556,10 @@ def main() -> int:
 
     A signal that stops the program is one sentence and 128 + its number; a standard output that was closed is 1.
     """
-    from app.assembly.kernel_cache import provide
     from app.running import stop_signals as signals
 
     fill_standard_streams()
     with signals.caught():
-        provide()
         code = verb()
         with signals.held():
             return code or (0 if flushed() else 1)
@@ -580,10 +578,12 @@ def fill_standard_streams() -> None:
 
 def verb() -> int:
     """The exit code of the verb, after the sentence that belongs to it."""
+    from app.assembly.kernel_cache import provide
     from app.running.stop_signals import Stopped
 
     out = sys.stdout
     try:
+        provide()
         app()
     except Stopped as stopped:
         complain(str(stopped))

@@ -50,6 +50,15 @@ class Document:
                 return self.where[at[:length]]
         return self.source
 
+    def place_of_all(self, at: Place) -> str:
+        """The place of the part; before it that of a value in it that was set from elsewhere, if there is one."""
+        here = self.place(at)
+        others = [said for inner, said in self.where.items() if inner[: len(at)] == at and not self._is_own(said)]
+        return f"{others[-1]} (in {here})" if others and self._is_own(here) else here
+
+    def _is_own(self, place: str) -> bool:
+        return place == self.source or place.startswith(f"{self.source}, line ")
+
 
 _Safe: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml is twenty times faster
 
@@ -315,6 +324,8 @@ def _sentence(document: Document, cls: Any, at: Place, part: Any, error: Validat
     place = document.place((*at, *loc))
     key = quoted(".".join(str(step) for step in (*at, *loc)), 120)
     kind = problem["type"]
+    if kind == "value_error":  # of all that stands there, with what was set from elsewhere
+        place = document.place_of_all((*at, *loc))
     if kind in unknown:
         allowed = _keys(cls, part, loc[:-1])
         near = difflib.get_close_matches(str(loc[-1])[:80], allowed, 1)

@@ -38,8 +38,15 @@ def quoted(value: Any, most: int = LONGEST_VALUE) -> str:
         value = value[: 4 * most].decode("utf-8", "backslashreplace")
     if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 4 * most:
         return f"a whole number of {value.bit_length()} bits"
-    text = value if isinstance(value, str) else f"{value}"
-    return shortened(visible(shortened(text, 4 * most), keep=""), most)
+    return shortened(visible(shortened(text_of(value), 4 * most), keep=""), most)
+
+
+def text_of(value: Any) -> str:
+    """The value as Python writes it; the name of its type where its own method for that fails."""
+    try:
+        return f"{value}"
+    except Exception:  # noqa: BLE001  of a plug-in or a law: a message about its value must not fail with it
+        return type(value).__name__
 
 
 def sentence(text: str) -> str:
@@ -49,7 +56,7 @@ def sentence(text: str) -> str:
 
 def one_line(error: BaseException | str, most: int = 160) -> str:
     """The message of a library's error in one line, or its type if it has none."""
-    message = " ".join(f"{error}"[: 20 * most].split())
+    message = " ".join(text_of(error)[: 20 * most].split())
     return quoted(message or type(error).__name__, most)
 
 

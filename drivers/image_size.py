@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 MOST_PIXELS = 1 << 24  # of an image: 4096 x 4096
+BRIGHTEST = 1e9  # grey level of an image that corrects others; a camera gives 65535
 
 
 def assert_image_size(width_px: int, height_px: int) -> None:

@@ -15,7 +15,7 @@ from config.atomic import write_file
 from config.files import read_bytes
 from config.refused import Refused
 from config.words import one_line, quoted
-from drivers.image_size import MOST_PIXELS
+from drivers.image_size import BRIGHTEST, MOST_PIXELS
 
 Image = NDArray[Any]
 
@@ -43,6 +43,9 @@ def read_still_image(path: Path) -> Image:
         raise Refused(f"{path}: found {np.count_nonzero(~np.isfinite(found))} pixels that are not finite")
     if (found < 0).any():
         raise Refused(f"{path}: found {np.count_nonzero(found < 0)} pixels below 0 (allowed: at least 0)")
+    if (found > BRIGHTEST).any():
+        raise Refused(f"{path}: found {np.count_nonzero(found > BRIGHTEST)} pixels above {BRIGHTEST:g} "
+                      f"(allowed: 0 to {BRIGHTEST:g})")  # fmt: skip
     kind = np.dtype(np.uint8) if found.dtype == np.bool_ else found.dtype.newbyteorder("=")
     image: Image = np.ascontiguousarray(found, kind)
     image.setflags(write=False)

@@ -31,6 +31,11 @@ SMALL = {
 RING = cy.EXPERIMENTS / "ring_crystal.yaml"
 
 
+DEEP: Any = 1
+for _ in range(3000):
+    DEEP = [DEEP]
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> cy.Run:
     """One second of seven particles without light, with its frames."""
@@ -329,9 +334,13 @@ def test_no_run_is_written_over(run: cy.Run) -> None:
         ({"camera.fps": "fast"}, "camera.fps"),
         ({"camera.fps": object()}, "sets: found object"),
         ({"camera.fps": np.float64(-3.0)}, "camera.fps"),
+        ({"seconds": 1 + 2j}, "sets: found complex"),
+        ({"title": DEEP}, "sets: found list"),
+        (["camera.fps=50"], "sets: found list, where a mapping is needed"),
+        ("camera.fps=50", "sets: found 'camera.fps=50', where a mapping is needed"),
     ],
 )
-def test_bad_settings_are_one_sentence(sets: dict[str, Any], said: str) -> None:
+def test_bad_settings_are_one_sentence(sets: Any, said: str) -> None:
     with pytest.raises(cy.Refused) as refused:
         cy.load(RING, sets=sets)
     assert said in str(refused.value)
@@ -400,11 +409,104 @@ def test_links_are_trackpy_s() -> None:
         lambda: cy.load("no_such_experiment.yaml"),
         lambda: cy.load(RING, law=int),  # type: ignore[arg-type]
         lambda: cy.load(RING, allow_python="not a module"),
+        lambda: cy.load(RING, law=cy.Law),
+        lambda: cy.link(None, search_px=3),  # type: ignore[arg-type]
+        lambda: cy.locate(np.zeros((50, 50)), dark_file=np.zeros((50, 50))),
+        lambda: cy.locate(np.zeros((50, 50)), diameter_px=object()),  # type: ignore[arg-type]
+        lambda: cy.locate(np.full((50, 50), np.nan)),
+        lambda: cy.locate(np.full((50, 50), np.inf)),
+        lambda: cy.locate(np.ma.masked_equal(np.zeros((50, 50)), 0)),
+        lambda: cy.locate([[1.0, 2.0], [3.0]]),  # type: ignore[arg-type]
+        lambda: cy.batch([np.zeros((50, 50)), np.full((50, 50), np.nan)]),
+        lambda: cy.batch(None),  # type: ignore[arg-type]
+        lambda: cy.batch(5),  # type: ignore[arg-type]
+        lambda: cy.run("x.yaml"),  # type: ignore[arg-type]
+        lambda: cy.open(None),  # type: ignore[arg-type]
     ],
 )
 def test_bad_input_is_refused(call: Any) -> None:
     with pytest.raises(cy.Refused):
         call()
+
+
+NO_PATHS: Any = (None, 5, [], b"x", "", "a\0b", "a\udcffb", object())
+
+
+@pytest.mark.parametrize("path", NO_PATHS)
+@pytest.mark.parametrize("call", [cy.load, cy.read_run, cy.verify, cy.msd, cy.findings])
+def test_what_is_no_path_is_refused(call: Any, path: Any) -> None:
+    with pytest.raises(cy.Refused, match=r"^(run|experiment): found "):
+        call(path)
+
+
+@pytest.mark.parametrize("modules", [None, 5, [5], [None], b"x", float("nan")])
+def test_what_is_no_list_of_modules_is_refused(modules: Any) -> None:
+    with pytest.raises(cy.Refused, match=r"^allow_python: found "):
+        cy.load(RING, allow_python=modules)
+    with pytest.raises(cy.Refused, match=r"^allow_python: found "):
+        cy.verify("run.h5", allow_python=modules)
+
+
+def test_other_values_than_true_and_false_do_not_arm(tmp_path: Path) -> None:
+    """armed="no" armed."""
+    plan = cy.load(RING, sets=SMALL)
+    others: Any = ("no", 1, 0.0, np.array([1, 2]))
+    for name in ("armed", "frames", "progress"):
+        for value in others:
+            given: dict[str, Any] = {"seconds": 0.1, "out": tmp_path / "a.h5", name: value}
+            with pytest.raises(cy.Refused, match=f"^{name}: found "):
+                cy.run(plan, **given)
+    outs: Any = (5, [], b"x", "a\0b", "a\udcffb", "/")
+    for out in outs:
+        with pytest.raises(cy.Refused, match=r"^(out: found|/: )"):
+            cy.run(plan, seconds=0.1, out=out)
+    with pytest.raises(cy.Refused, match=r"^frames: found 'no'"):
+        cy.open(plan, frames="no")  # type: ignore[arg-type]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_open_rig_refuses_bad_values_and_goes_on() -> None:
+    with cy.open(cy.load(RING, sets=SMALL)) as rig:
+        for remark in (5, None, b"x", "\ud800", "x" * 10_001):
+            with pytest.raises(cy.Refused, match=r"^mark: found "):
+                rig.mark(remark)  # type: ignore[arg-type]
+        for plan in (None, 5, "x.yaml"):
+            with pytest.raises(cy.Refused, match=r"^apply: found "):
+                rig.apply(plan)  # type: ignore[arg-type]
+        for count in ("x", 1.5, True):
+            with pytest.raises(cy.Refused, match=r"^count: found "):
+                next(rig.turns(count))  # type: ignore[arg-type]
+        rig.mark("still here")
+        assert [order.text for order in rig.step().orders] == ["still here"]
+
+
+def test_a_run_says_that_it_is_closed_and_what_a_turn_is(run: cy.Run) -> None:
+    two: Any = np.int64(2)
+    with cy.read_run(run.path) as again:
+        for turn in ("a", 1.5, float("nan"), True):
+            with pytest.raises(cy.Refused, match=r"^start: found "):
+                again.turns(turn)  # type: ignore[arg-type]
+            with pytest.raises(cy.Refused, match=r"^stop: found "):
+                again.turns(0, turn)  # type: ignore[arg-type]
+        assert len(list(again.turns(two, two + 3))) == 3
+        for name in (["tracks"], None, 5):
+            with pytest.raises(KeyError):
+                again.table(name)  # type: ignore[arg-type]
+    for use in (lambda: again.tracks, lambda: again.turns(), lambda: again.table("orders"), lambda: cy.msd(again)):
+        with pytest.raises(cy.Refused, match=r"this run is closed; open it again"):
+            use()
+    assert f"{len(again)} turns" in repr(again)
+    assert cy.verify(again)
+
+
+def test_values_of_numpy_are_settings_of_the_tracker() -> None:
+    """They were a TypeError."""
+    image = np.zeros((64, 64), np.uint8)
+    image[30:35, 30:35] = 200
+    plain = cy.locate(image, diameter_px=11, minmass=3.0, invert=False)
+    assert len(plain) == 1
+    ours = cy.locate(image, diameter_px=np.int64(11), minmass=np.float32(3), invert=np.bool_(False))  # type: ignore[arg-type]
+    pd.testing.assert_frame_equal(ours, plain)
 
 
 def test_an_empty_movie_is_an_empty_table() -> None:

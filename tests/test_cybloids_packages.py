@@ -54,6 +54,13 @@ def test_a_package_that_was_imported_before_is_named(tmp_path: Path) -> None:
     assert f"'config' was imported from {tmp_path / 'config.py'} before" in done.stderr.splitlines()[-1]
 
 
+def test_a_file_that_hides_the_module_which_finds_them_is_named(tmp_path: Path) -> None:
+    (tmp_path / "cybloids_packages.py").write_text("MINE = 1\n")
+    done = python(tmp_path, "-c", "import cybloids")
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(f"ImportError: {tmp_path / 'cybloids_packages.py'} hides the module 'cybloids_packages'")
+
+
 def test_the_program_and_folders_without_code_are_not_affected(tmp_path: Path) -> None:
     for name in ("config.py", "app.py", "main.py"):
         (tmp_path / name).write_text("raise AssertionError('it was run')\n")

@@ -11,6 +11,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from config.geometry import Affine
+from config.kinds import NAMED
 from control.contract import NOBODY, Classifier, Expected, Frame, Tracks
 from tracking.correct import NOTHING, Correction, outside
 from tracking.link import Linked, LinkMemory, led, link
@@ -20,6 +21,7 @@ from tracking.locate.centroid import Centroid
 from tracking.locate.features import Features, Locate
 from tracking.locate.gaussian import GaussianLocator
 from tracking.locate.page import plug_in_locators
+from tracking.locate.plug_in import PlugInLocator
 from tracking.locate.radial import Radial
 from tracking.locate.trackpy_locate import TrackpyLocate
 from tracking.locate.windows import (
@@ -50,9 +52,12 @@ LOCATORS: dict[str, Callable[[Tracking, Rules], Locate]] = {
 
 
 def locator(settings: Tracking, rules: Rules = NEWEST) -> Locate:
-    """The full-frame locator that the settings name; `windows` and `auto` look at a full frame with `centroid`."""
+    """The full-frame locator that the settings name; `windows` and `auto` look at a full frame with `centroid`.
+
+    Raises Refused for a plug-in that makes none.
+    """
     if (plugged := plug_in_locators().get(settings.locator)) is not None:
-        return plugged(settings, rules)  # type: ignore[no-any-return]
+        return PlugInLocator.made(NAMED["locators", settings.locator].words, plugged, settings, rules)
     return LOCATORS.get(settings.locator, LOCATORS["centroid"])(settings, rules)
 
 

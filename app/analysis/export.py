@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,13 +53,19 @@ def export(
         run.require_turns()
         if to == "ome-tiff" and run.image_count == 0:
             raise Refused(f"{run_path}: this run has no frames to export (it was recorded without them)")
+        before = os.path.lexists(out)
         try:
             out.mkdir(parents=True, exist_ok=True)
             if to == "ome-tiff":
                 return [_video(run, out / "frames.ome.tif", step, kind)]
             return _tables(run, to, out, step, kind)
-        except OSError as error:
-            raise Refused(f"{out}: the exported files can't be written ({error})") from None
+        except BaseException as error:
+            if not before:
+                with suppress(OSError):  # something is in it
+                    out.rmdir()
+            if isinstance(error, OSError):
+                raise Refused(f"{out}: the exported files can't be written ({error})") from None
+            raise
 
 
 def written(to: str, out: Path) -> dict[str, Path]:

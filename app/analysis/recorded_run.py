@@ -12,8 +12,11 @@ import pandas as pd
 
 from app.assembly.plan import plan_of
 from app.assembly.rig import Plan
+from app.console.arguments import path_of, whole_number
+from config.refused import Refused
 from control.contract import Turn
 from drivers.journal import Header, read_run
+from drivers.journal import Run as RunFile
 from drivers.journal.tidy import TIDY
 
 
@@ -28,8 +31,8 @@ class RecordedRun:
 
     def __init__(self, path: Path | str, summary: Mapping[str, Any] | None = None) -> None:
         """Open the file. Raises Refused where it is no run, or damaged."""
-        self.path, self.summary = Path(path), dict(summary or {})
-        self._file = read_run(self.path)
+        self.path, self.summary = path_of("run", path), dict(summary or {})
+        self._file, self._closed = read_run(self.path), False
         try:
             self._file.require_turns()
         except BaseException:
@@ -51,7 +54,14 @@ class RecordedRun:
         return f"<run {self.path}: {len(self)} turns, {self.header.fps:g} frames/s, {self.header.um_per_px:g} um/px>"
 
     def close(self) -> None:
+        self._closed = True
         self._file.close()
+
+    def _open(self) -> RunFile:
+        """Raises Refused after `close`."""
+        if self._closed:
+            raise Refused(f"{self.path}: this run is closed; open it again with cybloids.read_run")
+        return self._file
 
     @property
     def fps(self) -> float:
@@ -85,12 +95,13 @@ class RecordedRun:
     def table(self, name: str) -> pd.DataFrame:
         """One of tracks, forces, rings, commands, turns, orders and events, as `export` writes it.
 
-        Raises KeyError for another name, Refused where the file is damaged.
+        Raises KeyError for another name, Refused where the file is damaged or closed.
         """
-        if name not in TIDY:
+        if not isinstance(name, str) or name not in TIDY:
             raise KeyError(f"{name!r} is no table of a run (there are: {', '.join(TIDY)})")
-        return self._file.table(name)
+        return self._open().table(name)
 
     def turns(self, start: int = 0, stop: int | None = None) -> Iterator[Turn]:
         """The turns from the `start`-th on, exactly as they were written. Raises Refused where the file is damaged."""
-        return self._file.turns(start, stop)
+        first, end = whole_number("start", start), None if stop is None else whole_number("stop", stop)
+        return self._open().turns(first, end)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from app.console.arguments import in_yaml
 from config.geometry import Affine
 from config.reader import Document, build
 from config.refused import Refused
@@ -26,9 +28,10 @@ FILES = ("dark_file", "background_file", "hot_pixels_file", "classifier")  # of 
 def settings_of(given: dict[str, Any]) -> Tracking:
     """The tracking settings with these values, and the defaults for the others. Raises Refused."""
     for name in FILES:
-        if given.get(name):
+        if given.get(name) is not None:
             raise Refused(f"{name}: this setting needs a rig file; correct the images before")
-    return build(Document("the tracking settings", given, {}), Tracking)
+    plain = {name: json.loads(in_yaml(name, value)) for name, value in given.items()}
+    return build(Document("the tracking settings", plain, {}), Tracking)
 
 
 def locate(image: NDArray[Any], s: Tracking) -> pd.DataFrame:
@@ -68,6 +71,8 @@ def batch(frames: Iterable[NDArray[Any]], s: Tracking) -> pd.DataFrame:
         A row a particle and frame: frame, particle, x, y, mass, size, ecc, signal, raw_mass, ep, state; lengths in px.
     """
     tracker = LinkingTracker(s, Affine.scale("px", "um", 1.0))
+    if not isinstance(frames, Iterable):
+        raise Refused(f"frames: found {type(frames).__name__}, where images are needed")
     memory, tables = tracker.start(), []
     for number, image in enumerate(frames):
         grey = _grey(image, f"frame {number}")
@@ -94,11 +99,18 @@ def _columns(found: Features) -> dict[str, NDArray[np.float64]]:
 
 def _grey(image: NDArray[Any], title: str) -> NDArray[Any]:
     """The image, if it is one of grey levels. Raises Refused."""
-    grey = np.ascontiguousarray(image).view()
+    if np.ma.is_masked(image):
+        raise Refused(f"{title}: some of its pixels are masked; fill them before")
+    try:
+        grey = np.ascontiguousarray(image).view()
+    except (TypeError, ValueError):  # rows of different lengths
+        raise Refused(f"{title}: found {type(image).__name__}, where an array [height, width] is needed") from None
     grey.setflags(write=False)  # as a camera's frame: the same compiled kernels
     if grey.ndim != 2 or not grey.size or (grey.dtype.kind != "f" and grey.dtype not in (np.uint8, np.uint16)):
         raise Refused(
             f"{title}: found an array of shape {grey.shape} and type {grey.dtype} (needed: [height, width] of uint8, "
             "uint16 or float)"
         )
+    if not np.isfinite(grey).all():
+        raise Refused(f"{title}: {np.count_nonzero(~np.isfinite(grey))} of its pixels are not finite")
     return grey

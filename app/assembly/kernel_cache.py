@@ -13,18 +13,22 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 from app.console.terminal import say
+from config.refused import Refused
+from config.words import quoted
 
 ROOT = Path(__file__).parents[2]
 SOURCES = ("tracking", "tracking/locate", "drivers/sim", "models", "models/flight")  # that have kernels
 TYPES = ("drivers/sim/parts.py", "models/flight/kernels.py")  # that have classes of kernels' arguments
 NAMED = "NUMBA_CACHE_DIR"
+THREADS = "NUMBA_NUM_THREADS"
 
 
 def provide() -> None:
     """See that numba has a folder: if none can be written to, one for this run and the processes that it starts.
 
-    To be called before any kernel is imported.
+    To be called before any kernel is imported. Raises Refused for a number of threads at which numba fails.
     """
+    require_threads()
     forget_changed_types()
     named = os.environ.get(NAMED)
     if (named and writable(Path(named))) or all(writable(ROOT / folder / "__pycache__") for folder in SOURCES):
@@ -39,6 +43,14 @@ def provide() -> None:
         f"(the environment variable {NAMED} names one)",
         error=True,
     )
+
+
+def require_threads() -> None:
+    """Raises Refused for a number of threads below 1. numba itself warns of a text that is no number."""
+    said = os.environ.get(THREADS, "")
+    with suppress(ValueError):
+        if int(said) < 1:
+            raise Refused(f"the environment variable {THREADS} is '{quoted(said)}' (allowed: a whole number from 1 on)")
 
 
 def forget_changed_types(root: Path = ROOT) -> None:

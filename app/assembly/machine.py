@@ -6,9 +6,11 @@ from app.assembly.correction_images import correction_of
 from app.assembly.python_law import build_law
 from app.assembly.rig import Plan, RecordedRig, Rig, field_um, shortest_delay_s
 from config.geometry import Affine
-from config.kinds import PLUG_INS
+from config.kinds import used_plug_ins
+from config.refused import Refused
 from control.allocate import LightModel
-from control.contract import Classifier, Policy, Tracker
+from control.contract import Classifier, Fault, Policy, Tracker
+from control.foreign import PlugInPolicy, faults_of
 from control.limits import Limits
 from control.loop import Machine
 from control.policies.keep_in_field import Kept
@@ -90,9 +92,16 @@ def build_tracker(made: Plan) -> Tracker:
 
 def build_policy(made: Plan, light: LightModel, source: str) -> Policy:
     """The law of an experiment. Raises Refused."""
-    settings = made.experiment.policy
-    policy = settings.build(policy_context(made, light, source))
-    return SeenOnly(policy) if any(type(one) in PLUG_INS for one in (settings, *settings.forces)) else policy
+    context = policy_context(made, light, source)
+    who = " or ".join(plug_in.words for plug_in in used_plug_ins(made.experiment.policy))
+    if not who:
+        return made.experiment.policy.build(context)
+    try:
+        with faults_of(who):
+            policy = made.experiment.policy.build(context)
+    except Fault as fault:
+        raise Refused(f"{source}: {fault}") from fault
+    return PlugInPolicy(SeenOnly(policy), who)
 
 
 def policy_context(made: Plan, light: LightModel, source: str) -> PolicyContext:

@@ -11,8 +11,9 @@ from app.assembly.pairing import WATCH_ONLY, Pairing
 from app.assembly.probe_move import why_other_devices
 from app.assembly.rig import Plan, RecordedRig, Rig, field_um
 from app.assembly.warm_up import note, pixel_type, warm_up
+from app.console.error_words import sentence
 from config.refused import Refused
-from control.contract import STILL_LIT, Fault
+from control.contract import STILL_LIT
 from control.loop import Machine
 from drivers.closing import closed_after
 from drivers.device_settings import RealCamera, RealDeflector, RealLaser, of_class
@@ -133,7 +134,7 @@ def _tried(darken: Callable[[], None]) -> str:
         try:
             darken()
         except Exception as error:  # noqa: BLE001  whatever it is, the light is not known to be off
-            why = str(error) if isinstance(error, Fault) else f"{type(error).__name__}: {error}"
+            why = sentence(error)
         else:
             return ""
     return why

@@ -29,6 +29,13 @@ from drivers.journal.header import kernels_of
 STIFFEST_PN_PER_UM = 1e6  # of a trap; a real one has some 10
 
 
+def require_plan(name: str, value: Any) -> Plan:
+    """A plan that a program gives. Raises Refused for anything else, as the path of an experiment."""
+    if not isinstance(value, Plan):
+        raise Refused(f"{name}: found {type(value).__name__}, where a plan is needed, as of cybloids.load(...)")
+    return value
+
+
 def flyable(made: Plan, source: str) -> Plan:
     """The plan, with the checkpoint that it finds. Raises Refused for what can't fly, before anything is opened."""
     made = pinned(made, source)

@@ -11,7 +11,8 @@ import linecache
 import os
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -92,6 +93,8 @@ def give(law: type[Law]) -> str:
     """
     if not (isinstance(law, type) and issubclass(law, Law)):
         raise Refused(f"law: found {quoted(law)}, where a class derived from cybloids.Law is needed")
+    if law is Law:
+        raise Refused("law: found cybloids.Law itself, where a class derived from it is needed")
     name = _name(law)
     if law.__module__ == MAIN:
         source = _source_of_class(law)
@@ -149,24 +152,40 @@ def build_law(
             source since then, and other values.
     """
     here = found(law, folder, source)
-    if here.given is not None and given is not None and _name(given) == law.law:
-        kind: Any = given
-    else:
-        kind = here.given if here.given is not None else getattr(_module_of(here), here.name, None)
-    if not (isinstance(kind, type) and issubclass(kind, Law)):
+    with _refusing(f"{here.path}: the class '{here.name}' can't be taken from this file"):
+        if here.given is not None and given is not None and _name(given) == law.law:
+            kind: Any = given
+        else:
+            kind = here.given if here.given is not None else getattr(_module_of(here), here.name, None)
+        derived = isinstance(kind, type) and issubclass(kind, Law)
+    if not derived:
         raise Refused(f"{here.path}: there is no class '{here.name}' derived from cybloids.Law in this file")
-    try:
+    with _refusing(f"{source}: policy.parameters: the law '{law.law}' can't be made"):
         made = kind(**law.parameters)
-    except Exception as error:  # noqa: BLE001  whatever it is, the law can't fly, and a person reads why
-        said = f"{type(error).__name__}: {one_line(error)}"
-        raise Refused(f"{source}: policy.parameters: the law '{law.law}' can't be made ({said})") from None
-    _require_delays(made.delays_s, law.law, source)
-    return PythonPolicy(made, law.law, plant, middle_um)
+        if not isinstance(made, Law):
+            raise TypeError(f"it makes a {type(made).__name__}, which is no cybloids.Law")
+    with _refusing(f"{source}: delays_s of the law '{law.law}' can't be read"):
+        delays_s = made.delays_s
+        if not (
+            isinstance(delays_s, tuple) and all(isinstance(one, int | float) and 0 <= one <= 1e6 for one in delays_s)
+        ):
+            said = quoted(delays_s)
+            raise Refused(f"{source}: the law '{law.law}' has delays_s = {said} (needed: a tuple of times in s)")
+        return PythonPolicy(made, law.law, plant, middle_um, tuple(map(float, delays_s)))
 
 
-def _require_delays(delays_s: Any, law: str, source: str) -> None:
-    if not (isinstance(delays_s, tuple) and all(isinstance(one, int | float) and 0 <= one <= 1e6 for one in delays_s)):
-        raise Refused(f"{source}: the law '{law}' has delays_s = {quoted(delays_s)} (needed: a tuple of times in s)")
+@contextmanager
+def _refusing(what: str) -> Iterator[None]:
+    """Code of a law runs in this block. Raises Refused for its error, whatever that is; a signal is raised again."""
+    try:
+        yield
+    except Refused:
+        raise
+    except BaseException as error:
+        stopped = isinstance(error, SystemExit) and type(error) is not SystemExit  # app.running.stop_signals.Stopped
+        if stopped or isinstance(error, KeyboardInterrupt):
+            raise
+        raise Refused(f"{what} ({type(error).__name__}: {one_line(error)})") from None
 
 
 def _changed(law: PythonLaw, here: LawSource) -> str:
@@ -226,11 +245,10 @@ def _module_of(here: LawSource) -> ModuleType:
     sys.modules[made.__name__] = made
     linecache.checkcache(str(here.path))
     try:
-        exec(compile(here.text, str(here.path), "exec"), vars(made))
-    except (Exception, SystemExit) as error:
+        with _refusing(f"{here.path}: this file can't be run"):
+            exec(compile(here.text, str(here.path), "exec"), vars(made))
+    except BaseException:
         del sys.modules[made.__name__]
-        if isinstance(error, SystemExit) and type(error) is not SystemExit:
-            raise  # a signal (app.running.stop_signals.Stopped)
-        raise Refused(f"{here.path}: this file can't be run ({type(error).__name__}: {one_line(error)})") from None
+        raise
     _loaded[key] = made
     return made

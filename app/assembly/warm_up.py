@@ -19,15 +19,20 @@ from typing import Any
 
 import numpy as np
 from numba.core import event
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.dispatcher import Dispatcher
 from numpy.typing import NDArray
 
+from app.assembly.endless import COMPILER_LOCK, ended_if_endless
 from app.assembly.garbage_collection import every_object
 from app.assembly.rig import Plan
 from app.console.terminal import say
+from config.kinds import used_plug_ins
+from config.words import quoted
 from control.contract import Expected, Frame, Order, OrderKind, Turn
 from control.loop import LoopMemory, Machine, turn
 from control.policies.learned_law import Learned
+from control.policies.python_law import PythonLaw
 from tracking.correct import NOTHING
 from tracking.locate.page import Locator
 from tracking.settings import Tracking
@@ -38,6 +43,7 @@ Floats = NDArray[np.float64]
 
 MANY = 12  # particles in an image that has room for them
 BACKGROUND, PEAK = 0.1, 0.6  # brightness of what is drawn, as shares of the brightest pixel there can be
+COMPILING = "numba:compile"
 SLOW_S = 1.0  # a warm-up that compiles for longer than this says at its end how long it took
 
 
@@ -52,15 +58,24 @@ def warm_up(plan: Plan, machine: Machine, say: Callable[[str], None] | None = No
 
     Returns:
         The turns that were made.
+
+    Raises Refused where a law or a plug-in does not end.
     """
     say = say or note
-    with told_of_compiling(say):
+    with told_of_compiling(say), ended_if_endless(others(plan)) as turned:
         try:
-            return rehearsed(machine, plan)
+            return rehearsed(machine, plan, turned)
         except OSError as error:  # of numba's cache: a turn asks no device and reads no file
             say(f"numba's cache can't be written to ({error.strerror}): kernels are compiled anew in each run")
             forgo_cache()
-            return rehearsed(machine, plan)
+            return rehearsed(machine, plan, turned)
+
+
+def others(plan: Plan) -> str:
+    """Whose code a turn of this plan runs, beside that of Cybloids; empty: nobody's."""
+    law = plan.experiment.policy
+    laws = [f"the law '{quoted(law.law)}'"] if isinstance(law, PythonLaw) else []
+    return " or ".join([*laws, *(plug_in.words for plug_in in used_plug_ins(plan.rig, plan.experiment))])
 
 
 _WARM: set[Hashable] = set()  # what lockstep runs of this process have compiled
@@ -92,31 +107,42 @@ class Compilations(event.Listener):
         self.title, self.say, self.between, self.count = title, say, between, 0
 
     def on_start(self, event: Any) -> None:
-        self.count += 1
-        if self.count == 1:
-            self.say(self.title)
-        self.between()
+        if event.kind == COMPILING:
+            self.count += 1
+            if self.count == 1:
+                self.say(self.title)
+            self.between()
 
     def on_end(self, event: Any) -> None:
-        self.between()
+        if event.kind == COMPILING or not global_compiler_lock.is_locked():  # type: ignore[no-untyped-call]
+            self.between()
 
 
 @contextmanager
 def signals_held() -> Iterator[Callable[[], None]]:
-    """Signals with a handler wait until what this yields is called, or until the end.
+    """While numba compiles or reads a kernel, signals with a handler wait until what this yields is called.
 
-    A handler that raises while LLVM calls back loses its exception, or numba makes another one of it.
+    A handler that raises while LLVM calls back loses its exception, or numba makes another one of it. At all other
+    times a signal is obeyed at once: a law may not end.
     """
     came: list[tuple[int, Any]] = []
     before: dict[int, Any] = {}
+
+    def handle(number: int, frame: Any) -> None:
+        if global_compiler_lock.is_locked():  # type: ignore[no-untyped-call]  # by this thread
+            came.append((number, frame))
+        else:
+            before[number](number, frame)
+
     if threading.current_thread() is threading.main_thread():
         for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
             number = getattr(signal, name, None)
-            if number is not None and callable(signal.getsignal(number)):
-                before[number] = signal.signal(number, lambda number, frame: came.append((number, frame)))
+            if number is not None and callable(action := signal.getsignal(number)):
+                before[number] = action
+                signal.signal(number, handle)
 
     def heed() -> None:
-        if came:
+        if came and threading.current_thread() is threading.main_thread():
             number, frame = came.pop(0)
             before[number](number, frame)
 
@@ -132,16 +158,18 @@ def signals_held() -> Iterator[Callable[[], None]]:
 def told_of_compiling(say: Callable[[str], None]) -> Iterator[None]:
     """Say when kernels begin to be compiled, and afterwards how long it took.
 
-    Signals are obeyed between two kernels.
+    Signals are obeyed between two kernels, and at once where none is compiled.
     """
     began_s = time.monotonic()
     with signals_held() as heed:
         listener = Compilations("compiling kernels for this experiment, once: it may take a minute", say, heed)
-        event.register("numba:compile", listener)  # type: ignore[no-untyped-call]
+        event.register(COMPILING, listener)  # type: ignore[no-untyped-call]
+        event.register(COMPILER_LOCK, listener)  # type: ignore[no-untyped-call]
         try:
             yield
         finally:
-            event.unregister("numba:compile", listener)  # type: ignore[no-untyped-call]
+            event.unregister(COMPILING, listener)  # type: ignore[no-untyped-call]
+            event.unregister(COMPILER_LOCK, listener)  # type: ignore[no-untyped-call]
     took_s = time.monotonic() - began_s
     if listener.count and took_s > SLOW_S:
         say(f"compiled {listener.count} kernels in {took_s:.1f} s")
@@ -178,29 +206,35 @@ def easier(machine: Machine) -> list[Machine]:
     ]
 
 
-def rehearsed(machine: Machine, plan: Plan) -> list[Turn]:
-    """The turns of all scenes, with every way of finding particles that the machine may choose."""
-    return [made for easy in easier(machine) for made in acted(easy, plan)]
+def rehearsed(machine: Machine, plan: Plan, turned: Callable[[], None] = lambda: None) -> list[Turn]:
+    """The turns of all scenes, with every way of finding particles that the machine may choose.
+
+    Args:
+        turned: called after each turn.
+    """
+    return [made for easy in easier(machine) for made in acted(easy, plan, turned)]
 
 
-def acted(machine: Machine, plan: Plan) -> list[Turn]:
+def acted(machine: Machine, plan: Plan, turned: Callable[[], None]) -> list[Turn]:
     """The turns of all scenes, each begun with an empty memory."""
     tracker = machine.tracker
     if isinstance(tracker, TableTracker):
-        return played(machine, plan, tables(plan))[1]
+        return played(machine, plan, tables(plan), turned)[1]
     if not isinstance(tracker, LinkingTracker):  # the tracks of a recorded run: nothing is computed
         return []
     canvas = Canvas.of(plan)
     turns = []
     for scene in scenes(tracker.settings, canvas):
         images = [None if place is None else canvas.image(place, tracker.settings) for place in scene]
-        memory, made = played(machine, plan, images)
+        memory, made = played(machine, plan, images, turned)
         turns += made
         expect_all(tracker, memory, made[-1])
     return turns
 
 
-def played(machine: Machine, plan: Plan, images: list[NDArray[Any] | None]) -> tuple[LoopMemory, list[Turn]]:
+def played(
+    machine: Machine, plan: Plan, images: list[NDArray[Any] | None], turned: Callable[[], None]
+) -> tuple[LoopMemory, list[Turn]]:
     """The turns of an armed machine that is shown these images; None: the camera is silent.
 
     After a third of them the time that the longest delay of the law needs goes by.
@@ -215,6 +249,7 @@ def played(machine: Machine, plan: Plan, images: list[NDArray[Any] | None]) -> t
         memory, done = turn(machine, memory, frame, time_s + late_s, orders)
         orders = (Order(OrderKind.RESET), Order(machine.arming)) if image is None else ()
         turns.append(done)
+        turned()
     return memory, turns
 
 

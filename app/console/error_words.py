@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from config.refused import Refused
+from config.words import text_of
 from control.contract import Fault
 
 
 def sentence(error: BaseException) -> str:
     """The text of an error, with the name of its type unless it was written for the operator."""
     if isinstance(error, (Fault, Refused)):
-        return str(error)
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        return text_of(error)
+    name, said = type(error).__name__, text_of(error)
+    return f"{name}: {said}" if said not in ("", name) else name

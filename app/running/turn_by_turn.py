@@ -15,9 +15,10 @@ from app.assembly.in_flight import require_same_devices
 from app.assembly.instrument import Instrument
 from app.assembly.machine import build_machine
 from app.assembly.open import open_instrument, open_recorder, plan_after
-from app.assembly.plan import flyable
+from app.assembly.plan import flyable, require_plan
 from app.assembly.rig import Plan
 from app.assembly.warm_up import warm_up
+from app.console.arguments import remark, whole_number
 from app.running import stop_signals as signals
 from app.running.headless import close_dark, leave_unfinished, refuse_unconfirmed
 from app.running.thread import NoRecord
@@ -191,8 +192,8 @@ class LiveRig:
         self._order(OrderKind.RESET)
 
     def mark(self, text: str) -> None:
-        """A remark in the record."""
-        self._order(OrderKind.MARK, text)
+        """A remark in the record. Raises Refused for what is no text in UTF-8, or is too long."""
+        self._order(OrderKind.MARK, remark(text))
 
     def apply(self, plan: Plan) -> None:
         """The experiment of another plan from the next turn on; identities and history stay, the law begins anew.
@@ -202,7 +203,7 @@ class LiveRig:
         Raises Refused where it can't fly, or where its rig differs in more than the experiment's `set`.
         """
         self._require_open()
-        plan = flyable(plan, "the plan")
+        plan = flyable(require_plan("apply", plan), "the plan")
         text = write(plan.experiment)
         before = self._ordered
         after = replace(plan_after(before, text), given_law=plan.given_law)
@@ -217,6 +218,7 @@ class LiveRig:
 
     def turns(self, count: int | None = None) -> Iterator[Turn]:
         """The next `count` turns, each made when it is asked for; None: until the camera has no more frames."""
+        count = None if count is None else whole_number("count", count)
         made = 0
         while count is None or made < count:
             try:

@@ -66,7 +66,7 @@ class PythonLaw(PolicySettings):
     def build(self, context: PolicyContext) -> Policy:
         self.require(context)
         policy: PythonPolicy = context.open_python(self)
-        for delay_s in policy.law.delays_s:
+        for delay_s in policy.delays_s:
             context.require_delay(f"delays_s of the law '{self.law}'", delay_s)
         return policy
 
@@ -79,10 +79,11 @@ class PythonPolicy:
     title: str  # for sentences: "module:class"
     plant: Plant
     middle_um: tuple[float, float]
+    delays_s: tuple[float, ...]  # of the law, read once
 
     @property
     def longest_delay_s(self) -> float:
-        return max(self.law.delays_s, default=0.0)
+        return max(self.delays_s, default=0.0)
 
     def start(self) -> Any:
         """The law's first memory. Raises Fault."""
@@ -92,17 +93,16 @@ class PythonPolicy:
             raise self._fault(error) from error
 
     def step(self, memory: Any, seen: Seen) -> tuple[Any, Forces]:
-        """The law's forces on the trusted particles. Raises Fault for an error in the law, or a wrong shape."""
+        """The law's forces on the trusted particles. Raises Fault for an error in the law, or a wrong answer."""
         now, withheld = self._known(Now.of(seen_only(seen), self.plant, self.middle_um))
         number = len(now.particle)
         try:
             memory, answer = self.law.step(memory, now)
-            force_pn = np.array(answer, np.float64)
+            given = np.asanyarray(answer)
         except BaseException as error:
             raise self._fault(error) from error
-        if force_pn.shape != (number, 2):
-            raise Fault(f"the law {self.title} gave forces of shape {force_pn.shape}, where ({number}, 2) is needed")
-        delay_s = max(self.law.delays_s, default=np.nan)
+        force_pn = self._forces(given, number)
+        delay_s = max(self.delays_s, default=np.nan)
         return memory, Forces(
             particle=now.particle.copy(),
             force_pn=force_pn,
@@ -115,7 +115,7 @@ class PythonPolicy:
         """`now` with the particles whose past is known at all delays; the others, each with a reason."""
         keep = np.ones(len(now.particle), np.bool_)
         reasons: dict[int, str] = {}
-        for delay_s in self.law.delays_s:
+        for delay_s in self.delays_s:
             missing = np.isnan(now.past_um(delay_s)).any(axis=1)
             keep &= ~missing
             reasons |= {int(who): f"where it was {delay_s:g} s ago is not known" for who in now.particle[missing]}
@@ -125,6 +125,17 @@ class PythonPolicy:
             name: read_only(getattr(now, name)[keep]) for name in ("particle", "position_um", "species", "cell")
         }
         return replace(now, **rows), tuple(sorted(reasons.items()))
+
+    def _forces(self, given: NDArray[Any], number: int) -> Floats:
+        """A law's answer as forces [number, 2] pN. Raises Fault where it is none, or a part of it would be lost."""
+        if given.shape != (number, 2):
+            raise Fault(f"the law {self.title} gave forces of shape {given.shape}, where ({number}, 2) is needed")
+        if given.dtype.kind not in "biuf":
+            raise Fault(f"the law {self.title} gave forces of type {given.dtype}, where real numbers are needed")
+        if np.ma.is_masked(given):
+            raise Fault(f"the law {self.title} gave masked forces, where a number is needed for each particle")
+        with np.errstate(over="ignore"):  # of longer numbers: the interlock trips for what is not finite
+            return np.array(given, np.float64)
 
     def _fault(self, error: BaseException) -> Fault:
         """The error in one sentence, with the line of the law that raised it. A signal is raised again."""

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from config.refused import Refused
-from drivers.image_size import MOST_PIXELS
+from drivers.image_size import BRIGHTEST, MOST_PIXELS
 
 DATASET = "corrections"
 TYPES = ("uint8", "uint16", "float32", "float64")
@@ -72,6 +72,8 @@ def stored(file: Any, extra: Mapping[str, Any], source: str) -> dict[str, NDArra
         if hashlib.sha256(part.data).hexdigest() != row["sha256"]:
             return None
         images[row["file"]] = image = part.view(row["type"]).reshape(row["shape"])
+        if not ((image >= 0) & (image <= BRIGHTEST)).all():
+            return None
         image.setflags(write=False)
     return images
 

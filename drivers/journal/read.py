@@ -172,8 +172,8 @@ class Run:
             if not 0 <= begin <= end <= all_bytes or end - begin > MOST_TEXT_BYTES:
                 raise ValueError("its end in 'texts'")
             if all_bytes > KEPT_TEXT_BYTES:
-                return self.data.rows("text_bytes", begin, end).tobytes().decode("utf-8", "surrogatepass")
-            return self._all_texts[begin:end].decode("utf-8", "surrogatepass")
+                return _decoded(self.data.rows("text_bytes", begin, end).tobytes())
+            return _decoded(self._all_texts[begin:end])
 
     def rows(self, table: str) -> Rows:
         """One table as a structured array: `turns`, or one of `drivers.journal.tables.TABLES`."""
@@ -304,6 +304,17 @@ def read_run(path: Path | str) -> Run:
     except Refused:
         _close(file)
         raise
+
+
+def _decoded(stored: bytes) -> str:
+    """A text in UTF-8. Half of a pair, which earlier versions stored, is written as its code.
+
+    Raises UnicodeDecodeError.
+    """
+    try:
+        return stored.decode()
+    except UnicodeDecodeError:
+        return stored.decode("utf-8", "surrogatepass").encode("utf-8", "backslashreplace").decode()
 
 
 def _close(file: Any) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.fields import Doc, Field, Gt, describe, settings, variants
-from config.reader import build, override, parse, plain, read, write
+from config.reader import build, override, parse, plain, put, read, write
 from config.refused import Refused
 
 
@@ -181,3 +181,36 @@ def test_an_error_that_an_override_made_names_the_override(key: str, said: str) 
     """Not a line of the file, in which there is nothing wrong."""
     with pytest.raises(Refused, match=said):
         build(override(parse("title: a\nshape: {kind: ring}", "plan.yaml"), key, "3", f"--set {key}"), Plan)
+
+
+@settings
+class Span:
+    """Two numbers in order."""
+
+    low: int = 1
+    high: int = 2
+
+    def __post_init__(self) -> None:
+        if self.low >= self.high:
+            raise ValueError("low is not below high")
+
+
+@settings
+class Spanned:
+    """A span."""
+
+    span: Span
+
+
+def test_a_value_that_does_not_go_with_others_is_named_with_them() -> None:
+    """The file of the others was named, in which there is nothing wrong."""
+    rig = parse("span: {low: 1, high: 2}", "rig.yaml")
+    for document, place in (
+        (put(rig, "span.low", 5, "plan.yaml, line 4"), "plan.yaml, line 4 (in rig.yaml, line 1)"),
+        (override(rig, "span.low", "5", "--set span.low=5"), "--set span.low=5 (in rig.yaml, line 1)"),
+        (override(rig, "span", "{low: 5}", "--set span={low: 5}"), "--set span={low: 5}"),
+        (parse("span: {low: 3, high: 2}", "rig.yaml"), "rig.yaml, line 1"),
+    ):
+        with pytest.raises(Refused) as refused:
+            build(document, Spanned)
+        assert str(refused.value) == f"{place}: 'span': low is not below high"

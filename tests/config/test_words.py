@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.console.error_words import sentence as error_sentence
 from config.refused import Refused
 from config.words import LONGEST_SENTENCE, LONGEST_VALUE, one_line, quoted, sentence, shortened, visible
 
@@ -55,3 +56,15 @@ def test_a_refusal_is_bounded_whatever_it_says() -> None:
 def test_an_error_without_words_has_its_type() -> None:
     assert one_line(KeyError()) == "KeyError"
     assert one_line(OSError("a\nb  c")) == "a b c"
+
+
+class Mute(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+def test_a_value_that_can_not_be_written_is_called_by_its_type() -> None:
+    assert one_line(Mute("a")) == quoted(Mute("a")) == "Mute"
+    assert error_sentence(Mute("a")) == "Mute"
+    assert error_sentence(ValueError("b")) == "ValueError: b"
+    assert error_sentence(ValueError()) == "ValueError"

@@ -65,7 +65,7 @@ def seen(*, state: tuple[int, ...] = (0, 0, 0), begun: int = 0) -> Seen:
 
 
 def policy(law: Law) -> PythonPolicy:
-    return PythonPolicy(law, "my_laws:Law", Plant(), MIDDLE_UM)
+    return PythonPolicy(law, "my_laws:Law", Plant(), MIDDLE_UM, law.delays_s)
 
 
 def wanted(law: Law, at: Seen) -> Forces:
@@ -99,6 +99,40 @@ def test_a_particle_without_a_past_gets_no_light_and_a_reason() -> None:
 def test_an_answer_of_another_shape_is_a_fault(answer: Any) -> None:
     with pytest.raises(Fault, match="my_laws:Law"):
         wanted(Any_(answer), seen())
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (np.full((3, 2), 1.0 + 2.0j), "type complex128"),
+        ([[1j, 0.0]] * 3, "type complex128"),
+        (np.full((3, 2), "1"), "type <U1"),
+        (np.full((3, 2), None), "type object"),
+        (np.ma.masked_less(np.arange(6.0).reshape(3, 2), 1.0), "masked forces"),
+        (np.ma.array(np.ones((3, 2)), mask=True), "masked forces"),
+    ],
+)
+def test_an_answer_of_which_a_part_would_be_lost_is_a_fault(answer: Any, said: str) -> None:
+    """Its real part, or what lies under its mask, flew."""
+    with pytest.raises(Fault, match=f"my_laws:Law gave .*{said}"):
+        wanted(Any_(answer), seen())
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        np.ones((3, 2), np.bool_),
+        np.ones((3, 2), np.int8),
+        [[1, 1]] * 3,
+        np.ma.array(np.ones((3, 2))),
+        np.ones((3, 2), "f2"),
+    ],
+)
+def test_an_answer_of_any_real_numbers_flies(answer: Any) -> None:
+    found = wanted(Any_(answer), seen()).force_pn
+    assert found.dtype == np.float64
+    assert type(found) is np.ndarray
+    assert (found == 1.0).all()
 
 
 def test_an_error_in_a_law_is_a_fault_with_its_line() -> None:

@@ -51,6 +51,20 @@ def record(path: Path, turns: list[Turn], frames: bool = True) -> Path:
     return path
 
 
+@pytest.mark.parametrize("error", [UnicodeError("text"), OSError(errno.EIO, "no answer")])
+def test_an_export_that_fails_leaves_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    path = record(tmp_path / "run.h5", given(6))
+    monkeypatch.setattr("app.analysis.export._tables", fail)
+    with pytest.raises(Refused if isinstance(error, OSError) else UnicodeError):
+        export(path, "csv", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("to", ["parquet", "csv"])
 def test_the_tables_hold_what_was_seen(tmp_path: Path, to: str) -> None:
     turns = given()

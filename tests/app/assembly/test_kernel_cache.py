@@ -11,7 +11,19 @@ from pathlib import Path
 import pytest
 from numba.core.caching import _CacheLocator
 
-from app.assembly.kernel_cache import NAMED, ROOT, SOURCES, TYPES, forget_changed_types, provide, writable
+import main
+from app.assembly.kernel_cache import (
+    NAMED,
+    ROOT,
+    SOURCES,
+    THREADS,
+    TYPES,
+    forget_changed_types,
+    provide,
+    require_threads,
+    writable,
+)
+from config.refused import Refused
 
 KERNELS = "import tracking.tracker, drivers.sim.bench, models.flight.kernels, os"
 PACKAGES = ("app", "config", "control", "drivers", "models", "tracking")
@@ -89,6 +101,22 @@ def test_nothing_is_changed_where_there_is_a_folder(
     assert os.environ[NAMED] == str(tmp_path / "new")
     assert capsys.readouterr().err == ""
     assert writable(tmp_path / "new")
+
+
+@pytest.mark.parametrize("said", ["0", "-3"])
+def test_a_number_of_threads_at_which_numba_fails_is_refused(monkeypatch: pytest.MonkeyPatch, said: str) -> None:
+    """It was a traceback."""
+    monkeypatch.setenv(THREADS, said)
+    with pytest.raises(Refused, match=f"NUMBA_NUM_THREADS is '{said}'"):
+        provide()
+    monkeypatch.setattr(main, "app", lambda: pytest.fail("it went on"))
+    assert main.verb() == 2
+
+
+@pytest.mark.parametrize("said", ["", "x", "1", "64"])
+def test_other_texts_are_numba_s(monkeypatch: pytest.MonkeyPatch, said: str) -> None:
+    monkeypatch.setenv(THREADS, said)
+    require_threads()
 
 
 def test_every_file_with_a_kernel_is_in_a_folder_that_is_looked_at() -> None:

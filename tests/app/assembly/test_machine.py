@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from app.assembly.machine import build_light, build_machine, build_policy
@@ -14,8 +15,11 @@ from app.assembly.rig import EXPERIMENTS, field_um
 from app.running.plan_check import at_once
 from config.kinds import PLUG_INS, PlugIn
 from config.refused import Refused
-from control.contract import OrderKind
+from control.contract import Fault, OrderKind, Seen, Tracks
+from control.history import History, Sighting
+from control.policies.programmed_law import Programmed
 from control.policies.seen_only import SeenOnly
+from control.potentials.annular import Annular
 from tests.app.flights import calibrating
 
 
@@ -66,6 +70,32 @@ def test_what_a_learned_law_would_ignore_is_refused(check: Any, said: str, why: 
     with pytest.raises(Refused, match=re.escape(why)) as refused:
         plan(path, None, (said,), check)
     assert str(refused.value).startswith(str(path))
+
+
+def test_an_error_in_a_plug_in_of_the_law_is_a_fault_with_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was a traceback."""
+    made = plan(EXPERIMENTS / "annular_activity.yaml")
+    named = PlugIn("potentials", "annular", "rings", "1.2", "a" * 64)
+    monkeypatch.setitem(PLUG_INS, Annular, named)
+    machine = build_machine(made)
+
+    def fails(*_: Any, **__: Any) -> Any:
+        raise OSError("no licence")
+
+    place_um = np.array([[5.0, 5.0]])
+    one, zero = np.array([1]), np.zeros(1, np.int64)
+    history = History(10.0)
+    for number in range(200):
+        history = history.push(Sighting(number * 0.02, one, place_um))
+    tracks = Tracks(199 * 0.02, one, place_um, np.zeros(1, np.uint8), zero, zero)
+    seen = Seen(tracks, history, 4.0, 0.02)
+    assert len(machine.policy.step(machine.policy.start(), seen)[1].particle) == 1
+    monkeypatch.setattr(Annular, "radial_force_pn", fails)
+    with pytest.raises(Fault, match=r"^the plug-in 'annular' of rings 1\.2 failed \(OSError: no licence\)$"):
+        machine.policy.step(machine.policy.start(), seen)
+    monkeypatch.setattr(Programmed, "build", fails)
+    with pytest.raises(Refused, match=r"^the experiment: the plug-in 'annular' of rings 1\.2 failed \("):
+        build_machine(made)
 
 
 @pytest.mark.parametrize("path", sorted(EXPERIMENTS.glob("*.yaml")), ids=lambda path: path.stem)

@@ -12,6 +12,7 @@ import pytest
 import cybloids as cy
 import main
 from app.analysis.run_description import info, text
+from app.assembly.machine import build_machine
 from app.assembly.plan import plan, planned, unpinned
 from app.assembly.python_law import NotAllowed, allow, allow_file, allowed, give
 from app.commands.verify import verified
@@ -21,10 +22,14 @@ from app.running.process_side import PlanTexts
 from config.reader import Document, plain
 from config.refused import Refused
 from control.contract import Fault
-from control.policies.python_law import PythonLaw
+from control.policies.python_law import PythonLaw, PythonPolicy
 from tests.app.laws import SPRING, lay_out
 
 MARK = 'from pathlib import Path\n\nPath(__file__).with_name("it_ran").touch()\n'
+ASKED = "def __getattr__(name):\n    raise RuntimeError('asked')\n"
+OWN = "import cybloids as cy\n\nclass Own(cy.Law):\n    @property\n    {}\n"
+LEAVES = "import cybloids as cy\n\nclass Own(cy.Law):\n    def __init__(self):\n        raise SystemExit(0)\n"
+OTHER = "import cybloids as cy\n\nclass Own(cy.Law):\n    def __new__(cls):\n        return 5\n"
 
 
 def flown(experiment: Path) -> Path:
@@ -117,6 +122,22 @@ def test_the_command_line_allows_and_verify_of_a_foreign_run_asks(
         ("my_laws:Late", SPRING, ", parameters: {delay_s: 0.0001}", "delays_s of the law 'my_laws:Late' is 0.0001 s"),
         ("my_laws:Late", SPRING, ", parameters: {delay_s: -1}", "needed: a tuple of times in s"),
         ("my_laws:Spring", SPRING, ", source_sha256: abc", "is not the one that is meant"),
+        ("my_laws:Spring", ASKED, "", "the class 'Spring' can't be taken from this file (RuntimeError: asked)"),
+        (
+            "my_laws:Own",
+            OWN.format("def delays_s(self): raise OSError(5)"),
+            "",
+            "delays_s of the law 'my_laws:Own' can't",
+        ),
+        ("my_laws:Own", OWN.format("def delays_s(self): return ('x',)"), "", "needed: a tuple of times in s"),
+        ("my_laws:Own", LEAVES, "", "the law 'my_laws:Own' can't be made (SystemExit: 0)"),
+        (
+            "my_laws:Own",
+            LEAVES.replace("SystemExit(0)", "GeneratorExit"),
+            "",
+            "can't be made (GeneratorExit: GeneratorExit)",
+        ),
+        ("my_laws:Own", OTHER, "", "can't be made (TypeError: it makes a int, which is no cybloids.Law)"),
         ("__main__:Spring", SPRING, "", "was written in a notebook or a script"),
     ],
 )
@@ -232,3 +253,14 @@ def test_a_press_for_one_file_allows_no_other_of_its_name(tmp_path: Path, monkey
     with pytest.raises(NotAllowed):
         plan(theirs)
     assert not (tmp_path / "theirs" / "it_ran").exists()
+
+
+def test_the_delays_of_a_law_are_read_once(tmp_path: Path) -> None:
+    """A property that failed in a later turn was a traceback."""
+    allow(["my_laws"])
+    body = "import cybloids as cy\n\nclass Own(cy.Law):\n    asked = 0\n\n    @property\n    def delays_s(self):\n"
+    body += "        self.asked += 1\n        return (0.3,) * (1 // self.asked)\n"
+    made = build_machine(plan(lay_out(tmp_path, "my_laws:Own", body))).policy
+    assert isinstance(made, PythonPolicy)
+    assert made.longest_delay_s == made.longest_delay_s == 0.3
+    assert made.law.asked == 1  # type: ignore[attr-defined]

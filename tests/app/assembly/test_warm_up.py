@@ -23,25 +23,30 @@ import pytest
 from numba.core import event
 from numba.core.dispatcher import Dispatcher
 
+from app.assembly import endless
 from app.assembly import warm_up as warming
 from app.assembly.garbage_collection import frozen
 from app.assembly.machine import build_machine
 from app.assembly.open import open_instrument
 from app.assembly.plan import plan
+from app.assembly.python_law import allow
 from app.assembly.rig import EXPERIMENTS, RIGS, Plan
 from app.assembly.warm_up import warm_up
 from app.running.process_side import Host, News
+from app.running.stop_signals import Stopped
 from app.running.thread import NoRecord
 from config.reader import write
 from config.refused import Refused
 from control.contract import Camera, Ended, Frame, Level, Order, OrderKind, State, Turn
 from control.loop import run
+from control.policies.python_law import PythonPolicy
 from drivers.sim.camera import SimulatedCamera, SimulatedCameraDriver
 from drivers.sim.clock import LockstepClock
 from drivers.sim.sample import Sample
 from drivers.sim.stage import Stage
 from drivers.sim.world import World
 from tests.app.assembly.test_pairing import SIZE_PX, watched
+from tests.app.laws import lay_out
 from tests.patience import PATIENCE_S
 
 SHIPPED = [*sorted(EXPERIMENTS.glob("*.yaml")), *sorted((EXPERIMENTS / "families").glob("*.yaml"))]
@@ -373,6 +378,54 @@ def test_a_signal_ends_a_compilation_between_two_kernels() -> None:
         signal.signal(signal.SIGTERM, before)
         for kernel in anew:
             kernel._cache.enable()
+
+
+LAW = """
+import signal
+
+import cybloids as cy
+
+
+class Own(cy.Law):
+    reached = False
+
+    def force_pn(self, now):
+        {}
+        Own.reached = True
+"""
+
+
+def of_a_law(folder: Path, line: str) -> tuple[Plan, Any, PythonPolicy]:
+    """A plan whose law has this line, its machine, and its policy."""
+    allow(["my_laws"])
+    made = plan(lay_out(folder, "my_laws:Own", LAW.format(line)))
+    machine = build_machine(made)
+    assert isinstance(machine.policy, PythonPolicy)
+    return made, machine, machine.policy
+
+
+def test_a_law_that_does_not_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(endless, "LONGEST_S", 0.5)
+    made, machine, _ = of_a_law(tmp_path, "while True: pass")
+    with pytest.raises(Refused, match=r"^the law 'my_laws:Own' does not end: .*my_laws\.py, line \d+$"):
+        warm_up(made, machine)
+
+
+def test_a_signal_ends_a_law_at_once(tmp_path: Path) -> None:
+    """It waited until a kernel was compiled, and a law with an endless loop never ended."""
+    made, machine, policy = of_a_law(tmp_path, "signal.raise_signal(signal.SIGTERM)")
+
+    def halt(number: int, frame: Any) -> None:
+        raise Stopped(number)
+
+    before = signal.signal(signal.SIGTERM, halt)
+    try:
+        with pytest.raises(Stopped):
+            warm_up(made, machine)
+        assert signal.getsignal(signal.SIGTERM) is halt
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert not policy.law.reached  # type: ignore[attr-defined]
 
 
 def flown(folder: Path, experiment: Path, rig: str, seconds: float, *sets: str, **env: str) -> dict[str, Any]:

@@ -1,0 +1,33 @@
+"""A table of features that a program gives to be linked, checked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from config.refused import Refused
+
+FIRST_INEXACT = 2.0**53  # from here on not every whole number is a float
+
+
+def linkable(value: Any) -> pd.DataFrame:
+    """The table without its index: it has columns frame (whole numbers), x and y, each once, of finite real numbers.
+
+    Raises Refused.
+    """
+    if not isinstance(value, pd.DataFrame):
+        raise Refused(f"link: found {type(value).__name__}, where a pandas table is needed")
+    titles = [] if isinstance(value.columns, pd.MultiIndex) else list(value.columns)
+    for name in ("frame", "x", "y"):
+        if sum(isinstance(title, str) and title == name for title in titles) != 1:
+            raise Refused(f"link: the table needs one column '{name}', and has {titles.count(name) or 'none'}")
+        kind = value[name].dtype
+        real = pd.api.types.is_numeric_dtype(kind) and not pd.api.types.is_bool_dtype(kind) and kind.kind != "c"
+        if not real or not np.isfinite(value[name].to_numpy(np.float64, na_value=np.nan)).all():
+            raise Refused(f"link: the table needs a column '{name}' of finite numbers (found: type {kind})")
+    number = value["frame"].to_numpy(np.float64)
+    if not ((number == np.floor(number)) & (np.abs(number) < FIRST_INEXACT)).all():
+        raise Refused("link: the column 'frame' needs whole numbers between -2^53 and 2^53")
+    return value.reset_index(drop=True)

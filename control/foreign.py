@@ -1,0 +1,80 @@
+"""Code of other packages in the loop: whatever goes wrong in it is a Fault, and the beam is dark."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from config.refused import Refused
+from config.words import one_line
+from control.contract import Fault, Forces, Policy, Seen
+
+FORCES = {"particle": (), "force_pn": (2,), "delay_s": (), "carried": ()}  # what follows the number of rows
+RINGS = {"ring_particle": (), "ring_um": (2,), "ring_radius_um": (), "ring_kt": (), "ring_delay_s": ()}
+KINDS = {"particle": "iu", "ring_particle": "iu", "carried": "b"}  # of others: real numbers
+REAL = "iuf"
+
+
+@contextmanager
+def faults_of(who: str) -> Iterator[None]:
+    """Code of another package runs in this block. Raises Fault for its error; a signal is raised again.
+
+    Args:
+        who: "the plug-in 'cosine' of ripples 1.2".
+    """
+    try:
+        yield
+    except (Fault, Refused, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        if isinstance(error, SystemExit) and type(error) is not SystemExit:
+            raise  # app.running.stop_signals.Stopped
+        raise Fault(f"{who} failed ({type(error).__name__}: {one_line(error)})") from error
+
+
+def require_columns(who: str, table: Any, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Raises Fault unless these attributes of a table are arrays of real numbers, all with as many rows as the first.
+
+    Args:
+        shapes: by attribute, what follows the number of rows.
+    """
+    rows: int | None = None
+    for name, rest in shapes.items():
+        column = getattr(table, name)
+        if not isinstance(column, np.ndarray) or column.dtype.kind not in KINDS.get(name, REAL):
+            found = f"type {column.dtype}" if isinstance(column, np.ndarray) else type(column).__name__
+            raise Fault(f"{who} gave {name} of {found}, where an array of numbers is needed")
+        rows = len(column) if rows is None and column.ndim else rows
+        if column.shape != (rows, *rest):
+            raise Fault(f"{who} gave {name} of shape {column.shape}, where ({rows}{''.join(f', {n}' for n in rest)}) "
+                        "is needed")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class PlugInPolicy:
+    """A policy that runs code of other packages. An error in it, or an answer that is none, is a Fault."""
+
+    policy: Policy
+    who: str
+
+    @property
+    def longest_delay_s(self) -> float:
+        with faults_of(self.who):
+            return float(self.policy.longest_delay_s)
+
+    def start(self) -> Any:
+        with faults_of(self.who):
+            return self.policy.start()
+
+    def step(self, memory: Any, seen: Seen) -> tuple[Any, Forces]:
+        with faults_of(self.who):
+            memory, wanted = self.policy.step(memory, seen)
+        if not isinstance(wanted, Forces):
+            raise Fault(f"{self.who} gave a {type(wanted).__name__}, where Forces are needed")
+        require_columns(self.who, wanted, FORCES)
+        require_columns(self.who, wanted, RINGS)
+        return memory, wanted

@@ -1,0 +1,51 @@
+"""A locator of another package behind the Locate plug."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from config.refused import Refused
+from config.words import one_line
+from control.contract import Fault
+from control.foreign import faults_of, require_columns
+from tracking.locate.features import COLUMNS, Features, Locate
+from tracking.rules import Rules
+from tracking.settings import Tracking
+
+SHAPES: dict[str, tuple[int, ...]] = {"mass": (), **dict.fromkeys(COLUMNS, ()), "position_px": (2,)}
+
+
+@dataclass(frozen=True)
+class PlugInLocator:
+    """An error of the locator, or an answer that is none, is a Fault."""
+
+    who: str  # "the plug-in 'rods' of shapes 1.2"
+    locate: Locate
+
+    @classmethod
+    def made(cls, who: str, make: Callable[..., Any], settings: Tracking, rules: Rules) -> PlugInLocator:
+        """The locator that a plug-in makes. Raises Refused where it makes none."""
+        try:
+            with faults_of(who):
+                locate = make(settings, rules)
+        except Fault as fault:
+            raise Refused(one_line(fault, 300)) from fault
+        if not callable(locate):
+            raise Refused(f"{who} makes a {type(locate).__name__}, where a function of an image is needed")
+        return cls(who, locate)
+
+    def __call__(self, image: NDArray[Any]) -> Features:
+        """The features in float64, so that the same compiled kernels take them. Raises Fault."""
+        with faults_of(self.who):
+            found = self.locate(image)
+        if not isinstance(found, Features):
+            raise Fault(f"{self.who} gave a {type(found).__name__}, where Features are needed")
+        require_columns(self.who, found, SHAPES)
+        if not np.isfinite(found.position_px).all():
+            raise Fault(f"{self.who} gave positions that are not finite")
+        return Features(*[np.ascontiguousarray(getattr(found, name), np.float64) for name in COLUMNS])
