@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from app.analysis.heat import work_kt
+from app.analysis.heat import work_and_heat
 from app.analysis.live_observables import bond_order
 from app.analysis.orientation import heading_memory, persistence_s
 from app.analysis.predicted_motion import foreseen_persistence_s, foreseen_speed_um_per_s, longest_delay_s, own_past
@@ -236,30 +236,45 @@ def of_heat(run: RunTables) -> list[Finding]:
     """Heat to the bath, per particle, both axes."""
     if not run.acted:
         return []
-    work = heat_rates(run)
-    if work is None:
+    heat = heat_of(run)
+    if heat is None:
         return []
-    mean, error = in_blocks(work, "rate")
+    mean, error = heat_rate(heat)
     law, foreseen = alone(run), math.nan
     if law is not None and law.is_trap and law.ideal and law.rate_hz > 0.0:
         foreseen = 2.0 * delayed.heat_kt_per_s(law.rate_hz, law.delay_s)
-    return [Finding("heat to the bath", "kT/s", foreseen, mean, error, "2κ(z − 1)/(z + 1) (P12); work of the light")]
+    return [
+        Finding("heat to the bath", "kT/s", foreseen, mean, error, "2κ(z − 1)/(z + 1) (P12); energy lost in the light")
+    ]
 
 
-def heat_rates(run: RunTables) -> pd.DataFrame | None:
-    """time_s, particle, rate kT/s: the work of every change of the light; None where there was too little of it."""
+def heat_of(run: RunTables) -> pd.DataFrame | None:
+    """time_s, particle, heat_kt, lasted_s of every light, from the first to the last; None where there was too little.
+
+    Turns in which the light paused are part of it. The columns are those of `heat.work_and_heat`.
+    """
     rig = run.plan.rig
-    turns = np.sort(run.commands["turn"].unique())[:LONGEST_WORK_TURNS]
-    if len(turns) < 2 * BLOCKS:
+    lit = np.unique(run.commands.loc[run.commands["command"] == "sent", "turn"])
+    if len(lit) < 2 * BLOCKS:
         return None
-    commands = run.commands[run.commands["turn"].isin(turns)]
-    work = work_kt(
-        run.tracks, commands, waist_um=rig.optics.waist_um, depth_kt_per_mw=rig.optics.depth_kt_per_mw,
+    turns = run.turns[run.turns["turn"].between(lit[0], lit[-1])].sort_values("turn")[:LONGEST_WORK_TURNS]
+    commands = run.commands[run.commands["turn"].isin(turns["turn"])]
+    found = work_and_heat(
+        run.tracks, commands, turns, waist_um=rig.optics.waist_um, depth_kt_per_mw=rig.optics.depth_kt_per_mw,
         settle_s=rig.deflector.settle_s,
         efficiency=rig.calibration.evenness.efficiency() if rig.calibration.evenness is not None else None,
     )  # fmt: skip
-    work["rate"] = work["work_kt"] * run.fps
-    return work
+    return found[np.isfinite(found["heat_kt"])]
+
+
+def heat_rate(heat: pd.DataFrame) -> tuple[float, float]:
+    """(heat over the time in which it was given, kT/s; its standard error), from the scatter between 8 stretches."""
+    if len(heat) < 2 * BLOCKS:
+        return math.nan, math.nan
+    sums = heat.groupby(blocks(heat["time_s"], BLOCKS))[["heat_kt", "lasted_s"]].sum()
+    rate = (sums["heat_kt"] / sums["lasted_s"]).to_numpy()
+    error = float(rate.std(ddof=1) / math.sqrt(len(rate))) if len(rate) > 1 else math.nan
+    return float(heat["heat_kt"].sum() / heat["lasted_s"].sum()), error
 
 
 def ring_um(experiment: Experiment, plant: Plant) -> float | None:

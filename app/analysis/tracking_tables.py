@@ -48,7 +48,7 @@ def link(features: pd.DataFrame, s: Tracking) -> pd.DataFrame:
     Args:
         features: columns frame, x, y (px); others stay as they are, but for `particle` and `state`.
 
-    Raises Refused where a column is missing, or holds something that is not a finite number, or a frame is no whole one.
+    Raises Refused where a column is missing or holds something that is not a finite number, or a frame is no whole one.
     """
     for name in ("frame", "x", "y"):
         if name not in features or not np.isfinite(features[name].to_numpy(np.float64)).all():

@@ -13,7 +13,7 @@ from app.analysis.findings import (
     RunTables,
     alone,
     findings,
-    heat_rates,
+    heat_of,
     of_heat,
     order_by_frame,
     plain,
@@ -177,9 +177,9 @@ def draw_speed(axes: Any, run: RunTables, tau_s: float) -> None:
 
 
 def draw_heat(axes: Any, run: RunTables) -> None:
-    work = heat_rates(run)
-    if work is not None and len(work):
-        mean = work.groupby("time_s")["work_kt"].mean()
+    heat = heat_of(run)
+    if heat is not None and len(heat):
+        mean = heat.groupby("time_s")["heat_kt"].mean()
         axes.plot(mean.index, mean.cumsum(), label="measured")
         foreseen = next((one.foreseen for one in of_heat(run)), math.nan)
         if math.isfinite(foreseen):

@@ -39,10 +39,12 @@ def test_a_feature_long_after_the_last_one_is_another_particle(memory: int) -> N
 
 @pytest.mark.parametrize("memory", [0, 1, 3])
 def test_frames_that_are_left_out_are_those_of_trackpy(memory: int) -> None:
-    """60 walkers in 60 frames, of which single ones, and stretches up to five, are left out; a tenth of the rest, too."""
+    """60 walkers in 60 frames, of which one to five in a row are left out, and a tenth of the rest."""
     chance = np.random.default_rng(5)
     place = chance.uniform(0, 150, (60, 2)) + np.cumsum(chance.normal(0, 0.8, (60, 60, 2)), axis=0)
-    table = pd.DataFrame({"frame": np.repeat(np.arange(60), 60), "x": place[..., 0].ravel(), "y": place[..., 1].ravel()})
+    table = pd.DataFrame(
+        {"frame": np.repeat(np.arange(60), 60), "x": place[..., 0].ravel(), "y": place[..., 1].ravel()}
+    )
     table = table[~table["frame"].isin([3, 10, 17, 18, 24, 25, 26, 31, 32, 33, 34, 45, 46, 47, 48, 49])]
     table = table.sample(frac=0.9, random_state=2).sort_values("frame", kind="stable").reset_index(drop=True)
     table["row"] = np.arange(len(table))
