@@ -55,7 +55,7 @@ class RunTables:
 
     plan: Plan
     means: Conditions
-    fps: float
+    fps: float  # of the frame numbers of `tracks`; their mean rate may be lower (`frame_times`)
     tracks: pd.DataFrame
     commands: pd.DataFrame
     forces: pd.DataFrame
@@ -63,13 +63,18 @@ class RunTables:
     turns: pd.DataFrame
     acted: bool = True  # whether light can have moved anybody: not in the dark, nor in a recording
     since: str = ""  # from when on, in words; empty: it is the whole run
+    changes: str = ""  # of the rate of its frames, in words; empty: there were none
 
 
-def means_of(made: Plan, particles: int) -> Conditions:
-    """What the run's rig has to work with: from mid-exposure to effect."""
+def means_of(made: Plan, particles: int, fps: float) -> Conditions:
+    """What the run's rig had to work with: from mid-exposure to effect, held for the mean interval of its frames.
+
+    Args:
+        fps: the mean rate at which frames came, which may be another than the one that was asked for.
+    """
     rig = made.rig
     seen_s = rig.camera.exposure_s / 2.0 + rig.camera.readout_s
-    return Conditions(rig.plant, build_light(made), seen_s + latency_s(rig), 1.0 / rig.camera.fps, particles)
+    return Conditions(rig.plant, build_light(made), seen_s + latency_s(rig), 1.0 / fps, particles)
 
 
 def blocks(time_s: pd.Series[float], number: int) -> NDArray[np.float64]:

@@ -62,6 +62,8 @@ def analyse_run(path: Path, out: Path | None, *, json: Path | None) -> int:
         for one in found:
             name, foreseen, measured, unit, _ = row(one)
             say(f"{name:<32} {measured:>22} {unit:<6} foreseen {foreseen}")
+    if run.changes:
+        say(f"the rate of the frames changed: {run.changes}")
     if run.since:
         say(f"measured {run.since}, as long as one law was in force")
     say(f"report: {target}")
@@ -84,8 +86,9 @@ def tables(path: Path) -> tuple[RunTables, str, str]:
     part = (
         f"{found.since}, as long as one law was in force: {len(found.turns)} turns of {turns}. " if found.since else ""
     )
+    pace = found.changes or rate(1.0 / found.means.hold_s, header.fps)
     about = (
-        f"{part}{header.kind.value}, {len(found.turns)} turns in {span_s:.1f} s at {rate(found.fps, header.fps)}, "
+        f"{part}{header.kind.value}, {len(found.turns)} turns in {span_s:.1f} s at {pace}, "
         f"{particles} particles, started {header.started}, code {header.git_hash[:12]}. {made.experiment.about}"
     )
     return found, about, calibration_in_words(header.calibration, str(path))

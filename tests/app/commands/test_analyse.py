@@ -167,7 +167,7 @@ def test_in_the_dark_no_law_is_foreseen(tmp_path: Path) -> None:
 def test_how_long_a_direction_lasts_knows_the_age_of_what_a_trap_is_aimed_at() -> None:
     """As `reproduce P18` has it, with the rate of the spot where the particle is in it; painted light has no age."""
     made = plan(EXPERIMENTS / "annular_activity.yaml")
-    means = means_of(made, 1)
+    means = means_of(made, 1, made.rig.camera.fps)
     k, w, a, tau = means.light.stiffness_pn_per_um, means.light.waist_um, means.age_s, 0.5
     speed, d = foreseen_speed_um_per_s(made.experiment, means), means.plant.diffusion_um2_per_s
     drag_pn = means.plant.drag_pn_s_per_um * speed
