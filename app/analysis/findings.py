@@ -302,12 +302,12 @@ def heat_of(run: RunTables) -> pd.DataFrame | None:
         return None
     turns = run.turns[run.turns["turn"].between(lit[0], lit[-1])].sort_values("turn")[:LONGEST_WORK_TURNS]
     commands = run.commands[run.commands["turn"].isin(turns["turn"])]
-    found = work_and_heat(
+    found: pd.DataFrame = work_and_heat(
         run.tracks, commands, turns, waist_um=rig.optics.waist_um, depth_kt_per_mw=rig.optics.depth_kt_per_mw,
         settle_s=rig.deflector.settle_s,
         efficiency=rig.calibration.evenness.efficiency() if rig.calibration.evenness is not None else None,
     )  # fmt: skip
-    return found[np.isfinite(found["heat_kt"])]
+    return found.dropna(subset="heat_kt")
 
 
 def heat_rate(heat: pd.DataFrame) -> tuple[float, float]:

@@ -74,7 +74,7 @@ def test_the_echoes_of_a_spring_are_not_its_late_diffusion(z: float, monkeypatch
     run = run_of(tracks, sets=("mode=landscape",))
     law = alone(run)
     assert law is not None
-    stiffness = run.plan.experiment.policy.forces[0].shape.stiffness_pn_per_um * z / (law.rate_hz * law.delay_s)
+    stiffness = law.shape.stiffness_pn_per_um * z / (law.rate_hz * law.delay_s)
     run = run_of(tracks, sets=("mode=landscape", f"policy.forces.0.shape.stiffness_pn_per_um={stiffness}"))
     law = alone(run)
     assert law is not None

@@ -41,7 +41,8 @@ def commands(times_s: list[float], x_um: list[float], depth_mw: float = 4.0) -> 
 
 def turns_of(commands: pd.DataFrame) -> pd.DataFrame:
     """The turns of a light that never pauses."""
-    return commands.groupby("turn", as_index=False)["effect_s"].first().rename(columns={"effect_s": "sent_effect_s"})
+    first = commands.drop_duplicates("turn")
+    return pd.DataFrame({"turn": first["turn"], "sent_effect_s": first["effect_s"]})
 
 
 def tracks(time_s: np.ndarray, place_um: np.ndarray) -> pd.DataFrame:
