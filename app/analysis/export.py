@@ -130,7 +130,8 @@ def _video(run: Run, path: Path, step: Step, kind: str) -> Path:
     if header.um_per_px > 0:
         about |= {"PhysicalSizeX": header.um_per_px, "PhysicalSizeXUnit": "µm"}
         about |= {"PhysicalSizeY": header.um_per_px, "PhysicalSizeYUnit": "µm"}
-    fps = mean_hz(kept["frame"], kept["frame_time_s"], header.fps)
+    # from image to image, since a reader takes them as even: numbers that the camera left out have none
+    fps = mean_hz(np.arange(len(kept)), kept["frame_time_s"], header.fps)
     if fps > 0:
         about |= {"TimeIncrement": 1.0 / fps, "TimeIncrementUnit": "s"}
     shape = (len(kept), header.height_px, header.width_px)
