@@ -238,7 +238,10 @@ def locate(image: Image, *, diameter_px: int = 11, minmass: float = 100.0, **set
 
 
 def link(features: pd.DataFrame, *, search_px: float, memory: int = 0, **settings: Any) -> pd.DataFrame:
-    """The table with columns frame, x, y (px), sorted by frame, with the identity of each feature in `particle`.
+    """The table with columns frame, x, y (px), sorted by frame, with each feature's identity in `particle` and `state`.
+
+    A number that is missing in `frame` is a frame without features, as for trackpy. `state` is that of `batch`: 0 is
+    sure, others are a particle that is new, or may be another one (`control.contract.State`).
 
     Args:
         search_px: largest move of a particle from frame to frame.

@@ -19,13 +19,14 @@ from numpy.typing import NDArray
 
 from config.refused import Refused
 from config.words import quoted
+from drivers.frame_rate import mean_hz
 
 FPS, UM_PER_PX = (1e-4, 1e5), (1e-4, 1e3)  # least and largest that a setting takes
 LARGEST_UM_PER_PX = 10.0  # by resolution tags: beyond it a printer is meant
 LARGEST_XML = 50_000_000  # characters
 MOST_TAGS = 2_000_000  # of an XML: each takes some 100 bytes of memory, and one of an image has 40 characters or more
 SQUARE = 0.01  # by how much the sides of a square pixel may differ, as a share
-UNEVEN = 0.5  # by how much one interval of frames may differ from the median one, as a share of it
+UNEVEN = 0.5  # by how much one interval of frames may differ from that of the frame rate, as a share of it
 CONFLICT = 0.01  # by how much two statements of the frame rate may differ, as a share
 MOST_CHANNELS = 1000
 MOST_IMAGES = 2_000_000  # that a description may number
@@ -321,7 +322,7 @@ def _of_ome(text: str, first: Any, pages: int) -> tuple[Stated, Stack]:
 
 def _ome_rate(own: Mapping[str, str], times_s: NDArray[np.float64]) -> tuple[Value | None, tuple[str, ...]]:
     """The frame rate by TimeIncrement; by DeltaT where there is none, or where it says another: a camera may be slower
-    than it was asked to be. And what is to be noted of it.
+    than it was asked to be. And what is to be noted of it. Since the frames are taken as even, it is their mean rate.
 
     Args:
         own: the attributes of Pixels.
@@ -329,9 +330,10 @@ def _ome_rate(own: Mapping[str, str], times_s: NDArray[np.float64]) -> tuple[Val
     """
     unit_s = SECONDS.get(_unit(own.get("TimeIncrementUnit", "s")), math.nan)
     asked = _value(_inverse(_number(own.get("TimeIncrement")) * unit_s), FPS, "its OME-XML: TimeIncrement")
-    steps_s = np.diff(times_s)
-    middle_s = float(np.median(steps_s)) if len(steps_s) else math.nan
-    seen = _value(_inverse(middle_s), FPS, "its OME-XML: the median of DeltaT from frame to frame")
+    with np.errstate(over="ignore", invalid="ignore"):  # of absurd times; the rate is then none that is allowed
+        steps_s = np.diff(times_s)
+        found_hz = mean_hz(np.arange(len(times_s)), times_s, math.nan)  # as `export` writes TimeIncrement
+    seen = _value(found_hz, FPS, "its OME-XML: the mean interval of its frames' DeltaT, pauses left out")
     notes: tuple[str, ...] = ()
     whole = len(times_s) == _count(own.get("SizeT", 1))  # a step between two of a few times is none of two frames
     if asked is not None and seen is not None and whole and abs(seen.value - asked.value) > CONFLICT * seen.value:
@@ -339,7 +341,7 @@ def _ome_rate(own: Mapping[str, str], times_s: NDArray[np.float64]) -> tuple[Val
                  f"(DeltaT) {seen.value:.6g}, which is taken",)  # fmt: skip
         asked = None
     fps = asked or seen
-    if fps is not None and len(steps_s) and np.abs(steps_s - middle_s).max() > UNEVEN * middle_s:
+    if fps is not None and len(steps_s) and np.abs(steps_s * fps.value - 1.0).max() > UNEVEN:
         notes = (*notes, f"the times of its frames are uneven (up to {steps_s.max():.4g} s apart, DeltaT in its "
                          "OME-XML), and they are taken as even")  # fmt: skip
     return fps, notes

@@ -17,10 +17,10 @@ import pyarrow.parquet
 import tifffile
 from numpy.typing import NDArray
 
-from app.analysis.frame_times import rate_hz
 from config.atomic import fresh_file, fresh_files
 from config.refused import Refused
 from config.words import quoted
+from drivers.frame_rate import mean_hz
 from drivers.journal import Run, read_run
 from drivers.journal.tidy import TIDY, Columns, tidy, units
 
@@ -137,7 +137,8 @@ def _video(run: Run, path: Path, step: Step, kind: str) -> Path:
     if header.um_per_px > 0:
         about |= {"PhysicalSizeX": header.um_per_px, "PhysicalSizeXUnit": "µm"}
         about |= {"PhysicalSizeY": header.um_per_px, "PhysicalSizeYUnit": "µm"}
-    fps = rate_hz(kept["frame"], kept["frame_time_s"], header.fps)
+    # from image to image, since a reader takes them as even: numbers that the camera left out have none
+    fps = mean_hz(np.arange(len(kept)), kept["frame_time_s"], header.fps)
     if fps > 0:
         about |= {"TimeIncrement": 1.0 / fps, "TimeIncrementUnit": "s"}
     shape = (len(kept), header.height_px, header.width_px)

@@ -11,11 +11,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from app.analysis.heat import work_kt
+from app.analysis.heat import work_and_heat
 from app.analysis.live_observables import bond_order
 from app.analysis.orientation import heading_memory, persistence_s
-from app.analysis.predicted_motion import foreseen_persistence_s, foreseen_speed_um_per_s, longest_delay_s, own_past
-from app.analysis.trajectories import POSITION, bonds, bonds_by_frame, msd, speeds
+from app.analysis.predicted_motion import (
+    foreseen_msd_um2,
+    foreseen_persistence_s,
+    foreseen_speed_um_per_s,
+    longest_delay_s,
+    own_past,
+)
+from app.analysis.trajectories import POSITION, bonds, bonds_by_frame, less_drift, msd_less_drift, speeds
 from app.assembly.machine import build_light, latency_s
 from app.assembly.rig import Plan
 from control.experiment import Experiment
@@ -32,6 +38,9 @@ BLOCKS = 8
 LONGEST_WORK_TURNS = 12_000
 NEAR = 1.25  # of the ring: particles nearer than that are bound
 MOST_ORDERED = 40_000  # places that bond order is taken over
+AT_ONCE_S = 0.1  # stands for the delay where there is none
+MOST_ECHO = 0.5  # of the slope of the late MSD: more of echoes, and D_eff is not measured
+LATE = "slope of the late MSD, less drift; ± of 4 stretches (twice it holds 86 %)"
 
 ROUNDING = 1e-9  # of a value: a smaller error is that of the arithmetic
 
@@ -55,7 +64,7 @@ class RunTables:
 
     plan: Plan
     means: Conditions
-    fps: float
+    fps: float  # of the frame numbers of `tracks`; their mean rate may be lower (`frame_times`)
     tracks: pd.DataFrame
     commands: pd.DataFrame
     forces: pd.DataFrame
@@ -63,13 +72,18 @@ class RunTables:
     turns: pd.DataFrame
     acted: bool = True  # whether light can have moved anybody: not in the dark, nor in a recording
     since: str = ""  # from when on, in words; empty: it is the whole run
+    changes: str = ""  # of the rate of its frames, in words; empty: there were none
 
 
-def means_of(made: Plan, particles: int) -> Conditions:
-    """What the run's rig has to work with: from mid-exposure to effect."""
+def means_of(made: Plan, particles: int, fps: float) -> Conditions:
+    """What the run's rig had to work with: from mid-exposure to effect, held for the mean interval of its frames.
+
+    Args:
+        fps: the mean rate at which frames came, which may be another than the one that was asked for.
+    """
     rig = made.rig
     seen_s = rig.camera.exposure_s / 2.0 + rig.camera.readout_s
-    return Conditions(rig.plant, build_light(made), seen_s + latency_s(rig), 1.0 / rig.camera.fps, particles)
+    return Conditions(rig.plant, build_light(made), seen_s + latency_s(rig), 1.0 / fps, particles)
 
 
 def blocks(time_s: pd.Series[float], number: int) -> NDArray[np.float64]:
@@ -114,7 +128,7 @@ def of_delay(run: RunTables) -> list[Finding]:
             Finding("latency, mid-exposure to effect", "s", run.means.latency_s, float(np.median(late_s)),
                     float(late_s.std()), "time stamps; the error is the jitter, rms")
         )  # fmt: skip
-        if run.plan.experiment.mode == "steered":
+        if run.plan.experiment.mode == "steered" and not run.plan.experiment.trap.predict:
             kappa, hold_s = run.plan.rig.plant.rate_hz(run.means.light.stiffness_pn_per_um), run.means.hold_s
             measured = kappa * (float(np.median(late_s)) + 0.5 * hold_s)
             source = "κ of the trap times the age of what it was aimed at: 1 + z times slower and colder (P9)"
@@ -136,8 +150,11 @@ def of_memory(run: RunTables) -> list[Finding]:
     law = alone(run)
     if law is None:
         d = math.nan if run.acted else run.plan.rig.plant.diffusion_um2_per_s
-        late, error = late_diffusion(run, longest_delay_s(run.plan.experiment) if run.acted else 0.1)
-        source = "slope of the late MSD" if run.acted else "kT/γ: no light has acted; slope of the MSD (P1)"
+        delays = any(force.delay_s for force in run.plan.experiment.policy.forces)
+        late, error = late_diffusion(run, longest_delay_s(run.plan.experiment) if run.acted else AT_ONCE_S)
+        if math.isnan(late) and run.acted and not delays:  # driven particles leave the field too soon for that
+            late, error = late_diffusion(run, AT_ONCE_S)
+        source = LATE if run.acted else f"kT/γ: no light has acted (P1); {LATE}"
         return [Finding("D_eff", "µm²/s", d, late, error, source)]
     plant = run.plan.rig.plant
     rate_hz = law.running_rate_hz if law.speed_um_per_s > 0.0 else law.rate_hz
@@ -148,13 +165,13 @@ def of_memory(run: RunTables) -> list[Finding]:
     if law.speed_um_per_s > 0.0:
         return found + of_running(run, law)
     d, kelvin = plant.diffusion_um2_per_s, plant.temperature_k
-    late, error = late_diffusion(run, law.delay_s)
+    late, error = late_diffusion(run, law.delay_s, law)
     ratio = math.sqrt(late / d) if late > 0 else math.nan
     late_foreseen = law.late_um2_per_s if law.is_trap else math.nan
     slower = math.sqrt(d / late_foreseen)
     return [
         *found,
-        Finding("D_eff", "µm²/s", late_foreseen, late, error, "D/(1 + z)², with the trap's lag (P9); late slope"),
+        Finding("D_eff", "µm²/s", late_foreseen, late, error, f"D/(1 + z)², with the trap's lag (P9); {LATE}"),
         Finding("T_eff", "K", kelvin / slower, kelvin * ratio, kelvin * ratio * error / (2.0 * late) if late > 0
                 else math.nan, "T/(1 + z) (P9); T √(D_eff/D)"),
     ]  # fmt: skip
@@ -193,26 +210,52 @@ def lasting(run: RunTables, tau_s: float, about_s: float) -> tuple[float, float]
     return (found, error) if error < found else (math.nan, math.nan)  # too short a run to tell
 
 
-def late_diffusion(run: RunTables, tau_s: float) -> tuple[float, float]:
-    """(D_eff, its standard error) from the slope of the MSD beyond 3 tau, in the plane; the error from 4 stretches."""
+def late_diffusion(run: RunTables, tau_s: float, law: OwnPast | None = None) -> tuple[float, float]:
+    """(D_eff, its standard error) from the slope of the MSD beyond 3 tau, in the plane, less each particle's drift.
+
+    The error is from 4 stretches of time: it has 3 degrees of freedom, and 2 standard errors hold 86 % and not 95 %.
+    A spring to the own past has echoes in that time: its slope is compared with that of P7 at the same lags. (nan, nan)
+    where the run is too short, or its MSD is that of echoes.
+
+    Args:
+        law: a spring to the own past, under which the particles moved.
+    """
+    first_s = 3.0 * tau_s
+    if law is not None and not law.ideal:  # no MSD is known: the echoes are left to decay
+        z = law.slow_z(law.rate_hz)
+        if not 0.0 < z < delayed.LARGEST_KAPPA_TAU:
+            return math.nan, math.nan
+        first_s = max(first_s, 2.0 * delayed.slowest_decay_s(z / law.delay_s, law.delay_s))
     time_s = run.tracks["time_s"]
     span_s = float(time_s.max() - time_s.min())
-    longest_s = min(max(12.0 * tau_s, 2.0), span_s / 8.0)
-    if longest_s < 4.0 * tau_s:
+    paths = less_drift(run.tracks)
+    usual_s = float(paths["frames"].median()) / run.fps if len(paths) else 0.0  # of the stretch of a sighting
+    longest_s = min(max(4.0 * first_s, 2.0), span_s / 8.0, usual_s / 2.0)
+    if longest_s < 4.0 / 3.0 * first_s:
         return math.nan, math.nan
 
-    def slope(tracks: pd.DataFrame) -> float:
-        spread = msd(tracks, run.fps, longest_s)
-        late = spread[spread.index.to_numpy() >= 3.0 * tau_s].dropna()
-        return (
-            float(np.polyfit(late.index.to_numpy(np.float64), late.to_numpy(), 1)[0] / 4.0)
-            if len(late) > 2
-            else math.nan
-        )
+    def slope(paths: pd.DataFrame) -> float:
+        spread = msd_less_drift(paths, run.fps, longest_s)
+        late = spread[spread.index.to_numpy() >= first_s].dropna()
+        lag_s = late.index.to_numpy(np.float64)
+        free_s = _free_s(run, law, lag_s) if len(lag_s) > 2 else None
+        if free_s is None:
+            return math.nan
+        left_s = free_s - late["taken_s"].to_numpy()
+        moved, still = (float(np.polyfit(lag_s, one, 1)[0]) for one in (late["msd_um2"].to_numpy(), left_s))
+        return moved / (4.0 * still) if still > 0.0 else math.nan
 
-    block = blocks(time_s, 4)
-    parts = np.array([slope(own) for _, own in run.tracks.groupby(block)])
-    return slope(run.tracks), float(parts.std(ddof=1) / 2.0)
+    parts = np.array([slope(own) for _, own in paths.groupby(blocks(paths["time_s"], 4))])
+    return slope(paths), float(parts.std(ddof=1) / 2.0)
+
+
+def _free_s(run: RunTables, law: OwnPast | None, lag_s: Floats) -> Floats | None:
+    """[L] MSD over 4 D_eff: the lag, but for the echoes of a spring. None where it is of these more than of D_eff."""
+    foreseen = foreseen_msd_um2(run.plan.experiment, run.means, lag_s) if law is not None and law.is_trap else None
+    if law is None or foreseen is None:
+        return lag_s
+    free_s = foreseen / (4.0 * law.late_um2_per_s)
+    return free_s if abs(np.polyfit(lag_s, free_s, 1)[0] - 1.0) < MOST_ECHO else None
 
 
 def of_speed(run: RunTables) -> list[Finding]:
@@ -236,30 +279,45 @@ def of_heat(run: RunTables) -> list[Finding]:
     """Heat to the bath, per particle, both axes."""
     if not run.acted:
         return []
-    work = heat_rates(run)
-    if work is None:
+    heat = heat_of(run)
+    if heat is None:
         return []
-    mean, error = in_blocks(work, "rate")
+    mean, error = heat_rate(heat)
     law, foreseen = alone(run), math.nan
     if law is not None and law.is_trap and law.ideal and law.rate_hz > 0.0:
         foreseen = 2.0 * delayed.heat_kt_per_s(law.rate_hz, law.delay_s)
-    return [Finding("heat to the bath", "kT/s", foreseen, mean, error, "2κ(z − 1)/(z + 1) (P12); work of the light")]
+    return [
+        Finding("heat to the bath", "kT/s", foreseen, mean, error, "2κ(z − 1)/(z + 1) (P12); energy lost in the light")
+    ]
 
 
-def heat_rates(run: RunTables) -> pd.DataFrame | None:
-    """time_s, particle, rate kT/s: the work of every change of the light; None where there was too little of it."""
+def heat_of(run: RunTables) -> pd.DataFrame | None:
+    """time_s, particle, heat_kt, lasted_s of every light, from the first to the last; None where there was too little.
+
+    Turns in which the light paused are part of it. The columns are those of `heat.work_and_heat`.
+    """
     rig = run.plan.rig
-    turns = np.sort(run.commands["turn"].unique())[:LONGEST_WORK_TURNS]
-    if len(turns) < 2 * BLOCKS:
+    lit = np.unique(run.commands.loc[run.commands["command"] == "sent", "turn"])
+    if len(lit) < 2 * BLOCKS:
         return None
-    commands = run.commands[run.commands["turn"].isin(turns)]
-    work = work_kt(
-        run.tracks, commands, waist_um=rig.optics.waist_um, depth_kt_per_mw=rig.optics.depth_kt_per_mw,
+    turns = run.turns[run.turns["turn"].between(lit[0], lit[-1])].sort_values("turn")[:LONGEST_WORK_TURNS]
+    commands = run.commands[run.commands["turn"].isin(turns["turn"])]
+    found: pd.DataFrame = work_and_heat(
+        run.tracks, commands, turns, waist_um=rig.optics.waist_um, depth_kt_per_mw=rig.optics.depth_kt_per_mw,
         settle_s=rig.deflector.settle_s,
         efficiency=rig.calibration.evenness.efficiency() if rig.calibration.evenness is not None else None,
     )  # fmt: skip
-    work["rate"] = work["work_kt"] * run.fps
-    return work
+    return found.dropna(subset="heat_kt")
+
+
+def heat_rate(heat: pd.DataFrame) -> tuple[float, float]:
+    """(heat over the time in which it was given, kT/s; its standard error), from the scatter between 8 stretches."""
+    if len(heat) < 2 * BLOCKS:
+        return math.nan, math.nan
+    sums = heat.groupby(blocks(heat["time_s"], BLOCKS))[["heat_kt", "lasted_s"]].sum()
+    rate = (sums["heat_kt"] / sums["lasted_s"]).to_numpy()
+    error = float(rate.std(ddof=1) / math.sqrt(len(rate))) if len(rate) > 1 else math.nan
+    return float(heat["heat_kt"].sum() / heat["lasted_s"].sum()), error
 
 
 def ring_um(experiment: Experiment, plant: Plant) -> float | None:

@@ -1,34 +1,68 @@
-"""How often frames came, by their times: a camera may be slower than it was asked to be, and number all that it has."""
+"""Frames numbered by their times: a camera may be slower than it was asked to be, or change, and number all it has."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter1d
+
+from drivers.frame_rate import even_intervals, unless_asked
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-ROUNDING = 1e-6  # of the rate: a smaller difference is that of the clock's last digits
-PAUSED = 3.0  # of the interval below which nine of ten are: a longer one is a pause of the camera
+Bools = NDArray[np.bool_]
+
+WINDOWS = ((12, 0.9), (60, 0.97))  # intervals; share of the mean below which the shortest of them are of another rate
+SHORTEST = 0.1  # of all windows: their quantile that counts as the shortest usual interval
+NEAR_WHOLE = 0.2  # of an interval, by which times may miss a whole number of them
+MOST_WHOLE = 0.95  # of all intervals, so that the others are taken as frames that were lost
+BURST = 0.6  # of the mean: shorter intervals are frames that were handed over together
+CHANGED = 1.4  # ratio of two rates from which that is a change
+MOST_SAID = 3  # changes
 
 
-def rate_hz(number: Ints, time_s: Floats, asked_hz: float) -> float:
-    """The rate of frames with these numbers [N] at these times [N], pauses left out.
+def counting_hz(number: Ints, time_s: Floats, asked_hz: float) -> float:
+    """The rate by which frames with these numbers [N] at these times [N] are numbered: by the shortest usual interval.
 
+    Of frames that come evenly, but for jitter or in bursts, that is their mean rate. Where the camera was faster for a
+    part of the run, it is the rate of that part; where frames were lost without a number, that of the camera.
     `asked_hz` where there is no interval, and where it is the same but for rounding.
     """
-    number, first = np.unique(number, return_index=True)
-    good = (number >= 0) & np.isfinite(time_s[first])  # -1: the camera was silent
-    number, time_s = number[good], time_s[first][good]
-    step, step_s = np.diff(number), np.diff(time_s)
+    step, step_s, _ = even_intervals(number, time_s)
+    return unless_asked(1.0 / _shortest_usual_s(step, step_s), asked_hz) if len(step) else asked_hz
+
+
+def _shortest_usual_s(step: Ints, step_s: Floats) -> float:
+    usual_s = float(step_s.sum() / step.sum())
+    fast = np.ones(len(step), np.bool_)
+    for size, even in WINDOWS:
+        if len(step) < 4 * size:
+            break
+        so_far, so_far_s = np.append(0, np.cumsum(step)), np.append(0.0, np.cumsum(step_s))
+        local_s = (so_far_s[size:] - so_far_s[:-size]) / (so_far[size:] - so_far[:-size])
+        shortest_s = float(np.quantile(local_s, SHORTEST, method="lower"))
+        if shortest_s < even * usual_s:
+            fast = _covered(local_s <= (2.0 - even) * shortest_s, size)
+            usual_s = float(step_s[fast].sum() / step[fast].sum())
+            break
     interval_s = step_s / step
-    rising = interval_s > 0.0
-    if not rising.any():
-        return asked_hz
-    usual_s = np.quantile(interval_s[rising], 0.9, method="lower")
-    even = rising & (interval_s <= PAUSED * usual_s)
-    found_hz = float(step[even].sum() / step_s[even].sum())
-    return asked_hz if abs(found_hz - asked_hz) <= ROUNDING * asked_hz else found_hz
+    one_s = float(np.quantile(interval_s[fast], 0.5, method="lower"))
+    if one_s < BURST * usual_s:
+        return usual_s
+    intervals = np.maximum(np.rint(interval_s / one_s), 1.0)
+    whole = np.abs(interval_s / one_s - intervals) <= NEAR_WHOLE
+    return float(step_s.sum() / (intervals * step).sum()) if whole.mean() >= MOST_WHOLE else usual_s
+
+
+def _covered(chosen: Bools, size: int) -> Bools:
+    """[N] whether one of the chosen windows [N - size + 1] has it."""
+    edges = np.zeros(len(chosen) + size, np.int64)
+    edges[: len(chosen)] += chosen
+    edges[size:] -= chosen
+    return np.cumsum(edges[:-1]) > 0
 
 
 def numbers_by_time(time_s: Floats, hz: float) -> Ints:
@@ -45,14 +79,41 @@ def numbers_by_time(time_s: Floats, hz: float) -> Ints:
 def counted_by_time(tracks: pd.DataFrame, asked_hz: float) -> tuple[pd.DataFrame, float]:
     """The tracks with their frames numbered by their times, and the rate of these numbers.
 
-    A number over the rate is a time then, also where the camera has another rate than it was asked for, and where it
-    paused without leaving a number out. Frames that came as they were asked for keep their numbers.
+    A number over the rate is a time then, also where the camera has another rate than it was asked for, where its rate
+    changed, and where it paused or lost frames without leaving a number out. Frames that came as they were asked for
+    keep their numbers.
 
     Args:
         tracks: with columns frame and time_s, and at least one row.
     """
     frame, time_s = tracks["frame"].to_numpy(np.int64), tracks["time_s"].to_numpy(np.float64)
     own, first, whose = np.unique(frame, return_index=True, return_inverse=True)
-    found_hz = rate_hz(own, time_s[first], asked_hz)
+    found_hz = counting_hz(own, time_s[first], asked_hz)
     counted = own[0] + numbers_by_time(time_s[first], found_hz)
     return (tracks if np.array_equal(counted, own) else tracks.assign(frame=counted[whose])), found_hz
+
+
+def changes_in_words(number: Ints, time_s: Floats) -> str:
+    """Where the rate of frames of these numbers [N] at these times [N] changed by a factor of 1.4 or more; "": nowhere.
+
+    >>> time_s = np.concatenate([np.arange(100) / 10.0, 10.0 + np.arange(200) / 30.0])
+    >>> changes_in_words(np.arange(300), time_s)
+    '10 frames/s, from 10 s on 30'
+    """
+    size = WINDOWS[-1][0]
+    step, step_s, begins_s = even_intervals(number, time_s)
+    if len(step) < 2 * size:
+        return ""
+    frames, lasted_s = np.append(0, np.cumsum(step)), np.append(0.0, np.cumsum(step_s))
+    local_hz = (frames[size:] - frames[:-size]) / (lasted_s[size:] - lasted_s[:-size])
+    turn = np.abs(np.log(local_hz[size:] / local_hz[:-size]))  # between the frames before and after each one
+    sharpest = (turn >= math.log(CHANGED)) & (turn == maximum_filter1d(turn, 2 * size + 1))
+    changes = size + np.flatnonzero(sharpest & ~np.append(False, sharpest[:-1]))
+    if not len(changes):
+        return ""
+    edges = np.concatenate([[0], changes, [len(step)]])
+    rates = np.diff(frames[edges]) / np.diff(lasted_s[edges])
+    if len(changes) > MOST_SAID:
+        return f"{rates.min():.3g} to {rates.max():.3g} frames/s, with {len(changes)} changes"
+    later = (f", from {at_s:.4g} s on {hz:.3g}" for at_s, hz in zip(begins_s[changes], rates[1:], strict=True))
+    return f"{rates[0]:.3g} frames/s" + "".join(later)

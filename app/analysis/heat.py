@@ -15,63 +15,83 @@ from app.analysis.trajectories import POSITION
 Floats = NDArray[np.float64]
 
 
-def work_kt(
+def work_and_heat(
     tracks: pd.DataFrame,
     commands: pd.DataFrame,
+    turns: pd.DataFrame,
     *,
     waist_um: float,
     depth_kt_per_mw: float,
     settle_s: float = 0.0,
     efficiency: Callable[[Floats], Floats] | None = None,
 ) -> pd.DataFrame:
-    """The work that each change of the light did on each particle: U_new(x) - U_old(x) at that moment (Sekimoto 1998).
+    """The work that each change of the light did on each particle, and the heat that it gave to the bath until then.
 
-    In a steady state it is, on average, the heat that goes to the bath. The energy is that of the spots as they were
-    sent, each by its share of the cycle of visits; x between two frames is interpolated.
+    Work is U_new(x) - U_old(x) at the change, heat what U_old fell by since the change before (Sekimoto 1998): their
+    sums differ by the energy at the end less that at the beginning, and so by nothing in a long steady state. The
+    energy is that of the spots as they were sent, each by its share of the cycle of visits; x between two frames is
+    interpolated. A dark turn is a light without spots: a light that goes out or comes on does work, too.
 
     Args:
-        tracks, commands: tidy tables.
+        tracks, commands, turns: tidy tables; the light changes in each of the turns.
         waist_um, depth_kt_per_mw: of the light; `efficiency` of it at places [M, 2].
         settle_s: dark time of a jump.
 
     Returns:
-        columns time_s, particle, work_kt; one row a change of light between two successive sightings.
+        columns time_s, particle, work_kt, heat_kt, lasted_s: a row for each change of light between two successive
+        sightings of a particle. `lasted_s` is for how long the light before it acted; `heat_kt` is nan where the
+        particle was not seen at its beginning.
     """
-    lights = _lights(commands, depth_kt_per_mw, settle_s, efficiency)
+    lights = _lights(commands, turns, depth_kt_per_mw, settle_s, efficiency)
     frame, time_s, particle, place_um = _frames(tracks)
     period_s = float(np.median(np.diff(time_s))) if len(time_s) > 1 else 0.0
-    found: list[tuple[Floats, Floats, Floats]] = []
+    found: list[tuple[Floats, ...]] = []
+    had = np.empty(0, np.int64), np.empty(0)  # particles, rising, and their energy when the old light began
     for old, new in pairwise(lights):
         after = int(np.searchsorted(time_s, new[0]))
         if not 0 < after < len(time_s) or time_s[after] - time_s[after - 1] > 1.5 * period_s:
+            had = had[0][:0], had[1][:0]
             continue
         first, last = (slice(frame[k], frame[k + 1]) for k in (after - 1, after))
         who, one, other = np.intersect1d(particle[first], particle[last], True, return_indices=True)
         share = (new[0] - time_s[after - 1]) / (time_s[after] - time_s[after - 1])
         place = place_um[first][one] * (1.0 - share) + place_um[last][other] * share
-        work = _energy_kt(place, new, waist_um) - _energy_kt(place, old, waist_um)
-        found.append((np.full(len(who), new[0]), who.astype(np.float64), work))
-    columns = [np.concatenate(column) for column in zip(*found, strict=True)] if found else [np.empty(0)] * 3
-    return pd.DataFrame({"time_s": columns[0], "particle": columns[1].astype(np.int64), "work_kt": columns[2]})
+        ended_kt, begins_kt = _energy_kt(place, old, waist_um), _energy_kt(place, new, waist_um)
+        heat = np.full(len(who), np.nan)
+        _, was, now = np.intersect1d(had[0], who, True, return_indices=True)
+        heat[now] = had[1][was] - ended_kt[now]
+        had = who, begins_kt
+        at_s, lasted_s = np.full(len(who), new[0]), np.full(len(who), new[0] - old[0])
+        found.append((at_s, who.astype(np.float64), begins_kt - ended_kt, heat, lasted_s))
+    names = ("time_s", "particle", "work_kt", "heat_kt", "lasted_s")
+    columns = [np.concatenate(column) for column in zip(*found, strict=True)] if found else [np.empty(0)] * len(names)
+    return pd.DataFrame(dict(zip(names, columns, strict=True))).astype({"particle": np.int64})
 
 
 Spots = tuple[float, Floats, Floats]  # in effect from then on; places [M, 2]; mean depths kT [M]
 
 
-def _lights(commands: pd.DataFrame, depth_kt_per_mw: float, settle_s: float, efficiency: Any) -> list[Spots]:
-    """The light of every turn that had any, in order."""
+def _lights(
+    commands: pd.DataFrame, turns: pd.DataFrame, depth_kt_per_mw: float, settle_s: float, efficiency: Any
+) -> list[Spots]:
+    """The light of every turn, in order; one that was replaced before it acted is left out."""
     sent = commands[commands["command"] == "sent"].sort_values("turn", kind="stable")
-    turn, effect_s = sent["turn"].to_numpy(), sent["effect_s"].to_numpy(np.float64)
+    turn = sent["turn"].to_numpy()
     place_um, dwell_s = sent[["x_um", "y_um"]].to_numpy(np.float64), sent["dwell_s"].to_numpy(np.float64)
     energy = sent["power_mw"].to_numpy(np.float64) * dwell_s * depth_kt_per_mw
     if efficiency is not None and len(place_um):
         energy = energy * efficiency(place_um)
-    edges = np.r_[np.flatnonzero(np.r_[True, np.diff(turn) != 0]), len(turn)] if len(turn) else np.zeros(1, np.int64)
+    every = turns[np.isfinite(turns["sent_effect_s"])].sort_values("turn", kind="stable")
+    effect_s = every["sent_effect_s"].to_numpy(np.float64)
+    soonest_s = np.minimum.accumulate(np.append(effect_s[1:], np.inf)[::-1])[::-1]  # of all later ones
+    acted = effect_s < soonest_s  # darkness acts at once, also before the light that was ordered the turn before
+    own = every["turn"].to_numpy()[acted]
+    first, last = np.searchsorted(turn, own), np.searchsorted(turn, own, side="right")
     found = []
-    for first, last in pairwise(edges.tolist()):
-        number = last - first
-        cycle_s = dwell_s[first:last].sum() + (number * settle_s if number > 1 else 0.0)
-        found.append((float(effect_s[first]), place_um[first:last], energy[first:last] / cycle_s))
+    for since_s, begin, end in zip(effect_s[acted].tolist(), first.tolist(), last.tolist(), strict=True):
+        number = end - begin
+        cycle_s = dwell_s[begin:end].sum() + (number * settle_s if number > 1 else 0.0)
+        found.append((since_s, place_um[begin:end], energy[begin:end] / (cycle_s if number else 1.0)))
     return found
 
 

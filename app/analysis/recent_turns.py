@@ -12,10 +12,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from app.analysis.findings import RunTables, means_of
-from app.analysis.frame_times import numbers_by_time, rate_hz
+from app.analysis.frame_times import changes_in_words, counting_hz, numbers_by_time
 from app.analysis.trajectories import not_counted
 from app.assembly.rig import Plan
 from control.contract import Command, Forces, Tracks, Turn
+from drivers.frame_rate import mean_hz
 
 MOST = 4000  # turns
 MOST_PLACES = 120_000  # particles times turns
@@ -67,11 +68,13 @@ class Recent:
             return None
         framed = [each for each in moments if each.frame >= 0]
         numbers, seen_s = np.array([each.frame for each in framed]), np.array([each.tracks.time_s for each in framed])
-        fps = rate_hz(numbers, seen_s, asked_hz)
+        means = means_of(plan, particles, mean_hz(numbers, seen_s, asked_hz))
+        fps = counting_hz(numbers, seen_s, asked_hz)
         return RunTables(
-            plan, means_of(plan, particles), fps, tracks_of(moments, fps), commands_of(moments),
+            plan, means, fps, tracks_of(moments, fps), commands_of(moments),
             delays_of(moments, lambda wanted: wanted.delay_s), delays_of(moments, lambda wanted: wanted.ring_delay_s),
             turns_of(moments), plan.kind.light_acts and any(len(each.sent) for each in moments),
+            changes=changes_in_words(numbers, seen_s),
         )  # fmt: skip
 
 

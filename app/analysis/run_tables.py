@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 
 from app.analysis.findings import RunTables, means_of
-from app.analysis.frame_times import counted_by_time
+from app.analysis.frame_times import changes_in_words, counted_by_time
 from app.analysis.trajectories import sure
 from app.assembly.open import plan_after
 from app.assembly.rig import Plan
 from config.refused import Refused
 from control.contract import Level
+from drivers.frame_rate import mean_hz
 from drivers.journal import Run
 from drivers.journal.tidy import tidy
 
@@ -79,12 +80,15 @@ def tables_of(run: Run, made: Plan, start: int = 0, stop: int | None = None) -> 
     tracks = tracks[np.isfinite(tracks["time_s"])].reset_index(drop=True)  # without a frame there is no time
     if not len(tracks):
         return None
+    number, time_s = tracks["frame"].to_numpy(np.int64), tracks["time_s"].to_numpy(np.float64)
+    means = means_of(made, int(tracks["particle"].nunique()), mean_hz(number, time_s, run.header.fps))
+    changes = changes_in_words(number, time_s)
     tracks, fps = counted_by_time(tracks, run.header.fps)
     armed = bool(np.any(found["turns"]["level"] == Level.ARMED.value))
     acted = run.header.kind.light_acts and armed and bool(np.any(sent))
     return RunTables(
-        made, means_of(made, int(tracks["particle"].nunique())), fps, sure(tracks), found["commands"],
-        found["forces"], found["rings"], found["turns"], acted,
+        made, means, fps, sure(tracks), found["commands"], found["forces"], found["rings"], found["turns"], acted,
+        changes=changes,
     )  # fmt: skip
 
 

@@ -44,24 +44,33 @@ def locate(image: NDArray[Any], s: Tracking) -> pd.DataFrame:
 
 
 def link(features: pd.DataFrame, s: Tracking) -> pd.DataFrame:
-    """The same table, sorted by frame, with the identity of each feature in the column `particle`.
+    """The same table, sorted by frame, with the identity of each feature in `particle` and its State in `state`.
+
+    A number between two frames of the table is that of a frame without features: it counts against the memory.
 
     Args:
-        features: columns frame, x, y (px); others stay as they are.
+        features: columns frame, x, y (px); others stay as they are, but for `particle` and `state`.
 
-    Raises Refused where a column is missing, or holds something that is not a finite number.
+    Raises Refused where a column is missing or holds something that is not a finite number, or a frame is no whole one.
     """
     for name in ("frame", "x", "y"):
         if name not in features or not np.isfinite(features[name].to_numpy(np.float64)).all():
             raise Refused(f"link: the table needs a column '{name}' of finite numbers")
+    if (features["frame"] % 1 != 0).any():
+        raise Refused("link: the column 'frame' needs whole numbers")
     table = features.sort_values("frame", kind="stable").reset_index(drop=True)
-    memory, particle = LinkMemory(), np.zeros(len(table), np.int64)
+    memory, last = LinkMemory(), 0
+    particle, state = np.zeros((2, len(table)), np.int64)
     frames: Any = table.groupby("frame", sort=True).indices
-    for number, rows in frames.items():
+    for number, rows in ((int(number), rows) for number, rows in frames.items()):
+        for empty in range(last + 1, number):
+            if not len(memory):
+                break  # everyone is forgotten: further frames without features change nothing
+            memory, _ = linked_frame(led(memory, empty, s), empty, np.empty((0, 2)), s, rules=NEWEST)
         place_px = np.ascontiguousarray(table.loc[rows, ["x", "y"]].to_numpy(np.float64))
-        memory, linked = linked_frame(led(memory, int(number), s), int(number), place_px, s, rules=NEWEST)
-        particle[rows] = linked.particle
-    return table.assign(particle=particle)
+        memory, linked = linked_frame(led(memory, number, s), number, place_px, s, rules=NEWEST)
+        particle[rows], state[rows], last = linked.particle, linked.state, number
+    return table.assign(particle=particle, state=state)
 
 
 def batch(frames: Iterable[NDArray[Any]], s: Tracking) -> pd.DataFrame:

@@ -134,6 +134,61 @@ def msd(tracks: pd.DataFrame, fps: float, largest_lag_s: float) -> pd.Series[flo
     return pd.Series(displacement.mean_of(total, count), index=lag_s, name="msd_um2")
 
 
+def less_drift(tracks: pd.DataFrame) -> pd.DataFrame:
+    """The tracks less the steady drift of each particle: less the straight line from its first sighting to its last.
+
+    Where it was carried a new line begins.
+
+    Returns:
+        columns frame, time_s, particle, x_um, y_um, stretch (number of the line, of this particle), frames (from one
+        end of the line to the other); by particle and frame, without sightings in which it was carried.
+    """
+    parts: list[dict[str, NDArray[Any]]] = []
+    for own in each(tracks):
+        free = ~own.carried
+        frame, place_um = own.frame[free], own.position_um[free]
+        _, first, stretch = np.unique(np.cumsum(own.carried)[free], return_index=True, return_inverse=True)
+        last = np.append(first[1:], len(frame)) - 1
+        frames = frame[last] - frame[first]
+        share = (frame - frame[first][stretch]) / np.maximum(frames, 1)[stretch]
+        line_um = place_um[first][stretch] + share[:, None] * (place_um[last] - place_um[first])[stretch]
+        x_um, y_um = (place_um - line_um).T
+        parts.append(
+            {"frame": frame, "time_s": own.time_s[free], "particle": np.full(len(frame), own.particle), "x_um": x_um,
+             "y_um": y_um, "stretch": stretch, "frames": frames[stretch]}
+        )  # fmt: skip
+    whole = dict.fromkeys(("frame", "particle", "stretch", "frames"), np.int64)
+    names = ("frame", "time_s", "particle", *POSITION, "stretch", "frames")
+    columns = {name: np.concatenate([np.empty(0), *(one[name] for one in parts)]) for name in names}
+    return pd.DataFrame(columns).astype(whole)
+
+
+def msd_less_drift(straight: pd.DataFrame, fps: float, largest_lag_s: float) -> pd.DataFrame:
+    """Mean square displacement of tracks of `less_drift`, by lag_s, and what the lines took from it.
+
+    A line between the ends of a path takes diffusion with it: of 4 D t, the share t / T along a line of duration T
+    (Brownian bridge). 4 D (t - taken_s) is left.
+
+    Returns:
+        columns msd_um2, taken_s (t^2 / T, mean over the displacements).
+    """
+    most = 2 * straight["frame"].nunique() + 1000
+    longest = min(int(largest_lag_s * fps + 1e-6), most)
+    total, count, taken, again = (np.zeros(longest) for _ in range(4))
+    particle, frame, stretch, frames = (
+        straight[name].to_numpy() for name in ("particle", "frame", "stretch", "frames")
+    )
+    place_um = straight[POSITION].to_numpy(np.float64)
+    # t^2 / T is the square displacement, over t, of a coordinate that moves by 1 / sqrt(T) a frame
+    pace = (frame / np.sqrt(np.maximum(frames, 1)))[:, None]
+    edges = [*np.flatnonzero(np.diff(particle, prepend=particle[:1] - 1)).tolist(), len(particle)]
+    for own in (slice(*pair) for pair in pairwise(edges)):
+        displacement.add_square_displacements(frame[own], place_um[own], stretch[own], total, count)
+        displacement.add_square_displacements(frame[own], pace[own], stretch[own], taken, again)
+    columns = {"msd_um2": displacement.mean_of(total, count), "taken_s": displacement.mean_of(taken, count) / fps}
+    return pd.DataFrame(columns, index=pd.Index(np.arange(1, longest + 1) / fps, name="lag_s"))
+
+
 def seen_at(frame: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int64]:
     """Where each wanted frame is among `frame`, which is sorted; -1 where it is not."""
     at = np.minimum(np.searchsorted(frame, wanted), len(frame) - 1)

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from app.analysis.frame_times import rate_hz
 from config.refused import Refused
+from drivers.frame_rate import mean_hz
 from drivers.journal import read_run
 from drivers.journal.tidy import tidy
 
@@ -62,7 +62,7 @@ def seen_run(path: Path, um_to_v: Callable[[Floats], Floats], settle_s: float) -
     tracks, turns = tables["tracks"], tables["turns"]
     if not len(tracks["frame"]):
         raise Refused(f"{path}: no particle was seen; look at the tracking first")
-    fps = rate_hz(tracks["frame"], tracks["time_s"], asked_hz)
+    fps = mean_hz(tracks["frame"], tracks["time_s"], asked_hz)
     first, last = int(tracks["frame"].min()), int(tracks["frame"].max())
     particle = np.unique(tracks["particle"])
     row, column = tracks["frame"] - first, np.searchsorted(particle, tracks["particle"])

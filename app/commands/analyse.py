@@ -13,7 +13,7 @@ from app.analysis.findings import (
     RunTables,
     alone,
     findings,
-    heat_rates,
+    heat_of,
     of_heat,
     order_by_frame,
     plain,
@@ -62,6 +62,8 @@ def analyse_run(path: Path, out: Path | None, *, json: Path | None) -> int:
         for one in found:
             name, foreseen, measured, unit, _ = row(one)
             say(f"{name:<32} {measured:>22} {unit:<6} foreseen {foreseen}")
+    if run.changes:
+        say(f"the rate of the frames changed: {run.changes}")
     if run.since:
         say(f"measured {run.since}, as long as one law was in force")
     say(f"report: {target}")
@@ -84,8 +86,9 @@ def tables(path: Path) -> tuple[RunTables, str, str]:
     part = (
         f"{found.since}, as long as one law was in force: {len(found.turns)} turns of {turns}. " if found.since else ""
     )
+    pace = found.changes or rate(1.0 / found.means.hold_s, header.fps)
     about = (
-        f"{part}{header.kind.value}, {len(found.turns)} turns in {span_s:.1f} s at {rate(found.fps, header.fps)}, "
+        f"{part}{header.kind.value}, {len(found.turns)} turns in {span_s:.1f} s at {pace}, "
         f"{particles} particles, started {header.started}, code {header.git_hash[:12]}. {made.experiment.about}"
     )
     return found, about, calibration_in_words(header.calibration, str(path))
@@ -177,9 +180,9 @@ def draw_speed(axes: Any, run: RunTables, tau_s: float) -> None:
 
 
 def draw_heat(axes: Any, run: RunTables) -> None:
-    work = heat_rates(run)
-    if work is not None and len(work):
-        mean = work.groupby("time_s")["work_kt"].mean()
+    heat = heat_of(run)
+    if heat is not None and len(heat):
+        mean = heat.groupby("time_s")["heat_kt"].mean()
         axes.plot(mean.index, mean.cumsum(), label="measured")
         foreseen = next((one.foreseen for one in of_heat(run)), math.nan)
         if math.isfinite(foreseen):

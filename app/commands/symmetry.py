@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from app.analysis.frame_times import rate_hz
+from app.analysis.frame_times import counting_hz
 from app.analysis.track_files import TABLES, read_tracks
 from app.console.json_file import write_json
 from app.console.terminal import say
@@ -90,7 +90,7 @@ def motion_of(path: Path, lag_s: float | None) -> tuple[Motion, float]:
             run.require_turns()
             tables = tidy(run, run.batches())
         tracks, forces = tables["tracks"], tables["forces"]
-        lag_s = lag_s or 1.0 / rate_hz(tracks["frame"], tracks["time_s"], asked_hz)
+        lag_s = lag_s or 1.0 / counting_hz(tracks["frame"], tracks["time_s"], asked_hz)
     _, particle = np.unique(tracks["particle"], return_inverse=True)
     lag_s = lag_s or _usual_step_s(tracks["time_s"], particle)
     position_um = np.stack([tracks["x_um"], tracks["y_um"]], axis=1)

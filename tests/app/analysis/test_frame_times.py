@@ -3,6 +3,7 @@ setting."""
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,8 +16,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from app.analysis.export import export
-from app.analysis.findings import findings, heat_rates, late_diffusion
-from app.analysis.frame_times import counted_by_time, numbers_by_time, rate_hz
+from app.analysis.findings import findings, heat_of, late_diffusion
+from app.analysis.frame_times import changes_in_words, counted_by_time, counting_hz, numbers_by_time
 from app.analysis.recent_turns import Recent
 from app.analysis.trajectories import msd
 from app.assembly.plan import plan, plan_of
@@ -26,6 +27,8 @@ from app.commands.analyse import tables
 from app.running.headless import fly
 from config.reader import write
 from control.contract import Turn
+from drivers.frame_rate import mean_hz
+from drivers.image_sources import open_pages
 from drivers.journal import Journal, read_run
 from tests.drivers.turns import header, plausible
 
@@ -62,14 +65,18 @@ def test_the_slow_camera_s_run_is_analysed_in_its_own_time(flown: tuple[Path, Pa
     """As the same turns are where the setting says 20; heat and late diffusion were 1.5 times too large."""
     (truth, about), (found, said) = (tables(path)[:2] for path in flown)
     assert truth.fps == CAME_HZ
+    assert found.means.hold_s == pytest.approx(truth.means.hold_s, rel=1e-9)
+    assert [one.foreseen for one in findings(found)] == pytest.approx(
+        [one.foreseen for one in findings(truth)], rel=1e-6, nan_ok=True
+    )
     assert found.fps == pytest.approx(CAME_HZ, rel=1e-9)
     assert [one.measured for one in findings(found)] == pytest.approx(
         [one.measured for one in findings(truth)], rel=1e-6, nan_ok=True
     )
-    heat, other = heat_rates(found), heat_rates(truth)
+    heat, other = heat_of(found), heat_of(truth)
     assert heat is not None
     assert other is not None
-    assert heat["rate"].to_numpy() == pytest.approx(other["rate"].to_numpy(), rel=1e-6)
+    pd.testing.assert_frame_equal(heat, other)
     assert "at 20 frames/s, " in about
     assert "at 20 frames/s (asked for: 30), " in said
 
@@ -103,6 +110,61 @@ def test_a_pause_without_a_number_left_out_is_a_gap() -> None:
     assert msd(tracks, ASKED_HZ, 2.0).iloc[0] > 1.5 * spread.iloc[0]  # as it was
 
 
+def changing(*parts: tuple[int, float]) -> NDArray[np.float64]:
+    """Times of so many frames at such a rate, one part after the other."""
+    return np.cumsum(np.concatenate([[0.0], *(np.full(number, 1.0 / hz) for number, hz in parts)]))
+
+
+@pytest.mark.parametrize(
+    ("time_s", "counted_hz", "average_hz"),
+    [
+        (changing((750, 10.0), (750, 30.0)), 30.0, 15.0),
+        (changing((750, 30.0), (750, 15.0)), 30.0, 20.0),
+        (changing((1000, 20.0), (500, 30.0)), 30.0, 22.5),
+        (changing(*((20, 30.0), (20, 10.0)) * 30), 30.0, 15.0),
+        ((np.arange(1500) / 30.0)[np.random.default_rng(1).random(1500) > 0.15], 30.0, 25.5),
+        ((np.arange(1500) / 30.0)[np.random.default_rng(1).random(1500) > 0.4], 30.0, 18.0),
+        ((np.arange(1500) / 30.0)[np.arange(1500) % 5 > 0], 30.0, 24.0),
+        (np.repeat(np.arange(750) / 15.0, 2) + np.tile([0.0, 1e-3], 750), 30.0, 30.0),
+        (np.repeat(np.arange(500) / 10.0, 3) + np.tile([0.0, 1e-3, 2e-3], 500), 30.0, 30.0),
+    ],
+    ids=(
+        "faster",
+        "slower",
+        "by half",
+        "to and fro",
+        "a seventh lost",
+        "2/5 lost",
+        "every fifth lost",
+        "pairs",
+        "threes",
+    ),
+)
+def test_lags_are_times_whatever_the_rate_did(
+    time_s: NDArray[np.float64], counted_hz: float, average_hz: float
+) -> None:
+    """The MSD of free particles is 4 D t at every lag; frames nearer than the mean interval were spread out to it."""
+    counted, fps = counted_by_time(walk(time_s, 60), ASKED_HZ)
+    assert fps == pytest.approx(counted_hz, rel=2e-3)
+    assert mean_hz(np.arange(len(time_s)), time_s, ASKED_HZ) == pytest.approx(average_hz, rel=0.03)
+    each_frame = counted.groupby("time_s")["frame"].first()
+    late = each_frame.to_numpy() / fps - each_frame.index.to_numpy()
+    assert np.ptp(late) < 3.1 / fps  # a burst of three is spread out
+    spread = msd(counted, fps, 1.0).iloc[11::6]
+    assert spread.to_numpy() == pytest.approx(4.0 * 0.1 * spread.index.to_numpy(), rel=0.06)
+
+
+def test_where_the_rate_changed_is_said() -> None:
+    number = np.arange(1501)
+    assert changes_in_words(number, changing((750, 10.0), (750, 30.0))) == "10 frames/s, from 75 s on 30"
+    there_and_back = changing((500, 30.0), (500, 20.0), (500, 30.0))
+    assert changes_in_words(number, there_and_back) == "30 frames/s, from 16.67 s on 20, from 41.67 s on 30"
+    assert changes_in_words(number, changing(*((150, 30.0), (150, 10.0)) * 5)) == "10 to 30 frames/s, with 9 changes"
+    jitter = np.random.default_rng(2).uniform(-0.4, 0.4, 1501)
+    assert changes_in_words(number, (number + jitter) / 30.0) == ""
+    assert changes_in_words(number, np.where(number < 700, number / 30.0, 100.0 + number / 30.0)) == ""
+
+
 def test_late_diffusion_of_free_particles_is_theirs() -> None:
     counted, fps = counted_by_time(walk(np.arange(4000) / CAME_HZ), ASKED_HZ)
     run = type("Run", (), {"tracks": counted, "fps": fps})()
@@ -126,7 +188,7 @@ def test_jitter_moves_no_rate_and_numbers_rise(seed: int, hz: float, in_pairs: b
     number = np.arange(201)
     late = np.tile([0.4, -0.4], 101)[:201] if in_pairs else np.random.default_rng(seed).uniform(-0.4, 0.4, 201)
     time_s = (number + late) / hz
-    assert rate_hz(number, time_s, 1.5 * hz) == pytest.approx(hz, rel=0.01)
+    assert counting_hz(number, time_s, 1.5 * hz) == pytest.approx(hz, rel=0.01)
     numbers = numbers_by_time(time_s, hz)
     assert (np.diff(numbers) >= 1).all()
     assert np.abs(numbers - number).max() <= 1
@@ -144,4 +206,36 @@ def test_the_exported_video_states_the_interval_of_its_frames(tmp_path: Path) ->
     (made,) = export(tmp_path / "run.h5", "ome-tiff", tmp_path / "out")
     with tifffile.TiffFile(made) as file:
         about = tifffile.xml2dict(file.ome_metadata or "")["OME"]["Image"]["Pixels"]
-    assert about["TimeIncrement"] == pytest.approx(0.04)
+    times_s = [plane["DeltaT"] for plane in about["Plane"]]
+    assert about["TimeIncrement"] == pytest.approx(np.diff(times_s).mean())
+    assert np.median(np.diff(times_s)) == pytest.approx(0.04)  # one frame has no image
+
+
+def test_the_interval_of_an_exported_video_is_read_back(tmp_path: Path) -> None:
+    """Of a run that lost a seventh of its frames it was written as the mean and read as the median: 25.5 and 30."""
+    time_s = (np.arange(400) / 30.0)[np.random.default_rng(0).random(400) > 0.15]
+    written_hz = mean_hz(np.arange(len(time_s)), time_s, ASKED_HZ)
+    about = {"axes": "TYX", "Plane": {"DeltaT": time_s.tolist(), "DeltaTUnit": ["s"] * len(time_s)}}
+    for name, increment in (("both", {"TimeIncrement": 1.0 / written_hz, "TimeIncrementUnit": "s"}), ("one", {})):
+        path = tmp_path / f"{name}.ome.tif"
+        tifffile.imwrite(path, np.zeros((len(time_s), 8, 8), np.uint8), ome=True, metadata={**about, **increment})
+        with closing(open_pages(path)) as pages:
+            assert pages.stated.fps is not None
+            assert pages.stated.fps.value == pytest.approx(written_hz, rel=1e-9)
+            assert not any("TimeIncrement" in note for note in pages.stated.notes)
+
+
+def test_an_exported_video_of_frames_with_numbers_left_out_agrees_with_itself(tmp_path: Path) -> None:
+    """Of 100 frames a second every third was lost: an interval is 15 ms. 10 ms were written, against its own DeltaT."""
+    journal = Journal(tmp_path / "run.h5", header(), True, wait_s=30.0)
+    for count, number in enumerate(number for number in range(90) if number % 3):
+        turn = plausible(count, 1)
+        assert turn.frame is not None
+        frame = replace(turn.frame, number=number, time_s=0.01 * number)
+        journal.write(replace(turn, frame=frame, tracks=replace(turn.tracks, time_s=0.01 * number)))
+    journal.close()
+    (made,) = export(tmp_path / "run.h5", "ome-tiff", tmp_path / "out")
+    with closing(open_pages(made)) as pages:
+        assert pages.stated.fps is not None
+        assert pages.stated.fps.value == pytest.approx(1.0 / 0.015, rel=0.02)
+        assert not any("TimeIncrement" in note for note in pages.stated.notes)

@@ -15,7 +15,7 @@ import pytest
 from scipy.optimize import brentq
 
 from app.analysis.findings import findings, means_of, plain, row
-from app.analysis.heat import work_kt
+from app.analysis.heat import work_and_heat
 from app.analysis.orientation import heading_memory, persistence_s
 from app.analysis.predicted_motion import foreseen_persistence_s, foreseen_speed_um_per_s
 from app.analysis.run_description import info, text
@@ -39,6 +39,12 @@ def commands(times_s: list[float], x_um: list[float], depth_mw: float = 4.0) -> 
     return pd.DataFrame(columns)
 
 
+def turns_of(commands: pd.DataFrame) -> pd.DataFrame:
+    """The turns of a light that never pauses."""
+    first = commands.drop_duplicates("turn")
+    return pd.DataFrame({"turn": first["turn"], "sent_effect_s": first["effect_s"]})
+
+
 def tracks(time_s: np.ndarray, place_um: np.ndarray) -> pd.DataFrame:
     """Of one particle [T, 2]."""
     columns = {"frame": np.arange(len(time_s)), "time_s": time_s, "particle": 0}
@@ -47,7 +53,8 @@ def tracks(time_s: np.ndarray, place_um: np.ndarray) -> pd.DataFrame:
 
 def test_the_work_of_a_move_is_the_difference_of_energies() -> None:
     seen = tracks(np.array([0.0, 0.01, 0.02]), np.array([[0.1, 0.0], [0.2, 0.0], [0.3, 0.0]]))
-    work = work_kt(seen, commands([0.004, 0.015], [0.0, 0.3]), waist_um=0.6, depth_kt_per_mw=5.0)
+    moved = commands([0.004, 0.015], [0.0, 0.3])
+    work = work_and_heat(seen, moved, turns_of(moved), waist_um=0.6, depth_kt_per_mw=5.0)
 
     def energy(x: float, spot: float) -> float:
         return -20.0 * math.exp(-2.0 * (x - spot) ** 2 / 0.36)
@@ -77,12 +84,13 @@ def test_the_heat_of_a_late_harmonic_trap_is_p12() -> None:
         "command": "sent", "turn": turn, "effect_s": frame_s * turn, "x_um": trap[:, 0], "y_um": trap[:, 1],
         "power_mw": depth_kt * many, "dwell_s": 1e-4,
     })  # fmt: skip
-    work = work_kt(seen, moved, waist_um=waist_um, depth_kt_per_mw=1.0)
-    each = work.groupby("particle")["work_kt"].sum().to_numpy() / (number * frame_s)
-    error = each.std(ddof=1) / math.sqrt(many)
-    assert error < 4.0
+    work = work_and_heat(seen, moved, turns_of(moved), waist_um=waist_um, depth_kt_per_mw=1.0)
     expected = 2.0 * heat_kt_per_s(rate_hz, delay_s + frame_s / 2.0)
-    assert abs(each.mean() - expected) < 4.0 * error
+    for name in ("work_kt", "heat_kt"):
+        each = work.groupby("particle")[name].sum().to_numpy() / (number * frame_s)
+        error = each.std(ddof=1) / math.sqrt(many)
+        assert error < 4.0
+        assert abs(each.mean() - expected) < 4.0 * error
 
 
 def test_a_runner_s_persistence_is_found() -> None:
@@ -160,7 +168,7 @@ def test_in_the_dark_no_law_is_foreseen(tmp_path: Path) -> None:
 def test_how_long_a_direction_lasts_knows_the_age_of_what_a_trap_is_aimed_at() -> None:
     """As `reproduce P18` has it, with the rate of the spot where the particle is in it; painted light has no age."""
     made = plan(EXPERIMENTS / "annular_activity.yaml")
-    means = means_of(made, 1)
+    means = means_of(made, 1, made.rig.camera.fps)
     k, w, a, tau = means.light.stiffness_pn_per_um, means.light.waist_um, means.age_s, 0.5
     speed, d = foreseen_speed_um_per_s(made.experiment, means), means.plant.diffusion_um2_per_s
     drag_pn = means.plant.drag_pn_s_per_um * speed

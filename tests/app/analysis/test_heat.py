@@ -1,0 +1,71 @@
+"""Work and heat where the light pauses, against closed forms."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from app.analysis.findings import heat_rate
+from app.analysis.heat import work_and_heat
+
+KAPPA_HZ, D, FRAME_S, DEPTH_KT = 25.0, 0.1, 0.01, 4000.0
+WAIST_UM = math.sqrt(4.0 * DEPTH_KT * D / KAPPA_HZ)  # so wide that the spot is harmonic: kappa = 4 U D / (kT w^2)
+LIT, DARK = 20, 8  # frames in a cycle
+
+
+def blinking(cycles: int, many: int) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """(tracks, commands, turns) of particles in one spot that is lit for LIT frames and dark for DARK, and so on."""
+    chance, number = np.random.default_rng(6), cycles * (LIT + DARK) + 1
+    lit = np.arange(number) % (LIT + DARK) < LIT
+    keep = math.exp(-KAPPA_HZ * FRAME_S)
+    place = np.zeros((number, many, 2))
+    place[0] = math.sqrt(D / KAPPA_HZ) * chance.normal(size=(many, 2))
+    for n in range(1, number):  # exact steps, in the light of the frame before
+        spread = D / KAPPA_HZ * (1.0 - keep**2) if lit[n - 1] else 2.0 * D * FRAME_S
+        place[n] = (keep if lit[n - 1] else 1.0) * place[n - 1] + math.sqrt(spread) * chance.normal(size=(many, 2))
+    turn = np.arange(number)
+    seen = pd.DataFrame({"frame": np.repeat(turn, many), "time_s": FRAME_S * np.repeat(turn, many),
+                         "particle": np.tile(np.arange(many), number),
+                         "x_um": place[..., 0].ravel(), "y_um": place[..., 1].ravel()})  # fmt: skip
+    spots = pd.DataFrame({"command": "sent", "turn": turn[lit], "effect_s": FRAME_S * turn[lit], "x_um": 0.0,
+                          "y_um": 0.0, "power_mw": DEPTH_KT, "dwell_s": 1e-4})  # fmt: skip
+    return seen, spots, pd.DataFrame({"turn": turn, "sent_effect_s": FRAME_S * turn})
+
+
+def test_the_heat_of_a_trap_that_blinks_is_what_diffusion_in_the_dark_has_cost() -> None:
+    """2 kappa t_dark kT a cycle, both axes: k/2 2 D t_dark each. It was 0, for a dark turn was no light at all."""
+    found = work_and_heat(*blinking(16, 300), waist_um=WAIST_UM, depth_kt_per_mw=1.0)
+    assert found["lasted_s"].to_numpy() == pytest.approx(FRAME_S)
+    seconds = found["lasted_s"].sum()
+    power, error = heat_rate(found[np.isfinite(found["heat_kt"])])
+    expected = 2.0 * KAPPA_HZ * DARK / (LIT + DARK)
+    assert error < 0.05 * expected  # of blocks of two cycles each
+    assert power == pytest.approx(expected, abs=4.0 * error)
+    assert found["work_kt"].sum() / seconds == pytest.approx(expected, abs=4.0 * error)
+
+
+def test_a_turn_that_is_missing_is_time_all_the_same() -> None:
+    """Work a change, times the rate of the frames, was 1.25 times too much where a fifth of the turns was lost."""
+    seen, spots, turns = blinking(5, 50)
+    lost = turns["turn"][turns["turn"] % (LIT + DARK) % 5 == 3]
+    kept = spots[~spots["turn"].isin(lost)], turns[~turns["turn"].isin(lost)]
+    every, fewer = (
+        work_and_heat(seen, *light, waist_um=WAIST_UM, depth_kt_per_mw=1.0).dropna() for light in ((spots, turns), kept)
+    )
+    assert len(fewer) < 0.85 * len(every)  # and the light of the lost ones was that of the turn before
+    assert heat_rate(fewer)[0] == pytest.approx(heat_rate(every)[0], rel=1e-12)
+
+
+def test_darkness_acts_before_a_light_that_was_ordered_for_later() -> None:
+    """The light of the second turn, due at 25 ms, was put out at 20 ms: it has done no work."""
+    seen = pd.DataFrame({"frame": range(5), "time_s": np.arange(5) * FRAME_S, "particle": 0, "x_um": 0.1, "y_um": 0.0})
+    spots = pd.DataFrame({"command": "sent", "turn": [0, 1], "effect_s": [0.005, 0.025], "x_um": [0.0, 0.2],
+                          "y_um": 0.0, "power_mw": 4.0, "dwell_s": 1e-4})  # fmt: skip
+    turns = pd.DataFrame({"turn": [0, 1, 2], "sent_effect_s": [0.005, 0.025, 0.020]})
+    work = work_and_heat(seen, spots, turns, waist_um=0.6, depth_kt_per_mw=5.0)
+    assert work["time_s"].tolist() == [0.020]
+    assert work["work_kt"].tolist() == pytest.approx([20.0 * math.exp(-2.0 * 0.1**2 / 0.36)])
+    assert work["lasted_s"].tolist() == pytest.approx([0.015])

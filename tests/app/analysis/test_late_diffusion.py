@@ -1,0 +1,115 @@
+"""D_eff from the late MSD: of particles that drift, and of a spring to the own past, whose echoes are in the MSD."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from app.analysis import findings
+from app.analysis.findings import RunTables, alone, late_diffusion, means_of, of_delay, of_memory
+from app.analysis.predicted_motion import foreseen_msd_um2
+from app.analysis.trajectories import less_drift, msd_less_drift
+from app.assembly.plan import plan
+from app.assembly.rig import EXPERIMENTS
+
+FPS, D = 25.0, 0.1
+
+
+def drifting(seconds: float, many: int, carried_s: float = math.inf) -> pd.DataFrame:
+    """Free particles that drift, each by itself, by some 3 um/s; carried back by a jump each `carried_s`."""
+    chance, number = np.random.default_rng(4), int(seconds * FPS)
+    step_um = math.sqrt(2.0 * D / FPS) * chance.normal(size=(number, many, 2)) + chance.normal(0, 3.0, (many, 2)) / FPS
+    frame = np.arange(number)
+    back = (frame % round(carried_s * FPS) == 0) & (frame > 0) if math.isfinite(carried_s) else np.zeros(number, bool)
+    step_um[back] += 30.0
+    place_um, seen = np.cumsum(step_um, axis=0).reshape(-1, 2), np.repeat(frame, many)
+    return pd.DataFrame({
+        "frame": seen, "time_s": seen / FPS, "particle": np.tile(np.arange(many), number), "x_um": place_um[:, 0],
+        "y_um": place_um[:, 1], "carried": np.repeat(back, many),
+    })  # fmt: skip
+
+
+def run_of(tracks: pd.DataFrame, name: str = "delayed_harmonic", sets: tuple[str, ...] = ()) -> RunTables:
+    made, none = plan(EXPERIMENTS / f"{name}.yaml", None, sets), pd.DataFrame({"delay_achieved_s": []})
+    sent = pd.DataFrame({"command": ["sent"] * 3, "turn": range(3)})
+    turns = pd.DataFrame({"turn": range(3), "sent_effect_s": 0.0156, "frame_time_s": 0.0})
+    return RunTables(made, means_of(made, 1, FPS), FPS, tracks, sent, none, none, turns)
+
+
+@pytest.mark.parametrize("carried_s", [math.inf, 10.0, 4.2])
+def test_a_steady_drift_is_no_diffusion(carried_s: float) -> None:
+    """D of 20 particles that drift by 3 um/s; it was v^2 t^2, a hundred times as much. Nor does the line take any."""
+    tracks = drifting(60.0, 20, carried_s)
+    tracks = tracks[tracks["carried"] | (np.random.default_rng(1).random(len(tracks)) < 0.9)]
+    late, error = late_diffusion(run_of(tracks), 0.1)
+    assert late == pytest.approx(D, rel=0.15)  # three standard deviations, of ten other chances
+    assert error < 0.15 * D
+
+
+def test_what_a_line_between_the_ends_takes_from_a_free_path() -> None:
+    """Of stretches of 4 s: t (1 - t / 4 s) of 4 D t is left, a Brownian bridge, at every lag."""
+    spread = msd_less_drift(less_drift(drifting(100.0, 20, 4.04)), FPS, 3.0).iloc[::10]
+    left_s = spread.index.to_numpy() - spread["taken_s"].to_numpy()
+    assert left_s == pytest.approx(spread.index.to_numpy() * (1.0 - spread.index.to_numpy() / 4.0), rel=0.03)
+    assert spread["msd_um2"].to_numpy() == pytest.approx(4.0 * D * left_s, rel=0.1)
+
+
+@pytest.mark.parametrize("name", ["directional_drive", "ring_crystal"])
+def test_the_d_eff_of_a_driven_law_is_less_its_drift(name: str) -> None:
+    (found,) = of_memory(run_of(drifting(40.0, 20, 4.0), name))
+    assert found.name == "D_eff"
+    assert found.measured == pytest.approx(D, rel=0.2)
+
+
+@pytest.mark.parametrize("z", [2.0, 8.0, 12.6, 20.0])
+def test_the_echoes_of_a_spring_are_not_its_late_diffusion(z: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The MSD of P7 itself gives D / (1 + z)^2; its slope from 3 to 12 delays is 1.07 of that at z = 8, 1.38 at 20."""
+    tracks = pd.DataFrame({"frame": np.arange(1500), "time_s": np.arange(1500) / FPS, "particle": 0,
+                           "x_um": 0.0, "y_um": 0.0, "carried": False})  # fmt: skip
+    run = run_of(tracks, sets=("mode=landscape",))
+    law = alone(run)
+    assert law is not None
+    stiffness = law.shape.stiffness_pn_per_um * z / (law.rate_hz * law.delay_s)
+    run = run_of(tracks, sets=("mode=landscape", f"policy.forces.0.shape.stiffness_pn_per_um={stiffness}"))
+    law = alone(run)
+    assert law is not None
+
+    def exact(stretches: pd.DataFrame, fps: float, largest_lag_s: float) -> pd.DataFrame:
+        lag_s = np.arange(1, int(largest_lag_s * fps) + 1) / fps
+        spread = foreseen_msd_um2(run.plan.experiment, run.means, lag_s)
+        return pd.DataFrame({"msd_um2": spread, "taken_s": 0.0}, index=pd.Index(lag_s, name="lag_s"))
+
+    monkeypatch.setattr(findings, "msd_less_drift", exact)
+    d = run.plan.rig.plant.diffusion_um2_per_s
+    assert late_diffusion(run, law.delay_s, law)[0] == pytest.approx(d / (1.0 + z) ** 2, rel=1e-6)
+
+
+def test_nothing_is_measured_where_all_is_echo() -> None:
+    """z = 40: from 3 to 12 delays the MSD of P7 rises 4 times as fast as it does later."""
+    sets = ("mode=landscape", "policy.forces.0.shape.stiffness_pn_per_um=2.9")
+    run = run_of(drifting(60.0, 2), sets=sets)
+    law = alone(run)
+    assert law is not None
+    assert law.rate_hz * law.delay_s == pytest.approx(40.0, rel=0.02)
+    assert math.isnan(late_diffusion(run, law.delay_s, law)[0])
+
+
+def test_the_error_of_four_stretches_says_what_it_holds() -> None:
+    """3 degrees of freedom: twice the standard error holds 86 %, as Student's t says."""
+    from scipy.stats import t
+
+    assert 2.0 * t.cdf(2.0, 3) - 1.0 == pytest.approx(0.86, abs=0.005)
+    assert "twice it holds 86 %" in of_memory(run_of(drifting(10.0, 2)))[1].source
+
+
+def test_a_trap_that_is_aimed_ahead_has_no_z_of_its_latency() -> None:
+    ahead: Any = run_of(drifting(2.0, 1), "directional_drive")
+    assert "z of the latency" in [one.name for one in of_delay(ahead)]
+    trap = replace(ahead.plan.experiment.trap, predict=True)
+    ahead = replace(ahead, plan=replace(ahead.plan, experiment=replace(ahead.plan.experiment, trap=trap)))
+    assert "z of the latency" not in [one.name for one in of_delay(ahead)]

@@ -1,0 +1,79 @@
+"""Tables of features, linked: trackpy is the oracle, also where frames have no features at all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import trackpy
+
+from app.analysis import tracking_tables
+from config.refused import Refused
+from control.contract import State
+
+
+def link(table: pd.DataFrame, memory: int, **settings: Any) -> pd.DataFrame:
+    given = {"search_px": 5.0, "memory": memory, **settings}
+    return tracking_tables.link(table, tracking_tables.settings_of(given))
+
+
+def links(table: pd.DataFrame) -> set[tuple[int, int]]:
+    """Which rows (column `row`) follow each other as one particle."""
+    ordered = table.sort_values(["particle", "frame"])
+    row, who = ordered["row"].to_numpy(), ordered["particle"].to_numpy()
+    again = who[1:] == who[:-1]
+    return {*zip(row[:-1][again].tolist(), row[1:][again].tolist(), strict=True)}
+
+
+@pytest.mark.parametrize("memory", [0, 3])
+def test_a_feature_long_after_the_last_one_is_another_particle(memory: int) -> None:
+    """It was the same one: frames without features were not counted against the memory."""
+    frame = np.r_[0:10, 500:510]
+    table = pd.DataFrame({"frame": frame, "x": 10.0 + 3.0 * (frame >= 500), "y": 10.0})
+    found = link(table, memory)
+    assert found["particle"].tolist() == [0] * 10 + [1] * 10
+    assert found["particle"].tolist() == trackpy.link(table, 5.0, memory=memory)["particle"].tolist()
+
+
+@pytest.mark.parametrize("memory", [0, 1, 3])
+def test_frames_that_are_left_out_are_those_of_trackpy(memory: int) -> None:
+    """60 walkers in 60 frames, of which one to five in a row are left out, and a tenth of the rest."""
+    chance = np.random.default_rng(5)
+    place = chance.uniform(0, 150, (60, 2)) + np.cumsum(chance.normal(0, 0.8, (60, 60, 2)), axis=0)
+    table = pd.DataFrame(
+        {"frame": np.repeat(np.arange(60), 60), "x": place[..., 0].ravel(), "y": place[..., 1].ravel()}
+    )
+    table = table[~table["frame"].isin([3, 10, 17, 18, 24, 25, 26, 31, 32, 33, 34, 45, 46, 47, 48, 49])]
+    table = table.sample(frac=0.9, random_state=2).sort_values("frame", kind="stable").reset_index(drop=True)
+    table["row"] = np.arange(len(table))
+    assert links(link(table, memory)) == links(trackpy.link(table, 5.0, memory=memory))
+
+
+def test_a_gap_is_as_so_many_frames_without_features() -> None:
+    """Identities and doubts of `link` are those of `batch`, where some images are empty, with a flow as well."""
+    y, x = np.mgrid[:64, :64]
+    images = np.zeros((16, 64, 64), np.uint8)
+    for number in [*range(6), 8, 9, *range(14, 16)]:
+        for at in (20.0, 44.0):
+            images[number] += np.round(150.0 * np.exp(-((x - at - 0.5 * number) ** 2 + (y - at) ** 2) / 8.0)).astype(
+                np.uint8
+            )
+    given = {"diameter_px": 11, "minmass": 500, "search_px": 5.0, "memory": 2, "predict": "drift"}
+    film = tracking_tables.batch(images, tracking_tables.settings_of(given))
+    assert film["particle"].nunique() == 4
+    again = tracking_tables.link(film.drop(columns=["particle", "state"]), tracking_tables.settings_of(given))
+    assert again["particle"].tolist() == film["particle"].tolist()
+    assert again["state"].tolist() == film["state"].tolist()
+
+
+def test_a_doubt_about_a_particle_is_a_state() -> None:
+    """Two that come so near to each other that they may have been exchanged; the doubt was lost."""
+    table = pd.DataFrame({"frame": [0, 0, 1, 1, 2, 2], "x": [10.0, 14.0, 11.9, 12.1, 10.0, 14.0], "y": 10.0})
+    assert link(table, 0)["state"].tolist()[2:4] == [State.UNCERTAIN] * 2
+
+
+def test_a_frame_between_two_is_refused() -> None:
+    with pytest.raises(Refused, match="'frame' needs whole numbers"):
+        link(pd.DataFrame({"frame": [0.2, 0.7], "x": 1.0, "y": 1.0}), 0)
