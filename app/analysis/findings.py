@@ -14,12 +14,17 @@ from numpy.typing import NDArray
 from app.analysis.heat import work_kt
 from app.analysis.live_observables import bond_order
 from app.analysis.orientation import heading_memory, persistence_s
-from app.analysis.predicted_motion import foreseen_persistence_s, foreseen_speed_um_per_s, longest_delay_s, own_past
+from app.analysis.predicted_motion import (
+    foreseen_persistence_s,
+    foreseen_speed_um_per_s,
+    longest_delay_s,
+    own_past,
+    under,
+)
 from app.analysis.trajectories import POSITION, bonds, bonds_by_frame, msd, speeds
 from app.assembly.machine import build_light, latency_s
 from app.assembly.rig import Plan
 from control.experiment import Experiment
-from control.plant import Plant
 from control.potentials.shape import is_central
 from control.theory import delayed
 from control.theory.conditions import Conditions, minimum
@@ -114,13 +119,13 @@ def of_delay(run: RunTables) -> list[Finding]:
             Finding("latency, mid-exposure to effect", "s", run.means.latency_s, float(np.median(late_s)),
                     float(late_s.std()), "time stamps; the error is the jitter, rms")
         )  # fmt: skip
-        if run.plan.experiment.mode == "steered":
-            kappa, hold_s = run.plan.rig.plant.rate_hz(run.means.light.stiffness_pn_per_um), run.means.hold_s
+        means = under(run.means, run.plan.experiment)
+        if means.lag_s > 0.0:
+            z, hold_s = means.late_z, means.hold_s
+            kappa = z / means.lag_s
             measured = kappa * (float(np.median(late_s)) + 0.5 * hold_s)
             source = "κ of the trap times the age of what it was aimed at: 1 + z times slower and colder (P9)"
-            found.append(
-                Finding("z of the latency", "", kappa * run.means.age_s, measured, kappa * float(late_s.std()), source)
-            )
+            found.append(Finding("z of the latency", "", z, measured, kappa * float(late_s.std()), source))
     for table in (run.forces, run.rings):
         if len(table) and np.isfinite(table["delay_achieved_s"]).any():
             got, wanted = (table[name][np.isfinite(table[name])] for name in ("delay_achieved_s", "delay_s"))
@@ -262,12 +267,14 @@ def heat_rates(run: RunTables) -> pd.DataFrame | None:
     return work
 
 
-def ring_um(experiment: Experiment, plant: Plant) -> float | None:
-    """The radius of the ring that pairs are drawn to; None where the law has none."""
+def ring_um(experiment: Experiment, conditions: Conditions) -> float | None:
+    """The radius of the ring that pairs are drawn to, as it acts; None where the law has none."""
+    conditions = under(conditions, experiment)
     for force in experiment.policy.forces:
         if force.about_others and is_central(force.shape):
-            at_um, _ = minimum(force.shape, plant)
-            if at_um > 0.5 * plant.diameter_um:
+            acting = conditions.acting_shape(force.shape)
+            at_um = 0.0 if acting is None else minimum(acting, conditions.plant)[0]
+            if at_um > 0.5 * conditions.plant.diameter_um:
                 return at_um
     return None
 
@@ -280,7 +287,7 @@ def of_order(run: RunTables) -> list[Finding]:
     step = max(round(run.fps / 10.0), 1)  # ten times a second will do, and less of a crowd
     step *= max(len(run.tracks) // step // MOST_ORDERED, 1)
     every = run.tracks[run.tracks["frame"] % step == 0]
-    radius_um = ring_um(run.plan.experiment, run.plan.rig.plant)
+    radius_um = ring_um(run.plan.experiment, run.means)
     for order in (6, 4):
         mean, error = in_blocks(order_by_frame(every, order, radius_um), "order")
         whose = f"its {order} nearest" if radius_um is None else f"{order} within 1.25 R, of those who have as many"

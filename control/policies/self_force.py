@@ -8,10 +8,11 @@ from typing import Annotated, ClassVar, Literal
 from config.fields import Doc, Gt, settings
 from control import potentials
 from control.policies.force_context import Force, Glow, Now, Pull
-from control.theory.conditions import Conditions, Foreseen
+from control.theory.conditions import MEAN, TOO_WEAK, Conditions, Foreseen, of_painting
 from control.theory.own_past import TURNS, OwnPast
 
 SLOWED = "T/(1 + z), z = κ_t a + κ(τ − a) of a trap put from a place of age a (P9)"
+NO_DELAY = "without a delay_s the shape's centre is where the trap is put from, and the force there is 0"
 
 
 @settings
@@ -39,15 +40,25 @@ class Self(Force):
         if not self.shape.central:
             return []
         own, plant = OwnPast.of(self, conditions), conditions.plant
+        rows = of_painting(self.shape, own.shape, plant) if own is not None else []
+        if self.delay_s is None and conditions.steered:
+            rows.append(Foreseen("force", "none", NO_DELAY, True))
+        if own is None:
+            return rows
         d = plant.diffusion_um2_per_s
+        if own.pushed_um_per_s > 0.0 and not own.starts:
+            source = f"it must have come {own.push_um:.2g} µm in τ − a; chance makes √(4Dτ) of it (P20)"
+            return [*rows, Foreseen(f"run at {own.pushed_um_per_s:.3g} µm/s", "only if pushed", source, True)]
         if own.speed_um_per_s > 0.0:
-            return self._running(own, d)
+            return rows + self._running(own, d)
         if not own.is_trap:
-            return []
+            return rows
+        if not own.conditions.holds:
+            return [*rows, Foreseen("trap", "too weak to say", TOO_WEAK, True)]
         slower = 1.0 + own.slow_z(own.rate_hz)
         source = SLOWED if own.age_s > 0.0 else "T/(1 + z), slow motion (P9)"
-        rows = [
-            Foreseen("z = κτ", f"{own.rate_hz * own.delay_s:.3g}", "κ of the minimum times the delay"),
+        rows += [
+            Foreseen("z = κτ", f"{own.rate_hz * own.delay_s:.3g}", f"κ of the minimum times the delay; {MEAN}"),
             Foreseen("T_eff", f"{plant.temperature_k / slower:.3g} K", source),
             Foreseen("late diffusion", f"{own.late_um2_per_s:.3g} µm²/s", "D/(1 + z)², z as of T_eff (P9)"),
         ]
