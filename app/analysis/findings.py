@@ -230,7 +230,8 @@ def of_speed(run: RunTables) -> list[Finding]:
     if math.isfinite(foreseen):
         lasting_s = foreseen_persistence_s(experiment, run.means)
         seen_s, off_s = lasting(run, tau_s, lasting_s)
-        source = "(vτ)²/4D, with a longer τ where a trap is aimed at a place of some age (P18)"
+        law = alone(run)
+        source = law.turns if law is not None else ""
         found.append(Finding("persistence time", "s", lasting_s, seen_s, off_s, source))
         way_um, off_um = measured * seen_s, measured * off_s
         found.append(Finding("persistence length", "µm", foreseen * lasting_s, way_um, off_um, "v times that"))
@@ -246,7 +247,8 @@ def of_heat(run: RunTables) -> list[Finding]:
         return []
     mean, error = in_blocks(work, "rate")
     law, foreseen = alone(run), math.nan
-    if law is not None and law.is_trap and law.ideal and law.rate_hz > 0.0:
+    delayed_spring = law is not None and law.is_trap and law.ideal and law.conditions.holds
+    if law is not None and delayed_spring and law.rate_hz > 0.0 and law.age_s < law.delay_s:
         foreseen = 2.0 * delayed.heat_kt_per_s(law.rate_hz, law.delay_s)
     return [Finding("heat to the bath", "kT/s", foreseen, mean, error, "2κ(z − 1)/(z + 1) (P12); work of the light")]
 

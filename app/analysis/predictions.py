@@ -82,7 +82,9 @@ def power(experiment: Experiment, conditions: Conditions) -> tuple[Foreseen, ...
     ]
     if experiment.mode == "steered":
         pn, drag = light.largest_force_pn, conditions.plant.drag_pn_s_per_um
-        said.append(Foreseen("largest force", f"{1e3 * pn:.3g} fN, {pn / drag:.3g} µm/s", "of one trap, at half its waist"))
+        said.append(
+            Foreseen("largest force", f"{1e3 * pn:.3g} fN, {pn / drag:.3g} µm/s", "of one trap, at half its waist")
+        )
         if conditions.lag_s > 0.0:
             source = f"a steered potential is as much slower and colder (P9); {MEAN}"
             said.append(Foreseen("1 + z of latency", f"{1.0 + conditions.late_z:.3g}", source))

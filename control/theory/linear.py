@@ -19,7 +19,7 @@ Complexes = NDArray[np.complexfloating[Any, Any]]
 Terms = Sequence[tuple[float, float]]  # (rate 1/s, delay s)
 
 MOST_STEPS = 1_000_000  # of the frequency
-BEYOND = 20.0  # sums of all rates, and inverse delays, up to which the spectrum is integrated; beyond it is that of free diffusion
+BEYOND = 20.0  # sums of all rates, and inverse delays, up to which the spectrum is integrated; beyond, motion is free
 TURN = 0.25  # the most by which f may change in one step, as a share of itself: no peak is stepped over
 LEAST = 1e-9  # of the sum of all rates: a narrower peak, or one nearer to 0, is at the limit of stability
 
@@ -56,7 +56,9 @@ def drift_variance_um2_per_s2(diffusion_um2_per_s: float, terms: Terms) -> float
     those of a trap about the particle's own past: x then has no variance, and this has one, of (kappa, 0) and
     (-kappa, tau) 2 D tau kappa^2 / (1 + z) (P7). It is that of a stable coordinate.
     """
-    if not any(rate for rate, _ in terms):
+    summed = {delay: sum(rate for rate, other in terms if other == delay) for _, delay in terms}
+    terms = [(rate, delay) for delay, rate in summed.items() if rate != 0.0]
+    if not terms:
         return 0.0
     omega = _frequencies(terms)
     if omega is None:

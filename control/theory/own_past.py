@@ -23,7 +23,9 @@ AS_STIFF = 0.02  # of its trap: a spring that differs by less moves the trap to 
 SLOPE_UM = 1e-4  # step of a derivative
 FARTHEST = 16.0  # spans of the shape's plot within which a painted shape may carry a particle
 STARTS = 0.5  # of sqrt(4 D tau): a particle that must be pushed farther than that to run does so now and then only
+SHORTER = 0.65  # of its persistence as a linear trap has it: the least that a runner in a Gaussian spot had, simulated
 TURNS = "(vτ)²/4D, with a longer τ where a trap is aimed at a place of some age (P18)"
+SPOT_TURNS = f"{TURNS}; in a Gaussian spot {SHORTER:g} to 1 of it, simulated"
 
 
 @dataclass(frozen=True)
@@ -143,8 +145,8 @@ class OwnPast:
 
     @property
     def speed_um_per_s(self) -> float:
-        """The speed of a particle that runs; 0 where nothing carries, or where chance alone does not make it run."""
-        return self.pushed_um_per_s if self.starts else 0.0
+        """The speed of a particle that runs; 0 where nothing carries or holds it, or chance can't start it."""
+        return self.pushed_um_per_s if self.starts and self.conditions.holds else 0.0
 
     @cached_property
     def running_rate_hz(self) -> float:
@@ -182,9 +184,7 @@ class OwnPast:
         if age_s == 0.0:
             return self.delay_s
         conditions = self.conditions
-        force_pn = self.felt.radial_force_pn(
-            np.array([v * (self.delay_s - age_s)]), kt_pn_um=conditions.plant.kt_pn_um
-        )
+        force_pn = self.felt.radial_force_pn(np.array([v * (self.delay_s - age_s)]), kt_pn_um=conditions.plant.kt_pn_um)
         offset_um = float(conditions.wanted_pn(force_pn)[0]) / conditions.light.stiffness_pn_per_um
         left_um = min(offset_um, 0.5 * conditions.light.waist_um) - v * age_s
         return self.delay_s + age_s + v / left_um * age_s * self.delay_s
@@ -195,6 +195,16 @@ class OwnPast:
         v = self.speed_um_per_s
         d = self.conditions.plant.diffusion_um2_per_s
         return active.persistence(d, v, self.turning_delay_s)[0] if v > 0.0 else math.nan
+
+    @property
+    def is_rough(self) -> bool:
+        """Whether a spot is put ahead of it: persistence and late D are then known to a factor of SHORTER to 1."""
+        return self.speed_um_per_s > 0.0 and self.age_s > 0.0
+
+    @property
+    def turns(self) -> str:
+        """Where its persistence comes from, in words."""
+        return SPOT_TURNS if self.is_rough else TURNS
 
     @property
     def rest_um2_per_s(self) -> float:

@@ -54,6 +54,9 @@ def test_how_far_a_particle_is_from_a_trap_about_its_own_past(kappa: float, z: f
     delay_s = z / kappa
     found = drift_variance_um2_per_s2(D, [(kappa, 0.0), (-kappa, delay_s)]) / kappa**2
     assert found == pytest.approx(2.0 * D * delay_s / (1.0 + z), rel=2e-3)
+    within = [(kappa, 0.3 * delay_s), (-kappa, 0.3 * delay_s)]  # of a trap that is as stiff as its spring
+    again = drift_variance_um2_per_s2(D, [(kappa, 0.0), *within, (-kappa, delay_s)]) / kappa**2
+    assert again == pytest.approx(found, rel=1e-9)
     assert drift_variance_um2_per_s2(D, [(kappa, 0.0)]) == pytest.approx(D * kappa, rel=1e-3)
     assert drift_variance_um2_per_s2(D, []) == 0.0
 
