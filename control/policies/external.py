@@ -71,7 +71,7 @@ class External(Force):
         if math.isfinite(variance_um2) and not conditions.aims_ahead:
             conditions = conditions.settled(scatter_um2)
             if not conditions.holds:
-                return [*rows, Foreseen("trap", "too weak to say", TOO_WEAK, True)]
+                return [*rows, Foreseen("trap", "too weak", TOO_WEAK, True)]
             variance_um2 = linear.variance_um2(d, terms(conditions))
         kappa, delay_s = terms(conditions)[-1]
         at_um, _ = minimum(conditions.felt(acting), plant)

@@ -108,7 +108,7 @@ class Pair(Force):
         if math.isfinite(variance_um2) and not conditions.aims_ahead:
             conditions = conditions.settled(scatter_um2)
             if not conditions.holds:
-                return [Foreseen("bond", "too weak to say", TOO_WEAK, True)]
+                return [Foreseen("bond", "too weak", TOO_WEAK, True)]
             variance_um2 = linear.variance_um2(2.0 * d, terms(conditions))
         kappa = terms(conditions)[-1][0]
         rows = [Foreseen("z = κτ", f"{kappa * delay_s:.3g}", "κ of the minimum times the age of what was seen")]

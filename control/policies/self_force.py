@@ -54,7 +54,7 @@ class Self(Force):
         if not own.is_trap and own.pushed_um_per_s == 0.0:
             return rows
         if not own.conditions.holds:
-            return [*rows, Foreseen("trap", "too weak to say", TOO_WEAK, True)]
+            return [*rows, Foreseen("trap", "too weak", TOO_WEAK, True)]
         slower = 1.0 + own.slow_z(own.rate_hz)
         source = SLOWED if own.age_s > 0.0 else "T/(1 + z), slow motion (P9)"
         rows += [
