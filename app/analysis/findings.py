@@ -250,16 +250,7 @@ def of_heat(run: RunTables) -> list[Finding]:
     delayed_spring = law is not None and law.is_trap and law.ideal and law.conditions.holds
     if law is not None and delayed_spring and law.rate_hz > 0.0 and law.age_s < law.delay_s:
         foreseen = 2.0 * delayed.heat_kt_per_s(law.rate_hz, law.delay_s)
-    return [
-        Finding(
-            "heat to the bath",
-            "kT/s",
-            foreseen,
-            mean,
-            error,
-            "2κ(z − 1)/(z + 1), κ over the scatter in the spot (P12); work of the light",
-        )
-    ]
+    return [Finding("heat to the bath", "kT/s", foreseen, mean, error, "2κ(z − 1)/(z + 1) (P12); work of the light")]
 
 
 def heat_rates(run: RunTables) -> pd.DataFrame | None:

@@ -147,9 +147,8 @@ def test_scatter_makes_a_trap_softer_as_simulated() -> None:
         pull_pn = k * away * np.exp(-2.0 * (away**2).sum(axis=1) / w**2)[:, None]
         place[(n + 1) % (back + 1)] = now + step_s / gamma * pull_pn + draw.normal(0.0, kick_um, now.shape)
     found = (place[400 % (back + 1), :, 0].mean() - begun_um) / (300 * step_s)
-    assert means.speed_under_um_per_s(force_pn) == pytest.approx(
-        found, rel=0.02
-    )  # 5 standard errors; without the scatter 5 % more
+    # 5 standard errors; without the scatter it is 5 % more
+    assert means.speed_under_um_per_s(force_pn) == pytest.approx(found, rel=0.02)
 
 
 @pytest.mark.parametrize("delay_s", [0.1, 0.5])
