@@ -20,12 +20,12 @@ from app.analysis.predicted_motion import (
     foreseen_speed_um_per_s,
     longest_delay_s,
     own_past,
+    under,
 )
 from app.analysis.trajectories import POSITION, bonds, bonds_by_frame, less_drift, msd_less_drift, speeds
 from app.assembly.machine import build_light, latency_s
 from app.assembly.rig import Plan
 from control.experiment import Experiment
-from control.plant import Plant
 from control.potentials.shape import is_central
 from control.theory import delayed
 from control.theory.conditions import Conditions, minimum
@@ -128,13 +128,13 @@ def of_delay(run: RunTables) -> list[Finding]:
             Finding("latency, mid-exposure to effect", "s", run.means.latency_s, float(np.median(late_s)),
                     float(late_s.std()), "time stamps; the error is the jitter, rms")
         )  # fmt: skip
-        if run.plan.experiment.mode == "steered" and not run.plan.experiment.trap.predict:
-            kappa, hold_s = run.plan.rig.plant.rate_hz(run.means.light.stiffness_pn_per_um), run.means.hold_s
+        means = under(run.means, run.plan.experiment)
+        if means.lag_s > 0.0:
+            z, hold_s = means.late_z, means.hold_s
+            kappa = z / means.lag_s
             measured = kappa * (float(np.median(late_s)) + 0.5 * hold_s)
             source = "κ of the trap times the age of what it was aimed at: 1 + z times slower and colder (P9)"
-            found.append(
-                Finding("z of the latency", "", kappa * run.means.age_s, measured, kappa * float(late_s.std()), source)
-            )
+            found.append(Finding("z of the latency", "", z, measured, kappa * float(late_s.std()), source))
     for table in (run.forces, run.rings):
         if len(table) and np.isfinite(table["delay_achieved_s"]).any():
             got, wanted = (table[name][np.isfinite(table[name])] for name in ("delay_achieved_s", "delay_s"))
@@ -268,7 +268,8 @@ def of_speed(run: RunTables) -> list[Finding]:
     if math.isfinite(foreseen):
         lasting_s = foreseen_persistence_s(experiment, run.means)
         seen_s, off_s = lasting(run, tau_s, lasting_s)
-        source = "(vτ)²/4D, with a longer τ where a trap is aimed at a place of some age (P18)"
+        law = alone(run)
+        source = law.turns if law is not None else ""
         found.append(Finding("persistence time", "s", lasting_s, seen_s, off_s, source))
         way_um, off_um = measured * seen_s, measured * off_s
         found.append(Finding("persistence length", "µm", foreseen * lasting_s, way_um, off_um, "v times that"))
@@ -284,7 +285,8 @@ def of_heat(run: RunTables) -> list[Finding]:
         return []
     mean, error = heat_rate(heat)
     law, foreseen = alone(run), math.nan
-    if law is not None and law.is_trap and law.ideal and law.rate_hz > 0.0:
+    delayed_spring = law is not None and law.is_trap and law.ideal and law.conditions.holds
+    if law is not None and delayed_spring and law.rate_hz > 0.0 and law.age_s < law.delay_s:
         foreseen = 2.0 * delayed.heat_kt_per_s(law.rate_hz, law.delay_s)
     return [
         Finding("heat to the bath", "kT/s", foreseen, mean, error, "2κ(z − 1)/(z + 1) (P12); energy lost in the light")
@@ -320,12 +322,14 @@ def heat_rate(heat: pd.DataFrame) -> tuple[float, float]:
     return float(heat["heat_kt"].sum() / heat["lasted_s"].sum()), error
 
 
-def ring_um(experiment: Experiment, plant: Plant) -> float | None:
-    """The radius of the ring that pairs are drawn to; None where the law has none."""
+def ring_um(experiment: Experiment, conditions: Conditions) -> float | None:
+    """The radius of the ring that pairs are drawn to, as it acts; None where the law has none."""
+    conditions = under(conditions, experiment)
     for force in experiment.policy.forces:
         if force.about_others and is_central(force.shape):
-            at_um, _ = minimum(force.shape, plant)
-            if at_um > 0.5 * plant.diameter_um:
+            acting = conditions.acting_shape(force.shape)
+            at_um = 0.0 if acting is None else minimum(acting, conditions.plant)[0]
+            if at_um > 0.5 * conditions.plant.diameter_um:
                 return at_um
     return None
 
@@ -338,7 +342,7 @@ def of_order(run: RunTables) -> list[Finding]:
     step = max(round(run.fps / 10.0), 1)  # ten times a second will do, and less of a crowd
     step *= max(len(run.tracks) // step // MOST_ORDERED, 1)
     every = run.tracks[run.tracks["frame"] % step == 0]
-    radius_um = ring_um(run.plan.experiment, run.plan.rig.plant)
+    radius_um = ring_um(run.plan.experiment, run.means)
     for order in (6, 4):
         mean, error = in_blocks(order_by_frame(every, order, radius_um), "order")
         whose = f"its {order} nearest" if radius_um is None else f"{order} within 1.25 R, of those who have as many"

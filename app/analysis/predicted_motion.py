@@ -61,7 +61,7 @@ def foreseen_msd_um2(experiment: Experiment, conditions: Conditions, lag_s: Floa
         return None
     d, delay_s = conditions.plant.diffusion_um2_per_s, own.delay_s
     runs = own.speed_um_per_s > 0.0
-    if not runs and not (own.is_trap and own.ideal):
+    if not own.conditions.holds or (not runs and (own.pushed_um_per_s > 0.0 or not (own.is_trap and own.ideal))):
         return None
     z = own.slow_z(own.running_rate_hz) if runs else own.rate_hz * delay_s
     if not 0.0 < z < delayed.LARGEST_KAPPA_TAU:

@@ -14,7 +14,7 @@ from config.refused import Refused
 from control.experiment import Experiment
 from control.potentials.painting import paint, painted_energy_pn_um, painted_force_pn
 from control.potentials.shape import is_central
-from control.theory.conditions import Conditions, Foreseen, span_um
+from control.theory.conditions import MEAN, Conditions, Foreseen, span_um
 
 Floats = NDArray[np.float64]
 
@@ -82,11 +82,12 @@ def power(experiment: Experiment, conditions: Conditions) -> tuple[Foreseen, ...
     ]
     if experiment.mode == "steered":
         pn, drag = light.largest_force_pn, conditions.plant.drag_pn_s_per_um
-        z = conditions.plant.rate_hz(light.stiffness_pn_per_um) * conditions.age_s
-        said += [
-            Foreseen("largest force", f"{1e3 * pn:.3g} fN, {pn / drag:.3g} µm/s", "of one trap, at half its waist"),
-            Foreseen("1 + z of latency", f"{1.0 + z:.3g}", "a steered potential is as much slower and colder (P9)"),
-        ]
+        said.append(
+            Foreseen("largest force", f"{1e3 * pn:.3g} fN, {pn / drag:.3g} µm/s", "of one trap, at half its waist")
+        )
+        if conditions.lag_s > 0.0:
+            source = f"a steered potential is as much slower and colder (P9); {MEAN}"
+            said.append(Foreseen("1 + z of latency", f"{1.0 + conditions.late_z:.3g}", source))
     return tuple(said)
 
 

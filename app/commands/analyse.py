@@ -201,7 +201,7 @@ def draw_memory(axes: Any, run: RunTables, tau_s: float) -> None:
 
 def draw_order(axes: Any, run: RunTables) -> None:
     every = run.tracks[run.tracks["frame"] % max(round(run.fps / 5.0), 1) == 0]
-    radius_um = ring_um(run.plan.experiment, run.plan.rig.plant)
+    radius_um = ring_um(run.plan.experiment, run.means)
     for order, colour in ((6, "#0072b2"), (4, "#d55e00")):
         seen = order_by_frame(every, order, radius_um)
         axes.plot(seen["time_s"], seen["order"], color=colour, label=f"|ψ{order}|")
@@ -212,7 +212,7 @@ def draw_order(axes: Any, run: RunTables) -> None:
 
 def draw_pairs(axes: Any, run: RunTables) -> None:
     low, high = run.tracks[["x_um", "y_um"]].min().to_numpy(), run.tracks[["x_um", "y_um"]].max().to_numpy()
-    apart_um = ring_um(run.plan.experiment, run.plan.rig.plant) or 2.0 * run.plan.rig.plant.diameter_um
+    apart_um = ring_um(run.plan.experiment, run.means) or 2.0 * run.plan.rig.plant.diameter_um
     largest_um = min(5.0 * apart_um, 0.95 * float((high - low).min()))
     every = run.tracks[run.tracks["frame"] % max(round(run.fps / 5.0), 1) == 0]
     found = pair_correlation(every, (low[0], low[1]), (high[0], high[1]), largest_um)

@@ -11,7 +11,8 @@ from config.fields import Doc, Gt, settings
 from control import potentials
 from control.policies.force_context import Force, Glow, Now, Pull
 from control.theory import linear
-from control.theory.conditions import Conditions, Foreseen, minimum
+from control.theory.conditions import MEAN, TOO_WEAK, Conditions, Foreseen, minimum, of_painting
+from control.theory.linear import Terms
 
 
 @settings
@@ -53,18 +54,30 @@ class External(Force):
             push_pn = np.asarray(shape.force_pn(np.zeros((1, 2)), kt_pn_um=plant.kt_pn_um))[0]
             speed = conditions.speed_under_um_per_s(float(np.hypot(*push_pn)))
             return [Foreseen("drift", f"{speed:.3g} µm/s", "F/γ(1 + z of the latency) at the centre")]
-        at_um, stiffness = minimum(shape, plant)
-        if stiffness <= 0:
+        acting = conditions.acting_shape(shape)
+        if acting is None or minimum(acting, plant)[1] <= 0.0:
             return []
-        kappa = plant.rate_hz(stiffness)
-        delay_s = self.delay_s if self.delay_s is not None else conditions.lag_s
-        terms = (*conditions.trap_terms, (conditions.softened_hz(kappa), delay_s))
-        variance_um2 = linear.variance_um2(plant.diffusion_um2_per_s, terms)
-        rows = []
+        rows, d = of_painting(shape, acting, plant), plant.diffusion_um2_per_s
+
+        def terms(now: Conditions) -> Terms:
+            kappa = now.acting_hz(minimum(now.felt(acting), plant)[1])
+            return (*now.trap_terms, (kappa, self.delay_s if self.delay_s is not None else now.lag_s))
+
+        def scatter_um2(now: Conditions) -> float:
+            own_hz = now.trap_hz if now.lag_s > 0.0 else terms(now)[0][0]
+            return linear.drift_variance_um2_per_s2(d, terms(now)) / own_hz**2
+
+        variance_um2 = linear.variance_um2(d, terms(conditions))
+        if math.isfinite(variance_um2) and not conditions.aims_ahead:
+            conditions = conditions.settled(scatter_um2)
+            if not conditions.holds:
+                return [*rows, Foreseen("trap", "too weak", TOO_WEAK, True)]
+            variance_um2 = linear.variance_um2(d, terms(conditions))
+        kappa, delay_s = terms(conditions)[-1]
+        at_um, _ = minimum(conditions.felt(acting), plant)
         if math.isfinite(variance_um2):
-            source = (
-                "√(kT/k) (P4)" if delay_s == 0.0 else "of a force from a past position (P14), with the trap's own lag"
-            )
+            source = "√(kT/k) (P4)" if delay_s == 0.0 else "of a past position (P14), with the trap's own lag"
+            source = f"{source}; {MEAN}"
             rows.append(Foreseen("rms about the minimum", f"{1e3 * math.sqrt(variance_um2):.3g} nm", source))
         if self.delay_s is not None and at_um < 1e-3:
             stays = "stable" if math.isfinite(variance_um2) else "never settles"

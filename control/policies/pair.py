@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -11,7 +11,8 @@ from config.fields import Doc, Gt, settings
 from control import potentials
 from control.policies.force_context import Force, Glow, Now, Pull
 from control.theory import linear
-from control.theory.conditions import Conditions, Foreseen, minimum
+from control.theory.conditions import MEAN, TOO_WEAK, Conditions, Foreseen, minimum, of_painting
+from control.theory.linear import Terms
 
 
 @settings
@@ -70,25 +71,49 @@ class Pair(Force):
         shape, plant = self.shape, conditions.plant
         if not shape.central or (self.strength is not None and self.strength <= 0.0):
             return []
-        at_um, stiffness = minimum(shape, plant)
-        if stiffness <= 0 or at_um < 1e-3:
+        acting = conditions.acting_shape(shape)
+        if acting is None:
             return []
-        rows = [Foreseen("lattice constant", f"{at_um:.3g} µm", "the potential's minimum (P23)")]
+        at_um, stiffness = minimum(acting, plant)
+        rows = of_painting(shape, acting, plant)
+        if stiffness <= 0 or at_um < 1e-3:
+            return rows
+        rows.append(Foreseen("lattice constant", f"{at_um:.3g} µm", "the potential's minimum (P23)"))
         if self.strength is not None:
-            rows += self._bond(conditions, plant.rate_hz(stiffness * self.strength))
+            rows += self._bond(conditions, acting, self.strength)
         if at_um < plant.diameter_um:
             rows.append(Foreseen("contact", "the ring is inside the particle", f"d = {plant.diameter_um:g} µm", True))
         return rows
 
-    def _bond(self, conditions: Conditions, kappa: float) -> list[Foreseen]:
-        """Of one bond of rate kappa: r' = -kappa (r(t - a) + r(t - tau)), beside the lag of both traps (P21)."""
+    def _bond(self, conditions: Conditions, acting: Any, strength: float) -> list[Foreseen]:
+        """Of one bond of rate kappa: r' = -kappa (r(t - a) + r(t - tau)), beside the lag of both traps (P21).
+
+        Of what a particle is from the middle of its spot, half is that of the bond, and one part that of the pair's
+        middle, R' = -kappa (R(t - a) - R(t - tau)) beside the lag.
+        """
+        plant, d = conditions.plant, conditions.plant.diffusion_um2_per_s
         delay_s = self.delay_s or conditions.age_s
-        rate = conditions.softened_hz(kappa)
-        terms = (*conditions.trap_terms, (rate, conditions.lag_s), (rate, delay_s))
-        variance_um2 = linear.variance_um2(2.0 * conditions.plant.diffusion_um2_per_s, terms)
+
+        def terms(now: Conditions, sign: float = 1.0) -> Terms:
+            rate = now.acting_hz(strength * minimum(now.felt(acting), plant)[1])
+            return (*now.trap_terms, (rate, now.lag_s), (sign * rate, delay_s))
+
+        def scatter_um2(now: Conditions) -> float:
+            own_hz = now.trap_hz if now.lag_s > 0.0 else terms(now)[0][0]
+            bond, middle = terms(now), terms(now, -1.0)
+            apart = linear.drift_variance_um2_per_s2(2.0 * d, bond) / 4.0
+            return (apart + linear.drift_variance_um2_per_s2(0.5 * d, middle)) / own_hz**2
+
+        variance_um2 = linear.variance_um2(2.0 * d, terms(conditions))
+        if math.isfinite(variance_um2) and not conditions.aims_ahead:
+            conditions = conditions.settled(scatter_um2)
+            if not conditions.holds:
+                return [Foreseen("bond", "too weak", TOO_WEAK, True)]
+            variance_um2 = linear.variance_um2(2.0 * d, terms(conditions))
+        kappa = terms(conditions)[-1][0]
         rows = [Foreseen("z = κτ", f"{kappa * delay_s:.3g}", "κ of the minimum times the age of what was seen")]
         if math.isfinite(variance_um2):
-            source = "one bond, √(D(1 + z)/κ) for small z (P21)"
+            source = f"one bond, √(D(1 + z)/κ) for small z (P21); {MEAN}"
             rows.append(Foreseen("bond, rms", f"{1e3 * math.sqrt(variance_um2):.3g} nm", source))
         elif variance_um2 == math.inf:
             rows.append(Foreseen("bond, rms", "never settles", "the latency is too long for this stiffness", True))

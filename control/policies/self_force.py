@@ -8,10 +8,11 @@ from typing import Annotated, ClassVar, Literal
 from config.fields import Doc, Gt, settings
 from control import potentials
 from control.policies.force_context import Force, Glow, Now, Pull
-from control.theory.conditions import Conditions, Foreseen
-from control.theory.own_past import TURNS, OwnPast
+from control.theory.conditions import MEAN, TOO_WEAK, Conditions, Foreseen, of_painting
+from control.theory.own_past import SHORTER, OwnPast
 
 SLOWED = "T/(1 + z), z = κ_t a + κ(τ − a) of a trap put from a place of age a (P9)"
+NO_DELAY = "without a delay_s the shape's centre is where the trap is put from, and the force there is 0"
 
 
 @settings
@@ -39,15 +40,25 @@ class Self(Force):
         if not self.shape.central:
             return []
         own, plant = OwnPast.of(self, conditions), conditions.plant
+        rows = of_painting(self.shape, own.shape, plant) if own is not None else []
+        if self.delay_s is None and conditions.steered:
+            rows.append(Foreseen("force", "none", NO_DELAY, True))
+        if own is None:
+            return rows
         d = plant.diffusion_um2_per_s
+        if own.pushed_um_per_s > 0.0 and not own.starts:
+            source = f"it must have come {own.push_um:.2g} µm in τ − a; chance makes √(4Dτ) of it (P20)"
+            return [*rows, Foreseen(f"run at {own.pushed_um_per_s:.3g} µm/s", "only if pushed", source, True)]
         if own.speed_um_per_s > 0.0:
-            return self._running(own, d)
-        if not own.is_trap:
-            return []
+            return rows + self._running(own, d)
+        if not own.is_trap and own.pushed_um_per_s == 0.0:
+            return rows
+        if not own.conditions.holds:
+            return [*rows, Foreseen("trap", "too weak", TOO_WEAK, True)]
         slower = 1.0 + own.slow_z(own.rate_hz)
         source = SLOWED if own.age_s > 0.0 else "T/(1 + z), slow motion (P9)"
-        rows = [
-            Foreseen("z = κτ", f"{own.rate_hz * own.delay_s:.3g}", "κ of the minimum times the delay"),
+        rows += [
+            Foreseen("z = κτ", f"{own.rate_hz * own.delay_s:.3g}", f"κ of the minimum times the delay; {MEAN}"),
             Foreseen("T_eff", f"{plant.temperature_k / slower:.3g} K", source),
             Foreseen("late diffusion", f"{own.late_um2_per_s:.3g} µm²/s", "D/(1 + z)², z as of T_eff (P9)"),
         ]
@@ -58,15 +69,32 @@ class Self(Force):
 
     def _running(self, own: OwnPast, d: float) -> list[Foreseen]:
         """Of a particle that runs from its own past."""
-        v, late = own.speed_um_per_s, own.late_um2_per_s
+        v, late, lasts_s = own.speed_um_per_s, own.late_um2_per_s, own.persistence_s
+        least = SHORTER if own.is_rough else 1.0
+        far_um, chance_um = v * own.delay_s, math.sqrt(d * own.delay_s)
         rows = [
             Foreseen(
-                "z = κτ", f"{own.running_rate_hz * own.delay_s:.3g}", "κ of the force where it runs, times the delay"
+                "z = κτ", f"{own.running_rate_hz * own.delay_s:.3g}", f"κ where it runs, times the delay; {MEAN}"
             ),
-            Foreseen("speed", f"{v:.3g} µm/s", "γ v = F(v τ); of a harmonic ring κR/(1 + z) (P17, P20)"),
-            Foreseen("persistence", f"{own.persistence_s:.3g} s", TURNS),
-            Foreseen("late diffusion", f"{late:.3g} µm²/s ({late / d:.3g} D)", "v²/2 times that, + D/2(1 + z)² (P19)"),
-        ]
-        if v * own.delay_s < 1.5 * math.sqrt(d * own.delay_s):
+            Foreseen("speed", f"{v:.3g} µm/s", f"γ v = F(v τ); of a harmonic ring κR/(1 + z) (P17, P20); {MEAN}"),
+            Foreseen("persistence", f"{between(least * lasts_s, lasts_s)} s", own.turns),
+            Foreseen(
+                "late diffusion", f"{between(least * late, late)} µm²/s ({between(least * late / d, late / d)} D)",
+                "v²/2 times that, + D/2(1 + z)² (P19)",
+            ),
+        ]  # fmt: skip
+        if far_um < 1.5 * chance_um:
             rows.append(Foreseen("activity", "hidden by diffusion", "vτ is below 1.5 √(Dτ) (P19)", True))
+        elif far_um < 2.0 * chance_um:
+            source = "vτ is below √(4Dτ): persistence and late diffusion are rough (P18)"
+            rows.append(Foreseen("activity", "nearly hidden by diffusion", source, True))
         return rows
+
+
+def between(least: float, most: float) -> str:
+    """One number, or a range of two.
+
+    >>> between(1.0, 1.0), between(0.65, 1.0)
+    ('1', '0.65 to 1')
+    """
+    return f"{most:.3g}" if least == most else f"{least:.2g} to {most:.2g}"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,16 @@ from scipy.optimize import brentq
 
 from control.allocate import LightModel
 from control.plant import Plant
+from control.theory.painted import Painted, painted
 
 Floats = NDArray[np.float64]
 
+WIDEST = 1.5  # 1 + 4 s^2 / w^2 up to which the mean over a scatter is used: beyond it, particles leave their spots
+ROUNDS = 60  # of the fixed point
+CLOSE = 1e-7  # of it, in 1 + 4 s^2 / w^2
+SHALLOW_KT = 5.0  # a painted minimum that is less deep soon loses its particle
+MEAN = "on average over the particle's scatter in its spot (P4)"
+TOO_WEAK = "the particle's scatter is so wide that it leaves its spot"
 ALIKE = 0.01  # share of their depth by which two minima may differ and count as equally deep
 
 
@@ -30,6 +38,7 @@ class Conditions:
     steered: bool = True  # one trap a particle; else light is painted about the centres
     aims_ahead: bool = False  # trap.predict: traps are aimed at where particles will be
     compensates: bool = False  # trap.compensate_latency
+    scatter_um2: float = 0.0  # s^2 per axis of a particle about the middle of its spot, which it feels on average
 
     @property
     def age_s(self) -> float:
@@ -43,8 +52,35 @@ class Conditions:
 
     @property
     def lag_z(self) -> float:
-        """z = kappa a of a trap that is put from a position of age a."""
+        """z = kappa a of a trap that is put from a position of age a, with kappa in the middle of the spot."""
         return self.plant.rate_hz(self.light.stiffness_pn_per_um) * self.lag_s
+
+    @property
+    def widening(self) -> float:
+        """q = 1 + 4 s^2 / w^2: a spot acts as one of depth U/q and of w^2 q. 1 where a law learns what a trap does."""
+        if self.steered and self.aims_ahead:
+            return 1.0
+        return 1.0 + 4.0 * self.scatter_um2 / self.light.waist_um**2
+
+    @property
+    def holds(self) -> bool:
+        """Whether the scatter is so small that a particle stays in its spot, and that the mean over it is known."""
+        return self.widening <= WIDEST
+
+    def settled(self, scatter_um2: Callable[[Conditions], float]) -> Conditions:
+        """With the scatter that a particle has under the light which that scatter itself makes wider and softer.
+
+        Args:
+            scatter_um2: s^2 under given conditions. Where it grows beyond what is known (`holds` is False), the answer
+                is the first that does.
+        """
+        now = self
+        for _ in range(ROUNDS):
+            after = replace(now, scatter_um2=scatter_um2(now))
+            if not after.holds or abs(after.widening - now.widening) < CLOSE:
+                return after
+            now = after
+        return now
 
     def wanted_pn(self, force_pn: Floats) -> Floats:
         """[...] the force that traps are put for: of trap.compensate_latency 1/(1 + z) of the law's."""
@@ -53,8 +89,12 @@ class Conditions:
     def acting_pn(self, force_pn: Floats, lag_um: Floats | float = 0.0) -> Floats:
         """[...] the force that acts where the law asks for `force_pn`.
 
-        A steered trap is put at F/k, at most half its waist w, from where the particle was, and pulls with
-        k u exp(-2 u^2 / w^2) over the distance u that is left of it. Painted light is the potential itself.
+        A steered trap is put at F/k, at most half its waist w, from where the particle was. Over the distance u that is
+        left of it, and on average over the scatter s^2, it pulls with
+
+            k u exp(-2 u^2 / (w^2 q)) / q^2,  q = 1 + 4 s^2 / w^2.
+
+        Painted light is the potential itself.
 
         Args:
             lag_um: how far the particle has come towards the trap since it was seen.
@@ -65,29 +105,59 @@ class Conditions:
         if self.aims_ahead:  # the mean force of a hold is that of the law, as far as a trap reaches
             return np.clip(force_pn, -self.light.largest_force_pn, self.light.largest_force_pn)
         offset_um = np.clip(self.wanted_pn(force_pn) / stiffness, -0.5 * waist_um, 0.5 * waist_um) - lag_um
-        return np.asarray(stiffness * offset_um * np.exp(-2.0 * (offset_um / waist_um) ** 2))
+        wide_um2 = waist_um**2 * self.widening
+        return np.asarray(stiffness / self.widening**2 * offset_um * np.exp(-2.0 * offset_um**2 / wide_um2))
 
     def speed_under_um_per_s(self, force_pn: float) -> float:
         """The speed of a particle under a constant force: drag v = the force that acts at a lag of v a."""
-        drag = self.plant.drag_pn_s_per_um
-        free = abs(float(self.acting_pn(np.asarray(abs(force_pn))))) / drag
+        settled, drag = self.settled(lambda now: now.lag_scatter_um2), self.plant.drag_pn_s_per_um
+        free = abs(float(settled.acting_pn(np.asarray(abs(force_pn))))) / drag
         if self.lag_s == 0.0 or free == 0.0:
             return free
 
         def surplus_pn(v: float) -> float:
-            return float(self.acting_pn(np.asarray(abs(force_pn)), v * self.lag_s)) - drag * v
+            return float(settled.acting_pn(np.asarray(abs(force_pn)), v * self.lag_s)) - drag * v
 
         return float(brentq(surplus_pn, 0.0, free))
 
     @property
+    def trap_hz(self) -> float:
+        """kappa of a steered trap, on average over the scatter."""
+        return self.plant.rate_hz(self.light.stiffness_pn_per_um) / self.widening**2
+
+    @property
+    def lag_scatter_um2(self) -> float:
+        """s^2 of a particle whose trap is put from where it was a time a ago: 2 D a / (1 + kappa a) (P7 at a)."""
+        return 2.0 * self.plant.diffusion_um2_per_s * self.lag_s / (1.0 + self.trap_hz * self.lag_s)
+
+    @property
+    def late_z(self) -> float:
+        """z = kappa a, on average over the scatter that a lag of a makes."""
+        settled = self.settled(lambda now: now.lag_scatter_um2)
+        return settled.trap_hz * settled.lag_s
+
+    @property
     def trap_terms(self) -> tuple[tuple[float, float], ...]:
         """(rate, delay) of a trap that is put from where the particle was (control/theory/linear.py); () without."""
-        trap_hz = self.plant.rate_hz(self.light.stiffness_pn_per_um)
-        return ((trap_hz, 0.0), (-trap_hz, self.lag_s)) if self.lag_s > 0.0 else ()
+        return ((self.trap_hz, 0.0), (-self.trap_hz, self.lag_s)) if self.lag_s > 0.0 else ()
 
-    def softened_hz(self, rate_hz: float) -> float:
-        """The rate of a potential with trap.compensate_latency."""
-        return rate_hz / (1.0 + self.lag_z) if self.compensates else rate_hz
+    def acting_hz(self, stiffness_pn_per_um: float) -> float:
+        """The rate of a potential of this stiffness: with trap.compensate_latency, and as soft as its trap is.
+
+        What is painted has its own stiffness over the scatter (`widened`).
+        """
+        rate_hz = self.plant.rate_hz(stiffness_pn_per_um)
+        if not self.steered:
+            return rate_hz
+        return rate_hz / self.widening**2 / (1.0 + self.lag_z if self.compensates else 1.0)
+
+    def acting_shape(self, shape: Any) -> Any:
+        """The shape that acts: a steered trap's as it is written, light's as it is painted; None where it can't be."""
+        return shape if self.steered else painted(shape, self.light.waist_um, self.light.kt_pn_um)
+
+    def felt(self, shape: Any) -> Any:
+        """An acting shape, on average over the scatter: that of painted light gets wider and less deep."""
+        return shape.widened(self.widening) if isinstance(shape, Painted) else shape
 
     @property
     def largest_force_pn(self) -> float:
@@ -97,6 +167,8 @@ class Conditions:
 
 def span_um(shape: Any) -> float:
     """How far out a plot of it should go."""
+    if isinstance(shape, Painted):
+        return shape.reach_um
     numbers = {**vars(shape), **{f"{name}_um": value for name, value in getattr(shape, "parameters", {}).items()}}
     lengths = [
         value
@@ -147,3 +219,17 @@ class Foreseen:
     value: str
     source: str
     warning: bool = False
+
+
+def of_painting(asked: Any, acting: Any, plant: Plant) -> list[Foreseen]:
+    """What painted light does otherwise than it was asked for; empty where nothing, and where none is painted."""
+    if not isinstance(acting, Painted):
+        return []
+    rows, (asked_um, _), (at_um, _) = [], minimum(asked, plant), minimum(acting, plant)
+    if abs(asked_um - at_um) > 0.25 * acting.waist_um:
+        source = f"asked for: {asked_um:.3g} µm; light of a waist of {acting.waist_um:g} µm has no finer rings (2.5)"
+        rows.append(Foreseen("painted minimum at", f"{at_um:.3g} µm", source, True))
+    if acting.depth_kt < SHALLOW_KT:
+        source = f"a particle soon leaves a minimum of less than {SHALLOW_KT:g} kT"
+        rows.append(Foreseen("painted depth", f"{acting.depth_kt:.2g} kT", source, True))
+    return rows

@@ -6,87 +6,158 @@ its force is evaluated between that position and the centre, so that it acts ove
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from scipy.optimize import brentq
 
-from control.theory import active
+from control.potentials.harmonic import Harmonic
+from control.theory import active, linear
 from control.theory.conditions import Conditions, minimum, span_um
 
 CENTRE_UM = 1e-3  # a minimum nearer to the centre is a trap, not a ring
 AS_STIFF = 0.02  # of its trap: a spring that differs by less moves the trap to where the particle was
 SLOPE_UM = 1e-4  # step of a derivative
 FARTHEST = 16.0  # spans of the shape's plot within which a painted shape may carry a particle
+STARTS = 0.5  # of sqrt(4 D tau): a particle that must be pushed farther than that to run does so now and then only
+SHORTER = 0.65  # of its persistence as a linear trap has it: the least that a runner in a Gaussian spot had, simulated
 TURNS = "(vτ)²/4D, with a longer τ where a trap is aimed at a place of some age (P18)"
+SPOT_TURNS = f"{TURNS}; in a Gaussian spot {SHORTER:g} to 1 of it, simulated"
 
 
 @dataclass(frozen=True)
 class OwnPast:
     """A central shape about a particle's own past, under given conditions."""
 
-    shape: Any
+    shape: Any  # as it acts: as it is written, or as light paints it
     delay_s: float  # tau
     conditions: Conditions
 
     @classmethod
-    def of(cls, force: Any, conditions: Conditions) -> OwnPast:
-        return cls(force.shape, force.delay_s or conditions.age_s, conditions)
+    def of(cls, force: Any, conditions: Conditions) -> OwnPast | None:
+        """With the scatter of the particle in its light; None where the force is none, or can't be painted.
+
+        A steered trap of a force without a delay is put from where its force is evaluated, and there the force is 0: it
+        is a trap about the newest position that was seen, and with trap.predict nothing at all.
+        """
+        shape, delay_s = conditions.acting_shape(force.shape), force.delay_s
+        if force.delay_s is None and conditions.steered:
+            if conditions.aims_ahead:
+                return None
+            shape = Harmonic(stiffness_pn_per_um=conditions.light.stiffness_pn_per_um)
+            conditions = replace(conditions, compensates=False)
+        if shape is None:
+            return None
+        delay_s = delay_s or conditions.age_s
+        return cls(shape, delay_s, conditions.settled(lambda now: cls(shape, delay_s, now).scatter_um2))
 
     @property
     def age_s(self) -> float:
-        """a: of the position that a trap is put from; below tau."""
-        return min(self.conditions.lag_s, 0.99 * self.delay_s)
+        """a: of the position that a trap is put from; at most tau."""
+        return min(self.conditions.lag_s, self.delay_s)
+
+    @cached_property
+    def felt(self) -> Any:
+        """The shape, of painted light on average over the scatter."""
+        return self.conditions.felt(self.shape)
 
     @cached_property
     def minimum(self) -> tuple[float, float]:
         """(distance um, stiffness pN/um) of the shape's minimum."""
-        return minimum(self.shape, self.conditions.plant)
+        return minimum(self.felt, self.conditions.plant)
 
     @property
     def rate_hz(self) -> float:
-        """kappa of the shape's minimum."""
-        return self.conditions.plant.rate_hz(self.minimum[1])
+        """kappa of the shape's minimum, as it acts."""
+        return self.conditions.acting_hz(self.minimum[1])
 
     @property
     def is_trap(self) -> bool:
         """Whether it holds the particle where it was."""
         return self.minimum[0] < CENTRE_UM
 
+    @property
+    def scatter_um2(self) -> float:
+        """s^2 per axis of the particle about the middle of its spot, in linear motion under these conditions.
+
+        Painted light stands where the particle was: 2 D tau / (1 + z) (P7). A steered trap of rate kappa_t stands where
+        it was a time a ago, and what its offset adds is that of a spring about the past. One that is ahead of a runner
+        keeps its offset: what is left is the motion in a time a.
+        """
+        conditions, d = self.conditions, self.conditions.plant.diffusion_um2_per_s
+        runs = self.speed_um_per_s > 0.0
+        if conditions.steered:
+            if runs or not self.is_trap or self.rate_hz == 0.0:
+                return conditions.lag_scatter_um2
+            rate = self.rate_hz
+            terms = (*conditions.trap_terms, (rate, self.age_s), (-rate, self.delay_s))
+            return linear.drift_variance_um2_per_s2(d, terms) / conditions.trap_hz**2
+        z = (self.running_rate_hz if runs else self.rate_hz) * self.delay_s
+        return 2.0 * d * self.delay_s / (1.0 + max(z, 0.0)) if runs or self.is_trap else 0.0
+
     @cached_property
-    def speed_um_per_s(self) -> float:
-        """The largest v with drag v = the force that acts at v (tau - a) (P17, P20); 0 where nothing carries."""
+    def _roots_um_per_s(self) -> tuple[float, float]:
+        """(the largest v with drag v = the force that acts at v (tau - a), the v below which that force is too weak).
+
+        The second is 0 where a particle at rest is carried off at once. (0, 0) where nothing carries.
+        """
         conditions, drag = self.conditions, self.conditions.plant.drag_pn_s_per_um
         span_s = self.delay_s - self.age_s
-        most = min(FARTHEST * span_um(self.shape), self.shape.reach_um) / span_s
+        if span_s <= 0.0:
+            return 0.0, 0.0
+        most = min(FARTHEST * span_um(self.felt), self.felt.reach_um) / span_s
         if conditions.steered:
-            most = min(conditions.light.largest_force_pn / drag, self.shape.reach_um / span_s)
+            most = min(conditions.light.largest_force_pn / drag, self.felt.reach_um / span_s)
 
         def surplus_pn(v: Any) -> Any:
-            force_pn = self.shape.radial_force_pn(np.asarray(v) * span_s, kt_pn_um=conditions.plant.kt_pn_um)
+            force_pn = self.felt.radial_force_pn(np.asarray(v) * span_s, kt_pn_um=conditions.plant.kt_pn_um)
             return conditions.acting_pn(force_pn, np.asarray(v) * self.age_s) - drag * np.asarray(v)
 
         v = np.linspace(most, 0.0, 20001)[:-1]  # from above
-        carries = np.flatnonzero(surplus_pn(v) >= 0.0)
-        if len(carries) == 0:
-            return 0.0
-        first = int(carries[0])
-        if first == 0:
-            return float(v[0])
-        return float(brentq(lambda one: float(surplus_pn(one)), v[first], v[first - 1]))
+        carries = surplus_pn(v) >= 0.0
+        if not carries.any():
+            return 0.0, 0.0
+        first = int(np.argmax(carries))
+        weak = np.flatnonzero(~carries[first:])  # [...] rows after it
+
+        def root(row: int) -> float:
+            return float(brentq(lambda one: float(surplus_pn(one)), v[row], v[row - 1])) if row else float(v[0])
+
+        return root(first), root(first + int(weak[0])) if len(weak) else 0.0
+
+    @property
+    def pushed_um_per_s(self) -> float:
+        """The speed at which it would run, were it made to (P17, P20); 0 where nothing carries."""
+        return self._roots_um_per_s[0]
+
+    @property
+    def push_um(self) -> float:
+        """How far it must have come in a time tau - a to be carried on; 0 where it is carried off at once."""
+        return self._roots_um_per_s[1] * (self.delay_s - self.age_s)
+
+    @property
+    def starts(self) -> bool:
+        """Whether chance alone, which moves it by sqrt(4 D tau), soon makes it run, and again after each stop."""
+        return self.push_um <= STARTS * math.sqrt(4.0 * self.conditions.plant.diffusion_um2_per_s * self.delay_s)
+
+    @property
+    def speed_um_per_s(self) -> float:
+        """The speed of a particle that runs; 0 where nothing carries or holds it, or chance can't start it."""
+        return self.pushed_um_per_s if self.starts and self.conditions.holds else 0.0
 
     @cached_property
     def running_rate_hz(self) -> float:
-        """kappa where it runs: minus the slope of the force at v (tau - a), over the drag."""
+        """kappa where it runs, as it acts: minus the slope of the force at v (tau - a), over the drag."""
         at_um = self.speed_um_per_s * (self.delay_s - self.age_s)
         kt_pn_um = self.conditions.plant.kt_pn_um
         before, beyond = (
-            float(self.shape.radial_force_pn(np.array([at_um + side]), kt_pn_um=kt_pn_um)[0])
+            float(self.felt.radial_force_pn(np.array([at_um + side]), kt_pn_um=kt_pn_um)[0])
             for side in (-min(SLOPE_UM, at_um), SLOPE_UM)
         )
-        return self.conditions.plant.rate_hz((before - beyond) / (SLOPE_UM + min(SLOPE_UM, at_um)))
+        return self.conditions.acting_hz((before - beyond) / (SLOPE_UM + min(SLOPE_UM, at_um)))
 
     def slow_z(self, rate_hz: float) -> float:
         """By what slow motion along the force is slower: 1 + z, z = kappa_t a + kappa (tau - a), of a trap of rate
@@ -94,16 +165,12 @@ class OwnPast:
 
         x' = -kappa_t (x - x_a) - kappa (x_a - x_tau) + noise: for slow x it is x' (1 + z) = noise (P9).
         """
-        return self.conditions.softened_hz(rate_hz) * (self.delay_s - self.age_s) + self._trap_hz * self.age_s
-
-    @property
-    def _trap_hz(self) -> float:
-        return self.conditions.plant.rate_hz(self.conditions.light.stiffness_pn_per_um)
+        return rate_hz * (self.delay_s - self.age_s) + self.conditions.trap_hz * self.age_s
 
     @property
     def ideal(self) -> bool:
         """Whether it moves as a spring to its own past alone (P7 to P13): without a lag, or as stiff as its trap."""
-        late = self.age_s > 0.0 and abs(self.conditions.softened_hz(self.rate_hz) / self._trap_hz - 1.0) > AS_STIFF
+        late = 0.0 < self.age_s < self.delay_s and abs(self.rate_hz / self.conditions.trap_hz - 1.0) > AS_STIFF
         return not late
 
     @property
@@ -117,19 +184,27 @@ class OwnPast:
         if age_s == 0.0:
             return self.delay_s
         conditions = self.conditions
-        force_pn = self.shape.radial_force_pn(
-            np.array([v * (self.delay_s - age_s)]), kt_pn_um=conditions.plant.kt_pn_um
-        )
+        force_pn = self.felt.radial_force_pn(np.array([v * (self.delay_s - age_s)]), kt_pn_um=conditions.plant.kt_pn_um)
         offset_um = float(conditions.wanted_pn(force_pn)[0]) / conditions.light.stiffness_pn_per_um
         left_um = min(offset_um, 0.5 * conditions.light.waist_um) - v * age_s
         return self.delay_s + age_s + v / left_um * age_s * self.delay_s
 
     @property
     def persistence_s(self) -> float:
-        """How long a direction lasts (P18)."""
-        return active.persistence(self.conditions.plant.diffusion_um2_per_s, self.speed_um_per_s, self.turning_delay_s)[
-            0
-        ]
+        """How long a direction lasts (P18); nan of a particle that does not run."""
+        v = self.speed_um_per_s
+        d = self.conditions.plant.diffusion_um2_per_s
+        return active.persistence(d, v, self.turning_delay_s)[0] if v > 0.0 else math.nan
+
+    @property
+    def is_rough(self) -> bool:
+        """Whether a spot is put ahead of it: persistence and late D are then known to a factor of SHORTER to 1."""
+        return self.speed_um_per_s > 0.0 and self.age_s > 0.0
+
+    @property
+    def turns(self) -> str:
+        """Where its persistence comes from, in words."""
+        return SPOT_TURNS if self.is_rough else TURNS
 
     @property
     def rest_um2_per_s(self) -> float:
@@ -138,7 +213,12 @@ class OwnPast:
 
     @property
     def late_um2_per_s(self) -> float:
-        """Late D in the plane: of a runner v^2 T / 2 and the rest (P19), of a trap D / (1 + z)^2 (P9)."""
+        """Late D in the plane: of a runner v^2 T / 2 and the rest (P19), of a trap D / (1 + z)^2 (P9).
+
+        nan where the light does not hold the particle.
+        """
+        if not self.conditions.holds:
+            return math.nan
         if self.speed_um_per_s > 0.0:
             return self.speed_um_per_s**2 * self.persistence_s / 2.0 + self.rest_um2_per_s
         return self.conditions.plant.diffusion_um2_per_s / (1.0 + self.slow_z(self.rate_hz)) ** 2

@@ -180,7 +180,7 @@ def order(of: Measurement) -> Drawing:
     time_s: Floats = np.array([seen.time_s for seen in chosen], np.float64)
     radius_um = None
     if of.experiment is not None and of.means is not None:
-        radius_um = ring_um(of.experiment, of.means.plant)
+        radius_um = ring_um(of.experiment, of.means)
     curves, missing = [], []
     for neighbours, colour in ((6, theme.WHITE), (4, theme.ORANGE)):
         found = np.array([mean_bond_order(seen.position_um, neighbours, radius_um) for seen in chosen])

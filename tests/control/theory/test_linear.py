@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from control.theory.feedback import virtual_spring_variance_um2
-from control.theory.linear import is_stable, variance_um2
+from control.theory.linear import drift_variance_um2_per_s2, is_stable, variance_um2
 
 D = 0.113
 
@@ -27,6 +27,12 @@ def test_a_spring_with_a_delay(z: float, delay_s: float) -> None:
     assert variance_um2(D, [(kappa, delay_s)]) == pytest.approx(D / kappa * (1 + math.sin(z)) / math.cos(z), rel=2e-3)
 
 
+@pytest.mark.parametrize("z", [1.5, 1.55, 1.565, 1.57, 1.5707])
+def test_a_spring_near_its_longest_delay(z: float) -> None:
+    """P14: the peak of the spectrum, at kappa, is as narrow as pi / 2 - z."""
+    assert variance_um2(D, [(1.0, z)]) == pytest.approx(D * (1 + math.sin(z)) / math.cos(z), rel=1e-5)
+
+
 @pytest.mark.parametrize(("z", "stable"), [(1.55, True), (1.59, False), (3.0, False), (8.0, False)])
 def test_the_delay_that_a_spring_can_have(z: float, stable: bool) -> None:
     assert is_stable([(z, 1.0)]) is stable
@@ -36,6 +42,23 @@ def test_what_does_not_pull_back_has_no_variance() -> None:
     assert variance_um2(D, [(-1.0, 0.0)]) == math.inf
     assert variance_um2(D, [(5.0, 0.0), (-5.0, 0.02)]) == math.inf
     assert variance_um2(D, []) == math.inf
+
+
+def test_the_limit_of_stability_itself() -> None:
+    assert variance_um2(D, [(1.0, math.pi / 2)]) > 1e15
+
+
+@given(kappa=st.floats(0.1, 100.0), z=st.floats(0.01, 100.0))
+def test_how_far_a_particle_is_from_a_trap_about_its_own_past(kappa: float, z: float) -> None:
+    """P7 at tau: it has come 2 D tau / (1 + z) from where it was."""
+    delay_s = z / kappa
+    found = drift_variance_um2_per_s2(D, [(kappa, 0.0), (-kappa, delay_s)]) / kappa**2
+    assert found == pytest.approx(2.0 * D * delay_s / (1.0 + z), rel=2e-3)
+    within = [(kappa, 0.3 * delay_s), (-kappa, 0.3 * delay_s)]  # of a trap that is as stiff as its spring
+    again = drift_variance_um2_per_s2(D, [(kappa, 0.0), *within, (-kappa, delay_s)]) / kappa**2
+    assert again == pytest.approx(found, rel=1e-9)
+    assert drift_variance_um2_per_s2(D, [(kappa, 0.0)]) == pytest.approx(D * kappa, rel=1e-3)
+    assert drift_variance_um2_per_s2(D, []) == 0.0
 
 
 def test_a_steered_trap_with_a_force_from_where_it_was_simulated() -> None:
@@ -48,6 +71,15 @@ def test_a_steered_trap_with_a_force_from_where_it_was_simulated() -> None:
         pull = sum(rate * x[n - round(delay / step_s)] for rate, delay in terms)
         x[n + 1] = x[n] - step_s * pull + kicks[n]
     assert float((x[4000:] ** 2).mean()) == pytest.approx(variance_um2(D, terms), rel=0.03)
+
+
+@pytest.mark.parametrize("ratio", [1e-4, 1e-3, 0.01, 0.1, 0.5, 1.0, 1.9, 2.0])
+@pytest.mark.parametrize(("trap_hz", "age_s"), [(25.0, 0.016), (125.0, 0.016), (125.0, 0.005), (1.0, 5.0)])
+def test_a_spring_that_is_much_softer_than_its_trap(trap_hz: float, age_s: float, ratio: float) -> None:
+    """P15: the spectrum has a peak at 0, of the width kappa_v / (1 + z)."""
+    terms = [(trap_hz, 0.0), (-trap_hz, age_s), (ratio * trap_hz, age_s)]
+    exact_um2 = virtual_spring_variance_um2(D, trap_hz, ratio * trap_hz, age_s)
+    assert variance_um2(D, terms) == pytest.approx(exact_um2, rel=1e-4)
 
 
 @given(ratio=st.floats(0.1, 2.5), z=st.floats(0.05, 1.9))
