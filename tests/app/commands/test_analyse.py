@@ -193,7 +193,8 @@ def test_how_long_a_direction_lasts_knows_the_age_of_what_a_trap_is_aimed_at() -
 
 def test_a_trap_that_is_aimed_ahead_has_no_z_of_the_latency() -> None:
     made = plan(EXPERIMENTS / "annular_activity.yaml")
-    means, time_s, nothing = means_of(made, 1, made.rig.camera.fps), np.arange(20) / 100.0, pd.DataFrame({"delay_achieved_s": []})
+    means, time_s = means_of(made, 1, made.rig.camera.fps), np.arange(20) / 100.0
+    nothing = pd.DataFrame({"delay_achieved_s": []})
     lit = pd.DataFrame({"command": "sent", "turn": np.arange(20)})
     turns = pd.DataFrame({"turn": np.arange(20), "frame_time_s": time_s, "sent_effect_s": time_s + 0.0106})
     run = RunTables(made, means, 100.0, pd.DataFrame(), lit, nothing, nothing, turns)
