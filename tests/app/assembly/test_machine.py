@@ -16,6 +16,7 @@ from app.running.plan_check import at_once
 from config.kinds import PLUG_INS, PlugIn
 from config.refused import Refused
 from control.contract import Fault, OrderKind, Seen, Tracks
+from control.foreign import PlugInPolicy
 from control.history import History, Sighting
 from control.policies.programmed_law import Programmed
 from control.policies.seen_only import SeenOnly
@@ -49,11 +50,13 @@ def test_only_a_law_with_a_plug_in_has_views_of_what_it_sees(monkeypatch: pytest
     """Our own are compiled for arrays that can be written to, and write to none."""
     made = plan(EXPERIMENTS / "annular_activity.yaml", None, (), at_once)
     light = build_light(made)
-    assert not isinstance(build_policy(made, light, "it"), SeenOnly)
+    assert not isinstance(build_policy(made, light, "it"), PlugInPolicy)
     policy = made.experiment.policy
     one: Any = policy if part == "policy" else policy.forces[0]
     monkeypatch.setitem(PLUG_INS, type(one), PlugIn("policies", one.kind, "other", "1.0", "0" * 64))
-    assert isinstance(build_policy(made, light, "it"), SeenOnly)
+    law = build_policy(made, light, "it")
+    assert isinstance(law, PlugInPolicy)
+    assert isinstance(law.policy, SeenOnly)
 
 
 @pytest.mark.parametrize("check", [flyable, at_once])

@@ -144,9 +144,9 @@ def test_edit_foresee_undo_redo_apply(bench: Bench) -> None:
     window.actions_bar.record.trigger()
     bench.qtbot.waitUntil(lambda: bool(bench.recorders) and len(bench.recorders[0].turns) > 2)
     assert not panel.apply_button.isEnabled()
-    assert panel.foreseen.read()["speed"] == "1.85 µm/s"
+    assert panel.foreseen.read()["speed"] == "1.84 µm/s"
     write(force(panel).rows["delay_s"], 0.25)
-    assert panel.foreseen.read()["z = κτ"] == "6.28"
+    assert panel.foreseen.read()["z = κτ"] == "5.86"
     assert panel.apply_button.isEnabled()
     panel.undo_button.click()
     assert panel.read() == before
