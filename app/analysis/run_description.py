@@ -145,14 +145,14 @@ def _locator(run: Run) -> str:
     named = _part(run.header.rig, "tracking").get("locator", "")
     events = run.rows("events")
     rows = events["text"][events["kind"] == b"tracker_note"]
-    said = dict.fromkeys(run.text(int(row)) for row in np.unique(rows))
+    said = dict.fromkeys(run.printable_text(int(row)) for row in np.unique(rows))
     return "; ".join([note for note in said if note.startswith("auto: ")]) or _said(named)
 
 
 def hashes_of(run: Run, kind: str, name: str, sha256: str) -> list[tuple[str, str]]:
     """The laws of this kind that were in force, one after another: what `name` and `sha256` say in each."""
     orders = run.rows("orders")
-    applied = [run.text(int(row)) for row in orders["text"][orders["kind"] == b"APPLY"]]
+    applied = [run.printable_text(int(row)) for row in orders["text"][orders["kind"] == b"APPLY"]]
     laws = [_part(experiment, "policy") for experiment in (run.header.experiment, *applied)]
     return [(_said(law.get(name)), _said(law.get(sha256))) for law in laws if law.get("kind") == kind]
 
@@ -177,7 +177,7 @@ def _changes(run: Run, only: str = "") -> list[dict[str, Any]]:
     return [
         {
             "turn": int(row["turn"]), "time_s": float(row["now_s"]), "level": row["level"].decode(),
-            "reason": run.text(int(row["reason"])),
+            "reason": run.printable_text(int(row["reason"])),
         }
         for row in turns[changed] if only in ("", row["level"].decode())
     ]  # fmt: skip

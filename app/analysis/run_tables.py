@@ -44,7 +44,7 @@ class Stretches:
         armed = turns["level"] == Level.ARMED.encode()
         rows = orders["kind"] == b"APPLY"
         laws = orders["turn"][rows] - run.first_turn
-        self._texts = [run.text(int(row)) for row in orders["text"][rows]]
+        self._texts = [run.printable_text(int(row)) for row in orders["text"][rows]]
         self._plans = [made]  # as they were in force, one after the other
         switched = np.flatnonzero(armed[1:] != armed[:-1]) + 1
         begins = np.unique(np.concatenate([[0], switched, laws[(laws > 0) & (laws < len(turns))]])).astype(int)

@@ -184,21 +184,23 @@ class RunSource:
         found: list[tuple[int, Happening]] = []
         for turn, kind, text in orders[["turn", "kind", "text"]].tolist():
             if turn in now_s:  # in a damaged run: not all
-                order = Order(OrderKind(kind.decode()), self.run.text(text))
-                why = self.run.text(reason[turn]) if turn in changed else ""
+                order = Order(OrderKind(kind.decode()), self.run.printable_text(text))
+                why = self.run.printable_text(reason[turn]) if turn in changed else ""
                 found += [(turn, one) for one in teller.of_order(order, now_s[turn], why)]
         dark: dict[tuple[int, int], int] = {}  # the turn in which someone got no light for a reason
         for turn, kind, who, text in events[["turn", "kind", "particle", "text"]].tolist():
             if turn not in now_s:
                 continue
             if kind == b"level":
-                level = Level(self.run.text(text))
-                found.append((turn, of_level(level, self.run.text(reason[turn]), now_s[turn])))
+                level = Level(self.run.printable_text(text))
+                found.append((turn, of_level(level, self.run.printable_text(reason[turn]), now_s[turn])))
             elif kind == b"note":
-                found.append((turn, Happening(EventKind.NOTE, self.run.text(text), now_s[turn])))
+                found.append((turn, Happening(EventKind.NOTE, self.run.printable_text(text), now_s[turn])))
             elif kind == b"withheld":
                 if dark.get((who, text), -2) < turn - 1:
-                    found.append((turn, Happening(EventKind.DARK, self.run.text(text), now_s[turn], particle=who)))
+                    found.append(
+                        (turn, Happening(EventKind.DARK, self.run.printable_text(text), now_s[turn], particle=who))
+                    )
                 dark[who, text] = turn
         return [one for _, one in sorted(found, key=lambda each: each[0])]
 

@@ -121,7 +121,7 @@ class _Lists:
         row = self.rows_of_texts.get(text)
         if row is None:
             row = self.rows_of_texts[text] = self.next + len(self.ends)
-            self.bytes += text.encode("utf-8", "backslashreplace")
+            self.bytes += text.encode("utf-8", "surrogatepass")
             self.ends.append((self.turn, self.end + len(self.bytes)))
         return row
 

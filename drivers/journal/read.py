@@ -172,8 +172,12 @@ class Run:
             if not 0 <= begin <= end <= all_bytes or end - begin > MOST_TEXT_BYTES:
                 raise ValueError("its end in 'texts'")
             if all_bytes > KEPT_TEXT_BYTES:
-                return _decoded(self.data.rows("text_bytes", begin, end).tobytes())
-            return _decoded(self._all_texts[begin:end])
+                return self.data.rows("text_bytes", begin, end).tobytes().decode("utf-8", "surrogatepass")
+            return self._all_texts[begin:end].decode("utf-8", "surrogatepass")
+
+    def printable_text(self, row: int) -> str:
+        """As `text`, but half of a surrogate pair is its code: such a text can be written to any file or terminal."""
+        return self.text(row).encode("utf-8", "backslashreplace").decode()
 
     def rows(self, table: str) -> Rows:
         """One table as a structured array: `turns`, or one of `drivers.journal.tables.TABLES`."""
@@ -266,7 +270,7 @@ class Run:
         for name in rows.dtype.names or ():
             values = rows[name]
             if name in TEXTS:
-                texts = {row: self.text(row) for row in set(values.tolist())}
+                texts = {row: self.printable_text(row) for row in set(values.tolist())}
                 columns[name] = np.array([texts[row] for row in values.tolist()], object)
             elif values.dtype.kind == "S":
                 columns[name] = np.array([word.decode() for word in values.tolist()], object)
@@ -304,17 +308,6 @@ def read_run(path: Path | str) -> Run:
     except Refused:
         _close(file)
         raise
-
-
-def _decoded(stored: bytes) -> str:
-    """A text in UTF-8. Half of a pair, which earlier versions stored, is written as its code.
-
-    Raises UnicodeDecodeError.
-    """
-    try:
-        return stored.decode()
-    except UnicodeDecodeError:
-        return stored.decode("utf-8", "surrogatepass").encode("utf-8", "backslashreplace").decode()
 
 
 def _close(file: Any) -> None:
