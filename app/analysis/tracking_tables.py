@@ -28,7 +28,8 @@ FILES = ("dark_file", "background_file", "hot_pixels_file", "classifier")  # of 
 def settings_of(given: dict[str, Any]) -> Tracking:
     """The tracking settings with these values, and the defaults for the others. Raises Refused."""
     for name in FILES:
-        if given.get(name) is not None:
+        value = given.get(name)
+        if value is not None and not (isinstance(value, str) and not value):  # empty: none
             raise Refused(f"{name}: this setting needs a rig file; correct the images before")
     plain = {name: json.loads(in_yaml(name, value)) for name, value in given.items()}
     return build(Document("the tracking settings", plain, {}), Tracking)
@@ -49,15 +50,9 @@ def link(features: pd.DataFrame, s: Tracking) -> pd.DataFrame:
     A number between two frames of the table is that of a frame without features: it counts against the memory.
 
     Args:
-        features: columns frame, x, y (px); others stay as they are, but for `particle` and `state`.
-
-    Raises Refused where a column is missing or holds something that is not a finite number, or a frame is no whole one.
+        features: as `linkable_table.linkable` gives it: columns frame, x, y (px); others stay as they are, but for
+            `particle` and `state`.
     """
-    for name in ("frame", "x", "y"):
-        if name not in features or not np.isfinite(features[name].to_numpy(np.float64)).all():
-            raise Refused(f"link: the table needs a column '{name}' of finite numbers")
-    if (features["frame"] % 1 != 0).any():
-        raise Refused("link: the column 'frame' needs whole numbers")
     table = features.sort_values("frame", kind="stable").reset_index(drop=True)
     memory, last = LinkMemory(), 0
     particle, state = np.zeros((2, len(table)), np.int64)
@@ -80,10 +75,12 @@ def batch(frames: Iterable[NDArray[Any]], s: Tracking) -> pd.DataFrame:
         A row a particle and frame: frame, particle, x, y, mass, size, ecc, signal, raw_mass, ep, state; lengths in px.
     """
     tracker = LinkingTracker(s, Affine.scale("px", "um", 1.0))
-    if not isinstance(frames, Iterable):
-        raise Refused(f"frames: found {type(frames).__name__}, where images are needed")
+    try:
+        images = iter(frames)  # also of a sequence that has __getitem__ only
+    except TypeError:
+        raise Refused(f"frames: found {type(frames).__name__}, where images are needed") from None
     memory, tables = tracker.start(), []
-    for number, image in enumerate(frames):
+    for number, image in enumerate(images):
         grey = _grey(image, f"frame {number}")
         memory, tracks = tracker.step(memory, Frame(number, float(number), grey))
         tables.append(_table(number, tracks))

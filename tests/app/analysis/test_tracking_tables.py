@@ -12,6 +12,7 @@ import trackpy
 from app.analysis import tracking_tables
 from config.refused import Refused
 from control.contract import State
+from tracking.settings import Tracking
 
 
 def link(table: pd.DataFrame, memory: int, **settings: Any) -> pd.DataFrame:
@@ -74,6 +75,18 @@ def test_a_doubt_about_a_particle_is_a_state() -> None:
     assert link(table, 0)["state"].tolist()[2:4] == [State.UNCERTAIN] * 2
 
 
-def test_a_frame_between_two_is_refused() -> None:
-    with pytest.raises(Refused, match="'frame' needs whole numbers"):
-        link(pd.DataFrame({"frame": [0.2, 0.7], "x": 1.0, "y": 1.0}), 0)
+def test_the_tracking_of_a_rig_is_a_setting_as_it_is() -> None:
+    """Its fields for files are empty texts, which name no file."""
+    assert tracking_tables.settings_of(vars(Tracking())) == Tracking()
+    with pytest.raises(Refused, match="needs a rig file"):
+        tracking_tables.settings_of({"dark_file": "dark.npy"})
+
+
+def test_a_sequence_of_images_without_an_iterator_is_a_film() -> None:
+    class Stack:
+        def __getitem__(self, number: int) -> Any:
+            return np.zeros((2, 64, 64), np.uint8)[number]
+
+    assert not len(tracking_tables.batch(Stack(), Tracking()))  # type: ignore[arg-type]
+    with pytest.raises(Refused, match="frames: found int"):
+        tracking_tables.batch(5, Tracking())  # type: ignore[arg-type]
