@@ -60,12 +60,12 @@ from app.console.output_files import require_writable
 from app.console.progress import progress_line, silent
 from app.running.headless import fly, light_after, new_run, too_few
 from app.running.stop_signals import Stopped, caught_in_program
+from app.running.turn_by_turn import STILL_LIT
 from app.running.turn_by_turn import Ended as Ended
 from app.running.turn_by_turn import Fault as Fault
 from app.running.turn_by_turn import LiveRig as LiveRig
 from app.running.turn_by_turn import Turn as Turn
 from config.refused import Refused as Refused
-from control.contract import STILL_LIT
 
 __all__ = [
     "EXPERIMENTS", "RIGS", "Ended", "Fault", "Law", "LiveRig", "Now", "Plan", "Refused", "Run", "Turn", "Verification",

@@ -24,7 +24,8 @@ from app.running.headless import close_dark, leave_unfinished, refuse_unconfirme
 from app.running.thread import NoRecord
 from config.reader import write
 from config.refused import Refused
-from control.contract import STILL_LIT, Beam, Command, Level, Order, OrderKind, Recorder
+from control.contract import STILL_LIT as STILL_LIT
+from control.contract import Beam, Command, Level, Order, OrderKind, Recorder
 from control.contract import Ended as Ended
 from control.contract import Fault as Fault
 from control.contract import Turn as Turn
