@@ -71,7 +71,14 @@ def lattice_um(record: Path) -> tuple[float, float]:
     return float(np.nanmean([one[0] for one in found])), float(np.nanmean([one[1] for one in found]))
 
 
-@pytest.mark.parametrize(("network", "apart"), [pytest.param("egnn", False, marks=pytest.mark.slow), ("ponita", True)])
+@pytest.mark.parametrize(
+    ("network", "apart"),
+    [
+        ("egnn", True),
+        pytest.param("egnn", False, marks=pytest.mark.slow),
+        pytest.param("ponita", True, marks=pytest.mark.slow),
+    ],
+)
 def test_a_learned_law_is_chosen_armed_and_holds_the_crystal(
     qtbot: QtBot, tmp_path: Path, network: str, apart: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
