@@ -114,7 +114,8 @@ class LiveRig:
     turn darkens that turn, too. While the program asks for no turn, the last command acts until the rig's guard
     darkens it (`loop.stale_periods` frame periods); a simulated rig in lockstep waits. A signal that would end the
     program (SIGTERM) unwinds it instead, so that the rig is closed: it raises SystemExit. No signal can be caught for a
-    rig that is opened outside of the main thread.
+    rig that is opened outside of the main thread: there `arm` refuses a real laser, unless the program has a handler of
+    SIGTERM.
 
     Attributes:
         plan: as it is in force.
