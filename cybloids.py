@@ -58,7 +58,7 @@ from app.console.arguments import in_yaml, mapping, names, path_of, truth
 from app.console.options import LONGEST_S, number
 from app.console.output_files import require_writable
 from app.console.progress import progress_line, silent
-from app.running.headless import fly, light_after, new_run, too_few
+from app.running.headless import fly, light_after, new_run, refuse_unheard, too_few
 from app.running.stop_signals import Stopped, caught_in_program
 from app.running.turn_by_turn import STILL_LIT
 from app.running.turn_by_turn import Ended as Ended
@@ -126,7 +126,9 @@ def run(
         The open run; its `summary` has turns and latencies.
 
     Raises Refused, and Fault where a device failed, the interlock tripped, or most turns are missing; the sentence
-    names the record. A signal ends the run, dark: SIGINT (Ctrl-C) raises KeyboardInterrupt, any other SystemExit.
+    names the record. A signal ends the run, dark: then the program's own handler acts, if it has one, and SIGINT
+    (Ctrl-C) raises KeyboardInterrupt, any other SystemExit. Outside of the main thread no signal can be caught: there a
+    real laser is armed only where the program has a handler of SIGTERM.
     """
     plan, frames = require_plan("plan", plan), truth("frames", frames)
     armed, progress = None if armed is None else truth("armed", armed), truth("progress", progress)
@@ -137,6 +139,8 @@ def run(
     title, bar = plan.experiment.title, progress_line if progress else silent
     try:
         with caught_in_program():
+            if armed is not False:
+                refuse_unheard(plan)
             summary = fly(plan, length_s, path, frames, title, armed=armed is None or armed, bar=bar)
     except Fault as fault:
         raise Fault(f"{fault}; {light_after(str(fault))}") from fault

@@ -20,14 +20,14 @@ def in_words(error: BaseException) -> str:
 
 
 def of_light(closing: Closing) -> Closing:
-    """The closing of a laser or a beam. It raises Fault only: after an error of another kind, light may be on."""
+    """The closing of a laser or a beam. It raises Fault only: after any other error, or a signal, light may be on."""
 
     def closes() -> None:
         try:
             closing()
         except Fault:
             raise
-        except Exception as error:
+        except BaseException as error:
             raise Fault(f"{STILL_LIT}: {in_words(error)}") from error
 
     return closes

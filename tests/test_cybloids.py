@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import linecache
 import signal
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -232,6 +233,38 @@ def test_a_real_laser_is_armed_only_on_purpose(tmp_path: Path) -> None:
         cy.run(plan, seconds=1.0, out=tmp_path / "a.h5")
     with pytest.raises(cy.Refused, match="not confirmed"):
         cy.run(plan, seconds=1.0, out=tmp_path / "a.h5", armed=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_real_laser_is_not_armed_where_no_signal_is_caught(tmp_path: Path) -> None:
+    plan = cy.load(RING, rig=cy.RIGS / "serial.yaml")
+    rig = cy.open(plan)
+    rig._open = object()  # type: ignore[assignment]
+    found: list[BaseException] = []
+
+    def arms() -> None:
+        for arm in (lambda: cy.run(plan, seconds=1.0, out=tmp_path / "a.h5", armed=True), rig.arm):
+            try:
+                arm()
+            except cy.Refused as refused:
+                found.append(refused)
+
+    def in_another_thread() -> list[str]:
+        found.clear()
+        thread = threading.Thread(target=arms)
+        thread.start()
+        thread.join()
+        return [str(refused) for refused in found]
+
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        assert ["SIGTERM would end this program and leave the laser on" in said for said in in_another_thread()] == [
+            True
+        ] * 2
+        signal.signal(signal.SIGTERM, lambda number, frame: None)
+        assert ["not confirmed" in said for said in in_another_thread()] == [True] * 2
+    finally:
+        signal.signal(signal.SIGTERM, before)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -212,6 +212,15 @@ def refuse_unconfirmed(made: Plan, armed: bool) -> None:
         raise Refused(f"{made.rig.title}: {UNCONFIRMED} ({made.rig.why_unconfirmed}), or run it with --dark")
 
 
+def refuse_unheard(made: Plan) -> None:
+    """Raises Refused for a real laser where SIGTERM would leave it on: no handler can be set but in the main thread."""
+    if not made.rig.simulated and signals.ends_at_once():
+        raise Refused(
+            f"{made.rig.title}: SIGTERM would end this program and leave the laser on; run or open the rig in the main "
+            "thread, where SIGTERM is caught, or set a handler of it first"
+        )
+
+
 def _fly(
     instrument: Instrument,
     recorder: Recorder,

@@ -6,7 +6,8 @@ the loop did not end, raises, or does what `ending` says. While devices and reco
 `raise_if_stopped` raises it after that.
 
 A script or a notebook that calls cybloids has handlers of its own, and goes on after a run or an open rig:
-`caught_in_program` and `rig_opened` are for it.
+`caught_in_program` and `rig_opened` are for it. Handlers can be set in the main thread only: elsewhere no light is
+given where `ends_at_once`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+
+from control.contract import STILL_LIT
 
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # Windows: no SIGHUP; SIGBREAK is Ctrl-Break and a closed console
 
@@ -58,6 +61,7 @@ class _Program:
     rigs: int = 0  # how many
     actions: dict[int, Any] = field(default_factory=dict)  # its own handlers, by signal, while rigs are open
     waiting: list[int] = field(default_factory=list)  # signals that came while a rig was darkened or closed
+    since_s: float = 0.0  # when the first of them came
 
 
 _program = _Program()
@@ -89,33 +93,44 @@ def caught() -> Iterator[None]:
 def caught_in_program() -> Iterator[None]:
     """As `caught`, for a run inside of a script or a notebook, which goes on after it: then no signal counts as come.
 
-    A handler of the program's own stays. Outside of the main thread no signal can be caught. Raises KeyboardInterrupt
-    in place of Stopped for SIGINT.
+    A handler of the program's own acts after the run. Then, and where there is none, SIGINT raises KeyboardInterrupt in
+    place of Stopped. Where light may be on, the error that says so is raised, and no handler acts. A signal that the
+    program ignores stays ignored. Outside of the main thread no signal can be caught.
     """
-    default = (signal.SIG_DFL, signal.default_int_handler, _interrupt)
-    mine = {number: action for number in numbers() if (action := signal.getsignal(number)) in default}
+    actions = {number: signal.getsignal(number) for number in numbers()}
+    mine = {number: action for number, action in actions.items() if action not in (signal.SIG_IGN, None, _handle)}
     if not mine or threading.current_thread() is not threading.main_thread():
         yield
         return
     for number in mine:
         signal.signal(number, _handle)
+    error: BaseException | None = None
     try:
         yield
-    except Stopped as stopped:
-        if stopped.number == signal.SIGINT:
-            raise KeyboardInterrupt(str(stopped)) from stopped
+    except BaseException as raised:
+        error = raised
         raise
     finally:
-        _state.number, _state.raised = 0, False
+        came, _state.number, _state.raised = _state.number, 0, False
         for number, action in mine.items():
             signal.signal(number, action)
+        if came and STILL_LIT not in str(error):
+            own = _own(came)
+            if callable(own) and own is not signal.default_int_handler:
+                own(came, None)
+            stopped = error if isinstance(error, Stopped) else Stopped(came, "" if error is None else str(error))
+            if came == signal.SIGINT:
+                raise KeyboardInterrupt(str(stopped)) from error
+            if stopped is not error:
+                raise stopped from error
 
 
 def rig_opened() -> None:
     """A program opens a rig: until `rig_closed` a signal unwinds it, so that the rig is closed, and waits while `held`.
 
-    Then the program's own handler acts; where there is none, SIGINT raises KeyboardInterrupt, any other Stopped. A
-    signal that the program ignores stays ignored.
+    Then the program's own handler acts; where there is none, SIGINT raises KeyboardInterrupt, any other Stopped. One
+    that comes PATIENCE_S after the first does not wait: a device that does not answer keeps no program alive. A signal
+    that the program ignores stays ignored.
     """
     if _program.rigs == 0:
         _program.waiting.clear()
@@ -134,10 +149,10 @@ def rig_closed() -> None:
     _program.rigs -= 1
     if _program.rigs > 0 or threading.current_thread() is not threading.main_thread():
         return
-    while _program.actions:
-        number, action = _program.actions.popitem()
+    for number, action in _program.actions.items():
         if signal.getsignal(number) is _interrupt:
             signal.signal(number, action)
+    _program.actions.clear()
 
 
 def obey_waiting() -> None:
@@ -147,6 +162,32 @@ def obey_waiting() -> None:
     waiting, _program.waiting = sorted(_program.waiting, key=lambda number: number == signal.SIGINT), []
     for number in waiting:
         _obey(number, None)
+
+
+@contextmanager
+def obeyed_after() -> Iterator[None]:
+    """Obey them after the block, also where it fails; but where light may be on, the error says so in their place."""
+    try:
+        yield
+    except BaseException as error:
+        if STILL_LIT in str(error):
+            taken_waiting()
+        obey_waiting()
+        raise
+    obey_waiting()
+
+
+def taken_waiting() -> list[int]:
+    """Them, for the caller to obey or to drop; none while another rig is being closed, which obeys them."""
+    if _state.held or threading.current_thread() is not threading.main_thread():
+        return []
+    waiting, _program.waiting = _program.waiting, []
+    return waiting
+
+
+def ends_at_once() -> bool:
+    """Whether SIGTERM would end this program in the middle of a turn, with its light on."""
+    return signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
 @contextmanager
@@ -216,14 +257,25 @@ def _handle(number: int, frame: object) -> None:
 
 def _interrupt(number: int, frame: Any) -> None:
     """While a program has a rig open."""
-    if _state.held:
+    if not _state.held:
+        _obey(number, frame)
+    elif not _program.waiting:
+        _program.waiting.append(number)
+        _program.since_s = time.monotonic()
+    elif time.monotonic() - _program.since_s < PATIENCE_S:
         _program.waiting.append(number)
     else:
         _obey(number, frame)
 
 
+def _own(number: int) -> Any:
+    """The program's own action for a signal."""
+    action = signal.getsignal(number)
+    return _program.actions.get(number, action) if action is _interrupt else action
+
+
 def _obey(number: int, frame: Any) -> None:
-    action = _program.actions.get(number, signal.getsignal(number))
+    action = _own(number)
     if callable(action):
         action(number, frame)
     elif number == signal.SIGINT:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import repeat, starmap
 from pathlib import Path
 from types import TracebackType
 
@@ -20,7 +22,7 @@ from app.assembly.rig import Plan
 from app.assembly.warm_up import warm_up
 from app.console.arguments import remark, whole_number
 from app.running import stop_signals as signals
-from app.running.headless import close_dark, leave_unfinished, refuse_unconfirmed
+from app.running.headless import close_dark, leave_unfinished, refuse_unconfirmed, refuse_unheard
 from app.running.thread import NoRecord
 from config.reader import write
 from config.refused import Refused
@@ -30,7 +32,7 @@ from control.contract import Ended as Ended
 from control.contract import Fault as Fault
 from control.contract import Turn as Turn
 from control.loop import LoopMemory, Machine, act, applied, turn, wait
-from drivers.closing import closed_after
+from drivers.closing import closed_after, of_light
 
 CLOSED = "this rig is not open; use it in a block: with cybloids.open(plan) as rig"
 FAILED = (Order(OrderKind.TRIP, "the program failed"),)
@@ -57,6 +59,36 @@ class _OpenRig:
         finally:
             signals.rig_closed()
 
+    def lost(self) -> None:
+        """`end` of a rig that its program lost, perhaps in the middle of a garbage collection: only dark at once.
+
+        A disk may take minutes to end the record, so that this has a thread of its own, but at the program's exit.
+        Raises Fault.
+        """
+        if not threading.main_thread().is_alive():  # the exit: it waits for no new thread
+            self.end()
+            return
+        said = ""
+        try:
+            with signals.held():
+                of_light(self.instrument.beam.close)()
+        except Fault as fault:
+            said = str(fault)
+            raise
+        finally:
+            signals.rig_closed()
+            waiting = signals.taken_waiting()  # what is raised here would be ignored
+            left = () if STILL_LIT in said else tuple(waiting)
+            threading.Thread(target=self._end_lost, args=left, name="end of a lost rig").start()
+
+    def _end_lost(self, *waiting: int) -> None:
+        """Record and camera. The signals are obeyed after that, in the main thread."""
+        try:
+            self.close()
+        finally:
+            for number in waiting:
+                signal.raise_signal(number)
+
 
 @dataclass(frozen=True)
 class _UntilStopped:
@@ -82,7 +114,9 @@ class LiveRig:
     It is dark until `arm`. Orders are obeyed in the next turn; they may come from any thread, and a `stop` during a
     turn darkens that turn, too. While the program asks for no turn, the last command acts until the rig's guard
     darkens it (`loop.stale_periods` frame periods); a simulated rig in lockstep waits. A signal that would end the
-    program (SIGTERM) unwinds it instead, so that the rig is closed: it raises SystemExit.
+    program (SIGTERM) unwinds it instead, so that the rig is closed: it raises SystemExit. No signal can be caught for a
+    rig that is opened outside of the main thread: there `arm` refuses a real laser, unless the program has a handler of
+    SIGTERM.
 
     Attributes:
         plan: as it is in force.
@@ -107,20 +141,22 @@ class LiveRig:
         self._orders: deque[tuple[Order, Plan | None]] = deque()  # each with the plan that an APPLY puts in force
         self._faults: tuple[Order, ...] = ()
         self._closing = False
+        self._row_due = False  # a command was sent, perhaps, and its turn is not recorded yet
 
     def __enter__(self) -> LiveRig:
         """Open the devices, dark. Raises Refused, Fault."""
         with self._turning:
             if self._open is not None:
                 raise Refused("this rig is open already")
-            signals.rig_opened()
-            try:
-                opened = self._opened()
-            except BaseException:
-                signals.rig_closed()
-                raise
-            self._lost = weakref.finalize(self, opened.end)
-            self._open = opened
+            with signals.obeyed_after():
+                signals.rig_opened()
+                try:
+                    opened = self._opened()
+                except BaseException:
+                    signals.rig_closed()
+                    raise
+                self._lost = weakref.finalize(self, opened.lost)
+                self._open = opened
         return self
 
     def _opened(self) -> _OpenRig:
@@ -152,33 +188,40 @@ class LiveRig:
     def close(self) -> None:
         """Dark, then the record and the devices are closed. Raises Fault where the laser could not be switched off.
 
-        A signal that comes meanwhile is obeyed after that.
+        A signal that comes meanwhile is obeyed after that. One that comes signals.PATIENCE_S after the first ends the
+        wait for the device, or the disk, that does not answer.
         """
-        with signals.held():
+        with signals.obeyed_after(), signals.held():
             self._closing = True
             has_turn = self._turning.acquire(blocking=False)
-            if not has_turn:  # another thread makes one, and its law, or its camera, may take its time
-                opened = self._open
-                if opened is not None:
-                    opened.instrument.beam.dark("the rig is being closed")
-                has_turn = self._turning.acquire(timeout=PATIENCE_S)
             try:
-                opened, self._open = self._open, None
-                if opened is not None:
-                    self._lost.detach()
-                    opened.end()
-            finally:
-                if has_turn:
-                    self._turning.release()
-        signals.obey_waiting()
+                if not has_turn:  # another thread makes one, and its law, or its camera, may take its time
+                    opened = self._open
+                    if opened is not None:
+                        opened.instrument.beam.dark("the rig is being closed")
+                    has_turn = self._turning.acquire(timeout=PATIENCE_S)
+            finally:  # also where a signal ended that wait
+                self._end(has_turn)
+
+    def _end(self, has_turn: bool) -> None:
+        try:
+            opened, self._open = self._open, None
+            if opened is not None:
+                self._lost.detach()
+                opened.end()
+        finally:
+            if has_turn:
+                self._turning.release()
 
     def arm(self) -> None:
         """Light from the next turn on.
 
-        Raises Refused where the rig's map is not confirmed, or where the newest `apply` failed: the program may take
-        its law for the one in force.
+        Raises Refused where the rig's map is not confirmed; where the newest `apply` failed, since the program may take
+        its law for the one in force; and for a real laser where SIGTERM would leave it on, since the rig was opened
+        outside of the main thread.
         """
         self._require_open()
+        refuse_unheard(self.plan)
         refuse_unconfirmed(self.plan, True)
         if self._not_in_force:
             raise Refused(f"the new settings are not in force: {self._not_in_force}; apply settings first")
@@ -247,6 +290,7 @@ class LiveRig:
         """As control.loop.run makes it. Until it is over it counts as failed: the next one trips."""
         instrument = opened.instrument
         faults, self._faults = self._faults, self._faults or FAILED
+        self._row_due = False
         try:
             frame, silent = wait(instrument.camera)
         except Ended:
@@ -254,22 +298,26 @@ class LiveRig:
             if faults and self._memory.level is not Level.TRIPPED:
                 raise Fault("; ".join(order.text for order in faults)) from None
             raise
-        taken = [self._orders.popleft() for _ in range(len(self._orders))]
-        orders = (*faults, *silent, *(order for order, _ in taken))
         before = self._memory.level
+        taken: list[tuple[Order, Plan | None]] = []
         try:
+            taken.extend(starmap(self._orders.popleft, repeat((), len(self._orders))))  # no signal comes within this
+            orders = (*faults, *silent, *(order for order, _ in taken))
             machine, memory = applied(self._machine, self._memory, orders)
             memory, done = turn(machine, memory, frame, instrument.clock.now_s(), orders)
+            plan = next((after for _, after in reversed(taken) if after is not None), self.plan)
         except BaseException as error:
-            self._give_back(taken, str(error) or type(error).__name__)
+            with signals.held():
+                self._give_back(taken, str(error) or type(error).__name__)
             raise
-        self._machine, self._memory = machine, memory
-        self.plan = next((after for _, after in reversed(taken) if after is not None), self.plan)
+        self._machine, self._memory, self.plan = machine, memory, plan
         beam = _UntilStopped(instrument.beam, self._why_stopped)
-        done, self._faults = act(beam, instrument.clock, opened.recorder, done, self._machine.stale_s)
+        self._row_due = True
+        done, found = act(beam, instrument.clock, opened.recorder, done, self._machine.stale_s)
+        self._row_due = False
         if done.level is Level.TRIPPED and before is not Level.TRIPPED:
             opened.trips.append(done.reason)
-        self.newest = done
+        self.newest, self._faults = done, found
         return done
 
     def _give_back(self, taken: list[tuple[Order, Plan | None]], why: str) -> None:
@@ -291,18 +339,19 @@ class LiveRig:
 
         Raises Fault where the laser may be on, and `error` does not say so.
         """
-        with signals.held():
+        with signals.obeyed_after(), signals.held():
             reason = FAILED[0].text
             if isinstance(error, Ended | Fault | Refused):
                 reason = str(error) or "the camera has no more frames"
-            else:
+            if self._row_due:  # the command may have been sent
                 leave_unfinished(opened.recorder)
             if self._faults is FAILED:
                 self._faults = (Order(OrderKind.TRIP, reason),)
             dark = opened.instrument.beam.dark(reason)
-        if dark.may_be_lit and STILL_LIT not in str(error):
-            raise Fault(dark.reason) from error
-        signals.obey_waiting()
+            if STILL_LIT in str(error):
+                raise error  # no signal comes in its place
+            if dark.may_be_lit:
+                raise Fault(dark.reason) from error
 
     def _order(self, kind: OrderKind, text: str = "") -> None:
         self._require_open()

@@ -1,14 +1,16 @@
-"""What a law sees, in arrays that it can't write to: the loop, the record and the light use them, too."""
+"""What a law sees, in arrays and a history that it can't write to: the loop, the record and the light use them, too."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from operator import attrgetter
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import numpy as np
 
 from control.contract import Command, Forces, Policy, Seen, Tracks
+from control.history import History
 from control.read_only import read_only
 
 Columns = TypeVar("Columns", Tracks, Command)
@@ -17,8 +19,10 @@ VALUES = {kind: attrgetter(*(field.name for field in fields(kind))) for kind in 
 
 
 def seen_only(seen: Seen) -> Seen:
-    """The same tracks and command in arrays that can't be written to. The arrays of a history always are such."""
-    return Seen(_columns(seen.tracks), seen.history, seen.effect_s, seen.hold_s, _columns(seen.allowed))
+    """The same tracks, history and command, which can't be written to. The arrays of a history never can."""
+    kept = seen.history
+    history = History(kept.depth_s, kept.sightings, MappingProxyType(kept.begun_s))
+    return Seen(_columns(seen.tracks), history, seen.effect_s, seen.hold_s, _columns(seen.allowed))
 
 
 def _columns(columns: Columns) -> Columns:

@@ -97,7 +97,7 @@ class SerialGalvoDriver:
 
     @property
     def identity(self) -> str:
-        """What it calls itself."""
+        """What it calls itself: a name without a serial number, so that two galvos of one name count as the same."""
         return self.info.name
 
     @property

@@ -84,7 +84,7 @@ def _node(value: Any, names: Mapping[str, str], arrays: list[bytes]) -> Any:
         return ["t", *each(value)]
     if type(value) is frozenset:
         return ["s", *each(sorted(value))]
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return ["m", *(each(pair) for pair in value.items())]
     if dataclasses.is_dataclass(value):
         fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}

@@ -17,7 +17,8 @@ def seen() -> Seen:
     who = np.arange(2)
     tracks = Tracks(1.0, who, np.ones((2, 2)), np.zeros(2, np.uint8), lost=np.array([5]), notes=("one",))
     command = Command(np.ones((2, 2)), np.ones(2), np.ones(2), who, effect_s=0.9)
-    return Seen(tracks, History(1.0).push(Sighting(1.0, who, tracks.position_um)), 1.01, 0.02, command)
+    history = History(1.0).push(Sighting(1.0, who, tracks.position_um), uncertain=who[1:])
+    return Seen(tracks, history, 1.01, 0.02, command)
 
 
 def test_all_arrays_are_read_only_views_of_the_same_values() -> None:
@@ -31,6 +32,9 @@ def test_all_arrays_are_read_only_views_of_the_same_values() -> None:
                 assert (value.flags.writeable, before.flags.writeable) == (False, True)
             assert np.array_equal(value, before, equal_nan=isinstance(before, np.ndarray) and before.dtype.kind == "f")
     assert not found.history.sightings[-1].position_um.flags.writeable
+    assert found.history.begun_s == at.history.begun_s == {1: 1.0}
+    with pytest.raises(TypeError, match="does not support item assignment"):
+        found.history.begun_s[0] = 2.0  # type: ignore[index]
     assert (found.effect_s, found.hold_s) == (at.effect_s, at.hold_s)
 
 

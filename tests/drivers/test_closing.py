@@ -47,6 +47,12 @@ def test_any_error_of_a_lasers_closing_says_that_light_may_be_on() -> None:
         of_light(fails(Fault("the port is busy")))()
 
 
+@pytest.mark.parametrize("signal", [KeyboardInterrupt(), SystemExit(143)])
+def test_a_signal_in_a_lasers_closing_says_that_light_may_be_on(signal: BaseException) -> None:
+    with pytest.raises(Fault, match=f"^{STILL_LIT}: {type(signal).__name__}: "):
+        of_light(fails(signal))()
+
+
 def test_an_interrupt_goes_on_unless_light_may_be_on() -> None:
     with pytest.raises(KeyboardInterrupt):
         close_all(fails(KeyboardInterrupt()), fails(Fault("unplugged")))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import blake2b
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import h5py
@@ -277,3 +278,8 @@ def test_what_stands_in_the_place_of_a_memory_is_refused(make: Callable[[Any], A
     replaced(make)(path)
     with pytest.raises(Refused, match=r"a\.h5: 'memory' "):
         read_run(path)
+
+
+def test_a_mapping_that_can_not_be_written_to_is_kept_as_any_other() -> None:
+    """A law sees its history so, and may remember it."""
+    assert encode(MappingProxyType({1: 2.0}), NAMES) == encode({1: 2.0}, NAMES)

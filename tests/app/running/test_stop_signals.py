@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -9,9 +10,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from app.running.stop_signals import Stopped, caught_in_program, ending, held, raise_if_stopped
+from control.contract import STILL_LIT, Fault
 from drivers.emulate.child import ROOT, Child
 from drivers.journal import read_run
 from tests.drivers.emulated import beam_of, eventually
@@ -176,3 +180,52 @@ for number in (0, 1, 2):
     os.dup2(terminal, number)
 os.execv(sys.executable, [sys.executable, "main.py", *sys.argv[2:]])
 """
+
+
+def run_that_ends(came: list[int], number: signal.Signals) -> None:
+    """A signal comes in the middle of it; the program's handler must not act before it is over."""
+    with caught_in_program():
+        stops: list[int] = []
+        with ending(lambda: stops.append(number)):
+            signal.raise_signal(number)
+        assert (stops, came) == ([number], [])
+        raise_if_stopped()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_ends_before_a_handler_of_the_programs_own_acts(number: signal.Signals) -> None:
+    came: list[int] = []
+    mine: Any = lambda at, frame: came.append(at)  # noqa: E731
+    before = signal.signal(number, mine)
+    try:
+        with pytest.raises(KeyboardInterrupt if number == signal.SIGINT else Stopped):
+            run_that_ends(came, number)
+        assert came == [number]
+        assert signal.getsignal(number) is mine
+    finally:
+        signal.signal(number, before)
+
+
+def test_a_run_inside_of_asyncio_ends_at_an_interrupt() -> None:
+    async def program() -> None:
+        run_that_ends([], signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # else asyncio sets no handler
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            asyncio.run(program())
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def fails_at_a_signal(error: Exception) -> None:
+    with caught_in_program(), held():
+        signal.raise_signal(signal.SIGTERM)
+        raise error
+
+
+def test_a_signal_during_a_run_that_fails_is_obeyed_unless_light_may_be_on() -> None:
+    with pytest.raises(Stopped, match="stopped by SIGTERM; it was unplugged"):
+        fails_at_a_signal(OSError("it was unplugged"))
+    with pytest.raises(Fault, match=f"^{STILL_LIT}: hung$"):
+        fails_at_a_signal(Fault(f"{STILL_LIT}: hung"))

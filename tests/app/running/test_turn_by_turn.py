@@ -6,20 +6,23 @@ import gc
 import signal
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 import cybloids as cy
 from app.assembly.instrument import Instrument
 from app.assembly.open import open_instrument
+from app.running import stop_signals as signals
 from app.running import turn_by_turn
 from app.running.stop_signals import Stopped
 from app.running.turn_by_turn import LiveRig
 from control.contract import STILL_LIT, Command, Ended, Fault, Forces, Level, OrderKind, Policy, Seen
+from control.loop import act
 from drivers.journal import read_run
 
 SMALL = {
@@ -353,10 +356,203 @@ def test_a_rig_that_its_program_loses_is_closed(plan: cy.Plan, opened: list[Inst
     rig = cy.open(plan, out=tmp_path / "a.h5").__enter__()
     lit(rig)
     before = signal.getsignal(signal.SIGTERM)
+    ends: list[str] = []
+    camera: Any = opened[0].camera
+    camera.close = lambda: ends.append(threading.current_thread().name)
     del rig
     gc.collect()
     with pytest.raises(Fault, match="the beam is closed"):
         opened[0].beam.send(Command())
     assert signal.getsignal(signal.SIGTERM) is not before
+    wait_for_the_end_of_a_lost_rig()
+    assert ends == [LOST]  # a disk that is slow stops no other rig in the middle of a garbage collection
     with read_run(tmp_path / "a.h5") as run:
         assert run.ended_cleanly
+
+
+LOST = "end of a lost rig"
+
+
+def wait_for_the_end_of_a_lost_rig() -> None:
+    for thread in threading.enumerate():
+        if thread.name == LOST:
+            thread.join()
+
+
+def test_a_signal_while_a_lost_rig_is_darkened_is_obeyed_when_it_is_closed(
+    plan: cy.Plan, opened: list[Instrument]
+) -> None:
+    came: list[str] = []
+    before = signal.signal(signal.SIGTERM, lambda number, frame: came.append("signal"))
+    try:
+        rig = lit(cy.open(plan).__enter__())
+        beam, camera = cast("Any", opened[0].beam), cast("Any", opened[0].camera)
+        real, closings = beam.close, iter([1])
+
+        def close() -> None:
+            if next(closings, 0):
+                signal.raise_signal(signal.SIGTERM)
+            real()
+
+        beam.close = close
+        camera.close = lambda: came.append("camera")
+        del rig
+        gc.collect()
+        wait_for_the_end_of_a_lost_rig()
+        assert came == ["camera", "signal"]
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+class Interrupts(deque[Any]):
+    """Orders of which the second one is taken only after an interrupt."""
+
+    taken = 0
+
+    def popleft(self) -> Any:
+        self.taken += 1
+        if self.taken == 2:
+            raise KeyboardInterrupt
+        return super().popleft()
+
+
+def test_an_interrupt_while_orders_are_taken_loses_none(plan: cy.Plan) -> None:
+    """The settings were lost, and `arm` lit the law of before."""
+    with cy.open(plan) as rig:
+        rig.apply(cy.load(RING, sets={**SMALL, "policy.forces.0.shape.depth_kt": 3}))
+        rig.mark("kept")
+        rig._orders = Interrupts(rig._orders)
+        with pytest.raises(KeyboardInterrupt):
+            rig.step()
+        with pytest.raises(cy.Refused, match="the new settings are not in force"):
+            rig.arm()
+        assert [order.kind for order in rig.step().orders] == [OrderKind.TRIP, OrderKind.MARK]
+
+
+@pytest.mark.parametrize("sent", [False, True])
+def test_a_record_is_unfinished_only_where_a_row_is_missing(
+    plan: cy.Plan, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, sent: bool
+) -> None:
+    def ends() -> None:
+        with cy.open(plan, out=tmp_path / "a.h5") as rig:
+            lit(rig)
+            if sent:
+                monkeypatch.setattr(turn_by_turn, "act", lambda *_: raises(KeyboardInterrupt())())
+            during(rig, (lambda: None) if sent else raises(KeyboardInterrupt()))
+
+    with pytest.raises(KeyboardInterrupt):
+        ends()
+    with read_run(tmp_path / "a.h5") as run:
+        assert run.ended_cleanly is not sent
+        assert len(run) == 5
+
+
+class InterruptsLater(list[str]):
+    def append(self, reason: str) -> None:
+        raise KeyboardInterrupt
+
+
+def test_an_interrupt_when_its_command_was_sent_is_followed_by_a_trip(
+    plan: cy.Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[cy.Turn] = []
+
+    def acts(*given: Any) -> Any:
+        done, faults = act(*given)
+        found.append(done)
+        return replace(done, level=Level.TRIPPED), faults
+
+    with cy.open(plan) as rig:
+        lit(rig)
+        assert rig._open is not None
+        rig._open.trips = InterruptsLater()
+        with monkeypatch.context() as patched:
+            patched.setattr(turn_by_turn, "act", acts)
+            with pytest.raises(KeyboardInterrupt):
+                rig.step()
+        rig._open.trips = []
+        assert len(found[0].sent)
+        assert rig.step().level is Level.TRIPPED
+
+
+def test_a_signal_while_a_closing_fails_is_obeyed(plan: cy.Plan, opened: list[Instrument]) -> None:
+    def unplugged() -> None:
+        signal.raise_signal(signal.SIGTERM)
+        raise OSError("it was unplugged")
+
+    def closes() -> None:
+        with cy.open(plan):
+            opened[0].camera.close = unplugged  # type: ignore[method-assign]
+
+    with pytest.raises(Stopped):
+        closes()
+
+
+def test_a_signal_while_an_opening_fails_is_obeyed(
+    plan: cy.Plan, opened: list[Instrument], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        signal.raise_signal(signal.SIGTERM)
+        raise Fault("the disk is full")
+
+    monkeypatch.setattr(turn_by_turn, "open_recorder", full)
+    with pytest.raises(Stopped), cy.open(plan, out=tmp_path / "a.h5"):
+        pass
+    assert signal.getsignal(signal.SIGTERM) is not signals._interrupt
+
+
+def test_a_late_signal_ends_the_wait_for_a_device_that_does_not_close(
+    plan: cy.Plan, opened: list[Instrument], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The program was deaf until the device answered."""
+    closed: list[str] = []
+
+    def hangs() -> None:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        raise AssertionError("it was waited for")
+
+    def closes() -> None:
+        with cy.open(plan):
+            opened[0].beam.close = hangs  # type: ignore[method-assign]
+            opened[0].camera.close = lambda: closed.append("camera")  # type: ignore[method-assign]
+
+    monkeypatch.setattr(signals, "PATIENCE_S", 0.0)
+    with pytest.raises(Fault, match=f"^{STILL_LIT}: KeyboardInterrupt: "):
+        closes()
+    assert closed == ["camera"]
+
+
+def test_a_late_signal_while_another_thread_has_the_turn_closes_the_rig(
+    plan: cy.Plan, opened: list[Instrument], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    has_turn, over = threading.Event(), threading.Event()
+
+    def turns(rig: LiveRig) -> None:
+        with rig._turning:
+            has_turn.set()
+            over.wait()
+
+    def hangs(reason: str) -> Command:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        raise AssertionError("it was waited for")
+
+    monkeypatch.setattr(signals, "PATIENCE_S", 0.0)
+    rig = cy.open(plan).__enter__()
+    other = threading.Thread(target=turns, args=(rig,))
+    other.start()
+    has_turn.wait()
+    beam: Any = opened[0].beam
+    real, beam.dark = beam.dark, hangs
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr(beam, "close", lambda: setattr(beam, "dark", real))
+            with pytest.raises(KeyboardInterrupt):
+                rig.close()
+        assert beam.dark == real  # it was closed
+    finally:
+        over.set()
+        other.join()
+        beam.close()
+    assert rig._open is None
