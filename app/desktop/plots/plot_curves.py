@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from scipy.spatial import cKDTree
 
 from app.analysis.findings import NEAR as NEAR_RING
 from app.analysis.findings import mean_bond_order, ring_um
+from app.analysis.frame_times import counting_hz
 from app.analysis.live_observables import Paths, lags, mean_square_displacement, paths, speed_um_per_s, steps_um
 from app.analysis.predicted_motion import foreseen_msd_um2, foreseen_speed_um_per_s, longest_delay_s
 from app.analysis.trajectories import POSITION, pair_correlation
@@ -22,6 +24,7 @@ from control.contract import Tracks
 from control.experiment import Experiment
 from control.theory.conditions import Conditions
 from control.theory.many import random_bond_order
+from drivers.frame_rate import mean_hz
 
 Floats = NDArray[np.float64]
 MOST_PLACES = 60_000  # particles times frames that one plot is made from
@@ -59,13 +62,26 @@ class Measurement:
 
     tracks: tuple[Tracks, ...]
     experiment: Experiment | None
-    means: Conditions | None
+    planned: Conditions | None  # its frames are as far apart as the camera was asked to take them
     law: Experiment | None = None  # what has acted on them; None: no light, as in a video
     since: str = ""  # from when on the tracks are
     unknown: str = ""  # why no theory can be drawn; empty where it can
 
+    @cached_property
+    def means(self) -> Conditions | None:
+        """What the law has to work with, held for the mean interval of these frames."""
+        if self.planned is None:
+            return None
+        return replace(self.planned, hold_s=1.0 / mean_hz(*self._frames, 1.0 / self.planned.hold_s))
+
+    @property
+    def _frames(self) -> tuple[NDArray[np.int64], Floats]:
+        """(count, time s) of the frames."""
+        return np.arange(len(self.tracks)), np.array([seen.time_s for seen in self.tracks], np.float64)
+
     def paths(self) -> Paths:
-        period_s = self.means.hold_s if self.means is not None else 0.01
+        asked_hz = 1.0 / self.planned.hold_s if self.planned is not None else 100.0
+        period_s = 1.0 / counting_hz(*self._frames, asked_hz)
         tracks = list(self.tracks)
         return paths(tracks, period_s, most=max(MOST_PLACES // max(len(tracks), 1), 1))
 
