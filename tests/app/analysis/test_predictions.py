@@ -302,6 +302,15 @@ def test_what_leaves_its_spot_is_too_weak() -> None:
     assert (said["trap"].value, said["trap"].source) == ("too weak", TOO_WEAK)
 
 
+def test_a_scatter_that_is_not_computed_is_not_called_too_wide() -> None:
+    """Of a delay of a day the spectrum has too many periods; late D is D/(1 + z)^2 all the same."""
+    experiment = ring("harmonic", "stiffness_pn_per_um: 0.5", 86_400.0)
+    own = own_past(experiment, MEANS)
+    assert own is not None
+    assert math.isnan(own.scatter_um2)
+    assert late_of(experiment) == pytest.approx(D / (1.0 + own.rate_hz * 86_400.0) ** 2, rel=0.01)
+
+
 @pytest.mark.parametrize(
     ("stiffness", "depth_kt", "said"),
     [
