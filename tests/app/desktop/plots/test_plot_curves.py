@@ -44,6 +44,7 @@ def test_lags_and_what_is_foreseen_are_at_the_rate_of_the_frames() -> None:
     assert right is not None
     assert foreseen.y == pytest.approx(right)
     found, _ = speed(of).curves
-    known = found.y[np.isfinite(found.y)]  # type: ignore[index]
+    assert found.y is not None
+    known = found.y[np.isfinite(found.y)]
     assert len(known) == 90
     assert known == pytest.approx(SPEED_UM_PER_S)
