@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d
 
-from drivers.frame_rate import even_intervals, unless_asked
+from drivers.frame_rate import even_intervals, mean_hz, unless_asked
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -33,6 +33,12 @@ def counting_hz(number: Ints, time_s: Floats, asked_hz: float) -> float:
     """
     step, step_s, _ = even_intervals(number, time_s)
     return unless_asked(1.0 / _shortest_usual_s(step, step_s), asked_hz) if len(step) else asked_hz
+
+
+def rates_hz(time_s: Floats, asked_hz: float) -> tuple[float, float]:
+    """(mean rate, rate that they are numbered by) of frames at these times [N], whose own numbers are not known."""
+    number = np.arange(len(time_s))
+    return mean_hz(number, time_s, asked_hz), counting_hz(number, time_s, asked_hz)
 
 
 def _shortest_usual_s(step: Ints, step_s: Floats) -> float:

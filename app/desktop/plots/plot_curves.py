@@ -15,7 +15,7 @@ from scipy.spatial import cKDTree
 
 from app.analysis.findings import NEAR as NEAR_RING
 from app.analysis.findings import mean_bond_order, ring_um
-from app.analysis.frame_times import counting_hz
+from app.analysis.frame_times import rates_hz
 from app.analysis.live_observables import Paths, lags, mean_square_displacement, paths, speed_um_per_s, steps_um
 from app.analysis.predicted_motion import foreseen_msd_um2, foreseen_speed_um_per_s, longest_delay_s
 from app.analysis.trajectories import POSITION, pair_correlation
@@ -24,11 +24,11 @@ from control.contract import Tracks
 from control.experiment import Experiment
 from control.theory.conditions import Conditions
 from control.theory.many import random_bond_order
-from drivers.frame_rate import mean_hz
 
 Floats = NDArray[np.float64]
 MOST_PLACES = 60_000  # particles times frames that one plot is made from
 LEAST_STEPS = 10
+UNKNOWN_HZ = 100.0  # of a camera of which nothing is known, where two frames are not there
 NEAR = 1.5  # diameters: particles nearer than that are not free
 CROWDED = 0.05  # of the particles that are not free: more have no theory of free ones
 RECENT = 60  # tracks that order and pairs are taken over, spread over the last 300
@@ -70,18 +70,16 @@ class Measurement:
     @cached_property
     def means(self) -> Conditions | None:
         """What the law has to work with, held for the mean interval of these frames."""
-        if self.planned is None:
-            return None
-        return replace(self.planned, hold_s=1.0 / mean_hz(*self._frames, 1.0 / self.planned.hold_s))
+        return None if self.planned is None else replace(self.planned, hold_s=1.0 / self._rates_hz[0])
 
-    @property
-    def _frames(self) -> tuple[NDArray[np.int64], Floats]:
-        """(count, time s) of the frames."""
-        return np.arange(len(self.tracks)), np.array([seen.time_s for seen in self.tracks], np.float64)
+    @cached_property
+    def _rates_hz(self) -> tuple[float, float]:
+        """(mean rate, rate of the grid of paths) of these frames."""
+        time_s: Floats = np.array([seen.time_s for seen in self.tracks], np.float64)
+        return rates_hz(time_s, 1.0 / self.planned.hold_s if self.planned is not None else UNKNOWN_HZ)
 
     def paths(self) -> Paths:
-        asked_hz = 1.0 / self.planned.hold_s if self.planned is not None else 100.0
-        period_s = 1.0 / counting_hz(*self._frames, asked_hz)
+        period_s = 1.0 / self._rates_hz[1]
         tracks = list(self.tracks)
         return paths(tracks, period_s, most=max(MOST_PLACES // max(len(tracks), 1), 1))
 
