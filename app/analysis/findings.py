@@ -30,7 +30,7 @@ from control.potentials.shape import is_central
 from control.theory import delayed
 from control.theory.conditions import Conditions, minimum
 from control.theory.many import random_bond_order
-from control.theory.own_past import OwnPast
+from control.theory.own_past import SHORTER, OwnPast
 
 Floats = NDArray[np.float64]
 
@@ -146,9 +146,12 @@ def of_delay(run: RunTables) -> list[Finding]:
 
 
 def of_memory(run: RunTables) -> list[Finding]:
-    """z, T_eff and D_eff of a particle that is bound to its own past, or runs from it; of any other D_eff alone."""
+    """z, T_eff and D_eff of a particle that is bound to its own past, or runs from it; of any other D_eff alone.
+
+    Nothing is foreseen where the trap does not hold the particle, or its motion never settles.
+    """
     law = alone(run)
-    if law is None:
+    if law is None or not (law.is_trap or law.speed_um_per_s > 0.0):  # neither bound, nor does chance start it
         d = math.nan if run.acted else run.plan.rig.plant.diffusion_um2_per_s
         delays = any(force.delay_s for force in run.plan.experiment.policy.forces)
         late, error = late_diffusion(run, longest_delay_s(run.plan.experiment) if run.acted else AT_ONCE_S)
@@ -157,7 +160,7 @@ def of_memory(run: RunTables) -> list[Finding]:
         source = LATE if run.acted else f"kT/γ: no light has acted (P1); {LATE}"
         return [Finding("D_eff", "µm²/s", d, late, error, source)]
     plant = run.plan.rig.plant
-    rate_hz = law.running_rate_hz if law.speed_um_per_s > 0.0 else law.rate_hz
+    rate_hz = law.running_rate_hz if law.speed_um_per_s > 0.0 else law.rate_hz if law.holds else math.nan
     got_s = np.concatenate([table["delay_achieved_s"].dropna() for table in (run.forces, run.rings)])
     achieved, jitter = (rate_hz * got_s.mean(), rate_hz * got_s.std()) if len(got_s) else (math.nan, math.nan)
     source = "κ of the force where the particle is, times the delay, as wanted and as achieved"
@@ -165,7 +168,7 @@ def of_memory(run: RunTables) -> list[Finding]:
     if law.speed_um_per_s > 0.0:
         return found + of_running(run, law)
     d, kelvin = plant.diffusion_um2_per_s, plant.temperature_k
-    late, error = late_diffusion(run, law.delay_s, law)
+    late, error = late_diffusion(run, law.delay_s, law if law.holds else None)
     ratio = math.sqrt(late / d) if late > 0 else math.nan
     late_foreseen = law.late_um2_per_s if law.is_trap else math.nan
     slower = math.sqrt(d / late_foreseen)
@@ -185,6 +188,8 @@ def of_running(run: RunTables, law: OwnPast) -> list[Finding]:
     late = measured**2 * seen_s / 2.0 + law.rest_um2_per_s
     off = late * math.hypot(2.0 * error / measured, seen_error_s / seen_s) if late > 0 else math.nan
     source = "v² times half of the persistence time, and D/2(1 + z)² (P19), of what was foreseen and what was measured"
+    if law.is_rough:
+        source += f"; in a Gaussian spot {SHORTER:g} to 1 of what was foreseen, simulated"
     hot = plant.temperature_k / plant.diffusion_um2_per_s
     return [
         Finding("D_eff", "µm²/s", law.late_um2_per_s, late, off, source),
@@ -285,7 +290,7 @@ def of_heat(run: RunTables) -> list[Finding]:
         return []
     mean, error = heat_rate(heat)
     law, foreseen = alone(run), math.nan
-    delayed_spring = law is not None and law.is_trap and law.ideal and law.conditions.holds
+    delayed_spring = law is not None and law.is_trap and law.holds and law.ideal
     if law is not None and delayed_spring and law.rate_hz > 0.0 and law.age_s < law.delay_s:
         foreseen = 2.0 * delayed.heat_kt_per_s(law.rate_hz, law.delay_s)
     return [
@@ -306,6 +311,7 @@ def heat_of(run: RunTables) -> pd.DataFrame | None:
     commands = run.commands[run.commands["turn"].isin(turns["turn"])]
     found: pd.DataFrame = work_and_heat(
         run.tracks, commands, turns, waist_um=rig.optics.waist_um, depth_kt_per_mw=rig.optics.depth_kt_per_mw,
+        diffusion_um2_per_s=rig.plant.diffusion_um2_per_s,
         settle_s=rig.deflector.settle_s,
         efficiency=rig.calibration.evenness.efficiency() if rig.calibration.evenness is not None else None,
     )  # fmt: skip

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d
 
-from drivers.frame_rate import even_intervals, unless_asked
+from drivers.frame_rate import even_intervals, mean_hz, unless_asked
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -18,7 +18,7 @@ Bools = NDArray[np.bool_]
 WINDOWS = ((12, 0.9), (60, 0.97))  # intervals; share of the mean below which the shortest of them are of another rate
 SHORTEST = 0.1  # of all windows: their quantile that counts as the shortest usual interval
 NEAR_WHOLE = 0.2  # of an interval, by which times may miss a whole number of them
-MOST_WHOLE = 0.95  # of all intervals, so that the others are taken as frames that were lost
+MOST_WHOLE = 0.95  # of the intervals, so that the longer ones are taken as frames that were lost
 BURST = 0.6  # of the mean: shorter intervals are frames that were handed over together
 CHANGED = 1.4  # ratio of two rates from which that is a change
 MOST_SAID = 3  # changes
@@ -35,6 +35,12 @@ def counting_hz(number: Ints, time_s: Floats, asked_hz: float) -> float:
     return unless_asked(1.0 / _shortest_usual_s(step, step_s), asked_hz) if len(step) else asked_hz
 
 
+def rates_hz(time_s: Floats, asked_hz: float) -> tuple[float, float]:
+    """(mean rate, rate that they are numbered by) of frames at these times [N], whose own numbers are not known."""
+    number = np.arange(len(time_s))
+    return mean_hz(number, time_s, asked_hz), counting_hz(number, time_s, asked_hz)
+
+
 def _shortest_usual_s(step: Ints, step_s: Floats) -> float:
     usual_s = float(step_s.sum() / step.sum())
     fast = np.ones(len(step), np.bool_)
@@ -48,8 +54,9 @@ def _shortest_usual_s(step: Ints, step_s: Floats) -> float:
             fast = _covered(local_s <= (2.0 - even) * shortest_s, size)
             usual_s = float(step_s[fast].sum() / step[fast].sum())
             break
+    step, step_s = step[fast], step_s[fast]  # the others are of another rate, be it by less than NEAR_WHOLE
     interval_s = step_s / step
-    one_s = float(np.quantile(interval_s[fast], 0.5, method="lower"))
+    one_s = float(np.quantile(interval_s, 0.5, method="lower"))
     if one_s < BURST * usual_s:
         return usual_s
     intervals = np.maximum(np.rint(interval_s / one_s), 1.0)

@@ -22,6 +22,7 @@ def work_and_heat(
     *,
     waist_um: float,
     depth_kt_per_mw: float,
+    diffusion_um2_per_s: float,
     settle_s: float = 0.0,
     efficiency: Callable[[Floats], Floats] | None = None,
 ) -> pd.DataFrame:
@@ -29,12 +30,16 @@ def work_and_heat(
 
     Work is U_new(x) - U_old(x) at the change, heat what U_old fell by since the change before (Sekimoto 1998): their
     sums differ by the energy at the end less that at the beginning, and so by nothing in a long steady state. The
-    energy is that of the spots as they were sent, each by its share of the cycle of visits; x between two frames is
-    interpolated. A dark turn is a light without spots: a light that goes out or comes on does work, too.
+    energy is that of the spots as they were sent, each by its share of the cycle of visits. A dark turn is a light
+    without spots: a light that goes out or comes on does work, too.
+
+    x is interpolated between two frames, an interval T apart. Where the light changes at a share s of it, the particle
+    drifts in the old light and then in the new: it is s (1 - s) T (F_new - F_old) / gamma before the straight line.
 
     Args:
         tracks, commands, turns: tidy tables; the light changes in each of the turns.
         waist_um, depth_kt_per_mw: of the light; `efficiency` of it at places [M, 2].
+        diffusion_um2_per_s: D = kT / gamma.
         settle_s: dark time of a jump.
 
     Returns:
@@ -54,8 +59,13 @@ def work_and_heat(
             continue
         first, last = (slice(frame[k], frame[k + 1]) for k in (after - 1, after))
         who, one, other = np.intersect1d(particle[first], particle[last], True, return_indices=True)
-        share = (new[0] - time_s[after - 1]) / (time_s[after] - time_s[after - 1])
+        interval_s = time_s[after] - time_s[after - 1]
+        share = (new[0] - time_s[after - 1]) / interval_s
         place = place_um[first][one] * (1.0 - share) + place_um[last][other] * share
+        bent_s = share * (1.0 - share) * interval_s
+        if bent_s > 0.0:
+            stronger = _force_kt_per_um(place, new, waist_um) - _force_kt_per_um(place, old, waist_um)
+            place = place - bent_s * diffusion_um2_per_s * stronger
         ended_kt, begins_kt = _energy_kt(place, old, waist_um), _energy_kt(place, new, waist_um)
         heat = np.full(len(who), np.nan)
         _, was, now = np.intersect1d(had[0], who, True, return_indices=True)
@@ -109,3 +119,10 @@ def _energy_kt(place_um: Floats, light: Spots, waist_um: float) -> Floats:
     """[N] energy of particles at places [N, 2] in the light of all spots."""
     between = place_um[:, None] - light[1]
     return np.asarray(-(light[2] * np.exp(-2.0 * (between**2).sum(axis=2) / waist_um**2)).sum(axis=1))
+
+
+def _force_kt_per_um(place_um: Floats, light: Spots, waist_um: float) -> Floats:
+    """[N, 2] force on particles at places [N, 2] in the light of all spots."""
+    between = place_um[:, None] - light[1]
+    pull = light[2] * np.exp(-2.0 * (between**2).sum(axis=2) / waist_um**2)
+    return np.asarray(-4.0 / waist_um**2 * (pull[..., None] * between).sum(axis=1))

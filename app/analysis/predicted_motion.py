@@ -19,9 +19,12 @@ Floats = NDArray[np.float64]
 
 def under(conditions: Conditions, experiment: Experiment) -> Conditions:
     """The conditions as an experiment uses them: steered or painted, aimed ahead or not."""
-    trap = experiment.trap
+    trap, steered = experiment.trap, experiment.mode == "steered"
     return replace(
-        conditions, steered=experiment.mode == "steered", aims_ahead=trap.predict, compensates=trap.compensate_latency
+        conditions,
+        steered=steered,
+        aims_ahead=steered and trap.predict,
+        compensates=steered and trap.compensate_latency,
     )
 
 
@@ -61,7 +64,7 @@ def foreseen_msd_um2(experiment: Experiment, conditions: Conditions, lag_s: Floa
         return None
     d, delay_s = conditions.plant.diffusion_um2_per_s, own.delay_s
     runs = own.speed_um_per_s > 0.0
-    if not own.conditions.holds or (not runs and (own.pushed_um_per_s > 0.0 or not (own.is_trap and own.ideal))):
+    if not own.holds or (not runs and (own.pushed_um_per_s > 0.0 or not (own.is_trap and own.ideal))):
         return None
     z = own.slow_z(own.running_rate_hz) if runs else own.rate_hz * delay_s
     if not 0.0 < z < delayed.LARGEST_KAPPA_TAU:

@@ -14,7 +14,7 @@ from config.refused import Refused
 from control.experiment import Experiment
 from control.potentials.painting import paint, painted_energy_pn_um, painted_force_pn
 from control.potentials.shape import is_central
-from control.theory.conditions import MEAN, Conditions, Foreseen, span_um
+from control.theory.conditions import Conditions, Foreseen, span_um
 
 Floats = NDArray[np.float64]
 
@@ -86,8 +86,9 @@ def power(experiment: Experiment, conditions: Conditions) -> tuple[Foreseen, ...
             Foreseen("largest force", f"{1e3 * pn:.3g} fN, {pn / drag:.3g} µm/s", "of one trap, at half its waist")
         )
         if conditions.lag_s > 0.0:
-            source = f"a steered potential is as much slower and colder (P9); {MEAN}"
-            said.append(Foreseen("1 + z of latency", f"{1.0 + conditions.late_z:.3g}", source))
+            z, source = conditions.late_z, f"a steered potential is as much slower and colder (P9){conditions.mean}"
+            row = Foreseen("1 + z of latency", f"{1.0 + z:.3g}", source)
+            said.append(conditions.not_held(row.name) if math.isnan(z) else row)
     return tuple(said)
 
 

@@ -11,7 +11,7 @@ from config.fields import Doc, Gt, settings
 from control import potentials
 from control.policies.force_context import Force, Glow, Now, Pull
 from control.theory import linear
-from control.theory.conditions import MEAN, TOO_WEAK, Conditions, Foreseen, minimum, of_painting
+from control.theory.conditions import Conditions, Foreseen, minimum, of_painting
 from control.theory.linear import Terms
 
 
@@ -53,6 +53,8 @@ class External(Force):
         if not shape.central:
             push_pn = np.asarray(shape.force_pn(np.zeros((1, 2)), kt_pn_um=plant.kt_pn_um))[0]
             speed = conditions.speed_under_um_per_s(float(np.hypot(*push_pn)))
+            if math.isnan(speed):
+                return [conditions.not_held("drift")]
             return [Foreseen("drift", f"{speed:.3g} µm/s", "F/γ(1 + z of the latency) at the centre")]
         acting = conditions.acting_shape(shape)
         if acting is None or minimum(acting, plant)[1] <= 0.0:
@@ -67,18 +69,16 @@ class External(Force):
             own_hz = now.trap_hz if now.lag_s > 0.0 else terms(now)[0][0]
             return linear.drift_variance_um2_per_s2(d, terms(now)) / own_hz**2
 
+        conditions = conditions.settled(scatter_um2)
+        if not conditions.holds:
+            return [*rows, conditions.not_held("trap")]
         variance_um2 = linear.variance_um2(d, terms(conditions))
-        if math.isfinite(variance_um2) and not conditions.aims_ahead:
-            conditions = conditions.settled(scatter_um2)
-            if not conditions.holds:
-                return [*rows, Foreseen("trap", "too weak", TOO_WEAK, True)]
-            variance_um2 = linear.variance_um2(d, terms(conditions))
         kappa, delay_s = terms(conditions)[-1]
         at_um, _ = minimum(conditions.felt(acting), plant)
         if math.isfinite(variance_um2):
             source = "√(kT/k) (P4)" if delay_s == 0.0 else "of a past position (P14), with the trap's own lag"
-            source = f"{source}; {MEAN}"
-            rows.append(Foreseen("rms about the minimum", f"{1e3 * math.sqrt(variance_um2):.3g} nm", source))
+            rms = f"{1e3 * math.sqrt(variance_um2):.3g} nm"
+            rows.append(Foreseen("rms about the minimum", rms, f"{source}{conditions.mean}"))
         if self.delay_s is not None and at_um < 1e-3:
             stays = "stable" if math.isfinite(variance_um2) else "never settles"
             if math.isnan(variance_um2):

@@ -76,6 +76,8 @@ class Motile(Force):
     def predict(self, conditions: Conditions) -> list[Foreseen]:
         """What a particle does that feels this force alone."""
         speed = conditions.speed_under_um_per_s(self.drive_pn)
+        if math.isnan(speed):
+            return [conditions.not_held("speed while it moves")]
         delay_s = self.delay_s or 0.0
         hidden = speed * delay_s < math.sqrt(4.0 * conditions.plant.diffusion_um2_per_s * delay_s)
         said = [

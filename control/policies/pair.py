@@ -11,7 +11,7 @@ from config.fields import Doc, Gt, settings
 from control import potentials
 from control.policies.force_context import Force, Glow, Now, Pull
 from control.theory import linear
-from control.theory.conditions import MEAN, TOO_WEAK, Conditions, Foreseen, minimum, of_painting
+from control.theory.conditions import Conditions, Foreseen, minimum, of_painting
 from control.theory.linear import Terms
 
 
@@ -104,16 +104,16 @@ class Pair(Force):
             apart = linear.drift_variance_um2_per_s2(2.0 * d, bond) / 4.0
             return (apart + linear.drift_variance_um2_per_s2(0.5 * d, middle)) / own_hz**2
 
+        conditions = conditions.settled(scatter_um2)
+        if not conditions.holds:
+            return [conditions.not_held("bond")]
         variance_um2 = linear.variance_um2(2.0 * d, terms(conditions))
-        if math.isfinite(variance_um2) and not conditions.aims_ahead:
-            conditions = conditions.settled(scatter_um2)
-            if not conditions.holds:
-                return [Foreseen("bond", "too weak", TOO_WEAK, True)]
-            variance_um2 = linear.variance_um2(2.0 * d, terms(conditions))
+        if scatter_um2(conditions) == math.inf:
+            variance_um2 = math.inf
         kappa = terms(conditions)[-1][0]
         rows = [Foreseen("z = κτ", f"{kappa * delay_s:.3g}", "κ of the minimum times the age of what was seen")]
         if math.isfinite(variance_um2):
-            source = f"one bond, √(D(1 + z)/κ) for small z (P21); {MEAN}"
+            source = f"one bond, √(D(1 + z)/κ) for small z (P21){conditions.mean}"
             rows.append(Foreseen("bond, rms", f"{1e3 * math.sqrt(variance_um2):.3g} nm", source))
         elif variance_um2 == math.inf:
             rows.append(Foreseen("bond, rms", "never settles", "the latency is too long for this stiffness", True))

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from config.fields import Doc, Gt, settings
 from control import potentials
 from control.policies.force_context import Force, Glow, Now, Pull
-from control.theory.conditions import MEAN, TOO_WEAK, Conditions, Foreseen, of_painting
+from control.theory.conditions import Conditions, Foreseen, of_painting
 from control.theory.own_past import SHORTER, OwnPast
 
 SLOWED = "T/(1 + z), z = κ_t a + κ(τ − a) of a trap put from a place of age a (P9)"
@@ -47,18 +47,26 @@ class Self(Force):
             return rows
         d = plant.diffusion_um2_per_s
         if own.pushed_um_per_s > 0.0 and not own.starts:
-            source = f"it must have come {own.push_um:.2g} µm in τ − a; chance makes √(4Dτ) of it (P20)"
+            chance_um = math.sqrt(4.0 * d * own.delay_s)
+            source = (
+                f"it must have come {own.push_um:.2g} µm in τ − a; chance takes it √(4Dτ) = {chance_um:.2g} µm (P20)"
+            )
             return [*rows, Foreseen(f"run at {own.pushed_um_per_s:.3g} µm/s", "only if pushed", source, True)]
         if own.speed_um_per_s > 0.0:
             return rows + self._running(own, d)
         if not own.is_trap and own.pushed_um_per_s == 0.0:
             return rows
-        if not own.conditions.holds:
-            return [*rows, Foreseen("trap", "too weak", TOO_WEAK, True)]
+        if not own.settles:
+            source = "its displacements grow up to the trap's reach: the law is too stiff for the age of what was seen"
+            return [*rows, Foreseen("trap", "never settles", source, True)]
+        if not own.holds:
+            return [*rows, own.conditions.not_held("trap")]
         slower = 1.0 + own.slow_z(own.rate_hz)
         source = SLOWED if own.age_s > 0.0 else "T/(1 + z), slow motion (P9)"
         rows += [
-            Foreseen("z = κτ", f"{own.rate_hz * own.delay_s:.3g}", f"κ of the minimum times the delay; {MEAN}"),
+            Foreseen(
+                "z = κτ", f"{own.rate_hz * own.delay_s:.3g}", f"κ of the minimum times the delay{own.conditions.mean}"
+            ),
             Foreseen("T_eff", f"{plant.temperature_k / slower:.3g} K", source),
             Foreseen("late diffusion", f"{own.late_um2_per_s:.3g} µm²/s", "D/(1 + z)², z as of T_eff (P9)"),
         ]
@@ -71,12 +79,12 @@ class Self(Force):
         """Of a particle that runs from its own past."""
         v, late, lasts_s = own.speed_um_per_s, own.late_um2_per_s, own.persistence_s
         least = SHORTER if own.is_rough else 1.0
-        far_um, chance_um = v * own.delay_s, math.sqrt(d * own.delay_s)
+        far_um, chance_um, mean = v * own.delay_s, math.sqrt(d * own.delay_s), own.conditions.mean
         rows = [
             Foreseen(
-                "z = κτ", f"{own.running_rate_hz * own.delay_s:.3g}", f"κ where it runs, times the delay; {MEAN}"
+                "z = κτ", f"{own.running_rate_hz * own.delay_s:.3g}", f"κ where it runs, times the delay{mean}"
             ),
-            Foreseen("speed", f"{v:.3g} µm/s", f"γ v = F(v τ); of a harmonic ring κR/(1 + z) (P17, P20); {MEAN}"),
+            Foreseen("speed", f"{v:.3g} µm/s", f"γ v = F(v τ); of a harmonic ring κR/(1 + z) (P17, P20){mean}"),
             Foreseen("persistence", f"{between(least * lasts_s, lasts_s)} s", own.turns),
             Foreseen(
                 "late diffusion", f"{between(least * late, late)} µm²/s ({between(least * late / d, late / d)} D)",

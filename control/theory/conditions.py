@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,11 +19,13 @@ from control.theory.painted import Painted, painted
 Floats = NDArray[np.float64]
 
 WIDEST = 1.5  # 1 + 4 s^2 / w^2 up to which the mean over a scatter is used: beyond it, particles leave their spots
+OFFSETS = 0.25  # 4 s^2 / w^2 of a steered trap's offsets, up to which it matters little that they are w/2 at most
 ROUNDS = 60  # of the fixed point
-CLOSE = 1e-7  # of it, in 1 + 4 s^2 / w^2
+CLOSE = 1e-4  # of it, in 1 + 4 s^2 / w^2
 SHALLOW_KT = 5.0  # a painted minimum that is less deep soon loses its particle
-MEAN = "on average over the particle's scatter in its spot (P4)"
+MEAN = "on average over the particle's scatter in its spot (2.2)"
 TOO_WEAK = "the particle's scatter is so wide that it leaves its spot"
+OUT_OF_REACH = "traps are often wanted farther than w/2 from where the particle was, and are put no farther (2.2)"
 ALIKE = 0.01  # share of their depth by which two minima may differ and count as equally deep
 
 
@@ -48,7 +51,7 @@ class Conditions:
     @property
     def lag_s(self) -> float:
         """Age of the position that a trap is put from; 0 where light is painted, or traps are aimed ahead."""
-        return self.age_s if self.steered and not self.aims_ahead else 0.0
+        return self.age_s if self.steered and not self.learns else 0.0
 
     @property
     def lag_z(self) -> float:
@@ -56,31 +59,63 @@ class Conditions:
         return self.plant.rate_hz(self.light.stiffness_pn_per_um) * self.lag_s
 
     @property
+    def learns(self) -> bool:
+        """Whether the law learns what its traps do, and aims them so that its own force acts: of a steered one."""
+        return self.steered and self.aims_ahead
+
+    @property
     def widening(self) -> float:
         """q = 1 + 4 s^2 / w^2: a spot acts as one of depth U/q and of w^2 q. 1 where a law learns what a trap does."""
-        if self.steered and self.aims_ahead:
-            return 1.0
-        return 1.0 + 4.0 * self.scatter_um2 / self.light.waist_um**2
+        return 1.0 if self.learns else 1.0 + 4.0 * self.scatter_um2 / self.light.waist_um**2
+
+    @property
+    def mean(self) -> str:
+        """What a number is the mean of, to be said after its source; empty where the law learns what a trap does."""
+        return "" if self.learns else f"; {MEAN}"
 
     @property
     def holds(self) -> bool:
-        """Whether the scatter is so small that a particle stays in its spot, and that the mean over it is known."""
-        return self.widening <= WIDEST
+        """Whether the scatter is so small that the mean over it is known: the particle stays in its spot.
+
+        Of a steered trap it is that of the motion since it was seen, and of the offsets that the law asks for. These
+        have to be well within the reach of the trap, w/2.
+        """
+        offsets_um2 = self.scatter_um2 - self.lag_scatter_um2 if self.steered else 0.0
+        return self.widening <= WIDEST and 4.0 * offsets_um2 <= OFFSETS * self.light.waist_um**2
 
     def settled(self, scatter_um2: Callable[[Conditions], float]) -> Conditions:
         """With the scatter that a particle has under the light which that scatter itself makes wider and softer.
 
         Args:
             scatter_um2: s^2 under given conditions. Where it grows beyond what is known (`holds` is False), the answer
-                is the first that does.
+                is the first that does. Where it is inf (it never settles) or nan (it can't be computed), the answer is
+                the last whose scatter is known.
         """
         now = self
-        for _ in range(ROUNDS):
-            after = replace(now, scatter_um2=scatter_um2(now))
+        for _ in range(0 if self.learns else ROUNDS):
+            s2_um2 = scatter_um2(now)
+            if not math.isfinite(s2_um2):
+                return now
+            after = replace(now, scatter_um2=s2_um2)
             if not after.holds or abs(after.widening - now.widening) < CLOSE:
                 return after
             now = after
         return now
+
+    @cached_property
+    def lagging(self) -> Conditions:
+        """With the scatter that the lag of a steered trap makes; that of light, and of traps aimed ahead, has none."""
+        return self.settled(lambda now: now.lag_scatter_um2)
+
+    def not_held(self, name: str) -> Foreseen:
+        """That nothing is known of `name` under conditions which do not hold.
+
+        A steered trap is at most w/2 from where the particle was. If the lag alone does not take the particle out of
+        its spot, a wider scatter is that of the places that are asked for.
+        """
+        if self.steered and replace(self, scatter_um2=0.0).lagging.holds:
+            return Foreseen(name, "limited by the trap's reach", OUT_OF_REACH, True)
+        return Foreseen(name, "too weak", TOO_WEAK, True)
 
     def wanted_pn(self, force_pn: Floats) -> Floats:
         """[...] the force that traps are put for: of trap.compensate_latency 1/(1 + z) of the law's."""
@@ -102,15 +137,20 @@ class Conditions:
         if not self.steered:
             return np.asarray(force_pn)
         waist_um, stiffness = self.light.waist_um, self.light.stiffness_pn_per_um
-        if self.aims_ahead:  # the mean force of a hold is that of the law, as far as a trap reaches
+        if self.learns:  # the mean force of a hold is that of the law, as far as a trap reaches
             return np.clip(force_pn, -self.light.largest_force_pn, self.light.largest_force_pn)
         offset_um = np.clip(self.wanted_pn(force_pn) / stiffness, -0.5 * waist_um, 0.5 * waist_um) - lag_um
         wide_um2 = waist_um**2 * self.widening
         return np.asarray(stiffness / self.widening**2 * offset_um * np.exp(-2.0 * offset_um**2 / wide_um2))
 
     def speed_under_um_per_s(self, force_pn: float) -> float:
-        """The speed of a particle under a constant force: drag v = the force that acts at a lag of v a."""
-        settled, drag = self.settled(lambda now: now.lag_scatter_um2), self.plant.drag_pn_s_per_um
+        """The speed of a particle under a constant force: drag v = the force that acts at a lag of v a.
+
+        nan where the trap does not hold the particle.
+        """
+        settled, drag = self.lagging, self.plant.drag_pn_s_per_um
+        if not settled.holds:
+            return math.nan
         free = abs(float(settled.acting_pn(np.asarray(abs(force_pn))))) / drag
         if self.lag_s == 0.0 or free == 0.0:
             return free
@@ -132,9 +172,8 @@ class Conditions:
 
     @property
     def late_z(self) -> float:
-        """z = kappa a, on average over the scatter that a lag of a makes."""
-        settled = self.settled(lambda now: now.lag_scatter_um2)
-        return settled.trap_hz * settled.lag_s
+        """z = kappa a, on average over the scatter that a lag of a makes; nan where the trap does not hold."""
+        return self.lagging.trap_hz * self.lagging.lag_s if self.lagging.holds else math.nan
 
     @property
     def trap_terms(self) -> tuple[tuple[float, float], ...]:

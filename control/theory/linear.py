@@ -13,20 +13,27 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import sici
 
 Floats = NDArray[np.float64]
 Complexes = NDArray[np.complexfloating[Any, Any]]
 Terms = Sequence[tuple[float, float]]  # (rate 1/s, delay s)
 
 MOST_STEPS = 1_000_000  # of the frequency
-BEYOND = 20.0  # sums of all rates, and inverse delays, up to which the spectrum is integrated; beyond, motion is free
+BEYOND = 20.0  # sums of all rates up to which the spectrum is integrated; beyond, motion is free
+PHASE = 1.5  # rad, by which exp(-i omega delay) may turn in one step
 TURN = 0.25  # the most by which f may change in one step, as a share of itself: no peak is stepped over
 LEAST = 1e-9  # of the sum of all rates: a narrower peak, or one nearer to 0, is at the limit of stability
 
 
 def is_stable(terms: Terms) -> bool:
-    """Whether all perturbations decay: f(s) has no zero with a real part of 0 or more (argument principle)."""
-    return math.isfinite(variance_um2(1.0, terms))
+    """Whether perturbations decay: f(s) has no zero with a real part of 0 or more (argument principle).
+
+    Where the rates add to 0, f(0) = 0: the whole may be anywhere. That zero does not count.
+    """
+    terms = _summed(terms)
+    omega = _frequencies(terms) if terms else np.zeros(1)
+    return omega is not None and (not terms or _decays(omega, _inverse_response(omega, terms), terms))
 
 
 def variance_um2(diffusion_um2_per_s: float, terms: Terms) -> float:
@@ -36,36 +43,73 @@ def variance_um2(diffusion_um2_per_s: float, terms: Terms) -> float:
     """
     if sum(rate for rate, _ in terms) <= 0.0:
         return math.inf
+    terms = _summed(terms)
     omega = _frequencies(terms)
     if omega is None:
         return math.nan
     f = _inverse_response(omega, terms)
-    if np.abs(f).min() <= LEAST * sum(abs(rate) for rate, _ in terms):
+    if not _decays(omega, f, terms):
         return math.inf
-    turned = float(np.angle(f[1:] / f[:-1]).sum())  # from 0; pi/2 where no zero lies on the right
-    if abs(turned - math.pi / 2.0) > math.pi / 2.0:
-        return math.inf
-    within = _integral(omega, terms, pulled=False)
-    return 2.0 * diffusion_um2_per_s / math.pi * (within + 1.0 / float(omega[-1]))
+    within = _integral(omega, f, terms, pulled=False)
+    return 2.0 * diffusion_um2_per_s / math.pi * (within + _beyond(float(omega[-1]), terms, pulled=False))
 
 
 def drift_variance_um2_per_s2(diffusion_um2_per_s: float, terms: Terms) -> float:
-    """<(sum_j rate_j x(t - delay_j))^2> = (1 / pi) int_0^inf 2 D |f - i omega|^2 / |f|^2 d omega; nan where too fast.
+    """<(sum_j rate_j x(t - delay_j))^2> = (1 / pi) int_0^inf 2 D |f - i omega|^2 / |f|^2 d omega.
 
-    Over kappa_t^2 it is the variance of how far the particle is from the middle of its trap. The rates may add to 0, as
-    those of a trap about the particle's own past: x then has no variance, and this has one, of (kappa, 0) and
-    (-kappa, tau) 2 D tau kappa^2 / (1 + z) (P7). It is that of a stable coordinate.
+    inf where unstable (`is_stable`), nan where rates are too fast. Over kappa_t^2 it is the variance of how far the
+    particle is from the middle of its trap. The rates may add to 0, as those of a trap about the particle's own past:
+    x then has no variance, and this has one, of (kappa, 0) and (-kappa, tau) 2 D tau kappa^2 / (1 + z) (P7).
     """
-    summed = {delay: sum(rate for rate, other in terms if other == delay) for _, delay in terms}
-    terms = [(rate, delay) for delay, rate in summed.items() if rate != 0.0]
+    terms = _summed(terms)
     if not terms:
         return 0.0
     omega = _frequencies(terms)
     if omega is None:
         return math.nan
-    squares = sum(rate**2 for rate, _ in terms)
-    within = _integral(omega, terms, pulled=True)
-    return 2.0 * diffusion_um2_per_s / math.pi * (within + squares / float(omega[-1]))
+    f = _inverse_response(omega, terms)
+    if not _decays(omega, f, terms):
+        return math.inf
+    within = _integral(omega, f, terms, pulled=True)
+    return 2.0 * diffusion_um2_per_s / math.pi * (within + _beyond(float(omega[-1]), terms, pulled=True))
+
+
+def _summed(terms: Terms) -> list[tuple[float, float]]:
+    """One term for each delay, without those of rate 0."""
+    summed = {delay: sum(rate for rate, other in terms if other == delay) for _, delay in terms}
+    return [(rate, delay) for delay, rate in summed.items() if rate != 0.0]
+
+
+def _decays(omega: Floats, f: Complexes, terms: Terms) -> bool:
+    """Whether no zero of f lies on the right, nor on the axis, where f(0) = 0 is left out."""
+    neutral = float(omega[0]) > 0.0  # f(0) = 0: the turning is that of f / s, which is f'(0) there, and 1 far out
+    of = f / (1j * omega) if neutral else f
+    if np.abs(f).min() <= LEAST * sum(abs(rate) for rate, _ in terms) or of[0].real <= 0.0:
+        return False
+    turned = float(np.angle(of[1:] / of[:-1]).sum())  # without a zero on the right: 0 of f / s, pi / 2 of f
+    return abs(turned - (0.0 if neutral else math.pi / 2.0)) <= math.pi / 2.0
+
+
+def _beyond(last: float, terms: Terms, *, pulled: bool) -> float:
+    """What `_integral` has from `last` on, to the second order in 1 / BEYOND.
+
+    With g = f - i omega, 1 / |f|^2 is (1 - 2 Im g / omega) / omega^2 there, and all integrals are of cos(omega d) /
+    omega^2 and sin(omega d) / omega^3.
+    """
+    rate, delay_s = (np.array(column) for column in zip(*terms, strict=True))
+
+    def of_cos(d_s: Floats) -> Floats:
+        return np.asarray(np.cos(last * d_s) / last - np.abs(d_s) * (math.pi / 2.0 - sici(last * np.abs(d_s))[0]))
+
+    def of_sin(d_s: Floats) -> Floats:
+        return np.asarray(np.sin(last * d_s) / (2.0 * last**2) + 0.5 * d_s * of_cos(d_s))
+
+    if not pulled:
+        return 1.0 / last + 2.0 * float(rate @ of_sin(delay_s))
+    apart_s = delay_s[:, None] - delay_s
+    # cos(omega a) sin(omega d) is half of sin(omega (d + a)) + sin(omega (d - a)); all a are there with both signs
+    later = 2.0 * np.einsum("i,j,k,ijk", rate, rate, rate, of_sin(delay_s + apart_s[..., None]))
+    return float(rate @ of_cos(apart_s) @ rate + later)
 
 
 def _inverse_response(omega: Floats, terms: Terms) -> Complexes:
@@ -80,14 +124,14 @@ def _frequencies(terms: Terms) -> Floats | None:
     """[W] rad/s, from 0 on, or from nearly 0 where f(0) = 0. None where there would be too many.
 
     |f'| is nowhere larger than 1 + sum |rate delay|. So in a step of TURN |f| over that, f changes by TURN at most:
-    steps are halved until all are as short as that, and there is no peak of 1 / |f| between two of them.
+    steps are halved until all are as short as that, and there is no peak of 1 / |f| between two of them. Nor does a
+    step pass over more than a part of a period of any delay.
     """
     fastest_hz = sum(abs(rate) for rate, _ in terms)
-    delays_s = [delay for rate, delay in terms if rate and delay]
     slope = 1.0 + sum(abs(rate) * delay for rate, delay in terms)
-    last = BEYOND * max(fastest_hz, 1.0 / min(delays_s, default=math.inf))
+    last = BEYOND * fastest_hz
     least = LEAST * fastest_hz
-    steps = math.ceil(last * max(2.0 * max(delays_s, default=0.0), 10.0 / fastest_hz))
+    steps = math.ceil(last * max(delay for _, delay in terms) / PHASE) + 1
     if steps > MOST_STEPS:
         return None
     first = 0.0 if abs(sum(rate for rate, _ in terms)) > least else 1e3 * least
@@ -103,13 +147,13 @@ def _frequencies(terms: Terms) -> Floats | None:
             return None
 
 
-def _integral(omega: Floats, terms: Terms, *, pulled: bool) -> float:
+def _integral(omega: Floats, f: Complexes, terms: Terms, *, pulled: bool) -> float:
     """Of 1 / |f|^2, or of |f - i omega|^2 / |f|^2, over these steps (Simpson)."""
 
-    def density(at: Floats) -> Floats:
-        f = _inverse_response(at, terms)
+    def density(at: Floats, f: Complexes) -> Floats:
         return np.asarray((np.abs(f - 1j * at) if pulled else 1.0) ** 2 / np.abs(f) ** 2)
 
-    step, ends, middle = np.diff(omega), density(omega), density(0.5 * (omega[1:] + omega[:-1]))
+    step, at = np.diff(omega), 0.5 * (omega[1:] + omega[:-1])
+    ends, middle = density(omega, f), density(at, _inverse_response(at, terms))
     within = float((step / 6.0 * (ends[1:] + ends[:-1] + 4.0 * middle)).sum())
     return within + float(omega[0] * ends[0])

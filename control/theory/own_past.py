@@ -45,14 +45,15 @@ class OwnPast:
         """
         shape, delay_s = conditions.acting_shape(force.shape), force.delay_s
         if force.delay_s is None and conditions.steered:
-            if conditions.aims_ahead:
+            if conditions.learns:
                 return None
             shape = Harmonic(stiffness_pn_per_um=conditions.light.stiffness_pn_per_um)
             conditions = replace(conditions, compensates=False)
         if shape is None:
             return None
         delay_s = delay_s or conditions.age_s
-        return cls(shape, delay_s, conditions.settled(lambda now: cls(shape, delay_s, now).scatter_um2))
+        start = conditions.lagging if conditions.steered and conditions.lagging.holds else conditions
+        return cls(shape, delay_s, start.settled(lambda now: cls(shape, delay_s, now).scatter_um2))
 
     @property
     def age_s(self) -> float:
@@ -79,9 +80,11 @@ class OwnPast:
         """Whether it holds the particle where it was."""
         return self.minimum[0] < CENTRE_UM
 
-    @property
+    @cached_property
     def scatter_um2(self) -> float:
         """s^2 per axis of the particle about the middle of its spot, in linear motion under these conditions.
+
+        inf where that motion never settles, nan where it can't be computed.
 
         Painted light stands where the particle was: 2 D tau / (1 + z) (P7). A steered trap of rate kappa_t stands where
         it was a time a ago, and what its offset adds is that of a spring about the past. One that is ahead of a runner
@@ -97,6 +100,16 @@ class OwnPast:
             return linear.drift_variance_um2_per_s2(d, terms) / conditions.trap_hz**2
         z = (self.running_rate_hz if runs else self.rate_hz) * self.delay_s
         return 2.0 * d * self.delay_s / (1.0 + max(z, 0.0)) if runs or self.is_trap else 0.0
+
+    @property
+    def settles(self) -> bool:
+        """Whether small displacements decay, and not grow to what the trap's reach allows."""
+        return self.scatter_um2 != math.inf
+
+    @property
+    def holds(self) -> bool:
+        """Whether it settles, in its spot: else no more is known of a particle that does not run."""
+        return self.conditions.holds and self.settles
 
     @cached_property
     def _roots_um_per_s(self) -> tuple[float, float]:
@@ -217,7 +230,7 @@ class OwnPast:
 
         nan where the light does not hold the particle.
         """
-        if not self.conditions.holds:
+        if not self.holds:
             return math.nan
         if self.speed_um_per_s > 0.0:
             return self.speed_um_per_s**2 * self.persistence_s / 2.0 + self.rest_um2_per_s

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from scipy.spatial import cKDTree
 
 from app.analysis.findings import NEAR as NEAR_RING
 from app.analysis.findings import mean_bond_order, ring_um
+from app.analysis.frame_times import rates_hz
 from app.analysis.live_observables import Paths, lags, mean_square_displacement, paths, speed_um_per_s, steps_um
 from app.analysis.predicted_motion import foreseen_msd_um2, foreseen_speed_um_per_s, longest_delay_s
 from app.analysis.trajectories import POSITION, pair_correlation
@@ -26,6 +28,7 @@ from control.theory.many import random_bond_order
 Floats = NDArray[np.float64]
 MOST_PLACES = 60_000  # particles times frames that one plot is made from
 LEAST_STEPS = 10
+UNKNOWN_HZ = 100.0  # of a camera of which nothing is known, where two frames are not there
 NEAR = 1.5  # diameters: particles nearer than that are not free
 CROWDED = 0.05  # of the particles that are not free: more have no theory of free ones
 RECENT = 60  # tracks that order and pairs are taken over, spread over the last 300
@@ -59,13 +62,24 @@ class Measurement:
 
     tracks: tuple[Tracks, ...]
     experiment: Experiment | None
-    means: Conditions | None
+    planned: Conditions | None  # its frames are as far apart as the camera was asked to take them
     law: Experiment | None = None  # what has acted on them; None: no light, as in a video
     since: str = ""  # from when on the tracks are
     unknown: str = ""  # why no theory can be drawn; empty where it can
 
+    @cached_property
+    def means(self) -> Conditions | None:
+        """What the law has to work with, held for the mean interval of these frames."""
+        return None if self.planned is None else replace(self.planned, hold_s=1.0 / self._rates_hz[0])
+
+    @cached_property
+    def _rates_hz(self) -> tuple[float, float]:
+        """(mean rate, rate of the grid of paths) of these frames."""
+        time_s: Floats = np.array([seen.time_s for seen in self.tracks], np.float64)
+        return rates_hz(time_s, 1.0 / self.planned.hold_s if self.planned is not None else UNKNOWN_HZ)
+
     def paths(self) -> Paths:
-        period_s = self.means.hold_s if self.means is not None else 0.01
+        period_s = 1.0 / self._rates_hz[1]
         tracks = list(self.tracks)
         return paths(tracks, period_s, most=max(MOST_PLACES // max(len(tracks), 1), 1))
 

@@ -122,6 +122,8 @@ def changing(*parts: tuple[int, float]) -> NDArray[np.float64]:
         (changing((750, 30.0), (750, 15.0)), 30.0, 20.0),
         (changing((1000, 20.0), (500, 30.0)), 30.0, 22.5),
         (changing(*((20, 30.0), (20, 10.0)) * 30), 30.0, 15.0),
+        (changing((750, 26.0), (750, 30.0)), 30.0, 27.86),
+        (changing((750, 26.0), (750, 30.0))[np.random.default_rng(1).random(1501) > 0.05], 30.0, 26.5),
         ((np.arange(1500) / 30.0)[np.random.default_rng(1).random(1500) > 0.15], 30.0, 25.5),
         ((np.arange(1500) / 30.0)[np.random.default_rng(1).random(1500) > 0.4], 30.0, 18.0),
         ((np.arange(1500) / 30.0)[np.arange(1500) % 5 > 0], 30.0, 24.0),
@@ -133,6 +135,8 @@ def changing(*parts: tuple[int, float]) -> NDArray[np.float64]:
         "slower",
         "by half",
         "to and fro",
+        "by a seventh",
+        "by a seventh, a twentieth lost",
         "a seventh lost",
         "2/5 lost",
         "every fifth lost",
@@ -145,7 +149,7 @@ def test_lags_are_times_whatever_the_rate_did(
 ) -> None:
     """The MSD of free particles is 4 D t at every lag; frames nearer than the mean interval were spread out to it."""
     counted, fps = counted_by_time(walk(time_s, 60), ASKED_HZ)
-    assert fps == pytest.approx(counted_hz, rel=2e-3)
+    assert fps == pytest.approx(counted_hz, rel=2.5e-3)
     assert mean_hz(np.arange(len(time_s)), time_s, ASKED_HZ) == pytest.approx(average_hz, rel=0.03)
     each_frame = counted.groupby("time_s")["frame"].first()
     late = each_frame.to_numpy() / fps - each_frame.index.to_numpy()

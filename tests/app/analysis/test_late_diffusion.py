@@ -113,3 +113,34 @@ def test_a_trap_that_is_aimed_ahead_has_no_z_of_its_latency() -> None:
     trap = replace(ahead.plan.experiment.trap, predict=True)
     ahead = replace(ahead, plan=replace(ahead.plan, experiment=replace(ahead.plan.experiment, trap=trap)))
     assert "z of the latency" not in [one.name for one in of_delay(ahead)]
+
+
+def still() -> pd.DataFrame:
+    """The path of one particle, free, that is seen for a minute."""
+    return drifting(60.0, 1).assign(carried=False)
+
+
+@pytest.mark.parametrize("stiffness", [2.0, 3.0])
+def test_what_is_not_predicted_of_a_spring_is_not_foreseen(stiffness: float) -> None:
+    """z was that of a step on the way to no answer: 0.03."""
+    law = "policy.forces.0."
+    sets = ("mode=steered", f"{law}shape.stiffness_pn_per_um={stiffness}", f"{law}delay_s=0.1")
+    found = {one.name: one for one in of_memory(run_of(still(), sets=sets))}
+    assert math.isnan(found["z = κτ"].foreseen)
+    assert math.isnan(found["D_eff"].foreseen)
+    assert math.isfinite(found["D_eff"].measured)
+
+
+def test_a_runner_that_is_only_to_be_pushed_has_its_d_eff_measured_and_no_z() -> None:
+    law = "policy.forces.0."
+    shape = "{kind: gaussian_ring, radius_um: 2.0, width_um: 0.2, depth_kt: 20}"
+    sets = (f"{law}shape={shape}", f"{law}delay_s=0.5")
+    (found,) = of_memory(run_of(drifting(60.0, 20), "annular_activity", sets))
+    assert found.name == "D_eff"
+    assert math.isnan(found.foreseen)
+    assert found.measured == pytest.approx(D, rel=0.3)  # less each particle's drift
+
+
+def test_the_d_eff_that_is_foreseen_of_a_steered_runner_is_said_to_be_its_most() -> None:
+    found = {one.name: one for one in of_memory(run_of(drifting(60.0, 2), "annular_activity"))}
+    assert "0.65 to 1" in found["D_eff"].source

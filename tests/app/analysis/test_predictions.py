@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import brentq
 
-from app.analysis.findings import ring_um
+from app.analysis.findings import means_of, ring_um
 from app.analysis.predicted_motion import (
     foreseen_msd_um2,
     foreseen_persistence_s,
@@ -21,6 +21,8 @@ from app.analysis.predicted_motion import (
     own_past,
 )
 from app.analysis.predictions import curve, predict
+from app.assembly.plan import plan
+from app.assembly.rig import EXPERIMENTS
 from config.fields import Doc, Gt, settings
 from config.reader import build, parse
 from control.allocate import LightModel
@@ -37,7 +39,7 @@ from control.potentials.gaussian import Gaussian
 from control.potentials.gaussian_ring import GaussianRing
 from control.potentials.harmonic import Harmonic
 from control.theory import active, trapped
-from control.theory.conditions import Conditions, innermost, minimum
+from control.theory.conditions import TOO_WEAK, Conditions, innermost, minimum
 from control.theory.own_past import OwnPast
 
 PLANT = Plant()
@@ -270,6 +272,90 @@ def test_a_steered_law_without_a_delay_is_its_trap_alone(kind: str) -> None:
     ahead = replace(experiment, trap=replace(experiment.trap, predict=True))
     assert [one.name for one in predict(ahead, MEANS)] == ["force", "power", "largest force"]
     assert own_past(ahead, MEANS) is None
+
+
+@pytest.mark.parametrize("name", ["P23", "P24"])
+def test_a_bond_that_is_held_is_not_called_too_weak(name: str) -> None:
+    """P21, of crystals that are measured. The middle of a bond has a rate of 0.03/s and an age of 0.5 ms."""
+    made = plan(EXPERIMENTS / "reproduce" / f"{name}.yaml", None, ())
+    means = means_of(made, 2, made.rig.camera.fps)
+    said = {one.name: one.value for one in predict(made.experiment, means)}
+    assert "bond" not in said
+    z, age_s = float(said["z = κτ"]), means.age_s
+    expected_um = math.sqrt(means.plant.diffusion_um2_per_s * (1.0 + z) / (z / age_s))
+    assert float(said["bond, rms"].split()[0]) == pytest.approx(1e3 * expected_um, rel=0.025)  # for small z
+
+
+def test_what_leaves_its_spot_is_too_weak() -> None:
+    """1 kT put from 0.3 s before; and 20 kT of a soft spring about the past, in light that stands where it was."""
+    light = replace(MEANS.light, trap_kt=1.0)
+    weak = replace(MEANS, light=light, latency_s=0.3)
+    text = "{title: t, policy: {kind: programmed, forces: [%s]}}"
+    drive = "{kind: external, shape: {kind: constant, magnitude_pn: 0.02}}"
+    for force, name in ((drive, "drift"), ("{kind: motile, drive_pn: 0.02}", "speed while it moves")):
+        said = {one.name: one for one in predict(build(parse(text % force, "t"), Experiment), weak)}
+        for row in (name, "1 + z of latency"):
+            assert (said[row].value, said[row].source, said[row].warning) == ("too weak", TOO_WEAK, True)
+    assert math.isnan(weak.late_z)
+    painted = replace(ring("harmonic", "stiffness_pn_per_um: 0.1", 5.0), mode="landscape")
+    said = {one.name: one for one in predict(painted, MEANS)}
+    assert (said["trap"].value, said["trap"].source) == ("too weak", TOO_WEAK)
+
+
+def test_a_scatter_that_is_not_computed_is_not_called_too_wide() -> None:
+    """Of a delay of a day the spectrum has too many periods; late D is D/(1 + z)^2 all the same."""
+    experiment = ring("harmonic", "stiffness_pn_per_um: 0.5", 86_400.0)
+    own = own_past(experiment, MEANS)
+    assert own is not None
+    assert math.isnan(own.scatter_um2)
+    assert late_of(experiment) == pytest.approx(D / (1.0 + own.rate_hz * 86_400.0) ** 2, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("stiffness", "depth_kt", "said"),
+    [
+        (1.5, 20.0, "0.0087"),
+        (1.8, 20.0, "limited by the trap's reach"),
+        (2.0, 20.0, "limited by the trap's reach"),
+        (3.0, 20.0, "never settles"),
+        (6.0, 100.0, "never settles"),
+    ],
+)
+def test_a_steered_spring_that_is_stiffer_than_its_trap(stiffness: float, depth_kt: float, said: str) -> None:
+    """An independent simulation, with traps at w/2 at most, has late D = 0.00873 at 1.5 pN/um, and at 1.8, 2 and 3 a
+    particle that stays in its spot (q = 1.25, 1.28, 1.36), with late D = 0.009 to 0.0125."""
+    means = replace(MEANS, latency_s=0.0106, light=replace(MEANS.light, trap_kt=depth_kt))
+    rows = {one.name: one for one in predict(ring("harmonic", f"stiffness_pn_per_um: {stiffness}", 0.1), means)}
+    row = rows["trap"] if "trap" in rows else rows["late diffusion"]
+    assert row.value.startswith(said)
+    assert row.warning is ("trap" in rows)
+
+
+@pytest.mark.parametrize("kind", ["self", "pair", "external"])
+def test_aiming_ahead_changes_nothing_of_light_that_is_painted(kind: str) -> None:
+    shape = "{kind: gaussian_ring, radius_um: 2.5, width_um: 0.3, depth_kt: 20}"
+    text = f"{{title: t, mode: landscape, policy: {{kind: programmed, forces: [{{kind: {kind}, shape: {shape}}}]}}}}"
+    experiment = build(parse(text, "t"), Experiment)
+    ahead = replace(experiment, trap=replace(experiment.trap, predict=True, compensate_latency=True))
+    assert predict(ahead, MEANS) == predict(experiment, MEANS)
+
+
+def test_a_mean_is_said_where_one_is_taken() -> None:
+    for experiment in (
+        ring("annular", "radius_um: 1.0"),
+        ring("harmonic", "stiffness_pn_per_um: 0.5"),
+        replace(ring("harmonic", "stiffness_pn_per_um: 0.5"), policy=Programmed(forces=(External(shape=Harmonic()),))),
+        replace(ring("harmonic", "stiffness_pn_per_um: 0.5"), policy=Programmed(forces=(Pair(shape=GaussianRing()),))),
+    ):
+        ahead = replace(experiment, trap=replace(experiment.trap, predict=True))
+        assert any("scatter" in one.source for one in predict(experiment, MEANS))
+        assert not any("scatter" in one.source for one in predict(ahead, MEANS))
+
+
+def test_what_pushes_a_runner_is_beside_what_chance_does() -> None:
+    experiment = ring("gaussian_ring", "radius_um: 2.0, width_um: 0.2, depth_kt: 20")
+    said = {one.value: one.source for one in predict(experiment, MEANS)}
+    assert f"√(4Dτ) = {math.sqrt(4.0 * D * 0.5):.2g} µm" in said["only if pushed"]
 
 
 def test_a_compensated_spring_has_one_rate_in_all_that_is_said() -> None:

@@ -54,7 +54,7 @@ def tracks(time_s: np.ndarray, place_um: np.ndarray) -> pd.DataFrame:
 def test_the_work_of_a_move_is_the_difference_of_energies() -> None:
     seen = tracks(np.array([0.0, 0.01, 0.02]), np.array([[0.1, 0.0], [0.2, 0.0], [0.3, 0.0]]))
     moved = commands([0.004, 0.015], [0.0, 0.3])
-    work = work_and_heat(seen, moved, turns_of(moved), waist_um=0.6, depth_kt_per_mw=5.0)
+    work = work_and_heat(seen, moved, turns_of(moved), waist_um=0.6, depth_kt_per_mw=5.0, diffusion_um2_per_s=0.0)
 
     def energy(x: float, spot: float) -> float:
         return -20.0 * math.exp(-2.0 * (x - spot) ** 2 / 0.36)
@@ -84,7 +84,7 @@ def test_the_heat_of_a_late_harmonic_trap_is_p12() -> None:
         "command": "sent", "turn": turn, "effect_s": frame_s * turn, "x_um": trap[:, 0], "y_um": trap[:, 1],
         "power_mw": depth_kt * many, "dwell_s": 1e-4,
     })  # fmt: skip
-    work = work_and_heat(seen, moved, turns_of(moved), waist_um=waist_um, depth_kt_per_mw=1.0)
+    work = work_and_heat(seen, moved, turns_of(moved), waist_um=waist_um, depth_kt_per_mw=1.0, diffusion_um2_per_s=d)
     expected = 2.0 * heat_kt_per_s(rate_hz, delay_s + frame_s / 2.0)
     for name in ("work_kt", "heat_kt"):
         each = work.groupby("particle")[name].sum().to_numpy() / (number * frame_s)

@@ -61,6 +61,30 @@ def test_how_far_a_particle_is_from_a_trap_about_its_own_past(kappa: float, z: f
     assert drift_variance_um2_per_s2(D, []) == 0.0
 
 
+@pytest.mark.parametrize(("kappa", "delay_s"), [(0.0278, 5e-4), (0.0278, 1e-6), (25.0, 60.0), (25.0, 1e-5)])
+def test_a_delay_of_another_scale_than_the_rate(kappa: float, delay_s: float) -> None:
+    """P7, as of the middle of a bond of P23: no number of steps is too much for a delay that is short."""
+    found = drift_variance_um2_per_s2(D, [(kappa, 0.0), (-kappa, delay_s)]) / kappa**2
+    assert found == pytest.approx(2.0 * D * delay_s / (1.0 + kappa * delay_s), rel=5e-4)
+
+
+@pytest.mark.parametrize(
+    ("trap_hz", "rate_hz", "stable"),
+    [(25.0, 0.0, True), (25.0, 40.0, True), (25.0, 45.0, True), (25.0, 83.0, False), (125.0, 166.0, False)],
+)
+def test_a_spring_about_the_past_may_throw_its_particle_out(trap_hz: float, rate_hz: float, stable: bool) -> None:
+    """Of a steered trap: the turning of f / s, beside Euler's steps from one displacement."""
+    terms = [(trap_hz, 0.0), (-trap_hz, 0.016), (rate_hz, 0.016), (-rate_hz, 0.1)]
+    step_s = 5e-4
+    x = np.zeros(8000)
+    x[200] = 1.0
+    for n in range(200, len(x) - 1):
+        x[n + 1] = x[n] - step_s * sum(rate * x[n - round(delay_s / step_s)] for rate, delay_s in terms)
+    assert bool(np.ptp(x[-400:]) < 0.1) is stable
+    assert is_stable(terms) is stable
+    assert math.isfinite(drift_variance_um2_per_s2(D, terms)) is stable
+
+
 def test_a_steered_trap_with_a_force_from_where_it_was_simulated() -> None:
     terms = [(25.0, 0.0), (-25.0, 0.02), (7.0, 0.2)]
     step_s, number = 0.001, 300
