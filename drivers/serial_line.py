@@ -75,13 +75,17 @@ class SerialLine:
                 raise
             self.trouble = ""
 
-    def ask(self, request: bytes, end: bytes, read: Callable[[bytes], T | None], *, tries: int = 1) -> T:
+    def ask(
+        self, request: bytes, end: bytes, read: Callable[[bytes], T | None], *, tries: int = 1, in_step: bool = False
+    ) -> T:
         """Send `request`, and answer what `read` makes of the first piece for which it makes something.
 
         Args:
             end: pieces end with it; `read` gets them without.
             read: None for a piece that is not the answer (a late one, a damaged one); it may raise Fault.
             tries: how often the request is sent; more than once only where that does no harm.
+            in_step: for a device whose answers do not say which request they belong to. What came before the request,
+                or after its answer, is a Fault: one of the answers belonged to another request.
 
         Raises Fault: no answer, or the line is gone or busy; it never opens the line by itself.
         """
@@ -90,8 +94,12 @@ class SerialLine:
                 raise Fault(f"{self.what} is closed" if self._closed else self.trouble)
             for _ in range(tries):
                 try:
+                    if in_step:
+                        self._require_nothing_waits(self._serial)
                     self._serial.write(request)
                     found = self._read(self._serial, end, read)
+                    if in_step and found is not None:
+                        self._require_nothing_waits(self._serial)
                 except Fault as fault:  # an answer that makes no sense: nobody knows what the next one would belong to
                     self._drop(str(fault))
                     raise
@@ -170,6 +178,15 @@ class SerialLine:
             if late_s > self._timeout_s or (late_s > 0 and not line.in_waiting):
                 return None  # not earlier: who was kept from reading finds the answer waiting
             self._begun += line.read(max(line.in_waiting, 1))
+
+    def _require_nothing_waits(self, line: serial.Serial) -> None:
+        """Raises Fault if there is an answer that no request waits for. Empty lines are dropped."""
+        if not self._begun and not line.in_waiting:
+            return
+        came, self._begun = self._begun + line.read(line.in_waiting), b""
+        if came.strip():
+            raise Fault(f"{self.what} sent '{quoted(came.strip(), 80)}' when nothing had been asked: its answers may "
+                        "belong to other requests")  # fmt: skip
 
     def require_same(self, before: str, answers: str) -> None:
         """Raises Fault where another device answers than `before`, by their own names; "": none did before."""

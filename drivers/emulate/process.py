@@ -68,7 +68,7 @@ class Emulator:
         self._listeners: list[socket.socket] = []
         self._trouble = Trouble()
         self._chance = random.Random(0)
-        self._late: list[tuple[int, bytes]] = []  # (due time, answer), in order
+        self._late: list[tuple[int, bytes]] = []  # (due time, answer), in the order of their requests
         self._end_ns: int | None = None
         self._partial = b""
         with ExitStack() as failing:
@@ -127,9 +127,9 @@ class Emulator:
     def _receive(self) -> None:
         for answer in self._device.receive(self._terminal.read(), time.monotonic_ns()):
             wait_s, answer = spoiled(self._trouble, answer, self._chance)
-            if wait_s > 0:
-                self._late.append((time.monotonic_ns() + round(wait_s * 1e9), answer))
-                self._late.sort()
+            if wait_s > 0 or self._late:  # a serial device sends no answer before the answer to an earlier request
+                due_ns = time.monotonic_ns() + round(wait_s * 1e9)
+                self._late.append((max(due_ns, self._late[-1][0]) if self._late else due_ns, answer))
             else:
                 self._terminal.write(answer)
 

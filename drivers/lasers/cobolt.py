@@ -112,9 +112,9 @@ class CoboltDriver:
     question: its measured power in every third turn or sooner; its fault, interlock, emission, mode and set point in
     every eighth. An answer that is not as it should be is a Fault. `off` shuts both, and is content if one is
     confirmed; a laser that does not answer is sent the command all the same. `close` is not content: it asks until the
-    laser confirms that its emission is off, and raises Fault where it does not. After a fault of the laser, the next
-    `shine` is the operator's (the interlock is latched): it clears the
-    fault.
+    laser confirms that its emission is off, and raises Fault where it does not. An answer that comes when nothing was
+    asked is a Fault, too: a late '0' must not stand for the answer to `f?`. After a fault of the laser, the next
+    `shine` is the operator's (the interlock is latched): it clears the fault.
     """
 
     def __init__(self, made: Cobolt, modulator: Modulator) -> None:
@@ -272,6 +272,7 @@ class CoboltDriver:
                 raise self._wrong_mode(mode)
             self._set_constant_power()
         self._told = False
+        self._sent_blind = False  # before this light
         self._text("l1", expect="OK")
         if self._text("l?") != "1":
             raise Fault(f"{self._line.what} was switched on, and says that it is off")
@@ -354,4 +355,5 @@ class CoboltDriver:
                 raise Fault(f"{self._line.what} answered '{answer}' to '{command}'")
             return answer or None
 
-        return self._line.ask(command.encode("ascii") + b"\r", b"\r\n", read)
+        greets = command == "?"  # answers to an earlier program may still come; they are skipped
+        return self._line.ask(command.encode("ascii") + b"\r", b"\r\n", read, in_step=not greets)

@@ -207,7 +207,7 @@ def test_one_question_a_turn(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> N
     assert {request.decode().strip() for request in asked} == set(QUESTIONS)
 
 
-@pytest.mark.parametrize("way", ["silence", "garbage", "half", "late 5", "disconnect"])
+@pytest.mark.parametrize("way", ["silence", "garbage", "half", "late 1.5", "disconnect"])
 def test_a_laser_that_does_not_answer_well_is_a_fault_and_comes_back(emulated: Emulated, way: str) -> None:
     galvo = emulated.open_galvo()
     laser = emulated.open_laser(galvo)
@@ -219,12 +219,39 @@ def test_a_laser_that_does_not_answer_well_is_a_fault_and_comes_back(emulated: E
     assert eventually(lambda: beam_of(emulated.galvo)["beam"] == "dark")
     with pytest.raises(Fault):
         shine((galvo, laser), 10.0)
+    laser.off()  # as the guard after each Fault; else the galvo's watchdog acts
     emulated.order(emulated.laser, "connect" if way == "disconnect" else "well")
     assert eventually(lambda: laser.status() == "ready")
     assert eventually(lambda: beam_of(emulated.laser)["beam"] == "dark")
     assert shine((galvo, laser), 10.0) == pytest.approx([10.0], abs=0.01)
     laser.close()
     galvo.close()
+
+
+@pytest.mark.parametrize("turns", range(1, 1 + len(QUESTIONS)))
+def test_an_answer_that_nothing_asked_for_does_not_stand_for_the_next_one(
+    bench: Bench, emulated: Emulated, turns: int
+) -> None:
+    """Answers do not say what they answer. A '0' of before once hid the open interlock from `f?` and `ilk?`."""
+    laser = bench[1]
+    shine_often(bench, turns)
+    assert laser._line.write_blind(b"@cobas?\r")  # its '0' comes when nothing was asked
+    assert eventually(lambda: laser._line._serial is not None and laser._line._serial.in_waiting == len(b"0\r\n"))
+    emulated.order(emulated.laser, "interlock open")
+    with pytest.raises(Fault, match=r"the laser at .* sent '0' when nothing had been asked"):
+        shine(bench, 10.0)
+    laser.off()
+    assert eventually(lambda: laser.status() == "interlock open")
+
+
+def test_what_darkens_is_sent_although_an_answer_came_that_nothing_asked_for(bench: Bench, emulated: Emulated) -> None:
+    laser = bench[1]
+    laser._sent_blind = True  # an earlier light was put out so
+    shine(bench, 10.0)
+    assert laser._line.write_blind(b"@cobas?\r")
+    assert eventually(lambda: laser._line._serial is not None and laser._line._serial.in_waiting == len(b"0\r\n"))
+    laser.off()
+    assert eventually(lambda: beam_of(emulated.laser)["beam"] == "dark")
 
 
 def test_another_laser_at_the_same_port_gets_no_light(bench: Bench, emulated: Emulated) -> None:

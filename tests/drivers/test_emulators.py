@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import serial
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -43,6 +44,7 @@ from drivers.sim.sample import Sample
 from drivers.sim.stage import Stage
 from drivers.sim.world import World
 from tests.drivers.emulated import Emulated, beam_of, eventually
+from tests.patience import PATIENCE_S
 
 CAMERA = SimulatedCamera(fps=100.0, exposure_s=0.002, readout_s=0.001, width_px=64, height_px=64)
 MEANS = BenchSettings(um_per_px=0.1, field_um=((0.0, 0.0), (6.3, 6.3)), power_cap_mw=100.0, heartbeat_s=1.0)
@@ -102,6 +104,17 @@ def test_several_orders_at_once(emulated: Emulated) -> None:
     emulated.galvo.order("silence\nhalf\nwell")
     for words in ("silence", "half", "well"):
         assert emulated.galvo.wait_for("order", order=words) is not None
+
+
+def test_answers_keep_the_order_of_their_requests(emulated: Emulated) -> None:
+    """As on any serial line. Late answers once came seconds later, in the middle of the next test."""
+    emulated.order(emulated.laser, "late 0.2")
+    with serial.Serial(str(emulated.laser.link), timeout=PATIENCE_S) as line:
+        line.write(b"l1\r")
+        assert emulated.laser.wait_for("lit") is not None
+        emulated.order(emulated.laser, "well")
+        line.write(b"sn?\rl0\r")
+        assert [line.read_until(b"\r\n") for _ in range(3)] == [b"OK\r\n", b"EMULATED\r\n", b"OK\r\n"]
 
 
 def test_faults_may_be_ordered_from_the_beginning(tmp_path: Path) -> None:

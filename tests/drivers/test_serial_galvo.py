@@ -87,7 +87,7 @@ def test_a_late_answer_does_not_make_the_watchdog_later(emulated: Emulated) -> N
     assert "batch" not in [event["event"] for event in since]
 
 
-@pytest.mark.parametrize("way", ["silence", "garbage", "half", "late 5"])
+@pytest.mark.parametrize("way", ["silence", "garbage", "half", "late 1"])
 def test_a_device_that_does_not_answer_well_is_a_fault_and_comes_back(emulated: Emulated, way: str) -> None:
     galvo = emulated.open_galvo(timeout_s=0.05)
     light(galvo)
@@ -99,6 +99,7 @@ def test_a_device_that_does_not_answer_well_is_a_fault_and_comes_back(emulated: 
     emulated.order(emulated.galvo, "well")
     assert eventually(lambda: galvo.status() == "ready")
     assert eventually(lambda: beam_of(emulated.galvo)["beam"] == "dark")
+    galvo.blank()  # as the guard at a Reset: its watchdog may have acted meanwhile
     light(galvo)
     galvo.close()
 

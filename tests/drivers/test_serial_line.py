@@ -27,6 +27,7 @@ class Device:
 
     end: int
     host: int
+    answer: bytes = b"OK\r"
     asked: threading.Event = field(default_factory=threading.Event)
     may_answer: threading.Event = field(default_factory=threading.Event)
 
@@ -39,7 +40,7 @@ class Device:
             while os.read(self.end, 100):
                 self.asked.set()
                 self.may_answer.wait(PATIENCE_S)
-                os.write(self.end, b"OK\r")
+                os.write(self.end, self.answer)
         except OSError:  # the test is over
             return
 
@@ -64,8 +65,8 @@ def opened(device: Device, timeout_s: float = PATIENCE_S) -> SerialLine:
     return line
 
 
-def ask(line: SerialLine) -> str:
-    return line.ask(b"?\r", b"\r", lambda piece: piece.decode() or None)
+def ask(line: SerialLine, *, in_step: bool = False) -> str:
+    return line.ask(b"?\r", b"\r", lambda piece: piece.decode() or None, in_step=in_step)
 
 
 def test_close_returns_when_the_port_is_free_fifty_times(device: Device) -> None:
@@ -159,6 +160,32 @@ def test_a_closed_line_stays_closed(device: Device) -> None:
     for use in (line.connect, lambda: ask(line)):
         with pytest.raises(Fault, match="is closed"):
             use()
+
+
+@pytest.mark.parametrize("came", [b"0\r", b"0"])
+def test_an_answer_that_nothing_asked_for_is_a_fault_where_answers_bear_no_number(device: Device, came: bytes) -> None:
+    device.may_answer.set()
+    line = opened(device)
+    for before in (came, b"\r\r"):
+        assert line._serial is not None
+        os.write(device.end, before)
+        assert select.select([line._serial], [], [], PATIENCE_S)[0]
+        if before == came:
+            with pytest.raises(Fault, match=f"the device at {device.port} sent '0' when nothing had been asked"):
+                ask(line, in_step=True)
+            line.connect()
+        assert ask(line, in_step=True) == "OK"  # empty lines do no harm
+
+
+def test_a_second_answer_to_one_request_is_a_fault_where_answers_bear_no_number(device: Device) -> None:
+    device.answer = b"0\rOK\r"
+    device.may_answer.set()
+    line = opened(device)
+    with pytest.raises(Fault, match="sent 'OK' when nothing had been asked"):
+        ask(line, in_step=True)
+    device.answer = b"OK\r"
+    line.connect()
+    assert ask(line, in_step=True) == "OK"
 
 
 def test_a_busy_line_holds_no_other_thread_up(device: Device) -> None:
