@@ -1,6 +1,8 @@
 """What all tests share: how hypothesis searches, and who gets a second chance."""
 
 import sys
+from collections.abc import Generator
+from typing import Any
 
 import pytest
 from hypothesis import Phase, settings
@@ -45,3 +47,19 @@ def _permissions_end_with_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
     laws = sys.modules.get("app.assembly.python_law")
     for name in ("_allowed", "_allowed_files", "_given", "_files") if laws is not None else ():
         monkeypatch.setattr(laws, name, {})
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Generator[None, dict[str, Any] | None, dict[str, Any] | None]:
+    """Half of a surrogate pair in a message (hypothesis makes some) would end the worker that reports it."""
+    report = yield
+    return None if report is None else printable(report)
+
+
+def printable(value: Any) -> Any:
+    """The same lists and dictionaries, with texts that can be written in UTF-8."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {printable(key): printable(inner) for key, inner in value.items()}
+    return type(value)(map(printable, value)) if isinstance(value, (list, tuple)) else value
