@@ -247,8 +247,9 @@ def test_a_signal_while_the_light_of_a_failed_opening_is_put_out_hides_no_light(
 ) -> None:
     monkeypatch.setattr(turn_by_turn, "open_instrument", lambda made: raises(KeyboardInterrupt())())
     monkeypatch.setattr(turn_by_turn, "put_out", lambda made: raises(KeyboardInterrupt())())
-    with pytest.raises(Fault, match=f"^{STILL_LIT}: KeyboardInterrupt"):
+    with pytest.raises((Fault, KeyboardInterrupt)) as ended:
         cy.open(plan).__enter__()
+    assert str(ended.value).startswith(f"{STILL_LIT}: KeyboardInterrupt")
 
 
 @pytest.mark.parametrize("error", [Fault("the law failed"), KeyboardInterrupt(), ZeroDivisionError(), Ended()])
