@@ -112,8 +112,9 @@ def caught() -> Iterator[None]:
     After a signal the process is about to end: others are ignored then, so that its exit code stays what it is.
     """
     handler = _Handler(_end)
-    handler.take()
     try:
+        handler.take()
+        raise_if_stopped()
         yield
     finally:
         for number in handler.replaced if _state.came else ():
@@ -134,6 +135,7 @@ def caught_in_program() -> Iterator[None]:
     try:
         if in_main_thread():
             handler.take()
+            raise_if_stopped()
         yield
     except BaseException as raised:
         error = raised

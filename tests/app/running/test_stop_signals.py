@@ -339,17 +339,24 @@ def test_of_several_signals_in_a_run_the_one_that_ends_the_program_counts() -> N
     assert ended.value.number == signal.SIGTERM
 
 
-def test_a_signal_while_handlers_are_set_again_loses_none_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("at", ["entry", "exit"])
+def test_a_signal_while_handlers_are_set_loses_none_of_them(at: str, monkeypatch: pytest.MonkeyPatch) -> None:
     before = [signal.getsignal(number) for number in NUMBERS]
     real = signal.signal
 
     def sets(number: int, action: Any) -> Any:
-        if number == signal.SIGINT:  # the first of them
+        if at == "exit" and number == signal.SIGINT:  # the first of them
             signal.raise_signal(signal.SIGTERM)
-        return real(number, action)
+        found = real(number, action)
+        if at == "entry" and number == signal.SIGTERM and callable(action):
+            signal.raise_signal(signal.SIGTERM)
+        return found
 
     def runs() -> None:
+        if at == "entry":
+            monkeypatch.setattr(signal, "signal", sets)
         with caught_in_program():
+            assert at == "exit"
             monkeypatch.setattr(signal, "signal", sets)
 
     with pytest.raises(Stopped):
