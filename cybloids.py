@@ -59,7 +59,7 @@ from app.console.options import LONGEST_S, number
 from app.console.output_files import require_writable
 from app.console.progress import progress_line, silent
 from app.running.headless import fly, light_after, new_run, refuse_unheard, too_few
-from app.running.stop_signals import Stopped, caught_in_program
+from app.running.stop_signals import Stopped, caught_in_program, in_main_thread
 from app.running.turn_by_turn import STILL_LIT
 from app.running.turn_by_turn import Ended as Ended
 from app.running.turn_by_turn import Fault as Fault
@@ -140,7 +140,7 @@ def run(
     try:
         with caught_in_program():
             if armed is not False:
-                refuse_unheard(plan)
+                refuse_unheard(plan, in_main_thread())
             summary = fly(plan, length_s, path, frames, title, armed=armed is None or armed, bar=bar)
     except Fault as fault:
         raise Fault(f"{fault}; {light_after(str(fault))}") from fault

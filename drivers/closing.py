@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from config.refused import Refused
 from config.words import one_line
 from control.contract import STILL_LIT, Fault
 
+T = TypeVar("T")
 Closing = Callable[[], object]
 
 
@@ -19,18 +20,19 @@ def in_words(error: BaseException) -> str:
     return f"{error}" if isinstance(error, Fault | Refused) else f"{type(error).__name__}: {one_line(error)}"
 
 
+def value_of_light(darkening: Callable[[], T]) -> T:
+    """What a darkening answers. It raises Fault only: after any other error, or a signal, light may be on."""
+    try:
+        return darkening()
+    except Fault:
+        raise
+    except BaseException as error:
+        raise Fault(f"{STILL_LIT}: {in_words(error)}") from error
+
+
 def of_light(closing: Closing) -> Closing:
-    """The closing of a laser or a beam. It raises Fault only: after any other error, or a signal, light may be on."""
-
-    def closes() -> None:
-        try:
-            closing()
-        except Fault:
-            raise
-        except BaseException as error:
-            raise Fault(f"{STILL_LIT}: {in_words(error)}") from error
-
-    return closes
+    """The closing of a laser or a beam, as `value_of_light`."""
+    return lambda: value_of_light(closing)
 
 
 def close_all(*closings: Closing, after: BaseException | None = None) -> None:

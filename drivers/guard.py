@@ -178,8 +178,10 @@ class Guard:
 
     def _off(self, reason: str) -> Command:
         self.laser.off()
-        if self._lit:
-            # The loop calls `off` in each dark turn. Where it hangs, the watchdog does, once the emission is to end.
+        # The loop calls `off` in each dark turn. Where it hangs, the watchdog does, once the emission is to end.
+        if self._unconfirmed():
+            self._again_s = self._clock.now_s() + self.bounds.heartbeat_s
+        elif self._lit:
             linger_s = getattr(self.laser, "linger_s", 0.0)
             self._again_s = self._clock.now_s() + linger_s if linger_s > 0.0 else math.inf
         self._lit = False
@@ -194,7 +196,11 @@ class Guard:
             except Exception as trouble:  # noqa: BLE001 - reported by the next send
                 self._silent = f"{STILL_LIT}: {trouble}"
             else:
-                self._again_s = math.inf
+                self._again_s = self._again_s if self._unconfirmed() else math.inf
+
+    def _unconfirmed(self) -> bool:
+        """Whether the laser is dark behind another shutter than its emission, which did not confirm that it is off."""
+        return getattr(self.laser, "unconfirmed", False)
 
     def _check_alive(self) -> None:
         if self._closing:

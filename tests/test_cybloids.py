@@ -6,6 +6,7 @@ import inspect
 import linecache
 import signal
 import threading
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from app.analysis.export import export
 from app.assembly.machine import build_machine
 from app.assembly.open import open_instrument
 from app.assembly.rig import field_um
-from app.running.stop_signals import Stopped
+from app.running.stop_signals import Stopped, caught_in_program, numbers
 from control.contract import STILL_LIT, Level
 from control.policies.programmed import SteeredTraps
 from tests.app.laws import lay_out
@@ -256,15 +257,23 @@ def test_a_real_laser_is_not_armed_where_no_signal_is_caught(tmp_path: Path) -> 
         thread.join()
         return [str(refused) for refused in found]
 
-    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    before = {number: signal.getsignal(number) for number in numbers()}
+    for number in before:  # a shell, or nohup, may have them ignored
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     try:
-        assert ["SIGTERM would end this program and leave the laser on" in said for said in in_another_thread()] == [
-            True
-        ] * 2
+        for end in (nullcontext(), caught_in_program()):  # a handler of a run in the main thread ends with it
+            with end:
+                assert [said.count("SIGTERM would end this program and leave the laser on") for said in
+                        in_another_thread()] == [1, 1]  # fmt: skip
         signal.signal(signal.SIGTERM, lambda number, frame: None)
+        if hasattr(signal, "SIGHUP"):
+            assert ["SIGHUP would end this program" in said for said in in_another_thread()] == [True] * 2
+        for number in before:
+            signal.signal(number, lambda number, frame: None)
         assert ["not confirmed" in said for said in in_another_thread()] == [True] * 2
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, action in before.items():
+            signal.signal(number, action)
     assert list(tmp_path.iterdir()) == []
 
 

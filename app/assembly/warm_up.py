@@ -134,6 +134,7 @@ def signals_held() -> Iterator[Callable[[], None]]:
         else:
             before[number](number, frame)
 
+    handle.replaced = before  # type: ignore[attr-defined]  # for app.running.stop_signals
     if threading.current_thread() is threading.main_thread():
         for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
             number = getattr(signal, name, None)

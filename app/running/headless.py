@@ -212,12 +212,16 @@ def refuse_unconfirmed(made: Plan, armed: bool) -> None:
         raise Refused(f"{made.rig.title}: {UNCONFIRMED} ({made.rig.why_unconfirmed}), or run it with --dark")
 
 
-def refuse_unheard(made: Plan) -> None:
-    """Raises Refused for a real laser where SIGTERM would leave it on: no handler can be set but in the main thread."""
-    if not made.rig.simulated and signals.ends_at_once():
+def refuse_unheard(made: Plan, caught: bool) -> None:
+    """Raises Refused for a real laser where a signal would leave it on: handlers can be set in the main thread only.
+
+    Args:
+        caught: whether signals are caught for this run, or rig.
+    """
+    if not made.rig.simulated and (name := signals.ends_at_once(caught)):
         raise Refused(
-            f"{made.rig.title}: SIGTERM would end this program and leave the laser on; run or open the rig in the main "
-            "thread, where SIGTERM is caught, or set a handler of it first"
+            f"{made.rig.title}: {name} would end this program and leave the laser on; run or open the rig in the main "
+            f"thread, where {name} is caught, or set a handler of it first"
         )
 
 

@@ -43,8 +43,8 @@ class Stopped(SystemExit):
 
 @dataclass
 class _State:
-    number: int = 0  # of the first signal that came; 0: none
-    at_s: float = 0.0  # when it came
+    came: list[int] = field(default_factory=list)  # the signals that came, in their sequence
+    at_s: float = 0.0  # when the first of them came
     stop: Callable[[], None] | None = None  # what the first signal calls instead of raising
     late: Callable[[], None] | None = None  # what a late second one calls instead of raising
     held: int = 0  # how many closings are going on
@@ -54,12 +54,40 @@ class _State:
 _state = _State()
 
 
+@dataclass(eq=False)
+class _Handler:
+    """A handler of Cybloids, with the actions that it stands in place of: only those are acted on and set again."""
+
+    act: Callable[[int, Any, Any], None]  # number, frame and the action that was replaced
+    replaced: dict[int, Any] = field(default_factory=dict)  # by signal
+
+    def __call__(self, number: int, frame: Any) -> None:
+        self.act(number, frame, self.replaced.get(number, signal.SIG_DFL))
+
+    def take(self) -> None:
+        """Set it for each signal that the process does not ignore, unless one like it, or of a run, is set."""
+        with held():  # a signal that raised here would leave some of them set
+            for number in numbers():
+                action = signal.getsignal(number)
+                kind = action.act if isinstance(action, _Handler) else None
+                if action not in (signal.SIG_IGN, None) and kind not in (_end, self.act):
+                    self.replaced[number] = action
+                    signal.signal(number, self)
+
+    def give_back(self) -> None:
+        """A handler that was set after this one stays."""
+        with held():
+            for number, action in self.replaced.items():
+                if signal.getsignal(number) is self:
+                    signal.signal(number, action)
+
+
 @dataclass
 class _Program:
     """A script or a notebook that has rigs open."""
 
     rigs: int = 0  # how many
-    actions: dict[int, Any] = field(default_factory=dict)  # its own handlers, by signal, while rigs are open
+    handlers: list[_Handler] = field(default_factory=list)  # that were set for them
     waiting: list[int] = field(default_factory=list)  # signals that came while a rig was darkened or closed
     since_s: float = 0.0  # when the first of them came
 
@@ -72,21 +100,26 @@ def numbers() -> tuple[signal.Signals, ...]:
     return tuple(getattr(signal, name) for name in NAMES if hasattr(signal, name))
 
 
+def in_main_thread() -> bool:
+    """Whether signals can be caught here, and belong to what is done here."""
+    return threading.current_thread() is threading.main_thread()
+
+
 @contextmanager
 def caught() -> Iterator[None]:
     """Catch the signals of this process. What the process was started to ignore (nohup) stays ignored.
 
     After a signal the process is about to end: others are ignored then, so that its exit code stays what it is.
     """
-    before = {number: signal.getsignal(number) for number in numbers()}
-    mine = [number for number, action in before.items() if action is not signal.SIG_IGN]
-    for number in mine:
-        signal.signal(number, _handle)
+    handler = _Handler(_end)
     try:
+        handler.take()
+        raise_if_stopped()
         yield
     finally:
-        for number in mine:
-            signal.signal(number, signal.SIG_IGN if _state.number else before[number] or signal.SIG_DFL)
+        for number in handler.replaced if _state.came else ():
+            signal.signal(number, signal.SIG_IGN)
+        handler.give_back()
 
 
 @contextmanager
@@ -97,71 +130,75 @@ def caught_in_program() -> Iterator[None]:
     place of Stopped. Where light may be on, the error that says so is raised, and no handler acts. A signal that the
     program ignores stays ignored. Outside of the main thread no signal can be caught.
     """
-    actions = {number: signal.getsignal(number) for number in numbers()}
-    mine = {number: action for number, action in actions.items() if action not in (signal.SIG_IGN, None, _handle)}
-    if not mine or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    for number in mine:
-        signal.signal(number, _handle)
+    handler = _Handler(_end)
     error: BaseException | None = None
     try:
+        if in_main_thread():
+            handler.take()
+            raise_if_stopped()
         yield
     except BaseException as raised:
         error = raised
         raise
     finally:
-        came, _state.number, _state.raised = _state.number, 0, False
-        for number, action in mine.items():
-            signal.signal(number, action)
-        if came and STILL_LIT not in str(error):
-            own = _own(came)
-            if callable(own) and own is not signal.default_int_handler:
-                own(came, None)
-            stopped = error if isinstance(error, Stopped) else Stopped(came, "" if error is None else str(error))
-            if came == signal.SIGINT:
-                raise KeyboardInterrupt(str(stopped)) from error
-            if stopped is not error:
-                raise stopped from error
+        handler.give_back()
+        if handler.replaced:
+            came, _state.came, _state.raised = _not_first_sigint(_state.came), [], False
+            if came and STILL_LIT not in str(error):
+                _obey_after_run(came, error)
 
 
-def rig_opened() -> None:
+def _obey_after_run(came: list[int], error: BaseException | None) -> None:
+    """Raises KeyboardInterrupt or Stopped, unless `error`, with which the run ended, is that already."""
+    for number in dict.fromkeys(came):
+        own = _own(number)
+        if callable(own) and own is not signal.default_int_handler:
+            own(number, None)
+    outcome = error.outcome if isinstance(error, Stopped) else "" if error is None else str(error)
+    stopped = Stopped(came[0], outcome)
+    if came[0] == signal.SIGINT:
+        raise KeyboardInterrupt(str(stopped)) from error
+    if not (isinstance(error, Stopped) and error.number == came[0]):
+        raise stopped from error
+
+
+def rig_opened() -> bool:
     """A program opens a rig: until `rig_closed` a signal unwinds it, so that the rig is closed, and waits while `held`.
 
     Then the program's own handler acts; where there is none, SIGINT raises KeyboardInterrupt, any other Stopped. One
     that comes PATIENCE_S after the first does not wait: a device that does not answer keeps no program alive. A signal
-    that the program ignores stays ignored.
+    that the program ignores stays ignored. Returns whether signals are caught: in the main thread only.
     """
     if _program.rigs == 0:
         _program.waiting.clear()
+    _set_again()
     _program.rigs += 1
-    if _program.actions or threading.current_thread() is not threading.main_thread():
-        return
-    for number in numbers():
-        action = signal.getsignal(number)
-        if action not in (signal.SIG_IGN, None, _handle, _interrupt):
-            _program.actions[number] = action
-            signal.signal(number, _interrupt)
+    if in_main_thread():
+        handler = _Handler(_interrupt)
+        _program.handlers.append(handler)
+        handler.take()
+    return in_main_thread()
 
 
 def rig_closed() -> None:
-    """After the last rig the program has its own handlers again."""
+    """After the last rig the program has its own handlers again, if need be at the next call in the main thread."""
     _program.rigs -= 1
-    if _program.rigs > 0 or threading.current_thread() is not threading.main_thread():
-        return
-    for number, action in _program.actions.items():
-        if signal.getsignal(number) is _interrupt:
-            signal.signal(number, action)
-    _program.actions.clear()
+    _set_again()
+
+
+def _set_again() -> None:
+    while _program.rigs == 0 and in_main_thread() and _program.handlers:
+        _program.handlers.pop().give_back()
 
 
 def obey_waiting() -> None:
     """Obey the signals that came while a rig of a program was darkened or closed: of several, not SIGINT first."""
-    if not _program.waiting or threading.current_thread() is not threading.main_thread():
+    _set_again()
+    if not in_main_thread():
         return
-    waiting, _program.waiting = sorted(_program.waiting, key=lambda number: number == signal.SIGINT), []
+    waiting, _program.waiting = _not_first_sigint(_program.waiting), []
     for number in waiting:
-        _obey(number, None)
+        _obey(number, None, _own(number))
 
 
 @contextmanager
@@ -179,23 +216,33 @@ def obeyed_after() -> Iterator[None]:
 
 def taken_waiting() -> list[int]:
     """Them, for the caller to obey or to drop; none while another rig is being closed, which obeys them."""
-    if _state.held or threading.current_thread() is not threading.main_thread():
+    if _state.held or not in_main_thread():
         return []
     waiting, _program.waiting = _program.waiting, []
     return waiting
 
 
-def ends_at_once() -> bool:
-    """Whether SIGTERM would end this program in the middle of a turn, with its light on."""
-    return signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+def ends_at_once(caught: bool) -> str:
+    """The first signal that would end this program in the middle of a turn, with its light on; empty: none would.
+
+    Args:
+        caught: whether signals are caught for this light. If not, the program's own handlers count alone: those of
+            another rig, or run, end with it.
+    """
+    action = signal.getsignal if caught else _own
+    return next((number.name for number in numbers() if action(number) is signal.SIG_DFL), "")
 
 
 @contextmanager
 def ending(stop: Callable[[], None], late: Callable[[], None] | None = None) -> Iterator[None]:
     """The first signal calls `stop`, in the main thread between two steps of Python.
 
-    Each later one, from PATIENCE_S on, calls `late`; where that is None, it raises Stopped.
+    Each later one, from PATIENCE_S on, calls `late`; where that is None, it raises Stopped. In any other thread no
+    signal does anything.
     """
+    if not in_main_thread():  # a signal is that of the run in the main thread
+        yield
+        return
     before = _state.stop, _state.late
     _state.stop, _state.late = stop, late
     try:
@@ -207,7 +254,7 @@ def ending(stop: Callable[[], None], late: Callable[[], None] | None = None) -> 
 @contextmanager
 def held() -> Iterator[None]:
     """For closing: a signal is remembered, and does nothing else."""
-    if threading.current_thread() is not threading.main_thread():
+    if not in_main_thread():
         yield
         return
     _state.held += 1
@@ -218,27 +265,28 @@ def held() -> Iterator[None]:
 
 
 def came() -> int:
-    """The number of the first signal that came; 0: none did."""
-    return _state.number
+    """The number of the first signal that came; 0: none did, or it came to another thread than this one."""
+    return _state.came[0] if _state.came and in_main_thread() else 0
 
 
 def raise_if_stopped() -> None:
     """Raises Stopped if a signal came."""
-    if _state.number and threading.current_thread() is threading.main_thread():
-        _state.raised = True
-        raise Stopped(_state.number)
+    if came():
+        raise stopped("")
 
 
 def stopped(outcome: str) -> Stopped:
     """To be raised in place of an error that came after a signal, or before it unnoticed. Call it where `came()`."""
     _state.raised = True
-    return Stopped(_state.number, outcome)
+    return Stopped(_state.came[0], outcome)
 
 
-def _handle(number: int, frame: object) -> None:
-    first = _state.number == 0
+def _end(number: int, frame: Any, replaced: Any) -> None:
+    """What a signal does where a run is made, or anything of `main.py`."""
+    _state.came.append(number)
+    first = len(_state.came) == 1
     if first:
-        _state.number, _state.at_s = number, time.monotonic()
+        _state.at_s = time.monotonic()
     if _state.held or _state.raised:
         return
     if _state.stop is None:
@@ -251,34 +299,37 @@ def _handle(number: int, frame: object) -> None:
     elif _state.late is not None:
         _state.late()
         return
-    _state.raised = True
-    raise Stopped(_state.number)
+    raise stopped("")
 
 
-def _interrupt(number: int, frame: Any) -> None:
-    """While a program has a rig open."""
-    if not _state.held:
-        _obey(number, frame)
-    elif not _program.waiting:
-        _program.waiting.append(number)
+def _interrupt(number: int, frame: Any, replaced: Any) -> None:
+    """What a signal does while a program has a rig open."""
+    first = not _program.waiting
+    if first:
         _program.since_s = time.monotonic()
-    elif time.monotonic() - _program.since_s < PATIENCE_S:
+    if _state.held and (first or time.monotonic() - _program.since_s < PATIENCE_S):
         _program.waiting.append(number)
     else:
-        _obey(number, frame)
+        _obey(number, frame, replaced)
 
 
 def _own(number: int) -> Any:
-    """The program's own action for a signal."""
-    action = signal.getsignal(number)
-    return _program.actions.get(number, action) if action is _interrupt else action
+    """The program's own action for a signal: what the handlers of Cybloids (that of a warm-up, too) replaced."""
+    action: Any = signal.getsignal(number)
+    while replaced := getattr(action, "replaced", None):
+        action = replaced[number]
+    return action
 
 
-def _obey(number: int, frame: Any) -> None:
-    action = _own(number)
+def _obey(number: int, frame: Any, action: Any) -> None:
     if callable(action):
         action(number, frame)
     elif number == signal.SIGINT:
         raise KeyboardInterrupt
     else:
         raise Stopped(number)
+
+
+def _not_first_sigint(came: list[int]) -> list[int]:
+    """Ctrl-C may be caught, and the program go on: what ends it comes first."""
+    return sorted(came, key=lambda number: number == signal.SIGINT)

@@ -32,7 +32,7 @@ from control.contract import Ended as Ended
 from control.contract import Fault as Fault
 from control.contract import Turn as Turn
 from control.loop import LoopMemory, Machine, act, applied, turn, wait
-from drivers.closing import closed_after, of_light
+from drivers.closing import closed_after, of_light, value_of_light
 
 CLOSED = "this rig is not open; use it in a block: with cybloids.open(plan) as rig"
 FAILED = (Order(OrderKind.TRIP, "the program failed"),)
@@ -115,8 +115,8 @@ class LiveRig:
     turn darkens that turn, too. While the program asks for no turn, the last command acts until the rig's guard
     darkens it (`loop.stale_periods` frame periods); a simulated rig in lockstep waits. A signal that would end the
     program (SIGTERM) unwinds it instead, so that the rig is closed: it raises SystemExit. No signal can be caught for a
-    rig that is opened outside of the main thread: there `arm` refuses a real laser, unless the program has a handler of
-    SIGTERM.
+    rig that is opened outside of the main thread: there `arm` refuses a real laser, unless the program has handlers of
+    its own (of SIGTERM, SIGHUP).
 
     Attributes:
         plan: as it is in force.
@@ -130,6 +130,7 @@ class LiveRig:
         self._open: _OpenRig | None = None
         self._turning = threading.RLock()  # held for each turn, and when the rig is closed
         self._closing = False
+        self._caught = False  # whether signals are caught for it
 
     def _begin(self, opened: _OpenRig) -> None:
         """Nothing of an earlier opening is left, in particular no order."""
@@ -149,7 +150,7 @@ class LiveRig:
             if self._open is not None:
                 raise Refused("this rig is open already")
             with signals.obeyed_after():
-                signals.rig_opened()
+                self._caught = signals.rig_opened()
                 try:
                     opened = self._opened()
                 except BaseException:
@@ -166,7 +167,7 @@ class LiveRig:
             raise
         except BaseException as error:  # a signal, in the middle of the opening
             with signals.held():
-                light = put_out(self.plan)
+                light = value_of_light(lambda: put_out(self.plan))
             if STILL_LIT in light:
                 raise Fault(light) from error
             raise
@@ -217,11 +218,11 @@ class LiveRig:
         """Light from the next turn on.
 
         Raises Refused where the rig's map is not confirmed; where the newest `apply` failed, since the program may take
-        its law for the one in force; and for a real laser where SIGTERM would leave it on, since the rig was opened
+        its law for the one in force; and for a real laser where a signal would leave it on, since the rig was opened
         outside of the main thread.
         """
         self._require_open()
-        refuse_unheard(self.plan)
+        refuse_unheard(self.plan, self._caught)
         refuse_unconfirmed(self.plan, True)
         if self._not_in_force:
             raise Refused(f"the new settings are not in force: {self._not_in_force}; apply settings first")
@@ -347,7 +348,7 @@ class LiveRig:
                 leave_unfinished(opened.recorder)
             if self._faults is FAILED:
                 self._faults = (Order(OrderKind.TRIP, reason),)
-            dark = opened.instrument.beam.dark(reason)
+            dark = value_of_light(lambda: opened.instrument.beam.dark(reason))
             if STILL_LIT in str(error):
                 raise error  # no signal comes in its place
             if dark.may_be_lit:

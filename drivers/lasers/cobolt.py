@@ -127,6 +127,7 @@ class CoboltDriver:
         self._on_s = -1e9  # when emission was switched on
         self._turn = 0
         self._sent_blind = False  # whether `l0` was sent without an answer since the last one
+        self.unconfirmed = False  # whether its emission was switched off, and did not confirm it
         self._closed = False
         self._told = False  # whether somebody was told of a fault that is still in the laser
         self._line = SerialLine("the laser", made.port, made.baud, made.timeout_s, self._greet)
@@ -142,7 +143,9 @@ class CoboltDriver:
         return _identity(self._firmware)
 
     def shine(self, power_mw: Floats, at_most_s: float) -> Floats:
-        """Powers above the set point are cut to it."""
+        """Powers above the set point are cut to it. Raises Fault, with no light, where the line is known to be lost."""
+        if self._line.trouble:
+            raise Fault(self._line.trouble)
         if not self._emits:
             self._begin()
         fraction = np.minimum(power_mw / self.set_point_mw, 1.0)
@@ -163,6 +166,7 @@ class CoboltDriver:
                 self._end()
             except Exception as error:  # noqa: BLE001
                 troubles.append(in_words(error))
+                self.unconfirmed = True
                 self._end_blind()
         if len(troubles) == 2:
             raise Fault("; ".join(troubles))
@@ -257,8 +261,6 @@ class CoboltDriver:
 
     def _begin(self) -> None:
         """Emission on. Raises Fault while the interlock is open, and once after a fault."""
-        if self._line.trouble:
-            raise Fault(self._line.trouble)
         if self._number("ilk?") != 0:
             self._told = True
             raise Fault("the laser's interlock is open")
@@ -282,8 +284,8 @@ class CoboltDriver:
         self._emits = False
         self._text("l0", expect="OK")
         if self._text("l?") != "0":
-            raise Fault(f"{self._line.what} was switched off, and says that it is on")
-        self._sent_blind = False
+            raise self._line.lost("it was switched off, and says that it is on")  # the blind l0 will be answered, too
+        self._sent_blind = self.unconfirmed = False
 
     def _ask_one(self) -> None:
         """One of the questions, each in its turn. Raises Fault if the laser is not as it should be."""

@@ -313,6 +313,47 @@ def test_a_laser_whose_answers_are_lost_is_put_out_all_the_same_and_named(bench:
         bench[1].close()
 
 
+def test_a_laser_whose_line_is_known_to_be_lost_gives_no_light_through_the_modulator(
+    bench: Bench, emulated: Emulated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its emission may be on: the modulator opened, and only then the laser was asked."""
+    galvo, laser = bench
+    shine(bench, 10.0)
+    emulated.order(emulated.laser, "disconnect")
+    with pytest.raises(Fault):
+        shine(bench, 10.0)
+    laser.off()
+    opened: list[Any] = []
+    monkeypatch.setattr(galvo, "modulate", lambda *given: opened.append(given))
+    with pytest.raises(Fault, match="the laser at"):
+        shine(bench, 10.0)
+    assert not opened
+    assert laser.unconfirmed
+
+
+def test_a_laser_that_says_that_it_is_still_on_is_heard_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answer to the blind `l0` counted as one that nothing had asked for."""
+    laser = bench[1]
+    shine(bench, 10.0)
+    asked = laser._text
+    monkeypatch.setattr(laser, "_text", lambda command, expect="": "1" if command == "l?" else asked(command, expect))
+    laser.off()
+    monkeypatch.undo()
+    again: list[str] = []
+
+    def ends() -> bool:
+        try:
+            laser._line.connect()
+            laser._end()
+        except Fault as fault:
+            again.append(str(fault))
+            return False
+        return True
+
+    assert eventually(ends)
+    assert all("says that it is on" in said for said in again)
+
+
 def test_a_laser_of_a_dead_program_is_sent_its_command_without_an_answer(bench: Bench, emulated: Emulated) -> None:
     shine(bench, 10.0)
     bench[1]._line.close()  # as the system does for a program that was killed

@@ -814,3 +814,20 @@ def test_a_beam_that_is_being_closed_is_not_lit_by_the_command_under_way() -> No
     with pytest.raises(Fault, match="the beam is closed"):
         guard.send(two())
     closing.join()
+
+
+def test_emission_that_did_not_confirm_its_end_is_switched_off_again_without_a_command() -> None:
+    """Behind a dark modulator the beam counts as dark, and only the next turn asked again."""
+    guard, _, lamp, clock = make()
+    guard.send(two())
+    offs: list[float] = []
+    laser: Any = lamp
+    laser.unconfirmed, laser.off = True, lambda: offs.append(clock.at_s)
+    guard.dark("stopped")
+    for clock.at_s in (0.4, 0.6, 0.8):
+        guard._end_lingering()
+    laser.unconfirmed = False
+    for clock.at_s in (1.2, 1.8, 2.4):
+        guard._end_lingering()
+    assert offs == [0.0, 0.6, 1.2]
+    guard.close()

@@ -7,13 +7,16 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from app.assembly.warm_up import signals_held
+from app.running import stop_signals as signals
 from app.running.stop_signals import Stopped, caught_in_program, ending, held, raise_if_stopped
 from control.contract import STILL_LIT, Fault
 from drivers.emulate.child import ROOT, Child
@@ -229,3 +232,134 @@ def test_a_signal_during_a_run_that_fails_is_obeyed_unless_light_may_be_on() -> 
         fails_at_a_signal(OSError("it was unplugged"))
     with pytest.raises(Fault, match=f"^{STILL_LIT}: hung$"):
         fails_at_a_signal(Fault(f"{STILL_LIT}: hung"))
+
+
+def in_another_thread(what: Callable[[], object]) -> None:
+    thread = threading.Thread(target=what)
+    thread.start()
+    thread.join()
+
+
+def test_a_signal_is_that_of_the_run_in_the_main_thread() -> None:
+    """It stopped the run of another thread, and the one in the main thread went on, armed."""
+    stops: list[str] = []
+    began, over = threading.Event(), threading.Event()
+    came: list[int] = []
+
+    def run() -> None:
+        with ending(lambda: stops.append("other")):
+            began.set()
+            over.wait(PATIENCE_S)
+            came.append(signals.came())
+
+    def runs() -> None:
+        with caught_in_program(), ending(lambda: stops.append("main")):
+            other = threading.Thread(target=run)
+            other.start()
+            began.wait(PATIENCE_S)
+            signal.raise_signal(signal.SIGTERM)
+            over.set()
+            other.join()
+
+    with pytest.raises(Stopped):
+        runs()
+    assert (stops, came) == (["main"], [0])
+
+
+@contextmanager
+def rig_open() -> Iterator[None]:
+    signals.rig_opened()
+    try:
+        yield
+    finally:
+        signals.rig_closed()
+
+
+def test_a_handler_that_also_calls_the_one_before_it_ends_the_program() -> None:
+    """It called itself without an end."""
+    came: list[int] = []
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        with rig_open():
+            earlier: Any = signal.getsignal(signal.SIGTERM)
+
+            def mine(number: int, frame: Any) -> None:
+                came.append(number)
+                earlier(number, frame)
+
+            signal.signal(signal.SIGTERM, mine)
+            with rig_open(), pytest.raises(Stopped):
+                signal.raise_signal(signal.SIGTERM)
+        assert signal.getsignal(signal.SIGTERM) is mine
+        with rig_open(), pytest.raises(Stopped):
+            signal.raise_signal(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert came == [signal.SIGTERM] * 2
+
+
+def test_handlers_come_back_after_another_thread_closed_the_last_rig() -> None:
+    """They never did, and no later rig caught a signal."""
+    mine: Any = lambda number, frame: None  # noqa: E731
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        signals.rig_opened()
+        in_another_thread(signals.rig_closed)
+        signal.signal(signal.SIGTERM, mine)
+        with rig_open():
+            assert signal.getsignal(signal.SIGTERM) is not mine
+        assert signal.getsignal(signal.SIGTERM) is mine
+        signals.rig_opened()
+        in_another_thread(signals.rig_closed)
+        signals.obey_waiting()
+        assert signal.getsignal(signal.SIGTERM) is mine
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_a_handler_of_another_run_or_rig_is_none_of_the_program_s_own() -> None:
+    """It ends with that one, and SIGTERM would then end the program with the light of this one on."""
+    assert signals.ends_at_once(caught=False) == "SIGTERM"
+    with rig_open(), caught_in_program(), signals_held():
+        assert signals.ends_at_once(caught=False) == "SIGTERM"
+        assert signals.ends_at_once(caught=True) == ""
+
+
+def test_of_several_signals_in_a_run_the_one_that_ends_the_program_counts() -> None:
+    """After Ctrl-C the others were forgotten."""
+
+    def runs() -> None:
+        with caught_in_program(), held():
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises((Stopped, KeyboardInterrupt)) as ended:
+        runs()
+    assert isinstance(ended.value, Stopped)
+    assert ended.value.number == signal.SIGTERM
+
+
+@pytest.mark.parametrize("at", ["entry", "exit"])
+def test_a_signal_while_handlers_are_set_loses_none_of_them(at: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = [signal.getsignal(number) for number in NUMBERS]
+    real = signal.signal
+
+    def sets(number: int, action: Any) -> Any:
+        if at == "exit" and number == signal.SIGINT:  # the first of them
+            signal.raise_signal(signal.SIGTERM)
+        found = real(number, action)
+        if at == "entry" and number == signal.SIGTERM and callable(action):
+            signal.raise_signal(signal.SIGTERM)
+        return found
+
+    def runs() -> None:
+        if at == "entry":
+            monkeypatch.setattr(signal, "signal", sets)
+        with caught_in_program():
+            assert at == "exit"
+            monkeypatch.setattr(signal, "signal", sets)
+
+    with pytest.raises(Stopped):
+        runs()
+    monkeypatch.undo()
+    assert [signal.getsignal(number) for number in NUMBERS] == before

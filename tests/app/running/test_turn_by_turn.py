@@ -210,10 +210,46 @@ def test_a_turn_that_an_error_ends_anywhere_is_followed_by_a_trip(plan: cy.Plan,
         beam: Any = opened[0].beam
         real = beam.dark
         beam.dark = lambda reason: raises(KeyboardInterrupt())()
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(Fault, match=f"^{STILL_LIT}: KeyboardInterrupt"):  # it was lost
             during(rig, raises(KeyboardInterrupt()))
         beam.dark = real
         assert rig.step().level is Level.TRIPPED
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_a_rehearsal_closes_the_rig(
+    plan: cy.Plan, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    """Its handler called itself without an end."""
+
+    def rehearsal(*_: Any) -> list[cy.Turn]:
+        signal.raise_signal(number)
+        raise AssertionError("it went on")
+
+    def applies() -> None:
+        with cy.open(plan) as rig:
+            monkeypatch.setattr("app.assembly.warm_up.rehearsed", rehearsal)
+            rig.apply(plan)
+
+    def opens() -> None:
+        monkeypatch.setattr("app.assembly.warm_up._WARM", set())
+        cy.open(plan).__enter__()
+
+    before = signal.getsignal(number)
+    for stops in (applies, opens):
+        with pytest.raises(KeyboardInterrupt if number == signal.SIGINT else Stopped):
+            stops()
+        assert signal.getsignal(number) is before
+
+
+def test_a_signal_while_the_light_of_a_failed_opening_is_put_out_hides_no_light(
+    plan: cy.Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turn_by_turn, "open_instrument", lambda made: raises(KeyboardInterrupt())())
+    monkeypatch.setattr(turn_by_turn, "put_out", lambda made: raises(KeyboardInterrupt())())
+    with pytest.raises((Fault, KeyboardInterrupt)) as ended:
+        cy.open(plan).__enter__()
+    assert str(ended.value).startswith(f"{STILL_LIT}: KeyboardInterrupt")
 
 
 @pytest.mark.parametrize("error", [Fault("the law failed"), KeyboardInterrupt(), ZeroDivisionError(), Ended()])
@@ -498,7 +534,7 @@ def test_a_signal_while_an_opening_fails_is_obeyed(
     monkeypatch.setattr(turn_by_turn, "open_recorder", full)
     with pytest.raises(Stopped), cy.open(plan, out=tmp_path / "a.h5"):
         pass
-    assert signal.getsignal(signal.SIGTERM) is not signals._interrupt
+    assert not isinstance(signal.getsignal(signal.SIGTERM), signals._Handler)
 
 
 def test_a_late_signal_ends_the_wait_for_a_device_that_does_not_close(
