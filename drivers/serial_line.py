@@ -139,10 +139,12 @@ class SerialLine:
                 line = self._port_opened()
             except GONE:
                 return False
+            sent = False
             try:
-                return _written(line, request)
+                sent = _written(line, request)
             finally:
-                _let_go(line)
+                _let_go(line, sent)
+            return sent
         finally:
             self._lock.release()
 
@@ -219,10 +221,11 @@ def _written(line: serial.Serial, request: bytes) -> bool:
     return True
 
 
-def _let_go(line: serial.Serial) -> None:
+def _let_go(line: serial.Serial, all_sent: bool = False) -> None:
     """Unlock the port, forget what it has not sent, and close it.
 
-    A port that has not sent everything may hold its closing up for 30 s.
+    A port that has not sent everything may hold its closing up for 30 s. Where all was sent nothing is discarded: on a
+    pseudo terminal that would take back what the other side has not read yet.
 
     The lock belongs to the open file, and a process that is being forked by another thread holds a copy of it until it
     has executed its program: closing our own does not free the port, unlocking does.
@@ -231,8 +234,9 @@ def _let_go(line: serial.Serial) -> None:
     if fcntl is not None and descriptor is not None:
         with suppress(OSError):  # the device is gone, and its lock with it
             fcntl.flock(descriptor, fcntl.LOCK_UN)
-    with suppress(*GONE):
-        line.reset_output_buffer()
+    if not all_sent:
+        with suppress(*GONE):
+            line.reset_output_buffer()
     with suppress(OSError):  # what the system says of a device that is gone
         line.close()
 

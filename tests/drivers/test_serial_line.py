@@ -208,3 +208,20 @@ def test_a_busy_line_holds_no_other_thread_up(device: Device) -> None:
     device.may_answer.set()
     line_closed.join(PATIENCE_S)
     assert not line_closed.is_alive()
+
+
+def test_what_was_sent_blind_over_a_line_opened_anew_is_not_taken_back() -> None:
+    """Closing the port discarded what a slow device had not read yet: the command that darkens."""
+    import tty
+
+    end, host = os.openpty()
+    tty.setraw(host)
+    line = SerialLine("the device", os.ttyname(host), 115200, PATIENCE_S, lambda: None)
+    line.connect()
+    line.lost("its answers may belong to other requests")
+    assert line.write_blind(b"l0\r")
+    assert select.select([end], [], [], PATIENCE_S)[0]
+    assert os.read(end, 100) == b"l0\r"
+    line.close()
+    os.close(host)
+    os.close(end)
