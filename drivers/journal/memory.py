@@ -54,11 +54,13 @@ class NotStorable(TypeError):
 def encode(value: Any, names: Names) -> bytes:
     """The bytes of a value. Raises NotStorable for other types than those above, and if it is too large."""
     arrays: list[bytes] = []
-    tree = json.dumps(_node(value, {path: name for name, path in names.items()}, arrays), separators=(",", ":"))
+    nodes = _node(value, {path: name for name, path in names.items()}, arrays)
+    # not as \\u escapes: two halves of a surrogate pair beside each other would come back as one character
+    tree = json.dumps(nodes, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
     size = len(tree) + sum(map(len, arrays))
     if len(tree) > MOST_TREE_BYTES or size > MOST_BYTES:
         raise NotStorable(f"the loop's memory of {size / 1e6:.0f} MB is more than a record holds")
-    data = b"".join([MAGIC, struct.pack("<Q", len(tree)), tree.encode(), *arrays])
+    data = b"".join([MAGIC, struct.pack("<Q", len(tree)), tree, *arrays])
     return data + _digest(data)
 
 

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import h5py
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
@@ -101,6 +101,7 @@ def alike(a: Any, b: Any) -> None:
 
 
 @given(values)
+@example("\ud849\udee2")
 def test_every_value_comes_back_bit_for_bit(value: Any) -> None:
     data = encode(value, NAMES)
     assert is_whole(data)
