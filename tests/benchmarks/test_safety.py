@@ -35,7 +35,9 @@ __all__ = ["_signals_are_not_ignored"]
     ("name", "loop", "code"),
     [
         pytest.param("SIGTERM", False, 128 + signal.SIGTERM, id="the window is stopped"),
-        pytest.param("SIGHUP", False, 128 + signal.SIGHUP, id="the window's terminal is closed"),
+        pytest.param(
+            "SIGHUP", False, 128 + signal.SIGHUP, id="the window's terminal is closed", marks=pytest.mark.slow
+        ),
         pytest.param("SIGINT", False, 128 + signal.SIGINT, id="the window is interrupted", marks=pytest.mark.slow),
         pytest.param("SIGKILL", False, -signal.SIGKILL, id="the window is killed", marks=pytest.mark.slow),
         pytest.param("SIGKILL", True, None, id="its loop is killed", marks=pytest.mark.slow),
