@@ -100,8 +100,8 @@ class Guard:
     def close(self) -> None:
         """Dark, and let the devices go; returns when they are closed, whichever thread closes them.
 
-        The watchdog runs until then: while a device call holds the lock, it puts the laser out. Raises Fault, after the
-        devices were closed, if the laser could not be put out, or a device could not be closed.
+        The watchdog runs until then: while a device call holds the lock, it puts the laser out. After that it raises a
+        Fault if the laser could not be put out, or a device could not be closed.
         """
         self._closing = True
         close_all(self._close_devices, self._end_watchdog)

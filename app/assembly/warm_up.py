@@ -72,7 +72,7 @@ def warm_up(plan: Plan, machine: Machine, say: Callable[[str], None] | None = No
 
 
 def others(plan: Plan) -> str:
-    """Whose code a turn of this plan runs, beside that of Cybloids; empty: nobody's."""
+    """Laws and plug-ins that a turn of this plan runs, in words; empty: it runs code of Cybloids only."""
     law = plan.experiment.policy
     laws = [f"the law '{quoted(law.law)}'"] if isinstance(law, PythonLaw) else []
     return " or ".join([*laws, *(plug_in.words for plug_in in used_plug_ins(plan.rig, plan.experiment))])

@@ -205,7 +205,7 @@ class Live:
         elif not self._dark.wait(patience_s):
             told = self._beam.dark("the loop did not end in time")
             lit = f"; {told.reason}" if told.may_be_lit else ""
-            raise Fault(f"the loop did not end within {patience_s:g} s; the beam was told to be dark{lit}")
+            raise Fault(f"the loop did not end within {patience_s:g} s; the command to go dark was sent{lit}")
 
     def ended(self, patience_s: float) -> bool:
         """Whether the loop and its records end within this time."""

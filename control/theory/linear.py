@@ -43,15 +43,7 @@ def variance_um2(diffusion_um2_per_s: float, terms: Terms) -> float:
     """
     if sum(rate for rate, _ in terms) <= 0.0:
         return math.inf
-    terms = _summed(terms)
-    omega = _frequencies(terms)
-    if omega is None:
-        return math.nan
-    f = _inverse_response(omega, terms)
-    if not _decays(omega, f, terms):
-        return math.inf
-    within = _integral(omega, f, terms, pulled=False)
-    return 2.0 * diffusion_um2_per_s / math.pi * (within + _beyond(float(omega[-1]), terms, pulled=False))
+    return _spectrum_integral(diffusion_um2_per_s, _summed(terms), pulled=False)
 
 
 def drift_variance_um2_per_s2(diffusion_um2_per_s: float, terms: Terms) -> float:
@@ -62,16 +54,19 @@ def drift_variance_um2_per_s2(diffusion_um2_per_s: float, terms: Terms) -> float
     x then has no variance, and this has one, of (kappa, 0) and (-kappa, tau) 2 D tau kappa^2 / (1 + z) (P7).
     """
     terms = _summed(terms)
-    if not terms:
-        return 0.0
+    return _spectrum_integral(diffusion_um2_per_s, terms, pulled=True) if terms else 0.0
+
+
+def _spectrum_integral(diffusion_um2_per_s: float, terms: Terms, pulled: bool) -> float:
+    """The variance of x (um^2), or if `pulled` of its drift (um^2/s^2); inf where unstable, nan where too fast."""
     omega = _frequencies(terms)
     if omega is None:
         return math.nan
     f = _inverse_response(omega, terms)
     if not _decays(omega, f, terms):
         return math.inf
-    within = _integral(omega, f, terms, pulled=True)
-    return 2.0 * diffusion_um2_per_s / math.pi * (within + _beyond(float(omega[-1]), terms, pulled=True))
+    within = _integral(omega, f, terms, pulled=pulled)
+    return 2.0 * diffusion_um2_per_s / math.pi * (within + _beyond(float(omega[-1]), terms, pulled=pulled))
 
 
 def _summed(terms: Terms) -> list[tuple[float, float]]:

@@ -128,7 +128,7 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Says(list[object]):
-    """The window's end of a pipe; a signal may come while it is told something."""
+    """The window's end of a pipe; a signal may come while something is sent to it."""
 
     signal = 0
 
