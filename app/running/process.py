@@ -24,6 +24,7 @@ from app.assembly.python_law import allowed
 from app.assembly.rig import Plan
 from app.running import stop_signals as signals
 from app.running.light_wording import Light
+from app.running.pipe_ends import ReceivingEnd, SendingEnd
 from app.running.process_side import News, Note, Opening, Over, Permission, PlanTexts, RecordOrder, Reply, serve
 from app.running.settings_in_force import InForce
 from app.running.shared_images import Place, Ring
@@ -70,8 +71,9 @@ class Apart:
         rescue: Callable[[Plan], str] | None = None,
     ) -> None:
         spawn = get_context("spawn")  # the same on every system, and nothing of this process is inherited
-        hears, self._orders = spawn.Pipe(duplex=False)
-        self._news, tells = spawn.Pipe(duplex=False)
+        hears, orders = spawn.Pipe(duplex=False)
+        news, tells = spawn.Pipe(duplex=False)
+        self._orders, self._news = SendingEnd(orders), ReceivingEnd(news)
         self._theirs = (hears, tells)
         self._beats: Any = spawn.RawValue("Q", 0)
         self._process = spawn.Process(
@@ -134,6 +136,7 @@ class Apart:
         self._watch.start()
         for end in self._theirs:
             end.close()
+        self._news.start()
 
     def opened(self) -> bool:
         """Whether the loop turns by now. Never waits. Raises Refused and Fault, and then the process has ended."""
@@ -208,8 +211,8 @@ class Apart:
 
     @property
     def handle(self) -> int | None:
-        """The file at which the next news will come, when all that has come is heard; None where nobody can wait so."""
-        return self._news.fileno() if self.running and os.name == "posix" else None
+        """The file that can be read when the next news is here; None where it can't be waited for."""
+        return self._news.handle if self.running and os.name == "posix" else None
 
     @property
     def newest(self) -> Turn | None:
@@ -339,8 +342,7 @@ class Apart:
 
     def _say(self, told: Order | RecordOrder | Permission | None) -> None:
         if not self._over:
-            with suppress(OSError):  # it is gone, which the other pipe tells
-                self._orders.send(told)
+            self._orders.send(told)
 
     def _wait(self, patience_s: float) -> None:
         """For an answer. Raises what it says."""
@@ -361,10 +363,7 @@ class Apart:
 
     def _is_told(self, until_s: float = 0.0) -> bool:
         """Whether there is something to hear, if only that the pipe is broken."""
-        try:
-            return self._news.poll(max(until_s - time.monotonic(), 0.0))
-        except OSError:
-            return True
+        return self._news.wait(until_s - time.monotonic())
 
     def _hear(self) -> None:
         """Read the messages that came since the last call. Never waits; takes at most half of this thread's time.
@@ -378,13 +377,13 @@ class Apart:
             return
         try:
             while self._begun and not self._over and self._is_told():
-                told = self._news.recv()
+                told = self._news.take()
                 self._take(told)
                 newest = told if isinstance(told, News) and told.turns else newest
                 if time.monotonic() - began_s > HEAR_S:
                     self._rests_until_s = time.monotonic() + HEAR_S
                     break
-        except (EOFError, OSError):
+        except EOFError:
             self._lost()
         if newest is not None:
             self._newest = self._pictured(newest)
@@ -470,14 +469,16 @@ class Apart:
             self._process.terminate()
         if not self._ended.wait(TERMINATE_S):
             self._process.kill()
-        self._ended.wait()
+        self._ended.wait(TERMINATE_S)  # in vain where the system waits for a disk that does not answer
         self._settled.wait(RESCUE_S)
         self._let_go()
 
     def _let_go(self) -> None:
         with self._letting_go:
-            for end in (*self._theirs, self._orders, self._news):
+            for end in self._theirs:
                 end.close()
+            self._orders.leave()
+            self._news.leave()
         if self._ring is not None:
             with suppress(FileNotFoundError):
                 self._ring.remove()

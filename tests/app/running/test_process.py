@@ -424,6 +424,7 @@ def test_a_window_that_is_slower_than_the_news_goes_back_to_its_events(monkeypat
     """With every piece of news that it takes there is another one: it took them for ever, and no key reached it."""
     live = Apart(planned())
     live._begun = live._open = True
+    live._news.start()
     _, tells = live._theirs
     news = News((), None, 0, False, "", ())
     now_s, taken, take = [100.0], [0], live._take
@@ -433,10 +434,12 @@ def test_a_window_that_is_slower_than_the_news_goes_back_to_its_events(monkeypat
         taken[0] += 1
         assert taken[0] < 1000, "it hears for ever"
         tells.send(news)
+        assert live._news.wait(PATIENCE_S)
         take(told)
 
     monkeypatch.setattr(live, "_take", slowly)
     tells.send(news)
+    assert live._news.wait(PATIENCE_S)
     with monkeypatch.context() as patched:
         patched.setattr("app.running.process.time.monotonic", lambda: now_s[0])
         live._hear()
@@ -456,6 +459,7 @@ def test_a_loop_without_news_is_said_with_what_its_devices_do() -> None:
     """True of the rig: a real laser has to be switched off by hand."""
     live = Apart(plan(EXPERIMENTS / "annular_activity.yaml", RIGS / "serial_simulated.yaml"))
     live._begun = live._open = True
+    live._news.start()
     live._heard_s = time.monotonic()
     assert live.silence == ""
     live._heard_s -= 3.0
@@ -463,6 +467,7 @@ def test_a_loop_without_news_is_said_with_what_its_devices_do() -> None:
     assert "laser: none: its emission stays on until it is switched off" in live.silence
     assert live.silence.endswith("; switch the laser off by hand")
     live._theirs[1].send(News((), None, 0, False, "", ()))
+    assert live._news.wait(PATIENCE_S)
     assert live.silence == ""
     live._begun = False
     live.close()
