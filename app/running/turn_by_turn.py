@@ -150,22 +150,26 @@ class LiveRig:
         with self._turning:
             if self._open is not None:
                 raise Refused("this rig is open already")
-            counted = False
-            try:
-                with signals.obeyed_after():
-                    with signals.held():  # a signal that raised before `counted` would leave its handlers set
-                        self._caught = signals.rig_opened()
-                        counted = True
-                    signals.obey_waiting()
-                    self._open_devices()
-            except BaseException:
-                if self._open is not None:  # a signal came when all was open
-                    with closed_after(self.close, "the rig"):
-                        raise
-                if counted:
-                    signals.rig_closed()
-                raise
+            self._open_caught()
         return self
+
+    def _open_caught(self) -> None:
+        """Open it with its signals caught; after any error nothing is open, and no handler is left set."""
+        counted = False
+        try:
+            with signals.obeyed_after():
+                with signals.held():  # a signal that raised before `counted` would leave its handlers set
+                    self._caught = signals.rig_opened()
+                    counted = True
+                signals.obey_waiting()
+                self._open_devices()
+        except BaseException:
+            if self._open is not None:  # a signal came when all was open
+                with closed_after(self.close, "the rig"):
+                    raise
+            if counted:
+                signals.rig_closed()
+            raise
 
     def _open_devices(self) -> None:
         try:

@@ -32,7 +32,7 @@ def test_a_signal_that_raises_when_it_is_set_back_keeps_back_no_other(monkeypatc
         if number == signal.SIGINT:
             signal.raise_signal(signal.SIGINT)
 
-    actions = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    actions: dict[int, Any] = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
     with monkeypatch.context() as patched:
         patched.setattr(signal, "signal", sets)
         with pytest.raises(KeyboardInterrupt):
