@@ -478,17 +478,17 @@ import cybloids as cy
 plan = cy.load(cy.EXPERIMENTS / "ring_crystal.yaml", sets={"sample.number": 3})
 
 
-def lit(out):
+def lit(out, slow_s):
     rig = cy.open(plan, out=out).__enter__()
     rig.arm()
     list(rig.turns(4))
     close = rig._open.recorder.close
-    rig._open.recorder.close = lambda: (time.sleep(0.3), close())  # a slow disk
+    rig._open.recorder.close = lambda: (time.sleep(slow_s), close())  # a disk
     return rig
 
 
-kept = lit(sys.argv[2])
-loses = threading.Thread(target=lit, args=(sys.argv[1],), daemon=True)
+kept = lit(sys.argv[2], 0.0)
+loses = threading.Thread(target=lit, args=(sys.argv[1], 0.7), daemon=True)
 loses.start()
 loses.join()
 """
