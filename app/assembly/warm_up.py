@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from app.assembly.endless import COMPILER_LOCK, ended_if_endless
 from app.assembly.garbage_collection import every_object
 from app.assembly.rig import Plan
+from app.assembly.signal_actions import set_back
 from app.console.terminal import say
 from config.kinds import used_plug_ins
 from config.words import quoted
@@ -127,20 +128,15 @@ def signals_held() -> Iterator[Callable[[], None]]:
     """
     came: list[tuple[int, Any]] = []
     before: dict[int, Any] = {}
+    setting_back = False
 
     def handle(number: int, frame: Any) -> None:
-        if global_compiler_lock.is_locked():  # type: ignore[no-untyped-call]  # by this thread
+        if setting_back or global_compiler_lock.is_locked():  # type: ignore[no-untyped-call]  # by this thread
             came.append((number, frame))
         else:
             before[number](number, frame)
 
     handle.replaced = before  # type: ignore[attr-defined]  # for app.running.stop_signals
-    if threading.current_thread() is threading.main_thread():
-        for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
-            number = getattr(signal, name, None)
-            if number is not None and callable(action := signal.getsignal(number)):
-                before[number] = action
-                signal.signal(number, handle)
 
     def heed() -> None:
         if came and threading.current_thread() is threading.main_thread():
@@ -148,11 +144,20 @@ def signals_held() -> Iterator[Callable[[], None]]:
             before[number](number, frame)
 
     try:
+        if threading.current_thread() is threading.main_thread():
+            for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
+                number = getattr(signal, name, None)
+                if number is not None and callable(action := signal.getsignal(number)):
+                    before[number] = action
+            for number in before:
+                signal.signal(number, handle)
         yield heed
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        heed()
+        setting_back = True  # a signal that raised before the first of them is set back would leave all
+        try:
+            set_back(before)
+        finally:
+            heed()
 
 
 @contextmanager
@@ -164,13 +169,8 @@ def told_of_compiling(say: Callable[[str], None]) -> Iterator[None]:
     began_s = time.monotonic()
     with signals_held() as heed:
         listener = Compilations("compiling kernels for this experiment, once: it may take a minute", say, heed)
-        event.register(COMPILING, listener)  # type: ignore[no-untyped-call]
-        event.register(COMPILER_LOCK, listener)  # type: ignore[no-untyped-call]
-        try:
+        with event.install_listener(COMPILING, listener), event.install_listener(COMPILER_LOCK, listener):
             yield
-        finally:
-            event.unregister(COMPILING, listener)  # type: ignore[no-untyped-call]
-            event.unregister(COMPILER_LOCK, listener)  # type: ignore[no-untyped-call]
     took_s = time.monotonic() - began_s
     if listener.count and took_s > SLOW_S:
         say(f"compiled {listener.count} kernels in {took_s:.1f} s")

@@ -175,14 +175,24 @@ def _opened(
 
 
 def close_dark(
-    beam: Beam, recorder: Recorder, trips: Sequence[str], records: Sequence[Path], closed: list[Path]
+    beam: Beam,
+    recorder: Recorder,
+    trips: Sequence[str],
+    records: Sequence[Path],
+    closed: list[Path],
+    row_due: Callable[[], bool] = lambda: False,
 ) -> None:
     """Dark before the record is closed, which is listed in `closed` then.
+
+    Args:
+        row_due: whether the record may lack the row of a command; asked when no more light can be sent.
 
     Raises Fault, with STILL_LIT in it where the laser could not be put out.
     """
 
     def end_record() -> None:
+        if row_due():
+            leave_unfinished(recorder)
         close_record(recorder, trips)
         closed.extend(records)
 

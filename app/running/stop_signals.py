@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.assembly.signal_actions import set_back
 from control.contract import STILL_LIT
 
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # Windows: no SIGHUP; SIGBREAK is Ctrl-Break and a closed console
@@ -77,9 +78,7 @@ class _Handler:
     def give_back(self) -> None:
         """A handler that was set after this one stays."""
         with held():
-            for number, action in self.replaced.items():
-                if signal.getsignal(number) is self:
-                    signal.signal(number, action)
+            set_back({number: action for number, action in self.replaced.items() if signal.getsignal(number) is self})
 
 
 @dataclass
@@ -141,11 +140,13 @@ def caught_in_program() -> Iterator[None]:
         error = raised
         raise
     finally:
-        handler.give_back()
-        if handler.replaced:
-            came, _state.came, _state.raised = _not_first_sigint(_state.came), [], False
-            if came and STILL_LIT not in str(error):
-                _obey_after_run(came, error)
+        try:
+            handler.give_back()
+        finally:
+            if handler.replaced:
+                came, _state.came, _state.raised = _not_first_sigint(_state.came), [], False
+                if came and STILL_LIT not in str(error):
+                    _obey_after_run(came, error)
 
 
 def _obey_after_run(came: list[int], error: BaseException | None) -> None:
@@ -167,17 +168,22 @@ def rig_opened() -> bool:
 
     Then the program's own handler acts; where there is none, SIGINT raises KeyboardInterrupt, any other Stopped. One
     that comes PATIENCE_S after the first does not wait: a device that does not answer keeps no program alive. A signal
-    that the program ignores stays ignored. Returns whether signals are caught: in the main thread only.
+    that the program ignores stays ignored. Call it while `held`, so that no signal raises before the caller knows that
+    it has to call `rig_closed`. Returns whether signals are caught: in the main thread only.
     """
     if _program.rigs == 0:
         _program.waiting.clear()
     _set_again()
-    _program.rigs += 1
-    if in_main_thread():
-        handler = _Handler(_interrupt)
-        _program.handlers.append(handler)
-        handler.take()
-    return in_main_thread()
+    caught, handler = in_main_thread(), _Handler(_interrupt)
+    try:
+        _program.rigs += 1
+        if caught:
+            _program.handlers.append(handler)
+            handler.take()
+    except BaseException:  # of the program's own handler, before it was replaced
+        rig_closed()
+        raise
+    return caught
 
 
 def rig_closed() -> None:
@@ -188,7 +194,8 @@ def rig_closed() -> None:
 
 def _set_again() -> None:
     while _program.rigs == 0 and in_main_thread() and _program.handlers:
-        _program.handlers.pop().give_back()
+        _program.handlers[-1].give_back()
+        _program.handlers.pop()
 
 
 def obey_waiting() -> None:

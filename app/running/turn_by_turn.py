@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import signal
+import atexit
 import threading
 import weakref
 from collections import deque
@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import repeat, starmap
 from pathlib import Path
+from queue import SimpleQueue
 from types import TracebackType
 
 from app.assembly.darken import put_out
@@ -22,7 +23,7 @@ from app.assembly.rig import Plan
 from app.assembly.warm_up import warm_up
 from app.console.arguments import remark, whole_number
 from app.running import stop_signals as signals
-from app.running.headless import close_dark, leave_unfinished, refuse_unconfirmed, refuse_unheard
+from app.running.headless import NO_RECORD, close_dark, leave_unfinished, refuse_unconfirmed, refuse_unheard
 from app.running.thread import NoRecord
 from config.reader import write
 from config.refused import Refused
@@ -32,7 +33,7 @@ from control.contract import Ended as Ended
 from control.contract import Fault as Fault
 from control.contract import Turn as Turn
 from control.loop import LoopMemory, Machine, act, applied, turn, wait
-from drivers.closing import closed_after, of_light, value_of_light
+from drivers.closing import closed_after, in_words, value_of_light
 
 CLOSED = "this rig is not open; use it in a block: with cybloids.open(plan) as rig"
 FAILED = (Order(OrderKind.TRIP, "the program failed"),)
@@ -41,16 +42,32 @@ PATIENCE_S = 5.0  # for a turn of another thread, when the rig is closed
 
 @dataclass
 class _OpenRig:
-    """What has to be closed of an open rig, also where its program has lost it."""
+    """What has to be closed of an open rig, also where its program loses it, or ends without closing it.
+
+    A thread waits for that. A garbage collection, which finds the lost rig, can't start one: it may come where locks of
+    `threading` are held. Nor does it close anything, since devices and disks take their time.
+    """
 
     instrument: Instrument
     recorder: Recorder
     trips: list[str] = field(default_factory=list)
+    row_due: bool = False  # a command was sent, perhaps, and its turn is not recorded yet
+    _over: SimpleQueue[bool] = field(default_factory=SimpleQueue)  # whether the thread has to end the rig
+
+    def watch(self) -> None:
+        """Start the thread. It is a daemon, so that the exit comes, and tells it to end a rig that is open still."""
+        self._ender = threading.Thread(target=self._end_lost, name="end of a lost rig", daemon=True)
+        self._ender.start()
+        atexit.register(self._at_exit)
 
     def close(self) -> None:
         """Dark, then the record and the devices are closed. Raises Fault."""
-        with signals.held(), closed_after(self.instrument.camera.close, "the camera"):
-            close_dark(self.instrument.beam, self.recorder, self.trips, [], [])
+        try:
+            with signals.held(), closed_after(self.instrument.camera.close, "the camera"):
+                close_dark(self.instrument.beam, self.recorder, self.trips, [], [], lambda: self.row_due)
+        finally:
+            atexit.unregister(self._at_exit)
+            self._over.put(False)
 
     def end(self) -> None:
         """`close`, once, of a rig that was opened. Raises Fault."""
@@ -60,34 +77,18 @@ class _OpenRig:
             signals.rig_closed()
 
     def lost(self) -> None:
-        """`end` of a rig that its program lost, perhaps in the middle of a garbage collection: only dark at once.
+        """The thread ends the rig. This is safe in the middle of a garbage collection: a SimpleQueue takes no lock."""
+        self._over.put(True)
 
-        A disk may take minutes to end the record, so that this has a thread of its own, but at the program's exit.
-        Raises Fault.
-        """
-        if not threading.main_thread().is_alive():  # the exit: it waits for no new thread
+    def _end_lost(self) -> None:
+        if self._over.get():
             self.end()
-            return
-        said = ""
-        try:
-            with signals.held():
-                of_light(self.instrument.beam.close)()
-        except Fault as fault:
-            said = str(fault)
-            raise
-        finally:
-            signals.rig_closed()
-            waiting = signals.taken_waiting()  # what is raised here would be ignored
-            left = () if STILL_LIT in said else tuple(waiting)
-            threading.Thread(target=self._end_lost, args=left, name="end of a lost rig").start()
 
-    def _end_lost(self, *waiting: int) -> None:
-        """Record and camera. The signals are obeyed after that, in the main thread."""
-        try:
-            self.close()
-        finally:
-            for number in waiting:
-                signal.raise_signal(number)
+    def _at_exit(self) -> None:
+        """After all threads of the program that are no daemons: one of them may have used the rig until now."""
+        with signals.held():
+            self.lost()
+            self._ender.join()
 
 
 @dataclass(frozen=True)
@@ -141,26 +142,36 @@ class LiveRig:
         self._not_in_force = ""  # why the newest `apply` failed
         self._orders: deque[tuple[Order, Plan | None]] = deque()  # each with the plan that an APPLY puts in force
         self._faults: tuple[Order, ...] = ()
+        self._found: tuple[Order, ...] = ()  # faults of the newest turn's command and row, which no turn shows yet
         self._closing = False
-        self._row_due = False  # a command was sent, perhaps, and its turn is not recorded yet
 
     def __enter__(self) -> LiveRig:
         """Open the devices, dark. Raises Refused, Fault."""
         with self._turning:
             if self._open is not None:
                 raise Refused("this rig is open already")
-            with signals.obeyed_after():
-                self._caught = signals.rig_opened()
-                try:
-                    opened = self._opened()
-                except BaseException:
-                    signals.rig_closed()
-                    raise
-                self._lost = weakref.finalize(self, opened.lost)
-                self._open = opened
+            self._open_caught()
         return self
 
-    def _opened(self) -> _OpenRig:
+    def _open_caught(self) -> None:
+        """Open it with its signals caught; after any error nothing is open, and no handler is left set."""
+        counted = False
+        try:
+            with signals.obeyed_after():
+                with signals.held():  # a signal that raised before `counted` would leave its handlers set
+                    self._caught = signals.rig_opened()
+                    counted = True
+                signals.obey_waiting()
+                self._open_devices()
+        except BaseException:
+            if self._open is not None:  # a signal came when all was open
+                with closed_after(self.close, "the rig"):
+                    raise
+            if counted:
+                signals.rig_closed()
+            raise
+
+    def _open_devices(self) -> None:
         try:
             instrument = open_instrument(self.plan)
         except (Fault, Refused):
@@ -174,24 +185,34 @@ class LiveRig:
         opened = _OpenRig(instrument, NoRecord())
         try:
             self._begin(opened)
-            if self._out is not None:
-                with signals.held():  # a file that is begun must be closed
+            with signals.held():  # a file that is begun must be closed
+                if self._out is not None:
                     opened.recorder = open_recorder(instrument, self._out, frames=self._frames)
-                signals.obey_waiting()
+                opened.watch()
+            signals.obey_waiting()
+            self._lost = weakref.finalize(self, opened.lost)
+            self._lost.atexit = False  # `opened` has its own
+            self._open = opened
         except BaseException:
             with closed_after(opened.close, "the rig"):
                 raise
-        return opened
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
+        self._close(block_failed=error is not None)
 
     def close(self) -> None:
-        """Dark, then the record and the devices are closed. Raises Fault where the laser could not be switched off.
+        """Dark, then the record and the devices are closed.
+
+        Raises Fault where the laser could not be switched off, the record is not whole, or the newest turn's command
+        failed, which the next turn would have shown. Where the block fails already, its own error is raised instead of
+        the latter, unless the laser may be on.
 
         A signal that comes meanwhile is obeyed after that. One that comes signals.PATIENCE_S after the first ends the
         wait for the device, or the disk, that does not answer.
         """
+        self._close(block_failed=False)
+
+    def _close(self, block_failed: bool) -> None:
         with signals.obeyed_after(), signals.held():
             self._closing = True
             has_turn = self._turning.acquire(blocking=False)
@@ -202,17 +223,33 @@ class LiveRig:
                         opened.instrument.beam.dark("the rig is being closed")
                     has_turn = self._turning.acquire(timeout=PATIENCE_S)
             finally:  # also where a signal ended that wait
-                self._end(has_turn)
+                self._end(has_turn, block_failed)
 
-    def _end(self, has_turn: bool) -> None:
+    def _end(self, has_turn: bool, block_failed: bool) -> None:
         try:
             opened, self._open = self._open, None
             if opened is not None:
                 self._lost.detach()
-                opened.end()
+                self._end_saying(opened, block_failed)
         finally:
             if has_turn:
                 self._turning.release()
+
+    def _end_saying(self, opened: _OpenRig, block_failed: bool) -> None:
+        """Raises Fault, with the faults of the newest turn, too, that no later turn can show (as control.loop.run)."""
+        tripped = self._memory.level is Level.TRIPPED
+        texts = [] if tripped else [order.text for order in self._found]
+        if block_failed and not any(STILL_LIT in text for text in texts):
+            texts = []
+        try:
+            opened.end()
+        except BaseException as error:
+            texts = [text for text in texts if text.removeprefix(NO_RECORD) not in str(error)]
+            if not texts or not (isinstance(error, Fault) or any(STILL_LIT in text for text in texts)):
+                raise
+            raise Fault("; ".join([*texts, in_words(error)])) from error
+        if texts:
+            raise Fault("; ".join(texts))
 
     def arm(self) -> None:
         """Light from the next turn on.
@@ -291,12 +328,13 @@ class LiveRig:
         """As control.loop.run makes it. Until it is over it counts as failed: the next one trips."""
         instrument = opened.instrument
         faults, self._faults = self._faults, self._faults or FAILED
-        self._row_due = False
+        opened.row_due = False
         try:
             frame, silent = wait(instrument.camera)
         except Ended:
             self._faults = faults
             if faults and self._memory.level is not Level.TRIPPED:
+                self._found = ()
                 raise Fault("; ".join(order.text for order in faults)) from None
             raise
         before = self._memory.level
@@ -313,12 +351,12 @@ class LiveRig:
             raise
         self._machine, self._memory, self.plan = machine, memory, plan
         beam = _UntilStopped(instrument.beam, self._why_stopped)
-        self._row_due = True
+        opened.row_due = True
         done, found = act(beam, instrument.clock, opened.recorder, done, self._machine.stale_s)
-        self._row_due = False
+        opened.row_due = False
         if done.level is Level.TRIPPED and before is not Level.TRIPPED:
             opened.trips.append(done.reason)
-        self.newest, self._faults = done, found
+        self.newest, self._faults, self._found = done, found, found
         return done
 
     def _give_back(self, taken: list[tuple[Order, Plan | None]], why: str) -> None:
@@ -344,7 +382,7 @@ class LiveRig:
             reason = FAILED[0].text
             if isinstance(error, Ended | Fault | Refused):
                 reason = str(error) or "the camera has no more frames"
-            if self._row_due:  # the command may have been sent
+            if opened.row_due:  # the command may have been sent
                 leave_unfinished(opened.recorder)
             if self._faults is FAILED:
                 self._faults = (Order(OrderKind.TRIP, reason),)

@@ -135,7 +135,7 @@ def disk_trouble(path: Path, error: BaseException) -> str:
         return f"a file may not grow any further here{_limit()}"
     if number:
         return f"the disk failed: {os.strerror(number)}"
-    return " ".join(str(error).split())
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _limit() -> str:

@@ -79,6 +79,7 @@ class Journal:
         self._written = False  # the thread came to its end, with or without a failure that it names
         self._file = _create(self.path, header, keep_frames)
         self._kept = 0
+        self._all_kept = False  # all turns that were accepted are in the file
         self._sums = {table: blake2b(digest_size=HASH_BYTES) for table in TURN_TABLES}
         self._thread = threading.Thread(target=self._work, name="journal", daemon=True)
         self._thread.start()
@@ -120,10 +121,10 @@ class Journal:
     @property
     def _cut_short(self) -> str:
         """What is true of the record after an error that the thread did not expect."""
-        return (
-            f"{self.path}: writing ended by an error of the program, and the record lacks its last turns; its "
-            f"{self._kept} turns before that can be read"
-        )
+        ended = f"{self.path}: writing ended by an error of the program"
+        if self._all_kept:
+            return f"{ended}; all of its {self._kept} turns can be read, but it may not count as ended cleanly"
+        return f"{ended}, and the record lacks its last turns; its {self._kept} turns before that can be read"
 
     def _assert_alive(self) -> None:
         if self._failure or self._closing.is_set() or not self._thread.is_alive():
@@ -140,10 +141,10 @@ class Journal:
         try:
             try:
                 self._keep()
+                self._file.flush()
+                self._all_kept = True
                 if self._finished:
                     self._end()
-                else:
-                    self._file.flush()
             finally:
                 self._file.close()
             if self._failure:
@@ -228,7 +229,6 @@ class Journal:
     def _end(self) -> None:
         """Write the digests of every table and of the whole, which mark a run that was closed."""
         digests = [self._sums[table].digest() for table in TURN_TABLES]
-        self._file.flush()
         self._file.put("digests", np.frombuffer(b"".join(digests), np.uint8).reshape(-1, HASH_BYTES))
         self._file.put("digest", np.frombuffer(whole(self.header, digests), np.uint8))
         self._file.flush()

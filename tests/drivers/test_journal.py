@@ -312,6 +312,32 @@ def test_a_writer_that_died_at_the_last_turns_is_a_fault_of_closing(
         assert (len(run), run.ended_cleanly) == (1, False)
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (IndexError("3"), "by an error of the program; all of its 2 turns can be read, but it may not count as ended"),
+        (MemoryError(), "the record can't be written: MemoryError$"),
+    ],
+)
+def test_a_writer_that_fails_at_the_digest_lacks_no_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+) -> None:
+    """It said that the record lacked its last turns."""
+
+    def fails(self: Journal) -> None:
+        raise error
+
+    monkeypatch.setattr(Journal, "_end", fails)
+    journal = Journal(tmp_path / "a.h5", header(), True)
+    journal.write(plausible(0))
+    journal.write(plausible(1))
+    with pytest.raises(Fault, match=said):
+        journal.close()
+    with read_run(tmp_path / "a.h5") as run:
+        assert (len(run), run.ended_cleanly) == (2, False)
+
+
 def test_a_frame_of_another_size_is_a_fault(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "run.h5", header(), True)
     with pytest.raises(Fault, match="not what the run began with"):

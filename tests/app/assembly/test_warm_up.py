@@ -347,6 +347,31 @@ class Halt(BaseException):
     """What a handler of a signal raises."""
 
 
+@pytest.mark.parametrize("at", ["set", "set back"])
+def test_a_signal_while_the_warm_up_sets_its_handlers_leaves_none(at: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = signal.signal
+
+    def halt(number: int, frame: Any) -> None:
+        raise Halt(number)
+
+    def sets(number: int, action: Any) -> Any:
+        found = real(number, action)
+        if number == signal.SIGINT and (action is halt) == (at == "set back"):
+            signal.raise_signal(signal.SIGINT)
+        return found
+
+    before = {number: real(number, halt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr(signal, "signal", sets)
+            with pytest.raises(Halt), warming.signals_held():
+                assert at == "set back"
+        assert [signal.getsignal(number) for number in before] == [halt, halt]
+    finally:
+        for number, action in before.items():
+            real(number, action)
+
+
 def test_a_signal_ends_a_compilation_between_two_kernels() -> None:
     made = plan(EXPERIMENTS / "annular_activity.yaml")
     machine = build_machine(made)

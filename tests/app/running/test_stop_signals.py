@@ -339,7 +339,7 @@ def test_of_several_signals_in_a_run_the_one_that_ends_the_program_counts() -> N
     assert ended.value.number == signal.SIGTERM
 
 
-@pytest.mark.parametrize("at", ["entry", "exit"])
+@pytest.mark.parametrize("at", ["entry", "exit", "exit, when it is set back"])
 def test_a_signal_while_handlers_are_set_loses_none_of_them(at: str, monkeypatch: pytest.MonkeyPatch) -> None:
     before = [signal.getsignal(number) for number in NUMBERS]
     real = signal.signal
@@ -350,16 +350,45 @@ def test_a_signal_while_handlers_are_set_loses_none_of_them(at: str, monkeypatch
         found = real(number, action)
         if at == "entry" and number == signal.SIGTERM and callable(action):
             signal.raise_signal(signal.SIGTERM)
+        if at == "exit, when it is set back" and number == signal.SIGINT:
+            signal.raise_signal(signal.SIGINT)
         return found
 
     def runs() -> None:
         if at == "entry":
             monkeypatch.setattr(signal, "signal", sets)
         with caught_in_program():
-            assert at == "exit"
+            assert at != "entry"
             monkeypatch.setattr(signal, "signal", sets)
 
-    with pytest.raises(Stopped):
+    with pytest.raises(KeyboardInterrupt if "back" in at else Stopped):
         runs()
     monkeypatch.undo()
     assert [signal.getsignal(number) for number in NUMBERS] == before
+
+
+def test_a_signal_of_the_program_s_own_while_a_rig_s_handlers_are_set_leaves_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """SIGTERM comes when SIGINT is replaced, and SIGTERM is not."""
+    real = signal.signal
+
+    def ends(number: int, frame: Any) -> None:
+        raise SystemExit(3)
+
+    def sets(number: int, action: Any) -> Any:
+        found = real(number, action)
+        if number == signal.SIGINT and callable(action):
+            signal.raise_signal(signal.SIGTERM)
+        return found
+
+    before = [real(signal.SIGTERM, ends), signal.getsignal(signal.SIGINT)]
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr(signal, "signal", sets)
+            with pytest.raises(SystemExit):
+                signals.rig_opened()
+        assert signals._program.rigs == 0
+        assert [signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)] == [ends, before[1]]
+    finally:
+        real(signal.SIGTERM, before[0])

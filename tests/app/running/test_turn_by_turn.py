@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections import deque
@@ -23,7 +25,9 @@ from app.running.stop_signals import Stopped
 from app.running.turn_by_turn import LiveRig
 from control.contract import STILL_LIT, Command, Ended, Fault, Forces, Level, OrderKind, Policy, Seen
 from control.loop import act
+from drivers.emulate.child import ROOT
 from drivers.journal import read_run
+from tests.patience import PATIENCE_S
 
 SMALL = {
     "camera.width_px": 160, "camera.height_px": 160, "sample.number": 7, "sample.arrangement": "hexagonal",
@@ -74,6 +78,7 @@ def _interrupts_are_not_ignored() -> Iterator[None]:
     """A shell starts its background jobs with SIGINT ignored."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
+    signals.obey_waiting()  # the handlers of a rig that its thread ended are set back by the next call
     signal.signal(signal.SIGINT, before)
 
 
@@ -389,55 +394,267 @@ def test_a_rig_that_another_thread_closes_ends_its_turn_first_dark(plan: cy.Plan
 
 
 def test_a_rig_that_its_program_loses_is_closed(plan: cy.Plan, opened: list[Instrument], tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGTERM)
     rig = cy.open(plan, out=tmp_path / "a.h5").__enter__()
     lit(rig)
-    before = signal.getsignal(signal.SIGTERM)
-    ends: list[str] = []
+    ender = ender_of(rig)
+    ends: list[threading.Thread] = []
     camera: Any = opened[0].camera
-    camera.close = lambda: ends.append(threading.current_thread().name)
+    camera.close = lambda: ends.append(threading.current_thread())
     del rig
     gc.collect()
+    ender.join()
     with pytest.raises(Fault, match="the beam is closed"):
         opened[0].beam.send(Command())
-    assert signal.getsignal(signal.SIGTERM) is not before
-    wait_for_the_end_of_a_lost_rig()
-    assert ends == [LOST]  # a disk that is slow stops no other rig in the middle of a garbage collection
+    assert ends == [ender]  # what is slow stops no other rig in the middle of a garbage collection
+    signals.obey_waiting()  # as the next call in the main thread does
+    assert signal.getsignal(signal.SIGTERM) is before
     with read_run(tmp_path / "a.h5") as run:
         assert run.ended_cleanly
 
 
-LOST = "end of a lost rig"
+def ender_of(rig: LiveRig) -> threading.Thread:
+    assert rig._open is not None
+    return rig._open._ender
 
 
-def wait_for_the_end_of_a_lost_rig() -> None:
-    for thread in threading.enumerate():
-        if thread.name == LOST:
-            thread.join()
+def test_a_garbage_collection_that_finds_a_lost_rig_starts_no_thread(
+    plan: cy.Plan, opened: list[Instrument], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It waited for itself where it came while `threading` starts another one."""
+    rig = lit(cy.open(plan).__enter__())
+    ender = ender_of(rig)
+    closed: list[str] = []
+    camera: Any = opened[0].camera
+    camera.close = lambda: closed.append("camera")
+    ring: list[Any] = [rig]
+    ring.append(ring)
+    del rig, ring
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", raises(AssertionError("a thread was started")))
+        gc.collect()
+    ender.join()
+    assert closed == ["camera"]
 
 
-def test_a_signal_while_a_lost_rig_is_darkened_is_obeyed_when_it_is_closed(
+def test_the_thread_of_a_rig_ends_with_it(plan: cy.Plan) -> None:
+    with cy.open(plan) as rig:
+        ender = ender_of(rig)
+        assert ender.is_alive()
+    ender.join(PATIENCE_S)
+    assert not ender.is_alive()
+
+
+def test_a_signal_while_a_lost_rig_is_ended_ends_the_program_and_not_the_closing(
     plan: cy.Plan, opened: list[Instrument]
 ) -> None:
-    came: list[str] = []
-    before = signal.signal(signal.SIGTERM, lambda number, frame: came.append("signal"))
+    closed: list[str] = []
+    obeyed = threading.Event()
+    rig = lit(cy.open(plan).__enter__())
+    beam, camera = cast("Any", opened[0].beam), cast("Any", opened[0].camera)
+    ender, real = ender_of(rig), beam.close
+
+    def close() -> None:
+        signal.raise_signal(signal.SIGTERM)
+        obeyed.wait(PATIENCE_S)
+        real()
+
+    beam.close = close
+    camera.close = lambda: closed.append("camera")
+    del rig
+    with pytest.raises(Stopped):
+        ender.join(gc.collect() + PATIENCE_S)
+    obeyed.set()
+    ender.join()
+    assert closed == ["camera"]
+    signals.obey_waiting()
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+AT_EXIT = """
+import sys, threading, time
+import cybloids as cy
+
+plan = cy.load(cy.EXPERIMENTS / "ring_crystal.yaml", sets={"sample.number": 3})
+
+
+def lit(out, slow_s):
+    rig = cy.open(plan, out=out).__enter__()
+    rig.arm()
+    list(rig.turns(4))
+    close = rig._open.recorder.close
+    rig._open.recorder.close = lambda: (time.sleep(slow_s), close())  # a disk
+    return rig
+
+
+kept = lit(sys.argv[2], 0.0)
+loses = threading.Thread(target=lit, args=(sys.argv[1], 0.7), daemon=True)
+loses.start()
+loses.join()
+"""
+
+
+def test_a_program_that_ends_closes_what_it_lost_or_never_closed(tmp_path: Path) -> None:
+    outs = [tmp_path / "lost.h5", tmp_path / "kept.h5"]
+    command = [sys.executable, "-c", AT_EXIT, *map(str, outs)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    for out in outs:
+        with read_run(out) as run:
+            assert (len(run), run.ended_cleanly) == (4, True)
+
+
+def test_a_program_that_ends_while_a_daemon_turns_has_no_record_that_lacks_a_row(
+    plan: cy.Plan, opened: list[Instrument], tmp_path: Path
+) -> None:
+    rig = lit(cy.open(plan, out=tmp_path / "a.h5").__enter__())
+    assert rig._open is not None
+    beam: Any = opened[0].beam
+    real, at_exit = beam.send, rig._open._at_exit
+
+    def send(command: Command) -> Command:
+        sent: Command = real(command)
+        at_exit()
+        return sent
+
+    beam.send = send
+    assert len(rig.step().sent)
+    rig._open = None
+    with read_run(tmp_path / "a.h5") as run:
+        assert (len(run), run.ended_cleanly) == (5, False)
+
+
+def test_a_handler_that_closes_the_rig_leaves_no_record_that_lacks_a_row(
+    plan: cy.Plan, opened: list[Instrument], tmp_path: Path
+) -> None:
+    """It comes when the command was sent, and its turn is not recorded yet."""
+
+    def ends(number: int, frame: Any) -> None:
+        rig.close()
+        raise SystemExit(3)
+
+    def send(command: Command) -> Command:
+        sent: Command = real(command)
+        signal.raise_signal(signal.SIGTERM)
+        return sent
+
+    before = signal.signal(signal.SIGTERM, ends)
+    rig = lit(cy.open(plan, out=tmp_path / "a.h5").__enter__())
+    beam: Any = opened[0].beam
+    real, beam.send = beam.send, send
     try:
-        rig = lit(cy.open(plan).__enter__())
-        beam, camera = cast("Any", opened[0].beam), cast("Any", opened[0].camera)
-        real, closings = beam.close, iter([1])
-
-        def close() -> None:
-            if next(closings, 0):
-                signal.raise_signal(signal.SIGTERM)
-            real()
-
-        beam.close = close
-        camera.close = lambda: came.append("camera")
-        del rig
-        gc.collect()
-        wait_for_the_end_of_a_lost_rig()
-        assert came == ["camera", "signal"]
+        with pytest.raises(SystemExit):
+            rig.step()
+        assert signal.getsignal(signal.SIGTERM) is ends
     finally:
         signal.signal(signal.SIGTERM, before)
+    with read_run(tmp_path / "a.h5") as run:
+        assert (len(run), run.ended_cleanly) == (5, False)
+
+
+def test_a_turn_that_outlasts_the_patience_of_closing_leaves_no_record_that_lacks_a_row(
+    plan: cy.Plan, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    begun, over = threading.Event(), threading.Event()
+    rig = lit(cy.open(plan, out=tmp_path / "a.h5").__enter__())
+    assert rig._open is not None
+    recorder: Any = rig._open.recorder
+    real = recorder.write
+
+    def write(turn: cy.Turn) -> None:
+        begun.set()
+        over.wait(PATIENCE_S)
+        real(turn)
+
+    recorder.write = write
+    monkeypatch.setattr(turn_by_turn, "PATIENCE_S", 0.01)
+    other = threading.Thread(target=rig.step)
+    other.start()
+    begun.wait(PATIENCE_S)
+    rig.close()
+    over.set()
+    other.join()
+    with read_run(tmp_path / "a.h5") as run:
+        assert (len(run), run.ended_cleanly) == (5, False)
+
+
+def fails_last(rig: LiveRig, opened: list[Instrument], said: str) -> None:
+    """The last turn's command fails, and the beam is dark."""
+    lit(rig)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(opened[-1].beam, "send", lambda command: raises(Fault(said))())
+        assert rig.step().level is Level.ARMED
+
+
+def test_a_fault_of_the_last_turn_is_raised(plan: cy.Plan, opened: list[Instrument]) -> None:
+    """The program ended with exit code 0."""
+
+    def ends(rig: LiveRig, after: Callable[[], object], said: str = "it is hot") -> None:
+        with rig:
+            fails_last(rig, opened, said)
+            after()
+
+    rig = cy.open(plan)
+    with pytest.raises(Fault, match=r"^beam: it is hot$"):
+        ends(rig, lambda: None)
+    with pytest.raises(Fault, match=r"^beam: it is hot$"):
+        ends(rig, rig.close)
+    ends(rig, rig.step)  # this turn shows it: the level is TRIPPED
+    assert rig.newest is not None
+    assert (rig.newest.level, rig.newest.reason) == (Level.TRIPPED, "beam: it is hot")
+    with pytest.raises(ZeroDivisionError):
+        ends(rig, raises(ZeroDivisionError()))
+    with pytest.raises(Fault, match=f"^beam: {STILL_LIT}: it is hot$"):
+        ends(rig, raises(ZeroDivisionError()), f"{STILL_LIT}: it is hot")
+
+
+def test_a_fault_of_the_last_turn_is_said_with_those_of_the_closing(
+    plan: cy.Plan, opened: list[Instrument], tmp_path: Path
+) -> None:
+    def ends() -> None:
+        with cy.open(plan) as rig:
+            fails_last(rig, opened, "it is hot")
+            opened[-1].camera.close = raises(Fault("unplugged"))  # type: ignore[method-assign]
+
+    def ends_without_record() -> None:
+        with cy.open(plan, out=tmp_path / "a.h5") as rig:
+            lit(rig)
+            assert rig._open is not None
+            journal: Any = rig._open.recorder
+            journal.write = lambda turn: raises(journal._refused("the disk is slow"))()
+            rig.step()
+
+    with pytest.raises(Fault, match=r"^beam: it is hot; unplugged$"):
+        ends()
+    with pytest.raises(Fault, match=r"^[^;]*the disk is slow[^;]*; its 5 turns before that can be read$"):
+        ends_without_record()
+
+
+@pytest.mark.parametrize("at", ["rig_opened", "_open_devices"])
+def test_a_signal_at_the_end_of_a_step_of_opening_leaves_nothing_open(
+    plan: cy.Plan, opened: list[Instrument], monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    place: Any = signals if at == "rig_opened" else LiveRig
+    real = getattr(place, at)
+
+    def interrupted(*given: Any) -> Any:
+        found = real(*given)
+        signal.raise_signal(signal.SIGINT)
+        return found
+
+    before = signal.getsignal(signal.SIGTERM)
+    rig = cy.open(plan)
+    with monkeypatch.context() as patched:
+        patched.setattr(place, at, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            rig.__enter__()
+    assert signals._program.rigs == 0
+    assert signal.getsignal(signal.SIGTERM) is before
+    for instrument in opened:
+        with pytest.raises(Fault, match="the beam is closed"):
+            instrument.beam.send(Command())
+    with rig:
+        rig.step()
 
 
 class Interrupts(deque[Any]):
