@@ -20,7 +20,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from control.contract import STILL_LIT
+from config.words import text_of
+from control.contract import says_lit
 
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # Windows: no SIGHUP; SIGBREAK is Ctrl-Break and a closed console
 
@@ -144,7 +145,7 @@ def caught_in_program() -> Iterator[None]:
         handler.give_back()
         if handler.replaced:
             came, _state.came, _state.raised = _not_first_sigint(_state.came), [], False
-            if came and STILL_LIT not in str(error):
+            if came and not says_lit(error):
                 _obey_after_run(came, error)
 
 
@@ -154,7 +155,7 @@ def _obey_after_run(came: list[int], error: BaseException | None) -> None:
         own = _own(number)
         if callable(own) and own is not signal.default_int_handler:
             own(number, None)
-    outcome = error.outcome if isinstance(error, Stopped) else "" if error is None else str(error)
+    outcome = error.outcome if isinstance(error, Stopped) else "" if error is None else text_of(error)
     stopped = Stopped(came[0], outcome)
     if came[0] == signal.SIGINT:
         raise KeyboardInterrupt(str(stopped)) from error
@@ -207,7 +208,7 @@ def obeyed_after() -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        if STILL_LIT in str(error):
+        if says_lit(error):
             taken_waiting()
         obey_waiting()
         raise

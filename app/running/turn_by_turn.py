@@ -31,6 +31,7 @@ from control.contract import Beam, Command, Level, Order, OrderKind, Recorder
 from control.contract import Ended as Ended
 from control.contract import Fault as Fault
 from control.contract import Turn as Turn
+from control.contract import says_lit
 from control.loop import LoopMemory, Machine, act, applied, turn, wait
 from drivers.closing import closed_after, of_light, value_of_light
 
@@ -349,7 +350,7 @@ class LiveRig:
             if self._faults is FAILED:
                 self._faults = (Order(OrderKind.TRIP, reason),)
             dark = value_of_light(lambda: opened.instrument.beam.dark(reason))
-            if STILL_LIT in str(error):
+            if says_lit(error):
                 raise error  # no signal comes in its place
             if dark.may_be_lit:
                 raise Fault(dark.reason) from error

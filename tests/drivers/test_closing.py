@@ -40,6 +40,20 @@ def test_the_light_is_the_first_trouble() -> None:
         close_all(fails(OSError("unplugged")), fails(LIT), fails(Fault("not there")))
 
 
+class Mute(Exception):
+    """An error of a plug-in whose own words fail."""
+
+    def __str__(self) -> str:
+        raise ValueError("mute")
+
+
+def test_an_error_without_words_hides_no_light() -> None:
+    with pytest.raises(Fault, match=f"^{STILL_LIT}: no answer; Mute: Mute$"):
+        close_all(fails(Mute()), fails(LIT))
+    with pytest.raises(Fault, match=f"^Mute; {STILL_LIT}: no answer$"), closed_after(fails(LIT), "the camera"):
+        raise Mute
+
+
 def test_any_error_of_a_lasers_closing_says_that_light_may_be_on() -> None:
     with pytest.raises(Fault, match=f"^{STILL_LIT}: ValueError: a fault of a driver$"):
         of_light(fails(ValueError("a fault of a driver")))()

@@ -234,6 +234,20 @@ def test_a_signal_during_a_run_that_fails_is_obeyed_unless_light_may_be_on() -> 
         fails_at_a_signal(Fault(f"{STILL_LIT}: hung"))
 
 
+class Mute(Exception):
+    """An error of a plug-in whose own words fail."""
+
+    def __str__(self) -> str:
+        raise ValueError("mute")
+
+
+def test_a_signal_during_what_fails_without_words_is_obeyed() -> None:
+    with pytest.raises(Stopped, match="stopped by SIGTERM; Mute"):
+        fails_at_a_signal(Mute())
+    with pytest.raises(Mute), signals.obeyed_after():
+        raise Mute
+
+
 def in_another_thread(what: Callable[[], object]) -> None:
     thread = threading.Thread(target=what)
     thread.start()
