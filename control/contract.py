@@ -35,7 +35,7 @@ class Fault(Exception):
 
 
 def says_lit(error: BaseException | None) -> bool:
-    """Whether light may be on after this error. One whose own words can't be made does not say so, and does not raise."""
+    """Whether light may be on after this error. Never raises: an error may have no words."""
     return STILL_LIT in text_of(error)
 
 

@@ -27,11 +27,10 @@ from app.running.thread import NoRecord
 from config.reader import write
 from config.refused import Refused
 from control.contract import STILL_LIT as STILL_LIT
-from control.contract import Beam, Command, Level, Order, OrderKind, Recorder
+from control.contract import Beam, Command, Level, Order, OrderKind, Recorder, says_lit
 from control.contract import Ended as Ended
 from control.contract import Fault as Fault
 from control.contract import Turn as Turn
-from control.contract import says_lit
 from control.loop import LoopMemory, Machine, act, applied, turn, wait
 from drivers.closing import closed_after, of_light, value_of_light
 
