@@ -218,6 +218,7 @@ class Host:
         self._waiting: deque[tuple[Order | RecordOrder, float]] = deque()  # behind an order that takes long; since when
         self._orderly = threading.Condition()
         self._signal = 0  # that is to end this process
+        self._must_end = False  # the watcher ends this process, whatever hangs
         self._heart = Heartbeat(
             plan.rig.loop.window_timeout_s,
             lambda: 0 if beats is None else int(beats.value),
@@ -251,13 +252,14 @@ class Host:
     def _look(self) -> None:
         """Every few hundredths of a second, in a thread that no pipe and no order can block."""
         self._heart.look()
-        if self._signal and not self._closing.is_set():
+        if (self._signal or self._alone) and not self._must_end:
+            self._must_end = True
             self._closing.set()
             self._fresh.set()
             with suppress(Exception):  # said by the main thread, which closes too
                 self._live.close()
             time.sleep(LAST_WORDS_S)
-            os._exit(self._exit_code)  # the main thread waits for a window that does not read
+            os._exit(self._exit_code)  # the main thread waits for a device, or for a window that does not read
 
     # orders ---------------------------------------------------------------------------------------------------------
 
