@@ -74,12 +74,18 @@ def closed_after(close: Callable[[], None], what: str) -> Iterator[None]:
         what: it closes, in words: "the camera".
 
     Raises Fault where it could not be closed; the block's own error comes first in it. Another error of the block than
-    a Fault stays as it is, with a note, unless light may be on.
+    a Fault stays as it is, with a note, unless light may be on. A signal ends the closing, and is raised, unless the
+    block's error says that light may be on.
     """
     try:
         yield
     except BaseException as error:
-        why = _why_not_closed(close, what)
+        try:
+            why = _why_not_closed(close, what)
+        except BaseException as interrupt:  # a signal, which hides no light
+            if not says_lit(error):
+                raise
+            why = f"{what} was not closed ({in_words(interrupt)})"
         if why and (isinstance(error, Fault) or STILL_LIT in why):
             raise Fault(f"{text_of(error) or type(error).__name__}; {why}") from error
         if why:

@@ -3,7 +3,8 @@
 `main.py` catches the signals. Where nothing is lit, a signal raises Stopped in the main thread. While a loop turns, the
 first signal asks it to end, so that no exchange with a device is cut in two; one that comes PATIENCE_S later, because
 the loop did not end, raises, or does what `ending` says. While devices and records are closed, a signal is remembered;
-`raise_if_stopped` raises it after that.
+`raise_if_stopped` raises it after that. Once the beam is closed, a late one ends the wait for a record or a camera that
+hangs (`after_light`).
 
 A script or a notebook that calls cybloids has handlers of its own, and goes on after a run or an open rig:
 `caught_in_program` and `rig_opened` are for it. Handlers can be set in the main thread only: elsewhere no light is
@@ -21,7 +22,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from config.words import text_of
-from control.contract import says_lit
+from control.contract import Fault, says_lit
 
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # Windows: no SIGHUP; SIGBREAK is Ctrl-Break and a closed console
 
@@ -49,6 +50,7 @@ class _State:
     stop: Callable[[], None] | None = None  # what the first signal calls instead of raising
     late: Callable[[], None] | None = None  # what a late second one calls instead of raising
     held: int = 0  # how many closings are going on
+    after_light: bool = False  # whether what is closed now gives no light, and the beam is closed
     raised: bool = False
 
 
@@ -265,6 +267,27 @@ def held() -> Iterator[None]:
         _state.held -= 1
 
 
+@contextmanager
+def after_light(what: str) -> Iterator[None]:
+    """Within `held`, when the beam is closed, for what gives no light: if it hangs, it keeps no program alive.
+
+    A signal that comes PATIENCE_S after the first ends the wait. Raises Fault then, which says that `what` is not
+    closed.
+    """
+    if not in_main_thread():
+        yield
+        return
+    try:
+        _state.after_light = True
+        yield
+    except Stopped as stopped:
+        if not _state.came:  # that of a program's open rig
+            raise
+        raise Fault(f"a second signal ended the wait for {what}, which is not closed") from stopped
+    finally:
+        _state.after_light = False
+
+
 def came() -> int:
     """The number of the first signal that came; 0: none did, or it came to another thread than this one."""
     return _state.came[0] if _state.came and in_main_thread() else 0
@@ -288,6 +311,9 @@ def _end(number: int, frame: Any, replaced: Any) -> None:
     first = len(_state.came) == 1
     if first:
         _state.at_s = time.monotonic()
+    if _state.held and _state.after_light and time.monotonic() - _state.at_s >= PATIENCE_S:
+        _state.at_s = time.monotonic()  # something else may hang, too
+        raise stopped("")
     if _state.held or _state.raised:
         return
     if _state.stop is None:

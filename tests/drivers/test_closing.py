@@ -125,6 +125,7 @@ def raises(error: BaseException | None) -> Callable[[], None]:
         (Fault(LIT_WORDS), OSError("gone"), f"{LIT_WORDS}; the camera was not closed (OSError: gone)"),
         (Fault(LIT_WORDS), None, LIT_WORDS),
         (Refused("no"), Fault(LIT_WORDS), f"no; {LIT_WORDS}"),
+        (Fault(LIT_WORDS), SystemExit(143), f"{LIT_WORDS}; the camera was not closed (SystemExit: 143)"),
         (KeyboardInterrupt(), Fault(LIT_WORDS), f"KeyboardInterrupt; {LIT_WORDS}"),
     ],
 )
@@ -140,6 +141,11 @@ def test_another_error_stays_as_it_is_with_a_note(first: BaseException) -> None:
         raise first
     assert raised.value is first
     assert raised.value.__notes__ == ["the camera was not closed (OSError: gone)"]
+
+
+def test_a_signal_ends_a_closing_after_another_fault() -> None:
+    with pytest.raises(SystemExit), closed_after(raises(SystemExit(143)), "the camera"):
+        raise Fault("no frame")
 
 
 def test_it_is_closed_once_after_the_block() -> None:
