@@ -19,7 +19,7 @@ from app.assembly.machine import build_machine
 from app.assembly.open import open_instrument
 from app.assembly.plan import plan
 from app.assembly.rig import EXPERIMENTS, Plan
-from app.running.process_side import CRASHED, LATE_S, Host, News, Over, RecordOrder, Reply, in_time, serve
+from app.running.process_side import CRASHED, LATE_S, Host, News, Over, RecordOrder, Reply, _end_orphan, in_time, serve
 from app.running.stop_signals import Stopped
 from app.running.thread import Live
 from config.reader import write
@@ -272,3 +272,21 @@ def test_a_signal_ends_a_process_that_is_closing_already(monkeypatch: pytest.Mon
     host._look()
     host._look()
     assert exits == [CRASHED]  # once: it never began, and is not known to be dark
+
+
+def test_a_rig_whose_opening_hangs_does_not_outlive_its_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    exits: list[int] = []
+    monkeypatch.setattr(os, "_exit", exits.append)
+    monkeypatch.setattr(host_module, "ORPHAN_S", 0.0)
+    gone, window = Pipe(duplex=False)
+    opened = threading.Event()
+    orphan = threading.Thread(target=_end_orphan, args=(gone.fileno(), opened))
+    orphan.start()
+    assert exits == []
+    window.close()
+    orphan.join(PATIENCE_S)
+    assert exits == [CRASHED]
+    opened.set()
+    _end_orphan(gone.fileno(), opened)
+    assert exits == [CRASHED]
+    gone.close()
