@@ -89,7 +89,10 @@ def test_a_laser_that_could_not_be_put_out_at_the_end_is_said(
             raise Stopped(number)
 
     monkeypatch.setattr("app.desktop.window.screenshot.take_picture", take_picture)
-    opened = lambda: open_desktop(None, FIRST, picture=tmp_path / "a.png", made_window=hangs)  # noqa: E731
+
+    def opened() -> int:
+        return open_desktop(None, FIRST, picture=tmp_path / "a.png", made_window=hangs)
+
     if number:
         with pytest.raises(Stopped, match=f"^stopped by SIGTERM; {STILL_LIT}: no answer$"):
             opened()
