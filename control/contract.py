@@ -13,7 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from config.words import sentence
+from config.words import sentence, text_of
 from control.history import History
 
 Floats = NDArray[np.float64]
@@ -32,6 +32,11 @@ class Fault(Exception):
     def __init__(self, text: str = "") -> None:
         words = sentence(text)
         super().__init__(sentence(f"{STILL_LIT}; {text}") if STILL_LIT in text and STILL_LIT not in words else words)
+
+
+def says_lit(error: BaseException | None) -> bool:
+    """Whether light may be on after this error. Never raises: an error may have no words."""
+    return STILL_LIT in text_of(error)
 
 
 class Ended(Exception):

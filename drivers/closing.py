@@ -8,8 +8,8 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from config.refused import Refused
-from config.words import one_line
-from control.contract import STILL_LIT, Fault
+from config.words import one_line, text_of
+from control.contract import STILL_LIT, Fault, says_lit
 
 T = TypeVar("T")
 Closing = Callable[[], object]
@@ -17,7 +17,7 @@ Closing = Callable[[], object]
 
 def in_words(error: BaseException) -> str:
     """An error of a device for the operator; the class of one that no driver foresees is named."""
-    return f"{error}" if isinstance(error, Fault | Refused) else f"{type(error).__name__}: {one_line(error)}"
+    return text_of(error) if isinstance(error, Fault | Refused) else f"{type(error).__name__}: {one_line(error)}"
 
 
 def value_of_light(darkening: Callable[[], T]) -> T:
@@ -54,10 +54,10 @@ def close_all(*closings: Closing, after: BaseException | None = None) -> None:
             found.append(error)
     if not found:
         return
-    found = sorted(found, key=lambda error: STILL_LIT not in str(error))  # stable
+    found = sorted(found, key=lambda error: not says_lit(error))  # stable
     troubles = found if after is None else [after, *found]
     interrupt = next((error for error in troubles if not isinstance(error, Exception)), None)
-    if interrupt is not None and not any(STILL_LIT in str(error) for error in troubles):
+    if interrupt is not None and not any(map(says_lit, troubles)):
         raise interrupt
     if len(troubles) == 1 and isinstance(troubles[0], Fault | Refused):
         raise troubles[0]
@@ -74,14 +74,20 @@ def closed_after(close: Callable[[], None], what: str) -> Iterator[None]:
         what: it closes, in words: "the camera".
 
     Raises Fault where it could not be closed; the block's own error comes first in it. Another error of the block than
-    a Fault stays as it is, with a note, unless light may be on.
+    a Fault stays as it is, with a note, unless light may be on. A signal ends the closing, and is raised, unless the
+    block's error says that light may be on.
     """
     try:
         yield
     except BaseException as error:
-        why = _why_not_closed(close, what)
+        try:
+            why = _why_not_closed(close, what)
+        except BaseException as interrupt:  # a signal, which hides no light
+            if not says_lit(error):
+                raise
+            why = f"{what} was not closed ({in_words(interrupt)})"
         if why and (isinstance(error, Fault) or STILL_LIT in why):
-            raise Fault(f"{str(error) or type(error).__name__}; {why}") from error
+            raise Fault(f"{text_of(error) or type(error).__name__}; {why}") from error
         if why:
             error.add_note(why)
         raise

@@ -17,7 +17,8 @@ from typing import Self
 import numpy as np
 
 from config.warp import Map
-from control.contract import STILL_LIT, Clock, Command, Fault
+from config.words import text_of
+from control.contract import STILL_LIT, Clock, Command, Fault, says_lit
 from control.contract import dark as dark_command
 from drivers.closing import close_all, of_light
 from drivers.light_protocols import Deflector, Laser
@@ -94,7 +95,7 @@ class Guard:
             try:
                 return self._off(reason)
             except Exception as trouble:  # noqa: BLE001 - whatever it is, the operator reads it
-                self._silent = f"{STILL_LIT}: {trouble}"
+                self._silent = f"{STILL_LIT}: {text_of(trouble)}"
                 return replace(dark_command(f"{reason}; {self._silent}"), may_be_lit=True)
 
     def close(self) -> None:
@@ -122,7 +123,7 @@ class Guard:
         try:
             of_light(self.laser.close)()
         except Fault as fault:
-            if STILL_LIT not in str(fault):
+            if not says_lit(fault):
                 raise Fault(_joined(str(fault), self._left)) from fault
             self._left = str(fault)
         if self._left:
@@ -143,14 +144,15 @@ class Guard:
     def _fail(self, trouble: BaseException) -> None:
         """Dark after a command that failed. Raises Fault with all that is known; returns if `trouble` says it all."""
         said, self._silent = self._silent, ""  # what the watchdog did meanwhile explains the rest
-        self.dark(str(trouble))
+        self.dark(text_of(trouble))
         if isinstance(trouble, KeyboardInterrupt | SystemExit):
             return  # if it is still lit, the next command raises that
         lit, self._silent = self._silent, ""
         if isinstance(trouble, Fault) and not said and not lit:
             return
-        words = f"{trouble}" if isinstance(trouble, Fault) else f"{trouble} ({type(trouble).__name__})"
-        words = f"{said} ({trouble})" if said else words
+        text = text_of(trouble)
+        words = text if isinstance(trouble, Fault) else f"{text} ({type(trouble).__name__})"
+        words = f"{said} ({text})" if said else words
         raise Fault(words if STILL_LIT in words else _joined(words, lit)) from trouble
 
     def _light(self, command: Command) -> Command:
@@ -194,7 +196,7 @@ class Guard:
             try:
                 self.laser.off()
             except Exception as trouble:  # noqa: BLE001 - reported by the next send
-                self._silent = f"{STILL_LIT}: {trouble}"
+                self._silent = f"{STILL_LIT}: {text_of(trouble)}"
             else:
                 self._again_s = self._again_s if self._unconfirmed() else math.inf
 
@@ -274,7 +276,7 @@ class Guard:
             try:
                 self.laser.off()
             except Exception as trouble:  # noqa: BLE001 - tried again at the next beat; reported by the next send
-                self._silent = f"a device did not answer, and the laser could not be put out: {trouble}"
+                self._silent = f"a device did not answer, and the laser could not be put out: {text_of(trouble)}"
 
 
 def _joined(words: str, more: str) -> str:

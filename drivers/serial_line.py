@@ -30,6 +30,7 @@ T = TypeVar("T")
 FASTEST_BAUD = 20_000_000  # bits per second: more than any adapter has; a system call takes 31 bits
 AGAIN_S = 0.25  # a device that is gone is looked for so often
 BLOCKED_S = 0.25  # a line that takes no bytes for so long is gone
+DRAIN_S = 0.001  # between two looks whether a port has sent everything
 BUSY_S = 0.05  # a thread waits so long for the request of another one to end
 
 
@@ -125,7 +126,7 @@ class SerialLine:
         """Send `request` without waiting for an answer, over the port opened anew if need be. Never raises.
 
         For a command that darkens, where only the device's answers are lost. On a line that is busy for BUSY_S it goes
-        out between the other thread's request and its answer. Returns whether the port took it.
+        out between the other thread's request and its answer. Returns whether the port sent it.
         """
         if not self._lock.acquire(timeout=BUSY_S):
             line = self._serial
@@ -212,10 +213,17 @@ class SerialLine:
 
 
 def _written(line: serial.Serial, request: bytes) -> bool:
-    """Whether the port took the request, to the last byte."""
+    """Whether the port sent the request, to the last byte, within BLOCKED_S after it took it.
+
+    pyserial's `flush` would wait without a limit for a port that does not send: a device that holds it up.
+    """
     try:
         line.write(request)
-        line.flush()
+        until_s = time.monotonic() + BLOCKED_S
+        while line.out_waiting:
+            if time.monotonic() > until_s:
+                return False
+            time.sleep(DRAIN_S)
     except GONE:
         return False
     return True

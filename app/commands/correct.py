@@ -23,6 +23,7 @@ from app.console.output_files import require_files
 from app.console.progress import progress
 from app.console.terminal import say
 from app.running import stop_signals as signals
+from app.running.headless import close_instrument
 from app.running.stop_signals import Stopped
 from app.tuning.images_to_corrections import EXCLUDED, IMAGES, TAKEN, made, resting
 from config.output_kinds import NOTHING
@@ -124,9 +125,8 @@ def from_rig(rig: Path, sets: Sequence[str], seconds: float) -> Looked:
             stopped.outcome = put_out(flown) or "the laser is dark" if not opened else "the laser is dark"
         raise
     finally:
-        with signals.held():
-            for instrument in opened:
-                instrument.close()
+        for instrument in opened:
+            close_instrument(instrument)
     if not images:
         raise Refused(f"{rig}: its camera gave no image")
     return Looked(images, flown.rig.tracking)

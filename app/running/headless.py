@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +111,8 @@ def fly(
     except Stopped as stopped:
         with signals.held():
             light = "the laser is dark" if opened else put_out(made) or "the laser is dark"
-        stopped.outcome = f"{light}{_kept(closed, stopped.midway)}"
+        notes = "".join(f"; {note}" for note in getattr(stopped, "__notes__", ()))  # what was not closed
+        stopped.outcome = f"{light}{_kept(closed, stopped.midway)}{notes}"
         raise
     except Fault as fault:
         if not signals.came():
@@ -121,6 +123,17 @@ def fly(
 def _kept(closed: Sequence[Path], midway: bool = False) -> str:
     how = "ends before the turn that was cut short" if midway else "is closed"
     return "".join(f"; the record {how}: {path}" for path in closed)
+
+
+def close_instrument(instrument: Instrument) -> None:
+    """Dark, then the camera; a second signal ends the wait for a camera that hangs. Raises Fault."""
+
+    def close_camera() -> None:
+        with signals.after_light("the camera"):
+            instrument.camera.close()
+
+    with signals.held(), closed_after(close_camera, "the camera"):
+        of_light(instrument.beam.close)()
 
 
 def leave_unfinished(recorder: Recorder) -> None:
@@ -144,11 +157,7 @@ def _opened(
     instrument = open_instrument(made)
     opened.append(instrument)
 
-    def close_instrument() -> None:
-        with signals.held():
-            instrument.close()
-
-    with closed_after(close_instrument, "the rig"):
+    with closed_after(partial(close_instrument, instrument), "the rig"):
         with signals.held():  # a file that is begun must be closed
             recorder = open_recorder(instrument, out, frames=frames, source=source) if out else NoRecord()
         trips: list[str] = []
@@ -182,7 +191,7 @@ def close_dark(
     closed: list[Path],
     row_due: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Dark before the record is closed, which is listed in `closed` then.
+    """Dark before the record is closed, which is listed in `closed` then. It is called within `signals.held`.
 
     Args:
         row_due: whether the record may lack the row of a command; asked when no more light can be sent.
@@ -193,7 +202,8 @@ def close_dark(
     def end_record() -> None:
         if row_due():
             leave_unfinished(recorder)
-        close_record(recorder, trips)
+        with signals.after_light(" ".join(("the record", *map(str, records)))):
+            close_record(recorder, trips)
         closed.extend(records)
 
     try:

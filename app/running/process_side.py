@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from multiprocessing import connection, parent_process
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,7 @@ TIDY_DARK_S, TIDY_LIT_S = 5.0, 600.0  # between two garbage collections; a turn 
 SWITCH_S = 1e-4  # the loop does not wait longer for the Python of the thread that tells
 MOST_TOLD = 100  # turns in one telling: the window must not be held up by taking them
 LAST_WORDS_S = 5.0  # for the main thread to end, after a signal
+ORPHAN_S = 60.0  # for a rig to be opened whose window has gone
 EMPTY = np.empty((0, 0), np.uint8)
 Opening = Callable[[Plan], Instrument]
 
@@ -136,8 +138,12 @@ def serve(told: Connection, telling: Connection, beats: Any, written: PlanTexts,
 
     `beats` is a shared number: how often the window has beaten.
     """
+    opened, parent = threading.Event(), parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_orphan, args=(parent.sentinel, opened), name="orphan", daemon=True).start()
     try:
         host = _opened(told, telling, beats, written, opening)
+        opened.set()
     except Stopped:  # whether the laser is off is not known, and the exit code of a signal would say that it is
         sys.exit(CRASHED)
     if host is None:
@@ -148,6 +154,13 @@ def serve(told: Connection, telling: Connection, beats: Any, written: PlanTexts,
     host.precedence.take()
     telling.send(Reply())
     host.serve()
+
+
+def _end_orphan(window: int, opened: threading.Event) -> None:
+    """A window that goes while a device is opened, which hangs: nothing else ends this process, which has the ports."""
+    connection.wait([window])
+    if not opened.wait(ORPHAN_S):
+        os._exit(CRASHED)
 
 
 def _opened(told: Connection, telling: Connection, beats: Any, written: PlanTexts, opening: Opening) -> Host | None:
@@ -218,6 +231,7 @@ class Host:
         self._waiting: deque[tuple[Order | RecordOrder, float]] = deque()  # behind an order that takes long; since when
         self._orderly = threading.Condition()
         self._signal = 0  # that is to end this process
+        self._must_end = False  # the watcher ends this process, whatever hangs
         self._heart = Heartbeat(
             plan.rig.loop.window_timeout_s,
             lambda: 0 if beats is None else int(beats.value),
@@ -251,13 +265,14 @@ class Host:
     def _look(self) -> None:
         """Every few hundredths of a second, in a thread that no pipe and no order can block."""
         self._heart.look()
-        if self._signal and not self._closing.is_set():
+        if (self._signal or self._alone) and not self._must_end:
+            self._must_end = True
             self._closing.set()
             self._fresh.set()
             with suppress(Exception):  # said by the main thread, which closes too
                 self._live.close()
             time.sleep(LAST_WORDS_S)
-            os._exit(self._exit_code)  # the main thread waits for a window that does not read
+            os._exit(self._exit_code)  # the main thread waits for a device, or for a window that does not read
 
     # orders ---------------------------------------------------------------------------------------------------------
 

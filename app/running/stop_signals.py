@@ -3,7 +3,8 @@
 `main.py` catches the signals. Where nothing is lit, a signal raises Stopped in the main thread. While a loop turns, the
 first signal asks it to end, so that no exchange with a device is cut in two; one that comes PATIENCE_S later, because
 the loop did not end, raises, or does what `ending` says. While devices and records are closed, a signal is remembered;
-`raise_if_stopped` raises it after that.
+`raise_if_stopped` raises it after that. Once the beam is closed, a late one ends the wait for a record or a camera that
+hangs (`after_light`).
 
 A script or a notebook that calls cybloids has handlers of its own, and goes on after a run or an open rig:
 `caught_in_program` and `rig_opened` are for it. Handlers can be set in the main thread only: elsewhere no light is
@@ -21,7 +22,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.assembly.signal_actions import set_back
-from control.contract import STILL_LIT
+from config.words import text_of
+from control.contract import Fault, says_lit
 
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # Windows: no SIGHUP; SIGBREAK is Ctrl-Break and a closed console
 
@@ -49,6 +51,7 @@ class _State:
     stop: Callable[[], None] | None = None  # what the first signal calls instead of raising
     late: Callable[[], None] | None = None  # what a late second one calls instead of raising
     held: int = 0  # how many closings are going on
+    after_light: bool = False  # whether what is closed now gives no light, and the beam is closed
     raised: bool = False
 
 
@@ -145,7 +148,7 @@ def caught_in_program() -> Iterator[None]:
         finally:
             if handler.replaced:
                 came, _state.came, _state.raised = _not_first_sigint(_state.came), [], False
-                if came and STILL_LIT not in str(error):
+                if came and not says_lit(error):
                     _obey_after_run(came, error)
 
 
@@ -155,7 +158,7 @@ def _obey_after_run(came: list[int], error: BaseException | None) -> None:
         own = _own(number)
         if callable(own) and own is not signal.default_int_handler:
             own(number, None)
-    outcome = error.outcome if isinstance(error, Stopped) else "" if error is None else str(error)
+    outcome = error.outcome if isinstance(error, Stopped) else "" if error is None else text_of(error)
     stopped = Stopped(came[0], outcome)
     if came[0] == signal.SIGINT:
         raise KeyboardInterrupt(str(stopped)) from error
@@ -214,7 +217,7 @@ def obeyed_after() -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        if STILL_LIT in str(error):
+        if says_lit(error):
             taken_waiting()
         obey_waiting()
         raise
@@ -271,6 +274,27 @@ def held() -> Iterator[None]:
         _state.held -= 1
 
 
+@contextmanager
+def after_light(what: str) -> Iterator[None]:
+    """Within `held`, when the beam is closed, for what gives no light: if it hangs, it keeps no program alive.
+
+    A signal that comes PATIENCE_S after the first ends the wait. Raises Fault then, which says that `what` is not
+    closed.
+    """
+    if not in_main_thread():
+        yield
+        return
+    try:
+        _state.after_light = True
+        yield
+    except Stopped as stopped:
+        if not _state.came:  # that of a program's open rig
+            raise
+        raise Fault(f"a second signal ended the wait for {what}, which is not closed") from stopped
+    finally:
+        _state.after_light = False
+
+
 def came() -> int:
     """The number of the first signal that came; 0: none did, or it came to another thread than this one."""
     return _state.came[0] if _state.came and in_main_thread() else 0
@@ -294,6 +318,9 @@ def _end(number: int, frame: Any, replaced: Any) -> None:
     first = len(_state.came) == 1
     if first:
         _state.at_s = time.monotonic()
+    if _state.held and _state.after_light and time.monotonic() - _state.at_s >= PATIENCE_S:
+        _state.at_s = time.monotonic()  # something else may hang, too
+        raise stopped("")
     if _state.held or _state.raised:
         return
     if _state.stop is None:

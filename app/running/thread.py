@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
+import time
 import traceback
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import partial
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +22,7 @@ from app.running.turn_buffer import Pace as Pace
 from app.running.turn_buffer import TurnBuffer
 from config.refused import Refused
 from control.contract import (
+    STILL_LIT,
     Beam,
     Camera,
     Clock,
@@ -39,6 +42,9 @@ from control.loop import LoopMemory, Machine, run
 from drivers.closing import close_all, of_light
 
 DARKENS = (OrderKind.STOP, OrderKind.TRIP)
+HANGS = "a call of a device does not return"
+DARK_S = 2.0  # for a beam to be dark whose loop has not ended in time
+T = TypeVar("T")
 RECORD_S = 250.0  # for the records: a journal gives its disk 120 s, and the one before it is closed first
 
 
@@ -194,18 +200,27 @@ class Live:
     def darken(self, patience_s: float = 5.0) -> None:
         """End the loop: the camera is closed, the beam dark and its devices let go. The record is closed after it.
 
-        Raises Fault where that was late, or where a device could not be closed.
+        It takes at most `patience_s` + DARK_S. Raises Fault where that was late, or where a device could not be closed;
+        with STILL_LIT, where the beam's device hangs.
         """
         self._gate.shut.set()
-        close_all(self._gate.close, partial(self._wait_until_dark, patience_s))  # its end ends the loop's wait for it
+        until_s = time.monotonic() + patience_s + DARK_S
+        camera = begun(self._gate.close)  # its end ends the loop's wait for it
+
+        def wait_for_camera() -> None:
+            answer_until(until_s, camera, "the camera was not closed")
+
+        close_all(partial(self._wait_until_dark, patience_s), wait_for_camera)
 
     def _wait_until_dark(self, patience_s: float) -> None:
         if self._thread.ident is None:
             close_all(of_light(self._beam.close), self._end_record)
         elif not self._dark.wait(patience_s):
-            told = self._beam.dark("the loop did not end in time")
+            late = f"the loop did not end within {patience_s:g} s"
+            dark = begun(lambda: self._beam.dark("the loop did not end in time"))
+            told = answer_until(time.monotonic() + DARK_S, dark, f"{late}; {STILL_LIT}")
             lit = f"; {told.reason}" if told.may_be_lit else ""
-            raise Fault(f"the loop did not end within {patience_s:g} s; the command to go dark was sent{lit}")
+            raise Fault(f"{late}; the command to go dark was sent{lit}")
 
     def ended(self, patience_s: float) -> bool:
         """Whether the loop and its records end within this time."""
@@ -319,6 +334,30 @@ class Live:
     def _watch(self, turn: Turn) -> None:
         self._seen.add(turn)
         self._also(turn)
+
+
+def begun(call: Callable[[], T]) -> Future[T]:
+    """A call of a device, in a thread of its own: it may never return, and keeps no process alive."""
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(call())
+        except BaseException as error:  # noqa: BLE001  raised where the answer is waited for
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="device", daemon=True).start()
+    return future
+
+
+def answer_until(until_s: float, call: Future[T], what: str) -> T:
+    """What the call answers, or raises. Raises Fault, which says `what`, where it has not returned by then."""
+    try:
+        return call.result(max(until_s - time.monotonic(), 0.0))
+    except TimeoutError:
+        if call.done():  # by now; or it is the device's own
+            return call.result()
+        raise Fault(f"{what}: {HANGS}") from None
 
 
 def let_go(beam: Beam, camera: Camera) -> None:

@@ -27,8 +27,9 @@ from app.running.headless import NO_RECORD, close_dark, leave_unfinished, refuse
 from app.running.thread import NoRecord
 from config.reader import write
 from config.refused import Refused
+from config.words import text_of
 from control.contract import STILL_LIT as STILL_LIT
-from control.contract import Beam, Command, Level, Order, OrderKind, Recorder
+from control.contract import Beam, Command, Level, Order, OrderKind, Recorder, says_lit
 from control.contract import Ended as Ended
 from control.contract import Fault as Fault
 from control.contract import Turn as Turn
@@ -244,7 +245,7 @@ class LiveRig:
         try:
             opened.end()
         except BaseException as error:
-            texts = [text for text in texts if text.removeprefix(NO_RECORD) not in str(error)]
+            texts = [text for text in texts if text.removeprefix(NO_RECORD) not in text_of(error)]
             if not texts or not (isinstance(error, Fault) or any(STILL_LIT in text for text in texts)):
                 raise
             raise Fault("; ".join([*texts, in_words(error)])) from error
@@ -347,7 +348,7 @@ class LiveRig:
             plan = next((after for _, after in reversed(taken) if after is not None), self.plan)
         except BaseException as error:
             with signals.held():
-                self._give_back(taken, str(error) or type(error).__name__)
+                self._give_back(taken, text_of(error) or type(error).__name__)
             raise
         self._machine, self._memory, self.plan = machine, memory, plan
         beam = _UntilStopped(instrument.beam, self._why_stopped)
@@ -381,13 +382,13 @@ class LiveRig:
         with signals.obeyed_after(), signals.held():
             reason = FAILED[0].text
             if isinstance(error, Ended | Fault | Refused):
-                reason = str(error) or "the camera has no more frames"
+                reason = text_of(error) or "the camera has no more frames"
             if opened.row_due:  # the command may have been sent
                 leave_unfinished(opened.recorder)
             if self._faults is FAILED:
                 self._faults = (Order(OrderKind.TRIP, reason),)
             dark = value_of_light(lambda: opened.instrument.beam.dark(reason))
-            if STILL_LIT in str(error):
+            if says_lit(error):
                 raise error  # no signal comes in its place
             if dark.may_be_lit:
                 raise Fault(dark.reason) from error

@@ -40,6 +40,20 @@ def test_the_light_is_the_first_trouble() -> None:
         close_all(fails(OSError("unplugged")), fails(LIT), fails(Fault("not there")))
 
 
+class Mute(Exception):
+    """An error of a plug-in whose own words fail."""
+
+    def __str__(self) -> str:
+        raise ValueError("mute")
+
+
+def test_an_error_without_words_hides_no_light() -> None:
+    with pytest.raises(Fault, match=f"^{STILL_LIT}: no answer; Mute: Mute$"):
+        close_all(fails(Mute()), fails(LIT))
+    with pytest.raises(Fault, match=f"^Mute; {STILL_LIT}: no answer$"), closed_after(fails(LIT), "the camera"):
+        raise Mute
+
+
 def test_any_error_of_a_lasers_closing_says_that_light_may_be_on() -> None:
     with pytest.raises(Fault, match=f"^{STILL_LIT}: ValueError: a fault of a driver$"):
         of_light(fails(ValueError("a fault of a driver")))()
@@ -111,6 +125,7 @@ def raises(error: BaseException | None) -> Callable[[], None]:
         (Fault(LIT_WORDS), OSError("gone"), f"{LIT_WORDS}; the camera was not closed (OSError: gone)"),
         (Fault(LIT_WORDS), None, LIT_WORDS),
         (Refused("no"), Fault(LIT_WORDS), f"no; {LIT_WORDS}"),
+        (Fault(LIT_WORDS), SystemExit(143), f"{LIT_WORDS}; the camera was not closed (SystemExit: 143)"),
         (KeyboardInterrupt(), Fault(LIT_WORDS), f"KeyboardInterrupt; {LIT_WORDS}"),
     ],
 )
@@ -126,6 +141,11 @@ def test_another_error_stays_as_it_is_with_a_note(first: BaseException) -> None:
         raise first
     assert raised.value is first
     assert raised.value.__notes__ == ["the camera was not closed (OSError: gone)"]
+
+
+def test_a_signal_ends_a_closing_after_another_fault() -> None:
+    with pytest.raises(SystemExit), closed_after(raises(SystemExit(143)), "the camera"):
+        raise Fault("no frame")
 
 
 def test_it_is_closed_once_after_the_block() -> None:

@@ -358,12 +358,23 @@ def test_the_map_must_lead_from_um_to_volts() -> None:
         Guard(Mirror(), Lamp(), Time(), Affine.scale("um", "px", 1.0), BOUNDS, watch=False)
 
 
+class Mute(Exception):
+    """An error of a driver whose own words fail."""
+
+    def __str__(self) -> str:
+        raise ValueError("mute")
+
+
 STUCK = Fault("the galvo is gone; the laser is gone")
 
 
 @pytest.mark.parametrize(
     ("trouble", "words"),
-    [(Fault("no answer"), "no answer"), (OSError("port gone"), r"port gone \(OSError\)")],
+    [
+        (Fault("no answer"), "no answer"),
+        (OSError("port gone"), r"port gone \(OSError\)"),
+        (Mute(), r"Mute \(Mute\)"),
+    ],
 )
 def test_a_fault_says_that_the_laser_could_not_be_put_out(trouble: Exception, words: str) -> None:
     guard, mirror, lamp, _ = make()
@@ -373,6 +384,22 @@ def test_a_fault_says_that_the_laser_could_not_be_put_out(trouble: Exception, wo
         guard.send(two())
     mirror.fails = lamp.stuck = None
     guard.send(two())  # it was said, and is not said again of a laser that answers
+    guard.close()
+
+
+def test_an_error_without_words_is_dark_and_hides_nothing() -> None:
+    """The beam stayed lit."""
+    guard, mirror, lamp, _ = make()
+    guard.send(two())
+    mirror.fails = Mute()
+    with pytest.raises(Fault, match=r"^Mute \(Mute\)$"):
+        guard.send(two())
+    assert not lamp.lit
+    mirror.fails = None
+    guard.send(two())
+    lamp.stuck = Mute()
+    assert guard.dark("stopped").reason == f"stopped; {STILL_LIT}: Mute"
+    lamp.stuck = None
     guard.close()
 
 

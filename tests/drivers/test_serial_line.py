@@ -225,3 +225,19 @@ def test_what_was_sent_blind_over_a_line_opened_anew_is_not_taken_back() -> None
     line.close()
     os.close(host)
     os.close(end)
+
+
+def test_a_command_sent_blind_waits_for_no_port_that_does_not_send(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It waited without a limit, with the beam's lock, for a port that takes bytes and sends none."""
+    monkeypatch.setattr(serial_line, "BLOCKED_S", 0.02)
+    monkeypatch.setattr(serial.Serial, "out_waiting", 3)
+    monkeypatch.setattr(serial.Serial, "flush", lambda port: threading.Event().wait(2.0))
+    end, host = os.openpty()
+    line = SerialLine("the device", os.ttyname(host), 115200, PATIENCE_S, lambda: None)
+    line.connect()
+    assert not line.write_blind(b"l0\r")
+    line.lost("no answer")
+    assert not line.write_blind(b"l0\r")  # nor over the port opened anew
+    line.close()
+    os.close(host)
+    os.close(end)

@@ -730,7 +730,7 @@ class Window(QMainWindow):
             try:
                 close()
             except Fault as fault:
-                self.still_lit = str(fault)
+                self.still_lit = f"{self.still_lit}; {fault}" if self.still_lit else str(fault)
         if self.still_lit and not signals.came():  # else the sentence about the signal contains it
             with suppress(OSError):  # a terminal that was closed
                 say(f"cybloids: {self.still_lit}", error=True)

@@ -79,15 +79,16 @@ def open_desktop(
             else:
                 window.show()
                 app.exec()
+        close_window(window)
         signals.raise_if_stopped()
         return 1 if window.still_lit else 0
     except Stopped as stopped:
+        close_window(window)
         stopped.outcome = "the laser is dark" if not window.still_lit else window.still_lit
         raise
     finally:
         sys.excepthook = sys.__excepthook__
-        with signals.held():
-            window.close()
+        close_window(window)
         sip.delete(window)  # before the QApplication, whatever order Python would take at its end
 
 
@@ -127,6 +128,12 @@ def application() -> Any:
         say("there are no fonts: install fonts-dejavu-core for readable text", error=True)
     sys.setswitchinterval(1e-3)  # the loop must not wait long for the window's Python
     return app
+
+
+def close_window(window: Any) -> None:
+    """Dark and closed; what the laser did is known after it. No signal cuts it in two."""
+    with signals.held():
+        window.close()
 
 
 def end(app: Any, window: Any) -> None:

@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 import app.running.headless
-from app.assembly.open import open_instrument
+from app.assembly.open import open_instrument, open_recorder
 from app.assembly.plan import plan
 from app.assembly.rig import EXPERIMENTS, Plan
+from app.running import stop_signals as signals
 from app.running.headless import expected_turns, flown, fly, no_frame, too_few
 from app.running.stop_signals import Stopped
 from config.refused import Refused
@@ -166,6 +167,57 @@ def test_a_camera_that_can_not_be_closed_hides_no_light(monkeypatch: pytest.Monk
     monkeypatch.setattr(app.running.headless, "open_instrument", lambda made: instrument)
     with pytest.raises(Fault, match=rf"^{STILL_LIT}: hung; the camera was not closed \(OSError: it was unplugged\)$"):
         fly(made, 0.05, None, False, "")
+
+
+@pytest.mark.parametrize(
+    ("hangs", "said"),
+    [
+        ("record", "a second signal ended the wait for the record {}, which is not closed; the laser is dark"),
+        ("camera", "the laser is dark; the record is closed: {}; a second signal ended the wait for the camera, which "
+                   "is not closed"),
+    ],
+)  # fmt: skip
+def test_a_second_signal_ends_a_closing_that_hangs(
+    hangs: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = plan(
+        EXPERIMENTS / "ring_crystal.yaml", None, ["sample.number=1", "camera.width_px=64", "camera.height_px=64"]
+    )
+    monkeypatch.setattr("app.assembly.open.warm_up_once", lambda plan, machine: None)
+    instrument = open_instrument(made)
+    monkeypatch.setattr(app.running.headless, "open_instrument", lambda made: instrument)
+    journals: list[Any] = []
+
+    def opened(*asked: Any, **settings: Any) -> Any:
+        journals.append(open_recorder(*asked, **settings))
+        if hangs == "record":
+            monkeypatch.setattr(journals[0], "close", hang)
+        return journals[0]
+
+    def hang() -> None:
+        if not signals.came():
+            signal.raise_signal(signal.SIGTERM)
+        signals._state.at_s -= signals.PATIENCE_S
+        signal.raise_signal(signal.SIGTERM)
+        raise AssertionError("it hung")
+
+    reads = instrument.camera.read
+
+    def read() -> Any:
+        if instrument.clock.now_s() > 0.05:
+            signal.raise_signal(signal.SIGTERM)
+        return reads()
+
+    monkeypatch.setattr(app.running.headless, "open_recorder", opened)
+    instrument.camera.read = read  # type: ignore[method-assign]
+    if hangs == "camera":
+        instrument.camera.close = hang  # type: ignore[method-assign]
+    out = tmp_path / "run.h5"
+    with pytest.raises(Stopped) as ended, signals.caught_in_program():
+        fly(made, 10.0, out, False, "")
+    assert str(ended.value) == f"stopped by SIGTERM; {said.format(out)}"
+    monkeypatch.undo()
+    journals[0].close()
 
 
 def test_any_error_of_closing_says_that_the_laser_may_be_on(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
+from contextlib import suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -16,12 +19,15 @@ from app.assembly.machine import build_machine
 from app.assembly.open import open_instrument
 from app.assembly.plan import plan
 from app.assembly.rig import EXPERIMENTS, Plan
-from app.running.process_side import LATE_S, Host, News, Over, RecordOrder, Reply, in_time, serve
+from app.running.process_side import CRASHED, LATE_S, Host, News, Over, RecordOrder, Reply, _end_orphan, in_time, serve
 from app.running.stop_signals import Stopped
+from app.running.thread import Live
 from config.reader import write
 from control.contract import STILL_LIT, Fault, Level, Order, OrderKind
 from control.loop import Machine
 from tests.app.desktop.toy import Recorder, Toy, planned
+from tests.app.running.test_thread import Hangs
+from tests.app.running.test_thread import hangs as hangs
 from tests.patience import PATIENCE_S, until
 
 ORDERS = (OrderKind.ARM, OrderKind.PROBE, OrderKind.RESET)
@@ -222,3 +228,65 @@ def test_a_camera_that_does_not_close_does_not_cut_the_record_short() -> None:
     assert said.trouble == "RuntimeError: the camera hangs"
     assert recorder.closed
     assert toy.beam.closed
+
+
+@pytest.mark.parametrize("ended_by", ["signal", "window", "signal after the window"])
+def test_a_device_that_hangs_keeps_no_process_alive(
+    ended_by: str, hangs: Hangs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After its window was killed it lived for ever, with its light in doubt, and heeded no SIGTERM."""
+    toy, host, orders, _ = hosted()
+    exits: list[int] = []
+    monkeypatch.setattr(os, "_exit", exits.append)
+    monkeypatch.setattr(host_module, "LAST_WORDS_S", 0.0)
+    host._live = Live(toy.machine, toy.camera, hangs, toy.clock)
+    ends = host._live.darken
+    monkeypatch.setattr(host._live, "darken", lambda patience_s=0.0: ends(0.05))
+
+    def serves() -> None:
+        with suppress(SystemExit):
+            host.serve()
+
+    serving = threading.Thread(target=serves, daemon=True)
+    serving.start()
+    assert hangs.hangs.wait(PATIENCE_S)
+    if ended_by != "signal":
+        orders.close()
+    if ended_by != "window":
+        host.stopped_by(signal.SIGTERM, None)
+    until(lambda: len(exits) == 2)  # by the main thread, and by the watcher's
+    serving.join(PATIENCE_S)
+    assert exits == [CRASHED, CRASHED]
+    assert not host._is_dark
+
+
+def test_a_signal_ends_a_process_that_is_closing_already(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, host, _, _ = hosted()
+    exits: list[int] = []
+    monkeypatch.setattr(os, "_exit", exits.append)
+    monkeypatch.setattr(host_module, "LAST_WORDS_S", 0.0)
+    host._closing.set()
+    host._look()
+    assert exits == []
+    host.stopped_by(signal.SIGTERM, None)
+    host._look()
+    host._look()
+    assert exits == [CRASHED]  # once: it never began, and is not known to be dark
+
+
+def test_a_rig_whose_opening_hangs_does_not_outlive_its_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    exits: list[int] = []
+    monkeypatch.setattr(os, "_exit", exits.append)
+    monkeypatch.setattr(host_module, "ORPHAN_S", 0.0)
+    gone, window = Pipe(duplex=False)
+    opened = threading.Event()
+    orphan = threading.Thread(target=_end_orphan, args=(gone.fileno(), opened))
+    orphan.start()
+    assert exits == []
+    window.close()
+    orphan.join(PATIENCE_S)
+    assert exits == [CRASHED]
+    opened.set()
+    _end_orphan(gone.fileno(), opened)
+    assert exits == [CRASHED]
+    gone.close()

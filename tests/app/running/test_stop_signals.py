@@ -17,7 +17,7 @@ import pytest
 
 from app.assembly.warm_up import signals_held
 from app.running import stop_signals as signals
-from app.running.stop_signals import Stopped, caught_in_program, ending, held, raise_if_stopped
+from app.running.stop_signals import Stopped, after_light, caught_in_program, ending, held, raise_if_stopped
 from control.contract import STILL_LIT, Fault
 from drivers.emulate.child import ROOT, Child
 from drivers.journal import read_run
@@ -232,6 +232,66 @@ def test_a_signal_during_a_run_that_fails_is_obeyed_unless_light_may_be_on() -> 
         fails_at_a_signal(OSError("it was unplugged"))
     with pytest.raises(Fault, match=f"^{STILL_LIT}: hung$"):
         fails_at_a_signal(Fault(f"{STILL_LIT}: hung"))
+
+
+def two_signals() -> None:
+    """As if the second came after PATIENCE_S."""
+    signal.raise_signal(signal.SIGTERM)
+    signals._state.at_s -= signals.PATIENCE_S
+    signal.raise_signal(signal.SIGTERM)
+
+
+def test_a_late_second_signal_ends_what_hangs_after_the_light_and_nothing_else() -> None:
+    """No signal ended a closing that hung."""
+    done: list[str] = []
+
+    def hangs(what: str) -> None:
+        with after_light(what):
+            done.append(what)
+            two_signals()
+            done.append("in vain")
+
+    def closes() -> None:
+        with caught_in_program(), held():
+            two_signals()
+            done.append("the beam")
+            for what in ("the record", "the camera"):
+                with pytest.raises(Fault, match=f"ended the wait for {what}, which is not closed"):
+                    hangs(what)
+            two_signals()
+            done.append("the rest")
+
+    with pytest.raises(Stopped):
+        closes()
+    assert done == ["the beam", "the record", "the camera", "the rest"]
+
+
+def test_one_signal_waits_for_what_is_closed_after_the_light() -> None:
+    done: list[str] = []
+
+    def closes() -> None:
+        with caught_in_program(), held(), after_light("the record"):
+            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)  # at once: as a shell and its terminal send it
+            done.append("closed")
+
+    with pytest.raises(Stopped):
+        closes()
+    assert done == ["closed"]
+
+
+class Mute(Exception):
+    """An error of a plug-in whose own words fail."""
+
+    def __str__(self) -> str:
+        raise ValueError("mute")
+
+
+def test_a_signal_during_what_fails_without_words_is_obeyed() -> None:
+    with pytest.raises(Stopped, match="stopped by SIGTERM; Mute"):
+        fails_at_a_signal(Mute())
+    with pytest.raises(Mute), signals.obeyed_after():
+        raise Mute
 
 
 def in_another_thread(what: Callable[[], object]) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pytest
 
-from app.running.thread import Live, beam_is_on
-from control.contract import STILL_LIT, Command, Fault, Forces, Level, OrderKind, Seen
+from app.running import thread
+from app.running.thread import HANGS, Live, beam_is_on
+from control.contract import STILL_LIT, Command, Fault, Forces, Level, OrderKind, Seen, dark
 from tests.app.desktop.toy import Recorder, Toy, planned
 from tests.patience import PATIENCE_S, until
 
@@ -155,3 +157,69 @@ def test_a_loop_that_never_began_says_the_light_before_the_camera() -> None:
     toy.camera.close, toy.beam.close = fails("the camera hangs"), fails("no answer")  # type: ignore[method-assign]
     with pytest.raises(Fault, match=f"^{STILL_LIT}: RuntimeError: no answer; RuntimeError: the camera hangs$"):
         Live(toy.machine, toy.camera, toy.beam, toy.clock).close()
+
+
+@dataclass
+class Hangs:
+    """A beam as a guard is one: its calls have one lock. `send` does not return until it is let go."""
+
+    lock: Any = field(default_factory=threading.RLock)
+    hangs: threading.Event = field(default_factory=threading.Event)
+    go: threading.Event = field(default_factory=threading.Event)
+
+    def send(self, command: Command) -> Command:
+        with self.lock:
+            self.hangs.set()
+            self.go.wait(PATIENCE_S)
+            return command
+
+    def dark(self, reason: str) -> Command:
+        with self.lock:
+            return dark(reason)
+
+    def close(self) -> None:
+        self.dark("closed")
+
+
+@pytest.fixture
+def hangs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hangs]:
+    monkeypatch.setattr(thread, "DARK_S", 0.05)
+    beam = Hangs()
+    yield beam
+    beam.go.set()
+
+
+def test_a_device_that_hangs_is_not_waited_for_and_may_be_lit(hangs: Hangs) -> None:
+    """The end of the loop waited for it without a limit."""
+    toy = Toy(planned())
+    live = Live(toy.machine, toy.camera, hangs, toy.clock)
+    live.start()
+    assert hangs.hangs.wait(PATIENCE_S)
+    said: list[BaseException] = []
+
+    def close() -> None:
+        try:
+            live.close(patience_s=0.05)
+        except Fault as fault:
+            said.append(fault)
+
+    closing = threading.Thread(target=close, daemon=True)
+    closing.start()
+    closing.join(PATIENCE_S)
+    assert [str(fault) for fault in said] == [f"the loop did not end within 0.05 s; {STILL_LIT}: {HANGS}"]
+
+
+def test_a_camera_whose_closing_hangs_keeps_no_light_on(hangs: Hangs) -> None:
+    toy = Toy(planned())
+    closes = toy.camera.close
+
+    def close() -> None:
+        closes()
+        hangs.go.wait(PATIENCE_S)
+
+    toy.camera.close = close  # type: ignore[method-assign]
+    live = Live(toy.machine, toy.camera, toy.beam, toy.clock)
+    live.start()
+    with pytest.raises(Fault, match=f"^the camera was not closed: {HANGS}$"):
+        live.close(patience_s=0.2)
+    assert toy.beam.closed

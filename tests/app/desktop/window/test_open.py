@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from app.assembly.rig import EXPERIMENTS
 from app.desktop.window.main_window import Window
 from app.desktop.window.open import FIRST, open_desktop, planner
 from app.desktop.window.remembered_layout import RememberedLayout
+from app.running.stop_signals import Stopped
+from control.contract import STILL_LIT, Fault
 from tests.app.desktop.window.test_playback_view import recorded as recorded
 
 RIG = EXPERIMENTS.parent / "rigs" / "simulated.yaml"
@@ -64,3 +67,34 @@ def test_a_mistake_in_the_last_file_is_said_and_the_window_opens(shown: Any, tmp
 
 def test_the_file_of_a_plan_is_the_one_that_was_opened(recorded: Path) -> None:
     assert [planner(path, None)[0] for path in (RIG, FIRST, recorded)] == [RIG, FIRST, recorded]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, 0])
+def test_a_laser_that_could_not_be_put_out_at_the_end_is_said(
+    qapp: QApplication, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """The sentence and the exit code were made before the window was closed: "the laser is dark", and 0."""
+
+    def hangs(window: Window) -> None:
+        real = window.session.close
+
+        def close() -> None:
+            real()
+            raise Fault(f"{STILL_LIT}: no answer")
+
+        monkeypatch.setattr(window.session, "close", close)
+
+    def take_picture(*_: Any) -> None:
+        if number:
+            raise Stopped(number)
+
+    monkeypatch.setattr("app.desktop.window.screenshot.take_picture", take_picture)
+
+    def opened() -> int:
+        return open_desktop(None, FIRST, picture=tmp_path / "a.png", made_window=hangs)
+
+    if number:
+        with pytest.raises(Stopped, match=f"^stopped by SIGTERM; {STILL_LIT}: no answer$"):
+            opened()
+    else:
+        assert opened() == 1
