@@ -335,7 +335,7 @@ def ring_um(experiment: Experiment, conditions: Conditions) -> float | None:
         if force.about_others and is_central(force.shape):
             acting = conditions.acting_shape(force.shape)
             at_um = 0.0 if acting is None else minimum(acting, conditions.plant)[0]
-            if at_um > 0.5 * conditions.plant.diameter_um:
+            if math.inf > at_um > 0.5 * conditions.plant.diameter_um:
                 return at_um
     return None
 

@@ -300,7 +300,7 @@ def _distance_chance(r: Floats, a: float, b: float) -> Floats:
 
 
 def _reached_um(position_um: Floats, cutoff_um: float) -> float:
-    """The cutoff, or ten times the extent of the positions [N, 2]: freud refuses one that is too large for float32."""
+    """The cutoff, or ten times the extent of the positions [N, 2]: freud's float32 has no digits left for more."""
     return min(cutoff_um, max(10.0 * float(np.ptp(position_um, axis=0).sum()), 1.0))
 
 

@@ -151,3 +151,9 @@ def test_nothing_is_measured_where_each_particle_was_carried_always_or_no_frame_
     assert np.isnan(late_diffusion(run_of(tracks.assign(carried=True)), 0.1)).all()
     never_chosen = run_of(tracks.assign(frame=1), "ring_crystal")  # order is taken every second frame
     assert all(math.isnan(one.measured) for one in of_order(never_chosen))
+
+
+@pytest.mark.parametrize("radius_um", [1e3, 1e5, 1e9])
+def test_a_ring_of_which_no_light_is_left_has_no_radius_that_order_is_taken_within(radius_um: float) -> None:
+    run = run_of(drifting(2.0, 6), "ring_crystal", (f"policy.forces.0.shape.radius_um={radius_um}",))
+    assert not any(math.isinf(one.foreseen) for one in of_order(run))

@@ -186,10 +186,11 @@ def test_no_frame_has_no_order() -> None:
 
 @pytest.mark.parametrize("place_um", [hexagon(2.5, 1), np.zeros((3, 2))], ids=["crystal", "one place"])
 def test_with_a_huge_reach_all_are_bound(place_um: NDArray[np.float64]) -> None:
-    """freud refuses a reach of more than some thousand times the extent of the positions."""
-    all_others = len(place_um) - 1
-    for reach_um in (1e5, 1e30):
+    """freud refuses an infinite reach, and its float32 loses the directions of the bonds within a large one."""
+    all_others, near = len(place_um) - 1, bonds(place_um, 20.0)
+    for reach_um in (1e5, 1e9, np.inf):
         found = bonds(place_um, reach_um)
+        assert found.psi == pytest.approx(near.psi, abs=1e-4)
         assert found.neighbours.tolist() == [all_others] * len(place_um)
         assert len(found.length_um) == len(place_um) * all_others // 2
 
