@@ -44,9 +44,20 @@ def quoted(value: Any, most: int = LONGEST_VALUE) -> str:
 def text_of(value: Any) -> str:
     """The value as Python writes it; the name of its type where its own method for that fails."""
     try:
-        return f"{value}"
-    except Exception:  # noqa: BLE001  of a plug-in or a law: a message about its value must not fail with it
+        return "".join([f"{value}"])  # a plain text, also where the value makes another kind of text
+    except BaseException as error:  # of a plug-in or a law: a message about its value must not fail with it
+        if is_signal(error):
+            raise
         return type(value).__name__
+
+
+def is_signal(error: BaseException) -> bool:
+    """Whether it ends the program, as Ctrl-C or app.running.stop_signals.Stopped, and is no error of foreign code.
+
+    Only its true type counts: an error's own `__class__` may fail.
+    """
+    kind = type(error)
+    return issubclass(kind, KeyboardInterrupt) or (issubclass(kind, SystemExit) and kind is not SystemExit)
 
 
 def sentence(text: str) -> str:

@@ -21,7 +21,7 @@ from typing import Any
 
 from config.files import kind_of, read_text
 from config.refused import Refused
-from config.words import one_line, quoted
+from config.words import is_signal, one_line, quoted
 from control.plant import Plant
 from control.policies.force_context import Now as Now
 from control.policies.python_law import Law as Law
@@ -166,12 +166,14 @@ def build_law(
             raise TypeError(f"it makes a {type(made).__name__}, which is no cybloids.Law")
     with _refusing(f"{source}: delays_s of the law '{law.law}' can't be read"):
         delays_s = made.delays_s
-        if not (
-            isinstance(delays_s, tuple) and all(isinstance(one, int | float) and 0 <= one <= 1e6 for one in delays_s)
-        ):
+        if not (isinstance(delays_s, tuple) and all(_is_delay(one) for one in delays_s)):
             said = quoted(delays_s)
             raise Refused(f"{source}: the law '{law.law}' has delays_s = {said} (needed: a tuple of times in s)")
         return PythonPolicy(made, law.law, plant, middle_um, tuple(map(float, delays_s)))
+
+
+def _is_delay(one: Any) -> bool:
+    return isinstance(one, int | float) and not isinstance(one, bool) and 0 <= one <= 1e6
 
 
 @contextmanager
@@ -182,8 +184,7 @@ def _refusing(what: str) -> Iterator[None]:
     except Refused:
         raise
     except BaseException as error:
-        stopped = isinstance(error, SystemExit) and type(error) is not SystemExit  # app.running.stop_signals.Stopped
-        if stopped or isinstance(error, KeyboardInterrupt):
+        if is_signal(error):
             raise
         raise Refused(f"{what} ({type(error).__name__}: {one_line(error)})") from None
 
