@@ -34,9 +34,10 @@ def shortened(text: str, most: int) -> str:
 
 def quoted(value: Any, most: int = LONGEST_VALUE) -> str:
     """A value for a message: in one line, without control characters, at most `most` characters long."""
-    if isinstance(value, bytes):
+    kind = type(value)  # `__class__` of a value may be anything
+    if issubclass(kind, bytes):
         value = value[: 4 * most].decode("utf-8", "backslashreplace")
-    if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 4 * most:
+    if issubclass(kind, int) and not issubclass(kind, bool) and value.bit_length() > 4 * most:
         return f"a whole number of {value.bit_length()} bits"
     return shortened(visible(shortened(text_of(value), 4 * most), keep=""), most)
 

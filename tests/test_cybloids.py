@@ -435,6 +435,15 @@ def test_links_are_trackpy_s() -> None:
     assert len(pairs) == here["particle"].nunique() == there["particle"].nunique()
 
 
+class Classless:
+    @property
+    def __class__(self) -> Any:
+        raise RuntimeError("no class")
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
 @pytest.mark.parametrize(
     "call",
     [
@@ -464,6 +473,20 @@ def test_links_are_trackpy_s() -> None:
         lambda: cy.batch(5),  # type: ignore[arg-type]
         lambda: cy.run("x.yaml"),  # type: ignore[arg-type]
         lambda: cy.open(None),  # type: ignore[arg-type]
+        lambda: cy.open(Classless()),  # type: ignore[arg-type]
+        lambda: cy.msd(Classless()),  # type: ignore[arg-type]
+        lambda: cy.verify(Classless()),  # type: ignore[arg-type]
+        lambda: cy.findings(Classless()),  # type: ignore[arg-type]
+        lambda: cy.link(Classless(), search_px=3),  # type: ignore[arg-type]
+        lambda: cy.load(RING, law=Classless()),  # type: ignore[arg-type]
+        lambda: cy.load(RING, law=type("Odd", (cy.Law,), {"__module__": 5})),
+        lambda: cy.load(RING, law=type("Odd", (cy.Law,), {"__module__": "no_such_module"})),
+        lambda: cy.run(cy.load(RING), seconds=Classless()),  # type: ignore[arg-type]
+        lambda: cy.locate(range(10**12)),  # type: ignore[arg-type]
+        lambda: cy.locate([range(10**12)]),  # type: ignore[arg-type]
+        lambda: cy.locate(Classless()),  # type: ignore[arg-type]
+        lambda: cy.locate(np.zeros((50, 50)), minmass=np.ma.masked),
+        lambda: cy.batch(1 / 0 for _ in range(3)),  # type: ignore[misc]
     ],
 )
 def test_bad_input_is_refused(call: Any) -> None:
@@ -531,8 +554,8 @@ def test_a_run_says_that_it_is_closed_and_what_a_turn_is(run: cy.Run) -> None:
             with pytest.raises(cy.Refused, match=r"^stop: found "):
                 again.turns(0, turn)  # type: ignore[arg-type]
         assert len(list(again.turns(two, two + 3))) == 3
-        for name in (["tracks"], None, 5):
-            with pytest.raises(KeyError):
+        for name in (["tracks"], None, 5, "x", Classless()):
+            with pytest.raises(cy.Refused, match=r"^table: found "):
                 again.table(name)  # type: ignore[arg-type]
     for use in (lambda: again.tracks, lambda: again.turns(), lambda: again.table("orders"), lambda: cy.msd(again)):
         with pytest.raises(cy.Refused, match=r"this run is closed; open it again"):

@@ -17,7 +17,7 @@ def linkable(value: Any) -> pd.DataFrame:
 
     Raises Refused.
     """
-    if not isinstance(value, pd.DataFrame):
+    if not issubclass(type(value), pd.DataFrame):  # `__class__` of a value may be anything
         raise Refused(f"link: found {type(value).__name__}, where a pandas table is needed")
     titles = [] if isinstance(value.columns, pd.MultiIndex) else list(value.columns)
     for name in ("frame", "x", "y"):

@@ -31,9 +31,10 @@ STIFFEST_PN_PER_UM = 1e6  # of a trap; a real one has some 10
 
 def require_plan(name: str, value: Any) -> Plan:
     """A plan that a program gives. Raises Refused for anything else, as the path of an experiment."""
-    if not isinstance(value, Plan):
+    if not issubclass(type(value), Plan):  # `__class__` of a value may be anything
         raise Refused(f"{name}: found {type(value).__name__}, where a plan is needed, as of cybloids.load(...)")
-    return value
+    made: Plan = value
+    return made
 
 
 def flyable(made: Plan, source: str) -> Plan:

@@ -91,17 +91,20 @@ def give(law: type[Law]) -> str:
     Returns:
         What the experiment calls it: "module:class".
     """
-    if not (isinstance(law, type) and issubclass(law, Law)):
+    if not (issubclass(type(law), type) and issubclass(law, Law)):
         raise Refused(f"law: found {quoted(law)}, where a class derived from cybloids.Law is needed")
     if law is Law:
         raise Refused("law: found cybloids.Law itself, where a class derived from it is needed")
+    module = law.__module__
+    if not isinstance(module, str) or module not in sys.modules:
+        raise Refused(f"law: the class {quoted(law.__qualname__)} is of the module '{quoted(module)}', which is none")
     name = _name(law)
-    if law.__module__ == MAIN:
+    if module == MAIN:
         source = _source_of_class(law)
         _given[name, source.sha256] = source
     else:
-        allow([law.__module__])
-        _files[law.__module__] = Path(os.path.abspath(sys.modules[law.__module__].__file__ or ""))
+        allow([module])
+        _files[module] = Path(os.path.abspath(sys.modules[module].__file__ or ""))
     return name
 
 
@@ -232,7 +235,7 @@ def _source_of_class(law: type[Law]) -> LawSource:
     path = own[0].co_filename if own else ""
     text = "".join(linecache.getlines(path))
     if not text:
-        raise Refused(f"law: the source of the class {law.__qualname__} can't be read; write it into a file")
+        raise Refused(f"law: the source of the class {quoted(law.__qualname__)} can't be read; write it into a file")
     return LawSource(MAIN, law.__qualname__, Path(path), text, law)
 
 
