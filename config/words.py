@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 LONGEST_VALUE = 60  # characters of a value quoted in a message
@@ -63,7 +64,15 @@ def is_signal(error: BaseException) -> bool:
 
 def sentence(text: str) -> str:
     """A message made safe to print: without control characters, at most LONGEST_SENTENCE characters long."""
-    return shortened(visible(shortened(text, 4 * LONGEST_SENTENCE)), LONGEST_SENTENCE)
+    return shortened(in_one(visible(shortened(text, 4 * LONGEST_SENTENCE))), LONGEST_SENTENCE)
+
+
+def in_one(text: str) -> str:
+    """The text with the code in place of each newline, but for those before an indented line, as below a formula.
+
+    A file's name with a newline would else begin a line of its own, which could pass for another message.
+    """
+    return re.sub(r"\n(?!    )", r"\\x0a", text)
 
 
 def one_line(error: BaseException | str, most: int = 160) -> str:

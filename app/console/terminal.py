@@ -6,17 +6,18 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from config.words import visible
+from config.words import in_one, visible
 
 
 def say(text: object, *, error: bool = False, end: str = "\n") -> None:
-    """Print a text; all its control characters except newlines are made visible."""
-    print(visible(f"{text}"), file=sys.stderr if error else sys.stdout, end=end)
+    """Print a text; all its control characters except newlines are made visible, those of an error's sentence, too."""
+    shown = visible(f"{text}")
+    print(in_one(shown) if error else shown, file=sys.stderr if error else sys.stdout, end=end)
 
 
 def say_over(text: object) -> None:
     """Print a text at standard error in the place of the line that stands there."""
-    print(f"\r{visible(f'{text}')}", file=sys.stderr, end="", flush=True)
+    print(f"\r{visible(f'{text}', keep='')}", file=sys.stderr, end="", flush=True)
 
 
 def say_values(title: str, values: Mapping[str, Any]) -> None:
