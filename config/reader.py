@@ -287,8 +287,8 @@ def assert_once(values: Mapping[str, Any], place: Callable[[str], str]) -> None:
             whole, rest = ".".join(parts[:depth]), parts[depth:]
             if whole in values and (rank[whole] > rank[key] or _holds(values[whole], rest)):
                 raise Refused(
-                    f"{place(key)}: found '{quoted(key)}' beside '{quoted(whole)}', which gives that key its value, too "
-                    "(needed: one of them)"
+                    f"{place(key)}: found '{quoted(key)}' beside '{quoted(whole)}', which gives that key its value, "
+                    "too (needed: one of them)"
                 )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 import trackpy
 
 import cybloids as cy
@@ -387,6 +388,16 @@ def test_bad_settings_are_one_sentence(sets: Any, said: str) -> None:
         cy.load(RING, sets=sets)
     assert said in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_two_values_for_one_key_of_an_experiment_are_refused(tmp_path: Path) -> None:
+    """One of them was lost without a word."""
+    found = yaml.safe_load(RING.read_text())
+    rig = f"{(RING.parent / found['rig']).resolve()}"
+    path = tmp_path / "twice.yaml"
+    path.write_text(yaml.safe_dump({**found, "rig": rig, "set": {"sample": {"number": 2}, "sample.number": 1}}))
+    with pytest.raises(cy.Refused, match=r"twice\.yaml, line \d+: found 'sample\.number' beside 'sample'"):
+        cy.load(path)
 
 
 def test_values_of_numpy_are_settings() -> None:
