@@ -15,4 +15,4 @@ def read_only(array: NDArray[Number]) -> NDArray[Number]:
 
     The array itself stays as it is: compiled kernels take it by its type.
     """
-    return np.asarray(memoryview(array).toreadonly())
+    return np.asarray(array.data.toreadonly())

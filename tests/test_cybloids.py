@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 import trackpy
+import yaml
 
 import cybloids as cy
 from app.analysis.export import export
@@ -447,7 +447,7 @@ def test_links_are_trackpy_s() -> None:
 
 
 class Classless:
-    @property
+    @property  # type: ignore[misc]
     def __class__(self) -> Any:
         raise RuntimeError("no class")
 
@@ -496,7 +496,7 @@ class Classless:
         lambda: cy.locate(range(10**12)),  # type: ignore[arg-type]
         lambda: cy.locate([range(10**12)]),  # type: ignore[arg-type]
         lambda: cy.locate(Classless()),  # type: ignore[arg-type]
-        lambda: cy.locate(np.zeros((50, 50)), minmass=np.ma.masked),
+        lambda: cy.locate(np.zeros((50, 50)), minmass=np.ma.masked),  # type: ignore[arg-type]
         lambda: cy.batch(1 / 0 for _ in range(3)),  # type: ignore[misc]
     ],
 )

@@ -30,4 +30,5 @@ def linkable(value: Any) -> pd.DataFrame:
     number = value["frame"].to_numpy(np.float64)
     if not ((number == np.floor(number)) & (np.abs(number) < FIRST_INEXACT)).all():
         raise Refused("link: the column 'frame' needs whole numbers between -2^53 and 2^53")
-    return value.reset_index(drop=True)
+    table: pd.DataFrame = value.reset_index(drop=True)
+    return table

@@ -112,7 +112,7 @@ def _columns(found: Features) -> dict[str, NDArray[np.float64]]:
     }  # fmt: skip
 
 
-def _grey(image: NDArray[Any], title: str) -> NDArray[Any]:
+def _grey(image: Any, title: str) -> NDArray[Any]:
     """The image, if it is one of grey levels. Raises Refused."""
     with reading(title, image):
         if np.ma.is_masked(image):

@@ -158,7 +158,7 @@ class Exits(Exception):
 
 
 class Unclassed(Exception):
-    @property
+    @property  # type: ignore[misc]
     def __class__(self) -> Any:
         raise RuntimeError("no class")
 
