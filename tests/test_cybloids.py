@@ -64,7 +64,7 @@ def test_tracks_are_the_table_that_export_writes(run: cy.Run, tmp_path: Path) ->
     assert {"state", "species", "carried", "mass", "size", "ecc"} <= set(run.tracks)
     np.testing.assert_allclose(run.tracks["x_um"], run.tracks["x"] * run.um_per_px, atol=1e-9)
     assert len(run) == run.summary["turns"] == run.tracks["frame"].nunique()
-    with pytest.raises(KeyError, match="tracks, forces"):
+    with pytest.raises(cy.Refused, match="tracks, forces"):
         run.table("track")
 
 

@@ -17,7 +17,7 @@ def say(text: object, *, error: bool = False, end: str = "\n") -> None:
 
 def say_over(text: object) -> None:
     """Print a text at standard error in the place of the line that stands there."""
-    print(f"\r{visible(f'{text}', keep='')}", file=sys.stderr, end="", flush=True)
+    print(f"\r{visible(f'{text}')}", file=sys.stderr, end="", flush=True)
 
 
 def say_values(title: str, values: Mapping[str, Any]) -> None:

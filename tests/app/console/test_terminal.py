@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from app.console.progress import progress
-from app.console.terminal import say, say_over
+from app.console.progress import progress, progress_line
+from app.console.terminal import say
 from config.refused import Refused
 
 APP = Path(__file__).parents[3] / "app"
@@ -23,10 +23,11 @@ def test_escapes_are_shown_and_not_obeyed(capsys: pytest.CaptureFixture[str]) ->
 def test_a_newline_in_a_name_begins_no_message(capsys: pytest.CaptureFixture[str]) -> None:
     say("cybloids: a\ncybloids: all is well: no such file", error=True)
     say("cybloids: formula\n    1 + x\n        ^", error=True)  # indented: it stays
-    say_over("a\ncybloids: all is well")
+    with progress_line("a\ncybloids: all is well", 3):
+        pass
     assert capsys.readouterr().err.splitlines() == [
         "cybloids: a\\x0acybloids: all is well: no such file", "cybloids: formula", "    1 + x", "        ^",
-        "", "a\\x0acybloids: all is well",
+        "", "a\\x0acybloids: all is well: 0 of 3 frames",
     ]  # fmt: skip
     assert str(Refused("a\ncybloids: all is well\n")) == "a\\x0acybloids: all is well\\x0a"
 
