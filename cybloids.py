@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from typing_extensions import TypeIs
 
 try:
     from cybloids_packages import require_own_packages
@@ -54,7 +55,7 @@ from app.assembly.rig import Plan as Plan
 from app.commands.analyse import tables
 from app.commands.verify import Verification as Verification
 from app.commands.verify import verified
-from app.console.arguments import in_yaml, mapping, names, path_of, truth
+from app.console.arguments import assignments, in_yaml, names, path_of, truth
 from app.console.options import LONGEST_S, number
 from app.console.output_files import require_writable
 from app.console.progress import progress_line, silent
@@ -96,8 +97,7 @@ def load(
     Raises Refused.
     """
     path, bench = path_of("experiment", experiment), None if rig is None else path_of("rig", rig)
-    values = mapping("sets", {} if sets is None else sets)
-    items = [f"{key}={in_yaml('sets', value)}" for key, value in values.items()]
+    items = assignments("sets", {} if sets is None else sets)
     allow(names("allow_python", allow_python))
     if law is not None:
         items.insert(0, f"policy={in_yaml('law', {'kind': 'python', 'law': give(law)})}")
@@ -184,7 +184,7 @@ def msd(run: Run | str | Path, largest_lag_s: float | None = None) -> pd.Series[
 
     Raises Refused.
     """
-    if not isinstance(run, Run):
+    if not _is_run(run):
         with read_run(run) as opened:
             return msd(opened, largest_lag_s)
     tracks = run.tracks
@@ -199,7 +199,7 @@ def findings(run: Run | str | Path) -> pd.DataFrame:
 
     Measured over the longest armed stretch under one law. Raises Refused.
     """
-    found, _, _ = tables(run.path if isinstance(run, Run) else path_of("run", run))
+    found, _, _ = tables(run.path if _is_run(run) else path_of("run", run))
     return pd.DataFrame([plain(one) for one in findings_of(found)])
 
 
@@ -219,7 +219,7 @@ def verify(
 
     Raises Refused.
     """
-    path = run.path if isinstance(run, Run) else path_of("run", run)
+    path = run.path if _is_run(run) else path_of("run", run)
     bar = progress_line if truth("progress", progress) else silent
     allow(names("allow_python", allow_python))
     if law is not None:
@@ -268,6 +268,11 @@ def batch(frames: Iterable[Image], **settings: Any) -> pd.DataFrame:
     Raises Refused.
     """
     return tracking_tables.batch(frames, tracking_tables.settings_of(settings))
+
+
+def _is_run(value: Any) -> TypeIs[Run]:
+    """Whether it is an open run; by its true type, since `__class__` of a value may be anything."""
+    return issubclass(type(value), Run)
 
 
 def _positive(value: float, name: str) -> float:

@@ -47,7 +47,10 @@ def _is(path: str, status: os.stat_result) -> bool:
 def kind_of(path: Path) -> str:
     """'a file', 'a folder', 'a pipe', ...; '' if there is none. Raises Refused if that can't be determined."""
     try:
-        mode = path.stat().st_mode
+        status = path.stat()
+        mode = status.st_mode
+        if stat.S_ISREG(mode) and not status.st_size and os.path.realpath(path).startswith("/proc/"):
+            return "a file of the kernel"  # reading one may wait for ever
     except (FileNotFoundError, NotADirectoryError):
         return ""
     except (OSError, ValueError) as error:  # a name that is too long or contains a zero byte

@@ -25,7 +25,7 @@ from pydantic import Field, TypeAdapter
 from typing_extensions import get_protocol_members
 
 from config.refused import Refused
-from config.words import one_line, quoted
+from config.words import is_signal, one_line, quoted
 
 LARGEST_SOURCE = 10_000_000  # bytes of a plug-in's Python files
 NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -130,10 +130,10 @@ def _add_all(page: str, add: Callable[[EntryPoint, str, str], None]) -> None:
         package, version = ("an unknown package", "") if entry.dist is None else (entry.dist.name, entry.dist.version)
         try:
             add(entry, package, version)
-        except (Exception, SystemExit) as error:
-            if isinstance(error, SystemExit) and type(error) is not SystemExit:
-                raise  # a signal (app.running.stop_signals.Stopped)
-            why = str(error) if isinstance(error, Refused) else f"{type(error).__name__}: {one_line(error)}"
+        except BaseException as error:  # of the code of a plug-in
+            if is_signal(error):
+                raise
+            why = str(error) if issubclass(type(error), Refused) else f"{type(error).__name__}: {one_line(error)}"
             _report(entry.name, f"{package} {version}".strip(), why)
 
 

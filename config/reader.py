@@ -7,7 +7,7 @@ import difflib
 import json
 import re
 import types
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -240,19 +240,23 @@ def put_all(document: Document, entries: Iterable[tuple[str, Any, str]]) -> Docu
 
 
 def _put(data: Any, where: dict[Place, str], key: str, value: Any, source: str) -> None:
-    parts = [_step(part) for part in key.split(".", DEEPEST)]
+    parts = key.split(".", DEEPEST)
     if "" in parts:
         raise Refused(f"{source}: found the key '{quoted(key)}', of which a piece is empty (needed: as in camera.fps)")
     inside: Any = data
-    for depth, part in enumerate(parts[:-1]):
-        if isinstance(inside, dict) and part not in inside:
-            inside[part] = {}
-            where[tuple(parts[: depth + 1])] = source
-        if not _has(inside, part):
-            missing = ".".join(map(str, parts[: depth + 1]))
+    at: Place = ()
+    for part in parts[:-1]:
+        step = _step(part, inside)
+        at = (*at, step)
+        if isinstance(inside, dict) and step not in inside:
+            inside[step] = {}
+            where[at] = source
+        if not _has(inside, step):
+            missing = ".".join(map(str, at))
             raise Refused(f"{source}: there is nothing at '{quoted(missing)}' to set a value in")
-        inside = inside[part]
-    last, place = parts[-1], tuple(parts)
+        inside = inside[step]
+    last = _step(parts[-1], inside)
+    place = (*at, last)
     if not (isinstance(inside, dict) or _has(inside, last)):
         raise Refused(f"{source}: there is nothing at '{quoted(key)}' to set")
     if _has(inside, last) and isinstance(inside[last], dict | list):
@@ -270,9 +274,37 @@ def _places(value: Any, at: Place) -> Iterator[Place]:
             yield from _places(inner, (*at, step))
 
 
-def _step(part: str) -> str | int:
-    """A part of a dotted key: an index for a number, else a name."""
-    return int(part) if part.isascii() and part.isdecimal() and len(part) < 10 else part
+def assert_once(values: Mapping[str, Any], place: Callable[[str], str]) -> None:
+    """Raises Refused where two of these dotted keys give a value to one: `sample` may give one to `sample.number`, too.
+
+    Args:
+        place: what a sentence calls the place of a key.
+    """
+    rank = {key: number for number, key in enumerate(values)}
+    for key in values:
+        parts = key.split(".", DEEPEST)
+        for depth in range(1, len(parts)):
+            whole, rest = ".".join(parts[:depth]), parts[depth:]
+            if whole in values and (rank[whole] > rank[key] or _holds(values[whole], rest)):
+                raise Refused(
+                    f"{place(key)}: found '{quoted(key)}' beside '{quoted(whole)}', which gives that key its value, "
+                    "too (needed: one of them)"
+                )
+
+
+def _holds(value: Any, rest: list[str]) -> bool:
+    for part in rest:
+        step = _step(part, value)
+        if not _has(value, step):
+            return False
+        value = value[step]
+    return True
+
+
+def _step(part: str, inside: Any) -> str | int:
+    """A part of a dotted key: in a list the index, where it is one, else a name."""
+    number = isinstance(inside, list) and part.isascii() and part.isdecimal() and len(part) < 10
+    return int(part) if number else part
 
 
 def _has(inside: Any, part: str | int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 LONGEST_VALUE = 60  # characters of a value quoted in a message
@@ -34,9 +35,10 @@ def shortened(text: str, most: int) -> str:
 
 def quoted(value: Any, most: int = LONGEST_VALUE) -> str:
     """A value for a message: in one line, without control characters, at most `most` characters long."""
-    if isinstance(value, bytes):
+    kind = type(value)  # `__class__` of a value may be anything
+    if issubclass(kind, bytes):
         value = value[: 4 * most].decode("utf-8", "backslashreplace")
-    if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 4 * most:
+    if issubclass(kind, int) and not issubclass(kind, bool) and value.bit_length() > 4 * most:
         return f"a whole number of {value.bit_length()} bits"
     return shortened(visible(shortened(text_of(value), 4 * most), keep=""), most)
 
@@ -44,14 +46,33 @@ def quoted(value: Any, most: int = LONGEST_VALUE) -> str:
 def text_of(value: Any) -> str:
     """The value as Python writes it; the name of its type where its own method for that fails."""
     try:
-        return f"{value}"
-    except Exception:  # noqa: BLE001  of a plug-in or a law: a message about its value must not fail with it
+        return "".join([f"{value}"])  # a plain text, also where the value makes another kind of text
+    except BaseException as error:  # of a plug-in or a law: a message about its value must not fail with it
+        if is_signal(error):
+            raise
         return type(value).__name__
+
+
+def is_signal(error: BaseException) -> bool:
+    """Whether it ends the program, as Ctrl-C or app.running.stop_signals.Stopped, and is no error of foreign code.
+
+    Only its true type counts: an error's own `__class__` may fail.
+    """
+    kind = type(error)
+    return issubclass(kind, KeyboardInterrupt) or (issubclass(kind, SystemExit) and kind is not SystemExit)
 
 
 def sentence(text: str) -> str:
     """A message made safe to print: without control characters, at most LONGEST_SENTENCE characters long."""
-    return shortened(visible(shortened(text, 4 * LONGEST_SENTENCE)), LONGEST_SENTENCE)
+    return shortened(in_one(visible(shortened(text, 4 * LONGEST_SENTENCE))), LONGEST_SENTENCE)
+
+
+def in_one(text: str) -> str:
+    """The text with the code in place of each newline, but for those before an indented line, as below a formula.
+
+    A file's name with a newline would else begin a line of its own, which could pass for another message.
+    """
+    return re.sub(r"\n(?!    )", r"\\x0a", text)
 
 
 def one_line(error: BaseException | str, most: int = 160) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from config.refused import Refused
-from config.words import one_line
+from config.words import is_signal, one_line
 from control.contract import Fault, Forces, Policy, Seen
 
 FORCES = {"particle": (), "force_pn": (2,), "delay_s": (), "carried": ()}  # what follows the number of rows
@@ -28,11 +28,11 @@ def faults_of(who: str) -> Iterator[None]:
     """
     try:
         yield
-    except (Fault, Refused, KeyboardInterrupt):
+    except (Fault, Refused):
         raise
     except BaseException as error:
-        if isinstance(error, SystemExit) and type(error) is not SystemExit:
-            raise  # app.running.stop_signals.Stopped
+        if is_signal(error):
+            raise
         raise Fault(f"{who} failed ({type(error).__name__}: {one_line(error)})") from error
 
 

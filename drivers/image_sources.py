@@ -7,6 +7,7 @@ green, blue).
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import re
@@ -29,6 +30,8 @@ from control.contract import Fault
 from drivers.image_size import MOST_PIXELS
 from drivers.opencv_log import be_quiet
 from drivers.stated import Stated, channel_of, of_film, of_tiff
+
+logging.getLogger("tifffile").addHandler(logging.NullHandler())  # what is wrong with a file is one sentence of ours
 
 TIFFS = (".tif", ".tiff", ".btf", ".tf8")
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".pgm", *TIFFS)
@@ -146,6 +149,11 @@ class Tiff:
         shape: tuple[int, ...] = self._tiff.pages[0].shape
         return shape
 
+    @property
+    def pixel_type(self) -> str:
+        """Of the first page, as its tags say."""
+        return f"{self._tiff.pages[0].dtype}"
+
     def _stack(self, first: Any) -> NDArray[Any] | None:
         """The images of an ImageJ stack that has but one page for all of them."""
         images = int((self._tiff.imagej_metadata or {}).get("images", 1))
@@ -230,11 +238,12 @@ class Folder:
 
     def _assert_uniform(self) -> None:
         first = self._files[0]
-        size = picture_size(first)
+        size, depth = picture_form(first)
         for file in self._files[1:]:
-            if (found := picture_size(file)) != size:
+            if (found := picture_form(file)) != (size, depth):
                 raise Refused(
-                    f"{file}: found {_size(found)}, where {first.name} is {_size(size)}; all must be of one size"
+                    f"{file}: found {_size(found[0])} {found[1]}, where {first.name} is {_size(size)} {depth}; "
+                    "all must be of one size and type"
                 )
 
 
@@ -309,8 +318,11 @@ def natural(name: str) -> tuple[list[tuple[int, str]], str]:
     return [(int(piece), "") if piece.isdecimal() else (-1, piece) for piece in pieces], name
 
 
-def picture_size(file: Path) -> tuple[int, ...]:
-    """(height, width) of an image file, from its header. Raises Refused; also for a TIFF with many pages."""
+def picture_form(file: Path) -> tuple[tuple[int, ...], str]:
+    """((height, width), type of a pixel) of an image file, from its header.
+
+    Raises Refused; also for a TIFF with many pages.
+    """
     require_file(file, "an image")
     if file.suffix.lower() in TIFFS:
         tiff = Tiff(file)
@@ -319,18 +331,19 @@ def picture_size(file: Path) -> tuple[int, ...]:
                 raise Refused(
                     f"{file}: found {len(tiff)} pages, where one image a file is needed; give the file itself"
                 )
-            return tiff.shape[:2]
+            return tiff.shape[:2], tiff.pixel_type
         finally:
             tiff.close()
     try:
         with catch_warnings(action="ignore"), Image.open(file) as picture:
             size = picture.height, picture.width
+            deep = picture.mode.startswith("I") or ";16" in f"{picture.tile}"  # of colours only the tile says so
     except Image.DecompressionBombError:
         raise Refused(f"{file}: this image is too large (allowed: {MOST_PIXELS} pixels)") from None
     except (UnidentifiedImageError, SyntaxError, *DAMAGE) as error:
         raise Refused(f"{file}: this image can't be read ({one_line(error)})") from None
     require_pixels(size, f"{file}")
-    return size
+    return size, "uint16" if deep else "uint8"
 
 
 def require_pixels(shape: tuple[int, ...], at: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import math
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from config.files import read_bytes
 from config.refused import Refused
 from config.words import one_line, quoted
 from drivers.image_size import BRIGHTEST, MOST_PIXELS
+
+logging.getLogger("tifffile").addHandler(logging.NullHandler())  # what is wrong with a file is one sentence of ours
 
 Image = NDArray[Any]
 

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import trackpy
+import yaml
 
 import cybloids as cy
 from app.analysis.export import export
@@ -63,7 +64,7 @@ def test_tracks_are_the_table_that_export_writes(run: cy.Run, tmp_path: Path) ->
     assert {"state", "species", "carried", "mass", "size", "ecc"} <= set(run.tracks)
     np.testing.assert_allclose(run.tracks["x_um"], run.tracks["x"] * run.um_per_px, atol=1e-9)
     assert len(run) == run.summary["turns"] == run.tracks["frame"].nunique()
-    with pytest.raises(KeyError, match="tracks, forces"):
+    with pytest.raises(cy.Refused, match="tracks, forces"):
         run.table("track")
 
 
@@ -389,6 +390,16 @@ def test_bad_settings_are_one_sentence(sets: Any, said: str) -> None:
     assert "\n" not in str(refused.value)
 
 
+def test_two_values_for_one_key_of_an_experiment_are_refused(tmp_path: Path) -> None:
+    """One of them was lost without a word."""
+    found = yaml.safe_load(RING.read_text())
+    rig = f"{(RING.parent / found['rig']).resolve()}"
+    path = tmp_path / "twice.yaml"
+    path.write_text(yaml.safe_dump({**found, "rig": rig, "set": {"sample": {"number": 2}, "sample.number": 1}}))
+    with pytest.raises(cy.Refused, match=r"twice\.yaml, line \d+: found 'sample\.number' beside 'sample'"):
+        cy.load(path)
+
+
 def test_values_of_numpy_are_settings() -> None:
     sets = {"camera.fps": np.float64(1e2), "seed": np.int64(7), "sample.number": np.arange(9)[3], "trap.depth_kt": 1e-5}
     plan = cy.load(RING, sets=sets)
@@ -435,6 +446,15 @@ def test_links_are_trackpy_s() -> None:
     assert len(pairs) == here["particle"].nunique() == there["particle"].nunique()
 
 
+class Classless:
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        raise RuntimeError("no class")
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
 @pytest.mark.parametrize(
     "call",
     [
@@ -464,6 +484,20 @@ def test_links_are_trackpy_s() -> None:
         lambda: cy.batch(5),  # type: ignore[arg-type]
         lambda: cy.run("x.yaml"),  # type: ignore[arg-type]
         lambda: cy.open(None),  # type: ignore[arg-type]
+        lambda: cy.open(Classless()),  # type: ignore[arg-type]
+        lambda: cy.msd(Classless()),  # type: ignore[arg-type]
+        lambda: cy.verify(Classless()),  # type: ignore[arg-type]
+        lambda: cy.findings(Classless()),  # type: ignore[arg-type]
+        lambda: cy.link(Classless(), search_px=3),  # type: ignore[arg-type]
+        lambda: cy.load(RING, law=Classless()),  # type: ignore[arg-type]
+        lambda: cy.load(RING, law=type("Odd", (cy.Law,), {"__module__": 5})),
+        lambda: cy.load(RING, law=type("Odd", (cy.Law,), {"__module__": "no_such_module"})),
+        lambda: cy.run(cy.load(RING), seconds=Classless()),  # type: ignore[arg-type]
+        lambda: cy.locate(range(10**12)),  # type: ignore[arg-type]
+        lambda: cy.locate([range(10**12)]),  # type: ignore[arg-type]
+        lambda: cy.locate(Classless()),  # type: ignore[arg-type]
+        lambda: cy.locate(np.zeros((50, 50)), minmass=np.ma.masked),  # type: ignore[arg-type]
+        lambda: cy.batch(1 / 0 for _ in range(3)),  # type: ignore[misc]
     ],
 )
 def test_bad_input_is_refused(call: Any) -> None:
@@ -531,8 +565,8 @@ def test_a_run_says_that_it_is_closed_and_what_a_turn_is(run: cy.Run) -> None:
             with pytest.raises(cy.Refused, match=r"^stop: found "):
                 again.turns(0, turn)  # type: ignore[arg-type]
         assert len(list(again.turns(two, two + 3))) == 3
-        for name in (["tracks"], None, 5):
-            with pytest.raises(KeyError):
+        for name in (["tracks"], None, 5, "x", Classless()):
+            with pytest.raises(cy.Refused, match=r"^table: found "):
                 again.table(name)  # type: ignore[arg-type]
     for use in (lambda: again.tracks, lambda: again.turns(), lambda: again.table("orders"), lambda: cy.msd(again)):
         with pytest.raises(cy.Refused, match=r"this run is closed; open it again"):

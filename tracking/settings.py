@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from config.fields import Doc, Field, Ge, Gt, Interval, Le, settings
+from config.fields import SMALLEST, Doc, Field, Ge, Gt, Interval, Le, settings
 from tracking.locate import page
 
 
@@ -128,6 +128,11 @@ class Tracking:
             value = getattr(self, name)
             if value is not None and value % 2 == 0:
                 raise ValueError(f"{name} is {value}, and must be odd ({value - 1} or {value + 1})")
+        if 0.0 < self.noise_size_px < SMALLEST["px"]:
+            raise ValueError(
+                f"noise_size_px is {self.noise_size_px:g} (allowed: 0, for no smoothing, or at least "
+                f"{SMALLEST['px']:g})"
+            )
         if self.noise_size_px >= self.smoothing_px:
             raise ValueError(
                 f"noise_size_px is {self.noise_size_px:g}, and must be less than the background box "

@@ -335,7 +335,7 @@ def ring_um(experiment: Experiment, conditions: Conditions) -> float | None:
         if force.about_others and is_central(force.shape):
             acting = conditions.acting_shape(force.shape)
             at_um = 0.0 if acting is None else minimum(acting, conditions.plant)[0]
-            if at_um > 0.5 * conditions.plant.diameter_um:
+            if math.inf > at_um > 0.5 * conditions.plant.diameter_um:
                 return at_um
     return None
 
@@ -367,7 +367,7 @@ def order_by_frame(tracks: pd.DataFrame, order: int, radius_um: float | None) ->
         (own["time_s"].iloc[0], mean_bond_order(own[POSITION].to_numpy(np.float64), order, radius_um))
         for _, own in tracks.groupby("frame", sort=True)
     ]
-    return pd.DataFrame(rows, columns=["time_s", "order"])
+    return pd.DataFrame(rows, columns=["time_s", "order"], dtype=np.float64)
 
 
 def mean_bond_order(place_um: Floats, order: int, radius_um: float | None) -> float:

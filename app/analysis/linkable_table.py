@@ -17,7 +17,7 @@ def linkable(value: Any) -> pd.DataFrame:
 
     Raises Refused.
     """
-    if not isinstance(value, pd.DataFrame):
+    if not issubclass(type(value), pd.DataFrame):  # `__class__` of a value may be anything
         raise Refused(f"link: found {type(value).__name__}, where a pandas table is needed")
     titles = [] if isinstance(value.columns, pd.MultiIndex) else list(value.columns)
     for name in ("frame", "x", "y"):
@@ -30,4 +30,5 @@ def linkable(value: Any) -> pd.DataFrame:
     number = value["frame"].to_numpy(np.float64)
     if not ((number == np.floor(number)) & (np.abs(number) < FIRST_INEXACT)).all():
         raise Refused("link: the column 'frame' needs whole numbers between -2^53 and 2^53")
-    return value.reset_index(drop=True)
+    table: pd.DataFrame = value.reset_index(drop=True)
+    return table

@@ -12,8 +12,9 @@ import pandas as pd
 
 from app.assembly.plan import plan_of
 from app.assembly.rig import Plan
-from app.console.arguments import path_of, whole_number
+from app.console.arguments import path_of, reading, whole_number
 from config.refused import Refused
+from config.words import quoted
 from control.contract import Turn
 from drivers.journal import Header, read_run
 from drivers.journal import Run as RunFile
@@ -95,10 +96,11 @@ class RecordedRun:
     def table(self, name: str) -> pd.DataFrame:
         """One of tracks, forces, rings, commands, turns, orders and events, as `export` writes it.
 
-        Raises KeyError for another name, Refused where the file is damaged or closed.
+        Raises Refused for another name, and where the file is damaged or closed.
         """
-        if not isinstance(name, str) or name not in TIDY:
-            raise KeyError(f"{name!r} is no table of a run (there are: {', '.join(TIDY)})")
+        with reading("table", name):
+            if not isinstance(name, str) or name not in TIDY:
+                raise Refused(f"table: found '{quoted(name)}' (allowed: {', '.join(TIDY)})")
         return self._open().table(name)
 
     def turns(self, start: int = 0, stop: int | None = None) -> Iterator[Turn]:

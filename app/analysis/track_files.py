@@ -23,6 +23,7 @@ MOST_VALUES = 20_000_000  # rows times columns, before anything is read
 PLAIN = ("BOOLEAN", "INT32", "INT64", "FLOAT", "DOUBLE")  # types of Parquet that are numbers
 DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, MemoryError, RuntimeError,
           csv.Error)  # fmt: skip
+SHORTEST_S = 1e-9  # between two rows of a particle: no speed is known of less
 LARGEST = {"time_s": 1e12, "particle": 2.0**53, "x_um": 1e10, "y_um": 1e10, "fx_pn": 1e10, "fy_pn": 1e10}
 
 
@@ -141,6 +142,12 @@ def _once_each(tracks: Columns, path: Path) -> Columns:
         if len(apart):
             row = apart[0] + 1
             raise Refused(f"{path}: particle {who[row]:g} is at two places at {when[row]:g} s")
+    steps_s = np.diff(when.astype(np.float64))[(who[1:] == who[:-1]) & ~again[1:]]
+    if len(steps_s) and steps_s.min() < SHORTEST_S:
+        raise Refused(
+            f"{path}: the column 'time_s' has times of one particle that are {steps_s.min():g} s apart "
+            f"(allowed: at least {SHORTEST_S:g} s)"
+        )
     keep = np.sort(order[~again])
     return {name: values[keep] for name, values in tracks.items()}
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import count
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from app.console.arguments import in_yaml
+from app.console.arguments import in_yaml, reading
 from config.geometry import Affine
 from config.reader import Document, build
 from config.refused import Refused
@@ -24,12 +25,15 @@ from tracking.tracker import LinkingTracker, locator
 
 FILES = ("dark_file", "background_file", "hot_pixels_file", "classifier")  # of a rig: they need its folder
 
+END: Any = object()  # of a movie
+MOST_PIXELS = 100_000_000  # of an image in lists
+
 
 def settings_of(given: dict[str, Any]) -> Tracking:
     """The tracking settings with these values, and the defaults for the others. Raises Refused."""
     for name in FILES:
         value = given.get(name)
-        if value is not None and not (isinstance(value, str) and not value):  # empty: none
+        if value is not None and not (type(value) is str and not value):  # empty: none
             raise Refused(f"{name}: this setting needs a rig file; correct the images before")
     plain = {name: json.loads(in_yaml(name, value)) for name, value in given.items()}
     return build(Document("the tracking settings", plain, {}), Tracking)
@@ -75,12 +79,17 @@ def batch(frames: Iterable[NDArray[Any]], s: Tracking) -> pd.DataFrame:
         A row a particle and frame: frame, particle, x, y, mass, size, ecc, signal, raw_mass, ep, state; lengths in px.
     """
     tracker = LinkingTracker(s, Affine.scale("px", "um", 1.0))
-    try:
-        images = iter(frames)  # also of a sequence that has __getitem__ only
-    except TypeError:
-        raise Refused(f"frames: found {type(frames).__name__}, where images are needed") from None
+    with reading("frames", frames):
+        try:
+            images = iter(frames)  # also of a sequence that has __getitem__ only
+        except TypeError:
+            raise Refused(f"frames: found {type(frames).__name__}, where images are needed") from None
     memory, tables = tracker.start(), []
-    for number, image in enumerate(images):
+    for number in count():
+        with reading("frames", frames):
+            image = next(images, END)
+        if image is END:
+            break
         grey = _grey(image, f"frame {number}")
         memory, tracks = tracker.step(memory, Frame(number, float(number), grey))
         tables.append(_table(number, tracks))
@@ -103,14 +112,17 @@ def _columns(found: Features) -> dict[str, NDArray[np.float64]]:
     }  # fmt: skip
 
 
-def _grey(image: NDArray[Any], title: str) -> NDArray[Any]:
+def _grey(image: Any, title: str) -> NDArray[Any]:
     """The image, if it is one of grey levels. Raises Refused."""
-    if np.ma.is_masked(image):
-        raise Refused(f"{title}: some of its pixels are masked; fill them before")
-    try:
-        grey = np.ascontiguousarray(image).view()
-    except (TypeError, ValueError):  # rows of different lengths
-        raise Refused(f"{title}: found {type(image).__name__}, where an array [height, width] is needed") from None
+    with reading(title, image):
+        if np.ma.is_masked(image):
+            raise Refused(f"{title}: some of its pixels are masked; fill them before")
+        try:
+            if isinstance(image, Sequence) and sum(len(row) for row in image[: MOST_PIXELS + 1]) > MOST_PIXELS:
+                raise Refused(f"{title}: found {type(image).__name__} of more than {MOST_PIXELS} pixels")
+            grey = np.ascontiguousarray(image).view()
+        except (TypeError, ValueError):  # rows of different lengths
+            raise Refused(f"{title}: found {type(image).__name__}, where an array [height, width] is needed") from None
     grey.setflags(write=False)  # as a camera's frame: the same compiled kernels
     if grey.ndim != 2 or not grey.size or (grey.dtype.kind != "f" and grey.dtype not in (np.uint8, np.uint16)):
         raise Refused(

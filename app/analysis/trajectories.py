@@ -146,6 +146,8 @@ def less_drift(tracks: pd.DataFrame) -> pd.DataFrame:
     parts: list[dict[str, NDArray[Any]]] = []
     for own in each(tracks):
         free = ~own.carried
+        if not free.any():
+            continue
         frame, place_um = own.frame[free], own.position_um[free]
         _, first, stretch = np.unique(np.cumsum(own.carried)[free], return_index=True, return_inverse=True)
         last = np.append(first[1:], len(frame)) - 1
@@ -222,6 +224,7 @@ def bonds(position_um: Floats, cutoff_um: float, order: int = 6) -> Bonds:
     if count < 2:
         none = np.zeros(count, np.int64)
         return Bonds(none, np.full(count, np.nan + 0j), np.empty(0))
+    cutoff_um = _reached_um(position_um, cutoff_um)
     system = _open(position_um, cutoff_um)
     pairs, length_um = _pairs(position_um, cutoff_um)
     neighbours = np.asarray(pairs.neighbor_counts, np.int64)
@@ -233,6 +236,7 @@ def _pairs(position_um: Floats, cutoff_um: float) -> tuple[Any, Floats]:
     """(freud's list of all who are closer than the cutoff, the length of each bond once [B])."""
     if len(position_um) < 2:
         return None, np.empty(0)
+    cutoff_um = _reached_um(position_um, cutoff_um)
     box, points = _open(position_um, cutoff_um)
     found = freud.locality.AABBQuery(box, points).query(points, {"r_max": cutoff_um, "exclude_ii": True})
     pairs = found.toNeighborList()
@@ -257,6 +261,9 @@ def bonds_by_frame(tracks: pd.DataFrame, cutoff_um: float, order: int = 6) -> pd
                 "bonds": len(found.length_um),
             }
         )
+    if not rows:
+        names = ("frame", "time_s", "bond_um", "order_inner", "order_all", "particles", "bonds")
+        return pd.DataFrame(dict.fromkeys(names, np.empty(0)))
     return pd.DataFrame(rows)
 
 
@@ -290,6 +297,11 @@ def _distance_chance(r: Floats, a: float, b: float) -> Floats:
     """Chance that two points of a rectangle of sides a, b are closer than r <= min(a, b)."""
     area: Floats = 2.0 * np.pi * (a * b * r**2 / 2.0 - 2.0 * (a + b) * r**3 / (3.0 * np.pi) + r**4 / (4.0 * np.pi))
     return area / (a * b) ** 2
+
+
+def _reached_um(position_um: Floats, cutoff_um: float) -> float:
+    """The cutoff, or ten times the extent of the positions [N, 2]: freud's float32 has no digits left for more."""
+    return min(cutoff_um, max(10.0 * float(np.ptp(position_um, axis=0).sum()), 1.0))
 
 
 def _open(position_um: Floats, reach_um: float) -> tuple[Any, NDArray[np.float32]]:

@@ -15,7 +15,7 @@ from app.assembly.python_law import pinned_law
 from app.assembly.rig import RIG_KEYS, Plan, RecordedRig, Rig
 from app.console.options import LARGEST_SEED
 from config.kinds import recorded_plug_ins, require_installed, require_recorded, used_plug_ins
-from config.reader import Document, build, override, parse, put, put_all, read
+from config.reader import Document, assert_once, build, override, parse, put, put_all, read
 from config.refused import Refused
 from config.words import quoted
 from control.experiment import Experiment
@@ -31,9 +31,10 @@ STIFFEST_PN_PER_UM = 1e6  # of a trap; a real one has some 10
 
 def require_plan(name: str, value: Any) -> Plan:
     """A plan that a program gives. Raises Refused for anything else, as the path of an experiment."""
-    if not isinstance(value, Plan):
+    if not issubclass(type(value), Plan):  # `__class__` of a value may be anything
         raise Refused(f"{name}: found {type(value).__name__}, where a plan is needed, as of cybloids.load(...)")
-    return value
+    made: Plan = value
+    return made
 
 
 def flyable(made: Plan, source: str) -> Plan:
@@ -117,6 +118,7 @@ def planned(
     for item in own:
         wanted = override(wanted, *pair(item))
     experiment: Experiment = build(wanted, Experiment)
+    assert_once(experiment.set, lambda key: wanted.place(("set", key)))
     experiment = replace(experiment, set=located_set(experiment.set, folder))
     bench = rig if isinstance(rig, Document) else read(rig if rig is not None else folder / experiment.rig)
     bench = with_calibration(bench, sets)

@@ -21,7 +21,7 @@ from typing import Any
 
 from config.files import kind_of, read_text
 from config.refused import Refused
-from config.words import one_line, quoted
+from config.words import is_signal, one_line, quoted
 from control.plant import Plant
 from control.policies.force_context import Now as Now
 from control.policies.python_law import Law as Law
@@ -91,17 +91,20 @@ def give(law: type[Law]) -> str:
     Returns:
         What the experiment calls it: "module:class".
     """
-    if not (isinstance(law, type) and issubclass(law, Law)):
+    if not (issubclass(type(law), type) and issubclass(law, Law)):
         raise Refused(f"law: found {quoted(law)}, where a class derived from cybloids.Law is needed")
     if law is Law:
         raise Refused("law: found cybloids.Law itself, where a class derived from it is needed")
+    module = law.__module__
+    if not isinstance(module, str) or module not in sys.modules:
+        raise Refused(f"law: the class {quoted(law.__qualname__)} is of the module '{quoted(module)}', which is none")
     name = _name(law)
-    if law.__module__ == MAIN:
+    if module == MAIN:
         source = _source_of_class(law)
         _given[name, source.sha256] = source
     else:
-        allow([law.__module__])
-        _files[law.__module__] = Path(os.path.abspath(sys.modules[law.__module__].__file__ or ""))
+        allow([module])
+        _files[module] = Path(os.path.abspath(sys.modules[module].__file__ or ""))
     return name
 
 
@@ -166,12 +169,14 @@ def build_law(
             raise TypeError(f"it makes a {type(made).__name__}, which is no cybloids.Law")
     with _refusing(f"{source}: delays_s of the law '{law.law}' can't be read"):
         delays_s = made.delays_s
-        if not (
-            isinstance(delays_s, tuple) and all(isinstance(one, int | float) and 0 <= one <= 1e6 for one in delays_s)
-        ):
+        if not (isinstance(delays_s, tuple) and all(_is_delay(one) for one in delays_s)):
             said = quoted(delays_s)
             raise Refused(f"{source}: the law '{law.law}' has delays_s = {said} (needed: a tuple of times in s)")
         return PythonPolicy(made, law.law, plant, middle_um, tuple(map(float, delays_s)))
+
+
+def _is_delay(one: Any) -> bool:
+    return isinstance(one, int | float) and not isinstance(one, bool) and 0 <= one <= 1e6
 
 
 @contextmanager
@@ -182,8 +187,7 @@ def _refusing(what: str) -> Iterator[None]:
     except Refused:
         raise
     except BaseException as error:
-        stopped = isinstance(error, SystemExit) and type(error) is not SystemExit  # app.running.stop_signals.Stopped
-        if stopped or isinstance(error, KeyboardInterrupt):
+        if is_signal(error):
             raise
         raise Refused(f"{what} ({type(error).__name__}: {one_line(error)})") from None
 
@@ -231,7 +235,7 @@ def _source_of_class(law: type[Law]) -> LawSource:
     path = own[0].co_filename if own else ""
     text = "".join(linecache.getlines(path))
     if not text:
-        raise Refused(f"law: the source of the class {law.__qualname__} can't be read; write it into a file")
+        raise Refused(f"law: the source of the class {quoted(law.__qualname__)} can't be read; write it into a file")
     return LawSource(MAIN, law.__qualname__, Path(path), text, law)
 
 

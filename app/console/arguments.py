@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sized
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,72 +14,111 @@ import numpy as np
 
 from app.console.options import path
 from config.refused import Refused
-from config.words import quoted
+from config.words import is_signal, one_line, quoted
 
 LONGEST_REMARK = 10_000  # characters
+LONGEST_SETTING = 1_000_000  # characters of a value as JSON
+MOST_VALUES = 100_000  # of one argument
+
+
+@contextmanager
+def reading(name: str, value: Any) -> Iterator[None]:
+    """Methods of an argument's own class run in this block. Raises Refused for their error; a signal passes."""
+    try:
+        yield
+    except Refused:
+        raise
+    except BaseException as error:
+        if is_signal(error):
+            raise
+        said = f"{type(error).__name__}: {one_line(error)}"
+        raise Refused(f"{name}: found {type(value).__name__}, which can't be read ({said})") from error
 
 
 def path_of(name: str, value: Any, *, named: bool = False) -> Path:
     """The path of a file or a folder; `named`: it needs a name."""
-    if not isinstance(value, str | os.PathLike) or not isinstance(said := os.fspath(value), str):
-        raise Refused(f"{name}: found {_what(value)}, where a path is needed")
-    return path(name, named=named)(said)
+    with reading(name, value):
+        if not isinstance(value, str | os.PathLike) or not isinstance(said := os.fspath(value), str):
+            raise Refused(f"{name}: found {_what(value)}, where a path is needed")
+        return path(name, named=named)(said)
 
 
 def truth(name: str, value: Any) -> bool:
     """True or False, of Python or NumPy: a text "no" counts as neither."""
-    if not isinstance(value, bool | np.bool_):
-        raise Refused(f"{name}: found {_what(value)} (allowed: True, False)")
-    return bool(value)
+    with reading(name, value):
+        if not isinstance(value, bool | np.bool_):
+            raise Refused(f"{name}: found {_what(value)} (allowed: True, False)")
+        return bool(value)
 
 
 def whole_number(name: str, value: Any) -> int:
     """A whole number of Python or NumPy."""
-    if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer):
-        raise Refused(f"{name}: found {_what(value)}, where a whole number is needed")
-    return int(value)
+    with reading(name, value):
+        if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer):
+            raise Refused(f"{name}: found {_what(value)}, where a whole number is needed")
+        return int(value)
 
 
 def names(name: str, value: Any) -> list[str]:
     """A text, or several."""
-    try:
-        found = [value] if isinstance(value, str) else list(value)
-    except TypeError:
-        found = [None]
-    if not all(isinstance(one, str) for one in found):
-        raise Refused(f"{name}: found {_what(value)}, where a list of texts is needed")
-    return found
+    with reading(name, value):
+        try:
+            found = [value] if isinstance(value, str) else list(islice(value, MOST_VALUES + 1))
+        except TypeError:
+            found = [None]
+        if len(found) > MOST_VALUES:
+            raise Refused(f"{name}: found {_what(value)} of more than {MOST_VALUES} values")
+        if not all(isinstance(one, str) for one in found):
+            raise Refused(f"{name}: found {_what(value)}, where a list of texts is needed")
+        return found
 
 
-def mapping(name: str, value: Any) -> Mapping[Any, Any]:
-    """Values by name."""
-    if not isinstance(value, Mapping):
-        raise Refused(f"{name}: found {_what(value)}, where a mapping is needed, as {{'camera.fps': 50}}")
-    return value
+def assignments(name: str, value: Any) -> list[str]:
+    """Values by dotted key, each as `--set` takes it."""
+    with reading(name, value):
+        if not isinstance(value, Mapping):
+            raise Refused(f"{name}: found {_what(value)}, where a mapping is needed, as {{'camera.fps': 50}}")
+        found = [f"{key}={in_yaml(name, one)}" for key, one in islice(value.items(), MOST_VALUES + 1)]
+        if len(found) > MOST_VALUES:
+            raise Refused(f"{name}: found {_what(value)} of more than {MOST_VALUES} values")
+        return found
 
 
 def in_yaml(name: str, value: Any) -> str:
     """A value of Python or NumPy as it stands in a settings file, in JSON."""
-    try:
-        return json.dumps(value, default=lambda one: np.asarray(one).tolist())
-    except RecursionError:
-        raise Refused(
-            f"{name}: found {type(value).__name__}, which can't be written, or is nested too deeply"
-        ) from None
-    except (TypeError, ValueError, AttributeError, OverflowError):
-        needed = "a number, a text, a list or a mapping"
-        raise Refused(f"{name}: found {type(value).__name__}, where {needed} is needed") from None
+
+    def plain(one: Any) -> Any:
+        if np.ma.is_masked(one):
+            raise Refused(f"{name}: found a masked value, where a number is needed")
+        if (one.size if isinstance(one, np.ndarray) else len(one) if isinstance(one, Sized) else 1) > MOST_VALUES:
+            raise Refused(f"{name}: found {type(one).__name__} of more than {MOST_VALUES} values")
+        return np.asarray(one).tolist()
+
+    with reading(name, value):
+        try:
+            said = json.dumps(value, default=plain)
+        except RecursionError:
+            raise Refused(
+                f"{name}: found {type(value).__name__}, which can't be written, or is nested too deeply"
+            ) from None
+        except (TypeError, ValueError, AttributeError, OverflowError):
+            needed = "a number, a text, a list or a mapping"
+            raise Refused(f"{name}: found {type(value).__name__}, where {needed} is needed") from None
+        if len(said) > LONGEST_SETTING:
+            raise Refused(f"{name}: found {type(value).__name__} of more than {LONGEST_SETTING} characters")
+        return said
 
 
 def remark(value: Any) -> str:
     """A text for a record."""
-    if not isinstance(value, str):
-        raise Refused(f"mark: found {_what(value)}, where a text is needed")
-    if len(value) > LONGEST_REMARK:
-        raise Refused(f"mark: found a text of {len(value)} characters (allowed: at most {LONGEST_REMARK})")
-    if any("\ud800" <= character <= "\udfff" for character in value):
-        raise Refused(f"mark: found '{quoted(value)}', which is not text in UTF-8")
-    return str(value)
+    with reading("mark", value):
+        if not isinstance(value, str):
+            raise Refused(f"mark: found {_what(value)}, where a text is needed")
+        if len(value) > LONGEST_REMARK:
+            raise Refused(f"mark: found a text of {len(value)} characters (allowed: at most {LONGEST_REMARK})")
+        if any("\ud800" <= character <= "\udfff" for character in value):
+            raise Refused(f"mark: found '{quoted(value)}', which is not text in UTF-8")
+        return str(value)
 
 
 def _what(value: Any) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from config.refused import Refused
-from config.words import quoted
+from config.words import quoted, text_of
 
 LONGEST_S = 1e7  # longest run: 116 days
 LARGEST_SEED = 2**32 - 1  # of a simulated rig
@@ -15,9 +15,10 @@ LARGEST_SEED = 2**32 - 1  # of a simulated rig
 
 def plain_digits(text: str | float) -> str:
     """The text. Raises ValueError for `_` and non-ASCII digits, which Python's int() and float() accept."""
-    if "_" in f"{text}" or not f"{text}".isascii():
+    said = text_of(text)
+    if "_" in said or not said.isascii():
         raise ValueError
-    return f"{text}"
+    return said
 
 
 def number(option: str, least: float, most: float) -> Callable[[str | float], float]:

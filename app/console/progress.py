@@ -70,6 +70,7 @@ def progress_line(title: str, total: int | None, unit: str = "frames") -> Iterat
         with progress(title, total, unit) as step:
             yield step
         return
+    title = visible(title, keep="")
     of, shown_s, newest = f" of {total}" if total is not None else "", 0.0, 0
 
     def step_of_line(done: int) -> None:

@@ -6,12 +6,13 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from config.words import visible
+from config.words import in_one, visible
 
 
 def say(text: object, *, error: bool = False, end: str = "\n") -> None:
-    """Print a text; all its control characters except newlines are made visible."""
-    print(visible(f"{text}"), file=sys.stderr if error else sys.stdout, end=end)
+    """Print a text; all its control characters except newlines are made visible, those of an error's sentence, too."""
+    shown = visible(f"{text}")
+    print(in_one(shown) if error else shown, file=sys.stderr if error else sys.stdout, end=end)
 
 
 def say_over(text: object) -> None:

@@ -49,9 +49,18 @@ class Now:
         """[N, 2] where each was `delay_s` before the answer acts, on average; None: where it was seen last.
 
         A position that is not known is nan (docs/predictions.md 2.7: looked up by timestamp, never by frame index).
+
+        Raises ValueError for a delay of which no position can be known, now or later.
         """
         if delay_s is None:
             return self.position_um if self.newest_um is None else read_only(self.newest_um)
+        history = self.seen.history
+        longest_s = self.acts_s - history.sightings[-1].time_s + history.depth_s if history.sightings else np.inf
+        if not 0.0 <= delay_s <= longest_s:
+            raise ValueError(
+                f"past_um({delay_s:g}): no position of then is kept (allowed: 0 to {longest_s:.3g} s; a law names its "
+                "delays in delays_s)"
+            )
         return self.seen.history.at(self.acts_s - delay_s, self.particle)
 
 

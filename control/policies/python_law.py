@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from config.fields import Doc, settings
-from config.words import one_line
+from config.words import is_signal, one_line
 from control.contract import Fault, Forces, Policy, Seen
 from control.plant import Plant
 from control.policies.force_context import Now
@@ -139,8 +139,7 @@ class PythonPolicy:
 
     def _fault(self, error: BaseException) -> Fault:
         """The error in one sentence, with the line of the law that raised it. A signal is raised again."""
-        signal = isinstance(error, SystemExit) and type(error) is not SystemExit  # app.running.stop_signals.Stopped
-        if signal or isinstance(error, KeyboardInterrupt):
+        if is_signal(error):
             raise error
         at, where = error.__traceback__, ""
         while at is not None:

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from config.fields import Doc, Ge, Gt, Interval, settings
+from config.fields import SMALLEST, Doc, Ge, Gt, Interval, settings
 from config.geometry import Affine
 from control.contract import Ended, Frame
 from drivers.device_settings import CameraSettings, Images
@@ -74,6 +74,11 @@ class SimulatedCamera(CameraSettings):
         assert_image_size(self.width_px, self.height_px)
         if self.exposure_s > 1.0 / self.fps:
             raise ValueError(f"an exposure of {self.exposure_s:g} s does not fit in a frame of {1 / self.fps:g} s")
+        if 0.0 < self.true_um_per_px < SMALLEST["µm"]:
+            raise ValueError(
+                f"true_um_per_px is {self.true_um_per_px:g} (allowed: 0, for that of the optics, or at least "
+                f"{SMALLEST['µm']:g})"
+            )
 
     @property
     def pixels_follow_optics(self) -> bool:

@@ -2,14 +2,14 @@
 
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from config.fields import Doc, Field, Gt, describe, settings, variants
-from config.reader import build, override, parse, plain, put, read, write
+from config.reader import assert_once, build, override, parse, plain, put, read, write
 from config.refused import Refused
 
 
@@ -174,6 +174,8 @@ def test_forms_come_from_the_same_fields() -> None:
         ("shape..radius_um", "--set shape..radius_um: found the key 'shape..radius_um', of which a piece is empty"),
         (".shape", "a piece is empty"),
         ("", "a piece is empty"),
+        ("1", "--set 1: found the unknown key '1'"),  # its place was not found: a number is no name
+        ("shape.1.radius_um", "--set shape.1.radius_um: found the unknown key 'shape.1'"),
         ("shape.new.radius_um", "--set shape.new.radius_um: found the unknown key 'shape.new'"),
     ],
 )
@@ -181,6 +183,25 @@ def test_an_error_that_an_override_made_names_the_override(key: str, said: str) 
     """Not a line of the file, in which there is nothing wrong."""
     with pytest.raises(Refused, match=said):
         build(override(parse("title: a\nshape: {kind: ring}", "plan.yaml"), key, "3", f"--set {key}"), Plan)
+
+
+@pytest.mark.parametrize(
+    ("values", "twice"),
+    [
+        ({"a": {"b": 2}, "a.b": 1}, ("a.b", "a")),
+        ({"a.b": 1, "a": {}}, ("a.b", "a")),  # the whole comes last, and nothing is left of its part
+        ({"a": [{"b": 1}], "x": 1, "a.0.b": 1}, ("a.0.b", "a")),
+        ({"a.b": {"c": {"d": 1}}, "a.b.c.d": 1}, ("a.b.c.d", "a.b")),
+        ({"a": {"b": 2}, "a.c": 1, "ab": 1, "a.b2": 1}, None),
+        ({"a": 5, "a.b": 1}, None),  # refused elsewhere
+    ],
+)
+def test_one_of_two_values_for_one_key_is_refused(values: dict[str, Any], twice: tuple[str, str] | None) -> None:
+    if twice is None:
+        assert_once(values, str)
+        return
+    with pytest.raises(Refused, match=f"^{twice[0]}: found '{twice[0]}' beside '{twice[1]}', which gives"):
+        assert_once(values, str)
 
 
 @settings

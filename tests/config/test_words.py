@@ -6,7 +6,17 @@ from hypothesis import strategies as st
 
 from app.console.error_words import sentence as error_sentence
 from config.refused import Refused
-from config.words import LONGEST_SENTENCE, LONGEST_VALUE, one_line, quoted, sentence, shortened, visible
+from config.words import (
+    LONGEST_SENTENCE,
+    LONGEST_VALUE,
+    is_signal,
+    one_line,
+    quoted,
+    sentence,
+    shortened,
+    text_of,
+    visible,
+)
 
 
 @given(st.text(st.characters()))
@@ -61,6 +71,29 @@ def test_an_error_without_words_has_its_type() -> None:
 class Mute(Exception):
     def __str__(self) -> str:
         raise RuntimeError("no words")
+
+
+class Exits(Exception):
+    def __str__(self) -> str:
+        raise SystemExit(0)
+
+
+class Interrupted(Exception):
+    def __str__(self) -> str:
+        raise KeyboardInterrupt
+
+
+class Stopped(SystemExit):
+    """As app.running.stop_signals.Stopped."""
+
+
+def test_a_value_that_leaves_the_program_is_called_by_its_type_but_a_signal_passes() -> None:
+    assert text_of(Exits()) == quoted(Exits()) == "Exits"
+    with pytest.raises(KeyboardInterrupt):
+        text_of(Interrupted())
+    assert [is_signal(one) for one in (KeyboardInterrupt(), Stopped(3), SystemExit(3), ValueError())] == [
+        True, True, False, False,
+    ]  # fmt: skip
 
 
 def test_a_value_that_can_not_be_written_is_called_by_its_type() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from control.contract import Fault, Forces, Seen, State, Tracks
+from control.foreign import faults_of
 from control.history import History, Sighting
 from control.plant import Plant
 from control.policies.external import External
@@ -149,6 +152,41 @@ def test_whatever_a_law_raises_is_a_fault(error: BaseException) -> None:
         wanted(Any_(error), seen())
 
 
+class Exits(Exception):
+    def __str__(self) -> str:
+        raise SystemExit(0)
+
+
+class Unclassed(Exception):
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        raise RuntimeError("no class")
+
+
+@pytest.mark.parametrize("kind", [Exits, Unclassed])
+def test_an_error_whose_own_words_or_class_fail_is_a_fault(kind: type[Exception]) -> None:
+    """It ended a run with exit code 0, and without a record."""
+
+    class Raises(Law):
+        def force_pn(self, now: Now) -> Floats:
+            raise kind
+
+    with pytest.raises(Fault, match=kind.__name__):
+        wanted(Raises(), seen())
+    with pytest.raises(Fault, match=kind.__name__), faults_of("it"):
+        raise kind
+
+
+@pytest.mark.parametrize("delay_s", [math.nan, -1.0, -1e-9, 1e9, math.inf])
+def test_a_delay_of_which_nothing_can_be_known_is_a_fault_that_names_it(delay_s: float) -> None:
+    class Asks(Law):
+        def force_pn(self, now: Now) -> Floats:
+            return now.past_um(delay_s) - now.position_um
+
+    with pytest.raises(Fault, match=rf"past_um\({re.escape(f'{delay_s:g}')}\)"):
+        wanted(Asks(), seen())
+
+
 def test_an_interrupt_is_none_of_the_law_s_errors() -> None:
     with pytest.raises(KeyboardInterrupt):
         wanted(Any_(KeyboardInterrupt()), seen())
@@ -172,6 +210,8 @@ def test_a_law_can_not_change_what_it_sees() -> None:
             for name, array in arrays.items():
                 with pytest.raises(ValueError, match="read-only"):
                     array += 1
+                with pytest.raises(ValueError, match="WRITEABLE"):
+                    array.setflags(write=True)
                 tried.append(name)
             now.past_um(0.1)[:] = 0.0  # a new array each time
             return np.zeros_like(now.position_um)

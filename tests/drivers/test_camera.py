@@ -158,6 +158,14 @@ def test_an_exposure_that_does_not_fit_is_refused() -> None:
         SimulatedCamera(fps=100.0, exposure_s=0.02)
 
 
+@pytest.mark.parametrize("um", [5e-324, 1e-300, 9e-7])
+def test_a_pixel_of_hardly_any_size_is_refused(um: float) -> None:
+    with pytest.raises(ValueError, match=r"^true_um_per_px is .* \(allowed: 0, .*at least 1e-06\)$"):
+        SimulatedCamera(true_um_per_px=um)
+    with bench_of(true_um_per_px=1e-6) as bench:
+        assert bench.camera.read() is not None
+
+
 @pytest.mark.parametrize(
     ("image", "background", "diameter_px"), [("fluorescent", 20.0, 11), ("brightfield", 100.0, 17)]
 )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -246,7 +248,7 @@ def test_mixed_sizes_and_types_are_refused_with_file_and_page(tmp_path: Path) ->
     folder.mkdir()
     cv2.imwrite(str(folder / "1.png"), images(1)[0])
     cv2.imwrite(str(folder / "2.png"), images(1, shape=(8, 8))[0])
-    assert "2.png: found 8x8, where 1.png is 16x24" in refused(folder)
+    assert "2.png: found 8x8 uint8, where 1.png is 16x24 uint8" in refused(folder)
     (folder / "2.png").unlink()
     tifffile.imwrite(folder / "2.tif", images(2), photometric="minisblack")
     assert "2.tif: found 2 pages" in refused(folder)
@@ -256,6 +258,48 @@ def test_mixed_sizes_and_types_are_refused_with_file_and_page(tmp_path: Path) ->
     (folder / "2.tif").unlink()
     (folder / "2.png").write_bytes((folder / "2.png").read_bytes()[:20])
     assert "2.png: this image can't be read" in refused(folder)
+
+
+DEEP, FLAT = np.full((16, 24), 40_000, np.uint16), np.full((16, 24), 40, np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("name", "image"),
+    [
+        ("2.png", FLAT), ("2.png", np.repeat(FLAT[:, :, None], 3, 2)), ("2.bmp", FLAT), ("2.jpg", FLAT),
+        ("2.pgm", FLAT), ("2.tif", FLAT),
+    ],
+)  # fmt: skip
+def test_16_bit_and_8_bit_images_of_one_folder_are_refused_before_the_first_frame(
+    tmp_path: Path, name: str, image: NDArray[Any]
+) -> None:
+    """It tripped in flight."""
+    cv2.imwrite(str(tmp_path / "1.png"), DEEP)
+    cv2.imwrite(str(tmp_path / name), image)
+    assert f"{name}: found 16x24 uint8, where 1.png is 16x24 uint16; all must be of one size and type" in refused(
+        tmp_path
+    )
+
+
+def test_16_bit_images_of_all_formats_make_one_folder(tmp_path: Path) -> None:
+    colour = np.repeat(DEEP[:, :, None], 3, 2)
+    for name, image in (("1.png", DEEP), ("2.png", colour), ("3.pgm", DEEP), ("4.tif", DEEP)):
+        cv2.imwrite(str(tmp_path / name), image)
+    video = Video("", open_pages(tmp_path), 1.0)
+    assert [video.read().image.dtype for _ in range(4)] == [np.uint16] * 4
+
+
+def test_the_library_that_reads_tiff_prints_nothing(tmp_path: Path) -> None:
+    """It printed its own line above the sentence."""
+    bad = tmp_path / "bad.tif"
+    tifffile.imwrite(bad, images(1)[0].astype(np.float32), photometric="minisblack")
+    tag = struct.pack("<HHI", 339, 3, 1)  # how a pixel is to be read
+    assert tag in bad.read_bytes()
+    bad.write_bytes(re.sub(re.escape(tag) + b".", tag + b"\t", bad.read_bytes(), flags=re.DOTALL))
+    source = f"from drivers.video import VideoCamera, open_video\nopen_video(VideoCamera(), {str(bad)!r})\n"
+    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=False)
+    assert "<tifffile" not in done.stderr
+    assert "bad.tif" in done.stderr
 
 
 def test_a_page_that_breaks_later_is_a_fault_and_the_next_one_is_read(tmp_path: Path) -> None:

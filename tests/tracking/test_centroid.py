@@ -68,6 +68,16 @@ def test_every_setting_means_what_it_means_to_trackpy(changes: dict[str, Any]) -
     assert assert_same(image, replace(SPOTS, **changes), 0.02) > 10
 
 
+def test_a_smoothing_of_hardly_any_width_is_refused() -> None:
+    """NumPy said in lines of source that the Gaussian's exponent is 0 / 0."""
+    for noise_px in (5e-324, 1e-300, 9e-4):
+        with pytest.raises(ValueError, match=r"^noise_size_px is .* \(allowed: 0, .* at least 0\.001\)$"):
+            replace(SPOTS, noise_size_px=noise_px)
+    image = spots((60, 60), scattered((60, 60), 3, 18))
+    narrow, none = (Centroid(replace(SPOTS, noise_size_px=noise_px))(image) for noise_px in (1e-3, 0.0))
+    np.testing.assert_array_equal(narrow.position_px, none.position_px)
+
+
 def test_dark_particles() -> None:
     image = spots((160, 200), scattered((160, 200), 25, 18))
     assert assert_same(255 - image, replace(SPOTS, invert=True)) == 25

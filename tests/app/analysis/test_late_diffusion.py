@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from app.analysis import findings
-from app.analysis.findings import RunTables, alone, late_diffusion, means_of, of_delay, of_memory
+from app.analysis.findings import RunTables, alone, late_diffusion, means_of, of_delay, of_memory, of_order
 from app.analysis.predicted_motion import foreseen_msd_um2
 from app.analysis.trajectories import less_drift, msd_less_drift
 from app.assembly.plan import plan
@@ -144,3 +144,16 @@ def test_a_runner_that_is_only_to_be_pushed_has_its_d_eff_measured_and_no_z() ->
 def test_the_d_eff_that_is_foreseen_of_a_steered_runner_is_said_to_be_its_most() -> None:
     found = {one.name: one for one in of_memory(run_of(drifting(60.0, 2), "annular_activity"))}
     assert "0.65 to 1" in found["D_eff"].source
+
+
+def test_nothing_is_measured_where_each_particle_was_carried_always_or_no_frame_was_chosen() -> None:
+    tracks = drifting(2.0, 6)
+    assert np.isnan(late_diffusion(run_of(tracks.assign(carried=True)), 0.1)).all()
+    never_chosen = run_of(tracks.assign(frame=1), "ring_crystal")  # order is taken every second frame
+    assert all(math.isnan(one.measured) for one in of_order(never_chosen))
+
+
+@pytest.mark.parametrize("radius_um", [1e3, 1e5, 1e9])
+def test_a_ring_of_which_no_light_is_left_has_no_radius_that_order_is_taken_within(radius_um: float) -> None:
+    run = run_of(drifting(2.0, 6), "ring_crystal", (f"policy.forces.0.shape.radius_um={radius_um}",))
+    assert not any(math.isinf(one.foreseen) for one in of_order(run))

@@ -102,6 +102,13 @@ def test_what_is_not_finite_is_refused(tmp_path: Path, suffix: str, column: str,
     assert f"'{column}' holds something that is not a finite number" in refused(path)
 
 
+@pytest.mark.parametrize("factor", [1e-320, 1e-12])
+def test_times_without_a_distance_are_refused_with_their_column(tmp_path: Path, factor: float) -> None:
+    """Speeds were infinite, and NumPy said so in lines of source."""
+    path = saved(tmp_path / "short.parquet", **columns(4, time_s=factor * np.arange(4.0)))
+    assert "the column 'time_s' has times of one particle that are" in refused(path)
+
+
 def test_odd_tables_are_refused_and_sound_ones_are_read(tmp_path: Path) -> None:
     twice = pa.table([pa.array([0.0, 1.0])] * 5, names=[*NEEDED, "x_um"])
     parquet.write_table(twice, tmp_path / "twice.parquet")

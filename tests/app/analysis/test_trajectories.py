@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from app.analysis.orientation import heading_memory
-from app.analysis.trajectories import bonds, bonds_by_frame, msd, pair_correlation, speeds, sure
+from app.analysis.trajectories import bonds, bonds_by_frame, less_drift, msd, pair_correlation, speeds, sure
 from control.contract import State
 
 FPS = 50.0
@@ -178,6 +178,29 @@ def test_order_by_frame() -> None:
     assert found["bond_um"].tolist() == pytest.approx([2.5, 2.6], rel=1e-9)
     assert found["order_inner"].tolist() == pytest.approx([1, 1], abs=1e-4)
     assert list(found["bonds"]) == [12, 12]
+
+
+def test_no_frame_has_no_order() -> None:
+    assert np.isfinite(bonds_by_frame(table(np.zeros((1, 3, 2)))[:0], 3.0)["bond_um"]).sum() == 0
+
+
+@pytest.mark.parametrize("place_um", [hexagon(2.5, 1), np.zeros((3, 2))], ids=["crystal", "one place"])
+def test_with_a_huge_reach_all_are_bound(place_um: NDArray[np.float64]) -> None:
+    """freud refuses an infinite reach, and its float32 loses the directions of the bonds within a large one."""
+    all_others, near = len(place_um) - 1, bonds(place_um, 20.0)
+    for reach_um in (1e5, 1e9, np.inf):
+        found = bonds(place_um, reach_um)
+        assert found.psi == pytest.approx(near.psi, abs=1e-4)
+        assert found.neighbours.tolist() == [all_others] * len(place_um)
+        assert len(found.length_um) == len(place_um) * all_others // 2
+
+
+def test_a_particle_that_was_always_carried_has_no_path_of_its_own() -> None:
+    carried = np.zeros((5, 2), np.bool_)
+    carried[:, 1] = True
+    tracks = table(np.zeros((5, 2, 2)), carried=carried)
+    assert set(less_drift(tracks)["particle"]) == {0}
+    assert not len(less_drift(tracks[tracks["particle"] == 1]))
 
 
 def test_an_ideal_gas_has_g_1_up_to_the_edge() -> None:

@@ -28,6 +28,7 @@ from tests.app.laws import SPRING, lay_out
 MARK = 'from pathlib import Path\n\nPath(__file__).with_name("it_ran").touch()\n'
 ASKED = "def __getattr__(name):\n    raise RuntimeError('asked')\n"
 OWN = "import cybloids as cy\n\nclass Own(cy.Law):\n    @property\n    {}\n"
+EXITS = "class E(Exception):\n    def __str__(self):\n        raise SystemExit(0)\n\n"
 LEAVES = "import cybloids as cy\n\nclass Own(cy.Law):\n    def __init__(self):\n        raise SystemExit(0)\n"
 OTHER = "import cybloids as cy\n\nclass Own(cy.Law):\n    def __new__(cls):\n        return 5\n"
 
@@ -130,7 +131,9 @@ def test_the_command_line_allows_and_verify_of_a_foreign_run_asks(
             "delays_s of the law 'my_laws:Own' can't",
         ),
         ("my_laws:Own", OWN.format("def delays_s(self): return ('x',)"), "", "needed: a tuple of times in s"),
+        ("my_laws:Own", OWN.format("def delays_s(self): return (True,)"), "", "needed: a tuple of times in s"),
         ("my_laws:Own", LEAVES, "", "the law 'my_laws:Own' can't be made (SystemExit: 0)"),
+        ("my_laws:Own", EXITS + LEAVES.replace("SystemExit(0)", "E"), "", "the law 'my_laws:Own' can't be made (E: E)"),
         (
             "my_laws:Own",
             LEAVES.replace("SystemExit(0)", "GeneratorExit"),
