@@ -1,4 +1,4 @@
-"""Python that compiled code calls: an error that is raised there is lost, and numba makes a SystemError in its place."""
+"""Python that compiled code calls: an error that is raised there is lost; numba makes a SystemError in its place."""
 
 from __future__ import annotations
 
