@@ -44,8 +44,8 @@ from app.analysis.findings import plain
 from app.analysis.frame_times import counted_by_time
 from app.analysis.linkable_table import linkable
 from app.analysis.recorded_run import RecordedRun as Run
+from app.assembly.plan import flyable, require_plan
 from app.assembly.plan import plan as plan_of_files
-from app.assembly.plan import require_plan
 from app.assembly.python_law import Law as Law
 from app.assembly.python_law import Now as Now
 from app.assembly.python_law import allow, give
@@ -101,7 +101,7 @@ def load(
     allow(names("allow_python", allow_python))
     if law is not None:
         items.insert(0, f"policy={in_yaml('law', {'kind': 'python', 'law': give(law)})}")
-    return replace(plan_of_files(path, bench, items), given_law=law)
+    return plan_of_files(path, bench, items, lambda made, source: flyable(replace(made, given_law=law), source))
 
 
 def run(

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import atexit
 import math
+import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -62,7 +65,7 @@ class Guard:
         self._left = ""  # that light may have been left on when the devices were closed
         self._closed = threading.Event()
         laser.off()
-        atexit.register(self.close)
+        atexit.register(self._close_at_exit)
         self._watcher = threading.Thread(target=self._watch, name="watchdog", daemon=True) if watch else None
         if self._watcher:
             self._watcher.start()
@@ -107,6 +110,11 @@ class Guard:
         self._closing = True
         close_all(self._close_devices, self._end_watchdog)
 
+    def _close_at_exit(self) -> None:
+        """`close`, which no signal cuts short: the process ends anyway, and a device has its time limits."""
+        with _signals_ignored():
+            Guard.close(self)
+
     def _close_devices(self) -> None:
         with self._lock:
             if self._closed.is_set():
@@ -115,7 +123,7 @@ class Guard:
                 close_all(lambda: self.dark("closed"), self._close_laser, self.deflector.close)
             finally:
                 self._closed.set()
-                atexit.unregister(self.close)
+                atexit.unregister(self._close_at_exit)
 
     def _close_laser(self) -> None:
         """Raises Fault, with STILL_LIT, where light may be left on."""
@@ -277,6 +285,27 @@ class Guard:
                 self.laser.off()
             except Exception as trouble:  # noqa: BLE001 - tried again at the next beat; reported by the next send
                 self._silent = f"a device did not answer, and the laser could not be put out: {text_of(trouble)}"
+
+
+@contextmanager
+def _signals_ignored() -> Iterator[None]:
+    """Those that would end the process; they can be ignored in the main thread only."""
+    before: dict[int, Any] = {}
+    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    left = list(numbers) if threading.current_thread() is threading.main_thread() else []
+    while left:
+        with suppress(BaseException):  # what the handlers raise until all are replaced
+            while left:
+                before.setdefault(left[-1], signal.getsignal(left[-1]))
+                signal.signal(left[-1], signal.SIG_IGN)
+                left.pop()
+    try:
+        yield
+    finally:
+        for number, action in before.items():
+            if action is not None:
+                signal.signal(number, action)
 
 
 def _joined(words: str, more: str) -> str:

@@ -6,12 +6,14 @@ long to compile as they like.
 
 from __future__ import annotations
 
+import _thread
 import ctypes
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any
 
 from numba.core import event
@@ -41,30 +43,45 @@ def ended_if_endless(who: str) -> Iterator[Callable[[], None]]:
     if not who:
         yield lambda: None
         return
-    watch, where = _Watch(), ""
-    event.register(COMPILER_LOCK, watch)  # type: ignore[no-untyped-call]
-    threading.Thread(target=watch.look, name="endless", daemon=True).start()
+    watch, where = _Watch(sys._getframe(2)), ""
     try:
-        yield watch.step
-    except Endless as endless:
-        where = _innermost(endless.__traceback__)
+        try:
+            watch.start()
+            yield watch.step
+        finally:
+            watch.close()
+    except (Endless, SystemError) as error:  # a kernel makes a SystemError of it
+        if not watch.fired:
+            raise
+        where = _innermost(error.__traceback__) if isinstance(error, Endless) else ""
     finally:
-        watch.close()
-        event.unregister(COMPILER_LOCK, watch)  # type: ignore[no-untyped-call]
+        watch.close()  # again: a signal, or an Endless, may have cut the first one short
     if watch.fired:
         raise Refused(f"{who} does not end: one turn took {LONGEST_S:g} s of the processor's time{where}")
 
 
 class _Watch(event.Listener):
-    """Raises Endless in the thread that made it, where a step takes too long."""
+    """Raises Endless in the thread that made it, where a step takes too long.
 
-    def __init__(self) -> None:
+    A signal may come in any line, also in those that close it: where its block is over, it ends by itself.
+
+    Args:
+        block: the frame of the function in which the block stands.
+    """
+
+    def __init__(self, block: FrameType) -> None:
         self.fired = False
+        self._block: FrameType | None = block
         self._thread = threading.get_ident()
         self._busy_s = _clock_of(self._thread)
         self._compiling = 0  # how deep
         self._began_s = self._busy_s()
-        self._closing, self._closed = threading.Lock(), threading.Event()
+        self._over = False
+        self._looking = False  # set by `look` only: of a lock that a signal ends, nothing is sure
+
+    def start(self) -> None:
+        event.register(COMPILER_LOCK, self)  # type: ignore[no-untyped-call]
+        _thread.start_new_thread(self.look, ())  # one call: of a Thread whose start a signal ends, a half is left
 
     def step(self) -> None:
         self._began_s = self._busy_s()
@@ -81,24 +98,41 @@ class _Watch(event.Listener):
             self.step()
 
     def look(self) -> None:
-        """In a thread of its own, until `close`."""
-        while not self._closed.wait(LOOK_S):
-            with self._closing:
-                took_s = self._busy_s() - self._began_s
-                if self._closed.is_set() or self._compiling > 0 or took_s < LONGEST_S:
-                    continue
+        """In a thread of its own, until `close`, or the end of the block."""
+        while not self._over:
+            time.sleep(LOOK_S)
+            self._looking = True
+            if not self._over and not self._block_runs():
+                self._end()
+            elif not self._over and self._compiling == 0 and self._busy_s() - self._began_s >= LONGEST_S:
                 self.fired = True
                 self._began_s += AGAIN_S
-                self._raise(ctypes.py_object(Endless))
+                self._raise()
+            self._looking = False
 
     def close(self) -> None:
-        with suppress(Endless), self._closing:
-            self._closed.set()
-        self._closed.set()
-        self._raise(None)  # one that was not raised yet
+        self._over = True
+        while self._looking:
+            time.sleep(0.0)
+        if self.fired:  # perhaps one waits to be raised: another one takes its place, and is raised here
+            with suppress(Endless):
+                self._raise()
+        self._end()
 
-    def _raise(self, error: Any) -> None:
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread), error)
+    def _end(self) -> None:
+        self._over, self._block = True, None
+        with suppress(ValueError):  # it is not registered, or no more
+            event.unregister(COMPILER_LOCK, self)  # type: ignore[no-untyped-call]
+
+    def _block_runs(self) -> bool:
+        frame = sys._current_frames().get(self._thread)
+        while frame is not None and frame is not self._block:
+            frame = frame.f_back
+        return frame is not None
+
+    def _raise(self) -> None:
+        """To set none leaves CPython 3.11 looking for it, slower for good; a debugger hangs then."""
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread), ctypes.py_object(Endless))
 
 
 def _clock_of(thread: int) -> Callable[[], float]:

@@ -16,8 +16,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
-from types import FunctionType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from config.files import kind_of, read_text
 from config.refused import Refused
@@ -64,6 +65,7 @@ _allowed: dict[str, None] = {}  # names of modules that may run in this process
 _allowed_files: dict[tuple[str, Path], None] = {}  # (module, file) that a person was asked about
 _given: dict[tuple[str, str], LawSource] = {}  # by law ("__main__:class") and SHA-256
 _files: dict[str, Path] = {}  # of the modules whose classes were handed over
+_first: WeakKeyDictionary[type[Law], str] = WeakKeyDictionary()  # the SHA-256 of the file, when a class was handed over
 _loaded: dict[tuple[Path, str], ModuleType] = {}  # by path and SHA-256
 
 
@@ -151,12 +153,12 @@ def build_law(
     """The policy of a law. Its file is run, once for each content of it. Raises Refused.
 
     Args:
-        given: the class that the plan was made with. Another one of a notebook or a script may have the same name and
-            source since then, and other values.
+        given: the class that the plan was made with, which is used where its source is the one that is meant: its
+            module is not run once more. Another class may have the same name and source since then, and other values.
     """
     here = found(law, folder, source)
     with _refusing(f"{here.path}: the class '{here.name}' can't be taken from this file"):
-        if here.given is not None and given is not None and _name(given) == law.law:
+        if given is not None and _name(given) == law.law and (here.given is not None or _is_of(given, here)):
             kind: Any = given
         else:
             kind = here.given if here.given is not None else getattr(_module_of(here), here.name, None)
@@ -190,6 +192,23 @@ def _refusing(what: str) -> Iterator[None]:
         if is_signal(error):
             raise
         raise Refused(f"{what} ({type(error).__name__}: {one_line(error)})") from None
+
+
+def _is_of(law: type[Law], here: LawSource) -> bool:
+    """Whether a class is that of this source of its module, which may have changed since it was imported.
+
+    It is the source of the first time, and has the class and all of its functions.
+    """
+    if _first.setdefault(law, here.sha256) != here.sha256:
+        return False
+    codes: set[CodeType] = set()
+    left = [compile(here.text, str(here.path), "exec", dont_inherit=True)]
+    while left:
+        codes.add(code := left.pop())
+        left.extend(one for one in code.co_consts if isinstance(one, CodeType))
+    own = [inspect.unwrap(value).__code__ for value in vars(law).values() if isinstance(value, FunctionType)]
+    written = [code for code in own if code.co_qualname.startswith(f"{law.__qualname__}.")]  # not those of decorators
+    return any(code.co_qualname == law.__qualname__ for code in codes) and codes.issuperset(written)
 
 
 def _changed(law: PythonLaw, here: LawSource) -> str:

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from app.assembly.endless import COMPILER_LOCK, ended_if_endless
 from app.assembly.garbage_collection import every_object
+from app.assembly.kernel_calls import loses_errors
 from app.assembly.rig import Plan
 from app.assembly.signal_actions import set_back
 from app.console.terminal import say
@@ -63,7 +64,12 @@ def warm_up(plan: Plan, machine: Machine, say: Callable[[str], None] | None = No
     Raises Refused where a law or a plug-in does not end.
     """
     say = say or note
-    with told_of_compiling(say), ended_if_endless(others(plan)) as turned:
+    with told_of_compiling(say) as heed, ended_if_endless(others(plan)) as ended:
+
+        def turned() -> None:
+            ended()
+            heed()
+
         try:
             return rehearsed(machine, plan, turned)
         except OSError as error:  # of numba's cache: a turn asks no device and reads no file
@@ -112,10 +118,14 @@ class Compilations(event.Listener):
             self.count += 1
             if self.count == 1:
                 self.say(self.title)
-            self.between()
+            self._heed()
 
     def on_end(self, event: Any) -> None:
         if event.kind == COMPILING or not global_compiler_lock.is_locked():  # type: ignore[no-untyped-call]
+            self._heed()
+
+    def _heed(self) -> None:
+        if not loses_errors(sys._getframe()):
             self.between()
 
 
@@ -123,16 +133,17 @@ class Compilations(event.Listener):
 def signals_held() -> Iterator[Callable[[], None]]:
     """While numba compiles or reads a kernel, signals with a handler wait until what this yields is called.
 
-    A handler that raises while LLVM calls back loses its exception, or numba makes another one of it. At all other
-    times a signal is obeyed at once: a law may not end.
+    A handler that raises while LLVM, or a kernel, calls back loses its exception, or numba makes another one of it. At
+    all other times a signal is obeyed at once: a law may not end.
     """
     came: list[tuple[int, Any]] = []
     before: dict[int, Any] = {}
     setting_back = False
 
     def handle(number: int, frame: Any) -> None:
-        if setting_back or global_compiler_lock.is_locked():  # type: ignore[no-untyped-call]  # by this thread
-            came.append((number, frame))
+        locked = global_compiler_lock.is_locked()  # type: ignore[no-untyped-call]  # by this thread
+        if setting_back or locked or loses_errors(frame):
+            came.append((number, None))  # its frame is gone when it is obeyed
         else:
             before[number](number, frame)
 
@@ -161,16 +172,16 @@ def signals_held() -> Iterator[Callable[[], None]]:
 
 
 @contextmanager
-def told_of_compiling(say: Callable[[str], None]) -> Iterator[None]:
+def told_of_compiling(say: Callable[[str], None]) -> Iterator[Callable[[], None]]:
     """Say when kernels begin to be compiled, and afterwards how long it took.
 
-    Signals are obeyed between two kernels, and at once where none is compiled.
+    Signals are obeyed between two kernels, and at once where none is compiled. Yields what obeys those that wait.
     """
     began_s = time.monotonic()
     with signals_held() as heed:
         listener = Compilations("compiling kernels for this experiment, once: it may take a minute", say, heed)
         with event.install_listener(COMPILING, listener), event.install_listener(COMPILER_LOCK, listener):
-            yield
+            yield heed
     took_s = time.monotonic() - began_s
     if listener.count and took_s > SLOW_S:
         say(f"compiled {listener.count} kernels in {took_s:.1f} s")

@@ -30,7 +30,7 @@ from config.atomic import refuse_what_was_read
 from config.refused import Refused
 from control.contract import STILL_LIT, Beam, Camera, CrashRecorder, Ended, Fault, Frame, Level, Order, Recorder, Turn
 from control.loop import UNCONFIRMED, run
-from drivers.closing import close_all, closed_after, of_light
+from drivers.closing import close_all, closed_after, in_words, of_light
 
 RUNS = Path("runs")
 TRIPPED = "the interlock tripped: "
@@ -114,10 +114,13 @@ def fly(
         notes = "".join(f"; {note}" for note in getattr(stopped, "__notes__", ()))  # what was not closed
         stopped.outcome = f"{light}{_kept(closed, stopped.midway)}{notes}"
         raise
-    except Fault as fault:
+    except BaseException as error:
         if not signals.came():
             raise
-        raise signals.stopped(f"{fault}; {light_after(str(fault))}{_kept(closed)}") from fault
+        said = in_words(error)
+        with signals.held():
+            light = light_after(said) if opened or STILL_LIT in said else put_out(made) or light_after(said)
+        raise signals.stopped(f"{said}; {light}{_kept(closed)}") from error
 
 
 def _kept(closed: Sequence[Path], midway: bool = False) -> str:

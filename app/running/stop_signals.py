@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.assembly.kernel_calls import loses_errors
 from app.assembly.signal_actions import set_back
 from config.words import text_of
 from control.contract import Fault, says_lit
@@ -90,7 +91,7 @@ class _Program:
 
     rigs: int = 0  # how many
     handlers: list[_Handler] = field(default_factory=list)  # that were set for them
-    waiting: list[int] = field(default_factory=list)  # signals that came while a rig was darkened or closed
+    waiting: list[int] = field(default_factory=list)  # that came while a rig was darkened or closed, or in a kernel
     since_s: float = 0.0  # when the first of them came
 
 
@@ -202,7 +203,10 @@ def _set_again() -> None:
 
 
 def obey_waiting() -> None:
-    """Obey the signals that came while a rig of a program was darkened or closed: of several, not SIGINT first."""
+    """Obey the signals that came while a rig of a program was darkened or closed, or a kernel called Python.
+
+    Of several, not SIGINT first.
+    """
     _set_again()
     if not in_main_thread():
         return
@@ -333,7 +337,8 @@ def _end(number: int, frame: Any, replaced: Any) -> None:
     elif _state.late is not None:
         _state.late()
         return
-    raise stopped("")
+    if not loses_errors(frame):  # there it counts as come
+        raise stopped("")
 
 
 def _interrupt(number: int, frame: Any, replaced: Any) -> None:
@@ -341,7 +346,8 @@ def _interrupt(number: int, frame: Any, replaced: Any) -> None:
     first = not _program.waiting
     if first:
         _program.since_s = time.monotonic()
-    if _state.held and (first or time.monotonic() - _program.since_s < PATIENCE_S):
+    held = _state.held and (first or time.monotonic() - _program.since_s < PATIENCE_S)
+    if held or loses_errors(frame):
         _program.waiting.append(number)
     else:
         _obey(number, frame, replaced)

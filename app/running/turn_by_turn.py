@@ -37,6 +37,7 @@ from control.loop import LoopMemory, Machine, act, applied, turn, wait
 from drivers.closing import closed_after, in_words, value_of_light
 
 CLOSED = "this rig is not open; use it in a block: with cybloids.open(plan) as rig"
+WITHIN = "a turn can't be made in the middle of another one: step was called by the law of that turn, or by a handler"
 FAILED = (Order(OrderKind.TRIP, "the program failed"),)
 PATIENCE_S = 5.0  # for a turn of another thread, when the rig is closed
 
@@ -131,6 +132,7 @@ class LiveRig:
         self._out, self._frames = out, frames
         self._open: _OpenRig | None = None
         self._turning = threading.RLock()  # held for each turn, and when the rig is closed
+        self._within = False  # whether a turn is being made
         self._closing = False
         self._caught = False  # whether signals are caught for it
 
@@ -315,15 +317,23 @@ class LiveRig:
         """One turn: frame, tracks, law, limits, interlock, light. The beam is dark after any error.
 
         Raises Ended where the camera has no more frames, Fault. A Fault that says that the laser may be on comes in
-        place of any other error.
+        place of any other error. Raises Refused in the middle of a turn of the same thread: in its law, or in a handler
+        of a signal.
         """
         with self._turning:
+            if self._within:
+                raise Refused(WITHIN)
             opened = self._require_open()
             try:
-                return self._turn(opened)
+                self._within = True
+                done = self._turn(opened)
             except BaseException as error:
                 self._darken(opened, error)
                 raise
+            finally:
+                self._within = False
+        signals.obey_waiting()  # that came while a kernel called Python
+        return done
 
     def _turn(self, opened: _OpenRig) -> Turn:
         """As control.loop.run makes it. Until it is over it counts as failed: the next one trips."""

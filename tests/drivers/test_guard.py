@@ -654,7 +654,7 @@ def test_a_closed_guard_is_forgotten_at_exit(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(atexit, "register", kept.append)
     monkeypatch.setattr(atexit, "unregister", kept.remove)
     guard, *_ = make()
-    assert kept == [guard.close]
+    assert kept == [guard._close_at_exit]
     guard.close()
     assert kept == []
 
@@ -780,6 +780,30 @@ sys.stdout.flush()
 def test_the_end_of_the_process_is_dark(end: str) -> None:
     done = subprocess.run([sys.executable, "-c", PROGRAM.format(end=end)], capture_output=True, text=True, timeout=120)
     assert done.stdout.split() == ["off", "lit", "off"]
+
+
+INTERRUPTED = """
+import signal
+import sys
+from tests.drivers.test_guard import Lamp, make, two
+def stop(number, frame):
+    raise SystemExit(f"stopped by {number}")
+def off(self):
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.raise_signal(number)
+    self.lit = False
+    sys.stdout.write("off ")
+guard, *_ = make()
+guard.send(two())
+for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, stop)
+Lamp.off = off
+"""
+
+
+def test_no_signal_cuts_the_end_of_the_process_short() -> None:
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout.split(), done.stderr) == (0, ["off"], "")
 
 
 def test_a_mirror_that_does_not_close_hides_no_light() -> None:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import _thread
+import sys
 import threading
 import time
+from types import FrameType
+from typing import Any
 
 import pytest
+from numba.core import event as numba_event
 from numba.core.compiler_lock import global_compiler_lock
 
 from app.assembly import endless
 from app.assembly.endless import Endless, ended_if_endless
 from config.refused import Refused
+from tests.patience import until
 
 LONGEST_S = 0.1
 
@@ -79,7 +85,40 @@ def test_many_steps_a_compilation_and_a_wait_may_take_long() -> None:
 
 
 def test_own_code_is_not_watched() -> None:
-    count = threading.active_count()
+    count = _thread._count()
     with ended_if_endless("") as step:
         step()
-        assert threading.active_count() == count
+        assert _thread._count() == count
+
+
+def watched_until(line: int) -> KeyboardInterrupt | None:
+    """The interrupt of a watched step in this line, counted from its beginning; None: there are not so many."""
+
+    def trace(frame: FrameType, event: str, arg: object) -> Any:
+        nonlocal line
+        line -= event == "line"
+        if line < 0:
+            raise KeyboardInterrupt
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        with ended_if_endless("a law") as step:
+            step()
+    except KeyboardInterrupt as error:
+        return error
+    finally:
+        sys.settrace(before)
+    return None
+
+
+def test_nothing_of_a_watch_is_left_whatever_line_is_interrupted() -> None:
+    """It interrupted what the program did 10 s later. A debugger, or this test's own tracing, hung after each watch."""
+    count, listeners = _thread._count(), list(numba_event._registered[endless.COMPILER_LOCK])
+    interrupts: list[KeyboardInterrupt] = []  # kept, and with them the frames of their blocks
+    while (interrupt := watched_until(len(interrupts))) is not None:
+        interrupts.append(interrupt)
+    assert len(interrupts) > 20
+    until(lambda: _thread._count() <= count and numba_event._registered[endless.COMPILER_LOCK] == listeners)
+    busy(2 * LONGEST_S)

@@ -234,6 +234,34 @@ def test_a_class_that_is_handed_over_flies_from_its_own_file(tmp_path: Path, mon
         give(3)  # type: ignore[arg-type]
 
 
+def test_the_module_of_a_class_that_is_handed_over_is_not_run_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A module that loads its own law recursed. Another content of its file is another law."""
+    experiment = lay_out(tmp_path)
+    loads = f"\nPLAN = cy.load({str(experiment)!r}, law=Spring)\n"
+    file = tmp_path / "loading_laws.py"
+    file.write_text(MARK + SPRING + loads, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    loading = importlib.import_module("loading_laws")
+    (tmp_path / "it_ran").unlink()
+    for made in (loading.PLAN, cy.load(experiment, law=loading.Spring)):
+        assert type(law_of(made)) is loading.Spring
+        with cy.open(made) as rig:
+            rig.apply(made)
+            assert type(rig._ordered.given_law) is type
+    assert not (tmp_path / "it_ran").exists()
+    for changed in (SPRING, SPRING.replace("0.1", "0.2")):
+        file.write_text(f"{changed}\n# changed\n", encoding="utf-8")
+        assert type(law_of(cy.load(experiment, law=loading.Spring))) is not loading.Spring
+
+
+def law_of(made: cy.Plan) -> cy.Law:
+    policy = build_machine(made).policy
+    assert isinstance(policy, PythonPolicy)
+    return policy.law
+
+
 def test_the_permission_goes_to_the_loop_s_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     allow(["my_laws"])
     made = plan(lay_out(tmp_path))

@@ -26,6 +26,7 @@ from numba.core.dispatcher import Dispatcher
 from app.assembly import endless
 from app.assembly import warm_up as warming
 from app.assembly.garbage_collection import frozen
+from app.assembly.kernel_calls import loses_errors
 from app.assembly.machine import build_machine
 from app.assembly.open import open_instrument
 from app.assembly.plan import plan
@@ -47,6 +48,7 @@ from drivers.sim.stage import Stage
 from drivers.sim.world import World
 from tests.app.assembly.test_pairing import SIZE_PX, watched
 from tests.app.laws import lay_out
+from tests.app.unpickling import signal_while_unpickling
 from tests.patience import PATIENCE_S
 
 SHIPPED = [*sorted(EXPERIMENTS.glob("*.yaml")), *sorted((EXPERIMENTS / "families").glob("*.yaml"))]
@@ -403,6 +405,28 @@ def test_a_signal_ends_a_compilation_between_two_kernels() -> None:
         signal.signal(signal.SIGTERM, before)
         for kernel in anew:
             kernel._cache.enable()
+
+
+def test_a_signal_while_a_kernel_takes_a_constant_out_of_its_pickle_is_obeyed_after_that(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its error became a SystemError."""
+    made = plan(EXPERIMENTS / "annular_activity.yaml")
+    machine = build_machine(made)
+    warm_up(made, machine)
+    where: list[bool] = []
+
+    def halt(number: int, frame: Any) -> None:
+        where.append(loses_errors(sys._getframe()))
+        raise Halt(number)
+
+    before = signal.signal(signal.SIGTERM, halt)
+    try:
+        with signal_while_unpickling(), pytest.raises(Halt):
+            warm_up(made, machine)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert where == [False]
 
 
 LAW = """

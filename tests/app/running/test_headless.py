@@ -251,6 +251,23 @@ def test_the_record_of_a_run_that_crashed_did_not_end_cleanly(
         assert len(run) == 1
 
 
+@pytest.mark.parametrize("error", [SystemError("a kernel lost it"), Refused("a plug-in"), Fault("no galvo")])
+def test_a_signal_while_a_rig_is_opened_puts_its_light_out_whatever_error_came_of_it(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """A SystemError was a traceback, and light from before stayed on."""
+
+    def fails(made: Plan) -> Any:
+        with signals.held():
+            signal.raise_signal(signal.SIGTERM)
+        raise error
+
+    monkeypatch.setattr("app.running.headless.open_instrument", fails)
+    monkeypatch.setattr("app.running.headless.put_out", lambda made: "the laser was put out from here")
+    with pytest.raises(Stopped, match=r"; the laser was put out from here$"), signals.caught_in_program():
+        fly(plan(EXPERIMENTS / "ring_crystal.yaml"), 0.1, None, False, "")
+
+
 def test_the_record_of_a_turn_that_a_second_signal_cut_short_did_not_end_cleanly(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,6 +27,7 @@ from control.contract import STILL_LIT, Command, Ended, Fault, Forces, Level, Or
 from control.loop import act
 from drivers.emulate.child import ROOT
 from drivers.journal import read_run
+from tests.app.unpickling import signal_while_unpickling
 from tests.patience import PATIENCE_S
 
 SMALL = {
@@ -245,6 +246,45 @@ def test_a_signal_in_a_rehearsal_closes_the_rig(
         with pytest.raises(KeyboardInterrupt if number == signal.SIGINT else Stopped):
             stops()
         assert signal.getsignal(number) is before
+
+
+def test_a_signal_while_a_kernel_takes_a_constant_out_of_its_pickle_ends_the_program(
+    plan: cy.Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its error became a SystemError."""
+    with cy.open(plan) as rig:
+        before = lit(rig).newest
+        with pytest.raises(Stopped), signal_while_unpickling():
+            rig.step()
+        assert before is not None
+        assert rig.newest is not None
+        assert (rig.newest.number, rig.newest.level) == (before.number + 1, Level.ARMED)
+        assert rig.step().level is Level.ARMED
+    monkeypatch.setattr("app.assembly.warm_up._WARM", set())
+    with pytest.raises(Stopped), signal_while_unpickling():
+        cy.open(plan).__enter__()
+
+
+def by_a_handler(rig: LiveRig) -> None:
+    before = signal.signal(signal.SIGTERM, lambda number, frame: rig.step())
+    try:
+        signal.raise_signal(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.parametrize("step", [LiveRig.step, by_a_handler])
+def test_a_turn_in_the_middle_of_a_turn_is_refused(
+    plan: cy.Plan, tmp_path: Path, step: Callable[[LiveRig], object]
+) -> None:
+    """Both had the same number, so that the record was none."""
+    with cy.open(plan, out=tmp_path / "a.h5") as rig:
+        with pytest.raises(cy.Refused, match=r"^a turn can't be made in the middle of another one"):
+            during(lit(rig), lambda: step(rig))
+        assert rig.step().level is Level.TRIPPED
+        rig.reset()
+        lit(rig)
+    assert cy.verify(tmp_path / "a.h5")
 
 
 def test_a_signal_while_the_light_of_a_failed_opening_is_put_out_hides_no_light(
