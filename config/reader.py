@@ -7,7 +7,7 @@ import difflib
 import json
 import re
 import types
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -272,33 +272,6 @@ def _places(value: Any, at: Place) -> Iterator[Place]:
     if isinstance(value, dict | list):
         for step, inner in value.items() if isinstance(value, dict) else enumerate(value):
             yield from _places(inner, (*at, step))
-
-
-def assert_once(values: Mapping[str, Any], place: Callable[[str], str]) -> None:
-    """Raises Refused where two of these dotted keys give a value to one: `sample` may give one to `sample.number`, too.
-
-    Args:
-        place: what a sentence calls the place of a key.
-    """
-    rank = {key: number for number, key in enumerate(values)}
-    for key in values:
-        parts = key.split(".", DEEPEST)
-        for depth in range(1, len(parts)):
-            whole, rest = ".".join(parts[:depth]), parts[depth:]
-            if whole in values and (rank[whole] > rank[key] or _holds(values[whole], rest)):
-                raise Refused(
-                    f"{place(key)}: found '{quoted(key)}' beside '{quoted(whole)}', which gives that key its value, "
-                    "too (needed: one of them)"
-                )
-
-
-def _holds(value: Any, rest: list[str]) -> bool:
-    for part in rest:
-        step = _step(part, value)
-        if not _has(value, step):
-            return False
-        value = value[step]
-    return True
 
 
 def _step(part: str, inside: Any) -> str | int:

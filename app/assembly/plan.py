@@ -15,7 +15,7 @@ from app.assembly.python_law import pinned_law
 from app.assembly.rig import RIG_KEYS, Plan, RecordedRig, Rig
 from app.console.options import LARGEST_SEED
 from config.kinds import recorded_plug_ins, require_installed, require_recorded, used_plug_ins
-from config.reader import Document, assert_once, build, override, parse, put, put_all, read
+from config.reader import Document, build, override, parse, put, put_all, read
 from config.refused import Refused
 from config.words import quoted
 from control.experiment import Experiment
@@ -118,7 +118,6 @@ def planned(
     for item in own:
         wanted = override(wanted, *pair(item))
     experiment: Experiment = build(wanted, Experiment)
-    assert_once(experiment.set, lambda key: wanted.place(("set", key)))
     experiment = replace(experiment, set=located_set(experiment.set, folder))
     bench = rig if isinstance(rig, Document) else read(rig if rig is not None else folder / experiment.rig)
     bench = with_calibration(bench, sets)

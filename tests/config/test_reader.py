@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.fields import Doc, Field, Gt, describe, settings, variants
-from config.reader import assert_once, build, override, parse, plain, put, read, write
+from config.reader import build, override, parse, plain, put, read, write
 from config.refused import Refused
 
 
@@ -183,25 +183,6 @@ def test_an_error_that_an_override_made_names_the_override(key: str, said: str) 
     """Not a line of the file, in which there is nothing wrong."""
     with pytest.raises(Refused, match=said):
         build(override(parse("title: a\nshape: {kind: ring}", "plan.yaml"), key, "3", f"--set {key}"), Plan)
-
-
-@pytest.mark.parametrize(
-    ("values", "twice"),
-    [
-        ({"a": {"b": 2}, "a.b": 1}, ("a.b", "a")),
-        ({"a.b": 1, "a": {}}, ("a.b", "a")),  # the whole comes last, and nothing is left of its part
-        ({"a": [{"b": 1}], "x": 1, "a.0.b": 1}, ("a.0.b", "a")),
-        ({"a.b": {"c": {"d": 1}}, "a.b.c.d": 1}, ("a.b.c.d", "a.b")),
-        ({"a": {"b": 2}, "a.c": 1, "ab": 1, "a.b2": 1}, None),
-        ({"a": 5, "a.b": 1}, None),  # refused elsewhere
-    ],
-)
-def test_one_of_two_values_for_one_key_is_refused(values: dict[str, Any], twice: tuple[str, str] | None) -> None:
-    if twice is None:
-        assert_once(values, str)
-        return
-    with pytest.raises(Refused, match=f"^{twice[0]}: found '{twice[0]}' beside '{twice[1]}', which gives"):
-        assert_once(values, str)
 
 
 @settings
