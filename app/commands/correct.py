@@ -6,6 +6,7 @@ import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from app.console.output_files import require_files
 from app.console.progress import progress
 from app.console.terminal import say
 from app.running import stop_signals as signals
-from app.running.headless import close_instrument
+from app.running.headless import close_instrument, light_after
 from app.running.stop_signals import Stopped
 from app.tuning.images_to_corrections import EXCLUDED, IMAGES, TAKEN, made, resting
 from config.output_kinds import NOTHING
@@ -31,6 +32,7 @@ from config.reader import Document, plain, read
 from config.refused import Refused
 from control.contract import Ended, Fault
 from control.policies.calibrating import Calibrating, Carry
+from drivers.closing import closed_after
 from drivers.still_image import require_ending, write_still_image
 from tracking.settings import Tracking
 
@@ -118,15 +120,19 @@ def from_rig(rig: Path, sets: Sequence[str], seconds: float) -> Looked:
     flown = planned(Document("correct", wanted, {}), read(rig), sets, rig.parent)
     opened: list[Instrument] = []
     try:
-        opened.append(open_instrument(flown))
-        images = _images(opened[0], seconds)
+        instrument = open_instrument(flown)
+        opened.append(instrument)
+        with closed_after(partial(close_instrument, instrument), "the rig"):
+            images = _images(instrument, seconds)
     except Stopped as stopped:
         with signals.held():
-            stopped.outcome = put_out(flown) or "the laser is dark" if not opened else "the laser is dark"
+            light = "the laser is dark" if opened else put_out(flown) or "the laser is dark"
+        stopped.outcome = "; ".join((light, *getattr(stopped, "__notes__", ())))
         raise
-    finally:
-        for instrument in opened:
-            close_instrument(instrument)
+    except Fault as fault:
+        if not signals.came():
+            raise
+        raise signals.stopped(f"{fault}; {light_after(str(fault))}") from fault
     if not images:
         raise Refused(f"{rig}: its camera gave no image")
     return Looked(images, flown.rig.tracking)

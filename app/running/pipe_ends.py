@@ -34,8 +34,9 @@ class ReceivingEnd:
     def start(self) -> None:
         """Receive from now on, until the other end is closed. Call `leave` after it."""
         self._bell = socket.socketpair()
-        self._receiver = threading.Thread(target=self._receive, name="receiver", daemon=True)
-        self._receiver.start()
+        receiver = threading.Thread(target=self._receive, name="receiver", daemon=True)
+        receiver.start()
+        self._receiver = receiver
 
     @property
     def handle(self) -> int:
@@ -108,15 +109,16 @@ class SendingEnd:
         with self._changed:
             if self._left:
                 return
-            if self._sender is None and self._fits(pickled):
+            if self._sender is None and not self._messages and self._fits(pickled):
                 with suppress(OSError):  # the other process is gone: the other pipe shows that
                     self._pipe.send_bytes(pickled)
                 return
             self._messages.append(pickled)
             self._changed.notify_all()
             if self._sender is None:
-                self._sender = threading.Thread(target=self._send, name="sender", daemon=True)
-                self._sender.start()
+                sender = threading.Thread(target=self._send, name="sender", daemon=True)
+                sender.start()  # it waits for this lock; if it can't be started, the next message tries again
+                self._sender = sender
 
     def leave(self) -> None:
         """Send no more, and close the pipe; a thread that is still sending closes it."""

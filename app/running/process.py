@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from multiprocessing import connection, get_context
+from multiprocessing import connection, get_context, process
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -42,6 +42,7 @@ HEAR_S = 0.02  # of hearing in one go, and of rest after it
 EXIT_S = 0.2  # for a process that has closed its pipe to be gone
 RESCUE_S = 10.0  # for switching a laser off
 HUNG_S = 1.0  # for a loop to end that has sent no news for SILENT_S
+REPLY_S = 5.0  # for the first news of a loop that is to end
 TERMINATE_S = 2.0  # for a process to obey SIGTERM
 OPENING_S = 2.0  # for one that is still opening to close what it has
 
@@ -176,7 +177,7 @@ class Apart:
     @property
     def trouble(self) -> str:
         """Why the loop stopped, in words; and what was done about its light, where it died."""
-        asking = self._over and self.light == "unknown"
+        asking = self._over and self._ended.is_set() and self.light == "unknown"
         rescued = "the laser is being put out from here" if asking else self._rescued
         return "; ".join(said for said in (self._why, rescued) if said)
 
@@ -208,6 +209,11 @@ class Apart:
     def running(self) -> bool:
         self._hear()
         return self._begun and not self._over
+
+    @property
+    def dark(self) -> bool:
+        """Whether the loop is known to have ended, and its beam to be closed; a slow disk may still have the record."""
+        return self._dark
 
     @property
     def handle(self) -> int | None:
@@ -315,9 +321,10 @@ class Apart:
             return
         hung = bool(self.silence)
         patience_s = min(patience_s, HUNG_S) if hung else patience_s
+        asked_s = time.monotonic()
         self._say(None)
-        until_s = time.monotonic() + patience_s
-        while not self._over and self._is_told(until_s):
+        until_s = asked_s + patience_s
+        while not self._over and self._is_told(until_s if self._heard_s > asked_s else min(until_s, asked_s + REPLY_S)):
             self._hear()
             if self._dark:  # and says so over and over: a slow disk has the record
                 until_s = time.monotonic() + patience_s
@@ -326,7 +333,8 @@ class Apart:
         if late:
             self._dead = True
             light = f"; {self._rescued or STILL_LIT}" if self.light != "dark" or self._rescued else ""
-            raise Fault(f"the loop's process did not end within {patience_s:g} s; it was ended by force{light}")
+            how = "it was ended by force" if self._ended.is_set() else "it could not be ended by force"
+            raise Fault(f"the loop's process did not end within {time.monotonic() - asked_s:.0f} s; {how}{light}")
         self._require_dark()
 
     def _require_dark(self) -> None:
@@ -469,8 +477,11 @@ class Apart:
             self._process.terminate()
         if not self._ended.wait(TERMINATE_S):
             self._process.kill()
-        self._ended.wait(TERMINATE_S)  # in vain where the system waits for a disk that does not answer
-        self._settled.wait(RESCUE_S)
+        if self._ended.wait(TERMINATE_S):
+            self._settled.wait(RESCUE_S)
+        else:  # the system waits for a disk or a device that does not answer, and ends no process meanwhile
+            process._children.discard(self._process)  # type: ignore[attr-defined]  # the exit would wait for it
+            self._rescued = None if self._only_simulated else self._rescue(self._plan)
         self._let_go()
 
     def _let_go(self) -> None:

@@ -269,7 +269,7 @@ class Host:
             self._must_end = True
             self._closing.set()
             self._fresh.set()
-            with suppress(Exception):  # said by the main thread, which closes too
+            with suppress(BaseException):  # said by the main thread, which closes too; a plug-in may call sys.exit
                 self._live.close()
             time.sleep(LAST_WORDS_S)
             os._exit(self._exit_code)  # the main thread waits for a device, or for a window that does not read
@@ -298,6 +298,7 @@ class Host:
             self._alone = True
             self._closing.set()
         self._fresh.set()
+        self._send(Note("the rig is being closed"))  # by then a loop that hangs has sent nothing
 
     def _heard(self) -> Order | RecordOrder | None:
         """The next order; a permission before it counts at once."""

@@ -282,8 +282,8 @@ def held() -> Iterator[None]:
 def after_light(what: str) -> Iterator[None]:
     """Within `held`, when the beam is closed, for what gives no light: if it hangs, it keeps no program alive.
 
-    A signal that comes PATIENCE_S after the first ends the wait. Raises Fault then, which says that `what` is not
-    closed.
+    A signal that comes PATIENCE_S after the first ends the wait. Raises Fault then, which says that the end of
+    `what` is not known.
     """
     if not in_main_thread():
         yield
@@ -294,7 +294,7 @@ def after_light(what: str) -> Iterator[None]:
     except Stopped as stopped:
         if not _state.came:  # that of a program's open rig
             raise
-        raise Fault(f"a second signal ended the wait for {what}, which is not closed") from stopped
+        raise Fault(f"a second signal ended the wait for {what}, whose end is not known") from stopped
     finally:
         _state.after_light = False
 

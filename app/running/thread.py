@@ -130,6 +130,7 @@ class Live:
         self._failed: Recorder | None = None
         self._ended, self._dark = False, threading.Event()
         self._lock = threading.Lock()  # of what ends: after that no recorder is taken any more
+        self._camera_closing: Future[None] | None = None  # once, whoever darkens
         self._seen, self._also = TurnBuffer(), also or nobody
         self._thread = threading.Thread(target=self._live, name="loop", daemon=True)
 
@@ -205,10 +206,12 @@ class Live:
         """
         self._gate.shut.set()
         until_s = time.monotonic() + patience_s + DARK_S
-        camera = begun(self._gate.close)  # its end ends the loop's wait for it
+        with self._lock:
+            closing = self._camera_closing or begun(self._gate.close)  # its end ends the loop's wait for it
+            self._camera_closing = closing
 
         def wait_for_camera() -> None:
-            answer_until(until_s, camera, "the camera was not closed")
+            answer_until(until_s, closing, "the camera was not closed")
 
         close_all(partial(self._wait_until_dark, patience_s), wait_for_camera)
 
@@ -346,7 +349,10 @@ def begun(call: Callable[[], T]) -> Future[T]:
         except BaseException as error:  # noqa: BLE001  raised where the answer is waited for
             future.set_exception(error)
 
-    threading.Thread(target=run, name="device", daemon=True).start()
+    try:
+        threading.Thread(target=run, name="device", daemon=True).start()
+    except RuntimeError:  # no thread can be started: then here
+        run()
     return future
 
 

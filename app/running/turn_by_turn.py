@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import atexit
+import os
+import sys
 import threading
 import weakref
 from collections import deque
@@ -40,6 +42,20 @@ CLOSED = "this rig is not open; use it in a block: with cybloids.open(plan) as r
 WITHIN = "a turn can't be made in the middle of another one: step was called by the law of that turn, or by a handler"
 FAILED = (Order(OrderKind.TRIP, "the program failed"),)
 PATIENCE_S = 5.0  # for a turn of another thread, when the rig is closed
+
+
+exit_codes: list[int] = []  # of a program whose rig had to be ended for it: the last one counts
+
+
+def _exit() -> None:
+    """After all else at the exit, which can't change its exit code by an error."""
+    if exit_codes:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(exit_codes[-1])
+
+
+atexit.register(_exit)  # before the exit functions of any rig, so that it is called after them
 
 
 @dataclass
@@ -84,13 +100,18 @@ class _OpenRig:
 
     def _end_lost(self) -> None:
         if self._over.get():
-            self.end()
+            try:
+                self.end()
+            except BaseException:
+                exit_codes.append(1)
+                raise
 
     def _at_exit(self) -> None:
         """After all threads of the program that are no daemons: one of them may have used the rig until now."""
         with signals.held():
             self.lost()
             self._ender.join()
+        exit_codes.extend(128 + number for number in signals.taken_waiting())
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import suppress
 from datetime import datetime
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,7 @@ from app.desktop.panels.tuning_panel import TuningPanel
 from app.desktop.plots.observable_plots import Plots
 from app.desktop.window import theme
 from app.desktop.window.actions import Actions
+from app.desktop.window.closing_wait import wait_painting
 from app.desktop.window.correction_capture import Taking
 from app.desktop.window.kept_plan import with_kept
 from app.desktop.window.layout import lay_out
@@ -61,6 +64,7 @@ from config.refused import Refused
 from control.contract import Fault, OrderKind, Tracks, Turn
 
 PLOT_MS = 1000
+NOTHING_LIT = "STOP: the beam is dark"
 WELCOME = "Start turns the loop; the beam stays dark until Arm"
 
 
@@ -116,6 +120,8 @@ class Window(QMainWindow):
         self.copies = Copies(memory.unsaved if memory is not None else None)
         self._not_kept = False  # the window has said that the edits can't be kept
         self.still_lit = ""  # what went wrong when it was closed
+        self._stopped_at: int | None = None  # the newest turn when STOP was sent; None once a turn has answered it
+        session.wait_for = self._wait_for_closing
         self._has_ended = False
         lay_out(self)
         self._connect()
@@ -213,6 +219,14 @@ class Window(QMainWindow):
         self.taking.forget()
         self.view.show_rig(optics.um_per_px, plant.diameter_um, SCALE in self.session.plan.unknown)
 
+    def _wait_for_closing(self, closing: Future[None]) -> None:
+        """Until a rig is closed: seconds, where a process, a device or a disk does not answer. Nothing else happens."""
+        looked = self.pulse.active
+        self.pulse.stop()
+        wait_painting(closing, lambda: self.strip.show_stopped("the rig is being closed", light=self.session.light))
+        if looked and not self._has_ended:
+            self.pulse.resume()
+
     def reconnect(self) -> None:
         """Close the rig and open it anew: for a device that has gone. The beam stays dark until Arm."""
         self.close_rig()
@@ -235,10 +249,26 @@ class Window(QMainWindow):
             return
         if reading is not None:
             self.panel.list.show_title(self.session.plan.experiment.title)
-            self.status.showMessage(f"STOP: the beam is dark; {reading.path.name} is not opened", 4000)
+            self.status.showMessage(f"STOP was sent; {reading.path.name} is not opened", 4000)
             return
-        silence = self.session.silence
-        self.status.showMessage(f"STOP was sent, but {silence}" if silence else "STOP: the beam is dark", 4000)
+        newest = self.session.newest
+        self._stopped_at = newest.number if newest is not None and self.session.running else None
+        if self._stopped_at is None:
+            self.status.showMessage(NOTHING_LIT if self.session.light == "dark" else "STOP: no loop is running", 4000)
+        self._answer_stop()
+
+    def _answer_stop(self) -> None:
+        """What is known of the STOP that was sent: a later turn is dark, or none comes."""
+        newest, silence = self.session.newest, self.session.silence
+        if self._stopped_at is None or newest is None:
+            return
+        if silence:
+            self.status.showMessage(f"STOP was sent, but {silence}", 4000)
+        elif newest.number > self._stopped_at and not len(newest.sent):
+            self._stopped_at = None
+            self.status.showMessage(NOTHING_LIT, 4000)
+        else:
+            self.status.showMessage("STOP was sent", 4000)
 
     def _cancel(self) -> None:
         self.session.cancel()
@@ -270,11 +300,16 @@ class Window(QMainWindow):
 
     def record(self, on: bool) -> None:
         """Ask for a record, or for its end; `poll` says what comes of it."""
-        path = self.runs / f"{datetime.now():%Y-%m-%d_%H%M%S}.h5"
         try:
-            self.session.record(path if on else None)
+            self.session.record(self._record_path() if on else None)
         except Fault as fault:
             self.trouble(str(fault))
+
+    def _record_path(self) -> Path:
+        """A file in the folder of runs that is not there yet, named after the time."""
+        name = f"{datetime.now():%Y-%m-%d_%H%M%S}"
+        names = chain([name], (f"{name}_{number}" for number in count(2)))
+        return next(path for path in (self.runs / f"{one}.h5" for one in names) if not path.exists())
 
     def _recorded(self) -> None:
         """The record that was asked for, in sight."""
@@ -661,6 +696,7 @@ class Window(QMainWindow):
         self.plots.poll()
         self.playback.poll()
         self.watching.poll(self.session)
+        self._answer_stop()
         self.taking.poll()
         self.actions_bar.follow(self.session)
 

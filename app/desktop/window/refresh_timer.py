@@ -40,6 +40,11 @@ class Pulse(QObject):
         self.active = True
         self._beat()
 
+    def resume(self) -> None:
+        """After `stop`: look again soon, and not within this call."""
+        self.active = True
+        self._rest.start(SILENT_MS)
+
     def stop(self) -> None:
         self.active = False
         self._deaf()

@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from app.running.light_wording import Light
 from app.running.plan_check import Checker, at_once, networks_of
 from app.running.process import Apart
 from app.running.process_side import Opening
-from app.running.thread import Live, let_go
+from app.running.thread import Live, begun, let_go
 from config.atomic import write_file
 from config.reader import Document, plain, write
 from config.refused import Refused
@@ -141,6 +142,9 @@ class Session:
         self._opening: Apart | Here | None = None
         self._opening_s = 0.0  # since when
         self._ending: threading.Thread | None = None  # of an opening that was ended
+        self.wait_for: Callable[[Future[None]], object] = Future.exception  # for a closing; a window paints meanwhile
+        self._closing: Future[None] | None = None
+        self._closed_live: Live | Apart | None = None  # that is being closed, in another thread
         self._cancelled = False  # that it has ended is not shown yet
         self._doubted: Plan | None = None  # whose laser is not known to be off
         self.doubt = ""  # why
@@ -179,6 +183,8 @@ class Session:
         """What is known of the light while no loop runs."""
         if self.doubt:
             return "may be on"
+        if self._closed_live is not None:
+            return "dark" if self._closed_live.dark else "unknown"
         if isinstance(self.live, Apart):
             return self.live.light
         if self._ending is not None:
@@ -491,7 +497,12 @@ class Session:
         self.plan, self.particles, self._asked = plan, 0, self._asked and same_laser
 
     def close(self) -> None:
-        """However it is called, the beam is dark after it, and nothing goes on opening."""
+        """However it is called, the beam is dark after it, and nothing goes on opening.
+
+        Raises Fault. What takes its time is done in another thread, for which `wait_for` waits.
+        """
+        if self._closing is not None:  # called again while the window waits
+            self.wait_for(self._closing)
         self.cancel()
         self._recording = None
         watcher, self._watcher = self._watcher, None
@@ -501,12 +512,14 @@ class Session:
         if self.live is not None:
             live, self.live = self.live, None
             before = live.recorder_trouble
+            self._closed_live = live
             try:
-                live.close()
+                self._behind(live.close)
             except Fault as fault:
                 self._keep_doubt(live, self._opened_plan, str(fault))
                 raise
             finally:
+                self._closed_live = None
                 self.lost_record = live.recorder_trouble if live.recorder_trouble != before else ""
 
     def close_helpers(self) -> None:
@@ -514,10 +527,22 @@ class Session:
 
         Raises Fault where a laser is not known to be off, although it was asked once more.
         """
+        self._behind(self._close_helpers)
+
+    def _close_helpers(self) -> None:
         self._wait_for_the_last()
         if self._checker is not None:
             self._checker.close()
         self.settle()
+
+    def _behind(self, close: Callable[[], None]) -> None:
+        """The call in another thread, while `wait_for` waits for it. Raises what it raises."""
+        self._closing = closing = begun(close)
+        try:
+            self.wait_for(closing)
+        finally:
+            self._closing = None
+        closing.result()
 
 
 def laser_of(plan: Plan) -> tuple[str, str]:

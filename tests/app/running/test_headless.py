@@ -172,9 +172,9 @@ def test_a_camera_that_can_not_be_closed_hides_no_light(monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     ("hangs", "said"),
     [
-        ("record", "a second signal ended the wait for the record {}, which is not closed; the laser is dark"),
-        ("camera", "the laser is dark; the record is closed: {}; a second signal ended the wait for the camera, which "
-                   "is not closed"),
+        ("record", "a second signal ended the wait for the record {}, whose end is not known; the laser is dark"),
+        ("camera", "the laser is dark; the record is closed: {}; a second signal ended the wait for the camera, whose "
+                   "end is not known"),
     ],
 )  # fmt: skip
 def test_a_second_signal_ends_a_closing_that_hangs(

@@ -137,3 +137,21 @@ def test_a_process_that_is_gone_ends_the_sending(pair: Pair) -> None:
     until(lambda: writer.closed)
     end.send("after it")
     end.leave()
+
+
+def test_after_a_thread_that_could_not_be_started_messages_are_sent_again(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In their sequence: what waits goes before what comes."""
+    reader, writer = pair
+    end = SendingEnd(writer)
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError):
+            end.send("long" * 5000)
+    end.send("STOP")
+    assert [reader.recv(), reader.recv()] == ["long" * 5000, "STOP"]

@@ -12,7 +12,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from multiprocessing import Pipe
+from multiprocessing import Pipe, active_children
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from app.assembly.plan import plan
 from app.assembly.rig import EXPERIMENTS, RIGS, Plan
 from app.assembly.warm_up import note
 from app.commands.verify import first_difference
+from app.running import process as process_module
 from app.running import process_side as host_module
 from app.running.process import HEAR_S, Apart
 from app.running.process_side import Host, News, PlanTexts
@@ -679,3 +680,31 @@ def test_a_port_that_fails_otherwise_leaves_no_doubt_unsaid(tmp_path: Path) -> N
             device = replace(getattr(made.rig, part), baud=3_000_000_000)
             with pytest.raises(Fault, match=STILL_LIT):
                 open_instrument(replace(made, rig=replace(made.rig, **{part: device})))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_a_process_that_can_not_be_ended_is_said_and_its_laser_put_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system ends no process that waits for a disk. Nothing waits for it here either, at the exit neither."""
+    asked: list[Plan] = []
+
+    def rescue(made: Plan) -> str:
+        asked.append(made)
+        return "the laser is off"
+
+    monkeypatch.setattr(Apart, "_only_simulated", False)  # as of a real laser
+    monkeypatch.setattr(process_module, "TERMINATE_S", 0.1)
+    live = Apart(planned(*PATIENT), rescue=rescue)
+    live.start()
+    pid = live.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    monkeypatch.setattr(live._process, "kill", lambda: None)
+    try:
+        with pytest.raises(Fault, match=r"it could not be ended by force; the laser is off$"):
+            live.close(0.1)
+        assert len(asked) == 1
+        assert live.light == "dark"
+        assert live._process not in active_children()
+    finally:
+        os.kill(pid, signal.SIGKILL)
+    live._watch.join(PATIENCE_S)

@@ -223,3 +223,29 @@ def test_a_camera_whose_closing_hangs_keeps_no_light_on(hangs: Hangs) -> None:
     with pytest.raises(Fault, match=f"^the camera was not closed: {HANGS}$"):
         live.close(patience_s=0.2)
     assert toy.beam.closed
+
+
+def test_where_no_thread_can_be_started_it_is_dark_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    toy = Toy(planned())
+    live = Live(toy.machine, toy.camera, toy.beam, toy.clock)
+    live.start()
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        live.close()
+    assert toy.beam.closed
+    assert not live.running
+
+
+def test_a_camera_is_closed_once_by_two_that_darken() -> None:
+    toy, closed = Toy(planned()), list[int]()
+    close = toy.camera.close
+    toy.camera.close = lambda: (closed.append(1), close())[1]  # type: ignore[method-assign,func-returns-value]
+    live = Live(toy.machine, toy.camera, toy.beam, toy.clock)
+    live.start()
+    for _ in range(2):
+        live.darken()
+    assert closed == [1]

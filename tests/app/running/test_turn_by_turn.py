@@ -551,6 +551,24 @@ def test_a_program_that_ends_closes_what_it_lost_or_never_closed(tmp_path: Path)
             assert (len(run), run.ended_cleanly) == (4, True)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("closing", "code"),
+    [
+        ("raise cybloids.Fault('the laser could not be put out')", 1),
+        ("os.kill(os.getpid(), signal.SIGTERM); time.sleep(0.1)", 128 + signal.SIGTERM),
+    ],
+)
+def test_the_exit_code_says_that_a_rig_was_not_ended_well(closing: str, code: int) -> None:
+    """Of a program that ends with its rig open: the laser may be on, or a signal came meanwhile."""
+    rig = f"cybloids.open(cybloids.load({str(RING)!r}, sets={SMALL!r})).__enter__()"
+    program = f"import os, signal, time, cybloids\nrig = {rig}\nrig.step()\n"
+    program += f"def close():\n    {closing}\nrig._open.instrument.camera.close = close\n"
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    assert done.returncode == code, done.stderr
+
+
 def test_a_program_that_ends_while_a_daemon_turns_has_no_record_that_lacks_a_row(
     plan: cy.Plan, opened: list[Instrument], tmp_path: Path
 ) -> None:

@@ -508,3 +508,29 @@ def test_the_families_are_in_the_chooser(bench: Bench) -> None:
     made = planner(FIRST.parent / "families" / "d_square.yaml", None)[1]
     assert made.experiment.trap.depth_kt == pytest.approx(199, abs=1)
     assert made.experiment.about.startswith("Sixteen particles")
+
+
+def test_stop_says_dark_only_after_a_turn_that_is_dark(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A loop that hangs has not obeyed."""
+    bench.armed()
+    window, live = bench.window, bench.window.session.live
+    assert live is not None
+    with monkeypatch.context() as patched:
+        patched.setattr(live, "order", lambda kind, text="": None)
+        window.stop()
+        number = live.newest.number if live.newest is not None else 0
+        bench.qtbot.waitUntil(lambda: live.newest is not None and live.newest.number > number + 5)
+        window.poll()
+        assert window.status.currentMessage() == "STOP was sent"
+    window.stop()
+    bench.qtbot.waitUntil(lambda: window.status.currentMessage() == "STOP: the beam is dark")
+    assert len(bench.toy.beam.last) == 0
+
+
+def test_a_record_has_a_file_of_its_own_also_within_a_second(bench: Bench) -> None:
+    paths = list[Path]()
+    for _ in range(3):
+        paths.append(bench.window._record_path())
+        assert not paths[-1].exists()
+        paths[-1].touch()
+    assert len({*paths}) == 3
