@@ -256,7 +256,7 @@ def test_a_late_second_signal_ends_what_hangs_after_the_light_and_nothing_else()
             two_signals()
             done.append("the beam")
             for what in ("the record", "the camera"):
-                with pytest.raises(Fault, match=f"ended the wait for {what}, which is not closed"):
+                with pytest.raises(Fault, match=f"ended the wait for {what}, whose end is not known"):
                     hangs(what)
             two_signals()
             done.append("the rest")
