@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from multiprocessing import connection, get_context, process
 from pathlib import Path
 from types import TracebackType
@@ -29,6 +30,7 @@ from app.running.process_side import News, Note, Opening, Over, Permission, Plan
 from app.running.settings_in_force import InForce
 from app.running.shared_images import Place, Ring
 from app.running.stopwatch import Stopwatch
+from app.running.thread import answer_until, begun
 from app.running.turn_buffer import Pace, TurnBuffer
 from config.refused import Refused
 from control.contract import STILL_LIT, Fault, Order, OrderKind, Turn
@@ -101,7 +103,7 @@ class Apart:
         self.details = ""  # the traceback of what stopped it
         self.recorder_trouble = ""
         self._in_force, self.applies = InForce(), 0  # what became of the APPLYs, and how many were ordered
-        self._recording = self._begun = self._over = self._dead = self._dark = False
+        self._recording = self._begun = self._over = self._dead = self._dark = self._lit = False
         self._seen = TurnBuffer()
         self._newest: Turn | None = None
         self.stopwatch = Stopwatch()  # where the time of the turns goes
@@ -214,6 +216,11 @@ class Apart:
     def dark(self) -> bool:
         """Whether the loop is known to have ended, and its beam to be closed; a slow disk may still have the record."""
         return self._dark
+
+    @property
+    def lit(self) -> bool:
+        """Whether the loop said at its end that its laser is not known to be off."""
+        return self._lit
 
     @property
     def handle(self) -> int | None:
@@ -336,15 +343,24 @@ class Apart:
             how = "it was ended by force" if self._ended.is_set() else "it could not be ended by force"
             raise Fault(f"the loop's process did not end within {time.monotonic() - asked_s:.0f} s; {how}{light}")
         self._require_dark()
+        if not self._ended.is_set():
+            raise Fault("the loop's process could not be ended")
 
     def _require_dark(self) -> None:
         """Raises Fault where the laser did not confirm that it is off; it is asked once more before that."""
         if self.light != "dark":
             self._settled.wait(RESCUE_S)
         if self.light != "dark":
-            self._rescued = self._rescue(self._plan)
+            self._rescued = self._rescued_here()
         if self.light != "dark":
             raise Fault(self.trouble or f"{STILL_LIT}: the loop's process ended before it was asked")
+
+    def _rescued_here(self) -> str:
+        """What came of putting the laser out; its port may hang, too."""
+        try:
+            return answer_until(time.monotonic() + RESCUE_S, begun(partial(self._rescue, self._plan)), STILL_LIT)
+        except Fault as fault:
+            return f"{fault}"
 
     # the pipes ------------------------------------------------------------------------------------------------------
 
@@ -412,7 +428,7 @@ class Apart:
                 self._seen.add(turn)
             self._recording, self.recorder_trouble = told.recording, told.recorder_trouble
             self._returned, self.stopwatch = told.returned, told.stopwatch
-            self._in_force, self._dark = told.in_force, told.dark
+            self._in_force, self._dark, self._lit = told.in_force, told.dark, told.lit
             self._attach(told.place)
 
     def _attach(self, place: Place | None) -> None:
@@ -481,7 +497,7 @@ class Apart:
             self._settled.wait(RESCUE_S)
         else:  # the system waits for a disk or a device that does not answer, and ends no process meanwhile
             process._children.discard(self._process)  # type: ignore[attr-defined]  # the exit would wait for it
-            self._rescued = None if self._only_simulated else self._rescue(self._plan)
+            self._rescued = None if self._only_simulated else self._rescued_here()
         self._let_go()
 
     def _let_go(self) -> None:

@@ -123,6 +123,7 @@ class News:
     stopwatch: Stopwatch = field(default_factory=Stopwatch)  # where the time of all turns has gone
     in_force: InForce = InForce()  # of the settings that were applied
     dark: bool = False  # the loop has ended and the beam is closed: a slow disk has the record
+    lit: bool = False  # the laser is not known to be off after that
 
 
 @dataclass(frozen=True)
@@ -384,7 +385,7 @@ class Host:
         slim = tuple(slimmed(turn) for turn in turns)
         watch = live.stopwatch
         spent = Stopwatch(watch.spent_s.copy(), watch.calls.copy(), watch.running)
-        said = (live.recording, live.recorder_trouble, returned, spent, self._in_force, live.dark)
+        said = (live.recording, live.recorder_trouble, returned, spent, self._in_force, live.dark, live.lit)
         self._send(News(slim, place, sequence, *said))
 
     def _tidy(self) -> None:

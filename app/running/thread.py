@@ -198,6 +198,11 @@ class Live:
         """Whether the loop has ended and the beam is closed; its record may still be open. `trouble` is known then."""
         return self._dark.is_set()
 
+    @property
+    def lit(self) -> bool:
+        """Whether the loop has ended, and its laser is not known to be off."""
+        return STILL_LIT in self.trouble
+
     def darken(self, patience_s: float = 5.0) -> None:
         """End the loop: the camera is closed, the beam dark and its devices let go. The record is closed after it.
 

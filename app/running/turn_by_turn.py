@@ -9,6 +9,7 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import repeat, starmap
 from pathlib import Path
@@ -50,8 +51,9 @@ exit_codes: list[int] = []  # of a program whose rig had to be ended for it: the
 def _exit() -> None:
     """After all else at the exit, which can't change its exit code by an error."""
     if exit_codes:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        with suppress(Exception):
+            sys.stdout.flush()
+            sys.stderr.flush()
         os._exit(exit_codes[-1])
 
 
@@ -108,9 +110,12 @@ class _OpenRig:
 
     def _at_exit(self) -> None:
         """After all threads of the program that are no daemons: one of them may have used the rig until now."""
-        with signals.held():
-            self.lost()
-            self._ender.join()
+        try:
+            with signals.held():
+                self.lost()
+                self._ender.join()
+        except signals.Stopped as stopped:  # a second signal ended the wait
+            exit_codes.append(128 + stopped.number)
         exit_codes.extend(128 + number for number in signals.taken_waiting())
 
 

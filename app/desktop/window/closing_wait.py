@@ -1,6 +1,5 @@
 """The window waits for a rig that is being closed: it is painted, its timers run, and no key or click is obeyed.
 
-It can be closed meanwhile, and then waits once more.
 
 A rig may take seconds to close: a loop's process that hangs, a device that does not answer, a slow disk.
 """
@@ -18,18 +17,17 @@ LOOK_S = 0.02
 
 INPUT = frozenset(
     {
-        QEvent.Type.MouseButtonPress, QEvent.Type.MouseButtonRelease, QEvent.Type.MouseButtonDblClick,
-        QEvent.Type.KeyPress, QEvent.Type.KeyRelease, QEvent.Type.ShortcutOverride, QEvent.Type.Wheel,
-        QEvent.Type.Drop,
+        QEvent.Type.MouseButtonPress, QEvent.Type.MouseButtonDblClick, QEvent.Type.KeyPress, QEvent.Type.InputMethod,
+        QEvent.Type.ShortcutOverride, QEvent.Type.Shortcut, QEvent.Type.Wheel, QEvent.Type.Drop,
     }
-)  # fmt: skip
+)  # fmt: skip  # not what ends a press of before: a button or a key that is let go
 
 
 class _Dropped(QObject):
     """Drops what a person does meanwhile: a click of now must not act seconds later."""
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
-        if event is None or event.type() not in INPUT or not event.spontaneous():
+        if event is None or event.type() not in INPUT:
             return False
         event.ignore()
         return True

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from datetime import datetime
-from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -61,10 +60,11 @@ from app.running.process import Apart
 from app.tuning.images_to_corrections import IMAGES
 from config.reader import Document, plain
 from config.refused import Refused
-from control.contract import Fault, OrderKind, Tracks, Turn
+from control.contract import Fault, Level, OrderKind, Tracks, Turn
 
 PLOT_MS = 1000
 NOTHING_LIT = "STOP: the beam is dark"
+LIT = (Level.ARMED, Level.PROBING)
 WELCOME = "Start turns the loop; the beam stays dark until Arm"
 
 
@@ -120,7 +120,9 @@ class Window(QMainWindow):
         self.copies = Copies(memory.unsaved if memory is not None else None)
         self._not_kept = False  # the window has said that the edits can't be kept
         self.still_lit = ""  # what went wrong when it was closed
+        self._record_time, self._records = "", 0  # of the newest record, and how many have that time
         self._stopped_at: int | None = None  # the newest turn when STOP was sent; None once a turn has answered it
+        self._waits = self._close_asked = False  # whether a rig is being closed, and the window after it
         session.wait_for = self._wait_for_closing
         self._has_ended = False
         lay_out(self)
@@ -214,17 +216,26 @@ class Window(QMainWindow):
     def _forget_running(self) -> None:
         """What was shown of the loop: image, marks, trip, numbers, plots, and what was being taken or found."""
         optics, plant = self.session.plan.rig.optics, self.session.plan.rig.plant
+        self._stopped_at = None
         self.judging.forget()
         self.watching.forget()
         self.taking.forget()
         self.view.show_rig(optics.um_per_px, plant.diameter_um, SCALE in self.session.plan.unknown)
 
     def _wait_for_closing(self, closing: Future[None]) -> None:
-        """Until a rig is closed: seconds, where a process, a device or a disk does not answer. Nothing else happens."""
-        looked = self.pulse.active
+        """Until a rig is closed: seconds, where a process, a device or a disk does not answer. Nothing else happens.
+
+        A window that is closed meanwhile closes after it: what waits here goes on with a window that is whole.
+        """
+        looked, self._waits = self.pulse.active, True
         self.pulse.stop()
-        wait_painting(closing, lambda: self.strip.show_stopped("the rig is being closed", light=self.session.light))
-        if looked and not self._has_ended:
+        try:
+            wait_painting(closing, lambda: self.strip.show_stopped("the rig is being closed", light=self.session.light))
+        finally:
+            self._waits = False
+        if self._close_asked:
+            QTimer.singleShot(0, self.close)
+        if looked:
             self.pulse.resume()
 
     def reconnect(self) -> None:
@@ -251,24 +262,28 @@ class Window(QMainWindow):
             self.panel.list.show_title(self.session.plan.experiment.title)
             self.status.showMessage(f"STOP was sent; {reading.path.name} is not opened", 4000)
             return
-        newest = self.session.newest
-        self._stopped_at = newest.number if newest is not None and self.session.running else None
-        if self._stopped_at is None:
+        if self.session.running:
+            newest = self.session.newest
+            self._stopped_at = newest.number if newest is not None else -1
+        else:
             self.status.showMessage(NOTHING_LIT if self.session.light == "dark" else "STOP: no loop is running", 4000)
         self._answer_stop()
 
     def _answer_stop(self) -> None:
         """What is known of the STOP that was sent: a later turn is dark, or none comes."""
         newest, silence = self.session.newest, self.session.silence
-        if self._stopped_at is None or newest is None:
+        if self._stopped_at is None:
             return
-        if silence:
-            self.status.showMessage(f"STOP was sent, but {silence}", 4000)
-        elif newest.number > self._stopped_at and not len(newest.sent):
+        if not self.session.running:  # what became of it is said where its end is said
             self._stopped_at = None
-            self.status.showMessage(NOTHING_LIT, 4000)
-        else:
+        elif silence:
+            self.status.showMessage(f"STOP was sent, but {silence}", 4000)
+        elif newest is None or newest.number <= self._stopped_at or newest.level in LIT:
             self.status.showMessage("STOP was sent", 4000)
+        else:
+            self._stopped_at = None
+            lit = newest.sent.may_be_lit or len(newest.sent)
+            self.status.showMessage("STOP was obeyed, but the laser may be on" if lit else NOTHING_LIT, 4000)
 
     def _cancel(self) -> None:
         self.session.cancel()
@@ -306,10 +321,11 @@ class Window(QMainWindow):
             self.trouble(str(fault))
 
     def _record_path(self) -> Path:
-        """A file in the folder of runs that is not there yet, named after the time."""
-        name = f"{datetime.now():%Y-%m-%d_%H%M%S}"
-        names = chain([name], (f"{name}_{number}" for number in count(2)))
-        return next(path for path in (self.runs / f"{one}.h5" for one in names) if not path.exists())
+        """A file in the folder of runs, named after the time; never twice the same. No disk is asked here."""
+        time = f"{datetime.now():%Y-%m-%d_%H%M%S}"
+        self._records = self._records + 1 if time == self._record_time else 1
+        self._record_time = time
+        return self.runs / (f"{time}.h5" if self._records == 1 else f"{time}_{self._records}.h5")
 
     def _recorded(self) -> None:
         """The record that was asked for, in sight."""
@@ -720,6 +736,10 @@ class Window(QMainWindow):
         self.log.say(sentence(error), theme.RED)
 
     def closeEvent(self, event: QCloseEvent | None) -> None:
+        if self._waits and event is not None:
+            self._close_asked = True
+            event.ignore()
+            return
         with signals.held():  # a second signal must not cut the closing of a device in two
             if event is not None and not (self._has_ended or self._keeps_edits() or signals.came()):
                 event.ignore()

@@ -184,7 +184,7 @@ class Session:
         if self.doubt:
             return "may be on"
         if self._closed_live is not None:
-            return "dark" if self._closed_live.dark else "unknown"
+            return "dark" if self._closed_live.dark and not self._closed_live.lit else "unknown"
         if isinstance(self.live, Apart):
             return self.live.light
         if self._ending is not None:
@@ -270,7 +270,7 @@ class Session:
 
     def start(self) -> None:
         """Begin to open the instrument and to turn the loop, and return at once; `poll` says what comes of it."""
-        if self.running or self._opening is not None:
+        if self.running or self._opening is not None or self._closing is not None:
             return
         self._wait_for_the_last()
         real = self.plan.rig.rate == "real time"
