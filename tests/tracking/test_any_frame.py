@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from config.geometry import Affine
 from control.contract import Frame
+from tracking.locate.gaussian import _solve
 from tracking.locate.page import Locator
 from tracking.settings import Tracking
 from tracking.tracker import LinkingTracker, locator
@@ -97,3 +98,12 @@ def test_a_float_frame_of_absurd_brightness_has_an_answer(name: Any) -> None:
     with np.errstate(over="ignore", invalid="ignore"):
         found = locator(Tracking(locator=name, diameter_px=5, minmass=0.0))(image * 1e305)
     assert np.isfinite(found.position_px).all()
+
+
+def test_equations_that_rounding_made_singular_have_no_solution() -> None:
+    """It was an error of division, in one of many runs over a frame of absurd brightness."""
+    matrix = np.zeros((5, 6))
+    matrix[:, :5], matrix[:, 5] = np.eye(5), 1.0
+    matrix[0, 0] = -1e-12 / 1.001  # what the damping adds cancels it
+    assert np.isnan(_solve(matrix, 1e-3)).all()
+    assert np.isfinite(_solve(np.hstack([np.eye(5), np.ones((5, 1))]), 1e-3)).all()

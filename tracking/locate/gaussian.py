@@ -98,6 +98,8 @@ def _fit(patch: Floats, guess: Floats, result: Floats) -> bool:
             if abs(step[X]) < CLOSE_PX and abs(step[Y]) < CLOSE_PX:
                 result[0], result[1] = guess[X], guess[Y]
                 information = 0.5 * (matrix[X, X] + matrix[Y, Y])
+                if information == 0.0:
+                    return False
                 result[2] = np.sqrt(rest / (patch.size - 5) / information)
                 return True
         else:
@@ -144,12 +146,17 @@ def _normal(patch: Floats, at: Floats, matrix: Floats) -> float:
 
 @njit(cache=True, nogil=True)
 def _solve(matrix: Floats, damping: float) -> Floats:
-    """Solve the damped normal equations by elimination; with damping the matrix is positive definite."""
+    """Solve the damped normal equations by elimination; with damping the matrix is positive definite.
+
+    All nan where it is not, which rounding of absurd brightness may cause.
+    """
     work = matrix.copy()
     for i in range(5):
         work[i, i] *= 1 + damping
         work[i, i] += 1e-12
     for i in range(5):
+        if work[i, i] == 0.0:
+            return np.full(5, np.nan)
         for j in range(i + 1, 5):
             factor = work[j, i] / work[i, i]
             for k in range(i, 6):
