@@ -148,7 +148,8 @@ def window() -> None:
     def look(made: Any) -> None:
         session = made.session
         live = session.live
-        shown[0] = f"the window shows {made.strip.level.word}, {made.strip.beam.word}: {made.strip.reason.whole}"
+        if live is not None or not begun:  # and not what it shows while it ends
+            shown[0] = f"the window shows {made.strip.level.word}, {made.strip.beam.word}: {made.strip.reason.whole}"
         if isinstance(live, Apart) and not begun and session.newest is not None:
             begun.append(True)
             print(live.pid, flush=True)

@@ -26,7 +26,18 @@ from app.assembly.rig import Plan
 from app.running import stop_signals as signals
 from app.running.light_wording import Light
 from app.running.pipe_ends import ReceivingEnd, SendingEnd
-from app.running.process_side import News, Note, Opening, Over, Permission, PlanTexts, RecordOrder, Reply, serve
+from app.running.process_side import (
+    CLOSING,
+    News,
+    Note,
+    Opening,
+    Over,
+    Permission,
+    PlanTexts,
+    RecordOrder,
+    Reply,
+    serve,
+)
 from app.running.settings_in_force import InForce
 from app.running.shared_images import Place, Ring
 from app.running.stopwatch import Stopwatch
@@ -44,7 +55,7 @@ HEAR_S = 0.02  # of hearing in one go, and of rest after it
 EXIT_S = 0.2  # for a process that has closed its pipe to be gone
 RESCUE_S = 10.0  # for switching a laser off
 HUNG_S = 1.0  # for a loop to end that has sent no news for SILENT_S
-REPLY_S = 5.0  # for the first news of a loop that is to end
+REPLY_S = 5.0  # for a loop to answer that it ends
 TERMINATE_S = 2.0  # for a process to obey SIGTERM
 OPENING_S = 2.0  # for one that is still opening to close what it has
 
@@ -331,11 +342,15 @@ class Apart:
         asked_s = time.monotonic()
         self._say(None)
         until_s = asked_s + patience_s
-        while not self._over and self._is_told(until_s if self._heard_s > asked_s else min(until_s, asked_s + REPLY_S)):
+        reply_s = min(until_s, asked_s + REPLY_S)
+        while not self._over and self._is_told(until_s if self.note == CLOSING else reply_s):
             self._hear()
+            if self.note != CLOSING and time.monotonic() > reply_s:  # what came is of before
+                break
             if self._dark:  # and says so over and over: a slow disk has the record
                 until_s = time.monotonic() + patience_s
         late = not self._over
+        until_s = until_s if self.note == CLOSING else reply_s
         self._put_down(max(until_s - time.monotonic(), 1.0))
         if late:
             self._dead = True

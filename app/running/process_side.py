@@ -56,6 +56,7 @@ TIDY_DARK_S, TIDY_LIT_S = 5.0, 600.0  # between two garbage collections; a turn 
 SWITCH_S = 1e-4  # the loop does not wait longer for the Python of the thread that tells
 MOST_TOLD = 100  # turns in one telling: the window must not be held up by taking them
 LAST_WORDS_S = 5.0  # for the main thread to end, after a signal
+CLOSING = "the rig is being closed"  # a Note that answers the order to end
 ORPHAN_S = 60.0  # for a rig to be opened whose window has gone
 EMPTY = np.empty((0, 0), np.uint8)
 Opening = Callable[[Plan], Instrument]
@@ -299,7 +300,7 @@ class Host:
             self._alone = True
             self._closing.set()
         self._fresh.set()
-        self._send(Note("the rig is being closed"))  # by then a loop that hangs has sent nothing
+        self._send(Note(CLOSING))  # at once; a loop that hangs sends none
 
     def _heard(self) -> Order | RecordOrder | None:
         """The next order; a permission before it counts at once."""
