@@ -130,7 +130,7 @@ class Live:
         self._failed: Recorder | None = None
         self._ended, self._dark = False, threading.Event()
         self._lock = threading.Lock()  # of what ends: after that no recorder is taken any more
-        self._camera_closing: Future[None] | None = None  # once, whoever darkens
+        self._camera_closing: Future[None] | None = None  # the camera is closed once
         self._seen, self._also = TurnBuffer(), also or nobody
         self._thread = threading.Thread(target=self._live, name="loop", daemon=True)
 
