@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable
 
 from PyQt6.QtCore import Qt
-from PyQt6.QtGui import QValidator, QWheelEvent
-from PyQt6.QtWidgets import QAbstractSpinBox, QDoubleSpinBox, QSpinBox, QWidget
+from PyQt6.QtGui import QMouseEvent, QValidator, QWheelEvent
+from PyQt6.QtWidgets import QAbstractSpinBox, QDoubleSpinBox, QLineEdit, QSpinBox, QWidget
 
 LARGEST = 1e15
 _FOCUS = Qt.FocusPolicy.StrongFocus
@@ -22,6 +22,18 @@ def significant(value: float) -> str:
     return format(value, ".8g")
 
 
+class NumberLine(QLineEdit):
+    """The text of a number: a double click selects it whole, where Qt would stop at the decimal point."""
+
+    def __init__(self, box: QAbstractSpinBox) -> None:
+        super().__init__(box)
+        self._box = box
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent | None) -> None:
+        super().mouseDoubleClickEvent(event)
+        self._box.selectAll()
+
+
 class NumberBox(QDoubleSpinBox):
     """A float. The wheel changes it only where it has the focus, so that scrolling a panel changes nothing."""
 
@@ -29,6 +41,7 @@ class NumberBox(QDoubleSpinBox):
         self, unit: str, low: float = -math.inf, high: float = math.inf, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
+        self.setLineEdit(NumberLine(self))
         self._exact = self._shown = 0.0  # what was set, and how the box has rounded it
         self.setDecimals(12)
         self.setRange(max(low, -LARGEST), min(high, LARGEST))
@@ -85,6 +98,7 @@ class CountBox(QSpinBox):
         self, unit: str, low: float = -math.inf, high: float = math.inf, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
+        self.setLineEdit(NumberLine(self))
         self.setRange(int(max(low, -(2**31) + 1)), int(min(high, 2**31 - 1)))
         self.setSuffix(f" {unit}" if unit else "")
         self.setKeyboardTracking(False)

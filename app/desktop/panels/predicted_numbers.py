@@ -31,6 +31,7 @@ class ForeseenTable(QWidget):
             name.setStyleSheet(f"color: {theme.FAINT}")
             value.setFont(theme.figures_font(13))
             value.setAlignment(Qt.AlignmentFlag.AlignRight)
+            value.setWordWrap(True)  # in a narrow panel; the end of a number is never cut off
             row = len(self._labels)
             self._grid.addWidget(name, row, 0)
             self._grid.addWidget(value, row, 1)

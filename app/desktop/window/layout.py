@@ -20,6 +20,7 @@ BELOW = Qt.DockWidgetArea.BottomDockWidgetArea
 SIZE = QSize(1366, 768)
 SIDE_PX, BELOW_PX = 270, 150  # least widths of panels
 NARROW_PX, LOW_PX = 1100, 600  # a smaller screen begins without the other panels
+FRAME_PX = 40  # of a window's title and borders
 WIDE_PX, VIEW_PX = 524, 387  # of the experiment's panel on a low screen, and what it leaves for the image
 
 
@@ -73,6 +74,8 @@ def arrange(window: QMainWindow, docks: Sequence[QDockWidget]) -> None:
 def fit_screen(window: QMainWindow, room: QSize) -> None:
     """On a small screen the image and the experiment come first; the other panels are one click away."""
     window.resize(SIZE.boundedTo(room))
+    if room.width() < SIZE.width() + FRAME_PX or room.height() < SIZE.height() + FRAME_PX:
+        window.setWindowState(window.windowState() | Qt.WindowState.WindowMaximized)
     for name, hidden in (
         ("Devices", room.width() < NARROW_PX),
         ("Tuning", room.width() < NARROW_PX),

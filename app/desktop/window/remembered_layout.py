@@ -19,15 +19,17 @@ class RememberedLayout:
         self._kept = QSettings(str(folder / "desktop.ini"), QSettings.Format.IniFormat)
 
     def keep(self, window: QMainWindow, path: str, recent: Sequence[Path] = ()) -> None:
-        self._kept.setValue("geometry", window.saveGeometry())
-        self._kept.setValue("layout", window.saveState(LAYOUT))
+        screen = _screen(window)
+        self._kept.setValue(f"{screen}/geometry", window.saveGeometry())
+        self._kept.setValue(f"{screen}/layout", window.saveState(LAYOUT))
         self._kept.setValue("experiment", path)
         self._kept.setValue("recent", [str(each.absolute()) for each in recent])
         self._kept.sync()
 
     def restore(self, window: QMainWindow) -> None:
-        """The layout of last time, if there was one; what does not fit is left as it is."""
-        geometry, layout = self._kept.value("geometry"), self._kept.value("layout")
+        """The layout that the window had last on a screen of this size, if there was one."""
+        screen = _screen(window)
+        geometry, layout = self._kept.value(f"{screen}/geometry"), self._kept.value(f"{screen}/layout")
         if isinstance(geometry, QByteArray) and isinstance(layout, QByteArray):
             window.restoreGeometry(geometry)
             window.restoreState(layout, LAYOUT)
@@ -44,3 +46,11 @@ class RememberedLayout:
         """The file, or the folder of images, that was open last, if it is still there."""
         kept = self._kept.value("experiment")
         return Path(kept) if isinstance(kept, str) and kept and Path(kept).exists() else None
+
+
+def _screen(window: QMainWindow) -> str:
+    """The size of the window's screen in logical pixels: a layout of a larger screen would hide panels on this one."""
+    screen = window.screen()
+    assert screen is not None
+    room = screen.availableGeometry()
+    return f"{room.width()}x{room.height()}"

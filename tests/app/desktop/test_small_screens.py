@@ -13,7 +13,7 @@ import pytest
 from PyQt6.QtCore import QPoint, QRect, QSize, Qt
 from PyQt6.QtGui import QKeySequence
 from PyQt6.QtTest import QTest
-from PyQt6.QtWidgets import QDockWidget, QScrollArea, QWidget
+from PyQt6.QtWidgets import QDockWidget, QLabel, QScrollArea, QWidget
 
 from app.desktop.forms.formula_editor import FormulaEditor
 from app.desktop.window.layout import fit_screen
@@ -39,6 +39,8 @@ def shown(bench: Bench, room: QSize) -> Window:
     window = bench.window
     free = QSize(room.width(), room.height() - TITLE_PX)
     fit_screen(window, free)
+    assert window.isMaximized() == (room.width() < 1900)  # a window with its frame does not fit there
+    window.showNormal()
     window.resize(free)  # on a large screen a person does that
     bench.qtbot.waitUntil(lambda: window.width() <= room.width())
     REAL.qWait(50)
@@ -83,6 +85,21 @@ def essential_is_in_sight(bench: Bench, room: QSize) -> None:
         assert window.rect().contains(place(widget, window))
     assert window.view.width() >= 380
     assert form_px(window) >= 320
+
+
+def test_predicted_numbers_are_read_whole(bench: Bench) -> None:
+    """None is cut off at the edge of a narrow panel: a long one has two lines."""
+    window = shown(bench, SMALL)
+    foreseen = window.panel.consequences.foreseen
+    bench.qtbot.waitUntil(lambda: "speed" in foreseen.read())
+    REAL.qWait(50)
+    viewport = window.panel.consequences.numbers.viewport()
+    assert viewport is not None
+    assert foreseen.width() <= viewport.width()
+    for label in foreseen.findChildren(QLabel):
+        if not label.isHidden():
+            assert label.width() >= label.minimumSizeHint().width()
+            assert not label.wordWrap() or label.height() >= label.heightForWidth(label.width())
 
 
 def test_a_low_panel_that_is_made_narrow_has_the_rest_below_the_form(bench: Bench) -> None:

@@ -6,7 +6,7 @@ from itertools import cycle
 from typing import Any
 
 import pytest
-from PyQt6.QtCore import Qt
+from PyQt6.QtCore import QPoint, Qt
 from PyQt6.QtGui import QInputMethodEvent, QKeySequence
 from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QAbstractSpinBox, QApplication, QDockWidget, QLineEdit, QWidget
@@ -70,6 +70,19 @@ def test_a_typed_number_is_applied_by_ctrl_enter(bench: Bench, key: Qt.Key) -> N
     assert panel.apply_button.text() == "Apply"
     KEYS.keyClick(box, key, CTRL)
     assert radius_um(bench.window.session.plan.experiment) == 1.25
+    assert not panel.apply_button.isEnabled()
+
+
+def test_a_double_click_selects_the_whole_number(bench: Bench) -> None:
+    panel, box = bench.window.panel, focused(bench, radius_box(bench))
+    typed(box, "0.925")
+    line = line_of(box)
+    assert line is not None
+    line.setCursorPosition(len(line.text()))
+    KEYS.mouseDClick(line, Qt.MouseButton.LeftButton, pos=QPoint(5, line.height() // 2))
+    KEYS.keyClicks(line, "1.5")
+    KEYS.keyClick(box, Qt.Key.Key_Return, CTRL)
+    assert radius_um(bench.window.session.plan.experiment) == 1.5
     assert not panel.apply_button.isEnabled()
 
 

@@ -1,0 +1,38 @@
+"""What the window remembers: a layout for each size of screen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PyQt6.QtCore import QByteArray
+from PyQt6.QtWidgets import QMainWindow
+from pytestqt.qtbot import QtBot
+
+from app.desktop.window import remembered_layout
+from app.desktop.window.remembered_layout import RememberedLayout
+
+
+def test_a_layout_belongs_to_a_size_of_screen(qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A layout of a large screen squeezed the image and the form on a small one."""
+    window = QMainWindow()
+    qtbot.addWidget(window)
+    window.resize(700, 500)
+    monkeypatch.setattr(remembered_layout, "_screen", lambda _: "1920x1080")
+    RememberedLayout(tmp_path).keep(window, "a.yaml")
+    for screen, width in (("911x512", 400), ("1920x1080", 700)):
+        monkeypatch.setattr(remembered_layout, "_screen", lambda _, screen=screen: screen)
+        window.resize(400, 300)
+        RememberedLayout(tmp_path).restore(window)
+        assert window.width() == width
+
+
+def test_a_kept_layout_that_is_none_is_left(qtbot: QtBot, tmp_path: Path) -> None:
+    window = QMainWindow()
+    qtbot.addWidget(window)
+    window.resize(400, 300)
+    memory = RememberedLayout(tmp_path)
+    memory.keep(window, "a.yaml")
+    memory._kept.setValue(f"{remembered_layout._screen(window)}/geometry", QByteArray(b"nonsense"))
+    memory.restore(window)
+    assert (window.width(), window.height()) == (400, 300)
