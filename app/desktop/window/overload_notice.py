@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PyQt6.QtCore import QEvent, QObject, Qt, pyqtSignal
-from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
 from app.desktop.window import theme
 from app.running.overload import Overload
@@ -80,6 +80,9 @@ class TooSlow(QFrame):
         parent = self.parentWidget()
         assert parent is not None
         width = min(WIDEST_PX, parent.width() - 2 * EDGE_PX)
+        self._row.setDirection(QBoxLayout.Direction.LeftToRight)
+        if self._row.sizeHint().width() > width - 2 * theme.GRID:  # then the buttons stand one below the other
+            self._row.setDirection(QBoxLayout.Direction.TopToBottom)
         self.setFixedWidth(max(width, 1))
         height = max(self.heightForWidth(width), self.sizeHint().height())
         self.setGeometry(EDGE_PX, parent.height() - height - EDGE_PX, width, height)

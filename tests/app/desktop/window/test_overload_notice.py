@@ -10,9 +10,11 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from PyQt6.QtWidgets import QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.assembly.rig import Rig
+from app.desktop.window.overload_notice import TooSlow
 from app.desktop.window.refresh_timer import Pulse
 from app.running.overload import Judge, Overload, overload
 from config.reader import plain
@@ -91,6 +93,25 @@ def test_each_offer_is_one_click_and_is_undone(bench: Bench, monkeypatch: pytest
             assert beam.closed == offer.reopens
         assert window.session.plan.rig == rig
         assert told.isVisible() == (not offer.reopens)
+
+
+@pytest.mark.parametrize("width_px", [340, 380, 700])
+def test_offers_are_read_whole_on_a_narrow_image(qtbot: QtBot, width_px: int) -> None:
+    """As on a screen of 1366x768 at 150 %, where Qt would cut their words."""
+    image = QWidget()
+    qtbot.addWidget(image)
+    image.resize(width_px, 400)
+    told = TooSlow(image)
+    image.show()
+    told.show_overload(slow(toy.planned().rig))
+    qtbot.wait(50)
+    assert image.rect().contains(told.geometry())
+    for part in (*told.buttons.values(), *told.findChildren(QLabel)):
+        assert told.rect().contains(part.geometry())
+        assert part.height() >= max(part.heightForWidth(part.width()), 10)
+        assert part.width() >= part.sizeHint().width() or (isinstance(part, QLabel) and part.wordWrap())
+    (first, second, *_) = told.buttons.values()
+    assert (first.y() == second.y()) == (width_px > 600)
 
 
 def values_of(rig: Rig) -> dict[str, object]:
