@@ -73,20 +73,15 @@ def follow(
     first, feature, square = _candidates(place_px, AHEAD_X, gate_px, feature_px, X, left)
     if left[0] < 0:
         return remembered, place_px, np.empty(0, np.int64), -1, 0, next_particle
-    price, cost = gate_px, square.copy() if sqrt_time else square
-    for i in range(gate_px.size):
-        price[i] = ease[i] * gate_px[i] ** 2 if sqrt_time else gate_px[i] ** 2
-        if sqrt_time:
-            for k in range(first[i], first[i + 1]):
-                cost[k] = ease[i] * square[k] + extra[i]
+    price, cost = _costs(gate_px, ease, extra, first, square)
     taken, owner, source_dual, feature_dual = _solve(first, feature, cost, price, feature_px.shape[0], left)
     doubt = np.zeros(owner.size, np.bool_)
     unsure = False
     if share > 0 and left[0] >= 0:
         unsure = _doubt(first, feature, cost, square, near_px**2, price, taken, owner, share, doubt, left)
-        if chains and left[0] >= 0:
-            duals = source_dual, feature_dual
-            unsure |= _doubt_chains(first, feature, cost, price, taken, owner, duals, share, doubt, left)
+    if share > 0 and chains and left[0] >= 0:
+        duals = source_dual, feature_dual
+        unsure |= _doubt_chains(first, feature, cost, price, taken, owner, duals, share, doubt, left)
     if unsure:
         left[0] -= feature_px.shape[0] * np.sum(taken == UNLINKED)  # in _merged
     if left[0] < 0:
@@ -121,6 +116,19 @@ def _gates(
     for i in range(sources):
         gate_px[i] += SLACK_PX
     return gate_px, ease, extra
+
+
+@njit(cache=True, nogil=True)
+def _costs(gate_px: Floats, ease: Floats, extra: Floats, first: Ints, square: Floats) -> tuple[Floats, Floats]:
+    """(cost of an unlinked source [M], of each candidate [K]), from `_gates` and `_candidates`; overwrites gate_px."""
+    timed = ease.size > 0
+    price, cost = gate_px, square.copy() if timed else square
+    for i in range(gate_px.size):
+        price[i] = ease[i] * gate_px[i] ** 2 if timed else gate_px[i] ** 2
+        if timed:
+            for k in range(first[i], first[i + 1]):
+                cost[k] = ease[i] * square[k] + extra[i]
+    return price, cost
 
 
 @njit(cache=True, nogil=True)
@@ -389,48 +397,17 @@ def _doubt_chains(
     one, or none. A path has at most MOST_IN_CHAIN other sources.
     """
     unsure = False
-    source_dual, feature_dual = duals
     features = owner.size
     reach = np.full(features, np.inf)  # reduced cost of the cheapest path from the root to a feature
     came_from, touched = np.empty(features, np.int64), np.empty(features, np.int64)
     done = np.zeros(features, np.bool_)
     for root in range(price.size):
-        linked = taken[root]
-        if first[root + 1] - first[root] == (linked >= 0):
+        if first[root + 1] - first[root] == (taken[root] >= 0):
             continue  # no other feature
-        margin = share * price[root]
-        released = feature_dual[linked] if linked >= 0 else 0.0  # dual price of a feature that becomes free
-        least, last = margin, UNLINKED
-        count, source, base, passed = 0, root, 0.0, 0
-        while True:
-            if source != root and base + price[source] - source_dual[source] - released < least:
-                least, last = base + price[source] - source_dual[source] - released, source
-            for k in range(first[source], first[source + 1]):
-                j = feature[k]
-                through = base + cost[k] - source_dual[source] - feature_dual[j]
-                if through >= least or (source == root and j == linked) or taken[source] == j:
-                    continue
-                if j == linked:
-                    least, last = through, source
-                elif owner[j] == UNLINKED:
-                    if through - released < least:
-                        least, last = through - released, source
-                elif not done[j] and through < reach[j]:
-                    if reach[j] == np.inf:
-                        touched[count] = j
-                        count += 1
-                    reach[j] = through
-                    came_from[j] = source
-            left[0] -= first[source + 1] - first[source] + count
-            nearest, shortest = -1, least
-            for k in range(count):
-                j = touched[k]
-                if not done[j] and reach[j] < shortest:
-                    nearest, shortest = j, reach[j]
-            if nearest < 0 or left[0] < 0 or passed == MOST_IN_CHAIN:
-                break
-            done[nearest] = True
-            source, base, passed = owner[nearest], shortest, passed + 1
+        last, count = _exchange(
+            root, share * price[root], first, feature, cost, price, taken, owner, duals, reach, came_from, touched,
+            done, left,
+        )  # fmt: skip
         while last >= 0:
             if taken[last] >= 0:
                 doubt[taken[last]] = unsure = True
@@ -441,6 +418,52 @@ def _doubt_chains(
         if left[0] < 0:
             return False
     return unsure
+
+
+@njit(cache=True, nogil=True)
+def _exchange(
+    root: int, margin: float, first: Ints, feature: Ints, cost: Floats, price: Floats, taken: Ints, owner: Ints,
+    duals: tuple[Floats, Floats], reach: Floats, came_from: Ints, touched: Ints, done: Bools, left: Ints,
+) -> tuple[int, int]:  # fmt: skip
+    """The cheapest other assignment of `root` that costs less than `margin` more: (its last source, or UNLINKED; K).
+
+    Writes the path to `came_from`, and its work to `reach`, `done` and the first K rows of `touched`.
+    """
+    source_dual, feature_dual = duals
+    linked = taken[root]
+    released = feature_dual[linked] if linked >= 0 else 0.0  # dual price of a feature that becomes free
+    least, last = margin, UNLINKED
+    count, source, base, passed = 0, root, 0.0, 0
+    while True:
+        if source != root and base + price[source] - source_dual[source] - released < least:
+            least, last = base + price[source] - source_dual[source] - released, source
+        for k in range(first[source], first[source + 1]):
+            j = feature[k]
+            through = base + cost[k] - source_dual[source] - feature_dual[j]
+            if through >= least or (source == root and j == linked) or taken[source] == j:
+                continue
+            if j == linked:
+                least, last = through, source
+            elif owner[j] == UNLINKED:
+                if through - released < least:
+                    least, last = through - released, source
+            elif not done[j] and through < reach[j]:
+                if reach[j] == np.inf:
+                    touched[count] = j
+                    count += 1
+                reach[j] = through
+                came_from[j] = source
+        left[0] -= first[source + 1] - first[source] + count
+        nearest, shortest = -1, least
+        for k in range(count):
+            j = touched[k]
+            if not done[j] and reach[j] < shortest:
+                nearest, shortest = j, reach[j]
+        if nearest < 0 or left[0] < 0 or passed == MOST_IN_CHAIN:
+            break
+        done[nearest] = True
+        source, base, passed = owner[nearest], shortest, passed + 1
+    return last, count
 
 
 @njit(cache=True, nogil=True)
@@ -485,11 +508,7 @@ def _settle(
         elif remembered[i, MISSED] < memory:
             packed[3 * features + missing] = remembered[i, PARTICLE]
             missing += 1
-            for column in range(5):
-                after[row, column] = remembered[i, column]
-            after[row, MISSED] += 1
-            for column in range(4):
-                places[row, column] = place_px[i, column % 2]
+            _keep(after, places, row, remembered, place_px, i)
             row += 1
     for j in range(features):
         if owner[j] < 0:
@@ -502,10 +521,7 @@ def _settle(
             row += 1
     end = 3 * features + lost + doubts
     if near_px > 0:
-        rising = packed[3 * features + lost : end]
-        rising.sort()  # in the order of the features
-        for k in range(doubts):
-            rising[k] = packed[rising[k]]
+        _sort_ids(packed, 3 * features + lost, end)
         end += _merged(remembered, place_px, feature_px, taken, owner, near_px, packed[end:])
     return after, places, packed[:end], lost, doubts, next_particle
 
@@ -523,6 +539,25 @@ def _enter(
     after[row, DOUBTED] = doubt or doubted
     places[row, X] = places[row, AHEAD_X] = feature_px[j, 0]
     places[row, Y] = places[row, AHEAD_Y] = feature_px[j, 1]
+
+
+@njit(cache=True, nogil=True)
+def _keep(after: Ints, places: Floats, row: int, remembered: Ints, place_px: Floats, i: int) -> None:
+    """Write the row of particle i, which has no feature: where it was last."""
+    for column in range(5):
+        after[row, column] = remembered[i, column]
+    after[row, MISSED] += 1
+    for column in range(4):
+        places[row, column] = place_px[i, column % 2]
+
+
+@njit(cache=True, nogil=True)
+def _sort_ids(packed: Ints, begin: int, end: int) -> None:
+    """Features in rows `begin` to `end` become their IDs, in the order of the features."""
+    rising = packed[begin:end]
+    rising.sort()
+    for k in range(rising.size):
+        rising[k] = packed[rising[k]]
 
 
 @njit(cache=True, nogil=True)

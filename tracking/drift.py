@@ -142,25 +142,17 @@ def _within(counts: Ints, reach: int) -> Ints:
 
 
 @njit(cache=True, nogil=True)
-def watch(
-    remembered: Ints, place_px: Floats, held: Bools, packed: Ints, feature_px: Floats, search_px: float, missed: int,
-    wary: Bools,
-) -> int:  # fmt: skip
-    """The alarm of a frame's links: CALM, SHARED, AMBIGUOUS, CROWDED or SURGING. Sets `wary` [N] at the doubtful links.
+def _steps(
+    remembered: Ints, place_px: Floats, held: Bools, packed: Ints, feature_px: Floats, search_px: float, missed: int
+) -> tuple[Floats, Bools, Floats, int, int, int, int]:  # fmt: skip
+    """Steps from the expected positions, of particles linked now and in the last frame; arguments as in `watch`.
 
-    Links that agree with a SHARED move are not doubtful.
-
-    Args:
-        remembered, place_px, held, feature_px, search_px, missed: as in `common`, before this frame.
-        packed: result of `tracking.assign.follow`.
+    Returns (step of each feature [N, 2], nan without one; whether its particle is older [N]; sum of the steps [2];
+    numbers of linked features, of steps, of steps below NEAR and above FAR).
     """
     features = feature_px.shape[0]
-    step_px = np.full((features, 2), np.nan)  # of particles linked now and in the last frame
-    old = np.zeros(features, np.bool_)
-    voters = linked = again = near = far = source = 0
-    sum_x = sum_y = 0.0
-    for i in range(remembered.shape[0]):
-        voters += remembered[i, MISSED] == missed and not held[i]
+    step_px, old, sums = np.full((features, 2), np.nan), np.zeros(features, np.bool_), np.zeros(2)
+    linked = again = near = far = source = 0
     for k in range(features):
         j = packed[2 * features + k]
         while source < remembered.shape[0] and remembered[source, 0] < packed[j]:
@@ -176,11 +168,33 @@ def watch(
         x, y = feature_px[j, 0] - place_px[source, AHEAD_X], feature_px[j, 1] - place_px[source, AHEAD_X + 1]
         step_px[j, 0], step_px[j, 1] = x, y
         again += 1
-        sum_x += x
-        sum_y += y
+        sums[0] += x
+        sums[1] += y
         square = x * x + y * y
         near += square <= NEAR * search_px * NEAR * search_px
         far += square > FAR * search_px * FAR * search_px
+    return step_px, old, sums, linked, again, near, far
+
+
+@njit(cache=True, nogil=True)
+def watch(
+    remembered: Ints, place_px: Floats, held: Bools, packed: Ints, feature_px: Floats, search_px: float, missed: int,
+    wary: Bools,
+) -> int:  # fmt: skip
+    """The alarm of a frame's links: CALM, SHARED, AMBIGUOUS, CROWDED or SURGING. Sets `wary` [N] at the doubtful links.
+
+    Links that agree with a SHARED move are not doubtful.
+
+    Args:
+        remembered, place_px, held, feature_px, search_px, missed: as in `common`, before this frame.
+        packed: result of `tracking.assign.follow`.
+    """
+    features, voters = feature_px.shape[0], 0
+    for i in range(remembered.shape[0]):
+        voters += remembered[i, MISSED] == missed and not held[i]
+    step_px, old, sums, linked, again, near, far = _steps(
+        remembered, place_px, held, packed, feature_px, search_px, missed
+    )
     new, vanished = features - linked, voters - again
     surge = min(new, vanished) >= FEWEST_SURGE and new >= SURGE * features and vanished >= SURGE * voters
     unlinked = features - again
@@ -189,7 +203,7 @@ def watch(
     )
     expected = MANY_FAR * again
     crowd = again >= MANY and far > expected + 2.0 * np.sqrt(expected * (1.0 - MANY_FAR))
-    aside = sum_x * sum_x + sum_y * sum_y > (0.5 * NEAR * search_px * again) * (0.5 * NEAR * search_px * again)
+    aside = sums[0] * sums[0] + sums[1] * sums[1] > (0.5 * NEAR * search_px * again) * (0.5 * NEAR * search_px * again)
     if (2 if aside else 3) * near >= again and not surge and not crowd:
         return CALM
     kind, x, y = common(remembered, place_px, held, feature_px, search_px, missed)

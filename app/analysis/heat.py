@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from app.analysis.trajectories import POSITION
 
 Floats = NDArray[np.float64]
+COLUMNS = ("time_s", "particle", "work_kt", "heat_kt", "lasted_s")
 
 
 def work_and_heat(
@@ -48,34 +50,25 @@ def work_and_heat(
         particle was not seen at its beginning.
     """
     lights = _lights(commands, turns, depth_kt_per_mw, settle_s, efficiency)
-    frame, time_s, particle, place_um = _frames(tracks)
-    period_s = float(np.median(np.diff(time_s))) if len(time_s) > 1 else 0.0
+    seen = _frames(tracks)
+    period_s = float(np.median(np.diff(seen.time_s))) if len(seen.time_s) > 1 else 0.0
     found: list[tuple[Floats, ...]] = []
     had = np.empty(0, np.int64), np.empty(0)  # particles, rising, and their energy when the old light began
     for old, new in pairwise(lights):
-        after = int(np.searchsorted(time_s, new[0]))
-        if not 0 < after < len(time_s) or time_s[after] - time_s[after - 1] > 1.5 * period_s:
+        after = int(np.searchsorted(seen.time_s, new[0]))
+        if not 0 < after < len(seen.time_s) or seen.time_s[after] - seen.time_s[after - 1] > 1.5 * period_s:
             had = had[0][:0], had[1][:0]
             continue
-        first, last = (slice(frame[k], frame[k + 1]) for k in (after - 1, after))
-        who, one, other = np.intersect1d(particle[first], particle[last], True, return_indices=True)
-        interval_s = time_s[after] - time_s[after - 1]
-        share = (new[0] - time_s[after - 1]) / interval_s
-        place = place_um[first][one] * (1.0 - share) + place_um[last][other] * share
-        bent_s = share * (1.0 - share) * interval_s
-        if bent_s > 0.0:
-            stronger = _force_kt_per_um(place, new, waist_um) - _force_kt_per_um(place, old, waist_um)
-            place = place - bent_s * diffusion_um2_per_s * stronger
+        ids, place = _places(seen, after, old, new, waist_um, diffusion_um2_per_s)
         ended_kt, begins_kt = _energy_kt(place, old, waist_um), _energy_kt(place, new, waist_um)
-        heat = np.full(len(who), np.nan)
-        _, was, now = np.intersect1d(had[0], who, True, return_indices=True)
+        heat = np.full(len(ids), np.nan)
+        _, was, now = np.intersect1d(had[0], ids, True, return_indices=True)
         heat[now] = had[1][was] - ended_kt[now]
-        had = who, begins_kt
-        at_s, lasted_s = np.full(len(who), new[0]), np.full(len(who), new[0] - old[0])
-        found.append((at_s, who.astype(np.float64), begins_kt - ended_kt, heat, lasted_s))
-    names = ("time_s", "particle", "work_kt", "heat_kt", "lasted_s")
-    columns = [np.concatenate(column) for column in zip(*found, strict=True)] if found else [np.empty(0)] * len(names)
-    return pd.DataFrame(dict(zip(names, columns, strict=True))).astype({"particle": np.int64})
+        had = ids, begins_kt
+        at_s, lasted_s = np.full(len(ids), new[0]), np.full(len(ids), new[0] - old[0])
+        found.append((at_s, ids.astype(np.float64), begins_kt - ended_kt, heat, lasted_s))
+    columns = [np.concatenate(column) for column in zip(*found, strict=True)] if found else [np.empty(0)] * len(COLUMNS)
+    return pd.DataFrame(dict(zip(COLUMNS, columns, strict=True))).astype({"particle": np.int64})
 
 
 Spots = tuple[float, Floats, Floats]  # in effect from then on; places [M, 2]; mean depths kT [M]
@@ -105,14 +98,39 @@ def _lights(
     return found
 
 
-def _frames(tracks: pd.DataFrame) -> tuple[NDArray[np.int64], Floats, NDArray[np.int64], Floats]:
-    """(first row of each frame [T + 1], its time [T], particle [rows], position [rows, 2]), in order."""
+@dataclass(frozen=True)
+class Frames:
+    """Sightings in the order of the frames, and of the particles in each."""
+
+    first: NDArray[np.int64]  # row of each frame [T + 1]
+    time_s: Floats  # of each frame [T]
+    particle: NDArray[np.int64]  # [rows]
+    place_um: Floats  # [rows, 2]
+
+
+def _frames(tracks: pd.DataFrame) -> Frames:
     ordered = tracks.sort_values(["frame", "particle"])
     number = ordered["frame"].to_numpy()
     first = np.flatnonzero(np.r_[True, np.diff(number) != 0])
     time_s = ordered["time_s"].to_numpy(np.float64)[first]
     rows = np.r_[first, len(number)].astype(np.int64)
-    return rows, time_s, ordered["particle"].to_numpy(np.int64), ordered[POSITION].to_numpy(np.float64)
+    return Frames(rows, time_s, ordered["particle"].to_numpy(np.int64), ordered[POSITION].to_numpy(np.float64))
+
+
+def _places(
+    seen: Frames, after: int, old: Spots, new: Spots, waist_um: float, diffusion_um2_per_s: float
+) -> tuple[NDArray[np.int64], Floats]:
+    """IDs, rising, in frame `after` and in the one before it, and their places [N, 2] when the new light begins."""
+    first, last = (slice(seen.first[k], seen.first[k + 1]) for k in (after - 1, after))
+    ids, one, other = np.intersect1d(seen.particle[first], seen.particle[last], True, return_indices=True)
+    interval_s = seen.time_s[after] - seen.time_s[after - 1]
+    share = (new[0] - seen.time_s[after - 1]) / interval_s
+    place = seen.place_um[first][one] * (1.0 - share) + seen.place_um[last][other] * share
+    bent_s = share * (1.0 - share) * interval_s
+    if bent_s > 0.0:
+        stronger = _force_kt_per_um(place, new, waist_um) - _force_kt_per_um(place, old, waist_um)
+        place = place - bent_s * diffusion_um2_per_s * stronger
+    return ids, place
 
 
 def _energy_kt(place_um: Floats, light: Spots, waist_um: float) -> Floats:

@@ -78,8 +78,7 @@ def open_bench(
         field_um: (low, high) corners that the beam may visit; None: the image.
         heartbeat_s: longest light without a new command; never below five frames.
 
-    Raises:
-        Refused: settings that contradict each other.
+    Raises Refused for settings that contradict each other.
     """
     _require_possible(sample, um_per_px, rate)
     middle_um = camera.middle_um(um_per_px)

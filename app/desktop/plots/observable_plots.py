@@ -87,6 +87,10 @@ class Plots(QTabWidget):
             self.latency: self.draw_latency,
             self.numbers: self.numbers.draw,
         }
+        self._add_tabs()
+        self.currentChanged.connect(self.draw)
+
+    def _add_tabs(self) -> None:
         for plot, name, said in (
             (self.msd, "MSD", "mean square displacement: measured, free, foreseen"),
             (self.steps, "Steps", "displacements over one frame, with those of free diffusion"),
@@ -102,7 +106,6 @@ class Plots(QTabWidget):
             (self.numbers, "Numbers", "z, T_eff, D_eff, delay, heat, speed, order: foreseen, measured"),
         ):
             self.setTabToolTip(self.addTab(plot, name), said)
-        self.currentChanged.connect(self.draw)
 
     def sizeHint(self) -> QSize:
         return QSize(400, 230)

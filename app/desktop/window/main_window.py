@@ -90,8 +90,35 @@ class Window(QMainWindow):
         self.session, self.path, self.runs = session, path, runs
         self._planner, self._memory = planner, memory
         self.first: Callable[[], Plan] | None = None  # reads the rig anew that the command line names
+        self.reading: Reading | None = None  # of a file that was opened, and is not shown yet
+        self._resumed: Unsaved | None = None  # the edits that go with it
+        self._done: Callable[[], None] | None = None  # the step of the stack of edits that goes with it
+        self._reopened_for: frozenset[str] = frozenset()  # the settings that a recording is read again for
+        self.copies = Copies(memory.unsaved if memory is not None else None)
+        self._not_kept = False  # the window has said that the edits can't be kept
+        self.still_lit = ""  # what went wrong when it was closed
+        self._record_time, self._records = "", 0  # of the newest record, and how many have that time
+        self._stopped_at: int | None = None  # the newest turn when STOP was sent; None once a turn has answered it
+        self._waits = self._close_asked = False  # whether a rig is being closed, and the window after it
+        session.wait_for = self._wait_for_closing
+        self._has_ended = False
         self.setWindowTitle("Cybloids")
-        rig = session.plan.rig
+        self._make_parts()
+        lay_out(self)
+        self._connect()
+        self._welcome()
+        self.setAcceptDrops(True)
+        self.heart = Heart(self.session.beat, self)
+        self.pulse = Pulse(self._handle, self)
+        self.pulse.beat.connect(self.poll)
+        self.plot_timer = QTimer(self)
+        self.plot_timer.timeout.connect(self.each_second)
+        self.plot_timer.start(PLOT_MS)
+        self.pulse.start()
+
+    def _make_parts(self) -> None:
+        """The image, the panels, and what acts on them."""
+        session, rig = self.session, self.session.plan.rig
         self.view = View(rig.optics.um_per_px, rig.plant.diameter_um)
         self.view.scale_bar.px_um = rig.optics.um_per_px if SCALE in session.plan.unknown else 0.0
         self.strip = StateStrip(str(session.plan.kind), rig.why_unconfirmed)
@@ -108,47 +135,28 @@ class Window(QMainWindow):
         self.judging = Judging(self.view, self.devices, self.tuning, self._shown)
         self.hand = Hand(self.view, self.panel.data, self._tracks)
         self.hand.regions.show(excluded_regions(session.plan))
-        self.taking = Taking(self.judging.image, runs)
+        self.taking = Taking(self.judging.image, self.runs)
         self.saving = Saving(self)
         self.actions_bar = Actions(self)
         self.asking = Asking(self, self._told)
         self.permission = PythonPermission(self.asking)
-        self.reading: Reading | None = None  # of a file that was opened, and is not shown yet
-        self._resumed: Unsaved | None = None  # the edits that go with it
-        self._done: Callable[[], None] | None = None  # the step of the stack of edits that goes with it
-        self._reopened_for: frozenset[str] = frozenset()  # the settings that a recording is read again for
-        self.copies = Copies(memory.unsaved if memory is not None else None)
-        self._not_kept = False  # the window has said that the edits can't be kept
-        self.still_lit = ""  # what went wrong when it was closed
-        self._record_time, self._records = "", 0  # of the newest record, and how many have that time
-        self._stopped_at: int | None = None  # the newest turn when STOP was sent; None once a turn has answered it
-        self._waits = self._close_asked = False  # whether a rig is being closed, and the window after it
-        session.wait_for = self._wait_for_closing
-        self._has_ended = False
-        lay_out(self)
-        self._connect()
+
+    def _welcome(self) -> None:
+        """What the window shows first: files and edits of last time, its layout, and a recording."""
         self.view.say(WELCOME)
-        self.panel.list.runs = runs
-        self.panel.list.show_recent([*(memory.recent if memory is not None else ())])
-        self.panel.list.remember(path)
+        self.panel.list.runs = self.runs
+        self.panel.list.show_recent([*(self._memory.recent if self._memory is not None else ())])
+        self.panel.list.remember(self.path)
         self._list_copies()
         for said in (*self.copies.unread, *(f"edits that were not saved: {copy.name}" for copy in self.copies)):
             self.log.say(said, theme.AMBER)
-        if memory is not None:
-            memory.restore(self)
-        if session.plan.kind == "REPLAY":
+        if self._memory is not None:
+            self._memory.restore(self)
+        if self.session.plan.kind == "REPLAY":
             try:
-                self._show_recording(Reel(path, session.plan))
+                self._show_recording(Reel(self.path, self.session.plan))
             except Refused as refused:
                 self.trouble(str(refused))
-        self.setAcceptDrops(True)
-        self.heart = Heart(self.session.beat, self)
-        self.pulse = Pulse(self._handle, self)
-        self.pulse.beat.connect(self.poll)
-        self.plot_timer = QTimer(self)
-        self.plot_timer.timeout.connect(self.each_second)
-        self.plot_timer.start(PLOT_MS)
-        self.pulse.start()
 
     def _connect(self) -> None:
         acts = self.actions_bar
@@ -421,15 +429,7 @@ class Window(QMainWindow):
         if reel is not None:
             self._show_recording(reel)
         self.status.clearMessage()
-        experiment = unpinned(self.session.plan.experiment)
-        if resumed is None:
-            self.panel.show_experiment(experiment)
-        else:
-            self.panel.show_unsaved(resumed, experiment)
-            self.copies.remove(resumed)
-            if resumed.plan is not None and (parts := opened_anew(resumed.plan.rig, plan.rig)):
-                said = f"since these edits were kept, the files of this rig have other settings: {', '.join(parts)}"
-                self.log.say(said, theme.AMBER)
+        self._show_edits(resumed)
         if stack is self.panel.undo_stack:
             before = None  # they are gone on with
             if self._done is not None:
@@ -439,6 +439,19 @@ class Window(QMainWindow):
         else:
             self.copies.add(before)
         self._list_copies(before)
+
+    def _show_edits(self, resumed: Unsaved | None) -> None:
+        """The experiment of the plan that is shown now, with the edits that go with it."""
+        plan = self.session.plan
+        experiment = unpinned(plan.experiment)
+        if resumed is None:
+            self.panel.show_experiment(experiment)
+            return
+        self.panel.show_unsaved(resumed, experiment)
+        self.copies.remove(resumed)
+        if resumed.plan is not None and (parts := opened_anew(resumed.plan.rig, plan.rig)):
+            said = f"since these edits were kept, the files of this rig have other settings: {', '.join(parts)}"
+            self.log.say(said, theme.AMBER)
 
     def _show_recording(self, reel: Reel) -> None:
         self.playback.open(reel)
