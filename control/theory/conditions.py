@@ -31,7 +31,10 @@ ALIKE = 0.01  # share of their depth by which two minima may differ and count as
 
 @dataclass(frozen=True)
 class Conditions:
-    """The medium, the light and the times that a law acts with."""
+    """The medium, the light and the times with which a law acts.
+
+    Its many properties are the quantities of docs/predictions.md, one each.
+    """
 
     plant: Plant
     light: LightModel

@@ -30,7 +30,10 @@ SPOT_TURNS = f"{TURNS}; in a Gaussian spot {SHORTER:g} to 1 of it, simulated"
 
 @dataclass(frozen=True)
 class OwnPast:
-    """A central shape about a particle's own past, under given conditions."""
+    """A central shape about a particle's own past, under given conditions.
+
+    Its many properties are the quantities of docs/predictions.md, one each.
+    """
 
     shape: Any  # as it acts: as it is written, or as light paints it
     delay_s: float  # tau
