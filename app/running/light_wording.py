@@ -6,3 +6,10 @@ from typing import Literal
 
 # "not asked": of a real laser that this program has not opened; "unknown": it is being put out.
 Light = Literal["dark", "not asked", "unknown", "may be on"]
+
+AT_THE_END: dict[Light, str] = {  # of a program that a signal stopped
+    "dark": "the laser is dark",
+    "not asked": "the laser of this rig was not opened, and whether it is on is not known",
+    "unknown": "whether the laser is on is not known",
+    "may be on": "the laser may be on",
+}

@@ -122,7 +122,7 @@ class Checker:
             self._process.join(1.0)
             if self._process.is_alive():
                 self._process.kill()
-                self._process.join()
+                self._process.join(1.0)  # one that can't be killed is left to the system
         self._pipe = self._process = None
 
     def _ask(self, question: Question) -> None:

@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 from multiprocessing import connection, get_context, process
 from pathlib import Path
 from types import TracebackType
@@ -38,10 +37,10 @@ from app.running.process_side import (
     Reply,
     serve,
 )
+from app.running.rescue import RESCUE_S, put_out_in_time
 from app.running.settings_in_force import InForce
 from app.running.shared_images import Place, Ring
 from app.running.stopwatch import Stopwatch
-from app.running.thread import answer_until, begun
 from app.running.turn_buffer import Pace, TurnBuffer
 from config.refused import Refused
 from control.contract import STILL_LIT, Fault, Order, OrderKind, Turn
@@ -53,10 +52,11 @@ ANSWER_S = 15.0
 SILENT_S = 2.0  # without news, of which a loop sends some every tenth of a second
 HEAR_S = 0.02  # of hearing in one go, and of rest after it
 EXIT_S = 0.2  # for a process that has closed its pipe to be gone
-RESCUE_S = 10.0  # for switching a laser off
 HUNG_S = 1.0  # for a loop to end that has sent no news for SILENT_S
 REPLY_S = 5.0  # for a loop to answer that it ends
+SLICE_S = 0.1  # of a wait for the loop's end
 TERMINATE_S = 2.0  # for a process to obey SIGTERM
+CLOSES_S = 8.0  # for one that has replied, and closes its record: it gives up after LAST_WORDS_S by itself
 OPENING_S = 2.0  # for one that is still opening to close what it has
 
 
@@ -203,6 +203,8 @@ class Apart:
         """What is known of the light of a loop that has ended. It is dark only where that was confirmed."""
         if self._only_simulated or not self._begun:
             return "dark"
+        if self._dark and not self._lit:  # its last news: a slow disk, which had the record, changes nothing of that
+            return "dark"
         if self._rescued is not None:
             return "may be on" if STILL_LIT in self._rescued else "dark"
         if self._confirmed:
@@ -337,45 +339,49 @@ class Apart:
             self._put_down(OPENING_S)
             self._require_dark()
             return
-        hung = bool(self.silence)
-        patience_s = min(patience_s, HUNG_S) if hung else patience_s
-        asked_s = time.monotonic()
+        hung, was_over, began_s = bool(self.silence), self._over, time.monotonic()
         self._say(None)
-        until_s = asked_s + patience_s
-        reply_s = min(until_s, asked_s + REPLY_S)
-        while not self._over and self._is_told(until_s if self.note == CLOSING else reply_s):
-            self._hear()
-            if self.note != CLOSING and time.monotonic() > reply_s:  # what came is of before
-                break
-            if self._dark:  # and says so over and over: a slow disk has the record
-                until_s = time.monotonic() + patience_s
+        left_s = self._wait_for_over(HUNG_S if hung else min(patience_s, REPLY_S), patience_s)
         late = not self._over
-        until_s = until_s if self.note == CLOSING else reply_s
-        self._put_down(max(until_s - time.monotonic(), 1.0))
-        if late:
+        self._put_down(max(left_s, 1.0))
+        if late and self._exit_code != 0:
             self._dead = True
             light = f"; {self._rescued or STILL_LIT}" if self.light != "dark" or self._rescued else ""
             how = "it was ended by force" if self._ended.is_set() else "it could not be ended by force"
-            raise Fault(f"the loop's process did not end within {time.monotonic() - asked_s:.0f} s; {how}{light}")
+            raise Fault(f"the loop's process did not end within {time.monotonic() - began_s:.0f} s; {how}{light}")
         self._require_dark()
         if not self._ended.is_set():
             raise Fault("the loop's process could not be ended")
+        if not was_over and self._trouble not in self.recorder_trouble:
+            self.recorder_trouble = "; ".join(filter(None, (self.recorder_trouble, self._trouble)))
+
+    def _wait_for_over(self, reply_s: float, patience_s: float) -> float:
+        """Until the loop has ended: it has to reply within reply_s, and has patience_s from then on, and once dark.
+
+        Returns the seconds that are left. Only time in which this process ran counts: after a pause of the whole
+        program the reply may be in the pipe already.
+        """
+        left_s, replied = reply_s, False
+        while not self._over and left_s > 0.0:
+            began_s = time.monotonic()
+            told = self._is_told(began_s + min(SLICE_S, left_s))
+            self._hear()
+            if told and self._dark:  # which comes over and over: a slow disk has the record
+                left_s = patience_s
+            elif self.note == CLOSING and not replied:
+                replied, left_s = True, patience_s
+            else:
+                left_s -= min(time.monotonic() - began_s, 2.0 * SLICE_S)
+        return left_s
 
     def _require_dark(self) -> None:
         """Raises Fault where the laser did not confirm that it is off; it is asked once more before that."""
         if self.light != "dark":
             self._settled.wait(RESCUE_S)
         if self.light != "dark":
-            self._rescued = self._rescued_here()
+            self._rescued = put_out_in_time(self._plan, self._rescue)
         if self.light != "dark":
             raise Fault(self.trouble or f"{STILL_LIT}: the loop's process ended before it was asked")
-
-    def _rescued_here(self) -> str:
-        """What came of putting the laser out; its port may hang, too."""
-        try:
-            return answer_until(time.monotonic() + RESCUE_S, begun(partial(self._rescue, self._plan)), STILL_LIT)
-        except Fault as fault:
-            return f"{fault}"
 
     # the pipes ------------------------------------------------------------------------------------------------------
 
@@ -497,22 +503,23 @@ class Apart:
         self._exit_code = code
         self._confirmed = code == 0 or code in {128 + number for number in signals.numbers()}
         self._ended.set()
-        if not self._confirmed:
+        if not self._confirmed and (self._lit or not self._dark):
             self._rescued = self._rescue(self._plan)
         self._settled.set()
 
     def _put_down(self, patience_s: float) -> None:
         """See that the process ends, if need be by force, and what becomes of its light."""
         self._over = True
+        self._news.leave()  # what still comes is dropped, so that a process that sends it can end
         if not self._ended.wait(patience_s):
             self._process.terminate()
-        if not self._ended.wait(TERMINATE_S):
+        if not self._ended.wait(CLOSES_S if self.note == CLOSING else TERMINATE_S):
             self._process.kill()
         if self._ended.wait(TERMINATE_S):
             self._settled.wait(RESCUE_S)
         else:  # the system waits for a disk or a device that does not answer, and ends no process meanwhile
             process._children.discard(self._process)  # type: ignore[attr-defined]  # the exit would wait for it
-            self._rescued = None if self._only_simulated else self._rescued_here()
+            self._rescued = None if self._only_simulated else put_out_in_time(self._plan, self._rescue)
         self._let_go()
 
     def _let_go(self) -> None:

@@ -300,7 +300,7 @@ class Host:
             self._alone = True
             self._closing.set()
         self._fresh.set()
-        self._send(Note(CLOSING))  # at once; a loop that hangs sends none
+        self._send(Note(CLOSING))  # at once, in this thread: the loop's thread may be waiting for a device
 
     def _heard(self) -> Order | RecordOrder | None:
         """The next order; a permission before it counts at once."""

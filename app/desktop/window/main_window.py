@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -96,7 +96,7 @@ class Window(QMainWindow):
         self._reopened_for: frozenset[str] = frozenset()  # the settings that a recording is read again for
         self.copies = Copies(memory.unsaved if memory is not None else None)
         self._not_kept = False  # the window has said that the edits can't be kept
-        self.still_lit = ""  # what went wrong when it was closed
+        self.end_trouble = ""  # what went wrong with the light or the record when it was closed
         self._record_time, self._records = "", 0  # of the newest record, and how many have that time
         self._stopped_at: int | None = None  # the newest turn when STOP was sent; None once a turn has answered it
         self._waits = self._close_asked = False  # whether a rig is being closed, and the window after it
@@ -249,7 +249,8 @@ class Window(QMainWindow):
     def reconnect(self) -> None:
         """Close the rig and open it anew: for a device that has gone. The beam stays dark until Arm."""
         self.close_rig()
-        self.start()
+        if not self._close_asked:  # meanwhile
+            self.start()
 
     def arm(self) -> None:
         """Light, unless the click waited while the window was busy: who made it saw another state than there is."""
@@ -429,6 +430,7 @@ class Window(QMainWindow):
         if reel is not None:
             self._show_recording(reel)
         self.status.clearMessage()
+        self._show_lost_record()  # the log was cleared
         self._show_edits(resumed)
         if stack is self.panel.undo_stack:
             before = None  # they are gone on with
@@ -519,6 +521,12 @@ class Window(QMainWindow):
         self.setWindowTitle(f"{plan.experiment.title} · {plan.rig.title} · Cybloids")
         self.view.say(WELCOME)
         self._follow()
+        self._show_lost_record()
+
+    def _show_lost_record(self) -> None:
+        """A record that could not be closed with the rig of before."""
+        if self.session.lost_record:
+            self.trouble(self.session.lost_record)
 
     def change_rig(self, edits: dict[str, Any], reopens: bool) -> bool:
         """Other values of the rig: of tracking between two turns, of devices by opening them anew, dark.
@@ -753,6 +761,7 @@ class Window(QMainWindow):
             self._close_asked = True
             event.ignore()
             return
+        self._close_asked = False
         with signals.held():  # a second signal must not cut the closing of a device in two
             if event is not None and not (self._has_ended or self._keeps_edits() or signals.came()):
                 event.ignore()
@@ -763,19 +772,21 @@ class Window(QMainWindow):
     def _keeps_edits(self) -> bool:
         """Whether edits that were not saved are kept for the next time; or a person knows that they can't be."""
         self.session.order(OrderKind.STOP)  # a disk may take its time
-        self.saving.finish()
-        copy = self._unsaved()
-        if copy is not None:
-            self.copies.add(copy)
+        copy = None
         try:
+            self.saving.finish()
+            copy = self._unsaved()
+            if copy is not None:
+                self.copies.add(copy)
             self.copies.keep()
-        except (Refused, OSError) as error:
+        except Exception as error:  # noqa: BLE001  whatever it is: the laser must be switched off after it
             if copy is not None:
                 self.copies.remove(copy)
             if self._not_kept:
                 return True
             self._not_kept = True
-            self.trouble(f"the edits can't be kept ({error}): save them, or close the window once more")
+            said = str(error) if isinstance(error, Refused | OSError) else sentence(error)
+            self.trouble(f"the edits can't be kept ({said}): save them, or close the window once more")
             return False
         if copy is not None and copy.file is not None:
             with suppress(OSError):
@@ -783,29 +794,35 @@ class Window(QMainWindow):
         return True
 
     def _end(self) -> None:
-        """Dark, and everything that was begun is ended. `still_lit` says what is wrong with the light after it."""
+        """Dark, and everything that was begun is ended. `end_trouble` is set where that went wrong."""
         if self._has_ended:
             return
         self._has_ended = True
-        if self._memory is not None and self.pulse.active:
-            self._memory.keep(self, str(self.path.absolute()), self.panel.list.recent)
-        self.pulse.stop()
-        self.heart.stop()
-        self.plot_timer.stop()
-        self._drop_reading()
-        self.asking.close()
-        self.panel.list.close_dialog()
+        layout = self._memory if self.pulse.active else None
+        with ExitStack() as steps:  # each is done, from the last one up, whatever the others raise
+            parts: tuple[Callable[[], object], ...] = (
+                self.judging.close, self.plots.close_workers, self.playback.close, self._close_rig_at_end,
+                self.panel.list.close_dialog, self.asking.close, self._drop_reading,
+            )  # fmt: skip
+            for part in parts:
+                steps.callback(part)
+            if layout is not None:
+                steps.callback(layout.keep, self, str(self.path.absolute()), self.panel.list.recent)
+            for timer in (self.pulse, self.heart, self.plot_timer):
+                timer.stop()
+
+    def _close_rig_at_end(self) -> None:
+        """Dark; what is wrong with the light or the record is printed."""
         for close in (self.session.close, self.session.close_helpers):
             try:
                 close()
-            except Fault as fault:
-                self.still_lit = f"{self.still_lit}; {fault}" if self.still_lit else str(fault)
-        if self.still_lit and not signals.came():  # else the sentence about the signal contains it
+            except Exception as error:  # noqa: BLE001  whatever it is, the other one follows, and a person reads it
+                said = sentence(error)
+                self.end_trouble = f"{self.end_trouble}; {said}" if self.end_trouble else said
+        self.end_trouble = "; ".join(filter(None, (self.end_trouble, self.session.lost_record)))
+        if self.end_trouble and not signals.came():  # else the sentence about the signal contains it
             with suppress(OSError):  # a terminal that was closed
-                say(f"cybloids: {self.still_lit}", error=True)
-        self.playback.close()
-        self.plots.close_workers()
-        self.judging.close()
+                say(f"cybloids: {self.end_trouble}", error=True)
 
 
 def opens_anew(key: str) -> bool:

@@ -16,6 +16,7 @@ from app.assembly.replay_plan import plan_replay
 from app.assembly.rig import EXPERIMENTS, Plan
 from app.console.terminal import say
 from app.running import stop_signals as signals
+from app.running.light_wording import AT_THE_END
 from app.running.plan_check import at_once
 from app.running.stop_signals import Stopped
 from config.reader import read
@@ -81,10 +82,10 @@ def open_desktop(
                 app.exec()
         close_window(window)
         signals.raise_if_stopped()
-        return 1 if window.still_lit else 0
+        return 1 if window.end_trouble else 0
     except Stopped as stopped:
         close_window(window)
-        stopped.outcome = "the laser is dark" if not window.still_lit else window.still_lit
+        stopped.outcome = window.end_trouble or AT_THE_END[window.session.light]
         raise
     finally:
         sys.excepthook = sys.__excepthook__

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from app.assembly.darken import put_out
 from app.assembly.given_keys import names_of
 from app.assembly.in_flight import changed_values, opened_anew, require_same_devices
 from app.assembly.machine import build_light, build_machine, latency_s, needs_network
@@ -21,6 +20,7 @@ from app.assembly.rig import Plan
 from app.assembly.stated_by_recording import value_at
 from app.console.error_words import sentence
 from app.desktop.window.applied_plans import AppliedPlans
+from app.desktop.window.laser_doubts import LaserDoubts
 from app.running.heartbeat import Heartbeat, Watcher
 from app.running.light_wording import Light
 from app.running.plan_check import Checker, at_once, networks_of
@@ -30,7 +30,7 @@ from app.running.thread import Live, begun, let_go
 from config.atomic import write_file
 from config.reader import Document, plain, write
 from config.refused import Refused
-from control.contract import STILL_LIT, Fault, OrderKind, Recorder, Turn
+from control.contract import Fault, OrderKind, Recorder, Turn
 from control.experiment import Experiment
 from control.loop import Machine
 from control.policies.calibrating import Calibrating
@@ -146,8 +146,7 @@ class Session:
         self._closing: Future[None] | None = None
         self._closed_live: Live | Apart | None = None  # that is being closed, in another thread
         self._cancelled = False  # that it has ended is not shown yet
-        self._doubted: Plan | None = None  # whose laser is not known to be off
-        self.doubt = ""  # why
+        self._doubts = LaserDoubts()
         self._asked = False  # whether this rig's laser was asked to be off
         self._opened_plan = plan
         self._applied = AppliedPlans(plan)
@@ -179,12 +178,18 @@ class Session:
         return self._opening.note if isinstance(self._opening, Apart) else ""
 
     @property
+    def doubt(self) -> str:
+        """Why a laser, of this rig or of one before, may be on; empty where none is."""
+        return self._doubts.text
+
+    @property
     def light(self) -> Light:
         """What is known of the light while no loop runs."""
         if self.doubt:
             return "may be on"
         if self._closed_live is not None:
-            return "dark" if self._closed_live.dark and not self._closed_live.lit else "unknown"
+            confirmed = self._closed_live.dark and not self._closed_live.lit
+            return "dark" if confirmed or self._opened_plan.rig.laser.simulated else "unknown"
         if isinstance(self.live, Apart):
             return self.live.light
         if self._ending is not None:
@@ -296,8 +301,7 @@ class Session:
             self._keep_doubt(opening, self._opened_plan, str(error))
             raise
         self._opening, self._asked = None, True
-        if self._doubted is not None and laser_of(self._doubted) == laser_of(self._opened_plan):
-            self._doubted, self.doubt = None, ""  # its driver has asked it
+        self._doubts.remove(self._opened_plan)  # its driver has asked it
         if isinstance(opening, Apart):
             self.live = self.instrument = opening
             self._applied = AppliedPlans(self._opened_plan)
@@ -356,7 +360,7 @@ class Session:
     def _keep_doubt(self, ended: Apart | Here | Live, plan: Plan, why: str) -> None:
         """That a laser is not known to be off stays known until it says that it is."""
         if isinstance(ended, Apart) and ended.light != "dark":
-            self._doubted, self.doubt = plan, why
+            self._doubts.add(plan, why)
 
     def cancelled(self) -> bool:
         """Whether an opening that was ended has let its devices go since the last call."""
@@ -364,15 +368,6 @@ class Session:
             return False
         self._cancelled, self._ending = False, None
         return True
-
-    def settle(self) -> None:
-        """Ask a laser that is not known to be off once more. Raises Fault if it still is not."""
-        if self._doubted is None:
-            return
-        said = put_out(self._doubted)
-        if STILL_LIT in said:
-            raise Fault(self.doubt if said in self.doubt else f"{self.doubt}; {said}")
-        self._doubted, self.doubt = None, ""
 
     @property
     def ending(self) -> bool:
@@ -533,7 +528,7 @@ class Session:
         self._wait_for_the_last()
         if self._checker is not None:
             self._checker.close()
-        self.settle()
+        self._doubts.settle()
 
     def _behind(self, close: Callable[[], None]) -> None:
         """The call in another thread, while `wait_for` waits for it. Raises what it raises."""
@@ -543,11 +538,6 @@ class Session:
         finally:
             self._closing = None
         closing.result()
-
-
-def laser_of(plan: Plan) -> tuple[str, str]:
-    """Which laser it is: its kind, and where it is."""
-    return plan.rig.laser.kind, plan.rig.laser.address
 
 
 def save_experiment(plan: Plan, experiment: Experiment, path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from pytestqt.qtbot import QtBot
@@ -70,3 +71,10 @@ def test_a_real_laser_is_not_called_dark_before_it_is_asked(qtbot: QtBot, tmp_pa
     window = Window(Session(made), EXPERIMENTS / "annular_activity.yaml", tmp_path, lambda path: made)
     qtbot.addWidget(window)
     assert window.strip.beam.word == "not asked"
+
+
+def test_a_real_laser_that_is_being_switched_off_is_not_called_dark() -> None:
+    session = Session(plan(EXPERIMENTS / "annular_activity.yaml", RIGS / "serial_simulated.yaml"))
+    for closed, lit, light_now in ((False, False, "unknown"), (True, True, "unknown"), (True, False, "dark")):
+        session._closed_live = SimpleNamespace(dark=closed, lit=lit)  # type: ignore[assignment]
+        assert light(session) == light_now

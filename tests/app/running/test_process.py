@@ -708,3 +708,55 @@ def test_a_process_that_can_not_be_ended_is_said_and_its_laser_put_out(monkeypat
     finally:
         os.kill(pid, signal.SIGKILL)
     live._watch.join(PATIENCE_S)
+
+
+def test_a_pause_of_the_whole_program_is_no_silence_of_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a suspended laptop wakes the reply lies in the pipe, behind older news: "it was ended by force"."""
+    monkeypatch.setattr(process_module, "REPLY_S", 0.3)
+    live = Apart(planned(*PATIENT))
+    live.start()
+    until(lambda: live.newest is not None)
+    wait, say, paused = live._news.wait, live._say, [False]
+
+    def pause(patience_s: float = 0.0) -> bool:
+        if paused[0]:
+            paused[0] = False
+            time.sleep(2.0)
+        return wait(patience_s)
+
+    def order(told: Any) -> None:
+        say(told)
+        paused[0] = told is None
+
+    monkeypatch.setattr(live, "_say", order)
+    monkeypatch.setattr(live._news, "wait", pause)
+    live.close()
+    assert (live.trouble, live.light) == ("", "dark")
+
+
+def test_a_process_that_ends_by_itself_at_the_last_moment_was_not_ended_by_force(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    live = Apart(planned(*PATIENT))
+    live.start()
+    monkeypatch.setattr(live, "_wait_for_over", lambda reply_s, patience_s: PATIENCE_S)  # it has heard nothing
+    live.close()
+    assert live.light == "dark"
+
+
+def test_a_laser_that_was_reported_dark_stays_so_whatever_ends_the_process() -> None:
+    """A disk that is slow with the record had the process killed; then the laser "may be on"."""
+    asked: list[Plan] = []
+
+    def rescue(made: Plan) -> str:
+        asked.append(made)
+        return f"{STILL_LIT} from here"
+
+    live = Apart(plan(EXPERIMENTS / "annular_activity.yaml", RIGS / "serial_simulated.yaml"), rescue=rescue)
+    reader, writer = os.pipe()
+    os.close(writer)
+    live._process = Reaped(reader, -9)  # type: ignore[assignment]
+    live._begun = live._dark = True
+    live._wait_for_its_end()
+    os.close(reader)
+    assert (asked, live.light) == ([], "dark")

@@ -13,6 +13,7 @@ from pytestqt.qtbot import QtBot
 from app.desktop.window.closing_wait import wait_painting
 from app.running.thread import begun
 from control.contract import STILL_LIT, Fault
+from tests.app.desktop.toy import Recorder
 from tests.app.desktop.window.test_main_window import Bench
 from tests.app.desktop.window.test_main_window import bench as bench
 from tests.patience import PATIENCE_S
@@ -59,7 +60,7 @@ class Held:
 def test_the_window_shows_that_a_rig_is_being_closed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     held = Held(bench, monkeypatch)
     bench.window.close_rig()
-    assert held.seen == [("the rig is being closed", "unknown")]
+    assert held.seen == [("the rig is being closed", "dark")]  # a simulated laser
     assert bench.window.strip.reason.whole == "the rig is closed; Start opens it again"
     assert bench.window.strip.beam.word == "dark"
     assert bench.window.pulse.active
@@ -67,8 +68,8 @@ def test_the_window_shows_that_a_rig_is_being_closed(bench: Bench, monkeypatch: 
 
 
 def test_a_window_that_is_closed_meanwhile_ends_after_it(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As a signal closes it; Reconnect then opens nothing that stays."""
-    held = Held(bench, monkeypatch)
+    """As a signal closes it; Reconnect then opens nothing."""
+    held, opened = Held(bench, monkeypatch), len(bench.toys)
     QTimer.singleShot(300, bench.window.close)
     bench.window.reconnect()
     assert held.seen
@@ -77,6 +78,59 @@ def test_a_window_that_is_closed_meanwhile_ends_after_it(bench: Bench, monkeypat
     assert bench.toy.beam.closed
     assert not bench.window.session.running
     assert not bench.window.pulse.active
+    assert len(bench.toys) == opened
+
+
+def test_a_window_whose_close_was_refused_does_not_close_later_by_itself(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its edits could not be kept; Close rig, an hour later, ended the window with them."""
+    window = bench.window
+
+    def full() -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(window.copies, "keep", full)
+    Held(bench, monkeypatch)
+    QTimer.singleShot(300, window.close)
+    window.close_rig()
+    bench.qtbot.waitUntil(lambda: "the edits can't be kept" in window.strip.reason.whole)
+    Held(bench, monkeypatch)
+    window.close_rig()
+    bench.qtbot.wait(100)
+    assert window.isVisible()
+    assert not window._has_ended
+
+
+def test_the_rig_is_closed_whatever_else_fails_at_the_end(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error of another part skipped the closing, and the exit code was 0."""
+    bench.armed()
+
+    def broken() -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(bench.window.asking, "close", broken)
+    with pytest.raises(ZeroDivisionError):
+        bench.window._end()
+    assert bench.toy.beam.closed
+    monkeypatch.undo()
+
+
+def test_a_record_that_could_not_be_closed_is_said_with_the_next_plan_and_at_the_end(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(self: Recorder) -> None:
+        raise Fault("no space left")
+
+    monkeypatch.setattr(Recorder, "close", fails)
+    for end in (lambda: bench.window.show_plan(bench.window.session.plan), bench.window.close):
+        bench.armed()
+        bench.window.actions_bar.record.trigger()
+        bench.qtbot.waitUntil(lambda: bool(bench.recorders) and len(bench.recorders[-1].turns) > 2)
+        end()
+    assert [line for line in bench.window.log.read() if "the record was not closed: no space left" in line]
+    assert bench.window.end_trouble == "the record was not closed: no space left"
+    assert "cybloids: the record was not closed: no space left" in capsys.readouterr().err
 
 
 def test_what_was_not_put_out_is_said_at_the_end(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

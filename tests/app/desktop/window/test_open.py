@@ -10,7 +10,7 @@ import pytest
 from PyQt6.QtCore import QTimer
 from PyQt6.QtWidgets import QApplication, QMainWindow
 
-from app.assembly.rig import EXPERIMENTS
+from app.assembly.rig import EXPERIMENTS, RIGS
 from app.desktop.window.main_window import Window
 from app.desktop.window.open import FIRST, open_desktop, planner
 from app.desktop.window.remembered_layout import RememberedLayout
@@ -98,3 +98,16 @@ def test_a_laser_that_could_not_be_put_out_at_the_end_is_said(
             opened()
     else:
         assert opened() == 1
+
+
+def test_a_laser_that_was_never_opened_is_not_called_dark(
+    qapp: QApplication, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A real laser may be lit from before; SIGTERM before Start said that it is dark."""
+
+    def take_picture(*_: Any) -> None:
+        raise Stopped(signal.SIGTERM)
+
+    monkeypatch.setattr("app.desktop.window.screenshot.take_picture", take_picture)
+    with pytest.raises(Stopped, match=r"^stopped by SIGTERM; the laser of this rig was not opened"):
+        open_desktop(RIGS / "serial_simulated.yaml", FIRST, picture=tmp_path / "a.png")

@@ -1,0 +1,42 @@
+"""Lasers that may be on: of this rig, or of rigs that the window closed before."""
+
+from __future__ import annotations
+
+from app.assembly.rig import Plan
+from app.running.rescue import put_out_in_time
+from control.contract import STILL_LIT, Fault
+
+
+class LaserDoubts:
+    """Each laser that did not confirm that it is off, with the reason, until it confirms it."""
+
+    def __init__(self) -> None:
+        self._of: dict[tuple[str, str], tuple[Plan, str]] = {}
+
+    @property
+    def text(self) -> str:
+        """The reasons; empty if no laser is in doubt."""
+        return "; ".join(dict.fromkeys(why for _, why in self._of.values()))
+
+    def add(self, plan: Plan, why: str) -> None:
+        self._of[laser_of(plan)] = plan, why
+
+    def remove(self, plan: Plan) -> None:
+        """The laser of this plan has answered its driver."""
+        self._of.pop(laser_of(plan), None)
+
+    def settle(self) -> None:
+        """Switch each of them off once more. Raises Fault if one still does not confirm it."""
+        for plan, why in list(self._of.values()):
+            said = put_out_in_time(plan)
+            if STILL_LIT not in said:
+                self.remove(plan)
+            elif said not in why:
+                self.add(plan, f"{why}; {said}")
+        if self._of:
+            raise Fault(self.text)
+
+
+def laser_of(plan: Plan) -> tuple[str, str]:
+    """The kind of the laser, and its port."""
+    return plan.rig.laser.kind, plan.rig.laser.address

@@ -1,0 +1,50 @@
+"""Lasers that may be on are remembered, each of them, until it confirms that it is off."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from app.assembly.plan import plan
+from app.assembly.rig import EXPERIMENTS, RIGS, Plan
+from app.desktop.window import laser_doubts
+from app.desktop.window.laser_doubts import LaserDoubts
+from control.contract import STILL_LIT, Fault
+
+
+def with_laser(port: str) -> Plan:
+    made = plan(EXPERIMENTS / "annular_activity.yaml", RIGS / "serial_simulated.yaml")
+    laser: Any = made.rig.laser
+    return replace(made, rig=replace(made.rig, laser=replace(laser, port=port)))
+
+
+def test_a_second_doubt_does_not_hide_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second laser answered, and the window ended with "dark" and exit code 0."""
+    first, second = with_laser("/dev/a"), with_laser("/dev/b")
+    doubts, silent = LaserDoubts(), {"/dev/a"}
+    doubts.add(first, "A may be on")
+    doubts.add(second, "B may be on")
+    assert doubts.text == "A may be on; B may be on"
+
+    def put_out(made: Plan) -> str:
+        return f"{STILL_LIT} from here" if made.rig.laser.address in silent else "the laser is off"
+
+    monkeypatch.setattr(laser_doubts, "put_out_in_time", put_out)
+    for _ in range(2):  # asked again, its reason is not said twice
+        with pytest.raises(Fault, match=f"^A may be on; {STILL_LIT} from here$"):
+            doubts.settle()
+    silent.clear()
+    doubts.settle()
+    assert doubts.text == ""
+
+
+def test_a_laser_that_answers_its_driver_is_in_doubt_no_more() -> None:
+    doubts = LaserDoubts()
+    doubts.add(with_laser("/dev/a"), "A may be on")
+    doubts.remove(with_laser("/dev/b"))
+    assert doubts.text == "A may be on"
+    doubts.remove(with_laser("/dev/a"))
+    assert doubts.text == ""
+    doubts.settle()

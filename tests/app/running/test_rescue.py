@@ -1,0 +1,35 @@
+"""Switching a laser off from outside takes limited time."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from app.assembly.rig import Plan
+from app.running import rescue
+from app.running.rescue import put_out_in_time
+from control.contract import STILL_LIT
+from tests.app.desktop.toy import planned
+from tests.patience import PATIENCE_S
+
+
+def test_a_port_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A window that was closed waited for it without an end."""
+    released = threading.Event()
+
+    def hangs(made: Plan) -> str:
+        released.wait(PATIENCE_S)
+        return "the laser is off"
+
+    monkeypatch.setattr(rescue, "RESCUE_S", 0.05)
+    said = put_out_in_time(planned(), hangs)
+    released.set()
+    assert said.startswith(STILL_LIT)
+
+
+def test_the_result_is_that_of_the_call() -> None:
+    assert put_out_in_time(planned(), lambda made: f"the laser of {made.rig.title} is off") == (
+        f"the laser of {planned().rig.title} is off"
+    )
+    assert put_out_in_time(planned()) == ""  # simulated
