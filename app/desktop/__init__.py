@@ -1,1 +1,1 @@
-"""The window: the only Qt in the project."""
+"""The window. Only this package uses Qt."""
