@@ -1,1 +1,1 @@
-"""The window. Only this package uses Qt."""
+"""The window. No other package of the program uses Qt."""
