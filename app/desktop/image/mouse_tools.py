@@ -33,7 +33,7 @@ class Hand(QObject):
     edited = pyqtSignal(object)  # the experiment as plain data
     followed = pyqtSignal(int)
     rig_edited = pyqtSignal(dict)  # dotted key to value
-    asked_for = pyqtSignal(str)  # a correction image, of TAKEN
+    asked_for = pyqtSignal(str)  # kind of a correction image, a key of TAKEN
 
     def __init__(self, view: View, data: Callable[[], dict[str, Any]], tracks: Callable[[], Tracks | None]) -> None:
         super().__init__(view)

@@ -36,7 +36,7 @@ class ScaleBar:
         seen = self.box.viewRect()
         unit_um = self.px_um or 1.0
         self.length_um = round_length(SHARE * seen.width() / unit_um) * unit_um
-        corner: QPointF = seen.bottomRight()  # y runs down: this is the lower right
+        corner: QPointF = seen.bottomRight()  # the y axis points down: this is the lower right
         right, y = corner.x() - 0.03 * seen.width(), corner.y() - 0.03 * seen.height()
         for line in (self.shade, self.line):
             line.setData([right - self.length_um, right], [y, y])

@@ -27,7 +27,7 @@ from control.experiment import Experiment
 from control.theory.conditions import Conditions
 
 Floats = NDArray[np.float64]
-REMEMBERED = 3000  # tracks
+REMEMBERED = 3000  # largest number of tracks kept
 LEAST_LATENCIES = 10
 
 

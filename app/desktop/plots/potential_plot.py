@@ -136,7 +136,7 @@ class Points(pg.GraphItem):  # type: ignore[misc]
         low = self.place[index - 1, 0] + 0.01 if index > 0 else 0.0
         high = self.place[index + 1, 0] - 0.01 if index + 1 < len(self.place) else math.inf
         if index == 0 and self.place[0, 0] == 0.0:
-            high = 0.0  # the centre stays the centre
+            high = 0.0  # a point at r = 0 stays there
         self.place[index] = round(min(max(x, low), high), 4), round(y, 3)
         self._draw()
         self.moved.emit(self.place.copy())

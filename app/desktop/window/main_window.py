@@ -322,7 +322,7 @@ class Window(QMainWindow):
             self.view.say("opening the rig; STOP (Esc) ends that")
 
     def record(self, on: bool) -> None:
-        """Order the begin or the end of a record; `poll` shows the result."""
+        """Order the start or the end of a record; `poll` shows the result."""
         try:
             self.session.record(self._record_path() if on else None)
         except Fault as fault:
@@ -707,7 +707,7 @@ class Window(QMainWindow):
     # updates from the instrument ------------------------------------------------------------------------------------
 
     def poll(self) -> None:
-        """Show all news."""
+        """Show new data."""
         self._read()
         self._follow()
 

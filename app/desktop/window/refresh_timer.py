@@ -12,7 +12,7 @@ from collections.abc import Callable
 from PyQt6 import sip
 from PyQt6.QtCore import QObject, QSocketNotifier, QTimer, pyqtSignal
 
-PAINT_S = 1.0 / 34.0  # on average
+PAINT_S = 1.0 / 34.0  # mean interval between beats
 SILENT_MS = 50  # longest wait for a message; without messages the window polls 12 times a second
 
 

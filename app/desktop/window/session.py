@@ -142,7 +142,7 @@ class Session:
         self._opening: Apart | Here | None = None
         self._opening_s = 0.0  # start time of the opening
         self._ending: threading.Thread | None = None  # ends a cancelled opening
-        self.wait_for: Callable[[Future[None]], object] = Future.exception  # a window paints while it waits
+        self.wait_for: Callable[[Future[None]], object] = Future.exception  # waits for a closing; a window paints
         self._closing: Future[None] | None = None
         self._closed_live: Live | Apart | None = None  # loop that another thread is closing
         self._cancelled = False  # the end of a cancelled opening is not shown yet
@@ -395,7 +395,7 @@ class Session:
             self.live.order(kind, text)
 
     def arm(self) -> None:
-        """Order ARM; on an unconfirmed rig, for a calibration, PROBE (probe power). Refusals have a reason."""
+        """Order ARM, or PROBE (probe power) for calibration on an unconfirmed rig. A refused order gives its reason."""
         probing = not self.plan.rig.confirmed and isinstance(self.plan.experiment.policy, Calibrating)
         self.order(OrderKind.PROBE if probing else OrderKind.ARM)
 
