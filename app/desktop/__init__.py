@@ -1,1 +1,1 @@
-"""The window: the only Qt in the project."""
+"""The window. No other package of the program uses Qt."""

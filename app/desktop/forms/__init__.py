@@ -1,1 +1,1 @@
-"""Forms made from settings classes, and their editors."""
+"""Forms generated from settings classes, and their editors."""

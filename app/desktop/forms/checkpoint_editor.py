@@ -1,4 +1,4 @@
-"""Which network is to fly: one of those at hand, or the path of another card."""
+"""Choice of the network of a learned law: one that comes with the program, or the path of another card."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ CHECKPOINTS = EXPERIMENTS.parent / "checkpoints"
 
 
 def at_hand(folder: Path = CHECKPOINTS) -> list[str]:
-    """The cards that come with the program, as an experiment names them."""
+    """The cards that come with the program, as paths relative to the folder of experiments."""
     return [Path(os.path.relpath(path, EXPERIMENTS)).as_posix() for path in sorted(folder.glob("*.json"))]
 
 
 def about(checkpoint: str) -> str:
-    """What a card says of itself, in a few words; nothing where it can't be read, since Apply's reader says why."""
+    """Short description of a card. Empty if the card can't be read: the reader of Apply reports the error."""
     try:
         card = read(EXPERIMENTS / checkpoint).data
         trained = card["trained"]
@@ -45,7 +45,7 @@ class CheckpointEditor(Editor):
 
     def __init__(self, cls: type) -> None:
         super().__init__()
-        self._kept: dict[str, Any] = {}  # what has no place on screen, and the checkpoint that was chosen
+        self._kept: dict[str, Any] = {}  # values that the form does not show, and the chosen checkpoint
         self.box, self.said = ChoiceBox(), QLabel()
         self.box.setEditable(True)
         self.box.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
@@ -69,7 +69,7 @@ class CheckpointEditor(Editor):
 
     def put(self, value: dict[str, Any]) -> None:
         if uncommitted(self.box) and self.box.hasFocus() and value == self._kept:
-            return  # it is being typed in, and its value is the same
+            return  # the user is typing, and the value has not changed
         self._kept, self.box.committed = value, str(value["checkpoint"])
         self.box.blockSignals(True)
         self.box.setCurrentText(self.box.committed)
@@ -77,7 +77,7 @@ class CheckpointEditor(Editor):
         self.said.setText(about(self.box.currentText()))
 
     def _changed(self) -> None:
-        """Another one is chosen, or typed to its end."""
+        """Take the checkpoint that was chosen or typed."""
         self.box.committed = self.box.currentText()
         self._kept = {**self._kept, "checkpoint": self.box.committed}
         self.said.setText(about(self.box.currentText()))

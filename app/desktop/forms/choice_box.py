@@ -1,4 +1,4 @@
-"""Lists and sliders that the mouse wheel does not change: scrolling a panel passes over them."""
+"""Lists and sliders that the mouse wheel does not change when the user scrolls a panel."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from PyQt6.QtWidgets import QComboBox, QSlider, QWidget
 
 
 class ChoiceBox(QComboBox):
-    """A list of choices. The wheel does nothing on it; in its opened list it scrolls, as usual."""
+    """A list of choices. The wheel does not change the choice; it scrolls the opened list as usual."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.committed: str | None = (
-            None  # the text that counts, where it is typed: Qt's own mark goes with a completion
+            None  # last committed text, if it can be typed: a completion clears Qt's own `modified` flag
         )
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)  # the default takes the focus by the wheel
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)  # with the default policy the wheel takes the focus
 
     def wheelEvent(self, event: QWheelEvent | None) -> None:
         if event is not None:
-            event.ignore()  # the panel around it scrolls
+            event.ignore()  # the surrounding panel scrolls
 
 
 class PositionSlider(QSlider):
-    """A slider that is dragged, or moved by keys. The wheel does nothing on it."""
+    """A slider moved with the mouse or with keys. The wheel does not move it."""
 
     def wheelEvent(self, event: QWheelEvent | None) -> None:
         if event is not None:

@@ -1,4 +1,4 @@
-"""What a new form begins with, and how a field is called."""
+"""Initial values of a new form, and labels of its fields."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from config.fields import FieldForm, describe, variants
 from config.reader import plain
 from config.units import SUFFIXES
 
-BEGINNINGS: dict[type, dict[str, Any]] = {}  # of settings classes that need more than their defaults
+BEGINNINGS: dict[type, dict[str, Any]] = {}  # initial values of settings classes that need more than their defaults
 
 
 def begin(cls: type, like: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Plain data to begin with: what `like` has under the same names, then the defaults, then something allowed."""
+    """Initial values as plain data: from `like` if name and type agree, else the default, else an allowed value."""
     made = {}
     for form in describe(cls):
         if form.name == "kind":
@@ -30,7 +30,7 @@ def _alike(value: Any, own: Any) -> bool:
 
 
 def fallback(form: FieldForm) -> Any:
-    """Something allowed for a field that has no default."""
+    """An allowed value for a field without a default."""
     hint = bare(form.type)
     if form.default is not dataclasses.MISSING and form.default is not None:
         return plain(form.default)
@@ -49,7 +49,7 @@ def fallback(form: FieldForm) -> Any:
 
 
 def words(name: str) -> str:
-    """A field's name as a person reads it; its unit stands behind the number.
+    """The label of a field: its name without the unit, which follows the number.
 
     >>> words("stiffness_pn_per_um"), words("keep_in_field")
     ('stiffness', 'keep in field')

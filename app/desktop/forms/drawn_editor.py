@@ -1,4 +1,4 @@
-"""The points of a drawn curve: dragged in the plot, added and removed here."""
+"""Editor for the points of a drawn curve. It adds and removes points; the plot drags them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class DrawnEditor(Editor):
         self.fewer.setEnabled(isinstance(value["radius_um"], list) and len(value["radius_um"]) > FEWEST)
 
     def _add(self) -> None:
-        """In the middle of the widest gap."""
+        """Add a point in the middle of the widest gap."""
         radius_um, energy_kt = list(self.get()["radius_um"]), list(self.get()["energy_kt"])
         gap = max(range(len(radius_um) - 1), key=lambda k: radius_um[k + 1] - radius_um[k])
         radius_um.insert(gap + 1, round(0.5 * (radius_um[gap] + radius_um[gap + 1]), 4))
@@ -52,7 +52,7 @@ class DrawnEditor(Editor):
         self._change(radius_um, energy_kt)
 
     def _remove(self) -> None:
-        """The last but one: the ends stay."""
+        """Remove the last point but one: the end points stay."""
         radius_um, energy_kt = list(self.get()["radius_um"]), list(self.get()["energy_kt"])
         del radius_um[-2], energy_kt[-2]
         self._change(radius_um, energy_kt)

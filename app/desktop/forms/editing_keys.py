@@ -1,4 +1,4 @@
-"""The keys of a form, in whichever of its fields is being edited: Ctrl+Enter applies, Ctrl+Z undoes."""
+"""Keys that work in every field of a form: Ctrl+Enter applies, Ctrl+Z undoes."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ KeyActions = dict[tuple[Chord, ...], Callable[[], None]]
 
 
 class EditingKeys(QObject):
-    """Watches the field of `form` that has the focus. What is typed there is committed before a key acts.
+    """Filters the keys of the field of `form` that has the focus. Typed text is committed before a key acts.
 
     Args:
-        actions: what a key does. A field keeps its own use of every other key.
-        typed: called after each key and each other change by hand (a paste, a drop, an input method) with whether the
+        actions: the action of each key. The field handles all other keys itself.
+        typed: called after each key and each other user edit (paste, drop, input method), with a bool: whether the
             field holds text that is not committed yet.
     """
 
@@ -40,7 +40,7 @@ class EditingKeys(QObject):
         self._form, self._typed = form, typed
         self._actions = {chord: action for chords, action in actions.items() for chord in chords}
         self._field: QWidget | None = None
-        self._line: QLineEdit | None = None  # in which text is typed there
+        self._line: QLineEdit | None = None  # the line edit of the field
         app = QApplication.instance()
         assert isinstance(app, QApplication)
         app.focusChanged.connect(self._focus_moved)
@@ -50,7 +50,7 @@ class EditingKeys(QObject):
             return False
         action = self._actions.get((event.key(), event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier))
         if event.type() == QEvent.Type.ShortcutOverride and action is not None:
-            event.accept()  # the key comes to the field, not to a shortcut of the window
+            event.accept()  # Qt sends the key to the field, not to a shortcut of the window
             return True
         if event.type() != QEvent.Type.KeyPress:
             return False
@@ -81,7 +81,7 @@ class EditingKeys(QObject):
         self._field = self._line = None
 
     def _look_soon(self, *_: object) -> None:
-        """When the field has taken what came."""
+        """Check the field after it has processed the event."""
         QTimer.singleShot(0, self._look)
 
     def _look(self) -> None:
@@ -89,14 +89,14 @@ class EditingKeys(QObject):
 
 
 def add_shortcuts(window: QWidget, actions: KeyActions) -> None:
-    """The same keys where no field has the focus: in all of this window, and in its panels that float."""
+    """Add the same keys for the window and its floating panels, when no field has the focus."""
     for chords, action in actions.items():
         for key, modifiers in chords:
             QShortcut(QKeySequence(QKeyCombination(modifiers, Qt.Key(key))), window).activated.connect(action)
 
 
 def commit(field: QWidget) -> None:
-    """Take over what is typed, as if the focus had left the field."""
+    """Commit the typed text, as if the field had lost the focus."""
     if isinstance(field, QAbstractSpinBox):
         field.interpretText()
         field.editingFinished.emit()
@@ -105,13 +105,13 @@ def commit(field: QWidget) -> None:
 
 
 def uncommitted(field: QWidget) -> bool:
-    """Whether the field shows text that is not its value yet."""
+    """Whether the field shows text that is not yet its value."""
     line = line_of(field)
     if line is None:
         return False
     if isinstance(field, ChoiceBox):
         return field.currentText() != field.committed
-    if isinstance(field, QSpinBox):  # a paste over all of it does not count as modified
+    if isinstance(field, QSpinBox):  # Qt does not set `modified` when a paste replaces the whole text
         return line.isModified() or field.cleanText() != field.textFromValue(field.value())
     if isinstance(field, QDoubleSpinBox):
         return line.isModified() or field.cleanText() != field.textFromValue(field.value())
@@ -119,7 +119,7 @@ def uncommitted(field: QWidget) -> bool:
 
 
 def line_of(field: QWidget) -> QLineEdit | None:
-    """In which text is typed; None: in none."""
-    if isinstance(field, QAbstractSpinBox | ChoiceBox):  # a list whose text is edited has the focus of its line
+    """The line edit of a field; None if it has none."""
+    if isinstance(field, QAbstractSpinBox | ChoiceBox):  # an editable list takes the focus of its line edit
         return field.lineEdit()
     return field if isinstance(field, QLineEdit) else None

@@ -1,4 +1,4 @@
-"""A sentence about what is wrong, at a place that is kept free for it: nothing moves when it comes."""
+"""An error message with reserved space: the layout does not move when it appears."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LINES = 2
 
 
 class ErrorLabel(QLabel):
-    """In red, of LINES lines; one that is longer is whole in the tooltip."""
+    """A red label of LINES lines. The tooltip contains the whole message."""
 
     def __init__(self, lines: int = LINES, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -23,11 +23,11 @@ class ErrorLabel(QLabel):
         self.set_lines(lines)
 
     def set_lines(self, lines: int) -> None:
-        """Another height, which it keeps."""
+        """Set the fixed height, in lines."""
         self.setFixedHeight(self.height_px(lines))
 
     def height_px(self, lines: int) -> int:
-        """Of so many lines."""
+        """Height of this number of lines."""
         return lines * self.fontMetrics().lineSpacing() + 2
 
     def say(self, sentence: str) -> None:

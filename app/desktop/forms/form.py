@@ -1,7 +1,6 @@
-"""A form made from the fields of a settings class: the same names, units, limits and words as in the YAML file.
+"""A form generated from the fields of a settings class, with the names, units, limits and help of the YAML file.
 
-Every editor shows plain data (mappings, lists, numbers, texts), as YAML has them; `config.reader` alone decides what
-is good.
+Every editor holds plain data (mappings, lists, numbers, strings), as in YAML. Only `config.reader` validates them.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ from config.fields import FieldForm, describe, variants
 
 
 class Fields(Editor):
-    """All fields of one settings class, a row each."""
+    """All fields of one settings class, one row for each."""
 
     def __init__(self, cls: type, only: tuple[str, ...] = ()) -> None:
         super().__init__()
@@ -90,7 +89,7 @@ class Fields(Editor):
 
 
 class Variant(Editor):
-    """One of several settings classes, told apart by `kind`."""
+    """One of several settings classes, selected by `kind`."""
 
     def __init__(self, union: Any) -> None:
         super().__init__()
@@ -101,7 +100,7 @@ class Variant(Editor):
             self.kind.setItemData(index, (cls.__doc__ or "").strip(), Qt.ItemDataRole.ToolTipRole)
         self.fields: Editor | None = None
         self._shown = ""
-        self._column = stacked(self, QVBoxLayout())  # of the fields; whoever holds this gives `kind` its place
+        self._column = stacked(self, QVBoxLayout())  # of the fields; the parent widget places `kind`
         self.kind.activated.connect(self._chosen)
 
     def get(self) -> dict[str, Any]:
@@ -134,7 +133,7 @@ class Variant(Editor):
 
 
 class Items(Editor):
-    """Several of the same, with buttons to add and to remove."""
+    """A list of editors of the same type, with buttons to add and remove."""
 
     def __init__(self, form: FieldForm, inner: Any) -> None:
         super().__init__()
@@ -198,7 +197,7 @@ class Items(Editor):
 
 
 class OptionalGroup(Editor):
-    """A group of fields that may be left out as a whole."""
+    """An optional group of fields: set, or None as a whole."""
 
     def __init__(self, inner: Editor, default: Any, form: FieldForm) -> None:
         super().__init__()
@@ -222,7 +221,7 @@ class OptionalGroup(Editor):
         self.inner.setEnabled(value is not None)
 
 
-SPECIAL: dict[type, Callable[[type], Editor]] = {}  # settings classes with an editor of their own
+SPECIAL: dict[type, Callable[[type], Editor]] = {}  # editors of settings classes that do not use Fields
 
 
 def fields_of(cls: type) -> Editor:
@@ -230,7 +229,7 @@ def fields_of(cls: type) -> Editor:
 
 
 def editor_of(form: FieldForm) -> Editor:
-    """The editor for one field, by its type."""
+    """The editor for one field, chosen by its type."""
     hint = bare(form.type)
     options = [bare(option) for option in get_args(hint)] if is_union(hint) else [hint]
     if type(None) in options:

@@ -1,4 +1,4 @@
-"""What the strict reader says of an experiment as it stands in the form; of a formula, at which character."""
+"""Checks the edited experiment with the strict reader; for a formula, finds the character of the error."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from control.potentials.formula import Formula
 
 @dataclass(frozen=True)
 class FormulaFault:
-    """What is wrong with a formula, and at which character, counted from 0."""
+    """An error in a formula, and the index of its character, from 0."""
 
     sentence: str
     column: int | None = None
@@ -23,7 +23,7 @@ class FormulaFault:
 
 @dataclass(frozen=True)
 class Checked:
-    """The experiment that `data` are, or None and what is wrong with them; of each bad formula its fault."""
+    """The experiment made from `data`, or None and the error; and the fault of each invalid formula."""
 
     data: dict[str, Any]
     experiment: Experiment | None
@@ -32,7 +32,7 @@ class Checked:
 
 
 def check(data: dict[str, Any]) -> Checked:
-    """Formulas over their whole range, which may take a second: not for the thread of a window where there are any."""
+    """Check the data. With formulas this may take a second (their whole range): then not in the window's thread."""
     try:
         return Checked(data, build(Document("the experiment panel", data, {}), Experiment))
     except Refused as refused:
@@ -53,7 +53,7 @@ def formulas_in(data: Any) -> Iterator[dict[str, Any]]:
 
 
 def fault_of(formula: dict[str, Any]) -> FormulaFault | None:
-    """What is wrong with the settings of a formula."""
+    """The error in the settings of a formula; None if there is none."""
     whole = dict(formula)
     try:
         if whole["range_um"] is not None:

@@ -1,4 +1,4 @@
-"""A formula as it is typed: the fault is marked at its character, and its parameters follow from its names."""
+"""Editor for a formula. It marks the character of an error and derives the parameters from the names in the text."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from app.desktop.window import theme
 from control.potentials.expression import RESERVED, FormulaError, assert_length, parse
 from control.potentials.formula import VARIABLES, Formula, assert_parameters
 
-REST_MS = 300  # without a key, until rows come and go
-FAULT_LINES = 3  # kept free for what is wrong
+REST_MS = 300  # pause in typing before rows are added or removed
+FAULT_LINES = 3  # reserved for the error message
 NAME = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
 
 
 class FormulaText(QPlainTextEdit):
-    """A few lines of formula; `mark` underlays one character in red."""
+    """A text field for a formula; `mark` gives one character a red background."""
 
     typed = pyqtSignal()
 
@@ -61,17 +61,17 @@ class FormulaText(QPlainTextEdit):
 
 
 class FormulaEditor(Editor):
-    """The settings of a Formula. How it is written is checked as it is typed; its values by whoever holds this editor,
-    beside the window's thread, and then `show_fault` is called."""
+    """The settings of a Formula. The editor checks the syntax while the user types. The owner of the editor checks the
+    values in a worker thread and then calls `show_fault`."""
 
     def __init__(self, cls: type) -> None:
         super().__init__()
         self.text, self.fault = FormulaText(), ErrorLabel(FAULT_LINES)
-        self.typing = False  # while `edited` is emitted: the text has changed, and is shown already
+        self.typing = False  # while `edited` is emitted because the text has changed; the text is already shown
         self.rest = Fields(cls, ("unit", "range_um"))
         self.numbers: dict[str, NumberBox] = {}
         self._parameters: dict[str, float] = {}
-        self._known: dict[str, float] = {}  # of every name that was used: it may come back
+        self._known: dict[str, float] = {}  # last value of every name used so far; a name may return
         self._resting = QTimer(self)
         self._resting.setSingleShot(True)
         self._resting.setInterval(REST_MS)
@@ -106,33 +106,33 @@ class FormulaEditor(Editor):
         self._say(self._as_written())
 
     def forget(self) -> None:
-        """Another experiment: names of before have no value here."""
+        """Discard the values of earlier names, for another experiment."""
         self._known = {}
 
     def show_fault(self, formula: dict[str, Any], fault: FormulaFault | None) -> None:
-        """What was found out about these settings; not shown where they are others by now."""
+        """Show the result of a check of these settings. Ignored if the settings have changed since."""
         if formula == {"kind": "formula", **self.get()}:
             self._say(self._as_written() or fault)
 
     def _typed(self) -> None:
-        """A new name is a new parameter, 1 at first, or what it was when it was used before.
+        """Update the parameters: a new name gets its previous value, or 1.
 
-        A text that is too long, or has too many names, is refused before a row is made; the parameters stay. Rows come
-        and go when the typing rests.
+        If the text is too long or has too many names, the parameters do not change. Rows are added and removed after a
+        pause in typing.
         """
-        with suppress(ValueError):  # `_as_written` says why
+        with suppress(ValueError):  # `_as_written` reports the error
             names = _parameters_in(self.text.toPlainText())
             self._parameters = {name: self._known.setdefault(name, 1.0) for name in names}
             self._resting.start()
         fault = self._as_written()
         if fault is not None:
-            self._say(fault)  # that it is mended is said with what its values are
+            self._say(fault)  # a correction is shown after the check of the values
         self.typing = True
         self.edited.emit()
         self.typing = False
 
     def _as_written(self) -> FormulaFault | None:
-        """What is wrong with the text, whatever its values."""
+        """The syntax error in the text, independent of the parameter values; None if there is none."""
         formula = self.text.toPlainText()
         try:
             _parameters_in(formula)
@@ -170,7 +170,7 @@ class FormulaEditor(Editor):
 
 
 def _parameters_in(text: str) -> list[str]:
-    """The names in a formula that no function and no variable has, in their order. Raises ValueError for too many."""
+    """The parameter names in a formula, in order. Raises ValueError if the text is too long or has too many."""
     assert_length(text)
     names = [name for name in dict.fromkeys(NAME.findall(text)) if name.isascii()]
     names = [name for name in names if name not in (*VARIABLES, *RESERVED) and not name.startswith("_")]

@@ -1,4 +1,4 @@
-"""A number with its unit: shown with the digits it needs, stepped in its second digit, refused beyond its limits."""
+"""A number with its unit, shown with significant digits only. Steps change the second digit; limits are enforced."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _FOCUS = Qt.FocusPolicy.StrongFocus
 
 
 def significant(value: float) -> str:
-    """As few digits as say the same number, and not more than eight.
+    """The number with as few digits as necessary, at most eight.
 
     >>> significant(0.904), significant(20.0), significant(0.00002)
     ('0.904', '20', '2e-05')
@@ -23,7 +23,7 @@ def significant(value: float) -> str:
 
 
 class NumberLine(QLineEdit):
-    """The text of a number: a double click selects it whole, where Qt would stop at the decimal point."""
+    """The text of a number. A double click selects all of it; Qt would stop at the decimal point."""
 
     def __init__(self, box: QAbstractSpinBox) -> None:
         super().__init__(box)
@@ -35,14 +35,14 @@ class NumberLine(QLineEdit):
 
 
 class NumberBox(QDoubleSpinBox):
-    """A float. The wheel changes it only where it has the focus, so that scrolling a panel changes nothing."""
+    """A float. The wheel changes it only when it has the focus, so that scrolling a panel changes nothing."""
 
     def __init__(
         self, unit: str, low: float = -math.inf, high: float = math.inf, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
         self.setLineEdit(NumberLine(self))
-        self._exact = self._shown = 0.0  # what was set, and how the box has rounded it
+        self._exact = self._shown = 0.0  # value that was set, and its rounded value in the box
         self.setDecimals(12)
         self.setRange(max(low, -LARGEST), min(high, LARGEST))
         self.setSuffix(f" {unit}" if unit else "")
@@ -53,7 +53,7 @@ class NumberBox(QDoubleSpinBox):
         self.editingFinished.connect(self._committed)
 
     def number(self) -> float:
-        """The value, with all the digits that it was set with."""
+        """The value with full precision, as it was set."""
         return self._exact if self.value() == self._shown else self.value()
 
     def setValue(self, value: float) -> None:
@@ -64,7 +64,7 @@ class NumberBox(QDoubleSpinBox):
         return significant(value)
 
     def valueFromText(self, text: str | None) -> float:
-        """The value itself where the text is what the box shows of it: that may have fewer digits."""
+        """The number in the text. If the text is unchanged, the stored value, which may have more digits."""
         bare = self._bare(text or "")
         number = _number(bare)
         return self.value() if number is None or bare == significant(self.value()) else number
@@ -76,7 +76,7 @@ class NumberBox(QDoubleSpinBox):
         return (QValidator.State.Acceptable if good else QValidator.State.Intermediate), text, at
 
     def stepBy(self, steps: int) -> None:
-        self.interpretText()  # what is typed counts: it is not the value yet
+        self.interpretText()  # typed text is not yet the value: commit it first
         value = self.value()
         size = 10.0 ** (math.floor(math.log10(abs(value))) - 1) if value else 0.1
         self.setValue(float(significant(value + steps * size)))
@@ -121,7 +121,7 @@ def _wheel(box: QAbstractSpinBox, event: QWheelEvent | None, turn: Callable[[QWh
 
 
 def _unmodified(box: QAbstractSpinBox) -> None:
-    """What is shown is the value: Qt does not say so where a person has typed the same text."""
+    """Clear the `modified` flag: Qt keeps it if the user has typed the same text again."""
     line = box.lineEdit()
     if line is not None:
         line.setModified(False)

@@ -1,4 +1,4 @@
-"""A law in Python: its name and its parameters. The SHA-256 of its source is not edited."""
+"""Editor for a law in Python: its name and its parameters. The SHA-256 of its source is not edited."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from control.policies.python_law import PythonLaw
 
 
 def python_law_editor(cls: type) -> Fields:
-    """The fields of a PythonLaw that a person edits."""
+    """The editable fields of a PythonLaw."""
     return Fields(cls, ("law", "parameters"))
 
 

@@ -1,4 +1,4 @@
-"""One value on screen, and the simple kinds of it. Every editor shows plain data, as YAML has them."""
+"""Base class of the editors, and editors for simple values. Every editor holds plain data, as in YAML."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from config.refused import Refused
 
 
 class Editor(QWidget):
-    """One value on screen. `edited` is emitted when a person has changed it, not when `put` has."""
+    """Editor for one value. It emits `edited` when the user changes the value, not when `put` does."""
 
     edited = pyqtSignal()
 
@@ -32,7 +32,7 @@ class Editor(QWidget):
 
 
 class Single(Editor):
-    """One widget that holds the value itself."""
+    """An editor with one widget, which holds the value."""
 
     def __init__(self, widget: QWidget, get: Callable[[], Any], put: Callable[[Any], None], changed: Any) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class Single(Editor):
 
     def put(self, value: Any) -> None:
         if uncommitted(self.widget) and self.widget.hasFocus() and value == self._get():
-            return  # it is being typed in, and its value is the same
+            return  # the user is typing, and the value has not changed
         self.widget.blockSignals(True)
         self._put(value)
         self.widget.blockSignals(False)
@@ -80,14 +80,14 @@ def text(form: FieldForm) -> Editor:
 
 
 def yaml_line(form: FieldForm) -> Editor:
-    """Lists and mappings of numbers, as YAML writes them on one line."""
+    """Editor for lists and mappings of numbers, as one line of YAML."""
     line = _line()
 
     def read() -> Any:
         try:
             return value_of(line.text(), form.name)
         except Refused:
-            return line.text()  # the strict reader says what is wrong with it
+            return line.text()  # the strict reader reports the error
 
     def write(value: Any) -> None:
         _write(line, yaml.safe_dump(value, default_flow_style=True, width=10_000).strip().removesuffix("...").strip())
@@ -96,7 +96,7 @@ def yaml_line(form: FieldForm) -> Editor:
 
 
 class Optional(Editor):
-    """A value that may be left out."""
+    """An optional value: set, or None."""
 
     def __init__(self, inner: Editor, fallback: Any) -> None:
         super().__init__()
@@ -133,7 +133,7 @@ def stacked(widget: QWidget, layout: Any = None, margin: int = 0) -> Any:
 
 
 def _line() -> QLineEdit:
-    """A line of text, which counts as modified until it is committed."""
+    """A line edit with the `modified` flag set until its text is committed."""
     line = QLineEdit()
     line.editingFinished.connect(lambda: line.setModified(False))
     return line
@@ -145,7 +145,7 @@ def _write(line: QLineEdit, value: str) -> None:
 
 
 def discard(widget: QWidget) -> None:
-    """Out of sight at once; deleted when Qt has time."""
+    """Hide the widget at once; Qt deletes it later."""
     widget.hide()
     widget.setParent(None)
     widget.deleteLater()

@@ -1,1 +1,1 @@
-"""The image and what is drawn on it."""
+"""The image and its overlays."""

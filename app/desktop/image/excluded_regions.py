@@ -1,4 +1,4 @@
-"""Excluded regions of the image: drawn where they are, to be moved and resized with the mouse."""
+"""Excluded regions, drawn on the image. The mouse moves and resizes them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from app.desktop.image.image_view import View
 from app.desktop.window import theme
 
 KINDS = ("ellipse", "rectangle")
-DIAMETERS = 2.0  # a new region is so many particles wide
+DIAMETERS = 2.0  # width of a new region, in particle diameters
 
 
 class _Rectangle(pg.ROI):  # type: ignore[misc]
-    """With one handle, at its lower right corner."""
+    """A rectangle with one handle, at its lower right corner."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__((0.0, 0.0), (1.0, 1.0), rotatable=False, **options)
@@ -32,7 +32,7 @@ class _Ellipse(pg.EllipseROI):  # type: ignore[misc]
 
 
 class Regions(QObject):
-    """`changed` carries all regions as plain data, in px, as they would stand in `tracking.excluded_regions`."""
+    """`changed` carries all regions as plain data, in px, in the format of `tracking.excluded_regions`."""
 
     changed = pyqtSignal(list)
 
@@ -43,7 +43,7 @@ class Regions(QObject):
         self.items: list[Any] = []
 
     def show(self, regions: Sequence[dict[str, Any]]) -> None:
-        """These, and no others; nothing is emitted."""
+        """Show only these regions. Emits nothing."""
         scale = self.view.um_per_px
         if [region["kind"] for region in regions] != [region["kind"] for region in self.shown]:
             for item in self.items:
@@ -57,14 +57,14 @@ class Regions(QObject):
             item.blockSignals(False)
 
     def add(self, kind: str, x_um: float, y_um: float) -> None:
-        """A new one, with its middle here."""
+        """Add a region with its centre at (x, y)."""
         size_px = round(DIAMETERS * self.view.diameter_um / self.view.um_per_px, 1)
         left_px, top_px = (round(value / self.view.um_per_px - size_px / 2.0, 1) for value in (x_um, y_um))
         region = {"kind": kind, "left_px": left_px, "top_px": top_px, "width_px": size_px, "height_px": size_px}
         self.changed.emit([*self.shown, region])
 
     def at(self, x_um: float, y_um: float) -> int | None:
-        """The number of the region at this place; None where there is none."""
+        """Index of the region at this position; None if there is none."""
         x, y = (value / self.view.um_per_px for value in (x_um, y_um))
         for number in reversed(range(len(self.shown))):
             one = self.shown[number]
@@ -84,7 +84,7 @@ class Regions(QObject):
         return item
 
     def _moved(self, item: Any) -> None:
-        """By the mouse; a side that was drawn past the other is where it was drawn to."""
+        """Emit the regions after the mouse moved or resized one. A side dragged past the opposite side stays there."""
         number, scale = self.items.index(item), self.view.um_per_px
         (x, y), (width, height) = item.pos(), item.size()
         left, right, top, bottom = min(x, x + width), max(x, x + width), min(y, y + height), max(y, y + height)

@@ -1,4 +1,4 @@
-"""The forces that the policy wants, as arrows to one scale: a single curve, whatever their number."""
+"""The forces requested by the policy, as arrows of a common scale. One curve draws all of them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Arrows:
         self.curve.setData([], [])
 
     def show(self, turn: Turn) -> None:
-        """From each particle that is seen, as long as its force is strong."""
+        """Draw an arrow at each tracked particle; its length is proportional to the force."""
         if not self.on:
             self.clear()
             return
@@ -37,7 +37,7 @@ class Arrows:
 
 
 def arrows(tail_um: Floats, arrow_um: Floats) -> Floats:
-    """One path [6 N, 2] of arrows, broken by nan: shaft and head. Arrows shorter than 0.05 um vanish."""
+    """One path [6 N, 2] of arrows (shaft and head), separated by nan. Arrows of 0.05 um or less are omitted."""
     long = np.hypot(arrow_um[:, 0], arrow_um[:, 1]) > 0.05
     tail_um, arrow_um = tail_um[long], arrow_um[long]
     tip = tail_um + arrow_um

@@ -1,4 +1,4 @@
-"""Which counts are black and which are white, set by hand. The recorded frames know nothing of it."""
+"""Manual black and white levels of the display, in counts. Recorded frames do not change."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ MOST_COUNTS = 65535
 
 
 class Levels(QWidget):
-    """Two numbers in the image's menu; what is typed is seen at once."""
+    """Two numbers in the menu of the image. They take effect while the user types."""
 
     def __init__(self, view: View) -> None:
         super().__init__()
         self.view = view
         self.black, self.white = CountBox("counts", 0, MOST_COUNTS), CountBox("counts", 0, MOST_COUNTS)
         for box, value in zip((self.black, self.white), view.levels or (0.0, 255.0), strict=True):
-            box.setKeyboardTracking(True)  # what is typed is seen at once
+            box.setKeyboardTracking(True)  # each keystroke takes effect at once
             box.setValue(round(value))
             box.valueChanged.connect(self._typed)
         again = QPushButton("From this image")

@@ -1,4 +1,4 @@
-"""The live image and what the instrument knows about it. Nothing is created per frame; everything is in um."""
+"""The live image with its overlays. No graphics item is created per frame; coordinates are in um."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from control.contract import State, Turn
 
 Floats = NDArray[np.float64]
 NOBODY = -1
-NOT_YET = (State.NEW, State.UNSORTED)  # who it is, or of which species, is not known yet
-OTHER_SPECIES = ((theme.GREEN, "s"), (theme.PURPLE, "t1"), (theme.YELLOW, "p"))  # all above the third look alike
-SPOT = 0.4  # diameter of the strongest spot, of a particle's
+NOT_YET = (State.NEW, State.UNSORTED)  # identity or species is not determined yet
+OTHER_SPECIES = ((theme.GREEN, "s"), (theme.PURPLE, "t1"), (theme.YELLOW, "p"))  # species >= 3 share the last mark
+SPOT = 0.4  # diameter of the strongest spot, in particle diameters
 
 
 class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
@@ -33,7 +33,7 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
     clicked = pyqtSignal(float, float, object)  # x um, y um, the button
 
     def __init__(self, um_per_px: float, diameter_um: float, parent: QWidget | None = None) -> None:
-        self.paintings, self.paint_s = 0, 0.0  # how often, and how long it took the last time
+        self.paintings, self.paint_s = 0, 0.0  # number of paint events, and duration of the last one
         super().__init__(parent)
         self.um_per_px, self.diameter_um = um_per_px, diameter_um
         self.followed = NOBODY
@@ -74,7 +74,7 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
         super().resizeEvent(event)
-        if hasattr(self, "notice"):  # pyqtgraph resizes while it makes itself
+        if hasattr(self, "notice"):  # pyqtgraph resizes within its constructor
             self.notice.setGeometry(self.rect().adjusted(40, 40, -40, -40))
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
@@ -84,7 +84,7 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         self.paint_s = time.monotonic() - began_s
 
     def show_rig(self, um_per_px: float, diameter_um: float, guessed: bool = False) -> None:
-        """Another bench: nothing of the one before is left. `guessed`: the size of a pixel is not known."""
+        """Clear the view for another rig. `guessed`: the pixel size is not known."""
         self.scale_bar.px_um = um_per_px if guessed else 0.0
         self.um_per_px, self.diameter_um, self.followed = um_per_px, diameter_um, NOBODY
         self.levels, self._shape = None, ()
@@ -94,7 +94,7 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         self.box.setBorder(pg.mkPen(theme.RAISED, width=1))
 
     def forget(self) -> None:
-        """Nothing of what was found in the image stays on it."""
+        """Remove all tracking results from the image."""
         self.trails.clear()
         self.trails.show()
         for mark in self.marks:
@@ -103,11 +103,11 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         self.labels.show_all(np.empty(0, np.int64), np.empty((0, 2)), 0.0, np.empty(0, np.bool_))
 
     def say(self, text: str) -> None:
-        """In the middle of the image, where there is nothing to see yet: not over a picture."""
+        """Show a message in the middle of the view, only while there is no image."""
         self.notice.setText("" if self._shape else text)
 
     def show_turn(self, turn: Turn, recent: list[Turn]) -> None:
-        """The newest turn; `recent` is what came since the last time, for the trails."""
+        """Show the newest turn. `recent`: the turns since the last call, for the trails."""
         if turn.frame is not None:
             self._show_image(turn.frame.image)
         self.trails.add(recent)
@@ -115,19 +115,19 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         self.box.setBorder(pg.mkPen(theme.RED, width=6) if beam_is_on(turn) else pg.mkPen(theme.RAISED, width=1))
 
     def show_recorded(self, turn: Turn) -> None:
-        """A turn of long ago: there is no beam now, and no border."""
+        """Show a recorded turn. The border is purple: no beam is on now."""
         if turn.frame is not None and turn.frame.image.size:
             self._show_image(turn.frame.image)
         self._show_marks(turn)
         self.box.setBorder(pg.mkPen(theme.PURPLE, width=2))
 
     def show_candidates(self, kept_px: Floats, rejected_px: Floats) -> None:
-        """Green plus: kept; vermilion cross: rejected. Both [N, 2]."""
+        """Mark the candidates: green plus for kept, vermilion cross for rejected. Both [N, 2]."""
         self.kept.put(kept_px * self.um_per_px, 0.7 * self.diameter_um)
         self.rejected.put(rejected_px * self.um_per_px, 0.4 * self.diameter_um)
 
     def compare(self, turn: Turn | None) -> None:
-        """Open squares where another law would have sent the light."""
+        """Open squares at the spots that another law would have sent."""
         place, size = _spots(turn) if turn is not None else (np.empty((0, 2)), np.empty(0))
         self.compared.put(place, (size * SPOT + 0.15) * self.diameter_um)
 
@@ -139,7 +139,7 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         self.trails.show()
 
     def fit(self) -> None:
-        """The whole image, edge to edge."""
+        """Show the whole image."""
         if self._shape:
             self.box.setRange(self._rectangle(), padding=0.01)
 
@@ -156,16 +156,16 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
             self.fit()
 
     def auto_levels(self) -> None:
-        """Levels from the next image."""
+        """Set the levels from the next image."""
         self.levels = None
 
     def set_levels(self, black_counts: float, white_counts: float) -> None:
-        """By hand; white below black turns the image into its negative."""
+        """Set the levels manually. White below black inverts the image."""
         self.levels = (black_counts, white_counts)
         self.image.setLevels(self.levels)
 
     def set_colours(self, name: str) -> None:
-        """A colour map: grey, viridis, inferno."""
+        """Set the colour map: grey, viridis or inferno."""
         self.image.setColorMap(pg.colormap.get(name) if name != "grey" else pg.ColorMap(None, ["k", "w"]))
 
     def _rectangle(self) -> QRectF:
@@ -199,7 +199,7 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
 
 
 def _spots(turn: Turn) -> tuple[Floats, Floats]:
-    """(places [M, 2] um, diameters [M] as parts of the largest) of the spots that were sent; area goes with power."""
+    """(positions [M, 2] um, diameters [M] relative to the largest) of the sent spots; area is proportional to power."""
     if not beam_is_on(turn):
         return np.empty((0, 2)), np.empty(0)
     mean_mw = mean_power_mw(turn)  # [M]

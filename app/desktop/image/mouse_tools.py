@@ -1,4 +1,4 @@
-"""What the mouse does in the image: follow a particle, give it a species, drop a trap and drag it."""
+"""Mouse actions in the image: follow a particle, set its species, add a trap and drag it."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ EXCLUDED_REGIONS = "tracking.excluded_regions"
 
 
 class Hand(QObject):
-    """Turns the mouse into edits of the experiment, which the panel makes undoable and puts in force."""
+    """Converts mouse actions into edits of the experiment. The panel can undo them and puts them in force."""
 
     edited = pyqtSignal(object)  # the experiment as plain data
     followed = pyqtSignal(int)
     rig_edited = pyqtSignal(dict)  # dotted key to value
-    asked_for = pyqtSignal(str)  # a correction image, of TAKEN
+    asked_for = pyqtSignal(str)  # kind of a correction image, a key of TAKEN
 
     def __init__(self, view: View, data: Callable[[], dict[str, Any]], tracks: Callable[[], Tracks | None]) -> None:
         super().__init__(view)
@@ -53,7 +53,7 @@ class Hand(QObject):
         return int(tracks.particle[index]) if distance[index] <= 0.75 * self.view.diameter_um else NOBODY
 
     def follow(self, particle: int) -> None:
-        """This one in bold; once more, or NOBODY, and none is."""
+        """Highlight this particle. The same particle again, or NOBODY: highlight none."""
         self.view.followed = NOBODY if particle == self.view.followed else particle
         self.followed.emit(self.view.followed)
 
@@ -66,7 +66,7 @@ class Hand(QObject):
         self.edited.emit(data)
 
     def drop_trap(self, x_um: float, y_um: float) -> None:
-        """A trap for everybody, at this place."""
+        """Add an external trap at this position; it acts on all particles."""
         data = copy.deepcopy(self._data())
         force = {**begin(External), "shape": begin(Gaussian), "centre_um": [round(x_um, 3), round(y_um, 3)]}
         data["policy"]["forces"].append(force)
@@ -112,7 +112,7 @@ class Hand(QObject):
             self.follow(self.nearest(x_um, y_um))
 
     def menu(self, x_um: float, y_um: float) -> QMenu:
-        """What can be done here."""
+        """The context menu for this position."""
         menu = QMenu(self.view)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         particle = self.nearest(x_um, y_um)
@@ -146,7 +146,7 @@ class Hand(QObject):
         return menu
 
     def _corrections(self, menu: QMenu, x_um: float, y_um: float) -> None:
-        """What is done against dirt and a camera's faults."""
+        """Menu entries for excluded regions and correction images."""
         menu.addSeparator()
         exclude = menu.addMenu("Exclude a region here")
         assert exclude is not None

@@ -1,4 +1,4 @@
-"""Identities beside the particles: one item for all of them, each text laid out once and drawn again and again."""
+"""Identities beside the particles. One graphics item draws all of them; the layout of each text is cached."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from PyQt6.QtGui import QColor, QPainter, QStaticText
 
 from app.desktop.window import theme
 
-MOST = 60  # beyond that, numbers would hide what they name: only who is followed or pointed at keeps one
-LAID_OUT = 2000  # texts, at most: identities are never used again
+MOST = 60  # with more particles, labels hide them: only the followed and the pointed-at particle keep one
+LAID_OUT = 2000  # largest number of cached texts: identities are not reused
 
 
 class ParticleLabels(pg.GraphicsObject):  # type: ignore[misc]
-    """Texts of a fixed size in a view box, whatever its zoom."""
+    """Texts of a fixed size on the screen, independent of the zoom."""
 
     def __init__(self, box: pg.ViewBox) -> None:
         super().__init__()
@@ -23,7 +23,7 @@ class ParticleLabels(pg.GraphicsObject):  # type: ignore[misc]
         self.on = True
         self._laid: dict[int, QStaticText] = {}
         self._ink = QColor(theme.INK)
-        self.shown: list[tuple[int, QPointF]] = []  # identity, and the upper left corner of its text in um
+        self.shown: list[tuple[int, QPointF]] = []  # identity, upper left corner of its text (um)
         box.addItem(self, ignoreBounds=True)
         box.sigRangeChanged.connect(self.prepareGeometryChange)
 
@@ -32,9 +32,9 @@ class ParticleLabels(pg.GraphicsObject):  # type: ignore[misc]
         particle: NDArray[np.int64],  # [N]
         position_um: NDArray[np.float64],  # [N, 2]
         offset_um: float,
-        named: NDArray[np.bool_],  # [N] who keeps a name in a crowd
+        named: NDArray[np.bool_],  # [N] particles that keep a label among more than MOST
     ) -> None:
-        """The identity of each particle, to its lower right."""
+        """Show the identity of each particle at its lower right."""
         rows = slice(None) if len(particle) <= MOST else named
         if not self.on:
             rows = slice(0)

@@ -1,4 +1,4 @@
-"""One kind of mark in the image, for all particles at once; its size is in um, and drawn from a cache of pictures."""
+"""One kind of mark, drawn for all particles at once. Sizes are in um; symbols come from a cache of pixmaps."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SMALLEST_PX = 4.0
 
 
 class Mark(pg.ScatterPlotItem):  # type: ignore[misc]
-    """A scatter whose symbols grow with the image. Whole pixels only: each size is a picture in the cache."""
+    """A scatter plot with symbols that scale with the image. Sizes are whole pixels: each size is one cached pixmap."""
 
     def __init__(self, box: pg.ViewBox, pen: Any, brush: Any = None, symbol: str = "o") -> None:
         super().__init__(pen=pen, brush=pg.mkBrush(brush), symbol=symbol, pxMode=True)
@@ -26,7 +26,7 @@ class Mark(pg.ScatterPlotItem):  # type: ignore[misc]
     def put(self, place_um: Floats, diameter_um: float | Floats) -> None:
         """Marks at `place_um` [N, 2] of these diameters."""
         if len(place_um) == 0 and len(self._diameter_um) == 0:
-            return  # most kinds have nobody, most of the time
+            return  # usually most kinds of mark are empty
         self._diameter_um = np.broadcast_to(np.asarray(diameter_um, np.float64), len(place_um))
         self.setData(x=place_um[:, 0], y=place_um[:, 1], size=self._size_px())
 

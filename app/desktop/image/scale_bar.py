@@ -1,4 +1,4 @@
-"""A bar of a round length, lower right, that keeps its place while one zooms."""
+"""A scale bar of a round length. It stays at the lower right of the view when the zoom changes."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from PyQt6.QtCore import QPointF
 
 from app.desktop.window import theme
 
-SHARE = 0.2  # of the width of the view, at most
+SHARE = 0.2  # largest fraction of the width of the view
 
 
 class ScaleBar:
-    """In um; in pixels where nothing is known of their size."""
+    """Scale bar in um, or in pixels if the pixel size is not known."""
 
     def __init__(self, box: pg.ViewBox) -> None:
         self.box = box
         self.length_um = 0.0
-        self.px_um = 0.0  # what a pixel is taken for where its size is not known; 0: it is known
+        self.px_um = 0.0  # assumed pixel size (um) if it is not known; 0: it is known
         self.line = pg.PlotCurveItem(pen=pg.mkPen(theme.WHITE, width=4))
         self.text = pg.TextItem(color=theme.WHITE, anchor=(0.5, 1.0), fill=pg.mkBrush(16, 20, 24, 200))
         self.shade = pg.PlotCurveItem(pen=pg.mkPen(16, 20, 24, 200, width=10))
@@ -36,7 +36,7 @@ class ScaleBar:
         seen = self.box.viewRect()
         unit_um = self.px_um or 1.0
         self.length_um = round_length(SHARE * seen.width() / unit_um) * unit_um
-        corner: QPointF = seen.bottomRight()  # y runs down: this is the lower right
+        corner: QPointF = seen.bottomRight()  # the y axis points down: this is the lower right
         right, y = corner.x() - 0.03 * seen.width(), corner.y() - 0.03 * seen.height()
         for line in (self.shade, self.line):
             line.setData([right - self.length_um, right], [y, y])
@@ -49,7 +49,7 @@ class ScaleBar:
 
 
 def round_length(most: float) -> float:
-    """The largest of 1, 2, 5 times a power of ten that is not more than `most`.
+    """The largest of 1, 2 or 5 times a power of ten that does not exceed `most`.
 
     >>> round_length(7.0), round_length(0.3)
     (5.0, 0.2)

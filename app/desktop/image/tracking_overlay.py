@@ -1,4 +1,4 @@
-"""What tracking settings would keep and reject, drawn on the image: those in the form, or those of the tuning panel."""
+"""Candidates that tracking settings keep and reject, drawn on the image: settings of the form or the tuning panel."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ NOTHING = np.empty((0, 2))
 
 
 class Judging:
-    """Looks at the turn that the window shows, once a second and when somebody asks, beside the window's thread."""
+    """Finds candidates in the turn on screen, once a second and on request, in a worker thread."""
 
     def __init__(self, view: View, devices: DevicePanel, tuning: TuningPanel, shown: Callable[[], Turn | None]) -> None:
         self.view, self.devices, self.tuning, self._shown = view, devices, tuning, shown
-        self._worker = ThreadPoolExecutor(1, "candidates")  # a first look compiles
+        self._worker = ThreadPoolExecutor(1, "candidates")  # the first call compiles kernels
         self._pending: Future[Candidates] | None = None
-        self._again = False  # another look was asked for meanwhile
+        self._again = False  # another search was requested during this one
         devices.candidates.toggled.connect(self.show)
         tuning.judged.connect(self.show)
         tuning.wanted.connect(self.collect)
@@ -39,12 +39,12 @@ class Judging:
         return turn.frame.image if turn is not None and turn.frame is not None and turn.frame.image.size else None
 
     def collect(self) -> None:
-        """One more image for the tuning panel."""
+        """Give the tuning panel one more image."""
         if (image := self.image()) is not None:
             self.tuning.add(image)
 
     def show(self) -> None:
-        """Kept and rejected, if that is asked for; drawn by `poll` as soon as they are found."""
+        """Start a search for kept and rejected candidates, if requested; `poll` draws the result."""
         image, judged = self.image(), self.tuning.judgement
         self._again = False
         if image is None or (judged is None and not self.devices.candidates.isChecked()):
@@ -63,12 +63,12 @@ class Judging:
         self._pending = self._worker.submit(candidates, settings, image, self.devices.plan.corrections)
 
     def forget(self) -> None:
-        """What was found, or is being looked for, is of another image."""
+        """Discard the result and the running search: the image has changed."""
         self._pending, self._again = None, False
         self.view.show_candidates(NOTHING, NOTHING)
 
     def poll(self) -> None:
-        """Draw what was found since."""
+        """Draw a finished result."""
         if self._pending is None or not self._pending.done():
             return
         done, self._pending = self._pending, None
@@ -88,7 +88,7 @@ class Judging:
 
 
 def spread_images(playback: PlaybackView, number: int = LOOKED_AT) -> list[Image]:
-    """So many of a recording, from its first frame to the last that is ready. Raises Refused."""
+    """Up to `number` images of a recording, evenly spaced from its first to its last ready frame. Raises Refused."""
     reel = playback.reel
     if reel is None or reel.ready == 0:
         return []

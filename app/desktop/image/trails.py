@@ -1,4 +1,4 @@
-"""Where the particles came from: their last seconds, fading. A few curves in all, whatever the number of particles."""
+"""Fading trails of the last seconds. The number of curves does not depend on the number of particles."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pyqtgraph as pg
 from app.desktop.window import theme
 from control.contract import Tracks, Turn
 
-BANDS = 6  # curves, from faint to bright
+BANDS = 6  # number of curves, from faint to bright
 SPAN_S = 3.0
-EVERY_S = 0.1  # between two points of a trail
+EVERY_S = 0.1  # interval between two points of a trail
 MOST_POINTS = 12_000
 
 
@@ -23,7 +23,7 @@ class Trails:
         self.on = True
         self._rows: deque[tuple[float, np.ndarray]] = deque()  # (time_s, [N, 3] particle, x, y)
         self._points = 0  # in all rows
-        self._stale = False  # the curves show other rows
+        self._stale = False  # the curves do not show the current rows
         self.curves = []
         for band in range(BANDS):
             colour = pg.mkColor(theme.ACCENT)
@@ -42,7 +42,7 @@ class Trails:
         self._thin()
 
     def put(self, tracks: list[Tracks]) -> None:
-        """These, and no others."""
+        """Show the trails of these tracks only."""
         self.clear()
         for seen in tracks:
             self._keep(seen)
@@ -58,7 +58,7 @@ class Trails:
         self._points -= len(self._rows.popleft()[1])
 
     def _thin(self) -> None:
-        """Of very many particles, a shorter past."""
+        """Drop the oldest rows above MOST_POINTS: with very many particles the trails are shorter."""
         while len(self._rows) > 2 and self._points > MOST_POINTS:
             self._drop()
 
@@ -80,7 +80,7 @@ class Trails:
         rows = np.concatenate([row for _, row in self._rows])  # [K, 3]
         order = np.lexsort((time_s, rows[:, 0]))
         rows, age_s = rows[order], now_s - time_s[order]
-        # a band begins where the one before it ended, so that a trail has no gaps
+        # a band begins at the end of the previous one, so that a trail has no gaps
         ends = np.diff(rows[:, 0], append=np.inf) != 0  # [K] last row of each particle
         band = np.minimum((BANDS * (1.0 - age_s / SPAN_S)).astype(int), BANDS - 1)
         for index, curve in enumerate(self.curves):

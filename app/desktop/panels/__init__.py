@@ -1,1 +1,1 @@
-"""Panels beside the image."""
+"""The panels beside the image."""

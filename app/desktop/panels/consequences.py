@@ -1,4 +1,4 @@
-"""What the edited experiment will do: curves and numbers, below the form, each of which can be put away."""
+"""Predictions for the edited experiment: curves and numbers below the form. The user can hide each of them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from app.desktop.plots import potential_plot
 from app.desktop.plots.potential_plot import PLOT_PX, PotentialPlot
 from app.desktop.window import theme
 
-LEAST_PX, MOST_PX = 60, 190  # of the numbers' height
+LEAST_PX, MOST_PX = 60, 190  # least and largest height of the numbers
 
 
 class Consequences(QWidget):
-    """Shows what there is room for, beside a form of a given height; what a person has chosen stays chosen."""
+    """Shows the plots and numbers that fit into the space left by the form. Choices of the user take precedence."""
 
     def __init__(self, plot: PotentialPlot, foreseen: ForeseenTable, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -28,8 +28,8 @@ class Consequences(QWidget):
         self.force_button = _button("⇄ F")
         self.force_button.setToolTip("F in the place of V, or V again: there is no room for both")
         self.force_button.hide()
-        self._chosen: dict[QToolButton, bool] = {}  # what a person has put away or fetched
-        self.drawn = False  # a curve is there to be dragged
+        self._chosen: dict[QToolButton, bool] = {}  # whether the user has shown or hidden a part
+        self.drawn = False  # the experiment has a curve that can be dragged
         self._room_px = self._most_px = 0
         row = QHBoxLayout()
         row.setSpacing(theme.GRID)
@@ -49,16 +49,17 @@ class Consequences(QWidget):
 
     @property
     def head_px(self) -> int:
-        """The height of what is always there."""
+        """Height of the row of buttons, which is always visible."""
         return self.plot_button.sizeHint().height() + theme.GRID // 2
 
     def fit(self, room_px: int, most_px: int) -> None:
-        """Show what has room in so many pixels, below the row of buttons: the numbers first, then V, then F.
+        """Show the parts that fit below the row of buttons. Priority: the numbers, then V, then F.
 
-        A plot that a person has fetched, or has a curve to be dragged in, comes before the numbers.
+        A plot has priority over the numbers if the user has shown it or if it has a curve that can be dragged.
 
         Args:
-            most_px: what there is without the form's own room: a plot that is fetched gets it where it must.
+            room_px: height that the form leaves free.
+            most_px: height with the form at its minimum; a plot that the user has shown may use it.
         """
         self._room_px, self._most_px = room_px, most_px
         gap_px = theme.GRID // 2
@@ -83,7 +84,7 @@ class Consequences(QWidget):
             button.setArrowType(Qt.ArrowType.DownArrow if on else Qt.ArrowType.RightArrow)
 
     def show_drawn(self, drawn: bool) -> None:
-        """Whether there is a curve to be dragged: the plot comes for it, and stays."""
+        """Set whether a curve can be dragged; if so, the plot is shown."""
         if drawn != self.drawn:
             self.drawn = drawn
             self.fit(self._room_px, self._most_px)

@@ -1,4 +1,4 @@
-"""What was asked of the devices, and beside it what they did; and the settings of the rig, to be changed."""
+"""Requested and actual device settings, and a form for the settings of the rig."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from app.desktop.panels.readbacks import Answers
 from app.desktop.window import theme
 from config.reader import Document, build, plain
 
-LIVE = ("tracking",)  # parts that are changed between two turns
-REOPEN = ("camera", "deflector", "laser", "loop", "optics", "plant", "sample")  # these need the devices opened again
+LIVE = ("tracking",)  # parts of the rig that can change between two turns
+REOPEN = ("camera", "deflector", "laser", "loop", "optics", "plant", "sample")  # parts whose changes reopen the devices
 
 
 class DevicePanel(QWidget):
-    """`changed` carries what differs from the rig in force, by dotted key, and whether devices are opened anew."""
+    """`changed` carries the differences from the rig in force, by dotted key, and whether the devices are reopened."""
 
     changed = pyqtSignal(dict, bool)
-    undo_asked = pyqtSignal()  # of the last edit of all, which may be one of another panel
+    undo_asked = pyqtSignal()  # undo the last edit in any panel
     redo_asked = pyqtSignal()
 
     def __init__(self, plan: Plan, parent: QWidget | None = None) -> None:
@@ -56,7 +56,7 @@ class DevicePanel(QWidget):
         self._keys = EditingKeys(self, keys, self._typed)
 
     def show_plan(self, plan: Plan, edits: dict[str, Any] | None = None) -> None:
-        """The settings of this rig, in force from now on; and `edits`, by dotted key, which are not."""
+        """Show the settings of this rig, which are in force, and `edits`, by dotted key, which are not."""
         self.plan = plan
         self.answers.clear()
         values = {
@@ -71,7 +71,7 @@ class DevicePanel(QWidget):
         self._edited()
 
     def _make_forms(self, values: dict[str, Any]) -> None:
-        """A page a part: some 0.2 s of work, which other values of the same parts do not need."""
+        """Make one page for each part. This takes about 0.2 s; new values of the same parts do not need it."""
         shown = self.part.currentText()
         while self.pages.count():
             page = self.pages.widget(0)
@@ -89,7 +89,7 @@ class DevicePanel(QWidget):
         self.part.setCurrentIndex(max(self.part.findText(shown), 0))
 
     def edits(self) -> dict[str, Any]:
-        """What differs from the rig in force: dotted key to value."""
+        """Differences from the rig in force: dotted key to value."""
         found: dict[str, Any] = {}
         for part, form in self.forms.items():
             before = plain(getattr(self.plan.rig, part))
@@ -99,7 +99,7 @@ class DevicePanel(QWidget):
         return found
 
     def tracking(self) -> Any:
-        """The tracking settings as they stand in the form. Raises Refused."""
+        """The tracking settings in the form. Raises Refused."""
         return build(Document("the device panel", self.forms["tracking"].get(), {}), type(self.plan.rig.tracking))
 
     def apply(self) -> None:
@@ -108,7 +108,7 @@ class DevicePanel(QWidget):
             self.changed.emit(edits, any(key.split(".")[0] in REOPEN for key in edits))
 
     def _undo(self) -> None:
-        """Ctrl+Z in a field: its value that is not in force goes; if there is none, the last edit of all is undone."""
+        """Ctrl+Z in a field: restore its value in force if it was edited; else undo the last edit in any panel."""
         field, edits = QApplication.focusWidget(), self.edits()
         for part, form in self.forms.items():
             for name, row in form.rows.items():
@@ -136,5 +136,5 @@ class DevicePanel(QWidget):
 
 
 def with_edits(experiment: Any, edits: dict[str, Any]) -> Any:
-    """The experiment with these values in its `set`: what a rig is changed by, and what the journal keeps."""
+    """The experiment with these values added to its `set`, which changes the rig and is recorded in the journal."""
     return dataclasses.replace(experiment, set={**experiment.set, **edits})

@@ -1,4 +1,4 @@
-"""The experiments at hand: a list of titles, above them copies of edits that were not saved, Open and Save."""
+"""List of the available experiments, with unsaved edits above them, and the buttons Open and Save."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from config.reader import read
 from config.refused import Refused
 
 LEAST_PX = 100  # width of the list
-RECENT = 12  # files kept in the list at the Open button
+RECENT = 12  # number of files in the menu of the Open button
 
 
 class ExperimentList(QWidget):
     chosen = pyqtSignal(Path)
     saved = pyqtSignal(Path)
-    resumed = pyqtSignal(object)  # Unsaved: edits that were kept
+    resumed = pyqtSignal(object)  # an Unsaved: stored edits
 
     def __init__(self, folder: Path, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.folder = self.runs = folder
-        self.recent: list[Path] = []  # opened or saved, the newest first
+        self.recent: list[Path] = []  # opened or saved files, newest first
         self._last: Path | None = None  # the folder of the last dialog
-        self.dialog: FileDialog | Replace | None = None  # which is open
+        self.dialog: FileDialog | Replace | None = None  # the open dialog
         self.box, self.open_button, self.save_button = ChoiceBox(), QToolButton(), QToolButton()
         self.open_button.setText("Open…")
         self.open_button.setToolTip(
@@ -52,7 +52,7 @@ class ExperimentList(QWidget):
         for path in families:
             self._add(path)
         self.box.setPlaceholderText("an experiment of its own")
-        self._kept = 0  # rows above the experiments: copies of edits, and a line
+        self._kept = 0  # number of rows above the experiments: unsaved edits and a separator
         self.box.activated.connect(self._activated)
         self.recent_menu = QMenu(self)
         self.recent_menu.setToolTipsVisible(True)
@@ -62,13 +62,13 @@ class ExperimentList(QWidget):
         self.save_button.clicked.connect(lambda: self._ask(True))
 
     def show_narrow(self, narrow: bool) -> None:
-        """The buttons below the list, or beside it."""
+        """Place the buttons below the list (`narrow`) or beside it."""
         self._grid.addWidget(self.box, 0, 0, 1, 3 if narrow else 1)
         for column, button in enumerate((self.open_button, self.save_button), 1):
             self._grid.addWidget(button, int(narrow), column)
 
     def height_px(self, narrow: bool) -> int:
-        """With the buttons below the list, or beside it."""
+        """Height with the buttons below the list (`narrow`) or beside it."""
         row_px = max(widget.sizeHint().height() for widget in (self.box, self.open_button))
         return row_px + narrow * (row_px + theme.GRID // 2)
 
@@ -76,7 +76,7 @@ class ExperimentList(QWidget):
         self.box.setCurrentIndex(self.box.findText(title))
 
     def show_unsaved(self, copies: Iterable[Unsaved]) -> None:
-        """These copies of edits, above the experiments."""
+        """Show these unsaved edits above the experiments."""
         shown = self.box.currentText()
         for _ in range(self._kept):
             self.box.removeItem(0)
@@ -100,19 +100,19 @@ class ExperimentList(QWidget):
         try:
             data = read(path).data
         except Refused:
-            return  # whoever opens it is told what is wrong with it
+            return  # opening the file reports its error
         if _without_images(path, data.get("experiment", data)):
-            return  # main.py run is for it
+            return  # only main.py run can use it
         self.box.addItem(str(data.get("title", path.stem)), path)
         self.box.setItemData(self.box.count() - 1, str(data.get("about", "")), Qt.ItemDataRole.ToolTipRole)
 
     def remember(self, path: Path) -> None:
-        """One more file that was opened or saved."""
+        """Add a file that was opened or saved to the recent files."""
         path = path.absolute()
         self.show_recent([path, *(other for other in self.recent if other != path)])
 
     def show_recent(self, paths: list[Path]) -> None:
-        """These files in the list at the Open button."""
+        """Show these files in the menu of the Open button."""
         self.recent = paths[:RECENT]
         self.recent_menu.clear()
         for path in self.recent:
@@ -126,14 +126,14 @@ class ExperimentList(QWidget):
             self.dialog.close()
 
     def _ask(self, saves: bool) -> None:
-        """For a file, in a dialog beside the window, which goes on."""
+        """Request a file with a non-modal dialog."""
         begin = self._last or next(folder for folder in (self.runs, *self.runs.absolute().parents) if folder.is_dir())
         dialog = FileDialog(self, saves, begin, [self.runs, self.folder])
         dialog.named.connect(self._named)
         self._open(dialog)
 
     def _open(self, dialog: FileDialog | Replace) -> None:
-        """One at a time."""
+        """Show this dialog; close the previous one."""
         self.close_dialog()
         self.dialog = dialog
         dialog.finished.connect(lambda _: self._closed(dialog))
@@ -154,7 +154,7 @@ class ExperimentList(QWidget):
 
 
 def _without_images(path: Path, experiment: Any) -> bool:
-    """Whether its rig shows positions in a table."""
+    """Whether the rig has a camera of kind `plant`, which gives positions instead of images."""
     try:
         return bool(read(path.parent / experiment["rig"]).data["camera"]["kind"] == "plant")
     except (Refused, KeyError, TypeError):

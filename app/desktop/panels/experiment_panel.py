@@ -1,4 +1,4 @@
-"""The experiment, edited on screen: a form, what it will do, and Apply between two turns."""
+"""Panel to edit the experiment: a form, predictions, and Apply between two turns."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from app.analysis.predictions import predict
 from app.assembly.given_keys import GONE
 from app.assembly.python_law import NotAllowed
 from app.assembly.rig import Plan
-from app.desktop.forms import checkpoint_editor as checkpoint_editor  # these put themselves into the form
+from app.desktop.forms import checkpoint_editor as checkpoint_editor  # these imports register their editors in the form
 from app.desktop.forms import drawn_editor as drawn_editor
 from app.desktop.forms import python_law_editor as python_law_editor
 from app.desktop.forms.editing_keys import APPLY, REDO, UNDO, EditingKeys, KeyActions
@@ -38,26 +38,26 @@ from control.experiment import Experiment
 from control.theory.conditions import Conditions
 
 IN_ONE_GO_S = 1.0
-FORM_PX = 350  # of height for the form with its tabs, where the panel has it: 320 for the fields
+FORM_PX = 350  # height of the form with its tabs, if the panel has room: 320 for the fields
 FORM_LEAST_PX = 150
-TWO_COLUMNS_PX = 470  # of width for the form and the rest beside it
-FORM_WIDE_PX = 252  # of width for the form in two columns
-SIDE_LINES = 3  # for what is wrong, in two columns
-EDGE_PX = 1  # above and below
-LAST_ROW = 3  # of two columns: takes the height that is left
-LAW, CARRYING = ("policy",), ("mode", "trap", "species", "keep_in_field")  # the rest is not turned while it runs
+TWO_COLUMNS_PX = 470  # least width of the panel for two columns
+FORM_WIDE_PX = 252  # least width of the form in two columns
+SIDE_LINES = 3  # lines of the error message in two columns
+EDGE_PX = 1  # margin above and below
+LAST_ROW = 3  # last row in two columns: takes the remaining height
+LAW, CARRYING = ("policy",), ("mode", "trap", "species", "keep_in_field")  # the form shows only these fields
 
 
 class Edit(QUndoCommand):
-    """One edit of the form: the data before and after. What is typed or turned in one go is one edit."""
+    """One edit of the form: the data before and after. Quick successive changes of one value are one edit."""
 
     def __init__(self, panel: ExperimentPanel, before: Any, after: Any, shown: bool = False) -> None:
         super().__init__("edit")
-        self._shown = shown  # the form shows `after` already
+        self._shown = shown  # the form already shows `after`
         self.panel, self.before, self.after = panel, before, after
         self.where, self.at_s = difference(before, after), time.monotonic()
-        self.applied = False  # the rig has followed it
-        below = panel.below(panel.undo_stack.index())  # whether the data were in force before it, and after it
+        self.applied = False  # whether it was put in force
+        below = panel.below(panel.undo_stack.index())  # `*_flew`: whether the data before and after it were in force
         self.before_flew: bool = below is None or below.after_flew
         self.after_flew: bool = False
 
@@ -83,15 +83,15 @@ class Edit(QUndoCommand):
             self._show(self.after, self.before)
 
     def _show(self, data: Any, other: Any) -> None:
-        """What the rig's panels have set meanwhile is none of this edit, and stays."""
+        """Show the data. Values of `set` from other panels are not part of this edit and stay."""
         own = data["set"] != other["set"]
         self.panel.show_data(data if own else {**data, "set": self.panel.data()["set"]})
 
 
 class RigEdit(QUndoCommand):
-    """Other values of the rig, which are in force: by dotted key, before and after.
+    """A change of rig values that is in force: values before and after, by dotted key.
 
-    The window changes the rig, then the stack goes a step: where the rig refuses, neither has changed.
+    The window changes the rig first and then the undo stack. If the rig refuses, neither changes.
     """
 
     def __init__(self, before: dict[str, Any], after: dict[str, Any], reopens: bool) -> None:
@@ -100,25 +100,25 @@ class RigEdit(QUndoCommand):
 
 
 class ExperimentPanel(QWidget):
-    """Shows an experiment; `applied` carries one that the strict reader has accepted.
+    """Shows an experiment; `applied` carries an experiment that the strict reader has accepted.
 
-    `rig_stepped` asks for other values of the rig, because an edit of it is undone or redone: by dotted key, whether
-    the devices are opened anew for them, and what is to be called when they are in force.
+    `rig_stepped` requests other values of the rig, to undo or redo an edit: values by dotted key, whether the devices
+    are reopened, and a function to call when the values are in force.
     """
 
     applied = pyqtSignal(object)
     rig_stepped = pyqtSignal(dict, bool, object)
-    edited = pyqtSignal(object, str)  # the experiment or None, and what is wrong with it
-    not_allowed = pyqtSignal(object)  # the NotAllowed of a law in Python that is edited
+    edited = pyqtSignal(object, str)  # the experiment or None, and the error
+    not_allowed = pyqtSignal(object)  # the NotAllowed error of the edited law in Python
 
     def __init__(
         self, experiment: Experiment, means: Callable[[Any], Conditions], folder: Path, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
-        self._means = means  # what an experiment would have to work with; raises Refused
+        self._means = means  # the conditions of an experiment; raises Refused
         self.in_force = experiment
         self.undo_stack = QUndoStack(self)
-        self._saved: dict[str, Any] = {}  # the data as opened, or as saved last
+        self._saved: dict[str, Any] = {}  # the data as opened or last saved
         self.list = ExperimentList(folder)
         self.law, self.carrying = Fields(Experiment, LAW), Fields(Experiment, CARRYING)
         self.plot, self.foreseen = PotentialPlot(), ForeseenTable()
@@ -127,11 +127,11 @@ class ExperimentPanel(QWidget):
         self.apply_button = QPushButton("Apply")
         self.apply_button.setToolTip("put the edited experiment in force between two turns (Ctrl+Enter)")
         self.undo_button, self.redo_button = QPushButton("Undo"), QPushButton("Redo")
-        self._typing = self._changed = self._wrong = False  # `typing`: a field holds text that is not committed yet
-        self._held = False  # the loop gives no light until something is applied
-        self._checked: Checked | None = None  # what was found out last
-        self._found = ""  # what is wrong with the data, in words
-        self._refused: tuple[Any, str] = (None, "")  # the data that were not applied or saved, and why
+        self._typing = self._changed = self._wrong = False  # `_typing`: a field has uncommitted text
+        self._held = False  # the loop is dark until Apply
+        self._checked: Checked | None = None  # result of the last check
+        self._found = ""  # the error in the data, in words
+        self._refused: tuple[Any, str] = (None, "")  # the data whose Apply or Save was refused, and the reason
         self._background = Background(check, self)
         self._background.answered.connect(self._show_checked)
         self._lay_out()
@@ -167,7 +167,7 @@ class ExperimentPanel(QWidget):
         self._place(False)
 
     def _place(self, in_two_columns: bool) -> None:
-        """The form above the rest; or beside it, where the panel is too low for both and wide enough."""
+        """Place the form above the other parts, or beside them if the panel is low and wide."""
         if in_two_columns == self._in_two_columns:
             return
         self._in_two_columns = in_two_columns
@@ -194,11 +194,11 @@ class ExperimentPanel(QWidget):
         self.trouble.set_lines(SIDE_LINES if in_two_columns else LINES)
 
     def minimumSizeHint(self) -> QSize:
-        """Small, since what has no room is put away."""
+        """A small size, since parts without room are hidden."""
         return QSize(270, FORM_LEAST_PX + self._beside_px())
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
-        """The form has its height first."""
+        """Give the form its height first; the other parts share the rest."""
         super().resizeEvent(event)
         left_px = self.height() - FORM_PX - self._beside_px()
         self._place(left_px < 0 and self.width() >= TWO_COLUMNS_PX)
@@ -209,19 +209,19 @@ class ExperimentPanel(QWidget):
         self.consequences.fit(left_px, most_px)
 
     def _beside_px(self) -> int:
-        """The height of all but the form, the curves and the numbers, in one column."""
+        """Height of all parts except the form, the curves and the numbers, in one column."""
         fixed_px = self.list.height_px(False) + self.apply_button.sizeHint().height() + self.trouble.height_px(LINES)
         return fixed_px + self.consequences.head_px + 6 * theme.GRID // 2
 
     def _side_px(self) -> int:
-        """The height of all beside the form but the curves and the numbers, in two columns."""
+        """Height of all parts beside the form except the curves and the numbers, in two columns."""
         gap_px = theme.GRID // 2
         buttons_px = 2 * self.apply_button.sizeHint().height() + gap_px
         fixed_px = self.list.height_px(True) + buttons_px + self.trouble.height_px(SIDE_LINES)
         return fixed_px + self.consequences.head_px + 3 * gap_px + 2 * EDGE_PX
 
     def show_experiment(self, experiment: Experiment) -> None:
-        """Another experiment, in force from now on; its edits begin anew."""
+        """Show another experiment, which is in force, with a new undo stack."""
         self._begin(experiment, QUndoStack(self))
         for editor in self._formulas():
             editor.forget()
@@ -239,7 +239,7 @@ class ExperimentPanel(QWidget):
             self.undo_stack = stack
 
     def show_unsaved(self, copy: Unsaved, experiment: Experiment) -> None:
-        """Edits that were kept are gone on with, over `experiment`, which is in force."""
+        """Resume stored edits; `experiment` is in force."""
         if copy.stack is None or copy.saved is None:
             self.show_experiment(experiment)
             if copy.data != self.data():
@@ -250,7 +250,7 @@ class ExperimentPanel(QWidget):
         self._saved = copy.saved
 
     def unsaved(self, path: Path, plan: Plan, devices: dict[str, Any]) -> Unsaved | None:
-        """The edits of this file as they stand, to be kept; None where there are none."""
+        """The unsaved edits of this file, to be stored; None if there are none."""
         if self.data() == self._saved and not devices:
             return None
         return self.as_it_stands(path, plan, devices)
@@ -259,7 +259,7 @@ class ExperimentPanel(QWidget):
         return Unsaved(path, self.in_force.title, self.data(), devices, plan, self._saved, self.undo_stack)
 
     def saved(self, data: dict[str, Any]) -> None:
-        """These data of the form are in a file by now."""
+        """These data are now saved in a file."""
         self._saved = data
         self._refused = None, ""
         self._show_trouble()
@@ -270,35 +270,35 @@ class ExperimentPanel(QWidget):
         self.take_over(data)
 
     def take_over(self, data: Any) -> None:
-        """The form shows these data by now."""
+        """Take these data, which the form already shows, and check them."""
         self._data = data
         self._check()
 
     def read(self) -> Experiment:
-        """The experiment as edited. Raises Refused."""
+        """The edited experiment. Raises Refused."""
         checked = self._check_now()
         if checked.experiment is None:
             raise Refused(checked.trouble)
         return checked.experiment
 
     def data(self) -> dict[str, Any]:
-        """The experiment as edited, as plain data."""
+        """The edited experiment as plain data."""
         shown = {name: row.get() for form in (self.law, self.carrying) for name, row in form.rows.items()}
         return {**self._data, **shown}
 
     def apply(self) -> None:
-        """Hand the edited experiment over, if it is one."""
+        """Emit the edited experiment if it is valid."""
         experiment = self._check_now().experiment
         if experiment is not None:
             self.applied.emit(experiment)
 
     def undo(self) -> None:
-        """Take the last edit back. Where it is in force, what was before it comes into force again."""
+        """Undo the last edit. If it is in force, put the data before it in force again."""
         edit = self.undo_stack.command(self.undo_stack.index() - 1)
         self._step(edit, False, self.undo_stack.undo)
 
     def redo(self) -> None:
-        """The edit that was undone last, again; in force again where it was."""
+        """Redo the last undone edit, and put it in force again if it was in force."""
         edit = self.undo_stack.command(self.undo_stack.index())
         self._step(edit, True, self.undo_stack.redo)
 
@@ -311,12 +311,12 @@ class ExperimentPanel(QWidget):
                 self.apply()
 
     def below(self, index: int) -> Edit | None:
-        """The edit of the experiment that led to the data as they are with so many edits done; None: as opened."""
+        """The last edit of the experiment among the first `index` edits; None: the data are as opened."""
         edits = (self.undo_stack.command(number) for number in range(index - 1, -1, -1))
         return next((edit for edit in edits if isinstance(edit, Edit)), None)
 
     def _apply_typed(self) -> None:
-        """Ctrl+Enter: what the Apply button does, where there is something to apply and it can be seen."""
+        """Ctrl+Enter: same as the Apply button, if the panel is visible and there is something to apply."""
         if not self.isVisible():
             return
         self._typing = False
@@ -325,11 +325,11 @@ class ExperimentPanel(QWidget):
             self.apply()
 
     def refresh(self) -> None:
-        """What is foreseen, anew."""
+        """Compute the predictions again."""
         self._check()
 
     def accepted(self, experiment: Experiment) -> None:
-        """It is in force by now."""
+        """Record that this experiment is now in force."""
         self.in_force, self._held = experiment, False
         self._refused = None, ""
         stack = self.undo_stack
@@ -346,12 +346,12 @@ class ExperimentPanel(QWidget):
         self._check()
 
     def hold(self, experiment: Experiment) -> None:
-        """This is in force, and not what was applied after it. Apply is offered, be it for this one again."""
+        """This experiment is in force, not the later one. Apply is enabled, even for this experiment."""
         self.in_force, self._held = experiment, True
         self._check()
 
     def show_set(self, values: dict[str, Any]) -> None:
-        """Other values of the rig are in force; what is being edited stays, and the field that is typed in, too."""
+        """Record other rig values in force. Edits stay, and so does the field in which the user types."""
         before, own = self.in_force.set, self._data["set"]
         changed = {key for key in {**before, **values} if before.get(key, GONE) != values.get(key, GONE)}
         kept = {key: value for key, value in own.items() if key not in changed}
@@ -359,12 +359,12 @@ class ExperimentPanel(QWidget):
         self.take_over({**self._data, "set": kept | {key: values[key] for key in values if key in changed}})
 
     def say(self, trouble: str) -> None:
-        """Why what was asked is not done. It stands there until the data are others, or it is done."""
+        """Show why an order was refused, until the data change or the order succeeds."""
         self._refused = self.data(), trouble
         self._show_trouble()
 
     def _show_trouble(self) -> None:
-        """Why the last order about the data as they stand is not done; else what is wrong with them."""
+        """Show why the last order for the present data was refused; else the error in the data."""
         data, refused = self._refused
         said = refused if refused and data == self.data() else self._found
         self.trouble.say(said.splitlines()[0] if said else "")
@@ -379,19 +379,19 @@ class ExperimentPanel(QWidget):
         return self.law.findChildren(FormulaEditor)
 
     def put_in_force(self, data: dict[str, Any]) -> None:
-        """An edit that somebody else has made, at once; undone like any other. Edits not yet applied go too."""
+        """Apply an edit from outside the form at once. It can be undone; unapplied edits are applied with it."""
         self.undo_stack.push(Edit(self, self._data, data))
         self.apply()
 
     def _dragged(self, index: int, points: Any) -> None:
-        """A point of a drawn curve is where a person has put it."""
+        """Store the points of a drawn curve after the user has dragged one."""
         data = copy.deepcopy(self.data())
         shape = data["policy"]["forces"][index]["shape"]
         shape["radius_um"], shape["energy_kt"] = points[:, 0].tolist(), points[:, 1].tolist()
         self.undo_stack.push(Edit(self, self._data, data))
 
     def _check(self) -> None:
-        """Find out what is wrong, and whether there is something to apply; of formulas in the background."""
+        """Check the data for errors and for changes to apply; with formulas, in the background."""
         data = self.data()
         if self._checked is not None and self._checked.data == data:
             self._show_checked(self._checked)
@@ -404,11 +404,11 @@ class ExperimentPanel(QWidget):
 
     @property
     def is_checking(self) -> bool:
-        """Whether it is still being found out what is wrong with the data as they stand."""
+        """Whether a check of the present data is still running."""
         return self._background.busy
 
     def _check_now(self) -> Checked:
-        """What is known of the data as they stand, or is found out here."""
+        """The check of the present data; done here if there is no result yet."""
         checked = self._checked
         if checked is None or self._background.busy or checked.data != self.data():
             checked = check(self.data())
@@ -416,7 +416,7 @@ class ExperimentPanel(QWidget):
         return checked
 
     def _show_checked(self, checked: Checked) -> None:
-        """What is wrong, what it will do, and whether there is something to apply."""
+        """Show the error or the predictions, and whether there is something to apply."""
         self._background.drop()
         self._checked, experiment, trouble = checked, checked.experiment, checked.trouble
         for editor in self._formulas():
@@ -429,21 +429,21 @@ class ExperimentPanel(QWidget):
                 experiment, trouble = None, str(refused)
                 if isinstance(refused, NotAllowed):
                     self.not_allowed.emit(refused)
-        self._found = "" if checked.faults else trouble  # the editor of a formula says it at the character
+        self._found = "" if checked.faults else trouble  # the formula editor shows it at the character
         self._show_trouble()
         if trouble:
-            self.foreseen.show_unknown()  # what is there is of something else
+            self.foreseen.show_unknown()  # the displayed predictions are outdated
         self._changed, self._wrong = experiment is not None and experiment != self.in_force, experiment is None
         self._show_buttons()
         self.edited.emit(experiment, trouble)
 
     def _typed(self, uncommitted: bool) -> None:
-        """A field holds text that is committed when Apply takes the focus, or by Ctrl+Enter."""
+        """Record whether a field has uncommitted text. Focus on Apply, or Ctrl+Enter, commits it."""
         self._typing = uncommitted
         self._show_buttons()
 
     def _show_buttons(self, *_: object) -> None:
-        """What can be applied, undone and redone, and whether the rig follows."""
+        """Update Apply, Undo and Redo, and show whether the rig will follow."""
         offered = self._changed or self._typing or (self._held and not self._wrong)
         self.apply_button.setEnabled(offered)
         self.apply_button.setText("Apply" if offered or self._wrong else "In force")
@@ -461,7 +461,7 @@ class ExperimentPanel(QWidget):
             button.setToolTip(f"{name.lower()} the last edit ({keys}): {said}")
 
     def _foresee(self, experiment: Experiment) -> None:
-        """The curves and the numbers of what it will do. Raises Refused for what can't fly."""
+        """Show the predicted curves and numbers. Raises Refused for an experiment that cannot run."""
         means = self._means(experiment)
         shapes = [force.shape for force in experiment.policy.forces if force.shape is not None]
         self.consequences.show_drawn(any(shape.kind == "drawn" for shape in shapes))
@@ -470,14 +470,14 @@ class ExperimentPanel(QWidget):
 
 
 def follows(edit: QUndoCommand | None, forward: bool) -> bool:
-    """Whether the rig follows where an edit is redone (`forward`) or undone: only to data that were in force."""
+    """Whether the rig follows when an edit is redone (`forward`) or undone: only to data that were in force."""
     if isinstance(edit, Edit):
         return edit.applied and (edit.after_flew if forward else edit.before_flew)
     return isinstance(edit, RigEdit)
 
 
 def difference(before: Any, after: Any) -> tuple[Any, ...]:
-    """The key of the value that differs, or of the first of several side by side; empty where there are other keys."""
+    """Path of keys to the differing value, or to the first of several siblings; empty if the keys themselves differ."""
     if isinstance(before, dict) and isinstance(after, dict) and before.keys() == after.keys():
         keys: list[Any] = [key for key in before if before[key] != after[key]]
     elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
@@ -488,7 +488,7 @@ def difference(before: Any, after: Any) -> tuple[Any, ...]:
 
 
 def scrolled(inside: QWidget) -> QScrollArea:
-    """In a frame that scrolls up and down, where it does not fit."""
+    """The widget in a vertically scrolling frame."""
     holder = QWidget()
     column = QVBoxLayout(holder)
     column.setContentsMargins(0, theme.GRID, theme.GRID, 0)

@@ -1,4 +1,4 @@
-"""What the last turns show beside what was foreseen: the findings of main.py analyse, while they happen."""
+"""Live table of predicted and measured numbers from the last turns: the findings of main.py analyse."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ COLUMNS = ("observable", "foreseen", "measured", "unit")
 
 
 class Numbers(QTableWidget):
-    """One row an observable; where it comes from is its tooltip. Measured beside the window, one table at a time.
+    """One row for each observable; the tooltip gives its source. A worker thread computes one table at a time.
 
     Args:
-        tables: gives what is to be measured, or a function that makes it, which is called beside this thread too.
+        tables: returns the tables, or a function that makes them, which is also called in the worker thread.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class Numbers(QTableWidget):
         self._tables = tables
         self._worker = ThreadPoolExecutor(1, "findings")
         self._pending: Future[list[Finding]] | None = None
-        self._measured: RunTables | None = None  # a recording that stands still is measured once
+        self._measured: RunTables | None = None  # a recording at a fixed position is measured only once
         self.setHorizontalHeaderLabels(COLUMNS)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
@@ -45,7 +45,7 @@ class Numbers(QTableWidget):
         side.setDefaultSectionSize(22)
 
     def draw(self) -> None:
-        """Show what is measured, and have the next measured."""
+        """Show a finished result and start the next computation."""
         if self._pending is not None:
             if not self._pending.done():
                 return
@@ -53,7 +53,7 @@ class Numbers(QTableWidget):
             error = done.exception()
             if error is None:
                 self.show_all(done.result())
-            else:  # a number that can't be had is no reason for the beam to go dark
+            else:  # a failed computation must not trip the beam
                 self.show_all([Finding(f"not measured: {error}", "", math.nan, math.nan, math.nan, repr(error))])
         try:
             tables = self._tables()
@@ -61,7 +61,7 @@ class Numbers(QTableWidget):
             self.show_all([Finding(f"not measured: {refused}", "", math.nan, math.nan, math.nan, repr(refused))])
             return
         if tables is None:
-            self.setRowCount(0)  # of what was opened before
+            self.setRowCount(0)  # remove rows of an earlier recording or rig
         elif callable(tables):
             self._measured = None
             self._pending = self._worker.submit(measured, tables)
@@ -70,7 +70,7 @@ class Numbers(QTableWidget):
             self._pending = self._worker.submit(findings, tables)
 
     def forget(self) -> None:
-        """What is shown, and what is being measured, is of something else."""
+        """Discard the table and the running computation: the data have changed."""
         self._pending, self._measured = None, None
         self.setRowCount(0)
 
@@ -87,7 +87,7 @@ class Numbers(QTableWidget):
                 self.setItem(index, column, item)
 
     def read(self) -> dict[str, tuple[str, str]]:
-        """What stands there: (foreseen, measured) by observable."""
+        """The displayed values: (predicted, measured) by observable."""
         texts = [[self.item(row, column) for column in range(3)] for row in range(self.rowCount())]
         said = [[item.text() if item is not None else "" for item in items] for items in texts]
         return {name: (foreseen, measured) for name, foreseen, measured in said}
@@ -97,6 +97,6 @@ class Numbers(QTableWidget):
 
 
 def measured(tables: Callable[[], RunTables | None]) -> list[Finding]:
-    """The findings of tables that are made now; none of no tables."""
+    """Make the tables and return their findings; empty if there are no tables."""
     made = tables()
     return [] if made is None else findings(made)

@@ -1,4 +1,4 @@
-"""What happened, in words, newest last: faults, orders, notes, who got no light and why. With filters."""
+"""Log of events, newest last: faults, orders, notes, and particles without light with the reason. With filters."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from app.analysis.run_events import EventKind, EventLog, Happening, Line, Teller
 from app.desktop.window import theme
 from control.contract import Level, Turn
 
-COUNT_S = 0.5  # between two showings of what counts on
+COUNT_S = 0.5  # interval between updates of the counts of repeated lines
 MARKS = {EventKind.FAULT: "✖", EventKind.ORDER: "▸", EventKind.NOTE: "·", EventKind.DARK: "○"}
 COLOURS = {
     EventKind.FAULT: theme.RED,
@@ -39,16 +39,16 @@ SAID = {
 
 
 class LogPanel(QWidget):
-    """Every line is there whole. The trip that holds the beam dark stands above them until it is left."""
+    """Shows complete lines. A trip that keeps the beam dark stands above them until RESET."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._lines, self._teller = EventLog(), Teller()
-        self._blocks: list[Line] = []  # the lines that are shown
+        self._blocks: list[Line] = []  # the visible lines
         self._at_end = True
-        self._changed: set[int] = set()  # lines that count on, and do not show it yet
-        self._counts_s = 0.0  # when they will
-        self._quiet: set[int] = set()  # lines of long ago, by their id
+        self._changed: set[int] = set()  # `id` of lines whose count has changed and is not shown yet
+        self._counts_s = 0.0  # time of the next update of the counts
+        self._quiet: set[int] = set()  # `id` of the lines of a recording
         self.filter, self.text, self.trip = QLineEdit(), QPlainTextEdit(), QLabel()
         self.kinds: dict[EventKind, QToolButton] = {}
         self._lay_out()
@@ -94,27 +94,27 @@ class LogPanel(QWidget):
         column.addWidget(self.text, 1)
 
     def begin(self, experiment: str, rig: dict[str, object]) -> None:
-        """Another running begins, with this experiment (its text) in this rig (its values)."""
+        """Begin the log of a new run with this experiment (its text) and this rig (its values)."""
         self._teller = Teller(experiment, rig)
         self.trip.hide()
 
     def clear(self) -> None:
-        """Another rig or recording: what was said of the one before goes."""
+        """Remove all lines, for another rig or recording."""
         self._lines.clear()
         self._quiet.clear()
         self.trip.hide()
         self._show_all()
 
     def unpin(self) -> None:
-        """No loop is running: no trip holds a beam dark."""
+        """Hide the trip: no loop is running."""
         self.trip.hide()
 
     def say(self, text: str, colour: str = theme.INK) -> None:
-        """One line that is not a turn's; in red it is a fault."""
+        """Add one line that does not belong to a turn. A red line is a fault."""
         self._take([Happening(EventKind.FAULT if colour == theme.RED else EventKind.NOTE, text)])
 
     def show_run(self, said: Iterable[Happening]) -> None:
-        """What a recording has to tell, quietly: it is of long ago."""
+        """Add the lines of a recording, in a faint colour except faults."""
         self._take(said, quiet=True)
 
     def add(self, turns: Iterable[Turn]) -> None:
@@ -126,7 +126,7 @@ class LogPanel(QWidget):
             clipboard.setText("\n".join(self.read()))
 
     def read(self) -> list[str]:
-        """The lines that are shown."""
+        """The visible lines."""
         return [line.text for line in self._blocks]
 
     def _take(self, happenings: Iterable[Happening], quiet: bool = False) -> None:
@@ -147,7 +147,7 @@ class LogPanel(QWidget):
         self._append([line for line in new if self._wanted(line)])
 
     def _pin(self, happenings: list[Happening]) -> None:
-        """The trip that lasts, in sight whatever else is said."""
+        """Show the last level above the lines if it is TRIPPED; else hide it."""
         levels = [one for one in happenings if one.level is not None]
         if levels:
             tripped = levels[-1].level is Level.TRIPPED
@@ -178,7 +178,7 @@ class LogPanel(QWidget):
         cursor.endEditBlock()
 
     def _scrolled(self, value: int) -> None:
-        """A log that is scrolled back stays there; at its end it follows the newest line."""
+        """At its end the log follows the newest line; otherwise it keeps its position."""
         bar = self.text.verticalScrollBar()
         self._at_end = bar is None or value >= bar.maximum() - 1
 
@@ -188,7 +188,7 @@ class LogPanel(QWidget):
             bar.setValue(bar.maximum())
 
     def _show_again(self, changed: set[int]) -> None:
-        """Lines that count on; the last ones are the likeliest."""
+        """Update lines with a new count. Search from the end, where they are most likely."""
         document = self.text.document()
         assert document is not None
         for index in range(len(self._blocks) - 1, -1, -1):

@@ -1,4 +1,4 @@
-"""What the edited experiment will do, in the units of a paper: read before Apply."""
+"""Predicted numbers for the edited experiment, in the units of publications, shown before Apply."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from PyQt6.QtWidgets import QGridLayout, QLabel, QWidget
 from app.desktop.window import theme
 from control.theory.conditions import Foreseen
 
-ROWS = 100  # more than there are
+ROWS = 100  # more than the table ever has
 
 
 class ForeseenTable(QWidget):
-    """Two columns of names and values; where a value comes from is its tooltip."""
+    """Two columns: names and values. The tooltip gives the source of a value."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -22,7 +22,7 @@ class ForeseenTable(QWidget):
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setVerticalSpacing(2)
         self._grid.setColumnStretch(1, 1)
-        self._grid.setRowStretch(ROWS, 1)  # below them all: rows do not spread
+        self._grid.setRowStretch(ROWS, 1)  # empty stretch row at the end, so that the rows do not spread
         self._labels: list[tuple[QLabel, QLabel]] = []
 
     def show_all(self, said: Sequence[Foreseen]) -> None:
@@ -31,7 +31,7 @@ class ForeseenTable(QWidget):
             name.setStyleSheet(f"color: {theme.FAINT}")
             value.setFont(theme.figures_font(13))
             value.setAlignment(Qt.AlignmentFlag.AlignRight)
-            value.setWordWrap(True)  # in a narrow panel; the end of a number is never cut off
+            value.setWordWrap(True)  # so that a narrow panel does not cut off a number
             row = len(self._labels)
             self._grid.addWidget(name, row, 0)
             self._grid.addWidget(value, row, 1)
@@ -49,12 +49,12 @@ class ForeseenTable(QWidget):
                     label.setToolTip(item.source)
 
     def show_unknown(self) -> None:
-        """Nothing is foreseen of what can't fly: the names stay where they are."""
+        """Show dashes for an experiment that cannot run; the names stay."""
         for _, value in self._labels:
             value.setText("–")
             value.setStyleSheet("")
             value.setToolTip("")
 
     def read(self) -> dict[str, str]:
-        """What stands there."""
+        """The displayed values, by name."""
         return {name.text(): value.text() for name, value in self._labels if not name.isHidden()}

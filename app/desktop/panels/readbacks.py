@@ -1,4 +1,4 @@
-"""What was asked of the devices, and what they did, side by side; a difference is amber."""
+"""Requested and actual device settings, side by side; differences are amber."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from control.contract import Turn
 
 
 class Answers(QWidget):
-    """Asked and done, side by side; a difference is amber."""
+    """Table of requested and actual values; differences are amber."""
 
     NAMES = ("frame rate", "image", "latency", "laser", "spots", "placing", "cycle")
 
@@ -56,7 +56,7 @@ class Answers(QWidget):
             self._say(name, "–", "–")
 
     def show_returned(self, returned: Sequence[Any]) -> None:
-        """Settings that a device gave back: `name` with its unit, `asked`, `returned`, `agrees`."""
+        """Show settings that a device has returned: `name` with its unit, `asked`, `returned`, `agrees`."""
         for setting in returned:
             part, _, field = setting.name.rpartition(".")
             name, unit = f"{part} {words(field)}".strip(), unit_of(field)

@@ -1,4 +1,4 @@
-"""Which tracking settings suit what the camera shows: suggested, judged beside those in force, and put in force."""
+"""Suggests tracking settings for the camera images, compares them with those in force, and puts them in force."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ WELCOME = (
 
 
 class TuningPanel(QWidget):
-    """`used` carries the suggestion as edits of the rig; `judged` says that other settings are to be drawn, `wanted`
-    that the newest image is to be added."""
+    """Signals: `used` carries the suggestion as edits of the rig; `judged`: other settings must be drawn; `wanted`: the
+    newest image must be added."""
 
     used = pyqtSignal(dict)
     judged = pyqtSignal()
@@ -52,7 +52,7 @@ class TuningPanel(QWidget):
         super().__init__(parent)
         self._in_force, self._corrections = in_force, corrections
         self._images: deque[Image] = deque(maxlen=LOOKED_AT)
-        self.source: Callable[[], list[Image]] | None = None  # of a recording; None: the images that were added
+        self.source: Callable[[], list[Image]] | None = None  # images of a recording; None: the added images
         self.tuner = Tuner()
         self._seen = False
         self.shown: Tuned | None = None
@@ -121,14 +121,14 @@ class TuningPanel(QWidget):
     # images ---------------------------------------------------------------------------------------------------------
 
     def add(self, image: Image) -> None:
-        """One more image that the camera gave; the last LOOKED_AT are looked at."""
+        """Add a camera image; the last LOOKED_AT images are used."""
         if image.size and (not self._images or image is not self._images[-1]):
             if self._images and self._images[-1].shape != image.shape:
                 self._images.clear()
             self._images.append(image)
 
     def forget(self) -> None:
-        """Another bench: what was said is about images that it did not make."""
+        """Discard images and suggestions, for another rig."""
         self._images.clear()
         self.source = None
         self._show(None)
@@ -164,13 +164,13 @@ class TuningPanel(QWidget):
             self.used.emit(self.shown.edits)
 
     def accepted(self) -> None:
-        """Other settings are in force by now: what is shown is judged against them."""
+        """Other settings are now in force: repeat the comparison with them."""
         if self.shown is not None:
             self.look()
 
     @property
     def judgement(self) -> Judged | None:
-        """Of the settings that are looked at, while anybody can see them."""
+        """The judgement of the chosen settings; None if the panel is hidden or has no result."""
         if self.shown is None or not self._seen:
             return None
         return self.shown.suggested if self.suggested.isChecked() else self.shown.in_force
@@ -179,7 +179,7 @@ class TuningPanel(QWidget):
         self.said.setText(text)
 
     def see(self, on: bool) -> None:
-        """Whether the panel is on top: Qt does not hide what lies behind another tab."""
+        """Set whether the panel is in front. Qt does not hide a panel behind another tab."""
         self._seen = on
         self.judged.emit()
 
@@ -223,7 +223,7 @@ class TuningPanel(QWidget):
         for name, count, colour in (("rejected", rejected, theme.VERMILION), ("kept", kept, theme.GREEN)):
             self.mass.bars(
                 name, edges, count / max(int(count.max()), 1), colour
-            )  # a few beside a hundred times as many
+            )  # normalised: one histogram may have a hundred times as many counts
         self.edge.setValue(np.log10(max(judged.settings.minmass, edges[0])))
         self.phase.steps("x", TENTHS, judged.phase[0], theme.SKY)
         self.phase.steps("y", TENTHS, judged.phase[1], theme.ORANGE)
@@ -234,7 +234,7 @@ class TuningPanel(QWidget):
 
 
 def _texts(judged: Judged | None) -> dict[str, str]:
-    """What stands in a column of the table."""
+    """The texts of one column of the table."""
     if judged is None:
         return dict.fromkeys((*SUGGESTED, "kept", "rejected"), "–")
     s = judged.settings

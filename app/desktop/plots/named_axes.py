@@ -1,4 +1,4 @@
-"""Axes with named curves: the names stand above them, and where nothing is drawn it says why."""
+"""Axes with named curves. The names stand above the axes; an empty plot shows the reason."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from app.desktop.plots.plot_curves import Drawing, PlotCurve
 from app.desktop.window import theme
 
 Floats = NDArray[np.float64]
-LEAST_PX = 160  # height of a plot
-LINE_PX = 16  # of names
+LEAST_PX = 160  # least height of a plot
+LINE_PX = 16  # height of a line of names
 LINE, DASHES, DOTS, BARS = "━━", "╍╍", "●", "▮"
 
 
 class Plot(QWidget):
-    """Named curves, each made once. Their names, and what they are of, stand above the axes and cover no curve.
+    """Named curves; each curve item is created once. The names and a note stand above the axes and cover no curve.
 
     Args:
-        lines: how many there is room for, so that the axes stay where they are.
+        lines: number of lines reserved for names, so that the axes do not move.
     """
 
     def __init__(self, bottom: str, left: str, log: str = "", lines: int = 2, parent: QWidget | None = None) -> None:
@@ -59,8 +59,8 @@ class Plot(QWidget):
         column.addWidget(self.axes, 1)
         self.log = log
         self.curves: dict[str, pg.PlotDataItem] = {}
-        self.names: dict[str, str] = {}  # of the curves in sight, with mark and colour
-        self.note = ""  # what they are of
+        self.names: dict[str, str] = {}  # of the visible curves, with mark and colour
+        self.note = ""  # describes the data of the curves
         self.say_why("")
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
@@ -68,7 +68,7 @@ class Plot(QWidget):
         self.why.setGeometry(self.rect().adjusted(60, 24, -16, -32))
 
     def show_drawing(self, drawing: Drawing) -> None:
-        """Draw these curves and no others."""
+        """Draw only these curves."""
         self.note = drawing.note
         for name in set(self.curves) - {one.name for one in drawing.curves}:
             self._show_name(name, "", "", False)
@@ -86,13 +86,13 @@ class Plot(QWidget):
             self.line(one.name, one.x, one.y, one.colour, one.dots, one.dash)
 
     def say_why(self, text: str) -> None:
-        """Why nothing is drawn, in the middle of the axes; empty where something is."""
+        """Show in the middle of the axes why nothing is drawn. Empty: something is drawn."""
         self.why.setText(text)
         self.why.setVisible(bool(text))
         self.why.raise_()
 
     def _show_name(self, name: str, mark: str, colour: str, there: bool) -> None:
-        """The curve's name above the axes, while there is something to see of it."""
+        """Show the name of a curve above the axes while the curve is visible."""
         if there:
             self.names[name] = f"<span style='color:{colour}'>{mark}</span> {name}"
         else:
@@ -108,7 +108,7 @@ class Plot(QWidget):
     def line(
         self, name: str, x: Floats | list[float], y: Floats | None, colour: str, dots: bool = False, dash: bool = False
     ) -> None:
-        """(x, y) under this name; nothing where y is None, or never finite and, on an axis of decades, above 0."""
+        """Draw (x, y) with this name. Nothing if y is None or has no finite value (on a logarithmic axis: above 0)."""
         if name not in self.curves:
             style = Qt.PenStyle.DashLine if dash else Qt.PenStyle.SolidLine
             marks = {"symbol": "o", "symbolSize": 5, "symbolBrush": colour, "symbolPen": None} if dots else {}
@@ -119,7 +119,7 @@ class Plot(QWidget):
         there = bool(drawn.any())
         if y is None or not there:
             self.curves[name].setData([], [])
-        elif dots:  # pyqtgraph warns where all dots in sight are nan
+        elif dots:  # pyqtgraph warns if all visible dots are nan
             self.curves[name].setData(x[drawn], y[drawn])
         else:
             self.curves[name].setData(x, y)
@@ -141,14 +141,14 @@ class Plot(QWidget):
         self._show_name(name, BARS, colour, True)
 
     def steps(self, name: str, edges: Floats, height: Floats, colour: str) -> None:
-        """The outline of a histogram."""
+        """Draw the outline of a histogram."""
         if name not in self.curves:
             self.curves[name] = self.axes.plot([0, 1], [0], stepMode="center", pen=pg.mkPen(colour, width=1.5))
         self.curves[name].setData(edges, height, stepMode="center")
         self._show_name(name, LINE, colour, True)
 
     def empty(self) -> None:
-        """Without its curves."""
+        """Remove all curves."""
         self.note = ""
         for name in tuple(self.curves):
             self.axes.removeItem(self.curves.pop(name))
@@ -158,7 +158,7 @@ class Plot(QWidget):
 
 
 class Decades(pg.AxisItem):  # type: ignore[misc]
-    """A logarithmic axis that names its powers of ten only."""
+    """A logarithmic axis with labels at powers of ten only."""
 
     def logTickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:
         return [f"{10.0**value:g}" if abs(value - round(value)) < 1e-9 else "" for value in values]

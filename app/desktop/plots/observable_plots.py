@@ -1,4 +1,4 @@
-"""The observables, drawn while they happen: only the one that is looked at is computed, once a second, beside Qt."""
+"""Live plots of the observables. Only the visible plot is computed, once a second, in a worker thread."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from control.experiment import Experiment
 from control.theory.conditions import Conditions
 
 Floats = NDArray[np.float64]
-REMEMBERED = 3000  # tracks
+REMEMBERED = 3000  # largest number of tracks kept
 LEAST_LATENCIES = 10
 
 
 class Past(Protocol):
-    """What is drawn of a recording."""
+    """Data of a recording for the plots."""
 
     def tracks(self) -> list[Tracks]: ...
 
@@ -41,16 +41,16 @@ class Past(Protocol):
     def latencies_s(self) -> Floats: ...
 
     def since(self) -> str:
-        """What the tracks are of, in words."""
+        """The part of the recording that the tracks belong to, in words."""
         ...
 
     def law(self) -> Experiment | None:
-        """What has acted on these tracks; None where no light has, or more laws than one."""
+        """The law that acted on these tracks; None without light, or with more than one law."""
         ...
 
 
 class Plots(QTabWidget):
-    """MSD, steps, speed, pairs, order, latency; and all that is foreseen beside what is measured, as a table."""
+    """Tabs for MSD, steps, speed, pairs, order and latency, and a table of predicted and measured numbers."""
 
     def __init__(
         self, latencies_s: Callable[[], Floats], plan: Callable[[], Plan] | None = None, parent: QWidget | None = None
@@ -59,8 +59,8 @@ class Plots(QTabWidget):
         self.setDocumentMode(True)
         self._tracks: deque[Tracks] = deque(maxlen=REMEMBERED)
         self._latencies_s = latencies_s
-        self.source: Past | None = None  # a recording; None: the turns that were added
-        self._experiment: Experiment | None = None  # as it was applied last
+        self.source: Past | None = None  # a recording; None: the added turns
+        self._experiment: Experiment | None = None  # last one applied
         self.means: Conditions | None = None
         self.msd = Plot("lag  s", "MSD  µm²", log="xy")
         self.steps = Plot("step over one frame  nm", "number")
@@ -69,9 +69,9 @@ class Plots(QTabWidget):
         self.order = Plot("time  s", "|ψ|")
         self.latency = Plot("exposure to command  ms", "turns")
         self.recent = Recent()
-        self._armed = False  # whether light can act on what is measured
-        self._applies = False  # another law was applied, and its first turn has not come
-        self._since = "since the start"  # what is measured
+        self._armed = False  # whether light can act on the measured particles
+        self._applies = False  # another law was applied, and its first turn has not arrived
+        self._since = "since the start"  # period of the measurement, in words
         self._plan = plan
         self.numbers = Numbers(self._tables)
         self._worker = ThreadPoolExecutor(1, "plots")
@@ -112,7 +112,7 @@ class Plots(QTabWidget):
 
     @property
     def experiment(self) -> Experiment | None:
-        """Whose law is in force, or will be from its first turn on."""
+        """The experiment with the law in force, or with the law that will be in force from its first turn on."""
         return self._experiment
 
     @experiment.setter
@@ -131,7 +131,7 @@ class Plots(QTabWidget):
                 self._tracks.append(self._marked(turn))
 
     def _begin_anew(self, turn: Turn) -> None:
-        """What was measured under another law, or without light, is not pooled with what comes."""
+        """Discard earlier tracks after an APPLY or a change of ARMED: they are not pooled with the new ones."""
         applied = any(order.kind is OrderKind.APPLY for order in turn.orders)
         armed = turn.level is Level.ARMED
         if applied or armed is not self._armed:
@@ -141,14 +141,14 @@ class Plots(QTabWidget):
         self._armed = armed
 
     def _law(self) -> Experiment | None:
-        """What acts on the tracks that are measured."""
+        """The law that acts on the measured tracks; None if no light acts on them."""
         if self.source is not None:
             return self.source.law()
         felt = self._plan is None or self._plan().kind.light_acts
         return self.experiment if self._armed and felt and not self._applies else None
 
     def _unknown(self) -> str:
-        """Why no theory can be drawn at all; empty where it can."""
+        """Reason why no theory can be drawn; empty if it can."""
         unknown = self._plan().unknown if self._plan is not None else ()
         return f"no theory: {' and '.join(unknown)} not known" if unknown else ""
 
@@ -157,7 +157,7 @@ class Plots(QTabWidget):
         self.recent.clear()
 
     def forget(self) -> None:
-        """Another rig or recording, or other tracks of it: what was measured of the one before goes."""
+        """Discard all measurements: another rig or recording, or the recording is tracked with other settings."""
         self.clear_tracks()
         self._pending, self._armed, self._applies, self._since = None, False, False, "since the start"
         for plot in (*self.measured, self.latency):
@@ -166,7 +166,7 @@ class Plots(QTabWidget):
         self.numbers.forget()
 
     def draw(self) -> None:
-        """Have the plot that is looked at drawn, if anybody can see it: its curves are computed beside this thread."""
+        """Draw the current tab if it is visible. A worker thread computes its curves."""
         current = self.currentWidget()
         if not self.isVisible() or current is None:
             return
@@ -181,27 +181,27 @@ class Plots(QTabWidget):
             self._pending = current, self._worker.submit(self.measured[current], of)
 
     def poll(self) -> None:
-        """Show the curves that were computed since. Raises what the computing raised."""
+        """Show newly computed curves. Raises the errors of the computation."""
         if self._pending is not None and self._pending[1].done():
             (plot, done), self._pending = self._pending, None
             plot.show_drawing(done.result())
             if plot is not self.currentWidget():
-                self.draw()  # another tab was chosen meanwhile
+                self.draw()  # the user has chosen another tab since
 
     def finish(self) -> None:
-        """Wait for the curves that are being computed, for a program that takes a picture."""
+        """Wait until the curves are computed, for a program that takes a screenshot."""
         while self._pending is not None:
             wait([self._pending[1]])
             self.poll()
 
     def close_workers(self) -> None:
-        """Nothing is computed any more."""
+        """Stop the worker threads."""
         self._worker.shutdown(wait=True, cancel_futures=True)
         self.numbers.close_worker()
 
     @staticmethod
     def _marked(turn: Turn) -> Tracks:
-        """Who is being carried counts as doubtful: no displacement over that is one of the law's."""
+        """Tracks with carried particles marked as uncertain: their displacements are not caused by the law."""
         tracks = turn.tracks
         if not turn.wanted.carried.any():
             return tracks
@@ -209,7 +209,7 @@ class Plots(QTabWidget):
         return replace(tracks, state=state)
 
     def _tables(self) -> RunTables | Callable[[], RunTables | None] | None:
-        """Of a recording, at once; of turns that go on, what will make them, beside this thread."""
+        """Of a recording: its tables. Of live turns: a function that makes them, for a worker thread."""
         if self.source is not None:
             return self.source.tables()
         if self._plan is None or not self.recent.moments:

@@ -1,4 +1,4 @@
-"""The curves of the plots, computed from tracks: pure, so that a thread beside the window's can do it."""
+"""The curves of the plots, computed from tracks by pure functions, so that a worker thread can call them."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from control.theory.conditions import Conditions
 from control.theory.many import random_bond_order
 
 Floats = NDArray[np.float64]
-MOST_PLACES = 60_000  # particles times frames that one plot is made from
+MOST_PLACES = 60_000  # largest number of particles times frames for one plot
 LEAST_STEPS = 10
-UNKNOWN_HZ = 100.0  # of a camera of which nothing is known, where two frames are not there
-NEAR = 1.5  # diameters: particles nearer than that are not free
-CROWDED = 0.05  # of the particles that are not free: more have no theory of free ones
-RECENT = 60  # tracks that order and pairs are taken over, spread over the last 300
+UNKNOWN_HZ = 100.0  # assumed frame rate of an unknown camera, with fewer than two frames
+NEAR = 1.5  # diameters: particles closer than this are not free
+CROWDED = 0.05  # largest fraction of such particles for which the theory of free particles is drawn
+RECENT = 60  # tracks for order and pairs, spread over the last 300
 
 
 @dataclass(frozen=True)
 class PlotCurve:
-    """One named line; with `edges`, a histogram of these heights instead. y None: nothing is drawn."""
+    """One named line; with `edges`, a histogram with heights y. y None: nothing is drawn."""
 
     name: str
     x: Floats
@@ -49,32 +49,32 @@ class PlotCurve:
 
 @dataclass(frozen=True)
 class Drawing:
-    """What a plot shows: curves, or in words why there is none to show."""
+    """The content of a plot: curves, or the reason why there are none."""
 
     curves: tuple[PlotCurve, ...]
-    why: str = ""  # nothing is shown
-    note: str = ""  # what the curves are of, and why there is no theory
+    why: str = ""  # reason why nothing is drawn
+    note: str = ""  # describes the data, and why there is no theory
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """What curves are computed from; nothing of it changes afterwards."""
+    """Immutable input for the computation of curves."""
 
     tracks: tuple[Tracks, ...]
     experiment: Experiment | None
-    planned: Conditions | None  # its frames are as far apart as the camera was asked to take them
-    law: Experiment | None = None  # what has acted on them; None: no light, as in a video
-    since: str = ""  # from when on the tracks are
-    unknown: str = ""  # why no theory can be drawn; empty where it can
+    planned: Conditions | None  # with the frame interval requested from the camera
+    law: Experiment | None = None  # law that acted on the tracks; None: no light, as in a video
+    since: str = ""  # start of the tracks, in words
+    unknown: str = ""  # why no theory can be drawn; empty if it can
 
     @cached_property
     def means(self) -> Conditions | None:
-        """What the law has to work with, held for the mean interval of these frames."""
+        """Conditions of the law, with the mean interval of these frames as hold time."""
         return None if self.planned is None else replace(self.planned, hold_s=1.0 / self._rates_hz[0])
 
     @cached_property
     def _rates_hz(self) -> tuple[float, float]:
-        """(mean rate, rate of the grid of paths) of these frames."""
+        """(mean frame rate, rate of the time grid of the paths), Hz."""
         time_s: Floats = np.array([seen.time_s for seen in self.tracks], np.float64)
         return rates_hz(time_s, 1.0 / self.planned.hold_s if self.planned is not None else UNKNOWN_HZ)
 
@@ -84,17 +84,17 @@ class Measurement:
         return paths(tracks, period_s, most=max(MOST_PLACES // max(len(tracks), 1), 1))
 
     def recent(self) -> list[Tracks]:
-        """A few of the last tracks; the fewer, the more particles there are."""
+        """A selection of the last tracks: fewer if there are more particles."""
         last = self.tracks[-300:]
         number = max(min(RECENT, MOST_PLACES // 10 // max(len(last[-1]), 1)), 2) if last else 1
         return list(last[:: max(len(last) // number, 1)])
 
     def most(self) -> int:
-        """Particles in one of the recent frames."""
+        """Largest number of particles in one of the recent frames."""
         return max((len(seen) for seen in self.recent()), default=0)
 
     def crowded(self) -> str:
-        """That particles are too near to each other for the theory of one alone; empty where they are free."""
+        """Message that too many particles are too close together for single-particle theory; empty if they are free."""
         if self.means is None:
             return ""
         near_um = NEAR * self.means.plant.diameter_um
@@ -108,14 +108,14 @@ class Measurement:
         return f"no theory of free particles: {near / number:.0%} are within {NEAR:g} diameters of another"
 
     def note(self) -> str:
-        """How many particles, over how long, since when."""
+        """Number of particles, duration and start of the tracks, in words."""
         if not self.tracks:
             return ""
         span_s = self.tracks[-1].time_s - self.tracks[0].time_s
         return f"{self.most()} particle{'s' * (self.most() != 1)}, {span_s:.0f} s {self.since}"
 
     def drawing(self, curves: Sequence[PlotCurve], why: str, theory: str = "") -> Drawing:
-        """With `why` where none of these curves shows anything. `theory`: why there is none."""
+        """A Drawing of these curves, or of `why` if all are empty. `theory`: why there is no theory."""
         there = any(one.y is not None and np.isfinite(one.y).any() for one in curves)
         if not self.tracks:
             return Drawing((), "no particle is tracked yet")
@@ -139,7 +139,7 @@ def msd(of: Measurement) -> Drawing:
 
 
 def free_name(of: Measurement) -> str:
-    """What the theory of free diffusion is called: under a law it is what there would be without light."""
+    """Name of the free-diffusion curve: under a law it shows the motion without light."""
     return "free" if of.law is None else "without light"
 
 
@@ -208,7 +208,7 @@ def order(of: Measurement) -> Drawing:
 
 
 def why_no_order(neighbours: int, particles: int, radius_um: float | None) -> str:
-    """Why |psi_n| is empty."""
+    """Reason why |psi_n| is empty."""
     if particles <= neighbours:
         return f"|ψ{neighbours}| needs {neighbours + 1} particles at least; there are {particles}"
     assert radius_um is not None

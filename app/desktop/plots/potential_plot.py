@@ -1,4 +1,4 @@
-"""V(r) and F(r) of each force as they will act, with what the light can not do shaded, and a drawn curve to drag."""
+"""V(r) and F(r) of each force as they will act. Forces out of reach are shaded; a drawn curve can be dragged."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from app.desktop.window import theme
 from control.theory.conditions import Conditions
 
 COLOURS = (theme.SKY, theme.ORANGE, theme.GREEN, theme.PURPLE, theme.YELLOW)
-MOST = len(COLOURS)  # forces drawn
+MOST = len(COLOURS)  # largest number of forces drawn
 NO_CURVE = "no curve over r: no force here is of the distance alone"
-PLOT_PX, LEAST_PX = 160, 92  # height of a plot; and where a panel has no room for that
+PLOT_PX, LEAST_PX = 160, 92  # height of a plot; least height if the panel has no room
 
 
 class PotentialPlot(QWidget):
-    """Two plots over one axis of distance, or one of them where there is no room for both."""
+    """Two plots over a common distance axis, or one of them if there is no room for both."""
 
     dragged = pyqtSignal(int, object)  # force, (radius_um, energy_kt) of all points of its drawn curve
 
@@ -53,11 +53,11 @@ class PotentialPlot(QWidget):
 
     @property
     def height_px(self) -> int:
-        """Of both."""
+        """Height of both plots."""
         return 2 * PLOT_PX
 
     def show_one(self, force: bool, height_px: int) -> None:
-        """V alone, or F alone, of this height."""
+        """Show only V, or only F, with this height."""
         self.energy.setVisible(not force)
         self.force.setVisible(force)
         self.energy.getAxis("bottom").setStyle(showValues=True)
@@ -65,14 +65,14 @@ class PotentialPlot(QWidget):
             plot.setFixedHeight(height_px)
 
     def show_both(self) -> None:
-        """V above F."""
+        """Show V above F."""
         self.energy.getAxis("bottom").setStyle(showValues=False)
         for plot in (self.energy, self.force):
             plot.setFixedHeight(PLOT_PX)
             plot.show()
 
     def show_forces(self, shapes: list[Any], mode: str, means: Conditions) -> None:
-        """The curves of these shapes; those that are not of the distance alone are left out, and it says so."""
+        """Draw the curves of these shapes. Only shapes of r alone have a curve; if there is none, a text says so."""
         curves = [curve(shape, mode, means) for shape in shapes[:MOST]]
         self._drawn = next((index for index, shape in enumerate(shapes) if shape.kind == "drawn"), None)
         self.why_empty.setText("" if any(made is not None for made in curves) else NO_CURVE)
@@ -102,7 +102,7 @@ class PotentialPlot(QWidget):
         energy = np.concatenate([made.acts_kt for made in curves] + [made.energy_kt for made in curves])
         energy = energy[np.isfinite(energy)]
         low = float(energy.min())
-        high = min(float(energy.max()), low + 60.0)  # a wall does not make the well invisible
+        high = min(float(energy.max()), low + 60.0)  # a high wall does not hide the well
         margin = 0.1 * max(high - low, 1.0)
         self.energy.setYRange(low - margin, high + margin, padding=0)
         force_fn = 1e3 * np.concatenate([made.acts_pn for made in curves])
@@ -117,7 +117,7 @@ class PotentialPlot(QWidget):
 
 
 class Points(pg.GraphItem):  # type: ignore[misc]
-    """Points that a person can drag; each stays between its neighbours."""
+    """Points that the user can drag; each stays between its neighbours."""
 
     moved = pyqtSignal(object)  # [N, 2]
 
@@ -132,11 +132,11 @@ class Points(pg.GraphItem):  # type: ignore[misc]
         self._draw()
 
     def move(self, index: int, x: float, y: float) -> None:
-        """Point `index` to (x, y), as far as its neighbours let it."""
+        """Move point `index` to (x, y), limited by its neighbours."""
         low = self.place[index - 1, 0] + 0.01 if index > 0 else 0.0
         high = self.place[index + 1, 0] - 0.01 if index + 1 < len(self.place) else math.inf
         if index == 0 and self.place[0, 0] == 0.0:
-            high = 0.0  # the centre stays the centre
+            high = 0.0  # a point at r = 0 stays there
         self.place[index] = round(min(max(x, low), high), 4), round(y, 3)
         self._draw()
         self.moved.emit(self.place.copy())

@@ -1,1 +1,1 @@
-"""The main window, its parts, and the instrument behind it."""
+"""The main window, its parts, and its interface to the instrument."""

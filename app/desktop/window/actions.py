@@ -1,4 +1,4 @@
-"""The row of things to do: Start, Close rig, Reconnect, Record, Arm, STOP, Reset."""
+"""The toolbar: Start, Close rig, Reconnect, Record, Arm, STOP, Reset."""
 
 from __future__ import annotations
 
@@ -45,19 +45,19 @@ class Actions(QToolBar):
         return action
 
     def add_panels(self, panels: QWidget) -> None:
-        """The list of panels, to the right."""
+        """Add the menu of panels at the right."""
         gap = QWidget()
         gap.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self.addWidget(gap)
         self.addWidget(panels)
 
     def follow(self, session: Session) -> None:
-        """Only what makes sense now can be pressed; STOP always can."""
+        """Enable the actions that are possible now; STOP is always enabled."""
         running, newest = session.running, session.newest
         recorded = session.plan.kind == "REPLAY"
         level = newest.level if newest is not None and running else None
         self.start.setEnabled(not running and not recorded and session.opening_s is None)
-        opened = session.live is not None or session.opening_s is not None  # a loop that has ended, too
+        opened = session.live is not None or session.opening_s is not None  # also with a loop that has ended
         self.close_rig.setEnabled(opened)
         self.reconnect.setEnabled(session.live is not None and not recorded)
         self.record.setEnabled(running and not session.asked_to_record)
@@ -67,7 +67,7 @@ class Actions(QToolBar):
 
 
 def icon(shape: str, colour: str) -> QIcon:
-    """Drawn, so that it is there on every platform and at every scale."""
+    """A drawn icon, available on every platform and at every scale."""
     icon = QIcon()
     for mode, ink in ((QIcon.Mode.Normal, QColor(colour)), (QIcon.Mode.Disabled, QColor("#4b535d"))):
         picture = QPixmap(36, 36)

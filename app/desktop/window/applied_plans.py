@@ -1,4 +1,4 @@
-"""The plans that were applied to a loop in a process of its own: which of them is in force is known when it answers."""
+"""The plans applied to a loop in its own process. Replies of the process show which one is in force."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from app.running.process import Apart
 
 
 class AppliedPlans:
-    """Those that may still be in force, by the number of their APPLY.
+    """The plans that may still be in force, by the number of their APPLY.
 
     Args:
-        opened: what the rig was opened with.
+        opened: the plan at the opening of the rig.
     """
 
     def __init__(self, opened: Plan) -> None:
         self._plans = {0: opened}
-        self._answered = 0  # the last APPLY whose answer was read
+        self._answered = 0  # number of the last APPLY with a reply
 
     def add(self, live: Apart, plan: Plan) -> None:
-        """It was applied to this loop just now."""
+        """Add the plan that was just applied to this loop."""
         self._plans[live.applies] = plan
 
     def put_back(self, live: Apart) -> tuple[Plan, str] | None:
-        """The plan that is in force, and why the last one is not, once; None where the last one is, or has no answer.
+        """(plan in force, why the last one is not), once; None if the last one is in force or has no reply yet.
 
         Never waits.
         """

@@ -1,4 +1,4 @@
-"""Work that answers questions in a thread, so that typing does not wait for it. Only the newest question counts."""
+"""Work in a background thread, so that typing does not wait for it. Only the newest request counts."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 
 from PyQt6.QtCore import QObject, QTimer, pyqtSignal
 
-LOOK_MS = 15  # between two looks whether it is done
+LOOK_MS = 15  # polling interval
 
 
 class Background(QObject):
-    """`answered` carries the answer to the newest question, in the thread of the window.
+    """Runs `work` in a thread; `answered` carries the result of the newest request, in the window's thread.
 
     Args:
-        work: question to answer; must not touch Qt. What it raises is raised in the window's thread.
+        work: maps a request to its result; must not use Qt. Its exceptions are raised in the window's thread.
     """
 
     answered = pyqtSignal(object)
@@ -23,27 +23,27 @@ class Background(QObject):
     def __init__(self, work: Callable[[Any], Any], parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._work = work
-        self._waiting: list[Any] = []  # the newest question, while another is being answered
+        self._waiting: list[Any] = []  # the newest request, while an earlier one is in progress
         self._thread: threading.Thread | None = None
         self._answers: list[Any] = []
         self._error: Exception | None = None
-        self._wanted = False  # whether the answer that is being made will be used
+        self._wanted = False  # whether the result in progress will be used
         self._timer = QTimer(self)
         self._timer.setInterval(LOOK_MS)
         self._timer.timeout.connect(self._look)
 
     @property
     def busy(self) -> bool:
-        """Whether an answer is still to come."""
+        """Whether a result is pending."""
         return self._wanted or bool(self._waiting)
 
     def ask(self, question: Any) -> None:
-        """Never waits. A question before it, which is not answered yet, is dropped."""
+        """Submit a request; does not block. An unfinished earlier request is dropped."""
         self._waiting, self._wanted = [question], False
         self._next()
 
     def drop(self) -> None:
-        """No answer is wanted any more."""
+        """Drop the pending request."""
         self._waiting, self._wanted = [], False
 
     def _next(self) -> None:

@@ -1,4 +1,4 @@
-"""A state that can be read from three metres: a word, a colour and a shape."""
+"""A state display that is legible from three metres: a word, a colour and a shape."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ SIDES = {"triangle": (3, -90.0), "right": (3, 0.0), "square": (4, -45.0), "diamo
 
 
 class Badge(QWidget):
-    """One word in a coloured frame, behind a shape; `quiet` ones are outlined, the others filled."""
+    """One word in a coloured frame, after a shape. `quiet`: outlined, else filled."""
 
     def __init__(self, widest: str, parent: QWidget | None = None, short: str = "") -> None:
         super().__init__(parent)
-        self.short = short  # said where there is no room for the word
+        self.short = short  # shown if there is no room for the word
         self.word, self.colour, self.shape, self.quiet = "", "#888888", "circle", True
         font = QFont(self.font())
         font.setPixelSize(15)
@@ -57,7 +57,7 @@ class Badge(QWidget):
 
 
 def draw_shape(painter: QPainter, shape: str, centre: QPointF, radius: float) -> None:
-    """circle, hollow, or one of SIDES."""
+    """Draw a shape: circle, hollow, or one of SIDES."""
     if shape == "circle":
         painter.drawEllipse(centre, radius, radius)
     elif shape == "hollow":

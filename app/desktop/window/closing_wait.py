@@ -1,7 +1,6 @@
-"""The window waits for a rig that is being closed: it is painted, its timers run, and no key or click is obeyed.
+"""The window while it waits for a rig to close: it paints, its timers run, and keys and clicks are ignored.
 
-
-A rig may take seconds to close: a loop's process that hangs, a device that does not answer, a slow disk.
+Closing may take seconds if the loop's process hangs, a device does not answer, or the disk is slow.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from concurrent.futures import Future, wait
 from PyQt6.QtCore import QEvent, QEventLoop, QObject
 from PyQt6.QtWidgets import QApplication
 
-SOON_S = 0.1  # a closing that takes no longer is not shown
+SOON_S = 0.1  # a shorter closing is not shown
 LOOK_S = 0.02
 
 INPUT = frozenset(
@@ -20,11 +19,11 @@ INPUT = frozenset(
         QEvent.Type.MouseButtonPress, QEvent.Type.MouseButtonDblClick, QEvent.Type.KeyPress, QEvent.Type.InputMethod,
         QEvent.Type.ShortcutOverride, QEvent.Type.Shortcut, QEvent.Type.Wheel, QEvent.Type.Drop,
     }
-)  # fmt: skip  # not what ends a press of before: a button or a key that is let go
+)  # fmt: skip  # no release events: they may end an earlier press
 
 
 class _Dropped(QObject):
-    """Drops what a person does meanwhile: a click of now must not act seconds later."""
+    """Drops user input during the wait: a click must not act seconds later."""
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         if event is None or event.type() not in INPUT:
@@ -34,10 +33,10 @@ class _Dropped(QObject):
 
 
 def wait_painting(call: Future[None], show: Callable[[], None]) -> None:
-    """Return when the call has ended; what it raised is for the caller. To be called in the window's thread.
+    """Return when the call has ended; its exception is left for the caller. Call this in the window's thread.
 
     Args:
-        show: shows what is known of the light; called over and over.
+        show: shows the state of the laser; called repeatedly.
     """
     app = QApplication.instance()
     if wait([call], SOON_S).done or app is None:

@@ -1,4 +1,4 @@
-"""A dark frame, a map of hot pixels or a background, taken from what the camera or a recording shows."""
+"""Makes a dark frame, a map of hot pixels or a background from images of the camera or a recording."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Image = NDArray[Any]
 
 @dataclass
 class CorrectionJob:
-    """One image that is being made and written."""
+    """A correction image that is being made and written."""
 
     what: str
     images: tuple[Image, ...]
@@ -39,19 +39,19 @@ class CorrectionJob:
             write(self.path, image)
         except (Refused, ValueError) as error:
             self.trouble = str(error)
-        except Exception as error:  # noqa: BLE001  whatever it is, the operator reads it
+        except Exception as error:  # noqa: BLE001  the operator reads every error
             self.trouble = sentence(error)
         finally:
             self.done.set()
 
 
 class Taking(QObject):
-    """Collects images while the window polls it, and makes the correction image in a thread of its own.
+    """Collects images while the window polls it, and makes the correction image in a worker thread.
 
-    `taken` carries the edit of the rig that puts it in force, and a sentence; `said` what is being done.
+    `taken` carries the edit of the rig that puts the image in force, and a message; `said` carries the progress.
 
     Args:
-        newest: the image that is shown now, None where there is none.
+        newest: returns the image on screen; None if there is none.
     """
 
     taken = pyqtSignal(dict, str)
@@ -60,16 +60,16 @@ class Taking(QObject):
     def __init__(self, newest: Callable[[], Image | None], runs: Path) -> None:
         super().__init__()
         self._newest, self._runs = newest, runs
-        self.what = ""  # is being taken; empty: nothing is
+        self.what = ""  # kind of image in progress; empty: none
         self._images: list[Image] = []
         self._due_s = 0.0
         self._path = runs
         self._job: CorrectionJob | None = None
 
     def begin(self, what: str, images: list[Image] | None = None) -> None:
-        """Take one of TAKEN: of these images of a recording, or, None, of those that come.
+        """Take one of TAKEN, from these images of a recording, or with None from the next camera images.
 
-        Raises Refused where no file can be made.
+        Raises Refused if the file can't be created.
         """
         if self._job is not None:
             return
@@ -80,7 +80,7 @@ class Taking(QObject):
             self._make()
 
     def forget(self) -> None:
-        """Another bench: what was collected is not of it."""
+        """Discard the collected images: the rig has changed."""
         self.what, self._images, self._job = "", [], None
 
     def poll(self) -> None:

@@ -1,4 +1,4 @@
-"""How large the record is, and what is left of its disk: asked in a thread, since a disk in a network may hang."""
+"""Size of the record and free space on its disk, read in a worker thread, since a network disk may hang."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from pathlib import Path
 from app.desktop.window.background_questions import Background
 from app.desktop.window.status_line import StatusLine
 
-LATE_S = 2.0  # without an answer for so long, the disk is said not to answer
+LATE_S = 2.0  # after this time without a result, the status line reports that the disk does not answer
 
 
 class DiskRoom:
-    """Shows both in the status line."""
+    """Shows the size and the free space in the status line."""
 
     def __init__(self, status: StatusLine) -> None:
         self._status = status
-        self._asked_s = 0.0  # since when there is no answer
+        self._asked_s = 0.0  # start of the running query
         self._questions = Background(sizes, status)
         self._questions.answered.connect(self._show)
 
     def ask(self, runs: Path, record: Path | None) -> None:
-        """Begin to look at the folder of new records, and at the record that is open. Never waits."""
+        """Query the folder of new records and the open record. Does not block."""
         now_s = time.monotonic()
         if not self._questions.busy:
             self._asked_s = now_s
@@ -31,7 +31,7 @@ class DiskRoom:
             self._status.show_silent_disk()
 
     def forget(self) -> None:
-        """The record is another one: an answer about the one before is not shown."""
+        """Discard the running query: the record has changed."""
         self._questions.drop()
 
     def _show(self, found: tuple[int, int] | None) -> None:
@@ -42,10 +42,10 @@ class DiskRoom:
 
 
 def sizes(of: tuple[Path, Path | None]) -> tuple[int, int] | None:
-    """(size of the record, 0 where there is none; free room of the disk with the runs), bytes; None: it can't be read.
+    """(size of the record or 0, free space on the disk of the runs), bytes; None if the disk can't be read.
 
     Args:
-        of: the folder of new records, which need not exist yet, and the record.
+        of: (folder of new records, which need not exist yet; the record).
     """
     runs, record = of
     try:

@@ -1,4 +1,4 @@
-"""The panels of the window: shown and hidden from one list, and put back where they were, wherever they went."""
+"""Menu of the panels of the window: shows and hides them, and restores their initial places."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from PyQt6.QtWidgets import QDockWidget, QMainWindow, QMenu, QToolButton
 
 
 class Panels(QToolButton):
-    """A list of panels, each with a mark where it is in sight; one that floats says so.
+    """A menu of panels. Visible panels have a check mark; floating panels are labelled.
 
     Args:
-        put_back: puts all of them where they are at first.
+        put_back: restores the initial places of all panels.
     """
 
     def __init__(self, window: QMainWindow, docks: Sequence[QDockWidget], put_back: Callable[[], None]) -> None:
@@ -23,7 +23,7 @@ class Panels(QToolButton):
         self.setToolTip("show and hide panels; put back those that float")
         self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.list = QMenu(self)
-        self._soon = QTimer(self)  # when a panel that was shown has its place
+        self._soon = QTimer(self)  # fires when a newly shown panel has its place
         self._soon.setSingleShot(True)
         self._soon.timeout.connect(self._bring)
         self._toggles: list[tuple[QDockWidget, QAction]] = []
@@ -47,7 +47,7 @@ class Panels(QToolButton):
             toggle.setText(f"{dock.windowTitle()}, floating" if dock.isFloating() else dock.windowTitle())
 
     def _bring(self) -> None:
-        """Those that float where no screen is come over the window."""
+        """Move floating panels that are outside all screens over the window."""
         rooms = [screen.availableGeometry() for screen in QGuiApplication.screens()]
         for dock in self._docks:
             lost = dock.isFloating() and not any(room.intersects(dock.frameGeometry()) for room in rooms)

@@ -1,4 +1,4 @@
-"""Which file to open or to save: asked beside the window, which goes on, since the beam may be on."""
+"""Non-modal dialogs to open and save files: the window keeps running, since the beam may be on."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class FileDialog(QFileDialog):
     """`named` carries the file, and whether it is to be saved.
 
     Args:
-        begin: the folder that is shown at first.
-        places: folders one click away.
+        begin: the initial folder.
+        places: folders in the sidebar.
     """
 
     named = pyqtSignal(Path, bool)
@@ -26,11 +26,11 @@ class FileDialog(QFileDialog):
         title = "Save the experiment" if saves else "Open an experiment, a run or a video"
         super().__init__(parent, title, str(begin), YAML if saves else ALL)
         self.saves = saves
-        self.setOption(QFileDialog.Option.DontUseNativeDialog)  # those of some systems stop the window
+        self.setOption(QFileDialog.Option.DontUseNativeDialog)  # native dialogs of some systems block the window
         self.setOption(QFileDialog.Option.DontConfirmOverwrite)  # Qt's own question is modal
-        self.setOption(QFileDialog.Option.ReadOnly)  # Del and F2 act on files that are listed, and ask in a modal box
+        self.setOption(QFileDialog.Option.ReadOnly)  # else Del and F2 act on listed files, with a modal dialog
         self.setAcceptMode(QFileDialog.AcceptMode.AcceptSave if saves else QFileDialog.AcceptMode.AcceptOpen)
-        self.setFileMode(QFileDialog.FileMode.AnyFile)  # of a file that is not there, Qt would speak in a modal box
+        self.setFileMode(QFileDialog.FileMode.AnyFile)  # else Qt reports a missing file in a modal dialog
         self.setSidebarUrls([QUrl.fromLocalFile(str(place.absolute())) for place in (*places, Path.home())])
         self.setWindowModality(Qt.WindowModality.NonModal)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
@@ -44,7 +44,7 @@ class FileDialog(QFileDialog):
 
 
 class Replace(QMessageBox):
-    """Whether a file is to be replaced; `accepted` is emitted where it is. Escape and Enter keep it."""
+    """Asks before a file is replaced; emits `accepted` to replace it. Escape and Enter keep the file."""
 
     def __init__(self, parent: QWidget, path: Path) -> None:
         super().__init__(parent)

@@ -1,4 +1,4 @@
-"""Pictures of the window in each of its states, to be looked at: python -m app.desktop.window.gallery FOLDER"""
+"""Screenshots of the window in each of its states: python -m app.desktop.window.gallery FOLDER"""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from app.console.terminal import say
 from config.reader import plain
 from control.contract import Level, OrderKind
 
-SECONDS = 8.0  # of running before each picture
+SECONDS = 8.0  # run time before each screenshot
 
 
 def main(folder: Path) -> int:
-    """One PNG a state into the folder."""
+    """Write one PNG for each state to the folder."""
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     from app.desktop.window.open import application
     from app.desktop.window.screenshot import save
@@ -32,7 +32,7 @@ def main(folder: Path) -> int:
 
 
 def opened(path: Path) -> Any:
-    """The window on an experiment or a run."""
+    """Open the window with an experiment or a run."""
     from app.desktop.window.main_window import Window
     from app.desktop.window.open import planner
     from app.desktop.window.screenshot import wait
@@ -46,7 +46,7 @@ def opened(path: Path) -> Any:
 
 
 def running(experiment: str) -> Any:
-    """Armed, and running for a while."""
+    """Open the window, start, arm, and run for a while."""
     from app.assembly.rig import EXPERIMENTS
     from app.desktop.window.screenshot import wait
 
@@ -60,7 +60,7 @@ def running(experiment: str) -> Any:
 
 
 def with_shape(window: Any, shape: dict[str, Any]) -> Any:
-    """With another shape for the first force, as an edit."""
+    """Edit the shape of the first force."""
     from app.desktop.window.screenshot import wait
 
     data = plain(window.panel.read())
@@ -98,7 +98,7 @@ def drawn(folder: Path) -> Any:
 
 
 def learned(folder: Path) -> Any:
-    """Another kind of law, chosen while armed."""
+    """Apply a law of another kind while armed."""
     from app.desktop.window.screenshot import wait
 
     window = running("ring_crystal")

@@ -1,4 +1,4 @@
-"""The plan of edits that were kept: their experiment, and the rig as its files say by now."""
+"""The plan for stored edits: their experiment, on the rig as its files now define it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from control.experiment import Experiment
 
 
 def with_kept(read: Sequence[Plan], kept: Plan) -> Plan:
-    """The experiment that was in force when edits were kept, on its rig as it was read just now. Raises Refused.
+    """The experiment in force when the edits were stored, on its rig as read just now. Raises Refused.
 
-    The map of a rig may have been measured again since, or its power been capped.
+    Since then the map of the rig may have been calibrated again, or its power limited.
 
     Args:
-        read: what the file's own rig is by now, and the one of the command line; the one that is more alike counts.
-            A simulated rig that is neither is as it was then; a real one is refused.
+        read: plans with the present rig of the file and of the command line. The one more similar to `kept` is used. If
+            neither has the title of that rig, a stored plan that is not REAL is used unchanged; a REAL one is refused.
     """
     now = min(read, key=lambda one: (one.rig.title != kept.rig.title, len(opened_anew(kept.rig, one.rig))))
     if now.rig.title != kept.rig.title:

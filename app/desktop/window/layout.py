@@ -1,4 +1,4 @@
-"""Where everything stands: the image in the middle, panels beside it, plots below, the state above."""
+"""Layout of the window: the image in the middle, panels beside it, plots below, the state above."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ LEFT, RIGHT = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockW
 BELOW = Qt.DockWidgetArea.BottomDockWidgetArea
 SIZE = QSize(1366, 768)
 SIDE_PX, BELOW_PX = 270, 150  # least widths of panels
-NARROW_PX, LOW_PX = 1100, 600  # a smaller screen begins without the other panels
-FRAME_PX = 40  # of a window's title and borders
-WIDE_PX, VIEW_PX = 524, 387  # of the experiment's panel on a low screen, and what it leaves for the image
+NARROW_PX, LOW_PX = 1100, 600  # on a smaller screen the other panels are hidden at first
+FRAME_PX = 40  # for the title bar and borders of the window
+WIDE_PX, VIEW_PX = 524, 387  # width of the experiment panel on a low screen, and least width of the image
 
 
 def lay_out(window: Window) -> None:
-    """For 1366x768 and more, and for half of that; a person may move it, and it is remembered."""
+    """Lay out the window for 1366x768 or more, and for half of that. Changes by the user are remembered."""
     window.setDockOptions(QMainWindow.DockOption.AnimatedDocks | QMainWindow.DockOption.AllowTabbedDocks)
     middle = QWidget()
     column = QVBoxLayout(middle)
@@ -52,12 +52,12 @@ def lay_out(window: Window) -> None:
     arrange(window, docks)
     window.actions_bar.add_panels(Panels(window, docks, lambda: arrange(window, docks)))
     screen = window.screen()
-    if screen is not None and QGuiApplication.platformName() != "offscreen":  # which has none to fit
+    if screen is not None and QGuiApplication.platformName() != "offscreen":  # it has no real screen
         fit_screen(window, screen.availableGeometry().size())
 
 
 def arrange(window: QMainWindow, docks: Sequence[QDockWidget]) -> None:
-    """Every panel in its place, in sight."""
+    """Show every panel at its initial place."""
     left, tuning, right, below, beside = docks
     for panel, area in ((right, RIGHT), (left, LEFT), (tuning, LEFT), (below, BELOW), (beside, BELOW)):
         panel.setFloating(False)
@@ -72,7 +72,7 @@ def arrange(window: QMainWindow, docks: Sequence[QDockWidget]) -> None:
 
 
 def fit_screen(window: QMainWindow, room: QSize) -> None:
-    """On a small screen the image and the experiment come first; the other panels are one click away."""
+    """Fit the window to a small screen: show the image and the experiment, and hide the other panels."""
     window.resize(SIZE.boundedTo(room))
     if room.width() < SIZE.width() + FRAME_PX or room.height() < SIZE.height() + FRAME_PX:
         window.setWindowState(window.windowState() | Qt.WindowState.WindowMaximized)
@@ -86,13 +86,13 @@ def fit_screen(window: QMainWindow, room: QSize) -> None:
         if panel is not None and hidden:
             panel.hide()
     experiment = window.findChild(QDockWidget, "Experiment")
-    if experiment is not None:  # on a low screen the form, and the rest beside it
+    if experiment is not None:  # on a low screen the other parts are beside the form
         wide_px = min(WIDE_PX, room.width() - VIEW_PX) if room.height() < LOW_PX else 0
         window.resizeDocks([experiment], [max(wide_px, theme.PANEL_WIDTH)], Qt.Orientation.Horizontal)
 
 
 def tall(inside: QWidget) -> QScrollArea:
-    """Scrolls where a window is too low for it."""
+    """The widget in a scroll area, for low windows."""
     scroll = QScrollArea()
     scroll.setWidget(inside)
     scroll.setWidgetResizable(True)
@@ -101,7 +101,7 @@ def tall(inside: QWidget) -> QScrollArea:
 
 
 def state_bar(strip: QWidget) -> QToolBar:
-    """A bar that can't be put away."""
+    """A toolbar that the user cannot hide."""
     bar = QToolBar("State")
     bar.setObjectName("State")
     bar.setMovable(False)

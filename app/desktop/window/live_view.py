@@ -1,4 +1,4 @@
-"""The running instrument in the window: the newest turn on the image, in the strip, in the plots, in the log."""
+"""The running instrument in the window: the newest turn in the image, the state strip, the plots and the log."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from app.running.thread import Live
 from config.reader import plain, write
 from control.contract import Turn
 
-READ_S = 0.2  # between two showings of the numbers
-OVER = 30  # looks over which the window's own rate is taken
+READ_S = 0.2  # interval between updates of the numbers
+OVER = 30  # number of polls for the mean polling rate
 
 
 class Watching:
-    """Polls the newest Turn. Nothing comes from the loop by itself."""
+    """Polls the newest Turn; the loop sends nothing on its own."""
 
     def __init__(
         self, view: View, strip: StateStrip, plots: Plots, log: LogPanel, status: StatusLine, devices: DevicePanel
@@ -40,19 +40,19 @@ class Watching:
         self.record: Path | None = None
         self._record_from_s = 0.0
         self._live: Live | Apart | None = None
-        self._count = 0  # of the newest turn shown
-        self._looked: list[float] = []  # when the window looked for a new turn
-        self._rests_until_s = 0.0  # from painting, where that takes long
+        self._count = 0  # counter of the newest turn shown
+        self._looked: list[float] = []  # times of the last polls
+        self._rests_until_s = 0.0  # no painting before this time, after a slow painting
         self._judge = Judge()
         self._said: set[str] = set()
-        self._silent = False  # the loop sends no news
-        self._read_s = 0.0  # when the numbers were shown
+        self._silent = False  # the loop sends no messages
+        self._read_s = 0.0  # time of the last update of the numbers
 
     def begin_record(self, path: Path | None) -> None:
         self.record, self._record_from_s = path, time.monotonic()
 
     def forget(self) -> None:
-        """The rig is closed, or another one or a recording comes: of the loop before, only the log's lines stay."""
+        """Clear everything from the last loop except the lines of the log: the rig is closed or replaced."""
         self.record, self._silent = None, False
         self.log.unpin()
         self.status.forget()
@@ -63,7 +63,7 @@ class Watching:
         self.plots.forget()
 
     def poll(self, session: Session) -> None:
-        """Show the newest turn, if there is one that has not been shown."""
+        """Show the newest turn if it is new."""
         live = session.live
         if live is None:
             return
@@ -81,21 +81,21 @@ class Watching:
             self.log.add(turns)
             self.strip.show_turn(newest)
             ended_s = time.monotonic()
-            self._rests_until_s = ended_s + (ended_s - began_s) + self.view.paint_s  # never more than half of its time
+            self._rests_until_s = ended_s + (ended_s - began_s) + self.view.paint_s  # at most half the time
         self._show_silence(session.silence, newest)
         if not live.running:
             why = live.trouble
             self.strip.show_stopped(why or "the camera has no more frames", trouble=bool(why), light=session.light)
         self._say(live)
         if time.monotonic() - self._read_s < READ_S:
-            return  # nobody reads numbers faster
+            return  # faster updates are not readable
         self._read_s = time.monotonic()
         pace = live.pace()
         self.status.show_pace(pace, newest, self._looked_hz())
         if newest is not None:
             rig = session.plan.rig
             slow = self._judge.look(rig, time.monotonic(), pace.turns, live.stopwatch, len(newest.tracks))
-            if not live.running or newest.frame is None:  # a silent camera is a fault, which is said as one
+            if not live.running or newest.frame is None:  # a silent camera is reported as a fault
                 slow = None
             self.too_slow.show_overload(slow)
             self.status.show_slow(slow is not None)
@@ -103,7 +103,7 @@ class Watching:
             self.devices.answers.show_turn(rig, newest, pace, planned_s)
 
     def _show_silence(self, why: str, newest: Turn | None) -> None:
-        """A loop that sends no news may give light: said where the eye is, as long as it lasts, and once in the log."""
+        """Show in the strip, and once in the log, that the loop sends no messages: its beam may be on."""
         if why:
             self.strip.show_silent(why)
             if not self._silent:
@@ -114,11 +114,11 @@ class Watching:
         self._silent = bool(why)
 
     def each_second(self, runs: Path) -> None:
-        """The record's length, and the disk it goes to."""
+        """Update the size of the record and the free space of its disk."""
         self._disk.ask(runs, self.record)
 
     def _begin(self, live: Live | Apart, plan: Plan) -> None:
-        """Another running: nothing of the one before is drawn on."""
+        """Begin a new run: clear the trails and plots of the last one."""
         self.log.begin(write(plan.experiment), plain(plan.rig))
         self.log.say(f"started: {plan.experiment.title}, {plan.rig.title}")
         if plan.kind == "WATCH ONLY":
@@ -130,7 +130,7 @@ class Watching:
         self.plots.clear_tracks()
 
     def _say(self, live: Live | Apart) -> None:
-        """What went wrong in the loop, once; its details are lines of the log."""
+        """Log each error of the loop once, with its details; show the duration of the record."""
         for said, details in ((live.trouble, live.details), (live.recorder_trouble, "")):
             if said and said not in self._said:
                 self._said.add(said)
@@ -147,7 +147,7 @@ class Watching:
 
 
 def lasting(seconds: float) -> str:
-    """Hours, minutes, seconds.
+    """The duration as hours:minutes:seconds.
 
     >>> lasting(3723.4)
     '01:02:03'

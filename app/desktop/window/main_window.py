@@ -1,4 +1,4 @@
-"""The main window: the image in the middle, everything else in its service."""
+"""The main window: the image in the middle, with panels, plots and controls around it."""
 
 from __future__ import annotations
 
@@ -69,13 +69,13 @@ WELCOME = "Start turns the loop; the beam stays dark until Arm"
 
 
 class Window(QMainWindow):
-    """Polls the newest Turn; writes orders. Closing it leaves the laser dark.
+    """Polls the newest Turn and sends orders. Closing the window switches the laser off.
 
     Args:
-        path: the file of the session's plan.
-        runs: the folder of new records.
-        planner: the plan of a file, called with its path and settings as "camera.channel_number=2".
-        memory: what is kept from one day to the next.
+        path: file of the session's plan.
+        runs: folder for new records.
+        planner: makes the plan of a file from its path and settings such as "camera.channel_number=2".
+        memory: layout, recent files and unsaved edits, stored between sessions.
     """
 
     def __init__(
@@ -89,17 +89,17 @@ class Window(QMainWindow):
         super().__init__()
         self.session, self.path, self.runs = session, path, runs
         self._planner, self._memory = planner, memory
-        self.first: Callable[[], Plan] | None = None  # reads the rig anew that the command line names
-        self.reading: Reading | None = None  # of a file that was opened, and is not shown yet
-        self._resumed: Unsaved | None = None  # the edits that go with it
-        self._done: Callable[[], None] | None = None  # the step of the stack of edits that goes with it
-        self._reopened_for: frozenset[str] = frozenset()  # the settings that a recording is read again for
+        self.first: Callable[[], Plan] | None = None  # reads again the rig given on the command line
+        self.reading: Reading | None = None  # of an opened file that is not shown yet
+        self._resumed: Unsaved | None = None  # the edits for this file
+        self._done: Callable[[], None] | None = None  # step of the undo stack after this reading
+        self._reopened_for: frozenset[str] = frozenset()  # changed settings for which a recording is read again
         self.copies = Copies(memory.unsaved if memory is not None else None)
-        self._not_kept = False  # the window has said that the edits can't be kept
-        self.end_trouble = ""  # what went wrong with the light or the record when it was closed
-        self._record_time, self._records = "", 0  # of the newest record, and how many have that time
-        self._stopped_at: int | None = None  # the newest turn when STOP was sent; None once a turn has answered it
-        self._waits = self._close_asked = False  # whether a rig is being closed, and the window after it
+        self._not_kept = False  # the window has reported that the edits can't be stored
+        self.end_trouble = ""  # error at closing: the laser may be on, or a record was lost
+        self._record_time, self._records = "", 0  # time of the newest record, and number of records with that time
+        self._stopped_at: int | None = None  # newest turn at the time of STOP; None after the result is known
+        self._waits = self._close_asked = False  # a rig is being closed; the window closes after it
         session.wait_for = self._wait_for_closing
         self._has_ended = False
         self.setWindowTitle("Cybloids")
@@ -117,7 +117,7 @@ class Window(QMainWindow):
         self.pulse.start()
 
     def _make_parts(self) -> None:
-        """The image, the panels, and what acts on them."""
+        """Create the image, the panels and their controllers."""
         session, rig = self.session, self.session.plan.rig
         self.view = View(rig.optics.um_per_px, rig.plant.diameter_um)
         self.view.scale_bar.px_um = rig.optics.um_per_px if SCALE in session.plan.unknown else 0.0
@@ -142,7 +142,7 @@ class Window(QMainWindow):
         self.permission = PythonPermission(self.asking)
 
     def _welcome(self) -> None:
-        """What the window shows first: files and edits of last time, its layout, and a recording."""
+        """Initial content: recent files, unsaved edits, stored layout, and a recording if the plan is a REPLAY."""
         self.view.say(WELCOME)
         self.panel.list.runs = self.runs
         self.panel.list.show_recent([*(self._memory.recent if self._memory is not None else ())])
@@ -189,22 +189,22 @@ class Window(QMainWindow):
         self.watching.too_slow.chosen.connect(self.change_rig)
         self.transport.asked.connect(lambda: self.asking.ask(self.session.plan))
 
-    # what a person does ---------------------------------------------------------------------------------------------
+    # actions of the user --------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Begin to open the rig; the window goes on, and `poll` says what comes of it."""
+        """Begin to open the rig; does not block. `poll` shows the result."""
         if self.session.ending:
             self.status.showMessage("the rig that was opened before is still being closed: press Start again", 6000)
             return
         if self.session.live is not None and not self.session.running:
-            self.close_rig()  # of a loop that has ended, only the lines of the log stay
+            self.close_rig()  # clear everything from the ended loop except the lines of the log
         self.session.start()
         self.status.clearMessage()
 
     def close_rig(self) -> None:
-        """The loop ends, dark, and lets its devices go; the window stays, and Start opens them again.
+        """Stop the loop, dark, and release the devices. The window stays; Start opens the devices again.
 
-        Nothing of the loop that was closed stays in sight but the lines of the log.
+        Everything from the closed loop disappears except the lines of the log.
         """
         said = ""
         try:
@@ -222,7 +222,7 @@ class Window(QMainWindow):
         self.actions_bar.follow(self.session)
 
     def _forget_running(self) -> None:
-        """What was shown of the loop: image, marks, trip, numbers, plots, and what was being taken or found."""
+        """Clear image, marks, trip, numbers and plots, and cancel a correction image and a search for candidates."""
         optics, plant = self.session.plan.rig.optics, self.session.plan.rig.plant
         self._stopped_at = None
         self.judging.forget()
@@ -231,9 +231,9 @@ class Window(QMainWindow):
         self.view.show_rig(optics.um_per_px, plant.diameter_um, SCALE in self.session.plan.unknown)
 
     def _wait_for_closing(self, closing: Future[None]) -> None:
-        """Until a rig is closed: seconds, where a process, a device or a disk does not answer. Nothing else happens.
+        """Wait until a rig is closed: seconds if a process, a device or a disk does not respond. Input is ignored.
 
-        A window that is closed meanwhile closes after it: what waits here goes on with a window that is whole.
+        If the window is closed during the wait, it closes afterwards, because the waiting code still needs the window.
         """
         looked, self._waits = self.pulse.active, True
         self.pulse.stop()
@@ -247,20 +247,20 @@ class Window(QMainWindow):
             self.pulse.resume()
 
     def reconnect(self) -> None:
-        """Close the rig and open it anew: for a device that has gone. The beam stays dark until Arm."""
+        """Close the rig and open it again, for a device that was disconnected. The beam stays dark until Arm."""
         self.close_rig()
         if not self._close_asked:  # meanwhile
             self.start()
 
     def arm(self) -> None:
-        """Light, unless the click waited while the window was busy: who made it saw another state than there is."""
+        """Order ARM, unless the click may have waited while the window was busy: then the user saw an old state."""
         if self.heart.stalled:
             self.status.showMessage("the window was busy when Arm was pressed: look, and press it again", 6000)
             return
         self.session.arm()
 
     def stop(self) -> None:
-        """Dark, from any focus; and say so. A rig that is being opened is closed."""
+        """Order STOP, from any focus, and show the result. Cancels the opening of a rig and the reading of a file."""
         self.session.order(OrderKind.STOP)
         reading = self.reading
         self._drop_reading()
@@ -279,11 +279,11 @@ class Window(QMainWindow):
         self._answer_stop()
 
     def _answer_stop(self) -> None:
-        """What is known of the STOP that was sent: a later turn is dark, or none comes."""
+        """Show the result of STOP: a later turn is dark, or no turn arrives."""
         newest, silence = self.session.newest, self.session.silence
         if self._stopped_at is None:
             return
-        if not self.session.running:  # what became of it is said where its end is said
+        if not self.session.running:  # the message about the end of the loop includes the result
             self._stopped_at = None
         elif silence:
             self.status.showMessage(f"STOP was sent, but {silence}", 4000)
@@ -301,7 +301,7 @@ class Window(QMainWindow):
         self.status.showMessage("STOP: the rig is not opened", 4000)
 
     def _cancelled(self) -> None:
-        """What came of an opening that was stopped, in sight."""
+        """Show the result of a cancelled opening."""
         if self.session.cancelled() and self.session.live is None and self.session.opening_s is None:
             if self.session.doubt:
                 self.trouble(self.session.doubt)
@@ -309,10 +309,10 @@ class Window(QMainWindow):
                 self.strip.show_stopped("not started: the opening of the rig was stopped", light=self.session.light)
 
     def _opened(self) -> None:
-        """Whether the rig is open by now, in sight; it was begun by `start`."""
+        """Show whether the rig that `start` opens is open."""
         try:
             if self.session.poll():
-                self.session.beat()  # from now on, before an ARM: a window may hang before its timer's first beat
+                self.session.beat()  # before an ARM: the window may hang before the timer's first beat
                 self._foresee()
                 self.view.say("waiting for the first frame")
         except (Fault, Refused) as error:
@@ -323,21 +323,21 @@ class Window(QMainWindow):
             self.view.say("opening the rig; STOP (Esc) ends that")
 
     def record(self, on: bool) -> None:
-        """Ask for a record, or for its end; `poll` says what comes of it."""
+        """Order the start or the end of a record; `poll` shows the result."""
         try:
             self.session.record(self._record_path() if on else None)
         except Fault as fault:
             self.trouble(str(fault))
 
     def _record_path(self) -> Path:
-        """A file in the folder of runs, named after the time; never twice the same. No disk is asked here."""
+        """A unique path in the folder of runs, named after the time. Does not access the disk."""
         time = f"{datetime.now():%Y-%m-%d_%H%M%S}"
         self._records = self._records + 1 if time == self._record_time else 1
         self._record_time = time
         return self.runs / (f"{time}.h5" if self._records == 1 else f"{time}_{self._records}.h5")
 
     def _recorded(self) -> None:
-        """The record that was asked for, in sight."""
+        """Show the result of an order to record."""
         try:
             asked = self.session.recorded()
         except (Fault, Refused) as error:
@@ -350,13 +350,13 @@ class Window(QMainWindow):
             )
 
     def open(self, path: Path, resumed: Unsaved | None = None, sets: tuple[str, ...] = ()) -> None:
-        """Begin to read an experiment, a rig, a run or a video, instead of what is being read.
+        """Begin to read an experiment, a rig, a run or a video; cancel the present reading.
 
-        Once it is read, what ran before is dark and closed, and its edits that were not saved are kept in the list.
+        After reading, the previous rig is closed, dark, and its unsaved edits are stored in the list.
 
         Args:
-            resumed: edits of this file, which were kept.
-            sets: settings for it, as "camera.channel_number=2".
+            resumed: stored edits of this file.
+            sets: settings for it, such as "camera.channel_number=2".
         """
         self._drop_reading()
         self.asking.close()
@@ -367,25 +367,25 @@ class Window(QMainWindow):
             if kept is None:
                 return self._planner(file, *sets)
             if kept.kind == "REPLAY":
-                return kept  # with what was said of the recording
+                return kept  # with the values that the user gave for the recording
             return with_kept([self._planner(file, *sets), *([self.first()] if self.first is not None else [])], kept)
 
         self.reading = Reading(path, read_with(read))
         self.status.showMessage(f"reading {path}; STOP (Esc) ends that")
 
     def resume(self, copy: Unsaved) -> None:
-        """Go on with edits that were kept."""
+        """Resume stored edits."""
         self.open(copy.path, copy)
 
     def _unsaved(self) -> Unsaved | None:
-        """The edits as they stand, with what is being typed; None where there are none."""
+        """The unsaved edits, including typed text; None if there are none."""
         field = QApplication.focusWidget()
         if field is not None and self.isAncestorOf(field):
             commit(field)
         return self.panel.unsaved(self.path, self.session.plan, self.devices.edits())
 
     def _list_copies(self, copy: Unsaved | None = None) -> None:
-        """The copies of edits in the list, and one that is new in words."""
+        """Show the unsaved edits in the list, with a message about a new copy."""
         self.panel.list.show_unsaved(self.copies)
         if copy is not None:
             self.status.showMessage(f"in the list: {copy.name}", 10_000)
@@ -397,7 +397,7 @@ class Window(QMainWindow):
             self.reading = None
 
     def _read(self) -> None:
-        """What was opened is shown as soon as it is read."""
+        """Show an opened file as soon as it is read."""
         if self.reading is None:
             return
         try:
@@ -412,7 +412,7 @@ class Window(QMainWindow):
             return
         path, (plan, reel) = self.reading.path, found
         resumed, before, stack = self._resumed, self._unsaved(), self.panel.undo_stack
-        if resumed is not None and resumed.stack is stack:  # and what was edited while it was read
+        if resumed is not None and resumed.stack is stack:  # include edits made during the reading
             values = resumed.data["set"]
             resumed.data = {**self.panel.data(), "set": values}
             edits = self.devices.edits()
@@ -433,7 +433,7 @@ class Window(QMainWindow):
         self._show_lost_record()  # the log was cleared
         self._show_edits(resumed)
         if stack is self.panel.undo_stack:
-            before = None  # they are gone on with
+            before = None  # these edits are resumed
             if self._done is not None:
                 self._done()
         elif before is None:
@@ -443,7 +443,7 @@ class Window(QMainWindow):
         self._list_copies(before)
 
     def _show_edits(self, resumed: Unsaved | None) -> None:
-        """The experiment of the plan that is shown now, with the edits that go with it."""
+        """Show the experiment of the present plan, with the resumed edits."""
         plan = self.session.plan
         experiment = unpinned(plan.experiment)
         if resumed is None:
@@ -463,14 +463,14 @@ class Window(QMainWindow):
         self._foresee()
 
     def _told(self, values: dict[str, float]) -> None:
-        """What a video did not say: it is opened again, with its edits."""
+        """Open a video again, with its edits, after the user has given values that the file does not state."""
         plan, stack = self.session.plan, self.panel.undo_stack
         edit = rig_edit(plan, values, True)
         waiting = {key: value for key, value in self.devices.edits().items() if key not in values}
         self._reopen(with_told(plan, values), values, waiting, lambda: stack.push(edit))
 
     def _reopen(self, plan: Plan, edits: dict[str, Any], waiting: dict[str, Any], done: Callable[[], None]) -> None:
-        """The same recording with other values of its camera or scale, `edits`, which its experiment keeps in `set`."""
+        """Open the same recording with other values of its camera or scale (`edits`), stored in `set`."""
         copy = self.panel.as_it_stands(self.path, plan, waiting)
         copy.data = {**copy.data, "set": {**copy.data["set"], **edits}}
         self.open(self.path, copy)
@@ -503,10 +503,10 @@ class Window(QMainWindow):
             self.open(Path(data.urls()[0].toLocalFile()))
 
     def show_plan(self, plan: Plan, edits: dict[str, Any] | None = None) -> None:
-        """Another plan, not yet started; what ran before is dark and closed. Raises Fault.
+        """Show another plan, not started; close the previous rig, dark. Raises Fault.
 
         Args:
-            edits: of the devices, by dotted key, which are not in force.
+            edits: edits of the devices that are not in force, by dotted key.
         """
         self.session.open(plan)
         self.playback.close()
@@ -524,20 +524,20 @@ class Window(QMainWindow):
         self._show_lost_record()
 
     def _show_lost_record(self) -> None:
-        """A record that could not be closed with the rig of before."""
+        """Report a record that could not be closed with the previous rig."""
         if self.session.lost_record:
             self.trouble(self.session.lost_record)
 
     def change_rig(self, edits: dict[str, Any], reopens: bool) -> bool:
-        """Other values of the rig: of tracking between two turns, of devices by opening them anew, dark.
+        """Change values of the rig: tracking between two turns, devices by reopening them, dark.
 
-        They are undone like an edit of the experiment. False where they are refused, which is said.
+        The change can be undone like an edit of the experiment. Returns False, with a message, if it is refused.
         """
         edit = rig_edit(self.session.plan, edits, reopens)
         return self._set_rig(edits, reopens, lambda: self.panel.undo_stack.push(edit))
 
     def _set_rig(self, edits: dict[str, Any], reopens: bool, done: Callable[[], None]) -> bool:
-        """`change_rig`, with a step of the stack of edits as soon as it is done."""
+        """Change values of the rig; call `done`, a step of the undo stack, after success."""
         waiting = {key: value for key, value in self.devices.edits().items() if key not in edits}
         try:
             experiment = with_edits(self.session.plan.experiment, edits)
@@ -554,7 +554,7 @@ class Window(QMainWindow):
                 self.session.apply(experiment)
         except (Fault, Refused) as error:
             self.devices.say(str(error))
-            self.hand.regions.show(excluded_regions(self.session.plan))  # as they are still in force
+            self.hand.regions.show(excluded_regions(self.session.plan))  # the regions in force
             self.status.showMessage(str(error), 6000)
             if isinstance(error, Fault):
                 self.trouble(str(error))
@@ -573,7 +573,7 @@ class Window(QMainWindow):
         return True
 
     def take(self, what: str) -> None:
-        """Begin to take a correction image from what is shown; `poll` says what comes of it."""
+        """Begin to take a correction image from the images on screen; `poll` shows the result."""
         if self.session.recording:
             self.status.showMessage(NOT_WHILE_RECORDING, 6000)
             return
@@ -586,7 +586,7 @@ class Window(QMainWindow):
             self.status.showMessage(str(refused), 6000)
 
     def _taken(self, edits: dict[str, Any], said: str) -> None:
-        """A correction image, in force from the next turn on; or why it is not."""
+        """Put a correction image in force from the next turn on, or log why this failed."""
         file = next(iter(edits.values()))
         if self.change_rig(edits, False):
             self.log.say(f"{said}; {file}", theme.INK)
@@ -594,7 +594,7 @@ class Window(QMainWindow):
             self.log.say(f"{said}; it is not in force ({self.devices.trouble.text()}); {file}", theme.RED)
 
     def save(self, path: Path) -> None:
-        """Begin to write the experiment as it stands in the form; `_saved` says what came of it."""
+        """Begin to write the edited experiment; `_saved` shows the result."""
         plan = self.session.plan
         try:
             experiment = self.panel.read()
@@ -606,17 +606,17 @@ class Window(QMainWindow):
             self._refuse(str(refused))
 
     def _saved(self, job: SaveJob) -> None:
-        """What came of `save`, in words."""
+        """Show the result of `save`."""
         if job.trouble:
             self._refuse(job.trouble)
             return
-        if job.stack is self.panel.undo_stack:  # else another experiment has come meanwhile
+        if job.stack is self.panel.undo_stack:  # else another experiment was opened since
             self.panel.saved(job.data)
         self.panel.list.remember(job.path)
         self.status.showMessage(f"saved to {job.path}", 6000)
 
     def _refuse(self, said: str) -> None:
-        """Why what was asked of the experiment's panel is not done: there, in the log and in the status line."""
+        """Show why an order of the experiment panel was refused: in this panel, the log and the status line."""
         self.panel.say(said)
         self.log.say(said, theme.RED)
         self.status.showMessage(said, 10_000)
@@ -625,13 +625,13 @@ class Window(QMainWindow):
         before = self.session.plan.experiment.set
         other = {key: value for key, value in experiment.set.items() if before.get(key, GONE) != value}
         try:
-            if self.playback.reel is not None and any(opens_anew(key) for key in other):  # as edits of before may have
+            if self.playback.reel is not None and any(opens_anew(key) for key in other):  # possible with stored edits
                 plan = self.session.planned(experiment)
                 self._reopen(plan, other, self.devices.edits(), lambda: self.panel.accepted(experiment))
                 return
             reopens = self._apply_set(experiment, before)
             self.playback.edit(self.session.plan)
-        except StillChecking as checking:  # the panel says so, too, until the answer comes
+        except StillChecking as checking:  # the panel also shows this until the result arrives
             self.status.showMessage(str(checking), 6000)
             return
         except (Fault, Refused) as error:
@@ -646,7 +646,7 @@ class Window(QMainWindow):
         self.status.showMessage("squares: what it would have sent" if recorded else live, 6000)
 
     def _apply_set(self, experiment: Any, before: dict[str, Any]) -> bool:
-        """Put an experiment in force; one with other settings of devices by opening them anew, dark: whether it was.
+        """Put an experiment in force; reopen the devices, dark, if their settings change. Returns whether they do.
 
         Raises Refused, Fault.
         """
@@ -666,7 +666,7 @@ class Window(QMainWindow):
         return reopens
 
     def _not_applied(self) -> None:
-        """Settings that the loop could not put in force: the window shows those that are, and light waits for Apply."""
+        """If the loop could not put settings in force: show those in force. The beam stays dark until Apply."""
         why = self.session.not_applied()
         if why:
             self.panel.hold(unpinned(self.session.plan.experiment))
@@ -676,10 +676,10 @@ class Window(QMainWindow):
             self.log.say(f"{why}; those before are in force, and Arm waits for Apply", theme.RED)
 
     def _foresee(self) -> None:
-        """What is in force, for the theory on the plots; none until its network is checked, nor where it can't fly."""
+        """Give the plots the experiment in force, for the theory. No theory if its check is running or has failed."""
         experiment = self.session.plan.experiment
         self.plots.experiment, self.plots.means = experiment, None
-        with suppress(Refused):  # said by the panel; a StillChecking is asked again when its answer comes
+        with suppress(Refused):  # the panel shows the error; after StillChecking this is called again
             self.plots.means = self.session.means(experiment)
 
     def _shown(self) -> Turn | None:
@@ -698,29 +698,29 @@ class Window(QMainWindow):
         return live.latencies_s() if live is not None else np.empty(0)
 
     def trouble(self, said: str) -> None:
-        """A fault is a sentence where the eye is."""
+        """Show an error in the status line while a loop runs, else in the strip and on the image; always in the log."""
         if self.session.running:
-            self.status.showMessage(said)  # the strip goes on saying what the instrument does
+            self.status.showMessage(said)  # the strip keeps showing the state of the instrument
         else:
             self.strip.show_stopped(said, trouble=True, light=self.session.light)
             self.view.say(said)
             if self.playback.reel is not None:
-                self.status.showMessage(said)  # its next turn takes the strip
+                self.status.showMessage(said)  # the strip will show the next recorded turn
         self.log.say(said, theme.RED)
 
     def _handle(self) -> int | None:
         live = self.session.live
         return live.handle if isinstance(live, Apart) else None
 
-    # what the instrument does ---------------------------------------------------------------------------------------
+    # updates from the instrument ------------------------------------------------------------------------------------
 
     def poll(self) -> None:
-        """What is new, on screen."""
+        """Show new data."""
         self._read()
         self._follow()
 
     def _follow(self) -> None:
-        """What the instrument and the recording have to show."""
+        """Update from the instrument and the recording."""
         self.strip.doubt = self.session.doubt
         self._cancelled()
         self._opened()
@@ -738,7 +738,7 @@ class Window(QMainWindow):
         self.actions_bar.follow(self.session)
 
     def each_second(self) -> None:
-        """Plots, the disk, and how many particles there are to share the light."""
+        """Update plots, disk and devices, and the number of particles that share the light."""
         self.plots.draw()
         self.watching.each_second(self.runs)
         self.devices.answers.show_returned(self.session.returned)
@@ -751,7 +751,7 @@ class Window(QMainWindow):
             self.panel.refresh()
 
     def fail(self, error: BaseException) -> None:
-        """Whatever went wrong in the window: dark, and a sentence."""
+        """After any error in the window: trip, and show the error."""
         self.session.order(OrderKind.TRIP, f"the window: {sentence(error)}")
         self.status.showMessage(sentence(error))
         self.log.say(sentence(error), theme.RED)
@@ -762,7 +762,7 @@ class Window(QMainWindow):
             event.ignore()
             return
         self._close_asked = False
-        with signals.held():  # a second signal must not cut the closing of a device in two
+        with signals.held():  # a second signal must not interrupt the closing of a device
             if event is not None and not (self._has_ended or self._keeps_edits() or signals.came()):
                 event.ignore()
                 return
@@ -770,8 +770,8 @@ class Window(QMainWindow):
         super().closeEvent(event)
 
     def _keeps_edits(self) -> bool:
-        """Whether edits that were not saved are kept for the next time; or a person knows that they can't be."""
-        self.session.order(OrderKind.STOP)  # a disk may take its time
+        """Store unsaved edits. Whether the window may close: always, except after the first failure to store."""
+        self.session.order(OrderKind.STOP)  # dark first: the disk may be slow
         copy = None
         try:
             self.saving.finish()
@@ -779,7 +779,7 @@ class Window(QMainWindow):
             if copy is not None:
                 self.copies.add(copy)
             self.copies.keep()
-        except Exception as error:  # noqa: BLE001  whatever it is: the laser must be switched off after it
+        except Exception as error:  # noqa: BLE001  the laser must be switched off after any error
             if copy is not None:
                 self.copies.remove(copy)
             if self._not_kept:
@@ -794,12 +794,12 @@ class Window(QMainWindow):
         return True
 
     def _end(self) -> None:
-        """Dark, and everything that was begun is ended. `end_trouble` is set where that went wrong."""
+        """Close the rig, dark, and stop all helpers. Sets `end_trouble` if the laser or a record is in doubt."""
         if self._has_ended:
             return
         self._has_ended = True
         layout = self._memory if self.pulse.active else None
-        with ExitStack() as steps:  # each is done, from the last one up, whatever the others raise
+        with ExitStack() as steps:  # all are called, the last one first, even if one raises
             parts: tuple[Callable[[], object], ...] = (
                 self.judging.close, self.plots.close_workers, self.playback.close, self._close_rig_at_end,
                 self.panel.list.close_dialog, self.asking.close, self._drop_reading,
@@ -812,30 +812,30 @@ class Window(QMainWindow):
                 timer.stop()
 
     def _close_rig_at_end(self) -> None:
-        """Dark; what is wrong with the light or the record is printed."""
+        """Close the rig, dark. Prints errors of the laser and of the record."""
         for close in (self.session.close, self.session.close_helpers):
             try:
                 close()
-            except Exception as error:  # noqa: BLE001  whatever it is, the other one follows, and a person reads it
+            except Exception as error:  # noqa: BLE001  reported; the second call must follow
                 said = sentence(error)
                 self.end_trouble = f"{self.end_trouble}; {said}" if self.end_trouble else said
         self.end_trouble = "; ".join(filter(None, (self.end_trouble, self.session.lost_record)))
-        if self.end_trouble and not signals.came():  # else the sentence about the signal contains it
-            with suppress(OSError):  # a terminal that was closed
+        if self.end_trouble and not signals.came():  # else the message about the signal contains it
+            with suppress(OSError):  # the terminal may be closed
                 say(f"cybloids: {self.end_trouble}", error=True)
 
 
 def opens_anew(key: str) -> bool:
-    """Whether a recording is read again for this value of its rig."""
+    """Whether a change of this rig value requires reading a recording again."""
     return key in KEYS or key.partition(".")[0] == "camera"
 
 
 def rig_edit(plan: Plan, edits: dict[str, Any], reopens: bool) -> RigEdit:
-    """These values of a plan's rig, with those that it has now."""
+    """The edit of a plan's rig: present values and new values."""
     rig = Document("the rig", plain(plan.rig), {})
     return RigEdit({key: value_at(rig, key) for key in edits}, edits, reopens)
 
 
 def excluded_regions(plan: Plan) -> list[dict[str, Any]]:
-    """As plain data."""
+    """The excluded regions of a plan, as plain data."""
     return [plain(region) for region in plan.rig.tracking.excluded_regions]

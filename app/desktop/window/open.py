@@ -1,4 +1,4 @@
-"""Open the window on a rig, an experiment, a run or a video."""
+"""Opens the window with a rig, an experiment, a run or a video."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from control.contract import Fault
 
 FIRST = EXPERIMENTS / "annular_activity.yaml"
 RUNS = Path("runs")
-PATIENT = ("loop.stale_periods=25",)  # a computer that is busy with a window does not hurt a simulated sample
+PATIENT = ("loop.stale_periods=25",)  # delays by a busy computer do not harm a simulated sample
 
 
 def open_desktop(
@@ -37,10 +37,10 @@ def open_desktop(
     seconds: float = 20.0,
     made_window: Callable[[Any], None] | None = None,
 ) -> int:
-    """The window, until it is closed; with `picture`, its looks after `seconds` of running, without a display.
+    """Run the window until it is closed; with `picture`, save a screenshot after `seconds`, without a display.
 
     Args:
-        made_window: called with the window before it is shown, by a program that drives it.
+        made_window: called with the window before it is shown, for a program that controls it.
 
     Returns:
         The exit code. Raises Refused, Fault.
@@ -48,7 +48,7 @@ def open_desktop(
     if picture is not None:
         os.environ["QT_QPA_PLATFORM"] = "offscreen"
     named = rig is not None or experiment is not None
-    opened = _read(rig, experiment, sets, picture) if named else None  # refused before there is a window
+    opened = _read(rig, experiment, sets, picture) if named else None  # errors are raised before there is a window
     app = application()
     from PyQt6 import sip
     from PyQt6.QtCore import QTimer
@@ -90,13 +90,13 @@ def open_desktop(
     finally:
         sys.excepthook = sys.__excepthook__
         close_window(window)
-        sip.delete(window)  # before the QApplication, whatever order Python would take at its end
+        sip.delete(window)  # before the QApplication, independent of Python's order at exit
 
 
 def _read(
     rig: Path | None, experiment: Path | None, sets: tuple[str, ...], picture: Path | None
 ) -> tuple[Path, Plan] | None:
-    """`planner`; None where a person has to be asked first, which needs more than a picture. Raises Refused."""
+    """Call `planner`; None if the user must first give permission (not with `picture`). Raises Refused."""
     try:
         return planner(rig, experiment, sets, at_once)
     except NotAllowed:
@@ -106,14 +106,14 @@ def _read(
 
 
 def _with_permission(rig: Path | None, experiment: Path | None, sets: tuple[str, ...]) -> tuple[Path, Plan]:
-    """`planner`; a dialog asks for permission where a Python file is to run. Raises Refused."""
+    """Call `planner`; a dialog asks for permission to run a Python file. Raises Refused."""
     from app.desktop.window.python_permission import with_permission
 
     return with_permission(lambda: planner(rig, experiment, sets, at_once))
 
 
 def application() -> Any:
-    """The one QApplication, dressed. cv2 points Qt to plugins and fonts of its own: not to be followed."""
+    """The QApplication with the theme. Removes environment variables by which cv2 redirects Qt to its own plugins."""
     for name in ("QT_QPA_PLATFORM_PLUGIN_PATH", "QT_QPA_FONTDIR"):
         os.environ.pop(name, None)
     from PyQt6.QtCore import QCoreApplication
@@ -127,24 +127,24 @@ def application() -> Any:
     theme.dress(app)
     if not theme.has_fonts():
         say("there are no fonts: install fonts-dejavu-core for readable text", error=True)
-    sys.setswitchinterval(1e-3)  # the loop must not wait long for the window's Python
+    sys.setswitchinterval(1e-3)  # so that the loop does not wait long for the Python code of the window
     return app
 
 
 def close_window(window: Any) -> None:
-    """Dark and closed; what the laser did is known after it. No signal cuts it in two."""
+    """Switch the beam off and close the window; the state of the laser is known afterwards. Signals are held."""
     with signals.held():
         window.close()
 
 
 def end(app: Any, window: Any) -> None:
-    """A signal came: dark and closed, whatever dialog is open."""
+    """After a signal: switch the beam off and close, even if a dialog is open."""
     window.close()
     app.quit()
 
 
 def opened_last(path: Path | None, sets: tuple[str, ...] = ()) -> tuple[tuple[Path, Plan], str]:
-    """The file that was open last, and its plan. Where it can't be opened: the first experiment, and a sentence on why.
+    """The file that was open last, and its plan. If it can't be opened: the first experiment, and the reason.
 
     Raises Refused.
     """
@@ -159,7 +159,7 @@ def opened_last(path: Path | None, sets: tuple[str, ...] = ()) -> tuple[tuple[Pa
 def planner(
     rig: Path | None, experiment: Path | None, sets: tuple[str, ...] = (), check: Check = flyable
 ) -> tuple[Path, Plan]:
-    """The file that was opened, and its plan: a rig, an experiment, a run or a video. Raises Refused."""
+    """The opened file (a rig, an experiment, a run or a video) and its plan. Raises Refused."""
     if rig is not None and rig.suffix.lower() not in (".yaml", ".yml"):
         return rig, plan_replay(rig, None, experiment, sets, check)
     if rig is not None and experiment is None and {"policy", "experiment"} & set(read(rig).data):
@@ -174,7 +174,7 @@ def planner(
 
 
 def _hook(window: Any) -> Callable[[type[BaseException], BaseException, TracebackType | None], None]:
-    """An exception in the window darkens the beam and is read in words, with its traceback on stderr."""
+    """An exception hook: it switches the beam off, shows a message, and prints the traceback on stderr."""
 
     def hook(kind: type[BaseException], error: BaseException, at: TracebackType | None) -> None:
         sys.__excepthook__(kind, error, at)

@@ -1,4 +1,4 @@
-"""Play, pause, step, scrub: where one is in a recording, and how fast it goes."""
+"""Playback controls: play, pause, step, position and speed in a recording."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ REMARK = "A recorded particle can't react: this is what was sent, and what would
 
 
 class Transport(QWidget):
-    moved = pyqtSignal(int)  # the turn to be shown
-    asked = pyqtSignal()  # for the frame rate and the scale, which the recording does not state
+    moved = pyqtSignal(int)  # index of the turn to show
+    asked = pyqtSignal()  # request for the frame rate and scale, if the recording does not state them
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -80,7 +80,7 @@ class Transport(QWidget):
         return button
 
     def load(self, reel: Reel | None) -> None:
-        """Another recording, at its beginning; None where there is none."""
+        """Load another recording, at its beginning; None: no recording."""
         self.reel, self.position, self.playing = reel, 0.0, False
         self.play.setText("▶")
         self.setVisible(reel is not None)
@@ -91,7 +91,7 @@ class Transport(QWidget):
             self._show()
 
     def show_stated(self, plan: Plan) -> None:
-        """Frame rate and scale with their sources; a guess is amber."""
+        """Show frame rate and scale with their sources; a guess is amber."""
         self.stated.setText(stated(plan))
         self.stated.setStyleSheet(f"color: {theme.AMBER if plan.unknown else theme.FAINT}")
         self.tell.setVisible(bool(plan.unknown))
@@ -104,7 +104,7 @@ class Transport(QWidget):
             self.position = 0.0
 
     def go(self, index: int) -> None:
-        """To this turn, as far as it can be shown by now."""
+        """Go to this turn, or to the last one that is ready."""
         if self.reel is None or self.reel.ready == 0:
             return
         self.position = float(min(max(index, 0), self.reel.ready - 1))
@@ -112,7 +112,7 @@ class Transport(QWidget):
         self.moved.emit(int(self.position))
 
     def tick(self) -> None:
-        """Called by the window's timer: on with the film, and with the progress."""
+        """Advance playback and the progress bar; called by the window's timer."""
         if self.reel is None:
             return
         done = self.reel.compared if self.reel.edited is not None else self.reel.ready

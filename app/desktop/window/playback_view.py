@@ -1,4 +1,4 @@
-"""A recording in the window: the turn where one is, what was sent then, and what the edited law would send now."""
+"""A recording in the window: the current turn, the command sent then, and the command of the edited law."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ Floats = NDArray[np.float64]
 
 
 class PlaybackView:
-    """Shows a reel's turns; holds none of its own."""
+    """Shows the turns of a reel; does not store them."""
 
     def __init__(self, view: View, strip: StateStrip, plots: Plots, transport: Transport) -> None:
         self.view, self.strip, self.plots, self.transport = view, strip, plots, transport
         self.reel: Reel | None = None
         self.shown: Turn | None = None
         self._compared = -1
-        self._waits = False  # for the tracks of other settings
+        self._waits = False  # for tracking with other settings
         self._measured: tuple[tuple[int, int], RunTables | None] = ((0, 0), None)
         transport.moved.connect(self.show_turn)
         transport.load(None)
 
     def open(self, reel: Reel) -> None:
-        """Show this recording from now on."""
+        """Show this recording."""
         self.close()
         self.reel = reel
         self.transport.load(self.reel)
@@ -48,7 +48,7 @@ class PlaybackView:
         self.view.say("tracking the first frames")
 
     def close(self) -> None:
-        """Never waits: a recording may hang."""
+        """Close the recording in a thread, since its file may hang. Does not block."""
         if self.reel is not None:
             threading.Thread(target=self.reel.close, name="end of a recording", daemon=True).start()
         self.reel, self.shown, self._compared, self._waits = None, None, -1, False
@@ -58,7 +58,7 @@ class PlaybackView:
         self.view.compare(None)
 
     def edit(self, plan: Plan) -> None:
-        """What would this plan have sent? Raises Refused."""
+        """Compute the commands of this plan for the recording. Raises Refused."""
         if self.reel is None:
             return
         if self.reel.edit(plan):
@@ -69,7 +69,7 @@ class PlaybackView:
         self._compared = -1
 
     def poll(self) -> None:
-        """On with the film; and again where one is, once there is something to compare with."""
+        """Advance playback; show the current turn again when its comparison is ready."""
         if self.reel is None:
             return
         self.transport.tick()
@@ -84,11 +84,11 @@ class PlaybackView:
             self.strip.show_stopped(self.reel.trouble, trouble=True)
 
     def tracks(self) -> list[Tracks]:
-        """Up to the current turn; at the beginning of the recording its first turns, so that plots are not empty."""
+        """Tracks up to the current turn; at the beginning, those of the first turns, so that plots are not empty."""
         return self.reel.tracks(*self._past(REMEMBERED)) if self.reel is not None else []
 
     def tables(self) -> RunTables | None:
-        """Of the same turns; the same value until others are looked at."""
+        """Tables up to the current turn; the same object until the turns change."""
         if self.reel is None:
             return None
         past = self._past(MOST)
@@ -97,29 +97,29 @@ class PlaybackView:
         return self._measured[1]
 
     def latencies_s(self) -> Floats:
-        """Of all turns up to where one is: no law changes them."""
+        """Latencies of up to MOST turns up to the current one, under all laws: latency does not depend on the law."""
         if self.reel is None:
             return np.empty(0)
         end = max(int(self.transport.position) + 1, min(MOST, self.reel.ready))
         return self.reel.latencies_s(max(end - MOST, 0), end)
 
     def since(self) -> str:
-        """What the tracks are of, in words."""
+        """The part of the recording that the tracks belong to, in words."""
         since = self.reel.stretch(int(self.transport.position))[2] if self.reel is not None else ""
         return f"of the recording{since}"
 
     def law(self) -> Experiment | None:
-        """What has acted on the turns up to where one is; None where no light has, or more laws than one."""
+        """The law that acted up to the current turn; None without light, or with more than one law."""
         return self.reel.law(*self._past(REMEMBERED)) if self.reel is not None else None
 
     def said(self) -> list[Happening]:
-        """What happened in the recording."""
+        """The events of the recording."""
         return self.reel.said() if self.reel is not None else []
 
     def _past(self, most: int) -> tuple[int, int]:
-        """The turns up to where one is, not more than `most`, and not less where there are as many.
+        """(first, end) of `most` turns, or fewer, that end at the current one, or later if there are too few before it.
 
-        All are under one law, and all with light or none.
+        All of them have the same law, and all are with light or all without.
         """
         if self.reel is None:
             return 0, 0
@@ -128,7 +128,7 @@ class PlaybackView:
         return max(end - most, first), max(end, first)
 
     def show_turn(self, index: int) -> None:
-        """The image, the tracks, and both commands."""
+        """Show the image, the tracks and both commands of a turn."""
         if self.reel is None or index >= self.reel.ready:
             return
         try:

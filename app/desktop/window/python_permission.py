@@ -1,4 +1,4 @@
-"""Whether the Python file of a law may run: a person presses a button below its path. No file gives this permission."""
+"""Permission to run the Python file of a law: only the user can give it, with a button below the path. No file can."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ T = TypeVar("T")
 
 
 def question(refused: NotAllowed) -> str:
-    """What is asked."""
+    """The text of the question."""
     return f"This experiment runs the Python file {refused.path}. It can do on this computer whatever you can. Run it?"
 
 
 class PythonPermission:
-    """Asks beside the window, which goes on."""
+    """Asks with a non-modal dialog; the window keeps running."""
 
     def __init__(self, asking: Asking) -> None:
         self._asking = asking
         self._asked: set[Path] = set()
 
     def ask(self, refused: NotAllowed, then: Callable[[], None]) -> None:
-        """Show the file's path and a button; once it is pressed, the file's module may run, and `then` is called."""
+        """Show the path of the file and a button. If the user presses it, the module may run and `then` is called."""
         self._asked.add(refused.path)
 
         def chosen() -> None:
@@ -38,15 +38,15 @@ class PythonPermission:
         self._asking.ask_to_run(question(refused), chosen)
 
     def ask_once(self, refused: NotAllowed, then: Callable[[], None]) -> None:
-        """`ask`, but for a file that was asked about before."""
+        """Call `ask`, but only once for each file."""
         if refused.path not in self._asked:
             self.ask(refused, then)
 
 
 def with_permission(make: Callable[[], T]) -> T:
-    """What `make` gives; where it needs a permission, a dialog asks for it, before there is a window.
+    """The result of `make`. If it needs a permission, a modal dialog asks for it, before there is a window.
 
-    Raises NotAllowed if it is not given.
+    Raises NotAllowed if the permission is refused.
     """
     try:
         return make()

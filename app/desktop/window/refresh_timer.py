@@ -1,7 +1,7 @@
-"""When to look at the loop and paint: often enough for the eye, and right after a turn, when the loop has time.
+"""Timing of polling and painting: often enough for smooth display, and right after a turn, while the loop is idle.
 
-A loop in a process of its own shares caches and cores with the window. It rests from the end of a turn to the next
-frame; so the window waits for the news of a turn, and paints then.
+A loop in its own process shares caches and cores with the window. It is idle from the end of a turn to the next frame,
+so the window waits for the message of a turn and paints then.
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ from collections.abc import Callable
 from PyQt6 import sip
 from PyQt6.QtCore import QObject, QSocketNotifier, QTimer, pyqtSignal
 
-PAINT_S = 1.0 / 34.0  # on average
-SILENT_MS = 50  # without news, the window looks all the same: 12 times a second
+PAINT_S = 1.0 / 34.0  # mean interval between beats
+SILENT_MS = 50  # longest wait for a message; without messages the window polls 12 times a second
 
 
 class Pulse(QObject):
-    """`beat` comes every PAINT_S on average; where there is a handle to wait at, with the first news after that.
+    """Emits `beat` every PAINT_S on average; with a handle, at the first message after that.
 
     Args:
-        told: where news of a turn will come (a file's number), after everything that has come was heard; None: nowhere.
+        told: returns the file descriptor for the message of the next turn, after all earlier messages were read; None:
+            there is none.
     """
 
     beat = pyqtSignal()
@@ -41,7 +42,7 @@ class Pulse(QObject):
         self._beat()
 
     def resume(self) -> None:
-        """After `stop`: look again soon, and not within this call."""
+        """Restart after `stop`; the first beat comes after this call."""
         self.active = True
         self._rest.start(SILENT_MS)
 
@@ -51,7 +52,7 @@ class Pulse(QObject):
         self._rest.stop()
 
     def _ready(self) -> None:
-        """It is time to paint; wait for the loop's next turn, if there is one."""
+        """Paint now, or with a handle after the loop's next turn."""
         handle = self._told()
         if handle is None:
             self._beat()
@@ -70,7 +71,7 @@ class Pulse(QObject):
     def _beat(self) -> None:
         self._deaf()
         now_s = time.monotonic()
-        self._due_s = max(self._due_s, now_s - PAINT_S) + PAINT_S  # a late one is made up for, but only one
+        self._due_s = max(self._due_s, now_s - PAINT_S) + PAINT_S  # at most one late beat is made up for
         self.beat.emit()
         if self.active:
             self._rest.start(max(round(1e3 * (self._due_s - time.monotonic())), 1))

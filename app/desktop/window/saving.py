@@ -1,4 +1,4 @@
-"""An experiment is written in a thread of its own: where its disk hangs, the window's thread stays free for STOP."""
+"""Saves an experiment in a worker thread: if the disk hangs, the window's thread stays free for STOP."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from app.console.error_words import sentence
 from config.refused import Refused
 from control.contract import Fault
 
-LOOK_MS = 15  # between two looks whether it is written
-AT_END_S = 2.0  # that a window which is closed waits for a file
+LOOK_MS = 15  # polling interval
+AT_END_S = 2.0  # longest wait for a file when the window is closed
 
 
 @dataclass
 class SaveJob:
-    """One file that is being written.
+    """A file that is being written.
 
     Args:
-        stack: the edits of the experiment that is saved.
-        data: the experiment as it stood in the form.
-        write: writes it; called once, in a thread.
-        trouble: why it is not written; empty where it is.
+        stack: the undo stack of the saved experiment.
+        data: the experiment in the form, at the time of Save.
+        write: writes the file; called once, in a worker thread.
+        trouble: why the file was not written; empty if it was.
     """
 
     path: Path
@@ -41,12 +41,12 @@ class SaveJob:
             self.write()
         except (Fault, Refused) as error:
             self.trouble = str(error)
-        except Exception as error:  # noqa: BLE001  whatever it is, the operator reads it
+        except Exception as error:  # noqa: BLE001  the operator reads every error
             self.trouble = sentence(error)
 
 
 class Saving(QObject):
-    """`ended` carries the SaveJob, in the thread of the window."""
+    """Runs SaveJobs; `ended` carries the finished SaveJob, in the window's thread."""
 
     ended = pyqtSignal(object)
 
@@ -59,7 +59,7 @@ class Saving(QObject):
         self._timer.timeout.connect(self._look)
 
     def begin(self, job: SaveJob) -> None:
-        """Never waits. Raises Refused while the file before is not written yet."""
+        """Start a job; does not block. Raises Refused while the previous file is being written."""
         self._look()
         if self._job is not None:
             raise Refused(f"{job.path.name} is not saved: {self._job.path} is still being written; save again later")
@@ -69,7 +69,7 @@ class Saving(QObject):
         self._timer.start()
 
     def finish(self) -> None:
-        """Wait for the file that is being written, but not for a disk that hangs."""
+        """Wait at most AT_END_S for the file that is being written: the disk may hang."""
         if self._thread is not None:
             self._thread.join(AT_END_S)
         self._look()

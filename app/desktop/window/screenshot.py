@@ -1,4 +1,4 @@
-"""The window as a PNG, without a display."""
+"""Saves the window as a PNG, without a display."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from app.running import stop_signals as signals
 from config.atomic import fresh_file
 from control.contract import Fault, OrderKind
 
-OPEN_S = 200.0  # the longest that a rig may take to open
-LOOK_MS = 40  # between two looks whether it is enough
+OPEN_S = 200.0  # longest wait for a rig to open
+LOOK_MS = 40  # polling interval
 
 
 def take_picture(window: Window, path: Path, seconds: float) -> None:
-    """Start, arm, run for `seconds` of wall time, and save what the window shows. A recording is tracked and scrubbed.
+    """Start, arm, run for `seconds` of wall time, and save the window. A recording is tracked and shown at its middle.
 
     Raises Fault.
     """
@@ -41,7 +41,7 @@ def take_picture(window: Window, path: Path, seconds: float) -> None:
 
 
 def wait(seconds: float, enough: Callable[[], bool] = lambda: False) -> None:
-    """Let the window live for so long, or until it is enough, or a signal comes."""
+    """Run the event loop for this time, or until `enough` returns True or a signal arrives."""
     until_s = time.monotonic() + seconds
     loop, look = QEventLoop(), QTimer()
     look.timeout.connect(lambda: loop.quit() if signals.came() or enough() or time.monotonic() >= until_s else None)
@@ -51,7 +51,7 @@ def wait(seconds: float, enough: Callable[[], bool] = lambda: False) -> None:
 
 
 def save(window: Window, path: Path) -> None:
-    """What the window shows now, as a PNG. Raises Fault."""
+    """Save the present window as a PNG. Raises Fault."""
     window.poll()
     QApplication.processEvents()
     try:

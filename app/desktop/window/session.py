@@ -1,4 +1,4 @@
-"""The instrument as the window sees it: a plan, and a running of it. The window gives orders here and nowhere else."""
+"""The window's interface to the instrument: a plan and its running loop. All orders of the window pass through it."""
 
 from __future__ import annotations
 
@@ -50,22 +50,22 @@ def _recorder(instrument: Any, path: Path) -> Recorder:
 
 @dataclass(frozen=True)
 class Wiring:
-    """How a plan becomes an instrument: as app.assembly.open does it, or a test."""
+    """Functions that make an instrument from a plan: those of app.assembly.open, or those of a test."""
 
     open_instrument: Callable[[Plan], Any] = open_instrument
     build_machine: Callable[[Plan, str], Machine] = build_machine
     open_recorder: Callable[[Any, Path], Recorder] = _recorder
-    apart: Opening | None = None  # opens rigs in real time in a process of their own; None: everything is here
-    check: Callable[[Plan, str], Any] = build_machine  # what a network has to pass, in the Checker's process
+    apart: Opening | None = None  # opens real-time rigs in their own process; None: all rigs run in this process
+    check: Callable[[Plan, str], Any] = build_machine  # check of a network, in the Checker's process
 
 
 def for_the_window(error: BaseException) -> Exception:
-    """An error of a thread, to be raised in the window's; a SystemExit of a law must not end the window."""
+    """An error of a worker thread, to raise in the window's thread. A SystemExit of a law must not end the window."""
     return error if isinstance(error, Exception) else Fault(sentence(error))
 
 
 class Here:
-    """The opening of an instrument in this process, in a thread. Same interface as an Apart that begins."""
+    """Opens an instrument in a thread of this process. Same interface as an Apart while it opens."""
 
     def __init__(self, wiring: Wiring, plan: Plan) -> None:
         self._wiring, self._plan = wiring, plan
@@ -77,7 +77,7 @@ class Here:
         self._thread.start()
 
     def opened(self) -> bool:
-        """Never waits. Raises Refused and Fault."""
+        """Whether the instrument is open; does not block. Raises Refused and Fault."""
         if self._thread.is_alive():
             return False
         if self._error is not None:
@@ -85,7 +85,7 @@ class Here:
         return True
 
     def close(self) -> None:
-        """What it has opened is dark and closed."""
+        """Switch off and close the opened instrument."""
         self._thread.join()
         if self.instrument is not None:
             let_go(self.instrument.beam, self.instrument.camera)
@@ -98,9 +98,9 @@ class Here:
 
 
 class RecordRequest:
-    """An order to record, or to end the record: obeyed by the loop's process, or in a thread of its own here.
+    """An order to begin or end a record. The loop's process executes it, or a thread of this process.
 
-    Opening a file may take as long as its disk does.
+    Opening a file on a slow disk may take long.
     """
 
     def __init__(self, live: Live | Apart, path: Path | None, open_record: Callable[[Path], Recorder]) -> None:
@@ -114,7 +114,7 @@ class RecordRequest:
             self._thread.start()
 
     def done(self) -> bool:
-        """Never waits. Raises Refused, Fault."""
+        """Whether the order is done; does not block. Raises Refused, Fault."""
         if isinstance(self._live, Apart):
             return self._live.answered()
         if self._thread.is_alive():
@@ -132,31 +132,31 @@ class RecordRequest:
 
 
 class Session:
-    """One window's instrument: opened by start, closed by close, dark whenever nobody runs it."""
+    """The instrument of a window: opened by `start`, closed by `close`, dark while no loop runs."""
 
     def __init__(self, plan: Plan, wiring: Wiring | None = None) -> None:
         self.wiring = wiring or Wiring()
-        self.plan = plan  # as it is in force
+        self.plan = plan  # the plan in force
         self.live: Live | Apart | None = None
         self.instrument: Any = None
         self._opening: Apart | Here | None = None
-        self._opening_s = 0.0  # since when
-        self._ending: threading.Thread | None = None  # of an opening that was ended
-        self.wait_for: Callable[[Future[None]], object] = Future.exception  # for a closing; a window paints meanwhile
+        self._opening_s = 0.0  # start time of the opening
+        self._ending: threading.Thread | None = None  # ends a cancelled opening
+        self.wait_for: Callable[[Future[None]], object] = Future.exception  # waits for a closing; a window paints
         self._closing: Future[None] | None = None
-        self._closed_live: Live | Apart | None = None  # that is being closed, in another thread
-        self._cancelled = False  # that it has ended is not shown yet
+        self._closed_live: Live | Apart | None = None  # loop that another thread is closing
+        self._cancelled = False  # the end of a cancelled opening is not shown yet
         self._doubts = LaserDoubts()
-        self._asked = False  # whether this rig's laser was asked to be off
+        self._asked = False  # whether this rig's laser was commanded to be off
         self._opened_plan = plan
         self._applied = AppliedPlans(plan)
-        self.lost_record = ""  # what went wrong with the record when the rig was closed last
+        self.lost_record = ""  # error of the record at the last closing of the rig
         self._beats = 0
         self._watcher: Watcher | None = None
         self._checker: Checker | None = None
-        self._recording: RecordRequest | None = None  # asked for, and not yet obeyed
-        self.particles = 0  # as many as were seen last
-        self._before: dict[str, Any] = {}  # of what the experiment's `set` says of the rig, what it had without that
+        self._recording: RecordRequest | None = None  # an order that is not done yet
+        self.particles = 0  # number of particles at the last count
+        self._before: dict[str, Any] = {}  # rig values that the experiment's `set` has replaced
 
     @property
     def running(self) -> bool:
@@ -164,27 +164,27 @@ class Session:
 
     @property
     def opened_plan(self) -> Plan:
-        """As it was when the instrument was opened last; what was applied since is not in it."""
+        """The plan at the last opening of the instrument, without later APPLYs."""
         return self._opened_plan
 
     @property
     def opening_s(self) -> float | None:
-        """How long the instrument has been opening by now; None where it is not."""
+        """Time since the opening of the instrument began; None if it is not being opened."""
         return time.monotonic() - self._opening_s if self._opening is not None else None
 
     @property
     def opening_note(self) -> str:
-        """What the opening does, in words: it compiles."""
+        """Present step of the opening, in words: it compiles."""
         return self._opening.note if isinstance(self._opening, Apart) else ""
 
     @property
     def doubt(self) -> str:
-        """Why a laser, of this rig or of one before, may be on; empty where none is."""
+        """Why a laser of this or a previous rig may be on; empty if all are off."""
         return self._doubts.text
 
     @property
     def light(self) -> Light:
-        """What is known of the light while no loop runs."""
+        """State of the laser while no loop runs."""
         if self.doubt:
             return "may be on"
         if self._closed_live is not None:
@@ -199,12 +199,12 @@ class Session:
 
     @property
     def silence(self) -> str:
-        """That a loop in a process of its own sends no news, and what that means for the light; or empty."""
+        """Message that the loop's process sends no messages, and the consequence for the light; else empty."""
         return self.live.silence if isinstance(self.live, Apart) else ""
 
     @property
     def asked_to_record(self) -> bool:
-        """Whether an order to record, or to end the record, is still being obeyed."""
+        """Whether an order to begin or end a record is in progress."""
         return self._recording is not None
 
     @property
@@ -212,7 +212,7 @@ class Session:
         return self.live.newest if self.live is not None else None
 
     def means(self, experiment: Experiment) -> Conditions:
-        """What an experiment would have to work with. Raises Refused, StillChecking. Never waits for a network."""
+        """The conditions for an experiment. Raises Refused, StillChecking. Does not wait for the check of a network."""
         plan = self.planned(experiment)
         self._check(plan)
         rig = plan.rig
@@ -221,12 +221,12 @@ class Session:
         return Conditions(rig.plant, build_light(plan), seen_s + latency_s(rig), 1.0 / rig.camera.fps, particles)
 
     def planned(self, experiment: Experiment, edits: Iterable[str] = ()) -> Plan:
-        """The plan with another experiment, whose `set` goes into the rig. Raises Refused.
+        """The plan with another experiment, whose `set` is applied to the rig. Raises Refused.
 
-        What `set` says no more gets the value again that the rig had before: an APPLY in the record says so, too.
+        A key removed from `set` gets back the earlier value of the rig; an APPLY in the record contains that value too.
 
         Args:
-            edits: keys of the rig that a person has just set, be it to what `set` says already.
+            edits: keys of the rig that the user has just set, also to the value that `set` already has.
         """
         edits = tuple(edits)
         if not edits and experiment == self.plan.experiment:
@@ -238,7 +238,7 @@ class Session:
         edited = {key: experiment.set[key] for key in edits if key in experiment.set}
         new = replace(experiment, set=changed | edited)
         wanted, rig = (Document("the panel", plain(value), {}) for value in (new, self.plan.rig))
-        recorded = self.plan.corrections if self.plan.kind == "REPLAY" else None  # the run has its own
+        recorded = self.plan.corrections if self.plan.kind == "REPLAY" else None  # correction images of the run
         made = planned(wanted, rig, (), self.plan.folder, at_once if self._apart else flyable, recorded)
         told = names_of(experiment.set, self.plan.unknown)
         unknown = tuple(key for key in self.plan.unknown if key not in told)
@@ -247,7 +247,7 @@ class Session:
         return replace(made, taken=self.plan.taken, unknown=unknown)
 
     def _whole(self, values: dict[str, Any]) -> dict[str, Any]:
-        """These values of the rig, with those from before in the place of what is set now and is not among them."""
+        """These rig values, and for each key that is set now and not among them the rig's earlier value."""
         now = self.plan.experiment.set
         new, gone = values.keys() - now.keys(), now.keys() - values.keys()
         if new:
@@ -260,7 +260,7 @@ class Session:
         return self.wiring.apart is not None
 
     def _check(self, plan: Plan) -> Machine | None:
-        """Raises Refused, StillChecking. The machine, where it is built in this process."""
+        """Check a plan. Returns the machine if it is built in this process. Raises Refused, StillChecking."""
         if self._apart and needs_network(plan):
             if self._checker is None:
                 self._checker = Checker(self.wiring.check)
@@ -270,11 +270,11 @@ class Session:
 
     @property
     def checked(self) -> bool:
-        """Whether the answer to a StillChecking has come since the last time."""
+        """Whether the result after a StillChecking has arrived since the last call."""
         return self._checker is not None and self._checker.news()
 
     def start(self) -> None:
-        """Begin to open the instrument and to turn the loop, and return at once; `poll` says what comes of it."""
+        """Begin to open the instrument and start the loop. Returns at once; `poll` gives the result."""
         if self.running or self._opening is not None or self._closing is not None:
             return
         self._wait_for_the_last()
@@ -288,7 +288,7 @@ class Session:
         opening.begin()
 
     def poll(self) -> bool:
-        """Whether the loop begins to turn just now. Never waits. Raises Refused and Fault if it could not be opened."""
+        """Whether the loop has just started. Does not block. Raises Refused and Fault if the opening failed."""
         opening = self._opening
         if opening is None:
             return False
@@ -301,18 +301,18 @@ class Session:
             self._keep_doubt(opening, self._opened_plan, str(error))
             raise
         self._opening, self._asked = None, True
-        self._doubts.remove(self._opened_plan)  # its driver has asked it
+        self._doubts.remove(self._opened_plan)  # the driver has just commanded it off
         if isinstance(opening, Apart):
             self.live = self.instrument = opening
             self._applied = AppliedPlans(self._opened_plan)
         else:
             self._begin_here(opening.instrument)
-        if self.plan is not self._opened_plan:  # another was applied meanwhile
+        if self.plan is not self._opened_plan:  # another plan was applied during the opening
             self._apply_what_came()
         return True
 
     def _apply_what_came(self) -> None:
-        """What was applied while the rig opened. Raises Refused, dark: the loop would go on with another law."""
+        """Apply the plan changed during the opening. If refused, close, dark, and raise: the loop has another law."""
         try:
             self._apply(self.wiring.build_machine(self.plan, PANEL) if not self._apart else None)
         except BaseException:
@@ -330,19 +330,19 @@ class Session:
         self._watcher = Watcher(heart.look)
 
     def wait(self) -> None:
-        """Until it is open, for a program without a window. Raises Refused and Fault."""
+        """Wait until the instrument is open, for a program without a window. Raises Refused and Fault."""
         while self._opening is not None:
             if not self.poll():
                 time.sleep(0.02)
 
     def beat(self) -> None:
-        """The window answers: to be called by a timer of its own thread (app.running.heartbeat)."""
+        """Heartbeat of the window, to be called by a timer of its thread (app.running.heartbeat)."""
         self._beats += 1
         if isinstance(self.live, Apart):
             self.live.beat()
 
     def cancel(self) -> bool:
-        """End an opening, dark; whether there was one. The end of its process is not waited for here."""
+        """Cancel an opening, dark. Returns whether there was one. Does not wait for the end of its process."""
         opening, self._opening = self._opening, None
         if opening is not None:
             plan = self._opened_plan
@@ -358,12 +358,12 @@ class Session:
             self._keep_doubt(opening, plan, str(fault))
 
     def _keep_doubt(self, ended: Apart | Here | Live, plan: Plan, why: str) -> None:
-        """That a laser is not known to be off stays known until it says that it is."""
+        """Remember that a laser may be on, until it is confirmed to be off."""
         if isinstance(ended, Apart) and ended.light != "dark":
             self._doubts.add(plan, why)
 
     def cancelled(self) -> bool:
-        """Whether an opening that was ended has let its devices go since the last call."""
+        """Whether a cancelled opening has released its devices since the last call."""
         if not self._cancelled or self.ending:
             return False
         self._cancelled, self._ending = False, None
@@ -371,18 +371,18 @@ class Session:
 
     @property
     def ending(self) -> bool:
-        """Whether an opening that was ended still has its devices."""
+        """Whether a cancelled opening still holds its devices."""
         return self._ending is not None and self._ending.is_alive()
 
     def _wait_for_the_last(self) -> None:
-        """An opening that was ended lets its devices go before others are opened."""
+        """Wait until a cancelled opening has released its devices."""
         if self._ending is not None:
             self._ending.join()
             self._ending = None
 
     @property
     def returned(self) -> tuple[Any, ...]:
-        """Settings as the devices gave them back: name, asked, returned."""
+        """Settings as returned by the devices: name, asked, returned."""
         return tuple(self.instrument.returned()) if self.running else ()
 
     def order(self, kind: OrderKind, text: str = "") -> None:
@@ -390,14 +390,14 @@ class Session:
             self.live.order(kind, text)
 
     def arm(self) -> None:
-        """Light; of an unconfirmed rig only for a calibration, at probe power. An order that is refused says why."""
+        """Order ARM, or PROBE (probe power) for calibration on an unconfirmed rig. A refused order gives its reason."""
         probing = not self.plan.rig.confirmed and isinstance(self.plan.experiment.policy, Calibrating)
         self.order(OrderKind.PROBE if probing else OrderKind.ARM)
 
     def apply(self, experiment: Experiment) -> None:
-        """This experiment from the next turn on. Raises Refused, and then nothing has changed.
+        """Put this experiment in force from the next turn on. If it raises Refused, nothing has changed.
 
-        One that changes settings of open devices is refused: `needs_opening`.
+        An experiment that changes settings of open devices is refused: see `needs_opening`.
         """
         plan = self.planned(experiment)
         if self._is_open:
@@ -405,19 +405,19 @@ class Session:
         self._refuse_other_corrections(plan)
         apart = self._apart and needs_network(plan)
         plan = at_once(plan, PANEL) if apart else pinned(plan)
-        same = apart and networks_of(plan) == networks_of(self.plan)  # as in force: there is no answer to wait for
+        same = apart and networks_of(plan) == networks_of(self.plan)  # the networks in force: no check is necessary
         machine = None if same else self._check(plan)
         self.plan = plan
         self._apply(machine)
 
     def needs_opening(self, experiment: Experiment) -> bool:
-        """Whether the devices have to be opened anew for this experiment's `set`. Raises Refused."""
+        """Whether this experiment's `set` requires reopening the devices. Raises Refused."""
         return bool(opened_anew(self.plan.rig, self.planned(experiment).rig))
 
     def not_applied(self) -> str:
-        """Why the settings that were applied last are not in force, once; `plan` is then the one that is, again.
+        """Why the last applied settings are not in force, once; `plan` is then again the plan in force.
 
-        The loop's process holds light until settings are applied that it can put in force.
+        The loop's process stays dark until it receives settings that it can put in force.
         """
         found = self._applied.put_back(self.live) if isinstance(self.live, Apart) else None
         if found is None:
@@ -427,21 +427,21 @@ class Session:
 
     @property
     def _is_open(self) -> bool:
-        """Whether the devices are open, or are being opened."""
+        """Whether the devices are open or being opened."""
         return self.running or self._opening is not None
 
     @property
     def recording(self) -> bool:
-        """Whether a record is open, or asked for."""
+        """Whether a record is open or ordered."""
         return self.running and self.live is not None and (self.live.recording or self.asked_to_record)
 
     def _refuse_other_corrections(self, plan: Plan) -> None:
-        """Raises Refused where a record is open: it holds the correction images that it began with, and no others."""
+        """Raises Refused if a record is open: it contains only the correction images from its beginning."""
         if self.recording and set(plan.corrections) != set(self.plan.corrections):
             raise Refused(NOT_WHILE_RECORDING)
 
     def _apply(self, machine: Machine | None) -> None:
-        """What is in force, to the loop; one in its own process builds the machine itself."""
+        """Send the plan in force to the loop. A loop in its own process builds the machine itself."""
         if self.live is None or not self.running:
             return
         if isinstance(self.live, Apart):
@@ -451,9 +451,9 @@ class Session:
             self.live.apply(machine, write(self.plan.experiment))
 
     def record(self, path: Path | None) -> None:
-        """Write every turn from the next one on to this new file; None ends the record. The loop goes on as it was.
+        """Write every turn from the next one on to this new file; None ends the record. The loop does not change.
 
-        Never waits: `recorded` says what came of it. Raises Fault while the last order has no answer.
+        Does not block: `recorded` gives the result. Raises Fault while the last order is in progress.
         """
         if self.live is None or not self.running:
             return
@@ -468,9 +468,9 @@ class Session:
         return self.wiring.open_recorder(replace(self.instrument, plan=self.plan), path)
 
     def recorded(self) -> RecordRequest | None:
-        """The order to record that was obeyed just now. Never waits.
+        """The order to record that was just done; else None. Does not block.
 
-        Raises Refused, Fault where it could not be, and then a record that was open goes on.
+        Raises Refused, Fault if it failed; an open record then continues.
         """
         asked = self._recording
         if asked is None:
@@ -485,16 +485,16 @@ class Session:
         return asked
 
     def open(self, plan: Plan) -> None:
-        """Another plan: what ran is dark and closed. Raises Fault, and then the plan of before stays."""
+        """Close the instrument, dark, and take another plan. If it raises Fault, the old plan stays."""
         self.close()
         same_laser = plan.rig.laser == self.plan.rig.laser
         self._before = {key: value for key, value in self._before.items() if key in plan.experiment.set}
         self.plan, self.particles, self._asked = plan, 0, self._asked and same_laser
 
     def close(self) -> None:
-        """However it is called, the beam is dark after it, and nothing goes on opening.
+        """Switch the beam off and close the instrument, in every state; cancel an opening.
 
-        Raises Fault. What takes its time is done in another thread, for which `wait_for` waits.
+        Raises Fault. Slow steps run in another thread; `wait_for` waits for it.
         """
         if self._closing is not None:  # called again while the window waits
             self.wait_for(self._closing)
@@ -518,9 +518,9 @@ class Session:
                 self.lost_record = live.recorder_trouble if live.recorder_trouble != before else ""
 
     def close_helpers(self) -> None:
-        """With the window: the checker's process, and an opening that is being ended.
+        """End the checker's process and a cancelled opening, when the window closes.
 
-        Raises Fault where a laser is not known to be off, although it was asked once more.
+        Raises Fault if a laser may be on after one more command to switch off.
         """
         self._behind(self._close_helpers)
 
@@ -531,7 +531,7 @@ class Session:
         self._doubts.settle()
 
     def _behind(self, close: Callable[[], None]) -> None:
-        """The call in another thread, while `wait_for` waits for it. Raises what it raises."""
+        """Run the call in another thread while `wait_for` waits. Raises the exceptions of the call."""
         self._closing = closing = begun(close)
         try:
             self.wait_for(closing)
@@ -541,7 +541,7 @@ class Session:
 
 
 def save_experiment(plan: Plan, experiment: Experiment, path: Path) -> None:
-    """As YAML that a person can read, with the paths in it as seen from there. Raises Fault."""
+    """Write the experiment as readable YAML, with paths relative to the new file. Raises Fault."""
     experiment = replace(unpinned(experiment), rig=os.path.relpath(plan.folder / experiment.rig, path.parent))
     law = experiment.policy
     if isinstance(law, Learned):

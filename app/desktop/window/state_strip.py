@@ -1,4 +1,4 @@
-"""What the instrument is and does, in sight at all times: rig kind, interlock and reason, beam, record."""
+"""State of the instrument, always visible: kind of rig, interlock with reason, beam, record."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ LEVELS = {
 }
 
 
-NO_LIGHT = "no light exists (watch only)"  # before the reason, whatever the level
-REASON_PX = 120  # at least, of the reason
+NO_LIGHT = "no light exists (watch only)"  # shown before the reason, at every level
+REASON_PX = 120  # least width of the reason
 
 
 class WrappedLabel(QLabel):
-    """A sentence, whole: in further lines and smaller letters while its height is fixed, or as high as it needs."""
+    """Shows a complete message: with wrapped lines and a smaller font at fixed height, or with the height it needs."""
 
     SIZES_PX = (13, 12, 11, 10, 9)
     HEIGHT_PX = 33
-    FREE_PX = 12  # letters where its height is free
+    FREE_PX = 12  # font size with free height
 
     said = pyqtSignal()
 
@@ -59,12 +59,12 @@ class WrappedLabel(QLabel):
             self.said.emit()
 
     def free(self, free: bool) -> None:
-        """Whether it may be as high as it needs."""
+        """Set whether the height is free."""
         self._free = free
         self._fit()
 
     def fits(self, width_px: int) -> bool:
-        """Whether it can be read whole in this width, at its fixed height."""
+        """Whether the complete message fits into this width at the fixed height."""
         return any(self._height_px(size_px, width_px) <= self.HEIGHT_PX for size_px in self.SIZES_PX)
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
@@ -72,7 +72,7 @@ class WrappedLabel(QLabel):
         self._fit()
 
     def _fit(self) -> None:
-        """The largest letters in which it fits; or a height in which it does."""
+        """Set the largest font that fits, or with free height the height that fits."""
         width_px, font = self.width(), self.font()
         fitting = (size for size in self.SIZES_PX if self._height_px(size, width_px) <= self.HEIGHT_PX)
         size_px = self.FREE_PX if self._free else next(fitting, self.SIZES_PX[-1])
@@ -97,10 +97,10 @@ class StateStrip(QWidget):
         )
         self.beam, self.record = Badge("BEAM ON 000.0 mW"), Badge("REC 00:00:00")
         self.reason = WrappedLabel()
-        self.doubt = ""  # why a laser, of this rig or of one before, may be on
+        self.doubt = ""  # why the laser of this rig or of an earlier one may be on
         self._watch_only = False  # the light of this rig is simulated, and acts on nothing
         self.reason.setAccessibleName("why the interlock is where it is")
-        self._gap = QWidget()  # in the place of a reason that stands below
+        self._gap = QWidget()  # replaces the reason in the row while the reason is below
         self._gap.hide()
         self._gap.setFixedHeight(WrappedLabel.HEIGHT_PX)
         self._gap.setSizePolicy(self.reason.sizePolicy())
@@ -118,7 +118,7 @@ class StateStrip(QWidget):
         for badge in (self.beam, self.record):
             self._row.addWidget(badge)
         self._below = False
-        self._soon = QTimer(self)  # when everything has its place
+        self._soon = QTimer(self)  # fires when the layout is complete
         self._soon.setSingleShot(True)
         self._soon.timeout.connect(self._place)
         self.reason.said.connect(self._soon.start)
@@ -134,7 +134,7 @@ class StateStrip(QWidget):
         return False
 
     def _place(self) -> None:
-        """The reason beside the badges; below them, over the whole width, where it can't be read whole there."""
+        """Place the reason beside the badges, or below them with the full width if it does not fit there."""
         below = not self.reason.fits((self._gap if self._below else self.reason).width())
         if below == self._below:
             return
@@ -144,13 +144,13 @@ class StateStrip(QWidget):
             self._rows.addWidget(self.reason)
             self._gap.show()
         else:
-            self._gap.hide()  # first: side by side they would widen the window
+            self._gap.hide()  # before the reason is inserted: both together would widen the window
             self._rows.removeWidget(self.reason)
             self._row.insertWidget(self._row.indexOf(self._gap), self.reason, 1)
         self.reason.free(below)
 
     def show_kind(self, kind: str, why_unconfirmed: str = "") -> None:
-        """What rig it is; and why its map from camera to deflector is not confirmed, where it is not."""
+        """Show the kind of rig, and why its map from camera to deflector is not confirmed (empty: it is)."""
         colour, shape = KINDS[kind]
         self._watch_only = kind == "WATCH ONLY"
         self.kind.show_state(kind, colour, shape, quiet=kind != "REAL")
@@ -162,25 +162,25 @@ class StateStrip(QWidget):
         self.map.setVisible(bool(why_unconfirmed))
 
     def show_watch(self, timeout_s: float | None) -> None:
-        """Whether the beam goes dark when this window does not answer."""
+        """Show a warning if the beam stays on when this window does not respond (`timeout_s` None)."""
         self.watch.show_state("WINDOW NOT WATCHED", theme.AMBER, "diamond")
         self.watch.setVisible(timeout_s is None)
 
     def show_opening(self, since_s: float, note: str = "", light: Light = "dark") -> None:
-        """The rig is being opened; `note` says what that does now."""
+        """Show that the rig is being opened; `note` describes the present step."""
         self.level.show_state("OPENING", theme.AMBER, "circle", True)
         doing = note or "a first start compiles"
         self.reason.say(f"opening the rig, {since_s:.0f} s by now ({doing}); STOP (Esc) ends that")
         self._show_light(light)
 
     def show_silent(self, why: str) -> None:
-        """The loop's process sends no messages: the state of the beam is unknown."""
+        """Show that the loop's process sends no messages: the state of the beam is unknown."""
         self.level.show_state("NO ANSWER", theme.RED, "octagon")
         self.reason.say(why)
         self._show_light("unknown")
 
     def show_stopped(self, why: str, trouble: bool = False, light: Light = "dark") -> None:
-        """No loop is running."""
+        """Show that no loop is running."""
         self.level.show_state("OFF", theme.RED if trouble else theme.CALM, "octagon" if trouble else "square", True)
         if self.doubt and self.doubt not in why:
             why = f"{self.doubt}; {why}"
@@ -214,17 +214,17 @@ class StateStrip(QWidget):
             self._show_light("dark")
 
     def show_recorded(self, turn: Turn, again: Turn | None, sent: bool) -> None:
-        """What was `sent`, or would have been, quietly: no light comes of it now."""
+        """Show the command that was sent, or (`sent` False) would be sent, in calm colours: no beam is on now."""
         if sent:
             self.level.show_state(f"was {turn.level}", theme.CALM, LEVELS[turn.level][1], True)
-        else:  # a video: nothing was armed, and nothing is
+        else:  # a video: nothing was or is armed
             self.level.show_state("OFF", theme.CALM, "square", True)
         then = f"{'sent then' if sent else 'would be sent'} ●: {_in_words(turn)}"
         self.reason.say(then if again is None else f"{then}; with the edits □: {_in_words(again)}")
         self._show_light("dark")
 
     def show_record(self, lasting: str) -> None:
-        """`lasting`: how long the record is by now; empty where nothing is recorded."""
+        """Show the duration of the record; empty: nothing is recorded."""
         if lasting:
             self.record.show_state(f"REC {lasting}", theme.RED, "circle", True)
         else:
@@ -238,7 +238,7 @@ def _in_words(turn: Turn) -> str:
 
 
 def said(turn: Turn) -> str:
-    """The reason of the level, and why an armed beam is dark all the same."""
+    """The reason of the level; if an armed beam is dark, also the reason for that."""
     if turn.level in (Level.ARMED, Level.PROBING) and turn.sent.reason and turn.sent.reason != turn.reason:
         return f"{turn.reason}; dark now: {turn.sent.reason}"
     if turn.level is Level.TRIPPED:

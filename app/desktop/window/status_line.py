@@ -1,4 +1,4 @@
-"""The numbers at the foot of the window: how the loop keeps up. Of fixed width, so that they do not dance."""
+"""Performance of the loop, at the bottom of the window. The numbers have fixed widths, so that they do not move."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from app.desktop.window import theme
 from app.running.thread import Pace
 from control.contract import State, Turn
 
-IMPORTANT = ("latency", "drops", "identities", "disk", "rate", "frame", "window")  # in this order, where room is short
-MESSAGE_PX = 280  # kept for a message
+IMPORTANT = ("latency", "drops", "identities", "disk", "rate", "frame", "window")  # in order of priority
+MESSAGE_PX = 280  # width reserved for a message
 WIDEST = {
     "frame": "frame 0 000 000",
     "rate": "0000.0 fps",
@@ -43,7 +43,7 @@ HELP = {
 class StatusLine(QStatusBar):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setMinimumWidth(1)  # what has no room is put away
+        self.setMinimumWidth(1)  # labels without room are hidden
         self.setSizeGripEnabled(False)
         self.key = QLabel(KEY)
         self.addWidget(self.key)
@@ -58,7 +58,7 @@ class StatusLine(QStatusBar):
             self.numbers[name] = label
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
-        """The numbers that matter most have room first, beside a message."""
+        """Show the numbers that fit beside a message, in the order IMPORTANT."""
         super().resizeEvent(event)
         left_px = self.width() - MESSAGE_PX
         for name in IMPORTANT:
@@ -68,13 +68,13 @@ class StatusLine(QStatusBar):
         self.key.setVisible(left_px + MESSAGE_PX >= self.key.sizeHint().width())
 
     def forget(self) -> None:
-        """Another rig or recording: the numbers of the one before go."""
+        """Clear the numbers, for another rig or recording."""
         for label in self.numbers.values():
             label.setText("")
         self.show_slow(False)
 
     def show_slow(self, slow: bool) -> None:
-        """Whether the loop does not keep up with its camera."""
+        """Set whether the loop is slower than its camera."""
         self.numbers["rate"].setStyleSheet(f"color: {theme.AMBER}" if slow else "")
 
     def show_disk(self, size: int, free: int) -> None:
@@ -83,7 +83,7 @@ class StatusLine(QStatusBar):
         self.numbers["disk"].setStyleSheet("")
 
     def show_silent_disk(self) -> None:
-        """The disk with the runs hangs, or is not there."""
+        """Show that the disk with the runs hangs or is missing."""
         self.numbers["disk"].setText("disk does not answer")
         self.numbers["disk"].setStyleSheet(f"color: {theme.AMBER}")
 
@@ -106,7 +106,7 @@ class StatusLine(QStatusBar):
 
 
 def gigabytes(size: int) -> str:
-    """A size as people read it.
+    """A size in GB or MB.
 
     >>> gigabytes(48_300_000_000), gigabytes(1_240_000)
     ('48.3 GB', '1.24 MB')

@@ -1,4 +1,4 @@
-"""Escape darkens the beam from any focus: from a form, a menu, a list that hangs open, another window of ours."""
+"""Escape switches the beam off from any focus: a form, a menu, an open list, or another window of the program."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from PyQt6.QtWidgets import QApplication
 
 
 class Escape(QObject):
-    """Sees every key of the application before anybody else does; takes none away."""
+    """An event filter that receives every key of the application first. It passes all keys on."""
 
     def __init__(self, parent: QObject, stop: Callable[[], None]) -> None:
         super().__init__(parent)
         self._stop, self._last = stop, -1
-        self._pressed = False  # by a press without a stamp, in the event that is being handled
+        self._pressed = False  # a press without a time stamp is being processed
         app = QApplication.instance()
         assert app is not None
         app.installEventFilter(self)
@@ -33,9 +33,9 @@ class Escape(QObject):
         return False
 
     def _seen_already(self, stamp: int) -> bool:
-        """Whether it is the same press, on its way from widget to widget.
+        """Whether this is the same press, passed on from widget to widget.
 
-        A stamp of 0 says nothing: such a press is another one as soon as the event loop has turned.
+        A stamp of 0 carries no information: then a press counts as new after the next pass of the event loop.
         """
         if stamp != 0:
             return stamp == self._last

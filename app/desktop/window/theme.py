@@ -1,4 +1,4 @@
-"""Colours with a meaning, and the dark scheme. Data are in Okabe and Ito's colours (2008), told apart by everybody."""
+"""Colours and the dark scheme. Data have the colours of Okabe and Ito (2008), safe for colour-blind readers."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ BLUE, VERMILION, PURPLE = "#0072b2", "#d55e00", "#cc79a7"
 ACCENT = SKY
 RED = "#e5484d"  # the beam, and faults; nothing else is red
 AMBER = "#f5a623"  # attention
-CALM = "#9aa4b2"  # what is as it should be
-GROUND = "#101418"  # behind images and plots
+CALM = "#9aa4b2"  # normal state
+GROUND = "#101418"  # background of images and plots
 PANEL = "#1b2027"
 RAISED = "#262d36"
 INK = "#dfe5ec"
@@ -26,7 +26,7 @@ PLOT_HEIGHT = 240  # px, with the tabs
 
 
 def dress(app: QApplication) -> None:
-    """Fusion in the dark, whatever the desktop around it is."""
+    """Apply the Fusion style with dark colours, on every desktop."""
     app.setStyle("Fusion")
     hints = app.styleHints()
     assert hints is not None
@@ -38,7 +38,7 @@ def dress(app: QApplication) -> None:
 
 
 def dark_palette() -> QPalette:
-    """The same dark on every platform: some have no scheme of their own."""
+    """The same dark palette on every platform; some have no dark scheme."""
     palette = QPalette()
     roles = QPalette.ColorRole
     for role, colour in (
@@ -70,7 +70,7 @@ def dark_palette() -> QPalette:
 
 
 def figures_font(pixels: int = 13) -> QFont:
-    """Digits of one width, so that numbers do not dance."""
+    """A font with digits of equal width, so that changing numbers do not move."""
     font = QFont(QGuiApplication.font())
     font.setPixelSize(pixels)
     font.setFeature(QFont.Tag("tnum"), 1)
@@ -78,5 +78,5 @@ def figures_font(pixels: int = 13) -> QFont:
 
 
 def has_fonts() -> bool:
-    """Whether any text can be drawn at all: an offscreen machine may have no fonts."""
+    """Whether text can be drawn: a machine without a display may have no fonts."""
     return bool(QFontDatabase.families())

@@ -1,4 +1,4 @@
-"""Edits that were not saved when another experiment came, or the window was closed: copies that can be gone on with."""
+"""Copies of edits that were unsaved when another experiment was opened or the window closed. They can be resumed."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from config.atomic import write_file
 from config.reader import read, write
 from config.refused import Refused
 
-MOST = 20  # copies listed, the newest ones; older ones stay in the folder
+MOST = 20  # number of copies listed, newest first; older ones stay in the folder
 FORM = "%Y-%m-%d %H:%M:%S"
 
 
 @dataclass(eq=False)
 class Unsaved:
-    """An experiment as it stood in the form.
+    """The state of an edited experiment.
 
     Args:
         path: the file that was open.
-        data: the experiment as plain data, which need not be one that can fly.
-        devices: settings of the rig that were edited and not applied, by dotted key.
-        plan: what was in force; None: as the file says.
-        saved: the data as they were opened, or saved last; None: as the file says.
-        stack: the edits, to be undone; None: they are one edit.
-        file: where the copy lies.
+        data: the experiment as plain data; it need not be valid.
+        devices: edited settings of the rig that were not applied, by dotted key.
+        plan: the plan in force; None: the plan of the file.
+        saved: the data as opened or last saved; None: the data of the file.
+        stack: the undo stack of the edits; None: they count as one edit.
+        file: the file of the copy; None: not written yet.
     """
 
     path: Path
@@ -45,23 +45,23 @@ class Unsaved:
 
     @property
     def name(self) -> str:
-        """What the list calls it."""
+        """The name in the list."""
         day = "" if self.at.date() == datetime.now().date() else f"{self.at.day} {self.at:%b}, "
         return f"{self.title} · unsaved, {day}{self.at:%H:%M:%S}"
 
 
 class Copies:
-    """All of them, the newest first.
+    """All copies of unsaved edits, newest first.
 
     Args:
-        folder: where they are from one day to the next; None: they end with the window.
+        folder: the folder that stores them; None: they are lost when the window closes.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder
         self.all: list[Unsaved] = []
-        self.unread: list[str] = []  # what could not be read, in sentences
-        self._files: set[Path] = set()  # of copies that were read or written here; others are another program's
+        self.unread: list[str] = []  # error messages for unreadable copies
+        self._files: set[Path] = set()  # files read or written here; other files belong to another program
         for file in sorted(folder.glob("*.yaml"), reverse=True)[:MOST] if folder is not None else ():
             try:
                 self.all.append(_read(file))
@@ -73,7 +73,7 @@ class Copies:
         return iter(self.all)
 
     def add(self, copy: Unsaved) -> None:
-        """One more; one that says the same of the same file goes."""
+        """Add a copy, and remove an equal copy of the same file."""
         same = (copy.path, copy.data, copy.devices)
         self.all = [other for other in self.all if (other.path, other.data, other.devices) != same]
         self.all.insert(0, copy)
@@ -83,7 +83,7 @@ class Copies:
             self.all.remove(copy)
 
     def keep(self) -> None:
-        """Write them to the folder, and delete what was gone on with and is not among them. Raises Refused, OSError."""
+        """Write the copies to the folder and delete files of resumed copies. Raises Refused, OSError."""
         for copy in self.all if self.folder is not None else ():
             if copy.file is None:
                 copy.file = self._free(copy)
@@ -104,7 +104,7 @@ def _written(copy: Unsaved) -> str:
 
 
 def _read(file: Path) -> Unsaved:
-    """Raises Refused."""
+    """Read a copy. Raises Refused."""
     data = read(file).data
     kinds = {"title": str, "opened": str, "at": str, "devices": dict, "experiment": dict}
     for name, kind in kinds.items():

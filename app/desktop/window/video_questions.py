@@ -1,4 +1,4 @@
-"""Questions beside the window: what a video does not state of itself, and whether a file may run. Nothing waits."""
+"""Non-modal questions: values that a video file does not state, and permission to run a file. They do not block."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from app.desktop.forms.number_box import NumberBox
 from config.fields import describe
 
 NAMES = {FPS: "Frame rate of the recording", SCALE: "Size of a pixel in the sample"}
-WIDTH_PX = 360  # of a sentence
+WIDTH_PX = 360  # least width of a message
 UNITS = {FPS: "fps", SCALE: "µm"}
 
 
 class Asking(QDialog):
-    """A question beside the window, which is closed by an answer, by Cancel, and by another file.
+    """A non-modal question. An answer, Not now, or another file closes it.
 
     Args:
-        told: called with the answers by the rig's keys.
+        told: called with the values, by dotted key of the rig.
     """
 
     def __init__(self, parent: QWidget, told: Callable[[dict[str, float]], None]) -> None:
         super().__init__(parent)
         self._told = told
         self.boxes: dict[str, NumberBox] = {}
-        self.channel = ChoiceBox()  # of a stack with several
-        self._answer: Callable[[], None] = lambda: None  # what an answer does
+        self.channel = ChoiceBox()  # channel of a stack with several channels
+        self._answer: Callable[[], None] = lambda: None  # action for the answer
         self._form = QFormLayout(self)
 
     def ask(self, plan: Plan) -> None:
-        """Show the question; not where everything is known."""
+        """Ask for the unknown values of a plan; show nothing if all are known."""
         self._begin()
         if not plan.unknown:
             return
@@ -51,10 +51,10 @@ class Asking(QDialog):
         self._end()
 
     def ask_channel(self, said: str, channels: int, chosen: Callable[[int], None]) -> None:
-        """Ask which channel of a stack is meant.
+        """Ask for the channel of a stack.
 
         Args:
-            said: which channels there are, in a sentence.
+            said: message about the available channels.
             chosen: called with the number of the channel, from 1.
         """
         self._begin()
@@ -66,7 +66,7 @@ class Asking(QDialog):
         self._end()
 
     def ask_to_run(self, said: str, chosen: Callable[[], None]) -> None:
-        """Ask whether a file may run, as `said` states; `chosen` is called if a person presses Run it."""
+        """Ask for permission to run a file, with the text `said`; `chosen` is called if the user presses Run it."""
         self._begin()
         self.setWindowTitle("Run a Python file?")
         self._form.addRow(_wrapped(said))
@@ -74,7 +74,7 @@ class Asking(QDialog):
         self._end("Run it")
 
     def _begin(self) -> None:
-        """Another question: the one before is closed."""
+        """Close the previous question and begin another one."""
         self.close()
         self.setWindowTitle("What the video does not say")
         while self._form.rowCount():
@@ -82,7 +82,7 @@ class Asking(QDialog):
         self.boxes = {}
 
     def _end(self, use: str = "Use these") -> None:
-        """The buttons below the question, which is shown."""
+        """Add the buttons and show the question."""
         buttons = QDialogButtonBox()
         self.use = buttons.addButton(use, QDialogButtonBox.ButtonRole.AcceptRole)
         buttons.addButton("Not now", QDialogButtonBox.ButtonRole.RejectRole)
@@ -100,7 +100,7 @@ class Asking(QDialog):
 
 
 def _wrapped(said: str) -> QLabel:
-    """A sentence of several lines."""
+    """A label that wraps its text."""
     label = QLabel(said)
     label.setTextFormat(Qt.TextFormat.PlainText)
     label.setWordWrap(True)
@@ -109,7 +109,7 @@ def _wrapped(said: str) -> QLabel:
 
 
 def _bounds(plan: Plan, key: str) -> tuple[float, float]:
-    """Least and largest that the rig takes."""
+    """The limits of this value in the rig."""
     part, _, name = key.partition(".")
     form = next(form for form in describe(type(getattr(plan.rig, part))) if form.name == name)
     return form.minimum, form.maximum

@@ -1,4 +1,4 @@
-"""The window's heartbeat, from its own thread; and whether that thread was busy just now."""
+"""The heartbeat of the window's thread, and a check whether that thread was busy until just now."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from PyQt6.QtCore import QObject, Qt, QTimer
 
 from app.running.heartbeat import BEAT_S
 
-STALL_S = 1.5  # a window that was busy for so long may have clicks waiting that were not meant for now
-AFTER_S = 0.5  # and they are worked off by then
+STALL_S = 1.5  # after a longer pause, outdated clicks may be in the queue
+AFTER_S = 0.5  # time until such clicks have been processed
 
 
 class Heart(QObject):
-    """Calls `beat` every BEAT_S, as long as the window's thread turns its event loop."""
+    """Calls `beat` every BEAT_S while the event loop of the window's thread runs."""
 
     def __init__(self, beat: Callable[[], None], parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -29,7 +29,7 @@ class Heart(QObject):
 
     @property
     def stalled(self) -> bool:
-        """Whether what is being handled now may have waited while the window was busy."""
+        """Whether the present event may have waited in the queue while the window was busy."""
         now_s = time.monotonic()
         return now_s - self._last_s > STALL_S or now_s - self._stalled_s < AFTER_S
 
