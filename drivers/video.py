@@ -66,7 +66,7 @@ class Video:
         self.pixel_type = first.dtype.name
 
     def __len__(self) -> int:
-        """Frames."""
+        """Number of frames."""
         return len(self._pages)
 
     def read(self) -> Frame:
@@ -141,6 +141,6 @@ def grey(image: NDArray[Any], channel: Channel, at: str, off_grey_counts: int = 
 
 
 def _colour_counts(image: NDArray[Any]) -> int:
-    """By how much the channels of an image [height, width, 3] differ at most."""
+    """Largest difference between the channels of an image [height, width, 3]."""
     red, green, blue = cv2.split(image)
     return int(max(cv2.absdiff(red, green).max(), cv2.absdiff(red, blue).max(), cv2.absdiff(green, blue).max()))

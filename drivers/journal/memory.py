@@ -1,8 +1,8 @@
 """Serialises the loop's memory for a record that begins in flight. It contains values only, and no code.
 
 The bytes are MAGIC, the length of a tree (8 bytes), the tree (JSON, ASCII), its arrays one after another, and BLAKE2b
-of all that. In the tree null, truth values, whole numbers and texts stand for themselves; the rest is a list that
-begins with a letter:
+of all that. In the tree null, truth values, whole numbers and texts are stored directly; other values are lists that
+begin with a letter:
 
     f float           its 8 bytes, hexadecimal        t tuple       its values
     n numpy number    type, its bytes                 s frozenset   its values
