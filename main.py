@@ -554,7 +554,7 @@ def symmetry(
 def main() -> int:
     """Run the command and return the exit code: 2 for bad input, 1 for a run that tripped or failed.
 
-    It is 128 + its number for a signal that stops the program, and 1 if standard output was closed. The reason is
+    It is 128 + the number of a signal that stopped the program, and 1 if standard output was closed. The reason is
     printed in one sentence.
     """
     from app.running import stop_signals as signals

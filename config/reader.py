@@ -31,7 +31,7 @@ DIGITS = 40  # most digits of a whole number
 TAG = "tag:yaml.org,2002:"
 PLAIN = frozenset(TAG + name for name in ("null", "bool", "int", "float", "str", "seq", "map"))
 MERGE = TAG + "merge"
-# what PyYAML raises for a text that is not a value of its type
+# errors of PyYAML for a text that is not a value of its type
 NO_VALUE = (ValueError, KeyError, IndexError, OverflowError, TypeError, AttributeError)
 
 

@@ -49,7 +49,7 @@ TIFF_BYTES = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 1
 LAYOUT_TAGS = {254, 256, 257, 258, 259, 262, 266, 277, 278, 284, 317, 322, 323, 338, 339, 32995, 32996, 32997, 32998}
 SIZES = {256, 257}  # tags for width and length, which every page needs
 PLACES = {273: 279, 324: 325}  # tags for the offsets of strips or tiles: tags for their numbers of bytes
-LOSSY_COUNTS = 8  # largest difference between channels of a grey image after MJPG (2), MPEG-4 (6 in pure noise)
+LOSSY_COUNTS = 8  # allowed difference of the channels of a lossy grey image: MJPG 2, MPEG-4 6 in pure noise
 
 
 class Pages(Protocol):

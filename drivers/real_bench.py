@@ -174,7 +174,7 @@ def _open_light(
 
 @contextmanager
 def _put_out_on_failure(laser: RealLaser) -> Iterator[None]:
-    """Put the laser out if the block fails, before or after the laser was opened: it may be on from an earlier run.
+    """Put the laser out if the block fails, whatever failed: it may be on from an earlier run.
 
     Raises Fault, with STILL_LIT, if the laser did not confirm that it is off, for any error of the block.
     """

@@ -119,7 +119,7 @@ def open_video(made: VideoCamera, path: Path | str | None = None) -> Video:
 
 
 def grey(image: NDArray[Any], channel: Channel, at: str, off_grey_counts: int = 0) -> NDArray[Any]:
-    """One channel of an image [height, width] or [height, width, 3 or 4], as `channel` says. Raises Refused.
+    """The channel `channel` of an image [height, width] or [height, width, 3 or 4]. Raises Refused.
 
     "grey" is the luma of ITU-R BT.601; "as it is" takes a colour image only if its channels are equal (or differ by
     `off_grey_counts` at most).

@@ -25,7 +25,7 @@ from drivers.opencv_log import be_quiet
 from drivers.readback import Returned
 from drivers.video import Channel, grey
 
-SILENT_S = 0.5  # timeout for a frame, s; at least 5 periods
+SILENT_S = 0.5  # timeout for a frame; 5 periods if they are longer
 V4L2_S = 1e-4  # the unit of an exposure time in V4L2 (V4L2_CID_EXPOSURE_ABSOLUTE)
 MANUAL = 1.0  # CAP_PROP_AUTO_EXPOSURE in V4L2: V4L2_EXPOSURE_MANUAL
 

@@ -55,7 +55,7 @@ def encode(value: Any, names: Names) -> bytes:
     """The bytes of a value. Raises NotStorable for other types than those above, and if it is too large."""
     arrays: list[bytes] = []
     nodes = _node(value, {path: name for name, path in names.items()}, arrays)
-    # not as \\u escapes: two halves of a surrogate pair beside each other would come back as one character
+    # not as \\u escapes: two adjacent halves of a surrogate pair would be read as one character
     tree = json.dumps(nodes, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
     size = len(tree) + sum(map(len, arrays))
     if len(tree) > MOST_TREE_BYTES or size > MOST_BYTES:

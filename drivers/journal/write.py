@@ -28,7 +28,7 @@ from drivers.journal.tables import HASH_BYTES, TABLES, TURNS
 from drivers.journal.trust import LARGEST_HEADER
 
 FORMAT = "cybloids run 1"
-FLUSH_S = 0.1  # a killed process loses at most this time, and the queue
+FLUSH_S = 0.1  # interval of flushes; a killed process loses at most the turns of this time, and the queue
 LOOK_S = 0.02  # interval at which the writer checks the queue
 PATIENCE_S = 120.0  # longest wait for the disk when the record is closed
 ROOM_S = 0.002  # interval at which `write` checks for free space in the queue

@@ -110,11 +110,11 @@ class CoboltDriver:
 
     `shine` switches emission on, sets each spot to power_mw / set point by the modulator, and sends the laser one
     query: for its measured power at least every third turn; for its fault, interlock, emission, mode and set point
-    every eighth. A wrong answer is a Fault. `off` closes both shutters, and succeeds if one is confirmed; the command
-    is sent even to a laser that does not answer. `close` repeats the command until the laser confirms that its emission
-    is off, and raises Fault if it does not. An answer without a query is a Fault, too: a late '0' must not be taken as
-    the answer to `f?`. After a fault of the laser the interlock is latched, so that the next `shine` follows an action
-    of the operator; it clears the fault.
+    every eighth. A wrong answer is a Fault. `off` closes both shutters (emission only after linger_s, if the modulator
+    is dark), and succeeds if one is confirmed; the command is sent even to a laser that does not answer. `close`
+    repeats the command until the laser confirms that its emission is off, and raises Fault if it does not. An answer
+    without a query is a Fault, too: a late '0' must not be taken as the answer to `f?`. After a fault of the laser the
+    interlock is latched, so that the next `shine` follows an action of the operator; it clears the fault.
     """
 
     def __init__(self, made: Cobolt, modulator: Modulator) -> None:

@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 BLINK = 0x80000000  # first index of random numbers for blinking; those below are for pixels
 UNLIKE = 2**40  # step of the random numbers for differences between particles; no frame has this number
 NO_LIGHT = np.empty((0, 2)), np.empty(0)  # positions [K, 2] um, powers [K] mW
-SILENT_S = 0.5  # timeout for a frame, s; at least 5 periods
+SILENT_S = 0.5  # timeout for a frame; 5 periods if they are longer
 
 
 @settings
