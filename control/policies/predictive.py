@@ -3,9 +3,9 @@
 A trap that is placed on a measured position acts after the particle has moved on, and is then held for a frame. Between
 two commands the particle relaxes in a known trap. So its position when the next command acts is known up to a normal
 error of variance P, and the placement of the trap determines its mean position one hold later. The random part of the
-step has the variance s^2 = P' - P (P' is P one hold later). So the estimates x perform a random walk with steps of
-variance s^2 and a drift that can be chosen, and the particle's density is that of x, blurred by P. It is exp(-u),
-u = U / kT, if the walk has
+step from one estimate x to the next has the variance s^2 = P' - P (P' is P one hold later). So the estimates perform a
+random walk with steps of variance s^2 and a drift that can be chosen, and the particle's density is that of x, blurred
+by P. It is exp(-u), u = U / kT, if the walk has
 
     drift = tau [f - (P + tau/2) u' u'' - (P + tau) f'' / 2],    f = -u',  tau = s^2 / 2,
 

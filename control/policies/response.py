@@ -2,8 +2,8 @@
 
 A position y1 is predicted from the previous one, y0, and from the traps that acted in between: y1 = yhat(y0) + e. If
 the rate kappa or the latency is wrong, the innovation e correlates with dyhat/dkappa or dyhat/dlatency. But y0 has a
-measurement error, and e contains a part of it. So e is not correlated with dyhat/dkappa itself but with an instrument
-zeta that is independent of y0, the offset from the position before y0 to the trap that acted at y0:
+measurement error, and e contains a part of it. So e is not correlated with dyhat/dkappa itself but with an instrumental
+variable zeta that does not contain y0, the offset from the position before y0 to the trap that acted at y0:
 theta <- theta + S^-1 sum(zeta e), S <- forget S + sum(zeta dyhat/dtheta^T), a recursive instrumental variable method
 (Soederstroem and Stoica 1983, Instrumental Variable Methods for System Identification; Ljung 1999, System
 Identification, sections 7.6 and 11.3). The initial values are weighted by their standard errors. For the latency,
